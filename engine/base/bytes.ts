@@ -1,0 +1,57 @@
+/**
+ * Bytes: comparison, order-preserving numbers and key ids.
+ *
+ * A key id is the Latin-1 string of a key's bytes: one character a byte, so it is a Map key, keeps
+ * the order of the bytes (JavaScript compares strings by code unit) and turns back into the bytes.
+ */
+
+export const emptyBytes: Buffer = Buffer.alloc(0);
+
+/** A Buffer over the same memory as `bytes`, never a copy. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+export function keyIdOf(keyBytes: Uint8Array): string {
+  return asBuffer(keyBytes).latin1Slice(0, keyBytes.byteLength);
+}
+
+export function bytesOfKeyId(keyId: string): Buffer {
+  return Buffer.from(keyId, 'latin1');
+}
+
+/** Largest byte length that `writeOrderedTime` writes. */
+export const orderedTimeBytes = 8;
+
+const timeBias = 2 ** 53;
+
+/**
+ * Writes an integer in [-2^53, 2^53] as 8 bytes whose byte order is the numeric order.
+ * Returns the position after it.
+ */
+export function writeOrderedTime(target: Buffer, at: number, time: number): number {
+  const biased = time + timeBias;
+  const high = Math.floor(biased / 2 ** 32);
+  target.writeUInt32BE(high, at);
+  target.writeUInt32BE(biased - high * 2 ** 32, at + 4);
+  return at + orderedTimeBytes;
+}
+
+export function readOrderedTime(source: Buffer, at: number): number {
+  return source.readUInt32BE(at) * 2 ** 32 + source.readUInt32BE(at + 4) - timeBias;
+}
+
+/** The smallest byte string greater than every string that starts with `prefix`; null = no bound. */
+export function prefixEnd(prefix: Uint8Array): Buffer | null {
+  const end = Buffer.from(prefix);
+  for (let i = end.length - 1; i >= 0; i--) {
+    const byte = end[i] as number;
+    if (byte < 0xff) {
+      end[i] = byte + 1;
+      return end.subarray(0, i + 1);
+    }
+  }
+  return null;
+}

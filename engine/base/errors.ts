@@ -1,0 +1,211 @@
+/**
+ * The error catalogue: every way in which the world outside (files, logs, configuration, other
+ * processes) can be wrong. One table: code -> what happened and what to do about it. A mistake of
+ * Millrace itself is an AssertionError; a bad record is a verdict, not an exception.
+ */
+
+/** Values named in an error's text, also machine-readable in `MillraceError.context`. */
+export type ErrorContext = Readonly<Record<string, string | number | boolean | undefined>>;
+
+interface CatalogueEntry {
+  /** What is wrong; `{name}` is replaced by the context's value. */
+  readonly message: string;
+  /** What the reader can do about it. */
+  readonly remedy: string;
+  /** Exit code of the command line: 1 run failed, 2 usage or configuration, 3 damaged data. */
+  readonly exitCode: 1 | 2 | 3;
+}
+
+export const errorCatalogue = {
+  CONFIG_INVALID: {
+    message: 'configuration field {field}: {problem}',
+    remedy: 'correct the field; `--help` and the README list fields and limits',
+    exitCode: 2,
+  },
+  USAGE: {
+    message: '{problem}',
+    remedy: 'see `millrace --help`',
+    exitCode: 2,
+  },
+  TOPOLOGY_INVALID: {
+    message: 'topology {topology} cannot be built:\n{problems}',
+    remedy: 'correct the lines named above',
+    exitCode: 2,
+  },
+  TOPOLOGY_MODULE: {
+    message: 'topology module {module} could not be loaded: {problem}',
+    remedy: 'correct the module; run with --stack to see where it fails',
+    exitCode: 2,
+  },
+  TOPOLOGY_CHANGED: {
+    message:
+      'the topology in the worker ({actual}) differs from the one on the main thread ({expected})',
+    remedy: 'make the module build the same graph each time it is loaded',
+    exitCode: 2,
+  },
+  STATE_INCOMPATIBLE: {
+    message: 'state of {application} in {directory} was written by another topology: {problem}',
+    remedy: 'run the earlier topology, choose another application name, or start with --fresh',
+    exitCode: 2,
+  },
+  LOG_LOCKED: {
+    message: 'the log in {directory} is in use by process {pid} ({application}) on {host}',
+    remedy: 'stop that process first, or choose another --data directory',
+    exitCode: 2,
+  },
+  LOG_CORRUPT: {
+    message: 'log damaged: topic {topic} partition {partition} offset {offset}: {problem}',
+    remedy: 'restore the data directory from a copy, or start with --fresh; nothing was changed',
+    exitCode: 3,
+  },
+  LOG_FENCED: {
+    message: 'writer {writer} was fenced by a newer writer with the same id',
+    remedy: 'stop the other instance, or give each its own id',
+    exitCode: 1,
+  },
+  LOG_UNAVAILABLE: {
+    message: 'the log in {directory} cannot be used: {problem}',
+    remedy:
+      'check that the directory exists, is writable and has free space; committed work is safe',
+    exitCode: 1,
+  },
+  TOPIC_UNKNOWN: {
+    message: 'there is no topic {topic}',
+    remedy: 'list them with `millrace topics`',
+    exitCode: 2,
+  },
+  TOPIC_MISMATCH: {
+    message: 'topic {topic} exists with {actual} partitions, {expected} are asked for',
+    remedy: 'use the existing number of partitions, or another topic name',
+    exitCode: 2,
+  },
+  OFFSET_OUT_OF_RANGE: {
+    message: 'topic {topic} partition {partition}: offset {offset} is outside {start} to {end}',
+    remedy: 'read from an offset inside the range; a committed offset outside it means lost data',
+    exitCode: 3,
+  },
+  STATE_CORRUPT: {
+    message: 'state damaged: task {task} store {store}: {problem}',
+    remedy:
+      'delete the state directory {directory}; it is rebuilt from the changelog at next start',
+    exitCode: 3,
+  },
+  STATE_UNAVAILABLE: {
+    message: 'the state in {directory} cannot be used: {problem}',
+    remedy: 'check that the directory is writable and has free space; committed work is safe',
+    exitCode: 1,
+  },
+  STATE_AHEAD: {
+    message: 'state of task {task} is ahead of its changelog ({problem})',
+    remedy: 'log and state do not belong together: delete {directory} to rebuild it from the log',
+    exitCode: 3,
+  },
+  CHANGELOG_CORRUPT: {
+    message: 'changelog {topic} partition {partition} offset {offset}: {problem}',
+    remedy: 'restore the data directory from a copy; the state was not changed',
+    exitCode: 3,
+  },
+  RECORD_FAILED: {
+    message:
+      '{stage} error at {step}: {problem} (topic {topic} partition {partition} offset {offset})',
+    remedy: 'correct the record or the code, or set the error policy to dead-letter',
+    exitCode: 1,
+  },
+  WORKER_FAILED: {
+    message: 'worker thread failed {attempts} times, last: {problem}',
+    remedy: 'look at the last error; committed work is safe and the next start continues from it',
+    exitCode: 1,
+  },
+  STORE_UNKNOWN: {
+    message: 'there is no store {store}; this topology has: {stores}',
+    remedy: 'name one of these stores',
+    exitCode: 2,
+  },
+  INPUT_MISSING: {
+    message: 'input file {file} cannot be read: {problem}',
+    remedy: 'check the path and its permissions',
+    exitCode: 2,
+  },
+  INPUT_BROKEN: {
+    message: 'input file {file}: {problem}',
+    remedy: 'everything before the break was taken in; mend the file and start again to go on',
+    exitCode: 1,
+  },
+  INPUT_CHANGED: {
+    message: 'input file {file} is not the one read before: {problem}',
+    remedy: 'give the same file again to continue, or start with --fresh',
+    exitCode: 2,
+  },
+  MAPPING_INVALID: {
+    message: 'mapping {mapping}: {field}: {problem}',
+    remedy: 'correct the mapping; docs/MAPPINGS.md describes every field',
+    exitCode: 2,
+  },
+  DISK_FULL: {
+    message: 'no space left on the disk of {directory}',
+    remedy: 'free some space and start again; everything committed is kept and the run continues',
+    exitCode: 1,
+  },
+} as const satisfies Record<string, CatalogueEntry>;
+
+export type ErrorCode = keyof typeof errorCatalogue;
+
+/** An error of the world outside, with a stable code, the values concerned and a remedy. */
+export class MillraceError extends Error {
+  override readonly name = 'MillraceError';
+  readonly code: ErrorCode;
+  readonly context: ErrorContext;
+  readonly remedy: string;
+  readonly exitCode: 1 | 2 | 3;
+
+  constructor(code: ErrorCode, context: ErrorContext, options?: { cause?: unknown }) {
+    const entry: CatalogueEntry = errorCatalogue[code];
+    super(fill(entry.message, context), options);
+    this.code = code;
+    this.context = context;
+    this.remedy = fill(entry.remedy, context);
+    this.exitCode = entry.exitCode;
+  }
+}
+
+/** True for an error of the catalogue, optionally of one code. */
+export function isMillraceError(error: unknown, code?: ErrorCode): error is MillraceError {
+  return error instanceof MillraceError && (code === undefined || error.code === code);
+}
+
+/** The text of anything thrown, one line for an Error. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** An error as plain data, to cross a thread; `reviveError` makes it an error again. */
+export interface ErrorImage {
+  readonly code?: ErrorCode;
+  readonly context?: ErrorContext;
+  readonly message: string;
+  readonly stack?: string;
+}
+
+export function imageOfError(error: unknown): ErrorImage {
+  if (error instanceof MillraceError) {
+    return { code: error.code, context: error.context, message: error.message, ...stackOf(error) };
+  }
+  return { message: messageOf(error), ...stackOf(error) };
+}
+
+export function reviveError(image: ErrorImage): Error {
+  const error =
+    image.code === undefined
+      ? new Error(image.message)
+      : new MillraceError(image.code, image.context ?? {});
+  if (image.stack !== undefined) error.stack = image.stack;
+  return error;
+}
+
+function stackOf(error: unknown): { stack?: string } {
+  return error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {};
+}
+
+function fill(template: string, context: ErrorContext): string {
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => String(context[name] ?? `?${name}`));
+}

@@ -1,0 +1,71 @@
+/**
+ * Every telemetry event, in one place. A layer reports through the Observer port and knows neither
+ * metrics nor logs; runtime/observe.ts binds these events to prom-client and pino.
+ */
+
+/** Why a record had no effect. Each is counted by reason; there is no other way to drop. */
+export const dropReasons = [
+  'null_key',
+  'null_value',
+  'late',
+  'negative_timestamp',
+  'duplicate',
+  'invalid',
+  'unknown_class',
+  'filtered_source',
+] as const;
+export type DropReason = (typeof dropReasons)[number];
+
+/** Where a datum went wrong. */
+export type FailureStage = 'source' | 'deserialise' | 'process' | 'produce' | 'future';
+
+export interface TelemetryEvents {
+  /** One cycle was committed. Durations in milliseconds, event time in ms UTC. */
+  cycleCommitted: {
+    readonly commitId: number;
+    readonly recordsIn: number;
+    readonly recordsOut: number;
+    readonly processMs: number;
+    readonly commitMs: number;
+    readonly streamTime: number;
+  };
+  recordsDropped: { readonly step: string; readonly reason: DropReason; readonly count: number };
+  recordsDeadLettered: {
+    readonly step: string;
+    readonly stage: FailureStage;
+    readonly count: number;
+  };
+  taskOpened: {
+    readonly task: string;
+    readonly restoredRecords: number;
+    readonly restoreMs: number;
+  };
+  taskClosed: { readonly task: string };
+  restoreProgress: { readonly task: string; readonly done: number; readonly total: number };
+  workerLost: { readonly worker: number; readonly problem: string; readonly attempt: number };
+  connectorAdvanced: { readonly source: string; readonly records: number; readonly bytes: number };
+  runtimeStarted: {
+    readonly application: string;
+    readonly tasks: number;
+    readonly threads: number;
+  };
+  runtimeStopped: { readonly application: string; readonly reason: string };
+}
+
+export type EventName = keyof TelemetryEvents;
+
+/** The port: told of every event, must not throw and must not block. */
+export interface Observer {
+  on<N extends EventName>(name: N, event: TelemetryEvents[N]): void;
+}
+
+export const silentObserver: Observer = { on() {} };
+
+/** Tells several observers in order. */
+export function allObservers(observers: readonly Observer[]): Observer {
+  return {
+    on(name, event) {
+      for (const observer of observers) observer.on(name, event);
+    },
+  };
+}
