@@ -15,7 +15,7 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 }
 
 export function keyIdOf(keyBytes: Uint8Array): string {
-  return asBuffer(keyBytes).latin1Slice(0, keyBytes.byteLength);
+  return asBuffer(keyBytes).toString('latin1');
 }
 
 export function bytesOfKeyId(keyId: string): Buffer {

@@ -1,0 +1,61 @@
+/** The nodes of a topology: frozen data, made by operators, read by describe, plan and tasks. */
+import type { AnyReceiver, BuildContext } from './processor.ts';
+import type { StoreSpec } from './store-spec.ts';
+import type { Sink, Source } from './topic.ts';
+
+/** A reference to an output of a node. */
+export interface Port {
+  readonly node: number;
+  readonly port: number;
+}
+
+export interface SourceOptions {
+  /** Event time of a record, ms UTC; default: the timestamp in the log. */
+  readonly time?: (value: never, key: never, timestamp: number) => number;
+  /** Records later than the log's own timestamp by more than this go to the dead letters. */
+  readonly maxFutureSkewMs?: number;
+}
+
+export interface SourceNode {
+  readonly type: 'source';
+  readonly id: number;
+  readonly topic: Source<unknown, unknown>;
+  readonly options: SourceOptions;
+  readonly callSite: string;
+}
+
+export interface StepNode {
+  readonly type: 'step';
+  readonly id: number;
+  readonly step: Step;
+  /** What flows in; input `i` of the step is `inputs[i]`. */
+  readonly inputs: readonly Port[];
+  readonly callSite: string;
+}
+
+export interface SinkNode {
+  readonly type: 'sink';
+  readonly id: number;
+  readonly topic: Sink<never, never>;
+  readonly input: Port;
+  readonly callSite: string;
+}
+
+export type GraphNode = SourceNode | StepNode | SinkNode;
+
+/** An operator with its settings. Third parties make steps as our own operators do. */
+export interface Step {
+  /** Operator, e.g. 'filter'. */
+  readonly kind: string;
+  /** Given by the author when the step owns bytes; otherwise made from the kind, for messages only. */
+  readonly name: string;
+  /** Settings that `describe` shows and the fingerprint holds. */
+  readonly detail?: Readonly<Record<string, unknown>>;
+  readonly stores: readonly StoreSpec<never, never>[];
+  /** Side outputs to topics (late records, ...), for `describe` and topic creation. */
+  readonly sinks?: readonly Sink<never, never>[];
+  /** Set by `keyBy` alone: the topic that carries the records to the partition of their new key. */
+  readonly repartition?: { readonly topic: Source<unknown, unknown> & Sink<never, never> };
+  /** One receiver for each input. */
+  build(context: BuildContext): readonly AnyReceiver[];
+}

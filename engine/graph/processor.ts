@@ -1,0 +1,58 @@
+/**
+ * The contract between the engine and an operator. Records go depth first: a processor handles one
+ * record completely, calling `receive` of the next ones as often as it likes, before it returns.
+ *
+ * The caller guarantees: one thread; records of a task in the order chosen by timestamp; the context
+ * describes the record; cells of the current key are loaded. A processor may throw on a bad record:
+ * the error policy decides at the step that threw, what was done before stays done. It must not keep
+ * a key, value or context for later (the store is for that), must not wait, and must not look at a
+ * clock, at chance or at the world.
+ */
+import type { DropReason } from '../base/events.ts';
+import type { Headers } from '../record/headers.ts';
+import type { Cells, StoreSpec } from './store-spec.ts';
+import type { Sink } from './topic.ts';
+
+export interface Receiver<in K = never, in V = never> {
+  /**
+   * @param timestamp event time, ms UTC
+   * @param old on the edges of a table: the value before (undefined = none); never on a stream's
+   */
+  receive(key: K, value: V, timestamp: number, old?: V): void;
+}
+
+/** Any receiver, when the types were checked where the step was made. */
+export type AnyReceiver = Receiver<unknown, unknown>;
+
+/** What a processor may ask of the task that runs it. */
+export interface TaskContext {
+  readonly partition: number;
+  /** Id of the current key, see base/bytes.ts; '' for a null key (which no store accepts). */
+  readonly keyId: string;
+  /** Position of the record at hand; a timer has that of the record which made time pass. */
+  readonly origin: { readonly topic: string; readonly partition: number; readonly offset: number };
+  /** Headers of the record at hand; empty for a timer. */
+  headers(): Headers;
+  /** The task's stream time: the greatest timestamp it has taken in, ms UTC; -Infinity at first. */
+  readonly streamTime: number;
+  /** How far time is known to have passed without records, ms UTC; -Infinity when nobody said. */
+  readonly idleClock: number;
+  /** Runs `body` with another current key, e.g. to close its windows. Its cells must be loaded. */
+  enter<K>(keyId: string, spec: StoreSpec<K, never>, body: (key: K) => void): void;
+  /** Counts a record that has no effect. */
+  drop(step: string, reason: DropReason): void;
+  /** Sends the record at hand to the dead-letter topic with its source bytes. */
+  deadLetter(step: string, reason: string): void;
+  /** Writes a record to a topic, at the commit. The partition follows from the key. */
+  emit<K, V>(sink: Sink<K, V>, key: K, value: V | null, timestamp: number, headers?: Headers): void;
+}
+
+/** What `Step.build` gets: the context, its stores by name, and where its results go. */
+export interface BuildContext {
+  readonly task: TaskContext;
+  cells<C>(spec: StoreSpec<never, C> | StoreSpec<unknown, C>): Cells<C>;
+  /** Receiver of the step's output number `port`; 0 is the main one. */
+  output(port: number): AnyReceiver;
+  /** Asks to be called after every batch and when idle time advances; for time-driven steps. */
+  onIdle(advance: (idleClock: number) => void): void;
+}

@@ -1,0 +1,65 @@
+/**
+ * State, as a step sees it. Every store keeps one *cell* a key: whatever the step wants to know of
+ * that key (a value, its windows, its sessions, its timers), decoded once and held as an object.
+ *
+ * A cell may be due at an instant (a window to close, a timer to fire). The engine keeps the due
+ * instants in an index ordered by (instant, key bytes), so nobody ever scans keys. The index follows
+ * from the cells; a restore rebuilds it.
+ *
+ * Laws: all access is for the *current key* of the task (the record's key, or the key entered with
+ * `TaskContext.enter`), whose cell was prefetched. A cell that was changed in place counts only after
+ * `put`. What is read after `put` in the same or a later record is what was put. A crash forgets
+ * everything since the last commit, together with the outputs and offsets of that time.
+ */
+import type { Serde } from '../serde/serde.ts';
+
+/** What a query shows of a cell: one row a value. */
+export interface StoreRow {
+  readonly key: unknown;
+  readonly value: unknown;
+  /** ms UTC; when the row is a window's. */
+  readonly window?: { readonly start: number; readonly end: number };
+  /** ms UTC of the newest record in the value, when known. */
+  readonly timestamp?: number;
+}
+
+export interface StoreSpec<K = unknown, C = unknown> {
+  /** Unique in the topology; names the changelog. */
+  readonly name: string;
+  /** What it is, for `describe`: 'key-value', 'window', 'session', 'timers', ... */
+  readonly kind: string;
+  readonly key: Serde<K>;
+  /** Form of the encoded cell; raised when it changes, part of the fingerprint. */
+  readonly format: string;
+  encode(cell: C): Uint8Array;
+  /** Decodes bytes [start, end); throws when they are damaged. */
+  decode(bytes: Buffer, start: number, end: number): C;
+  /** The next instant at which the cell wants attention; +Infinity for never. */
+  due?(cell: C): number;
+  /** Rows shown to a query. */
+  rows(cell: C, key: K): Iterable<StoreRow>;
+}
+
+/** The store behind a spec, as a processor holds it. */
+export interface Cells<C> {
+  /** Cell of the current key. */
+  get(): C | undefined;
+  /** Stores the current key's cell, new or changed in place, and indexes its next due instant. */
+  put(cell: C): void;
+  /** Forgets the current key's cell. */
+  remove(): void;
+  /** The earliest due instant of any key; +Infinity when there is none. */
+  nextDue(): number;
+  /** Ids of the keys due at or before `until`, ordered by (instant, key); a copy, safe to `put` during. */
+  dueKeys(until: number): readonly string[];
+  /** A number of the operator itself, kept with the state, e.g. its stream time. */
+  number(name: string): number | undefined;
+  setNumber(name: string, value: number): void;
+}
+
+/** A handle by which a store is read from outside: the driver, the query client, the command line. */
+export interface StoreHandle<out K = unknown, out V = unknown> {
+  readonly store: string;
+  /** Phantom: the types of the rows. Never present at run time. */
+  readonly rowType?: { readonly key: K; readonly value: V };
+}

@@ -1,0 +1,65 @@
+/**
+ * A topic: its name and how its keys and values are written. A topology names topics; the log keeps
+ * them. `Source` and `Sink` are the two one-way views, so that a narrowed stream may be written to a
+ * wider topic.
+ */
+
+import { msgpack } from '../serde/msgpack.ts';
+import type { Decoder, Encoder, Serde } from '../serde/serde.ts';
+import { utf8 } from '../serde/utf8.ts';
+
+export interface TopicSettings {
+  /** Number of partitions when Millrace creates the topic; default: the application's. */
+  readonly partitions?: number;
+  /** 'delete': old batches go when `retentionMs` is over; 'compact': the last value of a key stays. */
+  readonly cleanup?: 'delete' | 'compact';
+  /** How long records are kept, in ms by record timestamp; absent = for ever. */
+  readonly retentionMs?: number;
+}
+
+export interface Source<out K, out V> {
+  readonly name: string;
+  readonly settings: TopicSettings;
+  readonly keyDecoder: Decoder<K> & { readonly format: string };
+  readonly valueDecoder: Decoder<V> & { readonly format: string };
+}
+
+export interface Sink<in K, in V> {
+  readonly name: string;
+  readonly settings: TopicSettings;
+  readonly keyEncoder: Encoder<K> & {
+    readonly format: string;
+    partitionBytes?(encoded: Uint8Array): Uint8Array;
+  };
+  readonly valueEncoder: Encoder<V> & { readonly format: string };
+}
+
+export interface Topic<K, V> extends Source<K, V>, Sink<K, V> {
+  readonly key: Serde<K>;
+  readonly value: Serde<V>;
+}
+
+export interface TopicOptions<K, V> extends TopicSettings {
+  /** Default: UTF-8 text. */
+  readonly key?: Serde<K>;
+  /** Default: MessagePack. */
+  readonly value?: Serde<V>;
+}
+
+/** Declares a topic, e.g. `topic<string, Order>('orders')`. */
+export function topic<K = string, V = unknown>(
+  name: string,
+  options: TopicOptions<K, V> = {},
+): Topic<K, V> {
+  const { key = utf8 as unknown as Serde<K>, value = msgpack<V>(), ...settings } = options;
+  return Object.freeze({
+    name,
+    settings: Object.freeze(settings),
+    key,
+    value,
+    keyDecoder: key,
+    keyEncoder: key,
+    valueDecoder: value,
+    valueEncoder: value,
+  });
+}

@@ -1,0 +1,80 @@
+/**
+ * The Log port: partitioned topics, and the one transaction that makes Millrace exactly-once.
+ *
+ * Laws. Order: records of a partition have ascending offsets, in the order of the appends. Atomic:
+ * a commit's appends, offsets and commit id become visible together or not at all, and once the
+ * promise resolves they survive a crash. Stable: a reader never sees records of a commit that has
+ * not happened; `endOffset` is the end of what is committed. Fencing: opening a writer with an id
+ * makes every older writer of that id fail with LOG_FENCED. Damage is LOG_CORRUPT with topic,
+ * partition and offset; data is never skipped or reset.
+ */
+
+import type { TopicSettings } from '../graph/topic.ts';
+import type { PackedBatch } from '../record/batch.ts';
+
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+export interface TopicDescription {
+  readonly name: string;
+  readonly partitions: number;
+  readonly settings: TopicSettings;
+}
+
+export interface Append extends TopicPartition {
+  /** Offsets inside are ignored: the log gives its own. */
+  readonly batch: PackedBatch;
+}
+
+/** The next offset to read of a partition, for a group. */
+export interface GroupOffset extends TopicPartition {
+  readonly offset: number;
+}
+
+export interface Commit {
+  readonly appends: readonly Append[];
+  readonly offsets: readonly GroupOffset[];
+  /** Stored for the writer; the last one is answered by `Writer.lastCommitId` after a restart. */
+  readonly commitId: number;
+}
+
+export interface CommitReceipt {
+  /** End offset of each partition appended to, after the commit. */
+  readonly ends: readonly GroupOffset[];
+}
+
+export interface ReadLimits {
+  /** Records at most; at least one is answered when there is one. */
+  readonly records: number;
+  /** Bytes at most, as far as whole stored batches allow. */
+  readonly bytes?: number;
+}
+
+/** Exactly one writer of an id is alive; its id is also the group whose offsets it commits. */
+export interface Writer {
+  /** Id of the last commit that happened; 0 before the first. */
+  readonly lastCommitId: number;
+  commit(commit: Commit): Promise<CommitReceipt>;
+  close(): Promise<void>;
+}
+
+export interface Log {
+  /** Creates what is missing; an existing topic with other partitions is TOPIC_MISMATCH. */
+  createTopics(topics: readonly TopicDescription[]): Promise<void>;
+  topics(): Promise<readonly TopicDescription[]>;
+  /**
+   * Records of a partition from `from` on, in one batch; undefined when nothing is there yet.
+   * A `from` below the start or above the end is OFFSET_OUT_OF_RANGE.
+   */
+  read(at: TopicPartition, from: number, limits: ReadLimits): Promise<PackedBatch | undefined>;
+  startOffset(at: TopicPartition): Promise<number>;
+  endOffset(at: TopicPartition): Promise<number>;
+  /** Committed offset of a group; undefined when it never committed one. */
+  committed(group: string, at: TopicPartition): Promise<number | undefined>;
+  openWriter(id: string): Promise<Writer>;
+  /** Applies retention and compaction as of `nowMs` (ms UTC). */
+  maintain(nowMs: number): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,236 @@
+/**
+ * PackedBatch: the form in which records travel from the log to the task and back. One buffer, so
+ * that it crosses a thread by transfer and a disk by one write; no object a record.
+ *
+ *   byte 0        magic u32 'MRB1'
+ *   byte 4        CRC-32C u32 of everything from byte 8 on
+ *   byte 8        count u32          byte 12  total bytes u32
+ *   byte 16       timestamps f64[n]  ms UTC
+ *                 offsets    f64[n]  absolute, ascending, gaps allowed (compaction)
+ *                 starts     i32[n+1] of each record's bytes, from the start of the byte area
+ *                 keyLengths i32[n]  -1 = null key
+ *                 valueLengths i32[n] -1 = null value (a tombstone)
+ *                 bytes      key | value | headers, record after record
+ *
+ * What is left of a record after key and value are its headers (headers.ts). Numbers are
+ * little-endian, as on every machine Node runs on. A batch is immutable once built.
+ */
+import { assert } from '../base/assert.ts';
+import { emptyBytes } from '../base/bytes.ts';
+import { crc32c } from '../base/crc32c.ts';
+
+const magic = 0x3142524d;
+const headerBytes = 16;
+const crcFrom = 8;
+
+function columnBytes(count: number): number {
+  return count * 16 + (count + 1) * 4 + count * 8;
+}
+
+export class PackedBatch {
+  readonly count: number;
+  readonly timestamps: Float64Array;
+  readonly offsets: Float64Array;
+  readonly starts: Int32Array;
+  readonly keyLengths: Int32Array;
+  readonly valueLengths: Int32Array;
+  /** The byte area; positions in `starts` are relative to it. */
+  readonly bytes: Buffer;
+  /** The whole image, transferable. */
+  readonly image: ArrayBuffer;
+
+  /** Views an image; its checksum is not checked here, see `checkImage`. */
+  constructor(image: ArrayBuffer) {
+    const header = new DataView(image);
+    const count = header.getUint32(8, true);
+    let at = headerBytes;
+    this.image = image;
+    this.count = count;
+    this.timestamps = new Float64Array(image, at, count);
+    at += count * 8;
+    this.offsets = new Float64Array(image, at, count);
+    at += count * 8;
+    this.starts = new Int32Array(image, at, count + 1);
+    at += (count + 1) * 4;
+    this.keyLengths = new Int32Array(image, at, count);
+    at += count * 4;
+    this.valueLengths = new Int32Array(image, at, count);
+    at += count * 4;
+    this.bytes = Buffer.from(image, at, image.byteLength - at);
+  }
+
+  get byteLength(): number {
+    return this.image.byteLength;
+  }
+
+  /** Offset of the first record; the batch must not be empty. */
+  get baseOffset(): number {
+    return this.offsets[0] as number;
+  }
+
+  /** The offset after the last record. */
+  get nextOffset(): number {
+    return (this.offsets[this.count - 1] as number) + 1;
+  }
+
+  /** Key bytes of record `i`, a view; null for a null key. */
+  key(i: number): Buffer | null {
+    const length = this.keyLengths[i] as number;
+    if (length < 0) return null;
+    const start = this.starts[i] as number;
+    return this.bytes.subarray(start, start + length);
+  }
+
+  valueStart(i: number): number {
+    return (this.starts[i] as number) + Math.max(0, this.keyLengths[i] as number);
+  }
+
+  /** Value bytes of record `i`, a view; null for a tombstone. */
+  value(i: number): Buffer | null {
+    const length = this.valueLengths[i] as number;
+    if (length < 0) return null;
+    const start = this.valueStart(i);
+    return this.bytes.subarray(start, start + length);
+  }
+
+  /** Header bytes of record `i`, a view, empty when it has none. */
+  headerBytes(i: number): Buffer {
+    const start = this.valueStart(i) + Math.max(0, this.valueLengths[i] as number);
+    const end = this.starts[i + 1] as number;
+    return start === end ? emptyBytes : this.bytes.subarray(start, end);
+  }
+
+  /** Records [from, to) as a batch of their own. */
+  slice(from: number, to: number): PackedBatch {
+    if (from === 0 && to === this.count) return this;
+    const builder = new BatchBuilder(to - from, 64);
+    for (let i = from; i < to; i++) builder.copy(this, i);
+    return builder.finishAt(null);
+  }
+
+  /** A copy whose first record has offset `baseOffset` and the others follow without gaps. */
+  static rebase(image: ArrayBuffer, baseOffset: number): PackedBatch {
+    const batch = new PackedBatch(image);
+    for (let i = 0; i < batch.count; i++) batch.offsets[i] = baseOffset + i;
+    seal(image);
+    return batch;
+  }
+}
+
+/** What is wrong with an image read from outside; undefined when it is whole. */
+export function checkImage(image: ArrayBuffer): string | undefined {
+  if (image.byteLength < headerBytes) return 'batch is shorter than its header';
+  const header = new DataView(image);
+  if (header.getUint32(0, true) !== magic) return 'batch has no magic number';
+  if (header.getUint32(12, true) !== image.byteLength) return 'batch has the wrong length';
+  if (header.getUint32(4, true) !== crc32c(new Uint8Array(image, crcFrom))) {
+    return 'CRC-32C of the batch does not match';
+  }
+  return undefined;
+}
+
+/** Copies bytes read from a store to an aligned, transferable image. */
+export function imageOf(bytes: Uint8Array): ArrayBuffer {
+  const image = new ArrayBuffer(bytes.byteLength);
+  new Uint8Array(image).set(bytes);
+  return image;
+}
+
+function seal(image: ArrayBuffer): void {
+  const header = new DataView(image);
+  header.setUint32(0, magic, true);
+  header.setUint32(12, image.byteLength, true);
+  header.setUint32(4, crc32c(new Uint8Array(image, crcFrom)), true);
+}
+
+/** Collects records into a batch. Offsets are given by the log when it appends. */
+export class BatchBuilder {
+  #count = 0;
+  #timestamps: number[] = [];
+  #offsets: number[] = [];
+  #starts: number[] = [];
+  #keyLengths: number[] = [];
+  #valueLengths: number[] = [];
+  #bytes: Buffer;
+  #used = 0;
+
+  constructor(records = 16, bytesPerRecord = 64) {
+    this.#bytes = Buffer.allocUnsafe(Math.max(256, records * bytesPerRecord));
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Bytes of the records so far, columns included. */
+  get byteLength(): number {
+    return headerBytes + columnBytes(this.#count) + this.#used;
+  }
+
+  append(
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    timestamp: number,
+    headers: Uint8Array = emptyBytes,
+    offset = this.#count,
+  ): void {
+    const keyLength = key === null ? 0 : key.byteLength;
+    const valueLength = value === null ? 0 : value.byteLength;
+    this.#ensure(keyLength + valueLength + headers.byteLength);
+    this.#starts.push(this.#used);
+    if (key !== null) this.#bytes.set(key, this.#used);
+    this.#used += keyLength;
+    if (value !== null) this.#bytes.set(value, this.#used);
+    this.#used += valueLength;
+    if (headers.byteLength > 0) this.#bytes.set(headers, this.#used);
+    this.#used += headers.byteLength;
+    this.#timestamps.push(timestamp);
+    this.#offsets.push(offset);
+    this.#keyLengths.push(key === null ? -1 : keyLength);
+    this.#valueLengths.push(value === null ? -1 : valueLength);
+    this.#count++;
+  }
+
+  /** Appends record `i` of another batch, offset included. */
+  copy(batch: PackedBatch, i: number): void {
+    this.append(
+      batch.key(i),
+      batch.value(i),
+      batch.timestamps[i] as number,
+      batch.headerBytes(i),
+      batch.offsets[i] as number,
+    );
+  }
+
+  /** The batch with offsets as appended (`null`) or counted from `baseOffset`; the builder is empty after. */
+  finishAt(baseOffset: number | null): PackedBatch {
+    assert(this.#used < 2 ** 31, 'a batch holds less than 2 GiB');
+    const count = this.#count;
+    const image = new ArrayBuffer(headerBytes + columnBytes(count) + this.#used);
+    new DataView(image).setUint32(8, count, true);
+    const batch = new PackedBatch(image);
+    for (let i = 0; i < count; i++) {
+      batch.timestamps[i] = this.#timestamps[i] as number;
+      batch.offsets[i] = baseOffset === null ? (this.#offsets[i] as number) : baseOffset + i;
+      batch.starts[i] = this.#starts[i] as number;
+      batch.keyLengths[i] = this.#keyLengths[i] as number;
+      batch.valueLengths[i] = this.#valueLengths[i] as number;
+    }
+    batch.starts[count] = this.#used;
+    batch.bytes.set(this.#bytes.subarray(0, this.#used));
+    seal(image);
+    this.#count = 0;
+    this.#used = 0;
+    for (const column of [this.#timestamps, this.#offsets, this.#starts]) column.length = 0;
+    this.#keyLengths.length = 0;
+    this.#valueLengths.length = 0;
+    return batch;
+  }
+
+  #ensure(more: number): void {
+    if (this.#used + more <= this.#bytes.byteLength) return;
+    const grown = Buffer.allocUnsafe(Math.max(this.#bytes.byteLength * 2, this.#used + more));
+    grown.set(this.#bytes.subarray(0, this.#used));
+    this.#bytes = grown;
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * Record headers: a few name -> text pairs, kept as bytes until somebody asks.
+ * Format: for each pair u16 length, UTF-8 name, u32 length, UTF-8 value (little-endian).
+ */
+import { asBuffer, emptyBytes } from '../base/bytes.ts';
+
+export type Headers = Readonly<Record<string, string>>;
+
+export function encodeHeaders(headers: Headers): Buffer {
+  const names = Object.keys(headers);
+  if (names.length === 0) return emptyBytes;
+  const parts: Buffer[] = [];
+  for (const name of names) {
+    const nameBytes = Buffer.from(name);
+    const valueBytes = Buffer.from(headers[name] as string);
+    const lengths = Buffer.alloc(6);
+    lengths.writeUInt16LE(nameBytes.byteLength, 0);
+    lengths.writeUInt32LE(valueBytes.byteLength, 2);
+    parts.push(lengths.subarray(0, 2), nameBytes, lengths.subarray(2), valueBytes);
+  }
+  return Buffer.concat(parts);
+}
+
+export function decodeHeaders(bytes: Uint8Array): Headers {
+  const source = asBuffer(bytes);
+  const headers: Record<string, string> = {};
+  let at = 0;
+  while (at < source.byteLength) {
+    const nameEnd = at + 2 + source.readUInt16LE(at);
+    const valueEnd = nameEnd + 4 + source.readUInt32LE(nameEnd);
+    headers[source.toString('utf8', at + 2, nameEnd)] = source.toString(
+      'utf8',
+      nameEnd + 4,
+      valueEnd,
+    );
+    at = valueEnd;
+  }
+  return headers;
+}
