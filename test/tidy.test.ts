@@ -1,0 +1,141 @@
+/** Style as a test: import direction, banned globals, sizes, leftovers, and the error catalogue. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { errorCatalogue } from '../engine/base/errors.ts';
+
+const root = resolve(import.meta.dirname, '..');
+const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+
+function filesUnder(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+const engine = filesUnder('engine');
+const operators = filesUnder('operators');
+const topologies = filesUnder('topologies');
+const product = [...engine, ...operators, ...topologies];
+
+/** Each folder of engine/ may import itself and those to its left; equal ranks may not meet. */
+const engineRank: Record<string, number> = {
+  base: 0,
+  record: 1,
+  time: 2,
+  serde: 3,
+  graph: 4,
+  storage: 5,
+  log: 6,
+  state: 6,
+  task: 7,
+  thread: 8,
+  runtime: 9,
+  testing: 9,
+  connect: 10,
+  http: 10,
+  cli: 11,
+};
+const operatorsMayImport = new Set(['base', 'record', 'time', 'serde', 'graph']);
+
+function importsOf(file: string): string[] {
+  return [...read(file).matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((m) => m[1] as string);
+}
+
+function targetOf(file: string, specifier: string): string | undefined {
+  return specifier.startsWith('.')
+    ? relative(root, resolve(root, dirname(file), specifier))
+    : undefined;
+}
+
+function forbiddenImport(file: string, specifier: string): string | undefined {
+  const target = targetOf(file, specifier);
+  const [top, folder = ''] = file.split('/');
+  if (target === undefined) {
+    return specifier.startsWith('millrace') && top !== 'topologies' ? 'itself by name' : undefined;
+  }
+  const [targetTop, targetFolder = ''] = target.split('/');
+  if (top === 'topologies') return targetTop === 'topologies' ? undefined : 'past the public API';
+  if (top === 'operators') {
+    if (targetTop === 'operators') return undefined;
+    return targetTop === 'engine' && operatorsMayImport.has(targetFolder) ? undefined : 'upwards';
+  }
+  if (targetTop !== 'engine') return 'upwards';
+  if (folder.endsWith('.ts') || folder === targetFolder) return undefined;
+  const from = engineRank[folder];
+  const to = engineRank[targetFolder];
+  if (from === undefined || to === undefined) return 'an unranked folder';
+  return to < from ? undefined : 'upwards or sideways';
+}
+
+describe('tidy', () => {
+  it('imports go one way', () => {
+    const wrong = product.flatMap((file) =>
+      importsOf(file).flatMap((specifier) => {
+        const problem = forbiddenImport(file, specifier);
+        return problem === undefined ? [] : [`${file} imports ${specifier}: ${problem}`];
+      }),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('each named dependency is reached through its adapter only', () => {
+    const adapters: Record<string, RegExp> = {
+      rocksdb: /^engine\/storage\/rocksdb\.ts$/,
+      msgpackr: /^engine\/serde\/msgpack\.ts$/,
+      piscina: /^engine\/thread\//,
+      'prom-client': /^engine\/(runtime\/observe|http\/metrics)\.ts$/,
+      pino: /^engine\/runtime\/observe\.ts$/,
+      '@node-rs/crc32': /^engine\/base\/crc32c\.ts$/,
+    };
+    const wrong = product.flatMap((file) =>
+      importsOf(file)
+        .filter((name) => adapters[name] !== undefined && !adapters[name].test(file))
+        .map((name) => `${file} imports ${name}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('clocks, chance and the world are reached through ports', () => {
+    const banned: [RegExp, string][] = [
+      [/\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(/, 'use the Clock port'],
+      [/\bMath\.random\(/, 'use the Random port'],
+      [/\bset(Timeout|Interval|Immediate)\(/, 'use the Scheduler port'],
+      [/\bprocess\.(env|argv|exit|on|cwd|pid)\b/, 'belongs to the command line or lifecycle'],
+      [/from 'node:fs(\/promises)?'/, 'belongs to an adapter'],
+    ];
+    const adapters =
+      /^engine\/(base\/(clock|scheduler|call-site)|storage\/|log\/embedded\/|thread\/|connect\/|http\/|cli\/|runtime\/(lifecycle|observe))|^topologies\/ingest\/(sample|mapping)/;
+    const wrong = product
+      .filter((file) => !adapters.test(file))
+      .flatMap((file) => {
+        const code = read(file).replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+        return banned.filter(([what]) => what.test(code)).map(([, remedy]) => `${file}: ${remedy}`);
+      });
+    expect(wrong).toEqual([]);
+  });
+
+  it('files stay small and finished', () => {
+    const wrong = product.flatMap((file) => {
+      const text = read(file);
+      const problems: string[] = [];
+      if (text.split('\n').length > 700) problems.push(`${file}: longer than 700 lines`);
+      if (/\b(FIXME|TODO|XXX)\b/.test(text)) problems.push(`${file}: unfinished mark`);
+      return problems;
+    });
+    const tests = filesUnder('test').filter((file) =>
+      /\b(it|describe|test)\.only\(/.test(read(file)),
+    );
+    expect([...wrong, ...tests.map((file) => `${file}: .only`)]).toEqual([]);
+  });
+
+  it('every error of the catalogue is thrown somewhere', () => {
+    const text = product
+      .filter((f) => f !== 'engine/base/errors.ts')
+      .map(read)
+      .join('\n');
+    const orphans = Object.keys(errorCatalogue).filter((code) => !text.includes(`'${code}'`));
+    expect(orphans).toEqual([]);
+  });
+});
