@@ -36,6 +36,12 @@ export interface StoreSpec<K = unknown, C = unknown> {
   decode(bytes: Buffer, start: number, end: number): C;
   /** The next instant at which the cell wants attention; +Infinity for never. */
   due?(cell: C): number;
+  /**
+   * Whose clock makes a cell due. 'stream' (default): the operator's stream time, moved by any key.
+   * 'key': only the key's own records and the idle clock; so what happens to a key does not depend
+   * on when other keys' records arrive.
+   */
+  readonly clock?: 'stream' | 'key';
   /** Rows shown to a query. */
   rows(cell: C, key: K): Iterable<StoreRow>;
 }

@@ -1,0 +1,136 @@
+/**
+ * One store of one task: the write-back cache, its due index and its numbers.
+ *
+ *   entries: Map keyId -> { cell | absent, dirty, bytes, persistedDue }
+ *            in order of loading, so the front is the first to evict
+ *   dirty:   keyIds in the order they first changed since the commit (the changelog's order)
+ *
+ * A cell is an object that operators change in place; its bytes are made once a commit, for the
+ * changelog and the store alike. Clean entries may be evicted between batches, never during one.
+ */
+import { assert, must } from '../base/assert.ts';
+import type { Cells, StoreSpec } from '../graph/store-spec.ts';
+import { DueIndex } from './due-index.ts';
+
+/** Rough cost of a cache entry beside its cell's bytes: map slot, key string, object. */
+export const entryOverheadBytes = 160;
+
+export interface CacheEntry {
+  cell: unknown;
+  dirty: boolean;
+  /** Encoded size when last known; the estimate for the budgets. */
+  bytes: number;
+  /** The instant of the key's entry in the index on disk; +Infinity when there is none. */
+  persistedDue: number;
+  /** The cell's bytes, from `changelog` until `commit`; null = removed. */
+  encoded: Uint8Array | null | undefined;
+}
+
+/** The part of the task that a store looks at: whose cell is meant. */
+export interface CurrentKey {
+  readonly keyId: string;
+}
+
+export class StoreState implements Cells<unknown> {
+  readonly spec: StoreSpec<unknown, unknown>;
+  readonly entries = new Map<string, CacheEntry>();
+  readonly index = new DueIndex();
+  readonly numbers: Map<string, number>;
+  dirty: string[] = [];
+  numbersDirty = false;
+  dirtyBytes = 0;
+  cacheBytes = 0;
+  /** The changelog offset after the last record that is in the store. */
+  position: number;
+  readonly #current: CurrentKey;
+
+  constructor(
+    spec: StoreSpec<unknown, unknown>,
+    current: CurrentKey,
+    meta: { readonly numbers: Readonly<Record<string, number>>; readonly position: number },
+  ) {
+    this.spec = spec;
+    this.#current = current;
+    this.numbers = new Map(Object.entries(meta.numbers));
+    this.position = meta.position;
+  }
+
+  get(): unknown {
+    return this.#entry().cell;
+  }
+
+  put(cell: unknown): void {
+    assert(cell !== undefined, 'a cell is never undefined; use remove');
+    this.#change(
+      cell,
+      this.spec.due === undefined ? Number.POSITIVE_INFINITY : this.spec.due(cell),
+    );
+  }
+
+  remove(): void {
+    if (this.#entry().cell !== undefined) this.#change(undefined, Number.POSITIVE_INFINITY);
+  }
+
+  nextDue(): number {
+    return this.index.nextDue();
+  }
+
+  dueKeys(until: number): readonly string[] {
+    return this.index.dueKeys(until);
+  }
+
+  number(name: string): number | undefined {
+    return this.numbers.get(name);
+  }
+
+  setNumber(name: string, value: number): void {
+    if (this.numbers.get(name) === value) return;
+    this.numbers.set(name, value);
+    this.numbersDirty = true;
+  }
+
+  dueOf(cell: unknown): number {
+    return cell === undefined || this.spec.due === undefined
+      ? Number.POSITIVE_INFINITY
+      : this.spec.due(cell);
+  }
+
+  /** Takes in a cell read from the backend; `bytes` 0 and no cell when the key is absent. */
+  load(keyId: string, cell: unknown, bytes: number): void {
+    const persistedDue = this.dueOf(cell);
+    this.entries.set(keyId, { cell, dirty: false, bytes, persistedDue, encoded: undefined });
+    this.cacheBytes += bytes + entryOverheadBytes;
+  }
+
+  /** Evicts the longest loaded clean entries until the cache fits `budget` bytes. */
+  evict(budget: number): void {
+    if (this.cacheBytes <= budget) return;
+    for (const [keyId, entry] of this.entries) {
+      if (this.cacheBytes <= budget) return;
+      if (entry.dirty) continue;
+      this.entries.delete(keyId);
+      this.cacheBytes -= entry.bytes + entryOverheadBytes;
+    }
+  }
+
+  #change(cell: unknown, due: number): void {
+    const entry = this.#entry();
+    const keyId = this.#current.keyId;
+    entry.cell = cell;
+    if (!entry.dirty) {
+      entry.dirty = true;
+      this.dirty.push(keyId);
+      this.dirtyBytes += entry.bytes + entryOverheadBytes;
+    }
+    if (this.spec.due !== undefined) this.index.set(keyId, due);
+  }
+
+  #entry(): CacheEntry {
+    const keyId = this.#current.keyId;
+    return must(this.entries.get(keyId), () =>
+      keyId === ''
+        ? `store ${this.spec.name}: there is no current key`
+        : `store ${this.spec.name}: key ${JSON.stringify(keyId)} was not prefetched`,
+    );
+  }
+}

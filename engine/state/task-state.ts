@@ -1,0 +1,340 @@
+/**
+ * The state of one task: its stores over one backend.
+ *
+ * Cycle: `prefetch` loads what a batch can touch, with one read; operators work on cells in memory;
+ * `changelog` yields what changed; when the log has committed it, `commit` moves the backend in one
+ * atomic write that also holds the changelog positions. A crash between the two leaves the backend
+ * behind its changelog, and `restore` replays the rest.
+ */
+import { assert, must } from '../base/assert.ts';
+import { MillraceError, messageOf } from '../base/errors.ts';
+import type { Cells, StoreRow, StoreSpec } from '../graph/store-spec.ts';
+import type { PackedBatch } from '../record/batch.ts';
+import { decodeAll } from '../serde/serde.ts';
+import type { BackendWrite, StateBackend } from '../storage/backend.ts';
+import { type ChangelogMeta, changelogBatch, changelogRecord } from './changelog.ts';
+import { type StoreKeys, sealed, storeKeys, taskKey, unsealed } from './key-layout.ts';
+import { type CacheEntry, StoreState } from './store-state.ts';
+
+export interface TaskStateOptions {
+  /** Name of the task, for messages. */
+  readonly task: string;
+  readonly directory: string;
+  readonly specs: readonly StoreSpec<unknown, unknown>[];
+  readonly backend: StateBackend;
+  /** Budget of the clean cache, in bytes, over all stores. */
+  readonly cacheBytes: number;
+}
+
+export interface StoreChanges {
+  readonly store: string;
+  readonly batch: PackedBatch;
+}
+
+interface Store {
+  readonly state: StoreState;
+  readonly keys: StoreKeys;
+}
+
+export class TaskState {
+  /** The current key; '' when there is none. */
+  keyId = '';
+  #commitId = 0;
+  readonly #options: TaskStateOptions;
+  readonly #stores = new Map<string, Store>();
+
+  private constructor(options: TaskStateOptions) {
+    this.#options = options;
+  }
+
+  static async open(options: TaskStateOptions): Promise<TaskState> {
+    const state = new TaskState(options);
+    const keys = options.specs.map((spec) => storeKeys(spec.name));
+    const values = await options.backend.getMany([taskKey, ...keys.map((key) => key.meta)]);
+    const task = values[0];
+    if (task !== undefined) {
+      state.#commitId = (
+        JSON.parse(state.#open(task, 'task').toString()) as ChangelogMeta
+      ).commitId;
+    }
+    options.specs.forEach((spec, i) => {
+      const stored = values[i + 1];
+      const meta =
+        stored === undefined
+          ? { numbers: {}, position: 0 }
+          : (JSON.parse(state.#open(stored, spec.name).toString()) as {
+              numbers: Record<string, number>;
+              position: number;
+            });
+      state.#stores.set(spec.name, {
+        state: new StoreState(spec, state, meta),
+        keys: keys[i] as StoreKeys,
+      });
+    });
+    return state;
+  }
+
+  /** Id of the last commit in the backend; 0 before the first. */
+  get commitId(): number {
+    return this.#commitId;
+  }
+
+  get dirtyBytes(): number {
+    let bytes = 0;
+    for (const { state } of this.#stores.values()) bytes += state.dirtyBytes;
+    return bytes;
+  }
+
+  /** The changelog offset that a store stands at: the next one to restore. */
+  position(store: string): number {
+    return this.#store(store).state.position;
+  }
+
+  cells<C>(spec: { readonly name: string }): Cells<C> {
+    return this.#store(spec.name).state as Cells<C>;
+  }
+
+  /**
+   * Loads the cells of `keyIds` in every store, and of the keys that become due: up to `streamUntil`
+   * in stores on the stream's clock, up to `idleUntil` in all. One read of the backend for the cells.
+   */
+  async prefetch(
+    keyIds: Iterable<string>,
+    streamUntil: number,
+    idleUntil = Number.NEGATIVE_INFINITY,
+  ): Promise<void> {
+    const wanted: { store: Store; keyId: string }[] = [];
+    const distinct = new Set(keyIds);
+    // A step may forward a due key to the stores after it, so a key due anywhere is loaded everywhere.
+    for (const store of this.#stores.values()) {
+      if (store.state.spec.due === undefined) continue;
+      const until = store.state.spec.clock === 'key' ? idleUntil : Math.max(streamUntil, idleUntil);
+      await this.#loadDue(store, until);
+      for (const keyId of store.state.dueKeys(until)) distinct.add(keyId);
+    }
+    for (const store of this.#stores.values()) {
+      for (const keyId of distinct) {
+        if (!store.state.entries.has(keyId)) wanted.push({ store, keyId });
+      }
+    }
+    if (wanted.length === 0) return;
+    const values = await this.#options.backend.getMany(
+      wanted.map(({ store, keyId }) => store.keys.cell(keyId)),
+    );
+    wanted.forEach(({ store, keyId }, i) => {
+      const value = values[i];
+      if (value === undefined) store.state.load(keyId, undefined, 0);
+      else store.state.load(keyId, this.#decode(store, value), value.byteLength);
+    });
+  }
+
+  /** What changed since the last commit, store by store, as changelog records. */
+  changelog(commitId: number): readonly StoreChanges[] {
+    const changes: StoreChanges[] = [];
+    for (const [store, { state }] of this.#stores) {
+      const batch = changelogBatch(state, commitId);
+      if (batch !== undefined) changes.push({ store, batch });
+    }
+    return changes;
+  }
+
+  /**
+   * Moves the backend to what `changelog(commitId)` said, after the log has committed it.
+   * @param ends the offset after the last changelog record, by store that changed
+   */
+  async commit(commitId: number, ends: ReadonlyMap<string, number>): Promise<void> {
+    const writes: BackendWrite[] = [];
+    for (const [name, store] of this.#stores) {
+      const { state } = store;
+      if (state.dirty.length === 0 && !state.numbersDirty) continue;
+      state.position = must(ends.get(name), `no changelog position for store ${name}`);
+      for (const keyId of state.dirty) this.#writeEntry(writes, store, keyId);
+      writes.push(this.#metaWrite(store));
+    }
+    this.#commitId = commitId;
+    writes.push({ key: taskKey, value: sealed(Buffer.from(JSON.stringify({ commitId }))) });
+    await this.#options.backend.write(writes);
+    for (const store of this.#stores.values()) this.#clean(store);
+  }
+
+  /** Applies a batch of a store's changelog, in offset order; the batch may repeat what is known. */
+  async restore(storeName: string, batch: PackedBatch): Promise<void> {
+    const store = this.#store(storeName);
+    const { state, keys } = store;
+    const last = new Map<string, Buffer | null>();
+    for (let i = 0; i < batch.count; i++) {
+      const record = changelogRecord(batch, i);
+      if (record === undefined) throw this.#changelogError(storeName, batch, i, 'unknown record');
+      if (record.kind === 'cell') last.set(record.keyId, record.value);
+      else this.#restoreMeta(state, record.value, batch, i);
+    }
+    const keyIds = [...last.keys()];
+    const old = await this.#options.backend.getMany(keyIds.map((keyId) => keys.cell(keyId)));
+    const writes: BackendWrite[] = [];
+    keyIds.forEach((keyId, i) => {
+      const before = old[i];
+      const persistedDue = state.dueOf(
+        before === undefined ? undefined : this.#decode(store, before),
+      );
+      const value = last.get(keyId) ?? null;
+      const cell = value === null ? undefined : this.#decodeCell(store, value);
+      this.#writeCell(writes, store, keyId, value, persistedDue, state.dueOf(cell));
+    });
+    state.position = batch.nextOffset;
+    writes.push(this.#metaWrite(store));
+    await this.#options.backend.write(writes);
+  }
+
+  /** Committed and pending rows of a store, in key order; all keys, or one. */
+  async rows(
+    storeName: string,
+    keyId?: string,
+    limit = Number.POSITIVE_INFINITY,
+  ): Promise<StoreRow[]> {
+    const store = this.#store(storeName);
+    const cells = new Map<string, unknown>();
+    if (keyId === undefined) {
+      const { cells: from } = store.keys;
+      const stored = await this.#options.backend.range({
+        from,
+        to: store.keys.dueFrom(0).subarray(0, from.byteLength),
+      });
+      for (const [key, value] of stored) {
+        cells.set(store.keys.keyIdOfCell(key), this.#decode(store, value));
+      }
+      for (const [id, entry] of store.state.entries) if (entry.dirty) cells.set(id, entry.cell);
+    } else {
+      const cached = store.state.entries.get(keyId);
+      const [stored] = cached ? [] : await this.#options.backend.getMany([store.keys.cell(keyId)]);
+      cells.set(keyId, cached ? cached.cell : stored && this.#decode(store, stored));
+    }
+    const rows: StoreRow[] = [];
+    for (const id of [...cells.keys()].sort()) {
+      const cell = cells.get(id);
+      if (cell === undefined) continue;
+      const key = decodeAll(store.state.spec.key, Buffer.from(id, 'latin1'));
+      for (const row of store.state.spec.rows(cell, key)) rows.push(row);
+      if (rows.length >= limit) break;
+    }
+    return rows;
+  }
+
+  close(): Promise<void> {
+    return this.#options.backend.close();
+  }
+
+  async #loadDue(store: Store, until: number): Promise<void> {
+    const { state, keys } = store;
+    const { index } = state;
+    if (until <= index.horizon) return;
+    const entries = await this.#options.backend.range({
+      from:
+        index.horizon === Number.NEGATIVE_INFINITY
+          ? keys.dueFrom(0)
+          : keys.dueFrom(index.horizon + 1),
+      to: until === Number.POSITIVE_INFINITY ? keys.dueEnd : keys.dueFrom(until + 1),
+    });
+    for (const [key] of entries) {
+      const { due, keyId } = keys.entryOfDue(key);
+      // A changed cell has its say in memory already; what the disk says of it is older.
+      if (state.entries.get(keyId)?.dirty !== true) index.set(keyId, due);
+    }
+    index.horizon = until;
+  }
+
+  #writeEntry(writes: BackendWrite[], store: Store, keyId: string): void {
+    const entry = must(store.state.entries.get(keyId), 'a dirty entry is never evicted');
+    assert(entry.encoded !== undefined, 'commit comes after changelog');
+    const due = store.state.dueOf(entry.cell);
+    this.#writeCell(writes, store, keyId, entry.encoded, entry.persistedDue, due);
+    entry.persistedDue = due;
+    this.#resize(store, entry);
+    if (due > store.state.index.horizon) store.state.index.release(keyId);
+  }
+
+  #resize({ state }: Store, entry: CacheEntry): void {
+    const bytes =
+      entry.encoded === null || entry.encoded === undefined ? 0 : entry.encoded.byteLength;
+    state.cacheBytes += bytes - entry.bytes;
+    entry.bytes = bytes;
+    entry.encoded = undefined;
+    entry.dirty = false;
+  }
+
+  #writeCell(
+    writes: BackendWrite[],
+    store: Store,
+    keyId: string,
+    value: Uint8Array | null,
+    oldDue: number,
+    newDue: number,
+  ): void {
+    const { keys } = store;
+    writes.push({ key: keys.cell(keyId), value: value === null ? undefined : sealed(value) });
+    if (oldDue === newDue) return;
+    if (oldDue !== Number.POSITIVE_INFINITY) {
+      writes.push({ key: keys.due(oldDue, keyId), value: undefined });
+    }
+    if (newDue !== Number.POSITIVE_INFINITY) {
+      writes.push({ key: keys.due(newDue, keyId), value: Buffer.alloc(0) });
+    }
+  }
+
+  #metaWrite({ state, keys }: Store): BackendWrite {
+    const meta = { numbers: Object.fromEntries(state.numbers), position: state.position };
+    return { key: keys.meta, value: sealed(Buffer.from(JSON.stringify(meta))) };
+  }
+
+  #clean({ state }: Store): void {
+    state.dirty = [];
+    state.dirtyBytes = 0;
+    state.numbersDirty = false;
+    state.evict(this.#options.cacheBytes / this.#stores.size);
+  }
+
+  #restoreMeta(state: StoreState, value: Buffer | null, batch: PackedBatch, i: number): void {
+    if (value === null)
+      throw this.#changelogError(state.spec.name, batch, i, 'numbers are missing');
+    const meta = JSON.parse(value.toString()) as ChangelogMeta;
+    state.numbers.clear();
+    for (const [name, number] of Object.entries(meta.numbers)) state.numbers.set(name, number);
+  }
+
+  #decode(store: Store, value: Buffer): unknown {
+    return this.#decodeCell(store, this.#open(value, store.state.spec.name));
+  }
+
+  #decodeCell({ state }: Store, bytes: Buffer): unknown {
+    try {
+      return state.spec.decode(bytes, 0, bytes.byteLength);
+    } catch (error) {
+      throw this.#corrupt(state.spec.name, messageOf(error), error);
+    }
+  }
+
+  #open(value: Buffer, store: string): Buffer {
+    const content = unsealed(value);
+    if (content === undefined) throw this.#corrupt(store, 'CRC-32C does not match');
+    return content;
+  }
+
+  #store(name: string): Store {
+    return must(this.#stores.get(name), () => `task ${this.#options.task} has no store ${name}`);
+  }
+
+  #corrupt(store: string, problem: string, cause?: unknown): MillraceError {
+    const { task, directory } = this.#options;
+    return new MillraceError('STATE_CORRUPT', { task, store, problem, directory }, { cause });
+  }
+
+  #changelogError(store: string, batch: PackedBatch, i: number, problem: string): MillraceError {
+    const partition = Number(this.#options.task.split('_')[1] ?? 0);
+    const offset = batch.offsets[i] as number;
+    return new MillraceError('CHANGELOG_CORRUPT', {
+      topic: `${store}-changelog`,
+      partition,
+      offset,
+      problem,
+    });
+  }
+}
