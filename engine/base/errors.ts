@@ -90,8 +90,13 @@ export const errorCatalogue = {
       'delete the state directory {directory}; it is rebuilt from the changelog at next start',
     exitCode: 3,
   },
+  STORE_CORRUPT: {
+    message: 'the database in {directory} is damaged: {problem}',
+    remedy: 'state is rebuilt from the log when its directory is deleted; a log needs its copy',
+    exitCode: 3,
+  },
   STATE_UNAVAILABLE: {
-    message: 'the state in {directory} cannot be used: {problem}',
+    message: 'the store in {directory} cannot be used: {problem}',
     remedy: 'check that the directory is writable and has free space; committed work is safe',
     exitCode: 1,
   },

@@ -14,6 +14,8 @@ export interface SourceOptions {
   readonly time?: (value: never, key: never, timestamp: number) => number;
   /** Records later than the log's own timestamp by more than this go to the dead letters. */
   readonly maxFutureSkewMs?: number;
+  /** Null values: a stream drops them (counted as null_value), a table reads them as deletions. */
+  readonly tombstones?: 'drop' | 'pass';
 }
 
 export interface SourceNode {

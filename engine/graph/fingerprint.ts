@@ -1,0 +1,40 @@
+/** A stable hash of what a topology is: equal in every thread and every run of the same code. */
+import { createHash } from 'node:crypto';
+import type { Topology } from './graph.ts';
+import type { GraphNode } from './node.ts';
+
+/** SHA-256, hex. Functions are not part of it: it tells other graphs apart, not other lambdas. */
+export function fingerprint(topology: Topology): string {
+  const shape = { name: topology.name, nodes: topology.nodes.map(shapeOf) };
+  return createHash('sha256').update(JSON.stringify(shape)).digest('hex');
+}
+
+function shapeOf(node: GraphNode): unknown {
+  switch (node.type) {
+    case 'source':
+      return [
+        'source',
+        node.topic.name,
+        node.topic.keyDecoder.format,
+        node.topic.valueDecoder.format,
+      ];
+    case 'sink':
+      return [
+        'sink',
+        node.topic.name,
+        node.topic.keyEncoder.format,
+        node.topic.valueEncoder.format,
+        node.input,
+      ];
+    case 'step': {
+      const { kind, name, detail, stores } = node.step;
+      const formats = stores.map((store) => [
+        store.name,
+        store.kind,
+        store.key.format,
+        store.format,
+      ]);
+      return ['step', kind, name, detail ?? null, formats, node.inputs];
+    }
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * The topology as data: an append-only builder, and the frozen graph it yields. Operators add nodes;
+ * nothing runs until a task builds the processors of its part.
+ */
+import { callSite } from '../base/call-site.ts';
+import type {
+  GraphNode,
+  Port,
+  SinkNode,
+  SourceNode,
+  SourceOptions,
+  Step,
+  StepNode,
+} from './node.ts';
+import type { Sink, Source } from './topic.ts';
+import { validate } from './validate.ts';
+
+export interface Topology<out E = unknown> {
+  readonly name: string;
+  readonly nodes: readonly GraphNode[];
+  /** What the author returned: handles for the driver and for queries. */
+  readonly exports: E;
+}
+
+export class GraphBuilder {
+  readonly #name: string;
+  readonly #nodes: GraphNode[] = [];
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  source<K, V>(topic: Source<K, V>, options: SourceOptions = {}): Port {
+    const node: SourceNode = {
+      type: 'source',
+      id: this.#nodes.length,
+      topic,
+      options,
+      callSite: callSite(),
+    };
+    return this.#add(node);
+  }
+
+  /** Adds a step after `inputs`; answers its output 0, output n is `{ ...port, port: n }`. */
+  step(step: Step, inputs: readonly Port[]): Port {
+    const node: StepNode = {
+      type: 'step',
+      id: this.#nodes.length,
+      step: Object.freeze(step),
+      inputs,
+      callSite: callSite(),
+    };
+    return this.#add(node);
+  }
+
+  sink<K, V>(topic: Sink<K, V>, input: Port): void {
+    const node: SinkNode = {
+      type: 'sink',
+      id: this.#nodes.length,
+      topic: topic as Sink<never, never>,
+      input,
+      callSite: callSite(),
+    };
+    this.#add(node);
+  }
+
+  /** The finished topology. Throws TOPOLOGY_INVALID that lists every problem with its line. */
+  build<E>(exports: E): Topology<E> {
+    const topology = Object.freeze({
+      name: this.#name,
+      nodes: Object.freeze([...this.#nodes]),
+      exports,
+    });
+    validate(topology);
+    return topology;
+  }
+
+  #add(node: GraphNode): Port {
+    this.#nodes.push(Object.freeze(node));
+    return { node: node.id, port: 0 };
+  }
+}
+
+/** True for what `build` returned, also when it came from another copy of this module. */
+export function isTopology(value: unknown): value is Topology {
+  if (typeof value !== 'object' || value === null) return false;
+  const candidate = value as Partial<Topology>;
+  return typeof candidate.name === 'string' && Array.isArray(candidate.nodes);
+}

@@ -1,0 +1,72 @@
+/** The topics of a log and the groups' offsets, in memory; the durable adapters store them as well. */
+import { must } from '../base/assert.ts';
+import { MillraceError } from '../base/errors.ts';
+import type { GroupOffset, TopicDescription, TopicPartition } from './log.ts';
+
+export interface PartitionState {
+  /** Offset of the first record still kept. */
+  start: number;
+  /** Offset of the next record. */
+  end: number;
+}
+
+export interface TopicState {
+  readonly id: number;
+  readonly description: TopicDescription;
+  readonly partitions: PartitionState[];
+}
+
+export class LogCatalogue {
+  readonly topics = new Map<string, TopicState>();
+  /** group -> 'topic/partition' -> next offset */
+  readonly groups = new Map<string, Map<string, number>>();
+  /** writer id -> its last commit id */
+  readonly commits = new Map<string, number>();
+
+  /** Checks a topic that is to be created; false when it is there already. */
+  isNew(topic: TopicDescription): boolean {
+    const known = this.topics.get(topic.name);
+    if (known === undefined) return true;
+    if (known.description.partitions !== topic.partitions) {
+      throw new MillraceError('TOPIC_MISMATCH', {
+        topic: topic.name,
+        actual: known.description.partitions,
+        expected: topic.partitions,
+      });
+    }
+    return false;
+  }
+
+  add(id: number, description: TopicDescription): TopicState {
+    const partitions = Array.from({ length: description.partitions }, () => ({ start: 0, end: 0 }));
+    const topic = { id, description, partitions };
+    this.topics.set(description.name, topic);
+    return topic;
+  }
+
+  partition(at: TopicPartition): PartitionState {
+    return must(
+      this.topic(at).partitions[at.partition],
+      () => `${at.topic} has no partition ${at.partition}`,
+    );
+  }
+
+  topic(at: { readonly topic: string }): TopicState {
+    const topic = this.topics.get(at.topic);
+    if (topic === undefined) throw new MillraceError('TOPIC_UNKNOWN', { topic: at.topic });
+    return topic;
+  }
+
+  committed(group: string, at: TopicPartition): number | undefined {
+    return this.groups.get(group)?.get(`${at.topic}/${at.partition}`);
+  }
+
+  setOffsets(group: string, offsets: readonly GroupOffset[]): void {
+    let known = this.groups.get(group);
+    if (known === undefined) {
+      known = new Map();
+      this.groups.set(group, known);
+    }
+    for (const { topic, partition, offset } of offsets) known.set(`${topic}/${partition}`, offset);
+  }
+}

@@ -1,0 +1,123 @@
+/** The Log port in memory: for the test driver and the simulation. Its laws are the embedded log's. */
+import { MillraceError } from '../base/errors.ts';
+import { PackedBatch } from '../record/batch.ts';
+import { LogCatalogue } from './catalogue.ts';
+import type {
+  Commit,
+  CommitReceipt,
+  GroupOffset,
+  Log,
+  ReadLimits,
+  TopicDescription,
+  TopicPartition,
+  Writer,
+} from './log.ts';
+import { checkOffset, copyBatch, mergeBatches } from './partition-reader.ts';
+import { compacted, newestTimestamp, noteLastOffsets } from './retention.ts';
+
+export class MemoryLog implements Log {
+  readonly #catalogue = new LogCatalogue();
+  readonly #batches = new Map<string, PackedBatch[]>();
+  readonly #epochs = new Map<string, number>();
+
+  async createTopics(topics: readonly TopicDescription[]): Promise<void> {
+    const fresh = topics.filter((topic) => this.#catalogue.isNew(topic));
+    for (const topic of fresh) this.#catalogue.add(this.#catalogue.topics.size, topic);
+  }
+
+  async topics(): Promise<readonly TopicDescription[]> {
+    return [...this.#catalogue.topics.values()].map((topic) => topic.description);
+  }
+
+  async read(
+    at: TopicPartition,
+    from: number,
+    limits: ReadLimits,
+  ): Promise<PackedBatch | undefined> {
+    const { start, end } = this.#catalogue.partition(at);
+    checkOffset(at, from, start, end);
+    const wanted: PackedBatch[] = [];
+    let records = 0;
+    for (const batch of this.#stored(at)) {
+      if (batch.nextOffset <= from) continue;
+      wanted.push(batch);
+      records += batch.count;
+      if (records >= limits.records + (from - (wanted[0] as PackedBatch).baseOffset)) break;
+    }
+    const merged = mergeBatches(wanted, from, limits);
+    return merged === undefined ? undefined : copyBatch(merged);
+  }
+
+  async startOffset(at: TopicPartition): Promise<number> {
+    return this.#catalogue.partition(at).start;
+  }
+
+  async endOffset(at: TopicPartition): Promise<number> {
+    return this.#catalogue.partition(at).end;
+  }
+
+  async committed(group: string, at: TopicPartition): Promise<number | undefined> {
+    return this.#catalogue.committed(group, at);
+  }
+
+  async openWriter(id: string): Promise<Writer> {
+    const epoch = (this.#epochs.get(id) ?? 0) + 1;
+    this.#epochs.set(id, epoch);
+    return {
+      lastCommitId: this.#catalogue.commits.get(id) ?? 0,
+      commit: async (commit) => {
+        if (this.#epochs.get(id) !== epoch) throw new MillraceError('LOG_FENCED', { writer: id });
+        return this.#commit(id, commit);
+      },
+      close: async () => {},
+    };
+  }
+
+  async maintain(nowMs: number): Promise<void> {
+    for (const [name, topic] of this.#catalogue.topics) {
+      const { cleanup, retentionMs } = topic.description.settings;
+      topic.partitions.forEach((state, partition) => {
+        const at = `${name}/${partition}`;
+        let batches = this.#batches.get(at) ?? [];
+        if (cleanup === 'compact') {
+          const last = new Map<string, number>();
+          for (const batch of batches) noteLastOffsets(batch, last);
+          batches = batches.flatMap((batch) => compacted(batch, last, state.end) ?? []);
+        } else if (retentionMs !== undefined) {
+          const kept = batches.findIndex((batch) => newestTimestamp(batch) >= nowMs - retentionMs);
+          batches = kept === -1 ? [] : batches.slice(kept);
+          state.start = batches[0]?.baseOffset ?? state.end;
+        }
+        this.#batches.set(at, batches);
+      });
+    }
+  }
+
+  async close(): Promise<void> {}
+
+  #commit(id: string, commit: Commit): CommitReceipt {
+    for (const append of commit.appends) this.#catalogue.partition(append);
+    const ends: GroupOffset[] = [];
+    for (const { topic, partition, batch } of commit.appends) {
+      if (batch.count === 0) continue;
+      const state = this.#catalogue.partition({ topic, partition });
+      const stored = PackedBatch.rebase(batch.image.slice(0), state.end);
+      this.#stored({ topic, partition }).push(stored);
+      state.end = stored.nextOffset;
+      ends.push({ topic, partition, offset: state.end });
+    }
+    this.#catalogue.setOffsets(id, commit.offsets);
+    this.#catalogue.commits.set(id, commit.commitId);
+    return { ends };
+  }
+
+  #stored(at: TopicPartition): PackedBatch[] {
+    const key = `${at.topic}/${at.partition}`;
+    let batches = this.#batches.get(key);
+    if (batches === undefined) {
+      batches = [];
+      this.#batches.set(key, batches);
+    }
+    return batches;
+  }
+}

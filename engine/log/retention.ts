@@ -1,0 +1,40 @@
+/** Which records a clean-up keeps; pure, shared by the adapters. */
+import { keyIdOf } from '../base/bytes.ts';
+import { BatchBuilder, type PackedBatch } from '../record/batch.ts';
+
+/** Greatest timestamp of a batch, which decides when retention may drop it. */
+export function newestTimestamp(batch: PackedBatch): number {
+  let newest = Number.NEGATIVE_INFINITY;
+  for (const timestamp of batch.timestamps) if (timestamp > newest) newest = timestamp;
+  return newest;
+}
+
+/** Notes the last offset of every key of a batch. */
+export function noteLastOffsets(batch: PackedBatch, last: Map<string, number>): void {
+  for (let i = 0; i < batch.count; i++) {
+    const key = batch.key(i);
+    if (key !== null) last.set(keyIdOf(key), batch.offsets[i] as number);
+  }
+}
+
+/**
+ * What compaction leaves of a batch: the last record of each key, records without a key, and always
+ * the very last record of the partition, so that its end stays known. A key whose last record is a
+ * deletion goes altogether. The batch itself when nothing goes; undefined when nothing stays.
+ */
+export function compacted(
+  batch: PackedBatch,
+  last: ReadonlyMap<string, number>,
+  end: number,
+): PackedBatch | undefined {
+  const builder = new BatchBuilder(batch.count);
+  for (let i = 0; i < batch.count; i++) {
+    const key = batch.key(i);
+    const offset = batch.offsets[i] as number;
+    const current = key === null || last.get(keyIdOf(key)) === offset;
+    const alive = current && (key === null || batch.value(i) !== null);
+    if (alive || offset === end - 1) builder.copy(batch, i);
+  }
+  if (builder.count === batch.count) return batch;
+  return builder.count === 0 ? undefined : builder.finishAt(null);
+}

@@ -1,0 +1,129 @@
+/** StateBackend over RocksDB; the only file that knows the package `rocksdb`. */
+import { mkdir, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { MillraceError, messageOf } from '../base/errors.ts';
+import type {
+  BackendEntry,
+  BackendFactory,
+  BackendWrite,
+  RangeOptions,
+  StateBackend,
+} from './backend.ts';
+
+/** The part of the package that is used; it ships no types, so it is required, not imported. */
+interface RocksDb {
+  open(options: object, done: (error?: Error | null) => void): void;
+  close(done: (error?: Error | null) => void): void;
+  getMany(
+    keys: readonly Uint8Array[],
+    options: object,
+    done: (error: Error | null, values?: (Buffer | undefined)[]) => void,
+  ): void;
+  batch(operations: readonly object[], options: object, done: (error?: Error | null) => void): void;
+  iterator(options: object): RocksIterator;
+}
+
+interface RocksIterator {
+  next(done: (error: Error | null, key?: Buffer, value?: Buffer) => void): void;
+  end(done: (error?: Error | null) => void): void;
+}
+
+const openRocksDb = createRequire(import.meta.url)('rocksdb') as (path: string) => RocksDb;
+
+export class RocksBackend implements StateBackend {
+  readonly #db: RocksDb;
+  readonly #directory: string;
+
+  private constructor(db: RocksDb, directory: string) {
+    this.#db = db;
+    this.#directory = directory;
+  }
+
+  static async open(directory: string): Promise<RocksBackend> {
+    try {
+      await mkdir(directory, { recursive: true });
+      const db = openRocksDb(directory);
+      await new Promise<void>((resolve, reject) => {
+        db.open({ createIfMissing: true }, (error) => (error ? reject(error) : resolve()));
+      });
+      return new RocksBackend(db, directory);
+    } catch (error) {
+      throw storageError(error, directory);
+    }
+  }
+
+  getMany(keys: readonly Uint8Array[]): Promise<(Buffer | undefined)[]> {
+    return this.#call((done) => this.#db.getMany(keys, { asBuffer: true }, done));
+  }
+
+  async range(options: RangeOptions): Promise<BackendEntry[]> {
+    const iterator = this.#db.iterator({
+      gte: options.from,
+      ...(options.to ? { lt: options.to } : {}),
+      reverse: options.reverse ?? false,
+      limit: options.limit ?? -1,
+      keyAsBuffer: true,
+      valueAsBuffer: true,
+    });
+    const entries: BackendEntry[] = [];
+    try {
+      await this.#call<void>((done) => readAll(iterator, entries, done));
+    } finally {
+      await this.#call<void>((done) => iterator.end((error) => done(error ?? null)));
+    }
+    return entries;
+  }
+
+  write(batch: readonly BackendWrite[], options: { readonly sync?: boolean } = {}): Promise<void> {
+    const operations = batch.map(({ key, value }) =>
+      value === undefined ? { type: 'del', key } : { type: 'put', key, value },
+    );
+    return this.#call((done) =>
+      this.#db.batch(operations, { sync: options.sync ?? false }, (error) => done(error ?? null)),
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#call((done) => this.#db.close((error) => done(error ?? null)));
+  }
+
+  async #call<T>(run: (done: (error: Error | null, value?: T) => void) => void): Promise<T> {
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        run((error, value) => (error ? reject(error) : resolve(value as T)));
+      });
+    } catch (error) {
+      throw storageError(error, this.#directory);
+    }
+  }
+}
+
+export const rocksBackends: BackendFactory = {
+  open: (directory) => RocksBackend.open(directory),
+  destroy: (directory) => rm(directory, { recursive: true, force: true }),
+};
+
+function readAll(
+  iterator: RocksIterator,
+  entries: BackendEntry[],
+  done: (error: Error | null) => void,
+): void {
+  iterator.next((error, key, value) => {
+    if (error || key === undefined || value === undefined) return done(error ?? null);
+    entries.push([key, value]);
+    readAll(iterator, entries, done);
+  });
+}
+
+/** RocksDB says what happened in English only; the texts are those of its Status class. */
+function storageError(error: unknown, directory: string): MillraceError {
+  if (error instanceof MillraceError) return error;
+  const problem = messageOf(error);
+  if (/no space left/i.test(problem) || (error as { code?: string }).code === 'ENOSPC') {
+    return new MillraceError('DISK_FULL', { directory }, { cause: error });
+  }
+  if (/corruption|checksum mismatch|bad (magic|block)/i.test(problem)) {
+    return new MillraceError('STORE_CORRUPT', { directory, problem }, { cause: error });
+  }
+  return new MillraceError('STATE_UNAVAILABLE', { directory, problem }, { cause: error });
+}

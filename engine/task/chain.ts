@@ -1,0 +1,79 @@
+/**
+ * Graph -> linked processors. Which path a record takes is decided here, once: an output with no
+ * consumer, one, or many gets its own receiver, so nothing is asked per record.
+ */
+import type { Topology } from '../graph/graph.ts';
+import type { GraphNode, StepNode } from '../graph/node.ts';
+import type { AnyReceiver, BuildContext, TaskContext } from '../graph/processor.ts';
+import type { Cells } from '../graph/store-spec.ts';
+import { inputsOf, isRepartition, type SubTopology } from '../graph/sub-topology.ts';
+
+export interface ChainTask extends TaskContext {
+  cells<C>(store: string): Cells<C>;
+  /** Catches what a step throws and lets the error policy decide. */
+  guard(step: string, callSite: string, inner: AnyReceiver): AnyReceiver;
+}
+
+export interface Chain {
+  /** Where the records of each source enter, in the order of the sub-topology's sources. */
+  readonly entries: readonly AnyReceiver[];
+  /** Steps that act when time passes without records, upstream first. */
+  readonly idle: readonly ((idleClock: number) => void)[];
+}
+
+const nowhere: AnyReceiver = { receive() {} };
+
+class FanOut implements AnyReceiver {
+  readonly #targets: readonly AnyReceiver[];
+
+  constructor(targets: readonly AnyReceiver[]) {
+    this.#targets = targets;
+  }
+
+  receive(key: unknown, value: unknown, timestamp: number, old?: unknown): void {
+    for (const target of this.#targets) target.receive(key, value, timestamp, old);
+  }
+}
+
+export function buildChain(topology: Topology, part: SubTopology, task: ChainTask): Chain {
+  const receivers = new Map<number, readonly AnyReceiver[]>();
+  const idle: { node: number; advance: (idleClock: number) => void }[] = [];
+  const output = (from: number, port: number): AnyReceiver => {
+    const targets = topology.nodes.flatMap((node) =>
+      inputsOf(node).flatMap((input, i) =>
+        input.node === from && input.port === port ? [receivers.get(node.id)?.[i] ?? nowhere] : [],
+      ),
+    );
+    if (targets.length > 1) return new FanOut(targets);
+    return targets[0] ?? nowhere;
+  };
+  // A consumer always has a greater number than what it consumes, so it is built before it.
+  for (const id of [...part.nodes].reverse()) {
+    const node = topology.nodes[id] as GraphNode;
+    if (node.type === 'source') continue;
+    receivers.set(id, node.type === 'sink' ? [sinkReceiver(node, task)] : stepReceivers(node));
+  }
+  return {
+    entries: part.sources.map((source) => output(source.node, 0)),
+    idle: idle.sort((a, b) => a.node - b.node).map((entry) => entry.advance),
+  };
+
+  function stepReceivers(node: StepNode): readonly AnyReceiver[] {
+    const { id, step } = node;
+    const cut = isRepartition(node);
+    const context: BuildContext = {
+      task,
+      cells: <C>(spec: { readonly name: string }) => task.cells<C>(spec.name),
+      output: (port) => (cut ? nowhere : output(id, port)),
+      onIdle: (advance) => idle.push({ node: id, advance }),
+    };
+    return step.build(context).map((inner) => task.guard(step.name, node.callSite, inner));
+  }
+}
+
+function sinkReceiver(node: GraphNode & { type: 'sink' }, task: TaskContext): AnyReceiver {
+  const { topic } = node;
+  return {
+    receive: (key, value, timestamp) => task.emit(topic, key as never, value as never, timestamp),
+  };
+}

@@ -1,0 +1,29 @@
+/**
+ * The steps of a commit and of a hand-over, by name: metrics, traces, kill points and the simulation
+ * all use these.
+ */
+export const commitSteps = {
+  C1: 'C1 pull batch',
+  C2: 'C2 process into overlay',
+  C3: 'C3 begin',
+  C4: 'C4 append outputs and changelog',
+  C5: 'C5 appends accepted',
+  C6: 'C6 add offsets and commit id',
+  C7: 'C7 commit transaction',
+  C8: 'C8 write local batch',
+  C9: 'C9 overlay clean',
+} as const;
+
+export const handOverSteps = {
+  R1: 'R1 pause',
+  R2: 'R2 drain or drop the uncommitted batch',
+  R3: 'R3 commit',
+  R4: 'R4 local batch',
+  R5: 'R5 close',
+  R6: 'R6 unassign',
+} as const;
+
+export type Step = keyof typeof commitSteps | keyof typeof handOverSteps;
+
+/** Called before each step; a test or the simulator may stop the world there. */
+export type StepHook = (step: Step) => void | Promise<void>;

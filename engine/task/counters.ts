@@ -1,0 +1,39 @@
+/**
+ * What became of the records of a task. Every record read is counted in `in` and in exactly one of
+ * processed, dropped and deadLettered (the worst that happened to it), so that
+ *
+ *     in = processed + dropped + deadLettered
+ *
+ * `drops` and `failures` count every single drop and failure by place; a record that is late for two
+ * windows is one `dropped` record and two drops.
+ */
+export interface TaskCounters {
+  in: number;
+  processed: number;
+  dropped: number;
+  deadLettered: number;
+  /** Records written to the topology's own topics; repartition and dead letters are not in it. */
+  out: number;
+  /** '<step>|<reason>' -> count */
+  drops: Record<string, number>;
+  /** '<step>|<stage>' -> count */
+  failures: Record<string, number>;
+}
+
+export function zeroCounters(): TaskCounters {
+  return { in: 0, processed: 0, dropped: 0, deadLettered: 0, out: 0, drops: {}, failures: {} };
+}
+
+export function addCounters(total: TaskCounters, more: TaskCounters): void {
+  total.in += more.in;
+  total.processed += more.processed;
+  total.dropped += more.dropped;
+  total.deadLettered += more.deadLettered;
+  total.out += more.out;
+  for (const [place, n] of Object.entries(more.drops)) increase(total.drops, place, n);
+  for (const [place, n] of Object.entries(more.failures)) increase(total.failures, place, n);
+}
+
+export function increase(counts: Record<string, number>, place: string, by = 1): void {
+  counts[place] = (counts[place] ?? 0) + by;
+}

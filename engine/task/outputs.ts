@@ -1,0 +1,116 @@
+/** What a task writes until its commit: one batch a topic partition, in the order of the emits. */
+import { must } from '../base/assert.ts';
+import type { Sink } from '../graph/topic.ts';
+import { BatchBuilder } from '../record/batch.ts';
+import { partitionOf } from '../record/partitioner.ts';
+
+export interface OutputBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly image: ArrayBuffer;
+}
+
+interface OutputTopic {
+  readonly name: string;
+  readonly builders: (BatchBuilder | undefined)[];
+}
+
+export class Outputs {
+  readonly #partitionsOf: Readonly<Record<string, number>>;
+  readonly #topics = new Map<string, OutputTopic>();
+  // Records of one key often follow one another: the key's bytes and partition are kept.
+  #lastSink: unknown;
+  #lastKey: unknown;
+  #lastKeyBytes: Uint8Array | null = null;
+  #lastPartition = 0;
+
+  /** @param partitionsOf partitions of every topic that may be written, by name in the log */
+  constructor(partitionsOf: Readonly<Record<string, number>>) {
+    this.#partitionsOf = partitionsOf;
+  }
+
+  /** Throws what the sink's encoders throw. */
+  write<K, V>(
+    topic: string,
+    sink: Sink<K, V>,
+    key: K | null,
+    value: V | null,
+    timestamp: number,
+    headers: Uint8Array,
+  ): void {
+    const valueBytes =
+      value === null || value === undefined ? null : sink.valueEncoder.encode(value);
+    const target = this.#topic(topic);
+    if (typeof key !== 'string' || key !== this.#lastKey || sink !== this.#lastSink) {
+      this.#encodeKey(target, sink, key);
+    }
+    this.#builder(target, this.#lastPartition).append(
+      this.#lastKeyBytes,
+      valueBytes,
+      timestamp,
+      headers,
+    );
+  }
+
+  /** Appends bytes as they are to partition 0. */
+  writeRaw(
+    topic: string,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    timestamp: number,
+    headers: Uint8Array,
+  ): void {
+    this.#builder(this.#topic(topic), 0).append(key, value, timestamp, headers);
+  }
+
+  /** Hands over everything written; the outputs are empty afterwards. */
+  take(): OutputBatch[] {
+    const batches: OutputBatch[] = [];
+    for (const { name, builders } of this.#topics.values()) {
+      builders.forEach((builder, partition) => {
+        if (builder === undefined || builder.count === 0) return;
+        batches.push({ topic: name, partition, image: builder.finishAt(0).image });
+      });
+    }
+    this.#lastSink = undefined;
+    this.#lastKey = undefined;
+    return batches;
+  }
+
+  #encodeKey<K, V>(target: OutputTopic, sink: Sink<K, V>, key: K | null): void {
+    const { keyEncoder } = sink;
+    const bytes = key === null ? null : Buffer.from(keyEncoder.encode(key));
+    const deciding =
+      bytes === null || keyEncoder.partitionBytes === undefined
+        ? bytes
+        : keyEncoder.partitionBytes(bytes);
+    this.#lastPartition = partitionOf(deciding, target.builders.length);
+    this.#lastKeyBytes = bytes;
+    this.#lastKey = key;
+    this.#lastSink = sink;
+  }
+
+  #topic(name: string): OutputTopic {
+    const known = this.#topics.get(name);
+    if (known !== undefined) return known;
+    const partitions = must(
+      this.#partitionsOf[name],
+      () => `partitions of topic ${name} are unknown`,
+    );
+    const topic = {
+      name,
+      builders: new Array<BatchBuilder | undefined>(partitions).fill(undefined),
+    };
+    this.#topics.set(name, topic);
+    return topic;
+  }
+
+  #builder(topic: OutputTopic, partition: number): BatchBuilder {
+    let builder = topic.builders[partition];
+    if (builder === undefined) {
+      builder = new BatchBuilder();
+      topic.builders[partition] = builder;
+    }
+    return builder;
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * The records of one source partition that a task holds and has not taken yet. Times come from the
+ * log, or from the author's extractor, which needs the values: then they are decoded ahead, once.
+ */
+import { messageOf } from '../base/errors.ts';
+import type { SourceOptions } from '../graph/node.ts';
+import type { AnyReceiver } from '../graph/processor.ts';
+import type { Source } from '../graph/topic.ts';
+import type { PackedBatch } from '../record/batch.ts';
+
+/** A value that could not be decoded, or a time that could not be told; kept until its turn. */
+class Undecodable {
+  readonly problem: string;
+  constructor(problem: string) {
+    this.problem = problem;
+  }
+}
+
+export class SourceQueue {
+  /** Name in the log. */
+  readonly topic: string;
+  readonly source: Source<unknown, unknown>;
+  readonly options: SourceOptions;
+  readonly receiver: AnyReceiver;
+  /** Offset after the last record taken; what a commit stores. */
+  position: number;
+  /** No more records are in the log now; an empty queue need not be waited for. */
+  caughtUp = false;
+  batch: PackedBatch | undefined;
+  /** Index in `batch` of the record at hand. */
+  index = -1;
+  #times: Float64Array | undefined;
+  #values: unknown[] | undefined;
+  readonly #later: PackedBatch[] = [];
+
+  constructor(
+    topic: string,
+    source: Source<unknown, unknown>,
+    options: SourceOptions,
+    receiver: AnyReceiver,
+    position: number,
+  ) {
+    this.topic = topic;
+    this.source = source;
+    this.options = options;
+    this.receiver = receiver;
+    this.position = position;
+  }
+
+  add(batch: PackedBatch): void {
+    if (batch.count > 0) this.#later.push(batch);
+  }
+
+  /** Begins the next batch when the last one is done. */
+  refill(): void {
+    if (this.batch !== undefined) return;
+    const next = this.#later.shift();
+    if (next !== undefined) this.#begin(next);
+  }
+
+  /** True when the batch at hand is done and another waits for `refill`. */
+  get wantsRefill(): boolean {
+    return this.batch === undefined && this.#later.length > 0;
+  }
+
+  /** True while a next record is there. */
+  get hasNext(): boolean {
+    return this.batch !== undefined && this.index + 1 < this.batch.count;
+  }
+
+  /** Timestamp of the next record; there must be one. */
+  get headTime(): number {
+    return (this.#times as Float64Array)[this.index + 1] as number;
+  }
+
+  /** Records held and not taken. */
+  get held(): number {
+    let held = this.batch === undefined ? 0 : this.batch.count - this.index - 1;
+    for (const batch of this.#later) held += batch.count;
+    return held;
+  }
+
+  /** Makes the next record the one at hand and answers its timestamp. */
+  take(): number {
+    this.index++;
+    const batch = this.batch as PackedBatch;
+    this.position = (batch.offsets[this.index] as number) + 1;
+    return (this.#times as Float64Array)[this.index] as number;
+  }
+
+  /** To be called when the record at hand is done: lets go of the batch after its last record. */
+  settle(): void {
+    if (this.batch !== undefined && this.index + 1 === this.batch.count) this.batch = undefined;
+  }
+
+  /** Adds the key ids of the batch's next records; answers the greatest timestamp among them. */
+  collect(keyIds: Set<string>): number {
+    let greatest = Number.NEGATIVE_INFINITY;
+    const { batch } = this;
+    if (batch === undefined) return greatest;
+    for (let i = this.index + 1; i < batch.count; i++) {
+      const keyId = this.keyIdOf(i);
+      if (keyId !== '') keyIds.add(keyId);
+      const time = (this.#times as Float64Array)[i] as number;
+      if (time > greatest) greatest = time;
+    }
+    return greatest;
+  }
+
+  /** Id of record `i`'s key; '' for a null key. */
+  keyIdOf(i: number): string {
+    const batch = this.batch as PackedBatch;
+    const length = batch.keyLengths[i] as number;
+    if (length < 0) return '';
+    const start = batch.starts[i] as number;
+    return batch.bytes.toString('latin1', start, start + length);
+  }
+
+  /** Value of the record at hand; throws when it cannot be decoded. */
+  value(): unknown {
+    const batch = this.batch as PackedBatch;
+    const i = this.index;
+    if (this.#values !== undefined) {
+      const value = this.#values[i];
+      if (value instanceof Undecodable) throw new Error(value.problem);
+      return value;
+    }
+    return this.#decode(batch, i);
+  }
+
+  #begin(batch: PackedBatch): void {
+    this.batch = batch;
+    this.index = -1;
+    this.#times = batch.timestamps;
+    this.#values = undefined;
+    const { time } = this.options;
+    if (time === undefined) return;
+    const extract = time as unknown as (value: unknown, key: unknown, timestamp: number) => number;
+    this.#times = new Float64Array(batch.count);
+    this.#values = new Array<unknown>(batch.count);
+    for (let i = 0; i < batch.count; i++) this.#readAhead(batch, i, extract);
+  }
+
+  #readAhead(
+    batch: PackedBatch,
+    i: number,
+    extract: (value: unknown, key: unknown, timestamp: number) => number,
+  ): void {
+    const values = this.#values as unknown[];
+    const times = this.#times as Float64Array;
+    const logged = batch.timestamps[i] as number;
+    times[i] = logged;
+    try {
+      const value = this.#decode(batch, i);
+      values[i] = value;
+      if (value === null) return;
+      const told = extract(value, this.key(i), logged);
+      if (Number.isFinite(told)) times[i] = told;
+      else values[i] = new Undecodable(`its time is ${String(told)}, not a number of milliseconds`);
+    } catch (error) {
+      values[i] = new Undecodable(messageOf(error));
+    }
+  }
+
+  /** Key of record `i`, decoded; throws when it cannot be. */
+  key(i: number): unknown {
+    const batch = this.batch as PackedBatch;
+    const length = batch.keyLengths[i] as number;
+    if (length < 0) return null;
+    const start = batch.starts[i] as number;
+    return this.source.keyDecoder.decode(batch.bytes, start, start + length);
+  }
+
+  #decode(batch: PackedBatch, i: number): unknown {
+    const length = batch.valueLengths[i] as number;
+    if (length < 0) return null;
+    const start = batch.valueStart(i);
+    return this.source.valueDecoder.decode(batch.bytes, start, start + length);
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * The tasks of one thread. It runs in a worker or on the main thread, is told everything by method
+ * calls, and touches nothing outside but its state backends. All images are handed over: who passes
+ * one on does not use it again.
+ */
+import { assert, must } from '../base/assert.ts';
+import { MillraceError } from '../base/errors.ts';
+import type { Topology } from '../graph/graph.ts';
+import type { StoreRow } from '../graph/store-spec.ts';
+import { type SubTopology, subTopologies } from '../graph/sub-topology.ts';
+import { PackedBatch } from '../record/batch.ts';
+import { TaskState } from '../state/task-state.ts';
+import type { BackendFactory } from '../storage/backend.ts';
+import type { TaskCounters } from './counters.ts';
+import type { ErrorPolicy } from './error-policy.ts';
+import type { OutputBatch } from './outputs.ts';
+import { Task } from './task.ts';
+
+export interface HostConfig {
+  readonly application: string;
+  readonly stateDirectory: string;
+  /** Budget of the clean cache of each task, in bytes. */
+  readonly cacheBytes: number;
+  /** A task stops taking records when this many bytes wait for its commit. */
+  readonly dirtyBytesMax: number;
+  readonly onError: ErrorPolicy;
+  /** Partitions of every topic the topology writes, by name in the log. */
+  readonly partitionsOf: Readonly<Record<string, number>>;
+}
+
+export interface TaskAssignment {
+  readonly taskId: string;
+  readonly subTopology: number;
+  readonly partition: number;
+  /** Next offset of each source topic, by name in the log. */
+  readonly positions: readonly TopicOffset[];
+}
+
+export interface TopicOffset {
+  readonly topic: string;
+  readonly offset: number;
+}
+
+export interface StorePosition {
+  readonly store: string;
+  /** Next changelog offset to restore. */
+  readonly offset: number;
+}
+
+export interface TaskWork {
+  readonly taskId: string;
+  readonly commitId: number;
+  readonly batches: readonly { readonly topic: string; readonly image: ArrayBuffer }[];
+  /** Source topics of which the log has no more records now. */
+  readonly caughtUp: readonly string[];
+  /** Time is known to have passed up to here, ms UTC. */
+  readonly idleClock?: number;
+}
+
+export interface TaskResult {
+  readonly taskId: string;
+  readonly outputs: readonly OutputBatch[];
+  readonly changelogs: readonly { readonly store: string; readonly image: ArrayBuffer }[];
+  /** Next offset to consume of each source topic. */
+  readonly positions: readonly TopicOffset[];
+  /** Records held that could not be taken yet, by source topic. */
+  readonly held: Readonly<Record<string, number>>;
+  readonly streamTime: number;
+  readonly counters: TaskCounters;
+}
+
+interface OpenTask {
+  readonly state: TaskState;
+  readonly task: Task;
+  readonly part: SubTopology;
+}
+
+export class TaskHost {
+  readonly #topology: Topology;
+  readonly #config: HostConfig;
+  readonly #backends: BackendFactory;
+  readonly #parts: readonly SubTopology[];
+  readonly #tasks = new Map<string, OpenTask>();
+
+  constructor(topology: Topology, config: HostConfig, backends: BackendFactory) {
+    this.#topology = topology;
+    this.#config = config;
+    this.#backends = backends;
+    this.#parts = subTopologies(topology);
+  }
+
+  /** Opens a task's state and answers where each of its stores stands. */
+  async open(assignment: TaskAssignment): Promise<readonly StorePosition[]> {
+    const { taskId, partition } = assignment;
+    assert(!this.#tasks.has(taskId), () => `task ${taskId} is open already`);
+    const part = must(this.#parts[assignment.subTopology], () => `no sub-topology for ${taskId}`);
+    const directory = `${this.#config.stateDirectory}/${taskId}`;
+    const backend = await this.#backends.open(directory);
+    const { cacheBytes } = this.#config;
+    const state = await TaskState.open({
+      task: taskId,
+      directory,
+      specs: part.stores,
+      backend,
+      cacheBytes,
+    });
+    const positions = new Map(assignment.positions.map(({ topic, offset }) => [topic, offset]));
+    const task = new Task({
+      ...this.#config,
+      topology: this.#topology,
+      part,
+      partition,
+      state,
+      positions,
+    });
+    this.#tasks.set(taskId, { state, task, part });
+    return part.stores.map(({ name }) => ({ store: name, offset: state.position(name) }));
+  }
+
+  restore(taskId: string, store: string, image: ArrayBuffer): Promise<void> {
+    return this.#task(taskId).state.restore(store, new PackedBatch(image));
+  }
+
+  async process(work: TaskWork): Promise<TaskResult> {
+    const { task, state } = this.#task(work.taskId);
+    for (const { topic, image } of work.batches) {
+      const queue = must(
+        task.queues.find((q) => q.topic === topic),
+        () => `task ${work.taskId} does not read ${topic}`,
+      );
+      queue.add(new PackedBatch(image));
+    }
+    for (const queue of task.queues) queue.caughtUp = work.caughtUp.includes(queue.topic);
+    await task.run(work.idleClock);
+    return {
+      taskId: work.taskId,
+      outputs: task.takeOutputs(),
+      changelogs: state
+        .changelog(work.commitId)
+        .map(({ store, batch }) => ({ store, image: batch.image })),
+      positions: task.queues.map(({ topic, position }) => ({ topic, offset: position })),
+      held: Object.fromEntries(task.queues.map((queue) => [queue.topic, queue.held])),
+      streamTime: task.streamTime,
+      counters: task.takeCounters(),
+    };
+  }
+
+  /** Moves the task's state to what the log has committed; `ends` are changelog end offsets. */
+  commit(taskId: string, commitId: number, ends: readonly StorePosition[]): Promise<void> {
+    const byStore = new Map(ends.map(({ store, offset }) => [store, offset]));
+    return this.#task(taskId).state.commit(commitId, byStore);
+  }
+
+  /** Rows of a store, in key order; of one key when its encoded id is given. */
+  query(taskId: string, store: string, keyId?: string, limit?: number): Promise<StoreRow[]> {
+    const { part, state } = this.#task(taskId);
+    if (!part.stores.some((spec) => spec.name === store)) {
+      const stores = part.stores.map((spec) => spec.name).join(', ');
+      throw new MillraceError('STORE_UNKNOWN', { store, stores });
+    }
+    return state.rows(store, keyId, limit);
+  }
+
+  /** Closes a task; what was not committed is forgotten. */
+  async close(taskId: string): Promise<void> {
+    const open = this.#task(taskId);
+    this.#tasks.delete(taskId);
+    await open.state.close();
+  }
+
+  async closeAll(): Promise<void> {
+    for (const taskId of [...this.#tasks.keys()]) await this.close(taskId);
+  }
+
+  #task(taskId: string): OpenTask {
+    return must(this.#tasks.get(taskId), () => `task ${taskId} is not open`);
+  }
+}

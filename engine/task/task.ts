@@ -1,0 +1,339 @@
+/**
+ * A task: one sub-topology on one partition. It picks the next record by timestamp over its source
+ * partitions (SEMANTICS: the smallest head first; an empty partition is waited for unless the log has
+ * no more of it), runs the operators on it, and collects what they write.
+ *
+ * `run` awaits once a round (the prefetch); between two prefetches everything is synchronous.
+ */
+
+import { emptyBytes } from '../base/bytes.ts';
+import { MillraceError, messageOf } from '../base/errors.ts';
+import type { DropReason, FailureStage } from '../base/events.ts';
+import type { Topology } from '../graph/graph.ts';
+import type { SourceNode } from '../graph/node.ts';
+import type { AnyReceiver } from '../graph/processor.ts';
+import type { Cells, StoreSpec } from '../graph/store-spec.ts';
+import type { SubTopology } from '../graph/sub-topology.ts';
+import type { Sink } from '../graph/topic.ts';
+import { deadLetterTopic, repartitionTopic } from '../graph/topic-names.ts';
+import { decodeHeaders, encodeHeaders, type Headers } from '../record/headers.ts';
+import type { TaskState } from '../state/task-state.ts';
+import { buildChain, type Chain, type ChainTask } from './chain.ts';
+import { increase, type TaskCounters, zeroCounters } from './counters.ts';
+import { deadLetterHeaders } from './dead-letter.ts';
+import type { ErrorPolicy } from './error-policy.ts';
+import { type OutputBatch, Outputs } from './outputs.ts';
+import { SourceQueue } from './source-queue.ts';
+
+export interface TaskOptions {
+  readonly application: string;
+  readonly topology: Topology;
+  readonly part: SubTopology;
+  readonly partition: number;
+  readonly state: TaskState;
+  readonly onError: ErrorPolicy;
+  /** Stop taking records when this many bytes wait for the commit. */
+  readonly dirtyBytesMax: number;
+  readonly partitionsOf: Readonly<Record<string, number>>;
+  /** Next offset of each source topic, by name in the log. */
+  readonly positions: ReadonlyMap<string, number>;
+}
+
+/** Worst thing that happened to the record at hand, in rising order. */
+const processed = 0;
+const dropped = 1;
+const deadLettered = 2;
+
+/** Records between two looks at the dirty budget. */
+const budgetEvery = 128;
+
+export class Task implements ChainTask {
+  readonly partition: number;
+  readonly queues: readonly SourceQueue[];
+  streamTime = Number.NEGATIVE_INFINITY;
+  idleClock = Number.NEGATIVE_INFINITY;
+  counters: TaskCounters = zeroCounters();
+  readonly #options: TaskOptions;
+  readonly #state: TaskState;
+  readonly #outputs: Outputs;
+  readonly #chain: Chain;
+  readonly #repartitionNames: ReadonlyMap<string, string>;
+  /** Queue of the record at hand; undefined while a timer runs for the idle clock. */
+  #at: SourceQueue | undefined;
+  #outcome = processed;
+  /** Timestamp of the record at hand. */
+  #timestamp = 0;
+  /** False inside `enter`: results there belong to another key than the record's. */
+  #own = true;
+
+  constructor(options: TaskOptions) {
+    this.#options = options;
+    this.partition = options.partition;
+    this.#state = options.state;
+    this.#outputs = new Outputs(options.partitionsOf);
+    this.#repartitionNames = repartitionNames(options.topology, options.application);
+    this.#chain = buildChain(options.topology, options.part, this);
+    this.queues = options.part.sources.map((source, i) => {
+      const node = options.topology.nodes[source.node] as SourceNode;
+      const name = this.#physical(source.topic.name);
+      const receiver = this.#chain.entries[i] as AnyReceiver;
+      const position = options.positions.get(name) ?? 0;
+      const settings = source.repartition ? {} : node.options;
+      return new SourceQueue(name, source.topic, settings, receiver, position);
+    });
+  }
+
+  get keyId(): string {
+    return this.#state.keyId;
+  }
+
+  get origin(): { topic: string; partition: number; offset: number } {
+    const queue = this.#at;
+    return {
+      topic: queue?.topic ?? '',
+      partition: this.partition,
+      offset: queue === undefined ? -1 : queue.position - 1,
+    };
+  }
+
+  headers(): Headers {
+    return decodeHeaders(this.#headerBytes());
+  }
+
+  cells<C>(store: string): Cells<C> {
+    return this.#state.cells<C>({ name: store });
+  }
+
+  enter<K>(keyId: string, spec: StoreSpec<K, never>, body: (key: K) => void): void {
+    const state = this.#state;
+    const before = state.keyId;
+    const own = this.#own;
+    state.keyId = keyId;
+    this.#own = own && keyId === before;
+    try {
+      const bytes = Buffer.from(keyId, 'latin1');
+      body(spec.key.decode(bytes, 0, bytes.byteLength));
+    } finally {
+      state.keyId = before;
+      this.#own = own;
+    }
+  }
+
+  drop(step: string, reason: DropReason): void {
+    increase(this.counters.drops, `${step}|${reason}`);
+    if (this.#outcome < dropped) this.#outcome = dropped;
+  }
+
+  deadLetter(step: string, reason: string): void {
+    this.#fail('process', step, 'unknown', new Error(reason));
+  }
+
+  emit<K, V>(
+    sink: Sink<K, V>,
+    key: K,
+    value: V | null,
+    timestamp: number,
+    headers?: Headers,
+  ): void {
+    const repartition = this.#repartitionNames.get(sink.name);
+    const bytes = headers === undefined ? this.#headerBytes() : encodeHeaders(headers);
+    try {
+      this.#outputs.write(repartition ?? sink.name, sink, key, value, timestamp, bytes);
+    } catch (error) {
+      this.#refuse(this.#options.onError.produce, 'produce', sink.name, 'unknown', error);
+      return;
+    }
+    if (repartition === undefined) this.counters.out++;
+  }
+
+  guard(step: string, callSite: string, inner: AnyReceiver): AnyReceiver {
+    return {
+      receive: (key, value, timestamp, old) => {
+        try {
+          inner.receive(key, value, timestamp, old);
+        } catch (error) {
+          this.#caught(error, step, callSite, () => inner.receive(key, value, timestamp, old));
+        }
+      },
+    };
+  }
+
+  /** Takes records until none can be taken, or too much waits for the commit. */
+  async run(idleClock?: number): Promise<void> {
+    for (let more = true; more; ) {
+      const keyIds = new Set<string>();
+      let until = Number.NEGATIVE_INFINITY;
+      for (const queue of this.queues) {
+        queue.refill();
+        until = Math.max(until, queue.collect(keyIds));
+      }
+      if (keyIds.size > 0 || until !== Number.NEGATIVE_INFINITY) {
+        await this.#state.prefetch(keyIds, until);
+      }
+      more = this.#takeRecords();
+    }
+    if (idleClock !== undefined && idleClock > this.idleClock) {
+      this.idleClock = idleClock;
+      await this.#state.prefetch([], Number.NEGATIVE_INFINITY, idleClock);
+      for (const advance of this.#chain.idle) advance(idleClock);
+    }
+  }
+
+  takeOutputs(): OutputBatch[] {
+    return this.#outputs.take();
+  }
+
+  takeCounters(): TaskCounters {
+    const { counters } = this;
+    this.counters = zeroCounters();
+    return counters;
+  }
+
+  /** True when another round is needed: a queue went on to its next batch. */
+  #takeRecords(): boolean {
+    for (let taken = 0; ; taken++) {
+      if (taken % budgetEvery === 0 && this.#state.dirtyBytes >= this.#options.dirtyBytesMax) {
+        return false;
+      }
+      const queue = this.#nextQueue();
+      if (queue === undefined) return this.queues.some((q) => q.wantsRefill);
+      this.#takeRecord(queue);
+      queue.settle();
+    }
+  }
+
+  /** The queue with the smallest head timestamp; undefined when one must be waited for, or all are empty. */
+  #nextQueue(): SourceQueue | undefined {
+    let next: SourceQueue | undefined;
+    for (const queue of this.queues) {
+      if (!queue.hasNext) {
+        if (!queue.caughtUp || queue.wantsRefill) return undefined;
+      } else if (next === undefined || queue.headTime < next.headTime) next = queue;
+    }
+    return next;
+  }
+
+  #takeRecord(queue: SourceQueue): void {
+    const timestamp = queue.take();
+    this.#at = queue;
+    this.#outcome = processed;
+    this.#timestamp = timestamp;
+    this.#state.keyId = queue.keyIdOf(queue.index);
+    this.#deliver(queue, timestamp);
+    this.#state.keyId = '';
+    this.#at = undefined;
+    this.counters.in++;
+    if (this.#outcome === processed) this.counters.processed++;
+    else if (this.#outcome === dropped) this.counters.dropped++;
+    else this.counters.deadLettered++;
+  }
+
+  #deliver(queue: SourceQueue, timestamp: number): void {
+    const { source, options } = queue;
+    let key: unknown;
+    let value: unknown;
+    try {
+      key = queue.key(queue.index);
+      value = queue.value();
+    } catch (error) {
+      this.#refuse(this.#options.onError.deserialise, 'deserialise', source.name, 'unknown', error);
+      return;
+    }
+    if (!(timestamp >= 0)) {
+      this.drop(source.name, 'negative_timestamp');
+      return;
+    }
+    if (
+      options.maxFutureSkewMs !== undefined &&
+      this.#isFuture(queue, timestamp, options.maxFutureSkewMs)
+    ) {
+      const problem = `its time, ${timestamp} ms UTC, lies too far in the future`;
+      this.#fail('future', source.name, 'unknown', new Error(problem));
+      return;
+    }
+    if (value === null && options.tombstones !== 'pass') {
+      this.drop(source.name, 'null_value');
+      return;
+    }
+    if (timestamp > this.streamTime) this.streamTime = timestamp;
+    queue.receiver.receive(key, value, timestamp);
+  }
+
+  #isFuture(queue: SourceQueue, timestamp: number, skewMs: number): boolean {
+    const logged = queue.batch?.timestamps[queue.index] as number;
+    return timestamp > logged + skewMs;
+  }
+
+  #caught(error: unknown, step: string, callSite: string, again: () => void): void {
+    if (error instanceof MillraceError || (error as Error)?.name === 'AssertionError') throw error;
+    const reaction = this.#options.onError.process;
+    if (typeof reaction === 'string') {
+      this.#refuse(reaction, 'process', step, callSite, error);
+      return;
+    }
+    let last = error;
+    for (let attempt = 0; attempt < reaction.retry; attempt++) {
+      try {
+        again();
+        return;
+      } catch (next) {
+        last = next;
+      }
+    }
+    this.#refuse(reaction.then, 'process', step, callSite, last);
+  }
+
+  #refuse(
+    verdict: 'dead-letter' | 'stop',
+    stage: FailureStage,
+    step: string,
+    callSite: string,
+    error: unknown,
+  ): void {
+    if (verdict === 'dead-letter') {
+      this.#fail(stage, step, callSite, error);
+      return;
+    }
+    const context = { stage, step, problem: messageOf(error), ...this.origin };
+    throw new MillraceError('RECORD_FAILED', context, { cause: error });
+  }
+
+  /** Dead-letters the record at hand: once, however many steps refuse it. */
+  #fail(stage: FailureStage, step: string, callSite: string, error: unknown): void {
+    increase(this.counters.failures, `${step}|${stage}`);
+    const first = this.#outcome !== deadLettered || this.#at === undefined;
+    this.#outcome = deadLettered;
+    if (!first) return;
+    const queue = this.#at;
+    const origin = { ...this.origin, timestamp: this.#timestamp };
+    this.#outputs.writeRaw(
+      deadLetterTopic(this.#options.application),
+      queue?.batch?.key(queue.index) ??
+        (queue === undefined ? Buffer.from(this.keyId, 'latin1') : null),
+      queue?.batch?.value(queue.index) ?? null,
+      Math.max(0, queue?.batch?.timestamps[queue.index] ?? 0),
+      deadLetterHeaders(origin, stage, step, callSite, error),
+    );
+  }
+
+  #headerBytes(): Uint8Array {
+    const queue = this.#at;
+    return queue?.batch === undefined || !this.#own
+      ? emptyBytes
+      : queue.batch.headerBytes(queue.index);
+  }
+
+  #physical(topic: string): string {
+    return this.#repartitionNames.get(topic) ?? topic;
+  }
+}
+
+/** Logical name of each repartition topic -> its name in the log. */
+function repartitionNames(topology: Topology, application: string): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  for (const node of topology.nodes) {
+    if (node.type !== 'step' || node.step.repartition === undefined) continue;
+    names.set(node.step.repartition.topic.name, repartitionTopic(application, node.step.name));
+  }
+  return names;
+}
