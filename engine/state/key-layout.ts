@@ -6,10 +6,9 @@
  *   [n][store name][1][key bytes]       a cell: CRC-32C, encoded cell
  *   [n][store name][2][instant 8][key]  due index; the value is empty
  *
- * Values are a CRC-32C (4 bytes, big-endian) and the content.
+ * Values are sealed (base/sealed.ts).
  */
-import { asBuffer, orderedTimeBytes, readOrderedTime, writeOrderedTime } from '../base/bytes.ts';
-import { crc32c } from '../base/crc32c.ts';
+import { orderedTimeBytes, readOrderedTime, writeOrderedTime } from '../base/bytes.ts';
 
 const cellTag = 1;
 const dueTag = 2;
@@ -53,18 +52,4 @@ export function storeKeys(store: string): StoreKeys {
       keyId: key.toString('latin1', due.byteLength + orderedTimeBytes),
     }),
   };
-}
-
-export function sealed(content: Uint8Array): Buffer {
-  const value = Buffer.allocUnsafe(4 + content.byteLength);
-  asBuffer(content).copy(value, 4);
-  value.writeUInt32BE(crc32c(content), 0);
-  return value;
-}
-
-/** The content of a sealed value; undefined when its checksum is wrong. */
-export function unsealed(value: Buffer): Buffer | undefined {
-  if (value.byteLength < 4) return undefined;
-  const content = value.subarray(4);
-  return crc32c(content) === value.readUInt32BE(0) ? content : undefined;
 }

@@ -8,12 +8,13 @@
  */
 import { assert, must } from '../base/assert.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
+import { sealed, unsealed } from '../base/sealed.ts';
 import type { Cells, StoreRow, StoreSpec } from '../graph/store-spec.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import { decodeAll } from '../serde/serde.ts';
 import type { BackendWrite, StateBackend } from '../storage/backend.ts';
 import { type ChangelogMeta, changelogBatch, changelogRecord } from './changelog.ts';
-import { type StoreKeys, sealed, storeKeys, taskKey, unsealed } from './key-layout.ts';
+import { type StoreKeys, storeKeys, taskKey } from './key-layout.ts';
 import { type CacheEntry, StoreState } from './store-state.ts';
 
 export interface TaskStateOptions {
