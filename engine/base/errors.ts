@@ -116,6 +116,11 @@ export const errorCatalogue = {
     remedy: 'correct the record or the code, or set the error policy to dead-letter',
     exitCode: 1,
   },
+  SUPPRESS_FULL: {
+    message: 'suppress {step} holds {records} records, the most it may',
+    remedy: "raise maxRecords, shorten the limit, or set whenFull: 'emit'",
+    exitCode: 1,
+  },
   WORKER_FAILED: {
     message: 'worker thread failed {attempts} times, last: {problem}',
     remedy: 'look at the last error; committed work is safe and the next start continues from it',

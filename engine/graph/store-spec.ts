@@ -42,6 +42,8 @@ export interface StoreSpec<K = unknown, C = unknown> {
    * on when other keys' records arrive.
    */
   readonly clock?: 'stream' | 'key';
+  /** All cells stay in memory, so that the earliest due one may be entered at any time; must be bounded. */
+  readonly resident?: boolean;
   /** Rows shown to a query. */
   rows(cell: C, key: K): Iterable<StoreRow>;
 }

@@ -42,6 +42,8 @@ export class StoreState implements Cells<unknown> {
   cacheBytes = 0;
   /** The changelog offset after the last record that is in the store. */
   position: number;
+  /** For a resident store: its cells are all in memory. */
+  residentLoaded = false;
   readonly #current: CurrentKey;
 
   constructor(
@@ -104,7 +106,7 @@ export class StoreState implements Cells<unknown> {
 
   /** Evicts the longest loaded clean entries until the cache fits `budget` bytes. */
   evict(budget: number): void {
-    if (this.cacheBytes <= budget) return;
+    if (this.cacheBytes <= budget || this.spec.resident === true) return;
     for (const [keyId, entry] of this.entries) {
       if (this.cacheBytes <= budget) return;
       if (entry.dirty) continue;

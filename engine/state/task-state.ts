@@ -12,7 +12,7 @@ import { sealed, unsealed } from '../base/sealed.ts';
 import type { Cells, StoreRow, StoreSpec } from '../graph/store-spec.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import { decodeAll } from '../serde/serde.ts';
-import type { BackendWrite, StateBackend } from '../storage/backend.ts';
+import type { BackendEntry, BackendWrite, StateBackend } from '../storage/backend.ts';
 import { type ChangelogMeta, changelogBatch, changelogRecord } from './changelog.ts';
 import { type StoreKeys, storeKeys, taskKey } from './key-layout.ts';
 import { type CacheEntry, StoreState } from './store-state.ts';
@@ -108,6 +108,7 @@ export class TaskState {
     const distinct = new Set(keyIds);
     // A step may forward a due key to the stores after it, so a key due anywhere is loaded everywhere.
     for (const store of this.#stores.values()) {
+      if (store.state.spec.resident === true) await this.#loadResident(store);
       if (store.state.spec.due === undefined) continue;
       const until = store.state.spec.clock === 'key' ? idleUntil : Math.max(streamUntil, idleUntil);
       await this.#loadDue(store, until);
@@ -195,11 +196,7 @@ export class TaskState {
     const store = this.#store(storeName);
     const cells = new Map<string, unknown>();
     if (keyId === undefined) {
-      const { cells: from } = store.keys;
-      const stored = await this.#options.backend.range({
-        from,
-        to: store.keys.dueFrom(0).subarray(0, from.byteLength),
-      });
+      const stored = await this.#cellRange(store);
       for (const [key, value] of stored) {
         cells.set(store.keys.keyIdOfCell(key), this.#decode(store, value));
       }
@@ -222,6 +219,23 @@ export class TaskState {
 
   close(): Promise<void> {
     return this.#options.backend.close();
+  }
+
+  async #loadResident(store: Store): Promise<void> {
+    const { state, keys } = store;
+    if (state.residentLoaded) return;
+    for (const [key, value] of await this.#cellRange(store)) {
+      const keyId = keys.keyIdOfCell(key);
+      if (!state.entries.has(keyId))
+        state.load(keyId, this.#decode(store, value), value.byteLength);
+    }
+    await this.#loadDue(store, Number.POSITIVE_INFINITY);
+    state.residentLoaded = true;
+  }
+
+  #cellRange({ keys }: Store): Promise<BackendEntry[]> {
+    const from = keys.cells;
+    return this.#options.backend.range({ from, to: keys.dueFrom(0).subarray(0, from.byteLength) });
   }
 
   async #loadDue(store: Store, until: number): Promise<void> {

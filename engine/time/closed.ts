@@ -1,0 +1,28 @@
+/**
+ * Closed means closed: a window is closed when no further update can be accepted. Late drop, suppress
+ * and emit-on-close all ask here, so a final result is emitted once and nothing changes it later.
+ *
+ *   hopping  [start, end)   closed when  end <= st - grace
+ *   sliding  [start, end]   closed when  end <  st - grace
+ *   session  [start, end]   closed when  end <  st - gap - grace
+ *
+ * (SEMANTICS B.1-B.4; Kafka Streams' suppress disagrees with its own aggregates by one for the
+ * windows with an inclusive end, B.5.)
+ */
+import type { WindowSpec } from './windows/spec.ts';
+
+/** The stream time at which a window with this end is first closed. Times are integers, ms UTC. */
+export function closesAt(spec: WindowSpec, end: number): number {
+  switch (spec.type) {
+    case 'hopping':
+      return end + spec.graceMs;
+    case 'sliding':
+      return end + spec.graceMs + 1;
+    case 'session':
+      return end + spec.gapMs + spec.graceMs + 1;
+  }
+}
+
+export function isClosed(spec: WindowSpec, end: number, streamTime: number): boolean {
+  return closesAt(spec, end) <= streamTime;
+}

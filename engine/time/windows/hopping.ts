@@ -1,0 +1,25 @@
+/** Which hopping windows hold an instant. Windows are `[start, start + sizeMs)`, never negative. */
+import type { HoppingWindow } from './spec.ts';
+
+/** Start of the first window that holds `timestamp` (SEMANTICS B.1). */
+export function firstWindowStart(spec: HoppingWindow, timestamp: number): number {
+  const earliest = Math.max(0, timestamp - spec.sizeMs + spec.advanceMs);
+  return earliest - (earliest % spec.advanceMs);
+}
+
+/** Starts of every window that holds `timestamp`, ascending. */
+export function windowStarts(spec: HoppingWindow, timestamp: number): number[] {
+  const starts: number[] = [];
+  for (let s = firstWindowStart(spec, timestamp); s <= timestamp; s += spec.advanceMs)
+    starts.push(s);
+  return starts;
+}
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
+}
+
+/** Length of the slices (panes) from which every window can be put together. */
+export function sliceMs(spec: HoppingWindow): number {
+  return gcd(spec.sizeMs, spec.advanceMs);
+}

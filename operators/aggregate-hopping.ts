@@ -1,0 +1,102 @@
+/**
+ * Aggregates over tumbling and hopping windows `[start, start + size)`, one accumulator a window.
+ * Used when the aggregate has no `merge`, when it depends on order, or when windows do not overlap;
+ * aggregate-sliced.ts does the rest. Worked example (SEMANTICS B.1): size 10, grace 5; records at
+ * 1, 9, 14 give [0,10) = 2 and [10,20) = 1; 8 is taken in at st 14, 9 is late at st 15.
+ */
+import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+import { closesAt, isClosed } from '../engine/time/closed.ts';
+import { windowStarts } from '../engine/time/windows/hopping.ts';
+import type { HoppingWindow } from '../engine/time/windows/spec.ts';
+import type { Aggregate } from './aggregate-value.ts';
+import type { Closed } from './closing.ts';
+import {
+  emptyWindowCell,
+  indexOfStart,
+  insertWindow,
+  removeWindows,
+  type WindowCell,
+  windowStore,
+} from './window-cell.ts';
+import type { WindowFamily, WindowUpdate } from './windowed-step.ts';
+
+export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
+  readonly store: StoreSpec<K, WindowCell<A>>;
+  readonly #spec: HoppingWindow;
+  readonly #aggregate: Aggregate<V, A>;
+
+  constructor(
+    name: string,
+    spec: HoppingWindow,
+    aggregate: Aggregate<V, A>,
+    key: Serde<K>,
+    value: Serde<A>,
+  ) {
+    this.#spec = spec;
+    this.#aggregate = aggregate;
+    this.store = windowStore({
+      name,
+      kind: 'window',
+      key,
+      value,
+      due: (cell) =>
+        cell.ends.length === 0 ? Number.POSITIVE_INFINITY : closesAt(spec, cell.ends[0] as number),
+    });
+  }
+
+  update(
+    cells: Cells<WindowCell<A>>,
+    value: V,
+    timestamp: number,
+    streamTime: number,
+    late: () => void,
+  ): WindowUpdate<A>[] {
+    const updates: WindowUpdate<A>[] = [];
+    const cell = cells.get() ?? emptyWindowCell<A>();
+    for (const start of windowStarts(this.#spec, timestamp)) {
+      const end = start + this.#spec.sizeMs;
+      if (isClosed(this.#spec, end, streamTime)) late();
+      else updates.push(this.#updateWindow(cell, start, end, value, timestamp));
+    }
+    if (updates.length > 0) cells.put(cell);
+    return updates;
+  }
+
+  takeClosed(cells: Cells<WindowCell<A>>, streamTime: number): Closed<A>[] {
+    const cell = cells.get();
+    if (cell === undefined) return [];
+    const closed: Closed<A>[] = [];
+    for (let i = 0; i < cell.starts.length; i++) {
+      const end = cell.ends[i] as number;
+      if (!isClosed(this.#spec, end, streamTime)) break;
+      const [start, timestamp] = [cell.starts[i] as number, cell.timestamps[i] as number];
+      closed.push({ start, end, value: cell.values[i] as A, timestamp });
+    }
+    removeWindows(cell, 0, closed.length);
+    if (cell.starts.length === 0) cells.remove();
+    else cells.put(cell);
+    return closed;
+  }
+
+  #updateWindow(
+    cell: WindowCell<A>,
+    start: number,
+    end: number,
+    added: V,
+    at: number,
+  ): WindowUpdate<A> {
+    const i = indexOfStart(cell, start);
+    if (cell.starts[i] !== start) {
+      const value = this.#aggregate.add(this.#aggregate.init(), added);
+      insertWindow(cell, i, { start, end, timestamp: at, value });
+      return { start, end, value, timestamp: at, old: undefined };
+    }
+    const old = cell.values[i] as A;
+    const value = this.#aggregate.add(old, added);
+    const timestamp = Math.max(cell.timestamps[i] as number, at);
+    cell.values[i] = value;
+    cell.timestamps[i] = timestamp;
+    return { start, end, value, timestamp, old };
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * Hopping windows on slices. The time line is cut into slices of gcd(size, advance); a record updates
+ * one slice, whatever the overlap; a window's result is the merge of its slices, made when it is
+ * emitted. `finalTo` is the first window start that is not final; slices before it are forgotten.
+ *
+ *     slices   | a | b | c | d | e |          size 3 slices, advance 1
+ *     windows  [ a   b   c )
+ *                  [ b   c   d )
+ *                      [ c   d   e )
+ *
+ * On update all windows over a slice change together: their results are built from one run of merges
+ * to the left of the slice and one to the right, so n windows cost about 2n merges, not n * n.
+ */
+import type { Cells, StoreRow, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+import { closesAt, isClosed } from '../engine/time/closed.ts';
+import { firstWindowStart, sliceMs, windowStarts } from '../engine/time/windows/hopping.ts';
+import type { HoppingWindow } from '../engine/time/windows/spec.ts';
+import type { MergeableAggregate } from './aggregate-value.ts';
+import type { Closed } from './closing.ts';
+import {
+  emptyWindowCell,
+  indexOfStart,
+  insertWindow,
+  removeWindows,
+  type WindowCell,
+  windowStore,
+} from './window-cell.ts';
+import type { WindowFamily, WindowUpdate } from './windowed-step.ts';
+
+interface Merged<A> {
+  readonly value: A;
+  readonly timestamp: number;
+}
+
+export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A> {
+  readonly store: StoreSpec<K, WindowCell<A>>;
+  readonly #spec: HoppingWindow;
+  readonly #aggregate: MergeableAggregate<V, A>;
+  readonly #sliceMs: number;
+  readonly #results: boolean;
+
+  /** @param results answer the changed windows of each record; false when only final ones are wanted */
+  constructor(
+    name: string,
+    spec: HoppingWindow,
+    aggregate: MergeableAggregate<V, A>,
+    key: Serde<K>,
+    value: Serde<A>,
+    results: boolean,
+  ) {
+    this.#spec = spec;
+    this.#aggregate = aggregate;
+    this.#sliceMs = sliceMs(spec);
+    this.#results = results;
+    this.store = windowStore({
+      name,
+      kind: 'window',
+      key,
+      value,
+      due: (cell) => {
+        const start = this.#firstOpen(cell);
+        return start === undefined ? Number.POSITIVE_INFINITY : closesAt(spec, start + spec.sizeMs);
+      },
+      rows: (cell, k) => this.#rows(cell, k),
+    });
+  }
+
+  update(
+    cells: Cells<WindowCell<A>>,
+    value: V,
+    timestamp: number,
+    streamTime: number,
+    late: () => void,
+  ): WindowUpdate<A>[] {
+    const { sizeMs } = this.#spec;
+    const starts = windowStarts(this.#spec, timestamp);
+    const open = starts.filter((start) => !isClosed(this.#spec, start + sizeMs, streamTime));
+    for (let closed = open.length; closed < starts.length; closed++) late();
+    if (open.length === 0) return [];
+    const cell = cells.get() ?? emptyWindowCell<A>();
+    // A late record must not bring a final window back. What is due now is final only once it was
+    // taken, and it holds no slice of a record that moved stream time.
+    if (timestamp < streamTime || cell.starts.length === 0) {
+      cell.finalTo = Math.max(cell.finalTo, open[0] as number);
+    }
+    const before = this.#addToSlice(cell, value, timestamp);
+    cells.put(cell);
+    return this.#results
+      ? this.#changed(cell, before, timestamp, open)
+      : open.map((start) => unseen<A>(start));
+  }
+
+  takeClosed(cells: Cells<WindowCell<A>>, streamTime: number): Closed<A>[] {
+    const cell = cells.get();
+    if (cell === undefined) return [];
+    const closed: Closed<A>[] = [];
+    const { sizeMs, advanceMs } = this.#spec;
+    for (let start = this.#firstOpen(cell); start !== undefined; start = this.#firstOpen(cell)) {
+      if (!isClosed(this.#spec, start + sizeMs, streamTime)) break;
+      if (this.#results) cell.finalTo = start + advanceMs;
+      else {
+        const from = indexOfStart(cell, start);
+        const merged = this.#mergeSlices(cell, from, indexOfStart(cell, start + sizeMs));
+        if (merged !== undefined) closed.push({ start, end: start + sizeMs, ...merged });
+        cell.finalTo = start + advanceMs;
+      }
+      removeWindows(cell, 0, indexOfStart(cell, cell.finalTo));
+    }
+    if (cell.starts.length === 0) cells.remove();
+    else cells.put(cell);
+    return closed;
+  }
+
+  /** Start of the first window that is not final and holds a record. */
+  #firstOpen(cell: WindowCell<A>): number | undefined {
+    const slice = cell.starts[0];
+    if (slice === undefined) return undefined;
+    return Math.max(cell.finalTo, firstWindowStart(this.#spec, slice));
+  }
+
+  /** Adds to the record's slice; answers what the slice was before. */
+  #addToSlice(cell: WindowCell<A>, added: V, at: number): Merged<A> | undefined {
+    const start = at - (at % this.#sliceMs);
+    const i = indexOfStart(cell, start);
+    if (cell.starts[i] !== start) {
+      const value = this.#aggregate.add(this.#aggregate.init(), added);
+      insertWindow(cell, i, { start, end: start + this.#sliceMs, timestamp: at, value });
+      return undefined;
+    }
+    const before = { value: cell.values[i] as A, timestamp: cell.timestamps[i] as number };
+    cell.values[i] = this.#aggregate.add(before.value, added);
+    cell.timestamps[i] = Math.max(before.timestamp, at);
+    return before;
+  }
+
+  /** New and old results of the windows that start at `starts`, all of which hold the slice of `at`. */
+  #changed(
+    cell: WindowCell<A>,
+    before: Merged<A> | undefined,
+    at: number,
+    starts: readonly number[],
+  ): WindowUpdate<A>[] {
+    const i = indexOfStart(cell, at - (at % this.#sliceMs));
+    const now = this.#slice(cell, i);
+    // Windows begin further left, the longer their left part and the shorter their right part.
+    const updates: WindowUpdate<A>[] = [];
+    let left: Merged<A> | undefined;
+    let leftFrom = i;
+    const rights = this.#rightMerges(cell, i + 1, starts);
+    for (let w = starts.length - 1; w >= 0; w--) {
+      const start = starts[w] as number;
+      for (; leftFrom > 0 && (cell.starts[leftFrom - 1] as number) >= start; leftFrom--) {
+        left = this.#join(this.#slice(cell, leftFrom - 1), left);
+      }
+      const right = rights[w];
+      const merged = this.#join(this.#join(left, now), right) as Merged<A>;
+      const old = this.#join(this.#join(left, before), right);
+      updates.push({ start, end: start + this.#spec.sizeMs, ...merged, old: old?.value });
+    }
+    return updates.reverse();
+  }
+
+  /** For each window, the merge of its slices from index `from` on. */
+  #rightMerges(
+    cell: WindowCell<A>,
+    from: number,
+    starts: readonly number[],
+  ): (Merged<A> | undefined)[] {
+    let right: Merged<A> | undefined;
+    let to = from;
+    return starts.map((start) => {
+      for (
+        ;
+        to < cell.starts.length && (cell.starts[to] as number) < start + this.#spec.sizeMs;
+        to++
+      ) {
+        right = this.#join(right, this.#slice(cell, to));
+      }
+      return right;
+    });
+  }
+
+  #slice(cell: WindowCell<A>, i: number): Merged<A> {
+    return { value: cell.values[i] as A, timestamp: cell.timestamps[i] as number };
+  }
+
+  #mergeSlices(cell: WindowCell<A>, from: number, to: number): Merged<A> | undefined {
+    let merged: Merged<A> | undefined;
+    for (let i = from; i < to; i++) merged = this.#join(merged, this.#slice(cell, i));
+    return merged;
+  }
+
+  #join(a: Merged<A> | undefined, b: Merged<A> | undefined): Merged<A> | undefined {
+    if (a === undefined || b === undefined) return a ?? b;
+    return {
+      value: this.#aggregate.merge(a.value, b.value),
+      timestamp: Math.max(a.timestamp, b.timestamp),
+    };
+  }
+
+  *#rows(cell: WindowCell<A>, key: K): Iterable<StoreRow> {
+    const { sizeMs, advanceMs } = this.#spec;
+    const last = cell.starts[cell.starts.length - 1] ?? 0;
+    for (let start = this.#firstOpen(cell) ?? last + 1; start <= last; start += advanceMs) {
+      const merged = this.#mergeSlices(
+        cell,
+        indexOfStart(cell, start),
+        indexOfStart(cell, start + sizeMs),
+      );
+      if (merged !== undefined) yield { key, window: { start, end: start + sizeMs }, ...merged };
+    }
+  }
+}
+
+/** A change whose result nobody asked for; it only tells that the record was taken in. */
+function unseen<A>(start: number): WindowUpdate<A> {
+  return { start, end: start, value: null, timestamp: 0, old: undefined };
+}

@@ -1,0 +1,24 @@
+/**
+ * Aggregates as values. Name the algebra and ask for no more than the operator needs: `init` and `add`
+ * fold records; `merge` joins two accumulators (sessions need it, hopping windows then run on slices);
+ * `subtract` takes a record back.
+ *
+ * Laws. `add`, `merge` and `subtract` answer a new accumulator, or change and answer the first one
+ * when `owned` is true; `init()` is neutral for `merge`; `merge` is associative, and unless `ordered`
+ * is set it does not matter in which order records and accumulators come.
+ */
+export interface Aggregate<in V, A> {
+  /** Part of the topology's fingerprint. */
+  readonly name?: string;
+  init(): A;
+  add(accumulator: A, value: V): A;
+  merge?(left: A, right: A): A;
+  subtract?(accumulator: A, value: V): A;
+  /** The result depends on the order of arrival; hopping windows are then kept one by one. */
+  readonly ordered?: boolean;
+}
+
+/** An aggregate that a session window can use. */
+export interface MergeableAggregate<in V, A> extends Aggregate<V, A> {
+  merge(left: A, right: A): A;
+}

@@ -1,0 +1,106 @@
+/**
+ * Aggregate of all records of a key. A record with a null key or value has no effect and is counted.
+ * Each update goes on as (new, old); its timestamp is the greatest of the records so far.
+ */
+import type { Step } from '../engine/graph/node.ts';
+import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+import type { Aggregate } from './aggregate-value.ts';
+
+interface Cell<A> {
+  accumulator: A;
+  timestamp: number;
+}
+
+export function aggregateStore<K, A>(
+  name: string,
+  key: Serde<K>,
+  value: Serde<A>,
+): StoreSpec<K, Cell<A>> {
+  return {
+    name,
+    kind: 'key-value',
+    key,
+    format: `timestamped(${value.format})`,
+    encode: (cell) => {
+      const bytes = value.encode(cell.accumulator);
+      const target = Buffer.allocUnsafe(8 + bytes.byteLength);
+      target.writeDoubleLE(cell.timestamp, 0);
+      target.set(bytes, 8);
+      return target;
+    },
+    decode: (bytes, start, end) => ({
+      timestamp: bytes.readDoubleLE(start),
+      accumulator: value.decode(bytes, start + 8, end),
+    }),
+    rows: (cell, k) => [{ key: k, value: cell.accumulator, timestamp: cell.timestamp }],
+  };
+}
+
+export function aggregateStep<K, V, A>(
+  name: string,
+  aggregate: Aggregate<V, A>,
+  key: Serde<K>,
+  value: Serde<A>,
+): Step {
+  const store = aggregateStore(name, key, value);
+  return {
+    kind: 'aggregate',
+    name,
+    detail: { aggregate: aggregate.name ?? 'own' },
+    stores: [store as StoreSpec<never, never>],
+    build: (context) => [
+      new KeyAggregate(
+        name,
+        aggregate,
+        context,
+        context.cells<Cell<A>>(store as never),
+      ) as AnyReceiver,
+    ],
+  };
+}
+
+class KeyAggregate<V, A> {
+  readonly #name: string;
+  readonly #aggregate: Aggregate<V, A>;
+  readonly #context: BuildContext;
+  readonly #cells: Cells<Cell<A>>;
+  readonly #next: AnyReceiver;
+
+  constructor(
+    name: string,
+    aggregate: Aggregate<V, A>,
+    context: BuildContext,
+    cells: Cells<Cell<A>>,
+  ) {
+    this.#name = name;
+    this.#aggregate = aggregate;
+    this.#context = context;
+    this.#cells = cells;
+    this.#next = context.output(0);
+  }
+
+  receive(key: unknown, value: V, timestamp: number): void {
+    if (dropUnusable(this.#context, this.#name, key, value)) return;
+    const cell = this.#cells.get();
+    const old = cell?.accumulator;
+    const accumulator = this.#aggregate.add(old ?? this.#aggregate.init(), value);
+    const newest = cell === undefined ? timestamp : Math.max(cell.timestamp, timestamp);
+    this.#cells.put({ accumulator, timestamp: newest });
+    this.#next.receive(key, accumulator, newest, old);
+  }
+}
+
+/** Counts and refuses what no aggregate can use: a null key or a null value (SEMANTICS, decisions). */
+export function dropUnusable(
+  context: BuildContext,
+  step: string,
+  key: unknown,
+  value: unknown,
+): boolean {
+  if (key === null || key === undefined) context.task.drop(step, 'null_key');
+  else if (value === null || value === undefined) context.task.drop(step, 'null_value');
+  else return false;
+  return true;
+}

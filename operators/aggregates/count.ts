@@ -1,0 +1,14 @@
+import type { MergeableAggregate } from '../aggregate-value.ts';
+
+/** Number of records. */
+export function count<V>(): MergeableAggregate<V, number> & {
+  subtract(a: number, value: V): number;
+} {
+  return {
+    name: 'count',
+    init: () => 0,
+    add: (n) => n + 1,
+    merge: (a, b) => a + b,
+    subtract: (n) => n - 1,
+  };
+}

@@ -1,0 +1,64 @@
+/**
+ * Closing of windows, for every family alike: when stream time passes, the due index names the keys
+ * that have something to close; each key gives up what is closed; all of it goes on ordered by window
+ * start, then key (SEMANTICS B.2).
+ */
+import type { BuildContext } from '../engine/graph/processor.ts';
+import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+
+export interface Closed<A> {
+  readonly start: number;
+  readonly end: number;
+  readonly value: A;
+  /** Timestamp of the result, ms UTC. */
+  readonly timestamp: number;
+}
+
+/** Stream time of an operator: kept with its state, so that it survives a restart (B.6). */
+export class OperatorTime {
+  readonly #cells: Cells<never>;
+
+  constructor(cells: Cells<never>) {
+    this.#cells = cells;
+  }
+
+  get now(): number {
+    return this.#cells.number('streamTime') ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** Takes in a record's timestamp, before its lateness is judged; answers the stream time. */
+  advance(timestamp: number): number {
+    const now = this.now;
+    if (timestamp <= now) return now;
+    this.#cells.setNumber('streamTime', timestamp);
+    return timestamp;
+  }
+}
+
+/**
+ * Closes what is due at `streamTime`.
+ * @param take takes the closed windows out of the current key's cell and stores what is left
+ * @param emit receives them in order, the key being current; absent = they are only forgotten
+ */
+export function closeDue<A>(
+  context: BuildContext,
+  spec: StoreSpec<unknown, never>,
+  cells: Cells<never>,
+  streamTime: number,
+  take: () => readonly Closed<A>[],
+  emit: ((key: unknown, closed: Closed<A>) => void) | undefined,
+): void {
+  if (cells.nextDue() > streamTime) return;
+  const all: { keyId: string; closed: Closed<A> }[] = [];
+  for (const keyId of cells.dueKeys(streamTime)) {
+    context.task.enter(keyId, spec, () => {
+      for (const closed of take()) all.push({ keyId, closed });
+    });
+  }
+  if (emit === undefined) return;
+  all.sort(
+    (a, b) =>
+      a.closed.start - b.closed.start || (a.keyId < b.keyId ? -1 : a.keyId > b.keyId ? 1 : 0),
+  );
+  for (const { keyId, closed } of all) context.task.enter(keyId, spec, (key) => emit(key, closed));
+}

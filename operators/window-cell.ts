@@ -1,0 +1,96 @@
+/**
+ * The cell of windowed stores: a key's windows (or slices, or sessions), ascending by start. Parallel
+ * arrays, so that a window costs three numbers and its accumulator.
+ */
+import type { StoreRow, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+import { decodeColumns, encodeColumns } from './cell-codec.ts';
+
+export interface WindowCell<A> {
+  readonly starts: number[];
+  /** Only sessions need it; other families know the end from the start. */
+  readonly ends: number[];
+  readonly timestamps: number[];
+  readonly values: A[];
+  /** Windows that start before it (hopping), or close at or before it (sliding, session), are final. */
+  finalTo: number;
+}
+
+export function emptyWindowCell<A>(): WindowCell<A> {
+  return { starts: [], ends: [], timestamps: [], values: [], finalTo: Number.NEGATIVE_INFINITY };
+}
+
+/** Index of the first window that starts at or after `start`. */
+export function indexOfStart(cell: WindowCell<unknown>, start: number): number {
+  let low = 0;
+  let high = cell.starts.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((cell.starts[middle] as number) < start) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+export function insertWindow<A>(
+  cell: WindowCell<A>,
+  at: number,
+  window: { start: number; end: number; timestamp: number; value: A },
+): void {
+  cell.starts.splice(at, 0, window.start);
+  cell.ends.splice(at, 0, window.end);
+  cell.timestamps.splice(at, 0, window.timestamp);
+  cell.values.splice(at, 0, window.value);
+}
+
+export function removeWindows(cell: WindowCell<unknown>, at: number, count: number): void {
+  cell.starts.splice(at, count);
+  cell.ends.splice(at, count);
+  cell.timestamps.splice(at, count);
+  cell.values.splice(at, count);
+}
+
+export interface WindowStoreOptions<K, A> {
+  readonly name: string;
+  readonly kind: string;
+  readonly key: Serde<K>;
+  readonly value: Serde<A>;
+  due(cell: WindowCell<A>): number;
+  /** Rows shown to a query; default: one a window. */
+  rows?(cell: WindowCell<A>, key: K): Iterable<StoreRow>;
+}
+
+export function windowStore<K, A>(options: WindowStoreOptions<K, A>): StoreSpec<K, WindowCell<A>> {
+  const { name, kind, key, value, due } = options;
+  return {
+    name,
+    kind,
+    key,
+    format: `windows(${value.format})`,
+    due,
+    encode: (cell) => {
+      const body = encodeColumns([cell.starts, cell.ends, cell.timestamps], cell.values, value);
+      const target = Buffer.allocUnsafe(8 + body.byteLength);
+      target.writeDoubleLE(cell.finalTo, 0);
+      body.copy(target, 8);
+      return target;
+    },
+    decode: (bytes, start, end) => {
+      const { columns, values } = decodeColumns(bytes, start + 8, end, 3, value);
+      const [starts = [], ends = [], timestamps = []] = columns;
+      return { starts, ends, timestamps, values, finalTo: bytes.readDoubleLE(start) };
+    },
+    rows: options.rows ?? windowRows,
+  };
+}
+
+function* windowRows<K, A>(cell: WindowCell<A>, key: K): Iterable<StoreRow> {
+  for (let i = 0; i < cell.starts.length; i++) {
+    yield {
+      key,
+      value: cell.values[i],
+      window: { start: cell.starts[i] as number, end: cell.ends[i] as number },
+      timestamp: cell.timestamps[i] as number,
+    };
+  }
+}

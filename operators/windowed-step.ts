@@ -1,0 +1,126 @@
+/**
+ * The step of every windowed aggregate. A window family says which windows a record updates and which
+ * are closed; this file does what all families share: stream time, drops, late output, emission.
+ */
+import type { Step } from '../engine/graph/node.ts';
+import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { Sink } from '../engine/graph/topic.ts';
+import type { WindowSpec } from '../engine/time/windows/spec.ts';
+import { dropUnusable } from './aggregate.ts';
+import { type Closed, closeDue, OperatorTime } from './closing.ts';
+import type { WindowCell } from './window-cell.ts';
+
+export interface WindowUpdate<A> {
+  readonly start: number;
+  readonly end: number;
+  /** null = the window is no more (a session that grew). */
+  readonly value: A | null;
+  readonly timestamp: number;
+  readonly old: A | undefined;
+}
+
+export interface WindowFamily<K, V, A> {
+  readonly store: StoreSpec<K, WindowCell<A>>;
+  /**
+   * Takes a record into the current key's windows and answers the updates in the order they are
+   * emitted. Calls `late` for each window (hopping) or record (others) that is closed already.
+   */
+  update(
+    cells: Cells<WindowCell<A>>,
+    value: V,
+    timestamp: number,
+    streamTime: number,
+    late: () => void,
+  ): WindowUpdate<A>[];
+  /** Takes what is closed out of the current key's cell, ascending by start. */
+  takeClosed(cells: Cells<WindowCell<A>>, streamTime: number): Closed<A>[];
+}
+
+export interface WindowStepOptions<K, V> {
+  /** 'update': every change of a window; 'close': one final result a window. Default 'update'. */
+  readonly emit?: 'update' | 'close';
+  /** Gets the records that no window takes in any more. */
+  readonly late?: Sink<K, V>;
+}
+
+export function windowedStep<K, V, A>(
+  name: string,
+  spec: WindowSpec,
+  family: WindowFamily<K, V, A>,
+  options: WindowStepOptions<K, V>,
+  aggregateName: string | undefined,
+): Step {
+  const { emit = 'update', late } = options;
+  return {
+    kind: 'aggregate-window',
+    name,
+    detail: { aggregate: aggregateName ?? 'own', emit, ...spec },
+    stores: [family.store as StoreSpec<never, never>],
+    ...(late === undefined ? {} : { sinks: [late as Sink<never, never>] }),
+    build: (context) => [new WindowedAggregate(name, family, emit, late, context) as AnyReceiver],
+  };
+}
+
+class WindowedAggregate<K, V, A> {
+  readonly #name: string;
+  readonly #family: WindowFamily<K, V, A>;
+  readonly #closing: boolean;
+  readonly #late: Sink<K, V> | undefined;
+  readonly #context: BuildContext;
+  readonly #cells: Cells<WindowCell<A>>;
+  readonly #time: OperatorTime;
+  readonly #next: AnyReceiver;
+  /** Windows that refused the record at hand. */
+  #refusals = 0;
+  readonly #refuse = () => {
+    this.#refusals++;
+    this.#context.task.drop(this.#name, 'late');
+  };
+
+  constructor(
+    name: string,
+    family: WindowFamily<K, V, A>,
+    emit: 'update' | 'close',
+    late: Sink<K, V> | undefined,
+    context: BuildContext,
+  ) {
+    this.#name = name;
+    this.#family = family;
+    this.#closing = emit === 'close';
+    this.#late = late;
+    this.#context = context;
+    this.#cells = context.cells<WindowCell<A>>(family.store as never);
+    this.#time = new OperatorTime(this.#cells as Cells<never>);
+    this.#next = context.output(0);
+  }
+
+  receive(key: K, value: V, timestamp: number): void {
+    if (dropUnusable(this.#context, this.#name, key, value)) return;
+    const streamTime = this.#time.advance(timestamp);
+    this.#refusals = 0;
+    const updates = this.#family.update(this.#cells, value, timestamp, streamTime, this.#refuse);
+    if (this.#refusals > 0 && updates.length === 0 && this.#late !== undefined) {
+      this.#context.task.emit(this.#late, key, value, timestamp);
+    }
+    if (!this.#closing) for (const update of updates) this.#forward(key, update);
+    this.#close(streamTime);
+  }
+
+  #close(streamTime: number): void {
+    closeDue<A>(
+      this.#context,
+      this.#family.store as StoreSpec<unknown, never>,
+      this.#cells as Cells<never>,
+      streamTime,
+      () => this.#family.takeClosed(this.#cells, streamTime),
+      this.#closing
+        ? (key, closed) => this.#forward(key as K, { ...closed, old: undefined })
+        : undefined,
+    );
+  }
+
+  #forward(key: K, { start, end, value, timestamp, old }: WindowUpdate<A>): void {
+    this.#next.receive({ key, start, end }, value, timestamp, old);
+  }
+}
