@@ -8,7 +8,7 @@ import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import type { Aggregate } from './aggregate-value.ts';
 
-interface Cell<A> {
+export interface AggregateCell<A> {
   accumulator: A;
   timestamp: number;
 }
@@ -17,7 +17,7 @@ export function aggregateStore<K, A>(
   name: string,
   key: Serde<K>,
   value: Serde<A>,
-): StoreSpec<K, Cell<A>> {
+): StoreSpec<K, AggregateCell<A>> {
   return {
     name,
     kind: 'key-value',
@@ -55,7 +55,7 @@ export function aggregateStep<K, V, A>(
         name,
         aggregate,
         context,
-        context.cells<Cell<A>>(store as never),
+        context.cells<AggregateCell<A>>(store as never),
       ) as AnyReceiver,
     ],
   };
@@ -65,14 +65,14 @@ class KeyAggregate<V, A> {
   readonly #name: string;
   readonly #aggregate: Aggregate<V, A>;
   readonly #context: BuildContext;
-  readonly #cells: Cells<Cell<A>>;
+  readonly #cells: Cells<AggregateCell<A>>;
   readonly #next: AnyReceiver;
 
   constructor(
     name: string,
     aggregate: Aggregate<V, A>,
     context: BuildContext,
-    cells: Cells<Cell<A>>,
+    cells: Cells<AggregateCell<A>>,
   ) {
     this.#name = name;
     this.#aggregate = aggregate;

@@ -1,0 +1,211 @@
+/**
+ * Sliding windows `[end - size, end]`, both ends inclusive: one for every set of records that fits.
+ * A window ends at a record (its left window) or starts right after one (its right window, once a
+ * later record falls into it). SEMANTICS B.3 has the rules; the order of the updates is that of
+ * Kafka Streams, which reads its windows from the newest back:
+ *
+ *        right window of ts, windows over ts (newest first), right window of the record before,
+ *        left window of ts
+ *
+ * Records younger than `size` share the window [0, size], as there is no time before 0.
+ */
+import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+import { closesAt, isClosed } from '../engine/time/closed.ts';
+import type { SlidingWindow } from '../engine/time/windows/spec.ts';
+import type { Aggregate } from './aggregate-value.ts';
+import type { Closed } from './closing.ts';
+import {
+  emptyWindowCell,
+  indexOfStart,
+  insertWindow,
+  removeWindows,
+  type WindowCell,
+  windowStore,
+} from './window-cell.ts';
+import type { WindowFamily, WindowUpdate } from './windowed-step.ts';
+
+interface Timed<A> {
+  readonly value: A;
+  readonly timestamp: number;
+}
+
+/** One record on its way into the windows of its key. */
+interface Arrival<V, A> {
+  readonly cell: WindowCell<A>;
+  readonly value: V;
+  readonly at: number;
+  readonly streamTime: number;
+  readonly updates: WindowUpdate<A>[];
+}
+
+export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
+  readonly store: StoreSpec<K, WindowCell<A>>;
+  readonly #spec: SlidingWindow;
+  readonly #aggregate: Aggregate<V, A>;
+
+  constructor(
+    name: string,
+    spec: SlidingWindow,
+    aggregate: Aggregate<V, A>,
+    key: Serde<K>,
+    value: Serde<A>,
+  ) {
+    this.#spec = spec;
+    this.#aggregate = aggregate;
+    this.store = windowStore({
+      name,
+      kind: 'window',
+      key,
+      value,
+      due: (cell) => {
+        if (cell.starts.length === 0) return Number.POSITIVE_INFINITY;
+        const next = cell.ends[indexOfStart(cell, cell.finalTo)];
+        const closing = next === undefined ? Number.POSITIVE_INFINITY : closesAt(spec, next);
+        return Math.min(closing, this.#forgottenAt(cell.ends[0] as number));
+      },
+    });
+  }
+
+  update(
+    cells: Cells<WindowCell<A>>,
+    value: V,
+    at: number,
+    streamTime: number,
+    late: () => void,
+  ): WindowUpdate<A>[] {
+    if (isClosed(this.#spec, at + this.#spec.sizeMs, streamTime)) {
+      late();
+      return [];
+    }
+    const cell = cells.get() ?? emptyWindowCell<A>();
+    const arrival = { cell, value, at, streamTime, updates: [] };
+    if (at < this.#spec.sizeMs) this.#addEarly(arrival);
+    else this.#add(arrival);
+    if (arrival.updates.length > 0) cells.put(cell);
+    return arrival.updates;
+  }
+
+  takeClosed(cells: Cells<WindowCell<A>>, streamTime: number): Closed<A>[] {
+    const cell = cells.get();
+    if (cell === undefined) return [];
+    const closed: Closed<A>[] = [];
+    for (let i = indexOfStart(cell, cell.finalTo); i < cell.starts.length; i++) {
+      const [start, end] = [cell.starts[i] as number, cell.ends[i] as number];
+      if (!isClosed(this.#spec, end, streamTime)) break;
+      closed.push({ start, end, ...timed(cell, i) });
+      cell.finalTo = start + 1;
+    }
+    let forgotten = 0;
+    while (
+      forgotten < cell.ends.length &&
+      this.#forgottenAt(cell.ends[forgotten] as number) <= streamTime
+    ) {
+      forgotten++;
+    }
+    removeWindows(cell, 0, forgotten);
+    if (cell.starts.length === 0) cells.remove();
+    else cells.put(cell);
+    return closed;
+  }
+
+  /** A closed window is still the source of newer ones until no record can reach back to it. */
+  #forgottenAt(end: number): number {
+    return closesAt(this.#spec, end) + 2 * this.#spec.sizeMs;
+  }
+
+  #add(arrival: Arrival<V, A>): void {
+    const { cell, at } = arrival;
+    const { sizeMs } = this.#spec;
+    let previous: number | undefined;
+    let beforeLeft: Timed<A> | undefined;
+    let leftThere = false;
+    let rightThere = cell.starts[indexOfStart(cell, at + 1)] === at + 1;
+    for (let start = before(cell, at + 1); start !== undefined; start = before(cell, start)) {
+      if (start < at - 2 * sizeMs) break;
+      const window = timed(cell, indexOfStart(cell, start));
+      const end = start + sizeMs;
+      if (end < at) {
+        beforeLeft = window;
+        previous = window.timestamp;
+        break;
+      }
+      if (end > at && !rightThere && window.timestamp > at) {
+        this.#create(arrival, at + 1, window);
+        rightThere = true;
+      }
+      if (end === at) {
+        leftThere = true;
+        if (window.timestamp < at) previous = window.timestamp;
+      }
+      this.#update(arrival, start, window);
+    }
+    if (previous !== undefined) this.#createRightOf(previous, arrival);
+    if (leftThere) return;
+    const holdsPrevious = previous !== undefined && previous >= at - sizeMs;
+    const left = holdsPrevious ? beforeLeft?.value : undefined;
+    this.#update(arrival, at - sizeMs, undefined, left);
+  }
+
+  #addEarly(arrival: Arrival<V, A>): void {
+    const { cell, at } = arrival;
+    const combined = cell.starts[0] === 0 ? timed(cell, 0) : undefined;
+    const rightThere = cell.starts[indexOfStart(cell, at + 1)] === at + 1;
+    let newest: Timed<A> | undefined;
+    for (const start of cell.starts.slice(indexOfStart(cell, 1), indexOfStart(cell, at + 1))) {
+      newest = timed(cell, indexOfStart(cell, start));
+      this.#update(arrival, start, newest);
+    }
+    newest ??= combined;
+    if (!rightThere && newest !== undefined && newest.timestamp > at) {
+      this.#create(arrival, at + 1, newest);
+    }
+    if (combined !== undefined && combined.timestamp < at) {
+      this.#createRightOf(combined.timestamp, arrival);
+    }
+    this.#update(arrival, 0, combined);
+  }
+
+  /** The record falls into the right window of the one before it, which may not be there yet. */
+  #createRightOf(previous: number, arrival: Arrival<V, A>): void {
+    const start = previous + 1;
+    const { cell, at } = arrival;
+    if (cell.starts[indexOfStart(cell, start)] === start) return;
+    if (start + this.#spec.sizeMs >= at) this.#update(arrival, start, undefined);
+  }
+
+  /** Adds the record to a window; `base` is what a window that is not there yet begins with. */
+  #update(arrival: Arrival<V, A>, start: number, window: Timed<A> | undefined, base?: A): void {
+    const { at, streamTime, value } = arrival;
+    if (isClosed(this.#spec, start + this.#spec.sizeMs, streamTime)) return;
+    const from = window?.value ?? base ?? this.#aggregate.init();
+    const now = {
+      value: this.#aggregate.add(from, value),
+      timestamp: Math.max(window?.timestamp ?? at, at),
+    };
+    this.#put(arrival, start, now, window?.value);
+  }
+
+  #create(arrival: Arrival<V, A>, start: number, content: Timed<A>): void {
+    this.#put(arrival, start, content, undefined);
+  }
+
+  #put({ cell, updates }: Arrival<V, A>, start: number, now: Timed<A>, old: A | undefined): void {
+    const end = start + this.#spec.sizeMs;
+    const i = indexOfStart(cell, start);
+    if (cell.starts[i] === start) {
+      cell.values[i] = now.value;
+      cell.timestamps[i] = now.timestamp;
+    } else insertWindow(cell, i, { start, end, ...now });
+    updates.push({ start, end, ...now, old });
+  }
+}
+
+function timed<A>(cell: WindowCell<A>, i: number): Timed<A> {
+  return { value: cell.values[i] as A, timestamp: cell.timestamps[i] as number };
+}
+
+/** Start of the last window that starts before `start`. */
+function before(cell: WindowCell<unknown>, start: number): number | undefined {
+  return cell.starts[indexOfStart(cell, start) - 1];
+}

@@ -1,0 +1,13 @@
+import type { MergeableAggregate } from '../aggregate-value.ts';
+
+/** Folds the values themselves; the first one begins. `fn` must be associative for sessions. */
+export function reduce<V>(fn: (total: V, value: V) => V): MergeableAggregate<V, V> {
+  const join = (a: V | undefined, b: V): V => (a === undefined ? b : fn(a, b));
+  return {
+    name: 'reduce',
+    init: () => undefined as V,
+    add: join,
+    merge: (a, b) => (b === undefined ? a : join(a, b)),
+    ordered: true,
+  };
+}

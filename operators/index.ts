@@ -1,0 +1,39 @@
+/** The public API: what a topology is made of. */
+export { days, hours, minutes, seconds } from '../engine/base/duration.ts';
+export { type ErrorCode, isMillraceError, MillraceError } from '../engine/base/errors.ts';
+export type { Topology } from '../engine/graph/graph.ts';
+export type { StoreHandle, StoreRow } from '../engine/graph/store-spec.ts';
+export {
+  type Sink,
+  type Source,
+  type Topic,
+  type TopicOptions,
+  topic,
+} from '../engine/graph/topic.ts';
+export { int64 } from '../engine/serde/int64.ts';
+export { json } from '../engine/serde/json.ts';
+export { msgpack } from '../engine/serde/msgpack.ts';
+export { raw } from '../engine/serde/raw.ts';
+export type { Serde } from '../engine/serde/serde.ts';
+export { utf8 } from '../engine/serde/utf8.ts';
+export { sessionWindowed, timeWindowed, type Windowed } from '../engine/serde/windowed.ts';
+export {
+  hopping,
+  session,
+  sliding,
+  tumbling,
+  type WindowSpec,
+} from '../engine/time/windows/spec.ts';
+export type { Aggregate, MergeableAggregate } from './aggregate-value.ts';
+export { collect } from './aggregates/collect.ts';
+export { count } from './aggregates/count.ts';
+export { distinct } from './aggregates/distinct.ts';
+export { max, min } from './aggregates/extent.ts';
+export { reduce } from './aggregates/reduce.ts';
+export { sum } from './aggregates/sum.ts';
+export type { ProcessContext, ProcessSpec } from './process.ts';
+export { Stream } from './stream.ts';
+export type { SuppressOptions } from './suppress.ts';
+export { Table } from './table.ts';
+export { type StreamOptions, TopologyBuilder, topology } from './topology.ts';
+export { type WindowAggregateOptions, WindowedStream } from './windowed-stream.ts';

@@ -1,0 +1,31 @@
+/**
+ * keyBy: gives records a new key and sends them through a repartition topic to the partition of that
+ * key. The one cut between sub-topologies. A record whose new key is null is dropped and counted.
+ */
+import type { Step } from '../engine/graph/node.ts';
+import { topic } from '../engine/graph/topic.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+
+export function keyByStep<K, V, K2>(
+  name: string,
+  keyOf: (value: V, key: K) => K2 | null,
+  key: Serde<K2>,
+  value: Serde<V>,
+): Step {
+  const carrier = topic<K2, V>(`${name}-repartition`, { key, value });
+  return {
+    kind: 'key-by',
+    name,
+    stores: [],
+    repartition: { topic: carrier as never },
+    build: (context) => [
+      {
+        receive: (oldKey, record, timestamp) => {
+          const newKey = keyOf(record as V, oldKey as K);
+          if (newKey === null || newKey === undefined) context.task.drop(name, 'null_key');
+          else context.task.emit(carrier, newKey, record as V, timestamp);
+        },
+      },
+    ],
+  };
+}

@@ -1,0 +1,217 @@
+/**
+ * process: the author's own operator, with durable state and durable timers for each key.
+ *
+ * Timers fire at their exact time, in the order (time, name), before the key's next record at or
+ * after that time; also when the idle clock passes them. On the stream's clock any record of the
+ * task makes time pass for all keys; on the key's clock only the key's own records do, so that what
+ * happens to a key does not depend on when other keys' records arrive.
+ */
+import type { DropReason } from '../engine/base/events.ts';
+import type { Step } from '../engine/graph/node.ts';
+import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { Sink } from '../engine/graph/topic.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+import { OperatorTime } from './closing.ts';
+
+export interface ProcessContext<K, S, R> {
+  readonly key: K;
+  /** The key's state; undefined before the first. Assign to store, also after a change in place. */
+  state: S | undefined;
+  /** The greatest time the key has seen, ms UTC. */
+  readonly now: number;
+  /** Sends a result on; the timestamp is that of the record or timer unless given, ms UTC. */
+  emit(value: R, timestamp?: number): void;
+  /** Writes a record to a topic. */
+  emitTo<K2, V2>(topic: Sink<K2, V2>, key: K2, value: V2 | null, timestamp?: number): void;
+  /** Sets the timer of that name to fire at `at` (ms UTC), in place of the one before. */
+  setTimer(name: string, at: number): void;
+  cancelTimer(name: string): void;
+  /** Counts the record as without effect. */
+  drop(reason: DropReason): void;
+}
+
+export interface ProcessSpec<K, V, S, R> {
+  /** How the state of a key is written; default MessagePack. */
+  readonly state?: Serde<S>;
+  /** Whose records make time pass for a key's timers; default 'stream'. */
+  readonly clock?: 'stream' | 'key';
+  record(context: ProcessContext<K, S, R>, value: V, timestamp: number): void;
+  timer?(context: ProcessContext<K, S, R>, name: string, at: number): void;
+}
+
+interface Cell<S> {
+  state: S | undefined;
+  now: number;
+  readonly timers: Map<string, number>;
+}
+
+function nextTimer<S>(cell: Cell<S>): { name: string; at: number } | undefined {
+  let next: { name: string; at: number } | undefined;
+  for (const [name, at] of cell.timers) {
+    if (next === undefined || at < next.at || (at === next.at && name < next.name))
+      next = { name, at };
+  }
+  return next;
+}
+
+/** u32 length of the head · head as JSON · state. */
+function processStore<K, S>(
+  name: string,
+  key: Serde<K>,
+  state: Serde<S>,
+  clock: 'stream' | 'key',
+): StoreSpec<K, Cell<S>> {
+  return {
+    name,
+    kind: 'process',
+    key,
+    clock,
+    format: `process(${state.format})`,
+    due: (cell) => nextTimer(cell)?.at ?? Number.POSITIVE_INFINITY,
+    encode: (cell) => {
+      const head = Buffer.from(JSON.stringify([cell.now, ...cell.timers]));
+      const length = Buffer.allocUnsafe(4);
+      length.writeUInt32LE(head.byteLength);
+      const body = cell.state === undefined ? [] : [Buffer.from([1]), state.encode(cell.state)];
+      return Buffer.concat([length, head, ...body]);
+    },
+    decode: (bytes, start, end) => {
+      const from = start + 4 + bytes.readUInt32LE(start);
+      const [now, ...timers] = JSON.parse(bytes.toString('utf8', start + 4, from)) as [
+        number | null,
+        ...[string, number][],
+      ];
+      return {
+        now: now ?? Number.NEGATIVE_INFINITY,
+        timers: new Map(timers),
+        state: from === end ? undefined : state.decode(bytes, from + 1, end),
+      };
+    },
+    rows: (cell, k) =>
+      cell.state === undefined ? [] : [{ key: k, value: cell.state, timestamp: cell.now }],
+  };
+}
+
+export function processStep<K, V, S, R>(
+  name: string,
+  spec: ProcessSpec<K, V, S, R>,
+  key: Serde<K>,
+  state: Serde<S>,
+): Step {
+  const clock = spec.clock ?? 'stream';
+  const store = processStore(name, key, state, clock);
+  return {
+    kind: 'process',
+    name,
+    detail: { clock },
+    stores: [store as StoreSpec<never, never>],
+    build: (context) => {
+      const processor = new Processor(name, spec, store, context);
+      context.onIdle((idleClock) => processor.pass(idleClock));
+      return [processor as AnyReceiver];
+    },
+  };
+}
+
+class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
+  readonly #name: string;
+  readonly #spec: ProcessSpec<K, V, S, R>;
+  readonly #store: StoreSpec<K, Cell<S>>;
+  readonly #context: BuildContext;
+  readonly #cells: Cells<Cell<S>>;
+  readonly #time: OperatorTime;
+  readonly #next: AnyReceiver;
+  #key: K | undefined;
+  #cell: Cell<S> = { state: undefined, now: Number.NEGATIVE_INFINITY, timers: new Map() };
+  #timestamp = 0;
+
+  constructor(
+    name: string,
+    spec: ProcessSpec<K, V, S, R>,
+    store: StoreSpec<K, Cell<S>>,
+    context: BuildContext,
+  ) {
+    this.#name = name;
+    this.#spec = spec;
+    this.#store = store;
+    this.#context = context;
+    this.#cells = context.cells<Cell<S>>(store as never);
+    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
+    this.#next = context.output(0);
+  }
+
+  receive(key: K, value: V, timestamp: number): void {
+    if (key === null || key === undefined) {
+      this.#context.task.drop(this.#name, 'null_key');
+      return;
+    }
+    if (this.#spec.clock !== 'key') this.pass(this.#time.advance(timestamp));
+    this.#load(key);
+    this.#fireUntil(timestamp);
+    if (timestamp > this.#cell.now) this.#cell.now = timestamp;
+    this.#timestamp = timestamp;
+    this.#spec.record(this, value, timestamp);
+    this.#cells.put(this.#cell);
+  }
+
+  /** Fires every key's timers up to `until`. */
+  pass(until: number): void {
+    while (this.#cells.nextDue() <= until) {
+      for (const keyId of this.#cells.dueKeys(until)) {
+        this.#context.task.enter(keyId, this.#store as StoreSpec<K, never>, (key) => {
+          this.#load(key);
+          this.#fireUntil(until);
+          this.#cells.put(this.#cell);
+        });
+      }
+    }
+  }
+
+  get key(): K {
+    return this.#key as K;
+  }
+  get now(): number {
+    return this.#cell.now;
+  }
+  get state(): S | undefined {
+    return this.#cell.state;
+  }
+  set state(state: S | undefined) {
+    this.#cell.state = state;
+  }
+  emit(value: R, timestamp = this.#timestamp): void {
+    this.#next.receive(this.#key, value, timestamp);
+  }
+  emitTo<K2, V2>(topic: Sink<K2, V2>, key: K2, value: V2 | null, timestamp?: number): void {
+    this.#context.task.emit(topic, key, value, timestamp ?? this.#timestamp);
+  }
+  setTimer(name: string, at: number): void {
+    this.#cell.timers.set(name, at);
+  }
+  cancelTimer(name: string): void {
+    this.#cell.timers.delete(name);
+  }
+  drop(reason: DropReason): void {
+    this.#context.task.drop(this.#name, reason);
+  }
+
+  #load(key: K): void {
+    this.#key = key;
+    this.#cell = this.#cells.get() ?? {
+      state: undefined,
+      now: Number.NEGATIVE_INFINITY,
+      timers: new Map(),
+    };
+  }
+
+  #fireUntil(until: number): void {
+    for (let next = nextTimer(this.#cell); next !== undefined && next.at <= until; ) {
+      this.#cell.timers.delete(next.name);
+      if (next.at > this.#cell.now) this.#cell.now = next.at;
+      this.#timestamp = next.at;
+      this.#spec.timer?.(this, next.name, next.at);
+      next = nextTimer(this.#cell);
+    }
+  }
+}

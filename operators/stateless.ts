@@ -1,0 +1,80 @@
+/**
+ * The steps that look at one record at a time and keep nothing. On the edges of a table they see
+ * deletions too (value null); `filter` and `map` of a table are in table-steps.ts.
+ */
+import type { Step } from '../engine/graph/node.ts';
+import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+
+/** A step without state: `make` gets the next receiver and answers the one before it. */
+function stateless(
+  kind: string,
+  make: (next: AnyReceiver, context: BuildContext) => AnyReceiver['receive'],
+): Step {
+  return {
+    kind,
+    name: kind,
+    stores: [],
+    build: (context) => [{ receive: make(context.output(0), context) }],
+  };
+}
+
+export function filterStep<K, V>(predicate: (value: V, key: K) => boolean): Step {
+  return stateless('filter', (next) => (key, value, timestamp) => {
+    if (predicate(value as V, key as K)) next.receive(key, value, timestamp);
+  });
+}
+
+export function mapStep<K, V, W>(fn: (value: V, key: K, timestamp: number) => W): Step {
+  return stateless('map', (next) => (key, value, timestamp) => {
+    next.receive(key, fn(value as V, key as K, timestamp), timestamp);
+  });
+}
+
+export function flatMapStep<K, V, W>(fn: (value: V, key: K) => Iterable<W>): Step {
+  return stateless('flat-map', (next) => (key, value, timestamp) => {
+    for (const item of fn(value as V, key as K)) next.receive(key, item, timestamp);
+  });
+}
+
+export function peekStep<K, V>(fn: (value: V, key: K, timestamp: number) => void): Step {
+  return stateless('peek', (next) => (key, value, timestamp) => {
+    fn(value as V, key as K, timestamp);
+    next.receive(key, value, timestamp);
+  });
+}
+
+/** Joins streams of one type; records of a task keep the order of their timestamps. */
+export function mergeStep(inputs: number): Step {
+  return {
+    kind: 'merge',
+    name: 'merge',
+    stores: [],
+    build: (context) => {
+      const next = context.output(0);
+      return Array.from({ length: inputs }, () => next);
+    },
+  };
+}
+
+/** Sends each record to the first output whose predicate holds; the last output takes the rest. */
+export function splitStep<K, V>(branches: Record<string, (value: V, key: K) => boolean>): Step {
+  const names = Object.keys(branches);
+  const predicates = Object.values(branches);
+  return {
+    kind: 'split',
+    name: 'split',
+    detail: { branches: [...names, 'otherwise'] },
+    stores: [],
+    build: (context) => {
+      const outputs = [...names, 'otherwise'].map((_, i) => context.output(i));
+      return [
+        {
+          receive: (key, value, timestamp) => {
+            const hit = predicates.findIndex((predicate) => predicate(value as V, key as K));
+            outputs[hit < 0 ? predicates.length : hit]?.receive(key, value, timestamp);
+          },
+        },
+      ];
+    },
+  };
+}

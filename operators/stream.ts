@@ -1,0 +1,118 @@
+/** A stream of records: the operators that take one and yield one. */
+import type { Step } from '../engine/graph/node.ts';
+import type { Sink } from '../engine/graph/topic.ts';
+import { msgpack } from '../engine/serde/msgpack.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+import { utf8 } from '../engine/serde/utf8.ts';
+import type { WindowSpec } from '../engine/time/windows/spec.ts';
+import { aggregateStep } from './aggregate.ts';
+import type { Aggregate } from './aggregate-value.ts';
+import { count } from './aggregates/count.ts';
+import { reduce } from './aggregates/reduce.ts';
+import type { Flow } from './flow.ts';
+import { keyByStep } from './key-by.ts';
+import { type ProcessSpec, processStep } from './process.ts';
+import { filterStep, flatMapStep, mapStep, mergeStep, peekStep, splitStep } from './stateless.ts';
+import { Table } from './table.ts';
+import { WindowedStream } from './windowed-stream.ts';
+
+export class Stream<K, V> {
+  readonly #flow: Flow<K, V>;
+
+  constructor(flow: Flow<K, V>) {
+    this.#flow = flow;
+  }
+
+  filter<W extends V>(predicate: (value: V, key: K) => value is W): Stream<K, W>;
+  filter(predicate: (value: V, key: K) => boolean): Stream<K, V>;
+  filter(predicate: (value: V, key: K) => boolean): Stream<K, V> {
+    return this.#then(filterStep(predicate), this.#flow.value);
+  }
+
+  map<W>(fn: (value: V, key: K, timestamp: number) => W): Stream<K, W> {
+    return this.#then<W>(mapStep(fn), undefined);
+  }
+
+  flatMap<W>(fn: (value: V, key: K) => Iterable<W>): Stream<K, W> {
+    return this.#then<W>(flatMapStep(fn), undefined);
+  }
+
+  peek(fn: (value: V, key: K, timestamp: number) => void): Stream<K, V> {
+    return this.#then(peekStep(fn), this.#flow.value);
+  }
+
+  /** Each record goes to the first branch whose predicate holds, or to `otherwise`. */
+  split<B extends string>(
+    branches: Record<B, (value: V, key: K) => boolean>,
+  ): Record<B | 'otherwise', Stream<K, V>> {
+    const port = this.#flow.graph.step(splitStep(branches), [this.#flow.port]);
+    const names = [...Object.keys(branches), 'otherwise'] as (B | 'otherwise')[];
+    const streams = names.map((_, i) => new Stream({ ...this.#flow, port: { ...port, port: i } }));
+    return Object.fromEntries(names.map((name, i) => [name, streams[i]])) as Record<
+      B | 'otherwise',
+      Stream<K, V>
+    >;
+  }
+
+  merge<W>(other: Stream<K, W>): Stream<K, V | W> {
+    const { graph, key } = this.#flow;
+    const port = graph.step(mergeStep(2), [this.#flow.port, other.#flow.port]);
+    return new Stream<K, V | W>({ graph, port, key, value: undefined });
+  }
+
+  /** Gives each record a new key, through a repartition topic named after `name`; null drops it. */
+  keyBy<K2 = string>(
+    name: string,
+    keyOf: (value: V, key: K) => K2 | null,
+    options: { readonly key?: Serde<K2>; readonly value?: Serde<V> } = {},
+  ): Stream<K2, V> {
+    const key = options.key ?? (utf8 as unknown as Serde<K2>);
+    const value = options.value ?? this.#flow.value ?? msgpack<V>();
+    const { graph } = this.#flow;
+    const port = graph.step(keyByStep(name, keyOf, key, value), [this.#flow.port]);
+    return new Stream<K2, V>({ graph, port, key, value });
+  }
+
+  /** The author's own operator with state and timers for each key; `name` names the store. */
+  process<S, R = never>(name: string, spec: ProcessSpec<K, V, S, R>): Stream<K, R> {
+    const step = processStep(name, spec, this.#flow.key, spec.state ?? msgpack<S>());
+    return this.#then<R>(step, undefined);
+  }
+
+  to(topic: Sink<K, V>): void {
+    this.#flow.graph.sink(topic, this.#flow.port);
+  }
+
+  /** Applies a function of streams: how parts of a topology are shared. */
+  via<R>(part: (stream: Stream<K, V>) => R): R {
+    return part(this);
+  }
+
+  aggregate<A>(
+    name: string,
+    aggregate: Aggregate<V, A>,
+    options: { readonly value?: Serde<A> } = {},
+  ): Table<K, A> {
+    const { graph, key, port: input } = this.#flow;
+    const value = options.value ?? msgpack<A>();
+    const port = graph.step(aggregateStep(name, aggregate, key, value), [input]);
+    return new Table({ graph, port, key, value }, name);
+  }
+
+  count(name: string): Table<K, number> {
+    return this.aggregate(name, count<V>());
+  }
+
+  reduce(name: string, fn: (total: V, value: V) => V): Table<K, V> {
+    return this.aggregate(name, reduce(fn), { value: this.#flow.value ?? msgpack<V>() });
+  }
+
+  window(spec: WindowSpec): WindowedStream<K, V> {
+    return new WindowedStream(this.#flow, spec);
+  }
+
+  #then<W>(step: Step, value: Serde<W> | undefined): Stream<K, W> {
+    const { graph, key } = this.#flow;
+    return new Stream<K, W>({ graph, port: graph.step(step, [this.#flow.port]), key, value });
+  }
+}

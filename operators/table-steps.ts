@@ -1,0 +1,83 @@
+/** Steps on the edges of a table: every change is (new, old), a deletion has the new value null. */
+import type { Step } from '../engine/graph/node.ts';
+import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+import { type AggregateCell, aggregateStore } from './aggregate.ts';
+
+function edge(
+  kind: string,
+  change: (next: AnyReceiver) => AnyReceiver['receive'],
+  detail?: Readonly<Record<string, unknown>>,
+): Step {
+  return {
+    kind,
+    name: kind,
+    ...(detail === undefined ? {} : { detail }),
+    stores: [],
+    build: (context) => [{ receive: change(context.output(0)) }],
+  };
+}
+
+const present = (value: unknown): boolean => value !== null && value !== undefined;
+
+/** A row that no longer passes becomes a deletion; a row that never passed is not spoken of. */
+export function tableFilterStep<K, V>(predicate: (value: V, key: K) => boolean): Step {
+  return edge('table-filter', (next) => (key, value, timestamp, old) => {
+    const now = present(value) && predicate(value as V, key as K) ? value : null;
+    const before = present(old) && predicate(old as V, key as K) ? old : undefined;
+    if (now !== null || before !== undefined) next.receive(key, now, timestamp, before);
+  });
+}
+
+export function tableMapStep<K, V, W>(fn: (value: V, key: K) => W): Step {
+  return edge('table-map', (next) => (key, value, timestamp, old) => {
+    next.receive(
+      key,
+      present(value) ? fn(value as V, key as K) : null,
+      timestamp,
+      present(old) ? fn(old as V, key as K) : undefined,
+    );
+  });
+}
+
+/** The table's changes as plain records: the new values, deletions as null. */
+export function changesStep(): Step {
+  return edge('changes', (next) => (key, value, timestamp) => next.receive(key, value, timestamp));
+}
+
+/** A table read from a topic: the last value of each key, null deletes. */
+export function tableSourceStep<K, V>(name: string, key: Serde<K>, value: Serde<V>): Step {
+  const store = aggregateStore<K, V>(name, key, value);
+  return {
+    kind: 'table-source',
+    name,
+    stores: [store as StoreSpec<never, never>],
+    build: (context) => [new TableSource<V>(name, context, context.cells(store as never))],
+  };
+}
+
+class TableSource<V> implements AnyReceiver {
+  readonly #name: string;
+  readonly #context: BuildContext;
+  readonly #cells: Cells<AggregateCell<V>>;
+  readonly #next: AnyReceiver;
+
+  constructor(name: string, context: BuildContext, cells: Cells<AggregateCell<V>>) {
+    this.#name = name;
+    this.#context = context;
+    this.#cells = cells;
+    this.#next = context.output(0);
+  }
+
+  receive(key: unknown, value: unknown, timestamp: number): void {
+    if (key === null) {
+      this.#context.task.drop(this.#name, 'null_key');
+      return;
+    }
+    const old = this.#cells.get()?.accumulator;
+    if (value === null) this.#cells.remove();
+    else this.#cells.put({ accumulator: value as V, timestamp });
+    this.#next.receive(key, value, timestamp, old);
+  }
+}

@@ -1,0 +1,47 @@
+/** Where a topology begins: `topology(name, t => ...)` with sources and tables. */
+import { GraphBuilder, type Topology } from '../engine/graph/graph.ts';
+import type { SourceOptions } from '../engine/graph/node.ts';
+import type { Topic } from '../engine/graph/topic.ts';
+import { Stream } from './stream.ts';
+import { Table } from './table.ts';
+import { tableSourceStep } from './table-steps.ts';
+
+export interface StreamOptions<K, V> {
+  /** Event time of a record, ms UTC; default: the timestamp in the log. */
+  readonly time?: (value: V, key: K, timestamp: number) => number;
+  /** Records later than the log's own timestamp by more than this many ms go to the dead letters. */
+  readonly maxFutureSkewMs?: number;
+}
+
+export class TopologyBuilder {
+  readonly #graph: GraphBuilder;
+
+  constructor(graph: GraphBuilder) {
+    this.#graph = graph;
+  }
+
+  /** The records of a topic. Null values have no effect and are counted. */
+  stream<K, V>(topic: Topic<K, V>, options: StreamOptions<K, V> = {}): Stream<K, V> {
+    const port = this.#graph.source(topic, options as SourceOptions);
+    return new Stream({ graph: this.#graph, port, key: topic.key, value: topic.value });
+  }
+
+  /** The last value of each key of a topic; a null value deletes the key. */
+  table<K, V>(name: string, topic: Topic<K, V>): Table<K, V> {
+    const source = this.#graph.source(topic, { tombstones: 'pass' });
+    const port = this.#graph.step(tableSourceStep(name, topic.key, topic.value), [source]);
+    return new Table({ graph: this.#graph, port, key: topic.key, value: topic.value }, name);
+  }
+}
+
+/**
+ * Defines a topology. What `define` returns is kept as `exports`: the tables that tests and queries
+ * read by handle. Throws TOPOLOGY_INVALID that lists every problem with its line.
+ */
+export function topology<E = unknown>(
+  name: string,
+  define: (t: TopologyBuilder) => E,
+): Topology<E> {
+  const graph = new GraphBuilder(name);
+  return graph.build(define(new TopologyBuilder(graph)));
+}
