@@ -73,11 +73,13 @@ export class SourceQueue {
     return (this.#times as Float64Array)[this.index + 1] as number;
   }
 
-  /** Records held and not taken. */
-  get held(): number {
-    let held = this.batch === undefined ? 0 : this.batch.count - this.index - 1;
-    for (const batch of this.#later) held += batch.count;
-    return held;
+  /**
+   * Hands back what was not taken. It is read again from `position` in the next cycle, so that a cycle
+   * depends on nothing but what is committed.
+   */
+  clear(): void {
+    this.batch = undefined;
+    this.#later.length = 0;
   }
 
   /** Makes the next record the one at hand and answers its timestamp. */

@@ -61,10 +61,8 @@ export interface TaskResult {
   readonly taskId: string;
   readonly outputs: readonly OutputBatch[];
   readonly changelogs: readonly { readonly store: string; readonly image: ArrayBuffer }[];
-  /** Next offset to consume of each source topic. */
+  /** Next offset to consume of each source topic; records after it were handed back. */
   readonly positions: readonly TopicOffset[];
-  /** Records held that could not be taken yet, by source topic. */
-  readonly held: Readonly<Record<string, number>>;
   readonly streamTime: number;
   readonly counters: TaskCounters;
 }
@@ -75,7 +73,17 @@ interface OpenTask {
   readonly part: SubTopology;
 }
 
-export class TaskHost {
+/** What the runtime asks of the thread that runs tasks; `TaskHost` is that thread's end. */
+export interface HostPort {
+  open(assignment: TaskAssignment): Promise<readonly StorePosition[]>;
+  restore(taskId: string, store: string, image: ArrayBuffer): Promise<void>;
+  process(work: TaskWork): Promise<TaskResult>;
+  commit(taskId: string, commitId: number, ends: readonly StorePosition[]): Promise<void>;
+  query(taskId: string, store: string, keyId?: string, limit?: number): Promise<StoreRow[]>;
+  closeAll(): Promise<void>;
+}
+
+export class TaskHost implements HostPort {
   readonly #topology: Topology;
   readonly #config: HostConfig;
   readonly #backends: BackendFactory;
@@ -132,14 +140,15 @@ export class TaskHost {
     }
     for (const queue of task.queues) queue.caughtUp = work.caughtUp.includes(queue.topic);
     await task.run(work.idleClock);
+    const positions = task.queues.map(({ topic, position }) => ({ topic, offset: position }));
+    for (const queue of task.queues) queue.clear();
     return {
       taskId: work.taskId,
       outputs: task.takeOutputs(),
       changelogs: state
         .changelog(work.commitId)
         .map(({ store, batch }) => ({ store, image: batch.image })),
-      positions: task.queues.map(({ topic, position }) => ({ topic, offset: position })),
-      held: Object.fromEntries(task.queues.map((queue) => [queue.topic, queue.held])),
+      positions,
       streamTime: task.streamTime,
       counters: task.takeCounters(),
     };

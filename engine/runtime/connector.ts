@@ -1,0 +1,37 @@
+/**
+ * The SourceConnector port: brings records from outside into topics. What it hands over and how far
+ * it has read are written in one commit, so a restart neither repeats nor loses a record.
+ */
+import type { Sink } from '../graph/topic.ts';
+import type { OutputBatch } from '../task/outputs.ts';
+
+export interface SourceStart {
+  /** What `next` answered as cursor in the last commit; undefined at the first start. */
+  readonly cursor: unknown;
+  /** Partitions of every topic, by name. */
+  readonly partitionsOf: Readonly<Record<string, number>>;
+  readonly deadLetterTopic: string;
+}
+
+export interface SourceChunk {
+  readonly outputs: readonly OutputBatch[];
+  /** A JSON value from which a later start can go on after this chunk. */
+  readonly cursor: unknown;
+  readonly done: boolean;
+  /** Records and bytes taken from the outside in this chunk. */
+  readonly records: number;
+  readonly bytes: number;
+  readonly deadLettered: number;
+  /** Greatest event time handed over so far, ms UTC; -Infinity before the first. */
+  readonly eventTime: number;
+}
+
+export interface SourceConnector {
+  /** Unique in the application; names the cursor. */
+  readonly name: string;
+  readonly topics: readonly Sink<never, never>[];
+  open(start: SourceStart): Promise<void>;
+  /** Up to `limit` records. Deterministic: the same cursor and limit give the same chunk. */
+  next(limit: number): Promise<SourceChunk>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,114 @@
+/** What a topology needs of the log: its topics, and its tasks with the partitions they read. */
+import { must } from '../base/assert.ts';
+import { MillraceError } from '../base/errors.ts';
+import type { Topology } from '../graph/graph.ts';
+import {
+  isRepartition,
+  type SubTopology,
+  subTopologies,
+  writtenTopics,
+} from '../graph/sub-topology.ts';
+import type { Sink, TopicSettings } from '../graph/topic.ts';
+import {
+  changelogTopic,
+  cursorTopic,
+  deadLetterTopic,
+  repartitionTopic,
+} from '../graph/topic-names.ts';
+import type { TopicDescription } from '../log/log.ts';
+
+export interface PlannedTask {
+  readonly taskId: string;
+  readonly subTopology: number;
+  readonly partition: number;
+  /** Source topics, by name in the log. */
+  readonly topics: readonly string[];
+  readonly stores: readonly string[];
+}
+
+export interface Plan {
+  readonly topics: readonly TopicDescription[];
+  readonly partitionsOf: Readonly<Record<string, number>>;
+  readonly tasks: readonly PlannedTask[];
+}
+
+export interface PlanOptions {
+  readonly application: string;
+  readonly topology: Topology;
+  /** Partitions of the topics that do not say. */
+  readonly partitions: number;
+  /** Topics the log has already. */
+  readonly existing: readonly TopicDescription[];
+  /** More topics that are written, by connectors. */
+  readonly written: readonly Sink<never, never>[];
+}
+
+export function plan(options: PlanOptions): Plan {
+  const { application, topology, partitions } = options;
+  const parts = subTopologies(topology);
+  const topics = new Map<string, TopicDescription>();
+  const existing = new Map(options.existing.map((topic) => [topic.name, topic]));
+  const add = (
+    name: string,
+    settings: TopicSettings,
+    count = settings.partitions ?? partitions,
+  ) => {
+    if (topics.has(name)) return;
+    topics.set(name, existing.get(name) ?? { name, partitions: count, settings });
+  };
+  for (const node of topology.nodes) {
+    if (node.type === 'source') add(node.topic.name, node.topic.settings);
+  }
+  for (const topic of [...writtenTopics(topology), ...options.written]) {
+    add(topic.name, topic.settings);
+  }
+  const names = logNames(application, topology);
+  const tasks: PlannedTask[] = [];
+  for (const part of parts) {
+    const sources = part.sources.map(({ topic }) => names.get(topic.name) ?? topic.name);
+    const width = widthOf(part, sources, topics, partitions);
+    for (const source of sources) add(source, {}, width);
+    for (const { name } of part.stores) {
+      add(changelogTopic(application, name), { cleanup: 'compact' }, width);
+    }
+    for (let partition = 0; partition < width; partition++) {
+      const stores = part.stores.map(({ name }) => name);
+      const taskId = `${part.id}_${partition}`;
+      tasks.push({ taskId, subTopology: part.id, partition, topics: sources, stores });
+    }
+  }
+  add(deadLetterTopic(application), {}, 1);
+  add(cursorTopic(application), { cleanup: 'compact' }, 1);
+  const all = [...topics.values()];
+  const partitionsOf = Object.fromEntries(all.map((topic) => [topic.name, topic.partitions]));
+  return { topics: all, partitionsOf, tasks };
+}
+
+/** Logical name of each repartition topic -> its name in the log. */
+function logNames(application: string, topology: Topology): ReadonlyMap<string, string> {
+  return new Map(
+    topology.nodes.filter(isRepartition).map(({ step }) => {
+      const { topic } = must(step.repartition, 'a keyBy has a topic');
+      return [topic.name, repartitionTopic(application, step.name)];
+    }),
+  );
+}
+
+/** Partitions of a part: that of its sources, which must agree, or the application's. */
+function widthOf(
+  part: SubTopology,
+  sources: readonly string[],
+  topics: ReadonlyMap<string, TopicDescription>,
+  partitions: number,
+): number {
+  const known = sources.flatMap((name) => topics.get(name) ?? []);
+  const [first] = known;
+  for (const other of known) {
+    if (first === undefined || other.partitions === first.partitions) continue;
+    const problem =
+      `${first.name} has ${first.partitions} partitions and ${other.name} has ${other.partitions}; ` +
+      `what sub-topology ${part.id} reads together needs the same number`;
+    throw new MillraceError('CONFIG_INVALID', { field: 'partitions', problem });
+  }
+  return first?.partitions ?? partitions;
+}

@@ -1,0 +1,48 @@
+/** What a run did, in numbers that add up: see task/counters.ts for the balance. */
+
+import { type TaskCounters, zeroCounters } from '../task/counters.ts';
+import type { SourceChunk } from './connector.ts';
+
+export interface SourceProgress {
+  readonly name: string;
+  /** Since the start of this run. */
+  records: number;
+  bytes: number;
+  deadLettered: number;
+  done: boolean;
+  /** Greatest event time handed over, ms UTC. */
+  eventTime: number;
+}
+
+export interface Summary {
+  readonly application: string;
+  /** True when an earlier run's committed work was continued. */
+  continued: boolean;
+  commits: number;
+  /** Records restored from changelogs at the start. */
+  restored: number;
+  /** Greatest event time taken in by any task, ms UTC; -Infinity before the first. */
+  streamTime: number;
+  readonly sources: SourceProgress[];
+  readonly counters: TaskCounters;
+}
+
+export function emptySummary(application: string): Summary {
+  return {
+    application,
+    continued: false,
+    commits: 0,
+    restored: 0,
+    streamTime: Number.NEGATIVE_INFINITY,
+    sources: [],
+    counters: zeroCounters(),
+  };
+}
+
+export function addChunk(progress: SourceProgress, chunk: SourceChunk): void {
+  progress.records += chunk.records;
+  progress.bytes += chunk.bytes;
+  progress.deadLettered += chunk.deadLettered;
+  progress.done = chunk.done;
+  progress.eventTime = Math.max(progress.eventTime, chunk.eventTime);
+}

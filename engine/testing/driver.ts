@@ -1,0 +1,223 @@
+/**
+ * The test driver: the real runtime, tasks and operators on a log and state in memory, in this
+ * process, with a clock that moves only when told to.
+ */
+import { MillraceError } from '../base/errors.ts';
+import type { Topology } from '../graph/graph.ts';
+import type { StoreHandle, StoreRow } from '../graph/store-spec.ts';
+import type { Sink, Source, Topic } from '../graph/topic.ts';
+import { deadLetterTopic } from '../graph/topic-names.ts';
+import type { Writer } from '../log/log.ts';
+import { MemoryLog } from '../log/memory.ts';
+import { BatchBuilder } from '../record/batch.ts';
+import { decodeHeaders, encodeHeaders, type Headers } from '../record/headers.ts';
+import { partitionOf } from '../record/partitioner.ts';
+import { Runtime } from '../runtime/runtime.ts';
+import type { Summary } from '../runtime/summary.ts';
+import { MemoryBackends } from '../storage/memory.ts';
+import type { ErrorPolicy } from '../task/error-policy.ts';
+import { TaskHost } from '../task/task-host.ts';
+
+export interface DriverOptions {
+  /** Partitions of every topic; default 1. */
+  readonly partitions?: number;
+  /** Clean cache of a task in bytes; 0 reads all state back for every batch. */
+  readonly cacheBytes?: number;
+  readonly onError?: Partial<ErrorPolicy>;
+}
+
+export interface DriverRecord<K = unknown, V = unknown> {
+  readonly key: K | null;
+  readonly value: V | null;
+  readonly timestamp: number;
+  readonly headers: Headers;
+  readonly partition: number;
+}
+
+export interface DeadLetter {
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Headers;
+}
+
+const application = 'test';
+
+export class TestDriver {
+  readonly #topology: Topology;
+  readonly #options: DriverOptions;
+  readonly #log: MemoryLog;
+  readonly #read = new Map<string, number[]>();
+  readonly #feeder: Writer;
+  #backends = new MemoryBackends();
+  #runtime: Runtime | undefined;
+  #commits = 0;
+
+  private constructor(topology: Topology, options: DriverOptions, log: MemoryLog, feeder: Writer) {
+    this.#topology = topology;
+    this.#options = options;
+    this.#log = log;
+    this.#feeder = feeder;
+  }
+
+  static async start(topology: Topology, options: DriverOptions): Promise<TestDriver> {
+    const log = new MemoryLog();
+    const driver = new TestDriver(topology, options, log, await log.openWriter('feeder'));
+    driver.#runtime = await driver.#start();
+    return driver;
+  }
+
+  /** Writes one record and runs until nothing is left to do. */
+  async pipe<K, V>(
+    to: Topic<K, V>,
+    key: K | null,
+    value: V | null,
+    timestamp: number,
+    headers: Headers = {},
+  ): Promise<void> {
+    await this.pipeAll(to, [{ key, value, timestamp, headers }]);
+  }
+
+  /** Writes records in one go, then runs until nothing is left to do. */
+  async pipeAll<K, V>(
+    to: Topic<K, V>,
+    records: readonly {
+      readonly key: K | null;
+      readonly value: V | null;
+      readonly timestamp: number;
+      readonly headers?: Headers;
+    }[],
+  ): Promise<void> {
+    const bytes = records.map(({ key, value, timestamp, headers }) => ({
+      key: key === null ? null : Buffer.from(to.key.encode(key)),
+      value: value === null ? null : Buffer.from(to.value.encode(value)),
+      timestamp,
+      ...(headers === undefined ? {} : { headers }),
+    }));
+    await this.pipeBytes(to, bytes);
+  }
+
+  /** Writes records as bytes, also such that nobody can decode. */
+  async pipeBytes(
+    to: Sink<never, never>,
+    records: readonly {
+      readonly key: Buffer | null;
+      readonly value: Buffer | null;
+      readonly timestamp: number;
+      readonly headers?: Headers;
+    }[],
+  ): Promise<void> {
+    const partitions = this.#partitionsOf(to.name);
+    const builders = new Map<number, BatchBuilder>();
+    for (const { key, value, timestamp, headers } of records) {
+      const deciding = key === null ? null : (to.keyEncoder.partitionBytes?.(key) ?? key);
+      const partition = partitionOf(deciding, partitions);
+      const builder = builders.get(partition) ?? new BatchBuilder();
+      builders.set(partition, builder);
+      builder.append(key, value, timestamp, encodeHeaders(headers ?? {}));
+    }
+    const appends = [...builders].map(([partition, builder]) => ({
+      topic: to.name,
+      partition,
+      batch: builder.finishAt(0),
+    }));
+    this.#commits++;
+    await this.#feeder.commit({ appends, offsets: [], commitId: this.#commits });
+    await this.#running.runUntilCaughtUp();
+  }
+
+  /** The records of a topic since the last read, by partition and offset. */
+  async read<K, V>(from: Source<K, V>): Promise<DriverRecord<K, V>[]> {
+    const records: DriverRecord<K, V>[] = [];
+    for (const { batch, partition, i } of await this.#drain(from.name)) {
+      const [key, value] = [batch.key(i), batch.value(i)];
+      records.push({
+        key: key && from.keyDecoder.decode(key, 0, key.byteLength),
+        value: value && from.valueDecoder.decode(value, 0, value.byteLength),
+        timestamp: batch.timestamps[i] as number,
+        headers: decodeHeaders(batch.headerBytes(i)),
+        partition,
+      });
+    }
+    return records;
+  }
+
+  /** The dead letters since the last call. */
+  async deadLetters(): Promise<DeadLetter[]> {
+    const drained = await this.#drain(deadLetterTopic(application));
+    return drained.map(({ batch, i }) => ({
+      key: batch.key(i),
+      value: batch.value(i),
+      headers: decodeHeaders(batch.headerBytes(i)),
+    }));
+  }
+
+  /** Lets time pass to `idleClock` (ms UTC) without records: timers fire. */
+  advanceTo(idleClock: number): Promise<void> {
+    return this.#running.advanceIdle(idleClock);
+  }
+
+  /** Rows of a store, by task and key. */
+  rows(store: StoreHandle): Promise<StoreRow[]> {
+    return this.#running.query(store.store);
+  }
+
+  /** Closes the runtime and starts it again; with `dropState`, the state is rebuilt from changelogs. */
+  async restart(options: { readonly dropState?: boolean } = {}): Promise<void> {
+    await this.#running.close();
+    if (options.dropState === true) this.#backends = new MemoryBackends();
+    this.#runtime = await this.#start();
+  }
+
+  get summary(): Summary {
+    return this.#running.summary;
+  }
+
+  async close(): Promise<void> {
+    await this.#running.close();
+    await this.#log.close();
+  }
+
+  get #running(): Runtime {
+    if (this.#runtime === undefined) throw new Error('the driver is closed');
+    return this.#runtime;
+  }
+
+  #start(): Promise<Runtime> {
+    const { partitions = 1, cacheBytes, onError } = this.#options;
+    return Runtime.start({
+      topology: this.#topology,
+      application,
+      log: this.#log,
+      stateDirectory: 'state',
+      partitions,
+      startHosts: async (config) => [new TaskHost(this.#topology, config, this.#backends)],
+      ...(cacheBytes === undefined ? {} : { cacheBytes }),
+      ...(onError === undefined ? {} : { onError }),
+    });
+  }
+
+  #partitionsOf(topic: string): number {
+    const partitions = this.#running.plan.partitionsOf[topic];
+    if (partitions === undefined) throw new MillraceError('TOPIC_UNKNOWN', { topic });
+    return partitions;
+  }
+
+  async #drain(topic: string) {
+    const drained = [];
+    const positions = this.#read.get(topic) ?? [];
+    this.#read.set(topic, positions);
+    for (let partition = 0; partition < this.#partitionsOf(topic); partition++) {
+      const from = positions[partition] ?? 0;
+      const batch = await this.#log.read({ topic, partition }, from, { records: 1_000_000 });
+      if (batch === undefined) continue;
+      positions[partition] = batch.nextOffset;
+      for (let i = 0; i < batch.count; i++) drained.push({ batch, partition, i });
+    }
+    return drained;
+  }
+}
+
+/** Starts a topology in memory. */
+export function testDriver(topology: Topology, options: DriverOptions = {}): Promise<TestDriver> {
+  return TestDriver.start(topology, options);
+}
