@@ -10,7 +10,7 @@ import { closesAt, isClosed } from '../engine/time/closed.ts';
 import { windowStarts } from '../engine/time/windows/hopping.ts';
 import type { HoppingWindow } from '../engine/time/windows/spec.ts';
 import type { Aggregate } from './aggregate-value.ts';
-import type { Closed } from './closing.ts';
+import { byStart, type Closed } from './closing.ts';
 import {
   emptyWindowCell,
   indexOfStart,
@@ -23,6 +23,7 @@ import type { WindowFamily, WindowUpdate } from './windowed-step.ts';
 
 export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
   readonly store: StoreSpec<K, WindowCell<A>>;
+  readonly order = byStart;
   readonly #spec: HoppingWindow;
   readonly #aggregate: Aggregate<V, A>;
 

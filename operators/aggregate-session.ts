@@ -1,8 +1,7 @@
 /**
  * Session windows `[first, last]`, both inclusive: records no more than the gap apart. A record that
  * joins sessions takes them in: each of them is withdrawn (null), the grown one follows (SEMANTICS
- * B.4). Without emission on close, a closed session still joins while a record may reach it; on
- * close it is final, so nothing grows from it.
+ * B.4). A closed session is final: nothing grows from it any more.
  */
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
@@ -22,32 +21,26 @@ import type { WindowFamily, WindowUpdate } from './windowed-step.ts';
 
 export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
   readonly store: StoreSpec<K, WindowCell<A>>;
+  readonly order = (a: Closed<A>, b: Closed<A>) => a.end - b.end || a.start - b.start;
   readonly #spec: SessionWindow;
   readonly #aggregate: MergeableAggregate<V, A>;
-  /** How long a session stays after it has closed, in ms. */
-  readonly #keepMs: number;
 
-  /** @param closing results are emitted on close only */
   constructor(
     name: string,
     spec: SessionWindow,
     aggregate: MergeableAggregate<V, A>,
     key: Serde<K>,
     value: Serde<A>,
-    closing: boolean,
   ) {
     this.#spec = spec;
     this.#aggregate = aggregate;
-    this.#keepMs = closing ? 0 : spec.gapMs;
     this.store = windowStore({
       name,
       kind: 'session',
       key,
       value,
       due: (cell) =>
-        cell.ends.length === 0
-          ? Number.POSITIVE_INFINITY
-          : closesAt(spec, cell.ends[0] as number) + this.#keepMs,
+        cell.ends.length === 0 ? Number.POSITIVE_INFINITY : closesAt(spec, cell.ends[0] as number),
     });
   }
 
@@ -57,9 +50,10 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
     timestamp: number,
     streamTime: number,
     late: () => void,
+    timeBefore: number,
   ): WindowUpdate<A>[] {
     const cell = cells.get() ?? emptyWindowCell<A>();
-    const { from, to } = this.#reached(cell, timestamp);
+    const { from, to } = this.#reached(cell, timestamp, timeBefore);
     let start = timestamp;
     let end = timestamp;
     let merged = this.#aggregate.init();
@@ -92,7 +86,7 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
     const closed: Closed<A>[] = [];
     for (let i = 0; i < cell.starts.length; i++) {
       const end = cell.ends[i] as number;
-      if (!isClosed(this.#spec, end + this.#keepMs, streamTime)) break;
+      if (!isClosed(this.#spec, end, streamTime)) break;
       const [start, value] = [cell.starts[i] as number, cell.values[i] as A];
       closed.push({ start, end, value, timestamp: end });
     }
@@ -102,12 +96,21 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
     return closed;
   }
 
-  /** The sessions within the gap of `timestamp`: indexes [from, to). */
-  #reached(cell: WindowCell<A>, timestamp: number): { from: number; to: number } {
-    const { gapMs } = this.#spec;
+  /**
+   * The sessions within the gap of `timestamp`, as indexes [from, to). As in Kafka Streams, one that
+   * ended a gap and a grace before the last record's stream time is not found any more, an instant
+   * before it is closed.
+   */
+  #reached(
+    cell: WindowCell<A>,
+    timestamp: number,
+    timeBefore: number,
+  ): { from: number; to: number } {
+    const { gapMs, graceMs } = this.#spec;
+    const earliest = Math.max(timestamp - gapMs, timeBefore - gapMs - graceMs + 1);
     const to = indexOfStart(cell, timestamp + gapMs + 1);
     let from = to;
-    while (from > 0 && (cell.ends[from - 1] as number) >= timestamp - gapMs) from--;
+    while (from > 0 && (cell.ends[from - 1] as number) >= earliest) from--;
     return { from, to };
   }
 }

@@ -14,10 +14,15 @@
 import type { Cells, StoreRow, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { closesAt, isClosed } from '../engine/time/closed.ts';
-import { firstWindowStart, sliceMs, windowStarts } from '../engine/time/windows/hopping.ts';
+import {
+  firstOpenStart,
+  firstWindowStart,
+  sliceMs,
+  windowStarts,
+} from '../engine/time/windows/hopping.ts';
 import type { HoppingWindow } from '../engine/time/windows/spec.ts';
 import type { MergeableAggregate } from './aggregate-value.ts';
-import type { Closed } from './closing.ts';
+import { byStart, type Closed } from './closing.ts';
 import {
   emptyWindowCell,
   indexOfStart,
@@ -35,6 +40,7 @@ interface Merged<A> {
 
 export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A> {
   readonly store: StoreSpec<K, WindowCell<A>>;
+  readonly order = byStart;
   readonly #spec: HoppingWindow;
   readonly #aggregate: MergeableAggregate<V, A>;
   readonly #sliceMs: number;
@@ -79,10 +85,10 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A> {
     for (let closed = open.length; closed < starts.length; closed++) late();
     if (open.length === 0) return [];
     const cell = cells.get() ?? emptyWindowCell<A>();
-    // A late record must not bring a final window back. What is due now is final only once it was
-    // taken, and it holds no slice of a record that moved stream time.
-    if (timestamp < streamTime || cell.starts.length === 0) {
-      cell.finalTo = Math.max(cell.finalTo, open[0] as number);
+    // A late record must not bring a final window back. What is due at a record that moved stream time
+    // is final only once it was taken, right after it.
+    if (timestamp < streamTime) {
+      cell.finalTo = Math.max(cell.finalTo, firstOpenStart(this.#spec, streamTime));
     }
     const before = this.#addToSlice(cell, value, timestamp);
     cells.put(cell);

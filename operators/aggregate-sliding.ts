@@ -4,8 +4,8 @@
  * later record falls into it). SEMANTICS B.3 has the rules; the order of the updates is that of
  * Kafka Streams, which reads its windows from the newest back:
  *
- *        right window of ts, windows over ts (newest first), right window of the record before,
- *        left window of ts
+ *        windows over ts (newest first), right window of the record before, left window of ts,
+ *        right window of ts
  *
  * Records younger than `size` share the window [0, size], as there is no time before 0.
  */
@@ -14,7 +14,7 @@ import type { Serde } from '../engine/serde/serde.ts';
 import { closesAt, isClosed } from '../engine/time/closed.ts';
 import type { SlidingWindow } from '../engine/time/windows/spec.ts';
 import type { Aggregate } from './aggregate-value.ts';
-import type { Closed } from './closing.ts';
+import { byStart, type Closed } from './closing.ts';
 import {
   emptyWindowCell,
   indexOfStart,
@@ -41,6 +41,7 @@ interface Arrival<V, A> {
 
 export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
   readonly store: StoreSpec<K, WindowCell<A>>;
+  readonly order = byStart;
   readonly #spec: SlidingWindow;
   readonly #aggregate: Aggregate<V, A>;
 
@@ -120,7 +121,7 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
     let previous: number | undefined;
     let beforeLeft: Timed<A> | undefined;
     let leftThere = false;
-    let rightThere = cell.starts[indexOfStart(cell, at + 1)] === at + 1;
+    let right: Timed<A> | undefined;
     for (let start = before(cell, at + 1); start !== undefined; start = before(cell, start)) {
       if (start < at - 2 * sizeMs) break;
       const window = timed(cell, indexOfStart(cell, start));
@@ -130,10 +131,7 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
         previous = window.timestamp;
         break;
       }
-      if (end > at && !rightThere && window.timestamp > at) {
-        this.#create(arrival, at + 1, window);
-        rightThere = true;
-      }
+      if (end > at) right ??= window;
       if (end === at) {
         leftThere = true;
         if (window.timestamp < at) previous = window.timestamp;
@@ -141,25 +139,31 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
       this.#update(arrival, start, window);
     }
     if (previous !== undefined) this.#createRightOf(previous, arrival);
-    if (leftThere) return;
-    const holdsPrevious = previous !== undefined && previous >= at - sizeMs;
-    const left = holdsPrevious ? beforeLeft?.value : undefined;
-    this.#update(arrival, at - sizeMs, undefined, left);
+    if (!leftThere) {
+      const holdsPrevious = previous !== undefined && previous >= at - sizeMs;
+      const left = holdsPrevious ? beforeLeft?.value : undefined;
+      this.#update(arrival, at - sizeMs, undefined, left);
+    }
+    this.#createRight(arrival, right);
+  }
+
+  /** What came after the record is in the newest window over it; it begins the right window. */
+  #createRight(arrival: Arrival<V, A>, newest: Timed<A> | undefined): void {
+    const start = arrival.at + 1;
+    if (newest === undefined || newest.timestamp <= arrival.at) return;
+    if (arrival.cell.starts[indexOfStart(arrival.cell, start)] === start) return;
+    this.#put(arrival, start, newest, undefined);
   }
 
   #addEarly(arrival: Arrival<V, A>): void {
     const { cell, at } = arrival;
     const combined = cell.starts[0] === 0 ? timed(cell, 0) : undefined;
-    const rightThere = cell.starts[indexOfStart(cell, at + 1)] === at + 1;
     let newest: Timed<A> | undefined;
     for (const start of cell.starts.slice(indexOfStart(cell, 1), indexOfStart(cell, at + 1))) {
       newest = timed(cell, indexOfStart(cell, start));
       this.#update(arrival, start, newest);
     }
-    newest ??= combined;
-    if (!rightThere && newest !== undefined && newest.timestamp > at) {
-      this.#create(arrival, at + 1, newest);
-    }
+    this.#createRight(arrival, newest ?? combined);
     if (combined !== undefined && combined.timestamp < at) {
       this.#createRightOf(combined.timestamp, arrival);
     }
@@ -184,10 +188,6 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
       timestamp: Math.max(window?.timestamp ?? at, at),
     };
     this.#put(arrival, start, now, window?.value);
-  }
-
-  #create(arrival: Arrival<V, A>, start: number, content: Timed<A>): void {
-    this.#put(arrival, start, content, undefined);
   }
 
   #put({ cell, updates }: Arrival<V, A>, start: number, now: Timed<A>, old: A | undefined): void {

@@ -1,7 +1,7 @@
 /**
  * Closing of windows, for every family alike: when stream time passes, the due index names the keys
  * that have something to close; each key gives up what is closed; all of it goes on ordered by window
- * start, then key (SEMANTICS B.2).
+ * start (sessions: by end, then start), then key (SEMANTICS B.2).
  */
 import type { BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
@@ -12,6 +12,11 @@ export interface Closed<A> {
   readonly value: A;
   /** Timestamp of the result, ms UTC. */
   readonly timestamp: number;
+}
+
+/** Windows of one length: by start. */
+export function byStart(a: Closed<unknown>, b: Closed<unknown>): number {
+  return a.start - b.start;
 }
 
 /** Stream time of an operator: kept with its state, so that it survives a restart (B.6). */
@@ -38,6 +43,7 @@ export class OperatorTime {
 /**
  * Closes what is due at `streamTime`.
  * @param take takes the closed windows out of the current key's cell and stores what is left
+ * @param order of what closes together, before the order of the keys
  * @param emit receives them in order, the key being current; absent = they are only forgotten
  */
 export function closeDue<A>(
@@ -46,6 +52,7 @@ export function closeDue<A>(
   cells: Cells<never>,
   streamTime: number,
   take: () => readonly Closed<A>[],
+  order: (a: Closed<A>, b: Closed<A>) => number,
   emit: ((key: unknown, closed: Closed<A>) => void) | undefined,
 ): void {
   if (cells.nextDue() > streamTime) return;
@@ -57,8 +64,7 @@ export function closeDue<A>(
   }
   if (emit === undefined) return;
   all.sort(
-    (a, b) =>
-      a.closed.start - b.closed.start || (a.keyId < b.keyId ? -1 : a.keyId > b.keyId ? 1 : 0),
+    (a, b) => order(a.closed, b.closed) || (a.keyId < b.keyId ? -1 : a.keyId > b.keyId ? 1 : 0),
   );
   for (const { keyId, closed } of all) context.task.enter(keyId, spec, (key) => emit(key, closed));
 }

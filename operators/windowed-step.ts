@@ -24,7 +24,7 @@ export interface WindowFamily<K, V, A> {
   readonly store: StoreSpec<K, WindowCell<A>>;
   /**
    * Takes a record into the current key's windows and answers the updates in the order they are
-   * emitted. Calls `late` for each window (hopping) or record (others) that is closed already.
+   * emitted; `timeBefore` is the stream time before it. Calls `late` for each window (hopping) or record (others) that is closed already.
    */
   update(
     cells: Cells<WindowCell<A>>,
@@ -32,7 +32,10 @@ export interface WindowFamily<K, V, A> {
     timestamp: number,
     streamTime: number,
     late: () => void,
+    timeBefore: number,
   ): WindowUpdate<A>[];
+  /** Order of results that become final together; the key decides what it leaves open. */
+  readonly order: (a: Closed<A>, b: Closed<A>) => number;
   /** Takes what is closed out of the current key's cell, ascending by start. */
   takeClosed(cells: Cells<WindowCell<A>>, streamTime: number): Closed<A>[];
 }
@@ -42,6 +45,12 @@ export interface WindowStepOptions<K, V> {
   readonly emit?: 'update' | 'close';
   /** Gets the records that no window takes in any more. */
   readonly late?: Sink<K, V>;
+  /**
+   * With emission on close: a window that starts more than this many ms before the newest one when its
+   * turn comes is forgotten without a result, and counted as expired. Kafka Streams does so (its store
+   * keeps size + grace; sliding: 2 size + grace) and thereby loses results when time jumps. Default: nothing expires.
+   */
+  readonly retentionMs?: number;
 }
 
 export function windowedStep<K, V, A>(
@@ -51,14 +60,14 @@ export function windowedStep<K, V, A>(
   options: WindowStepOptions<K, V>,
   aggregateName: string | undefined,
 ): Step {
-  const { emit = 'update', late } = options;
+  const { emit = 'update', late, retentionMs } = options;
   return {
     kind: 'aggregate-window',
     name,
-    detail: { aggregate: aggregateName ?? 'own', emit, ...spec },
+    detail: { aggregate: aggregateName ?? 'own', emit, retentionMs, ...spec },
     stores: [family.store as StoreSpec<never, never>],
     ...(late === undefined ? {} : { sinks: [late as Sink<never, never>] }),
-    build: (context) => [new WindowedAggregate(name, family, emit, late, context) as AnyReceiver],
+    build: (context) => [new WindowedAggregate(name, family, options, context) as AnyReceiver],
   };
 }
 
@@ -67,6 +76,7 @@ class WindowedAggregate<K, V, A> {
   readonly #family: WindowFamily<K, V, A>;
   readonly #closing: boolean;
   readonly #late: Sink<K, V> | undefined;
+  readonly #retentionMs: number;
   readonly #context: BuildContext;
   readonly #cells: Cells<WindowCell<A>>;
   readonly #time: OperatorTime;
@@ -81,14 +91,14 @@ class WindowedAggregate<K, V, A> {
   constructor(
     name: string,
     family: WindowFamily<K, V, A>,
-    emit: 'update' | 'close',
-    late: Sink<K, V> | undefined,
+    options: WindowStepOptions<K, V>,
     context: BuildContext,
   ) {
     this.#name = name;
     this.#family = family;
-    this.#closing = emit === 'close';
-    this.#late = late;
+    this.#closing = options.emit === 'close';
+    this.#late = options.late;
+    this.#retentionMs = options.retentionMs ?? Number.POSITIVE_INFINITY;
     this.#context = context;
     this.#cells = context.cells<WindowCell<A>>(family.store as never);
     this.#time = new OperatorTime(this.#cells as Cells<never>);
@@ -97,12 +107,21 @@ class WindowedAggregate<K, V, A> {
 
   receive(key: K, value: V, timestamp: number): void {
     if (dropUnusable(this.#context, this.#name, key, value)) return;
+    const timeBefore = this.#time.now;
     const streamTime = this.#time.advance(timestamp);
     this.#refusals = 0;
-    const updates = this.#family.update(this.#cells, value, timestamp, streamTime, this.#refuse);
+    const updates = this.#family.update(
+      this.#cells,
+      value,
+      timestamp,
+      streamTime,
+      this.#refuse,
+      timeBefore,
+    );
     if (this.#refusals > 0 && updates.length === 0 && this.#late !== undefined) {
       this.#context.task.emit(this.#late, key, value, timestamp);
     }
+    if (this.#retentionMs !== Number.POSITIVE_INFINITY) this.#noteNewest(updates);
     if (!this.#closing) for (const update of updates) this.#forward(key, update);
     this.#close(streamTime);
   }
@@ -114,10 +133,24 @@ class WindowedAggregate<K, V, A> {
       this.#cells as Cells<never>,
       streamTime,
       () => this.#family.takeClosed(this.#cells, streamTime),
-      this.#closing
-        ? (key, closed) => this.#forward(key as K, { ...closed, old: undefined })
-        : undefined,
+      this.#family.order,
+      this.#closing ? (key, closed) => this.#final(key as K, closed) : undefined,
     );
+  }
+
+  #noteNewest(updates: readonly WindowUpdate<A>[]): void {
+    const newest = Math.max(this.#newestStart, ...updates.map(({ start }) => start));
+    if (newest > this.#newestStart) this.#cells.setNumber('newestStart', newest);
+  }
+
+  get #newestStart(): number {
+    return this.#cells.number('newestStart') ?? Number.NEGATIVE_INFINITY;
+  }
+
+  #final(key: K, closed: Closed<A>): void {
+    if (closed.start < this.#newestStart - this.#retentionMs) {
+      this.#context.task.drop(this.#name, 'expired');
+    } else this.#forward(key, { ...closed, old: undefined });
   }
 
   #forward(key: K, { start, end, value, timestamp, old }: WindowUpdate<A>): void {

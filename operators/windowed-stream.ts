@@ -1,7 +1,6 @@
 /** A stream cut into windows: which implementation computes an aggregate over them. */
 
 import { MillraceError } from '../engine/base/errors.ts';
-import type { Sink } from '../engine/graph/topic.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { sessionWindowed, timeWindowed, type Windowed } from '../engine/serde/windowed.ts';
@@ -17,11 +16,7 @@ import type { Flow } from './flow.ts';
 import { Table } from './table.ts';
 import { type WindowFamily, type WindowStepOptions, windowedStep } from './windowed-step.ts';
 
-export interface WindowAggregateOptions<K, V, A> {
-  /** 'update': every change of a window; 'close': one final result a window. Default 'update'. */
-  readonly emit?: 'update' | 'close';
-  /** Gets the records that no window takes in any more. */
-  readonly late?: Sink<K, V>;
+export interface WindowAggregateOptions<K, V, A> extends WindowStepOptions<K, V> {
   /** How results are written; default MessagePack. */
   readonly value?: Serde<A>;
 }
@@ -44,7 +39,7 @@ function familyOf<K, V, A>(
       const problem = 'a session window needs an aggregate with merge: sessions grow together';
       throw new MillraceError('CONFIG_INVALID', { field: `${name}.aggregate.merge`, problem });
     }
-    return new SessionWindows(name, spec, aggregate, key, value, closing);
+    return new SessionWindows(name, spec, aggregate, key, value);
   }
   const overlapping = spec.sizeMs > spec.advanceMs;
   return overlapping && mergeable(aggregate) && aggregate.ordered !== true
@@ -71,8 +66,7 @@ export class WindowedStream<K, V> {
     const value = options.value ?? msgpack<A>();
     const closing = options.emit === 'close';
     const family = familyOf(name, spec, aggregate, key, value, closing);
-    const stepOptions: WindowStepOptions<K, V> = options;
-    const step = windowedStep(name, spec, family, stepOptions, aggregate.name);
+    const step = windowedStep(name, spec, family, options, aggregate.name);
     const windowKey =
       spec.type === 'hopping' ? timeWindowed(key, spec.sizeMs) : sessionWindowed(key);
     const table: Flow<Windowed<K>, A> = {

@@ -25,22 +25,22 @@ export function bytesOfKeyId(keyId: string): Buffer {
 /** Largest byte length that `writeOrderedTime` writes. */
 export const orderedTimeBytes = 8;
 
-const timeBias = 2 ** 53;
+/** Added to the high half, so that negative times come first. */
+const highBias = 2 ** 21;
 
 /**
  * Writes an integer in [-2^53, 2^53] as 8 bytes whose byte order is the numeric order.
  * Returns the position after it.
  */
 export function writeOrderedTime(target: Buffer, at: number, time: number): number {
-  const biased = time + timeBias;
-  const high = Math.floor(biased / 2 ** 32);
-  target.writeUInt32BE(high, at);
-  target.writeUInt32BE(biased - high * 2 ** 32, at + 4);
+  const high = Math.floor(time / 2 ** 32);
+  target.writeUInt32BE(high + highBias, at);
+  target.writeUInt32BE(time - high * 2 ** 32, at + 4);
   return at + orderedTimeBytes;
 }
 
 export function readOrderedTime(source: Buffer, at: number): number {
-  return source.readUInt32BE(at) * 2 ** 32 + source.readUInt32BE(at + 4) - timeBias;
+  return (source.readUInt32BE(at) - highBias) * 2 ** 32 + source.readUInt32BE(at + 4);
 }
 
 /** The smallest byte string greater than every string that starts with `prefix`; null = no bound. */

@@ -10,6 +10,7 @@ export const dropReasons = [
   'late',
   'negative_timestamp',
   'duplicate',
+  'expired',
   'invalid',
   'unknown_class',
   'filtered_source',

@@ -7,6 +7,12 @@ export function firstWindowStart(spec: HoppingWindow, timestamp: number): number
   return earliest - (earliest % spec.advanceMs);
 }
 
+/** Start of the first window that is not closed at `streamTime`. */
+export function firstOpenStart(spec: HoppingWindow, streamTime: number): number {
+  const lastClosed = streamTime - spec.sizeMs - spec.graceMs;
+  return lastClosed < 0 ? 0 : lastClosed - (lastClosed % spec.advanceMs) + spec.advanceMs;
+}
+
 /** Starts of every window that holds `timestamp`, ascending. */
 export function windowStarts(spec: HoppingWindow, timestamp: number): number[] {
   const starts: number[] = [];

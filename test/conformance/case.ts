@@ -1,0 +1,182 @@
+/** Case files: a pipeline, and step by step what goes in and what must come out, order included. */
+import {
+  type Aggregate,
+  hopping,
+  type MergeableAggregate,
+  session,
+  sessionWindowed,
+  sliding,
+  type Table,
+  type Topology,
+  timeWindowed,
+  topic,
+  topology,
+  tumbling,
+  utf8,
+  type Windowed,
+  type WindowSpec,
+} from 'millrace';
+import { testDriver } from 'millrace/testing';
+
+export interface CaseRecord {
+  readonly key: string | null;
+  readonly window?: readonly [start: number, end: number];
+  readonly value: string | null;
+  readonly timestamp: number;
+}
+
+export interface CaseFile {
+  readonly name: string;
+  readonly pipeline: {
+    readonly kind: string;
+    readonly aggregate: string;
+    readonly window?: {
+      readonly type: string;
+      readonly sizeMs: number;
+      readonly advanceMs?: number;
+      readonly gapMs: number;
+      readonly graceMs: number;
+    };
+    readonly emit?: string;
+    readonly suppress?: { readonly until?: 'windowCloses'; readonly untilTimeLimitMs?: number };
+  };
+  readonly steps: readonly (CaseRecord & {
+    readonly topic?: string;
+    readonly out: readonly CaseRecord[];
+  })[];
+}
+
+/** Kinds that can be run; others are answered as 'not yet'. */
+export const supportedKinds: readonly string[] = ['windowedAggregate', 'aggregate'];
+
+const input = topic<string, string>('input', { value: utf8 });
+
+/** Aggregates over texts, as the recorded cases have them. */
+const aggregates: Record<string, MergeableAggregate<string, string>> = {
+  count: numeric('0', (a) => a + 1),
+  sum: numeric('0', (a, v) => a + v),
+  min: extreme(Math.min),
+  max: extreme(Math.max),
+  concat: {
+    init: () => '',
+    add: (a, v) => (a === '' ? v : `${a},${v}`),
+    merge: (a, b) => (a === '' ? b : b === '' ? a : `${a},${b}`),
+    ordered: true,
+  },
+};
+
+function numeric(
+  init: string,
+  add: (a: number, v: number) => number,
+): MergeableAggregate<string, string> {
+  return {
+    init: () => init,
+    add: (a, v) => String(add(Number(a), Number(v))),
+    merge: (a, b) => String(Number(a) + Number(b)),
+  };
+}
+
+function extreme(better: (a: number, b: number) => number): MergeableAggregate<string, string> {
+  const join = (a: string, b: string) =>
+    a === '' ? b : b === '' ? a : String(better(Number(a), Number(b)));
+  return { init: () => '', add: join, merge: join };
+}
+
+function windowOf(window: NonNullable<CaseFile['pipeline']['window']>): WindowSpec {
+  const { type, sizeMs: size, advanceMs, gapMs: gap, graceMs: grace } = window;
+  switch (type) {
+    case 'tumbling':
+      return tumbling({ size, grace });
+    case 'hopping':
+      return hopping({ size, advance: advanceMs ?? size, grace });
+    case 'sliding':
+      return sliding({ size, grace });
+    case 'session':
+      return session({ gap, grace });
+    default:
+      throw new Error(`unknown window type ${type}`);
+  }
+}
+
+/** @param merge false takes `merge` away, so that hopping windows are kept one by one */
+export function pipelineOf({ pipeline }: CaseFile, merge = true) {
+  const spec = pipeline.window === undefined ? undefined : windowOf(pipeline.window);
+  const windowKey =
+    spec?.type === 'hopping' ? timeWindowed(utf8, spec.sizeMs) : sessionWindowed(utf8);
+  const windows = topic<Windowed<string>, string>('windows', { key: windowKey, value: utf8 });
+  const rows = topic<string, string>('rows', { value: utf8 });
+  const known = aggregates[pipeline.aggregate];
+  if (known === undefined) throw new Error(`unknown aggregate ${pipeline.aggregate}`);
+  const { merge: _, ...unmerged } = known;
+  const aggregate: Aggregate<string, string> = merge ? known : unmerged;
+  const built: Topology = topology('case', (t) => {
+    const stream = t.stream(input);
+    if (spec === undefined) {
+      stream.aggregate('aggregate', aggregate, { value: utf8 }).to(rows);
+      return;
+    }
+    const table = stream.window(spec).aggregate('aggregate', aggregate, {
+      emit: pipeline.emit === 'close' ? 'close' : 'update',
+      value: utf8,
+      ...(spec.type === 'session' ? {} : { retentionMs: retentionOf(spec) }),
+    });
+    suppressed(table, pipeline.suppress).to(windows);
+  });
+  return { topology: built, output: spec === undefined ? rows : windows };
+}
+
+/** What the stores of Kafka Streams keep; see WindowStepOptions.retentionMs. */
+function retentionOf(spec: Exclude<WindowSpec, { type: 'session' }>): number {
+  return (spec.type === 'sliding' ? 2 : 1) * spec.sizeMs + spec.graceMs;
+}
+
+function suppressed(
+  table: Table<Windowed<string>, string>,
+  suppress: CaseFile['pipeline']['suppress'],
+): Table<Windowed<string>, string> {
+  if (suppress === undefined) return table;
+  const { untilTimeLimitMs: timeLimitMs } = suppress;
+  return table.suppress(
+    'suppress',
+    timeLimitMs === undefined ? { untilClosed: true } : { timeLimitMs },
+  );
+}
+
+export interface Variant {
+  readonly merge?: boolean;
+  readonly partitions?: number;
+  readonly cacheBytes?: number;
+  /** Restart, with state from the changelog, after each step. */
+  readonly restart?: boolean;
+}
+
+/** Runs a case; answers the first difference, or undefined when all of it agrees. */
+export async function runCase(file: CaseFile, variant: Variant = {}): Promise<string | undefined> {
+  const { topology: built, output } = pipelineOf(file, variant.merge);
+  const driver = await testDriver(built, variant);
+  try {
+    for (const [i, step] of file.steps.entries()) {
+      await driver.pipe(input, step.key, step.value, step.timestamp);
+      const out = (await driver.read<unknown, string>(output)).map(asCaseRecord);
+      const [expected, actual] = [JSON.stringify(step.out), JSON.stringify(out)];
+      if (actual !== expected) {
+        return `step ${i} (${step.key}, ${step.value}, ${step.timestamp})\n  expected ${expected}\n  actual   ${actual}`;
+      }
+      if (variant.restart === true) await driver.restart({ dropState: i % 2 === 0 });
+    }
+    return undefined;
+  } finally {
+    await driver.close();
+  }
+}
+
+function asCaseRecord(record: {
+  key: unknown;
+  value: string | null;
+  timestamp: number;
+}): CaseRecord {
+  const { key, value, timestamp } = record;
+  if (key === null || typeof key === 'string') return { key, value, timestamp };
+  const { key: base, start, end } = key as Windowed<string>;
+  return { key: base, window: [start, end], value, timestamp };
+}
