@@ -1,8 +1,9 @@
 /**
  * process: the author's own operator, with durable state and durable timers for each key.
  *
- * Timers fire at their exact time, in the order (time, name), before the key's next record at or
- * after that time; also when the idle clock passes them. On the stream's clock any record of the
+ * Timers fire with their exact time, in the order (time, name), once time has passed it: before the
+ * first record that is later (all records of that instant come first), or when the idle clock says
+ * that no more will come up to it. On the stream's clock any record of the
  * task makes time pass for all keys; on the key's clock only the key's own records do, so that what
  * happens to a key does not depend on when other keys' records arrive.
  */
@@ -146,9 +147,9 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
       this.#context.task.drop(this.#name, 'null_key');
       return;
     }
-    if (this.#spec.clock !== 'key') this.pass(this.#time.advance(timestamp));
+    if (this.#spec.clock !== 'key') this.pass(this.#time.advance(timestamp) - 1);
     this.#load(key);
-    this.#fireUntil(timestamp);
+    this.#fireUntil(timestamp - 1);
     if (timestamp > this.#cell.now) this.#cell.now = timestamp;
     this.#timestamp = timestamp;
     this.#spec.record(this, value, timestamp);

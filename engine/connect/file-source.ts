@@ -1,0 +1,169 @@
+/**
+ * Files as a source: rows become records of one topic; rows that cannot be mapped become dead letters
+ * with their text and the reason. The cursor counts rows, so that a start goes on where the last commit ended.
+ */
+import { createHash } from 'node:crypto';
+import { emptyBytes } from '../base/bytes.ts';
+import { MillraceError } from '../base/errors.ts';
+import type { Topic } from '../graph/topic.ts';
+import { encodeHeaders } from '../record/headers.ts';
+import type { SourceChunk, SourceConnector, SourceStart } from '../runtime/connector.ts';
+import { Outputs } from '../task/outputs.ts';
+import { type Row, type RowFormat, rowsOf } from './rows.ts';
+import { fileSize } from './text.ts';
+
+export type Mapped<K, V> =
+  | { readonly key: K; readonly value: V; readonly timestamp: number }
+  /** The row is not wanted, e.g. another kind of record. */
+  | 'skip'
+  | { readonly reject: string };
+
+export interface FileSourceOptions<K, V> {
+  readonly name: string;
+  /** Read one after the other, in this order. */
+  readonly files: readonly string[];
+  readonly format: RowFormat;
+  /** Columns of a CSV file without a header. */
+  readonly columns?: readonly string[];
+  /** Columns that must be there. */
+  readonly needed: readonly string[];
+  readonly topic: Topic<K, V>;
+  /** `id` tells rows of the same text apart by their ordinal. */
+  map(fields: Readonly<Record<string, unknown>>, id: string): Mapped<K, V>;
+}
+
+interface Cursor {
+  readonly rows: number;
+  /** Names and sizes of the files; another input is refused. */
+  readonly input: string;
+  readonly eventTime: number;
+}
+
+/** When all of the first rows are refused, the mapping is wrong, not the rows. */
+const suspicious = 50;
+
+export class FileSource<K, V> implements SourceConnector {
+  readonly name: string;
+  readonly topics: readonly Topic<K, V>[];
+  readonly #options: FileSourceOptions<K, V>;
+  readonly #seen = new Map<string, number>();
+  #rows: AsyncGenerator<{ row: Row; file: string }> | undefined;
+  #outputs: Outputs | undefined;
+  #deadLetterTopic = '';
+  #input = '';
+  #read = 0;
+  #refused = 0;
+  #eventTime = Number.NEGATIVE_INFINITY;
+
+  constructor(options: FileSourceOptions<K, V>) {
+    this.#options = options;
+    this.name = options.name;
+    this.topics = [options.topic];
+  }
+
+  async open({ cursor, partitionsOf, deadLetterTopic }: SourceStart): Promise<void> {
+    const { files } = this.#options;
+    const sizes = await Promise.all(files.map(fileSize));
+    this.#input = createHash('sha256')
+      .update(JSON.stringify(files.map((file, i) => [file.split('/').pop(), sizes[i]])))
+      .digest('hex')
+      .slice(0, 16);
+    this.#outputs = new Outputs(partitionsOf);
+    this.#deadLetterTopic = deadLetterTopic;
+    this.#rows = this.#all();
+    if (cursor === undefined) return;
+    const { rows, input, eventTime } = cursor as Cursor;
+    if (input !== this.#input) {
+      const problem = 'its name or size differs from what the committed position belongs to';
+      throw new MillraceError('INPUT_CHANGED', { file: files.join(', '), problem });
+    }
+    this.#eventTime = eventTime ?? Number.NEGATIVE_INFINITY;
+    while (this.#read < rows) {
+      const { value, done } = await this.#rows.next();
+      if (done === true) break;
+      this.#idOf(value.row);
+      this.#read++;
+    }
+  }
+
+  async next(limit: number): Promise<SourceChunk> {
+    let [records, bytes, deadLettered, done] = [0, 0, 0, false];
+    while (records < limit) {
+      const next = await (this.#rows as AsyncGenerator<{ row: Row; file: string }>).next();
+      if (next.done === true) {
+        done = true;
+        break;
+      }
+      const { row, file } = next.value;
+      records++;
+      bytes += row.raw.length + 1;
+      this.#read++;
+      if (!this.#write(row, file)) deadLettered++;
+    }
+    this.#refused += deadLettered;
+    this.#checkMapping();
+    const eventTime = this.#eventTime;
+    const cursor: Cursor = { rows: this.#read, input: this.#input, eventTime };
+    const outputs = (this.#outputs as Outputs).take();
+    return { outputs, cursor, done, records, bytes, deadLettered, eventTime };
+  }
+
+  async close(): Promise<void> {
+    await this.#rows?.return(undefined);
+    this.#rows = undefined;
+  }
+
+  async *#all(): AsyncGenerator<{ row: Row; file: string }> {
+    const { files, format, columns, needed } = this.#options;
+    for (const file of files) {
+      for await (const row of rowsOf(file, format, columns, needed)) yield { row, file };
+    }
+  }
+
+  /** False when the row became a dead letter. */
+  #write(row: Row, file: string): boolean {
+    const id = this.#idOf(row);
+    const outputs = this.#outputs as Outputs;
+    const { map, topic } = this.#options;
+    const mapped =
+      row.fields === undefined ? { reject: row.problem ?? 'not a row' } : map(row.fields, id);
+    if (mapped === 'skip') return true;
+    if (!('reject' in mapped)) {
+      outputs.write(topic.name, topic, mapped.key, mapped.value, mapped.timestamp, emptyBytes);
+      this.#eventTime = Math.max(this.#eventTime, mapped.timestamp);
+      return true;
+    }
+    const headers = encodeHeaders({
+      stage: 'source',
+      step: this.name,
+      reason: mapped.reject,
+      callSite: 'mapping',
+      topic: file,
+      partition: '0',
+      offset: String(this.#read - 1),
+      timestamp: '0',
+    });
+    outputs.writeRaw(this.#deadLetterTopic, null, Buffer.from(row.raw), 0, headers);
+    this.#lastProblem = mapped.reject;
+    return false;
+  }
+
+  #lastProblem = '';
+
+  #checkMapping(): void {
+    if (this.#read < suspicious || this.#refused < this.#read) return;
+    throw new MillraceError('MAPPING_INVALID', {
+      mapping: 'given',
+      field: 'all fields',
+      problem: `all of the first ${this.#read} rows are refused; the last because ${this.#lastProblem}`,
+    });
+  }
+
+  /** Hash of the row's text and its ordinal among equal rows. */
+  #idOf(row: Row): string {
+    const hash = createHash('sha256').update(row.raw.trimEnd()).digest('hex').slice(0, 16);
+    const n = this.#seen.get(hash) ?? 0;
+    this.#seen.set(hash, n + 1);
+    return n === 0 ? hash : `${hash}-${n}`;
+  }
+}

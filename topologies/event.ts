@@ -1,0 +1,62 @@
+/** The unified event that every source is mapped to, and the topics of the application. */
+import { json, topic } from 'millrace';
+
+export interface Event {
+  /** Unique for a subject within the grace period; a second one is a duplicate. */
+  readonly id: string;
+  /** What happened: a class of the engagement configuration, or any other name. */
+  readonly class: string;
+  /** What is counted once an hour: message, product, order; default the id. */
+  readonly item?: string;
+  readonly traits?: Readonly<Record<string, Trait>>;
+}
+
+export type Trait = string | number | boolean;
+
+/** Keyed by subject; the record's timestamp is the event's time, ms UTC. */
+export const events = topic<string, Event>('events');
+/** Events that came after the grace period, for a correction run. */
+export const lateEvents = topic<string, Event>('late-events');
+
+export interface ScoreChange {
+  readonly score: number;
+  /** 0..99, by channel. */
+  readonly subs: Readonly<Record<string, number>>;
+  readonly band: string;
+  /** ms UTC, exact. */
+  readonly effectiveAt: number;
+  readonly cause: 'event' | 'time' | 'correction';
+}
+
+export const scores = topic<string, ScoreChange>('scores', { value: json(), cleanup: 'compact' });
+
+export interface SegmentChange {
+  readonly user: string;
+  readonly segment: string;
+  readonly version: number;
+  /** Rises by one for each change of a user in a segment. */
+  readonly seq: number;
+  readonly type: 'entered' | 'exited';
+  /** The instant the truth changed, and the subject's clock when it was decided; ms UTC. */
+  readonly effectiveAt: number;
+  readonly decidedAt: number;
+  readonly cause: 'event' | 'time' | 'correction';
+  /** Id of the event that decided it. */
+  readonly witness: readonly string[];
+}
+
+/** Every entry and exit, keyed by subject. */
+export const segmentChanges = topic<string, SegmentChange>('segment-changes', { value: json() });
+
+export interface SegmentState {
+  readonly in: boolean;
+  readonly since: number;
+  readonly version: number;
+  readonly seq: number;
+}
+
+/** The last state of each subject in each segment, keyed `subject|segment`. */
+export const segmentStates = topic<string, SegmentState>('segment-states', {
+  value: json(),
+  cleanup: 'compact',
+});

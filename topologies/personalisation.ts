@@ -1,0 +1,53 @@
+/**
+ * The ready topology: events of a subject -> engagement score, band and segment memberships, with
+ * durable timers for what changes by the passing of time alone.
+ */
+import { MillraceError, topology } from 'millrace';
+import { checkEngagement, defaultEngagement, type EngagementConfig } from './engagement/config.ts';
+import { events, lateEvents, scores, segmentChanges, segmentStates } from './event.ts';
+import { type Output, ProfileLogic } from './profile.ts';
+import { checkSegments, type SegmentDefinition } from './segments/definition.ts';
+import { defaultSegments } from './segments/examples.ts';
+
+export interface PersonalisationConfig {
+  readonly engagement?: Partial<EngagementConfig>;
+  readonly segments?: readonly SegmentDefinition[];
+}
+
+/** Throws CONFIG_INVALID that names the field. */
+export function checkPersonalisation(config: PersonalisationConfig) {
+  for (const field of Object.keys(config)) {
+    if (field === 'engagement' || field === 'segments') continue;
+    const problem = 'is not known; known are engagement and segments';
+    throw new MillraceError('CONFIG_INVALID', { field, problem });
+  }
+  const engagement = checkEngagement({ ...defaultEngagement, ...config.engagement });
+  const bands = engagement.bands.map((band) => band.name);
+  const channels = Object.keys(engagement.channels);
+  const segments = checkSegments(config.segments ?? defaultSegments, { bands, channels });
+  return { engagement, segments };
+}
+
+export default function personalisation(config: PersonalisationConfig = {}) {
+  const { engagement, segments } = checkPersonalisation(config);
+  const logic = new ProfileLogic(engagement, segments);
+  return topology('personalisation', (t) => {
+    const results = t.stream(events).process<ReturnType<typeof logic.empty>, Output>('profiles', {
+      // What happens to a subject must not depend on when other subjects' events arrive.
+      clock: 'key',
+      record: (context, event, timestamp) => logic.onEvent(context, event, timestamp),
+      timer: (context, _name, at) => logic.onTimer(context, at),
+    });
+    const { score, change, late } = results.split({
+      score: (output) => output.type === 'score',
+      change: (output) => output.type === 'change',
+      late: (output) => output.type === 'late',
+    });
+    score.flatMap((output) => (output.type === 'score' ? [output.score] : [])).to(scores);
+    change
+      .flatMap((output) => (output.type === 'change' ? [output.change] : []))
+      .to(segmentChanges);
+    late.flatMap((output) => (output.type === 'late' ? [output.event] : [])).to(lateEvents);
+    return { profiles: { store: 'profiles' }, segmentStates };
+  });
+}

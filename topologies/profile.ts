@@ -1,0 +1,218 @@
+/** One subject: what is kept of it, and what an event or the passing of time changes. */
+import type { ProcessContext } from 'millrace';
+import { bandAfter, lowerBound, suppressed } from './engagement/bands.ts';
+import type { EngagementConfig } from './engagement/config.ts';
+import {
+  countItem,
+  firstHourBelow,
+  forgetHours,
+  type Gate,
+  gateChangesAt,
+  gateEvents,
+  gateIsShut,
+  type HourlyItems,
+  hourMs,
+  openGate,
+  type Score,
+  scoreAt,
+} from './engagement/score.ts';
+import {
+  type Event,
+  type ScoreChange,
+  type SegmentChange,
+  type SegmentState,
+  segmentStates,
+  type Trait,
+} from './event.ts';
+import type { SegmentDefinition } from './segments/definition.ts';
+import { evaluate, type Facts, type Memory, needed } from './segments/evaluate.ts';
+
+export interface Profile {
+  firstSeen: number;
+  /** Ids of events within the grace period, with their instants. */
+  recent: Record<string, number>;
+  items: HourlyItems;
+  gate: Gate;
+  newest: Record<string, number[]>;
+  traits: Record<string, [Trait, number]>;
+  /** Index of the band, apart from the gate. */
+  band: number;
+  emitted: { score: number; subs: Record<string, number>; band: string } | undefined;
+  segments: Record<string, { state: SegmentState; memory: Memory }>;
+}
+
+export type Output =
+  | { readonly type: 'score'; readonly score: ScoreChange }
+  | { readonly type: 'change'; readonly change: SegmentChange }
+  | { readonly type: 'late'; readonly event: Event };
+
+type Context = ProcessContext<string, Profile, Output>;
+type Cause = ScoreChange['cause'];
+
+export class ProfileLogic {
+  readonly #config: EngagementConfig;
+  readonly #segments: readonly SegmentDefinition[];
+  readonly #keep: Readonly<Record<string, number>>;
+
+  constructor(config: EngagementConfig, segments: readonly SegmentDefinition[]) {
+    this.#config = config;
+    this.#segments = segments;
+    this.#keep = needed(segments.map((segment) => segment.when));
+  }
+
+  empty(): Profile {
+    return {
+      firstSeen: Number.POSITIVE_INFINITY,
+      recent: {},
+      items: {},
+      gate: openGate(),
+      newest: {},
+      traits: {},
+      band: 0,
+      emitted: undefined,
+      segments: {},
+    };
+  }
+
+  onEvent(context: Context, event: Event, at: number): void {
+    const profile = context.state ?? this.empty();
+    const horizon = context.now - this.#config.graceMs;
+    if (at < horizon) {
+      context.drop('late');
+      context.emit({ type: 'late', event });
+      return;
+    }
+    if (profile.recent[event.id] !== undefined) return context.drop('duplicate');
+    for (const [id, seen] of Object.entries(profile.recent)) {
+      if (seen < horizon) delete profile.recent[id];
+    }
+    profile.recent[event.id] = at;
+    this.#takeIn(profile, event, at);
+    forgetHours(this.#config, profile.items, Math.floor(horizon / hourMs));
+    context.state = profile;
+    const cause = at < context.now ? 'correction' : 'event';
+    this.#decide(context, profile, context.now, cause, [event.id]);
+  }
+
+  onTimer(context: Context, at: number): void {
+    const profile = context.state;
+    if (profile !== undefined) this.#decide(context, profile, at, 'time', []);
+  }
+
+  /** Score of a profile at an instant, as `query` and the end of a run show it. */
+  scoreOf(profile: Profile, at: number): Score & { readonly band: string } {
+    const score = scoreAt(this.#config, profile.items, profile.gate, Math.floor(at / hourMs));
+    const band = bandAfter(this.#config, score.score, profile.band);
+    return { ...score, band: this.#bandName(profile, band, at) };
+  }
+
+  #takeIn(profile: Profile, event: Event, at: number): void {
+    profile.firstSeen = Math.min(profile.firstSeen, at);
+    countItem(this.#config, profile.items, event.class, event.item ?? event.id, at);
+    const gateField = gateEvents[event.class];
+    if (gateField !== undefined) profile.gate[gateField] = Math.max(profile.gate[gateField], at);
+    const keep = this.#keep[event.class];
+    if (keep !== undefined) {
+      const instants = [...(profile.newest[event.class] ?? []), at].sort((a, b) => a - b);
+      profile.newest[event.class] = instants.slice(-keep);
+    }
+    for (const [name, value] of Object.entries(event.traits ?? {})) {
+      const known = profile.traits[name];
+      if (known === undefined || at >= known[1]) profile.traits[name] = [value, at];
+    }
+  }
+
+  /** Brings score, band and segments to the instant `at`, and sets the timer for the next change. */
+  #decide(
+    context: Context,
+    profile: Profile,
+    at: number,
+    cause: Cause,
+    witness: readonly string[],
+  ): void {
+    const now = scoreAt(this.#config, profile.items, profile.gate, Math.floor(at / hourMs));
+    profile.band = bandAfter(this.#config, now.score, profile.band);
+    const band = this.#bandName(profile, profile.band, at);
+    const { emitted } = profile;
+    const changed =
+      band !== emitted?.band ||
+      (cause !== 'time' && (now.score !== emitted.score || !sameSubs(now.subs, emitted.subs)));
+    if (changed) {
+      profile.emitted = { score: now.score, subs: { ...now.subs }, band };
+      const score: ScoreChange = { ...profile.emitted, effectiveAt: at, cause };
+      context.emit({ type: 'score', score }, at);
+    }
+    const facts = this.#facts(profile, band);
+    let next = Math.min(
+      facts.fallsBelow('total', lowerBound(this.#config, profile.band), at),
+      gateChangesAt(profile.gate, at),
+    );
+    for (const segment of this.#segments) {
+      const changes = this.#decideSegment(context, profile, segment, facts, at, cause, witness);
+      next = Math.min(next, changes);
+    }
+    if (next === Number.POSITIVE_INFINITY) context.cancelTimer('next');
+    else context.setTimer('next', next);
+  }
+
+  /** Answers when the membership may change by itself. */
+  #decideSegment(
+    context: Context,
+    profile: Profile,
+    { id, version, when }: SegmentDefinition,
+    facts: Facts,
+    at: number,
+    cause: Cause,
+    witness: readonly string[],
+  ): number {
+    const known = profile.segments[id] ?? {
+      state: { in: false, since: 0, version, seq: 0 },
+      memory: {},
+    };
+    profile.segments[id] = known;
+    const { holds, next } = evaluate(when, at, facts, known.memory);
+    if (holds !== known.state.in) {
+      const seq = known.state.seq + 1;
+      known.state = { in: holds, since: at, version, seq };
+      const type = holds ? 'entered' : 'exited';
+      const user = context.key;
+      const decidedAt = context.now;
+      const change = { user, segment: id, version, seq, type, effectiveAt: at, decidedAt } as const;
+      context.emit({ type: 'change', change: { ...change, cause, witness } }, at);
+      context.emitTo(segmentStates, `${user}|${id}`, known.state, at);
+    }
+    return next;
+  }
+
+  #facts(profile: Profile, band: string): Facts {
+    const config = this.#config;
+    const valueAt = (of: string, hour: number) => {
+      const { score, subs } = scoreAt(config, profile.items, profile.gate, hour);
+      return of === 'total' ? score : (subs[of] ?? 0);
+    };
+    return {
+      newest: profile.newest,
+      firstSeen: profile.firstSeen,
+      traits: profile.traits,
+      band,
+      score: (of, at) => valueAt(of, Math.floor(at / hourMs)),
+      fallsBelow: (of, threshold, at) => {
+        const hour = Math.floor(at / hourMs);
+        const below = firstHourBelow(config, (h) => valueAt(of, h), threshold, hour);
+        return below === undefined ? Number.POSITIVE_INFINITY : below * hourMs;
+      },
+    };
+  }
+
+  #bandName(profile: Profile, band: number, at: number): string {
+    if (gateIsShut(profile.gate, at)) return suppressed;
+    return this.#config.bands[band]?.name ?? '';
+  }
+}
+
+function sameSubs(
+  a: Readonly<Record<string, number>>,
+  b: Readonly<Record<string, number>>,
+): boolean {
+  return Object.keys(a).every((channel) => a[channel] === b[channel]);
+}
