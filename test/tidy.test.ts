@@ -32,7 +32,7 @@ const engineRank: Record<string, number> = {
   task: 7,
   thread: 8,
   runtime: 9,
-  testing: 9,
+  testing: 10,
   connect: 10,
   http: 10,
   cli: 11,
@@ -61,6 +61,8 @@ function forbiddenImport(file: string, specifier: string): string | undefined {
     if (targetTop === 'operators') return undefined;
     return targetTop === 'engine' && operatorsMayImport.has(targetFolder) ? undefined : 'upwards';
   }
+  // The command line is the outermost layer: `start` runs the ready topology.
+  if (folder === 'cli' && targetTop === 'topologies') return undefined;
   if (targetTop !== 'engine') return 'upwards';
   if (folder.endsWith('.ts') || folder === targetFolder) return undefined;
   const from = engineRank[folder];

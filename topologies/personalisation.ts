@@ -5,7 +5,7 @@
 import { MillraceError, topology } from 'millrace';
 import { checkEngagement, defaultEngagement, type EngagementConfig } from './engagement/config.ts';
 import { events, lateEvents, scores, segmentChanges, segmentStates } from './event.ts';
-import { type Output, ProfileLogic } from './profile.ts';
+import { type Output, type Profile, ProfileLogic } from './profile.ts';
 import { checkSegments, type SegmentDefinition } from './segments/definition.ts';
 import { defaultSegments } from './segments/examples.ts';
 
@@ -28,11 +28,21 @@ export function checkPersonalisation(config: PersonalisationConfig) {
   return { engagement, segments };
 }
 
-export default function personalisation(config: PersonalisationConfig = {}) {
+/** What the topology does for one subject; also scores a stored profile at any instant. */
+export function profileLogic(config: PersonalisationConfig): ProfileLogic {
   const { engagement, segments } = checkPersonalisation(config);
-  const logic = new ProfileLogic(engagement, segments);
+  return new ProfileLogic(engagement, segments);
+}
+
+/** Names of the bands, from the lowest up. */
+export function bandOrder(config: PersonalisationConfig): readonly string[] {
+  return checkPersonalisation(config).engagement.bands.map((band) => band.name);
+}
+
+export default function personalisation(config: PersonalisationConfig = {}) {
+  const logic = profileLogic(config);
   return topology('personalisation', (t) => {
-    const results = t.stream(events).process<ReturnType<typeof logic.empty>, Output>('profiles', {
+    const results = t.stream(events).process<Profile, Output>('profiles', {
       // What happens to a subject must not depend on when other subjects' events arrive.
       clock: 'key',
       record: (context, event, timestamp) => logic.onEvent(context, event, timestamp),

@@ -82,7 +82,10 @@ export class ProfileLogic {
       context.emit({ type: 'late', event });
       return;
     }
-    if (profile.recent[event.id] !== undefined) return context.drop('duplicate');
+    if (profile.recent[event.id] !== undefined) {
+      context.drop('duplicate');
+      return;
+    }
     for (const [id, seen] of Object.entries(profile.recent)) {
       if (seen < horizon) delete profile.recent[id];
     }

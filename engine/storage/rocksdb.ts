@@ -1,6 +1,7 @@
 /** StateBackend over RocksDB; the only file that knows the package `rocksdb`. */
 import { mkdir, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { asBuffer } from '../base/bytes.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import type {
   BackendEntry,
@@ -53,13 +54,13 @@ export class RocksBackend implements StateBackend {
   }
 
   getMany(keys: readonly Uint8Array[]): Promise<(Buffer | undefined)[]> {
-    return this.#call((done) => this.#db.getMany(keys, { asBuffer: true }, done));
+    return this.#call((done) => this.#db.getMany(keys.map(asBuffer), { asBuffer: true }, done));
   }
 
   async range(options: RangeOptions): Promise<BackendEntry[]> {
     const iterator = this.#db.iterator({
-      gte: options.from,
-      ...(options.to ? { lt: options.to } : {}),
+      gte: asBuffer(options.from),
+      ...(options.to ? { lt: asBuffer(options.to) } : {}),
       reverse: options.reverse ?? false,
       limit: options.limit ?? -1,
       keyAsBuffer: true,
@@ -74,9 +75,12 @@ export class RocksBackend implements StateBackend {
     return entries;
   }
 
+  // The database takes Buffers only; of any other byte array it would store the text.
   write(batch: readonly BackendWrite[], options: { readonly sync?: boolean } = {}): Promise<void> {
     const operations = batch.map(({ key, value }) =>
-      value === undefined ? { type: 'del', key } : { type: 'put', key, value },
+      value === undefined
+        ? { type: 'del', key: asBuffer(key) }
+        : { type: 'put', key: asBuffer(key), value: asBuffer(value) },
     );
     return this.#call((done) =>
       this.#db.batch(operations, { sync: options.sync ?? false }, (error) => done(error ?? null)),

@@ -76,17 +76,20 @@ function checkExpression(field: string, value: unknown, known: SegmentVocabulary
       });
       return;
     case 'not':
-      return checkExpression(`${field}.not`, children, known);
+      checkExpression(`${field}.not`, children, known);
+      return;
     case 'held':
       whole(`${field}.forMs`, node['forMs']);
-      return checkExpression(`${field}.held`, children, known);
+      checkExpression(`${field}.held`, children, known);
+      return;
     case 'latch': {
       const { enter, exit } = (children ?? {}) as { enter?: unknown; exit?: unknown };
       checkExpression(`${field}.latch.enter`, enter, known);
-      return checkExpression(`${field}.latch.exit`, exit, known);
+      checkExpression(`${field}.latch.exit`, exit, known);
+      return;
     }
     default:
-      return checkLeaf(field, kind[0] as string, node, known);
+      checkLeaf(field, kind[0] as string, node, known);
   }
 }
 

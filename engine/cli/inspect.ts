@@ -1,0 +1,139 @@
+/** The commands that look at what a run left: describe, query, topics, dead-letters. */
+
+import { keyIdOf } from '../base/bytes.ts';
+import { MillraceError } from '../base/errors.ts';
+import { describeJson, describeMermaid, describeText } from '../graph/describe.ts';
+import { subTopologies } from '../graph/sub-topology.ts';
+import { deadLetterTopic } from '../graph/topic-names.ts';
+import type { EmbeddedLog } from '../log/embedded/log.ts';
+import { decodeHeaders } from '../record/headers.ts';
+import { loadTopology } from '../thread/load-topology.ts';
+import { environment, openLog, readApplication } from './environment.ts';
+import { execute } from './execution.ts';
+import { bytesText, instant, print, printJson, table } from './output.ts';
+
+export async function describe(module: string, format: 'text' | 'json' | 'mermaid'): Promise<void> {
+  const topology = await loadTopology({ module });
+  if (format === 'json') printJson(describeJson(topology));
+  else print(format === 'mermaid' ? describeMermaid(topology) : describeText(topology));
+}
+
+export async function query(
+  store: string,
+  key: string | undefined,
+  options: { readonly data: string; readonly limit: number; readonly json?: boolean },
+): Promise<void> {
+  const env = environment(options.data);
+  const { application, topology: reference } = await readApplication(env);
+  const execution = await execute({ env, reference, application, threads: 0 });
+  try {
+    const topology = await loadTopology(reference);
+    const specs = subTopologies(topology).flatMap((part) => part.stores);
+    const spec = specs.find((one) => one.name === store);
+    const keyId =
+      key === undefined || spec === undefined ? undefined : keyIdOf(spec.key.encode(key));
+    const rows = await execution.runtime.query(store, keyId, options.limit);
+    const shown = rows.slice(0, options.limit);
+    if (options.json === true) return printJson(shown);
+    if (shown.length === 0) return print(key === undefined ? 'no rows' : `no row for ${key}`);
+    for (const row of shown) {
+      const window = row.window && `  [${instant(row.window.start)}, ${instant(row.window.end)})`;
+      const at = row.timestamp === undefined ? '' : `  at ${instant(row.timestamp)}`;
+      print(`${String(row.key)}${window ?? ''}${at}  ${JSON.stringify(row.value)}`);
+    }
+  } finally {
+    await execution.close();
+  }
+}
+
+export async function topics(options: { readonly data: string; readonly json?: boolean }) {
+  await withLog(options.data, async (log) => {
+    const rows = [];
+    for (const { name, partitions, settings } of await log.topics()) {
+      let records = 0;
+      for (let partition = 0; partition < partitions; partition++) {
+        const at = { topic: name, partition };
+        records += (await log.endOffset(at)) - (await log.startOffset(at));
+      }
+      rows.push({ topic: name, partitions, records, cleanup: settings.cleanup ?? 'delete' });
+    }
+    if (options.json === true) printJson(rows);
+    else print(table(['topic', 'partitions', 'records', 'cleanup'], rows.map(Object.values)));
+  });
+}
+
+export interface ReadOptions {
+  readonly data: string;
+  readonly partition?: number;
+  readonly from: number;
+  readonly limit: number;
+  readonly json?: boolean;
+}
+
+export async function readTopic(topic: string, options: ReadOptions): Promise<void> {
+  await withLog(options.data, async (log) => {
+    const records = await recordsOf(log, topic, options);
+    if (options.json === true) return printJson(records);
+    for (const { partition, offset, timestamp, key, value } of records) {
+      print(`${partition}/${offset}  ${instant(timestamp)}  ${key ?? 'null'}  ${value ?? 'null'}`);
+    }
+  });
+}
+
+export async function deadLetters(options: ReadOptions): Promise<void> {
+  const env = environment(options.data);
+  const { application } = await readApplication(env);
+  await withLog(options.data, async (log) => {
+    const letters = await recordsOf(log, deadLetterTopic(application), options);
+    if (options.json === true) return printJson(letters);
+    for (const { offset, key, value, headers } of letters) {
+      const { stage, step, reason, topic, partition, offset: at } = headers;
+      print(`${offset}  ${stage} at ${step}: ${reason}`);
+      print(`   from ${topic} partition ${partition} offset ${at}, key ${key ?? 'null'}`);
+      print(`   ${value ?? 'null'}`);
+    }
+    if (letters.length === 0) print('no dead letters');
+  });
+}
+
+async function recordsOf(log: EmbeddedLog, topic: string, options: ReadOptions) {
+  const found = (await log.topics()).find(({ name }) => name === topic);
+  if (found === undefined) throw new MillraceError('TOPIC_UNKNOWN', { topic });
+  const partitions =
+    options.partition === undefined
+      ? Array.from({ length: found.partitions }, (_, i) => i)
+      : [options.partition];
+  const records = [];
+  for (const partition of partitions) {
+    if (partition >= found.partitions) {
+      const problem = `topic ${topic} has ${found.partitions} partitions, there is no ${partition}`;
+      throw new MillraceError('USAGE', { problem });
+    }
+    const at = { topic, partition };
+    const from = Math.max(options.from, await log.startOffset(at));
+    if (from >= (await log.endOffset(at))) continue;
+    const batch = await log.read(at, from, { records: options.limit });
+    for (let i = 0; i < (batch?.count ?? 0) && batch !== undefined; i++) {
+      records.push({
+        partition,
+        offset: batch.offsets[i] as number,
+        timestamp: batch.timestamps[i] as number,
+        key: bytesText(batch.key(i)),
+        value: bytesText(batch.value(i)),
+        headers: decodeHeaders(batch.headerBytes(i)),
+      });
+    }
+  }
+  return records.slice(0, options.limit);
+}
+
+async function withLog(data: string, use: (log: EmbeddedLog) => Promise<void>): Promise<void> {
+  const env = environment(data);
+  await readApplication(env);
+  const log = await openLog(env, 'inspect');
+  try {
+    await use(log);
+  } finally {
+    await log.close();
+  }
+}

@@ -1,0 +1,119 @@
+#!/usr/bin/env node
+/** The command line. Each command's work is in a file of its own; here are names, options and exits. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { deadLetters, describe, query, type ReadOptions, readTopic, topics } from './inspect.ts';
+import { report } from './output.ts';
+import { type RunOptions, run } from './run.ts';
+import { type StartOptions, start } from './start.ts';
+
+/** Exit code of wrong usage. */
+const usage = 2;
+
+function whole(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}
+
+const data = () => new Option('--data <folder>', 'where log and state lie').default('.millrace');
+const threads = () =>
+  new Option('--threads <n>', 'worker threads; 0 = all on the main thread')
+    .argParser(whole)
+    .default(2);
+const json = () => new Option('--json', 'print JSON');
+const fresh = () => new Option('--fresh', 'forget what earlier runs left in the data folder');
+
+function programOf(version: string): Command {
+  const program = new Command('millrace')
+    .description('Stream processing for Node.js: topologies, windows, state, exactly once.')
+    .version(version)
+    .option('--stack', 'show where an error comes from')
+    .showHelpAfterError('(--help lists commands and options)')
+    .exitOverride();
+  program
+    .command('start')
+    .description('take in a log, or a sample; show engagement scores and segments')
+    .option('--input <path...>', 'files or folders: CSV or JSON lines, plain or .gz')
+    .option('--mapping <name>', 'a shipped mapping, or the path of one (docs/MAPPINGS.md)')
+    .option('--config <file>', 'JSON with engagement and segments')
+    .addOption(new Option('--top <n>', 'subjects shown').argParser(whole).default(10))
+    .addOption(data())
+    .addOption(threads())
+    .addOption(fresh())
+    .addOption(json())
+    .action((options: StartOptions) => start(options));
+  program
+    .command('run <module>')
+    .description('run a topology module (.ts or .js) on the embedded log')
+    .option('--application <name>', "names changelogs and state; default the topology's name")
+    .addOption(new Option('--partitions <n>', 'of new topics').argParser(whole))
+    .option('--until-caught-up', 'end when every topic is read to its end')
+    .addOption(data())
+    .addOption(threads())
+    .addOption(fresh())
+    .addOption(json())
+    .action((module: string, options: RunOptions) => run(module, options));
+  addInspection(program);
+  return program;
+}
+
+function addInspection(program: Command): void {
+  program
+    .command('describe <module>')
+    .description("a topology's graph")
+    .addOption(
+      new Option('--format <format>', 'form').choices(['text', 'json', 'mermaid']).default('text'),
+    )
+    .addOption(json())
+    .action((module: string, options: { format: 'text' | 'json' | 'mermaid'; json?: boolean }) =>
+      describe(resolve(module), options.json === true ? 'json' : options.format),
+    );
+  program
+    .command('query <store> [key]')
+    .description('rows of a store of the application that ran last')
+    .addOption(new Option('--limit <n>', 'rows at most').argParser(whole).default(100))
+    .addOption(data())
+    .addOption(json())
+    .action(query);
+  const list = program
+    .command('topics')
+    .description('the topics of the log')
+    .addOption(data())
+    .addOption(json())
+    .action((options: ReadOptions) => topics(options));
+  reading(list.command('read <topic>').description('records of a topic')).action(
+    (topic: string, _: unknown, command: Command) =>
+      readTopic(topic, command.optsWithGlobals<ReadOptions>()),
+  );
+  reading(program.command('dead-letters').description('records that were refused, and why')).action(
+    (options: ReadOptions) => deadLetters(options),
+  );
+}
+
+function reading(command: Command): Command {
+  return command
+    .addOption(new Option('--partition <n>', 'one partition only').argParser(whole))
+    .addOption(new Option('--from <offset>', 'first offset').argParser(whole).default(0))
+    .addOption(new Option('--limit <n>', 'records at most').argParser(whole).default(20))
+    .addOption(data())
+    .addOption(json());
+}
+
+async function main(): Promise<number> {
+  const packageFile = new URL(
+    import.meta.url.endsWith('.ts') ? '../../package.json' : '../../../package.json',
+    import.meta.url,
+  );
+  const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string };
+  const program = programOf(version);
+  try {
+    await program.parseAsync();
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usage;
+    return report(error, program.opts<{ stack?: boolean }>().stack === true);
+  }
+}
+
+process.exitCode = await main();

@@ -1,0 +1,55 @@
+/** How the command line prints: tables for people, JSON when asked for, errors with their remedy. */
+import { isMillraceError, messageOf } from '../base/errors.ts';
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, undefined, 2));
+}
+
+/** Columns side by side; numbers to the right. */
+export function table(header: readonly string[], rows: readonly (readonly unknown[])[]): string {
+  const lines = [header, ...rows].map((row) => row.map(String));
+  const widths = header.map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)));
+  return lines
+    .map((line, n) =>
+      line
+        .map((cell, i) => {
+          const right = n > 0 && typeof rows[n - 1]?.[i] === 'number';
+          return right ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0);
+        })
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+export function instant(ms: number): string {
+  return Number.isFinite(ms) ? new Date(ms).toISOString() : '-';
+}
+
+/** Bytes as text when they are text, else as hexadecimal digits. */
+export function bytesText(bytes: Uint8Array | null): string | null {
+  if (bytes === null) return null;
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return `0x${Buffer.from(bytes).toString('hex')}`;
+  }
+}
+
+/** Prints an error and answers the exit code for it. */
+export function report(error: unknown, withStack: boolean): number {
+  const known = isMillraceError(error);
+  process.stderr.write(`error${known ? ` ${error.code}` : ''}: ${messageOf(error)}\n`);
+  if (known) process.stderr.write(`remedy: ${error.remedy}\n`);
+  else process.stderr.write('remedy: run again with --stack and report what it prints\n');
+  if (withStack && error instanceof Error) {
+    process.stderr.write(`${error.stack ?? ''}\n`);
+    if (error.cause instanceof Error)
+      process.stderr.write(`caused by ${error.cause.stack ?? ''}\n`);
+  }
+  return known ? error.exitCode : 1;
+}

@@ -1,0 +1,45 @@
+/** `run`: runs a topology module on the embedded log, until it is interrupted or has caught up. */
+import { resolve } from 'node:path';
+import { environment, prepare } from './environment.ts';
+import { execute } from './execution.ts';
+import { onInterrupt } from './interrupt.ts';
+import { print, printJson } from './output.ts';
+import { balance } from './start-report.ts';
+
+export interface RunOptions {
+  readonly data: string;
+  readonly application?: string;
+  readonly threads: number;
+  readonly partitions?: number;
+  readonly untilCaughtUp?: boolean;
+  readonly fresh?: boolean;
+  readonly json?: boolean;
+}
+
+export async function run(module: string, options: RunOptions): Promise<void> {
+  const env = environment(options.data);
+  await prepare(env, options.fresh === true);
+  const say = (text: string) => process.stderr.write(`${text}\n`);
+  const signal = onInterrupt(say);
+  const { application, threads, partitions } = options;
+  const execution = await execute({
+    env,
+    reference: { module: resolve(module) },
+    threads,
+    ...(application === undefined ? {} : { application }),
+    ...(partitions === undefined ? {} : { partitions }),
+  });
+  try {
+    const { runtime } = execution;
+    const tasks = runtime.plan.tasks.length;
+    say(`${execution.application}: ${tasks} tasks on ${threads || 'the main'} thread(s)`);
+    const summary =
+      options.untilCaughtUp === true
+        ? await runtime.runUntilCaughtUp(signal)
+        : await runtime.run(signal);
+    if (options.json === true) printJson(summary);
+    else print(balance(summary));
+  } finally {
+    await execution.close();
+  }
+}

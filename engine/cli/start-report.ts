@@ -1,0 +1,134 @@
+/** What `start` shows at its end: subjects, segments, the last changes, and the balance of records. */
+
+import { type SegmentChange, segmentChanges } from '../../topologies/event.ts';
+import {
+  bandOrder,
+  type PersonalisationConfig,
+  profileLogic,
+} from '../../topologies/personalisation.ts';
+import type { Profile } from '../../topologies/profile.ts';
+import type { EmbeddedLog } from '../log/embedded/log.ts';
+import type { Summary } from '../runtime/summary.ts';
+import type { Execution } from './execution.ts';
+import { instant, table } from './output.ts';
+
+export interface SubjectRow {
+  readonly subject: string;
+  readonly score: number;
+  readonly subs: Readonly<Record<string, number>>;
+  readonly band: string;
+}
+
+export interface PersonalisationReport {
+  readonly continued: boolean;
+  /** The instant of the scores, ms UTC. */
+  readonly at: number;
+  readonly subjects: number;
+  readonly top: readonly SubjectRow[];
+  readonly bands: Readonly<Record<string, number>>;
+  readonly segments: Readonly<Record<string, number>>;
+  readonly lastChanges: readonly SegmentChange[];
+  readonly summary: Summary;
+}
+
+const changesShown = 8;
+
+export async function personalisationReport(
+  { runtime, log }: Execution,
+  config: PersonalisationConfig,
+  at: number,
+  count: number,
+): Promise<PersonalisationReport> {
+  const logic = profileLogic(config);
+  const rows = await runtime.query('profiles');
+  const subjects: SubjectRow[] = [];
+  const bands: Record<string, number> = Object.fromEntries(bandOrder(config).map((b) => [b, 0]));
+  const segments: Record<string, number> = {};
+  for (const row of rows) {
+    const profile = row.value as Profile;
+    const { score, subs, band } = logic.scoreOf(profile, at);
+    subjects.push({ subject: String(row.key), score, subs, band });
+    bands[band] = (bands[band] ?? 0) + 1;
+    for (const [id, { state }] of Object.entries(profile.segments)) {
+      segments[id] = (segments[id] ?? 0) + (state.in ? 1 : 0);
+    }
+  }
+  subjects.sort((a, b) => b.score - a.score || (a.subject < b.subject ? -1 : 1));
+  return {
+    continued: runtime.summary.continued,
+    at,
+    subjects: subjects.length,
+    top: subjects.slice(0, count),
+    bands,
+    segments,
+    lastChanges: await lastChanges(log),
+    summary: runtime.summary,
+  };
+}
+
+/** The newest entries and exits, newest first. */
+async function lastChanges(log: EmbeddedLog): Promise<SegmentChange[]> {
+  const { name, valueDecoder } = segmentChanges;
+  const topic = (await log.topics()).find((known) => known.name === name);
+  const changes: SegmentChange[] = [];
+  for (let partition = 0; partition < (topic?.partitions ?? 0); partition++) {
+    const end = await log.endOffset({ topic: name, partition });
+    const from = Math.max(await log.startOffset({ topic: name, partition }), end - 500);
+    const batch = await log.read({ topic: name, partition }, from, { records: 500 });
+    for (let i = 0; i < (batch?.count ?? 0); i++) {
+      const value = batch?.value(i);
+      if (value) changes.push(valueDecoder.decode(value, 0, value.byteLength));
+    }
+  }
+  changes.sort((a, b) => b.effectiveAt - a.effectiveAt || (a.user < b.user ? -1 : 1));
+  return changes.slice(0, changesShown);
+}
+
+export function reportText(report: PersonalisationReport, directory: string): string {
+  const { summary, top, bands, segments } = report;
+  const channels = Object.keys(top[0]?.subs ?? {});
+  const parts = [
+    report.continued
+      ? 'Continued from the committed position of an earlier run.'
+      : 'First run in this directory.',
+    `Top subjects at ${instant(report.at)}, of ${report.subjects}`,
+    table(
+      ['subject', 'score', ...channels, 'band'],
+      top.map((row) => [row.subject, row.score, ...channels.map((c) => row.subs[c]), row.band]),
+    ),
+    'Bands',
+    table(['band', 'subjects'], Object.entries(bands)),
+    'Segments',
+    table(['segment', 'members'], Object.entries(segments)),
+    'Last entries and exits',
+    table(
+      ['at', 'subject', 'segment', 'change', 'cause'],
+      report.lastChanges.map((c) => [instant(c.effectiveAt), c.user, c.segment, c.type, c.cause]),
+    ),
+    'Records of this run',
+    balance(summary),
+    `Log and state lie in ${directory}. Next:`,
+    [
+      '  npm run millrace -- query profiles <subject>',
+      '  npm run millrace -- topics read segment-changes --from 0',
+      '  npm run millrace -- dead-letters',
+      '  npm start -- --fresh',
+    ].join('\n'),
+  ];
+  return parts.join('\n\n');
+}
+
+/** Where every record went; the numbers add up. */
+export function balance(summary: Summary): string {
+  const { counters, sources } = summary;
+  const lines = sources.map(
+    ({ name, records, deadLettered }) =>
+      `source ${name}: ${records} rows read, ${deadLettered} dead-lettered`,
+  );
+  lines.push(
+    `in ${counters.in} = processed ${counters.processed} + dropped ${counters.dropped} + dead-lettered ${counters.deadLettered}; out ${counters.out}`,
+  );
+  const places = [...Object.entries(counters.drops), ...Object.entries(counters.failures)];
+  for (const [place, n] of places.sort()) lines.push(`  ${place.replace('|', ': ')} ${n}`);
+  return lines.join('\n');
+}

@@ -1,0 +1,171 @@
+/** `start`: takes in a log, or a sample, runs the ready topology over it, and shows the result. */
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Event, events } from '../../topologies/event.ts';
+import {
+  checkMapping,
+  eventMap,
+  type Mapping,
+  neededFields,
+} from '../../topologies/ingest/mapping.ts';
+import { sampleLines } from '../../topologies/ingest/sample.ts';
+import {
+  checkPersonalisation,
+  type PersonalisationConfig,
+} from '../../topologies/personalisation.ts';
+import { MillraceError, messageOf } from '../base/errors.ts';
+import { FileSource } from '../connect/file-source.ts';
+import type { Summary } from '../runtime/summary.ts';
+import { type Environment, environment, prepare } from './environment.ts';
+import { execute } from './execution.ts';
+import { onInterrupt } from './interrupt.ts';
+import { print, printJson } from './output.ts';
+import { progressBar } from './progress.ts';
+import { personalisationReport, reportText } from './start-report.ts';
+
+export interface StartOptions {
+  readonly data: string;
+  readonly fresh?: boolean;
+  readonly input?: readonly string[];
+  readonly mapping?: string;
+  readonly config?: string;
+  readonly threads: number;
+  readonly top: number;
+  readonly json?: boolean;
+}
+
+const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+const moduleFile = fileURLToPath(
+  new URL(`../../topologies/personalisation${extension}`, import.meta.url),
+);
+const mappingsFolder = fileURLToPath(new URL('../../topologies/ingest/mappings/', import.meta.url));
+
+export async function start(options: StartOptions): Promise<void> {
+  const env = environment(options.data);
+  const config = await readConfig(options.config);
+  checkPersonalisation(config);
+  if (options.input !== undefined && options.mapping === undefined) {
+    const problem = `--input needs --mapping; shipped are ${(await shippedMappings()).join(', ')}`;
+    throw new MillraceError('USAGE', { problem });
+  }
+  const mapping = await readMapping(options.mapping ?? 'sample');
+  const given = await inputFiles(options.input);
+  await prepare(env, options.fresh === true);
+  if (options.fresh === true) await rm(join(env.directory, 'sample.jsonl'), { force: true });
+  const files = given ?? [await sampleFile(env)];
+  const say = (text: string) => process.stderr.write(`${text}\n`);
+  const signal = onInterrupt(say);
+  let summary: Summary | undefined;
+  const progress = progressBar(await contentBytes(files), () => summary);
+  const execution = await execute({
+    env,
+    reference: { module: moduleFile, params: config },
+    threads: options.threads,
+    sources: [fileSource(mapping, files)],
+    observer: progress.observer,
+  });
+  try {
+    const { runtime } = execution;
+    summary = runtime.summary;
+    if (summary.continued) say('continuing from the committed position');
+    await runtime.runUntilCaughtUp(signal);
+    const end = Math.max(...summary.sources.map((source) => source.eventTime));
+    if (!signal.aborted && Number.isFinite(end)) await runtime.advanceIdle(end);
+    progress.stop();
+    const report = await personalisationReport(execution, config, end, options.top);
+    if (options.json === true) printJson(report);
+    else print(reportText(report, env.directory));
+  } finally {
+    progress.stop();
+    await execution.close();
+  }
+}
+
+export function fileSource(mapping: Mapping, files: readonly string[]): FileSource<string, Event> {
+  return new FileSource({
+    name: mapping.name,
+    files,
+    format: mapping.format,
+    needed: neededFields(mapping),
+    topic: events,
+    map: eventMap(mapping),
+    ...(mapping.columns === undefined ? {} : { columns: mapping.columns }),
+  });
+}
+
+/** A shipped mapping by name, or one of the user's by path. */
+export async function readMapping(name: string): Promise<Mapping> {
+  const shipped = join(mappingsFolder, `${name}.json`);
+  const file = existsSync(shipped) ? shipped : name;
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    const problem = `${messageOf(error)}; shipped are ${(await shippedMappings()).join(', ')}`;
+    throw new MillraceError('MAPPING_INVALID', { mapping: name, field: '(file)', problem });
+  }
+  return checkMapping(parseJson(text, name), basename(name, '.json'));
+}
+
+function parseJson(text: string, mapping: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const problem = messageOf(error);
+    throw new MillraceError('MAPPING_INVALID', { mapping, field: '(file)', problem });
+  }
+}
+
+async function shippedMappings(): Promise<string[]> {
+  return (await readdir(mappingsFolder)).map((name) => basename(name, '.json')).sort();
+}
+
+async function readConfig(file: string | undefined): Promise<PersonalisationConfig> {
+  if (file === undefined) return {};
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as PersonalisationConfig;
+  } catch (error) {
+    const problem = `${file}: ${messageOf(error)}`;
+    throw new MillraceError('CONFIG_INVALID', { field: '--config', problem });
+  }
+}
+
+/** The files of `--input`; a folder stands for its data files in the order of their names. */
+export async function inputFiles(
+  inputs: readonly string[] | undefined,
+): Promise<string[] | undefined> {
+  if (inputs === undefined) return undefined;
+  const files: string[] = [];
+  for (const input of inputs) {
+    const found = await stat(input).catch((error: unknown) => {
+      throw new MillraceError('INPUT_MISSING', { file: input, problem: messageOf(error) });
+    });
+    if (!found.isDirectory()) {
+      files.push(resolve(input));
+      continue;
+    }
+    const names = (await readdir(input)).filter((name) => /\.(csv|jsonl)(\.gz)?$/.test(name));
+    if (names.length === 0) {
+      const problem = 'the folder holds no .csv or .jsonl file';
+      throw new MillraceError('INPUT_MISSING', { file: input, problem });
+    }
+    files.push(...names.sort().map((name) => resolve(input, name)));
+  }
+  return files;
+}
+
+async function sampleFile(env: Environment): Promise<string> {
+  const file = join(env.directory, 'sample.jsonl');
+  if (!existsSync(file)) await writeFile(file, `${sampleLines().join('\n')}\n`);
+  return file;
+}
+
+/** Bytes of content; of a gzip file about ten times its size. */
+async function contentBytes(files: readonly string[]): Promise<number> {
+  const sizes = await Promise.all(
+    files.map(async (file) => (await stat(file)).size * (file.endsWith('.gz') ? 10 : 1)),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}

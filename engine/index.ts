@@ -1,0 +1,20 @@
+/** The engine for those who embed it: runtime, logs, stores, threads, sources. */
+
+export type { Observer, TelemetryEvents } from './base/events.ts';
+export { silentObserver } from './base/events.ts';
+export { FileSource, type FileSourceOptions } from './connect/file-source.ts';
+export { describeJson, describeMermaid, describeText } from './graph/describe.ts';
+export { type EmbeddedLog, openEmbeddedLog } from './log/embedded/log.ts';
+export type { Log, Writer } from './log/log.ts';
+export { MemoryLog } from './log/memory.ts';
+export { BatchBuilder, PackedBatch } from './record/batch.ts';
+export type { SourceChunk, SourceConnector, SourceStart } from './runtime/connector.ts';
+export { Runtime, type RuntimeOptions } from './runtime/runtime.ts';
+export type { Summary } from './runtime/summary.ts';
+export type { BackendFactory, StateBackend } from './storage/backend.ts';
+export { MemoryBackends } from './storage/memory.ts';
+export { rocksBackends } from './storage/rocksdb.ts';
+export type { HostConfig, HostPort } from './task/task-host.ts';
+export { TaskHost } from './task/task-host.ts';
+export { loadTopology, type TopologyReference } from './thread/load-topology.ts';
+export { startWorkers, type WorkerHosts } from './thread/pool.ts';

@@ -1,0 +1,125 @@
+/**
+ * Worker threads by Piscina: one long call a worker, which serves the tasks it owns through a port for
+ * as long as the runtime lives.
+ */
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import { MillraceError, messageOf, reviveError } from '../base/errors.ts';
+import { fingerprint } from '../graph/fingerprint.ts';
+import type { Topology } from '../graph/graph.ts';
+import type { HostConfig, HostPort } from '../task/task-host.ts';
+import type { TopologyReference } from './load-topology.ts';
+import { type Answer, buffersIn, type Call, type WorkerStart } from './protocol.ts';
+
+export interface WorkerOptions {
+  readonly topology: Topology;
+  readonly reference: TopologyReference;
+  readonly config: HostConfig;
+  readonly threads: number;
+}
+
+export interface WorkerHosts {
+  readonly hosts: readonly HostPort[];
+  stop(): Promise<void>;
+}
+
+/** Workers of a source tree run the .ts files as they are. */
+const running = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+
+export async function startWorkers(options: WorkerOptions): Promise<WorkerHosts> {
+  const { topology, reference, config, threads } = options;
+  const pool = new Piscina({
+    filename: new URL(`./worker${running}`, import.meta.url).href,
+    minThreads: threads,
+    maxThreads: threads,
+    concurrentTasksPerWorker: 1,
+    atomics: 'disabled',
+  });
+  const print = fingerprint(topology);
+  const clients = Array.from({ length: threads }, () => {
+    const { port1, port2 } = new MessageChannel();
+    const start: WorkerStart = { reference, config, fingerprint: print, port: port2 };
+    return new WorkerClient(port1, pool.run(start, { transferList: [port2] }));
+  });
+  const stop = async () => {
+    for (const client of clients) client.stop();
+    await pool.destroy();
+  };
+  try {
+    await Promise.all(clients.map((client) => client.ready));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { hosts: clients.map((client) => client.host), stop };
+}
+
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** The main thread's end of a worker. */
+class WorkerClient {
+  readonly ready: Promise<unknown>;
+  readonly host: HostPort;
+  readonly #port: MessagePort;
+  readonly #waiting = new Map<number, Waiting>();
+  #failure: unknown;
+  #calls = 0;
+
+  constructor(port: MessagePort, done: Promise<unknown>) {
+    this.#port = port;
+    this.ready = new Promise((resolve, reject) => this.#waiting.set(0, { resolve, reject }));
+    port.on('message', (answer: Answer) => this.#settle(answer));
+    done.then(
+      () => this.#fail(new Error('the worker has ended')),
+      (error) => this.#fail(error),
+    );
+    const call =
+      (method: keyof HostPort) =>
+      (...args: readonly unknown[]) =>
+        this.#call(method, args);
+    this.host = {
+      open: call('open') as HostPort['open'],
+      restore: call('restore') as HostPort['restore'],
+      process: call('process') as HostPort['process'],
+      commit: call('commit') as HostPort['commit'],
+      query: call('query') as HostPort['query'],
+      closeAll: call('closeAll') as HostPort['closeAll'],
+    };
+  }
+
+  stop(): void {
+    this.#port.close();
+  }
+
+  #call(method: keyof HostPort, args: readonly unknown[]): Promise<unknown> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    this.#calls++;
+    const call: Call = { id: this.#calls, method, args };
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(call.id, { resolve, reject });
+      this.#port.postMessage(
+        call,
+        method === 'process' || method === 'restore' ? buffersIn(args) : [],
+      );
+    });
+  }
+
+  #settle(answer: Answer): void {
+    const waiting = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    if ('error' in answer) waiting?.reject(reviveError(answer.error));
+    else waiting?.resolve(answer.value);
+  }
+
+  #fail(error: unknown): void {
+    this.#failure =
+      error instanceof MillraceError
+        ? error
+        : new MillraceError('WORKER_FAILED', { attempts: 1, problem: messageOf(error) });
+    for (const { reject } of this.#waiting.values()) reject(this.#failure);
+    this.#waiting.clear();
+  }
+}

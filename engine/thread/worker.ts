@@ -1,0 +1,36 @@
+/** A worker thread: loads the topology itself and serves a TaskHost until its port is closed. */
+import { imageOfError, MillraceError } from '../base/errors.ts';
+import { fingerprint } from '../graph/fingerprint.ts';
+import { rocksBackends } from '../storage/rocksdb.ts';
+import { TaskHost } from '../task/task-host.ts';
+import { loadTopology } from './load-topology.ts';
+import { type Answer, buffersIn, type Call, type WorkerStart } from './protocol.ts';
+
+export default async function work(start: WorkerStart): Promise<void> {
+  const { reference, config, port, fingerprint: expected } = start;
+  const topology = await loadTopology(reference);
+  const actual = fingerprint(topology);
+  if (actual !== expected) {
+    const [short, other] = [actual.slice(0, 12), expected.slice(0, 12)];
+    throw new MillraceError('TOPOLOGY_CHANGED', { actual: short, expected: other });
+  }
+  const host = new TaskHost(topology, config, rocksBackends);
+  await new Promise<void>((resolve) => {
+    port.on('close', resolve);
+    port.on('message', async (call: Call) => {
+      const answer = await serve(host, call);
+      const buffers = 'value' in answer && call.method === 'process' ? buffersIn(answer.value) : [];
+      port.postMessage(answer, buffers);
+    });
+    port.postMessage({ id: 0, value: 'ready' } satisfies Answer);
+  });
+}
+
+async function serve(host: TaskHost, { id, method, args }: Call): Promise<Answer> {
+  try {
+    const call = host[method] as (...given: unknown[]) => Promise<unknown>;
+    return { id, value: await call.apply(host, [...args]) };
+  } catch (error) {
+    return { id, error: imageOfError(error) };
+  }
+}
