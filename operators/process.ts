@@ -23,7 +23,7 @@ export interface ProcessContext<K, S, R> {
   readonly now: number;
   /** Sends a result on; the timestamp is that of the record or timer unless given, ms UTC. */
   emit(value: R, timestamp?: number): void;
-  /** Writes a record to a topic. */
+  /** Writes a record to a topic, which the spec must name in `topics`. */
   emitTo<K2, V2>(topic: Sink<K2, V2>, key: K2, value: V2 | null, timestamp?: number): void;
   /** Sets the timer of that name to fire at `at` (ms UTC), in place of the one before. */
   setTimer(name: string, at: number): void;
@@ -35,6 +35,8 @@ export interface ProcessContext<K, S, R> {
 export interface ProcessSpec<K, V, S, R> {
   /** How the state of a key is written; default MessagePack. */
   readonly state?: Serde<S>;
+  /** Topics that `emitTo` writes. */
+  readonly topics?: readonly Sink<never, never>[];
   /** Whose records make time pass for a key's timers; default 'stream'. */
   readonly clock?: 'stream' | 'key';
   record(context: ProcessContext<K, S, R>, value: V, timestamp: number): void;
@@ -107,6 +109,7 @@ export function processStep<K, V, S, R>(
     name,
     detail: { clock },
     stores: [store as StoreSpec<never, never>],
+    ...(spec.topics === undefined ? {} : { sinks: spec.topics }),
     build: (context) => {
       const processor = new Processor(name, spec, store, context);
       context.onIdle((idleClock) => processor.pass(idleClock));

@@ -45,6 +45,7 @@ export default function personalisation(config: PersonalisationConfig = {}) {
     const results = t.stream(events).process<Profile, Output>('profiles', {
       // What happens to a subject must not depend on when other subjects' events arrive.
       clock: 'key',
+      topics: [segmentStates],
       record: (context, event, timestamp) => logic.onEvent(context, event, timestamp),
       timer: (context, _name, at) => logic.onTimer(context, at),
     });
@@ -58,6 +59,6 @@ export default function personalisation(config: PersonalisationConfig = {}) {
       .flatMap((output) => (output.type === 'change' ? [output.change] : []))
       .to(segmentChanges);
     late.flatMap((output) => (output.type === 'late' ? [output.event] : [])).to(lateEvents);
-    return { profiles: { store: 'profiles' }, segmentStates };
+    return { profiles: { store: 'profiles' } };
   });
 }

@@ -4,7 +4,6 @@ import { bandAfter, lowerBound, suppressed } from './engagement/bands.ts';
 import type { EngagementConfig } from './engagement/config.ts';
 import {
   countItem,
-  firstHourBelow,
   forgetHours,
   type Gate,
   gateChangesAt,
@@ -14,7 +13,7 @@ import {
   hourMs,
   openGate,
   type Score,
-  scoreAt,
+  ScoreCurve,
 } from './engagement/score.ts';
 import {
   type Event,
@@ -104,7 +103,8 @@ export class ProfileLogic {
 
   /** Score of a profile at an instant, as `query` and the end of a run show it. */
   scoreOf(profile: Profile, at: number): Score & { readonly band: string } {
-    const score = scoreAt(this.#config, profile.items, profile.gate, Math.floor(at / hourMs));
+    const curve = new ScoreCurve(this.#config, profile.items, profile.gate);
+    const score = curve.at(Math.floor(at / hourMs));
     const band = bandAfter(this.#config, score.score, profile.band);
     return { ...score, band: this.#bandName(profile, band, at) };
   }
@@ -133,7 +133,8 @@ export class ProfileLogic {
     cause: Cause,
     witness: readonly string[],
   ): void {
-    const now = scoreAt(this.#config, profile.items, profile.gate, Math.floor(at / hourMs));
+    const curve = new ScoreCurve(this.#config, profile.items, profile.gate);
+    const now = curve.at(Math.floor(at / hourMs));
     profile.band = bandAfter(this.#config, now.score, profile.band);
     const band = this.#bandName(profile, profile.band, at);
     const { emitted } = profile;
@@ -145,7 +146,7 @@ export class ProfileLogic {
       const score: ScoreChange = { ...profile.emitted, effectiveAt: at, cause };
       context.emit({ type: 'score', score }, at);
     }
-    const facts = this.#facts(profile, band);
+    const facts = factsOf(profile, band, curve);
     let next = Math.min(
       facts.fallsBelow('total', lowerBound(this.#config, profile.band), at),
       gateChangesAt(profile.gate, at),
@@ -187,30 +188,25 @@ export class ProfileLogic {
     return next;
   }
 
-  #facts(profile: Profile, band: string): Facts {
-    const config = this.#config;
-    const valueAt = (of: string, hour: number) => {
-      const { score, subs } = scoreAt(config, profile.items, profile.gate, hour);
-      return of === 'total' ? score : (subs[of] ?? 0);
-    };
-    return {
-      newest: profile.newest,
-      firstSeen: profile.firstSeen,
-      traits: profile.traits,
-      band,
-      score: (of, at) => valueAt(of, Math.floor(at / hourMs)),
-      fallsBelow: (of, threshold, at) => {
-        const hour = Math.floor(at / hourMs);
-        const below = firstHourBelow(config, (h) => valueAt(of, h), threshold, hour);
-        return below === undefined ? Number.POSITIVE_INFINITY : below * hourMs;
-      },
-    };
-  }
-
   #bandName(profile: Profile, band: number, at: number): string {
     if (gateIsShut(profile.gate, at)) return suppressed;
     return this.#config.bands[band]?.name ?? '';
   }
+}
+
+function factsOf(profile: Profile, band: string, curve: ScoreCurve): Facts {
+  const { newest, firstSeen, traits } = profile;
+  return {
+    newest,
+    firstSeen,
+    traits,
+    band,
+    score: (of, at) => curve.valueAt(of, Math.floor(at / hourMs)),
+    fallsBelow: (of, threshold, at) => {
+      const below = curve.firstHourBelow(of, threshold, Math.floor(at / hourMs));
+      return below === undefined ? Number.POSITIVE_INFINITY : below * hourMs;
+    },
+  };
 }
 
 function sameSubs(

@@ -1,6 +1,7 @@
 /** Loads a topology from its module, on the main thread and again in every worker. */
 import { stat } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
 import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts';
 import { isTopology, type Topology } from '../graph/graph.ts';
 
@@ -32,9 +33,10 @@ export async function loadTopology({ module, params }: TopologyReference): Promi
   return isTopology(topology) ? topology : fail('its default export makes no topology');
 }
 
-/** A built Millrace runs a TypeScript module through tsx; in a source tree that is on already. */
+/** A TypeScript module runs through tsx; on the main thread of a source tree that is on already. */
 async function readTypeScript(module: string): Promise<void> {
-  if (!/\.[cm]?tsx?$/.test(module) || import.meta.url.endsWith('.ts')) return;
+  if (!/\.[cm]?tsx?$/.test(module)) return;
+  if (import.meta.url.endsWith('.ts') && isMainThread) return;
   const { register } = await import('tsx/esm/api');
   register();
 }

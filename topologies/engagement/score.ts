@@ -82,51 +82,87 @@ export function forgetHours(config: EngagementConfig, items: HourlyItems, hour: 
   }
 }
 
-export function scoreAt(
-  config: EngagementConfig,
-  items: HourlyItems,
-  gate: Gate,
-  hour: number,
-): Score {
-  const raw: Record<string, number> = {};
-  for (const [name, hours] of Object.entries(items)) {
-    const { channel, weight } = config.classes[name] ?? { channel: '', weight: 0 };
-    const decay = decayTable(config.channels[channel]?.halfLifeHours ?? 1);
-    for (const [b, counted] of Object.entries(hours)) {
-      const age = hour - Number(b);
-      if (age >= 0)
-        raw[channel] = (raw[channel] ?? 0) + counted.length * weight * (decay[age] ?? 0);
+/** The score over time of the events known now: what has been counted, laid out for reading. */
+export class ScoreCurve {
+  readonly #channels: readonly ChannelCurve[];
+  readonly #gate: Gate;
+  readonly #shares: number;
+  readonly #longest: number;
+
+  constructor(config: EngagementConfig, items: HourlyItems, gate: Gate) {
+    this.#gate = gate;
+    const channels = Object.entries(config.channels);
+    this.#channels = channels.map(([name, { halfLifeHours, saturation, share }]) => {
+      const decay = decayTable(halfLifeHours);
+      return { name, decay, saturation, share, hours: [], points: [] };
+    });
+    this.#shares = channels.reduce((sum, [, { share }]) => sum + share, 0);
+    this.#longest = Math.max(...channels.map(([, channel]) => channel.halfLifeHours));
+    for (const [eventClass, hours] of Object.entries(items)) {
+      const { channel, weight } = config.classes[eventClass] ?? { channel: '', weight: 0 };
+      const curve = this.#channels.find(({ name }) => name === channel);
+      if (curve === undefined) continue;
+      for (const [hour, counted] of Object.entries(hours)) {
+        curve.hours.push(Number(hour));
+        curve.points.push(counted.length * weight);
+      }
     }
   }
-  const subs: Record<string, number> = {};
-  let [total, shares] = [0, 0];
-  for (const [name, { saturation, share }] of Object.entries(config.channels)) {
-    const points = Math.floor((raw[name] ?? 0) / decayUnit);
-    const sub = Math.floor((100 * points) / (points + saturation));
-    subs[name] = sub;
-    shares += share;
-    if (name !== 'email' || !gateIsShut(gate, hour * hourMs)) total += share * sub;
+
+  at(hour: number): Score {
+    const subs: Record<string, number> = {};
+    for (const channel of this.#channels) subs[channel.name] = subScore(channel, hour);
+    return { score: this.#total(hour), subs };
   }
-  return { score: Math.floor(total / shares), subs };
+
+  /** The score, of 'total', or a channel's sub-score. */
+  valueAt(of: string, hour: number): number {
+    if (of === 'total') return this.#total(hour);
+    const channel = this.#channels.find(({ name }) => name === of);
+    return channel === undefined ? 0 : subScore(channel, hour);
+  }
+
+  /**
+   * The first hour after `hour` at which a value is below `threshold` when nothing happens, by binary
+   * search: without events no value rises. undefined when it is below already, or never.
+   */
+  firstHourBelow(of: string, threshold: number, hour: number): number | undefined {
+    if (threshold <= 0 || this.valueAt(of, hour) < threshold) return undefined;
+    let [high, low] = [hour + 8 * this.#longest, hour];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (this.valueAt(of, middle) < threshold) high = middle;
+      else low = middle;
+    }
+    return high;
+  }
+
+  #total(hour: number): number {
+    const shut = gateIsShut(this.#gate, hour * hourMs);
+    let total = 0;
+    for (const channel of this.#channels) {
+      if (!shut || channel.name !== 'email') total += channel.share * subScore(channel, hour);
+    }
+    return Math.floor(total / this.#shares);
+  }
 }
 
-/**
- * The first hour after `hour` at which a value falls below `threshold` when nothing happens, by binary
- * search: without events the score never rises. undefined when it never does.
- */
-export function firstHourBelow(
-  config: EngagementConfig,
-  valueAt: (hour: number) => number,
-  threshold: number,
-  hour: number,
-): number | undefined {
-  if (threshold <= 0 || valueAt(hour) < threshold) return undefined;
-  const longest = Math.max(...Object.values(config.channels).map((c) => c.halfLifeHours));
-  let [high, low] = [hour + 8 * longest, hour];
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (valueAt(middle) < threshold) high = middle;
-    else low = middle;
+interface ChannelCurve {
+  readonly name: string;
+  readonly decay: readonly number[];
+  readonly saturation: number;
+  readonly share: number;
+  /** Hours with events, and their points at that hour. */
+  readonly hours: number[];
+  readonly points: number[];
+}
+
+function subScore({ decay, saturation, hours, points }: ChannelCurve, hour: number): number {
+  let raw = 0;
+  for (let i = 0; i < hours.length; i++) {
+    const age = hour - (hours[i] as number);
+    if (age >= 0 && age < decay.length) raw += (points[i] as number) * (decay[age] as number);
   }
-  return high;
+  const decayed = Math.floor(raw / decayUnit);
+  return Math.floor((100 * decayed) / (decayed + saturation));
 }
