@@ -88,6 +88,7 @@ export function fileSource(mapping: Mapping, files: readonly string[]): FileSour
     name: mapping.name,
     files,
     format: mapping.format,
+    order: mapping.order ?? 'file',
     needed: neededFields(mapping),
     topic: events,
     map: eventMap(mapping),

@@ -28,6 +28,11 @@ export interface FileSourceOptions<K, V> {
   /** Columns that must be there. */
   readonly needed: readonly string[];
   readonly topic: Topic<K, V>;
+  /**
+   * 'time': the rows are sorted by their time before they enter, in memory, so for bounded files only;
+   * rows that cannot be mapped come first. Default: as they stand in the files.
+   */
+  readonly order?: 'file' | 'time';
   /** `id` tells rows of the same text apart by their ordinal. */
   map(fields: Readonly<Record<string, unknown>>, id: string): Mapped<K, V>;
 }
@@ -114,10 +119,26 @@ export class FileSource<K, V> implements SourceConnector {
   }
 
   async *#all(): AsyncGenerator<{ row: Row; file: string }> {
+    if (this.#options.order === 'time') yield* await this.#sorted();
+    else yield* this.#asTheyStand();
+  }
+
+  async *#asTheyStand(): AsyncGenerator<{ row: Row; file: string }> {
     const { files, format, columns, needed } = this.#options;
     for (const file of files) {
       for await (const row of rowsOf(file, format, columns, needed)) yield { row, file };
     }
+  }
+
+  async #sorted(): Promise<{ row: Row; file: string }[]> {
+    const timed: { at: number; item: { row: Row; file: string } }[] = [];
+    for await (const item of this.#asTheyStand()) {
+      const mapped =
+        item.row.fields === undefined ? 'skip' : this.#options.map(item.row.fields, '');
+      const at = mapped !== 'skip' && 'timestamp' in mapped ? mapped.timestamp : 0;
+      timed.push({ at, item });
+    }
+    return timed.sort((a, b) => a.at - b.at).map(({ item }) => item);
   }
 
   /** False when the row became a dead letter. */

@@ -27,6 +27,8 @@ export interface Mapping {
   /** What is counted once an hour. */
   readonly item?: string;
   readonly skip?: readonly SkipRule[];
+  /** 'time': the file is not in the order of its times; it is sorted before it enters. */
+  readonly order?: 'file' | 'time';
   /** Trait -> field. */
   readonly traits?: Readonly<Record<string, string>>;
 }
@@ -52,6 +54,7 @@ const known = [
   'class',
   'item',
   'skip',
+  'order',
   'traits',
 ];
 
@@ -72,6 +75,9 @@ export function checkMapping(value: unknown, mapping: string): Mapping {
   const { format = '', zone = 'UTC' } = given.time ?? {};
   if (instantReader(format, zone) === undefined) {
     fail('time.format', "must be 'iso', 'epoch-ms', 'epoch-s' or a pattern, with a known zone");
+  }
+  if (given.order !== undefined && !['file', 'time'].includes(given.order)) {
+    fail('order', "must be 'file' or 'time'");
   }
   const eventClass = given.class as { value?: unknown; field?: unknown } | undefined;
   if (typeof eventClass?.value !== 'string' && typeof eventClass?.field !== 'string') {
