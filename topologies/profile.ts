@@ -37,7 +37,19 @@ export interface Profile {
   /** Index of the band, apart from the gate. */
   band: number;
   emitted: { score: number; subs: Record<string, number>; band: string } | undefined;
-  segments: Record<string, { state: SegmentState; memory: Memory }>;
+  segments: Record<string, Membership>;
+  /** The instant of the next change by time alone; +Infinity for never. */
+  next: number;
+  /** Ids of the events at that very instant, which wait for it to be over. */
+  waiting: string[];
+}
+
+interface Membership {
+  state: SegmentState;
+  memory: Memory;
+  /** The memory as it was before the instant `decidedFor`: events of one instant have no order. */
+  before: Memory;
+  decidedFor: number;
 }
 
 export type Output =
@@ -70,6 +82,8 @@ export class ProfileLogic {
       band: 0,
       emitted: undefined,
       segments: {},
+      next: Number.POSITIVE_INFINITY,
+      waiting: [],
     };
   }
 
@@ -92,13 +106,22 @@ export class ProfileLogic {
     this.#takeIn(profile, event, at);
     forgetHours(this.#config, profile.items, Math.floor(horizon / hourMs));
     context.state = profile;
+    // What leaves at an instant must not be counted out before all that joins at it has come in.
+    if (profile.next === context.now) {
+      profile.waiting.push(event.id);
+      return;
+    }
     const cause = at < context.now ? 'correction' : 'event';
     this.#decide(context, profile, context.now, cause, [event.id]);
   }
 
   onTimer(context: Context, at: number): void {
     const profile = context.state;
-    if (profile !== undefined) this.#decide(context, profile, at, 'time', []);
+    if (profile === undefined) return;
+    const { waiting } = profile;
+    profile.waiting = [];
+    this.#decide(context, profile, at, waiting.length > 0 ? 'event' : 'time', waiting);
+    context.state = profile;
   }
 
   /** Score of a profile at an instant, as `query` and the end of a run show it. */
@@ -155,6 +178,7 @@ export class ProfileLogic {
       const changes = this.#decideSegment(context, profile, segment, facts, at, cause, witness);
       next = Math.min(next, changes);
     }
+    profile.next = next;
     if (next === Number.POSITIVE_INFINITY) context.cancelTimer('next');
     else context.setTimer('next', next);
   }
@@ -172,8 +196,13 @@ export class ProfileLogic {
     const known = profile.segments[id] ?? {
       state: { in: false, since: 0, version, seq: 0 },
       memory: {},
+      before: {},
+      decidedFor: Number.NEGATIVE_INFINITY,
     };
     profile.segments[id] = known;
+    if (known.decidedFor === at) known.memory = { ...known.before };
+    else known.before = { ...known.memory };
+    known.decidedFor = at;
     const { holds, next } = evaluate(when, at, facts, known.memory);
     if (holds !== known.state.in) {
       const seq = known.state.seq + 1;

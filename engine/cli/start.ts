@@ -37,7 +37,8 @@ export interface StartOptions {
 }
 
 const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-const moduleFile = fileURLToPath(
+/** The ready topology as workers load it. */
+export const personalisationModule = fileURLToPath(
   new URL(`../../topologies/personalisation${extension}`, import.meta.url),
 );
 const mappingsFolder = fileURLToPath(new URL('../../topologies/ingest/mappings/', import.meta.url));
@@ -61,7 +62,7 @@ export async function start(options: StartOptions): Promise<void> {
   const progress = progressBar(await contentBytes(files), () => summary);
   const execution = await execute({
     env,
-    reference: { module: moduleFile, params: config },
+    reference: { module: personalisationModule, params: config },
     threads: options.threads,
     sources: [fileSource(mapping, files)],
     observer: progress.observer,
@@ -123,7 +124,7 @@ async function shippedMappings(): Promise<string[]> {
   return (await readdir(mappingsFolder)).map((name) => basename(name, '.json')).sort();
 }
 
-async function readConfig(file: string | undefined): Promise<PersonalisationConfig> {
+export async function readConfig(file: string | undefined): Promise<PersonalisationConfig> {
   if (file === undefined) return {};
   try {
     return JSON.parse(await readFile(file, 'utf8')) as PersonalisationConfig;
