@@ -4,7 +4,7 @@ import type { SegmentDefinition } from '../../topologies/segments/definition.ts'
 import type { EngineRun } from './engine-run.ts';
 import type { LogEvent } from './events.ts';
 import { scoresBySql } from './score-sql.ts';
-import { canRecompute, type Edge, edgesOf } from './segment-intervals.ts';
+import { canRecompute, type Edge, edgesOf, hasMemory } from './segment-intervals.ts';
 
 type Accepted = ReadonlyMap<string, readonly LogEvent[]>;
 
@@ -47,7 +47,10 @@ export function compareScores(
   return { lines: [...lines, ...differences.slice(0, shown)], differing: differences.length };
 }
 
-/** All membership edges; when `everyEdge` is false only the membership at the end. */
+/**
+ * All membership edges. When `everyEdge` is false, as after a shuffle, only the membership at the end,
+ * and not of segments with a memory: decisions already made are not corrected by what arrives later.
+ */
 export function compareSegments(
   run: EngineRun,
   accepted: Accepted,
@@ -59,6 +62,10 @@ export function compareSegments(
   for (const segment of segments) {
     if (!canRecompute(segment.when)) {
       lines.push(`segment ${segment.id}: not recomputed, it depends on the score`);
+      continue;
+    }
+    if (!everyEdge && hasMemory(segment.when)) {
+      lines.push(`segment ${segment.id}: not compared, held and latch depend on order of arrival`);
       continue;
     }
     const found = engineEdges(run, segment.id);

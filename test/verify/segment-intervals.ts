@@ -17,6 +17,11 @@ export function canRecompute(node: Expression): boolean {
   return childrenOf(node).every(canRecompute) && !('score' in node) && !('band' in node);
 }
 
+/** Whether the truth at an instant depends on what was true before. */
+export function hasMemory(node: Expression): boolean {
+  return 'latch' in node || 'held' in node || childrenOf(node).some(hasMemory);
+}
+
 function childrenOf(node: Expression): readonly Expression[] {
   if ('and' in node) return node.and;
   if ('or' in node) return node.or;
