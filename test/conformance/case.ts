@@ -108,7 +108,7 @@ export function pipelineOf({ pipeline }: CaseFile, merge = true) {
   const known = aggregates[pipeline.aggregate];
   if (known === undefined) throw new Error(`unknown aggregate ${pipeline.aggregate}`);
   const { merge: _, ...unmerged } = known;
-  const aggregate: Aggregate<string, string> = merge ? known : unmerged;
+  const aggregate: Aggregate<string, string> = merge || spec?.type !== 'hopping' ? known : unmerged;
   const built: Topology = topology('case', (t) => {
     const stream = t.stream(input);
     if (spec === undefined) {
