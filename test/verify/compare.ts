@@ -4,7 +4,7 @@ import type { SegmentDefinition } from '../../topologies/segments/definition.ts'
 import type { EngineRun } from './engine-run.ts';
 import type { LogEvent } from './events.ts';
 import { scoresBySql } from './score-sql.ts';
-import { canRecompute, type Edge, edgesOf, hasMemory } from './segment-intervals.ts';
+import { canRecompute, type Edge, edgesOf, hasMemory, settled } from './segment-intervals.ts';
 
 type Accepted = ReadonlyMap<string, readonly LogEvent[]>;
 
@@ -73,7 +73,7 @@ export function compareSegments(
     let [compared, entered, exited, members] = [0, 0, 0, 0];
     for (const subject of new Set([...accepted.keys(), ...found.keys()])) {
       const all = edgesOf(segment, accepted.get(subject) ?? [], run.end);
-      const [expected, actual] = [all, found.get(subject) ?? []].map((edges) =>
+      const [expected, actual] = [all, settled(found.get(subject) ?? [])].map((edges) =>
         everyEdge ? edges : [edges.at(-1)?.in ?? false],
       );
       compared += Math.max(expected?.length ?? 0, 1);

@@ -47,6 +47,19 @@ export function edgesOf(
   return edges;
 }
 
+/**
+ * Without what began and ended at one instant: events of one instant have no order, but the engine
+ * decides at each of them, and takes back at the second what it said at the first.
+ */
+export function settled(edges: readonly Edge[]): Edge[] {
+  const kept: Edge[] = [];
+  for (const edge of edges) {
+    if (kept.at(-1)?.at === edge.at) kept.pop();
+    else kept.push(edge);
+  }
+  return kept;
+}
+
 /** Every instant at which the node, or one below it, may change. */
 function criticalInstants(node: Expression, events: ReadonlySet<number>): Set<number> {
   const instants = new Set(events);

@@ -1,7 +1,7 @@
 /** Mappings: how the rows of somebody's log become events. Declared in JSON; docs/MAPPINGS.md. */
 import { MillraceError } from 'millrace';
 import type { Event, Trait } from '../event.ts';
-import { type InstantReader, instantReader } from './instant.ts';
+import { instantReader } from './instant.ts';
 
 export interface SkipRule {
   readonly field: string;
@@ -63,27 +63,72 @@ export function checkMapping(value: unknown, mapping: string): Mapping {
   const fail = (field: string, problem: string): never => {
     throw new MillraceError('MAPPING_INVALID', { mapping, field, problem });
   };
-  if (typeof value !== 'object' || value === null) return fail('(all)', 'must be a JSON object');
+  if (!isObject(value)) return fail('(all)', 'must be a JSON object');
   const given = value as Partial<Mapping>;
   for (const field of Object.keys(given)) {
     if (!known.includes(field)) fail(field, `is not known; known are ${known.join(', ')}`);
   }
-  if (given.format !== 'csv' && given.format !== 'jsonl')
+  const name = (field: string, found: unknown) => {
+    if (typeof found !== 'string' || found === '') fail(field, 'must be the name of a field');
+  };
+  const names = (field: string, found: unknown) => {
+    if (found === undefined) return;
+    if (!Array.isArray(found)) fail(field, 'must be a list of names');
+    (found as unknown[]).forEach((one, i) => {
+      name(`${field}.${i}`, one);
+    });
+  };
+  if (given.format !== 'csv' && given.format !== 'jsonl') {
     fail('format', "must be 'csv' or 'jsonl'");
-  if (typeof given.subject !== 'string') fail('subject', 'must name the field of the subject');
-  if (typeof given.time?.field !== 'string') fail('time.field', 'must name the field of the time');
-  const { format = '', zone = 'UTC' } = given.time ?? {};
-  if (instantReader(format, zone) === undefined) {
-    fail('time.format', "must be 'iso', 'epoch-ms', 'epoch-s' or a pattern, with a known zone");
   }
+  name('subject', given.subject);
+  name('time.field', given.time?.field);
+  checkTime(given.time as Mapping['time'], fail);
+  names('columns', given.columns);
+  names('id', given.id);
+  if (given.item !== undefined) name('item', given.item);
   if (given.order !== undefined && !['file', 'time'].includes(given.order)) {
     fail('order', "must be 'file' or 'time'");
   }
-  const eventClass = given.class as { value?: unknown; field?: unknown } | undefined;
-  if (typeof eventClass?.value !== 'string' && typeof eventClass?.field !== 'string') {
-    fail('class', "must have 'value' or 'field'");
-  }
+  checkClass(given.class, fail);
+  checkSkip(given.skip, fail);
+  if (given.traits !== undefined && !isObject(given.traits)) fail('traits', 'must be an object');
+  for (const [trait, field] of Object.entries(given.traits ?? {})) name(`traits.${trait}`, field);
   return { ...given, name: given.name ?? mapping } as Mapping;
+}
+
+type Fail = (field: string, problem: string) => never;
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function checkTime({ format, zone = 'UTC' }: Mapping['time'], fail: Fail): void {
+  try {
+    instantReader(String(format), zone);
+  } catch (error) {
+    fail('time.format', (error as Error).message);
+  }
+}
+
+function checkClass(given: unknown, fail: Fail): void {
+  const { value, field, map } = (given ?? {}) as { value?: unknown; field?: unknown; map?: object };
+  if (typeof value !== 'string' && typeof field !== 'string')
+    fail('class', "needs 'value' or 'field'");
+  if (map !== undefined && !isObject(map)) fail('class.map', 'must be an object');
+  for (const [told, name] of Object.entries(map ?? {})) {
+    if (typeof name !== 'string') fail(`class.map.${told}`, 'must be the name of a class');
+  }
+}
+
+function checkSkip(given: unknown, fail: Fail): void {
+  if (given === undefined) return;
+  if (!Array.isArray(given)) fail('skip', 'must be a list of rules');
+  (given as Partial<SkipRule>[]).forEach(({ field, startsWith, equals, empty }, i) => {
+    const tests = [startsWith, equals, empty].filter((test) => test !== undefined);
+    if (typeof field === 'string' && tests.length === 1) return;
+    fail(`skip.${i}`, "needs 'field' and one of 'startsWith', 'equals', 'empty'");
+  });
 }
 
 /** The fields a file must have. */
@@ -97,15 +142,15 @@ export function neededFields(mapping: Mapping): readonly string[] {
 
 export function eventMap(mapping: Mapping): EventMap {
   const { time } = mapping;
-  const read = instantReader(time.format, time.zone ?? 'UTC') as InstantReader;
+  const read = instantReader(time.format, time.zone ?? 'UTC');
   return (fields, rowId) => {
     if ((mapping.skip ?? []).some((rule) => skips(rule, text(fields[rule.field])))) return 'skip';
     const key = text(fields[mapping.subject]);
     if (key === '') return { reject: `there is no subject in ${mapping.subject}` };
     const told = text(fields[time.field]);
     const timestamp = read(told);
-    if (timestamp === undefined) {
-      return { reject: `time ${JSON.stringify(told)} does not fit ${time.format}` };
+    if (typeof timestamp === 'string') {
+      return { reject: `time ${JSON.stringify(told)} ${timestamp}` };
     }
     if (timestamp < 0 || timestamp >= lastInstant) {
       return { reject: `time ${JSON.stringify(told)} lies outside 1970 to ${lastYear}` };

@@ -1,0 +1,167 @@
+/** Configuration and mappings that cannot work are refused at the start, by the name of the field. */
+import { isMillraceError } from 'millrace';
+import { describe, expect, test } from 'vitest';
+import { defaultEngagement } from '../../topologies/engagement/config.ts';
+import { instantReader } from '../../topologies/ingest/instant.ts';
+import { checkMapping, eventMap } from '../../topologies/ingest/mapping.ts';
+import { checkPersonalisation } from '../../topologies/personalisation.ts';
+
+function fieldOf(run: () => unknown): unknown {
+  try {
+    run();
+  } catch (error) {
+    if (isMillraceError(error)) return error.context['field'];
+    throw error;
+  }
+  return 'accepted';
+}
+
+const { classes, channels } = defaultEngagement;
+const open = { channel: 'email', weight: 1_000, perHour: 3 };
+const email = { halfLifeHours: 336, saturation: 6_000, share: 40 };
+
+describe('engagement', () => {
+  test.each([
+    ['engagement.classes.open.weight', { classes: { open: { ...open, weight: 0.5 } } }],
+    ['engagement.classes.open.perHour', { classes: { open: { ...open, perHour: 0 } } }],
+    ['engagement.classes.open.channel', { classes: { open: { ...open, channel: 'fax' } } }],
+    [
+      'engagement.channels.email.halfLifeHours',
+      { classes: {}, channels: { email: { ...email, halfLifeHours: -1 } } },
+    ],
+    [
+      'engagement.channels.email',
+      { classes: { open: { ...open, weight: 2 ** 40 } }, channels: { email } },
+    ],
+    ['engagement.bands.0.from', { bands: [{ name: 'low', from: 1 }] }],
+    [
+      'engagement.bands.1.from',
+      {
+        bands: [
+          { name: 'low', from: 0 },
+          { name: 'high', from: 0 },
+        ],
+      },
+    ],
+    ['engagement.hysteresis', { hysteresis: '5' as unknown as number }],
+  ])('%s', (field, engagement) => {
+    expect(fieldOf(() => checkPersonalisation({ engagement, segments: [] }))).toBe(field);
+  });
+
+  test('the defaults are accepted', () => {
+    expect(checkPersonalisation({}).engagement).toEqual({
+      ...defaultEngagement,
+      classes,
+      channels,
+    });
+  });
+});
+
+describe('segments', () => {
+  const when = { count: ['purchase'], op: 'ge', value: 1, withinMs: 1_000 };
+  test.each([
+    ['segments', {}],
+    ['segments.0.id', [{ id: 'Has Spaces', version: 1, when }]],
+    [
+      'segments.1.id',
+      [
+        { id: 'a', version: 1, when },
+        { id: 'a', version: 2, when },
+      ],
+    ],
+    ['segments.0.version', [{ id: 'a', when }]],
+    ['segments.0.when', [{ id: 'a', version: 1, when: { ...when, absent: ['x'] } }]],
+    ['segments.0.when.op', [{ id: 'a', version: 1, when: { ...when, op: '>=' } }]],
+    ['segments.0.when.withinMs', [{ id: 'a', version: 1, when: { ...when, withinMs: 0 } }]],
+    ['segments.0.when.and.1', [{ id: 'a', version: 1, when: { and: [when, {}] } }]],
+    ['segments.0.when.band.0', [{ id: 'a', version: 1, when: { band: ['boiling'] } }]],
+    ['segments.0.when.latch.exit', [{ id: 'a', version: 1, when: { latch: { enter: when } } }]],
+  ])('%s', (field, segments) => {
+    expect(fieldOf(() => checkPersonalisation({ segments: segments as never }))).toBe(field);
+  });
+});
+
+describe('mapping', () => {
+  const mapping = {
+    format: 'csv',
+    subject: 'user',
+    time: { field: 'at', format: 'DD-MM-YY H:mm', zone: 'Europe/London' },
+    class: { field: 'action', map: { o: 'email_open' } },
+  };
+  test.each([
+    ['(all)', []],
+    ['(all)', null],
+    ['colour', { ...mapping, colour: 1 }],
+    ['format', { ...mapping, format: 'xml' }],
+    ['subject', { ...mapping, subject: undefined }],
+    ['time.field', { ...mapping, time: {} }],
+    ['time.format', { ...mapping, time: { field: 'at', format: 'YYYY-MM' } }],
+    ['time.format', { ...mapping, time: { ...mapping.time, zone: 'Mars/Olympus' } }],
+    ['class', { ...mapping, class: {} }],
+    ['class.map.o', { ...mapping, class: { field: 'action', map: { o: 7 } } }],
+    ['columns', { ...mapping, columns: 'a,b' }],
+    ['id', { ...mapping, id: 'message' }],
+    ['skip.0', { ...mapping, skip: [{ field: 'x' }] }],
+    ['traits.plan', { ...mapping, traits: { plan: 3 } }],
+  ])('%s', (field, given) => {
+    expect(fieldOf(() => checkMapping(given, 'mine'))).toBe(field);
+  });
+
+  test('rows become events, or are refused with the reason', () => {
+    const map = eventMap(checkMapping(mapping, 'mine'));
+    const row = (at: string, action = 'o', user = 'ann') => map({ user, at, action }, 'row');
+    expect(row('01-07-26 9:05')).toMatchObject({
+      key: 'ann',
+      timestamp: Date.UTC(2026, 6, 1, 8, 5),
+      value: { id: 'row', class: 'email_open' },
+    });
+    expect(row('07/01/2026 9:05')).toEqual({
+      reject: 'time "07/01/2026 9:05" does not fit DD-MM-YY H:mm',
+    });
+    expect(row('01-07-26 9:05', 'x')).toEqual({
+      reject: 'action "x" is no class that the mapping knows',
+    });
+    expect(row('01-07-26 9:05', 'o', ' ')).toEqual({ reject: 'there is no subject in user' });
+  });
+});
+
+describe('instants', () => {
+  const read = (format: string, text: string, zone = 'UTC') => instantReader(format, zone)(text);
+  test.each([
+    ['DD-MM-YY H:mm', '31-12-25 7:30', Date.UTC(2025, 11, 31, 7, 30)],
+    ['DD-MM-YY H:mm', '13-13-25 7:30', 'names no real day and time'],
+    ['DD-MM-YY H:mm', '29-02-25 7:30', 'names no real day and time'],
+    ['DD-MM-YY H:mm', '29-02-24 7:30', Date.UTC(2024, 1, 29, 7, 30)],
+    ['DD-MM-YY H:mm', '12-31-25 7:30', 'names no real day and time'],
+    ['DD-MM-YY H:mm', '31-12-25 24:00', 'names no real day and time'],
+    ['DD-MM-YY H:mm', ' 31-12-25 7:30', 'does not fit DD-MM-YY H:mm'],
+    ['iso', '2026-01-01T00:00:00Z', Date.UTC(2026, 0, 1)],
+    ['iso', '2026-01-01T00:00:00+02:00', Date.UTC(2025, 11, 31, 22)],
+    ['iso', '2026-01-01 00:00:00', 'does not fit iso, e.g. 2026-01-31T09:30:00Z'],
+    ['iso', '2026-01-01T00:00:00', 'does not fit iso, e.g. 2026-01-31T09:30:00Z'],
+    ['iso', '2026-02-30T00:00:00Z', 'names no real day and time'],
+    ['epoch-ms', '1767225600000', Date.UTC(2026, 0, 1)],
+    ['epoch-s', '1767225600', Date.UTC(2026, 0, 1)],
+    ['epoch-s', '1.7e9', 'does not fit epoch-s'],
+  ])('%s reads %s', (format, text, expected) => {
+    expect(read(format, text)).toBe(expected);
+  });
+
+  test('summer time: an hour that does not exist is refused, one that comes twice is ambiguous', () => {
+    const zone = 'Europe/London';
+    expect(read('YYYY-MM-DD HH:mm', '2026-03-29 00:59', zone)).toBe(Date.UTC(2026, 2, 29, 0, 59));
+    expect(read('YYYY-MM-DD HH:mm', '2026-03-29 01:30', zone)).toMatch(
+      'does not exist in Europe/London',
+    );
+    expect(read('YYYY-MM-DD HH:mm', '2026-03-29 02:00', zone)).toBe(Date.UTC(2026, 2, 29, 1));
+    expect(read('YYYY-MM-DD HH:mm', '2026-10-25 01:30', zone)).toMatch(
+      'is ambiguous in Europe/London',
+    );
+    expect(read('YYYY-MM-DD HH:mm', '2026-10-25 02:00', zone)).toBe(Date.UTC(2026, 9, 25, 2));
+  });
+
+  test('a pattern that could be read in two ways is refused', () => {
+    expect(() => instantReader('DMMYY', 'UTC')).toThrow('ambiguous');
+    expect(() => instantReader('HH:mm', 'UTC')).toThrow('year, month and day');
+  });
+});
