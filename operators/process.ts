@@ -126,6 +126,7 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
   readonly #cells: Cells<Cell<S>>;
   readonly #time: OperatorTime;
   readonly #next: AnyReceiver;
+  readonly #timer: AnyReceiver;
   #key: K | undefined;
   #cell: Cell<S> = { state: undefined, now: Number.NEGATIVE_INFINITY, timers: new Map() };
   #timestamp = 0;
@@ -143,6 +144,9 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
     this.#cells = context.cells<Cell<S>>(store as never);
     this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
     this.#next = context.output(0);
+    this.#timer = context.timer({
+      receive: (_, name, at) => this.#spec.timer?.(this, name as string, at),
+    });
   }
 
   receive(key: K, value: V, timestamp: number): void {
@@ -159,13 +163,13 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
     this.#cells.put(this.#cell);
   }
 
-  /** Fires every key's timers up to `until`. */
+  /** Fires every key's timers up to `until`, instant by instant over all keys. */
   pass(until: number): void {
-    while (this.#cells.nextDue() <= until) {
-      for (const keyId of this.#cells.dueKeys(until)) {
+    for (let due = this.#cells.nextDue(); due <= until; due = this.#cells.nextDue()) {
+      for (const keyId of this.#cells.dueKeys(due)) {
         this.#context.task.enter(keyId, this.#store as StoreSpec<K, never>, (key) => {
           this.#load(key);
-          this.#fireUntil(until);
+          this.#fireUntil(due);
           this.#cells.put(this.#cell);
         });
       }
@@ -214,7 +218,7 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
       this.#cell.timers.delete(next.name);
       if (next.at > this.#cell.now) this.#cell.now = next.at;
       this.#timestamp = next.at;
-      this.#spec.timer?.(this, next.name, next.at);
+      this.#timer.receive(this.#key, next.name, next.at);
       next = nextTimer(this.#cell);
     }
   }

@@ -130,7 +130,11 @@ export function suppressStep(
     name,
     detail: { ...options },
     stores: [store as StoreSpec<never, never>],
-    build: (context) => [new Suppress(name, options, window, store, context)],
+    build: (context) => {
+      const suppress = new Suppress(name, options, window, store, context);
+      context.onIdle((idleClock) => suppress.pass(idleClock));
+      return [suppress];
+    },
   };
 }
 
@@ -174,6 +178,11 @@ class Suppress implements AnyReceiver {
     }
     this.#release(streamTime);
     this.#makeRoom();
+  }
+
+  /** Time has passed without changes. */
+  pass(idleClock: number): void {
+    this.#release(this.#time.advance(idleClock));
   }
 
   #dueOf(end: number, timestamp: number): number {
@@ -230,7 +239,7 @@ class Suppress implements AnyReceiver {
     if ('untilClosed' in options || options.maxRecords === undefined) return;
     while (this.#waiting > options.maxRecords) {
       if (options.whenFull === 'stop') {
-        throw new MillraceError('SUPPRESS_FULL', { step: this.#name, limit: options.maxRecords });
+        throw new MillraceError('SUPPRESS_FULL', { step: this.#name, records: options.maxRecords });
       }
       this.#evictOldest();
     }

@@ -67,7 +67,11 @@ export function windowedStep<K, V, A>(
     detail: { aggregate: aggregateName ?? 'own', emit, retentionMs, ...spec },
     stores: [family.store as StoreSpec<never, never>],
     ...(late === undefined ? {} : { sinks: [late as Sink<never, never>] }),
-    build: (context) => [new WindowedAggregate(name, family, options, context) as AnyReceiver],
+    build: (context) => {
+      const aggregate = new WindowedAggregate(name, family, options, context);
+      context.onIdle((idleClock) => aggregate.pass(idleClock));
+      return [aggregate as AnyReceiver];
+    },
   };
 }
 
@@ -124,6 +128,11 @@ class WindowedAggregate<K, V, A> {
     if (this.#retentionMs !== Number.POSITIVE_INFINITY) this.#noteNewest(updates);
     if (!this.#closing) for (const update of updates) this.#forward(key, update);
     this.#close(streamTime);
+  }
+
+  /** Time has passed without records. */
+  pass(idleClock: number): void {
+    this.#close(this.#time.advance(idleClock));
   }
 
   #close(streamTime: number): void {

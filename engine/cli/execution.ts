@@ -2,12 +2,18 @@
 import type { Observer } from '../base/events.ts';
 import type { EmbeddedLog } from '../log/embedded/log.ts';
 import type { SourceConnector } from '../runtime/connector.ts';
-import { Runtime } from '../runtime/runtime.ts';
+import { Runtime, type RuntimeOptions } from '../runtime/runtime.ts';
 import { rocksBackends } from '../storage/rocksdb.ts';
 import { TaskHost } from '../task/task-host.ts';
 import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
 import { startWorkers, type WorkerHosts } from '../thread/pool.ts';
 import { type Environment, openLog, writeApplication } from './environment.ts';
+
+/** What may be tuned without touching the topology; see RuntimeOptions. */
+export type Settings = Pick<
+  RuntimeOptions,
+  'partitions' | 'recordsPerCycle' | 'dirtyBytesMax' | 'cacheBytes' | 'idleAfterMs' | 'onError'
+>;
 
 export interface ExecutionOptions {
   readonly env: Environment;
@@ -16,7 +22,7 @@ export interface ExecutionOptions {
   readonly application?: string;
   /** 0: all tasks on the main thread. */
   readonly threads: number;
-  readonly partitions?: number;
+  readonly settings?: Settings;
   readonly sources?: readonly SourceConnector[];
   readonly observer?: Observer;
 }
@@ -29,7 +35,7 @@ export interface Execution {
 }
 
 export async function execute(options: ExecutionOptions): Promise<Execution> {
-  const { env, reference, threads, partitions, sources, observer } = options;
+  const { env, reference, threads, settings, sources, observer } = options;
   const topology = await loadTopology(reference);
   const application = options.application ?? topology.name;
   const log = await openLog(env, application);
@@ -49,7 +55,7 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
         workers = await startWorkers({ topology, reference, config, threads });
         return workers.hosts;
       },
-      ...(partitions === undefined ? {} : { partitions }),
+      ...settings,
       ...(sources === undefined ? {} : { sources }),
       ...(observer === undefined ? {} : { observer }),
     });

@@ -48,6 +48,12 @@ function programOf(version: string): Command {
     .description('run a topology module (.ts or .js) on the embedded log')
     .option('--application <name>', "names changelogs and state; default the topology's name")
     .addOption(new Option('--partitions <n>', 'of new topics').argParser(whole))
+    .addOption(
+      new Option(
+        '--idle-after <ms>',
+        'without records for so long, time passes by the clock: windows close, timers fire',
+      ).argParser(whole),
+    )
     .option('--until-caught-up', 'end when every topic is read to its end')
     .addOption(data())
     .addOption(threads())

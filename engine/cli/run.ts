@@ -11,6 +11,7 @@ export interface RunOptions {
   readonly application?: string;
   readonly threads: number;
   readonly partitions?: number;
+  readonly idleAfter?: number;
   readonly untilCaughtUp?: boolean;
   readonly fresh?: boolean;
   readonly json?: boolean;
@@ -21,13 +22,16 @@ export async function run(module: string, options: RunOptions): Promise<void> {
   await prepare(env, options.fresh === true);
   const say = (text: string) => process.stderr.write(`${text}\n`);
   const signal = onInterrupt(say);
-  const { application, threads, partitions } = options;
+  const { application, threads, partitions, idleAfter: idleAfterMs } = options;
   const execution = await execute({
     env,
     reference: { module: resolve(module) },
     threads,
     ...(application === undefined ? {} : { application }),
-    ...(partitions === undefined ? {} : { partitions }),
+    settings: {
+      ...(partitions === undefined ? {} : { partitions }),
+      ...(idleAfterMs === undefined ? {} : { idleAfterMs }),
+    },
   });
   try {
     const { runtime } = execution;

@@ -29,7 +29,7 @@ export interface TaskContext {
   readonly partition: number;
   /** Id of the current key, see base/bytes.ts; '' for a null key (which no store accepts). */
   readonly keyId: string;
-  /** Position of the record at hand; a timer has that of the record which made time pass. */
+  /** Position of the record at hand; a timer has none, offset -1. */
   readonly origin: { readonly topic: string; readonly partition: number; readonly offset: number };
   /** Headers of the record at hand; empty for a timer. */
   headers(): Headers;
@@ -53,6 +53,11 @@ export interface BuildContext {
   cells<C>(spec: StoreSpec<never, C> | StoreSpec<unknown, C>): Cells<C>;
   /** Receiver of the step's output number `port`; 0 is the main one. */
   output(port: number): AnyReceiver;
-  /** Asks to be called after every batch and when idle time advances; for time-driven steps. */
+  /** Asks to be called when time advances without records, ms UTC; for time-driven steps. */
   onIdle(advance: (idleClock: number) => void): void;
+  /**
+   * Wraps what a step runs because time has passed, so that its error is a dead letter of its key
+   * and not of the record at hand.
+   */
+  timer(inner: AnyReceiver): AnyReceiver;
 }

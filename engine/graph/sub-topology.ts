@@ -17,7 +17,7 @@ export interface SubTopologySource {
 }
 
 export interface SubTopology {
-  /** Numbered in the order of the first source. */
+  /** Numbered from upstream down; without a link between them, in the order of the first source. */
   readonly id: number;
   /** Nodes built in this part; a keyBy is built where its records come from. */
   readonly nodes: readonly number[];
@@ -63,10 +63,9 @@ export function subTopologies(topology: Topology): readonly SubTopology[] {
       nodes.filter((n) => n.type === 'source' || isRepartition(n)).map((n) => find(2 * n.id + 1)),
     ),
   ];
-  return roots.map((root, id) => {
+  const parts = roots.map((root) => {
     const built = nodes.filter((node) => find(2 * node.id) === root);
     return {
-      id,
       nodes: built.map((node) => node.id),
       sources: nodes.filter((node) => find(2 * node.id + 1) === root).flatMap(sourceOf),
       stores: built.flatMap((node) =>
@@ -74,6 +73,29 @@ export function subTopologies(topology: Topology): readonly SubTopology[] {
       ) as unknown as StoreSpec<unknown, unknown>[],
     };
   });
+  return upstreamFirst(topology, parts).map((part, id) => ({ ...part, id }));
+}
+
+type Part = Omit<SubTopology, 'id'>;
+
+/** Parts in an order in which each comes after those that write what it reads, but for cycles. */
+function upstreamFirst(topology: Topology, parts: readonly Part[]): Part[] {
+  const writes = parts.map((part) => {
+    const own = part.nodes.map((id) => topology.nodes[id] as GraphNode);
+    return new Set(own.flatMap(topicsWrittenBy).map(({ name }) => name));
+  });
+  const feeds = (from: number, to: Part) =>
+    to.sources.some(({ topic }) => writes[from]?.has(topic.name));
+  const left = parts.map((_, i) => i);
+  const ordered: Part[] = [];
+  while (left.length > 0) {
+    const free = left.findIndex((i) =>
+      left.every((from) => from === i || !feeds(from, parts[i] as Part)),
+    );
+    const [next] = left.splice(Math.max(0, free), 1);
+    ordered.push(parts[next as number] as Part);
+  }
+  return ordered;
 }
 
 function sourceOf(node: GraphNode): SubTopologySource[] {
@@ -87,10 +109,15 @@ function sourceOf(node: GraphNode): SubTopologySource[] {
 export function writtenTopics(topology: Topology): readonly Sink<never, never>[] {
   const topics = new Map<string, Sink<never, never>>();
   for (const node of topology.nodes) {
-    if (node.type === 'sink') topics.set(node.topic.name, node.topic);
-    else if (node.type === 'step') {
-      for (const sink of node.step.sinks ?? []) topics.set(sink.name, sink);
-    }
+    if (isRepartition(node)) continue;
+    for (const sink of topicsWrittenBy(node)) topics.set(sink.name, sink);
   }
   return [...topics.values()];
+}
+
+function topicsWrittenBy(node: GraphNode): readonly Sink<never, never>[] {
+  if (node.type === 'source') return [];
+  if (node.type === 'sink') return [node.topic];
+  const { repartition, sinks = [] } = node.step;
+  return repartition === undefined ? sinks : [repartition.topic, ...sinks];
 }

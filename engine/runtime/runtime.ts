@@ -48,6 +48,11 @@ export interface RuntimeOptions {
   /** Clean cache of a task in bytes; default 32 MiB. */
   readonly cacheBytes?: number;
   readonly onError?: Partial<ErrorPolicy>;
+  /**
+   * When no record has come for so long (ms), `run` lets time pass up to the wall clock less this:
+   * windows close and timers fire. For topics whose event times follow the clock. Default: never.
+   */
+  readonly idleAfterMs?: number;
   readonly observer?: Observer;
   readonly clock?: Clock;
   readonly scheduler?: Scheduler;
@@ -130,11 +135,18 @@ export class Runtime {
     return this.#summary;
   }
 
-  /** Runs until the signal is aborted; waits `idleMs` when there is nothing to do. */
-  async run(signal: AbortSignal, idleMs = 50): Promise<Summary> {
+  /** Runs until the signal is aborted; looks again every `pollMs` when there is nothing to do. */
+  async run(signal: AbortSignal, pollMs = 50): Promise<Summary> {
+    const { idleAfterMs = Number.POSITIVE_INFINITY } = this.#options;
+    let lastWork = this.#clock.monotonic();
     while (!signal.aborted) {
-      if (await this.cycle()) await this.#scheduler.yieldNow();
-      else await this.#scheduler.sleep(idleMs, signal);
+      if (await this.cycle()) {
+        lastWork = this.#clock.monotonic();
+        await this.#scheduler.yieldNow();
+      } else if (this.#clock.monotonic() - lastWork >= idleAfterMs) {
+        await this.advanceIdle(this.#clock.now() - idleAfterMs);
+        lastWork = this.#clock.monotonic();
+      } else await this.#scheduler.sleep(pollMs, signal);
     }
     return this.#summary;
   }
@@ -144,10 +156,20 @@ export class Runtime {
    * all that follows is done. Call when caught up.
    */
   async advanceIdle(idleClock: number): Promise<void> {
-    const begin = this.#clock.monotonic();
-    const work = this.#tasks.map((task) => ({ task, work: this.#work(task, [], idleClock) }));
-    await this.#commit({ chunks: [], results: await this.#process(work) }, begin);
-    await this.runUntilCaughtUp();
+    // Upstream first: what a part writes because time has passed must not come late to the next.
+    for (const part of new Set(this.#tasks.map(({ planned }) => planned.subTopology))) {
+      const begin = this.#clock.monotonic();
+      const work = this.#tasks
+        .filter(({ planned }) => planned.subTopology === part)
+        .map((task) => ({ task, work: this.#work(task, [], idleClock) }));
+      const results = await this.#process(work);
+      // Time that has passed already changes nothing; a commit would tell the runs apart.
+      if (!results.some(({ result }) => result.outputs.length + result.changelogs.length > 0)) {
+        continue;
+      }
+      await this.#commit({ chunks: [], results }, begin);
+      await this.runUntilCaughtUp();
+    }
   }
 
   /** Rows of a store over all partitions, in task order; `keyId` asks for one key. */
@@ -306,7 +328,9 @@ export class Runtime {
     const processed = this.#clock.monotonic();
     const commitId = this.#commitId + 1;
     await at?.('C3');
-    for (const { source, chunk } of chunks) this.#pending.set(sourceCursor(source), chunk.cursor);
+    for (const { source, chunk } of chunks) {
+      if (chunk.records > 0) this.#pending.set(sourceCursor(source), chunk.cursor);
+    }
     const appends = this.#appends({ chunks, results });
     if (this.#pending.size > 0) appends.push(cursorAppend(application, this.#pending));
     const offsets: GroupOffset[] = results.flatMap(({ task, result }) =>

@@ -12,6 +12,8 @@ export interface ChainTask extends TaskContext {
   cells<C>(store: string): Cells<C>;
   /** Catches what a step throws and lets the error policy decide. */
   guard(step: string, callSite: string, inner: AnyReceiver): AnyReceiver;
+  /** The same for what runs because time has passed: the record at hand has no part in it. */
+  guardTimer(step: string, callSite: string, inner: AnyReceiver): AnyReceiver;
 }
 
 export interface Chain {
@@ -66,6 +68,7 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
       cells: <C>(spec: { readonly name: string }) => task.cells<C>(spec.name),
       output: (port) => (cut ? nowhere : output(id, port)),
       onIdle: (advance) => idle.push({ node: id, advance }),
+      timer: (inner) => task.guardTimer(step.name, node.callSite, inner),
     };
     return step.build(context).map((inner) => task.guard(step.name, node.callSite, inner));
   }

@@ -2,8 +2,8 @@
 
 export type Verdict = 'dead-letter' | 'stop';
 
-/** `retry`: how often the step is tried again at once before `then`. */
-export type ErrorReaction = Verdict | { readonly retry: number; readonly then: Verdict };
+/** `retry`: how often the step is tried again at once before `otherwise`. */
+export type ErrorReaction = Verdict | { readonly retry: number; readonly otherwise: Verdict };
 
 export interface ErrorPolicy {
   readonly deserialise: Verdict;

@@ -58,7 +58,7 @@ export class Task implements ChainTask {
   readonly #outputs: Outputs;
   readonly #chain: Chain;
   readonly #repartitionNames: ReadonlyMap<string, string>;
-  /** Queue of the record at hand; undefined while a timer runs for the idle clock. */
+  /** Queue of the record at hand; undefined while a timer runs. */
   #at: SourceQueue | undefined;
   #outcome = processed;
   /** Timestamp of the record at hand. */
@@ -153,6 +153,22 @@ export class Task implements ChainTask {
           inner.receive(key, value, timestamp, old);
         } catch (error) {
           this.#caught(error, step, callSite, () => inner.receive(key, value, timestamp, old));
+        }
+      },
+    };
+  }
+
+  guardTimer(step: string, callSite: string, inner: AnyReceiver): AnyReceiver {
+    const guarded = this.guard(step, callSite, inner);
+    return {
+      receive: (key, value, timestamp, old) => {
+        const [at, outcome] = [this.#at, this.#outcome];
+        this.#at = undefined;
+        try {
+          guarded.receive(key, value, timestamp, old);
+        } finally {
+          this.#at = at;
+          this.#outcome = outcome;
         }
       },
     };
@@ -280,7 +296,7 @@ export class Task implements ChainTask {
         last = next;
       }
     }
-    this.#refuse(reaction.then, 'process', step, callSite, last);
+    this.#refuse(reaction.otherwise, 'process', step, callSite, last);
   }
 
   #refuse(

@@ -46,5 +46,6 @@ async function runOnce(world: World, stop: number): Promise<void> {
     ],
   });
   await runtime.runUntilCaughtUp();
+  await runtime.advanceIdle(10_000);
   await runtime.close();
 }

@@ -1,0 +1,25 @@
+/**
+ * A run that is killed: the simulation's job, or the ready topology over a file, with small cycles so
+ * that a kill at any moment hits many different steps. Arguments: job, folder, threads, input file.
+ */
+import { resolve } from 'node:path';
+import { environment } from '../../engine/cli/environment.ts';
+import { execute } from '../../engine/cli/execution.ts';
+import { fileSource, personalisationModule, readMapping } from '../../engine/cli/start.ts';
+
+const [job = '', folder = '', threads = '0', input = ''] = process.argv.slice(2);
+const engagement = job === 'engagement';
+
+const execution = await execute({
+  env: environment(folder),
+  reference: {
+    module: engagement ? personalisationModule : resolve(import.meta.dirname, 'job-module.ts'),
+  },
+  threads: Number(threads),
+  settings: { recordsPerCycle: 24, partitions: 2 },
+  sources: engagement ? [fileSource(await readMapping('sample'), [input])] : [],
+});
+process.stderr.write('started\n');
+await execution.runtime.runUntilCaughtUp();
+await execution.runtime.advanceIdle(Date.UTC(2027, 0, 1));
+await execution.close();

@@ -1,0 +1,59 @@
+/** Runs the command line, or another script of the source tree, in a process of its own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { onTestFinished } from 'vitest';
+
+const root = resolve(import.meta.dirname, '../..');
+const loader = ['--conditions=millrace-source', '--import=tsx'];
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  /** Resolves when standard error has said `text`; rejects when the process ends first. */
+  says(text: string): Promise<void>;
+}
+
+/** @param script path in the source tree */
+export function launch(script: string, args: readonly string[]): Running {
+  const child = spawn(process.execPath, [...loader, join(root, script), ...args], { cwd: root });
+  let [stdout, stderr] = ['', ''];
+  child.stdout?.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  child.stderr?.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const ended = new Promise<Ended>((done) => {
+    child.on('close', (code, signal) => done({ code, signal, stdout, stderr }));
+  });
+  const says = (text: string) =>
+    new Promise<void>((done, fail) => {
+      const look = () => {
+        if (stderr.includes(text)) done();
+      };
+      child.stderr?.on('data', look);
+      look();
+      void ended.then(() => fail(new Error(`ended without saying ${text}; it said ${stderr}`)));
+    });
+  return { child, ended, says };
+}
+
+export function millrace(...args: readonly string[]): Promise<Ended> {
+  return launch('engine/cli/main.ts', args).ended;
+}
+
+/** An empty folder that is deleted when the test is over. */
+export async function emptyFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-test-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}

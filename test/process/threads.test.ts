@@ -1,0 +1,64 @@
+/** The same bytes in every partition of every topic, whatever runs the tasks. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { SeededRandom } from '../../engine/base/random.ts';
+import { openEmbeddedLog } from '../../engine/log/embedded/log.ts';
+import { rocksBackends } from '../../engine/storage/rocksdb.ts';
+import { contentOf, writeInput } from '../simulation/job.ts';
+import { emptyFolder, millrace } from './millrace.ts';
+
+const module = 'test/process/job-module.ts';
+
+function logIn(folder: string) {
+  const directory = join(folder, 'log');
+  return openEmbeddedLog({ directory, application: 'test', backends: rocksBackends });
+}
+
+async function withInput(): Promise<string> {
+  const folder = await emptyFolder();
+  const log = await logIn(folder);
+  await writeInput(log, new SeededRandom(7), 4_000);
+  await log.close();
+  return folder;
+}
+
+async function contentIn(folder: string): Promise<string> {
+  const log = await logIn(folder);
+  const content = await contentOf(log);
+  await log.close();
+  return content;
+}
+
+async function runIn(folder: string, threads: number) {
+  const args = ['--until-caught-up', '--data', folder, '--threads', String(threads), '--json'];
+  const { code, stdout, stderr } = await millrace('run', module, ...args);
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  return JSON.parse(stdout) as { readonly restored: number };
+}
+
+test('0, 1, 2 and 4 threads write the same', async () => {
+  const contents = await Promise.all(
+    [0, 1, 2, 4].map(async (threads) => {
+      const folder = await withInput();
+      await runIn(folder, threads);
+      return contentIn(folder);
+    }),
+  );
+  expect(contents[0]?.split('\n').length).toBeGreaterThan(8_000);
+  for (const content of contents.slice(1)) expect(content === contents[0]).toBe(true);
+});
+
+test('a deleted state folder is rebuilt from the changelogs: same rows, nothing written', async () => {
+  const folder = await withInput();
+  expect(await runIn(folder, 2)).toMatchObject({ restored: 0 });
+  const query = () => millrace('query', 'totals', '--data', folder, '--json');
+  const before = await query();
+  expect(JSON.parse(before.stdout)).toHaveLength(4);
+  await rm(join(folder, 'state'), { recursive: true });
+  const content = await contentIn(folder);
+  const { restored } = await runIn(folder, 2);
+  expect(restored).toBeGreaterThan(0);
+  expect((await query()).stdout).toBe(before.stdout);
+  expect((await contentIn(folder)) === content).toBe(true);
+});
