@@ -160,15 +160,27 @@ export const errorCatalogue = {
 
 export type ErrorCode = keyof typeof errorCatalogue;
 
+/** The names between braces in a text of the catalogue. */
+type NamesIn<Text extends string> = Text extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | NamesIn<Rest>
+  : never;
+
+/** What an error of this code must say: all that its message and remedy name. */
+export type ContextOf<Code extends ErrorCode> = ErrorContext & {
+  readonly [Name in NamesIn<
+    (typeof errorCatalogue)[Code]['message'] | (typeof errorCatalogue)[Code]['remedy']
+  >]: string | number | boolean;
+};
+
 /** An error of the world outside, with a stable code, the values concerned and a remedy. */
-export class MillraceError extends Error {
+export class MillraceError<Code extends ErrorCode = ErrorCode> extends Error {
   override readonly name = 'MillraceError';
-  readonly code: ErrorCode;
+  readonly code: Code;
   readonly context: ErrorContext;
   readonly remedy: string;
   readonly exitCode: 1 | 2 | 3;
 
-  constructor(code: ErrorCode, context: ErrorContext, options?: { cause?: unknown }) {
+  constructor(code: Code, context: ContextOf<Code>, options?: { cause?: unknown }) {
     const entry: CatalogueEntry = errorCatalogue[code];
     super(fill(entry.message, context), options);
     this.code = code;
@@ -207,7 +219,7 @@ export function reviveError(image: ErrorImage): Error {
   const error =
     image.code === undefined
       ? new Error(image.message)
-      : new MillraceError(image.code, image.context ?? {});
+      : new MillraceError(image.code, (image.context ?? {}) as ContextOf<ErrorCode>);
   if (image.stack !== undefined) error.stack = image.stack;
   return error;
 }

@@ -105,12 +105,10 @@ export class TaskHost implements HostPort {
     const directory = `${this.#config.stateDirectory}/${taskId}`;
     const backend = await this.#backends.open(directory);
     const { cacheBytes } = this.#config;
-    const state = await TaskState.open({
-      task: taskId,
-      directory,
-      specs: part.stores,
-      backend,
-      cacheBytes,
+    const options = { task: taskId, directory, specs: part.stores, backend, cacheBytes };
+    const state = await TaskState.open(options).catch(async (error: unknown) => {
+      await backend.close();
+      throw error;
     });
     const positions = new Map(assignment.positions.map(({ topic, offset }) => [topic, offset]));
     const task = new Task({
