@@ -1,10 +1,14 @@
 /** The data directory of the command line: log, state, and which application wrote them. */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { type EmbeddedLog, openEmbeddedLog } from '../log/embedded/log.ts';
+import { makeDirectory } from '../storage/directory.ts';
 import { rocksBackends } from '../storage/rocksdb.ts';
 import type { TopologyReference } from '../thread/load-topology.ts';
+
+/** Where log and state lie when nothing is said. */
+export const defaultData = '.millrace';
 
 export interface Environment {
   readonly directory: string;
@@ -35,7 +39,7 @@ export async function prepare(env: Environment, fresh: boolean): Promise<void> {
       await rm(env.logDirectory, { recursive: true, force: true });
       await rm(env.stateDirectory, { recursive: true, force: true });
     }
-    await mkdir(env.directory, { recursive: true });
+    await makeDirectory(env.directory);
   } catch (error) {
     throw unavailable(env.directory, error);
   }

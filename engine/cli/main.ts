@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { defaultData } from './environment.ts';
 import { deadLetters, describe, query, type ReadOptions, readTopic, topics } from './inspect.ts';
 import { report } from './output.ts';
 import { type RunOptions, run } from './run.ts';
@@ -16,7 +17,7 @@ function whole(text: string): number {
   return Number(text);
 }
 
-const data = () => new Option('--data <folder>', 'where log and state lie').default('.millrace');
+const data = () => new Option('--data <folder>', 'where log and state lie').default(defaultData);
 const threads = () =>
   new Option('--threads <n>', 'worker threads; 0 = all on the main thread')
     .argParser(whole)

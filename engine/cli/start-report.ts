@@ -1,5 +1,5 @@
 /** What `start` shows at its end: subjects, segments, the last changes, and the balance of records. */
-
+import { resolve } from 'node:path';
 import { type SegmentChange, segmentChanges } from '../../topologies/event.ts';
 import {
   bandOrder,
@@ -9,6 +9,7 @@ import {
 import type { Profile } from '../../topologies/profile.ts';
 import type { EmbeddedLog } from '../log/embedded/log.ts';
 import type { Summary } from '../runtime/summary.ts';
+import { defaultData } from './environment.ts';
 import type { Execution } from './execution.ts';
 import { instant, table } from './output.ts';
 
@@ -84,14 +85,45 @@ async function lastChanges(log: EmbeddedLog): Promise<SegmentChange[]> {
   return changes.slice(0, changesShown);
 }
 
-export function reportText(report: PersonalisationReport, directory: string): string {
-  const { summary, top, bands, segments } = report;
-  const channels = Object.keys(top[0]?.subs ?? {});
-  const parts = [
+/** How the command line is called: from the source tree, or where the package is installed. */
+const command = import.meta.url.endsWith('.ts') ? 'npm run millrace --' : 'npx millrace';
+
+/** @param data the data folder as it was given, for the commands to try next */
+export function reportText(report: PersonalisationReport, data: string): string {
+  const { summary, subjects } = report;
+  const where = data === defaultData ? '' : ` --data ${data}`;
+  return [
     report.continued
       ? 'Continued from the committed position of an earlier run.'
       : 'First run in this directory.',
-    `Top subjects at ${instant(report.at)}, of ${report.subjects}`,
+    ...(subjects === 0
+      ? ['No events: the input holds no rows, or none that became an event.']
+      : results(report)),
+    'Records of this run',
+    balance(summary),
+    `Log and state lie in ${resolve(data)}. Next:`,
+    [
+      'query profiles <subject>',
+      'topics read segment-changes --from 0',
+      'dead-letters',
+      'start --fresh',
+    ]
+      .map((next) => `  ${command} ${next}${where}`)
+      .join('\n'),
+  ].join('\n\n');
+}
+
+function results({
+  at,
+  subjects,
+  top,
+  bands,
+  segments,
+  lastChanges,
+}: PersonalisationReport): string[] {
+  const channels = Object.keys(top[0]?.subs ?? {});
+  return [
+    `Top subjects at ${instant(at)}, of ${subjects}`,
     table(
       ['subject', 'score', ...channels, 'band'],
       top.map((row) => [row.subject, row.score, ...channels.map((c) => row.subs[c]), row.band]),
@@ -103,19 +135,9 @@ export function reportText(report: PersonalisationReport, directory: string): st
     'Last entries and exits',
     table(
       ['at', 'subject', 'segment', 'change', 'cause'],
-      report.lastChanges.map((c) => [instant(c.effectiveAt), c.user, c.segment, c.type, c.cause]),
+      lastChanges.map((c) => [instant(c.effectiveAt), c.user, c.segment, c.type, c.cause]),
     ),
-    'Records of this run',
-    balance(summary),
-    `Log and state lie in ${directory}. Next:`,
-    [
-      '  npm run millrace -- query profiles <subject>',
-      '  npm run millrace -- topics read segment-changes --from 0',
-      '  npm run millrace -- dead-letters',
-      '  npm start -- --fresh',
-    ].join('\n'),
   ];
-  return parts.join('\n\n');
 }
 
 /** Where every record went; the numbers add up. */

@@ -77,7 +77,7 @@ export async function start(options: StartOptions): Promise<void> {
     progress.stop();
     const report = await personalisationReport(execution, config, end, options.top);
     if (options.json === true) printJson(report);
-    else print(reportText(report, env.directory));
+    else print(reportText(report, options.data));
   } finally {
     progress.stop();
     await execution.close();

@@ -1,5 +1,5 @@
 /** StateBackend over RocksDB; the only file that knows the package `rocksdb`. */
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { asBuffer } from '../base/bytes.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
@@ -10,6 +10,7 @@ import type {
   RangeOptions,
   StateBackend,
 } from './backend.ts';
+import { makeDirectory } from './directory.ts';
 
 /** The part of the package that is used; it ships no types, so it is required, not imported. */
 interface RocksDb {
@@ -42,7 +43,7 @@ export class RocksBackend implements StateBackend {
 
   static async open(directory: string): Promise<RocksBackend> {
     try {
-      await mkdir(directory, { recursive: true });
+      await makeDirectory(directory);
       const db = openRocksDb(directory);
       await new Promise<void>((resolve, reject) => {
         db.open({ createIfMissing: true }, (error) => (error ? reject(error) : resolve()));

@@ -187,12 +187,16 @@ function event(
 function classOf(mapping: Mapping, fields: Readonly<Record<string, unknown>>): string | undefined {
   if ('value' in mapping.class) return mapping.class.value;
   const { field, map } = mapping.class;
+  // A number here is another column, or another log; read as a name it would count as nothing.
+  if (typeof fields[field] !== 'string') return undefined;
   const told = text(fields[field]);
   return map === undefined ? told || undefined : map[told];
 }
 
 function unknownClass(mapping: Mapping, fields: Readonly<Record<string, unknown>>): string {
   const field = 'field' in mapping.class ? mapping.class.field : '';
+  if (typeof fields[field] !== 'string')
+    return `${field} ${JSON.stringify(fields[field])} is not text`;
   return `${field} ${JSON.stringify(text(fields[field]))} is no class that the mapping knows`;
 }
 

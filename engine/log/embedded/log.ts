@@ -2,7 +2,6 @@
  * The embedded log: durable, in process, one database. A commit is one synced write over batches,
  * ends, group offsets and the commit id, so it happens wholly or not at all; then HEAD follows.
  */
-import { mkdir } from 'node:fs/promises';
 import { isMillraceError, MillraceError, messageOf } from '../../base/errors.ts';
 import { sealed, unsealed } from '../../base/sealed.ts';
 import { checkImage, imageOf, PackedBatch } from '../../record/batch.ts';
@@ -12,6 +11,7 @@ import type {
   BackendWrite,
   StateBackend,
 } from '../../storage/backend.ts';
+import { makeDirectory } from '../../storage/directory.ts';
 import { LogCatalogue, type TopicState } from '../catalogue.ts';
 import type {
   Commit,
@@ -52,7 +52,7 @@ const batchesPerFetch = 8;
 export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
   const { directory } = options;
   try {
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
   } catch (error) {
     throw new MillraceError(
       'LOG_UNAVAILABLE',
@@ -431,9 +431,6 @@ async function openDatabase({ directory, backends }: EmbeddedLogOptions): Promis
 }
 
 function logError(error: unknown, directory: string): unknown {
-  if (isMillraceError(error, 'STORE_CORRUPT')) {
-    return corrupt('(all)', 0, 0, messageOf(error), error);
-  }
   if (isMillraceError(error, 'STATE_UNAVAILABLE')) {
     const problem = String(error.context.problem);
     return new MillraceError('LOG_UNAVAILABLE', { directory, problem }, { cause: error });

@@ -1,0 +1,24 @@
+/** Makes directories, and says truly why one cannot be made. */
+import { constants } from 'node:fs';
+import { access, mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/**
+ * Makes a directory and those above it. Throws the system's error. Node's own recursive mkdir says
+ * ENOENT where the file system is read-only, so the folder that is there is asked first.
+ */
+export async function makeDirectory(directory: string): Promise<void> {
+  await access(await existing(directory), constants.W_OK);
+  await mkdir(directory, { recursive: true });
+}
+
+async function existing(directory: string): Promise<string> {
+  try {
+    await access(directory, constants.F_OK);
+    return directory;
+  } catch (error) {
+    const parent = dirname(directory);
+    if (parent === directory) throw error;
+    return existing(parent);
+  }
+}
