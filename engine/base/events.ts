@@ -41,10 +41,11 @@ export interface TelemetryEvents {
     readonly restoredRecords: number;
     readonly restoreMs: number;
   };
-  taskClosed: { readonly task: string };
   restoreProgress: { readonly task: string; readonly done: number; readonly total: number };
-  workerLost: { readonly worker: number; readonly problem: string; readonly attempt: number };
+  /** A worker thread died; `attempt` counts the failures since the last commit. */
+  workerLost: { readonly problem: string; readonly attempt: number };
   connectorAdvanced: { readonly source: string; readonly records: number; readonly bytes: number };
+  runtimeStarting: { readonly application: string };
   runtimeStarted: {
     readonly application: string;
     readonly tasks: number;

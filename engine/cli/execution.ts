@@ -52,6 +52,8 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
       stateDirectory: env.stateDirectory,
       startHosts: async (config) => {
         if (threads === 0) return [new TaskHost(topology, config, rocksBackends)];
+        // Asked for again when a worker has died.
+        await workers?.stop();
         workers = await startWorkers({ topology, reference, config, threads });
         return workers.hosts;
       },

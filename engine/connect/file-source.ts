@@ -68,6 +68,10 @@ export class FileSource<K, V> implements SourceConnector {
 
   async open({ cursor, partitionsOf, deadLetterTopic }: SourceStart): Promise<void> {
     const { files } = this.#options;
+    this.#seen.clear();
+    this.#read = 0;
+    this.#refused = 0;
+    this.#eventTime = Number.NEGATIVE_INFINITY;
     const sizes = await Promise.all(files.map(fileSize));
     this.#input = createHash('sha256')
       .update(JSON.stringify(files.map((file, i) => [file.split('/').pop(), sizes[i]])))

@@ -14,11 +14,13 @@ export interface RestoreOptions {
   readonly task: PlannedTask;
   readonly positions: readonly StorePosition[];
   readonly directory: string;
+  /** Told after every read: changelog records applied, and how many there are, of one store. */
+  readonly progress: (done: number, total: number) => void;
 }
 
 /** Answers the number of changelog records applied. */
 export async function restoreTask(options: RestoreOptions): Promise<number> {
-  const { application, log, host, task, positions, directory } = options;
+  const { application, log, host, task, positions, directory, progress } = options;
   let records = 0;
   for (const { store, offset } of positions) {
     const at = { topic: changelogTopic(application, store), partition: task.partition };
@@ -27,12 +29,14 @@ export async function restoreTask(options: RestoreOptions): Promise<number> {
       const problem = `${store} stands at ${offset}, its changelog ends at ${end}`;
       throw new MillraceError('STATE_AHEAD', { task: task.taskId, problem, directory });
     }
-    for (let from = Math.max(offset, await log.startOffset(at)); from < end; ) {
+    const begin = Math.max(offset, await log.startOffset(at));
+    for (let from = begin; from < end; ) {
       const batch = await log.read(at, from, { records: recordsPerRead });
       if (batch === undefined) break;
       records += batch.count;
       from = batch.nextOffset;
       await host.restore(task.taskId, store, batch.image);
+      progress(from - begin, end - begin);
     }
   }
   return records;

@@ -6,29 +6,25 @@
  */
 import { must } from '../base/assert.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
-import { MillraceError } from '../base/errors.ts';
-import {
-  type DropReason,
-  type FailureStage,
-  type Observer,
-  silentObserver,
-} from '../base/events.ts';
+import { isMillraceError, MillraceError } from '../base/errors.ts';
+import { type Observer, silentObserver } from '../base/events.ts';
 import { type Scheduler, systemScheduler } from '../base/scheduler.ts';
 import { fingerprint } from '../graph/fingerprint.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
-import { changelogTopic, deadLetterTopic } from '../graph/topic-names.ts';
+import { changelogTopic } from '../graph/topic-names.ts';
 import type { Append, GroupOffset, Log, Writer } from '../log/log.ts';
 import { PackedBatch } from '../record/batch.ts';
 import type { StepHook } from '../task/commit.ts';
-import { addCounters } from '../task/counters.ts';
 import { defaultErrorPolicy, type ErrorPolicy } from '../task/error-policy.ts';
 import type { HostConfig, HostPort, TaskResult, TaskWork } from '../task/task-host.ts';
-import type { SourceChunk, SourceConnector } from './connector.ts';
+import { Assignment, type PartitionLag, type RunningTask } from './assignment.ts';
+import type { SourceConnector } from './connector.ts';
 import { cursorAppend, readCursors, topologyCursor } from './cursors.ts';
-import { type Plan, type PlannedTask, plan } from './plan.ts';
-import { restoreTask } from './restore.ts';
-import { addChunk, emptySummary, type Summary } from './summary.ts';
+import { cursorName, Intake, type Taken } from './intake.ts';
+import { type Plan, plan } from './plan.ts';
+import { reportCycle } from './report.ts';
+import { emptySummary, type Summary } from './summary.ts';
 
 export interface RuntimeOptions {
   readonly topology: Topology;
@@ -61,15 +57,12 @@ export interface RuntimeOptions {
 }
 
 const mebibyte = 1024 * 1024;
-
-interface RunningTask {
-  readonly planned: PlannedTask;
-  readonly host: HostPort;
-  readonly positions: Map<string, number>;
-}
+/** Worker failures in a row that are survived, and the pause after the first; it grows by itself. */
+const workerRetries = 3;
+const workerRetryMs = 100;
 
 interface CycleInput {
-  readonly chunks: readonly { source: SourceConnector; chunk: SourceChunk }[];
+  readonly chunks: readonly Taken[];
   readonly results: readonly { task: RunningTask; result: TaskResult }[];
 }
 
@@ -80,16 +73,18 @@ export class Runtime {
   readonly #clock: Clock;
   readonly #scheduler: Scheduler;
   readonly #pending = new Map<string, unknown>();
-  readonly #done = new Set<SourceConnector>();
+  readonly #intake: Intake;
   #writer: Writer | undefined;
-  #hosts: readonly HostPort[] = [];
-  #tasks: RunningTask[] = [];
   #plan: Plan | undefined;
+  #assignment: Assignment | undefined;
   #commitId = 0;
+  /** Worker failures since the last commit. */
+  #failures = 0;
 
   private constructor(options: RuntimeOptions) {
     this.#options = options;
-    this.#summary = emptySummary(options.application);
+    this.#intake = new Intake(options.application, options.sources ?? []);
+    this.#summary = emptySummary(options.application, this.#intake.progress);
     this.#observer = options.observer ?? silentObserver;
     this.#clock = options.clock ?? systemClock;
     this.#scheduler = options.scheduler ?? systemScheduler;
@@ -115,11 +110,25 @@ export class Runtime {
     return must(this.#plan, 'the runtime is started');
   }
 
+  /** Records that wait in the topics the tasks read. */
+  lag(): Promise<PartitionLag[]> {
+    return this.#running.lag();
+  }
+
+  /** Rows of a store over all partitions, in task order; `keyId` asks for one key. */
+  query(store: string, keyId?: string, limit?: number): Promise<StoreRow[]> {
+    return this.#running.query(store, keyId, limit);
+  }
+
   /** One cycle; false when there was nothing to do. */
-  async cycle(): Promise<boolean> {
+  cycle(): Promise<boolean> {
+    return this.#survive(() => this.#cycle());
+  }
+
+  async #cycle(): Promise<boolean> {
     const begin = this.#clock.monotonic();
     await this.#options.at?.('C1');
-    const chunks = await this.#readSources();
+    const chunks = await this.#intake.take(this.#recordsPerCycle);
     const work = await this.#readTopics();
     if (work.length === 0 && chunks.every(({ chunk }) => chunk.records === 0)) {
       if (this.#pending.size === 0) return false;
@@ -155,11 +164,15 @@ export class Runtime {
    * Tells every task that time has passed up to `idleClock` (ms UTC) without records, and runs until
    * all that follows is done. Call when caught up.
    */
-  async advanceIdle(idleClock: number): Promise<void> {
+  advanceIdle(idleClock: number): Promise<void> {
+    return this.#survive(() => this.#advanceIdle(idleClock));
+  }
+
+  async #advanceIdle(idleClock: number): Promise<void> {
     // Upstream first: what a part writes because time has passed must not come late to the next.
-    for (const part of new Set(this.#tasks.map(({ planned }) => planned.subTopology))) {
+    for (const part of new Set(this.plan.tasks.map((task) => task.subTopology))) {
       const begin = this.#clock.monotonic();
-      const work = this.#tasks
+      const work = this.#running.tasks
         .filter(({ planned }) => planned.subTopology === part)
         .map((task) => ({ task, work: this.#work(task, [], idleClock) }));
       const results = await this.#process(work);
@@ -172,25 +185,10 @@ export class Runtime {
     }
   }
 
-  /** Rows of a store over all partitions, in task order; `keyId` asks for one key. */
-  async query(store: string, keyId?: string, limit?: number): Promise<StoreRow[]> {
-    const holders = this.#tasks.filter(({ planned }) => planned.stores.includes(store));
-    if (holders.length === 0) {
-      const stores = [...new Set(this.#tasks.flatMap(({ planned }) => planned.stores))];
-      throw new MillraceError('STORE_UNKNOWN', { store, stores: stores.join(', ') });
-    }
-    const rows: StoreRow[] = [];
-    for (const { host, planned } of holders) {
-      rows.push(...(await host.query(planned.taskId, store, keyId, limit)));
-    }
-    return rows;
-  }
-
   /** Closes tasks, sources and the writer; the log stays open. What was not committed is forgotten. */
   async close(): Promise<void> {
-    for (const source of this.#options.sources ?? []) await source.close();
-    for (const host of this.#hosts) await host.closeAll();
-    this.#hosts = [];
+    await this.#intake.close();
+    await this.#assignment?.close();
     await this.#writer?.close();
     this.#writer = undefined;
     this.#observer.on('runtimeStopped', {
@@ -201,6 +199,7 @@ export class Runtime {
 
   async #open(): Promise<void> {
     const { application, topology, log, sources = [] } = this.#options;
+    this.#observer.on('runtimeStarting', { application });
     this.#writer = await log.openWriter(application);
     this.#commitId = this.#writer.lastCommitId;
     this.#summary.continued = this.#commitId > 0;
@@ -211,17 +210,33 @@ export class Runtime {
     await log.createTopics(this.#plan.topics);
     const cursors = await readCursors(log, application);
     this.#checkTopology(cursors.get(topologyCursor));
-    await this.#openTasks();
-    for (const source of sources) {
-      this.#summary.sources.push(newProgress(source.name));
-      await source.open({
-        cursor: cursors.get(sourceCursor(source)),
-        partitionsOf: this.#plan.partitionsOf,
-        deadLetterTopic: deadLetterTopic(application),
-      });
-    }
-    const { length: tasks } = this.#tasks;
-    this.#observer.on('runtimeStarted', { application, tasks, threads: this.#hosts.length });
+    const assignment = this.#assign(this.#plan);
+    this.#assignment = assignment;
+    await assignment.open();
+    this.#summary.restored = assignment.restored;
+    await this.#intake.open(cursors, this.#plan.partitionsOf);
+    const { tasks, threads } = assignment;
+    this.#observer.on('runtimeStarted', { application, tasks: tasks.length, threads });
+  }
+
+  #assign({ partitionsOf, tasks }: Plan): Assignment {
+    const { application, log, stateDirectory, startHosts, onError } = this.#options;
+    const { cacheBytes = 32 * mebibyte, dirtyBytesMax = 32 * mebibyte } = this.#options;
+    return new Assignment({
+      log,
+      planned: tasks,
+      startHosts,
+      observer: this.#observer,
+      clock: this.#clock,
+      config: {
+        application,
+        stateDirectory,
+        partitionsOf,
+        cacheBytes,
+        dirtyBytesMax,
+        onError: { ...defaultErrorPolicy, ...onError },
+      },
+    });
   }
 
   #checkTopology(written: unknown): void {
@@ -234,57 +249,50 @@ export class Runtime {
     }
   }
 
-  async #openTasks(): Promise<void> {
-    const { application, log, stateDirectory, onError } = this.#options;
-    const { partitionsOf, tasks } = this.plan;
-    this.#hosts = await this.#options.startHosts({
-      application,
-      stateDirectory,
-      partitionsOf,
-      cacheBytes: this.#options.cacheBytes ?? 32 * mebibyte,
-      dirtyBytesMax: this.#options.dirtyBytesMax ?? 32 * mebibyte,
-      onError: { ...defaultErrorPolicy, ...onError },
-    });
-    for (const [i, planned] of tasks.entries()) {
-      const begin = this.#clock.monotonic();
-      const host = must(this.#hosts[i % this.#hosts.length], 'there is a host');
-      const { taskId: task, partition } = planned;
-      const positions = new Map<string, number>();
-      for (const topic of planned.topics) {
-        const at = { topic, partition };
-        const committed = await log.committed(application, at);
-        positions.set(topic, committed ?? (await log.startOffset(at)));
+  /**
+   * Does `work` again after a worker has died: its process is not ours to trust, so all workers are
+   * replaced and every task goes on from the last commit. Gives up after some failures in a row.
+   */
+  async #survive<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!isMillraceError(error, 'WORKER_FAILED')) throw error;
+        await this.#recover(String(error.context['problem']));
       }
-      const stores = await host.open({
-        taskId: task,
-        subTopology: planned.subTopology,
-        partition,
-        positions: [...positions].map(([topic, offset]) => ({ topic, offset })),
-      });
-      const directory = `${stateDirectory}/${task}`;
-      const restoring = { application, log, host, task: planned, positions: stores, directory };
-      const restoredRecords = await restoreTask(restoring);
-      this.#summary.restored += restoredRecords;
-      this.#tasks.push({ planned, host, positions });
-      const restoreMs = this.#clock.monotonic() - begin;
-      this.#observer.on('taskOpened', { task, restoredRecords, restoreMs });
     }
   }
 
-  async #readSources(): Promise<CycleInput['chunks']> {
-    const chunks: { source: SourceConnector; chunk: SourceChunk }[] = [];
-    for (const source of this.#options.sources ?? []) {
-      if (this.#done.has(source)) continue;
-      chunks.push({ source, chunk: await source.next(this.#recordsPerCycle) });
+  async #recover(problem: string): Promise<void> {
+    const { application, log } = this.#options;
+    for (;;) {
+      this.#failures++;
+      this.#observer.on('workerLost', { problem, attempt: this.#failures });
+      if (this.#failures > workerRetries) {
+        throw new MillraceError('WORKER_FAILED', { attempts: this.#failures, problem });
+      }
+      // Also the tasks of workers that live: they hold work which was not committed.
+      await this.#running.close();
+      await this.#intake.close();
+      await this.#scheduler.sleep(workerRetryMs * this.#failures);
+      try {
+        await this.#running.open();
+        this.#summary.restored = this.#running.restored;
+        await this.#intake.open(await readCursors(log, application), this.plan.partitionsOf);
+        return;
+      } catch (error) {
+        if (!isMillraceError(error, 'WORKER_FAILED')) throw error;
+        problem = String(error.context['problem']);
+      }
     }
-    return chunks;
   }
 
   /** The next records of every task that has any. */
   async #readTopics(): Promise<{ task: RunningTask; work: TaskWork }[]> {
     const all: { task: RunningTask; work: TaskWork }[] = [];
     const records = this.#recordsPerCycle;
-    for (const task of this.#tasks) {
+    for (const task of this.#running.tasks) {
       const batches: { topic: string; image: ArrayBuffer; last: boolean }[] = [];
       for (const [topic, position] of task.positions) {
         const at = { topic, partition: task.planned.partition };
@@ -318,7 +326,7 @@ export class Runtime {
     all: readonly { task: RunningTask; work: TaskWork }[],
   ): Promise<CycleInput['results']> {
     await this.#options.at?.('C2');
-    return Promise.all(
+    return allDone(
       all.map(async ({ task, work }) => ({ task, result: await task.host.process(work) })),
     );
   }
@@ -329,7 +337,7 @@ export class Runtime {
     const commitId = this.#commitId + 1;
     await at?.('C3');
     for (const { source, chunk } of chunks) {
-      if (chunk.records > 0) this.#pending.set(sourceCursor(source), chunk.cursor);
+      if (chunk.records > 0) this.#pending.set(cursorName(source), chunk.cursor);
     }
     const appends = this.#appends({ chunks, results });
     if (this.#pending.size > 0) appends.push(cursorAppend(application, this.#pending));
@@ -341,12 +349,19 @@ export class Runtime {
     const { ends } = await writer.commit({ appends, offsets, commitId });
     this.#pending.clear();
     this.#commitId = commitId;
-    for (const { source, chunk } of chunks) if (chunk.done) this.#done.add(source);
+    this.#failures = 0;
+    this.#intake.committed(chunks);
     await at?.('C8');
     const endOf = new Map(ends.map((end) => [`${end.topic}/${end.partition}`, end.offset]));
-    await Promise.all(results.map(({ task, result }) => this.#commitTask(task, result, endOf)));
+    await allDone(results.map(({ task, result }) => this.#commitTask(task, result, endOf)));
     await at?.('C9');
-    this.#count({ chunks, results }, processed - begin, this.#clock.monotonic() - processed);
+    reportCycle(this.#summary, this.#observer, {
+      commitId,
+      chunks,
+      results: results.map(({ result }) => result),
+      processMs: processed - begin,
+      commitMs: this.#clock.monotonic() - processed,
+    });
   }
 
   /** Everything written in a cycle: the sources' records, then task by task outputs and changelogs. */
@@ -385,35 +400,8 @@ export class Runtime {
     return task.host.commit(taskId, this.#commitId, ends);
   }
 
-  #count({ chunks, results }: CycleInput, processMs: number, commitMs: number): void {
-    const summary = this.#summary;
-    summary.commits++;
-    let [recordsIn, recordsOut] = [0, 0];
-    for (const { source, chunk } of chunks) {
-      const progress = summary.sources.find(({ name }) => name === source.name);
-      if (progress !== undefined) addChunk(progress, chunk);
-      const { records, bytes } = chunk;
-      this.#observer.on('connectorAdvanced', { source: source.name, records, bytes });
-    }
-    for (const { result } of results) {
-      const { counters } = result;
-      addCounters(summary.counters, counters);
-      summary.streamTime = Math.max(summary.streamTime, result.streamTime);
-      recordsIn += counters.in;
-      recordsOut += counters.out;
-      for (const [place, count] of Object.entries(counters.drops)) {
-        const [step, reason] = halves(place);
-        this.#observer.on('recordsDropped', { step, reason: reason as DropReason, count });
-      }
-      for (const [place, count] of Object.entries(counters.failures)) {
-        const [step, stage] = halves(place);
-        this.#observer.on('recordsDeadLettered', { step, stage: stage as FailureStage, count });
-      }
-    }
-    const { streamTime } = summary;
-    const commitId = this.#commitId;
-    const cycle = { commitId, recordsIn, recordsOut, processMs, commitMs, streamTime };
-    this.#observer.on('cycleCommitted', cycle);
+  get #running(): Assignment {
+    return must(this.#assignment, 'the runtime is started');
   }
 
   get #recordsPerCycle(): number {
@@ -421,17 +409,8 @@ export class Runtime {
   }
 }
 
-/** '<step>|<reason>' -> both; a step's name may hold the mark itself. */
-function halves(place: string): [string, string] {
-  const at = place.lastIndexOf('|');
-  return [place.slice(0, at), place.slice(at + 1)];
-}
-
-function sourceCursor(source: SourceConnector): string {
-  return `source:${source.name}`;
-}
-
-function newProgress(name: string): Summary['sources'][number] {
-  const eventTime = Number.NEGATIVE_INFINITY;
-  return { name, records: 0, bytes: 0, deadLettered: 0, done: false, eventTime };
+/** Waits for all, also after a failure, so that none goes on behind the caller's back. */
+async function allDone<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
 }

@@ -23,18 +23,18 @@ export interface Summary {
   restored: number;
   /** Greatest event time taken in by any task, ms UTC; -Infinity before the first. */
   streamTime: number;
-  readonly sources: SourceProgress[];
+  readonly sources: readonly SourceProgress[];
   readonly counters: TaskCounters;
 }
 
-export function emptySummary(application: string): Summary {
+export function emptySummary(application: string, sources: readonly SourceProgress[]): Summary {
   return {
     application,
     continued: false,
     commits: 0,
     restored: 0,
     streamTime: Number.NEGATIVE_INFINITY,
-    sources: [],
+    sources,
     counters: zeroCounters(),
   };
 }

@@ -1,5 +1,5 @@
 /**
- * The steps of a commit and of a hand-over, by name: metrics, traces, kill points and the simulation
+ * The steps of a commit, by name: metrics, traces, kill points and the simulation
  * all use these.
  */
 export const commitSteps = {
@@ -14,16 +14,7 @@ export const commitSteps = {
   C9: 'C9 overlay clean',
 } as const;
 
-export const handOverSteps = {
-  R1: 'R1 pause',
-  R2: 'R2 drain or drop the uncommitted batch',
-  R3: 'R3 commit',
-  R4: 'R4 local batch',
-  R5: 'R5 close',
-  R6: 'R6 unassign',
-} as const;
-
-export type Step = keyof typeof commitSteps | keyof typeof handOverSteps;
+export type Step = keyof typeof commitSteps;
 
 /** Called before each step; a test or the simulator may stop the world there. */
 export type StepHook = (step: Step) => void | Promise<void>;

@@ -1,0 +1,68 @@
+/** The source connectors of a runtime: opened at their cursors, read a chunk a cycle, done once. */
+import { deadLetterTopic } from '../graph/topic-names.ts';
+import type { SourceChunk, SourceConnector } from './connector.ts';
+import { addChunk, type SourceProgress } from './summary.ts';
+
+export interface Taken {
+  readonly source: SourceConnector;
+  readonly chunk: SourceChunk;
+}
+
+export class Intake {
+  readonly progress: readonly SourceProgress[];
+  readonly #application: string;
+  readonly #sources: readonly SourceConnector[];
+  readonly #done = new Set<SourceConnector>();
+
+  constructor(application: string, sources: readonly SourceConnector[]) {
+    this.#application = application;
+    this.#sources = sources;
+    this.progress = sources.map(({ name }) => newProgress(name));
+  }
+
+  /** Opens every source that is not done where its cursor says; also one that is open already. */
+  async open(
+    cursors: ReadonlyMap<string, unknown>,
+    partitionsOf: Readonly<Record<string, number>>,
+  ): Promise<void> {
+    for (const source of this.#sources) {
+      if (this.#done.has(source)) continue;
+      await source.open({
+        cursor: cursors.get(cursorName(source)),
+        partitionsOf,
+        deadLetterTopic: deadLetterTopic(this.#application),
+      });
+    }
+  }
+
+  async take(limit: number): Promise<Taken[]> {
+    const taken: Taken[] = [];
+    for (const source of this.#sources) {
+      if (!this.#done.has(source)) taken.push({ source, chunk: await source.next(limit) });
+    }
+    return taken;
+  }
+
+  /** To be called when the chunks are committed. */
+  committed(taken: readonly Taken[]): void {
+    for (const { source, chunk } of taken) {
+      if (chunk.done) this.#done.add(source);
+      const progress = this.progress.find(({ name }) => name === source.name);
+      if (progress !== undefined) addChunk(progress, chunk);
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const source of this.#sources) await source.close();
+  }
+}
+
+/** The name of a source's cursor in the cursor topic. */
+export function cursorName(source: SourceConnector): string {
+  return `source:${source.name}`;
+}
+
+function newProgress(name: string): SourceProgress {
+  const eventTime = Number.NEGATIVE_INFINITY;
+  return { name, records: 0, bytes: 0, deadLettered: 0, done: false, eventTime };
+}

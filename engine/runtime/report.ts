@@ -1,0 +1,53 @@
+/** What a cycle did, told to the observer and added to the summary. */
+import type { DropReason, FailureStage, Observer } from '../base/events.ts';
+import { addCounters } from '../task/counters.ts';
+import type { TaskResult } from '../task/task-host.ts';
+import type { Taken } from './intake.ts';
+import type { Summary } from './summary.ts';
+
+export interface CycleReport {
+  readonly commitId: number;
+  readonly chunks: readonly Taken[];
+  readonly results: readonly TaskResult[];
+  readonly processMs: number;
+  readonly commitMs: number;
+}
+
+export function reportCycle(summary: Summary, observer: Observer, cycle: CycleReport): void {
+  const { commitId, chunks, results, processMs, commitMs } = cycle;
+  summary.commits++;
+  let [recordsIn, recordsOut] = [0, 0];
+  for (const { source, chunk } of chunks) {
+    const { records, bytes } = chunk;
+    observer.on('connectorAdvanced', { source: source.name, records, bytes });
+  }
+  for (const { counters, streamTime } of results) {
+    addCounters(summary.counters, counters);
+    summary.streamTime = Math.max(summary.streamTime, streamTime);
+    recordsIn += counters.in;
+    recordsOut += counters.out;
+    for (const [place, count] of Object.entries(counters.drops)) {
+      const [step, reason] = halves(place);
+      observer.on('recordsDropped', { step, reason: reason as DropReason, count });
+    }
+    for (const [place, count] of Object.entries(counters.failures)) {
+      const [step, stage] = halves(place);
+      observer.on('recordsDeadLettered', { step, stage: stage as FailureStage, count });
+    }
+  }
+  const { streamTime } = summary;
+  observer.on('cycleCommitted', {
+    commitId,
+    recordsIn,
+    recordsOut,
+    processMs,
+    commitMs,
+    streamTime,
+  });
+}
+
+/** '<step>|<reason>' -> both; a step's name may hold the mark itself. */
+function halves(place: string): [string, string] {
+  const at = place.lastIndexOf('|');
+  return [place.slice(0, at), place.slice(at + 1)];
+}
