@@ -2,6 +2,8 @@
 
 export type { Observer, TelemetryEvents } from './base/events.ts';
 export { silentObserver } from './base/events.ts';
+export { environment } from './cli/environment.ts';
+export { type Execution, type ExecutionOptions, execute, type Settings } from './cli/execution.ts';
 export { FileSource, type FileSourceOptions } from './connect/file-source.ts';
 export { describeJson, describeMermaid, describeText } from './graph/describe.ts';
 export { type EmbeddedLog, openEmbeddedLog } from './log/embedded/log.ts';

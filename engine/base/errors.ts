@@ -126,6 +126,11 @@ export const errorCatalogue = {
     remedy: 'look at the last error; committed work is safe and the next start continues from it',
     exitCode: 1,
   },
+  HTTP_UNAVAILABLE: {
+    message: 'cannot listen on {host} port {port}: {problem}',
+    remedy: 'choose another port with --http, or 0 for a free one',
+    exitCode: 2,
+  },
   STORE_UNKNOWN: {
     message: 'there is no store {store}; this topology has: {stores}',
     remedy: 'name one of these stores',

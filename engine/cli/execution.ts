@@ -1,7 +1,11 @@
-/** What `start`, `run` and `query` share: a runtime on the embedded log of a data directory. */
-import type { Observer } from '../base/events.ts';
+/** A runtime on the embedded log of a data directory: what `start`, `run`, `query` and embedders share. */
+import { systemClock } from '../base/clock.ts';
+import { allObservers, type Observer } from '../base/events.ts';
+import { HealthWatch } from '../http/health.ts';
+import { type HttpEndpoint, serveHttp } from '../http/server.ts';
 import type { EmbeddedLog } from '../log/embedded/log.ts';
 import type { SourceConnector } from '../runtime/connector.ts';
+import { type LogLevel, observe } from '../runtime/observe.ts';
 import { Runtime, type RuntimeOptions } from '../runtime/runtime.ts';
 import { rocksBackends } from '../storage/rocksdb.ts';
 import { TaskHost } from '../task/task-host.ts';
@@ -25,6 +29,10 @@ export interface ExecutionOptions {
   readonly settings?: Settings;
   readonly sources?: readonly SourceConnector[];
   readonly observer?: Observer;
+  /** Port for /metrics and /health on the loopback interface; 0 takes a free one. */
+  readonly http?: number;
+  /** Log lines on standard error, JSON; default 'warn'. */
+  readonly logLevel?: LogLevel;
 }
 
 export interface Execution {
@@ -34,18 +42,39 @@ export interface Execution {
   close(): Promise<void>;
 }
 
+/** Opens log, threads and runtime; the caller runs and closes it. */
 export async function execute(options: ExecutionOptions): Promise<Execution> {
-  const { env, reference, threads, settings, sources, observer } = options;
+  const { env, reference, threads, settings, sources } = options;
   const topology = await loadTopology(reference);
   const application = options.application ?? topology.name;
   const log = await openLog(env, application);
   let workers: WorkerHosts | undefined;
+  let runtime: Runtime | undefined;
+  let endpoint: HttpEndpoint | undefined;
   const stop = async () => {
     await workers?.stop();
     await log.close();
+    await endpoint?.close();
   };
+  const health = new HealthWatch(systemClock);
+  const { observer, registry } = observe(
+    options.logLevel ?? 'warn',
+    async () => (await runtime?.lag()) ?? [],
+  );
+  const observers = [observer, health.observer, ...(options.observer ? [options.observer] : [])];
   try {
-    const runtime = await Runtime.start({
+    if (options.http !== undefined) {
+      endpoint = await serveHttp({
+        port: options.http,
+        health: () => health.health,
+        metrics: async () => ({
+          contentType: registry.contentType,
+          text: await registry.metrics(),
+        }),
+      });
+      process.stderr.write(`metrics and health on http://127.0.0.1:${endpoint.port}\n`);
+    }
+    const running = await Runtime.start({
       topology,
       application,
       log,
@@ -59,14 +88,15 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
       },
       ...settings,
       ...(sources === undefined ? {} : { sources }),
-      ...(observer === undefined ? {} : { observer }),
+      observer: allObservers(observers),
     });
+    runtime = running;
     await writeApplication(env, { application, topology: reference });
     const close = async () => {
-      await runtime.close();
+      await running.close();
       await stop();
     };
-    return { log, runtime, application, close };
+    return { log, runtime: running, application, close };
   } catch (error) {
     await stop();
     throw error;

@@ -3,10 +3,12 @@
 import { keyIdOf } from '../base/bytes.ts';
 import { MillraceError } from '../base/errors.ts';
 import { describeJson, describeMermaid, describeText } from '../graph/describe.ts';
-import { subTopologies } from '../graph/sub-topology.ts';
+import { subTopologies, writtenTopics } from '../graph/sub-topology.ts';
+import type { Source } from '../graph/topic.ts';
 import { deadLetterTopic } from '../graph/topic-names.ts';
 import type { EmbeddedLog } from '../log/embedded/log.ts';
 import { decodeHeaders } from '../record/headers.ts';
+import type { Decoder } from '../serde/serde.ts';
 import { loadTopology } from '../thread/load-topology.ts';
 import { environment, openLog, readApplication } from './environment.ts';
 import { execute } from './execution.ts';
@@ -72,7 +74,7 @@ export interface ReadOptions {
 
 export async function readTopic(topic: string, options: ReadOptions): Promise<void> {
   await withLog(options.data, async (log) => {
-    const records = await recordsOf(log, topic, options);
+    const records = await recordsOf(log, topic, options, await serdesOf(topic, options.data));
     if (options.json === true) return printJson(records);
     for (const { partition, offset, timestamp, key, value } of records) {
       print(`${partition}/${offset}  ${instant(timestamp)}  ${key ?? 'null'}  ${value ?? 'null'}`);
@@ -96,7 +98,12 @@ export async function deadLetters(options: ReadOptions): Promise<void> {
   });
 }
 
-async function recordsOf(log: EmbeddedLog, topic: string, options: ReadOptions) {
+async function recordsOf(
+  log: EmbeddedLog,
+  topic: string,
+  options: ReadOptions,
+  serdes?: Source<unknown, unknown>,
+) {
   const found = (await log.topics()).find(({ name }) => name === topic);
   if (found === undefined) throw new MillraceError('TOPIC_UNKNOWN', { topic });
   const partitions =
@@ -118,13 +125,35 @@ async function recordsOf(log: EmbeddedLog, topic: string, options: ReadOptions) 
         partition,
         offset: batch.offsets[i] as number,
         timestamp: batch.timestamps[i] as number,
-        key: bytesText(batch.key(i)),
-        value: bytesText(batch.value(i)),
+        key: textOf(batch.key(i), serdes?.keyDecoder),
+        value: textOf(batch.value(i), serdes?.valueDecoder),
         headers: decodeHeaders(batch.headerBytes(i)),
       });
     }
   }
   return records.slice(0, options.limit);
+}
+
+/** How the application that ran last writes a topic; undefined when its topology does not say. */
+async function serdesOf(name: string, data: string): Promise<Source<unknown, unknown> | undefined> {
+  const { topology: reference } = await readApplication(environment(data));
+  const topology = await loadTopology(reference);
+  const read = topology.nodes.flatMap((node) => (node.type === 'source' ? [node.topic] : []));
+  // A topic as authors declare it is both views; a bare sink has no decoders.
+  const written = writtenTopics(topology) as unknown as Partial<Source<unknown, unknown>>[];
+  const found = [...read, ...written].find((topic) => topic.name === name);
+  return found?.valueDecoder === undefined ? undefined : (found as Source<unknown, unknown>);
+}
+
+/** What bytes say: decoded when it is known how, else as text or hexadecimal digits. */
+function textOf(bytes: Buffer | null, decoder: Decoder<unknown> | undefined): string | null {
+  if (bytes === null || decoder === undefined) return bytesText(bytes);
+  try {
+    const value = decoder.decode(bytes, 0, bytes.byteLength);
+    return typeof value === 'string' ? value : JSON.stringify(value);
+  } catch {
+    return bytesText(bytes);
+  }
 }
 
 async function withLog(data: string, use: (log: EmbeddedLog) => Promise<void>): Promise<void> {

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { logLevels } from '../runtime/observe.ts';
 import { defaultData } from './environment.ts';
 import { deadLetters, describe, query, type ReadOptions, readTopic, topics } from './inspect.ts';
 import { report } from './output.ts';
@@ -23,6 +24,14 @@ const threads = () =>
     .argParser(whole)
     .default(2);
 const json = () => new Option('--json', 'print JSON');
+const http = () =>
+  new Option('--http <port>', 'serve /metrics and /health on 127.0.0.1; 0 = a free port').argParser(
+    whole,
+  );
+const logLevel = () =>
+  new Option('--log-level <level>', 'of JSON log lines on standard error')
+    .choices(logLevels)
+    .default('warn');
 const fresh = () => new Option('--fresh', 'forget what earlier runs left in the data folder');
 
 function programOf(version: string): Command {
@@ -42,6 +51,8 @@ function programOf(version: string): Command {
     .addOption(data())
     .addOption(threads())
     .addOption(fresh())
+    .addOption(http())
+    .addOption(logLevel())
     .addOption(json())
     .action((options: StartOptions) => start(options));
   program
@@ -55,10 +66,17 @@ function programOf(version: string): Command {
         'without records for so long, time passes by the clock: windows close, timers fire',
       ).argParser(whole),
     )
+    .option('--input <path...>', 'files or folders whose rows become records: CSV or JSON lines')
+    .option('--topic <name>', 'the topic that --input is written to')
+    .option('--key <field>', "field of a row that is the record's key")
+    .option('--time <field>', "field of a row that is the record's time")
+    .option('--time-format <format>', 'iso, epoch-ms, epoch-s or a pattern in UTC', 'iso')
     .option('--until-caught-up', 'end when every topic is read to its end')
     .addOption(data())
     .addOption(threads())
     .addOption(fresh())
+    .addOption(http())
+    .addOption(logLevel())
     .addOption(json())
     .action((module: string, options: RunOptions) => run(module, options));
   addInspection(program);

@@ -1,12 +1,15 @@
 /** `run`: runs a topology module on the embedded log, until it is interrupted or has caught up. */
 import { resolve } from 'node:path';
+import type { LogLevel } from '../runtime/observe.ts';
+import { loadTopology } from '../thread/load-topology.ts';
 import { environment, prepare } from './environment.ts';
 import { execute } from './execution.ts';
 import { onInterrupt } from './interrupt.ts';
 import { print, printJson } from './output.ts';
 import { balance } from './start-report.ts';
+import { type TopicInput, topicSources } from './topic-input.ts';
 
-export interface RunOptions {
+export interface RunOptions extends TopicInput {
   readonly data: string;
   readonly application?: string;
   readonly threads: number;
@@ -14,6 +17,8 @@ export interface RunOptions {
   readonly idleAfter?: number;
   readonly untilCaughtUp?: boolean;
   readonly fresh?: boolean;
+  readonly http?: number;
+  readonly logLevel: LogLevel;
   readonly json?: boolean;
 }
 
@@ -23,10 +28,14 @@ export async function run(module: string, options: RunOptions): Promise<void> {
   const say = (text: string) => process.stderr.write(`${text}\n`);
   const signal = onInterrupt(say);
   const { application, threads, partitions, idleAfter: idleAfterMs } = options;
+  const reference = { module: resolve(module) };
   const execution = await execute({
     env,
-    reference: { module: resolve(module) },
+    reference,
+    sources: await topicSources(await loadTopology(reference), options),
     threads,
+    logLevel: options.logLevel,
+    ...(options.http === undefined ? {} : { http: options.http }),
     ...(application === undefined ? {} : { application }),
     settings: {
       ...(partitions === undefined ? {} : { partitions }),

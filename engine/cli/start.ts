@@ -1,7 +1,7 @@
 /** `start`: takes in a log, or a sample, runs the ready topology over it, and shows the result. */
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Event, events } from '../../topologies/event.ts';
 import {
@@ -17,9 +17,11 @@ import {
 } from '../../topologies/personalisation.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { FileSource } from '../connect/file-source.ts';
+import type { LogLevel } from '../runtime/observe.ts';
 import type { Summary } from '../runtime/summary.ts';
 import { type Environment, environment, prepare } from './environment.ts';
 import { execute } from './execution.ts';
+import { inputFiles } from './input-files.ts';
 import { onInterrupt } from './interrupt.ts';
 import { print, printJson } from './output.ts';
 import { progressBar } from './progress.ts';
@@ -28,6 +30,8 @@ import { personalisationReport, reportText } from './start-report.ts';
 export interface StartOptions {
   readonly data: string;
   readonly fresh?: boolean;
+  readonly http?: number;
+  readonly logLevel: LogLevel;
   readonly input?: readonly string[];
   readonly mapping?: string;
   readonly config?: string;
@@ -66,6 +70,8 @@ export async function start(options: StartOptions): Promise<void> {
     threads: options.threads,
     sources: [fileSource(mapping, files)],
     observer: progress.observer,
+    logLevel: options.logLevel,
+    ...(options.http === undefined ? {} : { http: options.http }),
   });
   try {
     const { runtime } = execution;
@@ -132,30 +138,6 @@ export async function readConfig(file: string | undefined): Promise<Personalisat
     const problem = `${file}: ${messageOf(error)}`;
     throw new MillraceError('CONFIG_INVALID', { field: '--config', problem });
   }
-}
-
-/** The files of `--input`; a folder stands for its data files in the order of their names. */
-export async function inputFiles(
-  inputs: readonly string[] | undefined,
-): Promise<string[] | undefined> {
-  if (inputs === undefined) return undefined;
-  const files: string[] = [];
-  for (const input of inputs) {
-    const found = await stat(input).catch((error: unknown) => {
-      throw new MillraceError('INPUT_MISSING', { file: input, problem: messageOf(error) });
-    });
-    if (!found.isDirectory()) {
-      files.push(resolve(input));
-      continue;
-    }
-    const names = (await readdir(input)).filter((name) => /\.(csv|jsonl)(\.gz)?$/.test(name));
-    if (names.length === 0) {
-      const problem = 'the folder holds no .csv or .jsonl file';
-      throw new MillraceError('INPUT_MISSING', { file: input, problem });
-    }
-    files.push(...names.sort().map((name) => resolve(input, name)));
-  }
-  return files;
 }
 
 async function sampleFile(env: Environment): Promise<string> {

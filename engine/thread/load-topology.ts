@@ -26,7 +26,7 @@ export async function loadTopology({ module, params }: TopologyReference): Promi
   } catch (error) {
     return isMillraceError(error) ? rethrow(error) : fail(messageOf(error), error);
   }
-  const made = loaded.default;
+  const made = defaultExport(loaded);
   if (isTopology(made)) return made;
   if (typeof made !== 'function') return fail('its default export is not a topology');
   const topology: unknown = made(params);
@@ -37,8 +37,15 @@ export async function loadTopology({ module, params }: TopologyReference): Promi
 async function readTypeScript(module: string): Promise<void> {
   if (!/\.[cm]?tsx?$/.test(module)) return;
   if (import.meta.url.endsWith('.ts') && isMainThread) return;
-  const { register } = await import('tsx/esm/api');
-  register();
+  const [esm, commonJs] = await Promise.all([import('tsx/esm/api'), import('tsx/cjs/api')]);
+  esm.register();
+  commonJs.register();
+}
+
+/** In a package without "type": "module" a TypeScript file is CommonJS: its exports are the default. */
+function defaultExport(loaded: { default?: unknown }): unknown {
+  const inner = loaded.default as { readonly __esModule?: true; readonly default?: unknown };
+  return inner?.__esModule === true ? inner.default : inner;
 }
 
 function rethrow(error: unknown): never {

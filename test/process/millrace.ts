@@ -20,11 +20,19 @@ export interface Running {
   readonly ended: Promise<Ended>;
   /** Resolves when standard error has said `text`; rejects when the process ends first. */
   says(text: string): Promise<void>;
+  /** All of standard error so far. */
+  said(): string;
 }
 
-/** @param script path in the source tree */
-export function launch(script: string, args: readonly string[]): Running {
-  const child = spawn(process.execPath, [...loader, join(root, script), ...args], { cwd: root });
+/**
+ * @param script path in the source tree
+ * @param env added to this process's own
+ */
+export function launch(script: string, args: readonly string[], env = {}): Running {
+  const child = spawn(process.execPath, [...loader, join(root, script), ...args], {
+    cwd: root,
+    env: { ...process.env, ...env },
+  });
   let [stdout, stderr] = ['', ''];
   child.stdout?.on('data', (chunk: Buffer) => {
     stdout += chunk.toString();
@@ -44,7 +52,7 @@ export function launch(script: string, args: readonly string[]): Running {
       look();
       void ended.then(() => fail(new Error(`ended without saying ${text}; it said ${stderr}`)));
     });
-  return { child, ended, says };
+  return { child, ended, says, said: () => stderr };
 }
 
 export function millrace(...args: readonly string[]): Promise<Ended> {

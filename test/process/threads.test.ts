@@ -1,12 +1,12 @@
 /** The same bytes in every partition of every topic, whatever runs the tasks. */
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { SeededRandom } from '../../engine/base/random.ts';
 import { openEmbeddedLog } from '../../engine/log/embedded/log.ts';
 import { rocksBackends } from '../../engine/storage/rocksdb.ts';
 import { contentOf, writeInput } from '../simulation/job.ts';
-import { emptyFolder, millrace } from './millrace.ts';
+import { emptyFolder, launch, millrace } from './millrace.ts';
 
 const module = 'test/process/job-module.ts';
 
@@ -47,6 +47,34 @@ test('0, 1, 2 and 4 threads write the same', async () => {
   );
   expect(contents[0]?.split('\n').length).toBeGreaterThan(8_000);
   for (const content of contents.slice(1)) expect(content === contents[0]).toBe(true);
+});
+
+/** Runs a job whose worker dies so often, two threads, and answers how it ended. */
+async function runDying(folder: string, deaths: number) {
+  const file = join(folder, 'deaths');
+  await writeFile(file, String(deaths));
+  const args = ['test/process/dying-module.ts', '--until-caught-up', '--data', folder];
+  return launch('engine/cli/main.ts', ['run', ...args], { DIE_FILE: file }).ended;
+}
+
+test('a worker that dies is replaced, and its tasks go on from the last commit', async () => {
+  const [whole, folder] = [await withInput(), await withInput()];
+  expect(await runDying(whole, 0)).toMatchObject({ code: 0 });
+  const { code, stderr } = await runDying(folder, 3);
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  expect((await contentIn(folder)) === (await contentIn(whole))).toBe(true);
+});
+
+test('a worker that dies again and again stops the run; the next start goes on', async () => {
+  const [whole, folder] = [await withInput(), await withInput()];
+  await runDying(whole, 0);
+  const { code, stderr } = await runDying(folder, 100);
+  expect({ code, stderr }).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/error WORKER_FAILED: worker thread failed 4 times.*\nremedy: /),
+  });
+  expect(await runDying(folder, 0)).toMatchObject({ code: 0 });
+  expect((await contentIn(folder)) === (await contentIn(whole))).toBe(true);
 });
 
 test('a deleted state folder is rebuilt from the changelogs: same rows, nothing written', async () => {

@@ -1,0 +1,109 @@
+/**
+ * The one place where events become metrics and log lines. Labels hold names of steps, topics and
+ * reasons; never keys or values, which may be personal.
+ */
+import { type Logger, pino } from 'pino';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { EventName, Observer, TelemetryEvents } from '../base/events.ts';
+import type { PartitionLag } from './assignment.ts';
+
+export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export interface Observation {
+  readonly observer: Observer;
+  readonly registry: Registry;
+}
+
+type Handlers = { readonly [N in EventName]?: (event: TelemetryEvents[N]) => void };
+
+/** Bounds of the cycle histograms, seconds. */
+const buckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
+const second = 1_000;
+
+/** @param lag asked when the metrics are read; records that wait */
+export function observe(level: LogLevel, lag: () => Promise<readonly PartitionLag[]>): Observation {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const handlers = [metrics(registry, lag), logLines(pino({ level }, pino.destination(2)))];
+  const observer: Observer = {
+    on(name, event) {
+      for (const own of handlers) own[name]?.(event as never);
+    },
+  };
+  return { observer, registry };
+}
+
+function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>): Handlers {
+  const registers = [registry];
+  const counter = (name: string, help: string, labelNames: string[] = []) =>
+    new Counter({ name: `millrace_${name}`, help, labelNames, registers });
+  const gauge = (name: string, help: string) =>
+    new Gauge({ name: `millrace_${name}`, help, registers });
+  const histogram = (name: string, help: string) =>
+    new Histogram({ name: `millrace_${name}`, help, buckets, registers });
+  const recordsIn = counter('records_in_total', 'Records taken from topics');
+  const recordsOut = counter('records_out_total', 'Records written to the topics of the topology');
+  const dropped = counter('records_dropped_total', 'Drops by step and reason', ['step', 'reason']);
+  const refused = counter('records_dead_lettered_total', 'Failures by step and stage', [
+    'step',
+    'stage',
+  ]);
+  const commits = counter('commits_total', 'Committed cycles');
+  const processing = histogram('cycle_process_seconds', 'Reading and processing of a cycle');
+  const committing = histogram('cycle_commit_seconds', 'Commit of a cycle, log and state');
+  const streamTime = gauge('stream_time_seconds', 'Greatest event time taken in, seconds UTC');
+  const tasks = gauge('tasks', 'Tasks that run here');
+  const threads = gauge('threads', 'Threads that run tasks');
+  const restored = counter('restored_records_total', 'Changelog records applied to open tasks');
+  const lost = counter('workers_lost_total', 'Worker threads that died');
+  const sourceRecords = counter('source_records_total', 'Records read by a source', ['source']);
+  const sourceBytes = counter('source_bytes_total', 'Bytes read by a source', ['source']);
+  new Gauge({
+    name: 'millrace_lag_records',
+    help: 'Records that wait in the topics the tasks read',
+    labelNames: ['topic', 'partition'],
+    registers,
+    async collect() {
+      for (const { topic, partition, records } of await lag()) {
+        this.set({ topic, partition: String(partition) }, records);
+      }
+    },
+  });
+  return {
+    runtimeStarted: (event) => {
+      tasks.set(event.tasks);
+      threads.set(event.threads);
+    },
+    taskOpened: ({ restoredRecords }) => restored.inc(restoredRecords),
+    workerLost: () => lost.inc(),
+    connectorAdvanced: ({ source, records, bytes }) => {
+      sourceRecords.inc({ source }, records);
+      sourceBytes.inc({ source }, bytes);
+    },
+    recordsDropped: ({ step, reason, count }) => dropped.inc({ step, reason }, count),
+    recordsDeadLettered: ({ step, stage, count }) => refused.inc({ step, stage }, count),
+    cycleCommitted: (cycle) => {
+      recordsIn.inc(cycle.recordsIn);
+      recordsOut.inc(cycle.recordsOut);
+      commits.inc();
+      processing.observe(cycle.processMs / second);
+      committing.observe(cycle.commitMs / second);
+      if (Number.isFinite(cycle.streamTime)) streamTime.set(cycle.streamTime / second);
+    },
+  };
+}
+
+function logLines(log: Logger): Handlers {
+  return {
+    runtimeStarting: (event) => log.info(event, 'starting'),
+    restoreProgress: (event) => log.info(event, 'restoring'),
+    taskOpened: (event) => log.info(event, 'task opened'),
+    runtimeStarted: (event) => log.info(event, 'running'),
+    workerLost: (event) => log.warn(event, 'worker lost, its tasks go on from the last commit'),
+    recordsDeadLettered: (event) => log.info(event, 'records went to the dead letters'),
+    recordsDropped: (event) => log.debug(event, 'records had no effect'),
+    cycleCommitted: (event) => log.debug(event, 'cycle committed'),
+    runtimeStopped: (event) => log.info(event, 'stopped'),
+  };
+}

@@ -1,0 +1,40 @@
+/** What an orchestrator and a scraper see of a running application. */
+import { expect, test } from 'vitest';
+import { emptyFolder, launch, millrace } from './millrace.ts';
+
+const jobModule = 'test/process/job-module.ts';
+
+test('metrics and health of a run, on the loopback interface', async () => {
+  const data = await emptyFolder();
+  const args = ['run', jobModule, '--data', data, '--http', '0', '--log-level', 'info'];
+  const running = launch('engine/cli/main.ts', args);
+  await running.says('tasks on');
+  const [, url = ''] = /(http:\/\/127\.0\.0\.1:\d+)/.exec(running.said()) ?? [];
+  const health = await fetch(`${url}/health`);
+  expect(health.status).toBe(200);
+  expect(await health.json()).toMatchObject({ status: 'running', application: 'job' });
+  const metrics = await fetch(`${url}/metrics`);
+  expect(metrics.headers.get('content-type')).toContain('text/plain');
+  const text = await metrics.text();
+  expect(text).toContain('millrace_tasks 6');
+  expect(text).toContain('millrace_lag_records{topic="input",partition="1"} 0');
+  expect((await fetch(`${url}/`)).status).toBe(404);
+  expect((await fetch(`${url}/metrics`, { method: 'POST' })).status).toBe(405);
+  const second = await millrace(
+    'run',
+    jobModule,
+    '--data',
+    await emptyFolder(),
+    '--http',
+    url.split(':')[2] ?? '',
+  );
+  expect(second).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('error HTTP_UNAVAILABLE: cannot listen'),
+  });
+  running.child.kill('SIGTERM');
+  const { code, stderr } = await running.ended;
+  expect(code).toBe(0);
+  const logged = stderr.split('\n').filter((line) => line.startsWith('{'));
+  expect(logged.map((line) => (JSON.parse(line) as { msg: string }).msg)).toContain('running');
+});
