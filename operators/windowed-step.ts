@@ -64,7 +64,12 @@ export function windowedStep<K, V, A>(
   return {
     kind: 'aggregate-window',
     name,
-    detail: { aggregate: aggregateName ?? 'own', emit, retentionMs, ...spec },
+    detail: {
+      aggregate: aggregateName ?? 'own',
+      emit,
+      ...(retentionMs === undefined ? {} : { retentionMs }),
+      ...spec,
+    },
     stores: [family.store as StoreSpec<never, never>],
     ...(late === undefined ? {} : { sinks: [late as Sink<never, never>] }),
     build: (context) => {
