@@ -16,7 +16,13 @@ import { type Environment, openLog, writeApplication } from './environment.ts';
 /** What may be tuned without touching the topology; see RuntimeOptions. */
 export type Settings = Pick<
   RuntimeOptions,
-  'partitions' | 'recordsPerCycle' | 'dirtyBytesMax' | 'cacheBytes' | 'idleAfterMs' | 'onError'
+  | 'partitions'
+  | 'recordsPerCycle'
+  | 'dirtyBytesMax'
+  | 'cacheBytes'
+  | 'idleAfterMs'
+  | 'maintainEveryMs'
+  | 'onError'
 >;
 
 export interface ExecutionOptions {

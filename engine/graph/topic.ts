@@ -11,8 +11,11 @@ import { utf8 } from '../serde/utf8.ts';
 export interface TopicSettings {
   /** Number of partitions when Millrace creates the topic; default: the application's. */
   readonly partitions?: number;
-  /** 'delete': old batches go when `retentionMs` is over; 'compact': the last value of a key stays. */
-  readonly cleanup?: 'delete' | 'compact';
+  /**
+   * 'delete': old batches go when `retentionMs` is over; 'compact': the last value of a key stays;
+   * 'consumed': batches go when every group that reads the topic has committed what they hold.
+   */
+  readonly cleanup?: 'delete' | 'compact' | 'consumed';
   /** How long records are kept, in ms by record timestamp; absent = for ever. */
   readonly retentionMs?: number;
 }

@@ -8,6 +8,15 @@ export interface PartitionState {
   start: number;
   /** Offset of the next record. */
   end: number;
+  /** The end when the partition was last compacted; records before it may be missing. */
+  cleaned: number;
+  /** Records that were left by then. */
+  kept: number;
+}
+
+/** True when compaction would look at no more old records than new ones. */
+export function wantsCompaction({ end, cleaned, kept }: PartitionState): boolean {
+  return end > cleaned && end - cleaned >= kept;
 }
 
 export interface TopicState {
@@ -38,7 +47,12 @@ export class LogCatalogue {
   }
 
   add(id: number, description: TopicDescription): TopicState {
-    const partitions = Array.from({ length: description.partitions }, () => ({ start: 0, end: 0 }));
+    const partitions = Array.from({ length: description.partitions }, () => ({
+      start: 0,
+      end: 0,
+      cleaned: 0,
+      kept: 0,
+    }));
     const topic = { id, description, partitions };
     this.topics.set(description.name, topic);
     return topic;
@@ -59,6 +73,15 @@ export class LogCatalogue {
 
   committed(group: string, at: TopicPartition): number | undefined {
     return this.groups.get(group)?.get(`${at.topic}/${at.partition}`);
+  }
+
+  /** What every group that reads a partition has committed; 0 when none has. */
+  consumedBefore({ topic, partition }: TopicPartition): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (const offsets of this.groups.values()) {
+      least = Math.min(least, offsets.get(`${topic}/${partition}`) ?? Number.POSITIVE_INFINITY);
+    }
+    return Number.isFinite(least) ? least : 0;
   }
 
   setOffsets(group: string, offsets: readonly GroupOffset[]): void {

@@ -70,11 +70,19 @@ export interface Log {
    */
   read(at: TopicPartition, from: number, limits: ReadLimits): Promise<PackedBatch | undefined>;
   startOffset(at: TopicPartition): Promise<number>;
+  /**
+   * Whoever reads on from this offset or a later one misses no deletion; before it, compaction has
+   * taken records away that only a reader from the start can do without.
+   */
+  completeFrom(at: TopicPartition): Promise<number>;
   endOffset(at: TopicPartition): Promise<number>;
   /** Committed offset of a group; undefined when it never committed one. */
   committed(group: string, at: TopicPartition): Promise<number | undefined>;
   openWriter(id: string): Promise<Writer>;
-  /** Applies retention and compaction as of `nowMs` (ms UTC). */
+  /**
+   * Applies retention as of `nowMs` (ms UTC), and compacts the partitions of which half or more has
+   * come since the last time.
+   */
   maintain(nowMs: number): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 /** The Log port in memory: for the test driver and the simulation. Its laws are the embedded log's. */
 import { MillraceError } from '../base/errors.ts';
 import { PackedBatch } from '../record/batch.ts';
-import { LogCatalogue } from './catalogue.ts';
+import { LogCatalogue, wantsCompaction } from './catalogue.ts';
 import type {
   Commit,
   CommitReceipt,
@@ -13,7 +13,7 @@ import type {
   Writer,
 } from './log.ts';
 import { checkOffset, copyBatch, mergeBatches } from './partition-reader.ts';
-import { compacted, newestTimestamp, noteLastOffsets } from './retention.ts';
+import { compacted, expiry, noteLastOffsets } from './retention.ts';
 
 export class MemoryLog implements Log {
   readonly #catalogue = new LogCatalogue();
@@ -52,6 +52,11 @@ export class MemoryLog implements Log {
     return this.#catalogue.partition(at).start;
   }
 
+  async completeFrom(at: TopicPartition): Promise<number> {
+    const { start, cleaned } = this.#catalogue.partition(at);
+    return Math.max(start, cleaned);
+  }
+
   async endOffset(at: TopicPartition): Promise<number> {
     return this.#catalogue.partition(at).end;
   }
@@ -75,16 +80,21 @@ export class MemoryLog implements Log {
 
   async maintain(nowMs: number): Promise<void> {
     for (const [name, topic] of this.#catalogue.topics) {
-      const { cleanup, retentionMs } = topic.description.settings;
+      const { cleanup } = topic.description.settings;
       topic.partitions.forEach((state, partition) => {
         const at = `${name}/${partition}`;
         let batches = this.#batches.get(at) ?? [];
         if (cleanup === 'compact') {
+          if (!wantsCompaction(state)) return;
           const last = new Map<string, number>();
           for (const batch of batches) noteLastOffsets(batch, last);
           batches = batches.flatMap((batch) => compacted(batch, last, state.end) ?? []);
-        } else if (retentionMs !== undefined) {
-          const kept = batches.findIndex((batch) => newestTimestamp(batch) >= nowMs - retentionMs);
+          state.cleaned = state.end;
+          state.kept = batches.reduce((sum, batch) => sum + batch.count, 0);
+        } else {
+          const consumed = this.#catalogue.consumedBefore({ topic: name, partition });
+          const done = expiry(topic.description.settings, nowMs, consumed);
+          const kept = batches.findIndex((batch) => !done(batch));
           batches = kept === -1 ? [] : batches.slice(kept);
           state.start = batches[0]?.baseOffset ?? state.end;
         }

@@ -1,9 +1,23 @@
 /** Which records a clean-up keeps; pure, shared by the adapters. */
 import { keyIdOf } from '../base/bytes.ts';
+import type { TopicSettings } from '../graph/topic.ts';
 import { BatchBuilder, type PackedBatch } from '../record/batch.ts';
 
-/** Greatest timestamp of a batch, which decides when retention may drop it. */
-export function newestTimestamp(batch: PackedBatch): number {
+/**
+ * Which batches at the front of a partition may go: those whose newest record is older than the
+ * retention, or those that every reader has done with.
+ */
+export function expiry(
+  { cleanup, retentionMs }: TopicSettings,
+  nowMs: number,
+  consumedBefore: number,
+): (batch: PackedBatch) => boolean {
+  if (cleanup === 'consumed') return (batch) => batch.nextOffset <= consumedBefore;
+  if (retentionMs === undefined) return () => false;
+  return (batch) => newestTimestamp(batch) < nowMs - retentionMs;
+}
+
+function newestTimestamp(batch: PackedBatch): number {
   let newest = Number.NEGATIVE_INFINITY;
   for (const timestamp of batch.timestamps) if (timestamp > newest) newest = timestamp;
   return newest;

@@ -67,7 +67,8 @@ export function plan(options: PlanOptions): Plan {
   for (const part of parts) {
     const sources = part.sources.map(({ topic }) => names.get(topic.name) ?? topic.name);
     const width = widthOf(part, sources, topics, partitions);
-    for (const source of sources) add(source, {}, width);
+    // What comes here and is no topic of the author's is a repartition topic: read once, then gone.
+    for (const source of sources) add(source, { cleanup: 'consumed' }, width);
     for (const { name } of part.stores) {
       add(changelogTopic(application, name), { cleanup: 'compact' }, width);
     }

@@ -29,7 +29,10 @@ export async function restoreTask(options: RestoreOptions): Promise<number> {
       const problem = `${store} stands at ${offset}, its changelog ends at ${end}`;
       throw new MillraceError('STATE_AHEAD', { task: task.taskId, problem, directory });
     }
-    const begin = Math.max(offset, await log.startOffset(at));
+    const gap = offset > 0 && offset < (await log.completeFrom(at));
+    // The state is older than what compaction left: it would keep keys that were deleted since.
+    if (gap) await host.reset(task.taskId, store);
+    const begin = gap || offset === 0 ? await log.startOffset(at) : offset;
     for (let from = begin; from < end; ) {
       const batch = await log.read(at, from, { records: recordsPerRead });
       if (batch === undefined) break;

@@ -49,6 +49,8 @@ export interface RuntimeOptions {
    * windows close and timers fire. For topics whose event times follow the clock. Default: never.
    */
   readonly idleAfterMs?: number;
+  /** Between two clean-ups of the log (retention, compaction), ms; default five minutes. */
+  readonly maintainEveryMs?: number;
   readonly observer?: Observer;
   readonly clock?: Clock;
   readonly scheduler?: Scheduler;
@@ -57,6 +59,7 @@ export interface RuntimeOptions {
 }
 
 const mebibyte = 1024 * 1024;
+const fiveMinutes = 300_000;
 /** Worker failures in a row that are survived, and the pause after the first; it grows by itself. */
 const workerRetries = 3;
 const workerRetryMs = 100;
@@ -78,6 +81,7 @@ export class Runtime {
   #plan: Plan | undefined;
   #assignment: Assignment | undefined;
   #commitId = 0;
+  #maintainedAt: number;
   /** Worker failures since the last commit. */
   #failures = 0;
 
@@ -88,6 +92,7 @@ export class Runtime {
     this.#observer = options.observer ?? silentObserver;
     this.#clock = options.clock ?? systemClock;
     this.#scheduler = options.scheduler ?? systemScheduler;
+    this.#maintainedAt = this.#clock.monotonic();
   }
 
   /** Opens the writer, creates topics, opens and restores every task. */
@@ -135,7 +140,16 @@ export class Runtime {
     }
     const results = await this.#process(work);
     await this.#commit({ chunks, results }, begin);
+    await this.#maintain();
     return true;
+  }
+
+  /** Between two cycles, when every task stands at the end of its changelogs. */
+  async #maintain(): Promise<void> {
+    const { log, maintainEveryMs = fiveMinutes } = this.#options;
+    if (this.#clock.monotonic() - this.#maintainedAt < maintainEveryMs) return;
+    await log.maintain(this.#clock.now());
+    this.#maintainedAt = this.#clock.monotonic();
   }
 
   /** Runs cycles until all sources are done and every topic is read to its end. */

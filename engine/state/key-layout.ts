@@ -18,6 +18,8 @@ export const taskKey: Buffer = Buffer.from([0]);
 export interface StoreKeys {
   readonly meta: Buffer;
   readonly cells: Buffer;
+  /** Cells and due index. */
+  readonly content: { readonly from: Buffer; readonly to: Buffer };
   cell(keyId: string): Buffer;
   due(instant: number, keyId: string): Buffer;
   /** The first possible index key of an instant. */
@@ -42,6 +44,7 @@ export function storeKeys(store: string): StoreKeys {
   return {
     meta: prefix(0),
     cells,
+    content: { from: cells, to: prefix(dueTag + 1) },
     cell: (keyId) => Buffer.concat([cells, Buffer.from(keyId, 'latin1')]),
     due: (instant, keyId) => Buffer.concat([dueFrom(instant), Buffer.from(keyId, 'latin1')]),
     dueFrom,

@@ -32,6 +32,8 @@ export interface StoreChanges {
   readonly batch: PackedBatch;
 }
 
+const keysPerReset = 10_000;
+
 interface Store {
   readonly state: StoreState;
   readonly keys: StoreKeys;
@@ -185,6 +187,23 @@ export class TaskState {
     state.position = batch.nextOffset;
     writes.push(this.#metaWrite(store));
     await this.#options.backend.write(writes);
+  }
+
+  /** Deletes everything a store holds on disk; it stands at offset 0 then. */
+  async reset(storeName: string): Promise<void> {
+    const store = this.#store(storeName);
+    for (;;) {
+      const content = { ...store.keys.content, limit: keysPerReset };
+      const entries = await this.#options.backend.range(content);
+      if (entries.length === 0) break;
+      await this.#options.backend.write(entries.map(([key]) => ({ key, value: undefined })));
+    }
+    // The position goes last: until then, a start that finds it resets the store again.
+    await this.#options.backend.write([{ key: store.keys.meta, value: undefined }]);
+    this.#stores.set(storeName, {
+      state: new StoreState(store.state.spec, this, { numbers: {}, position: 0 }),
+      keys: store.keys,
+    });
   }
 
   /** Committed and pending rows of a store, in key order; all keys, or one. */

@@ -77,6 +77,7 @@ interface OpenTask {
 export interface HostPort {
   open(assignment: TaskAssignment): Promise<readonly StorePosition[]>;
   restore(taskId: string, store: string, image: ArrayBuffer): Promise<void>;
+  reset(taskId: string, store: string): Promise<void>;
   process(work: TaskWork): Promise<TaskResult>;
   commit(taskId: string, commitId: number, ends: readonly StorePosition[]): Promise<void>;
   query(taskId: string, store: string, keyId?: string, limit?: number): Promise<StoreRow[]>;
@@ -125,6 +126,11 @@ export class TaskHost implements HostPort {
 
   restore(taskId: string, store: string, image: ArrayBuffer): Promise<void> {
     return this.#task(taskId).state.restore(store, new PackedBatch(image));
+  }
+
+  /** Empties a store, so that it can be restored from the start of its changelog. */
+  reset(taskId: string, store: string): Promise<void> {
+    return this.#task(taskId).state.reset(store);
   }
 
   async process(work: TaskWork): Promise<TaskResult> {

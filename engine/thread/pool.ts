@@ -83,6 +83,7 @@ class WorkerClient {
     this.host = {
       open: call('open') as HostPort['open'],
       restore: call('restore') as HostPort['restore'],
+      reset: call('reset') as HostPort['reset'],
       process: call('process') as HostPort['process'],
       commit: call('commit') as HostPort['commit'],
       query: call('query') as HostPort['query'],

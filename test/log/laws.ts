@@ -172,6 +172,7 @@ export function logLaws(open: () => Promise<OpenedLog>): void {
       const latest = { topic: 'latest', partition: 0 };
       const kept = rowsOf(await log.read(latest, 0, all));
       expect(kept).toEqual(['1:b0=x', '3:b1=x', '4:a=2', '5:b2=x']);
+      expect([await log.completeFrom(latest), await log.startOffset(latest)]).toEqual([6, 0]);
       const recent = { topic: 'recent', partition: 0 };
       expect([await log.startOffset(recent), await log.endOffset(recent)]).toEqual([2, 3]);
       expect(rowsOf(await log.read(recent, 2, all))).toEqual(['2:t=2']);

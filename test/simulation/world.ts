@@ -127,6 +127,7 @@ function gatedLog(log: Log, gate: Gate): Log {
     read: (at, from, limits) =>
       gate(`log read ${at.topic}/${at.partition}@${from}`, () => log.read(at, from, limits)),
     startOffset: (at) => gate('log startOffset', () => log.startOffset(at)),
+    completeFrom: (at) => gate('log completeFrom', () => log.completeFrom(at)),
     endOffset: (at) => gate(`log endOffset ${at.topic}/${at.partition}`, () => log.endOffset(at)),
     committed: (group, at) => gate('log committed', () => log.committed(group, at)),
     openWriter: (id) =>

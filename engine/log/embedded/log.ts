@@ -12,7 +12,7 @@ import type {
   StateBackend,
 } from '../../storage/backend.ts';
 import { makeDirectory } from '../../storage/directory.ts';
-import { LogCatalogue, type TopicState } from '../catalogue.ts';
+import { LogCatalogue, type TopicState, wantsCompaction } from '../catalogue.ts';
 import type {
   Commit,
   CommitReceipt,
@@ -24,7 +24,7 @@ import type {
   Writer,
 } from '../log.ts';
 import { checkOffset, mergeBatches } from '../partition-reader.ts';
-import { compacted, newestTimestamp, noteLastOffsets } from '../retention.ts';
+import { compacted, expiry, noteLastOffsets } from '../retention.ts';
 import { HeadFile } from './head.ts';
 import {
   batchKey,
@@ -61,13 +61,15 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Embe
     );
   }
   const backend = await openDatabase(options);
+  let head: HeadFile | undefined;
   try {
-    const head = await HeadFile.open(directory);
+    head = await HeadFile.open(directory);
     const log = new EmbeddedLog(directory, backend, head);
     await log.load();
     await writeOwner(directory, options.application);
     return log;
   } catch (error) {
+    await head?.close();
     await backend.close();
     throw logError(error, directory);
   }
@@ -177,6 +179,11 @@ export class EmbeddedLog implements Log {
     return this.#catalogue.partition(at).start;
   }
 
+  async completeFrom(at: TopicPartition): Promise<number> {
+    const { start, cleaned } = this.#catalogue.partition(at);
+    return Math.max(start, cleaned);
+  }
+
   async endOffset(at: TopicPartition): Promise<number> {
     return this.#catalogue.partition(at).end;
   }
@@ -202,11 +209,14 @@ export class EmbeddedLog implements Log {
   maintain(nowMs: number): Promise<void> {
     return this.#inTurn(async () => {
       for (const topic of this.#catalogue.topics.values()) {
-        const { cleanup, retentionMs } = topic.description.settings;
-        for (let partition = 0; partition < topic.partitions.length; partition++) {
-          if (cleanup === 'compact') await this.#compact(topic, partition);
-          else if (retentionMs !== undefined)
-            await this.#expire(topic, partition, nowMs - retentionMs);
+        const { name, settings } = topic.description;
+        for (const [partition, state] of topic.partitions.entries()) {
+          if (settings.cleanup === 'compact') {
+            if (wantsCompaction(state)) await this.#compact(topic, partition);
+          } else if (settings.cleanup === 'consumed' || settings.retentionMs !== undefined) {
+            const consumed = this.#catalogue.consumedBefore({ topic: name, partition });
+            await this.#expire(topic, partition, expiry(settings, nowMs, consumed));
+          }
         }
       }
     });
@@ -224,14 +234,14 @@ export class EmbeddedLog implements Log {
     for (const { topic, partition, batch } of commit.appends) {
       if (batch.count === 0) continue;
       const at = { topic, partition };
-      const { start, end } = this.#catalogue.partition(at);
-      const base = ends.get(`${topic}/${partition}`)?.offset ?? end;
+      const state = this.#catalogue.partition(at);
+      const base = ends.get(`${topic}/${partition}`)?.offset ?? state.end;
       const { id: topicId } = this.#catalogue.topic(at);
       const stored = PackedBatch.rebase(batch.image, base);
       writes.push({ key: batchKey(topicId, partition, base), value: new Uint8Array(stored.image) });
       writes.push({
         key: partitionKey(topicId, partition),
-        value: json({ start, end: stored.nextOffset }),
+        value: json({ ...state, end: stored.nextOffset }),
       });
       ends.set(`${topic}/${partition}`, { ...at, offset: stored.nextOffset });
     }
@@ -347,34 +357,44 @@ export class EmbeddedLog implements Log {
 
   async #compact(topic: TopicState, partition: number): Promise<void> {
     const at = { topic: topic.description.name, partition };
-    const { end } = this.#catalogue.partition(at);
+    const state = this.#catalogue.partition(at);
+    const { end } = state;
     const last = new Map<string, number>();
     await this.#eachBatch(at, (batch) => noteLastOffsets(batch, last));
     const writes: BackendWrite[] = [];
+    let records = 0;
     await this.#eachBatch(at, (batch) => {
       const kept = compacted(batch, last, end);
+      records += kept?.count ?? 0;
       if (kept === batch) return;
       writes.push({ key: batchKey(topic.id, partition, batch.baseOffset), value: undefined });
       if (kept === undefined) return;
       const key = batchKey(topic.id, partition, kept.baseOffset);
       writes.push({ key, value: new Uint8Array(kept.image) });
     });
-    if (writes.length > 0) await this.#write(writes);
+    const cleaned = { ...state, cleaned: end, kept: records };
+    writes.push({ key: partitionKey(topic.id, partition), value: json(cleaned) });
+    await this.#write(writes);
+    Object.assign(state, cleaned);
   }
 
-  async #expire(topic: TopicState, partition: number, before: number): Promise<void> {
+  async #expire(
+    topic: TopicState,
+    partition: number,
+    done: (batch: PackedBatch) => boolean,
+  ): Promise<void> {
     const at = { topic: topic.description.name, partition };
     const state = this.#catalogue.partition(at);
     const writes: BackendWrite[] = [];
     let start = state.end;
     await this.#eachBatch(at, (batch) => {
-      if (start < state.end || newestTimestamp(batch) >= before) {
+      if (start < state.end || !done(batch)) {
         start = Math.min(start, batch.baseOffset);
       } else
         writes.push({ key: batchKey(topic.id, partition, batch.baseOffset), value: undefined });
     });
     if (writes.length === 0) return;
-    writes.push({ key: partitionKey(topic.id, partition), value: json({ start, end: state.end }) });
+    writes.push({ key: partitionKey(topic.id, partition), value: json({ ...state, start }) });
     await this.#write(writes);
     state.start = start;
   }
