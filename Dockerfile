@@ -11,10 +11,14 @@ RUN npm ci --no-audit --no-fund
 COPY . .
 RUN npm pack --silent && mv millrace-*.tgz /millrace.tgz
 
+# RocksDB is compiled here, against the image's own headers: its prebuilt binary does not run on Node 22.
 FROM docker.io/library/node:22-bookworm-slim AS install
+RUN apt-get update && apt-get install -y --no-install-recommends python3 make g++
 WORKDIR /app
 COPY --from=build /build/package.json /build/package-lock.json ./
-RUN npm ci --omit=dev --no-audit --no-fund
+RUN npm_config_build_from_source=true npm_config_nodedir="$(dirname "$(dirname "$(command -v node)")")" \
+  npm ci --omit=dev --no-audit --no-fund \
+  && rm -rf node_modules/rocksdb/deps node_modules/rocksdb/prebuilds node_modules/rocksdb/build/Release/obj.target
 COPY --from=build /millrace.tgz /tmp/millrace.tgz
 RUN tar -xzf /tmp/millrace.tgz --strip-components=1
 

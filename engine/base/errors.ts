@@ -100,6 +100,12 @@ export const errorCatalogue = {
     remedy: 'check that the directory is writable and has free space; committed work is safe',
     exitCode: 1,
   },
+  ROCKSDB_BINARY: {
+    message: 'the prebuilt binary of the package rocksdb does not run on Node {node}',
+    remedy:
+      'compile it once, about five minutes: npm_config_build_from_source=true npm rebuild rocksdb',
+    exitCode: 1,
+  },
   STATE_AHEAD: {
     message: 'state of task {task} is ahead of its changelog ({problem})',
     remedy: 'log and state do not belong together: delete {directory} to rebuild it from the log',

@@ -1,6 +1,7 @@
 /** StateBackend over RocksDB; the only file that knows the package `rocksdb`. */
 import { rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
 import { asBuffer } from '../base/bytes.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import type {
@@ -30,7 +31,26 @@ interface RocksIterator {
   end(done: (error?: Error | null) => void): void;
 }
 
-const openRocksDb = createRequire(import.meta.url)('rocksdb') as (path: string) => RocksDb;
+/** The first Node whose own C++ library gets between the prebuilt binary and its. */
+const firstClashingNode = 22;
+
+/** Loaded when the first database is opened: whoever keeps state in memory needs no native code. */
+function loadRocksDb(): (path: string) => RocksDb {
+  const load = createRequire(import.meta.url);
+  const entry = load.resolve('rocksdb');
+  const binary = createRequire(entry)('node-gyp-build').path(dirname(entry)) as string;
+  const node = process.versions.node;
+  // Loading it would abort the process: Node 22 and later export symbols of std::regex under the
+  // names that the old ABI of the prebuilt binary uses too. One compiled here has the new ABI.
+  if (
+    process.platform === 'linux' &&
+    binary.includes('prebuilds') &&
+    Number.parseInt(node, 10) >= firstClashingNode
+  ) {
+    throw new MillraceError('ROCKSDB_BINARY', { node });
+  }
+  return load('rocksdb') as (path: string) => RocksDb;
+}
 
 export class RocksBackend implements StateBackend {
   readonly #db: RocksDb;
@@ -44,7 +64,7 @@ export class RocksBackend implements StateBackend {
   static async open(directory: string): Promise<RocksBackend> {
     try {
       await makeDirectory(directory);
-      const db = openRocksDb(directory);
+      const db = loadRocksDb()(directory);
       await new Promise<void>((resolve, reject) => {
         db.open({ createIfMissing: true }, (error) => (error ? reject(error) : resolve()));
       });
