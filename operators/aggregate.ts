@@ -41,10 +41,8 @@ export function aggregateStore<K, A>(
 export function aggregateStep<K, V, A>(
   name: string,
   aggregate: Aggregate<V, A>,
-  key: Serde<K>,
-  value: Serde<A>,
+  store: StoreSpec<K, AggregateCell<A>>,
 ): Step {
-  const store = aggregateStore(name, key, value);
   return {
     kind: 'aggregate',
     name,

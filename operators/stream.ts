@@ -1,20 +1,35 @@
 /** A stream of records: the operators that take one and yield one. */
+import { MillraceError } from '../engine/base/errors.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { Sink } from '../engine/graph/topic.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { utf8 } from '../engine/serde/utf8.ts';
 import type { WindowSpec } from '../engine/time/windows/spec.ts';
-import { aggregateStep } from './aggregate.ts';
+import { aggregateStep, aggregateStore } from './aggregate.ts';
 import type { Aggregate } from './aggregate-value.ts';
 import { count } from './aggregates/count.ts';
 import { reduce } from './aggregates/reduce.ts';
 import type { Flow } from './flow.ts';
+import { streamTableJoinStep, type TableJoinOptions } from './join-stream-table.ts';
+import {
+  type Joiner,
+  type JoinKind,
+  type StreamJoinSettings,
+  streamJoinStep,
+} from './join-streams.ts';
+import type { JoinWindow } from './join-window.ts';
 import { keyByStep } from './key-by.ts';
 import { type ProcessSpec, processStep } from './process.ts';
 import { filterStep, flatMapStep, mapStep, mergeStep, peekStep, splitStep } from './stateless.ts';
 import { Table } from './table.ts';
+import { storeGetter, type TableGetter } from './table-getter.ts';
 import { WindowedStream } from './windowed-stream.ts';
+
+export interface TableJoinWait {
+  /** Records wait for so much stream time, in a store of that name; versioned tables only. */
+  readonly wait?: { readonly name: string; readonly graceMs: number };
+}
 
 export class Stream<K, V> {
   readonly #flow: Flow<K, V>;
@@ -95,8 +110,9 @@ export class Stream<K, V> {
   ): Table<K, A> {
     const { graph, key, port: input } = this.#flow;
     const value = options.value ?? msgpack<A>();
-    const port = graph.step(aggregateStep(name, aggregate, key, value), [input]);
-    return new Table({ graph, port, key, value }, name);
+    const store = aggregateStore(name, key, value);
+    const port = graph.step(aggregateStep(name, aggregate, store), [input]);
+    return new Table({ graph, port, key, value }, name, { getter: storeGetter(store as never) });
   }
 
   count(name: string): Table<K, number> {
@@ -107,8 +123,105 @@ export class Stream<K, V> {
     return this.aggregate(name, reduce(fn), { value: this.#flow.value ?? msgpack<V>() });
   }
 
+  /** Every pair of records of a key within the window, as they come; `name` names the store. */
+  join<W, R>(
+    name: string,
+    other: Stream<K, W>,
+    window: JoinWindow,
+    joiner: (left: V, right: W, key: K) => R,
+  ): Stream<K, R> {
+    return this.#joinStream('inner', name, other, window, joiner as Joiner, {});
+  }
+
+  /** As `join`; a record of this stream that finds no partner goes on alone when its time is over. */
+  leftJoin<W, R>(
+    name: string,
+    other: Stream<K, W>,
+    window: JoinWindow,
+    joiner: (left: V, right: W | undefined, key: K) => R,
+    settings: StreamJoinSettings = {},
+  ): Stream<K, R> {
+    return this.#joinStream('left', name, other, window, joiner as Joiner, settings);
+  }
+
+  /** As `leftJoin`, for the records of both streams. */
+  outerJoin<W, R>(
+    name: string,
+    other: Stream<K, W>,
+    window: JoinWindow,
+    joiner: (left: V | undefined, right: W | undefined, key: K) => R,
+    settings: StreamJoinSettings = {},
+  ): Stream<K, R> {
+    return this.#joinStream('outer', name, other, window, joiner as Joiner, settings);
+  }
+
+  /** Each record with the table's row of its key; a record without one has no result. */
+  joinTable<W, R>(
+    table: Table<K, W>,
+    joiner: (value: V, row: W, key: K) => R,
+    options: TableJoinWait = {},
+  ): Stream<K, R> {
+    return this.#joinTable('inner', table, joiner as never, options);
+  }
+
+  /** As `joinTable`; without a row the joiner gets undefined. */
+  leftJoinTable<W, R>(
+    table: Table<K, W>,
+    joiner: (value: V, row: W | undefined, key: K) => R,
+    options: TableJoinWait = {},
+  ): Stream<K, R> {
+    return this.#joinTable('left', table, joiner as never, options);
+  }
+
   window(spec: WindowSpec): WindowedStream<K, V> {
     return new WindowedStream(this.#flow, spec);
+  }
+
+  #joinStream<W, R>(
+    kind: JoinKind,
+    name: string,
+    other: Stream<K, W>,
+    window: JoinWindow,
+    joiner: Joiner,
+    settings: StreamJoinSettings,
+  ): Stream<K, R> {
+    const { graph, key, value } = this.#flow;
+    const step = streamJoinStep({
+      ...settings,
+      name,
+      kind,
+      window,
+      joiner,
+      key: key as Serde<unknown>,
+      leftValue: (value ?? msgpack<V>()) as Serde<unknown>,
+      rightValue: (other.#flow.value ?? msgpack<W>()) as Serde<unknown>,
+    });
+    const port = graph.step(step, [this.#flow.port, other.#flow.port]);
+    return new Stream<K, R>({ graph, port, key, value: undefined });
+  }
+
+  #joinTable<W, R>(
+    kind: 'inner' | 'left',
+    table: Table<K, W>,
+    joiner: TableJoinOptions['joiner'],
+    options: TableJoinWait,
+  ): Stream<K, R> {
+    const { graph, key, value } = this.#flow;
+    const side = table.joinSide();
+    if (options.wait !== undefined && !side.versioned) {
+      const problem = 'only a versioned table can be waited for: give the table a historyMs';
+      throw new MillraceError('CONFIG_INVALID', { field: `${options.wait.name}.graceMs`, problem });
+    }
+    const step = streamTableJoinStep({
+      kind,
+      joiner,
+      getter: side.getter as TableGetter<unknown>,
+      ...options,
+      key: key as Serde<unknown>,
+      value: (value ?? msgpack<V>()) as Serde<unknown>,
+    });
+    const port = graph.step(step, [this.#flow.port, side.port]);
+    return new Stream<K, R>({ graph, port, key, value: undefined });
   }
 
   #then<W>(step: Step, value: Serde<W> | undefined): Stream<K, W> {

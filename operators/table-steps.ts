@@ -4,6 +4,7 @@ import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { type AggregateCell, aggregateStore } from './aggregate.ts';
+import { storeGetter, type TableGetter } from './table-getter.ts';
 
 function edge(
   kind: string,
@@ -47,14 +48,20 @@ export function changesStep(): Step {
 }
 
 /** A table read from a topic: the last value of each key, null deletes. */
-export function tableSourceStep<K, V>(name: string, key: Serde<K>, value: Serde<V>): Step {
+export function tableSource<K, V>(
+  name: string,
+  key: Serde<K>,
+  value: Serde<V>,
+): { readonly step: Step; readonly getter: TableGetter<V> } {
   const store = aggregateStore<K, V>(name, key, value);
-  return {
+  const step: Step = {
     kind: 'table-source',
     name,
+    nulls: true,
     stores: [store as StoreSpec<never, never>],
     build: (context) => [new TableSource<V>(name, context, context.cells(store as never))],
   };
+  return { step, getter: storeGetter(store as never) };
 }
 
 class TableSource<V> implements AnyReceiver {

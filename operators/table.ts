@@ -1,13 +1,27 @@
 /** A table: the newest value of each key, and its changes as (new, old). */
-import type { Step } from '../engine/graph/node.ts';
+import { MillraceError } from '../engine/base/errors.ts';
+import type { Port, Step } from '../engine/graph/node.ts';
 import type { StoreHandle } from '../engine/graph/store-spec.ts';
 import type { Sink } from '../engine/graph/topic.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
+import { utf8 } from '../engine/serde/utf8.ts';
 import type { WindowSpec } from '../engine/time/windows/spec.ts';
 import type { Flow } from './flow.ts';
+import { type GroupedTable, groupTable } from './group-table.ts';
+import {
+  answerStep,
+  type ForeignKeyJoinOptions,
+  matchStep,
+  planStep,
+  resultStep,
+  subscribeStep,
+} from './join-foreign-key.ts';
+import type { JoinKind } from './join-streams.ts';
+import { type RowJoiner, tableJoinGetter, tableJoinStep } from './join-tables.ts';
 import { Stream } from './stream.ts';
 import { type SuppressOptions, suppressStep } from './suppress.ts';
+import { derivedGetter, storeGetter, type TableGetter, type TableRow } from './table-getter.ts';
 import { changesStep, tableFilterStep, tableMapStep } from './table-steps.ts';
 
 /** Of a windowed table: its windows, and how the key within the window is written. */
@@ -16,23 +30,41 @@ export interface TableWindow {
   readonly base: Serde<unknown>;
 }
 
+export interface TableTraits<V> {
+  readonly window?: TableWindow;
+  /** How a join reads the row of a key; absent when it cannot be read by key. */
+  readonly getter?: TableGetter<V> | undefined;
+  /** True when the getter answers as of an instant. */
+  readonly versioned?: boolean;
+}
+
+/** What a join needs of a table. */
+export interface JoinSide<V> {
+  readonly port: Port;
+  readonly getter: TableGetter<V>;
+  readonly versioned: boolean;
+}
+
 export class Table<K, V> implements StoreHandle<K, V> {
+  /** The store that holds the table, or the one of the table that it is derived from. */
   readonly store: string;
   readonly #flow: Flow<K, V>;
-  readonly #window: TableWindow | undefined;
+  readonly #traits: TableTraits<V>;
 
-  constructor(flow: Flow<K, V>, store: string, window?: TableWindow) {
+  constructor(flow: Flow<K, V>, store: string, traits: TableTraits<V> = {}) {
     this.#flow = flow;
     this.store = store;
-    this.#window = window;
+    this.#traits = traits;
   }
 
   filter(predicate: (value: V, key: K) => boolean): Table<K, V> {
-    return this.#then(tableFilterStep(predicate), this.#flow.value);
+    return this.#then(tableFilterStep(predicate), this.#flow.value, ({ value }, key) =>
+      predicate(value, key) ? value : undefined,
+    );
   }
 
   map<W>(fn: (value: V, key: K) => W): Table<K, W> {
-    return this.#then<W>(tableMapStep(fn), undefined);
+    return this.#then<W>(tableMapStep(fn), undefined, ({ value }, key) => fn(value, key));
   }
 
   /** Every change as a record; a deletion has the value null. */
@@ -43,19 +75,132 @@ export class Table<K, V> implements StoreHandle<K, V> {
 
   /** Holds changes back: until the window is closed, or for a time. */
   suppress(name: string, options: SuppressOptions): Table<K, V> {
-    const base = this.#window?.base ?? (this.#flow.key as Serde<unknown>);
+    const { window } = this.#traits;
+    const base = window?.base ?? (this.#flow.key as Serde<unknown>);
     const value = this.#flow.value ?? msgpack<V>();
-    const step = suppressStep(name, options, this.#window?.spec, base, value as Serde<unknown>);
-    return this.#then(step, value);
+    const step = suppressStep(name, options, window?.spec, base, value as Serde<unknown>);
+    return this.#then(step, value, undefined);
+  }
+
+  /** Rows of both tables. */
+  join<W, R>(other: Table<K, W>, joiner: (left: V, right: W) => R): Table<K, R> {
+    return this.#join('inner', other, joiner as RowJoiner);
+  }
+
+  /** Every row of this table, with the other's or undefined. */
+  leftJoin<W, R>(other: Table<K, W>, joiner: (left: V, right: W | undefined) => R): Table<K, R> {
+    return this.#join('left', other, joiner as RowJoiner);
+  }
+
+  /** Every row of either table. */
+  outerJoin<W, R>(
+    other: Table<K, W>,
+    joiner: (left: V | undefined, right: W | undefined) => R,
+  ): Table<K, R> {
+    return this.#join('outer', other, joiner as RowJoiner);
+  }
+
+  /** Each row with the other table's row that its foreign key names; `name` names the stores. */
+  joinForeign<F, W, R>(
+    name: string,
+    other: Table<F, W>,
+    foreignKey: (value: V, key: K) => F | null | undefined,
+    joiner: (left: V, right: W) => R,
+  ): Table<K, R> {
+    return this.#joinForeign('inner', name, other, foreignKey, joiner as RowJoiner);
+  }
+
+  /** As `joinForeign`; a row whose foreign key names nothing is joined with undefined. */
+  leftJoinForeign<F, W, R>(
+    name: string,
+    other: Table<F, W>,
+    foreignKey: (value: V, key: K) => F | null | undefined,
+    joiner: (left: V, right: W | undefined) => R,
+  ): Table<K, R> {
+    return this.#joinForeign('left', name, other, foreignKey, joiner as RowJoiner);
+  }
+
+  /** Puts the rows into groups, through a repartition topic named after `name`; null: no group. */
+  groupBy<V2, K2 = string>(
+    name: string,
+    groupOf: (value: V, key: K) => readonly [key: K2, value: V2] | null,
+    options: { readonly key?: Serde<K2>; readonly value?: Serde<V2> } = {},
+  ): GroupedTable<K2, V2> {
+    const { key = utf8 as unknown as Serde<K2>, value = msgpack<V2>() } = options;
+    return groupTable(this.#flow, name, groupOf, key, value);
   }
 
   to(topic: Sink<K, V>): void {
     this.#flow.graph.sink(topic, this.#flow.port);
   }
 
-  #then<W>(step: Step, value: Serde<W> | undefined): Table<K, W> {
+  /** Throws CONFIG_INVALID for a table whose rows cannot be read by key. */
+  joinSide(): JoinSide<V> {
+    const { getter, versioned = false } = this.#traits;
+    if (getter !== undefined) return { port: this.#flow.port, getter, versioned };
+    const problem =
+      'a windowed or suppressed table keeps no row by key: join before, or a table of it';
+    throw new MillraceError('CONFIG_INVALID', { field: this.store, problem });
+  }
+
+  #join<W, R>(kind: JoinKind, other: Table<K, W>, joiner: RowJoiner): Table<K, R> {
+    const { graph, key } = this.#flow;
+    const [left, right] = [this.joinSide(), other.joinSide()];
+    const getters = [left.getter, right.getter] as const as readonly [
+      TableGetter<unknown>,
+      TableGetter<unknown>,
+    ];
+    const port = graph.step(tableJoinStep(kind, joiner, getters), [left.port, right.port]);
+    const getter = tableJoinGetter(kind, joiner, getters) as TableGetter<R>;
+    return new Table<K, R>({ graph, port, key, value: undefined }, this.store, { getter });
+  }
+
+  #joinForeign<F, W, R>(
+    kind: 'inner' | 'left',
+    name: string,
+    other: Table<F, W>,
+    foreignKey: (value: V, key: K) => F | null | undefined,
+    joiner: RowJoiner,
+  ): Table<K, R> {
+    const { graph, key } = this.#flow;
+    const [left, right] = [this.joinSide(), other.joinSide()];
+    const result = msgpack<R>();
+    const sideOf = <K1, V1>(flow: Flow<K1, V1>) => ({
+      key: flow.key as Serde<unknown>,
+      value: (flow.value ?? msgpack<V1>()) as Serde<unknown>,
+    });
+    const options: ForeignKeyJoinOptions = {
+      name,
+      kind,
+      foreignKey: foreignKey as ForeignKeyJoinOptions['foreignKey'],
+      joiner,
+      left: sideOf(this.#flow),
+      right: sideOf(other.#flow),
+      result: result as Serde<unknown>,
+      leftGetter: left.getter as TableGetter<unknown>,
+      rightGetter: right.getter as TableGetter<unknown>,
+    };
+    const planned = graph.step(planStep(options), [left.port]);
+    const subscribed = graph.step(subscribeStep(options), [planned]);
+    const matched = graph.step(matchStep(options), [subscribed, right.port]);
+    const answered = graph.step(answerStep(options), [matched]);
+    const { step, store } = resultStep(options);
+    const port = graph.step(step, [answered, { ...planned, port: 1 }, left.port]);
+    const getter = storeGetter<R>(store as never);
+    return new Table<K, R>({ graph, port, key, value: result }, name, { getter });
+  }
+
+  /** @param derive the same step on one row, for joins; undefined when rows cannot be read then */
+  #then<W>(
+    step: Step,
+    value: Serde<W> | undefined,
+    derive: ((row: TableRow<V>, key: K) => W | undefined) | undefined,
+  ): Table<K, W> {
     const { graph, key } = this.#flow;
     const port = graph.step(step, [this.#flow.port]);
-    return new Table<K, W>({ graph, port, key, value }, this.store, this.#window);
+    const { getter, ...traits } = this.#traits;
+    const derived =
+      getter === undefined || derive === undefined ? undefined : derivedGetter(getter, key, derive);
+    return new Table<K, W>({ graph, port, key, value }, this.store, { ...traits, getter: derived });
   }
 }

@@ -4,13 +4,19 @@ import type { SourceOptions } from '../engine/graph/node.ts';
 import type { Topic } from '../engine/graph/topic.ts';
 import { Stream } from './stream.ts';
 import { Table } from './table.ts';
-import { tableSourceStep } from './table-steps.ts';
+import { tableSource } from './table-steps.ts';
+import { versionedTable } from './table-versioned.ts';
 
 export interface StreamOptions<K, V> {
   /** Event time of a record, ms UTC; default: the timestamp in the log. */
   readonly time?: (value: V, key: K, timestamp: number) => number;
   /** Records later than the log's own timestamp by more than this many ms go to the dead letters. */
   readonly maxFutureSkewMs?: number;
+}
+
+export interface TableOptions {
+  /** Keeps each key's values of so much stream time, for joins as of a record's time. */
+  readonly historyMs?: number;
 }
 
 export class TopologyBuilder {
@@ -27,10 +33,17 @@ export class TopologyBuilder {
   }
 
   /** The last value of each key of a topic; a null value deletes the key. */
-  table<K, V>(name: string, topic: Topic<K, V>): Table<K, V> {
-    const source = this.#graph.source(topic, { tombstones: 'pass' });
-    const port = this.#graph.step(tableSourceStep(name, topic.key, topic.value), [source]);
-    return new Table({ graph: this.#graph, port, key: topic.key, value: topic.value }, name);
+  table<K, V>(name: string, topic: Topic<K, V>, options: TableOptions = {}): Table<K, V> {
+    const { key, value } = topic;
+    const { historyMs } = options;
+    const source = this.#graph.source(topic);
+    const { step, getter } =
+      historyMs === undefined
+        ? tableSource(name, key, value)
+        : versionedTable(name, historyMs, key, value);
+    const port = this.#graph.step(step, [source]);
+    const versioned = historyMs !== undefined;
+    return new Table({ graph: this.#graph, port, key, value }, name, { getter, versioned });
   }
 }
 

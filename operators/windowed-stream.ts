@@ -75,7 +75,7 @@ export class WindowedStream<K, V> {
       key: windowKey,
       value,
     };
-    return new Table(table, name, { spec, base: key as Serde<unknown> });
+    return new Table(table, name, { window: { spec, base: key as Serde<unknown> } });
   }
 
   count(

@@ -14,8 +14,6 @@ export interface SourceOptions {
   readonly time?: (value: never, key: never, timestamp: number) => number;
   /** Records later than the log's own timestamp by more than this go to the dead letters. */
   readonly maxFutureSkewMs?: number;
-  /** Null values: a stream drops them (counted as null_value), a table reads them as deletions. */
-  readonly tombstones?: 'drop' | 'pass';
 }
 
 export interface SourceNode {
@@ -54,6 +52,11 @@ export interface Step {
   /** Settings that `describe` shows and the fingerprint holds. */
   readonly detail?: Readonly<Record<string, unknown>>;
   readonly stores: readonly StoreSpec<never, never>[];
+  /**
+   * Takes the null values of a topic (a table's deletions; a join's stream time). Steps that do not
+   * say so never see one: it is dropped and counted as null_value.
+   */
+  readonly nulls?: boolean;
   /** Side outputs to topics (late records, ...), for `describe` and topic creation. */
   readonly sinks?: readonly Sink<never, never>[];
   /** Set by `keyBy` alone: the topic that carries the records to the partition of their new key. */

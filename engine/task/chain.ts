@@ -56,9 +56,30 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
     receivers.set(id, node.type === 'sink' ? [sinkReceiver(node, task)] : stepReceivers(node));
   }
   return {
-    entries: part.sources.map((source) => output(source.node, 0)),
+    entries: part.sources.map(({ node, topic }) => entry(node, topic.name)),
     idle: idle.sort((a, b) => a.node - b.node).map((entry) => entry.advance),
   };
+
+  /** Null values of a topic go to the steps that take them; for the others they are dropped, once. */
+  function entry(source: number, topic: string): AnyReceiver {
+    const consumers = topology.nodes.flatMap((node) =>
+      inputsOf(node).flatMap((input, i) => (input.node === source ? [{ node, i }] : [])),
+    );
+    const takes = consumers.map(({ node }) => node.type === 'step' && node.step.nulls === true);
+    if (takes.every((yes) => yes)) return output(source, 0);
+    const firstWithout = takes.indexOf(false);
+    const targets = consumers.map(({ node, i }, n): AnyReceiver => {
+      const inner = receivers.get(node.id)?.[i] ?? nowhere;
+      if (takes[n]) return inner;
+      return {
+        receive: (key, value, timestamp, old) => {
+          if (value !== null) inner.receive(key, value, timestamp, old);
+          else if (n === firstWithout) task.drop(topic, 'null_value');
+        },
+      };
+    });
+    return targets.length === 1 ? (targets[0] as AnyReceiver) : new FanOut(targets);
+  }
 
   function stepReceivers(node: StepNode): readonly AnyReceiver[] {
     const { id, step } = node;

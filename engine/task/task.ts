@@ -267,10 +267,6 @@ export class Task implements ChainTask {
       this.#fail('future', source.name, 'unknown', new Error(problem));
       return;
     }
-    if (value === null && options.tombstones !== 'pass') {
-      this.drop(source.name, 'null_value');
-      return;
-    }
     if (timestamp > this.streamTime) this.streamTime = timestamp;
     queue.receiver.receive(key, value, timestamp);
   }

@@ -17,6 +17,7 @@ import {
   type WindowSpec,
 } from 'millrace';
 import { testDriver } from 'millrace/testing';
+import { input, type JoinPipeline, joinKinds, joinTopology, rows, sides } from './join-cases.ts';
 
 export interface CaseRecord {
   readonly key: string | null;
@@ -27,8 +28,7 @@ export interface CaseRecord {
 
 export interface CaseFile {
   readonly name: string;
-  readonly pipeline: {
-    readonly kind: string;
+  readonly pipeline: JoinPipeline & {
     readonly aggregate: string;
     readonly window?: {
       readonly type: string;
@@ -47,9 +47,7 @@ export interface CaseFile {
 }
 
 /** Kinds that can be run; others are answered as 'not yet'. */
-export const supportedKinds: readonly string[] = ['windowedAggregate', 'aggregate'];
-
-const input = topic<string, string>('input', { value: utf8 });
+export const supportedKinds: readonly string[] = ['windowedAggregate', 'aggregate', ...joinKinds];
 
 /** Aggregates over texts, as the recorded cases have them. */
 const aggregates: Record<string, MergeableAggregate<string, string>> = {
@@ -100,11 +98,13 @@ function windowOf(window: NonNullable<CaseFile['pipeline']['window']>): WindowSp
 
 /** @param merge false takes `merge` away, so that hopping windows are kept one by one */
 export function pipelineOf({ pipeline }: CaseFile, merge = true) {
+  if (joinKinds.includes(pipeline.kind)) {
+    return { topology: joinTopology(pipeline), output: rows };
+  }
   const spec = pipeline.window === undefined ? undefined : windowOf(pipeline.window);
   const windowKey =
     spec?.type === 'hopping' ? timeWindowed(utf8, spec.sizeMs) : sessionWindowed(utf8);
   const windows = topic<Windowed<string>, string>('windows', { key: windowKey, value: utf8 });
-  const rows = topic<string, string>('rows', { value: utf8 });
   const known = aggregates[pipeline.aggregate];
   if (known === undefined) throw new Error(`unknown aggregate ${pipeline.aggregate}`);
   const { merge: _, ...unmerged } = known;
@@ -156,7 +156,8 @@ export async function runCase(file: CaseFile, variant: Variant = {}): Promise<st
   const driver = await testDriver(built, variant);
   try {
     for (const [i, step] of file.steps.entries()) {
-      await driver.pipe(input, step.key, step.value, step.timestamp);
+      const to = step.topic === 'left' || step.topic === 'right' ? sides[step.topic] : input;
+      await driver.pipe(to, step.key, step.value, step.timestamp);
       const out = (await driver.read<unknown, string>(output)).map(asCaseRecord);
       const [expected, actual] = [JSON.stringify(step.out), JSON.stringify(out)];
       if (actual !== expected) {

@@ -1,0 +1,180 @@
+/**
+ * Aggregates over a table (KGroupedTable): each change of a row takes the old value out of its group
+ * and puts the new one into its group, through a repartition topic. A row that stays in its group is
+ * one update.
+ */
+import type { Step } from '../engine/graph/node.ts';
+import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import { topic } from '../engine/graph/topic.ts';
+import { msgpack } from '../engine/serde/msgpack.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+import { type AggregateCell, aggregateStore } from './aggregate.ts';
+import type { Flow } from './flow.ts';
+import { Table } from './table.ts';
+import { storeGetter } from './table-getter.ts';
+
+/** An aggregate that can also take a value out again. */
+export interface TableAggregate<V, A> {
+  init(): A;
+  add(accumulator: A, value: V): A;
+  subtract(accumulator: A, value: V): A;
+}
+
+/** What leaves a group and what comes into it. */
+interface GroupChange<V> {
+  readonly left?: V;
+  readonly came?: V;
+}
+
+/** u8 which · u32 length of the first · values. */
+function changeSerde<V>(value: Serde<V>): Serde<GroupChange<V>> {
+  return {
+    format: `change(${value.format})`,
+    encode: (change) => {
+      const present = [change.left, change.came];
+      const parts = present.map((one) =>
+        one === undefined ? Buffer.alloc(0) : Buffer.from(value.encode(one)),
+      );
+      const head = Buffer.allocUnsafe(5);
+      head[0] = (change.left === undefined ? 0 : 1) + (change.came === undefined ? 0 : 2);
+      head.writeUInt32LE(parts[0]?.byteLength ?? 0, 1);
+      return Buffer.concat([head, ...parts]);
+    },
+    decode: (bytes, start, end) => {
+      const which = bytes[start] as number;
+      const middle = start + 5 + bytes.readUInt32LE(start + 1);
+      return {
+        ...(which & 1 ? { left: value.decode(bytes, start + 5, middle) } : {}),
+        ...(which & 2 ? { came: value.decode(bytes, middle, end) } : {}),
+      };
+    },
+  };
+}
+
+type Group<K, V> = readonly [key: K, value: V];
+
+function groupStep<K, V, K2, V2>(
+  name: string,
+  groupOf: (value: V, key: K) => Group<K2, V2> | null,
+  key: Serde<K2>,
+  value: Serde<V2>,
+): Step {
+  const carrier = topic<K2, GroupChange<V2>>(`${name}-repartition`, {
+    key,
+    value: changeSerde(value),
+  });
+  const groupKey = (group: Group<K2, V2>) => Buffer.from(key.encode(group[0])).toString('latin1');
+  return {
+    kind: 'group-table',
+    name,
+    stores: [],
+    repartition: { topic: carrier as never },
+    build: ({ task }) => [
+      {
+        receive: (rowKey, now, timestamp, old) => {
+          const of = (row: unknown) =>
+            row === null || row === undefined ? null : groupOf(row as V, rowKey as K);
+          const [before, after] = [of(old), of(now)];
+          const stays = before && after && groupKey(before) === groupKey(after);
+          if (before && after && stays) {
+            task.emit(carrier, after[0], { left: before[1], came: after[1] }, timestamp);
+            return;
+          }
+          if (before) task.emit(carrier, before[0], { left: before[1] }, timestamp);
+          if (after) task.emit(carrier, after[0], { came: after[1] }, timestamp);
+        },
+      },
+    ],
+  };
+}
+
+function tableAggregateStep<K, V, A>(
+  name: string,
+  aggregate: TableAggregate<V, A>,
+  store: StoreSpec<K, AggregateCell<A>>,
+): Step {
+  return {
+    kind: 'aggregate-table',
+    name,
+    stores: [store as StoreSpec<never, never>],
+    build: (context) => [
+      new GroupAggregate(aggregate, context, context.cells<AggregateCell<A>>(store as never)),
+    ],
+  };
+}
+
+class GroupAggregate<V, A> implements AnyReceiver {
+  readonly #aggregate: TableAggregate<V, A>;
+  readonly #cells: Cells<AggregateCell<A>>;
+  readonly #next: AnyReceiver;
+
+  constructor(
+    aggregate: TableAggregate<V, A>,
+    context: BuildContext,
+    cells: Cells<AggregateCell<A>>,
+  ) {
+    this.#aggregate = aggregate;
+    this.#cells = cells;
+    this.#next = context.output(0);
+  }
+
+  receive(key: unknown, change: unknown, timestamp: number): void {
+    const { left, came } = change as GroupChange<V>;
+    const cell = this.#cells.get();
+    const old = cell?.accumulator;
+    let accumulator = old;
+    // A value that was never counted, because it came before this aggregate, is not taken out.
+    if (left !== undefined && accumulator !== undefined) {
+      accumulator = this.#aggregate.subtract(accumulator, left);
+    }
+    if (came !== undefined) {
+      accumulator = this.#aggregate.add(accumulator ?? this.#aggregate.init(), came);
+    }
+    if (accumulator === undefined) return;
+    const newest = Math.max(timestamp, cell?.timestamp ?? timestamp);
+    this.#cells.put({ accumulator, timestamp: newest });
+    this.#next.receive(key, accumulator, newest, old);
+  }
+}
+
+/** The rows of a table in groups, to be aggregated. */
+export class GroupedTable<K, V> {
+  readonly #flow: Flow<K, V>;
+
+  constructor(flow: Flow<K, V>) {
+    this.#flow = flow;
+  }
+
+  aggregate<A>(
+    name: string,
+    aggregate: TableAggregate<V, A>,
+    options: { readonly value?: Serde<A> } = {},
+  ): Table<K, A> {
+    const { graph, key, port: input } = this.#flow;
+    const value = options.value ?? msgpack<A>();
+    const store = aggregateStore<K, A>(name, key, value);
+    const port = graph.step(tableAggregateStep(name, aggregate, store), [input]);
+    return new Table({ graph, port, key, value }, name, { getter: storeGetter(store as never) });
+  }
+
+  count(name: string): Table<K, number> {
+    return this.aggregate<number>(name, {
+      init: () => 0,
+      add: (n) => n + 1,
+      subtract: (n) => n - 1,
+    });
+  }
+}
+
+/** Adds the repartition by group to a table's flow. */
+export function groupTable<K, V, K2, V2>(
+  { graph, port: input }: Flow<K, V>,
+  name: string,
+  groupOf: (value: V, key: K) => Group<K2, V2> | null,
+  key: Serde<K2>,
+  value: Serde<V2>,
+): GroupedTable<K2, V2> {
+  const port = graph.step(groupStep(name, groupOf, key, value), [input]);
+  return new GroupedTable({ graph, port, key, value: undefined });
+}

@@ -1,0 +1,298 @@
+/**
+ * Foreign-key join of two tables (KIP-213, SEMANTICS B.10): each row of the left table names a key of
+ * the right one.
+ *
+ *   left row ──plan──► subscription, to the task of the foreign key ──► right table
+ *      ▲  └─(no foreign key: answered at once)                              │
+ *      └───────────── answer, back to the task of the left key ◄────────────┘
+ *
+ * An answer carries the hash of the left row it was asked for; when the row has changed since, the
+ * answer is stale and has no effect: the newer subscription brings its own.
+ */
+import { createHash } from 'node:crypto';
+import type { Step } from '../engine/graph/node.ts';
+import type { AnyReceiver } from '../engine/graph/processor.ts';
+import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import { topic } from '../engine/graph/topic.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+import { type AggregateCell, aggregateStore } from './aggregate.ts';
+import type { TableGetter } from './table-getter.ts';
+
+export interface ForeignKeyJoinOptions {
+  readonly name: string;
+  readonly kind: 'inner' | 'left';
+  /** null or undefined: the row points nowhere. */
+  readonly foreignKey: (value: unknown, key: unknown) => unknown;
+  readonly joiner: (left: unknown, right: unknown) => unknown;
+  readonly left: { readonly key: Serde<unknown>; readonly value: Serde<unknown> };
+  readonly right: { readonly key: Serde<unknown>; readonly value: Serde<unknown> };
+  readonly result: Serde<unknown>;
+  readonly leftGetter: TableGetter<unknown>;
+  readonly rightGetter: TableGetter<unknown>;
+}
+
+/** What the right side is asked to do with a subscription. */
+const ask = {
+  /** Forget it. */
+  forget: 0,
+  /** Forget it, and answer that there is no row. */
+  forgetAndAnswer: 1,
+  /** Keep it, and answer with the row, or that there is none. */
+  answer: 2,
+  /** Keep it, and answer when there is a row. */
+  answerIfThere: 3,
+} as const;
+
+interface Subscription {
+  readonly leftKey: Buffer;
+  readonly hash: Buffer;
+  readonly ask: number;
+}
+
+interface Answer {
+  readonly hash: Buffer;
+  /** The right row's bytes; absent when there is none. */
+  readonly right?: Buffer;
+}
+
+const hashBytes = 16;
+/** Stands for a left row that is not there. */
+const noRow = Buffer.alloc(hashBytes);
+
+/** u8 ask · hash · left key. */
+const subscriptionSerde: Serde<Subscription> = {
+  format: 'fk-subscription',
+  encode: (one) => Buffer.concat([Buffer.of(one.ask), one.hash, one.leftKey]),
+  decode: (bytes, start, end) => ({
+    ask: bytes[start] as number,
+    hash: Buffer.from(bytes.subarray(start + 1, start + 1 + hashBytes)),
+    leftKey: Buffer.from(bytes.subarray(start + 1 + hashBytes, end)),
+  }),
+};
+
+/** hash · u8 whether there is a row · its bytes. */
+const answerSerde: Serde<Answer> = {
+  format: 'fk-answer',
+  encode: ({ hash, right }) =>
+    Buffer.concat([hash, Buffer.of(right === undefined ? 0 : 1), right ?? Buffer.alloc(0)]),
+  decode: (bytes, start, end) => {
+    const at = start + hashBytes;
+    return {
+      hash: Buffer.from(bytes.subarray(start, at)),
+      ...(bytes[at] === 0 ? {} : { right: Buffer.from(bytes.subarray(at + 1, end)) }),
+    };
+  },
+};
+
+function hashOf(serde: Serde<unknown>, value: unknown): Buffer {
+  if (value === null || value === undefined) return noRow;
+  return createHash('sha256').update(serde.encode(value)).digest().subarray(0, hashBytes);
+}
+
+const isRow = (value: unknown): boolean => value !== null && value !== undefined;
+
+/** Left side: what each change asks for. Output 0: subscriptions by foreign key; 1: answers at once. */
+export function planStep({ name, kind, foreignKey, left }: ForeignKeyJoinOptions): Step {
+  return {
+    kind: 'fk-plan',
+    name: `${name}-plan`,
+    detail: { join: kind },
+    stores: [],
+    build: (context) => {
+      const [subscribe, answerAtOnce] = [context.output(0), context.output(1)];
+      return [
+        {
+          receive: (key, now, timestamp, old) => {
+            if (!isRow(now) && !isRow(old)) return;
+            const keyOf = (row: unknown) =>
+              isRow(row) ? (foreignKey(row, key) ?? undefined) : undefined;
+            const [before, after] = [keyOf(old), keyOf(now)];
+            const hash = hashOf(left.value, now);
+            const leftKey = Buffer.from(left.key.encode(key));
+            const send = (to: unknown, what: number) =>
+              subscribe.receive(to, { leftKey, hash, ask: what }, timestamp);
+            const moved = before !== undefined && before !== after;
+            if (kind === 'left') {
+              if (moved) send(before, ask.forget);
+              if (after !== undefined) send(after, ask.answer);
+              else answerAtOnce.receive(key, { hash }, timestamp);
+              return;
+            }
+            if (moved) send(before, after === undefined ? ask.forgetAndAnswer : ask.forget);
+            if (after !== undefined) send(after, moved ? ask.answer : ask.answerIfThere);
+            else if (isRow(now) && before === undefined) context.task.drop(name, 'null_key');
+          },
+        },
+      ];
+    },
+  };
+}
+
+/** Carries subscriptions to the task of the foreign key. */
+export function subscribeStep({ name, right }: ForeignKeyJoinOptions): Step {
+  return carrierStep(`${name}-subscribe`, right.key, subscriptionSerde);
+}
+
+/** Carries answers back to the task of the left key. */
+export function answerStep({ name, left }: ForeignKeyJoinOptions): Step {
+  return carrierStep(`${name}-answer`, left.key, answerSerde);
+}
+
+function carrierStep<K, V>(name: string, key: Serde<K>, value: Serde<V>): Step {
+  const carrier = topic<K, V>(`${name}-repartition`, { key, value });
+  return {
+    kind: 'fk-carrier',
+    name,
+    stores: [],
+    repartition: { topic: carrier as never },
+    build: ({ task }) => [
+      { receive: (to, what, timestamp) => task.emit(carrier, to as K, what as V, timestamp) },
+    ],
+  };
+}
+
+/** Who asks for a right row: left keys, in order, with the hash of their row. */
+interface Subscribers {
+  readonly leftKeys: string[];
+  readonly hashes: Buffer[];
+  readonly times: number[];
+}
+
+function subscriberStore(name: string, key: Serde<unknown>): StoreSpec<unknown, Subscribers> {
+  return {
+    name,
+    kind: 'fk-subscribers',
+    key,
+    format: 'fk-subscribers',
+    encode: ({ leftKeys, hashes, times }) => {
+      const head = Buffer.allocUnsafe(4);
+      head.writeUInt32LE(leftKeys.length);
+      const rows = leftKeys.flatMap((leftKey, i) => {
+        const fixed = Buffer.allocUnsafe(12);
+        fixed.writeDoubleLE(times[i] as number, 0);
+        fixed.writeUInt32LE(leftKey.length, 8);
+        return [fixed, hashes[i] as Buffer, Buffer.from(leftKey, 'latin1')];
+      });
+      return Buffer.concat([head, ...rows]);
+    },
+    decode: (bytes, start) => {
+      const cell: Subscribers = { leftKeys: [], hashes: [], times: [] };
+      let at = start + 4;
+      for (let n = bytes.readUInt32LE(start); n > 0; n--) {
+        const keyAt = at + 12 + hashBytes;
+        const keyEnd = keyAt + bytes.readUInt32LE(at + 8);
+        cell.times.push(bytes.readDoubleLE(at));
+        cell.hashes.push(Buffer.from(bytes.subarray(at + 12, keyAt)));
+        cell.leftKeys.push(bytes.toString('latin1', keyAt, keyEnd));
+        at = keyEnd;
+      }
+      return cell;
+    },
+    rows: ({ leftKeys, times }, k) =>
+      leftKeys.map((leftKey, i) => ({
+        key: k,
+        value: Buffer.from(leftKey, 'latin1').toString(),
+        timestamp: times[i] as number,
+      })),
+  };
+}
+
+/** Right side. Inputs: subscriptions, changes of the right table. Output: answers by left key. */
+export function matchStep({ name, left, right, rightGetter }: ForeignKeyJoinOptions): Step {
+  const store = subscriberStore(`${name}-subscribers`, right.key);
+  return {
+    kind: 'fk-match',
+    name: `${name}-subscribers`,
+    stores: [store as StoreSpec<never, never>],
+    build: (context) => {
+      const cells: Cells<Subscribers> = context.cells(store);
+      const readRight = rightGetter(context);
+      const next = context.output(0);
+      const answer = (leftKey: string, hash: Buffer, row: unknown, timestamp: number) => {
+        const bytes = Buffer.from(leftKey, 'latin1');
+        const to = left.key.decode(bytes, 0, bytes.byteLength);
+        const found = isRow(row) ? { right: Buffer.from(right.value.encode(row)) } : {};
+        next.receive(to, { hash, ...found }, timestamp);
+      };
+      const subscriptions: AnyReceiver = {
+        receive: (_, value, timestamp) => {
+          const { leftKey: keyBytes, hash, ask: what } = value as Subscription;
+          const leftKey = keyBytes.toString('latin1');
+          const keeps = what === ask.answer || what === ask.answerIfThere;
+          note(cells, leftKey, keeps ? { hash, timestamp } : undefined);
+          if (what === ask.forgetAndAnswer) answer(leftKey, hash, undefined, timestamp);
+          if (!keeps) return;
+          const row = readRight();
+          if (row === undefined && what === ask.answerIfThere) return;
+          answer(leftKey, hash, row?.value, Math.max(timestamp, row?.timestamp ?? timestamp));
+        },
+      };
+      const changes: AnyReceiver = {
+        receive: (_, value, timestamp) => {
+          const cell = cells.get();
+          if (cell === undefined) return;
+          for (const [i, leftKey] of cell.leftKeys.entries()) {
+            const at = Math.max(timestamp, cell.times[i] as number);
+            answer(leftKey, cell.hashes[i] as Buffer, value, at);
+          }
+        },
+      };
+      return [subscriptions, changes];
+    },
+  };
+}
+
+/** Adds, replaces or removes a subscriber of the current key. */
+function note(
+  cells: Cells<Subscribers>,
+  leftKey: string,
+  subscriber: { readonly hash: Buffer; readonly timestamp: number } | undefined,
+): void {
+  const cell = cells.get() ?? { leftKeys: [], hashes: [], times: [] };
+  let at = 0;
+  while (at < cell.leftKeys.length && (cell.leftKeys[at] as string) < leftKey) at++;
+  const known = cell.leftKeys[at] === leftKey ? 1 : 0;
+  if (subscriber === undefined && known === 0) return;
+  const fresh = subscriber === undefined ? [] : [subscriber];
+  cell.leftKeys.splice(at, known, ...fresh.map(() => leftKey));
+  cell.hashes.splice(at, known, ...fresh.map(({ hash }) => hash));
+  cell.times.splice(at, known, ...fresh.map(({ timestamp }) => timestamp));
+  if (cell.leftKeys.length === 0) cells.remove();
+  else cells.put(cell);
+}
+
+/** Left side again. Inputs: answers, answers at once, the left table. Output: the joined table. */
+export function resultStep(options: ForeignKeyJoinOptions): {
+  readonly step: Step;
+  readonly store: StoreSpec<unknown, AggregateCell<unknown>>;
+} {
+  const { name, kind, joiner, left, right, leftGetter } = options;
+  const store = aggregateStore(name, left.key, options.result);
+  const step: Step = {
+    kind: 'fk-result',
+    name,
+    detail: { join: kind },
+    stores: [store as StoreSpec<never, never>],
+    build: (context) => {
+      const cells: Cells<AggregateCell<unknown>> = context.cells(store);
+      const readLeft = leftGetter(context);
+      const next = context.output(0);
+      const answers: AnyReceiver = {
+        receive: (key, value, timestamp) => {
+          const { hash, right: bytes } = value as Answer;
+          const current = readLeft()?.value;
+          if (!hashOf(left.value, current).equals(hash)) return;
+          const row = bytes && right.value.decode(bytes, 0, bytes.byteLength);
+          const joined = isRow(current) && (kind === 'left' || bytes !== undefined);
+          const result = joined ? joiner(current, row) : null;
+          const old = cells.get()?.accumulator;
+          if (result === null) cells.remove();
+          else cells.put({ accumulator: result, timestamp });
+          next.receive(key, result, timestamp, old);
+        },
+      };
+      return [answers, answers, { receive() {} }];
+    },
+  };
+  return { step, store };
+}

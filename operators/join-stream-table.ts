@@ -1,0 +1,177 @@
+/**
+ * Join of a stream with a table (SEMANTICS B.8): each record of the stream finds the row of its key;
+ * changes of the table produce nothing. On a versioned table the row is that of the record's own time.
+ *
+ * With a grace (versioned tables only) a record first waits until stream time is that much later, so
+ * that changes of the table which come out of order are there; a record that is older already joins
+ * at once. What is released together goes in the order (time, key, arrival).
+ */
+import type { Step } from '../engine/graph/node.ts';
+import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+import { decodeColumns, encodeColumns } from './cell-codec.ts';
+import { OperatorTime } from './closing.ts';
+import type { RowReader, TableGetter } from './table-getter.ts';
+
+export interface TableJoinOptions {
+  readonly kind: 'inner' | 'left';
+  readonly joiner: (value: unknown, row: unknown, key: unknown) => unknown;
+  readonly getter: TableGetter<unknown>;
+  /** Names the buffer's store. */
+  readonly wait?: { readonly name: string; readonly graceMs: number };
+  readonly key: Serde<unknown>;
+  readonly value: Serde<unknown>;
+}
+
+/** Records of a key that wait, by time, then arrival. */
+interface Buffered {
+  readonly times: number[];
+  readonly values: unknown[];
+}
+
+export function streamTableJoinStep(options: TableJoinOptions): Step {
+  const { kind, wait } = options;
+  const common = { kind: 'join-table', nulls: true, detail: { join: kind, ...wait } } as const;
+  const unheard: AnyReceiver = { receive() {} };
+  if (wait === undefined) {
+    return {
+      ...common,
+      name: common.kind,
+      stores: [],
+      build: (context) => [new TableJoin(options, context), unheard],
+    };
+  }
+  const store = bufferStore(wait, options);
+  return {
+    ...common,
+    name: wait.name,
+    stores: [store as StoreSpec<never, never>],
+    build: (context) => {
+      const buffer = new JoinBuffer(wait.graceMs, store, new TableJoin(options, context), context);
+      context.onIdle((idleClock) => buffer.pass(idleClock));
+      return [buffer, unheard];
+    },
+  };
+}
+
+class TableJoin implements AnyReceiver {
+  readonly #options: TableJoinOptions;
+  readonly #context: BuildContext;
+  readonly #row: RowReader<unknown>;
+  readonly #next: AnyReceiver;
+
+  constructor(options: TableJoinOptions, context: BuildContext) {
+    this.#options = options;
+    this.#context = context;
+    this.#row = options.getter(context);
+    this.#next = context.output(0);
+  }
+
+  receive(key: unknown, value: unknown, timestamp: number): void {
+    if (!this.accepts(key, value)) return;
+    const row = key === null ? undefined : this.#row(timestamp);
+    if (row === undefined && this.#options.kind === 'inner') return;
+    this.#next.receive(key, this.#options.joiner(value, row?.value, key), timestamp);
+  }
+
+  /** False, and counted, for a record that can have no result. */
+  accepts(key: unknown, value: unknown): boolean {
+    const { task } = this.#context;
+    if (value === null || value === undefined) task.drop('join-table', 'null_value');
+    else if (key === null && this.#options.kind === 'inner') task.drop('join-table', 'null_key');
+    else return true;
+    return false;
+  }
+}
+
+function bufferStore(
+  { name, graceMs }: { readonly name: string; readonly graceMs: number },
+  { key, value }: TableJoinOptions,
+): StoreSpec<unknown, Buffered> {
+  return {
+    name,
+    kind: 'join-buffer',
+    key,
+    format: `buffered(${value.format})`,
+    due: ({ times }) => (times[0] ?? Number.POSITIVE_INFINITY) + graceMs,
+    encode: ({ times, values }) => encodeColumns([times], values, value),
+    decode: (bytes, start, end) => {
+      const { columns, values } = decodeColumns(bytes, start, end, 1, value);
+      return { times: columns[0] ?? [], values };
+    },
+    rows: ({ times, values }, k) =>
+      times.map((timestamp, i) => ({ key: k, value: values[i], timestamp })),
+  };
+}
+
+class JoinBuffer implements AnyReceiver {
+  readonly #graceMs: number;
+  readonly #store: StoreSpec<unknown, Buffered>;
+  readonly #join: TableJoin;
+  readonly #context: BuildContext;
+  readonly #cells: Cells<Buffered>;
+  readonly #time: OperatorTime;
+
+  constructor(
+    graceMs: number,
+    store: StoreSpec<unknown, Buffered>,
+    join: TableJoin,
+    context: BuildContext,
+  ) {
+    this.#graceMs = graceMs;
+    this.#store = store;
+    this.#join = join;
+    this.#context = context;
+    this.#cells = context.cells<Buffered>(store);
+    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
+  }
+
+  receive(key: unknown, value: unknown, timestamp: number): void {
+    if (!this.#join.accepts(key, value)) return;
+    const streamTime = this.#time.advance(timestamp);
+    if (key === null || timestamp < streamTime - this.#graceMs) {
+      this.#join.receive(key, value, timestamp);
+    } else {
+      const cell = this.#cells.get() ?? { times: [], values: [] };
+      let at = cell.times.length;
+      while (at > 0 && (cell.times[at - 1] as number) > timestamp) at--;
+      cell.times.splice(at, 0, timestamp);
+      cell.values.splice(at, 0, value);
+      this.#cells.put(cell);
+    }
+    this.#release(streamTime);
+  }
+
+  pass(idleClock: number): void {
+    this.#release(this.#time.advance(idleClock));
+  }
+
+  #release(streamTime: number): void {
+    const until = streamTime - this.#graceMs;
+    const released: { keyId: string; time: number; value: unknown }[] = [];
+    for (const keyId of this.#cells.nextDue() <= streamTime
+      ? this.#cells.dueKeys(streamTime)
+      : []) {
+      this.#context.task.enter(keyId, this.#store as StoreSpec<unknown, never>, () => {
+        const cell = this.#cells.get();
+        if (cell === undefined) return;
+        const first = cell.times.findIndex((time) => time > until);
+        const count = first < 0 ? cell.times.length : first;
+        const times = cell.times.splice(0, count);
+        const values = cell.values.splice(0, count);
+        for (const [i, time] of times.entries()) released.push({ keyId, time, value: values[i] });
+        if (cell.times.length === 0) this.#cells.remove();
+        else this.#cells.put(cell);
+      });
+    }
+    released.sort(
+      (a, b) => a.time - b.time || (a.keyId < b.keyId ? -1 : a.keyId > b.keyId ? 1 : 0),
+    );
+    for (const { keyId, time, value } of released) {
+      this.#context.task.enter(keyId, this.#store as StoreSpec<unknown, never>, (key) => {
+        this.#join.receive(key, value, time);
+      });
+    }
+  }
+}

@@ -1,0 +1,387 @@
+/**
+ * Join of two streams by key and event time (SEMANTICS B.7). Both sides are kept for as long as a
+ * record within its time may still find them; every pair is produced, with the greater timestamp.
+ *
+ * A record without a partner, in a left or outer join, waits: it goes on alone, with its own
+ * timestamp, when stream time has passed the last instant at which a partner could have come, plus
+ * grace. Such records go on in the order (time, right before left, key), before the results of the
+ * record that made time pass. A record so late that its wait is over when it comes goes on at once.
+ */
+import type { Step } from '../engine/graph/node.ts';
+import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+import { decodeColumns, encodeColumns } from './cell-codec.ts';
+import { OperatorTime } from './closing.ts';
+import type { JoinWindow } from './join-window.ts';
+
+export type JoinKind = 'inner' | 'left' | 'outer';
+
+/** A missing side is undefined. */
+export type Joiner = (left: unknown, right: unknown, key: unknown) => unknown;
+
+/** The records of one side, by time, then arrival. */
+interface Side {
+  readonly times: number[];
+  readonly values: unknown[];
+  /** 1 while the record waits for its first partner. */
+  readonly open: number[];
+}
+
+interface JoinCell {
+  readonly sides: readonly [left: Side, right: Side];
+  /** When the cell is looked at for records that nobody can reach any more. */
+  checkAt: number;
+}
+
+type SideIndex = 0 | 1;
+const left: SideIndex = 0;
+const right: SideIndex = 1;
+
+/** Of left and outer joins. */
+export interface StreamJoinSettings {
+  /**
+   * Lets records without a partner go on exactly when Kafka Streams 4.1 does: often later than the
+   * window and grace ask for, and at once, without grace, when they come out of order (KAFKA-19536),
+   * also if a partner follows. For comparisons: it keeps the whole store in memory. Default: when
+   * their time and the grace are over.
+   */
+  readonly asKafkaStreams?: boolean;
+}
+
+export interface StreamJoinOptions extends StreamJoinSettings {
+  readonly name: string;
+  readonly kind: JoinKind;
+  readonly window: JoinWindow;
+  readonly joiner: Joiner;
+  readonly key: Serde<unknown>;
+  readonly leftValue: Serde<unknown>;
+  readonly rightValue: Serde<unknown>;
+}
+
+export function streamJoinStep(options: StreamJoinOptions): Step {
+  const { name, kind, window } = options;
+  const store = joinStore(options);
+  return {
+    kind: 'join-streams',
+    name,
+    nulls: true,
+    detail: { join: kind, ...window },
+    stores: [store as StoreSpec<never, never>],
+    build: (context) => {
+      const join = new StreamJoin(options, store, context);
+      context.onIdle((idleClock) => join.pass(idleClock));
+      return [left, right].map((side) => ({
+        receive: (key, value, timestamp) => join.receive(side as SideIndex, key, value, timestamp),
+      }));
+    },
+  };
+}
+
+/** How long after its time, in stream time, a record of a side waits alone. */
+function waitMs({ beforeMs, afterMs, graceMs }: JoinWindow, side: SideIndex): number {
+  return (side === left ? afterMs : beforeMs) + graceMs;
+}
+
+/** What Kafka Streams keeps of each side: the whole window and the grace. */
+function retentionMs({ beforeMs, afterMs, graceMs }: JoinWindow): number {
+  return beforeMs + afterMs + graceMs;
+}
+
+function joinStore(options: StreamJoinOptions): StoreSpec<unknown, JoinCell> {
+  const { name, key, window, leftValue, rightValue } = options;
+  const serdes = [leftValue, rightValue] as const;
+  return {
+    name,
+    kind: 'join',
+    ...(options.asKafkaStreams === true ? { resident: true } : {}),
+    key,
+    format: `join(${leftValue.format},${rightValue.format})`,
+    due: ({ sides, checkAt }) => {
+      let due = checkAt;
+      for (const index of [left, right]) {
+        const { times, open } = sides[index];
+        const first = open.indexOf(1);
+        if (first >= 0) due = Math.min(due, (times[first] as number) + waitMs(window, index) + 1);
+      }
+      return due;
+    },
+    encode: ({ sides, checkAt }) => {
+      const bodies = sides.map(({ times, open, values }, i) =>
+        encodeColumns([times, open], values, serdes[i] as Serde<unknown>),
+      );
+      const head = Buffer.allocUnsafe(12);
+      head.writeDoubleLE(checkAt, 0);
+      head.writeUInt32LE(bodies[0]?.byteLength ?? 0, 8);
+      return Buffer.concat([head, ...bodies]);
+    },
+    decode: (bytes, start, end) => {
+      const middle = start + 12 + bytes.readUInt32LE(start + 8);
+      const side = (from: number, to: number, serde: Serde<unknown>): Side => {
+        const { columns, values } = decodeColumns(bytes, from, to, 2, serde);
+        const [times = [], open = []] = columns;
+        return { times, open, values };
+      };
+      const sides = [side(start + 12, middle, leftValue), side(middle, end, rightValue)] as const;
+      return { sides, checkAt: bytes.readDoubleLE(start) };
+    },
+    rows: function* rows({ sides }, k) {
+      for (const index of [left, right]) {
+        const { times, values } = sides[index];
+        for (const [i, timestamp] of times.entries()) {
+          yield {
+            key: k,
+            value: { side: index === left ? 'left' : 'right', value: values[i] },
+            timestamp,
+          };
+        }
+      }
+    },
+  };
+}
+
+interface Waiting {
+  readonly keyId: string;
+  readonly side: SideIndex;
+  readonly time: number;
+  readonly value: unknown;
+}
+
+class StreamJoin {
+  readonly #options: StreamJoinOptions;
+  readonly #store: StoreSpec<unknown, JoinCell>;
+  readonly #context: BuildContext;
+  readonly #cells: Cells<JoinCell>;
+  readonly #time: OperatorTime;
+  readonly #next: AnyReceiver;
+  readonly #retentionMs: number;
+
+  constructor(
+    options: StreamJoinOptions,
+    store: StoreSpec<unknown, JoinCell>,
+    context: BuildContext,
+  ) {
+    this.#options = options;
+    this.#store = store;
+    this.#context = context;
+    this.#cells = context.cells<JoinCell>(store);
+    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
+    this.#next = context.output(0);
+    this.#retentionMs = retentionMs(options.window);
+  }
+
+  receive(side: SideIndex, key: unknown, value: unknown, timestamp: number): void {
+    const streamTime = this.#time.advance(timestamp);
+    if (value === null || value === undefined) {
+      this.#context.task.drop(this.#options.name, 'null_value');
+      return;
+    }
+    if (key === null) {
+      // Without a key there is no partner: nothing to wait for (KIP-962).
+      if (this.#waits(side)) this.#forward(key, this.#alone(side, value, key), timestamp);
+      else this.#context.task.drop(this.#options.name, 'null_key');
+      return;
+    }
+    if (timestamp === streamTime) {
+      if (this.#options.asKafkaStreams === true) this.#releaseSeldom(side, streamTime);
+      else this.#release(streamTime);
+    }
+    this.#join(side, key, value, timestamp, streamTime);
+  }
+
+  pass(idleClock: number): void {
+    this.#release(this.#time.advance(idleClock));
+  }
+
+  #join(
+    side: SideIndex,
+    key: unknown,
+    value: unknown,
+    timestamp: number,
+    streamTime: number,
+  ): void {
+    const cell = this.#cells.get() ?? emptyCell();
+    const results = this.#partners(cell, side, timestamp).map((partner) => ({
+      value:
+        side === left
+          ? this.#options.joiner(value, partner.value, key)
+          : this.#options.joiner(partner.value, value, key),
+      timestamp: Math.max(timestamp, partner.time),
+    }));
+    const lonely = results.length === 0 && this.#waits(side);
+    const over = timestamp + this.#patienceMs(side) < streamTime;
+    if (lonely && timestamp < this.#soonest) this.#cells.setNumber('soonest', timestamp);
+    if (lonely && over) results.push({ value: this.#alone(side, value, key), timestamp });
+    this.#noteSideTime(side, timestamp);
+    insert(cell.sides[side], timestamp, value, lonely && !over);
+    this.#keep(cell, streamTime);
+    for (const result of results) this.#forward(key, result.value, result.timestamp);
+  }
+
+  /** The other side's records within the window, which now have a partner. */
+  #partners(
+    cell: JoinCell,
+    side: SideIndex,
+    timestamp: number,
+  ): { time: number; value: unknown }[] {
+    const { beforeMs, afterMs } = this.#options.window;
+    const other = side === left ? right : left;
+    const from = timestamp - (side === left ? beforeMs : afterMs);
+    const to = timestamp + (side === left ? afterMs : beforeMs);
+    const oldest = this.#sideTime(other) - this.#retentionMs;
+    const { times, values, open } = cell.sides[other];
+    const partners: { time: number; value: unknown }[] = [];
+    for (const [i, time] of times.entries()) {
+      if (time < from || time <= oldest) continue;
+      if (time > to) break;
+      open[i] = 0;
+      partners.push({ time, value: values[i] });
+    }
+    return partners;
+  }
+
+  /**
+   * As Kafka Streams releases: it looks only when stream time has passed a lower bound of the waiting
+   * records' times, and that bound becomes the time of the last record it looked at, not of the first
+   * that still waits. So some wait longer than they need.
+   */
+  #releaseSeldom(side: SideIndex, streamTime: number): void {
+    const { window } = this.#options;
+    const lookBack = side === left ? window.afterMs : window.beforeMs;
+    if (this.#soonest >= streamTime - lookBack - window.graceMs) return;
+    const all: Waiting[] = [];
+    for (const keyId of this.#cells.dueKeys(Number.MAX_VALUE)) {
+      this.#context.task.enter(keyId, this.#store as StoreSpec<unknown, never>, () => {
+        const cell = this.#cells.get();
+        for (const index of cell === undefined ? [] : [left, right]) {
+          const { times, values, open } = (cell as JoinCell).sides[index];
+          for (const [i, time] of times.entries()) {
+            if (open[i] === 1) all.push({ keyId, side: index, time, value: values[i] });
+          }
+        }
+      });
+    }
+    let soonest = Number.POSITIVE_INFINITY;
+    const stillOpen = [false, false];
+    for (const { side: index, time } of all.sort(byTimeSideKey)) {
+      soonest = time;
+      if (stillOpen[left] && stillOpen[right]) break;
+      if (time + waitMs(window, index) >= streamTime) stillOpen[index] = true;
+    }
+    this.#cells.setNumber('soonest', soonest);
+    this.#release(streamTime);
+  }
+
+  /** Lets go on, alone, whoever has waited long enough. */
+  #release(streamTime: number): void {
+    if (this.#cells.nextDue() > streamTime) return;
+    const waiting: Waiting[] = [];
+    for (const keyId of this.#cells.dueKeys(streamTime)) {
+      this.#context.task.enter(keyId, this.#store as StoreSpec<unknown, never>, () => {
+        const cell = this.#cells.get();
+        if (cell === undefined) return;
+        for (const side of [left, right]) this.#collect(cell, side, keyId, streamTime, waiting);
+        this.#keep(cell, streamTime);
+      });
+    }
+    for (const { keyId, side, time, value } of waiting.sort(byTimeSideKey)) {
+      this.#context.task.enter(keyId, this.#store as StoreSpec<unknown, never>, (key) => {
+        this.#forward(key, this.#alone(side, value, key), time);
+      });
+    }
+  }
+
+  #collect(
+    cell: JoinCell,
+    side: SideIndex,
+    keyId: string,
+    streamTime: number,
+    waiting: Waiting[],
+  ): void {
+    const { times, values, open } = cell.sides[side];
+    const wait = waitMs(this.#options.window, side);
+    for (const [i, time] of times.entries()) {
+      if (open[i] === 0 || time + wait >= streamTime) continue;
+      open[i] = 0;
+      waiting.push({ keyId, side, time, value: values[i] });
+    }
+  }
+
+  /** Stores a cell without what nobody can reach any more. */
+  #keep(cell: JoinCell, streamTime: number): void {
+    let newest = Number.NEGATIVE_INFINITY;
+    for (const index of [left, right]) {
+      const side = cell.sides[index];
+      const oldest = this.#sideTime(index) - this.#retentionMs;
+      let gone = 0;
+      while (
+        gone < side.times.length &&
+        (side.times[gone] as number) <= oldest &&
+        side.open[gone] === 0
+      ) {
+        gone++;
+      }
+      for (const column of [side.times, side.values, side.open]) column.splice(0, gone);
+      newest = Math.max(newest, side.times.at(-1) ?? Number.NEGATIVE_INFINITY);
+    }
+    if (newest === Number.NEGATIVE_INFINITY) {
+      this.#cells.remove();
+      return;
+    }
+    // A side's own time may lag behind: then the cell is looked at again later.
+    cell.checkAt = Math.max(newest, streamTime) + this.#retentionMs + 1;
+    this.#cells.put(cell);
+  }
+
+  /** How far behind stream time a record may come and still be waited with. */
+  #patienceMs(side: SideIndex): number {
+    const { window, asKafkaStreams } = this.#options;
+    return waitMs(window, side) - (asKafkaStreams === true ? window.graceMs : 0);
+  }
+
+  #waits(side: SideIndex): boolean {
+    const { kind } = this.#options;
+    return kind === 'outer' || (kind === 'left' && side === left);
+  }
+
+  #alone(side: SideIndex, value: unknown, key: unknown): unknown {
+    const { joiner } = this.#options;
+    return side === left ? joiner(value, undefined, key) : joiner(undefined, value, key);
+  }
+
+  /** Greatest time of a side's own records: it alone decides what of the side is too old. */
+  #sideTime(side: SideIndex): number {
+    return this.#cells.number(sideTimes[side]) ?? Number.NEGATIVE_INFINITY;
+  }
+
+  #noteSideTime(side: SideIndex, timestamp: number): void {
+    if (timestamp > this.#sideTime(side)) this.#cells.setNumber(sideTimes[side], timestamp);
+  }
+
+  get #soonest(): number {
+    return this.#cells.number('soonest') ?? Number.POSITIVE_INFINITY;
+  }
+
+  #forward(key: unknown, value: unknown, timestamp: number): void {
+    this.#next.receive(key, value, timestamp);
+  }
+}
+
+function byTimeSideKey(a: Waiting, b: Waiting): number {
+  return a.time - b.time || b.side - a.side || (a.keyId < b.keyId ? -1 : a.keyId > b.keyId ? 1 : 0);
+}
+
+const sideTimes = ['leftTime', 'rightTime'] as const;
+
+function emptyCell(): JoinCell {
+  const side = (): Side => ({ times: [], values: [], open: [] });
+  return { sides: [side(), side()], checkAt: Number.POSITIVE_INFINITY };
+}
+
+function insert({ times, values, open }: Side, time: number, value: unknown, waits: boolean): void {
+  let at = times.length;
+  while (at > 0 && (times[at - 1] as number) > time) at--;
+  times.splice(at, 0, time);
+  values.splice(at, 0, value);
+  open.splice(at, 0, waits ? 1 : 0);
+}
