@@ -36,6 +36,7 @@ interface Arrival<V, A> {
   readonly value: V;
   readonly at: number;
   readonly streamTime: number;
+  readonly oldestStart: number;
   readonly updates: WindowUpdate<A>[];
 }
 
@@ -74,13 +75,15 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
     at: number,
     streamTime: number,
     late: () => void,
+    _timeBefore: number,
+    oldestStart: number,
   ): WindowUpdate<A>[] {
     if (isClosed(this.#spec, at + this.#spec.sizeMs, streamTime)) {
       late();
       return [];
     }
     const cell = cells.get() ?? emptyWindowCell<A>();
-    const arrival = { cell, value, at, streamTime, updates: [] };
+    const arrival = { cell, value, at, streamTime, oldestStart, updates: [] };
     if (at < this.#spec.sizeMs) this.#addEarly(arrival);
     else this.#add(arrival);
     if (arrival.updates.length > 0) cells.put(cell);
@@ -118,12 +121,13 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
   #add(arrival: Arrival<V, A>): void {
     const { cell, at } = arrival;
     const { sizeMs } = this.#spec;
+    const from = Math.max(at - 2 * sizeMs, arrival.oldestStart);
     let previous: number | undefined;
     let beforeLeft: Timed<A> | undefined;
     let leftThere = false;
     let right: Timed<A> | undefined;
     for (let start = before(cell, at + 1); start !== undefined; start = before(cell, start)) {
-      if (start < at - 2 * sizeMs) break;
+      if (start < from) break;
       const window = timed(cell, indexOfStart(cell, start));
       const end = start + sizeMs;
       if (end < at) {
@@ -156,10 +160,11 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
   }
 
   #addEarly(arrival: Arrival<V, A>): void {
-    const { cell, at } = arrival;
-    const combined = cell.starts[0] === 0 ? timed(cell, 0) : undefined;
+    const { cell, at, oldestStart } = arrival;
+    const combined = cell.starts[0] === 0 && oldestStart <= 0 ? timed(cell, 0) : undefined;
     let newest: Timed<A> | undefined;
-    for (const start of cell.starts.slice(indexOfStart(cell, 1), indexOfStart(cell, at + 1))) {
+    const from = indexOfStart(cell, Math.max(1, oldestStart));
+    for (const start of cell.starts.slice(from, indexOfStart(cell, at + 1))) {
       newest = timed(cell, indexOfStart(cell, start));
       this.#update(arrival, start, newest);
     }

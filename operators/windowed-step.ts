@@ -25,6 +25,7 @@ export interface WindowFamily<K, V, A> {
   /**
    * Takes a record into the current key's windows and answers the updates in the order they are
    * emitted; `timeBefore` is the stream time before it. Calls `late` for each window (hopping) or record (others) that is closed already.
+   * Windows that start before `oldestStart` are not looked at any more.
    */
   update(
     cells: Cells<WindowCell<A>>,
@@ -33,6 +34,7 @@ export interface WindowFamily<K, V, A> {
     streamTime: number,
     late: () => void,
     timeBefore: number,
+    oldestStart: number,
   ): WindowUpdate<A>[];
   /** Order of results that become final together; the key decides what it leaves open. */
   readonly order: (a: Closed<A>, b: Closed<A>) => number;
@@ -46,9 +48,10 @@ export interface WindowStepOptions<K, V> {
   /** Gets the records that no window takes in any more. */
   readonly late?: Sink<K, V>;
   /**
-   * With emission on close: a window that starts more than this many ms before the newest one when its
-   * turn comes is forgotten without a result, and counted as expired. Kafka Streams does so (its store
-   * keeps size + grace; sliding: 2 size + grace) and thereby loses results when time jumps. Default: nothing expires.
+   * A window that starts so many ms before the newest one, or more, is forgotten. With emission on
+   * close it has no result, and is counted as expired; a sliding window is no longer what newer ones
+   * begin with. Kafka Streams does so (its store keeps size + grace; sliding: 2 size + grace) and
+   * thereby loses results when time jumps. Default: nothing expires.
    */
   readonly retentionMs?: number;
 }
@@ -126,6 +129,7 @@ class WindowedAggregate<K, V, A> {
       streamTime,
       this.#refuse,
       timeBefore,
+      this.#newestStart - this.#retentionMs + 1,
     );
     if (this.#refusals > 0 && updates.length === 0 && this.#late !== undefined) {
       this.#context.task.emit(this.#late, key, value, timestamp);
