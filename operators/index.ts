@@ -32,6 +32,7 @@ export { max, min } from './aggregates/extent.ts';
 export { reduce } from './aggregates/reduce.ts';
 export { sum } from './aggregates/sum.ts';
 export { GroupedTable, type TableAggregate } from './group-table.ts';
+export { GlobalTable } from './join-global.ts';
 export type { StreamJoinSettings } from './join-streams.ts';
 export { type JoinWindow, joinWindow } from './join-window.ts';
 export type { ProcessContext, ProcessSpec } from './process.ts';

@@ -11,6 +11,7 @@ import type { Aggregate } from './aggregate-value.ts';
 import { count } from './aggregates/count.ts';
 import { reduce } from './aggregates/reduce.ts';
 import type { Flow } from './flow.ts';
+import { type GlobalTable, globalJoinStep } from './join-global.ts';
 import { streamTableJoinStep, type TableJoinOptions } from './join-stream-table.ts';
 import {
   type Joiner,
@@ -171,6 +172,30 @@ export class Stream<K, V> {
     options: TableJoinWait = {},
   ): Stream<K, R> {
     return this.#joinTable('left', table, joiner as never, options);
+  }
+
+  /** Each record with the row of a global table that `keyOf` names; without one, no result. */
+  joinGlobal<G, W, R>(
+    table: GlobalTable<G, W>,
+    keyOf: (value: V, key: K) => G | null,
+    joiner: (value: V, row: W, key: K) => R,
+  ): Stream<K, R> {
+    return this.#then<R>(
+      globalJoinStep('inner', table.topic as never, keyOf as never, joiner as never),
+      undefined,
+    );
+  }
+
+  /** As `joinGlobal`; without a row the joiner gets undefined. */
+  leftJoinGlobal<G, W, R>(
+    table: GlobalTable<G, W>,
+    keyOf: (value: V, key: K) => G | null,
+    joiner: (value: V, row: W | undefined, key: K) => R,
+  ): Stream<K, R> {
+    return this.#then<R>(
+      globalJoinStep('left', table.topic as never, keyOf as never, joiner as never),
+      undefined,
+    );
   }
 
   window(spec: WindowSpec): WindowedStream<K, V> {

@@ -2,6 +2,7 @@
 import { GraphBuilder, type Topology } from '../engine/graph/graph.ts';
 import type { SourceOptions } from '../engine/graph/node.ts';
 import type { Topic } from '../engine/graph/topic.ts';
+import { GlobalTable } from './join-global.ts';
 import { Stream } from './stream.ts';
 import { Table } from './table.ts';
 import { tableSource } from './table-steps.ts';
@@ -30,6 +31,16 @@ export class TopologyBuilder {
   stream<K, V>(topic: Topic<K, V>, options: StreamOptions<K, V> = {}): Stream<K, V> {
     const port = this.#graph.source(topic, options as SourceOptions);
     return new Stream({ graph: this.#graph, port, key: topic.key, value: topic.value });
+  }
+
+  /**
+   * The last value of each key of a topic, all partitions, in every task: what a stream of any key may
+   * look up. It is loaded before the first record; after that, changes count as they come, in no order
+   * of time with the streams. It must fit into memory.
+   */
+  globalTable<K, V>(topic: Topic<K, V>): GlobalTable<K, V> {
+    this.#graph.global(topic);
+    return new GlobalTable(topic);
   }
 
   /** The last value of each key of a topic; a null value deletes the key. */

@@ -18,6 +18,7 @@ export interface NodeDescription {
 
 export interface TopologyDescription {
   readonly name: string;
+  readonly globalTables: readonly string[];
   readonly subTopologies: readonly {
     readonly id: number;
     readonly sources: readonly string[];
@@ -28,6 +29,7 @@ export interface TopologyDescription {
 export function describeJson(topology: Topology): TopologyDescription {
   return {
     name: topology.name,
+    globalTables: topology.globals.map(({ name }) => name),
     subTopologies: subTopologies(topology).map((part) => ({
       id: part.id,
       sources: part.sources.map((source) => source.topic.name),
@@ -38,6 +40,8 @@ export function describeJson(topology: Topology): TopologyDescription {
 
 export function describeText(topology: Topology): string {
   const lines = [`topology ${topology.name}`];
+  for (const { name } of topology.globals)
+    lines.push(`  global table of ${name}, whole in every task`);
   for (const part of describeJson(topology).subTopologies) {
     lines.push(`  sub-topology ${part.id}, reads ${part.sources.join(', ')}`);
     for (const node of part.nodes) {

@@ -5,8 +5,13 @@ import type { GraphNode } from './node.ts';
 
 /** SHA-256, hex. Functions are not part of it: it tells other graphs apart, not other lambdas. */
 export function fingerprint(topology: Topology): string {
-  const shape = { name: topology.name, nodes: topology.nodes.map(shapeOf) };
+  const shape = { name: topology.name, nodes: topology.nodes.map(shapeOf), ...globalsOf(topology) };
   return createHash('sha256').update(JSON.stringify(shape)).digest('hex');
+}
+
+/** Absent without any, so that a topology of before has the print of before. */
+function globalsOf({ globals }: Topology): { readonly globals?: readonly string[] } {
+  return globals.length === 0 ? {} : { globals: globals.map(({ name }) => name) };
 }
 
 function shapeOf(node: GraphNode): unknown {

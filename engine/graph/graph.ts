@@ -18,6 +18,8 @@ import { validate } from './validate.ts';
 export interface Topology<out E = unknown> {
   readonly name: string;
   readonly nodes: readonly GraphNode[];
+  /** Topics that every task has whole, as tables. */
+  readonly globals: readonly Source<unknown, unknown>[];
   /** What the author returned: handles for the driver and for queries. */
   readonly exports: E;
 }
@@ -25,6 +27,7 @@ export interface Topology<out E = unknown> {
 export class GraphBuilder {
   readonly #name: string;
   readonly #nodes: GraphNode[] = [];
+  readonly #globals: Source<unknown, unknown>[] = [];
 
   constructor(name: string) {
     this.#name = name;
@@ -39,6 +42,11 @@ export class GraphBuilder {
       callSite: callSite(),
     };
     return this.#add(node);
+  }
+
+  /** Makes a topic a global table; steps read it by the topic's name. */
+  global<K, V>(topic: Source<K, V>): void {
+    if (!this.#globals.some(({ name }) => name === topic.name)) this.#globals.push(topic);
   }
 
   /** Adds a step after `inputs`; answers its output 0, output n is `{ ...port, port: n }`. */
@@ -69,6 +77,7 @@ export class GraphBuilder {
     const topology = Object.freeze({
       name: this.#name,
       nodes: Object.freeze([...this.#nodes]),
+      globals: Object.freeze([...this.#globals]),
       exports,
     });
     validate(topology);

@@ -47,10 +47,19 @@ export interface TaskContext {
   emit<K, V>(sink: Sink<K, V>, key: K, value: V | null, timestamp: number, headers?: Headers): void;
 }
 
+/** A row of a global table. */
+export interface GlobalRow {
+  readonly value: unknown;
+  /** ms UTC. */
+  readonly timestamp: number;
+}
+
 /** What `Step.build` gets: the context, its stores by name, and where its results go. */
 export interface BuildContext {
   readonly task: TaskContext;
   cells<C>(spec: StoreSpec<never, C> | StoreSpec<unknown, C>): Cells<C>;
+  /** The row of a global table, by the topic's name and the encoded key's id. */
+  globalRow(topic: string, keyId: string): GlobalRow | undefined;
   /** Receiver of the step's output number `port`; 0 is the main one. */
   output(port: number): AnyReceiver;
   /** Asks to be called when time advances without records, ms UTC; for time-driven steps. */

@@ -4,9 +4,10 @@ import type { Clock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
-import type { Log } from '../log/log.ts';
+import type { GroupOffset, Log } from '../log/log.ts';
 import type { HostConfig, HostPort } from '../task/task-host.ts';
-import type { PlannedTask } from './plan.ts';
+import { GlobalFeed } from './global-feed.ts';
+import type { Plan, PlannedTask } from './plan.ts';
 import { restoreTask } from './restore.ts';
 
 export interface RunningTask {
@@ -26,6 +27,7 @@ export interface AssignmentOptions {
   readonly log: Log;
   readonly config: HostConfig;
   readonly planned: readonly PlannedTask[];
+  readonly globals: Plan['globals'];
   readonly startHosts: (config: HostConfig) => Promise<readonly HostPort[]>;
   readonly observer: Observer;
   readonly clock: Clock;
@@ -33,6 +35,7 @@ export interface AssignmentOptions {
 
 export class Assignment {
   readonly #options: AssignmentOptions;
+  readonly #globals: GlobalFeed;
   #hosts: readonly HostPort[] = [];
   #tasks: RunningTask[] = [];
   /** Changelog records that were applied to open the tasks. */
@@ -40,6 +43,17 @@ export class Assignment {
 
   constructor(options: AssignmentOptions) {
     this.#options = options;
+    this.#globals = new GlobalFeed(options.log, options.config.application, options.globals);
+  }
+
+  /** Takes in what is new for the global tables; answers how many records. */
+  feedGlobals(): Promise<number> {
+    return this.#globals.next(this.#hosts);
+  }
+
+  /** How far the global tables are, to be committed with what was read with them. */
+  get globalOffsets(): readonly GroupOffset[] {
+    return this.#globals.offsets;
   }
 
   get tasks(): readonly RunningTask[] {
@@ -54,6 +68,7 @@ export class Assignment {
   async open(): Promise<void> {
     const { config, planned } = this.#options;
     this.#hosts = await this.#options.startHosts(config);
+    await this.#globals.load(this.#hosts);
     for (const [i, task] of planned.entries()) {
       const host = must(this.#hosts[i % this.#hosts.length], 'there is a host');
       this.#tasks.push(await this.#openTask(task, host));

@@ -30,6 +30,8 @@ export interface Plan {
   readonly topics: readonly TopicDescription[];
   readonly partitionsOf: Readonly<Record<string, number>>;
   readonly tasks: readonly PlannedTask[];
+  /** Topics of global tables. */
+  readonly globals: readonly { readonly topic: string; readonly partitions: number }[];
 }
 
 export interface PlanOptions {
@@ -59,6 +61,7 @@ export function plan(options: PlanOptions): Plan {
   for (const node of topology.nodes) {
     if (node.type === 'source') add(node.topic.name, node.topic.settings);
   }
+  for (const { name, settings } of topology.globals) add(name, settings);
   for (const topic of [...writtenTopics(topology), ...options.written]) {
     add(topic.name, topic.settings);
   }
@@ -82,7 +85,11 @@ export function plan(options: PlanOptions): Plan {
   add(cursorTopic(application), { cleanup: 'compact' }, 1);
   const all = [...topics.values()];
   const partitionsOf = Object.fromEntries(all.map((topic) => [topic.name, topic.partitions]));
-  return { topics: all, partitionsOf, tasks };
+  const globals = topology.globals.map(({ name }) => ({
+    topic: name,
+    partitions: partitionsOf[name] as number,
+  }));
+  return { topics: all, partitionsOf, tasks, globals };
 }
 
 /** Logical name of each repartition topic -> its name in the log. */

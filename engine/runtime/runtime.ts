@@ -134,8 +134,9 @@ export class Runtime {
     const begin = this.#clock.monotonic();
     await this.#options.at?.('C1');
     const chunks = await this.#intake.take(this.#recordsPerCycle);
+    const fed = await this.#running.feedGlobals();
     const work = await this.#readTopics();
-    if (work.length === 0 && chunks.every(({ chunk }) => chunk.records === 0)) {
+    if (work.length === 0 && fed === 0 && chunks.every(({ chunk }) => chunk.records === 0)) {
       if (this.#pending.size === 0) return false;
     }
     const results = await this.#process(work);
@@ -233,12 +234,13 @@ export class Runtime {
     this.#observer.on('runtimeStarted', { application, tasks: tasks.length, threads });
   }
 
-  #assign({ partitionsOf, tasks }: Plan): Assignment {
+  #assign({ partitionsOf, tasks, globals }: Plan): Assignment {
     const { application, log, stateDirectory, startHosts, onError } = this.#options;
     const { cacheBytes = 32 * mebibyte, dirtyBytesMax = 32 * mebibyte } = this.#options;
     return new Assignment({
       log,
       planned: tasks,
+      globals,
       startHosts,
       observer: this.#observer,
       clock: this.#clock,
@@ -358,6 +360,7 @@ export class Runtime {
     const offsets: GroupOffset[] = results.flatMap(({ task, result }) =>
       result.positions.map((p) => ({ ...p, partition: task.planned.partition })),
     );
+    offsets.push(...this.#running.globalOffsets);
     await at?.('C7');
     const writer = must(this.#writer, 'the runtime is started');
     const { ends } = await writer.commit({ appends, offsets, commitId });

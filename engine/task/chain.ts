@@ -4,12 +4,13 @@
  */
 import type { Topology } from '../graph/graph.ts';
 import type { GraphNode, StepNode } from '../graph/node.ts';
-import type { AnyReceiver, BuildContext, TaskContext } from '../graph/processor.ts';
+import type { AnyReceiver, BuildContext, GlobalRow, TaskContext } from '../graph/processor.ts';
 import type { Cells } from '../graph/store-spec.ts';
 import { inputsOf, isRepartition, type SubTopology } from '../graph/sub-topology.ts';
 
 export interface ChainTask extends TaskContext {
   cells<C>(store: string): Cells<C>;
+  globalRow(topic: string, keyId: string): GlobalRow | undefined;
   /** Catches what a step throws and lets the error policy decide. */
   guard(step: string, callSite: string, inner: AnyReceiver): AnyReceiver;
   /** The same for what runs because time has passed: the record at hand has no part in it. */
@@ -87,6 +88,7 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
     const context: BuildContext = {
       task,
       cells: <C>(spec: { readonly name: string }) => task.cells<C>(spec.name),
+      globalRow: (topic, keyId) => task.globalRow(topic, keyId),
       output: (port) => (cut ? nowhere : output(id, port)),
       onIdle: (advance) => idle.push({ node: id, advance }),
       timer: (inner) => task.guardTimer(step.name, node.callSite, inner),

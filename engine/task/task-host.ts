@@ -13,6 +13,7 @@ import { TaskState } from '../state/task-state.ts';
 import type { BackendFactory } from '../storage/backend.ts';
 import type { TaskCounters } from './counters.ts';
 import type { ErrorPolicy } from './error-policy.ts';
+import { GlobalTables } from './global-tables.ts';
 import type { OutputBatch } from './outputs.ts';
 import { Task } from './task.ts';
 
@@ -78,6 +79,7 @@ export interface HostPort {
   open(assignment: TaskAssignment): Promise<readonly StorePosition[]>;
   restore(taskId: string, store: string, image: ArrayBuffer): Promise<void>;
   reset(taskId: string, store: string): Promise<void>;
+  applyGlobal(topic: string, image: ArrayBuffer): Promise<void>;
   process(work: TaskWork): Promise<TaskResult>;
   commit(taskId: string, commitId: number, ends: readonly StorePosition[]): Promise<void>;
   query(taskId: string, store: string, keyId?: string, limit?: number): Promise<StoreRow[]>;
@@ -89,6 +91,7 @@ export class TaskHost implements HostPort {
   readonly #config: HostConfig;
   readonly #backends: BackendFactory;
   readonly #parts: readonly SubTopology[];
+  readonly #globals: GlobalTables;
   readonly #tasks = new Map<string, OpenTask>();
 
   constructor(topology: Topology, config: HostConfig, backends: BackendFactory) {
@@ -96,6 +99,7 @@ export class TaskHost implements HostPort {
     this.#config = config;
     this.#backends = backends;
     this.#parts = subTopologies(topology);
+    this.#globals = new GlobalTables(topology.globals);
   }
 
   /** Opens a task's state and answers where each of its stores stands. */
@@ -114,6 +118,7 @@ export class TaskHost implements HostPort {
     const positions = new Map(assignment.positions.map(({ topic, offset }) => [topic, offset]));
     const task = new Task({
       ...this.#config,
+      globals: this.#globals,
       topology: this.#topology,
       part,
       partition,
@@ -126,6 +131,11 @@ export class TaskHost implements HostPort {
 
   restore(taskId: string, store: string, image: ArrayBuffer): Promise<void> {
     return this.#task(taskId).state.restore(store, new PackedBatch(image));
+  }
+
+  /** Takes records of a global table's topic in. */
+  async applyGlobal(topic: string, image: ArrayBuffer): Promise<void> {
+    this.#globals.apply(topic, new PackedBatch(image));
   }
 
   /** Empties a store, so that it can be restored from the start of its changelog. */

@@ -11,7 +11,7 @@ import { MillraceError, messageOf } from '../base/errors.ts';
 import type { DropReason, FailureStage } from '../base/events.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { SourceNode } from '../graph/node.ts';
-import type { AnyReceiver } from '../graph/processor.ts';
+import type { AnyReceiver, GlobalRow } from '../graph/processor.ts';
 import type { Cells, StoreSpec } from '../graph/store-spec.ts';
 import type { SubTopology } from '../graph/sub-topology.ts';
 import type { Sink } from '../graph/topic.ts';
@@ -22,6 +22,7 @@ import { buildChain, type Chain, type ChainTask } from './chain.ts';
 import { increase, type TaskCounters, zeroCounters } from './counters.ts';
 import { deadLetterHeaders } from './dead-letter.ts';
 import type { ErrorPolicy } from './error-policy.ts';
+import type { GlobalTables } from './global-tables.ts';
 import { type OutputBatch, Outputs } from './outputs.ts';
 import { SourceQueue } from './source-queue.ts';
 
@@ -35,6 +36,7 @@ export interface TaskOptions {
   /** Stop taking records when this many bytes wait for the commit. */
   readonly dirtyBytesMax: number;
   readonly partitionsOf: Readonly<Record<string, number>>;
+  readonly globals: GlobalTables;
   /** Next offset of each source topic, by name in the log. */
   readonly positions: ReadonlyMap<string, number>;
 }
@@ -102,6 +104,10 @@ export class Task implements ChainTask {
 
   cells<C>(store: string): Cells<C> {
     return this.#state.cells<C>({ name: store });
+  }
+
+  globalRow(topic: string, keyId: string): GlobalRow | undefined {
+    return this.#options.globals.row(topic, keyId);
   }
 
   enter<K>(keyId: string, spec: StoreSpec<K, never>, body: (key: K) => void): void {

@@ -23,6 +23,9 @@ export interface WorkerHosts {
   stop(): Promise<void>;
 }
 
+/** Calls whose buffers go to the worker for good. */
+const handsOver: ReadonlySet<string> = new Set(['process', 'restore', 'applyGlobal']);
+
 /** Workers of a source tree run the .ts files as they are. */
 const running = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
 
@@ -84,6 +87,7 @@ class WorkerClient {
       open: call('open') as HostPort['open'],
       restore: call('restore') as HostPort['restore'],
       reset: call('reset') as HostPort['reset'],
+      applyGlobal: call('applyGlobal') as HostPort['applyGlobal'],
       process: call('process') as HostPort['process'],
       commit: call('commit') as HostPort['commit'],
       query: call('query') as HostPort['query'],
@@ -101,10 +105,7 @@ class WorkerClient {
     const call: Call = { id: this.#calls, method, args };
     return new Promise((resolve, reject) => {
       this.#waiting.set(call.id, { resolve, reject });
-      this.#port.postMessage(
-        call,
-        method === 'process' || method === 'restore' ? buffersIn(args) : [],
-      );
+      this.#port.postMessage(call, handsOver.has(method) ? buffersIn(args) : []);
     });
   }
 

@@ -75,6 +75,16 @@ const pipelines: Record<string, (pipeline: JoinPipeline) => Topology> = {
           : left.joinForeign('joined', right, head, glue);
       joined.to(rows);
     }),
+  globalTableJoin: ({ join }) =>
+    topology('case', (t) => {
+      const table = t.globalTable(sides.right);
+      const stream = t.stream(sides.left);
+      const joined =
+        join === 'left'
+          ? stream.leftJoinGlobal(table, head, glue)
+          : stream.joinGlobal(table, head, glue);
+      joined.to(rows);
+    }),
   tableAggregate: ({ aggregate }) =>
     topology('case', (t) => {
       const weight = (value: string) => (aggregate === 'count' ? 1 : Number(value));

@@ -1,0 +1,70 @@
+/**
+ * Feeds the global tables of all hosts: at the start up to the committed offsets, or at the very first
+ * one up to the end of the topics; then what is new, once a cycle. The offsets are committed with the
+ * cycle, so that after a crash every record sees the global tables it saw before.
+ */
+import type { GroupOffset, Log } from '../log/log.ts';
+import type { PackedBatch } from '../record/batch.ts';
+import type { HostPort } from '../task/task-host.ts';
+
+const recordsPerRead = 8_192;
+
+export class GlobalFeed {
+  readonly #log: Log;
+  readonly #group: string;
+  readonly #topics: readonly { readonly topic: string; readonly partitions: number }[];
+  #offsets: GroupOffset[] = [];
+
+  /** @param group whose committed offsets count */
+  constructor(
+    log: Log,
+    group: string,
+    topics: readonly { readonly topic: string; readonly partitions: number }[],
+  ) {
+    this.#log = log;
+    this.#group = group;
+    this.#topics = topics;
+  }
+
+  /** How far the tables are, to be committed. */
+  get offsets(): readonly GroupOffset[] {
+    return this.#offsets;
+  }
+
+  async load(hosts: readonly HostPort[]): Promise<void> {
+    this.#offsets = [];
+    for (const { topic, partitions } of this.#topics) {
+      for (let partition = 0; partition < partitions; partition++) {
+        const at = { topic, partition };
+        const committed = await this.#log.committed(this.#group, at);
+        const end = committed ?? (await this.#log.endOffset(at));
+        let offset = await this.#log.startOffset(at);
+        while (offset < end) {
+          const batch = await this.#log.read(at, offset, { records: end - offset });
+          if (batch === undefined) break;
+          offset = batch.nextOffset;
+          await apply(hosts, topic, batch);
+        }
+        this.#offsets.push({ ...at, offset });
+      }
+    }
+  }
+
+  /** Takes in what has come; answers how many records. */
+  async next(hosts: readonly HostPort[]): Promise<number> {
+    let records = 0;
+    for (const [i, at] of this.#offsets.entries()) {
+      const batch = await this.#log.read(at, at.offset, { records: recordsPerRead });
+      if (batch === undefined) continue;
+      records += batch.count;
+      this.#offsets[i] = { ...at, offset: batch.nextOffset };
+      await apply(hosts, at.topic, batch);
+    }
+    return records;
+  }
+}
+
+async function apply(hosts: readonly HostPort[], topic: string, batch: PackedBatch): Promise<void> {
+  // Each host gets a copy of its own: an image is handed over.
+  for (const host of hosts) await host.applyGlobal(topic, batch.image.slice(0));
+}

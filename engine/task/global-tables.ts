@@ -1,0 +1,45 @@
+/**
+ * Global tables: the newest value of every key of a topic, all partitions, in the memory of each
+ * host. The topic itself is what they are rebuilt from.
+ */
+import { must } from '../base/assert.ts';
+import { keyIdOf } from '../base/bytes.ts';
+import type { GlobalRow } from '../graph/processor.ts';
+import type { Source } from '../graph/topic.ts';
+import type { PackedBatch } from '../record/batch.ts';
+import { decodeAll } from '../serde/serde.ts';
+
+interface GlobalTable {
+  readonly source: Source<unknown, unknown>;
+  readonly rows: Map<string, GlobalRow>;
+}
+
+export class GlobalTables {
+  readonly #tables: ReadonlyMap<string, GlobalTable>;
+
+  constructor(sources: readonly Source<unknown, unknown>[]) {
+    this.#tables = new Map(sources.map((source) => [source.name, { source, rows: new Map() }]));
+  }
+
+  /** Takes in records of one partition, in offset order. Null deletes; a null key means nothing. */
+  apply(topic: string, batch: PackedBatch): void {
+    const { source, rows } = this.#table(topic);
+    for (let i = 0; i < batch.count; i++) {
+      const [key, bytes] = [batch.key(i), batch.value(i)];
+      if (key === null) continue;
+      if (bytes === null) rows.delete(keyIdOf(key));
+      else {
+        const value = decodeAll(source.valueDecoder, bytes);
+        rows.set(keyIdOf(key), { value, timestamp: batch.timestamps[i] as number });
+      }
+    }
+  }
+
+  row(topic: string, keyId: string): GlobalRow | undefined {
+    return this.#table(topic).rows.get(keyId);
+  }
+
+  #table(topic: string): GlobalTable {
+    return must(this.#tables.get(topic), () => `there is no global table of ${topic}`);
+  }
+}

@@ -1,0 +1,43 @@
+/** Join of a stream with a global table: any record may look up any row (SEMANTICS B.8). */
+import { keyIdOf } from '../engine/base/bytes.ts';
+import type { Step } from '../engine/graph/node.ts';
+import type { Topic } from '../engine/graph/topic.ts';
+
+export class GlobalTable<K, V> {
+  readonly topic: Topic<K, V>;
+
+  constructor(topic: Topic<K, V>) {
+    this.topic = topic;
+  }
+}
+
+/** @param keyOf null: no row */
+export function globalJoinStep(
+  kind: 'inner' | 'left',
+  topic: Topic<unknown, unknown>,
+  keyOf: (value: unknown, key: unknown) => unknown,
+  joiner: (value: unknown, row: unknown, key: unknown) => unknown,
+): Step {
+  return {
+    kind: 'join-global',
+    name: `join-${topic.name}`,
+    detail: { join: kind, table: topic.name },
+    stores: [],
+    build: (context) => {
+      const next = context.output(0);
+      return [
+        {
+          receive: (key, value, timestamp) => {
+            const rowKey = keyOf(value, key);
+            const row =
+              rowKey === null || rowKey === undefined
+                ? undefined
+                : context.globalRow(topic.name, keyIdOf(topic.key.encode(rowKey)));
+            if (row === undefined && kind === 'inner') return;
+            next.receive(key, joiner(value, row?.value, key), timestamp);
+          },
+        },
+      ];
+    },
+  };
+}
