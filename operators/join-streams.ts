@@ -38,13 +38,12 @@ type SideIndex = 0 | 1;
 const left: SideIndex = 0;
 const right: SideIndex = 1;
 
-/** Of left and outer joins. */
 export interface StreamJoinSettings {
   /**
-   * Lets records without a partner go on exactly when Kafka Streams 4.1 does: often later than the
-   * window and grace ask for, and at once, without grace, when they come out of order (KAFKA-19536),
-   * also if a partner follows. For comparisons: it keeps the whole store in memory. Default: when
-   * their time and the grace are over.
+   * Does exactly what Kafka Streams 4.1 does. Records without a partner go on later than the window and
+   * the grace ask for, or at once, without grace, when they come out of order (KAFKA-19536), also if a
+   * partner follows. For comparisons: a left or outer join keeps its whole store in memory then.
+   * Default: when their time and the grace are over.
    */
   readonly asKafkaStreams?: boolean;
 }
@@ -83,18 +82,22 @@ function waitMs({ beforeMs, afterMs, graceMs }: JoinWindow, side: SideIndex): nu
   return (side === left ? afterMs : beforeMs) + graceMs;
 }
 
-/** What Kafka Streams keeps of each side: the whole window and the grace. */
-function retentionMs({ beforeMs, afterMs, graceMs }: JoinWindow): number {
-  return beforeMs + afterMs + graceMs;
+/**
+ * How long a record can be reached: a partner may be as late as the grace. Kafka Streams keeps one
+ * millisecond less, so that the last possible partner at the edge of the window is lost.
+ */
+function retentionMs({ window, asKafkaStreams }: StreamJoinOptions): number {
+  const { beforeMs, afterMs, graceMs } = window;
+  return beforeMs + afterMs + graceMs + (asKafkaStreams === true ? 0 : 1);
 }
 
 function joinStore(options: StreamJoinOptions): StoreSpec<unknown, JoinCell> {
-  const { name, key, window, leftValue, rightValue } = options;
+  const { name, kind, key, window, leftValue, rightValue } = options;
   const serdes = [leftValue, rightValue] as const;
   return {
     name,
     kind: 'join',
-    ...(options.asKafkaStreams === true ? { resident: true } : {}),
+    ...(options.asKafkaStreams === true && kind !== 'inner' ? { resident: true } : {}),
     key,
     format: `join(${leftValue.format},${rightValue.format})`,
     due: ({ sides, checkAt }) => {
@@ -167,7 +170,7 @@ class StreamJoin {
     this.#cells = context.cells<JoinCell>(store);
     this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
     this.#next = context.output(0);
-    this.#retentionMs = retentionMs(options.window);
+    this.#retentionMs = retentionMs(options);
   }
 
   receive(side: SideIndex, key: unknown, value: unknown, timestamp: number): void {
@@ -183,8 +186,9 @@ class StreamJoin {
       return;
     }
     if (timestamp === streamTime) {
-      if (this.#options.asKafkaStreams === true) this.#releaseSeldom(side, streamTime);
-      else this.#release(streamTime);
+      if (this.#options.asKafkaStreams === true && this.#options.kind !== 'inner') {
+        this.#releaseSeldom(side, streamTime);
+      } else this.#release(streamTime);
     }
     this.#join(side, key, value, timestamp, streamTime);
   }

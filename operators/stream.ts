@@ -130,8 +130,9 @@ export class Stream<K, V> {
     other: Stream<K, W>,
     window: JoinWindow,
     joiner: (left: V, right: W, key: K) => R,
+    settings: StreamJoinSettings = {},
   ): Stream<K, R> {
-    return this.#joinStream('inner', name, other, window, joiner as Joiner, {});
+    return this.#joinStream('inner', name, other, window, joiner as Joiner, settings);
   }
 
   /** As `join`; a record of this stream that finds no partner goes on alone when its time is over. */

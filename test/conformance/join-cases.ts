@@ -39,7 +39,7 @@ const pipelines: Record<string, (pipeline: JoinPipeline) => Topology> = {
       const [left, right] = [t.stream(sides.left), t.stream(sides.right)];
       const window = joinWindow({ before: beforeMs, after: afterMs, grace: graceMs });
       const joins: Record<string, () => Stream<string, string>> = {
-        inner: () => left.join('join', right, window, glue),
+        inner: () => left.join('join', right, window, glue, asKafkaStreams),
         left: () => left.leftJoin('join', right, window, glue, asKafkaStreams),
         outer: () => left.outerJoin('join', right, window, glue, asKafkaStreams),
       };

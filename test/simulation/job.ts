@@ -1,5 +1,5 @@
 /** The job of the simulation: every kind of state, a repartition topic, timers and late records. */
-import { count, hopping, session, sliding, sum, topic, topology, utf8 } from 'millrace';
+import { count, hopping, joinWindow, session, sliding, sum, topic, topology, utf8 } from 'millrace';
 import { randomBelow, type SeededRandom } from '../../engine/base/random.ts';
 import type { Log } from '../../engine/log/log.ts';
 import { BatchBuilder, type PackedBatch } from '../../engine/record/batch.ts';
@@ -8,6 +8,10 @@ export const partitions = 2;
 const input = topic<string, string>('input', { value: utf8, partitions });
 const timed = topic<string, string>('timed', { value: utf8, partitions });
 const counts = topic<string, number>('counts', { partitions });
+const joined = topic<string, string>('joined', { value: utf8, partitions });
+const joinedRows = topic<string, string>('joined-rows', { value: utf8, partitions });
+
+const pair = (left: unknown, right: unknown) => `${left ?? '-'}+${right ?? '-'}`;
 
 export const job = topology('job', (t) => {
   const stream = t.stream(input);
@@ -25,7 +29,19 @@ export const job = topology('job', (t) => {
     })
     .to(timed);
   const grouped = stream.keyBy('by-value', (value) => value.slice(0, 1));
-  grouped.count('totals').to(counts);
+  const totals = grouped.count('totals');
+  totals.to(counts);
+  const lengths = grouped.map((value) => value.length);
+  grouped
+    .outerJoin('pairs', lengths, joinWindow({ before: 3, after: 8, grace: 12 }), pair)
+    .map((text) => `pair ${text}`)
+    .to(joined);
+  const longest = grouped.reduce('longest', (a, b) => (a.length < b.length ? b : a));
+  longest
+    .leftJoin(totals, (text, n) => `${text}${n}`)
+    .leftJoinForeign('by-size', totals, (text) => 'abcd'[text.length % 4], pair)
+    .to(joinedRows);
+  longest.groupBy('of-length', (text) => [String(text.length), text]).count('lengths');
   grouped
     .window(hopping({ size: 40, advance: 10, grace: 20 }))
     .aggregate('hops', count(), { emit: 'close' });
