@@ -3,8 +3,7 @@
  * fold records; `merge` joins two accumulators (sessions need it, hopping windows then run on slices);
  * `subtract` takes a record back.
  *
- * Laws. `add`, `merge` and `subtract` answer a new accumulator, or change and answer the first one
- * when `owned` is true; `init()` is neutral for `merge`; `merge` is associative, and unless `ordered`
+ * Laws. `add`, `merge` and `subtract` answer a new accumulator; `init()` is neutral for `merge`; `merge` is associative, and unless `ordered`
  * is set it does not matter in which order records and accumulators come.
  */
 export interface Aggregate<in V, A> {
@@ -16,6 +15,11 @@ export interface Aggregate<in V, A> {
   subtract?(accumulator: A, value: V): A;
   /** The result depends on the order of arrival; hopping windows are then kept one by one. */
   readonly ordered?: boolean;
+}
+
+/** An aggregate that a table's groups can use: what leaves a group is taken back. */
+export interface SubtractableAggregate<in V, A> extends Aggregate<V, A> {
+  subtract(accumulator: A, value: V): A;
 }
 
 /** An aggregate that a session window can use. */

@@ -10,16 +10,11 @@ import { topic } from '../engine/graph/topic.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { type AggregateCell, aggregateStore } from './aggregate.ts';
+import type { SubtractableAggregate } from './aggregate-value.ts';
+import { count } from './aggregates/count.ts';
 import type { Flow } from './flow.ts';
 import { Table } from './table.ts';
 import { storeGetter } from './table-getter.ts';
-
-/** An aggregate that can also take a value out again. */
-export interface TableAggregate<V, A> {
-  init(): A;
-  add(accumulator: A, value: V): A;
-  subtract(accumulator: A, value: V): A;
-}
 
 /** What leaves a group and what comes into it. */
 interface GroupChange<V> {
@@ -91,7 +86,7 @@ function groupStep<K, V, K2, V2>(
 
 function tableAggregateStep<K, V, A>(
   name: string,
-  aggregate: TableAggregate<V, A>,
+  aggregate: SubtractableAggregate<V, A>,
   store: StoreSpec<K, AggregateCell<A>>,
 ): Step {
   return {
@@ -105,12 +100,12 @@ function tableAggregateStep<K, V, A>(
 }
 
 class GroupAggregate<V, A> implements AnyReceiver {
-  readonly #aggregate: TableAggregate<V, A>;
+  readonly #aggregate: SubtractableAggregate<V, A>;
   readonly #cells: Cells<AggregateCell<A>>;
   readonly #next: AnyReceiver;
 
   constructor(
-    aggregate: TableAggregate<V, A>,
+    aggregate: SubtractableAggregate<V, A>,
     context: BuildContext,
     cells: Cells<AggregateCell<A>>,
   ) {
@@ -148,7 +143,7 @@ export class GroupedTable<K, V> {
 
   aggregate<A>(
     name: string,
-    aggregate: TableAggregate<V, A>,
+    aggregate: SubtractableAggregate<V, A>,
     options: { readonly value?: Serde<A> } = {},
   ): Table<K, A> {
     const { graph, key, port: input } = this.#flow;
@@ -159,11 +154,7 @@ export class GroupedTable<K, V> {
   }
 
   count(name: string): Table<K, number> {
-    return this.aggregate<number>(name, {
-      init: () => 0,
-      add: (n) => n + 1,
-      subtract: (n) => n - 1,
-    });
+    return this.aggregate(name, count<V>());
   }
 }
 

@@ -24,14 +24,21 @@ export {
   tumbling,
   type WindowSpec,
 } from '../engine/time/windows/spec.ts';
-export type { Aggregate, MergeableAggregate } from './aggregate-value.ts';
+export type {
+  Aggregate,
+  MergeableAggregate,
+  SubtractableAggregate,
+} from './aggregate-value.ts';
+export { type Average, average } from './aggregates/average.ts';
 export { collect } from './aggregates/collect.ts';
 export { count } from './aggregates/count.ts';
 export { distinct } from './aggregates/distinct.ts';
+export { first, last } from './aggregates/ends.ts';
 export { max, min } from './aggregates/extent.ts';
 export { reduce } from './aggregates/reduce.ts';
 export { sum } from './aggregates/sum.ts';
-export { GroupedTable, type TableAggregate } from './group-table.ts';
+export { top } from './aggregates/top.ts';
+export { GroupedTable } from './group-table.ts';
 export { GlobalTable } from './join-global.ts';
 export type { StreamJoinSettings } from './join-streams.ts';
 export { type JoinWindow, joinWindow } from './join-window.ts';
@@ -40,4 +47,5 @@ export { Stream, type TableJoinWait } from './stream.ts';
 export type { SuppressOptions } from './suppress.ts';
 export { Table } from './table.ts';
 export { type StreamOptions, type TableOptions, TopologyBuilder, topology } from './topology.ts';
+export type { StandardSchema, ValidationIssue, ValidationResult } from './validate.ts';
 export { type WindowAggregateOptions, WindowedStream } from './windowed-stream.ts';

@@ -10,6 +10,7 @@ import { aggregateStep, aggregateStore } from './aggregate.ts';
 import type { Aggregate } from './aggregate-value.ts';
 import { count } from './aggregates/count.ts';
 import { reduce } from './aggregates/reduce.ts';
+import { dedupeStep } from './dedupe.ts';
 import type { Flow } from './flow.ts';
 import { type GlobalTable, globalJoinStep } from './join-global.ts';
 import { streamTableJoinStep, type TableJoinOptions } from './join-stream-table.ts';
@@ -22,9 +23,11 @@ import {
 import type { JoinWindow } from './join-window.ts';
 import { keyByStep } from './key-by.ts';
 import { type ProcessSpec, processStep } from './process.ts';
+import { routeStep } from './route.ts';
 import { filterStep, flatMapStep, mapStep, mergeStep, peekStep, splitStep } from './stateless.ts';
 import { Table } from './table.ts';
 import { storeGetter, type TableGetter } from './table-getter.ts';
+import { type StandardSchema, validateStep } from './validate.ts';
 import { WindowedStream } from './windowed-stream.ts';
 
 export interface TableJoinWait {
@@ -93,6 +96,26 @@ export class Stream<K, V> {
   process<S, R = never>(name: string, spec: ProcessSpec<K, V, S, R>): Stream<K, R> {
     const step = processStep(name, spec, this.#flow.key, spec.state ?? msgpack<S>());
     return this.#then<R>(step, undefined);
+  }
+
+  /** Rows of the schema's type; what does not fit is a dead letter with the issues. */
+  validate<R>(schema: StandardSchema<R>): Stream<K, R> {
+    return this.#then<R>(validateStep(schema), undefined);
+  }
+
+  /** Drops repetitions of an id within so many ms of stream time, key by key; `name` names the store. */
+  dedupe(name: string, idOf: (value: V, key: K) => string, withinMs: number): Stream<K, V> {
+    const { key, value } = this.#flow;
+    return this.#then(dedupeStep(name, idOf, withinMs, key), value);
+  }
+
+  /** Each record to one of the topics, by its name in `topics`; null: to none. */
+  route<N extends string>(
+    topics: Readonly<Record<N, Sink<K, V>>>,
+    choose: (value: V, key: K) => N | null,
+  ): void {
+    const { graph, port } = this.#flow;
+    graph.step(routeStep(topics, choose), [port]);
   }
 
   to(topic: Sink<K, V>): void {

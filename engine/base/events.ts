@@ -12,8 +12,6 @@ export const dropReasons = [
   'duplicate',
   'expired',
   'invalid',
-  'unknown_class',
-  'filtered_source',
 ] as const;
 export type DropReason = (typeof dropReasons)[number];
 

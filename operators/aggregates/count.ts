@@ -1,9 +1,7 @@
-import type { MergeableAggregate } from '../aggregate-value.ts';
+import type { MergeableAggregate, SubtractableAggregate } from '../aggregate-value.ts';
 
 /** Number of records. */
-export function count<V>(): MergeableAggregate<V, number> & {
-  subtract(a: number, value: V): number;
-} {
+export function count<V>(): MergeableAggregate<V, number> & SubtractableAggregate<V, number> {
   return {
     name: 'count',
     init: () => 0,

@@ -1,9 +1,9 @@
-import type { MergeableAggregate } from '../aggregate-value.ts';
+import type { MergeableAggregate, SubtractableAggregate } from '../aggregate-value.ts';
 
 /** Sum of a number taken from each record; exact as long as it is a safe integer. */
 export function sum<V>(
   of: (value: V) => number,
-): MergeableAggregate<V, number> & { subtract(a: number, value: V): number } {
+): MergeableAggregate<V, number> & SubtractableAggregate<V, number> {
   return {
     name: 'sum',
     init: () => 0,

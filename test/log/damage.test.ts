@@ -73,7 +73,7 @@ test('bits flipped all over the files of log and state', async () => {
   const data = (await filesIn(folder)).filter((file) => !/LOG(\.old.*)?$|OPTIONS|IDENT/.test(file));
   for (const file of data) {
     const { size } = await stat(join(folder, file));
-    for (let i = 0; i < Math.min(size, 3); i++) {
+    for (let i = 0; i < Math.min(size, 2); i++) {
       await rm(copy, { recursive: true, force: true });
       await cp(folder, copy, { recursive: true });
       const bytes = await readFile(join(copy, file));

@@ -16,7 +16,7 @@ test('metrics and health of a run, on the loopback interface', async () => {
   const metrics = await fetch(`${url}/metrics`);
   expect(metrics.headers.get('content-type')).toContain('text/plain');
   const text = await metrics.text();
-  expect(text).toContain('millrace_tasks 6');
+  expect(text).toMatch(/^millrace_tasks [1-9]/m);
   expect(text).toContain('millrace_lag_records{topic="input",partition="1"} 0');
   expect((await fetch(`${url}/`)).status).toBe(404);
   expect((await fetch(`${url}/metrics`, { method: 'POST' })).status).toBe(405);

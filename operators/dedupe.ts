@@ -1,0 +1,112 @@
+/**
+ * dedupe: lets the first record of an id through and drops its repetitions, for as long as stream time
+ * has not passed the first one by more than `withinMs`. What is older than that is late: nobody can
+ * say any more whether it was there.
+ */
+import type { Step } from '../engine/graph/node.ts';
+import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import { msgpack } from '../engine/serde/msgpack.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+import { OperatorTime } from './closing.ts';
+
+/** Ids of a key that have been seen, by the time of their first record, ascending. */
+type Seen = (readonly [time: number, id: string])[];
+
+export function dedupeStep<K, V>(
+  name: string,
+  idOf: (value: V, key: K) => string,
+  withinMs: number,
+  key: Serde<K>,
+): Step {
+  const list = msgpack<Seen>();
+  const store: StoreSpec<K, Seen> = {
+    name,
+    kind: 'seen',
+    key,
+    format: 'seen',
+    due: (seen) => (seen[0]?.[0] ?? Number.POSITIVE_INFINITY) + withinMs + 1,
+    encode: (seen) => list.encode(seen),
+    decode: (bytes, start, end) => list.decode(bytes, start, end),
+    rows: (seen, k) => seen.map(([timestamp, id]) => ({ key: k, value: id, timestamp })),
+  };
+  return {
+    kind: 'dedupe',
+    name,
+    detail: { withinMs },
+    stores: [store as StoreSpec<never, never>],
+    build: (context) => {
+      const dedupe = new Dedupe(name, idOf as never, withinMs, store as never, context);
+      context.onIdle((idleClock) => dedupe.pass(idleClock));
+      return [dedupe];
+    },
+  };
+}
+
+class Dedupe implements AnyReceiver {
+  readonly #name: string;
+  readonly #idOf: (value: unknown, key: unknown) => string;
+  readonly #withinMs: number;
+  readonly #store: StoreSpec<unknown, never>;
+  readonly #context: BuildContext;
+  readonly #cells: Cells<Seen>;
+  readonly #time: OperatorTime;
+  readonly #next: AnyReceiver;
+
+  constructor(
+    name: string,
+    idOf: (value: unknown, key: unknown) => string,
+    withinMs: number,
+    store: StoreSpec<unknown, Seen>,
+    context: BuildContext,
+  ) {
+    this.#name = name;
+    this.#idOf = idOf;
+    this.#withinMs = withinMs;
+    this.#store = store as StoreSpec<unknown, never>;
+    this.#context = context;
+    this.#cells = context.cells<Seen>(store);
+    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
+    this.#next = context.output(0);
+  }
+
+  receive(key: unknown, value: unknown, timestamp: number): void {
+    const { task } = this.#context;
+    if (key === null) {
+      task.drop(this.#name, 'null_key');
+      return;
+    }
+    const streamTime = this.#time.advance(timestamp);
+    this.#forget(streamTime);
+    if (timestamp + this.#withinMs < streamTime) {
+      task.drop(this.#name, 'late');
+      return;
+    }
+    const id = this.#idOf(value, key);
+    const seen = this.#cells.get() ?? [];
+    if (seen.some(([, known]) => known === id)) {
+      task.drop(this.#name, 'duplicate');
+      return;
+    }
+    const at = seen.findIndex(([time]) => time > timestamp);
+    seen.splice(at < 0 ? seen.length : at, 0, [timestamp, id]);
+    this.#cells.put(seen);
+    this.#next.receive(key, value, timestamp);
+  }
+
+  pass(idleClock: number): void {
+    this.#forget(this.#time.advance(idleClock));
+  }
+
+  #forget(streamTime: number): void {
+    if (this.#cells.nextDue() > streamTime) return;
+    for (const keyId of this.#cells.dueKeys(streamTime)) {
+      this.#context.task.enter(keyId, this.#store, () => {
+        const seen = this.#cells.get() ?? [];
+        const left = seen.filter(([time]) => time + this.#withinMs >= streamTime);
+        if (left.length === 0) this.#cells.remove();
+        else this.#cells.put(left);
+      });
+    }
+  }
+}

@@ -1,0 +1,32 @@
+/** route: each record to one of several topics, chosen by its content. */
+import type { Step } from '../engine/graph/node.ts';
+import type { Sink } from '../engine/graph/topic.ts';
+
+/** @param choose the name of a topic; null: none, the record ends here */
+export function routeStep<K, V>(
+  topics: Readonly<Record<string, Sink<K, V>>>,
+  choose: (value: V, key: K) => string | null,
+): Step {
+  const names = Object.values(topics).map(({ name }) => name);
+  return {
+    kind: 'route',
+    name: 'route',
+    detail: { topics: names },
+    stores: [],
+    sinks: Object.values(topics) as Sink<never, never>[],
+    build: ({ task }) => [
+      {
+        receive: (key, value, timestamp) => {
+          const chosen = choose(value as V, key as K);
+          if (chosen === null) return;
+          const topic = topics[chosen];
+          if (topic === undefined) {
+            const known = Object.keys(topics).join(', ');
+            throw new RangeError(`there is no route ${JSON.stringify(chosen)}, but ${known}`);
+          }
+          task.emit(topic, key as K, value as V, timestamp);
+        },
+      },
+    ],
+  };
+}
