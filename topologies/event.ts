@@ -9,6 +9,8 @@ export interface Event {
   /** What is counted once an hour: message, product, order; default the id. */
   readonly item?: string;
   readonly traits?: Readonly<Record<string, Trait>>;
+  /** Whole numbers, e.g. money in minor units: sums of them do not depend on the order. */
+  readonly numbers?: Readonly<Record<string, number>>;
 }
 
 export type Trait = string | number | boolean;

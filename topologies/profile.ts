@@ -23,8 +23,16 @@ import {
   segmentStates,
   type Trait,
 } from './event.ts';
+import { bucketOf } from './segments/bucket.ts';
 import type { SegmentDefinition } from './segments/definition.ts';
-import { evaluate, type Facts, type Memory, needed } from './segments/evaluate.ts';
+import {
+  evaluate,
+  type Facts,
+  type Member,
+  type Memory,
+  needed,
+  reach,
+} from './segments/evaluate.ts';
 
 export interface Profile {
   firstSeen: number;
@@ -34,6 +42,8 @@ export interface Profile {
   gate: Gate;
   newest: Record<string, number[]>;
   traits: Record<string, [Trait, number]>;
+  /** By class: the events that segments look at one by one, by time. */
+  members: Record<string, Member[]>;
   /** Index of the band, apart from the gate. */
   band: number;
   emitted: { score: number; subs: Record<string, number>; band: string } | undefined;
@@ -64,11 +74,14 @@ export class ProfileLogic {
   readonly #config: EngagementConfig;
   readonly #segments: readonly SegmentDefinition[];
   readonly #keep: Readonly<Record<string, number>>;
+  readonly #reach: Readonly<Record<string, number>>;
 
   constructor(config: EngagementConfig, segments: readonly SegmentDefinition[]) {
     this.#config = config;
     this.#segments = segments;
-    this.#keep = needed(segments.map((segment) => segment.when));
+    const expressions = segments.map((segment) => segment.when);
+    this.#keep = needed(expressions);
+    this.#reach = reach(expressions);
   }
 
   empty(): Profile {
@@ -79,6 +92,7 @@ export class ProfileLogic {
       gate: openGate(),
       newest: {},
       traits: {},
+      members: {},
       band: 0,
       emitted: undefined,
       segments: {},
@@ -105,6 +119,10 @@ export class ProfileLogic {
     profile.recent[event.id] = at;
     this.#takeIn(profile, event, at);
     forgetHours(this.#config, profile.items, Math.floor(horizon / hourMs));
+    for (const [eventClass, members] of Object.entries(profile.members)) {
+      const oldest = context.now - (this.#reach[eventClass] ?? 0);
+      profile.members[eventClass] = members.filter((member) => member.at > oldest);
+    }
     context.state = profile;
     // What leaves at an instant must not be counted out before all that joins at it has come in.
     if (profile.next === context.now) {
@@ -142,6 +160,12 @@ export class ProfileLogic {
       const instants = [...(profile.newest[event.class] ?? []), at].sort((a, b) => a - b);
       profile.newest[event.class] = instants.slice(-keep);
     }
+    if (this.#reach[event.class] !== undefined) {
+      profile.members[event.class] ??= [];
+      const members = profile.members[event.class] as Member[];
+      members.push({ at, item: event.item ?? event.id, numbers: event.numbers ?? {} });
+      members.sort((a, b) => a.at - b.at);
+    }
     for (const [name, value] of Object.entries(event.traits ?? {})) {
       const known = profile.traits[name];
       if (known === undefined || at >= known[1]) profile.traits[name] = [value, at];
@@ -169,7 +193,7 @@ export class ProfileLogic {
       const score: ScoreChange = { ...profile.emitted, effectiveAt: at, cause };
       context.emit({ type: 'score', score }, at);
     }
-    const facts = factsOf(profile, band, curve);
+    const facts = factsOf(context.key, profile, band, curve);
     let next = Math.min(
       facts.fallsBelow('total', lowerBound(this.#config, profile.band), at),
       gateChangesAt(profile.gate, at),
@@ -223,9 +247,13 @@ export class ProfileLogic {
   }
 }
 
-function factsOf(profile: Profile, band: string, curve: ScoreCurve): Facts {
-  const { newest, firstSeen, traits } = profile;
+function factsOf(subject: string, profile: Profile, band: string, curve: ScoreCurve): Facts {
+  const { newest, firstSeen, traits, members } = profile;
   return {
+    members,
+    bucket: (salt) => bucketOf(salt, subject),
+    // Segments are decided in an order in which those asked for come first.
+    inSegment: (id) => profile.segments[id]?.state.in === true,
     newest,
     firstSeen,
     traits,

@@ -6,6 +6,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { logLevels } from '../runtime/observe.ts';
 import { defaultData } from './environment.ts';
 import { deadLetters, describe, query, type ReadOptions, readTopic, topics } from './inspect.ts';
+import { lint } from './lint.ts';
 import { report } from './output.ts';
 import { type RunOptions, run } from './run.ts';
 import { type StartOptions, start } from './start.ts';
@@ -79,6 +80,11 @@ function programOf(version: string): Command {
     .addOption(logLevel())
     .addOption(json())
     .action((module: string, options: RunOptions) => run(module, options));
+  program
+    .command('lint <config>')
+    .description('check a configuration of scores and segments (docs/SEGMENTS.md)')
+    .addOption(json())
+    .action(lint);
   addInspection(program);
   return program;
 }

@@ -278,6 +278,22 @@ describe('the data folder', () => {
 });
 
 describe('usage', () => {
+  test('a configuration is linted: valid with what it keeps, or the field and the nearest spelling', async () => {
+    const file = join(await emptyFolder(), 'config.json');
+    const docs = await readFile('docs/SEGMENTS.md', 'utf8');
+    const [, example = ''] = /```json\n([\s\S]*?)```/.exec(docs) ?? [];
+    await writeFile(file, example);
+    const { code, stdout } = await millrace('lint', file);
+    expect({ code, stdout }).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('every purchase of the last 365 d'),
+    });
+    await writeFile(file, example.replace('"abandoned"', '"abandonned"'));
+    const wrong = await millrace('lint', file);
+    expectError(wrong, 2, 'CONFIG_INVALID', 'did you mean abandoned?');
+    expect(wrong.stderr).toContain('segments.0.when.and.0');
+  });
+
   test('an unknown option, command, store or topic', async () => {
     const data = await emptyFolder();
     const unknown = await millrace('start', '--colour', 'red');

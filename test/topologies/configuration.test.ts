@@ -59,6 +59,8 @@ describe('engagement', () => {
 
 describe('segments', () => {
   const when = { count: ['purchase'], op: 'ge', value: 1, withinMs: 1_000 };
+  const spent = { sum: ['purchase'], of: 'amount', op: 'ge', value: 1, withinMs: 1_000 };
+  const abandoned = { start: ['a'], unless: ['b'], by: 'cart', afterMs: 1, forMs: 1 };
   test.each([
     ['segments', {}],
     ['segments.0.id', [{ id: 'Has Spaces', version: 1, when }]],
@@ -75,10 +77,32 @@ describe('segments', () => {
     ['segments.0.when.withinMs', [{ id: 'a', version: 1, when: { ...when, withinMs: 0 } }]],
     ['segments.0.when.and.1', [{ id: 'a', version: 1, when: { and: [when, {}] } }]],
     ['segments.0.when.band.0', [{ id: 'a', version: 1, when: { band: ['boiling'] } }]],
+    ['segments.0.when.withinms', [{ id: 'a', version: 1, when: { ...when, withinms: 1 } }]],
+    ['segments.0.when.inSegment', [{ id: 'a', version: 1, when: { inSegment: 'b' } }]],
+    ['segments.0.when.to', [{ id: 'a', version: 1, when: { bucket: 'x', from: 5, to: 5 } }]],
+    ['segments.0.when.abandoned.by', [{ id: 'a', version: 1, when: { abandoned } }]],
+    ['segments.0.when.of', [{ id: 'a', version: 1, when: { ...spent, of: 7 } }]],
+    [
+      'segments a',
+      [
+        { id: 'a', version: 1, when: { inSegment: 'b' } },
+        { id: 'b', version: 1, when: { not: { inSegment: 'a' } } },
+      ],
+    ],
     ['segments.0.when.latch.exit', [{ id: 'a', version: 1, when: { latch: { enter: when } } }]],
   ])('%s', (field, segments) => {
     expect(fieldOf(() => checkPersonalisation({ segments: segments as never }))).toBe(field);
   });
+});
+
+test.each([
+  [{ counts: ['purchase'], op: 'ge', value: 1, withinMs: 1 }, 'did you mean count?'],
+  [{ count: ['purchase'], op: 'gee', value: 1, withinMs: 1 }, 'did you mean ge?'],
+  [{ band: ['wram'] }, 'did you mean warm?'],
+  [{ count: ['a'], op: 'ge', value: 1, within: 1 }, 'is not known; known are count, op, value'],
+])('a slip of the pen is answered with the nearest spelling: %j', (when, hint) => {
+  const segments = [{ id: 'a', version: 1, when }] as never;
+  expect(() => checkPersonalisation({ segments })).toThrow(hint);
 });
 
 describe('mapping', () => {
@@ -105,6 +129,22 @@ describe('mapping', () => {
     ['traits.plan', { ...mapping, traits: { plan: 3 } }],
   ])('%s', (field, given) => {
     expect(fieldOf(() => checkMapping(given, 'mine'))).toBe(field);
+  });
+
+  test('numbers are kept whole, digit by digit', () => {
+    const numbers = { amount: { field: 'paid', decimals: 2 } };
+    const map = eventMap(checkMapping({ ...mapping, numbers }, 'mine'));
+    const row = (paid: unknown) =>
+      map({ user: 'ann', at: '01-07-26 9:05', action: 'o', paid }, 'r');
+    expect(row('12.5')).toMatchObject({ value: { numbers: { amount: 1_250 } } });
+    expect(row('-0.070')).toMatchObject({ value: { numbers: { amount: -7 } } });
+    expect(row(19)).toMatchObject({ value: { numbers: { amount: 1_900 } } });
+    expect(row('')).toMatchObject({ value: { id: 'r' } });
+    for (const wrong of ['1,5', '1.005', '1e3', 'free']) {
+      expect(row(wrong)).toEqual({
+        reject: `paid ${JSON.stringify(wrong)} is no number of 2 decimals`,
+      });
+    }
   });
 
   test('rows become events, or are refused with the reason', () => {

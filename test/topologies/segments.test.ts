@@ -28,6 +28,27 @@ const expressions: Readonly<Record<string, Expression>> = {
   'two-opens-held': { held: twoOpens, forMs: 20 },
   'no-purchase-held': { held: noPurchase, forMs: 33 },
   latched: { latch: { enter: twoOpens, exit: noPurchase } },
+  once: { once: twoOpens },
+  'once-again': { once: noPurchase, reentryAfterMs: 37 },
+  'spent-100': { sum: ['purchase'], of: 'amount', op: 'ge', value: 100, withinMs: 80 },
+  'spent-little': { sum: ['purchase'], of: 'amount', op: 'lt', value: 5, withinMs: 40 },
+  'average-30': { avg: classes, of: 'amount', op: 'gt', value: 30, withinMs: 70 },
+  'all-above-10': { min: ['purchase'], of: 'amount', op: 'ge', value: 10, withinMs: 90 },
+  'one-above-60': { max: classes, of: 'amount', op: 'gt', value: 60, withinMs: 25 },
+  'left-behind': {
+    abandoned: { start: ['email_click'], unless: ['purchase'], by: 'item', afterMs: 15, forMs: 50 },
+  },
+  'left-behind-altogether': {
+    abandoned: {
+      start: ['email_click'],
+      unless: ['purchase'],
+      by: 'subject',
+      afterMs: 15,
+      forMs: 50,
+    },
+  },
+  'a-third': { bucket: 'test', from: 0, to: 3_333 },
+  'third-and-opens': { and: [{ bucket: 'test', from: 0, to: 3_333 }, { not: twoOpens }] },
   'latched-held': { held: { latch: { enter: twoOpens, exit: noPurchase } }, forMs: 10 },
 };
 const segments: SegmentDefinition[] = Object.entries(expressions).map(([id, when]) => ({
@@ -47,7 +68,8 @@ function randomEvents(random: SeededRandom, subject: string): LogEvent[] {
       subject,
       at,
       id: `${subject}-${i}`,
-      item: `${i}`,
+      item: `${randomBelow(random, 3)}`,
+      numbers: randomBelow(random, 4) === 0 ? {} : { amount: randomBelow(random, 90) - 20 },
       class: classes[randomBelow(random, classes.length)] as string,
       traits: randomBelow(random, 4) > 0 ? {} : plan(random),
     }));
@@ -88,6 +110,31 @@ test.each([1, 2, 3, 4])('every entry and exit is at its exact instant (seed %i)'
     }
   }
   expect(found.size).toBeGreaterThan(subjects.length * 5);
+  await driver.close();
+});
+
+test('a segment of segments follows them at the same instant, whatever their order', async () => {
+  const twice: SegmentDefinition[] = [
+    { id: 'both', version: 1, when: { and: [{ inSegment: 'two-opens' }, { inSegment: 'late' }] } },
+    { id: 'late', version: 1, when: { not: { inSegment: 'two-opens' } } },
+    { id: 'either', version: 1, when: { or: [{ inSegment: 'two-opens' }, { inSegment: 'late' }] } },
+    { id: 'two-opens', version: 1, when: twoOpens },
+  ];
+  const driver = await testDriver(personalisation({ segments: twice }));
+  for (const [i, at] of [1_000, 1_010, 1_020].entries()) {
+    await driver.pipe(events, 'ann', { id: `${i}`, class: 'email_open' }, at);
+  }
+  await driver.advanceTo(5_000);
+  const changes = (await driver.read(segmentChanges)).map(({ value }) => value);
+  const edges = changes.map((one) => `${one?.segment} ${one?.type} ${one?.effectiveAt}`);
+  expect(edges).toEqual([
+    'late entered 1000',
+    'either entered 1000',
+    'two-opens entered 1010',
+    'late exited 1010',
+    'two-opens exited 1070',
+    'late entered 1070',
+  ]);
   await driver.close();
 });
 

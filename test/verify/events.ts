@@ -11,6 +11,7 @@ export interface LogEvent {
   readonly id: string;
   readonly item: string;
   readonly traits: Readonly<Record<string, Trait>>;
+  readonly numbers: Readonly<Record<string, number>>;
 }
 
 /** Every row of the files that maps to an event, in the order the mapping asks for. */
@@ -24,7 +25,7 @@ export async function readEvents(mapping: Mapping, files: readonly string[]): Pr
       // Without an id column no two rows are the same event.
       const mapped = fields === undefined ? 'skip' : map(fields, `row ${row++}`);
       if (mapped === 'skip' || 'reject' in mapped) continue;
-      const { id, item = id, traits = {}, class: eventClass } = mapped.value;
+      const { id, item = id, traits = {}, numbers = {}, class: eventClass } = mapped.value;
       events.push({
         subject: mapped.key,
         at: mapped.timestamp,
@@ -32,6 +33,7 @@ export async function readEvents(mapping: Mapping, files: readonly string[]): Pr
         id,
         item,
         traits,
+        numbers,
       });
     }
   }

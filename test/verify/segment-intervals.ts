@@ -3,7 +3,12 @@
  * which anything can change, over all accepted events; nothing is kept from one instant to the next
  * but what `latch` and `held` mean.
  */
-import type { Expression, SegmentDefinition } from '../../topologies/segments/definition.ts';
+import { bucketOf } from '../../topologies/segments/bucket.ts';
+import {
+  childrenOf,
+  type Expression,
+  type SegmentDefinition,
+} from '../../topologies/segments/definition.ts';
 import type { LogEvent } from './events.ts';
 
 /** A change of membership: 'in' or 'out' at an instant, ms UTC. */
@@ -14,20 +19,13 @@ export interface Edge {
 
 /** Kinds that depend on the score are compared through the score itself. */
 export function canRecompute(node: Expression): boolean {
-  return childrenOf(node).every(canRecompute) && !('score' in node) && !('band' in node);
+  const apart = !('score' in node) && !('band' in node) && !('inSegment' in node);
+  return apart && childrenOf(node).every(canRecompute);
 }
 
 /** Whether the truth at an instant depends on what was true before. */
 export function hasMemory(node: Expression): boolean {
-  return 'latch' in node || 'held' in node || childrenOf(node).some(hasMemory);
-}
-
-function childrenOf(node: Expression): readonly Expression[] {
-  if ('and' in node) return node.and;
-  if ('or' in node) return node.or;
-  if ('not' in node) return [node.not];
-  if ('latch' in node) return [node.latch.enter, node.latch.exit];
-  return 'held' in node ? [node.held] : [];
+  return 'latch' in node || 'held' in node || 'once' in node || childrenOf(node).some(hasMemory);
 }
 
 /** The edges of a subject in a segment up to `end`, both ends included. */
@@ -36,7 +34,8 @@ export function edgesOf(
   events: readonly LogEvent[],
   end: number,
 ): Edge[] {
-  const instants = [...criticalInstants(when, new Set(events.map((event) => event.at)))]
+  const own = new Set(events.map((event) => event.at));
+  const instants = [...criticalInstants(when, own, end)]
     .filter((at) => at <= end)
     .sort((a, b) => a - b);
   const truth = truthOf(when, events, instants);
@@ -61,13 +60,24 @@ export function settled(edges: readonly Edge[]): Edge[] {
 }
 
 /** Every instant at which the node, or one below it, may change. */
-function criticalInstants(node: Expression, events: ReadonlySet<number>): Set<number> {
+function criticalInstants(node: Expression, events: ReadonlySet<number>, end: number): Set<number> {
   const instants = new Set(events);
   for (const child of childrenOf(node)) {
-    for (const at of criticalInstants(child, events)) instants.add(at);
+    for (const at of criticalInstants(child, events, end)) instants.add(at);
   }
-  const span = 'withinMs' in node ? node.withinMs : 'forMs' in node ? node.forMs : 0;
-  for (const at of [...instants]) instants.add(at + span);
+  const spans: number[] = [];
+  if ('withinMs' in node) spans.push(node.withinMs);
+  if ('forMs' in node) spans.push(node.forMs);
+  if ('abandoned' in node) {
+    const { afterMs, forMs } = node.abandoned;
+    spans.push(afterMs, afterMs + forMs);
+  }
+  for (const at of [...instants]) {
+    for (const span of spans) instants.add(at + span);
+    // What was true once may be so again and again, from where it was over.
+    const again = 'once' in node ? (node.reentryAfterMs ?? end) : end;
+    for (let next = at + again; again < end && next <= end; next += again) instants.add(next);
+  }
   return instants;
 }
 
@@ -82,6 +92,7 @@ function truthOf(
       truthOf(node.latch.exit, events, instants),
     );
   }
+  if ('once' in node) return onceFor(truthOf(node.once, events, instants), instants, node);
   if ('held' in node) return heldFor(truthOf(node.held, events, instants), instants, node.forMs);
   const children = childrenOf(node).map((child) => truthOf(child, events, instants));
   return instants.map((at, i) => {
@@ -98,6 +109,19 @@ function latched(enter: readonly boolean[], exit: readonly boolean[]): boolean[]
     if (exit[i] && !exit[i - 1]) on = false;
     else if (entering && !enter[i - 1]) on = true;
     return on;
+  });
+}
+
+function onceFor(
+  truth: readonly boolean[],
+  instants: readonly number[],
+  { reentryAfterMs = Number.POSITIVE_INFINITY }: { readonly reentryAfterMs?: number },
+): boolean[] {
+  let until = Number.NEGATIVE_INFINITY;
+  return truth.map((holds, i) => {
+    const at = instants[i] as number;
+    if (holds && at >= until) until = at + reentryAfterMs;
+    return at < until;
   });
 }
 
@@ -122,6 +146,24 @@ function leaf(node: Expression, events: readonly LogEvent[], at: number): boolea
     if (node.knownSince === 'firstSeen' && at < first + node.forMs) return false;
     return !past.some((event) => node.absent.includes(event.class) && event.at > at - node.forMs);
   }
+  if ('of' in node) return aggregated(node, past, at);
+  if ('abandoned' in node) {
+    const { start, unless, by, afterMs, forMs } = node.abandoned;
+    return past.some((begun) => {
+      if (!start.includes(begun.class)) return false;
+      if (at < begun.at + afterMs || at >= begun.at + afterMs + forMs) return false;
+      return !past.some(
+        (end) =>
+          unless.includes(end.class) &&
+          end.at > begun.at &&
+          (by === 'subject' || end.item === begun.item),
+      );
+    });
+  }
+  if ('bucket' in node) {
+    const share = bucketOf(node.bucket, events[0]?.subject ?? '');
+    return share >= node.from && share < node.to;
+  }
   if (!('trait' in node)) throw new Error(`no brute force for ${JSON.stringify(node)}`);
   const value = past.findLast((event) => event.traits[node.trait] !== undefined)?.traits[
     node.trait
@@ -131,6 +173,27 @@ function leaf(node: Expression, events: readonly LogEvent[], at: number): boolea
   if (node.op === 'contains') return String(value).includes(String(node.value));
   if (node.op === 'startsWith') return String(value).startsWith(String(node.value));
   return typeof value === typeof node.value && compare(value, node.op, node.value as string);
+}
+
+function aggregated(
+  node: Extract<Expression, { readonly of: string }>,
+  past: readonly LogEvent[],
+  at: number,
+): boolean {
+  const kind = (['sum', 'avg', 'min', 'max'] as const).find((name) => name in node) as string;
+  const classes = (node as unknown as Record<string, readonly string[]>)[kind] as readonly string[];
+  const values = past
+    .filter((event) => classes.includes(event.class) && event.at > at - node.withinMs)
+    .flatMap((event) => event.numbers[node.of] ?? []);
+  const sum = values.reduce((a, b) => a + b, 0);
+  if (kind === 'sum') return compare(sum, node.op, node.value);
+  if (values.length === 0) return false;
+  const results: Record<string, number> = {
+    avg: sum / values.length,
+    min: Math.min(...values),
+    max: Math.max(...values),
+  };
+  return compare(results[kind], node.op, node.value);
 }
 
 function compare<T>(a: T, op: string, b: T): boolean {

@@ -31,6 +31,10 @@ export interface Mapping {
   readonly order?: 'file' | 'time';
   /** Trait -> field. */
   readonly traits?: Readonly<Record<string, string>>;
+  /** Number -> field, and how many decimals of it are kept as a whole number: 2 makes 12.5 to 1250. */
+  readonly numbers?: Readonly<
+    Record<string, { readonly field: string; readonly decimals?: number }>
+  >;
 }
 
 export type MappedEvent =
@@ -56,6 +60,7 @@ const known = [
   'skip',
   'order',
   'traits',
+  'numbers',
 ];
 
 /** Checks a mapping read from JSON. Throws MAPPING_INVALID that names the field. */
@@ -94,6 +99,13 @@ export function checkMapping(value: unknown, mapping: string): Mapping {
   checkSkip(given.skip, fail);
   if (given.traits !== undefined && !isObject(given.traits)) fail('traits', 'must be an object');
   for (const [trait, field] of Object.entries(given.traits ?? {})) name(`traits.${trait}`, field);
+  if (given.numbers !== undefined && !isObject(given.numbers)) fail('numbers', 'must be an object');
+  for (const [number, told] of Object.entries(given.numbers ?? {})) {
+    name(`numbers.${number}.field`, (told as { field?: unknown } | null)?.field);
+    const { decimals = 0 } = told;
+    if (Number.isInteger(decimals) && decimals >= 0 && decimals <= 9) continue;
+    fail(`numbers.${number}.decimals`, 'must be a whole number of 0 to 9');
+  }
   return { ...given, name: given.name ?? mapping } as Mapping;
 }
 
@@ -133,10 +145,11 @@ function checkSkip(given: unknown, fail: Fail): void {
 
 /** The fields a file must have. */
 export function neededFields(mapping: Mapping): readonly string[] {
-  const { subject, time, id = [], item, skip = [], traits = {} } = mapping;
+  const { subject, time, id = [], item, skip = [], traits = {}, numbers = {} } = mapping;
   const all = [subject, time.field, ...id, ...skip.map((rule) => rule.field)];
   if ('field' in mapping.class) all.push(mapping.class.field);
   if (item !== undefined) all.push(item);
+  all.push(...Object.values(numbers).map(({ field }) => field));
   return [...new Set([...all, ...Object.values(traits)])];
 }
 
@@ -157,7 +170,10 @@ export function eventMap(mapping: Mapping): EventMap {
     }
     const eventClass = classOf(mapping, fields);
     if (eventClass === undefined) return { reject: unknownClass(mapping, fields) };
-    return { key, value: event(mapping, fields, rowId, eventClass), timestamp };
+    const numbers = numbersOf(mapping, fields);
+    if (typeof numbers === 'string') return { reject: numbers };
+    const value = { ...event(mapping, fields, rowId, eventClass), ...numbers };
+    return { key, value, timestamp };
   };
 }
 
@@ -182,6 +198,27 @@ function event(
     ...(counted === '' ? {} : { item: counted }),
     ...(Object.keys(found).length === 0 ? {} : { traits: found }),
   };
+}
+
+/** Decimal text to whole numbers, digit by digit: no rounding, so nothing is lost; or why not. */
+function numbersOf(
+  { numbers }: Mapping,
+  fields: Readonly<Record<string, unknown>>,
+): Pick<Event, 'numbers'> | string {
+  if (numbers === undefined) return {};
+  const found: Record<string, number> = {};
+  for (const [name, { field, decimals = 0 }] of Object.entries(numbers)) {
+    const told = text(fields[field]);
+    if (told === '') continue;
+    const match = /^(-?\d+)(?:\.(\d+?)0*)?$/.exec(told);
+    const fraction = match?.[2] ?? '';
+    const whole = Number(`${match?.[1]}${fraction.padEnd(decimals, '0')}`);
+    if (match === null || fraction.length > decimals || !Number.isSafeInteger(whole)) {
+      return `${field} ${JSON.stringify(told)} is no number of ${decimals} decimals`;
+    }
+    found[name] = whole;
+  }
+  return Object.keys(found).length === 0 ? {} : { numbers: found };
 }
 
 function classOf(mapping: Mapping, fields: Readonly<Record<string, unknown>>): string | undefined {

@@ -5,7 +5,7 @@
  * evaluated, in order.
  */
 import type { Trait } from '../event.ts';
-import type { Comparison, Expression } from './definition.ts';
+import { type Comparison, childrenOf, type Expression } from './definition.ts';
 
 /** What is known of a subject. */
 export interface Facts {
@@ -15,13 +15,26 @@ export interface Facts {
   readonly firstSeen: number;
   readonly traits: Readonly<Record<string, readonly [value: Trait, at: number]>>;
   readonly band: string;
+  /** Events of the classes that some node looks at one by one, by time, within its reach. */
+  readonly members: Readonly<Record<string, readonly Member[]>>;
+  /** Share of the subject for a salt, 0 to 9,999. */
+  bucket(salt: string): number;
+  /** Whether the subject is in a segment at the instant; those asked for are decided before. */
+  inSegment(id: string): boolean;
   /** Score ('total') or sub-score of a channel at an instant. */
   score(of: string, at: number): number;
   /** First instant after `at` when that falls below `threshold`; +Infinity when it does not. */
   fallsBelow(of: string, threshold: number, at: number): number;
 }
 
-/** What `latch` and `held` nodes remember, by their path in the expression; null = not true now. */
+/** An event that is looked at by itself. */
+export interface Member {
+  readonly at: number;
+  readonly item: string;
+  readonly numbers: Readonly<Record<string, number>>;
+}
+
+/** What `latch`, `once` and `held` nodes remember, by their path in the expression; null = not true now. */
 export type Memory = Record<string, number | null>;
 
 export interface Verdict {
@@ -52,6 +65,14 @@ export function evaluate(
   if ('count' in node) return count(node, at, facts);
   if ('absent' in node) return absent(node, at, facts);
   if ('score' in node) return score(node, at, facts);
+  if ('abandoned' in node) return abandoned(node.abandoned, at, facts);
+  if ('once' in node) return once(node, at, facts, memory, `${path}.once`);
+  if ('inSegment' in node) return { holds: facts.inSegment(node.inSegment), next: never };
+  if ('bucket' in node) {
+    const share = facts.bucket(node.bucket);
+    return { holds: node.from <= share && share < node.to, next: never };
+  }
+  if (!('trait' in node) && !('band' in node)) return aggregation(node, at, facts);
   if ('band' in node) return { holds: node.band.includes(facts.band), next: never };
   return { holds: traitHolds(node, facts.traits[node.trait]?.[0]), next: never };
 }
@@ -108,6 +129,67 @@ function held(
   memory[key] = since;
   const from = since + node.forMs;
   return { holds: at >= from, next: at >= from ? inner.next : Math.min(inner.next, from) };
+}
+
+/** True from the first truth on, or for `reentryAfterMs` from each truth after the last was over. */
+function once(node: Node<'once'>, at: number, facts: Facts, memory: Memory, path: string): Verdict {
+  const inner = evaluate(node.once, at, facts, memory, path);
+  const span = node.reentryAfterMs ?? never;
+  const since = memory[path];
+  const over = typeof since !== 'number' || at >= since + span;
+  if (over) memory[path] = inner.holds ? at : null;
+  const from = memory[path];
+  if (typeof from !== 'number') return { holds: false, next: inner.next };
+  return { holds: true, next: Math.min(inner.next, from + span) };
+}
+
+type AggregationNode = Extract<Expression, { readonly of: string }>;
+
+function classesOf(node: AggregationNode): readonly string[] {
+  if ('sum' in node) return node.sum;
+  if ('avg' in node) return node.avg;
+  return 'min' in node ? node.min : node.max;
+}
+
+function aggregation(node: AggregationNode, at: number, facts: Facts): Verdict {
+  const values: number[] = [];
+  let next = never;
+  for (const eventClass of classesOf(node)) {
+    for (const { at: ts, numbers } of facts.members[eventClass] ?? []) {
+      const value = numbers[node.of];
+      if (value === undefined || ts > at || ts + node.withinMs <= at) continue;
+      values.push(value);
+      next = Math.min(next, ts + node.withinMs);
+    }
+  }
+  return { holds: aggregateHolds(node, values), next };
+}
+
+function aggregateHolds(node: AggregationNode, values: readonly number[]): boolean {
+  const sum = values.reduce((total, value) => total + value, 0);
+  if ('sum' in node) return compare(sum, node.op, node.value);
+  if (values.length === 0) return false;
+  // An average is compared by products, so that no quotient is rounded.
+  if ('avg' in node) return compare(sum, node.op, node.value * values.length);
+  const extreme = 'min' in node ? Math.min(...values) : Math.max(...values);
+  return compare(extreme, node.op, node.value);
+}
+
+function abandoned(node: Node<'abandoned'>['abandoned'], at: number, facts: Facts): Verdict {
+  const of = (classes: readonly string[]) => classes.flatMap((one) => facts.members[one] ?? []);
+  const ends = of(node.unless);
+  let [holds, next] = [false, never];
+  for (const { at: start, item } of of(node.start)) {
+    const [from, to] = [start + node.afterMs, start + node.afterMs + node.forMs];
+    if (start > at || to <= at) continue;
+    const own = ends.filter(
+      (end) => end.at > start && (node.by === 'subject' || end.item === item),
+    );
+    if (own.some((end) => end.at <= at)) continue;
+    if (at >= from) holds = true;
+    next = Math.min(next, at < from ? from : to);
+  }
+  return { holds, next };
 }
 
 function count(node: Node<'count'>, at: number, facts: Facts): Verdict {
@@ -178,16 +260,29 @@ function traitHolds(node: Node<'trait'>, actual: Trait | undefined): boolean {
 export function needed(expressions: readonly Expression[]): Record<string, number> {
   const keep: Record<string, number> = {};
   const visit = (node: Expression): void => {
-    if ('and' in node) node.and.forEach(visit);
-    else if ('or' in node) node.or.forEach(visit);
-    else if ('not' in node) visit(node.not);
-    else if ('held' in node) visit(node.held);
-    else if ('latch' in node) [node.latch.enter, node.latch.exit].forEach(visit);
-    else if ('count' in node) for (const c of node.count) grow(c, node.value + 1);
+    childrenOf(node).forEach(visit);
+    if ('count' in node) for (const c of node.count) grow(c, node.value + 1);
     else if ('absent' in node) for (const c of node.absent) grow(c, 1);
   };
   const grow = (eventClass: string, n: number) => {
     keep[eventClass] = Math.max(keep[eventClass] ?? 0, n);
+  };
+  expressions.forEach(visit);
+  return keep;
+}
+
+/** How long the events of each class are looked at one by one, ms. */
+export function reach(expressions: readonly Expression[]): Record<string, number> {
+  const keep: Record<string, number> = {};
+  const grow = (classes: readonly string[], ms: number) => {
+    for (const one of classes) keep[one] = Math.max(keep[one] ?? 0, ms);
+  };
+  const visit = (node: Expression): void => {
+    childrenOf(node).forEach(visit);
+    if ('of' in node) grow(classesOf(node), node.withinMs);
+    if (!('abandoned' in node)) return;
+    const { start, unless, afterMs, forMs } = node.abandoned;
+    grow([...start, ...unless], afterMs + forMs);
   };
   expressions.forEach(visit);
   return keep;

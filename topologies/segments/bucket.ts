@@ -1,0 +1,9 @@
+/** A stable share of the subjects: for tests and roll-outs that keep everybody on one side. */
+import { createHash } from 'node:crypto';
+import { buckets } from './definition.ts';
+
+/** First 53 bits of SHA-256(salt, subject) modulo 10,000. */
+export function bucketOf(salt: string, subject: string): number {
+  const digest = createHash('sha256').update(salt).update(subject).digest();
+  return Number((digest.readBigUInt64BE(0) >> 11n) % BigInt(buckets));
+}
