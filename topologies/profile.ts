@@ -1,5 +1,5 @@
 /** One subject: what is kept of it, and what an event or the passing of time changes. */
-import type { ProcessContext } from 'millrace';
+import { MillraceError, type ProcessContext } from 'millrace';
 import { bandAfter, lowerBound, suppressed } from './engagement/bands.ts';
 import type { EngagementConfig } from './engagement/config.ts';
 import {
@@ -32,7 +32,9 @@ import {
   type Memory,
   needed,
   reach,
+  type Verdict,
 } from './segments/evaluate.ts';
+import { type Explanation, explain } from './segments/explain.ts';
 
 export interface Profile {
   firstSeen: number;
@@ -41,7 +43,7 @@ export interface Profile {
   items: HourlyItems;
   gate: Gate;
   newest: Record<string, number[]>;
-  traits: Record<string, [Trait, number]>;
+  traits: Record<string, [value: Trait, at: number, eventId: string]>;
   /** By class: the events that segments look at one by one, by time. */
   members: Record<string, Member[]>;
   /** Index of the band, apart from the gate. */
@@ -150,6 +152,51 @@ export class ProfileLogic {
     return { ...score, band: this.#bandName(profile, band, at) };
   }
 
+  /**
+   * Why a subject is in a segment or not at an instant, if nothing more arrives until then. Not before
+   * the subject's clock. Throws CONFIG_INVALID for an unknown segment.
+   */
+  explain(subject: string, profile: Profile, id: string, at: number): Explanation {
+    const segment = this.#segments.find((one) => one.id === id);
+    if (segment === undefined) {
+      const problem = `there is none; there are ${this.#segments.map((one) => one.id).join(', ')}`;
+      throw new MillraceError('CONFIG_INVALID', { field: `segment ${id}`, problem });
+    }
+    const then = structuredClone(profile);
+    while (then.next <= at) this.#pass(subject, then, then.next);
+    const { facts } = this.#factsAt(subject, then, at);
+    const known = then.segments[id];
+    const memory = known?.decidedFor === at ? known.before : known?.memory;
+    return explain(segment.when, at, facts, memory ?? {});
+  }
+
+  /** Lets a profile's time pass to `at`, without telling anybody. */
+  #pass(subject: string, profile: Profile, at: number): void {
+    const { facts, score } = this.#factsAt(subject, profile, at);
+    profile.band = bandAfter(this.#config, score, profile.band);
+    profile.next = this.#nextOfScore(facts, profile, at);
+    for (const segment of this.#segments) {
+      const { holds, next } = this.#judge(profile, segment, facts, at);
+      const known = profile.segments[segment.id] as Membership;
+      known.state = { ...known.state, in: holds };
+      profile.next = Math.min(profile.next, next);
+    }
+  }
+
+  #factsAt(subject: string, profile: Profile, at: number): { facts: Facts; score: number } {
+    const curve = new ScoreCurve(this.#config, profile.items, profile.gate);
+    const { score } = curve.at(Math.floor(at / hourMs));
+    const band = bandAfter(this.#config, score, profile.band);
+    return { facts: factsOf(subject, profile, this.#bandName(profile, band, at), curve), score };
+  }
+
+  #nextOfScore(facts: Facts, profile: Profile, at: number): number {
+    return Math.min(
+      facts.fallsBelow('total', lowerBound(this.#config, profile.band), at),
+      gateChangesAt(profile.gate, at),
+    );
+  }
+
   #takeIn(profile: Profile, event: Event, at: number): void {
     profile.firstSeen = Math.min(profile.firstSeen, at);
     countItem(this.#config, profile.items, event.class, event.item ?? event.id, at);
@@ -168,7 +215,10 @@ export class ProfileLogic {
     }
     for (const [name, value] of Object.entries(event.traits ?? {})) {
       const known = profile.traits[name];
-      if (known === undefined || at >= known[1]) profile.traits[name] = [value, at];
+      // Of one instant the greatest id counts, so that the order of arrival does not.
+      if (known === undefined || at > known[1] || (at === known[1] && event.id > known[2])) {
+        profile.traits[name] = [value, at, event.id];
+      }
     }
   }
 
@@ -194,10 +244,7 @@ export class ProfileLogic {
       context.emit({ type: 'score', score }, at);
     }
     const facts = factsOf(context.key, profile, band, curve);
-    let next = Math.min(
-      facts.fallsBelow('total', lowerBound(this.#config, profile.band), at),
-      gateChangesAt(profile.gate, at),
-    );
+    let next = this.#nextOfScore(facts, profile, at);
     for (const segment of this.#segments) {
       const changes = this.#decideSegment(context, profile, segment, facts, at, cause, witness);
       next = Math.min(next, changes);
@@ -211,23 +258,15 @@ export class ProfileLogic {
   #decideSegment(
     context: Context,
     profile: Profile,
-    { id, version, when }: SegmentDefinition,
+    segment: SegmentDefinition,
     facts: Facts,
     at: number,
     cause: Cause,
     witness: readonly string[],
   ): number {
-    const known = profile.segments[id] ?? {
-      state: { in: false, since: 0, version, seq: 0 },
-      memory: {},
-      before: {},
-      decidedFor: Number.NEGATIVE_INFINITY,
-    };
-    profile.segments[id] = known;
-    if (known.decidedFor === at) known.memory = { ...known.before };
-    else known.before = { ...known.memory };
-    known.decidedFor = at;
-    const { holds, next } = evaluate(when, at, facts, known.memory);
+    const { id, version } = segment;
+    const { holds, next } = this.#judge(profile, segment, facts, at);
+    const known = profile.segments[id] as Membership;
     if (holds !== known.state.in) {
       const seq = known.state.seq + 1;
       known.state = { in: holds, since: at, version, seq };
@@ -239,6 +278,26 @@ export class ProfileLogic {
       context.emitTo(segmentStates, `${user}|${id}`, known.state, at);
     }
     return next;
+  }
+
+  /** The verdict at an instant; judged again at the same instant, it begins from the same memory. */
+  #judge(
+    profile: Profile,
+    { id, version, when }: SegmentDefinition,
+    facts: Facts,
+    at: number,
+  ): Verdict {
+    const known = profile.segments[id] ?? {
+      state: { in: false, since: 0, version, seq: 0 },
+      memory: {},
+      before: {},
+      decidedFor: Number.NEGATIVE_INFINITY,
+    };
+    profile.segments[id] = known;
+    if (known.decidedFor === at) known.memory = { ...known.before };
+    else known.before = { ...known.memory };
+    known.decidedFor = at;
+    return evaluate(when, at, facts, known.memory);
   }
 
   #bandName(profile: Profile, band: number, at: number): string {

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { logLevels } from '../runtime/observe.ts';
 import { defaultData } from './environment.ts';
+import { explain } from './explain.ts';
 import { deadLetters, describe, query, type ReadOptions, readTopic, topics } from './inspect.ts';
 import { lint } from './lint.ts';
 import { report } from './output.ts';
@@ -80,6 +81,13 @@ function programOf(version: string): Command {
     .addOption(logLevel())
     .addOption(json())
     .action((module: string, options: RunOptions) => run(module, options));
+  program
+    .command('explain <subject> <segment>')
+    .description('why a subject is in a segment or not, and what changes when')
+    .option('--at <instant>', "ISO 8601, e.g. 2026-01-31T09:30:00Z; default: the subject's clock")
+    .addOption(data())
+    .addOption(json())
+    .action(explain);
   program
     .command('lint <config>')
     .description('check a configuration of scores and segments (docs/SEGMENTS.md)')

@@ -3,7 +3,8 @@ import { testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
 import { type Event, events, segmentChanges, segmentStates } from '../../topologies/event.ts';
-import personalisation from '../../topologies/personalisation.ts';
+import personalisation, { profileLogic } from '../../topologies/personalisation.ts';
+import type { Profile } from '../../topologies/profile.ts';
 import type { Expression, SegmentDefinition } from '../../topologies/segments/definition.ts';
 import type { LogEvent } from '../verify/events.ts';
 import { type Edge, edgesOf, settled } from '../verify/segment-intervals.ts';
@@ -109,6 +110,19 @@ test.each([1, 2, 3, 4])('every entry and exit is at its exact instant (seed %i)'
       expect({ name, edges: settled(found.get(name) ?? []) }).toEqual({ name, edges: expected });
     }
   }
+  const logic = profileLogic({ segments });
+  for (const row of (await driver.rows({ store: 'profiles' })).slice(0, 20)) {
+    const profile = row.value as Profile;
+    for (const { id } of segments) {
+      // Also of an instant far ahead, when all windows are empty and all waits are over.
+      const [now, later] = [end, end + 500].map(
+        (at) => logic.explain(String(row.key), profile, id, at).holds,
+      );
+      expect({ id, now }).toEqual({ id, now: profile.segments[id]?.state.in });
+      if (id === 'two-opens' || id === 'both') expect({ id, later }).toEqual({ id, later: false });
+      if (id === 'no-purchase') expect({ id, later }).toEqual({ id, later: true });
+    }
+  }
   expect(found.size).toBeGreaterThan(subjects.length * 5);
   await driver.close();
 });
@@ -135,6 +149,32 @@ test('a segment of segments follows them at the same instant, whatever their ord
     'two-opens exited 1070',
     'late entered 1070',
   ]);
+  await driver.close();
+});
+
+test('explain says which part holds, and when it may change', async () => {
+  const driver = await testDriver(personalisation({ segments }));
+  await driver.pipe(events, 'ann', { id: '1', class: 'email_open' }, 1_000);
+  await driver.pipe(events, 'ann', { id: '2', class: 'email_open' }, 1_010);
+  const [row] = await driver.rows({ store: 'profiles' });
+  const logic = profileLogic({ segments });
+  const why = (at: number) => logic.explain('ann', row?.value as Profile, 'both', at);
+  expect(why(1_010)).toEqual({
+    condition: 'and',
+    holds: false,
+    changesAt: 1_045,
+    parts: [
+      { condition: JSON.stringify(twoOpens), holds: true, changesAt: 1_060, parts: [] },
+      { condition: JSON.stringify(noPurchase), holds: false, changesAt: 1_045, parts: [] },
+    ],
+  });
+  expect([1_044, 1_045, 1_059, 1_060].map((at) => why(at).holds)).toEqual([
+    false,
+    true,
+    true,
+    false,
+  ]);
+  expect(() => logic.explain('ann', row?.value as Profile, 'bth', 1_010)).toThrow('there is none');
   await driver.close();
 });
 

@@ -13,7 +13,7 @@ export interface Facts {
   readonly newest: Readonly<Record<string, readonly number[]>>;
   /** ms UTC. */
   readonly firstSeen: number;
-  readonly traits: Readonly<Record<string, readonly [value: Trait, at: number]>>;
+  readonly traits: Readonly<Record<string, readonly [value: Trait, at: number, eventId: string]>>;
   readonly band: string;
   /** Events of the classes that some node looks at one by one, by time, within its reach. */
   readonly members: Readonly<Record<string, readonly Member[]>>;
