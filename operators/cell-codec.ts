@@ -2,6 +2,9 @@
  * Bytes of cells that hold several timed values: columns of numbers, then the values.
  *
  *   u32 count · f64[count] for each number column · u32[count] lengths · values
+ *
+ * When all values are numbers they are one more column of f64, and the highest bit of the count is set:
+ * no serde call a value.
  */
 import type { Serde } from '../engine/serde/serde.ts';
 
@@ -11,6 +14,8 @@ export function encodeColumns<V>(
   serde: Serde<V>,
 ): Buffer {
   const n = values.length;
+  if (n > 0 && values.every((value) => typeof value === 'number'))
+    return encodeNumbers(columns, values);
   // A serde may reuse its buffer: copy each value before the next is encoded.
   const encoded = values.map((value) => Buffer.from(serde.encode(value)));
   const size = encoded.reduce((sum, bytes) => sum + bytes.byteLength, 0);
@@ -19,6 +24,17 @@ export function encodeColumns<V>(
   for (const column of columns) for (const number of column) at = target.writeDoubleLE(number, at);
   for (const bytes of encoded) at = target.writeUInt32LE(bytes.byteLength, at);
   for (const bytes of encoded) at += bytes.copy(target, at);
+  return target;
+}
+
+const allNumbers = 0x8000_0000;
+
+function encodeNumbers(columns: readonly (readonly number[])[], values: readonly number[]): Buffer {
+  const n = values.length;
+  const target = Buffer.allocUnsafe(4 + (columns.length + 1) * 8 * n);
+  let at = target.writeUInt32LE((n | allNumbers) >>> 0, 0);
+  for (const column of columns) for (const number of column) at = target.writeDoubleLE(number, at);
+  for (const value of values) at = target.writeDoubleLE(value, at);
   return target;
 }
 
@@ -34,13 +50,20 @@ export function decodeColumns<V>(
   columnCount: number,
   serde: Serde<V>,
 ): Columns<V> {
-  const n = bytes.readUInt32LE(start);
+  const head = bytes.readUInt32LE(start);
+  const n = head & ~allNumbers;
   let at = start + 4;
   const columns: number[][] = [];
   for (let c = 0; c < columnCount; c++) {
     const column = new Array<number>(n);
     for (let i = 0; i < n; i++, at += 8) column[i] = bytes.readDoubleLE(at);
     columns.push(column);
+  }
+  if (head !== n) {
+    const numbers = new Array<number>(n);
+    for (let i = 0; i < n; i++, at += 8) numbers[i] = bytes.readDoubleLE(at);
+    if (at !== end) throw new RangeError('cell has the wrong length');
+    return { columns, values: numbers as V[] };
   }
   let valueAt = at + 4 * n;
   const values = new Array<V>(n);

@@ -31,6 +31,7 @@ export interface StoreSpec<K = unknown, C = unknown> {
   readonly key: Serde<K>;
   /** Form of the encoded cell; raised when it changes, part of the fingerprint. */
   readonly format: string;
+  /** Bytes of its own: they are kept for a while, so no buffer that is used again. */
   encode(cell: C): Uint8Array;
   /** Decodes bytes [start, end); throws when they are damaged. */
   decode(bytes: Buffer, start: number, end: number): C;

@@ -16,7 +16,10 @@ export interface ChangelogMeta {
   readonly numbers: Readonly<Record<string, number>>;
 }
 
-/** The records of a store's changes; undefined when nothing changed. Encodes each dirty cell once. */
+/**
+ * The records of a store's changes; undefined when nothing changed. Encodes each dirty cell once. A
+ * cell that came and went since the last commit leaves nothing behind: there is nothing to take back.
+ */
 export function changelogBatch(store: StoreState, commitId: number): PackedBatch | undefined {
   if (store.dirty.length === 0 && !store.numbersDirty) return undefined;
   const builder = new BatchBuilder(store.dirty.length + 1, 96);
@@ -24,8 +27,8 @@ export function changelogBatch(store: StoreState, commitId: number): PackedBatch
   builder.append(metaRecordKey, Buffer.from(JSON.stringify(meta)), 0);
   for (const keyId of store.dirty) {
     const entry = store.entries.get(keyId);
-    if (entry === undefined) continue;
-    entry.encoded = entry.cell === undefined ? null : Buffer.from(store.spec.encode(entry.cell));
+    if (entry === undefined || (entry.cell === undefined && !entry.stored)) continue;
+    entry.encoded = entry.cell === undefined ? null : store.spec.encode(entry.cell);
     builder.append(Buffer.from(`\u0001${keyId}`, 'latin1'), entry.encoded, 0, emptyBytes);
   }
   return builder.finishAt(0);

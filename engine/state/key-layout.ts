@@ -45,8 +45,20 @@ export function storeKeys(store: string): StoreKeys {
     meta: prefix(0),
     cells,
     content: { from: cells, to: prefix(dueTag + 1) },
-    cell: (keyId) => Buffer.concat([cells, Buffer.from(keyId, 'latin1')]),
-    due: (instant, keyId) => Buffer.concat([dueFrom(instant), Buffer.from(keyId, 'latin1')]),
+    cell: (keyId) => {
+      const key = Buffer.allocUnsafe(cells.byteLength + keyId.length);
+      cells.copy(key);
+      key.write(keyId, cells.byteLength, 'latin1');
+      return key;
+    },
+    due: (instant, keyId) => {
+      const at = due.byteLength + orderedTimeBytes;
+      const key = Buffer.allocUnsafe(at + keyId.length);
+      due.copy(key);
+      writeOrderedTime(key, due.byteLength, instant);
+      key.write(keyId, at, 'latin1');
+      return key;
+    },
     dueFrom,
     dueEnd: prefix(dueTag + 1),
     keyIdOfCell: (key) => key.toString('latin1', cells.byteLength),

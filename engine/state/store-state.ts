@@ -20,6 +20,8 @@ export interface CacheEntry {
   dirty: boolean;
   /** Encoded size when last known; the estimate for the budgets. */
   bytes: number;
+  /** True when the backend, and so the changelog, holds a cell of the key. */
+  stored: boolean;
   /** The instant of the key's entry in the index on disk; +Infinity when there is none. */
   persistedDue: number;
   /** The cell's bytes, from `changelog` until `commit`; null = removed. */
@@ -100,7 +102,15 @@ export class StoreState implements Cells<unknown> {
   /** Takes in a cell read from the backend; `bytes` 0 and no cell when the key is absent. */
   load(keyId: string, cell: unknown, bytes: number): void {
     const persistedDue = this.dueOf(cell);
-    this.entries.set(keyId, { cell, dirty: false, bytes, persistedDue, encoded: undefined });
+    const stored = cell !== undefined;
+    this.entries.set(keyId, {
+      cell,
+      dirty: false,
+      bytes,
+      stored,
+      persistedDue,
+      encoded: undefined,
+    });
     this.cacheBytes += bytes + entryOverheadBytes;
   }
 

@@ -278,10 +278,13 @@ export class TaskState {
 
   #writeEntry(writes: BackendWrite[], store: Store, keyId: string): void {
     const entry = must(store.state.entries.get(keyId), 'a dirty entry is never evicted');
-    assert(entry.encoded !== undefined, 'commit comes after changelog');
     const due = store.state.dueOf(entry.cell);
-    this.#writeCell(writes, store, keyId, entry.encoded, entry.persistedDue, due);
+    if (entry.cell !== undefined || entry.stored) {
+      assert(entry.encoded !== undefined, 'commit comes after changelog');
+      this.#writeCell(writes, store, keyId, entry.encoded, entry.persistedDue, due);
+    }
     entry.persistedDue = due;
+    entry.stored = entry.cell !== undefined;
     this.#resize(store, entry);
     if (due > store.state.index.horizon) store.state.index.release(keyId);
   }
