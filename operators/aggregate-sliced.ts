@@ -192,9 +192,14 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A> {
   }
 
   #mergeSlices(cell: WindowCell<A>, from: number, to: number): Merged<A> | undefined {
-    let merged: Merged<A> | undefined;
-    for (let i = from; i < to; i++) merged = this.#join(merged, this.#slice(cell, i));
-    return merged;
+    if (from >= to) return undefined;
+    let value = cell.values[from] as A;
+    let timestamp = cell.timestamps[from] as number;
+    for (let i = from + 1; i < to; i++) {
+      value = this.#aggregate.merge(value, cell.values[i] as A);
+      timestamp = Math.max(timestamp, cell.timestamps[i] as number);
+    }
+    return { value, timestamp };
   }
 
   #join(a: Merged<A> | undefined, b: Merged<A> | undefined): Merged<A> | undefined {

@@ -58,7 +58,7 @@ export function closeDue<A>(
   if (cells.nextDue() > streamTime) return;
   const all: { keyId: string; closed: Closed<A> }[] = [];
   for (const keyId of cells.dueKeys(streamTime)) {
-    context.task.enter(keyId, spec, () => {
+    context.task.enterId(keyId, () => {
       for (const closed of take()) all.push({ keyId, closed });
     });
   }

@@ -1,7 +1,7 @@
 /** How joins read a table: its row of the current key, now or as of an instant. */
 import type { BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
-import type { Serde } from '../engine/serde/serde.ts';
+import { decodeKeyId, type Serde } from '../engine/serde/serde.ts';
 import type { AggregateCell } from './aggregate.ts';
 
 export interface TableRow<V> {
@@ -38,8 +38,7 @@ export function derivedGetter<K, V, W>(
     return (asOf) => {
       const row = read(asOf);
       if (row === undefined) return undefined;
-      const keyBytes = Buffer.from(context.task.keyId, 'latin1');
-      const value = derive(row, key.decode(keyBytes, 0, keyBytes.byteLength));
+      const value = derive(row, decodeKeyId(key, context.task.keyId));
       return value === undefined ? undefined : { value, timestamp: row.timestamp };
     };
   };

@@ -39,6 +39,8 @@ export interface TaskContext {
   readonly idleClock: number;
   /** Runs `body` with another current key, e.g. to close its windows. Its cells must be loaded. */
   enter<K>(keyId: string, spec: StoreSpec<K, never>, body: (key: K) => void): void;
+  /** The same for who knows the key already, or does not ask for it. */
+  enterId(keyId: string, body: () => void): void;
   /** Counts a record that has no effect. */
   drop(step: string, reason: DropReason): void;
   /** Sends the record at hand to the dead-letter topic with its source bytes. */

@@ -19,6 +19,12 @@ export interface Serde<T> extends Encoder<T>, Decoder<T> {
   partitionBytes?(encoded: Uint8Array): Uint8Array;
 }
 
+/** A key from its id (base/bytes.ts). */
+export function decodeKeyId<K>(serde: Decoder<K>, keyId: string): K {
+  const bytes = Buffer.from(keyId, 'latin1');
+  return serde.decode(bytes, 0, bytes.byteLength);
+}
+
 /** Decodes all of `bytes`. */
 export function decodeAll<T>(decoder: Decoder<T>, bytes: Uint8Array): T {
   const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

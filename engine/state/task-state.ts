@@ -11,7 +11,7 @@ import { MillraceError, messageOf } from '../base/errors.ts';
 import { sealed, unsealed } from '../base/sealed.ts';
 import type { Cells, StoreRow, StoreSpec } from '../graph/store-spec.ts';
 import type { PackedBatch } from '../record/batch.ts';
-import { decodeAll } from '../serde/serde.ts';
+import { decodeKeyId } from '../serde/serde.ts';
 import type { BackendEntry, BackendWrite, StateBackend } from '../storage/backend.ts';
 import { type ChangelogMeta, changelogBatch, changelogRecord } from './changelog.ts';
 import { type StoreKeys, storeKeys, taskKey } from './key-layout.ts';
@@ -229,7 +229,7 @@ export class TaskState {
     for (const id of [...cells.keys()].sort()) {
       const cell = cells.get(id);
       if (cell === undefined) continue;
-      const key = decodeAll(store.state.spec.key, Buffer.from(id, 'latin1'));
+      const key = decodeKeyId(store.state.spec.key, id);
       for (const row of store.state.spec.rows(cell, key)) rows.push(row);
       if (rows.length >= limit) break;
     }

@@ -17,6 +17,7 @@ import type { SubTopology } from '../graph/sub-topology.ts';
 import type { Sink } from '../graph/topic.ts';
 import { deadLetterTopic, repartitionTopic } from '../graph/topic-names.ts';
 import { decodeHeaders, encodeHeaders, type Headers } from '../record/headers.ts';
+import { decodeKeyId } from '../serde/serde.ts';
 import type { TaskState } from '../state/task-state.ts';
 import { buildChain, type Chain, type ChainTask } from './chain.ts';
 import { increase, type TaskCounters, zeroCounters } from './counters.ts';
@@ -111,14 +112,17 @@ export class Task implements ChainTask {
   }
 
   enter<K>(keyId: string, spec: StoreSpec<K, never>, body: (key: K) => void): void {
+    this.enterId(keyId, () => body(decodeKeyId(spec.key, keyId)));
+  }
+
+  enterId(keyId: string, body: () => void): void {
     const state = this.#state;
     const before = state.keyId;
     const own = this.#own;
     state.keyId = keyId;
     this.#own = own && keyId === before;
     try {
-      const bytes = Buffer.from(keyId, 'latin1');
-      body(spec.key.decode(bytes, 0, bytes.byteLength));
+      body();
     } finally {
       state.keyId = before;
       this.#own = own;
