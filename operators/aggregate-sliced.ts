@@ -14,12 +14,7 @@
 import type { Cells, StoreRow, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { closesAt, isClosed } from '../engine/time/closed.ts';
-import {
-  firstOpenStart,
-  firstWindowStart,
-  sliceMs,
-  windowStarts,
-} from '../engine/time/windows/hopping.ts';
+import { firstOpenStart, firstWindowStart, sliceMs } from '../engine/time/windows/hopping.ts';
 import type { HoppingWindow } from '../engine/time/windows/spec.ts';
 import type { MergeableAggregate } from './aggregate-value.ts';
 import { byStart, type Closed } from './closing.ts';
@@ -79,22 +74,24 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A> {
     streamTime: number,
     late: () => void,
   ): WindowUpdate<A>[] {
-    const { sizeMs } = this.#spec;
-    const starts = windowStarts(this.#spec, timestamp);
-    const open = starts.filter((start) => !isClosed(this.#spec, start + sizeMs, streamTime));
-    for (let closed = open.length; closed < starts.length; closed++) late();
-    if (open.length === 0) return [];
+    const { advanceMs } = this.#spec;
+    const last = timestamp - (timestamp % advanceMs);
+    const firstOpen = firstOpenStart(this.#spec, streamTime);
+    let start = firstWindowStart(this.#spec, timestamp);
+    for (; start < firstOpen && start <= last; start += advanceMs) late();
+    if (start > last) return [];
     const cell = cells.get() ?? emptyWindowCell<A>();
     // A late record must not bring a final window back. What is due at a record that moved stream time
     // is final only once it was taken, right after it.
     if (timestamp < streamTime) {
-      cell.finalTo = Math.max(cell.finalTo, firstOpenStart(this.#spec, streamTime));
+      cell.finalTo = Math.max(cell.finalTo, firstOpen);
     }
     const before = this.#addToSlice(cell, value, timestamp);
     cells.put(cell);
-    return this.#results
-      ? this.#changed(cell, before, timestamp, open)
-      : open.map((start) => unseen<A>(start));
+    if (!this.#results) return [unseen<A>(last)];
+    const open: number[] = [];
+    for (; start <= last; start += advanceMs) open.push(start);
+    return this.#changed(cell, before, timestamp, open);
   }
 
   takeClosed(cells: Cells<WindowCell<A>>, streamTime: number): Closed<A>[] {
@@ -224,7 +221,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A> {
   }
 }
 
-/** A change whose result nobody asked for; it only tells that the record was taken in. */
+/** A change whose result nobody asked for; it only tells that the record was taken in, up to where. */
 function unseen<A>(start: number): WindowUpdate<A> {
   return { start, end: start, value: null, timestamp: 0, old: undefined };
 }

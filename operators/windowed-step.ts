@@ -168,7 +168,10 @@ class WindowedAggregate<K, V, A> {
   #final(key: K, closed: Closed<A>): void {
     if (closed.start < this.#newestStart - this.#retentionMs) {
       this.#context.task.drop(this.#name, 'expired');
-    } else this.#forward(key, { ...closed, old: undefined });
+    } else {
+      const { start, end, value, timestamp } = closed;
+      this.#next.receive({ key, start, end }, value, timestamp);
+    }
   }
 
   #forward(key: K, { start, end, value, timestamp, old }: WindowUpdate<A>): void {
