@@ -59,6 +59,7 @@ export class FileSource<K, V> implements SourceConnector {
   #read = 0;
   #refused = 0;
   #eventTime = Number.NEGATIVE_INFINITY;
+  #failure: unknown;
 
   constructor(options: FileSourceOptions<K, V>) {
     this.#options = options;
@@ -69,6 +70,7 @@ export class FileSource<K, V> implements SourceConnector {
   async open({ cursor, partitionsOf, deadLetterTopic }: SourceStart): Promise<void> {
     const { files } = this.#options;
     this.#seen.clear();
+    this.#failure = undefined;
     this.#read = 0;
     this.#refused = 0;
     this.#eventTime = Number.NEGATIVE_INFINITY;
@@ -96,9 +98,11 @@ export class FileSource<K, V> implements SourceConnector {
   }
 
   async next(limit: number): Promise<SourceChunk> {
+    if (this.#failure !== undefined) throw this.#failure;
     let [records, bytes, deadLettered, done] = [0, 0, 0, false];
     while (records < limit) {
-      const next = await (this.#rows as AsyncGenerator<{ row: Row; file: string }>).next();
+      const next = await this.#nextRow(records > 0);
+      if (next === undefined) break;
       if (next.done === true) {
         done = true;
         break;
@@ -115,6 +119,17 @@ export class FileSource<K, V> implements SourceConnector {
     const cursor: Cursor = { rows: this.#read, input: this.#input, eventTime };
     const outputs = (this.#outputs as Outputs).take();
     return { outputs, cursor, done, records, bytes, deadLettered, eventTime };
+  }
+
+  /** undefined when the file breaks here: what came before is handed over first, the next call throws. */
+  async #nextRow(some: boolean): Promise<IteratorResult<{ row: Row; file: string }> | undefined> {
+    try {
+      return await (this.#rows as AsyncGenerator<{ row: Row; file: string }>).next();
+    } catch (error) {
+      if (!some) throw error;
+      this.#failure = error;
+      return undefined;
+    }
   }
 
   async close(): Promise<void> {

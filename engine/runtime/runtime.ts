@@ -37,7 +37,10 @@ export interface RuntimeOptions {
   readonly sources?: readonly SourceConnector[];
   /** Partitions of topics that do not say; default 4. */
   readonly partitions?: number;
-  /** Records read of a partition in a cycle; default 4096. */
+  /**
+   * Records read of a partition in a cycle, at most; default 16384. Fewer commit sooner while there is
+   * a backlog; more cost less a record (bench/README.md).
+   */
   readonly recordsPerCycle?: number;
   /** A task commits early when this many bytes of state wait; default 32 MiB. */
   readonly dirtyBytesMax?: number;
@@ -422,7 +425,7 @@ export class Runtime {
   }
 
   get #recordsPerCycle(): number {
-    return this.#options.recordsPerCycle ?? 4096;
+    return this.#options.recordsPerCycle ?? 16_384;
   }
 }
 

@@ -141,7 +141,8 @@ describe('input files', () => {
       summary: { sources: { records: number }[] };
     };
     expect(report.subjects).toBe(3);
-    expect(report.summary.sources[0]?.records).toBeLessThan(9_000);
+    // All rows before the break were taken in: none is read again.
+    expect(report.summary.sources[0]?.records).toBe(0);
   });
 
   test('a truncated gzip file', async () => {
