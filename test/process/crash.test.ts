@@ -27,7 +27,7 @@ async function folderFor(job: Job): Promise<string> {
   const folder = await emptyFolder();
   if (job === 'engagement') return folder;
   const log = await logIn(folder);
-  await writeInput(log, new SeededRandom(3), 1_200);
+  await writeInput(log, new SeededRandom(3), 500);
   await log.close();
   return folder;
 }
