@@ -189,6 +189,8 @@ export class Runtime {
   async #advanceIdle(idleClock: number): Promise<void> {
     // Upstream first: what a part writes because time has passed must not come late to the next.
     for (const part of new Set(this.plan.tasks.map((task) => task.subTopology))) {
+      // Also the first time: a worker may have died after a part's commit, before the next part read it.
+      await this.runUntilCaughtUp();
       const begin = this.#clock.monotonic();
       const work = this.#running.tasks
         .filter(({ planned }) => planned.subTopology === part)
@@ -199,8 +201,8 @@ export class Runtime {
         continue;
       }
       await this.#commit({ chunks: [], results }, begin);
-      await this.runUntilCaughtUp();
     }
+    await this.runUntilCaughtUp();
   }
 
   /** Closes tasks, sources and the writer; the log stays open. What was not committed is forgotten. */
