@@ -3,8 +3,9 @@
  * fold records; `merge` joins two accumulators (sessions need it, hopping windows then run on slices);
  * `subtract` takes a record back.
  *
- * Laws. `add`, `merge` and `subtract` answer a new accumulator; `init()` is neutral for `merge`; `merge` is associative, and unless `ordered`
- * is set it does not matter in which order records and accumulators come.
+ * Laws. `add`, `merge` and `subtract` answer a new accumulator; `init()` is neutral for `merge`;
+ * `merge` is associative, and unless `ordered` is set it does not matter in which order records and
+ * accumulators come.
  */
 export interface Aggregate<in V, A> {
   /** Part of the topology's fingerprint. */

@@ -19,6 +19,11 @@ export function byStart(a: Closed<unknown>, b: Closed<unknown>): number {
   return a.start - b.start;
 }
 
+/** By the bytes of the key. */
+export function byKeyId(a: { readonly keyId: string }, b: { readonly keyId: string }): number {
+  return a.keyId < b.keyId ? -1 : a.keyId > b.keyId ? 1 : 0;
+}
+
 /** Stream time of an operator: kept with its state, so that it survives a restart (B.6). */
 export class OperatorTime {
   readonly #cells: Cells<never>;
@@ -63,8 +68,6 @@ export function closeDue<A>(
     });
   }
   if (emit === undefined) return;
-  all.sort(
-    (a, b) => order(a.closed, b.closed) || (a.keyId < b.keyId ? -1 : a.keyId > b.keyId ? 1 : 0),
-  );
+  all.sort((a, b) => order(a.closed, b.closed) || byKeyId(a, b));
   for (const { keyId, closed } of all) context.task.enter(keyId, spec, (key) => emit(key, closed));
 }

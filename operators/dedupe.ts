@@ -47,7 +47,6 @@ class Dedupe implements AnyReceiver {
   readonly #name: string;
   readonly #idOf: (value: unknown, key: unknown) => string;
   readonly #withinMs: number;
-  readonly #store: StoreSpec<unknown, never>;
   readonly #context: BuildContext;
   readonly #cells: Cells<Seen>;
   readonly #time: OperatorTime;
@@ -63,7 +62,6 @@ class Dedupe implements AnyReceiver {
     this.#name = name;
     this.#idOf = idOf;
     this.#withinMs = withinMs;
-    this.#store = store as StoreSpec<unknown, never>;
     this.#context = context;
     this.#cells = context.cells<Seen>(store);
     this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
@@ -101,7 +99,7 @@ class Dedupe implements AnyReceiver {
   #forget(streamTime: number): void {
     if (this.#cells.nextDue() > streamTime) return;
     for (const keyId of this.#cells.dueKeys(streamTime)) {
-      this.#context.task.enter(keyId, this.#store, () => {
+      this.#context.task.enterId(keyId, () => {
         const seen = this.#cells.get() ?? [];
         const left = seen.filter(([time]) => time + this.#withinMs >= streamTime);
         if (left.length === 0) this.#cells.remove();

@@ -11,8 +11,9 @@ import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { decodeColumns, encodeColumns } from './cell-codec.ts';
-import { OperatorTime } from './closing.ts';
+import { byKeyId, OperatorTime } from './closing.ts';
 import type { RowReader, TableGetter } from './table-getter.ts';
+import { lastAtOrBefore } from './times.ts';
 
 export interface TableJoinOptions {
   readonly kind: 'inner' | 'left';
@@ -134,8 +135,7 @@ class JoinBuffer implements AnyReceiver {
       this.#join.receive(key, value, timestamp);
     } else {
       const cell = this.#cells.get() ?? { times: [], values: [] };
-      let at = cell.times.length;
-      while (at > 0 && (cell.times[at - 1] as number) > timestamp) at--;
+      const at = lastAtOrBefore(cell.times, timestamp) + 1;
       cell.times.splice(at, 0, timestamp);
       cell.values.splice(at, 0, value);
       this.#cells.put(cell);
@@ -150,14 +150,12 @@ class JoinBuffer implements AnyReceiver {
   #release(streamTime: number): void {
     const until = streamTime - this.#graceMs;
     const released: { keyId: string; time: number; value: unknown }[] = [];
-    for (const keyId of this.#cells.nextDue() <= streamTime
-      ? this.#cells.dueKeys(streamTime)
-      : []) {
-      this.#context.task.enter(keyId, this.#store as StoreSpec<unknown, never>, () => {
+    if (this.#cells.nextDue() > streamTime) return;
+    for (const keyId of this.#cells.dueKeys(streamTime)) {
+      this.#context.task.enterId(keyId, () => {
         const cell = this.#cells.get();
         if (cell === undefined) return;
-        const first = cell.times.findIndex((time) => time > until);
-        const count = first < 0 ? cell.times.length : first;
+        const count = lastAtOrBefore(cell.times, until) + 1;
         const times = cell.times.splice(0, count);
         const values = cell.values.splice(0, count);
         for (const [i, time] of times.entries()) released.push({ keyId, time, value: values[i] });
@@ -165,9 +163,7 @@ class JoinBuffer implements AnyReceiver {
         else this.#cells.put(cell);
       });
     }
-    released.sort(
-      (a, b) => a.time - b.time || (a.keyId < b.keyId ? -1 : a.keyId > b.keyId ? 1 : 0),
-    );
+    released.sort((a, b) => a.time - b.time || byKeyId(a, b));
     for (const { keyId, time, value } of released) {
       this.#context.task.enter(keyId, this.#store as StoreSpec<unknown, never>, (key) => {
         this.#join.receive(key, value, time);

@@ -12,8 +12,9 @@ import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { decodeColumns, encodeColumns } from './cell-codec.ts';
-import { OperatorTime } from './closing.ts';
+import { byKeyId, OperatorTime } from './closing.ts';
 import type { JoinWindow } from './join-window.ts';
+import { lastAtOrBefore } from './times.ts';
 
 export type JoinKind = 'inner' | 'left' | 'outer';
 
@@ -255,7 +256,7 @@ class StreamJoin {
     if (this.#soonest >= streamTime - lookBack - window.graceMs) return;
     const all: Waiting[] = [];
     for (const keyId of this.#cells.dueKeys(Number.MAX_VALUE)) {
-      this.#context.task.enter(keyId, this.#store as StoreSpec<unknown, never>, () => {
+      this.#context.task.enterId(keyId, () => {
         const cell = this.#cells.get();
         for (const index of cell === undefined ? [] : [left, right]) {
           const { times, values, open } = (cell as JoinCell).sides[index];
@@ -281,7 +282,7 @@ class StreamJoin {
     if (this.#cells.nextDue() > streamTime) return;
     const waiting: Waiting[] = [];
     for (const keyId of this.#cells.dueKeys(streamTime)) {
-      this.#context.task.enter(keyId, this.#store as StoreSpec<unknown, never>, () => {
+      this.#context.task.enterId(keyId, () => {
         const cell = this.#cells.get();
         if (cell === undefined) return;
         for (const side of [left, right]) this.#collect(cell, side, keyId, streamTime, waiting);
@@ -372,7 +373,7 @@ class StreamJoin {
 }
 
 function byTimeSideKey(a: Waiting, b: Waiting): number {
-  return a.time - b.time || b.side - a.side || (a.keyId < b.keyId ? -1 : a.keyId > b.keyId ? 1 : 0);
+  return a.time - b.time || b.side - a.side || byKeyId(a, b);
 }
 
 const sideTimes = ['leftTime', 'rightTime'] as const;
@@ -383,8 +384,7 @@ function emptyCell(): JoinCell {
 }
 
 function insert({ times, values, open }: Side, time: number, value: unknown, waits: boolean): void {
-  let at = times.length;
-  while (at > 0 && (times[at - 1] as number) > time) at--;
+  const at = lastAtOrBefore(times, time) + 1;
   times.splice(at, 0, time);
   values.splice(at, 0, value);
   open.splice(at, 0, waits ? 1 : 0);

@@ -12,7 +12,7 @@ import type { Windowed } from '../engine/serde/windowed.ts';
 import { closesAt } from '../engine/time/closed.ts';
 import type { WindowSpec } from '../engine/time/windows/spec.ts';
 import { decodeColumns, encodeColumns } from './cell-codec.ts';
-import { OperatorTime } from './closing.ts';
+import { byKeyId, OperatorTime } from './closing.ts';
 
 export type SuppressOptions =
   | { readonly untilClosed: true }
@@ -217,7 +217,7 @@ class Suppress implements AnyReceiver {
   #release(until: number): void {
     const released: { keyId: string; held: Held }[] = [];
     for (const keyId of this.#cells.nextDue() <= until ? this.#cells.dueKeys(until) : []) {
-      this.#context.task.enter(keyId, this.#store as StoreSpec<unknown, never>, () => {
+      this.#context.task.enterId(keyId, () => {
         const cell = this.#cells.get() ?? [];
         for (const held of cell) if (held.due <= until) released.push({ keyId, held });
         const left = cell.filter((held) => held.due > until);
@@ -227,9 +227,7 @@ class Suppress implements AnyReceiver {
     }
     this.#count(-released.length);
     released.sort(
-      (a, b) =>
-        a.held.due - b.held.due ||
-        (a.keyId < b.keyId ? -1 : a.keyId > b.keyId ? 1 : a.held.start - b.held.start),
+      (a, b) => a.held.due - b.held.due || byKeyId(a, b) || a.held.start - b.held.start,
     );
     for (const { keyId, held } of released) this.#forward(keyId, held);
   }
@@ -248,7 +246,7 @@ class Suppress implements AnyReceiver {
   #evictOldest(): void {
     const keyId = this.#cells.dueKeys(this.#cells.nextDue())[0] ?? '';
     let oldest: Held | undefined;
-    this.#context.task.enter(keyId, this.#store as StoreSpec<unknown, never>, () => {
+    this.#context.task.enterId(keyId, () => {
       const cell = [...(this.#cells.get() ?? [])].sort(
         (a, b) => a.due - b.due || a.start - b.start,
       );

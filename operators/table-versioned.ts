@@ -10,6 +10,7 @@ import type { Serde } from '../engine/serde/serde.ts';
 import { decodeColumns, encodeColumns } from './cell-codec.ts';
 import { OperatorTime } from './closing.ts';
 import type { TableGetter } from './table-getter.ts';
+import { lastAtOrBefore } from './times.ts';
 
 /** Versions by time, ascending; an absent one is a deletion. */
 interface Versions<V> {
@@ -74,13 +75,6 @@ export function versionedTable<K, V>(
     };
   };
   return { step, getter };
-}
-
-/** Index of the newest version that is not after `at`; -1 when all are. */
-function lastAtOrBefore(times: readonly number[], at: number): number {
-  let i = times.length - 1;
-  while (i >= 0 && (times[i] as number) > at) i--;
-  return i;
 }
 
 class VersionedTable<V> implements AnyReceiver {
