@@ -5,7 +5,7 @@ import { HealthWatch } from '../http/health.ts';
 import { type HttpEndpoint, serveHttp } from '../http/server.ts';
 import type { EmbeddedLog } from '../log/embedded/log.ts';
 import type { SourceConnector } from '../runtime/connector.ts';
-import { type LogLevel, observe } from '../runtime/observe.ts';
+import { type LogLevel, logObserver, metricsObserver } from '../runtime/observe.ts';
 import { Runtime, type RuntimeOptions } from '../runtime/runtime.ts';
 import { rocksBackends } from '../storage/rocksdb.ts';
 import { TaskHost } from '../task/task-host.ts';
@@ -62,14 +62,13 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
     await log.close();
     await endpoint?.close();
   };
-  const health = new HealthWatch(systemClock);
-  const { observer, registry } = observe(
-    options.logLevel ?? 'warn',
-    async () => (await runtime?.lag()) ?? [],
-  );
-  const observers = [observer, health.observer, ...(options.observer ? [options.observer] : [])];
+  const observers = [logObserver(options.logLevel ?? 'warn')];
+  if (options.observer !== undefined) observers.push(options.observer);
   try {
     if (options.http !== undefined) {
+      const health = new HealthWatch(systemClock);
+      const { observer, registry } = metricsObserver(async () => (await runtime?.lag()) ?? []);
+      observers.push(health.observer, observer);
       endpoint = await serveHttp({
         port: options.http,
         health: () => health.health,

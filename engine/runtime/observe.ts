@@ -10,7 +10,7 @@ import type { PartitionLag } from './assignment.ts';
 export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-export interface Observation {
+export interface Metrics {
   readonly observer: Observer;
   readonly registry: Registry;
 }
@@ -21,17 +21,23 @@ type Handlers = { readonly [N in EventName]?: (event: TelemetryEvents[N]) => voi
 const buckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 const second = 1_000;
 
-/** @param lag asked when the metrics are read; records that wait */
-export function observe(level: LogLevel, lag: () => Promise<readonly PartitionLag[]>): Observation {
+/** JSON lines on standard error. */
+export function logObserver(level: LogLevel): Observer {
+  return observerOf(logLines(pino({ level }, pino.destination(2))));
+}
+
+/**
+ * Metrics of the runtime and of the process, which is watched from now on: for who serves them.
+ * @param lag asked when the metrics are read; records that wait
+ */
+export function metricsObserver(lag: () => Promise<readonly PartitionLag[]>): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const handlers = [metrics(registry, lag), logLines(pino({ level }, pino.destination(2)))];
-  const observer: Observer = {
-    on(name, event) {
-      for (const own of handlers) own[name]?.(event as never);
-    },
-  };
-  return { observer, registry };
+  return { observer: observerOf(metrics(registry, lag)), registry };
+}
+
+function observerOf(handlers: Handlers): Observer {
+  return { on: (name, event) => handlers[name]?.(event as never) };
 }
 
 function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>): Handlers {
