@@ -69,6 +69,11 @@ export const errorCatalogue = {
       'check that the directory exists, is writable and has free space; committed work is safe',
     exitCode: 1,
   },
+  LOG_UNREACHABLE: {
+    message: 'the brokers at {brokers} do not answer: {problem}',
+    remedy: 'check the addresses (--brokers) and the network; nothing is lost meanwhile',
+    exitCode: 1,
+  },
   TOPIC_UNKNOWN: {
     message: 'there is no topic {topic}',
     remedy: 'list them with `millrace topics`',
@@ -83,6 +88,25 @@ export const errorCatalogue = {
     message: 'topic {topic} partition {partition}: offset {offset} is outside {start} to {end}',
     remedy: 'read from an offset inside the range; a committed offset outside it means lost data',
     exitCode: 3,
+  },
+  OFFSET_LOST: {
+    message:
+      'topic {topic} partition {partition}: the next offset to read is {offset}, the log has {start} to {end}',
+    remedy:
+      'records were deleted before they were read, or the topic was made anew: restore it, or choose to go on at its start or end (--on-offset-lost earliest | latest), which loses what is missing',
+    exitCode: 3,
+  },
+  LEDGER_MISMATCH: {
+    message:
+      'task {task}: store {store} changed last in commit {actual} by its changelog, in commit {expected} by the committed offsets',
+    remedy:
+      'a transaction was torn in the log; nothing is run on it. Restore offsets and changelog of one instant, or reset the application',
+    exitCode: 3,
+  },
+  COMMIT_DOUBTFUL: {
+    message: 'commit {commitId} failed or its outcome is not known: {problem}',
+    remedy: 'nothing is lost; the tasks go on from the last commit that is known',
+    exitCode: 1,
   },
   STATE_CORRUPT: {
     message: 'state damaged: task {task} store {store}: {problem}',

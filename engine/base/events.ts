@@ -39,7 +39,17 @@ export interface TelemetryEvents {
     readonly restoredRecords: number;
     readonly restoreMs: number;
   };
-  restoreProgress: { readonly task: string; readonly done: number; readonly total: number };
+  /** How many tasks are open here, and how many are being opened. */
+  assignmentChanged: { readonly open: number; readonly opening: number };
+  /** Changelog records of one store, of those to be applied. */
+  restoreProgress: {
+    readonly task: string;
+    readonly store: string;
+    readonly done: number;
+    readonly total: number;
+  };
+  /** A commit failed or its outcome is not known: all tasks go on from the last one that is. */
+  commitDoubtful: { readonly problem: string; readonly attempt: number };
   /** A worker thread died; `attempt` counts the failures since the last commit. */
   workerLost: { readonly problem: string; readonly attempt: number };
   connectorAdvanced: { readonly source: string; readonly records: number; readonly bytes: number };

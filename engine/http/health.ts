@@ -19,6 +19,7 @@ export class HealthWatch {
   readonly observer: Observer;
   readonly #clock: Clock;
   #status: HealthStatus = 'starting';
+  #started = false;
   #application = '';
   #commitId = 0;
   #committedAt: number | undefined;
@@ -29,9 +30,13 @@ export class HealthWatch {
     this.observer = {
       on: (name, event) => {
         if ('application' in event) this.#application = event.application;
-        if (name === 'restoreProgress') this.#status = 'restoring';
-        else if (name === 'runtimeStarted') this.#status = 'running';
-        else if (name === 'workerLost') this.#status = 'recovering';
+        if (name === 'runtimeStarted') this.#started = true;
+        if (name === 'workerLost' || name === 'commitDoubtful') this.#status = 'recovering';
+        else if ('opening' in event) {
+          if (event.opening > 0) this.#status = 'restoring';
+          else if (this.#started) this.#status = 'running';
+        } else if (name === 'runtimeStarted' && this.#status === 'starting')
+          this.#status = 'running';
         else if (name === 'runtimeStopped') this.#status = 'stopped';
         else if ('commitId' in event) {
           this.#status = 'running';

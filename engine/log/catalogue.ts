@@ -1,7 +1,7 @@
 /** The topics of a log and the groups' offsets, in memory; the durable adapters store them as well. */
 import { must } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
-import type { GroupOffset, TopicDescription, TopicPartition } from './log.ts';
+import type { CommittedOffset, GroupOffset, TopicDescription, TopicPartition } from './log.ts';
 
 export interface PartitionState {
   /** Offset of the first record still kept. */
@@ -28,7 +28,7 @@ export interface TopicState {
 export class LogCatalogue {
   readonly topics = new Map<string, TopicState>();
   /** group -> 'topic/partition' -> next offset */
-  readonly groups = new Map<string, Map<string, number>>();
+  readonly groups = new Map<string, Map<string, CommittedOffset>>();
   /** writer id -> its last commit id */
   readonly commits = new Map<string, number>();
 
@@ -71,7 +71,7 @@ export class LogCatalogue {
     return topic;
   }
 
-  committed(group: string, at: TopicPartition): number | undefined {
+  committed(group: string, at: TopicPartition): CommittedOffset | undefined {
     return this.groups.get(group)?.get(`${at.topic}/${at.partition}`);
   }
 
@@ -79,7 +79,10 @@ export class LogCatalogue {
   consumedBefore({ topic, partition }: TopicPartition): number {
     let least = Number.POSITIVE_INFINITY;
     for (const offsets of this.groups.values()) {
-      least = Math.min(least, offsets.get(`${topic}/${partition}`) ?? Number.POSITIVE_INFINITY);
+      least = Math.min(
+        least,
+        offsets.get(`${topic}/${partition}`)?.offset ?? Number.POSITIVE_INFINITY,
+      );
     }
     return Number.isFinite(least) ? least : 0;
   }
@@ -90,6 +93,11 @@ export class LogCatalogue {
       known = new Map();
       this.groups.set(group, known);
     }
-    for (const { topic, partition, offset } of offsets) known.set(`${topic}/${partition}`, offset);
+    for (const { topic, partition, offset, metadata } of offsets) {
+      known.set(
+        `${topic}/${partition}`,
+        metadata === undefined ? { offset } : { offset, metadata },
+      );
+    }
   }
 }

@@ -11,6 +11,7 @@
 
 import type { TopicSettings } from '../graph/topic.ts';
 import type { PackedBatch } from '../record/batch.ts';
+import type { JoinOptions, Member } from './member.ts';
 
 export interface TopicPartition {
   readonly topic: string;
@@ -31,6 +32,14 @@ export interface Append extends TopicPartition {
 /** The next offset to read of a partition, for a group. */
 export interface GroupOffset extends TopicPartition {
   readonly offset: number;
+  /** Kept beside the offset, at most 4 KiB; the commit ledger (runtime/ledger.ts) lives here. */
+  readonly metadata?: string;
+}
+
+export interface CommittedOffset {
+  readonly offset: number;
+  /** As committed; undefined also where the log cannot tell. */
+  readonly metadata?: string;
 }
 
 export interface Commit {
@@ -38,6 +47,8 @@ export interface Commit {
   readonly offsets: readonly GroupOffset[];
   /** Stored for the writer; the last one is answered by `Writer.lastCommitId` after a restart. */
   readonly commitId: number;
+  /** Told before each step inside the commit, by a log that has such; see task/commit.ts. */
+  readonly at?: (step: 'C4' | 'C5' | 'C6' | 'C7') => void | Promise<void>;
 }
 
 export interface CommitReceipt {
@@ -54,8 +65,9 @@ export interface ReadLimits {
 
 /** Exactly one writer of an id is alive; its id is also the group whose offsets it commits. */
 export interface Writer {
-  /** Id of the last commit that happened; 0 before the first. */
+  /** Id of the last commit that happened; 0 before the first, and where only the ledger tells. */
   readonly lastCommitId: number;
+  /** COMMIT_DOUBTFUL when it is not known whether the commit happened; the writer goes on. */
   commit(commit: Commit): Promise<CommitReceipt>;
   close(): Promise<void>;
 }
@@ -65,20 +77,25 @@ export interface Log {
   createTopics(topics: readonly TopicDescription[]): Promise<void>;
   topics(): Promise<readonly TopicDescription[]>;
   /**
-   * Records of a partition from `from` on, in one batch; undefined when nothing is there yet.
-   * A `from` below the start or above the end is OFFSET_OUT_OF_RANGE.
+   * Records of a partition from `from` on, in one batch; undefined when nothing is there yet, up to
+   * `endOffset`. A `from` below the start or above the end is OFFSET_OUT_OF_RANGE.
    */
   read(at: TopicPartition, from: number, limits: ReadLimits): Promise<PackedBatch | undefined>;
   startOffset(at: TopicPartition): Promise<number>;
   /**
    * Whoever reads on from this offset or a later one misses no deletion; before it, compaction has
    * taken records away that only a reader from the start can do without.
+   * @param readAt when the reader last read on, ms UTC: a log that does not know what it compacted away
+   * goes by the time for which it keeps deletions
    */
-  completeFrom(at: TopicPartition): Promise<number>;
+  completeFrom(at: TopicPartition, readAt: number): Promise<number>;
   endOffset(at: TopicPartition): Promise<number>;
   /** Committed offset of a group; undefined when it never committed one. */
-  committed(group: string, at: TopicPartition): Promise<number | undefined>;
-  openWriter(id: string): Promise<Writer>;
+  committed(group: string, at: TopicPartition): Promise<CommittedOffset | undefined>;
+  /** Becomes a member of a group, whose topics exist. */
+  join(options: JoinOptions): Promise<Member>;
+  /** @param member whose offsets the writer commits; its group is `id` */
+  openWriter(id: string, member?: Member): Promise<Writer>;
   /**
    * Applies retention as of `nowMs` (ms UTC), and compacts the partitions of which half or more has
    * come since the last time.

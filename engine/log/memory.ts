@@ -5,6 +5,7 @@ import { LogCatalogue, wantsCompaction } from './catalogue.ts';
 import type {
   Commit,
   CommitReceipt,
+  CommittedOffset,
   GroupOffset,
   Log,
   ReadLimits,
@@ -12,6 +13,7 @@ import type {
   TopicPartition,
   Writer,
 } from './log.ts';
+import { type JoinOptions, type Member, soleMember } from './member.ts';
 import { checkOffset, copyBatch, mergeBatches } from './partition-reader.ts';
 import { compacted, expiry, noteLastOffsets } from './retention.ts';
 
@@ -61,8 +63,12 @@ export class MemoryLog implements Log {
     return this.#catalogue.partition(at).end;
   }
 
-  async committed(group: string, at: TopicPartition): Promise<number | undefined> {
+  async committed(group: string, at: TopicPartition): Promise<CommittedOffset | undefined> {
     return this.#catalogue.committed(group, at);
+  }
+
+  async join(options: JoinOptions): Promise<Member> {
+    return soleMember(this, options);
   }
 
   async openWriter(id: string): Promise<Writer> {

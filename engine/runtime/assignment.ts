@@ -1,12 +1,17 @@
-/** The tasks of a runtime and the hosts that run them: opened at the last commit, closed together. */
-import { must } from '../base/assert.ts';
+/**
+ * The tasks that run here and the hosts that run them. It follows the membership: a task is opened when
+ * all its source partitions are assigned, and closed when one of them is taken away. Tasks open beside
+ * the running ones, one after another on each host.
+ */
 import type { Clock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
-import type { GroupOffset, Log } from '../log/log.ts';
+import type { GroupOffset, Log, TopicPartition } from '../log/log.ts';
+import type { AssignmentChange, Member } from '../log/member.ts';
 import type { HostConfig, HostPort } from '../task/task-host.ts';
 import { GlobalFeed } from './global-feed.ts';
+import { decodeLedger, type LedgerEntry } from './ledger.ts';
 import type { Plan, PlannedTask } from './plan.ts';
 import { restoreTask } from './restore.ts';
 
@@ -15,6 +20,10 @@ export interface RunningTask {
   readonly host: HostPort;
   /** Next offset of each source topic. */
   readonly positions: Map<string, number>;
+  /** Id of the last commit that changed each store. */
+  readonly commits: Map<string, number>;
+  /** Id of the task's last commit, as far as the log's ledger says; 0 when it does not. */
+  readonly commitId: number;
 }
 
 export interface PartitionLag {
@@ -23,32 +32,59 @@ export interface PartitionLag {
   readonly records: number;
 }
 
+/** What to do when the log no longer has the offset that is to be read next. */
+export type OffsetLost = 'stop' | 'earliest' | 'latest';
+
 export interface AssignmentOptions {
   readonly log: Log;
+  readonly member: Member;
   readonly config: HostConfig;
   readonly planned: readonly PlannedTask[];
   readonly globals: Plan['globals'];
   readonly startHosts: (config: HostConfig) => Promise<readonly HostPort[]>;
+  readonly onOffsetLost: OffsetLost;
   readonly observer: Observer;
   readonly clock: Clock;
+}
+
+interface Opening {
+  stopped: boolean;
+  readonly done: Promise<void>;
+}
+
+interface HostSlot {
+  readonly host: HostPort;
+  tasks: number;
+  /** The opening before; they follow one another. */
+  tail: Promise<void>;
 }
 
 export class Assignment {
   readonly #options: AssignmentOptions;
   readonly #globals: GlobalFeed;
-  #hosts: readonly HostPort[] = [];
-  #tasks: RunningTask[] = [];
+  #hosts: HostSlot[] = [];
+  readonly #tasks = new Map<string, RunningTask & { readonly slot: HostSlot }>();
+  readonly #opening = new Map<string, Opening>();
+  readonly #owned = new Map<string, TopicPartition>();
+  #assignedOnce = false;
+  /** What an opening failed of; the next look at the membership throws it. */
+  #failure: { readonly error: unknown } | undefined;
   /** Changelog records that were applied to open the tasks. */
   restored = 0;
 
   constructor(options: AssignmentOptions) {
     this.#options = options;
-    this.#globals = new GlobalFeed(options.log, options.config.application, options.globals);
+    this.#globals = new GlobalFeed(
+      options.log,
+      options.member,
+      options.config.application,
+      options.globals,
+    );
   }
 
   /** Takes in what is new for the global tables; answers how many records. */
   feedGlobals(): Promise<number> {
-    return this.#globals.next(this.#hosts);
+    return this.#globals.next(this.#hosts.map(({ host }) => host));
   }
 
   /** How far the global tables are, to be committed with what was read with them. */
@@ -56,31 +92,62 @@ export class Assignment {
     return this.#globals.offsets;
   }
 
+  /** The tasks that are open, in the order of the plan. */
   get tasks(): readonly RunningTask[] {
-    return this.#tasks;
+    return this.#options.planned.flatMap(({ taskId }) => this.#tasks.get(taskId) ?? []);
   }
 
   get threads(): number {
     return this.#hosts.length;
   }
 
-  /** Starts hosts, opens every task where the log's committed offsets say, and restores its state. */
+  /** Starts hosts and opens every task whose partitions are assigned already. */
   async open(): Promise<void> {
-    const { config, planned } = this.#options;
-    this.#hosts = await this.#options.startHosts(config);
-    await this.#globals.load(this.#hosts);
-    for (const [i, task] of planned.entries()) {
-      const host = must(this.#hosts[i % this.#hosts.length], 'there is a host');
-      this.#tasks.push(await this.#openTask(task, host));
+    const hosts = await this.#options.startHosts(this.#options.config);
+    this.#hosts = hosts.map((host) => ({ host, tasks: 0, tail: Promise.resolve() }));
+    await this.#globals.load(hosts);
+    this.#openOwned();
+  }
+
+  /** Answers what the membership has to say. To be called when nothing is uncommitted. */
+  async follow(): Promise<void> {
+    for (;;) {
+      this.#throwFailure();
+      const change = this.#options.member.takeChange();
+      if (change === undefined) return;
+      if (change.kind === 'assigned') await this.#assigned(change);
+      else await this.#revoked(change);
     }
+  }
+
+  /** Tasks that are being opened. */
+  get opening(): number {
+    return this.#opening.size;
+  }
+
+  /** True once the membership has assigned anything, be it nothing. */
+  get assigned(): boolean {
+    return this.#assignedOnce;
+  }
+
+  /** Waits until every task that can be opened is. */
+  async settled(): Promise<void> {
+    while (this.#opening.size > 0) {
+      await Promise.all([...this.#opening.values()].map(({ done }) => done));
+    }
+    this.#throwFailure();
   }
 
   /** Closes every task; what was not committed is forgotten. Errors of dead hosts are of no interest. */
   async close(): Promise<void> {
+    for (const opening of this.#opening.values()) opening.stopped = true;
+    await Promise.all([...this.#opening.values()].map(({ done }) => done));
     const hosts = this.#hosts;
     this.#hosts = [];
-    this.#tasks = [];
-    for (const host of hosts) {
+    this.#tasks.clear();
+    this.#told();
+    this.#failure = undefined;
+    for (const { host } of hosts) {
       await host.closeAll().catch((error: unknown) => {
         if (!(error instanceof MillraceError && error.code === 'WORKER_FAILED')) throw error;
       });
@@ -90,39 +157,121 @@ export class Assignment {
   /** Records that wait in the topics the tasks read. */
   async lag(): Promise<PartitionLag[]> {
     const lags: PartitionLag[] = [];
-    for (const { planned, positions } of this.#tasks) {
+    for (const { planned, positions } of this.#tasks.values()) {
       for (const [topic, position] of positions) {
         const { partition } = planned;
-        const end = await this.#options.log.endOffset({ topic, partition });
-        lags.push({ topic, partition, records: end - position });
+        const records = await this.#options.member.lag({ topic, partition }, position);
+        lags.push({ topic, partition, records });
       }
     }
     return lags;
   }
 
   async query(store: string, keyId?: string, limit?: number): Promise<StoreRow[]> {
-    const holders = this.#tasks.filter(({ planned }) => planned.stores.includes(store));
-    if (holders.length === 0) {
-      const stores = [...new Set(this.#tasks.flatMap(({ planned }) => planned.stores))];
+    const { planned } = this.#options;
+    if (!planned.some(({ stores }) => stores.includes(store))) {
+      const stores = [...new Set(planned.flatMap((task) => task.stores))];
       throw new MillraceError('STORE_UNKNOWN', { store, stores: stores.join(', ') });
     }
     const rows: StoreRow[] = [];
-    for (const { host, planned } of holders) {
-      rows.push(...(await host.query(planned.taskId, store, keyId, limit)));
+    for (const task of this.tasks) {
+      if (!task.planned.stores.includes(store)) continue;
+      rows.push(...(await task.host.query(task.planned.taskId, store, keyId, limit)));
     }
     return rows;
   }
 
-  async #openTask(planned: PlannedTask, host: HostPort): Promise<RunningTask> {
-    const { log, config, observer, clock } = this.#options;
+  async #assigned(change: AssignmentChange): Promise<void> {
+    const read = new Set(this.#options.planned.flatMap(({ topics }) => topics));
+    const positions: GroupOffset[] = [];
+    for (const at of change.partitions) {
+      if (!read.has(at.topic)) continue;
+      positions.push({ ...at, offset: (await this.#position(at)).offset });
+    }
+    for (const at of change.partitions) this.#owned.set(`${at.topic}/${at.partition}`, at);
+    await change.answer(positions);
+    this.#assignedOnce = true;
+    this.#openOwned();
+  }
+
+  async #revoked(change: AssignmentChange): Promise<void> {
+    for (const { topic, partition } of change.partitions) {
+      this.#owned.delete(`${topic}/${partition}`);
+    }
+    for (const { taskId, topics, partition } of this.#options.planned) {
+      if (topics.every((topic) => this.#owned.has(`${topic}/${partition}`))) continue;
+      await this.#closeTask(taskId);
+    }
+    await change.answer([]);
+  }
+
+  async #closeTask(taskId: string): Promise<void> {
+    const opening = this.#opening.get(taskId);
+    if (opening !== undefined) {
+      opening.stopped = true;
+      await opening.done;
+    }
+    const task = this.#tasks.get(taskId);
+    if (task === undefined) return;
+    this.#tasks.delete(taskId);
+    task.slot.tasks--;
+    await task.host.close(taskId);
+    this.#told();
+  }
+
+  #openOwned(): void {
+    for (const planned of this.#options.planned) {
+      const { taskId, topics, partition } = planned;
+      if (this.#tasks.has(taskId) || this.#opening.has(taskId)) continue;
+      if (!topics.every((topic) => this.#owned.has(`${topic}/${partition}`))) continue;
+      const slot = this.#hosts.reduce((least, one) => (one.tasks < least.tasks ? one : least));
+      this.#startOpening(planned, slot);
+    }
+  }
+
+  #startOpening(planned: PlannedTask, slot: HostSlot): void {
+    const { taskId } = planned;
+    slot.tasks++;
+    const stopped = () => this.#opening.get(taskId)?.stopped === true;
+    const done = slot.tail.then(async () => {
+      try {
+        const task = await this.#openTask(planned, slot, stopped);
+        if (task !== undefined) this.#tasks.set(taskId, { ...task, slot });
+        else slot.tasks--;
+      } catch (error) {
+        this.#failure ??= { error };
+      } finally {
+        this.#opening.delete(taskId);
+        this.#told();
+      }
+    });
+    slot.tail = done;
+    this.#opening.set(taskId, { stopped: false, done });
+    this.#told();
+  }
+
+  #told(): void {
+    const [open, opening] = [this.#tasks.size, this.#opening.size];
+    this.#options.observer.on('assignmentChanged', { open, opening });
+  }
+
+  /** Answers undefined when the opening was stopped. */
+  async #openTask(
+    planned: PlannedTask,
+    { host }: HostSlot,
+    stopped: () => boolean,
+  ): Promise<RunningTask | undefined> {
+    const { log, config, observer, clock, member } = this.#options;
     const { application, stateDirectory } = config;
     const { taskId: task, partition, subTopology } = planned;
+    if (stopped()) return undefined;
     const begin = clock.monotonic();
     const positions = new Map<string, number>();
+    let ledger: LedgerEntry | undefined;
     for (const topic of planned.topics) {
-      const at = { topic, partition };
-      const committed = await log.committed(application, at);
-      positions.set(topic, committed ?? (await log.startOffset(at)));
+      const { offset, metadata } = await this.#position({ topic, partition });
+      positions.set(topic, offset);
+      ledger ??= decodeLedger(metadata);
     }
     const stores = await host.open({
       taskId: task,
@@ -130,18 +279,51 @@ export class Assignment {
       partition,
       positions: [...positions].map(([topic, offset]) => ({ topic, offset })),
     });
-    const restoredRecords = await restoreTask({
+    const { records, commits } = await restoreTask({
       application,
       log,
       host,
       task: planned,
-      positions: stores,
+      stores,
+      ledger,
       directory: `${stateDirectory}/${task}`,
-      progress: (done, total) => observer.on('restoreProgress', { task, done, total }),
+      clock,
+      shared: !member.sole,
+      progress: (store, done, total) =>
+        observer.on('restoreProgress', { task, store, done, total }),
+      stopped,
     });
-    this.restored += restoredRecords;
+    if (stopped()) {
+      await host.close(task);
+      return undefined;
+    }
+    this.restored += records;
     const restoreMs = clock.monotonic() - begin;
-    observer.on('taskOpened', { task, restoredRecords, restoreMs });
-    return { planned, host, positions };
+    observer.on('taskOpened', { task, restoredRecords: records, restoreMs });
+    return { planned, host, positions, commits, commitId: ledger?.commitId ?? 0 };
+  }
+
+  /** Where a source partition is to be read on: at the group's committed offset, else at its start. */
+  async #position(at: TopicPartition): Promise<{ offset: number; metadata?: string }> {
+    const { log, config, onOffsetLost } = this.#options;
+    const [committed, start] = [
+      await log.committed(config.application, at),
+      await log.startOffset(at),
+    ];
+    if (committed === undefined) return { offset: start };
+    const end = await log.endOffset(at);
+    if (committed.offset >= start && committed.offset <= end) return committed;
+    if (onOffsetLost === 'stop') {
+      const { offset } = committed;
+      throw new MillraceError('OFFSET_LOST', { ...at, offset, start, end });
+    }
+    return { ...committed, offset: onOffsetLost === 'earliest' ? start : end };
+  }
+
+  #throwFailure(): void {
+    if (this.#failure === undefined) return;
+    const { error } = this.#failure;
+    this.#failure = undefined;
+    throw error;
   }
 }

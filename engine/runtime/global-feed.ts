@@ -1,9 +1,11 @@
 /**
  * Feeds the global tables of all hosts: at the start up to the committed offsets, or at the very first
  * one up to the end of the topics; then what is new, once a cycle. The offsets are committed with the
- * cycle, so that after a crash every record sees the global tables it saw before.
+ * cycle, so that after a crash every record sees the global tables it saw before. Members that share a
+ * group are each as far as they have read; there, every start reads to the end of the topics.
  */
 import type { GroupOffset, Log } from '../log/log.ts';
+import type { Member } from '../log/member.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import type { HostPort } from '../task/task-host.ts';
 
@@ -11,6 +13,7 @@ const recordsPerRead = 8_192;
 
 export class GlobalFeed {
   readonly #log: Log;
+  readonly #member: Member;
   readonly #group: string;
   readonly #topics: readonly { readonly topic: string; readonly partitions: number }[];
   #offsets: GroupOffset[] = [];
@@ -18,17 +21,19 @@ export class GlobalFeed {
   /** @param group whose committed offsets count */
   constructor(
     log: Log,
+    member: Member,
     group: string,
     topics: readonly { readonly topic: string; readonly partitions: number }[],
   ) {
     this.#log = log;
+    this.#member = member;
     this.#group = group;
     this.#topics = topics;
   }
 
   /** How far the tables are, to be committed. */
   get offsets(): readonly GroupOffset[] {
-    return this.#offsets;
+    return this.#member.sole ? this.#offsets : [];
   }
 
   async load(hosts: readonly HostPort[]): Promise<void> {
@@ -36,8 +41,10 @@ export class GlobalFeed {
     for (const { topic, partitions } of this.#topics) {
       for (let partition = 0; partition < partitions; partition++) {
         const at = { topic, partition };
-        const committed = await this.#log.committed(this.#group, at);
-        const end = committed ?? (await this.#log.endOffset(at));
+        const committed = this.#member.sole
+          ? await this.#log.committed(this.#group, at)
+          : undefined;
+        const end = committed?.offset ?? (await this.#log.endOffset(at));
         let offset = await this.#log.startOffset(at);
         while (offset < end) {
           const batch = await this.#log.read(at, offset, { records: end - offset });
@@ -54,11 +61,12 @@ export class GlobalFeed {
   async next(hosts: readonly HostPort[]): Promise<number> {
     let records = 0;
     for (const [i, at] of this.#offsets.entries()) {
-      const batch = await this.#log.read(at, at.offset, { records: recordsPerRead });
-      if (batch === undefined) continue;
-      records += batch.count;
-      this.#offsets[i] = { ...at, offset: batch.nextOffset };
-      await apply(hosts, at.topic, batch);
+      const { batches } = await this.#member.fetch(at, at.offset, { records: recordsPerRead });
+      for (const batch of batches) {
+        records += batch.count;
+        this.#offsets[i] = { ...at, offset: batch.nextOffset };
+        await apply(hosts, at.topic, batch);
+      }
     }
     return records;
   }

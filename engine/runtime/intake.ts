@@ -62,6 +62,11 @@ export function cursorName(source: SourceConnector): string {
   return `source:${source.name}`;
 }
 
+/** Id of the writer of a source on a shared log: the youngest process with the source has it. */
+export function cursorWriter(application: string, source: SourceConnector): string {
+  return `${application}-source-${source.name}`;
+}
+
 function newProgress(name: string): SourceProgress {
   const eventTime = Number.NEGATIVE_INFINITY;
   return { name, records: 0, bytes: 0, deadLettered: 0, done: false, eventTime };

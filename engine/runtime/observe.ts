@@ -63,6 +63,7 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
   const threads = gauge('threads', 'Threads that run tasks');
   const restored = counter('restored_records_total', 'Changelog records applied to open tasks');
   const lost = counter('workers_lost_total', 'Worker threads that died');
+  const doubtful = counter('commits_doubtful_total', 'Commits that failed or are not known');
   const sourceRecords = counter('source_records_total', 'Records read by a source', ['source']);
   const sourceBytes = counter('source_bytes_total', 'Bytes read by a source', ['source']);
   new Gauge({
@@ -77,11 +78,10 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
     },
   });
   return {
-    runtimeStarted: (event) => {
-      tasks.set(event.tasks);
-      threads.set(event.threads);
-    },
+    runtimeStarted: (event) => threads.set(event.threads),
     taskOpened: ({ restoredRecords }) => restored.inc(restoredRecords),
+    assignmentChanged: ({ open }) => tasks.set(open),
+    commitDoubtful: () => doubtful.inc(),
     workerLost: () => lost.inc(),
     connectorAdvanced: ({ source, records, bytes }) => {
       sourceRecords.inc({ source }, records);
@@ -105,6 +105,8 @@ function logLines(log: Logger): Handlers {
     runtimeStarting: (event) => log.info(event, 'starting'),
     restoreProgress: (event) => log.info(event, 'restoring'),
     taskOpened: (event) => log.info(event, 'task opened'),
+    assignmentChanged: (event) => log.debug(event, 'tasks'),
+    commitDoubtful: (event) => log.warn(event, 'commit in doubt, tasks go on from the last one'),
     runtimeStarted: (event) => log.info(event, 'running'),
     workerLost: (event) => log.warn(event, 'worker lost, its tasks go on from the last commit'),
     recordsDeadLettered: (event) => log.info(event, 'records went to the dead letters'),

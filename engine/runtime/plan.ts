@@ -15,7 +15,7 @@ import {
   deadLetterTopic,
   repartitionTopic,
 } from '../graph/topic-names.ts';
-import type { TopicDescription } from '../log/log.ts';
+import type { TopicDescription, TopicPartition } from '../log/log.ts';
 
 export interface PlannedTask {
   readonly taskId: string;
@@ -119,4 +119,9 @@ function widthOf(
     throw new MillraceError('CONFIG_INVALID', { field: 'partitions', problem });
   }
   return first?.partitions ?? partitions;
+}
+
+/** The partitions that the instances of the application share. */
+export function groupPartitions({ tasks }: Plan): TopicPartition[] {
+  return tasks.flatMap(({ topics, partition }) => topics.map((topic) => ({ topic, partition })));
 }

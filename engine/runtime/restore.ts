@@ -1,8 +1,10 @@
 /** Brings a task's stores from where they stand to the end of their changelogs. */
+import type { Clock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import { changelogTopic } from '../graph/topic-names.ts';
-import type { Log } from '../log/log.ts';
-import type { HostPort, StorePosition } from '../task/task-host.ts';
+import type { Log, TopicPartition } from '../log/log.ts';
+import type { HostPort, OpenedStore } from '../task/task-host.ts';
+import type { LedgerEntry } from './ledger.ts';
 import type { PlannedTask } from './plan.ts';
 
 const recordsPerRead = 8192;
@@ -12,35 +14,86 @@ export interface RestoreOptions {
   readonly log: Log;
   readonly host: HostPort;
   readonly task: PlannedTask;
-  readonly positions: readonly StorePosition[];
+  readonly stores: readonly OpenedStore[];
+  /** What the last commit of the task says of its stores; undefined when the log keeps no ledger. */
+  readonly ledger: LedgerEntry | undefined;
   readonly directory: string;
+  readonly clock: Clock;
+  /** The log is shared: state that does not fit it is rebuilt. Else it is refused. */
+  readonly shared: boolean;
   /** Told after every read: changelog records applied, and how many there are, of one store. */
-  readonly progress: (done: number, total: number) => void;
+  readonly progress: (store: string, done: number, total: number) => void;
+  /** True when the task is to be closed again: the rest need not be read. */
+  readonly stopped: () => boolean;
 }
 
-/** Answers the number of changelog records applied. */
-export async function restoreTask(options: RestoreOptions): Promise<number> {
-  const { application, log, host, task, positions, directory, progress } = options;
+export interface Restored {
+  /** Changelog records applied. */
+  readonly records: number;
+  /** Id of the last commit that changed each store. */
+  readonly commits: Map<string, number>;
+}
+
+export async function restoreTask(options: RestoreOptions): Promise<Restored> {
+  const { stores, ledger, task } = options;
+  const commits = new Map<string, number>();
   let records = 0;
-  for (const { store, offset } of positions) {
-    const at = { topic: changelogTopic(application, store), partition: task.partition };
-    const end = await log.endOffset(at);
-    if (offset > end) {
-      const problem = `${store} stands at ${offset}, its changelog ends at ${end}`;
-      throw new MillraceError('STATE_AHEAD', { task: task.taskId, problem, directory });
+  for (const store of stores) {
+    const expected = ledger?.stores[task.stores.indexOf(store.store)];
+    let restored = await restoreStore(options, store, false);
+    records += restored.records;
+    if (options.stopped()) break;
+    if (expected !== undefined && restored.commitId !== expected) {
+      // The state may be of another changelog of that name; the whole of this one decides.
+      restored = await restoreStore(options, store, true);
+      records += restored.records;
     }
-    const gap = offset > 0 && offset < (await log.completeFrom(at));
-    // The state is older than what compaction left: it would keep keys that were deleted since.
-    if (gap) await host.reset(task.taskId, store);
-    const begin = gap || offset === 0 ? await log.startOffset(at) : offset;
-    for (let from = begin; from < end; ) {
-      const batch = await log.read(at, from, { records: recordsPerRead });
-      if (batch === undefined) break;
-      records += batch.count;
-      from = batch.nextOffset;
-      await host.restore(task.taskId, store, batch.image);
-      progress(from - begin, end - begin);
+    if (expected !== undefined && restored.commitId !== expected && !options.stopped()) {
+      throw new MillraceError('LEDGER_MISMATCH', {
+        task: task.taskId,
+        store: store.store,
+        expected,
+        actual: restored.commitId,
+      });
     }
+    commits.set(store.store, restored.commitId);
   }
-  return records;
+  return { records, commits };
+}
+
+async function restoreStore(
+  options: RestoreOptions,
+  { store, offset, commitId, readAt }: OpenedStore,
+  whole: boolean,
+): Promise<{ records: number; commitId: number }> {
+  const { application, log, host, task, clock } = options;
+  const at = { topic: changelogTopic(application, store), partition: task.partition };
+  const end = await log.endOffset(at);
+  const ahead = offset > end;
+  if (ahead && !options.shared) throw stateAhead(options, at, offset, end);
+  const gap = offset > 0 && !ahead && offset < (await log.completeFrom(at, readAt));
+  // Older than what compaction left, it would keep keys that were deleted since.
+  const reset = whole || ahead || gap;
+  if (reset) await host.reset(task.taskId, store);
+  const begin = reset || offset === 0 ? await log.startOffset(at) : offset;
+  let [records, last] = [0, reset ? 0 : commitId];
+  for (let from = begin; from < end && !options.stopped(); ) {
+    const batch = await log.read(at, from, { records: recordsPerRead });
+    if (batch === undefined) break;
+    records += batch.count;
+    from = batch.nextOffset;
+    last = await host.restore(task.taskId, store, batch.image, clock.now());
+    options.progress(store, from - begin, end - begin);
+  }
+  return { records, commitId: last };
+}
+
+function stateAhead(
+  { task, directory }: RestoreOptions,
+  { topic }: TopicPartition,
+  offset: number,
+  end: number,
+): MillraceError {
+  const problem = `it stands at ${offset} of ${topic}, which ends at ${end}`;
+  return new MillraceError('STATE_AHEAD', { task: task.taskId, problem, directory });
 }

@@ -6,7 +6,7 @@
  */
 import { must } from '../base/assert.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
-import { isMillraceError, MillraceError } from '../base/errors.ts';
+import { MillraceError } from '../base/errors.ts';
 import { type Observer, silentObserver } from '../base/events.ts';
 import { type Scheduler, systemScheduler } from '../base/scheduler.ts';
 import { fingerprint } from '../graph/fingerprint.ts';
@@ -14,21 +14,24 @@ import type { Topology } from '../graph/graph.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
 import { changelogTopic } from '../graph/topic-names.ts';
 import type { Append, GroupOffset, Log, Writer } from '../log/log.ts';
+import type { Member } from '../log/member.ts';
 import { PackedBatch } from '../record/batch.ts';
 import type { StepHook } from '../task/commit.ts';
 import { defaultErrorPolicy, type ErrorPolicy } from '../task/error-policy.ts';
+import type { OutputBatch } from '../task/outputs.ts';
 import type { HostConfig, HostPort, TaskResult, TaskWork } from '../task/task-host.ts';
-import { Assignment, type PartitionLag, type RunningTask } from './assignment.ts';
+import { Assignment, type OffsetLost, type PartitionLag, type RunningTask } from './assignment.ts';
 import type { SourceConnector } from './connector.ts';
 import { cursorAppend, readCursors, topologyCursor } from './cursors.ts';
-import { cursorName, Intake, type Taken } from './intake.ts';
-import { type Plan, plan } from './plan.ts';
+import { cursorName, cursorWriter, Intake, type Taken } from './intake.ts';
+import { encodeLedger } from './ledger.ts';
+import { groupPartitions, type Plan, plan } from './plan.ts';
 import { reportCycle } from './report.ts';
 import { emptySummary, type Summary } from './summary.ts';
 
 export interface RuntimeOptions {
   readonly topology: Topology;
-  /** Names the group, the changelogs and the state; one running instance a name. */
+  /** Names the group, the changelogs and the state. On a shared log, the instances of a name share the work. */
   readonly application: string;
   readonly log: Log;
   readonly stateDirectory: string;
@@ -47,6 +50,13 @@ export interface RuntimeOptions {
   /** Clean cache of a task in bytes; default 32 MiB. */
   readonly cacheBytes?: number;
   readonly onError?: Partial<ErrorPolicy>;
+  /** When the log no longer has what is to be read next; default 'stop'. */
+  readonly onOffsetLost?: OffsetLost;
+  /**
+   * `run` leaves so long between the beginnings of two cycles (ms) while it keeps up, so that a commit
+   * carries more records. Default 0: the next cycle begins at once.
+   */
+  readonly commitIntervalMs?: number;
   /**
    * When no record has come for so long (ms), `run` lets time pass up to the wall clock less this:
    * windows close and timers fire. For topics whose event times follow the clock. Default: never.
@@ -62,10 +72,14 @@ export interface RuntimeOptions {
 }
 
 const mebibyte = 1024 * 1024;
+/** Between two looks at the log when there is nothing to do, ms; a log that can wakes us before. */
+const pollMs = 50;
 const fiveMinutes = 300_000;
 /** Worker failures in a row that are survived, and the pause after the first; it grows by itself. */
 const workerRetries = 3;
 const workerRetryMs = 100;
+/** The longest pause between two attempts to go on after a doubtful commit, ms. */
+const doubtRetryMaxMs = 5_000;
 
 interface CycleInput {
   readonly chunks: readonly Taken[];
@@ -80,13 +94,19 @@ export class Runtime {
   readonly #scheduler: Scheduler;
   readonly #pending = new Map<string, unknown>();
   readonly #intake: Intake;
+  /** Writers of the sources on a shared log: whoever starts a source there takes it over. */
+  readonly #sourceWriters = new Map<SourceConnector, Writer>();
   #writer: Writer | undefined;
+  #member: Member | undefined;
   #plan: Plan | undefined;
   #assignment: Assignment | undefined;
   #commitId = 0;
   #maintainedAt: number;
-  /** Worker failures since the last commit. */
+  /** Worker failures and doubtful commits since the last commit. */
   #failures = 0;
+  #lastFailure: unknown;
+  /** The last cycle left records that were there. */
+  #backlog = false;
 
   private constructor(options: RuntimeOptions) {
     this.#options = options;
@@ -134,6 +154,7 @@ export class Runtime {
   }
 
   async #cycle(): Promise<boolean> {
+    await this.#running.follow();
     const begin = this.#clock.monotonic();
     await this.#options.at?.('C1');
     const chunks = await this.#intake.take(this.#recordsPerCycle);
@@ -158,22 +179,36 @@ export class Runtime {
 
   /** Runs cycles until all sources are done and every topic is read to its end. */
   async runUntilCaughtUp(signal?: AbortSignal): Promise<Summary> {
-    while (signal?.aborted !== true && (await this.cycle())) await this.#scheduler.yieldNow();
+    while (signal?.aborted !== true) {
+      if (await this.cycle()) await this.#scheduler.yieldNow();
+      else if (await this.#survive(() => this.#caughtUp())) break;
+      else await this.#joined.wait(pollMs, signal);
+    }
     return this.#summary;
   }
 
-  /** Runs until the signal is aborted; looks again every `pollMs` when there is nothing to do. */
-  async run(signal: AbortSignal, pollMs = 50): Promise<Summary> {
-    const { idleAfterMs = Number.POSITIVE_INFINITY } = this.#options;
+  /** After a cycle without work: false where records may be on their way. */
+  async #caughtUp(): Promise<boolean> {
+    if (this.#joined.sole) return true;
+    if (!this.#running.assigned || this.#running.opening > 0) return false;
+    return (await this.lag()).every(({ records }) => records === 0);
+  }
+
+  /** Runs until the signal is aborted. */
+  async run(signal: AbortSignal): Promise<Summary> {
+    const { idleAfterMs = Number.POSITIVE_INFINITY, commitIntervalMs = 0 } = this.#options;
     let lastWork = this.#clock.monotonic();
     while (!signal.aborted) {
+      const begin = this.#clock.monotonic();
       if (await this.cycle()) {
         lastWork = this.#clock.monotonic();
-        await this.#scheduler.yieldNow();
+        const rest = begin + commitIntervalMs - lastWork;
+        if (rest > 0 && !this.#backlog) await this.#scheduler.sleep(rest, signal);
+        else await this.#scheduler.yieldNow();
       } else if (this.#clock.monotonic() - lastWork >= idleAfterMs) {
         await this.advanceIdle(this.#clock.now() - idleAfterMs);
         lastWork = this.#clock.monotonic();
-      } else await this.#scheduler.sleep(pollMs, signal);
+      } else await this.#joined.wait(pollMs, signal);
     }
     return this.#summary;
   }
@@ -194,7 +229,7 @@ export class Runtime {
       const begin = this.#clock.monotonic();
       const work = this.#running.tasks
         .filter(({ planned }) => planned.subTopology === part)
-        .map((task) => ({ task, work: this.#work(task, [], idleClock) }));
+        .map((task) => ({ task, work: this.#work(task, [], task.planned.topics, idleClock) }));
       const results = await this.#process(work);
       // Time that has passed already changes nothing; a commit would tell the runs apart.
       if (!results.some(({ result }) => result.outputs.length + result.changelogs.length > 0)) {
@@ -205,12 +240,16 @@ export class Runtime {
     await this.runUntilCaughtUp();
   }
 
-  /** Closes tasks, sources and the writer; the log stays open. What was not committed is forgotten. */
+  /** Closes tasks, sources and writers, leaves the group; the log stays open. What was not committed is forgotten. */
   async close(): Promise<void> {
     await this.#intake.close();
     await this.#assignment?.close();
+    for (const writer of this.#sourceWriters.values()) await writer.close();
+    this.#sourceWriters.clear();
     await this.#writer?.close();
     this.#writer = undefined;
+    await this.#member?.leave();
+    this.#member = undefined;
     this.#observer.on('runtimeStopped', {
       application: this.#options.application,
       reason: 'closed',
@@ -220,30 +259,52 @@ export class Runtime {
   async #open(): Promise<void> {
     const { application, topology, log, sources = [] } = this.#options;
     this.#observer.on('runtimeStarting', { application });
-    this.#writer = await log.openWriter(application);
-    this.#commitId = this.#writer.lastCommitId;
-    this.#summary.continued = this.#commitId > 0;
     const existing = await log.topics();
     const written = sources.flatMap((source) => source.topics);
     const partitions = this.#options.partitions ?? 4;
     this.#plan = plan({ application, topology, partitions, existing, written });
     await log.createTopics(this.#plan.topics);
+    const member = await log.join({
+      group: application,
+      partitions: groupPartitions(this.#plan),
+      scheduler: this.#scheduler,
+    });
+    this.#member = member;
+    this.#writer = await log.openWriter(application, member);
+    if (!member.sole) {
+      for (const source of sources) {
+        this.#sourceWriters.set(source, await log.openWriter(cursorWriter(application, source)));
+      }
+    }
+    this.#commitId = this.#writer.lastCommitId;
     const cursors = await readCursors(log, application);
     this.#checkTopology(cursors.get(topologyCursor));
-    const assignment = this.#assign(this.#plan);
+    const assignment = this.#assign(this.#plan, member);
     this.#assignment = assignment;
     await assignment.open();
-    this.#summary.restored = assignment.restored;
+    await this.#openTasks();
+    this.#summary.continued = this.#commitId > 0;
     await this.#intake.open(cursors, this.#plan.partitionsOf);
     const { tasks, threads } = assignment;
     this.#observer.on('runtimeStarted', { application, tasks: tasks.length, threads });
   }
 
-  #assign({ partitionsOf, tasks, globals }: Plan): Assignment {
+  /** Where all partitions are ours at once, the tasks are open when this returns. */
+  async #openTasks(): Promise<void> {
+    const { running, joined } = { running: this.#running, joined: this.#joined };
+    await running.follow();
+    if (joined.sole) await running.settled();
+    this.#summary.restored = running.restored;
+  }
+
+  #assign({ partitionsOf, tasks, globals }: Plan, member: Member): Assignment {
     const { application, log, stateDirectory, startHosts, onError } = this.#options;
+    const { onOffsetLost = 'stop' } = this.#options;
     const { cacheBytes = 32 * mebibyte, dirtyBytesMax = 32 * mebibyte } = this.#options;
     return new Assignment({
       log,
+      member,
+      onOffsetLost,
       planned: tasks,
       globals,
       startHosts,
@@ -271,72 +332,87 @@ export class Runtime {
   }
 
   /**
-   * Does `work` again after a worker has died: its process is not ours to trust, so all workers are
-   * replaced and every task goes on from the last commit. Gives up after some failures in a row.
+   * Does `work` again after a worker has died, or a commit is in doubt: the tasks go on from the last
+   * commit that the log has. A dead worker's process is not ours to trust, so all workers are replaced;
+   * that is given up after some failures in a row. The log is waited for without end.
    */
   async #survive<T>(work: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
         return await work();
       } catch (error) {
-        if (!isMillraceError(error, 'WORKER_FAILED')) throw error;
-        await this.#recover(String(error.context['problem']));
+        let failure = error;
+        while (!(await this.#recovered(failure))) failure = this.#lastFailure;
       }
     }
   }
 
-  async #recover(problem: string): Promise<void> {
+  /** False when the recovery failed in its turn; throws what cannot be survived. */
+  async #recovered(error: unknown): Promise<boolean> {
     const { application, log } = this.#options;
-    for (;;) {
-      this.#failures++;
-      this.#observer.on('workerLost', { problem, attempt: this.#failures });
-      if (this.#failures > workerRetries) {
-        throw new MillraceError('WORKER_FAILED', { attempts: this.#failures, problem });
-      }
-      // Also the tasks of workers that live: they hold work which was not committed.
-      await this.#running.close();
-      await this.#intake.close();
-      await this.#scheduler.sleep(workerRetryMs * this.#failures);
-      try {
-        await this.#running.open();
-        this.#summary.restored = this.#running.restored;
-        await this.#intake.open(await readCursors(log, application), this.plan.partitionsOf);
-        return;
-      } catch (error) {
-        if (!isMillraceError(error, 'WORKER_FAILED')) throw error;
-        problem = String(error.context['problem']);
-      }
+    const pause = this.#pauseAfter(error);
+    // Also the tasks of workers that live: they hold work which was not committed.
+    await this.#running.close();
+    await this.#intake.close();
+    await this.#scheduler.sleep(pause);
+    try {
+      await this.#running.open();
+      await this.#openTasks();
+      await this.#intake.open(await readCursors(log, application), this.plan.partitionsOf);
+      return true;
+    } catch (next) {
+      this.#lastFailure = next;
+      return false;
     }
+  }
+
+  /** Reports a failure that can be survived and answers how long to wait, ms; throws any other. */
+  #pauseAfter(error: unknown): number {
+    if (!(error instanceof MillraceError)) throw error;
+    const problem = String(error.context['problem']);
+    const attempt = this.#failures + 1;
+    if (error.code === 'WORKER_FAILED') {
+      this.#observer.on('workerLost', { problem, attempt });
+      if (attempt > workerRetries) {
+        throw new MillraceError('WORKER_FAILED', { attempts: attempt, problem });
+      }
+    } else if (error.code === 'COMMIT_DOUBTFUL' || error.code === 'LOG_UNREACHABLE') {
+      this.#observer.on('commitDoubtful', { problem, attempt });
+    } else throw error;
+    this.#failures = attempt;
+    return Math.min(workerRetryMs * attempt, doubtRetryMaxMs);
   }
 
   /** The next records of every task that has any. */
   async #readTopics(): Promise<{ task: RunningTask; work: TaskWork }[]> {
     const all: { task: RunningTask; work: TaskWork }[] = [];
     const records = this.#recordsPerCycle;
+    this.#backlog = false;
     for (const task of this.#running.tasks) {
-      const batches: { topic: string; image: ArrayBuffer; last: boolean }[] = [];
-      for (const [topic, position] of task.positions) {
-        const at = { topic, partition: task.planned.partition };
-        const batch = await this.#options.log.read(at, position, { records });
-        if (batch === undefined) continue;
-        const last = batch.nextOffset >= (await this.#options.log.endOffset(at));
-        batches.push({ topic, image: batch.image, last });
+      const { planned, positions } = task;
+      const read: { topic: string; image: ArrayBuffer }[] = [];
+      const caughtUp: string[] = [];
+      for (const [topic, position] of positions) {
+        const at = { topic, partition: planned.partition };
+        const { batches, end } = await this.#joined.fetch(at, position, { records });
+        for (const { image } of batches) read.push({ topic, image });
+        if (end) caughtUp.push(topic);
+        else this.#backlog ||= batches.length > 0;
       }
-      if (batches.length > 0) all.push({ task, work: this.#work(task, batches) });
+      if (read.length > 0) all.push({ task, work: this.#work(task, read, caughtUp) });
     }
     return all;
   }
 
   #work(
     task: RunningTask,
-    batches: readonly { topic: string; image: ArrayBuffer; last: boolean }[],
+    batches: readonly { topic: string; image: ArrayBuffer }[],
+    caughtUp: readonly string[],
     idleClock?: number,
   ): TaskWork {
-    const unfinished = new Set(batches.filter(({ last }) => !last).map(({ topic }) => topic));
-    const caughtUp = task.planned.topics.filter((topic) => !unfinished.has(topic));
     return {
       taskId: task.planned.taskId,
-      commitId: this.#commitId + 1,
+      commitId: this.#nextCommitId,
       batches,
       caughtUp,
       ...(idleClock === undefined ? {} : { idleClock }),
@@ -353,29 +429,17 @@ export class Runtime {
   }
 
   async #commit({ chunks, results }: CycleInput, begin: number): Promise<void> {
-    const { application, at } = this.#options;
+    const { at } = this.#options;
     const processed = this.#clock.monotonic();
-    const commitId = this.#commitId + 1;
+    const commitId = this.#nextCommitId;
     await at?.('C3');
-    for (const { source, chunk } of chunks) {
-      if (chunk.records > 0) this.#pending.set(cursorName(source), chunk.cursor);
-    }
-    const appends = this.#appends({ chunks, results });
-    if (this.#pending.size > 0) appends.push(cursorAppend(application, this.#pending));
-    const offsets: GroupOffset[] = results.flatMap(({ task, result }) =>
-      result.positions.map((p) => ({ ...p, partition: task.planned.partition })),
-    );
-    offsets.push(...this.#running.globalOffsets);
-    await at?.('C7');
-    const writer = must(this.#writer, 'the runtime is started');
-    const { ends } = await writer.commit({ appends, offsets, commitId });
+    const ends = await this.#commitToLog({ chunks, results }, commitId);
     this.#pending.clear();
     this.#commitId = commitId;
     this.#failures = 0;
     this.#intake.committed(chunks);
     await at?.('C8');
-    const endOf = new Map(ends.map((end) => [`${end.topic}/${end.partition}`, end.offset]));
-    await allDone(results.map(({ task, result }) => this.#commitTask(task, result, endOf)));
+    await allDone(results.map(({ task, result }) => this.#commitTask(task, result, ends)));
     await at?.('C9');
     reportCycle(this.#summary, this.#observer, {
       commitId,
@@ -386,19 +450,48 @@ export class Runtime {
     });
   }
 
-  /** Everything written in a cycle: the sources' records, then task by task outputs and changelogs. */
-  #appends({ chunks, results }: CycleInput): Append[] {
+  /** Answers the end offset of each partition written to, by 'topic/partition'. */
+  async #commitToLog(
+    { chunks, results }: CycleInput,
+    commitId: number,
+  ): Promise<ReadonlyMap<string, number>> {
+    const { application, at } = this.#options;
+    const shared = !this.#joined.sole;
+    const appends: Append[] = [];
+    for (const { source, chunk } of chunks) {
+      const own = shared ? new Map<string, unknown>() : this.#pending;
+      if (chunk.records > 0) own.set(cursorName(source), chunk.cursor);
+      const outputs = chunk.outputs.map(appendOf);
+      if (!shared) appends.push(...outputs);
+      else if (own.size > 0) {
+        outputs.push(cursorAppend(application, own));
+        const writer = must(this.#sourceWriters.get(source), 'a source has a writer');
+        await writer.commit({ appends: outputs, offsets: [], commitId });
+      }
+    }
+    appends.push(...this.#resultAppends(results));
+    if (this.#pending.size > 0) appends.push(cursorAppend(application, this.#pending));
+    const offsets = [
+      ...results.flatMap((r) => offsetsOf(r, commitId)),
+      ...this.#running.globalOffsets,
+    ];
+    if (shared && appends.length === 0 && offsets.length === 0) return new Map();
+    await at?.('C7');
+    const writer = must(this.#writer, 'the runtime is started');
+    const hook = at === undefined ? {} : { at };
+    const { ends } = await writer.commit({ appends, offsets, commitId, ...hook });
+    return new Map(ends.map((end) => [`${end.topic}/${end.partition}`, end.offset]));
+  }
+
+  /** Task by task outputs and changelogs. */
+  #resultAppends(results: CycleInput['results']): Append[] {
     const { application } = this.#options;
     const appends: Append[] = [];
-    const add = (topic: string, partition: number, image: ArrayBuffer) =>
-      appends.push({ topic, partition, batch: new PackedBatch(image) });
-    for (const { chunk } of chunks) {
-      for (const { topic, partition, image } of chunk.outputs) add(topic, partition, image);
-    }
     for (const { task, result } of results) {
-      for (const { topic, partition, image } of result.outputs) add(topic, partition, image);
+      appends.push(...result.outputs.map(appendOf));
       for (const { store, image } of result.changelogs) {
-        add(changelogTopic(application, store), task.planned.partition, image);
+        const topic = changelogTopic(application, store);
+        appends.push(appendOf({ topic, partition: task.planned.partition, image }));
       }
     }
     return appends;
@@ -419,7 +512,19 @@ export class Runtime {
         'a changelog was appended to',
       ),
     }));
-    return task.host.commit(taskId, this.#commitId, ends);
+    for (const { store } of ends) task.commits.set(store, this.#commitId);
+    return task.host.commit(taskId, this.#commitId, ends, this.#clock.now());
+  }
+
+  /** Above every commit of the tasks that run here, also of those that ran elsewhere before. */
+  get #nextCommitId(): number {
+    let last = this.#commitId;
+    for (const { commitId } of this.#running.tasks) if (commitId > last) last = commitId;
+    return last + 1;
+  }
+
+  get #joined(): Member {
+    return must(this.#member, 'the runtime is started');
   }
 
   get #running(): Assignment {
@@ -429,6 +534,28 @@ export class Runtime {
   get #recordsPerCycle(): number {
     return this.#options.recordsPerCycle ?? 16_384;
   }
+}
+
+function appendOf({ topic, partition, image }: OutputBatch): Append {
+  return { topic, partition, batch: new PackedBatch(image) };
+}
+
+/** The offsets of a task's sources, the first with the ledger entry of the commit. */
+function offsetsOf(
+  { task, result }: CycleInput['results'][number],
+  commitId: number,
+): GroupOffset[] {
+  const { partition, stores } = task.planned;
+  const changed = new Set(result.changelogs.map(({ store }) => store));
+  const commits = stores.map((store) =>
+    changed.has(store) ? commitId : (task.commits.get(store) ?? 0),
+  );
+  const metadata = encodeLedger({ commitId, stores: commits });
+  return result.positions.map((position, i) => ({
+    ...position,
+    partition,
+    ...(i === 0 ? { metadata } : {}),
+  }));
 }
 
 /** Waits for all, also after a failure, so that none goes on behind the caller's back. */

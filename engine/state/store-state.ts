@@ -28,6 +28,19 @@ export interface CacheEntry {
   encoded: Uint8Array | null | undefined;
 }
 
+/** What a store says of itself beside its cells. */
+export interface StoreMeta {
+  readonly numbers: Readonly<Record<string, number>>;
+  /** The changelog offset after the last record that is in the store. */
+  readonly position: number;
+  /** Id of the last commit that changed the store; 0 before the first. */
+  readonly commitId: number;
+  /** When it was last brought up to its changelog, ms UTC. */
+  readonly readAt: number;
+}
+
+export const emptyMeta: StoreMeta = { numbers: {}, position: 0, commitId: 0, readAt: 0 };
+
 /** The part of the task that a store looks at: whose cell is meant. */
 export interface CurrentKey {
   readonly keyId: string;
@@ -42,21 +55,26 @@ export class StoreState implements Cells<unknown> {
   numbersDirty = false;
   dirtyBytes = 0;
   cacheBytes = 0;
-  /** The changelog offset after the last record that is in the store. */
+  /** As in StoreMeta. */
   position: number;
+  commitId: number;
+  readAt: number;
   /** For a resident store: its cells are all in memory. */
   residentLoaded = false;
   readonly #current: CurrentKey;
 
-  constructor(
-    spec: StoreSpec<unknown, unknown>,
-    current: CurrentKey,
-    meta: { readonly numbers: Readonly<Record<string, number>>; readonly position: number },
-  ) {
+  constructor(spec: StoreSpec<unknown, unknown>, current: CurrentKey, meta: StoreMeta) {
     this.spec = spec;
     this.#current = current;
     this.numbers = new Map(Object.entries(meta.numbers));
     this.position = meta.position;
+    this.commitId = meta.commitId;
+    this.readAt = meta.readAt;
+  }
+
+  get meta(): StoreMeta {
+    const { position, commitId, readAt } = this;
+    return { numbers: Object.fromEntries(this.numbers), position, commitId, readAt };
   }
 
   get(): unknown {

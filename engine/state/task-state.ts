@@ -15,7 +15,7 @@ import { decodeKeyId } from '../serde/serde.ts';
 import type { BackendEntry, BackendWrite, StateBackend } from '../storage/backend.ts';
 import { type ChangelogMeta, changelogBatch, changelogRecord } from './changelog.ts';
 import { type StoreKeys, storeKeys, taskKey } from './key-layout.ts';
-import { type CacheEntry, StoreState } from './store-state.ts';
+import { type CacheEntry, emptyMeta, type StoreMeta, StoreState } from './store-state.ts';
 
 export interface TaskStateOptions {
   /** Name of the task, for messages. */
@@ -64,11 +64,11 @@ export class TaskState {
       const stored = values[i + 1];
       const meta =
         stored === undefined
-          ? { numbers: {}, position: 0 }
-          : (JSON.parse(state.#open(stored, spec.name).toString()) as {
-              numbers: Record<string, number>;
-              position: number;
-            });
+          ? emptyMeta
+          : {
+              ...emptyMeta,
+              ...(JSON.parse(state.#open(stored, spec.name).toString()) as StoreMeta),
+            };
       state.#stores.set(spec.name, {
         state: new StoreState(spec, state, meta),
         keys: keys[i] as StoreKeys,
@@ -88,9 +88,9 @@ export class TaskState {
     return bytes;
   }
 
-  /** The changelog offset that a store stands at: the next one to restore. */
-  position(store: string): number {
-    return this.#store(store).state.position;
+  /** Where a store stands in its changelog. */
+  meta(store: string): StoreMeta {
+    return this.#store(store).state.meta;
   }
 
   cells<C>(spec: { readonly name: string }): Cells<C> {
@@ -145,13 +145,16 @@ export class TaskState {
   /**
    * Moves the backend to what `changelog(commitId)` said, after the log has committed it.
    * @param ends the offset after the last changelog record, by store that changed
+   * @param now wall time, ms UTC
    */
-  async commit(commitId: number, ends: ReadonlyMap<string, number>): Promise<void> {
+  async commit(commitId: number, ends: ReadonlyMap<string, number>, now: number): Promise<void> {
     const writes: BackendWrite[] = [];
     for (const [name, store] of this.#stores) {
       const { state } = store;
       if (state.dirty.length === 0 && !state.numbersDirty) continue;
       state.position = must(ends.get(name), `no changelog position for store ${name}`);
+      state.commitId = commitId;
+      state.readAt = now;
       for (const keyId of state.dirty) this.#writeEntry(writes, store, keyId);
       writes.push(this.#metaWrite(store));
     }
@@ -161,8 +164,11 @@ export class TaskState {
     for (const store of this.#stores.values()) this.#clean(store);
   }
 
-  /** Applies a batch of a store's changelog, in offset order; the batch may repeat what is known. */
-  async restore(storeName: string, batch: PackedBatch): Promise<void> {
+  /**
+   * Applies a batch of a store's changelog, in offset order; the batch may repeat what is known.
+   * @param now wall time, ms UTC
+   */
+  async restore(storeName: string, batch: PackedBatch, now: number): Promise<void> {
     const store = this.#store(storeName);
     const { state, keys } = store;
     const last = new Map<string, Buffer | null>();
@@ -185,6 +191,7 @@ export class TaskState {
       this.#writeCell(writes, store, keyId, value, persistedDue, state.dueOf(cell));
     });
     state.position = batch.nextOffset;
+    state.readAt = now;
     writes.push(this.#metaWrite(store));
     await this.#options.backend.write(writes);
   }
@@ -201,7 +208,7 @@ export class TaskState {
     // The position goes last: until then, a start that finds it resets the store again.
     await this.#options.backend.write([{ key: store.keys.meta, value: undefined }]);
     this.#stores.set(storeName, {
-      state: new StoreState(store.state.spec, this, { numbers: {}, position: 0 }),
+      state: new StoreState(store.state.spec, this, emptyMeta),
       keys: store.keys,
     });
   }
@@ -318,8 +325,7 @@ export class TaskState {
   }
 
   #metaWrite({ state, keys }: Store): BackendWrite {
-    const meta = { numbers: Object.fromEntries(state.numbers), position: state.position };
-    return { key: keys.meta, value: sealed(Buffer.from(JSON.stringify(meta))) };
+    return { key: keys.meta, value: sealed(Buffer.from(JSON.stringify(state.meta))) };
   }
 
   #clean({ state }: Store): void {
@@ -333,6 +339,7 @@ export class TaskState {
     if (value === null)
       throw this.#changelogError(state.spec.name, batch, i, 'numbers are missing');
     const meta = JSON.parse(value.toString()) as ChangelogMeta;
+    state.commitId = meta.commitId;
     state.numbers.clear();
     for (const [name, number] of Object.entries(meta.numbers)) state.numbers.set(name, number);
   }

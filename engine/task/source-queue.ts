@@ -47,8 +47,9 @@ export class SourceQueue {
     this.position = position;
   }
 
+  /** Takes a batch over; records below `position` in it are passed over. */
   add(batch: PackedBatch): void {
-    if (batch.count > 0) this.#later.push(batch);
+    if (batch.count > 0 && batch.nextOffset > this.position) this.#later.push(batch);
   }
 
   /** Begins the next batch when the last one is done. */
@@ -132,7 +133,7 @@ export class SourceQueue {
 
   #begin(batch: PackedBatch): void {
     this.batch = batch;
-    this.index = -1;
+    this.index = firstFrom(batch, this.position) - 1;
     this.#times = batch.timestamps;
     this.#values = undefined;
     const { time } = this.options;
@@ -179,4 +180,15 @@ export class SourceQueue {
     const start = batch.valueStart(i);
     return this.source.valueDecoder.decode(batch.bytes, start, start + length);
   }
+}
+
+/** Index of the first record at `offset` or after it. */
+function firstFrom(batch: PackedBatch, offset: number): number {
+  let [low, high] = [0, batch.count];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((batch.offsets[middle] as number) < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

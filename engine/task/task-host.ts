@@ -48,6 +48,14 @@ export interface StorePosition {
   readonly offset: number;
 }
 
+/** Where a store stands when its task is opened. */
+export interface OpenedStore extends StorePosition {
+  /** Id of the last commit that changed it; 0 before the first. */
+  readonly commitId: number;
+  /** When it last read its changelog, ms UTC. */
+  readonly readAt: number;
+}
+
 export interface TaskWork {
   readonly taskId: string;
   readonly commitId: number;
@@ -76,13 +84,21 @@ interface OpenTask {
 
 /** What the runtime asks of the thread that runs tasks; `TaskHost` is that thread's end. */
 export interface HostPort {
-  open(assignment: TaskAssignment): Promise<readonly StorePosition[]>;
-  restore(taskId: string, store: string, image: ArrayBuffer): Promise<void>;
+  open(assignment: TaskAssignment): Promise<readonly OpenedStore[]>;
+  /** Answers the id of the last commit that changed the store. @param now wall time, ms UTC */
+  restore(taskId: string, store: string, image: ArrayBuffer, now: number): Promise<number>;
   reset(taskId: string, store: string): Promise<void>;
   applyGlobal(topic: string, image: ArrayBuffer): Promise<void>;
   process(work: TaskWork): Promise<TaskResult>;
-  commit(taskId: string, commitId: number, ends: readonly StorePosition[]): Promise<void>;
+  /** @param now wall time, ms UTC */
+  commit(
+    taskId: string,
+    commitId: number,
+    ends: readonly StorePosition[],
+    now: number,
+  ): Promise<void>;
   query(taskId: string, store: string, keyId?: string, limit?: number): Promise<StoreRow[]>;
+  close(taskId: string): Promise<void>;
   closeAll(): Promise<void>;
 }
 
@@ -103,7 +119,7 @@ export class TaskHost implements HostPort {
   }
 
   /** Opens a task's state and answers where each of its stores stands. */
-  async open(assignment: TaskAssignment): Promise<readonly StorePosition[]> {
+  async open(assignment: TaskAssignment): Promise<readonly OpenedStore[]> {
     const { taskId, partition } = assignment;
     assert(!this.#tasks.has(taskId), () => `task ${taskId} is open already`);
     const part = must(this.#parts[assignment.subTopology], () => `no sub-topology for ${taskId}`);
@@ -126,11 +142,16 @@ export class TaskHost implements HostPort {
       positions,
     });
     this.#tasks.set(taskId, { state, task, part });
-    return part.stores.map(({ name }) => ({ store: name, offset: state.position(name) }));
+    return part.stores.map(({ name }) => {
+      const { position, commitId, readAt } = state.meta(name);
+      return { store: name, offset: position, commitId, readAt };
+    });
   }
 
-  restore(taskId: string, store: string, image: ArrayBuffer): Promise<void> {
-    return this.#task(taskId).state.restore(store, new PackedBatch(image));
+  async restore(taskId: string, store: string, image: ArrayBuffer, now: number): Promise<number> {
+    const { state } = this.#task(taskId);
+    await state.restore(store, new PackedBatch(image), now);
+    return state.meta(store).commitId;
   }
 
   /** Takes records of a global table's topic in. */
@@ -169,9 +190,14 @@ export class TaskHost implements HostPort {
   }
 
   /** Moves the task's state to what the log has committed; `ends` are changelog end offsets. */
-  commit(taskId: string, commitId: number, ends: readonly StorePosition[]): Promise<void> {
+  commit(
+    taskId: string,
+    commitId: number,
+    ends: readonly StorePosition[],
+    now: number,
+  ): Promise<void> {
     const byStore = new Map(ends.map(({ store, offset }) => [store, offset]));
-    return this.#task(taskId).state.commit(commitId, byStore);
+    return this.#task(taskId).state.commit(commitId, byStore, now);
   }
 
   /** Rows of a store, in key order; of one key when its encoded id is given. */

@@ -52,11 +52,12 @@ async function run(diesAt: number): Promise<{ content: string; calls: number }> 
     };
     return {
       open: (assignment) => host.open(assignment),
-      restore: (task, store, image) => host.restore(task, store, image),
+      restore: (task, store, image, now) => host.restore(task, store, image, now),
       reset: (task, store) => host.reset(task, store),
       applyGlobal: (name, image) => host.applyGlobal(name, image),
       process: async (work) => orDie().then(() => host.process(work)),
-      commit: async (task, id, ends) => orDie().then(() => host.commit(task, id, ends)),
+      commit: async (task, id, ends, now) => orDie().then(() => host.commit(task, id, ends, now)),
+      close: (task) => host.close(task),
       query: (task, store, keyId, limit) => host.query(task, store, keyId, limit),
       closeAll: () => host.closeAll(),
     };

@@ -8,6 +8,7 @@ import { VirtualClock } from '../../engine/base/clock.ts';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
 import type { Scheduler } from '../../engine/base/scheduler.ts';
 import type { Log, Writer } from '../../engine/log/log.ts';
+import { soleMember } from '../../engine/log/member.ts';
 import { MemoryLog } from '../../engine/log/memory.ts';
 import type { BackendFactory, BackendWrite, StateBackend } from '../../engine/storage/backend.ts';
 import { MemoryBackend, MemoryStore } from '../../engine/storage/memory.ts';
@@ -127,9 +128,10 @@ function gatedLog(log: Log, gate: Gate): Log {
     read: (at, from, limits) =>
       gate(`log read ${at.topic}/${at.partition}@${from}`, () => log.read(at, from, limits)),
     startOffset: (at) => gate('log startOffset', () => log.startOffset(at)),
-    completeFrom: (at) => gate('log completeFrom', () => log.completeFrom(at)),
+    completeFrom: (at, readAt) => gate('log completeFrom', () => log.completeFrom(at, readAt)),
     endOffset: (at) => gate(`log endOffset ${at.topic}/${at.partition}`, () => log.endOffset(at)),
     committed: (group, at) => gate('log committed', () => log.committed(group, at)),
+    join: async (options) => soleMember(gatedLog(log, gate), options),
     openWriter: (id) =>
       gate(`log openWriter ${id}`, async () => gatedWriter(await log.openWriter(id), gate)),
     maintain: (nowMs) => gate('log maintain', () => log.maintain(nowMs)),

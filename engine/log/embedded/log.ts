@@ -16,6 +16,7 @@ import { LogCatalogue, type TopicState, wantsCompaction } from '../catalogue.ts'
 import type {
   Commit,
   CommitReceipt,
+  CommittedOffset,
   GroupOffset,
   Log,
   ReadLimits,
@@ -23,6 +24,7 @@ import type {
   TopicPartition,
   Writer,
 } from '../log.ts';
+import { type JoinOptions, type Member, soleMember } from '../member.ts';
 import { checkOffset, mergeBatches } from '../partition-reader.ts';
 import { compacted, expiry, noteLastOffsets } from '../retention.ts';
 import { HeadFile } from './head.ts';
@@ -112,8 +114,10 @@ export class EmbeddedLog implements Log {
     }
     for (const [key, value] of await this.#all(prefixes.offsets)) {
       const { group, topic, partition } = parseOffsetKey(key);
-      const offset = this.#parse<number>(value, topic, partition);
-      this.#catalogue.setOffsets(group, [{ topic, partition, offset }]);
+      const committed = this.#parse<CommittedOffset | number>(value, topic, partition);
+      // A bare number was written before offsets had metadata.
+      const known = typeof committed === 'number' ? { offset: committed } : committed;
+      this.#catalogue.setOffsets(group, [{ topic, partition, ...known }]);
     }
     for (const [key, value] of await this.#all(prefixes.writers)) {
       this.#catalogue.commits.set(key.toString('utf8', 1), this.#parse<number>(value, 'writers'));
@@ -188,8 +192,12 @@ export class EmbeddedLog implements Log {
     return this.#catalogue.partition(at).end;
   }
 
-  async committed(group: string, at: TopicPartition): Promise<number | undefined> {
+  async committed(group: string, at: TopicPartition): Promise<CommittedOffset | undefined> {
     return this.#catalogue.committed(group, at);
+  }
+
+  async join(options: JoinOptions): Promise<Member> {
+    return soleMember(this, options);
   }
 
   async openWriter(id: string): Promise<Writer> {
@@ -245,8 +253,8 @@ export class EmbeddedLog implements Log {
       });
       ends.set(`${topic}/${partition}`, { ...at, offset: stored.nextOffset });
     }
-    for (const { topic, partition, offset } of commit.offsets) {
-      writes.push({ key: offsetKey(id, topic, partition), value: json(offset) });
+    for (const { topic, partition, offset, metadata } of commit.offsets) {
+      writes.push({ key: offsetKey(id, topic, partition), value: json({ offset, metadata }) });
     }
     writes.push({ key: writerKey(id), value: json(commit.commitId) });
     await this.#write(writes, ends);

@@ -1,0 +1,74 @@
+/**
+ * Membership of a group: the instances of an application share the partitions of its topics. What a
+ * member may read changes; a change is taken between two cycles, when nothing is uncommitted, and takes
+ * effect when it is answered.
+ */
+import type { Scheduler } from '../base/scheduler.ts';
+import type { PackedBatch } from '../record/batch.ts';
+import type { GroupOffset, Log, ReadLimits, TopicPartition } from './log.ts';
+
+export interface AssignmentChange {
+  readonly kind: 'assigned' | 'revoked';
+  readonly partitions: readonly TopicPartition[];
+  /**
+   * 'assigned': where to read on, for each partition. 'revoked': all that concerns the partitions is
+   * closed; until then no other member gets them.
+   */
+  answer(positions: readonly GroupOffset[]): Promise<void>;
+}
+
+export interface Fetched {
+  /** Whole batches in offset order. The first may hold records below the offset asked for. */
+  readonly batches: readonly PackedBatch[];
+  /** Nothing more is there now. */
+  readonly end: boolean;
+}
+
+export interface Member {
+  /** The only member there can be: it has all partitions for as long as it lives. */
+  readonly sole: boolean;
+  /** The next change that waits for an answer. */
+  takeChange(): AssignmentChange | undefined;
+  /**
+   * What is there of a partition from `from` on; does not wait. Handed-out batches are copies: whoever
+   * asks again from an earlier offset gets the records again.
+   */
+  fetch(at: TopicPartition, from: number, limits: ReadLimits): Promise<Fetched>;
+  /** Records that wait from `position` on, as far as is known without asking. */
+  lag(at: TopicPartition, position: number): Promise<number>;
+  /** Until there may be something new, `waitMs` at most, or `signal` is aborted. */
+  wait(waitMs: number, signal?: AbortSignal): Promise<void>;
+  /** Gives all partitions back; everything must be closed. */
+  leave(): Promise<void>;
+}
+
+export interface JoinOptions {
+  readonly group: string;
+  readonly partitions: readonly TopicPartition[];
+  readonly scheduler: Scheduler;
+}
+
+/** The member of a log that one process has to itself. */
+export function soleMember(log: Log, { partitions, scheduler }: JoinOptions): Member {
+  let change: AssignmentChange | undefined = {
+    kind: 'assigned',
+    partitions,
+    answer: async () => {},
+  };
+  return {
+    sole: true,
+    takeChange() {
+      const taken = change;
+      change = undefined;
+      return taken;
+    },
+    async fetch(at, from, limits) {
+      const batch = await log.read(at, from, limits);
+      if (batch === undefined) return { batches: [], end: true };
+      return { batches: [batch], end: batch.nextOffset >= (await log.endOffset(at)) };
+    },
+    lag: async (at, position) => (await log.endOffset(at)) - position,
+    wait: (waitMs, signal) => scheduler.sleep(waitMs, signal),
+    leave: async () => {},
+  };
+}
