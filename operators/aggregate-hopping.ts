@@ -89,12 +89,12 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
   ): WindowUpdate<A> {
     const i = indexOfStart(cell, start);
     if (cell.starts[i] !== start) {
-      const value = this.#aggregate.add(this.#aggregate.init(), added);
+      const value = this.#aggregate.add(this.#aggregate.init(), added, at);
       insertWindow(cell, i, { start, end, timestamp: at, value });
       return { start, end, value, timestamp: at, old: undefined };
     }
     const old = cell.values[i] as A;
-    const value = this.#aggregate.add(old, added);
+    const value = this.#aggregate.add(old, added, at);
     const timestamp = Math.max(cell.timestamps[i] as number, at);
     cell.values[i] = value;
     cell.timestamps[i] = timestamp;

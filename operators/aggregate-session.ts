@@ -73,7 +73,7 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
       updates.push({ ...session, value: null, timestamp: session.end, old });
     }
     removeWindows(cell, from, to - from);
-    const grown = this.#aggregate.add(merged, value);
+    const grown = this.#aggregate.add(merged, value, timestamp);
     insertWindow(cell, indexOfStart(cell, start), { start, end, timestamp: end, value: grown });
     cells.put(cell);
     updates.push({ start, end, value: grown, timestamp: end, old: undefined });

@@ -127,12 +127,12 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A> {
     const start = at - (at % this.#sliceMs);
     const i = indexOfStart(cell, start);
     if (cell.starts[i] !== start) {
-      const value = this.#aggregate.add(this.#aggregate.init(), added);
+      const value = this.#aggregate.add(this.#aggregate.init(), added, at);
       insertWindow(cell, i, { start, end: start + this.#sliceMs, timestamp: at, value });
       return undefined;
     }
     const before = { value: cell.values[i] as A, timestamp: cell.timestamps[i] as number };
-    cell.values[i] = this.#aggregate.add(before.value, added);
+    cell.values[i] = this.#aggregate.add(before.value, added, at);
     cell.timestamps[i] = Math.max(before.timestamp, at);
     return before;
   }

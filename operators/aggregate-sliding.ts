@@ -189,7 +189,7 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
     if (isClosed(this.#spec, start + this.#spec.sizeMs, streamTime)) return;
     const from = window?.value ?? base ?? this.#aggregate.init();
     const now = {
-      value: this.#aggregate.add(from, value),
+      value: this.#aggregate.add(from, value, at),
       timestamp: Math.max(window?.timestamp ?? at, at),
     };
     this.#put(arrival, start, now, window?.value);

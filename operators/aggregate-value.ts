@@ -11,7 +11,8 @@ export interface Aggregate<in V, A> {
   /** Part of the topology's fingerprint. */
   readonly name?: string;
   init(): A;
-  add(accumulator: A, value: V): A;
+  /** @param timestamp of the record, ms UTC */
+  add(accumulator: A, value: V, timestamp: number): A;
   merge?(left: A, right: A): A;
   subtract?(accumulator: A, value: V): A;
   /** The result depends on the order of arrival; hopping windows are then kept one by one. */

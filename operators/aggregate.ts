@@ -83,7 +83,7 @@ class KeyAggregate<V, A> {
     if (dropUnusable(this.#context, this.#name, key, value)) return;
     const cell = this.#cells.get();
     const old = cell?.accumulator;
-    const accumulator = this.#aggregate.add(old ?? this.#aggregate.init(), value);
+    const accumulator = this.#aggregate.add(old ?? this.#aggregate.init(), value, timestamp);
     const newest = cell === undefined ? timestamp : Math.max(cell.timestamp, timestamp);
     this.#cells.put({ accumulator, timestamp: newest });
     this.#next.receive(key, accumulator, newest, old);

@@ -124,7 +124,7 @@ class GroupAggregate<V, A> implements AnyReceiver {
       accumulator = this.#aggregate.subtract(accumulator, left);
     }
     if (came !== undefined) {
-      accumulator = this.#aggregate.add(accumulator ?? this.#aggregate.init(), came);
+      accumulator = this.#aggregate.add(accumulator ?? this.#aggregate.init(), came, timestamp);
     }
     if (accumulator === undefined) return;
     const newest = Math.max(timestamp, cell?.timestamp ?? timestamp);

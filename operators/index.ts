@@ -38,6 +38,7 @@ export { max, min } from './aggregates/extent.ts';
 export { reduce } from './aggregates/reduce.ts';
 export { sum } from './aggregates/sum.ts';
 export { top } from './aggregates/top.ts';
+export { CogroupedStream, type CogroupWhole, WindowedCogroup } from './cogroup.ts';
 export { GroupedTable } from './group-table.ts';
 export { GlobalTable } from './join-global.ts';
 export type { StreamJoinSettings } from './join-streams.ts';

@@ -10,6 +10,7 @@ import { aggregateStep, aggregateStore } from './aggregate.ts';
 import type { Aggregate } from './aggregate-value.ts';
 import { count } from './aggregates/count.ts';
 import { reduce } from './aggregates/reduce.ts';
+import { CogroupedStream, type CogroupWhole } from './cogroup.ts';
 import { dedupeStep } from './dedupe.ts';
 import type { Flow } from './flow.ts';
 import { type GlobalTable, globalJoinStep } from './join-global.ts';
@@ -220,6 +221,17 @@ export class Stream<K, V> {
       globalJoinStep('left', table.topic as never, keyOf as never, joiner as never),
       undefined,
     );
+  }
+
+  /**
+   * Begins one aggregate over several streams: this one's records are taken in by `add`, those of
+   * others by theirs: `a.cogroup(whole, addA).with(b, addB).aggregate(name)`.
+   */
+  cogroup<A>(
+    whole: CogroupWhole<A>,
+    add: (accumulator: A, value: V, timestamp: number) => A,
+  ): CogroupedStream<K, V, A> {
+    return new CogroupedStream<K, V, A>(whole, [{ flow: this.#flow as Flow<K, unknown>, add }]);
   }
 
   window(spec: WindowSpec): WindowedStream<K, V> {

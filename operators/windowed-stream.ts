@@ -1,6 +1,7 @@
 /** A stream cut into windows: which implementation computes an aggregate over them. */
 
 import { MillraceError } from '../engine/base/errors.ts';
+import type { Port, Step } from '../engine/graph/node.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { sessionWindowed, timeWindowed, type Windowed } from '../engine/serde/windowed.ts';
@@ -47,6 +48,36 @@ function familyOf<K, V, A>(
     : new HoppingWindows(name, spec, aggregate, key, value);
 }
 
+export interface WindowedTableParts<K, V, A> {
+  /** Where the graph, and how the key, is. */
+  readonly flow: Pick<Flow<K, V>, 'graph' | 'key'>;
+  readonly inputs: readonly Port[];
+  readonly name: string;
+  readonly spec: WindowSpec;
+  readonly aggregate: Aggregate<V, A>;
+  readonly options: WindowAggregateOptions<K, V, A>;
+  /** Makes the step of several inputs from the step of one. */
+  readonly stepOf?: (step: Step) => Step;
+}
+
+/** Adds a window aggregate to the graph: its family, its step, and the table of its results. */
+export function windowedTable<K, V, A>(parts: WindowedTableParts<K, V, A>): Table<Windowed<K>, A> {
+  const { flow, inputs, name, spec, aggregate, options, stepOf = (step) => step } = parts;
+  const { graph, key } = flow;
+  const value = options.value ?? msgpack<A>();
+  const closing = options.emit === 'close';
+  const family = familyOf(name, spec, aggregate, key, value, closing);
+  const step = stepOf(windowedStep(name, spec, family, options, aggregate.name));
+  const windowKey = spec.type === 'hopping' ? timeWindowed(key, spec.sizeMs) : sessionWindowed(key);
+  const table: Flow<Windowed<K>, A> = {
+    graph,
+    port: graph.step(step, inputs),
+    key: windowKey,
+    value,
+  };
+  return new Table(table, name, { window: { spec, base: key as Serde<unknown> } });
+}
+
 export class WindowedStream<K, V> {
   readonly #flow: Flow<K, V>;
   readonly #spec: WindowSpec;
@@ -61,21 +92,8 @@ export class WindowedStream<K, V> {
     aggregate: Aggregate<V, A>,
     options: WindowAggregateOptions<K, V, A> = {},
   ): Table<Windowed<K>, A> {
-    const spec = this.#spec;
-    const { graph, key, port: input } = this.#flow;
-    const value = options.value ?? msgpack<A>();
-    const closing = options.emit === 'close';
-    const family = familyOf(name, spec, aggregate, key, value, closing);
-    const step = windowedStep(name, spec, family, options, aggregate.name);
-    const windowKey =
-      spec.type === 'hopping' ? timeWindowed(key, spec.sizeMs) : sessionWindowed(key);
-    const table: Flow<Windowed<K>, A> = {
-      graph,
-      port: graph.step(step, [input]),
-      key: windowKey,
-      value,
-    };
-    return new Table(table, name, { window: { spec, base: key as Serde<unknown> } });
+    const [flow, spec] = [this.#flow, this.#spec];
+    return windowedTable({ flow, inputs: [flow.port], name, spec, aggregate, options });
   }
 
   count(

@@ -45,7 +45,7 @@ const numbers = fc.array(fc.integer({ min: -50, max: 50 }), { maxLength: 12 });
 
 describe.each(Object.entries(aggregates))('%s', (_, { aggregate, of }) => {
   const fold = (all: readonly number[]) =>
-    all.reduce((accumulator, n) => aggregate.add(accumulator, n), aggregate.init());
+    all.reduce((accumulator, n) => aggregate.add(accumulator, n, 0), aggregate.init());
 
   test('is what its definition says', () => {
     fc.assert(

@@ -1,0 +1,173 @@
+/**
+ * cogroup: one aggregate that takes in the records of several streams of a key, each in its own way.
+ * All of it is one cell a key (or one a window), where a join of aggregates would keep one a stream.
+ *
+ * Records of the streams come in the order in which the task takes them: by timestamp.
+ */
+import { MillraceError } from '../engine/base/errors.ts';
+import type { Port, Step } from '../engine/graph/node.ts';
+import type { AnyReceiver } from '../engine/graph/processor.ts';
+import type { Sink } from '../engine/graph/topic.ts';
+import { msgpack } from '../engine/serde/msgpack.ts';
+import type { Windowed } from '../engine/serde/windowed.ts';
+import type { WindowSpec } from '../engine/time/windows/spec.ts';
+import { aggregateStep, aggregateStore } from './aggregate.ts';
+import type { Aggregate } from './aggregate-value.ts';
+import type { Flow } from './flow.ts';
+import type { Stream } from './stream.ts';
+import { Table } from './table.ts';
+import { storeGetter } from './table-getter.ts';
+import { type WindowAggregateOptions, windowedTable } from './windowed-stream.ts';
+
+/** What the streams of a cogroup have in common: their accumulator. Laws as in aggregate-value.ts. */
+export interface CogroupWhole<A> {
+  /** Part of the topology's fingerprint. */
+  readonly name?: string;
+  init(): A;
+  /** Joins two accumulators: session windows need it, hopping windows then run on slices. */
+  merge?(left: A, right: A): A;
+  /** The result depends on the order of arrival. */
+  readonly ordered?: boolean;
+}
+
+type Add<A> = (accumulator: A, value: never, timestamp: number) => A;
+
+interface Part<K, A> {
+  readonly flow: Flow<K, unknown>;
+  readonly add: Add<A>;
+}
+
+/** A record, and which of the streams it is of. */
+class Tagged {
+  readonly part: number;
+  readonly value: unknown;
+
+  constructor(part: number, value: unknown) {
+    this.part = part;
+    this.value = value;
+  }
+}
+
+/** Streams that are aggregated together; `with` takes in one more. */
+export class CogroupedStream<K, V, A> {
+  readonly #whole: CogroupWhole<A>;
+  readonly #parts: readonly Part<K, A>[];
+
+  constructor(whole: CogroupWhole<A>, parts: readonly Part<K, A>[]) {
+    this.#whole = whole;
+    this.#parts = parts;
+  }
+
+  /** One more stream, of the same keys and partitions, and how its records are taken in. */
+  with<W>(
+    other: Stream<K, W>,
+    add: (accumulator: A, value: W, timestamp: number) => A,
+  ): CogroupedStream<K, V | W, A> {
+    const { graph } = this.#first;
+    const parts = other.cogroup(this.#whole, add).#parts;
+    if (parts.some(({ flow }) => flow.graph !== graph)) {
+      const problem = 'its streams belong to different topologies: define them in one';
+      throw new MillraceError('CONFIG_INVALID', { field: 'cogroup.with', problem });
+    }
+    return new CogroupedStream(this.#whole, [...this.#parts, ...parts]);
+  }
+
+  /** The aggregate of each key; `name` names the store. */
+  aggregate(name: string, options: Pick<WindowAggregateOptions<K, V, A>, 'value'> = {}) {
+    const { graph, key } = this.#first;
+    const value = options.value ?? msgpack<A>();
+    const store = aggregateStore<K, A>(name, key, value);
+    const step = this.#tagged(aggregateStep(name, this.#aggregate, store));
+    const port = graph.step(step, this.#ports);
+    return new Table<K, A>({ graph, port, key, value }, name, {
+      getter: storeGetter(store as never),
+    });
+  }
+
+  window(spec: WindowSpec): WindowedCogroup<K, V, A> {
+    return new WindowedCogroup((name, options) =>
+      windowedTable({
+        flow: this.#first as Flow<K, Tagged>,
+        inputs: this.#ports,
+        name,
+        spec,
+        aggregate: this.#aggregate,
+        options: untaggedLate(options),
+        stepOf: (step) => this.#tagged(step),
+      }),
+    );
+  }
+
+  get #first(): Flow<K, unknown> {
+    return (this.#parts[0] as Part<K, A>).flow;
+  }
+
+  get #ports(): Port[] {
+    return this.#parts.map(({ flow }) => flow.port);
+  }
+
+  get #aggregate(): Aggregate<Tagged, A> {
+    const adds = this.#parts.map(({ add }) => add);
+    return {
+      ...this.#whole,
+      init: () => this.#whole.init(),
+      add: (accumulator, { part, value }, timestamp) =>
+        (adds[part] as Add<A>)(accumulator, value as never, timestamp),
+    };
+  }
+
+  /** The step of one input, with one for each stream. */
+  #tagged(step: Step): Step {
+    return {
+      ...step,
+      kind: step.kind.replace('aggregate', 'cogroup'),
+      build: (context) => {
+        const [inner] = step.build(context) as [AnyReceiver];
+        return this.#parts.map((_, part): AnyReceiver => {
+          return {
+            receive: (key, value, timestamp) => {
+              const none = value === null || value === undefined;
+              inner.receive(key, none ? null : new Tagged(part, value), timestamp);
+            },
+          };
+        });
+      },
+    };
+  }
+}
+
+/** Cogrouped streams cut into windows. */
+export class WindowedCogroup<K, V, A> {
+  readonly #tableOf: (
+    name: string,
+    options: WindowAggregateOptions<K, V, A>,
+  ) => Table<Windowed<K>, A>;
+
+  constructor(
+    tableOf: (name: string, options: WindowAggregateOptions<K, V, A>) => Table<Windowed<K>, A>,
+  ) {
+    this.#tableOf = tableOf;
+  }
+
+  /** The aggregate of each key and window; `name` names the store. */
+  aggregate(name: string, options: WindowAggregateOptions<K, V, A> = {}): Table<Windowed<K>, A> {
+    return this.#tableOf(name, options);
+  }
+}
+
+/** Late records go to their topic as they came. */
+function untaggedLate<K, V, A>(
+  options: WindowAggregateOptions<K, V, A>,
+): WindowAggregateOptions<K, Tagged, A> {
+  const { late, ...others } = options;
+  if (late === undefined) return others;
+  const { valueEncoder } = late;
+  const sink: Sink<K, Tagged> = {
+    ...late,
+    valueEncoder: {
+      format: valueEncoder.format,
+      encode: ({ value }) => valueEncoder.encode(value as V),
+    },
+  };
+  return { ...others, late: sink };
+}
