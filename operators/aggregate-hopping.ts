@@ -1,5 +1,5 @@
 /**
- * Aggregates over tumbling and hopping windows `[start, start + size)`, one accumulator a window.
+ * Aggregates over tumbling, hopping and calendar windows `[start, end)`, one accumulator a window.
  * Used when the aggregate has no `merge`, when it depends on order, or when windows do not overlap;
  * aggregate-sliced.ts does the rest. Worked example (SEMANTICS B.1): size 10, grace 5; records at
  * 1, 9, 14 give [0,10) = 2 and [10,20) = 1; 8 is taken in at st 14, 9 is late at st 15.
@@ -7,8 +7,8 @@
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { closesAt, isClosed } from '../engine/time/closed.ts';
-import { windowStarts } from '../engine/time/windows/hopping.ts';
-import type { HoppingWindow } from '../engine/time/windows/spec.ts';
+import { gridOf, type WindowGrid } from '../engine/time/windows/hopping.ts';
+import type { CalendarWindow, HoppingWindow } from '../engine/time/windows/spec.ts';
 import type { Aggregate } from './aggregate-value.ts';
 import { byStart, type Closed } from './closing.ts';
 import {
@@ -24,17 +24,19 @@ import type { WindowFamily, WindowUpdate } from './windowed-step.ts';
 export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
   readonly store: StoreSpec<K, WindowCell<A>>;
   readonly order = byStart;
-  readonly #spec: HoppingWindow;
+  readonly #spec: HoppingWindow | CalendarWindow;
+  readonly #grid: WindowGrid;
   readonly #aggregate: Aggregate<V, A>;
 
   constructor(
     name: string,
-    spec: HoppingWindow,
+    spec: HoppingWindow | CalendarWindow,
     aggregate: Aggregate<V, A>,
     key: Serde<K>,
     value: Serde<A>,
   ) {
     this.#spec = spec;
+    this.#grid = gridOf(spec);
     this.#aggregate = aggregate;
     this.store = windowStore({
       name,
@@ -55,8 +57,8 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
   ): WindowUpdate<A>[] {
     const updates: WindowUpdate<A>[] = [];
     const cell = cells.get() ?? emptyWindowCell<A>();
-    for (const start of windowStarts(this.#spec, timestamp)) {
-      const end = start + this.#spec.sizeMs;
+    for (const start of this.#grid.starts(timestamp)) {
+      const end = this.#grid.end(start);
       if (isClosed(this.#spec, end, streamTime)) late();
       else updates.push(this.#updateWindow(cell, start, end, value, timestamp));
     }

@@ -18,10 +18,14 @@ export type { Serde } from '../engine/serde/serde.ts';
 export { utf8 } from '../engine/serde/utf8.ts';
 export { sessionWindowed, timeWindowed, type Windowed } from '../engine/serde/windowed.ts';
 export {
+  calendar,
   hopping,
+  hoppingCount,
   session,
   sliding,
   tumbling,
+  tumblingCount,
+  type Weekday,
   type WindowSpec,
 } from '../engine/time/windows/spec.ts';
 export type {

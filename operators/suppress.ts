@@ -123,6 +123,11 @@ export function suppressStep(
     const problem = 'only the table of a window aggregate can be held until its windows close';
     throw new MillraceError('CONFIG_INVALID', { field: `${name}.untilClosed`, problem });
   }
+  if ('untilClosed' in options && window?.type === 'count') {
+    const problem =
+      "a count window closes by its key's records: aggregate with emit 'close' instead";
+    throw new MillraceError('CONFIG_INVALID', { field: `${name}.untilClosed`, problem });
+  }
   const bounded = 'maxRecords' in options && options.maxRecords !== undefined;
   const store = suppressStore(name, key, value, bounded);
   return {

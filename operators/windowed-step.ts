@@ -6,7 +6,7 @@ import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Sink } from '../engine/graph/topic.ts';
-import type { WindowSpec } from '../engine/time/windows/spec.ts';
+import type { TimedWindow } from '../engine/time/windows/spec.ts';
 import { dropUnusable } from './aggregate.ts';
 import { type Closed, closeDue, OperatorTime } from './closing.ts';
 import type { WindowCell } from './window-cell.ts';
@@ -58,7 +58,7 @@ export interface WindowStepOptions<K, V> {
 
 export function windowedStep<K, V, A>(
   name: string,
-  spec: WindowSpec,
+  spec: TimedWindow,
   family: WindowFamily<K, V, A>,
   options: WindowStepOptions<K, V>,
   aggregateName: string | undefined,

@@ -5,7 +5,8 @@ import type { Port, Step } from '../engine/graph/node.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { sessionWindowed, timeWindowed, type Windowed } from '../engine/serde/windowed.ts';
-import type { WindowSpec } from '../engine/time/windows/spec.ts';
+import type { TimedWindow, WindowSpec } from '../engine/time/windows/spec.ts';
+import { countWindowStep } from './aggregate-count.ts';
 import { HoppingWindows } from './aggregate-hopping.ts';
 import { SessionWindows } from './aggregate-session.ts';
 import { SlicedWindows } from './aggregate-sliced.ts';
@@ -28,7 +29,7 @@ function mergeable<V, A>(aggregate: Aggregate<V, A>): aggregate is MergeableAggr
 
 function familyOf<K, V, A>(
   name: string,
-  spec: WindowSpec,
+  spec: TimedWindow,
   aggregate: Aggregate<V, A>,
   key: Serde<K>,
   value: Serde<A>,
@@ -42,10 +43,38 @@ function familyOf<K, V, A>(
     }
     return new SessionWindows(name, spec, aggregate, key, value);
   }
-  const overlapping = spec.sizeMs > spec.advanceMs;
+  const overlapping = spec.type === 'hopping' && spec.sizeMs > spec.advanceMs;
   return overlapping && mergeable(aggregate) && aggregate.ordered !== true
     ? new SlicedWindows(name, spec, aggregate, key, value, !closing)
     : new HoppingWindows(name, spec, aggregate, key, value);
+}
+
+function stepFor<K, V, A>(
+  name: string,
+  spec: WindowSpec,
+  aggregate: Aggregate<V, A>,
+  key: Serde<K>,
+  value: Serde<A>,
+  options: WindowStepOptions<K, V>,
+): Step {
+  const { emit = 'update', ...others } = options;
+  if (spec.type !== 'count') {
+    const family = familyOf(name, spec, aggregate, key, value, emit === 'close');
+    return windowedStep(name, spec, family, options, aggregate.name);
+  }
+  for (const field of ['late', 'retentionMs'] as const) {
+    if (others[field] === undefined) continue;
+    const problem =
+      'a count window does not depend on time, so it has no such option: leave it out';
+    throw new MillraceError('CONFIG_INVALID', { field: `${name}.${field}`, problem });
+  }
+  return countWindowStep(name, spec, aggregate, key, value, emit);
+}
+
+/** How the key of a window is written: without its end where that follows from the start. */
+function windowKeySerde<K>(spec: WindowSpec, key: Serde<K>): Serde<Windowed<K>> {
+  if (spec.type === 'hopping') return timeWindowed(key, spec.sizeMs);
+  return spec.type === 'count' ? timeWindowed(key, spec.size) : sessionWindowed(key);
 }
 
 export interface WindowedTableParts<K, V, A> {
@@ -65,14 +94,11 @@ export function windowedTable<K, V, A>(parts: WindowedTableParts<K, V, A>): Tabl
   const { flow, inputs, name, spec, aggregate, options, stepOf = (step) => step } = parts;
   const { graph, key } = flow;
   const value = options.value ?? msgpack<A>();
-  const closing = options.emit === 'close';
-  const family = familyOf(name, spec, aggregate, key, value, closing);
-  const step = stepOf(windowedStep(name, spec, family, options, aggregate.name));
-  const windowKey = spec.type === 'hopping' ? timeWindowed(key, spec.sizeMs) : sessionWindowed(key);
+  const step = stepOf(stepFor(name, spec, aggregate, key, value, options));
   const table: Flow<Windowed<K>, A> = {
     graph,
     port: graph.step(step, inputs),
-    key: windowKey,
+    key: windowKeySerde(spec, key),
     value,
   };
   return new Table(table, name, { window: { spec, base: key as Serde<unknown> } });

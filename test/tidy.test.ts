@@ -86,6 +86,7 @@ describe('tidy', () => {
     const adapters: Record<string, RegExp> = {
       rocksdb: /^engine\/storage\/rocksdb\.ts$/,
       msgpackr: /^engine\/serde\/msgpack\.ts$/,
+      'temporal-polyfill': /^engine\/time\/windows\/calendar\.ts$/,
       piscina: /^engine\/thread\//,
       'prom-client': /^engine\/(runtime\/observe|http\/metrics)\.ts$/,
       pino: /^engine\/runtime\/observe\.ts$/,

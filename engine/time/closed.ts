@@ -5,24 +5,33 @@
  *   hopping  [start, end)   closed when  end <= st - grace
  *   sliding  [start, end]   closed when  end <  st - grace
  *   session  [start, end]   closed when  end <  st - gap - grace
+ *   calendar [start, end)   closed when  end <= st - grace
+ *   count    [start, end)   closed when  end <= n, the number of the key's records so far
  *
  * (SEMANTICS B.1-B.4; Kafka Streams' suppress disagrees with its own aggregates by one for the
  * windows with an inclusive end, B.5.)
  */
 import type { WindowSpec } from './windows/spec.ts';
 
-/** The stream time at which a window with this end is first closed. Times are integers, ms UTC. */
+/**
+ * The stream time at which a window with this end is first closed, ms UTC; of a count window, the number
+ * of its key's records.
+ */
 export function closesAt(spec: WindowSpec, end: number): number {
   switch (spec.type) {
     case 'hopping':
+    case 'calendar':
       return end + spec.graceMs;
     case 'sliding':
       return end + spec.graceMs + 1;
     case 'session':
       return end + spec.gapMs + spec.graceMs + 1;
+    case 'count':
+      return end;
   }
 }
 
+/** @param streamTime ms UTC; of a count window, the number of its key's records */
 export function isClosed(spec: WindowSpec, end: number, streamTime: number): boolean {
   return closesAt(spec, end) <= streamTime;
 }

@@ -14,7 +14,6 @@ import {
   tumbling,
   utf8,
   type Windowed,
-  type WindowSpec,
 } from 'millrace';
 import { testDriver } from 'millrace/testing';
 import { input, type JoinPipeline, joinKinds, joinTopology, rows, sides } from './join-cases.ts';
@@ -80,7 +79,9 @@ function extreme(better: (a: number, b: number) => number): MergeableAggregate<s
   return { init: () => '', add: join, merge: join };
 }
 
-function windowOf(window: NonNullable<CaseFile['pipeline']['window']>): WindowSpec {
+type CaseWindow = ReturnType<typeof hopping | typeof sliding | typeof session>;
+
+function windowOf(window: NonNullable<CaseFile['pipeline']['window']>): CaseWindow {
   const { type, sizeMs: size, advanceMs, gapMs: gap, graceMs: grace } = window;
   switch (type) {
     case 'tumbling':
@@ -126,7 +127,7 @@ export function pipelineOf({ pipeline }: CaseFile, merge = true) {
 }
 
 /** What the stores of Kafka Streams keep; see WindowStepOptions.retentionMs. */
-function retentionOf(spec: Exclude<WindowSpec, { type: 'session' }>): number {
+function retentionOf(spec: Exclude<CaseWindow, { type: 'session' }>): number {
   return (spec.type === 'sliding' ? 2 : 1) * spec.sizeMs + spec.graceMs;
 }
 

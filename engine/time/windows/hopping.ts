@@ -1,5 +1,6 @@
 /** Which hopping windows hold an instant. Windows are `[start, start + sizeMs)`, never negative. */
-import type { HoppingWindow } from './spec.ts';
+import { CalendarGrid } from './calendar.ts';
+import type { CalendarWindow, HoppingWindow } from './spec.ts';
 
 /** Start of the first window that holds `timestamp` (SEMANTICS B.1). */
 export function firstWindowStart(spec: HoppingWindow, timestamp: number): number {
@@ -19,6 +20,28 @@ export function windowStarts(spec: HoppingWindow, timestamp: number): number[] {
   for (let s = firstWindowStart(spec, timestamp); s <= timestamp; s += spec.advanceMs)
     starts.push(s);
   return starts;
+}
+
+/** Windows that are known beforehand, whatever records come. */
+export interface WindowGrid {
+  /** Starts of every window that holds `timestamp`, ascending. */
+  starts(timestamp: number): readonly number[];
+  /** End of the window that starts at `start`. */
+  end(start: number): number;
+}
+
+export function gridOf(spec: HoppingWindow | CalendarWindow): WindowGrid {
+  if (spec.type === 'hopping') {
+    return {
+      starts: (timestamp) => windowStarts(spec, timestamp),
+      end: (start) => start + spec.sizeMs,
+    };
+  }
+  const grid = new CalendarGrid(spec);
+  return {
+    starts: (timestamp) => [grid.windowAt(timestamp).start],
+    end: (start) => grid.windowAt(start).end,
+  };
 }
 
 function gcd(a: number, b: number): number {

@@ -26,7 +26,31 @@ export interface SessionWindow {
   readonly graceMs: number;
 }
 
-export type WindowSpec = HoppingWindow | SlidingWindow | SessionWindow;
+/** `[start, end)`: the days, weeks or months of a time zone. */
+export interface CalendarWindow {
+  readonly type: 'calendar';
+  readonly unit: 'day' | 'week' | 'month';
+  /** IANA name, e.g. 'Europe/Berlin'. */
+  readonly timeZone: string;
+  /** First day of a week, 1 = Monday to 7 = Sunday. */
+  readonly weekStart: number;
+  readonly graceMs: number;
+}
+
+/**
+ * `[start, start + size)` in records of a key, counted from 0 as they come: `size` records, one window
+ * every `advance` records. Time has no part in it, so there is no grace and nothing is late.
+ */
+export interface CountWindow {
+  readonly type: 'count';
+  readonly size: number;
+  readonly advance: number;
+}
+
+/** Windows that close with stream time. */
+export type TimedWindow = HoppingWindow | SlidingWindow | SessionWindow | CalendarWindow;
+
+export type WindowSpec = TimedWindow | CountWindow;
 
 /** `[start, start + size)` side by side, aligned to the epoch. */
 export function tumbling(options: {
@@ -66,6 +90,72 @@ export function session(options: { readonly gap: number; readonly grace: number 
   positive('gap', options.gap);
   notNegative('grace', options.grace);
   return Object.freeze({ type: 'session', gapMs: options.gap, graceMs: options.grace });
+}
+
+const weekdays = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'];
+
+export type Weekday =
+  | 'monday'
+  | 'tuesday'
+  | 'wednesday'
+  | 'thursday'
+  | 'friday'
+  | 'saturday'
+  | 'sunday';
+
+/**
+ * The days, weeks (from `weekStart`, default Monday) or months of a time zone, such as 'Europe/Berlin'
+ * or 'UTC'; days of 23 and 25 hours where its clocks change.
+ */
+export function calendar(options: {
+  readonly unit: 'day' | 'week' | 'month';
+  readonly timeZone: string;
+  readonly weekStart?: Weekday;
+  readonly grace: number;
+}): CalendarWindow {
+  const { unit, timeZone, weekStart = 'monday', grace } = options;
+  if (!['day', 'week', 'month'].includes(unit)) fail('unit', "must be 'day', 'week' or 'month'");
+  if (!weekdays.includes(weekStart)) fail('weekStart', `must be one of ${weekdays.join(', ')}`);
+  if (!isTimeZone(timeZone)) {
+    fail('timeZone', `${JSON.stringify(timeZone)} is no time zone; write one like 'Europe/Berlin'`);
+  }
+  notNegative('grace', grace);
+  return Object.freeze({
+    type: 'calendar',
+    unit,
+    timeZone,
+    weekStart: weekdays.indexOf(weekStart) + 1,
+    graceMs: grace,
+  });
+}
+
+/** Every `size` records of a key, side by side. */
+export function tumblingCount(options: { readonly size: number }): CountWindow {
+  return hoppingCount({ size: options.size, advance: options.size });
+}
+
+/** The last `size` records of a key, after every `advance` of them. `advance` ≤ `size`. */
+export function hoppingCount(options: {
+  readonly size: number;
+  readonly advance: number;
+}): CountWindow {
+  const { size, advance } = options;
+  for (const [field, value] of Object.entries({ size, advance })) {
+    if (!Number.isSafeInteger(value) || value <= 0)
+      fail(field, 'must be a positive integer (records)');
+  }
+  if (advance > size) fail('advance', 'must not be greater than size');
+  return Object.freeze({ type: 'count', size, advance });
+}
+
+function isTimeZone(name: unknown): boolean {
+  if (typeof name !== 'string') return false;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function positive(field: string, value: number): void {

@@ -1,0 +1,121 @@
+/**
+ * Count windows: the records of a key counted from 0 as they come; a window `[start, end)` of such
+ * numbers is closed by the record that makes it full. Time has no part in it: nothing is late, no other
+ * key and no idle clock closes anything. Worked example, size 3, advance 2:
+ *
+ *     records   0  1  2  3  4
+ *     windows  [0  1  2)                 closed by record 2
+ *                    [2  3  4)           closed by record 4
+ *
+ * The timestamp of a result is the greatest of its window's records. A key's cell stays when its windows
+ * are closed: it holds how many records there were, so that no window has the name of another.
+ */
+import type { Step } from '../engine/graph/node.ts';
+import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+import { isClosed } from '../engine/time/closed.ts';
+import type { CountWindow } from '../engine/time/windows/spec.ts';
+import { dropUnusable } from './aggregate.ts';
+import type { Aggregate } from './aggregate-value.ts';
+import {
+  emptyWindowCell,
+  indexOfStart,
+  insertWindow,
+  removeWindows,
+  type WindowCell,
+  windowStore,
+} from './window-cell.ts';
+
+/** The store and the step; `emit` 'close' gives full windows only, 'update' every change. */
+export function countWindowStep<K, V, A>(
+  name: string,
+  spec: CountWindow,
+  aggregate: Aggregate<V, A>,
+  key: Serde<K>,
+  value: Serde<A>,
+  emit: 'update' | 'close',
+): Step {
+  const store = windowStore<K, A>({
+    name,
+    kind: 'window',
+    key,
+    value,
+    due: () => Number.POSITIVE_INFINITY,
+  });
+  return {
+    kind: 'aggregate-window',
+    name,
+    detail: { aggregate: aggregate.name ?? 'own', emit, ...spec },
+    stores: [store as StoreSpec<never, never>],
+    build: (context) => [
+      new CountWindows({ name, spec, aggregate, closing: emit === 'close', context, store }),
+    ],
+  };
+}
+
+interface CountWindowParts<K, V, A> {
+  readonly name: string;
+  readonly spec: CountWindow;
+  readonly aggregate: Aggregate<V, A>;
+  readonly closing: boolean;
+  readonly context: BuildContext;
+  readonly store: StoreSpec<K, WindowCell<A>>;
+}
+
+class CountWindows<K, V, A> implements AnyReceiver {
+  readonly #parts: CountWindowParts<K, V, A>;
+  readonly #cells: Cells<WindowCell<A>>;
+  readonly #next: AnyReceiver;
+
+  constructor(parts: CountWindowParts<K, V, A>) {
+    this.#parts = parts;
+    this.#cells = parts.context.cells<WindowCell<A>>(parts.store as never);
+    this.#next = parts.context.output(0);
+  }
+
+  receive(key: unknown, value: unknown, timestamp: number): void {
+    const { name, spec, closing, context } = this.#parts;
+    if (dropUnusable(context, name, key, value)) return;
+    // `finalTo` is the number of the next record.
+    const cell = this.#cells.get() ?? { ...emptyWindowCell<A>(), finalTo: 0 };
+    const number = cell.finalTo;
+    cell.finalTo = number + 1;
+    const changes = startsOf(spec, number).map((start) =>
+      this.#update(cell, start, value as V, timestamp),
+    );
+    const full = changes.filter(({ end }) => isClosed(spec, end, cell.finalTo));
+    for (const { start } of full) removeWindows(cell, indexOfStart(cell, start), 1);
+    this.#cells.put(cell);
+    for (const { start, end, result, at, old } of closing ? full : changes) {
+      this.#next.receive({ key, start, end }, result, at, closing ? undefined : old);
+    }
+  }
+
+  #update(cell: WindowCell<A>, start: number, value: V, timestamp: number) {
+    const { spec, aggregate } = this.#parts;
+    const end = start + spec.size;
+    const i = indexOfStart(cell, start);
+    if (cell.starts[i] !== start) {
+      const result = aggregate.add(aggregate.init(), value, timestamp);
+      insertWindow(cell, i, { start, end, timestamp, value: result });
+      return { start, end, result, at: timestamp, old: undefined };
+    }
+    const old = cell.values[i] as A;
+    const result = aggregate.add(old, value, timestamp);
+    const at = Math.max(cell.timestamps[i] as number, timestamp);
+    cell.values[i] = result;
+    cell.timestamps[i] = at;
+    return { start, end, result, at, old };
+  }
+}
+
+/** Starts of the windows that hold record `number`, ascending. */
+function startsOf({ size, advance }: CountWindow, number: number): number[] {
+  const earliest = Math.max(0, number - size + advance);
+  const starts: number[] = [];
+  for (let start = earliest - (earliest % advance); start <= number; start += advance) {
+    starts.push(start);
+  }
+  return starts;
+}
