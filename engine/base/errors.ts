@@ -74,6 +74,25 @@ export const errorCatalogue = {
     remedy: 'check the addresses (--brokers) and the network; nothing is lost meanwhile',
     exitCode: 1,
   },
+  KAFKA_CLIENT_MISSING: {
+    message:
+      'Kafka cannot be used: the package node-rdkafka is not there or was not compiled ({problem})',
+    remedy:
+      'it is compiled at the install and needs a C++ compiler, make and Python: install them, then `npm install node-rdkafka@3.6.1` (about three minutes); the embedded log works without',
+    exitCode: 2,
+  },
+  KAFKA_REFUSED: {
+    message: 'the brokers at {brokers} refuse: {problem}',
+    remedy:
+      'check user, password, certificates and the rights that `millrace topics plan --acls` lists; nothing is lost',
+    exitCode: 2,
+  },
+  RECORD_REFUSED: {
+    message: 'the broker does not take a record of topic {topic} partition {partition}: {problem}',
+    remedy:
+      'raise the limit of the topic (max.message.bytes, message.timestamp.after.max.ms) or correct what is written; nothing of this commit was written, and it is tried again at the next start',
+    exitCode: 1,
+  },
   TOPIC_UNKNOWN: {
     message: 'there is no topic {topic}',
     remedy: 'list them with `millrace topics`',

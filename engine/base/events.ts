@@ -53,6 +53,8 @@ export interface TelemetryEvents {
   /** A worker thread died; `attempt` counts the failures since the last commit. */
   workerLost: { readonly problem: string; readonly attempt: number };
   connectorAdvanced: { readonly source: string; readonly records: number; readonly bytes: number };
+  /** How messages cross to and from the Kafka client; `reason`: why not packed. */
+  kafkaTransport: { readonly transport: string; readonly reason: string | undefined };
   runtimeStarting: { readonly application: string };
   runtimeStarted: {
     readonly application: string;

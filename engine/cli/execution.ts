@@ -1,9 +1,11 @@
-/** A runtime on the embedded log of a data directory: what `start`, `run`, `query` and embedders share. */
+/** A runtime on the embedded log of a data directory or on Kafka: what `start`, `run`, `query` and embedders share. */
 import { systemClock } from '../base/clock.ts';
 import { allObservers, type Observer } from '../base/events.ts';
 import { HealthWatch } from '../http/health.ts';
 import { type HttpEndpoint, serveHttp } from '../http/server.ts';
-import type { EmbeddedLog } from '../log/embedded/log.ts';
+import type { KafkaSettings } from '../log/kafka/config.ts';
+import { openKafkaLog } from '../log/kafka/log.ts';
+import type { Log } from '../log/log.ts';
 import type { SourceConnector } from '../runtime/connector.ts';
 import { type LogLevel, logObserver, metricsObserver } from '../runtime/observe.ts';
 import { Runtime, type RuntimeOptions } from '../runtime/runtime.ts';
@@ -21,12 +23,16 @@ export type Settings = Pick<
   | 'dirtyBytesMax'
   | 'cacheBytes'
   | 'idleAfterMs'
+  | 'commitIntervalMs'
+  | 'onOffsetLost'
   | 'maintainEveryMs'
   | 'onError'
 >;
 
 export interface ExecutionOptions {
   readonly env: Environment;
+  /** The log is Kafka; the data directory holds state only. */
+  readonly kafka?: KafkaSettings;
   readonly reference: TopologyReference;
   /** Default: the topology's name. */
   readonly application?: string;
@@ -42,7 +48,7 @@ export interface ExecutionOptions {
 }
 
 export interface Execution {
-  readonly log: EmbeddedLog;
+  readonly log: Log;
   readonly runtime: Runtime;
   readonly application: string;
   close(): Promise<void>;
@@ -53,7 +59,10 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
   const { env, reference, threads, settings, sources } = options;
   const topology = await loadTopology(reference);
   const application = options.application ?? topology.name;
-  const log = await openLog(env, application);
+  const observers = [logObserver(options.logLevel ?? 'warn')];
+  if (options.observer !== undefined) observers.push(options.observer);
+  const observer: Observer = { on: (name, event) => allObservers(observers).on(name, event) };
+  const log = await openAnyLog(options, application, observer);
   let workers: WorkerHosts | undefined;
   let runtime: Runtime | undefined;
   let endpoint: HttpEndpoint | undefined;
@@ -62,8 +71,6 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
     await log.close();
     await endpoint?.close();
   };
-  const observers = [logObserver(options.logLevel ?? 'warn')];
-  if (options.observer !== undefined) observers.push(options.observer);
   try {
     if (options.http !== undefined) {
       const health = new HealthWatch(systemClock);
@@ -93,7 +100,7 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
       },
       ...settings,
       ...(sources === undefined ? {} : { sources }),
-      observer: allObservers(observers),
+      observer,
     });
     runtime = running;
     await writeApplication(env, { application, topology: reference });
@@ -106,4 +113,17 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
     await stop();
     throw error;
   }
+}
+
+async function openAnyLog(
+  { env, kafka }: ExecutionOptions,
+  application: string,
+  observer: Observer,
+): Promise<Log> {
+  if (kafka === undefined) return openLog(env, application);
+  return openKafkaLog({
+    settings: kafka,
+    application,
+    onTransport: (transport, reason) => observer.on('kafkaTransport', { transport, reason }),
+  });
 }

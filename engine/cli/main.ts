@@ -59,7 +59,8 @@ function programOf(version: string): Command {
     .action((options: StartOptions) => start(options));
   program
     .command('run <module>')
-    .description('run a topology module (.ts or .js) on the embedded log')
+    .description('run a topology module (.ts or .js) on the embedded log or on Kafka')
+    .option('--brokers <list>', 'Kafka: host:port, separated by commas; default: the embedded log')
     .option('--application <name>', "names changelogs and state; default the topology's name")
     .addOption(new Option('--partitions <n>', 'of new topics').argParser(whole))
     .addOption(

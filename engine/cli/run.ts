@@ -1,5 +1,6 @@
-/** `run`: runs a topology module on the embedded log, until it is interrupted or has caught up. */
+/** `run`: runs a topology module on the embedded log or on Kafka, until it is interrupted or has caught up. */
 import { resolve } from 'node:path';
+import { defaultKafkaSettings } from '../log/kafka/config.ts';
 import type { LogLevel } from '../runtime/observe.ts';
 import { loadTopology } from '../thread/load-topology.ts';
 import { environment, prepare } from './environment.ts';
@@ -11,6 +12,7 @@ import { type TopicInput, topicSources } from './topic-input.ts';
 
 export interface RunOptions extends TopicInput {
   readonly data: string;
+  readonly brokers?: string;
   readonly application?: string;
   readonly threads: number;
   readonly partitions?: number;
@@ -37,7 +39,13 @@ export async function run(module: string, options: RunOptions): Promise<void> {
     logLevel: options.logLevel,
     ...(options.http === undefined ? {} : { http: options.http }),
     ...(application === undefined ? {} : { application }),
+    ...(options.brokers === undefined
+      ? {}
+      : { kafka: { ...defaultKafkaSettings, brokers: options.brokers } }),
     settings: {
+      ...(options.brokers === undefined
+        ? {}
+        : { commitIntervalMs: defaultKafkaSettings.commitIntervalMs }),
       ...(partitions === undefined ? {} : { partitions }),
       ...(idleAfterMs === undefined ? {} : { idleAfterMs }),
     },

@@ -7,7 +7,7 @@ import {
   profileLogic,
 } from '../../topologies/personalisation.ts';
 import type { Profile } from '../../topologies/profile.ts';
-import type { EmbeddedLog } from '../log/embedded/log.ts';
+import type { Log } from '../log/log.ts';
 import type { Summary } from '../runtime/summary.ts';
 import { defaultData } from './environment.ts';
 import type { Execution } from './execution.ts';
@@ -68,7 +68,7 @@ export async function personalisationReport(
 }
 
 /** The newest entries and exits, newest first. */
-async function lastChanges(log: EmbeddedLog): Promise<SegmentChange[]> {
+async function lastChanges(log: Log): Promise<SegmentChange[]> {
   const { name, valueDecoder } = segmentChanges;
   const topic = (await log.topics()).find((known) => known.name === name);
   const changes: SegmentChange[] = [];

@@ -64,6 +64,7 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
   const restored = counter('restored_records_total', 'Changelog records applied to open tasks');
   const lost = counter('workers_lost_total', 'Worker threads that died');
   const doubtful = counter('commits_doubtful_total', 'Commits that failed or are not known');
+  const packed = gauge('kafka_packed_transport', 'The native helper carries the messages: 1 or 0');
   const sourceRecords = counter('source_records_total', 'Records read by a source', ['source']);
   const sourceBytes = counter('source_bytes_total', 'Bytes read by a source', ['source']);
   new Gauge({
@@ -82,6 +83,7 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
     taskOpened: ({ restoredRecords }) => restored.inc(restoredRecords),
     assignmentChanged: ({ open }) => tasks.set(open),
     commitDoubtful: () => doubtful.inc(),
+    kafkaTransport: ({ transport }) => packed.set(transport === 'packed' ? 1 : 0),
     workerLost: () => lost.inc(),
     connectorAdvanced: ({ source, records, bytes }) => {
       sourceRecords.inc({ source }, records);
@@ -106,6 +108,10 @@ function logLines(log: Logger): Handlers {
     restoreProgress: (event) => log.info(event, 'restoring'),
     taskOpened: (event) => log.info(event, 'task opened'),
     assignmentChanged: (event) => log.debug(event, 'tasks'),
+    kafkaTransport: (event) =>
+      event.reason === undefined
+        ? log.info(event, 'Kafka client')
+        : log.warn(event, 'Kafka client: plain calls, several times slower than packed ones'),
     commitDoubtful: (event) => log.warn(event, 'commit in doubt, tasks go on from the last one'),
     runtimeStarted: (event) => log.info(event, 'running'),
     workerLost: (event) => log.warn(event, 'worker lost, its tasks go on from the last commit'),

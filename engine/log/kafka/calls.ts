@@ -1,0 +1,110 @@
+/**
+ * Calls of node-rdkafka as promises, each with a deadline of our own, and its errors as ours: a library
+ * call may answer late or never (a second disconnect does), and its codes say more than its texts.
+ */
+import { MillraceError } from '../../base/errors.ts';
+import type { LibrdKafkaError } from './rdkafka.ts';
+
+/** Codes of librdkafka (negative) and of the protocol that decide what we do. */
+export const kafkaCodes = {
+  allBrokersDown: -187,
+  assignPartitions: -175,
+  authentication: -169,
+  autoOffsetReset: -140,
+  clusterAuthorization: 31,
+  fatal: -150,
+  fenced: -144,
+  fencedInstanceId: 82,
+  groupAuthorization: 30,
+  invalidProducerEpoch: 47,
+  invalidTimestamp: 32,
+  maxPollExceeded: -147,
+  messageTooLarge: 10,
+  queueFull: -184,
+  resolve: -193,
+  revokePartitions: -174,
+  ssl: -181,
+  timedOut: -185,
+  topicAuthorization: 29,
+  topicExists: 36,
+  transactionalIdAuthorization: 53,
+  transport: -195,
+  unknownPartition: -190,
+  unknownTopic: -188,
+  unknownTopicOrPartition: 3,
+} as const;
+
+const refused: ReadonlySet<number> = new Set([
+  kafkaCodes.authentication,
+  kafkaCodes.ssl,
+  kafkaCodes.clusterAuthorization,
+  kafkaCodes.groupAuthorization,
+  kafkaCodes.topicAuthorization,
+  kafkaCodes.transactionalIdAuthorization,
+]);
+const missing: ReadonlySet<number> = new Set([
+  kafkaCodes.unknownTopic,
+  kafkaCodes.unknownPartition,
+  kafkaCodes.unknownTopicOrPartition,
+]);
+
+export interface CallContext {
+  /** The brokers as configured, for messages. */
+  readonly brokers: string;
+  /** What the call is for, e.g. 'read the end of orders/0'. */
+  readonly what: string;
+  readonly topic?: string;
+}
+
+/** An error of the client as ours. Whatever is neither refusal nor absence may pass: LOG_UNREACHABLE. */
+export function kafkaError(
+  { brokers, what, topic }: CallContext,
+  error: { readonly code?: number; readonly message: string },
+): MillraceError {
+  const code = Number(error.code);
+  const problem = `${what}: ${error.message}`;
+  const options = { cause: error };
+  if (refused.has(code)) return new MillraceError('KAFKA_REFUSED', { brokers, problem }, options);
+  if (topic !== undefined && missing.has(code)) {
+    return new MillraceError('TOPIC_UNKNOWN', { topic }, options);
+  }
+  return new MillraceError('LOG_UNREACHABLE', { brokers, problem }, options);
+}
+
+export type Callback<T> = (error: LibrdKafkaError | null | undefined, value?: T) => void;
+
+/**
+ * Runs a call that answers by callback. Rejects with the client's own error, or with one of code
+ * `timedOut` when nothing was heard for `timeoutMs`.
+ */
+export function answered<T>(timeoutMs: number, start: (done: Callback<T>) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      const message = `no answer within ${timeoutMs} ms`;
+      reject(Object.assign(new Error(message), { code: kafkaCodes.timedOut }));
+    }, timeoutMs);
+    const settle: Callback<T> = (error, value) => {
+      clearTimeout(timer);
+      if (error === null || error === undefined) resolve(value as T);
+      else reject(error);
+    };
+    try {
+      start(settle);
+    } catch (error) {
+      settle(error as LibrdKafkaError);
+    }
+  });
+}
+
+/** The same, with errors as ours. */
+export async function asked<T>(
+  context: CallContext,
+  timeoutMs: number,
+  start: (done: Callback<T>) => void,
+): Promise<T> {
+  try {
+    return await answered<T>(timeoutMs, start);
+  } catch (error) {
+    throw kafkaError(context, error as LibrdKafkaError);
+  }
+}

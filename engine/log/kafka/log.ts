@@ -1,0 +1,264 @@
+/**
+ * The Log port on Apache Kafka, by node-rdkafka on the main thread. Clients: a reader (committed records,
+ * outside the group), a probe (high watermarks, metadata), and one consumer a member and one producer a
+ * writer. Every call has a deadline of its own.
+ */
+import { randomUUID } from 'node:crypto';
+import { type Clock, systemClock } from '../../base/clock.ts';
+import { MillraceError } from '../../base/errors.ts';
+import type { PackedBatch } from '../../record/batch.ts';
+import type {
+  CommittedOffset,
+  Log,
+  ReadLimits,
+  TopicDescription,
+  TopicPartition,
+  Writer,
+} from '../log.ts';
+import type { JoinOptions, Member } from '../member.ts';
+import { answered, asked, kafkaCodes, kafkaError } from './calls.ts';
+import {
+  adminOptions,
+  consumerOptions,
+  type KafkaSettings,
+  probeOptions,
+  producerOptions,
+  readerOptions,
+} from './config.ts';
+import { KafkaMember } from './member.ts';
+import type { MessageConsumer, MessageTransport } from './messages.ts';
+import {
+  type KafkaConsumer,
+  type LibrdKafkaError,
+  loadRdkafka,
+  type Producer,
+  type RdkafkaModule,
+} from './rdkafka.ts';
+import { KafkaReader } from './reader.ts';
+import { deleteRetentionMs, TopicAdmin } from './topics.ts';
+import { loadTransport } from './transport.ts';
+import { KafkaWriter } from './writer.ts';
+
+export interface KafkaLogOptions {
+  readonly settings: KafkaSettings;
+  /** Whose group the reader asks for offsets without being a member. */
+  readonly application: string;
+  readonly clock?: Clock;
+  /** Told once which transport is used, and why not the packed one. */
+  readonly onTransport?: (kind: MessageTransport['kind'], reason: string | undefined) => void;
+}
+
+interface GroupClient {
+  readonly client: KafkaConsumer;
+  readonly messages: MessageConsumer;
+}
+
+/** Opens the log; waits for the brokers as long as the settings say. */
+export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> {
+  const { settings } = options;
+  const rdkafka = await loadRdkafka();
+  const { transport, reason } = await loadTransport(settings.transport);
+  options.onTransport?.(transport.kind, reason);
+  const log = new KafkaLog(options, rdkafka, transport);
+  try {
+    await log.open();
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+  return log;
+}
+
+export class KafkaLog implements Log {
+  readonly #options: KafkaLogOptions;
+  readonly #rdkafka: RdkafkaModule;
+  readonly #transport: MessageTransport;
+  readonly #clock: Clock;
+  /** Names this process among the writers of an application. */
+  readonly #instance: string;
+  readonly #groups = new Map<string, Promise<GroupClient>>();
+  readonly #clients: (KafkaConsumer | Producer)[] = [];
+  #reader: KafkaReader | undefined;
+  #admin: TopicAdmin | undefined;
+
+  /** Use `openKafkaLog`. */
+  constructor(options: KafkaLogOptions, rdkafka: RdkafkaModule, transport: MessageTransport) {
+    this.#options = options;
+    this.#rdkafka = rdkafka;
+    this.#transport = transport;
+    this.#clock = options.clock ?? systemClock;
+    this.#instance = options.settings.instanceId ?? randomUUID();
+  }
+
+  /** Connects what every use needs. Called once, by `openKafkaLog`. */
+  async open(): Promise<void> {
+    const { settings, application } = this.#options;
+    const { brokers, callTimeoutMs, bufferBytes, transactionTimeoutMs } = settings;
+    const rdkafka = this.#rdkafka;
+    const probe = await this.#consumer(probeOptions(settings, application));
+    const { client } = await this.#group(application);
+    this.#reader = new KafkaReader({
+      client,
+      probe,
+      transport: this.#transport,
+      brokers,
+      bufferBytes,
+      callTimeoutMs,
+      stableTimeoutMs: transactionTimeoutMs * 2 + callTimeoutMs,
+      clock: this.#clock,
+    });
+    const { replicationFactor } = settings;
+    const admin = adminOptions(settings);
+    this.#admin = new TopicAdmin({
+      rdkafka,
+      admin,
+      probe,
+      brokers,
+      callTimeoutMs,
+      replicationFactor,
+    });
+  }
+
+  createTopics(topics: readonly TopicDescription[]): Promise<void> {
+    return this.#opened.admin.create(topics);
+  }
+
+  topics(): Promise<readonly TopicDescription[]> {
+    return this.#opened.admin.list();
+  }
+
+  read(at: TopicPartition, from: number, limits: ReadLimits): Promise<PackedBatch | undefined> {
+    return this.#opened.reader.read(at, from, limits);
+  }
+
+  async startOffset(at: TopicPartition): Promise<number> {
+    return (await this.#opened.reader.watermarks(at)).low;
+  }
+
+  endOffset(at: TopicPartition): Promise<number> {
+    return this.#opened.reader.endOffset(at);
+  }
+
+  /** Kafka does not say what it compacted away; it keeps deletions for a time that we set. */
+  async completeFrom(at: TopicPartition, readAt: number): Promise<number> {
+    const { low, high } = await this.#opened.reader.watermarks(at);
+    return this.#clock.now() - readAt > deleteRetentionMs ? high + 1 : low;
+  }
+
+  async committed(group: string, at: TopicPartition): Promise<CommittedOffset | undefined> {
+    const { brokers, callTimeoutMs } = this.#options.settings;
+    const { messages } = await this.#group(group);
+    try {
+      const [found] = await messages.committed([at], callTimeoutMs);
+      if (found?.offset === undefined) return undefined;
+      const { offset, metadata } = found;
+      return metadata === undefined || metadata === '' ? { offset } : { offset, metadata };
+    } catch (error) {
+      const what = `ask for the offset of group ${group} in ${at.topic}/${at.partition}`;
+      throw kafkaError({ brokers, what, topic: at.topic }, error as LibrdKafkaError);
+    }
+  }
+
+  async join({ group, partitions }: JoinOptions): Promise<Member> {
+    const { settings } = this.#options;
+    const { brokers, bufferBytes, maxPollIntervalMs } = settings;
+    return KafkaMember.join({
+      rdkafka: this.#rdkafka,
+      transport: this.#transport,
+      consumer: consumerOptions(settings, group),
+      connect: (client) => this.#connect(client),
+      topics: [...new Set(partitions.map(({ topic }) => topic))],
+      brokers,
+      bufferBytes,
+      maxPollIntervalMs,
+      reader: this.#opened.reader,
+      clock: this.#clock,
+    });
+  }
+
+  async openWriter(id: string, member?: Member): Promise<Writer> {
+    const { settings } = this.#options;
+    const { brokers, callTimeoutMs, transactionTimeoutMs } = settings;
+    // Members share a group and each has a writer; the group's protocol fences what it takes away.
+    const transactionalId = member instanceof KafkaMember ? `${id}-${this.#instance}` : id;
+    return KafkaWriter.open({
+      id: transactionalId,
+      connect: async () => {
+        const options = producerOptions(settings, transactionalId);
+        const client = new this.#rdkafka.Producer(
+          { ...options, dr_cb: this.#transport.kind === 'plain' },
+          {},
+        );
+        await this.#connect(client);
+        return client;
+      },
+      transport: this.#transport,
+      consumer: member instanceof KafkaMember ? member.client : undefined,
+      brokers,
+      callTimeoutMs,
+      transactionTimeoutMs,
+      clock: this.#clock,
+    });
+  }
+
+  /** Retention and compaction are the brokers' work. */
+  async maintain(): Promise<void> {}
+
+  async close(): Promise<void> {
+    await this.#reader?.close();
+    const { callTimeoutMs } = this.#options.settings;
+    for (const client of this.#clients.splice(0)) {
+      await answered<unknown>(callTimeoutMs, (done) => client.disconnect(done as never)).catch(
+        () => {},
+      );
+    }
+  }
+
+  get #opened(): { reader: KafkaReader; admin: TopicAdmin } {
+    const [reader, admin] = [this.#reader, this.#admin];
+    if (reader === undefined || admin === undefined) throw new Error('the log is not open');
+    return { reader, admin };
+  }
+
+  /** A client that may ask for a group's offsets. */
+  #group(group: string): Promise<GroupClient> {
+    let client = this.#groups.get(group);
+    if (client === undefined) {
+      client = this.#consumer(readerOptions(this.#options.settings, group)).then((connected) => ({
+        client: connected,
+        messages: this.#transport.consumer(connected),
+      }));
+      this.#groups.set(group, client);
+      client.catch(() => this.#groups.delete(group));
+    }
+    return client;
+  }
+
+  async #consumer(options: Readonly<Record<string, unknown>>): Promise<KafkaConsumer> {
+    const client = new this.#rdkafka.KafkaConsumer({ ...options } as never, {});
+    await this.#connect(client);
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** Connects a client; waits for brokers that do not answer yet, but not for one that refuses us. */
+  async #connect(client: KafkaConsumer | Producer): Promise<void> {
+    const { brokers, connectTimeoutMs } = this.#options.settings;
+    let last: LibrdKafkaError | undefined;
+    let refuse: (error: LibrdKafkaError) => void = () => {};
+    (client as KafkaConsumer).on('event.error', (error: LibrdKafkaError) => {
+      if (error.code !== kafkaCodes.allBrokersDown) last = error;
+      if (kafkaError({ brokers, what: '' }, error).code === 'KAFKA_REFUSED') refuse(error);
+    });
+    try {
+      await asked<unknown>({ brokers, what: 'connect' }, connectTimeoutMs + 1_000, (done) => {
+        refuse = done;
+        client.connect({ timeout: connectTimeoutMs }, done as never);
+      });
+    } catch (error) {
+      await answered<unknown>(1_000, (done) => client.disconnect(done as never)).catch(() => {});
+      if (last === undefined || !(error instanceof MillraceError)) throw error;
+      throw kafkaError({ brokers, what: 'connect' }, last);
+    }
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * How messages cross between librdkafka and JavaScript: packed by the native helper, or one by one by
+ * node-rdkafka's own calls. Clients, groups and transactions are node-rdkafka's either way.
+ */
+import type { PackedBatch } from '../../record/batch.ts';
+import type { TopicPartition } from '../log.ts';
+import type { KafkaConsumer, Producer } from './rdkafka.ts';
+
+/** Records of one partition from one poll; offsets are the log's, gaps allowed; no CRC, Kafka checks its own. */
+export interface FetchedBatch extends TopicPartition {
+  readonly batch: PackedBatch;
+}
+
+/** As an end of a poll: nothing more to read before `offset` now. As a delivery: last offset + 1. */
+export interface PartitionEnd extends TopicPartition {
+  readonly offset: number;
+}
+
+export interface MessageError {
+  readonly code: number;
+  readonly message: string;
+  readonly topic?: string;
+  readonly partition?: number;
+}
+
+export interface Polled {
+  readonly batches: readonly FetchedBatch[];
+  readonly ends: readonly PartitionEnd[];
+  readonly errors: readonly MessageError[];
+}
+
+export interface CommittedEntry extends TopicPartition {
+  readonly offset: number | undefined;
+  /** Undefined where the transport cannot read it. */
+  readonly metadata?: string;
+}
+
+export interface MessageConsumer {
+  /**
+   * Waits up to `waitMs` for the first message, then takes what is there, up to `max` messages. One poll
+   * at a time; it occupies a thread of libuv's pool while it waits.
+   */
+  poll(max: number, waitMs: number): Promise<Polled>;
+  /** Committed offsets of the consumer's group. Rejects with the client's error. */
+  committed(
+    partitions: readonly TopicPartition[],
+    timeoutMs: number,
+  ): Promise<readonly CommittedEntry[]>;
+}
+
+export interface Delivered {
+  /** Of each partition that got messages since the last flush. */
+  readonly ends: readonly PartitionEnd[];
+  readonly delivered: number;
+  readonly failures: readonly MessageError[];
+}
+
+export interface MessageProducer {
+  /**
+   * Hands records [from, batch.count) to the client's queue; answers the index of the first that did not
+   * fit: the queue is full.
+   */
+  produce(topic: string, partition: number, batch: PackedBatch, from: number): number;
+  /** Waits until everything handed over is delivered or has failed. */
+  flush(timeoutMs: number): Promise<Delivered>;
+}
+
+/** Clients are connected; consumers have `enable.partition.eof`, plain producers `dr_cb`. */
+export interface MessageTransport {
+  readonly kind: 'packed' | 'plain';
+  consumer(client: KafkaConsumer): MessageConsumer;
+  producer(client: Producer): MessageProducer;
+}

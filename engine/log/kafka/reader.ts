@@ -1,0 +1,168 @@
+/**
+ * Reads partitions outside the group: changelogs to be restored, cursors, global tables, whatever is
+ * inspected. A consumer without a group's assignment takes up a partition when it is asked for, and
+ * lets go of it when nobody asks any more.
+ */
+import type { Clock } from '../../base/clock.ts';
+import { MillraceError } from '../../base/errors.ts';
+import type { PackedBatch } from '../../record/batch.ts';
+import type { ReadLimits, TopicPartition } from '../log.ts';
+import type { Fetched } from '../member.ts';
+import { checkOffset, mergeBatches } from '../partition-reader.ts';
+import { asked, kafkaError } from './calls.ts';
+import type { MessageTransport } from './messages.ts';
+import { Pump } from './pump.ts';
+import type { KafkaConsumer } from './rdkafka.ts';
+
+/** A partition that was not asked for so long is let go, ms. */
+const unusedMs = 3_000;
+const lookMs = 5;
+
+export interface KafkaReaderOptions {
+  /** A connected consumer that reads committed records. */
+  readonly client: KafkaConsumer;
+  /** A connected consumer that sees uncommitted ones: its ends are high watermarks. */
+  readonly probe: KafkaConsumer;
+  readonly transport: MessageTransport;
+  readonly brokers: string;
+  readonly bufferBytes: number;
+  readonly callTimeoutMs: number;
+  /** How long another's open transaction is waited for, ms. */
+  readonly stableTimeoutMs: number;
+  readonly clock: Clock;
+}
+
+export class KafkaReader {
+  onNews: () => void = () => {};
+  readonly #options: KafkaReaderOptions;
+  readonly #pump: Pump;
+  #waiting: (() => void)[] = [];
+
+  constructor(options: KafkaReaderOptions) {
+    this.#options = options;
+    const { client, transport, clock, bufferBytes, brokers } = options;
+    this.#pump = new Pump({
+      client,
+      messages: transport.consumer(client),
+      clock,
+      bufferBytes,
+      idleStopMs: Number.POSITIVE_INFINITY,
+      onError: (error) => {
+        const named = error.topic === undefined ? {} : { topic: error.topic };
+        const failure = kafkaError({ brokers, what: 'read', ...named }, error);
+        return failure.code === 'LOG_UNREACHABLE' ? undefined : failure;
+      },
+      onNews: () => {
+        for (const wake of this.#waiting.splice(0)) wake();
+        this.onNews();
+      },
+    });
+    this.#pump.start();
+  }
+
+  /** As Log.read: waits until there is something, or the partition is read to its high watermark. */
+  async read(
+    at: TopicPartition,
+    from: number,
+    limits: ReadLimits,
+  ): Promise<PackedBatch | undefined> {
+    const { clock, stableTimeoutMs, callTimeoutMs, brokers } = this.#options;
+    if (!this.#pump.has(at)) {
+      const { low, high } = await this.watermarks(at);
+      checkOffset(at, from, low, high);
+      if (from === high) return undefined;
+      this.#take(at, from);
+    }
+    let begin = clock.monotonic();
+    for (;;) {
+      const { batches, end } = this.#pump.fetch(at, from, limits);
+      if (batches.length > 0) {
+        const merged = mergeBatches(batches, from, limits);
+        if (merged !== undefined) return merged;
+      }
+      if (end) {
+        const seen = this.#pump.endSeen(at, from) ?? from;
+        const high = await this.endOffset(at);
+        if (Math.max(seen, from) >= high) {
+          this.#release(at);
+          if (from > high) checkOffset(at, from, 0, high);
+          return undefined;
+        }
+        // Behind the end stands a transaction that is still open: what is committed may lie above it.
+        if (clock.monotonic() - begin > stableTimeoutMs) {
+          const problem = `${at.topic}/${at.partition} has an open transaction at ${seen} that does not end`;
+          throw new MillraceError('LOG_UNREACHABLE', { brokers, problem });
+        }
+      } else if (clock.monotonic() - begin > callTimeoutMs + stableTimeoutMs) {
+        const problem = `nothing came of ${at.topic}/${at.partition} from offset ${from} on`;
+        this.#release(at);
+        throw new MillraceError('LOG_UNREACHABLE', { brokers, problem });
+      }
+      if (!this.#pump.has(at)) {
+        this.#take(at, from);
+        begin = clock.monotonic();
+      }
+      await this.#newsOr(lookMs * (end ? 4 : 1));
+    }
+  }
+
+  /** What is there now of a partition that is read on and on. */
+  async follow(at: TopicPartition, from: number, limits: ReadLimits): Promise<Fetched> {
+    if (!this.#pump.has(at)) this.#take(at, from);
+    return this.#pump.fetch(at, from, limits);
+  }
+
+  /** The high watermark: the end of what is written, committed or not. */
+  async endOffset(at: TopicPartition): Promise<number> {
+    return (await this.watermarks(at)).high;
+  }
+
+  async watermarks(at: TopicPartition): Promise<{ low: number; high: number }> {
+    const { probe, brokers, callTimeoutMs } = this.#options;
+    const { topic, partition } = at;
+    const what = `ask for the end of ${topic}/${partition}`;
+    const { lowOffset, highOffset } = await asked<{ lowOffset: number; highOffset: number }>(
+      { brokers, what, topic },
+      callTimeoutMs,
+      (done) => probe.queryWatermarkOffsets(topic, partition, callTimeoutMs / 2, done),
+    );
+    return { low: lowOffset, high: highOffset };
+  }
+
+  async close(): Promise<void> {
+    await this.#pump.stop();
+  }
+
+  #take(at: TopicPartition, from: number): void {
+    for (const unused of this.#pump.unused(unusedMs)) this.#release(unused);
+    this.#pump.add({ ...at, offset: from });
+    try {
+      this.#options.client.incrementalAssign([{ ...at, offset: from }]);
+    } catch (error) {
+      this.#pump.remove(at);
+      const { brokers } = this.#options;
+      const what = `read ${at.topic}/${at.partition}`;
+      throw kafkaError({ brokers, what, topic: at.topic }, error as Error);
+    }
+  }
+
+  #release(at: TopicPartition): void {
+    if (!this.#pump.has(at)) return;
+    this.#pump.remove(at);
+    try {
+      this.#options.client.incrementalUnassign([at]);
+    } catch {
+      // It is no longer assigned: nothing to let go.
+    }
+  }
+
+  #newsOr(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#waiting.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}

@@ -1,0 +1,104 @@
+/** Topics of the cluster: which there are, and how Millrace makes its own. */
+import { MillraceError } from '../../base/errors.ts';
+import type { TopicSettings } from '../../graph/topic.ts';
+import type { TopicDescription } from '../log.ts';
+import { asked, kafkaCodes } from './calls.ts';
+import type { KafkaConsumer, RdkafkaModule } from './rdkafka.ts';
+
+/** How long a changelog keeps deletions; state that has not read it for longer is rebuilt. */
+export const deleteRetentionMs = 7 * 24 * 3_600_000;
+const appearTimeoutMs = 15_000;
+const lookMs = 50;
+
+export interface TopicAdminOptions {
+  readonly rdkafka: RdkafkaModule;
+  /** Options of the admin client. */
+  readonly admin: Readonly<Record<string, unknown>>;
+  /** A connected client that is asked for metadata. */
+  readonly probe: KafkaConsumer;
+  readonly brokers: string;
+  readonly callTimeoutMs: number;
+  /** Copies of a new topic; -1: the cluster's default. */
+  readonly replicationFactor: number;
+}
+
+/** Settings of a topic in Kafka's terms. Event times may be old, so nothing goes by the broker's default age. */
+export function topicConfig(settings: TopicSettings): Record<string, string> {
+  const { cleanup = 'delete', retentionMs } = settings;
+  if (cleanup === 'compact') {
+    return {
+      'cleanup.policy': 'compact',
+      'delete.retention.ms': String(deleteRetentionMs),
+    };
+  }
+  return { 'cleanup.policy': 'delete', 'retention.ms': String(retentionMs ?? -1) };
+}
+
+export class TopicAdmin {
+  readonly #options: TopicAdminOptions;
+
+  constructor(options: TopicAdminOptions) {
+    this.#options = options;
+  }
+
+  async list(): Promise<readonly TopicDescription[]> {
+    const { probe, brokers, callTimeoutMs } = this.#options;
+    const { topics } = await asked<{ topics: { name: string; partitions: unknown[] }[] }>(
+      { brokers, what: 'list the topics' },
+      callTimeoutMs,
+      (done) => probe.getMetadata({ allTopics: true, timeout: callTimeoutMs / 2 }, done as never),
+    );
+    return topics
+      .filter(({ name }) => !name.startsWith('__'))
+      .map(({ name, partitions }) => ({ name, partitions: partitions.length, settings: {} }));
+  }
+
+  /** As Log.createTopics; returns when every topic is known to the brokers. */
+  async create(topics: readonly TopicDescription[]): Promise<void> {
+    const missing = await this.#missing(topics);
+    if (missing.length === 0) return;
+    const { rdkafka, admin: config, brokers, callTimeoutMs, replicationFactor } = this.#options;
+    const admin = rdkafka.AdminClient.create({ ...config });
+    try {
+      for (const { name, partitions, settings } of missing) {
+        const topic = {
+          topic: name,
+          num_partitions: partitions,
+          replication_factor: replicationFactor,
+          config: topicConfig(settings),
+        };
+        const context = { brokers, what: `create topic ${name}` };
+        await asked<void>(context, callTimeoutMs, (done) =>
+          admin.createTopic(topic, callTimeoutMs / 2, (error) =>
+            done(error?.code === kafkaCodes.topicExists ? undefined : error),
+          ),
+        );
+      }
+    } finally {
+      admin.disconnect();
+    }
+    await this.#appear(missing);
+  }
+
+  async #missing(topics: readonly TopicDescription[]): Promise<TopicDescription[]> {
+    const known = new Map((await this.list()).map((topic) => [topic.name, topic.partitions]));
+    return topics.filter(({ name: topic, partitions: expected }) => {
+      const actual = known.get(topic);
+      if (actual === undefined) return true;
+      if (actual !== expected) {
+        throw new MillraceError('TOPIC_MISMATCH', { topic, actual, expected });
+      }
+      return false;
+    });
+  }
+
+  async #appear(topics: readonly TopicDescription[]): Promise<void> {
+    for (let waited = 0; waited < appearTimeoutMs; waited += lookMs) {
+      if ((await this.#missing(topics)).length === 0) return;
+      await new Promise((resolve) => setTimeout(resolve, lookMs));
+    }
+    const { brokers } = this.#options;
+    const problem = `topics ${topics.map(({ name }) => name).join(', ')} were created and do not appear`;
+    throw new MillraceError('LOG_UNREACHABLE', { brokers, problem });
+  }
+}

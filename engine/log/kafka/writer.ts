@@ -1,0 +1,177 @@
+/**
+ * The transactional writer of a process. A commit is one transaction over outputs, changelogs, cursors
+ * and offsets. librdkafka speaks the older transaction protocol, in which a late commit or abort can hit
+ * the next transaction (KAFKA-17754). Rule T1: after any doubt (an error, a broker that went away, a call
+ * over a second) the producer is dropped and a new one initialised before the next transaction.
+ */
+import type { Clock } from '../../base/clock.ts';
+import { MillraceError, messageOf } from '../../base/errors.ts';
+import type { Append, Commit, CommitReceipt, GroupOffset, Writer } from '../log.ts';
+import { answered, kafkaCodes, kafkaError } from './calls.ts';
+import type { MessageError, MessageProducer, MessageTransport } from './messages.ts';
+import type { KafkaConsumer, LibrdKafkaError, Producer } from './rdkafka.ts';
+
+/** A transactional call that takes longer leaves a doubt, ms (T1). */
+const doubtAfterMs = 1_000;
+const queueFullPauseMs = 2;
+
+export interface KafkaWriterOptions {
+  readonly id: string;
+  /** A new producer with the writer's transactional id, connected. */
+  readonly connect: () => Promise<Producer>;
+  readonly transport: MessageTransport;
+  /** Whose offsets are committed; undefined for a writer that commits none. */
+  readonly consumer: KafkaConsumer | undefined;
+  readonly brokers: string;
+  readonly callTimeoutMs: number;
+  readonly transactionTimeoutMs: number;
+  readonly clock: Clock;
+}
+
+interface OpenProducer {
+  readonly client: Producer;
+  readonly messages: MessageProducer;
+}
+
+export class KafkaWriter implements Writer {
+  /** The ledger beside the offsets tells, task by task. */
+  readonly lastCommitId = 0;
+  readonly #options: KafkaWriterOptions;
+  #producer: OpenProducer | undefined;
+  #doubt = false;
+
+  private constructor(options: KafkaWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Opens a writer; every older one of that id is fenced. */
+  static async open(options: KafkaWriterOptions): Promise<KafkaWriter> {
+    const writer = new KafkaWriter(options);
+    await writer.#open();
+    return writer;
+  }
+
+  async commit(commit: Commit): Promise<CommitReceipt> {
+    const { clock, id, transactionTimeoutMs } = this.#options;
+    const begin = clock.monotonic();
+    try {
+      const producer = await this.#certain();
+      return await this.#transact(producer, commit);
+    } catch (error) {
+      this.#doubt = true;
+      if (error instanceof MillraceError && error.code !== 'LOG_UNREACHABLE') throw error;
+      const code = Number((error as LibrdKafkaError).code);
+      // The coordinator fences a transaction that timed out as well; a newer writer fences at once.
+      const timedOut = clock.monotonic() - begin > transactionTimeoutMs / 2;
+      if (isFenced(code) && !timedOut && this.#options.consumer === undefined) {
+        throw new MillraceError('LOG_FENCED', { writer: id }, { cause: error });
+      }
+      const failure = this.#error('commit', error);
+      if (failure.code === 'KAFKA_REFUSED' || failure.code === 'TOPIC_UNKNOWN') throw failure;
+      const context = { commitId: commit.commitId, problem: messageOf(error) };
+      throw new MillraceError('COMMIT_DOUBTFUL', context, { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {
+    const producer = this.#producer;
+    this.#producer = undefined;
+    if (producer !== undefined) await this.#drop(producer);
+  }
+
+  async #transact(producer: OpenProducer, commit: Commit): Promise<CommitReceipt> {
+    const { client } = producer;
+    await this.#call((done) => client.beginTransaction(done));
+    await commit.at?.('C4');
+    for (const append of commit.appends) await this.#produce(producer, append);
+    await commit.at?.('C5');
+    const { ends, failures } = await producer.messages.flush(this.#options.callTimeoutMs);
+    const [failure] = failures;
+    if (failure !== undefined) throw this.#refusal(failure);
+    await commit.at?.('C6');
+    await this.#sendOffsets(client, commit.offsets);
+    await commit.at?.('C7');
+    await this.#call((done) => client.commitTransaction(this.#options.callTimeoutMs, done));
+    return { ends: ends.map(({ topic, partition, offset }) => ({ topic, partition, offset })) };
+  }
+
+  async #produce({ client, messages }: OpenProducer, append: Append): Promise<void> {
+    const { topic, partition, batch } = append;
+    for (let from = 0; from < batch.count; ) {
+      const next = messages.produce(topic, partition, batch, from);
+      if (next < batch.count) {
+        client.poll();
+        await new Promise((resolve) => setTimeout(resolve, queueFullPauseMs));
+      }
+      from = next;
+    }
+  }
+
+  async #sendOffsets(client: Producer, offsets: readonly GroupOffset[]): Promise<void> {
+    const { consumer, callTimeoutMs } = this.#options;
+    if (offsets.length === 0) return;
+    if (consumer === undefined) throw new Error('a writer without a member commits no offsets');
+    const list = offsets.map((offset) => ({ ...offset }));
+    await this.#call((done) =>
+      client.sendOffsetsToTransaction(list, consumer, callTimeoutMs, done),
+    );
+  }
+
+  /** The producer, without a doubt about it. */
+  async #certain(): Promise<OpenProducer> {
+    if (this.#doubt && this.#producer !== undefined) {
+      const doubtful = this.#producer;
+      this.#producer = undefined;
+      await this.#drop(doubtful);
+    }
+    return this.#producer ?? (await this.#open());
+  }
+
+  async #open(): Promise<OpenProducer> {
+    const { connect, transport, callTimeoutMs } = this.#options;
+    const client = await connect();
+    client.on('event.error', () => {
+      this.#doubt = true;
+    });
+    const producer = { client, messages: transport.producer(client) };
+    try {
+      await answered<void>(callTimeoutMs, (done) => client.initTransactions(callTimeoutMs, done));
+    } catch (error) {
+      await this.#drop(producer);
+      throw this.#error(`begin as ${this.#options.id}`, error);
+    }
+    this.#producer = producer;
+    this.#doubt = false;
+    return producer;
+  }
+
+  /** A producer with an open transaction leaves it to the coordinator, which aborts it at the next init. */
+  async #drop({ client }: OpenProducer): Promise<void> {
+    const { callTimeoutMs } = this.#options;
+    await answered<unknown>(callTimeoutMs, (done) => client.disconnect(done)).catch(() => {});
+  }
+
+  async #call(start: (done: (error: LibrdKafkaError) => void) => void): Promise<void> {
+    const { clock, callTimeoutMs } = this.#options;
+    const begin = clock.monotonic();
+    await answered<void>(callTimeoutMs + doubtAfterMs, (done) => start((error) => done(error)));
+    if (clock.monotonic() - begin > doubtAfterMs) this.#doubt = true;
+  }
+
+  /** A record the broker does not take belongs to the configuration: trying again would not mend it. */
+  #refusal({ code, message, topic = '', partition = 0 }: MessageError): Error {
+    if (code === kafkaCodes.messageTooLarge || code === kafkaCodes.invalidTimestamp) {
+      return new MillraceError('RECORD_REFUSED', { topic, partition, problem: message });
+    }
+    return Object.assign(new Error(`${topic}/${partition}: ${message}`), { code });
+  }
+
+  #error(what: string, error: unknown): MillraceError {
+    if (error instanceof MillraceError) return error;
+    return kafkaError({ brokers: this.#options.brokers, what }, error as LibrdKafkaError);
+  }
+}
+
+function isFenced(code: number): boolean {
+  return code === kafkaCodes.fenced || code === kafkaCodes.invalidProducerEpoch;
+}
