@@ -85,6 +85,7 @@ describe('tidy', () => {
   it('each named dependency is reached through its adapter only', () => {
     const adapters: Record<string, RegExp> = {
       rocksdb: /^engine\/storage\/rocksdb\.ts$/,
+      'node-rdkafka': /^engine\/log\/kafka\/rdkafka\.ts$/,
       msgpackr: /^engine\/serde\/msgpack\.ts$/,
       'temporal-polyfill': /^engine\/time\/windows\/calendar\.ts$/,
       piscina: /^engine\/thread\//,
@@ -109,7 +110,7 @@ describe('tidy', () => {
       [/from 'node:fs(\/promises)?'/, 'belongs to an adapter'],
     ];
     const adapters =
-      /^engine\/(base\/(clock|scheduler|call-site)|storage\/|log\/embedded\/|thread\/|connect\/|http\/|cli\/|runtime\/(lifecycle|observe))|^topologies\/ingest\/(sample|mapping)/;
+      /^engine\/(base\/(clock|scheduler|call-site)|storage\/|log\/(embedded|kafka)\/|thread\/|connect\/|http\/|cli\/|runtime\/(lifecycle|observe))|^topologies\/ingest\/(sample|mapping)/;
     const wrong = product
       .filter((file) => !adapters.test(file))
       .flatMap((file) => {
