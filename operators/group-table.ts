@@ -12,6 +12,7 @@ import type { Serde } from '../engine/serde/serde.ts';
 import { type AggregateCell, aggregateStore } from './aggregate.ts';
 import type { SubtractableAggregate } from './aggregate-value.ts';
 import { count } from './aggregates/count.ts';
+import { reduce } from './aggregates/reduce.ts';
 import type { Flow } from './flow.ts';
 import { Table } from './table.ts';
 import { storeGetter } from './table-getter.ts';
@@ -155,6 +156,16 @@ export class GroupedTable<K, V> {
 
   count(name: string): Table<K, number> {
     return this.aggregate(name, count<V>());
+  }
+
+  /** Folds a group's rows: `add` takes one in, `subtract` takes one that left out again. */
+  reduce(
+    name: string,
+    add: (total: V, value: V) => V,
+    subtract: (total: V, value: V) => V,
+    options: { readonly value?: Serde<V> } = {},
+  ): Table<K, V> {
+    return this.aggregate(name, { ...reduce(add), subtract }, options);
   }
 }
 

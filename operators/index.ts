@@ -36,9 +36,12 @@ export type {
 export { type Average, average } from './aggregates/average.ts';
 export { collect } from './aggregates/collect.ts';
 export { count } from './aggregates/count.ts';
+export { type DecayedSum, decayedAt, decayedSum } from './aggregates/decayed-sum.ts';
 export { distinct } from './aggregates/distinct.ts';
+export { type DistinctCount, distinctCount, distinctCountOf } from './aggregates/distinct-count.ts';
 export { first, last } from './aggregates/ends.ts';
 export { max, min } from './aggregates/extent.ts';
+export { type Quantiles, quantileOf, quantiles } from './aggregates/quantiles.ts';
 export { reduce } from './aggregates/reduce.ts';
 export { sum } from './aggregates/sum.ts';
 export { top } from './aggregates/top.ts';

@@ -87,6 +87,7 @@ describe('tidy', () => {
       rocksdb: /^engine\/storage\/rocksdb\.ts$/,
       'node-rdkafka': /^engine\/log\/kafka\/rdkafka\.ts$/,
       msgpackr: /^engine\/serde\/msgpack\.ts$/,
+      '@datadog/sketches-js': /^operators\/aggregates\/quantiles\.ts$/,
       'temporal-polyfill': /^engine\/time\/windows\/calendar\.ts$/,
       piscina: /^engine\/thread\//,
       'prom-client': /^engine\/(runtime\/observe|http\/metrics)\.ts$/,

@@ -87,7 +87,13 @@ test('groups of a table follow its rows, deletions too', async () => {
     const byCity = t
       .table('people', people)
       .groupBy('by-city', (person) => [person.city, person.age]);
-    return { ages: byCity.aggregate('ages', average(self)), numbers: byCity.count('numbers') };
+    const ages = byCity.aggregate('ages', average(self));
+    const years = byCity.reduce(
+      'years',
+      (a, b) => a + b,
+      (a, b) => a - b,
+    );
+    return { ages, numbers: byCity.count('numbers'), years };
   });
   const driver = await testDriver(built, { partitions: 2 });
   await driver.pipe(people, 'ann', { city: 'Rome', age: 30 }, 1);
@@ -103,5 +109,6 @@ test('groups of a table follow its rows, deletions too', async () => {
     Oslo: { total: 0, count: 0 },
   });
   expect(await read(built.exports.numbers)).toEqual({ Rome: 1, Oslo: 0 });
+  expect(await read(built.exports.years)).toEqual({ Rome: 51, Oslo: 0 });
   await driver.close();
 });
