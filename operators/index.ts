@@ -52,7 +52,7 @@ export type { StreamJoinSettings } from './join-streams.ts';
 export { type JoinWindow, joinWindow } from './join-window.ts';
 export type { ProcessContext, ProcessSpec } from './process.ts';
 export { Stream, type TableJoinWait } from './stream.ts';
-export type { SuppressOptions } from './suppress.ts';
+export type { EarlyResults, SuppressBuffer, SuppressOptions } from './suppress.ts';
 export { Table } from './table.ts';
 export { type StreamOptions, type TableOptions, TopologyBuilder, topology } from './topology.ts';
 export type { StandardSchema, ValidationIssue, ValidationResult } from './validate.ts';

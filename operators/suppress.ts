@@ -1,7 +1,8 @@
 /**
- * suppress: holds the changes of a table back. Until its window is closed (one final result a
- * window), or for a time (the newest change within it). Its time is that of the changes it receives.
- * What is released is ordered by time, then key, then window.
+ * suppress: holds the changes of a table back. Until its window is closed (one final result a window,
+ * and early ones on a trigger), for a time (the newest change within it), or to the next tick of the
+ * wall clock. Its time is that of the changes it receives. What is released is ordered by time, then
+ * key, then window.
  */
 import { MillraceError } from '../engine/base/errors.ts';
 import type { Step } from '../engine/graph/node.ts';
@@ -11,106 +12,107 @@ import type { Serde } from '../engine/serde/serde.ts';
 import type { Windowed } from '../engine/serde/windowed.ts';
 import { closesAt } from '../engine/time/closed.ts';
 import type { WindowSpec } from '../engine/time/windows/spec.ts';
-import { decodeColumns, encodeColumns } from './cell-codec.ts';
 import { byKeyId, OperatorTime } from './closing.ts';
+import { type Held, noWindow, suppressStore } from './suppress-store.ts';
 
-export type SuppressOptions =
-  | { readonly untilClosed: true }
-  | {
+/** How much a task may hold back. Bytes are those of keys and values as they are written. */
+export interface SuppressBuffer {
+  readonly maxRecords?: number;
+  readonly maxBytes?: number;
+}
+
+/** When a window's result so far goes on before the window is closed; each that applies. */
+export interface EarlyResults<V> {
+  /** After every so many changes of a window; of a session also those of the sessions in it. */
+  readonly everyRecords?: number;
+  /** So many ms of stream time after a change that has not been told, the newest then. */
+  readonly everyMs?: number;
+  /** When it says so; `told` is the result last told, undefined when there is none. */
+  readonly when?: (result: V, told: V | undefined) => boolean;
+}
+
+export type SuppressOptions<V = unknown> =
+  | (SuppressBuffer & {
+      /** One final result a window; early ones only if asked for. */
+      readonly untilClosed: true;
+      readonly early?: EarlyResults<V>;
+      /** A final result never goes on early: the task stops with SUPPRESS_FULL. */
+      readonly whenFull?: 'stop';
+    })
+  | (SuppressBuffer & {
       /** ms of stream time that a change waits for newer ones. */
       readonly timeLimitMs: number;
-      /** How many changes may wait in a task. */
-      readonly maxRecords?: number;
-      /** 'emit': the oldest goes on early; 'stop': the task stops with SUPPRESS_FULL. */
+      /** 'emit' (default): the oldest goes on early; 'stop': the task stops with SUPPRESS_FULL. */
       readonly whenFull?: 'emit' | 'stop';
-    };
+    })
+  | (SuppressBuffer & {
+      /** The newest change of each row goes on at every multiple of so many ms of the wall clock. */
+      readonly wallIntervalMs: number;
+      readonly whenFull?: 'emit' | 'stop';
+    });
 
-/** A change that waits. */
-interface Held {
-  /** When it goes on. */
-  due: number;
-  start: number;
-  end: number;
-  timestamp: number;
-  value: unknown;
-  old: unknown;
+type Mode = 'closed' | 'limit' | 'wall';
+
+interface Settings {
+  readonly mode: Mode;
+  /** ms, of the modes 'limit' and 'wall'. */
+  readonly ms: number;
+  readonly early: EarlyResults<unknown> | undefined;
+  readonly maxRecords: number;
+  readonly maxBytes: number;
+  readonly whenFull: 'emit' | 'stop';
 }
 
-/** `start` of the rows of a table without windows. */
-const noWindow = -1;
-
-function suppressStore(
+/** @throws CONFIG_INVALID for settings that contradict themselves or the table */
+function settingsOf(
   name: string,
-  key: Serde<unknown>,
-  value: Serde<unknown>,
-  resident: boolean,
-): StoreSpec<unknown, Held[]> {
-  return {
-    name,
-    kind: 'suppress',
-    key,
-    format: `held(${value.format})`,
-    resident,
-    due: (cell) =>
-      cell.reduce((least, held) => Math.min(least, held.due), Number.POSITIVE_INFINITY),
-    encode: (cell) => {
-      const column = (of: (held: Held) => number) => cell.map(of);
-      const present = [
-        ...cell.map((held) => held.value ?? null),
-        ...cell.map((held) => held.old ?? null),
-      ];
-      const absent = present.map((v) => (v === null ? 1 : 0));
-      const head = encodeColumns(
-        [
-          column((h) => h.due),
-          column((h) => h.start),
-          column((h) => h.end),
-          column((h) => h.timestamp),
-          absent.slice(0, cell.length),
-          absent.slice(cell.length),
-        ],
-        cell,
-        nothing,
-      );
-      const length = Buffer.allocUnsafe(4);
-      length.writeUInt32LE(head.byteLength);
-      const values = present.filter((v) => v !== null);
-      return Buffer.concat([length, head, encodeColumns([], values, value)]);
-    },
-    decode: (bytes, start, end) => {
-      const split = start + 4 + bytes.readUInt32LE(start);
-      const { columns } = decodeColumns(bytes, start + 4, split, 6, nothing);
-      const { values } = decodeColumns(bytes, split, end, 0, value);
-      const [due = [], starts = [], ends = [], timestamps = [], noValue = [], noOld = []] = columns;
-      let next = 0;
-      const read = (absent: readonly number[]) =>
-        absent.map((flag) => (flag === 1 ? null : values[next++]));
-      const held = read(noValue);
-      const olds = read(noOld);
-      return due.map((at, i) => ({
-        due: at,
-        start: starts[i] as number,
-        end: ends[i] as number,
-        timestamp: timestamps[i] as number,
-        value: held[i],
-        old: olds[i] ?? undefined,
-      }));
-    },
-    rows: (cell, k) =>
-      cell.map((held) => ({
-        key: k,
-        value: held.value,
-        timestamp: held.timestamp,
-        ...(held.start === noWindow ? {} : { window: { start: held.start, end: held.end } }),
-      })),
+  options: SuppressOptions,
+  window: WindowSpec | undefined,
+): Settings {
+  const refuse = (field: string, problem: string): never => {
+    throw new MillraceError('CONFIG_INVALID', { field: `${name}.${field}`, problem });
   };
+  const positive = (field: string, value: number | undefined) => {
+    if (value === undefined || (Number.isSafeInteger(value) && value > 0)) return;
+    refuse(field, `must be a whole number above 0, is ${String(value)}`);
+  };
+  const { maxRecords, maxBytes } = options;
+  positive('maxRecords', maxRecords);
+  positive('maxBytes', maxBytes);
+  const bounds = {
+    maxRecords: maxRecords ?? Number.POSITIVE_INFINITY,
+    maxBytes: maxBytes ?? Number.POSITIVE_INFINITY,
+  };
+  if ('untilClosed' in options) {
+    if (window === undefined) {
+      refuse(
+        'untilClosed',
+        'only the table of a window aggregate can be held until its windows close',
+      );
+    }
+    if (window?.type === 'count') {
+      refuse(
+        'untilClosed',
+        "a count window closes by its key's records: aggregate with emit 'close' instead",
+      );
+    }
+    const { early } = options;
+    positive('early.everyRecords', early?.everyRecords);
+    positive('early.everyMs', early?.everyMs);
+    if ((options.whenFull ?? 'stop') !== 'stop') {
+      refuse('whenFull', "a final result cannot go on early: leave it out, it is 'stop'");
+    }
+    return { mode: 'closed', ms: 0, early, ...bounds, whenFull: 'stop' };
+  }
+  const { whenFull = 'emit' } = options;
+  if ('timeLimitMs' in options) {
+    const ms = options.timeLimitMs;
+    if (!Number.isSafeInteger(ms) || ms < 0) refuse('timeLimitMs', 'must be whole ms, 0 or more');
+    return { mode: 'limit', ms, early: undefined, ...bounds, whenFull };
+  }
+  positive('wallIntervalMs', options.wallIntervalMs);
+  return { mode: 'wall', ms: options.wallIntervalMs, early: undefined, ...bounds, whenFull };
 }
-
-const nothing: Serde<unknown> = {
-  format: 'nothing',
-  encode: () => new Uint8Array(0),
-  decode: () => undefined,
-};
 
 export function suppressStep(
   name: string,
@@ -119,69 +121,79 @@ export function suppressStep(
   key: Serde<unknown>,
   value: Serde<unknown>,
 ): Step {
-  if ('untilClosed' in options && window === undefined) {
-    const problem = 'only the table of a window aggregate can be held until its windows close';
-    throw new MillraceError('CONFIG_INVALID', { field: `${name}.untilClosed`, problem });
-  }
-  if ('untilClosed' in options && window?.type === 'count') {
-    const problem =
-      "a count window closes by its key's records: aggregate with emit 'close' instead";
-    throw new MillraceError('CONFIG_INVALID', { field: `${name}.untilClosed`, problem });
-  }
-  const bounded = 'maxRecords' in options && options.maxRecords !== undefined;
-  const store = suppressStore(name, key, value, bounded);
+  const settings = settingsOf(name, options, window);
+  const { mode, ms, maxRecords, maxBytes, whenFull } = settings;
+  const bounded = Math.min(maxRecords, maxBytes) < Number.POSITIVE_INFINITY;
+  const store = suppressStore({
+    name,
+    key,
+    value,
+    // The oldest change may be of any key, at any record.
+    resident: bounded && whenFull === 'emit',
+    clock: mode === 'wall' ? 'wall' : 'stream',
+  });
   return {
     kind: 'suppress',
     name,
     detail: { ...options },
     stores: [store as StoreSpec<never, never>],
+    ...(mode === 'wall' ? { wallClockMs: ms } : {}),
     build: (context) => {
-      const suppress = new Suppress(name, options, window, store, context);
-      context.onIdle((idleClock) => suppress.pass(idleClock));
+      const suppress = new Suppress({ name, settings, window, store, value, context });
+      if (mode === 'wall') context.onWallClock(() => suppress.tick());
+      else context.onIdle((idleClock) => suppress.pass(idleClock));
       return [suppress];
     },
   };
 }
 
+interface SuppressParts {
+  readonly name: string;
+  readonly settings: Settings;
+  readonly window: WindowSpec | undefined;
+  readonly store: StoreSpec<unknown, Held[]>;
+  readonly value: Serde<unknown>;
+  readonly context: BuildContext;
+}
+
+/** Sessions that were withdrawn by the record at hand, for the one that they grow into. */
+interface Carried {
+  readonly keyId: string;
+  readonly offset: number;
+  readonly records: number;
+  readonly early: number;
+}
+
+/** A tick of the wall clock releases everything, whatever its time. */
+const allTimes = Number.POSITIVE_INFINITY;
+
 class Suppress implements AnyReceiver {
-  readonly #name: string;
-  readonly #options: SuppressOptions;
-  readonly #window: WindowSpec | undefined;
-  readonly #store: StoreSpec<unknown, Held[]>;
-  readonly #context: BuildContext;
+  readonly #parts: SuppressParts;
   readonly #cells: Cells<Held[]>;
   readonly #time: OperatorTime;
   readonly #next: AnyReceiver;
+  #carried: Carried | undefined;
 
-  constructor(
-    name: string,
-    options: SuppressOptions,
-    window: WindowSpec | undefined,
-    store: StoreSpec<unknown, Held[]>,
-    context: BuildContext,
-  ) {
-    this.#name = name;
-    this.#options = options;
-    this.#window = window;
-    this.#store = store;
-    this.#context = context;
-    this.#cells = context.cells<Held[]>(store);
+  constructor(parts: SuppressParts) {
+    this.#parts = parts;
+    this.#cells = parts.context.cells<Held[]>(parts.store);
     this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
-    this.#next = context.output(0);
+    this.#next = parts.context.output(0);
   }
 
   receive(key: unknown, value: unknown, timestamp: number, old?: unknown): void {
+    const { window, settings } = this.#parts;
     const streamTime = this.#time.advance(timestamp);
-    const untilClosed = 'untilClosed' in this.#options;
     const { start, end } =
-      this.#window === undefined ? { start: noWindow, end: noWindow } : (key as Windowed<unknown>);
+      window === undefined ? { start: noWindow, end: noWindow } : (key as Windowed<unknown>);
     // A withdrawn session never becomes final; what waits of it must not either.
-    if (untilClosed && value === null) this.#withdraw(start);
-    else {
-      const due = this.#dueOf(end, timestamp);
-      this.#hold({ due, start, end, timestamp, value, old });
-    }
+    const withdrawn = settings.mode === 'closed' && (value === null || value === undefined);
+    if (withdrawn) this.#withdraw(key, start, timestamp);
+    const held = withdrawn ? undefined : this.#hold({ start, end, timestamp, value, old });
+    const told = held !== undefined && this.#isTold(held, streamTime);
+    // Results of windows that end before are told before.
     this.#release(streamTime);
+    if (told) this.#tell(key, held);
     this.#makeRoom();
   }
 
@@ -190,59 +202,148 @@ class Suppress implements AnyReceiver {
     this.#release(this.#time.advance(idleClock));
   }
 
-  #dueOf(end: number, timestamp: number): number {
-    if ('untilClosed' in this.#options) return closesAt(this.#window as WindowSpec, end);
-    return timestamp + this.#options.timeLimitMs;
+  /** The wall clock has reached the next multiple of the interval. */
+  tick(): void {
+    this.#release(allTimes);
   }
 
-  #hold(held: Held): void {
+  #dueOf(end: number, timestamp: number): number {
+    const { settings, window } = this.#parts;
+    if (settings.mode === 'closed') return closesAt(window as WindowSpec, end);
+    return settings.mode === 'limit' ? timestamp + settings.ms : timestamp;
+  }
+
+  #hold(change: Pick<Held, 'start' | 'end' | 'timestamp' | 'value' | 'old'>): Held {
+    const { start, end, timestamp, value } = change;
     const cell = this.#cells.get() ?? [];
-    const same = cell.find((other) => other.start === held.start && other.end === held.end);
+    const same = cell.find((other) => other.start === start && other.end === end);
+    const bytes = this.#bytesOf(value);
+    const held = same ?? {
+      ...change,
+      due: this.#dueOf(end, timestamp),
+      records: 0,
+      early: Number.POSITIVE_INFINITY,
+      bytes: 0,
+    };
     if (same === undefined) {
       cell.push(held);
-      this.#count(1);
-    } else {
-      // The first change says when it goes on, and what was there before it.
-      same.value = held.value;
-      same.timestamp = held.timestamp;
+      this.#count('waiting', 1);
     }
+    // The first change says when it goes on, and what was there before it.
+    held.value = value;
+    held.timestamp = timestamp;
+    held.records++;
+    this.#count('bytes', bytes - held.bytes);
+    held.bytes = bytes;
+    this.#takeCarried(held);
     this.#cells.put(cell);
+    return held;
   }
 
-  #withdraw(start: number): void {
+  /**
+   * True when an early result is due by its records or the predicate, and not by the time that is
+   * released anyway; else notes when the next one is due by time.
+   */
+  #isTold(held: Held, streamTime: number): boolean {
+    const { early } = this.#parts.settings;
+    if (early === undefined || Math.min(held.due, held.early) <= streamTime) return false;
+    const { everyRecords, everyMs, when } = early;
+    if (everyRecords !== undefined && held.records % everyRecords === 0) return true;
+    if (when?.(held.value, held.old) === true) return true;
+    if (everyMs !== undefined && held.early === Number.POSITIVE_INFINITY) {
+      held.early = streamTime + everyMs;
+      this.#cells.put(this.#cells.get() as Held[]);
+    }
+    return false;
+  }
+
+  /** An early result; the change goes on waiting, for its final one. */
+  #tell(key: unknown, held: Held): void {
+    const { value, timestamp, old } = held;
+    held.old = value;
+    held.early = Number.POSITIVE_INFINITY;
+    this.#cells.put(this.#cells.get() as Held[]);
+    this.#next.receive(key, value, timestamp, old);
+  }
+
+  #withdraw(key: unknown, start: number, timestamp: number): void {
     const cell = this.#cells.get();
     const i = cell?.findIndex((held) => held.start === start) ?? -1;
     if (cell === undefined || i < 0) return;
-    cell.splice(i, 1);
-    this.#count(-1);
+    const [held] = cell.splice(i, 1) as [Held];
+    this.#count('waiting', -1);
+    this.#count('bytes', -held.bytes);
     if (cell.length === 0) this.#cells.remove();
     else this.#cells.put(cell);
+    if (this.#parts.settings.early !== undefined) this.#carry(held);
+    // What was told early is taken back.
+    if (held.old !== undefined) this.#next.receive(key, null, timestamp, held.old);
+  }
+
+  #carry({ records, early }: Held): void {
+    const { keyId, origin } = this.#parts.context.task;
+    const before = this.#carriedHere();
+    this.#carried = {
+      keyId,
+      offset: origin.offset,
+      records: records + (before?.records ?? 0),
+      early: Math.min(early, before?.early ?? Number.POSITIVE_INFINITY),
+    };
+  }
+
+  #takeCarried(held: Held): void {
+    const carried = this.#carried === undefined ? undefined : this.#carriedHere();
+    this.#carried = undefined;
+    if (carried === undefined) return;
+    held.records += carried.records;
+    held.early = Math.min(held.early, carried.early);
+  }
+
+  #carriedHere(): Carried | undefined {
+    const { keyId, origin } = this.#parts.context.task;
+    const carried = this.#carried;
+    return carried?.keyId === keyId && carried.offset === origin.offset ? carried : undefined;
   }
 
   #release(until: number): void {
-    const released: { keyId: string; held: Held }[] = [];
+    if (this.#parts.settings.mode === 'wall' && until !== allTimes) return;
+    const released: { keyId: string; held: Held; final: boolean }[] = [];
     for (const keyId of this.#cells.nextDue() <= until ? this.#cells.dueKeys(until) : []) {
-      this.#context.task.enterId(keyId, () => {
-        const cell = this.#cells.get() ?? [];
-        for (const held of cell) if (held.due <= until) released.push({ keyId, held });
-        const left = cell.filter((held) => held.due > until);
+      this.#parts.context.task.enterId(keyId, () => {
+        const left: Held[] = [];
+        for (const held of this.#cells.get() ?? []) {
+          const final = held.due <= until;
+          if (!final) left.push(held);
+          if (final || held.early <= until) released.push({ keyId, final, held: { ...held } });
+          if (!final && held.early <= until) {
+            held.old = held.value;
+            held.early = Number.POSITIVE_INFINITY;
+          }
+        }
         if (left.length === 0) this.#cells.remove();
         else this.#cells.put(left);
       });
     }
-    this.#count(-released.length);
+    if (released.length === 0) return;
+    const gone = released.filter(({ final }) => final);
+    this.#count('waiting', -gone.length);
+    this.#count('bytes', -gone.reduce((sum, { held }) => sum + held.bytes, 0));
+    const timeOf = ({ due, early }: Held) => Math.min(due, early);
     released.sort(
-      (a, b) => a.held.due - b.held.due || byKeyId(a, b) || a.held.start - b.held.start,
+      (a, b) => timeOf(a.held) - timeOf(b.held) || byKeyId(a, b) || a.held.start - b.held.start,
     );
     for (const { keyId, held } of released) this.#forward(keyId, held);
   }
 
   #makeRoom(): void {
-    const options = this.#options;
-    if ('untilClosed' in options || options.maxRecords === undefined) return;
-    while (this.#waiting > options.maxRecords) {
-      if (options.whenFull === 'stop') {
-        throw new MillraceError('SUPPRESS_FULL', { step: this.#name, records: options.maxRecords });
+    const { name, settings } = this.#parts;
+    const { maxRecords, maxBytes, whenFull } = settings;
+    for (;;) {
+      const many = this.#number('waiting') > maxRecords;
+      if (!many && this.#number('bytes') <= maxBytes) return;
+      if (whenFull === 'stop') {
+        const held = many ? `${maxRecords} records` : `${maxBytes} bytes`;
+        throw new MillraceError('SUPPRESS_FULL', { step: name, held });
       }
       this.#evictOldest();
     }
@@ -251,7 +352,7 @@ class Suppress implements AnyReceiver {
   #evictOldest(): void {
     const keyId = this.#cells.dueKeys(this.#cells.nextDue())[0] ?? '';
     let oldest: Held | undefined;
-    this.#context.task.enterId(keyId, () => {
+    this.#parts.context.task.enterId(keyId, () => {
       const cell = [...(this.#cells.get() ?? [])].sort(
         (a, b) => a.due - b.due || a.start - b.start,
       );
@@ -259,22 +360,33 @@ class Suppress implements AnyReceiver {
       if (cell.length === 0) this.#cells.remove();
       else this.#cells.put(cell);
     });
-    this.#count(-1);
-    if (oldest !== undefined) this.#forward(keyId, oldest);
+    if (oldest === undefined) return;
+    this.#count('waiting', -1);
+    this.#count('bytes', -oldest.bytes);
+    this.#forward(keyId, oldest);
   }
 
   #forward(keyId: string, { start, end, value, timestamp, old }: Held): void {
-    this.#context.task.enter(keyId, this.#store as StoreSpec<unknown, never>, (key) => {
+    const { store, context } = this.#parts;
+    context.task.enter(keyId, store as StoreSpec<unknown, never>, (key) => {
       const full = start === noWindow ? key : { key, start, end };
       this.#next.receive(full, value, timestamp, old);
     });
   }
 
-  get #waiting(): number {
-    return this.#cells.number('waiting') ?? 0;
+  /** Encoded only where bytes are bounded. */
+  #bytesOf(value: unknown): number {
+    const { settings, value: serde, context } = this.#parts;
+    if (settings.maxBytes === Number.POSITIVE_INFINITY) return 0;
+    const none = value === null || value === undefined;
+    return context.task.keyId.length + (none ? 0 : serde.encode(value).byteLength);
   }
 
-  #count(change: number): void {
-    if (change !== 0) this.#cells.setNumber('waiting', this.#waiting + change);
+  #number(name: 'waiting' | 'bytes'): number {
+    return this.#cells.number(name) ?? 0;
+  }
+
+  #count(name: 'waiting' | 'bytes', change: number): void {
+    if (change !== 0) this.#cells.setNumber(name, this.#number(name) + change);
   }
 }

@@ -73,12 +73,18 @@ export class Table<K, V> implements StoreHandle<K, V> {
     return new Stream({ graph, port: graph.step(changesStep(), [this.#flow.port]), key, value });
   }
 
-  /** Holds changes back: until the window is closed, or for a time. */
-  suppress(name: string, options: SuppressOptions): Table<K, V> {
+  /** Holds changes back: until the window is closed, for a time, or to the wall clock's next tick. */
+  suppress(name: string, options: SuppressOptions<V>): Table<K, V> {
     const { window } = this.#traits;
     const base = window?.base ?? (this.#flow.key as Serde<unknown>);
     const value = this.#flow.value ?? msgpack<V>();
-    const step = suppressStep(name, options, window?.spec, base, value as Serde<unknown>);
+    const step = suppressStep(
+      name,
+      options as SuppressOptions,
+      window?.spec,
+      base,
+      value as Serde<unknown>,
+    );
     return this.#then(step, value, undefined);
   }
 

@@ -166,8 +166,8 @@ export const errorCatalogue = {
     exitCode: 1,
   },
   SUPPRESS_FULL: {
-    message: 'suppress {step} holds {records} records, the most it may',
-    remedy: "raise maxRecords, shorten the limit, or set whenFull: 'emit'",
+    message: 'suppress {step} holds {held}, the most it may',
+    remedy: "raise maxRecords or maxBytes, shorten the time, or set whenFull: 'emit' where it may",
     exitCode: 1,
   },
   WORKER_FAILED: {

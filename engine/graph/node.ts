@@ -57,6 +57,8 @@ export interface Step {
    * say so never see one: it is dropped and counted as null_value.
    */
   readonly nulls?: boolean;
+  /** Wants to know, through `BuildContext.onWallClock`, of every multiple of so many ms of the wall clock. */
+  readonly wallClockMs?: number;
   /** Side outputs to topics (late records, ...), for `describe` and topic creation. */
   readonly sinks?: readonly Sink<never, never>[];
   /** Set by `keyBy` alone: the topic that carries the records to the partition of their new key. */

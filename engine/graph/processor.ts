@@ -67,6 +67,11 @@ export interface BuildContext {
   /** Asks to be called when time advances without records, ms UTC; for time-driven steps. */
   onIdle(advance: (idleClock: number) => void): void;
   /**
+   * Asks to be called, between two cycles, when the wall clock has passed a multiple of the step's
+   * `wallClockMs`; once, however many it has passed. Cells of stores on the wall clock are loaded.
+   */
+  onWallClock(tick: () => void): void;
+  /**
    * Wraps what a step runs because time has passed, so that its error is a dead letter of its key
    * and not of the record at hand.
    */

@@ -40,9 +40,9 @@ export interface StoreSpec<K = unknown, C = unknown> {
   /**
    * Whose clock makes a cell due. 'stream' (default): the operator's stream time, moved by any key.
    * 'key': only the key's own records and the idle clock; so what happens to a key does not depend
-   * on when other keys' records arrive.
+   * on when other keys' records arrive. 'wall': only ticks of the wall clock; every due cell is loaded.
    */
-  readonly clock?: 'stream' | 'key';
+  readonly clock?: 'stream' | 'key' | 'wall';
   /** All cells stay in memory, so that the earliest due one may be entered at any time; must be bounded. */
   readonly resident?: boolean;
   /** Rows shown to a query. */

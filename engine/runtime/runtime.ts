@@ -20,6 +20,7 @@ import type { StepHook } from '../task/commit.ts';
 import { defaultErrorPolicy, type ErrorPolicy } from '../task/error-policy.ts';
 import type { OutputBatch } from '../task/outputs.ts';
 import type { HostConfig, HostPort, TaskResult, TaskWork } from '../task/task-host.ts';
+import { passesMultiple, type WallClockSpan, wallClockIntervals } from '../task/wall-clock.ts';
 import { Assignment, type OffsetLost, type PartitionLag, type RunningTask } from './assignment.ts';
 import type { SourceConnector } from './connector.ts';
 import { cursorAppend, readCursors, topologyCursor } from './cursors.ts';
@@ -102,6 +103,9 @@ export class Runtime {
   #assignment: Assignment | undefined;
   #commitId = 0;
   #maintainedAt: number;
+  /** Wall time up to which steps know the wall clock, ms UTC. */
+  #tickedAt: number;
+  readonly #wallIntervals: readonly number[];
   /** Worker failures and doubtful commits since the last commit. */
   #failures = 0;
   #lastFailure: unknown;
@@ -116,6 +120,8 @@ export class Runtime {
     this.#clock = options.clock ?? systemClock;
     this.#scheduler = options.scheduler ?? systemScheduler;
     this.#maintainedAt = this.#clock.monotonic();
+    this.#tickedAt = this.#clock.now();
+    this.#wallIntervals = wallClockIntervals(options.topology);
   }
 
   /** Opens the writer, creates topics, opens and restores every task. */
@@ -180,6 +186,7 @@ export class Runtime {
   /** Runs cycles until all sources are done and every topic is read to its end. */
   async runUntilCaughtUp(signal?: AbortSignal): Promise<Summary> {
     while (signal?.aborted !== true) {
+      await this.tick();
       if (await this.cycle()) await this.#scheduler.yieldNow();
       else if (await this.#survive(() => this.#caughtUp())) break;
       else await this.#joined.wait(pollMs, signal);
@@ -200,6 +207,7 @@ export class Runtime {
     let lastWork = this.#clock.monotonic();
     while (!signal.aborted) {
       const begin = this.#clock.monotonic();
+      await this.tick();
       if (await this.cycle()) {
         lastWork = this.#clock.monotonic();
         const rest = begin + commitIntervalMs - lastWork;
@@ -229,7 +237,7 @@ export class Runtime {
       const begin = this.#clock.monotonic();
       const work = this.#running.tasks
         .filter(({ planned }) => planned.subTopology === part)
-        .map((task) => ({ task, work: this.#work(task, [], task.planned.topics, idleClock) }));
+        .map((task) => ({ task, work: this.#work(task, [], task.planned.topics, { idleClock }) }));
       const results = await this.#process(work);
       // Time that has passed already changes nothing; a commit would tell the runs apart.
       if (!results.some(({ result }) => result.outputs.length + result.changelogs.length > 0)) {
@@ -238,6 +246,30 @@ export class Runtime {
       await this.#commit({ chunks: [], results }, begin);
     }
     await this.runUntilCaughtUp();
+  }
+
+  /**
+   * Tells the steps that look at the wall clock how far it is; between two cycles, when a multiple that
+   * one of them asks for has passed since the last time.
+   */
+  async tick(): Promise<void> {
+    if (this.#wallIntervals.length === 0) return;
+    const span = { from: this.#tickedAt, to: this.#clock.now() };
+    this.#tickedAt = span.to;
+    if (!this.#wallIntervals.some((everyMs) => passesMultiple(span, everyMs))) return;
+    await this.#survive(() => this.#tick(span));
+  }
+
+  async #tick(wallClock: WallClockSpan): Promise<void> {
+    const begin = this.#clock.monotonic();
+    const work = this.#running.tasks.map((task) => ({
+      task,
+      work: this.#work(task, [], task.planned.topics, { wallClock }),
+    }));
+    const results = await this.#process(work);
+    if (results.some(({ result }) => result.outputs.length + result.changelogs.length > 0)) {
+      await this.#commit({ chunks: [], results }, begin);
+    }
   }
 
   /** Closes tasks, sources and writers, leaves the group; the log stays open. What was not committed is forgotten. */
@@ -408,14 +440,14 @@ export class Runtime {
     task: RunningTask,
     batches: readonly { topic: string; image: ArrayBuffer }[],
     caughtUp: readonly string[],
-    idleClock?: number,
+    clocks: Pick<TaskWork, 'idleClock' | 'wallClock'> = {},
   ): TaskWork {
     return {
       taskId: task.planned.taskId,
       commitId: this.#nextCommitId,
       batches,
       caughtUp,
-      ...(idleClock === undefined ? {} : { idleClock }),
+      ...clocks,
     };
   }
 

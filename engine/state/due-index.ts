@@ -58,7 +58,10 @@ export class DueIndex {
   /** Keys due at or before `until`, in order. They stay in the index until they are set anew. */
   dueKeys(until: number): string[] {
     const found: Entry[] = [];
-    while (this.nextDue() <= until) found.push(this.#pop());
+    for (let due = this.nextDue(); due <= until; due = this.nextDue()) {
+      if (due === Number.POSITIVE_INFINITY) break;
+      found.push(this.#pop());
+    }
     for (const entry of found) this.#push(entry);
     const keys: string[] = [];
     for (let i = 0; i < found.length; i++) {

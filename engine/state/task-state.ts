@@ -99,12 +99,14 @@ export class TaskState {
 
   /**
    * Loads the cells of `keyIds` in every store, and of the keys that become due: up to `streamUntil`
-   * in stores on the stream's clock, up to `idleUntil` in all. One read of the backend for the cells.
+   * in stores on the stream's clock, up to `idleUntil` in all but those on the wall clock, up to
+   * `wallUntil` in these. One read of the backend for the cells.
    */
   async prefetch(
     keyIds: Iterable<string>,
     streamUntil: number,
     idleUntil = Number.NEGATIVE_INFINITY,
+    wallUntil = Number.NEGATIVE_INFINITY,
   ): Promise<void> {
     const wanted: { store: Store; keyId: string }[] = [];
     const distinct = new Set(keyIds);
@@ -112,7 +114,9 @@ export class TaskState {
     for (const store of this.#stores.values()) {
       if (store.state.spec.resident === true) await this.#loadResident(store);
       if (store.state.spec.due === undefined) continue;
-      const until = store.state.spec.clock === 'key' ? idleUntil : Math.max(streamUntil, idleUntil);
+      const { clock = 'stream' } = store.state.spec;
+      const untilOf = { stream: Math.max(streamUntil, idleUntil), key: idleUntil, wall: wallUntil };
+      const until = untilOf[clock];
       await this.#loadDue(store, until);
       for (const keyId of store.state.dueKeys(until)) distinct.add(keyId);
     }

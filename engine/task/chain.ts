@@ -2,6 +2,7 @@
  * Graph -> linked processors. Which path a record takes is decided here, once: an output with no
  * consumer, one, or many gets its own receiver, so nothing is asked per record.
  */
+import { must } from '../base/assert.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { GraphNode, StepNode } from '../graph/node.ts';
 import type { AnyReceiver, BuildContext, GlobalRow, TaskContext } from '../graph/processor.ts';
@@ -22,6 +23,8 @@ export interface Chain {
   readonly entries: readonly AnyReceiver[];
   /** Steps that act when time passes without records, upstream first. */
   readonly idle: readonly ((idleClock: number) => void)[];
+  /** Steps that act on the wall clock, upstream first, and at which multiples, ms. */
+  readonly wall: readonly { readonly everyMs: number; readonly tick: () => void }[];
 }
 
 const nowhere: AnyReceiver = { receive() {} };
@@ -41,6 +44,7 @@ class FanOut implements AnyReceiver {
 export function buildChain(topology: Topology, part: SubTopology, task: ChainTask): Chain {
   const receivers = new Map<number, readonly AnyReceiver[]>();
   const idle: { node: number; advance: (idleClock: number) => void }[] = [];
+  const wall: { node: number; everyMs: number; tick: () => void }[] = [];
   const output = (from: number, port: number): AnyReceiver => {
     const targets = topology.nodes.flatMap((node) =>
       inputsOf(node).flatMap((input, i) =>
@@ -59,6 +63,7 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
   return {
     entries: part.sources.map(({ node, topic }) => entry(node, topic.name)),
     idle: idle.sort((a, b) => a.node - b.node).map((entry) => entry.advance),
+    wall: wall.sort((a, b) => a.node - b.node),
   };
 
   /** Null values of a topic go to the steps that take them; for the others they are dropped, once. */
@@ -91,6 +96,10 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
       globalRow: (topic, keyId) => task.globalRow(topic, keyId),
       output: (port) => (cut ? nowhere : output(id, port)),
       onIdle: (advance) => idle.push({ node: id, advance }),
+      onWallClock: (tick) => {
+        const everyMs = must(step.wallClockMs, () => `${step.name} does not say its wallClockMs`);
+        wall.push({ node: id, everyMs, tick });
+      },
       timer: (inner) => task.guardTimer(step.name, node.callSite, inner),
     };
     return step.build(context).map((inner) => task.guard(step.name, node.callSite, inner));

@@ -16,6 +16,7 @@ import type { ErrorPolicy } from './error-policy.ts';
 import { GlobalTables } from './global-tables.ts';
 import type { OutputBatch } from './outputs.ts';
 import { Task } from './task.ts';
+import type { WallClockSpan } from './wall-clock.ts';
 
 export interface HostConfig {
   readonly application: string;
@@ -64,6 +65,8 @@ export interface TaskWork {
   readonly caughtUp: readonly string[];
   /** Time is known to have passed up to here, ms UTC. */
   readonly idleClock?: number;
+  /** The wall clock has gone from one instant to another since the last look. */
+  readonly wallClock?: WallClockSpan;
 }
 
 export interface TaskResult {
@@ -174,7 +177,7 @@ export class TaskHost implements HostPort {
       queue.add(new PackedBatch(image));
     }
     for (const queue of task.queues) queue.caughtUp = work.caughtUp.includes(queue.topic);
-    await task.run(work.idleClock);
+    await task.run(work.idleClock, work.wallClock);
     const positions = task.queues.map(({ topic, position }) => ({ topic, offset: position }));
     for (const queue of task.queues) queue.clear();
     return {

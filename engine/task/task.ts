@@ -26,6 +26,7 @@ import type { ErrorPolicy } from './error-policy.ts';
 import type { GlobalTables } from './global-tables.ts';
 import { type OutputBatch, Outputs } from './outputs.ts';
 import { SourceQueue } from './source-queue.ts';
+import { passesMultiple, type WallClockSpan } from './wall-clock.ts';
 
 export interface TaskOptions {
   readonly application: string;
@@ -185,7 +186,7 @@ export class Task implements ChainTask {
   }
 
   /** Takes records until none can be taken, or too much waits for the commit. */
-  async run(idleClock?: number): Promise<void> {
+  async run(idleClock?: number, wallClock?: WallClockSpan): Promise<void> {
     for (let more = true; more; ) {
       const keyIds = new Set<string>();
       let until = Number.NEGATIVE_INFINITY;
@@ -203,6 +204,15 @@ export class Task implements ChainTask {
       await this.#state.prefetch([], Number.NEGATIVE_INFINITY, idleClock);
       for (const advance of this.#chain.idle) advance(idleClock);
     }
+    if (wallClock !== undefined) await this.#tick(wallClock);
+  }
+
+  async #tick(span: WallClockSpan): Promise<void> {
+    const passed = this.#chain.wall.filter(({ everyMs }) => passesMultiple(span, everyMs));
+    if (passed.length === 0) return;
+    const never = Number.NEGATIVE_INFINITY;
+    await this.#state.prefetch([], never, never, Number.POSITIVE_INFINITY);
+    for (const { tick } of passed) tick();
   }
 
   takeOutputs(): OutputBatch[] {

@@ -2,6 +2,7 @@
  * The test driver: the real runtime, tasks and operators on a log and state in memory, in this
  * process, with a clock that moves only when told to.
  */
+import { VirtualClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { StoreHandle, StoreRow } from '../graph/store-spec.ts';
@@ -48,6 +49,7 @@ export class TestDriver {
   readonly #log: MemoryLog;
   readonly #read = new Map<string, number[]>();
   readonly #feeder: Writer;
+  readonly #clock = new VirtualClock();
   #backends = new MemoryBackends();
   #runtime: Runtime | undefined;
   #commits = 0;
@@ -156,6 +158,12 @@ export class TestDriver {
     return this.#running.advanceIdle(idleClock);
   }
 
+  /** Lets so many ms pass on the wall clock, which stands still otherwise: its intervals end. */
+  async advanceWallClock(ms: number): Promise<void> {
+    this.#clock.advance(ms);
+    await this.#running.runUntilCaughtUp();
+  }
+
   /** Rows of a store, by task and key. */
   rows(store: StoreHandle): Promise<StoreRow[]> {
     return this.#running.query(store.store);
@@ -189,6 +197,7 @@ export class TestDriver {
       application,
       log: this.#log,
       stateDirectory: 'state',
+      clock: this.#clock,
       partitions,
       startHosts: async (config) => [new TaskHost(this.#topology, config, this.#backends)],
       ...(cacheBytes === undefined ? {} : { cacheBytes }),

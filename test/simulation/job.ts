@@ -52,7 +52,7 @@ export const job = topology('job', (t) => {
       'sessions',
       sum((value: string) => value.length),
     )
-    .suppress('final-sessions', { untilClosed: true });
+    .suppress('final-sessions', { untilClosed: true, early: { everyRecords: 2, everyMs: 9 } });
   return {};
 });
 
