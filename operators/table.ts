@@ -28,6 +28,8 @@ import { changesStep, tableFilterStep, tableMapStep } from './table-steps.ts';
 export interface TableWindow {
   readonly spec: WindowSpec;
   readonly base: Serde<unknown>;
+  /** Whose records close them. */
+  readonly clock: 'stream' | 'key';
 }
 
 export interface TableTraits<V> {
@@ -77,6 +79,11 @@ export class Table<K, V> implements StoreHandle<K, V> {
   suppress(name: string, options: SuppressOptions<V>): Table<K, V> {
     const { window } = this.#traits;
     const base = window?.base ?? (this.#flow.key as Serde<unknown>);
+    if ('untilClosed' in options && window?.clock === 'key') {
+      const problem =
+        "windows on the key's clock close by it alone: aggregate with emit 'close' instead";
+      throw new MillraceError('CONFIG_INVALID', { field: `${name}.untilClosed`, problem });
+    }
     const value = this.#flow.value ?? msgpack<V>();
     const step = suppressStep(
       name,

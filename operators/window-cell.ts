@@ -2,7 +2,7 @@
  * The cell of windowed stores: a key's windows (or slices, or sessions), ascending by start. Parallel
  * arrays, so that a window costs three numbers and its accumulator.
  */
-import type { StoreRow, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { Cells, StoreRow, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { decodeColumns, encodeColumns } from './cell-codec.ts';
 
@@ -14,6 +14,8 @@ export interface WindowCell<A> {
   readonly values: A[];
   /** Windows that start before it (hopping), or close at or before it (sliding, session), are final. */
   finalTo: number;
+  /** Time of the key, ms UTC; in stores that keep it. */
+  now?: number;
 }
 
 export function emptyWindowCell<A>(): WindowCell<A> {
@@ -48,6 +50,42 @@ export function removeWindows(cell: WindowCell<unknown>, at: number, count: numb
   cell.ends.splice(at, count);
   cell.timestamps.splice(at, count);
   cell.values.splice(at, count);
+}
+
+/** The same store, in which each key has a time of its own: f64 before the bytes of the cell. */
+export function keyTimedStore<K, A>(
+  store: StoreSpec<K, WindowCell<A>>,
+): StoreSpec<K, WindowCell<A>> {
+  return {
+    ...store,
+    clock: 'key',
+    format: `key-timed(${store.format})`,
+    encode: (cell) => {
+      const head = Buffer.allocUnsafe(8);
+      head.writeDoubleLE(cell.now ?? Number.NEGATIVE_INFINITY);
+      return Buffer.concat([head, store.encode(cell)]);
+    },
+    decode: (bytes, start, end) => ({
+      ...store.decode(bytes, start + 8, end),
+      now: bytes.readDoubleLE(start),
+    }),
+  };
+}
+
+/** Cells of such a store: a key without windows keeps its time, or it would take in late records. */
+export function keyTimedCells<A>(cells: Cells<WindowCell<A>>): Cells<WindowCell<A>> {
+  return {
+    get: () => cells.get(),
+    put: (cell) => cells.put(cell),
+    remove: () => {
+      const { finalTo = Number.NEGATIVE_INFINITY, now } = cells.get() ?? {};
+      cells.put({ ...emptyWindowCell<A>(), finalTo, ...(now === undefined ? {} : { now }) });
+    },
+    nextDue: () => cells.nextDue(),
+    dueKeys: (until) => cells.dueKeys(until),
+    number: (name) => cells.number(name),
+    setNumber: (name, value) => cells.setNumber(name, value),
+  };
 }
 
 export interface WindowStoreOptions<K, A> {

@@ -2,6 +2,7 @@
  * The step of every windowed aggregate. A window family says which windows a record updates and which
  * are closed; this file does what all families share: stream time, drops, late output, emission.
  */
+import { MillraceError } from '../engine/base/errors.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
@@ -9,7 +10,7 @@ import type { Sink } from '../engine/graph/topic.ts';
 import type { TimedWindow } from '../engine/time/windows/spec.ts';
 import { dropUnusable } from './aggregate.ts';
 import { type Closed, closeDue, OperatorTime } from './closing.ts';
-import type { WindowCell } from './window-cell.ts';
+import { emptyWindowCell, keyTimedCells, keyTimedStore, type WindowCell } from './window-cell.ts';
 
 export interface WindowUpdate<A> {
   readonly start: number;
@@ -54,6 +55,12 @@ export interface WindowStepOptions<K, V> {
    * thereby loses results when time jumps. Default: nothing expires.
    */
   readonly retentionMs?: number;
+  /**
+   * Whose records make time pass for a key's windows: 'stream' (default): those of all keys of the
+   * partition; 'key': only the key's own, so that what happens to a key does not depend on when other
+   * keys' records arrive; then a key's last windows wait for its next record or the idle clock.
+   */
+  readonly clock?: 'stream' | 'key';
 }
 
 export function windowedStep<K, V, A>(
@@ -63,7 +70,12 @@ export function windowedStep<K, V, A>(
   options: WindowStepOptions<K, V>,
   aggregateName: string | undefined,
 ): Step {
-  const { emit = 'update', late, retentionMs } = options;
+  const { emit = 'update', late, retentionMs, clock = 'stream' } = options;
+  if (clock === 'key' && retentionMs !== undefined) {
+    const problem = "windows expire by the stream's time only: leave it out, or the clock 'key'";
+    throw new MillraceError('CONFIG_INVALID', { field: `${name}.retentionMs`, problem });
+  }
+  const store = clock === 'key' ? keyTimedStore(family.store) : family.store;
   return {
     kind: 'aggregate-window',
     name,
@@ -71,12 +83,13 @@ export function windowedStep<K, V, A>(
       aggregate: aggregateName ?? 'own',
       emit,
       ...(retentionMs === undefined ? {} : { retentionMs }),
+      ...(clock === 'key' ? { clock } : {}),
       ...spec,
     },
-    stores: [family.store as StoreSpec<never, never>],
+    stores: [store as StoreSpec<never, never>],
     ...(late === undefined ? {} : { sinks: [late as Sink<never, never>] }),
     build: (context) => {
-      const aggregate = new WindowedAggregate(name, family, options, context);
+      const aggregate = new WindowedAggregate(name, family, store, options, context);
       context.onIdle((idleClock) => aggregate.pass(idleClock));
       return [aggregate as AnyReceiver];
     },
@@ -86,6 +99,8 @@ export function windowedStep<K, V, A>(
 class WindowedAggregate<K, V, A> {
   readonly #name: string;
   readonly #family: WindowFamily<K, V, A>;
+  readonly #store: StoreSpec<K, WindowCell<A>>;
+  readonly #keyTimed: boolean;
   readonly #closing: boolean;
   readonly #late: Sink<K, V> | undefined;
   readonly #retentionMs: number;
@@ -103,24 +118,30 @@ class WindowedAggregate<K, V, A> {
   constructor(
     name: string,
     family: WindowFamily<K, V, A>,
+    store: StoreSpec<K, WindowCell<A>>,
     options: WindowStepOptions<K, V>,
     context: BuildContext,
   ) {
     this.#name = name;
     this.#family = family;
+    this.#store = store;
+    this.#keyTimed = options.clock === 'key';
     this.#closing = options.emit === 'close';
     this.#late = options.late;
     this.#retentionMs = options.retentionMs ?? Number.POSITIVE_INFINITY;
     this.#context = context;
-    this.#cells = context.cells<WindowCell<A>>(family.store as never);
+    const cells = context.cells<WindowCell<A>>(store as never);
+    this.#cells = this.#keyTimed ? keyTimedCells(cells) : cells;
     this.#time = new OperatorTime(this.#cells as Cells<never>);
     this.#next = context.output(0);
   }
 
   receive(key: K, value: V, timestamp: number): void {
     if (dropUnusable(this.#context, this.#name, key, value)) return;
-    const timeBefore = this.#time.now;
-    const streamTime = this.#time.advance(timestamp);
+    const timeBefore = this.#keyTimed ? this.#keyTime : this.#time.now;
+    const streamTime = this.#keyTimed
+      ? Math.max(timeBefore, timestamp)
+      : this.#time.advance(timestamp);
     this.#refusals = 0;
     const updates = this.#family.update(
       this.#cells,
@@ -136,7 +157,8 @@ class WindowedAggregate<K, V, A> {
     }
     if (this.#retentionMs !== Number.POSITIVE_INFINITY) this.#noteNewest(updates);
     if (!this.#closing) for (const update of updates) this.#forward(key, update);
-    this.#close(streamTime);
+    if (this.#keyTimed) this.#closeKey(key, streamTime);
+    else this.#close(streamTime);
   }
 
   /** Time has passed without records. */
@@ -147,13 +169,30 @@ class WindowedAggregate<K, V, A> {
   #close(streamTime: number): void {
     closeDue<A>(
       this.#context,
-      this.#family.store as StoreSpec<unknown, never>,
+      this.#store as StoreSpec<unknown, never>,
       this.#cells as Cells<never>,
       streamTime,
       () => this.#family.takeClosed(this.#cells, streamTime),
       this.#family.order,
       this.#closing ? (key, closed) => this.#final(key as K, closed) : undefined,
     );
+  }
+
+  /** Closes windows of the current key, whose time alone has passed. */
+  #closeKey(key: K, keyTime: number): void {
+    const cell = this.#cells.get() ?? emptyWindowCell<A>();
+    if (cell.now !== keyTime) {
+      cell.now = keyTime;
+      this.#cells.put(cell);
+    }
+    if ((this.#store.due?.(cell) ?? Number.POSITIVE_INFINITY) > keyTime) return;
+    const closed = [...this.#family.takeClosed(this.#cells, keyTime)].sort(this.#family.order);
+    if (this.#closing) for (const one of closed) this.#final(key, one);
+  }
+
+  /** Time of the current key: that of its records, and of the idle clock, which is everybody's. */
+  get #keyTime(): number {
+    return Math.max(this.#cells.get()?.now ?? Number.NEGATIVE_INFINITY, this.#time.now);
   }
 
   #noteNewest(updates: readonly WindowUpdate<A>[]): void {

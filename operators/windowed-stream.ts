@@ -62,7 +62,7 @@ function stepFor<K, V, A>(
     const family = familyOf(name, spec, aggregate, key, value, emit === 'close');
     return windowedStep(name, spec, family, options, aggregate.name);
   }
-  for (const field of ['late', 'retentionMs'] as const) {
+  for (const field of ['late', 'retentionMs', 'clock'] as const) {
     if (others[field] === undefined) continue;
     const problem =
       'a count window does not depend on time, so it has no such option: leave it out';
@@ -101,7 +101,9 @@ export function windowedTable<K, V, A>(parts: WindowedTableParts<K, V, A>): Tabl
     key: windowKeySerde(spec, key),
     value,
   };
-  return new Table(table, name, { window: { spec, base: key as Serde<unknown> } });
+  return new Table(table, name, {
+    window: { spec, base: key as Serde<unknown>, clock: options.clock ?? 'stream' },
+  });
 }
 
 export class WindowedStream<K, V> {
