@@ -8,6 +8,10 @@ export interface Event {
   readonly class: string;
   /** What is counted once an hour: message, product, order; default the id. */
   readonly item?: string;
+  /** The link of a click. */
+  readonly link?: string;
+  /** ISO 4217, of the money in `numbers`. */
+  readonly currency?: string;
   readonly traits?: Readonly<Record<string, Trait>>;
   /** Whole numbers, e.g. money in minor units: sums of them do not depend on the order. */
   readonly numbers?: Readonly<Record<string, number>>;

@@ -1,20 +1,20 @@
 /** One subject: what is kept of it, and what an event or the passing of time changes. */
 import { MillraceError, type ProcessContext } from 'millrace';
-import { bandAfter, lowerBound, suppressed } from './engagement/bands.ts';
+import { type Accepted, nothingAccepted, type SetChange, takeEvent } from './accepted/accepted.ts';
+import { bandAfter, bandChangesAt, suppressed } from './engagement/bands.ts';
+import type { Companions } from './engagement/companions.ts';
 import type { EngagementConfig } from './engagement/config.ts';
 import {
-  countItem,
-  forgetHours,
-  type Gate,
-  gateChangesAt,
-  gateEvents,
-  gateIsShut,
-  type HourlyItems,
-  hourMs,
-  openGate,
-  type Score,
-  ScoreCurve,
-} from './engagement/score.ts';
+  applyEvent,
+  bandsUntil,
+  companions,
+  curveOf,
+  type Engagement,
+  noEngagement,
+  settle,
+} from './engagement/engagement.ts';
+import { gateIsShut } from './engagement/gates.ts';
+import type { Score, ScoreCurve } from './engagement/score.ts';
 import {
   type Event,
   type ScoreChange,
@@ -38,16 +38,16 @@ import { type Explanation, explain } from './segments/explain.ts';
 
 export interface Profile {
   firstSeen: number;
-  /** Ids of events within the grace period, with their instants. */
-  recent: Record<string, number>;
-  items: HourlyItems;
-  gate: Gate;
+  accepted: Accepted;
+  engagement: Engagement;
   newest: Record<string, number[]>;
   traits: Record<string, [value: Trait, at: number, eventId: string]>;
   /** By class: the events that segments look at one by one, by time. */
   members: Record<string, Member[]>;
   /** Index of the band, apart from the gate. */
   band: number;
+  /** The band is to be found from the start of its way: what is past has changed. */
+  retrace: boolean;
   emitted: { score: number; subs: Record<string, number>; band: string } | undefined;
   segments: Record<string, Membership>;
   /** The instant of the next change by time alone; +Infinity for never. */
@@ -89,13 +89,13 @@ export class ProfileLogic {
   empty(): Profile {
     return {
       firstSeen: Number.POSITIVE_INFINITY,
-      recent: {},
-      items: {},
-      gate: openGate(),
+      accepted: nothingAccepted(),
+      engagement: noEngagement(),
       newest: {},
       traits: {},
       members: {},
       band: 0,
+      retrace: false,
       emitted: undefined,
       segments: {},
       next: Number.POSITIVE_INFINITY,
@@ -105,22 +105,14 @@ export class ProfileLogic {
 
   onEvent(context: Context, event: Event, at: number): void {
     const profile = context.state ?? this.empty();
-    const horizon = context.now - this.#config.graceMs;
-    if (at < horizon) {
-      context.drop('late');
-      context.emit({ type: 'late', event });
+    const taken = takeEvent(this.#config, profile.accepted, event, at, context.now);
+    if ('refused' in taken) {
+      context.drop(taken.refused);
+      if (taken.refused === 'late') context.emit({ type: 'late', event });
       return;
     }
-    if (profile.recent[event.id] !== undefined) {
-      context.drop('duplicate');
-      return;
-    }
-    for (const [id, seen] of Object.entries(profile.recent)) {
-      if (seen < horizon) delete profile.recent[id];
-    }
-    profile.recent[event.id] = at;
-    this.#takeIn(profile, event, at);
-    forgetHours(this.#config, profile.items, Math.floor(horizon / hourMs));
+    for (const change of taken.changes) this.#apply(profile, change);
+    settle(this.#config, profile.engagement, context.now);
     for (const [eventClass, members] of Object.entries(profile.members)) {
       const oldest = context.now - (this.#reach[eventClass] ?? 0);
       profile.members[eventClass] = members.filter((member) => member.at > oldest);
@@ -131,7 +123,8 @@ export class ProfileLogic {
       profile.waiting.push(event.id);
       return;
     }
-    const cause = at < context.now ? 'correction' : 'event';
+    const corrects = taken.changes.some((change) => !change.add || change.at < context.now);
+    const cause = corrects ? 'correction' : 'event';
     this.#decide(context, profile, context.now, cause, [event.id]);
   }
 
@@ -146,10 +139,14 @@ export class ProfileLogic {
 
   /** Score of a profile at an instant, as `query` and the end of a run show it. */
   scoreOf(profile: Profile, at: number): Score & { readonly band: string } {
-    const curve = new ScoreCurve(this.#config, profile.items, profile.gate);
-    const score = curve.at(Math.floor(at / hourMs));
+    const score = curveOf(this.#config, profile.engagement).at(at);
     const band = bandAfter(this.#config, score.score, profile.band);
     return { ...score, band: this.#bandName(profile, band, at) };
+  }
+
+  /** Recency, frequencies and money of a profile at the hour of an instant. */
+  companionsOf(profile: Profile, at: number): Companions {
+    return companions(this.#config, profile.engagement, at);
   }
 
   /**
@@ -172,9 +169,9 @@ export class ProfileLogic {
 
   /** Lets a profile's time pass to `at`, without telling anybody. */
   #pass(subject: string, profile: Profile, at: number): void {
-    const { facts, score } = this.#factsAt(subject, profile, at);
+    const { facts, score, curve } = this.#factsAt(subject, profile, at);
     profile.band = bandAfter(this.#config, score, profile.band);
-    profile.next = this.#nextOfScore(facts, profile, at);
+    profile.next = bandChangesAt(this.#config, curve, profile.band, at);
     for (const segment of this.#segments) {
       const { holds, next } = this.#judge(profile, segment, facts, at);
       const known = profile.segments[segment.id] as Membership;
@@ -183,25 +180,32 @@ export class ProfileLogic {
     }
   }
 
-  #factsAt(subject: string, profile: Profile, at: number): { facts: Facts; score: number } {
-    const curve = new ScoreCurve(this.#config, profile.items, profile.gate);
-    const { score } = curve.at(Math.floor(at / hourMs));
+  #factsAt(subject: string, profile: Profile, at: number) {
+    const curve = curveOf(this.#config, profile.engagement);
+    const score = curve.valueAt('total', at);
     const band = bandAfter(this.#config, score, profile.band);
-    return { facts: factsOf(subject, profile, this.#bandName(profile, band, at), curve), score };
+    const facts = factsOf(subject, profile, this.#bandName(profile, band, at), curve);
+    return { facts, score, curve };
   }
 
-  #nextOfScore(facts: Facts, profile: Profile, at: number): number {
-    return Math.min(
-      facts.fallsBelow('total', lowerBound(this.#config, profile.band), at),
-      gateChangesAt(profile.gate, at),
-    );
+  /** An event joins the accepted set, or leaves it again. */
+  #apply(profile: Profile, { add, event, at }: SetChange): void {
+    if (applyEvent(this.#config, profile.engagement, event, at, add)) profile.retrace = true;
+    if (add) this.#takeIn(profile, event, at);
+    else this.#takeOut(profile, event, at);
+  }
+
+  #takeOut(profile: Profile, event: Event, at: number): void {
+    const instants = profile.newest[event.class];
+    if (instants?.includes(at)) instants.splice(instants.indexOf(at), 1);
+    const item = event.item ?? event.id;
+    const members = profile.members[event.class];
+    const i = members?.findIndex((one) => one.at === at && one.item === item) ?? -1;
+    if (i >= 0) members?.splice(i, 1);
   }
 
   #takeIn(profile: Profile, event: Event, at: number): void {
     profile.firstSeen = Math.min(profile.firstSeen, at);
-    countItem(this.#config, profile.items, event.class, event.item ?? event.id, at);
-    const gateField = gateEvents[event.class];
-    if (gateField !== undefined) profile.gate[gateField] = Math.max(profile.gate[gateField], at);
     const keep = this.#keep[event.class];
     if (keep !== undefined) {
       const instants = [...(profile.newest[event.class] ?? []), at].sort((a, b) => a - b);
@@ -230,9 +234,12 @@ export class ProfileLogic {
     cause: Cause,
     witness: readonly string[],
   ): void {
-    const curve = new ScoreCurve(this.#config, profile.items, profile.gate);
-    const now = curve.at(Math.floor(at / hourMs));
-    profile.band = bandAfter(this.#config, now.score, profile.band);
+    const curve = curveOf(this.#config, profile.engagement);
+    const now = curve.at(at);
+    profile.band = profile.retrace
+      ? (bandsUntil(this.#config, profile.engagement, curve, at).at(-1)?.band ?? 0)
+      : bandAfter(this.#config, now.score, profile.band);
+    profile.retrace = false;
     const band = this.#bandName(profile, profile.band, at);
     const { emitted } = profile;
     const changed =
@@ -244,7 +251,7 @@ export class ProfileLogic {
       context.emit({ type: 'score', score }, at);
     }
     const facts = factsOf(context.key, profile, band, curve);
-    let next = this.#nextOfScore(facts, profile, at);
+    let next = bandChangesAt(this.#config, curve, profile.band, at);
     for (const segment of this.#segments) {
       const changes = this.#decideSegment(context, profile, segment, facts, at, cause, witness);
       next = Math.min(next, changes);
@@ -301,7 +308,7 @@ export class ProfileLogic {
   }
 
   #bandName(profile: Profile, band: number, at: number): string {
-    if (gateIsShut(profile.gate, at)) return suppressed;
+    if (gateIsShut(profile.engagement.gates, at)) return suppressed;
     return this.#config.bands[band]?.name ?? '';
   }
 }
@@ -317,11 +324,10 @@ function factsOf(subject: string, profile: Profile, band: string, curve: ScoreCu
     firstSeen,
     traits,
     band,
-    score: (of, at) => curve.valueAt(of, Math.floor(at / hourMs)),
-    fallsBelow: (of, threshold, at) => {
-      const below = curve.firstHourBelow(of, threshold, Math.floor(at / hourMs));
-      return below === undefined ? Number.POSITIVE_INFINITY : below * hourMs;
-    },
+    score: (of, at) => curve.valueAt(of, at),
+    // A gate that opens may change every score.
+    fallsBelow: (of, threshold, at) =>
+      Math.min(curve.fallsBelow(of, threshold, at), curve.opensAt(at)),
   };
 }
 

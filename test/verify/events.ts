@@ -10,6 +10,7 @@ export interface LogEvent {
   readonly class: string;
   readonly id: string;
   readonly item: string;
+  readonly link?: string;
   readonly traits: Readonly<Record<string, Trait>>;
   readonly numbers: Readonly<Record<string, number>>;
 }
@@ -25,13 +26,14 @@ export async function readEvents(mapping: Mapping, files: readonly string[]): Pr
       // Without an id column no two rows are the same event.
       const mapped = fields === undefined ? 'skip' : map(fields, `row ${row++}`);
       if (mapped === 'skip' || 'reject' in mapped) continue;
-      const { id, item = id, traits = {}, numbers = {}, class: eventClass } = mapped.value;
+      const { id, item = id, link, traits = {}, numbers = {}, class: eventClass } = mapped.value;
       events.push({
         subject: mapped.key,
         at: mapped.timestamp,
         class: eventClass,
         id,
         item,
+        ...(link === undefined ? {} : { link }),
         traits,
         numbers,
       });

@@ -103,10 +103,17 @@ function fill(
   for (const [subject, events] of accepted) {
     insert(
       'event',
-      events.map((e) => [subject, e.class, Math.floor(e.at / 3_600_000), e.item]),
+      events.map((e) => [subject, e.class, Math.floor(e.at / 3_600_000), counted(config, e)]),
     );
     if (isShut(events, at)) insert('shut', [[subject]]);
   }
+}
+
+/** What of an event is counted once an hour. */
+function counted(config: EngagementConfig, event: LogEvent): string {
+  const key = config.classes[event.class]?.key ?? 'item';
+  if (key === 'id') return event.id;
+  return key === 'item-link' ? `${event.item} ${event.link ?? ''}` : event.item;
 }
 
 /** Whether the e-mail gate is shut: bounced, unsubscribed, or complained within 365 days. */

@@ -2,12 +2,37 @@
 import { MillraceError } from 'millrace';
 import { decayTable } from './decay.ts';
 
+/** What is counted once an hour: the item, the item and the link in it, or the event itself. */
+export const countedKeys = ['item', 'item-link', 'id'] as const;
+
 export interface EventClass {
   readonly channel: string;
-  /** Points of a counted event, in thousandths. */
+  /** Points of a counted event, in thousandths; 0 for what is counted but gives none. */
   readonly weight: number;
   /** Most events counted in one hour. */
   readonly perHour: number;
+  /** Default 'item'. */
+  readonly key?: (typeof countedKeys)[number];
+  /** What a machine did: it is no sign of life of the subject. */
+  readonly machine?: boolean;
+}
+
+/** When opens of a subject tell nothing: too many of them are a machine's. */
+export interface OpenSignal {
+  readonly human: string;
+  readonly machine: string;
+  /** From this share of machine opens on, in percent, no open counts. */
+  readonly percent: number;
+  /** Over so many hours. */
+  readonly hours: number;
+}
+
+/** The value of an order: a number in minor units, and the currency it is in. */
+export interface Money {
+  readonly classes: readonly string[];
+  readonly number: string;
+  /** Of orders that name none. */
+  readonly currency: string;
 }
 
 export interface Channel {
@@ -33,6 +58,14 @@ export interface EngagementConfig {
   readonly hysteresis: number;
   /** How much older than the subject's newest event an event may be, ms. */
   readonly graceMs: number;
+  /** How much older than its refund an order may be, ms; an older one stays counted. */
+  readonly refundMs: number;
+  /** IANA zone whose days are the active days. */
+  readonly zone: string;
+  /** The channel that bounces, complaints and withdrawals shut. */
+  readonly gatedChannel: string;
+  readonly openSignal: OpenSignal;
+  readonly money: Money;
 }
 
 const day = 86_400_000;
@@ -40,13 +73,18 @@ const day = 86_400_000;
 export const defaultEngagement: EngagementConfig = {
   classes: {
     email_open: { channel: 'email', weight: 1_000, perHour: 3 },
-    email_click: { channel: 'email', weight: 4_000, perHour: 3 },
+    email_click: { channel: 'email', weight: 4_000, perHour: 3, key: 'item-link' },
     email_reply: { channel: 'email', weight: 6_000, perHour: 2 },
-    page_view: { channel: 'web', weight: 300, perHour: 10 },
+    email_forward: { channel: 'email', weight: 6_000, perHour: 2 },
+    machine_open: { channel: 'email', weight: 0, perHour: 3, machine: true },
+    machine_click: { channel: 'email', weight: 0, perHour: 3, key: 'item-link', machine: true },
+    page_view: { channel: 'web', weight: 300, perHour: 10, key: 'id' },
     product_view: { channel: 'web', weight: 800, perHour: 6 },
     add_to_cart: { channel: 'web', weight: 5_000, perHour: 3 },
+    remove_from_cart: { channel: 'web', weight: 0, perHour: 3 },
     purchase: { channel: 'purchase', weight: 12_000, perHour: 2 },
     loyalty_redeem: { channel: 'loyalty', weight: 8_000, perHour: 2 },
+    coupon: { channel: 'loyalty', weight: 8_000, perHour: 2 },
   },
   channels: {
     email: { halfLifeHours: 336, saturation: 6_000, share: 40 },
@@ -62,12 +100,23 @@ export const defaultEngagement: EngagementConfig = {
   ],
   hysteresis: 5,
   graceMs: 7 * day,
+  refundMs: 30 * day,
+  zone: 'UTC',
+  gatedChannel: 'email',
+  openSignal: { human: 'email_open', machine: 'machine_open', percent: 80, hours: 720 },
+  money: { classes: ['purchase'], number: 'amount', currency: 'none' },
 };
 
 /** Refuses what cannot be computed exactly; the error names the field. */
 export function checkEngagement(config: EngagementConfig): EngagementConfig {
-  for (const [name, { channel, weight, perHour }] of Object.entries(config.classes)) {
+  for (const field of Object.keys(config)) {
+    if (field in defaultEngagement) continue;
+    fail(field, `is not known; known are ${Object.keys(defaultEngagement).join(', ')}`);
+  }
+  for (const [name, { channel, weight, perHour, key = 'item' }] of Object.entries(config.classes)) {
     const field = `classes.${name}`;
+    if (!countedKeys.includes(key))
+      fail(`${field}.key`, `must be one of ${countedKeys.join(', ')}`);
     integer(`${field}.weight`, weight, 0);
     integer(`${field}.perHour`, perHour, 1);
     if (config.channels[channel] === undefined) {
@@ -87,6 +136,17 @@ export function checkEngagement(config: EngagementConfig): EngagementConfig {
   });
   integer('hysteresis', config.hysteresis, 0);
   integer('graceMs', config.graceMs, 0);
+  integer('refundMs', config.refundMs, 0);
+  integer('openSignal.percent', config.openSignal.percent, 1);
+  integer('openSignal.hours', config.openSignal.hours, 1);
+  if (config.channels[config.gatedChannel] === undefined) {
+    fail('gatedChannel', `there is no channel ${JSON.stringify(config.gatedChannel)}`);
+  }
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: config.zone });
+  } catch {
+    fail('zone', `there is no time zone ${JSON.stringify(config.zone)}`);
+  }
   return config;
 }
 

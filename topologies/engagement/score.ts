@@ -2,50 +2,10 @@
  * The score of a subject at an hour: a closed form over hourly counts of distinct items, so that it
  * depends on the set of events alone, never on the order in which they came.
  */
-import type { EngagementConfig } from './config.ts';
+import type { EngagementConfig, OpenSignal } from './config.ts';
+import { type Counts, hourMs, hourOf, itemsIn } from './counts.ts';
 import { decayTable, decayUnit } from './decay.ts';
-
-export const hourMs = 3_600_000;
-
-/** class -> hour -> the distinct items counted in it, at most the class's `perHour`. */
-export type HourlyItems = Record<string, Record<string, string[]>>;
-
-/** Instants (ms UTC) of the newest event of each kind that shuts or opens the e-mail gate; 0 = none. */
-export interface Gate {
-  bounced: number;
-  addressChanged: number;
-  unsubscribed: number;
-  subscribed: number;
-  complained: number;
-}
-
-export const gateEvents: Readonly<Record<string, keyof Gate>> = {
-  email_bounce: 'bounced',
-  address_change: 'addressChanged',
-  email_unsubscribe: 'unsubscribed',
-  email_subscribe: 'subscribed',
-  email_complaint: 'complained',
-};
-
-const complaintMs = 365 * 24 * hourMs;
-
-export function openGate(): Gate {
-  return { bounced: 0, addressChanged: 0, unsubscribed: 0, subscribed: 0, complained: 0 };
-}
-
-export function gateIsShut(gate: Gate, at: number): boolean {
-  return (
-    gate.bounced > gate.addressChanged ||
-    gate.unsubscribed > gate.subscribed ||
-    (gate.complained > 0 && at < gate.complained + complaintMs)
-  );
-}
-
-/** When the gate opens by itself; +Infinity when it does not. */
-export function gateChangesAt(gate: Gate, at: number): number {
-  const until = gate.complained + complaintMs;
-  return gate.complained > 0 && at < until ? until : Number.POSITIVE_INFINITY;
-}
+import { type Gates, gateChangesAt, gateIsShut } from './gates.ts';
 
 export interface Score {
   readonly score: number;
@@ -53,98 +13,16 @@ export interface Score {
   readonly subs: Readonly<Record<string, number>>;
 }
 
-/** Takes an event in; false when it does not change any count. */
-export function countItem(
-  config: EngagementConfig,
-  items: HourlyItems,
-  eventClass: string,
-  item: string,
-  at: number,
-): boolean {
-  const limit = config.classes[eventClass]?.perHour;
-  if (limit === undefined) return false;
-  const hour = String(Math.floor(at / hourMs));
-  items[eventClass] ??= {};
-  const hours = items[eventClass];
-  hours[hour] ??= [];
-  const counted = hours[hour];
-  if (counted.length >= limit || counted.includes(item)) return false;
-  counted.push(item);
-  return true;
-}
+const never = Number.POSITIVE_INFINITY;
 
-/** Forgets the hours whose decay is 0 for every hour from `hour` on. */
-export function forgetHours(config: EngagementConfig, items: HourlyItems, hour: number): void {
-  for (const [name, hours] of Object.entries(items)) {
-    const channel = config.channels[config.classes[name]?.channel ?? ''];
-    const horizon = 8 * (channel?.halfLifeHours ?? 0);
-    for (const b of Object.keys(hours)) if (hour - Number(b) >= horizon) delete hours[b];
-  }
-}
-
-/** The score over time of the events known now: what has been counted, laid out for reading. */
-export class ScoreCurve {
-  readonly #channels: readonly ChannelCurve[];
-  readonly #gate: Gate;
-  readonly #shares: number;
-  readonly #longest: number;
-
-  constructor(config: EngagementConfig, items: HourlyItems, gate: Gate) {
-    this.#gate = gate;
-    const channels = Object.entries(config.channels);
-    this.#channels = channels.map(([name, { halfLifeHours, saturation, share }]) => {
-      const decay = decayTable(halfLifeHours);
-      return { name, decay, saturation, share, hours: [], points: [] };
-    });
-    this.#shares = channels.reduce((sum, [, { share }]) => sum + share, 0);
-    this.#longest = Math.max(...channels.map(([, channel]) => channel.halfLifeHours));
-    for (const [eventClass, hours] of Object.entries(items)) {
-      const { channel, weight } = config.classes[eventClass] ?? { channel: '', weight: 0 };
-      const curve = this.#channels.find(({ name }) => name === channel);
-      if (curve === undefined) continue;
-      for (const [hour, counted] of Object.entries(hours)) {
-        curve.hours.push(Number(hour));
-        curve.points.push(counted.length * weight);
-      }
-    }
-  }
-
-  at(hour: number): Score {
-    const subs: Record<string, number> = {};
-    for (const channel of this.#channels) subs[channel.name] = subScore(channel, hour);
-    return { score: this.#total(hour), subs };
-  }
-
-  /** The score, of 'total', or a channel's sub-score. */
-  valueAt(of: string, hour: number): number {
-    if (of === 'total') return this.#total(hour);
-    const channel = this.#channels.find(({ name }) => name === of);
-    return channel === undefined ? 0 : subScore(channel, hour);
-  }
-
-  /**
-   * The first hour after `hour` at which a value is below `threshold` when nothing happens, by binary
-   * search: without events no value rises. undefined when it is below already, or never.
-   */
-  firstHourBelow(of: string, threshold: number, hour: number): number | undefined {
-    if (threshold <= 0 || this.valueAt(of, hour) < threshold) return undefined;
-    let [high, low] = [hour + 8 * this.#longest, hour];
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (this.valueAt(of, middle) < threshold) high = middle;
-      else low = middle;
-    }
-    return high;
-  }
-
-  #total(hour: number): number {
-    const shut = gateIsShut(this.#gate, hour * hourMs);
-    let total = 0;
-    for (const channel of this.#channels) {
-      if (!shut || channel.name !== 'email') total += channel.share * subScore(channel, hour);
-    }
-    return Math.floor(total / this.#shares);
-  }
+/** Points of one class in one hour. */
+interface Points {
+  readonly hour: number;
+  readonly points: number;
+  readonly weight: number;
+  /** Instants at which the items that count came first, ascending; only of hours not settled. */
+  readonly firsts: readonly number[] | undefined;
+  readonly isOpen: boolean;
 }
 
 interface ChannelCurve {
@@ -152,17 +30,168 @@ interface ChannelCurve {
   readonly decay: readonly number[];
   readonly saturation: number;
   readonly share: number;
-  /** Hours with events, and their points at that hour. */
-  readonly hours: number[];
-  readonly points: number[];
+  readonly points: Points[];
 }
 
-function subScore({ decay, saturation, hours, points }: ChannelCurve, hour: number): number {
+/** The score over time: what has been counted, laid out for reading. */
+export class ScoreCurve {
+  readonly #channels: readonly ChannelCurve[];
+  readonly #config: EngagementConfig;
+  readonly #counts: Counts;
+  readonly #gates: Gates;
+  readonly #shares: number;
+  readonly #longest: number;
+  readonly #hasMachineOpens: boolean;
+
+  constructor(config: EngagementConfig, counts: Counts, gates: Gates) {
+    this.#config = config;
+    this.#counts = counts;
+    this.#gates = gates;
+    const channels = Object.entries(config.channels);
+    this.#channels = channels.map(([name, { halfLifeHours, saturation, share }]) => {
+      return { name, decay: decayTable(halfLifeHours), saturation, share, points: [] };
+    });
+    this.#shares = channels.reduce((sum, [, { share }]) => sum + share, 0);
+    this.#longest = Math.max(...channels.map(([, channel]) => channel.halfLifeHours));
+    this.#hasMachineOpens = counts.hours[config.openSignal.machine] !== undefined;
+    for (const eventClass of Object.keys(counts.hours)) this.#layOut(eventClass);
+  }
+
+  /** Score and sub-scores at an instant, ms UTC, of the events up to it. */
+  at(at: number): Score {
+    const unreliable = this.openSignalIsUnreliable(at);
+    const subs: Record<string, number> = {};
+    for (const channel of this.#channels) {
+      subs[channel.name] = subScore(channel, hourOf(at), at, unreliable);
+    }
+    const shut = gateIsShut(this.#gates, at);
+    return { score: this.#total(hourOf(at), at, unreliable, shut), subs };
+  }
+
+  /** The score, of 'total', or a channel's sub-score. */
+  valueAt(of: string, at: number): number {
+    const unreliable = this.openSignalIsUnreliable(at);
+    return this.#value(of, hourOf(at), at, unreliable, gateIsShut(this.#gates, at));
+  }
+
+  /**
+   * The first instant after `at` at which a value is below `threshold` if nothing happens after `at`;
+   * +Infinity when it is below already, or never. It does not look beyond `opensAt(at)`: until then no
+   * value rises without an event, so a binary search over hours finds it.
+   */
+  fallsBelow(of: string, threshold: number, at: number): number {
+    const unreliable = this.openSignalIsUnreliable(at);
+    const shut = gateIsShut(this.#gates, at);
+    const below = (hour: number) => this.#value(of, hour, at, unreliable, shut) < threshold;
+    const hour = hourOf(at);
+    if (threshold <= 0 || below(hour)) return never;
+    let [high, low] = [hour + 8 * this.#longest, hour];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (below(middle)) high = middle;
+      else low = middle;
+    }
+    const found = high * hourMs;
+    return found < this.opensAt(at) ? found : never;
+  }
+
+  /** The next instant after `at` at which the gate opens, or the open signal changes, by itself. */
+  opensAt(at: number): number {
+    return Math.min(gateChangesAt(this.#gates, at), this.#signalChangesAt(at));
+  }
+
+  /** Whether so many opens of the last days are a machine's that opens tell nothing. */
+  openSignalIsUnreliable(at: number): boolean {
+    return this.#hasMachineOpens && this.#signalAt(hourOf(at), at);
+  }
+
+  #layOut(eventClass: string): void {
+    const { channel, weight, perHour } = this.#config.classes[eventClass] ?? {};
+    const curve = this.#channels.find(({ name }) => name === channel);
+    if (curve === undefined || weight === undefined || perHour === undefined) return;
+    if (weight === 0) return;
+    const isOpen = eventClass === this.#config.openSignal.human;
+    for (const [hour, items] of Object.entries(this.#counts.hours[eventClass] ?? {})) {
+      const firsts =
+        typeof items === 'number'
+          ? undefined
+          : Object.values(items)
+              .map((instants) => instants[0] as number)
+              .sort((a, b) => a - b)
+              .slice(0, perHour);
+      const n = typeof items === 'number' ? Math.min(items, perHour) : (firsts?.length ?? 0);
+      curve.points.push({ hour: Number(hour), points: n * weight, weight, firsts, isOpen });
+    }
+  }
+
+  #value(of: string, hour: number, until: number, unreliable: boolean, shut: boolean): number {
+    if (of === 'total') return this.#total(hour, until, unreliable, shut);
+    const channel = this.#channels.find(({ name }) => name === of);
+    return channel === undefined ? 0 : subScore(channel, hour, until, unreliable);
+  }
+
+  #total(hour: number, until: number, unreliable: boolean, shut: boolean): number {
+    let total = 0;
+    for (const channel of this.#channels) {
+      if (shut && channel.name === this.#config.gatedChannel) continue;
+      total += channel.share * subScore(channel, hour, until, unreliable);
+    }
+    return Math.floor(total / this.#shares);
+  }
+
+  #signalAt(hour: number, until: number): boolean {
+    const { human, machine, percent, hours } = this.#config.openSignal;
+    const count = (eventClass: string) => this.countIn(eventClass, hour - hours, hour, until);
+    const machines = count(machine);
+    return machines > 0 && 100 * machines >= percent * (machines + count(human));
+  }
+
+  /** Opens leave the window hour by hour: the first such hour at which the answer is another. */
+  #signalChangesAt(at: number): number {
+    if (!this.#hasMachineOpens) return never;
+    const { human, machine, hours } = this.#config.openSignal satisfies OpenSignal;
+    const now = this.openSignalIsUnreliable(at);
+    const from = hourOf(at);
+    const leaving = [human, machine]
+      .flatMap((name) => Object.keys(this.#counts.hours[name] ?? {}))
+      .map((hour) => Number(hour) + hours)
+      .filter((hour) => hour > from && hour <= from + hours)
+      .sort((a, b) => a - b);
+    const hour = leaving.find((one) => this.#signalAt(one, at) !== now);
+    return hour === undefined ? never : hour * hourMs;
+  }
+
+  /** Distinct items of a class in the hours (after, upTo], of events not after `until`. */
+  countIn(eventClass: string, after: number, upTo: number, until: number): number {
+    let n = 0;
+    for (const [hour, items] of Object.entries(this.#counts.hours[eventClass] ?? {})) {
+      const h = Number(hour);
+      if (h > after && h <= upTo && h <= hourOf(until)) n += itemsIn(items, until);
+    }
+    return n;
+  }
+}
+
+function subScore(
+  { decay, saturation, points }: ChannelCurve,
+  hour: number,
+  until: number,
+  withoutOpens: boolean,
+): number {
+  const last = hourOf(until);
   let raw = 0;
-  for (let i = 0; i < hours.length; i++) {
-    const age = hour - (hours[i] as number);
-    if (age >= 0 && age < decay.length) raw += (points[i] as number) * (decay[age] as number);
+  for (const one of points) {
+    const age = hour - one.hour;
+    if (age < 0 || age >= decay.length || one.hour > last || (withoutOpens && one.isOpen)) continue;
+    raw += (one.hour === last ? pointsUntil(one, until) : one.points) * (decay[age] as number);
   }
   const decayed = Math.floor(raw / decayUnit);
   return Math.floor((100 * decayed) / (decayed + saturation));
+}
+
+function pointsUntil({ firsts, points, weight }: Points, until: number): number {
+  if (firsts === undefined) return points;
+  let n = 0;
+  for (const first of firsts) if (first <= until) n++;
+  return n * weight;
 }

@@ -1,0 +1,71 @@
+/** What is read from the same counts beside the score: recency, active days, frequencies, money. */
+import type { EngagementConfig } from './config.ts';
+import { type Counts, hourMs, itemsIn } from './counts.ts';
+import { moneyIn, type Orders, type RepeatBuying, repeatBuying } from './orders.ts';
+
+export interface Companions {
+  /** Hours since the last hour with a human event; absent when there was none. */
+  readonly recencyHours?: number;
+  /** Days of the configured zone with a human event, among the last 168 and 720 hours. */
+  readonly activeDays7: number;
+  readonly activeDays30: number;
+  /** By class: distinct items of each hour, summed over 168 and 720 hours. */
+  readonly counts7: Readonly<Record<string, number>>;
+  readonly counts30: Readonly<Record<string, number>>;
+  /** By currency: order values of 720 and 8,760 hours in minor units. */
+  readonly money30: Readonly<Record<string, number>>;
+  readonly money365: Readonly<Record<string, number>>;
+  readonly repeatBuying?: RepeatBuying;
+}
+
+/** @param hour since 1970; all windows are whole hours and include it */
+export function companionsAt(
+  config: EngagementConfig,
+  counts: Counts,
+  orders: Orders,
+  hour: number,
+): Companions {
+  const human = new Set<number>();
+  const counts7: Record<string, number> = {};
+  const counts30: Record<string, number> = {};
+  for (const [name, hours] of Object.entries(counts.hours)) {
+    for (const [text, items] of Object.entries(hours)) {
+      const h = Number(text);
+      if (h > hour) continue;
+      const n = itemsIn(items, Number.POSITIVE_INFINITY);
+      if (h > hour - 168) counts7[name] = (counts7[name] ?? 0) + n;
+      if (h > hour - 720) counts30[name] = (counts30[name] ?? 0) + n;
+      if (config.classes[name]?.machine !== true) human.add(h);
+    }
+  }
+  const last = Math.max(counts.lastForgotten, ...human);
+  const buying = repeatBuying(orders, hour);
+  return {
+    ...(last < 0 ? {} : { recencyHours: hour - last }),
+    activeDays7: activeDays(config.zone, human, hour - 168),
+    activeDays30: activeDays(config.zone, human, hour - 720),
+    counts7,
+    counts30,
+    money30: moneyIn(orders, hour, 720),
+    money365: moneyIn(orders, hour, 8_760),
+    ...(buying === undefined ? {} : { repeatBuying: buying }),
+  };
+}
+
+/** The day of an hour is that of its beginning. */
+function activeDays(zone: string, hours: ReadonlySet<number>, after: number): number {
+  const days = new Set<string>();
+  for (const hour of hours) if (hour > after) days.add(dayOf(zone, hour));
+  return days.size;
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function dayOf(zone: string, hour: number): string {
+  let format = formats.get(zone);
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat('en-CA', { timeZone: zone });
+    formats.set(zone, format);
+  }
+  return format.format(hour * hourMs);
+}

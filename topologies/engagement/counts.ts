@@ -1,0 +1,99 @@
+/**
+ * How many distinct items of each class a subject had in each hour: all that a score is made of. An
+ * hour that events may still join or leave keeps its items with their instants; a settled one keeps
+ * the number alone.
+ */
+import type { Event } from '../event.ts';
+import type { EngagementConfig } from './config.ts';
+
+export const hourMs = 3_600_000;
+
+/** Companions look back this far, hours, whatever the half-lives are. */
+const companionHours = 720;
+
+/** Item -> the instants of its events, ascending; or how many items there were. */
+export type Hour = Record<string, number[]> | number;
+
+export interface Counts {
+  /** Class -> hour since 1970 -> its items. */
+  hours: Record<string, Record<string, Hour>>;
+  /** The newest hour with a human event among those forgotten; -1 for none. */
+  lastForgotten: number;
+}
+
+export function noCounts(): Counts {
+  return { hours: {}, lastForgotten: -1 };
+}
+
+export function hourOf(at: number): number {
+  return Math.floor(at / hourMs);
+}
+
+/** What of an event is counted once an hour. */
+export function itemOf(config: EngagementConfig, event: Event): string {
+  const { key = 'item' } = config.classes[event.class] ?? {};
+  if (key === 'id') return event.id;
+  const item = event.item ?? event.id;
+  return key === 'item-link' && event.link !== undefined ? `${item}\n${event.link}` : item;
+}
+
+/** Adds an event, or takes one out again. Classes without points in the configuration count nothing. */
+export function countEvent(
+  config: EngagementConfig,
+  counts: Counts,
+  event: Event,
+  at: number,
+  add: boolean,
+): void {
+  if (config.classes[event.class] === undefined) return;
+  counts.hours[event.class] ??= {};
+  const hours = counts.hours[event.class] as Record<string, Hour>;
+  const hour = String(hourOf(at));
+  hours[hour] ??= {};
+  const items = hours[hour];
+  // A settled hour is older than anything that may still be accepted or taken back.
+  if (typeof items === 'number') return;
+  const item = itemOf(config, event);
+  const instants = items[item] ?? [];
+  if (add) items[item] = [...instants, at].sort((a, b) => a - b);
+  else {
+    instants.splice(instants.indexOf(at), 1);
+    if (instants.length === 0) delete items[item];
+    if (Object.keys(items).length === 0) delete hours[hour];
+  }
+}
+
+/** Distinct items of an hour whose first event is not after `until` (ms UTC). */
+export function itemsIn(hour: Hour, until: number): number {
+  if (typeof hour === 'number') return hour;
+  let n = 0;
+  for (const instants of Object.values(hour)) if ((instants[0] as number) <= until) n++;
+  return n;
+}
+
+/** For how many hours an event of a class matters to any number shown. */
+function horizonOf(config: EngagementConfig, eventClass: string): number {
+  const channel = config.channels[config.classes[eventClass]?.channel ?? ''];
+  return Math.max(8 * (channel?.halfLifeHours ?? 0), companionHours);
+}
+
+/**
+ * Settles the hours before `settled` (an hour since 1970), and forgets those that give nothing to any
+ * hour from `settled` on.
+ */
+export function settleHours(config: EngagementConfig, counts: Counts, settled: number): void {
+  for (const [name, hours] of Object.entries(counts.hours)) {
+    const horizon = horizonOf(config, name);
+    for (const [hour, items] of Object.entries(hours)) {
+      const h = Number(hour);
+      if (h >= settled) continue;
+      if (settled - h < horizon) hours[hour] = itemsIn(items, Number.POSITIVE_INFINITY);
+      else {
+        if (config.classes[name]?.machine !== true) {
+          counts.lastForgotten = Math.max(counts.lastForgotten, h);
+        }
+        delete hours[hour];
+      }
+    }
+  }
+}

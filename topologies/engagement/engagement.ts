@@ -1,0 +1,104 @@
+/** Everything kept of a subject for its score, and what an event that joins or leaves the set changes. */
+import type { Event } from '../event.ts';
+import { type BandStep, bandPath } from './bands.ts';
+import { type Companions, companionsAt } from './companions.ts';
+import type { EngagementConfig } from './config.ts';
+import { type Counts, countEvent, hourMs, hourOf, noCounts, settleHours } from './counts.ts';
+import { forgetGates, type Gates, gateEvent, gateEvents, openGates } from './gates.ts';
+import { forgetOrders, noOrders, type Orders, orderEvent } from './orders.ts';
+import { ScoreCurve } from './score.ts';
+
+export interface Engagement {
+  counts: Counts;
+  gates: Gates;
+  orders: Orders;
+  /** The band before anything that may still be corrected; -1 as instant before the first. */
+  start: BandStep;
+  /** Instants of events after `start` at which the score may have changed, ascending. */
+  instants: number[];
+}
+
+const day = 24 * hourMs;
+
+export function noEngagement(): Engagement {
+  return {
+    counts: noCounts(),
+    gates: openGates(),
+    orders: noOrders(),
+    start: { at: -1, band: 0 },
+    instants: [],
+  };
+}
+
+/** Whether an event has a part in score, gates or money. */
+export function concernsEngagement(config: EngagementConfig, eventClass: string): boolean {
+  return (
+    config.classes[eventClass] !== undefined ||
+    gateEvents[eventClass] !== undefined ||
+    config.money.classes.includes(eventClass)
+  );
+}
+
+/**
+ * An event joins the accepted set, or leaves it again. Answers whether the band of an instant already
+ * decided may be another now; it does so too when an instant has several events.
+ */
+export function applyEvent(
+  config: EngagementConfig,
+  state: Engagement,
+  event: Event,
+  at: number,
+  add: boolean,
+): boolean {
+  if (!concernsEngagement(config, event.class)) return false;
+  countEvent(config, state.counts, event, at, add);
+  orderEvent(config, state.orders, event, at, add);
+  const gate = gateEvents[event.class];
+  if (gate !== undefined) gateEvent(state.gates, gate, at, add);
+  const last = state.instants.at(-1) ?? state.start.at;
+  if (add && at > last) {
+    state.instants.push(at);
+    return false;
+  }
+  if (add && at > state.start.at && !state.instants.includes(at)) {
+    state.instants.push(at);
+    state.instants.sort((a, b) => a - b);
+  }
+  return true;
+}
+
+export function curveOf(config: EngagementConfig, state: Engagement): ScoreCurve {
+  return new ScoreCurve(config, state.counts, state.gates);
+}
+
+/** The bands from the start of what is kept to `end`, ms UTC. */
+export function bandsUntil(
+  config: EngagementConfig,
+  state: Engagement,
+  curve: ScoreCurve,
+  end: number,
+): BandStep[] {
+  return bandPath(config, curve, state.start, state.instants, end);
+}
+
+/**
+ * Settles what no event can change any more: all before `now` less the grace and the refund time. Once
+ * a day of the subject's time is enough; the start of the bands moves along.
+ */
+export function settle(config: EngagementConfig, state: Engagement, now: number): void {
+  const settled = now - config.graceMs - config.refundMs;
+  if (settled < state.start.at + day || settled < 0) return;
+  // Of an hour that is settled the instants are gone: the start lies at the end of one.
+  const hour = hourOf(settled);
+  const at = hour * hourMs - 1;
+  const last = bandsUntil(config, state, curveOf(config, state), at).at(-1) as BandStep;
+  state.start = { at, band: last.band };
+  state.instants = state.instants.filter((instant) => instant > at);
+  settleHours(config, state.counts, hour);
+  forgetOrders(state.orders, hour);
+  forgetGates(state.gates, at);
+}
+
+export function companions(config: EngagementConfig, state: Engagement, at: number): Companions {
+  return companionsAt(config, state.counts, state.orders, hourOf(at));
+}
