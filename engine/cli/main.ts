@@ -7,6 +7,7 @@ import { logLevels } from '../runtime/observe.ts';
 import { defaultData } from './environment.ts';
 import { explain } from './explain.ts';
 import { deadLetters, describe, query, type ReadOptions, readTopic, topics } from './inspect.ts';
+import { addKafkaOptions, showConfiguration } from './kafka-options.ts';
 import { lint } from './lint.ts';
 import { report } from './output.ts';
 import { type RunOptions, run } from './run.ts';
@@ -57,10 +58,8 @@ function programOf(version: string): Command {
     .addOption(logLevel())
     .addOption(json())
     .action((options: StartOptions) => start(options));
-  program
-    .command('run <module>')
+  addKafkaOptions(program.command('run <module>'))
     .description('run a topology module (.ts or .js) on the embedded log or on Kafka')
-    .option('--brokers <list>', 'Kafka: host:port, separated by commas; default: the embedded log')
     .option('--application <name>', "names changelogs and state; default the topology's name")
     .addOption(new Option('--partitions <n>', 'of new topics').argParser(whole))
     .addOption(
@@ -82,6 +81,10 @@ function programOf(version: string): Command {
     .addOption(logLevel())
     .addOption(json())
     .action((module: string, options: RunOptions) => run(module, options));
+  addKafkaOptions(program.command('config'))
+    .description('what options, environment and file make of the settings of Kafka; no secrets')
+    .addOption(json())
+    .action(showConfiguration);
   program
     .command('explain <subject> <segment>')
     .description('why a subject is in a segment or not, and what changes when')

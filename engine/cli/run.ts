@@ -1,18 +1,17 @@
 /** `run`: runs a topology module on the embedded log or on Kafka, until it is interrupted or has caught up. */
 import { resolve } from 'node:path';
-import { defaultKafkaSettings } from '../log/kafka/config.ts';
 import type { LogLevel } from '../runtime/observe.ts';
 import { loadTopology } from '../thread/load-topology.ts';
 import { environment, prepare } from './environment.ts';
 import { execute } from './execution.ts';
 import { onInterrupt } from './interrupt.ts';
+import { type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
 import { print, printJson } from './output.ts';
 import { balance } from './start-report.ts';
 import { type TopicInput, topicSources } from './topic-input.ts';
 
-export interface RunOptions extends TopicInput {
+export interface RunOptions extends TopicInput, KafkaFlags {
   readonly data: string;
-  readonly brokers?: string;
   readonly application?: string;
   readonly threads: number;
   readonly partitions?: number;
@@ -26,6 +25,7 @@ export interface RunOptions extends TopicInput {
 
 export async function run(module: string, options: RunOptions): Promise<void> {
   const env = environment(options.data);
+  const kafka = (await kafkaConfiguration(options))?.settings;
   await prepare(env, options.fresh === true);
   const say = (text: string) => process.stderr.write(`${text}\n`);
   const signal = onInterrupt(say);
@@ -39,13 +39,9 @@ export async function run(module: string, options: RunOptions): Promise<void> {
     logLevel: options.logLevel,
     ...(options.http === undefined ? {} : { http: options.http }),
     ...(application === undefined ? {} : { application }),
-    ...(options.brokers === undefined
-      ? {}
-      : { kafka: { ...defaultKafkaSettings, brokers: options.brokers } }),
+    ...(kafka === undefined ? {} : { kafka }),
     settings: {
-      ...(options.brokers === undefined
-        ? {}
-        : { commitIntervalMs: defaultKafkaSettings.commitIntervalMs }),
+      ...(kafka === undefined ? {} : { commitIntervalMs: kafka.commitIntervalMs }),
       ...(partitions === undefined ? {} : { partitions }),
       ...(idleAfterMs === undefined ? {} : { idleAfterMs }),
     },

@@ -2,7 +2,7 @@
  * Calls of node-rdkafka as promises, each with a deadline of our own, and its errors as ours: a library
  * call may answer late or never (a second disconnect does), and its codes say more than its texts.
  */
-import { MillraceError } from '../../base/errors.ts';
+import { MillraceError, messageOf } from '../../base/errors.ts';
 import type { LibrdKafkaError } from './rdkafka.ts';
 
 /** Codes of librdkafka (negative) and of the protocol that decide what we do. */
@@ -106,5 +106,15 @@ export async function asked<T>(
     return await answered<T>(timeoutMs, start);
   } catch (error) {
     throw kafkaError(context, error as LibrdKafkaError);
+  }
+}
+
+/** Makes a client; what the library does not accept of its options is an error of the configuration. */
+export function constructed<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    const context = { field: 'of the Kafka client', problem: messageOf(error) };
+    throw new MillraceError('CONFIG_INVALID', context, { cause: error });
   }
 }

@@ -1,4 +1,7 @@
 /** What may be set of the Kafka log, and the options of each client that follow from it. */
+import type { Secret } from '../../base/secret.ts';
+import { optionsFor } from './client-options.ts';
+import { securityOptions } from './security.ts';
 
 export interface KafkaSettings {
   /** 'host:port', separated by commas. */
@@ -24,6 +27,25 @@ export interface KafkaSettings {
   readonly bufferBytes: number;
   /** Copies of the topics that Millrace makes; -1: the cluster's default. */
   readonly replicationFactor: number;
+  /** What the brokers call the clients in their logs. */
+  readonly clientId: string;
+  /** Brokers on other machines are spoken to without encryption only when this is true. */
+  readonly allowPlaintext: boolean;
+  readonly tls: boolean;
+  /** PEM files. */
+  readonly tlsCaFile?: string;
+  readonly tlsCertificateFile?: string;
+  readonly tlsKeyFile?: string;
+  readonly tlsKeyPassword?: Secret;
+  readonly saslMechanism?: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512' | 'OAUTHBEARER';
+  readonly saslUsername?: string;
+  readonly saslPassword?: Secret;
+  readonly saslTokenUrl?: string;
+  readonly saslClientId?: string;
+  readonly saslClientSecret?: Secret;
+  readonly saslScope?: string;
+  /** librdkafka's own options, of those that may be set. */
+  readonly options: Readonly<Record<string, string>>;
 }
 
 export const defaultKafkaSettings: Omit<KafkaSettings, 'brokers'> = {
@@ -37,18 +59,42 @@ export const defaultKafkaSettings: Omit<KafkaSettings, 'brokers'> = {
   maxPollIntervalMs: 300_000,
   bufferBytes: 16 * 1024 * 1024,
   replicationFactor: -1,
+  clientId: 'millrace',
+  allowPlaintext: false,
+  tls: false,
+  options: {},
 };
 
 type ClientOptions = Readonly<Record<string, unknown>>;
 
-function common({ brokers }: KafkaSettings): ClientOptions {
+/** What Millrace sets comes last: nobody's options may change it. */
+function common(settings: KafkaSettings, role: 'any' | 'consumer' | 'producer'): ClientOptions {
   return {
-    'bootstrap.servers': brokers,
+    ...tuned[role],
+    ...optionsFor(role, settings.options),
+    'bootstrap.servers': settings.brokers,
+    'client.id': settings.clientId,
     'allow.auto.create.topics': false,
     'socket.keepalive.enable': true,
     log_level: 3,
+    ...securityOptions(settings),
   };
 }
+
+/** Better than the library's defaults for what we do; a user may know better still. */
+const tuned: Readonly<Record<'any' | 'consumer' | 'producer', ClientOptions>> = {
+  any: {},
+  consumer: {
+    // The default second stalls a partition whenever the prefetch was full.
+    'fetch.queue.backoff.ms': 5,
+    'fetch.wait.max.ms': 100,
+  },
+  producer: {
+    'compression.type': 'lz4',
+    'linger.ms': 5,
+    'queue.buffering.max.messages': 500_000,
+  },
+};
 
 const reading: ClientOptions = {
   'auto.offset.reset': 'error',
@@ -56,9 +102,6 @@ const reading: ClientOptions = {
   'enable.auto.commit': false,
   'enable.auto.offset.store': false,
   'enable.partition.eof': true,
-  // The default second stalls a partition whenever the prefetch was full.
-  'fetch.queue.backoff.ms': 5,
-  'fetch.wait.max.ms': 100,
 };
 
 /** Of a member of the group: range assignment, so that topics read together are given together. */
@@ -77,7 +120,7 @@ export function consumerOptions(settings: KafkaSettings, group: string): ClientO
 /** Of a consumer outside the group that sees what is committed. */
 export function readerOptions(settings: KafkaSettings, group: string): ClientOptions {
   return {
-    ...common(settings),
+    ...common(settings, 'consumer'),
     ...reading,
     'group.id': group,
     'isolation.level': 'read_committed',
@@ -91,16 +134,13 @@ export function probeOptions(settings: KafkaSettings, group: string): ClientOpti
 
 export function producerOptions(settings: KafkaSettings, transactionalId: string): ClientOptions {
   return {
-    ...common(settings),
+    ...common(settings, 'producer'),
     'transactional.id': transactionalId,
     'transaction.timeout.ms': settings.transactionTimeoutMs,
     partitioner: 'murmur2_random',
-    'compression.type': 'lz4',
-    'linger.ms': 5,
-    'queue.buffering.max.messages': 500_000,
   };
 }
 
 export function adminOptions(settings: KafkaSettings): ClientOptions {
-  return common(settings);
+  return common(settings, 'any');
 }

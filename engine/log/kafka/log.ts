@@ -16,7 +16,7 @@ import type {
   Writer,
 } from '../log.ts';
 import type { JoinOptions, Member } from '../member.ts';
-import { answered, asked, kafkaCodes, kafkaError } from './calls.ts';
+import { answered, asked, constructed, kafkaCodes, kafkaError } from './calls.ts';
 import {
   adminOptions,
   consumerOptions,
@@ -35,6 +35,7 @@ import {
   type RdkafkaModule,
 } from './rdkafka.ts';
 import { KafkaReader } from './reader.ts';
+import { checkFeatures, checkKafkaSettings } from './security.ts';
 import { deleteRetentionMs, TopicAdmin } from './topics.ts';
 import { loadTransport } from './transport.ts';
 import { KafkaWriter } from './writer.ts';
@@ -56,7 +57,9 @@ interface GroupClient {
 /** Opens the log; waits for the brokers as long as the settings say. */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> {
   const { settings } = options;
+  checkKafkaSettings(settings);
   const rdkafka = await loadRdkafka();
+  checkFeatures(settings, rdkafka.features);
   const { transport, reason } = await loadTransport(settings.transport);
   options.onTransport?.(transport.kind, reason);
   const log = new KafkaLog(options, rdkafka, transport);
@@ -185,9 +188,9 @@ export class KafkaLog implements Log {
       id: transactionalId,
       connect: async () => {
         const options = producerOptions(settings, transactionalId);
-        const client = new this.#rdkafka.Producer(
-          { ...options, dr_cb: this.#transport.kind === 'plain' },
-          {},
+        const reports = this.#transport.kind === 'plain';
+        const client = constructed(
+          () => new this.#rdkafka.Producer({ ...options, dr_cb: reports }, {}),
         );
         await this.#connect(client);
         return client;
@@ -235,7 +238,7 @@ export class KafkaLog implements Log {
   }
 
   async #consumer(options: Readonly<Record<string, unknown>>): Promise<KafkaConsumer> {
-    const client = new this.#rdkafka.KafkaConsumer({ ...options } as never, {});
+    const client = constructed(() => new this.#rdkafka.KafkaConsumer({ ...options } as never, {}));
     await this.#connect(client);
     this.#clients.push(client);
     return client;

@@ -6,7 +6,7 @@ import type { Clock } from '../../base/clock.ts';
 import { MillraceError } from '../../base/errors.ts';
 import type { GroupOffset, ReadLimits, TopicPartition } from '../log.ts';
 import type { AssignmentChange, Fetched, Member } from '../member.ts';
-import { answered, kafkaCodes, kafkaError } from './calls.ts';
+import { answered, constructed, kafkaCodes, kafkaError } from './calls.ts';
 import type { MessageError, MessageTransport } from './messages.ts';
 import { Pump } from './pump.ts';
 import type { KafkaConsumer, LibrdKafkaError, RdkafkaModule } from './rdkafka.ts';
@@ -43,10 +43,8 @@ export class KafkaMember implements Member {
     this.#options = options;
     const onRebalance = (error: LibrdKafkaError, partitions: TopicPartition[]) =>
       this.#rebalanced(error, partitions);
-    this.client = new options.rdkafka.KafkaConsumer(
-      { ...options.consumer, rebalance_cb: onRebalance } as never,
-      {},
-    );
+    const config = { ...options.consumer, rebalance_cb: onRebalance };
+    this.client = constructed(() => new options.rdkafka.KafkaConsumer(config as never, {}));
     this.client.on('event.error', () => {});
     this.#pump = new Pump({
       client: this.client,
