@@ -10,11 +10,32 @@ export interface Event {
   readonly item?: string;
   /** The link of a click. */
   readonly link?: string;
+  /** What tells a person from a machine. */
+  readonly evidence?: Evidence;
+  /** Of a consent: what for, and until when it is given, ms UTC. */
+  readonly purpose?: string;
+  readonly until?: number;
   /** ISO 4217, of the money in `numbers`. */
   readonly currency?: string;
   readonly traits?: Readonly<Record<string, Trait>>;
   /** Whole numbers, e.g. money in minor units: sums of them do not depend on the order. */
   readonly numbers?: Readonly<Record<string, number>>;
+}
+
+/** Each part as far as the source knows it. */
+export interface Evidence {
+  /** The source's own flag. */
+  readonly machine?: boolean;
+  readonly ip?: string;
+  readonly agent?: string;
+  /** HTTP method of the request. */
+  readonly method?: string;
+  /** Fetched ahead, without cookies. */
+  readonly prefetch?: boolean;
+  /** The link clicked is one that no person sees. */
+  readonly honeypot?: boolean;
+  /** How many links the message has. */
+  readonly links?: number;
 }
 
 export type Trait = string | number | boolean;
@@ -35,6 +56,26 @@ export interface ScoreChange {
 }
 
 export const scores = topic<string, ScoreChange>('scores', { value: json(), cleanup: 'compact' });
+
+/** What an open, a click or a view was taken for; only of machines, and of what was one before. */
+export interface ActivityLabel {
+  readonly user: string;
+  readonly eventId: string;
+  readonly label: 'machine' | 'human';
+  /** The class it counts as. */
+  readonly class: string;
+  /** The rules that fit, of the version. */
+  readonly rules: readonly string[];
+  readonly version: number;
+  /** Instant of the event, and the subject's clock when it was decided; ms UTC. */
+  readonly at: number;
+  readonly decidedAt: number;
+  /** It takes the place of what was said of the event before. */
+  readonly correction: boolean;
+}
+
+/** Keyed by subject: the evidence against what was not counted. */
+export const activityLabels = topic<string, ActivityLabel>('activity-labels', { value: json() });
 
 export interface SegmentChange {
   readonly user: string;

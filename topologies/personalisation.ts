@@ -3,35 +3,55 @@
  * durable timers for what changes by the passing of time alone.
  */
 import { MillraceError, topology } from 'millrace';
+import { type ConsentConfig, checkConsent, defaultConsent } from './accepted/consent.ts';
+import {
+  checkMachine,
+  defaultMachine,
+  type MachineConfig,
+  MachineRules,
+} from './accepted/machine.ts';
 import { checkEngagement, defaultEngagement, type EngagementConfig } from './engagement/config.ts';
-import { events, lateEvents, scores, segmentChanges, segmentStates } from './event.ts';
+import {
+  activityLabels,
+  events,
+  lateEvents,
+  scores,
+  segmentChanges,
+  segmentStates,
+} from './event.ts';
 import { type Output, type Profile, ProfileLogic } from './profile.ts';
 import { checkSegments, type SegmentDefinition } from './segments/definition.ts';
 import { defaultSegments } from './segments/examples.ts';
 
 export interface PersonalisationConfig {
   readonly engagement?: Partial<EngagementConfig>;
+  readonly machine?: Partial<MachineConfig>;
+  readonly consent?: Partial<ConsentConfig>;
   readonly segments?: readonly SegmentDefinition[];
 }
+
+const fields: readonly string[] = ['engagement', 'machine', 'consent', 'segments'];
 
 /** Throws CONFIG_INVALID that names the field. */
 export function checkPersonalisation(config: PersonalisationConfig) {
   for (const field of Object.keys(config)) {
-    if (field === 'engagement' || field === 'segments') continue;
-    const problem = 'is not known; known are engagement and segments';
+    if (fields.includes(field)) continue;
+    const problem = `is not known; known are ${fields.join(', ')}`;
     throw new MillraceError('CONFIG_INVALID', { field, problem });
   }
   const engagement = checkEngagement({ ...defaultEngagement, ...config.engagement });
   const bands = engagement.bands.map((band) => band.name);
   const channels = Object.keys(engagement.channels);
   const segments = checkSegments(config.segments ?? defaultSegments, { bands, channels });
-  return { engagement, segments };
+  const machine = new MachineRules(checkMachine({ ...defaultMachine, ...config.machine }));
+  const consent = checkConsent({ ...defaultConsent, ...config.consent });
+  return { engagement, machine, consent, segments };
 }
 
 /** What the topology does for one subject; also scores a stored profile at any instant. */
 export function profileLogic(config: PersonalisationConfig): ProfileLogic {
-  const { engagement, segments } = checkPersonalisation(config);
-  return new ProfileLogic(engagement, segments);
+  const { engagement, machine, consent, segments } = checkPersonalisation(config);
+  return new ProfileLogic(engagement, machine, consent, segments);
 }
 
 /** Names of the bands, from the lowest up. */
@@ -45,7 +65,7 @@ export default function personalisation(config: PersonalisationConfig = {}) {
     const results = t.stream(events).process<Profile, Output>('profiles', {
       // What happens to a subject must not depend on when other subjects' events arrive.
       clock: 'key',
-      topics: [segmentStates],
+      topics: [segmentStates, activityLabels],
       record: (context, event, timestamp) => logic.onEvent(context, event, timestamp),
       timer: (context, _name, at) => logic.onTimer(context, at),
     });

@@ -1,6 +1,14 @@
 /** One subject: what is kept of it, and what an event or the passing of time changes. */
 import { MillraceError, type ProcessContext } from 'millrace';
-import { type Accepted, nothingAccepted, type SetChange, takeEvent } from './accepted/accepted.ts';
+import {
+  type Accepted,
+  AcceptedSet,
+  type Label,
+  nothingAccepted,
+  type SetChange,
+} from './accepted/accepted.ts';
+import type { ConsentConfig } from './accepted/consent.ts';
+import type { MachineRules } from './accepted/machine.ts';
 import { bandAfter, bandChangesAt, suppressed } from './engagement/bands.ts';
 import type { Companions } from './engagement/companions.ts';
 import type { EngagementConfig } from './engagement/config.ts';
@@ -16,6 +24,7 @@ import {
 import { gateIsShut } from './engagement/gates.ts';
 import type { Score, ScoreCurve } from './engagement/score.ts';
 import {
+  activityLabels,
   type Event,
   type ScoreChange,
   type SegmentChange,
@@ -74,12 +83,21 @@ type Cause = ScoreChange['cause'];
 
 export class ProfileLogic {
   readonly #config: EngagementConfig;
+  readonly #accepted: AcceptedSet;
+  readonly #machineVersion: number;
   readonly #segments: readonly SegmentDefinition[];
   readonly #keep: Readonly<Record<string, number>>;
   readonly #reach: Readonly<Record<string, number>>;
 
-  constructor(config: EngagementConfig, segments: readonly SegmentDefinition[]) {
+  constructor(
+    config: EngagementConfig,
+    machine: MachineRules,
+    consent: ConsentConfig,
+    segments: readonly SegmentDefinition[],
+  ) {
     this.#config = config;
+    this.#accepted = new AcceptedSet(config, machine, consent);
+    this.#machineVersion = machine.config.version;
     this.#segments = segments;
     const expressions = segments.map((segment) => segment.when);
     this.#keep = needed(expressions);
@@ -105,13 +123,14 @@ export class ProfileLogic {
 
   onEvent(context: Context, event: Event, at: number): void {
     const profile = context.state ?? this.empty();
-    const taken = takeEvent(this.#config, profile.accepted, event, at, context.now);
+    const taken = this.#accepted.take(profile.accepted, event, at, context.now);
     if ('refused' in taken) {
       context.drop(taken.refused);
       if (taken.refused === 'late') context.emit({ type: 'late', event });
       return;
     }
     for (const change of taken.changes) this.#apply(profile, change);
+    for (const label of taken.labels) this.#tellLabel(context, label);
     settle(this.#config, profile.engagement, context.now);
     for (const [eventClass, members] of Object.entries(profile.members)) {
       const oldest = context.now - (this.#reach[eventClass] ?? 0);
@@ -186,6 +205,21 @@ export class ProfileLogic {
     const band = bandAfter(this.#config, score, profile.band);
     const facts = factsOf(subject, profile, this.#bandName(profile, band, at), curve);
     return { facts, score, curve };
+  }
+
+  #tellLabel(context: Context, { at, event, isMachine, as, rules, correction }: Label): void {
+    const user = context.key;
+    context.emitTo(activityLabels, user, {
+      user,
+      eventId: event.id,
+      label: isMachine ? 'machine' : 'human',
+      class: as,
+      rules,
+      version: this.#machineVersion,
+      at,
+      decidedAt: context.now,
+      correction,
+    });
   }
 
   /** An event joins the accepted set, or leaves it again. */

@@ -12,6 +12,8 @@ export const dropReasons = [
   'duplicate',
   'expired',
   'invalid',
+  'no_consent',
+  'erased',
 ] as const;
 export type DropReason = (typeof dropReasons)[number];
 

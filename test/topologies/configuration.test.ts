@@ -205,3 +205,22 @@ describe('instants', () => {
     expect(() => instantReader('HH:mm', 'UTC')).toThrow('year, month and day');
   });
 });
+
+describe('machine, consent and engagement', () => {
+  test.each([
+    ['machine.networks.0', { machine: { networks: ['300.1.1.1/8'] } }],
+    ['machine.agents', { machine: { agents: 'bot' } }],
+    ['machine.burstMs', { machine: { burstMs: 0 } }],
+    ['machine.colour', { machine: { colour: 1 } }],
+    ['machine.of.email_open', { machine: { of: { email_open: 1 } } }],
+    ['consent.unknown', { consent: { unknown: 'maybe' } }],
+    ['consent.needs.page_view', { consent: { needs: { page_view: '' } } }],
+    ['consent.colour', { consent: { colour: 1 } }],
+    ['engagement.zone', { engagement: { zone: 'Mars/Olympus' } }],
+    ['engagement.gatedChannel', { engagement: { gatedChannel: 'fax' } }],
+    ['engagement.colour', { engagement: { colour: 1 } }],
+    ['colour', { colour: 1 }],
+  ])('%s', (field, config) => {
+    expect(fieldOf(() => checkPersonalisation(config as never))).toBe(field);
+  });
+});

@@ -1,10 +1,20 @@
 /**
- * The accepted set of a subject: its events, each once, none late, none taken back. What an arriving
- * event changes is told as events that join the set or leave it, so that everything computed from the
- * set is corrected by the same few lines, in whatever order events come.
+ * The accepted set of a subject: its events, each once, none late, none taken back, all permitted. What
+ * an arriving event changes is told as events that join the set or leave it, so that everything
+ * computed from the set is corrected by the same few lines, in whatever order events come.
  */
 import type { EngagementConfig } from '../engagement/config.ts';
 import type { Event } from '../event.ts';
+import {
+  addConsent,
+  type ConsentConfig,
+  type Consents,
+  forgetConsents,
+  isConsent,
+  isPermitted,
+  purposeOf,
+} from './consent.ts';
+import { type MachineRule, type MachineRules, type MessageFacts, rulesDecide } from './machine.ts';
 
 /** An event that may still change its form: its instant, itself, and the class it counts as. */
 export interface Held {
@@ -18,8 +28,10 @@ export interface Accepted {
   /** Ids of events within the grace period, with their instants. */
   recent: Record<string, number>;
   held: Held[];
-  /** Instants of refunds by order. */
+  /** Instants of refunds by order, and of deliveries by message. */
   refunds: Record<string, number[]>;
+  delivered: Record<string, number[]>;
+  consents: Consents;
 }
 
 export interface SetChange {
@@ -28,97 +40,196 @@ export interface SetChange {
   readonly at: number;
 }
 
+/** An activity is taken for a machine's, or no more. */
+export interface Label {
+  readonly at: number;
+  readonly event: Event;
+  readonly isMachine: boolean;
+  /** The class it counts as. */
+  readonly as: string;
+  readonly rules: readonly MachineRule[];
+  readonly correction: boolean;
+}
+
 export type Taken =
-  | { readonly refused: 'late' | 'duplicate' }
-  | { readonly changes: readonly SetChange[] };
+  | { readonly refused: 'late' | 'duplicate' | 'no_consent' }
+  | { readonly changes: readonly SetChange[]; readonly labels: readonly Label[] };
 
 /** A refund takes the order of its item out of the set. */
 export const refundClass = 'refund';
 
 export function nothingAccepted(): Accepted {
-  return { recent: {}, held: [], refunds: {} };
+  return { recent: {}, held: [], refunds: {}, delivered: {}, consents: {} };
 }
 
-/**
- * Takes an event in.
- * @param now the greatest instant that the subject's clock has seen, ms UTC
- */
-export function takeEvent(
-  config: EngagementConfig,
-  state: Accepted,
-  event: Event,
-  at: number,
-  now: number,
-): Taken {
-  const horizon = now - config.graceMs;
-  if (at < horizon) return { refused: 'late' };
-  if (state.recent[event.id] !== undefined) return { refused: 'duplicate' };
-  forget(config, state, horizon);
-  state.recent[event.id] = at;
-  if (event.class === refundClass) return { changes: refunded(config, state, event, at) };
-  if (!config.money.classes.includes(event.class)) return { changes: [{ add: true, event, at }] };
-  const held: Held = { at, event, as: undefined };
-  state.held.push(held);
-  return { changes: reform(config, state, [held]) };
-}
+export class AcceptedSet {
+  readonly #engagement: EngagementConfig;
+  readonly #machine: MachineRules;
+  readonly #consent: ConsentConfig;
+  /** How far apart in time two events may be that decide about each other, ms. */
+  readonly #reach: number;
 
-function refunded(
-  config: EngagementConfig,
-  state: Accepted,
-  event: Event,
-  at: number,
-): readonly SetChange[] {
-  const order = orderOf(event);
-  state.refunds[order] = [...(state.refunds[order] ?? []), at];
-  const concerned = state.held.filter((held) => orderOf(held.event) === order);
-  return [...reform(config, state, concerned), { add: true, event, at }];
-}
+  constructor(engagement: EngagementConfig, machine: MachineRules, consent: ConsentConfig) {
+    this.#engagement = engagement;
+    this.#machine = machine;
+    this.#consent = consent;
+    const { honeypotMs, burstMs, beforeDeliveryMs, afterDeliveryMs } = machine.config;
+    this.#reach = Math.max(honeypotMs, burstMs, beforeDeliveryMs, afterDeliveryMs);
+  }
 
-/** Brings events to the form that the set gives them now; answers what changed. */
-function reform(
-  config: EngagementConfig,
-  state: Accepted,
-  concerned: readonly Held[],
-): SetChange[] {
-  const changes: SetChange[] = [];
-  for (const held of concerned) {
+  /**
+   * Takes an event in. A refused one leaves nothing behind.
+   * @param now the greatest instant that the subject's clock has seen, ms UTC
+   */
+  take(state: Accepted, event: Event, at: number, now: number): Taken {
+    const horizon = now - this.#engagement.graceMs;
+    if (at < horizon) return { refused: 'late' };
+    if (state.recent[event.id] !== undefined) return { refused: 'duplicate' };
+    const permitted = isPermitted(this.#consent, state.consents, event, at);
+    if (!permitted && !this.#consent.keepRefused) return { refused: 'no_consent' };
+    this.#forget(state, horizon);
+    state.recent[event.id] = at;
+    const changes: SetChange[] = [];
+    const labels: Label[] = [];
+    const item = itemOf(event);
+    let concerned: readonly Held[] = [];
+    if (isConsent(event)) {
+      const purpose = purposeOf(event);
+      state.consents[purpose] ??= [];
+      addConsent(state.consents[purpose], event, at);
+      concerned = [...state.held];
+    }
+    if (!this.#mayChange(event)) {
+      const rules = this.#machine.rulesFor({ at, event }, { clicks: [], delivered: [] });
+      const held: Held = { at, event, as: undefined };
+      this.#put(state, held, this.#classBy(event, rules), rules, changes, labels);
+    } else state.held.push({ at, event, as: undefined });
+    if (!isConsent(event)) {
+      // What an event says of its message or order, it says of all events that share it.
+      concerned = state.held.filter((held) => held.event === event || itemOf(held.event) === item);
+    }
+    // Twice: what a delivery or a refund that joins or leaves says of others is known after it.
+    for (const held of [...concerned, ...concerned]) {
+      this.#reform(state, held, horizon, changes, labels);
+    }
+    if (!this.#consent.keepRefused && isConsent(event)) {
+      state.held = state.held.filter((one) =>
+        isPermitted(this.#consent, state.consents, one.event, one.at),
+      );
+    }
+    return { changes, labels };
+  }
+
+  #isOrder(event: Event): boolean {
+    return this.#engagement.money.classes.includes(event.class);
+  }
+
+  /** Whether a later event can change what this one counts as. */
+  #mayChange(event: Event): boolean {
+    const { needs } = this.#consent;
+    const needsConsent = needs[event.class] !== undefined || needs['*'] !== undefined;
+    return (
+      this.#isOrder(event) ||
+      (this.#machine.isClick(event) && event.item !== undefined) ||
+      (needsConsent && !isConsent(event))
+    );
+  }
+
+  /** Brings a held event to the form that the set gives it now. */
+  #reform(
+    state: Accepted,
+    held: Held,
+    horizon: number,
+    changes: SetChange[],
+    labels: Label[],
+  ): void {
+    const { at, event } = held;
+    if (!isPermitted(this.#consent, state.consents, event, at) || this.#isRefunded(state, held)) {
+      this.#put(state, held, undefined, [], changes, labels);
+      return;
+    }
+    // Some of its siblings are forgotten already: it stays as it was decided when all were there.
+    if (at < horizon - this.#reach && held.as !== undefined) return;
+    const isActivity = this.#machine.machineClass(event) !== undefined;
+    const rules = isActivity ? this.#machine.rulesFor(held, this.#messageOf(state, event)) : [];
+    this.#put(state, held, this.#classBy(event, rules), rules, changes, labels);
+  }
+
+  /** Says what changed when the event now counts as `as`. */
+  #put(
+    state: Accepted,
+    held: Held,
+    as: string | undefined,
+    rules: readonly MachineRule[],
+    changes: SetChange[],
+    labels: Label[],
+  ): void {
     const { at, event, as: before } = held;
-    const after = formOf(config, state, held);
-    if (after === before) continue;
+    if (as === before) return;
     if (before !== undefined) changes.push({ add: false, event: { ...event, class: before }, at });
-    if (after !== undefined) changes.push({ add: true, event: { ...event, class: after }, at });
-    held.as = after;
+    if (as !== undefined) changes.push({ add: true, event: { ...event, class: as }, at });
+    held.as = as;
+    if (event.class === refundClass) toggle(state.refunds, itemOf(event), at, as !== undefined);
+    if (event.class === this.#machine.config.delivered) {
+      toggle(state.delivered, itemOf(event), at, as !== undefined);
+    }
+    const isMachine = as !== undefined && as !== event.class;
+    const wasMachine = before !== undefined && before !== event.class;
+    if (as === undefined || (!isMachine && !wasMachine)) return;
+    labels.push({ at, event, isMachine, as, rules, correction: before !== undefined });
   }
-  return changes;
+
+  #classBy(event: Event, rules: readonly MachineRule[]): string {
+    const machineClass = this.#machine.machineClass(event);
+    return machineClass !== undefined && rulesDecide(rules) ? machineClass : event.class;
+  }
+
+  #messageOf(state: Accepted, event: Event): MessageFacts {
+    const item = itemOf(event);
+    const clicks = state.held.filter(
+      (held) =>
+        this.#machine.isClick(held.event) &&
+        itemOf(held.event) === item &&
+        isPermitted(this.#consent, state.consents, held.event, held.at),
+    );
+    return { clicks, delivered: state.delivered[item] ?? [] };
+  }
+
+  #isRefunded(state: Accepted, { at, event }: Held): boolean {
+    if (!this.#isOrder(event)) return false;
+    const until = at + this.#engagement.refundMs;
+    return state.refunds[itemOf(event)]?.some((one) => at <= one && one <= until) === true;
+  }
+
+  /** Forgets what no event from `horizon` on can concern. */
+  #forget(state: Accepted, horizon: number): void {
+    for (const [id, seen] of Object.entries(state.recent)) {
+      if (seen < horizon) delete state.recent[id];
+    }
+    const siblings = horizon - 2 * this.#reach;
+    const orders = horizon - this.#engagement.refundMs;
+    const isOver = ({ at, event }: Held) => at < (this.#isOrder(event) ? orders : siblings);
+    if (state.held.some(isOver)) state.held = state.held.filter((held) => !isOver(held));
+    for (const [instants, from] of [
+      [state.refunds, horizon],
+      [state.delivered, siblings],
+    ] as const) {
+      for (const [item, all] of Object.entries(instants)) {
+        if (all.every((at) => at < from)) delete instants[item];
+      }
+    }
+    for (const entries of Object.values(state.consents)) {
+      forgetConsents(entries, Math.min(orders, siblings));
+    }
+  }
 }
 
-function formOf(
-  config: EngagementConfig,
-  state: Accepted,
-  { at, event }: Held,
-): string | undefined {
-  const { money, refundMs } = config;
-  const refunds = state.refunds[orderOf(event)];
-  const isOrder = money.classes.includes(event.class);
-  const isRefunded = refunds?.some((refund) => at <= refund && refund <= at + refundMs) === true;
-  return isOrder && isRefunded ? undefined : event.class;
+function toggle(all: Record<string, number[]>, item: string, at: number, add: boolean): void {
+  const instants = all[item] ?? [];
+  if (add) all[item] = [...instants, at];
+  else all[item] = instants.filter((_, i) => i !== instants.indexOf(at));
 }
 
-function orderOf(event: Event): string {
+function itemOf(event: Event): string {
   return event.item ?? event.id;
-}
-
-/** Forgets what no event from `horizon` on can concern. */
-function forget({ refundMs }: EngagementConfig, state: Accepted, horizon: number): void {
-  for (const [id, seen] of Object.entries(state.recent)) {
-    if (seen < horizon) delete state.recent[id];
-  }
-  if (state.held.some(({ at }) => at < horizon - refundMs)) {
-    state.held = state.held.filter(({ at }) => at >= horizon - refundMs);
-  }
-  for (const [order, instants] of Object.entries(state.refunds)) {
-    const kept = instants.filter((at) => at >= horizon);
-    if (kept.length === 0) delete state.refunds[order];
-    else if (kept.length < instants.length) state.refunds[order] = kept;
-  }
 }

@@ -64,6 +64,8 @@ export interface EngagementConfig {
   readonly zone: string;
   /** The channel that bounces, complaints and withdrawals shut. */
   readonly gatedChannel: string;
+  /** The purpose whose withdrawn consent shuts it. */
+  readonly gatePurpose: string;
   readonly openSignal: OpenSignal;
   readonly money: Money;
 }
@@ -80,6 +82,7 @@ export const defaultEngagement: EngagementConfig = {
     machine_click: { channel: 'email', weight: 0, perHour: 3, key: 'item-link', machine: true },
     page_view: { channel: 'web', weight: 300, perHour: 10, key: 'id' },
     product_view: { channel: 'web', weight: 800, perHour: 6 },
+    machine_view: { channel: 'web', weight: 0, perHour: 10, key: 'id', machine: true },
     add_to_cart: { channel: 'web', weight: 5_000, perHour: 3 },
     remove_from_cart: { channel: 'web', weight: 0, perHour: 3 },
     purchase: { channel: 'purchase', weight: 12_000, perHour: 2 },
@@ -103,6 +106,7 @@ export const defaultEngagement: EngagementConfig = {
   refundMs: 30 * day,
   zone: 'UTC',
   gatedChannel: 'email',
+  gatePurpose: 'marketing-email',
   openSignal: { human: 'email_open', machine: 'machine_open', percent: 80, hours: 720 },
   money: { classes: ['purchase'], number: 'amount', currency: 'none' },
 };

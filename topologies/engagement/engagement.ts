@@ -1,4 +1,5 @@
 /** Everything kept of a subject for its score, and what an event that joins or leaves the set changes. */
+import { addConsent, isConsent, purposeOf } from '../accepted/consent.ts';
 import type { Event } from '../event.ts';
 import { type BandStep, bandPath } from './bands.ts';
 import { type Companions, companionsAt } from './companions.ts';
@@ -31,12 +32,17 @@ export function noEngagement(): Engagement {
 }
 
 /** Whether an event has a part in score, gates or money. */
-export function concernsEngagement(config: EngagementConfig, eventClass: string): boolean {
+export function concernsEngagement(config: EngagementConfig, event: Event): boolean {
   return (
-    config.classes[eventClass] !== undefined ||
-    gateEvents[eventClass] !== undefined ||
-    config.money.classes.includes(eventClass)
+    config.classes[event.class] !== undefined ||
+    gateEvents[event.class] !== undefined ||
+    config.money.classes.includes(event.class) ||
+    concernsGate(config, event)
   );
+}
+
+function concernsGate(config: EngagementConfig, event: Event): boolean {
+  return isConsent(event) && purposeOf(event) === config.gatePurpose;
 }
 
 /**
@@ -50,11 +56,12 @@ export function applyEvent(
   at: number,
   add: boolean,
 ): boolean {
-  if (!concernsEngagement(config, event.class)) return false;
+  if (!concernsEngagement(config, event)) return false;
   countEvent(config, state.counts, event, at, add);
   orderEvent(config, state.orders, event, at, add);
   const gate = gateEvents[event.class];
   if (gate !== undefined) gateEvent(state.gates, gate, at, add);
+  if (concernsGate(config, event)) addConsent(state.gates.consent, event, at, add);
   const last = state.instants.at(-1) ?? state.start.at;
   if (add && at > last) {
     state.instants.push(at);

@@ -3,10 +3,21 @@
  * and from an unsubscription or a withdrawn consent until the next subscription or consent. Intervals
  * of event time: each instant has its own answer, whatever came later.
  */
+import {
+  type ConsentEntry,
+  consentAt,
+  consentChangesAt,
+  forgetConsents,
+} from '../accepted/consent.ts';
 import { hourMs } from './counts.ts';
 
-/** Instants of the events of each kind, ms UTC, ascending. */
-export type Gates = Record<GateKind, number[]>;
+export interface Gates {
+  /** Instants of the events of each kind, ms UTC, ascending. */
+  readonly events: Readonly<Record<GateKind, number[]>>;
+  /** Of the purpose that the gate asks for. */
+  readonly consent: ConsentEntry[];
+}
+
 export type GateKind = 'bounced' | 'addressChanged' | 'left' | 'joined' | 'complained';
 
 export const gateEvents: Readonly<Record<string, GateKind>> = {
@@ -20,35 +31,38 @@ export const gateEvents: Readonly<Record<string, GateKind>> = {
 const complaintMs = 365 * 24 * hourMs;
 
 export function openGates(): Gates {
-  return { bounced: [], addressChanged: [], left: [], joined: [], complained: [] };
+  const events = { bounced: [], addressChanged: [], left: [], joined: [], complained: [] };
+  return { events, consent: [] };
 }
 
 export function gateEvent(gates: Gates, kind: GateKind, at: number, add: boolean): void {
-  const instants = gates[kind];
+  const instants = gates.events[kind];
   if (add) instants.push(at);
   else if (instants.includes(at)) instants.splice(instants.indexOf(at), 1);
   instants.sort((a, b) => a - b);
 }
 
 /** At one instant that which opens wins over that which shuts. */
-export function gateIsShut(gates: Gates, at: number): boolean {
-  const complained = lastOf(gates.complained, at);
+export function gateIsShut({ events, consent }: Gates, at: number): boolean {
+  const complained = lastOf(events.complained, at);
   return (
-    lastOf(gates.bounced, at) > lastOf(gates.addressChanged, at) ||
-    lastOf(gates.left, at) > lastOf(gates.joined, at) ||
-    at < complained + complaintMs
+    lastOf(events.bounced, at) > lastOf(events.addressChanged, at) ||
+    lastOf(events.left, at) > lastOf(events.joined, at) ||
+    at < complained + complaintMs ||
+    consentAt(consent, at) === 'withdrawn'
   );
 }
 
-/** When the gate opens by itself after `at`; +Infinity when it does not. */
-export function gateChangesAt(gates: Gates, at: number): number {
-  const until = lastOf(gates.complained, at) + complaintMs;
-  return at < until ? until : Number.POSITIVE_INFINITY;
+/** When the gate may open or shut by itself after `at`; +Infinity for never. */
+export function gateChangesAt({ events, consent }: Gates, at: number): number {
+  const until = lastOf(events.complained, at) + complaintMs;
+  return Math.min(at < until ? until : Number.POSITIVE_INFINITY, consentChangesAt(consent, at));
 }
 
 /** Forgets what says nothing about any instant from `from` on. */
 export function forgetGates(gates: Gates, from: number): void {
-  for (const instants of Object.values(gates)) {
+  forgetConsents(gates.consent, from);
+  for (const instants of Object.values(gates.events)) {
     const last = instants.findLastIndex((at) => at <= from);
     if (last > 0) instants.splice(0, last);
   }
