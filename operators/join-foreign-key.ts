@@ -231,9 +231,9 @@ export function matchStep({ name, left, right, rightGetter }: ForeignKeyJoinOpti
         receive: (_, value, timestamp) => {
           const cell = cells.get();
           if (cell === undefined) return;
+          // As in Kafka Streams, results bear the time of this change, though a left row be later.
           for (const [i, leftKey] of cell.leftKeys.entries()) {
-            const at = Math.max(timestamp, cell.times[i] as number);
-            answer(leftKey, cell.hashes[i] as Buffer, value, at);
+            answer(leftKey, cell.hashes[i] as Buffer, value, timestamp);
           }
         },
       };
