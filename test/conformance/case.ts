@@ -1,22 +1,26 @@
 /** Case files: a pipeline, and step by step what goes in and what must come out, order included. */
 import {
   type Aggregate,
-  hopping,
   type MergeableAggregate,
-  session,
   sessionWindowed,
-  sliding,
   type Table,
   type Topology,
   timeWindowed,
   topic,
   topology,
-  tumbling,
   utf8,
   type Windowed,
 } from 'millrace';
 import { testDriver } from 'millrace/testing';
 import { input, type JoinPipeline, joinKinds, joinTopology, rows, sides } from './join-cases.ts';
+import {
+  type CaseWindowSettings,
+  pipelineTopics,
+  pipelineTopology,
+  retentionOf,
+  type Stage,
+  windowOf,
+} from './pipeline-cases.ts';
 
 export interface CaseRecord {
   readonly key: string | null;
@@ -29,13 +33,10 @@ export interface CaseFile {
   readonly name: string;
   readonly pipeline: JoinPipeline & {
     readonly aggregate: string;
-    readonly window?: {
-      readonly type: string;
-      readonly sizeMs: number;
-      readonly advanceMs?: number;
-      readonly gapMs: number;
-      readonly graceMs: number;
-    };
+    readonly window?: CaseWindowSettings;
+    readonly stages?: readonly Stage[];
+    /** Of every topic; results are compared key by key then. Default 1. */
+    readonly partitions?: number;
     readonly emit?: string;
     readonly suppress?: { readonly until?: 'windowCloses'; readonly untilTimeLimitMs?: number };
   };
@@ -46,7 +47,12 @@ export interface CaseFile {
 }
 
 /** Kinds that can be run; others are answered as 'not yet'. */
-export const supportedKinds: readonly string[] = ['windowedAggregate', 'aggregate', ...joinKinds];
+export const supportedKinds: readonly string[] = [
+  'windowedAggregate',
+  'aggregate',
+  'pipeline',
+  ...joinKinds,
+];
 
 /** Aggregates over texts, as the recorded cases have them. */
 const aggregates: Record<string, MergeableAggregate<string, string>> = {
@@ -79,26 +85,11 @@ function extreme(better: (a: number, b: number) => number): MergeableAggregate<s
   return { init: () => '', add: join, merge: join };
 }
 
-type CaseWindow = ReturnType<typeof hopping | typeof sliding | typeof session>;
-
-function windowOf(window: NonNullable<CaseFile['pipeline']['window']>): CaseWindow {
-  const { type, sizeMs: size, advanceMs, gapMs: gap, graceMs: grace } = window;
-  switch (type) {
-    case 'tumbling':
-      return tumbling({ size, grace });
-    case 'hopping':
-      return hopping({ size, advance: advanceMs ?? size, grace });
-    case 'sliding':
-      return sliding({ size, grace });
-    case 'session':
-      return session({ gap, grace });
-    default:
-      throw new Error(`unknown window type ${type}`);
-  }
-}
-
 /** @param merge false takes `merge` away, so that hopping windows are kept one by one */
 export function pipelineOf({ pipeline }: CaseFile, merge = true) {
+  if (pipeline.stages !== undefined) {
+    return { topology: pipelineTopology(pipeline.stages), output: rows };
+  }
   if (joinKinds.includes(pipeline.kind)) {
     return { topology: joinTopology(pipeline), output: rows };
   }
@@ -119,16 +110,11 @@ export function pipelineOf({ pipeline }: CaseFile, merge = true) {
     const table = stream.window(spec).aggregate('aggregate', aggregate, {
       emit: pipeline.emit === 'close' ? 'close' : 'update',
       value: utf8,
-      ...(spec.type === 'session' ? {} : { retentionMs: retentionOf(spec) }),
+      ...retentionOf(spec),
     });
     suppressed(table, pipeline.suppress).to(windows);
   });
   return { topology: built, output: spec === undefined ? rows : windows };
-}
-
-/** What the stores of Kafka Streams keep; see WindowStepOptions.retentionMs. */
-function retentionOf(spec: Exclude<CaseWindow, { type: 'session' }>): number {
-  return (spec.type === 'sliding' ? 2 : 1) * spec.sizeMs + spec.graceMs;
 }
 
 function suppressed(
@@ -154,13 +140,18 @@ export interface Variant {
 /** Runs a case; answers the first difference, or undefined when all of it agrees. */
 export async function runCase(file: CaseFile, variant: Variant = {}): Promise<string | undefined> {
   const { topology: built, output } = pipelineOf(file, variant.merge);
-  const driver = await testDriver(built, variant);
+  const { partitions } = file.pipeline;
+  const driver = await testDriver(built, {
+    ...variant,
+    ...(partitions === undefined ? {} : { partitions }),
+  });
   try {
     for (const [i, step] of file.steps.entries()) {
-      const to = step.topic === 'left' || step.topic === 'right' ? sides[step.topic] : input;
-      await driver.pipe(to, step.key, step.value, step.timestamp);
+      await driver.pipe(topicOf(file, step.topic), step.key, step.value, step.timestamp);
       const out = (await driver.read<unknown, string>(output)).map(asCaseRecord);
-      const [expected, actual] = [JSON.stringify(step.out), JSON.stringify(out)];
+      const [expected, actual] = [step.out, out].map((records) =>
+        JSON.stringify(partitions === undefined ? records : byKey(records)),
+      );
       if (actual !== expected) {
         return `step ${i} (${step.key}, ${step.value}, ${step.timestamp})\n  expected ${expected}\n  actual   ${actual}`;
       }
@@ -170,6 +161,18 @@ export async function runCase(file: CaseFile, variant: Variant = {}): Promise<st
   } finally {
     await driver.close();
   }
+}
+
+/** Between partitions there is no order. */
+function byKey(records: readonly CaseRecord[]): readonly CaseRecord[] {
+  return [...records].sort((a, b) =>
+    String(a.key) < String(b.key) ? -1 : a.key === b.key ? 0 : 1,
+  );
+}
+
+function topicOf({ pipeline }: CaseFile, name: string | undefined) {
+  if (pipeline.stages !== undefined) return pipelineTopics[name as keyof typeof pipelineTopics];
+  return name === 'left' || name === 'right' ? sides[name] : input;
 }
 
 function asCaseRecord(record: {
