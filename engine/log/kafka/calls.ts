@@ -20,10 +20,13 @@ export const kafkaCodes = {
   invalidTimestamp: 32,
   maxPollExceeded: -147,
   messageTooLarge: 10,
+  purgedInFlight: -151,
+  purgedInQueue: -152,
   queueFull: -184,
   resolve: -193,
   revokePartitions: -174,
   ssl: -181,
+  state: -172,
   timedOut: -185,
   topicAuthorization: 29,
   topicExists: 36,
@@ -61,7 +64,7 @@ export function kafkaError(
   { brokers, what, topic }: CallContext,
   error: { readonly code?: number; readonly message: string },
 ): MillraceError {
-  const code = Number(error.code);
+  const code = codeOf(error);
   const problem = `${what}: ${error.message}`;
   const options = { cause: error };
   if (refused.has(code)) return new MillraceError('KAFKA_REFUSED', { brokers, problem }, options);
@@ -117,4 +120,37 @@ export function constructed<T>(make: () => T): T {
     const context = { field: 'of the Kafka client', problem: messageOf(error) };
     throw new MillraceError('CONFIG_INVALID', context, { cause: error });
   }
+}
+
+/**
+ * Why brokers refused us, out of a line of the library's log: its error events come only when the
+ * deadline is over, and say less. Undefined for other lines.
+ */
+export function refusalIn(line: string): string | undefined {
+  return /((SASL authentication error|SSL handshake failed): .*?)( \(after \d+ms in state .*)?$/s.exec(
+    line,
+  )?.[1];
+}
+
+/** The library's texts, as the client gives them, of what delivery reports and error events may say. */
+const codesByText: ReadonlyMap<string, number> = new Map([
+  ['all broker connections are down', kafkaCodes.allBrokersDown],
+  ['authentication failure', kafkaCodes.authentication],
+  ['invalid timestamp', kafkaCodes.invalidTimestamp],
+  ['message size too large', kafkaCodes.messageTooLarge],
+  ['purged in flight', kafkaCodes.purgedInFlight],
+  ['purged in queue', kafkaCodes.purgedInQueue],
+  ['ssl error', kafkaCodes.ssl],
+  ['topic authorization failed', kafkaCodes.topicAuthorization],
+  ['transactional id authorization failed', kafkaCodes.transactionalIdAuthorization],
+  ['unknown partition', kafkaCodes.unknownPartition],
+  ['unknown topic', kafkaCodes.unknownTopic],
+  ['unknown topic or partition', kafkaCodes.unknownTopicOrPartition],
+]);
+
+/** The code of an error; the client's delivery reports and error events carry only its text. */
+export function codeOf({ code, message }: { readonly code?: unknown; readonly message: string }) {
+  const given = Number(code);
+  if (Number.isInteger(given) && given !== -1) return given;
+  return codesByText.get(message.toLowerCase()) ?? given;
 }

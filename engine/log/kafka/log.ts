@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type Clock, systemClock } from '../../base/clock.ts';
-import { MillraceError } from '../../base/errors.ts';
+import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import type { PackedBatch } from '../../record/batch.ts';
 import type {
   CommittedOffset,
@@ -16,7 +16,15 @@ import type {
   Writer,
 } from '../log.ts';
 import type { JoinOptions, Member } from '../member.ts';
-import { answered, asked, constructed, kafkaCodes, kafkaError } from './calls.ts';
+import {
+  answered,
+  asked,
+  codeOf,
+  constructed,
+  kafkaCodes,
+  kafkaError,
+  refusalIn,
+} from './calls.ts';
 import {
   adminOptions,
   consumerOptions,
@@ -39,6 +47,9 @@ import { checkFeatures, checkKafkaSettings } from './security.ts';
 import { deleteRetentionMs, TopicAdmin } from './topics.ts';
 import { loadTransport } from './transport.ts';
 import { KafkaWriter } from './writer.ts';
+
+/** One attempt to reach the brokers at the start, ms. */
+const attemptMs = 3_000;
 
 export interface KafkaLogOptions {
   readonly settings: KafkaSettings;
@@ -98,7 +109,7 @@ export class KafkaLog implements Log {
     const { settings, application } = this.#options;
     const { brokers, callTimeoutMs, bufferBytes, transactionTimeoutMs } = settings;
     const rdkafka = this.#rdkafka;
-    const probe = await this.#consumer(probeOptions(settings, application));
+    const probe = await this.#reached(probeOptions(settings, application));
     const { client } = await this.#group(application);
     this.#reader = new KafkaReader({
       client,
@@ -237,26 +248,51 @@ export class KafkaLog implements Log {
     return client;
   }
 
-  async #consumer(options: Readonly<Record<string, unknown>>): Promise<KafkaConsumer> {
+  /** The first client. An attempt cannot be taken back, so they are short: a refusal ends the process soon. */
+  async #reached(options: Readonly<Record<string, unknown>>): Promise<KafkaConsumer> {
+    const { connectTimeoutMs } = this.#options.settings;
+    const end = this.#clock.monotonic() + connectTimeoutMs;
+    for (;;) {
+      const left = end - this.#clock.monotonic();
+      try {
+        return await this.#consumer(options, Math.max(1, Math.min(left, attemptMs)));
+      } catch (error) {
+        if (!isMillraceError(error, 'LOG_UNREACHABLE') || left <= attemptMs) throw error;
+      }
+    }
+  }
+
+  async #consumer(
+    options: Readonly<Record<string, unknown>>,
+    timeoutMs?: number,
+  ): Promise<KafkaConsumer> {
     const client = constructed(() => new this.#rdkafka.KafkaConsumer({ ...options } as never, {}));
-    await this.#connect(client);
+    await this.#connect(client, timeoutMs);
     this.#clients.push(client);
     return client;
   }
 
   /** Connects a client; waits for brokers that do not answer yet, but not for one that refuses us. */
-  async #connect(client: KafkaConsumer | Producer): Promise<void> {
-    const { brokers, connectTimeoutMs } = this.#options.settings;
-    let last: LibrdKafkaError | undefined;
+  async #connect(
+    client: KafkaConsumer | Producer,
+    timeoutMs = this.#options.settings.connectTimeoutMs,
+  ): Promise<void> {
+    const { brokers } = this.#options.settings;
+    let last: { readonly code: number; readonly message: string } | undefined;
     let refuse: (error: LibrdKafkaError) => void = () => {};
     (client as KafkaConsumer).on('event.error', (error: LibrdKafkaError) => {
-      if (error.code !== kafkaCodes.allBrokersDown) last = error;
-      if (kafkaError({ brokers, what: '' }, error).code === 'KAFKA_REFUSED') refuse(error);
+      if (codeOf(error) !== kafkaCodes.allBrokersDown) last ??= error;
+    });
+    (client as KafkaConsumer).on('event.log', ({ message }: { readonly message: string }) => {
+      const refusal = refusalIn(message);
+      if (refusal === undefined) return;
+      last = { code: kafkaCodes.authentication, message: refusal };
+      refuse(last as LibrdKafkaError);
     });
     try {
-      await asked<unknown>({ brokers, what: 'connect' }, connectTimeoutMs + 1_000, (done) => {
+      await asked<unknown>({ brokers, what: 'connect' }, timeoutMs + 1_000, (done) => {
         refuse = done;
-        client.connect({ timeout: connectTimeoutMs }, done as never);
+        client.connect({ timeout: timeoutMs }, done as never);
       });
     } catch (error) {
       await answered<unknown>(1_000, (done) => client.disconnect(done as never)).catch(() => {});

@@ -1,6 +1,6 @@
 /** The transport by node-rdkafka's own calls: several microseconds a message, and nothing to compile. */
 import { BatchBuilder, type PackedBatch } from '../../record/batch.ts';
-import { answered, kafkaCodes } from './calls.ts';
+import { answered, codeOf, kafkaCodes } from './calls.ts';
 import type {
   CommittedEntry,
   Delivered,
@@ -116,7 +116,7 @@ class PlainProducer implements MessageProducer {
       if (error) {
         this.#refused++;
         this.#failures.push({
-          code: Number(error.code),
+          code: codeOf(error),
           message: error.message,
           topic,
           partition,

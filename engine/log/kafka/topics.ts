@@ -58,6 +58,8 @@ export class TopicAdmin {
     const missing = await this.#missing(topics);
     if (missing.length === 0) return;
     const { rdkafka, admin: config, brokers, callTimeoutMs, replicationFactor } = this.#options;
+    // Made by another instance just now, or there all along and not shown to us.
+    const hidden = new Set<string>();
     const admin = rdkafka.AdminClient.create({ ...config });
     try {
       for (const { name, partitions, settings } of missing) {
@@ -69,15 +71,17 @@ export class TopicAdmin {
         };
         const context = { brokers, what: `create topic ${name}` };
         await asked<void>(context, callTimeoutMs, (done) =>
-          admin.createTopic(topic, callTimeoutMs / 2, (error) =>
-            done(error?.code === kafkaCodes.topicExists ? undefined : error),
-          ),
+          admin.createTopic(topic, callTimeoutMs / 2, (error) => {
+            const exists = error?.code === kafkaCodes.topicExists;
+            if (exists) hidden.add(name);
+            done(exists ? undefined : error);
+          }),
         );
       }
     } finally {
       admin.disconnect();
     }
-    await this.#appear(missing);
+    await this.#appear(missing, hidden);
   }
 
   async #missing(topics: readonly TopicDescription[]): Promise<TopicDescription[]> {
@@ -92,13 +96,21 @@ export class TopicAdmin {
     });
   }
 
-  async #appear(topics: readonly TopicDescription[]): Promise<void> {
+  async #appear(topics: readonly TopicDescription[], hidden: ReadonlySet<string>): Promise<void> {
+    let missing = topics;
     for (let waited = 0; waited < appearTimeoutMs; waited += lookMs) {
-      if ((await this.#missing(topics)).length === 0) return;
+      missing = await this.#missing(missing);
+      if (missing.length === 0) return;
       await new Promise((resolve) => setTimeout(resolve, lookMs));
     }
     const { brokers } = this.#options;
-    const problem = `topics ${topics.map(({ name }) => name).join(', ')} were created and do not appear`;
+    const names = missing.map(({ name }) => name);
+    const refused = names.filter((name) => hidden.has(name));
+    if (refused.length > 0) {
+      const problem = `topic ${refused.join(', ')} is there, but this principal may not see it: neither read nor write it`;
+      throw new MillraceError('KAFKA_REFUSED', { brokers, problem });
+    }
+    const problem = `topics ${names.join(', ')} were created and do not appear`;
     throw new MillraceError('LOG_UNREACHABLE', { brokers, problem });
   }
 }

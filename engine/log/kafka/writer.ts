@@ -87,7 +87,9 @@ export class KafkaWriter implements Writer {
     await commit.at?.('C5');
     const { ends, failures } = await producer.messages.flush(this.#options.callTimeoutMs);
     const [failure] = failures;
-    if (failure !== undefined) throw this.#refusal(failure);
+    if (failure !== undefined) {
+      throw (await this.#transactionError(client, failures)) ?? this.#refusal(failure);
+    }
     await commit.at?.('C6');
     await this.#sendOffsets(client, commit.offsets);
     await commit.at?.('C7');
@@ -156,6 +158,26 @@ export class KafkaWriter implements Writer {
     const begin = clock.monotonic();
     await answered<void>(callTimeoutMs + doubtAfterMs, (done) => start((error) => done(error)));
     if (clock.monotonic() - begin > doubtAfterMs) this.#doubt = true;
+  }
+
+  /** Why the library gave the transaction up, when all it says of the records is that it dropped them. */
+  async #transactionError(
+    client: Producer,
+    failures: readonly MessageError[],
+  ): Promise<Error | undefined> {
+    const code = failures[0]?.code;
+    if (code !== kafkaCodes.purgedInQueue && code !== kafkaCodes.purgedInFlight) return undefined;
+    try {
+      // Begins nothing in the middle of a transaction; answers with the error that made it void.
+      await this.#call((done) => client.beginTransaction(done));
+      return undefined;
+    } catch (error) {
+      const reason = error as LibrdKafkaError;
+      if (Number(reason.code) === kafkaCodes.state) return undefined;
+      const topics = [...new Set(failures.map(({ topic }) => topic))].join(', ');
+      const problem = new Error(`writing ${topics}: ${reason.message}`, { cause: error });
+      return Object.assign(problem, { code: reason.code });
+    }
   }
 
   /** A record the broker does not take belongs to the configuration: trying again would not mend it. */
