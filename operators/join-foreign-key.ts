@@ -220,11 +220,11 @@ export function matchStep({ name, left, right, rightGetter }: ForeignKeyJoinOpti
           const leftKey = keyBytes.toString('latin1');
           const keeps = what === ask.answer || what === ask.answerIfThere;
           note(cells, leftKey, keeps ? { hash, timestamp } : undefined);
-          if (what === ask.forget) return;
+          if (what === ask.forgetAndAnswer) answer(leftKey, hash, undefined, timestamp);
+          if (!keeps) return;
           const row = readRight();
           if (row === undefined && what === ask.answerIfThere) return;
-          const at = Math.max(timestamp, row?.timestamp ?? timestamp);
-          answer(leftKey, hash, keeps ? row?.value : undefined, at);
+          answer(leftKey, hash, row?.value, Math.max(timestamp, row?.timestamp ?? timestamp));
         },
       };
       const changes: AnyReceiver = {

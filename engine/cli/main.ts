@@ -12,6 +12,7 @@ import { lint } from './lint.ts';
 import { report } from './output.ts';
 import { type RunOptions, run } from './run.ts';
 import { type StartOptions, start } from './start.ts';
+import { type TopicsPlanOptions, topicsPlan } from './topics-plan.ts';
 
 /** Exit code of wrong usage. */
 const usage = 2;
@@ -129,6 +130,18 @@ function addInspection(program: Command): void {
     (topic: string, _: unknown, command: Command) =>
       readTopic(topic, command.optsWithGlobals<ReadOptions>()),
   );
+  addKafkaOptions(list.command('plan <module>'))
+    .description('the topics of a topology on Kafka, and the least rights it needs there')
+    .option('--application <name>', "names changelogs and state; default the topology's name")
+    .addOption(new Option('--partitions <n>', 'of new topics').argParser(whole).default(4))
+    .option('--topic <name>', 'a topic that --input of `run` is written to')
+    .option('--principal <name>', 'who is given the rights', 'User:millrace')
+    .option('--acls', 'show the rights as well')
+    .option('--commands', "print Kafka's own commands that create the topics and give the rights")
+    .addOption(json())
+    .action((module: string, _: unknown, command: Command) =>
+      topicsPlan(resolve(module), command.optsWithGlobals<TopicsPlanOptions>()),
+    );
   reading(program.command('dead-letters').description('records that were refused, and why')).action(
     (options: ReadOptions) => deadLetters(options),
   );
@@ -159,4 +172,7 @@ async function main(): Promise<number> {
   }
 }
 
-process.exitCode = await main();
+/** What the brokers were asked cannot be taken back: a run that failed does not wait for the answer. */
+const code = await main();
+if (code === 0) process.exitCode = 0;
+else process.exit(code);

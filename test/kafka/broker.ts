@@ -28,8 +28,8 @@ export interface BrokerOptions {
   readonly users?: Readonly<Record<string, string>>;
   /** Users may do only what access-control lists allow; tools may do everything. */
   readonly authorise?: boolean;
-  /** PEM: the broker's private key followed by its certificate chain. Clients must speak TLS. */
-  readonly tlsKeystore?: string;
+  /** PKCS #12 with the broker's private key and certificate. Clients must speak TLS. */
+  readonly keystore?: { readonly file: string; readonly password: string };
 }
 
 type Signal = 'SIGTERM' | 'SIGKILL';
@@ -191,10 +191,10 @@ async function format(directory: string, file: string, options: BrokerOptions): 
 }
 
 async function propertiesOf(directory: string, options: BrokerOptions) {
-  const { users, authorise = false, tlsKeystore, settings } = options;
+  const { users, authorise = false, keystore, settings } = options;
   const [client, internal, controller] = await freePorts(3);
   const at = (port: number | undefined) => `127.0.0.1:${port}`;
-  const transport = tlsKeystore === undefined ? 'PLAINTEXT' : 'SSL';
+  const transport = keystore === undefined ? 'PLAINTEXT' : 'SSL';
   const protocol = users === undefined ? transport : `SASL_${transport}`;
   const served = `CLIENT://${at(client)},INTERNAL://${at(internal)}`;
   return {
@@ -235,12 +235,7 @@ async function propertiesOf(directory: string, options: BrokerOptions) {
     'broker.session.timeout.ms': 4_000,
     'broker.heartbeat.interval.ms': 500,
     ...(users === undefined ? {} : saslProperties(users)),
-    ...(tlsKeystore === undefined
-      ? {}
-      : {
-          'listener.name.client.ssl.keystore.type': 'PEM',
-          'listener.name.client.ssl.keystore.location': tlsKeystore,
-        }),
+    ...(keystore === undefined ? {} : tlsProperties(keystore)),
     ...(authorise
       ? {
           'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
@@ -258,6 +253,15 @@ function saslProperties(users: Readonly<Record<string, string>>) {
     'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-512',
     'listener.name.client.plain.sasl.jaas.config': `${modules}.plain.PlainLoginModule required ${known.join(' ')};`,
     'listener.name.client.scram-sha-512.sasl.jaas.config': `${modules}.scram.ScramLoginModule required;`,
+  };
+}
+
+function tlsProperties({ file, password }: { readonly file: string; readonly password: string }) {
+  return {
+    'listener.name.client.ssl.keystore.type': 'PKCS12',
+    'listener.name.client.ssl.keystore.location': file,
+    'listener.name.client.ssl.keystore.password': password,
+    'listener.name.client.ssl.key.password': password,
   };
 }
 

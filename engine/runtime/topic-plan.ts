@@ -1,0 +1,79 @@
+/** Every topic of an application, and what it is for: what an operator of a shared log wants to know first. */
+import type { Topology } from '../graph/graph.ts';
+import { subTopologies, writtenTopics } from '../graph/sub-topology.ts';
+import type { TopicSettings } from '../graph/topic.ts';
+import { changelogTopic, cursorTopic, deadLetterTopic } from '../graph/topic-names.ts';
+import type { TopicDescription } from '../log/log.ts';
+import { plan } from './plan.ts';
+
+/** What an application does with a topic. */
+export type TopicUse = 'read' | 'write';
+
+export interface PlannedTopic {
+  readonly name: string;
+  readonly partitions: number;
+  readonly settings: TopicSettings;
+  readonly uses: readonly TopicUse[];
+  /** In words, e.g. 'changelog of store orders-per-hour'. */
+  readonly why: string;
+  /** The log has it already. */
+  readonly exists: boolean;
+}
+
+export interface TopicPlanOptions {
+  readonly application: string;
+  readonly topology: Topology;
+  /** Partitions of the topics that do not say. */
+  readonly partitions: number;
+  /** Topics the log has already. */
+  readonly existing?: readonly TopicDescription[];
+  /** Topics that a connector writes as well. */
+  readonly fed?: readonly string[];
+}
+
+/** Topics in the order: read, written, between steps, state, Millrace's own. */
+export function topicPlan(options: TopicPlanOptions): PlannedTopic[] {
+  const { application, topology, partitions, existing = [], fed = [] } = options;
+  const purposes = purposesOf(application, topology, new Set(fed));
+  const known = new Set(existing.map(({ name }) => name));
+  const { topics } = plan({ application, topology, partitions, existing, written: [] });
+  return topics.map(({ name, partitions: count, settings }) => {
+    const { uses, why } = purposes.get(name) ?? {
+      uses: ['read', 'write'],
+      why: 'between two steps',
+    };
+    return { name, partitions: count, settings, uses, why, exists: known.has(name) };
+  });
+}
+
+type Purpose = Pick<PlannedTopic, 'uses' | 'why'>;
+
+/** What comes between steps is not here: the plan alone knows its name. */
+function purposesOf(application: string, topology: Topology, fed: ReadonlySet<string>) {
+  const purposes = new Map<string, Purpose>();
+  const sources = topology.nodes.flatMap((node) => (node.type === 'source' ? [node.topic] : []));
+  const written = new Set(writtenTopics(topology).map(({ name }) => name));
+  const add = (name: string, uses: readonly TopicUse[], why: string) => {
+    if (!purposes.has(name)) purposes.set(name, { uses, why });
+  };
+  const globals = new Set(topology.globals.map(({ name }) => name));
+  for (const { name } of [...sources, ...topology.globals]) {
+    const what = globals.has(name) ? 'global table' : 'input';
+    if (written.has(name)) add(name, ['read', 'write'], `${what}, and output`);
+    else if (fed.has(name)) add(name, ['read', 'write'], `${what}, fed by this application`);
+    else add(name, ['read'], what);
+  }
+  for (const name of written) add(name, ['write'], 'output');
+  for (const { stores } of subTopologies(topology)) {
+    for (const { name } of stores) {
+      add(changelogTopic(application, name), ['read', 'write'], `changelog of store ${name}`);
+    }
+  }
+  add(deadLetterTopic(application), ['write'], 'what was refused, and why');
+  add(
+    cursorTopic(application),
+    ['read', 'write'],
+    'how far inputs were read, and by what topology',
+  );
+  return purposes;
+}
