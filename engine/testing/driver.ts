@@ -25,6 +25,8 @@ export interface DriverOptions {
   /** Clean cache of a task in bytes; 0 reads all state back for every batch. */
   readonly cacheBytes?: number;
   readonly onError?: Partial<ErrorPolicy>;
+  /** Records of a partition in a cycle, at most: how large the batches are. */
+  readonly recordsPerCycle?: number;
 }
 
 export interface DriverRecord<K = unknown, V = unknown> {
@@ -191,7 +193,7 @@ export class TestDriver {
   }
 
   #start(): Promise<Runtime> {
-    const { partitions = 1, cacheBytes, onError } = this.#options;
+    const { partitions = 1, cacheBytes, onError, recordsPerCycle } = this.#options;
     return Runtime.start({
       topology: this.#topology,
       application,
@@ -202,6 +204,7 @@ export class TestDriver {
       startHosts: async (config) => [new TaskHost(this.#topology, config, this.#backends)],
       ...(cacheBytes === undefined ? {} : { cacheBytes }),
       ...(onError === undefined ? {} : { onError }),
+      ...(recordsPerCycle === undefined ? {} : { recordsPerCycle }),
     });
   }
 
