@@ -108,6 +108,18 @@ export const errorCatalogue = {
     remedy: 'read from an offset inside the range; a committed offset outside it means lost data',
     exitCode: 3,
   },
+  PARTITIONS_CHANGED: {
+    message: 'topic {topic} has {actual} partitions, what belongs to it has {expected}',
+    remedy:
+      'the number of partitions of a source was changed after state was written for it: its keys lie elsewhere now. Choose a new application name, and read the input from its start',
+    exitCode: 2,
+  },
+  TOPIC_GREW: {
+    message: 'topic {topic} has at least {actual} partitions now, {planned} when this run began',
+    remedy:
+      'start again: parts without state follow; keys of parts with state move to other partitions, so these need a new application name and the input from its start',
+    exitCode: 2,
+  },
   OFFSET_LOST: {
     message:
       'topic {topic} partition {partition}: the next offset to read is {offset}, the log has {start} to {end}',

@@ -72,7 +72,17 @@ export interface Writer {
   close(): Promise<void>;
 }
 
+/** What the log refuses of a record; checked before it is written, so that it concerns that record only. */
+export interface RecordLimits {
+  /** Bytes of key, value and headers together. */
+  readonly bytes: number;
+  /** How far a timestamp may lie ahead of the wall clock, ms. */
+  readonly aheadMs: number;
+}
+
 export interface Log {
+  /** Undefined: everything is taken. */
+  readonly limits?: RecordLimits;
   /** Creates what is missing; an existing topic with other partitions is TOPIC_MISMATCH. */
   createTopics(topics: readonly TopicDescription[]): Promise<void>;
   topics(): Promise<readonly TopicDescription[]>;

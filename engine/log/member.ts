@@ -34,8 +34,8 @@ export interface Member {
    * asks again from an earlier offset gets the records again.
    */
   fetch(at: TopicPartition, from: number, limits: ReadLimits): Promise<Fetched>;
-  /** Records that wait from `position` on, as far as is known without asking. */
-  lag(at: TopicPartition, position: number): Promise<number>;
+  /** Records that wait from each position on, in the same order. */
+  lag(positions: readonly GroupOffset[]): Promise<readonly number[]>;
   /** Until there may be something new, `waitMs` at most, or `signal` is aborted. */
   wait(waitMs: number, signal?: AbortSignal): Promise<void>;
   /** Gives all partitions back; everything must be closed. */
@@ -67,7 +67,8 @@ export function soleMember(log: Log, { partitions, scheduler }: JoinOptions): Me
       if (batch === undefined) return { batches: [], end: true };
       return { batches: [batch], end: batch.nextOffset >= (await log.endOffset(at)) };
     },
-    lag: async (at, position) => (await log.endOffset(at)) - position,
+    lag: (positions) =>
+      Promise.all(positions.map(async (at) => (await log.endOffset(at)) - at.offset)),
     wait: (waitMs, signal) => scheduler.sleep(waitMs, signal),
     leave: async () => {},
   };

@@ -9,6 +9,7 @@ import type { Observer } from '../base/events.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
 import type { GroupOffset, Log, TopicPartition } from '../log/log.ts';
 import type { AssignmentChange, Member } from '../log/member.ts';
+import type { StepHook } from '../task/commit.ts';
 import type { HostConfig, HostPort } from '../task/task-host.ts';
 import { GlobalFeed } from './global-feed.ts';
 import { decodeLedger, type LedgerEntry } from './ledger.ts';
@@ -43,6 +44,7 @@ export interface AssignmentOptions {
   readonly globals: Plan['globals'];
   readonly startHosts: (config: HostConfig) => Promise<readonly HostPort[]>;
   readonly onOffsetLost: OffsetLost;
+  readonly at: StepHook | undefined;
   readonly observer: Observer;
   readonly clock: Clock;
 }
@@ -156,15 +158,15 @@ export class Assignment {
 
   /** Records that wait in the topics the tasks read. */
   async lag(): Promise<PartitionLag[]> {
-    const lags: PartitionLag[] = [];
-    for (const { planned, positions } of this.#tasks.values()) {
-      for (const [topic, position] of positions) {
-        const { partition } = planned;
-        const records = await this.#options.member.lag({ topic, partition }, position);
-        lags.push({ topic, partition, records });
-      }
-    }
-    return lags;
+    const positions = [...this.#tasks.values()].flatMap(({ planned: { partition }, positions }) =>
+      [...positions].map(([topic, offset]) => ({ topic, partition, offset })),
+    );
+    const lags = await this.#options.member.lag(positions);
+    return positions.map(({ topic, partition }, i) => ({
+      topic,
+      partition,
+      records: lags[i] ?? 0,
+    }));
   }
 
   async query(store: string, keyId?: string, limit?: number): Promise<StoreRow[]> {
@@ -185,6 +187,7 @@ export class Assignment {
     const read = new Set(this.#options.planned.flatMap(({ topics }) => topics));
     const positions: GroupOffset[] = [];
     for (const at of change.partitions) {
+      this.#checkPlanned(at);
       if (!read.has(at.topic)) continue;
       positions.push({ ...at, offset: (await this.#position(at)).offset });
     }
@@ -195,13 +198,17 @@ export class Assignment {
   }
 
   async #revoked(change: AssignmentChange): Promise<void> {
+    const { at } = this.#options;
+    await at?.('R1');
     for (const { topic, partition } of change.partitions) {
       this.#owned.delete(`${topic}/${partition}`);
     }
+    await at?.('R5');
     for (const { taskId, topics, partition } of this.#options.planned) {
       if (topics.every((topic) => this.#owned.has(`${topic}/${partition}`))) continue;
       await this.#closeTask(taskId);
     }
+    await at?.('R6');
     await change.answer([]);
   }
 
@@ -318,6 +325,13 @@ export class Assignment {
       throw new MillraceError('OFFSET_LOST', { ...at, offset, start, end });
     }
     return { ...committed, offset: onOffsetLost === 'earliest' ? start : end };
+  }
+
+  /** State and repartition topics are bound to the number of partitions they were made for. */
+  #checkPlanned({ topic, partition }: TopicPartition): void {
+    const planned = this.#options.config.partitionsOf[topic] ?? 0;
+    if (partition < planned) return;
+    throw new MillraceError('TOPIC_GREW', { topic, planned, actual: partition + 1 });
   }
 
   #throwFailure(): void {

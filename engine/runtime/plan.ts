@@ -58,6 +58,13 @@ export function plan(options: PlanOptions): Plan {
     if (topics.has(name)) return;
     topics.set(name, existing.get(name) ?? { name, partitions: count, settings });
   };
+  /** A topic of ours is bound to the width of its part: one of another width holds other keys. */
+  const addOwn = (name: string, settings: TopicSettings, width: number) => {
+    add(name, settings, width);
+    const actual = topics.get(name)?.partitions ?? width;
+    if (actual === width) return;
+    throw new MillraceError('PARTITIONS_CHANGED', { topic: name, actual, expected: width });
+  };
   for (const node of topology.nodes) {
     if (node.type === 'source') add(node.topic.name, node.topic.settings);
   }
@@ -69,11 +76,11 @@ export function plan(options: PlanOptions): Plan {
   const tasks: PlannedTask[] = [];
   for (const part of parts) {
     const sources = part.sources.map(({ topic }) => names.get(topic.name) ?? topic.name);
-    const width = widthOf(part, sources, topics, partitions);
+    const width = widthOf(part, sources, new Map([...existing, ...topics]), partitions);
     // What comes here and is no topic of the author's is a repartition topic: read once, then gone.
-    for (const source of sources) add(source, { cleanup: 'consumed' }, width);
+    for (const source of sources) addOwn(source, { cleanup: 'consumed' }, width);
     for (const { name } of part.stores) {
-      add(changelogTopic(application, name), { cleanup: 'compact' }, width);
+      addOwn(changelogTopic(application, name), { cleanup: 'compact' }, width);
     }
     for (let partition = 0; partition < width; partition++) {
       const stores = part.stores.map(({ name }) => name);

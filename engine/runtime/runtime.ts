@@ -337,6 +337,7 @@ export class Runtime {
       log,
       member,
       onOffsetLost,
+      at: this.#options.at,
       planned: tasks,
       globals,
       startHosts,
@@ -349,6 +350,7 @@ export class Runtime {
         cacheBytes,
         dirtyBytesMax,
         onError: { ...defaultErrorPolicy, ...onError },
+        ...(log.limits === undefined ? {} : { limits: log.limits }),
       },
     });
   }
@@ -431,7 +433,10 @@ export class Runtime {
         if (end) caughtUp.push(topic);
         else this.#backlog ||= batches.length > 0;
       }
-      if (read.length > 0) all.push({ task, work: this.#work(task, read, caughtUp) });
+      // A source of which nothing is known yet is waited for: the task could take nothing.
+      const known = new Set([...caughtUp, ...read.map(({ topic }) => topic)]);
+      if (read.length === 0 || known.size < positions.size) continue;
+      all.push({ task, work: this.#work(task, read, caughtUp) });
     }
     return all;
   }
@@ -448,6 +453,7 @@ export class Runtime {
       batches,
       caughtUp,
       ...clocks,
+      ...(this.#options.log.limits === undefined ? {} : { now: this.#clock.now() }),
     };
   }
 

@@ -1,6 +1,6 @@
 /**
- * The steps of a commit, by name: metrics, traces, kill points and the simulation
- * all use these.
+ * The steps of a commit and of a hand-over of partitions, by name: metrics, traces, kill points and the
+ * simulation all use these. A hand-over happens between two commits, so that nothing is left to drain.
  */
 export const commitSteps = {
   C1: 'C1 pull batch',
@@ -14,7 +14,13 @@ export const commitSteps = {
   C9: 'C9 overlay clean',
 } as const;
 
-export type Step = keyof typeof commitSteps;
+export const handOverSteps = {
+  R1: 'R1 stop reading',
+  R5: 'R5 close tasks',
+  R6: 'R6 let the partitions go',
+} as const;
+
+export type Step = keyof typeof commitSteps | keyof typeof handOverSteps;
 
 /** Called before each step; a test or the simulator may stop the world there. */
 export type StepHook = (step: Step) => void | Promise<void>;

@@ -1,6 +1,7 @@
 /** What a task writes until its commit: one batch a topic partition, in the order of the emits. */
 import { must } from '../base/assert.ts';
 import type { Sink } from '../graph/topic.ts';
+import type { RecordLimits } from '../log/log.ts';
 import { BatchBuilder } from '../record/batch.ts';
 import { partitionOf } from '../record/partitioner.ts';
 
@@ -17,7 +18,10 @@ interface OutputTopic {
 
 export class Outputs {
   readonly #partitionsOf: Readonly<Record<string, number>>;
+  readonly #limits: RecordLimits | undefined;
   readonly #topics = new Map<string, OutputTopic>();
+  /** Wall time, ms UTC; used where the log limits timestamps by it. */
+  now = Number.POSITIVE_INFINITY;
   // Records of one key often follow one another: the key's bytes and partition are kept.
   #lastSink: unknown;
   #lastKey: unknown;
@@ -25,11 +29,12 @@ export class Outputs {
   #lastPartition = 0;
 
   /** @param partitionsOf partitions of every topic that may be written, by name in the log */
-  constructor(partitionsOf: Readonly<Record<string, number>>) {
+  constructor(partitionsOf: Readonly<Record<string, number>>, limits?: RecordLimits) {
     this.#partitionsOf = partitionsOf;
+    this.#limits = limits;
   }
 
-  /** Throws what the sink's encoders throw. */
+  /** Throws what the sink's encoders throw, and when the log would refuse the record. */
   write<K, V>(
     topic: string,
     sink: Sink<K, V>,
@@ -43,6 +48,10 @@ export class Outputs {
     const target = this.#topic(topic);
     if (typeof key !== 'string' || key !== this.#lastKey || sink !== this.#lastSink) {
       this.#encodeKey(target, sink, key);
+    }
+    if (this.#limits !== undefined) {
+      const bytes = lengthOf(this.#lastKeyBytes) + lengthOf(valueBytes) + headers.byteLength;
+      this.#check(this.#limits, bytes, timestamp);
     }
     this.#builder(target, this.#lastPartition).append(
       this.#lastKeyBytes,
@@ -75,6 +84,15 @@ export class Outputs {
     this.#lastSink = undefined;
     this.#lastKey = undefined;
     return batches;
+  }
+
+  #check({ bytes: most, aheadMs }: RecordLimits, bytes: number, timestamp: number): void {
+    if (bytes > most) {
+      throw new Error(`the record has ${bytes} bytes, the log takes ${most} at most`);
+    }
+    if (timestamp > this.now + aheadMs) {
+      throw new Error(`its time, ${timestamp} ms UTC, lies further ahead than the log takes`);
+    }
   }
 
   #encodeKey<K, V>(target: OutputTopic, sink: Sink<K, V>, key: K | null): void {
@@ -113,4 +131,8 @@ export class Outputs {
     }
     return builder;
   }
+}
+
+function lengthOf(bytes: Uint8Array | null): number {
+  return bytes === null ? 0 : bytes.byteLength;
 }

@@ -8,6 +8,7 @@ import { MillraceError } from '../base/errors.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
 import { type SubTopology, subTopologies } from '../graph/sub-topology.ts';
+import type { RecordLimits } from '../log/log.ts';
 import { PackedBatch } from '../record/batch.ts';
 import { TaskState } from '../state/task-state.ts';
 import type { BackendFactory } from '../storage/backend.ts';
@@ -28,6 +29,7 @@ export interface HostConfig {
   readonly onError: ErrorPolicy;
   /** Partitions of every topic the topology writes, by name in the log. */
   readonly partitionsOf: Readonly<Record<string, number>>;
+  readonly limits?: RecordLimits;
 }
 
 export interface TaskAssignment {
@@ -67,6 +69,8 @@ export interface TaskWork {
   readonly idleClock?: number;
   /** The wall clock has gone from one instant to another since the last look. */
   readonly wallClock?: WallClockSpan;
+  /** Wall time, ms UTC, where the log limits timestamps by it. */
+  readonly now?: number;
 }
 
 export interface TaskResult {
@@ -177,6 +181,7 @@ export class TaskHost implements HostPort {
       queue.add(new PackedBatch(image));
     }
     for (const queue of task.queues) queue.caughtUp = work.caughtUp.includes(queue.topic);
+    if (work.now !== undefined) task.now = work.now;
     await task.run(work.idleClock, work.wallClock);
     const positions = task.queues.map(({ topic, position }) => ({ topic, offset: position }));
     for (const queue of task.queues) queue.clear();

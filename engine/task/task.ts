@@ -16,6 +16,7 @@ import type { Cells, StoreSpec } from '../graph/store-spec.ts';
 import type { SubTopology } from '../graph/sub-topology.ts';
 import type { Sink } from '../graph/topic.ts';
 import { deadLetterTopic, repartitionTopic } from '../graph/topic-names.ts';
+import type { RecordLimits } from '../log/log.ts';
 import { decodeHeaders, encodeHeaders, type Headers } from '../record/headers.ts';
 import { decodeKeyId } from '../serde/serde.ts';
 import type { TaskState } from '../state/task-state.ts';
@@ -39,6 +40,7 @@ export interface TaskOptions {
   readonly dirtyBytesMax: number;
   readonly partitionsOf: Readonly<Record<string, number>>;
   readonly globals: GlobalTables;
+  readonly limits?: RecordLimits;
   /** Next offset of each source topic, by name in the log. */
   readonly positions: ReadonlyMap<string, number>;
 }
@@ -74,7 +76,7 @@ export class Task implements ChainTask {
     this.#options = options;
     this.partition = options.partition;
     this.#state = options.state;
-    this.#outputs = new Outputs(options.partitionsOf);
+    this.#outputs = new Outputs(options.partitionsOf, options.limits);
     this.#repartitionNames = repartitionNames(options.topology, options.application);
     this.#chain = buildChain(options.topology, options.part, this);
     this.queues = options.part.sources.map((source, i) => {
@@ -213,6 +215,11 @@ export class Task implements ChainTask {
     const never = Number.NEGATIVE_INFINITY;
     await this.#state.prefetch([], never, never, Number.POSITIVE_INFINITY);
     for (const { tick } of passed) tick();
+  }
+
+  /** Wall time of the cycle, ms UTC, by which the log limits timestamps. */
+  set now(now: number) {
+    this.#outputs.now = now;
   }
 
   takeOutputs(): OutputBatch[] {

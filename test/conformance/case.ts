@@ -5,6 +5,7 @@ import {
   sessionWindowed,
   type Table,
   type Topology,
+  type TopologyBuilder,
   timeWindowed,
   topic,
   topology,
@@ -12,7 +13,13 @@ import {
   type Windowed,
 } from 'millrace';
 import { testDriver } from 'millrace/testing';
-import { input, type JoinPipeline, joinKinds, joinTopology, rows, sides } from './join-cases.ts';
+import {
+  addJoin,
+  type CaseTopics,
+  caseTopics,
+  type JoinPipeline,
+  joinKinds,
+} from './join-cases.ts';
 import {
   type CaseWindowSettings,
   pipelineTopics,
@@ -85,48 +92,67 @@ function extreme(better: (a: number, b: number) => number): MergeableAggregate<s
   return { init: () => '', add: join, merge: join };
 }
 
-/** @param merge false takes `merge` away, so that hopping windows are kept one by one */
-export function pipelineOf({ pipeline }: CaseFile, merge = true) {
-  if (pipeline.stages !== undefined) {
-    return { topology: pipelineTopology(pipeline.stages), output: rows };
+/** A case on its own. @param merge false takes `merge` away, so that hopping windows are kept one by one */
+export function pipelineOf(file: CaseFile, merge = true) {
+  const topics = caseTopics();
+  const { stages } = file.pipeline;
+  if (stages !== undefined) {
+    return { topology: pipelineTopology(stages), topics, output: topics.rows };
   }
+  const built = topology('case', (t) => addCase(t, topics, file, merge));
+  return { topology: built as Topology, topics, output: built.exports };
+}
+
+/** Adds the pipeline of a case to a topology; answers the topic of its results. */
+export function addCase(
+  t: TopologyBuilder,
+  topics: CaseTopics,
+  { pipeline }: CaseFile,
+  merge = true,
+) {
   if (joinKinds.includes(pipeline.kind)) {
-    return { topology: joinTopology(pipeline), output: rows };
+    addJoin(t, topics, pipeline);
+    return topics.rows;
   }
   const spec = pipeline.window === undefined ? undefined : windowOf(pipeline.window);
   const windowKey =
     spec?.type === 'hopping' ? timeWindowed(utf8, spec.sizeMs) : sessionWindowed(utf8);
-  const windows = topic<Windowed<string>, string>('windows', { key: windowKey, value: utf8 });
+  const windows = topic<Windowed<string>, string>(topics.step('windows'), {
+    key: windowKey,
+    value: utf8,
+  });
   const known = aggregates[pipeline.aggregate];
   if (known === undefined) throw new Error(`unknown aggregate ${pipeline.aggregate}`);
   const { merge: _, ...unmerged } = known;
   const aggregate: Aggregate<string, string> = merge || spec?.type !== 'hopping' ? known : unmerged;
-  const built: Topology = topology('case', (t) => {
-    const stream = t.stream(input);
-    if (spec === undefined) {
-      stream.aggregate('aggregate', aggregate, { value: utf8 }).to(rows);
-      return;
-    }
-    const table = stream.window(spec).aggregate('aggregate', aggregate, {
-      emit: pipeline.emit === 'close' ? 'close' : 'update',
-      value: utf8,
-      ...retentionOf(spec),
-    });
-    suppressed(table, pipeline.suppress).to(windows);
+  const stream = t.stream(topics.input);
+  const step = topics.step('aggregate');
+  if (spec === undefined) {
+    stream.aggregate(step, aggregate, { value: utf8 }).to(topics.rows);
+    return topics.rows;
+  }
+  const table = stream.window(spec).aggregate(step, aggregate, {
+    emit: pipeline.emit === 'close' ? 'close' : 'update',
+    value: utf8,
+    ...retentionOf(spec),
   });
-  return { topology: built, output: spec === undefined ? rows : windows };
+  suppressed(table, topics.step('suppress'), pipeline.suppress).to(windows);
+  return windows;
+}
+
+/** The topic that a step's record goes to. */
+export function topicOf(topics: CaseTopics, { topic: side }: { readonly topic?: string }) {
+  return side === 'left' || side === 'right' ? topics[side] : topics.input;
 }
 
 function suppressed(
   table: Table<Windowed<string>, string>,
+  name: string,
   suppress: CaseFile['pipeline']['suppress'],
 ): Table<Windowed<string>, string> {
   if (suppress === undefined) return table;
   const { untilTimeLimitMs: timeLimitMs } = suppress;
-  return table.suppress(
-    'suppress',
-    timeLimitMs === undefined ? { untilClosed: true } : { timeLimitMs },
-  );
+  return table.suppress(name, timeLimitMs === undefined ? { untilClosed: true } : { timeLimitMs });
 }
 
 export interface Variant {
@@ -139,7 +165,7 @@ export interface Variant {
 
 /** Runs a case; answers the first difference, or undefined when all of it agrees. */
 export async function runCase(file: CaseFile, variant: Variant = {}): Promise<string | undefined> {
-  const { topology: built, output } = pipelineOf(file, variant.merge);
+  const { topology: built, topics, output } = pipelineOf(file, variant.merge);
   const { partitions } = file.pipeline;
   const driver = await testDriver(built, {
     ...variant,
@@ -147,7 +173,8 @@ export async function runCase(file: CaseFile, variant: Variant = {}): Promise<st
   });
   try {
     for (const [i, step] of file.steps.entries()) {
-      await driver.pipe(topicOf(file, step.topic), step.key, step.value, step.timestamp);
+      const to = stagedTopic(file, step.topic) ?? topicOf(topics, step);
+      await driver.pipe(to, step.key, step.value, step.timestamp);
       const out = (await driver.read<unknown, string>(output)).map(asCaseRecord);
       const [expected, actual] = [step.out, out].map((records) =>
         JSON.stringify(partitions === undefined ? records : byKey(records)),
@@ -170,12 +197,13 @@ function byKey(records: readonly CaseRecord[]): readonly CaseRecord[] {
   );
 }
 
-function topicOf({ pipeline }: CaseFile, name: string | undefined) {
-  if (pipeline.stages !== undefined) return pipelineTopics[name as keyof typeof pipelineTopics];
-  return name === 'left' || name === 'right' ? sides[name] : input;
+/** Pipelines of stages have topics of their own. */
+function stagedTopic({ pipeline }: CaseFile, name: string | undefined) {
+  if (pipeline.stages === undefined) return undefined;
+  return pipelineTopics[name as keyof typeof pipelineTopics];
 }
 
-function asCaseRecord(record: {
+export function asCaseRecord(record: {
   key: unknown;
   value: string | null;
   timestamp: number;

@@ -25,6 +25,10 @@ export interface KafkaSettings {
   readonly maxPollIntervalMs: number;
   /** Records read ahead, bytes a partition. */
   readonly bufferBytes: number;
+  /** A record with more bytes goes to the dead letters instead; as the topics' max.message.bytes. */
+  readonly maxRecordBytes: number;
+  /** As the topics' message.timestamp.after.max.ms. */
+  readonly maxTimestampAheadMs: number;
   /** Copies of the topics that Millrace makes; -1: the cluster's default. */
   readonly replicationFactor: number;
   /** What the brokers call the clients in their logs. */
@@ -58,12 +62,17 @@ export const defaultKafkaSettings: Omit<KafkaSettings, 'brokers'> = {
   transactionTimeoutMs: 10_000,
   maxPollIntervalMs: 300_000,
   bufferBytes: 16 * 1024 * 1024,
+  maxRecordBytes: 1_000_000,
+  maxTimestampAheadMs: 3_600_000,
   replicationFactor: -1,
   clientId: 'millrace',
   allowPlaintext: false,
   tls: false,
   options: {},
 };
+
+/** What librdkafka counts to a record beside its key, value and headers. */
+const recordOverheadBytes = 1_024;
 
 type ClientOptions = Readonly<Record<string, unknown>>;
 
@@ -87,7 +96,8 @@ const tuned: Readonly<Record<'any' | 'consumer' | 'producer', ClientOptions>> = 
   consumer: {
     // The default second stalls a partition whenever the prefetch was full.
     'fetch.queue.backoff.ms': 5,
-    'fetch.wait.max.ms': 100,
+    // A partition is known to be at its end when a fetch came back empty, after so long.
+    'fetch.wait.max.ms': 20,
   },
   producer: {
     'compression.type': 'lz4',
@@ -138,7 +148,18 @@ export function producerOptions(settings: KafkaSettings, transactionalId: string
     'transactional.id': transactionalId,
     'transaction.timeout.ms': settings.transactionTimeoutMs,
     partitioner: 'murmur2_random',
+    'message.max.bytes': settings.maxRecordBytes + recordOverheadBytes,
   };
+}
+
+/** Of the writer of outputs that are not part of the transaction (at-least-once). */
+export function plainProducerOptions(settings: KafkaSettings): ClientOptions {
+  const {
+    'transactional.id': _,
+    'transaction.timeout.ms': __,
+    ...options
+  } = producerOptions(settings, '');
+  return { ...options, 'enable.idempotence': true };
 }
 
 export function adminOptions(settings: KafkaSettings): ClientOptions {

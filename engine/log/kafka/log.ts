@@ -11,6 +11,7 @@ import type {
   CommittedOffset,
   Log,
   ReadLimits,
+  RecordLimits,
   TopicDescription,
   TopicPartition,
   Writer,
@@ -29,6 +30,7 @@ import {
   adminOptions,
   consumerOptions,
   type KafkaSettings,
+  plainProducerOptions,
   probeOptions,
   producerOptions,
   readerOptions,
@@ -44,8 +46,8 @@ import {
 } from './rdkafka.ts';
 import { KafkaReader } from './reader.ts';
 import { checkFeatures, checkKafkaSettings } from './security.ts';
-import { deleteRetentionMs, TopicAdmin } from './topics.ts';
-import { loadTransport } from './transport.ts';
+import { deleteRetentionMs, isStateTopic, TopicAdmin } from './topics.ts';
+import { chooseTransport } from './transport.ts';
 import { KafkaWriter } from './writer.ts';
 
 /** One attempt to reach the brokers at the start, ms. */
@@ -71,7 +73,7 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> 
   checkKafkaSettings(settings);
   const rdkafka = await loadRdkafka();
   checkFeatures(settings, rdkafka.features);
-  const { transport, reason } = await loadTransport(settings.transport);
+  const { transport, reason } = chooseTransport(settings.transport);
   options.onTransport?.(transport.kind, reason);
   const log = new KafkaLog(options, rdkafka, transport);
   try {
@@ -92,6 +94,7 @@ export class KafkaLog implements Log {
   readonly #instance: string;
   readonly #groups = new Map<string, Promise<GroupClient>>();
   readonly #clients: (KafkaConsumer | Producer)[] = [];
+  readonly limits: RecordLimits;
   #reader: KafkaReader | undefined;
   #admin: TopicAdmin | undefined;
 
@@ -102,6 +105,8 @@ export class KafkaLog implements Log {
     this.#transport = transport;
     this.#clock = options.clock ?? systemClock;
     this.#instance = options.settings.instanceId ?? randomUUID();
+    const { maxRecordBytes, maxTimestampAheadMs } = options.settings;
+    this.limits = { bytes: maxRecordBytes, aheadMs: maxTimestampAheadMs };
   }
 
   /** Connects what every use needs. Called once, by `openKafkaLog`. */
@@ -192,22 +197,21 @@ export class KafkaLog implements Log {
 
   async openWriter(id: string, member?: Member): Promise<Writer> {
     const { settings } = this.#options;
-    const { brokers, callTimeoutMs, transactionTimeoutMs } = settings;
+    const { brokers, callTimeoutMs, transactionTimeoutMs, guarantee } = settings;
     // Members share a group and each has a writer; the group's protocol fences what it takes away.
-    const transactionalId = member instanceof KafkaMember ? `${id}-${this.#instance}` : id;
+    const ofMember = member instanceof KafkaMember;
+    const transactionalId = ofMember ? `${id}-${this.#instance}` : id;
+    const outside = {
+      early: (topic: string) => !isStateTopic(id, topic),
+      create: () => this.#producer(plainProducerOptions(settings)),
+    };
     return KafkaWriter.open({
       id: transactionalId,
-      connect: async () => {
-        const options = producerOptions(settings, transactionalId);
-        const reports = this.#transport.kind === 'plain';
-        const client = constructed(
-          () => new this.#rdkafka.Producer({ ...options, dr_cb: reports }, {}),
-        );
-        await this.#connect(client);
-        return client;
-      },
+      create: () => this.#producer(producerOptions(settings, transactionalId)),
+      connect: (client) => this.#connect(client),
+      ...(ofMember && guarantee === 'at-least-once' ? { outside } : {}),
       transport: this.#transport,
-      consumer: member instanceof KafkaMember ? member.client : undefined,
+      consumer: ofMember ? () => member.client : undefined,
       brokers,
       callTimeoutMs,
       transactionTimeoutMs,
@@ -246,6 +250,11 @@ export class KafkaLog implements Log {
       client.catch(() => this.#groups.delete(group));
     }
     return client;
+  }
+
+  #producer(options: Readonly<Record<string, unknown>>): Producer {
+    const reports = this.#transport.kind === 'plain' ? { dr_cb: true } : {};
+    return constructed(() => new this.#rdkafka.Producer({ ...options, ...reports } as never, {}));
   }
 
   /** The first client. An attempt cannot be taken back, so they are short: a refusal ends the process soon. */

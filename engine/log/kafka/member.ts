@@ -13,6 +13,9 @@ import type { KafkaConsumer, LibrdKafkaError, RdkafkaModule } from './rdkafka.ts
 import type { KafkaReader } from './reader.ts';
 
 const leaveTimeoutMs = 15_000;
+const rejoinPauseMs = 1_000;
+/** Longer than sessions last: 45 s by the brokers' default. */
+const rejoinForMs = 120_000;
 
 export interface KafkaMemberOptions {
   readonly rdkafka: RdkafkaModule;
@@ -29,62 +32,130 @@ export interface KafkaMemberOptions {
   readonly clock: Clock;
 }
 
+/** A consumer that belongs to the group, and what polls it. After a fatal error it is replaced. */
+interface Membership {
+  readonly client: KafkaConsumer;
+  readonly pump: Pump;
+}
+
 export class KafkaMember implements Member {
   readonly sole = false;
-  readonly client: KafkaConsumer;
   readonly #options: KafkaMemberOptions;
-  readonly #pump: Pump;
-  readonly #changes: AssignmentChange[] = [];
+  #current: Membership;
+  #changes: AssignmentChange[] = [];
   #news = false;
   #wake: (() => void) | undefined;
   #left = false;
+  /** Partitions that were assigned and answered, as 'topic/partition'. */
+  readonly #owned = new Set<string>();
+  #rejoining: Promise<void> | undefined;
+  /** When the group first refused this process; undefined while it is a member. */
+  #fatalSince: number | undefined;
+  #failure: MillraceError | undefined;
 
   private constructor(options: KafkaMemberOptions) {
     this.#options = options;
-    const onRebalance = (error: LibrdKafkaError, partitions: TopicPartition[]) =>
-      this.#rebalanced(error, partitions);
-    const config = { ...options.consumer, rebalance_cb: onRebalance };
-    this.client = constructed(() => new options.rdkafka.KafkaConsumer(config as never, {}));
-    this.client.on('event.error', () => {});
-    this.#pump = new Pump({
-      client: this.client,
-      messages: options.transport.consumer(this.client),
-      clock: options.clock,
-      bufferBytes: options.bufferBytes,
-      idleStopMs: options.maxPollIntervalMs,
-      onError: (error) => memberError(options.brokers, error),
-      onNews: () => this.#tell(),
-    });
+    this.#current = this.#create();
     options.reader.onNews = () => this.#tell();
   }
 
   static async join(options: KafkaMemberOptions): Promise<KafkaMember> {
     const member = new KafkaMember(options);
-    await options.connect(member.client);
-    member.client.subscribe([...options.topics]);
-    member.#pump.start();
+    await member.#subscribe();
     return member;
   }
 
+  /** The consumer whose membership vouches for offsets; throws while there is none. */
+  get client(): KafkaConsumer {
+    if (this.#rejoining === undefined) return this.#current.client;
+    throw new Error('this process is not a member of its group now');
+  }
+
+  #create(): Membership {
+    const options = this.#options;
+    const onRebalance = (error: LibrdKafkaError, partitions: TopicPartition[]) =>
+      this.#rebalanced(client, error, partitions);
+    const config = { ...options.consumer, rebalance_cb: onRebalance } as never;
+    const client: KafkaConsumer = constructed(() => new options.rdkafka.KafkaConsumer(config, {}));
+    client.on('event.error', () => {});
+    const pump = new Pump({
+      client,
+      messages: options.transport.consumer(client),
+      clock: options.clock,
+      bufferBytes: options.bufferBytes,
+      idleStopMs: options.maxPollIntervalMs,
+      onError: (error) => {
+        if (error.code !== kafkaCodes.fatal) return memberError(options.brokers, error);
+        this.#rejoining ??= this.#rejoin();
+        return undefined;
+      },
+      onNews: () => this.#tell(),
+    });
+    return { client, pump };
+  }
+
+  async #subscribe(): Promise<void> {
+    const { client, pump } = this.#current;
+    await this.#options.connect(client);
+    client.subscribe([...this.#options.topics]);
+    pump.start();
+  }
+
+  /**
+   * A fatal error ends a consumer for good. The usual one: a process that died is still a member under
+   * this instance id, until its session times out. So it is tried again for a while.
+   */
+  async #rejoin(): Promise<void> {
+    const { brokers, clock } = this.#options;
+    const begin = clock.monotonic();
+    const lost = this.#current.pump.partitions;
+    this.#owned.clear();
+    // What the old consumer had to say is void; its partitions are lost.
+    this.#changes =
+      lost.length === 0 ? [] : [{ kind: 'revoked', partitions: lost, answer: async () => {} }];
+    this.#tell();
+    await this.#drop(this.#current);
+    await new Promise((resolve) => setTimeout(resolve, rejoinPauseMs));
+    if (this.#left) return;
+    this.#current = this.#create();
+    try {
+      await this.#subscribe();
+    } catch (error) {
+      this.#failure = error as MillraceError;
+    }
+    this.#fatalSince ??= begin;
+    if (clock.monotonic() - this.#fatalSince > rejoinForMs) {
+      const problem =
+        'the group does not take this process in: is another one alive under its instance id?';
+      this.#failure = new MillraceError('KAFKA_REFUSED', { brokers, problem });
+    }
+    this.#rejoining = undefined;
+    this.#tell();
+  }
+
   takeChange(): AssignmentChange | undefined {
-    this.#pump.touch();
+    this.#current.pump.touch();
+    if (this.#failure !== undefined) throw this.#failure;
     return this.#changes.shift();
   }
 
   async fetch(at: TopicPartition, from: number, limits: ReadLimits): Promise<Fetched> {
-    if (this.#pump.has(at)) return this.#pump.fetch(at, from, limits);
+    const { pump } = this.#current;
+    if (this.#owned.has(keyOf(at))) return pump.fetch(at, from, limits);
     return this.#options.reader.follow(at, from, limits);
   }
 
-  async lag(at: TopicPartition, position: number): Promise<number> {
-    const end = await this.#options.reader.endOffset(at);
-    // Behind the last record stand marks of transactions that no reader gets.
-    const seen = this.#pump.endSeen(at, position) ?? position;
-    return Math.max(0, end - Math.max(seen, position));
+  async lag(positions: readonly GroupOffset[]): Promise<readonly number[]> {
+    const ends = await this.#options.reader.endOffsets(positions);
+    return positions.map((at, i) => {
+      // Behind the last record stand marks of transactions that no reader gets.
+      const seen = this.#current.pump.endSeen(at, at.offset) ?? at.offset;
+      return Math.max(0, (ends[i] ?? 0) - Math.max(seen, at.offset));
+    });
   }
 
   wait(waitMs: number, signal?: AbortSignal): Promise<void> {
-    this.#pump.touch();
+    this.#current.pump.touch();
     if (this.#news || signal?.aborted === true) {
       this.#news = false;
       return Promise.resolve();
@@ -106,47 +177,64 @@ export class KafkaMember implements Member {
   async leave(): Promise<void> {
     if (this.#left) return;
     this.#left = true;
+    await this.#rejoining;
     for (const change of this.#changes.splice(0)) await change.answer([]);
-    await this.#pump.stop();
-    // Whoever does not answer within the time leaves by the session timeout.
-    await answered<unknown>(leaveTimeoutMs, (done) => this.client.disconnect(done)).catch(() => {});
+    await this.#drop(this.#current);
   }
 
-  #rebalanced(error: LibrdKafkaError, partitions: readonly TopicPartition[]): void {
+  async #drop({ client, pump }: Membership): Promise<void> {
+    await pump.stop();
+    // Whoever does not answer within the time leaves by the session timeout.
+    await answered<unknown>(leaveTimeoutMs, (done) => client.disconnect(done)).catch(() => {});
+  }
+
+  #rebalanced(
+    client: KafkaConsumer,
+    error: LibrdKafkaError,
+    partitions: readonly TopicPartition[],
+  ): void {
     const given = partitions.map(({ topic, partition }) => ({ topic, partition }));
     const kind = error.code === kafkaCodes.assignPartitions ? 'assigned' : 'revoked';
-    const answer = async (positions: readonly GroupOffset[]) => {
-      if (kind === 'assigned') this.#assign(given, positions);
-      else this.#unassign(given);
-    };
-    if (this.#left) {
-      // The runtime has closed everything already.
-      this.#unassign(given);
+    if (this.#left || this.#rejoining !== undefined || client !== this.#current.client) {
+      // Nothing of it is ours any more: the runtime has closed it, or is told that it is lost.
+      this.#release(client, given);
       return;
     }
+    const answer = async (positions: readonly GroupOffset[]) => {
+      if (client !== this.#current.client) return;
+      if (kind === 'assigned') this.#assign(given, positions);
+      else {
+        for (const at of given) {
+          this.#owned.delete(keyOf(at));
+          this.#current.pump.remove(at);
+        }
+        this.#release(client, given);
+      }
+    };
     this.#changes.push({ kind, partitions: given, answer });
     this.#tell();
   }
 
   #assign(partitions: readonly TopicPartition[], positions: readonly GroupOffset[]): void {
-    for (const position of positions) this.#pump.add(position);
-    const offsetOf = new Map(positions.map((p) => [`${p.topic}/${p.partition}`, p.offset]));
+    const { client, pump } = this.#current;
+    this.#fatalSince = undefined;
+    for (const at of partitions) this.#owned.add(keyOf(at));
+    for (const position of positions) pump.add(position);
+    const offsetOf = new Map(positions.map((p) => [keyOf(p), p.offset]));
     const list = partitions.map((at) => {
-      const offset = offsetOf.get(`${at.topic}/${at.partition}`);
+      const offset = offsetOf.get(keyOf(at));
       return offset === undefined ? at : { ...at, offset };
     });
     this.#applied(() => {
-      if (this.client.rebalanceProtocol() === 'COOPERATIVE') this.client.incrementalAssign(list);
-      else this.client.assign(list);
+      if (client.rebalanceProtocol() === 'COOPERATIVE') client.incrementalAssign(list);
+      else client.assign(list);
     });
   }
 
-  #unassign(partitions: readonly TopicPartition[]): void {
-    for (const at of partitions) this.#pump.remove(at);
+  #release(client: KafkaConsumer, partitions: readonly TopicPartition[]): void {
     this.#applied(() => {
-      if (this.client.rebalanceProtocol() === 'COOPERATIVE') {
-        this.client.incrementalUnassign([...partitions]);
-      } else this.client.unassign();
+      if (client.rebalanceProtocol() === 'COOPERATIVE') client.incrementalUnassign([...partitions]);
+      else client.unassign();
     });
   }
 
@@ -174,4 +262,8 @@ function memberError(brokers: string, error: MessageError): MillraceError | unde
   const named = topic === undefined ? {} : { topic };
   const failure = kafkaError({ brokers, what: 'read', ...named }, error);
   return failure.code === 'LOG_UNREACHABLE' ? undefined : failure;
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
 }

@@ -35,6 +35,17 @@ export interface CommittedEntry extends TopicPartition {
   readonly metadata?: string;
 }
 
+/** What only the packed transport can ask. */
+export interface PartitionAdmin {
+  /** High watermarks, all in one question. */
+  endOffsets(
+    partitions: readonly TopicPartition[],
+    timeoutMs: number,
+  ): Promise<readonly PartitionEnd[]>;
+  /** Deletes the records before each offset. */
+  deleteRecords(before: readonly PartitionEnd[], timeoutMs: number): Promise<void>;
+}
+
 export interface MessageConsumer {
   /**
    * Waits up to `waitMs` for the first message, then takes what is there, up to `max` messages. One poll
@@ -63,11 +74,15 @@ export interface MessageProducer {
   produce(topic: string, partition: number, batch: PackedBatch, from: number): number;
   /** Waits until everything handed over is delivered or has failed. */
   flush(timeoutMs: number): Promise<Delivered>;
+  /** To be called before the client is disconnected. */
+  release(): void;
 }
 
-/** Clients are connected; consumers have `enable.partition.eof`, plain producers `dr_cb`. */
+/** Consumers have `enable.partition.eof`, plain producers `dr_cb`. */
 export interface MessageTransport {
   readonly kind: 'packed' | 'plain';
   consumer(client: KafkaConsumer): MessageConsumer;
+  /** To be called before the client is connected. */
   producer(client: Producer): MessageProducer;
+  admin?(client: KafkaConsumer): PartitionAdmin;
 }

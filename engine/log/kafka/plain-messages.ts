@@ -174,4 +174,6 @@ class PlainProducer implements MessageProducer {
     this.#handed = 0;
     return delivered;
   }
+
+  release(): void {}
 }

@@ -90,6 +90,10 @@ export class Pump {
     if (this.#feeds.delete(keyOf(at))) this.#removed.add(keyOf(at));
   }
 
+  get partitions(): TopicPartition[] {
+    return [...this.#feeds.values()].map(({ at }) => at);
+  }
+
   has(at: TopicPartition): boolean {
     return this.#feeds.has(keyOf(at));
   }

@@ -36,6 +36,8 @@ export class KafkaReader {
   onNews: () => void = () => {};
   readonly #options: KafkaReaderOptions;
   readonly #pump: Pump;
+  /** Topics whose leaders the client knows. */
+  readonly #topics = new Set<string>();
   #waiting: (() => void)[] = [];
 
   constructor(options: KafkaReaderOptions) {
@@ -71,7 +73,7 @@ export class KafkaReader {
       const { low, high } = await this.watermarks(at);
       checkOffset(at, from, low, high);
       if (from === high) return undefined;
-      this.#take(at, from);
+      await this.#take(at, from);
     }
     let begin = clock.monotonic();
     for (;;) {
@@ -99,7 +101,7 @@ export class KafkaReader {
         throw new MillraceError('LOG_UNREACHABLE', { brokers, problem });
       }
       if (!this.#pump.has(at)) {
-        this.#take(at, from);
+        await this.#take(at, from);
         begin = clock.monotonic();
       }
       await this.#newsOr(lookMs * (end ? 4 : 1));
@@ -108,13 +110,29 @@ export class KafkaReader {
 
   /** What is there now of a partition that is read on and on. */
   async follow(at: TopicPartition, from: number, limits: ReadLimits): Promise<Fetched> {
-    if (!this.#pump.has(at)) this.#take(at, from);
+    if (!this.#pump.has(at)) await this.#take(at, from);
     return this.#pump.fetch(at, from, limits);
   }
 
   /** The high watermark: the end of what is written, committed or not. */
   async endOffset(at: TopicPartition): Promise<number> {
     return (await this.watermarks(at)).high;
+  }
+
+  /** The same of several partitions, in one question where the transport can. */
+  async endOffsets(partitions: readonly TopicPartition[]): Promise<readonly number[]> {
+    const { probe, transport, brokers, callTimeoutMs } = this.#options;
+    if (partitions.length === 0) return [];
+    if (transport.admin === undefined) {
+      return Promise.all(partitions.map((at) => this.endOffset(at)));
+    }
+    try {
+      const ends = await transport.admin(probe).endOffsets(partitions, callTimeoutMs);
+      const byName = new Map(ends.map((end) => [`${end.topic}/${end.partition}`, end.offset]));
+      return partitions.map(({ topic, partition }) => byName.get(`${topic}/${partition}`) ?? 0);
+    } catch (error) {
+      throw kafkaError({ brokers, what: 'ask for the ends of partitions' }, error as Error);
+    }
   }
 
   async watermarks(at: TopicPartition): Promise<{ low: number; high: number }> {
@@ -133,7 +151,9 @@ export class KafkaReader {
     await this.#pump.stop();
   }
 
-  #take(at: TopicPartition, from: number): void {
+  async #take(at: TopicPartition, from: number): Promise<void> {
+    await this.#learn(at.topic);
+    if (this.#pump.has(at)) return;
     for (const unused of this.#pump.unused(unusedMs)) this.#release(unused);
     this.#pump.add({ ...at, offset: from });
     try {
@@ -144,6 +164,17 @@ export class KafkaReader {
       const what = `read ${at.topic}/${at.partition}`;
       throw kafkaError({ brokers, what, topic: at.topic }, error as Error);
     }
+  }
+
+  /** Asks for the leaders of a topic: on its own the client looks for them once a second. */
+  async #learn(topic: string): Promise<void> {
+    const { client, brokers, callTimeoutMs } = this.#options;
+    if (this.#topics.has(topic)) return;
+    const what = `ask for the partitions of ${topic}`;
+    await asked<unknown>({ brokers, what, topic }, callTimeoutMs, (done) =>
+      client.getMetadata({ topic, timeout: callTimeoutMs / 2 }, done as never),
+    );
+    this.#topics.add(topic);
   }
 
   #release(at: TopicPartition): void {

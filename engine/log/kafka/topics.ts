@@ -1,6 +1,7 @@
 /** Topics of the cluster: which there are, and how Millrace makes its own. */
 import { MillraceError } from '../../base/errors.ts';
 import type { TopicSettings } from '../../graph/topic.ts';
+import { cursorTopic } from '../../graph/topic-names.ts';
 import type { TopicDescription } from '../log.ts';
 import { asked, kafkaCodes } from './calls.ts';
 import type { KafkaConsumer, RdkafkaModule } from './rdkafka.ts';
@@ -32,6 +33,14 @@ export function topicConfig(settings: TopicSettings): Record<string, string> {
     };
   }
   return { 'cleanup.policy': 'delete', 'retention.ms': String(retentionMs ?? -1) };
+}
+
+/** Changelogs and cursors of an application: what its own restart is built on. */
+export function isStateTopic(application: string, topic: string): boolean {
+  return (
+    topic === cursorTopic(application) ||
+    (topic.startsWith(`${application}-`) && topic.endsWith('-changelog'))
+  );
 }
 
 export class TopicAdmin {

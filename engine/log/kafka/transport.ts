@@ -1,5 +1,7 @@
 /** Chooses how messages cross: packed where the native helper was built, else plain. */
+import { MillraceError, messageOf } from '../../base/errors.ts';
 import type { MessageTransport } from './messages.ts';
+import { loadPacked } from './packed-messages.ts';
 import { plainTransport } from './plain-messages.ts';
 
 export interface ChosenTransport {
@@ -8,8 +10,15 @@ export interface ChosenTransport {
   readonly reason: string | undefined;
 }
 
-export async function loadTransport(
-  _wanted: 'auto' | 'packed' | 'plain',
-): Promise<ChosenTransport> {
-  return { transport: plainTransport, reason: 'the native helper is not built' };
+/** node-rdkafka must be loaded. 'packed' throws CONFIG_INVALID where the helper is not there. */
+export function chooseTransport(wanted: 'auto' | 'packed' | 'plain'): ChosenTransport {
+  if (wanted === 'plain') return { transport: plainTransport, reason: undefined };
+  try {
+    return { transport: loadPacked(), reason: undefined };
+  } catch (error) {
+    const [problem = ''] = messageOf(error).split('\n');
+    const reason = `the native helper does not load: ${problem}`;
+    if (wanted === 'auto') return { transport: plainTransport, reason };
+    throw new MillraceError('CONFIG_INVALID', { field: 'transport', problem: reason });
+  }
 }

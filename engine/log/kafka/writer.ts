@@ -17,11 +17,20 @@ const queueFullPauseMs = 2;
 
 export interface KafkaWriterOptions {
   readonly id: string;
-  /** A new producer with the writer's transactional id, connected. */
-  readonly connect: () => Promise<Producer>;
+  /** A new producer with the writer's transactional id. */
+  readonly create: () => Producer;
+  readonly connect: (client: Producer) => Promise<void>;
+  /**
+   * At least once: what `early` says of a topic is written and delivered before the transaction begins.
+   * Changelogs, cursors and offsets stay in it, so that the writer of state is fenced all the same.
+   */
+  readonly outside?: {
+    readonly early: (topic: string) => boolean;
+    readonly create: () => Producer;
+  };
   readonly transport: MessageTransport;
-  /** Whose offsets are committed; undefined for a writer that commits none. */
-  readonly consumer: KafkaConsumer | undefined;
+  /** The consumer whose offsets are committed; undefined for a writer that commits none. */
+  readonly consumer: (() => KafkaConsumer) | undefined;
   readonly brokers: string;
   readonly callTimeoutMs: number;
   readonly transactionTimeoutMs: number;
@@ -38,6 +47,7 @@ export class KafkaWriter implements Writer {
   readonly lastCommitId = 0;
   readonly #options: KafkaWriterOptions;
   #producer: OpenProducer | undefined;
+  #outside: OpenProducer | undefined;
   #doubt = false;
 
   private constructor(options: KafkaWriterOptions) {
@@ -56,7 +66,7 @@ export class KafkaWriter implements Writer {
     const begin = clock.monotonic();
     try {
       const producer = await this.#certain();
-      return await this.#transact(producer, commit);
+      return await this.#transact(producer, await this.#writeEarly(commit));
     } catch (error) {
       this.#doubt = true;
       if (error instanceof MillraceError && error.code !== 'LOG_UNREACHABLE') throw error;
@@ -74,9 +84,23 @@ export class KafkaWriter implements Writer {
   }
 
   async close(): Promise<void> {
-    const producer = this.#producer;
+    const open = [this.#producer, this.#outside];
     this.#producer = undefined;
-    if (producer !== undefined) await this.#drop(producer);
+    this.#outside = undefined;
+    for (const producer of open) if (producer !== undefined) await this.#drop(producer);
+  }
+
+  /** Writes what need not be in the transaction; answers the rest of the commit. */
+  async #writeEarly(commit: Commit): Promise<Commit> {
+    const { outside, callTimeoutMs } = this.#options;
+    if (outside === undefined) return commit;
+    this.#outside ??= await this.#connected(outside.create());
+    const early = commit.appends.filter(({ topic }) => outside.early(topic));
+    for (const append of early) await this.#produce(this.#outside, append);
+    const { failures } = await this.#outside.messages.flush(callTimeoutMs);
+    const [failure] = failures;
+    if (failure !== undefined) throw this.#refusal(failure);
+    return { ...commit, appends: commit.appends.filter(({ topic }) => !outside.early(topic)) };
   }
 
   async #transact(producer: OpenProducer, commit: Commit): Promise<CommitReceipt> {
@@ -114,9 +138,8 @@ export class KafkaWriter implements Writer {
     if (offsets.length === 0) return;
     if (consumer === undefined) throw new Error('a writer without a member commits no offsets');
     const list = offsets.map((offset) => ({ ...offset }));
-    await this.#call((done) =>
-      client.sendOffsetsToTransaction(list, consumer, callTimeoutMs, done),
-    );
+    const member = consumer();
+    await this.#call((done) => client.sendOffsetsToTransaction(list, member, callTimeoutMs, done));
   }
 
   /** The producer, without a doubt about it. */
@@ -130,12 +153,12 @@ export class KafkaWriter implements Writer {
   }
 
   async #open(): Promise<OpenProducer> {
-    const { connect, transport, callTimeoutMs } = this.#options;
-    const client = await connect();
+    const { create, callTimeoutMs } = this.#options;
+    const producer = await this.#connected(create());
+    const { client } = producer;
     client.on('event.error', () => {
       this.#doubt = true;
     });
-    const producer = { client, messages: transport.producer(client) };
     try {
       await answered<void>(callTimeoutMs, (done) => client.initTransactions(callTimeoutMs, done));
     } catch (error) {
@@ -147,9 +170,16 @@ export class KafkaWriter implements Writer {
     return producer;
   }
 
+  async #connected(client: Producer): Promise<OpenProducer> {
+    const messages = this.#options.transport.producer(client);
+    await this.#options.connect(client);
+    return { client, messages };
+  }
+
   /** A producer with an open transaction leaves it to the coordinator, which aborts it at the next init. */
-  async #drop({ client }: OpenProducer): Promise<void> {
+  async #drop({ client, messages }: OpenProducer): Promise<void> {
     const { callTimeoutMs } = this.#options;
+    messages.release();
     await answered<unknown>(callTimeoutMs, (done) => client.disconnect(done)).catch(() => {});
   }
 

@@ -1,0 +1,151 @@
+/** The transport by the native helper (native/packed.cc): batches cross as one buffer, half a microsecond a message. */
+import { createRequire } from 'node:module';
+import { PackedBatch } from '../../record/batch.ts';
+import { answered, type Callback } from './calls.ts';
+import type {
+  Delivered,
+  MessageConsumer,
+  MessageError,
+  MessageProducer,
+  MessageTransport,
+  PartitionAdmin,
+  PartitionEnd,
+} from './messages.ts';
+
+/** node-rdkafka's own object inside a client; the helper unwraps it. */
+type Native = unknown;
+
+interface Place {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+interface NativePolled {
+  readonly batches: readonly (Place & { readonly image: ArrayBuffer })[];
+  readonly ends: readonly PartitionEnd[];
+  readonly errors: readonly MessageError[];
+}
+
+interface Addon {
+  poll(client: Native, max: number, waitMs: number, done: Callback<NativePolled>): void;
+  watch(client: Native): void;
+  release(client: Native): void;
+  produce(
+    client: Native,
+    topic: string,
+    partition: number,
+    image: ArrayBuffer,
+    from: number,
+  ): number;
+  flush(client: Native, timeoutMs: number, done: Callback<Delivered>): void;
+  committed: NativeQuestion<Place & { offset: number; metadata: string }>;
+  endOffsets: NativeQuestion<PartitionEnd>;
+  deleteRecords: NativeQuestion<PartitionEnd>;
+}
+
+type NativeQuestion<Answer> = (
+  client: Native,
+  places: readonly Place[],
+  timeoutMs: number,
+  done: Callback<readonly Answer[]>,
+) => void;
+
+/** Of a deadline around calls that keep one of their own. */
+const graceMs = 2_000;
+
+/**
+ * Loads the helper, which `npm install` builds where there is a compiler. node-rdkafka must be loaded
+ * before, as the helper uses its library. Throws when it is not there.
+ */
+export function loadPacked(): MessageTransport {
+  const require = createRequire(import.meta.url);
+  const addon = require(addonFile()) as Addon;
+  return {
+    kind: 'packed',
+    consumer: (client) => new PackedConsumer(addon, client.getClient()),
+    producer: (client) => new PackedProducer(addon, client.getClient()),
+    admin: (client) => adminOf(addon, client.getClient()),
+  };
+}
+
+/** The same file for sources and for what was built of them in dist/. */
+function addonFile(): string {
+  const root = import.meta.url.includes('/dist/engine/') ? '../../../../engine/log/kafka/' : './';
+  return `${root}native/build/Release/packed.node`;
+}
+
+class PackedConsumer implements MessageConsumer {
+  readonly #addon: Addon;
+  readonly #client: Native;
+
+  constructor(addon: Addon, client: Native) {
+    this.#addon = addon;
+    this.#client = client;
+  }
+
+  async poll(max: number, waitMs: number) {
+    const { batches, ends, errors } = await new Promise<NativePolled>((resolve, reject) =>
+      this.#addon.poll(this.#client, max, waitMs, (error, polled) =>
+        error ? reject(error) : resolve(polled as NativePolled),
+      ),
+    );
+    const fetched = batches.map(({ topic, partition, image }) => ({
+      topic,
+      partition,
+      batch: new PackedBatch(image),
+    }));
+    return { batches: fetched, ends, errors };
+  }
+
+  async committed(partitions: readonly Place[], timeoutMs: number) {
+    const found = await answered<readonly (Place & { offset: number; metadata: string })[]>(
+      timeoutMs + graceMs,
+      (done) => this.#addon.committed(this.#client, partitions, timeoutMs, done),
+    );
+    return found.map(({ topic, partition, offset, metadata }) => ({
+      topic,
+      partition,
+      offset: offset < 0 ? undefined : offset,
+      metadata,
+    }));
+  }
+}
+
+class PackedProducer implements MessageProducer {
+  readonly #addon: Addon;
+  readonly #client: Native;
+
+  constructor(addon: Addon, client: Native) {
+    this.#addon = addon;
+    this.#client = client;
+    addon.watch(client);
+  }
+
+  produce(topic: string, partition: number, batch: PackedBatch, from: number): number {
+    return this.#addon.produce(this.#client, topic, partition, batch.image, from);
+  }
+
+  flush(timeoutMs: number): Promise<Delivered> {
+    return answered(timeoutMs + graceMs, (done) =>
+      this.#addon.flush(this.#client, timeoutMs, done),
+    );
+  }
+
+  release(): void {
+    this.#addon.release(this.#client);
+  }
+}
+
+function adminOf(addon: Addon, client: Native): PartitionAdmin {
+  return {
+    endOffsets: (partitions, timeoutMs) =>
+      answered(timeoutMs + graceMs, (done) =>
+        addon.endOffsets(client, partitions, timeoutMs, done),
+      ),
+    deleteRecords: async (before, timeoutMs) => {
+      await answered(timeoutMs + graceMs, (done) =>
+        addon.deleteRecords(client, before, timeoutMs, done),
+      );
+    },
+  };
+}

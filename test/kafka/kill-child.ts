@@ -1,0 +1,49 @@
+/**
+ * A member that ends itself by SIGKILL at a step of a commit or a hand-over. Arguments: brokers, folder,
+ * input topic, application, instance, step and the how manieth time ('none' and 0: it runs until it has
+ * caught up).
+ */
+import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
+import { openKafkaLog } from '../../engine/log/kafka/log.ts';
+import { Runtime } from '../../engine/runtime/runtime.ts';
+import { rocksBackends } from '../../engine/storage/rocksdb.ts';
+import { TaskHost } from '../../engine/task/task-host.ts';
+import { countingJob } from './counting-job.ts';
+
+const [
+  brokers = '',
+  folder = '',
+  input = '',
+  application = '',
+  instance = '',
+  step = '',
+  nth = '0',
+] = process.argv.slice(2);
+const job = countingJob(input, application);
+const settings = { ...defaultKafkaSettings, brokers, instanceId: instance };
+const log = await openKafkaLog({ settings, application });
+let times = 0;
+const runtime = await Runtime.start({
+  topology: job,
+  application,
+  log,
+  stateDirectory: folder,
+  partitions: 6,
+  recordsPerCycle: 10,
+  startHosts: async (config) => [new TaskHost(job, config, rocksBackends)],
+  observer: {
+    on(name, event) {
+      if (name === 'commitDoubtful') process.stderr.write(`${JSON.stringify(event)}\n`);
+    },
+  },
+  at: (here) => {
+    if (here !== step) return;
+    times++;
+    if (times === Number(nth)) process.kill(process.pid, 'SIGKILL');
+  },
+});
+process.stderr.write('started\n');
+if (step === 'none') await runtime.runUntilCaughtUp();
+else await runtime.run(new AbortController().signal);
+await runtime.close();
+await log.close();

@@ -1,0 +1,89 @@
+/** A member killed at each step of a commit and of a hand-over: nothing is lost, nothing comes twice. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
+import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/log.ts';
+import { commitSteps, handOverSteps } from '../../engine/task/commit.ts';
+import { launch } from '../process/millrace.ts';
+import { countingTopics, countProblems, partitions, writeEvents } from './counting-job.ts';
+import { kafkaAvailable, sharedBroker } from './shared.ts';
+
+const events = 1_200;
+const input = 'kill-events';
+
+describe.skipIf(!(await kafkaAvailable()))('killed at', () => {
+  let brokers: string;
+  let log: KafkaLog;
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'millrace-kill-'));
+    brokers = (await sharedBroker()).address;
+    log = await openKafkaLog({
+      settings: { ...defaultKafkaSettings, brokers },
+      application: 'kill-witness',
+    });
+    await log.createTopics([{ name: input, partitions, settings: {} }]);
+    await writeEvents(log, input, 0, events);
+  });
+  afterAll(async () => {
+    await log?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const member = (application: string, instance: string, step: string, nth = 0) => {
+    const state = join(folder, application, instance);
+    const args = [brokers, state, input, application, instance, step, String(nth)];
+    return launch('test/kafka/kill-child.ts', args);
+  };
+
+  async function seen(topic: { name: string }) {
+    const records: { key: string; count: number }[] = [];
+    for (let partition = 0; partition < partitions; partition++) {
+      const at = { topic: topic.name, partition };
+      for (let from = 0; ; ) {
+        const batch = await log.read(at, from, { records: 10_000 });
+        if (batch === undefined) break;
+        from = batch.nextOffset;
+        for (let i = 0; i < batch.count; i++) {
+          const value = batch.value(i) as Buffer;
+          const count = perKey.value.decode(value, 0, value.byteLength);
+          records.push({ key: String(batch.key(i)), count });
+        }
+      }
+    }
+    return records;
+  }
+  const perKey = countingTopics(input, 'any').perUser;
+
+  async function problems(application: string): Promise<string[]> {
+    const { perUser, perGroup } = countingTopics(input, application);
+    return countProblems([...(await seen(perUser)), ...(await seen(perGroup))], events);
+  }
+
+  // Most of the time goes by in waiting for the session of the dead to end.
+  const timeout = 120_000;
+  test.concurrent.each(Object.entries(commitSteps))('%s: %s', { timeout }, async (step) => {
+    const application = `kill-${step.toLowerCase()}`;
+    const dying = member(application, 'one', step, 4);
+    expect(await dying.ended).toMatchObject({ signal: 'SIGKILL' });
+    const { code, stderr } = await member(application, 'one', 'none').ended;
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    expect(await problems(application)).toEqual([]);
+  });
+
+  test.concurrent.each(Object.entries(handOverSteps))('%s: %s', { timeout }, async (step) => {
+    const application = `kill-${step.toLowerCase()}`;
+    const dying = member(application, 'one', step, 1);
+    await dying.says('started');
+    const next = member(application, 'two', 'none');
+    expect(await dying.ended).toMatchObject({ signal: 'SIGKILL' });
+    expect(await next.ended).toMatchObject({ code: 0 });
+    // Whoever comes last has caught up with all partitions, also those the dead one held.
+    const last = await member(application, 'two', 'none').ended;
+    expect({ code: last.code, stderr: last.stderr }).toMatchObject({ code: 0 });
+    expect(await problems(application)).toEqual([]);
+  });
+});
