@@ -220,11 +220,11 @@ export function matchStep({ name, left, right, rightGetter }: ForeignKeyJoinOpti
           const leftKey = keyBytes.toString('latin1');
           const keeps = what === ask.answer || what === ask.answerIfThere;
           note(cells, leftKey, keeps ? { hash, timestamp } : undefined);
-          if (what === ask.forgetAndAnswer) answer(leftKey, hash, undefined, timestamp);
-          if (!keeps) return;
+          if (what === ask.forget) return;
           const row = readRight();
           if (row === undefined && what === ask.answerIfThere) return;
-          answer(leftKey, hash, row?.value, Math.max(timestamp, row?.timestamp ?? timestamp));
+          const at = Math.max(timestamp, row?.timestamp ?? timestamp);
+          answer(leftKey, hash, keeps ? row?.value : undefined, at);
         },
       };
       const changes: AnyReceiver = {

@@ -22,12 +22,19 @@ function edge(
 
 const present = (value: unknown): boolean => value !== null && value !== undefined;
 
-/** A row that no longer passes becomes a deletion; a row that never passed is not spoken of. */
-export function tableFilterStep<K, V>(predicate: (value: V, key: K) => boolean): Step {
+/**
+ * A row that no longer passes becomes a deletion; a row that never passed is not spoken of. Of a
+ * versioned table each change is, as in Kafka Streams (KIP-914): the one before may not be the older.
+ */
+export function tableFilterStep<K, V>(
+  predicate: (value: V, key: K) => boolean,
+  versioned: boolean,
+): Step {
   return edge('table-filter', (next) => (key, value, timestamp, old) => {
     const now = present(value) && predicate(value as V, key as K) ? value : null;
     const before = present(old) && predicate(old as V, key as K) ? old : undefined;
-    if (now !== null || before !== undefined) next.receive(key, now, timestamp, before);
+    if (versioned || now !== null || before !== undefined)
+      next.receive(key, now, timestamp, before);
   });
 }
 

@@ -60,8 +60,10 @@ export class Table<K, V> implements StoreHandle<K, V> {
   }
 
   filter(predicate: (value: V, key: K) => boolean): Table<K, V> {
-    return this.#then(tableFilterStep(predicate), this.#flow.value, ({ value }, key) =>
-      predicate(value, key) ? value : undefined,
+    return this.#then(
+      tableFilterStep(predicate, this.#traits.versioned === true),
+      this.#flow.value,
+      ({ value }, key) => (predicate(value, key) ? value : undefined),
     );
   }
 

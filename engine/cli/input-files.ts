@@ -17,9 +17,11 @@ export async function inputFiles(
       files.push(resolve(input));
       continue;
     }
-    const names = (await readdir(input)).filter((name) => /\.(csv|jsonl)(\.gz)?$/.test(name));
+    const names = (await readdir(input)).filter((name) =>
+      /\.(csv|tsv|txt|json|jsonl|ndjson)(\.gz)?$/.test(name),
+    );
     if (names.length === 0) {
-      const problem = 'the folder holds no .csv or .jsonl file';
+      const problem = 'the folder holds no .csv, .tsv, .txt, .json, .jsonl or .ndjson file';
       throw new MillraceError('INPUT_MISSING', { file: input, problem });
     }
     files.push(...names.sort().map((name) => resolve(input, name)));

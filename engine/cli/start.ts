@@ -4,12 +4,9 @@ import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Event, events } from '../../topologies/event.ts';
-import {
-  checkMapping,
-  eventMap,
-  type Mapping,
-  neededFields,
-} from '../../topologies/ingest/mapping.ts';
+import { eventMap } from '../../topologies/ingest/event-map.ts';
+import { unpacker } from '../../topologies/ingest/fields.ts';
+import { checkMapping, type Mapping, neededFields } from '../../topologies/ingest/mapping.ts';
 import { sampleLines } from '../../topologies/ingest/sample.ts';
 import {
   checkPersonalisation,
@@ -17,6 +14,7 @@ import {
 } from '../../topologies/personalisation.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { FileSource } from '../connect/file-source.ts';
+import type { RowOptions } from '../connect/rows.ts';
 import type { LogLevel } from '../runtime/observe.ts';
 import type { Summary } from '../runtime/summary.ts';
 import { type Environment, environment, prepare } from './environment.ts';
@@ -49,13 +47,13 @@ const mappingsFolder = fileURLToPath(new URL('../../topologies/ingest/mappings/'
 
 export async function start(options: StartOptions): Promise<void> {
   const env = environment(options.data);
-  const config = await readConfig(options.config);
-  checkPersonalisation(config);
   if (options.input !== undefined && options.mapping === undefined) {
     const problem = `--input needs --mapping; shipped are ${(await shippedMappings()).join(', ')}`;
     throw new MillraceError('USAGE', { problem });
   }
   const mapping = await readMapping(options.mapping ?? 'sample');
+  const config = await readConfig(options.config, mapping);
+  checkPersonalisation(config);
   const given = await inputFiles(options.input);
   await prepare(env, options.fresh === true);
   if (options.fresh === true) await rm(join(env.directory, 'sample.jsonl'), { force: true });
@@ -94,13 +92,23 @@ export function fileSource(mapping: Mapping, files: readonly string[]): FileSour
   return new FileSource({
     name: mapping.name,
     files,
-    format: mapping.format,
     order: mapping.order ?? 'file',
-    needed: neededFields(mapping),
     topic: events,
     map: eventMap(mapping),
-    ...(mapping.columns === undefined ? {} : { columns: mapping.columns }),
+    ...rowOptions(mapping),
   });
+}
+
+/** How the files of a mapping are read. */
+export function rowOptions(mapping: Mapping): RowOptions {
+  const { format, columns, separator } = mapping;
+  return {
+    format,
+    needed: neededFields(mapping),
+    ...(columns === undefined ? {} : { columns }),
+    ...(separator === undefined ? {} : { separator }),
+    ...(format === 'csv' ? {} : { unpack: unpacker(mapping) }),
+  };
 }
 
 /** A shipped mapping by name, or one of the user's by path. */
@@ -130,8 +138,12 @@ async function shippedMappings(): Promise<string[]> {
   return (await readdir(mappingsFolder)).map((name) => basename(name, '.json')).sort();
 }
 
-export async function readConfig(file: string | undefined): Promise<PersonalisationConfig> {
-  if (file === undefined) return {};
+/** The configuration of a file; without one, that which the mapping brings along. */
+export async function readConfig(
+  file: string | undefined,
+  mapping?: Mapping,
+): Promise<PersonalisationConfig> {
+  if (file === undefined) return (mapping?.configuration ?? {}) as PersonalisationConfig;
   try {
     return JSON.parse(await readFile(file, 'utf8')) as PersonalisationConfig;
   } catch (error) {

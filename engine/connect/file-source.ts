@@ -9,7 +9,7 @@ import type { Topic } from '../graph/topic.ts';
 import { encodeHeaders } from '../record/headers.ts';
 import type { SourceChunk, SourceConnector, SourceStart } from '../runtime/connector.ts';
 import { Outputs } from '../task/outputs.ts';
-import { type Row, type RowFormat, rowsOf } from './rows.ts';
+import { type Row, type RowOptions, rowsOf } from './rows.ts';
 import { fileSize } from './text.ts';
 
 export type Mapped<K, V> =
@@ -18,15 +18,10 @@ export type Mapped<K, V> =
   | 'skip'
   | { readonly reject: string };
 
-export interface FileSourceOptions<K, V> {
+export interface FileSourceOptions<K, V> extends RowOptions {
   readonly name: string;
   /** Read one after the other, in this order. */
   readonly files: readonly string[];
-  readonly format: RowFormat;
-  /** Columns of a CSV file without a header. */
-  readonly columns?: readonly string[];
-  /** Columns that must be there. */
-  readonly needed: readonly string[];
   readonly topic: Topic<K, V>;
   /**
    * 'time': the rows are sorted by their time before they enter, in memory, so for bounded files only;
@@ -143,9 +138,8 @@ export class FileSource<K, V> implements SourceConnector {
   }
 
   async *#asTheyStand(): AsyncGenerator<{ row: Row; file: string }> {
-    const { files, format, columns, needed } = this.#options;
-    for (const file of files) {
-      for await (const row of rowsOf(file, format, columns, needed)) yield { row, file };
+    for (const file of this.#options.files) {
+      for await (const row of rowsOf(file, this.#options)) yield { row, file };
     }
   }
 

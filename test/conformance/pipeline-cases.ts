@@ -38,6 +38,7 @@ export interface Stage {
   readonly beforeMs?: number;
   readonly afterMs?: number;
   readonly graceMs?: number;
+  readonly historyMs?: number;
 }
 
 export type CaseWindow = ReturnType<typeof hopping | typeof sliding | typeof session>;
@@ -132,8 +133,9 @@ class Pipeline {
     return this.#table as TextTable;
   }
 
-  #rows(name: 'rows' | 'places' | 'left'): TextTable {
-    return this.#t.table(name, pipelineTopics[name]);
+  #rows(name: 'rows' | 'places' | 'left', { historyMs }: Stage): TextTable {
+    const options = historyMs === undefined ? {} : { historyMs };
+    return this.#t.table(name, pipelineTopics[name], options);
   }
 
   #ofStream(stage: Stage): Texts | TextTable {
@@ -149,8 +151,8 @@ class Pipeline {
         return stream.merge(this.#right);
       case 'joinTable':
         return stage.join === 'left'
-          ? stream.leftJoinTable(this.#rows('rows'), joined)
-          : stream.joinTable(this.#rows('rows'), joined);
+          ? stream.leftJoinTable(this.#rows('rows', stage), joined)
+          : stream.joinTable(this.#rows('rows', stage), joined);
       case 'joinStream':
         return stream.join(this.#name, this.#right, joinWindowOf(stage), joined, {
           asKafkaStreams: true,
@@ -177,13 +179,13 @@ class Pipeline {
       case 'stream':
         return this.#t.stream(pipelineTopics.left);
       case 'table':
-        return this.#rows('left');
+        return this.#rows('left', stage);
       case 'tableMap':
         return this.#tableNow.map(next);
       case 'tableFilter':
         return this.#tableNow.filter(passes);
       case 'tableJoin': {
-        const other = this.#rows('rows');
+        const other = this.#rows('rows', stage);
         if (stage.join === 'outer') return this.#tableNow.outerJoin(other, joined);
         return stage.join === 'left'
           ? this.#tableNow.leftJoin(other, joined)
@@ -196,7 +198,7 @@ class Pipeline {
             .aggregate(this.#name, sums, text),
         );
       case 'foreignKey': {
-        const other = this.#rows('places');
+        const other = this.#rows('places', stage);
         return stage.join === 'left'
           ? this.#tableNow.leftJoinForeign(this.#name, other, group, joined)
           : this.#tableNow.joinForeign(this.#name, other, group, joined);

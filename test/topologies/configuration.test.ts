@@ -2,8 +2,9 @@
 import { isMillraceError } from 'millrace';
 import { describe, expect, test } from 'vitest';
 import { defaultEngagement } from '../../topologies/engagement/config.ts';
+import { eventMap } from '../../topologies/ingest/event-map.ts';
 import { instantReader } from '../../topologies/ingest/instant.ts';
-import { checkMapping, eventMap } from '../../topologies/ingest/mapping.ts';
+import { checkMapping } from '../../topologies/ingest/mapping.ts';
 import { checkPersonalisation } from '../../topologies/personalisation.ts';
 
 function fieldOf(run: () => unknown): unknown {

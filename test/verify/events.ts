@@ -1,7 +1,10 @@
 /** The accepted events of a log, read apart from the engine: only the mapping is shared. */
+
+import { rowOptions } from '../../engine/cli/start.ts';
 import { rowsOf } from '../../engine/connect/rows.ts';
 import type { Trait } from '../../topologies/event.ts';
-import { eventMap, type Mapping, neededFields } from '../../topologies/ingest/mapping.ts';
+import { eventMap } from '../../topologies/ingest/event-map.ts';
+import type { Mapping } from '../../topologies/ingest/mapping.ts';
 
 export interface LogEvent {
   readonly subject: string;
@@ -21,7 +24,7 @@ export async function readEvents(mapping: Mapping, files: readonly string[]): Pr
   const events: LogEvent[] = [];
   let row = 0;
   for (const file of files) {
-    const rows = rowsOf(file, mapping.format, mapping.columns, neededFields(mapping));
+    const rows = rowsOf(file, rowOptions(mapping));
     for await (const { fields } of rows) {
       // Without an id column no two rows are the same event.
       const mapped = fields === undefined ? 'skip' : map(fields, `row ${row++}`);

@@ -1,8 +1,9 @@
 /** The rows of a log in another order. */
 import { writeFile } from 'node:fs/promises';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
+import { rowOptions } from '../../engine/cli/start.ts';
 import { rowsOf } from '../../engine/connect/rows.ts';
-import { type Mapping, neededFields } from '../../topologies/ingest/mapping.ts';
+import type { Mapping } from '../../topologies/ingest/mapping.ts';
 
 /** Writes the rows that can be read to `to`, in an order drawn from the seed, under the same header. */
 export async function shuffledFile(
@@ -14,7 +15,7 @@ export async function shuffledFile(
   const lines: string[] = [];
   let header: readonly string[] | undefined;
   for (const file of files) {
-    const rows = rowsOf(file, mapping.format, mapping.columns, neededFields(mapping));
+    const rows = rowsOf(file, rowOptions(mapping));
     for await (const { fields, raw } of rows) {
       if (fields === undefined) continue;
       header ??= mapping.columns === undefined ? Object.keys(fields) : [];

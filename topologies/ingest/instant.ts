@@ -1,19 +1,33 @@
 /** Reads instants strictly by a pattern: what does not fit exactly is refused with its reason, never guessed. */
 
+const months = 'Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec';
+const offset = 'Z|[+-]\\d{2}:?\\d{2}';
+
 const tokens: Readonly<Record<string, { readonly pattern: string; readonly unit: Unit }>> = {
   YYYY: { pattern: '\\d{4}', unit: 'year' },
   YY: { pattern: '\\d{2}', unit: 'year' },
+  MMM: { pattern: months, unit: 'month' },
   MM: { pattern: '\\d{2}', unit: 'month' },
   M: { pattern: '\\d{1,2}', unit: 'month' },
   DD: { pattern: '\\d{2}', unit: 'day' },
   D: { pattern: '\\d{1,2}', unit: 'day' },
   HH: { pattern: '\\d{2}', unit: 'hour' },
   H: { pattern: '\\d{1,2}', unit: 'hour' },
+  hh: { pattern: '\\d{2}', unit: 'hour12' },
+  h: { pattern: '\\d{1,2}', unit: 'hour12' },
+  A: { pattern: '[AaPp][Mm]', unit: 'half' },
   mm: { pattern: '\\d{2}', unit: 'minute' },
   ss: { pattern: '\\d{2}', unit: 'second' },
+  S: { pattern: '\\d{1,9}', unit: 'fraction' },
+  Z: { pattern: offset, unit: 'offset' },
 };
+const tokenPattern = /'([^']*)'|YYYY|YY|MMM|MM|M|DD|D|HH|H|hh|h|A|mm|ss|S+|Z|[.*+?^${}()|[\]\\]/g;
 
-type Unit = 'year' | 'month' | 'day' | 'hour' | 'minute' | 'second';
+type Unit =
+  | ('year' | 'month' | 'day' | 'hour' | 'minute' | 'second')
+  | ('hour12' | 'half' | 'fraction' | 'offset');
+
+const spans = { seconds: 1_000, minutes: 60_000, hours: 3_600_000, days: 86_400_000 } as const;
 
 /** ms UTC, or why the text is refused: words that follow 'time "..."'. */
 export type InstantReader = (text: string) => number | string;
@@ -24,60 +38,119 @@ const century = 2_000;
 const noSuchTime = 'names no real day and time';
 
 /**
- * A reader for `format`: 'iso' (with an offset or Z), 'epoch-ms', 'epoch-s', or a pattern such as
- * 'DD-MM-YY H:mm'. Throws an Error that says what is wrong with the format or the zone.
- * @param zone IANA name, e.g. 'UTC' or 'Europe/London'; for patterns only
+ * A reader for `format`: 'iso' (with an offset or Z), 'iso-local' (without one, of the zone), 'epoch-s',
+ * 'epoch-ms', 'epoch-us', 'epoch-ns'; 'seconds', 'minutes', 'hours' or 'days' since an instant; or a
+ * pattern such as 'DD-MM-YY H:mm'. Throws an Error that says what is wrong with the format or the zone.
+ * @param zone IANA name, e.g. 'UTC' or 'Europe/London'; for times that name no offset
+ * @param since ISO instant, for 'seconds' and its kin
  */
-export function instantReader(format: string, zone: string): InstantReader {
-  if (format === 'epoch-ms') return epoch(format, 1);
-  if (format === 'epoch-s') return epoch(format, 1_000);
+export function instantReader(format: string, zone = 'UTC', since?: string): InstantReader {
+  if (format === 'epoch-ns') return epoch(format, -6);
+  if (format === 'epoch-us') return epoch(format, -3);
+  if (format === 'epoch-ms') return epoch(format, 0);
+  if (format === 'epoch-s') return epoch(format, 3);
   if (format === 'iso') return isoInstant;
+  if (format === 'iso-local') return isoLocalReader(zone);
+  if (Object.hasOwn(spans, format)) return sinceReader(format as keyof typeof spans, since);
   return patternReader(format, zone);
 }
 
-function epoch(format: string, unit: number): InstantReader {
-  return (text) => (/^\d{1,15}$/.test(text) ? Number(text) * unit : `does not fit ${format}`);
+/** Decimal digits moved by `places` to whole milliseconds; what is below one is cut off. */
+function epoch(format: string, places: number): InstantReader {
+  return (text) => {
+    const match = /^(\d{1,19})(?:\.(\d{1,9}))?$/.exec(text);
+    if (match === null) return `does not fit ${format}`;
+    const [, whole = '', fraction = ''] = match;
+    const digits =
+      places < 0 ? whole.slice(0, places) : whole + fraction.padEnd(places, '0').slice(0, places);
+    const at = Number(digits);
+    return Number.isSafeInteger(at) ? at : `does not fit ${format}`;
+  };
 }
 
-const iso = /^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?)(Z|[+-]\d{2}:\d{2})$/;
+function sinceReader(unit: keyof typeof spans, since: string | undefined): InstantReader {
+  const start = since === undefined ? undefined : isoInstant(since);
+  if (typeof start !== 'number') {
+    throw new Error(`${unit} need 'since', an instant such as 2026-01-31T00:00:00Z`);
+  }
+  return (text) => {
+    if (!/^\d{1,12}(\.\d{1,9})?$/.test(text)) return `does not fit ${unit}`;
+    return start + Math.floor(Number(text) * spans[unit]);
+  };
+}
+
+const iso = /^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:?\d{2})$/;
 
 function isoInstant(text: string): number | string {
   const match = iso.exec(text);
   if (match === null) return 'does not fit iso, e.g. 2026-01-31T09:30:00Z';
-  const [, day = '', time = ''] = match;
+  const [, day = '', time = '', zone = ''] = match;
+  const local = isoWallTime(day, time);
+  return local === undefined ? noSuchTime : shifted(local, zone);
+}
+
+function isoWallTime(day: string, time: string): number | undefined {
+  // Milliseconds are enough, and all that Date.parse is sure to take.
+  const cut = time.replace(/(\.\d{1,3})\d*$/, '$1');
   // Date.parse takes 30 February for 2 March; a real day comes back as it was written.
-  const local = Date.parse(`${day}T${time}Z`);
-  const real = !Number.isNaN(local) && new Date(local).toISOString().startsWith(day);
-  const at = Date.parse(text);
-  return real && !Number.isNaN(at) ? at : noSuchTime;
+  const local = Date.parse(`${day}T${cut}Z`);
+  return !Number.isNaN(local) && new Date(local).toISOString().startsWith(day) ? local : undefined;
+}
+
+/** Wall time of an offset such as +02:00, -0700 or Z -> ms UTC. */
+function shifted(local: number, zone: string): number | string {
+  if (zone === 'Z') return local;
+  const [hours, minutes] = [Number(zone.slice(1, 3)), Number(zone.slice(-2))];
+  if (hours > 23 || minutes > 59) return noSuchTime;
+  const ms = hours * spans.hours + minutes * spans.minutes;
+  return zone.startsWith('-') ? local + ms : local - ms;
+}
+
+function isoLocalReader(zone: string): InstantReader {
+  const instant = zoneReader(zone);
+  const local = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)$/;
+  return (text) => {
+    const match = local.exec(text);
+    if (match === null) return 'does not fit iso-local, e.g. 2026-01-31T09:30:00';
+    const at = isoWallTime(match[1] ?? '', match[2] ?? '');
+    return at === undefined ? noSuchTime : instant(at);
+  };
 }
 
 function patternReader(format: string, zone: string): InstantReader {
   const units: Unit[] = [];
-  const source = format.replace(/YYYY|YY|MM|M|DD|D|HH|H|mm|ss|[.*+?^${}()|[\]\\]/g, (token) => {
-    const known = tokens[token];
+  const source = format.replace(tokenPattern, (token, quoted: string | undefined) => {
+    if (quoted !== undefined) return quoted.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+    const known = tokens[token.startsWith('S') ? 'S' : token];
     if (known === undefined) return `\\${token}`;
     units.push(known.unit);
-    return `(${known.pattern})`;
+    return `(${known.unit === 'fraction' ? `\\d{${token.length}}` : known.pattern})`;
   });
   if (!['year', 'month', 'day'].every((unit) => units.includes(unit as Unit))) {
-    throw new Error("must be 'iso', 'epoch-ms', 'epoch-s', or a pattern with year, month and day");
+    throw new Error(
+      "must be 'iso', 'iso-local', 'epoch-s', 'epoch-ms', 'epoch-us', 'epoch-ns', 'seconds', 'minutes', 'hours', 'days', or a pattern with year, month and day",
+    );
   }
   if (/\{1,2\}\)\(/.test(source)) {
-    throw new Error('is ambiguous: M, D and H take one or two digits and need a mark behind them');
+    throw new Error(
+      'is ambiguous: M, D, H and h take one or two digits and need a mark behind them',
+    );
+  }
+  if (units.includes('hour12') !== units.includes('half')) {
+    throw new Error('is ambiguous: h and A come together, or H alone');
   }
   const expression = new RegExp(`^${source}$`);
   const instant = zoneReader(zone);
   return (text) => {
     const match = expression.exec(text);
     if (match === null) return `does not fit ${format}`;
-    const parts = { year: 0, month: 1, day: 1, hour: 0, minute: 0, second: 0 };
+    const found: Partial<Record<Unit, string>> = {};
     units.forEach((unit, i) => {
-      const digits = match[i + 1] ?? '';
-      parts[unit] = Number(digits) + (unit === 'year' && digits.length === 2 ? century : 0);
+      found[unit] = match[i + 1] ?? '';
     });
-    const local = localInstant(parts);
-    return local === undefined ? noSuchTime : instant(local);
+    const local = localInstant(found);
+    if (local === undefined) return noSuchTime;
+    return found.offset === undefined ? instant(local) : shifted(local, found.offset);
   };
 }
 
@@ -97,9 +170,18 @@ function zoneReader(zone: string): (local: number) => number | string {
 }
 
 /** The wall time as if it were UTC; undefined when there is no such day or time. */
-function localInstant(parts: Record<Unit, number>): number | undefined {
-  const { year, month, day, hour, minute, second } = parts;
-  const at = Date.UTC(year, month - 1, day, hour, minute, second);
+function localInstant(found: Readonly<Partial<Record<Unit, string>>>): number | undefined {
+  const { year: told = '', month: name = '', fraction = '' } = found;
+  const year = Number(told) + (told.length === 2 ? century : 0);
+  const named = months.split('|').indexOf(name);
+  const month = named < 0 ? Number(name) : named + 1;
+  const hour = hourOf(found);
+  const [day, minute, second] = [found.day, found.minute ?? 0, found.second ?? 0].map(Number);
+  const ms = Number(fraction.padEnd(3, '0').slice(0, 3));
+  if (hour === undefined || day === undefined || minute === undefined || second === undefined) {
+    return undefined;
+  }
+  const at = Date.UTC(year, month - 1, day, hour, minute, second, ms);
   const date = new Date(at);
   const real =
     date.getUTCMonth() === month - 1 &&
@@ -108,6 +190,13 @@ function localInstant(parts: Record<Unit, number>): number | undefined {
     minute < 60 &&
     second < 60;
   return real ? at : undefined;
+}
+
+function hourOf({ hour, hour12, half }: Readonly<Partial<Record<Unit, string>>>) {
+  if (hour12 === undefined) return Number(hour ?? 0);
+  const told = Number(hour12);
+  if (told < 1 || told > 12) return undefined;
+  return (told % 12) + (half?.toUpperCase() === 'PM' ? 12 : 0);
 }
 
 /** Offset of a zone from UTC at an instant, in ms. */

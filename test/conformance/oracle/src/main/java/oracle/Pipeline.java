@@ -31,6 +31,7 @@ import org.apache.kafka.streams.kstream.TimeWindows;
 import org.apache.kafka.streams.kstream.Windowed;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.SessionStore;
+import org.apache.kafka.streams.state.Stores;
 import org.apache.kafka.streams.state.WindowStore;
 
 /** The stages of a case as a topology. Every value is `group:number`; README.md says what a stage does. */
@@ -69,7 +70,7 @@ final class Pipeline {
   private void add(JsonNode stage) {
     switch (stage.get("op").asText()) {
       case "stream" -> stream = source("left");
-      case "table" -> table = rows("left");
+      case "table" -> table = rows("left", stage);
       case "filter" -> stream = stream.filter((k, v) -> number(v) % 3 != 0);
       case "map" -> stream = stream.mapValues(v -> value(group(v), number(v) + 1));
       case "rekey" -> stream = stream.selectKey((k, v) -> group(v));
@@ -77,8 +78,8 @@ final class Pipeline {
       case "joinTable" -> {
         Joined<String, String, String> joined = Joined.with(TEXT, TEXT, TEXT);
         stream = left(stage)
-            ? stream.leftJoin(rows("rows"), Pipeline::joined, joined)
-            : stream.join(rows("rows"), Pipeline::joined, joined);
+            ? stream.leftJoin(rows("rows", stage), Pipeline::joined, joined)
+            : stream.join(rows("rows", stage), Pipeline::joined, joined);
       }
       case "joinStream" -> stream = stream.join(source("right"), Pipeline::joined, joinWindows(stage),
           StreamJoined.with(TEXT, TEXT, TEXT));
@@ -89,9 +90,9 @@ final class Pipeline {
       case "tableMap" -> table = table.mapValues(v -> value(group(v), number(v) + 1));
       case "tableFilter" -> table = table.filter((k, v) -> number(v) % 3 != 0);
       case "tableJoin" -> table = switch (stage.get("join").asText()) {
-        case "left" -> table.leftJoin(rows("rows"), Pipeline::joined);
-        case "outer" -> table.outerJoin(rows("rows"), Pipeline::joined);
-        default -> table.join(rows("rows"), Pipeline::joined);
+        case "left" -> table.leftJoin(rows("rows", stage), Pipeline::joined);
+        case "outer" -> table.outerJoin(rows("rows", stage), Pipeline::joined);
+        default -> table.join(rows("rows", stage), Pipeline::joined);
       };
       case "groupTable" -> toTable(table
           .groupBy((k, v) -> KeyValue.pair(group(v), v), Grouped.with(TEXT, TEXT))
@@ -99,8 +100,8 @@ final class Pipeline {
       case "foreignKey" -> {
         Materialized<String, String, KeyValueStore<Bytes, byte[]>> store = Materialized.as("joined-store");
         table = left(stage)
-            ? table.leftJoin(rows("places"), Pipeline::group, Pipeline::joined, store)
-            : table.join(rows("places"), Pipeline::group, Pipeline::joined, store);
+            ? table.leftJoin(rows("places", stage), Pipeline::group, Pipeline::joined, store)
+            : table.join(rows("places", stage), Pipeline::group, Pipeline::joined, store);
       }
       case "changes" -> {
         stream = table.toStream().filter((k, v) -> v != null);
@@ -122,9 +123,12 @@ final class Pipeline {
   }
 
   /** With a store of its own, as ours, and so the foreign-key join: else a filter deletes rows that never passed (KAFKA-10077). */
-  private KTable<String, String> rows(String topic) {
+  private KTable<String, String> rows(String topic, JsonNode stage) {
     topics.add(topic);
-    return builder.table(topic, Consumed.with(TEXT, TEXT), Materialized.as(topic + "-store"));
+    Materialized<String, String, KeyValueStore<Bytes, byte[]>> store = stage.has("historyMs")
+        ? Materialized.as(Stores.persistentVersionedKeyValueStore(topic + "-store", ms(stage, "historyMs")))
+        : Materialized.as(topic + "-store");
+    return builder.table(topic, Consumed.with(TEXT, TEXT), store);
   }
 
   private static KGroupedStream<String, String> grouped(KStream<String, String> stream) {
