@@ -45,11 +45,14 @@ export { type Quantiles, quantileOf, quantiles } from './aggregates/quantiles.ts
 export { reduce } from './aggregates/reduce.ts';
 export { sum } from './aggregates/sum.ts';
 export { top } from './aggregates/top.ts';
+export type { AsyncCall } from './async-map.ts';
 export { CogroupedStream, type CogroupWhole, WindowedCogroup } from './cogroup.ts';
 export { GroupedTable } from './group-table.ts';
+export type { AsyncOptions } from './in-flight.ts';
 export { GlobalTable } from './join-global.ts';
 export type { StreamJoinSettings } from './join-streams.ts';
 export { type JoinWindow, joinWindow } from './join-window.ts';
+export type { LookupOptions } from './lookup.ts';
 export type { ProcessContext, ProcessSpec } from './process.ts';
 export { Stream, type TableJoinWait } from './stream.ts';
 export type { EarlyResults, SuppressBuffer, SuppressOptions } from './suppress.ts';

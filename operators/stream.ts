@@ -10,9 +10,11 @@ import { aggregateStep, aggregateStore } from './aggregate.ts';
 import type { Aggregate } from './aggregate-value.ts';
 import { count } from './aggregates/count.ts';
 import { reduce } from './aggregates/reduce.ts';
+import { type AsyncCall, asyncMapStep } from './async-map.ts';
 import { CogroupedStream, type CogroupWhole } from './cogroup.ts';
 import { dedupeStep } from './dedupe.ts';
 import type { Flow } from './flow.ts';
+import type { AsyncOptions } from './in-flight.ts';
 import { type GlobalTable, globalJoinStep } from './join-global.ts';
 import { streamTableJoinStep, type TableJoinOptions } from './join-stream-table.ts';
 import {
@@ -23,6 +25,7 @@ import {
 } from './join-streams.ts';
 import type { JoinWindow } from './join-window.ts';
 import { keyByStep } from './key-by.ts';
+import { type Answer, type LookupOptions, lookupStep } from './lookup.ts';
 import { type ProcessSpec, processStep } from './process.ts';
 import { routeStep } from './route.ts';
 import { filterStep, flatMapStep, mapStep, mergeStep, peekStep, splitStep } from './stateless.ts';
@@ -55,6 +58,42 @@ export class Stream<K, V> {
 
   flatMap<W>(fn: (value: V, key: K) => Iterable<W>): Stream<K, W> {
     return this.#then<W>(flatMapStep(fn), undefined);
+  }
+
+  /**
+   * What an asynchronous function makes of each record: several calls at a time, one at a time for a key;
+   * results go on in the records' order. The commit waits for them. A call may be repeated after a
+   * failure or a crash. A record whose calls all fail goes where the error policy says.
+   */
+  asyncMap<W>(
+    fn: (value: V, call: AsyncCall<K>) => W | Promise<W>,
+    options: AsyncOptions = {},
+  ): Stream<K, W> {
+    return this.#then<W>(asyncMapStep(fn, options), undefined);
+  }
+
+  /**
+   * Each record with what an outside store answers for the key that `keyOf` tells; without an answer,
+   * no result. Answers are kept in memory for a while.
+   */
+  lookup<W, R>(
+    keyOf: (value: V, key: K) => string | null,
+    fetch: (key: string, signal: AbortSignal) => Answer<W> | Promise<Answer<W>>,
+    joiner: (value: V, answer: W, key: K) => R,
+    options: LookupOptions = {},
+  ): Stream<K, R> {
+    const step = { kind: 'inner' as const, keyOf, fetch, joiner: joiner as never };
+    return this.#then<R>(lookupStep<K, V, W, R>(step, options), undefined);
+  }
+
+  /** As `lookup`; without an answer the joiner gets undefined. */
+  leftLookup<W, R>(
+    keyOf: (value: V, key: K) => string | null,
+    fetch: (key: string, signal: AbortSignal) => Answer<W> | Promise<Answer<W>>,
+    joiner: (value: V, answer: W | undefined, key: K) => R,
+    options: LookupOptions = {},
+  ): Stream<K, R> {
+    return this.#then<R>(lookupStep({ kind: 'left', keyOf, fetch, joiner }, options), undefined);
   }
 
   peek(fn: (value: V, key: K, timestamp: number) => void): Stream<K, V> {

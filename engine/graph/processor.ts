@@ -9,6 +9,7 @@
  * clock, at chance or at the world.
  */
 import type { DropReason } from '../base/events.ts';
+import type { World } from '../base/world.ts';
 import type { Headers } from '../record/headers.ts';
 import type { Cells, StoreSpec } from './store-spec.ts';
 import type { Sink } from './topic.ts';
@@ -76,4 +77,18 @@ export interface BuildContext {
    * and not of the record at hand.
    */
   timer(inner: AnyReceiver): AnyReceiver;
+  /**
+   * Keeps the record at hand (its key, position, headers) and answers how to go on with it: in the same
+   * commit, while `onSettle` runs. What `body` throws is the step's error on that record.
+   */
+  suspend(): Resume;
+  /**
+   * Asks to be waited for: when the task has taken the records of a round, before its commit. All that
+   * was suspended must have gone on when the promise resolves.
+   */
+  onSettle(settle: () => Promise<void>): void;
+  /** Time and chance for steps that ask the world outside; results must not depend on them. */
+  readonly world: World;
 }
+
+export type Resume = (body: () => void) => void;

@@ -3,19 +3,29 @@
  * consumer, one, or many gets its own receiver, so nothing is asked per record.
  */
 import { must } from '../base/assert.ts';
+import type { World } from '../base/world.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { GraphNode, StepNode } from '../graph/node.ts';
-import type { AnyReceiver, BuildContext, GlobalRow, TaskContext } from '../graph/processor.ts';
+import type {
+  AnyReceiver,
+  BuildContext,
+  GlobalRow,
+  Resume,
+  TaskContext,
+} from '../graph/processor.ts';
 import type { Cells } from '../graph/store-spec.ts';
 import { inputsOf, isRepartition, type SubTopology } from '../graph/sub-topology.ts';
 
 export interface ChainTask extends TaskContext {
+  readonly world: World;
   cells<C>(store: string): Cells<C>;
   globalRow(topic: string, keyId: string): GlobalRow | undefined;
   /** Catches what a step throws and lets the error policy decide. */
   guard(step: string, callSite: string, inner: AnyReceiver): AnyReceiver;
   /** The same for what runs because time has passed: the record at hand has no part in it. */
   guardTimer(step: string, callSite: string, inner: AnyReceiver): AnyReceiver;
+  /** Keeps the record at hand, to go on with it later in the same run. */
+  suspend(step: string, callSite: string): Resume;
 }
 
 export interface Chain {
@@ -25,6 +35,8 @@ export interface Chain {
   readonly idle: readonly ((idleClock: number) => void)[];
   /** Steps that act on the wall clock, upstream first, and at which multiples, ms. */
   readonly wall: readonly { readonly everyMs: number; readonly tick: () => void }[];
+  /** Steps that wait for the world outside, upstream first. */
+  readonly settle: readonly (() => Promise<void>)[];
 }
 
 const nowhere: AnyReceiver = { receive() {} };
@@ -45,6 +57,7 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
   const receivers = new Map<number, readonly AnyReceiver[]>();
   const idle: { node: number; advance: (idleClock: number) => void }[] = [];
   const wall: { node: number; everyMs: number; tick: () => void }[] = [];
+  const settle: { node: number; settle: () => Promise<void> }[] = [];
   const output = (from: number, port: number): AnyReceiver => {
     const targets = topology.nodes.flatMap((node) =>
       inputsOf(node).flatMap((input, i) =>
@@ -64,6 +77,7 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
     entries: part.sources.map(({ node, topic }) => entry(node, topic.name)),
     idle: idle.sort((a, b) => a.node - b.node).map((entry) => entry.advance),
     wall: wall.sort((a, b) => a.node - b.node),
+    settle: settle.sort((a, b) => a.node - b.node).map((entry) => entry.settle),
   };
 
   /** Null values of a topic go to the steps that take them; for the others they are dropped, once. */
@@ -101,6 +115,9 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
         wall.push({ node: id, everyMs, tick });
       },
       timer: (inner) => task.guardTimer(step.name, node.callSite, inner),
+      suspend: () => task.suspend(step.name, node.callSite),
+      onSettle: (wait) => settle.push({ node: id, settle: wait }),
+      world: task.world,
     };
     return step.build(context).map((inner) => task.guard(step.name, node.callSite, inner));
   }

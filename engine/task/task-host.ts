@@ -5,6 +5,7 @@
  */
 import { assert, must } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
+import { systemWorld, type World } from '../base/world.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
 import { type SubTopology, subTopologies } from '../graph/sub-topology.ts';
@@ -114,10 +115,18 @@ export class TaskHost implements HostPort {
   readonly #config: HostConfig;
   readonly #backends: BackendFactory;
   readonly #parts: readonly SubTopology[];
+  readonly #world: World;
   readonly #globals: GlobalTables;
   readonly #tasks = new Map<string, OpenTask>();
 
-  constructor(topology: Topology, config: HostConfig, backends: BackendFactory) {
+  /** @param world what steps see of the world outside */
+  constructor(
+    topology: Topology,
+    config: HostConfig,
+    backends: BackendFactory,
+    world: World = systemWorld,
+  ) {
+    this.#world = world;
     this.#topology = topology;
     this.#config = config;
     this.#backends = backends;
@@ -142,6 +151,7 @@ export class TaskHost implements HostPort {
     const task = new Task({
       ...this.#config,
       globals: this.#globals,
+      world: this.#world,
       topology: this.#topology,
       part,
       partition,

@@ -3,20 +3,24 @@
  * partitions (SEMANTICS: the smallest head first; an empty partition is waited for unless the log has
  * no more of it), runs the operators on it, and collects what they write.
  *
- * `run` awaits once a round (the prefetch); between two prefetches everything is synchronous.
+ * `run` awaits once a round (the prefetch); between two prefetches everything is synchronous. Where a
+ * step asks the world outside, it is waited for at the end of the round: its results go on then, each
+ * with the record it belongs to.
  */
 
 import { emptyBytes } from '../base/bytes.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import type { DropReason, FailureStage } from '../base/events.ts';
+import type { World } from '../base/world.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { SourceNode } from '../graph/node.ts';
-import type { AnyReceiver, GlobalRow } from '../graph/processor.ts';
+import type { AnyReceiver, GlobalRow, Resume } from '../graph/processor.ts';
 import type { Cells, StoreSpec } from '../graph/store-spec.ts';
 import type { SubTopology } from '../graph/sub-topology.ts';
 import type { Sink } from '../graph/topic.ts';
 import { deadLetterTopic, repartitionTopic } from '../graph/topic-names.ts';
 import type { RecordLimits } from '../log/log.ts';
+import type { PackedBatch } from '../record/batch.ts';
 import { decodeHeaders, encodeHeaders, type Headers } from '../record/headers.ts';
 import { decodeKeyId } from '../serde/serde.ts';
 import type { TaskState } from '../state/task-state.ts';
@@ -41,6 +45,7 @@ export interface TaskOptions {
   readonly partitionsOf: Readonly<Record<string, number>>;
   readonly globals: GlobalTables;
   readonly limits?: RecordLimits;
+  readonly world: World;
   /** Next offset of each source topic, by name in the log. */
   readonly positions: ReadonlyMap<string, number>;
 }
@@ -49,6 +54,25 @@ export interface TaskOptions {
 const processed = 0;
 const dropped = 1;
 const deadLettered = 2;
+
+/** Where the record at hand lies: a queue, or what was kept of it. */
+interface RecordPlace {
+  readonly topic: string;
+  /** Its offset + 1. */
+  readonly position: number;
+  readonly batch: PackedBatch | undefined;
+  readonly index: number;
+}
+
+/** A record that a step has kept to go on with it later. */
+interface Suspended {
+  readonly place: RecordPlace | undefined;
+  readonly keyId: string;
+  readonly own: boolean;
+  readonly timestamp: number;
+  /** Worst thing that has happened to it, and whether it is counted. */
+  outcome: number;
+}
 
 /** Records between two looks at the dirty budget. */
 const budgetEvery = 128;
@@ -64,8 +88,10 @@ export class Task implements ChainTask {
   readonly #outputs: Outputs;
   readonly #chain: Chain;
   readonly #repartitionNames: ReadonlyMap<string, string>;
-  /** Queue of the record at hand; undefined while a timer runs. */
-  #at: SourceQueue | undefined;
+  /** The record at hand; undefined while a timer runs. */
+  #at: RecordPlace | undefined;
+  /** What was kept of the record at hand. */
+  #suspended: Suspended | undefined;
   #outcome = processed;
   /** Timestamp of the record at hand. */
   #timestamp = 0;
@@ -87,6 +113,10 @@ export class Task implements ChainTask {
       const settings = source.repartition ? {} : node.options;
       return new SourceQueue(name, source.topic, settings, receiver, position);
     });
+  }
+
+  get world(): World {
+    return this.#options.world;
   }
 
   get keyId(): string {
@@ -187,6 +217,56 @@ export class Task implements ChainTask {
     };
   }
 
+  suspend(step: string, callSite: string): Resume {
+    const kept = this.#suspend();
+    return (body) => this.#resume(kept, this.guard(step, callSite, { receive: body }));
+  }
+
+  /** Records are kept once, however many steps wait for them; what timers and `enter` run, each time. */
+  #suspend(): Suspended {
+    const at = this.#at;
+    const record = at !== undefined && this.#own;
+    if (record && this.#suspended !== undefined) return this.#suspended;
+    const kept: Suspended = {
+      place: at && { topic: at.topic, position: at.position, batch: at.batch, index: at.index },
+      keyId: this.keyId,
+      own: this.#own,
+      timestamp: this.#timestamp,
+      outcome: this.#outcome,
+    };
+    if (record) this.#suspended = kept;
+    return kept;
+  }
+
+  #resume(kept: Suspended, next: AnyReceiver): void {
+    const counted = kept.outcome;
+    // Whose key is another's than the record's is not the record: its outcome stands.
+    const record = kept.place !== undefined && kept.own;
+    this.#suspended = record ? kept : undefined;
+    this.#at = kept.place;
+    this.#own = kept.own;
+    this.#timestamp = kept.timestamp;
+    this.#outcome = counted;
+    this.#state.keyId = kept.keyId;
+    try {
+      next.receive(undefined, undefined, kept.timestamp);
+    } finally {
+      if (record && this.#outcome !== counted) {
+        kept.outcome = this.#outcome;
+        this.#count(counted, -1);
+        this.#count(kept.outcome, 1);
+      }
+      this.#suspended = undefined;
+      this.#at = undefined;
+      this.#own = true;
+      this.#state.keyId = '';
+    }
+  }
+
+  async #settle(): Promise<void> {
+    for (const settle of this.#chain.settle) await settle();
+  }
+
   /** Takes records until none can be taken, or too much waits for the commit. */
   async run(idleClock?: number, wallClock?: WallClockSpan): Promise<void> {
     for (let more = true; more; ) {
@@ -200,11 +280,13 @@ export class Task implements ChainTask {
         await this.#state.prefetch(keyIds, until);
       }
       more = this.#takeRecords();
+      if (this.#chain.settle.length > 0) await this.#settle();
     }
     if (idleClock !== undefined && idleClock > this.idleClock) {
       this.idleClock = idleClock;
       await this.#state.prefetch([], Number.NEGATIVE_INFINITY, idleClock);
       for (const advance of this.#chain.idle) advance(idleClock);
+      await this.#settle();
     }
     if (wallClock !== undefined) await this.#tick(wallClock);
   }
@@ -215,6 +297,7 @@ export class Task implements ChainTask {
     const never = Number.NEGATIVE_INFINITY;
     await this.#state.prefetch([], never, never, Number.POSITIVE_INFINITY);
     for (const { tick } of passed) tick();
+    await this.#settle();
   }
 
   /** Wall time of the cycle, ms UTC, by which the log limits timestamps. */
@@ -266,9 +349,16 @@ export class Task implements ChainTask {
     this.#state.keyId = '';
     this.#at = undefined;
     this.counters.in++;
-    if (this.#outcome === processed) this.counters.processed++;
-    else if (this.#outcome === dropped) this.counters.dropped++;
-    else this.counters.deadLettered++;
+    this.#count(this.#outcome, 1);
+    if (this.#suspended === undefined) return;
+    this.#suspended.outcome = this.#outcome;
+    this.#suspended = undefined;
+  }
+
+  #count(outcome: number, by: 1 | -1): void {
+    if (outcome === processed) this.counters.processed += by;
+    else if (outcome === dropped) this.counters.dropped += by;
+    else this.counters.deadLettered += by;
   }
 
   #deliver(queue: SourceQueue, timestamp: number): void {

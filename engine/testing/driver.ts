@@ -4,6 +4,8 @@
  */
 import { VirtualClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
+import { SeededRandom } from '../base/random.ts';
+import { type Scheduler, systemScheduler } from '../base/scheduler.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { StoreHandle, StoreRow } from '../graph/store-spec.ts';
 import type { Sink, Source, Topic } from '../graph/topic.ts';
@@ -27,6 +29,8 @@ export interface DriverOptions {
   readonly onError?: Partial<ErrorPolicy>;
   /** Records of a partition in a cycle, at most: how large the batches are. */
   readonly recordsPerCycle?: number;
+  /** How steps that ask the world outside wait (timeouts, pauses before a retry); default: really. */
+  readonly scheduler?: Scheduler;
 }
 
 export interface DriverRecord<K = unknown, V = unknown> {
@@ -194,6 +198,8 @@ export class TestDriver {
 
   #start(): Promise<Runtime> {
     const { partitions = 1, cacheBytes, onError, recordsPerCycle } = this.#options;
+    const { scheduler = systemScheduler } = this.#options;
+    const world = { clock: this.#clock, scheduler, random: new SeededRandom(1) };
     return Runtime.start({
       topology: this.#topology,
       application,
@@ -201,7 +207,7 @@ export class TestDriver {
       stateDirectory: 'state',
       clock: this.#clock,
       partitions,
-      startHosts: async (config) => [new TaskHost(this.#topology, config, this.#backends)],
+      startHosts: async (config) => [new TaskHost(this.#topology, config, this.#backends, world)],
       ...(cacheBytes === undefined ? {} : { cacheBytes }),
       ...(onError === undefined ? {} : { onError }),
       ...(recordsPerCycle === undefined ? {} : { recordsPerCycle }),

@@ -1,0 +1,38 @@
+/** asyncMap: what an asynchronous function makes of each record, in the records' order. */
+import type { Step } from '../engine/graph/node.ts';
+import { type AsyncOptions, asyncSettings, InFlight } from './in-flight.ts';
+
+/** What the function is told beside the value. */
+export interface AsyncCall<K> {
+  readonly key: K;
+  /** ms UTC. */
+  readonly timestamp: number;
+  /** Aborted when the call has taken too long. */
+  readonly signal: AbortSignal;
+}
+
+export function asyncMapStep<K, V, W>(
+  fn: (value: V, call: AsyncCall<K>) => W | Promise<W>,
+  options: AsyncOptions,
+): Step {
+  const settings = asyncSettings(options);
+  return {
+    kind: 'async-map',
+    name: 'async-map',
+    detail: { ...settings },
+    stores: [],
+    build: (context) => {
+      const next = context.output(0);
+      const calls = new InFlight<W>(settings, context, true);
+      return [
+        {
+          receive: (key, value, timestamp) =>
+            calls.add(
+              (signal) => fn(value as V, { key: key as K, timestamp, signal }),
+              (result) => next.receive(key, result, timestamp),
+            ),
+        },
+      ];
+    },
+  };
+}

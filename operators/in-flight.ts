@@ -1,0 +1,184 @@
+/**
+ * Calls to the world outside that a commit waits for. A call begins as soon as a place is free (and,
+ * where it is asked for, the key has no earlier one under way); its result goes on when those of all earlier records have. So what
+ * follows sees the records in their order, whatever the world does.
+ */
+import { messageOf } from '../engine/base/errors.ts';
+import type { BuildContext, Resume } from '../engine/graph/processor.ts';
+
+/** How the world outside is asked. Times in ms. */
+export interface AsyncOptions {
+  /** Calls under way at a time, in each task (partition); default 16. */
+  readonly concurrency?: number;
+  /** A call that takes longer is given up: its signal is aborted; default 30 seconds. */
+  readonly timeoutMs?: number;
+  /** How often a call is made again after a failure, before the record is refused; default 3. */
+  readonly retries?: number;
+  /** Pause before the first repetition, doubled for each further one, at most `backoffMaxMs`; default 100. */
+  readonly backoffMs?: number;
+  /** Default 10 seconds. A pause is drawn between half of it and all of it, so that tasks do not march in step. */
+  readonly backoffMaxMs?: number;
+}
+
+export type AsyncSettings = Required<AsyncOptions>;
+
+/** Fills in the defaults. Throws RangeError for numbers that make no sense. */
+export function asyncSettings(options: AsyncOptions): AsyncSettings {
+  const settings = {
+    concurrency: 16,
+    timeoutMs: 30_000,
+    retries: 3,
+    backoffMs: 100,
+    backoffMaxMs: 10_000,
+    ...options,
+  };
+  const least = { concurrency: 1, timeoutMs: 1, retries: 0, backoffMs: 0, backoffMaxMs: 0 };
+  for (const [name, value] of Object.entries(least)) {
+    const given = settings[name as keyof AsyncSettings];
+    if (Number.isFinite(given) && given >= value) continue;
+    throw new RangeError(`${name} is ${given}: give a number, ${value} or more`);
+  }
+  if (!Number.isInteger(settings.concurrency) || !Number.isInteger(settings.retries)) {
+    throw new RangeError('concurrency and retries are whole numbers');
+  }
+  return settings;
+}
+
+export type Call<R> = (signal: AbortSignal) => R | Promise<R>;
+
+interface Waiting<R> {
+  readonly keyId: string;
+  readonly call: Call<R>;
+  readonly resume: Resume;
+  readonly use: (result: R) => void;
+  outcome: { readonly result: R } | { readonly error: unknown } | undefined;
+  wake: (() => void) | undefined;
+}
+
+export class InFlight<R> {
+  readonly #settings: AsyncSettings;
+  readonly #context: BuildContext;
+  readonly #onePerKey: boolean;
+  /** In the order of the records. */
+  #waiting: Waiting<R>[] = [];
+  /** Whose turn has come, as soon as a place is free. */
+  #ready: Waiting<R>[] = [];
+  /** Calls that wait for an earlier one of their key. */
+  readonly #behind = new Map<string, Waiting<R>[]>();
+  #running = 0;
+
+  /** @param onePerKey a key's call begins when the one before it is done */
+  constructor(settings: AsyncSettings, context: BuildContext, onePerKey: boolean) {
+    this.#onePerKey = onePerKey;
+    this.#settings = settings;
+    this.#context = context;
+    context.onSettle(() => this.#settle());
+  }
+
+  /**
+   * Makes `call` for the record at hand; `use` gets its result, with the record's key and context again.
+   * @param call undefined: there is nothing to ask, `use` only waits for its turn
+   */
+  add(call: Call<R> | undefined, use: (result: R) => void, result?: R): void {
+    const keyId = this.#onePerKey ? this.#context.task.keyId : '';
+    const outcome = call === undefined ? { result: result as R } : undefined;
+    const waiting: Waiting<R> = {
+      keyId,
+      call: call ?? (() => result as R),
+      resume: this.#context.suspend(),
+      use,
+      outcome,
+      wake: undefined,
+    };
+    this.#waiting.push(waiting);
+    if (call === undefined) return;
+    const behind = keyId === '' ? undefined : this.#behind.get(keyId);
+    if (behind !== undefined) {
+      behind.push(waiting);
+      return;
+    }
+    if (keyId !== '') this.#behind.set(keyId, []);
+    this.#ready.push(waiting);
+    this.#start();
+  }
+
+  async #settle(): Promise<void> {
+    const all = this.#waiting;
+    for (let i = 0; i < all.length; i++) {
+      const waiting = all[i] as Waiting<R>;
+      if (waiting.outcome === undefined) {
+        await new Promise<void>((wake) => {
+          waiting.wake = wake;
+        });
+      }
+      this.#goOn(waiting);
+    }
+    this.#waiting = [];
+  }
+
+  #goOn({ resume, use, outcome }: Waiting<R>): void {
+    resume(() => {
+      if (outcome === undefined) return;
+      if ('error' in outcome) throw outcome.error;
+      use(outcome.result);
+    });
+  }
+
+  #start(): void {
+    while (this.#running < this.#settings.concurrency) {
+      const next = this.#ready.shift();
+      if (next === undefined) return;
+      this.#running++;
+      void this.#run(next);
+    }
+  }
+
+  /** Never rejects: a failure is an outcome. */
+  async #run(waiting: Waiting<R>): Promise<void> {
+    waiting.outcome = await this.#repeat(waiting.call);
+    this.#running--;
+    const { keyId } = waiting;
+    const next = this.#behind.get(keyId)?.shift();
+    if (next === undefined) this.#behind.delete(keyId);
+    else this.#ready.push(next);
+    waiting.wake?.();
+    this.#start();
+  }
+
+  async #repeat(call: Call<R>): Promise<{ readonly result: R } | { readonly error: unknown }> {
+    const { retries, backoffMs, backoffMaxMs } = this.#settings;
+    const { scheduler, random } = this.#context.world;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return { result: await this.#once(call) };
+      } catch (error) {
+        if (attempt >= retries) return { error: refusal(error, attempt + 1) };
+      }
+      const pause = Math.min(backoffMs * 2 ** attempt, backoffMaxMs);
+      await scheduler.sleep(pause * (0.5 + random.next() / 2));
+    }
+  }
+
+  async #once(call: Call<R>): Promise<R> {
+    const { timeoutMs } = this.#settings;
+    const given = new AbortController();
+    const answered = new AbortController();
+    const late = this.#context.world.scheduler.sleep(timeoutMs, answered.signal).then(() => {
+      if (answered.signal.aborted) return new Promise<never>(() => {});
+      const error = new Error(`no answer within ${timeoutMs} ms`);
+      given.abort(error);
+      throw error;
+    });
+    try {
+      return await Promise.race([Promise.resolve().then(() => call(given.signal)), late]);
+    } finally {
+      answered.abort();
+    }
+  }
+}
+
+/** The last error, with the number of attempts where there were several. */
+function refusal(error: unknown, attempts: number): unknown {
+  if (attempts === 1) return error;
+  return new Error(`${messageOf(error)} (${attempts} attempts)`, { cause: error });
+}

@@ -1,0 +1,124 @@
+/**
+ * lookup: joins each record with what an outside store answers for it. Answers are kept in memory for a
+ * while, so that a key that comes often is asked for seldom; what is asked for already is not asked
+ * twice. The cache is no state: it is empty after a restart.
+ */
+import type { Clock } from '../engine/base/clock.ts';
+import type { Step } from '../engine/graph/node.ts';
+import { type AsyncOptions, asyncSettings, InFlight } from './in-flight.ts';
+
+export interface LookupOptions extends AsyncOptions {
+  /** Answers kept at most, in each task; the longest unused goes first. Default 10 000; 0 keeps none. */
+  readonly cacheSize?: number;
+  /** How long an answer counts, ms of the wall clock; also the answer that there is none. Default one minute. */
+  readonly cacheTtlMs?: number;
+}
+
+/** An answer of the outside store: undefined, or null, is none. */
+export type Answer<W> = W | undefined | null;
+
+export interface LookupSettings<K, V, W, R> {
+  readonly kind: 'inner' | 'left';
+  /** Null: there is nothing to ask for. */
+  readonly keyOf: (value: V, key: K) => string | null;
+  readonly fetch: (key: string, signal: AbortSignal) => Answer<W> | Promise<Answer<W>>;
+  readonly joiner: (value: V, answer: W | undefined, key: K) => R;
+}
+
+export function lookupStep<K, V, W, R>(
+  { kind, keyOf, fetch, joiner }: LookupSettings<K, V, W, R>,
+  options: LookupOptions,
+): Step {
+  const { cacheSize = 10_000, cacheTtlMs = 60_000, ...rest } = options;
+  for (const [name, value] of Object.entries({ cacheSize, cacheTtlMs })) {
+    if (!(value >= 0)) throw new RangeError(`${name} is ${value}: give a number, 0 or more`);
+  }
+  const settings = asyncSettings(rest);
+  return {
+    kind: 'lookup',
+    name: 'lookup',
+    detail: { join: kind, cacheSize, cacheTtlMs, ...settings },
+    stores: [],
+    build: (context) => {
+      const next = context.output(0);
+      const calls = new InFlight<Answer<W>>(settings, context, false);
+      const cache = new AnswerCache<W>(cacheSize, cacheTtlMs, context.world.clock);
+      return [
+        {
+          receive: (key, value, timestamp) => {
+            const wanted = keyOf(value as V, key as K);
+            const use = (answer: Answer<W>) => {
+              if ((answer === undefined || answer === null) && kind === 'inner') return;
+              next.receive(key, joiner(value as V, answer ?? undefined, key as K), timestamp);
+            };
+            const ask = (signal: AbortSignal) => cache.ask(wanted as string, signal, fetch);
+            calls.add(wanted === null || wanted === undefined ? undefined : ask, use);
+          },
+        },
+      ];
+    },
+  };
+}
+
+interface Kept<W> {
+  readonly answer: Answer<W>;
+  /** Monotonic ms. */
+  readonly until: number;
+}
+
+class AnswerCache<W> {
+  readonly #size: number;
+  readonly #ttlMs: number;
+  readonly #clock: Clock;
+  /** The longest unused first. */
+  readonly #kept = new Map<string, Kept<W>>();
+  readonly #asked = new Map<string, Promise<Answer<W>>>();
+
+  constructor(size: number, ttlMs: number, clock: Clock) {
+    this.#size = size;
+    this.#ttlMs = ttlMs;
+    this.#clock = clock;
+  }
+
+  async ask(
+    key: string,
+    signal: AbortSignal,
+    fetch: LookupSettings<unknown, unknown, W, unknown>['fetch'],
+  ): Promise<Answer<W>> {
+    const kept = this.#kept.get(key);
+    if (kept !== undefined) {
+      this.#kept.delete(key);
+      if (kept.until > this.#clock.monotonic()) {
+        this.#kept.set(key, kept);
+        return kept.answer;
+      }
+    }
+    const asked = this.#asked.get(key);
+    // A failed question is each asker's own to repeat.
+    if (asked !== undefined) return asked;
+    const question = Promise.resolve().then(() => fetch(key, signal));
+    this.#asked.set(key, question);
+    const forget = () => {
+      if (this.#asked.get(key) === question) this.#asked.delete(key);
+    };
+    // Who asks again after a timeout must not wait for the answer that did not come.
+    signal.addEventListener('abort', forget);
+    try {
+      const answer = await question;
+      this.#keep(key, answer);
+      return answer;
+    } finally {
+      signal.removeEventListener('abort', forget);
+      forget();
+    }
+  }
+
+  #keep(key: string, answer: Answer<W>): void {
+    if (this.#size === 0) return;
+    this.#kept.set(key, { answer, until: this.#clock.monotonic() + this.#ttlMs });
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= this.#size) break;
+      this.#kept.delete(oldest);
+    }
+  }
+}
