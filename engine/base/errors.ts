@@ -212,6 +212,17 @@ export const errorCatalogue = {
     remedy: 'give the same file again to continue, or start with --fresh',
     exitCode: 2,
   },
+  TOOL_MISSING: {
+    message: 'the tool {tool} cannot be loaded: {problem}',
+    remedy: 'npm install --no-save {tool}: it is a tool of development, which only verify needs',
+    exitCode: 2,
+  },
+  VERIFY_DIFFERS: {
+    message: '{differing} values differ from what SQL makes of the log',
+    remedy:
+      'report the lines above with the configuration: scores and segments must be recomputable',
+    exitCode: 1,
+  },
   MAPPING_INVALID: {
     message: 'mapping {mapping}: {field}: {problem}',
     remedy: 'correct the mapping; docs/MAPPINGS.md describes every field',

@@ -13,6 +13,7 @@ import { report } from './output.ts';
 import { type RunOptions, run } from './run.ts';
 import { type StartOptions, start } from './start.ts';
 import { type TopicsPlanOptions, topicsPlan } from './topics-plan.ts';
+import { verify } from './verify/command.ts';
 
 /** Exit code of wrong usage. */
 const usage = 2;
@@ -93,6 +94,13 @@ function programOf(version: string): Command {
     .addOption(data())
     .addOption(json())
     .action(explain);
+  program
+    .command('verify')
+    .description('recompute subjects from the log in SQL and compare them with the state')
+    .addOption(new Option('--sample <n>', 'subjects at most').argParser(whole).default(1_000))
+    .addOption(data())
+    .addOption(json())
+    .action(verify);
   program
     .command('lint <config>')
     .description('check a configuration of scores and segments (docs/SEGMENTS.md)')

@@ -6,8 +6,7 @@ import { type Event, events, segmentChanges, segmentStates } from '../../topolog
 import personalisation, { profileLogic } from '../../topologies/personalisation.ts';
 import type { Profile } from '../../topologies/profile.ts';
 import type { Expression, SegmentDefinition } from '../../topologies/segments/definition.ts';
-import type { LogEvent } from '../verify/events.ts';
-import { type Edge, edgesOf, settled } from '../verify/segment-intervals.ts';
+import { type Edge, edgesOf, type LogEvent, settled } from '../verify/segment-intervals.ts';
 
 const classes = ['email_open', 'email_click', 'purchase'];
 const span = 400;

@@ -1,68 +1,37 @@
-/** The accepted events of a log, read apart from the engine: only the mapping is shared. */
-
+/** The events of a log, read apart from the engine: only the mapping is shared. */
+import { createHash } from 'node:crypto';
 import { rowOptions } from '../../engine/cli/start.ts';
+import type { LoggedEvent } from '../../engine/cli/verify/database.ts';
 import { rowsOf } from '../../engine/connect/rows.ts';
-import type { Trait } from '../../topologies/event.ts';
 import { eventMap } from '../../topologies/ingest/event-map.ts';
 import type { Mapping } from '../../topologies/ingest/mapping.ts';
 
-export interface LogEvent {
-  readonly subject: string;
-  /** ms UTC. */
-  readonly at: number;
-  readonly class: string;
-  readonly id: string;
-  readonly item: string;
-  readonly link?: string;
-  readonly traits: Readonly<Record<string, Trait>>;
-  readonly numbers: Readonly<Record<string, number>>;
-}
-
 /** Every row of the files that maps to an event, in the order the mapping asks for. */
-export async function readEvents(mapping: Mapping, files: readonly string[]): Promise<LogEvent[]> {
+export async function readEvents(
+  mapping: Mapping,
+  files: readonly string[],
+): Promise<LoggedEvent[]> {
   const map = eventMap(mapping);
-  const events: LogEvent[] = [];
-  let row = 0;
+  const rows: { at: number; raw: string; fields: Readonly<Record<string, unknown>> }[] = [];
   for (const file of files) {
-    const rows = rowsOf(file, rowOptions(mapping));
-    for await (const { fields } of rows) {
-      // Without an id column no two rows are the same event.
-      const mapped = fields === undefined ? 'skip' : map(fields, `row ${row++}`);
-      if (mapped === 'skip' || 'reject' in mapped) continue;
-      const { id, item = id, link, traits = {}, numbers = {}, class: eventClass } = mapped.value;
-      events.push({
-        subject: mapped.key,
-        at: mapped.timestamp,
-        class: eventClass,
-        id,
-        item,
-        ...(link === undefined ? {} : { link }),
-        traits,
-        numbers,
-      });
+    for await (const { fields, raw } of rowsOf(file, rowOptions(mapping))) {
+      if (fields === undefined) continue;
+      const mapped = map(fields, '');
+      const at = mapped !== 'skip' && 'timestamp' in mapped ? mapped.timestamp : 0;
+      rows.push({ at, raw, fields });
     }
   }
-  return mapping.order === 'time' ? events.sort((a, b) => a.at - b.at) : events;
-}
-
-/**
- * By subject: the events that are neither late (older than the subject's newest one by more than the
- * grace, when they come) nor a second one of the same id; in the order of their instants.
- */
-export function acceptedOf(
-  events: readonly LogEvent[],
-  graceMs: number,
-): Map<string, readonly LogEvent[]> {
-  const bySubject = new Map<string, { newest: number; ids: Set<string>; events: LogEvent[] }>();
-  for (const event of events) {
-    const known = bySubject.get(event.subject) ?? { newest: event.at, ids: new Set(), events: [] };
-    bySubject.set(event.subject, known);
-    known.newest = Math.max(known.newest, event.at);
-    if (event.at < known.newest - graceMs || known.ids.has(event.id)) continue;
-    known.ids.add(event.id);
-    known.events.push(event);
+  if (mapping.order === 'time') rows.sort((a, b) => a.at - b.at);
+  const events: LoggedEvent[] = [];
+  const ordinals = new Map<string, number>();
+  for (const { raw, fields } of rows) {
+    // Without an id column no two rows are the same event: the text and its ordinal tell them apart.
+    const hash = createHash('sha256').update(raw.trimEnd()).digest('hex').slice(0, 16);
+    const ordinal = ordinals.get(hash) ?? 0;
+    ordinals.set(hash, ordinal + 1);
+    const mapped = map(fields, ordinal === 0 ? hash : `${hash}-${ordinal}`);
+    if (mapped === 'skip' || 'reject' in mapped) continue;
+    events.push({ subject: mapped.key, at: mapped.timestamp, event: mapped.value });
   }
-  return new Map(
-    [...bySubject].map(([subject, known]) => [subject, known.events.sort((a, b) => a.at - b.at)]),
-  );
+  return events;
 }

@@ -1,6 +1,6 @@
 /**
  * `npm run verify -- --input FILE --mapping NAME`: runs the ready topology over a log, then recomputes
- * scores in SQL and memberships by brute force, apart from the engine; prints compared and differing.
+ * everything from the rows of the log apart from the engine; prints compared and differing.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,24 +9,30 @@ import { Command } from 'commander';
 import { inputFiles } from '../../engine/cli/input-files.ts';
 import { report } from '../../engine/cli/output.ts';
 import { readConfig, readMapping } from '../../engine/cli/start.ts';
-import { checkPersonalisation } from '../../topologies/personalisation.ts';
-import { compareScores, compareSegments } from './compare.ts';
+import { mismatchesOf } from '../../engine/cli/verify/command.ts';
+import { compareWithSql, textOfPart } from '../../engine/cli/verify/compare.ts';
+import type { PersonalisationConfig } from '../../topologies/personalisation.ts';
 import { runOver } from './engine-run.ts';
-import { acceptedOf, readEvents } from './events.ts';
+import { readEvents } from './events.ts';
 import { shuffledFile } from './shuffle.ts';
 
 interface VerifyOptions {
   readonly input: readonly string[];
   readonly mapping: string;
   readonly config?: string;
+  readonly segments?: string;
   readonly threads: string;
+  readonly partitions: string;
   readonly shuffle?: string;
 }
 
 /** Answers the number of differing values. */
 async function verify(options: VerifyOptions): Promise<number> {
   let mapping = await readMapping(options.mapping);
-  let config = await readConfig(options.config);
+  let config = await readConfig(options.config, mapping);
+  if (options.segments !== undefined) {
+    config = { ...config, ...(await segmentsIn(options.segments)) };
+  }
   let files = (await inputFiles(options.input)) ?? [];
   const work = await mkdtemp(join(tmpdir(), 'millrace-verify-'));
   try {
@@ -37,29 +43,37 @@ async function verify(options: VerifyOptions): Promise<number> {
       config = { ...config, engagement: { ...config.engagement, graceMs: 100 * 366 * 86_400_000 } };
       [mapping, files] = [{ ...mapping, order: 'file' }, [file]];
     }
-    const run = await runOver({
+    const result = await runOver({
       directory: join(work, 'data'),
       mapping,
       config,
       files,
       threads: Number(options.threads),
+      partitions: Number(options.partitions),
     });
-    const { engagement, segments } = checkPersonalisation(config);
-    const accepted = acceptedOf(await readEvents(mapping, files), engagement.graceMs);
-    const scores = compareScores(run, accepted, engagement);
-    const members = compareSegments(run, accepted, segments, options.shuffle === undefined);
-    for (const line of [...scores.lines, ...members.lines]) process.stdout.write(`${line}\n`);
-    return scores.differing + members.differing;
+    const parts = await compareWithSql(config, await readEvents(mapping, files), result);
+    process.stdout.write(`${parts.map(textOfPart).join('\n')}\n`);
+    return mismatchesOf(parts);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
 }
 
+/** A file of segments: a list of them, or a configuration that has one. */
+async function segmentsIn(file: string): Promise<Pick<PersonalisationConfig, 'segments'>> {
+  const found: unknown = await readConfig(file);
+  if (Array.isArray(found)) return { segments: found };
+  const { segments = [] } = found as PersonalisationConfig;
+  return { segments };
+}
+
 const program = new Command('verify')
   .requiredOption('--input <path...>', 'files or folders')
   .requiredOption('--mapping <name>', 'a shipped mapping, or the path of one')
-  .option('--config <file>', 'JSON with engagement and segments')
+  .option('--config <file>', 'JSON with engagement, machine, consent and segments')
+  .option('--segments <file>', 'JSON with segments: a list, or an object that has one')
   .option('--threads <n>', 'worker threads', '2')
+  .option('--partitions <n>', 'of each topic', '4')
   .option('--shuffle <seed>', 'bring the rows into a random order first');
 
 try {

@@ -3,13 +3,25 @@
  * which anything can change, over all accepted events; nothing is kept from one instant to the next
  * but what `latch` and `held` mean.
  */
+
+import type { Trait } from '../../topologies/event.ts';
 import { bucketOf } from '../../topologies/segments/bucket.ts';
 import {
   childrenOf,
   type Expression,
   type SegmentDefinition,
 } from '../../topologies/segments/definition.ts';
-import type { LogEvent } from './events.ts';
+
+export interface LogEvent {
+  readonly subject: string;
+  /** ms UTC. */
+  readonly at: number;
+  readonly class: string;
+  readonly id: string;
+  readonly item: string;
+  readonly traits: Readonly<Record<string, Trait>>;
+  readonly numbers: Readonly<Record<string, number>>;
+}
 
 /** A change of membership: 'in' or 'out' at an instant, ms UTC. */
 export interface Edge {

@@ -100,7 +100,8 @@ export class AcceptedSet {
       concerned = [...state.held];
     }
     if (!this.#mayChange(event)) {
-      const rules = this.#machine.rulesFor({ at, event }, { clicks: [], delivered: [] });
+      const alone = { at, event };
+      const rules = this.#machine.rulesFor(alone, { clicks: [alone], delivered: [] });
       const held: Held = { at, event, as: undefined };
       this.#put(state, held, this.#classBy(event, rules), rules, changes, labels);
     } else state.held.push({ at, event, as: undefined });
@@ -211,7 +212,8 @@ export class AcceptedSet {
     const isOver = ({ at, event }: Held) => at < (this.#isOrder(event) ? orders : siblings);
     if (state.held.some(isOver)) state.held = state.held.filter((held) => !isOver(held));
     for (const [instants, from] of [
-      [state.refunds, horizon],
+      // As long as the orders that they took out.
+      [state.refunds, orders],
       [state.delivered, siblings],
     ] as const) {
       for (const [item, all] of Object.entries(instants)) {

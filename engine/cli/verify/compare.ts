@@ -1,0 +1,132 @@
+/** Sets what the engine says beside what SQL makes of the same events; counts, and shows the first differences. */
+import type { ActivityLabel, SegmentChange } from '../../../topologies/event.ts';
+import {
+  checkPersonalisation,
+  type PersonalisationConfig,
+  profileLogic,
+} from '../../../topologies/personalisation.ts';
+import type { Profile } from '../../../topologies/profile.ts';
+import { acceptInSql, activitiesInSql } from './accepted-sql.ts';
+import { companionsBySql } from './companions-sql.ts';
+import { Database, type LoggedEvent } from './database.ts';
+import { prepareScores, scoresBySql } from './score-sql.ts';
+
+/** What a run left. */
+export interface EngineResult {
+  /** The instant to which the clock was advanced, ms UTC. */
+  readonly end: number;
+  readonly profiles: ReadonlyMap<string, Profile>;
+  readonly changes: readonly SegmentChange[];
+  readonly labels: readonly ActivityLabel[];
+}
+
+export interface Part {
+  readonly name: string;
+  readonly compared: number;
+  readonly differing: number;
+  /** Sizes, or why nothing was compared. */
+  readonly note?: string;
+  /** The first differences. */
+  readonly examples: readonly string[];
+}
+
+const day = 86_400_000;
+/** How long after the end scores are compared, in days: without events they only decay. */
+const later = [0, 1, 7, 14, 30, 90, 365];
+const shown = 5;
+
+/** @param events of the subjects to compare, in the order of the log */
+export async function compareWithSql(
+  config: PersonalisationConfig,
+  events: Iterable<LoggedEvent>,
+  result: EngineResult,
+): Promise<Part[]> {
+  const checked = checkPersonalisation(config);
+  const { engagement, machine } = checked;
+  const db = await Database.open();
+  try {
+    db.load(events, machine.config);
+    acceptInSql(db, checked);
+    prepareScores(db, engagement);
+    const logic = profileLogic(config);
+    const scores = compareRows('scores');
+    // A subject of whom nothing is accepted has no points.
+    const none = {
+      score: 0,
+      subs: Object.fromEntries(Object.keys(engagement.channels).map((name) => [name, 0])),
+    };
+    for (const days of later) {
+      const at = result.end + days * day;
+      const sql = scoresBySql(db, engagement, at);
+      for (const subject of new Set([...sql.keys(), ...result.profiles.keys()])) {
+        const profile = result.profiles.get(subject);
+        const own = profile === undefined ? undefined : logic.scoreOf(profile, at);
+        const { score, subs } = own ?? none;
+        scores.add(`subject ${subject} at +${days} d`, sql.get(subject) ?? none, { score, subs });
+      }
+    }
+    const beside = compareRows('recency, counts, money');
+    const companions = companionsBySql(db, engagement, result.end);
+    for (const [subject, sql] of companions) {
+      const profile = result.profiles.get(subject);
+      beside.add(
+        `subject ${subject}`,
+        sql,
+        profile === undefined ? undefined : logic.companionsOf(profile, result.end),
+      );
+    }
+    return [scores.part(), beside.part(), compareLabels(activitiesInSql(db), result.labels)];
+  } finally {
+    db.close();
+  }
+}
+
+/** Collects comparisons of one kind. */
+export function compareRows(name: string) {
+  let [compared, differing] = [0, 0];
+  const examples: string[] = [];
+  return {
+    add(what: string, expected: unknown, actual: unknown): void {
+      compared++;
+      const [sql, engine] = [canonical(expected), canonical(actual)];
+      if (sql === engine) return;
+      differing++;
+      if (examples.length < shown) examples.push(`${what}: SQL ${sql}, engine ${engine}`);
+    },
+    part: (note?: string): Part => {
+      return { name, compared, differing, examples, ...(note === undefined ? {} : { note }) };
+    },
+  };
+}
+
+/** JSON with the names of each object in order. */
+function canonical(value: unknown): string {
+  return (
+    JSON.stringify(value, (_, one: unknown) =>
+      typeof one === 'object' && one !== null && !Array.isArray(one)
+        ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)))
+        : one,
+    ) ?? 'nothing'
+  );
+}
+
+/** Of accepted events only: what left the set since has no label any more. */
+function compareLabels(
+  activities: ReadonlyMap<string, boolean>,
+  labels: readonly ActivityLabel[],
+): Part {
+  const last = new Map(labels.map((label) => [`${label.user} ${label.eventId}`, label.label]));
+  const rows = compareRows('machine activity');
+  let machines = 0;
+  for (const [event, isMachine] of activities) {
+    if (isMachine) machines++;
+    rows.add(`event ${event}`, isMachine, last.get(event) === 'machine');
+  }
+  return rows.part(`${machines} events of machines`);
+}
+
+export function textOfPart({ name, compared, differing, note, examples }: Part): string {
+  const sizes = note === undefined ? '' : `; ${note}`;
+  const head = `${name}: ${compared} compared, ${differing} differing${sizes}`;
+  return [head, ...examples.map((example) => `  ${example}`)].join('\n');
+}

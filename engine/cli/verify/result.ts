@@ -1,0 +1,38 @@
+/** What a run of the ready topology left in its state and its topics. */
+import { activityLabels, segmentChanges } from '../../../topologies/event.ts';
+import type { Profile } from '../../../topologies/profile.ts';
+import type { Execution } from '../execution.ts';
+import type { EngineResult } from './compare.ts';
+import { recordsOf } from './topic-reader.ts';
+
+/**
+ * @param end the instant to which the clock was advanced, ms UTC
+ * @param wanted whether a subject is to be compared; default all
+ */
+export async function resultOf(
+  { runtime, log }: Pick<Execution, 'runtime' | 'log'>,
+  end: number,
+  wanted: (subject: string) => boolean = () => true,
+): Promise<EngineResult> {
+  const rows = await runtime.query('profiles');
+  const profiles = new Map(
+    rows
+      .filter((row) => wanted(String(row.key)))
+      .map((row) => [String(row.key), row.value as Profile]),
+  );
+  return {
+    end,
+    profiles,
+    changes: await valuesOf(recordsOf(log, segmentChanges), wanted),
+    labels: await valuesOf(recordsOf(log, activityLabels), wanted),
+  };
+}
+
+async function valuesOf<V>(
+  records: AsyncGenerator<{ readonly key: string; readonly value: V }>,
+  wanted: (subject: string) => boolean,
+): Promise<V[]> {
+  const values: V[] = [];
+  for await (const { key, value } of records) if (wanted(key)) values.push(value);
+  return values;
+}
