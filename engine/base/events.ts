@@ -55,6 +55,8 @@ export interface TelemetryEvents {
   /** A worker thread died; `attempt` counts the failures since the last commit. */
   workerLost: { readonly problem: string; readonly attempt: number };
   connectorAdvanced: { readonly source: string; readonly records: number; readonly bytes: number };
+  /** Consumed records of repartition topics could not be deleted; it is tried again. */
+  upkeepFailed: { readonly problem: string };
   /** How messages cross to and from the Kafka client; `reason`: why not packed. */
   kafkaTransport: { readonly transport: string; readonly reason: string | undefined };
   runtimeStarting: { readonly application: string };

@@ -124,6 +124,7 @@ async function openAnyLog(
   return openKafkaLog({
     settings: kafka,
     application,
+    onUpkeepFailed: (problem) => observer.on('upkeepFailed', { problem }),
     onTransport: (transport, reason) => observer.on('kafkaTransport', { transport, reason }),
   });
 }

@@ -108,6 +108,7 @@ function logLines(log: Logger): Handlers {
     restoreProgress: (event) => log.info(event, 'restoring'),
     taskOpened: (event) => log.info(event, 'task opened'),
     assignmentChanged: (event) => log.debug(event, 'tasks'),
+    upkeepFailed: (event) => log.warn(event, 'consumed records were not deleted'),
     kafkaTransport: (event) =>
       event.reason === undefined
         ? log.info(event, 'Kafka client')

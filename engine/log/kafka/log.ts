@@ -5,10 +5,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type Clock, systemClock } from '../../base/clock.ts';
-import { isMillraceError, MillraceError } from '../../base/errors.ts';
+import { isMillraceError, MillraceError, messageOf } from '../../base/errors.ts';
 import type { PackedBatch } from '../../record/batch.ts';
 import type {
   CommittedOffset,
+  GroupOffset,
   Log,
   ReadLimits,
   RecordLimits,
@@ -46,7 +47,7 @@ import {
 } from './rdkafka.ts';
 import { KafkaReader } from './reader.ts';
 import { checkFeatures, checkKafkaSettings } from './security.ts';
-import { deleteRetentionMs, isStateTopic, TopicAdmin } from './topics.ts';
+import { deleteRetentionMs, isRepartitionTopic, isStateTopic, TopicAdmin } from './topics.ts';
 import { chooseTransport } from './transport.ts';
 import { KafkaWriter } from './writer.ts';
 
@@ -58,6 +59,8 @@ export interface KafkaLogOptions {
   /** Whose group the reader asks for offsets without being a member. */
   readonly application: string;
   readonly clock?: Clock;
+  /** Told when consumed records of repartition topics could not be deleted. */
+  readonly onUpkeepFailed?: (problem: string) => void;
   /** Told once which transport is used, and why not the packed one. */
   readonly onTransport?: (kind: MessageTransport['kind'], reason: string | undefined) => void;
 }
@@ -97,6 +100,7 @@ export class KafkaLog implements Log {
   readonly limits: RecordLimits;
   #reader: KafkaReader | undefined;
   #admin: TopicAdmin | undefined;
+  #probe: KafkaConsumer | undefined;
 
   /** Use `openKafkaLog`. */
   constructor(options: KafkaLogOptions, rdkafka: RdkafkaModule, transport: MessageTransport) {
@@ -116,6 +120,7 @@ export class KafkaLog implements Log {
     const rdkafka = this.#rdkafka;
     const probe = await this.#reached(probeOptions(settings, application));
     const { client } = await this.#group(application);
+    this.#probe = probe;
     this.#reader = new KafkaReader({
       client,
       probe,
@@ -219,8 +224,30 @@ export class KafkaLog implements Log {
     });
   }
 
-  /** Retention and compaction are the brokers' work. */
-  async maintain(): Promise<void> {}
+  /**
+   * Retention and compaction are the brokers' work. Of the application's repartition topics the records go
+   * that the group has committed; it can be done by packed calls only, and wants the right to delete.
+   */
+  async maintain(): Promise<void> {
+    const { settings, application, onUpkeepFailed } = this.#options;
+    const { admin, probe } = this.#opened;
+    const deleting = this.#transport.admin?.(probe);
+    if (deleting === undefined) return;
+    try {
+      const done: GroupOffset[] = [];
+      for (const { name: topic, partitions } of await admin.list()) {
+        if (!isRepartitionTopic(application, topic)) continue;
+        for (let partition = 0; partition < partitions; partition++) {
+          const committed = await this.committed(application, { topic, partition });
+          if (committed !== undefined) done.push({ topic, partition, offset: committed.offset });
+        }
+      }
+      if (done.length > 0) await deleting.deleteRecords(done, settings.callTimeoutMs);
+    } catch (error) {
+      // Nothing but space depends on it, and the next time comes soon.
+      onUpkeepFailed?.(messageOf(error));
+    }
+  }
 
   async close(): Promise<void> {
     await this.#reader?.close();
@@ -232,10 +259,12 @@ export class KafkaLog implements Log {
     }
   }
 
-  get #opened(): { reader: KafkaReader; admin: TopicAdmin } {
-    const [reader, admin] = [this.#reader, this.#admin];
-    if (reader === undefined || admin === undefined) throw new Error('the log is not open');
-    return { reader, admin };
+  get #opened(): { reader: KafkaReader; admin: TopicAdmin; probe: KafkaConsumer } {
+    const [reader, admin, probe] = [this.#reader, this.#admin, this.#probe];
+    if (reader === undefined || admin === undefined || probe === undefined) {
+      throw new Error('the log is not open');
+    }
+    return { reader, admin, probe };
   }
 
   /** A client that may ask for a group's offsets. */

@@ -43,6 +43,10 @@ export function isStateTopic(application: string, topic: string): boolean {
   );
 }
 
+export function isRepartitionTopic(application: string, topic: string): boolean {
+  return topic.startsWith(`${application}-`) && topic.endsWith('-repartition');
+}
+
 export class TopicAdmin {
   readonly #options: TopicAdminOptions;
 
