@@ -1,35 +1,67 @@
-/** `npm run bench [-- path|micro]`: see README.md. */
+/** `npm run bench`: see README.md. */
 import { spawnSync } from 'node:child_process';
-import { cpus } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { table } from '../engine/cli/output.ts';
-import { jobs } from './jobs/page-views.ts';
+import { kafkaProblem } from '../test/kafka/jars.ts';
+import { compare, type Line } from './compare/compare.ts';
+import { type JobName, jobNames } from './compare/jobs.ts';
+import { linesTable, machine, ratios, ratiosSvg, ratiosTable } from './compare/report.ts';
+import { jobs as pathJobs } from './jobs/page-views.ts';
 import { micro } from './micro.ts';
 import type { PathResult } from './path.ts';
 
+interface Options {
+  readonly jobs?: string[];
+  readonly peers: string[];
+  readonly events: number;
+  readonly keys: number;
+  readonly skew: number;
+  readonly rounds: number;
+  readonly guarantee: 'exactly-once' | 'at-least-once';
+  readonly commit: number;
+  readonly threads: number;
+  readonly seconds: number;
+  readonly json?: string;
+  readonly out?: string;
+  readonly quick?: boolean;
+}
+
 const loader = ['--conditions=millrace-source', '--import=tsx'];
+const peerNames = ['kafka-streams', 'kafka-streams-default', 'none'];
+
+function number(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value < 0) throw new InvalidArgumentError('It must be a number.');
+  return value;
+}
+
+function among(known: readonly string[]) {
+  return (text: string): string[] => {
+    const names = text.split(',');
+    const wrong = names.find((name) => !known.includes(name));
+    if (wrong === undefined) return names;
+    throw new InvalidArgumentError(`There is no ${wrong}; there are ${known.join(', ')}.`);
+  };
+}
 
 /** Each job in a process of its own, so that none warms up, or litters, for the next. */
 function path(): void {
-  const rows = Object.keys(jobs).map((job) => {
+  const rows = Object.keys(pathJobs).map((job) => {
     const script = `${import.meta.dirname}/path.ts`;
     const { status, stdout, stderr } = spawnSync(process.execPath, [...loader, script, job], {
       encoding: 'utf8',
     });
     if (status !== 0) throw new Error(`${job}: ${stderr}`);
-    const result = JSON.parse(stdout) as PathResult;
-    const { events, seconds, cpuSeconds, written, rssMiB } = result;
+    const { events, seconds, cpuSeconds, written, rssMiB } = JSON.parse(stdout) as PathResult;
     const rate = Math.round(events / seconds);
     return [job, events, rate, ((cpuSeconds * 1e6) / events).toFixed(2), written, rssMiB];
   });
   console.log(table(['job', 'events', 'events/s', 'CPU us/event', 'written', 'RSS MiB'], rows));
 }
 
-const [which = 'all'] = process.argv.slice(2);
-if (!['all', 'path', 'micro'].includes(which))
-  throw new Error('usage: npm run bench [-- path|micro]');
-console.log(`Node ${process.version}, ${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown'}\n`);
-if (which !== 'micro') path();
-if (which !== 'path') {
+function pieces(): void {
   const rows = micro().map(({ piece, nanoseconds, spread }) => [
     piece,
     nanoseconds.toFixed(1),
@@ -37,3 +69,95 @@ if (which !== 'path') {
   ]);
   console.log(`\n${table(['piece', 'ns', 'spread'], rows)}`);
 }
+
+async function sideBySide(options: Options): Promise<boolean> {
+  const problem = await kafkaProblem();
+  if (problem !== undefined) {
+    console.log(`the comparison on Kafka is left out: ${problem}`);
+    return true;
+  }
+  const quick = options.quick === true;
+  const jobs = (options.jobs ?? (quick ? ['map', 'tumbling', 'session'] : jobNames)) as JobName[];
+  const { lines, skipped } = await compare({
+    ...options,
+    jobs,
+    peers: options.peers.filter((name) => name !== 'none'),
+    events: quick ? Math.min(options.events, 60_000) : options.events,
+    rounds: quick ? 1 : options.rounds,
+    // A quick run covers event time enough for windows to close.
+    perMs: quick ? 0.1 : 5,
+    commitMs: options.commit,
+    secondsAtMost: quick ? 40 : options.seconds,
+    say: (text) => process.stderr.write(`${text}\n`),
+  });
+  for (const reason of skipped) console.log(`left out: ${reason}`);
+  const list = ratios(lines);
+  console.log(`\n${linesTable(lines)}\n\n${ratiosTable(list)}`);
+  const { guarantee, commit, threads, keys, skew } = options;
+  const report = {
+    machine: machine(),
+    guarantee,
+    commitMs: commit,
+    threads,
+    keys,
+    skew,
+    lines,
+    ratios: list,
+  };
+  if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(report, undefined, 2));
+  if (options.out !== undefined) writeReport(options.out, report, lines);
+  return lines.every(({ peer, verdict }) => peer !== 'millrace' || verdict.green);
+}
+
+function writeReport(
+  folder: string,
+  report: object & { ratios: ReturnType<typeof ratios> },
+  lines: Line[],
+): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`);
+  writeFileSync(join(folder, 'ratios.svg'), ratiosSvg(report.ratios));
+  const text = `# Side by side\n\n![ratios](ratios.svg)\n\n${fenced(ratiosTable(report.ratios))}\n${fenced(linesTable(lines))}`;
+  writeFileSync(join(folder, 'report.md'), text);
+}
+
+function fenced(text: string): string {
+  return `\`\`\`\n${text}\n\`\`\`\n`;
+}
+
+async function main(what: string, options: Options): Promise<void> {
+  const { node, cores, cpu } = machine();
+  console.log(`Node ${node}, ${cores} cores, ${cpu}\n`);
+  const asked = (part: string) => what === part || (what === 'all' && options.jobs === undefined);
+  if (asked('path')) path();
+  if (asked('micro')) pieces();
+  if (what === 'compare' || what === 'all') {
+    if (!(await sideBySide(options))) process.exitCode = 1;
+  }
+}
+
+await new Command('bench')
+  .argument('[what]', 'path, micro, compare, or all', 'all')
+  .option('--jobs <names>', `of the comparison: ${jobNames.join(',')}`, among(jobNames))
+  .addOption(
+    new Option('--peers <names>', peerNames.join(', '))
+      .argParser(among(peerNames))
+      .default(['kafka-streams']),
+  )
+  .option('--events <n>', 'of a job', number, 2_000_000)
+  .option('--keys <n>', 'distinct keys', number, 100_000)
+  .option('--skew <s>', "Zipf's exponent of the keys", number, 1)
+  .option('--rounds <n>', 'runs of each', number, 3)
+  .option('--threads <n>', 'that run tasks', number, 2)
+  .option('--commit <ms>', 'from one commit to the next', number, 100)
+  .addOption(
+    new Option('--guarantee <name>')
+      .choices(['exactly-once', 'at-least-once'])
+      .default('exactly-once'),
+  )
+  .option('--seconds <n>', 'a run of a peer, at most', number, 240)
+  .option('--json <file>', 'write all figures there')
+  .option('--out <folder>', 'write report.json, report.md and ratios.svg there')
+  .option('--quick', 'few events, one round: for correctness, not for figures')
+  .action(main)
+  .parseAsync();

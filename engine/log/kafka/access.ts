@@ -3,8 +3,10 @@
  * nothing more. Kafka derives Describe from Read and from Write.
  */
 
+import { isRepartitionTopic } from './topics.ts';
+
 export interface Access {
-  readonly operation: 'Read' | 'Write' | 'Create';
+  readonly operation: 'Read' | 'Write' | 'Create' | 'Delete';
   readonly resource: 'topic' | 'group' | 'transactional-id';
   readonly name: string;
   /** 'prefixed': every name that begins so. */
@@ -29,6 +31,9 @@ export function leastAccess({ application, topics }: AccessOptions): Access[] {
     const list: Access[] = [];
     if (uses.includes('read')) list.push({ operation: 'Read', ...literal, why });
     if (uses.includes('write')) list.push({ operation: 'Write', ...literal, why });
+    if (isRepartitionTopic(application, name)) {
+      list.push({ operation: 'Delete', ...literal, why: 'delete the records that were consumed' });
+    }
     if (!exists) list.push({ operation: 'Create', ...literal, why: 'it is not there yet' });
     return list;
   });

@@ -1,0 +1,97 @@
+/** Holds what a run wrote against the oracle: the last value of each key and window, and what is missing. */
+import { sessionWindowed, timeWindowed, utf8, type Windowed } from 'millrace';
+import type { Log } from '../../engine/log/log.ts';
+import { partitions } from './events.ts';
+import { type JobName, type Mapped, type Totals, totalsSerde, windows } from './jobs.ts';
+import type { Expected } from './oracle.ts';
+
+const tolerance = 1e-9;
+
+export interface Verdict {
+  readonly green: boolean;
+  readonly results: number;
+  /** Windows that were due and did not come. */
+  readonly missing: number;
+  /** The first difference, in words. */
+  readonly problem?: string;
+}
+
+/**
+ * @param slackMs Kafka Streams looks for closed windows once a second of wall clock: what was due in the last
+ * so many ms of stream time may be missing. 0 for us.
+ */
+export async function check(
+  job: JobName,
+  expected: Expected,
+  log: Log,
+  output: string,
+  slackMs: number,
+): Promise<Verdict> {
+  const last = new Map<string, Totals>();
+  const mapped = { count: 0, sum: 0 };
+  const idOf = keyReader(job);
+  for (let partition = 0; partition < partitions; partition++) {
+    for (let from = await log.startOffset({ topic: output, partition }); ; ) {
+      const batch = await log.read({ topic: output, partition }, from, { records: 50_000 });
+      if (batch === undefined) break;
+      from = batch.nextOffset;
+      for (let i = 0; i < batch.count; i++) {
+        const [key, value] = [batch.key(i) as Buffer, batch.value(i)];
+        if (expected.mapped !== undefined) {
+          mapped.count++;
+          mapped.sum += (JSON.parse(String(value)) as Mapped).value;
+        } else if (value === null) last.delete(idOf(key));
+        else last.set(idOf(key), totalsSerde.decode(value, 0, value.byteLength));
+      }
+    }
+  }
+  if (expected.mapped !== undefined) {
+    const { count, sum } = expected.mapped;
+    const green = mapped.count === count && near(mapped.sum, sum);
+    const problem = `${mapped.count} results of sum ${mapped.sum}, not ${count} of ${sum}`;
+    return {
+      green,
+      results: mapped.count,
+      missing: count - mapped.count,
+      ...(green ? {} : { problem }),
+    };
+  }
+  return compare(expected, last, slackMs);
+}
+
+function compare(expected: Expected, last: ReadonlyMap<string, Totals>, slackMs: number): Verdict {
+  let missing = 0;
+  let problem: string | undefined;
+  for (const [id, actual] of last) {
+    const wanted = expected.totals.get(id);
+    if (
+      wanted === undefined ||
+      wanted.count !== actual.count ||
+      wanted.max !== actual.max ||
+      !near(wanted.sum, actual.sum)
+    ) {
+      problem ??= `${id}: ${JSON.stringify(actual)}, expected ${JSON.stringify(wanted)}`;
+    }
+  }
+  for (const [id, { dueBy, partition }] of expected.totals) {
+    if (last.has(id) || dueBy > (expected.streamTimes[partition] ?? 0) - slackMs) continue;
+    missing++;
+    problem ??= `${id} was due at ${dueBy} and is missing`;
+  }
+  const green = problem === undefined;
+  return { green, results: last.size, missing, ...(green ? {} : { problem: problem as string }) };
+}
+
+function near(a: number, b: number): boolean {
+  return Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(a), Math.abs(b));
+}
+
+function keyReader(job: JobName): (key: Buffer) => string {
+  if (job === 'map' || job === 'map-project' || job === 'count') return String;
+  const spec = windows[job];
+  const serde = spec.type === 'session' ? sessionWindowed(utf8) : timeWindowed(utf8, spec.sizeMs);
+  return (bytes) => {
+    const { key, start, end } = serde.decode(bytes, 0, bytes.byteLength) as Windowed<string>;
+    return `${key}|${start}|${end}`;
+  };
+}

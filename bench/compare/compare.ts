@@ -1,0 +1,155 @@
+/**
+ * Jobs side by side: on one broker, over the same events, one after the other and back again (A B B A), each
+ * run held against the oracle. A figure without a green oracle is void.
+ */
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
+import { openKafkaLog } from '../../engine/log/kafka/log.ts';
+import type { Log } from '../../engine/log/log.ts';
+import { startBroker } from '../../test/kafka/broker.ts';
+import { kafkaStreams } from '../peers/kafka-streams/peer.ts';
+import { check, type Verdict } from './check.ts';
+import { type Events, eventsOf, partitions } from './events.ts';
+import type { JobName } from './jobs.ts';
+import { type Expected, expectedOf } from './oracle.ts';
+import { type Drained, millrace, type Peer } from './peer.ts';
+
+export interface CompareOptions {
+  readonly jobs: readonly JobName[];
+  readonly peers: readonly string[];
+  /** Events of a job for us; peers that would take too long get fewer, see `peerEvents`. */
+  readonly events: number;
+  readonly keys: number;
+  readonly skew: number;
+  readonly perMs: number;
+  readonly rounds: number;
+  readonly guarantee: 'exactly-once' | 'at-least-once';
+  readonly commitMs: number;
+  readonly threads: number;
+  readonly secondsAtMost: number;
+  readonly say: (text: string) => void;
+}
+
+export interface Line {
+  readonly job: JobName;
+  readonly peer: string;
+  readonly round: number;
+  readonly events: number;
+  readonly drained: Drained;
+  readonly verdict: Verdict;
+}
+
+/** A share of the events, for peers whose cost grows with the overlap: rates need no more of them. */
+const peerShare: Partial<Record<JobName, number>> = {
+  hopping10: 0.25,
+  hopping60: 0.05,
+  hopping360: 0.02,
+  sliding: 0.02,
+  session: 0.25,
+};
+/** Event time in which Kafka Streams may leave closed windows alone, ms. */
+const peerSlackMs = 600_000;
+
+interface Input {
+  readonly topic: string;
+  readonly events: Events;
+  readonly expected: Map<JobName, Expected>;
+}
+
+export async function compare(
+  options: CompareOptions,
+): Promise<{ lines: Line[]; skipped: string[] }> {
+  const { jobs, rounds, say, secondsAtMost } = options;
+  const skipped: string[] = [];
+  const all: Peer[] = [millrace];
+  for (const name of options.peers) {
+    const peer = kafkaStreams(name === 'kafka-streams' ? 'tuned' : 'default', secondsAtMost);
+    const missing = await peer.missing();
+    if (missing === undefined) all.push(peer);
+    else skipped.push(`${name}: ${missing}`);
+  }
+  say('starting a broker');
+  const broker = await startBroker();
+  const settings = { ...defaultKafkaSettings, brokers: broker.address };
+  const log = await openKafkaLog({ settings, application: 'bench' });
+  try {
+    const inputs = new Map<number, Input>();
+    const lines: Line[] = [];
+    for (const job of jobs) {
+      for (let round = 0; round < rounds; round++) {
+        // There and back again, so that a drift of the machine meets both.
+        for (const peer of round % 2 === 0 ? all : [...all].reverse()) {
+          const share = peer === millrace ? 1 : (peerShare[job] ?? 1);
+          const input = await inputOf(log, inputs, Math.round(options.events * share), options);
+          lines.push(await runOne(options, log, broker.address, job, peer, round, input));
+        }
+      }
+    }
+    return { lines, skipped };
+  } finally {
+    await log.close();
+    await broker.stop('SIGKILL');
+  }
+}
+
+async function runOne(
+  options: CompareOptions,
+  log: Log,
+  brokers: string,
+  job: JobName,
+  peer: Peer,
+  round: number,
+  input: Input,
+): Promise<Line> {
+  const { guarantee, commitMs, threads, say } = options;
+  const { events } = input.events.spec;
+  const application = `${peer.name}-${job}-${round}`;
+  const output = `${application}-out`;
+  await log.createTopics([{ name: output, partitions, settings: {} }]);
+  const run = { job, brokers, events, input: input.topic, output, application };
+  const drained = await peer.run({ ...run, guarantee, commitMs, threads });
+  const expected = input.expected.get(job) ?? expectedOf(job, input.events);
+  input.expected.set(job, expected);
+  const verdict =
+    drained.events === events
+      ? await check(job, expected, log, output, peer === millrace ? 0 : peerSlackMs)
+      : {
+          green: false,
+          results: 0,
+          missing: 0,
+          problem: `saw ${drained.events} of ${events} in time`,
+        };
+  const shown = verdict.green ? `${verdict.results} results, all right` : verdict.problem;
+  say(`${job} ${peer.name} round ${round + 1}: ${drained.eventsPerSecond} events/s; ${shown}`);
+  return { job, peer: peer.name, round, events, drained, verdict };
+}
+
+async function inputOf(
+  log: Log,
+  inputs: Map<number, Input>,
+  events: number,
+  { keys, skew, perMs, say }: CompareOptions,
+): Promise<Input> {
+  const known = inputs.get(events);
+  if (known !== undefined) return known;
+  const made = await eventsOf(
+    { events, keys, skew, perMs },
+    join(tmpdir(), 'millrace-bench-events'),
+  );
+  const topic = `events-${events}`;
+  await log.createTopics([{ name: topic, partitions, settings: {} }]);
+  const writer = await log.openWriter(`loader-${events}`);
+  const perCommit = 50;
+  for (let from = 0; from < made.batches.length; from += perCommit) {
+    const appends = made.batches
+      .slice(from, from + perCommit)
+      .map(({ partition, batch }) => ({ topic, partition, batch }));
+    await writer.commit({ appends, offsets: [], commitId: from + 1 });
+  }
+  await writer.close();
+  say(`${events} events loaded, SHA-256 ${made.checksum.slice(0, 16)}`);
+  const input = { topic, events: made, expected: new Map<JobName, Expected>() };
+  inputs.set(events, input);
+  return input;
+}

@@ -1,0 +1,135 @@
+/** The jobs of the comparison, as topologies. A peer does the same by the same names (peers/). */
+import {
+  hopping,
+  json,
+  type MergeableAggregate,
+  minutes,
+  type Serde,
+  seconds,
+  session,
+  sessionWindowed,
+  sliding,
+  type Topology,
+  timeWindowed,
+  topic,
+  topology,
+  tumbling,
+  utf8,
+  type Windowed,
+} from 'millrace';
+
+export interface Event {
+  readonly userId: string;
+  readonly type: string;
+  readonly itemId: string;
+  readonly value: number;
+  readonly sessionId: string;
+  readonly source: string;
+  readonly ts: number;
+}
+
+/** Count, sum and greatest value: 24 bytes, big-endian, as the peers write them. */
+export interface Totals {
+  count: number;
+  sum: number;
+  max: number;
+}
+
+export const totalsSerde: Serde<Totals> = {
+  format: 'totals',
+  encode: ({ count, sum, max }) => {
+    const bytes = Buffer.allocUnsafe(24);
+    bytes.writeUInt32BE(Math.floor(count / 2 ** 32), 0);
+    bytes.writeUInt32BE(count >>> 0, 4);
+    bytes.writeDoubleBE(sum, 8);
+    bytes.writeDoubleBE(max, 16);
+    return bytes;
+  },
+  decode: (bytes, start) => ({
+    count: bytes.readUInt32BE(start) * 2 ** 32 + bytes.readUInt32BE(start + 4),
+    sum: bytes.readDoubleBE(start + 8),
+    max: bytes.readDoubleBE(start + 16),
+  }),
+};
+
+const totals: MergeableAggregate<Event, Totals> = {
+  init: () => ({ count: 0, sum: 0, max: 0 }),
+  add: (a, { value }) => ({
+    count: a.count + 1,
+    sum: a.sum + value,
+    max: Math.max(value, a.max),
+  }),
+  merge: (a, b) => ({
+    count: a.count + b.count,
+    sum: a.sum + b.sum,
+    max: Math.max(a.max, b.max),
+  }),
+};
+
+export const grace = seconds(10);
+export const jobNames = [
+  'map',
+  'map-project',
+  'count',
+  'tumbling',
+  'hopping10',
+  'hopping60',
+  'hopping360',
+  'sliding',
+  'session',
+] as const;
+export type JobName = (typeof jobNames)[number];
+
+/** Windows of the windowed jobs, ms. */
+export const windows = {
+  tumbling: tumbling({ size: minutes(1), grace }),
+  hopping10: hopping({ size: minutes(10), advance: minutes(1), grace }),
+  hopping60: hopping({ size: minutes(60), advance: minutes(1), grace }),
+  hopping360: hopping({ size: minutes(360), advance: minutes(1), grace }),
+  sliding: sliding({ size: minutes(1), grace }),
+  session: session({ gap: seconds(30), grace }),
+} as const;
+type WindowedJob = keyof typeof windows;
+
+/** The values that `map` writes. */
+export interface Mapped {
+  readonly userId: string;
+  readonly type: string;
+  readonly value: number;
+  readonly minute: number;
+}
+
+/** Every hundredth item: the share that `map-project` lets pass. */
+export const selected = (itemId: string): boolean => itemId.endsWith('00');
+
+export function jobTopology(job: JobName, input: string, output: string): Topology {
+  const events = topic<string, Event>(input, { value: json<Event>() });
+  return topology(`bench-${job}`, (t) => {
+    const stream = t.stream(events);
+    if (job === 'map' || job === 'map-project') {
+      const out = topic<string, Mapped>(output, { value: json<Mapped>() });
+      const passing =
+        job === 'map'
+          ? stream.filter(({ type }) => type !== 'view')
+          : stream.filter(({ itemId }) => selected(itemId));
+      passing
+        .map(({ userId, type, value, ts }) => ({
+          userId,
+          type,
+          value: value * 1.1,
+          minute: Math.floor(ts / 60_000),
+        }))
+        .to(out);
+      return;
+    }
+    if (job === 'count') {
+      const out = topic<string, Totals>(output, { value: totalsSerde });
+      stream.aggregate('totals', totals, { value: totalsSerde }).to(out);
+      return;
+    }
+    const spec = windows[job as WindowedJob];
+    const key = spec.type === 'session' ? sessionWindowed(utf8) : timeWindowed(utf8, spec.sizeMs);
+    const out = topic<Windowed<string>, Totals>(output, { key, value: totalsSerde });
+    stream.window(spec).aggregate('totals', totals, { emit: 'close', value: totalsSerde }).to(out);
+  });
+}

@@ -1,0 +1,63 @@
+/**
+ * Millrace doing one job over a filled topic; prints one JSON line (peer.ts says what). Arguments: brokers,
+ * events, application, threads, guarantee, commit interval in ms, state folder. The job comes by the environment.
+ */
+import { resolve } from 'node:path';
+import { environment } from '../../engine/cli/environment.ts';
+import { execute } from '../../engine/cli/execution.ts';
+import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
+import type { Drained } from './peer.ts';
+
+const [
+  brokers = '',
+  n = '0',
+  application = '',
+  threads = '1',
+  guarantee = '',
+  commit = '',
+  folder = '',
+] = process.argv.slice(2);
+const events = Number(n);
+let seen = 0;
+let [quarterAt, doneAt] = [0, 0];
+let quarterSeen = 0;
+const begin = performance.now();
+const { runtime, close } = await execute({
+  env: environment(folder),
+  kafka: {
+    ...defaultKafkaSettings,
+    brokers,
+    guarantee: guarantee as 'exactly-once' | 'at-least-once',
+    commitIntervalMs: Number(commit),
+  },
+  reference: { module: resolve(import.meta.dirname, 'job-module.ts') },
+  application,
+  threads: Number(threads),
+  settings: { commitIntervalMs: Number(commit), partitions: 4 },
+  observer: {
+    on(name, event) {
+      if (name !== 'cycleCommitted') return;
+      seen += (event as { recordsIn: number }).recordsIn;
+      if (quarterAt === 0 && seen >= events / 4)
+        [quarterAt, quarterSeen] = [performance.now(), seen];
+      if (seen >= events) doneAt = performance.now();
+    },
+  },
+});
+const stop = new AbortController();
+const watch = setInterval(() => {
+  if (doneAt > 0) stop.abort();
+}, 20);
+await runtime.run(stop.signal);
+clearInterval(watch);
+const cpu = process.cpuUsage();
+const drained: Drained = {
+  events: seen,
+  eventsPerSecond: Math.round((seen - quarterSeen) / ((doneAt - quarterAt) / 1_000)),
+  totalSeconds: (doneAt - begin) / 1_000,
+  cpuSeconds: (cpu.user + cpu.system) / 1e6,
+  rssMiB: Math.round(process.resourceUsage().maxRSS / 1_024),
+};
+await close();
+console.log(JSON.stringify(drained));
+process.exit(0);

@@ -1,0 +1,151 @@
+/**
+ * What each job must give, computed from the events alone and by other means than either engine: no event is
+ * late by more than the grace, so arrival does not count, and every result follows from the sorted times of
+ * a key. A window's result is due when the partition's stream time has closed it.
+ */
+import type { Events } from './events.ts';
+import { type Event, grace, type JobName, type Totals, windows } from './jobs.ts';
+
+export interface Expected {
+  /** Totals by 'key|start|end', or by key. Empty for the jobs without state. */
+  readonly totals: ReadonlyMap<
+    string,
+    Totals & { readonly dueBy: number; readonly partition: number }
+  >;
+  /** For the jobs without state: how many results, and the sum of their values. */
+  readonly mapped?: { readonly count: number; readonly sum: number };
+  /** Last stream time of each partition, ms UTC. */
+  readonly streamTimes: readonly number[];
+}
+
+interface KeyEvents {
+  readonly partition: number;
+  readonly times: number[];
+  readonly values: number[];
+}
+
+type Add = (id: string, totals: Totals, dueBy: number, partition: number) => void;
+
+export function expectedOf(job: JobName, { batches }: Events): Expected {
+  const totals = new Map<string, Totals & { dueBy: number; partition: number }>();
+  const streamTimes: number[] = [];
+  const keys = new Map<string, KeyEvents>();
+  const mapped = { count: 0, sum: 0 };
+  for (const { partition, batch } of batches) {
+    for (let i = 0; i < batch.count; i++) {
+      const time = batch.timestamps[i] as number;
+      const latest = Math.max(streamTimes[partition] ?? 0, time);
+      streamTimes[partition] = latest;
+      if (latest - time > grace) throw new Error('the oracle knows no events later than the grace');
+      const event = JSON.parse(String(batch.value(i))) as Event;
+      if (passes(job, event)) {
+        mapped.count++;
+        mapped.sum += event.value * 1.1;
+      }
+      const key = String(batch.key(i));
+      const known = keys.get(key) ?? { partition, times: [], values: [] };
+      keys.set(key, known);
+      known.times.push(time);
+      known.values.push(event.value);
+    }
+  }
+  if (job === 'map' || job === 'map-project') return { totals, mapped, streamTimes };
+  for (const [key, events] of keys) {
+    const add: Add = (id, value, dueBy, partition) =>
+      totals.set(id === '' ? key : `${key}|${id}`, { ...value, dueBy, partition });
+    totalsOfKey(job, sorted(events), add);
+  }
+  return { totals, streamTimes };
+}
+
+function passes(job: JobName, { type, itemId }: Event): boolean {
+  return job === 'map' ? type !== 'view' : job === 'map-project' && itemId.endsWith('00');
+}
+
+function sorted({ partition, times, values }: KeyEvents): KeyEvents {
+  const order = times.map((_, i) => i).sort((a, b) => (times[a] as number) - (times[b] as number));
+  return {
+    partition,
+    times: order.map((i) => times[i] as number),
+    values: order.map((i) => values[i] as number),
+  };
+}
+
+function totalsOfKey(job: JobName, events: KeyEvents, add: Add): void {
+  const { times, values, partition } = events;
+  if (job === 'count') {
+    add('', over(values, 0, values.length), 0, partition);
+    return;
+  }
+  if (job === 'session') {
+    const { gapMs } = windows.session;
+    for (let from = 0; from < times.length; ) {
+      let to = from + 1;
+      while (to < times.length && (times[to] as number) - (times[to - 1] as number) <= gapMs) to++;
+      const [start, end] = [times[from] as number, times[to - 1] as number];
+      add(`${start}|${end}`, over(values, from, to), end + gapMs + grace + 1, partition);
+      from = to;
+    }
+    return;
+  }
+  if (job === 'sliding') {
+    slidingTotals(events, windows.sliding.sizeMs, add);
+    return;
+  }
+  const { sizeMs, advanceMs } = windows[job as 'hopping10'] as {
+    sizeMs: number;
+    advanceMs: number;
+  };
+  const first = Math.floor(((times[0] as number) - sizeMs) / advanceMs) * advanceMs + advanceMs;
+  let [from, to] = [0, 0];
+  for (let start = first; start <= (times.at(-1) as number); start += advanceMs) {
+    while (from < times.length && (times[from] as number) < start) from++;
+    if (from < times.length && (times[from] as number) >= start + sizeMs) {
+      // Nothing of this key for a while: on to the first window that holds the next event.
+      const next = Math.floor(((times[from] as number) - sizeMs) / advanceMs) * advanceMs;
+      start = Math.max(start, next);
+      continue;
+    }
+    to = Math.max(to, from);
+    while (to < times.length && (times[to] as number) < start + sizeMs) to++;
+    const end = start + sizeMs;
+    add(`${start}|${end}`, over(values, from, to), end + grace, partition);
+  }
+}
+
+/** For each time t a window [t - size, t], and [t + 1, t + 1 + size] when it holds an event. */
+function slidingTotals({ times, values, partition }: KeyEvents, size: number, add: Add): void {
+  const starts = new Set<number>();
+  for (const t of times) starts.add(t - size);
+  for (const [i, t] of times.entries()) {
+    const next = times.slice(i + 1, i + 64).find((later) => later > t) ?? firstAfter(times, t);
+    if (next !== undefined && next <= t + 1 + size) starts.add(t + 1);
+  }
+  let [from, to] = [0, 0];
+  for (const start of [...starts].sort((a, b) => a - b)) {
+    while (from < times.length && (times[from] as number) < start) from++;
+    to = Math.max(to, from);
+    while (to < times.length && (times[to] as number) <= start + size) to++;
+    add(`${start}|${start + size}`, over(values, from, to), start + size + grace + 1, partition);
+  }
+}
+
+function firstAfter(times: readonly number[], t: number): number | undefined {
+  let [low, high] = [0, times.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((times[middle] as number) > t) high = middle;
+    else low = middle + 1;
+  }
+  return times[low];
+}
+
+function over(values: readonly number[], from: number, to: number): Totals {
+  let [sum, max] = [0, 0];
+  for (let i = from; i < to; i++) {
+    const value = values[i] as number;
+    sum += value;
+    if (value > max) max = value;
+  }
+  return { count: to - from, sum, max };
+}

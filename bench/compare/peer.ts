@@ -1,0 +1,82 @@
+/** What does a job beside us: how it is started, and what each run prints as its last line. */
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { JobName } from './jobs.ts';
+
+export interface Drained {
+  readonly events: number;
+  /** From a quarter of the events to their end. */
+  readonly eventsPerSecond: number;
+  readonly totalSeconds: number;
+  /** Of the whole process. */
+  readonly cpuSeconds: number;
+  readonly rssMiB: number;
+}
+
+export interface Run {
+  readonly job: JobName;
+  readonly brokers: string;
+  readonly events: number;
+  readonly input: string;
+  readonly output: string;
+  readonly application: string;
+  readonly guarantee: 'exactly-once' | 'at-least-once';
+  readonly commitMs: number;
+  readonly threads: number;
+}
+
+export interface Peer {
+  readonly name: string;
+  /** Why it cannot run here; undefined when it can. */
+  missing(): Promise<string | undefined>;
+  run(run: Run): Promise<Drained>;
+}
+
+const root = join(import.meta.dirname, '..', '..');
+
+export const millrace: Peer = {
+  name: 'millrace',
+  missing: async () => undefined,
+  async run(run) {
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
+    const { brokers, events, application, threads, guarantee, commitMs } = run;
+    const args = [brokers, events, application, threads, guarantee, commitMs, folder].map(String);
+    const script = join(import.meta.dirname, 'millrace.ts');
+    const node = ['--conditions=millrace-source', '--import=tsx', script];
+    try {
+      return await lastLine(process.execPath, [...node, ...args], {
+        BENCH_JOB: run.job,
+        BENCH_INPUT: run.input,
+        BENCH_OUTPUT: run.output,
+      });
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  },
+};
+
+/** Runs a program in the source tree and answers the JSON of its last line. */
+export function lastLine(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Drained> {
+  return new Promise((done, fail) => {
+    const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env } });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    child.once('close', (code) => {
+      const line = stdout.trimEnd().split('\n').at(-1) ?? '';
+      if (code !== 0 || !line.startsWith('{'))
+        fail(new Error(`${command} ${args.join(' ')}: ${stdout}${stderr}`));
+      else done(JSON.parse(line) as Drained);
+    });
+  });
+}

@@ -1,0 +1,40 @@
+/** Kafka Streams as a peer: built once by Maven, run tuned or with its defaults. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { lastLine, type Peer } from '../../compare/peer.ts';
+
+const folder = import.meta.dirname;
+const target = join(folder, 'target');
+const jars = join(target, 'jars');
+
+export function kafkaStreams(settings: 'tuned' | 'default', secondsAtMost: number): Peer {
+  return {
+    name: settings === 'tuned' ? 'kafka-streams' : 'kafka-streams-default',
+    missing: async () => {
+      if (spawnSync('java', ['-version']).status !== 0) return 'Java is not installed';
+      if (spawnSync('mvn', ['-v']).status !== 0) return 'Maven is not installed';
+      build();
+      return undefined;
+    },
+    run({ brokers, events, application, threads, guarantee, commitMs, job, input, output }) {
+      const given = [brokers, events, application, threads, guarantee, commitMs];
+      const args = [...given, job, input, output, settings, secondsAtMost].map(String);
+      const path = `${join(target, 'classes')}:${jars}/*`;
+      return lastLine('java', ['-Xmx2g', '-XX:+UseG1GC', '-cp', path, 'peer.Peer', ...args]);
+    },
+  };
+}
+
+function build(): void {
+  if (existsSync(join(target, 'classes', 'peer', 'Peer.class')) && existsSync(jars)) return;
+  const goals = [
+    '-q',
+    '-B',
+    'compile',
+    'dependency:copy-dependencies',
+    `-DoutputDirectory=${jars}`,
+  ];
+  const { status, stdout, stderr } = spawnSync('mvn', goals, { cwd: folder, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`the Kafka Streams peer cannot be built: ${stdout}${stderr}`);
+}
