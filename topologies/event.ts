@@ -87,10 +87,30 @@ export interface SegmentChange {
   /** The instant the truth changed, and the subject's clock when it was decided; ms UTC. */
   readonly effectiveAt: number;
   readonly decidedAt: number;
-  readonly cause: 'event' | 'time' | 'correction';
-  /** Id of the event that decided it. */
+  readonly cause: ChangeCause;
+  /** Ids of events that decided it, at most five. */
   readonly witness: readonly string[];
+  /** The `seq` of the change that this one takes the place of. */
+  readonly supersedes?: number;
+  /** Of segments that read the score. */
+  readonly scoreSnapshot?: { readonly score: number; readonly band: string };
+  /** Of the cause merge: the subject that goes on. */
+  readonly mergedInto?: string;
 }
+
+/**
+ * Why a membership changed: an event; time alone; an event that came late or was taken back; another
+ * definition; a merge of subjects; a consent; an erasure; a replay.
+ */
+export type ChangeCause =
+  | 'event'
+  | 'time'
+  | 'correction'
+  | 'definition'
+  | 'merge'
+  | 'consent'
+  | 'erasure'
+  | 'replay';
 
 /** Every entry and exit, keyed by subject. */
 export const segmentChanges = topic<string, SegmentChange>('segment-changes', { value: json() });

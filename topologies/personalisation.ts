@@ -10,6 +10,7 @@ import {
   type MachineConfig,
   MachineRules,
 } from './accepted/machine.ts';
+import { suppressed } from './engagement/bands.ts';
 import { checkEngagement, defaultEngagement, type EngagementConfig } from './engagement/config.ts';
 import {
   activityLabels,
@@ -20,14 +21,16 @@ import {
   segmentStates,
 } from './event.ts';
 import { type Output, type Profile, ProfileLogic } from './profile.ts';
-import { checkSegments, type SegmentDefinition } from './segments/definition.ts';
+import type { SegmentText } from './segments/builder.ts';
+import { checkSegments, readSegments, type SegmentVocabulary } from './segments/check.ts';
 import { defaultSegments } from './segments/examples.ts';
+import type { Mistake } from './segments/fields.ts';
 
 export interface PersonalisationConfig {
   readonly engagement?: Partial<EngagementConfig>;
   readonly machine?: Partial<MachineConfig>;
   readonly consent?: Partial<ConsentConfig>;
-  readonly segments?: readonly SegmentDefinition[];
+  readonly segments?: readonly SegmentText[];
 }
 
 const fields: readonly string[] = ['engagement', 'machine', 'consent', 'segments'];
@@ -40,12 +43,21 @@ export function checkPersonalisation(config: PersonalisationConfig) {
     throw new MillraceError('CONFIG_INVALID', { field, problem });
   }
   const engagement = checkEngagement({ ...defaultEngagement, ...config.engagement });
-  const bands = engagement.bands.map((band) => band.name);
-  const channels = Object.keys(engagement.channels);
-  const segments = checkSegments(config.segments ?? defaultSegments, { bands, channels });
+  const segments = checkSegments(config.segments ?? defaultSegments, vocabularyOf(engagement));
   const machine = new MachineRules(checkMachine({ ...defaultMachine, ...config.machine }));
   const consent = checkConsent({ ...defaultConsent, ...config.consent });
   return { engagement, machine, consent, segments };
+}
+
+/** Every mistake in the segments, each with its path; what else is wrong throws CONFIG_INVALID. */
+export function lintPersonalisation(config: PersonalisationConfig): readonly Mistake[] {
+  const { engagement } = checkPersonalisation({ ...config, segments: [] });
+  return readSegments(config.segments ?? defaultSegments, vocabularyOf(engagement)).mistakes;
+}
+
+function vocabularyOf({ bands, channels, graceMs }: EngagementConfig): SegmentVocabulary {
+  const names = bands.map((band) => band.name);
+  return { bands: [...names, suppressed], channels: Object.keys(channels), graceMs };
 }
 
 /** What the topology does for one subject; also scores a stored profile at any instant. */

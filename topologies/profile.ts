@@ -1,5 +1,5 @@
 /** One subject: what is kept of it, and what an event or the passing of time changes. */
-import { MillraceError, type ProcessContext } from 'millrace';
+import type { ProcessContext } from 'millrace';
 import {
   type Accepted,
   AcceptedSet,
@@ -7,7 +7,7 @@ import {
   nothingAccepted,
   type SetChange,
 } from './accepted/accepted.ts';
-import type { ConsentConfig } from './accepted/consent.ts';
+import { type ConsentConfig, isConsent, purposeOf } from './accepted/consent.ts';
 import type { MachineRules } from './accepted/machine.ts';
 import { bandAfter, bandChangesAt, suppressed } from './engagement/bands.ts';
 import type { Companions } from './engagement/companions.ts';
@@ -16,6 +16,7 @@ import {
   applyEvent,
   bandsUntil,
   companions,
+  concernsEngagement,
   curveOf,
   type Engagement,
   noEngagement,
@@ -25,52 +26,35 @@ import { gateIsShut } from './engagement/gates.ts';
 import type { Score, ScoreCurve } from './engagement/score.ts';
 import {
   activityLabels,
+  type ChangeCause,
   type Event,
   type ScoreChange,
   type SegmentChange,
-  type SegmentState,
   segmentStates,
-  type Trait,
 } from './event.ts';
-import { bucketOf } from './segments/bucket.ts';
 import type { SegmentDefinition } from './segments/definition.ts';
+import { explain, type SegmentExplanation } from './segments/explain.ts';
+import { stateOf } from './segments/membership.ts';
+import { rootOf } from './segments/program.ts';
+import type { EngagementView } from './segments/score-leaves.ts';
 import {
-  evaluate,
-  type Facts,
-  type Member,
-  type Memory,
-  needed,
-  reach,
-  type Verdict,
-} from './segments/evaluate.ts';
-import { type Explanation, explain } from './segments/explain.ts';
+  type Decision,
+  noSegments,
+  SegmentLogic,
+  type SubjectSegments,
+} from './segments/subject.ts';
+import type { Timeline } from './segments/timeline.ts';
+import { witnessesOf } from './segments/witnesses.ts';
 
 export interface Profile {
-  firstSeen: number;
   accepted: Accepted;
   engagement: Engagement;
-  newest: Record<string, number[]>;
-  traits: Record<string, [value: Trait, at: number, eventId: string]>;
-  /** By class: the events that segments look at one by one, by time. */
-  members: Record<string, Member[]>;
   /** Index of the band, apart from the gate. */
   band: number;
   /** The band is to be found from the start of its way: what is past has changed. */
   retrace: boolean;
   emitted: { score: number; subs: Record<string, number>; band: string } | undefined;
-  segments: Record<string, Membership>;
-  /** The instant of the next change by time alone; +Infinity for never. */
-  next: number;
-  /** Ids of the events at that very instant, which wait for it to be over. */
-  waiting: string[];
-}
-
-interface Membership {
-  state: SegmentState;
-  memory: Memory;
-  /** The memory as it was before the instant `decidedFor`: events of one instant have no order. */
-  before: Memory;
-  decidedFor: number;
+  segments: SubjectSegments;
 }
 
 export type Output =
@@ -78,16 +62,29 @@ export type Output =
   | { readonly type: 'change'; readonly change: SegmentChange }
   | { readonly type: 'late'; readonly event: Event };
 
-type Context = ProcessContext<string, Profile, Output>;
-type Cause = ScoreChange['cause'];
+/** What the logic needs of the operator that runs it. */
+export type ProfileContext = Pick<
+  ProcessContext<string, Profile, Output>,
+  'key' | 'state' | 'now' | 'emit' | 'emitTo' | 'setTimer' | 'cancelTimer' | 'drop'
+>;
+
+/** What brought a decision about. */
+interface Occasion {
+  readonly cause: 'event' | 'time';
+  readonly event?: Event;
+  /** Instant of the event, or of the timer; ms UTC. */
+  readonly at: number;
+}
+
+const day = 86_400_000;
+const mostWitnesses = 5;
 
 export class ProfileLogic {
+  readonly segments: SegmentLogic;
   readonly #config: EngagementConfig;
   readonly #accepted: AcceptedSet;
   readonly #machineVersion: number;
-  readonly #segments: readonly SegmentDefinition[];
-  readonly #keep: Readonly<Record<string, number>>;
-  readonly #reach: Readonly<Record<string, number>>;
+  readonly #keepMs: number;
 
   constructor(
     config: EngagementConfig,
@@ -98,30 +95,22 @@ export class ProfileLogic {
     this.#config = config;
     this.#accepted = new AcceptedSet(config, machine, consent);
     this.#machineVersion = machine.config.version;
-    this.#segments = segments;
-    const expressions = segments.map((segment) => segment.when);
-    this.#keep = needed(expressions);
-    this.#reach = reach(expressions);
+    this.segments = new SegmentLogic(segments, consent.unknown);
+    this.#keepMs = config.graceMs + config.refundMs;
   }
 
   empty(): Profile {
     return {
-      firstSeen: Number.POSITIVE_INFINITY,
       accepted: nothingAccepted(),
       engagement: noEngagement(),
-      newest: {},
-      traits: {},
-      members: {},
       band: 0,
       retrace: false,
       emitted: undefined,
-      segments: {},
-      next: Number.POSITIVE_INFINITY,
-      waiting: [],
+      segments: noSegments(),
     };
   }
 
-  onEvent(context: Context, event: Event, at: number): void {
+  onEvent(context: ProfileContext, event: Event, at: number): void {
     const profile = context.state ?? this.empty();
     const taken = this.#accepted.take(profile.accepted, event, at, context.now);
     if ('refused' in taken) {
@@ -129,30 +118,26 @@ export class ProfileLogic {
       if (taken.refused === 'late') context.emit({ type: 'late', event });
       return;
     }
-    for (const change of taken.changes) this.#apply(profile, change);
+    const concerned: number[] = [];
+    let scored = false;
+    for (const change of taken.changes) {
+      if (this.#score(profile, change, context.now)) scored = true;
+      concerned.push(...this.segments.apply(profile.segments, change.event, change.at, change.add));
+    }
     for (const label of taken.labels) this.#tellLabel(context, label);
-    settle(this.#config, profile.engagement, context.now);
-    for (const [eventClass, members] of Object.entries(profile.members)) {
-      const oldest = context.now - (this.#reach[eventClass] ?? 0);
-      profile.members[eventClass] = members.filter((member) => member.at > oldest);
-    }
-    context.state = profile;
-    // What leaves at an instant must not be counted out before all that joins at it has come in.
-    if (profile.next === context.now) {
-      profile.waiting.push(event.id);
-      return;
-    }
     const corrects = taken.changes.some((change) => !change.add || change.at < context.now);
     const cause = corrects ? 'correction' : 'event';
-    this.#decide(context, profile, context.now, cause, [event.id]);
+    const occasion: Occasion = { cause: 'event', event, at };
+    this.#decide(context, profile, context.now, cause, occasion, concerned, scored);
+    settle(this.#config, profile.engagement, context.now);
+    this.#settleSegments(profile, context.now);
+    context.state = profile;
   }
 
-  onTimer(context: Context, at: number): void {
+  onTimer(context: ProfileContext, at: number): void {
     const profile = context.state;
     if (profile === undefined) return;
-    const { waiting } = profile;
-    profile.waiting = [];
-    this.#decide(context, profile, at, waiting.length > 0 ? 'event' : 'time', waiting);
+    this.#decide(context, profile, at, 'time', { cause: 'time', at }, [], false);
     context.state = profile;
   }
 
@@ -170,44 +155,20 @@ export class ProfileLogic {
 
   /**
    * Why a subject is in a segment or not at an instant, if nothing more arrives until then. Not before
-   * the subject's clock. Throws CONFIG_INVALID for an unknown segment.
+   * what is settled. Throws CONFIG_INVALID for an unknown segment.
    */
-  explain(subject: string, profile: Profile, id: string, at: number): Explanation {
-    const segment = this.#segments.find((one) => one.id === id);
-    if (segment === undefined) {
-      const problem = `there is none; there are ${this.#segments.map((one) => one.id).join(', ')}`;
-      throw new MillraceError('CONFIG_INVALID', { field: `segment ${id}`, problem });
-    }
-    const then = structuredClone(profile);
-    while (then.next <= at) this.#pass(subject, then, then.next);
-    const { facts } = this.#factsAt(subject, then, at);
-    const known = then.segments[id];
-    const memory = known?.decidedFor === at ? known.before : known?.memory;
-    return explain(segment.when, at, facts, memory ?? {});
+  explain(subject: string, profile: Profile, id: string, at: number): SegmentExplanation {
+    const root = rootOf(this.segments.program, id);
+    return explain(this.segments, profile.segments, subject, root, at);
   }
 
-  /** Lets a profile's time pass to `at`, without telling anybody. */
-  #pass(subject: string, profile: Profile, at: number): void {
-    const { facts, score, curve } = this.#factsAt(subject, profile, at);
-    profile.band = bandAfter(this.#config, score, profile.band);
-    profile.next = bandChangesAt(this.#config, curve, profile.band, at);
-    for (const segment of this.#segments) {
-      const { holds, next } = this.#judge(profile, segment, facts, at);
-      const known = profile.segments[segment.id] as Membership;
-      known.state = { ...known.state, in: holds };
-      profile.next = Math.min(profile.next, next);
-    }
+  /** When a subject is in a segment, as far as is kept and as is known now; ends may lie in the future. */
+  timelineOf(profile: Profile, id: string): Timeline {
+    return this.segments.timelineOf(profile.segments, rootOf(this.segments.program, id));
   }
 
-  #factsAt(subject: string, profile: Profile, at: number) {
-    const curve = curveOf(this.#config, profile.engagement);
-    const score = curve.valueAt('total', at);
-    const band = bandAfter(this.#config, score, profile.band);
-    const facts = factsOf(subject, profile, this.#bandName(profile, band, at), curve);
-    return { facts, score, curve };
-  }
-
-  #tellLabel(context: Context, { at, event, isMachine, as, rules, correction }: Label): void {
+  #tellLabel(context: ProfileContext, label: Label): void {
+    const { at, event, isMachine, as, rules, correction } = label;
     const user = context.key;
     context.emitTo(activityLabels, user, {
       user,
@@ -222,54 +183,27 @@ export class ProfileLogic {
     });
   }
 
-  /** An event joins the accepted set, or leaves it again. */
-  #apply(profile: Profile, { add, event, at }: SetChange): void {
-    if (applyEvent(this.#config, profile.engagement, event, at, add)) profile.retrace = true;
-    if (add) this.#takeIn(profile, event, at);
-    else this.#takeOut(profile, event, at);
-  }
-
-  #takeOut(profile: Profile, event: Event, at: number): void {
-    const instants = profile.newest[event.class];
-    if (instants?.includes(at)) instants.splice(instants.indexOf(at), 1);
-    const item = event.item ?? event.id;
-    const members = profile.members[event.class];
-    const i = members?.findIndex((one) => one.at === at && one.item === item) ?? -1;
-    if (i >= 0) members?.splice(i, 1);
-  }
-
-  #takeIn(profile: Profile, event: Event, at: number): void {
-    profile.firstSeen = Math.min(profile.firstSeen, at);
-    const keep = this.#keep[event.class];
-    if (keep !== undefined) {
-      const instants = [...(profile.newest[event.class] ?? []), at].sort((a, b) => a - b);
-      profile.newest[event.class] = instants.slice(-keep);
-    }
-    if (this.#reach[event.class] !== undefined) {
-      profile.members[event.class] ??= [];
-      const members = profile.members[event.class] as Member[];
-      members.push({ at, item: event.item ?? event.id, numbers: event.numbers ?? {} });
-      members.sort((a, b) => a.at - b.at);
-    }
-    for (const [name, value] of Object.entries(event.traits ?? {})) {
-      const known = profile.traits[name];
-      // Of one instant the greatest id counts, so that the order of arrival does not.
-      if (known === undefined || at > known[1] || (at === known[1] && event.id > known[2])) {
-        profile.traits[name] = [value, at, event.id];
-      }
-    }
+  /** Answers whether it is a matter of the score. */
+  #score(profile: Profile, { add, event, at }: SetChange, now: number): boolean {
+    if (!concernsEngagement(this.#config, event)) return false;
+    const past = applyEvent(this.#config, profile.engagement, event, at, add);
+    if (past || at < now) profile.retrace = true;
+    return true;
   }
 
   /** Brings score, band and segments to the instant `at`, and sets the timer for the next change. */
   #decide(
-    context: Context,
+    context: ProfileContext,
     profile: Profile,
     at: number,
-    cause: Cause,
-    witness: readonly string[],
+    cause: ScoreChange['cause'],
+    occasion: Occasion,
+    concerned: readonly number[],
+    scored: boolean,
   ): void {
     const curve = curveOf(this.#config, profile.engagement);
     const now = curve.at(at);
+    const view = this.#view(profile, curve, scored);
     profile.band = profile.retrace
       ? (bandsUntil(this.#config, profile.engagement, curve, at).at(-1)?.band ?? 0)
       : bandAfter(this.#config, now.score, profile.band);
@@ -284,61 +218,75 @@ export class ProfileLogic {
       const score: ScoreChange = { ...profile.emitted, effectiveAt: at, cause };
       context.emit({ type: 'score', score }, at);
     }
-    const facts = factsOf(context.key, profile, band, curve);
-    let next = bandChangesAt(this.#config, curve, profile.band, at);
-    for (const segment of this.#segments) {
-      const changes = this.#decideSegment(context, profile, segment, facts, at, cause, witness);
-      next = Math.min(next, changes);
-    }
-    profile.next = next;
+    const { segments } = profile;
+    const decided = this.segments.decide(segments, context.key, at, concerned, view);
+    for (const decision of decided) this.#tellChanges(context, profile, decision, occasion, curve);
+    const next = Math.min(
+      bandChangesAt(this.#config, curve, profile.band, at),
+      this.segments.next(segments),
+    );
     if (next === Number.POSITIVE_INFINITY) context.cancelTimer('next');
     else context.setTimer('next', next);
   }
 
-  /** Answers when the membership may change by itself. */
-  #decideSegment(
-    context: Context,
-    profile: Profile,
-    segment: SegmentDefinition,
-    facts: Facts,
-    at: number,
-    cause: Cause,
-    witness: readonly string[],
-  ): number {
-    const { id, version } = segment;
-    const { holds, next } = this.#judge(profile, segment, facts, at);
-    const known = profile.segments[id] as Membership;
-    if (holds !== known.state.in) {
-      const seq = known.state.seq + 1;
-      known.state = { in: holds, since: at, version, seq };
-      const type = holds ? 'entered' : 'exited';
-      const user = context.key;
-      const decidedAt = context.now;
-      const change = { user, segment: id, version, seq, type, effectiveAt: at, decidedAt } as const;
-      context.emit({ type: 'change', change: { ...change, cause, witness } }, at);
-      context.emitTo(segmentStates, `${user}|${id}`, known.state, at);
-    }
-    return next;
+  /** The score as the segments that read it need it; undefined when it has not changed. */
+  #view(profile: Profile, curve: ScoreCurve, scored: boolean): EngagementView | undefined {
+    const { segments, engagement, retrace, band } = profile;
+    if (this.segments.program.scoreLeaves.length === 0) return undefined;
+    const isNew = segments.program !== this.segments.fingerprint;
+    if (!scored && !isNew) return undefined;
+    const fromStart = retrace || isNew || segments.decided < engagement.start.at;
+    const since = fromStart ? engagement.start : { at: segments.decided, band };
+    return { config: this.#config, state: engagement, curve, since };
   }
 
-  /** The verdict at an instant; judged again at the same instant, it begins from the same memory. */
-  #judge(
+  #tellChanges(
+    context: ProfileContext,
     profile: Profile,
-    { id, version, when }: SegmentDefinition,
-    facts: Facts,
-    at: number,
-  ): Verdict {
-    const known = profile.segments[id] ?? {
-      state: { in: false, since: 0, version, seq: 0 },
-      memory: {},
-      before: {},
-      decidedFor: Number.NEGATIVE_INFINITY,
-    };
-    profile.segments[id] = known;
-    if (known.decidedFor === at) known.memory = { ...known.before };
-    else known.before = { ...known.memory };
-    known.decidedFor = at;
-    return evaluate(when, at, facts, known.memory);
+    { segment, ends, membership, redefined }: Decision,
+    occasion: Occasion,
+    curve: ScoreCurve,
+  ): void {
+    const user = context.key;
+    const { id, version } = segment;
+    const root = rootOf(this.segments.program, id);
+    const isSilent = redefined && segment.initial === 'silent';
+    for (const end of isSilent ? [] : ends) {
+      const cause = redefined ? 'definition' : causeOf(segment, end, occasion, context.now);
+      const ids =
+        occasion.event === undefined
+          ? witnessesOf(this.segments, profile.segments, root, end.effectiveAt)
+          : [occasion.event.id];
+      const change: SegmentChange = {
+        user,
+        segment: id,
+        version,
+        ...end,
+        decidedAt: context.now,
+        cause,
+        witness: ids.slice(0, mostWitnesses),
+        ...(root.readsScore ? { scoreSnapshot: this.#snapshot(profile, curve, context.now) } : {}),
+      };
+      context.emit({ type: 'change', change }, end.effectiveAt);
+    }
+    if (ends.length > 0) {
+      const key = `${user}|${id}`;
+      context.emitTo(segmentStates, key, stateOf(membership), ends.at(-1)?.effectiveAt);
+    }
+  }
+
+  #snapshot(profile: Profile, curve: ScoreCurve, at: number) {
+    const band = this.#bandName(profile, profile.band, at);
+    return { score: curve.valueAt('total', at), band };
+  }
+
+  /** Once a day of the subject's time is enough. */
+  #settleSegments(profile: Profile, now: number): void {
+    const from = now - this.#keepMs - 1;
+    const { history } = profile.segments;
+    const before = Number.isFinite(history.from) ? history.from : (history.firsts[0] ?? now);
+    if (from < before + day) return;
+    this.segments.settle(profile.segments, from);
   }
 
   #bandName(profile: Profile, band: number, at: number): string {
@@ -347,22 +295,22 @@ export class ProfileLogic {
   }
 }
 
-function factsOf(subject: string, profile: Profile, band: string, curve: ScoreCurve): Facts {
-  const { newest, firstSeen, traits, members } = profile;
-  return {
-    members,
-    bucket: (salt) => bucketOf(salt, subject),
-    // Segments are decided in an order in which those asked for come first.
-    inSegment: (id) => profile.segments[id]?.state.in === true,
-    newest,
-    firstSeen,
-    traits,
-    band,
-    score: (of, at) => curve.valueAt(of, at),
-    // A gate that opens may change every score.
-    fallsBelow: (of, threshold, at) =>
-      Math.min(curve.fallsBelow(of, threshold, at), curve.opensAt(at)),
-  };
+/** An end elsewhere than at the event that brought it about corrects what was told, or was not told. */
+function causeOf(
+  { purpose }: SegmentDefinition,
+  end: { readonly effectiveAt: number; readonly supersedes?: number },
+  { cause, event, at }: Occasion,
+  now: number,
+): ChangeCause {
+  if (cause === 'time') return 'time';
+  const isPurpose =
+    event !== undefined &&
+    isConsent(event) &&
+    purpose !== undefined &&
+    purposeOf(event) === purpose;
+  const isCurrent = end.supersedes === undefined && end.effectiveAt === at && at === now;
+  if (!isCurrent) return 'correction';
+  return isPurpose ? 'consent' : 'event';
 }
 
 function sameSubs(

@@ -37,24 +37,29 @@ export async function explain(
       throw new MillraceError('USAGE', { problem: `no event of subject ${subject} is known` });
     }
     const clock = row.timestamp ?? 0;
-    const at = options.at === undefined ? clock : instantOf(options.at, clock);
+    const profile = row.value as Profile;
+    const settled = profile.segments.history.from;
+    const at = options.at === undefined ? clock : instantOf(options.at, settled);
     const logic = profileLogic((reference.params ?? {}) as PersonalisationConfig);
-    const why = logic.explain(subject, row.value as Profile, segment, at);
+    const why = logic.explain(subject, profile, segment, at);
     if (options.json === true) return printJson({ subject, segment, at, ...why });
     print(`${subject} is ${why.holds ? 'in' : 'not in'} ${segment} at ${instant(at)}`);
     print(linesOf(why, 1).join('\n'));
+    if (why.witnesses !== undefined) {
+      print(`without ${why.witnesses.join(', ')} it would be the other way`);
+    }
   } finally {
     await execution.close();
   }
 }
 
-function instantOf(text: string, clock: number): number {
+function instantOf(text: string, from: number): number {
   const at = instantReader('iso', 'UTC')(text);
   if (typeof at === 'string') {
     throw new MillraceError('CONFIG_INVALID', { field: '--at', problem: `${text} ${at}` });
   }
-  if (at >= clock) return at;
-  const problem = `the subject's clock is at ${instant(clock)}; what was before is in segment-changes`;
+  if (at >= from) return at;
+  const problem = `what was before ${instant(from)} is settled, and stands in segment-changes`;
   throw new MillraceError('CONFIG_INVALID', { field: '--at', problem });
 }
 

@@ -1,42 +1,67 @@
-/** `lint`: checks a configuration and says what each of its segments keeps of a subject. */
-import { checkPersonalisation } from '../../topologies/personalisation.ts';
-import { needed, reach } from '../../topologies/segments/evaluate.ts';
+/** `segment lint`, `segment plan`: checks a configuration; says what each segment keeps of a subject and costs. */
+import { checkPersonalisation, lintPersonalisation } from '../../topologies/personalisation.ts';
+import { type Kept, planSegments, type SegmentPlan } from '../../topologies/segments/plan.ts';
+import { MillraceError } from '../base/errors.ts';
 import { print, printJson, table } from './output.ts';
 import { readConfig } from './start.ts';
 
-export async function lint(file: string, options: { readonly json?: boolean }): Promise<void> {
-  const { engagement, segments } = checkPersonalisation(await readConfig(file));
-  const rows = segments.map(({ id, version, when }) => ({
-    segment: id,
-    version,
-    newest: needed([when]),
-    reach: reach([when]),
-  }));
+interface PlanOptions {
+  readonly json?: boolean;
+  readonly eventsPerDay?: number;
+}
+
+/** Every mistake, with its path; the first one is the error. */
+export async function lint(file: string, options: PlanOptions): Promise<void> {
+  const config = await readConfig(file);
+  const mistakes = lintPersonalisation(config);
+  if (mistakes.length > 1) {
+    for (const { path, problem } of mistakes) process.stderr.write(`${path}: ${problem}\n`);
+    const problem = `has ${mistakes.length} mistakes, named above`;
+    throw new MillraceError('CONFIG_INVALID', { field: file, problem });
+  }
+  await plan(file, options);
+}
+
+export async function plan(file: string, options: PlanOptions): Promise<void> {
+  const { engagement, consent, segments } = checkPersonalisation(await readConfig(file));
+  const { graceMs, refundMs } = engagement;
+  const eventsPerDay = options.eventsPerDay ?? 1;
+  const plans = planSegments(segments, { graceMs, refundMs, consent, eventsPerDay });
   if (options.json === true) {
-    printJson({ channels: Object.keys(engagement.channels), segments: rows });
+    printJson({ channels: Object.keys(engagement.channels), segments: plans });
     return;
   }
-  print(
-    `${Object.keys(engagement.classes).length} scored classes, ${segments.length} segments: valid`,
-  );
+  const scored = Object.keys(engagement.classes).length;
+  print(`${scored} scored classes, ${segments.length} segments: valid`);
   print('');
   print(
     table(
-      ['segment', 'version', 'keeps of each subject'],
-      rows.map((row) => [row.segment, row.version, keptText(row.newest, row.reach)]),
+      ['segment', 'version', 'hash', 'bytes', 'timers', 'late by', 'purposes', 'keeps'],
+      plans.map((one) => [
+        one.id,
+        one.version,
+        one.hash,
+        one.bytesPerSubject,
+        one.timers,
+        duration(one.latency),
+        one.purposes.join(', '),
+        keptText(one),
+      ]),
     ),
   );
+  print('');
+  print(`bytes: of each subject, at ${eventsPerDay} events of each class a day`);
 }
 
-function keptText(
-  newest: Readonly<Record<string, number>>,
-  members: Readonly<Record<string, number>>,
-): string {
-  const parts = [
-    ...Object.entries(newest).map(([name, n]) => `the ${n} newest instants of ${name}`),
-    ...Object.entries(members).map(([name, ms]) => `every ${name} of the last ${duration(ms)}`),
-  ];
-  return parts.length === 0 ? 'nothing more than the score and traits' : parts.join('; ');
+function keptText({ keeps, traits, readsScore }: SegmentPlan): string {
+  const parts = [...new Set(keeps.map(classText)), ...traits.map((name) => `trait ${name}`)];
+  if (readsScore) parts.push('the score');
+  return parts.length === 0 ? 'nothing' : parts.join('; ');
+}
+
+function classText({ class: name, reach, newest }: Kept): string {
+  const until = reach === undefined ? 'for ever' : `for ${duration(reach)}`;
+  return newest === undefined ? `${name} ${until}` : `${newest} newest ${name} ${until}`;
 }
 
 function duration(ms: number): string {

@@ -8,7 +8,7 @@ import { defaultData } from './environment.ts';
 import { explain } from './explain.ts';
 import { deadLetters, describe, query, type ReadOptions, readTopic, topics } from './inspect.ts';
 import { addKafkaOptions, showConfiguration } from './kafka-options.ts';
-import { lint } from './lint.ts';
+import { lint, plan } from './lint.ts';
 import { report } from './output.ts';
 import { type RunOptions, run } from './run.ts';
 import { type StartOptions, start } from './start.ts';
@@ -106,8 +106,35 @@ function programOf(version: string): Command {
     .description('check a configuration of scores and segments (docs/SEGMENTS.md)')
     .addOption(json())
     .action(lint);
+  addSegments(program);
   addInspection(program);
   return program;
+}
+
+function addSegments(program: Command): void {
+  const segment = program.command('segment').description('segments: check, price, explain');
+  for (const [name, about, action] of [
+    ['lint', 'every mistake in a configuration, or what its segments cost', lint],
+    ['plan', 'bytes, timers, retention, purposes and hash of each segment', plan],
+  ] as const) {
+    segment
+      .command(`${name} <config>`)
+      .description(about)
+      .addOption(
+        new Option('--events-per-day <n>', 'of each class and subject, for the bytes')
+          .argParser(whole)
+          .default(1),
+      )
+      .addOption(json())
+      .action(action);
+  }
+  segment
+    .command('explain <subject> <segment>')
+    .description('why a subject is in a segment or not, and what changes when')
+    .option('--at <instant>', "ISO 8601, e.g. 2026-01-31T09:30:00Z; default: the subject's clock")
+    .addOption(data())
+    .addOption(json())
+    .action(explain);
 }
 
 function addInspection(program: Command): void {

@@ -50,8 +50,8 @@ export async function personalisationReport(
     const { score, subs, band } = logic.scoreOf(profile, at);
     subjects.push({ subject: String(row.key), score, subs, band });
     bands[band] = (bands[band] ?? 0) + 1;
-    for (const [id, { state }] of Object.entries(profile.segments)) {
-      segments[id] = (segments[id] ?? 0) + (state.in ? 1 : 0);
+    for (const [id, { in: isIn }] of Object.entries(profile.segments.members)) {
+      segments[id] = (segments[id] ?? 0) + (isIn ? 1 : 0);
     }
   }
   subjects.sort((a, b) => b.score - a.score || (a.subject < b.subject ? -1 : 1));

@@ -5,7 +5,7 @@ import { defaultEngagement } from '../../topologies/engagement/config.ts';
 import { eventMap } from '../../topologies/ingest/event-map.ts';
 import { instantReader } from '../../topologies/ingest/instant.ts';
 import { checkMapping } from '../../topologies/ingest/mapping.ts';
-import { checkPersonalisation } from '../../topologies/personalisation.ts';
+import { checkPersonalisation, lintPersonalisation } from '../../topologies/personalisation.ts';
 
 function fieldOf(run: () => unknown): unknown {
   try {
@@ -59,51 +59,92 @@ describe('engagement', () => {
 });
 
 describe('segments', () => {
-  const when = { count: ['purchase'], op: 'ge', value: 1, withinMs: 1_000 };
-  const spent = { sum: ['purchase'], of: 'amount', op: 'ge', value: 1, withinMs: 1_000 };
-  const abandoned = { start: ['a'], unless: ['b'], by: 'cart', afterMs: 1, forMs: 1 };
+  const fields = { event: 'purchase', op: 'ge', n: 1, within: '1s' };
+  const when = { count: fields };
+  const spent = { event: 'purchase', path: 'amount', op: 'ge', value: 1, within: '1s' };
+  const abandoned = { start: 'a', unless: ['b'], key: 'item', after: '4h', for: '3d' };
+  const steps = [{ event: 'a' }, { event: 'b' }];
+  const of = (condition: unknown, header: object = {}) => [
+    { id: 'a', version: 1, ...header, when: condition },
+  ];
   test.each([
     ['segments', {}],
     ['segments.0.id', [{ id: 'Has Spaces', version: 1, when }]],
-    [
-      'segments.1.id',
-      [
-        { id: 'a', version: 1, when },
-        { id: 'a', version: 2, when },
-      ],
-    ],
+    ['segments.1.id', [...of(when), { id: 'a', version: 2, when }]],
     ['segments.0.version', [{ id: 'a', when }]],
-    ['segments.0.when', [{ id: 'a', version: 1, when: { ...when, absent: ['x'] } }]],
-    ['segments.0.when.op', [{ id: 'a', version: 1, when: { ...when, op: '>=' } }]],
-    ['segments.0.when.withinMs', [{ id: 'a', version: 1, when: { ...when, withinMs: 0 } }]],
-    ['segments.0.when.and.1', [{ id: 'a', version: 1, when: { and: [when, {}] } }]],
-    ['segments.0.when.band.0', [{ id: 'a', version: 1, when: { band: ['boiling'] } }]],
-    ['segments.0.when.withinms', [{ id: 'a', version: 1, when: { ...when, withinms: 1 } }]],
-    ['segments.0.when.inSegment', [{ id: 'a', version: 1, when: { inSegment: 'b' } }]],
-    ['segments.0.when.to', [{ id: 'a', version: 1, when: { bucket: 'x', from: 5, to: 5 } }]],
-    ['segments.0.when.abandoned.by', [{ id: 'a', version: 1, when: { abandoned } }]],
-    ['segments.0.when.of', [{ id: 'a', version: 1, when: { ...spent, of: 7 } }]],
+    ['segments.0.owners', of(when, { owners: 'me' })],
+    ['segments.0.grace', of(when, { grace: '9d' })],
+    ['segments.0.timezone', of(when, { timezone: 'Europe/Londn' })],
+    ['segments.0.corrections', of(when, { corrections: 'some' })],
+    ['segments.0.cooldown', of(when, { cooldown: '7 days' })],
+    ['segments.0.budget.bytes', of(when, { budget: { bytes: 1 } })],
+    ['segments.0.when', of({ ...when, absent: { event: 'x', for: '1d' } })],
+    ['segments.0.when', of({ count: 'purchase', op: 'ge', n: 1 })],
+    ['segments.0.when.count.op', of({ count: { ...fields, op: '>=' } })],
+    ['segments.0.when.count.within', of({ count: { ...fields, within: 0 } })],
+    [
+      'segments.0.when.count.within',
+      of({ count: { ...fields, within: 'ever', distinct: 'item' } }),
+    ],
+    ['segments.0.when.count.withinMs', of({ count: { ...fields, withinMs: 1 } })],
+    [
+      'segments.0.when.count.where.item.op',
+      of({ count: { ...fields, where: { item: { op: 'is' } } } }),
+    ],
+    ['segments.0.when.and.1', of({ and: [when, {}] })],
+    ['segments.0.when.band.in.0', of({ band: { in: ['boiling'] } })],
+    ['segments.0.when.inSegment', of({ inSegment: 'b' })],
+    ['segments.0.when.bucket.to', of({ bucket: { salt: 'x', from: 5, to: 5 } })],
+    ['segments.0.when.abandoned.after', of({ abandoned: { ...abandoned, after: 'soon' } })],
+    ['segments.0.when.sum.path', of({ sum: { ...spent, path: 7 } })],
+    ['segments.0.when.sum.within', of({ sum: { ...spent, within: 'ever' } })],
+    ['segments.0.when.latch.exit', of({ latch: { enter: when } })],
+    ['segments.0.when.sequence.for', of({ sequence: { steps, within: '1d' } })],
+    [
+      'segments.0.when.calendar.days',
+      of({ calendar: { count: { event: 'a', op: 'ge', n: 1 }, days: 3, weekStart: 'monday' } }),
+    ],
+    [
+      'segments.0.when.trait.value',
+      of({ trait: { path: 'due', op: 'before', value: 'tomorrow' } }),
+    ],
     [
       'segments a',
-      [
-        { id: 'a', version: 1, when: { inSegment: 'b' } },
-        { id: 'b', version: 1, when: { not: { inSegment: 'a' } } },
-      ],
+      [...of({ inSegment: 'b' }), { id: 'b', version: 1, when: { not: { inSegment: 'a' } } }],
     ],
-    ['segments.0.when.latch.exit', [{ id: 'a', version: 1, when: { latch: { enter: when } } }]],
   ])('%s', (field, segments) => {
     expect(fieldOf(() => checkPersonalisation({ segments: segments as never }))).toBe(field);
   });
 });
 
 test.each([
-  [{ counts: ['purchase'], op: 'ge', value: 1, withinMs: 1 }, 'did you mean count?'],
-  [{ count: ['purchase'], op: 'gee', value: 1, withinMs: 1 }, 'did you mean ge?'],
-  [{ band: ['wram'] }, 'did you mean warm?'],
-  [{ count: ['a'], op: 'ge', value: 1, within: 1 }, 'is not known; known are count, op, value'],
+  [{ counts: {} }, 'did you mean count?'],
+  [{ count: { event: 'a', op: 'gee', n: 1, within: '1d' } }, 'did you mean ge?'],
+  [{ count: { event: 'a', op: 'ge', n: 1, withn: '1d' } }, 'did you mean within?'],
+  [{ count: { event: 'a', op: 'ge', n: 1, within: '30 days' } }, 'did you mean 30d?'],
+  [{ count: { event: 'a', op: 'ge', n: 1, within: '2 months' } }, 'did you mean 60d?'],
+  [{ band: { in: ['wram'] } }, 'did you mean warm?'],
+  [{ count: 'a', op: 'ge' }, 'put op into the object of count'],
 ])('a slip of the pen is answered with the nearest spelling: %j', (when, hint) => {
   const segments = [{ id: 'a', version: 1, when }] as never;
   expect(() => checkPersonalisation({ segments })).toThrow(hint);
+});
+
+test('all mistakes are told at once', () => {
+  const segments = [
+    { id: 'A', version: 0, when: { count: { event: [], op: '>', n: -1, within: '' } } },
+    { id: 'b', version: 1, when: { and: [{ nott: {} }, { held: { expr: {}, for: 1 } }] } },
+  ] as never;
+  expect(lintPersonalisation({ segments }).map(({ path }) => path)).toEqual([
+    'segments.0.id',
+    'segments.0.version',
+    'segments.0.when.count.event',
+    'segments.0.when.count.op',
+    'segments.0.when.count.n',
+    'segments.0.when.count.within',
+    'segments.1.when.and.0',
+    'segments.1.when.and.1.held.expr',
+  ]);
 });
 
 describe('mapping', () => {

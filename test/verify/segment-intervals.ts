@@ -1,26 +1,31 @@
 /**
  * Membership intervals by brute force: every node is evaluated by plain counting at every instant at
  * which anything can change, over all accepted events; nothing is kept from one instant to the next
- * but what `latch` and `held` mean.
+ * but what the remembering nodes mean. It shares the definitions with the engine, and none of its ways.
  */
-
+import { createHash } from 'node:crypto';
 import type { Trait } from '../../topologies/event.ts';
-import { bucketOf } from '../../topologies/segments/bucket.ts';
+import { wholeCondition } from '../../topologies/segments/check.ts';
 import {
   childrenOf,
   type Expression,
+  type Filter,
+  type Match,
   type SegmentDefinition,
 } from '../../topologies/segments/definition.ts';
 
-export interface LogEvent {
+/** An accepted event, as far as segments read it. */
+export interface OracleEvent {
   readonly subject: string;
-  /** ms UTC. */
   readonly at: number;
   readonly class: string;
   readonly id: string;
-  readonly item: string;
-  readonly traits: Readonly<Record<string, Trait>>;
-  readonly numbers: Readonly<Record<string, number>>;
+  readonly item?: string;
+  readonly link?: string;
+  readonly purpose?: string;
+  readonly until?: number;
+  readonly traits?: Readonly<Record<string, Trait>>;
+  readonly numbers?: Readonly<Record<string, number>>;
 }
 
 /** A change of membership: 'in' or 'out' at an instant, ms UTC. */
@@ -29,28 +34,36 @@ export interface Edge {
   readonly in: boolean;
 }
 
-/** Kinds that depend on the score are compared through the score itself. */
-export function canRecompute(node: Expression): boolean {
-  const apart = !('score' in node) && !('band' in node) && !('inSegment' in node);
-  return apart && childrenOf(node).every(canRecompute);
+/** What the events alone do not tell. */
+export interface World {
+  readonly consentUnknown: boolean;
+  score?(of: string, at: number): number;
+  band?(at: number): string;
+  readonly segments?: readonly SegmentDefinition[];
 }
 
-/** Whether the truth at an instant depends on what was true before. */
-export function hasMemory(node: Expression): boolean {
-  return 'latch' in node || 'held' in node || 'once' in node || childrenOf(node).some(hasMemory);
+const plain: World = { consentUnknown: true };
+
+/** Kinds that depend on the score are compared through the score itself. */
+export function canRecompute(node: Expression): boolean {
+  const apart = !['score', 'band', 'inSegment'].includes(node.kind);
+  return apart && childrenOf(node).every(canRecompute);
 }
 
 /** The edges of a subject in a segment up to `end`, both ends included. */
 export function edgesOf(
-  { when }: SegmentDefinition,
-  events: readonly LogEvent[],
+  segment: SegmentDefinition,
+  events: readonly OracleEvent[],
   end: number,
+  world: World = plain,
 ): Edge[] {
+  const when = wholeCondition(segment);
   const own = new Set(events.map((event) => event.at));
-  const instants = [...criticalInstants(when, own, end)]
-    .filter((at) => at <= end)
+  const first = Math.min(...own);
+  const instants = [...criticalInstants(when, events, own, end)]
+    .filter((at) => at >= first && at <= end)
     .sort((a, b) => a - b);
-  const truth = truthOf(when, events, instants);
+  const truth = truthOf(when, events, instants, world);
   const edges: Edge[] = [];
   truth.forEach((holds, i) => {
     if (holds !== (edges.at(-1)?.in ?? false)) edges.push({ at: instants[i] as number, in: holds });
@@ -58,154 +71,398 @@ export function edgesOf(
   return edges;
 }
 
-/**
- * Without what began and ended at one instant: events of one instant have no order, but the engine
- * decides at each of them, and takes back at the second what it said at the first.
- */
-export function settled(edges: readonly Edge[]): Edge[] {
-  const kept: Edge[] = [];
-  for (const edge of edges) {
-    if (kept.at(-1)?.at === edge.at) kept.pop();
-    else kept.push(edge);
-  }
-  return kept;
-}
-
 /** Every instant at which the node, or one below it, may change. */
-function criticalInstants(node: Expression, events: ReadonlySet<number>, end: number): Set<number> {
-  const instants = new Set(events);
+function criticalInstants(
+  node: Expression,
+  events: readonly OracleEvent[],
+  own: ReadonlySet<number>,
+  end: number,
+): Set<number> {
+  const instants = new Set(own);
   for (const child of childrenOf(node)) {
-    for (const at of criticalInstants(child, events, end)) instants.add(at);
+    for (const at of criticalInstants(child, events, own, end)) instants.add(at);
   }
-  const spans: number[] = [];
-  if ('withinMs' in node) spans.push(node.withinMs);
-  if ('forMs' in node) spans.push(node.forMs);
-  if ('abandoned' in node) {
-    const { afterMs, forMs } = node.abandoned;
-    spans.push(afterMs, afterMs + forMs);
-  }
+  const spans = spansOf(node);
   for (const at of [...instants]) {
     for (const span of spans) instants.add(at + span);
+    if (node.kind !== 'once' || node.reentryAfter === undefined) continue;
     // What was true once may be so again and again, from where it was over.
-    const again = 'once' in node ? (node.reentryAfterMs ?? end) : end;
-    for (let next = at + again; again < end && next <= end; next += again) instants.add(next);
+    for (let next = at; next <= end; next += node.reentryAfter) instants.add(next);
+  }
+  if (node.kind === 'consent') for (const { until } of events) if (until) instants.add(until);
+  if (node.kind === 'calendar') {
+    for (const at of midnights(node.tz, Math.min(...own), end)) instants.add(at);
+  }
+  if (node.kind === 'trait' && (node.op === 'withinLast' || node.op === 'withinNext')) {
+    for (const { traits } of events) {
+      const date = dateOf(traits?.[node.path], node.tz);
+      if (date === undefined) continue;
+      for (const at of [date, date + Number(node.value), date - Number(node.value)])
+        instants.add(at);
+    }
   }
   return instants;
 }
 
-function truthOf(
-  node: Expression,
-  events: readonly LogEvent[],
-  instants: readonly number[],
-): boolean[] {
-  if ('latch' in node) {
-    return latched(
-      truthOf(node.latch.enter, events, instants),
-      truthOf(node.latch.exit, events, instants),
-    );
+function spansOf(node: Expression): number[] {
+  switch (node.kind) {
+    case 'count':
+    case 'sum':
+    case 'avg':
+    case 'min':
+    case 'max':
+      return Number.isFinite(node.within) ? [node.within] : [];
+    case 'absent':
+    case 'held':
+    case 'sequence':
+    case 'cooldown':
+      return [node.for];
+    case 'abandoned':
+      return [node.after, node.after + node.for];
+    default:
+      return [];
   }
-  if ('once' in node) return onceFor(truthOf(node.once, events, instants), instants, node);
-  if ('held' in node) return heldFor(truthOf(node.held, events, instants), instants, node.forMs);
-  const children = childrenOf(node).map((child) => truthOf(child, events, instants));
-  return instants.map((at, i) => {
-    if ('and' in node) return children.every((truth) => truth[i]);
-    if ('or' in node) return children.some((truth) => truth[i]);
-    if ('not' in node) return !children[0]?.[i];
-    return leaf(node, events, at);
+}
+
+/** The truth of a node at each of the instants, ascending, of which the first is the subject's first event. */
+export function truthOf(
+  node: Expression,
+  events: readonly OracleEvent[],
+  instants: readonly number[],
+  world: World = plain,
+): boolean[] {
+  const below = childrenOf(node).map((child) => truthOf(child, events, instants, world));
+  const [child = [], other = []] = below;
+  switch (node.kind) {
+    case 'and':
+      return instants.map((_, i) => below.every((truth) => truth[i]));
+    case 'or':
+      return instants.map((_, i) => below.some((truth) => truth[i]));
+    case 'not':
+      return child.map((truth) => !truth);
+    case 'latch':
+      return latched(child, other, node.initial);
+    case 'held':
+      return heldFor(child, instants, node.for);
+    case 'once':
+      return onceFor(child, instants, node.reentryAfter);
+    case 'cooldown':
+      return cooled(child, instants, node.for);
+    case 'inSegment': {
+      const segment = world.segments?.find(({ id }) => id === node.id);
+      if (segment === undefined) throw new Error(`no segment ${node.id}`);
+      return truthOf(wholeCondition(segment), events, instants, world);
+    }
+    default:
+      return instants.map((at) => leafHolds(node, events, at, world));
+  }
+}
+
+function latched(enter: readonly boolean[], exit: readonly boolean[], initial: boolean): boolean[] {
+  let isIn = initial;
+  return enter.map((entering, i) => {
+    if (entering && !enter[i - 1]) isIn = true;
+    if (exit[i] && !exit[i - 1]) isIn = false;
+    return isIn;
   });
 }
 
-function latched(enter: readonly boolean[], exit: readonly boolean[]): boolean[] {
-  let on = false;
-  return enter.map((entering, i) => {
-    if (exit[i] && !exit[i - 1]) on = false;
-    else if (entering && !enter[i - 1]) on = true;
-    return on;
+function heldFor(truth: readonly boolean[], instants: readonly number[], span: number): boolean[] {
+  let since: number | undefined;
+  return truth.map((holds, i) => {
+    const at = instants[i] as number;
+    since = holds ? (since ?? at) : undefined;
+    return since !== undefined && at - since >= span;
   });
 }
 
 function onceFor(
   truth: readonly boolean[],
   instants: readonly number[],
-  { reentryAfterMs = Number.POSITIVE_INFINITY }: { readonly reentryAfterMs?: number },
+  span = Number.POSITIVE_INFINITY,
 ): boolean[] {
-  let until = Number.NEGATIVE_INFINITY;
+  let since: number | undefined;
   return truth.map((holds, i) => {
     const at = instants[i] as number;
-    if (holds && at >= until) until = at + reentryAfterMs;
-    return at < until;
+    if (since !== undefined && at >= since + span) since = undefined;
+    if (holds) since ??= at;
+    return since !== undefined;
   });
 }
 
-function heldFor(truth: readonly boolean[], instants: readonly number[], forMs: number) {
-  let since = Number.NaN;
+function cooled(truth: readonly boolean[], instants: readonly number[], span: number): boolean[] {
+  let left = Number.NEGATIVE_INFINITY;
+  let isIn = false;
   return truth.map((holds, i) => {
-    if (holds && !truth[i - 1]) since = instants[i] as number;
-    return holds && (instants[i] as number) >= since + forMs;
+    const at = instants[i] as number;
+    if (isIn && !holds) left = at;
+    isIn = holds && (isIn || at >= left + span);
+    return isIn;
   });
 }
 
-function leaf(node: Expression, events: readonly LogEvent[], at: number): boolean {
-  const past = events.filter((event) => event.at <= at);
-  if ('count' in node) {
-    const { length } = past.filter(
-      (event) => node.count.includes(event.class) && event.at > at - node.withinMs,
-    );
-    return compare(length, node.op, node.value);
-  }
-  if ('absent' in node) {
-    const first = past[0]?.at ?? Number.POSITIVE_INFINITY;
-    if (node.knownSince === 'firstSeen' && at < first + node.forMs) return false;
-    return !past.some((event) => node.absent.includes(event.class) && event.at > at - node.forMs);
-  }
-  if ('of' in node) return aggregated(node, past, at);
-  if ('abandoned' in node) {
-    const { start, unless, by, afterMs, forMs } = node.abandoned;
-    return past.some((begun) => {
-      if (!start.includes(begun.class)) return false;
-      if (at < begun.at + afterMs || at >= begun.at + afterMs + forMs) return false;
-      return !past.some(
-        (end) =>
-          unless.includes(end.class) &&
-          end.at > begun.at &&
-          (by === 'subject' || end.item === begun.item),
+type LeafNode = Exclude<
+  Expression,
+  { readonly kind: 'and' | 'or' | 'not' | 'latch' | 'held' | 'once' | 'cooldown' | 'inSegment' }
+>;
+
+function leafHolds(
+  node: LeafNode,
+  events: readonly OracleEvent[],
+  at: number,
+  world: World,
+): boolean {
+  const past = events.filter((event) => event.at <= at).sort(inLifeOrder);
+  switch (node.kind) {
+    case 'count': {
+      const last = past.findLast((event) => node.since.some((match) => fits(event, match)));
+      const from = last === undefined ? past : past.slice(past.indexOf(last) + 1);
+      const found = from.filter((event) => fits(event, node) && event.at > at - node.within);
+      return compare(numberOf(found, node.distinct), node.op, node.n);
+    }
+    case 'sum':
+    case 'avg':
+    case 'min':
+    case 'max':
+      return aggregated(
+        node,
+        past.filter((event) => fits(event, node) && event.at > at - node.within),
       );
-    });
+    case 'absent': {
+      if (past.some((event) => fits(event, node) && event.at > at - node.for)) return false;
+      return node.knownSince === 'any' || at >= Math.min(...events.map((e) => e.at)) + node.for;
+    }
+    case 'sequence':
+      return past.some(
+        (last, i) => last.at > at - node.for && endsChain(node, past, i, node.steps.length - 1),
+      );
+    case 'abandoned':
+      return past.some((start) => isAbandoned(node, past, start, at));
+    case 'calendar':
+      return inCalendar(node, past, at);
+    case 'trait':
+      return traitHolds(node, past, at);
+    case 'consent': {
+      const said = past
+        .filter((e) => /^consent_(granted|withdrawn)$/.test(e.class))
+        .filter((e) => (e.purpose ?? e.item) === node.purpose);
+      const time = Math.max(...said.map((e) => e.at));
+      const last = said.filter((e) => e.at === time);
+      // Of one instant the withdrawal counts, else the longest grant.
+      const granted =
+        said.length === 0
+          ? world.consentUnknown
+          : last.every((e) => e.class === 'consent_granted') &&
+            last.some((e) => e.until === undefined || at < e.until);
+      return granted === node.is;
+    }
+    case 'score':
+      return compare(world.score?.(node.channel ?? 'total', at) ?? 0, node.op, node.value);
+    case 'band':
+      return node.in.includes(world.band?.(at) ?? '');
+    case 'bucket': {
+      const subject = events[0]?.subject ?? '';
+      const hex = createHash('sha256').update(`${node.salt}${subject}`).digest('hex');
+      const share = Number((BigInt(`0x${hex.slice(0, 16)}`) / 2048n) % 10_000n);
+      return share >= node.from && share < node.to;
+    }
   }
-  if ('bucket' in node) {
-    const share = bucketOf(node.bucket, events[0]?.subject ?? '');
-    return share >= node.from && share < node.to;
-  }
-  if (!('trait' in node)) throw new Error(`no brute force for ${JSON.stringify(node)}`);
-  const value = past.findLast((event) => event.traits[node.trait] !== undefined)?.traits[
-    node.trait
-  ];
-  if (node.op === 'exists' || value === undefined) return value !== undefined;
-  if (node.op === 'in') return Array.isArray(node.value) && node.value.includes(value);
-  if (node.op === 'contains') return String(value).includes(String(node.value));
-  if (node.op === 'startsWith') return String(value).startsWith(String(node.value));
-  return typeof value === typeof node.value && compare(value, node.op, node.value as string);
+}
+
+function numberOf(found: readonly OracleEvent[], distinct: string | undefined): number {
+  if (distinct === undefined) return found.length;
+  return new Set(found.flatMap((event) => fieldIn(event, distinct) ?? [])).size;
+}
+
+/** Sent, delivered, opened, clicked, visited, put into a cart, bought; then by id. */
+function inLifeOrder(a: OracleEvent, b: OracleEvent): number {
+  const rank = ({ class: name }: OracleEvent) =>
+    ['sen[dt]', 'deliver', 'open', 'click', 'view|visit|page|search', 'cart', 'purchase|order|buy']
+      .map((pattern) => new RegExp(pattern).test(name))
+      .concat(true)
+      .indexOf(true);
+  return a.at - b.at || rank(a) - rank(b) || (a.id < b.id ? -1 : 1);
+}
+
+function fieldIn(event: OracleEvent, path: string): Trait | undefined {
+  if (path === 'item') return event.item ?? event.id;
+  if (path === 'link') return event.link;
+  const name = path.replace(/^(numbers|traits)\./, '');
+  return path.startsWith('traits.')
+    ? event.traits?.[name]
+    : (event.numbers?.[name] ?? (path.startsWith('numbers.') ? undefined : event.traits?.[name]));
+}
+
+function fits(event: OracleEvent, { event: classes, where }: Match): boolean {
+  return classes.includes(event.class) && where.every((filter) => passes(event, filter));
+}
+
+function passes(event: OracleEvent, { path, op, value }: Filter): boolean {
+  return valueHolds(fieldIn(event, path), op, value);
+}
+
+function valueHolds(actual: Trait | undefined, op: string, value: unknown): boolean {
+  if (op === 'exists' || actual === undefined) return op === 'exists' && actual !== undefined;
+  if (op === 'in') return Array.isArray(value) && value.includes(actual);
+  if (op === 'contains') return typeof actual === 'string' && actual.includes(String(value));
+  if (op === 'startsWith') return typeof actual === 'string' && actual.startsWith(String(value));
+  return typeof actual === typeof value && compare(actual, op, value as Trait);
 }
 
 function aggregated(
-  node: Extract<Expression, { readonly of: string }>,
-  past: readonly LogEvent[],
-  at: number,
+  node: Extract<Expression, { readonly kind: 'sum' | 'avg' | 'min' | 'max' }>,
+  window: readonly OracleEvent[],
 ): boolean {
-  const kind = (['sum', 'avg', 'min', 'max'] as const).find((name) => name in node) as string;
-  const classes = (node as unknown as Record<string, readonly string[]>)[kind] as readonly string[];
-  const values = past
-    .filter((event) => classes.includes(event.class) && event.at > at - node.withinMs)
-    .flatMap((event) => event.numbers[node.of] ?? []);
+  const values = window.flatMap((event) => {
+    const value = fieldIn(event, node.path);
+    return typeof value === 'number' ? [value] : [];
+  });
   const sum = values.reduce((a, b) => a + b, 0);
-  if (kind === 'sum') return compare(sum, node.op, node.value);
+  if (node.kind === 'sum') return compare(sum, node.op, node.value);
   if (values.length === 0) return false;
-  const results: Record<string, number> = {
+  const results = {
     avg: sum / values.length,
     min: Math.min(...values),
     max: Math.max(...values),
   };
-  return compare(results[kind], node.op, node.value);
+  return compare(results[node.kind], node.op, node.value);
+}
+
+/** Every way of choosing the events before, one by one. */
+function endsChain(
+  node: Extract<Expression, { readonly kind: 'sequence' }>,
+  past: readonly OracleEvent[],
+  i: number,
+  k: number,
+  bound?: Trait,
+  end = past[i]?.at as number,
+): boolean {
+  const event = past[i] as OracleEvent;
+  const step = node.steps[k];
+  if (step === undefined || !fits(event, step) || end - event.at > node.within) return false;
+  const own = step.bind === undefined ? undefined : fieldIn(event, step.bind);
+  if (step.bind !== undefined && (own === undefined || (bound ?? own) !== own)) return false;
+  if (k === 0) return true;
+  return past.some((before, j) => {
+    const isBefore = node.ties === 'causal' ? j < i : before.at < event.at;
+    if (!isBefore || event.at - before.at > (node.maxGap ?? Number.POSITIVE_INFINITY)) return false;
+    const broken = past.some((one, x) => {
+      const between =
+        node.ties === 'causal' ? j < x && x < i : before.at < one.at && one.at < event.at;
+      return between && node.notBetween.some((match) => fits(one, match));
+    });
+    return !broken && endsChain(node, past, j, k - 1, own ?? bound, end);
+  });
+}
+
+function isAbandoned(
+  node: Extract<Expression, { readonly kind: 'abandoned' }>,
+  past: readonly OracleEvent[],
+  start: OracleEvent,
+  at: number,
+): boolean {
+  if (!fits(start, node.start)) return false;
+  const keyOf = (event: OracleEvent) => (node.key === 'subject' ? '' : fieldIn(event, node.key));
+  const from = start.at + node.after;
+  if (keyOf(start) === undefined || at < from || at >= from + node.for) return false;
+  return !past.some((end) => {
+    const isAfter = node.ties === 'strict' ? end.at > start.at : inLifeOrder(start, end) < 0;
+    return end !== start && isAfter && fits(end, node.unless) && keyOf(end) === keyOf(start);
+  });
+}
+
+const dates = new Map<string, string>();
+
+function localDate(zone: string, at: number): string {
+  const key = `${zone} ${at}`;
+  let date = dates.get(key);
+  if (date === undefined) {
+    date = formatOf(zone).format(at);
+    if (dates.size < 1_000_000) dates.set(key, date);
+  }
+  return date;
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function formatOf(zone: string): Intl.DateTimeFormat {
+  const format = formats.get(zone) ?? new Intl.DateTimeFormat('en-CA', { timeZone: zone });
+  formats.set(zone, format);
+  return format;
+}
+
+/** Days between two dates as they are written. */
+function daysBetween(a: string, b: string): number {
+  return (Date.parse(`${b}T00:00:00Z`) - Date.parse(`${a}T00:00:00Z`)) / 86_400_000;
+}
+
+function inCalendar(
+  node: Extract<Expression, { readonly kind: 'calendar' }>,
+  past: readonly OracleEvent[],
+  at: number,
+): boolean {
+  const today = localDate(node.tz, at);
+  const weekday = new Date(`${today}T00:00:00Z`).getUTCDay() || 7;
+  // With a first day of the week: days up to the end of this week, else up to today.
+  const ahead = node.weekStart === undefined ? 0 : 6 - ((weekday - node.weekStart + 7) % 7);
+  const found = past.filter(
+    (event) =>
+      fits(event, node.of) && daysBetween(localDate(node.tz, event.at), today) + ahead < node.days,
+  );
+  if (node.of.kind === 'count') {
+    return compare(numberOf(found, node.of.distinct), node.of.op, node.of.n);
+  }
+  return aggregated(node.of, found);
+}
+
+/** Every change of the local date, found by asking every quarter of an hour. */
+function midnights(zone: string, from: number, end: number): number[] {
+  const quarter = 900_000;
+  const found: number[] = [];
+  let before = localDate(zone, from);
+  for (let at = Math.ceil(from / quarter) * quarter; at <= end; at += quarter) {
+    const date = localDate(zone, at);
+    if (date !== before) found.push(at);
+    before = date;
+  }
+  return found;
+}
+
+function dateOf(value: Trait | undefined, zone: string): number | undefined {
+  if (typeof value === 'number') return value;
+  if (typeof value !== 'string') return undefined;
+  if (value.length > 10) return Date.parse(value);
+  const start = Date.parse(`${value}T00:00:00Z`);
+  return midnights(zone, start - 86_400_000, start + 86_400_000).find(
+    (at) => localDate(zone, at) === value,
+  );
+}
+
+function traitHolds(
+  node: Extract<Expression, { readonly kind: 'trait' }>,
+  past: readonly OracleEvent[],
+  at: number,
+): boolean {
+  const saying = past.filter((event) => event.traits?.[node.path] !== undefined);
+  const newest = saying.reduce<OracleEvent | undefined>(
+    (best, event) =>
+      best === undefined || event.at > best.at || (event.at === best.at && event.id > best.id)
+        ? event
+        : best,
+    undefined,
+  );
+  const value = newest?.traits?.[node.path];
+  if (!['before', 'after', 'withinLast', 'withinNext'].includes(node.op)) {
+    return valueHolds(value, node.op, node.value);
+  }
+  const date = dateOf(value, node.tz);
+  if (date === undefined) return false;
+  const operand = Number(node.value);
+  if (node.op === 'before') return date < operand;
+  if (node.op === 'after') return date > operand;
+  return node.op === 'withinLast'
+    ? at - operand < date && date <= at
+    : at < date && date <= at + operand;
 }
 
 function compare<T>(a: T, op: string, b: T): boolean {

@@ -1,6 +1,8 @@
 /** A stable share of the subjects: for tests and roll-outs that keep everybody on one side. */
 import { createHash } from 'node:crypto';
-import { buckets } from './definition.ts';
+
+/** Ten thousandths in all. */
+export const buckets = 10_000;
 
 /** First 53 bits of SHA-256(salt, subject) modulo 10,000. */
 export function bucketOf(salt: string, subject: string): number {

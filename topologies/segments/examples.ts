@@ -1,57 +1,37 @@
-/** The segments of a first start. */
-import type { SegmentDefinition } from './definition.ts';
+/** The segments of a first start. More, ready to be copied, stand in the folder examples/. */
+import { absent, band, count, definitions, held, latch, score, trait } from './builder.ts';
 
-const day = 86_400_000;
 const human = ['email_open', 'email_click'];
+const noPurchase = absent({ event: 'purchase', for: '30d' });
 
-export const defaultSegments: readonly SegmentDefinition[] = [
-  {
-    id: 'engaged-30d',
-    version: 1,
-    when: { count: human, op: 'ge', value: 1, withinMs: 30 * day },
-  },
+export const defaultSegments = definitions([
+  { id: 'engaged-30d', version: 1, when: count({ event: human, op: 'ge', n: 1, within: '30d' }) },
   {
     id: 'opens-2-in-7d',
     version: 1,
-    when: { count: ['email_open'], op: 'ge', value: 2, withinMs: 7 * day },
+    when: count({ event: 'email_open', op: 'ge', n: 2, within: '7d' }),
   },
   {
     id: 'clicks-1-in-30d',
     version: 1,
-    when: { count: ['email_click'], op: 'ge', value: 1, withinMs: 30 * day },
+    when: count({ event: 'email_click', op: 'ge', n: 1, within: '30d' }),
   },
   {
     id: 'buys-3-in-30d',
     version: 1,
-    when: { count: ['purchase'], op: 'ge', value: 3, withinMs: 30 * day },
+    when: count({ event: 'purchase', op: 'ge', n: 3, within: '30d' }),
   },
-  {
-    id: 'no-purchase-30d',
-    version: 1,
-    when: { absent: ['purchase'], forMs: 30 * day, knownSince: 'firstSeen' },
-  },
-  {
-    id: 'no-purchase-30d-held-7d',
-    version: 1,
-    when: {
-      held: { absent: ['purchase'], forMs: 30 * day, knownSince: 'firstSeen' },
-      forMs: 7 * day,
-    },
-  },
-  { id: 'warm-or-hot', version: 1, when: { band: ['warm', 'hot'] } },
+  { id: 'no-purchase-30d', version: 1, when: noPurchase },
+  { id: 'no-purchase-30d-held-7d', version: 1, when: held(noPurchase, '7d') },
+  { id: 'warm-or-hot', version: 1, when: band('warm', 'hot') },
   {
     id: 'lapsing',
     version: 1,
-    when: {
-      and: [
-        { latch: { enter: { band: ['hot'] }, exit: { band: ['dormant'] } } },
-        { held: { score: 'total', op: 'lt', value: 30 }, forMs: 7 * day },
-      ],
-    },
+    when: latch(band('hot'), band('dormant')).and(held(score({ op: 'lt', value: 30 }), '7d')),
   },
   {
     id: 'premium-plan',
     version: 1,
-    when: { trait: 'plan', op: 'in', value: ['premium', 'business'] },
+    when: trait({ path: 'plan', op: 'in', value: ['premium', 'business'] }),
   },
-];
+]);

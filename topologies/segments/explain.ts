@@ -1,54 +1,99 @@
-/** Why a condition holds or not: the verdict of each of its parts, and when it may change by itself. */
-import type { Expression } from './definition.ts';
-import { evaluate, type Facts, type Memory } from './evaluate.ts';
+/** Why a condition holds or not: each of its parts, the events it is owed to, and when it may change. */
+
+import { turningSet } from './counterfactual.ts';
+import type { Leaf } from './definition.ts';
+import type { History, Kept, TraitEntry } from './history.ts';
+import { matchesOf } from './matches.ts';
+import { isLeaf, type Root } from './program.ts';
+import type { SegmentLogic, SubjectSegments } from './subject.ts';
+import { holdsAt, never, nextFlip } from './timeline.ts';
+import { toText } from './unparse.ts';
 
 export interface Explanation {
   /** 'and', 'latch', ... for what has parts; the whole condition as JSON for what has none. */
   readonly condition: string;
   readonly holds: boolean;
-  /** The next instant at which it may change without an event, ms UTC; absent for never. */
+  /** The next instant at which it changes without an event, ms UTC; absent for never. */
   readonly changesAt?: number;
   readonly parts: readonly Explanation[];
 }
 
-/** @param memory as it was before the instant; it is not changed */
+export interface SegmentExplanation extends Explanation {
+  /**
+   * Ids of events without which the answer would be the other one, and none too many. Absent where no
+   * removal turns it, and of segments that read the score, whose events are not kept one by one.
+   */
+  readonly witnesses?: readonly string[];
+}
+
+/** @param at not before what is settled, ms UTC */
 export function explain(
-  node: Expression,
+  logic: SegmentLogic,
+  state: SubjectSegments,
+  subject: string,
+  root: Root,
   at: number,
-  facts: Facts,
-  memory: Memory,
-  path = '',
-): Explanation {
-  const { holds, next } = evaluate(node, at, facts, { ...memory }, path);
-  const parts = partsOf(node, path).map(([part, partPath]) =>
-    explain(part, at, facts, memory, partPath),
-  );
-  return {
-    condition: parts.length === 0 ? JSON.stringify(node) : titleOf(node),
-    holds,
-    ...(Number.isFinite(next) ? { changesAt: next } : {}),
-    parts,
+): SegmentExplanation {
+  const lines = logic.timelines(state);
+  const visit = (place: number): Explanation => {
+    const { node, children } = logic.program.nodeAt(place);
+    const line = lines(place);
+    const next = nextFlip(line, at);
+    return {
+      condition: isLeaf(node) ? toText(node) : titleOf(toText(node), node.kind),
+      holds: holdsAt(line, at),
+      ...(next === never ? {} : { changesAt: next }),
+      parts: children.map(visit),
+    };
   };
+  const tree = visit(root.node);
+  if (root.readsScore) return tree;
+  const witnesses = turningSet(idsOf(logic, state.history, root, at), (removed) => {
+    const without = logic.withHistory(state, subject, withoutEvents(state.history, removed));
+    return holdsAt(logic.timelineOf(without, root), at) !== tree.holds;
+  });
+  return witnesses === undefined ? tree : { ...tree, witnesses };
 }
 
-/** The parts of a node, each with the path under which its memory is kept. */
-function partsOf(node: Expression, path: string): [Expression, string][] {
-  if ('and' in node) return node.and.map((part, i) => [part, `${path}.and.${i}`]);
-  if ('or' in node) return node.or.map((part, i) => [part, `${path}.or.${i}`]);
-  if ('not' in node) return [[node.not, `${path}.not`]];
-  if ('held' in node) return [[node.held, `${path}.held`]];
-  if ('once' in node) return [[node.once, `${path}.once`]];
-  if (!('latch' in node)) return [];
-  return [
-    [node.latch.enter, `${path}.latch.enter`],
-    [node.latch.exit, `${path}.latch.exit`],
-  ];
+function titleOf(text: string, kind: string): string {
+  const { for: span, reentryAfter } =
+    (JSON.parse(text) as Record<string, Record<string, unknown>>)[kind] ?? {};
+  if (span !== undefined) return `${kind} for ${String(span)}`;
+  return reentryAfter === undefined ? kind : `${kind} in ${String(reentryAfter)}`;
 }
 
-function titleOf(node: Expression): string {
-  if ('held' in node) return `held for ${node.forMs} ms`;
-  if ('once' in node) {
-    return node.reentryAfterMs === undefined ? 'once' : `once in ${node.reentryAfterMs} ms`;
+/** Of all events that the segment reads up to `at`, the newest first. */
+function idsOf(logic: SegmentLogic, history: History, root: Root, at: number): string[] {
+  const found = new Map<string, number>();
+  for (const place of root.leaves) {
+    const leaf = logic.program.nodeAt(place).node as Leaf;
+    const names = matchesOf(leaf).flatMap(({ event }) => event);
+    const entries: (Kept | TraitEntry)[] = names.flatMap((name) => history.events[name] ?? []);
+    if (leaf.kind === 'trait') entries.push(...(history.traits[leaf.path] ?? []));
+    for (const [ts, id] of entries) if (ts <= at) found.set(id, ts);
   }
-  return Object.keys(node)[0] ?? '';
+  return [...found].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).map(([id]) => id);
+}
+
+function withoutEvents(history: History, removed: ReadonlySet<string>): History {
+  const gone = new Map<string, number>();
+  const filtered = <E extends readonly [number, string, ...unknown[]]>(all: Record<string, E[]>) =>
+    Object.fromEntries(
+      Object.entries(all).map(([name, entries]) => [
+        name,
+        entries.filter(([at, id]) => {
+          if (!removed.has(id)) return true;
+          gone.set(id, at);
+          return false;
+        }),
+      ]),
+    );
+  const events = filtered(history.events);
+  const traits = filtered(history.traits);
+  const firsts = [...history.firsts];
+  for (const at of gone.values()) {
+    const i = firsts.indexOf(at);
+    if (i >= 0) firsts.splice(i, 1);
+  }
+  return { ...history, events, traits, firsts };
 }

@@ -1,0 +1,164 @@
+/** Reads segments from JSON: every default filled in, every mistake told by its path. */
+import { MillraceError } from 'millrace';
+import { type Expression, type SegmentDefinition, segmentsAskedFor } from './definition.ts';
+import {
+  collect,
+  duration,
+  type Fields,
+  type Known,
+  list,
+  type Mistake,
+  Mistake as MistakeError,
+  oneOf,
+  optional,
+  readFields,
+  text,
+  timeZone,
+  whole,
+} from './fields.ts';
+import { expression } from './node-kinds.ts';
+
+/** What a definition may name beside events and other segments. */
+export interface SegmentVocabulary {
+  readonly bands: readonly string[];
+  readonly channels: readonly string[];
+  /** Of the accepted events, ms; no segment corrects further back. */
+  readonly graceMs?: number;
+}
+
+const name = /^[a-z0-9][a-z0-9-]*$/;
+
+const budgetFields: Fields = {
+  bytesPerSubject: optional(whole(1)),
+  timers: optional(whole(1)),
+  latency: optional(duration()),
+};
+
+/** The header of a definition, and its condition. */
+export const segmentFields: Fields = {
+  id: {
+    schema: { type: 'string', pattern: name.source },
+    read: (value, path) => {
+      if (typeof value === 'string' && name.test(value)) return value;
+      throw new MistakeError(path, `must be a name of a-z, 0-9 and -, is ${JSON.stringify(value)}`);
+    },
+  },
+  version: whole(1),
+  owner: optional(text('who answers for the segment')),
+  description: optional(text('what it is for')),
+  purpose: optional(text('the purpose whose consent membership needs')),
+  minSize: optional(whole(1)),
+  grace: optional(duration()),
+  corrections: optional(oneOf(['emit', 'none'] as const), 'emit'),
+  initial: optional(oneOf(['emit', 'silent'] as const), 'emit'),
+  timezone: optional(timeZone, 'UTC'),
+  ties: optional(oneOf(['causal', 'strict'] as const), 'causal'),
+  cooldown: optional(duration()),
+  destinations: optional(list(text('the name of a destination'), 0), []),
+  budget: optional(
+    {
+      schema: { type: 'object' },
+      read: (value, path, known, mistakes) =>
+        readFields(budgetFields, value, path, known, mistakes),
+    },
+    {},
+  ),
+  when: expression,
+};
+
+/**
+ * The definitions, in an order in which each comes after those it asks for. Throws CONFIG_INVALID that
+ * names the first mistake.
+ */
+export function checkSegments(
+  segments: unknown,
+  vocabulary: SegmentVocabulary,
+): SegmentDefinition[] {
+  const { definitions, mistakes } = readSegments(segments, vocabulary);
+  const [first] = mistakes;
+  if (first === undefined) return definitions;
+  throw new MillraceError('CONFIG_INVALID', { field: first.path, problem: first.problem });
+}
+
+/** As checkSegments, but with every mistake; definitions are whole only when there is none. */
+export function readSegments(
+  given: unknown,
+  vocabulary: SegmentVocabulary,
+): { readonly definitions: SegmentDefinition[]; readonly mistakes: readonly Mistake[] } {
+  const mistakes: Mistake[] = [];
+  // Conditions of the builder say themselves how they stand in JSON.
+  const segments: unknown = given === undefined ? given : JSON.parse(JSON.stringify(given));
+  if (!Array.isArray(segments)) {
+    return { definitions: [], mistakes: [new MistakeError('segments', 'must be a list')] };
+  }
+  const ids = segments.map((one) => String((one as { id?: unknown } | null)?.id));
+  const definitions: SegmentDefinition[] = [];
+  segments.forEach((segment: unknown, i) => {
+    const path = `segments.${i}`;
+    collect(mistakes, () => {
+      const known = knownTo(segment, ids, vocabulary);
+      const { ties, ...read } = readFields(segmentFields, segment, path, known, mistakes);
+      definitions.push(read as unknown as SegmentDefinition);
+    });
+    const id = ids[i] as string;
+    if (ids.indexOf(id) < i) {
+      mistakes.push(new MistakeError(`${path}.id`, `${id} is defined twice`));
+    }
+    checkGrace(path, definitions.at(-1), vocabulary, mistakes);
+  });
+  if (mistakes.length > 0) return { definitions, mistakes };
+  collect(mistakes, () => definitions.splice(0, definitions.length, ...inOrder(definitions)));
+  return { definitions, mistakes };
+}
+
+function knownTo(segment: unknown, ids: readonly string[], vocabulary: SegmentVocabulary): Known {
+  const header = (segment ?? {}) as { timezone?: unknown; ties?: unknown };
+  return {
+    ...vocabulary,
+    segments: ids,
+    timezone: typeof header.timezone === 'string' ? header.timezone : 'UTC',
+    ties: header.ties === 'strict' ? 'strict' : 'causal',
+  };
+}
+
+function checkGrace(
+  path: string,
+  definition: SegmentDefinition | undefined,
+  { graceMs }: SegmentVocabulary,
+  mistakes: Mistake[],
+): void {
+  if (definition?.grace === undefined || graceMs === undefined) return;
+  if (definition.grace <= graceMs) return;
+  const problem = `must be at most the grace of the events, ${graceMs} ms: later ones are not accepted`;
+  mistakes.push(new MistakeError(`${path}.grace`, problem));
+}
+
+/** A circle is refused. */
+function inOrder(segments: readonly SegmentDefinition[]): SegmentDefinition[] {
+  const ordered: SegmentDefinition[] = [];
+  const visit = (segment: SegmentDefinition, asking: readonly string[]): void => {
+    if (ordered.includes(segment)) return;
+    if (asking.includes(segment.id)) {
+      const circle = [...asking, segment.id].join(' -> ');
+      throw new MistakeError(`segments ${segment.id}`, `asks for itself: ${circle}`);
+    }
+    for (const id of segmentsAskedFor(segment.when)) {
+      const other = segments.find((one) => one.id === id);
+      if (other !== undefined) visit(other, [...asking, segment.id]);
+    }
+    ordered.push(segment);
+  };
+  for (const segment of segments) visit(segment, []);
+  return ordered;
+}
+
+/** The condition of a segment with everything its header asks for: consent and cooldown. */
+export function wholeCondition(segment: SegmentDefinition): Expression {
+  const { when, purpose, cooldown } = segment;
+  const permitted: Expression =
+    purpose === undefined
+      ? when
+      : { kind: 'and', children: [when, { kind: 'consent', purpose, is: true }] };
+  if (cooldown === undefined) return permitted;
+  return { kind: 'cooldown', child: permitted, for: cooldown };
+}

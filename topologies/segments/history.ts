@@ -1,0 +1,158 @@
+/** What is kept of a subject for its segments: a function of the set of events, in whatever order they came. */
+
+import {
+  addConsent,
+  type Consents,
+  forgetConsents,
+  isConsent,
+  purposeOf,
+} from '../accepted/consent.ts';
+import type { Event, Trait } from '../event.ts';
+
+/** An event as far as segments read it: its fields by the paths that definitions name. */
+export type Kept = readonly [at: number, id: string, fields: Readonly<Record<string, Trait>>];
+export type TraitEntry = readonly [at: number, id: string, value: Trait];
+
+export interface History {
+  /** Nothing at or before this instant can change any more; -Infinity before the first settling. */
+  from: number;
+  /** Instants of events until the first one is settled, ascending: the first is `firstSeen`. */
+  firsts: number[];
+  /** By class, ordered by instant and id. */
+  events: Record<string, Kept[]>;
+  /** By name, ordered by instant and id. */
+  traits: Record<string, TraitEntry[]>;
+  consents: Consents;
+}
+
+/** What of an event is to be kept, by class and name. */
+export interface Wanted {
+  /** Class -> the paths that some node reads. */
+  readonly events: Readonly<Record<string, readonly string[]>>;
+  readonly traits: ReadonlySet<string>;
+  readonly purposes: ReadonlySet<string>;
+}
+
+export function noHistory(): History {
+  return { from: Number.NEGATIVE_INFINITY, firsts: [], events: {}, traits: {}, consents: {} };
+}
+
+/** ms UTC of the first event; +Infinity before. */
+export function firstSeen({ firsts }: History): number {
+  return firsts[0] ?? Number.POSITIVE_INFINITY;
+}
+
+/** A field of an event: `item`, `link`, `numbers.amount`, `traits.plan`, or the bare name of a number or trait. */
+export function fieldOf(event: Event, path: string): Trait | undefined {
+  if (path === 'id' || path === 'class') return event[path];
+  if (path === 'item') return event.item ?? event.id;
+  if (path === 'link' || path === 'currency' || path === 'purpose') return event[path];
+  const [part, name] = split(path);
+  if (part === 'numbers') return event.numbers?.[name];
+  if (part === 'traits') return event.traits?.[name];
+  return event.numbers?.[path] ?? event.traits?.[path];
+}
+
+function split(path: string): [string, string] {
+  const dot = path.indexOf('.');
+  return dot < 0 ? ['', path] : [path.slice(0, dot), path.slice(dot + 1)];
+}
+
+/** An event joins the set, or leaves it. Answers the names of what changed: see `Program.concerned`. */
+export function record(
+  history: History,
+  wanted: Wanted,
+  event: Event,
+  at: number,
+  add: boolean,
+): string[] {
+  const changed: string[] = [];
+  const before = firstSeen(history);
+  seen(history, at, add);
+  if (firstSeen(history) !== before) changed.push('firstSeen');
+  const paths = wanted.events[event.class];
+  if (paths !== undefined) {
+    const known = history.events[event.class] ?? [];
+    history.events[event.class] = known;
+    if (add) insert(known, [at, event.id, project(event, paths)]);
+    else remove(known, at, event.id);
+    changed.push(`event ${event.class}`);
+  }
+  for (const [name, value] of Object.entries(event.traits ?? {})) {
+    if (!wanted.traits.has(name)) continue;
+    const known = history.traits[name] ?? [];
+    history.traits[name] = known;
+    if (add) insert(known, [at, event.id, value]);
+    else remove(known, at, event.id);
+    changed.push(`trait ${name}`);
+  }
+  if (isConsent(event) && wanted.purposes.has(purposeOf(event))) {
+    const purpose = purposeOf(event);
+    history.consents[purpose] ??= [];
+    addConsent(history.consents[purpose], event, at, add);
+    changed.push(`consent ${purpose}`);
+  }
+  return changed;
+}
+
+function seen({ firsts, from }: History, at: number, add: boolean): void {
+  // Once the first is settled nothing can come before it, or take it away.
+  const settled = firsts[0] !== undefined && firsts[0] <= from;
+  if (settled) return;
+  if (!add) {
+    const i = firsts.indexOf(at);
+    if (i >= 0) firsts.splice(i, 1);
+    return;
+  }
+  firsts.push(at);
+  for (let i = firsts.length - 1; i > 0 && (firsts[i - 1] as number) > at; i--) {
+    [firsts[i - 1], firsts[i]] = [at, firsts[i - 1] as number];
+  }
+}
+
+function project(event: Event, paths: readonly string[]): Record<string, Trait> {
+  const fields: Record<string, Trait> = {};
+  for (const path of paths) {
+    const value = fieldOf(event, path);
+    if (value !== undefined) fields[path] = value;
+  }
+  return fields;
+}
+
+type Entry = readonly [at: number, id: string, ...unknown[]];
+
+export function inOrder(a: Entry, b: Entry): number {
+  return a[0] - b[0] || (a[1] === b[1] ? 0 : a[1] < b[1] ? -1 : 1);
+}
+
+function insert<E extends Entry>(entries: E[], entry: E): void {
+  let i = entries.length;
+  while (i > 0 && inOrder(entries[i - 1] as E, entry) > 0) i--;
+  entries.splice(i, 0, entry);
+}
+
+function remove(entries: Entry[], at: number, id: string): void {
+  const i = entries.findLastIndex((entry) => entry[0] === at && entry[1] === id);
+  if (i >= 0) entries.splice(i, 1);
+}
+
+/** Forgets what says nothing about any instant after `from`. @param keeps by class, see `Program.retention` */
+export function settleHistory(
+  history: History,
+  from: number,
+  keeps: Readonly<Record<string, (events: readonly Kept[], from: number) => Kept[]>>,
+): void {
+  history.from = from;
+  const { firsts } = history;
+  if ((firsts[0] ?? from + 1) <= from) firsts.splice(1);
+  for (const [name, events] of Object.entries(history.events)) {
+    const kept = keeps[name]?.(events, from) ?? [];
+    if (kept.length === 0) delete history.events[name];
+    else history.events[name] = kept;
+  }
+  for (const entries of Object.values(history.traits)) {
+    const last = entries.findLastIndex(([at]) => at <= from);
+    if (last > 0) entries.splice(0, last);
+  }
+  for (const entries of Object.values(history.consents)) forgetConsents(entries, from);
+}

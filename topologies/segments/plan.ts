@@ -1,0 +1,178 @@
+/** What a segment costs: what is kept of a subject for it and how long, what wakes it, which consents it needs. */
+import { MillraceError } from 'millrace';
+import type { ConsentConfig } from '../accepted/consent.ts';
+import { definitionHash } from './canonical.ts';
+import { type Leaf, type SegmentDefinition, segmentsAskedFor } from './definition.ts';
+import { matchesOf, newestOf, pathsOf, reachOf } from './matches.ts';
+import { isLeaf, Program, remembers } from './program.ts';
+
+export interface Kept {
+  readonly class: string;
+  /** Kept this long, ms, and as long as it may still be corrected; absent: for ever. */
+  readonly reach?: number;
+  /** At most so many of those that nothing corrects any more; absent: all within reach. */
+  readonly newest?: number;
+  readonly fields: readonly string[];
+}
+
+export interface SegmentPlan {
+  readonly id: string;
+  readonly version: number;
+  readonly hash: string;
+  readonly keeps: readonly Kept[];
+  readonly traits: readonly string[];
+  readonly readsScore: boolean;
+  /** Upper estimate at the rate assumed, bytes of one subject; what segments share counts in each. */
+  readonly bytesPerSubject: number;
+  /** Conditions that change by themselves; one durable timer a subject stands for all of them. */
+  readonly timers: number;
+  /** How long the oldest event kept is kept, ms; absent: for ever. */
+  readonly retention?: number;
+  readonly purposes: readonly string[];
+  /** From the instant of a change to the latest at which it is decided, when an event comes late, ms. */
+  readonly latency: number;
+}
+
+export interface PlanFacts {
+  /** How late an event may come, and how long after an order its refund, ms. */
+  readonly graceMs: number;
+  readonly refundMs: number;
+  readonly consent: ConsentConfig;
+  /** Events of a class that a subject is reckoned to have a day. */
+  readonly eventsPerDay: number;
+}
+
+/** Bytes as MessagePack writes them: a number, an id, a name with its value, a row of the subject. */
+const sizes = { number: 9, id: 28, field: 24, row: 96, leaf: 40 };
+const day = 86_400_000;
+
+/** One plan a segment. Throws CONFIG_INVALID for what breaks a budget or a purpose. */
+export function planSegments(
+  segments: readonly SegmentDefinition[],
+  facts: PlanFacts,
+): readonly SegmentPlan[] {
+  return segments.map((segment) => {
+    const plan = planOf(segment, segments, facts);
+    checkBudget(segment, plan);
+    checkPurpose(segment, segments, plan, facts.consent);
+    return plan;
+  });
+}
+
+function planOf(
+  segment: SegmentDefinition,
+  all: readonly SegmentDefinition[],
+  facts: PlanFacts,
+): SegmentPlan {
+  const program = new Program(withAskedFor(segment, all));
+  const root = program.roots.at(-1);
+  const nodes = program.nodes.map(({ node }) => node);
+  const leaves = nodes.filter(isLeaf);
+  const correctable = facts.graceMs + facts.refundMs + day;
+  const keeps = leaves.flatMap(keptBy);
+  const traits = leaves.flatMap((leaf) => (leaf.kind === 'trait' ? [leaf.path] : []));
+  const events = keeps.reduce((bytes, kept) => bytes + bytesOf(kept, correctable, facts), 0);
+  const reaches = keeps.map(({ reach = Number.POSITIVE_INFINITY }) => reach);
+  const retention = Math.max(0, ...reaches) + correctable;
+  const consents = leaves.flatMap((leaf) => (leaf.kind === 'consent' ? [leaf.purpose] : []));
+  return {
+    id: segment.id,
+    version: segment.version,
+    hash: definitionHash(segment),
+    keeps,
+    traits: [...new Set(traits)].sort(),
+    readsScore: root?.readsScore === true,
+    bytesPerSubject: Math.ceil(
+      events + sizes.row + leaves.length * sizes.leaf + traits.length * (sizes.id + sizes.field),
+    ),
+    timers: nodes.filter((node) => changesByItself(node)).length,
+    ...(Number.isFinite(retention) ? { retention } : {}),
+    purposes: [...new Set(consents)].sort(),
+    latency: segment.corrections === 'none' ? 0 : (segment.grace ?? facts.graceMs),
+  };
+}
+
+/** The segment, after those it asks for. */
+function withAskedFor(
+  segment: SegmentDefinition,
+  all: readonly SegmentDefinition[],
+): SegmentDefinition[] {
+  const before = segmentsAskedFor(segment.when).flatMap((id) => {
+    const other = all.find((one) => one.id === id);
+    return other === undefined ? [] : withAskedFor(other, all);
+  });
+  return [...new Set([...before, segment])];
+}
+
+function keptBy(leaf: Leaf): Kept[] {
+  const [reach, newest] = [reachOf(leaf), newestOf(leaf)];
+  return matchesOf(leaf).flatMap((match) =>
+    match.event.map((name) => ({
+      class: name,
+      ...(Number.isFinite(reach) ? { reach } : {}),
+      ...(Number.isFinite(newest) ? { newest } : {}),
+      fields: [...new Set(pathsOf(leaf, match))].sort(),
+    })),
+  );
+}
+
+function bytesOf(
+  { reach = Number.POSITIVE_INFINITY, newest = Number.POSITIVE_INFINITY, fields }: Kept,
+  correctable: number,
+  { eventsPerDay }: PlanFacts,
+): number {
+  const settled = Math.min(newest, (reach / day) * eventsPerDay);
+  const open = (correctable / day) * eventsPerDay;
+  return (settled + open) * (sizes.number + sizes.id + fields.length * sizes.field);
+}
+
+function changesByItself(node: Program['nodes'][number]['node']): boolean {
+  if (remembers(node)) return node.kind !== 'latch';
+  if (!isLeaf(node) || node.kind === 'bucket') return false;
+  if (node.kind === 'trait') return node.op === 'withinLast' || node.op === 'withinNext';
+  return node.kind !== 'count' || Number.isFinite(node.within);
+}
+
+function checkBudget({ id, budget }: SegmentDefinition, plan: SegmentPlan): void {
+  const limits: [keyof typeof budget, number, string][] = [
+    ['bytesPerSubject', plan.bytesPerSubject, 'bytes of each subject'],
+    ['timers', plan.timers, 'conditions that change by themselves'],
+    ['latency', plan.latency, 'ms until a late event has its effect; a shorter grace'],
+  ];
+  for (const [field, needed, what] of limits) {
+    const limit = budget[field];
+    if (limit === undefined || needed <= limit) continue;
+    refuse(`segment ${id}.budget.${field}`, `allows ${limit}, but it needs ${needed} ${what}`);
+  }
+}
+
+/** What was gathered for one purpose is not used for another. */
+function checkPurpose(
+  { id, purpose, destinations, when }: SegmentDefinition,
+  all: readonly SegmentDefinition[],
+  { keeps }: SegmentPlan,
+  { needs }: ConsentConfig,
+): void {
+  if (purpose === undefined && destinations.length === 0) return;
+  const field = `segment ${id}.purpose`;
+  for (const { class: name } of keeps) {
+    const needed = needs[name] ?? needs['*'];
+    if (needed === undefined || needed === purpose) continue;
+    refuse(field, `is ${purpose ?? 'missing'}, but ${name} may be used for ${needed} only`);
+  }
+  for (const other of segmentsAskedFor(when)) {
+    const theirs = all.find((one) => one.id === other)?.purpose;
+    if (theirs === undefined || theirs === purpose) continue;
+    refuse(field, `is ${purpose ?? 'missing'}, but segment ${other} is made for ${theirs} only`);
+  }
+}
+
+/** Refuses to use a segment that is so small that it points at persons. */
+export function checkSize({ id, minSize }: SegmentDefinition, members: number): void {
+  if (minSize === undefined || members >= minSize || members === 0) return;
+  refuse(`segment ${id}.minSize`, `asks for ${minSize} members at least, it has ${members}`);
+}
+
+function refuse(field: string, problem: string): never {
+  throw new MillraceError('CONFIG_INVALID', { field, problem });
+}

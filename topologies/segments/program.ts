@@ -1,0 +1,155 @@
+/**
+ * All segments compiled to one graph: a condition that several segments share stands in it once, and is
+ * known by the hash of its meaning. What an event or a trait concerns is looked up, not searched.
+ */
+import { MillraceError } from 'millrace';
+import { hashOf } from './canonical.ts';
+import { wholeCondition } from './check.ts';
+import type { Remembering } from './combinations.ts';
+import { childrenOf, type Expression, type Leaf, type SegmentDefinition } from './definition.ts';
+import type { Wanted } from './history.ts';
+import { matchesOf, pathsOf } from './matches.ts';
+
+export interface ProgramNode {
+  /** Hash of the meaning, segments it asks for included. */
+  readonly key: string;
+  readonly node: Expression;
+  /** Places in `Program.nodes`, all before its own. */
+  readonly children: readonly number[];
+}
+
+export interface Root {
+  readonly segment: SegmentDefinition;
+  readonly node: number;
+  readonly leaves: readonly number[];
+  /** Some node of it changes by itself at instants that no leaf does. */
+  readonly remembers: boolean;
+  readonly readsScore: boolean;
+}
+
+const keyLetters = 8;
+
+export class Program {
+  readonly nodes: ProgramNode[] = [];
+  readonly roots: readonly Root[];
+  /** By place of a leaf: the places of the roots that read it. */
+  readonly readers: ReadonlyMap<number, readonly number[]>;
+  readonly leaves: readonly number[];
+  /** Leaves that read score or band, and those that depend on the subject's name alone. */
+  readonly scoreLeaves: readonly number[];
+  readonly bucketLeaves: readonly number[];
+  readonly wanted: Wanted;
+  readonly placeOf = new Map<string, number>();
+  readonly #concerned = new Map<string, number[]>();
+
+  constructor(segments: readonly SegmentDefinition[]) {
+    const rootOf = new Map<string, number>();
+    this.roots = segments.map((segment) => {
+      const node = this.#place(wholeCondition(segment), rootOf);
+      rootOf.set(segment.id, node);
+      const below = [...this.#below(node)];
+      return {
+        segment,
+        node,
+        leaves: below.filter((place) => isLeaf(this.nodeAt(place).node)),
+        remembers: below.some((place) => remembers(this.nodeAt(place).node)),
+        readsScore: below.some((place) => readsScore(this.nodeAt(place).node)),
+      };
+    });
+    const readers = new Map<number, number[]>();
+    for (const [i, { leaves }] of this.roots.entries()) {
+      for (const leaf of leaves) readers.set(leaf, [...(readers.get(leaf) ?? []), i]);
+    }
+    this.readers = readers;
+    this.leaves = [...readers.keys()].sort((a, b) => a - b);
+    const of = (...kinds: string[]) =>
+      this.leaves.filter((place) => kinds.includes(this.nodeAt(place).node.kind));
+    this.scoreLeaves = of('score', 'band');
+    this.bucketLeaves = of('bucket');
+    this.wanted = this.#index();
+  }
+
+  nodeAt(place: number): ProgramNode {
+    return this.nodes[place] as ProgramNode;
+  }
+
+  /** Leaves that a change concerns: `event CLASS`, `trait NAME`, `consent PURPOSE` or `firstSeen`. */
+  concerned(change: string): readonly number[] {
+    return this.#concerned.get(change) ?? [];
+  }
+
+  /** Children first; the same meaning has the same place. */
+  #place(node: Expression, rootOf: ReadonlyMap<string, number>): number {
+    if (node.kind === 'inSegment') return rootOf.get(node.id) as number;
+    const children = childrenOf(node).map((child) => this.#place(child, rootOf));
+    const { child, enter, exit, children: _, ...own } = node as Record<string, unknown>;
+    const below = children.map((place) => this.nodeAt(place).key);
+    // Of and and or the order of the parts means nothing.
+    const parts = node.kind === 'and' || node.kind === 'or' ? [...new Set(below)].sort() : below;
+    const meaning = children.length === 0 ? node : { ...own, parts };
+    const key = hashOf(meaning).slice(0, keyLetters);
+    const known = this.placeOf.get(key);
+    if (known !== undefined) return known;
+    this.nodes.push({ key, node, children });
+    this.placeOf.set(key, this.nodes.length - 1);
+    return this.nodes.length - 1;
+  }
+
+  #below(place: number, found = new Set<number>()): Set<number> {
+    if (found.has(place)) return found;
+    found.add(place);
+    for (const child of this.nodeAt(place).children) this.#below(child, found);
+    return found;
+  }
+
+  #index(): Wanted {
+    const events: Record<string, Set<string>> = {};
+    const traits = new Set<string>();
+    const purposes = new Set<string>();
+    const concerns = (change: string, place: number) => {
+      const known = this.#concerned.get(change) ?? [];
+      if (!known.includes(place)) this.#concerned.set(change, [...known, place]);
+    };
+    for (const place of this.leaves) {
+      const leaf = this.nodeAt(place).node as Leaf;
+      if (leaf.kind === 'trait') {
+        traits.add(leaf.path);
+        concerns(`trait ${leaf.path}`, place);
+      }
+      if (leaf.kind === 'consent') {
+        purposes.add(leaf.purpose);
+        concerns(`consent ${leaf.purpose}`, place);
+      }
+      if (leaf.kind === 'absent' && leaf.knownSince === 'firstSeen') concerns('firstSeen', place);
+      for (const match of matchesOf(leaf)) {
+        for (const name of match.event) {
+          concerns(`event ${name}`, place);
+          events[name] ??= new Set();
+          for (const path of pathsOf(leaf, match)) events[name].add(path);
+        }
+      }
+    }
+    const paths = Object.entries(events).map(([name, all]) => [name, [...all].sort()] as const);
+    return { events: Object.fromEntries(paths), traits, purposes };
+  }
+}
+
+export function isLeaf(node: Expression): node is Leaf {
+  return childrenOf(node).length === 0 && node.kind !== 'inSegment';
+}
+
+function readsScore({ kind }: Expression): boolean {
+  return kind === 'score' || kind === 'band';
+}
+
+export function remembers(node: Expression): node is Remembering {
+  return ['held', 'latch', 'once', 'cooldown'].includes(node.kind);
+}
+
+/** Throws CONFIG_INVALID for a segment that is not there. */
+export function rootOf({ roots }: Program, id: string): Root {
+  const root = roots.find(({ segment }) => segment.id === id);
+  if (root !== undefined) return root;
+  const problem = `there is none; there are ${roots.map(({ segment }) => segment.id).join(', ')}`;
+  throw new MillraceError('CONFIG_INVALID', { field: `segment ${id}`, problem });
+}

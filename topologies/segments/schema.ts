@@ -1,0 +1,22 @@
+/** The JSON Schema of a configuration's segments, made from the same tables that read them. */
+import { segmentFields } from './check.ts';
+import { objectSchema } from './fields.ts';
+import { nodeKinds } from './node-kinds.ts';
+
+export function segmentsSchema(): object {
+  const kinds = Object.entries(nodeKinds).map(([name, { means, schema }]) => ({
+    type: 'object',
+    description: means,
+    properties: { [name]: schema },
+    required: [name],
+    additionalProperties: false,
+  }));
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'Segments of Millrace',
+    type: 'object',
+    properties: { segments: { type: 'array', items: { $ref: '#/$defs/segment' } } },
+    required: ['segments'],
+    $defs: { segment: objectSchema(segmentFields), expression: { oneOf: kinds } },
+  };
+}

@@ -1,0 +1,92 @@
+/** Conditions on score and band as timelines: walked from change to change, not from hour to hour. */
+import { type BandStep, bandPath, suppressed } from '../engagement/bands.ts';
+import type { EngagementConfig } from '../engagement/config.ts';
+import type { Engagement } from '../engagement/engagement.ts';
+import { gateChangesAt, gateIsShut } from '../engagement/gates.ts';
+import type { ScoreCurve } from '../engagement/score.ts';
+import type { BandNode, ScoreNode } from './definition.ts';
+import { flipsUntil, never, type Timeline } from './timeline.ts';
+import { compare } from './value-test.ts';
+
+export interface EngagementView {
+  readonly config: EngagementConfig;
+  readonly state: Engagement;
+  readonly curve: ScoreCurve;
+  /** Nothing before it has changed; the band at it. */
+  readonly since: BandStep;
+}
+
+/** No instant is later; the walk of the bands needs an end. */
+const endOfTime = Number.MAX_SAFE_INTEGER;
+
+/** From `since` on. */
+export function scoreTimeline({ channel, op, value }: ScoreNode, view: EngagementView): Timeline {
+  const { curve, since } = view;
+  const of = channel ?? 'total';
+  return walk(
+    view,
+    since.at,
+    (at) => compare(curve.valueAt(of, at), op, value),
+    // Without events a score only falls: what can come next is that it passes the value or the one above.
+    (at) =>
+      Math.min(
+        curve.fallsBelow(of, value, at),
+        curve.fallsBelow(of, value + 1, at),
+        curve.opensAt(at),
+      ),
+  );
+}
+
+/** From `since` on. */
+export function bandTimeline(node: BandNode, view: EngagementView): Timeline {
+  const { config, curve, state, since } = view;
+  const events = state.instants.slice(flipsUntil(state.instants, since.at));
+  const steps = bandPath(config, curve, since, events, endOfTime);
+  const nameAt = (at: number) => {
+    if (gateIsShut(state.gates, at)) return suppressed;
+    const step = steps.findLast((one) => one.at <= at) as BandStep;
+    return config.bands[step.band]?.name ?? '';
+  };
+  return walk(
+    view,
+    since.at,
+    (at) => node.in.includes(nameAt(at)),
+    (at) => {
+      const step = steps.find((one) => one.at > at)?.at ?? never;
+      return Math.min(step, gateChangesAt(state.gates, at));
+    },
+  );
+}
+
+/** Asks at every event and at every change that comes by itself. */
+function walk(
+  { state }: EngagementView,
+  since: number,
+  holds: (at: number) => boolean,
+  changes: (at: number) => number,
+): Timeline {
+  const { instants } = state;
+  const first = holds(since);
+  const flips: number[] = [];
+  let truth = first;
+  let i = flipsUntil(instants, since);
+  for (let at = since; ; ) {
+    const event = instants[i] ?? never;
+    const next = Math.min(event, changes(at));
+    if (next === never) return { first, flips };
+    if (next === event) i++;
+    at = next;
+    if (holds(at) !== truth) {
+      truth = !truth;
+      flips.push(at);
+    }
+  }
+}
+
+/** `line`, with what is known anew from `since` on in place of what was. */
+export function continued(line: Timeline, since: number, anew: Timeline): Timeline {
+  const flips = line.flips.slice(0, flipsUntil(line.flips, since - 1));
+  const truth = line.first !== (flips.length % 2 === 1);
+  const turn = truth === anew.first ? [] : [since];
+  return { first: line.first, flips: [...flips, ...turn, ...anew.flips] };
+}

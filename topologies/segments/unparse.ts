@@ -1,0 +1,67 @@
+/** Definitions back as the JSON they are written in. */
+import { canonical } from './canonical.ts';
+import type { Expression, Filter, Match, SegmentDefinition } from './definition.ts';
+import { weekdays } from './fields.ts';
+
+/** A condition as it is written, defaults included; durations in ms. */
+export function toJson(node: Expression): Record<string, unknown> {
+  switch (node.kind) {
+    case 'and':
+    case 'or':
+      return { [node.kind]: node.children.map(toJson) };
+    case 'not':
+      return { not: toJson(node.child) };
+    case 'inSegment':
+      return { inSegment: node.id };
+    case 'latch': {
+      const { kind, enter, exit, ...rest } = node;
+      return { latch: { enter: toJson(enter), exit: toJson(exit), ...rest } };
+    }
+    case 'held':
+    case 'once':
+    case 'cooldown': {
+      const { kind, child, ...rest } = node;
+      return { [kind]: { expr: toJson(child), ...rest } };
+    }
+    case 'calendar': {
+      const { kind, of, weekStart, ...rest } = node;
+      const { kind: inner, within, ...fields } = of as unknown as Record<string, unknown>;
+      const day = weekStart === undefined ? {} : { weekStart: weekdays[weekStart - 1] };
+      return { calendar: { [String(inner)]: withFilters(fields), ...rest, ...day } };
+    }
+    case 'sequence': {
+      const { kind, steps, notBetween, ...rest } = node;
+      const written = { steps: steps.map(withFilters), notBetween: notBetween.map(withFilters) };
+      return { sequence: { ...written, ...rest } };
+    }
+    case 'abandoned': {
+      const { kind, start, unless, ...rest } = node;
+      return { abandoned: { start: withFilters(start), unless: withFilters(unless), ...rest } };
+    }
+    default: {
+      const { kind, ...rest } = node as Expression & Record<string, unknown>;
+      return { [kind]: withFilters(rest) };
+    }
+  }
+}
+
+function withFilters(fields: object): Record<string, unknown> {
+  const { where, since, ...rest } = fields as { where?: Filter[]; since?: Match[] };
+  const written = where?.map(({ path, ...test }) => [path, test] as const);
+  return {
+    ...rest,
+    ...(written === undefined || written.length === 0
+      ? {}
+      : { where: Object.fromEntries(written) }),
+    ...(since === undefined || since.length === 0 ? {} : { since: since.map(withFilters) }),
+  };
+}
+
+/** A condition in one line. */
+export function toText(node: Expression): string {
+  return canonical(toJson(node));
+}
+
+export function segmentToJson({ when, ...header }: SegmentDefinition): Record<string, unknown> {
+  return { ...header, when: toJson(when) };
+}

@@ -1,0 +1,81 @@
+/**
+ * One subject's events run without an engine: the same logic, the same timers, in the same order as the
+ * operator does on the subject's own clock. For recomputing, comparing and explaining.
+ */
+import type { Event, SegmentChange, SegmentState } from './event.ts';
+import type { Output, Profile, ProfileContext, ProfileLogic } from './profile.ts';
+
+/** An event as it came: the order of arrival is that of the list. */
+export interface Arrival {
+  readonly event: Event;
+  /** ms UTC. */
+  readonly at: number;
+}
+
+export class SubjectRun implements ProfileContext {
+  readonly key: string;
+  readonly changes: SegmentChange[] = [];
+  readonly outputs: Output[] = [];
+  readonly states = new Map<string, SegmentState>();
+  /** How many events were refused, by reason. */
+  readonly dropped: Record<string, number> = {};
+  state: Profile | undefined;
+  now = Number.NEGATIVE_INFINITY;
+  readonly #logic: ProfileLogic;
+  #next: number | undefined;
+
+  constructor(logic: ProfileLogic, subject: string) {
+    this.#logic = logic;
+    this.key = subject;
+  }
+
+  /** Lets time pass up to just before the event, then takes it in. */
+  take({ event, at }: Arrival): void {
+    this.advanceTo(at - 1, false);
+    if (at > this.now) this.now = at;
+    this.#logic.onEvent(this, event, at);
+  }
+
+  /** Fires what is due up to `until`, ms UTC. */
+  advanceTo(until: number, clock = true): void {
+    while (this.#next !== undefined && this.#next <= until) {
+      const at = this.#next;
+      this.#next = undefined;
+      if (at > this.now) this.now = at;
+      this.#logic.onTimer(this, at);
+    }
+    if (clock && this.state !== undefined && until > this.now) this.now = until;
+  }
+
+  emit(output: Output): void {
+    this.outputs.push(output);
+    if (output.type === 'change') this.changes.push(output.change);
+  }
+
+  emitTo(topic: { readonly name: string }, key: unknown, value: unknown): void {
+    if (topic.name === 'segment-states') this.states.set(String(key), value as SegmentState);
+  }
+
+  setTimer(_name: string, at: number): void {
+    this.#next = at;
+  }
+
+  cancelTimer(): void {
+    this.#next = undefined;
+  }
+
+  drop(reason: string): void {
+    this.dropped[reason] = (this.dropped[reason] ?? 0) + 1;
+  }
+}
+
+/** A subject's run over all its events. */
+export function runSubject(
+  logic: ProfileLogic,
+  subject: string,
+  arrivals: readonly Arrival[],
+): SubjectRun {
+  const run = new SubjectRun(logic, subject);
+  for (const arrival of arrivals) run.take(arrival);
+  return run;
+}
