@@ -1,7 +1,8 @@
 /**
  * A versioned table: each key's values of the last `historyMs` of stream time, so that a join can ask
  * for the value as of a record's time (KIP-889, SEMANTICS B.8). A change older than the history is
- * dropped and counted; one that is not the newest changes the history and is not passed on.
+ * dropped and counted. One that is not the newest changes the history; the table as it is now stays, so
+ * joins and groups do not see it (output 1), only who asks for every change.
  */
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
@@ -84,6 +85,7 @@ class VersionedTable<V> implements AnyReceiver {
   readonly #cells: Cells<Versions<V>>;
   readonly #time: OperatorTime;
   readonly #next: AnyReceiver;
+  readonly #stale: AnyReceiver;
 
   constructor(
     name: string,
@@ -97,6 +99,7 @@ class VersionedTable<V> implements AnyReceiver {
     this.#cells = context.cells(store);
     this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
     this.#next = context.output(0);
+    this.#stale = context.output(1);
   }
 
   receive(key: unknown, value: unknown, timestamp: number): void {
@@ -120,7 +123,7 @@ class VersionedTable<V> implements AnyReceiver {
       cell.values.splice(before + 1, 0, version);
     }
     this.#forget(cell, oldest);
-    if (isLatest) this.#next.receive(key, value, timestamp, old);
+    (isLatest ? this.#next : this.#stale).receive(key, value, timestamp, old);
   }
 
   /** Keeps the version that was in force at `oldest`, and all after it. */

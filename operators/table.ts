@@ -19,6 +19,7 @@ import {
 } from './join-foreign-key.ts';
 import type { JoinKind } from './join-streams.ts';
 import { type RowJoiner, tableJoinGetter, tableJoinStep } from './join-tables.ts';
+import { mergeStep } from './stateless.ts';
 import { Stream } from './stream.ts';
 import { type SuppressOptions, suppressStep } from './suppress.ts';
 import { derivedGetter, storeGetter, type TableGetter, type TableRow } from './table-getter.ts';
@@ -38,6 +39,8 @@ export interface TableTraits<V> {
   readonly getter?: TableGetter<V> | undefined;
   /** True when the getter answers as of an instant. */
   readonly versioned?: boolean;
+  /** Of a versioned table: its changes that are not the newest of their row. */
+  readonly stale?: Port;
 }
 
 /** What a join needs of a table. */
@@ -74,7 +77,7 @@ export class Table<K, V> implements StoreHandle<K, V> {
   /** Every change as a record; a deletion has the value null. */
   changes(): Stream<K, V> {
     const { graph, key, value } = this.#flow;
-    return new Stream({ graph, port: graph.step(changesStep(), [this.#flow.port]), key, value });
+    return new Stream({ graph, port: graph.step(changesStep(), [this.#everyChange]), key, value });
   }
 
   /** Holds changes back: until the window is closed, for a time, or to the wall clock's next tick. */
@@ -146,7 +149,7 @@ export class Table<K, V> implements StoreHandle<K, V> {
   }
 
   to(topic: Sink<K, V>): void {
-    this.#flow.graph.sink(topic, this.#flow.port);
+    this.#flow.graph.sink(topic, this.#everyChange);
   }
 
   /** Throws CONFIG_INVALID for a table whose rows cannot be read by key. */
@@ -205,6 +208,13 @@ export class Table<K, V> implements StoreHandle<K, V> {
     return new Table<K, R>({ graph, port, key, value: result }, name, { getter });
   }
 
+  /** Where all changes come, also those of a versioned table that are not the newest. */
+  get #everyChange(): Port {
+    const { stale } = this.#traits;
+    const { graph, port } = this.#flow;
+    return stale === undefined ? port : graph.step(mergeStep(2), [port, stale]);
+  }
+
   /** @param derive the same step on one row, for joins; undefined when rows cannot be read then */
   #then<W>(
     step: Step,
@@ -213,9 +223,16 @@ export class Table<K, V> implements StoreHandle<K, V> {
   ): Table<K, W> {
     const { graph, key } = this.#flow;
     const port = graph.step(step, [this.#flow.port]);
-    const { getter, ...traits } = this.#traits;
+    const { getter, stale, ...traits } = this.#traits;
+    // What cannot be read row by row (suppress) has to do with the newest rows only.
+    const staleToo =
+      stale === undefined || derive === undefined ? {} : { stale: graph.step(step, [stale]) };
     const derived =
       getter === undefined || derive === undefined ? undefined : derivedGetter(getter, key, derive);
-    return new Table<K, W>({ graph, port, key, value }, this.store, { ...traits, getter: derived });
+    return new Table<K, W>({ graph, port, key, value }, this.store, {
+      ...traits,
+      ...staleToo,
+      getter: derived,
+    });
   }
 }

@@ -54,7 +54,11 @@ export class TopologyBuilder {
         : versionedTable(name, historyMs, key, value);
     const port = this.#graph.step(step, [source]);
     const versioned = historyMs !== undefined;
-    return new Table({ graph: this.#graph, port, key, value }, name, { getter, versioned });
+    return new Table({ graph: this.#graph, port, key, value }, name, {
+      getter,
+      versioned,
+      ...(versioned ? { stale: { ...port, port: 1 } } : {}),
+    });
   }
 }
 

@@ -100,8 +100,6 @@ function pipeline(partitions) {
     // Whether a filter deletes rows that never passed depends on what is kept before it (KAFKA-10077).
     const unkept = stages.at(-1).op === 'tableMap' || used.has('cogroup');
     if (stage.op === 'tableFilter' && unkept) continue;
-    // Of a versioned table, changes that are not the newest are a record here and none there.
-    if (stage.op === 'changes' && stages[0].historyMs !== undefined) continue;
     // Two changes of one time on their way through several topics: the test driver has no order of them.
     // And a row that changes twice before its first answer is back: it depends on the way which is told.
     const atOnce = ['groupTable', 'window', 'cogroupWindow', 'joinStream'];
@@ -113,12 +111,6 @@ function pipeline(partitions) {
   }
   if (partitions > 1 && rekeys === 0) return pipeline(partitions);
   used.delete('cogroup');
-  // Nor as the end of the pipeline, unless something was made of it.
-  const versioned = stages[0].historyMs !== undefined;
-  const made = ['tableJoin', 'groupTable', 'foreignKey'].some((op) =>
-    stages.some((s) => s.op === op),
-  );
-  if (versioned && !made) return pipeline(partitions);
   return { stages, topics: [...used], ...(partitions > 1 ? { partitions } : {}) };
 }
 
