@@ -41,7 +41,7 @@ namespace {
   F(rd_kafka_committed)                       \
   F(rd_kafka_conf_interceptor_add_on_conf_dup) \
   F(rd_kafka_conf_interceptor_add_on_new)     \
-  F(rd_kafka_consume_batch_queue)             \
+  F(rd_kafka_consumer_poll)                   \
   F(rd_kafka_err2str)                         \
   F(rd_kafka_event_DeleteRecords_result)      \
   F(rd_kafka_event_ListOffsets_result)        \
@@ -59,10 +59,10 @@ namespace {
   F(rd_kafka_message_destroy)                 \
   F(rd_kafka_message_errstr)                  \
   F(rd_kafka_message_headers)                 \
+  F(rd_kafka_message_status)                  \
   F(rd_kafka_message_timestamp)               \
   F(rd_kafka_producev)                        \
   F(rd_kafka_queue_destroy)                   \
-  F(rd_kafka_queue_get_consumer)              \
   F(rd_kafka_queue_new)                       \
   F(rd_kafka_queue_poll)                      \
   F(rd_kafka_topic_destroy)                   \
@@ -132,6 +132,8 @@ class Held {
 
 constexpr uint32_t kMagic = 0x3142524d;
 constexpr size_t kHeaderBytes = 16;
+/** A poll takes no more when it holds so many bytes. */
+constexpr size_t kMostBytes = 32 << 20;
 
 size_t column_bytes(size_t count) { return count * 16 + (count + 1) * 4 + count * 8; }
 
@@ -258,12 +260,11 @@ struct Polled {
     for (Image &image : images) free(image.data);
   }
 
-  void take(rd_kafka_t *rk, std::vector<rd_kafka_message_t *> &messages, size_t n) {
+  void take(rd_kafka_t *rk, const std::vector<rd_kafka_message_t *> &messages) {
     std::vector<Group> groups;
     std::map<std::pair<rd_kafka_topic_t *, int>, int64_t> end_of;
     Group *last = nullptr;
-    for (size_t i = 0; i < n; i++) {
-      rd_kafka_message_t *message = messages[i];
+    for (rd_kafka_message_t *message : messages) {
       const auto at = std::make_pair(message->rkt, static_cast<int>(message->partition));
       if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         end_of[at] = message->offset;
@@ -282,6 +283,11 @@ struct Polled {
           // What comes after an end is not behind it any more.
           end_of.erase(at);
         }
+        // The partition was sought back while the poll went on: the offsets of a batch ascend.
+        if (!last->messages.empty() && message->offset <= last->messages.back()->offset) {
+          groups.push_back({at.first, at.second, {}, {}});
+          last = &groups.back();
+        }
         rd_kafka_headers_t *headers;
         last->bytes += header_bytes(message, &headers);
         last->bytes += (message->key == nullptr ? 0 : message->key_len) +
@@ -295,7 +301,7 @@ struct Polled {
     for (const auto &[at, offset] : end_of) {
       ends.push_back({lib.rd_kafka_topic_name(at.first), at.second, offset});
     }
-    for (size_t i = 0; i < n; i++) lib.rd_kafka_message_destroy(messages[i]);
+    for (rd_kafka_message_t *message : messages) lib.rd_kafka_message_destroy(message);
   }
 
  private:
@@ -348,8 +354,14 @@ struct Deliveries {
 
   void acknowledge(const rd_kafka_message_t *message) {
     std::lock_guard<std::mutex> guard(mutex);
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      fail(message->err, lib.rd_kafka_err2str(message->err),
+    rd_kafka_resp_err_t error = message->err;
+    // Where the broker refuses several records of a request, librdkafka tells interceptors of no error.
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR &&
+        lib.rd_kafka_message_status(message) != RD_KAFKA_MSG_STATUS_PERSISTED) {
+      error = RD_KAFKA_RESP_ERR_INVALID_RECORD;
+    }
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      fail(error, lib.rd_kafka_err2str(error),
            message->rkt == nullptr ? "" : lib.rd_kafka_topic_name(message->rkt),
            message->partition);
       return;
@@ -497,17 +509,17 @@ class PollWork : public ClientWork {
 
  protected:
   void Run(rd_kafka_t *rk) override {
-    rd_kafka_queue_t *queue = lib.rd_kafka_queue_get_consumer(rk);
-    if (queue == nullptr) return;
-    std::vector<rd_kafka_message_t *> messages(max_);
-    // The wait is for the whole of a batch: so one is waited for, then what is there is taken.
-    ssize_t n = lib.rd_kafka_consume_batch_queue(queue, wait_ms_, messages.data(), 1);
-    if (n == 1 && max_ > 1) {
-      ssize_t more = lib.rd_kafka_consume_batch_queue(queue, 0, messages.data() + 1, max_ - 1);
-      if (more > 0) n += more;
+    // Message by message: librdkafka's batch call, when it hands out the end of a partition, moves the
+    // position beyond it, so that a pause and a resume there would skip a record.
+    std::vector<rd_kafka_message_t *> messages;
+    size_t bytes = 0;
+    for (int wait_ms = wait_ms_; messages.size() < max_ && bytes < kMostBytes; wait_ms = 0) {
+      rd_kafka_message_t *message = lib.rd_kafka_consumer_poll(rk, wait_ms);
+      if (message == nullptr) break;
+      messages.push_back(message);
+      bytes += message->key_len + message->len;
     }
-    if (n > 0) polled_.take(rk, messages, static_cast<size_t>(n));
-    lib.rd_kafka_queue_destroy(queue);
+    polled_.take(rk, messages);
   }
 
   Local<v8::Value> Result() override {
