@@ -16,6 +16,7 @@ export { msgpack } from '../engine/serde/msgpack.ts';
 export { raw } from '../engine/serde/raw.ts';
 export type { Serde } from '../engine/serde/serde.ts';
 export { utf8 } from '../engine/serde/utf8.ts';
+export { type Upcasters, versioned } from '../engine/serde/versioned.ts';
 export { sessionWindowed, timeWindowed, type Windowed } from '../engine/serde/windowed.ts';
 export {
   calendar,

@@ -44,8 +44,9 @@ export const errorCatalogue = {
     exitCode: 2,
   },
   STATE_INCOMPATIBLE: {
-    message: 'state of {application} in {directory} was written by another topology: {problem}',
-    remedy: 'run the earlier topology, choose another application name, or start with --fresh',
+    message: 'this topology cannot go on with the state of {application}:\n{problems}',
+    remedy:
+      'run the earlier topology, or give what has changed another name and let the old store go with --orphan; `millrace plan` shows all of it',
     exitCode: 2,
   },
   LOG_LOCKED: {

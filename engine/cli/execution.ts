@@ -25,6 +25,7 @@ export type Settings = Pick<
   | 'idleAfterMs'
   | 'commitIntervalMs'
   | 'onOffsetLost'
+  | 'orphans'
   | 'maintainEveryMs'
   | 'onError'
 >;

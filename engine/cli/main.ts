@@ -10,6 +10,7 @@ import { deadLetters, describe, query, type ReadOptions, readTopic, topics } fro
 import { addKafkaOptions, showConfiguration } from './kafka-options.ts';
 import { lint, plan } from './lint.ts';
 import { report } from './output.ts';
+import { type PlanOptions, planDeployment } from './plan.ts';
 import { type RunOptions, run } from './run.ts';
 import { type StartOptions, start } from './start.ts';
 import { type TopicsPlanOptions, topicsPlan } from './topics-plan.ts';
@@ -37,6 +38,8 @@ const logLevel = () =>
   new Option('--log-level <level>', 'of JSON log lines on standard error')
     .choices(logLevels)
     .default('warn');
+const orphan = () =>
+  new Option('--orphan <store...>', 'stores of the topology before that may be left behind');
 const fresh = () => new Option('--fresh', 'forget what earlier runs left in the data folder');
 
 function programOf(version: string): Command {
@@ -70,6 +73,7 @@ function programOf(version: string): Command {
         'without records for so long, time passes by the clock: windows close, timers fire',
       ).argParser(whole),
     )
+    .addOption(orphan())
     .option('--input <path...>', 'files or folders whose rows become records: CSV or JSON lines')
     .option('--topic <name>', 'the topic that --input is written to')
     .option('--key <field>', "field of a row that is the record's key")
@@ -83,6 +87,14 @@ function programOf(version: string): Command {
     .addOption(logLevel())
     .addOption(json())
     .action((module: string, options: RunOptions) => run(module, options));
+  addKafkaOptions(program.command('plan <module>'))
+    .description('what becomes of the state that is there, store by store, when a topology is run')
+    .option('--application <name>', "names changelogs and state; default the topology's name")
+    .addOption(new Option('--partitions <n>', 'of new topics').argParser(whole).default(4))
+    .addOption(orphan())
+    .addOption(data())
+    .addOption(json())
+    .action((module: string, options: PlanOptions) => planDeployment(resolve(module), options));
   addKafkaOptions(program.command('config'))
     .description('what options, environment and file make of the settings of Kafka; no secrets')
     .addOption(json())

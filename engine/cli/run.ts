@@ -18,6 +18,7 @@ export interface RunOptions extends TopicInput, KafkaFlags {
   readonly idleAfter?: number;
   readonly untilCaughtUp?: boolean;
   readonly fresh?: boolean;
+  readonly orphan?: readonly string[];
   readonly http?: number;
   readonly logLevel: LogLevel;
   readonly json?: boolean;
@@ -43,6 +44,7 @@ export async function run(module: string, options: RunOptions): Promise<void> {
     settings: {
       ...(kafka === undefined ? {} : { commitIntervalMs: kafka.commitIntervalMs }),
       ...(partitions === undefined ? {} : { partitions }),
+      ...(options.orphan === undefined ? {} : { orphans: options.orphan }),
       ...(idleAfterMs === undefined ? {} : { idleAfterMs }),
     },
   });

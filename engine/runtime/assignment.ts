@@ -278,7 +278,7 @@ export class Assignment {
     for (const topic of planned.topics) {
       const { offset, metadata } = await this.#position({ topic, partition });
       positions.set(topic, offset);
-      ledger ??= decodeLedger(metadata);
+      ledger ??= decodeLedger(metadata, planned.stores);
     }
     const stores = await host.open({
       taskId: task,

@@ -1,10 +1,11 @@
-/** The cursor topic: how far each source was read, and which topology wrote the state. Compacted. */
+/** The cursor topic: how far each source was read, and what is deployed. Compacted. */
 import { assert } from '../base/assert.ts';
 import { cursorTopic } from '../graph/topic-names.ts';
 import type { Append, Log } from '../log/log.ts';
 import { BatchBuilder } from '../record/batch.ts';
 
-export const topologyCursor = 'topology';
+/** What is deployed, store by store: see graph/deployment.ts. */
+export const deploymentCursor = 'deployment';
 
 export async function readCursors(log: Log, application: string): Promise<Map<string, unknown>> {
   const at = { topic: cursorTopic(application), partition: 0 };

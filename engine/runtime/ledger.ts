@@ -4,21 +4,33 @@
  * state itself. A transaction that was torn (RELIABILITY: a late commit or abort that hits the next
  * transaction) leaves them different; the task is not run then.
  *
- * Format: '<commit>' ' ' '<commit of store 0>,<commit of store 1>,…', in the order of the task's stores.
+ * Format: '<commit>' ' ' '<commit of store 0>,<commit of store 1>,…' ' ' '<CRC-32C of their names>', in the
+ * order of the task's stores. What was written for other stores, by a topology before, says nothing of them.
  */
+import { crc32c } from '../base/crc32c.ts';
+
 export interface LedgerEntry {
   readonly commitId: number;
   readonly stores: readonly number[];
 }
 
-export function encodeLedger({ commitId, stores }: LedgerEntry): string {
-  return `${commitId} ${stores.join(',')}`;
+/** @param names of the task's stores */
+export function encodeLedger({ commitId, stores }: LedgerEntry, names: readonly string[]): string {
+  return `${commitId} ${stores.join(',')} ${checkOf(names)}`;
 }
 
-/** Undefined when the text is missing or another's. */
-export function decodeLedger(text: string | undefined): LedgerEntry | undefined {
-  const match = /^(\d+) ((?:\d+(?:,\d+)*)?)$/.exec(text ?? '');
+/** Undefined when the text is missing or another's; without stores when it is of others than `names`. */
+export function decodeLedger(
+  text: string | undefined,
+  names: readonly string[],
+): LedgerEntry | undefined {
+  const match = /^(\d+) ((?:\d+(?:,\d+)*)?) ([0-9a-f]+)$/.exec(text ?? '');
   if (match === null) return undefined;
-  const stores = match[2] === '' ? [] : (match[2] as string).split(',').map(Number);
+  const other = match[3] !== checkOf(names);
+  const stores = match[2] === '' || other ? [] : (match[2] as string).split(',').map(Number);
   return { commitId: Number(match[1]), stores };
+}
+
+function checkOf(names: readonly string[]): string {
+  return crc32c(Buffer.from(names.join(','))).toString(16);
 }

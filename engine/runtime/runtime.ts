@@ -9,7 +9,6 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import { type Observer, silentObserver } from '../base/events.ts';
 import { type Scheduler, systemScheduler } from '../base/scheduler.ts';
-import { fingerprint } from '../graph/fingerprint.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
 import { changelogTopic } from '../graph/topic-names.ts';
@@ -23,7 +22,8 @@ import type { HostConfig, HostPort, TaskResult, TaskWork } from '../task/task-ho
 import { passesMultiple, type WallClockSpan, wallClockIntervals } from '../task/wall-clock.ts';
 import { Assignment, type OffsetLost, type PartitionLag, type RunningTask } from './assignment.ts';
 import type { SourceConnector } from './connector.ts';
-import { cursorAppend, readCursors, topologyCursor } from './cursors.ts';
+import { cursorAppend, deploymentCursor, readCursors } from './cursors.ts';
+import { deploy } from './deploy.ts';
 import { cursorName, cursorWriter, Intake, type Taken } from './intake.ts';
 import { encodeLedger } from './ledger.ts';
 import { groupPartitions, type Plan, plan } from './plan.ts';
@@ -51,6 +51,8 @@ export interface RuntimeOptions {
   /** Clean cache of a task in bytes; default 32 MiB. */
   readonly cacheBytes?: number;
   readonly onError?: Partial<ErrorPolicy>;
+  /** Stores that a topology before had and that may be left behind; their changelogs stay. */
+  readonly orphans?: readonly string[];
   /** When the log no longer has what is to be read next; default 'stop'. */
   readonly onOffsetLost?: OffsetLost;
   /**
@@ -310,7 +312,7 @@ export class Runtime {
     }
     this.#commitId = this.#writer.lastCommitId;
     const cursors = await readCursors(log, application);
-    this.#checkTopology(cursors.get(topologyCursor));
+    this.#deploy(cursors.get(deploymentCursor));
     const assignment = this.#assign(this.#plan, member);
     this.#assignment = assignment;
     await assignment.open();
@@ -355,14 +357,11 @@ export class Runtime {
     });
   }
 
-  #checkTopology(written: unknown): void {
-    const { application, topology, stateDirectory: directory } = this.#options;
-    const print = fingerprint(topology);
-    if (written === undefined) this.#pending.set(topologyCursor, print);
-    else if (written !== print) {
-      const problem = `its graph has the fingerprint ${String(written).slice(0, 12)}, this one ${print.slice(0, 12)}`;
-      throw new MillraceError('STATE_INCOMPATIBLE', { application, directory, problem });
-    }
+  #deploy(deployed: unknown): void {
+    const { application, topology, orphans = [] } = this.#options;
+    const next = deploy(deployed, { application, topology, orphans, plan: this.plan });
+    if (JSON.stringify(deployed) !== JSON.stringify(next))
+      this.#pending.set(deploymentCursor, next);
   }
 
   /**
@@ -588,7 +587,7 @@ function offsetsOf(
   const commits = stores.map((store) =>
     changed.has(store) ? commitId : (task.commits.get(store) ?? 0),
   );
-  const metadata = encodeLedger({ commitId, stores: commits });
+  const metadata = encodeLedger({ commitId, stores: commits }, stores);
   return result.positions.map((position, i) => ({
     ...position,
     partition,

@@ -50,7 +50,7 @@ export interface DeadLetter {
 const application = 'test';
 
 export class TestDriver {
-  readonly #topology: Topology;
+  #topology: Topology;
   readonly #options: DriverOptions;
   readonly #log: MemoryLog;
   readonly #read = new Map<string, number[]>();
@@ -176,10 +176,18 @@ export class TestDriver {
   }
 
   /** Closes the runtime and starts it again; with `dropState`, the state is rebuilt from changelogs. */
-  async restart(options: { readonly dropState?: boolean } = {}): Promise<void> {
+  async restart(
+    options: {
+      readonly dropState?: boolean;
+      /** Another topology takes over what the one before has left. */
+      readonly topology?: Topology;
+      readonly orphans?: readonly string[];
+    } = {},
+  ): Promise<void> {
     await this.#running.close();
     if (options.dropState === true) this.#backends = new MemoryBackends();
-    this.#runtime = await this.#start();
+    if (options.topology !== undefined) this.#topology = options.topology;
+    this.#runtime = await this.#start(options.orphans);
   }
 
   get summary(): Summary {
@@ -196,7 +204,7 @@ export class TestDriver {
     return this.#runtime;
   }
 
-  #start(): Promise<Runtime> {
+  #start(orphans: readonly string[] = []): Promise<Runtime> {
     const { partitions = 1, cacheBytes, onError, recordsPerCycle } = this.#options;
     const { scheduler = systemScheduler } = this.#options;
     const world = { clock: this.#clock, scheduler, random: new SeededRandom(1) };
@@ -205,6 +213,7 @@ export class TestDriver {
       application,
       log: this.#log,
       stateDirectory: 'state',
+      orphans,
       clock: this.#clock,
       partitions,
       startHosts: async (config) => [new TaskHost(this.#topology, config, this.#backends, world)],

@@ -1,0 +1,73 @@
+/** `plan`: what becomes of everything deployed when a topology is started, before anything is. */
+import { stat } from 'node:fs/promises';
+import { MillraceError } from '../base/errors.ts';
+import type { Change } from '../graph/deployment.ts';
+import { cursorTopic } from '../graph/topic-names.ts';
+import { openKafkaLog } from '../log/kafka/log.ts';
+import type { Log } from '../log/log.ts';
+import { MemoryLog } from '../log/memory.ts';
+import { deploymentCursor, readCursors } from '../runtime/cursors.ts';
+import { checkDeployment } from '../runtime/deploy.ts';
+import { plan } from '../runtime/plan.ts';
+import { loadTopology } from '../thread/load-topology.ts';
+import { environment, openLog } from './environment.ts';
+import { type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
+import { print, printJson, table } from './output.ts';
+
+export interface PlanOptions extends KafkaFlags {
+  readonly data: string;
+  readonly application?: string;
+  readonly partitions: number;
+  readonly orphan?: readonly string[];
+  readonly json?: boolean;
+}
+
+export async function planDeployment(module: string, options: PlanOptions): Promise<void> {
+  const topology = await loadTopology({ module });
+  const application = options.application ?? topology.name;
+  const log = await openAnyLog(application, options);
+  try {
+    const existing = await log.topics();
+    const planned = plan({
+      application,
+      topology,
+      partitions: options.partitions,
+      existing,
+      written: [],
+    });
+    const ran = existing.some(({ name }) => name === cursorTopic(application));
+    const deployed = ran ? (await readCursors(log, application)).get(deploymentCursor) : undefined;
+    const { changes } = checkDeployment(deployed, { topology, plan: planned });
+    if (options.json === true) printJson({ application, changes });
+    else show(application, changes);
+    const left = options.orphan ?? [];
+    const lost = changes.filter(
+      ({ name, verdict }) => verdict === 'refuse' || (verdict === 'orphan' && !left.includes(name)),
+    );
+    if (lost.length === 0) return;
+    const problems = lost.map(({ type, name, verdict }) => `  ${type} ${name}: ${verdict}`);
+    throw new MillraceError('STATE_INCOMPATIBLE', { application, problems: problems.join('\n') });
+  } finally {
+    await log.close();
+  }
+}
+
+async function openAnyLog(application: string, options: PlanOptions): Promise<Log> {
+  const settings = (await kafkaConfiguration(options))?.settings;
+  if (settings !== undefined) return openKafkaLog({ settings, application });
+  const env = environment(options.data);
+  // Where nothing has run, nothing is made either.
+  const ran = await stat(env.logDirectory).then(
+    () => true,
+    () => false,
+  );
+  return ran ? openLog(env, 'plan') : new MemoryLog();
+}
+
+function show(application: string, changes: readonly Change[]): void {
+  if (changes.length === 0) print(`${application} keeps no state`);
+  else {
+    const rows = changes.map(({ name, type, verdict, why }) => [verdict, type, name, why]);
+    print(table(['', 'what', 'name', 'why'], rows));
+  }
+}
