@@ -1,0 +1,9 @@
+/** q0: every bid as it is; what reading and writing alone cost. */
+import { topic, topology } from 'millrace';
+import { type Bid, bids } from './events.ts';
+
+export const passed = topic<string, Bid>('q0-bids');
+
+export default topology('nexmark-q0', (t) => {
+  t.stream(bids).to(passed);
+});

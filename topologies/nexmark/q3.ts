@@ -1,0 +1,19 @@
+/** q3: who sells in category 10 and lives in Oregon, Idaho or California; by auction, whoever comes first. */
+import { topology } from 'millrace';
+import { auctions, persons } from './events.ts';
+
+const near = new Set(['OR', 'ID', 'CA']);
+
+export default topology('nexmark-q3', (t) => {
+  const people = t.table('people', persons).filter(({ state }) => near.has(state));
+  const sellers = t
+    .table('auctions', auctions)
+    .filter(({ category }) => category === 10)
+    .joinForeign(
+      'sellers',
+      people,
+      ({ seller }) => seller,
+      (_auction, { name, city, state }) => ({ name, city, state }),
+    );
+  return { sellers };
+});

@@ -1,0 +1,29 @@
+/** q4: the average of the winning bids so far, by category; a higher bid takes the place of the one before. */
+import { average, topology } from 'millrace';
+import { auctions, bids } from './events.ts';
+
+interface Winning {
+  readonly category: number;
+  readonly price: number;
+}
+
+export default topology('nexmark-q4', (t) => {
+  // The auctions first: of records of one instant, theirs are taken first.
+  const open = t.table('auctions', auctions);
+  const averages = t
+    .stream(bids)
+    .joinTable(open, (bid, { category, at, expires }) => ({
+      category,
+      price: bid.price,
+      counts: at <= bid.at && bid.at < expires,
+    }))
+    .filter(({ counts }) => counts)
+    .map(({ category, price }): Winning => ({ category, price }))
+    .reduce('winning', (best, bid) => (bid.price > best.price ? bid : best))
+    .groupBy('by-category', ({ category, price }) => [String(category), price])
+    .aggregate(
+      'averages',
+      average((price: number) => price),
+    );
+  return { averages };
+});
