@@ -3,12 +3,16 @@
  * 1. names of the topology, of stores and of repartition topics fit a topic name;
  * 2. no two stores, and no two repartition topics, have the same name;
  * 3. it reads at least one topic, and reads none twice;
- * 4. a topic it both reads and writes has one format.
+ * 4. a topic that is read and written, or written twice, has one format of keys and one of values;
+ * 5. topics that are read together have the same number of partitions, where they say one;
+ * 6. no keyBy sends records to where nobody reads them.
  * All problems are reported at once, each with the line that made it and the remedy.
  */
 import { MillraceError } from '../base/errors.ts';
 import type { Topology } from './graph.ts';
 import type { GraphNode } from './node.ts';
+import { inputsOf, isRepartition, subTopologies } from './sub-topology.ts';
+import type { Sink } from './topic.ts';
 
 const legalName = /^[A-Za-z0-9._-]{1,200}$/;
 
@@ -17,6 +21,9 @@ export function validate(topology: Topology): void {
     ...nameProblems(topology),
     ...duplicateProblems(topology),
     ...sourceProblems(topology),
+    ...formatProblems(topology),
+    ...partitionProblems(topology),
+    ...unusedProblems(topology),
   ];
   if (problems.length === 0) return;
   throw new MillraceError('TOPOLOGY_INVALID', {
@@ -74,19 +81,81 @@ function sourceProblems(topology: Topology): string[] {
     read.set(node.topic.name, node.callSite);
   }
   if (read.size === 0) problems.push('it reads no topic: begin with t.stream(topic)');
-  for (const node of topology.nodes) {
-    if (node.type !== 'sink') continue;
-    const source = topology.nodes.find(
-      (n) => n.type === 'source' && n.topic.name === node.topic.name,
-    );
-    if (
-      source?.type === 'source' &&
-      source.topic.valueDecoder.format !== node.topic.valueEncoder.format
-    ) {
+  return problems;
+}
+
+interface TopicUse {
+  readonly verb: 'read' | 'written';
+  readonly key: string;
+  readonly value: string;
+  readonly callSite: string;
+}
+
+/** Every use of a topic has the formats of the first one. */
+function formatProblems(topology: Topology): string[] {
+  const first = new Map<string, TopicUse>();
+  const problems: string[] = [];
+  const use = (name: string, now: TopicUse) => {
+    const before = first.get(name);
+    if (before === undefined) {
+      first.set(name, now);
+      return;
+    }
+    for (const what of ['key', 'value'] as const) {
+      if (before[what] === now[what]) continue;
       problems.push(
-        `${node.callSite}: topic '${node.topic.name}' is written as ${node.topic.valueEncoder.format} and read as ${source.topic.valueDecoder.format}: use one topic value`,
+        `${now.callSite}: topic '${name}' is ${now.verb} with a ${what} of ${now[what]}, and ${before.verb} with ${before[what]} at ${before.callSite}: use one topic value`,
       );
     }
+  };
+  const written = (topic: Sink<never, never>, callSite: string) => {
+    const { keyEncoder, valueEncoder } = topic;
+    const formats = { key: keyEncoder.format, value: valueEncoder.format };
+    use(topic.name, { verb: 'written', ...formats, callSite });
+  };
+  for (const node of topology.nodes) {
+    if (node.type !== 'source') continue;
+    const { topic, callSite } = node;
+    const formats = { key: topic.keyDecoder.format, value: topic.valueDecoder.format };
+    use(topic.name, { verb: 'read', ...formats, callSite });
+  }
+  for (const node of topology.nodes) {
+    if (node.type === 'sink') written(node.topic, node.callSite);
+    if (node.type !== 'step') continue;
+    for (const sink of node.step.sinks ?? []) written(sink, node.callSite);
   }
   return problems;
+}
+
+function partitionProblems(topology: Topology): string[] {
+  return subTopologies(topology).flatMap(({ sources }) => {
+    const said = sources.flatMap(({ node, topic: { name, settings } }) => {
+      const { callSite } = topology.nodes[node] as GraphNode;
+      return settings.partitions === undefined
+        ? []
+        : [{ name, partitions: settings.partitions, callSite }];
+    });
+    const [first, ...others] = said;
+    return others.flatMap(({ name, partitions, callSite }) =>
+      first === undefined || partitions === first.partitions
+        ? []
+        : [
+            `${callSite}: topic '${name}' has ${partitions} partitions, '${first.name}', which is read together with it (${first.callSite}), has ${first.partitions}: give both the same number, or bring one to the other's with keyBy`,
+          ],
+    );
+  });
+}
+
+function unusedProblems(topology: Topology): string[] {
+  const { nodes } = topology;
+  const used = new Set(nodes.flatMap((node) => inputsOf(node).map((input) => input.node)));
+  return nodes
+    .filter(isRepartition)
+    .flatMap(({ id, step, callSite }) =>
+      used.has(id)
+        ? []
+        : [
+            `${callSite}: nothing reads what keyBy '${step.name}' sends: use its stream, or leave it out`,
+          ],
+    );
 }
