@@ -14,7 +14,7 @@ import type { Serde } from '../engine/serde/serde.ts';
 import { decodeColumns, encodeColumns } from './cell-codec.ts';
 import { byKeyId, OperatorTime } from './closing.ts';
 import type { JoinWindow } from './join-window.ts';
-import { lastAtOrBefore } from './times.ts';
+import { firstAtOrAfter, lastAtOrBefore } from './times.ts';
 
 export type JoinKind = 'inner' | 'left' | 'outer';
 
@@ -103,7 +103,8 @@ function joinStore(options: StreamJoinOptions): StoreSpec<unknown, JoinCell> {
     format: `join(${leftValue.format},${rightValue.format})`,
     due: ({ sides, checkAt }) => {
       let due = checkAt;
-      for (const index of [left, right]) {
+      // Nobody waits in an inner join.
+      for (const index of kind === 'inner' ? [] : [left, right]) {
         const { times, open } = sides[index];
         const first = open.indexOf(1);
         if (first >= 0) due = Math.min(due, (times[first] as number) + waitMs(window, index) + 1);
@@ -236,9 +237,10 @@ class StreamJoin {
     const oldest = this.#sideTime(other) - this.#retentionMs;
     const { times, values, open } = cell.sides[other];
     const partners: { time: number; value: unknown }[] = [];
-    for (const [i, time] of times.entries()) {
-      if (time < from || time <= oldest) continue;
+    for (let i = firstAtOrAfter(times, from); i < times.length; i++) {
+      const time = times[i] as number;
       if (time > to) break;
+      if (time <= oldest) continue;
       open[i] = 0;
       partners.push({ time, value: values[i] });
     }

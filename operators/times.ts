@@ -1,5 +1,16 @@
 /** Ascending times of a cell, as joins and versioned tables keep them. */
 
+/** Index of the first time that is `from` or later; the number of times when none is. */
+export function firstAtOrAfter(times: readonly number[], from: number): number {
+  let [low, high] = [0, times.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((times[middle] as number) < from) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** Index of the last time that is not after `at`; -1 when all are. Looks from the newest back. */
 export function lastAtOrBefore(times: readonly number[], at: number): number {
   let i = times.length - 1;
