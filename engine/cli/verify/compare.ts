@@ -10,6 +10,8 @@ import { acceptInSql, activitiesInSql } from './accepted-sql.ts';
 import { companionsBySql } from './companions-sql.ts';
 import { Database, type LoggedEvent } from './database.ts';
 import { prepareScores, scoresBySql } from './score-sql.ts';
+import { type CheckedSegment, wholeOf } from './segment-node.ts';
+import { type Edge, SegmentsInSql } from './segment-sql.ts';
 
 /** What a run left. */
 export interface EngineResult {
@@ -75,7 +77,11 @@ export async function compareWithSql(
         profile === undefined ? undefined : logic.companionsOf(profile, result.end),
       );
     }
-    return [scores.part(), beside.part(), compareLabels(activitiesInSql(db), result.labels)];
+    const labels = compareLabels(activitiesInSql(db), result.labels);
+    const { unknown } = checked.consent;
+    const sql = new SegmentsInSql(db, checked.segments, engagement, unknown);
+    const members = checked.segments.map((segment) => compareSegment(sql, segment, result));
+    return [scores.part(), beside.part(), labels, ...members];
   } finally {
     db.close();
   }
@@ -123,6 +129,56 @@ function compareLabels(
     rows.add(`event ${event}`, isMachine, last.get(event) === 'machine');
   }
   return rows.part(`${machines} events of machines`);
+}
+
+/** So many subjects are compared in a segment that reads the score: each has its thousands of hours. */
+const hourly = 100;
+
+/** All ends of all memberships, to the millisecond; of a segment that corrects nothing, the present. */
+function compareSegment(
+  sql: SegmentsInSql,
+  segment: CheckedSegment & { readonly corrections?: string },
+  { changes, profiles, end }: EngineResult,
+): Part {
+  const own = new Map<string, SegmentChange[]>();
+  for (const change of changes) {
+    if (change.segment !== segment.id) continue;
+    own.set(change.user, [...(own.get(change.user) ?? []), change]);
+  }
+  const subjects = [...profiles.keys()].sort();
+  const compared = new Set(sql.readsScore(wholeOf(segment)) ? subjects.slice(0, hourly) : subjects);
+  const expected = sql.edges(segment, end, compared.size < subjects.length ? compared : undefined);
+  const rows = compareRows(`segment ${segment.id}`);
+  let [entered, exited] = [0, 0];
+  for (const subject of compared) {
+    const edges = expected.get(subject) ?? [];
+    const told = standing(own.get(subject) ?? []);
+    entered += edges.filter((edge) => edge.in).length;
+    exited += edges.filter((edge) => !edge.in).length;
+    if (segment.corrections === 'none') {
+      rows.add(`subject ${subject}`, edges.at(-1)?.in ?? false, told.at(-1)?.in ?? false);
+    } else rows.add(`subject ${subject}`, edges, told);
+  }
+  const sizes = `${entered} entered, ${exited} exited, ${entered - exited} members at the end`;
+  const limited = compared.size < subjects.length ? `of ${compared.size} subjects, ` : '';
+  return rows.part(`${limited}${sizes}`);
+}
+
+/** The ends that stand when those superseded are gone, and those without length. */
+function standing(changes: readonly SegmentChange[]): Edge[] {
+  const alive = new Map(changes.map((change) => [change.seq, change]));
+  for (const { supersedes } of changes as readonly { supersedes?: number }[]) {
+    if (supersedes !== undefined) alive.delete(supersedes);
+  }
+  const edges: Edge[] = [];
+  const ordered = [...alive.values()].sort(
+    (a, b) => a.effectiveAt - b.effectiveAt || a.seq - b.seq,
+  );
+  for (const { effectiveAt: at, type } of ordered) {
+    if (edges.at(-1)?.at === at) edges.pop();
+    else edges.push({ at, in: type === 'entered' });
+  }
+  return edges;
 }
 
 export function textOfPart({ name, compared, differing, note, examples }: Part): string {

@@ -51,6 +51,11 @@ export class Database {
     return this.#db.all(withNumbers(sql, numbers)) as Row[];
   }
 
+  /** A function that SQL may call; the same values give the same result. */
+  define(name: string, body: (...values: unknown[]) => string | number | null): void {
+    this.#db.function(name, body as never, { deterministic: true });
+  }
+
   insert(table: string, rows: Iterable<Values>): void {
     let statement: ReturnType<typeof this.prepare> | undefined;
     this.#db.exec('begin');

@@ -1,0 +1,68 @@
+/** Which events a condition looks at, in SQL. */
+import { listOf, quoted } from './database.ts';
+
+export const operators: Readonly<Record<string, string>> = {
+  eq: '=',
+  ne: '<>',
+  lt: '<',
+  le: '<=',
+  gt: '>',
+  ge: '>=',
+};
+
+export interface ClassMatch {
+  readonly event: readonly string[];
+  readonly where: readonly {
+    readonly path: string;
+    readonly op: string;
+    readonly value?: unknown;
+  }[];
+}
+
+export function matchSql({ event, where }: ClassMatch, table: string): string {
+  const tests = where.map(({ path, op, value }) =>
+    testSql(fieldSql(path, table), typeSql(path, table), op, value),
+  );
+  return [`${table}.class in ${listOf(event)}`, ...tests].map((test) => `(${test})`).join(' and ');
+}
+
+/** The value of a field of an event. */
+export function fieldSql(path: string, table: string): string {
+  if (['id', 'class', 'item', 'link', 'currency'].includes(path)) return `${table}.${path}`;
+  const places = placesOf(path).map((place) => `json_extract(${table}.fields, ${place})`);
+  return places.length === 1 ? (places[0] as string) : `coalesce(${places.join(', ')})`;
+}
+
+function typeSql(path: string, table: string): string {
+  if (['id', 'class', 'item', 'link', 'currency'].includes(path)) {
+    return `case when ${table}.${path} is not null then 'text' end`;
+  }
+  const places = placesOf(path).map((place) => `json_type(${table}.fields, ${place})`);
+  return places.length === 1 ? (places[0] as string) : `coalesce(${places.join(', ')})`;
+}
+
+function placesOf(path: string): string[] {
+  if (path === 'purpose') return [quoted('$.purpose')];
+  const match = /^(numbers|traits)\.(.*)$/.exec(path);
+  if (match !== null) return [quoted(`$.${match[1]}."${match[2]}"`)];
+  return [quoted(`$.numbers."${path}"`), quoted(`$.traits."${path}"`)];
+}
+
+/** A comparison of one value; with a missing one, or one of another type, it is false. */
+export function testSql(field: string, type: string, op: string, value: unknown): string {
+  if (op === 'exists') return `${type} is not null`;
+  if (op === 'in') {
+    const each = (value as unknown[]).map((one) => testSql(field, type, 'eq', one));
+    return `(${each.join(' or ')})`;
+  }
+  const isText = `coalesce(${type} = 'text', 0)`;
+  if (op === 'contains') return `${isText} and instr(${field}, ${quoted(String(value))}) > 0`;
+  if (op === 'startsWith') {
+    const text = String(value);
+    return `${isText} and substr(${field}, 1, ${[...text].length}) = ${quoted(text)}`;
+  }
+  const compare = operators[op];
+  if (typeof value === 'string') return `${isText} and ${field} ${compare} ${quoted(value)}`;
+  const types = typeof value === 'boolean' ? `('true', 'false')` : `('integer', 'real')`;
+  return `coalesce(${type} in ${types}, 0) and ${field} ${compare} ${Number(value)}`;
+}
