@@ -143,7 +143,9 @@ function compareSegment(
   const own = new Map<string, SegmentChange[]>();
   for (const change of changes) {
     if (change.segment !== segment.id) continue;
-    own.set(change.user, [...(own.get(change.user) ?? []), change]);
+    const known = own.get(change.user);
+    if (known === undefined) own.set(change.user, [change]);
+    else known.push(change);
   }
   const subjects = [...profiles.keys()].sort();
   const compared = new Set(sql.readsScore(wholeOf(segment)) ? subjects.slice(0, hourly) : subjects);
@@ -152,7 +154,7 @@ function compareSegment(
   let [entered, exited] = [0, 0];
   for (const subject of compared) {
     const edges = expected.get(subject) ?? [];
-    const told = standing(own.get(subject) ?? []);
+    const told = standingEnds(own.get(subject) ?? []);
     entered += edges.filter((edge) => edge.in).length;
     exited += edges.filter((edge) => !edge.in).length;
     if (segment.corrections === 'none') {
@@ -165,7 +167,7 @@ function compareSegment(
 }
 
 /** The ends that stand when those superseded are gone, and those without length. */
-function standing(changes: readonly SegmentChange[]): Edge[] {
+export function standingEnds(changes: readonly SegmentChange[]): Edge[] {
   const alive = new Map(changes.map((change) => [change.seq, change]));
   for (const { supersedes } of changes as readonly { supersedes?: number }[]) {
     if (supersedes !== undefined) alive.delete(supersedes);

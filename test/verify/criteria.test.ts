@@ -1,0 +1,110 @@
+/**
+ * One seeded log in many ways: other orders of arrival, numbers of partitions, and time that
+ * passes in one step or in thousands. Scores, bands and memberships are the same, and those of SQL.
+ */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { testDriver } from 'millrace/testing';
+import { expect, test } from 'vitest';
+import { readMapping } from '../../engine/cli/start.ts';
+import {
+  compareWithSql,
+  type EngineResult,
+  standingEnds,
+} from '../../engine/cli/verify/compare.ts';
+import { events, segmentChanges } from '../../topologies/event.ts';
+import { defaultSample, sampleLines } from '../../topologies/ingest/sample.ts';
+import personalisation, {
+  type PersonalisationConfig,
+  profileLogic,
+} from '../../topologies/personalisation.ts';
+import { emptyFolder } from '../process/millrace.ts';
+import { runOver } from './engine-run.ts';
+import { readEvents } from './events.ts';
+import { shuffledFile } from './shuffle.ts';
+
+const day = 86_400_000;
+// Nothing is late, in whatever order it comes.
+const config: PersonalisationConfig = { engagement: { graceMs: 1_000 * day } };
+interface Sample {
+  readonly folder: string;
+  readonly input: string;
+}
+
+async function sample(): Promise<Sample> {
+  const folder = await emptyFolder();
+  const input = join(folder, 'sample.jsonl');
+  const lines = sampleLines({ ...defaultSample, seed: 11, subjects: 60, days: 60 });
+  await writeFile(input, `${lines.join('\n')}\n`);
+  return { folder, input };
+}
+
+/** Everything told of each subject, in an order of its own. */
+function exported({ profiles, changes, end }: EngineResult): string {
+  const logic = profileLogic(config);
+  const rows = [...profiles].map(([subject, profile]) => {
+    const own = changes.filter((change) => change.user === subject);
+    const ids = [...new Set(own.map((change) => change.segment))].sort();
+    const members = ids.map((id) => [
+      id,
+      standingEnds(own.filter((change) => change.segment === id)),
+    ]);
+    const scores = [0, 30, 400].map((days) => logic.scoreOf(profile, end + days * day));
+    return [subject, scores, logic.companionsOf(profile, end), members];
+  });
+  return JSON.stringify(rows.sort((a, b) => (String(a[0]) < String(b[0]) ? -1 : 1)));
+}
+
+async function runWith({ folder, input }: Sample, options: { partitions: number; seed?: number }) {
+  const { partitions, seed } = options;
+  const mapping = await readMapping('sample');
+  let file = input;
+  if (seed !== undefined) {
+    file = join(folder, `shuffled-${seed}.jsonl`);
+    await shuffledFile(mapping, [input], seed, file);
+  }
+  const directory = join(folder, `${partitions}-${seed ?? 'as-it-came'}`);
+  return runOver({ directory, mapping, config, files: [file], partitions, threads: 0 });
+}
+
+test('partitions and the order of arrival change nothing', {
+  timeout: 300_000,
+}, async () => {
+  const made = await sample();
+  const first = await runWith(made, { partitions: 1 });
+  const expected = exported(first);
+  expect(first.changes.length).toBeGreaterThan(200);
+  for (const options of [
+    { partitions: 16 },
+    { partitions: 4, seed: 1 },
+    { partitions: 16, seed: 2 },
+  ]) {
+    expect([options, exported(await runWith(made, options)) === expected]).toEqual([options, true]);
+  }
+  const logged = await readEvents(await readMapping('sample'), [made.input]);
+  const parts = await compareWithSql(config, logged, first);
+  expect(parts.filter((part) => part.differing > 0)).toEqual([]);
+});
+
+test('time that passes at once, or in 2,000 steps, ends memberships at the same instants', async () => {
+  const { input } = await sample();
+  const logged = (await readEvents(await readMapping('sample'), [input])).slice(0, 2_000);
+  const last = Math.max(...logged.map(({ at }) => at));
+  const outcome = async (steps: number) => {
+    const driver = await testDriver(personalisation(config));
+    await driver.pipeAll(
+      events,
+      logged.map(({ subject, at, event }) => ({ key: subject, value: event, timestamp: at })),
+    );
+    for (let i = 1; i <= steps; i++)
+      await driver.advanceTo(last + Math.floor((i * 120 * day) / steps));
+    const told = (await driver.read(segmentChanges))
+      .map(({ value }) => JSON.stringify(value))
+      .sort();
+    await driver.close();
+    return told;
+  };
+  const once = await outcome(1);
+  expect(once.filter((change) => change.includes('"cause":"time"')).length).toBeGreaterThan(20);
+  expect(await outcome(2_000)).toEqual(once);
+});

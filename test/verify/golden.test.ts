@@ -1,0 +1,83 @@
+/** Real logs, when they are there: numbers found by other means, to the unit, and SQL over all of them. */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { inputFiles } from '../../engine/cli/input-files.ts';
+import { readConfig, readMapping } from '../../engine/cli/start.ts';
+import { type EngineResult, standingEnds } from '../../engine/cli/verify/compare.ts';
+import type { SegmentChange } from '../../topologies/event.ts';
+import { emptyFolder } from '../process/millrace.ts';
+import { runOver } from './engine-run.ts';
+
+const data = resolve(import.meta.dirname, '../../../shared/data');
+const timeout = 600_000;
+
+async function runOf(name: string, input: string): Promise<EngineResult> {
+  const mapping = await readMapping(name);
+  const config = await readConfig(undefined, mapping);
+  const files = (await inputFiles([join(data, input)])) ?? [];
+  return runOver({
+    directory: join(await emptyFolder(), 'data'),
+    mapping,
+    config,
+    files,
+    threads: 2,
+  });
+}
+
+/** `entered / exited / members at the end` of a segment. */
+function sizesOf({ changes }: EngineResult, id: string): string {
+  const bySubject = new Map<string, SegmentChange[]>();
+  for (const change of changes) {
+    if (change.segment !== id) continue;
+    const own = bySubject.get(change.user);
+    if (own === undefined) bySubject.set(change.user, [change]);
+    else own.push(change);
+  }
+  let [entered, exited] = [0, 0];
+  for (const own of bySubject.values()) {
+    for (const end of standingEnds(own)) {
+      if (end.in) entered++;
+      else exited++;
+    }
+  }
+  return `${entered} / ${exited} / ${entered - exited}`;
+}
+
+describe.skipIf(!existsSync(data))('real logs', () => {
+  test('online-retail', { timeout }, async () => {
+    const result = await runOf('online-retail', 'online-retail');
+    const orders = [...result.profiles.values()].map((profile) => {
+      const { lines, forgotten } = profile.engagement.orders;
+      return Object.keys(lines).length + forgotten.orders;
+    });
+    expect([result.profiles.size, orders.reduce((a, b) => a + b, 0)]).toEqual([4_339, 18_536]);
+    expect(result.end).toBe(Date.UTC(2011, 11, 9, 12, 50));
+    expect(sizesOf(result, 'buys-3-in-30d')).toBe('1685 / 1453 / 232');
+    expect(sizesOf(result, 'no-purchase-30d')).toBe('8558 / 5868 / 2690');
+    expect(sizesOf(result, 'no-purchase-30d-held-7d')).toBe('7444 / 4972 / 2472');
+  });
+
+  test('yammer-email-log', { timeout }, async () => {
+    const result = await runOf('yammer-email-log', 'yammer-email-log/emails_reference_2014.csv.gz');
+    expect(result.profiles.size).toBe(6_179);
+    expect(sizesOf(result, 'opens-2-in-7d')).toBe('476 / 454 / 22');
+    expect(sizesOf(result, 'clicks-1-in-30d')).toBe('6657 / 4919 / 1738');
+  });
+
+  test('wikipedia-edits: every edit of a robot is a machine’s', { timeout }, async () => {
+    const folder = 'wikipedia-edits-2015-09-12';
+    const result = await runOf(
+      'wikipedia-edits',
+      `${folder}/wikiticker-2015-09-12-sampled.json.gz`,
+    );
+    expect([result.profiles.size, result.labels.length]).toEqual([10_531, 15_420]);
+  });
+
+  test('cdnow and starbucks-offers: every row is an event', { timeout }, async () => {
+    const cdnow = await runOf('cdnow', 'cdnow/CDNOW_master.txt.gz');
+    expect(cdnow.profiles.size).toBe(23_570);
+    const offers = 'starbucks-offers-30h/transcript_first_30h.jsonl.gz';
+    expect((await runOf('starbucks-offers', offers)).profiles.size).toBe(13_268);
+  });
+});
