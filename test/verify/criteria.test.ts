@@ -8,6 +8,7 @@ import { testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
 import { readMapping } from '../../engine/cli/start.ts';
 import {
+  canonical,
   compareWithSql,
   type EngineResult,
   standingEnds,
@@ -34,25 +35,25 @@ interface Sample {
 async function sample(): Promise<Sample> {
   const folder = await emptyFolder();
   const input = join(folder, 'sample.jsonl');
-  const lines = sampleLines({ ...defaultSample, seed: 11, subjects: 60, days: 60 });
+  const lines = sampleLines({ ...defaultSample, seed: 11, subjects: 24, days: 45 });
   await writeFile(input, `${lines.join('\n')}\n`);
   return { folder, input };
 }
 
 /** Everything told of each subject, in an order of its own. */
-function exported({ profiles, changes, end }: EngineResult): string {
+function exported({ profiles, changes, end }: EngineResult): string[] {
   const logic = profileLogic(config);
   const rows = [...profiles].map(([subject, profile]) => {
     const own = changes.filter((change) => change.user === subject);
     const ids = [...new Set(own.map((change) => change.segment))].sort();
-    const members = ids.map((id) => [
-      id,
-      standingEnds(own.filter((change) => change.segment === id)),
-    ]);
+    const members = ids
+      .map((id) => [id, standingEnds(own.filter((change) => change.segment === id))] as const)
+      // What was told and taken back altogether was never there.
+      .filter(([, ends]) => ends.length > 0);
     const scores = [0, 30, 400].map((days) => logic.scoreOf(profile, end + days * day));
     return [subject, scores, logic.companionsOf(profile, end), members];
   });
-  return JSON.stringify(rows.sort((a, b) => (String(a[0]) < String(b[0]) ? -1 : 1)));
+  return rows.map(canonical).sort();
 }
 
 async function runWith({ folder, input }: Sample, options: { partitions: number; seed?: number }) {
@@ -73,13 +74,13 @@ test('partitions and the order of arrival change nothing', {
   const made = await sample();
   const first = await runWith(made, { partitions: 1 });
   const expected = exported(first);
-  expect(first.changes.length).toBeGreaterThan(200);
+  expect(first.changes.length).toBeGreaterThan(80);
   for (const options of [
     { partitions: 16 },
     { partitions: 4, seed: 1 },
     { partitions: 16, seed: 2 },
   ]) {
-    expect([options, exported(await runWith(made, options)) === expected]).toEqual([options, true]);
+    expect([options, exported(await runWith(made, options))]).toEqual([options, expected]);
   }
   const logged = await readEvents(await readMapping('sample'), [made.input]);
   const parts = await compareWithSql(config, logged, first);

@@ -106,7 +106,7 @@ export function compareRows(name: string) {
 }
 
 /** JSON with the names of each object in order. */
-function canonical(value: unknown): string {
+export function canonical(value: unknown): string {
   return (
     JSON.stringify(value, (_, one: unknown) =>
       typeof one === 'object' && one !== null && !Array.isArray(one)
