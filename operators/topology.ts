@@ -1,10 +1,12 @@
 /** Where a topology begins: `topology(name, t => ...)` with sources and tables. */
+import { MillraceError } from '../engine/base/errors.ts';
 import { GraphBuilder, type Topology } from '../engine/graph/graph.ts';
 import type { SourceOptions } from '../engine/graph/node.ts';
 import type { Topic } from '../engine/graph/topic.ts';
 import { GlobalTable } from './join-global.ts';
 import { Stream } from './stream.ts';
 import { Table } from './table.ts';
+import { expiringTable } from './table-expiring.ts';
 import { tableSource } from './table-steps.ts';
 import { versionedTable } from './table-versioned.ts';
 
@@ -18,6 +20,8 @@ export interface StreamOptions<K, V> {
 export interface TableOptions {
   /** Keeps each key's values of so much stream time, for joins as of a record's time. */
   readonly historyMs?: number;
+  /** Deletes a row when stream time is so much later than its last change. Not with `historyMs`. */
+  readonly ttlMs?: number;
 }
 
 export class TopologyBuilder {
@@ -46,12 +50,18 @@ export class TopologyBuilder {
   /** The last value of each key of a topic; a null value deletes the key. */
   table<K, V>(name: string, topic: Topic<K, V>, options: TableOptions = {}): Table<K, V> {
     const { key, value } = topic;
-    const { historyMs } = options;
+    const { historyMs, ttlMs } = options;
+    if (historyMs !== undefined && ttlMs !== undefined) {
+      const problem = 'a table has either a historyMs, which forgets what is older, or a ttlMs';
+      throw new MillraceError('CONFIG_INVALID', { field: `${name}.ttlMs`, problem });
+    }
     const source = this.#graph.source(topic);
     const { step, getter } =
-      historyMs === undefined
-        ? tableSource(name, key, value)
-        : versionedTable(name, historyMs, key, value);
+      historyMs !== undefined
+        ? versionedTable(name, historyMs, key, value)
+        : ttlMs !== undefined
+          ? expiringTable(name, ttlMs, key, value)
+          : tableSource(name, key, value);
     const port = this.#graph.step(step, [source]);
     const versioned = historyMs !== undefined;
     return new Table({ graph: this.#graph, port, key, value }, name, {

@@ -1,0 +1,113 @@
+/**
+ * A table whose rows live for so long after their last change. A row's end is indexed by time, so nothing
+ * is scanned; when stream time reaches it, the row is deleted as if its topic had said so: a change goes
+ * on, with the instant of the end as its time, and the changelog gets a tombstone. A record whose row
+ * would be over when it comes deletes the row, and is counted as expired.
+ */
+import type { Step } from '../engine/graph/node.ts';
+import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+import { type AggregateCell, aggregateStore } from './aggregate.ts';
+import { OperatorTime } from './closing.ts';
+import { storeGetter, type TableGetter } from './table-getter.ts';
+
+export function expiringTable<K, V>(
+  name: string,
+  ttlMs: number,
+  key: Serde<K>,
+  value: Serde<V>,
+): { readonly step: Step; readonly getter: TableGetter<V> } {
+  if (!Number.isSafeInteger(ttlMs) || ttlMs <= 0) {
+    throw new RangeError(`ttlMs is ${ttlMs}: give a whole number of milliseconds, 1 or more`);
+  }
+  const store: StoreSpec<K, AggregateCell<V>> = {
+    ...aggregateStore<K, V>(name, key, value),
+    due: ({ timestamp }) => timestamp + ttlMs,
+  };
+  const step: Step = {
+    kind: 'table-source',
+    name,
+    nulls: true,
+    detail: { ttlMs },
+    stores: [store as StoreSpec<never, never>],
+    build: (context) => {
+      const table = new ExpiringTable(name, ttlMs, store as never, context);
+      context.onIdle((idleClock) => table.pass(idleClock));
+      return [table];
+    },
+  };
+  return { step, getter: livingGetter(storeGetter(store as never), ttlMs) };
+}
+
+/** A stream may be ahead of the table's own time: a row that is over by the stream's is none. */
+function livingGetter<V>(getter: TableGetter<V>, ttlMs: number): TableGetter<V> {
+  return (context) => {
+    const read = getter(context);
+    return (asOf) => {
+      const row = read();
+      return row === undefined || asOf === undefined || asOf < row.timestamp + ttlMs
+        ? row
+        : undefined;
+    };
+  };
+}
+
+class ExpiringTable implements AnyReceiver {
+  readonly #name: string;
+  readonly #ttlMs: number;
+  readonly #store: StoreSpec<unknown, AggregateCell<unknown>>;
+  readonly #context: BuildContext;
+  readonly #cells: Cells<AggregateCell<unknown>>;
+  readonly #time: OperatorTime;
+  readonly #next: AnyReceiver;
+  readonly #expired: AnyReceiver;
+
+  constructor(
+    name: string,
+    ttlMs: number,
+    store: StoreSpec<unknown, AggregateCell<unknown>>,
+    context: BuildContext,
+  ) {
+    this.#name = name;
+    this.#ttlMs = ttlMs;
+    this.#store = store;
+    this.#context = context;
+    this.#cells = context.cells(store);
+    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
+    this.#next = context.output(0);
+    this.#expired = context.timer(this.#next);
+  }
+
+  receive(key: unknown, value: unknown, timestamp: number): void {
+    if (key === null) {
+      this.#context.task.drop(this.#name, 'null_key');
+      return;
+    }
+    const streamTime = this.#time.advance(timestamp);
+    this.#expire(streamTime);
+    const old = this.#cells.get()?.accumulator;
+    const over = value !== null && timestamp + this.#ttlMs <= streamTime;
+    if (over) this.#context.task.drop(this.#name, 'expired');
+    if (value !== null && !over) this.#cells.put({ accumulator: value, timestamp });
+    else this.#cells.remove();
+    if (!over) this.#next.receive(key, value, timestamp, old);
+    else if (old !== undefined) this.#next.receive(key, null, timestamp, old);
+  }
+
+  pass(idleClock: number): void {
+    this.#expire(this.#time.advance(idleClock));
+  }
+
+  #expire(streamTime: number): void {
+    if (this.#cells.nextDue() > streamTime) return;
+    for (const keyId of this.#cells.dueKeys(streamTime)) {
+      this.#context.task.enter(keyId, this.#store as StoreSpec<unknown, never>, (key) => {
+        const cell = this.#cells.get();
+        if (cell === undefined) return;
+        this.#cells.remove();
+        this.#expired.receive(key, null, cell.timestamp + this.#ttlMs, cell.accumulator);
+      });
+    }
+  }
+}
