@@ -1,0 +1,144 @@
+/**
+ * What the compiler infers, and what it refuses and where: `npm run check` fails when a line below
+ * `@ts-expect-error` compiles. Nothing here is run but the builders.
+ */
+import {
+  type Average,
+  average,
+  count,
+  int64,
+  joinWindow,
+  minutes,
+  type Stream,
+  type Table,
+  type TopologyBuilder,
+  topic,
+  topology,
+  tumbling,
+  type Windowed,
+} from 'millrace';
+import { describe, expectTypeOf, test } from 'vitest';
+
+interface Order {
+  readonly customer: string;
+  readonly amount: number;
+}
+type Event = { kind: 'click'; at: number } | { kind: 'view'; page: string };
+
+const orders = topic<string, Order>('orders');
+const totals = topic<string, number>('totals');
+const numbered = topic<number, string>('numbered', { key: int64 });
+const events = topic<string, Event>('events');
+
+/** Builds as an author would; what is refused at run time too is no matter here. */
+function typed(define: (t: TopologyBuilder) => void): void {
+  try {
+    topology('types', define);
+  } catch {
+    // A topology of one line may be unfinished.
+  }
+}
+
+describe('what is inferred', () => {
+  test('streams', () => {
+    typed((t) => {
+      const stream = t.stream(orders);
+      expectTypeOf(stream).toEqualTypeOf<Stream<string, Order>>();
+      expectTypeOf(stream.map(({ amount }) => amount)).toEqualTypeOf<Stream<string, number>>();
+      const { big, otherwise } = stream.split({ big: ({ amount }) => amount > 9 });
+      expectTypeOf(big).toEqualTypeOf(otherwise);
+      expectTypeOf(stream.asyncMap(async ({ amount }) => amount > 1)).toEqualTypeOf<
+        Stream<string, boolean>
+      >();
+      const clicks = t.stream(events).filter((event) => event.kind === 'click');
+      expectTypeOf(clicks).toEqualTypeOf<Stream<string, { kind: 'click'; at: number }>>();
+    });
+  });
+
+  test('tables, windows and joins', () => {
+    typed((t) => {
+      const stream = t.stream(orders);
+      const perMinute = stream
+        .window(tumbling({ size: minutes(1), grace: 0 }))
+        .aggregate('per-minute', count());
+      expectTypeOf(perMinute).toEqualTypeOf<Table<Windowed<string>, number>>();
+      const mean = stream.aggregate(
+        'mean',
+        average(({ amount }: Order) => amount),
+      );
+      expectTypeOf(mean).toEqualTypeOf<Table<string, Average>>();
+      const left = stream.leftJoin(
+        'joined',
+        t.stream(totals),
+        joinWindow({ before: 1, after: 1, grace: 1 }),
+        (order, total) => ({ order, total }),
+      );
+      expectTypeOf(left).toEqualTypeOf<
+        Stream<string, { order: Order; total: number | undefined }>
+      >();
+    });
+  });
+});
+
+describe('what is refused, where it is wrong', () => {
+  test('values and keys', () => {
+    typed((t) => {
+      const stream = t.stream(orders);
+      // @ts-expect-error Property 'price' does not exist
+      stream.filter(({ price }) => price > 1);
+      // @ts-expect-error a stream of orders is no stream of numbers
+      stream.to(totals);
+      // @ts-expect-error the keys are texts, the topic's are numbers
+      stream.map(() => 'text').to(numbered);
+      stream.aggregate(
+        'mean',
+        // @ts-expect-error an aggregate of numbers does not take orders
+        average((amount: number) => amount),
+      );
+      // @ts-expect-error a reduction answers what it reduces
+      stream.reduce('reduced', (_, order) => order.amount);
+    });
+  });
+
+  test('joins of different keys', () => {
+    typed((t) => {
+      const stream = t.stream(orders);
+      const other = t.stream(numbered);
+      const within = joinWindow({ before: 1, after: 1, grace: 1 });
+      // @ts-expect-error keys that are numbers are no texts
+      stream.join('joined', other, within, () => 1);
+      const table = t.table('numbered', numbered);
+      // @ts-expect-error keys that are numbers are no texts
+      stream.joinTable(table, () => 1);
+      t.table('orders', orders).joinForeign(
+        'foreign',
+        table,
+        // @ts-expect-error so are those of a foreign-key join, which the extractor tells
+        (order) => order.customer,
+        () => 1,
+      );
+    });
+  });
+
+  test('what must be said', () => {
+    typed((t) => {
+      const stream = t.stream(orders);
+      // @ts-expect-error grace is missing
+      stream.window(tumbling({ size: minutes(1) }));
+      // @ts-expect-error grace is missing
+      joinWindow({ before: 1, after: 1 });
+      // @ts-expect-error a step with state has a name
+      stream.count();
+      const { small } = stream.split({ small: ({ amount }) => amount < 1 });
+      small.to(orders);
+      // @ts-expect-error there is no branch of that name
+      stream.split({ small: () => true }).large;
+      // @ts-expect-error there is no route of that name
+      stream.route({ eu: orders, us: topic<string, Order>('us') }, () => 'asia');
+      t.table('orders', orders)
+        .groupBy('g', (o) => [o.customer, 1])
+        // @ts-expect-error groups take rows back: collect cannot
+        .aggregate('a', { init: () => 0, add: (n: number) => n });
+    });
+  });
+});
