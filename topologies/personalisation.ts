@@ -77,7 +77,7 @@ export default function personalisation(config: PersonalisationConfig = {}) {
     const results = t.stream(events).process<Profile, Output>('profiles', {
       // What happens to a subject must not depend on when other subjects' events arrive.
       clock: 'key',
-      topics: [segmentStates, activityLabels],
+      topics: [segmentStates, activityLabels, scores],
       record: (context, event, timestamp) => logic.onEvent(context, event, timestamp),
       timer: (context, _name, at) => logic.onTimer(context, at),
     });

@@ -30,6 +30,7 @@ import {
   type Event,
   type ScoreChange,
   type SegmentChange,
+  scores,
   segmentStates,
 } from './event.ts';
 import type { SegmentDefinition } from './segments/definition.ts';
@@ -55,7 +56,12 @@ export interface Profile {
   retrace: boolean;
   emitted: { score: number; subs: Record<string, number>; band: string } | undefined;
   segments: SubjectSegments;
+  /** When the subject was erased, ms UTC: nothing else is kept, and nothing more is taken in. */
+  erased?: number;
 }
+
+/** An event of this class erases its subject. */
+export const erasedClass = 'subject_erased';
 
 export type Output =
   | { readonly type: 'score'; readonly score: ScoreChange }
@@ -112,6 +118,14 @@ export class ProfileLogic {
 
   onEvent(context: ProfileContext, event: Event, at: number): void {
     const profile = context.state ?? this.empty();
+    if (profile.erased !== undefined) {
+      context.drop('erased');
+      return;
+    }
+    if (event.class === erasedClass) {
+      this.#erase(context, profile, at);
+      return;
+    }
     const taken = this.#accepted.take(profile.accepted, event, at, context.now);
     if ('refused' in taken) {
       context.drop(taken.refused);
@@ -165,6 +179,23 @@ export class ProfileLogic {
   /** When a subject is in a segment, as far as is kept and as is known now; ends may lie in the future. */
   timelineOf(profile: Profile, id: string): Timeline {
     return this.segments.timelineOf(profile.segments, rootOf(this.segments.program, id));
+  }
+
+  /** Leaves all segments, and forgets the subject: only that it is erased is kept, so that it does not come back. */
+  #erase(context: ProfileContext, profile: Profile, at: number): void {
+    const user = context.key;
+    for (const [segment, member] of Object.entries(profile.segments.members)) {
+      context.emitTo(segmentStates, `${user}|${segment}`, null, at);
+      if (!member.in) continue;
+      const [seq, version] = [member.seq + 1, member.version];
+      const told = { user, segment, version, seq, type: 'exited', cause: 'erasure' } as const;
+      const effectiveAt = Math.max(at, member.since);
+      const change = { ...told, effectiveAt, decidedAt: context.now, witness: [] };
+      context.emit({ type: 'change', change }, effectiveAt);
+    }
+    context.emitTo(scores, user, null, at);
+    context.cancelTimer('next');
+    context.state = { ...this.empty(), erased: at };
   }
 
   #tellLabel(context: ProfileContext, label: Label): void {

@@ -47,6 +47,7 @@ export async function personalisationReport(
   const segments: Record<string, number> = {};
   for (const row of rows) {
     const profile = row.value as Profile;
+    if (profile.erased !== undefined) continue;
     const { score, subs, band } = logic.scoreOf(profile, at);
     subjects.push({ subject: String(row.key), score, subs, band });
     bands[band] = (bands[band] ?? 0) + 1;

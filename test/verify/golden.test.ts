@@ -9,7 +9,7 @@ import type { SegmentChange } from '../../topologies/event.ts';
 import { emptyFolder } from '../process/millrace.ts';
 import { runOver } from './engine-run.ts';
 
-const data = resolve(import.meta.dirname, '../../../shared/data');
+const data = process.env['MILLRACE_DATA'] ?? resolve(import.meta.dirname, '../../../shared/data');
 const timeout = 600_000;
 
 async function runOf(name: string, input: string): Promise<EngineResult> {

@@ -45,9 +45,14 @@ export async function compareWithSql(
 ): Promise<Part[]> {
   const checked = checkPersonalisation(config);
   const { engagement, machine } = checked;
+  // Of a subject that is erased nothing is there to be compared.
+  const all = [...events];
+  const isErased = (subject: string) => result.profiles.get(subject)?.erased !== undefined;
+  const logged = all.filter(({ subject }) => !isErased(subject));
+  const profiles = new Map([...result.profiles].filter(([subject]) => !isErased(subject)));
   const db = await Database.open();
   try {
-    db.load(events, machine.config);
+    db.load(logged, machine.config);
     acceptInSql(db, checked);
     prepareScores(db, engagement);
     const logic = profileLogic(config);
@@ -60,8 +65,8 @@ export async function compareWithSql(
     for (const days of later) {
       const at = result.end + days * day;
       const sql = scoresBySql(db, engagement, at);
-      for (const subject of new Set([...sql.keys(), ...result.profiles.keys()])) {
-        const profile = result.profiles.get(subject);
+      for (const subject of new Set([...sql.keys(), ...profiles.keys()])) {
+        const profile = profiles.get(subject);
         const own = profile === undefined ? undefined : logic.scoreOf(profile, at);
         const { score, subs } = own ?? none;
         scores.add(`subject ${subject} at +${days} d`, sql.get(subject) ?? none, { score, subs });
@@ -70,7 +75,7 @@ export async function compareWithSql(
     const beside = compareRows('recency, counts, money');
     const companions = companionsBySql(db, engagement, result.end);
     for (const [subject, sql] of companions) {
-      const profile = result.profiles.get(subject);
+      const profile = profiles.get(subject);
       beside.add(
         `subject ${subject}`,
         sql,
@@ -80,7 +85,9 @@ export async function compareWithSql(
     const labels = compareLabels(activitiesInSql(db), result.labels);
     const { unknown } = checked.consent;
     const sql = new SegmentsInSql(db, checked.segments, engagement, unknown);
-    const members = checked.segments.map((segment) => compareSegment(sql, segment, result));
+    const members = checked.segments.map((segment) =>
+      compareSegment(sql, segment, { ...result, profiles }),
+    );
     return [scores.part(), beside.part(), labels, ...members];
   } finally {
     db.close();
