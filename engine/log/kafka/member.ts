@@ -208,6 +208,7 @@ export class KafkaMember implements Member {
           this.#owned.delete(keyOf(at));
           this.#current.pump.remove(at);
         }
+        this.#current.pump.resync();
         this.#release(client, given);
       }
     };
@@ -219,6 +220,7 @@ export class KafkaMember implements Member {
     const { client, pump } = this.#current;
     this.#fatalSince = undefined;
     for (const at of partitions) this.#owned.add(keyOf(at));
+    pump.resync();
     for (const position of positions) pump.add(position);
     const offsetOf = new Map(positions.map((p) => [keyOf(p), p.offset]));
     const list = partitions.map((at) => {

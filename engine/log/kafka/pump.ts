@@ -90,6 +90,19 @@ export class Pump {
     if (this.#feeds.delete(keyOf(at))) this.#removed.add(keyOf(at));
   }
 
+  /**
+   * Makes sure of where each partition goes on; to be called before a rebalance is answered. The library
+   * pauses all partitions for it, and goes on where it believes the last message was: when messages are
+   * taken in batches, it counts the mark of a partition's end as one, and would skip the next record.
+   */
+  resync(): void {
+    for (const feed of this.#feeds.values()) this.#resync(feed);
+  }
+
+  #resync(feed: Feed): void {
+    feed.seek ??= feed.batches[feed.batches.length - 1]?.nextOffset ?? feed.low;
+  }
+
   get partitions(): TopicPartition[] {
     return [...this.#feeds.values()].map(({ at }) => at);
   }
@@ -209,14 +222,15 @@ export class Pump {
 
   async #seekAll(): Promise<void> {
     for (const feed of this.#feeds.values()) {
-      const { seek: offset, at } = feed;
+      const { at } = feed;
+      if (feed.seek !== undefined && feed.paused) this.#pause(feed, false);
+      const { seek: offset } = feed;
       if (offset === undefined) continue;
       try {
         await answered<void>(seekTimeoutMs, (done) =>
           this.#options.client.seek({ ...at, offset }, seekTimeoutMs / 2, done),
         );
-        if (feed.paused) this.#pause(feed, false);
-        feed.low = offset;
+        if (feed.batches.length === 0) feed.low = offset;
         feed.seek = undefined;
       } catch (error) {
         // A partition that was just taken away; else it is tried again before the next poll.
@@ -228,7 +242,11 @@ export class Pump {
   #pause(feed: Feed, paused: boolean): void {
     try {
       if (paused) this.#options.client.pause([feed.at]);
-      else this.#options.client.resume([feed.at]);
+      else {
+        this.#options.client.resume([feed.at]);
+        // As after a rebalance; see `resync`.
+        this.#resync(feed);
+      }
       feed.paused = paused;
     } catch {
       // The partition is being taken away; its feed goes with it.
