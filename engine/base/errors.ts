@@ -193,6 +193,12 @@ export const errorCatalogue = {
     remedy: 'choose another port with --http, or 0 for a free one',
     exitCode: 2,
   },
+  UNHEALTHY: {
+    message: 'the process at {address} is not ready: {problem}',
+    remedy:
+      'a process that starts or restores becomes ready by itself; else its log says what is wrong',
+    exitCode: 1,
+  },
   STORE_UNKNOWN: {
     message: 'there is no store {store}; this topology has: {stores}',
     remedy: 'name one of these stores',

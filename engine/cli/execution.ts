@@ -42,8 +42,10 @@ export interface ExecutionOptions {
   readonly settings?: Settings;
   readonly sources?: readonly SourceConnector[];
   readonly observer?: Observer;
-  /** Port for /metrics and /health on the loopback interface; 0 takes a free one. */
+  /** Port for /metrics and /health; 0 takes a free one. */
   readonly http?: number;
+  /** Where they are served; default the loopback interface. */
+  readonly httpHost?: string;
   /** Log lines on standard error, JSON; default 'warn'. */
   readonly logLevel?: LogLevel;
 }
@@ -63,34 +65,39 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
   const observers = [logObserver(options.logLevel ?? 'warn')];
   if (options.observer !== undefined) observers.push(options.observer);
   const observer: Observer = { on: (name, event) => allObservers(observers).on(name, event) };
-  const log = await openAnyLog(options, application, observer);
+  let log: Log | undefined;
   let workers: WorkerHosts | undefined;
   let runtime: Runtime | undefined;
   let endpoint: HttpEndpoint | undefined;
   const stop = async () => {
     await workers?.stop();
-    await log.close();
+    await log?.close();
     await endpoint?.close();
   };
   try {
     if (options.http !== undefined) {
+      const { httpHost: host = '127.0.0.1' } = options;
       const health = new HealthWatch(systemClock);
       const { observer, registry } = metricsObserver(async () => (await runtime?.lag()) ?? []);
       observers.push(health.observer, observer);
       endpoint = await serveHttp({
         port: options.http,
+        host,
         health: () => health.health,
         metrics: async () => ({
           contentType: registry.contentType,
           text: await registry.metrics(),
         }),
       });
-      process.stderr.write(`metrics and health on http://127.0.0.1:${endpoint.port}\n`);
+      process.stderr.write(`metrics and health on http://${host}:${endpoint.port}\n`);
     }
+    // Brokers may be waited for; health tells so meanwhile.
+    const opened = await openAnyLog(options, application, observer);
+    log = opened;
     const running = await Runtime.start({
       topology,
       application,
-      log,
+      log: opened,
       stateDirectory: env.stateDirectory,
       startHosts: async (config) => {
         if (threads === 0) return [new TaskHost(topology, config, rocksBackends)];
@@ -109,7 +116,7 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
       await running.close();
       await stop();
     };
-    return { log, runtime: running, application, close };
+    return { log: opened, runtime: running, application, close };
   } catch (error) {
     await stop();
     throw error;

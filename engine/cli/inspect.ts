@@ -1,17 +1,19 @@
 /** The commands that look at what a run left: describe, query, topics, dead-letters. */
-
+import { resolve } from 'node:path';
 import { keyIdOf } from '../base/bytes.ts';
 import { MillraceError } from '../base/errors.ts';
 import { describeJson, describeMermaid, describeText } from '../graph/describe.ts';
 import { subTopologies, writtenTopics } from '../graph/sub-topology.ts';
 import type { Source } from '../graph/topic.ts';
 import { deadLetterTopic } from '../graph/topic-names.ts';
-import type { EmbeddedLog } from '../log/embedded/log.ts';
+import { openKafkaLog } from '../log/kafka/log.ts';
+import type { Log } from '../log/log.ts';
 import { decodeHeaders } from '../record/headers.ts';
 import type { Decoder } from '../serde/serde.ts';
 import { loadTopology } from '../thread/load-topology.ts';
 import { environment, openLog, readApplication } from './environment.ts';
 import { execute } from './execution.ts';
+import { type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
 import { bytesText, instant, print, printJson, table } from './output.ts';
 
 export async function describe(module: string, format: 'text' | 'json' | 'mermaid'): Promise<void> {
@@ -48,8 +50,10 @@ export async function query(
   }
 }
 
-export async function topics(options: { readonly data: string; readonly json?: boolean }) {
-  await withLog(options.data, async (log) => {
+export async function topics(
+  options: KafkaFlags & { readonly data: string; readonly json?: boolean },
+) {
+  await withLog(options, async (log) => {
     const rows = [];
     for (const { name, partitions, settings } of await log.topics()) {
       let records = 0;
@@ -64,8 +68,10 @@ export async function topics(options: { readonly data: string; readonly json?: b
   });
 }
 
-export interface ReadOptions {
+export interface ReadOptions extends KafkaFlags {
   readonly data: string;
+  /** Whose topology says how the records are written; default: what ran last in the data folder. */
+  readonly module?: string;
   readonly partition?: number;
   readonly from: number;
   readonly limit: number;
@@ -73,8 +79,8 @@ export interface ReadOptions {
 }
 
 export async function readTopic(topic: string, options: ReadOptions): Promise<void> {
-  await withLog(options.data, async (log) => {
-    const records = await recordsOf(log, topic, options, await serdesOf(topic, options.data));
+  await withLog(options, async (log) => {
+    const records = await recordsOf(log, topic, options, await serdesOf(topic, options));
     if (options.json === true) return printJson(records);
     for (const { partition, offset, timestamp, key, value } of records) {
       print(`${partition}/${offset}  ${instant(timestamp)}  ${key ?? 'null'}  ${value ?? 'null'}`);
@@ -85,7 +91,7 @@ export async function readTopic(topic: string, options: ReadOptions): Promise<vo
 export async function deadLetters(options: ReadOptions): Promise<void> {
   const env = environment(options.data);
   const { application } = await readApplication(env);
-  await withLog(options.data, async (log) => {
+  await withLog(options, async (log) => {
     const letters = await recordsOf(log, deadLetterTopic(application), options);
     if (options.json === true) return printJson(letters);
     for (const { offset, key, value, headers } of letters) {
@@ -99,7 +105,7 @@ export async function deadLetters(options: ReadOptions): Promise<void> {
 }
 
 async function recordsOf(
-  log: EmbeddedLog,
+  log: Log,
   topic: string,
   options: ReadOptions,
   serdes?: Source<unknown, unknown>,
@@ -135,8 +141,14 @@ async function recordsOf(
 }
 
 /** How the application that ran last writes a topic; undefined when its topology does not say. */
-async function serdesOf(name: string, data: string): Promise<Source<unknown, unknown> | undefined> {
-  const { topology: reference } = await readApplication(environment(data));
+async function serdesOf(
+  name: string,
+  { data, module }: ReadOptions,
+): Promise<Source<unknown, unknown> | undefined> {
+  const reference =
+    module === undefined
+      ? (await readApplication(environment(data))).topology
+      : { module: resolve(module) };
   const topology = await loadTopology(reference);
   const read = topology.nodes.flatMap((node) => (node.type === 'source' ? [node.topic] : []));
   // A topic as authors declare it is both views; a bare sink has no decoders.
@@ -156,10 +168,18 @@ function textOf(bytes: Buffer | null, decoder: Decoder<unknown> | undefined): st
   }
 }
 
-async function withLog(data: string, use: (log: EmbeddedLog) => Promise<void>): Promise<void> {
-  const env = environment(data);
-  await readApplication(env);
-  const log = await openLog(env, 'inspect');
+/** The log of the data folder, or Kafka where brokers are named. */
+async function withLog(
+  options: KafkaFlags & { readonly data: string },
+  use: (log: Log) => Promise<void>,
+): Promise<void> {
+  const settings = (await kafkaConfiguration(options))?.settings;
+  const env = environment(options.data);
+  if (settings === undefined) await readApplication(env);
+  const log =
+    settings === undefined
+      ? await openLog(env, 'inspect')
+      : await openKafkaLog({ settings, application: 'millrace-inspect' });
   try {
     await use(log);
   } finally {

@@ -6,6 +6,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { logLevels } from '../runtime/observe.ts';
 import { defaultData } from './environment.ts';
 import { explain } from './explain.ts';
+import { type HealthOptions, health } from './health.ts';
 import { deadLetters, describe, query, type ReadOptions, readTopic, topics } from './inspect.ts';
 import { addKafkaOptions, showConfiguration } from './kafka-options.ts';
 import { lint, plan } from './lint.ts';
@@ -24,16 +25,23 @@ function whole(text: string): number {
   return Number(text);
 }
 
-const data = () => new Option('--data <folder>', 'where log and state lie').default(defaultData);
+const data = () =>
+  new Option('--data <folder>', 'where log and state lie')
+    .env('MILLRACE_DATA')
+    .default(defaultData);
 const threads = () =>
   new Option('--threads <n>', 'worker threads; 0 = all on the main thread')
     .argParser(whole)
     .default(2);
 const json = () => new Option('--json', 'print JSON');
 const http = () =>
-  new Option('--http <port>', 'serve /metrics and /health on 127.0.0.1; 0 = a free port').argParser(
-    whole,
-  );
+  new Option('--http <port>', 'serve /metrics and /health on this port; 0 = a free port')
+    .env('MILLRACE_HTTP')
+    .argParser(whole);
+const httpHost = () =>
+  new Option('--http-host <address>', 'where --http listens')
+    .env('MILLRACE_HTTP_HOST')
+    .default('127.0.0.1');
 const logLevel = () =>
   new Option('--log-level <level>', 'of JSON log lines on standard error')
     .choices(logLevels)
@@ -60,6 +68,7 @@ function programOf(version: string): Command {
     .addOption(threads())
     .addOption(fresh())
     .addOption(http())
+    .addOption(httpHost())
     .addOption(logLevel())
     .addOption(json())
     .action((options: StartOptions) => start(options));
@@ -75,15 +84,26 @@ function programOf(version: string): Command {
     )
     .addOption(orphan())
     .option('--input <path...>', 'files or folders whose rows become records: CSV or JSON lines')
-    .option('--topic <name>', 'the topic that --input is written to')
+    .option(
+      '--mapping <name>',
+      'of --input: a mapping to events, shipped or a path (docs/MAPPINGS.md)',
+    )
+    .option('--topic <name>', 'without a mapping: the topic that --input is written to')
     .option('--key <field>', "field of a row that is the record's key")
     .option('--time <field>', "field of a row that is the record's time")
     .option('--time-format <format>', 'iso, epoch-ms, epoch-s or a pattern in UTC', 'iso')
+    .addOption(
+      new Option(
+        '--on-offset-lost <policy>',
+        'when the log no longer has what comes next: stop, or go on at its start or its end',
+      ).choices(['stop', 'earliest', 'latest']),
+    )
     .option('--until-caught-up', 'end when every topic is read to its end')
     .addOption(data())
     .addOption(threads())
     .addOption(fresh())
     .addOption(http())
+    .addOption(httpHost())
     .addOption(logLevel())
     .addOption(json())
     .action((module: string, options: RunOptions) => run(module, options));
@@ -95,6 +115,13 @@ function programOf(version: string): Command {
     .addOption(data())
     .addOption(json())
     .action((module: string, options: PlanOptions) => planDeployment(resolve(module), options));
+  program
+    .command('health')
+    .description('how the process is that serves --http; fails when it is not ready')
+    .addOption(http().makeOptionMandatory())
+    .addOption(httpHost())
+    .option('--live', 'one that restores its state is well, too')
+    .action((options: HealthOptions) => health(options));
   addKafkaOptions(program.command('config'))
     .description('what options, environment and file make of the settings of Kafka; no secrets')
     .addOption(json())
@@ -167,8 +194,7 @@ function addInspection(program: Command): void {
     .addOption(data())
     .addOption(json())
     .action(query);
-  const list = program
-    .command('topics')
+  const list = addKafkaOptions(program.command('topics'))
     .description('the topics of the log')
     .addOption(data())
     .addOption(json())
@@ -195,7 +221,8 @@ function addInspection(program: Command): void {
 }
 
 function reading(command: Command): Command {
-  return command
+  return addKafkaOptions(command)
+    .option('--module <path>', 'a topology that says how the records are written')
     .addOption(new Option('--partition <n>', 'one partition only').argParser(whole))
     .addOption(new Option('--from <offset>', 'first offset').argParser(whole).default(0))
     .addOption(new Option('--limit <n>', 'records at most').argParser(whole).default(20))

@@ -1,16 +1,22 @@
 /** `run`: runs a topology module on the embedded log or on Kafka, until it is interrupted or has caught up. */
 import { resolve } from 'node:path';
+import type { OffsetLost } from '../runtime/assignment.ts';
+import type { SourceConnector } from '../runtime/connector.ts';
 import type { LogLevel } from '../runtime/observe.ts';
-import { loadTopology } from '../thread/load-topology.ts';
+import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
 import { environment, prepare } from './environment.ts';
 import { execute } from './execution.ts';
+import { inputFiles } from './input-files.ts';
 import { onInterrupt } from './interrupt.ts';
 import { type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
 import { print, printJson } from './output.ts';
+import { fileSource, readMapping, sampleFile } from './start.ts';
 import { balance } from './start-report.ts';
 import { type TopicInput, topicSources } from './topic-input.ts';
 
 export interface RunOptions extends TopicInput, KafkaFlags {
+  readonly mapping?: string;
+  readonly onOffsetLost?: OffsetLost;
   readonly data: string;
   readonly application?: string;
   readonly threads: number;
@@ -20,6 +26,7 @@ export interface RunOptions extends TopicInput, KafkaFlags {
   readonly fresh?: boolean;
   readonly orphan?: readonly string[];
   readonly http?: number;
+  readonly httpHost?: string;
   readonly logLevel: LogLevel;
   readonly json?: boolean;
 }
@@ -30,21 +37,23 @@ export async function run(module: string, options: RunOptions): Promise<void> {
   await prepare(env, options.fresh === true);
   const say = (text: string) => process.stderr.write(`${text}\n`);
   const signal = onInterrupt(say);
-  const { application, threads, partitions, idleAfter: idleAfterMs } = options;
+  const { application, threads, partitions, idleAfter: idleAfterMs, onOffsetLost } = options;
   const reference = { module: resolve(module) };
   const execution = await execute({
     env,
     reference,
-    sources: await topicSources(await loadTopology(reference), options),
+    sources: await sourcesOf(reference, options),
     threads,
     logLevel: options.logLevel,
     ...(options.http === undefined ? {} : { http: options.http }),
+    ...(options.httpHost === undefined ? {} : { httpHost: options.httpHost }),
     ...(application === undefined ? {} : { application }),
     ...(kafka === undefined ? {} : { kafka }),
     settings: {
       ...(kafka === undefined ? {} : { commitIntervalMs: kafka.commitIntervalMs }),
       ...(partitions === undefined ? {} : { partitions }),
       ...(options.orphan === undefined ? {} : { orphans: options.orphan }),
+      ...(onOffsetLost === undefined ? {} : { onOffsetLost }),
       ...(idleAfterMs === undefined ? {} : { idleAfterMs }),
     },
   });
@@ -61,4 +70,15 @@ export async function run(module: string, options: RunOptions): Promise<void> {
   } finally {
     await execution.close();
   }
+}
+
+/** By a mapping `--input`, or the sample, becomes events; else its rows become records of one topic. */
+async function sourcesOf(
+  reference: TopologyReference,
+  options: RunOptions,
+): Promise<SourceConnector[]> {
+  const { mapping, input } = options;
+  if (mapping === undefined) return topicSources(await loadTopology(reference), options);
+  const files = (await inputFiles(input)) ?? [await sampleFile(environment(options.data))];
+  return [fileSource(await readMapping(mapping), files)];
 }

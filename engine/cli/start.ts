@@ -29,6 +29,7 @@ export interface StartOptions {
   readonly data: string;
   readonly fresh?: boolean;
   readonly http?: number;
+  readonly httpHost?: string;
   readonly logLevel: LogLevel;
   readonly input?: readonly string[];
   readonly mapping?: string;
@@ -70,6 +71,7 @@ export async function start(options: StartOptions): Promise<void> {
     observer: progress.observer,
     logLevel: options.logLevel,
     ...(options.http === undefined ? {} : { http: options.http }),
+    ...(options.httpHost === undefined ? {} : { httpHost: options.httpHost }),
   });
   try {
     const { runtime } = execution;
@@ -152,7 +154,8 @@ export async function readConfig(
   }
 }
 
-async function sampleFile(env: Environment): Promise<string> {
+/** The sample that stands in for a log of the user's own; made where it is not there. */
+export async function sampleFile(env: Environment): Promise<string> {
   const file = join(env.directory, 'sample.jsonl');
   if (!existsSync(file)) await writeFile(file, `${sampleLines().join('\n')}\n`);
   return file;

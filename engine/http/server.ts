@@ -1,4 +1,4 @@
-/** GET /metrics and GET /health on the loopback interface; nothing else is answered. */
+/** GET /metrics and GET /health, by default on the loopback interface; nothing else is answered. */
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { MillraceError, messageOf } from '../base/errors.ts';
@@ -7,6 +7,8 @@ import type { Health } from './health.ts';
 export interface HttpOptions {
   /** 0 takes a free one. */
   readonly port: number;
+  /** Default: the loopback interface. */
+  readonly host?: string;
   readonly health: () => Health;
   /** The metrics in the text format of Prometheus. */
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
@@ -17,12 +19,11 @@ export interface HttpEndpoint {
   close(): Promise<void>;
 }
 
-const host = '127.0.0.1';
-
 /** Throws HTTP_UNAVAILABLE when the port is taken. */
-export async function serveHttp({ port, health, metrics }: HttpOptions): Promise<HttpEndpoint> {
+export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
+  const { port, host = '127.0.0.1', health, metrics } = options;
   const server = createServer(async (request, response) => {
-    const { pathname } = new URL(request.url ?? '/', `http://${host}`);
+    const { pathname } = new URL(request.url ?? '/', 'http://here');
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('allow', 'GET, HEAD');
       return json(response, 405, { problem: 'only GET is answered' });

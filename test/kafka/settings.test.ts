@@ -277,6 +277,7 @@ describe("librdkafka's own options", () => {
     ['enable.idempotence', /Millrace sets it/],
     ['acks', /Millrace sets it/],
     ['transactional.id', /Millrace sets it/],
+    ['message.max.bytes', /maxRecordBytes/],
     ['group.id', /Millrace sets it/],
     ['test.mock.num.brokers', /not one of the options/],
     ['fetch.min.byte', /not one of the options.*fetch\.min\.bytes/],

@@ -13,6 +13,11 @@ test('metrics and health of a run, on the loopback interface', async () => {
   const health = await fetch(`${url}/health`);
   expect(health.status).toBe(200);
   expect(await health.json()).toMatchObject({ status: 'running', application: 'job' });
+  const port = url.split(':')[2] ?? '';
+  for (const args of [[], ['--live']]) {
+    const asked = await millrace('health', '--http', port, ...args);
+    expect(asked).toMatchObject({ code: 0, stdout: expect.stringContaining('"running"') });
+  }
   const metrics = await fetch(`${url}/metrics`);
   expect(metrics.headers.get('content-type')).toContain('text/plain');
   const text = await metrics.text();
@@ -20,14 +25,7 @@ test('metrics and health of a run, on the loopback interface', async () => {
   expect(text).toContain('millrace_lag_records{topic="input",partition="1"} 0');
   expect((await fetch(`${url}/`)).status).toBe(404);
   expect((await fetch(`${url}/metrics`, { method: 'POST' })).status).toBe(405);
-  const second = await millrace(
-    'run',
-    jobModule,
-    '--data',
-    await emptyFolder(),
-    '--http',
-    url.split(':')[2] ?? '',
-  );
+  const second = await millrace('run', jobModule, '--data', await emptyFolder(), '--http', port);
   expect(second).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('error HTTP_UNAVAILABLE: cannot listen'),
@@ -35,6 +33,8 @@ test('metrics and health of a run, on the loopback interface', async () => {
   running.child.kill('SIGTERM');
   const { code, stderr } = await running.ended;
   expect(code).toBe(0);
+  const nobody = await millrace('health', '--http', port, '--live');
+  expect(nobody).toMatchObject({ code: 1, stderr: expect.stringContaining('UNHEALTHY') });
   const logged = stderr.split('\n').filter((line) => line.startsWith('{'));
   expect(logged.map((line) => (JSON.parse(line) as { msg: string }).msg)).toContain('running');
 });

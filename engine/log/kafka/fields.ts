@@ -90,6 +90,20 @@ export const fields = [
     about: 'read ahead, a partition',
   },
   {
+    name: 'maxRecordBytes',
+    kind: 'number',
+    min: 1_024,
+    max: 1_073_741_824,
+    about: "a longer record goes to the dead letters; as the topics' max.message.bytes",
+  },
+  {
+    name: 'maxTimestampAheadMs',
+    kind: 'number',
+    min: 0,
+    max: 1_000_000_000_000,
+    about: "a record later than now by more, too; as the topics' message.timestamp.after.max.ms",
+  },
+  {
     name: 'replicationFactor',
     kind: 'number',
     min: -1,
