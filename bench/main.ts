@@ -11,6 +11,7 @@ import { linesTable, machine, ratios, ratiosSvg, ratiosTable } from './compare/r
 import { jobs as pathJobs } from './jobs/page-views.ts';
 import { micro } from './micro.ts';
 import type { PathResult } from './path.ts';
+import { segmentsBench } from './segments.ts';
 
 interface Options {
   readonly jobs?: string[];
@@ -131,13 +132,14 @@ async function main(what: string, options: Options): Promise<void> {
   const asked = (part: string) => what === part || (what === 'all' && options.jobs === undefined);
   if (asked('path')) path();
   if (asked('micro')) pieces();
+  if (what === 'segments' || what === 'all') segmentsBench();
   if (what === 'compare' || what === 'all') {
     if (!(await sideBySide(options))) process.exitCode = 1;
   }
 }
 
 await new Command('bench')
-  .argument('[what]', 'path, micro, compare, or all', 'all')
+  .argument('[what]', 'path, micro, segments, compare, or all', 'all')
   .option('--jobs <names>', `of the comparison: ${jobNames.join(',')}`, among(jobNames))
   .addOption(
     new Option('--peers <names>', peerNames.join(', '))

@@ -29,6 +29,15 @@ export class SubjectRun implements ProfileContext {
     this.key = subject;
   }
 
+  /** A run that goes on from here with a copy of the state, and has told nothing yet. */
+  fork(state: Profile | undefined): SubjectRun {
+    const other = new SubjectRun(this.#logic, this.key);
+    other.state = state;
+    other.now = this.now;
+    other.#next = this.#next;
+    return other;
+  }
+
   /** Lets time pass up to just before the event, then takes it in. */
   take({ event, at }: Arrival): void {
     this.advanceTo(at - 1, false);

@@ -13,6 +13,7 @@ import { lint, plan } from './lint.ts';
 import { report } from './output.ts';
 import { type PlanOptions, planDeployment } from './plan.ts';
 import { type RunOptions, run } from './run.ts';
+import { segmentAsOf, segmentWhatIf } from './segment-history.ts';
 import { type StartOptions, start } from './start.ts';
 import { type TopicsPlanOptions, topicsPlan } from './topics-plan.ts';
 import { verify } from './verify/command.ts';
@@ -167,6 +168,7 @@ function addSegments(program: Command): void {
       .addOption(json())
       .action(action);
   }
+  addHistory(segment);
   segment
     .command('explain <subject> <segment>')
     .description('why a subject is in a segment or not, and what changes when')
@@ -174,6 +176,24 @@ function addSegments(program: Command): void {
     .addOption(data())
     .addOption(json())
     .action(explain);
+}
+
+function addHistory(segment: Command): void {
+  segment
+    .command('what-if <config>')
+    .description(
+      'another configuration over the same events: who would enter and leave, and how scores shift',
+    )
+    .addOption(data())
+    .addOption(json())
+    .action(segmentWhatIf);
+  segment
+    .command('as-of <instant>')
+    .description('who was in each segment at an instant (ISO 8601), as known then and as known now')
+    .option('--segment <id>', 'this one only, with its members')
+    .addOption(data())
+    .addOption(json())
+    .action(segmentAsOf);
 }
 
 function addInspection(program: Command): void {

@@ -111,6 +111,7 @@ export class SegmentLogic {
     if (state.program !== this.fingerprint || leaves.has(-1)) {
       for (const i of this.program.roots.keys()) due.add(i);
     }
+    const isOther = state.program !== '' && state.program !== this.fingerprint;
     if (state.program !== this.fingerprint) {
       for (const place of this.program.leaves) leaves.add(place);
       state.program = this.fingerprint;
@@ -123,7 +124,7 @@ export class SegmentLogic {
       if ((state.wakes[segment.id] ?? never) <= now) due.add(i);
     }
     state.decided = now;
-    return this.#decideRoots(state, due, now);
+    return this.#decideRoots(state, due, now, isOther);
   }
 
   /** When something may change by itself after `state.decided`; +Infinity for never. */
@@ -249,7 +250,13 @@ export class SegmentLogic {
     this.#store(state, place, line);
   }
 
-  #decideRoots(state: SubjectSegments, due: ReadonlySet<number>, now: number): Decision[] {
+  /** @param isOther the definitions are others than those by which it was decided before */
+  #decideRoots(
+    state: SubjectSegments,
+    due: ReadonlySet<number>,
+    now: number,
+    isOther: boolean,
+  ): Decision[] {
     const decisions: Decision[] = [];
     const lines = this.timelines(state);
     for (const i of [...due].sort((a, b) => a - b)) {
@@ -262,10 +269,15 @@ export class SegmentLogic {
         else state.wakes[segment.id] = wake;
       }
       const definition = this.#definitions[i] as string;
-      const membership = state.members[segment.id] ?? noMembership(segment.version, definition);
-      const redefined = membership.definition !== definition;
+      const known = state.members[segment.id];
+      const membership = known ?? noMembership(segment.version, definition);
+      // A segment that is new has no past: what its condition says of it is told to nobody.
+      const hasPast =
+        known === undefined && isOther && (line.first || (line.flips[0] ?? never) <= now);
+      const redefined = membership.definition !== definition || hasPast;
       if (redefined) {
         const ends = redefine(membership, line, now, segment.version, definition);
+        state.members[segment.id] = membership;
         decisions.push({ segment, ends, membership, redefined });
         continue;
       }

@@ -1,0 +1,130 @@
+/** Two configurations over the same events: who would enter and leave, and how scores would shift. */
+import { type PersonalisationConfig, profileLogic } from './personalisation.ts';
+import type { Profile, ProfileLogic } from './profile.ts';
+import { definitionHash } from './segments/canonical.ts';
+import { type Arrival, runSubject } from './subject-run.ts';
+
+export interface SegmentDifference {
+  readonly id: string;
+  /** Absent where there is no such segment. */
+  readonly before?: { readonly version: number; readonly members: number };
+  readonly after?: { readonly version: number; readonly members: number };
+  readonly changed: boolean;
+  /** Subjects, ascending. */
+  readonly enter: readonly string[];
+  readonly leave: readonly string[];
+  readonly unchanged: number;
+}
+
+export interface ScoreShift {
+  readonly subjects: number;
+  /** Sum of all scores; the mean is that by the number of subjects. */
+  readonly before: number;
+  readonly after: number;
+  /** By difference: how many subjects. */
+  readonly shifts: Readonly<Record<string, number>>;
+  /** By band: subjects before and after. */
+  readonly bands: Readonly<Record<string, readonly [before: number, after: number]>>;
+}
+
+export interface WhatIf {
+  readonly segments: readonly SegmentDifference[];
+  readonly scores: ScoreShift;
+}
+
+interface Tally {
+  readonly enter: string[];
+  readonly leave: string[];
+  both: number;
+}
+
+/**
+ * Runs every subject under both. The memberships compared are those at `until`, known by then.
+ * @param subjects each with its events in the order in which they came
+ * @param until ms UTC
+ */
+export function whatIf(
+  before: PersonalisationConfig,
+  after: PersonalisationConfig,
+  subjects: Iterable<readonly [subject: string, arrivals: readonly Arrival[]]>,
+  until: number,
+): WhatIf {
+  const [old, anew] = [profileLogic(before), profileLogic(after)];
+  const ids = [...new Set([...idsOf(old), ...idsOf(anew)])].sort();
+  const tallies = new Map<string, Tally>(ids.map((id) => [id, { enter: [], leave: [], both: 0 }]));
+  const shifts: Record<string, number> = {};
+  const bands: Record<string, [number, number]> = {};
+  let [count, sumBefore, sumAfter] = [0, 0, 0];
+  for (const [subject, arrivals] of subjects) {
+    const [was, will] = [old, anew].map((logic) => outcome(logic, subject, arrivals, until));
+    if (was === undefined || will === undefined) continue;
+    count++;
+    sumBefore += was.score;
+    sumAfter += will.score;
+    const shift = String(will.score - was.score);
+    shifts[shift] = (shifts[shift] ?? 0) + 1;
+    for (const [i, band] of [was.band, will.band].entries()) {
+      const both = bands[band] ?? [0, 0];
+      both[i as 0 | 1]++;
+      bands[band] = both;
+    }
+    for (const [id, tally] of tallies) {
+      const [isIn, willBe] = [was.members.has(id), will.members.has(id)];
+      if (isIn && willBe) tally.both++;
+      else if (willBe) tally.enter.push(subject);
+      else if (isIn) tally.leave.push(subject);
+    }
+  }
+  const segments = ids.map((id) => difference(id, old, anew, tallies.get(id) as Tally));
+  return {
+    segments,
+    scores: { subjects: count, before: sumBefore, after: sumAfter, shifts, bands },
+  };
+}
+
+function idsOf({ segments }: ProfileLogic): string[] {
+  return segments.program.roots.map(({ segment }) => segment.id);
+}
+
+function outcome(
+  logic: ProfileLogic,
+  subject: string,
+  arrivals: readonly Arrival[],
+  until: number,
+) {
+  const run = runSubject(logic, subject, arrivals);
+  run.advanceTo(until);
+  const { state } = run;
+  if (state === undefined) return undefined;
+  const { score, band } = logic.scoreOf(state, until);
+  return { score, band, members: membersOf(state) };
+}
+
+function membersOf({ segments }: Profile): Set<string> {
+  return new Set(Object.entries(segments.members).flatMap(([id, one]) => (one.in ? [id] : [])));
+}
+
+function difference(
+  id: string,
+  old: ProfileLogic,
+  anew: ProfileLogic,
+  { enter, leave, both }: Tally,
+): SegmentDifference {
+  const [was, will] = [old, anew].map(
+    ({ segments }) => segments.program.roots.find(({ segment }) => segment.id === id)?.segment,
+  );
+  const hashes = [was, will].map((one) => (one === undefined ? '' : definitionHash(one)));
+  return {
+    id,
+    ...(was === undefined
+      ? {}
+      : { before: { version: was.version, members: both + leave.length } }),
+    ...(will === undefined
+      ? {}
+      : { after: { version: will.version, members: both + enter.length } }),
+    changed: hashes[0] !== hashes[1],
+    enter: enter.sort(),
+    leave: leave.sort(),
+    unchanged: both,
+  };
+}
