@@ -34,7 +34,7 @@ test('the job has work for every part', async () => {
   expect(calls).toBeGreaterThan(100);
 });
 
-test('stopped at every port call in turn', async () => {
+test('stopped at every port call in turn', { timeout: 300_000 }, async () => {
   const { content, calls } = await reference(1);
   for (let stop = 1; stop <= calls; stop++) {
     expect((await simulate(1, [stop])).content, `stopped at call ${stop}`).toBe(content);
