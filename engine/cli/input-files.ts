@@ -18,10 +18,10 @@ export async function inputFiles(
       continue;
     }
     const names = (await readdir(input)).filter((name) =>
-      /\.(csv|tsv|txt|json|jsonl|ndjson)(\.gz)?$/.test(name),
+      /\.(csv|tsv|json|jsonl|ndjson)(\.gz)?$/.test(name),
     );
     if (names.length === 0) {
-      const problem = 'the folder holds no .csv, .tsv, .txt, .json, .jsonl or .ndjson file';
+      const problem = 'the folder holds no .csv, .tsv, .json, .jsonl or .ndjson file';
       throw new MillraceError('INPUT_MISSING', { file: input, problem });
     }
     files.push(...names.sort().map((name) => resolve(input, name)));
