@@ -132,7 +132,7 @@ async function main(what: string, options: Options): Promise<void> {
   const asked = (part: string) => what === part || (what === 'all' && options.jobs === undefined);
   if (asked('path')) path();
   if (asked('micro')) pieces();
-  if (what === 'segments' || what === 'all') segmentsBench();
+  if (asked('segments')) segmentsBench();
   if (what === 'compare' || what === 'all') {
     if (!(await sideBySide(options))) process.exitCode = 1;
   }
