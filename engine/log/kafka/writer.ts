@@ -114,6 +114,14 @@ export class KafkaWriter implements Writer {
     if (failure !== undefined) {
       throw (await this.#transactionError(client, failures)) ?? this.#refusal(failure);
     }
+    // A retried request that the broker had taken before comes back without offsets.
+    const told = new Set(ends.map(({ topic, partition }) => `${topic}/${partition}`));
+    const silent = commit.appends.find(
+      ({ topic, partition, batch }) => batch.count > 0 && !told.has(`${topic}/${partition}`),
+    );
+    if (silent !== undefined) {
+      throw new Error(`${silent.topic}/${silent.partition}: written, but it is not told where`);
+    }
     await commit.at?.('C6');
     await this.#sendOffsets(client, commit.offsets);
     await commit.at?.('C7');
