@@ -1,8 +1,11 @@
 /** `run`: runs a topology module on the embedded log or on Kafka, until it is interrupted or has caught up. */
 import { resolve } from 'node:path';
+import { systemClock } from '../base/clock.ts';
+import type { Observer, TelemetryEvents } from '../base/events.ts';
 import type { OffsetLost } from '../runtime/assignment.ts';
 import type { SourceConnector } from '../runtime/connector.ts';
 import type { LogLevel } from '../runtime/observe.ts';
+import { RestoreWatch, restoreText } from '../runtime/restore-watch.ts';
 import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
 import { environment, prepare } from './environment.ts';
 import { execute } from './execution.ts';
@@ -13,6 +16,9 @@ import { print, printJson } from './output.ts';
 import { fileSource, readMapping, sampleFile } from './start.ts';
 import { balance } from './start-report.ts';
 import { type TopicInput, topicSources } from './topic-input.ts';
+
+/** Changelog records from which on a restore is told of. */
+const worthSaying = 10_000;
 
 export interface RunOptions extends TopicInput, KafkaFlags {
   readonly mapping?: string;
@@ -44,6 +50,7 @@ export async function run(module: string, options: RunOptions): Promise<void> {
     reference,
     sources: await sourcesOf(reference, options),
     threads,
+    observer: restoreLines(say),
     logLevel: options.logLevel,
     ...(options.http === undefined ? {} : { http: options.http }),
     ...(options.httpHost === undefined ? {} : { httpHost: options.httpHost }),
@@ -70,6 +77,18 @@ export async function run(module: string, options: RunOptions): Promise<void> {
   } finally {
     await execution.close();
   }
+}
+
+/** Says how far a long restore is; one of a moment is not worth a line. */
+function restoreLines(say: (text: string) => void): Observer {
+  const watch = new RestoreWatch(systemClock);
+  return {
+    on: (name, event) => {
+      if (name !== 'restoreProgress') return;
+      const state = watch.advance(event as TelemetryEvents['restoreProgress']);
+      if (state !== undefined && state.total >= worthSaying) say(restoreText(state));
+    },
+  };
 }
 
 /** By a mapping `--input`, or the sample, becomes events; else its rows become records of one topic. */

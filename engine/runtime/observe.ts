@@ -4,8 +4,10 @@
  */
 import { type Logger, pino } from 'pino';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { systemClock } from '../base/clock.ts';
 import type { EventName, Observer, TelemetryEvents } from '../base/events.ts';
 import type { PartitionLag } from './assignment.ts';
+import { RestoreWatch } from './restore-watch.ts';
 
 export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -62,6 +64,8 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
   const tasks = gauge('tasks', 'Tasks that run here');
   const threads = gauge('threads', 'Threads that run tasks');
   const restored = counter('restored_records_total', 'Changelog records applied to open tasks');
+  const restoring = gauge('restore_left_records', 'Changelog records to be applied yet');
+  const restore = new RestoreWatch(systemClock);
   const lost = counter('workers_lost_total', 'Worker threads that died');
   const doubtful = counter('commits_doubtful_total', 'Commits that failed or are not known');
   const packed = gauge('kafka_packed_transport', 'The native helper carries the messages: 1 or 0');
@@ -81,6 +85,10 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
   return {
     runtimeStarted: (event) => threads.set(event.threads),
     taskOpened: ({ restoredRecords }) => restored.inc(restoredRecords),
+    restoreProgress: (event) => {
+      restore.advance(event);
+      restoring.set(restore.left);
+    },
     assignmentChanged: ({ open }) => tasks.set(open),
     commitDoubtful: () => doubtful.inc(),
     kafkaTransport: ({ transport }) => packed.set(transport === 'packed' ? 1 : 0),
@@ -103,9 +111,13 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
 }
 
 function logLines(log: Logger): Handlers {
+  const restore = new RestoreWatch(systemClock);
   return {
     runtimeStarting: (event) => log.info(event, 'starting'),
-    restoreProgress: (event) => log.info(event, 'restoring'),
+    restoreProgress: (event) => {
+      const state = restore.advance(event);
+      if (state !== undefined) log.info({ ...event, ...state }, 'restoring');
+    },
     taskOpened: (event) => log.info(event, 'task opened'),
     assignmentChanged: (event) => log.debug(event, 'tasks'),
     upkeepFailed: (event) => log.warn(event, 'consumed records were not deleted'),
