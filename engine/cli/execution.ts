@@ -1,5 +1,6 @@
 /** A runtime on the embedded log of a data directory or on Kafka: what `start`, `run`, `query` and embedders share. */
 import { systemClock } from '../base/clock.ts';
+import { isMillraceError } from '../base/errors.ts';
 import { allObservers, type Observer } from '../base/events.ts';
 import { HealthWatch } from '../http/health.ts';
 import { type HttpEndpoint, serveHttp } from '../http/server.ts';
@@ -94,22 +95,24 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
     // Brokers may be waited for; health tells so meanwhile.
     const opened = await openAnyLog(options, application, observer);
     log = opened;
-    const running = await Runtime.start({
-      topology,
-      application,
-      log: opened,
-      stateDirectory: env.stateDirectory,
-      startHosts: async (config) => {
-        if (threads === 0) return [new TaskHost(topology, config, rocksBackends)];
-        // Asked for again when a worker has died.
-        await workers?.stop();
-        workers = await startWorkers({ topology, reference, config, threads });
-        return workers.hosts;
-      },
-      ...settings,
-      ...(sources === undefined ? {} : { sources }),
-      observer,
-    });
+    const running = await patiently(options.kafka, () =>
+      Runtime.start({
+        topology,
+        application,
+        log: opened,
+        stateDirectory: env.stateDirectory,
+        startHosts: async (config) => {
+          if (threads === 0) return [new TaskHost(topology, config, rocksBackends)];
+          // Asked for again when a worker has died.
+          await workers?.stop();
+          workers = await startWorkers({ topology, reference, config, threads });
+          return workers.hosts;
+        },
+        ...settings,
+        ...(sources === undefined ? {} : { sources }),
+        observer,
+      }),
+    );
     runtime = running;
     await writeApplication(env, { application, topology: reference });
     const close = async () => {
@@ -120,6 +123,20 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/** Brokers that go away while the run starts are waited for, as long as those that are not there yet. */
+async function patiently<T>(kafka: KafkaSettings | undefined, start: () => Promise<T>): Promise<T> {
+  const end = systemClock.monotonic() + (kafka?.connectTimeoutMs ?? 0);
+  for (;;) {
+    try {
+      return await start();
+    } catch (error) {
+      const over = systemClock.monotonic() >= end;
+      if (over || !isMillraceError(error, 'LOG_UNREACHABLE')) throw error;
+      process.stderr.write(`${error.message}; trying again\n`);
+    }
   }
 }
 

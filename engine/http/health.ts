@@ -31,6 +31,7 @@ export class HealthWatch {
       on: (name, event) => {
         if ('application' in event) this.#application = event.application;
         if (name === 'runtimeStarted') this.#started = true;
+        if (name === 'runtimeStarting') this.#status = 'starting';
         if (name === 'workerLost' || name === 'commitDoubtful') this.#status = 'recovering';
         else if ('opening' in event) {
           if (event.opening > 0) this.#status = 'restoring';
