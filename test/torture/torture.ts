@@ -14,7 +14,7 @@ import { type Random, randomBelow, SeededRandom } from '../../engine/base/random
 import { type Broker, startBroker } from '../kafka/broker.ts';
 import { Feeder } from './feeder.ts';
 import { application, pairs, partitions, perGroup, perUser, perWindow, seen, sent } from './job.ts';
-import { resultTopics, type Verdict, verdictOf } from './verdict.ts';
+import { allTopics, type Verdict, verdictOf } from './verdict.ts';
 
 export interface TortureOptions {
   /** Processes killed by SIGKILL; the other faults come on top. */
@@ -260,10 +260,10 @@ async function lagOf(broker: Broker): Promise<string> {
 async function judge(broker: Broker, events: number): Promise<Verdict> {
   for (let quietMs = 6_000; ; quietMs *= 2) {
     const read = new Map<string, Awaited<ReturnType<Broker['readCommitted']>>>();
-    for (const topic of resultTopics) {
+    for (const topic of allTopics) {
       read.set(topic, await broker.readCommitted(topic, { quietMs }));
     }
     const verdict = verdictOf(events, read);
-    if (verdict.lost === 0 || quietMs > 6_000) return verdict;
+    if (verdict.lost + verdict.problems.length === 0 || quietMs > 6_000) return verdict;
   }
 }
