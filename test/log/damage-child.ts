@@ -12,7 +12,8 @@ const [folder = '', copy = '', list = '[]'] = process.argv.slice(2);
 
 /** Opening a database changes its files: the folder itself is never opened. */
 async function freshCopy(): Promise<void> {
-  await rm(copy, { recursive: true, force: true });
+  // A database that was refused may still be tidying up.
+  await rm(copy, { recursive: true, force: true, maxRetries: 5 });
   await cp(folder, copy, { recursive: true });
 }
 

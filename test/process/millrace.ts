@@ -62,6 +62,6 @@ export function millrace(...args: readonly string[]): Promise<Ended> {
 /** An empty folder that is deleted when the test is over. */
 export async function emptyFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-test-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   return folder;
 }
