@@ -2,6 +2,7 @@
 import { crc32c as nativeCrc32c } from '@node-rs/crc32';
 import { asBuffer } from './bytes.ts';
 
-export function crc32c(bytes: Uint8Array): number {
-  return nativeCrc32c(asBuffer(bytes));
+/** @param before the checksum of what stands before `bytes` */
+export function crc32c(bytes: Uint8Array, before?: number): number {
+  return nativeCrc32c(asBuffer(bytes), before);
 }

@@ -8,7 +8,7 @@
  *   [4][group][0][topic][0][partition u32]     next offset of a group
  *   [5][writer]                                last commit id of a writer
  */
-import { orderedTimeBytes, writeOrderedTime } from '../../base/bytes.ts';
+import { orderedTimeBytes, readOrderedTime, writeOrderedTime } from '../../base/bytes.ts';
 
 export const sequenceKey: Buffer = Buffer.from([0]);
 
@@ -38,6 +38,11 @@ export function batchKey(topicId: number, partition: number, baseOffset: number)
   key.writeUInt32BE(partition, 5);
   writeOrderedTime(key, 9, baseOffset);
   return key;
+}
+
+/** The base offset in a batch's key. */
+export function baseOffsetOf(key: Buffer): number {
+  return readOrderedTime(key, 9);
 }
 
 export function offsetKey(group: string, topic: string, partition: number): Buffer {

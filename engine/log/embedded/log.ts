@@ -29,6 +29,7 @@ import { checkOffset, mergeBatches } from '../partition-reader.ts';
 import { compacted, expiry, noteLastOffsets } from '../retention.ts';
 import { HeadFile } from './head.ts';
 import {
+  baseOffsetOf,
   batchKey,
   offsetKey,
   parseOffsetKey,
@@ -100,6 +101,7 @@ export class EmbeddedLog implements Log {
     for (const [key, value] of await this.#all(prefixes.topics)) {
       const name = key.toString('utf8', 1);
       const { id, description } = this.#parse<{ id: number; description: TopicDescription }>(
+        key,
         value,
         name,
       );
@@ -110,20 +112,24 @@ export class EmbeddedLog implements Log {
       const partition = key.readUInt32BE(5);
       const state = topic?.partitions[partition];
       if (topic === undefined || state === undefined) continue;
-      Object.assign(state, this.#parse(value, topic.description.name, partition));
+      Object.assign(state, this.#parse(key, value, topic.description.name, partition));
     }
     for (const [key, value] of await this.#all(prefixes.offsets)) {
       const { group, topic, partition } = parseOffsetKey(key);
-      const committed = this.#parse<CommittedOffset | number>(value, topic, partition);
+      const committed = this.#parse<CommittedOffset | number>(key, value, topic, partition);
       // A bare number was written before offsets had metadata.
       const known = typeof committed === 'number' ? { offset: committed } : committed;
       this.#catalogue.setOffsets(group, [{ topic, partition, ...known }]);
     }
     for (const [key, value] of await this.#all(prefixes.writers)) {
-      this.#catalogue.commits.set(key.toString('utf8', 1), this.#parse<number>(value, 'writers'));
+      this.#catalogue.commits.set(
+        key.toString('utf8', 1),
+        this.#parse<number>(key, value, 'writers'),
+      );
     }
     const [sequence] = await this.#backend.getMany([sequenceKey]);
-    this.#sequence = sequence === undefined ? 0 : this.#parse<number>(sequence, 'commits');
+    this.#sequence =
+      sequence === undefined ? 0 : this.#parse<number>(sequenceKey, sequence, 'commits');
     await this.#compareWithHead();
   }
 
@@ -133,10 +139,7 @@ export class EmbeddedLog implements Log {
       if (fresh.length === 0) return;
       const ids = fresh.map((_, i) => this.#catalogue.topics.size + i);
       await this.#write(
-        fresh.map((description, i) => ({
-          key: topicKey(description.name),
-          value: json({ id: ids[i], description }),
-        })),
+        fresh.map((description, i) => row(topicKey(description.name), { id: ids[i], description })),
       );
       fresh.forEach((description, i) => {
         this.#catalogue.add(ids[i] as number, description);
@@ -169,7 +172,7 @@ export class EmbeddedLog implements Log {
       next = (found[found.length - 1] as PackedBatch).nextOffset;
     }
     const merged = mergeBatches(wanted, from, limits);
-    if (merged === undefined) {
+    if (merged === undefined || this.#hasHole(at, wanted, from)) {
       throw new MillraceError('LOG_CORRUPT', {
         ...at,
         offset: from,
@@ -247,16 +250,13 @@ export class EmbeddedLog implements Log {
       const { id: topicId } = this.#catalogue.topic(at);
       const stored = PackedBatch.rebase(batch.image, base);
       writes.push({ key: batchKey(topicId, partition, base), value: new Uint8Array(stored.image) });
-      writes.push({
-        key: partitionKey(topicId, partition),
-        value: json({ ...state, end: stored.nextOffset }),
-      });
+      writes.push(row(partitionKey(topicId, partition), { ...state, end: stored.nextOffset }));
       ends.set(`${topic}/${partition}`, { ...at, offset: stored.nextOffset });
     }
     for (const { topic, partition, offset, metadata } of commit.offsets) {
-      writes.push({ key: offsetKey(id, topic, partition), value: json({ offset, metadata }) });
+      writes.push(row(offsetKey(id, topic, partition), { offset, metadata }));
     }
-    writes.push({ key: writerKey(id), value: json(commit.commitId) });
+    writes.push(row(writerKey(id), commit.commitId));
     await this.#write(writes, ends);
     this.#catalogue.setOffsets(id, commit.offsets);
     this.#catalogue.commits.set(id, commit.commitId);
@@ -269,7 +269,7 @@ export class EmbeddedLog implements Log {
     ends: ReadonlyMap<string, GroupOffset> = new Map(),
   ): Promise<void> {
     const sequence = this.#sequence + 1;
-    writes.push({ key: sequenceKey, value: json(sequence) });
+    writes.push(row(sequenceKey, sequence));
     await this.#backend.write(writes, { sync: true });
     this.#sequence = sequence;
     for (const at of ends.values()) this.#catalogue.partition(at).end = at.offset;
@@ -311,6 +311,17 @@ export class EmbeddedLog implements Log {
       throw corrupt(name.slice(0, slash), Number(name.slice(slash + 1)), have, problem);
     }
     throw corrupt('(commits)', 0, this.#sequence, `commit ${head.sequence} is missing`);
+  }
+
+  /** Compaction alone takes records away between others. */
+  #hasHole(at: TopicPartition, batches: readonly PackedBatch[], from: number): boolean {
+    if (this.#catalogue.topic(at).description.settings.cleanup === 'compact') return false;
+    let next = from;
+    for (const batch of batches) {
+      if (batch.baseOffset > next) return true;
+      next = batch.nextOffset;
+    }
+    return false;
   }
 
   /** The stored batch that begins before `from` and reaches beyond it; one or none. */
@@ -357,10 +368,12 @@ export class EmbeddedLog implements Log {
 
   #unpack(at: TopicPartition, [key, value]: BackendEntry): PackedBatch {
     const image = imageOf(value);
+    const base = baseOffsetOf(key);
     const problem = checkImage(image);
-    if (problem === undefined) return new PackedBatch(image);
-    const base = key.readUInt32BE(9) * 2 ** 32 + key.readUInt32BE(13) - 2 ** 53;
-    throw corrupt(at.topic, at.partition, base, problem);
+    if (problem !== undefined) throw corrupt(at.topic, at.partition, base, problem);
+    const batch = new PackedBatch(image);
+    if (batch.baseOffset === base) return batch;
+    throw corrupt(at.topic, at.partition, base, 'its key has changed');
   }
 
   async #compact(topic: TopicState, partition: number): Promise<void> {
@@ -381,7 +394,7 @@ export class EmbeddedLog implements Log {
       writes.push({ key, value: new Uint8Array(kept.image) });
     });
     const cleaned = { ...state, cleaned: end, kept: records };
-    writes.push({ key: partitionKey(topic.id, partition), value: json(cleaned) });
+    writes.push(row(partitionKey(topic.id, partition), cleaned));
     await this.#write(writes);
     Object.assign(state, cleaned);
   }
@@ -402,7 +415,7 @@ export class EmbeddedLog implements Log {
         writes.push({ key: batchKey(topic.id, partition, batch.baseOffset), value: undefined });
     });
     if (writes.length === 0) return;
-    writes.push({ key: partitionKey(topic.id, partition), value: json({ ...state, start }) });
+    writes.push(row(partitionKey(topic.id, partition), { ...state, start }));
     await this.#write(writes);
     state.start = start;
   }
@@ -421,8 +434,8 @@ export class EmbeddedLog implements Log {
     return this.#backend.range({ from: prefix, to: Buffer.from([(prefix[0] as number) + 1]) });
   }
 
-  #parse<T>(value: Buffer, topic: string, partition = 0): T {
-    const content = unsealed(value);
+  #parse<T>(key: Buffer, value: Buffer, topic: string, partition = 0): T {
+    const content = unsealed(value, key);
     if (content === undefined)
       throw corrupt(topic, partition, 0, 'CRC-32C of its entry does not match');
     return JSON.parse(content.toString()) as T;
@@ -435,8 +448,9 @@ export class EmbeddedLog implements Log {
   }
 }
 
-function json(value: unknown): Buffer {
-  return sealed(Buffer.from(JSON.stringify(value)));
+/** A row that is not a batch: JSON, sealed with its key. */
+function row(key: Buffer, value: unknown): BackendWrite {
+  return { key, value: sealed(Buffer.from(JSON.stringify(value)), key) };
 }
 
 function corrupt(
