@@ -7,16 +7,19 @@ import { asBuffer, emptyBytes } from '../base/bytes.ts';
 export type Headers = Readonly<Record<string, string>>;
 
 export function encodeHeaders(headers: Headers): Buffer {
-  const names = Object.keys(headers);
-  if (names.length === 0) return emptyBytes;
+  return encodePairs(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]));
+}
+
+/** Several pairs of one name are kept, in order; values may be any bytes. */
+export function encodePairs(pairs: readonly (readonly [name: string, value: Buffer])[]): Buffer {
+  if (pairs.length === 0) return emptyBytes;
   const parts: Buffer[] = [];
-  for (const name of names) {
+  for (const [name, value] of pairs) {
     const nameBytes = Buffer.from(name);
-    const valueBytes = Buffer.from(headers[name] as string);
     const lengths = Buffer.alloc(6);
     lengths.writeUInt16LE(nameBytes.byteLength, 0);
-    lengths.writeUInt32LE(valueBytes.byteLength, 2);
-    parts.push(lengths.subarray(0, 2), nameBytes, lengths.subarray(2), valueBytes);
+    lengths.writeUInt32LE(value.byteLength, 2);
+    parts.push(lengths.subarray(0, 2), nameBytes, lengths.subarray(2), value);
   }
   return Buffer.concat(parts);
 }

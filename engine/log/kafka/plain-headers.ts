@@ -1,19 +1,14 @@
 /** Headers between the packed form (record/headers.ts) and node-rdkafka's list of one-pair objects. */
-import { emptyBytes } from '../../base/bytes.ts';
+import { encodePairs } from '../../record/headers.ts';
 
 type Pair = Readonly<Record<string, string | Buffer>>;
 
 export function headerBytesOf(headers: readonly Pair[]): Buffer {
-  const parts = headers.flatMap((pair) =>
-    Object.entries(pair).flatMap(([name, value]) => {
-      const [nameBytes, valueBytes] = [Buffer.from(name), Buffer.from(value)];
-      const lengths = Buffer.alloc(6);
-      lengths.writeUInt16LE(nameBytes.byteLength, 0);
-      lengths.writeUInt32LE(valueBytes.byteLength, 2);
-      return [lengths.subarray(0, 2), nameBytes, lengths.subarray(2), valueBytes];
-    }),
+  return encodePairs(
+    headers.flatMap((pair) =>
+      Object.entries(pair).map(([name, value]) => [name, Buffer.from(value)] as const),
+    ),
   );
-  return parts.length === 0 ? emptyBytes : Buffer.concat(parts);
 }
 
 export function headersOf(bytes: Buffer): { [name: string]: Buffer }[] {
