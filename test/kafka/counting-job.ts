@@ -84,3 +84,29 @@ export function countProblems(
   }
   return problems;
 }
+
+/** Reads what an application counted of `events` events, committed only, and answers what is wrong with it. */
+export async function countsSeen(
+  log: Log,
+  input: string,
+  application: string,
+  events: number,
+): Promise<string[]> {
+  const { perUser, perGroup } = countingTopics(input, application);
+  const seen: { key: string; count: number }[] = [];
+  for (const { name, value: serde } of [perUser, perGroup]) {
+    for (let partition = 0; partition < partitions; partition++) {
+      const at = { topic: name, partition };
+      for (let from = 0; ; ) {
+        const batch = await log.read(at, from, { records: 10_000 });
+        if (batch === undefined) break;
+        from = batch.nextOffset;
+        for (let i = 0; i < batch.count; i++) {
+          const value = batch.value(i) as Buffer;
+          seen.push({ key: String(batch.key(i)), count: serde.decode(value, 0, value.byteLength) });
+        }
+      }
+    }
+  }
+  return countProblems(seen, events);
+}

@@ -1,7 +1,7 @@
 /**
  * A member that ends itself by SIGKILL at a step of a commit or a hand-over. Arguments: brokers, folder,
- * input topic, application, instance, step and the how manieth time ('none' and 0: it runs until it has
- * caught up).
+ * input topic, application, instance, step and the how manieth time. 'none': it runs until it has caught
+ * up; 'ever': until SIGTERM.
  */
 import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
 import { openKafkaLog } from '../../engine/log/kafka/log.ts';
@@ -33,7 +33,9 @@ const runtime = await Runtime.start({
   startHosts: async (config) => [new TaskHost(job, config, rocksBackends)],
   observer: {
     on(name, event) {
-      if (name === 'commitDoubtful') process.stderr.write(`${JSON.stringify(event)}\n`);
+      if (name === 'commitDoubtful' || name === 'assignmentChanged') {
+        process.stderr.write(`${name} ${JSON.stringify(event)}\n`);
+      }
     },
   },
   at: (here) => {
@@ -42,8 +44,10 @@ const runtime = await Runtime.start({
     if (times === Number(nth)) process.kill(process.pid, 'SIGKILL');
   },
 });
+const stop = new AbortController();
+process.once('SIGTERM', () => stop.abort());
 process.stderr.write('started\n');
 if (step === 'none') await runtime.runUntilCaughtUp();
-else await runtime.run(new AbortController().signal);
+else await runtime.run(stop.signal);
 await runtime.close();
 await log.close();

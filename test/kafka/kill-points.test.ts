@@ -7,7 +7,7 @@ import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
 import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/log.ts';
 import { commitSteps, handOverSteps } from '../../engine/task/commit.ts';
 import { launch } from '../process/millrace.ts';
-import { countingTopics, countProblems, partitions, writeEvents } from './counting-job.ts';
+import { countsSeen, partitions, writeEvents } from './counting-job.ts';
 import { kafkaAvailable, sharedBroker } from './shared.ts';
 
 const events = 1_200;
@@ -39,29 +39,7 @@ describe.skipIf(!(await kafkaAvailable()))('killed at', () => {
     return launch('test/kafka/kill-child.ts', args);
   };
 
-  async function seen(topic: { name: string }) {
-    const records: { key: string; count: number }[] = [];
-    for (let partition = 0; partition < partitions; partition++) {
-      const at = { topic: topic.name, partition };
-      for (let from = 0; ; ) {
-        const batch = await log.read(at, from, { records: 10_000 });
-        if (batch === undefined) break;
-        from = batch.nextOffset;
-        for (let i = 0; i < batch.count; i++) {
-          const value = batch.value(i) as Buffer;
-          const count = perKey.value.decode(value, 0, value.byteLength);
-          records.push({ key: String(batch.key(i)), count });
-        }
-      }
-    }
-    return records;
-  }
-  const perKey = countingTopics(input, 'any').perUser;
-
-  async function problems(application: string): Promise<string[]> {
-    const { perUser, perGroup } = countingTopics(input, application);
-    return countProblems([...(await seen(perUser)), ...(await seen(perGroup))], events);
-  }
+  const problems = (application: string) => countsSeen(log, input, application, events);
 
   // Most of the time goes by in waiting for the session of the dead to end.
   const timeout = 120_000;
