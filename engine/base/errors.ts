@@ -121,6 +121,13 @@ export const errorCatalogue = {
       'start again: parts without state follow; keys of parts with state move to other partitions, so these need a new application name and the input from its start',
     exitCode: 2,
   },
+  NOT_COLOCATED: {
+    message:
+      'partition {partition} of {topics} is read together, and the group gives it to different members',
+    remedy:
+      'let all members assign by range: with --group-protocol classic no other assignor may be set in the group; with consumer the brokers must know the range assignor',
+    exitCode: 2,
+  },
   OFFSET_LOST: {
     message:
       'topic {topic} partition {partition}: the next offset to read is {offset}, the log has {start} to {end}',

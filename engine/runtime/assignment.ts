@@ -49,6 +49,9 @@ export interface AssignmentOptions {
   readonly clock: Clock;
 }
 
+/** How long the parts of an assignment may take to come, ms. */
+const colocateWithinMs = 60_000;
+
 interface Opening {
   stopped: boolean;
   readonly done: Promise<void>;
@@ -69,6 +72,8 @@ export class Assignment {
   readonly #opening = new Map<string, Opening>();
   readonly #owned = new Map<string, TopicPartition>();
   #assignedOnce = false;
+  /** Since when topics that are read together are assigned to different members. */
+  #apartSince: number | undefined;
   /** What an opening failed of; the next look at the membership throws it. */
   #failure: { readonly error: unknown } | undefined;
   /** Changelog records that were applied to open the tasks. */
@@ -116,7 +121,10 @@ export class Assignment {
     for (;;) {
       this.#throwFailure();
       const change = this.#options.member.takeChange();
-      if (change === undefined) return;
+      if (change === undefined) {
+        this.#checkColocated();
+        return;
+      }
       if (change.kind === 'assigned') await this.#assigned(change);
       else await this.#revoked(change);
     }
@@ -332,6 +340,27 @@ export class Assignment {
     const planned = this.#options.config.partitionsOf[topic] ?? 0;
     if (partition < planned) return;
     throw new MillraceError('TOPIC_GREW', { topic, planned, actual: partition + 1 });
+  }
+
+  /**
+   * Partitions that are read together must be given together; range assignment promises it to topics of
+   * equal width. An assignment may come in steps, so only what stays apart is an error.
+   */
+  #checkColocated(): void {
+    const { planned, clock } = this.#options;
+    const apart = planned.find(({ topics, partition }) => {
+      const here = topics.filter((topic) => this.#owned.has(`${topic}/${partition}`)).length;
+      return here > 0 && here < topics.length;
+    });
+    if (apart === undefined) {
+      this.#apartSince = undefined;
+      return;
+    }
+    const now = clock.monotonic();
+    this.#apartSince ??= now;
+    if (now - this.#apartSince < colocateWithinMs) return;
+    const { partition, topics } = apart;
+    throw new MillraceError('NOT_COLOCATED', { partition, topics: topics.join(', ') });
   }
 
   #throwFailure(): void {
