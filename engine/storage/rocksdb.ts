@@ -52,6 +52,15 @@ function loadRocksDb(): (path: string) => RocksDb {
   return load('rocksdb') as (path: string) => RocksDb;
 }
 
+/**
+ * Keeps the binary loaded for the life of this thread. Node unloads it with the last thread that has it, and
+ * a worker that loads it at that moment fails ("Module did not self-register"): so the main thread holds it
+ * while workers come and go.
+ */
+export function holdRocksDb(): void {
+  loadRocksDb();
+}
+
 export class RocksBackend implements StateBackend {
   readonly #db: RocksDb;
   readonly #directory: string;

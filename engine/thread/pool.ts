@@ -7,6 +7,7 @@ import { Piscina } from 'piscina';
 import { MillraceError, messageOf, reviveError } from '../base/errors.ts';
 import { fingerprint } from '../graph/fingerprint.ts';
 import type { Topology } from '../graph/graph.ts';
+import { holdRocksDb } from '../storage/rocksdb.ts';
 import type { HostConfig, HostPort } from '../task/task-host.ts';
 import type { TopologyReference } from './load-topology.ts';
 import { type Answer, buffersIn, type Call, type WorkerStart } from './protocol.ts';
@@ -31,6 +32,7 @@ const running = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
 
 export async function startWorkers(options: WorkerOptions): Promise<WorkerHosts> {
   const { topology, reference, config, threads } = options;
+  holdRocksDb();
   const pool = new Piscina({
     filename: new URL(`./worker${running}`, import.meta.url).href,
     minThreads: threads,
