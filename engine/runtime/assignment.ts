@@ -12,6 +12,7 @@ import type { AssignmentChange, Member } from '../log/member.ts';
 import type { StepHook } from '../task/commit.ts';
 import type { HostConfig, HostPort } from '../task/task-host.ts';
 import { GlobalFeed } from './global-feed.ts';
+import { firstUnread } from './group-lag.ts';
 import { decodeLedger, type LedgerEntry } from './ledger.ts';
 import type { Plan, PlannedTask } from './plan.ts';
 import { restoreTask } from './restore.ts';
@@ -130,14 +131,26 @@ export class Assignment {
     }
   }
 
-  /** Tasks that are being opened. */
-  get opening(): number {
-    return this.#opening.size;
+  /** After a cycle without work: false where records may be on their way to a task that runs here. */
+  async caughtUp(): Promise<boolean> {
+    if (this.#options.member.sole) return true;
+    if (!this.#assignedOnce || this.#opening.size > 0) return false;
+    return (await this.lag()).every(({ records }) => records === 0);
   }
 
-  /** True once the membership has assigned anything, be it nothing. */
-  get assigned(): boolean {
-    return this.#assignedOnce;
+  /**
+   * The same of the whole group: what others have not done yet, or have left undone, may come to a task
+   * that runs here. Upstream first, so that what others write meanwhile is seen further down.
+   */
+  async groupCaughtUp(): Promise<boolean> {
+    const { log, config, planned } = this.#options;
+    if (!(await this.caughtUp())) return false;
+    const elsewhere = planned
+      .flatMap(({ topics, partition }) => topics.map((topic) => ({ topic, partition })))
+      .filter(({ topic, partition }) => !this.#owned.has(`${topic}/${partition}`));
+    if (elsewhere.length === 0) return true;
+    if ((await firstUnread(log, config.application, elsewhere)) !== undefined) return false;
+    return this.caughtUp();
   }
 
   /** Waits until every task that can be opened is. */

@@ -185,22 +185,20 @@ export class Runtime {
     this.#maintainedAt = this.#clock.monotonic();
   }
 
-  /** Runs cycles until all sources are done and every topic is read to its end. */
+  /** Runs cycles until all sources are done and every topic is read to its end, by whichever member. */
   async runUntilCaughtUp(signal?: AbortSignal): Promise<Summary> {
-    while (signal?.aborted !== true) {
-      await this.tick();
-      if (await this.cycle()) await this.#scheduler.yieldNow();
-      else if (await this.#survive(() => this.#caughtUp())) break;
-      else await this.#joined.wait(pollMs, signal);
-    }
+    await this.#runUntil(() => this.#running.groupCaughtUp(), signal);
     return this.#summary;
   }
 
-  /** After a cycle without work: false where records may be on their way. */
-  async #caughtUp(): Promise<boolean> {
-    if (this.#joined.sole) return true;
-    if (!this.#running.assigned || this.#running.opening > 0) return false;
-    return (await this.lag()).every(({ records }) => records === 0);
+  /** Runs cycles until one finds no work and `done` agrees. */
+  async #runUntil(done: () => Promise<boolean>, signal?: AbortSignal): Promise<void> {
+    while (signal?.aborted !== true) {
+      await this.tick();
+      if (await this.cycle()) await this.#scheduler.yieldNow();
+      else if (await this.#survive(done)) return;
+      else await this.#joined.wait(pollMs, signal);
+    }
   }
 
   /** Runs until the signal is aborted. */
@@ -235,7 +233,7 @@ export class Runtime {
     // Upstream first: what a part writes because time has passed must not come late to the next.
     for (const part of new Set(this.plan.tasks.map((task) => task.subTopology))) {
       // Also the first time: a worker may have died after a part's commit, before the next part read it.
-      await this.runUntilCaughtUp();
+      await this.#runUntil(() => this.#running.caughtUp());
       const begin = this.#clock.monotonic();
       const work = this.#running.tasks
         .filter(({ planned }) => planned.subTopology === part)
@@ -247,7 +245,7 @@ export class Runtime {
       }
       await this.#commit({ chunks: [], results }, begin);
     }
-    await this.runUntilCaughtUp();
+    await this.#runUntil(() => this.#running.caughtUp());
   }
 
   /**

@@ -138,7 +138,7 @@ describe.skipIf(!(await kafkaAvailable())).each(['packed', 'plain'] as const)(
           assigned = change.partitions.length === 2;
         }
       }
-      const offsets = [{ ...partition0(topic), offset: 0 }];
+      const offsets = [{ ...partition0(topic), offset: 0, metadata: 'kept beside' }];
       await writer.commit({ appends: [append(topic, 0, [['a', '1']])], offsets, commitId: 1 });
       let seen = await member.fetch(partition0(topic), 0, all);
       while (seen.batches.length === 0 || !seen.end) {
@@ -150,7 +150,10 @@ describe.skipIf(!(await kafkaAvailable())).each(['packed', 'plain'] as const)(
       await writer.close();
       await member.leave();
       const again = await open();
-      expect(await again.committed(group, partition0(topic))).toEqual({ offset: 0 });
+      // node-rdkafka's own call drops the metadata.
+      expect(await again.committed(group, partition0(topic))).toEqual(
+        transport === 'packed' ? { offset: 0, metadata: 'kept beside' } : { offset: 0 },
+      );
       await again.close();
     });
   },

@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { type Fault, torture } from './torture.ts';
 
 function whole(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
   return Number(text);
 }
 

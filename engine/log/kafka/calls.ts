@@ -74,6 +74,9 @@ export function kafkaError(
   return new MillraceError('LOG_UNREACHABLE', { brokers, problem }, options);
 }
 
+/** Of our deadline around calls that keep one of their own, ms. */
+export const graceMs = 2_000;
+
 export type Callback<T> = (error: LibrdKafkaError | null | undefined, value?: T) => void;
 
 /**

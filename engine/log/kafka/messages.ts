@@ -3,7 +3,7 @@
  * node-rdkafka's own calls. Clients, groups and transactions are node-rdkafka's either way.
  */
 import type { PackedBatch } from '../../record/batch.ts';
-import type { TopicPartition } from '../log.ts';
+import type { GroupOffset, TopicPartition } from '../log.ts';
 import type { KafkaConsumer, Producer } from './rdkafka.ts';
 
 /** Records of one partition from one poll; offsets are the log's, gaps allowed; no CRC, Kafka checks its own. */
@@ -72,6 +72,15 @@ export interface MessageProducer {
    * fit: the queue is full.
    */
   produce(topic: string, partition: number, batch: PackedBatch, from: number): number;
+  /**
+   * Puts offsets of the consumer's group into the open transaction. Plain calls lose the metadata.
+   * Rejects with the client's error.
+   */
+  sendOffsets(
+    consumer: KafkaConsumer,
+    offsets: readonly GroupOffset[],
+    timeoutMs: number,
+  ): Promise<void>;
   /** Waits until everything handed over is delivered or has failed. */
   flush(timeoutMs: number): Promise<Delivered>;
   /** To be called before the client is disconnected. */

@@ -1,7 +1,8 @@
 /** The transport by the native helper (native/packed.cc): batches cross as one buffer, half a microsecond a message. */
 import { createRequire } from 'node:module';
 import { PackedBatch } from '../../record/batch.ts';
-import { answered, type Callback } from './calls.ts';
+import type { GroupOffset } from '../log.ts';
+import { answered, type Callback, graceMs } from './calls.ts';
 import type {
   Delivered,
   MessageConsumer,
@@ -11,6 +12,7 @@ import type {
   PartitionAdmin,
   PartitionEnd,
 } from './messages.ts';
+import type { KafkaConsumer } from './rdkafka.ts';
 
 /** node-rdkafka's own object inside a client; the helper unwraps it. */
 type Native = unknown;
@@ -38,6 +40,13 @@ interface Addon {
     from: number,
   ): number;
   flush(client: Native, timeoutMs: number, done: Callback<Delivered>): void;
+  sendOffsets(
+    client: Native,
+    consumer: Native,
+    offsets: readonly GroupOffset[],
+    timeoutMs: number,
+    done: Callback<unknown>,
+  ): void;
   committed: NativeQuestion<Place & { offset: number; metadata: string }>;
   endOffsets: NativeQuestion<PartitionEnd>;
   deleteRecords: NativeQuestion<PartitionEnd>;
@@ -49,9 +58,6 @@ type NativeQuestion<Answer> = (
   timeoutMs: number,
   done: Callback<readonly Answer[]>,
 ) => void;
-
-/** Of a deadline around calls that keep one of their own. */
-const graceMs = 2_000;
 
 /**
  * Loads the helper, which `npm install` builds where there is a compiler. node-rdkafka must be loaded
@@ -128,6 +134,13 @@ class PackedProducer implements MessageProducer {
   flush(timeoutMs: number): Promise<Delivered> {
     return answered(timeoutMs + graceMs, (done) =>
       this.#addon.flush(this.#client, timeoutMs, done),
+    );
+  }
+
+  async sendOffsets(consumer: KafkaConsumer, offsets: readonly GroupOffset[], timeoutMs: number) {
+    const member: Native = consumer.getClient();
+    await answered(timeoutMs + graceMs, (done) =>
+      this.#addon.sendOffsets(this.#client, member, offsets, timeoutMs, done),
     );
   }
 

@@ -1,6 +1,7 @@
 /** The transport by node-rdkafka's own calls: several microseconds a message, and nothing to compile. */
 import { BatchBuilder, type PackedBatch } from '../../record/batch.ts';
-import { answered, codeOf, kafkaCodes } from './calls.ts';
+import type { GroupOffset } from '../log.ts';
+import { answered, codeOf, graceMs, kafkaCodes } from './calls.ts';
 import type {
   CommittedEntry,
   Delivered,
@@ -173,6 +174,13 @@ class PlainProducer implements MessageProducer {
     this.#refused = 0;
     this.#handed = 0;
     return delivered;
+  }
+
+  sendOffsets(consumer: KafkaConsumer, offsets: readonly GroupOffset[], timeoutMs: number) {
+    const list = offsets.map((offset) => ({ ...offset }));
+    return answered<void>(timeoutMs + graceMs, (done) =>
+      this.#client.sendOffsetsToTransaction(list, consumer, timeoutMs, (error) => done(error)),
+    );
   }
 
   release(): void {}

@@ -123,7 +123,7 @@ export class KafkaWriter implements Writer {
       throw new Error(`${silent.topic}/${silent.partition}: written, but it is not told where`);
     }
     await commit.at?.('C6');
-    await this.#sendOffsets(client, commit.offsets);
+    await this.#sendOffsets(producer, commit.offsets);
     await commit.at?.('C7');
     await this.#call((done) => client.commitTransaction(this.#options.callTimeoutMs, done));
     return { ends: ends.map(({ topic, partition, offset }) => ({ topic, partition, offset })) };
@@ -141,13 +141,11 @@ export class KafkaWriter implements Writer {
     }
   }
 
-  async #sendOffsets(client: Producer, offsets: readonly GroupOffset[]): Promise<void> {
+  async #sendOffsets(producer: OpenProducer, offsets: readonly GroupOffset[]): Promise<void> {
     const { consumer, callTimeoutMs } = this.#options;
     if (offsets.length === 0) return;
     if (consumer === undefined) throw new Error('a writer without a member commits no offsets');
-    const list = offsets.map((offset) => ({ ...offset }));
-    const member = consumer();
-    await this.#call((done) => client.sendOffsetsToTransaction(list, member, callTimeoutMs, done));
+    await this.#timed(producer.messages.sendOffsets(consumer(), offsets, callTimeoutMs));
   }
 
   /** The producer, without a doubt about it. */
@@ -191,10 +189,18 @@ export class KafkaWriter implements Writer {
     await answered<unknown>(callTimeoutMs, (done) => client.disconnect(done)).catch(() => {});
   }
 
-  async #call(start: (done: (error: LibrdKafkaError) => void) => void): Promise<void> {
-    const { clock, callTimeoutMs } = this.#options;
+  #call(start: (done: (error: LibrdKafkaError) => void) => void): Promise<void> {
+    const { callTimeoutMs } = this.#options;
+    return this.#timed(
+      answered<void>(callTimeoutMs + doubtAfterMs, (done) => start((error) => done(error))),
+    );
+  }
+
+  /** A transactional call: one that takes long leaves a doubt. */
+  async #timed(call: Promise<void>): Promise<void> {
+    const { clock } = this.#options;
     const begin = clock.monotonic();
-    await answered<void>(callTimeoutMs + doubtAfterMs, (done) => start((error) => done(error)));
+    await call;
     if (clock.monotonic() - begin > doubtAfterMs) this.#doubt = true;
   }
 

@@ -41,8 +41,13 @@ namespace {
   F(rd_kafka_committed)                       \
   F(rd_kafka_conf_interceptor_add_on_conf_dup) \
   F(rd_kafka_conf_interceptor_add_on_new)     \
+  F(rd_kafka_consumer_group_metadata)         \
+  F(rd_kafka_consumer_group_metadata_destroy) \
   F(rd_kafka_consumer_poll)                   \
   F(rd_kafka_err2str)                         \
+  F(rd_kafka_error_code)                      \
+  F(rd_kafka_error_destroy)                   \
+  F(rd_kafka_error_string)                    \
   F(rd_kafka_event_DeleteRecords_result)      \
   F(rd_kafka_event_ListOffsets_result)        \
   F(rd_kafka_event_destroy)                   \
@@ -65,6 +70,7 @@ namespace {
   F(rd_kafka_queue_destroy)                   \
   F(rd_kafka_queue_new)                       \
   F(rd_kafka_queue_poll)                      \
+  F(rd_kafka_send_offsets_to_transaction)     \
   F(rd_kafka_topic_destroy)                   \
   F(rd_kafka_topic_name)                      \
   F(rd_kafka_topic_new)                       \
@@ -853,6 +859,56 @@ class DeleteRecordsWork : public ListWork {
   }
 };
 
+/** Offsets with their metadata into the open transaction; node-rdkafka's own call drops the metadata. */
+class SendOffsetsWork : public ListWork {
+ public:
+  SendOffsetsWork(Local<v8::Value> client, Local<v8::Value> member, Local<v8::Value> places,
+                  int timeout_ms, Local<v8::Value> done)
+      : ListWork(client, places, timeout_ms, done), member_(connection_of(member)) {
+    SaveToPersistent("member", member);
+    Local<v8::Array> list = places.As<v8::Array>();
+    for (uint32_t i = 0; i < list->Length(); i++) {
+      Local<v8::Object> object = Nan::Get(list, i).ToLocalChecked().As<v8::Object>();
+      Local<v8::Value> field = Nan::Get(object, text("metadata")).ToLocalChecked();
+      sent_.emplace_back(field->IsString() ? *Nan::Utf8String(field) : "");
+    }
+  }
+
+ protected:
+  void Run(rd_kafka_t *rk) override {
+    rd_kafka_consumer_group_metadata_t *group = nullptr;
+    {
+      Held member(member_);
+      if (member.rk != nullptr) group = lib.rd_kafka_consumer_group_metadata(member.rk);
+    }
+    if (group == nullptr) return Fail(RD_KAFKA_RESP_ERR__STATE, "the consumer is no member");
+    rd_kafka_topic_partition_list_t *list = List();
+    for (int i = 0; i < list->cnt; i++) {
+      if (sent_[i].empty()) continue;
+      // The list frees it.
+      list->elems[i].metadata = strdup(sent_[i].c_str());
+      list->elems[i].metadata_size = sent_[i].size();
+    }
+    rd_kafka_error_t *error =
+        lib.rd_kafka_send_offsets_to_transaction(rk, list, group, timeout_ms_);
+    lib.rd_kafka_topic_partition_list_destroy(list);
+    lib.rd_kafka_consumer_group_metadata_destroy(group);
+    if (error == nullptr) return;
+    Fail(lib.rd_kafka_error_code(error), lib.rd_kafka_error_string(error));
+    lib.rd_kafka_error_destroy(error);
+  }
+
+ private:
+  NodeKafka::Connection *member_;
+  std::vector<std::string> sent_;
+};
+
+/** sendOffsets(producer, consumer, [{topic, partition, offset, metadata?}], timeoutMs, done) */
+NAN_METHOD(SendOffsets) {
+  int timeout_ms = Nan::To<int>(info[3]).FromJust();
+  Nan::AsyncQueueWorker(new SendOffsetsWork(info[0], info[1], info[2], timeout_ms, info[4]));
+}
+
 /** name(client, [{topic, partition, offset?}], timeoutMs, done) */
 template <typename Work>
 NAN_METHOD(AskList) {
@@ -870,6 +926,7 @@ NAN_MODULE_INIT(Initialise) {
   Nan::SetMethod(target, "flush", Flush);
   Nan::SetMethod(target, "committed", AskList<CommittedWork>);
   Nan::SetMethod(target, "endOffsets", AskList<EndOffsetsWork>);
+  Nan::SetMethod(target, "sendOffsets", SendOffsets);
   Nan::SetMethod(target, "deleteRecords", AskList<DeleteRecordsWork>);
 }
 
