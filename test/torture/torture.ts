@@ -45,7 +45,7 @@ const sessionMs = 6_000;
 /** A process held still for so long has lost its partitions when it goes on. */
 const frozenMs = sessionMs + 2_500;
 const stopMs = 60_000;
-const quietDeadlineMs = 180_000;
+const caughtUpMs = 180_000;
 
 /** Of ten faults that kill a process, one more holds one still, and one kills the broker. */
 function planOf(random: Random, kills: number): Fault[] {
@@ -58,7 +58,7 @@ function planOf(random: Random, kills: number): Fault[] {
   return faults;
 }
 
-/** One of the two processes; it is started again whenever it has ended. */
+/** One of the processes; it is started again whenever it has ended. */
 class Worker {
   readonly name: string;
   readonly #args: readonly string[];
@@ -79,9 +79,9 @@ class Worker {
     this.#log = log;
   }
 
-  start(): void {
+  start(...more: readonly string[]): void {
     const loader = ['--conditions=millrace-source', '--import=tsx', 'engine/cli/main.ts'];
-    const job = ['run', 'test/torture/job.ts', '--data', this.#folder, ...this.#args];
+    const job = ['run', 'test/torture/job.ts', '--data', this.#folder, ...this.#args, ...more];
     const child = spawn(process.execPath, [...loader, ...job], { cwd: root });
     const hear = (chunk: Buffer) => {
       if (this.#log !== undefined) appendFileSync(this.#log, chunk);
@@ -96,6 +96,19 @@ class Worker {
       this.unexpected.push(`${this.name} ended by itself with ${code ?? signal}: ${this.said}`);
       this.start();
     });
+  }
+
+  /** Joins the others, and ends when the whole group has nothing left to do. */
+  async untilCaughtUp(): Promise<string> {
+    const begin = Date.now();
+    this.start('--until-caught-up');
+    this.#wanted = false;
+    const late = setTimeout(() => this.#child?.kill('SIGKILL'), caughtUpMs);
+    await this.#ended;
+    clearTimeout(late);
+    const end = this.#child?.exitCode ?? this.#child?.signalCode;
+    if (end !== 0) this.unexpected.push(`${this.name} ended with ${end}: ${this.said}`);
+    return `${this.name}: ${end}, caught up after ${Date.now() - begin} ms`;
   }
 
   async kill(): Promise<void> {
@@ -135,12 +148,12 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     settings: { 'group.consumer.session.timeout.ms': sessionMs },
   });
   const fixed = random.next() < 0.5;
-  const workers = ['a', 'b'].map((name, i) => {
+  const processes = ['last', 'a', 'b'].map((name, i) => {
     const args = [
       '--brokers',
       broker.address,
       '--threads',
-      String(i),
+      String(i % 2),
       '--partitions',
       `${partitions}`,
     ];
@@ -148,6 +161,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     const log = options.keep === undefined ? undefined : join(folder, `${name}.log`);
     return new Worker(name, join(folder, name), [...args, ...identity], log);
   });
+  const [last, ...workers] = processes as [Worker, ...Worker[]];
   say(
     `seed ${seed}: ${kills} kills, ${fixed ? 'static' : 'dynamic'} members, broker ${broker.address}`,
   );
@@ -169,15 +183,14 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     }
     const events = await feeder.stop();
     say(`${events} events fed; the rest is processed undisturbed`);
-    await untilQuiet(broker);
-    const stops = [];
+    const stops = [await last.untilCaughtUp()];
     for (const worker of workers) stops.push(await worker.stop());
     const verdict = await judge(broker, events);
-    const problems = [...workers.flatMap(({ unexpected }) => unexpected), ...verdict.problems];
+    const problems = [...processes.flatMap(({ unexpected }) => unexpected), ...verdict.problems];
     if (verdict.lost > 0) problems.push(await lagOf(broker));
     return { ...verdict, problems, seed, events, faults, stops };
   } finally {
-    for (const worker of workers) await worker.kill();
+    for (const worker of processes) await worker.kill();
     await broker.stop('SIGKILL');
     if (options.keep === undefined) await rm(folder, { recursive: true, force: true });
   }
@@ -227,22 +240,6 @@ async function createTopics(broker: Broker): Promise<void> {
         ]),
       ),
     );
-  }
-}
-
-/**
- * Waits until nothing moves any more. What is left then are the marks of transactions, which have offsets
- * of their own; whether a record is among them, the results tell.
- */
-async function untilQuiet(broker: Broker): Promise<void> {
-  let before = '';
-  let looks = 0;
-  for (const end = Date.now() + quietDeadlineMs; Date.now() < end; await sleep(1_500)) {
-    const lines = [...(await lagOf(broker)).matchAll(/^\S+ +\S+ +\d+ +\S+ +\d+/gm)];
-    const now = lines.sort().join('\n');
-    looks = now === before ? looks + 1 : 0;
-    if (lines.length > 0 && looks >= 3) return;
-    before = now;
   }
 }
 
