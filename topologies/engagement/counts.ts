@@ -5,6 +5,7 @@
  */
 import type { Event } from '../event.ts';
 import type { EngagementConfig } from './config.ts';
+import { hourChanged } from './points.ts';
 
 export const hourMs = 3_600_000;
 
@@ -53,6 +54,7 @@ export function countEvent(
   const items = hours[hour];
   // A settled hour is older than anything that may still be accepted or taken back.
   if (typeof items === 'number') return;
+  hourChanged(hours, hour);
   const item = itemOf(config, event);
   const instants = items[item] ?? [];
   if (add) items[item] = [...instants, at].sort((a, b) => a - b);
@@ -87,6 +89,7 @@ export function settleHours(config: EngagementConfig, counts: Counts, settled: n
     for (const [hour, items] of Object.entries(hours)) {
       const h = Number(hour);
       if (h >= settled) continue;
+      hourChanged(hours, hour);
       if (settled - h < horizon) hours[hour] = itemsIn(items, Number.POSITIVE_INFINITY);
       else {
         if (config.classes[name]?.machine !== true) {

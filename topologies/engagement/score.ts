@@ -2,10 +2,11 @@
  * The score of a subject at an hour: a closed form over hourly counts of distinct items, so that it
  * depends on the set of events alone, never on the order in which they came.
  */
-import type { EngagementConfig, OpenSignal } from './config.ts';
+import type { EngagementConfig, EventClass, OpenSignal } from './config.ts';
 import { type Counts, hourMs, hourOf, itemsIn } from './counts.ts';
 import { decayTable, decayUnit } from './decay.ts';
 import { type Gates, gateChangesAt, gateIsShut } from './gates.ts';
+import { type Points, pointsOf } from './points.ts';
 
 export interface Score {
   readonly score: number;
@@ -15,22 +16,20 @@ export interface Score {
 
 const never = Number.POSITIVE_INFINITY;
 
-/** Points of one class in one hour. */
-interface Points {
-  readonly hour: number;
-  readonly points: number;
-  readonly weight: number;
-  /** Instants at which the items that count came first, ascending; only of hours not settled. */
-  readonly firsts: readonly number[] | undefined;
-  readonly isOpen: boolean;
-}
-
 interface ChannelCurve {
   readonly name: string;
   readonly decay: readonly number[];
   readonly saturation: number;
   readonly share: number;
-  readonly points: Points[];
+  readonly classes: readonly { readonly points: readonly Points[]; readonly isOpen: boolean }[];
+}
+
+/** What counts at an instant if nothing comes after it. */
+interface Standing {
+  readonly until: number;
+  readonly isShut: boolean;
+  /** By channel: hours and their points, in no order. */
+  readonly counted: readonly { readonly hours: number[]; readonly points: number[] }[];
 }
 
 /** The score over time: what has been counted, laid out for reading. */
@@ -42,36 +41,30 @@ export class ScoreCurve {
   readonly #shares: number;
   readonly #longest: number;
   readonly #hasMachineOpens: boolean;
+  /** Of the instant that was asked for last. */
+  #standing: Standing | undefined;
 
   constructor(config: EngagementConfig, counts: Counts, gates: Gates) {
     this.#config = config;
     this.#counts = counts;
     this.#gates = gates;
-    const channels = Object.entries(config.channels);
-    this.#channels = channels.map(([name, { halfLifeHours, saturation, share }]) => {
-      return { name, decay: decayTable(halfLifeHours), saturation, share, points: [] };
-    });
-    this.#shares = channels.reduce((sum, [, { share }]) => sum + share, 0);
-    this.#longest = Math.max(...channels.map(([, channel]) => channel.halfLifeHours));
+    this.#channels = scoringOf(config).map((channel) => channelOf(channel, counts));
+    this.#shares = this.#channels.reduce((sum, { share }) => sum + share, 0);
+    this.#longest = Math.max(...this.#channels.map(({ decay }) => decay.length));
     this.#hasMachineOpens = counts.hours[config.openSignal.machine] !== undefined;
-    for (const eventClass of Object.keys(counts.hours)) this.#layOut(eventClass);
   }
 
   /** Score and sub-scores at an instant, ms UTC, of the events up to it. */
   at(at: number): Score {
-    const unreliable = this.openSignalIsUnreliable(at);
+    const standing = this.#standingAt(at);
     const subs: Record<string, number> = {};
-    for (const channel of this.#channels) {
-      subs[channel.name] = subScore(channel, hourOf(at), at, unreliable);
-    }
-    const shut = gateIsShut(this.#gates, at);
-    return { score: this.#total(hourOf(at), at, unreliable, shut), subs };
+    for (const { name } of this.#channels) subs[name] = this.#value(name, hourOf(at), standing);
+    return { score: this.#value('total', hourOf(at), standing), subs };
   }
 
   /** The score, of 'total', or a channel's sub-score. */
   valueAt(of: string, at: number): number {
-    const unreliable = this.openSignalIsUnreliable(at);
-    return this.#value(of, hourOf(at), at, unreliable, gateIsShut(this.#gates, at));
+    return this.#value(of, hourOf(at), this.#standingAt(at));
   }
 
   /**
@@ -80,15 +73,13 @@ export class ScoreCurve {
    * value rises without an event, so a binary search over hours finds it.
    */
   fallsBelow(of: string, threshold: number, at: number): number {
-    const unreliable = this.openSignalIsUnreliable(at);
-    const shut = gateIsShut(this.#gates, at);
-    const below = (hour: number) => this.#value(of, hour, at, unreliable, shut) < threshold;
+    const standing = this.#standingAt(at);
     const hour = hourOf(at);
-    if (threshold <= 0 || below(hour)) return never;
-    let [high, low] = [hour + 8 * this.#longest, hour];
+    if (threshold <= 0 || this.#value(of, hour, standing) < threshold) return never;
+    let [high, low] = [hour + this.#longest, hour];
     while (high - low > 1) {
       const middle = (low + high) >> 1;
-      if (below(middle)) high = middle;
+      if (this.#value(of, middle, standing) < threshold) high = middle;
       else low = middle;
     }
     const found = high * hourMs;
@@ -105,36 +96,30 @@ export class ScoreCurve {
     return this.#hasMachineOpens && this.#signalAt(hourOf(at), at);
   }
 
-  #layOut(eventClass: string): void {
-    const { channel, weight, perHour } = this.#config.classes[eventClass] ?? {};
-    const curve = this.#channels.find(({ name }) => name === channel);
-    if (curve === undefined || weight === undefined || perHour === undefined) return;
-    if (weight === 0) return;
-    const isOpen = eventClass === this.#config.openSignal.human;
-    for (const [hour, items] of Object.entries(this.#counts.hours[eventClass] ?? {})) {
-      const firsts =
-        typeof items === 'number'
-          ? undefined
-          : Object.values(items)
-              .map((instants) => instants[0] as number)
-              .sort((a, b) => a - b)
-              .slice(0, perHour);
-      const n = typeof items === 'number' ? Math.min(items, perHour) : (firsts?.length ?? 0);
-      curve.points.push({ hour: Number(hour), points: n * weight, weight, firsts, isOpen });
+  #standingAt(until: number): Standing {
+    if (this.#standing?.until !== until) {
+      const withoutOpens = this.openSignalIsUnreliable(until);
+      this.#standing = {
+        until,
+        isShut: gateIsShut(this.#gates, until),
+        counted: this.#channels.map((channel) => countedUntil(channel, until, withoutOpens)),
+      };
     }
+    return this.#standing;
   }
 
-  #value(of: string, hour: number, until: number, unreliable: boolean, shut: boolean): number {
-    if (of === 'total') return this.#total(hour, until, unreliable, shut);
-    const channel = this.#channels.find(({ name }) => name === of);
-    return channel === undefined ? 0 : subScore(channel, hour, until, unreliable);
-  }
-
-  #total(hour: number, until: number, unreliable: boolean, shut: boolean): number {
+  #value(of: string, hour: number, { isShut, counted }: Standing): number {
+    const isTotal = of === 'total';
     let total = 0;
-    for (const channel of this.#channels) {
-      if (shut && channel.name === this.#config.gatedChannel) continue;
-      total += channel.share * subScore(channel, hour, until, unreliable);
+    for (let i = 0; i < this.#channels.length; i++) {
+      const channel = this.#channels[i] as ChannelCurve;
+      if (isTotal ? isShut && channel.name === this.#config.gatedChannel : channel.name !== of) {
+        continue;
+      }
+      const { hours, points } = counted[i] as Standing['counted'][number];
+      const sub = subScore(channel, hour, hours, points);
+      if (!isTotal) return sub;
+      total += channel.share * sub;
     }
     return Math.floor(total / this.#shares);
   }
@@ -172,18 +157,71 @@ export class ScoreCurve {
   }
 }
 
-function subScore(
-  { decay, saturation, points }: ChannelCurve,
-  hour: number,
+/** A channel as configured, with the classes that give it points. */
+type ChannelScoring = Omit<ChannelCurve, 'classes'> & {
+  readonly classes: readonly {
+    readonly name: string;
+    readonly scoring: EventClass;
+    readonly isOpen: boolean;
+  }[];
+};
+
+const scorings = new WeakMap<EngagementConfig, readonly ChannelScoring[]>();
+
+function scoringOf(config: EngagementConfig): readonly ChannelScoring[] {
+  let scoring = scorings.get(config);
+  if (scoring === undefined) {
+    const classes = Object.entries(config.classes).filter(([, { weight }]) => weight > 0);
+    scoring = Object.entries(config.channels).map(([channel, { halfLifeHours, ...rest }]) => ({
+      ...{ name: channel, decay: decayTable(halfLifeHours), ...rest },
+      classes: classes
+        .filter(([, one]) => one.channel === channel)
+        .map(([name, one]) => ({ name, scoring: one, isOpen: name === config.openSignal.human })),
+    }));
+    scorings.set(config, scoring);
+  }
+  return scoring;
+}
+
+function channelOf(channel: ChannelScoring, { hours }: Counts): ChannelCurve {
+  const classes: { points: readonly Points[]; isOpen: boolean }[] = [];
+  for (const { name, scoring, isOpen } of channel.classes) {
+    const own = hours[name];
+    if (own !== undefined) classes.push({ points: pointsOf(own, scoring), isOpen });
+  }
+  const { name, decay, saturation, share } = channel;
+  return { name, decay, saturation, share, classes };
+}
+
+function countedUntil(
+  { classes, decay }: ChannelCurve,
   until: number,
   withoutOpens: boolean,
-): number {
+): Standing['counted'][number] {
   const last = hourOf(until);
+  const counted: Standing['counted'][number] = { hours: [], points: [] };
+  for (const { points, isOpen } of classes) {
+    if (withoutOpens && isOpen) continue;
+    for (const one of points) {
+      if (one.hour > last || last - one.hour >= decay.length) continue;
+      counted.hours.push(one.hour);
+      counted.points.push(one.hour === last ? pointsUntil(one, until) : one.points);
+    }
+  }
+  return counted;
+}
+
+/** @param hour not before any of `hours` */
+function subScore(
+  { decay, saturation }: ChannelCurve,
+  hour: number,
+  hours: readonly number[],
+  points: readonly number[],
+): number {
   let raw = 0;
-  for (const one of points) {
-    const age = hour - one.hour;
-    if (age < 0 || age >= decay.length || one.hour > last || (withoutOpens && one.isOpen)) continue;
-    raw += (one.hour === last ? pointsUntil(one, until) : one.points) * (decay[age] as number);
+  for (let i = 0; i < hours.length; i++) {
+    const age = hour - (hours[i] as number);
+    if (age < decay.length) raw += (points[i] as number) * (decay[age] as number);
   }
   const decayed = Math.floor(raw / decayUnit);
   return Math.floor((100 * decayed) / (decayed + saturation));

@@ -1,0 +1,70 @@
+/**
+ * Points of a class, hour by hour, laid out for reading. A layout is kept beside the counts for as long
+ * as they live in memory; an hour whose items change is laid out anew, the others stay.
+ */
+import type { EventClass } from './config.ts';
+import type { Hour } from './counts.ts';
+
+/** Points of one class in one hour. */
+export interface Points {
+  readonly hour: number;
+  readonly points: number;
+  readonly weight: number;
+  /** Instants at which the items that count came first, ascending; only of hours not settled. */
+  readonly firsts: readonly number[] | undefined;
+}
+
+type Hours = Readonly<Record<string, Hour>>;
+
+interface Layout {
+  readonly scoring: EventClass;
+  readonly list: Points[];
+  /** Where an hour stands in the list. */
+  readonly placeOf: Map<string, number>;
+  readonly stale: Set<string>;
+}
+
+const layouts = new WeakMap<Hours, Layout>();
+
+/** To be called when an hour has other items than before. */
+export function hourChanged(hours: Hours, hour: string): void {
+  layouts.get(hours)?.stale.add(hour);
+}
+
+/** The points of all hours of a class, in no order. */
+export function pointsOf(hours: Hours, scoring: EventClass): readonly Points[] {
+  let layout = layouts.get(hours);
+  if (layout === undefined || layout.scoring !== scoring) {
+    layout = { scoring, list: [], placeOf: new Map(), stale: new Set(Object.keys(hours)) };
+    layouts.set(hours, layout);
+  }
+  for (const hour of layout.stale) put(layout, hour, hours[hour]);
+  layout.stale.clear();
+  return layout.list;
+}
+
+function put({ list, placeOf, scoring }: Layout, hour: string, items: Hour | undefined): void {
+  const place = placeOf.get(hour);
+  if (items !== undefined) {
+    placeOf.set(hour, place ?? list.length);
+    list[place ?? list.length] = layOut(Number(hour), items, scoring);
+    return;
+  }
+  if (place === undefined) return;
+  placeOf.delete(hour);
+  const last = list.pop() as Points;
+  if (place === list.length) return;
+  list[place] = last;
+  placeOf.set(String(last.hour), place);
+}
+
+function layOut(hour: number, items: Hour, { weight, perHour }: EventClass): Points {
+  if (typeof items === 'number') {
+    return { hour, points: Math.min(items, perHour) * weight, weight, firsts: undefined };
+  }
+  const firsts: number[] = [];
+  for (const item in items) firsts.push((items[item] as number[])[0] as number);
+  if (firsts.length > 1) firsts.sort((a, b) => a - b);
+  if (firsts.length > perHour) firsts.length = perHour;
+  return { hour, points: firsts.length * weight, weight, firsts };
+}
