@@ -99,6 +99,12 @@ export const errorCatalogue = {
     remedy: 'list them with `millrace topics`',
     exitCode: 2,
   },
+  TOPIC_DELETED: {
+    message: 'topic {topic} was deleted while it was read',
+    remedy:
+      'make it anew and start again: the new topic is read from its start, what was made of the old one stays; or take it out of the topology',
+    exitCode: 2,
+  },
   TOPIC_MISMATCH: {
     message: 'topic {topic} exists with {actual} partitions, {expected} are asked for',
     remedy: 'use the existing number of partitions, or another topic name',

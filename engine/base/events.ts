@@ -59,6 +59,9 @@ export interface TelemetryEvents {
   upkeepFailed: { readonly problem: string };
   /** How messages cross to and from the Kafka client; `reason`: why not packed. */
   kafkaTransport: { readonly transport: string; readonly reason: string | undefined };
+  /** No broker answers: what runs waits, and loses nothing. */
+  logAway: { readonly problem: string };
+  logBack: { readonly awayMs: number };
   runtimeStarting: { readonly application: string };
   runtimeStarted: {
     readonly application: string;

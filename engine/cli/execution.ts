@@ -151,5 +151,7 @@ async function openAnyLog(
     application,
     onUpkeepFailed: (problem) => observer.on('upkeepFailed', { problem }),
     onTransport: (transport, reason) => observer.on('kafkaTransport', { transport, reason }),
+    onAway: (problem) => observer.on('logAway', { problem }),
+    onBack: (awayMs) => observer.on('logBack', { awayMs }),
   });
 }

@@ -2,7 +2,13 @@
 import type { Clock } from '../base/clock.ts';
 import type { Observer } from '../base/events.ts';
 
-export type HealthStatus = 'starting' | 'restoring' | 'running' | 'recovering' | 'stopped';
+export type HealthStatus =
+  | 'starting'
+  | 'restoring'
+  | 'running'
+  | 'recovering'
+  | 'waiting'
+  | 'stopped';
 
 export interface Health {
   readonly status: HealthStatus;
@@ -20,6 +26,8 @@ export class HealthWatch {
   readonly #clock: Clock;
   #status: HealthStatus = 'starting';
   #started = false;
+  /** No broker answers. */
+  #away = false;
   #application = '';
   #commitId = 0;
   #committedAt: number | undefined;
@@ -31,6 +39,7 @@ export class HealthWatch {
       on: (name, event) => {
         if ('application' in event) this.#application = event.application;
         if (name === 'runtimeStarted') this.#started = true;
+        if (name === 'logAway' || name === 'logBack') this.#away = name === 'logAway';
         if (name === 'runtimeStarting') this.#status = 'starting';
         if (name === 'workerLost' || name === 'commitDoubtful') this.#status = 'recovering';
         else if ('opening' in event) {
@@ -52,7 +61,7 @@ export class HealthWatch {
   get health(): Health {
     const at = this.#committedAt;
     return {
-      status: this.#status,
+      status: this.#away && this.#status !== 'stopped' ? 'waiting' : this.#status,
       application: this.#application,
       commitId: this.#commitId,
       lastCommitAgeMs: at === undefined ? null : Math.round(this.#clock.monotonic() - at),

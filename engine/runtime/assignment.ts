@@ -231,6 +231,14 @@ export class Assignment {
     }
     await at?.('R6');
     await change.answer([]);
+    await this.#checkThere(change.partitions);
+  }
+
+  /** Partitions are also taken away when their topic is deleted: nobody else gets them then. */
+  async #checkThere(revoked: readonly TopicPartition[]): Promise<void> {
+    const there = new Set((await this.#options.log.topics()).map(({ name }) => name));
+    const deleted = revoked.find(({ topic }) => !there.has(topic));
+    if (deleted !== undefined) throw new MillraceError('TOPIC_DELETED', { topic: deleted.topic });
   }
 
   async #closeTask(taskId: string): Promise<void> {

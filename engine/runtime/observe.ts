@@ -68,6 +68,7 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
   const restore = new RestoreWatch(systemClock);
   const lost = counter('workers_lost_total', 'Worker threads that died');
   const doubtful = counter('commits_doubtful_total', 'Commits that failed or are not known');
+  const away = gauge('log_away', 'No broker answers: 1, else 0');
   const packed = gauge('kafka_packed_transport', 'The native helper carries the messages: 1 or 0');
   const sourceRecords = counter('source_records_total', 'Records read by a source', ['source']);
   const sourceBytes = counter('source_bytes_total', 'Bytes read by a source', ['source']);
@@ -91,6 +92,8 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
     },
     assignmentChanged: ({ open }) => tasks.set(open),
     commitDoubtful: () => doubtful.inc(),
+    logAway: () => away.set(1),
+    logBack: () => away.set(0),
     kafkaTransport: ({ transport }) => packed.set(transport === 'packed' ? 1 : 0),
     workerLost: () => lost.inc(),
     connectorAdvanced: ({ source, records, bytes }) => {
@@ -121,6 +124,8 @@ function logLines(log: Logger): Handlers {
     taskOpened: (event) => log.info(event, 'task opened'),
     assignmentChanged: (event) => log.debug(event, 'tasks'),
     upkeepFailed: (event) => log.warn(event, 'consumed records were not deleted'),
+    logAway: (event) => log.warn(event, 'no broker answers, waiting'),
+    logBack: (event) => log.warn(event, 'a broker answers again'),
     kafkaTransport: (event) =>
       event.reason === undefined
         ? log.info(event, 'Kafka client')

@@ -66,11 +66,13 @@ export function expectedCounts(events: number): Map<string, number> {
   return counts;
 }
 
+export interface SeenCount {
+  readonly key: string;
+  readonly count: number;
+}
+
 /** What is wrong with the counts seen, in the order of each partition; empty when each was seen once. */
-export function countProblems(
-  seen: readonly { readonly key: string; readonly count: number }[],
-  events: number,
-): string[] {
+export function countProblems(seen: readonly SeenCount[], events: number): string[] {
   const last = new Map<string, number>();
   const problems: string[] = [];
   for (const { key, count: n } of seen) {
@@ -85,6 +87,15 @@ export function countProblems(
   return problems;
 }
 
+/** Of each key the count may have come more than once, but it must have got so far. */
+export function lostCounts(seen: readonly SeenCount[], events: number): string[] {
+  const greatest = new Map<string, number>();
+  for (const { key, count: n } of seen) greatest.set(key, Math.max(greatest.get(key) ?? 0, n));
+  return [...expectedCounts(events)]
+    .filter(([key, expected]) => (greatest.get(key) ?? 0) < expected)
+    .map(([key, expected]) => `${key}: got to ${greatest.get(key)}, not ${expected}`);
+}
+
 /** Reads what an application counted of `events` events, committed only, and answers what is wrong with it. */
 export async function countsSeen(
   log: Log,
@@ -92,8 +103,17 @@ export async function countsSeen(
   application: string,
   events: number,
 ): Promise<string[]> {
+  return countProblems(await readCounts(log, input, application), events);
+}
+
+/** All counts written, committed only, in the order of each partition. */
+export async function readCounts(
+  log: Log,
+  input: string,
+  application: string,
+): Promise<SeenCount[]> {
   const { perUser, perGroup } = countingTopics(input, application);
-  const seen: { key: string; count: number }[] = [];
+  const seen: SeenCount[] = [];
   for (const { name, value: serde } of [perUser, perGroup]) {
     for (let partition = 0; partition < partitions; partition++) {
       const at = { topic: name, partition };
@@ -108,5 +128,5 @@ export async function countsSeen(
       }
     }
   }
-  return countProblems(seen, events);
+  return seen;
 }

@@ -1,9 +1,9 @@
 /**
  * A member that ends itself by SIGKILL at a step of a commit or a hand-over. Arguments: brokers, folder,
- * input topic, application, instance, step and the how manieth time. 'none': it runs until it has caught
- * up; 'ever': until SIGTERM.
+ * input topic, application, instance, step and the how manieth time; then the guarantee, if another than
+ * exactly-once. 'none': it runs until it has caught up; 'ever': until SIGTERM.
  */
-import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
+import { defaultKafkaSettings, type KafkaSettings } from '../../engine/log/kafka/config.ts';
 import { openKafkaLog } from '../../engine/log/kafka/log.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { rocksBackends } from '../../engine/storage/rocksdb.ts';
@@ -18,9 +18,15 @@ const [
   instance = '',
   step = '',
   nth = '0',
+  guarantee = defaultKafkaSettings.guarantee,
 ] = process.argv.slice(2);
 const job = countingJob(input, application);
-const settings = { ...defaultKafkaSettings, brokers, instanceId: instance };
+const settings = {
+  ...defaultKafkaSettings,
+  brokers,
+  instanceId: instance,
+  guarantee: guarantee as KafkaSettings['guarantee'],
+};
 const log = await openKafkaLog({ settings, application });
 let times = 0;
 const runtime = await Runtime.start({

@@ -7,7 +7,14 @@ import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
 import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/log.ts';
 import { commitSteps, handOverSteps } from '../../engine/task/commit.ts';
 import { launch } from '../process/millrace.ts';
-import { countsSeen, partitions, writeEvents } from './counting-job.ts';
+import {
+  countProblems,
+  countsSeen,
+  lostCounts,
+  partitions,
+  readCounts,
+  writeEvents,
+} from './counting-job.ts';
 import { kafkaAvailable, sharedBroker } from './shared.ts';
 
 const events = 1_200;
@@ -33,9 +40,15 @@ describe.skipIf(!(await kafkaAvailable()))('killed at', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  const member = (application: string, instance: string, step: string, nth = 0) => {
+  const member = (
+    application: string,
+    instance: string,
+    step: string,
+    nth = 0,
+    ...guarantee: readonly string[]
+  ) => {
     const state = join(folder, application, instance);
-    const args = [brokers, state, input, application, instance, step, String(nth)];
+    const args = [brokers, state, input, application, instance, step, String(nth), ...guarantee];
     return launch('test/kafka/kill-child.ts', args);
   };
 
@@ -50,6 +63,20 @@ describe.skipIf(!(await kafkaAvailable()))('killed at', () => {
     const { code, stderr } = await member(application, 'one', 'none').ended;
     expect({ code, stderr }).toMatchObject({ code: 0 });
     expect(await problems(application)).toEqual([]);
+  });
+
+  test.concurrent('at least once, C6: what is out already comes twice, nothing is lost', {
+    timeout,
+  }, async () => {
+    const application = 'kill-twice';
+    const guarantee = 'at-least-once';
+    const dying = member(application, 'one', 'C6', 4, guarantee);
+    expect(await dying.ended).toMatchObject({ signal: 'SIGKILL' });
+    const { code, stderr } = await member(application, 'one', 'none', 0, guarantee).ended;
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    const seen = await readCounts(log, input, application);
+    expect(lostCounts(seen, events)).toEqual([]);
+    expect(countProblems(seen, events)).not.toEqual([]);
   });
 
   test.concurrent.each(Object.entries(handOverSteps))('%s: %s', { timeout }, async (step) => {

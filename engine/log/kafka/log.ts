@@ -45,6 +45,7 @@ import {
   type Producer,
   type RdkafkaModule,
 } from './rdkafka.ts';
+import { Reachability } from './reachability.ts';
 import { KafkaReader } from './reader.ts';
 import { checkFeatures, checkKafkaSettings } from './security.ts';
 import { deleteRetentionMs, isRepartitionTopic, isStateTopic, TopicAdmin } from './topics.ts';
@@ -63,6 +64,10 @@ export interface KafkaLogOptions {
   readonly onUpkeepFailed?: (problem: string) => void;
   /** Told once which transport is used, and why not the packed one. */
   readonly onTransport?: (kind: MessageTransport['kind'], reason: string | undefined) => void;
+  /** Told when no broker answers any more. */
+  readonly onAway?: (problem: string) => void;
+  /** Told when one does again. */
+  readonly onBack?: (awayMs: number) => void;
 }
 
 interface GroupClient {
@@ -101,6 +106,7 @@ export class KafkaLog implements Log {
   #reader: KafkaReader | undefined;
   #admin: TopicAdmin | undefined;
   #probe: KafkaConsumer | undefined;
+  #reachability: Reachability | undefined;
 
   /** Use `openKafkaLog`. */
   constructor(options: KafkaLogOptions, rdkafka: RdkafkaModule, transport: MessageTransport) {
@@ -121,6 +127,9 @@ export class KafkaLog implements Log {
     const probe = await this.#reached(probeOptions(settings, application));
     const { client } = await this.#group(application);
     this.#probe = probe;
+    const { onAway = () => {}, onBack = () => {} } = this.#options;
+    const clock = this.#clock;
+    this.#reachability = new Reachability({ polled: client, probe, clock, onAway, onBack });
     this.#reader = new KafkaReader({
       client,
       probe,
@@ -129,7 +138,7 @@ export class KafkaLog implements Log {
       bufferBytes,
       callTimeoutMs,
       stableTimeoutMs: transactionTimeoutMs * 2 + callTimeoutMs,
-      clock: this.#clock,
+      clock,
     });
     const { replicationFactor } = settings;
     const admin = adminOptions(settings);
@@ -250,6 +259,7 @@ export class KafkaLog implements Log {
   }
 
   async close(): Promise<void> {
+    this.#reachability?.close();
     await this.#reader?.close();
     const { callTimeoutMs } = this.#options.settings;
     for (const client of this.#clients.splice(0)) {
