@@ -17,7 +17,7 @@ import { print, printJson, table } from './output.ts';
 export interface PlanOptions extends KafkaFlags {
   readonly data: string;
   readonly application?: string;
-  readonly partitions: number;
+  readonly partitions?: number;
   readonly orphan?: readonly string[];
   readonly json?: boolean;
 }

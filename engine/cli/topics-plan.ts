@@ -11,7 +11,7 @@ import { print, printJson, table } from './output.ts';
 
 export interface TopicsPlanOptions extends KafkaFlags {
   readonly application?: string;
-  readonly partitions: number;
+  readonly partitions?: number;
   readonly topic?: string;
   readonly principal: string;
   readonly acls?: boolean;

@@ -37,16 +37,22 @@ export interface Plan {
 export interface PlanOptions {
   readonly application: string;
   readonly topology: Topology;
-  /** Partitions of the topics that do not say. */
-  readonly partitions: number;
+  /**
+   * Partitions of the topics that do not say. Default: 4, and for what lies between two steps as many as
+   * the widest of what comes before, as Kafka Streams has it.
+   */
+  readonly partitions?: number | undefined;
   /** Topics the log has already. */
   readonly existing: readonly TopicDescription[];
   /** More topics that are written, by connectors. */
   readonly written: readonly Sink<never, never>[];
 }
 
+const standardPartitions = 4;
+
 export function plan(options: PlanOptions): Plan {
-  const { application, topology, partitions } = options;
+  const { application, topology } = options;
+  const partitions = options.partitions ?? standardPartitions;
   const parts = subTopologies(topology);
   const topics = new Map<string, TopicDescription>();
   const existing = new Map(options.existing.map((topic) => [topic.name, topic]));
@@ -74,9 +80,12 @@ export function plan(options: PlanOptions): Plan {
   }
   const names = logNames(application, topology);
   const tasks: PlannedTask[] = [];
+  const widths = new Map<SubTopology, number>();
   for (const part of parts) {
     const sources = part.sources.map(({ topic }) => names.get(topic.name) ?? topic.name);
-    const width = widthOf(part, sources, new Map([...existing, ...topics]), partitions);
+    const unknown = options.partitions ?? widthBefore(part, widths) ?? partitions;
+    const width = widthOf(part, sources, new Map([...existing, ...topics]), unknown);
+    widths.set(part, width);
     // What comes here and is no topic of the author's is a repartition topic: read once, then gone.
     for (const source of sources) addOwn(source, { cleanup: 'consumed' }, width);
     for (const { name } of part.stores) {
@@ -109,7 +118,17 @@ function logNames(application: string, topology: Topology): ReadonlyMap<string, 
   );
 }
 
-/** Partitions of a part: that of its sources, which must agree, or the application's. */
+/** The widest of the parts that write what a part reads; undefined for one that none of ours feeds. */
+function widthBefore(
+  part: SubTopology,
+  widths: ReadonlyMap<SubTopology, number>,
+): number | undefined {
+  const writers = new Set(part.sources.filter((one) => one.repartition).map(({ node }) => node));
+  const before = [...widths].filter(([{ nodes }]) => nodes.some((node) => writers.has(node)));
+  return before.length === 0 ? undefined : Math.max(...before.map(([, width]) => width));
+}
+
+/** Partitions of a part: that of its sources, which must agree; `partitions` where none is known. */
 function widthOf(
   part: SubTopology,
   sources: readonly string[],

@@ -39,7 +39,7 @@ export interface RuntimeOptions {
   /** Starts the threads that run the tasks; task i runs on host i mod n. */
   readonly startHosts: (config: HostConfig) => Promise<readonly HostPort[]>;
   readonly sources?: readonly SourceConnector[];
-  /** Partitions of topics that do not say; default 4. */
+  /** Partitions of topics that do not say; default 4, and between steps as many as come before. */
   readonly partitions?: number;
   /**
    * Records read of a partition in a cycle, at most; default 16384. Fewer commit sooner while there is
@@ -293,7 +293,7 @@ export class Runtime {
     this.#observer.on('runtimeStarting', { application });
     const existing = await log.topics();
     const written = sources.flatMap((source) => source.topics);
-    const partitions = this.#options.partitions ?? 4;
+    const { partitions } = this.#options;
     this.#plan = plan({ application, topology, partitions, existing, written });
     await log.createTopics(this.#plan.topics);
     const member = await log.join({

@@ -23,8 +23,8 @@ export interface PlannedTopic {
 export interface TopicPlanOptions {
   readonly application: string;
   readonly topology: Topology;
-  /** Partitions of the topics that do not say. */
-  readonly partitions: number;
+  /** Partitions of the topics that do not say; as in a plan. */
+  readonly partitions?: number | undefined;
   /** Topics the log has already. */
   readonly existing?: readonly TopicDescription[];
   /** Topics that a connector writes as well. */
