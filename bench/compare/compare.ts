@@ -13,7 +13,7 @@ import { check, type Verdict } from './check.ts';
 import { type Events, eventsOf, partitions } from './events.ts';
 import type { JobName } from './jobs.ts';
 import { type Expected, expectedOf } from './oracle.ts';
-import { type Drained, millrace, type Peer } from './peer.ts';
+import { type Drained, millrace, millracePlain, type Peer } from './peer.ts';
 
 export interface CompareOptions {
   readonly jobs: readonly JobName[];
@@ -51,6 +51,8 @@ const peerShare: Partial<Record<JobName, number>> = {
 /** Event time in which Kafka Streams may leave closed windows alone, ms. */
 const peerSlackMs = 600_000;
 
+const isOurs = (peer: Peer): boolean => peer === millrace || peer === millracePlain;
+
 interface Input {
   readonly topic: string;
   readonly events: Events;
@@ -64,7 +66,7 @@ export async function compare(
   const skipped: string[] = [];
   const all: Peer[] = [millrace];
   for (const name of options.peers) {
-    const peer = kafkaStreams(name === 'kafka-streams' ? 'tuned' : 'default', secondsAtMost);
+    const peer = peerOf(name, secondsAtMost);
     const missing = await peer.missing();
     if (missing === undefined) all.push(peer);
     else skipped.push(`${name}: ${missing}`);
@@ -80,7 +82,7 @@ export async function compare(
       for (let round = 0; round < rounds; round++) {
         // There and back again, so that a drift of the machine meets both.
         for (const peer of round % 2 === 0 ? all : [...all].reverse()) {
-          const share = peer === millrace ? 1 : (peerShare[job] ?? 1);
+          const share = isOurs(peer) ? 1 : (peerShare[job] ?? 1);
           const input = await inputOf(log, inputs, Math.round(options.events * share), options);
           lines.push(await runOne(options, log, broker.address, job, peer, round, input));
         }
@@ -91,6 +93,11 @@ export async function compare(
     await log.close();
     await broker.stop('SIGKILL');
   }
+}
+
+function peerOf(name: string, secondsAtMost: number): Peer {
+  if (name === millracePlain.name) return millracePlain;
+  return kafkaStreams(name === 'kafka-streams' ? 'tuned' : 'default', secondsAtMost);
 }
 
 async function runOne(
@@ -113,7 +120,7 @@ async function runOne(
   input.expected.set(job, expected);
   const verdict =
     drained.events === events
-      ? await check(job, expected, log, output, peer === millrace ? 0 : peerSlackMs)
+      ? await check(job, expected, log, output, isOurs(peer) ? 0 : peerSlackMs)
       : {
           green: false,
           results: 0,

@@ -29,6 +29,7 @@ const { runtime, close } = await execute({
     brokers,
     guarantee: guarantee as 'exactly-once' | 'at-least-once',
     commitIntervalMs: Number(commit),
+    transport: process.env['BENCH_TRANSPORT'] as 'auto' | 'plain',
   },
   reference: { module: resolve(import.meta.dirname, 'job-module.ts') },
   application,

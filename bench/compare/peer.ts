@@ -36,26 +36,31 @@ export interface Peer {
 
 const root = join(import.meta.dirname, '..', '..');
 
-export const millrace: Peer = {
-  name: 'millrace',
-  missing: async () => undefined,
-  async run(run) {
-    const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
-    const { brokers, events, application, threads, guarantee, commitMs } = run;
-    const args = [brokers, events, application, threads, guarantee, commitMs, folder].map(String);
-    const script = join(import.meta.dirname, 'millrace.ts');
-    const node = ['--conditions=millrace-source', '--import=tsx', script];
-    try {
-      return await lastLine(process.execPath, [...node, ...args], {
-        BENCH_JOB: run.job,
-        BENCH_INPUT: run.input,
-        BENCH_OUTPUT: run.output,
-      });
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
-  },
-};
+export const millrace = millraceBy('millrace', 'auto');
+/** Without the native helper: what it gives is the ratio between the two. */
+export const millracePlain = millraceBy('millrace-plain', 'plain');
+
+function millraceBy(name: string, transport: 'auto' | 'plain'): Peer {
+  return { name, missing: async () => undefined, run: (run) => runMillrace(run, transport) };
+}
+
+async function runMillrace(run: Run, transport: string): Promise<Drained> {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
+  const { brokers, events, application, threads, guarantee, commitMs } = run;
+  const args = [brokers, events, application, threads, guarantee, commitMs, folder].map(String);
+  const script = join(import.meta.dirname, 'millrace.ts');
+  const node = ['--conditions=millrace-source', '--import=tsx', script];
+  try {
+    return await lastLine(process.execPath, [...node, ...args], {
+      BENCH_JOB: run.job,
+      BENCH_INPUT: run.input,
+      BENCH_OUTPUT: run.output,
+      BENCH_TRANSPORT: transport,
+    });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
 
 /** Runs a program in the source tree and answers the JSON of its last line. */
 export function lastLine(
