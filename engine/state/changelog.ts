@@ -5,7 +5,6 @@
  *   key    [0] for the first record · [1][key bytes] for a cell
  *   value  JSON {commitId, numbers} · encoded cell, null when the key was removed
  */
-import { emptyBytes } from '../base/bytes.ts';
 import { BatchBuilder, type PackedBatch } from '../record/batch.ts';
 import type { StoreState } from './store-state.ts';
 
@@ -29,7 +28,7 @@ export function changelogBatch(store: StoreState, commitId: number): PackedBatch
     const entry = store.entries.get(keyId);
     if (entry === undefined || (entry.cell === undefined && !entry.stored)) continue;
     entry.encoded = entry.cell === undefined ? null : store.spec.encode(entry.cell);
-    builder.append(Buffer.from(`\u0001${keyId}`, 'latin1'), entry.encoded, 0, emptyBytes);
+    builder.appendKeyId(1, keyId, entry.encoded);
   }
   return builder.finishAt(0);
 }
