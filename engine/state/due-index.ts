@@ -7,11 +7,13 @@
  *      -inf ........ horizon .................. +inf
  *      [ heap: all  ] [ heap: uncommitted only; the rest on disk ]
  *
- * The heap deletes lazily: an entry counts while `current` still holds its instant for its key.
+ * The heap deletes lazily: an entry that is no longer its key's is marked, and passed over at the top.
  */
 interface Entry {
   readonly due: number;
   readonly keyId: string;
+  /** False when the key was set anew or released. */
+  live: boolean;
 }
 
 function before(a: Entry, b: Entry): boolean {
@@ -20,8 +22,13 @@ function before(a: Entry, b: Entry): boolean {
 
 export class DueIndex {
   #heap: Entry[] = [];
-  /** The instant each key in the heap is due at; the truth about which heap entries count. */
-  readonly #current = new Map<string, number>();
+  /**
+   * What `dueKeys` gave out. Most of it is set anew at once, so it goes back to the heap only when the
+   * index is asked again.
+   */
+  #given: Entry[] = [];
+  /** The one live entry of each key in memory. */
+  readonly #current = new Map<string, Entry>();
   /** Everything due at or before it is in memory. */
   horizon = Number.NEGATIVE_INFINITY;
 
@@ -33,23 +40,32 @@ export class DueIndex {
   /** Sets a key's next instant; +Infinity forgets the key. */
   set(keyId: string, due: number): void {
     if (due === Number.POSITIVE_INFINITY) {
-      this.#current.delete(keyId);
+      this.release(keyId);
       return;
     }
-    if (this.#current.get(keyId) === due) return;
-    this.#current.set(keyId, due);
-    this.#push({ due, keyId });
+    const known = this.#current.get(keyId);
+    if (known !== undefined) {
+      if (known.due === due) return;
+      known.live = false;
+    }
+    const entry = { due, keyId, live: true };
+    this.#current.set(keyId, entry);
+    this.#push(entry);
     if (this.#heap.length > 64 && this.#heap.length > 4 * this.#current.size) this.#compact();
   }
 
-  /** Drops a key from memory because the disk holds it; it must be due after the horizon. */
+  /** Drops a key from memory: it is due no more, or after the horizon and the disk holds it. */
   release(keyId: string): void {
+    const known = this.#current.get(keyId);
+    if (known === undefined) return;
+    known.live = false;
     this.#current.delete(keyId);
   }
 
   nextDue(): number {
+    if (this.#given.length > 0) this.#takeBack();
     for (let top = this.#heap[0]; top !== undefined; top = this.#heap[0]) {
-      if (this.#current.get(top.keyId) === top.due) return top.due;
+      if (top.live) return top.due;
       this.#pop();
     }
     return Number.POSITIVE_INFINITY;
@@ -57,24 +73,40 @@ export class DueIndex {
 
   /** Keys due at or before `until`, in order. They stay in the index until they are set anew. */
   dueKeys(until: number): string[] {
-    const found: Entry[] = [];
+    const keys: string[] = [];
+    const given: Entry[] = [];
     for (let due = this.nextDue(); due <= until; due = this.nextDue()) {
       if (due === Number.POSITIVE_INFINITY) break;
-      found.push(this.#pop());
+      const entry = this.#pop();
+      given.push(entry);
+      keys.push(entry.keyId);
     }
-    for (const entry of found) this.#push(entry);
-    const keys: string[] = [];
-    for (let i = 0; i < found.length; i++) {
-      const keyId = (found[i] as Entry).keyId;
-      // Setting a key away and back leaves two equal entries side by side.
-      if (i === 0 || keys[keys.length - 1] !== keyId) keys.push(keyId);
-    }
+    this.#given = given;
     return keys;
   }
 
+  /** Visits the keys due at or before `until`, in no order; takes nothing out of the heap. */
+  eachDue(until: number, visit: (keyId: string) => void): void {
+    for (const entry of this.#given) if (entry.live && entry.due <= until) visit(entry.keyId);
+    const heap = this.#heap;
+    const waiting = [0];
+    for (let i = waiting.pop(); i !== undefined; i = waiting.pop()) {
+      const entry = heap[i];
+      if (entry === undefined || entry.due > until) continue;
+      if (entry.live) visit(entry.keyId);
+      waiting.push(2 * i + 1, 2 * i + 2);
+    }
+  }
+
+  #takeBack(): void {
+    const given = this.#given;
+    this.#given = [];
+    for (const entry of given) if (entry.live) this.#push(entry);
+  }
+
   #compact(): void {
-    const live = [...this.#current].map(([keyId, due]) => ({ due, keyId }));
-    this.#heap = live.sort((a, b) => (before(a, b) ? -1 : 1));
+    this.#given = [];
+    this.#heap = [...this.#current.values()].sort((a, b) => (before(a, b) ? -1 : 1));
   }
 
   #push(entry: Entry): void {

@@ -100,7 +100,7 @@ export class TaskState {
   /**
    * Loads the cells of `keyIds` in every store, and of the keys that become due: up to `streamUntil`
    * in stores on the stream's clock, up to `idleUntil` in all but those on the wall clock, up to
-   * `wallUntil` in these. One read of the backend for the cells.
+   * `wallUntil` in these. One read of the backend for the cells. A set given as `keyIds` is added to.
    */
   async prefetch(
     keyIds: Iterable<string>,
@@ -109,7 +109,7 @@ export class TaskState {
     wallUntil = Number.NEGATIVE_INFINITY,
   ): Promise<void> {
     const wanted: { store: Store; keyId: string }[] = [];
-    const distinct = new Set(keyIds);
+    const distinct = keyIds instanceof Set ? keyIds : new Set(keyIds);
     // A step may forward a due key to the stores after it, so a key due anywhere is loaded everywhere.
     for (const store of this.#stores.values()) {
       if (store.state.spec.resident === true) await this.#loadResident(store);
@@ -118,7 +118,7 @@ export class TaskState {
       const untilOf = { stream: Math.max(streamUntil, idleUntil), key: idleUntil, wall: wallUntil };
       const until = untilOf[clock];
       await this.#loadDue(store, until);
-      for (const keyId of store.state.dueKeys(until)) distinct.add(keyId);
+      store.state.index.eachDue(until, (keyId) => distinct.add(keyId));
     }
     for (const store of this.#stores.values()) {
       for (const keyId of distinct) {
