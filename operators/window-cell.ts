@@ -39,6 +39,14 @@ export function insertWindow<A>(
   at: number,
   window: { start: number; end: number; timestamp: number; value: A },
 ): void {
+  // Time mostly goes forward: the new window is the last one.
+  if (at === cell.starts.length) {
+    cell.starts.push(window.start);
+    cell.ends.push(window.end);
+    cell.timestamps.push(window.timestamp);
+    cell.values.push(window.value);
+    return;
+  }
   cell.starts.splice(at, 0, window.start);
   cell.ends.splice(at, 0, window.end);
   cell.timestamps.splice(at, 0, window.timestamp);
@@ -46,10 +54,12 @@ export function insertWindow<A>(
 }
 
 export function removeWindows(cell: WindowCell<unknown>, at: number, count: number): void {
-  cell.starts.splice(at, count);
-  cell.ends.splice(at, count);
-  cell.timestamps.splice(at, count);
-  cell.values.splice(at, count);
+  if (count === 0) return;
+  for (const column of [cell.starts, cell.ends, cell.timestamps, cell.values]) {
+    if (at + count === column.length) column.length = at;
+    else if (count === 1 && at === 0) column.shift();
+    else column.splice(at, count);
+  }
 }
 
 /** The same store, in which each key has a time of its own: f64 before the bytes of the cell. */

@@ -62,6 +62,9 @@ export class StoreState implements Cells<unknown> {
   /** For a resident store: its cells are all in memory. */
   residentLoaded = false;
   readonly #current: CurrentKey;
+  // A record asks for its key's entry several times in a row.
+  #lastId = '';
+  #last: CacheEntry | undefined;
 
   constructor(spec: StoreSpec<unknown, unknown>, current: CurrentKey, meta: StoreMeta) {
     this.spec = spec;
@@ -121,6 +124,7 @@ export class StoreState implements Cells<unknown> {
   load(keyId: string, cell: unknown, bytes: number): void {
     const persistedDue = this.dueOf(cell);
     const stored = cell !== undefined;
+    this.#last = undefined;
     this.entries.set(keyId, {
       cell,
       dirty: false,
@@ -135,6 +139,7 @@ export class StoreState implements Cells<unknown> {
   /** Evicts the longest loaded clean entries until the cache fits `budget` bytes. */
   evict(budget: number): void {
     if (this.cacheBytes <= budget || this.spec.resident === true) return;
+    this.#last = undefined;
     for (const [keyId, entry] of this.entries) {
       if (this.cacheBytes <= budget) return;
       if (entry.dirty) continue;
@@ -157,10 +162,14 @@ export class StoreState implements Cells<unknown> {
 
   #entry(): CacheEntry {
     const keyId = this.#current.keyId;
-    return must(this.entries.get(keyId), () =>
+    if (this.#last !== undefined && keyId === this.#lastId) return this.#last;
+    const entry = must(this.entries.get(keyId), () =>
       keyId === ''
         ? `store ${this.spec.name}: there is no current key`
         : `store ${this.spec.name}: key ${JSON.stringify(keyId)} was not prefetched`,
     );
+    this.#lastId = keyId;
+    this.#last = entry;
+    return entry;
   }
 }

@@ -31,6 +31,8 @@ export class SourceQueue {
   index = -1;
   #times: Float64Array | undefined;
   #values: unknown[] | undefined;
+  /** Key ids of the batch's records, as far as they were collected. */
+  #keyIds: (string | undefined)[] = [];
   readonly #later: PackedBatch[] = [];
 
   constructor(
@@ -103,6 +105,7 @@ export class SourceQueue {
     if (batch === undefined) return greatest;
     for (let i = this.index + 1; i < batch.count; i++) {
       const keyId = this.keyIdOf(i);
+      this.#keyIds[i] = keyId;
       if (keyId !== '') keyIds.add(keyId);
       const time = (this.#times as Float64Array)[i] as number;
       if (time > greatest) greatest = time;
@@ -112,6 +115,10 @@ export class SourceQueue {
 
   /** Id of record `i`'s key; '' for a null key. */
   keyIdOf(i: number): string {
+    return this.#keyIds[i] ?? this.#keyIdAt(i);
+  }
+
+  #keyIdAt(i: number): string {
     const batch = this.batch as PackedBatch;
     const length = batch.keyLengths[i] as number;
     if (length < 0) return '';
@@ -136,6 +143,7 @@ export class SourceQueue {
     this.index = firstFrom(batch, this.position) - 1;
     this.#times = batch.timestamps;
     this.#values = undefined;
+    this.#keyIds = new Array<string | undefined>(batch.count);
     const { time } = this.options;
     if (time === undefined) return;
     const extract = time as unknown as (value: unknown, key: unknown, timestamp: number) => number;

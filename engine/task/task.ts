@@ -88,6 +88,8 @@ export class Task implements ChainTask {
   readonly #outputs: Outputs;
   readonly #chain: Chain;
   readonly #repartitionNames: ReadonlyMap<string, string>;
+  /** Without stores there is nothing to load for the records to come. */
+  readonly #stateful: boolean;
   /** The record at hand; undefined while a timer runs. */
   #at: RecordPlace | undefined;
   /** What was kept of the record at hand. */
@@ -102,6 +104,7 @@ export class Task implements ChainTask {
     this.#options = options;
     this.partition = options.partition;
     this.#state = options.state;
+    this.#stateful = options.part.stores.length > 0;
     this.#outputs = new Outputs(options.partitionsOf, options.limits);
     this.#repartitionNames = repartitionNames(options.topology, options.application);
     this.#chain = buildChain(options.topology, options.part, this);
@@ -274,7 +277,7 @@ export class Task implements ChainTask {
       let until = Number.NEGATIVE_INFINITY;
       for (const queue of this.queues) {
         queue.refill();
-        until = Math.max(until, queue.collect(keyIds));
+        if (this.#stateful) until = Math.max(until, queue.collect(keyIds));
       }
       if (keyIds.size > 0 || until !== Number.NEGATIVE_INFINITY) {
         await this.#state.prefetch(keyIds, until);
