@@ -25,10 +25,10 @@ export function addKafkaOptions(command: Command): Command {
     .option('--kafka-config <file>', 'JSON with the settings of Kafka (docs/KAFKA.md)')
     .option('--instance-id <name>', 'keep the partitions over a restart; unique in the application')
     .addOption(
-      new Option('--group-protocol <name>', 'classic: for brokers before Kafka 4.0').choices([
-        'consumer',
-        'classic',
-      ]),
+      new Option(
+        '--group-protocol <name>',
+        'classic: for brokers before Kafka 4.0.2 and 4.1.2',
+      ).choices(['consumer', 'classic']),
     )
     .addOption(
       new Option('--guarantee <name>', 'of results on Kafka').choices([

@@ -1,7 +1,7 @@
 /**
  * A member that ends itself by SIGKILL at a step of a commit or a hand-over. Arguments: brokers, folder,
  * input topic, application, instance, step and the how manieth time; then the guarantee, if another than
- * exactly-once. 'none': it runs until it has caught up; 'ever': until SIGTERM.
+ * exactly-once, and the group protocol, if another than consumer. 'none': it runs until it has caught up; 'ever': until SIGTERM.
  */
 import { defaultKafkaSettings, type KafkaSettings } from '../../engine/log/kafka/config.ts';
 import { openKafkaLog } from '../../engine/log/kafka/log.ts';
@@ -19,6 +19,7 @@ const [
   step = '',
   nth = '0',
   guarantee = defaultKafkaSettings.guarantee,
+  groupProtocol = defaultKafkaSettings.groupProtocol,
 ] = process.argv.slice(2);
 const job = countingJob(input, application);
 const settings = {
@@ -26,6 +27,10 @@ const settings = {
   brokers,
   instanceId: instance,
   guarantee: guarantee as KafkaSettings['guarantee'],
+  groupProtocol: groupProtocol as KafkaSettings['groupProtocol'],
+  // As long as the test broker's sessions of the other protocol.
+  options:
+    groupProtocol === 'classic' ? { 'session.timeout.ms': '6000' } : defaultKafkaSettings.options,
 };
 const log = await openKafkaLog({ settings, application });
 let times = 0;

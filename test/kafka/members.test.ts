@@ -31,7 +31,7 @@ describe.skipIf(!(await kafkaAvailable()))('members of a group', () => {
   });
 
   /** A job of its own: its input, and its members by name. */
-  async function job(application: string) {
+  async function job(application: string, ...protocol: readonly string[]) {
     const input = `${application}-events`;
     await log.createTopics([{ name: input, partitions, settings: {} }]);
     let events = 0;
@@ -42,7 +42,7 @@ describe.skipIf(!(await kafkaAvailable()))('members of a group', () => {
       },
       async member(name: string, until: 'ever' | 'none' = 'ever'): Promise<Running> {
         const args = [broker.address, join(folder, application, name), input, application, name];
-        const running = launch('test/kafka/kill-child.ts', [...args, until, '0']);
+        const running = launch('test/kafka/kill-child.ts', [...args, until, '0', ...protocol]);
         await running.says('started');
         return running;
       },
@@ -74,6 +74,29 @@ describe.skipIf(!(await kafkaAvailable()))('members of a group', () => {
     await feed();
     await stopped(one);
     await feed();
+    await stopped(two);
+    await feed();
+    await runs(three, all);
+    await stopped(three);
+    await caughtUp(await member('four', 'none'));
+    expect(await problems()).toEqual([]);
+  });
+
+  test('the same with the classic protocol, and one dies', { timeout: 180_000 }, async () => {
+    const { feed, member, problems } = await job('classic', 'exactly-once', 'classic');
+    const one = await member('one');
+    await runs(one, all);
+    await feed();
+    const two = await member('two');
+    await feed();
+    await runs(two, all / 2);
+    await feed();
+    one.child.kill('SIGKILL');
+    await feed();
+    await runs(two, all);
+    const three = await member('three');
+    await feed();
+    await runs(three, all / 2);
     await stopped(two);
     await feed();
     await runs(three, all);
