@@ -59,6 +59,8 @@ export interface TelemetryEvents {
   upkeepFailed: { readonly problem: string };
   /** How messages cross to and from the Kafka client; `reason`: why not packed. */
   kafkaTransport: { readonly transport: string; readonly reason: string | undefined };
+  /** The group has assigned nothing yet, not even that there is nothing; told once a minute. */
+  assignmentAwaited: { readonly waitedMs: number };
   /** No broker answers: what runs waits, and loses nothing. */
   logAway: { readonly problem: string };
   logBack: { readonly awayMs: number };

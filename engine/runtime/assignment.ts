@@ -52,6 +52,8 @@ export interface AssignmentOptions {
 
 /** How long the parts of an assignment may take to come, ms. */
 const colocateWithinMs = 60_000;
+/** Longer than sessions last, which a group waits for when a member died: 45 s by the brokers' default. */
+const awaitedAfterMs = 60_000;
 
 interface Opening {
   stopped: boolean;
@@ -73,6 +75,8 @@ export class Assignment {
   readonly #opening = new Map<string, Opening>();
   readonly #owned = new Map<string, TopicPartition>();
   #assignedOnce = false;
+  /** Since when the first assignment is waited for, or this was told last. */
+  #awaitedSince: number;
   /** Since when topics that are read together are assigned to different members. */
   #apartSince: number | undefined;
   /** What an opening failed of; the next look at the membership throws it. */
@@ -82,6 +86,7 @@ export class Assignment {
 
   constructor(options: AssignmentOptions) {
     this.#options = options;
+    this.#awaitedSince = options.clock.monotonic();
     this.#globals = new GlobalFeed(
       options.log,
       options.member,
@@ -124,6 +129,7 @@ export class Assignment {
       const change = this.#options.member.takeChange();
       if (change === undefined) {
         this.#checkColocated();
+        this.#tellAwaited();
         return;
       }
       if (change.kind === 'assigned') await this.#assigned(change);
@@ -382,6 +388,14 @@ export class Assignment {
     if (now - this.#apartSince < colocateWithinMs) return;
     const { partition, topics } = apart;
     throw new MillraceError('NOT_COLOCATED', { partition, topics: topics.join(', ') });
+  }
+
+  #tellAwaited(): void {
+    const { clock, observer } = this.#options;
+    const waitedMs = clock.monotonic() - this.#awaitedSince;
+    if (this.#assignedOnce || waitedMs < awaitedAfterMs) return;
+    this.#awaitedSince = clock.monotonic();
+    observer.on('assignmentAwaited', { waitedMs });
   }
 
   #throwFailure(): void {

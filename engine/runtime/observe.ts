@@ -124,6 +124,8 @@ function logLines(log: Logger): Handlers {
     taskOpened: (event) => log.info(event, 'task opened'),
     assignmentChanged: (event) => log.debug(event, 'tasks'),
     upkeepFailed: (event) => log.warn(event, 'consumed records were not deleted'),
+    assignmentAwaited: (event) =>
+      log.warn(event, 'the group assigns nothing: are its members, and the brokers, well?'),
     logAway: (event) => log.warn(event, 'no broker answers, waiting'),
     logBack: (event) => log.warn(event, 'a broker answers again'),
     kafkaTransport: (event) =>

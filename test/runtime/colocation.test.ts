@@ -16,6 +16,36 @@ const job = topology('joined', (t) => {
   t.stream(left).join('pairs', t.stream(right), window, (a, b) => `${a}${b}`);
 });
 
+test('a group that assigns nothing is spoken of, once a minute', async () => {
+  const log = new MemoryLog();
+  log.join = async (options) => ({
+    ...soleMember(log, options),
+    sole: false,
+    takeChange: () => undefined,
+  });
+  const [clock, backends] = [new VirtualClock(), new MemoryBackends()];
+  const told: number[] = [];
+  const runtime = await Runtime.start({
+    topology: job,
+    application: 'alone',
+    log,
+    stateDirectory: 'state',
+    clock,
+    startHosts: async (config) => [new TaskHost(job, config, backends)],
+    observer: {
+      on(name, event) {
+        if (name === 'assignmentAwaited') told.push((event as { waitedMs: number }).waitedMs);
+      },
+    },
+  });
+  for (const pass of [59_000, 1_000, 59_000, 1_000]) {
+    clock.advance(pass);
+    await runtime.cycle();
+  }
+  expect(told).toEqual([60_000, 60_000]);
+  await runtime.close();
+});
+
 test('topics of a join that come to different members', async () => {
   const log = new MemoryLog();
   const changes: AssignmentChange[] = [];
