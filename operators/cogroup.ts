@@ -161,9 +161,15 @@ function untaggedLate<K, V, A>(
 ): WindowAggregateOptions<K, Tagged, A> {
   const { late, ...others } = options;
   if (late === undefined) return others;
-  const { valueEncoder } = late;
+  const { valueEncoder, partitioner, ...same } = late;
   const sink: Sink<K, Tagged> = {
-    ...late,
+    ...same,
+    ...(partitioner === undefined
+      ? {}
+      : {
+          partitioner: (key, tagged, partitions) =>
+            partitioner(key, tagged === null ? null : (tagged.value as V), partitions),
+        }),
     valueEncoder: {
       format: valueEncoder.format,
       encode: ({ value }) => valueEncoder.encode(value as V),

@@ -4,6 +4,7 @@ export { type ErrorCode, isMillraceError, MillraceError } from '../engine/base/e
 export type { Topology } from '../engine/graph/graph.ts';
 export type { StoreHandle, StoreRow } from '../engine/graph/store-spec.ts';
 export {
+  type Partitioner,
   type Sink,
   type Source,
   type Topic,
@@ -53,6 +54,7 @@ export type { AsyncOptions } from './in-flight.ts';
 export { GlobalTable } from './join-global.ts';
 export type { StreamJoinSettings } from './join-streams.ts';
 export { type JoinWindow, joinWindow } from './join-window.ts';
+export { jsonSchema } from './json-schema.ts';
 export type { LookupOptions } from './lookup.ts';
 export type { ProcessContext, ProcessSpec } from './process.ts';
 export { Stream, type TableJoinWait } from './stream.ts';

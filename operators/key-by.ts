@@ -3,7 +3,7 @@
  * key. The one cut between sub-topologies. A record whose new key is null is dropped and counted.
  */
 import type { Step } from '../engine/graph/node.ts';
-import { topic } from '../engine/graph/topic.ts';
+import { type Partitioner, topic } from '../engine/graph/topic.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 
 export function keyByStep<K, V, K2>(
@@ -11,8 +11,10 @@ export function keyByStep<K, V, K2>(
   keyOf: (value: V, key: K) => K2 | null,
   key: Serde<K2>,
   value: Serde<V>,
+  partitioner: Partitioner<K2, V> | undefined,
 ): Step {
-  const carrier = topic<K2, V>(`${name}-repartition`, { key, value });
+  const by = partitioner === undefined ? {} : { partitioner };
+  const carrier = topic<K2, V>(`${name}-repartition`, { key, value, ...by });
   return {
     kind: 'key-by',
     name,

@@ -1,7 +1,7 @@
 /** A stream of records: the operators that take one and yield one. */
 import { MillraceError } from '../engine/base/errors.ts';
 import type { Step } from '../engine/graph/node.ts';
-import type { Sink } from '../engine/graph/topic.ts';
+import type { Partitioner, Sink } from '../engine/graph/topic.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { utf8 } from '../engine/serde/utf8.ts';
@@ -123,12 +123,17 @@ export class Stream<K, V> {
   keyBy<K2 = string>(
     name: string,
     keyOf: (value: V, key: K) => K2 | null,
-    options: { readonly key?: Serde<K2>; readonly value?: Serde<V> } = {},
+    options: {
+      readonly key?: Serde<K2>;
+      readonly value?: Serde<V>;
+      readonly partitioner?: Partitioner<K2, V>;
+    } = {},
   ): Stream<K2, V> {
     const key = options.key ?? (utf8 as unknown as Serde<K2>);
     const value = options.value ?? this.#flow.value ?? msgpack<V>();
     const { graph } = this.#flow;
-    const port = graph.step(keyByStep(name, keyOf, key, value), [this.#flow.port]);
+    const step = keyByStep(name, keyOf, key, value, options.partitioner);
+    const port = graph.step(step, [this.#flow.port]);
     return new Stream<K2, V>({ graph, port, key, value });
   }
 

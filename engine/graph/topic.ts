@@ -20,11 +20,22 @@ export interface TopicSettings {
   readonly retentionMs?: number;
 }
 
+/**
+ * Chooses the partition of a record, from 0 to `partitions` - 1. It must answer the same for all records
+ * of a key, now and after a restart; else the key's state is torn.
+ */
+export type Partitioner<in K, in V> = (
+  key: K | null,
+  value: V | null,
+  partitions: number,
+) => number;
+
 export interface Source<out K, out V> {
   readonly name: string;
   readonly settings: TopicSettings;
   readonly keyDecoder: Decoder<K> & { readonly format: string };
   readonly valueDecoder: Decoder<V> & { readonly format: string };
+  readonly partitioner?: Partitioner<never, never>;
 }
 
 export interface Sink<in K, in V> {
@@ -35,11 +46,14 @@ export interface Sink<in K, in V> {
     partitionBytes?(encoded: Uint8Array): Uint8Array;
   };
   readonly valueEncoder: Encoder<V> & { readonly format: string };
+  /** Default: murmur2 of the key's bytes, as Kafka's. */
+  readonly partitioner?: Partitioner<K, V>;
 }
 
 export interface Topic<K, V> extends Source<K, V>, Sink<K, V> {
   readonly key: Serde<K>;
   readonly value: Serde<V>;
+  readonly partitioner?: Partitioner<K, V>;
 }
 
 export interface TopicOptions<K, V> extends TopicSettings {
@@ -47,6 +61,8 @@ export interface TopicOptions<K, V> extends TopicSettings {
   readonly key?: Serde<K>;
   /** Default: MessagePack. */
   readonly value?: Serde<V>;
+  /** Who else writes the topic must choose the same. Default: murmur2 of the key's bytes, as Kafka's. */
+  readonly partitioner?: Partitioner<K, V>;
 }
 
 /** Declares a topic, e.g. `topic<string, Order>('orders')`. */
@@ -54,7 +70,8 @@ export function topic<K = string, V = unknown>(
   name: string,
   options: TopicOptions<K, V> = {},
 ): Topic<K, V> {
-  const { key = utf8 as unknown as Serde<K>, value = msgpack<V>(), ...settings } = options;
+  const { key = utf8 as unknown as Serde<K>, value = msgpack<V>(), ...rest } = options;
+  const { partitioner, ...settings } = rest;
   return Object.freeze({
     name,
     settings: Object.freeze(settings),
@@ -64,5 +81,6 @@ export function topic<K = string, V = unknown>(
     keyEncoder: key,
     valueDecoder: value,
     valueEncoder: value,
+    ...(partitioner === undefined ? {} : { partitioner }),
   });
 }

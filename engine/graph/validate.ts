@@ -5,7 +5,8 @@
  * 3. it reads at least one topic, and reads none twice;
  * 4. a topic that is read and written, or written twice, has one format of keys and one of values;
  * 5. topics that are read together have the same number of partitions, where they say one;
- * 6. no keyBy sends records to where nobody reads them.
+ * 6. topics whose records meet in a store are partitioned by the same function;
+ * 7. no keyBy sends records to where nobody reads them.
  * All problems are reported at once, each with the line that made it and the remedy.
  */
 import { MillraceError } from '../base/errors.ts';
@@ -23,6 +24,7 @@ export function validate(topology: Topology): void {
     ...sourceProblems(topology),
     ...formatProblems(topology),
     ...partitionProblems(topology),
+    ...partitionerProblems(topology),
     ...unusedProblems(topology),
   ];
   if (problems.length === 0) return;
@@ -144,6 +146,20 @@ function partitionProblems(topology: Topology): string[] {
           ],
     );
   });
+}
+
+function partitionerProblems(topology: Topology): string[] {
+  return subTopologies(topology).flatMap(({ sources: [first, ...others], stores }) =>
+    others.flatMap(({ node, topic }) => {
+      if (first === undefined || stores.length === 0) return [];
+      if (topic.partitioner === first.topic.partitioner) return [];
+      const { callSite } = topology.nodes[node] as GraphNode;
+      const before = (topology.nodes[first.node] as GraphNode).callSite;
+      return [
+        `${callSite}: topic '${topic.name}' has another partitioner than '${first.topic.name}' (${before}), and their records meet in a store: give both the same function, or bring one to the other's with keyBy`,
+      ];
+    }),
+  );
 }
 
 function unusedProblems(topology: Topology): string[] {

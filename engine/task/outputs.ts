@@ -53,12 +53,11 @@ export class Outputs {
       const bytes = lengthOf(this.#lastKeyBytes) + lengthOf(valueBytes) + headers.byteLength;
       this.#check(this.#limits, bytes, timestamp);
     }
-    this.#builder(target, this.#lastPartition).append(
-      this.#lastKeyBytes,
-      valueBytes,
-      timestamp,
-      headers,
-    );
+    const partition =
+      sink.partitioner === undefined
+        ? this.#lastPartition
+        : chosen(sink.partitioner(key, value, target.builders.length), topic, target);
+    this.#builder(target, partition).append(this.#lastKeyBytes, valueBytes, timestamp, headers);
   }
 
   /** Appends bytes as they are to partition 0. */
@@ -131,6 +130,13 @@ export class Outputs {
     }
     return builder;
   }
+}
+
+function chosen(partition: number, topic: string, { builders: { length } }: OutputTopic): number {
+  if (Number.isInteger(partition) && partition >= 0 && partition < length) return partition;
+  throw new Error(
+    `the partitioner of topic ${topic} answers ${partition}, not a whole number from 0 to ${length - 1}`,
+  );
 }
 
 function lengthOf(bytes: Uint8Array | null): number {

@@ -95,10 +95,14 @@ export class TestDriver {
       readonly headers?: Headers;
     }[],
   ): Promise<void> {
+    const partitions = this.#partitionsOf(to.name);
     const bytes = records.map(({ key, value, timestamp, headers }) => ({
       key: key === null ? null : Buffer.from(to.key.encode(key)),
       value: value === null ? null : Buffer.from(to.value.encode(value)),
       timestamp,
+      ...(to.partitioner === undefined
+        ? {}
+        : { partition: to.partitioner(key, value, partitions) }),
       ...(headers === undefined ? {} : { headers }),
     }));
     await this.pipeBytes(to, bytes);
@@ -112,13 +116,15 @@ export class TestDriver {
       readonly value: Buffer | null;
       readonly timestamp: number;
       readonly headers?: Headers;
+      /** Default: that of the key. */
+      readonly partition?: number;
     }[],
   ): Promise<void> {
     const partitions = this.#partitionsOf(to.name);
     const builders = new Map<number, BatchBuilder>();
-    for (const { key, value, timestamp, headers } of records) {
+    for (const { key, value, timestamp, headers, partition: own } of records) {
       const deciding = key === null ? null : (to.keyEncoder.partitionBytes?.(key) ?? key);
-      const partition = partitionOf(deciding, partitions);
+      const partition = own ?? partitionOf(deciding, partitions);
       const builder = builders.get(partition) ?? new BatchBuilder();
       builders.set(partition, builder);
       builder.append(key, value, timestamp, encodeHeaders(headers ?? {}));

@@ -1,5 +1,5 @@
 /** Operators that judge single rows: dedupe, validate, route. */
-import { type StandardSchema, topic, topology, utf8 } from 'millrace';
+import { jsonSchema, type StandardSchema, topic, topology, utf8 } from 'millrace';
 import { testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
 
@@ -68,6 +68,48 @@ test('validate types the rows; what does not fit is a dead letter with its issue
     offset: '1',
   });
   await driver.close();
+});
+
+test('validate takes a JSON Schema: each problem with its path, nothing coerced', async () => {
+  interface Order {
+    readonly id: string;
+    readonly lines: readonly { readonly price: number }[];
+  }
+  const schema = jsonSchema<Order>({
+    type: 'object',
+    required: ['id', 'lines'],
+    additionalProperties: false,
+    properties: {
+      id: { type: 'string' },
+      lines: {
+        type: 'array',
+        items: { type: 'object', properties: { price: { type: 'number', minimum: 0 } } },
+      },
+    },
+  });
+  const rows = topic<string, unknown>('orders');
+  const built = topology('schema', (t) => {
+    t.stream(rows)
+      .validate(schema)
+      .map(({ id, lines }) => `${id} ${lines.length}`)
+      .to(out);
+  });
+  const driver = await testDriver(built);
+  await driver.pipe(rows, 'k', { id: 'o1', lines: [{ price: 2 }] }, 1);
+  await driver.pipe(rows, 'k', { id: 7, lines: [{ price: '2' }, { price: -1 }], colour: 'red' }, 2);
+  expect((await driver.read(out)).map(({ value }) => value)).toEqual(['o1 1']);
+  const [letter] = await driver.deadLetters();
+  expect(letter?.headers['reason']?.split('; ').sort()).toEqual([
+    'id: must be string',
+    'lines.0.price: must be number',
+    'lines.1.price: must be >= 0',
+    'must NOT have additional properties: colour',
+  ]);
+  await driver.close();
+});
+
+test('what is no JSON Schema is refused when the topology is built', () => {
+  expect(() => jsonSchema({ type: 'objekt' })).toThrow(/CONFIG_INVALID|JSON Schema.*type/);
 });
 
 test('route sends each record to the topic it names; an unknown one is a dead letter', async () => {

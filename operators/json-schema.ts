@@ -1,0 +1,44 @@
+/** JSON Schema (draft 2020-12) as a schema for `validate`, by ajv. */
+
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import { MillraceError, messageOf } from '../engine/base/errors.ts';
+import type { StandardSchema, ValidationIssue } from './validate.ts';
+
+/**
+ * A validator for rows of type `T`. The type is the author's word: nothing derives it from the schema.
+ * Rows are not changed: there are no defaults, and nothing is coerced.
+ * @param schema a JSON Schema; `format` is not checked
+ * Throws CONFIG_INVALID for what is none.
+ */
+export function jsonSchema<T>(schema: Readonly<Record<string, unknown>>): StandardSchema<T> {
+  // One instance a schema: schemas of the same $id do not meet.
+  const ajv = new Ajv2020({ allErrors: true, strict: true, validateFormats: false });
+  const check = compiled(() => ajv.compile<T>(schema));
+  return {
+    '~standard': {
+      version: 1,
+      vendor: 'ajv',
+      validate: (value) =>
+        check(value) ? { value } : { issues: (check.errors ?? []).map(issueOf) },
+    },
+  };
+}
+
+function compiled<R>(compile: () => R): R {
+  try {
+    return compile();
+  } catch (error) {
+    const context = { field: 'JSON Schema', problem: messageOf(error) };
+    throw new MillraceError('CONFIG_INVALID', context, { cause: error });
+  }
+}
+
+/** '/lines/0/price' as the path lines.0.price; names of properties too many are said. */
+function issueOf({ instancePath, message = 'is not valid', params }: ErrorObject): ValidationIssue {
+  const path = instancePath
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  const surplus = (params as { additionalProperty?: unknown }).additionalProperty;
+  return { path, message: surplus === undefined ? message : `${message}: ${String(surplus)}` };
+}
