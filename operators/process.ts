@@ -5,8 +5,11 @@
  * first record that is later (all records of that instant come first), or when the idle clock says
  * that no more will come up to it. On the stream's clock any record of the
  * task makes time pass for all keys; on the key's clock only the key's own records do, so that what
- * happens to a key does not depend on when other keys' records arrive.
+ * happens to a key does not depend on when other keys' records arrive. On the wall clock they fire when
+ * the machine's time has passed them, looked at in steps of `resolutionMs`: such timers survive a restart,
+ * but a replay does not repeat when they fired.
  */
+import { MillraceError } from '../engine/base/errors.ts';
 import type { DropReason } from '../engine/base/events.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
@@ -19,8 +22,10 @@ export interface ProcessContext<K, S, R> {
   readonly key: K;
   /** The key's state; undefined before the first. Assign to store, also after a change in place. */
   state: S | undefined;
-  /** The greatest time the key has seen, ms UTC. */
+  /** The greatest event time the key has seen, ms UTC. */
   readonly now: number;
+  /** The machine's time, ms UTC: for timers on the wall clock. Results that depend on it are not repeatable. */
+  readonly wallNow: number;
   /** Sends a result on; the timestamp is that of the record or timer unless given, ms UTC. */
   emit(value: R, timestamp?: number): void;
   /** Writes a record to a topic, which the spec must name in `topics`. */
@@ -32,13 +37,17 @@ export interface ProcessContext<K, S, R> {
   drop(reason: DropReason): void;
 }
 
+export type ProcessClock = 'stream' | 'key' | 'wall';
+
 export interface ProcessSpec<K, V, S, R> {
   /** How the state of a key is written; default MessagePack. */
   readonly state?: Serde<S>;
   /** Topics that `emitTo` writes. */
   readonly topics?: readonly Sink<never, never>[];
-  /** Whose records make time pass for a key's timers; default 'stream'. */
-  readonly clock?: 'stream' | 'key';
+  /** What makes time pass for a key's timers: any record, the key's own, or the machine; default 'stream'. */
+  readonly clock?: ProcessClock;
+  /** On the wall clock: how often it is looked at, ms; default 1000. */
+  readonly resolutionMs?: number;
   record(context: ProcessContext<K, S, R>, value: V, timestamp: number): void;
   timer?(context: ProcessContext<K, S, R>, name: string, at: number): void;
 }
@@ -63,7 +72,7 @@ function processStore<K, S>(
   name: string,
   key: Serde<K>,
   state: Serde<S>,
-  clock: 'stream' | 'key',
+  clock: ProcessClock,
 ): StoreSpec<K, Cell<S>> {
   return {
     name,
@@ -102,7 +111,11 @@ export function processStep<K, V, S, R>(
   key: Serde<K>,
   state: Serde<S>,
 ): Step {
-  const clock = spec.clock ?? 'stream';
+  const { clock = 'stream', resolutionMs = 1_000 } = spec;
+  if (!Number.isSafeInteger(resolutionMs) || resolutionMs <= 0) {
+    const problem = `${resolutionMs} is no whole number of ms above 0`;
+    throw new MillraceError('CONFIG_INVALID', { field: `resolutionMs of ${name}`, problem });
+  }
   const store = processStore(name, key, state, clock);
   return {
     kind: 'process',
@@ -110,9 +123,11 @@ export function processStep<K, V, S, R>(
     detail: { clock },
     stores: [store as StoreSpec<never, never>],
     ...(spec.topics === undefined ? {} : { sinks: spec.topics }),
+    ...(clock === 'wall' ? { wallClockMs: resolutionMs } : {}),
     build: (context) => {
       const processor = new Processor(name, spec, store, context);
-      context.onIdle((idleClock) => processor.pass(idleClock));
+      if (clock === 'wall') context.onWallClock((now) => processor.pass(now));
+      else context.onIdle((idleClock) => processor.pass(idleClock));
       return [processor as AnyReceiver];
     },
   };
@@ -154,9 +169,10 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
       this.#context.task.drop(this.#name, 'null_key');
       return;
     }
-    if (this.#spec.clock !== 'key') this.pass(this.#time.advance(timestamp) - 1);
+    const { clock = 'stream' } = this.#spec;
+    if (clock === 'stream') this.pass(this.#time.advance(timestamp) - 1);
     this.#load(key);
-    this.#fireUntil(timestamp - 1);
+    if (clock !== 'wall') this.#fireUntil(timestamp - 1);
     if (timestamp > this.#cell.now) this.#cell.now = timestamp;
     this.#timestamp = timestamp;
     this.#spec.record(this, value, timestamp);
@@ -181,6 +197,9 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
   }
   get now(): number {
     return this.#cell.now;
+  }
+  get wallNow(): number {
+    return this.#context.world.clock.now();
   }
   get state(): S | undefined {
     return this.#cell.state;
@@ -216,7 +235,7 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
   #fireUntil(until: number): void {
     for (let next = nextTimer(this.#cell); next !== undefined && next.at <= until; ) {
       this.#cell.timers.delete(next.name);
-      if (next.at > this.#cell.now) this.#cell.now = next.at;
+      if (next.at > this.#cell.now && this.#spec.clock !== 'wall') this.#cell.now = next.at;
       this.#timestamp = next.at;
       this.#timer.receive(this.#key, next.name, next.at);
       next = nextTimer(this.#cell);

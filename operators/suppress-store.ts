@@ -38,7 +38,7 @@ export interface SuppressStoreOptions {
   readonly value: Serde<unknown>;
   /** All of it stays in memory. */
   readonly resident: boolean;
-  readonly clock: 'stream' | 'wall';
+  readonly clock: 'stream' | 'tick';
 }
 
 /**

@@ -130,7 +130,7 @@ export function suppressStep(
     value,
     // The oldest change may be of any key, at any record.
     resident: bounded && whenFull === 'emit',
-    clock: mode === 'wall' ? 'wall' : 'stream',
+    clock: mode === 'wall' ? 'tick' : 'stream',
   });
   return {
     kind: 'suppress',

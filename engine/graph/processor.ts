@@ -69,9 +69,10 @@ export interface BuildContext {
   onIdle(advance: (idleClock: number) => void): void;
   /**
    * Asks to be called, between two cycles, when the wall clock has passed a multiple of the step's
-   * `wallClockMs`; once, however many it has passed. Cells of stores on the wall clock are loaded.
+   * `wallClockMs`; once, however many it has passed. `now` is how far it is, ms UTC; cells of stores on
+   * the wall clock that are due by then are loaded.
    */
-  onWallClock(tick: () => void): void;
+  onWallClock(tick: (now: number) => void): void;
   /**
    * Wraps what a step runs because time has passed, so that its error is a dead letter of its key
    * and not of the record at hand.

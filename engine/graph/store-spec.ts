@@ -40,9 +40,10 @@ export interface StoreSpec<K = unknown, C = unknown> {
   /**
    * Whose clock makes a cell due. 'stream' (default): the operator's stream time, moved by any key.
    * 'key': only the key's own records and the idle clock; so what happens to a key does not depend
-   * on when other keys' records arrive. 'wall': only ticks of the wall clock; every due cell is loaded.
+   * on when other keys' records arrive. 'wall': only ticks of the wall clock; what is due by then is
+   * loaded. 'tick': the same, but every cell with any instant is loaded at a tick, be it due or not.
    */
-  readonly clock?: 'stream' | 'key' | 'wall';
+  readonly clock?: 'stream' | 'key' | 'wall' | 'tick';
   /** All cells stay in memory, so that the earliest due one may be entered at any time; must be bounded. */
   readonly resident?: boolean;
   /** Rows shown to a query. */

@@ -100,7 +100,7 @@ export class TaskState {
   /**
    * Loads the cells of `keyIds` in every store, and of the keys that become due: up to `streamUntil`
    * in stores on the stream's clock, up to `idleUntil` in all but those on the wall clock, up to
-   * `wallUntil` in these. One read of the backend for the cells. A set given as `keyIds` is added to.
+   * `wallUntil` in these; in stores of ticks all, when `wallUntil` is given. One read of the backend for the cells. A set given as `keyIds` is added to.
    */
   async prefetch(
     keyIds: Iterable<string>,
@@ -115,7 +115,12 @@ export class TaskState {
       if (store.state.spec.resident === true) await this.#loadResident(store);
       if (store.state.spec.due === undefined) continue;
       const { clock = 'stream' } = store.state.spec;
-      const untilOf = { stream: Math.max(streamUntil, idleUntil), key: idleUntil, wall: wallUntil };
+      const untilOf = {
+        stream: Math.max(streamUntil, idleUntil),
+        key: idleUntil,
+        wall: wallUntil,
+        tick: Number.isFinite(wallUntil) ? Number.POSITIVE_INFINITY : wallUntil,
+      };
       const until = untilOf[clock];
       await this.#loadDue(store, until);
       store.state.index.eachDue(until, (keyId) => distinct.add(keyId));

@@ -34,7 +34,7 @@ export interface Chain {
   /** Steps that act when time passes without records, upstream first. */
   readonly idle: readonly ((idleClock: number) => void)[];
   /** Steps that act on the wall clock, upstream first, and at which multiples, ms. */
-  readonly wall: readonly { readonly everyMs: number; readonly tick: () => void }[];
+  readonly wall: readonly { readonly everyMs: number; readonly tick: (now: number) => void }[];
   /** Steps that wait for the world outside, upstream first. */
   readonly settle: readonly (() => Promise<void>)[];
 }
@@ -56,7 +56,7 @@ class FanOut implements AnyReceiver {
 export function buildChain(topology: Topology, part: SubTopology, task: ChainTask): Chain {
   const receivers = new Map<number, readonly AnyReceiver[]>();
   const idle: { node: number; advance: (idleClock: number) => void }[] = [];
-  const wall: { node: number; everyMs: number; tick: () => void }[] = [];
+  const wall: { node: number; everyMs: number; tick: (now: number) => void }[] = [];
   const settle: { node: number; settle: () => Promise<void> }[] = [];
   const output = (from: number, port: number): AnyReceiver => {
     const targets = topology.nodes.flatMap((node) =>

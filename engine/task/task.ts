@@ -298,8 +298,8 @@ export class Task implements ChainTask {
     const passed = this.#chain.wall.filter(({ everyMs }) => passesMultiple(span, everyMs));
     if (passed.length === 0) return;
     const never = Number.NEGATIVE_INFINITY;
-    await this.#state.prefetch([], never, never, Number.POSITIVE_INFINITY);
-    for (const { tick } of passed) tick();
+    await this.#state.prefetch([], never, never, span.to);
+    for (const { tick } of passed) tick(span.to);
     await this.#settle();
   }
 

@@ -1,0 +1,70 @@
+/**
+ * Instants of a calendar: nine o'clock every day, Mondays, the first of the month, in a time zone. For
+ * timers of `process` that are to fire by the calendar.
+ */
+import { Temporal } from 'temporal-polyfill';
+import { MillraceError, messageOf } from '../engine/base/errors.ts';
+
+export interface CalendarRule {
+  readonly every: 'day' | 'week' | 'month';
+  /** Local time, 'HH:MM'. One that a day skips comes as much later as clocks went forward; of one that comes twice it is the first. */
+  readonly at: string;
+  /** IANA name, such as 'Europe/Berlin'. */
+  readonly zone: string;
+  /** Of a week: 1 for Monday to 7. Of a month: 1 to 31; a shorter month takes its last day. Default 1. */
+  readonly on?: number;
+}
+
+export interface CalendarTimes {
+  /** The first instant of the rule after `instant`; both ms UTC. */
+  after(instant: number): number;
+}
+
+/** Throws CONFIG_INVALID, with the field, for a rule that no calendar has. */
+export function calendarTimes(rule: CalendarRule): CalendarTimes {
+  const { every, zone, on = 1 } = rule;
+  const time = timeOf(rule);
+  checkDay(every, on);
+  return {
+    after(instant) {
+      const start = Temporal.Instant.fromEpochMilliseconds(instant).toZonedDateTimeISO(zone);
+      let period = firstDay(start.toPlainDate(), every);
+      for (;;) {
+        const day = every === 'day' ? period : dayIn(period, every, on);
+        const at = day.toZonedDateTime({ timeZone: zone, plainTime: time }).epochMilliseconds;
+        if (at > instant) return at;
+        period = period.add({ [`${every}s`]: 1 });
+      }
+    },
+  };
+}
+
+function firstDay(day: Temporal.PlainDate, every: CalendarRule['every']): Temporal.PlainDate {
+  if (every === 'day') return day;
+  return every === 'month' ? day.with({ day: 1 }) : day.subtract({ days: day.dayOfWeek - 1 });
+}
+
+function dayIn(first: Temporal.PlainDate, every: 'week' | 'month', on: number): Temporal.PlainDate {
+  return every === 'week' ? first.add({ days: on - 1 }) : first.with({ day: on });
+}
+
+function timeOf({ at, zone }: CalendarRule): Temporal.PlainTime {
+  try {
+    Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(zone);
+  } catch (error) {
+    throw invalid('zone', messageOf(error));
+  }
+  if (!/^([01]\d|2[0-3]):[0-5]\d$/.test(at)) throw invalid('at', `${at} is no time such as 09:30`);
+  return Temporal.PlainTime.from(at);
+}
+
+function checkDay(every: CalendarRule['every'], on: number): void {
+  const most = { day: 1, week: 7, month: 31 }[every];
+  if (most === undefined) throw invalid('every', `${String(every)} is none of day, week, month`);
+  if (Number.isInteger(on) && on >= 1 && on <= most) return;
+  throw invalid('on', `${on} is no whole number from 1 to ${most}`);
+}
+
+function invalid(field: string, problem: string): MillraceError {
+  return new MillraceError('CONFIG_INVALID', { field: `calendar rule: ${field}`, problem });
+}
