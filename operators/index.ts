@@ -20,6 +20,11 @@ export { utf8 } from '../engine/serde/utf8.ts';
 export { type Upcasters, versioned } from '../engine/serde/versioned.ts';
 export { sessionWindowed, timeWindowed, type Windowed } from '../engine/serde/windowed.ts';
 export {
+  type CalendarRule,
+  type CalendarTimes,
+  calendarTimes,
+} from '../engine/time/calendar-times.ts';
+export {
   calendar,
   hopping,
   hoppingCount,
@@ -48,7 +53,6 @@ export { reduce } from './aggregates/reduce.ts';
 export { sum } from './aggregates/sum.ts';
 export { top } from './aggregates/top.ts';
 export type { AsyncCall } from './async-map.ts';
-export { type CalendarRule, type CalendarTimes, calendarTimes } from './calendar-times.ts';
 export { CogroupedStream, type CogroupWhole, WindowedCogroup } from './cogroup.ts';
 export { GroupedTable } from './group-table.ts';
 export type { AsyncOptions } from './in-flight.ts';

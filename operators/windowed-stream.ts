@@ -27,6 +27,11 @@ function mergeable<V, A>(aggregate: Aggregate<V, A>): aggregate is MergeableAggr
   return aggregate.merge !== undefined;
 }
 
+/** Stands in until the build says that the aggregate has none. */
+function neverMerged(): never {
+  throw new Error('a session window without merge was run');
+}
+
 function familyOf<K, V, A>(
   name: string,
   spec: TimedWindow,
@@ -37,11 +42,8 @@ function familyOf<K, V, A>(
 ): WindowFamily<K, V, A> {
   if (spec.type === 'sliding') return new SlidingWindows(name, spec, aggregate, key, value);
   if (spec.type === 'session') {
-    if (!mergeable(aggregate)) {
-      const problem = 'a session window needs an aggregate with merge: sessions grow together';
-      throw new MillraceError('CONFIG_INVALID', { field: `${name}.aggregate.merge`, problem });
-    }
-    return new SessionWindows(name, spec, aggregate, key, value);
+    const merging = mergeable(aggregate) ? aggregate : { ...aggregate, merge: neverMerged };
+    return new SessionWindows(name, spec, merging, key, value);
   }
   const overlapping = spec.type === 'hopping' && spec.sizeMs > spec.advanceMs;
   return overlapping && mergeable(aggregate) && aggregate.ordered !== true
@@ -60,7 +62,11 @@ function stepFor<K, V, A>(
   const { emit = 'update', ...others } = options;
   if (spec.type !== 'count') {
     const family = familyOf(name, spec, aggregate, key, value, emit === 'close');
-    return windowedStep(name, spec, family, options, aggregate.name);
+    const step = windowedStep(name, spec, family, options, aggregate.name);
+    if (spec.type !== 'session' || mergeable(aggregate)) return step;
+    const problem =
+      'a session window needs an aggregate with merge, because sessions grow together: give it one, or take another window';
+    return { ...step, problem };
   }
   for (const field of ['late', 'retentionMs', 'clock'] as const) {
     if (others[field] === undefined) continue;

@@ -59,6 +59,8 @@ export interface Step {
   readonly nulls?: boolean;
   /** Wants to know, through `BuildContext.onWallClock`, of every multiple of so many ms of the wall clock. */
   readonly wallClockMs?: number;
+  /** What is wrong with its settings, and the remedy: said with everything else when the topology is built. */
+  readonly problem?: string;
   /** Side outputs to topics (late records, ...), for `describe` and topic creation. */
   readonly sinks?: readonly Sink<never, never>[];
   /** Set by `keyBy` alone: the topic that carries the records to the partition of their new key. */

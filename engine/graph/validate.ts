@@ -6,7 +6,8 @@
  * 4. a topic that is read and written, or written twice, has one format of keys and one of values;
  * 5. topics that are read together have the same number of partitions, where they say one;
  * 6. topics whose records meet in a store are partitioned by the same function;
- * 7. no keyBy sends records to where nobody reads them.
+ * 7. no keyBy sends records to where nobody reads them;
+ * 8. no step has settings that it says are wrong, such as a session window without merge.
  * All problems are reported at once, each with the line that made it and the remedy.
  */
 import { MillraceError } from '../base/errors.ts';
@@ -26,6 +27,7 @@ export function validate(topology: Topology): void {
     ...partitionProblems(topology),
     ...partitionerProblems(topology),
     ...unusedProblems(topology),
+    ...stepProblems(topology),
   ];
   if (problems.length === 0) return;
   throw new MillraceError('TOPOLOGY_INVALID', {
@@ -174,4 +176,12 @@ function unusedProblems(topology: Topology): string[] {
             `${callSite}: nothing reads what keyBy '${step.name}' sends: use its stream, or leave it out`,
           ],
     );
+}
+
+function stepProblems({ nodes }: Topology): string[] {
+  return nodes.flatMap((node) =>
+    node.type === 'step' && node.step.problem !== undefined
+      ? [`${node.callSite}: '${node.step.name}': ${node.step.problem}`]
+      : [],
+  );
 }

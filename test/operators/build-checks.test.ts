@@ -23,11 +23,13 @@ test('all problems at once, each with the line that made it', () => {
       left.count('twice');
       right.count('twice');
       left.merge(right).count('not legal!');
+      const bare = { init: () => 0, add: (n: number) => n + 1 };
+      left.window(session({ gap: minutes(1), grace: 0 })).aggregate('sessions', bare);
       left.to(topic<string, string>('out'));
       right.to(topic<string, string>('out', { value: json() }));
     }),
   );
-  expect(problems).toHaveLength(5);
+  expect(problems).toHaveLength(6);
   for (const problem of problems) {
     expect(problem).toMatch(/^ {2}test\/operators\/build-checks\.test\.ts:\d+: /);
   }
@@ -36,6 +38,7 @@ test('all problems at once, each with the line that made it', () => {
   expect(text).toMatch(/the name 'twice' is taken at .*: rename one/);
   expect(text).toMatch(/topic 'b' has 4 partitions, 'a', .* has 3: give both the same number/);
   expect(text).toMatch(/topic 'out' is written with a value of json, and written with msgpack/);
+  expect(text).toMatch(/'sessions': a session window needs an aggregate with merge.*: give it one/);
   expect(text).toMatch(/nothing reads what keyBy 'by-nobody' sends/);
 });
 

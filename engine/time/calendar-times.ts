@@ -3,7 +3,7 @@
  * timers of `process` that are to fire by the calendar.
  */
 import { Temporal } from 'temporal-polyfill';
-import { MillraceError, messageOf } from '../engine/base/errors.ts';
+import { MillraceError, messageOf } from '../base/errors.ts';
 
 export interface CalendarRule {
   readonly every: 'day' | 'week' | 'month';
