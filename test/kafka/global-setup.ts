@@ -2,6 +2,7 @@
  * The main process's side of the shared broker: it starts the broker when the first test file asks for
  * it, and stops it when the run is over.
  */
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +25,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const { address, internal } = await broker;
     return { address, internal };
   };
-  const path = join(tmpdir(), `millrace-kafka-${process.pid}.sock`);
+  // A folder of its own: a run that was killed leaves its socket behind, and process ids come again.
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-kafka-'));
+  const path = join(folder, 'socket');
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => {});
     // A question is one small chunk.
@@ -38,6 +41,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('kafkaSocket', path);
   return async () => {
     await new Promise((done) => server.close(done));
+    await rm(folder, { recursive: true, force: true });
     await (await broker?.catch(() => undefined))?.stop('SIGKILL');
   };
 }
