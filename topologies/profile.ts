@@ -22,6 +22,7 @@ import {
   noEngagement,
   settle,
 } from './engagement/engagement.ts';
+import { explainScore, type ScoreExplanation } from './engagement/explain-score.ts';
 import { gateIsShut } from './engagement/gates.ts';
 import type { Score, ScoreCurve } from './engagement/score.ts';
 import {
@@ -160,6 +161,12 @@ export class ProfileLogic {
     const score = curveOf(this.#config, profile.engagement).at(at);
     const band = bandAfter(this.#config, score.score, profile.band);
     return { ...score, band: this.#bandName(profile, band, at) };
+  }
+
+  /** What the score of a profile is made of at an instant, ms UTC; not before what is settled. */
+  explainScore(profile: Profile, at: number): ScoreExplanation & { readonly band: string } {
+    const why = explainScore(this.#config, profile.engagement, at);
+    return { ...why, band: this.scoreOf(profile, at).band };
   }
 
   /** Recency, frequencies and money of a profile at the hour of an instant. */

@@ -13,6 +13,7 @@ import { lint, plan } from './lint.ts';
 import { report } from './output.ts';
 import { type PlanOptions, planDeployment } from './plan.ts';
 import { type RunOptions, run } from './run.ts';
+import { scoreExplain } from './score-explain.ts';
 import { segmentAsOf, segmentWhatIf } from './segment-history.ts';
 import { type StartOptions, start } from './start.ts';
 import { type TopicsPlanOptions, topicsPlan } from './topics-plan.ts';
@@ -147,6 +148,15 @@ function programOf(version: string): Command {
     .addOption(json())
     .action(lint);
   addSegments(program);
+  program
+    .command('score')
+    .description('scores: explain')
+    .command('explain <subject>')
+    .description('what a score is made of, hour by hour, and when it changes without events')
+    .option('--at <instant>', "ISO 8601, e.g. 2026-01-31T09:30:00Z; default: the subject's clock")
+    .addOption(data())
+    .addOption(json())
+    .action(scoreExplain);
   addInspection(program);
   return program;
 }

@@ -68,3 +68,12 @@ function layOut(hour: number, items: Hour, { weight, perHour }: EventClass): Poi
   if (firsts.length > perHour) firsts.length = perHour;
   return { hour, points: firsts.length * weight, weight, firsts };
 }
+
+/** The items of an hour whose first event is not after `until` (ms UTC), first come first. */
+export function itemsUntil(items: Readonly<Record<string, number[]>>, until: number): string[] {
+  return Object.entries(items)
+    .map(([item, instants]) => ({ item, first: instants[0] as number }))
+    .filter(({ first }) => first <= until)
+    .sort((a, b) => a.first - b.first)
+    .map(({ item }) => item);
+}
