@@ -4,7 +4,7 @@
  * the running ones, one after another on each host.
  */
 import type { Clock } from '../base/clock.ts';
-import { MillraceError } from '../base/errors.ts';
+import { isMillraceError, MillraceError } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
 import type { GroupOffset, Log, TopicPartition } from '../log/log.ts';
@@ -54,6 +54,12 @@ export interface AssignmentOptions {
 const colocateWithinMs = 60_000;
 /** Longer than sessions last, which a group waits for when a member died: 45 s by the brokers' default. */
 const awaitedAfterMs = 60_000;
+
+interface CommittedTask {
+  /** Next offset of each source topic. */
+  readonly positions: Map<string, number>;
+  readonly ledger: LedgerEntry | undefined;
+}
 
 interface Opening {
   stopped: boolean;
@@ -300,21 +306,34 @@ export class Assignment {
   /** Answers undefined when the opening was stopped. */
   async #openTask(
     planned: PlannedTask,
+    slot: HostSlot,
+    stopped: () => boolean,
+  ): Promise<RunningTask | undefined> {
+    for (let found = await this.#committedOf(planned); !stopped(); ) {
+      try {
+        return await this.#openAt(planned, slot, stopped, found);
+      } catch (error) {
+        if (!isMillraceError(error, 'LEDGER_MISMATCH')) throw error;
+        const { commitId } = found.ledger ?? {};
+        found = await this.#committedOf(planned);
+        if (found.ledger?.commitId === commitId) throw error;
+        // Another member has committed since: this process was held still, or lost the partitions meanwhile.
+        await slot.host.close(planned.taskId);
+      }
+    }
+    return undefined;
+  }
+
+  async #openAt(
+    planned: PlannedTask,
     { host }: HostSlot,
     stopped: () => boolean,
+    { positions, ledger }: CommittedTask,
   ): Promise<RunningTask | undefined> {
     const { log, config, observer, clock, member } = this.#options;
     const { application, stateDirectory } = config;
     const { taskId: task, partition, subTopology } = planned;
-    if (stopped()) return undefined;
     const begin = clock.monotonic();
-    const positions = new Map<string, number>();
-    let ledger: LedgerEntry | undefined;
-    for (const topic of planned.topics) {
-      const { offset, metadata } = await this.#position({ topic, partition });
-      positions.set(topic, offset);
-      ledger ??= decodeLedger(metadata, planned.stores);
-    }
     const stores = await host.open({
       taskId: task,
       subTopology,
@@ -343,6 +362,18 @@ export class Assignment {
     const restoreMs = clock.monotonic() - begin;
     observer.on('taskOpened', { task, restoredRecords: records, restoreMs });
     return { planned, host, positions, commits, commitId: ledger?.commitId ?? 0 };
+  }
+
+  /** What the group has committed of a task's sources, and the ledger beside it. */
+  async #committedOf({ topics, partition, stores }: PlannedTask): Promise<CommittedTask> {
+    const positions = new Map<string, number>();
+    let ledger: LedgerEntry | undefined;
+    for (const topic of topics) {
+      const { offset, metadata } = await this.#position({ topic, partition });
+      positions.set(topic, offset);
+      ledger ??= decodeLedger(metadata, stores);
+    }
+    return { positions, ledger };
   }
 
   /** Where a source partition is to be read on: at the group's committed offset, else at its start. */

@@ -85,6 +85,8 @@ const workerRetryMs = 100;
 const doubtRetryMaxMs = 5_000;
 
 interface CycleInput {
+  /** Of the cycle from its work to its commit: tasks that open meanwhile may bring a greater one. */
+  readonly commitId: number;
   readonly chunks: readonly Taken[];
   readonly results: readonly { task: RunningTask; result: TaskResult }[];
 }
@@ -167,12 +169,13 @@ export class Runtime {
     await this.#options.at?.('C1');
     const chunks = await this.#intake.take(this.#recordsPerCycle);
     const fed = await this.#running.feedGlobals();
-    const work = await this.#readTopics();
+    const commitId = this.#nextCommitId;
+    const work = await this.#readTopics(commitId);
     if (work.length === 0 && fed === 0 && chunks.every(({ chunk }) => chunk.records === 0)) {
       if (this.#pending.size === 0) return false;
     }
     const results = await this.#process(work);
-    await this.#commit({ chunks, results }, begin);
+    await this.#commit({ commitId, chunks, results }, begin);
     await this.#maintain();
     return true;
   }
@@ -235,15 +238,16 @@ export class Runtime {
       // Also the first time: a worker may have died after a part's commit, before the next part read it.
       await this.#runUntil(() => this.#running.caughtUp());
       const begin = this.#clock.monotonic();
+      const commitId = this.#nextCommitId;
       const work = this.#running.tasks
         .filter(({ planned }) => planned.subTopology === part)
-        .map((task) => ({ task, work: this.#work(task, [], task.planned.topics, { idleClock }) }));
+        .map((task) => ({ task, work: this.#work(task, { commitId, idleClock }) }));
       const results = await this.#process(work);
       // Time that has passed already changes nothing; a commit would tell the runs apart.
       if (!results.some(({ result }) => result.outputs.length + result.changelogs.length > 0)) {
         continue;
       }
-      await this.#commit({ chunks: [], results }, begin);
+      await this.#commit({ commitId, chunks: [], results }, begin);
     }
     await this.#runUntil(() => this.#running.caughtUp());
   }
@@ -262,13 +266,14 @@ export class Runtime {
 
   async #tick(wallClock: WallClockSpan): Promise<void> {
     const begin = this.#clock.monotonic();
+    const commitId = this.#nextCommitId;
     const work = this.#running.tasks.map((task) => ({
       task,
-      work: this.#work(task, [], task.planned.topics, { wallClock }),
+      work: this.#work(task, { commitId, wallClock }),
     }));
     const results = await this.#process(work);
     if (results.some(({ result }) => result.outputs.length + result.changelogs.length > 0)) {
-      await this.#commit({ chunks: [], results }, begin);
+      await this.#commit({ commitId, chunks: [], results }, begin);
     }
   }
 
@@ -415,7 +420,7 @@ export class Runtime {
   }
 
   /** The next records of every task that has any. */
-  async #readTopics(): Promise<{ task: RunningTask; work: TaskWork }[]> {
+  async #readTopics(commitId: number): Promise<{ task: RunningTask; work: TaskWork }[]> {
     const all: { task: RunningTask; work: TaskWork }[] = [];
     const records = this.#recordsPerCycle;
     this.#backlog = false;
@@ -433,23 +438,17 @@ export class Runtime {
       // A source of which nothing is known yet is waited for: the task could take nothing.
       const known = new Set([...caughtUp, ...read.map(({ topic }) => topic)]);
       if (read.length === 0 || known.size < positions.size) continue;
-      all.push({ task, work: this.#work(task, read, caughtUp) });
+      all.push({ task, work: this.#work(task, { commitId, batches: read, caughtUp }) });
     }
     return all;
   }
 
-  #work(
-    task: RunningTask,
-    batches: readonly { topic: string; image: ArrayBuffer }[],
-    caughtUp: readonly string[],
-    clocks: Pick<TaskWork, 'idleClock' | 'wallClock'> = {},
-  ): TaskWork {
+  #work({ planned }: RunningTask, work: Pick<TaskWork, 'commitId'> & Partial<TaskWork>): TaskWork {
     return {
-      taskId: task.planned.taskId,
-      commitId: this.#nextCommitId,
-      batches,
-      caughtUp,
-      ...clocks,
+      taskId: planned.taskId,
+      batches: [],
+      caughtUp: planned.topics,
+      ...work,
       ...(this.#options.log.limits === undefined ? {} : { now: this.#clock.now() }),
     };
   }
@@ -463,12 +462,11 @@ export class Runtime {
     );
   }
 
-  async #commit({ chunks, results }: CycleInput, begin: number): Promise<void> {
+  async #commit({ commitId, chunks, results }: CycleInput, begin: number): Promise<void> {
     const { at } = this.#options;
     const processed = this.#clock.monotonic();
-    const commitId = this.#nextCommitId;
     await at?.('C3');
-    const ends = await this.#commitToLog({ chunks, results }, commitId);
+    const ends = await this.#commitToLog({ commitId, chunks, results });
     this.#pending.clear();
     this.#commitId = commitId;
     this.#failures = 0;
@@ -486,10 +484,11 @@ export class Runtime {
   }
 
   /** Answers the end offset of each partition written to, by 'topic/partition'. */
-  async #commitToLog(
-    { chunks, results }: CycleInput,
-    commitId: number,
-  ): Promise<ReadonlyMap<string, number>> {
+  async #commitToLog({
+    commitId,
+    chunks,
+    results,
+  }: CycleInput): Promise<ReadonlyMap<string, number>> {
     const { application, at } = this.#options;
     const shared = !this.#joined.sole;
     const appends: Append[] = [];

@@ -1,0 +1,155 @@
+/** The ledger beside the offsets agrees with the changelogs, whatever opens or commits in between. */
+import { topic, topology, utf8 } from 'millrace';
+import { expect, test } from 'vitest';
+import { type AssignmentChange, soleMember } from '../../engine/log/member.ts';
+import { MemoryLog } from '../../engine/log/memory.ts';
+import { encodeLedger } from '../../engine/runtime/ledger.ts';
+import { Runtime, type RuntimeOptions } from '../../engine/runtime/runtime.ts';
+import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { type HostPort, TaskHost } from '../../engine/task/task-host.ts';
+import { append } from '../log/laws.ts';
+
+const application = 'ledger';
+const words = topic<string, string>('words', { value: utf8, partitions: 2 });
+const job = topology(application, (t) => {
+  t.stream(words).count('counts');
+});
+
+async function newLog(): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics([{ name: 'words', partitions: 2, settings: {} }]);
+  return log;
+}
+
+let fed = 0;
+async function feed(log: MemoryLog): Promise<void> {
+  fed++;
+  const writer = await log.openWriter(`feed-${fed}`);
+  await writer.commit({ appends: [append('words', 0, [['k', 'v']])], offsets: [], commitId: 1 });
+}
+
+/** A runtime with state of its own; `wrap` stands between it and its host. */
+function start(
+  log: MemoryLog,
+  wrap: (host: TaskHost) => Partial<HostPort> = () => ({}),
+  options: Partial<RuntimeOptions> = {},
+): Promise<Runtime> {
+  return Runtime.start({
+    topology: job,
+    application,
+    log,
+    stateDirectory: 'state',
+    startHosts: async (config) => {
+      const host = new TaskHost(job, config, new MemoryBackends());
+      const port: HostPort = {
+        open: (assignment) => host.open(assignment),
+        restore: (task, store, image, now) => host.restore(task, store, image, now),
+        reset: (task, store) => host.reset(task, store),
+        applyGlobal: (name, image) => host.applyGlobal(name, image),
+        process: (work) => host.process(work),
+        commit: (task, id, ends, now) => host.commit(task, id, ends, now),
+        close: (task) => host.close(task),
+        closeAll: () => host.closeAll(),
+        query: (task, store, keyId, limit) => host.query(task, store, keyId, limit),
+      };
+      return [{ ...port, ...wrap(host) }];
+    },
+    ...options,
+  });
+}
+
+/** The log as one that is shared, whose group gives these partitions. */
+function shared(log: MemoryLog, ...partitions: number[]): void {
+  const changes: AssignmentChange[] = [
+    {
+      kind: 'assigned',
+      partitions: partitions.map((partition) => ({ topic: 'words', partition })),
+      answer: async () => {},
+    },
+  ];
+  log.join = async (options) => ({
+    ...soleMember(log, options),
+    sole: false,
+    takeChange: () => changes.shift(),
+  });
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+async function runOnce(log: MemoryLog): Promise<void> {
+  const runtime = await start(log);
+  await runtime.runUntilCaughtUp();
+  await runtime.close();
+}
+
+test('a task of greater commits that opens during a cycle does not change the cycle’s id', async () => {
+  const log = await newLog();
+  await feed(log);
+  const before = await log.openWriter(application);
+  const metadata = encodeLedger({ commitId: 100, stores: [0] }, ['counts']);
+  const offsets = [{ topic: 'words', partition: 1, offset: 0, metadata }];
+  await before.commit({ appends: [], offsets, commitId: 1 });
+  const { join } = log;
+  shared(log, 0, 1);
+  let processing = () => {};
+  const processed = new Promise<void>((resolve) => {
+    processing = resolve;
+  });
+  const runtime = await start(log, (host) => ({
+    open: async (assignment) => {
+      if (assignment.partition === 1) await processed;
+      return host.open(assignment);
+    },
+    process: async (work) => {
+      const result = await host.process(work);
+      processing();
+      for (let i = 0; i < 20; i++) await turn();
+      return result;
+    },
+  }));
+  while (runtime.summary.counters.in === 0) {
+    await runtime.cycle();
+    await turn();
+  }
+  await runtime.close();
+  log.join = join;
+  await runOnce(log);
+});
+
+test('what another member commits while a task is opened is no torn transaction', async () => {
+  const log = await newLog();
+  await feed(log);
+  await runOnce(log);
+  await feed(log);
+  const { join } = log;
+  shared(log, 0);
+  const opened: string[] = [];
+  let isFirst = true;
+  const runtime = await start(
+    log,
+    (host) => ({
+      open: async (assignment) => {
+        if (isFirst) {
+          isFirst = false;
+          log.join = join;
+          await runOnce(log);
+        }
+        return host.open(assignment);
+      },
+    }),
+    {
+      observer: {
+        on(name, event) {
+          if (name === 'taskOpened') opened.push((event as { task: string }).task);
+        },
+      },
+    },
+  );
+  for (let i = 0; i < 50; i++) {
+    await turn();
+    if (opened.length > 0) break;
+  }
+  expect(opened).toEqual(['0_0']);
+  expect((await runtime.query('counts')).map(({ value }) => value)).toEqual([2]);
+  await runtime.close();
+});
