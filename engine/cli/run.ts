@@ -2,10 +2,10 @@
 import { resolve } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import type { Observer, TelemetryEvents } from '../base/events.ts';
-import type { OffsetLost } from '../runtime/assignment.ts';
 import type { SourceConnector } from '../runtime/connector.ts';
 import type { LogLevel } from '../runtime/observe.ts';
 import { RestoreWatch, restoreText } from '../runtime/restore-watch.ts';
+import type { OffsetLost } from '../runtime/task-opener.ts';
 import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
 import { environment, prepare } from './environment.ts';
 import { execute } from './execution.ts';

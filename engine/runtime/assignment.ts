@@ -4,7 +4,7 @@
  * the running ones, one after another on each host.
  */
 import type { Clock } from '../base/clock.ts';
-import { isMillraceError, MillraceError } from '../base/errors.ts';
+import { MillraceError } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
 import type { GroupOffset, Log, TopicPartition } from '../log/log.ts';
@@ -13,29 +13,14 @@ import type { StepHook } from '../task/commit.ts';
 import type { HostConfig, HostPort } from '../task/task-host.ts';
 import { GlobalFeed } from './global-feed.ts';
 import { firstUnread } from './group-lag.ts';
-import { decodeLedger, type LedgerEntry } from './ledger.ts';
 import type { Plan, PlannedTask } from './plan.ts';
-import { restoreTask } from './restore.ts';
-
-export interface RunningTask {
-  readonly planned: PlannedTask;
-  readonly host: HostPort;
-  /** Next offset of each source topic. */
-  readonly positions: Map<string, number>;
-  /** Id of the last commit that changed each store. */
-  readonly commits: Map<string, number>;
-  /** Id of the task's last commit, as far as the log's ledger says; 0 when it does not. */
-  readonly commitId: number;
-}
+import { type OffsetLost, type RunningTask, TaskOpener } from './task-opener.ts';
 
 export interface PartitionLag {
   readonly topic: string;
   readonly partition: number;
   readonly records: number;
 }
-
-/** What to do when the log no longer has the offset that is to be read next. */
-export type OffsetLost = 'stop' | 'earliest' | 'latest';
 
 export interface AssignmentOptions {
   readonly log: Log;
@@ -55,12 +40,6 @@ const colocateWithinMs = 60_000;
 /** Longer than sessions last, which a group waits for when a member died: 45 s by the brokers' default. */
 const awaitedAfterMs = 60_000;
 
-interface CommittedTask {
-  /** Next offset of each source topic. */
-  readonly positions: Map<string, number>;
-  readonly ledger: LedgerEntry | undefined;
-}
-
 interface Opening {
   stopped: boolean;
   readonly done: Promise<void>;
@@ -76,6 +55,7 @@ interface HostSlot {
 export class Assignment {
   readonly #options: AssignmentOptions;
   readonly #globals: GlobalFeed;
+  readonly #opener: TaskOpener;
   #hosts: HostSlot[] = [];
   readonly #tasks = new Map<string, RunningTask & { readonly slot: HostSlot }>();
   readonly #opening = new Map<string, Opening>();
@@ -93,6 +73,7 @@ export class Assignment {
   constructor(options: AssignmentOptions) {
     this.#options = options;
     this.#awaitedSince = options.clock.monotonic();
+    this.#opener = new TaskOpener({ ...options, shared: !options.member.sole });
     this.#globals = new GlobalFeed(
       options.log,
       options.member,
@@ -222,7 +203,7 @@ export class Assignment {
     for (const at of change.partitions) {
       this.#checkPlanned(at);
       if (!read.has(at.topic)) continue;
-      positions.push({ ...at, offset: (await this.#position(at)).offset });
+      positions.push({ ...at, offset: (await this.#opener.position(at)).offset });
     }
     for (const at of change.partitions) this.#owned.set(`${at.topic}/${at.partition}`, at);
     await change.answer(positions);
@@ -283,9 +264,10 @@ export class Assignment {
     const stopped = () => this.#opening.get(taskId)?.stopped === true;
     const done = slot.tail.then(async () => {
       try {
-        const task = await this.#openTask(planned, slot, stopped);
-        if (task !== undefined) this.#tasks.set(taskId, { ...task, slot });
-        else slot.tasks--;
+        const opened = await this.#opener.open(planned, slot.host, stopped);
+        this.restored += opened?.restored ?? 0;
+        if (opened === undefined) slot.tasks--;
+        else this.#tasks.set(taskId, { ...opened.task, slot });
       } catch (error) {
         this.#failure ??= { error };
       } finally {
@@ -301,96 +283,6 @@ export class Assignment {
   #told(): void {
     const [open, opening] = [this.#tasks.size, this.#opening.size];
     this.#options.observer.on('assignmentChanged', { open, opening });
-  }
-
-  /** Answers undefined when the opening was stopped. */
-  async #openTask(
-    planned: PlannedTask,
-    slot: HostSlot,
-    stopped: () => boolean,
-  ): Promise<RunningTask | undefined> {
-    for (let found = await this.#committedOf(planned); !stopped(); ) {
-      try {
-        return await this.#openAt(planned, slot, stopped, found);
-      } catch (error) {
-        if (!isMillraceError(error, 'LEDGER_MISMATCH')) throw error;
-        const { commitId } = found.ledger ?? {};
-        found = await this.#committedOf(planned);
-        if (found.ledger?.commitId === commitId) throw error;
-        // Another member has committed since: this process was held still, or lost the partitions meanwhile.
-        await slot.host.close(planned.taskId);
-      }
-    }
-    return undefined;
-  }
-
-  async #openAt(
-    planned: PlannedTask,
-    { host }: HostSlot,
-    stopped: () => boolean,
-    { positions, ledger }: CommittedTask,
-  ): Promise<RunningTask | undefined> {
-    const { log, config, observer, clock, member } = this.#options;
-    const { application, stateDirectory } = config;
-    const { taskId: task, partition, subTopology } = planned;
-    const begin = clock.monotonic();
-    const stores = await host.open({
-      taskId: task,
-      subTopology,
-      partition,
-      positions: [...positions].map(([topic, offset]) => ({ topic, offset })),
-    });
-    const { records, commits } = await restoreTask({
-      application,
-      log,
-      host,
-      task: planned,
-      stores,
-      ledger,
-      directory: `${stateDirectory}/${task}`,
-      clock,
-      shared: !member.sole,
-      progress: (store, done, total) =>
-        observer.on('restoreProgress', { task, store, done, total }),
-      stopped,
-    });
-    if (stopped()) {
-      await host.close(task);
-      return undefined;
-    }
-    this.restored += records;
-    const restoreMs = clock.monotonic() - begin;
-    observer.on('taskOpened', { task, restoredRecords: records, restoreMs });
-    return { planned, host, positions, commits, commitId: ledger?.commitId ?? 0 };
-  }
-
-  /** What the group has committed of a task's sources, and the ledger beside it. */
-  async #committedOf({ topics, partition, stores }: PlannedTask): Promise<CommittedTask> {
-    const positions = new Map<string, number>();
-    let ledger: LedgerEntry | undefined;
-    for (const topic of topics) {
-      const { offset, metadata } = await this.#position({ topic, partition });
-      positions.set(topic, offset);
-      ledger ??= decodeLedger(metadata, stores);
-    }
-    return { positions, ledger };
-  }
-
-  /** Where a source partition is to be read on: at the group's committed offset, else at its start. */
-  async #position(at: TopicPartition): Promise<{ offset: number; metadata?: string }> {
-    const { log, config, onOffsetLost } = this.#options;
-    const [committed, start] = [
-      await log.committed(config.application, at),
-      await log.startOffset(at),
-    ];
-    if (committed === undefined) return { offset: start };
-    const end = await log.endOffset(at);
-    if (committed.offset >= start && committed.offset <= end) return committed;
-    if (onOffsetLost === 'stop') {
-      const { offset } = committed;
-      throw new MillraceError('OFFSET_LOST', { ...at, offset, start, end });
-    }
-    return { ...committed, offset: onOffsetLost === 'earliest' ? start : end };
   }
 
   /** State and repartition topics are bound to the number of partitions they were made for. */

@@ -20,7 +20,7 @@ import { defaultErrorPolicy, type ErrorPolicy } from '../task/error-policy.ts';
 import type { OutputBatch } from '../task/outputs.ts';
 import type { HostConfig, HostPort, TaskResult, TaskWork } from '../task/task-host.ts';
 import { passesMultiple, type WallClockSpan, wallClockIntervals } from '../task/wall-clock.ts';
-import { Assignment, type OffsetLost, type PartitionLag, type RunningTask } from './assignment.ts';
+import { Assignment, type PartitionLag } from './assignment.ts';
 import type { SourceConnector } from './connector.ts';
 import { cursorAppend, deploymentCursor, readCursors } from './cursors.ts';
 import { deploy } from './deploy.ts';
@@ -29,6 +29,7 @@ import { encodeLedger } from './ledger.ts';
 import { groupPartitions, type Plan, plan } from './plan.ts';
 import { reportCycle } from './report.ts';
 import { emptySummary, type Summary } from './summary.ts';
+import type { OffsetLost, RunningTask } from './task-opener.ts';
 
 export interface RuntimeOptions {
   readonly topology: Topology;

@@ -1,0 +1,152 @@
+/**
+ * Opens a task on a host: from what the group has committed of its sources, with its stores brought to the
+ * end of their changelogs, and both held against the ledger.
+ */
+import type { Clock } from '../base/clock.ts';
+import { isMillraceError, MillraceError } from '../base/errors.ts';
+import type { Observer } from '../base/events.ts';
+import type { Log, TopicPartition } from '../log/log.ts';
+import type { HostConfig, HostPort } from '../task/task-host.ts';
+import { decodeLedger, type LedgerEntry } from './ledger.ts';
+import type { PlannedTask } from './plan.ts';
+import { restoreTask } from './restore.ts';
+
+export interface RunningTask {
+  readonly planned: PlannedTask;
+  readonly host: HostPort;
+  /** Next offset of each source topic. */
+  readonly positions: Map<string, number>;
+  /** Id of the last commit that changed each store. */
+  readonly commits: Map<string, number>;
+  /** Id of the task's last commit, as far as the log's ledger says; 0 when it does not. */
+  readonly commitId: number;
+}
+
+/** What to do when the log no longer has the offset that is to be read next. */
+export type OffsetLost = 'stop' | 'earliest' | 'latest';
+
+export interface TaskOpenerOptions {
+  readonly log: Log;
+  /** The log has other members than this process. */
+  readonly shared: boolean;
+  readonly config: HostConfig;
+  readonly onOffsetLost: OffsetLost;
+  readonly observer: Observer;
+  readonly clock: Clock;
+}
+
+export interface OpenedTask {
+  readonly task: RunningTask;
+  /** Changelog records that were applied. */
+  readonly restored: number;
+}
+
+interface CommittedTask {
+  /** Next offset of each source topic. */
+  readonly positions: Map<string, number>;
+  readonly ledger: LedgerEntry | undefined;
+}
+
+export class TaskOpener {
+  readonly #options: TaskOpenerOptions;
+
+  constructor(options: TaskOpenerOptions) {
+    this.#options = options;
+  }
+
+  /** Answers undefined when the opening was stopped. */
+  async open(
+    planned: PlannedTask,
+    host: HostPort,
+    stopped: () => boolean,
+  ): Promise<OpenedTask | undefined> {
+    for (let found = await this.#committedOf(planned); !stopped(); ) {
+      try {
+        return await this.#openAt(planned, host, stopped, found);
+      } catch (error) {
+        if (!isMillraceError(error, 'LEDGER_MISMATCH')) throw error;
+        const { commitId } = found.ledger ?? {};
+        found = await this.#committedOf(planned);
+        if (found.ledger?.commitId === commitId) throw error;
+        // Another member has committed since: this process was held still, or lost the partitions meanwhile.
+        await host.close(planned.taskId);
+      }
+    }
+    return undefined;
+  }
+
+  async #openAt(
+    planned: PlannedTask,
+    host: HostPort,
+    stopped: () => boolean,
+    { positions, ledger }: CommittedTask,
+  ): Promise<OpenedTask | undefined> {
+    const { log, config, observer, clock, shared } = this.#options;
+    const { application, stateDirectory } = config;
+    const { taskId, partition, subTopology } = planned;
+    const begin = clock.monotonic();
+    const stores = await host.open({
+      taskId,
+      subTopology,
+      partition,
+      positions: [...positions].map(([topic, offset]) => ({ topic, offset })),
+    });
+    const { records, commits } = await restoreTask({
+      application,
+      log,
+      host,
+      task: planned,
+      stores,
+      ledger,
+      directory: `${stateDirectory}/${taskId}`,
+      clock,
+      shared,
+      progress: (store, done, total) =>
+        observer.on('restoreProgress', { task: taskId, store, done, total }),
+      stopped,
+    });
+    if (stopped()) {
+      await host.close(taskId);
+      return undefined;
+    }
+    const restoreMs = clock.monotonic() - begin;
+    observer.on('taskOpened', { task: taskId, restoredRecords: records, restoreMs });
+    const task: RunningTask = {
+      planned,
+      host,
+      positions,
+      commits,
+      commitId: ledger?.commitId ?? 0,
+    };
+    return { task, restored: records };
+  }
+
+  /** What the group has committed of a task's sources, and the ledger beside it. */
+  async #committedOf({ topics, partition, stores }: PlannedTask): Promise<CommittedTask> {
+    const positions = new Map<string, number>();
+    let ledger: LedgerEntry | undefined;
+    for (const topic of topics) {
+      const { offset, metadata } = await this.position({ topic, partition });
+      positions.set(topic, offset);
+      ledger ??= decodeLedger(metadata, stores);
+    }
+    return { positions, ledger };
+  }
+
+  /** Where a source partition is to be read on: at the group's committed offset, else at its start. */
+  async position(at: TopicPartition): Promise<{ offset: number; metadata?: string }> {
+    const { log, config, onOffsetLost } = this.#options;
+    const [committed, start] = [
+      await log.committed(config.application, at),
+      await log.startOffset(at),
+    ];
+    if (committed === undefined) return { offset: start };
+    const end = await log.endOffset(at);
+    if (committed.offset >= start && committed.offset <= end) return committed;
+    if (onOffsetLost === 'stop') {
+      const { offset } = committed;
+      throw new MillraceError('OFFSET_LOST', { ...at, offset, start, end });
+    }
+    return { ...committed, offset: onOffsetLost === 'earliest' ? start : end };
+  }
+}
