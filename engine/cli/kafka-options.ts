@@ -27,7 +27,7 @@ export function addKafkaOptions(command: Command): Command {
     .addOption(
       new Option(
         '--group-protocol <name>',
-        'classic: for brokers before Kafka 4.0.2 and 4.1.2',
+        'default consumer, with --instance-id classic (docs/KAFKA.md)',
       ).choices(['consumer', 'classic']),
     )
     .addOption(

@@ -64,6 +64,7 @@ class Worker {
   readonly #args: readonly string[];
   readonly #folder: string;
   readonly #log: string | undefined;
+  readonly #env: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
   #ended: Promise<unknown> = Promise.resolve();
   /** The end of what it said, for when something is wrong. */
@@ -72,8 +73,16 @@ class Worker {
   #wanted = false;
   readonly unexpected: string[] = [];
 
-  constructor(name: string, folder: string, args: readonly string[], log?: string) {
+  constructor(
+    name: string,
+    folder: string,
+    args: readonly string[],
+    isStatic: boolean,
+    log: string | undefined,
+  ) {
     this.name = name;
+    // The classic protocol's sessions are the member's matter, the other's the broker's.
+    this.#env = isStatic ? { MILLRACE_KAFKA_OPTION_SESSION_TIMEOUT_MS: String(sessionMs) } : {};
     this.#folder = folder;
     this.#args = args;
     this.#log = log;
@@ -82,7 +91,8 @@ class Worker {
   start(...more: readonly string[]): void {
     const loader = ['--conditions=millrace-source', '--import=tsx', 'engine/cli/main.ts'];
     const job = ['run', 'test/torture/job.ts', '--data', this.#folder, ...this.#args, ...more];
-    const child = spawn(process.execPath, [...loader, ...job], { cwd: root });
+    const env = { ...process.env, ...this.#env };
+    const child = spawn(process.execPath, [...loader, ...job], { cwd: root, env });
     const hear = (chunk: Buffer) => {
       if (this.#log !== undefined) appendFileSync(this.#log, chunk);
       this.said = (this.said + chunk.toString()).slice(-4_000);
@@ -159,7 +169,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     ];
     const identity = fixed ? ['--instance-id', `worker-${name}`] : [];
     const log = options.keep === undefined ? undefined : join(folder, `${name}.log`);
-    return new Worker(name, join(folder, name), [...args, ...identity], log);
+    return new Worker(name, join(folder, name), [...args, ...identity], fixed, log);
   });
   const [last, ...workers] = processes as [Worker, ...Worker[]];
   say(

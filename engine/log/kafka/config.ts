@@ -10,7 +10,7 @@ export interface KafkaSettings {
   readonly transport: 'auto' | 'packed' | 'plain';
   /** Static membership: the member keeps its partitions over a restart. Unique in the application. */
   readonly instanceId?: string;
-  /** 'consumer' is KIP-848; 'classic' for brokers before Kafka 4.0.2 and 4.1.2. */
+  /** 'consumer' is KIP-848; 'classic' for static members, and brokers before Kafka 4.0.2 and 4.1.2. */
   readonly groupProtocol: 'consumer' | 'classic';
   /** 'at-least-once' writes outputs before the transaction that holds changelogs and offsets. */
   readonly guarantee: 'exactly-once' | 'at-least-once';
