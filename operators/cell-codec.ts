@@ -6,6 +6,8 @@
  * When all values are numbers they are one more column of f64, and the highest bit of the count is set:
  * no serde call a value.
  */
+import { emptyBytes } from '../engine/base/bytes.ts';
+import { raw } from '../engine/serde/raw.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 
 export function encodeColumns<V>(
@@ -74,4 +76,42 @@ export function decodeColumns<V>(
   }
   if (valueAt !== end) throw new RangeError('cell has the wrong length');
   return { columns, values };
+}
+
+/**
+ * As `encodeColumns`, with the headers of the record that each value came with:
+ * u32 length of the columns · columns and values · headers, as columns, when any value has some.
+ */
+export function encodeRecords<V>(
+  columns: readonly (readonly number[])[],
+  values: readonly V[],
+  headers: readonly Uint8Array[],
+  serde: Serde<V>,
+): Buffer {
+  const body = encodeColumns(columns, values, serde);
+  const length = Buffer.allocUnsafe(4);
+  length.writeUInt32LE(body.byteLength);
+  const some = headers.some((bytes) => bytes.byteLength > 0);
+  return Buffer.concat([length, body, ...(some ? [encodeColumns([], headers, raw)] : [])]);
+}
+
+export interface Records<V> extends Columns<V> {
+  /** One a value; empty where there are none. */
+  readonly headers: Uint8Array[];
+}
+
+export function decodeRecords<V>(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  columnCount: number,
+  serde: Serde<V>,
+): Records<V> {
+  const middle = start + 4 + bytes.readUInt32LE(start);
+  const body = decodeColumns(bytes, start + 4, middle, columnCount, serde);
+  const headers =
+    middle === end
+      ? body.values.map(() => emptyBytes)
+      : decodeColumns<Uint8Array>(bytes, middle, end, 0, raw).values;
+  return { ...body, headers };
 }

@@ -16,7 +16,7 @@ import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import { topic } from '../engine/graph/topic.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { type AggregateCell, aggregateStore } from './aggregate.ts';
-import type { TableGetter } from './table-getter.ts';
+import { type TableGetter, unheard } from './table-getter.ts';
 
 export interface ForeignKeyJoinOptions {
   readonly name: string;
@@ -291,7 +291,7 @@ export function resultStep(options: ForeignKeyJoinOptions): {
           next.receive(key, result, timestamp, old);
         },
       };
-      return [answers, answers, { receive() {} }];
+      return [answers, answers, unheard];
     },
   };
   return { step, store };

@@ -10,10 +10,10 @@ import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
-import { decodeColumns, encodeColumns } from './cell-codec.ts';
+import { decodeRecords, encodeRecords } from './cell-codec.ts';
 import { byKeyId, OperatorTime } from './closing.ts';
-import type { RowReader, TableGetter } from './table-getter.ts';
-import { lastAtOrBefore } from './times.ts';
+import { type RowReader, type TableGetter, unheard } from './table-getter.ts';
+import { insertAt, lastAtOrBefore } from './times.ts';
 
 export interface TableJoinOptions {
   readonly kind: 'inner' | 'left';
@@ -29,12 +29,12 @@ export interface TableJoinOptions {
 interface Buffered {
   readonly times: number[];
   readonly values: unknown[];
+  readonly headers: Uint8Array[];
 }
 
 export function streamTableJoinStep(options: TableJoinOptions): Step {
   const { kind, wait } = options;
   const common = { kind: 'join-table', nulls: true, detail: { join: kind, ...wait } } as const;
-  const unheard: AnyReceiver = { receive() {} };
   if (wait === undefined) {
     return {
       ...common,
@@ -94,12 +94,12 @@ function bufferStore(
     name,
     kind: 'join-buffer',
     key,
-    format: `buffered(${value.format})`,
+    format: `buffered2(${value.format})`,
     due: ({ times }) => (times[0] ?? Number.POSITIVE_INFINITY) + graceMs,
-    encode: ({ times, values }) => encodeColumns([times], values, value),
+    encode: ({ times, values, headers }) => encodeRecords([times], values, headers, value),
     decode: (bytes, start, end) => {
-      const { columns, values } = decodeColumns(bytes, start, end, 1, value);
-      return { times: columns[0] ?? [], values };
+      const { columns, values, headers } = decodeRecords(bytes, start, end, 1, value);
+      return { times: columns[0] ?? [], values, headers };
     },
     rows: ({ times, values }, k) =>
       times.map((timestamp, i) => ({ key: k, value: values[i], timestamp })),
@@ -134,10 +134,10 @@ class JoinBuffer implements AnyReceiver {
     if (key === null || timestamp < streamTime - this.#graceMs) {
       this.#join.receive(key, value, timestamp);
     } else {
-      const cell = this.#cells.get() ?? { times: [], values: [] };
+      const cell = this.#cells.get() ?? { times: [], values: [], headers: [] };
       const at = lastAtOrBefore(cell.times, timestamp) + 1;
-      cell.times.splice(at, 0, timestamp);
-      cell.values.splice(at, 0, value);
+      const headers = this.#context.task.headerBytes();
+      insertAt(at, [cell.times, timestamp], [cell.values, value], [cell.headers, headers]);
       this.#cells.put(cell);
     }
     this.#release(streamTime);
@@ -149,7 +149,7 @@ class JoinBuffer implements AnyReceiver {
 
   #release(streamTime: number): void {
     const until = streamTime - this.#graceMs;
-    const released: { keyId: string; time: number; value: unknown }[] = [];
+    const released: { keyId: string; time: number; value: unknown; headers: Uint8Array }[] = [];
     if (this.#cells.nextDue() > streamTime) return;
     for (const keyId of this.#cells.dueKeys(streamTime)) {
       this.#context.task.enterId(keyId, () => {
@@ -158,15 +158,19 @@ class JoinBuffer implements AnyReceiver {
         const count = lastAtOrBefore(cell.times, until) + 1;
         const times = cell.times.splice(0, count);
         const values = cell.values.splice(0, count);
-        for (const [i, time] of times.entries()) released.push({ keyId, time, value: values[i] });
+        const headers = cell.headers.splice(0, count);
+        for (const [i, time] of times.entries()) {
+          released.push({ keyId, time, value: values[i], headers: headers[i] as Uint8Array });
+        }
         if (cell.times.length === 0) this.#cells.remove();
         else this.#cells.put(cell);
       });
     }
     released.sort((a, b) => a.time - b.time || byKeyId(a, b));
-    for (const { keyId, time, value } of released) {
-      this.#context.task.enter(keyId, this.#store as StoreSpec<unknown, never>, (key) => {
-        this.#join.receive(key, value, time);
+    const { task } = this.#context;
+    for (const { keyId, time, value, headers } of released) {
+      task.enter(keyId, this.#store as StoreSpec<unknown, never>, (key) => {
+        task.withHeaders(headers, () => this.#join.receive(key, value, time));
       });
     }
   }

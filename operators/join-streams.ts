@@ -7,14 +7,15 @@
  * grace. Such records go on in the order (time, right before left, key), before the results of the
  * record that made time pass. A record so late that its wait is over when it comes goes on at once.
  */
+import { emptyBytes } from '../engine/base/bytes.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
-import { decodeColumns, encodeColumns } from './cell-codec.ts';
+import { decodeRecords, encodeRecords } from './cell-codec.ts';
 import { byKeyId, OperatorTime } from './closing.ts';
 import type { JoinWindow } from './join-window.ts';
-import { firstAtOrAfter, lastAtOrBefore } from './times.ts';
+import { firstAtOrAfter, insertAt, lastAtOrBefore } from './times.ts';
 
 export type JoinKind = 'inner' | 'left' | 'outer';
 
@@ -27,6 +28,8 @@ interface Side {
   readonly values: unknown[];
   /** 1 while the record waits for its first partner. */
   readonly open: number[];
+  /** Of those that wait; the others go on no more. */
+  readonly headers: Uint8Array[];
 }
 
 interface JoinCell {
@@ -87,7 +90,7 @@ function waitMs({ beforeMs, afterMs, graceMs }: JoinWindow, side: SideIndex): nu
  * How long a record can be reached: a partner may be as late as the grace. Kafka Streams keeps one
  * millisecond less, so that the last possible partner at the edge of the window is lost.
  */
-function retentionMs({ window, asKafkaStreams }: StreamJoinOptions): number {
+export function retentionMs({ window, asKafkaStreams }: StreamJoinOptions): number {
   const { beforeMs, afterMs, graceMs } = window;
   return beforeMs + afterMs + graceMs + (asKafkaStreams === true ? 0 : 1);
 }
@@ -100,7 +103,7 @@ function joinStore(options: StreamJoinOptions): StoreSpec<unknown, JoinCell> {
     kind: 'join',
     ...(options.asKafkaStreams === true && kind !== 'inner' ? { resident: true } : {}),
     key,
-    format: `join(${leftValue.format},${rightValue.format})`,
+    format: `join2(${leftValue.format},${rightValue.format})`,
     due: ({ sides, checkAt }) => {
       let due = checkAt;
       // Nobody waits in an inner join.
@@ -112,8 +115,8 @@ function joinStore(options: StreamJoinOptions): StoreSpec<unknown, JoinCell> {
       return due;
     },
     encode: ({ sides, checkAt }) => {
-      const bodies = sides.map(({ times, open, values }, i) =>
-        encodeColumns([times, open], values, serdes[i] as Serde<unknown>),
+      const bodies = sides.map(({ times, open, values, headers }, i) =>
+        encodeRecords([times, open], values, headers, serdes[i] as Serde<unknown>),
       );
       const head = Buffer.allocUnsafe(12);
       head.writeDoubleLE(checkAt, 0);
@@ -123,9 +126,9 @@ function joinStore(options: StreamJoinOptions): StoreSpec<unknown, JoinCell> {
     decode: (bytes, start, end) => {
       const middle = start + 12 + bytes.readUInt32LE(start + 8);
       const side = (from: number, to: number, serde: Serde<unknown>): Side => {
-        const { columns, values } = decodeColumns(bytes, from, to, 2, serde);
+        const { columns, values, headers } = decodeRecords(bytes, from, to, 2, serde);
         const [times = [], open = []] = columns;
-        return { times, open, values };
+        return { times, open, values, headers };
       };
       const sides = [side(start + 12, middle, leftValue), side(middle, end, rightValue)] as const;
       return { sides, checkAt: bytes.readDoubleLE(start) };
@@ -150,7 +153,10 @@ interface Waiting {
   readonly side: SideIndex;
   readonly time: number;
   readonly value: unknown;
+  readonly headers: Uint8Array;
 }
+
+type Order = Pick<Waiting, 'keyId' | 'side' | 'time'>;
 
 class StreamJoin {
   readonly #options: StreamJoinOptions;
@@ -219,7 +225,11 @@ class StreamJoin {
     if (lonely && timestamp < this.#soonest) this.#cells.setNumber('soonest', timestamp);
     if (lonely && over) results.push({ value: this.#alone(side, value, key), timestamp });
     this.#noteSideTime(side, timestamp);
-    insert(cell.sides[side], timestamp, value, lonely && !over);
+    const waits = lonely && !over;
+    const headers = waits ? this.#context.task.headerBytes() : emptyBytes;
+    const { times, values, open, headers: kept } = cell.sides[side];
+    const at = lastAtOrBefore(times, timestamp) + 1;
+    insertAt(at, [times, timestamp], [values, value], [open, waits ? 1 : 0], [kept, headers]);
     this.#keep(cell, streamTime);
     for (const result of results) this.#forward(key, result.value, result.timestamp);
   }
@@ -235,13 +245,14 @@ class StreamJoin {
     const from = timestamp - (side === left ? beforeMs : afterMs);
     const to = timestamp + (side === left ? afterMs : beforeMs);
     const oldest = this.#sideTime(other) - this.#retentionMs;
-    const { times, values, open } = cell.sides[other];
+    const { times, values, open, headers } = cell.sides[other];
     const partners: { time: number; value: unknown }[] = [];
     for (let i = firstAtOrAfter(times, from); i < times.length; i++) {
       const time = times[i] as number;
       if (time > to) break;
       if (time <= oldest) continue;
       open[i] = 0;
+      headers[i] = emptyBytes;
       partners.push({ time, value: values[i] });
     }
     return partners;
@@ -256,14 +267,14 @@ class StreamJoin {
     const { window } = this.#options;
     const lookBack = side === left ? window.afterMs : window.beforeMs;
     if (this.#soonest >= streamTime - lookBack - window.graceMs) return;
-    const all: Waiting[] = [];
+    const all: Order[] = [];
     for (const keyId of this.#cells.dueKeys(Number.MAX_VALUE)) {
       this.#context.task.enterId(keyId, () => {
         const cell = this.#cells.get();
         for (const index of cell === undefined ? [] : [left, right]) {
-          const { times, values, open } = (cell as JoinCell).sides[index];
+          const { times, open } = (cell as JoinCell).sides[index];
           for (const [i, time] of times.entries()) {
-            if (open[i] === 1) all.push({ keyId, side: index, time, value: values[i] });
+            if (open[i] === 1) all.push({ keyId, side: index, time });
           }
         }
       });
@@ -291,9 +302,11 @@ class StreamJoin {
         this.#keep(cell, streamTime);
       });
     }
-    for (const { keyId, side, time, value } of waiting.sort(byTimeSideKey)) {
-      this.#context.task.enter(keyId, this.#store as StoreSpec<unknown, never>, (key) => {
-        this.#forward(key, this.#alone(side, value, key), time);
+    const { task } = this.#context;
+    for (const { keyId, side, time, value, headers } of waiting.sort(byTimeSideKey)) {
+      task.enter(keyId, this.#store as StoreSpec<unknown, never>, (key) => {
+        const alone = this.#alone(side, value, key);
+        task.withHeaders(headers, () => this.#forward(key, alone, time));
       });
     }
   }
@@ -305,12 +318,13 @@ class StreamJoin {
     streamTime: number,
     waiting: Waiting[],
   ): void {
-    const { times, values, open } = cell.sides[side];
+    const { times, values, open, headers } = cell.sides[side];
     const wait = waitMs(this.#options.window, side);
     for (const [i, time] of times.entries()) {
       if (open[i] === 0 || time + wait >= streamTime) continue;
       open[i] = 0;
-      waiting.push({ keyId, side, time, value: values[i] });
+      waiting.push({ keyId, side, time, value: values[i], headers: headers[i] as Uint8Array });
+      headers[i] = emptyBytes;
     }
   }
 
@@ -328,7 +342,9 @@ class StreamJoin {
       ) {
         gone++;
       }
-      for (const column of [side.times, side.values, side.open]) column.splice(0, gone);
+      for (const column of [side.times, side.values, side.open, side.headers]) {
+        column.splice(0, gone);
+      }
       newest = Math.max(newest, side.times.at(-1) ?? Number.NEGATIVE_INFINITY);
     }
     if (newest === Number.NEGATIVE_INFINITY) {
@@ -374,20 +390,13 @@ class StreamJoin {
   }
 }
 
-function byTimeSideKey(a: Waiting, b: Waiting): number {
+function byTimeSideKey(a: Order, b: Order): number {
   return a.time - b.time || b.side - a.side || byKeyId(a, b);
 }
 
 const sideTimes = ['leftTime', 'rightTime'] as const;
 
 function emptyCell(): JoinCell {
-  const side = (): Side => ({ times: [], values: [], open: [] });
+  const side = (): Side => ({ times: [], values: [], open: [], headers: [] });
   return { sides: [side(), side()], checkAt: Number.POSITIVE_INFINITY };
-}
-
-function insert({ times, values, open }: Side, time: number, value: unknown, waits: boolean): void {
-  const at = lastAtOrBefore(times, time) + 1;
-  times.splice(at, 0, time);
-  values.splice(at, 0, value);
-  open.splice(at, 0, waits ? 1 : 0);
 }

@@ -15,8 +15,10 @@ import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Sink } from '../engine/graph/topic.ts';
+import type { Headers } from '../engine/record/headers.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { OperatorTime } from './closing.ts';
+import { type RowReader, type RowsOf, unheard } from './table-getter.ts';
 
 export interface ProcessContext<K, S, R> {
   readonly key: K;
@@ -26,10 +28,21 @@ export interface ProcessContext<K, S, R> {
   readonly now: number;
   /** The machine's time, ms UTC: for timers on the wall clock. Results that depend on it are not repeatable. */
   readonly wallNow: number;
+  /** Headers of the record at hand; a timer has none. */
+  headers(): Headers;
+  /** The row of the key in a table, which the spec must name in `tables`; undefined when there is none. */
+  row<W>(table: RowsOf<K, W>): W | undefined;
   /** Sends a result on; the timestamp is that of the record or timer unless given, ms UTC. */
   emit(value: R, timestamp?: number): void;
   /** Writes a record to a topic, which the spec must name in `topics`. */
-  emitTo<K2, V2>(topic: Sink<K2, V2>, key: K2, value: V2 | null, timestamp?: number): void;
+  emitTo<K2, V2>(
+    topic: Sink<K2, V2>,
+    key: K2,
+    value: V2 | null,
+    timestamp?: number,
+    /** Default: those of the record at hand. */
+    headers?: Headers,
+  ): void;
   /** Sets the timer of that name to fire at `at` (ms UTC), in place of the one before. */
   setTimer(name: string, at: number): void;
   cancelTimer(name: string): void;
@@ -44,6 +57,8 @@ export interface ProcessSpec<K, V, S, R> {
   readonly state?: Serde<S>;
   /** Topics that `emitTo` writes. */
   readonly topics?: readonly Sink<never, never>[];
+  /** Tables of the same keys whose rows `row` reads; their changes call nothing here. */
+  readonly tables?: readonly RowsOf<K, unknown>[];
   /** What makes time pass for a key's timers: any record, the key's own, or the machine; default 'stream'. */
   readonly clock?: ProcessClock;
   /** On the wall clock: how often it is looked at, ms; default 1000. */
@@ -111,7 +126,7 @@ export function processStep<K, V, S, R>(
   key: Serde<K>,
   state: Serde<S>,
 ): Step {
-  const { clock = 'stream', resolutionMs = 1_000 } = spec;
+  const { clock = 'stream', resolutionMs = 1_000, tables = [] } = spec;
   if (!Number.isSafeInteger(resolutionMs) || resolutionMs <= 0) {
     const problem = `${resolutionMs} is no whole number of ms above 0`;
     throw new MillraceError('CONFIG_INVALID', { field: `resolutionMs of ${name}`, problem });
@@ -128,7 +143,7 @@ export function processStep<K, V, S, R>(
       const processor = new Processor(name, spec, store, context);
       if (clock === 'wall') context.onWallClock((now) => processor.pass(now));
       else context.onIdle((idleClock) => processor.pass(idleClock));
-      return [processor as AnyReceiver];
+      return [processor as AnyReceiver, ...tables.map(() => unheard)];
     },
   };
 }
@@ -142,6 +157,7 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
   readonly #time: OperatorTime;
   readonly #next: AnyReceiver;
   readonly #timer: AnyReceiver;
+  readonly #rows: ReadonlyMap<RowsOf<K, unknown>, RowReader<unknown>>;
   #key: K | undefined;
   #cell: Cell<S> = { state: undefined, now: Number.NEGATIVE_INFINITY, timers: new Map() };
   #timestamp = 0;
@@ -159,6 +175,8 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
     this.#cells = context.cells<Cell<S>>(store as never);
     this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
     this.#next = context.output(0);
+    const { tables = [] } = spec;
+    this.#rows = new Map(tables.map((table) => [table, table.joinSide().getter(context)]));
     this.#timer = context.timer({
       receive: (_, name, at) => this.#spec.timer?.(this, name as string, at),
     });
@@ -210,8 +228,23 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
   emit(value: R, timestamp = this.#timestamp): void {
     this.#next.receive(this.#key, value, timestamp);
   }
-  emitTo<K2, V2>(topic: Sink<K2, V2>, key: K2, value: V2 | null, timestamp?: number): void {
-    this.#context.task.emit(topic, key, value, timestamp ?? this.#timestamp);
+  headers(): Headers {
+    return this.#context.task.headers();
+  }
+  row<W>(table: RowsOf<K, W>): W | undefined {
+    const read = this.#rows.get(table);
+    if (read !== undefined) return read()?.value as W | undefined;
+    const problem = `row() reads the table of store ${table.store}: name it in 'tables'`;
+    throw new MillraceError('CONFIG_INVALID', { field: `${this.#name}.tables`, problem });
+  }
+  emitTo<K2, V2>(
+    topic: Sink<K2, V2>,
+    key: K2,
+    value: V2 | null,
+    timestamp?: number,
+    headers?: Headers,
+  ): void {
+    this.#context.task.emit(topic, key, value, timestamp ?? this.#timestamp, headers);
   }
   setTimer(name: string, at: number): void {
     this.#cell.timers.set(name, at);

@@ -16,10 +16,12 @@ import { dedupeStep } from './dedupe.ts';
 import type { Flow } from './flow.ts';
 import type { AsyncOptions } from './in-flight.ts';
 import { type GlobalTable, globalJoinStep } from './join-global.ts';
+import { selfJoinStep } from './join-self.ts';
 import { streamTableJoinStep, type TableJoinOptions } from './join-stream-table.ts';
 import {
   type Joiner,
   type JoinKind,
+  type StreamJoinOptions,
   type StreamJoinSettings,
   streamJoinStep,
 } from './join-streams.ts';
@@ -139,8 +141,11 @@ export class Stream<K, V> {
 
   /** The author's own operator with state and timers for each key; `name` names the store. */
   process<S, R = never>(name: string, spec: ProcessSpec<K, V, S, R>): Stream<K, R> {
-    const step = processStep(name, spec, this.#flow.key, spec.state ?? msgpack<S>());
-    return this.#then<R>(step, undefined);
+    const { graph, key, port: input } = this.#flow;
+    const step = processStep(name, spec, key, spec.state ?? msgpack<S>());
+    const tables = (spec.tables ?? []).map((table) => table.joinSide().port);
+    const port = graph.step(step, [input, ...tables]);
+    return new Stream<K, R>({ graph, port, key, value: undefined });
   }
 
   /** Rows of the schema's type; what does not fit is a dead letter with the issues. */
@@ -291,7 +296,9 @@ export class Stream<K, V> {
     settings: StreamJoinSettings,
   ): Stream<K, R> {
     const { graph, key, value } = this.#flow;
-    const step = streamJoinStep({
+    const [left, right] = [this.#flow.port, other.#flow.port];
+    const itself = left.node === right.node && left.port === right.port;
+    const options: StreamJoinOptions = {
       ...settings,
       name,
       kind,
@@ -300,8 +307,11 @@ export class Stream<K, V> {
       key: key as Serde<unknown>,
       leftValue: (value ?? msgpack<V>()) as Serde<unknown>,
       rightValue: (other.#flow.value ?? msgpack<W>()) as Serde<unknown>,
-    });
-    const port = graph.step(step, [this.#flow.port, other.#flow.port]);
+    };
+    const port =
+      itself && kind === 'inner'
+        ? graph.step(selfJoinStep(options), [left])
+        : graph.step(streamJoinStep(options), [left, right]);
     return new Stream<K, R>({ graph, port, key, value: undefined });
   }
 

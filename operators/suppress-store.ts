@@ -1,7 +1,7 @@
 /** The changes that suppress holds back: how they are kept. */
 import type { StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
-import { decodeColumns, encodeColumns } from './cell-codec.ts';
+import { decodeColumns, decodeRecords, encodeColumns, encodeRecords } from './cell-codec.ts';
 
 /** A change that waits. */
 export interface Held {
@@ -11,6 +11,8 @@ export interface Held {
   end: number;
   timestamp: number;
   value: unknown;
+  /** Headers of the change. */
+  headers: Uint8Array;
   /** What is known downstream; undefined when nothing is. */
   old: unknown;
   /** How many changes went into it. */
@@ -51,7 +53,7 @@ export function suppressStore(options: SuppressStoreOptions): StoreSpec<unknown,
     name,
     kind: 'suppress',
     key,
-    format: `held2(${value.format})`,
+    format: `held3(${value.format})`,
     resident,
     clock,
     due: (cell) =>
@@ -61,7 +63,8 @@ export function suppressStore(options: SuppressStoreOptions): StoreSpec<unknown,
       const absent = values.map((v) => (v === null ? 1 : 0));
       const columns = numbers.map((column) => cell.map((held) => held[column]));
       columns.push(absent.slice(0, cell.length), absent.slice(cell.length));
-      const head = encodeColumns(columns, cell, nothing);
+      const headers = cell.map((held) => held.headers);
+      const head = encodeRecords(columns, cell, headers, nothing);
       const length = Buffer.allocUnsafe(4);
       length.writeUInt32LE(head.byteLength);
       const present = values.filter((v) => v !== null);
@@ -69,7 +72,8 @@ export function suppressStore(options: SuppressStoreOptions): StoreSpec<unknown,
     },
     decode: (bytes, start, end) => {
       const split = start + 4 + bytes.readUInt32LE(start);
-      const { columns } = decodeColumns(bytes, start + 4, split, numbers.length + 2, nothing);
+      const width = numbers.length + 2;
+      const { columns, headers } = decodeRecords(bytes, start + 4, split, width, nothing);
       const { values } = decodeColumns(bytes, split, end, 0, value);
       const [noValue = [], noOld = []] = columns.splice(numbers.length);
       let next = 0;
@@ -87,6 +91,7 @@ export function suppressStore(options: SuppressStoreOptions): StoreSpec<unknown,
           early: early as number,
           bytes: size as number,
           value: one,
+          headers: headers[i] as Uint8Array,
           old: olds[i] ?? undefined,
         };
       });

@@ -4,6 +4,7 @@
  * wall clock. Its time is that of the changes it receives. What is released is ordered by time, then
  * key, then window.
  */
+import { emptyBytes } from '../engine/base/bytes.ts';
 import { MillraceError } from '../engine/base/errors.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
@@ -221,6 +222,7 @@ class Suppress implements AnyReceiver {
     const held = same ?? {
       ...change,
       due: this.#dueOf(end, timestamp),
+      headers: emptyBytes,
       records: 0,
       early: Number.POSITIVE_INFINITY,
       bytes: 0,
@@ -232,6 +234,7 @@ class Suppress implements AnyReceiver {
     // The first change says when it goes on, and what was there before it.
     held.value = value;
     held.timestamp = timestamp;
+    held.headers = this.#parts.context.task.headerBytes();
     held.records++;
     this.#count('bytes', bytes - held.bytes);
     held.bytes = bytes;
@@ -366,11 +369,11 @@ class Suppress implements AnyReceiver {
     this.#forward(keyId, oldest);
   }
 
-  #forward(keyId: string, { start, end, value, timestamp, old }: Held): void {
-    const { store, context } = this.#parts;
-    context.task.enter(keyId, store as StoreSpec<unknown, never>, (key) => {
+  #forward(keyId: string, { start, end, value, timestamp, old, headers }: Held): void {
+    const { task } = this.#parts.context;
+    task.enter(keyId, this.#parts.store as StoreSpec<unknown, never>, (key) => {
       const full = start === noWindow ? key : { key, start, end };
-      this.#next.receive(full, value, timestamp, old);
+      task.withHeaders(headers, () => this.#next.receive(full, value, timestamp, old));
     });
   }
 

@@ -2,7 +2,7 @@
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
-import type { Serde } from '../engine/serde/serde.ts';
+import type { Topic } from '../engine/graph/topic.ts';
 import { type AggregateCell, aggregateStore } from './aggregate.ts';
 import { storeGetter, type TableGetter } from './table-getter.ts';
 
@@ -54,17 +54,30 @@ export function changesStep(): Step {
   return edge('changes', (next) => (key, value, timestamp) => next.receive(key, value, timestamp));
 }
 
-/** A table read from a topic: the last value of each key, null deletes. */
+/**
+ * A table read from a topic: the last value of each key, null deletes.
+ * @param changelog 'source': the topic is the changelog as well
+ */
 export function tableSource<K, V>(
   name: string,
-  key: Serde<K>,
-  value: Serde<V>,
+  topic: Topic<K, V>,
+  changelog: 'own' | 'source',
 ): { readonly step: Step; readonly getter: TableGetter<V> } {
-  const store = aggregateStore<K, V>(name, key, value);
+  const { key, value } = topic;
+  const own = aggregateStore<K, V>(name, key, value);
+  const cell = (bytes: Buffer, timestamp: number) => ({
+    accumulator: value.decode(bytes, 0, bytes.byteLength),
+    timestamp,
+  });
+  const store = changelog === 'own' ? own : { ...own, source: { topic: topic.name, cell } };
+  const { cleanup = 'delete' } = topic.settings;
+  const problem = `topic '${topic.name}' cannot be its changelog: what clean-up '${cleanup}' takes away would be missing after a restore. Declare the topic with cleanup 'compact', or leave the option out`;
   const step: Step = {
     kind: 'table-source',
     name,
     nulls: true,
+    ...(changelog === 'own' ? {} : { detail: { changelog: topic.name } }),
+    ...(changelog === 'source' && cleanup !== 'compact' ? { problem } : {}),
     stores: [store as StoreSpec<never, never>],
     build: (context) => [new TableSource<V>(name, context, context.cells(store as never))],
   };

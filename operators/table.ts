@@ -1,7 +1,6 @@
 /** A table: the newest value of each key, and its changes as (new, old). */
 import { MillraceError } from '../engine/base/errors.ts';
 import type { Port, Step } from '../engine/graph/node.ts';
-import type { StoreHandle } from '../engine/graph/store-spec.ts';
 import type { Sink } from '../engine/graph/topic.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
@@ -22,7 +21,14 @@ import { type RowJoiner, tableJoinGetter, tableJoinStep } from './join-tables.ts
 import { mergeStep } from './stateless.ts';
 import { Stream } from './stream.ts';
 import { type SuppressOptions, suppressStep } from './suppress.ts';
-import { derivedGetter, storeGetter, type TableGetter, type TableRow } from './table-getter.ts';
+import {
+  derivedGetter,
+  type JoinSide,
+  type RowsOf,
+  storeGetter,
+  type TableGetter,
+  type TableRow,
+} from './table-getter.ts';
 import { changesStep, tableFilterStep, tableMapStep } from './table-steps.ts';
 
 /** Of a windowed table: its windows, and how the key within the window is written. */
@@ -43,14 +49,7 @@ export interface TableTraits<V> {
   readonly stale?: Port;
 }
 
-/** What a join needs of a table. */
-export interface JoinSide<V> {
-  readonly port: Port;
-  readonly getter: TableGetter<V>;
-  readonly versioned: boolean;
-}
-
-export class Table<K, V> implements StoreHandle<K, V> {
+export class Table<K, V> implements RowsOf<K, V> {
   /** The store that holds the table, or the one of the table that it is derived from. */
   readonly store: string;
   readonly #flow: Flow<K, V>;

@@ -17,3 +17,14 @@ export function lastAtOrBefore(times: readonly number[], at: number): number {
   while (i >= 0 && (times[i] as number) > at) i--;
   return i;
 }
+
+/** Puts one entry into each of several columns, at the same place; at the end it is only appended. */
+export function insertAt(
+  at: number,
+  ...entries: readonly (readonly [column: unknown[], entry: unknown])[]
+): void {
+  for (const [column, entry] of entries) {
+    if (at === column.length) column.push(entry);
+    else column.splice(at, 0, entry);
+  }
+}

@@ -22,6 +22,12 @@ export interface TableOptions {
   readonly historyMs?: number;
   /** Deletes a row when stream time is so much later than its last change. Not with `historyMs`. */
   readonly ttlMs?: number;
+  /**
+   * 'source': the topic, which must be compacted, is the table's changelog too. Nothing is written twice, and
+   * several applications share the one topic as a table that none of them writes. Restored is what the topic
+   * still has: what was compacted away before it was read here is not. Not with `historyMs` or `ttlMs`.
+   */
+  readonly changelog?: 'own' | 'source';
 }
 
 export class TopologyBuilder {
@@ -50,10 +56,15 @@ export class TopologyBuilder {
   /** The last value of each key of a topic; a null value deletes the key. */
   table<K, V>(name: string, topic: Topic<K, V>, options: TableOptions = {}): Table<K, V> {
     const { key, value } = topic;
-    const { historyMs, ttlMs } = options;
+    const { historyMs, ttlMs, changelog = 'own' } = options;
     if (historyMs !== undefined && ttlMs !== undefined) {
       const problem = 'a table has either a historyMs, which forgets what is older, or a ttlMs';
       throw new MillraceError('CONFIG_INVALID', { field: `${name}.ttlMs`, problem });
+    }
+    if (changelog === 'source' && (historyMs ?? ttlMs) !== undefined) {
+      const problem =
+        'a table that keeps a history, or lets rows expire, has a changelog of its own';
+      throw new MillraceError('CONFIG_INVALID', { field: `${name}.changelog`, problem });
     }
     const source = this.#graph.source(topic);
     const { step, getter } =
@@ -61,7 +72,7 @@ export class TopologyBuilder {
         ? versionedTable(name, historyMs, key, value)
         : ttlMs !== undefined
           ? expiringTable(name, ttlMs, key, value)
-          : tableSource(name, key, value);
+          : tableSource(name, topic, changelog);
     const port = this.#graph.step(step, [source]);
     const versioned = historyMs !== undefined;
     return new Table({ graph: this.#graph, port, key, value }, name, {

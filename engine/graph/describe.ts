@@ -10,7 +10,14 @@ export interface NodeDescription {
   readonly kind: string;
   readonly name: string;
   readonly detail: Readonly<Record<string, unknown>>;
-  readonly stores: readonly { readonly name: string; readonly kind: string }[];
+  readonly stores: readonly {
+    readonly name: string;
+    readonly kind: string;
+    /** The topic that it is restored from, when it has no changelog of its own. */
+    readonly source?: string;
+  }[];
+  /** Of a step whose records travel: the nodes that share its one repartition topic. */
+  readonly readBy?: readonly number[];
   readonly sideOutputs: readonly string[];
   readonly inputs: readonly number[];
   readonly callSite: string;
@@ -33,7 +40,7 @@ export function describeJson(topology: Topology): TopologyDescription {
     subTopologies: subTopologies(topology).map((part) => ({
       id: part.id,
       sources: part.sources.map((source) => source.topic.name),
-      nodes: part.nodes.map((id) => describeNode(topology.nodes[id] as GraphNode)),
+      nodes: part.nodes.map((id) => describeNode(topology.nodes[id] as GraphNode, topology)),
     })),
   };
 }
@@ -47,7 +54,13 @@ export function describeText(topology: Topology): string {
     for (const node of part.nodes) {
       const from = node.inputs.length === 0 ? '' : ` <- ${node.inputs.join(', ')}`;
       lines.push(`    [${node.id}] ${titleOf(node)}${from}`);
-      for (const store of node.stores) lines.push(`          store ${store.name} (${store.kind})`);
+      for (const { name, kind, source } of node.stores) {
+        const from = source === undefined ? '' : `, restored from topic ${source}`;
+        lines.push(`          store ${name} (${kind})${from}`);
+      }
+      if (node.readBy !== undefined) {
+        lines.push(`          one repartition topic, read by ${node.readBy.join(', ')}`);
+      }
       for (const topic of node.sideOutputs) lines.push(`          side output to ${topic}`);
     }
   }
@@ -89,7 +102,7 @@ function titleOf(node: NodeDescription): string {
   return `${node.kind} ${node.name}${detail.length === 0 ? '' : ` (${detail.join(', ')})`}`;
 }
 
-function describeNode(node: GraphNode): NodeDescription {
+function describeNode(node: GraphNode, topology: Topology): NodeDescription {
   const common = {
     id: node.id,
     callSite: node.callSite,
@@ -113,7 +126,17 @@ function describeNode(node: GraphNode): NodeDescription {
     kind: step.kind,
     name: step.name,
     detail: step.detail ?? {},
-    stores: step.stores.map((store) => ({ name: store.name, kind: store.kind })),
+    stores: step.stores.map(({ name, kind, source }) => ({
+      name,
+      kind,
+      ...(source === undefined ? {} : { source: source.topic }),
+    })),
+    ...(isRepartition(node) ? { readBy: readersOf(node.id, topology) } : {}),
     sideOutputs: (step.sinks ?? []).map((sink) => sink.name),
   };
+}
+
+function readersOf(node: number, { nodes }: Topology): number[] {
+  const reads = (other: GraphNode) => inputsOf(other).some((input) => input.node === node);
+  return nodes.filter(reads).map(({ id }) => id);
 }

@@ -34,6 +34,10 @@ export interface TaskContext {
   readonly origin: { readonly topic: string; readonly partition: number; readonly offset: number };
   /** Headers of the record at hand; empty for a timer. */
   headers(): Headers;
+  /** The same as they are written; a copy, so that state may keep it with the record. */
+  headerBytes(): Uint8Array;
+  /** Runs `body` as for a record with these headers: one that state has kept and lets go on now. */
+  withHeaders(headers: Uint8Array, body: () => void): void;
   /** The task's stream time: the greatest timestamp it has taken in, ms UTC; -Infinity at first. */
   readonly streamTime: number;
   /** How far time is known to have passed without records, ms UTC; -Infinity when nobody said. */

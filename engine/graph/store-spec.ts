@@ -46,8 +46,17 @@ export interface StoreSpec<K = unknown, C = unknown> {
   readonly clock?: 'stream' | 'key' | 'wall' | 'tick';
   /** All cells stay in memory, so that the earliest due one may be entered at any time; must be bounded. */
   readonly resident?: boolean;
+  /** Has no changelog of its own: the records of a topic that the step reads are its changes. */
+  readonly source?: StoreSource<C>;
   /** Rows shown to a query. */
   rows(cell: C, key: K): Iterable<StoreRow>;
+}
+
+/** The topic that stands for a store's changelog: every record of it is put, and nothing else is. */
+export interface StoreSource<C> {
+  readonly topic: string;
+  /** The cell that a record's value makes; throws for a value that the step never saw. */
+  cell(value: Buffer, timestamp: number): C;
 }
 
 /** The store behind a spec, as a processor holds it. */

@@ -24,6 +24,8 @@ export interface PlannedTask {
   /** Source topics, by name in the log. */
   readonly topics: readonly string[];
   readonly stores: readonly string[];
+  /** Stores whose changelog is one of `topics`, with that topic. */
+  readonly sourceOf: ReadonlyMap<string, string>;
 }
 
 export interface Plan {
@@ -88,13 +90,16 @@ export function plan(options: PlanOptions): Plan {
     widths.set(part, width);
     // What comes here and is no topic of the author's is a repartition topic: read once, then gone.
     for (const source of sources) addOwn(source, { cleanup: 'consumed' }, width);
-    for (const { name } of part.stores) {
-      addOwn(changelogTopic(application, name), { cleanup: 'compact' }, width);
+    const sourceOf = new Map<string, string>();
+    for (const { name, source } of part.stores) {
+      if (source !== undefined) sourceOf.set(name, source.topic);
+      else addOwn(changelogTopic(application, name), { cleanup: 'compact' }, width);
     }
+    for (const [store, topic] of sourceOf) checkCompacted(store, topic, existing.get(topic));
     for (let partition = 0; partition < width; partition++) {
       const stores = part.stores.map(({ name }) => name);
       const taskId = `${part.id}_${partition}`;
-      tasks.push({ taskId, subTopology: part.id, partition, topics: sources, stores });
+      tasks.push({ taskId, subTopology: part.id, partition, topics: sources, stores, sourceOf });
     }
   }
   add(deadLetterTopic(application), {}, 1);
@@ -106,6 +111,15 @@ export function plan(options: PlanOptions): Plan {
     partitions: partitionsOf[name] as number,
   }));
   return { topics: all, partitionsOf, tasks, globals };
+}
+
+/** Where the log tells how a topic is cleaned up: one that forgets rows is nobody's changelog. */
+function checkCompacted(store: string, topic: string, existing: TopicDescription | undefined) {
+  if (existing === undefined || Object.keys(existing.settings).length === 0) return;
+  const { cleanup = 'delete' } = existing.settings;
+  if (cleanup === 'compact') return;
+  const problem = `it is restored from topic ${topic}, whose clean-up is '${cleanup}': rows would be lost. Compact the topic, or leave the option out`;
+  throw new MillraceError('CONFIG_INVALID', { field: `${store}.changelog`, problem });
 }
 
 /** Logical name of each repartition topic -> its name in the log. */

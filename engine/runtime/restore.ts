@@ -1,8 +1,10 @@
 /** Brings a task's stores from where they stand to the end of their changelogs. */
+import { must } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import { changelogTopic } from '../graph/topic-names.ts';
 import type { Log, TopicPartition } from '../log/log.ts';
+import type { PackedBatch } from '../record/batch.ts';
 import type { HostPort, OpenedStore } from '../task/task-host.ts';
 import type { LedgerEntry } from './ledger.ts';
 import type { PlannedTask } from './plan.ts';
@@ -15,6 +17,8 @@ export interface RestoreOptions {
   readonly host: HostPort;
   readonly task: PlannedTask;
   readonly stores: readonly OpenedStore[];
+  /** Next offset of each source topic: stores that have one for a changelog are restored up to there. */
+  readonly positions: ReadonlyMap<string, number>;
   /** What the last commit of the task says of its stores; undefined when the log keeps no ledger. */
   readonly ledger: LedgerEntry | undefined;
   readonly directory: string;
@@ -39,7 +43,10 @@ export async function restoreTask(options: RestoreOptions): Promise<Restored> {
   const commits = new Map<string, number>();
   let records = 0;
   for (const store of stores) {
-    const expected = ledger?.stores[task.stores.indexOf(store.store)];
+    // A topic of records knows of no commits.
+    const expected = task.sourceOf.has(store.store)
+      ? undefined
+      : ledger?.stores[task.stores.indexOf(store.store)];
     let restored = await restoreStore(options, store, false);
     records += restored.records;
     if (options.stopped()) break;
@@ -67,8 +74,12 @@ async function restoreStore(
   whole: boolean,
 ): Promise<{ records: number; commitId: number }> {
   const { application, log, host, task, clock } = options;
-  const at = { topic: changelogTopic(application, store), partition: task.partition };
-  const end = await log.endOffset(at);
+  const source = task.sourceOf.get(store);
+  const at = { topic: source ?? changelogTopic(application, store), partition: task.partition };
+  const end =
+    source === undefined
+      ? await log.endOffset(at)
+      : must(options.positions.get(source), 'a task knows where its sources stand');
   const ahead = offset > end;
   if (ahead && !options.shared) throw stateAhead(options, at, offset, end);
   const gap = offset > 0 && !ahead && offset < (await log.completeFrom(at, readAt));
@@ -78,7 +89,7 @@ async function restoreStore(
   const begin = reset || offset === 0 ? await log.startOffset(at) : offset;
   let [records, last] = [0, reset ? 0 : commitId];
   for (let from = begin; from < end && !options.stopped(); ) {
-    const batch = await log.read(at, from, { records: recordsPerRead });
+    const batch = upTo(end, await log.read(at, from, { records: recordsPerRead }));
     if (batch === undefined) break;
     records += batch.count;
     from = batch.nextOffset;
@@ -86,6 +97,13 @@ async function restoreStore(
     options.progress(store, from - begin, end - begin);
   }
   return { records, commitId: last };
+}
+
+/** What of a batch lies before an offset; undefined when nothing does. */
+function upTo(end: number, batch: PackedBatch | undefined): PackedBatch | undefined {
+  if (batch === undefined || batch.nextOffset <= end) return batch;
+  const beyond = batch.offsets.findIndex((offset) => offset >= end);
+  return beyond === 0 ? undefined : batch.slice(0, beyond);
 }
 
 function stateAhead(

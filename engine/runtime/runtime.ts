@@ -538,7 +538,7 @@ export class Runtime {
     endOf: ReadonlyMap<string, number>,
   ): Promise<void> {
     const { application } = this.#options;
-    const { taskId, partition } = task.planned;
+    const { taskId, partition, sourceOf } = task.planned;
     for (const { topic, offset } of result.positions) task.positions.set(topic, offset);
     const ends = result.changelogs.map(({ store }) => ({
       store,
@@ -548,6 +548,9 @@ export class Runtime {
       ),
     }));
     for (const { store } of ends) task.commits.set(store, this.#commitId);
+    for (const [store, topic] of sourceOf) {
+      ends.push({ store, offset: must(task.positions.get(topic), 'a task reads its sources') });
+    }
     return task.host.commit(taskId, this.#commitId, ends, this.#clock.now());
   }
 

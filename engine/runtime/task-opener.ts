@@ -97,6 +97,7 @@ export class TaskOpener {
       host,
       task: planned,
       stores,
+      positions,
       ledger,
       directory: `${stateDirectory}/${taskId}`,
       clock,

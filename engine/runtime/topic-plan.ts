@@ -57,17 +57,20 @@ function purposesOf(application: string, topology: Topology, fed: ReadonlySet<st
     if (!purposes.has(name)) purposes.set(name, { uses, why });
   };
   const globals = new Set(topology.globals.map(({ name }) => name));
+  const stores = subTopologies(topology).flatMap((part) => part.stores);
+  const restored = new Map(stores.map(({ name, source }) => [source?.topic, name]));
   for (const { name } of [...sources, ...topology.globals]) {
-    const what = globals.has(name) ? 'global table' : 'input';
+    const store = restored.get(name);
+    const input = store === undefined ? 'input' : `input, and changelog of store ${store}`;
+    const what = globals.has(name) ? 'global table' : input;
     if (written.has(name)) add(name, ['read', 'write'], `${what}, and output`);
     else if (fed.has(name)) add(name, ['read', 'write'], `${what}, fed by this application`);
     else add(name, ['read'], what);
   }
   for (const name of written) add(name, ['write'], 'output');
-  for (const { stores } of subTopologies(topology)) {
-    for (const { name } of stores) {
-      add(changelogTopic(application, name), ['read', 'write'], `changelog of store ${name}`);
-    }
+  for (const { name, source } of stores) {
+    if (source !== undefined) continue;
+    add(changelogTopic(application, name), ['read', 'write'], `changelog of store ${name}`);
   }
   add(deadLetterTopic(application), ['write'], 'what was refused, and why');
   add(

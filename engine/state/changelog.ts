@@ -5,10 +5,16 @@
  *   key    [0] for the first record · [1][key bytes] for a cell
  *   value  JSON {commitId, numbers} · encoded cell, null when the key was removed
  */
+import { must } from '../base/assert.ts';
+import type { StoreSpec } from '../graph/store-spec.ts';
 import { BatchBuilder, type PackedBatch } from '../record/batch.ts';
 import type { StoreState } from './store-state.ts';
 
 const metaRecordKey: Buffer = Buffer.from([0]);
+
+export type ChangelogRecord =
+  | { readonly kind: 'meta'; readonly value: Buffer | null }
+  | { readonly kind: 'cell'; readonly keyId: string; readonly value: Buffer | null };
 
 export interface ChangelogMeta {
   readonly commitId: number;
@@ -16,34 +22,60 @@ export interface ChangelogMeta {
 }
 
 /**
- * The records of a store's changes; undefined when nothing changed. Encodes each dirty cell once. A
- * cell that came and went since the last commit leaves nothing behind: there is nothing to take back.
+ * The records of a store's changes; undefined when nothing changed, and when its topic has them already.
+ * Encodes each dirty cell once. A cell that came and went since the last commit leaves nothing behind:
+ * there is nothing to take back.
  */
 export function changelogBatch(store: StoreState, commitId: number): PackedBatch | undefined {
   if (store.dirty.length === 0 && !store.numbersDirty) return undefined;
+  if (store.spec.source !== undefined) {
+    for (const _ of encodedChanges(store));
+    return undefined;
+  }
   const builder = new BatchBuilder(store.dirty.length + 1, 96);
   const meta: ChangelogMeta = { commitId, numbers: Object.fromEntries(store.numbers) };
   builder.append(metaRecordKey, Buffer.from(JSON.stringify(meta)), 0);
+  for (const [keyId, encoded] of encodedChanges(store)) builder.appendKeyId(1, keyId, encoded);
+  return builder.finishAt(0);
+}
+
+/** The cells that changed, as they are to be kept: encoded once, for the changelog and the store. */
+function* encodedChanges(store: StoreState): Generator<[keyId: string, cell: Uint8Array | null]> {
   for (const keyId of store.dirty) {
     const entry = store.entries.get(keyId);
     if (entry === undefined || (entry.cell === undefined && !entry.stored)) continue;
     entry.encoded = entry.cell === undefined ? null : store.spec.encode(entry.cell);
-    builder.appendKeyId(1, keyId, entry.encoded);
+    yield [keyId, entry.encoded];
   }
-  return builder.finishAt(0);
 }
 
 /** What record `i` of a changelog says: the store's numbers, or a key's cell. */
-export function changelogRecord(
-  batch: PackedBatch,
-  i: number,
-):
-  | { readonly kind: 'meta'; readonly value: Buffer | null }
-  | { readonly kind: 'cell'; readonly keyId: string; readonly value: Buffer | null }
-  | undefined {
+export function changelogRecord(batch: PackedBatch, i: number): ChangelogRecord | undefined {
   const key = batch.key(i);
   if (key === null || key.byteLength === 0) return undefined;
   if (key[0] === 0) return { kind: 'meta', value: batch.value(i) };
   if (key[0] !== 1) return undefined;
   return { kind: 'cell', keyId: key.toString('latin1', 1), value: batch.value(i) };
+}
+
+/**
+ * The change that record `i` of a store's source topic is; undefined for a record that changed nothing,
+ * because the task refused it: one without a key, with a time before 1970, or that nobody can decode.
+ */
+export function sourceRecord(
+  spec: StoreSpec<unknown, unknown>,
+  batch: PackedBatch,
+  i: number,
+): { readonly keyId: string; readonly value: Uint8Array | null } | undefined {
+  const source = must(spec.source, () => `store ${spec.name} has a changelog of its own`);
+  const [key, value] = [batch.key(i), batch.value(i)];
+  const timestamp = batch.timestamps[i] as number;
+  if (key === null || !(timestamp >= 0)) return undefined;
+  try {
+    spec.key.decode(key, 0, key.byteLength);
+    const cell = value && spec.encode(source.cell(value, timestamp));
+    return { keyId: key.toString('latin1'), value: cell };
+  } catch {
+    return undefined;
+  }
 }

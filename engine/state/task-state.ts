@@ -7,13 +7,14 @@
  * behind its changelog, and `restore` replays the rest.
  */
 import { assert, must } from '../base/assert.ts';
+import { asBuffer } from '../base/bytes.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { sealed, unsealed } from '../base/sealed.ts';
 import type { Cells, StoreRow, StoreSpec } from '../graph/store-spec.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import { decodeKeyId } from '../serde/serde.ts';
 import type { BackendEntry, BackendWrite, StateBackend } from '../storage/backend.ts';
-import { type ChangelogMeta, changelogBatch, changelogRecord } from './changelog.ts';
+import { type ChangelogMeta, changelogBatch, changelogRecord, sourceRecord } from './changelog.ts';
 import { type StoreKeys, storeKeys, taskKey } from './key-layout.ts';
 import { type CacheEntry, emptyMeta, type StoreMeta, StoreState } from './store-state.ts';
 
@@ -180,24 +181,23 @@ export class TaskState {
   async restore(storeName: string, batch: PackedBatch, now: number): Promise<void> {
     const store = this.#store(storeName);
     const { state, keys } = store;
-    const last = new Map<string, Buffer | null>();
-    for (let i = 0; i < batch.count; i++) {
-      const record = changelogRecord(batch, i);
-      if (record === undefined) throw this.#changelogError(storeName, batch, i, 'unknown record');
-      if (record.kind === 'cell') last.set(record.keyId, record.value);
-      else this.#restoreMeta(state, record.value, batch, i);
-    }
-    const keyIds = [...last.keys()];
-    const old = await this.#options.backend.getMany(keyIds.map((keyId) => keys.cell(keyId)));
+    const last = this.#lastChanges(store, batch);
+    // In the order of the keys the database takes them in fastest.
+    const keyIds = [...last.keys()].sort();
+    // What is there already matters to the index of what is due only.
+    const old =
+      state.spec.due === undefined
+        ? []
+        : await this.#options.backend.getMany(keyIds.map((keyId) => keys.cell(keyId)));
     const writes: BackendWrite[] = [];
     keyIds.forEach((keyId, i) => {
-      const before = old[i];
-      const persistedDue = state.dueOf(
-        before === undefined ? undefined : this.#decode(store, before),
-      );
       const value = last.get(keyId) ?? null;
-      const cell = value === null ? undefined : this.#decodeCell(store, value);
-      this.#writeCell(writes, store, keyId, value, persistedDue, state.dueOf(cell));
+      const before = old[i] && this.#decode(store, old[i]);
+      const after =
+        value === null || state.spec.due === undefined
+          ? undefined
+          : this.#decodeCell(store, asBuffer(value));
+      this.#writeCell(writes, store, keyId, value, state.dueOf(before), state.dueOf(after));
     });
     state.position = batch.nextOffset;
     state.readAt = now;
@@ -342,6 +342,24 @@ export class TaskState {
     state.dirtyBytes = 0;
     state.numbersDirty = false;
     state.evict(this.#options.cacheBytes / this.#stores.size);
+  }
+
+  /** The newest change of each key in a batch of the store's changelog. */
+  #lastChanges({ state }: Store, batch: PackedBatch): Map<string, Uint8Array | null> {
+    const last = new Map<string, Uint8Array | null>();
+    const { spec } = state;
+    for (let i = 0; i < batch.count; i++) {
+      if (spec.source !== undefined) {
+        const change = sourceRecord(spec, batch, i);
+        if (change !== undefined) last.set(change.keyId, change.value);
+        continue;
+      }
+      const record = changelogRecord(batch, i);
+      if (record === undefined) throw this.#changelogError(spec.name, batch, i, 'unknown record');
+      if (record.kind === 'cell') last.set(record.keyId, record.value);
+      else this.#restoreMeta(state, record.value, batch, i);
+    }
+    return last;
   }
 
   #restoreMeta(state: StoreState, value: Buffer | null, batch: PackedBatch, i: number): void {

@@ -69,6 +69,7 @@ interface Suspended {
   readonly place: RecordPlace | undefined;
   readonly keyId: string;
   readonly own: boolean;
+  readonly headers: Uint8Array | undefined;
   readonly timestamp: number;
   /** Worst thing that has happened to it, and whether it is counted. */
   outcome: number;
@@ -99,6 +100,8 @@ export class Task implements ChainTask {
   #timestamp = 0;
   /** False inside `enter`: results there belong to another key than the record's. */
   #own = true;
+  /** Headers of a record that state had kept, while it goes on. */
+  #kept: Uint8Array | undefined;
 
   constructor(options: TaskOptions) {
     this.#options = options;
@@ -139,6 +142,21 @@ export class Task implements ChainTask {
     return decodeHeaders(this.#headerBytes());
   }
 
+  headerBytes(): Uint8Array {
+    const bytes = this.#headerBytes();
+    return bytes.byteLength === 0 ? emptyBytes : Buffer.from(bytes);
+  }
+
+  withHeaders(headers: Uint8Array, body: () => void): void {
+    const before = this.#kept;
+    this.#kept = headers;
+    try {
+      body();
+    } finally {
+      this.#kept = before;
+    }
+  }
+
   cells<C>(store: string): Cells<C> {
     return this.#state.cells<C>({ name: store });
   }
@@ -155,13 +173,16 @@ export class Task implements ChainTask {
     const state = this.#state;
     const before = state.keyId;
     const own = this.#own;
+    const kept = this.#kept;
     state.keyId = keyId;
     this.#own = own && keyId === before;
+    this.#kept = undefined;
     try {
       body();
     } finally {
       state.keyId = before;
       this.#own = own;
+      this.#kept = kept;
     }
   }
 
@@ -208,13 +229,15 @@ export class Task implements ChainTask {
     const guarded = this.guard(step, callSite, inner);
     return {
       receive: (key, value, timestamp, old) => {
-        const [at, outcome] = [this.#at, this.#outcome];
+        const [at, outcome, kept] = [this.#at, this.#outcome, this.#kept];
         this.#at = undefined;
+        this.#kept = undefined;
         try {
           guarded.receive(key, value, timestamp, old);
         } finally {
           this.#at = at;
           this.#outcome = outcome;
+          this.#kept = kept;
         }
       },
     };
@@ -228,12 +251,13 @@ export class Task implements ChainTask {
   /** Records are kept once, however many steps wait for them; what timers and `enter` run, each time. */
   #suspend(): Suspended {
     const at = this.#at;
-    const record = at !== undefined && this.#own;
+    const record = at !== undefined && this.#own && this.#kept === undefined;
     if (record && this.#suspended !== undefined) return this.#suspended;
     const kept: Suspended = {
       place: at && { topic: at.topic, position: at.position, batch: at.batch, index: at.index },
       keyId: this.keyId,
       own: this.#own,
+      headers: this.#kept,
       timestamp: this.#timestamp,
       outcome: this.#outcome,
     };
@@ -244,10 +268,11 @@ export class Task implements ChainTask {
   #resume(kept: Suspended, next: AnyReceiver): void {
     const counted = kept.outcome;
     // Whose key is another's than the record's is not the record: its outcome stands.
-    const record = kept.place !== undefined && kept.own;
+    const record = kept.place !== undefined && kept.own && kept.headers === undefined;
     this.#suspended = record ? kept : undefined;
     this.#at = kept.place;
     this.#own = kept.own;
+    this.#kept = kept.headers;
     this.#timestamp = kept.timestamp;
     this.#outcome = counted;
     this.#state.keyId = kept.keyId;
@@ -262,6 +287,7 @@ export class Task implements ChainTask {
       this.#suspended = undefined;
       this.#at = undefined;
       this.#own = true;
+      this.#kept = undefined;
       this.#state.keyId = '';
     }
   }
@@ -449,6 +475,7 @@ export class Task implements ChainTask {
   }
 
   #headerBytes(): Uint8Array {
+    if (this.#kept !== undefined) return this.#kept;
     const queue = this.#at;
     return queue?.batch === undefined || !this.#own
       ? emptyBytes

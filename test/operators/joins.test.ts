@@ -253,3 +253,47 @@ test('a global table is whole in every task, before the first record', async () 
   expect(results.sort()).toEqual(['x+X', 'y+Y', 'z+-']);
   await driver.close();
 });
+
+describe('a stream joined with itself', () => {
+  const built = (stores: 'one' | 'two', window: Window) =>
+    topology('self', (t) => {
+      const records = t.stream(lefts);
+      const side = () => (stores === 'one' ? records : records.filter(() => true));
+      side().join('join', side(), joinWindow(window), glue).to(out);
+      return {};
+    });
+
+  test('keeps its records once', () => {
+    const kinds = (stores: 'one' | 'two') =>
+      built(stores, { before: 1, after: 1, grace: 0 }).nodes.flatMap((node) =>
+        node.type === 'step' ? [node.step.kind] : [],
+      );
+    expect(kinds('one')).toEqual(['join-self']);
+    expect(kinds('two')).toEqual(['filter', 'filter', 'join-streams']);
+  });
+
+  test.each<[Window, number]>([
+    [{ before: 7, after: 0, grace: 15 }, 1],
+    [{ before: 5, after: 9, grace: 0 }, 2],
+    [{ before: 0, after: 0, grace: 3 }, 3],
+    [{ before: 0, after: 12, grace: 40 }, 4],
+  ])('says record by record what two stores say: %o', async (window, seed) => {
+    const random = new SeededRandom(seed);
+    const one = await testDriver(built('one', window), { cacheBytes: 0 });
+    const two = await testDriver(built('two', window));
+    let [now, pairs] = [100, 0];
+    for (let i = 0; i < 300; i++) {
+      now += randomBelow(random, 4);
+      const [key, at] = [`k${randomBelow(random, 3)}`, now - randomBelow(random, 50)];
+      const value = randomBelow(random, 20) === 0 ? null : `v${i}`;
+      for (const driver of [one, two]) await driver.pipe(lefts, key, value, Math.max(0, at));
+      if (i % 40 === 0) await one.restart({ dropState: i % 80 === 0 });
+      const [said, expected] = [await one.read(out), await two.read(out)];
+      expect(said).toEqual(expected);
+      pairs += said.length;
+    }
+    expect(pairs).toBeGreaterThan(80);
+    await one.close();
+    await two.close();
+  });
+});

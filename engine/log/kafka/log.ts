@@ -48,7 +48,13 @@ import {
 import { Reachability } from './reachability.ts';
 import { KafkaReader } from './reader.ts';
 import { checkFeatures, checkKafkaSettings } from './security.ts';
-import { deleteRetentionMs, isRepartitionTopic, isStateTopic, TopicAdmin } from './topics.ts';
+import {
+  deleteRetentionMs,
+  foreignDeleteRetentionMs,
+  isRepartitionTopic,
+  isStateTopic,
+  TopicAdmin,
+} from './topics.ts';
 import { chooseTransport } from './transport.ts';
 import { KafkaWriter } from './writer.ts';
 
@@ -172,10 +178,12 @@ export class KafkaLog implements Log {
     return this.#opened.reader.endOffset(at);
   }
 
-  /** Kafka does not say what it compacted away; it keeps deletions for a time that we set. */
+  /** Kafka does not say what it compacted away; it keeps deletions for a time that we set, or is its default. */
   async completeFrom(at: TopicPartition, readAt: number): Promise<number> {
     const { low, high } = await this.#opened.reader.watermarks(at);
-    return this.#clock.now() - readAt > deleteRetentionMs ? high + 1 : low;
+    const ours = isStateTopic(this.#options.application, at.topic);
+    const keptMs = ours ? deleteRetentionMs : foreignDeleteRetentionMs;
+    return this.#clock.now() - readAt > keptMs ? high + 1 : low;
   }
 
   async committed(group: string, at: TopicPartition): Promise<CommittedOffset | undefined> {

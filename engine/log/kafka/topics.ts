@@ -8,6 +8,8 @@ import type { KafkaConsumer, RdkafkaModule } from './rdkafka.ts';
 
 /** How long a changelog keeps deletions; state that has not read it for longer is rebuilt. */
 export const deleteRetentionMs = 7 * 24 * 3_600_000;
+/** The same for a topic that somebody else has made: Kafka's default. */
+export const foreignDeleteRetentionMs = 24 * 3_600_000;
 const appearTimeoutMs = 15_000;
 const lookMs = 50;
 
