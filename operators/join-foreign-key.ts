@@ -17,6 +17,7 @@ import { topic } from '../engine/graph/topic.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { type AggregateCell, aggregateStore } from './aggregate.ts';
 import { type TableGetter, unheard } from './table-getter.ts';
+import { firstAtOrAfter } from './times.ts';
 
 export interface ForeignKeyJoinOptions {
   readonly name: string;
@@ -249,8 +250,7 @@ function note(
   subscriber: { readonly hash: Buffer; readonly timestamp: number } | undefined,
 ): void {
   const cell = cells.get() ?? { leftKeys: [], hashes: [], times: [] };
-  let at = 0;
-  while (at < cell.leftKeys.length && (cell.leftKeys[at] as string) < leftKey) at++;
+  const at = firstAtOrAfter(cell.leftKeys, leftKey);
   const known = cell.leftKeys[at] === leftKey ? 1 : 0;
   if (subscriber === undefined && known === 0) return;
   const fresh = subscriber === undefined ? [] : [subscriber];

@@ -52,6 +52,8 @@ export interface TableTraits<V> {
 export class Table<K, V> implements RowsOf<K, V> {
   /** The store that holds the table, or the one of the table that it is derived from. */
   readonly store: string;
+  /** Types only: see StoreHandle. */
+  declare readonly rowType?: { readonly key: K; readonly value: V };
   readonly #flow: Flow<K, V>;
   readonly #traits: TableTraits<V>;
 

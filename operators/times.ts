@@ -1,11 +1,11 @@
-/** Ascending times of a cell, as joins and versioned tables keep them. */
+/** Ascending columns of a cell, such as the times that joins and versioned tables keep. */
 
-/** Index of the first time that is `from` or later; the number of times when none is. */
-export function firstAtOrAfter(times: readonly number[], from: number): number {
-  let [low, high] = [0, times.length];
+/** Index of the first entry that is `from` or greater; their number when none is. */
+export function firstAtOrAfter<T extends number | string>(entries: readonly T[], from: T): number {
+  let [low, high] = [0, entries.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((times[middle] as number) < from) low = middle + 1;
+    if ((entries[middle] as T) < from) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -81,6 +81,22 @@ describe('what is inferred', () => {
 });
 
 describe('what is refused, where it is wrong', () => {
+  test('rows that an own operator reads', () => {
+    typed((t) => {
+      const [sums, other] = [t.table('totals', totals), t.table('numbered', numbered)];
+      t.stream(orders).process<number, string>('step', {
+        tables: [sums],
+        record: (context) => {
+          expectTypeOf(context.row(sums)).toEqualTypeOf<number | undefined>();
+          // @ts-expect-error keys that are numbers are no texts
+          context.row(other);
+        },
+      });
+      // @ts-expect-error 'cache' is no changelog
+      t.table('more', totals, { changelog: 'cache' });
+    });
+  });
+
   test('values and keys', () => {
     typed((t) => {
       const stream = t.stream(orders);
