@@ -61,6 +61,8 @@ export interface TelemetryEvents {
   kafkaTransport: { readonly transport: string; readonly reason: string | undefined };
   /** The group has assigned nothing yet, not even that there is nothing; told once a minute. */
   assignmentAwaited: { readonly waitedMs: number };
+  /** The group's committed offsets are older than what a task's changelogs say; they are asked for again. */
+  offsetsBehind: { readonly task: string; readonly problem: string };
   /** No broker answers: what runs waits, and loses nothing. */
   logAway: { readonly problem: string };
   logBack: { readonly awayMs: number };

@@ -6,6 +6,7 @@
 import type { Clock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
+import type { Scheduler } from '../base/scheduler.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
 import type { GroupOffset, Log, TopicPartition } from '../log/log.ts';
 import type { AssignmentChange, Member } from '../log/member.ts';
@@ -33,6 +34,7 @@ export interface AssignmentOptions {
   readonly at: StepHook | undefined;
   readonly observer: Observer;
   readonly clock: Clock;
+  readonly scheduler: Scheduler;
 }
 
 /** How long the parts of an assignment may take to come, ms. */

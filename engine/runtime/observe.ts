@@ -126,6 +126,8 @@ function logLines(log: Logger): Handlers {
     upkeepFailed: (event) => log.warn(event, 'consumed records were not deleted'),
     assignmentAwaited: (event) =>
       log.warn(event, 'the group assigns nothing: are its members, and the brokers, well?'),
+    offsetsBehind: (event) =>
+      log.warn(event, 'committed offsets are older than the changelog, asking again'),
     logAway: (event) => log.warn(event, 'no broker answers, waiting'),
     logBack: (event) => log.warn(event, 'a broker answers again'),
     kafkaTransport: (event) =>

@@ -349,6 +349,7 @@ export class Runtime {
       startHosts,
       observer: this.#observer,
       clock: this.#clock,
+      scheduler: this.#scheduler,
       config: {
         application,
         stateDirectory,

@@ -5,6 +5,7 @@
 import type { Clock } from '../base/clock.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
+import type { Scheduler } from '../base/scheduler.ts';
 import type { Log, TopicPartition } from '../log/log.ts';
 import type { HostConfig, HostPort } from '../task/task-host.ts';
 import { decodeLedger, type LedgerEntry } from './ledger.ts';
@@ -25,6 +26,10 @@ export interface RunningTask {
 /** What to do when the log no longer has the offset that is to be read next. */
 export type OffsetLost = 'stop' | 'earliest' | 'latest';
 
+/** How long committed offsets that are older than a changelog are taken for a coordinator's that is not up to date yet, ms. */
+const staleOffsetsMs = 60_000;
+const askAgainMs = 250;
+
 export interface TaskOpenerOptions {
   readonly log: Log;
   /** The log has other members than this process. */
@@ -33,6 +38,7 @@ export interface TaskOpenerOptions {
   readonly onOffsetLost: OffsetLost;
   readonly observer: Observer;
   readonly clock: Clock;
+  readonly scheduler: Scheduler;
 }
 
 export interface OpenedTask {
@@ -60,19 +66,42 @@ export class TaskOpener {
     host: HostPort,
     stopped: () => boolean,
   ): Promise<OpenedTask | undefined> {
+    const giveUpAt = this.#options.clock.monotonic() + staleOffsetsMs;
     for (let found = await this.#committedOf(planned); !stopped(); ) {
       try {
         return await this.#openAt(planned, host, stopped, found);
       } catch (error) {
         if (!isMillraceError(error, 'LEDGER_MISMATCH')) throw error;
-        const { commitId } = found.ledger ?? {};
-        found = await this.#committedOf(planned);
-        if (found.ledger?.commitId === commitId) throw error;
-        // Another member has committed since: this process was held still, or lost the partitions meanwhile.
         await host.close(planned.taskId);
+        found = await this.#newerThan(found, planned, stopped, { error, giveUpAt });
       }
     }
     return undefined;
+  }
+
+  /**
+   * What is committed, when it is not what was found before. Another member may have committed since: this
+   * process was held still, or lost the partitions meanwhile. Or the group's coordinator has just come back and
+   * tells of an earlier commit than the changelog has (seen on Kafka 4.1.2): then it is asked again for a while.
+   * Throws the mismatch when it stands.
+   */
+  async #newerThan(
+    before: CommittedTask,
+    planned: PlannedTask,
+    stopped: () => boolean,
+    mismatch: { readonly error: MillraceError; readonly giveUpAt: number },
+  ): Promise<CommittedTask> {
+    const { clock, scheduler, observer, shared } = this.#options;
+    const { error, giveUpAt } = mismatch;
+    const { expected, actual } = error.context;
+    const isBehind = shared && Number(expected) < Number(actual);
+    for (let told = false; ; told = true) {
+      const found = await this.#committedOf(planned);
+      if (found.ledger?.commitId !== before.ledger?.commitId || stopped()) return found;
+      if (!isBehind || clock.monotonic() >= giveUpAt) throw error;
+      if (!told) observer.on('offsetsBehind', { task: planned.taskId, problem: error.message });
+      await scheduler.sleep(askAgainMs);
+    }
   }
 
   async #openAt(

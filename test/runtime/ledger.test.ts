@@ -1,6 +1,8 @@
 /** The ledger beside the offsets agrees with the changelogs, whatever opens or commits in between. */
 import { topic, topology, utf8 } from 'millrace';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { VirtualClock } from '../../engine/base/clock.ts';
+import { systemScheduler } from '../../engine/base/scheduler.ts';
 import { type AssignmentChange, soleMember } from '../../engine/log/member.ts';
 import { MemoryLog } from '../../engine/log/memory.ts';
 import { encodeLedger } from '../../engine/runtime/ledger.ts';
@@ -152,4 +154,50 @@ test('what another member commits while a task is opened is no torn transaction'
   expect(opened).toEqual(['0_0']);
   expect((await runtime.query('counts')).map(({ value }) => value)).toEqual([2]);
   await runtime.close();
+});
+
+describe('a coordinator that tells of an earlier commit than the changelog has', () => {
+  /** Two commits of partition 0, and a runtime on a shared log that hears of the first, `times` times. */
+  async function hearing(times: number) {
+    const log = await newLog();
+    const asked = log.committed.bind(log);
+    const at = { topic: 'words', partition: 0 };
+    await feed(log);
+    await runOnce(log);
+    const first = await asked(application, at);
+    await feed(log);
+    await runOnce(log);
+    let left = times;
+    log.committed = async (group, of) => {
+      if (of.partition !== 0 || left === 0) return asked(group, of);
+      left--;
+      return first;
+    };
+    shared(log, 0);
+    const clock = new VirtualClock();
+    const said: string[] = [];
+    const runtime = await start(log, () => ({}), {
+      clock,
+      scheduler: { ...systemScheduler, sleep: async (ms) => clock.advance(ms) },
+      observer: { on: (name) => said.push(name) },
+    });
+    for (let i = 0; i < 2_000 && !said.includes('taskOpened'); i++) {
+      await turn();
+      await runtime.cycle();
+    }
+    return { runtime, said };
+  }
+
+  test('is asked again, and the task goes on from the second', async () => {
+    const { runtime, said } = await hearing(9);
+    expect(said.filter((name) => name === 'offsetsBehind')).toHaveLength(1);
+    expect((await runtime.query('counts')).map(({ value }) => value)).toEqual([2]);
+    await runtime.close();
+  });
+
+  test('is not believed for ever', async () => {
+    await expect(hearing(Number.POSITIVE_INFINITY)).rejects.toMatchObject({
+      code: 'LEDGER_MISMATCH',
+    });
+  });
 });
