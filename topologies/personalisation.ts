@@ -25,6 +25,7 @@ import type { SegmentText } from './segments/builder.ts';
 import { checkSegments, readSegments, type SegmentVocabulary } from './segments/check.ts';
 import { defaultSegments } from './segments/examples.ts';
 import type { Mistake } from './segments/fields.ts';
+import { planSegments } from './segments/plan.ts';
 
 export interface PersonalisationConfig {
   readonly engagement?: Partial<EngagementConfig>;
@@ -35,7 +36,7 @@ export interface PersonalisationConfig {
 
 const fields: readonly string[] = ['engagement', 'machine', 'consent', 'segments'];
 
-/** Throws CONFIG_INVALID that names the field. */
+/** Throws CONFIG_INVALID that names the field; also for a segment that breaks its budget or a purpose. */
 export function checkPersonalisation(config: PersonalisationConfig) {
   for (const field of Object.keys(config)) {
     if (fields.includes(field)) continue;
@@ -46,6 +47,8 @@ export function checkPersonalisation(config: PersonalisationConfig) {
   const segments = checkSegments(config.segments ?? defaultSegments, vocabularyOf(engagement));
   const machine = new MachineRules(checkMachine({ ...defaultMachine, ...config.machine }));
   const consent = checkConsent({ ...defaultConsent, ...config.consent });
+  const { graceMs, refundMs } = engagement;
+  planSegments(segments, { graceMs, refundMs, consent, eventsPerDay: 1 });
   return { engagement, machine, consent, segments };
 }
 

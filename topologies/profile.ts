@@ -35,7 +35,7 @@ import {
   segmentStates,
 } from './event.ts';
 import type { SegmentDefinition } from './segments/definition.ts';
-import { explain, type SegmentExplanation } from './segments/explain.ts';
+import { type Explanation, explain } from './segments/explain.ts';
 import { stateOf } from './segments/membership.ts';
 import { rootOf } from './segments/program.ts';
 import type { EngagementView } from './segments/score-leaves.ts';
@@ -178,7 +178,7 @@ export class ProfileLogic {
    * Why a subject is in a segment or not at an instant, if nothing more arrives until then. Not before
    * what is settled. Throws CONFIG_INVALID for an unknown segment.
    */
-  explain(subject: string, profile: Profile, id: string, at: number): SegmentExplanation {
+  explain(subject: string, profile: Profile, id: string, at: number): Explanation {
     const root = rootOf(this.segments.program, id);
     return explain(this.segments, profile.segments, subject, root, at);
   }

@@ -32,6 +32,9 @@ export interface WhatIf {
   readonly scores: ScoreShift;
 }
 
+/** Some tens of milliseconds. */
+const subjectsAtOnce = 32;
+
 interface Tally {
   readonly enter: string[];
   readonly leave: string[];
@@ -39,16 +42,16 @@ interface Tally {
 }
 
 /**
- * Runs every subject under both. The memberships compared are those at `until`, known by then.
+ * Runs every subject under both, and lets others work between them: it may take minutes. The memberships compared are those at `until`, known by then.
  * @param subjects each with its events in the order in which they came
  * @param until ms UTC
  */
-export function whatIf(
+export async function whatIf(
   before: PersonalisationConfig,
   after: PersonalisationConfig,
   subjects: Iterable<readonly [subject: string, arrivals: readonly Arrival[]]>,
   until: number,
-): WhatIf {
+): Promise<WhatIf> {
   const [old, anew] = [profileLogic(before), profileLogic(after)];
   const ids = [...new Set([...idsOf(old), ...idsOf(anew)])].sort();
   const tallies = new Map<string, Tally>(ids.map((id) => [id, { enter: [], leave: [], both: 0 }]));
@@ -59,6 +62,7 @@ export function whatIf(
     const [was, will] = [old, anew].map((logic) => outcome(logic, subject, arrivals, until));
     if (was === undefined || will === undefined) continue;
     count++;
+    if (count % subjectsAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
     sumBefore += was.score;
     sumAfter += will.score;
     const shift = String(will.score - was.score);

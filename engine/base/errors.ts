@@ -27,6 +27,12 @@ export const errorCatalogue = {
     remedy: 'see `millrace --help`',
     exitCode: 2,
   },
+  SUBJECT_UNKNOWN: {
+    message: 'no event of subject {subject} is known',
+    remedy:
+      'spell the subject as the log does, after the mapping; `millrace query profiles` lists some',
+    exitCode: 2,
+  },
   TOPOLOGY_INVALID: {
     message: 'topology {topology} cannot be built:\n{problems}',
     remedy: 'correct the lines named above',

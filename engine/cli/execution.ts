@@ -3,7 +3,7 @@ import { systemClock } from '../base/clock.ts';
 import { isMillraceError } from '../base/errors.ts';
 import { allObservers, type Observer } from '../base/events.ts';
 import { HealthWatch } from '../http/health.ts';
-import { type HttpEndpoint, serveHttp } from '../http/server.ts';
+import { type HttpEndpoint, type Route, serveHttp } from '../http/server.ts';
 import type { KafkaSettings } from '../log/kafka/config.ts';
 import { openKafkaLog } from '../log/kafka/log.ts';
 import type { Log } from '../log/log.ts';
@@ -47,6 +47,8 @@ export interface ExecutionOptions {
   readonly http?: number;
   /** Where they are served; default the loopback interface. */
   readonly httpHost?: string;
+  /** Questions that are answered beside them. */
+  readonly routes?: (running: { readonly runtime: Runtime; readonly log: Log }) => readonly Route[];
   /** Log lines on standard error, JSON; default 'warn'. */
   readonly logLevel?: LogLevel;
 }
@@ -89,8 +91,14 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
           contentType: registry.contentType,
           text: await registry.metrics(),
         }),
+        routes: () => {
+          if (options.routes === undefined) return [];
+          return runtime && log && options.routes({ runtime, log });
+        },
       });
-      process.stderr.write(`metrics and health on http://${host}:${endpoint.port}\n`);
+      const what =
+        options.routes === undefined ? 'metrics and health' : 'questions, metrics and health';
+      process.stderr.write(`${what} on http://${host}:${endpoint.port}\n`);
     }
     // Brokers may be waited for; health tells so meanwhile.
     const opened = await openAnyLog(options, application, observer);

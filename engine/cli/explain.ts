@@ -1,26 +1,56 @@
 /** `segment explain`: why a subject is in a segment or not, and what changes when, as of an instant. */
 import type { Explanation } from '../../topologies/segments/explain.ts';
-import { type ProfileOptions, withProfile } from './kept-profile.ts';
+import { type KeptOptions, withState } from './kept-application.ts';
 import { instant, print, printJson } from './output.ts';
+import { explainSegment, type Place } from './questions.ts';
+
+export interface InstantOptions extends KeptOptions {
+  /** ISO 8601; default: the subject's clock, i.e. its newest event or timer. */
+  readonly at?: string;
+}
+
+type Places = Readonly<Record<string, Place>>;
 
 export async function explain(
   subject: string,
   segment: string,
-  options: ProfileOptions,
+  { data, json, at: asked }: InstantOptions,
 ): Promise<void> {
-  await withProfile(subject, options, ({ profile, logic, at }) => {
-    const why = logic.explain(subject, profile, segment, at);
-    if (options.json === true) return printJson({ subject, segment, at, ...why });
-    print(`${subject} is ${why.holds ? 'in' : 'not in'} ${segment} at ${instant(at)}`);
-    print(linesOf(why, 1).join('\n'));
-    if (why.witnesses !== undefined) {
-      print(`without ${why.witnesses.join(', ')} it would be the other way`);
-    }
-  });
+  const why = await withState(data, (kept) =>
+    explainSegment(kept, { subject, segment, at: asked }),
+  );
+  if (json === true) return printJson(why);
+  const { holds, at, witnesses, records } = why;
+  print(`${subject} is ${holds ? 'in' : 'not in'} ${segment} at ${instant(at)}`);
+  print(linesOf(why, records, 1).join('\n'));
+  if (witnesses === undefined) return;
+  print(
+    `without ${witnesses.map((id) => placed(id, records)).join(', ')} it would be the other way`,
+  );
 }
 
-function linesOf({ condition, holds, changesAt, parts }: Explanation, depth: number): string[] {
+function linesOf(
+  { condition, holds, changesAt, witnesses = [], parts }: Explanation,
+  records: Places,
+  depth: number,
+): string[] {
   const change = changesAt === undefined ? '' : `, may change at ${instant(changesAt)}`;
-  const own = `${'  '.repeat(depth)}${holds ? 'yes' : 'no '}  ${condition}${change}`;
-  return [own, ...parts.flatMap((part) => linesOf(part, depth + 1))];
+  const because = witnesses.length === 0 || parts.length > 0 ? '' : becauseOf(witnesses, records);
+  const own = `${'  '.repeat(depth)}${holds ? 'yes' : 'no '}  ${condition}${change}${because}`;
+  return [own, ...parts.flatMap((part) => linesOf(part, records, depth + 1))];
+}
+
+/** Witnesses of a condition that are shown; the JSON has all. */
+const shown = 3;
+
+function becauseOf(witnesses: readonly string[], records: Places): string {
+  const some = witnesses.slice(0, shown).map((id) => placed(id, records));
+  return `, by ${some.join(', ')}${witnesses.length > shown ? ', …' : ''}`;
+}
+
+/** An event by its id and where it lies in the log. */
+function placed(id: string, records: Places): string {
+  const place = records[id];
+  if (place === undefined) return id;
+  return `${id} (${place.topic}/${place.partition} offset ${place.offset})`;
 }

@@ -1,8 +1,8 @@
 /** `segment lint`, `segment plan`: checks a configuration; says what each segment keeps of a subject and costs. */
-import { checkPersonalisation, lintPersonalisation } from '../../topologies/personalisation.ts';
-import { type Kept, planSegments, type SegmentPlan } from '../../topologies/segments/plan.ts';
+import type { Kept, SegmentPlan } from '../../topologies/segments/plan.ts';
 import { MillraceError } from '../base/errors.ts';
 import { print, printJson, table } from './output.ts';
+import { lintOf, planOf } from './questions.ts';
 import { readConfig } from './start.ts';
 
 interface PlanOptions {
@@ -13,7 +13,7 @@ interface PlanOptions {
 /** Every mistake, with its path; the first one is the error. */
 export async function lint(file: string, options: PlanOptions): Promise<void> {
   const config = await readConfig(file);
-  const mistakes = lintPersonalisation(config);
+  const mistakes = lintOf(config);
   if (mistakes.length > 1) {
     for (const { path, problem } of mistakes) process.stderr.write(`${path}: ${problem}\n`);
     const problem = `has ${mistakes.length} mistakes, named above`;
@@ -23,16 +23,13 @@ export async function lint(file: string, options: PlanOptions): Promise<void> {
 }
 
 export async function plan(file: string, options: PlanOptions): Promise<void> {
-  const { engagement, consent, segments } = checkPersonalisation(await readConfig(file));
-  const { graceMs, refundMs } = engagement;
   const eventsPerDay = options.eventsPerDay ?? 1;
-  const plans = planSegments(segments, { graceMs, refundMs, consent, eventsPerDay });
+  const { scored, channels, segments: plans } = planOf(await readConfig(file), eventsPerDay);
   if (options.json === true) {
-    printJson({ channels: Object.keys(engagement.channels), segments: plans });
+    printJson({ channels, segments: plans });
     return;
   }
-  const scored = Object.keys(engagement.classes).length;
-  print(`${scored} scored classes, ${segments.length} segments: valid`);
+  print(`${scored} scored classes, ${plans.length} segments: valid`);
   print('');
   print(
     table(

@@ -15,6 +15,7 @@ import { type PlanOptions, planDeployment } from './plan.ts';
 import { type RunOptions, run } from './run.ts';
 import { scoreExplain } from './score-explain.ts';
 import { segmentAsOf, segmentWhatIf } from './segment-history.ts';
+import { type ServeOptions, serve } from './serve.ts';
 import { type StartOptions, start } from './start.ts';
 import { type TopicsPlanOptions, topicsPlan } from './topics-plan.ts';
 import { verify } from './verify/command.ts';
@@ -44,6 +45,11 @@ const httpHost = () =>
   new Option('--http-host <address>', 'where --http listens')
     .env('MILLRACE_HTTP_HOST')
     .default('127.0.0.1');
+const idleAfter = () =>
+  new Option(
+    '--idle-after <ms>',
+    'without records for so long, time passes by the clock: windows close, timers fire',
+  ).argParser(whole);
 const logLevel = () =>
   new Option('--log-level <level>', 'of JSON log lines on standard error')
     .choices(logLevels)
@@ -74,16 +80,21 @@ function programOf(version: string): Command {
     .addOption(logLevel())
     .addOption(json())
     .action((options: StartOptions) => start(options));
+  program
+    .command('serve')
+    .description('keep what `start` ran running and answer questions over HTTP (docs/SEGMENTS.md)')
+    .addOption(data())
+    .addOption(threads())
+    .addOption(idleAfter())
+    .addOption(http())
+    .addOption(httpHost())
+    .addOption(logLevel())
+    .action((options: ServeOptions) => serve(options));
   addKafkaOptions(program.command('run <module>'))
     .description('run a topology module (.ts or .js) on the embedded log or on Kafka')
     .option('--application <name>', "names changelogs and state; default the topology's name")
     .addOption(new Option('--partitions <n>', 'of new topics').argParser(whole))
-    .addOption(
-      new Option(
-        '--idle-after <ms>',
-        'without records for so long, time passes by the clock: windows close, timers fire',
-      ).argParser(whole),
-    )
+    .addOption(idleAfter())
     .addOption(orphan())
     .option('--input <path...>', 'files or folders whose rows become records: CSV or JSON lines')
     .option(

@@ -1,23 +1,26 @@
 /** `score explain`: what the score of a subject is made of, as of an instant. */
 import type { HourShare, ScoreExplanation } from '../../topologies/engagement/explain-score.ts';
-import { type ProfileOptions, withProfile } from './kept-profile.ts';
+import type { InstantOptions } from './explain.ts';
+import { withState } from './kept-application.ts';
 import { instant, print, printJson, table } from './output.ts';
+import { explainScore } from './questions.ts';
 
 /** Items of an hour that are shown; the JSON has all. */
 const itemsShown = 3;
 
-export async function scoreExplain(subject: string, options: ProfileOptions): Promise<void> {
-  await withProfile(subject, options, ({ profile, logic, at }) => {
-    const why = logic.explainScore(profile, at);
-    if (options.json === true) return printJson({ subject, at, ...why });
-    print(`${subject} has ${why.score} of 99 (${why.band}) at ${instant(at)}`);
-    print(`${conditionsOf(why).join('\n')}\n`);
-    print(table(['channel', 'sub-score', 'share', 'points left', 'half at'], channelRows(why)));
-    const rows = why.channels.flatMap(({ hours }) => hours.map(hourRow));
-    if (rows.length === 0) return;
-    print('');
-    print(table(['hour', 'class', 'items', 'counted', 'points', 'left', 'which'], rows));
-  });
+export async function scoreExplain(
+  subject: string,
+  { data, json, at }: InstantOptions,
+): Promise<void> {
+  const why = await withState(data, (kept) => explainScore(kept, { subject, at }));
+  if (json === true) return printJson(why);
+  print(`${subject} has ${why.score} of 99 (${why.band}) at ${instant(why.at)}`);
+  print(`${conditionsOf(why).join('\n')}\n`);
+  print(table(['channel', 'sub-score', 'share', 'points left', 'half at'], channelRows(why)));
+  const rows = why.channels.flatMap(({ hours }) => hours.map(hourRow));
+  if (rows.length === 0) return;
+  print('');
+  print(table(['hour', 'class', 'items', 'counted', 'points', 'left', 'which'], rows));
 }
 
 function conditionsOf(why: ScoreExplanation): string[] {

@@ -1,64 +1,15 @@
 /** `segment what-if`, `segment as-of`: questions that the log answers, apart from the state. */
-import { events, segmentChanges } from '../../topologies/event.ts';
-import { instantReader } from '../../topologies/ingest/instant.ts';
-import {
-  checkPersonalisation,
-  type PersonalisationConfig,
-} from '../../topologies/personalisation.ts';
-import { type AsOf, asOf } from '../../topologies/segments/as-of.ts';
-import { checkSize } from '../../topologies/segments/plan.ts';
-import type { Arrival } from '../../topologies/subject-run.ts';
-import { type SegmentDifference, type WhatIf, whatIf } from '../../topologies/what-if.ts';
-import { MillraceError } from '../base/errors.ts';
-import type { Log } from '../log/log.ts';
-import { environment, openLog, readApplication } from './environment.ts';
+import type { AsOf } from '../../topologies/segments/as-of.ts';
+import type { SegmentDifference, WhatIf } from '../../topologies/what-if.ts';
+import { type KeptOptions, withLog } from './kept-application.ts';
 import { instant, print, printJson, table } from './output.ts';
-import { personalisationModule, readConfig } from './start.ts';
-import { recordsOf } from './verify/topic-reader.ts';
-
-interface HistoryOptions {
-  readonly data: string;
-  readonly json?: boolean;
-}
-
-/** Opens the log of what `start` ran; the configuration is the one that ran last. */
-async function withLog<T>(
-  data: string,
-  use: (log: Log, config: PersonalisationConfig) => Promise<T>,
-): Promise<T> {
-  const env = environment(data);
-  const { topology: reference } = await readApplication(env);
-  if (reference.module !== personalisationModule) {
-    const problem = `${env.directory} holds another application; segment is for what \`start\` ran`;
-    throw new MillraceError('USAGE', { problem });
-  }
-  const log = await openLog(env, 'segment');
-  try {
-    return await use(log, (reference.params ?? {}) as PersonalisationConfig);
-  } finally {
-    await log.close();
-  }
-}
+import { asOfOf, whatIfOf } from './questions.ts';
+import { readConfig } from './start.ts';
 
 /** The configuration that ran beside the one of the file, over the same events, up to the last of them. */
-export async function segmentWhatIf(file: string, options: HistoryOptions): Promise<void> {
+export async function segmentWhatIf(file: string, options: KeptOptions): Promise<void> {
   const after = await readConfig(file);
-  const { segments } = checkPersonalisation(after);
-  const result = await withLog(options.data, async (log, before) => {
-    const subjects = new Map<string, Arrival[]>();
-    let until = 0;
-    for await (const { key, value, timestamp: at } of recordsOf(log, events)) {
-      until = Math.max(until, at);
-      const own = subjects.get(key);
-      if (own === undefined) subjects.set(key, [{ event: value, at }]);
-      else own.push({ event: value, at });
-    }
-    return whatIf(before, after, subjects, until);
-  });
-  for (const segment of segments) {
-    const found = result.segments.find(({ id }) => id === segment.id);
-    checkSize(segment, found?.after?.members ?? 0);
-  }
+  const result = await withLog(options.data, (kept) => whatIfOf(kept, after));
   if (options.json === true) printJson(result);
   else print(whatIfText(result));
 }
@@ -92,30 +43,21 @@ function versions({ before, after, changed }: SegmentDifference): string {
   return changed ? `${before.version} -> ${after.version}` : `${before.version}`;
 }
 
-export interface AsOfOptions extends HistoryOptions {
+export interface AsOfOptions extends KeptOptions {
   readonly segment?: string;
 }
 
 /** Who was in each segment at an instant, as known then and as known now. */
 export async function segmentAsOf(text: string, options: AsOfOptions): Promise<void> {
-  const at = instantReader('iso', 'UTC')(text);
-  if (typeof at === 'string') {
-    throw new MillraceError('CONFIG_INVALID', { field: 'instant', problem: `${text} ${at}` });
-  }
-  const found = await withLog(options.data, async (log) => {
-    const changes = [];
-    for await (const { value } of recordsOf(log, segmentChanges)) changes.push(value);
-    return asOf(changes, at);
-  });
   const { segment } = options;
-  const rows = segment === undefined ? found : found.filter((one) => one.segment === segment);
-  if (options.json === true) return printJson({ at, segments: rows });
-  print(`At ${instant(at)}`);
+  const found = await withLog(options.data, ({ log }) => asOfOf(log, { at: text, segment }));
+  if (options.json === true) return printJson(found);
+  print(`At ${instant(found.at)}`);
   print('');
-  print(
-    table(['segment', 'known then', 'known now', 'joined since', 'left since'], rows.map(asOfRow)),
-  );
-  if (segment !== undefined) for (const { knownNow } of rows) print(knownNow.join('\n'));
+  const rows = found.segments.map(asOfRow);
+  print(table(['segment', 'known then', 'known now', 'joined since', 'left since'], rows));
+  if (segment === undefined) return;
+  for (const { knownNow } of found.segments) print(knownNow.join('\n'));
 }
 
 function asOfRow({ segment, knownThen, knownNow }: AsOf): (string | number)[] {

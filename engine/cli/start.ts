@@ -23,6 +23,7 @@ import { inputFiles } from './input-files.ts';
 import { onInterrupt } from './interrupt.ts';
 import { print, printJson } from './output.ts';
 import { progressBar } from './progress.ts';
+import { questionRoutes } from './question-routes.ts';
 import { personalisationReport, reportText } from './start-report.ts';
 
 export interface StartOptions {
@@ -70,6 +71,7 @@ export async function start(options: StartOptions): Promise<void> {
     sources: [fileSource(mapping, files)],
     observer: progress.observer,
     logLevel: options.logLevel,
+    routes: (running) => questionRoutes({ ...running, config }),
     ...(options.http === undefined ? {} : { http: options.http }),
     ...(options.httpHost === undefined ? {} : { httpHost: options.httpHost }),
   });

@@ -26,6 +26,8 @@ export class HealthWatch {
   readonly #clock: Clock;
   #status: HealthStatus = 'starting';
   #started = false;
+  /** Tasks that are being opened. */
+  #opening = 0;
   /** No broker answers. */
   #away = false;
   #application = '';
@@ -43,11 +45,13 @@ export class HealthWatch {
         if (name === 'runtimeStarting') this.#status = 'starting';
         if (name === 'workerLost' || name === 'commitDoubtful') this.#status = 'recovering';
         else if ('opening' in event) {
+          this.#opening = event.opening;
           if (event.opening > 0) this.#status = 'restoring';
           else if (this.#started) this.#status = 'running';
-        } else if (name === 'runtimeStarted' && this.#status === 'starting')
-          this.#status = 'running';
-        else if (name === 'runtimeStopped') this.#status = 'stopped';
+        } else if (name === 'runtimeStarted') {
+          // Where all tasks are ours at once they have been opened before.
+          if (this.#opening === 0) this.#status = 'running';
+        } else if (name === 'runtimeStopped') this.#status = 'stopped';
         else if ('commitId' in event) {
           this.#status = 'running';
           this.#commitId = event.commitId;

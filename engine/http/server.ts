@@ -1,8 +1,17 @@
-/** GET /metrics and GET /health, by default on the loopback interface; nothing else is answered. */
-import { createServer, type ServerResponse } from 'node:http';
+/** GET /metrics and GET /health, and an application's own routes, by default on the loopback interface. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { MillraceError, messageOf } from '../base/errors.ts';
+import { type ErrorCode, isMillraceError, MillraceError, messageOf } from '../base/errors.ts';
 import type { Health } from './health.ts';
+
+/** A question that an application answers. */
+export interface Route {
+  /** 'POST' has a body of JSON. */
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  /** Answers what is sent as JSON. A MillraceError is the asker's: 400, or 404 for what is not known. */
+  answer(query: URLSearchParams, body: unknown): Promise<object>;
+}
 
 export interface HttpOptions {
   /** 0 takes a free one. */
@@ -12,7 +21,13 @@ export interface HttpOptions {
   readonly health: () => Health;
   /** The metrics in the text format of Prometheus. */
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
+  /** Asked anew at each request: undefined while the application is not there yet. */
+  readonly routes?: () => readonly Route[] | undefined;
 }
+
+/** A configuration with some thousand segments has a few hundred kilobytes. */
+const bodyBytesMax = 4 * 1024 * 1024;
+const unknownThings: readonly ErrorCode[] = ['SUBJECT_UNKNOWN'];
 
 export interface HttpEndpoint {
   readonly port: number;
@@ -21,27 +36,8 @@ export interface HttpEndpoint {
 
 /** Throws HTTP_UNAVAILABLE when the port is taken. */
 export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
-  const { port, host = '127.0.0.1', health, metrics } = options;
-  const server = createServer(async (request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://here');
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      response.setHeader('allow', 'GET, HEAD');
-      return json(response, 405, { problem: 'only GET is answered' });
-    }
-    if (pathname === '/health') {
-      const now = health();
-      return json(response, now.status === 'running' ? 200 : 503, now);
-    }
-    if (pathname !== '/metrics') {
-      return json(response, 404, { problem: 'there are /metrics and /health' });
-    }
-    try {
-      const { contentType, text } = await metrics();
-      response.writeHead(200, { 'content-type': contentType }).end(text);
-    } catch (error) {
-      json(response, 503, { problem: messageOf(error) });
-    }
-  });
+  const { port, host = '127.0.0.1' } = options;
+  const server = createServer((request, response) => answer(request, response, options));
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
       reject(new MillraceError('HTTP_UNAVAILABLE', { host, port, problem: messageOf(error) }));
@@ -56,6 +52,65 @@ export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
         server.closeAllConnections();
       }),
   };
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { health, metrics, routes = () => [] }: HttpOptions,
+): Promise<void> {
+  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://here');
+  const method = request.method === 'HEAD' ? 'GET' : request.method;
+  if (pathname === '/health' && method === 'GET') {
+    const now = health();
+    return json(response, now.status === 'running' ? 200 : 503, now);
+  }
+  try {
+    if (pathname === '/metrics' && method === 'GET') {
+      const { contentType, text } = await metrics();
+      response.writeHead(200, { 'content-type': contentType }).end(text);
+      return;
+    }
+    const known = routes();
+    if (known === undefined) return json(response, 503, { problem: 'it has not started yet' });
+    const here = known.filter(({ path }) => path === pathname);
+    const route = here.find((one) => one.method === method);
+    if (route !== undefined) {
+      const body = route.method === 'POST' ? await bodyOf(request) : undefined;
+      return json(response, 200, await route.answer(searchParams, body));
+    }
+    const own = ['/metrics', '/health'];
+    if (here.length === 0 && !own.includes(pathname)) {
+      const paths = [...own, ...known.map(({ path }) => path)];
+      return json(response, 404, { problem: `there are ${paths.join(', ')}` });
+    }
+    const allowed = here.length === 0 ? 'GET, HEAD' : here.map((one) => one.method).join(', ');
+    response.setHeader('allow', allowed);
+    json(response, 405, { problem: `${pathname} answers ${allowed}` });
+  } catch (error) {
+    if (!isMillraceError(error)) return json(response, 503, { problem: messageOf(error) });
+    const { code, message: problem, remedy } = error;
+    json(response, unknownThings.includes(code) ? 404 : 400, { code, problem, remedy });
+  }
+}
+
+/** Throws CONFIG_INVALID for what is no JSON, or too much of it. */
+async function bodyOf(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.byteLength;
+    if (bytes > bodyBytesMax) {
+      const problem = `has more than ${bodyBytesMax} bytes`;
+      throw new MillraceError('CONFIG_INVALID', { field: '(body)', problem });
+    }
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString());
+  } catch (error) {
+    throw new MillraceError('CONFIG_INVALID', { field: '(body)', problem: messageOf(error) });
+  }
 }
 
 function json(response: ServerResponse, status: number, body: object): void {

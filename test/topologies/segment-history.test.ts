@@ -31,11 +31,13 @@ function subjectsOf(seed: number): [string, Arrival[]][] {
   ]);
 }
 
-test('what-if is what the change of a definition tells', () => {
+test('what-if is what the change of a definition tells', async () => {
   const [before, after] = [configOf(1, 2, 9), configOf(2, 1, 7)];
   const subjects = subjectsOf(21);
   const until = 1 + Math.max(...subjects.flatMap(([, own]) => own.map(({ at }) => at)));
-  const [buyers] = whatIf(before, after, subjects, until).segments;
+  const {
+    segments: [buyers],
+  } = await whatIf(before, after, subjects, until);
   const told: string[] = [];
   for (const [subject, arrivals] of subjects) {
     const run = runSubject(profileLogic(before), subject, arrivals);

@@ -16,12 +16,10 @@ export interface Explanation {
   /** The next instant at which it changes without an event, ms UTC; absent for never. */
   readonly changesAt?: number;
   readonly parts: readonly Explanation[];
-}
-
-export interface SegmentExplanation extends Explanation {
   /**
-   * Ids of events without which the answer would be the other one, and none too many. Absent where no
-   * removal turns it, and of segments that read the score, whose events are not kept one by one.
+   * Ids of events without which the answer would be the other one, and none too many: of the whole, and of
+   * each condition without parts. Absent where no removal turns it, and of what reads the score, whose events
+   * are not kept one by one.
    */
   readonly witnesses?: readonly string[];
 }
@@ -33,25 +31,34 @@ export function explain(
   subject: string,
   root: Root,
   at: number,
-): SegmentExplanation {
+): Explanation {
   const lines = logic.timelines(state);
   const visit = (place: number): Explanation => {
     const { node, children } = logic.program.nodeAt(place);
     const line = lines(place);
     const next = nextFlip(line, at);
+    const leaf = isLeaf(node) ? node : undefined;
+    const because = leaf === undefined ? undefined : turning(place, [place], holdsAt(line, at));
     return {
-      condition: isLeaf(node) ? toText(node) : titleOf(toText(node), node.kind),
+      condition: leaf === undefined ? titleOf(toText(node), node.kind) : toText(leaf),
       holds: holdsAt(line, at),
       ...(next === never ? {} : { changesAt: next }),
       parts: children.map(visit),
+      ...(because === undefined ? {} : { witnesses: because }),
     };
   };
+  /** Of a node whose leaves these are: what turns it. */
+  const turning = (place: number, leaves: readonly number[], holds: boolean) => {
+    if (leaves.some((leaf) => logic.program.scoreLeaves.includes(leaf))) return undefined;
+    return turningSet(idsOf(logic, state.history, leaves, at), (removed) => {
+      const history = withoutEvents(state.history, removed);
+      const without = logic.withHistory(state, subject, history, leaves);
+      return holdsAt(logic.timelines(without)(place), at) !== holds;
+    });
+  };
   const tree = visit(root.node);
-  if (root.readsScore) return tree;
-  const witnesses = turningSet(idsOf(logic, state.history, root, at), (removed) => {
-    const without = logic.withHistory(state, subject, withoutEvents(state.history, removed));
-    return holdsAt(logic.timelineOf(without, root), at) !== tree.holds;
-  });
+  if (tree.parts.length === 0) return tree;
+  const witnesses = turning(root.node, root.leaves, tree.holds);
   return witnesses === undefined ? tree : { ...tree, witnesses };
 }
 
@@ -62,10 +69,15 @@ function titleOf(text: string, kind: string): string {
   return reentryAfter === undefined ? kind : `${kind} in ${String(reentryAfter)}`;
 }
 
-/** Of all events that the segment reads up to `at`, the newest first. */
-function idsOf(logic: SegmentLogic, history: History, root: Root, at: number): string[] {
+/** Of all events that the leaves read up to `at`, the newest first. */
+function idsOf(
+  logic: SegmentLogic,
+  history: History,
+  leaves: readonly number[],
+  at: number,
+): string[] {
   const found = new Map<string, number>();
-  for (const place of root.leaves) {
+  for (const place of leaves) {
     const leaf = logic.program.nodeAt(place).node as Leaf;
     const names = matchesOf(leaf).flatMap(({ event }) => event);
     const entries: (Kept | TraitEntry)[] = names.flatMap((name) => history.events[name] ?? []);

@@ -193,10 +193,15 @@ export class SegmentLogic {
     return lineOf;
   }
 
-  /** A state as it would be with another history; nothing of `state` is changed. */
-  withHistory(state: SubjectSegments, subject: string, history: History): SubjectSegments {
+  /** A state as these leaves would be with another history; nothing of `state` is changed. */
+  withHistory(
+    state: SubjectSegments,
+    subject: string,
+    history: History,
+    leaves: readonly number[],
+  ): SubjectSegments {
     const other = { ...state, history, truths: { ...state.truths } };
-    for (const place of this.program.leaves) {
+    for (const place of leaves) {
       const leaf = this.program.nodeAt(place).node as Leaf;
       if (leaf.kind === 'score' || leaf.kind === 'band') continue;
       const line = leafTimeline(leaf, history, subject, this.#consentUnknown);

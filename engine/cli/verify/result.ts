@@ -1,7 +1,7 @@
 /** What a run of the ready topology left in its state and its topics. */
 import { activityLabels, segmentChanges } from '../../../topologies/event.ts';
 import type { Profile } from '../../../topologies/profile.ts';
-import type { Execution } from '../execution.ts';
+import type { Asked } from '../questions.ts';
 import type { EngineResult } from './compare.ts';
 import { recordsOf } from './topic-reader.ts';
 
@@ -10,7 +10,7 @@ import { recordsOf } from './topic-reader.ts';
  * @param wanted whether a subject is to be compared; default all
  */
 export async function resultOf(
-  { runtime, log }: Pick<Execution, 'runtime' | 'log'>,
+  { runtime, log }: Pick<Asked, 'runtime' | 'log'>,
   end: number,
   wanted: (subject: string) => boolean = () => true,
 ): Promise<EngineResult> {

@@ -1,0 +1,107 @@
+/** `serve`: what `start` ran answers questions over HTTP, in the words of the command line. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { emptyFolder, launch, millrace } from './millrace.ts';
+
+const day = 86_400_000;
+const begin = Date.UTC(2026, 0, 1);
+const segments = [
+  {
+    id: 'buyers',
+    version: 1,
+    when: { count: { event: 'purchase', op: 'ge', n: 2, within: '30d' } },
+  },
+];
+
+/** Rows as the shipped mapping `sample` reads them. */
+function rows(): string {
+  const event = (subject: string, id: string, days: number): string => {
+    const time = new Date(begin + days * day).toISOString();
+    return JSON.stringify({ subject, id, class: 'purchase', time });
+  };
+  return [event('ann', 'a1', 0), event('ben', 'b1', 1), event('ann', 'a2', 2)].join('\n');
+}
+
+test('explain, as-of, what-if, lint and plan', { timeout: 60_000 }, async () => {
+  const data = await emptyFolder();
+  const [input, config] = [join(data, 'rows.jsonl'), join(data, 'config.json')];
+  await writeFile(input, `${rows()}\n`);
+  await writeFile(config, JSON.stringify({ segments }));
+  const files = ['--input', input, '--mapping', 'sample', '--config', config];
+  const started = await millrace('start', '--data', data, '--threads', '0', ...files);
+  expect(started).toMatchObject({ code: 0, stderr: expect.not.stringContaining('error') });
+
+  const serving = launch('engine/cli/main.ts', ['serve', '--data', data, '--http', '0']);
+  await serving.says('questions, metrics and health on');
+  const [, url = ''] = /(http:\/\/127\.0\.0\.1:\d+)/.exec(serving.said()) ?? [];
+  const ask = async (path: string, body?: unknown) => {
+    const options = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
+    const response = await fetch(`${url}${path}`, options);
+    return { status: response.status, answer: await response.json() };
+  };
+  // Nothing has come since: it is well all the same.
+  for (let left = 100; (await ask('/health')).status !== 200; left--) {
+    expect(left).toBeGreaterThan(0);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+
+  const why = '/segment/explain?subject=ann&segment=buyers';
+  expect(await ask(why)).toMatchObject({
+    status: 200,
+    answer: {
+      holds: true,
+      at: begin + 2 * day,
+      changesAt: begin + 30 * day,
+      witnesses: ['a2'],
+      records: { a2: { topic: 'events', offset: expect.any(Number) } },
+    },
+  });
+  const cli = await millrace('segment', 'explain', 'ann', 'buyers', '--data', data, '--json');
+  // The log has one owner at a time.
+  expect(cli).toMatchObject({ code: 2, stderr: expect.stringContaining('LOG_LOCKED') });
+  expect(await ask(`${why}&at=2026-02-15T00:00:00Z`)).toMatchObject({ answer: { holds: false } });
+  expect(await ask('/score/explain?subject=ben')).toMatchObject({ answer: { subject: 'ben' } });
+  expect(await ask('/segment/as-of?at=2026-01-04T00:00:00Z')).toMatchObject({
+    answer: { segments: [{ segment: 'buyers', knownThen: ['ann'], knownNow: ['ann'] }] },
+  });
+  const [only] = segments;
+  const once = { ...only, version: 2, when: { count: { ...only?.when.count, n: 1 } } };
+  expect(await ask('/segment/what-if', { segments: [once] })).toMatchObject({
+    answer: { segments: [{ id: 'buyers', changed: true, enter: ['ben'], leave: [] }] },
+  });
+  expect(await ask('/segment/plan', { segments: [once] })).toMatchObject({
+    answer: { segments: [{ id: 'buyers', timers: 1 }] },
+  });
+  const wrong = { ...only, when: { cuont: only?.when.count } };
+  expect(
+    await ask('/segment/lint', { segments: [wrong, { ...only, id: 'b', whn: 1 }] }),
+  ).toMatchObject({
+    answer: { mistakes: [{ path: 'segments.0.when' }, { path: expect.stringContaining('whn') }] },
+  });
+
+  const unknown = await ask('/segment/explain?subject=eve&segment=buyers');
+  expect(unknown).toMatchObject({ status: 404, answer: { code: 'SUBJECT_UNKNOWN' } });
+  for (const bad of [
+    '/segment/explain?subject=ann',
+    `${why}&at=soon`,
+    '/segment/as-of?at=2026-13',
+  ]) {
+    const refused = await ask(bad);
+    expect(refused).toMatchObject({ status: 400, answer: { code: 'CONFIG_INVALID' } });
+  }
+  expect(await ask('/segment/plan', [1])).toMatchObject({ status: 400 });
+  expect(await ask('/segment/lint')).toMatchObject({ status: 405 });
+  expect(await ask('/segments')).toMatchObject({
+    status: 404,
+    answer: { problem: expect.stringContaining('/segment/as-of') },
+  });
+  serving.child.kill('SIGTERM');
+  expect((await serving.ended).code).toBe(0);
+});
+
+test('where nothing has run, serve says so', async () => {
+  const { code, stderr } = await millrace('serve', '--data', await emptyFolder(), '--http', '0');
+  expect(code).toBe(2);
+  expect(stderr).toContain('nothing has run');
+});
