@@ -64,6 +64,9 @@ export interface Profile {
 /** An event of this class erases its subject. */
 export const erasedClass = 'subject_erased';
 
+/** An event of this class says that the definitions have changed; it is of nobody's doing and nowhere kept. */
+export const redefinedClass = 'segments_redefined';
+
 export type Output =
   | { readonly type: 'score'; readonly score: ScoreChange }
   | { readonly type: 'change'; readonly change: SegmentChange }
@@ -125,6 +128,10 @@ export class ProfileLogic {
     }
     if (event.class === erasedClass) {
       this.#erase(context, profile, at);
+      return;
+    }
+    if (event.class === redefinedClass) {
+      if (context.state !== undefined) this.onTimer(context, context.now);
       return;
     }
     const taken = this.#accepted.take(profile.accepted, event, at, context.now);

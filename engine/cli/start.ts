@@ -24,6 +24,7 @@ import { onInterrupt } from './interrupt.ts';
 import { print, printJson } from './output.ts';
 import { progressBar } from './progress.ts';
 import { questionRoutes } from './question-routes.ts';
+import { tellRedefined } from './redefine.ts';
 import { personalisationReport, reportText } from './start-report.ts';
 
 export interface StartOptions {
@@ -79,6 +80,8 @@ export async function start(options: StartOptions): Promise<void> {
     const { runtime } = execution;
     summary = runtime.summary;
     if (summary.continued) say('continuing from the committed position');
+    const redefined = await tellRedefined({ ...execution, config });
+    if (redefined > 0) say(`${redefined} subjects are decided anew: definitions have changed`);
     await runtime.runUntilCaughtUp(signal);
     const end = Math.max(...summary.sources.map((source) => source.eventTime));
     if (!signal.aborted && Number.isFinite(end)) await runtime.advanceIdle(end);

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { SegmentChange } from '../../topologies/event.ts';
 import { emptyFolder, launch, millrace } from './millrace.ts';
 
 const day = 86_400_000;
@@ -98,6 +99,35 @@ test('explain, as-of, what-if, lint and plan', { timeout: 60_000 }, async () => 
   });
   serving.child.kill('SIGTERM');
   expect((await serving.ended).code).toBe(0);
+});
+
+test('definitions that changed decide at once for everybody, also whom nothing happens to', {
+  timeout: 60_000,
+}, async () => {
+  const data = await emptyFolder();
+  const [input, config] = [join(data, 'rows.jsonl'), join(data, 'config.json')];
+  await writeFile(input, `${rows()}\n`);
+  const started = async (n: number, version: number) => {
+    const when = { count: { event: 'purchase', op: 'ge', n, within: '30d' } };
+    await writeFile(config, JSON.stringify({ segments: [{ id: 'buyers', version, when }] }));
+    const files = ['--input', input, '--mapping', 'sample', '--config', config];
+    return millrace('start', '--data', data, '--threads', '0', ...files);
+  };
+  expect(await started(2, 1)).toMatchObject({ code: 0 });
+  expect(await started(1, 2)).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining('2 subjects are decided anew: definitions have changed'),
+  });
+  const again = await started(1, 2);
+  expect(again).toMatchObject({ code: 0, stderr: expect.not.stringContaining('decided anew') });
+  const read = ['topics', 'read', 'segment-changes', '--data', data, '--json'];
+  const { stdout } = await millrace(...read);
+  const changes = (JSON.parse(stdout) as { value: string }[]).map(({ value }) => {
+    const { user, type, version, cause, effectiveAt } = JSON.parse(value) as SegmentChange;
+    return `${user} ${type} v${version} ${cause} ${(effectiveAt - begin) / day}`;
+  });
+  // At Ben's own clock: what Ann was told before stands.
+  expect(changes.sort()).toEqual(['ann entered v1 event 2', 'ben entered v2 definition 1']);
 });
 
 test('where nothing has run, serve says so', async () => {

@@ -4,6 +4,7 @@ import { SeededRandom } from '../../engine/base/random.ts';
 import { type PersonalisationConfig, profileLogic } from '../../topologies/personalisation.ts';
 import { asOf } from '../../topologies/segments/as-of.ts';
 import { absent, count, sequence } from '../../topologies/segments/builder.ts';
+import type { Explanation } from '../../topologies/segments/explain.ts';
 import { holdsAt } from '../../topologies/segments/timeline.ts';
 import { type Arrival, runSubject, SubjectRun } from '../../topologies/subject-run.ts';
 import { whatIf } from '../../topologies/what-if.ts';
@@ -76,7 +77,7 @@ test('as-of tells apart what was known then and what is known now', () => {
 
 test('witnesses are events whose removal turns the answer, none too many', () => {
   const random = new SeededRandom(22);
-  let found = 0;
+  let [found, conditions] = [0, 0];
   for (let i = 0; i < 40; i++) {
     const drawn = Object.entries(nodes).map(([name, node]) => ({
       id: name.replaceAll(' ', '-'),
@@ -89,14 +90,27 @@ test('witnesses are events whose removal turns the answer, none too many', () =>
     const at = run.now;
     for (const { id } of drawn) {
       const profile = run.state as NonNullable<typeof run.state>;
-      const { holds, witnesses } = logic.explain('ann', profile, id, at);
+      const why = logic.explain('ann', profile, id, at);
+      const stateWithout = (gone: readonly string[]) =>
+        runSubject(
+          logic,
+          'ann',
+          arrivals.filter(({ event }) => !gone.includes(event.id)),
+        ).state;
+      for (const [k, leaf] of leavesOf(why).entries()) {
+        if (leaf.witnesses === undefined) continue;
+        conditions++;
+        const other = stateWithout(leaf.witnesses);
+        const then = other && leavesOf(logic.explain('ann', other, id, at))[k]?.holds;
+        const { condition, holds } = leaf;
+        expect({ i, condition, holds: then ?? false }).toEqual({ i, condition, holds: !holds });
+      }
+      const { holds, witnesses } = why;
       if (witnesses === undefined) continue;
       found++;
       const without = (gone: readonly string[]) => {
-        const left = arrivals.filter(({ event }) => !gone.includes(event.id));
-        const other = runSubject(logic, 'ann', left);
-        if (other.state === undefined) return false;
-        return holdsAt(logic.timelineOf(other.state, id), at);
+        const other = stateWithout(gone);
+        return other !== undefined && holdsAt(logic.timelineOf(other, id), at);
       };
       expect({ i, id, holds: without(witnesses) }).toEqual({ i, id, holds: !holds });
       for (const one of witnesses) {
@@ -106,7 +120,12 @@ test('witnesses are events whose removal turns the answer, none too many', () =>
     }
   }
   expect(found).toBeGreaterThan(100);
+  expect(conditions).toBeGreaterThan(100);
 });
+
+function leavesOf(why: Explanation): readonly Explanation[] {
+  return why.parts.length === 0 ? [why] : why.parts.flatMap(leavesOf);
+}
 
 test('explain names the one purchase that broke a sequence', () => {
   const looked = sequence({
