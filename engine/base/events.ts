@@ -63,6 +63,8 @@ export interface TelemetryEvents {
   assignmentAwaited: { readonly waitedMs: number };
   /** The group's committed offsets are older than what a task's changelogs say; they are asked for again. */
   offsetsBehind: { readonly task: string; readonly problem: string };
+  /** State was compared with a recomputation from the log by other means: how much, and how much differs. */
+  stateVerified: { readonly compared: number; readonly differing: number };
   /** No broker answers: what runs waits, and loses nothing. */
   logAway: { readonly problem: string };
   logBack: { readonly awayMs: number };

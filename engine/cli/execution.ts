@@ -57,6 +57,8 @@ export interface Execution {
   readonly log: Log;
   readonly runtime: Runtime;
   readonly application: string;
+  /** Told of everything that happens: log lines, metrics, health. */
+  readonly observer: Observer;
   close(): Promise<void>;
 }
 
@@ -127,7 +129,7 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
       await running.close();
       await stop();
     };
-    return { log: opened, runtime: running, application, close };
+    return { log: opened, runtime: running, application, observer, close };
   } catch (error) {
     await stop();
     throw error;

@@ -86,6 +86,14 @@ function programOf(version: string): Command {
     .addOption(data())
     .addOption(threads())
     .addOption(idleAfter())
+    .addOption(
+      new Option('--verify-every <ms>', 'recompute a sample in SQL so often; 0 = never')
+        .argParser(whole)
+        .default(0),
+    )
+    .addOption(
+      new Option('--verify-sample <n>', 'subjects of such a sample').argParser(whole).default(100),
+    )
     .addOption(http())
     .addOption(httpHost())
     .addOption(logLevel())

@@ -1,9 +1,13 @@
 /** `serve`: keeps what `start` ran running, so that time passes for it, and answers questions over HTTP. */
+import type { Observer } from '../base/events.ts';
+import { systemScheduler } from '../base/scheduler.ts';
 import type { LogLevel } from '../runtime/observe.ts';
 import { execute } from './execution.ts';
 import { onInterrupt } from './interrupt.ts';
 import { keptApplication } from './kept-application.ts';
 import { questionRoutes } from './question-routes.ts';
+import type { Asked } from './questions.ts';
+import { mismatchesOf, verifySample } from './verify/command.ts';
 
 export interface ServeOptions {
   readonly data: string;
@@ -12,6 +16,9 @@ export interface ServeOptions {
   readonly threads: number;
   readonly idleAfter?: number;
   readonly logLevel: LogLevel;
+  /** Every so many ms a sample is recomputed in SQL; 0: never. */
+  readonly verifyEvery: number;
+  readonly verifySample: number;
 }
 
 /** Where questions are answered when nothing is said. */
@@ -30,9 +37,35 @@ export async function serve(options: ServeOptions): Promise<void> {
     routes: (running) => questionRoutes({ ...running, config }),
     settings: idleAfter === undefined ? {} : { idleAfterMs: idleAfter },
   });
+  const asked: Asked = { ...execution, config };
+  const failed = new AbortController();
+  const either = AbortSignal.any([signal, failed.signal]);
   try {
-    await execution.runtime.run(signal);
+    const done = await Promise.allSettled([
+      execution.runtime.run(either),
+      verifyAgainAndAgain(asked, options, execution.observer, either).catch((error: unknown) => {
+        failed.abort();
+        throw error;
+      }),
+    ]);
+    for (const one of done) if (one.status === 'rejected') throw one.reason;
   } finally {
     await execution.close();
+  }
+}
+
+/** A timer may fire between two looks at log and state: what differs is looked at twice. */
+async function verifyAgainAndAgain(
+  asked: Asked,
+  { verifyEvery, verifySample: count }: ServeOptions,
+  observer: Observer,
+  signal: AbortSignal,
+): Promise<void> {
+  while (verifyEvery > 0 && !signal.aborted) {
+    let parts = await verifySample(asked, count);
+    if (mismatchesOf(parts) > 0) parts = await verifySample(asked, count);
+    const compared = parts.reduce((sum, part) => sum + part.compared, 0);
+    observer.on('stateVerified', { compared, differing: mismatchesOf(parts) });
+    await systemScheduler.sleep(verifyEvery, signal);
   }
 }

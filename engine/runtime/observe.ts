@@ -69,6 +69,8 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
   const lost = counter('workers_lost_total', 'Worker threads that died');
   const doubtful = counter('commits_doubtful_total', 'Commits that failed or are not known');
   const away = gauge('log_away', 'No broker answers: 1, else 0');
+  const verified = counter('verify_compared_total', 'Results compared with a recomputation in SQL');
+  const mismatches = gauge('verify_mismatches', 'Results that differed in the last comparison');
   const packed = gauge('kafka_packed_transport', 'The native helper carries the messages: 1 or 0');
   const sourceRecords = counter('source_records_total', 'Records read by a source', ['source']);
   const sourceBytes = counter('source_bytes_total', 'Bytes read by a source', ['source']);
@@ -95,6 +97,10 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
     logAway: () => away.set(1),
     logBack: () => away.set(0),
     kafkaTransport: ({ transport }) => packed.set(transport === 'packed' ? 1 : 0),
+    stateVerified: ({ compared, differing }) => {
+      verified.inc(compared);
+      mismatches.set(differing);
+    },
     workerLost: () => lost.inc(),
     connectorAdvanced: ({ source, records, bytes }) => {
       sourceRecords.inc({ source }, records);
@@ -126,6 +132,10 @@ function logLines(log: Logger): Handlers {
     upkeepFailed: (event) => log.warn(event, 'consumed records were not deleted'),
     assignmentAwaited: (event) =>
       log.warn(event, 'the group assigns nothing: are its members, and the brokers, well?'),
+    stateVerified: (event) =>
+      event.differing === 0
+        ? log.info(event, 'verified')
+        : log.error(event, 'state differs from the log: run verify'),
     offsetsBehind: (event) =>
       log.warn(event, 'committed offsets are older than the changelog, asking again'),
     logAway: (event) => log.warn(event, 'no broker answers, waiting'),

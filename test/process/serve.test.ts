@@ -33,7 +33,10 @@ test('explain, as-of, what-if, lint and plan', { timeout: 60_000 }, async () => 
   const started = await millrace('start', '--data', data, '--threads', '0', ...files);
   expect(started).toMatchObject({ code: 0, stderr: expect.not.stringContaining('error') });
 
-  const serving = launch('engine/cli/main.ts', ['serve', '--data', data, '--http', '0']);
+  const serving = launch('engine/cli/main.ts', [
+    ...['serve', '--data', data, '--http', '0'],
+    ...['--verify-every', '200', '--verify-sample', '10'],
+  ]);
   await serving.says('questions, metrics and health on');
   const [, url = ''] = /(http:\/\/127\.0\.0\.1:\d+)/.exec(serving.said()) ?? [];
   const ask = async (path: string, body?: unknown) => {
@@ -46,6 +49,14 @@ test('explain, as-of, what-if, lint and plan', { timeout: 60_000 }, async () => 
     expect(left).toBeGreaterThan(0);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
+
+  let metrics = '';
+  for (let left = 100; !/^millrace_verify_compared_total [1-9]/m.test(metrics); left--) {
+    expect(left, metrics).toBeGreaterThan(0);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    metrics = await (await fetch(`${url}/metrics`)).text();
+  }
+  expect(metrics).toMatch(/^millrace_verify_mismatches 0$/m);
 
   const why = '/segment/explain?subject=ann&segment=buyers';
   expect(await ask(why)).toMatchObject({
