@@ -20,6 +20,10 @@ export interface Event {
   readonly traits?: Readonly<Record<string, Trait>>;
   /** Whole numbers, e.g. money in minor units: sums of them do not depend on the order. */
   readonly numbers?: Readonly<Record<string, number>>;
+  /** Written by the application alone: what was kept of a subject that this one goes on for. */
+  readonly absorbed?: { readonly subject: string; readonly profile: unknown };
+  /** The subjects that have passed it on, since they were merged into another. */
+  readonly via?: readonly string[];
 }
 
 /** Each part as far as the source knows it. */

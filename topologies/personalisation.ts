@@ -80,7 +80,7 @@ export default function personalisation(config: PersonalisationConfig = {}) {
     const results = t.stream(events).process<Profile, Output>('profiles', {
       // What happens to a subject must not depend on when other subjects' events arrive.
       clock: 'key',
-      topics: [segmentStates, activityLabels, scores],
+      topics: [segmentStates, activityLabels, scores, events],
       record: (context, event, timestamp) => logic.onEvent(context, event, timestamp),
       timer: (context, _name, at) => logic.onTimer(context, at),
     });

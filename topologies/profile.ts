@@ -29,11 +29,13 @@ import {
   activityLabels,
   type ChangeCause,
   type Event,
+  events,
   type ScoreChange,
   type SegmentChange,
   scores,
   segmentStates,
 } from './event.ts';
+import { mergeAccepted, mergeEngagement, mergeHistory } from './merge.ts';
 import type { SegmentDefinition } from './segments/definition.ts';
 import { type Explanation, explain } from './segments/explain.ts';
 import { stateOf } from './segments/membership.ts';
@@ -57,6 +59,10 @@ export interface Profile {
   retrace: boolean;
   emitted: { score: number; subs: Record<string, number>; band: string } | undefined;
   segments: SubjectSegments;
+  /** Who goes on for the subject: its events are passed on, nothing else is kept. */
+  mergedInto?: string;
+  /** Whom the subject goes on for. */
+  absorbed?: readonly string[];
   /** When the subject was erased, ms UTC: nothing else is kept, and nothing more is taken in. */
   erased?: number;
 }
@@ -66,6 +72,13 @@ export const erasedClass = 'subject_erased';
 
 /** An event of this class says that the definitions have changed; it is of nobody's doing and nowhere kept. */
 export const redefinedClass = 'segments_redefined';
+
+/** The item of an event of this class names the subject that goes on for this one. */
+export const mergedClass = 'subject_merged';
+/** How a subject that was merged reaches the one that goes on. */
+export const absorbedClass = 'subject_absorbed';
+/** What the application writes among the events by itself. */
+export const ownClasses: readonly string[] = [redefinedClass, absorbedClass];
 
 export type Output =
   | { readonly type: 'score'; readonly score: ScoreChange }
@@ -80,7 +93,7 @@ export type ProfileContext = Pick<
 
 /** What brought a decision about. */
 interface Occasion {
-  readonly cause: 'event' | 'time';
+  readonly cause: 'event' | 'time' | 'merge';
   readonly event?: Event;
   /** Instant of the event, or of the timer; ms UTC. */
   readonly at: number;
@@ -132,6 +145,19 @@ export class ProfileLogic {
     }
     if (event.class === redefinedClass) {
       if (context.state !== undefined) this.onTimer(context, context.now);
+      return;
+    }
+    if (profile.mergedInto !== undefined && !endsCircle(context.key, event.via ?? [])) {
+      const via = [...new Set([...(event.via ?? []), context.key])];
+      context.emitTo(events, profile.mergedInto, { ...event, via }, at);
+      return;
+    }
+    if (event.class === mergedClass) {
+      this.#mergeInto(context, profile, event.item ?? '');
+      return;
+    }
+    if (event.class === absorbedClass) {
+      this.#absorb(context, profile, event);
       return;
     }
     const taken = this.#accepted.take(profile.accepted, event, at, context.now);
@@ -212,6 +238,54 @@ export class ProfileLogic {
     context.state = { ...this.empty(), erased: at };
   }
 
+  /** Leaves all segments, and hands over to another subject all that is kept; what comes later follows. */
+  #mergeInto(context: ProfileContext, profile: Profile, other: string): void {
+    const user = context.key;
+    // What is one already cannot be merged the other way round.
+    if (other === '' || other === user || profile.absorbed?.includes(other) === true) {
+      context.drop('invalid');
+      return;
+    }
+    const at = context.now;
+    const occasion: Occasion = { cause: 'time', at };
+    this.#decide(context, profile, at, 'time', occasion, [], false);
+    for (const [segment, member] of Object.entries(profile.segments.members)) {
+      if (!member.in) continue;
+      const [seq, version] = [member.seq + 1, member.version];
+      const effectiveAt = Math.max(at, member.since);
+      const told = { user, segment, version, seq, type: 'exited', cause: 'merge' } as const;
+      const change = { ...told, effectiveAt, decidedAt: at, witness: [], mergedInto: other };
+      context.emit({ type: 'change', change }, effectiveAt);
+      const state = { in: false, since: effectiveAt, version, seq };
+      context.emitTo(segmentStates, `${user}|${segment}`, state, effectiveAt);
+    }
+    context.emitTo(scores, user, null, at);
+    const absorbed = { subject: user, profile };
+    const event: Event = { id: `${mergedClass} ${user}`, class: absorbedClass, absorbed };
+    context.emitTo(events, other, event, at);
+    context.cancelTimer('next');
+    context.state = { ...this.empty(), mergedInto: other };
+  }
+
+  /** Goes on for another subject, too: from now on all is decided by the events of both. */
+  #absorb(context: ProfileContext, profile: Profile, { absorbed }: Event): void {
+    if (absorbed === undefined) return;
+    const now = context.now;
+    const other = absorbed.profile as Profile;
+    // Of those that were merged into each other at once this one goes on.
+    delete profile.mergedInto;
+    this.#decide(context, profile, now, 'time', { cause: 'time', at: now }, [], false);
+    const { from } = other.segments.history;
+    if (from > profile.segments.history.from) this.segments.settle(profile.segments, from);
+    mergeAccepted(profile.accepted, other.accepted);
+    mergeEngagement(profile.engagement, other.engagement, now, profile.band);
+    mergeHistory(profile.segments.history, other.segments.history);
+    profile.absorbed = [...(profile.absorbed ?? []), absorbed.subject, ...(other.absorbed ?? [])];
+    profile.retrace = true;
+    this.#decide(context, profile, now, 'event', { cause: 'merge', at: now }, [], true);
+    context.state = profile;
+  }
+
   #tellLabel(context: ProfileContext, label: Label): void {
     const { at, event, isMachine, as, rules, correction } = label;
     const user = context.key;
@@ -264,7 +338,8 @@ export class ProfileLogic {
       context.emit({ type: 'score', score }, at);
     }
     const { segments } = profile;
-    const decided = this.segments.decide(segments, context.key, at, concerned, view);
+    const merges = occasion.cause === 'merge';
+    const decided = this.segments.decide(segments, context.key, at, concerned, view, merges);
     for (const decision of decided) this.#tellChanges(context, profile, decision, occasion, curve);
     const next = Math.min(
       bandChangesAt(this.#config, curve, profile.band, at),
@@ -295,9 +370,11 @@ export class ProfileLogic {
     const user = context.key;
     const { id, version } = segment;
     const root = rootOf(this.segments.program, id);
-    const isSilent = redefined && segment.initial === 'silent';
+    const merges = occasion.cause === 'merge';
+    const isSilent = redefined && !merges && segment.initial === 'silent';
     for (const end of isSilent ? [] : ends) {
-      const cause = redefined ? 'definition' : causeOf(segment, end, occasion, context.now);
+      const byOther = merges ? 'merge' : 'definition';
+      const cause = redefined ? byOther : causeOf(segment, end, occasion, context.now);
       const ids =
         occasion.event === undefined
           ? witnessesOf(this.segments, profile.segments, root, end.effectiveAt)
@@ -340,6 +417,12 @@ export class ProfileLogic {
   }
 }
 
+/** Where subjects were merged in a circle, at once, the one of the least name takes what has gone round. */
+function endsCircle(subject: string, via: readonly string[]): boolean {
+  const since = via.indexOf(subject);
+  return since >= 0 && via.slice(since).every((other) => subject <= other);
+}
+
 /** An end elsewhere than at the event that brought it about corrects what was told, or was not told. */
 function causeOf(
   { purpose }: SegmentDefinition,
@@ -347,7 +430,7 @@ function causeOf(
   { cause, event, at }: Occasion,
   now: number,
 ): ChangeCause {
-  if (cause === 'time') return 'time';
+  if (cause !== 'event') return cause;
   const isPurpose =
     event !== undefined &&
     isConsent(event) &&

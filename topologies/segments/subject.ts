@@ -98,6 +98,7 @@ export class SegmentLogic {
   /**
    * Decides everything up to `now`.
    * @param concerned leaves to compute anew; -1 among them: the first event is another one now
+   * @param anew all is decided from now on as by other definitions: the history is another one
    */
   decide(
     state: SubjectSegments,
@@ -105,10 +106,11 @@ export class SegmentLogic {
     now: number,
     concerned: Iterable<number>,
     view: EngagementView | undefined,
+    anew = false,
   ): Decision[] {
     const due = new Set<number>();
-    const leaves = new Set(concerned);
-    if (state.program !== this.fingerprint || leaves.has(-1)) {
+    const leaves = new Set(anew ? this.program.leaves : concerned);
+    if (anew || state.program !== this.fingerprint || leaves.has(-1)) {
       for (const i of this.program.roots.keys()) due.add(i);
     }
     const isOther = state.program !== '' && state.program !== this.fingerprint;
@@ -124,7 +126,7 @@ export class SegmentLogic {
       if ((state.wakes[segment.id] ?? never) <= now) due.add(i);
     }
     state.decided = now;
-    return this.#decideRoots(state, due, now, isOther);
+    return this.#decideRoots(state, due, now, isOther, anew);
   }
 
   /** When something may change by itself after `state.decided`; +Infinity for never. */
@@ -261,6 +263,7 @@ export class SegmentLogic {
     due: ReadonlySet<number>,
     now: number,
     isOther: boolean,
+    anew: boolean,
   ): Decision[] {
     const decisions: Decision[] = [];
     const lines = this.timelines(state);
@@ -279,7 +282,7 @@ export class SegmentLogic {
       // A segment that is new has no past: what its condition says of it is told to nobody.
       const hasPast =
         known === undefined && isOther && (line.first || (line.flips[0] ?? never) <= now);
-      const redefined = membership.definition !== definition || hasPast;
+      const redefined = anew || membership.definition !== definition || hasPast;
       if (redefined) {
         const ends = redefine(membership, line, now, segment.version, definition);
         state.members[segment.id] = membership;

@@ -1,7 +1,7 @@
 /** `verify`: recomputes a sample of subjects from the log in SQL, and compares it with the state. */
 import { createHash } from 'node:crypto';
 import { events } from '../../../topologies/event.ts';
-import { redefinedClass } from '../../../topologies/profile.ts';
+import { ownClasses } from '../../../topologies/profile.ts';
 import { MillraceError } from '../../base/errors.ts';
 import { withState } from '../kept-application.ts';
 import { print, printJson } from '../output.ts';
@@ -42,7 +42,7 @@ export async function verifySample(
   const chosen = new Set(ordered.slice(0, count).map(([, subject]) => subject));
   const logged: LoggedEvent[] = [];
   for await (const { key, value, timestamp } of recordsOf(log, events)) {
-    if (chosen.has(key) && value.class !== redefinedClass)
+    if (chosen.has(key) && !ownClasses.includes(value.class))
       logged.push({ subject: key, at: timestamp, event: value });
   }
   const clock = Math.max(0, ...(await runtime.query('profiles')).map((row) => row.timestamp ?? 0));

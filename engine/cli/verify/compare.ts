@@ -45,11 +45,14 @@ export async function compareWithSql(
 ): Promise<Part[]> {
   const checked = checkPersonalisation(config);
   const { engagement, machine } = checked;
-  // Of a subject that is erased nothing is there to be compared.
+  // Of a subject that is erased nothing is there to be compared; one that was merged is two in the log.
   const all = [...events];
-  const isErased = (subject: string) => result.profiles.get(subject)?.erased !== undefined;
-  const logged = all.filter(({ subject }) => !isErased(subject));
-  const profiles = new Map([...result.profiles].filter(([subject]) => !isErased(subject)));
+  const isCompared = (subject: string) => {
+    const { erased, mergedInto, absorbed } = result.profiles.get(subject) ?? {};
+    return (erased ?? mergedInto ?? absorbed) === undefined;
+  };
+  const logged = all.filter(({ subject }) => isCompared(subject));
+  const profiles = new Map([...result.profiles].filter(([subject]) => isCompared(subject)));
   const db = await Database.open();
   try {
     db.load(logged, machine.config);
