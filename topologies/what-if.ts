@@ -42,15 +42,17 @@ interface Tally {
 }
 
 /**
- * Runs every subject under both, and lets others work between them: it may take minutes. The memberships compared are those at `until`, known by then.
+ * Runs every subject under both; it may take minutes. The memberships compared are those at `until`, known by then.
  * @param subjects each with its events in the order in which they came
  * @param until ms UTC
+ * @param pause after every few subjects, for who must not be held up
  */
 export async function whatIf(
   before: PersonalisationConfig,
   after: PersonalisationConfig,
   subjects: Iterable<readonly [subject: string, arrivals: readonly Arrival[]]>,
   until: number,
+  pause: () => Promise<void> = async () => {},
 ): Promise<WhatIf> {
   const [old, anew] = [profileLogic(before), profileLogic(after)];
   const ids = [...new Set([...idsOf(old), ...idsOf(anew)])].sort();
@@ -62,7 +64,7 @@ export async function whatIf(
     const [was, will] = [old, anew].map((logic) => outcome(logic, subject, arrivals, until));
     if (was === undefined || will === undefined) continue;
     count++;
-    if (count % subjectsAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
+    if (count % subjectsAtOnce === 0) await pause();
     sumBefore += was.score;
     sumAfter += will.score;
     const shift = String(will.score - was.score);

@@ -16,6 +16,7 @@ import type { Arrival } from '../../topologies/subject-run.ts';
 import { type WhatIf, whatIf } from '../../topologies/what-if.ts';
 import { keyIdOf } from '../base/bytes.ts';
 import { MillraceError } from '../base/errors.ts';
+import { systemScheduler } from '../base/scheduler.ts';
 import type { Log } from '../log/log.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { utf8 } from '../serde/utf8.ts';
@@ -101,7 +102,7 @@ export async function whatIfOf(
     if (own === undefined) subjects.set(key, [{ event: value, at }]);
     else own.push({ event: value, at });
   }
-  const result = await whatIf(config, after, subjects, until);
+  const result = await whatIf(config, after, subjects, until, () => systemScheduler.yieldNow());
   for (const segment of segments) {
     const found = result.segments.find(({ id }) => id === segment.id);
     checkSize(segment, found?.after?.members ?? 0);
