@@ -29,6 +29,7 @@ const pairs: Readonly<Record<string, readonly [json: object, built: b.Condition]
   consent: [{ consent: { purpose: 'x' } }, b.consent('x')],
   score: [{ score: { op: 'lt', value: 30 } }, b.score({ op: 'lt', value: 30 })],
   band: [{ band: { in: ['hot'] } }, b.band('hot')],
+  openSignal: [{ openSignal: 'unreliable' }, b.openSignal('unreliable')],
   count: [{ count: { ...opens, within: 604_800_000, event: ['email_open'] } }, b.count(opens)],
   sum: [{ sum: amount }, b.sum(amount)],
   avg: [{ avg: amount }, b.avg(amount)],

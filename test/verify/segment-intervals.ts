@@ -39,6 +39,7 @@ export interface World {
   readonly consentUnknown: boolean;
   score?(of: string, at: number): number;
   band?(at: number): string;
+  isUnreliable?(at: number): boolean;
   readonly segments?: readonly SegmentDefinition[];
 }
 
@@ -46,7 +47,7 @@ const plain: World = { consentUnknown: true };
 
 /** Kinds that depend on the score are compared through the score itself. */
 export function canRecompute(node: Expression): boolean {
-  const apart = !['score', 'band', 'inSegment'].includes(node.kind);
+  const apart = !['score', 'band', 'openSignal', 'inSegment'].includes(node.kind);
   return apart && childrenOf(node).every(canRecompute);
 }
 
@@ -260,6 +261,8 @@ function leafHolds(
       return compare(world.score?.(node.channel ?? 'total', at) ?? 0, node.op, node.value);
     case 'band':
       return node.in.includes(world.band?.(at) ?? '');
+    case 'openSignal':
+      return (world.isUnreliable?.(at) ?? false) === (node.is === 'unreliable');
     case 'bucket': {
       const subject = events[0]?.subject ?? '';
       const hex = createHash('sha256').update(`${node.salt}${subject}`).digest('hex');

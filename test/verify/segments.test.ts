@@ -16,6 +16,8 @@ const reading = {
   score: { score: { op: 'ge', value: 20 } },
   'score-of-a-channel': { score: { channel: 'email', op: 'lt', value: 40 } },
   band: { band: { in: ['warm', 'hot'] } },
+  unreliable: { openSignal: 'unreliable' },
+  reliable: { openSignal: 'reliable' },
   'in-another': { not: { inSegment: 'band' } },
 };
 

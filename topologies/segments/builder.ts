@@ -131,6 +131,8 @@ export const score = (fields: {
 
 export const band = (...names: readonly string[]) => node('band', { in: names });
 
+export const openSignal = (is: 'reliable' | 'unreliable') => node('openSignal', is);
+
 export const held = (expr: Condition, span: Duration) => node('held', { expr, for: span });
 
 export const latch = (enter: Condition, exit: Condition, initial = false) =>

@@ -111,6 +111,12 @@ export interface BandNode {
   readonly in: readonly string[];
 }
 
+/** Whether so many opens are a machine's that opens tell nothing. */
+export interface OpenSignalNode {
+  readonly kind: 'openSignal';
+  readonly is: 'reliable' | 'unreliable';
+}
+
 export interface BucketNode {
   readonly kind: 'bucket';
   readonly salt: string;
@@ -129,6 +135,7 @@ export type Leaf =
   | ConsentNode
   | ScoreNode
   | BandNode
+  | OpenSignalNode
   | BucketNode;
 
 export type Combination =
@@ -175,6 +182,13 @@ export interface SegmentBudget {
   readonly timers?: number;
   /** ms from the instant of a change to the latest at which it may be decided. */
   readonly latency?: number;
+}
+
+/** Leaves that read what is counted for the score, not the events. */
+export type EngagementLeaf = ScoreNode | BandNode | OpenSignalNode;
+
+export function readsEngagement(node: Expression): node is EngagementLeaf {
+  return node.kind === 'score' || node.kind === 'band' || node.kind === 'openSignal';
 }
 
 /** The conditions that a node is made of. */

@@ -8,6 +8,7 @@ import type {
   AggregateNode,
   CalendarNode,
   CountNode,
+  EngagementLeaf,
   Leaf,
   Match,
   TraitNode,
@@ -20,7 +21,7 @@ import { always, type Interval, never, nowhere, type Timeline, unionOf } from '.
 import { compare, passes } from './value-test.ts';
 
 /** Leaves that read the engagement score have timelines of their own: see score-leaves.ts. */
-export type HistoryLeaf = Exclude<Leaf, { readonly kind: 'score' | 'band' }>;
+export type HistoryLeaf = Exclude<Leaf, EngagementLeaf>;
 
 export function leafTimeline(
   leaf: HistoryLeaf,

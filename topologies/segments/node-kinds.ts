@@ -138,6 +138,8 @@ function junction(kind: 'and' | 'or', means: string): NodeKind {
 
 const counting = plain('count', 'so many events are in the window', countFields);
 
+const openSignals = oneOf(['reliable', 'unreliable'] as const);
+
 const range: NodeKind = {
   ...plain('bucket', 'the subject falls into a stable share of 10,000', {
     salt: text('a text that makes this share another than others'),
@@ -169,6 +171,14 @@ export const nodeKinds: Readonly<Record<string, NodeKind>> = {
   band: plain('band', 'the band is one of these', {
     in: list(oneOf((known) => known.bands)),
   }),
+  openSignal: {
+    means: 'whether opens tell anything, or too many are a machine’s',
+    schema: openSignals.schema,
+    read: (value, path, known, mistakes) => ({
+      kind: 'openSignal',
+      is: openSignals.read(value, path, known, mistakes),
+    }),
+  },
   count: {
     ...counting,
     read: (value, path, known, mistakes) => {

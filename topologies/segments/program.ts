@@ -6,7 +6,13 @@ import { MillraceError } from 'millrace';
 import { hashOf } from './canonical.ts';
 import { wholeCondition } from './check.ts';
 import type { Remembering } from './combinations.ts';
-import { childrenOf, type Expression, type Leaf, type SegmentDefinition } from './definition.ts';
+import {
+  childrenOf,
+  type Expression,
+  type Leaf,
+  readsEngagement,
+  type SegmentDefinition,
+} from './definition.ts';
 import type { Wanted } from './history.ts';
 import { matchesOf, pathsOf } from './matches.ts';
 
@@ -53,7 +59,7 @@ export class Program {
         node,
         leaves: below.filter((place) => isLeaf(this.nodeAt(place).node)),
         remembers: below.some((place) => remembers(this.nodeAt(place).node)),
-        readsScore: below.some((place) => readsScore(this.nodeAt(place).node)),
+        readsScore: below.some((place) => readsEngagement(this.nodeAt(place).node)),
       };
     });
     const readers = new Map<number, number[]>();
@@ -64,7 +70,7 @@ export class Program {
     this.leaves = [...readers.keys()].sort((a, b) => a - b);
     const of = (...kinds: string[]) =>
       this.leaves.filter((place) => kinds.includes(this.nodeAt(place).node.kind));
-    this.scoreLeaves = of('score', 'band');
+    this.scoreLeaves = of('score', 'band', 'openSignal');
     this.bucketLeaves = of('bucket');
     this.wanted = this.#index();
   }
@@ -136,10 +142,6 @@ export class Program {
 
 export function isLeaf(node: Expression): node is Leaf {
   return childrenOf(node).length === 0 && node.kind !== 'inSegment';
-}
-
-function readsScore({ kind }: Expression): boolean {
-  return kind === 'score' || kind === 'band';
 }
 
 export function remembers(node: Expression): node is Remembering {

@@ -4,7 +4,7 @@ import type { EngagementConfig } from '../engagement/config.ts';
 import type { Engagement } from '../engagement/engagement.ts';
 import { gateChangesAt, gateIsShut } from '../engagement/gates.ts';
 import type { ScoreCurve } from '../engagement/score.ts';
-import type { BandNode, ScoreNode } from './definition.ts';
+import type { BandNode, EngagementLeaf, OpenSignalNode, ScoreNode } from './definition.ts';
 import { flipsUntil, never, type Timeline } from './timeline.ts';
 import { compare } from './value-test.ts';
 
@@ -19,8 +19,13 @@ export interface EngagementView {
 /** No instant is later; the walk of the bands needs an end. */
 const endOfTime = Number.MAX_SAFE_INTEGER;
 
-/** From `since` on. */
-export function scoreTimeline({ channel, op, value }: ScoreNode, view: EngagementView): Timeline {
+/** Of a leaf that reads the engagement: from `since` on. */
+export function engagementTimeline(leaf: EngagementLeaf, view: EngagementView): Timeline {
+  if (leaf.kind === 'score') return scoreTimeline(leaf, view);
+  return leaf.kind === 'band' ? bandTimeline(leaf, view) : openSignalTimeline(leaf, view);
+}
+
+function scoreTimeline({ channel, op, value }: ScoreNode, view: EngagementView): Timeline {
   const { curve, since } = view;
   const of = channel ?? 'total';
   return walk(
@@ -37,8 +42,7 @@ export function scoreTimeline({ channel, op, value }: ScoreNode, view: Engagemen
   );
 }
 
-/** From `since` on. */
-export function bandTimeline(node: BandNode, view: EngagementView): Timeline {
+function bandTimeline(node: BandNode, view: EngagementView): Timeline {
   const { config, curve, state, since } = view;
   const events = state.instants.slice(flipsUntil(state.instants, since.at));
   const steps = bandPath(config, curve, since, events, endOfTime);
@@ -56,6 +60,12 @@ export function bandTimeline(node: BandNode, view: EngagementView): Timeline {
       return Math.min(step, gateChangesAt(state.gates, at));
     },
   );
+}
+
+function openSignalTimeline({ is }: OpenSignalNode, view: EngagementView): Timeline {
+  const { curve, since } = view;
+  const holds = (at: number) => curve.openSignalIsUnreliable(at) === (is === 'unreliable');
+  return walk(view, since.at, holds, (at) => curve.opensAt(at));
 }
 
 /** Asks at every event and at every change that comes by itself. */

@@ -5,7 +5,7 @@
 import type { Event } from '../event.ts';
 import { definitionHash, hashOf } from './canonical.ts';
 import { memoryAt, remembering } from './combinations.ts';
-import type { Leaf, SegmentDefinition } from './definition.ts';
+import { type Leaf, readsEngagement, type SegmentDefinition } from './definition.ts';
 import { firstSeen, type History, type Kept, noHistory, record, settleHistory } from './history.ts';
 import { leafTimeline } from './leaves.ts';
 import { markNeeded } from './matches.ts';
@@ -18,7 +18,7 @@ import {
   tell,
 } from './membership.ts';
 import { isLeaf, Program, type Root, remembers } from './program.ts';
-import { bandTimeline, continued, type EngagementView, scoreTimeline } from './score-leaves.ts';
+import { continued, type EngagementView, engagementTimeline } from './score-leaves.ts';
 import {
   clip,
   combine,
@@ -205,7 +205,7 @@ export class SegmentLogic {
     const other = { ...state, history, truths: { ...state.truths } };
     for (const place of leaves) {
       const leaf = this.program.nodeAt(place).node as Leaf;
-      if (leaf.kind === 'score' || leaf.kind === 'band') continue;
+      if (readsEngagement(leaf)) continue;
       const line = leafTimeline(leaf, history, subject, this.#consentUnknown);
       this.#store(other, place, forget(line, history.from));
     }
@@ -245,10 +245,9 @@ export class SegmentLogic {
     const leaf = this.program.nodeAt(place).node as Leaf;
     const before = this.#truth(state, place);
     let line: Timeline;
-    if (leaf.kind === 'score' || leaf.kind === 'band') {
+    if (readsEngagement(leaf)) {
       if (view === undefined) return;
-      const anew = leaf.kind === 'score' ? scoreTimeline(leaf, view) : bandTimeline(leaf, view);
-      line = continued(before, view.since.at, anew);
+      line = continued(before, view.since.at, engagementTimeline(leaf, view));
     } else {
       line = leafTimeline(leaf, state.history, subject, this.#consentUnknown);
     }
@@ -317,7 +316,7 @@ export class SegmentLogic {
 
   #emptyTimeline(place: number): Timeline {
     const leaf = this.program.nodeAt(place).node as Leaf;
-    if (leaf.kind === 'score' || leaf.kind === 'band' || leaf.kind === 'bucket') return nowhere;
+    if (readsEngagement(leaf) || leaf.kind === 'bucket') return nowhere;
     return leafTimeline(leaf, nobody, '', this.#consentUnknown);
   }
 

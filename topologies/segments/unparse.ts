@@ -13,6 +13,8 @@ export function toJson(node: Expression): Record<string, unknown> {
       return { not: toJson(node.child) };
     case 'inSegment':
       return { inSegment: node.id };
+    case 'openSignal':
+      return { openSignal: node.is };
     case 'latch': {
       const { kind, enter, exit, ...rest } = node;
       return { latch: { enter: toJson(enter), exit: toJson(exit), ...rest } };

@@ -76,6 +76,7 @@ function ownSql(node: Node, end: number): Own {
     }
     case 'score':
     case 'band':
+    case 'openSignal':
       return { spans: [], parts: scoreInstants(end) };
     default:
       return { spans: [], parts: [] };

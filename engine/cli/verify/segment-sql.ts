@@ -61,6 +61,7 @@ export class SegmentsInSql {
     return (
       node.kind === 'score' ||
       node.kind === 'band' ||
+      node.kind === 'openSignal' ||
       childrenOf(node).some((c) => this.readsScore(c))
     );
   }
@@ -248,6 +249,10 @@ export class SegmentsInSql {
       case 'band':
         return `(select b.name in ${listOf(node['in'] as string[])} from band_at b
           where b.subject = i.subject and b.i = i.i)`;
+      case 'openSignal': {
+        const found = 'select 1 from unreliable_at u where u.subject = i.subject and u.i = i.i';
+        return `${node['is'] === 'reliable' ? 'not ' : ''}exists (${found})`;
+      }
       case 'bucket':
         return `share(${quoted(String(node['salt']))}, i.subject) between ${Number(node['from'])} and ${Number(node['to']) - 1}`;
       default:
