@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { table } from '../engine/cli/output.ts';
 import { kafkaProblem } from '../test/kafka/jars.ts';
-import { compare, type Line } from './compare/compare.ts';
+import { compare, type Line, peerOf } from './compare/compare.ts';
 import { type JobName, jobNames } from './compare/jobs.ts';
+import { latencyTable, measureLatency } from './compare/latency.ts';
 import { linesTable, machine, ratios, ratiosSvg, ratiosTable } from './compare/report.ts';
 import { jobs as pathJobs } from './jobs/page-views.ts';
 import { micro } from './micro.ts';
@@ -27,6 +28,8 @@ interface Options {
   readonly json?: string;
   readonly out?: string;
   readonly quick?: boolean;
+  readonly rates: number[];
+  readonly commits?: number[];
 }
 
 const loader = ['--conditions=millrace-source', '--import=tsx'];
@@ -36,6 +39,10 @@ function number(text: string): number {
   const value = Number(text);
   if (!Number.isFinite(value) || value < 0) throw new InvalidArgumentError('It must be a number.');
   return value;
+}
+
+function numbers(text: string): number[] {
+  return text.split(',').map(number);
 }
 
 function among(known: readonly string[]) {
@@ -110,6 +117,33 @@ async function sideBySide(options: Options): Promise<boolean> {
   return lines.every(({ peer, verdict }) => !peer.startsWith('millrace') || verdict.green);
 }
 
+async function latency(options: Options): Promise<void> {
+  const problem = await kafkaProblem();
+  if (problem !== undefined) return console.log(`the latency on Kafka is left out: ${problem}`);
+  const names = options.peers.filter((name) => name !== 'none');
+  const peers = [...new Set(['millrace', ...names])].map((name) => peerOf(name, options.seconds));
+  for (const peer of peers) {
+    const missing = await peer.missing();
+    if (missing !== undefined) return console.log(`left out: ${peer.name}: ${missing}`);
+  }
+  const lines = await measureLatency({
+    jobs: (options.jobs ?? ['map']) as JobName[],
+    peers,
+    rates: options.rates,
+    commits: options.commits ?? [options.commit],
+    seconds: 40,
+    warmSeconds: 20,
+    rounds: options.rounds,
+    guarantee: options.guarantee,
+    threads: options.threads,
+    say: (text) => process.stderr.write(`${text}\n`),
+  });
+  console.log(`\n${latencyTable(lines)}`);
+  if (options.json !== undefined) {
+    writeFileSync(options.json, JSON.stringify({ machine: machine(), lines }, undefined, 2));
+  }
+}
+
 function writeReport(
   folder: string,
   report: object & { ratios: ReturnType<typeof ratios> },
@@ -133,13 +167,14 @@ async function main(what: string, options: Options): Promise<void> {
   if (asked('path')) path();
   if (asked('micro')) pieces();
   if (asked('segments')) segmentsBench();
+  if (what === 'latency') await latency(options);
   if (what === 'compare' || what === 'all') {
     if (!(await sideBySide(options))) process.exitCode = 1;
   }
 }
 
 await new Command('bench')
-  .argument('[what]', 'path, micro, segments, compare, or all', 'all')
+  .argument('[what]', 'path, micro, segments, compare, latency, or all', 'all')
   .option('--jobs <names>', `of the comparison: ${jobNames.join(',')}`, among(jobNames))
   .addOption(
     new Option('--peers <names>', peerNames.join(', '))
@@ -152,6 +187,8 @@ await new Command('bench')
   .option('--rounds <n>', 'runs of each', number, 3)
   .option('--threads <n>', 'that run tasks', number, 2)
   .option('--commit <ms>', 'from one commit to the next', number, 100)
+  .option('--rates <list>', 'of latency: events a second', numbers, [10_000, 50_000])
+  .option('--commits <list>', 'of latency: intervals instead of --commit, ms', numbers)
   .addOption(
     new Option('--guarantee <name>')
       .choices(['exactly-once', 'at-least-once'])

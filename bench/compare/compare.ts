@@ -95,7 +95,8 @@ export async function compare(
   }
 }
 
-function peerOf(name: string, secondsAtMost: number): Peer {
+export function peerOf(name: string, secondsAtMost: number): Peer {
+  if (name === millrace.name) return millrace;
   if (name === millracePlain.name) return millracePlain;
   return kafkaStreams(name === 'kafka-streams' ? 'tuned' : 'default', secondsAtMost);
 }

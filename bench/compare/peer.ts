@@ -63,11 +63,11 @@ async function runMillrace(run: Run, transport: string): Promise<Drained> {
 }
 
 /** Runs a program in the source tree and answers the JSON of its last line. */
-export function lastLine(
+export function lastLine<T = Drained>(
   command: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
-): Promise<Drained> {
+): Promise<T> {
   return new Promise((done, fail) => {
     const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env } });
     let [stdout, stderr] = ['', ''];
@@ -81,7 +81,7 @@ export function lastLine(
       const line = stdout.trimEnd().split('\n').at(-1) ?? '';
       if (code !== 0 || !line.startsWith('{'))
         fail(new Error(`${command} ${args.join(' ')}: ${stdout}${stderr}`));
-      else done(JSON.parse(line) as Drained);
+      else done(JSON.parse(line) as T);
     });
   });
 }

@@ -185,7 +185,10 @@ async function format(directory: string, file: string, options: BrokerOptions): 
     `SCRAM-SHA-512=[name=${name},password=${password}]`,
   ]);
   const id = randomBytes(16).toString('base64url').replace(/^-/, 'A');
-  const args = ['format', '--standalone', '-t', id, '-c', file, ...scram];
+  // With version 2 a broker that comes back completes a transaction that timed out without telling the
+  // partitions, which hang for good then (seen on 4.3.1).
+  const features = ['--feature', 'transaction.version=1'];
+  const args = ['format', '--standalone', '-t', id, '-c', file, ...features, ...scram];
   const { code, stdout, stderr } = await runTool('kafka.tools.StorageTool', args);
   if (code !== 0) throw new Error(`the broker's folder cannot be formatted: ${stdout}${stderr}`);
 }
