@@ -19,21 +19,37 @@ import {
 } from './window-cell.ts';
 import type { WindowFamily, WindowUpdate } from './windowed-step.ts';
 
+const none: never[] = [];
+
+/** The sessions that a record takes in, as what they are no more. */
+function withdrawnOf<A>(cell: WindowCell<A>, from: number, to: number): WindowUpdate<A>[] {
+  const withdrawn: WindowUpdate<A>[] = [];
+  for (let i = from; i < to; i++) {
+    const [start, end] = [cell.starts[i] as number, cell.ends[i] as number];
+    withdrawn.push({ start, end, value: null, timestamp: end, old: cell.values[i] as A });
+  }
+  return withdrawn;
+}
+
 export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
   readonly store: StoreSpec<K, WindowCell<A>>;
   readonly order = (a: Closed<A>, b: Closed<A>) => a.end - b.end || a.start - b.start;
   readonly #spec: SessionWindow;
   readonly #aggregate: MergeableAggregate<V, A>;
+  readonly #results: boolean;
 
+  /** @param results answer what became of the sessions at each record; false when only final ones are wanted */
   constructor(
     name: string,
     spec: SessionWindow,
     aggregate: MergeableAggregate<V, A>,
     key: Serde<K>,
     value: Serde<A>,
+    results: boolean,
   ) {
     this.#spec = spec;
     this.#aggregate = aggregate;
+    this.#results = results;
     this.store = windowStore({
       name,
       kind: 'session',
@@ -66,18 +82,20 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
       late();
       return [];
     }
-    const updates: WindowUpdate<A>[] = [];
-    for (let i = from; i < to && end > start; i++) {
-      const old = cell.values[i] as A;
-      const session = { start: cell.starts[i] as number, end: cell.ends[i] as number };
-      updates.push({ ...session, value: null, timestamp: session.end, old });
-    }
-    removeWindows(cell, from, to - from);
+    const withdrawn = this.#results && end > start ? withdrawnOf(cell, from, to) : [];
     const grown = this.#aggregate.add(merged, value, timestamp);
-    insertWindow(cell, indexOfStart(cell, start), { start, end, timestamp: end, value: grown });
+    if (to - from === 1) {
+      cell.starts[from] = start;
+      cell.ends[from] = end;
+      cell.timestamps[from] = end;
+      cell.values[from] = grown;
+    } else {
+      removeWindows(cell, from, to - from);
+      insertWindow(cell, from, { start, end, timestamp: end, value: grown });
+    }
     cells.put(cell);
-    updates.push({ start, end, value: grown, timestamp: end, old: undefined });
-    return updates;
+    if (!this.#results) return none;
+    return [...withdrawn, { start, end, value: grown, timestamp: end, old: undefined }];
   }
 
   takeClosed(cells: Cells<WindowCell<A>>, streamTime: number): Closed<A>[] {

@@ -38,12 +38,15 @@ function familyOf<K, V, A>(
   aggregate: Aggregate<V, A>,
   key: Serde<K>,
   value: Serde<A>,
-  closing: boolean,
+  { emit, retentionMs }: WindowStepOptions<K, V>,
 ): WindowFamily<K, V, A> {
+  const closing = emit === 'close';
   if (spec.type === 'sliding') return new SlidingWindows(name, spec, aggregate, key, value);
   if (spec.type === 'session') {
     const merging = mergeable(aggregate) ? aggregate : { ...aggregate, merge: neverMerged };
-    return new SessionWindows(name, spec, merging, key, value);
+    // The newest session, by which older ones expire, is known by the results.
+    const results = !closing || retentionMs !== undefined;
+    return new SessionWindows(name, spec, merging, key, value, results);
   }
   const overlapping = spec.type === 'hopping' && spec.sizeMs > spec.advanceMs;
   return overlapping && mergeable(aggregate) && aggregate.ordered !== true
@@ -61,7 +64,7 @@ function stepFor<K, V, A>(
 ): Step {
   const { emit = 'update', ...others } = options;
   if (spec.type !== 'count') {
-    const family = familyOf(name, spec, aggregate, key, value, emit === 'close');
+    const family = familyOf(name, spec, aggregate, key, value, options);
     const step = windowedStep(name, spec, family, options, aggregate.name);
     if (spec.type !== 'session' || mergeable(aggregate)) return step;
     const problem =

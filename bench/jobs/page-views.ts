@@ -1,5 +1,5 @@
-/** The three jobs of `bench path`: what a record costs without state, with one window, with sixty. */
-import { count, hopping, minutes, topic, topology, tumbling, utf8 } from 'millrace';
+/** The jobs of `bench path`: what a record costs without state, with one window, with sixty, in sessions. */
+import { count, hopping, minutes, session, topic, topology, tumbling, utf8 } from 'millrace';
 
 export interface PageView {
   readonly user: string;
@@ -35,5 +35,18 @@ const hopping60 = topology('bench-hopping-60', (t) => {
   return { perHour };
 });
 
-export const jobs = { map, 'tumbling-1m': tumbling1, 'hopping-60': hopping60 } as const;
+const session4 = topology('bench-session', (t) => {
+  const perVisit = t
+    .stream(views)
+    .window(session({ gap: minutes(4), grace }))
+    .aggregate('per-visit', count(), { emit: 'close' });
+  return { perVisit };
+});
+
+export const jobs = {
+  map,
+  'tumbling-1m': tumbling1,
+  'hopping-60': hopping60,
+  'session-4m': session4,
+} as const;
 export type JobName = keyof typeof jobs;
