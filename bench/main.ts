@@ -8,7 +8,9 @@ import { kafkaProblem } from '../test/kafka/jars.ts';
 import { compare, type Line, peerOf } from './compare/compare.ts';
 import { type JobName, jobNames } from './compare/jobs.ts';
 import { latencyTable, measureLatency } from './compare/latency.ts';
+import type { Peer } from './compare/peer.ts';
 import { linesTable, machine, ratios, ratiosSvg, ratiosTable } from './compare/report.ts';
+import { measureRestart, restartTable } from './compare/restart.ts';
 import { jobs as pathJobs } from './jobs/page-views.ts';
 import { micro } from './micro.ts';
 import type { PathResult } from './path.ts';
@@ -96,7 +98,7 @@ async function sideBySide(options: Options): Promise<boolean> {
     perMs: quick ? 0.1 : 5,
     commitMs: options.commit,
     secondsAtMost: quick ? 40 : options.seconds,
-    say: (text) => process.stderr.write(`${text}\n`),
+    say,
   });
   for (const reason of skipped) console.log(`left out: ${reason}`);
   const list = ratios(lines);
@@ -117,31 +119,53 @@ async function sideBySide(options: Options): Promise<boolean> {
   return lines.every(({ peer, verdict }) => !peer.startsWith('millrace') || verdict.green);
 }
 
-async function latency(options: Options): Promise<void> {
+/** The peers that are asked for and can run here, ours first; undefined, and said, where the broker cannot. */
+async function peersOf(options: Options, what: string): Promise<readonly Peer[] | undefined> {
   const problem = await kafkaProblem();
-  if (problem !== undefined) return console.log(`the latency on Kafka is left out: ${problem}`);
-  const names = options.peers.filter((name) => name !== 'none');
-  const peers = [...new Set(['millrace', ...names])].map((name) => peerOf(name, options.seconds));
-  for (const peer of peers) {
-    const missing = await peer.missing();
-    if (missing !== undefined) return console.log(`left out: ${peer.name}: ${missing}`);
+  if (problem !== undefined) {
+    console.log(`${what} on Kafka is left out: ${problem}`);
+    return undefined;
   }
+  const names = options.peers.filter((name) => name !== 'none');
+  const peers: Peer[] = [];
+  for (const name of new Set(['millrace', ...names])) {
+    const peer = peerOf(name, options.seconds);
+    const missing = await peer.missing();
+    if (missing === undefined) peers.push(peer);
+    else console.log(`left out: ${name}: ${missing}`);
+  }
+  return peers;
+}
+
+const say = (text: string) => process.stderr.write(`${text}\n`);
+
+async function latency(options: Options): Promise<void> {
+  const peers = await peersOf(options, 'latency');
+  if (peers === undefined) return;
   const lines = await measureLatency({
+    ...options,
     jobs: (options.jobs ?? ['map']) as JobName[],
     peers,
-    rates: options.rates,
     commits: options.commits ?? [options.commit],
     seconds: 40,
     warmSeconds: 20,
-    rounds: options.rounds,
-    guarantee: options.guarantee,
-    threads: options.threads,
-    say: (text) => process.stderr.write(`${text}\n`),
+    say,
   });
   console.log(`\n${latencyTable(lines)}`);
-  if (options.json !== undefined) {
-    writeFileSync(options.json, JSON.stringify({ machine: machine(), lines }, undefined, 2));
-  }
+  keep(options, lines);
+}
+
+async function restart(options: Options): Promise<void> {
+  const peers = await peersOf(options, 'restart');
+  if (peers === undefined) return;
+  const lines = await measureRestart({ ...options, peers, commitMs: options.commit, say });
+  console.log(`\n${restartTable(lines)}`);
+  keep(options, lines);
+}
+
+function keep({ json }: Options, lines: readonly object[]): void {
+  if (json === undefined) return;
+  writeFileSync(json, JSON.stringify({ machine: machine(), lines }, undefined, 2));
 }
 
 function writeReport(
@@ -168,13 +192,14 @@ async function main(what: string, options: Options): Promise<void> {
   if (asked('micro')) pieces();
   if (asked('segments')) segmentsBench();
   if (what === 'latency') await latency(options);
+  if (what === 'restart') await restart(options);
   if (what === 'compare' || what === 'all') {
     if (!(await sideBySide(options))) process.exitCode = 1;
   }
 }
 
 await new Command('bench')
-  .argument('[what]', 'path, micro, segments, compare, latency, or all', 'all')
+  .argument('[what]', 'path, micro, segments, compare, latency, restart, or all', 'all')
   .option('--jobs <names>', `of the comparison: ${jobNames.join(',')}`, among(jobNames))
   .addOption(
     new Option('--peers <names>', peerNames.join(', '))

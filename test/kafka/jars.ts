@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 
 const exec = promisify(execFile);
 const pom = resolve(import.meta.dirname, 'pom.xml');
-const version = '4.3.1';
+const version = '4.1.2';
 const oldestJava = 17;
 
 const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'millrace-kafka');

@@ -20,7 +20,8 @@ describe.skipIf(!(await kafkaAvailable())).each(['packed', 'plain'] as const)(
     test('what is written during a rebalance is read', { timeout: 120_000 }, async () => {
       const { address: brokers } = await sharedBroker();
       const topic = `kept-${transport}`;
-      const settings = { ...defaultKafkaSettings, brokers, transport };
+      const protocol = { groupProtocol: 'consumer' } as const;
+      const settings = { ...defaultKafkaSettings, ...protocol, brokers, transport };
       const logs: KafkaLog[] = [];
       const joined = async () => {
         const log = await openKafkaLog({ settings, application: topic });

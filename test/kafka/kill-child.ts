@@ -19,7 +19,7 @@ const [
   step = '',
   nth = '0',
   guarantee = defaultKafkaSettings.guarantee,
-  groupProtocol = defaultKafkaSettings.groupProtocol,
+  groupProtocol = 'consumer',
 ] = process.argv.slice(2);
 const job = countingJob(input, application);
 const settings = {

@@ -82,14 +82,6 @@ describe('sources', () => {
     });
   });
 
-  test('a static member takes the classic protocol, unless told otherwise', () => {
-    const protocolOf = (values: Readonly<Record<string, string>>) =>
-      settings({ brokers: here, ...values }).groupProtocol;
-    expect(protocolOf({})).toBe('consumer');
-    expect(protocolOf({ instanceId: 'pod-1' })).toBe('classic');
-    expect(protocolOf({ instanceId: 'pod-1', groupProtocol: 'consumer' })).toBe('consumer');
-  });
-
   test('every field has a variable of its own, and none collides with an option', () => {
     const names = [
       ...fields.map(({ name }) => variableOf(name)),

@@ -1,5 +1,5 @@
 /** `npm run torture -- --kills N --seed S`: prints every fault and what Kafka's own reader found. */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Fault, torture } from './torture.ts';
 
 function whole(text: string): number {
@@ -7,7 +7,7 @@ function whole(text: string): number {
   return Number(text);
 }
 
-const { kills, seed, faults, keep } = new Command('torture')
+const { kills, seed, faults, keep, protocol } = new Command('torture')
   .description('two processes share a job on a real Kafka broker and are killed, again and again')
   .option('--kills <n>', 'processes killed', whole, 20)
   .option('--seed <n>', 'of the faults', whole, Math.floor(Math.random() * 2 ** 31))
@@ -15,14 +15,26 @@ const { kills, seed, faults, keep } = new Command('torture')
     '--faults <list>',
     'these instead of drawn ones: kill, freeze, broker, separated by commas',
   )
+  .addOption(
+    new Option('--protocol <name>', 'of the group')
+      .choices(['classic', 'consumer'])
+      .default('classic'),
+  )
   .option('--keep <folder>', 'keep data and what the processes said')
   .parse()
-  .opts<{ kills: number; seed: number; faults?: string; keep?: string }>();
+  .opts<{
+    kills: number;
+    seed: number;
+    faults?: string;
+    keep?: string;
+    protocol: 'classic' | 'consumer';
+  }>();
 
 const begin = Date.now();
 const report = await torture({
   kills,
   seed,
+  protocol,
   say: (line) => console.log(line),
   ...(faults === undefined ? {} : { faults: faults.split(',') as Fault[] }),
   ...(keep === undefined ? {} : { keep }),

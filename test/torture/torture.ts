@@ -20,6 +20,8 @@ export interface TortureOptions {
   /** Processes killed by SIGKILL; the other faults come on top. */
   readonly kills: number;
   readonly seed: number;
+  /** Of the group; default classic. */
+  readonly protocol?: 'classic' | 'consumer';
   /** Between two faults, ms: from the first up to the second. */
   readonly pauseMs?: readonly [number, number];
   readonly say?: (line: string) => void;
@@ -77,12 +79,12 @@ class Worker {
     name: string,
     folder: string,
     args: readonly string[],
-    isStatic: boolean,
+    isClassic: boolean,
     log: string | undefined,
   ) {
     this.name = name;
     // The classic protocol's sessions are the member's matter, the other's the broker's.
-    this.#env = isStatic ? { MILLRACE_KAFKA_OPTION_SESSION_TIMEOUT_MS: String(sessionMs) } : {};
+    this.#env = isClassic ? { MILLRACE_KAFKA_OPTION_SESSION_TIMEOUT_MS: String(sessionMs) } : {};
     this.#folder = folder;
     this.#args = args;
     this.#log = log;
@@ -150,7 +152,7 @@ class Worker {
 }
 
 export async function torture(options: TortureOptions): Promise<TortureReport> {
-  const { kills, seed, pauseMs = [1_500, 5_000], say = () => {} } = options;
+  const { kills, seed, pauseMs = [1_500, 5_000], say = () => {}, protocol = 'classic' } = options;
   const random = new SeededRandom(seed);
   const folder = options.keep ?? (await mkdtemp(join(tmpdir(), 'millrace-torture-')));
   const broker = await startBroker({
@@ -168,12 +170,19 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
       `${partitions}`,
     ];
     const identity = fixed ? ['--instance-id', `worker-${name}`] : [];
+    identity.push('--group-protocol', protocol);
     const log = options.keep === undefined ? undefined : join(folder, `${name}.log`);
-    return new Worker(name, join(folder, name), [...args, ...identity], fixed, log);
+    return new Worker(
+      name,
+      join(folder, name),
+      [...args, ...identity],
+      protocol === 'classic',
+      log,
+    );
   });
   const [last, ...workers] = processes as [Worker, ...Worker[]];
   say(
-    `seed ${seed}: ${kills} kills, ${fixed ? 'static' : 'dynamic'} members, broker ${broker.address}`,
+    `seed ${seed}: ${kills} kills, ${fixed ? 'static' : 'dynamic'} members, protocol ${protocol}, broker ${broker.address}`,
   );
   const begin = Date.now();
   const faults: string[] = [];

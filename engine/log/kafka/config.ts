@@ -10,7 +10,7 @@ export interface KafkaSettings {
   readonly transport: 'auto' | 'packed' | 'plain';
   /** Static membership: the member keeps its partitions over a restart. Unique in the application. */
   readonly instanceId?: string;
-  /** 'consumer' is KIP-848; 'classic' for static members, and brokers before Kafka 4.0.2 and 4.1.2. */
+  /** 'classic' is the protocol that all brokers speak; 'consumer' is KIP-848, better with Kafka 4.2 or later only. */
   readonly groupProtocol: 'consumer' | 'classic';
   /** 'at-least-once' writes outputs before the transaction that holds changelogs and offsets. */
   readonly guarantee: 'exactly-once' | 'at-least-once';
@@ -54,7 +54,7 @@ export interface KafkaSettings {
 
 export const defaultKafkaSettings: Omit<KafkaSettings, 'brokers'> = {
   transport: 'auto',
-  groupProtocol: 'consumer',
+  groupProtocol: 'classic',
   guarantee: 'exactly-once',
   commitIntervalMs: 100,
   callTimeoutMs: 15_000,

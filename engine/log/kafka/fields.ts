@@ -39,7 +39,7 @@ export const fields = [
     name: 'groupProtocol',
     kind: 'choice',
     choices: ['consumer', 'classic'],
-    about: 'consumer (KIP-848, Kafka 4.0 and later) or classic',
+    about: 'classic, or consumer (KIP-848; Kafka 4.2 and later)',
   },
   {
     name: 'guarantee',

@@ -204,19 +204,11 @@ function settingsOf(given: Given, options: Given): KafkaSettings {
   const own = Object.fromEntries([...given].map(([name, { value }]) => [name, value]));
   const passed = Object.fromEntries([...options].map(([name, { value }]) => [name, String(value)]));
   // Each field was parsed by its own kind, whose type is that of the setting of its name.
-  return { ...defaultsFor(given), ...own, options: passed } as KafkaSettings;
-}
-
-/** Static members take the classic protocol: the other's coordinators may lose them (docs/KAFKA.md). */
-function defaultsFor(given: Given): Omit<KafkaSettings, 'brokers'> {
-  return {
-    ...defaultKafkaSettings,
-    ...(given.has('instanceId') ? { groupProtocol: 'classic' } : {}),
-  };
+  return { ...defaultKafkaSettings, ...own, options: passed } as KafkaSettings;
 }
 
 function effectiveOf(given: Given, options: Given): EffectiveSetting[] {
-  const defaults: Readonly<Record<string, unknown>> = { ...defaultsFor(given) };
+  const defaults: Readonly<Record<string, unknown>> = { ...defaultKafkaSettings };
   const own = fields.flatMap(({ name }): EffectiveSetting[] => {
     const found = given.get(name);
     if (found !== undefined) return [{ field: name, value: String(found.value), from: found.from }];

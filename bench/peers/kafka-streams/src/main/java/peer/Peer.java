@@ -159,6 +159,8 @@ public final class Peer {
     p.put("commit.interval.ms", args[5]);
     p.put("auto.offset.reset", "earliest");
     p.put("replication.factor", "1");
+    // Else the next run of the application waits until this one's session is over.
+    p.put("consumer.internal.leave.group.on.close", "true");
     p.put("state.dir", Files.createTempDirectory("kafka-streams-peer").toString());
     if (tuned) {
       p.put("statestore.cache.max.bytes", "536870912");

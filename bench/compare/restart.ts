@@ -1,0 +1,145 @@
+/**
+ * How long a process takes to its first result, side by side: with nothing to restore (cold start), and with
+ * the state of `count` lost, so that all of it comes back from the changelog. From the start of the process to
+ * the first committed result that a reader may see.
+ */
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { table } from '../../engine/cli/output.ts';
+import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
+import { openKafkaLog } from '../../engine/log/kafka/log.ts';
+import type { Log } from '../../engine/log/log.ts';
+import { startBroker } from '../../test/kafka/broker.ts';
+import { type Events, type EventsSpec, eventsOf, partitions } from './events.ts';
+import type { Peer } from './peer.ts';
+
+export interface RestartOptions {
+  readonly peers: readonly Peer[];
+  readonly events: number;
+  readonly keys: number;
+  readonly rounds: number;
+  readonly guarantee: 'exactly-once' | 'at-least-once';
+  readonly commitMs: number;
+  readonly threads: number;
+  readonly say: (text: string) => void;
+}
+
+export interface RestartLine {
+  readonly peer: string;
+  readonly round: number;
+  /** Process start to first result, ms, with nothing to restore. */
+  readonly coldMs: number;
+  /** The same when the state has to come back. */
+  readonly restoreMs: number;
+  /** Keys of that state. */
+  readonly entries: number;
+}
+
+const job = 'count';
+/** What comes after the restart. */
+const few: EventsSpec = { events: 1_000, keys: 500, skew: 0, perMs: 5 };
+const lookMs = 10;
+
+export async function measureRestart(options: RestartOptions): Promise<RestartLine[]> {
+  const { peers, rounds, say, events, keys } = options;
+  const folder = join(tmpdir(), 'millrace-bench-events');
+  const many = await eventsOf({ events, keys, skew: 0, perMs: 5 }, folder);
+  const entries = distinctKeys(many);
+  const after = await eventsOf(few, folder);
+  say('starting a broker');
+  const broker = await startBroker();
+  const settings = { ...defaultKafkaSettings, brokers: broker.address };
+  const log = await openKafkaLog({ settings, application: 'restart' });
+  const lines: RestartLine[] = [];
+  try {
+    for (let round = 0; round < rounds; round++) {
+      for (const peer of round % 2 === 0 ? peers : [...peers].reverse()) {
+        const name = `${peer.name}-${round}`;
+        const run = { job, brokers: broker.address, ...options } as const;
+        const cold = await topics(log, `${name}-cold`);
+        await load(log, cold.input, after);
+        const coldMs = await firstResult(log, cold.output, () =>
+          peer.run({ ...run, ...cold, events: few.events }),
+        );
+        const kept = await topics(log, `${name}-kept`);
+        await load(log, kept.input, many);
+        await peer.run({ ...run, ...kept, events });
+        await load(log, kept.input, after);
+        // Every run has a folder of its own for its state: this one finds none.
+        const restoreMs = await firstResult(log, kept.output, () =>
+          peer.run({ ...run, ...kept, events: few.events }),
+        );
+        lines.push({ peer: peer.name, round, coldMs, restoreMs, entries });
+        say(restartTable(lines.slice(-1)));
+      }
+    }
+    return lines;
+  } finally {
+    await log.close();
+    await broker.stop('SIGKILL');
+  }
+}
+
+async function topics(log: Log, application: string) {
+  const [input, output] = [`${application}-in`, `${application}-out`];
+  await log.createTopics([input, output].map((name) => ({ name, partitions, settings: {} })));
+  return { application, input, output };
+}
+
+async function load(log: Log, topic: string, { batches }: Events): Promise<void> {
+  const writer = await log.openWriter(`loader-${topic}`);
+  const perCommit = 50;
+  for (let from = 0; from < batches.length; from += perCommit) {
+    const some = batches.slice(from, from + perCommit);
+    const appends = some.map(({ partition, batch }) => ({ topic, partition, batch }));
+    await writer.commit({ appends, offsets: [], commitId: from + 1 });
+  }
+  await writer.close();
+}
+
+/** Waits for the run as well: the next one is not to share the machine with it. */
+async function firstResult(log: Log, output: string, run: () => Promise<unknown>): Promise<number> {
+  const before = await written(log, output);
+  const begin = performance.now();
+  let ended = false;
+  const running = run().finally(() => {
+    ended = true;
+  });
+  while (!ended && (await written(log, output)) === before) {
+    await new Promise((done) => setTimeout(done, lookMs));
+  }
+  const took = performance.now() - begin;
+  await running;
+  return Math.round(took);
+}
+
+async function written(log: Log, topic: string): Promise<number> {
+  let sum = 0;
+  for (let partition = 0; partition < partitions; partition++) {
+    sum += await log.endOffset({ topic, partition });
+  }
+  return sum;
+}
+
+function distinctKeys({ batches }: Events): number {
+  const keys = new Set<string>();
+  for (const { batch } of batches) {
+    for (let i = 0; i < batch.count; i++) keys.add(String(batch.key(i)));
+  }
+  return keys.size;
+}
+
+export function restartTable(lines: readonly RestartLine[]): string {
+  return table(
+    ['peer', 'round', 'cold start ms', 'entries', 'restore ms', 'entries/s'],
+    lines.map(({ peer, round, coldMs, entries, restoreMs }) => [
+      peer,
+      round + 1,
+      coldMs,
+      entries,
+      restoreMs,
+      // What a start costs without state is not the restore's.
+      Math.round(entries / (Math.max(1, restoreMs - coldMs) / 1_000)),
+    ]),
+  );
+}
