@@ -293,9 +293,11 @@ describe("librdkafka's own options", () => {
 
   test('a session is the brokers’ matter with the protocol consumer', () => {
     const options = { 'session.timeout.ms': 6_000 };
-    expect(refusal(() => withOptions(options))).toMatch(/groupProtocol to classic/);
-    const content = { brokers: here, groupProtocol: 'classic', options };
-    const found = configuration({ file: { name: 'k.json', content } })?.settings as KafkaSettings;
+    const content = { brokers: here, groupProtocol: 'consumer', options };
+    expect(refusal(() => configuration({ file: { name: 'k.json', content } }))).toMatch(
+      /groupProtocol to classic/,
+    );
+    const found = withOptions(options)?.settings as KafkaSettings;
     expect(consumerOptions(found, 'g')).toMatchObject({
       'session.timeout.ms': '6000',
       'partition.assignment.strategy': 'range',
