@@ -88,13 +88,24 @@ async function restoreStore(
   if (reset) await host.reset(task.taskId, store);
   const begin = reset || offset === 0 ? await log.startOffset(at) : offset;
   let [records, last] = [0, reset ? 0 : commitId];
-  for (let from = begin; from < end && !options.stopped(); ) {
-    const batch = upTo(end, await log.read(at, from, { records: recordsPerRead }));
-    if (batch === undefined) break;
-    records += batch.count;
-    from = batch.nextOffset;
-    last = await host.restore(task.taskId, store, batch.image, clock.now());
-    options.progress(store, from - begin, end - begin);
+  const readFrom = (from: number) =>
+    from < end ? log.read(at, from, { records: recordsPerRead }) : undefined;
+  let next = readFrom(begin);
+  try {
+    while (next !== undefined && !options.stopped()) {
+      const batch = upTo(end, await next);
+      if (batch === undefined) break;
+      const { count, nextOffset, image } = batch;
+      // The log is read on while the state takes in what was read; a failure is met at the next turn.
+      next = readFrom(nextOffset);
+      next?.catch(() => {});
+      last = await host.restore(task.taskId, store, image, clock.now());
+      records += count;
+      options.progress(store, nextOffset - begin, end - begin);
+    }
+  } finally {
+    // Nobody else may read the partition before.
+    await next?.catch(() => {});
   }
   return { records, commitId: last };
 }
