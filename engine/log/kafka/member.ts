@@ -263,6 +263,10 @@ function memberError(brokers: string, error: MessageError): MillraceError | unde
   }
   const named = topic === undefined ? {} : { topic };
   const failure = kafkaError({ brokers, what: 'read', ...named }, error);
+  // What a member reads was there when it joined.
+  if (topic !== undefined && failure.code === 'TOPIC_UNKNOWN') {
+    return new MillraceError('TOPIC_DELETED', { topic }, { cause: error });
+  }
   return failure.code === 'LOG_UNREACHABLE' ? undefined : failure;
 }
 
