@@ -147,7 +147,7 @@ async function latency(options: Options): Promise<void> {
     jobs: (options.jobs ?? ['map']) as JobName[],
     peers,
     commits: options.commits ?? [options.commit],
-    seconds: 40,
+    seconds: 60,
     warmSeconds: 20,
     say,
   });
