@@ -2,8 +2,8 @@
 import { sessionWindowed, timeWindowed, utf8, type Windowed } from 'millrace';
 import type { Log } from '../../engine/log/log.ts';
 import { partitions } from './events.ts';
-import { type JobName, type Mapped, type Totals, totalsSerde, windows } from './jobs.ts';
-import type { Expected } from './oracle.ts';
+import { type JobName, type Joined, type Totals, totalsSerde, windows } from './jobs.ts';
+import { type Expected, isSummed } from './oracle.ts';
 
 const tolerance = 1e-9;
 
@@ -39,7 +39,7 @@ export async function check(
         const [key, value] = [batch.key(i) as Buffer, batch.value(i)];
         if (expected.mapped !== undefined) {
           mapped.count++;
-          mapped.sum += (JSON.parse(String(value)) as Mapped).value;
+          mapped.sum += (JSON.parse(String(value)) as Joined).value;
         } else if (value === null) last.delete(idOf(key));
         else last.set(idOf(key), totalsSerde.decode(value, 0, value.byteLength));
       }
@@ -87,8 +87,8 @@ function near(a: number, b: number): boolean {
 }
 
 function keyReader(job: JobName): (key: Buffer) => string {
-  if (job === 'map' || job === 'map-project' || job === 'count') return String;
-  const spec = windows[job];
+  if (job === 'count' || isSummed(job)) return String;
+  const spec = windows[job as keyof typeof windows];
   const serde = spec.type === 'session' ? sessionWindowed(utf8) : timeWindowed(utf8, spec.sizeMs);
   return (bytes) => {
     const { key, start, end } = serde.decode(bytes, 0, bytes.byteLength) as Windowed<string>;

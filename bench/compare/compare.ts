@@ -7,11 +7,13 @@ import { join } from 'node:path';
 import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
 import { openKafkaLog } from '../../engine/log/kafka/log.ts';
 import type { Log } from '../../engine/log/log.ts';
+import { BatchBuilder } from '../../engine/record/batch.ts';
+import { partitionOf } from '../../engine/record/partitioner.ts';
 import { startBroker } from '../../test/kafka/broker.ts';
 import { kafkaStreams } from '../peers/kafka-streams/peer.ts';
 import { check, type Verdict } from './check.ts';
-import { type Events, eventsOf, partitions } from './events.ts';
-import type { JobName } from './jobs.ts';
+import { baseTime, type Events, eventsOf, partitions, userName } from './events.ts';
+import { factorOf, type JobName, usersTopic } from './jobs.ts';
 import { type Expected, expectedOf } from './oracle.ts';
 import { type Drained, millrace, millracePlain, type Peer } from './peer.ts';
 
@@ -115,7 +117,8 @@ async function runOne(
   const application = `${peer.name}-${job}-${round}`;
   const output = `${application}-out`;
   await log.createTopics([{ name: output, partitions, settings: {} }]);
-  const run = { job, brokers, events, input: input.topic, output, application };
+  const before = job === 'join-table' ? options.keys : 0;
+  const run = { before, job, brokers, events, input: input.topic, output, application };
   const drained = await peer.run({ ...run, guarantee, commitMs, threads });
   const expected = input.expected.get(job) ?? expectedOf(job, input.events);
   input.expected.set(job, expected);
@@ -131,6 +134,25 @@ async function runOne(
   const shown = verdict.green ? `${verdict.results} results, all right` : verdict.problem;
   say(`${job} ${peer.name} round ${round + 1}: ${drained.eventsPerSecond} events/s; ${shown}`);
   return { job, peer: peer.name, round, events, drained, verdict };
+}
+
+/** The table of `join-table`: every user, before the first event. */
+async function loadUsers(log: Log, input: string, keys: number): Promise<void> {
+  const topic = usersTopic(input);
+  await log.createTopics([{ name: topic, partitions, settings: { cleanup: 'compact' } }]);
+  const builders = Array.from({ length: partitions }, () => new BatchBuilder());
+  for (let i = 0; i < keys; i++) {
+    const user = userName(i);
+    const value = JSON.stringify({ factor: factorOf(user) });
+    const key = Buffer.from(user);
+    builders[partitionOf(key, partitions)]?.append(key, Buffer.from(value), baseTime - 60_000);
+  }
+  const appends = builders
+    .map((builder, partition) => ({ topic, partition, batch: builder.finishAt(0) }))
+    .filter(({ batch }) => batch.count > 0);
+  const writer = await log.openWriter(`loader-${topic}`);
+  await writer.commit({ appends, offsets: [], commitId: 1 });
+  await writer.close();
 }
 
 async function inputOf(
@@ -155,6 +177,7 @@ async function inputOf(
       .map(({ partition, batch }) => ({ topic, partition, batch }));
     await writer.commit({ appends, offsets: [], commitId: from + 1 });
   }
+  await loadUsers(log, topic, keys);
   await writer.close();
   say(`${events} events loaded, SHA-256 ${made.checksum.slice(0, 16)}`);
   const input = { topic, events: made, expected: new Map<JobName, Expected>() };

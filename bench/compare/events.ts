@@ -10,7 +10,8 @@ import { BatchBuilder, checkImage, PackedBatch } from '../../engine/record/batch
 import { partitionOf } from '../../engine/record/partitioner.ts';
 
 export const partitions = 4;
-const baseTime = 1_700_000_000_000;
+/** Of the first event, ms UTC. */
+export const baseTime = 1_700_000_000_000;
 const seed = 20_261_123n;
 const types = [
   'view',
@@ -24,6 +25,9 @@ const types = [
   'like',
   'purchase',
 ];
+
+/** Of the users 0, 1, 2, ... */
+export const userName = (i: number): string => `u${String(i).padStart(12, '0')}`;
 
 export interface EventsSpec {
   readonly events: number;
@@ -119,7 +123,7 @@ function make({
   };
   for (let i = 0; i < events; i++) {
     const rank = firstAbove(weights, random.unit() * total);
-    const user = `u${String(keyOfRank[rank]).padStart(12, '0')}`;
+    const user = userName(keyOfRank[rank] as number);
     let time = baseTime + Math.floor(i / perMs);
     if (random.unit() < 0.05)
       time -= Math.min(8_000, Math.floor(-2_000 * Math.log(1 - random.unit())));

@@ -1,6 +1,7 @@
 /** The jobs of the comparison, as topologies. A peer does the same by the same names (peers/). */
 import {
   hopping,
+  joinWindow,
   json,
   type MergeableAggregate,
   minutes,
@@ -77,6 +78,8 @@ export const jobNames = [
   'hopping360',
   'sliding',
   'session',
+  'join-table',
+  'join-streams',
 ] as const;
 export type JobName = (typeof jobNames)[number];
 
@@ -90,6 +93,23 @@ export const windows = {
   session: session({ gap: seconds(30), grace }),
 } as const;
 type WindowedJob = keyof typeof windows;
+
+/** The values that joins write. */
+export interface Joined {
+  readonly userId: string;
+  readonly value: number;
+}
+
+/** The row of a user in the table that `join-table` reads: loaded before, older than every event. */
+export interface User {
+  readonly factor: number;
+}
+export const factorOf = (user: string): number => 1 + (Number(user.slice(1)) % 3);
+/** The topic of the table beside a topic of events. */
+export const usersTopic = (input: string): string => `${input}-users`;
+
+/** Clicks with purchases of the same user, as far apart as this, ms; few enough pairs for the hottest user. */
+export const joinMs = seconds(1);
 
 /** The values that `map` writes. */
 export interface Mapped {
@@ -125,6 +145,26 @@ export function jobTopology(job: JobName, input: string, output: string): Topolo
     if (job === 'count') {
       const out = topic<string, Totals>(output, { value: totalsSerde });
       stream.aggregate('totals', totals, { value: totalsSerde }).to(out);
+      return;
+    }
+    if (job === 'join-table') {
+      const users = topic<string, User>(usersTopic(input), { value: json<User>() });
+      stream
+        .joinTable(t.table('users', users), ({ value }, { factor }, userId): Joined => {
+          return { userId, value: value * factor };
+        })
+        .to(topic<string, Joined>(output, { value: json<Joined>() }));
+      return;
+    }
+    if (job === 'join-streams') {
+      const purchases = stream.filter(({ type }) => type === 'purchase');
+      const within = joinWindow({ before: joinMs, after: joinMs, grace });
+      stream
+        .filter(({ type }) => type === 'click')
+        .join('pairs', purchases, within, (click, purchase, userId): Joined => {
+          return { userId, value: click.value + purchase.value };
+        })
+        .to(topic<string, Joined>(output, { value: json<Joined>() }));
       return;
     }
     const spec = windows[job as WindowedJob];

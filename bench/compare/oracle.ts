@@ -4,7 +4,7 @@
  * a key. A window's result is due when the partition's stream time has closed it.
  */
 import type { Events } from './events.ts';
-import { type Event, grace, type JobName, type Totals, windows } from './jobs.ts';
+import { type Event, factorOf, grace, type JobName, joinMs, type Totals, windows } from './jobs.ts';
 
 export interface Expected {
   /** Totals by 'key|start|end', or by key. Empty for the jobs without state. */
@@ -12,7 +12,7 @@ export interface Expected {
     string,
     Totals & { readonly dueBy: number; readonly partition: number }
   >;
-  /** For the jobs without state: how many results, and the sum of their values. */
+  /** For the jobs with a result an event, or a pair: how many, and the sum of their values. */
   readonly mapped?: { readonly count: number; readonly sum: number };
   /** Last stream time of each partition, ms UTC. */
   readonly streamTimes: readonly number[];
@@ -22,6 +22,7 @@ interface KeyEvents {
   readonly partition: number;
   readonly times: number[];
   readonly values: number[];
+  readonly types: string[];
 }
 
 type Add = (id: string, totals: Totals, dueBy: number, partition: number) => void;
@@ -43,13 +44,19 @@ export function expectedOf(job: JobName, { batches }: Events): Expected {
         mapped.sum += event.value * 1.1;
       }
       const key = String(batch.key(i));
-      const known = keys.get(key) ?? { partition, times: [], values: [] };
+      if (job === 'join-table') {
+        mapped.count++;
+        mapped.sum += event.value * factorOf(key);
+      }
+      const known = keys.get(key) ?? { partition, times: [], values: [], types: [] };
       keys.set(key, known);
       known.times.push(time);
       known.values.push(event.value);
+      known.types.push(event.type);
     }
   }
-  if (job === 'map' || job === 'map-project') return { totals, mapped, streamTimes };
+  if (job === 'join-streams') for (const events of keys.values()) addPairs(mapped, sorted(events));
+  if (isSummed(job)) return { totals, mapped, streamTimes };
   for (const [key, events] of keys) {
     const add: Add = (id, value, dueBy, partition) =>
       totals.set(id === '' ? key : `${key}|${id}`, { ...value, dueBy, partition });
@@ -62,12 +69,36 @@ function passes(job: JobName, { type, itemId }: Event): boolean {
   return job === 'map' ? type !== 'view' : job === 'map-project' && itemId.endsWith('00');
 }
 
-function sorted({ partition, times, values }: KeyEvents): KeyEvents {
+/** Jobs whose results are counted and summed up. */
+export function isSummed(job: JobName): boolean {
+  return ['map', 'map-project', 'join-table', 'join-streams'].includes(job);
+}
+
+/** Every click with every purchase that is no further away. */
+function addPairs(
+  mapped: { count: number; sum: number },
+  { times, values, types }: KeyEvents,
+): void {
+  let from = 0;
+  for (const [i, type] of types.entries()) {
+    if (type !== 'click') continue;
+    const at = times[i] as number;
+    while ((times[from] as number) < at - joinMs) from++;
+    for (let k = from; k < times.length && (times[k] as number) <= at + joinMs; k++) {
+      if (types[k] !== 'purchase') continue;
+      mapped.count++;
+      mapped.sum += (values[i] as number) + (values[k] as number);
+    }
+  }
+}
+
+function sorted({ partition, times, values, types }: KeyEvents): KeyEvents {
   const order = times.map((_, i) => i).sort((a, b) => (times[a] as number) - (times[b] as number));
   return {
     partition,
     times: order.map((i) => times[i] as number),
     values: order.map((i) => values[i] as number),
+    types: order.map((i) => types[i] as string),
   };
 }
 

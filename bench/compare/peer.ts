@@ -25,6 +25,8 @@ export interface Run {
   readonly guarantee: 'exactly-once' | 'at-least-once';
   readonly commitMs: number;
   readonly threads: number;
+  /** Records of other topics that the job reads first; they do not count. */
+  readonly before?: number;
 }
 
 export interface Peer {
@@ -56,6 +58,7 @@ async function runMillrace(run: Run, transport: string): Promise<Drained> {
       BENCH_INPUT: run.input,
       BENCH_OUTPUT: run.output,
       BENCH_TRANSPORT: transport,
+      BENCH_BEFORE: String(run.before ?? 0),
     });
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -19,12 +19,16 @@ import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.kstream.Consumed;
 import org.apache.kafka.streams.kstream.EmitStrategy;
 import org.apache.kafka.streams.kstream.Grouped;
+import org.apache.kafka.streams.kstream.JoinWindows;
+import org.apache.kafka.streams.kstream.Joined;
 import org.apache.kafka.streams.kstream.KGroupedStream;
 import org.apache.kafka.streams.kstream.KStream;
+import org.apache.kafka.streams.kstream.KTable;
 import org.apache.kafka.streams.kstream.Materialized;
 import org.apache.kafka.streams.kstream.Produced;
 import org.apache.kafka.streams.kstream.SessionWindows;
 import org.apache.kafka.streams.kstream.SlidingWindows;
+import org.apache.kafka.streams.kstream.StreamJoined;
 import org.apache.kafka.streams.kstream.TimeWindows;
 import org.apache.kafka.streams.kstream.WindowedSerdes;
 import org.apache.kafka.streams.state.RocksDBConfigSetter;
@@ -102,7 +106,7 @@ public final class Peer {
     return result;
   }
 
-  private static void build(StreamsBuilder builder, String job, KStream<String, JsonNode> in, String out) {
+  private static void build(StreamsBuilder builder, String job, String in0, KStream<String, JsonNode> in, String out) {
     KGroupedStream<String, JsonNode> grouped = in.groupByKey(Grouped.with(Serdes.String(), NODE));
     EmitStrategy close = EmitStrategy.onWindowClose();
     switch (job) {
@@ -110,6 +114,26 @@ public final class Peer {
           .mapValues(Peer::mapped).to(out, Produced.with(Serdes.String(), NODE));
       case "map-project" -> in.filter((k, v) -> v.get("itemId").asText().endsWith("00"))
           .mapValues(Peer::mapped).to(out, Produced.with(Serdes.String(), NODE));
+      case "join-table" -> {
+        KTable<String, JsonNode> users = builder.table(in0 + "-users", Consumed.with(Serdes.String(), NODE));
+        in.join(users, (userId, event, user) -> {
+          ObjectNode result = JSON.createObjectNode();
+          result.put("userId", userId);
+          result.put("value", event.get("value").doubleValue() * user.get("factor").doubleValue());
+          return (JsonNode) result;
+        }, Joined.with(Serdes.String(), NODE, NODE)).to(out, Produced.with(Serdes.String(), NODE));
+      }
+      case "join-streams" -> {
+        KStream<String, JsonNode> clicks = in.filter((k, v) -> v.get("type").asText().equals("click"));
+        KStream<String, JsonNode> purchases = in.filter((k, v) -> v.get("type").asText().equals("purchase"));
+        clicks.join(purchases, (userId, click, purchase) -> {
+          ObjectNode result = JSON.createObjectNode();
+          result.put("userId", userId);
+          result.put("value", click.get("value").doubleValue() + purchase.get("value").doubleValue());
+          return (JsonNode) result;
+        }, JoinWindows.ofTimeDifferenceAndGrace(Duration.ofSeconds(1), GRACE), StreamJoined.with(Serdes.String(), NODE, NODE))
+            .to(out, Produced.with(Serdes.String(), NODE));
+      }
       case "count" -> grouped.aggregate(Totals::new, (k, v, t) -> add(v, t), Materialized.with(Serdes.String(), TOTALS))
           .toStream().to(out, Produced.with(Serdes.String(), TOTALS));
       case "tumbling" -> hops(grouped, 1, 1, out);
@@ -150,7 +174,7 @@ public final class Peer {
       if (n == events / 4) quarterAt.set(System.nanoTime());
       else if (n == events) doneAt.set(System.nanoTime());
     });
-    build(builder, job, in, args[8]);
+    build(builder, job, args[7], in, args[8]);
     Properties p = new Properties();
     p.put("bootstrap.servers", brokers);
     p.put("application.id", args[2]);
