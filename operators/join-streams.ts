@@ -342,8 +342,11 @@ class StreamJoin {
       ) {
         gone++;
       }
-      for (const column of [side.times, side.values, side.open, side.headers]) {
-        column.splice(0, gone);
+      // Many at once: each time, all that stay are moved.
+      if (gone >= Math.min(forgottenAtOnce, side.times.length)) {
+        for (const column of [side.times, side.values, side.open, side.headers]) {
+          column.splice(0, gone);
+        }
       }
       newest = Math.max(newest, side.times.at(-1) ?? Number.NEGATIVE_INFINITY);
     }
@@ -394,6 +397,7 @@ function byTimeSideKey(a: Order, b: Order): number {
   return a.time - b.time || b.side - a.side || byKeyId(a, b);
 }
 
+const forgottenAtOnce = 64;
 const sideTimes = ['leftTime', 'rightTime'] as const;
 
 function emptyCell(): JoinCell {
