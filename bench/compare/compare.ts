@@ -16,6 +16,7 @@ import { baseTime, type Events, eventsOf, partitions, userName } from './events.
 import { factorOf, type JobName, usersTopic } from './jobs.ts';
 import { type Expected, expectedOf } from './oracle.ts';
 import { type Drained, millrace, millracePlain, type Peer } from './peer.ts';
+import { createTopics, fill } from './topics.ts';
 
 export interface CompareOptions {
   readonly jobs: readonly JobName[];
@@ -116,7 +117,7 @@ async function runOne(
   const { events } = input.events.spec;
   const application = `${peer.name}-${job}-${round}`;
   const output = `${application}-out`;
-  await log.createTopics([{ name: output, partitions, settings: {} }]);
+  await createTopics(log, [output]);
   const before = job === 'join-table' ? options.keys : 0;
   const run = { before, job, brokers, events, input: input.topic, output, application };
   const drained = await peer.run({ ...run, guarantee, commitMs, threads });
@@ -139,7 +140,7 @@ async function runOne(
 /** The table of `join-table`: every user, before the first event. */
 async function loadUsers(log: Log, input: string, keys: number): Promise<void> {
   const topic = usersTopic(input);
-  await log.createTopics([{ name: topic, partitions, settings: { cleanup: 'compact' } }]);
+  await createTopics(log, [topic], { cleanup: 'compact' });
   const builders = Array.from({ length: partitions }, () => new BatchBuilder());
   for (let i = 0; i < keys; i++) {
     const user = userName(i);
@@ -147,12 +148,9 @@ async function loadUsers(log: Log, input: string, keys: number): Promise<void> {
     const key = Buffer.from(user);
     builders[partitionOf(key, partitions)]?.append(key, Buffer.from(value), baseTime - 60_000);
   }
-  const appends = builders
-    .map((builder, partition) => ({ topic, partition, batch: builder.finishAt(0) }))
-    .filter(({ batch }) => batch.count > 0);
-  const writer = await log.openWriter(`loader-${topic}`);
-  await writer.commit({ appends, offsets: [], commitId: 1 });
-  await writer.close();
+  const batches = builders.map((builder, partition) => ({ partition, batch: builder.finishAt(0) }));
+  const filled = batches.filter(({ batch }) => batch.count > 0);
+  await fill(log, topic, filled);
 }
 
 async function inputOf(
@@ -168,17 +166,9 @@ async function inputOf(
     join(tmpdir(), 'millrace-bench-events'),
   );
   const topic = `events-${events}`;
-  await log.createTopics([{ name: topic, partitions, settings: {} }]);
-  const writer = await log.openWriter(`loader-${events}`);
-  const perCommit = 50;
-  for (let from = 0; from < made.batches.length; from += perCommit) {
-    const appends = made.batches
-      .slice(from, from + perCommit)
-      .map(({ partition, batch }) => ({ topic, partition, batch }));
-    await writer.commit({ appends, offsets: [], commitId: from + 1 });
-  }
+  await createTopics(log, [topic]);
+  await fill(log, topic, made.batches);
   await loadUsers(log, topic, keys);
-  await writer.close();
   say(`${events} events loaded, SHA-256 ${made.checksum.slice(0, 16)}`);
   const input = { topic, events: made, expected: new Map<JobName, Expected>() };
   inputs.set(events, input);

@@ -7,10 +7,10 @@ import { table } from '../../engine/cli/output.ts';
 import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
 import { openKafkaLog } from '../../engine/log/kafka/log.ts';
 import { startBroker } from '../../test/kafka/broker.ts';
-import { partitions } from './events.ts';
 import type { JobName } from './jobs.ts';
 import type { Latency } from './load.ts';
 import { lastLine, type Peer } from './peer.ts';
+import { createTopics } from './topics.ts';
 
 export interface LatencyOptions {
   /** Jobs with a result for each event that passes: map, count. */
@@ -53,9 +53,7 @@ export async function measureLatency(options: LatencyOptions): Promise<LatencyLi
             for (const peer of round % 2 === 0 ? peers : [...peers].reverse()) {
               const application = `${peer.name}-${job}-${rate}-${commitMs}-${round}`;
               const [input, output] = [`${application}-in`, `${application}-out`];
-              await log.createTopics(
-                [input, output].map((name) => ({ name, partitions, settings: {} })),
-              );
+              await createTopics(log, [input, output]);
               const run = { job, brokers: broker.address, application, input, output, commitMs };
               const line = await runOne(options, peer, run, rate);
               lines.push({ job, peer: peer.name, rate, commitMs, round, ...line });

@@ -12,6 +12,7 @@ import type { Log } from '../../engine/log/log.ts';
 import { startBroker } from '../../test/kafka/broker.ts';
 import { type Events, type EventsSpec, eventsOf, partitions } from './events.ts';
 import type { Peer } from './peer.ts';
+import { createTopics, fill } from './topics.ts';
 
 export interface RestartOptions {
   readonly peers: readonly Peer[];
@@ -57,14 +58,14 @@ export async function measureRestart(options: RestartOptions): Promise<RestartLi
         const name = `${peer.name}-${round}`;
         const run = { job, brokers: broker.address, ...options } as const;
         const cold = await topics(log, `${name}-cold`);
-        await load(log, cold.input, after);
+        await fill(log, cold.input, after.batches);
         const coldMs = await firstResult(log, cold.output, () =>
           peer.run({ ...run, ...cold, events: few.events }),
         );
         const kept = await topics(log, `${name}-kept`);
-        await load(log, kept.input, many);
+        await fill(log, kept.input, many.batches);
         await peer.run({ ...run, ...kept, events });
-        await load(log, kept.input, after);
+        await fill(log, kept.input, after.batches);
         // Every run has a folder of its own for its state: this one finds none.
         const restoreMs = await firstResult(log, kept.output, () =>
           peer.run({ ...run, ...kept, events: few.events }),
@@ -82,19 +83,8 @@ export async function measureRestart(options: RestartOptions): Promise<RestartLi
 
 async function topics(log: Log, application: string) {
   const [input, output] = [`${application}-in`, `${application}-out`];
-  await log.createTopics([input, output].map((name) => ({ name, partitions, settings: {} })));
+  await createTopics(log, [input, output]);
   return { application, input, output };
-}
-
-async function load(log: Log, topic: string, { batches }: Events): Promise<void> {
-  const writer = await log.openWriter(`loader-${topic}`);
-  const perCommit = 50;
-  for (let from = 0; from < batches.length; from += perCommit) {
-    const some = batches.slice(from, from + perCommit);
-    const appends = some.map(({ partition, batch }) => ({ topic, partition, batch }));
-    await writer.commit({ appends, offsets: [], commitId: from + 1 });
-  }
-  await writer.close();
 }
 
 /** Waits for the run as well: the next one is not to share the machine with it. */
