@@ -139,17 +139,17 @@ export class ProfileLogic {
       context.drop('erased');
       return;
     }
+    if (profile.mergedInto !== undefined && !endsCircle(context.key, event.via ?? [])) {
+      const via = [...new Set([...(event.via ?? []), context.key])];
+      context.emitTo(events, profile.mergedInto, { ...event, via }, at);
+      return;
+    }
     if (event.class === erasedClass) {
       this.#erase(context, profile, at);
       return;
     }
     if (event.class === redefinedClass) {
       if (context.state !== undefined) this.onTimer(context, context.now);
-      return;
-    }
-    if (profile.mergedInto !== undefined && !endsCircle(context.key, event.via ?? [])) {
-      const via = [...new Set([...(event.via ?? []), context.key])];
-      context.emitTo(events, profile.mergedInto, { ...event, via }, at);
       return;
     }
     if (event.class === mergedClass) {

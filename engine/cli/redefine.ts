@@ -13,8 +13,9 @@ import type { Asked } from './questions.ts';
 export async function tellRedefined({ runtime, log, config }: Asked): Promise<number> {
   const { fingerprint } = profileLogic(config).segments;
   const subjects = (await runtime.query('profiles')).filter(({ value }) => {
-    const { segments, erased } = value as Profile;
-    return erased === undefined && segments.program !== fingerprint;
+    const { segments, erased, mergedInto } = value as Profile;
+    const isKept = (erased ?? mergedInto) === undefined;
+    return isKept && segments.program !== fingerprint;
   });
   if (subjects.length === 0) return 0;
   const topic = (await log.topics()).find(({ name }) => name === events.name);

@@ -68,6 +68,11 @@ test.each([1, 3])(
       'ann opened-twice exited time 32',
       'ann opened exited time 35',
     ]);
+    // By either name the one person is erased.
+    await pipe('anna', { id: 'erase', class: 'subject_erased' }, 101 * day);
+    const rows = await driver.rows({ store: 'profiles' });
+    const ann = rows.find(({ key }) => key === 'ann')?.value as Profile;
+    expect([ann.erased, ann.absorbed]).toEqual([101 * day, undefined]);
     await driver.close();
   },
 );
