@@ -114,7 +114,7 @@ export class Runtime {
   /** Worker failures and doubtful commits since the last commit. */
   #failures = 0;
   #lastFailure: unknown;
-  /** The last cycle left records that were there. */
+  /** The last cycle had as many records of a partition as it can do with: there may be more. */
   #backlog = false;
 
   private constructor(options: RuntimeOptions) {
@@ -433,9 +433,11 @@ export class Runtime {
       for (const [topic, position] of positions) {
         const at = { topic, partition: planned.partition };
         const { batches, end } = await this.#joined.fetch(at, position, { records });
+        const waiting = batches.reduce((sum, { count }) => sum + count, 0);
         for (const { image } of batches) read.push({ topic, image });
         if (end) caughtUp.push(topic);
-        else this.#backlog ||= batches.length > 0;
+        // What comes without a pause is no backlog: the reader is hardly ever at the very end.
+        else this.#backlog ||= waiting >= records / 2;
       }
       // A source of which nothing is known yet is waited for: the task could take nothing.
       const known = new Set([...caughtUp, ...read.map(({ topic }) => topic)]);
