@@ -15,6 +15,7 @@ import { jobs as pathJobs } from './jobs/page-views.ts';
 import { micro } from './micro.ts';
 import type { PathResult } from './path.ts';
 import { segmentsBench } from './segments.ts';
+import { segmentsEngineBench } from './segments-engine.ts';
 
 interface Options {
   readonly jobs?: string[];
@@ -191,6 +192,7 @@ async function main(what: string, options: Options): Promise<void> {
   if (asked('path')) path();
   if (asked('micro')) pieces();
   if (asked('segments')) segmentsBench();
+  if (asked('segments-engine')) await segmentsEngineBench(options.threads);
   if (what === 'latency') await latency(options);
   if (what === 'restart') await restart(options);
   if (what === 'compare' || what === 'all') {
@@ -199,7 +201,11 @@ async function main(what: string, options: Options): Promise<void> {
 }
 
 await new Command('bench')
-  .argument('[what]', 'path, micro, segments, compare, latency, restart, or all', 'all')
+  .argument(
+    '[what]',
+    'path, micro, segments, segments-engine, compare, latency, restart, or all',
+    'all',
+  )
   .option('--jobs <names>', `of the comparison: ${jobNames.join(',')}`, among(jobNames))
   .addOption(
     new Option('--peers <names>', peerNames.join(', '))

@@ -6,13 +6,13 @@ import { table } from '../engine/cli/output.ts';
 import { profileLogic } from '../topologies/personalisation.ts';
 import { SubjectRun } from '../topologies/subject-run.ts';
 
-const day = 86_400_000;
-const classes = ['email_open', 'email_click', 'page_view', 'purchase', 'email_sent'];
+export const day = 86_400_000;
+export const subjectClasses = ['email_open', 'email_click', 'page_view', 'purchase', 'email_sent'];
 
 /** `count` segments over 40 different conditions, as marketers vary a few over and over. */
-function segmentsOf(count: number) {
+export function segmentsOf(count: number) {
   const leaf = (i: number) => {
-    const event = classes[i % classes.length];
+    const event = subjectClasses[i % subjectClasses.length];
     const n = 1 + ((i >> 3) % 4);
     const within = `${7 + 7 * (i % 8)}d`;
     return i % 2 === 0
@@ -50,7 +50,7 @@ function measure(subjects: number, segments: number): Figures {
     const start = process.hrtime.bigint();
     for (let i = 0; i < 10; i++) {
       const at = 1_000 * day + i * 3 * day + ((s * 7_919) % day);
-      run.take({ at, event: { id: `${i}`, class: classes[(s + i * 3) % 5] as string } });
+      run.take({ at, event: { id: `${i}`, class: subjectClasses[(s + i * 3) % 5] as string } });
       events++;
     }
     const silent = process.hrtime.bigint();
