@@ -43,7 +43,7 @@ export function changelogBatch(store: StoreState, commitId: number): PackedBatch
 function* encodedChanges(store: StoreState): Generator<[keyId: string, cell: Uint8Array | null]> {
   for (const keyId of store.dirty) {
     const entry = store.entries.get(keyId);
-    if (entry === undefined || (entry.cell === undefined && !entry.stored)) continue;
+    if (entry === undefined || (entry.cell === undefined && !entry.logged)) continue;
     entry.encoded = entry.cell === undefined ? null : store.spec.encode(entry.cell);
     yield [keyId, entry.encoded];
   }

@@ -1,12 +1,13 @@
 /**
  * One store of one task: the write-back cache, its due index and its numbers.
  *
- *   entries: Map keyId -> { cell | absent, dirty, bytes, persistedDue }
+ *   entries: Map keyId -> { cell | absent, dirty, unsaved, bytes, persistedDue }
  *            in order of loading, so the front is the first to evict
  *   dirty:   keyIds in the order they first changed since the commit (the changelog's order)
+ *   unsaved: keyIds that commits have changed and the backend does not know yet (saver.ts)
  *
  * A cell is an object that operators change in place; its bytes are made once a commit, for the
- * changelog and the store alike. Clean entries may be evicted between batches, never during one.
+ * changelog and the store alike. Saved entries may be evicted between batches, never during one.
  */
 import { assert, must } from '../base/assert.ts';
 import type { Cells, StoreSpec } from '../graph/store-spec.ts';
@@ -20,11 +21,14 @@ export interface CacheEntry {
   dirty: boolean;
   /** Encoded size when last known; the estimate for the budgets. */
   bytes: number;
-  /** True when the backend, and so the changelog, holds a cell of the key. */
+  /** Committed, but not what the backend holds. */
+  unsaved: boolean;
+  /** True when the changelog holds a cell of the key, and when the backend does. */
+  logged: boolean;
   stored: boolean;
   /** The instant of the key's entry in the index on disk; +Infinity when there is none. */
   persistedDue: number;
-  /** The cell's bytes, from `changelog` until `commit`; null = removed. */
+  /** The cell's bytes, from `changelog` until they are saved; null = removed. */
   encoded: Uint8Array | null | undefined;
 }
 
@@ -52,8 +56,10 @@ export class StoreState implements Cells<unknown> {
   readonly index = new DueIndex();
   readonly numbers: Map<string, number>;
   dirty: string[] = [];
+  unsaved: string[] = [];
   numbersDirty = false;
   dirtyBytes = 0;
+  unsavedBytes = 0;
   cacheBytes = 0;
   /** As in StoreMeta. */
   position: number;
@@ -128,7 +134,9 @@ export class StoreState implements Cells<unknown> {
     this.entries.set(keyId, {
       cell,
       dirty: false,
+      unsaved: false,
       bytes,
+      logged: stored,
       stored,
       persistedDue,
       encoded: undefined,
@@ -136,13 +144,41 @@ export class StoreState implements Cells<unknown> {
     this.cacheBytes += bytes + entryOverheadBytes;
   }
 
-  /** Evicts the longest loaded clean entries until the cache fits `budget` bytes. */
+  /** What changed is committed now, up to the changelog's `position`; `now` is wall time, ms UTC. */
+  committed(commitId: number, position: number, now: number): void {
+    this.position = position;
+    this.commitId = commitId;
+    this.readAt = now;
+    for (const keyId of this.dirty) {
+      const entry = must(this.entries.get(keyId), 'a dirty entry is never evicted');
+      entry.dirty = false;
+      // It came and went between two commits.
+      if (entry.encoded === undefined) continue;
+      entry.logged = entry.encoded !== null;
+      const bytes = entry.encoded?.byteLength ?? 0;
+      const more = bytes - entry.bytes;
+      this.cacheBytes += more;
+      entry.bytes = bytes;
+      if (entry.unsaved) {
+        this.unsavedBytes += more;
+        continue;
+      }
+      entry.unsaved = true;
+      this.unsaved.push(keyId);
+      this.unsavedBytes += bytes + entryOverheadBytes;
+    }
+    this.dirty = [];
+    this.dirtyBytes = 0;
+    this.numbersDirty = false;
+  }
+
+  /** Evicts the longest loaded saved entries until the cache fits `budget` bytes. */
   evict(budget: number): void {
     if (this.cacheBytes <= budget || this.spec.resident === true) return;
     this.#last = undefined;
     for (const [keyId, entry] of this.entries) {
       if (this.cacheBytes <= budget) return;
-      if (entry.dirty) continue;
+      if (entry.dirty || entry.unsaved) continue;
       this.entries.delete(keyId);
       this.cacheBytes -= entry.bytes + entryOverheadBytes;
     }

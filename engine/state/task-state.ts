@@ -2,21 +2,21 @@
  * The state of one task: its stores over one backend.
  *
  * Cycle: `prefetch` loads what a batch can touch, with one read; operators work on cells in memory;
- * `changelog` yields what changed; when the log has committed it, `commit` moves the backend in one
- * atomic write that also holds the changelog positions. A crash between the two leaves the backend
- * behind its changelog, and `restore` replays the rest.
+ * `changelog` yields what changed; `commit` says that the log has committed it. The backend follows
+ * later (saver.ts): it may lag behind the changelog, as after a crash, and `restore` replays the rest.
  */
-import { assert, must } from '../base/assert.ts';
+import { must } from '../base/assert.ts';
 import { asBuffer } from '../base/bytes.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
-import { sealed, unsealed } from '../base/sealed.ts';
+import { unsealed } from '../base/sealed.ts';
 import type { Cells, StoreRow, StoreSpec } from '../graph/store-spec.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import { decodeKeyId } from '../serde/serde.ts';
 import type { BackendEntry, BackendWrite, StateBackend } from '../storage/backend.ts';
 import { type ChangelogMeta, changelogBatch, changelogRecord, sourceRecord } from './changelog.ts';
-import { type StoreKeys, storeKeys, taskKey } from './key-layout.ts';
-import { type CacheEntry, emptyMeta, type StoreMeta, StoreState } from './store-state.ts';
+import { storeKeys, taskKey } from './key-layout.ts';
+import { cellWrites, defaultSaving, metaWrite, Saver, type Saving, type Store } from './saver.ts';
+import { emptyMeta, type StoreMeta, StoreState } from './store-state.ts';
 
 export interface TaskStateOptions {
   /** Name of the task, for messages. */
@@ -26,6 +26,7 @@ export interface TaskStateOptions {
   readonly backend: StateBackend;
   /** Budget of the clean cache, in bytes, over all stores. */
   readonly cacheBytes: number;
+  readonly saving?: Saving;
 }
 
 export interface StoreChanges {
@@ -35,20 +36,18 @@ export interface StoreChanges {
 
 const keysPerReset = 10_000;
 
-interface Store {
-  readonly state: StoreState;
-  readonly keys: StoreKeys;
-}
-
 export class TaskState {
   /** The current key; '' when there is none. */
   keyId = '';
   #commitId = 0;
   readonly #options: TaskStateOptions;
   readonly #stores = new Map<string, Store>();
+  readonly #saver: Saver;
 
   private constructor(options: TaskStateOptions) {
     this.#options = options;
+    const { backend, cacheBytes, saving = defaultSaving } = options;
+    this.#saver = new Saver(backend, this.#stores, cacheBytes / 2, saving);
   }
 
   static async open(options: TaskStateOptions): Promise<TaskState> {
@@ -72,13 +71,13 @@ export class TaskState {
             };
       state.#stores.set(spec.name, {
         state: new StoreState(spec, state, meta),
-        keys: keys[i] as StoreKeys,
+        keys: must(keys[i], 'a store has its keys'),
       });
     });
     return state;
   }
 
-  /** Id of the last commit in the backend; 0 before the first. */
+  /** Id of the last commit; 0 before the first. */
   get commitId(): number {
     return this.#commitId;
   }
@@ -153,25 +152,21 @@ export class TaskState {
   }
 
   /**
-   * Moves the backend to what `changelog(commitId)` said, after the log has committed it.
+   * The log has committed what `changelog(commitId)` said.
    * @param ends the offset after the last changelog record, by store that changed
    * @param now wall time, ms UTC
    */
   async commit(commitId: number, ends: ReadonlyMap<string, number>, now: number): Promise<void> {
-    const writes: BackendWrite[] = [];
-    for (const [name, store] of this.#stores) {
-      const { state } = store;
+    for (const [name, { state }] of this.#stores) {
       if (state.dirty.length === 0 && !state.numbersDirty) continue;
-      state.position = must(ends.get(name), `no changelog position for store ${name}`);
-      state.commitId = commitId;
-      state.readAt = now;
-      for (const keyId of state.dirty) this.#writeEntry(writes, store, keyId);
-      writes.push(this.#metaWrite(store));
+      const end = must(ends.get(name), `no changelog position for store ${name}`);
+      state.committed(commitId, end, now);
     }
     this.#commitId = commitId;
-    writes.push({ key: taskKey, value: sealed(Buffer.from(JSON.stringify({ commitId }))) });
-    await this.#options.backend.write(writes);
-    for (const store of this.#stores.values()) this.#clean(store);
+    await this.#saver.follow(commitId, now);
+    for (const { state } of this.#stores.values()) {
+      state.evict(this.#options.cacheBytes / this.#stores.size);
+    }
   }
 
   /**
@@ -197,11 +192,11 @@ export class TaskState {
         value === null || state.spec.due === undefined
           ? undefined
           : this.#decodeCell(store, asBuffer(value));
-      this.#writeCell(writes, store, keyId, value, state.dueOf(before), state.dueOf(after));
+      cellWrites(writes, store, keyId, value, state.dueOf(before), state.dueOf(after));
     });
     state.position = batch.nextOffset;
     state.readAt = now;
-    writes.push(this.#metaWrite(store));
+    writes.push(metaWrite(store));
     await this.#options.backend.write(writes);
   }
 
@@ -235,7 +230,9 @@ export class TaskState {
       for (const [key, value] of stored) {
         cells.set(store.keys.keyIdOfCell(key), this.#decode(store, value));
       }
-      for (const [id, entry] of store.state.entries) if (entry.dirty) cells.set(id, entry.cell);
+      for (const [id, entry] of store.state.entries) {
+        if (entry.dirty || entry.unsaved) cells.set(id, entry.cell);
+      }
     } else {
       const cached = store.state.entries.get(keyId);
       const [stored] = cached ? [] : await this.#options.backend.getMany([store.keys.cell(keyId)]);
@@ -252,8 +249,16 @@ export class TaskState {
     return rows;
   }
 
-  close(): Promise<void> {
-    return this.#options.backend.close();
+  /** What is committed is saved; what is not is forgotten. */
+  async close(): Promise<void> {
+    try {
+      const states = [...this.#stores.values()].map(({ state }) => state);
+      const open = states.some((state) => state.dirty.length > 0 || state.numbersDirty);
+      // Of what a commit under way has changed the committed values are gone: the changelog has them.
+      if (!open) await this.#saver.saveAll(this.#commitId);
+    } finally {
+      await this.#options.backend.close();
+    }
   }
 
   async #loadResident(store: Store): Promise<void> {
@@ -287,61 +292,10 @@ export class TaskState {
     for (const [key] of entries) {
       const { due, keyId } = keys.entryOfDue(key);
       // A changed cell has its say in memory already; what the disk says of it is older.
-      if (state.entries.get(keyId)?.dirty !== true) index.set(keyId, due);
+      const known = state.entries.get(keyId);
+      if (known?.dirty !== true && known?.unsaved !== true) index.set(keyId, due);
     }
     index.horizon = until;
-  }
-
-  #writeEntry(writes: BackendWrite[], store: Store, keyId: string): void {
-    const entry = must(store.state.entries.get(keyId), 'a dirty entry is never evicted');
-    const due = store.state.dueOf(entry.cell);
-    if (entry.cell !== undefined || entry.stored) {
-      assert(entry.encoded !== undefined, 'commit comes after changelog');
-      this.#writeCell(writes, store, keyId, entry.encoded, entry.persistedDue, due);
-    }
-    entry.persistedDue = due;
-    entry.stored = entry.cell !== undefined;
-    this.#resize(store, entry);
-    if (due > store.state.index.horizon) store.state.index.release(keyId);
-  }
-
-  #resize({ state }: Store, entry: CacheEntry): void {
-    const bytes =
-      entry.encoded === null || entry.encoded === undefined ? 0 : entry.encoded.byteLength;
-    state.cacheBytes += bytes - entry.bytes;
-    entry.bytes = bytes;
-    entry.encoded = undefined;
-    entry.dirty = false;
-  }
-
-  #writeCell(
-    writes: BackendWrite[],
-    store: Store,
-    keyId: string,
-    value: Uint8Array | null,
-    oldDue: number,
-    newDue: number,
-  ): void {
-    const { keys } = store;
-    writes.push({ key: keys.cell(keyId), value: value === null ? undefined : sealed(value) });
-    if (oldDue === newDue) return;
-    if (oldDue !== Number.POSITIVE_INFINITY) {
-      writes.push({ key: keys.due(oldDue, keyId), value: undefined });
-    }
-    if (newDue !== Number.POSITIVE_INFINITY) {
-      writes.push({ key: keys.due(newDue, keyId), value: Buffer.alloc(0) });
-    }
-  }
-
-  #metaWrite({ state, keys }: Store): BackendWrite {
-    return { key: keys.meta, value: sealed(Buffer.from(JSON.stringify(state.meta))) };
-  }
-
-  #clean({ state }: Store): void {
-    state.dirty = [];
-    state.dirtyBytes = 0;
-    state.numbersDirty = false;
-    state.evict(this.#options.cacheBytes / this.#stores.size);
   }
 
   /** The newest change of each key in a batch of the store's changelog. */

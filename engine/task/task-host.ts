@@ -11,6 +11,7 @@ import type { StoreRow } from '../graph/store-spec.ts';
 import { type SubTopology, subTopologies } from '../graph/sub-topology.ts';
 import type { RecordLimits } from '../log/log.ts';
 import { PackedBatch } from '../record/batch.ts';
+import type { Saving } from '../state/saver.ts';
 import { TaskState } from '../state/task-state.ts';
 import type { BackendFactory } from '../storage/backend.ts';
 import type { TaskCounters } from './counters.ts';
@@ -25,6 +26,8 @@ export interface HostConfig {
   readonly stateDirectory: string;
   /** Budget of the clean cache of each task, in bytes. */
   readonly cacheBytes: number;
+  /** When committed state is written to the backend; see state/saver.ts. */
+  readonly saving?: Saving;
   /** A task stops taking records when this many bytes wait for its commit. */
   readonly dirtyBytesMax: number;
   readonly onError: ErrorPolicy;
@@ -141,8 +144,11 @@ export class TaskHost implements HostPort {
     const part = must(this.#parts[assignment.subTopology], () => `no sub-topology for ${taskId}`);
     const directory = `${this.#config.stateDirectory}/${taskId}`;
     const backend = await this.#backends.open(directory);
-    const { cacheBytes } = this.#config;
-    const options = { task: taskId, directory, specs: part.stores, backend, cacheBytes };
+    const { cacheBytes, saving } = this.#config;
+    const options = {
+      ...{ task: taskId, directory, specs: part.stores, backend, cacheBytes },
+      ...(saving === undefined ? {} : { saving }),
+    };
     const state = await TaskState.open(options).catch(async (error: unknown) => {
       await backend.close();
       throw error;

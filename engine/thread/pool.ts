@@ -24,6 +24,12 @@ export interface WorkerHosts {
   stop(): Promise<void>;
 }
 
+/**
+ * For young objects, MB: a cycle's objects live until its commit, and with V8's default of 48 they are copied
+ * over and over (bench/README.md).
+ */
+const youngGenerationMb = 96;
+
 /** Calls whose buffers go to the worker for good. */
 const handsOver: ReadonlySet<string> = new Set(['process', 'restore', 'applyGlobal']);
 
@@ -39,6 +45,7 @@ export async function startWorkers(options: WorkerOptions): Promise<WorkerHosts>
     maxThreads: threads,
     concurrentTasksPerWorker: 1,
     atomics: 'disabled',
+    resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
   });
   const print = fingerprint(topology);
   const clients = Array.from({ length: threads }, () => {

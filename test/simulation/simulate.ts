@@ -30,6 +30,7 @@ export async function simulate(seed: number, stops: readonly number[]): Promise<
 
 async function runOnce(world: World, stop: number): Promise<void> {
   const { log, backends, scheduler, clock } = world.boot(stop);
+  const saving = { everyMs: world.below(2) * 20, leastShare: 1 + world.below(4) };
   const runtime = await Runtime.start({
     topology: job,
     application: 'simulated',
@@ -37,12 +38,12 @@ async function runOnce(world: World, stop: number): Promise<void> {
     stateDirectory: 'state',
     partitions: 2,
     recordsPerCycle: 7,
-    cacheBytes: world.below(2) * 4096,
+    cacheBytes: [0, 4_096, 1_048_576][world.below(3)] as number,
     clock,
     scheduler,
     startHosts: async (config) => [
-      new TaskHost(job, config, backends),
-      new TaskHost(job, config, backends),
+      new TaskHost(job, { ...config, saving }, backends),
+      new TaskHost(job, { ...config, saving }, backends),
     ],
   });
   await runtime.runUntilCaughtUp();

@@ -1,0 +1,203 @@
+/** The backend lags behind the commits: whatever of it a crash leaves, the changelog makes it whole. */
+import { expect, test } from 'vitest';
+import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
+import type { StoreSpec } from '../../engine/graph/store-spec.ts';
+import type { PackedBatch } from '../../engine/record/batch.ts';
+import { utf8 } from '../../engine/serde/utf8.ts';
+import { TaskState } from '../../engine/state/task-state.ts';
+import type { StateBackend } from '../../engine/storage/backend.ts';
+import { MemoryBackend, MemoryStore } from '../../engine/storage/memory.ts';
+
+interface Cell {
+  value: number;
+  due: number;
+}
+
+const never = Number.POSITIVE_INFINITY;
+
+function specOf(name: string): StoreSpec<Cell, string> {
+  return {
+    name,
+    format: 'test',
+    key: utf8,
+    encode: ({ value, due }: Cell) => Buffer.from(JSON.stringify([value, due])),
+    decode: (bytes: Buffer, start: number, end: number): Cell => {
+      const [value, due] = JSON.parse(bytes.toString('utf8', start, end));
+      return { value, due: due ?? never };
+    },
+    due: ({ due }: Cell) => due,
+    rows: ({ value }: Cell, key: string) => [{ key, value }],
+  } as unknown as StoreSpec<Cell, string>;
+}
+
+const specs = ['a', 'b'].map(specOf) as unknown as StoreSpec<unknown, unknown>[];
+const keys = Array.from({ length: 12 }, (_, i) => `k${i}`);
+
+/** Counts what is written, and fails when told to. */
+class Watched implements StateBackend {
+  writes = 0;
+  failing = false;
+  readonly #inner: MemoryBackend;
+  constructor(store: MemoryStore) {
+    this.#inner = new MemoryBackend(store);
+  }
+  getMany(all: readonly Uint8Array[]) {
+    return this.#inner.getMany(all);
+  }
+  range(options: Parameters<StateBackend['range']>[0]) {
+    return this.#inner.range(options);
+  }
+  async write(batch: Parameters<StateBackend['write']>[0]): Promise<void> {
+    if (this.failing) throw new Error('the disk is full');
+    this.writes += batch.length;
+    await this.#inner.write(batch);
+  }
+  close() {
+    return this.#inner.close();
+  }
+}
+
+class Bench {
+  readonly store = new MemoryStore();
+  readonly log = new Map<string, PackedBatch[]>(specs.map(({ name }) => [name, []]));
+  readonly model = new Map<string, Map<string, Cell>>(specs.map(({ name }) => [name, new Map()]));
+  backend = new Watched(this.store);
+  state!: TaskState;
+  commitId = 0;
+  now = 0;
+  /** How many batches were replayed at the last opening. */
+  replayed = 0;
+
+  readonly saving: { everyMs: number; leastShare: number; cacheBytes: number };
+
+  constructor(saving: Bench['saving']) {
+    this.saving = saving;
+  }
+
+  async open(): Promise<void> {
+    this.backend = new Watched(this.store);
+    const { cacheBytes, ...saving } = this.saving;
+    const options = { task: '0_0', directory: 'd', specs, backend: this.backend, cacheBytes };
+    this.state = await TaskState.open({ ...options, saving });
+    this.replayed = 0;
+    for (const { name } of specs) {
+      const all = this.log.get(name) as PackedBatch[];
+      for (let from = this.state.meta(name).position; from < all.length; from++) {
+        // Offsets count commits here; a batch says where it ends by itself.
+        const batch = all[from] as PackedBatch;
+        await this.state.restore(
+          name,
+          Object.create(batch, { nextOffset: { value: from + 1 } }),
+          0,
+        );
+        this.replayed++;
+      }
+    }
+  }
+
+  /** Draws changes of some keys; `commit` false leaves them undone, as a transaction that is aborted. */
+  async cycle(random: SeededRandom, commit = true): Promise<void> {
+    const touched = keys.filter(() => randomBelow(random, 3) === 0);
+    await this.state.prefetch(touched, randomBelow(random, 40));
+    const next = new Map([...this.model].map(([name, rows]) => [name, new Map(rows)]));
+    for (const { name } of specs) {
+      const cells = this.state.cells<Cell>({ name });
+      for (const key of touched) {
+        this.state.keyId = key;
+        const before = cells.get();
+        expect(before).toEqual(this.model.get(name)?.get(key));
+        if (randomBelow(random, 3) === 0) {
+          if (before === undefined) {
+            cells.put({ value: 0, due: 5 });
+          }
+          cells.remove();
+          next.get(name)?.delete(key);
+          continue;
+        }
+        const due = randomBelow(random, 3) === 0 ? never : randomBelow(random, 50);
+        const cell = { value: randomBelow(random, 1_000), due };
+        cells.put(cell);
+        next.get(name)?.set(key, { ...cell });
+      }
+    }
+    this.state.keyId = '';
+    this.commitId++;
+    const changes = this.state.changelog(this.commitId);
+    if (!commit) return;
+    for (const { store, batch } of changes) this.log.get(store)?.push(batch);
+    const ends = new Map(changes.map(({ store }) => [store, this.log.get(store)?.length ?? 0]));
+    for (const [name, rows] of next) this.model.set(name, rows);
+    await this.state.commit(this.commitId, ends, this.now);
+  }
+
+  async check(): Promise<void> {
+    for (const [name, rows] of this.model) {
+      const expected = [...rows].map(([key, { value }]) => ({ key, value })).sort(byKey);
+      expect(await this.state.rows(name)).toEqual(expected);
+      await this.state.prefetch([], Number.MAX_SAFE_INTEGER);
+      const due = [...rows].filter(([, cell]) => cell.due < never);
+      const ordered = due.sort((x, y) => x[1].due - y[1].due || (x[0] < y[0] ? -1 : 1));
+      expect(this.state.cells({ name }).dueKeys(Number.MAX_SAFE_INTEGER)).toEqual(
+        ordered.map(([key]) => key),
+      );
+    }
+  }
+}
+
+const byKey = (a: { key: string }, b: { key: string }) => (a.key < b.key ? -1 : 1);
+
+test.each([
+  { everyMs: 0, leastShare: 1, cacheBytes: 1_000_000 },
+  { everyMs: 3, leastShare: 2, cacheBytes: 1_000_000 },
+  { everyMs: 1_000_000, leastShare: 1, cacheBytes: 6_000 },
+  { everyMs: 5, leastShare: 3, cacheBytes: 0 },
+])('any crash, at any share of a cut: %o', async (saving) => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const random = new SeededRandom(seed);
+    const bench = new Bench(saving);
+    await bench.open();
+    for (let i = 0; i < 40; i++) {
+      bench.now += randomBelow(random, 3);
+      const end = randomBelow(random, 12);
+      await bench.cycle(random, end !== 0);
+      if (end === 1) await bench.check();
+      if (end > 2) continue;
+      // A crash, or an end: after a commit, or amid one.
+      if (end !== 1) await bench.state.close();
+      await bench.open();
+      await bench.check();
+    }
+  }
+});
+
+test('a cell that changes with each commit is written once an interval', async () => {
+  const bench = new Bench({ everyMs: 100, leastShare: 2_000, cacheBytes: 1_000_000 });
+  await bench.open();
+  const writesOf = async (from: number, to: number) => {
+    const before = bench.backend.writes;
+    for (bench.now = from; bench.now < to; bench.now++) await bench.cycle(new SeededRandom(1));
+    return bench.backend.writes - before;
+  };
+  const first = await writesOf(0, 1);
+  expect(first).toBeGreaterThan(3);
+  expect(await writesOf(1, 100)).toBe(0);
+  expect(await writesOf(100, 101)).toBeGreaterThan(3);
+  await bench.cycle(new SeededRandom(2));
+  await bench.state.close();
+  await bench.open();
+  // What is closed in order has nothing to replay.
+  expect(bench.replayed).toBe(0);
+});
+
+test('after a write that failed no positions are written', async () => {
+  const bench = new Bench({ everyMs: 0, leastShare: 1, cacheBytes: 1_000_000 });
+  await bench.open();
+  for (let i = 0; i < 3; i++) await bench.cycle(new SeededRandom(i));
+  bench.backend.failing = true;
+  await expect(bench.cycle(new SeededRandom(9))).rejects.toThrow('the disk is full');
+  bench.backend.failing = false;
+  await bench.state.close();
+  await bench.open();
+  expect(bench.replayed).toBeGreaterThan(0);
+  await bench.check();
+});
