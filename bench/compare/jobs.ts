@@ -122,8 +122,16 @@ export interface Mapped {
 /** Every hundredth item: the share that `map-project` lets pass. */
 export const selected = (itemId: string): boolean => itemId.endsWith('00');
 
+/** What a job reads of an event; the others its value alone. */
+const fieldsRead: Partial<Record<JobName, readonly (keyof Event)[]>> = {
+  map: ['userId', 'type', 'value', 'ts'],
+  'map-project': ['userId', 'type', 'itemId', 'value', 'ts'],
+  'join-streams': ['type', 'value'],
+};
+
 export function jobTopology(job: JobName, input: string, output: string): Topology {
-  const events = topic<string, Event>(input, { value: json<Event>() });
+  const read = fieldsRead[job] ?? ['value'];
+  const events = topic<string, Event>(input, { value: json<Event>({ only: read }) });
   return topology(`bench-${job}`, (t) => {
     const stream = t.stream(events);
     if (job === 'map' || job === 'map-project') {

@@ -8,6 +8,7 @@ import { execute } from '../../engine/cli/execution.ts';
 import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
 import type { Drained } from './peer.ts';
 
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const [
   brokers = '',
   n = '0',
@@ -32,7 +33,7 @@ const { runtime, close } = await execute({
     commitIntervalMs: Number(commit),
     transport: process.env['BENCH_TRANSPORT'] as 'auto' | 'plain',
   },
-  reference: { module: resolve(import.meta.dirname, 'job-module.ts') },
+  reference: { module: resolve(import.meta.dirname, `job-module.${extension}`) },
   application,
   threads: Number(threads),
   settings: { commitIntervalMs: Number(commit), partitions: 4 },

@@ -1,8 +1,9 @@
 /** What does a job beside us: how it is started, and what each run prints as its last line. */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { JobName } from './jobs.ts';
 
 export interface Drained {
@@ -46,14 +47,23 @@ function millraceBy(name: string, transport: 'auto' | 'plain'): Peer {
   return { name, missing: async () => undefined, run: (run) => runMillrace(run, transport) };
 }
 
+let built: Promise<unknown> | undefined;
+
+/** Compiled, as it is deployed: what tsx takes to load the sources is not the engine's. Answers the script. */
+async function compiled(): Promise<string> {
+  const compiler = join(root, 'node_modules', '.bin', 'tsc');
+  built ??= promisify(execFile)(compiler, ['-p', join(root, 'bench', 'tsconfig.json')]);
+  await built;
+  return join(root, 'dist', 'bench', 'compare', 'millrace.js');
+}
+
 async function runMillrace(run: Run, transport: string): Promise<Drained> {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
   const { brokers, events, application, threads, guarantee, commitMs } = run;
   const args = [brokers, events, application, threads, guarantee, commitMs, folder].map(String);
-  const script = join(import.meta.dirname, 'millrace.ts');
-  const node = ['--conditions=millrace-source', '--import=tsx', script];
+  const script = await compiled();
   try {
-    return await lastLine(process.execPath, [...node, ...args], {
+    return await lastLine(process.execPath, [script, ...args], {
       BENCH_JOB: run.job,
       BENCH_INPUT: run.input,
       BENCH_OUTPUT: run.output,

@@ -57,8 +57,9 @@ export interface RuntimeOptions {
   /** When the log no longer has what is to be read next; default 'stop'. */
   readonly onOffsetLost?: OffsetLost;
   /**
-   * `run` leaves so long between the beginnings of two cycles (ms) while it keeps up, so that a commit
-   * carries more records. Default 0: the next cycle begins at once.
+   * `run` leaves up to so long between the beginnings of two cycles (ms) while it keeps up, so that a commit
+   * carries more records; but no longer than twice what the last cycle took, or half of it where that is
+   * more, so that records do not wait for an engine that is at leisure. Default 0: at once.
    */
   readonly commitIntervalMs?: number;
   /**
@@ -79,6 +80,8 @@ const mebibyte = 1024 * 1024;
 /** Between two looks at the log when there is nothing to do, ms; a log that can wakes us before. */
 const pollMs = 50;
 const fiveMinutes = 300_000;
+/** Of the time between the beginnings of two cycles, one in so many parts may be work before the full interval is kept. */
+const workShare = 2;
 /** Worker failures in a row that are survived, and the pause after the first; it grows by itself. */
 const workerRetries = 3;
 const workerRetryMs = 100;
@@ -214,7 +217,8 @@ export class Runtime {
       await this.tick();
       if (await this.cycle()) {
         lastWork = this.#clock.monotonic();
-        const rest = begin + commitIntervalMs - lastWork;
+        const wait = Math.max(commitIntervalMs / 2, workShare * (lastWork - begin));
+        const rest = begin + Math.min(commitIntervalMs, wait) - lastWork;
         if (rest > 0 && !this.#backlog) await this.#scheduler.sleep(rest, signal);
         else await this.#scheduler.yieldNow();
       } else if (this.#clock.monotonic() - lastWork >= idleAfterMs) {

@@ -17,8 +17,11 @@ const job = topology('interval', (t) => {
 const commitIntervalMs = 100;
 const recordsPerCycle = 10;
 
-/** Commits of a run of so many ms in which so many records come a ms, and the reader is never at the end. */
-async function commitsOf(ms: number, perMs: number): Promise<number> {
+/**
+ * Commits of a run of so many ms in which so many records come a ms, and the reader is never at the end; a cycle
+ * takes `cycleMs`.
+ */
+async function commitsOf(ms: number, perMs: number, cycleMs = 0): Promise<number> {
   const log = new MemoryLog();
   const clock = new VirtualClock();
   const feeder = await log.openWriter('feeder');
@@ -55,7 +58,9 @@ async function commitsOf(ms: number, perMs: number): Promise<number> {
     scheduler: { ...systemScheduler, sleep: pass, yieldNow: () => pass(1) },
     observer: {
       on(name) {
-        if (name === 'cycleCommitted') commits++;
+        if (name !== 'cycleCommitted') return;
+        clock.advance(cycleMs);
+        commits++;
       },
     },
   });
@@ -65,11 +70,22 @@ async function commitsOf(ms: number, perMs: number): Promise<number> {
   return commits;
 }
 
-test('records that come without a pause are committed at each interval', async () => {
-  const commits = await commitsOf(5_000, 0.04);
-  expect(commits).toBeGreaterThan(40);
-  expect(commits).toBeLessThanOrEqual(51);
-});
+test.each([
+  [0, 50],
+  [10, 50],
+  [30, 60],
+  [45, 90],
+  [60, 100],
+  [90, 100],
+])(
+  'records that come without a pause: cycles of %i ms begin every %i ms',
+  async (cycleMs, every) => {
+    const commits = await commitsOf(5_000, 0.04, cycleMs);
+    // A turn of the loop takes a millisecond now and then.
+    expect(commits).toBeGreaterThan((0.9 * 5_000) / every);
+    expect(commits).toBeLessThanOrEqual(5_000 / every + 1);
+  },
+);
 
 test('a backlog is not', async () => {
   // More come in an interval than a cycle takes.

@@ -52,7 +52,7 @@ export const fields = [
     kind: 'number',
     min: 1,
     max: hour,
-    about: 'from one commit to the next; results are visible after their commit',
+    about: 'from one commit to the next, at most; results are visible after their commit',
   },
   {
     name: 'transactionTimeoutMs',

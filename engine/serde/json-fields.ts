@@ -1,0 +1,173 @@
+/**
+ * Some fields of JSON objects, read straight from their bytes: what is not asked for is passed over and makes
+ * no object. What is unusual (an escape, a nested value, an exponent) is left to JSON.parse.
+ */
+
+const [quote, backslash, comma, colon] = [0x22, 0x5c, 0x2c, 0x3a];
+const [openObject, closeObject, openArray, closeArray] = [0x7b, 0x7d, 0x5b, 0x5d];
+const [minus, dot, zero, nine, space] = [0x2d, 0x2e, 0x30, 0x39, 0x20];
+/** So many digits, and this power of ten, are exact in a double; so their quotient is rounded once. */
+const exactDigits = 15;
+const powersOfTen = Array.from({ length: exactDigits + 1 }, (_, i) => 10 ** i);
+
+export class JsonFields {
+  readonly #names: readonly string[];
+  readonly #bytesOf: readonly Buffer[];
+  // Of the object at hand.
+  #bytes: Buffer = Buffer.alloc(0);
+  #at = 0;
+  #end = 0;
+
+  constructor(names: readonly string[]) {
+    this.#names = names;
+    this.#bytesOf = names.map((name) => Buffer.from(JSON.stringify(name).slice(1, -1)));
+  }
+
+  /** The object's fields; those it lacks are not there. Throws SyntaxError. */
+  decode(bytes: Buffer, start: number, end: number): Record<string, unknown> {
+    const found: Record<string, unknown> = {};
+    this.#bytes = bytes;
+    this.#at = start;
+    this.#end = end;
+    this.#expect(openObject);
+    if (this.#next() !== closeObject) {
+      for (;;) {
+        const field = this.#field();
+        this.#expect(colon);
+        if (field < 0) this.#skipValue();
+        else found[this.#names[field] as string] = this.#value();
+        if (this.#next() !== comma) break;
+        this.#at++;
+      }
+    }
+    this.#expect(closeObject);
+    if (this.#next() !== -1) throw this.#wrong();
+    return found;
+  }
+
+  /** The next byte that is not white space; -1 at the end. */
+  #next(): number {
+    while (this.#at < this.#end) {
+      const byte = this.#bytes[this.#at] as number;
+      if (byte > space) return byte;
+      this.#at++;
+    }
+    return -1;
+  }
+
+  #expect(byte: number): void {
+    if (this.#next() !== byte) throw this.#wrong();
+    this.#at++;
+  }
+
+  /** Passes over a name; answers which one it is of those asked for, or -1. */
+  #field(): number {
+    if (this.#next() !== quote) throw this.#wrong();
+    const start = this.#at + 1;
+    const plain = this.#skipText();
+    const end = this.#at - 1;
+    if (!plain) {
+      // It may be one of those asked for, spelt otherwise.
+      return this.#names.indexOf(JSON.parse(this.#bytes.toString('utf8', start - 1, end + 1)));
+    }
+    for (let i = 0; i < this.#bytesOf.length; i++) {
+      const name = this.#bytesOf[i] as Buffer;
+      if (name.byteLength !== end - start) continue;
+      let same = 0;
+      while (same < name.byteLength && name[same] === this.#bytes[start + same]) same++;
+      if (same === name.byteLength) return i;
+    }
+    return -1;
+  }
+
+  #value(): unknown {
+    const first = this.#next();
+    const start = this.#at;
+    if (first === quote) {
+      if (this.#skipText()) return this.#bytes.toString('latin1', start + 1, this.#at - 1);
+    } else if (first === minus || (first >= zero && first <= nine)) {
+      return this.#number();
+    } else this.#skipValue();
+    return JSON.parse(this.#bytes.toString('utf8', start, this.#at));
+  }
+
+  #number(): number {
+    const start = this.#at;
+    const negative = this.#bytes[start] === minus;
+    if (negative) this.#at++;
+    const first = this.#at;
+    let [value, digits, point] = [0, 0, -1];
+    for (; this.#at < this.#end; this.#at++) {
+      const byte = this.#bytes[this.#at] as number;
+      if (byte >= zero && byte <= nine) {
+        value = value * 10 + (byte - zero);
+        digits++;
+      } else if (byte === dot && point < 0) point = digits;
+      else break;
+    }
+    const stop = this.#at;
+    this.#skipScalar();
+    const whole = point < 0 ? digits : point;
+    const isPlain =
+      this.#at === stop &&
+      digits <= exactDigits &&
+      whole > 0 &&
+      (whole === 1 || this.#bytes[first] !== zero) &&
+      point !== digits;
+    if (!isPlain) return JSON.parse(this.#bytes.toString('latin1', start, this.#at)) as number;
+    const size = point < 0 ? value : value / (powersOfTen[digits - point] as number);
+    return negative ? -size : size;
+  }
+
+  #skipValue(): void {
+    const first = this.#next();
+    if (first === quote) {
+      this.#skipText();
+      return;
+    }
+    if (first !== openObject && first !== openArray) {
+      const start = this.#at;
+      this.#skipScalar();
+      if (this.#at === start) throw this.#wrong();
+      return;
+    }
+    for (let depth = 0; ; ) {
+      const byte = this.#next();
+      if (byte < 0) throw this.#wrong();
+      if (byte === quote) {
+        this.#skipText();
+        continue;
+      }
+      this.#at++;
+      if (byte === openObject || byte === openArray) depth++;
+      else if ((byte === closeObject || byte === closeArray) && --depth === 0) return;
+    }
+  }
+
+  /** Up to what ends a number or a word. */
+  #skipScalar(): void {
+    for (; this.#at < this.#end; this.#at++) {
+      const byte = this.#bytes[this.#at] as number;
+      if (byte <= space || byte === comma || byte === closeObject || byte === closeArray) return;
+    }
+  }
+
+  /** Passes over a text in quotes; true when its bytes are its letters: ASCII without an escape. */
+  #skipText(): boolean {
+    let plain = true;
+    for (this.#at++; this.#at < this.#end; this.#at++) {
+      const byte = this.#bytes[this.#at] as number;
+      if (byte === quote) {
+        this.#at++;
+        return plain;
+      }
+      if (byte === backslash) this.#at++;
+      if (byte === backslash || byte >= 0x80 || byte < space) plain = false;
+    }
+    throw this.#wrong();
+  }
+
+  #wrong(): SyntaxError {
+    return new SyntaxError(`not JSON of an object: unexpected at byte ${this.#at}`);
+  }
+}

@@ -1,0 +1,147 @@
+/** Fields of JSON read from the bytes, held against JSON.parse over random texts, whole and damaged. */
+import { json } from 'millrace';
+import { expect, test } from 'vitest';
+import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
+
+const names = ['a', 'value', 'é', 'quo"te', 'nested', 'x'];
+const serde = json<Record<string, unknown>>({ only: names });
+const scalars = [
+  ...['', 'plain', 'é', 'a"b', 'back\\slash', '\n', '}', ',', '{"value":1}', '\ud83d\ude00'],
+  ...[0, -0, 1, -1, 10, 0.5, -3.25, 123456789012345, 1234567890123456, 0.1, 1e21, 5e-324],
+  ...[7.389056098930649, 999999999999999.9, 1.7976931348623157e308, true, false, null],
+];
+
+function drawnValue(random: SeededRandom, depth: number): unknown {
+  const kind = randomBelow(random, depth > 2 ? 8 : 10);
+  if (kind === 7) return randomBelow(random, 1_000_000) / 10 ** randomBelow(random, 8);
+  if (kind < 8) return scalars[randomBelow(random, scalars.length)];
+  const parts = Array.from({ length: randomBelow(random, 4) }, () => drawnValue(random, depth + 1));
+  return kind === 8
+    ? parts
+    : Object.fromEntries(parts.map((part, i) => [names[i] ?? `n${i}`, part]));
+}
+
+/** JSON text with white space anywhere, names in any order, some spelt with escapes, some twice. */
+function textOf(random: SeededRandom): string {
+  const gap = () => ['', '', '', ' ', '\n\t ', '\r'][randomBelow(random, 6)] as string;
+  const fields = Array.from({ length: randomBelow(random, 9) }, () => {
+    const known = randomBelow(random, 3) > 0;
+    const name = known ? (names[randomBelow(random, names.length)] as string) : 'other';
+    const spelt =
+      randomBelow(random, 5) === 0
+        ? `"${[...name].map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`).join('')}"`
+        : JSON.stringify(name);
+    return `${gap()}${spelt}${gap()}:${gap()}${JSON.stringify(drawnValue(random, 0))}${gap()}`;
+  });
+  return `${gap()}{${fields.length === 0 ? gap() : fields.join(',')}}${gap()}`;
+}
+
+function decoded(text: string): unknown {
+  // Amid other bytes, as in a batch.
+  const bytes = Buffer.from(`"}${text}{"`);
+  return serde.decode(bytes, 2, bytes.byteLength - 2);
+}
+
+function picked(text: string): unknown {
+  const whole = JSON.parse(text) as Record<string, unknown>;
+  return Object.fromEntries(names.filter((n) => n in whole).map((n) => [n, whole[n]]));
+}
+
+test('as JSON.parse says, without the fields not asked for', () => {
+  for (let seed = 1; seed <= 5_000; seed++) {
+    const text = textOf(new SeededRandom(seed));
+    expect({ seed, text, fields: decoded(text) }).toEqual({ seed, text, fields: picked(text) });
+  }
+});
+
+test('every way to write a number', () => {
+  for (const number of [
+    '0',
+    '-0',
+    '0.0',
+    '10',
+    '1.50',
+    '1e3',
+    '1E-2',
+    '-12.5e+1',
+    '100000000000000000000',
+  ]) {
+    expect([number, decoded(`{"value":${number}}`)]).toEqual([
+      number,
+      picked(`{"value":${number}}`),
+    ]);
+  }
+  for (const wrong of [
+    '01',
+    '-',
+    '.5',
+    '5.',
+    '+1',
+    '1e',
+    '0x1',
+    '1.2.3',
+    '--1',
+    '1a',
+    'nul',
+    '',
+    ']',
+  ]) {
+    expect(() => decoded(`{"value":${wrong}}`), wrong).toThrow(SyntaxError);
+  }
+});
+
+test('damage where it is asked for, and anywhere in brackets and quotes, is an error', () => {
+  for (const wrong of [
+    '',
+    '[]',
+    'null',
+    '1',
+    '"a"',
+    '{',
+    '{"a"',
+    '{"a":',
+    '{"a":1',
+    '{"a":1,',
+    '{"a":1,}',
+  ]) {
+    expect(() => decoded(wrong), wrong).toThrow(SyntaxError);
+  }
+  for (const wrong of [
+    '{"o":"',
+    '{"o":[}',
+    '{"o":1}}',
+    '{"o" 1}',
+    '{o:1}',
+    '{"o":1 "a":2}',
+    '{"a":"\n"}',
+    '{"a":"\\x"}',
+  ]) {
+    expect(() => decoded(wrong), wrong).toThrow(SyntaxError);
+  }
+  let refused = 0;
+  for (let seed = 1; seed <= 3_000; seed++) {
+    const random = new SeededRandom(seed);
+    const text = textOf(random).trim();
+    const cut = text.slice(0, randomBelow(random, text.length));
+    expect(() => decoded(cut), cut).toThrow(SyntaxError);
+    // One letter changed: what JSON.parse accepts is told the same; what it refuses may be passed over.
+    const at = randomBelow(random, text.length);
+    const letter = '{}[]",:0 -.ex'[randomBelow(random, 13)];
+    const changed = text.slice(0, at) + letter + text.slice(at + 1);
+    let expected: unknown;
+    try {
+      expected = picked(Buffer.from(changed).toString());
+    } catch {
+      refused++;
+      continue;
+    }
+    expect({ changed, fields: decoded(changed) }).toEqual({ changed, fields: expected });
+  }
+  expect(refused).toBeGreaterThan(1_000);
+});
+
+test('a value is written whole, and a prototype is not set', () => {
+  const value = { a: 1, other: 2 };
+  expect(JSON.parse(Buffer.from(serde.encode(value)).toString())).toEqual(value);
+  expect(() => json<Record<string, unknown>>({ only: ['__proto__'] })).toThrow('__proto__');
+});
