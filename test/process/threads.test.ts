@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { SeededRandom } from '../../engine/base/random.ts';
 import { openEmbeddedLog } from '../../engine/log/embedded/log.ts';
 import { rocksBackends } from '../../engine/storage/rocksdb.ts';
+import { defaultSample, sampleLines } from '../../topologies/ingest/sample.ts';
 import { contentOf, writeInput } from '../simulation/job.ts';
 import { emptyFolder, launch, millrace } from './millrace.ts';
 
@@ -46,6 +47,24 @@ test('0, 1, 2 and 4 threads write the same', async () => {
     }),
   );
   expect(contents[0]?.split('\n').length).toBeGreaterThan(8_000);
+  for (const content of contents.slice(1)) expect(content === contents[0]).toBe(true);
+});
+
+test('the ready topology, too: scores, labels and memberships on 0, 1 and 4 threads', async () => {
+  const contents = await Promise.all(
+    [0, 1, 4].map(async (threads) => {
+      const folder = await emptyFolder();
+      const input = join(folder, 'sample.jsonl');
+      const lines = sampleLines({ ...defaultSample, seed: 5, subjects: 30, days: 40 });
+      await writeFile(input, `${lines.join('\n')}\n`);
+      const data = join(folder, 'data');
+      const args = ['--input', input, '--mapping', 'sample', '--threads', String(threads)];
+      const { code, stderr } = await millrace('start', '--data', data, ...args);
+      expect({ code, stderr }).toMatchObject({ code: 0 });
+      return contentIn(data);
+    }),
+  );
+  expect(contents[0]?.split('\n').length).toBeGreaterThan(1_500);
   for (const content of contents.slice(1)) expect(content === contents[0]).toBe(true);
 });
 

@@ -4,7 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { testDriver } from 'millrace/testing';
+import { type TestDriver, testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
 import { readMapping } from '../../engine/cli/start.ts';
 import {
@@ -13,6 +13,7 @@ import {
   type EngineResult,
   standingEnds,
 } from '../../engine/cli/verify/compare.ts';
+import type { LoggedEvent } from '../../engine/cli/verify/database.ts';
 import { events, segmentChanges } from '../../topologies/event.ts';
 import { defaultSample, sampleLines } from '../../topologies/ingest/sample.ts';
 import personalisation, {
@@ -56,8 +57,13 @@ function exported({ profiles, changes, end }: EngineResult): string[] {
   return rows.map(canonical).sort();
 }
 
-async function runWith({ folder, input }: Sample, options: { partitions: number; seed?: number }) {
-  const { partitions, seed } = options;
+interface Way {
+  readonly partitions: number;
+  /** Of a random order of arrival. */
+  readonly seed?: number;
+}
+
+async function runWith({ folder, input }: Sample, { partitions, seed }: Way) {
   const mapping = await readMapping('sample');
   let file = input;
   if (seed !== undefined) {
@@ -87,25 +93,58 @@ test('partitions and the order of arrival change nothing', {
   expect(parts.filter((part) => part.differing > 0)).toEqual([]);
 });
 
-test('time that passes at once, or in 2,000 steps, ends memberships at the same instants', async () => {
+/** The first events of the sample, as the log has them. */
+async function someEvents() {
   const { input } = await sample();
-  const logged = (await readEvents(await readMapping('sample'), [input])).slice(0, 2_000);
+  return (await readEvents(await readMapping('sample'), [input])).slice(0, 2_000);
+}
+
+async function pipe(driver: TestDriver, logged: readonly LoggedEvent[]): Promise<void> {
+  await driver.pipeAll(
+    events,
+    logged.map(({ subject, at, event }) => ({ key: subject, value: event, timestamp: at })),
+  );
+}
+
+const toldBy = async (driver: TestDriver) =>
+  (await driver.read(segmentChanges)).map(({ value }) => JSON.stringify(value)).sort();
+
+test('time that passes at once, or in 10,000 steps, ends memberships at the same instants', async () => {
+  const logged = await someEvents();
   const last = Math.max(...logged.map(({ at }) => at));
   const outcome = async (steps: number) => {
     const driver = await testDriver(personalisation(config));
-    await driver.pipeAll(
-      events,
-      logged.map(({ subject, at, event }) => ({ key: subject, value: event, timestamp: at })),
-    );
+    await pipe(driver, logged);
     for (let i = 1; i <= steps; i++)
       await driver.advanceTo(last + Math.floor((i * 120 * day) / steps));
-    const told = (await driver.read(segmentChanges))
-      .map(({ value }) => JSON.stringify(value))
-      .sort();
+    const told = await toldBy(driver);
     await driver.close();
     return told;
   };
   const once = await outcome(1);
   expect(once.filter((change) => change.includes('"cause":"time"')).length).toBeGreaterThan(20);
-  expect(await outcome(2_000)).toEqual(once);
+  expect(await outcome(10_000)).toEqual(once);
+});
+
+test('a snapshot and the events after it give what all events give', async () => {
+  const logged = await someEvents();
+  const end = Math.max(...logged.map(({ at }) => at)) + 60 * day;
+  const outcome = async (cuts: readonly number[]) => {
+    const driver = await testDriver(personalisation(config), { partitions: 3 });
+    const told: string[] = [];
+    for (const [i, cut] of [0, ...cuts].entries()) {
+      await pipe(driver, logged.slice(cut, cuts[i]));
+      told.push(...(await toldBy(driver)));
+      // The compacted changelog is the snapshot: of the state nothing else is left.
+      if (i < cuts.length) await driver.restart({ dropState: true });
+    }
+    await driver.advanceTo(end);
+    told.push(...(await toldBy(driver)));
+    const rows = await driver.rows({ store: 'profiles' });
+    await driver.close();
+    return { told: told.sort(), profiles: rows.map(canonical).sort() };
+  };
+  const whole = await outcome([]);
+  expect(whole.told.length).toBeGreaterThan(80);
+  for (const cuts of [[700], [1, 333, 1_999]]) expect(await outcome(cuts)).toEqual(whole);
 });
