@@ -55,17 +55,19 @@ test('the ready topology, too: scores, labels and memberships on 0, 1 and 4 thre
     [0, 1, 4].map(async (threads) => {
       const folder = await emptyFolder();
       const input = join(folder, 'sample.jsonl');
-      const lines = sampleLines({ ...defaultSample, seed: 5, subjects: 30, days: 40 });
-      await writeFile(input, `${lines.join('\n')}\n`);
+      const sample = sampleLines({ ...defaultSample, seed: 5, subjects: 30, days: 40 });
+      await writeFile(input, `${sample.join('\n')}\n`);
       const data = join(folder, 'data');
       const args = ['--input', input, '--mapping', 'sample', '--threads', String(threads)];
       const { code, stderr } = await millrace('start', '--data', data, ...args);
       expect({ code, stderr }).toMatchObject({ code: 0 });
-      return contentIn(data);
+      // The others name the input's folder.
+      const lines = (await contentIn(data)).split('\n');
+      return lines.filter((line) => /^(scores|segment-|activity-labels|profiles)/.test(line));
     }),
   );
-  expect(contents[0]?.split('\n').length).toBeGreaterThan(1_500);
-  for (const content of contents.slice(1)) expect(content === contents[0]).toBe(true);
+  expect(contents[0]?.length).toBeGreaterThan(500);
+  for (const content of contents.slice(1)) expect(content).toEqual(contents[0]);
 });
 
 /** Runs a job whose worker dies so often, two threads, and answers how it ended. */
