@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { table } from '../engine/cli/output.ts';
 import { kafkaProblem } from '../test/kafka/jars.ts';
+import { attributionTable } from './compare/attribution.ts';
 import { compare, type Line, peerOf } from './compare/compare.ts';
 import { type JobName, jobNames } from './compare/jobs.ts';
 import { latencyTable, measureLatency } from './compare/latency.ts';
@@ -103,7 +104,7 @@ async function sideBySide(options: Options): Promise<boolean> {
   });
   for (const reason of skipped) console.log(`left out: ${reason}`);
   const list = ratios(lines);
-  console.log(`\n${linesTable(lines)}\n\n${ratiosTable(list)}`);
+  console.log(`\n${linesTable(lines)}\n\n${ratiosTable(list)}\n\n${attributionTable(lines)}`);
   const { guarantee, commit, threads, keys, skew } = options;
   const report = {
     machine: machine(),
@@ -177,7 +178,7 @@ function writeReport(
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`);
   writeFileSync(join(folder, 'ratios.svg'), ratiosSvg(report.ratios));
-  const text = `# Side by side\n\n![ratios](ratios.svg)\n\n${fenced(ratiosTable(report.ratios))}\n${fenced(linesTable(lines))}`;
+  const text = `# Side by side\n\n![ratios](ratios.svg)\n\n${fenced(ratiosTable(report.ratios))}\n${fenced(linesTable(lines))}\n${fenced(attributionTable(lines))}`;
   writeFileSync(join(folder, 'report.md'), text);
 }
 

@@ -3,6 +3,7 @@
  * events, application, threads, guarantee, commit interval in ms, state folder. The job comes by the environment.
  */
 import { resolve } from 'node:path';
+import type { TelemetryEvents } from '../../engine/base/events.ts';
 import { environment } from '../../engine/cli/environment.ts';
 import { execute } from '../../engine/cli/execution.ts';
 import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
@@ -23,6 +24,7 @@ const events = Number(n);
 let seen = -Number(process.env['BENCH_BEFORE'] ?? 0);
 let [quarterAt, doneAt] = [0, 0];
 let quarterSeen = 0;
+const stages: Record<string, number> = {};
 const begin = performance.now();
 const { runtime, close } = await execute({
   env: environment(folder),
@@ -40,7 +42,11 @@ const { runtime, close } = await execute({
   observer: {
     on(name, event) {
       if (name !== 'cycleCommitted') return;
-      seen += (event as { recordsIn: number }).recordsIn;
+      const cycle = event as TelemetryEvents['cycleCommitted'];
+      seen += cycle.recordsIn;
+      for (const [stage, ms] of Object.entries(cycle.stages)) {
+        stages[stage] = (stages[stage] ?? 0) + ms;
+      }
       if (quarterAt === 0 && seen >= events / 4)
         [quarterAt, quarterSeen] = [performance.now(), seen];
       if (seen >= events) doneAt = performance.now();
@@ -60,6 +66,7 @@ const drained: Drained = {
   totalSeconds: (doneAt - begin) / 1_000,
   cpuSeconds: (cpu.user + cpu.system) / 1e6,
   rssMiB: Math.round(process.resourceUsage().maxRSS / 1_024),
+  stages,
 };
 await close();
 console.log(JSON.stringify(drained));

@@ -14,6 +14,8 @@ export interface Drained {
   /** Of the whole process. */
   readonly cpuSeconds: number;
   readonly rssMiB: number;
+  /** Wall time by stage of the cycles, ms (engine/runtime/stages.ts); of ours only. */
+  readonly stages?: Readonly<Record<string, number>>;
 }
 
 export interface Run {

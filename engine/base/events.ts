@@ -28,6 +28,8 @@ export interface TelemetryEvents {
     readonly recordsOut: number;
     readonly processMs: number;
     readonly commitMs: number;
+    /** Where the time went, ms by stage (runtime/stages.ts). */
+    readonly stages: Readonly<Record<string, number>>;
     readonly streamTime: number;
   };
   recordsDropped: { readonly step: string; readonly reason: DropReason; readonly count: number };

@@ -60,6 +60,13 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
   const commits = counter('commits_total', 'Committed cycles');
   const processing = histogram('cycle_process_seconds', 'Reading and processing of a cycle');
   const committing = histogram('cycle_commit_seconds', 'Commit of a cycle, log and state');
+  const stage = new Histogram({
+    name: 'millrace_cycle_stage_seconds',
+    help: 'Where the time of a cycle goes, by stage',
+    labelNames: ['stage'],
+    buckets,
+    registers,
+  });
   const streamTime = gauge('stream_time_seconds', 'Greatest event time taken in, seconds UTC');
   const tasks = gauge('tasks', 'Tasks that run here');
   const threads = gauge('threads', 'Threads that run tasks');
@@ -114,6 +121,9 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
       commits.inc();
       processing.observe(cycle.processMs / second);
       committing.observe(cycle.commitMs / second);
+      for (const [name, ms] of Object.entries(cycle.stages)) {
+        stage.observe({ stage: name }, ms / second);
+      }
       if (Number.isFinite(cycle.streamTime)) streamTime.set(cycle.streamTime / second);
     },
   };

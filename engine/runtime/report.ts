@@ -3,6 +3,7 @@ import type { DropReason, FailureStage, Observer } from '../base/events.ts';
 import { addCounters } from '../task/counters.ts';
 import type { TaskResult } from '../task/task-host.ts';
 import type { Taken } from './intake.ts';
+import type { Stages } from './stages.ts';
 import type { Summary } from './summary.ts';
 
 export interface CycleReport {
@@ -11,10 +12,11 @@ export interface CycleReport {
   readonly results: readonly TaskResult[];
   readonly processMs: number;
   readonly commitMs: number;
+  readonly stages: Stages;
 }
 
 export function reportCycle(summary: Summary, observer: Observer, cycle: CycleReport): void {
-  const { commitId, chunks, results, processMs, commitMs } = cycle;
+  const { commitId, chunks, results, processMs, commitMs, stages } = cycle;
   summary.commits++;
   let [recordsIn, recordsOut] = [0, 0];
   for (const { source, chunk } of chunks) {
@@ -42,6 +44,7 @@ export function reportCycle(summary: Summary, observer: Observer, cycle: CycleRe
     recordsOut,
     processMs,
     commitMs,
+    stages,
     streamTime,
   });
 }

@@ -28,6 +28,7 @@ import { cursorName, cursorWriter, Intake, type Taken } from './intake.ts';
 import { encodeLedger } from './ledger.ts';
 import { groupPartitions, type Plan, plan } from './plan.ts';
 import { reportCycle } from './report.ts';
+import { StageClock } from './stages.ts';
 import { emptySummary, type Summary } from './summary.ts';
 import type { OffsetLost, RunningTask } from './task-opener.ts';
 
@@ -93,6 +94,7 @@ interface CycleInput {
   readonly commitId: number;
   readonly chunks: readonly Taken[];
   readonly results: readonly { task: RunningTask; result: TaskResult }[];
+  readonly stages: StageClock;
 }
 
 export class Runtime {
@@ -119,6 +121,8 @@ export class Runtime {
   #lastFailure: unknown;
   /** The last cycle had as many records of a partition as it can do with: there may be more. */
   #backlog = false;
+  /** How long was waited before the cycle for the sake of the commit interval, ms. */
+  #heldMs = 0;
 
   private constructor(options: RuntimeOptions) {
     this.#options = options;
@@ -170,6 +174,7 @@ export class Runtime {
   async #cycle(): Promise<boolean> {
     await this.#running.follow();
     const begin = this.#clock.monotonic();
+    const stages = this.#stageClock();
     await this.#options.at?.('C1');
     const chunks = await this.#intake.take(this.#recordsPerCycle);
     const fed = await this.#running.feedGlobals();
@@ -178,8 +183,9 @@ export class Runtime {
     if (work.length === 0 && fed === 0 && chunks.every(({ chunk }) => chunk.records === 0)) {
       if (this.#pending.size === 0) return false;
     }
+    stages.fetched();
     const results = await this.#process(work);
-    await this.#commit({ commitId, chunks, results }, begin);
+    await this.#commit({ commitId, chunks, results, stages }, begin);
     await this.#maintain();
     return true;
   }
@@ -219,8 +225,10 @@ export class Runtime {
         lastWork = this.#clock.monotonic();
         const wait = Math.max(commitIntervalMs / 2, workShare * (lastWork - begin));
         const rest = begin + Math.min(commitIntervalMs, wait) - lastWork;
-        if (rest > 0 && !this.#backlog) await this.#scheduler.sleep(rest, signal);
-        else await this.#scheduler.yieldNow();
+        if (rest > 0 && !this.#backlog) {
+          await this.#scheduler.sleep(rest, signal);
+          this.#heldMs = this.#clock.monotonic() - lastWork;
+        } else await this.#scheduler.yieldNow();
       } else if (this.#clock.monotonic() - lastWork >= idleAfterMs) {
         await this.advanceIdle(this.#clock.now() - idleAfterMs);
         lastWork = this.#clock.monotonic();
@@ -243,6 +251,7 @@ export class Runtime {
       // Also the first time: a worker may have died after a part's commit, before the next part read it.
       await this.#runUntil(() => this.#running.caughtUp());
       const begin = this.#clock.monotonic();
+      const stages = this.#stageClock();
       const commitId = this.#nextCommitId;
       const work = this.#running.tasks
         .filter(({ planned }) => planned.subTopology === part)
@@ -252,7 +261,7 @@ export class Runtime {
       if (!results.some(({ result }) => result.outputs.length + result.changelogs.length > 0)) {
         continue;
       }
-      await this.#commit({ commitId, chunks: [], results }, begin);
+      await this.#commit({ commitId, chunks: [], results, stages }, begin);
     }
     await this.#runUntil(() => this.#running.caughtUp());
   }
@@ -271,6 +280,7 @@ export class Runtime {
 
   async #tick(wallClock: WallClockSpan): Promise<void> {
     const begin = this.#clock.monotonic();
+    const stages = this.#stageClock();
     const commitId = this.#nextCommitId;
     const work = this.#running.tasks.map((task) => ({
       task,
@@ -278,8 +288,14 @@ export class Runtime {
     }));
     const results = await this.#process(work);
     if (results.some(({ result }) => result.outputs.length + result.changelogs.length > 0)) {
-      await this.#commit({ commitId, chunks: [], results }, begin);
+      await this.#commit({ commitId, chunks: [], results, stages }, begin);
     }
+  }
+
+  #stageClock(): StageClock {
+    const stages = new StageClock(() => this.#clock.monotonic(), this.#heldMs);
+    this.#heldMs = 0;
+    return stages;
   }
 
   /** Closes tasks, sources and writers, leaves the group; the log stays open. What was not committed is forgotten. */
@@ -470,11 +486,14 @@ export class Runtime {
     );
   }
 
-  async #commit({ commitId, chunks, results }: CycleInput, begin: number): Promise<void> {
+  async #commit(cycle: CycleInput, begin: number): Promise<void> {
+    const { commitId, chunks, results, stages } = cycle;
     const { at } = this.#options;
     const processed = this.#clock.monotonic();
+    stages.processed();
     await at?.('C3');
-    const ends = await this.#commitToLog({ commitId, chunks, results });
+    const ends = await this.#commitToLog(cycle);
+    stages.committed();
     this.#pending.clear();
     this.#commitId = commitId;
     this.#failures = 0;
@@ -488,6 +507,7 @@ export class Runtime {
       results: results.map(({ result }) => result),
       processMs: processed - begin,
       commitMs: this.#clock.monotonic() - processed,
+      stages: stages.stages(results),
     });
   }
 
@@ -496,6 +516,7 @@ export class Runtime {
     commitId,
     chunks,
     results,
+    stages,
   }: CycleInput): Promise<ReadonlyMap<string, number>> {
     const { application, at } = this.#options;
     const shared = !this.#joined.sole;
@@ -520,8 +541,7 @@ export class Runtime {
     if (shared && appends.length === 0 && offsets.length === 0) return new Map();
     await at?.('C7');
     const writer = must(this.#writer, 'the runtime is started');
-    const hook = at === undefined ? {} : { at };
-    const { ends } = await writer.commit({ appends, offsets, commitId, ...hook });
+    const { ends } = await writer.commit({ appends, offsets, commitId, at: stages.hook(at) });
     return new Map(ends.map((end) => [`${end.topic}/${end.partition}`, end.offset]));
   }
 

@@ -1,11 +1,14 @@
 /**
  * The due index: which key wants attention when, ordered by (instant, key bytes), one entry a key.
  *
- * On disk stands an entry for every key whose cell is due some day. In memory are only the entries
- * up to the loaded horizon and those of uncommitted cells:
+ * On disk stands an entry for every key whose saved cell is due some day. In memory are the entries up to
+ * the horizon, and those of cells that are not saved:
  *
- *      -inf ........ horizon .................. +inf
- *      [ heap: all  ] [ heap: uncommitted only; the rest on disk ]
+ *      -inf ..... asked ..... horizon .................. +inf
+ *      [ heap: all           ] [ heap: unsaved only; the rest on disk ]
+ *
+ * Of a store that was empty when it was opened all is in memory, and nothing is ever read, until cells are evicted:
+ * what is due beyond what was asked for goes with them, and the horizon comes down.
  *
  * The heap deletes lazily: an entry that is no longer its key's is marked, and passed over at the top.
  */
@@ -31,6 +34,8 @@ export class DueIndex {
   readonly #current = new Map<string, Entry>();
   /** Everything due at or before it is in memory. */
   horizon = Number.NEGATIVE_INFINITY;
+  /** The greatest instant up to which keys were asked for. */
+  asked = Number.NEGATIVE_INFINITY;
 
   /** Number of keys held in memory. */
   get size(): number {
@@ -60,6 +65,13 @@ export class DueIndex {
     if (known === undefined) return;
     known.live = false;
     this.#current.delete(keyId);
+  }
+
+  /** A saved cell that is due at `due` leaves the memory. */
+  evicted(keyId: string, due: number): void {
+    if (due === Number.POSITIVE_INFINITY || due <= this.asked) return;
+    this.release(keyId);
+    if (due <= this.horizon) this.horizon = due - 1;
   }
 
   nextDue(): number {

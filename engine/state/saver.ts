@@ -138,7 +138,10 @@ function saveEntry(writes: BackendWrite[], store: Store, keyId: string): void {
   entry.encoded = undefined;
   entry.unsaved = false;
   state.unsavedBytes -= entry.bytes + entryOverheadBytes;
-  if (due > state.index.horizon) state.index.release(keyId);
+  if (due > state.index.horizon) {
+    state.index.release(keyId);
+    entry.indexedDue = Number.NaN;
+  }
 }
 
 /** A cell, or its end, and its entry in the index of what is due. */

@@ -28,6 +28,8 @@ export interface CacheEntry {
   stored: boolean;
   /** The instant of the key's entry in the index on disk; +Infinity when there is none. */
   persistedDue: number;
+  /** The instant at which the index in memory has the key, as far as is known; else NaN. */
+  indexedDue: number;
   /** The cell's bytes, from `changelog` until they are saved; null = removed. */
   encoded: Uint8Array | null | undefined;
 }
@@ -139,6 +141,7 @@ export class StoreState implements Cells<unknown> {
       logged: stored,
       stored,
       persistedDue,
+      indexedDue: Number.NaN,
       encoded: undefined,
     });
     this.cacheBytes += bytes + entryOverheadBytes;
@@ -180,6 +183,7 @@ export class StoreState implements Cells<unknown> {
       if (this.cacheBytes <= budget) return;
       if (entry.dirty || entry.unsaved) continue;
       this.entries.delete(keyId);
+      this.index.evicted(keyId, entry.persistedDue);
       this.cacheBytes -= entry.bytes + entryOverheadBytes;
     }
   }
@@ -193,7 +197,9 @@ export class StoreState implements Cells<unknown> {
       this.dirty.push(keyId);
       this.dirtyBytes += entry.bytes + entryOverheadBytes;
     }
-    if (this.spec.due !== undefined) this.index.set(keyId, due);
+    if (this.spec.due === undefined || due === entry.indexedDue) return;
+    entry.indexedDue = due;
+    this.index.set(keyId, due);
   }
 
   #entry(): CacheEntry {

@@ -42,6 +42,8 @@ export class TaskState {
   #commitId = 0;
   readonly #options: TaskStateOptions;
   readonly #stores = new Map<string, Store>();
+  /** The same, for the way of each record. */
+  #states: readonly StoreState[] = [];
   readonly #saver: Saver;
 
   private constructor(options: TaskStateOptions) {
@@ -60,7 +62,7 @@ export class TaskState {
         JSON.parse(state.#open(task, 'task').toString()) as ChangelogMeta
       ).commitId;
     }
-    options.specs.forEach((spec, i) => {
+    for (const [i, spec] of options.specs.entries()) {
       const stored = values[i + 1];
       const meta =
         stored === undefined
@@ -69,11 +71,15 @@ export class TaskState {
               ...emptyMeta,
               ...(JSON.parse(state.#open(stored, spec.name).toString()) as StoreMeta),
             };
-      state.#stores.set(spec.name, {
+      const store = {
         state: new StoreState(spec, state, meta),
         keys: must(keys[i], 'a store has its keys'),
-      });
-    });
+      };
+      state.#put(spec.name, store);
+      if (spec.due === undefined) continue;
+      const [any] = await options.backend.range({ ...store.keys.content, limit: 1 });
+      if (any === undefined) store.state.index.horizon = Number.POSITIVE_INFINITY;
+    }
     return state;
   }
 
@@ -91,6 +97,12 @@ export class TaskState {
   /** Where a store stands in its changelog. */
   meta(store: string): StoreMeta {
     return this.#store(store).state.meta;
+  }
+
+  /** True when the cells of a key are in memory, in every store. */
+  has(keyId: string): boolean {
+    for (const { entries } of this.#states) if (!entries.has(keyId)) return false;
+    return true;
   }
 
   cells<C>(spec: { readonly name: string }): Cells<C> {
@@ -194,6 +206,7 @@ export class TaskState {
           : this.#decodeCell(store, asBuffer(value));
       cellWrites(writes, store, keyId, value, state.dueOf(before), state.dueOf(after));
     });
+    state.index.horizon = Number.NEGATIVE_INFINITY;
     state.position = batch.nextOffset;
     state.readAt = now;
     writes.push(metaWrite(store));
@@ -211,7 +224,7 @@ export class TaskState {
     }
     // The position goes last: until then, a start that finds it resets the store again.
     await this.#options.backend.write([{ key: store.keys.meta, value: undefined }]);
-    this.#stores.set(storeName, {
+    this.#put(storeName, {
       state: new StoreState(store.state.spec, this, emptyMeta),
       keys: store.keys,
     });
@@ -261,6 +274,11 @@ export class TaskState {
     }
   }
 
+  #put(name: string, store: Store): void {
+    this.#stores.set(name, store);
+    this.#states = [...this.#stores.values()].map(({ state }) => state);
+  }
+
   async #loadResident(store: Store): Promise<void> {
     const { state, keys } = store;
     if (state.residentLoaded) return;
@@ -281,6 +299,7 @@ export class TaskState {
   async #loadDue(store: Store, until: number): Promise<void> {
     const { state, keys } = store;
     const { index } = state;
+    index.asked = Math.max(index.asked, until);
     if (until <= index.horizon) return;
     const entries = await this.#options.backend.range({
       from:

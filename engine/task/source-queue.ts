@@ -98,15 +98,18 @@ export class SourceQueue {
     if (this.batch !== undefined && this.index + 1 === this.batch.count) this.batch = undefined;
   }
 
-  /** Adds the key ids of the batch's next records; answers the greatest timestamp among them. */
-  collect(keyIds: Set<string>): number {
+  /**
+   * Adds the key ids of the batch's next records to `wanted`, but those of which `state` has all cells; answers the
+   * greatest timestamp among the records.
+   */
+  collect(state: { has(keyId: string): boolean }, wanted: Set<string>): number {
     let greatest = Number.NEGATIVE_INFINITY;
     const { batch } = this;
     if (batch === undefined) return greatest;
     for (let i = this.index + 1; i < batch.count; i++) {
       const keyId = this.keyIdOf(i);
       this.#keyIds[i] = keyId;
-      if (keyId !== '') keyIds.add(keyId);
+      if (keyId !== '' && !state.has(keyId)) wanted.add(keyId);
       const time = (this.#times as Float64Array)[i] as number;
       if (time > greatest) greatest = time;
     }

@@ -19,6 +19,7 @@ import type { ErrorPolicy } from './error-policy.ts';
 import { GlobalTables } from './global-tables.ts';
 import type { OutputBatch } from './outputs.ts';
 import { Task } from './task.ts';
+import type { TaskTimings, ThreadTime } from './timings.ts';
 import type { WallClockSpan } from './wall-clock.ts';
 
 export interface HostConfig {
@@ -85,6 +86,7 @@ export interface TaskResult {
   readonly positions: readonly TopicOffset[];
   readonly streamTime: number;
   readonly counters: TaskCounters;
+  readonly timings: TaskTimings;
 }
 
 interface OpenTask {
@@ -121,6 +123,7 @@ export class TaskHost implements HostPort {
   readonly #world: World;
   readonly #globals: GlobalTables;
   readonly #tasks = new Map<string, OpenTask>();
+  readonly #threadTime: ThreadTime = { busyMs: 0 };
 
   /** @param world what steps see of the world outside */
   constructor(
@@ -158,6 +161,7 @@ export class TaskHost implements HostPort {
       ...this.#config,
       globals: this.#globals,
       world: this.#world,
+      threadTime: this.#threadTime,
       topology: this.#topology,
       part,
       partition,
@@ -201,15 +205,22 @@ export class TaskHost implements HostPort {
     await task.run(work.idleClock, work.wallClock);
     const positions = task.queues.map(({ topic, position }) => ({ topic, offset: position }));
     for (const queue of task.queues) queue.clear();
+    const { clock } = this.#world;
+    const begin = clock.monotonic();
+    const changelogs = state
+      .changelog(work.commitId)
+      .map(({ store, batch }) => ({ store, image: batch.image }));
+    const changelog = clock.monotonic() - begin;
+    this.#threadTime.busyMs += changelog;
+    const timings = { ...task.takeTimings(), changelog };
     return {
       taskId: work.taskId,
       outputs: task.takeOutputs(),
-      changelogs: state
-        .changelog(work.commitId)
-        .map(({ store, batch }) => ({ store, image: batch.image })),
+      changelogs,
       positions,
       streamTime: task.streamTime,
       counters: task.takeCounters(),
+      timings,
     };
   }
 

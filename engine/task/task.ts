@@ -31,6 +31,7 @@ import type { ErrorPolicy } from './error-policy.ts';
 import type { GlobalTables } from './global-tables.ts';
 import { type OutputBatch, Outputs } from './outputs.ts';
 import { SourceQueue } from './source-queue.ts';
+import { decodeSample, noTimings, type TaskTimings, type ThreadTime } from './timings.ts';
 import { passesMultiple, type WallClockSpan } from './wall-clock.ts';
 
 export interface TaskOptions {
@@ -46,6 +47,7 @@ export interface TaskOptions {
   readonly globals: GlobalTables;
   readonly limits?: RecordLimits;
   readonly world: World;
+  readonly threadTime: ThreadTime;
   /** Next offset of each source topic, by name in the log. */
   readonly positions: ReadonlyMap<string, number>;
 }
@@ -84,6 +86,7 @@ export class Task implements ChainTask {
   streamTime = Number.NEGATIVE_INFINITY;
   idleClock = Number.NEGATIVE_INFINITY;
   counters: TaskCounters = zeroCounters();
+  timings: TaskTimings = noTimings();
   readonly #options: TaskOptions;
   readonly #state: TaskState;
   readonly #outputs: Outputs;
@@ -298,19 +301,28 @@ export class Task implements ChainTask {
 
   /** Takes records until none can be taken, or too much waits for the commit. */
   async run(idleClock?: number, wallClock?: WallClockSpan): Promise<void> {
+    const { clock } = this.world;
+    const { threadTime } = this.#options;
     for (let more = true; more; ) {
+      const before = clock.monotonic() - threadTime.busyMs;
       const keyIds = new Set<string>();
       let until = Number.NEGATIVE_INFINITY;
       for (const queue of this.queues) {
         queue.refill();
-        if (this.#stateful) until = Math.max(until, queue.collect(keyIds));
+        if (this.#stateful) until = Math.max(until, queue.collect(this.#state, keyIds));
       }
       if (keyIds.size > 0 || until !== Number.NEGATIVE_INFINITY) {
         await this.#state.prefetch(keyIds, until);
       }
+      const begin = clock.monotonic();
+      this.timings.load += Math.max(0, begin - threadTime.busyMs - before);
       more = this.#takeRecords();
+      const computed = clock.monotonic() - begin;
+      threadTime.busyMs += computed;
+      this.timings.steps += computed;
       if (this.#chain.settle.length > 0) await this.#settle();
     }
+    const begin = clock.monotonic() - threadTime.busyMs;
     if (idleClock !== undefined && idleClock > this.idleClock) {
       this.idleClock = idleClock;
       await this.#state.prefetch([], Number.NEGATIVE_INFINITY, idleClock);
@@ -318,6 +330,7 @@ export class Task implements ChainTask {
       await this.#settle();
     }
     if (wallClock !== undefined) await this.#tick(wallClock);
+    this.timings.steps += Math.max(0, clock.monotonic() - threadTime.busyMs - begin);
   }
 
   async #tick(span: WallClockSpan): Promise<void> {
@@ -342,6 +355,14 @@ export class Task implements ChainTask {
     const { counters } = this;
     this.counters = zeroCounters();
     return counters;
+  }
+
+  takeTimings(): TaskTimings {
+    const { timings } = this;
+    this.timings = noTimings();
+    // The timed records took part of the steps' time; all of them are told apart from it.
+    const decode = Math.min(timings.decode, timings.steps);
+    return { ...timings, decode, steps: timings.steps - decode };
   }
 
   /** True when another round is needed: a queue went on to its next batch. */
@@ -394,9 +415,12 @@ export class Task implements ChainTask {
     const { source, options } = queue;
     let key: unknown;
     let value: unknown;
+    const isTimed = this.counters.in % decodeSample === 0;
+    const begin = isTimed ? this.world.clock.monotonic() : 0;
     try {
       key = queue.key(queue.index);
       value = queue.value();
+      if (isTimed) this.timings.decode += decodeSample * (this.world.clock.monotonic() - begin);
     } catch (error) {
       this.#refuse(this.#options.onError.deserialise, 'deserialise', source.name, 'unknown', error);
       return;

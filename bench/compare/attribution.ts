@@ -1,0 +1,22 @@
+/** Where one event's time goes in a run of ours, stage by stage, with the largest one named. */
+import { table } from '../../engine/cli/output.ts';
+import { type StageName, stageNames } from '../../engine/runtime/stages.ts';
+import type { Line } from './compare.ts';
+
+/** Microseconds an event by stage, of each job's fastest run; empty where no run tells. */
+export function attributionTable(lines: readonly Line[]): string {
+  const rows: (string | number)[][] = [];
+  for (const job of new Set(lines.map((line) => line.job))) {
+    const told = lines.filter((line) => line.job === job && line.drained.stages !== undefined);
+    const [fastest] = told.sort((a, b) => b.drained.eventsPerSecond - a.drained.eventsPerSecond);
+    const stages = fastest?.drained.stages;
+    if (fastest === undefined || stages === undefined) continue;
+    const of = (stage: StageName) => stages[stage] ?? 0;
+    const largest = [...stageNames].sort((a, b) => of(b) - of(a))[0] as StageName;
+    const each = stageNames.map((stage) =>
+      ((of(stage) * 1_000) / fastest.drained.events).toFixed(2),
+    );
+    rows.push([`${job} (${fastest.peer})`, ...each, largest]);
+  }
+  return rows.length === 0 ? '' : table(['us an event', ...stageNames, 'largest'], rows);
+}

@@ -1,0 +1,98 @@
+/**
+ * Where the time of a cycle goes: stages that follow each other and add up to it. Of tasks that run side by
+ * side the thread that takes longest counts, for it is what the cycle waits for.
+ */
+import type { StepHook } from '../task/commit.ts';
+import type { HostPort, TaskResult } from '../task/task-host.ts';
+
+/**
+ * hold: the rest of the commit interval before the cycle. fetch: waiting for the readers. hand-over: to the
+ * threads and back, and waiting for them. load, decode, steps, changelog: see task/timings.ts. append: outputs
+ * and changelogs written to the log. transaction: offsets and the end of it. state: tasks told of the commit.
+ */
+export const stageNames = [
+  'hold',
+  'fetch',
+  'hand-over',
+  'load',
+  'decode',
+  'steps',
+  'changelog',
+  'append',
+  'transaction',
+  'state',
+] as const;
+export type StageName = (typeof stageNames)[number];
+/** ms by stage. */
+export type Stages = Readonly<Record<StageName, number>>;
+
+/** Notes the instants at which a cycle passes from one stage to the next. */
+export class StageClock {
+  readonly #now: () => number;
+  readonly #holdMs: number;
+  readonly #begin: number;
+  #fetched = 0;
+  #processed = 0;
+  #appended: number | undefined;
+  #committed = 0;
+
+  /** @param now monotonic, ms */
+  constructor(now: () => number, holdMs: number) {
+    this.#now = now;
+    this.#holdMs = holdMs;
+    this.#begin = now();
+    this.#fetched = this.#begin;
+  }
+
+  /** The work is read; the threads get it now. */
+  fetched(): void {
+    this.#fetched = this.#now();
+  }
+
+  processed(): void {
+    this.#processed = this.#now();
+  }
+
+  /** Watches the steps of the log's commit, for a log that tells them. */
+  hook(at: StepHook | undefined): StepHook {
+    return (step) => {
+      if (step === 'C6') this.#appended = this.#now();
+      return at?.(step);
+    };
+  }
+
+  /** The log has committed. */
+  committed(): void {
+    this.#committed = this.#now();
+  }
+
+  /** To be called when the tasks know of it. */
+  stages(results: readonly { task: { host: HostPort }; result: TaskResult }[]): Stages {
+    const byHost = new Map<HostPort, number[]>();
+    for (const { task, result } of results) {
+      const { load, decode, steps, changelog } = result.timings;
+      const sums = byHost.get(task.host) ?? [0, 0, 0, 0];
+      byHost.set(task.host, sums);
+      for (const [i, ms] of [load, decode, steps, changelog].entries())
+        sums[i] = (sums[i] ?? 0) + ms;
+    }
+    const total = (sums: readonly number[]) => sums.reduce((a, b) => a + b, 0);
+    let slowest: readonly number[] = [0, 0, 0, 0];
+    for (const sums of byHost.values()) if (total(sums) > total(slowest)) slowest = sums;
+    const [load = 0, decode = 0, steps = 0, changelog = 0] = slowest;
+    const appended = this.#appended ?? this.#committed;
+    return {
+      hold: this.#holdMs,
+      fetch: this.#fetched - this.#begin,
+      // Clocks of threads differ by a little.
+      'hand-over': Math.max(0, this.#processed - this.#fetched - total(slowest)),
+      load,
+      decode,
+      steps,
+      changelog,
+      append: appended - this.#processed,
+      transaction: this.#committed - appended,
+      state: this.#now() - this.#committed,
+    };
+  }
+}
