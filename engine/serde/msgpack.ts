@@ -10,6 +10,8 @@ import type { Serde } from './serde.ts';
 /** Field names in order, of each object shape that is to be written compactly. */
 export type Structures = readonly (readonly string[])[];
 
+const chunkBytes = 256 * 1024;
+
 /**
  * @param structures object shapes known in advance; at most 32. Changing their order or fields makes
  * older bytes unreadable: append new shapes at the end.
@@ -20,6 +22,8 @@ export function msgpack<T = unknown>(structures: Structures = []): Serde<T> {
     shapes.length === 0
       ? new Packr({ useRecords: false, encodeUndefinedAsNil: false })
       : new Packr({ structures: shapes, maxSharedStructures: shapes.length });
+  // It goes on with chunks of the same size; its own of 8 KiB hold a few values each, and each is a trip to malloc.
+  packr.useBuffer(Buffer.allocUnsafeSlow(chunkBytes));
   return {
     format: `msgpack${JSON.stringify(structures)}`,
     encode: (value) => packr.pack(value),
