@@ -7,6 +7,7 @@
  * no serde call a value.
  */
 import { emptyBytes } from '../engine/base/bytes.ts';
+import { type Scratch, written } from '../engine/base/scratch.ts';
 import { raw } from '../engine/serde/raw.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 
@@ -15,29 +16,35 @@ export function encodeColumns<V>(
   values: readonly V[],
   serde: Serde<V>,
 ): Buffer {
-  const n = values.length;
-  if (n > 0 && values.every((value) => typeof value === 'number'))
-    return encodeNumbers(columns, values);
-  // A serde may reuse its buffer: copy each value before the next is encoded.
-  const encoded = values.map((value) => Buffer.from(serde.encode(value)));
-  const size = encoded.reduce((sum, bytes) => sum + bytes.byteLength, 0);
-  const target = Buffer.allocUnsafe(4 + columns.length * 8 * n + 4 * n + size);
-  let at = target.writeUInt32LE(n, 0);
-  for (const column of columns) for (const number of column) at = target.writeDoubleLE(number, at);
-  for (const bytes of encoded) at = target.writeUInt32LE(bytes.byteLength, at);
-  for (const bytes of encoded) at += bytes.copy(target, at);
-  return target;
+  return written((scratch) => writeColumns(scratch, columns, values, serde));
 }
 
 const allNumbers = 0x8000_0000;
 
-function encodeNumbers(columns: readonly (readonly number[])[], values: readonly number[]): Buffer {
+/** As `encodeColumns`, into a scratch. */
+export function writeColumns<V>(
+  scratch: Scratch,
+  columns: readonly (readonly number[])[],
+  values: readonly V[],
+  serde: Serde<V>,
+): void {
   const n = values.length;
-  const target = Buffer.allocUnsafe(4 + (columns.length + 1) * 8 * n);
-  let at = target.writeUInt32LE((n | allNumbers) >>> 0, 0);
-  for (const column of columns) for (const number of column) at = target.writeDoubleLE(number, at);
-  for (const value of values) at = target.writeDoubleLE(value, at);
-  return target;
+  if (n > 0 && values.every((value) => typeof value === 'number')) {
+    scratch.uint32((n | allNumbers) >>> 0);
+    for (const column of columns) scratch.float64s(column);
+    scratch.float64s(values);
+    return;
+  }
+  scratch.uint32(n);
+  for (const column of columns) scratch.float64s(column);
+  let lengthAt = scratch.length;
+  scratch.skip(4 * n);
+  for (let i = 0; i < n; i++, lengthAt += 4) {
+    // A serde may reuse its buffer: each value is copied before the next is encoded.
+    const bytes = serde.encode(values[i] as V);
+    scratch.uint32At(lengthAt, bytes.byteLength);
+    scratch.append(bytes);
+  }
 }
 
 export interface Columns<V> {
@@ -88,11 +95,23 @@ export function encodeRecords<V>(
   headers: readonly Uint8Array[],
   serde: Serde<V>,
 ): Buffer {
-  const body = encodeColumns(columns, values, serde);
-  const length = Buffer.allocUnsafe(4);
-  length.writeUInt32LE(body.byteLength);
+  return written((scratch) => writeRecords(scratch, columns, values, headers, serde));
+}
+
+/** As `encodeRecords`, into a scratch. */
+export function writeRecords<V>(
+  scratch: Scratch,
+  columns: readonly (readonly number[])[],
+  values: readonly V[],
+  headers: readonly Uint8Array[],
+  serde: Serde<V>,
+): void {
+  const lengthAt = scratch.length;
+  scratch.skip(4);
+  writeColumns(scratch, columns, values, serde);
+  scratch.uint32At(lengthAt, scratch.length - lengthAt - 4);
   const some = headers.some((bytes) => bytes.byteLength > 0);
-  return Buffer.concat([length, body, ...(some ? [encodeColumns([], headers, raw)] : [])]);
+  if (some) writeColumns(scratch, [], headers, raw);
 }
 
 export interface Records<V> extends Columns<V> {

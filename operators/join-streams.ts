@@ -8,11 +8,12 @@
  * record that made time pass. A record so late that its wait is over when it comes goes on at once.
  */
 import { emptyBytes } from '../engine/base/bytes.ts';
+import { written } from '../engine/base/scratch.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
-import { decodeRecords, encodeRecords } from './cell-codec.ts';
+import { decodeRecords, writeRecords } from './cell-codec.ts';
 import { byKeyId, OperatorTime } from './closing.ts';
 import type { JoinWindow } from './join-window.ts';
 import { firstAtOrAfter, insertAt, lastAtOrBefore } from './times.ts';
@@ -114,15 +115,16 @@ function joinStore(options: StreamJoinOptions): StoreSpec<unknown, JoinCell> {
       }
       return due;
     },
-    encode: ({ sides, checkAt }) => {
-      const bodies = sides.map(({ times, open, values, headers }, i) =>
-        encodeRecords([times, open], values, headers, serdes[i] as Serde<unknown>),
-      );
-      const head = Buffer.allocUnsafe(12);
-      head.writeDoubleLE(checkAt, 0);
-      head.writeUInt32LE(bodies[0]?.byteLength ?? 0, 8);
-      return Buffer.concat([head, ...bodies]);
-    },
+    encode: ({ sides, checkAt }) =>
+      written((scratch) => {
+        scratch.float64(checkAt);
+        scratch.skip(4);
+        for (const index of [left, right]) {
+          const { times, open, values, headers } = sides[index];
+          writeRecords(scratch, [times, open], values, headers, serdes[index] as Serde<unknown>);
+          if (index === left) scratch.uint32At(8, scratch.length - 12);
+        }
+      }),
     decode: (bytes, start, end) => {
       const middle = start + 12 + bytes.readUInt32LE(start + 8);
       const side = (from: number, to: number, serde: Serde<unknown>): Side => {

@@ -2,9 +2,10 @@
  * The cell of windowed stores: a key's windows (or slices, or sessions), ascending by start. Parallel
  * arrays, so that a window costs three numbers and its accumulator.
  */
+import { written } from '../engine/base/scratch.ts';
 import type { Cells, StoreRow, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
-import { decodeColumns, encodeColumns } from './cell-codec.ts';
+import { decodeColumns, writeColumns } from './cell-codec.ts';
 
 export interface WindowCell<A> {
   readonly starts: number[];
@@ -116,13 +117,11 @@ export function windowStore<K, A>(options: WindowStoreOptions<K, A>): StoreSpec<
     key,
     format: `windows(${value.format})`,
     due,
-    encode: (cell) => {
-      const body = encodeColumns([cell.starts, cell.ends, cell.timestamps], cell.values, value);
-      const target = Buffer.allocUnsafe(8 + body.byteLength);
-      target.writeDoubleLE(cell.finalTo, 0);
-      body.copy(target, 8);
-      return target;
-    },
+    encode: ({ starts, ends, timestamps, values, finalTo }) =>
+      written((scratch) => {
+        scratch.float64(finalTo);
+        writeColumns(scratch, [starts, ends, timestamps], values, value);
+      }),
     decode: (bytes, start, end) => {
       const { columns, values } = decodeColumns(bytes, start + 8, end, 3, value);
       const [starts = [], ends = [], timestamps = []] = columns;

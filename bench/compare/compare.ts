@@ -67,6 +67,7 @@ export async function compare(
 ): Promise<{ lines: Line[]; skipped: string[] }> {
   const { jobs, rounds, say, secondsAtMost } = options;
   const skipped: string[] = [];
+  await millrace.missing();
   const all: Peer[] = [millrace];
   for (const name of options.peers) {
     const peer = peerOf(name, secondsAtMost);

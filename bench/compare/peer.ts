@@ -46,7 +46,12 @@ export const millrace = millraceBy('millrace', 'auto');
 export const millracePlain = millraceBy('millrace-plain', 'plain');
 
 function millraceBy(name: string, transport: 'auto' | 'plain'): Peer {
-  return { name, missing: async () => undefined, run: (run) => runMillrace(run, transport) };
+  const missing = async () => {
+    // Before anything is measured.
+    await compiled();
+    return undefined;
+  };
+  return { name, missing, run: (run) => runMillrace(run, transport) };
 }
 
 let built: Promise<unknown> | undefined;

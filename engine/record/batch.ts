@@ -16,7 +16,7 @@
  * little-endian, as on every machine Node runs on. A batch is immutable once built.
  */
 import { assert } from '../base/assert.ts';
-import { emptyBytes } from '../base/bytes.ts';
+import { copiedByLoop, emptyBytes } from '../base/bytes.ts';
 import { crc32c } from '../base/crc32c.ts';
 
 const magic = 0x3142524d;
@@ -142,9 +142,6 @@ function seal(image: ArrayBuffer): void {
   header.setUint32(12, image.byteLength, true);
   header.setUint32(4, crc32c(new Uint8Array(image, crcFrom)), true);
 }
-
-/** Up to so many bytes a loop copies faster than a call does. */
-const copiedByLoop = 48;
 
 /**
  * Collects records into a batch. Offsets are given by the log when it appends. Columns are typed from the

@@ -111,6 +111,8 @@ export class Runtime {
   #member: Member | undefined;
   #plan: Plan | undefined;
   #assignment: Assignment | undefined;
+  /** The first hosts: they load their code while topics are made and the group is joined. */
+  #starting: Promise<readonly HostPort[]> | undefined;
   #commitId = 0;
   #maintainedAt: number;
   /** Wall time up to which steps know the wall clock, ms UTC. */
@@ -300,6 +302,8 @@ export class Runtime {
 
   /** Closes tasks, sources and writers, leaves the group; the log stays open. What was not committed is forgotten. */
   async close(): Promise<void> {
+    // Whoever started the hosts stops them, and knows them when they have started.
+    await this.#starting?.catch(() => {});
     await this.#intake.close();
     await this.#assignment?.close();
     for (const writer of this.#sourceWriters.values()) await writer.close();
@@ -321,6 +325,9 @@ export class Runtime {
     const written = sources.flatMap((source) => source.topics);
     const { partitions } = this.#options;
     this.#plan = plan({ application, topology, partitions, existing, written });
+    this.#starting = this.#options.startHosts(this.#hostConfig(this.#plan));
+    // It is looked at when the tasks are opened; until then a failure must not end the process.
+    this.#starting.catch(() => {});
     await log.createTopics(this.#plan.topics);
     const member = await log.join({
       group: application,
@@ -355,30 +362,39 @@ export class Runtime {
     this.#summary.restored = running.restored;
   }
 
-  #assign({ partitionsOf, tasks, globals }: Plan, member: Member): Assignment {
-    const { application, log, stateDirectory, startHosts, onError } = this.#options;
-    const { onOffsetLost = 'stop' } = this.#options;
+  #hostConfig({ partitionsOf }: Plan): HostConfig {
+    const { application, log, stateDirectory, onError } = this.#options;
     const { cacheBytes = 32 * mebibyte, dirtyBytesMax = 32 * mebibyte } = this.#options;
+    return {
+      application,
+      stateDirectory,
+      partitionsOf,
+      cacheBytes,
+      dirtyBytesMax,
+      onError: { ...defaultErrorPolicy, ...onError },
+      ...(log.limits === undefined ? {} : { limits: log.limits }),
+    };
+  }
+
+  #assign(plan: Plan, member: Member): Assignment {
+    const { log, startHosts } = this.#options;
+    const { onOffsetLost = 'stop' } = this.#options;
     return new Assignment({
       log,
       member,
       onOffsetLost,
       at: this.#options.at,
-      planned: tasks,
-      globals,
-      startHosts,
+      planned: plan.tasks,
+      globals: plan.globals,
+      startHosts: (config) => {
+        const starting = this.#starting ?? startHosts(config);
+        this.#starting = undefined;
+        return starting;
+      },
       observer: this.#observer,
       clock: this.#clock,
       scheduler: this.#scheduler,
-      config: {
-        application,
-        stateDirectory,
-        partitionsOf,
-        cacheBytes,
-        dirtyBytesMax,
-        onError: { ...defaultErrorPolicy, ...onError },
-        ...(log.limits === undefined ? {} : { limits: log.limits }),
-      },
+      config: this.#hostConfig(plan),
     });
   }
 
