@@ -13,7 +13,7 @@ import type { Peer } from './compare/peer.ts';
 import { linesTable, machine, ratios, ratiosSvg, ratiosTable } from './compare/report.ts';
 import { measureRestart, restartTable } from './compare/restart.ts';
 import { jobs as pathJobs } from './jobs/page-views.ts';
-import { micro } from './micro.ts';
+import { micro } from './micro/micro.ts';
 import type { PathResult } from './path.ts';
 import { segmentsBench } from './segments.ts';
 import { segmentsEngineBench } from './segments-engine.ts';
@@ -37,7 +37,7 @@ interface Options {
 }
 
 const loader = ['--conditions=millrace-source', '--import=tsx'];
-const peerNames = ['kafka-streams', 'kafka-streams-default', 'millrace-plain', 'none'];
+const peerNames = ['kafka-streams', 'kafka-streams-default', 'millrace-plain', 'by-hand', 'none'];
 
 function number(text: string): number {
   const value = Number(text);
@@ -73,8 +73,8 @@ function path(): void {
   console.log(table(['job', 'events', 'events/s', 'CPU us/event', 'written', 'RSS MiB'], rows));
 }
 
-function pieces(): void {
-  const rows = micro().map(({ piece, nanoseconds, spread }) => [
+async function pieces(): Promise<void> {
+  const rows = (await micro()).map(({ piece, nanoseconds, spread }) => [
     piece,
     nanoseconds.toFixed(1),
     `+-${spread.toFixed(1)} %`,
@@ -191,7 +191,7 @@ async function main(what: string, options: Options): Promise<void> {
   console.log(`Node ${node}, ${cores} cores, ${cpu}\n`);
   const asked = (part: string) => what === part || (what === 'all' && options.jobs === undefined);
   if (asked('path')) path();
-  if (asked('micro')) pieces();
+  if (asked('micro')) await pieces();
   if (asked('segments')) segmentsBench();
   if (asked('segments-engine')) await segmentsEngineBench(options.threads);
   if (what === 'latency') await latency(options);

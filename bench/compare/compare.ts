@@ -10,6 +10,7 @@ import type { Log } from '../../engine/log/log.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { partitionOf } from '../../engine/record/partitioner.ts';
 import { startBroker } from '../../test/kafka/broker.ts';
+import { byHand } from '../peers/by-hand/peer.ts';
 import { kafkaStreams } from '../peers/kafka-streams/peer.ts';
 import { check, type Verdict } from './check.ts';
 import { baseTime, type Events, eventsOf, partitions, userName } from './events.ts';
@@ -86,6 +87,7 @@ export async function compare(
       for (let round = 0; round < rounds; round++) {
         // There and back again, so that a drift of the machine meets both.
         for (const peer of round % 2 === 0 ? all : [...all].reverse()) {
+          if (peer.does?.(job) === false) continue;
           const share = isOurs(peer) ? 1 : (peerShare[job] ?? 1);
           const input = await inputOf(log, inputs, Math.round(options.events * share), options);
           lines.push(await runOne(options, log, broker.address, job, peer, round, input));
@@ -102,6 +104,7 @@ export async function compare(
 export function peerOf(name: string, secondsAtMost: number): Peer {
   if (name === millrace.name) return millrace;
   if (name === millracePlain.name) return millracePlain;
+  if (name === byHand.name) return byHand;
   return kafkaStreams(name === 'kafka-streams' ? 'tuned' : 'default', secondsAtMost);
 }
 

@@ -36,6 +36,8 @@ export interface Peer {
   readonly name: string;
   /** Why it cannot run here; undefined when it can. */
   missing(): Promise<string | undefined>;
+  /** Whether it can do a job at all; default: all of them. */
+  does?(job: JobName): boolean;
   run(run: Run): Promise<Drained>;
 }
 

@@ -96,6 +96,8 @@ export class Task implements ChainTask {
   readonly #stateful: boolean;
   /** The record at hand; undefined while a timer runs. */
   #at: RecordPlace | undefined;
+  /** Where the record at hand lies, while nobody has asked for the id of its key: without stores hardly anybody does. */
+  #unnamed: SourceQueue | undefined;
   /** What was kept of the record at hand. */
   #suspended: Suspended | undefined;
   #outcome = processed;
@@ -129,6 +131,11 @@ export class Task implements ChainTask {
   }
 
   get keyId(): string {
+    const queue = this.#unnamed;
+    if (queue !== undefined) {
+      this.#unnamed = undefined;
+      this.#state.keyId = queue.keyIdOf(queue.index);
+    }
     return this.#state.keyId;
   }
 
@@ -174,7 +181,7 @@ export class Task implements ChainTask {
 
   enterId(keyId: string, body: () => void): void {
     const state = this.#state;
-    const before = state.keyId;
+    const before = this.keyId;
     const own = this.#own;
     const kept = this.#kept;
     state.keyId = keyId;
@@ -394,8 +401,10 @@ export class Task implements ChainTask {
     this.#at = queue;
     this.#outcome = processed;
     this.#timestamp = timestamp;
-    this.#state.keyId = queue.keyIdOf(queue.index);
+    if (this.#stateful) this.#state.keyId = queue.keyIdOf(queue.index);
+    else this.#unnamed = queue;
     this.#deliver(queue, timestamp);
+    this.#unnamed = undefined;
     this.#state.keyId = '';
     this.#at = undefined;
     this.counters.in++;

@@ -1,0 +1,33 @@
+/** engine/serde: an event in and out. */
+import { json } from '../../engine/serde/json.ts';
+import { msgpack } from '../../engine/serde/msgpack.ts';
+import type { Serde } from '../../engine/serde/serde.ts';
+import { type Piece, use } from './piece.ts';
+
+const event = {
+  id: 'e-1024',
+  class: 'email_open',
+  item: 'm-77',
+  traits: { plan: 'premium', age: 41 },
+};
+type Event = typeof event;
+
+export function serdePieces(): Piece[] {
+  const all: readonly (readonly [string, Serde<Event>])[] = [
+    ['msgpack', msgpack()],
+    ['msgpack, shapes declared', msgpack([Object.keys(event), Object.keys(event.traits)])],
+    ['json', json()],
+    ['json, two fields only', json({ only: ['id', 'item'] })],
+  ];
+  return all.flatMap(([name, serde]) => {
+    const bytes = Buffer.from(serde.encode(event));
+    return [
+      {
+        name: `${name}: decode an event of ${bytes.byteLength} bytes`,
+        per: 1,
+        run: () => use(serde.decode(bytes, 0, bytes.byteLength).id.length),
+      },
+      { name: `${name}: encode it`, per: 1, run: () => use(serde.encode(event).byteLength) },
+    ];
+  });
+}
