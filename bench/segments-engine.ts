@@ -17,7 +17,7 @@ import { type Event, events, segmentChanges } from '../topologies/event.ts';
 import { day, segmentsOf, subjectClasses } from './segments.ts';
 
 const partitions = 4;
-const eventsPerSubject = 10;
+const eventsPerSubject = 5;
 const firstDay = 1_000;
 /** Every subject's last event lies in the day before this one. */
 const silentFrom = firstDay + 3 * eventsPerSubject - 2;
@@ -28,7 +28,7 @@ const active = {
   when: { count: { event: subjectClasses, op: 'ge', n: 1, within: '7d' } },
 };
 
-/** Ten events a subject, three days apart, each subject at an instant of the day of its own. */
+/** Five events a subject, three days apart, each subject at an instant of the day of its own. */
 async function fill(log: Log, subjects: number): Promise<void> {
   await log.createTopics([{ name: events.name, partitions, settings: events.settings }]);
   const writer = await log.openWriter('filler');

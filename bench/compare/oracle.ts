@@ -7,7 +7,7 @@ import type { Events } from './events.ts';
 import { type Event, factorOf, grace, type JobName, joinMs, type Totals, windows } from './jobs.ts';
 
 export interface Expected {
-  /** Totals by 'key|start|end', or by key. Empty for the jobs without state. */
+  /** Totals of what is due, by 'key|start|end', or by key. Empty for the jobs without state. */
   readonly totals: ReadonlyMap<
     string,
     Totals & { readonly dueBy: number; readonly partition: number }
@@ -58,8 +58,11 @@ export function expectedOf(job: JobName, { batches }: Events): Expected {
   if (job === 'join-streams') for (const events of keys.values()) addPairs(mapped, sorted(events));
   if (isSummed(job)) return { totals, mapped, streamTimes };
   for (const [key, events] of keys) {
-    const add: Add = (id, value, dueBy, partition) =>
+    const add: Add = (id, value, dueBy, partition) => {
+      // Of what is never due nothing may come: it is not among what is expected.
+      if (dueBy > (streamTimes[partition] as number)) return;
       totals.set(id === '' ? key : `${key}|${id}`, { ...value, dueBy, partition });
+    };
     totalsOfKey(job, sorted(events), add);
   }
   return { totals, streamTimes };
