@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
 import { compareWithSql, type EngineResult } from '../../engine/cli/verify/compare.ts';
 import type { LoggedEvent } from '../../engine/cli/verify/database.ts';
+import { loggedEvents } from '../../engine/cli/verify/logged.ts';
 import {
   activityLabels,
   type Event,
@@ -109,6 +110,65 @@ test.each(Object.entries(configs))('0 differences: %s', async (name, config) => 
   expect({ seed, differing }).toEqual({ seed, differing: parts.map(({ name: n }) => [n, 0, []]) });
   for (const { name: part, compared } of parts)
     expect([part, compared > 100]).toEqual([part, true]);
+});
+
+test('0 differences: subjects that were merged, by the events of both', async () => {
+  const random = new SeededRandom(41);
+  const config = { segments: [], machine };
+  const histories = Array.from({ length: 120 }, (_, i) =>
+    historyOf(random, `s${i}`).map((one): LoggedEvent => {
+      const { id, item } = one.event;
+      // Messages and orders are one person's own, as those of any sender are.
+      return { ...one, event: { ...one.event, id, item: `${one.subject}-${item ?? id}` } };
+    }),
+  );
+  // Every third one is merged into the next one, some days after it began; of these, some once more.
+  const all = histories.flatMap((history, i) => {
+    if (i % 3 === 2) return history;
+    const at = (5 + randomBelow(random, 30)) * day;
+    const merge: LoggedEvent = {
+      subject: `s${i}`,
+      at,
+      event: { id: `merge ${i}`, class: 'subject_merged', item: `s${i + 1}` },
+    };
+    if (i % 3 === 1 && i % 2 === 0) return history;
+    const before = randomBelow(random, history.length + 1);
+    return [...history.slice(0, before), merge, ...history.slice(before)];
+  });
+  const arrival = all.map((one, i) => ({ one, place: randomBelow(random, 40) + i / 1_000 }));
+  // Of each subject in its own order, of different ones mixed.
+  const bySubject = new Map<string, number[]>();
+  for (const { one, place } of arrival) {
+    const own = bySubject.get(one.subject) ?? [];
+    own.push(place);
+    bySubject.set(one.subject, own);
+  }
+  for (const own of bySubject.values()) own.sort((a, b) => a - b);
+  const mixed = arrival
+    .map(({ one }) => ({ one, place: bySubject.get(one.subject)?.shift() ?? 0 }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ one }) => one);
+  const driver = await testDriver(personalisation(config), { partitions: 2, recordsPerCycle: 50 });
+  await driver.pipeAll(
+    events,
+    mixed.map(({ subject, at, event }) => ({ key: subject, value: event, timestamp: at })),
+  );
+  const end = 60 * day;
+  await driver.advanceTo(end);
+  const rows = await driver.rows({ store: 'profiles' });
+  const profiles = new Map(rows.map((row) => [String(row.key), row.value as Profile]));
+  const records = (await driver.read(events)).map(({ key, value, timestamp }) => {
+    return { key: String(key), value: value as Event, timestamp };
+  });
+  await driver.close();
+  const logged = await loggedEvents(records, profiles);
+  const result = { end, profiles, changes: [], labels: [] };
+  const absorbing = [...profiles.values()].filter(({ absorbed }) => absorbed !== undefined);
+  expect(absorbing.length).toBeGreaterThan(30);
+  const [scored, beside] = await compareWithSql(config, logged, result);
+  expect([scored?.differing, scored?.examples]).toEqual([0, []]);
+  expect([beside?.differing, beside?.examples]).toEqual([0, []]);
+  expect(scored?.compared).toBeGreaterThan(400);
 });
 
 test('a state that is wrong is found', async () => {

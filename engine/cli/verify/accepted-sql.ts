@@ -13,7 +13,7 @@ export function acceptInSql(db: Database, { engagement, machine, consent }: Chec
   const numbers = { grace: engagement.graceMs, refund: engagement.refundMs };
   db.run(
     `
-    create table seen as select *, max(at) over (partition by subject order by n) as newest from raw;
+    create table seen as select *, max(at) over (partition by stream order by n) as newest from raw;
     delete from seen where at < newest - :grace;
     create index seen_of on seen (subject, id);
     create table needs (class text primary key, purpose text);
@@ -96,10 +96,20 @@ export function acceptInSql(db: Database, { engagement, machine, consent }: Chec
   `);
 }
 
-/** The accepted activities, `subject id`, and whether each is a machine's. */
-export function activitiesInSql(db: Database): Map<string, boolean> {
+export interface Activity {
+  readonly subject: string;
+  readonly id: string;
+  readonly isMachine: boolean;
+}
+
+/** The accepted activities, and whether each is a machine's. */
+export function activitiesInSql(db: Database): Activity[] {
   const rows = db.all(`
     select subject, id, class <> original as machine from accepted
     where original in (select class from machine_class)`);
-  return new Map(rows.map((row) => [`${row['subject']} ${row['id']}`, row['machine'] === 1]));
+  return rows.map((row) => ({
+    subject: String(row['subject']),
+    id: String(row['id']),
+    isMachine: row['machine'] === 1,
+  }));
 }

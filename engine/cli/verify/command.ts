@@ -1,13 +1,12 @@
 /** `verify`: recomputes a sample of subjects from the log in SQL, and compares it with the state. */
 import { createHash } from 'node:crypto';
 import { events } from '../../../topologies/event.ts';
-import { ownClasses } from '../../../topologies/profile.ts';
 import { MillraceError } from '../../base/errors.ts';
 import { withState } from '../kept-application.ts';
 import { print, printJson } from '../output.ts';
 import type { Asked } from '../questions.ts';
 import { compareWithSql, type Part, textOfPart } from './compare.ts';
-import type { LoggedEvent } from './database.ts';
+import { loggedEvents } from './logged.ts';
 import { resultOf } from './result.ts';
 import { recordsOf } from './topic-reader.ts';
 
@@ -40,12 +39,8 @@ export async function verifySample(
   const hash = (subject: string) => createHash('sha256').update(subject).digest('hex');
   const ordered = [...subjects].map((subject) => [hash(subject), subject] as const).sort();
   const chosen = new Set(ordered.slice(0, count).map(([, subject]) => subject));
-  const logged: LoggedEvent[] = [];
-  for await (const { key, value, timestamp } of recordsOf(log, events)) {
-    if (chosen.has(key) && !ownClasses.includes(value.class))
-      logged.push({ subject: key, at: timestamp, event: value });
-  }
   const clock = Math.max(0, ...(await runtime.query('profiles')).map((row) => row.timestamp ?? 0));
   const result = await resultOf({ log, runtime }, clock, (subject) => chosen.has(subject));
+  const logged = await loggedEvents(recordsOf(log, events), result.profiles);
   return compareWithSql(config, logged, result);
 }

@@ -6,7 +6,7 @@ import {
   profileLogic,
 } from '../../../topologies/personalisation.ts';
 import type { Profile } from '../../../topologies/profile.ts';
-import { acceptInSql, activitiesInSql } from './accepted-sql.ts';
+import { type Activity, acceptInSql, activitiesInSql } from './accepted-sql.ts';
 import { companionsBySql } from './companions-sql.ts';
 import { Database, type LoggedEvent } from './database.ts';
 import { prepareScores, scoresBySql } from './score-sql.ts';
@@ -44,15 +44,18 @@ export async function compareWithSql(
   result: EngineResult,
 ): Promise<Part[]> {
   const checked = checkPersonalisation(config);
-  const { engagement, machine } = checked;
-  // Of a subject that is erased nothing is there to be compared; one that was merged is two in the log.
-  const all = [...events];
+  const { engagement, machine, consent } = checked;
+  const mergedAreCompared = Object.keys(consent.needs).length === 0;
+  // Of a subject that is erased, or goes on as another, nothing is there to be compared.
   const isCompared = (subject: string) => {
     const { erased, mergedInto, absorbed } = result.profiles.get(subject) ?? {};
-    return (erased ?? mergedInto ?? absorbed) === undefined;
+    if ((erased ?? mergedInto) !== undefined) return false;
+    return absorbed === undefined || (mergedAreCompared && !absorbed.includes(subject));
   };
-  const logged = all.filter(({ subject }) => isCompared(subject));
+  const logged = [...events].filter(({ subject }) => isCompared(subject));
   const profiles = new Map([...result.profiles].filter(([subject]) => isCompared(subject)));
+  // What a subject was told before it went on for another, too, stands: its intervals are not those of both.
+  const alone = new Map([...profiles].filter(([, { absorbed }]) => absorbed === undefined));
   const db = await Database.open();
   try {
     db.load(logged, machine.config);
@@ -85,11 +88,12 @@ export async function compareWithSql(
         profile === undefined ? undefined : logic.companionsOf(profile, result.end),
       );
     }
-    const labels = compareLabels(activitiesInSql(db), result.labels);
+    const activities = activitiesInSql(db).filter(({ subject }) => alone.has(subject));
+    const labels = compareLabels(activities, result.labels);
     const { unknown } = checked.consent;
     const sql = new SegmentsInSql(db, checked.segments, engagement, unknown);
     const members = checked.segments.map((segment) =>
-      compareSegment(sql, segment, { ...result, profiles }),
+      compareSegment(sql, segment, { ...result, profiles: alone }),
     );
     return [scores.part(), beside.part(), labels, ...members];
   } finally {
@@ -127,15 +131,13 @@ export function canonical(value: unknown): string {
 }
 
 /** Of accepted events only: what left the set since has no label any more. */
-function compareLabels(
-  activities: ReadonlyMap<string, boolean>,
-  labels: readonly ActivityLabel[],
-): Part {
+function compareLabels(activities: readonly Activity[], labels: readonly ActivityLabel[]): Part {
   const last = new Map(labels.map((label) => [`${label.user} ${label.eventId}`, label.label]));
   const rows = compareRows('machine activity');
   let machines = 0;
-  for (const [event, isMachine] of activities) {
+  for (const { subject, id, isMachine } of activities) {
     if (isMachine) machines++;
+    const event = `${subject} ${id}`;
     rows.add(`event ${event}`, isMachine, last.get(event) === 'machine');
   }
   return rows.part(`${machines} events of machines`);

@@ -11,6 +11,8 @@ type Row = Readonly<Record<string, unknown>>;
 /** An event of the log, in the order of its subject's partition. */
 export interface LoggedEvent {
   readonly subject: string;
+  /** Whose clock decided whether it was late: the subject's name before it was merged; default `subject`. */
+  readonly stream?: string;
   /** ms UTC. */
   readonly at: number;
   readonly event: Event;
@@ -20,7 +22,7 @@ const schema = `
   create table raw (
     n integer primary key, subject text, at integer, class text, id text, item text, link text,
     purpose text, until integer, currency text, flagged integer, listed integer, ahead integer,
-    honeypot integer, source text, links integer, fields text
+    honeypot integer, source text, links integer, fields text, stream text
   );
 `;
 
@@ -98,7 +100,7 @@ export function listOf(texts: readonly string[]): string {
 
 function* rawRows(events: Iterable<LoggedEvent>, machine: MachineConfig): Generator<Values> {
   let n = 0;
-  for (const { subject, at, event } of events) {
+  for (const { subject, stream = subject, at, event } of events) {
     const { machine: flagged, ip, agent, method, prefetch, honeypot, links } = event.evidence ?? {};
     yield [
       ...[n++, subject, at, event.class, event.id, event.item ?? null, event.link ?? null],
@@ -110,6 +112,7 @@ function* rawRows(events: Iterable<LoggedEvent>, machine: MachineConfig): Genera
       `${ip ?? ''} ${agent ?? ''}`,
       links ?? 0,
       JSON.stringify(event),
+      stream,
     ];
   }
 }
