@@ -47,6 +47,8 @@ export class Saver {
   readonly #saving: Saving;
   #cut: Cut | undefined;
   #cutAt = Number.NEGATIVE_INFINITY;
+  /** There was a commit after the last cut. Without one the positions in memory are not the saver's to write. */
+  #committed = false;
   /** A write failed: what it held is missing, so no positions may be written after it. */
   #failed = false;
 
@@ -65,6 +67,7 @@ export class Saver {
 
   /** After a commit, when nothing is dirty. @param now wall time, ms UTC */
   async follow(commitId: number, now: number): Promise<void> {
+    this.#committed = true;
     let bytes = 0;
     for (const { state } of this.#stores.values()) bytes += state.unsavedBytes;
     if (bytes > this.#bytesMax) {
@@ -85,10 +88,11 @@ export class Saver {
   async saveAll(commitId: number): Promise<void> {
     if (this.#failed) return;
     if (this.#cut !== undefined) await this.#write(this.#cut, Number.POSITIVE_INFINITY);
-    await this.#write(this.#newCut(commitId), Number.POSITIVE_INFINITY);
+    if (this.#committed) await this.#write(this.#newCut(commitId), Number.POSITIVE_INFINITY);
   }
 
   #newCut(commitId: number): Cut {
+    this.#committed = false;
     const parts: Cut['parts'][number][] = [];
     const positions: BackendWrite[] = [];
     let size = 0;

@@ -189,6 +189,23 @@ test('a cell that changes with each commit is written once an interval', async (
   expect(bench.replayed).toBe(0);
 });
 
+test('a restore that failed is not taken for done when the task is closed', async () => {
+  const bench = new Bench({ everyMs: 1_000, leastShare: 2_000, cacheBytes: 1_000_000 });
+  await bench.open();
+  for (let i = 0; i < 5; i++) await bench.cycle(new SeededRandom(i));
+  // All of it is to be restored, and the disk does not take it.
+  bench.store.values.clear();
+  const failing = new Watched(bench.store);
+  const options = { task: '0_0', directory: 'd', specs, backend: failing, cacheBytes: 1_000_000 };
+  const state = await TaskState.open(options);
+  failing.failing = true;
+  const [batch] = bench.log.get('a') as PackedBatch[];
+  await expect(state.restore('a', batch as PackedBatch, 0)).rejects.toThrow('the disk is full');
+  failing.failing = false;
+  await state.close();
+  expect(bench.store.values.size).toBe(0);
+});
+
 test('after a write that failed no positions are written', async () => {
   const bench = new Bench({ everyMs: 0, leastShare: 1, cacheBytes: 1_000_000 });
   await bench.open();
