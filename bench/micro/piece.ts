@@ -3,7 +3,7 @@ import Benchmark from 'benchmark';
 
 export interface Piece {
   readonly name: string;
-  /** Operations a call. */
+  /** Operations a call; many, since a call costs some microseconds of its own. */
   readonly per: number;
   run(): void | Promise<void>;
   /** When it is timed. */

@@ -3,6 +3,7 @@ import { json } from '../../engine/serde/json.ts';
 import { msgpack } from '../../engine/serde/msgpack.ts';
 import type { Serde } from '../../engine/serde/serde.ts';
 import { type Piece, use } from './piece.ts';
+import { many } from './record.ts';
 
 const event = {
   id: 'e-1024',
@@ -24,10 +25,18 @@ export function serdePieces(): Piece[] {
     return [
       {
         name: `${name}: decode an event of ${bytes.byteLength} bytes`,
-        per: 1,
-        run: () => use(serde.decode(bytes, 0, bytes.byteLength).id.length),
+        per: many,
+        run: () => {
+          for (let i = 0; i < many; i++) use(serde.decode(bytes, 0, bytes.byteLength).id.length);
+        },
       },
-      { name: `${name}: encode it`, per: 1, run: () => use(serde.encode(event).byteLength) },
+      {
+        name: `${name}: encode it`,
+        per: many,
+        run: () => {
+          for (let i = 0; i < many; i++) use(serde.encode(event).byteLength);
+        },
+      },
     ];
   });
 }
