@@ -77,8 +77,6 @@ export const redefinedClass = 'segments_redefined';
 export const mergedClass = 'subject_merged';
 /** How a subject that was merged reaches the one that goes on. */
 export const absorbedClass = 'subject_absorbed';
-/** What the application writes among the events by itself. */
-export const ownClasses: readonly string[] = [redefinedClass, absorbedClass];
 
 export type Output =
   | { readonly type: 'score'; readonly score: ScoreChange }

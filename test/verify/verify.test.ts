@@ -12,7 +12,10 @@ import {
   events,
   segmentChanges,
 } from '../../topologies/event.ts';
-import personalisation, { type PersonalisationConfig } from '../../topologies/personalisation.ts';
+import personalisation, {
+  type PersonalisationConfig,
+  profileLogic,
+} from '../../topologies/personalisation.ts';
 import type { Profile } from '../../topologies/profile.ts';
 
 const [hour, day] = [3_600_000, 86_400_000];
@@ -163,12 +166,24 @@ test('0 differences: subjects that were merged, by the events of both', async ()
   await driver.close();
   const logged = await loggedEvents(records, profiles);
   const result = { end, profiles, changes: [], labels: [] };
+  const logic = profileLogic(config);
   const absorbing = [...profiles.values()].filter(({ absorbed }) => absorbed !== undefined);
   expect(absorbing.length).toBeGreaterThan(30);
   const [scored, beside] = await compareWithSql(config, logged, result);
   expect([scored?.differing, scored?.examples]).toEqual([0, []]);
   expect([beside?.differing, beside?.examples]).toEqual([0, []]);
   expect(scored?.compared).toBeGreaterThan(400);
+  // A profile that got lost is found, too.
+  const [lost] = [...profiles].find(([, one]) => {
+    const { absorbed, mergedInto } = one;
+    return (absorbed ?? mergedInto) === undefined && logic.scoreOf(one, end).score > 0;
+  }) as [string, Profile];
+  const fewer = new Map([...profiles].filter(([subject]) => subject !== lost));
+  const found = await compareWithSql(config, await loggedEvents(records, fewer), {
+    ...result,
+    profiles: fewer,
+  });
+  expect(found[0]?.examples[0]).toContain(`subject ${lost} at +0 d`);
 });
 
 test('a state that is wrong is found', async () => {

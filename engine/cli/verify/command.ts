@@ -40,7 +40,8 @@ export async function verifySample(
   const ordered = [...subjects].map((subject) => [hash(subject), subject] as const).sort();
   const chosen = new Set(ordered.slice(0, count).map(([, subject]) => subject));
   const clock = Math.max(0, ...(await runtime.query('profiles')).map((row) => row.timestamp ?? 0));
-  const result = await resultOf({ log, runtime }, clock, (subject) => chosen.has(subject));
-  const logged = await loggedEvents(recordsOf(log, events), result.profiles);
+  const wanted = (subject: string) => chosen.has(subject);
+  const result = await resultOf({ log, runtime }, clock, wanted);
+  const logged = await loggedEvents(recordsOf(log, events), result.profiles, wanted);
   return compareWithSql(config, logged, result);
 }

@@ -13,11 +13,13 @@ interface EventRecord {
 /**
  * What came for a subject before it was merged into another counts for that one; what came later is in the log
  * once more, under the other's name.
- * @param profiles of the subjects to compare
+ * @param profiles of the subjects to compare; one that is missing there is to be found out, not passed over
+ * @param wanted the subjects to compare
  */
 export async function loggedEvents(
   records: AsyncIterable<EventRecord> | Iterable<EventRecord>,
   profiles: ReadonlyMap<string, Profile>,
+  wanted: (subject: string) => boolean = () => true,
 ): Promise<LoggedEvent[]> {
   const ownerOf = new Map<string, string>();
   for (const [subject, { absorbed = [] }] of profiles) {
@@ -27,12 +29,12 @@ export async function loggedEvents(
   const logged: LoggedEvent[] = [];
   for await (const { key, value, timestamp: at } of records) {
     if (value.class === redefinedClass) continue;
-    if (profiles.has(key) && !ownerOf.has(key)) {
-      logged.push({ subject: key, at, event: plain(value) });
+    const owner = ownerOf.get(key);
+    if (owner === undefined) {
+      if (wanted(key)) logged.push({ subject: key, at, event: plain(value) });
       continue;
     }
-    const owner = ownerOf.get(key);
-    if (owner === undefined || gone.has(key)) continue;
+    if (gone.has(key)) continue;
     if (endsHere(key, value)) gone.add(key);
     logged.push({ subject: owner, stream: key, at, event: plain(value) });
   }
