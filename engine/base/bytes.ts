@@ -58,3 +58,31 @@ export function prefixEnd(prefix: Uint8Array): Buffer | null {
 
 /** Up to so many bytes a loop copies faster than a call does. */
 export const copiedByLoop = 48;
+
+/** Bytes that a letter of a string (a UTF-16 unit) may take in UTF-8. */
+export const utf8Most = 3;
+
+/** Writes text as UTF-8, for which there must be room; answers how many bytes it took. */
+export function writeText(target: Buffer, text: string, at: number): number {
+  const { length } = text;
+  if (length > copiedByLoop) return target.write(text, at);
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f) return target.write(text, at);
+    target[at + i] = unit;
+  }
+  return length;
+}
+
+type Latin1Slice = (this: Uint8Array, from: number, to: number) => string;
+/** What `toString` comes down to, without the way there, which is half of a short text's time. */
+const latin1Slice: Latin1Slice =
+  (Buffer.prototype as { latin1Slice?: Latin1Slice }).latin1Slice ??
+  function (from, to) {
+    return (this as Buffer).toString('latin1', from, to);
+  };
+
+/** Bytes [from, to) as text, a letter a byte. */
+export function latin1(bytes: Buffer, from: number, to: number): string {
+  return latin1Slice.call(bytes, from, to);
+}

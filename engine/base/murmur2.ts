@@ -1,9 +1,9 @@
 /**
  * murmur2 as Kafka's Java client computes it (org.apache.kafka.common.utils.Utils.murmur2), so that
  * a key lands in the same partition whoever produced it. Signed 32-bit result.
+ * @param length of the key, which `bytes` begins with
  */
-export function murmur2(bytes: Uint8Array): number {
-  const length = bytes.length;
+export function murmur2(bytes: Uint8Array, length = bytes.length): number {
   const m = 0x5bd1e995;
   let h = 0x9747b28c ^ length;
   const words = length >> 2;

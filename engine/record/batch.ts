@@ -16,7 +16,7 @@
  * little-endian, as on every machine Node runs on. A batch is immutable once built.
  */
 import { assert } from '../base/assert.ts';
-import { copiedByLoop, emptyBytes } from '../base/bytes.ts';
+import { copiedByLoop, emptyBytes, utf8Most, writeText } from '../base/bytes.ts';
 import { crc32c } from '../base/crc32c.ts';
 
 const magic = 0x3142524d;
@@ -178,18 +178,28 @@ export class BatchBuilder {
 
   append(
     key: Uint8Array | null,
-    value: Uint8Array | null,
+    value: Uint8Array | string | null,
     timestamp: number,
     headers: Uint8Array = emptyBytes,
     offset = this.#count,
   ): void {
-    const keyLength = key === null ? 0 : key.byteLength;
-    const valueLength = value === null ? 0 : value.byteLength;
-    this.#ensure(keyLength + valueLength + headers.byteLength);
+    this.appendKey(key, key === null ? 0 : key.byteLength, value, timestamp, headers, offset);
+  }
+
+  /** The same, of a key that is the first `keyLength` bytes of `key`. A value that is text is written as UTF-8. */
+  appendKey(
+    key: Uint8Array | null,
+    keyLength: number,
+    value: Uint8Array | string | null,
+    timestamp: number,
+    headers: Uint8Array = emptyBytes,
+    offset = this.#count,
+  ): void {
+    this.#ensure(keyLength + bytesMost(value) + headers.byteLength);
     const at = this.#used;
-    if (key !== null) this.#copyIn(key, at);
-    if (value !== null) this.#copyIn(value, at + keyLength);
-    this.#copyIn(headers, at + keyLength + valueLength);
+    if (key !== null) this.#copyIn(key, at, keyLength);
+    const valueLength = value === null ? 0 : this.#putValue(value, at + keyLength);
+    this.#copyIn(headers, at + keyLength + valueLength, headers.byteLength);
     this.#note(at, key === null ? -1 : keyLength, value === null ? -1 : valueLength);
     this.#timestamps[this.#count] = timestamp;
     this.#offsets[this.#count++] = offset;
@@ -204,7 +214,7 @@ export class BatchBuilder {
     const at = this.#used;
     this.#bytes[at] = tag;
     this.#bytes.write(keyId, at + 1, 'latin1');
-    if (value !== null) this.#copyIn(value, at + keyLength);
+    if (value !== null) this.#copyIn(value, at + keyLength, valueLength);
     this.#note(at, keyLength, value === null ? -1 : valueLength);
     this.#timestamps[this.#count] = 0;
     this.#offsets[this.#count] = this.#count++;
@@ -256,9 +266,16 @@ export class BatchBuilder {
     this.#valueLengths[i] = valueLength;
   }
 
-  #copyIn(bytes: Uint8Array, at: number): void {
-    const length = bytes.byteLength;
-    if (length > copiedByLoop) this.#bytes.set(bytes, at);
+  /** Writes a value at `at`, where there is room for it; answers how many bytes it took. */
+  #putValue(value: Uint8Array | string, at: number): number {
+    if (typeof value === 'string') return writeText(this.#bytes, value, at);
+    this.#copyIn(value, at, value.byteLength);
+    return value.byteLength;
+  }
+
+  #copyIn(bytes: Uint8Array, at: number, length: number): void {
+    if (length > copiedByLoop)
+      this.#bytes.set(length === bytes.byteLength ? bytes : bytes.subarray(0, length), at);
     else for (let i = 0; i < length; i++) this.#bytes[at + i] = bytes[i] as number;
   }
 
@@ -277,6 +294,12 @@ export class BatchBuilder {
     larger.set(this.#bytes.subarray(0, this.#used));
     this.#bytes = larger;
   }
+}
+
+/** Bytes that a value may take. */
+export function bytesMost(value: Uint8Array | string | null): number {
+  if (value === null) return 0;
+  return typeof value === 'string' ? value.length * utf8Most : value.byteLength;
 }
 
 function grown<T extends Float64Array | Int32Array>(from: T, to: T): T {

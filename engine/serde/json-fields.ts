@@ -1,18 +1,31 @@
 /**
  * Some fields of JSON objects, read straight from their bytes: what is not asked for is passed over and makes
- * no object. What is unusual (an escape, a nested value, an exponent) is left to JSON.parse.
+ * no object. Layouts that come again get a reader of their own (json-layout.ts); this one reads all there is. What
+ * is unusual (an escape, a nested value, an exponent) is left to JSON.parse.
  */
+import { latin1 } from '../base/bytes.ts';
+import {
+  compileLayout,
+  exactDigits,
+  type LayoutReader,
+  layoutOf,
+  powersOfTen,
+} from './json-layout.ts';
 
 const [quote, backslash, comma, colon] = [0x22, 0x5c, 0x2c, 0x3a];
 const [openObject, closeObject, openArray, closeArray] = [0x7b, 0x7d, 0x5b, 0x5d];
 const [minus, dot, zero, nine, space] = [0x2d, 0x2e, 0x30, 0x39, 0x20];
-/** So many digits, and this power of ten, are exact in a double; so their quotient is rounded once. */
-const exactDigits = 15;
-const powersOfTen = Array.from({ length: exactDigits + 1 }, (_, i) => 10 ** i);
+/** So many layouts get a reader, and so many are looked at for it. */
+const [readersMost, layoutsMost] = [8, 64];
 
 export class JsonFields {
   readonly #names: readonly string[];
   readonly #bytesOf: readonly Buffer[];
+  /** Of the layouts that came again; those that fit oftener come to the front. */
+  readonly #readers: LayoutReader[] = [];
+  /** Layouts seen once. */
+  readonly #layouts = new Set<string>();
+  #isLearning = true;
   // Of the object at hand.
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
@@ -23,9 +36,54 @@ export class JsonFields {
     this.#bytesOf = names.map((name) => Buffer.from(JSON.stringify(name).slice(1, -1)));
   }
 
-  /** The object's fields; those it lacks are not there. Throws SyntaxError. */
+  /** The object's fields, in the order in which they were asked for; those it lacks are not there. Throws SyntaxError. */
   decode(bytes: Buffer, start: number, end: number): Record<string, unknown> {
-    const found: Record<string, unknown> = {};
+    const readers = this.#readers;
+    for (let i = 0; i < readers.length; i++) {
+      const reader = readers[i] as LayoutReader;
+      const found = reader(bytes, start, end);
+      if (found === undefined) continue;
+      if (i > 0) {
+        readers[i] = readers[i - 1] as LayoutReader;
+        readers[i - 1] = reader;
+      }
+      return found;
+    }
+    const found = this.#read(bytes, start, end);
+    if (this.#isLearning) this.#learn(bytes, start, end);
+    return found;
+  }
+
+  #learn(bytes: Buffer, start: number, end: number): void {
+    const layout = layoutOf(bytes.toString('utf8', start, end));
+    if (layout === undefined) return;
+    const id = JSON.stringify(layout);
+    if (this.#layouts.has(id)) {
+      try {
+        this.#readers.push(compileLayout(layout, this.#names, { skip: this.#skip }));
+      } catch (error) {
+        // Where code must not be made at run time, all is read by this reader.
+        if (!(error instanceof EvalError)) throw error;
+        this.#isLearning = false;
+      }
+      this.#layouts.delete(id);
+    } else this.#layouts.add(id);
+    if (this.#readers.length === readersMost || this.#layouts.size === layoutsMost) {
+      this.#isLearning = false;
+      this.#layouts.clear();
+    }
+  }
+
+  readonly #skip = (bytes: Buffer, at: number, end: number): number => {
+    this.#bytes = bytes;
+    this.#at = at;
+    this.#end = end;
+    this.#skipValue();
+    return this.#at;
+  };
+
+  #read(bytes: Buffer, start: number, end: number): Record<string, unknown> {
+    const values: unknown[] = [];
     this.#bytes = bytes;
     this.#at = start;
     this.#end = end;
@@ -35,13 +93,17 @@ export class JsonFields {
         const field = this.#field();
         this.#expect(colon);
         if (field < 0) this.#skipValue();
-        else found[this.#names[field] as string] = this.#value();
+        else values[field] = this.#value();
         if (this.#next() !== comma) break;
         this.#at++;
       }
     }
     this.#expect(closeObject);
     if (this.#next() !== -1) throw this.#wrong();
+    const found: Record<string, unknown> = {};
+    this.#names.forEach((name, i) => {
+      if (values[i] !== undefined) found[name] = values[i];
+    });
     return found;
   }
 
@@ -84,7 +146,7 @@ export class JsonFields {
     const first = this.#next();
     const start = this.#at;
     if (first === quote) {
-      if (this.#skipText()) return this.#bytes.toString('latin1', start + 1, this.#at - 1);
+      if (this.#skipText()) return latin1(this.#bytes, start + 1, this.#at - 1);
     } else if (first === minus || (first >= zero && first <= nine)) {
       return this.#number();
     } else this.#skipValue();

@@ -1,5 +1,5 @@
 import { JsonFields } from './json-fields.ts';
-import type { Serde } from './serde.ts';
+import { encodeText, type Serde } from './serde.ts';
 
 /** @typeParam T what is read of a value */
 export interface JsonOptions<T> {
@@ -14,13 +14,15 @@ export interface JsonOptions<T> {
 export function json<T = unknown>({ only }: JsonOptions<T> = {}): Serde<T> {
   return {
     format: 'json',
-    encode: (value) => {
-      const text = JSON.stringify(value);
-      if (text === undefined) throw new TypeError('json: undefined has no JSON form');
-      return Buffer.from(text);
-    },
+    encode: encodeText<T>(textOf),
     decode: only === undefined ? decodeWhole<T> : decoderOf<T>(only),
   };
+}
+
+function textOf(value: unknown): string {
+  const text = JSON.stringify(value);
+  if (text === undefined) throw new TypeError('json: undefined has no JSON form');
+  return text;
 }
 
 function decodeWhole<T>(bytes: Buffer, start: number, end: number): T {

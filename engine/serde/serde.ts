@@ -19,8 +19,47 @@ export interface Serde<T> extends Encoder<T>, Decoder<T> {
   partitionBytes?(encoded: Uint8Array): Uint8Array;
 }
 
-/** A key from its id (base/bytes.ts). */
+/*
+ * Short cuts hang at the functions they are of, not at the serde: one that is made of another by an `encode` or a
+ * `decode` of its own does not inherit them.
+ */
+interface Encode<T> {
+  (value: T): Uint8Array;
+  text?(value: T): string;
+}
+interface Decode<T> {
+  (bytes: Buffer, start: number, end: number): T;
+  ofKeyId?(keyId: string): T | undefined;
+}
+
+/** `encode` of a format that is text, in UTF-8: who can write it in place needs no object for its bytes. */
+export function encodeText<T>(text: (value: T) => string): Encode<T> {
+  return Object.assign((value: T) => Buffer.from(text(value)), { text });
+}
+
+/** What is to be written of a value: text, to be written as UTF-8, or bytes, to be copied before the next call. */
+export function contentOf<T>(encoder: Encoder<T>, value: T): Uint8Array | string {
+  const { text } = encoder.encode as Encode<T>;
+  return text === undefined ? encoder.encode(value) : text(value);
+}
+
+/** @param ofKeyId the value whose bytes have this id (base/bytes.ts); undefined when they must be decoded */
+export function decodeOrKnow<T>(
+  decode: Decode<T>,
+  ofKeyId: (keyId: string) => T | undefined,
+): Decode<T> {
+  return Object.assign(decode, { ofKeyId });
+}
+
+/** The key of this id, where it is known without decoding. */
+export function knownKey<K>(decoder: Decoder<K>, keyId: string): K | undefined {
+  return (decoder.decode as Decode<K>).ofKeyId?.(keyId);
+}
+
+/** A key from its id. */
 export function decodeKeyId<K>(serde: Decoder<K>, keyId: string): K {
+  const known = knownKey(serde, keyId);
+  if (known !== undefined) return known;
   const bytes = Buffer.from(keyId, 'latin1');
   return serde.decode(bytes, 0, bytes.byteLength);
 }

@@ -1,18 +1,31 @@
-import type { Serde } from './serde.ts';
+import { copiedByLoop, latin1 } from '../base/bytes.ts';
+import { decodeOrKnow, encodeText, type Serde } from './serde.ts';
 
 /** Strings as UTF-8. Bytes that are not UTF-8 are an error, never a replacement character. */
 export const utf8: Serde<string> = {
   format: 'utf8',
-  encode: (value) => {
-    if (typeof value !== 'string')
-      throw new TypeError(`utf8: expected a string, got ${typeof value}`);
-    return Buffer.from(value, 'utf8');
-  },
-  decode: (bytes, start, end) => {
-    const text = bytes.toString('utf8', start, end);
-    if (text.includes('\ufffd')) strict.decode(bytes.subarray(start, end));
-    return text;
-  },
+  encode: encodeText(checked),
+  decode: decodeOrKnow(decoded, (keyId) => {
+    for (let i = 0; i < keyId.length; i++) if (keyId.charCodeAt(i) > 0x7f) return undefined;
+    return keyId;
+  }),
 };
+
+function decoded(bytes: Buffer, start: number, end: number): string {
+  if (end - start <= copiedByLoop && isAscii(bytes, start, end)) return latin1(bytes, start, end);
+  const text = bytes.toString('utf8', start, end);
+  if (text.includes('\ufffd')) strict.decode(bytes.subarray(start, end));
+  return text;
+}
+
+function checked(value: string): string {
+  if (typeof value === 'string') return value;
+  throw new TypeError(`utf8: expected a string, got ${typeof value}`);
+}
+
+function isAscii(bytes: Buffer, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if ((bytes[i] as number) > 0x7f) return false;
+  return true;
+}
 
 const strict = new TextDecoder('utf-8', { fatal: true });

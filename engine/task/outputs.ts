@@ -1,9 +1,12 @@
 /** What a task writes until its commit: one batch a topic partition, in the order of the emits. */
+
 import { must } from '../base/assert.ts';
+import { writeText } from '../base/bytes.ts';
 import type { Sink } from '../graph/topic.ts';
 import type { RecordLimits } from '../log/log.ts';
-import { BatchBuilder } from '../record/batch.ts';
+import { BatchBuilder, bytesMost } from '../record/batch.ts';
 import { partitionOf } from '../record/partitioner.ts';
+import { contentOf } from '../serde/serde.ts';
 
 export interface OutputBatch {
   readonly topic: string;
@@ -25,7 +28,9 @@ export class Outputs {
   // Records of one key often follow one another: the key's bytes and partition are kept.
   #lastSink: unknown;
   #lastKey: unknown;
-  #lastKeyBytes: Uint8Array | null = null;
+  /** The key's bytes at its beginning; -1 of them for a null key. */
+  #keyBytes = Buffer.allocUnsafeSlow(256);
+  #keyLength = -1;
   #lastPartition = 0;
 
   /** @param partitionsOf partitions of every topic that may be written, by name in the log */
@@ -43,21 +48,27 @@ export class Outputs {
     timestamp: number,
     headers: Uint8Array,
   ): void {
-    const valueBytes =
-      value === null || value === undefined ? null : sink.valueEncoder.encode(value);
+    let content =
+      value === null || value === undefined ? null : contentOf(sink.valueEncoder, value);
     const target = this.#topic(topic);
     if (typeof key !== 'string' || key !== this.#lastKey || sink !== this.#lastSink) {
       this.#encodeKey(target, sink, key);
     }
     if (this.#limits !== undefined) {
-      const bytes = lengthOf(this.#lastKeyBytes) + lengthOf(valueBytes) + headers.byteLength;
-      this.#check(this.#limits, bytes, timestamp);
+      const others = Math.max(0, this.#keyLength) + headers.byteLength;
+      // A text may be shorter than it may be.
+      if (typeof content === 'string' && others + bytesMost(content) > this.#limits.bytes) {
+        content = Buffer.from(content);
+      }
+      this.#check(this.#limits, others + bytesMost(content), timestamp);
     }
     const partition =
       sink.partitioner === undefined
         ? this.#lastPartition
         : chosen(sink.partitioner(key, value, target.builders.length), topic, target);
-    this.#builder(target, partition).append(this.#lastKeyBytes, valueBytes, timestamp, headers);
+    const keyBytes = this.#keyLength < 0 ? null : this.#keyBytes;
+    const length = Math.max(0, this.#keyLength);
+    this.#builder(target, partition).appendKey(keyBytes, length, content, timestamp, headers);
   }
 
   /** Appends bytes as they are to partition 0. */
@@ -95,16 +106,33 @@ export class Outputs {
   }
 
   #encodeKey<K, V>(target: OutputTopic, sink: Sink<K, V>, key: K | null): void {
-    const { keyEncoder } = sink;
-    const bytes = key === null ? null : Buffer.from(keyEncoder.encode(key));
-    const deciding =
-      bytes === null || keyEncoder.partitionBytes === undefined
-        ? bytes
-        : keyEncoder.partitionBytes(bytes);
-    this.#lastPartition = partitionOf(deciding, target.builders.length);
-    this.#lastKeyBytes = bytes;
+    // What cannot be encoded must not leave another key's bytes under its name.
+    this.#lastSink = undefined;
+    this.#putKey(target, sink, key);
     this.#lastKey = key;
     this.#lastSink = sink;
+  }
+
+  #putKey<K, V>(target: OutputTopic, { keyEncoder }: Sink<K, V>, key: K | null): void {
+    const partitions = target.builders.length;
+    if (key === null) {
+      this.#keyLength = -1;
+      this.#lastPartition = partitionOf(null, partitions);
+      return;
+    }
+    const content = contentOf(keyEncoder, key);
+    const most = bytesMost(content);
+    if (most > this.#keyBytes.byteLength) this.#keyBytes = Buffer.allocUnsafeSlow(2 * most);
+    if (typeof content === 'string') this.#keyLength = writeText(this.#keyBytes, content, 0);
+    else {
+      this.#keyBytes.set(content);
+      this.#keyLength = content.byteLength;
+    }
+    const { partitionBytes } = keyEncoder;
+    this.#lastPartition =
+      partitionBytes === undefined
+        ? partitionOf(this.#keyBytes, partitions, this.#keyLength)
+        : partitionOf(partitionBytes(this.#keyBytes.subarray(0, this.#keyLength)), partitions);
   }
 
   #topic(name: string): OutputTopic {
@@ -137,8 +165,4 @@ function chosen(partition: number, topic: string, { builders: { length } }: Outp
   throw new Error(
     `the partitioner of topic ${topic} answers ${partition}, not a whole number from 0 to ${length - 1}`,
   );
-}
-
-function lengthOf(bytes: Uint8Array | null): number {
-  return bytes === null ? 0 : bytes.byteLength;
 }

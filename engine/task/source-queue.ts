@@ -2,11 +2,13 @@
  * The records of one source partition that a task holds and has not taken yet. Times come from the
  * log, or from the author's extractor, which needs the values: then they are decoded ahead, once.
  */
+import { latin1 } from '../base/bytes.ts';
 import { messageOf } from '../base/errors.ts';
 import type { SourceOptions } from '../graph/node.ts';
 import type { AnyReceiver } from '../graph/processor.ts';
 import type { Source } from '../graph/topic.ts';
 import type { PackedBatch } from '../record/batch.ts';
+import { knownKey } from '../serde/serde.ts';
 
 /** A value that could not be decoded, or a time that could not be told; kept until its turn. */
 class Undecodable {
@@ -126,7 +128,7 @@ export class SourceQueue {
     const length = batch.keyLengths[i] as number;
     if (length < 0) return '';
     const start = batch.starts[i] as number;
-    return batch.bytes.toString('latin1', start, start + length);
+    return latin1(batch.bytes, start, start + length);
   }
 
   /** Value of the record at hand; throws when it cannot be decoded. */
@@ -181,8 +183,12 @@ export class SourceQueue {
     const batch = this.batch as PackedBatch;
     const length = batch.keyLengths[i] as number;
     if (length < 0) return null;
+    const { keyDecoder } = this.source;
+    const keyId = this.#keyIds[i];
+    const known = keyId === undefined ? undefined : knownKey(keyDecoder, keyId);
+    if (known !== undefined) return known;
     const start = batch.starts[i] as number;
-    return this.source.keyDecoder.decode(batch.bytes, start, start + length);
+    return keyDecoder.decode(batch.bytes, start, start + length);
   }
 
   #decode(batch: PackedBatch, i: number): unknown {

@@ -1,0 +1,157 @@
+/**
+ * Readers for JSON objects of one layout: the same names in the same order, each with a value of the same kind,
+ * and no white space, as one producer's JSON.stringify writes them. Such a reader is compiled to straight code, as
+ * V8 makes the least of a loop over names. Whatever is otherwise than its layout says, it leaves to others.
+ */
+
+import { latin1 } from '../base/bytes.ts';
+
+/** How a value is passed over: by its closing quote, digit by digit, or whole. */
+type ValueKind = 'text' | 'number' | 'other';
+
+export interface Layout {
+  readonly fields: readonly { readonly name: string; readonly kind: ValueKind }[];
+}
+
+/** The wanted fields of the object in bytes [start, end); undefined when it has another layout. */
+export type LayoutReader = (
+  bytes: Buffer,
+  start: number,
+  end: number,
+) => Record<string, unknown> | undefined;
+
+/** What compiled code calls for values that are not plain. */
+export interface ValueHelp {
+  /** The position after the value at `at`; throws when there is none. */
+  skip(bytes: Buffer, at: number, end: number): number;
+}
+
+const fieldsMost = 64;
+const nameBytesMost = 64;
+/** Texts that come again and again, such as names of types, are not made again: so many are kept a field. */
+const keptTexts = 1_024;
+const keptLength = 32;
+/** So many digits, and this power of ten, are exact in a double; so their quotient is rounded once. */
+export const exactDigits = 15;
+export const powersOfTen = Array.from({ length: exactDigits + 1 }, (_, i) => 10 ** i);
+
+/** The layout of an object's JSON text; undefined when it is none that a reader is made for. */
+export function layoutOf(text: string): Layout | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  const fields = Object.entries(value).map(([name, of]) => ({ name, kind: kindOf(of) }));
+  const isUsual =
+    fields.length > 0 &&
+    fields.length <= fieldsMost &&
+    fields.every(({ name }) => Buffer.byteLength(JSON.stringify(name)) <= nameBytesMost);
+  return isUsual ? { fields } : undefined;
+}
+
+function kindOf(value: unknown): ValueKind {
+  if (typeof value === 'string') return 'text';
+  return typeof value === 'number' ? 'number' : 'other';
+}
+
+/** @param wanted names of the fields to read; throws EvalError where code must not be made at run time */
+export function compileLayout(
+  { fields }: Layout,
+  wanted: readonly string[],
+  help: ValueHelp,
+): LayoutReader {
+  const present = wanted.filter((name) => fields.some((field) => field.name === name));
+  const code = fields.map(({ name, kind }, i) => {
+    const head = Buffer.from(`${i === 0 ? '{' : ','}${JSON.stringify(name)}:`);
+    const other = [...head].map((byte, k) => `b[at + ${k}] !== ${byte}`).join(' || ');
+    const field = present.indexOf(name);
+    return `if (${other}) return undefined;\nat += ${head.length};\n${codeOfValue[kind](field)}`;
+  });
+  const found = present.map((name, field) => `${JSON.stringify(name)}: v${field}`).join(', ');
+  const body = `
+    return (b, start, end) => {
+      let at = start, from = 0, c = 0, n = 0, point = 0, hash = 0;
+      ${code.join('\n')}
+      if (b[at] !== 0x7d || at + 1 !== end) return undefined;
+      return { ${found} };
+    };`;
+  const kept = present.map(() => new KeptTexts());
+  const make = new Function('help', 'kept', 'powersOfTen', body) as (
+    ...given: unknown[]
+  ) => LayoutReader;
+  return make(help, kept, powersOfTen);
+}
+
+/** Code that passes over a value at `at`, and keeps it as `v<field>` when `field` is not negative. */
+const codeOfValue: Readonly<Record<ValueKind, (field: number) => string>> = {
+  text: (field) =>
+    field < 0
+      ? `if (b[at++] !== 0x22) return undefined;
+         while ((c = b[at]) !== 0x22) {
+           if (at >= end) return undefined;
+           at += c === 0x5c ? 2 : 1;
+         }
+         at++;`
+      : `if (b[at] !== 0x22) return undefined;
+         from = ++at; hash = 0; n = 0;
+         while ((c = b[at]) !== 0x22) {
+           if (c < 0x20 || c === 0x5c || at >= end) return undefined;
+           hash = (Math.imul(hash, 31) + c) | 0;
+           n |= c;
+           at++;
+         }
+         const v${field} = n < 0x80 ? kept[${field}].text(b, from, at, hash) : b.toString('utf8', from, at);
+         at++;`,
+  number: (field) =>
+    `from = at; hash = 0; point = -1;
+     if (b[at] === 0x2d) at++;
+     n = at;
+     for (; at < end; at++) {
+       c = b[at];
+       if (c >= 0x30 && c <= 0x39) ${field < 0 ? '' : `hash = hash * 10 + (c - 0x30)`};
+       else if (c === 0x2e && point < 0) point = at;
+       else break;
+     }
+     if (c !== 0x2c && c !== 0x7d) return undefined;
+     ${field < 0 ? 'if (at === n) return undefined;' : codeOfNumber(field)}`,
+  other: (field) =>
+    `from = at;
+     at = help.skip(b, at, end);
+     ${field < 0 ? '' : `const v${field} = JSON.parse(b.toString('utf8', from, at));`}`,
+};
+
+/** Its digits begin at `n`, their value without the point is `hash`; leading zeros and bare points are left alone. */
+function codeOfNumber(field: number): string {
+  return `
+     if (point === n || point === at - 1 || at === n) return undefined;
+     if (b[n] === 0x30 && (point < 0 ? at : point) > n + 1) return undefined;
+     let v${field};
+     if (at - n - (point < 0 ? 0 : 1) > ${exactDigits}) v${field} = JSON.parse(b.toString('latin1', from, at));
+     else {
+       v${field} = point < 0 ? hash : hash / powersOfTen[at - point - 1];
+       if (n > from) v${field} = -v${field};
+     }`;
+}
+
+class KeptTexts {
+  readonly #texts = new Array<string>(keptTexts).fill('');
+
+  /** The ASCII text in bytes [from, to). */
+  text(bytes: Buffer, from: number, to: number, hash: number): string {
+    const length = to - from;
+    if (length > keptLength) return latin1(bytes, from, to);
+    const slot = (hash ^ (hash >>> 10)) & (keptTexts - 1);
+    const known = this.#texts[slot] as string;
+    if (known.length === length) {
+      let i = length - 1;
+      while (i >= 0 && known.charCodeAt(i) === bytes[from + i]) i--;
+      if (i < 0) return known;
+    }
+    const text = latin1(bytes, from, to);
+    this.#texts[slot] = text;
+    return text;
+  }
+}
