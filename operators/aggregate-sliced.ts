@@ -18,23 +18,23 @@ import { firstOpenStart, firstWindowStart, sliceMs } from '../engine/time/window
 import type { HoppingWindow } from '../engine/time/windows/spec.ts';
 import type { MergeableAggregate } from './aggregate-value.ts';
 import { byStart, type Closed } from './closing.ts';
+import { indexOfStart, insertWindow, type WindowCell } from './window-cell.ts';
 import {
-  emptyWindowCell,
-  indexOfStart,
-  insertWindow,
-  removeWindows,
-  type WindowCell,
-  windowStore,
-} from './window-cell.ts';
-import type { WindowFamily, WindowUpdate } from './windowed-step.ts';
+  emptyPartedCell,
+  type PartedCell,
+  partedStore,
+  removeFirst,
+  touch,
+} from './window-parts.ts';
+import { unseen, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
 
 interface Merged<A> {
   readonly value: A;
   readonly timestamp: number;
 }
 
-export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A> {
-  readonly store: StoreSpec<K, WindowCell<A>>;
+export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<A>> {
+  readonly store: StoreSpec<K, PartedCell<A>>;
   readonly order = byStart;
   readonly #spec: HoppingWindow;
   readonly #aggregate: MergeableAggregate<V, A>;
@@ -54,7 +54,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A> {
     this.#aggregate = aggregate;
     this.#sliceMs = sliceMs(spec);
     this.#results = results;
-    this.store = windowStore({
+    this.store = partedStore('slices', this.#sliceMs, {
       name,
       kind: 'window',
       key,
@@ -68,7 +68,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A> {
   }
 
   update(
-    cells: Cells<WindowCell<A>>,
+    cells: Cells<PartedCell<A>>,
     value: V,
     timestamp: number,
     streamTime: number,
@@ -80,7 +80,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A> {
     let start = firstWindowStart(this.#spec, timestamp);
     for (; start < firstOpen && start <= last; start += advanceMs) late();
     if (start > last) return [];
-    const cell = cells.get() ?? emptyWindowCell<A>();
+    const cell = cells.get() ?? emptyPartedCell<A>();
     // A late record must not bring a final window back. What is due at a record that moved stream time
     // is final only once it was taken, right after it.
     if (timestamp < streamTime) {
@@ -94,7 +94,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A> {
     return this.#changed(cell, before, timestamp, open);
   }
 
-  takeClosed(cells: Cells<WindowCell<A>>, streamTime: number): Closed<A>[] {
+  takeClosed(cells: Cells<PartedCell<A>>, streamTime: number): Closed<A>[] {
     const cell = cells.get();
     if (cell === undefined) return [];
     const closed: Closed<A>[] = [];
@@ -108,7 +108,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A> {
         if (merged !== undefined) closed.push({ start, end: start + sizeMs, ...merged });
         cell.finalTo = start + advanceMs;
       }
-      removeWindows(cell, 0, indexOfStart(cell, cell.finalTo));
+      removeFirst(cell, indexOfStart(cell, cell.finalTo), this.#sliceMs);
     }
     if (cell.starts.length === 0) cells.remove();
     else cells.put(cell);
@@ -123,8 +123,9 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A> {
   }
 
   /** Adds to the record's slice; answers what the slice was before. */
-  #addToSlice(cell: WindowCell<A>, added: V, at: number): Merged<A> | undefined {
+  #addToSlice(cell: PartedCell<A>, added: V, at: number): Merged<A> | undefined {
     const start = at - (at % this.#sliceMs);
+    touch(cell, start, this.#sliceMs);
     const i = indexOfStart(cell, start);
     if (cell.starts[i] !== start) {
       const value = this.#aggregate.add(this.#aggregate.init(), added, at);
@@ -219,9 +220,4 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A> {
       if (merged !== undefined) yield { key, window: { start, end: start + sizeMs }, ...merged };
     }
   }
-}
-
-/** A change whose result nobody asked for; it only tells that the record was taken in, up to where. */
-function unseen<A>(start: number): WindowUpdate<A> {
-  return { start, end: start, value: null, timestamp: 0, old: undefined };
 }

@@ -89,8 +89,9 @@ export function keyTimedCells<A>(cells: Cells<WindowCell<A>>): Cells<WindowCell<
     get: () => cells.get(),
     put: (cell) => cells.put(cell),
     remove: () => {
-      const { finalTo = Number.NEGATIVE_INFINITY, now } = cells.get() ?? {};
-      cells.put({ ...emptyWindowCell<A>(), finalTo, ...(now === undefined ? {} : { now }) });
+      const cell = cells.get() ?? emptyWindowCell<A>();
+      removeWindows(cell, 0, cell.starts.length);
+      cells.put(cell);
     },
     nextDue: () => cells.nextDue(),
     dueKeys: (until) => cells.dueKeys(until),
@@ -109,7 +110,9 @@ export interface WindowStoreOptions<K, A> {
   rows?(cell: WindowCell<A>, key: K): Iterable<StoreRow>;
 }
 
-export function windowStore<K, A>(options: WindowStoreOptions<K, A>): StoreSpec<K, WindowCell<A>> {
+export function windowStore<K, A>(
+  options: WindowStoreOptions<K, A>,
+): Omit<StoreSpec<K, WindowCell<A>>, 'source' | 'parts'> {
   const { name, kind, key, value, due } = options;
   return {
     name,

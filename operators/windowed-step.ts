@@ -21,15 +21,20 @@ export interface WindowUpdate<A> {
   readonly old: A | undefined;
 }
 
-export interface WindowFamily<K, V, A> {
-  readonly store: StoreSpec<K, WindowCell<A>>;
+/** A change whose result nobody asked for; it only tells that the record was taken in, up to where. */
+export function unseen<A>(start: number): WindowUpdate<A> {
+  return { start, end: start, value: null, timestamp: 0, old: undefined };
+}
+
+export interface WindowFamily<K, V, A, C extends WindowCell<A> = WindowCell<A>> {
+  readonly store: StoreSpec<K, C>;
   /**
    * Takes a record into the current key's windows and answers the updates in the order they are
    * emitted; `timeBefore` is the stream time before it. Calls `late` for each window (hopping) or record (others) that is closed already.
    * Windows that start before `oldestStart` are not looked at any more.
    */
   update(
-    cells: Cells<WindowCell<A>>,
+    cells: Cells<C>,
     value: V,
     timestamp: number,
     streamTime: number,
@@ -40,7 +45,7 @@ export interface WindowFamily<K, V, A> {
   /** Order of results that become final together; the key decides what it leaves open. */
   readonly order: (a: Closed<A>, b: Closed<A>) => number;
   /** Takes what is closed out of the current key's cell, ascending by start. */
-  takeClosed(cells: Cells<WindowCell<A>>, streamTime: number): Closed<A>[];
+  takeClosed(cells: Cells<C>, streamTime: number): Closed<A>[];
 }
 
 export interface WindowStepOptions<K, V> {

@@ -11,6 +11,7 @@ import { HoppingWindows } from './aggregate-hopping.ts';
 import { SessionWindows } from './aggregate-session.ts';
 import { SlicedWindows } from './aggregate-sliced.ts';
 import { SlidingWindows } from './aggregate-sliding.ts';
+import { FinalSlidingWindows } from './aggregate-sliding-final.ts';
 import type { Aggregate, MergeableAggregate } from './aggregate-value.ts';
 import { count } from './aggregates/count.ts';
 import { reduce } from './aggregates/reduce.ts';
@@ -41,7 +42,14 @@ function familyOf<K, V, A>(
   { emit, retentionMs }: WindowStepOptions<K, V>,
 ): WindowFamily<K, V, A> {
   const closing = emit === 'close';
-  if (spec.type === 'sliding') return new SlidingWindows(name, spec, aggregate, key, value);
+  const mergesFreely = mergeable(aggregate) && aggregate.ordered !== true;
+  if (spec.type === 'sliding') {
+    // Windows that expire before they close are known by the windows that records change.
+    const onlyFinal = closing && mergesFreely && retentionMs === undefined;
+    return onlyFinal
+      ? new FinalSlidingWindows(name, spec, aggregate, key, value)
+      : new SlidingWindows(name, spec, aggregate, key, value);
+  }
   if (spec.type === 'session') {
     const merging = mergeable(aggregate) ? aggregate : { ...aggregate, merge: neverMerged };
     // The newest session, by which older ones expire, is known by the results.
@@ -49,7 +57,7 @@ function familyOf<K, V, A>(
     return new SessionWindows(name, spec, merging, key, value, results);
   }
   const overlapping = spec.type === 'hopping' && spec.sizeMs > spec.advanceMs;
-  return overlapping && mergeable(aggregate) && aggregate.ordered !== true
+  return overlapping && mergesFreely
     ? new SlicedWindows(name, spec, aggregate, key, value, !closing)
     : new HoppingWindows(name, spec, aggregate, key, value);
 }

@@ -48,8 +48,31 @@ export interface StoreSpec<K = unknown, C = unknown> {
   readonly resident?: boolean;
   /** Has no changelog of its own: the records of a topic that the step reads are its changes. */
   readonly source?: StoreSource<C>;
+  /** The changelog keeps its cells in parts. */
+  readonly parts?: CellParts<C>;
   /** Rows shown to a query. */
   rows(cell: C, key: K): Iterable<StoreRow>;
+}
+
+/**
+ * How a cell is cut: the changelog has a record a part, and a commit logs those that changed. So a cell may be larger
+ * than a record of the log, and a small change of a large cell is a small record. Parts are named by whole numbers;
+ * what belongs to none is the head.
+ */
+export interface CellParts<C> {
+  /** What changed since it was asked last; of a new cell everything. A part that went is named, too. */
+  takeChanges(cell: C): { readonly head: boolean; readonly parts: readonly number[] };
+  /** The parts that hold something. */
+  partsOf(cell: C): readonly number[];
+  head(cell: C): Uint8Array;
+  /** null when there is nothing in it. */
+  part(cell: C, part: number): Uint8Array | null;
+  /** The cell, or a new one, with this head; with its own when none is given. */
+  withHead(cell: C | undefined, head: Buffer | undefined): C;
+  /** Takes a part over from the changelog. */
+  setPart(cell: C, part: number, bytes: Buffer | null): void;
+  /** About as many bytes as `encode` would give; for budgets. */
+  bytesOf(cell: C): number;
 }
 
 /** The topic that stands for a store's changelog: every record of it is put, and nothing else is. */

@@ -206,14 +206,15 @@ export class BatchBuilder {
     this.#used = at + keyLength + valueLength + headers.byteLength;
   }
 
-  /** Appends a record at time 0 whose key is a byte and the bytes of a key id; it is written in place. */
-  appendKeyId(tag: number, keyId: string, value: Uint8Array | null): void {
-    const keyLength = 1 + keyId.length;
+  /** Appends a record at time 0 whose key is a prefix and the bytes of a key id; it is written in place. */
+  appendKeyId(prefix: Uint8Array, keyId: string, value: Uint8Array | null): void {
+    const before = prefix.byteLength;
+    const keyLength = before + keyId.length;
     const valueLength = value === null ? 0 : value.byteLength;
     this.#ensure(keyLength + valueLength);
     const at = this.#used;
-    this.#bytes[at] = tag;
-    this.#bytes.write(keyId, at + 1, 'latin1');
+    this.#copyIn(prefix, at, before);
+    this.#bytes.write(keyId, at + before, 'latin1');
     if (value !== null) this.#copyIn(value, at + keyLength, valueLength);
     this.#note(at, keyLength, value === null ? -1 : valueLength);
     this.#timestamps[this.#count] = 0;

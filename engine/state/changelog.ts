@@ -1,20 +1,32 @@
 /**
  * The changelog: what a commit changed in a store, as records. The first record holds the store's
- * numbers and the commit id; then one record a changed key, in the order the keys first changed.
+ * numbers and the commit id; then one record a changed key, in the order the keys first changed. Of a store whose
+ * cells are kept in parts: one a changed part, and one when the head changed.
  *
- *   key    [0] for the first record · [1][key bytes] for a cell
- *   value  JSON {commitId, numbers} · encoded cell, null when the key was removed
+ *   key    [0] for the first record · [1][key bytes] for a cell · [2][part, 8 bytes][key bytes] for a part of one
+ *   value  JSON {commitId, numbers} · encoded cell, or its head · encoded part; null when it was removed
  */
-import { must } from '../base/assert.ts';
-import type { StoreSpec } from '../graph/store-spec.ts';
-import { BatchBuilder, type PackedBatch } from '../record/batch.ts';
-import type { StoreState } from './store-state.ts';
 
-const metaRecordKey: Buffer = Buffer.from([0]);
+import { must } from '../base/assert.ts';
+import { orderedTimeBytes, readOrderedTime, writeOrderedTime } from '../base/bytes.ts';
+import type { CellParts, StoreSpec } from '../graph/store-spec.ts';
+import { BatchBuilder, type PackedBatch } from '../record/batch.ts';
+import { type CacheEntry, emptyParts, inParts, type StoreState } from './store-state.ts';
+
+const [metaTag, cellTag, partTag] = [0, 1, 2] as const;
+const metaRecordKey: Buffer = Buffer.from([metaTag]);
+const cellPrefix: Buffer = Buffer.from([cellTag]);
+const partPrefixBytes = 1 + orderedTimeBytes;
 
 export type ChangelogRecord =
   | { readonly kind: 'meta'; readonly value: Buffer | null }
-  | { readonly kind: 'cell'; readonly keyId: string; readonly value: Buffer | null };
+  | { readonly kind: 'cell'; readonly keyId: string; readonly value: Buffer | null }
+  | {
+      readonly kind: 'part';
+      readonly keyId: string;
+      readonly part: number;
+      readonly value: Buffer | null;
+    };
 
 export interface ChangelogMeta {
   readonly commitId: number;
@@ -35,8 +47,48 @@ export function changelogBatch(store: StoreState, commitId: number): PackedBatch
   const builder = new BatchBuilder(store.dirty.length + 1, 96);
   const meta: ChangelogMeta = { commitId, numbers: Object.fromEntries(store.numbers) };
   builder.append(metaRecordKey, Buffer.from(JSON.stringify(meta)), 0);
-  for (const [keyId, encoded] of encodedChanges(store)) builder.appendKeyId(1, keyId, encoded);
+  const { parts } = store.spec;
+  if (parts !== undefined) {
+    for (const keyId of store.dirty) {
+      const entry = must(store.entries.get(keyId), 'a dirty entry is never evicted');
+      appendParts(builder, parts, keyId, entry);
+    }
+  } else {
+    for (const [keyId, encoded] of encodedChanges(store)) {
+      builder.appendKeyId(cellPrefix, keyId, encoded);
+    }
+  }
   return builder.finishAt(0);
+}
+
+/** The parts of a cell that changed, and its head; all that is known of it when the cell is gone. */
+function appendParts(
+  builder: BatchBuilder,
+  parts: CellParts<unknown>,
+  keyId: string,
+  entry: CacheEntry,
+): void {
+  const { cell, gone } = entry;
+  entry.gone = emptyParts;
+  // It came and went between two commits.
+  if (cell === undefined && !entry.logged) return;
+  const prefix = Buffer.alloc(partPrefixBytes, partTag);
+  const append = (part: number, value: Uint8Array | null) => {
+    writeOrderedTime(prefix, 1, part);
+    builder.appendKeyId(prefix, keyId, value);
+  };
+  if (cell === undefined) {
+    // The head goes last: a restore that has read so far knows no cell of which it reads parts after.
+    for (const part of gone) append(part, null);
+    builder.appendKeyId(cellPrefix, keyId, null);
+    entry.encoded = null;
+    return;
+  }
+  const changes = parts.takeChanges(cell);
+  if (changes.head) builder.appendKeyId(cellPrefix, keyId, parts.head(cell));
+  for (const part of changes.parts) append(part, parts.part(cell, part));
+  for (const part of gone) if (!changes.parts.includes(part)) append(part, null);
+  entry.encoded = inParts;
 }
 
 /** The cells that changed, as they are to be kept: encoded once, for the changelog and the store. */
@@ -53,9 +105,12 @@ function* encodedChanges(store: StoreState): Generator<[keyId: string, cell: Uin
 export function changelogRecord(batch: PackedBatch, i: number): ChangelogRecord | undefined {
   const key = batch.key(i);
   if (key === null || key.byteLength === 0) return undefined;
-  if (key[0] === 0) return { kind: 'meta', value: batch.value(i) };
-  if (key[0] !== 1) return undefined;
-  return { kind: 'cell', keyId: key.toString('latin1', 1), value: batch.value(i) };
+  const value = batch.value(i);
+  if (key[0] === metaTag) return { kind: 'meta', value };
+  if (key[0] === cellTag) return { kind: 'cell', keyId: key.toString('latin1', 1), value };
+  if (key[0] !== partTag || key.byteLength < partPrefixBytes) return undefined;
+  const [part, keyId] = [readOrderedTime(key, 1), key.toString('latin1', partPrefixBytes)];
+  return { kind: 'part', keyId, part, value };
 }
 
 /**

@@ -14,7 +14,7 @@ import { assert, must } from '../base/assert.ts';
 import { sealed } from '../base/sealed.ts';
 import type { BackendWrite, StateBackend } from '../storage/backend.ts';
 import { type StoreKeys, taskKey } from './key-layout.ts';
-import { entryOverheadBytes, type StoreState } from './store-state.ts';
+import { entryOverheadBytes, inParts, type StoreState } from './store-state.ts';
 
 export interface Store {
   readonly state: StoreState;
@@ -134,11 +134,12 @@ function saveEntry(writes: BackendWrite[], store: Store, keyId: string): void {
   const entry = must(state.entries.get(keyId), 'an unsaved entry is never evicted');
   assert(!entry.dirty && entry.encoded !== undefined, 'what is saved is committed');
   const due = state.dueOf(entry.cell);
-  if (entry.encoded !== null || entry.stored) {
-    cellWrites(writes, store, keyId, entry.encoded, entry.persistedDue, due);
+  const bytes = entry.encoded === inParts ? state.spec.encode(entry.cell) : entry.encoded;
+  if (bytes !== null || entry.stored) {
+    cellWrites(writes, store, keyId, bytes, entry.persistedDue, due);
   }
   entry.persistedDue = due;
-  entry.stored = entry.encoded !== null;
+  entry.stored = bytes !== null;
   entry.encoded = undefined;
   entry.unsaved = false;
   state.unsavedBytes -= entry.bytes + entryOverheadBytes;

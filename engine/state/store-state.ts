@@ -30,9 +30,15 @@ export interface CacheEntry {
   persistedDue: number;
   /** The instant at which the index in memory has the key, as far as is known; else NaN. */
   indexedDue: number;
-  /** The cell's bytes, from `changelog` until they are saved; null = removed. */
+  /** The cell's bytes, from `changelog` until they are saved; null = removed. `inParts`: still to be made. */
   encoded: Uint8Array | null | undefined;
+  /** Of a store whose cells are kept in parts: those of cells that were removed since the commit. */
+  gone: readonly number[];
 }
+
+/** Stands for the bytes of a cell of which the changelog got parts only. */
+export const inParts: Uint8Array = new Uint8Array(0);
+export const emptyParts: readonly number[] = [];
 
 /** What a store says of itself beside its cells. */
 export interface StoreMeta {
@@ -94,6 +100,7 @@ export class StoreState implements Cells<unknown> {
 
   put(cell: unknown): void {
     assert(cell !== undefined, 'a cell is never undefined; use remove');
+    if (this.spec.parts !== undefined && this.#entry().cell !== cell) this.#noteGone();
     this.#change(
       cell,
       this.spec.due === undefined ? Number.POSITIVE_INFINITY : this.spec.due(cell),
@@ -101,7 +108,18 @@ export class StoreState implements Cells<unknown> {
   }
 
   remove(): void {
-    if (this.#entry().cell !== undefined) this.#change(undefined, Number.POSITIVE_INFINITY);
+    if (this.#entry().cell === undefined) return;
+    this.#noteGone();
+    this.#change(undefined, Number.POSITIVE_INFINITY);
+  }
+
+  /** The current key's cell is about to go: the changelog must hear of its parts. */
+  #noteGone(): void {
+    const entry = this.#entry();
+    const { parts } = this.spec;
+    if (parts === undefined || entry.cell === undefined) return;
+    const known = [...parts.partsOf(entry.cell), ...parts.takeChanges(entry.cell).parts];
+    entry.gone = [...new Set([...entry.gone, ...known])];
   }
 
   nextDue(): number {
@@ -143,6 +161,7 @@ export class StoreState implements Cells<unknown> {
       persistedDue,
       indexedDue: Number.NaN,
       encoded: undefined,
+      gone: emptyParts,
     });
     this.cacheBytes += bytes + entryOverheadBytes;
   }
@@ -158,7 +177,7 @@ export class StoreState implements Cells<unknown> {
       // It came and went between two commits.
       if (entry.encoded === undefined) continue;
       entry.logged = entry.encoded !== null;
-      const bytes = entry.encoded?.byteLength ?? 0;
+      const bytes = this.#bytesOf(entry);
       const more = bytes - entry.bytes;
       this.cacheBytes += more;
       entry.bytes = bytes;
@@ -186,6 +205,12 @@ export class StoreState implements Cells<unknown> {
       this.index.evicted(keyId, entry.persistedDue);
       this.cacheBytes -= entry.bytes + entryOverheadBytes;
     }
+  }
+
+  #bytesOf({ cell, encoded }: CacheEntry): number {
+    const { parts } = this.spec;
+    if (parts !== undefined && encoded === inParts) return parts.bytesOf(cell);
+    return encoded?.byteLength ?? 0;
   }
 
   #change(cell: unknown, due: number): void {

@@ -9,7 +9,7 @@ import { must } from '../base/assert.ts';
 import { asBuffer } from '../base/bytes.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { unsealed } from '../base/sealed.ts';
-import type { Cells, StoreRow, StoreSpec } from '../graph/store-spec.ts';
+import type { CellParts, Cells, StoreRow, StoreSpec } from '../graph/store-spec.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import { decodeKeyId } from '../serde/serde.ts';
 import type { BackendEntry, BackendWrite, StateBackend } from '../storage/backend.ts';
@@ -35,6 +35,13 @@ export interface StoreChanges {
 }
 
 const keysPerReset = 10_000;
+
+/** What a batch of the changelog says of a key. */
+interface KeyChange {
+  /** The cell, or the head of one in parts; null when it is gone, undefined when nothing is said of it. */
+  cell?: Uint8Array | null;
+  parts?: Map<number, Buffer | null>;
+}
 
 export class TaskState {
   /** The current key; '' when there is none. */
@@ -191,20 +198,27 @@ export class TaskState {
     const last = this.#lastChanges(store, batch);
     // In the order of the keys the database takes them in fastest.
     const keyIds = [...last.keys()].sort();
-    // What is there already matters to the index of what is due only.
+    const { due, parts } = state.spec;
+    // What is there already matters to the index of what is due, and where a part of it changes.
     const old =
-      state.spec.due === undefined
+      due === undefined && parts === undefined
         ? []
         : await this.#options.backend.getMany(keyIds.map((keyId) => keys.cell(keyId)));
     const writes: BackendWrite[] = [];
     keyIds.forEach((keyId, i) => {
-      const value = last.get(keyId) ?? null;
+      const change = last.get(keyId) as KeyChange;
       const before = old[i] && this.#decode(store, old[i]);
+      const dueBefore = state.dueOf(before);
+      if (parts !== undefined) {
+        const after = this.#withChange(store, parts, before, change);
+        const value = after === undefined ? null : state.spec.encode(after);
+        cellWrites(writes, store, keyId, value, dueBefore, state.dueOf(after));
+        return;
+      }
+      const value = change.cell ?? null;
       const after =
-        value === null || state.spec.due === undefined
-          ? undefined
-          : this.#decodeCell(store, asBuffer(value));
-      cellWrites(writes, store, keyId, value, state.dueOf(before), state.dueOf(after));
+        value === null || due === undefined ? undefined : this.#decodeCell(store, asBuffer(value));
+      cellWrites(writes, store, keyId, value, dueBefore, state.dueOf(after));
     });
     state.index.horizon = Number.NEGATIVE_INFINITY;
     state.position = batch.nextOffset;
@@ -317,20 +331,45 @@ export class TaskState {
     index.horizon = until;
   }
 
-  /** The newest change of each key in a batch of the store's changelog. */
-  #lastChanges({ state }: Store, batch: PackedBatch): Map<string, Uint8Array | null> {
-    const last = new Map<string, Uint8Array | null>();
+  /** A cell kept in parts, with what a batch of the changelog says of it. */
+  #withChange(
+    store: Store,
+    parts: CellParts<unknown>,
+    before: unknown,
+    { cell: head, parts: changed }: KeyChange,
+  ): unknown {
+    if (head === null) return undefined;
+    const holds = before !== undefined || head !== undefined;
+    if (!holds && [...(changed?.values() ?? [])].every((bytes) => bytes === null)) return undefined;
+    try {
+      // A head that did not change since may be compacted away, or come after the parts.
+      const after = parts.withHead(before, head && asBuffer(head));
+      for (const [part, bytes] of changed ?? []) parts.setPart(after, part, bytes);
+      return after;
+    } catch (error) {
+      throw this.#corrupt(store.state.spec.name, messageOf(error), error);
+    }
+  }
+
+  /** The newest change of each key, and of its parts, in a batch of the store's changelog. */
+  #lastChanges({ state }: Store, batch: PackedBatch): Map<string, KeyChange> {
+    const last = new Map<string, KeyChange>();
     const { spec } = state;
     for (let i = 0; i < batch.count; i++) {
       if (spec.source !== undefined) {
         const change = sourceRecord(spec, batch, i);
-        if (change !== undefined) last.set(change.keyId, change.value);
+        if (change !== undefined) last.set(change.keyId, { cell: change.value });
         continue;
       }
       const record = changelogRecord(batch, i);
       if (record === undefined) throw this.#changelogError(spec.name, batch, i, 'unknown record');
-      if (record.kind === 'cell') last.set(record.keyId, record.value);
-      else this.#restoreMeta(state, record.value, batch, i);
+      if (record.kind === 'meta') this.#restoreMeta(state, record.value, batch, i);
+      else if (record.kind === 'part') {
+        const change = last.get(record.keyId) ?? {};
+        change.parts ??= new Map();
+        change.parts.set(record.part, record.value);
+        last.set(record.keyId, change);
+      } else last.set(record.keyId, { ...last.get(record.keyId), cell: record.value });
     }
     return last;
   }

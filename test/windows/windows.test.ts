@@ -33,15 +33,21 @@ function randomRecords(seed: number, keys: number, perKey: number, spread: numbe
 async function windowed(
   spec: WindowSpec,
   records: readonly Arrived[],
-  options: { readonly merge?: boolean; readonly cacheBytes?: number } = {},
+  options: {
+    readonly merge?: boolean;
+    readonly ordered?: boolean;
+    readonly cacheBytes?: number;
+    readonly emit?: 'update' | 'close';
+  } = {},
 ) {
   const { merge: _, ...unmerged } = collect<string>();
+  const { emit = 'update' } = options;
   const aggregate: Aggregate<string, readonly string[]> =
-    options.merge === false ? unmerged : collect<string>();
+    options.merge === false ? unmerged : { ...collect<string>(), ordered: options.ordered ?? true };
   const key = spec.type === 'hopping' ? timeWindowed(utf8, spec.sizeMs) : sessionWindowed(utf8);
   const windows = topic<Windowed<string>, readonly string[]>('windows', { key });
   const built = topology('windows-test', (t) => {
-    t.stream(input).window(spec).aggregate('collected', aggregate).to(windows);
+    t.stream(input).window(spec).aggregate('collected', aggregate, { emit }).to(windows);
     return {};
   });
   const { cacheBytes } = options;
@@ -102,6 +108,72 @@ test.each(seeds)('sliding windows equal brute force, seed %i', async (seed) => {
     compare(results, records, (w) => w.start, brute, `seed ${seed}, size ${size}`);
   }
 });
+
+/** Final windows by their definition: each holds the records that came before it was closed. */
+function finalSliding(records: readonly Arrived[], key: string, size: number, graceMs: number) {
+  const windows = new Map<number, string[]>();
+  let streamTime = 0;
+  const own: (Arrived & { readonly seenAt: number })[] = [];
+  for (const record of records) {
+    streamTime = Math.max(streamTime, record.timestamp);
+    const isLate = record.timestamp + size < streamTime - graceMs;
+    if (record.key === key && !isLate) own.push({ ...record, seenAt: streamTime });
+  }
+  const open = (start: number, seenAt: number) => start + size >= seenAt - graceMs;
+  const starts = own.flatMap(({ timestamp, seenAt }) => {
+    const left = Math.max(0, timestamp - size);
+    return [...(open(left, seenAt) ? [left] : []), timestamp + 1];
+  });
+  for (const start of starts.sort((a, b) => a - b)) {
+    const held = own.filter(
+      ({ timestamp, seenAt }) =>
+        timestamp >= start && timestamp <= start + size && open(start, seenAt),
+    );
+    // The window right after a record is there for the sake of one that came in time for both.
+    if (held.length > 0 && start + size + graceMs < streamTime)
+      windows.set(start, held.map(({ value }) => value).sort());
+  }
+  return windows;
+}
+
+test.each(seeds)(
+  'final sliding windows equal their definition, late records included, seed %i',
+  async (seed) => {
+    const random = new SeededRandom(seed);
+    for (const [size, graceMs] of [
+      [12, 5],
+      [30, 0],
+      [7, 40],
+      [25, 10],
+    ] as const) {
+      let now = randomBelow(random, 3) === 0 ? 0 : 100;
+      const records = randomRecords(seed, 5, 60, 1).map((record) => {
+        now += randomBelow(random, 6);
+        return {
+          ...record,
+          timestamp: Math.max(0, now - randomBelow(random, size + graceMs + 10)),
+        };
+      });
+      const spec = sliding({ size, grace: graceMs });
+      for (const cacheBytes of [undefined, 0]) {
+        const results = await windowed(spec, records, {
+          emit: 'close',
+          ordered: false,
+          ...(cacheBytes === undefined ? {} : { cacheBytes }),
+        });
+        const nameOf = (w: Windowed<string>) => w.start;
+        compare(
+          results,
+          records,
+          nameOf,
+          (own) => finalSliding(records, own[0]?.key ?? '', size, graceMs),
+          `size ${size} grace ${graceMs}`,
+        );
+        expect(results.length).toBe(new Set(results.map(({ key }) => JSON.stringify(key))).size);
+      }
+    }
+  },
+);
 
 test.each(seeds)('hopping windows and sessions equal brute force, seed %i', async (seed) => {
   const records = randomRecords(seed, 200, 6, 90);

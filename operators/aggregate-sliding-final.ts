@@ -1,0 +1,178 @@
+/**
+ * Sliding windows of which only the final results are wanted. The cell holds what the records of each instant
+ * add up to, and a window is put together when it closes; so a record costs the same however many of its key
+ * share a window with it. aggregate-sliding.ts, which answers every change, changes each window over a record, as Kafka
+ * Streams does; there a new window begins with the value of the one before it, so that when that one was closed already,
+ * and never came to be, the new one lacks records. Here a window holds all that came before it closed.
+ *
+ * Of every instant t with records there is the window that ends at it, and the one that starts right after it when it
+ * holds records (SEMANTICS B.3):
+ *
+ *     instants        a      b   c
+ *     left of c    [ ........... ]        c - size to c; before there is time for that, from 0
+ *     right of a      ( .............. ]  a + 1 to a + 1 + size
+ */
+import type { Cells, StoreRow, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+import { closesAt, isClosed } from '../engine/time/closed.ts';
+import type { SlidingWindow } from '../engine/time/windows/spec.ts';
+import type { MergeableAggregate } from './aggregate-value.ts';
+import { byStart, type Closed } from './closing.ts';
+import { SlidingFold } from './sliding-fold.ts';
+import { indexOfStart, insertWindow, type WindowCell } from './window-cell.ts';
+import {
+  emptyPartedCell,
+  type PartedCell,
+  partedStore,
+  removeFirst,
+  touch,
+} from './window-parts.ts';
+import { unseen, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
+
+/** Into so many parts of the changelog the records of one window go. */
+const partsAWindow = 64;
+
+export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<A>> {
+  readonly store: StoreSpec<K, PartedCell<A>>;
+  readonly order = byStart;
+  readonly #spec: SlidingWindow;
+  readonly #aggregate: MergeableAggregate<V, A>;
+  readonly #partMs: number;
+  /** Of cells in memory; what is missing is computed anew. */
+  readonly #folds = new WeakMap<PartedCell<A>, SlidingFold<A>>();
+
+  constructor(
+    name: string,
+    spec: SlidingWindow,
+    aggregate: MergeableAggregate<V, A>,
+    key: Serde<K>,
+    value: Serde<A>,
+  ) {
+    this.#spec = spec;
+    this.#aggregate = aggregate;
+    this.#partMs = Math.max(1, Math.ceil(spec.sizeMs / partsAWindow));
+    this.store = partedStore('instants', this.#partMs, {
+      name,
+      kind: 'window',
+      key,
+      value,
+      due: (cell) => {
+        if (cell.starts.length === 0) return Number.POSITIVE_INFINITY;
+        const next = this.#nextStart(cell, cell.finalTo);
+        const closing =
+          next === undefined ? Number.POSITIVE_INFINITY : closesAt(spec, next + spec.sizeMs);
+        return Math.min(closing, this.#forgottenAt(cell.starts[0] as number));
+      },
+      rows: (cell, k) => this.#rows(cell, k),
+    });
+  }
+
+  update(
+    cells: Cells<PartedCell<A>>,
+    value: V,
+    at: number,
+    streamTime: number,
+    late: () => void,
+  ): WindowUpdate<A>[] {
+    const { sizeMs, graceMs } = this.#spec;
+    if (isClosed(this.#spec, at + sizeMs, streamTime)) {
+      late();
+      return [];
+    }
+    const cell = cells.get() ?? emptyPartedCell<A>();
+    // A late record must not bring a final window back. What is due at a record that moved stream time
+    // is final only once it was taken, right after it.
+    if (at < streamTime) cell.finalTo = Math.max(cell.finalTo, streamTime - graceMs - sizeMs);
+    const i = indexOfStart(cell, at);
+    touch(cell, at, this.#partMs);
+    if (cell.starts[i] === at) {
+      cell.values[i] = this.#aggregate.add(cell.values[i] as A, value, at);
+    } else {
+      const first = this.#aggregate.add(this.#aggregate.init(), value, at);
+      insertWindow(cell, i, { start: at, end: at, timestamp: at, value: first });
+    }
+    this.#folds.get(cell)?.changed(at);
+    cells.put(cell);
+    return [unseen<A>(at)];
+  }
+
+  takeClosed(cells: Cells<PartedCell<A>>, streamTime: number): Closed<A>[] {
+    const cell = cells.get();
+    if (cell === undefined) return [];
+    const closed: Closed<A>[] = [];
+    const { sizeMs } = this.#spec;
+    for (
+      let start = this.#nextStart(cell, cell.finalTo);
+      start !== undefined && isClosed(this.#spec, start + sizeMs, streamTime);
+      start = this.#nextStart(cell, cell.finalTo)
+    ) {
+      closed.push(this.#window(cell, start, this.#foldOf(cell)));
+      cell.finalTo = start + 1;
+    }
+    let forgotten = 0;
+    while (
+      forgotten < cell.starts.length &&
+      this.#forgottenAt(cell.starts[forgotten] as number) <= streamTime
+    ) {
+      forgotten++;
+    }
+    removeFirst(cell, forgotten, this.#partMs);
+    if (cell.starts.length === 0) cells.remove();
+    else cells.put(cell);
+    return closed;
+  }
+
+  /** A record is of use as long as the window right after it may still come to be. */
+  #forgottenAt(at: number): number {
+    return closesAt(this.#spec, at + 1 + this.#spec.sizeMs);
+  }
+
+  /** Start of the first window that starts at `from` or after it. */
+  #nextStart(cell: WindowCell<A>, from: number): number | undefined {
+    const { sizeMs } = this.#spec;
+    const { starts: instants } = cell;
+    if (from <= 0 && (instants[0] as number) <= sizeMs) return 0;
+    const left = instants[indexOfStart(cell, Math.max(from, 1) + sizeMs)];
+    let next = left === undefined ? undefined : left - sizeMs;
+    for (let i = indexOfStart(cell, from - 1); i + 1 < instants.length; i++) {
+      const start = (instants[i] as number) + 1;
+      if (next !== undefined && start >= next) break;
+      if ((instants[i + 1] as number) > start + sizeMs) continue;
+      next = start;
+      break;
+    }
+    return next;
+  }
+
+  #window(cell: WindowCell<A>, start: number, fold: SlidingFold<A>): Closed<A> {
+    const end = start + this.#spec.sizeMs;
+    const value = fold.over(cell.values, start, (instant) => indexOfStart(cell, instant));
+    return { start, end, value, timestamp: cell.starts[indexOfStart(cell, end + 1) - 1] as number };
+  }
+
+  #foldOf(cell: PartedCell<A>): SlidingFold<A> {
+    let fold = this.#folds.get(cell);
+    if (fold === undefined) {
+      fold = this.#newFold();
+      this.#folds.set(cell, fold);
+    }
+    return fold;
+  }
+
+  #newFold(): SlidingFold<A> {
+    const { merge } = this.#aggregate;
+    return new SlidingFold<A>(this.#spec.sizeMs + 1, (a, b) => merge.call(this.#aggregate, a, b));
+  }
+
+  *#rows(cell: WindowCell<A>, key: K): Iterable<StoreRow> {
+    const fold = this.#newFold();
+    for (
+      let next = this.#nextStart(cell, cell.finalTo);
+      next !== undefined;
+      next = this.#nextStart(cell, next + 1)
+    ) {
+      const { start, end, value, timestamp } = this.#window(cell, next, fold);
+      yield { key, window: { start, end }, value, timestamp };
+    }
+  }
+}

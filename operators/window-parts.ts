@@ -1,0 +1,114 @@
+/**
+ * Window cells that the changelog keeps in parts (graph/store-spec.ts): one a stretch of `partMs` of the windows'
+ * starts, e.g. a slice. So a commit logs the slices that changed, not all of a key's, and a key with very many
+ * windows fits the log, whatever its limit of a record is. Who changes a window says so by `touch`.
+ */
+import { written } from '../engine/base/scratch.ts';
+import type { CellParts, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+import { decodeColumns, writeColumns } from './cell-codec.ts';
+import {
+  emptyWindowCell,
+  indexOfStart,
+  removeWindows,
+  type WindowCell,
+  type WindowStoreOptions,
+  windowStore,
+} from './window-cell.ts';
+
+export interface PartedCell<A> extends WindowCell<A> {
+  /** Parts that changed since the changelog had them. */
+  changed: number[];
+  /** `finalTo` and `now` as the changelog has them; undefined when it has nothing of the cell. */
+  loggedTo: number | undefined;
+  loggedNow: number | undefined;
+}
+
+export function emptyPartedCell<A>(): PartedCell<A> {
+  return { ...emptyWindowCell<A>(), changed: [], loggedTo: undefined, loggedNow: undefined };
+}
+
+/** Says that the window at `start`, which is about to change, to come or to go, has done so. */
+export function touch(cell: PartedCell<unknown>, start: number, partMs: number): void {
+  const part = Math.floor(start / partMs);
+  const { changed } = cell;
+  if (changed[changed.length - 1] !== part && !changed.includes(part)) changed.push(part);
+}
+
+/** Removes the first `count` windows. */
+export function removeFirst(cell: PartedCell<unknown>, count: number, partMs: number): void {
+  for (let i = 0; i < count; i++) touch(cell, cell.starts[i] as number, partMs);
+  removeWindows(cell, 0, count);
+}
+
+/**
+ * A store of such cells. On disk they lie whole, as those of any window store.
+ * @param format what the windows of a cell are, such as 'slices'
+ */
+export function partedStore<K, A>(
+  format: string,
+  partMs: number,
+  options: WindowStoreOptions<K, A>,
+): StoreSpec<K, PartedCell<A>> {
+  const whole = windowStore(options);
+  return {
+    ...whole,
+    format: `${format}(${options.value.format})`,
+    decode: (bytes, start, end) => {
+      const cell = whole.decode(bytes, start, end);
+      return { ...cell, changed: [], loggedTo: cell.finalTo, loggedNow: undefined };
+    },
+    parts: windowParts(partMs, options.value),
+  };
+}
+
+function windowParts<A>(partMs: number, value: Serde<A>): CellParts<PartedCell<A>> {
+  // Of windows written lately; enough for budgets.
+  let bytesAWindow = 64;
+  return {
+    takeChanges(cell) {
+      const { finalTo, now, changed: parts } = cell;
+      const head = finalTo !== cell.loggedTo || now !== cell.loggedNow;
+      cell.changed = [];
+      cell.loggedTo = finalTo;
+      cell.loggedNow = now;
+      return { head, parts };
+    },
+    partsOf: ({ starts }) => [...new Set(starts.map((start) => Math.floor(start / partMs)))],
+    head: ({ finalTo, now }) =>
+      written((scratch) => scratch.float64s(now === undefined ? [finalTo] : [finalTo, now])),
+    part(cell, part) {
+      const [from, to] = rangeOf(cell, part);
+      if (from === to) return null;
+      const columns = [cell.starts, cell.ends, cell.timestamps].map((all) => all.slice(from, to));
+      const bytes = written((scratch) =>
+        writeColumns(scratch, columns, cell.values.slice(from, to), value),
+      );
+      bytesAWindow = bytes.byteLength / (to - from);
+      return bytes;
+    },
+    withHead: (cell, head) => {
+      const changed = cell ?? emptyPartedCell<A>();
+      if (head !== undefined) changed.finalTo = head.readDoubleLE(0);
+      if (head !== undefined && head.byteLength > 8) changed.now = head.readDoubleLE(8);
+      return changed;
+    },
+    setPart(cell, part, bytes) {
+      const [from, to] = rangeOf(cell, part);
+      const { columns, values } =
+        bytes === null
+          ? { columns: [], values: [] }
+          : decodeColumns<A>(bytes, 0, bytes.byteLength, 3, value);
+      const [starts = [], ends = [], timestamps = []] = columns;
+      cell.starts.splice(from, to - from, ...starts);
+      cell.ends.splice(from, to - from, ...ends);
+      cell.timestamps.splice(from, to - from, ...timestamps);
+      cell.values.splice(from, to - from, ...values);
+    },
+    bytesOf: ({ starts }) => starts.length * bytesAWindow,
+  };
+
+  function rangeOf(cell: WindowCell<A>, part: number): [from: number, to: number] {
+    return [indexOfStart(cell, part * partMs), indexOfStart(cell, (part + 1) * partMs)];
+  }
+}
