@@ -24,6 +24,7 @@ import {
   type PartedCell,
   partedStore,
   removeFirst,
+  setFinalTo,
   touch,
 } from './window-parts.ts';
 import { unseen, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
@@ -84,7 +85,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     // A late record must not bring a final window back. What is due at a record that moved stream time
     // is final only once it was taken, right after it.
     if (timestamp < streamTime) {
-      cell.finalTo = Math.max(cell.finalTo, firstOpen);
+      setFinalTo(cell, Math.max(cell.finalTo, firstOpen));
     }
     const before = this.#addToSlice(cell, value, timestamp);
     cells.put(cell);
@@ -101,13 +102,12 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     const { sizeMs, advanceMs } = this.#spec;
     for (let start = this.#firstOpen(cell); start !== undefined; start = this.#firstOpen(cell)) {
       if (!isClosed(this.#spec, start + sizeMs, streamTime)) break;
-      if (this.#results) cell.finalTo = start + advanceMs;
-      else {
+      if (!this.#results) {
         const from = indexOfStart(cell, start);
         const merged = this.#mergeSlices(cell, from, indexOfStart(cell, start + sizeMs));
         if (merged !== undefined) closed.push({ start, end: start + sizeMs, ...merged });
-        cell.finalTo = start + advanceMs;
       }
+      setFinalTo(cell, start + advanceMs);
       removeFirst(cell, indexOfStart(cell, cell.finalTo), this.#sliceMs);
     }
     if (cell.starts.length === 0) cells.remove();

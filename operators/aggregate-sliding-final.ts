@@ -18,28 +18,38 @@ import { closesAt, isClosed } from '../engine/time/closed.ts';
 import type { SlidingWindow } from '../engine/time/windows/spec.ts';
 import type { MergeableAggregate } from './aggregate-value.ts';
 import { byStart, type Closed } from './closing.ts';
-import { SlidingFold } from './sliding-fold.ts';
+import { borderOf, mergeRange, SlidingFold } from './sliding-fold.ts';
 import { indexOfStart, insertWindow, type WindowCell } from './window-cell.ts';
 import {
   emptyPartedCell,
   type PartedCell,
   partedStore,
   removeFirst,
+  setFinalTo,
   touch,
 } from './window-parts.ts';
 import { unseen, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
 
+/** In so few instants a window is merged anew for less than what keeping parts of it costs. */
+const fewInstants = 16;
 /** Into so many parts of the changelog the records of one window go. */
 const partsAWindow = 64;
 
-export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<A>> {
-  readonly store: StoreSpec<K, PartedCell<A>>;
+/** A window cell whose `starts` are the instants. */
+interface InstantsCell<A> extends PartedCell<A> {
+  /** What was merged of it; what is missing is merged anew. */
+  fold?: SlidingFold<A>;
+}
+
+export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, InstantsCell<A>> {
+  readonly store: StoreSpec<K, InstantsCell<A>>;
   readonly order = byStart;
   readonly #spec: SlidingWindow;
   readonly #aggregate: MergeableAggregate<V, A>;
   readonly #partMs: number;
-  /** Of cells in memory; what is missing is computed anew. */
-  readonly #folds = new WeakMap<PartedCell<A>, SlidingFold<A>>();
+  /** The width of a window, both ends included, ms. */
+  readonly #width: number;
+  readonly #merge: (left: A, right: A) => A;
 
   constructor(
     name: string,
@@ -50,6 +60,8 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Parte
   ) {
     this.#spec = spec;
     this.#aggregate = aggregate;
+    this.#width = spec.sizeMs + 1;
+    this.#merge = (left, right) => aggregate.merge(left, right);
     this.#partMs = Math.max(1, Math.ceil(spec.sizeMs / partsAWindow));
     this.store = partedStore('instants', this.#partMs, {
       name,
@@ -58,17 +70,18 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Parte
       value,
       due: (cell) => {
         if (cell.starts.length === 0) return Number.POSITIVE_INFINITY;
+        // Records are forgotten when windows close; the last ones when no window can come of them.
         const next = this.#nextStart(cell, cell.finalTo);
-        const closing =
-          next === undefined ? Number.POSITIVE_INFINITY : closesAt(spec, next + spec.sizeMs);
-        return Math.min(closing, this.#forgottenAt(cell.starts[0] as number));
+        return next === undefined
+          ? this.#forgottenAt(cell.starts[cell.starts.length - 1] as number)
+          : closesAt(spec, next + spec.sizeMs);
       },
       rows: (cell, k) => this.#rows(cell, k),
     });
   }
 
   update(
-    cells: Cells<PartedCell<A>>,
+    cells: Cells<InstantsCell<A>>,
     value: V,
     at: number,
     streamTime: number,
@@ -79,10 +92,10 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Parte
       late();
       return [];
     }
-    const cell = cells.get() ?? emptyPartedCell<A>();
+    const cell: InstantsCell<A> = cells.get() ?? emptyPartedCell<A>();
     // A late record must not bring a final window back. What is due at a record that moved stream time
     // is final only once it was taken, right after it.
-    if (at < streamTime) cell.finalTo = Math.max(cell.finalTo, streamTime - graceMs - sizeMs);
+    if (at < streamTime) setFinalTo(cell, Math.max(cell.finalTo, streamTime - graceMs - sizeMs));
     const i = indexOfStart(cell, at);
     touch(cell, at, this.#partMs);
     if (cell.starts[i] === at) {
@@ -91,12 +104,12 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Parte
       const first = this.#aggregate.add(this.#aggregate.init(), value, at);
       insertWindow(cell, i, { start: at, end: at, timestamp: at, value: first });
     }
-    this.#folds.get(cell)?.changed(at);
+    cell.fold?.changed(at);
     cells.put(cell);
     return [unseen<A>(at)];
   }
 
-  takeClosed(cells: Cells<PartedCell<A>>, streamTime: number): Closed<A>[] {
+  takeClosed(cells: Cells<InstantsCell<A>>, streamTime: number): Closed<A>[] {
     const cell = cells.get();
     if (cell === undefined) return [];
     const closed: Closed<A>[] = [];
@@ -107,16 +120,11 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Parte
       start = this.#nextStart(cell, cell.finalTo)
     ) {
       closed.push(this.#window(cell, start, this.#foldOf(cell)));
-      cell.finalTo = start + 1;
+      setFinalTo(cell, start + 1);
     }
-    let forgotten = 0;
-    while (
-      forgotten < cell.starts.length &&
-      this.#forgottenAt(cell.starts[forgotten] as number) <= streamTime
-    ) {
-      forgotten++;
-    }
-    removeFirst(cell, forgotten, this.#partMs);
+    const forgotten = indexOfStart(cell, streamTime - this.#forgottenAt(0) + 1);
+    // To take one off the front of many moves the others; so it is done for some at once.
+    if (4 * forgotten >= cell.starts.length) removeFirst(cell, forgotten, this.#partMs);
     if (cell.starts.length === 0) cells.remove();
     else cells.put(cell);
     return closed;
@@ -144,28 +152,26 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Parte
     return next;
   }
 
-  #window(cell: WindowCell<A>, start: number, fold: SlidingFold<A>): Closed<A> {
+  #window(cell: WindowCell<A>, start: number, fold: SlidingFold<A> | undefined): Closed<A> {
     const end = start + this.#spec.sizeMs;
-    const value = fold.over(cell.values, start, (instant) => indexOfStart(cell, instant));
-    return { start, end, value, timestamp: cell.starts[indexOfStart(cell, end + 1) - 1] as number };
-  }
-
-  #foldOf(cell: PartedCell<A>): SlidingFold<A> {
-    let fold = this.#folds.get(cell);
+    const { starts: instants, values } = cell;
+    const to = indexOfStart(cell, end + 1);
+    let value: A;
     if (fold === undefined) {
-      fold = this.#newFold();
-      this.#folds.set(cell, fold);
-    }
-    return fold;
+      const border = indexOfStart(cell, borderOf(start, this.#width));
+      const from = indexOfStart(cell, start);
+      value = mergeRange(values, from, Math.min(border, to), to, this.#merge);
+    } else value = fold.over(values, start, (instant) => indexOfStart(cell, instant));
+    return { start, end, value, timestamp: instants[to - 1] as number };
   }
 
-  #newFold(): SlidingFold<A> {
-    const { merge } = this.#aggregate;
-    return new SlidingFold<A>(this.#spec.sizeMs + 1, (a, b) => merge.call(this.#aggregate, a, b));
+  #foldOf(cell: InstantsCell<A>): SlidingFold<A> | undefined {
+    if (cell.starts.length > fewInstants) cell.fold ??= new SlidingFold(this.#width, this.#merge);
+    return cell.fold;
   }
 
   *#rows(cell: WindowCell<A>, key: K): Iterable<StoreRow> {
-    const fold = this.#newFold();
+    const fold = new SlidingFold(this.#width, this.#merge);
     for (
       let next = this.#nextStart(cell, cell.finalTo);
       next !== undefined;

@@ -8,6 +8,33 @@
  * Panes lie at multiples of their width, so whoever comes to a range merges the same elements in the same order,
  * also after a restart: sums of floating point numbers do not depend on it.
  */
+/** The instant at which the pane of `start` ends. */
+export function borderOf(start: number, width: number): number {
+  return (Math.floor(start / width) + 1) * width;
+}
+
+/** The merge of elements [from, to), which lie in two panes, or one, with the border between them before `border`. */
+export function mergeRange<A>(
+  values: readonly A[],
+  from: number,
+  border: number,
+  to: number,
+  merge: (left: A, right: A) => A,
+): A {
+  let end: A | undefined;
+  for (let i = border - 1; i >= from; i--) {
+    end = end === undefined ? values[i] : merge(values[i] as A, end);
+  }
+  let beginning: A | undefined;
+  for (let i = border; i < to; i++) {
+    beginning = beginning === undefined ? values[i] : merge(beginning, values[i] as A);
+  }
+  return end !== undefined && beginning !== undefined
+    ? merge(end, beginning)
+    : ((end ?? beginning) as A);
+}
+
+/** Keeps what it has merged, for ranges that follow each other. It gives what `mergeRange` gives. */
 export class SlidingFold<A> {
   readonly #width: number;
   readonly #merge: (left: A, right: A) => A;
@@ -40,7 +67,7 @@ export class SlidingFold<A> {
     const pane = Math.floor(start / this.#width);
     const from = indexAt(start);
     const to = indexAt(start + this.#width);
-    const border = Math.min(to, indexAt((pane + 1) * this.#width));
+    const border = Math.min(to, indexAt(borderOf(start, this.#width)));
     if (border === to) return this.#end(values, pane, from, border);
     const beginning = this.#begin(values, pane + 1, border, to, start + this.#width - 1, indexAt);
     if (from === border) return beginning;

@@ -8,11 +8,11 @@ import type { Serde } from '../engine/serde/serde.ts';
 import { decodeColumns, writeColumns } from './cell-codec.ts';
 
 export interface WindowCell<A> {
-  readonly starts: number[];
+  starts: number[];
   /** Only sessions need it; other families know the end from the start. */
-  readonly ends: number[];
-  readonly timestamps: number[];
-  readonly values: A[];
+  ends: number[];
+  timestamps: number[];
+  values: A[];
   /** Windows that start before it (hopping), or close at or before it (sliding, session), are final. */
   finalTo: number;
   /** Time of the key, ms UTC; in stores that keep it. */
@@ -40,27 +40,36 @@ export function insertWindow<A>(
   at: number,
   window: { start: number; end: number; timestamp: number; value: A },
 ): void {
+  cell.starts = inserted(cell.starts, at, window.start);
+  cell.ends = inserted(cell.ends, at, window.end);
+  cell.timestamps = inserted(cell.timestamps, at, window.timestamp);
+  cell.values = inserted(cell.values, at, window.value);
+}
+
+/** The column with one more item. A short one is made anew: `push` would leave room for sixteen more. */
+function inserted<T>(column: T[], at: number, item: T): T[] {
+  const [first, second] = column;
+  if (column.length === 0) return [item];
+  if (column.length === 1) return at === 0 ? [item, first as T] : [first as T, item];
+  if (column.length === 2 && at === 2) return [first as T, second as T, item];
   // Time mostly goes forward: the new window is the last one.
-  if (at === cell.starts.length) {
-    cell.starts.push(window.start);
-    cell.ends.push(window.end);
-    cell.timestamps.push(window.timestamp);
-    cell.values.push(window.value);
-    return;
-  }
-  cell.starts.splice(at, 0, window.start);
-  cell.ends.splice(at, 0, window.end);
-  cell.timestamps.splice(at, 0, window.timestamp);
-  cell.values.splice(at, 0, window.value);
+  if (at === column.length) column.push(item);
+  else column.splice(at, 0, item);
+  return column;
 }
 
 export function removeWindows(cell: WindowCell<unknown>, at: number, count: number): void {
   if (count === 0) return;
-  for (const column of [cell.starts, cell.ends, cell.timestamps, cell.values]) {
-    if (at + count === column.length) column.length = at;
-    else if (count === 1 && at === 0) column.shift();
-    else column.splice(at, count);
-  }
+  removeItems(cell.starts, at, count);
+  removeItems(cell.ends, at, count);
+  removeItems(cell.timestamps, at, count);
+  removeItems(cell.values, at, count);
+}
+
+function removeItems(column: unknown[], at: number, count: number): void {
+  if (at + count === column.length) column.length = at;
+  else if (count === 1 && at === 0) column.shift();
+  else column.splice(at, count);
 }
 
 /** The same store, in which each key has a time of its own: f64 before the bytes of the cell. */

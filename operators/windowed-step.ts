@@ -155,7 +155,9 @@ class WindowedAggregate<K, V, A> {
       streamTime,
       this.#refuse,
       timeBefore,
-      this.#newestStart - this.#retentionMs + 1,
+      this.#retentionMs === Number.POSITIVE_INFINITY
+        ? Number.NEGATIVE_INFINITY
+        : this.#newestStart - this.#retentionMs + 1,
     );
     if (this.#refusals > 0 && updates.length === 0 && this.#late !== undefined) {
       this.#context.task.emit(this.#late, key, value, timestamp);
@@ -210,10 +212,11 @@ class WindowedAggregate<K, V, A> {
   }
 
   #final(key: K, closed: Closed<A>): void {
-    if (closed.start < this.#newestStart - this.#retentionMs) {
+    const { start, end, value, timestamp } = closed;
+    const expires = this.#retentionMs !== Number.POSITIVE_INFINITY;
+    if (expires && start < this.#newestStart - this.#retentionMs) {
       this.#context.task.drop(this.#name, 'expired');
     } else {
-      const { start, end, value, timestamp } = closed;
       this.#next.receive({ key, start, end }, value, timestamp);
     }
   }

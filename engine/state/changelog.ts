@@ -41,7 +41,7 @@ export interface ChangelogMeta {
 export function changelogBatch(store: StoreState, commitId: number): PackedBatch | undefined {
   if (store.dirty.length === 0 && !store.numbersDirty) return undefined;
   if (store.spec.source !== undefined) {
-    for (const _ of encodedChanges(store));
+    encodeChanges(store, () => {});
     return undefined;
   }
   const builder = new BatchBuilder(store.dirty.length + 1, 96);
@@ -49,26 +49,16 @@ export function changelogBatch(store: StoreState, commitId: number): PackedBatch
   builder.append(metaRecordKey, Buffer.from(JSON.stringify(meta)), 0);
   const { parts } = store.spec;
   if (parts !== undefined) {
-    for (const keyId of store.dirty) {
-      const entry = must(store.entries.get(keyId), 'a dirty entry is never evicted');
-      appendParts(builder, parts, keyId, entry);
-    }
+    for (const entry of store.dirty) appendParts(builder, parts, entry);
   } else {
-    for (const [keyId, encoded] of encodedChanges(store)) {
-      builder.appendKeyId(cellPrefix, keyId, encoded);
-    }
+    encodeChanges(store, (keyId, encoded) => builder.appendKeyId(cellPrefix, keyId, encoded));
   }
   return builder.finishAt(0);
 }
 
 /** The parts of a cell that changed, and its head; all that is known of it when the cell is gone. */
-function appendParts(
-  builder: BatchBuilder,
-  parts: CellParts<unknown>,
-  keyId: string,
-  entry: CacheEntry,
-): void {
-  const { cell, gone } = entry;
+function appendParts(builder: BatchBuilder, parts: CellParts<unknown>, entry: CacheEntry): void {
+  const { keyId, cell, gone } = entry;
   entry.gone = emptyParts;
   // It came and went between two commits.
   if (cell === undefined && !entry.logged) return;
@@ -92,12 +82,15 @@ function appendParts(
 }
 
 /** The cells that changed, as they are to be kept: encoded once, for the changelog and the store. */
-function* encodedChanges(store: StoreState): Generator<[keyId: string, cell: Uint8Array | null]> {
-  for (const keyId of store.dirty) {
-    const entry = store.entries.get(keyId);
-    if (entry === undefined || (entry.cell === undefined && !entry.logged)) continue;
+function encodeChanges(
+  store: StoreState,
+  take: (keyId: string, cell: Uint8Array | null) => void,
+): void {
+  for (const entry of store.dirty) {
+    // It came and went between two commits.
+    if (entry.cell === undefined && !entry.logged) continue;
     entry.encoded = entry.cell === undefined ? null : store.spec.encode(entry.cell);
-    yield [keyId, entry.encoded];
+    take(entry.keyId, entry.encoded);
   }
 }
 

@@ -10,7 +10,9 @@
  * Of a store that was empty when it was opened all is in memory, and nothing is ever read, until cells are evicted:
  * what is due beyond what was asked for goes with them, and the horizon comes down.
  *
- * The heap deletes lazily: an entry that is no longer its key's is marked, and passed over at the top.
+ * The heap deletes lazily: an entry that is no longer its key's is marked, and passed over at the top. It knows instants
+ * only, four children a node, in an array of numbers: to go through it touches little memory. Keys of one instant are put in
+ * order when they are asked for.
  */
 interface Entry {
   readonly due: number;
@@ -19,12 +21,18 @@ interface Entry {
   live: boolean;
 }
 
-function before(a: Entry, b: Entry): boolean {
-  return a.due < b.due || (a.due === b.due && a.keyId < b.keyId);
+const fanOutBits = 2;
+const fanOut = 1 << fanOutBits;
+
+function inOrder(a: Entry, b: Entry): number {
+  if (a.due !== b.due) return a.due - b.due;
+  return a.keyId < b.keyId ? -1 : a.keyId > b.keyId ? 1 : 0;
 }
 
 export class DueIndex {
-  #heap: Entry[] = [];
+  /** The heap: instants, and the entries they are of. */
+  #dues = new Float64Array(64);
+  #entries: Entry[] = [];
   /**
    * What `dueKeys` gave out. Most of it is set anew at once, so it goes back to the heap only when the
    * index is asked again.
@@ -56,7 +64,7 @@ export class DueIndex {
     const entry = { due, keyId, live: true };
     this.#current.set(keyId, entry);
     this.#push(entry);
-    if (this.#heap.length > 64 && this.#heap.length > 4 * this.#current.size) this.#compact();
+    if (this.#entries.length > 64 && this.#entries.length > 4 * this.#current.size) this.#compact();
   }
 
   /** Drops a key from memory: it is due no more, or after the horizon and the disk holds it. */
@@ -76,8 +84,8 @@ export class DueIndex {
 
   nextDue(): number {
     if (this.#given.length > 0) this.#takeBack();
-    for (let top = this.#heap[0]; top !== undefined; top = this.#heap[0]) {
-      if (top.live) return top.due;
+    for (let top = this.#entries[0]; top !== undefined; top = this.#entries[0]) {
+      if (top.live) return this.#dues[0] as number;
       this.#pop();
     }
     return Number.POSITIVE_INFINITY;
@@ -85,28 +93,25 @@ export class DueIndex {
 
   /** Keys due at or before `until`, in order. They stay in the index until they are set anew. */
   dueKeys(until: number): string[] {
-    const keys: string[] = [];
     const given: Entry[] = [];
     for (let due = this.nextDue(); due <= until; due = this.nextDue()) {
       if (due === Number.POSITIVE_INFINITY) break;
-      const entry = this.#pop();
-      given.push(entry);
-      keys.push(entry.keyId);
+      given.push(this.#pop());
     }
+    if (given.length > 1) given.sort(inOrder);
     this.#given = given;
-    return keys;
+    return given.map(({ keyId }) => keyId);
   }
 
   /** Visits the keys due at or before `until`, in no order; takes nothing out of the heap. */
   eachDue(until: number, visit: (keyId: string) => void): void {
     for (const entry of this.#given) if (entry.live && entry.due <= until) visit(entry.keyId);
-    const heap = this.#heap;
     const waiting = [0];
     for (let i = waiting.pop(); i !== undefined; i = waiting.pop()) {
-      const entry = heap[i];
-      if (entry === undefined || entry.due > until) continue;
+      const entry = this.#entries[i];
+      if (entry === undefined || (this.#dues[i] as number) > until) continue;
       if (entry.live) visit(entry.keyId);
-      waiting.push(2 * i + 1, 2 * i + 2);
+      for (let child = fanOut * i + 1; child <= fanOut * (i + 1); child++) waiting.push(child);
     }
   }
 
@@ -118,39 +123,59 @@ export class DueIndex {
 
   #compact(): void {
     this.#given = [];
-    this.#heap = [...this.#current.values()].sort((a, b) => (before(a, b) ? -1 : 1));
+    this.#entries = [];
+    for (const entry of this.#current.values()) this.#push(entry);
   }
 
   #push(entry: Entry): void {
-    const heap = this.#heap;
-    let i = heap.length;
-    heap.push(entry);
+    const entries = this.#entries;
+    let i = entries.length;
+    if (i === this.#dues.length) {
+      const larger = new Float64Array(2 * i);
+      larger.set(this.#dues);
+      this.#dues = larger;
+    }
+    entries.push(entry);
+    const dues = this.#dues;
+    const { due } = entry;
     while (i > 0) {
-      const parent = (i - 1) >> 1;
-      const above = heap[parent] as Entry;
-      if (!before(entry, above)) break;
-      heap[i] = above;
+      const parent = (i - 1) >> fanOutBits;
+      const above = dues[parent] as number;
+      if (above <= due) break;
+      dues[i] = above;
+      entries[i] = entries[parent] as Entry;
       i = parent;
     }
-    heap[i] = entry;
+    dues[i] = due;
+    entries[i] = entry;
   }
 
   #pop(): Entry {
-    const heap = this.#heap;
-    const top = heap[0] as Entry;
-    const last = heap.pop() as Entry;
-    const size = heap.length;
+    const [dues, entries] = [this.#dues, this.#entries];
+    const top = entries[0] as Entry;
+    const last = entries.pop() as Entry;
+    const size = entries.length;
     if (size === 0) return top;
+    const due = dues[size] as number;
     let i = 0;
     for (;;) {
-      let child = 2 * i + 1;
-      if (child >= size) break;
-      if (child + 1 < size && before(heap[child + 1] as Entry, heap[child] as Entry)) child++;
-      if (!before(heap[child] as Entry, last)) break;
-      heap[i] = heap[child] as Entry;
+      const first = fanOut * i + 1;
+      if (first >= size) break;
+      let child = first;
+      let least = dues[first] as number;
+      for (let other = first + 1; other < size && other < first + fanOut; other++) {
+        const at = dues[other] as number;
+        if (at >= least) continue;
+        child = other;
+        least = at;
+      }
+      if (least >= due) break;
+      dues[i] = least;
+      entries[i] = entries[child] as Entry;
       i = child;
     }
-    heap[i] = last;
+    dues[i] = due;
+    entries[i] = last;
     return top;
   }
 }

@@ -3,18 +3,18 @@
  * the backend may lag behind: a cell that changes with each commit is written once an interval, and one
  * that came and went within it not at all.
  *
- *   cut: the keys that were unsaved at one commit, with the stores' positions of that commit. They are
+ *   cut: the entries that were unsaved at one commit, with the stores' positions of that commit. They are
  *        written share by share with the commits that follow, so that none of them waits long; the
  *        positions come with the last share.
  *
  * In between the backend holds values of commits after its positions. A restart replays the changelog from
  * the positions to its end, and so over all of them.
  */
-import { assert, must } from '../base/assert.ts';
+import { assert } from '../base/assert.ts';
 import { sealed } from '../base/sealed.ts';
 import type { BackendWrite, StateBackend } from '../storage/backend.ts';
 import { type StoreKeys, taskKey } from './key-layout.ts';
-import { entryOverheadBytes, inParts, type StoreState } from './store-state.ts';
+import { type CacheEntry, entryOverheadBytes, inParts, type StoreState } from './store-state.ts';
 
 export interface Store {
   readonly state: StoreState;
@@ -32,7 +32,7 @@ export const defaultSaving: Saving = { everyMs: 5_000, leastShare: 2_000 };
 const shares = 8;
 
 interface Cut {
-  readonly parts: readonly { readonly store: Store; readonly keyIds: readonly string[] }[];
+  readonly parts: readonly { readonly store: Store; readonly entries: readonly CacheEntry[] }[];
   readonly positions: readonly BackendWrite[];
   readonly share: number;
   /** Where the next share begins. */
@@ -97,7 +97,7 @@ export class Saver {
     const positions: BackendWrite[] = [];
     let size = 0;
     for (const store of this.#stores.values()) {
-      parts.push({ store, keyIds: store.state.unsaved });
+      parts.push({ store, entries: store.state.unsaved });
       size += store.state.unsaved.length;
       store.state.unsaved = [];
       if (store.state.commitId > 0) positions.push(metaWrite(store));
@@ -110,12 +110,12 @@ export class Saver {
   async #write(cut: Cut, share: number): Promise<void> {
     const writes: BackendWrite[] = [];
     for (let left = share; left > 0 && cut.part < cut.parts.length; ) {
-      const { store, keyIds } = cut.parts[cut.part] as Cut['parts'][number];
-      const end = Math.min(keyIds.length, cut.next + left);
-      for (let i = cut.next; i < end; i++) saveEntry(writes, store, keyIds[i] as string);
+      const { store, entries } = cut.parts[cut.part] as Cut['parts'][number];
+      const end = Math.min(entries.length, cut.next + left);
+      for (let i = cut.next; i < end; i++) saveEntry(writes, store, entries[i] as CacheEntry);
       left -= end - cut.next;
       cut.next = end;
-      if (end < keyIds.length) break;
+      if (end < entries.length) break;
       cut.part++;
       cut.next = 0;
     }
@@ -129,9 +129,9 @@ export class Saver {
   }
 }
 
-function saveEntry(writes: BackendWrite[], store: Store, keyId: string): void {
+function saveEntry(writes: BackendWrite[], store: Store, entry: CacheEntry): void {
   const { state } = store;
-  const entry = must(state.entries.get(keyId), 'an unsaved entry is never evicted');
+  const { keyId } = entry;
   assert(!entry.dirty && entry.encoded !== undefined, 'what is saved is committed');
   const due = state.dueOf(entry.cell);
   const bytes = entry.encoded === inParts ? state.spec.encode(entry.cell) : entry.encoded;

@@ -3,8 +3,8 @@
  *
  *   entries: Map keyId -> { cell | absent, dirty, unsaved, bytes, persistedDue }
  *            in order of loading, so the front is the first to evict
- *   dirty:   keyIds in the order they first changed since the commit (the changelog's order)
- *   unsaved: keyIds that commits have changed and the backend does not know yet (saver.ts)
+ *   dirty:   entries in the order they first changed since the commit (the changelog's order)
+ *   unsaved: entries that commits have changed and the backend does not know yet (saver.ts)
  *
  * A cell is an object that operators change in place; its bytes are made once a commit, for the
  * changelog and the store alike. Saved entries may be evicted between batches, never during one.
@@ -17,6 +17,7 @@ import { DueIndex } from './due-index.ts';
 export const entryOverheadBytes = 160;
 
 export interface CacheEntry {
+  readonly keyId: string;
   cell: unknown;
   dirty: boolean;
   /** Encoded size when last known; the estimate for the budgets. */
@@ -63,8 +64,8 @@ export class StoreState implements Cells<unknown> {
   readonly entries = new Map<string, CacheEntry>();
   readonly index = new DueIndex();
   readonly numbers: Map<string, number>;
-  dirty: string[] = [];
-  unsaved: string[] = [];
+  dirty: CacheEntry[] = [];
+  unsaved: CacheEntry[] = [];
   numbersDirty = false;
   dirtyBytes = 0;
   unsavedBytes = 0;
@@ -152,6 +153,7 @@ export class StoreState implements Cells<unknown> {
     const stored = cell !== undefined;
     this.#last = undefined;
     this.entries.set(keyId, {
+      keyId,
       cell,
       dirty: false,
       unsaved: false,
@@ -171,8 +173,7 @@ export class StoreState implements Cells<unknown> {
     this.position = position;
     this.commitId = commitId;
     this.readAt = now;
-    for (const keyId of this.dirty) {
-      const entry = must(this.entries.get(keyId), 'a dirty entry is never evicted');
+    for (const entry of this.dirty) {
       entry.dirty = false;
       // It came and went between two commits.
       if (entry.encoded === undefined) continue;
@@ -186,7 +187,7 @@ export class StoreState implements Cells<unknown> {
         continue;
       }
       entry.unsaved = true;
-      this.unsaved.push(keyId);
+      this.unsaved.push(entry);
       this.unsavedBytes += bytes + entryOverheadBytes;
     }
     this.dirty = [];
@@ -215,16 +216,21 @@ export class StoreState implements Cells<unknown> {
 
   #change(cell: unknown, due: number): void {
     const entry = this.#entry();
-    const keyId = this.#current.keyId;
     entry.cell = cell;
     if (!entry.dirty) {
       entry.dirty = true;
-      this.dirty.push(keyId);
+      this.dirty.push(entry);
       this.dirtyBytes += entry.bytes + entryOverheadBytes;
     }
     if (this.spec.due === undefined || due === entry.indexedDue) return;
     entry.indexedDue = due;
-    this.index.set(keyId, due);
+    this.index.set(entry.keyId, due);
+  }
+
+  /** The current key's entry, found before; it must have been there since. */
+  remember(entry: CacheEntry): void {
+    this.#lastId = entry.keyId;
+    this.#last = entry;
   }
 
   #entry(): CacheEntry {

@@ -16,7 +16,7 @@ import type { BackendEntry, BackendWrite, StateBackend } from '../storage/backen
 import { type ChangelogMeta, changelogBatch, changelogRecord, sourceRecord } from './changelog.ts';
 import { storeKeys, taskKey } from './key-layout.ts';
 import { cellWrites, defaultSaving, metaWrite, Saver, type Saving, type Store } from './saver.ts';
-import { emptyMeta, type StoreMeta, StoreState } from './store-state.ts';
+import { type CacheEntry, emptyMeta, type StoreMeta, StoreState } from './store-state.ts';
 
 export interface TaskStateOptions {
   /** Name of the task, for messages. */
@@ -106,10 +106,22 @@ export class TaskState {
     return this.#store(store).state.meta;
   }
 
-  /** True when the cells of a key are in memory, in every store. */
-  has(keyId: string): boolean {
-    for (const { entries } of this.#states) if (!entries.has(keyId)) return false;
-    return true;
+  /** What `enter` takes of a key whose cells are in memory, in every store; of another undefined. */
+  find(keyId: string): CacheEntry | undefined {
+    const states = this.#states;
+    let first: CacheEntry | undefined;
+    for (let i = 0; i < states.length; i++) {
+      const entry = (states[i] as StoreState).entries.get(keyId);
+      if (entry === undefined) return undefined;
+      first ??= entry;
+    }
+    return first;
+  }
+
+  /** Makes a key the current one. @param found by `find` since the last commit, for the first store not to look again */
+  enter(keyId: string, found: CacheEntry | undefined): void {
+    this.keyId = found === undefined ? keyId : found.keyId;
+    if (found !== undefined) (this.#states[0] as StoreState).remember(found);
   }
 
   cells<C>(spec: { readonly name: string }): Cells<C> {

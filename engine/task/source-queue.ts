@@ -9,6 +9,7 @@ import type { AnyReceiver } from '../graph/processor.ts';
 import type { Source } from '../graph/topic.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import { knownKey } from '../serde/serde.ts';
+import type { CacheEntry } from '../state/store-state.ts';
 
 /** A value that could not be decoded, or a time that could not be told; kept until its turn. */
 class Undecodable {
@@ -33,8 +34,9 @@ export class SourceQueue {
   index = -1;
   #times: Float64Array | undefined;
   #values: unknown[] | undefined;
-  /** Key ids of the batch's records, as far as they were collected. */
+  /** Key ids of the batch's records, as far as they were collected, and where the state has their cells. */
   #keyIds: (string | undefined)[] = [];
+  #found: (CacheEntry | undefined)[] = [];
   readonly #later: PackedBatch[] = [];
 
   constructor(
@@ -104,14 +106,17 @@ export class SourceQueue {
    * Adds the key ids of the batch's next records to `wanted`, but those of which `state` has all cells; answers the
    * greatest timestamp among the records.
    */
-  collect(state: { has(keyId: string): boolean }, wanted: Set<string>): number {
+  collect(state: { find(keyId: string): CacheEntry | undefined }, wanted: Set<string>): number {
     let greatest = Number.NEGATIVE_INFINITY;
     const { batch } = this;
     if (batch === undefined) return greatest;
     for (let i = this.index + 1; i < batch.count; i++) {
       const keyId = this.keyIdOf(i);
-      this.#keyIds[i] = keyId;
-      if (keyId !== '' && !state.has(keyId)) wanted.add(keyId);
+      const found = keyId === '' ? undefined : state.find(keyId);
+      // One string a key: others of the same letters are let go of.
+      this.#keyIds[i] = found === undefined ? keyId : found.keyId;
+      this.#found[i] = found;
+      if (keyId !== '' && found === undefined) wanted.add(keyId);
       const time = (this.#times as Float64Array)[i] as number;
       if (time > greatest) greatest = time;
     }
@@ -121,6 +126,11 @@ export class SourceQueue {
   /** Id of record `i`'s key; '' for a null key. */
   keyIdOf(i: number): string {
     return this.#keyIds[i] ?? this.#keyIdAt(i);
+  }
+
+  /** What `collect` found of record `i`'s key; the state may have more by now. */
+  foundOf(i: number): CacheEntry | undefined {
+    return this.#found[i];
   }
 
   #keyIdAt(i: number): string {
@@ -149,6 +159,7 @@ export class SourceQueue {
     this.#times = batch.timestamps;
     this.#values = undefined;
     this.#keyIds = new Array<string | undefined>(batch.count);
+    this.#found = [];
     const { time } = this.options;
     if (time === undefined) return;
     const extract = time as unknown as (value: unknown, key: unknown, timestamp: number) => number;

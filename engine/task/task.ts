@@ -401,8 +401,9 @@ export class Task implements ChainTask {
     this.#at = queue;
     this.#outcome = processed;
     this.#timestamp = timestamp;
-    if (this.#stateful) this.#state.keyId = queue.keyIdOf(queue.index);
-    else this.#unnamed = queue;
+    if (this.#stateful) {
+      this.#state.enter(queue.keyIdOf(queue.index), queue.foundOf(queue.index));
+    } else this.#unnamed = queue;
     this.#deliver(queue, timestamp);
     this.#unnamed = undefined;
     this.#state.keyId = '';

@@ -13,6 +13,7 @@ import {
   type PartedCell,
   partedStore,
   removeFirst,
+  setFinalTo,
   touch,
 } from '../../operators/window-parts.ts';
 
@@ -49,7 +50,7 @@ function change(random: SeededRandom, cells: Cells<PartedCell<string>>, value: s
   const cell = known === undefined || kind === 1 ? emptyPartedCell<string>() : known;
   if (kind === 2) {
     const count = randomBelow(random, cell.starts.length + 1);
-    cell.finalTo = Math.max(cell.finalTo, cell.starts[count - 1] ?? 0);
+    setFinalTo(cell, Math.max(cell.finalTo, cell.starts[count - 1] ?? 0));
     removeFirst(cell, count, partMs);
   }
   if (kind === 3) cell.now = randomBelow(random, 100);
