@@ -1,6 +1,7 @@
 /** Holds what a run wrote against the oracle: the last value of each key and window, and what is missing. */
 import { sessionWindowed, timeWindowed, utf8, type Windowed } from 'millrace';
 import type { Log } from '../../engine/log/log.ts';
+import type { Change } from './engagement.ts';
 import { partitions } from './events.ts';
 import { type JobName, type Joined, type Totals, totalsSerde, windows } from './jobs.ts';
 import { type Expected, isSummed } from './oracle.ts';
@@ -27,23 +28,16 @@ export async function check(
   output: string,
   slackMs: number,
 ): Promise<Verdict> {
+  if (expected.changes !== undefined) return checkChanges(expected.changes, log, output);
   const last = new Map<string, Totals>();
   const mapped = { count: 0, sum: 0 };
   const idOf = keyReader(job);
-  for (let partition = 0; partition < partitions; partition++) {
-    for (let from = await log.startOffset({ topic: output, partition }); ; ) {
-      const batch = await log.read({ topic: output, partition }, from, { records: 50_000 });
-      if (batch === undefined) break;
-      from = batch.nextOffset;
-      for (let i = 0; i < batch.count; i++) {
-        const [key, value] = [batch.key(i) as Buffer, batch.value(i)];
-        if (expected.mapped !== undefined) {
-          mapped.count++;
-          mapped.sum += (JSON.parse(String(value)) as Joined).value;
-        } else if (value === null) last.delete(idOf(key));
-        else last.set(idOf(key), totalsSerde.decode(value, 0, value.byteLength));
-      }
-    }
+  for await (const { key, value } of recordsOf(log, output)) {
+    if (expected.mapped !== undefined) {
+      mapped.count++;
+      mapped.sum += (JSON.parse(String(value)) as Joined).value;
+    } else if (value === null) last.delete(idOf(key));
+    else last.set(idOf(key), totalsSerde.decode(value, 0, value.byteLength));
   }
   if (expected.mapped !== undefined) {
     const { count, sum } = expected.mapped;
@@ -57,6 +51,54 @@ export async function check(
     };
   }
   return compare(expected, last, slackMs);
+}
+
+/** Each user's changes, in their order. */
+async function checkChanges(
+  expected: ReadonlyMap<string, readonly Change[]>,
+  log: Log,
+  output: string,
+): Promise<Verdict> {
+  const seen = new Map<string, number>();
+  let [results, due] = [0, 0];
+  let problem: string | undefined;
+  for (const changes of expected.values()) due += changes.length;
+  for await (const { value } of recordsOf(log, output)) {
+    const change = JSON.parse(String(value)) as Change;
+    const n = seen.get(change.userId) ?? 0;
+    seen.set(change.userId, n + 1);
+    results++;
+    const wanted = expected.get(change.userId)?.[n];
+    const same =
+      wanted !== undefined &&
+      (['segment', 'enter', 'ts'] as const).every((field) => change[field] === wanted[field]) &&
+      near(change.score, wanted.score);
+    if (!same) problem ??= `${JSON.stringify(change)}, expected ${JSON.stringify(wanted)}`;
+  }
+  const missing = due - results;
+  if (missing !== 0) problem ??= `${results} changes, not ${due}`;
+  return {
+    green: problem === undefined,
+    results,
+    missing,
+    ...(problem === undefined ? {} : { problem }),
+  };
+}
+
+async function* recordsOf(
+  log: Log,
+  topic: string,
+): AsyncGenerator<{ key: Buffer; value: Buffer | null }> {
+  for (let partition = 0; partition < partitions; partition++) {
+    for (let from = await log.startOffset({ topic, partition }); ; ) {
+      const batch = await log.read({ topic, partition }, from, { records: 50_000 });
+      if (batch === undefined) break;
+      from = batch.nextOffset;
+      for (let i = 0; i < batch.count; i++) {
+        yield { key: batch.key(i) as Buffer, value: batch.value(i) };
+      }
+    }
+  }
 }
 
 function compare(expected: Expected, last: ReadonlyMap<string, Totals>, slackMs: number): Verdict {

@@ -52,6 +52,8 @@ const peerShare: Partial<Record<JobName, number>> = {
   sliding: 0.02,
   session: 0.25,
 };
+/** Jobs whose events lie further apart: so many a ms. Users come and go over hours. */
+const perMsOf: Partial<Record<JobName, number>> = { engagement: 0.1 };
 /** Event time in which Kafka Streams may leave closed windows alone, ms. */
 const peerSlackMs = 600_000;
 
@@ -81,7 +83,7 @@ export async function compare(
   const settings = { ...defaultKafkaSettings, brokers: broker.address };
   const log = await openKafkaLog({ settings, application: 'bench' });
   try {
-    const inputs = new Map<number, Input>();
+    const inputs = new Map<string, Input>();
     const lines: Line[] = [];
     for (const job of jobs) {
       for (let round = 0; round < rounds; round++) {
@@ -89,7 +91,9 @@ export async function compare(
         for (const peer of round % 2 === 0 ? all : [...all].reverse()) {
           if (peer.does?.(job) === false) continue;
           const share = isOurs(peer) ? 1 : (peerShare[job] ?? 1);
-          const input = await inputOf(log, inputs, Math.round(options.events * share), options);
+          const perMs = perMsOf[job] ?? options.perMs;
+          const events = Math.round(options.events * share);
+          const input = await inputOf(log, inputs, { ...options, events, perMs });
           lines.push(await runOne(options, log, broker.address, job, peer, round, input));
         }
       }
@@ -159,22 +163,21 @@ async function loadUsers(log: Log, input: string, keys: number): Promise<void> {
 
 async function inputOf(
   log: Log,
-  inputs: Map<number, Input>,
-  events: number,
-  { keys, skew, perMs, say }: CompareOptions,
+  inputs: Map<string, Input>,
+  { events, keys, skew, perMs, say }: CompareOptions,
 ): Promise<Input> {
-  const known = inputs.get(events);
+  const topic = `events-${events}-${perMs}`;
+  const known = inputs.get(topic);
   if (known !== undefined) return known;
   const made = await eventsOf(
     { events, keys, skew, perMs },
     join(tmpdir(), 'millrace-bench-events'),
   );
-  const topic = `events-${events}`;
   await createTopics(log, [topic]);
   await fill(log, topic, made.batches);
   await loadUsers(log, topic, keys);
   say(`${events} events loaded, SHA-256 ${made.checksum.slice(0, 16)}`);
   const input = { topic, events: made, expected: new Map<JobName, Expected>() };
-  inputs.set(events, input);
+  inputs.set(topic, input);
   return input;
 }

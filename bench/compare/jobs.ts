@@ -19,6 +19,8 @@ import {
   type Windowed,
 } from 'millrace';
 
+import { type Change, engagement } from './engagement.ts';
+
 export interface Event {
   readonly userId: string;
   readonly type: string;
@@ -80,6 +82,7 @@ export const jobNames = [
   'session',
   'join-table',
   'join-streams',
+  'engagement',
 ] as const;
 export type JobName = (typeof jobNames)[number];
 
@@ -127,6 +130,7 @@ const fieldsRead: Partial<Record<JobName, readonly (keyof Event)[]>> = {
   map: ['userId', 'type', 'value', 'ts'],
   'map-project': ['userId', 'type', 'itemId', 'value', 'ts'],
   'join-streams': ['type', 'value'],
+  engagement: ['type', 'value'],
 };
 
 export function jobTopology(job: JobName, input: string, output: string): Topology {
@@ -173,6 +177,11 @@ export function jobTopology(job: JobName, input: string, output: string): Topolo
           return { userId, value: click.value + purchase.value };
         })
         .to(topic<string, Joined>(output, { value: json<Joined>() }));
+      return;
+    }
+    if (job === 'engagement') {
+      const out = topic<string, Change>(output, { value: json<Change>() });
+      stream.process('engagement', engagement).to(out);
       return;
     }
     const spec = windows[job as WindowedJob];

@@ -3,6 +3,8 @@
  * late by more than the grace, so arrival does not count, and every result follows from the sorted times of
  * a key. A window's result is due when the partition's stream time has closed it.
  */
+import type { Change } from './engagement.ts';
+import { expectedChanges } from './engagement-oracle.ts';
 import type { Events } from './events.ts';
 import { type Event, factorOf, grace, type JobName, joinMs, type Totals, windows } from './jobs.ts';
 
@@ -14,6 +16,8 @@ export interface Expected {
   >;
   /** For the jobs with a result an event, or a pair: how many, and the sum of their values. */
   readonly mapped?: { readonly count: number; readonly sum: number };
+  /** Of `engagement`: what each user is told, in order. */
+  readonly changes?: ReadonlyMap<string, readonly Change[]>;
   /** Last stream time of each partition, ms UTC. */
   readonly streamTimes: readonly number[];
 }
@@ -27,7 +31,11 @@ interface KeyEvents {
 
 type Add = (id: string, totals: Totals, dueBy: number, partition: number) => void;
 
-export function expectedOf(job: JobName, { batches }: Events): Expected {
+export function expectedOf(job: JobName, made: Events): Expected {
+  if (job === 'engagement') {
+    return { totals: new Map(), changes: expectedChanges(made), streamTimes: [] };
+  }
+  const { batches } = made;
   const totals = new Map<string, Totals & { dueBy: number; partition: number }>();
   const streamTimes: number[] = [];
   const keys = new Map<string, KeyEvents>();

@@ -134,6 +134,10 @@ public final class Peer {
         }, JoinWindows.ofTimeDifferenceAndGrace(Duration.ofSeconds(1), GRACE), StreamJoined.with(Serdes.String(), NODE, NODE))
             .to(out, Produced.with(Serdes.String(), NODE));
       }
+      case "engagement" -> {
+        Engagement.stores().forEach(builder::addStateStore);
+        in.process(Engagement::new, Engagement.USERS, Engagement.DUE).to(out, Produced.with(Serdes.String(), NODE));
+      }
       case "count" -> grouped.aggregate(Totals::new, (k, v, t) -> add(v, t), Materialized.with(Serdes.String(), TOTALS))
           .toStream().to(out, Produced.with(Serdes.String(), TOTALS));
       case "tumbling" -> hops(grouped, 1, 1, out);
