@@ -12,6 +12,7 @@ import { latencyTable, measureLatency } from './compare/latency.ts';
 import type { Peer } from './compare/peer.ts';
 import { linesTable, machine, ratios, ratiosSvg, ratiosTable } from './compare/report.ts';
 import { measureRestart, restartTable } from './compare/restart.ts';
+import { measureScale, scaleTable } from './compare/scale.ts';
 import { jobs as pathJobs } from './jobs/page-views.ts';
 import { micro } from './micro/micro.ts';
 import type { PathResult } from './path.ts';
@@ -34,6 +35,8 @@ interface Options {
   readonly quick?: boolean;
   readonly rates: number[];
   readonly commits?: number[];
+  readonly keysOf?: number[];
+  readonly threadsOf?: number[];
 }
 
 const loader = ['--conditions=millrace-source', '--import=tsx'];
@@ -165,6 +168,25 @@ async function restart(options: Options): Promise<void> {
   keep(options, lines);
 }
 
+/** Rate and memory by keys, and by threads. */
+async function scale(options: Options): Promise<void> {
+  const peers = await peersOf(options, 'scale');
+  if (peers === undefined) return;
+  const lines = await measureScale({
+    ...options,
+    jobs: (options.jobs ?? ['tumbling']) as JobName[],
+    peers: peers.map(({ name }) => name).filter((name) => name !== 'millrace'),
+    perMs: 5,
+    commitMs: options.commit,
+    secondsAtMost: options.seconds,
+    keysOf: options.keysOf ?? [10_000, 100_000, 1_000_000, 10_000_000],
+    threadsOf: options.threadsOf ?? [1, 2, 4],
+    say,
+  });
+  console.log(`\n${scaleTable(lines)}`);
+  keep(options, lines);
+}
+
 function keep({ json }: Options, lines: readonly object[]): void {
   if (json === undefined) return;
   writeFileSync(json, JSON.stringify({ machine: machine(), lines }, undefined, 2));
@@ -196,6 +218,7 @@ async function main(what: string, options: Options): Promise<void> {
   if (asked('segments-engine')) await segmentsEngineBench(options.threads);
   if (what === 'latency') await latency(options);
   if (what === 'restart') await restart(options);
+  if (what === 'scale') await scale(options);
   if (what === 'compare' || what === 'all') {
     if (!(await sideBySide(options))) process.exitCode = 1;
   }
@@ -204,7 +227,7 @@ async function main(what: string, options: Options): Promise<void> {
 await new Command('bench')
   .argument(
     '[what]',
-    'path, micro, segments, segments-engine, compare, latency, restart, or all',
+    'path, micro, segments, segments-engine, compare, latency, restart, scale, or all',
     'all',
   )
   .option('--jobs <names>', `of the comparison: ${jobNames.join(',')}`, among(jobNames))
@@ -219,6 +242,8 @@ await new Command('bench')
   .option('--rounds <n>', 'runs of each', number, 3)
   .option('--threads <n>', 'that run tasks', number, 2)
   .option('--commit <ms>', 'from one commit to the next', number, 100)
+  .option('--keys-of <list>', 'of scale: numbers of distinct keys', numbers)
+  .option('--threads-of <list>', 'of scale: numbers of threads', numbers)
   .option('--rates <list>', 'of latency: events a second', numbers, [10_000, 50_000])
   .option('--commits <list>', 'of latency: intervals instead of --commit, ms', numbers)
   .addOption(

@@ -11,12 +11,14 @@
  */
 import { MillraceError } from '../engine/base/errors.ts';
 import type { DropReason } from '../engine/base/events.ts';
+import { written } from '../engine/base/scratch.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Sink } from '../engine/graph/topic.ts';
 import type { Headers } from '../engine/record/headers.ts';
 import type { Serde } from '../engine/serde/serde.ts';
+import { utf8 } from '../engine/serde/utf8.ts';
 import { OperatorTime } from './closing.ts';
 import { type RowReader, type RowsOf, unheard } from './table-getter.ts';
 
@@ -67,22 +69,33 @@ export interface ProcessSpec<K, V, S, R> {
   timer?(context: ProcessContext<K, S, R>, name: string, at: number): void;
 }
 
+interface Timer {
+  readonly name: string;
+  at: number;
+}
+
 interface Cell<S> {
   state: S | undefined;
   now: number;
-  readonly timers: Map<string, number>;
+  /** One a name; mostly there are one or two. */
+  readonly timers: Timer[];
 }
 
-function nextTimer<S>(cell: Cell<S>): { name: string; at: number } | undefined {
-  let next: { name: string; at: number } | undefined;
-  for (const [name, at] of cell.timers) {
-    if (next === undefined || at < next.at || (at === next.at && name < next.name))
-      next = { name, at };
+function emptyCell<S>(): Cell<S> {
+  return { state: undefined, now: Number.NEGATIVE_INFINITY, timers: [] };
+}
+
+function nextTimer<S>({ timers }: Cell<S>): Timer | undefined {
+  let next = timers[0];
+  for (let i = 1; i < timers.length; i++) {
+    const timer = timers[i] as Timer;
+    const { name, at } = next as Timer;
+    if (timer.at < at || (timer.at === at && timer.name < name)) next = timer;
   }
   return next;
 }
 
-/** u32 length of the head · head as JSON · state. */
+/** f64 now · u32 timers · of each f64 instant, u32 length of the name, name · u32 1 and the state, or 0. */
 function processStore<K, S>(
   name: string,
   key: Serde<K>,
@@ -94,26 +107,34 @@ function processStore<K, S>(
     kind: 'process',
     key,
     clock,
-    format: `process(${state.format})`,
+    format: `process.2(${state.format})`,
     due: (cell) => nextTimer(cell)?.at ?? Number.POSITIVE_INFINITY,
-    encode: (cell) => {
-      const head = Buffer.from(JSON.stringify([cell.now, ...cell.timers]));
-      const length = Buffer.allocUnsafe(4);
-      length.writeUInt32LE(head.byteLength);
-      const body = cell.state === undefined ? [] : [Buffer.from([1]), state.encode(cell.state)];
-      return Buffer.concat([length, head, ...body]);
-    },
+    encode: ({ now, timers, state: kept }) =>
+      written((scratch) => {
+        scratch.float64(now);
+        scratch.uint32(timers.length);
+        for (const { name, at } of timers) {
+          scratch.float64(at);
+          const lengthAt = scratch.length;
+          scratch.uint32(0);
+          scratch.text(name);
+          scratch.uint32At(lengthAt, scratch.length - lengthAt - 4);
+        }
+        scratch.uint32(kept === undefined ? 0 : 1);
+        if (kept !== undefined) scratch.append(state.encode(kept));
+      }),
     decode: (bytes, start, end) => {
-      const from = start + 4 + bytes.readUInt32LE(start);
-      const [now, ...timers] = JSON.parse(bytes.toString('utf8', start + 4, from)) as [
-        number | null,
-        ...[string, number][],
-      ];
-      return {
-        now: now ?? Number.NEGATIVE_INFINITY,
-        timers: new Map(timers),
-        state: from === end ? undefined : state.decode(bytes, from + 1, end),
-      };
+      const now = bytes.readDoubleLE(start);
+      const timers: Timer[] = [];
+      let at = start + 12;
+      for (let left = bytes.readUInt32LE(start + 8); left > 0; left--) {
+        const nameAt = at + 12;
+        const nameEnd = nameAt + bytes.readUInt32LE(at + 8);
+        timers.push({ at: bytes.readDoubleLE(at), name: utf8.decode(bytes, nameAt, nameEnd) });
+        at = nameEnd;
+      }
+      const isThere = bytes.readUInt32LE(at) === 1;
+      return { now, timers, state: isThere ? state.decode(bytes, at + 4, end) : undefined };
     },
     rows: (cell, k) =>
       cell.state === undefined ? [] : [{ key: k, value: cell.state, timestamp: cell.now }],
@@ -159,7 +180,7 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
   readonly #timer: AnyReceiver;
   readonly #rows: ReadonlyMap<RowsOf<K, unknown>, RowReader<unknown>>;
   #key: K | undefined;
-  #cell: Cell<S> = { state: undefined, now: Number.NEGATIVE_INFINITY, timers: new Map() };
+  #cell: Cell<S> = emptyCell();
   #timestamp = 0;
 
   constructor(
@@ -247,10 +268,15 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
     this.#context.task.emit(topic, key, value, timestamp ?? this.#timestamp, headers);
   }
   setTimer(name: string, at: number): void {
-    this.#cell.timers.set(name, at);
+    const { timers } = this.#cell;
+    const known = timers.find((timer) => timer.name === name);
+    if (known === undefined) timers.push({ name, at });
+    else known.at = at;
   }
   cancelTimer(name: string): void {
-    this.#cell.timers.delete(name);
+    const { timers } = this.#cell;
+    const i = timers.findIndex((timer) => timer.name === name);
+    if (i >= 0) timers.splice(i, 1);
   }
   drop(reason: DropReason): void {
     this.#context.task.drop(this.#name, reason);
@@ -258,16 +284,12 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
 
   #load(key: K): void {
     this.#key = key;
-    this.#cell = this.#cells.get() ?? {
-      state: undefined,
-      now: Number.NEGATIVE_INFINITY,
-      timers: new Map(),
-    };
+    this.#cell = this.#cells.get() ?? emptyCell();
   }
 
   #fireUntil(until: number): void {
     for (let next = nextTimer(this.#cell); next !== undefined && next.at <= until; ) {
-      this.#cell.timers.delete(next.name);
+      this.cancelTimer(next.name);
       if (next.at > this.#cell.now && this.#spec.clock !== 'wall') this.#cell.now = next.at;
       this.#timestamp = next.at;
       this.#timer.receive(this.#key, next.name, next.at);

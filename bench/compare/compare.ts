@@ -14,6 +14,7 @@ import { byHand } from '../peers/by-hand/peer.ts';
 import { kafkaStreams } from '../peers/kafka-streams/peer.ts';
 import { check, type Verdict } from './check.ts';
 import { baseTime, type Events, eventsOf, partitions, userName } from './events.ts';
+import { type Changelogs, changelogsOf } from './footprint.ts';
 import { factorOf, type JobName, usersTopic } from './jobs.ts';
 import { type Expected, expectedOf } from './oracle.ts';
 import { type Drained, millrace, millracePlain, type Peer } from './peer.ts';
@@ -42,6 +43,7 @@ export interface Line {
   readonly events: number;
   readonly drained: Drained;
   readonly verdict: Verdict;
+  readonly changelogs: Changelogs;
 }
 
 /** A share of the events, for peers whose cost grows with the overlap: rates need no more of them. */
@@ -140,9 +142,10 @@ async function runOne(
           missing: 0,
           problem: `saw ${drained.events} of ${events} in time`,
         };
+  const changelogs = await changelogsOf(log, application);
   const shown = verdict.green ? `${verdict.results} results, all right` : verdict.problem;
   say(`${job} ${peer.name} round ${round + 1}: ${drained.eventsPerSecond} events/s; ${shown}`);
-  return { job, peer: peer.name, round, events, drained, verdict };
+  return { job, peer: peer.name, round, events, drained, verdict, changelogs };
 }
 
 /** The table of `join-table`: every user, before the first event. */

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { bytesUnder } from './footprint.ts';
 import type { JobName } from './jobs.ts';
 
 export interface Drained {
@@ -14,6 +15,8 @@ export interface Drained {
   /** Of the whole process. */
   readonly cpuSeconds: number;
   readonly rssMiB: number;
+  /** On disk at the end. */
+  readonly stateBytes?: number;
   /** Wall time by stage of the cycles, ms (engine/runtime/stages.ts); of ours only. */
   readonly stages?: Readonly<Record<string, number>>;
 }
@@ -72,13 +75,14 @@ async function runMillrace(run: Run, transport: string): Promise<Drained> {
   const args = [brokers, events, application, threads, guarantee, commitMs, folder].map(String);
   const script = await compiled();
   try {
-    return await lastLine(process.execPath, [script, ...args], {
+    const drained = await lastLine(process.execPath, [script, ...args], {
       BENCH_JOB: run.job,
       BENCH_INPUT: run.input,
       BENCH_OUTPUT: run.output,
       BENCH_TRANSPORT: transport,
       BENCH_BEFORE: String(run.before ?? 0),
     });
+    return { ...drained, stateBytes: await bytesUnder(folder) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -27,7 +27,7 @@ export function machine(): Record<string, string | number> {
 }
 
 export function linesTable(lines: readonly Line[]): string {
-  const rows = lines.map(({ job, peer, round, events, drained, verdict }) => [
+  const rows = lines.map(({ job, peer, round, events, drained, verdict, changelogs }) => [
     job,
     peer,
     round + 1,
@@ -35,9 +35,14 @@ export function linesTable(lines: readonly Line[]): string {
     drained.eventsPerSecond,
     ((drained.cpuSeconds * 1e6) / drained.events).toFixed(2),
     drained.rssMiB,
+    drained.stateBytes === undefined ? '' : (drained.stateBytes / 2 ** 20).toFixed(0),
+    (changelogs.records / events).toFixed(2),
+    (changelogs.bytes / events).toFixed(0),
     verdict.green ? 'green' : `VOID: ${verdict.problem}`,
   ]);
-  const head = ['job', 'who', 'round', 'events', 'events/s', 'CPU s/M events', 'RSS MiB', 'oracle'];
+  const measured = ['events/s', 'CPU s/M events', 'RSS MiB', 'state MiB'];
+  const changelog = ['logged an event', 'bytes'];
+  const head = ['job', 'who', 'round', 'events', ...measured, ...changelog, 'oracle'];
   return table(head, rows);
 }
 

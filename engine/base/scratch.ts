@@ -2,7 +2,7 @@
  * Bytes of unknown length, put together in a buffer that is used again and again: one allocation a result
  * instead of one a part. Numbers are little-endian.
  */
-import { copiedByLoop } from './bytes.ts';
+import { copiedByLoop, utf8Most, writeText } from './bytes.ts';
 
 const firstBytes = 4_096;
 
@@ -50,6 +50,12 @@ export class Scratch {
     if (byteLength > copiedByLoop) this.#bytes.set(bytes, at);
     else for (let i = 0; i < byteLength; i++) this.#bytes[at + i] = bytes[i] as number;
     this.length = at + byteLength;
+  }
+
+  /** As UTF-8. */
+  text(text: string): void {
+    this.#ensure(utf8Most * text.length);
+    this.length += writeText(this.#bytes, text, this.length);
   }
 
   /** A copy of what was written. */

@@ -8,10 +8,12 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Stream;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.KafkaStreams;
@@ -189,7 +191,8 @@ public final class Peer {
     p.put("replication.factor", "1");
     // Else the next run of the application waits until this one's session is over.
     p.put("consumer.internal.leave.group.on.close", "true");
-    p.put("state.dir", Files.createTempDirectory("kafka-streams-peer").toString());
+    Path state = Files.createTempDirectory("kafka-streams-peer");
+    p.put("state.dir", state.toString());
     if (tuned) {
       p.put("statestore.cache.max.bytes", "536870912");
       p.put("consumer.max.poll.records", "10000");
@@ -211,9 +214,22 @@ public final class Peer {
     // What was seen is written before the end is told.
     streams.close(Duration.ofSeconds(30));
     System.out.printf(Locale.ROOT,
-        "{\"events\":%d,\"eventsPerSecond\":%.0f,\"totalSeconds\":%.2f,\"cpuSeconds\":%.2f,\"rssMiB\":%d}%n",
-        reached, rate, (end - begin) / 1e9, cpu, peakMiB());
+        "{\"events\":%d,\"eventsPerSecond\":%.0f,\"totalSeconds\":%.2f,\"cpuSeconds\":%.2f,\"rssMiB\":%d,\"stateBytes\":%d}%n",
+        reached, rate, (end - begin) / 1e9, cpu, peakMiB(), bytesUnder(state));
+    delete(state);
     System.exit(0);
+  }
+
+  private static long bytesUnder(Path folder) throws Exception {
+    try (Stream<Path> files = Files.walk(folder)) {
+      return files.filter(Files::isRegularFile).mapToLong(file -> file.toFile().length()).sum();
+    }
+  }
+
+  private static void delete(Path folder) throws Exception {
+    try (Stream<Path> files = Files.walk(folder)) {
+      files.sorted(Comparator.reverseOrder()).forEach(file -> file.toFile().delete());
+    }
   }
 
   private static long peakMiB() throws Exception {
