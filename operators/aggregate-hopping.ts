@@ -19,7 +19,7 @@ import {
   type WindowCell,
   windowStore,
 } from './window-cell.ts';
-import type { WindowFamily, WindowUpdate } from './windowed-step.ts';
+import { takenIn, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
 
 export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
   readonly store: StoreSpec<K, WindowCell<A>>;
@@ -27,14 +27,18 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
   readonly #spec: HoppingWindow | CalendarWindow;
   readonly #grid: WindowGrid;
   readonly #aggregate: Aggregate<V, A>;
+  readonly #quiet: boolean;
 
+  /** @param quiet nobody asks which windows a record changed */
   constructor(
     name: string,
     spec: HoppingWindow | CalendarWindow,
     aggregate: Aggregate<V, A>,
     key: Serde<K>,
     value: Serde<A>,
+    quiet: boolean,
   ) {
+    this.#quiet = quiet;
     this.#spec = spec;
     this.#grid = gridOf(spec);
     this.#aggregate = aggregate;
@@ -57,13 +61,24 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
   ): WindowUpdate<A>[] {
     const updates: WindowUpdate<A>[] = [];
     const cell = cells.get() ?? emptyWindowCell<A>();
+    let taken = false;
     for (const start of this.#grid.starts(timestamp)) {
       const end = this.#grid.end(start);
-      if (isClosed(this.#spec, end, streamTime)) late();
-      else updates.push(this.#updateWindow(cell, start, end, value, timestamp));
+      if (isClosed(this.#spec, end, streamTime)) {
+        late();
+        continue;
+      }
+      taken = true;
+      const i = indexOfStart(cell, start);
+      const old = cell.starts[i] === start ? (cell.values[i] as A) : undefined;
+      this.#updateWindow(cell, i, start, end, value, timestamp);
+      if (this.#quiet) continue;
+      const at = cell.timestamps[i] as number;
+      updates.push({ start, end, value: cell.values[i] as A, timestamp: at, old });
     }
-    if (updates.length > 0) cells.put(cell);
-    return updates;
+    if (!taken) return updates;
+    cells.put(cell);
+    return this.#quiet ? takenIn : updates;
   }
 
   takeClosed(cells: Cells<WindowCell<A>>, streamTime: number): Closed<A>[] {
@@ -84,22 +99,18 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
 
   #updateWindow(
     cell: WindowCell<A>,
+    i: number,
     start: number,
     end: number,
     added: V,
     at: number,
-  ): WindowUpdate<A> {
-    const i = indexOfStart(cell, start);
+  ): void {
     if (cell.starts[i] !== start) {
       const value = this.#aggregate.add(this.#aggregate.init(), added, at);
       insertWindow(cell, i, { start, end, timestamp: at, value });
-      return { start, end, value, timestamp: at, old: undefined };
+      return;
     }
-    const old = cell.values[i] as A;
-    const value = this.#aggregate.add(old, added, at);
-    const timestamp = Math.max(cell.timestamps[i] as number, at);
-    cell.values[i] = value;
-    cell.timestamps[i] = timestamp;
-    return { start, end, value, timestamp, old };
+    cell.values[i] = this.#aggregate.add(cell.values[i] as A, added, at);
+    if (at > (cell.timestamps[i] as number)) cell.timestamps[i] = at;
   }
 }

@@ -27,7 +27,7 @@ import {
   setFinalTo,
   touch,
 } from './window-parts.ts';
-import { unseen, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
+import { takenIn, unseen, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
 
 interface Merged<A> {
   readonly value: A;
@@ -41,8 +41,12 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
   readonly #aggregate: MergeableAggregate<V, A>;
   readonly #sliceMs: number;
   readonly #results: boolean;
+  readonly #quiet: boolean;
 
-  /** @param results answer the changed windows of each record; false when only final ones are wanted */
+  /**
+   * @param results answer the changed windows of each record; false when only final ones are wanted
+   * @param quiet then nobody asks how far a record reached, either
+   */
   constructor(
     name: string,
     spec: HoppingWindow,
@@ -50,7 +54,9 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     key: Serde<K>,
     value: Serde<A>,
     results: boolean,
+    quiet: boolean,
   ) {
+    this.#quiet = quiet;
     this.#spec = spec;
     this.#aggregate = aggregate;
     this.#sliceMs = sliceMs(spec);
@@ -89,6 +95,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     }
     const before = this.#addToSlice(cell, value, timestamp);
     cells.put(cell);
+    if (this.#quiet) return takenIn;
     if (!this.#results) return [unseen<A>(last)];
     const open: number[] = [];
     for (; start <= last; start += advanceMs) open.push(start);

@@ -28,7 +28,7 @@ import {
   setFinalTo,
   touch,
 } from './window-parts.ts';
-import { unseen, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
+import { takenIn, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
 
 /** In so few instants a window is merged anew for less than what keeping parts of it costs. */
 const fewInstants = 16;
@@ -106,7 +106,7 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
     }
     cell.fold?.changed(at);
     cells.put(cell);
-    return [unseen<A>(at)];
+    return takenIn;
   }
 
   takeClosed(cells: Cells<InstantsCell<A>>, streamTime: number): Closed<A>[] {

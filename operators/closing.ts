@@ -60,7 +60,6 @@ export function closeDue<A>(
   order: (a: Closed<A>, b: Closed<A>) => number,
   emit: ((key: unknown, closed: Closed<A>) => void) | undefined,
 ): void {
-  if (cells.nextDue() > streamTime) return;
   const all: { keyId: string; closed: Closed<A> }[] = [];
   for (const keyId of cells.dueKeys(streamTime)) {
     context.task.enterId(keyId, () => {

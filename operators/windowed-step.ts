@@ -21,6 +21,9 @@ export interface WindowUpdate<A> {
   readonly old: A | undefined;
 }
 
+/** Of a record that was taken in, where nobody asks what it changed. */
+export const takenIn: WindowUpdate<never>[] = [unseen<never>(0)];
+
 /** A change whose result nobody asked for; it only tells that the record was taken in, up to where. */
 export function unseen<A>(start: number): WindowUpdate<A> {
   return { start, end: start, value: null, timestamp: 0, old: undefined };
@@ -174,6 +177,7 @@ class WindowedAggregate<K, V, A> {
   }
 
   #close(streamTime: number): void {
+    if (this.#cells.nextDue() > streamTime) return;
     closeDue<A>(
       this.#context,
       this.#store as StoreSpec<unknown, never>,

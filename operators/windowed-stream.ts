@@ -42,24 +42,22 @@ function familyOf<K, V, A>(
   { emit, retentionMs }: WindowStepOptions<K, V>,
 ): WindowFamily<K, V, A> {
   const closing = emit === 'close';
+  // Windows that expire before they close are known by the windows that records change.
+  const quiet = closing && retentionMs === undefined;
   const mergesFreely = mergeable(aggregate) && aggregate.ordered !== true;
   if (spec.type === 'sliding') {
-    // Windows that expire before they close are known by the windows that records change.
-    const onlyFinal = closing && mergesFreely && retentionMs === undefined;
-    return onlyFinal
+    return quiet && mergesFreely
       ? new FinalSlidingWindows(name, spec, aggregate, key, value)
       : new SlidingWindows(name, spec, aggregate, key, value);
   }
   if (spec.type === 'session') {
     const merging = mergeable(aggregate) ? aggregate : { ...aggregate, merge: neverMerged };
-    // The newest session, by which older ones expire, is known by the results.
-    const results = !closing || retentionMs !== undefined;
-    return new SessionWindows(name, spec, merging, key, value, results);
+    return new SessionWindows(name, spec, merging, key, value, !quiet);
   }
   const overlapping = spec.type === 'hopping' && spec.sizeMs > spec.advanceMs;
   return overlapping && mergesFreely
-    ? new SlicedWindows(name, spec, aggregate, key, value, !closing)
-    : new HoppingWindows(name, spec, aggregate, key, value);
+    ? new SlicedWindows(name, spec, aggregate, key, value, !closing, quiet)
+    : new HoppingWindows(name, spec, aggregate, key, value, quiet);
 }
 
 function stepFor<K, V, A>(

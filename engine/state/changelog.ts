@@ -49,35 +49,42 @@ export function changelogBatch(store: StoreState, commitId: number): PackedBatch
   builder.append(metaRecordKey, Buffer.from(JSON.stringify(meta)), 0);
   const { parts } = store.spec;
   if (parts !== undefined) {
-    for (const entry of store.dirty) appendParts(builder, parts, entry);
+    const prefix = Buffer.alloc(partPrefixBytes, partTag);
+    const append: AppendPart = (keyId, part, value) => {
+      writeOrderedTime(prefix, 1, part);
+      builder.appendKeyId(prefix, keyId, value);
+    };
+    for (const entry of store.dirty) appendParts(builder, append, parts, entry);
   } else {
     encodeChanges(store, (keyId, encoded) => builder.appendKeyId(cellPrefix, keyId, encoded));
   }
   return builder.finishAt(0);
 }
 
+type AppendPart = (keyId: string, part: number, value: Uint8Array | null) => void;
+
 /** The parts of a cell that changed, and its head; all that is known of it when the cell is gone. */
-function appendParts(builder: BatchBuilder, parts: CellParts<unknown>, entry: CacheEntry): void {
+function appendParts(
+  builder: BatchBuilder,
+  append: AppendPart,
+  parts: CellParts<unknown>,
+  entry: CacheEntry,
+): void {
   const { keyId, cell, gone } = entry;
   entry.gone = emptyParts;
   // It came and went between two commits.
   if (cell === undefined && !entry.logged) return;
-  const prefix = Buffer.alloc(partPrefixBytes, partTag);
-  const append = (part: number, value: Uint8Array | null) => {
-    writeOrderedTime(prefix, 1, part);
-    builder.appendKeyId(prefix, keyId, value);
-  };
   if (cell === undefined) {
     // The head goes last: a restore that has read so far knows no cell of which it reads parts after.
-    for (const part of gone) append(part, null);
+    for (const part of gone) append(keyId, part, null);
     builder.appendKeyId(cellPrefix, keyId, null);
     entry.encoded = null;
     return;
   }
   const changes = parts.takeChanges(cell);
   if (changes.head) builder.appendKeyId(cellPrefix, keyId, parts.head(cell));
-  for (const part of changes.parts) append(part, parts.part(cell, part));
-  for (const part of gone) if (!changes.parts.includes(part)) append(part, null);
+  for (const part of changes.parts) append(keyId, part, parts.part(cell, part));
+  for (const part of gone) if (!changes.parts.includes(part)) append(keyId, part, null);
   entry.encoded = inParts;
 }
 

@@ -16,6 +16,7 @@ export function firstOpenStart(spec: HoppingWindow, streamTime: number): number 
 
 /** Starts of every window that holds `timestamp`, ascending. */
 export function windowStarts(spec: HoppingWindow, timestamp: number): number[] {
+  if (spec.sizeMs === spec.advanceMs) return [timestamp - (timestamp % spec.sizeMs)];
   const starts: number[] = [];
   for (let s = firstWindowStart(spec, timestamp); s <= timestamp; s += spec.advanceMs)
     starts.push(s);
