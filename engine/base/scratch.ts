@@ -60,7 +60,11 @@ export class Scratch {
 
   /** A copy of what was written. */
   take(): Buffer {
-    return Buffer.from(this.#bytes.subarray(0, this.length));
+    const { length } = this;
+    const copy = Buffer.allocUnsafe(length);
+    if (length > copiedByLoop) copy.set(this.#bytes.subarray(0, length));
+    else for (let i = 0; i < length; i++) copy[i] = this.#bytes[i] as number;
+    return copy;
   }
 
   #ensure(more: number): void {

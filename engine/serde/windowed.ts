@@ -21,7 +21,7 @@ export function timeWindowed<K>(key: Serde<K>, sizeMs: number): Serde<Windowed<K
     format: `time-windowed(${key.format},${sizeMs})`,
     encode: (value) => suffix(key.encode(value.key), [value.start]),
     decode: (bytes, start, end) => {
-      const from = Number(bytes.readBigInt64BE(end - 8));
+      const from = readTime(bytes, end - 8);
       return { key: key.decode(bytes, start, end - 8), start: from, end: from + sizeMs };
     },
     partitionBytes: (encoded) => encoded.subarray(0, encoded.byteLength - 8),
@@ -34,8 +34,8 @@ export function sessionWindowed<K>(key: Serde<K>): Serde<Windowed<K>> {
     encode: (value) => suffix(key.encode(value.key), [value.end, value.start]),
     decode: (bytes, start, end) => ({
       key: key.decode(bytes, start, end - 16),
-      start: Number(bytes.readBigInt64BE(end - 8)),
-      end: Number(bytes.readBigInt64BE(end - 16)),
+      start: readTime(bytes, end - 8),
+      end: readTime(bytes, end - 16),
     }),
     partitionBytes: (encoded) => encoded.subarray(0, encoded.byteLength - 16),
   };
@@ -45,6 +45,15 @@ function suffix(keyBytes: Uint8Array, times: readonly number[]): Buffer {
   const encoded = Buffer.allocUnsafe(keyBytes.byteLength + times.length * 8);
   asBuffer(keyBytes).copy(encoded);
   let at = keyBytes.byteLength;
-  for (const time of times) at = encoded.writeBigInt64BE(BigInt(time), at);
+  for (const time of times) {
+    // As a signed integer of 64 bits, without a bigint for it.
+    const high = Math.floor(time / 2 ** 32);
+    at = encoded.writeInt32BE(high, at);
+    at = encoded.writeUInt32BE(time - high * 2 ** 32, at);
+  }
   return encoded;
+}
+
+function readTime(bytes: Buffer, at: number): number {
+  return bytes.readInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
 }

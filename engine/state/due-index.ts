@@ -10,12 +10,15 @@
  * Of a store that was empty when it was opened all is in memory, and nothing is ever read, until cells are evicted:
  * what is due beyond what was asked for goes with them, and the horizon comes down.
  *
- * The heap deletes lazily: an entry that is no longer its key's is marked, and passed over at the top. It knows instants
+ * The heap deletes lazily: an entry that is no longer its key's is marked, and passed over at the top. It also moves
+ * lazily: a key that is due later than before, as sessions are with every record, stays where it is until it comes to the top. It knows instants
  * only, four children a node, in an array of numbers: to go through it touches little memory. Keys of one instant are put in
  * order when they are asked for.
  */
 interface Entry {
-  readonly due: number;
+  due: number;
+  /** The instant by which it lies in the heap: `due`, or before. */
+  at: number;
   readonly keyId: string;
   /** False when the key was set anew or released. */
   live: boolean;
@@ -58,10 +61,13 @@ export class DueIndex {
     }
     const known = this.#current.get(keyId);
     if (known !== undefined) {
-      if (known.due === due) return;
+      if (due >= known.at) {
+        known.due = due;
+        return;
+      }
       known.live = false;
     }
-    const entry = { due, keyId, live: true };
+    const entry = { due, at: due, keyId, live: true };
     this.#current.set(keyId, entry);
     this.#push(entry);
     if (this.#entries.length > 64 && this.#entries.length > 4 * this.#current.size) this.#compact();
@@ -85,8 +91,9 @@ export class DueIndex {
   nextDue(): number {
     if (this.#given.length > 0) this.#takeBack();
     for (let top = this.#entries[0]; top !== undefined; top = this.#entries[0]) {
-      if (top.live) return this.#dues[0] as number;
+      if (top.live && top.due === top.at) return top.due;
       this.#pop();
+      if (top.live) this.#push(top);
     }
     return Number.POSITIVE_INFINITY;
   }
@@ -110,7 +117,7 @@ export class DueIndex {
     for (let i = waiting.pop(); i !== undefined; i = waiting.pop()) {
       const entry = this.#entries[i];
       if (entry === undefined || (this.#dues[i] as number) > until) continue;
-      if (entry.live) visit(entry.keyId);
+      if (entry.live && entry.due <= until) visit(entry.keyId);
       for (let child = fanOut * i + 1; child <= fanOut * (i + 1); child++) waiting.push(child);
     }
   }
@@ -138,6 +145,7 @@ export class DueIndex {
     entries.push(entry);
     const dues = this.#dues;
     const { due } = entry;
+    entry.at = due;
     while (i > 0) {
       const parent = (i - 1) >> fanOutBits;
       const above = dues[parent] as number;

@@ -74,6 +74,11 @@ export class StoreState implements Cells<unknown> {
   position: number;
   commitId: number;
   readAt: number;
+  /**
+   * All cells are in memory: a key that is not has none, and nobody need look on disk. So it is of a store that was
+   * empty when it was opened, until a cell is evicted.
+   */
+  complete = false;
   /** For a resident store: its cells are all in memory. */
   residentLoaded = false;
   readonly #current: CurrentKey;
@@ -88,6 +93,12 @@ export class StoreState implements Cells<unknown> {
     this.position = meta.position;
     this.commitId = meta.commitId;
     this.readAt = meta.readAt;
+  }
+
+  /** There is nothing on disk. */
+  beginEmpty(): void {
+    this.complete = true;
+    this.index.horizon = Number.POSITIVE_INFINITY;
   }
 
   get meta(): StoreMeta {
@@ -203,6 +214,7 @@ export class StoreState implements Cells<unknown> {
       if (this.cacheBytes <= budget) return;
       if (entry.dirty || entry.unsaved) continue;
       this.entries.delete(keyId);
+      if (entry.stored) this.complete = false;
       this.index.evicted(keyId, entry.persistedDue);
       this.cacheBytes -= entry.bytes + entryOverheadBytes;
     }

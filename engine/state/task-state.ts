@@ -83,9 +83,8 @@ export class TaskState {
         keys: must(keys[i], 'a store has its keys'),
       };
       state.#put(spec.name, store);
-      if (spec.due === undefined) continue;
       const [any] = await options.backend.range({ ...store.keys.content, limit: 1 });
-      if (any === undefined) store.state.index.horizon = Number.POSITIVE_INFINITY;
+      if (any === undefined) store.state.beginEmpty();
     }
     return state;
   }
@@ -157,8 +156,11 @@ export class TaskState {
       store.state.index.eachDue(until, (keyId) => distinct.add(keyId));
     }
     for (const store of this.#stores.values()) {
+      const { state } = store;
       for (const keyId of distinct) {
-        if (!store.state.entries.has(keyId)) wanted.push({ store, keyId });
+        if (state.entries.has(keyId)) continue;
+        if (state.complete) state.load(keyId, undefined, 0);
+        else wanted.push({ store, keyId });
       }
     }
     if (wanted.length === 0) return;
@@ -233,6 +235,7 @@ export class TaskState {
       cellWrites(writes, store, keyId, value, dueBefore, state.dueOf(after));
     });
     state.index.horizon = Number.NEGATIVE_INFINITY;
+    state.complete = false;
     state.position = batch.nextOffset;
     state.readAt = now;
     writes.push(metaWrite(store));

@@ -1,0 +1,63 @@
+/** The due index against a plain map, over random operations. */
+import { expect, test } from 'vitest';
+import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
+import { DueIndex } from '../../engine/state/due-index.ts';
+
+const keys = Array.from({ length: 40 }, (_, i) => `k${i}`);
+
+/** Of a plain map: keys due up to an instant, by (instant, key). */
+function dueUntil(plain: ReadonlyMap<string, number>, until: number): string[] {
+  const byKey = (a: string, b: string) => (a < b ? -1 : 1);
+  return [...plain]
+    .filter(([, due]) => due <= until)
+    .sort(([a, x], [b, y]) => x - y || byKey(a, b))
+    .map(([key]) => key);
+}
+
+test.each([1, 2, 3, 4, 5, 6, 7, 8])('as a plain map, seed %i', (seed) => {
+  const random = new SeededRandom(seed);
+  const index = new DueIndex();
+  const plain = new Map<string, number>();
+  // Few instants make ties; mostly a key becomes due later, as a session does.
+  for (let step = 0; step < 4_000; step++) {
+    const key = keys[randomBelow(random, keys.length)] as string;
+    const until = randomBelow(random, 60);
+    switch (randomBelow(random, 8)) {
+      case 0:
+        index.release(key);
+        plain.delete(key);
+        break;
+      case 1:
+        index.set(key, Number.POSITIVE_INFINITY);
+        plain.delete(key);
+        break;
+      case 2: {
+        const given = index.dueKeys(until);
+        expect(given, `step ${step}`).toEqual(dueUntil(plain, until));
+        // Some of what was given out is set anew, some is not.
+        for (const one of given) {
+          const due = until + 1 + randomBelow(random, 20) - (randomBelow(random, 5) === 0 ? 15 : 0);
+          if (randomBelow(random, 3) === 0) continue;
+          index.set(one, due);
+          plain.set(one, due);
+        }
+        break;
+      }
+      case 3: {
+        const visited: string[] = [];
+        index.eachDue(until, (one) => visited.push(one));
+        expect(visited.sort(), `step ${step}`).toEqual(dueUntil(plain, until).sort());
+        break;
+      }
+      default: {
+        const due = Math.max(0, (plain.get(key) ?? 20) + randomBelow(random, 12) - 4);
+        index.set(key, due);
+        plain.set(key, due);
+      }
+    }
+    expect(index.nextDue(), `step ${step}`).toBe(
+      Math.min(Number.POSITIVE_INFINITY, ...plain.values()),
+    );
+    expect(index.size).toBe(plain.size);
+  }
+});
