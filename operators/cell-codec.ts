@@ -21,30 +21,43 @@ export function encodeColumns<V>(
 
 const allNumbers = 0x8000_0000;
 
-/** As `encodeColumns`, into a scratch. */
+/** As `encodeColumns`, into a scratch; of items [from, to) only. */
 export function writeColumns<V>(
   scratch: Scratch,
   columns: readonly (readonly number[])[],
   values: readonly V[],
   serde: Serde<V>,
+  from = 0,
+  to = values.length,
 ): void {
-  const n = values.length;
-  if (n > 0 && values.every((value) => typeof value === 'number')) {
+  const n = to - from;
+  if (areNumbers(values, from, to)) {
     scratch.uint32((n | allNumbers) >>> 0);
-    for (const column of columns) scratch.float64s(column);
-    scratch.float64s(values);
+    for (const column of columns) scratch.float64s(column, from, to);
+    scratch.float64s(values, from, to);
     return;
   }
   scratch.uint32(n);
-  for (const column of columns) scratch.float64s(column);
+  for (const column of columns) scratch.float64s(column, from, to);
   let lengthAt = scratch.length;
   scratch.skip(4 * n);
-  for (let i = 0; i < n; i++, lengthAt += 4) {
+  for (let i = from; i < to; i++, lengthAt += 4) {
     // A serde may reuse its buffer: each value is copied before the next is encoded.
     const bytes = serde.encode(values[i] as V);
     scratch.uint32At(lengthAt, bytes.byteLength);
     scratch.append(bytes);
   }
+}
+
+/** False of no values. */
+function areNumbers(
+  values: readonly unknown[],
+  from: number,
+  to: number,
+): values is readonly number[] {
+  let i = from;
+  while (i < to && typeof values[i] === 'number') i++;
+  return i === to && to > from;
 }
 
 export interface Columns<V> {

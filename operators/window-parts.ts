@@ -103,9 +103,9 @@ function windowParts<A>(partMs: number, value: Serde<A>): CellParts<PartedCell<A
     part(cell, part) {
       const [from, to] = rangeOf(cell, part);
       if (from === to) return null;
-      const columns = [cell.starts, cell.ends, cell.timestamps].map((all) => all.slice(from, to));
+      const columns = [cell.starts, cell.ends, cell.timestamps];
       const bytes = written((scratch) =>
-        writeColumns(scratch, columns, cell.values.slice(from, to), value),
+        writeColumns(scratch, columns, cell.values, value, from, to),
       );
       bytesAWindow = bytes.byteLength / (to - from);
       return bytes;

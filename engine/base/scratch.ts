@@ -17,10 +17,11 @@ export class Scratch {
     this.length += 8;
   }
 
-  float64s(values: readonly number[]): void {
-    this.#ensure(8 * values.length);
+  /** Items [from, to). */
+  float64s(values: readonly number[], from = 0, to = values.length): void {
+    this.#ensure(8 * (to - from));
     let at = this.length;
-    for (let i = 0; i < values.length; i++, at += 8) {
+    for (let i = from; i < to; i++, at += 8) {
       this.#view.setFloat64(at, values[i] as number, true);
     }
     this.length = at;
