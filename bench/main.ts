@@ -39,6 +39,7 @@ interface Options {
   readonly threadsOf?: number[];
 }
 
+const quickJobs: readonly JobName[] = ['map', 'tumbling', 'sliding', 'session', 'engagement'];
 const loader = ['--conditions=millrace-source', '--import=tsx'];
 const peerNames = ['kafka-streams', 'kafka-streams-default', 'millrace-plain', 'by-hand', 'none'];
 
@@ -92,7 +93,7 @@ async function sideBySide(options: Options): Promise<boolean> {
     return true;
   }
   const quick = options.quick === true;
-  const jobs = (options.jobs ?? (quick ? ['map', 'tumbling', 'session'] : jobNames)) as JobName[];
+  const jobs = (options.jobs ?? (quick ? quickJobs : jobNames)) as JobName[];
   const { lines, skipped } = await compare({
     ...options,
     jobs,

@@ -32,8 +32,8 @@ import { takenIn, type WindowFamily, type WindowUpdate } from './windowed-step.t
 
 /** In so few instants a window is merged anew for less than what keeping parts of it costs. */
 const fewInstants = 16;
-/** Into so many parts of the changelog the records of one window go. */
-const partsAWindow = 64;
+/** The changelog has a record for each such part of a window, and for no more instants than it comfortably holds. */
+const [partsAWindow, instantsMost] = [64, 1_000];
 
 /** A window cell whose `starts` are the instants. */
 interface InstantsCell<A> extends PartedCell<A> {
@@ -62,7 +62,7 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
     this.#aggregate = aggregate;
     this.#width = spec.sizeMs + 1;
     this.#merge = (left, right) => aggregate.merge(left, right);
-    this.#partMs = Math.max(1, Math.ceil(spec.sizeMs / partsAWindow));
+    this.#partMs = Math.min(instantsMost, Math.max(1, Math.ceil(spec.sizeMs / partsAWindow)));
     this.store = partedStore('instants', this.#partMs, {
       name,
       kind: 'window',

@@ -1,7 +1,8 @@
 /**
  * Readers for JSON objects of one layout: the same names in the same order, each with a value of the same kind,
  * and no white space, as one producer's JSON.stringify writes them. Such a reader is compiled to straight code, as
- * V8 makes the least of a loop over names. Whatever is otherwise than its layout says, it leaves to others.
+ * V8 makes the least of a loop over names. Whatever is otherwise than its layout says, it leaves to others. Names that come
+ * with the data enter the code as the numbers of their bytes only, so none can say anything in it.
  */
 
 import { latin1 } from '../base/bytes.ts';
@@ -73,7 +74,7 @@ export function compileLayout(
   const found = present.map((name, field) => `${JSON.stringify(name)}: v${field}`).join(', ');
   const body = `
     return (b, start, end) => {
-      let at = start, from = 0, c = 0, n = 0, point = 0, hash = 0;
+      let at = start, from = 0, c = 0, letters = 0, hash = 0, first = 0, point = 0, digits = 0;
       ${code.join('\n')}
       if (b[at] !== 0x7d || at + 1 !== end) return undefined;
       return { ${found} };
@@ -96,43 +97,43 @@ const codeOfValue: Readonly<Record<ValueKind, (field: number) => string>> = {
          }
          at++;`
       : `if (b[at] !== 0x22) return undefined;
-         from = ++at; hash = 0; n = 0;
+         from = ++at; hash = 0; letters = 0;
          while ((c = b[at]) !== 0x22) {
            if (c < 0x20 || c === 0x5c || at >= end) return undefined;
            hash = (Math.imul(hash, 31) + c) | 0;
-           n |= c;
+           letters |= c;
            at++;
          }
-         const v${field} = n < 0x80 ? kept[${field}].text(b, from, at, hash) : b.toString('utf8', from, at);
+         const v${field} = letters < 0x80 ? kept[${field}].text(b, from, at, hash) : b.toString('utf8', from, at);
          at++;`,
   number: (field) =>
-    `from = at; hash = 0; point = -1;
+    `from = at; digits = 0; point = -1;
      if (b[at] === 0x2d) at++;
-     n = at;
+     first = at;
      for (; at < end; at++) {
        c = b[at];
-       if (c >= 0x30 && c <= 0x39) ${field < 0 ? '' : `hash = hash * 10 + (c - 0x30)`};
+       if (c >= 0x30 && c <= 0x39) ${field < 0 ? '' : `digits = digits * 10 + (c - 0x30)`};
        else if (c === 0x2e && point < 0) point = at;
        else break;
      }
      if (c !== 0x2c && c !== 0x7d) return undefined;
-     ${field < 0 ? 'if (at === n) return undefined;' : codeOfNumber(field)}`,
+     ${field < 0 ? 'if (at === first) return undefined;' : codeOfNumber(field)}`,
   other: (field) =>
     `from = at;
      at = help.skip(b, at, end);
      ${field < 0 ? '' : `const v${field} = JSON.parse(b.toString('utf8', from, at));`}`,
 };
 
-/** Its digits begin at `n`, their value without the point is `hash`; leading zeros and bare points are left alone. */
+/** Leading zeros and bare points are not JSON: they are left to others. `digits` is the number without its point. */
 function codeOfNumber(field: number): string {
   return `
-     if (point === n || point === at - 1 || at === n) return undefined;
-     if (b[n] === 0x30 && (point < 0 ? at : point) > n + 1) return undefined;
+     if (point === first || point === at - 1 || at === first) return undefined;
+     if (b[first] === 0x30 && (point < 0 ? at : point) > first + 1) return undefined;
      let v${field};
-     if (at - n - (point < 0 ? 0 : 1) > ${exactDigits}) v${field} = JSON.parse(b.toString('latin1', from, at));
+     if (at - first - (point < 0 ? 0 : 1) > ${exactDigits}) v${field} = JSON.parse(b.toString('latin1', from, at));
      else {
-       v${field} = point < 0 ? hash : hash / powersOfTen[at - point - 1];
-       if (n > from) v${field} = -v${field};
+       v${field} = point < 0 ? digits : digits / powersOfTen[at - point - 1];
+       if (first > from) v${field} = -v${field};
      }`;
 }
 
