@@ -18,7 +18,7 @@ import { closesAt, isClosed } from '../engine/time/closed.ts';
 import type { SlidingWindow } from '../engine/time/windows/spec.ts';
 import type { MergeableAggregate } from './aggregate-value.ts';
 import { byStart, type Closed } from './closing.ts';
-import { borderOf, mergeRange, SlidingFold } from './sliding-fold.ts';
+import { SlidingFold } from './sliding-fold.ts';
 import { indexOfStart, insertWindow, type WindowCell } from './window-cell.ts';
 import {
   emptyPartedCell,
@@ -30,14 +30,14 @@ import {
 } from './window-parts.ts';
 import { takenIn, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
 
-/** In so few instants a window is merged anew for less than what keeping parts of it costs. */
+/** What is merged of so few instants is not worth being kept with them. */
 const fewInstants = 16;
 /** The changelog has a record for each such part of a window, and for no more instants than it comfortably holds. */
 const [partsAWindow, instantsMost] = [64, 1_000];
 
 /** A window cell whose `starts` are the instants. */
 interface InstantsCell<A> extends PartedCell<A> {
-  /** What was merged of it; what is missing is merged anew. */
+  /** What was merged of it, where it is kept; what is missing is merged anew. */
   fold?: SlidingFold<A>;
 }
 
@@ -47,9 +47,8 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
   readonly #spec: SlidingWindow;
   readonly #aggregate: MergeableAggregate<V, A>;
   readonly #partMs: number;
-  /** The width of a window, both ends included, ms. */
-  readonly #width: number;
-  readonly #merge: (left: A, right: A) => A;
+  /** For cells that keep none of their own. */
+  readonly #fold: SlidingFold<A>;
 
   constructor(
     name: string,
@@ -60,8 +59,7 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
   ) {
     this.#spec = spec;
     this.#aggregate = aggregate;
-    this.#width = spec.sizeMs + 1;
-    this.#merge = (left, right) => aggregate.merge(left, right);
+    this.#fold = this.#newFold();
     this.#partMs = Math.min(instantsMost, Math.max(1, Math.ceil(spec.sizeMs / partsAWindow)));
     this.store = partedStore('instants', this.#partMs, {
       name,
@@ -113,13 +111,14 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
     const cell = cells.get();
     if (cell === undefined) return [];
     const closed: Closed<A>[] = [];
+    const fold = this.#foldOf(cell);
     const { sizeMs } = this.#spec;
     for (
       let start = this.#nextStart(cell, cell.finalTo);
       start !== undefined && isClosed(this.#spec, start + sizeMs, streamTime);
       start = this.#nextStart(cell, cell.finalTo)
     ) {
-      closed.push(this.#window(cell, start, this.#foldOf(cell)));
+      closed.push(this.#window(cell, start, fold));
       setFinalTo(cell, start + 1);
     }
     const forgotten = indexOfStart(cell, streamTime - this.#forgottenAt(0) + 1);
@@ -152,26 +151,27 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
     return next;
   }
 
-  #window(cell: WindowCell<A>, start: number, fold: SlidingFold<A> | undefined): Closed<A> {
+  #window(cell: WindowCell<A>, start: number, fold: SlidingFold<A>): Closed<A> {
     const end = start + this.#spec.sizeMs;
-    const { starts: instants, values } = cell;
-    const to = indexOfStart(cell, end + 1);
-    let value: A;
-    if (fold === undefined) {
-      const border = indexOfStart(cell, borderOf(start, this.#width));
-      const from = indexOfStart(cell, start);
-      value = mergeRange(values, from, Math.min(border, to), to, this.#merge);
-    } else value = fold.over(values, start, (instant) => indexOfStart(cell, instant));
-    return { start, end, value, timestamp: instants[to - 1] as number };
+    const value = fold.over(cell.values, start, (instant) => indexOfStart(cell, instant));
+    return { start, end, value, timestamp: cell.starts[indexOfStart(cell, end + 1) - 1] as number };
   }
 
-  #foldOf(cell: InstantsCell<A>): SlidingFold<A> | undefined {
-    if (cell.starts.length > fewInstants) cell.fold ??= new SlidingFold(this.#width, this.#merge);
-    return cell.fold;
+  #foldOf(cell: InstantsCell<A>): SlidingFold<A> {
+    if (cell.fold === undefined && cell.starts.length > fewInstants) cell.fold = this.#newFold();
+    if (cell.fold !== undefined) return cell.fold;
+    this.#fold.forget();
+    return this.#fold;
+  }
+
+  #newFold(): SlidingFold<A> {
+    // Both ends of a window belong to it.
+    const width = this.#spec.sizeMs + 1;
+    return new SlidingFold(width, (left, right) => this.#aggregate.merge(left, right));
   }
 
   *#rows(cell: WindowCell<A>, key: K): Iterable<StoreRow> {
-    const fold = new SlidingFold(this.#width, this.#merge);
+    const fold = this.#newFold();
     for (
       let next = this.#nextStart(cell, cell.finalTo);
       next !== undefined;

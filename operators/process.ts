@@ -116,7 +116,7 @@ function processStore<K, S>(
         for (const { name, at } of timers) {
           scratch.float64(at);
           const lengthAt = scratch.length;
-          scratch.uint32(0);
+          scratch.skip(4);
           scratch.text(name);
           scratch.uint32At(lengthAt, scratch.length - lengthAt - 4);
         }

@@ -8,39 +8,12 @@
  * Panes lie at multiples of their width, so whoever comes to a range merges the same elements in the same order,
  * also after a restart: sums of floating point numbers do not depend on it.
  */
-/** The instant at which the pane of `start` ends. */
-export function borderOf(start: number, width: number): number {
-  return (Math.floor(start / width) + 1) * width;
-}
-
-/** The merge of elements [from, to), which lie in two panes, or one, with the border between them before `border`. */
-export function mergeRange<A>(
-  values: readonly A[],
-  from: number,
-  border: number,
-  to: number,
-  merge: (left: A, right: A) => A,
-): A {
-  let end: A | undefined;
-  for (let i = border - 1; i >= from; i--) {
-    end = end === undefined ? values[i] : merge(values[i] as A, end);
-  }
-  let beginning: A | undefined;
-  for (let i = border; i < to; i++) {
-    beginning = beginning === undefined ? values[i] : merge(beginning, values[i] as A);
-  }
-  return end !== undefined && beginning !== undefined
-    ? merge(end, beginning)
-    : ((end ?? beginning) as A);
-}
-
-/** Keeps what it has merged, for ranges that follow each other. It gives what `mergeRange` gives. */
 export class SlidingFold<A> {
   readonly #width: number;
   readonly #merge: (left: A, right: A) => A;
   /** The ends of this pane: its last element, its last two, and so on, as far as they were asked for. */
   #endsOf = Number.NaN;
-  #ends: A[] = [];
+  readonly #ends: A[] = [];
   /** The beginning of this pane, up to an instant. */
   #beginningOf = Number.NaN;
   #beginning: A | undefined;
@@ -50,6 +23,12 @@ export class SlidingFold<A> {
   constructor(width: number, merge: (left: A, right: A) => A) {
     this.#width = width;
     this.#merge = merge;
+  }
+
+  /** What follows is of another line. */
+  forget(): void {
+    this.#endsOf = Number.NaN;
+    this.#beginningOf = Number.NaN;
   }
 
   /** Something came to be at an instant, or changed. */
@@ -67,7 +46,7 @@ export class SlidingFold<A> {
     const pane = Math.floor(start / this.#width);
     const from = indexAt(start);
     const to = indexAt(start + this.#width);
-    const border = Math.min(to, indexAt(borderOf(start, this.#width)));
+    const border = Math.min(to, indexAt((pane + 1) * this.#width));
     if (border === to) return this.#end(values, pane, from, border);
     const beginning = this.#begin(values, pane + 1, border, to, start + this.#width - 1, indexAt);
     if (from === border) return beginning;
@@ -77,7 +56,7 @@ export class SlidingFold<A> {
   #end(values: readonly A[], pane: number, from: number, border: number): A {
     if (pane !== this.#endsOf) {
       this.#endsOf = pane;
-      this.#ends = [];
+      this.#ends.length = 0;
     }
     const ends = this.#ends;
     for (let i = border - 1 - ends.length; i >= from; i--) {

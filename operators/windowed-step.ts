@@ -158,9 +158,7 @@ class WindowedAggregate<K, V, A> {
       streamTime,
       this.#refuse,
       timeBefore,
-      this.#retentionMs === Number.POSITIVE_INFINITY
-        ? Number.NEGATIVE_INFINITY
-        : this.#newestStart - this.#retentionMs + 1,
+      this.#expiredBefore + 1,
     );
     if (this.#refusals > 0 && updates.length === 0 && this.#late !== undefined) {
       this.#context.task.emit(this.#late, key, value, timestamp);
@@ -211,14 +209,20 @@ class WindowedAggregate<K, V, A> {
     if (newest > this.#newestStart) this.#cells.setNumber('newestStart', newest);
   }
 
+  /** Windows that start before it have expired. Without a retention there is no number to look up. */
+  get #expiredBefore(): number {
+    return this.#retentionMs === Number.POSITIVE_INFINITY
+      ? Number.NEGATIVE_INFINITY
+      : this.#newestStart - this.#retentionMs;
+  }
+
   get #newestStart(): number {
     return this.#cells.number('newestStart') ?? Number.NEGATIVE_INFINITY;
   }
 
   #final(key: K, closed: Closed<A>): void {
     const { start, end, value, timestamp } = closed;
-    const expires = this.#retentionMs !== Number.POSITIVE_INFINITY;
-    if (expires && start < this.#newestStart - this.#retentionMs) {
+    if (start < this.#expiredBefore) {
       this.#context.task.drop(this.#name, 'expired');
     } else {
       this.#next.receive({ key, start, end }, value, timestamp);
