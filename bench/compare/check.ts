@@ -5,6 +5,7 @@ import type { Change } from './engagement.ts';
 import { partitions } from './events.ts';
 import { type JobName, type Joined, type Totals, totalsSerde, windows } from './jobs.ts';
 import { type Expected, isSummed } from './oracle.ts';
+import { batchesOf } from './topics.ts';
 
 const tolerance = 1e-9;
 
@@ -41,16 +42,18 @@ export async function check(
   }
   if (expected.mapped !== undefined) {
     const { count, sum } = expected.mapped;
-    const green = mapped.count === count && near(mapped.sum, sum);
+    const isRight = mapped.count === count && near(mapped.sum, sum);
     const problem = `${mapped.count} results of sum ${mapped.sum}, not ${count} of ${sum}`;
-    return {
-      green,
-      results: mapped.count,
-      missing: count - mapped.count,
-      ...(green ? {} : { problem }),
-    };
+    return verdictOf(mapped.count, count - mapped.count, isRight ? undefined : problem);
   }
   return compare(expected, last, slackMs);
+}
+
+/** Green without a problem. */
+function verdictOf(results: number, missing: number, problem: string | undefined): Verdict {
+  return problem === undefined
+    ? { green: true, results, missing }
+    : { green: false, results, missing, problem };
 }
 
 /** Each user's changes, in their order. */
@@ -77,26 +80,16 @@ async function checkChanges(
   }
   const missing = due - results;
   if (missing !== 0) problem ??= `${results} changes, not ${due}`;
-  return {
-    green: problem === undefined,
-    results,
-    missing,
-    ...(problem === undefined ? {} : { problem }),
-  };
+  return verdictOf(results, missing, problem);
 }
 
 async function* recordsOf(
   log: Log,
   topic: string,
 ): AsyncGenerator<{ key: Buffer; value: Buffer | null }> {
-  for (let partition = 0; partition < partitions; partition++) {
-    for (let from = await log.startOffset({ topic, partition }); ; ) {
-      const batch = await log.read({ topic, partition }, from, { records: 50_000 });
-      if (batch === undefined) break;
-      from = batch.nextOffset;
-      for (let i = 0; i < batch.count; i++) {
-        yield { key: batch.key(i) as Buffer, value: batch.value(i) };
-      }
+  for await (const batch of batchesOf(log, topic, partitions)) {
+    for (let i = 0; i < batch.count; i++) {
+      yield { key: batch.key(i) as Buffer, value: batch.value(i) };
     }
   }
 }
@@ -120,8 +113,7 @@ function compare(expected: Expected, last: ReadonlyMap<string, Totals>, slackMs:
     missing++;
     problem ??= `${id} was due at ${dueBy} and is missing`;
   }
-  const green = problem === undefined;
-  return { green, results: last.size, missing, ...(green ? {} : { problem: problem as string }) };
+  return verdictOf(last.size, missing, problem);
 }
 
 function near(a: number, b: number): boolean {

@@ -7,7 +7,8 @@ import { baseTime, type Events } from './events.ts';
 import type { Event } from './jobs.ts';
 
 interface Past {
-  /** Sum of the weights, each as it would be worth at the end of time: doubled every half-life since `epoch`. */
+  readonly partition: number;
+  /** Sum of the weights, each doubled for every half-life from the first event of all to its own. */
   grown: number;
   readonly minutes: { readonly minute: number; events: number; tenths: number }[];
   readonly inside: Set<string>;
@@ -32,7 +33,7 @@ export function expectedChanges({ batches }: Events): Map<string, Change[]> {
       const { type, value } = JSON.parse(String(batch.value(i))) as Event;
       const streamTime = Math.max(streamTimes[partition] ?? 0, at);
       streamTimes[partition] = streamTime;
-      const user = users.get(userId) ?? newcomer(at);
+      const user = users.get(userId) ?? newcomer(partition, at);
       users.set(userId, user);
       passMinutes(changes, userId, user, streamTime);
       user.grown += (weights[type] ?? 0) * 2 ** halfLives(at);
@@ -47,23 +48,19 @@ export function expectedChanges({ batches }: Events): Map<string, Change[]> {
       user.last = Math.max(user.last, at);
       decide(changes, userId, user, user.last);
       user.next = Math.floor(user.last / minuteMs) + 1;
-      // Nothing is ever this late: what is two hours old counts no more.
+      // What is two hours old counts no more; and no event is an hour late.
       while (user.next - (user.minutes[0]?.minute ?? 0) > 180) user.minutes.shift();
     }
   }
-  const partitionOf = new Map<string, number>();
-  for (const { partition, batch } of batches) {
-    for (let i = 0; i < batch.count; i++) partitionOf.set(String(batch.key(i)), partition);
-  }
   for (const [userId, user] of users) {
-    passMinutes(changes, userId, user, streamTimes[partitionOf.get(userId) ?? 0] ?? 0);
+    passMinutes(changes, userId, user, streamTimes[user.partition] as number);
   }
   return changes;
 }
 
-function newcomer(at: number): Past {
+function newcomer(partition: number, at: number): Past {
   const next = Number.POSITIVE_INFINITY;
-  return { grown: 0, minutes: [], inside: new Set(), last: at, next, armed: false };
+  return { partition, grown: 0, minutes: [], inside: new Set(), last: at, next, armed: false };
 }
 
 /** Decides at the full minutes that lie before a record at this stream time. */

@@ -2,6 +2,7 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../engine/log/log.ts';
+import { batchesOf } from './topics.ts';
 
 export interface Changelogs {
   readonly records: number;
@@ -14,14 +15,9 @@ export async function changelogsOf(log: Log, application: string): Promise<Chang
   let [records, bytes] = [0, 0];
   for (const { name: topic, partitions } of await log.topics()) {
     if (!topic.startsWith(`${application}-`) || !topic.endsWith('-changelog')) continue;
-    for (let partition = 0; partition < partitions; partition++) {
-      for (let from = await log.startOffset({ topic, partition }); ; ) {
-        const batch = await log.read({ topic, partition }, from, { records: 50_000 });
-        if (batch === undefined) break;
-        from = batch.nextOffset;
-        records += batch.count;
-        bytes += batch.starts[batch.count] ?? 0;
-      }
+    for await (const batch of batchesOf(log, topic, partitions)) {
+      records += batch.count;
+      bytes += batch.starts[batch.count] ?? 0;
     }
   }
   return { records, bytes };

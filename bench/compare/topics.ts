@@ -1,7 +1,8 @@
-/** Topics of a measurement: created, and filled with events. */
+/** Topics of a measurement: created, filled with events, and read. */
 
 import type { TopicSettings } from '../../engine/graph/topic.ts';
 import type { Log } from '../../engine/log/log.ts';
+import type { PackedBatch } from '../../engine/record/batch.ts';
 import { type Events, partitions } from './events.ts';
 
 /** Batches of one transaction: small enough for the brokers, large enough to be fast. */
@@ -13,6 +14,22 @@ export async function createTopics(
   settings: TopicSettings = {},
 ): Promise<void> {
   await log.createTopics(names.map((name) => ({ name, partitions, settings })));
+}
+
+/** All of a topic, partition after partition. */
+export async function* batchesOf(
+  log: Log,
+  topic: string,
+  partitionCount: number,
+): AsyncGenerator<PackedBatch> {
+  for (let partition = 0; partition < partitionCount; partition++) {
+    for (let from = await log.startOffset({ topic, partition }); ; ) {
+      const batch = await log.read({ topic, partition }, from, { records: 50_000 });
+      if (batch === undefined) break;
+      from = batch.nextOffset;
+      yield batch;
+    }
+  }
 }
 
 /** Appends events to a topic; each topic is filled by a writer of its own name. */
