@@ -1,6 +1,6 @@
 /** Fields of JSON read from the bytes, held against JSON.parse over random texts, whole and damaged. */
 import { json } from 'millrace';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
 
 const names = ['a', 'value', 'é', 'quo"te', 'nested', 'x'];
@@ -104,6 +104,27 @@ test('damage to a layout that came again is found as in one that did not', () =>
       expect(answer(warm, cut), cut.toString()).toBe('refused');
     }
   }
+});
+
+afterEach(() => void vi.unstubAllGlobals());
+
+test('where code must not be made at run time, layouts that come again are read all the same', () => {
+  let asked = 0;
+  vi.stubGlobal(
+    'Function',
+    class {
+      constructor() {
+        asked++;
+        throw new EvalError('Code generation from strings disallowed for this context');
+      }
+    },
+  );
+  const fresh = json<Record<string, unknown>>({ only: names });
+  for (const text of written(new SeededRandom(1))) {
+    const bytes = Buffer.from(text);
+    expect(fresh.decode(bytes, 0, bytes.byteLength), text).toEqual(picked(text));
+  }
+  expect(asked).toBe(1);
 });
 
 function answer({ decode }: typeof serde, bytes: Buffer): unknown {
