@@ -56,6 +56,8 @@ export interface TelemetryEvents {
   commitDoubtful: { readonly problem: string; readonly attempt: number };
   /** A worker thread died; `attempt` counts the failures since the last commit. */
   workerLost: { readonly problem: string; readonly attempt: number };
+  /** After either: the tasks that are ours are open, or being opened. */
+  recovered: Readonly<Record<string, never>>;
   connectorAdvanced: { readonly source: string; readonly records: number; readonly bytes: number };
   /** Consumed records of repartition topics could not be deleted; it is tried again. */
   upkeepFailed: { readonly problem: string };

@@ -84,7 +84,7 @@ export async function start(options: StartOptions): Promise<void> {
     if (redefined > 0) say(`${redefined} subjects are decided anew: definitions have changed`);
     await runtime.runUntilCaughtUp(signal);
     const end = Math.max(...summary.sources.map((source) => source.eventTime));
-    if (!signal.aborted && Number.isFinite(end)) await runtime.advanceIdle(end);
+    if (!signal.aborted && Number.isFinite(end)) await runtime.advanceIdle(end, signal);
     progress.stop();
     const report = await personalisationReport(execution, config, end, options.top);
     if (options.json === true) printJson(report);

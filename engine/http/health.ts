@@ -24,12 +24,13 @@ export interface Health {
 export class HealthWatch {
   readonly observer: Observer;
   readonly #clock: Clock;
-  #status: HealthStatus = 'starting';
-  #started = false;
+  #life: 'starting' | 'running' | 'stopped' = 'starting';
+  /** No broker answers. */
+  #isAway = false;
+  /** A worker died or a commit is in doubt, and the tasks are not ours again yet. */
+  #isRecovering = false;
   /** Tasks that are being opened. */
   #opening = 0;
-  /** No broker answers. */
-  #away = false;
   #application = '';
   #commitId = 0;
   #committedAt: number | undefined;
@@ -40,20 +41,14 @@ export class HealthWatch {
     this.observer = {
       on: (name, event) => {
         if ('application' in event) this.#application = event.application;
-        if (name === 'runtimeStarted') this.#started = true;
-        if (name === 'logAway' || name === 'logBack') this.#away = name === 'logAway';
-        if (name === 'runtimeStarting') this.#status = 'starting';
-        if (name === 'workerLost' || name === 'commitDoubtful') this.#status = 'recovering';
-        else if ('opening' in event) {
-          this.#opening = event.opening;
-          if (event.opening > 0) this.#status = 'restoring';
-          else if (this.#started) this.#status = 'running';
-        } else if (name === 'runtimeStarted') {
-          // Where all tasks are ours at once they have been opened before.
-          if (this.#opening === 0) this.#status = 'running';
-        } else if (name === 'runtimeStopped') this.#status = 'stopped';
+        if (name === 'runtimeStarting') this.#life = 'starting';
+        else if (name === 'runtimeStarted') this.#life = 'running';
+        else if (name === 'runtimeStopped') this.#life = 'stopped';
+        else if (name === 'logAway' || name === 'logBack') this.#isAway = name === 'logAway';
+        else if (name === 'workerLost' || name === 'commitDoubtful') this.#isRecovering = true;
+        else if (name === 'recovered') this.#isRecovering = false;
+        else if ('opening' in event) this.#opening = event.opening;
         else if ('commitId' in event) {
-          this.#status = 'running';
           this.#commitId = event.commitId;
           this.#committedAt = this.#clock.monotonic();
           if (Number.isFinite(event.streamTime)) this.#streamTime = event.streamTime;
@@ -62,10 +57,17 @@ export class HealthWatch {
     };
   }
 
+  get #status(): HealthStatus {
+    if (this.#life === 'stopped') return 'stopped';
+    if (this.#isAway) return 'waiting';
+    if (this.#isRecovering) return 'recovering';
+    return this.#opening > 0 ? 'restoring' : this.#life;
+  }
+
   get health(): Health {
     const at = this.#committedAt;
     return {
-      status: this.#away && this.#status !== 'stopped' ? 'waiting' : this.#status,
+      status: this.#status,
       application: this.#application,
       commitId: this.#commitId,
       lastCommitAgeMs: at === undefined ? null : Math.round(this.#clock.monotonic() - at),

@@ -155,6 +155,7 @@ function logLines(log: Logger): Handlers {
         ? log.info(event, 'Kafka client')
         : log.warn(event, 'Kafka client: plain calls, several times slower than packed ones'),
     commitDoubtful: (event) => log.warn(event, 'commit in doubt, tasks go on from the last one'),
+    recovered: (event) => log.info(event, 'recovered'),
     runtimeStarted: (event) => log.info(event, 'running'),
     workerLost: (event) => log.warn(event, 'worker lost, its tasks go on from the last commit'),
     recordsDeadLettered: (event) => log.info(event, 'records went to the dead letters'),

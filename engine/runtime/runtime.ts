@@ -168,9 +168,9 @@ export class Runtime {
     return this.#running.query(store, keyId, limit);
   }
 
-  /** One cycle; false when there was nothing to do. */
-  cycle(): Promise<boolean> {
-    return this.#survive(() => this.#cycle());
+  /** One cycle; false when there was nothing to do, or when the signal broke off a recovery. */
+  async cycle(signal?: AbortSignal): Promise<boolean> {
+    return (await this.#survive(() => this.#cycle(), signal)) ?? false;
   }
 
   async #cycle(): Promise<boolean> {
@@ -209,9 +209,9 @@ export class Runtime {
   /** Runs cycles until one finds no work and `done` agrees. */
   async #runUntil(done: () => Promise<boolean>, signal?: AbortSignal): Promise<void> {
     while (signal?.aborted !== true) {
-      await this.tick();
-      if (await this.cycle()) await this.#scheduler.yieldNow();
-      else if (await this.#survive(done)) return;
+      await this.tick(signal);
+      if (await this.cycle(signal)) await this.#scheduler.yieldNow();
+      else if (await this.#survive(done, signal)) return;
       else await this.#joined.wait(pollMs, signal);
     }
   }
@@ -222,8 +222,8 @@ export class Runtime {
     let lastWork = this.#clock.monotonic();
     while (!signal.aborted) {
       const begin = this.#clock.monotonic();
-      await this.tick();
-      if (await this.cycle()) {
+      await this.tick(signal);
+      if (await this.cycle(signal)) {
         lastWork = this.#clock.monotonic();
         const wait = Math.max(commitIntervalMs / 2, workShare * (lastWork - begin));
         const rest = begin + Math.min(commitIntervalMs, wait) - lastWork;
@@ -232,7 +232,7 @@ export class Runtime {
           this.#heldMs = this.#clock.monotonic() - lastWork;
         } else await this.#scheduler.yieldNow();
       } else if (this.#clock.monotonic() - lastWork >= idleAfterMs) {
-        await this.advanceIdle(this.#clock.now() - idleAfterMs);
+        await this.advanceIdle(this.#clock.now() - idleAfterMs, signal);
         lastWork = this.#clock.monotonic();
       } else await this.#joined.wait(pollMs, signal);
     }
@@ -241,17 +241,18 @@ export class Runtime {
 
   /**
    * Tells every task that time has passed up to `idleClock` (ms UTC) without records, and runs until
-   * all that follows is done. Call when caught up.
+   * all that follows is done, or the signal is aborted. Call when caught up.
    */
-  advanceIdle(idleClock: number): Promise<void> {
-    return this.#survive(() => this.#advanceIdle(idleClock));
+  async advanceIdle(idleClock: number, signal?: AbortSignal): Promise<void> {
+    await this.#survive(() => this.#advanceIdle(idleClock, signal), signal);
   }
 
-  async #advanceIdle(idleClock: number): Promise<void> {
+  async #advanceIdle(idleClock: number, signal?: AbortSignal): Promise<void> {
     // Upstream first: what a part writes because time has passed must not come late to the next.
     for (const part of new Set(this.plan.tasks.map((task) => task.subTopology))) {
       // Also the first time: a worker may have died after a part's commit, before the next part read it.
-      await this.#runUntil(() => this.#running.caughtUp());
+      await this.#runUntil(() => this.#running.caughtUp(), signal);
+      if (signal?.aborted) return;
       const begin = this.#clock.monotonic();
       const stages = this.#stageClock();
       const commitId = this.#nextCommitId;
@@ -265,19 +266,19 @@ export class Runtime {
       }
       await this.#commit({ commitId, chunks: [], results, stages }, begin);
     }
-    await this.#runUntil(() => this.#running.caughtUp());
+    await this.#runUntil(() => this.#running.caughtUp(), signal);
   }
 
   /**
    * Tells the steps that look at the wall clock how far it is; between two cycles, when a multiple that
    * one of them asks for has passed since the last time.
    */
-  async tick(): Promise<void> {
+  async tick(signal?: AbortSignal): Promise<void> {
     if (this.#wallIntervals.length === 0) return;
     const span = { from: this.#tickedAt, to: this.#clock.now() };
     this.#tickedAt = span.to;
     if (!this.#wallIntervals.some((everyMs) => passesMultiple(span, everyMs))) return;
-    await this.#survive(() => this.#tick(span));
+    await this.#survive(() => this.#tick(span), signal);
   }
 
   async #tick(wallClock: WallClockSpan): Promise<void> {
@@ -408,27 +409,33 @@ export class Runtime {
   /**
    * Does `work` again after a worker has died, or a commit is in doubt: the tasks go on from the last
    * commit that the log has. A dead worker's process is not ours to trust, so all workers are replaced;
-   * that is given up after some failures in a row. The log is waited for without end.
+   * that is given up after some failures in a row. The log is waited for without end, but not by a run that
+   * is to stop: it leaves the tasks closed and answers undefined; what was not committed is read again.
    */
-  async #survive<T>(work: () => Promise<T>): Promise<T> {
+  async #survive<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T | undefined> {
     for (;;) {
       try {
         return await work();
       } catch (error) {
         let failure = error;
-        while (!(await this.#recovered(failure))) failure = this.#lastFailure;
+        while (!(await this.#recovered(failure, signal))) {
+          if (signal?.aborted) return undefined;
+          failure = this.#lastFailure;
+        }
+        this.#observer.on('recovered', {});
       }
     }
   }
 
-  /** False when the recovery failed in its turn; throws what cannot be survived. */
-  async #recovered(error: unknown): Promise<boolean> {
+  /** False when the recovery failed in its turn, or is not wanted any more; throws what cannot be survived. */
+  async #recovered(error: unknown, signal?: AbortSignal): Promise<boolean> {
     const { application, log } = this.#options;
     const pause = this.#pauseAfter(error);
     // Also the tasks of workers that live: they hold work which was not committed.
     await this.#running.close();
     await this.#intake.close();
-    await this.#scheduler.sleep(pause);
+    await this.#scheduler.sleep(pause, signal);
+    if (signal?.aborted) return false;
     try {
       await this.#running.open();
       await this.#openTasks();

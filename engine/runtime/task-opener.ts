@@ -67,6 +67,7 @@ export class TaskOpener {
     stopped: () => boolean,
   ): Promise<OpenedTask | undefined> {
     const giveUpAt = this.#options.clock.monotonic() + staleOffsetsMs;
+    if (stopped()) return undefined;
     for (let found = await this.#committedOf(planned); !stopped(); ) {
       try {
         return await this.#openAt(planned, host, stopped, found);
@@ -166,10 +167,10 @@ export class TaskOpener {
   /** Where a source partition is to be read on: at the group's committed offset, else at its start. */
   async position(at: TopicPartition): Promise<{ offset: number; metadata?: string }> {
     const { log, config, onOffsetLost } = this.#options;
-    const [committed, start] = [
-      await log.committed(config.application, at),
-      await log.startOffset(at),
-    ];
+    const [committed, start] = await Promise.all([
+      log.committed(config.application, at),
+      log.startOffset(at),
+    ]);
     if (committed === undefined) return { offset: start };
     const end = await log.endOffset(at);
     if (committed.offset >= start && committed.offset <= end) return committed;

@@ -1,12 +1,16 @@
-/** A worker that dies at any call, while records or time alone move the job: the same results. */
+/** Workers that die and commits in doubt: the same results, and a stop is not waited for. */
 import { count, topic, topology, tumbling, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
+import { systemClock } from '../../engine/base/clock.ts';
 import { MillraceError } from '../../engine/base/errors.ts';
+import { allObservers, type Observer, silentObserver } from '../../engine/base/events.ts';
+import { HealthWatch } from '../../engine/http/health.ts';
+import type { CommittedOffset, TopicPartition, Writer } from '../../engine/log/log.ts';
 import { MemoryLog } from '../../engine/log/memory.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { MemoryBackends } from '../../engine/storage/memory.ts';
-import { type HostPort, TaskHost } from '../../engine/task/task-host.ts';
+import { type HostConfig, type HostPort, TaskHost } from '../../engine/task/task-host.ts';
 import { contentOf } from '../simulation/job.ts';
 
 const words = topic<string, string>('words', { value: utf8, partitions: 1 });
@@ -29,8 +33,7 @@ const job = topology('recovery', (t) => {
   return {};
 });
 
-async function writtenLog(): Promise<MemoryLog> {
-  const log = new MemoryLog();
+async function written<L extends MemoryLog>(log: L): Promise<L> {
   await log.createTopics([{ name: words.name, partitions: 1, settings: {} }]);
   const builder = new BatchBuilder();
   for (const [i, key] of ['a', 'b', 'b', 'c'].entries()) {
@@ -43,7 +46,7 @@ async function writtenLog(): Promise<MemoryLog> {
 
 /** @param diesAt the call of `process` or `commit`, over the whole run, at which the worker dies */
 async function run(diesAt: number): Promise<{ content: string; calls: number }> {
-  const [log, backends] = [await writtenLog(), new MemoryBackends()];
+  const [log, backends] = [await written(new MemoryLog()), new MemoryBackends()];
   let calls = 0;
   const dying = (host: TaskHost): HostPort => {
     const orDie = async () => {
@@ -62,18 +65,31 @@ async function run(diesAt: number): Promise<{ content: string; calls: number }> 
       closeAll: () => host.closeAll(),
     };
   };
-  const runtime = await Runtime.start({
+  const runtime = await start(log, (config) => dying(new TaskHost(job, config, backends)));
+  return { content: await finish(runtime, log), calls };
+}
+
+function start(
+  log: MemoryLog,
+  host: (config: HostConfig) => HostPort,
+  observer: Observer = silentObserver,
+): Promise<Runtime> {
+  return Runtime.start({
     topology: job,
     application: 'recovery',
     log,
     partitions: 1,
     stateDirectory: 'state',
-    startHosts: async (config) => [dying(new TaskHost(job, config, backends))],
+    startHosts: async (config) => [host(config)],
+    observer,
   });
+}
+
+async function finish(runtime: Runtime, log: MemoryLog): Promise<string> {
   await runtime.runUntilCaughtUp();
   await runtime.advanceIdle(1_000);
   await runtime.close();
-  return { content: await contentOf(log), calls };
+  return contentOf(log);
 }
 
 test('a worker that dies at each call in turn', async () => {
@@ -83,4 +99,70 @@ test('a worker that dies at each call in turn', async () => {
   for (let diesAt = 1; diesAt <= calls; diesAt++) {
     expect({ diesAt, content: (await run(diesAt)).content }).toEqual({ diesAt, content });
   }
+});
+
+const problem = 'it is away';
+
+/** A log that can go away: commits are in doubt then, and questions are not answered. */
+class RemoteLog extends MemoryLog {
+  isAway = false;
+
+  override async openWriter(id: string): Promise<Writer> {
+    const writer = await super.openWriter(id);
+    return {
+      ...writer,
+      commit: async (commit) => {
+        if (this.isAway) throw new MillraceError('COMMIT_DOUBTFUL', { commitId: 1, problem });
+        return writer.commit(commit);
+      },
+    };
+  }
+
+  override async committed(
+    group: string,
+    at: TopicPartition,
+  ): Promise<CommittedOffset | undefined> {
+    if (this.isAway) throw new MillraceError('LOG_UNREACHABLE', { brokers: 'b', problem });
+    return super.committed(group, at);
+  }
+}
+
+/** A run on a log that is away from the start; `onDoubt` is told at each commit or question that fails. */
+async function runAway(onDoubt: (count: number, log: RemoteLog) => void) {
+  const log = await written(new RemoteLog());
+  const health = new HealthWatch(systemClock);
+  const statuses: string[] = [];
+  let doubts = 0;
+  const watch: Observer = {
+    on(name) {
+      if (name === 'commitDoubtful') onDoubt(++doubts, log);
+      if (statuses.at(-1) !== health.health.status) statuses.push(health.health.status);
+    },
+  };
+  const observer = allObservers([health.observer, watch]);
+  const backends = new MemoryBackends();
+  const runtime = await start(log, (config) => new TaskHost(job, config, backends), observer);
+  log.isAway = true;
+  return { runtime, log, statuses };
+}
+
+test('a log that was away: its health tells, and the results are the same', async () => {
+  const { runtime, log, statuses } = await runAway((doubts, log) => {
+    log.isAway = doubts < 3;
+  });
+  expect(await finish(runtime, log)).toBe((await run(0)).content);
+  expect(statuses.slice(-3)).toEqual(['recovering', 'running', 'stopped']);
+});
+
+test('a run that is to stop does not wait for a log that is away', async () => {
+  const stop = new AbortController();
+  const { runtime, log, statuses } = await runAway((doubts) => {
+    if (doubts === 3) stop.abort();
+  });
+  await runtime.run(stop.signal);
+  await runtime.close();
+  expect(statuses.slice(-2)).toEqual(['recovering', 'stopped']);
+  log.isAway = false;
+  const next = await start(log, (config) => new TaskHost(job, config, new MemoryBackends()));
+  expect(await finish(next, log)).toBe((await run(0)).content);
 });
