@@ -23,12 +23,9 @@ export function aggregateStore<K, A>(
     kind: 'key-value',
     key,
     format: `timestamped(${value.format})`,
-    encode: (cell) => {
-      const bytes = value.encode(cell.accumulator);
-      const target = Buffer.allocUnsafe(8 + bytes.byteLength);
-      target.writeDoubleLE(cell.timestamp, 0);
-      target.set(bytes, 8);
-      return target;
+    write: (cell, to) => {
+      to.float64(cell.timestamp);
+      to.append(value.encode(cell.accumulator));
     },
     decode: (bytes, start, end) => ({
       timestamp: bytes.readDoubleLE(start),

@@ -7,21 +7,13 @@
  * no serde call a value.
  */
 import { emptyBytes } from '../engine/base/bytes.ts';
-import { type Scratch, written } from '../engine/base/scratch.ts';
+import type { Scratch } from '../engine/base/scratch.ts';
 import { raw } from '../engine/serde/raw.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 
-export function encodeColumns<V>(
-  columns: readonly (readonly number[])[],
-  values: readonly V[],
-  serde: Serde<V>,
-): Buffer {
-  return written((scratch) => writeColumns(scratch, columns, values, serde));
-}
-
 const allNumbers = 0x8000_0000;
 
-/** As `encodeColumns`, into a scratch; of items [from, to) only. */
+/** Of items [from, to). */
 export function writeColumns<V>(
   scratch: Scratch,
   columns: readonly (readonly number[])[],
@@ -99,19 +91,9 @@ export function decodeColumns<V>(
 }
 
 /**
- * As `encodeColumns`, with the headers of the record that each value came with:
+ * As `writeColumns`, with the headers of the record that each value came with:
  * u32 length of the columns · columns and values · headers, as columns, when any value has some.
  */
-export function encodeRecords<V>(
-  columns: readonly (readonly number[])[],
-  values: readonly V[],
-  headers: readonly Uint8Array[],
-  serde: Serde<V>,
-): Buffer {
-  return written((scratch) => writeRecords(scratch, columns, values, headers, serde));
-}
-
-/** As `encodeRecords`, into a scratch. */
 export function writeRecords<V>(
   scratch: Scratch,
   columns: readonly (readonly number[])[],

@@ -26,7 +26,7 @@ export function dedupeStep<K, V>(
     key,
     format: 'seen',
     due: (seen) => (seen[0]?.[0] ?? Number.POSITIVE_INFINITY) + withinMs + 1,
-    encode: (seen) => Buffer.from(list.encode(seen)),
+    write: (seen, to) => to.append(list.encode(seen)),
     decode: (bytes, start, end) => list.decode(bytes, start, end),
     rows: (seen, k) => seen.map(([timestamp, id]) => ({ key: k, value: id, timestamp })),
   };

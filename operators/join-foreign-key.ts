@@ -165,16 +165,14 @@ function subscriberStore(name: string, key: Serde<unknown>): StoreSpec<unknown, 
     kind: 'fk-subscribers',
     key,
     format: 'fk-subscribers',
-    encode: ({ leftKeys, hashes, times }) => {
-      const head = Buffer.allocUnsafe(4);
-      head.writeUInt32LE(leftKeys.length);
-      const rows = leftKeys.flatMap((leftKey, i) => {
-        const fixed = Buffer.allocUnsafe(12);
-        fixed.writeDoubleLE(times[i] as number, 0);
-        fixed.writeUInt32LE(leftKey.length, 8);
-        return [fixed, hashes[i] as Buffer, Buffer.from(leftKey, 'latin1')];
-      });
-      return Buffer.concat([head, ...rows]);
+    write: ({ leftKeys, hashes, times }, to) => {
+      to.uint32(leftKeys.length);
+      for (const [i, leftKey] of leftKeys.entries()) {
+        to.float64(times[i] as number);
+        to.uint32(leftKey.length);
+        to.append(hashes[i] as Buffer);
+        to.append(Buffer.from(leftKey, 'latin1'));
+      }
     },
     decode: (bytes, start) => {
       const cell: Subscribers = { leftKeys: [], hashes: [], times: [] };

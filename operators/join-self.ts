@@ -6,7 +6,7 @@
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
-import { decodeColumns, encodeColumns } from './cell-codec.ts';
+import { decodeColumns, writeColumns } from './cell-codec.ts';
 import { OperatorTime } from './closing.ts';
 import { retentionMs, type StreamJoinOptions } from './join-streams.ts';
 import { firstAtOrAfter, insertAt, lastAtOrBefore } from './times.ts';
@@ -40,7 +40,7 @@ function recordStore(options: StreamJoinOptions): StoreSpec<unknown, Records> {
     key,
     format: `join-self(${value.format})`,
     due: ({ times }) => (times.at(-1) ?? Number.POSITIVE_INFINITY) + keptMs,
-    encode: ({ times, values }) => encodeColumns([times], values, value),
+    write: ({ times, values }, to) => writeColumns(to, [times], values, value),
     decode: (bytes, start, end) => {
       const { columns, values } = decodeColumns(bytes, start, end, 1, value);
       return { times: columns[0] ?? [], values };

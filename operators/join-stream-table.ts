@@ -10,7 +10,7 @@ import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
-import { decodeRecords, encodeRecords } from './cell-codec.ts';
+import { decodeRecords, writeRecords } from './cell-codec.ts';
 import { byKeyId, OperatorTime } from './closing.ts';
 import { type RowReader, type TableGetter, unheard } from './table-getter.ts';
 import { insertAt, lastAtOrBefore } from './times.ts';
@@ -96,7 +96,7 @@ function bufferStore(
     key,
     format: `buffered2(${value.format})`,
     due: ({ times }) => (times[0] ?? Number.POSITIVE_INFINITY) + graceMs,
-    encode: ({ times, values, headers }) => encodeRecords([times], values, headers, value),
+    write: ({ times, values, headers }, to) => writeRecords(to, [times], values, headers, value),
     decode: (bytes, start, end) => {
       const { columns, values, headers } = decodeRecords(bytes, start, end, 1, value);
       return { times: columns[0] ?? [], values, headers };

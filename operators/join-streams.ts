@@ -8,7 +8,6 @@
  * record that made time pass. A record so late that its wait is over when it comes goes on at once.
  */
 import { emptyBytes } from '../engine/base/bytes.ts';
-import { written } from '../engine/base/scratch.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
@@ -115,16 +114,16 @@ function joinStore(options: StreamJoinOptions): StoreSpec<unknown, JoinCell> {
       }
       return due;
     },
-    encode: ({ sides, checkAt }) =>
-      written((scratch) => {
-        scratch.float64(checkAt);
-        scratch.skip(4);
-        for (const index of [left, right]) {
-          const { times, open, values, headers } = sides[index];
-          writeRecords(scratch, [times, open], values, headers, serdes[index] as Serde<unknown>);
-          if (index === left) scratch.uint32At(8, scratch.length - 12);
-        }
-      }),
+    write: ({ sides, checkAt }, to) => {
+      to.float64(checkAt);
+      const lengthAt = to.length;
+      to.skip(4);
+      for (const index of [left, right]) {
+        const { times, open, values, headers } = sides[index];
+        writeRecords(to, [times, open], values, headers, serdes[index] as Serde<unknown>);
+        if (index === left) to.uint32At(lengthAt, to.length - lengthAt - 4);
+      }
+    },
     decode: (bytes, start, end) => {
       const middle = start + 12 + bytes.readUInt32LE(start + 8);
       const side = (from: number, to: number, serde: Serde<unknown>): Side => {

@@ -11,7 +11,6 @@
  */
 import { MillraceError } from '../engine/base/errors.ts';
 import type { DropReason } from '../engine/base/events.ts';
-import { written } from '../engine/base/scratch.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
@@ -109,20 +108,19 @@ function processStore<K, S>(
     clock,
     format: `process.2(${state.format})`,
     due: (cell) => nextTimer(cell)?.at ?? Number.POSITIVE_INFINITY,
-    encode: ({ now, timers, state: kept }) =>
-      written((scratch) => {
-        scratch.float64(now);
-        scratch.uint32(timers.length);
-        for (const { name, at } of timers) {
-          scratch.float64(at);
-          const lengthAt = scratch.length;
-          scratch.skip(4);
-          scratch.text(name);
-          scratch.uint32At(lengthAt, scratch.length - lengthAt - 4);
-        }
-        scratch.uint32(kept === undefined ? 0 : 1);
-        if (kept !== undefined) scratch.append(state.encode(kept));
-      }),
+    write: ({ now, timers, state: kept }, to) => {
+      to.float64(now);
+      to.uint32(timers.length);
+      for (const { name, at } of timers) {
+        to.float64(at);
+        const lengthAt = to.length;
+        to.skip(4);
+        to.text(name);
+        to.uint32At(lengthAt, to.length - lengthAt - 4);
+      }
+      to.uint32(kept === undefined ? 0 : 1);
+      if (kept !== undefined) to.append(state.encode(kept));
+    },
     decode: (bytes, start, end) => {
       const now = bytes.readDoubleLE(start);
       const timers: Timer[] = [];

@@ -1,7 +1,7 @@
 /** The changes that suppress holds back: how they are kept. */
 import type { StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
-import { decodeColumns, decodeRecords, encodeColumns, encodeRecords } from './cell-codec.ts';
+import { decodeColumns, decodeRecords, writeColumns, writeRecords } from './cell-codec.ts';
 
 /** A change that waits. */
 export interface Held {
@@ -58,17 +58,18 @@ export function suppressStore(options: SuppressStoreOptions): StoreSpec<unknown,
     clock,
     due: (cell) =>
       cell.reduce((least, { due, early }) => Math.min(least, due, early), Number.POSITIVE_INFINITY),
-    encode: (cell) => {
+    write: (cell, to) => {
       const values = [...cell.map((held) => held.value ?? null), ...cell.map((h) => h.old ?? null)];
       const absent = values.map((v) => (v === null ? 1 : 0));
       const columns = numbers.map((column) => cell.map((held) => held[column]));
       columns.push(absent.slice(0, cell.length), absent.slice(cell.length));
       const headers = cell.map((held) => held.headers);
-      const head = encodeRecords(columns, cell, headers, nothing);
-      const length = Buffer.allocUnsafe(4);
-      length.writeUInt32LE(head.byteLength);
+      const lengthAt = to.length;
+      to.skip(4);
+      writeRecords(to, columns, cell, headers, nothing);
+      to.uint32At(lengthAt, to.length - lengthAt - 4);
       const present = values.filter((v) => v !== null);
-      return Buffer.concat([length, head, encodeColumns([], present, value)]);
+      writeColumns(to, [], present, value);
     },
     decode: (bytes, start, end) => {
       const split = start + 4 + bytes.readUInt32LE(start);

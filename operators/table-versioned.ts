@@ -8,7 +8,7 @@ import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
-import { decodeColumns, encodeColumns } from './cell-codec.ts';
+import { decodeColumns, writeColumns } from './cell-codec.ts';
 import { OperatorTime } from './closing.ts';
 import type { TableGetter } from './table-getter.ts';
 import { lastAtOrBefore } from './times.ts';
@@ -36,7 +36,7 @@ function versionStore<K, V>(
     kind: 'versioned',
     key,
     format: `versions(${value.format})`,
-    encode: ({ times, values }) => encodeColumns([times], values, optional),
+    write: ({ times, values }, to) => writeColumns(to, [times], values, optional),
     decode: (bytes, start, end) => {
       const { columns, values } = decodeColumns(bytes, start, end, 1, optional);
       return { times: columns[0] ?? [], values };

@@ -2,7 +2,6 @@
  * The cell of windowed stores: a key's windows (or slices, or sessions), ascending by start. Parallel
  * arrays, so that a window costs three numbers and its accumulator.
  */
-import { written } from '../engine/base/scratch.ts';
 import type { Cells, StoreRow, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { decodeColumns, writeColumns } from './cell-codec.ts';
@@ -80,10 +79,9 @@ export function keyTimedStore<K, A>(
     ...store,
     clock: 'key',
     format: `key-timed(${store.format})`,
-    encode: (cell) => {
-      const head = Buffer.allocUnsafe(8);
-      head.writeDoubleLE(cell.now ?? Number.NEGATIVE_INFINITY);
-      return Buffer.concat([head, store.encode(cell)]);
+    write: (cell, to) => {
+      to.float64(cell.now ?? Number.NEGATIVE_INFINITY);
+      store.write(cell, to);
     },
     decode: (bytes, start, end) => ({
       ...store.decode(bytes, start + 8, end),
@@ -129,11 +127,10 @@ export function windowStore<K, A>(
     key,
     format: `windows(${value.format})`,
     due,
-    encode: ({ starts, ends, timestamps, values, finalTo }) =>
-      written((scratch) => {
-        scratch.float64(finalTo);
-        writeColumns(scratch, [starts, ends, timestamps], values, value);
-      }),
+    write: ({ starts, ends, timestamps, values, finalTo }, to) => {
+      to.float64(finalTo);
+      writeColumns(to, [starts, ends, timestamps], values, value);
+    },
     decode: (bytes, start, end) => {
       const { columns, values } = decodeColumns(bytes, start + 8, end, 3, value);
       const [starts = [], ends = [], timestamps = []] = columns;

@@ -3,7 +3,6 @@
  * starts, e.g. a slice. So a commit logs the slices that changed, not all of a key's, and a key with very many
  * windows fits the log, whatever its limit of a record is. Who changes a window says so by `touch`.
  */
-import { written } from '../engine/base/scratch.ts';
 import type { CellParts, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { decodeColumns, writeColumns } from './cell-codec.ts';
@@ -105,17 +104,17 @@ function windowParts<A>(partMs: number, value: Serde<A>): CellParts<PartedCell<A
       return { head, parts };
     },
     partsOf: ({ starts }) => [...new Set(starts.map((start) => Math.floor(start / partMs)))],
-    head: ({ finalTo, now }) =>
-      written((scratch) => scratch.float64s(now === undefined ? [finalTo] : [finalTo, now])),
-    part(cell, part) {
-      const [from, to] = rangeOf(cell, part);
-      if (from === to) return null;
-      const columns = [cell.starts, cell.ends, cell.timestamps];
-      const bytes = written((scratch) =>
-        writeColumns(scratch, columns, cell.values, value, from, to),
-      );
-      bytesAWindow = bytes.byteLength / (to - from);
-      return bytes;
+    writeHead({ finalTo, now }, to) {
+      to.float64(finalTo);
+      if (now !== undefined) to.float64(now);
+    },
+    writePart(cell, part, to) {
+      const [first, end] = rangeOf(cell, part);
+      if (first === end) return false;
+      const before = to.length;
+      writeColumns(to, [cell.starts, cell.ends, cell.timestamps], cell.values, value, first, end);
+      bytesAWindow = (to.length - before) / (end - first);
+      return true;
     },
     withHead: (cell, head) => {
       const changed = cell ?? emptyPartedCell<A>();

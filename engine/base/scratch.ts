@@ -59,12 +59,18 @@ export class Scratch {
     this.length += writeText(this.#bytes, text, this.length);
   }
 
+  /** Copies what was written to where there is room for it. */
+  copyTo(target: Buffer, at: number): void {
+    const { length } = this;
+    if (length > copiedByLoop) this.#bytes.copy(target, at, 0, length);
+    else for (let i = 0; i < length; i++) target[at + i] = this.#bytes[i] as number;
+  }
+
   /** A copy of what was written. */
   take(): Buffer {
     const { length } = this;
     const copy = Buffer.allocUnsafe(length);
-    if (length > copiedByLoop) copy.set(this.#bytes.subarray(0, length));
-    else for (let i = 0; i < length; i++) copy[i] = this.#bytes[i] as number;
+    this.copyTo(copy, 0);
     return copy;
   }
 

@@ -11,6 +11,7 @@
  * `put`. What is read after `put` in the same or a later record is what was put. A crash forgets
  * everything since the last commit, together with the outputs and offsets of that time.
  */
+import { type Scratch, written } from '../base/scratch.ts';
 import type { Serde } from '../serde/serde.ts';
 
 /** What a query shows of a cell: one row a value. */
@@ -31,8 +32,8 @@ export interface StoreSpec<K = unknown, C = unknown> {
   readonly key: Serde<K>;
   /** Form of the encoded cell; raised when it changes, part of the fingerprint. */
   readonly format: string;
-  /** Bytes of its own: they are kept for a while, so no buffer that is used again. */
-  encode(cell: C): Uint8Array;
+  /** Encodes a cell, after what the scratch holds already. */
+  write(cell: C, to: Scratch): void;
   /** Decodes bytes [start, end); throws when they are damaged. */
   decode(bytes: Buffer, start: number, end: number): C;
   /** The next instant at which the cell wants attention; +Infinity for never. */
@@ -54,6 +55,11 @@ export interface StoreSpec<K = unknown, C = unknown> {
   rows(cell: C, key: K): Iterable<StoreRow>;
 }
 
+/** A cell's bytes. */
+export function encodedCell<C>(spec: Pick<StoreSpec<never, C>, 'write'>, cell: C): Buffer {
+  return written((scratch) => spec.write(cell, scratch));
+}
+
 /**
  * How a cell is cut: the changelog has a record a part, and a commit logs those that changed. So a cell may be larger
  * than a record of the log, and a small change of a large cell is a small record. Parts are named by whole numbers;
@@ -64,14 +70,14 @@ export interface CellParts<C> {
   takeChanges(cell: C): { readonly head: boolean; readonly parts: readonly number[] };
   /** The parts that hold something. */
   partsOf(cell: C): readonly number[];
-  head(cell: C): Uint8Array;
-  /** null when there is nothing in it. */
-  part(cell: C, part: number): Uint8Array | null;
+  writeHead(cell: C, to: Scratch): void;
+  /** False, and nothing written, when there is nothing in it. */
+  writePart(cell: C, part: number, to: Scratch): boolean;
   /** The cell, or a new one, with this head; with its own when none is given. */
   withHead(cell: C | undefined, head: Buffer | undefined): C;
   /** Takes a part over from the changelog. */
   setPart(cell: C, part: number, bytes: Buffer | null): void;
-  /** About as many bytes as `encode` would give; for budgets. */
+  /** About as many bytes as `write` would write; for budgets. */
   bytesOf(cell: C): number;
 }
 

@@ -18,6 +18,7 @@
 import { assert } from '../base/assert.ts';
 import { copiedByLoop, emptyBytes, utf8Most, writeText } from '../base/bytes.ts';
 import { crc32c } from '../base/crc32c.ts';
+import type { Scratch } from '../base/scratch.ts';
 
 const magic = 0x3142524d;
 const headerBytes = 16;
@@ -207,15 +208,15 @@ export class BatchBuilder {
   }
 
   /** Appends a record at time 0 whose key is a prefix and the bytes of a key id; it is written in place. */
-  appendKeyId(prefix: Uint8Array, keyId: string, value: Uint8Array | null): void {
+  appendKeyId(prefix: Uint8Array, keyId: string, value: Scratch | null): void {
     const before = prefix.byteLength;
     const keyLength = before + keyId.length;
-    const valueLength = value === null ? 0 : value.byteLength;
+    const valueLength = value === null ? 0 : value.length;
     this.#ensure(keyLength + valueLength);
     const at = this.#used;
     this.#copyIn(prefix, at, before);
     this.#bytes.write(keyId, at + before, 'latin1');
-    if (value !== null) this.#copyIn(value, at + keyLength, valueLength);
+    if (value !== null) value.copyTo(this.#bytes, at + keyLength);
     this.#note(at, keyLength, value === null ? -1 : valueLength);
     this.#timestamps[this.#count] = 0;
     this.#offsets[this.#count] = this.#count++;

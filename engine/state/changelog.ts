@@ -9,9 +9,10 @@
 
 import { must } from '../base/assert.ts';
 import { orderedTimeBytes, readOrderedTime, writeOrderedTime } from '../base/bytes.ts';
-import type { CellParts, StoreSpec } from '../graph/store-spec.ts';
+import { Scratch } from '../base/scratch.ts';
+import { type CellParts, encodedCell, type StoreSpec } from '../graph/store-spec.ts';
 import { BatchBuilder, type PackedBatch } from '../record/batch.ts';
-import { type CacheEntry, emptyParts, inParts, type StoreState } from './store-state.ts';
+import { type CacheEntry, emptyParts, type StoreState } from './store-state.ts';
 
 const [metaTag, cellTag, partTag] = [0, 1, 2] as const;
 const metaRecordKey: Buffer = Buffer.from([metaTag]);
@@ -35,70 +36,71 @@ export interface ChangelogMeta {
 
 /**
  * The records of a store's changes; undefined when nothing changed, and when its topic has them already.
- * Encodes each dirty cell once. A cell that came and went since the last commit leaves nothing behind:
- * there is nothing to take back.
+ * A cell that came and went since the last commit leaves nothing behind: there is nothing to take back.
  */
 export function changelogBatch(store: StoreState, commitId: number): PackedBatch | undefined {
   if (store.dirty.length === 0 && !store.numbersDirty) return undefined;
-  if (store.spec.source !== undefined) {
-    encodeChanges(store, () => {});
+  const { spec } = store;
+  const changed = store.dirty.filter(isNews);
+  if (spec.source !== undefined) {
+    for (const entry of changed) writeCell(spec, entry);
     return undefined;
   }
-  const builder = new BatchBuilder(store.dirty.length + 1, 96);
+  const builder = new BatchBuilder(changed.length + 1, 96);
   const meta: ChangelogMeta = { commitId, numbers: Object.fromEntries(store.numbers) };
   builder.append(metaRecordKey, Buffer.from(JSON.stringify(meta)), 0);
-  const { parts } = store.spec;
-  if (parts !== undefined) {
-    const prefix = Buffer.alloc(partPrefixBytes, partTag);
-    const append: AppendPart = (keyId, part, value) => {
-      writeOrderedTime(prefix, 1, part);
-      builder.appendKeyId(prefix, keyId, value);
-    };
-    for (const entry of store.dirty) appendParts(builder, append, parts, entry);
-  } else {
-    encodeChanges(store, (keyId, encoded) => builder.appendKeyId(cellPrefix, keyId, encoded));
+  for (const entry of changed) {
+    if (spec.parts !== undefined) appendParts(builder, spec.parts, entry);
+    else builder.appendKeyId(cellPrefix, entry.keyId, writeCell(spec, entry));
   }
   return builder.finishAt(0);
 }
 
-type AppendPart = (keyId: string, part: number, value: Uint8Array | null) => void;
-
-/** The parts of a cell that changed, and its head; all that is known of it when the cell is gone. */
-function appendParts(
-  builder: BatchBuilder,
-  append: AppendPart,
-  parts: CellParts<unknown>,
-  entry: CacheEntry,
-): void {
-  const { keyId, cell, gone } = entry;
+/** False of a cell that came and went since the last commit, parts and all. */
+function isNews(entry: CacheEntry): boolean {
+  if (entry.cell !== undefined || entry.logged) return true;
   entry.gone = emptyParts;
-  // It came and went between two commits.
-  if (cell === undefined && !entry.logged) return;
-  if (cell === undefined) {
-    // The head goes last: a restore that has read so far knows no cell of which it reads parts after.
-    for (const part of gone) append(keyId, part, null);
-    builder.appendKeyId(cellPrefix, keyId, null);
-    entry.encoded = null;
-    return;
-  }
-  const changes = parts.takeChanges(cell);
-  if (changes.head) builder.appendKeyId(cellPrefix, keyId, parts.head(cell));
-  for (const part of changes.parts) append(keyId, part, parts.part(cell, part));
-  for (const part of gone) if (!changes.parts.includes(part)) append(keyId, part, null);
-  entry.encoded = inParts;
+  return false;
 }
 
-/** The cells that changed, as they are to be kept: encoded once, for the changelog and the store. */
-function encodeChanges(
-  store: StoreState,
-  take: (keyId: string, cell: Uint8Array | null) => void,
-): void {
-  for (const entry of store.dirty) {
-    // It came and went between two commits.
-    if (entry.cell === undefined && !entry.logged) continue;
-    entry.encoded = entry.cell === undefined ? null : store.spec.encode(entry.cell);
-    take(entry.keyId, entry.encoded);
+/** What is about to be appended; copied at once. */
+const scratch = new Scratch();
+const nothing: ReturnType<CellParts<unknown>['takeChanges']> = { head: false, parts: emptyParts };
+const partPrefix = Buffer.alloc(partPrefixBytes, partTag);
+
+/** null when the cell is gone. */
+function writeCell(spec: StoreSpec<unknown, unknown>, entry: CacheEntry): Scratch | null {
+  const { cell } = entry;
+  scratch.length = 0;
+  if (cell !== undefined) spec.write(cell, scratch);
+  entry.loggedBytes = scratch.length;
+  return cell === undefined ? null : scratch;
+}
+
+/** The parts of a cell that changed, and its head; all that is known of it when the cell is gone. */
+function appendParts(builder: BatchBuilder, parts: CellParts<unknown>, entry: CacheEntry): void {
+  const { keyId, cell, gone } = entry;
+  const changes = cell === undefined ? nothing : parts.takeChanges(cell);
+  if (changes.head) {
+    scratch.length = 0;
+    parts.writeHead(cell, scratch);
+    builder.appendKeyId(cellPrefix, keyId, scratch);
   }
+  for (const part of changes.parts) {
+    scratch.length = 0;
+    const some = parts.writePart(cell, part, scratch);
+    writeOrderedTime(partPrefix, 1, part);
+    builder.appendKeyId(partPrefix, keyId, some ? scratch : null);
+  }
+  for (const part of gone) {
+    if (changes.parts.includes(part)) continue;
+    writeOrderedTime(partPrefix, 1, part);
+    builder.appendKeyId(partPrefix, keyId, null);
+  }
+  // The head goes last: a restore that has read so far knows no cell of which it reads parts after.
+  if (cell === undefined) builder.appendKeyId(cellPrefix, keyId, null);
+  entry.gone = emptyParts;
+  entry.loggedBytes = cell === undefined ? 0 : Math.round(parts.bytesOf(cell));
 }
 
 /** What record `i` of a changelog says: the store's numbers, or a key's cell. */
@@ -128,7 +130,7 @@ export function sourceRecord(
   if (key === null || !(timestamp >= 0)) return undefined;
   try {
     spec.key.decode(key, 0, key.byteLength);
-    const cell = value && spec.encode(source.cell(value, timestamp));
+    const cell = value && encodedCell(spec, source.cell(value, timestamp));
     return { keyId: key.toString('latin1'), value: cell };
   } catch {
     return undefined;

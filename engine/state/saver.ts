@@ -12,9 +12,10 @@
  */
 import { assert } from '../base/assert.ts';
 import { sealed } from '../base/sealed.ts';
+import { encodedCell } from '../graph/store-spec.ts';
 import type { BackendWrite, StateBackend } from '../storage/backend.ts';
 import { type StoreKeys, taskKey } from './key-layout.ts';
-import { type CacheEntry, entryOverheadBytes, inParts, type StoreState } from './store-state.ts';
+import { type CacheEntry, entryOverheadBytes, type StoreState } from './store-state.ts';
 
 export interface Store {
   readonly state: StoreState;
@@ -132,15 +133,15 @@ export class Saver {
 function saveEntry(writes: BackendWrite[], store: Store, entry: CacheEntry): void {
   const { state } = store;
   const { keyId } = entry;
-  assert(!entry.dirty && entry.encoded !== undefined, 'what is saved is committed');
+  assert(!entry.dirty && entry.loggedBytes >= 0, 'what is saved is committed');
   const due = state.dueOf(entry.cell);
-  const bytes = entry.encoded === inParts ? state.spec.encode(entry.cell) : entry.encoded;
+  const bytes = entry.cell === undefined ? null : encodedCell(state.spec, entry.cell);
   if (bytes !== null || entry.stored) {
     cellWrites(writes, store, keyId, bytes, entry.persistedDue, due);
   }
   entry.persistedDue = due;
   entry.stored = bytes !== null;
-  entry.encoded = undefined;
+  entry.loggedBytes = -1;
   entry.unsaved = false;
   state.unsavedBytes -= entry.bytes + entryOverheadBytes;
   if (due > state.index.horizon) {

@@ -7,7 +7,7 @@
  *   unsaved: entries that commits have changed and the backend does not know yet (saver.ts)
  *
  * A cell is an object that operators change in place; its bytes are made once a commit, for the
- * changelog and the store alike. Saved entries may be evicted between batches, never during one.
+ * changelog, and once more when it is saved. Saved entries may be evicted between batches, never during one.
  */
 import { assert, must } from '../base/assert.ts';
 import type { Cells, StoreSpec } from '../graph/store-spec.ts';
@@ -31,14 +31,12 @@ export interface CacheEntry {
   persistedDue: number;
   /** The instant at which the index in memory has the key, as far as is known; else NaN. */
   indexedDue: number;
-  /** The cell's bytes, from `changelog` until they are saved; null = removed. `inParts`: still to be made. */
-  encoded: Uint8Array | null | undefined;
+  /** From `changelog` until it is saved: size of the cell, or so; 0 of one that is gone. Else -1. */
+  loggedBytes: number;
   /** Of a store whose cells are kept in parts: those of cells that were removed since the commit. */
   gone: readonly number[];
 }
 
-/** Stands for the bytes of a cell of which the changelog got parts only. */
-export const inParts: Uint8Array = new Uint8Array(0);
 export const emptyParts: readonly number[] = [];
 
 /** What a store says of itself beside its cells. */
@@ -173,7 +171,7 @@ export class StoreState implements Cells<unknown> {
       stored,
       persistedDue,
       indexedDue: Number.NaN,
-      encoded: undefined,
+      loggedBytes: -1,
       gone: emptyParts,
     });
     this.cacheBytes += bytes + entryOverheadBytes;
@@ -187,9 +185,9 @@ export class StoreState implements Cells<unknown> {
     for (const entry of this.dirty) {
       entry.dirty = false;
       // It came and went between two commits.
-      if (entry.encoded === undefined) continue;
-      entry.logged = entry.encoded !== null;
-      const bytes = this.#bytesOf(entry);
+      const bytes = entry.loggedBytes;
+      if (bytes < 0) continue;
+      entry.logged = entry.cell !== undefined;
       const more = bytes - entry.bytes;
       this.cacheBytes += more;
       entry.bytes = bytes;
@@ -218,12 +216,6 @@ export class StoreState implements Cells<unknown> {
       this.index.evicted(keyId, entry.persistedDue);
       this.cacheBytes -= entry.bytes + entryOverheadBytes;
     }
-  }
-
-  #bytesOf({ cell, encoded }: CacheEntry): number {
-    const { parts } = this.spec;
-    if (parts !== undefined && encoded === inParts) return parts.bytesOf(cell);
-    return encoded?.byteLength ?? 0;
   }
 
   #change(cell: unknown, due: number): void {

@@ -9,7 +9,13 @@ import { must } from '../base/assert.ts';
 import { asBuffer } from '../base/bytes.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { unsealed } from '../base/sealed.ts';
-import type { CellParts, Cells, StoreRow, StoreSpec } from '../graph/store-spec.ts';
+import {
+  type CellParts,
+  type Cells,
+  encodedCell,
+  type StoreRow,
+  type StoreSpec,
+} from '../graph/store-spec.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import { decodeKeyId } from '../serde/serde.ts';
 import type { BackendEntry, BackendWrite, StateBackend } from '../storage/backend.ts';
@@ -225,7 +231,7 @@ export class TaskState {
       const dueBefore = state.dueOf(before);
       if (parts !== undefined) {
         const after = this.#withChange(store, parts, before, change);
-        const value = after === undefined ? null : state.spec.encode(after);
+        const value = after === undefined ? null : encodedCell(state.spec, after);
         cellWrites(writes, store, keyId, value, dueBefore, state.dueOf(after));
         return;
       }

@@ -1,6 +1,7 @@
 /** The backend lags behind the commits: whatever of it a crash leaves, the changelog makes it whole. */
 import { expect, test } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
+import type { Scratch } from '../../engine/base/scratch.ts';
 import type { StoreSpec } from '../../engine/graph/store-spec.ts';
 import type { PackedBatch } from '../../engine/record/batch.ts';
 import { utf8 } from '../../engine/serde/utf8.ts';
@@ -20,7 +21,7 @@ function specOf(name: string): StoreSpec<Cell, string> {
     name,
     format: 'test',
     key: utf8,
-    encode: ({ value, due }: Cell) => Buffer.from(JSON.stringify([value, due])),
+    write: ({ value, due }: Cell, to: Scratch) => to.text(JSON.stringify([value, due])),
     decode: (bytes: Buffer, start: number, end: number): Cell => {
       const [value, due] = JSON.parse(bytes.toString('utf8', start, end));
       return { value, due: due ?? never };
