@@ -23,6 +23,9 @@ import {
   indexOfStart,
   insertWindow,
   removeWindows,
+  setTimestamp,
+  startAt,
+  timestampAt,
   type WindowCell,
   windowStore,
 } from './window-cell.ts';
@@ -96,16 +99,16 @@ class CountWindows<K, V, A> implements AnyReceiver {
     const { spec, aggregate } = this.#parts;
     const end = start + spec.size;
     const i = indexOfStart(cell, start);
-    if (cell.starts[i] !== start) {
+    if (startAt(cell, i) !== start) {
       const result = aggregate.add(aggregate.init(), value, timestamp);
       insertWindow(cell, i, { start, end, timestamp, value: result });
       return { start, end, result, at: timestamp, old: undefined };
     }
     const old = cell.values[i] as A;
     const result = aggregate.add(old, value, timestamp);
-    const at = Math.max(cell.timestamps[i] as number, timestamp);
+    const at = Math.max(timestampAt(cell, i) as number, timestamp);
     cell.values[i] = result;
-    cell.timestamps[i] = at;
+    setTimestamp(cell, i, at);
     return { start, end, result, at, old };
   }
 }

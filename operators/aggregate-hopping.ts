@@ -13,9 +13,13 @@ import type { Aggregate } from './aggregate-value.ts';
 import { byStart, type Closed } from './closing.ts';
 import {
   emptyWindowCell,
+  endAt,
   indexOfStart,
   insertWindow,
   removeWindows,
+  setTimestamp,
+  startAt,
+  timestampAt,
   type WindowCell,
   windowStore,
 } from './window-cell.ts';
@@ -48,7 +52,9 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
       key,
       value,
       due: (cell) =>
-        cell.ends.length === 0 ? Number.POSITIVE_INFINITY : closesAt(spec, cell.ends[0] as number),
+        cell.values.length === 0
+          ? Number.POSITIVE_INFINITY
+          : closesAt(spec, endAt(cell, 0) as number),
     });
   }
 
@@ -70,10 +76,10 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
       }
       taken = true;
       const i = indexOfStart(cell, start);
-      const old = cell.starts[i] === start ? (cell.values[i] as A) : undefined;
+      const old = startAt(cell, i) === start ? (cell.values[i] as A) : undefined;
       this.#updateWindow(cell, i, start, end, value, timestamp);
       if (this.#quiet) continue;
-      const at = cell.timestamps[i] as number;
+      const at = timestampAt(cell, i) as number;
       updates.push({ start, end, value: cell.values[i] as A, timestamp: at, old });
     }
     if (!taken) return updates;
@@ -85,14 +91,14 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
     const cell = cells.get();
     if (cell === undefined) return [];
     const closed: Closed<A>[] = [];
-    for (let i = 0; i < cell.starts.length; i++) {
-      const end = cell.ends[i] as number;
+    for (let i = 0; i < cell.values.length; i++) {
+      const end = endAt(cell, i) as number;
       if (!isClosed(this.#spec, end, streamTime)) break;
-      const [start, timestamp] = [cell.starts[i] as number, cell.timestamps[i] as number];
+      const [start, timestamp] = [startAt(cell, i) as number, timestampAt(cell, i) as number];
       closed.push({ start, end, value: cell.values[i] as A, timestamp });
     }
     removeWindows(cell, 0, closed.length);
-    if (cell.starts.length === 0) cells.remove();
+    if (cell.values.length === 0) cells.remove();
     else cells.put(cell);
     return closed;
   }
@@ -105,12 +111,12 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
     added: V,
     at: number,
   ): void {
-    if (cell.starts[i] !== start) {
+    if (startAt(cell, i) !== start) {
       const value = this.#aggregate.add(this.#aggregate.init(), added, at);
       insertWindow(cell, i, { start, end, timestamp: at, value });
       return;
     }
     cell.values[i] = this.#aggregate.add(cell.values[i] as A, added, at);
-    if (at > (cell.timestamps[i] as number)) cell.timestamps[i] = at;
+    if (at > (timestampAt(cell, i) as number)) setTimestamp(cell, i, at);
   }
 }

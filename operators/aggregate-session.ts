@@ -11,9 +11,12 @@ import type { MergeableAggregate } from './aggregate-value.ts';
 import type { Closed } from './closing.ts';
 import {
   emptyWindowCell,
+  endAt,
   indexOfStart,
   insertWindow,
   removeWindows,
+  setTimes,
+  startAt,
   type WindowCell,
   windowStore,
 } from './window-cell.ts';
@@ -25,7 +28,7 @@ const none: never[] = [];
 function withdrawnOf<A>(cell: WindowCell<A>, from: number, to: number): WindowUpdate<A>[] {
   const withdrawn: WindowUpdate<A>[] = [];
   for (let i = from; i < to; i++) {
-    const [start, end] = [cell.starts[i] as number, cell.ends[i] as number];
+    const [start, end] = [startAt(cell, i) as number, endAt(cell, i) as number];
     withdrawn.push({ start, end, value: null, timestamp: end, old: cell.values[i] as A });
   }
   return withdrawn;
@@ -56,7 +59,9 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
       key,
       value,
       due: (cell) =>
-        cell.ends.length === 0 ? Number.POSITIVE_INFINITY : closesAt(spec, cell.ends[0] as number),
+        cell.values.length === 0
+          ? Number.POSITIVE_INFINITY
+          : closesAt(spec, endAt(cell, 0) as number),
     });
   }
 
@@ -74,8 +79,8 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
     let end = timestamp;
     let merged = this.#aggregate.init();
     for (let i = from; i < to; i++) {
-      start = Math.min(start, cell.starts[i] as number);
-      end = Math.max(end, cell.ends[i] as number);
+      start = Math.min(start, startAt(cell, i) as number);
+      end = Math.max(end, endAt(cell, i) as number);
       merged = this.#aggregate.merge(merged, cell.values[i] as A);
     }
     if (isClosed(this.#spec, end, streamTime)) {
@@ -85,9 +90,7 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
     const withdrawn = this.#results && end > start ? withdrawnOf(cell, from, to) : [];
     const grown = this.#aggregate.add(merged, value, timestamp);
     if (to - from === 1) {
-      cell.starts[from] = start;
-      cell.ends[from] = end;
-      cell.timestamps[from] = end;
+      setTimes(cell, from, start, end, end);
       cell.values[from] = grown;
     } else {
       removeWindows(cell, from, to - from);
@@ -102,14 +105,14 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
     const cell = cells.get();
     if (cell === undefined) return [];
     const closed: Closed<A>[] = [];
-    for (let i = 0; i < cell.starts.length; i++) {
-      const end = cell.ends[i] as number;
+    for (let i = 0; i < cell.values.length; i++) {
+      const end = endAt(cell, i) as number;
       if (!isClosed(this.#spec, end, streamTime)) break;
-      const [start, value] = [cell.starts[i] as number, cell.values[i] as A];
+      const [start, value] = [startAt(cell, i) as number, cell.values[i] as A];
       closed.push({ start, end, value, timestamp: end });
     }
     removeWindows(cell, 0, closed.length);
-    if (cell.starts.length === 0) cells.remove();
+    if (cell.values.length === 0) cells.remove();
     else cells.put(cell);
     return closed;
   }
@@ -128,7 +131,7 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
     const earliest = Math.max(timestamp - gapMs, timeBefore - gapMs - graceMs + 1);
     const to = indexOfStart(cell, timestamp + gapMs + 1);
     let from = to;
-    while (from > 0 && (cell.ends[from - 1] as number) >= earliest) from--;
+    while (from > 0 && (endAt(cell, from - 1) as number) >= earliest) from--;
     return { from, to };
   }
 }

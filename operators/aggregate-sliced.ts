@@ -18,7 +18,14 @@ import { firstOpenStart, firstWindowStart, sliceMs } from '../engine/time/window
 import type { HoppingWindow } from '../engine/time/windows/spec.ts';
 import type { MergeableAggregate } from './aggregate-value.ts';
 import { byStart, type Closed } from './closing.ts';
-import { indexOfStart, insertWindow, type WindowCell } from './window-cell.ts';
+import {
+  indexOfStart,
+  insertWindow,
+  setTimestamp,
+  startAt,
+  timestampAt,
+  type WindowCell,
+} from './window-cell.ts';
 import {
   emptyPartedCell,
   type PartedCell,
@@ -117,14 +124,14 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
       setFinalTo(cell, start + advanceMs);
       removeFirst(cell, indexOfStart(cell, cell.finalTo), this.#sliceMs);
     }
-    if (cell.starts.length === 0) cells.remove();
+    if (cell.values.length === 0) cells.remove();
     else cells.put(cell);
     return closed;
   }
 
   /** Start of the first window that is not final and holds a record. */
   #firstOpen(cell: WindowCell<A>): number | undefined {
-    const slice = cell.starts[0];
+    const slice = startAt(cell, 0);
     if (slice === undefined) return undefined;
     return Math.max(cell.finalTo, firstWindowStart(this.#spec, slice));
   }
@@ -134,14 +141,14 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     const start = at - (at % this.#sliceMs);
     touch(cell, start, this.#sliceMs);
     const i = indexOfStart(cell, start);
-    if (cell.starts[i] !== start) {
+    if (startAt(cell, i) !== start) {
       const value = this.#aggregate.add(this.#aggregate.init(), added, at);
       insertWindow(cell, i, { start, end: start + this.#sliceMs, timestamp: at, value });
       return undefined;
     }
-    const before = { value: cell.values[i] as A, timestamp: cell.timestamps[i] as number };
+    const before = { value: cell.values[i] as A, timestamp: timestampAt(cell, i) as number };
     cell.values[i] = this.#aggregate.add(before.value, added, at);
-    cell.timestamps[i] = Math.max(before.timestamp, at);
+    if (at > before.timestamp) setTimestamp(cell, i, at);
     return before;
   }
 
@@ -161,7 +168,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     const rights = this.#rightMerges(cell, i + 1, starts);
     for (let w = starts.length - 1; w >= 0; w--) {
       const start = starts[w] as number;
-      for (; leftFrom > 0 && (cell.starts[leftFrom - 1] as number) >= start; leftFrom--) {
+      for (; leftFrom > 0 && (startAt(cell, leftFrom - 1) as number) >= start; leftFrom--) {
         left = this.#join(this.#slice(cell, leftFrom - 1), left);
       }
       const right = rights[w];
@@ -183,7 +190,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     return starts.map((start) => {
       for (
         ;
-        to < cell.starts.length && (cell.starts[to] as number) < start + this.#spec.sizeMs;
+        to < cell.values.length && (startAt(cell, to) as number) < start + this.#spec.sizeMs;
         to++
       ) {
         right = this.#join(right, this.#slice(cell, to));
@@ -193,16 +200,16 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
   }
 
   #slice(cell: WindowCell<A>, i: number): Merged<A> {
-    return { value: cell.values[i] as A, timestamp: cell.timestamps[i] as number };
+    return { value: cell.values[i] as A, timestamp: timestampAt(cell, i) as number };
   }
 
   #mergeSlices(cell: WindowCell<A>, from: number, to: number): Merged<A> | undefined {
     if (from >= to) return undefined;
     let value = cell.values[from] as A;
-    let timestamp = cell.timestamps[from] as number;
+    let timestamp = timestampAt(cell, from) as number;
     for (let i = from + 1; i < to; i++) {
       value = this.#aggregate.merge(value, cell.values[i] as A);
-      timestamp = Math.max(timestamp, cell.timestamps[i] as number);
+      timestamp = Math.max(timestamp, timestampAt(cell, i) as number);
     }
     return { value, timestamp };
   }
@@ -217,7 +224,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
 
   *#rows(cell: WindowCell<A>, key: K): Iterable<StoreRow> {
     const { sizeMs, advanceMs } = this.#spec;
-    const last = cell.starts[cell.starts.length - 1] ?? 0;
+    const last = startAt(cell, cell.values.length - 1) ?? 0;
     for (let start = this.#firstOpen(cell) ?? last + 1; start <= last; start += advanceMs) {
       const merged = this.#mergeSlices(
         cell,

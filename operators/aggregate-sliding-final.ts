@@ -19,7 +19,7 @@ import type { SlidingWindow } from '../engine/time/windows/spec.ts';
 import type { MergeableAggregate } from './aggregate-value.ts';
 import { byStart, type Closed } from './closing.ts';
 import { SlidingFold } from './sliding-fold.ts';
-import { indexOfStart, insertWindow, type WindowCell } from './window-cell.ts';
+import { indexOfStart, insertWindow, startAt, type WindowCell } from './window-cell.ts';
 import {
   emptyPartedCell,
   type PartedCell,
@@ -35,7 +35,7 @@ const fewInstants = 16;
 /** The changelog has a record for each such part of a window, and for no more instants than it comfortably holds. */
 const [partsAWindow, instantsMost] = [64, 1_000];
 
-/** A window cell whose `starts` are the instants. */
+/** A window cell whose windows are the instants. */
 interface InstantsCell<A> extends PartedCell<A> {
   /** What was merged of it, where it is kept; what is missing is merged anew. */
   fold?: SlidingFold<A>;
@@ -67,11 +67,11 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
       key,
       value,
       due: (cell) => {
-        if (cell.starts.length === 0) return Number.POSITIVE_INFINITY;
+        if (cell.values.length === 0) return Number.POSITIVE_INFINITY;
         // Records are forgotten when windows close; the last ones when no window can come of them.
         const next = this.#nextStart(cell, cell.finalTo);
         return next === undefined
-          ? this.#forgottenAt(cell.starts[cell.starts.length - 1] as number)
+          ? this.#forgottenAt(startAt(cell, cell.values.length - 1) as number)
           : closesAt(spec, next + spec.sizeMs);
       },
       rows: (cell, k) => this.#rows(cell, k),
@@ -96,7 +96,7 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
     if (at < streamTime) setFinalTo(cell, Math.max(cell.finalTo, streamTime - graceMs - sizeMs));
     const i = indexOfStart(cell, at);
     touch(cell, at, this.#partMs);
-    if (cell.starts[i] === at) {
+    if (startAt(cell, i) === at) {
       cell.values[i] = this.#aggregate.add(cell.values[i] as A, value, at);
     } else {
       const first = this.#aggregate.add(this.#aggregate.init(), value, at);
@@ -123,8 +123,8 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
     }
     const forgotten = indexOfStart(cell, streamTime - this.#forgottenAt(0) + 1);
     // To take one off the front of many moves the others; so it is done for some at once.
-    if (4 * forgotten >= cell.starts.length) removeFirst(cell, forgotten, this.#partMs);
-    if (cell.starts.length === 0) cells.remove();
+    if (4 * forgotten >= cell.values.length) removeFirst(cell, forgotten, this.#partMs);
+    if (cell.values.length === 0) cells.remove();
     else cells.put(cell);
     return closed;
   }
@@ -137,14 +137,14 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
   /** Start of the first window that starts at `from` or after it. */
   #nextStart(cell: WindowCell<A>, from: number): number | undefined {
     const { sizeMs } = this.#spec;
-    const { starts: instants } = cell;
-    if (from <= 0 && (instants[0] as number) <= sizeMs) return 0;
-    const left = instants[indexOfStart(cell, Math.max(from, 1) + sizeMs)];
+    const count = cell.values.length;
+    if (from <= 0 && (startAt(cell, 0) as number) <= sizeMs) return 0;
+    const left = startAt(cell, indexOfStart(cell, Math.max(from, 1) + sizeMs));
     let next = left === undefined ? undefined : left - sizeMs;
-    for (let i = indexOfStart(cell, from - 1); i + 1 < instants.length; i++) {
-      const start = (instants[i] as number) + 1;
+    for (let i = indexOfStart(cell, from - 1); i + 1 < count; i++) {
+      const start = (startAt(cell, i) as number) + 1;
       if (next !== undefined && start >= next) break;
-      if ((instants[i + 1] as number) > start + sizeMs) continue;
+      if ((startAt(cell, i + 1) as number) > start + sizeMs) continue;
       next = start;
       break;
     }
@@ -154,11 +154,16 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
   #window(cell: WindowCell<A>, start: number, fold: SlidingFold<A>): Closed<A> {
     const end = start + this.#spec.sizeMs;
     const value = fold.over(cell.values, start, (instant) => indexOfStart(cell, instant));
-    return { start, end, value, timestamp: cell.starts[indexOfStart(cell, end + 1) - 1] as number };
+    return {
+      start,
+      end,
+      value,
+      timestamp: startAt(cell, indexOfStart(cell, end + 1) - 1) as number,
+    };
   }
 
   #foldOf(cell: InstantsCell<A>): SlidingFold<A> {
-    if (cell.fold === undefined && cell.starts.length > fewInstants) cell.fold = this.#newFold();
+    if (cell.fold === undefined && cell.values.length > fewInstants) cell.fold = this.#newFold();
     if (cell.fold !== undefined) return cell.fold;
     this.#fold.forget();
     return this.#fold;

@@ -17,9 +17,14 @@ import type { Aggregate } from './aggregate-value.ts';
 import { byStart, type Closed } from './closing.ts';
 import {
   emptyWindowCell,
+  endAt,
   indexOfStart,
   insertWindow,
   removeWindows,
+  setTimestamp,
+  startAt,
+  startsOf,
+  timestampAt,
   type WindowCell,
   windowStore,
 } from './window-cell.ts';
@@ -61,10 +66,10 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
       key,
       value,
       due: (cell) => {
-        if (cell.starts.length === 0) return Number.POSITIVE_INFINITY;
-        const next = cell.ends[indexOfStart(cell, cell.finalTo)];
+        if (cell.values.length === 0) return Number.POSITIVE_INFINITY;
+        const next = endAt(cell, indexOfStart(cell, cell.finalTo));
         const closing = next === undefined ? Number.POSITIVE_INFINITY : closesAt(spec, next);
-        return Math.min(closing, this.#forgottenAt(cell.ends[0] as number));
+        return Math.min(closing, this.#forgottenAt(endAt(cell, 0) as number));
       },
     });
   }
@@ -94,21 +99,21 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
     const cell = cells.get();
     if (cell === undefined) return [];
     const closed: Closed<A>[] = [];
-    for (let i = indexOfStart(cell, cell.finalTo); i < cell.starts.length; i++) {
-      const [start, end] = [cell.starts[i] as number, cell.ends[i] as number];
+    for (let i = indexOfStart(cell, cell.finalTo); i < cell.values.length; i++) {
+      const [start, end] = [startAt(cell, i) as number, endAt(cell, i) as number];
       if (!isClosed(this.#spec, end, streamTime)) break;
       closed.push({ start, end, ...timed(cell, i) });
       cell.finalTo = start + 1;
     }
     let forgotten = 0;
     while (
-      forgotten < cell.ends.length &&
-      this.#forgottenAt(cell.ends[forgotten] as number) <= streamTime
+      forgotten < cell.values.length &&
+      this.#forgottenAt(endAt(cell, forgotten) as number) <= streamTime
     ) {
       forgotten++;
     }
     removeWindows(cell, 0, forgotten);
-    if (cell.starts.length === 0) cells.remove();
+    if (cell.values.length === 0) cells.remove();
     else cells.put(cell);
     return closed;
   }
@@ -155,16 +160,16 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
   #createRight(arrival: Arrival<V, A>, newest: Timed<A> | undefined): void {
     const start = arrival.at + 1;
     if (newest === undefined || newest.timestamp <= arrival.at) return;
-    if (arrival.cell.starts[indexOfStart(arrival.cell, start)] === start) return;
+    if (startAt(arrival.cell, indexOfStart(arrival.cell, start)) === start) return;
     this.#put(arrival, start, newest, undefined);
   }
 
   #addEarly(arrival: Arrival<V, A>): void {
     const { cell, at, oldestStart } = arrival;
-    const combined = cell.starts[0] === 0 && oldestStart <= 0 ? timed(cell, 0) : undefined;
+    const combined = startAt(cell, 0) === 0 && oldestStart <= 0 ? timed(cell, 0) : undefined;
     let newest: Timed<A> | undefined;
     const from = indexOfStart(cell, Math.max(1, oldestStart));
-    for (const start of cell.starts.slice(from, indexOfStart(cell, at + 1))) {
+    for (const start of startsOf(cell, from, indexOfStart(cell, at + 1))) {
       newest = timed(cell, indexOfStart(cell, start));
       this.#update(arrival, start, newest);
     }
@@ -179,7 +184,7 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
   #createRightOf(previous: number, arrival: Arrival<V, A>): void {
     const start = previous + 1;
     const { cell, at } = arrival;
-    if (cell.starts[indexOfStart(cell, start)] === start) return;
+    if (startAt(cell, indexOfStart(cell, start)) === start) return;
     if (start + this.#spec.sizeMs >= at) this.#update(arrival, start, undefined);
   }
 
@@ -198,19 +203,19 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
   #put({ cell, updates }: Arrival<V, A>, start: number, now: Timed<A>, old: A | undefined): void {
     const end = start + this.#spec.sizeMs;
     const i = indexOfStart(cell, start);
-    if (cell.starts[i] === start) {
+    if (startAt(cell, i) === start) {
       cell.values[i] = now.value;
-      cell.timestamps[i] = now.timestamp;
+      setTimestamp(cell, i, now.timestamp);
     } else insertWindow(cell, i, { start, end, ...now });
     updates.push({ start, end, ...now, old });
   }
 }
 
 function timed<A>(cell: WindowCell<A>, i: number): Timed<A> {
-  return { value: cell.values[i] as A, timestamp: cell.timestamps[i] as number };
+  return { value: cell.values[i] as A, timestamp: timestampAt(cell, i) as number };
 }
 
 /** Start of the last window that starts before `start`. */
 function before(cell: WindowCell<unknown>, start: number): number | undefined {
-  return cell.starts[indexOfStart(cell, start) - 1];
+  return startAt(cell, indexOfStart(cell, start) - 1);
 }

@@ -1,7 +1,7 @@
 /**
  * Bytes of cells that hold several timed values: columns of numbers, then the values.
  *
- *   u32 count · f64[count] for each number column · u32[count] lengths · values
+ *   u32 count · f64[width * count] for each number column · u32[count] lengths · values
  *
  * When all values are numbers they are one more column of f64, and the highest bit of the count is set:
  * no serde call a value.
@@ -13,7 +13,7 @@ import type { Serde } from '../engine/serde/serde.ts';
 
 const allNumbers = 0x8000_0000;
 
-/** Of items [from, to). */
+/** Of items [from, to). @param width numbers of an item in each column, one after the other */
 export function writeColumns<V>(
   scratch: Scratch,
   columns: readonly (readonly number[])[],
@@ -21,16 +21,16 @@ export function writeColumns<V>(
   serde: Serde<V>,
   from = 0,
   to = values.length,
+  width = 1,
 ): void {
   const n = to - from;
-  if (areNumbers(values, from, to)) {
-    scratch.uint32((n | allNumbers) >>> 0);
-    for (const column of columns) scratch.float64s(column, from, to);
+  const numbers = areNumbers(values, from, to);
+  scratch.uint32(numbers ? (n | allNumbers) >>> 0 : n);
+  for (const column of columns) scratch.float64s(column, width * from, width * to);
+  if (numbers) {
     scratch.float64s(values, from, to);
     return;
   }
-  scratch.uint32(n);
-  for (const column of columns) scratch.float64s(column, from, to);
   let lengthAt = scratch.length;
   scratch.skip(4 * n);
   for (let i = from; i < to; i++, lengthAt += 4) {
@@ -63,14 +63,15 @@ export function decodeColumns<V>(
   end: number,
   columnCount: number,
   serde: Serde<V>,
+  width = 1,
 ): Columns<V> {
   const head = bytes.readUInt32LE(start);
   const n = head & ~allNumbers;
   let at = start + 4;
   const columns: number[][] = [];
   for (let c = 0; c < columnCount; c++) {
-    const column = new Array<number>(n);
-    for (let i = 0; i < n; i++, at += 8) column[i] = bytes.readDoubleLE(at);
+    const column = new Array<number>(width * n);
+    for (let i = 0; i < width * n; i++, at += 8) column[i] = bytes.readDoubleLE(at);
     columns.push(column);
   }
   if (head !== n) {

@@ -1,16 +1,16 @@
 /**
- * The cell of windowed stores: a key's windows (or slices, or sessions), ascending by start. Parallel
- * arrays, so that a window costs three numbers and its accumulator.
+ * The cell of windowed stores: a key's windows (or slices, or sessions), ascending by start. A million of them
+ * wait for memory, so there are few objects: one array of numbers, one of accumulators.
  */
+import type { Scratch } from '../engine/base/scratch.ts';
 import type { Cells, StoreRow, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { decodeColumns, writeColumns } from './cell-codec.ts';
 
 export interface WindowCell<A> {
-  starts: number[];
-  /** Only sessions need it; other families know the end from the start. */
-  ends: number[];
-  timestamps: number[];
+  /** Of each window start, end and timestamp. Only sessions need the end; other families know it from the start. */
+  times: number[];
+  /** The accumulators, one a window. */
   values: A[];
   /** Windows that start before it (hopping), or close at or before it (sliding, session), are final. */
   finalTo: number;
@@ -19,16 +19,57 @@ export interface WindowCell<A> {
 }
 
 export function emptyWindowCell<A>(): WindowCell<A> {
-  return { starts: [], ends: [], timestamps: [], values: [], finalTo: Number.NEGATIVE_INFINITY };
+  return { times: [], values: [], finalTo: Number.NEGATIVE_INFINITY };
+}
+
+/** Numbers of a window in `times`. */
+export const numbersAWindow = 3;
+
+/** undefined where there is no such window, as with the next two. */
+export function startAt({ times }: WindowCell<unknown>, i: number): number | undefined {
+  return times[numbersAWindow * i];
+}
+
+export function endAt({ times }: WindowCell<unknown>, i: number): number | undefined {
+  return times[numbersAWindow * i + 1];
+}
+
+export function timestampAt({ times }: WindowCell<unknown>, i: number): number | undefined {
+  return times[numbersAWindow * i + 2];
+}
+
+/** Starts of the windows [from, to). */
+export function startsOf(cell: WindowCell<unknown>, from: number, to: number): number[] {
+  const starts: number[] = [];
+  for (let i = from; i < to; i++) starts.push(startAt(cell, i) as number);
+  return starts;
+}
+
+export function setTimestamp({ times }: WindowCell<unknown>, i: number, timestamp: number): void {
+  times[numbersAWindow * i + 2] = timestamp;
+}
+
+export function setTimes(
+  { times }: WindowCell<unknown>,
+  i: number,
+  start: number,
+  end: number,
+  timestamp: number,
+): void {
+  const at = numbersAWindow * i;
+  times[at] = start;
+  times[at + 1] = end;
+  times[at + 2] = timestamp;
 }
 
 /** Index of the first window that starts at or after `start`. */
 export function indexOfStart(cell: WindowCell<unknown>, start: number): number {
+  const { times } = cell;
   let low = 0;
-  let high = cell.starts.length;
+  let high = cell.values.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((cell.starts[middle] as number) < start) low = middle + 1;
+    if ((times[numbersAWindow * middle] as number) < start) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -39,35 +80,30 @@ export function insertWindow<A>(
   at: number,
   window: { start: number; end: number; timestamp: number; value: A },
 ): void {
-  cell.starts = inserted(cell.starts, at, window.start);
-  cell.ends = inserted(cell.ends, at, window.end);
-  cell.timestamps = inserted(cell.timestamps, at, window.timestamp);
-  cell.values = inserted(cell.values, at, window.value);
-}
-
-/** The column with one more item. A short one is made anew: `push` would leave room for sixteen more. */
-function inserted<T>(column: T[], at: number, item: T): T[] {
-  const [first, second] = column;
-  if (column.length === 0) return [item];
-  if (column.length === 1) return at === 0 ? [item, first as T] : [first as T, item];
-  if (column.length === 2 && at === 2) return [first as T, second as T, item];
-  // Time mostly goes forward: the new window is the last one.
-  if (at === column.length) column.push(item);
-  else column.splice(at, 0, item);
-  return column;
+  const { start, end, timestamp, value } = window;
+  const { times, values } = cell;
+  if (values.length === 0) {
+    // Arrays of their own: `push` would leave room for sixteen more.
+    cell.times = [start, end, timestamp];
+    cell.values = [value];
+  } else if (at === values.length) {
+    // Time mostly goes forward: the new window is the last one.
+    times.push(start, end, timestamp);
+    values.push(value);
+  } else {
+    times.splice(numbersAWindow * at, 0, start, end, timestamp);
+    values.splice(at, 0, value);
+  }
 }
 
 export function removeWindows(cell: WindowCell<unknown>, at: number, count: number): void {
   if (count === 0) return;
-  removeItems(cell.starts, at, count);
-  removeItems(cell.ends, at, count);
-  removeItems(cell.timestamps, at, count);
+  removeItems(cell.times, numbersAWindow * at, numbersAWindow * count);
   removeItems(cell.values, at, count);
 }
 
 function removeItems(column: unknown[], at: number, count: number): void {
   if (at + count === column.length) column.length = at;
-  else if (count === 1 && at === 0) column.shift();
   else column.splice(at, count);
 }
 
@@ -97,7 +133,7 @@ export function keyTimedCells<A>(cells: Cells<WindowCell<A>>): Cells<WindowCell<
     put: (cell) => cells.put(cell),
     remove: () => {
       const cell = cells.get() ?? emptyWindowCell<A>();
-      removeWindows(cell, 0, cell.starts.length);
+      removeWindows(cell, 0, cell.values.length);
       cells.put(cell);
     },
     nextDue: () => cells.nextDue(),
@@ -125,28 +161,48 @@ export function windowStore<K, A>(
     name,
     kind,
     key,
-    format: `windows(${value.format})`,
+    format: `windows2(${value.format})`,
     due,
-    write: ({ starts, ends, timestamps, values, finalTo }, to) => {
-      to.float64(finalTo);
-      writeColumns(to, [starts, ends, timestamps], values, value);
+    write: (cell, to) => {
+      to.float64(cell.finalTo);
+      writeWindows(to, cell, value);
     },
     decode: (bytes, start, end) => {
-      const { columns, values } = decodeColumns(bytes, start + 8, end, 3, value);
-      const [starts = [], ends = [], timestamps = []] = columns;
-      return { starts, ends, timestamps, values, finalTo: bytes.readDoubleLE(start) };
+      const { times, values } = decodeWindows(bytes, start + 8, end, value);
+      return { times, values, finalTo: bytes.readDoubleLE(start) };
     },
     rows: options.rows ?? windowRows,
   };
 }
 
+/** Windows [from, to): their times, then the accumulators (cell-codec.ts). */
+export function writeWindows<A>(
+  to: Scratch,
+  { times, values }: WindowCell<A>,
+  serde: Serde<A>,
+  first = 0,
+  end = values.length,
+): void {
+  writeColumns(to, [times], values, serde, first, end, numbersAWindow);
+}
+
+export function decodeWindows<A>(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  serde: Serde<A>,
+): { times: number[]; values: A[] } {
+  const { columns, values } = decodeColumns(bytes, start, end, 1, serde, numbersAWindow);
+  return { times: columns[0] as number[], values };
+}
+
 function* windowRows<K, A>(cell: WindowCell<A>, key: K): Iterable<StoreRow> {
-  for (let i = 0; i < cell.starts.length; i++) {
+  for (let i = 0; i < cell.values.length; i++) {
     yield {
       key,
       value: cell.values[i],
-      window: { start: cell.starts[i] as number, end: cell.ends[i] as number },
-      timestamp: cell.timestamps[i] as number,
+      window: { start: startAt(cell, i) as number, end: endAt(cell, i) as number },
+      timestamp: timestampAt(cell, i) as number,
     };
   }
 }

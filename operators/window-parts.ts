@@ -5,14 +5,18 @@
  */
 import type { CellParts, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
-import { decodeColumns, writeColumns } from './cell-codec.ts';
 import {
+  decodeWindows,
   emptyWindowCell,
   indexOfStart,
+  numbersAWindow,
   removeWindows,
+  startAt,
+  startsOf,
   type WindowCell,
   type WindowStoreOptions,
   windowStore,
+  writeWindows,
 } from './window-cell.ts';
 
 export interface PartedCell<A> extends WindowCell<A> {
@@ -30,9 +34,7 @@ export function emptyPartedCell<A>(): PartedCell<A> {
 /** Field by field: of an object that is spread, V8 keeps what is added apart from it, and every cell would be two. */
 function parted<A>(cell: WindowCell<A>, headChanged: boolean): PartedCell<A> {
   return {
-    starts: cell.starts,
-    ends: cell.ends,
-    timestamps: cell.timestamps,
+    times: cell.times,
     values: cell.values,
     finalTo: cell.finalTo,
     changed: -1,
@@ -61,7 +63,7 @@ export function setFinalTo(cell: PartedCell<unknown>, finalTo: number): void {
 
 /** Removes the first `count` windows. */
 export function removeFirst(cell: PartedCell<unknown>, count: number, partMs: number): void {
-  for (let i = 0; i < count; i++) touch(cell, cell.starts[i] as number, partMs);
+  for (let i = 0; i < count; i++) touch(cell, startAt(cell, i) as number, partMs);
   removeWindows(cell, 0, count);
 }
 
@@ -103,7 +105,10 @@ function windowParts<A>(partMs: number, value: Serde<A>): CellParts<PartedCell<A
       cell.headChanged = false;
       return { head, parts };
     },
-    partsOf: ({ starts }) => [...new Set(starts.map((start) => Math.floor(start / partMs)))],
+    partsOf: (cell) => {
+      const starts = startsOf(cell, 0, cell.values.length);
+      return [...new Set(starts.map((start) => Math.floor(start / partMs)))];
+    },
     writeHead({ finalTo, now }, to) {
       to.float64(finalTo);
       if (now !== undefined) to.float64(now);
@@ -112,7 +117,7 @@ function windowParts<A>(partMs: number, value: Serde<A>): CellParts<PartedCell<A
       const [first, end] = rangeOf(cell, part);
       if (first === end) return false;
       const before = to.length;
-      writeColumns(to, [cell.starts, cell.ends, cell.timestamps], cell.values, value, first, end);
+      writeWindows(to, cell, value, first, end);
       bytesAWindow = (to.length - before) / (end - first);
       return true;
     },
@@ -124,17 +129,14 @@ function windowParts<A>(partMs: number, value: Serde<A>): CellParts<PartedCell<A
     },
     setPart(cell, part, bytes) {
       const [from, to] = rangeOf(cell, part);
-      const { columns, values } =
+      const { times, values } =
         bytes === null
-          ? { columns: [], values: [] }
-          : decodeColumns<A>(bytes, 0, bytes.byteLength, 3, value);
-      const [starts = [], ends = [], timestamps = []] = columns;
-      cell.starts.splice(from, to - from, ...starts);
-      cell.ends.splice(from, to - from, ...ends);
-      cell.timestamps.splice(from, to - from, ...timestamps);
+          ? { times: [], values: [] }
+          : decodeWindows<A>(bytes, 0, bytes.byteLength, value);
+      cell.times.splice(numbersAWindow * from, numbersAWindow * (to - from), ...times);
       cell.values.splice(from, to - from, ...values);
     },
-    bytesOf: ({ starts }) => starts.length * bytesAWindow,
+    bytesOf: ({ values }) => values.length * bytesAWindow,
   };
 
   function rangeOf(cell: WindowCell<A>, part: number): [from: number, to: number] {

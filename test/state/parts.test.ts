@@ -7,7 +7,7 @@ import type { Cells, StoreSpec } from '../../engine/graph/store-spec.ts';
 import { BatchBuilder, type PackedBatch } from '../../engine/record/batch.ts';
 import { TaskState } from '../../engine/state/task-state.ts';
 import { MemoryBackend, MemoryStore } from '../../engine/storage/memory.ts';
-import { indexOfStart, insertWindow } from '../../operators/window-cell.ts';
+import { indexOfStart, insertWindow, startAt } from '../../operators/window-cell.ts';
 import {
   emptyPartedCell,
   type PartedCell,
@@ -24,9 +24,9 @@ const spec = partedStore<string, string>('slices', partMs, {
   kind: 'window',
   key: utf8,
   value: utf8,
-  due: (cell) => cell.starts[0] ?? Number.POSITIVE_INFINITY,
-  rows: function* ({ starts, ends, timestamps, values, finalTo, now }, key) {
-    yield { key, value: { starts, ends, timestamps, values, finalTo, now } };
+  due: (cell) => startAt(cell, 0) ?? Number.POSITIVE_INFINITY,
+  rows: function* ({ times, values, finalTo, now }, key) {
+    yield { key, value: { times, values, finalTo, now } };
   },
 });
 
@@ -49,8 +49,8 @@ function change(random: SeededRandom, cells: Cells<PartedCell<string>>, value: s
   }
   const cell = known === undefined || kind === 1 ? emptyPartedCell<string>() : known;
   if (kind === 2) {
-    const count = randomBelow(random, cell.starts.length + 1);
-    setFinalTo(cell, Math.max(cell.finalTo, cell.starts[count - 1] ?? 0));
+    const count = randomBelow(random, cell.values.length + 1);
+    setFinalTo(cell, Math.max(cell.finalTo, startAt(cell, count - 1) ?? 0));
     removeFirst(cell, count, partMs);
   }
   if (kind === 3) cell.now = randomBelow(random, 100);
@@ -58,7 +58,7 @@ function change(random: SeededRandom, cells: Cells<PartedCell<string>>, value: s
     const start = randomBelow(random, 60);
     const i = indexOfStart(cell, start);
     touch(cell, start, partMs);
-    if (cell.starts[i] === start) cell.values[i] = value;
+    if (startAt(cell, i) === start) cell.values[i] = value;
     else insertWindow(cell, i, { start, end: start + 1, timestamp: start, value });
   }
   cells.put(cell);
