@@ -1,5 +1,5 @@
 /**
- * The due index: which key wants attention when, ordered by (instant, key bytes), one entry a key.
+ * The due index: which key wants attention when, ordered by (instant, key bytes), one instant a key.
  *
  * On disk stands an entry for every key whose saved cell is due some day. In memory are the entries up to
  * the horizon, and those of cells that are not saved:
@@ -10,39 +10,33 @@
  * Of a store that was empty when it was opened all is in memory, and nothing is ever read, until cells are evicted:
  * what is due beyond what was asked for goes with them, and the horizon comes down.
  *
- * The heap deletes lazily: an entry that is no longer its key's is marked, and passed over at the top. It also moves
- * lazily: a key that is due later than before, as sessions are with every record, stays where it is until it comes to the top. It knows instants
- * only, four children a node, in an array of numbers: to go through it touches little memory. Keys of one instant are put in
- * order when they are asked for.
+ * A key has a slot, and what is known of it lies in columns, so that a million keys are no million objects. The heap
+ * holds slots by the instants at which they were put there, four children a node. It deletes lazily: what no longer lies at
+ * its slot's instant is passed over at the top. It also moves lazily: a key that is due later than before, as sessions are with
+ * every record, stays where it is until it comes to the top. Keys of one instant are put in order when they are asked for.
  */
-interface Entry {
-  due: number;
-  /** The instant by which it lies in the heap: `due`, or before. */
-  at: number;
-  readonly keyId: string;
-  /** False when the key was set anew or released. */
-  live: boolean;
-}
-
 const fanOutBits = 2;
 const fanOut = 1 << fanOutBits;
-
-function inOrder(a: Entry, b: Entry): number {
-  if (a.due !== b.due) return a.due - b.due;
-  return a.keyId < b.keyId ? -1 : a.keyId > b.keyId ? 1 : 0;
-}
+const firstSlots = 64;
 
 export class DueIndex {
-  /** The heap: instants, and the entries they are of. */
-  #dues = new Float64Array(64);
-  #entries: Entry[] = [];
+  readonly #slots = new Map<string, number>();
+  /** Slots that were let go of, to be used again. */
+  readonly #free: number[] = [];
+  #used = 0;
+  /** By slot: the key, when it is due (NaN: the slot is free), and at which instant it lies in the heap (NaN: it does not). */
+  readonly #keyIds: string[] = [];
+  #dues = new Float64Array(firstSlots);
+  #lies = new Float64Array(firstSlots);
+  /** The heap: instants, and the slots that were put there. */
+  #heapAt = new Float64Array(firstSlots);
+  #heap = new Int32Array(firstSlots);
+  #heapSize = 0;
   /**
    * What `dueKeys` gave out. Most of it is set anew at once, so it goes back to the heap only when the
    * index is asked again.
    */
-  #given: Entry[] = [];
-  /** The one live entry of each key in memory. */
-  readonly #current = new Map<string, Entry>();
+  #given: number[] = [];
   /** Everything due at or before it is in memory. */
   horizon = Number.NEGATIVE_INFINITY;
   /** The greatest instant up to which keys were asked for. */
@@ -50,35 +44,39 @@ export class DueIndex {
 
   /** Number of keys held in memory. */
   get size(): number {
-    return this.#current.size;
+    return this.#slots.size;
   }
 
-  /** Sets a key's next instant; +Infinity forgets the key. */
-  set(keyId: string, due: number): void {
+  /**
+   * Sets a key's next instant; +Infinity forgets the key.
+   * @param hint what the last `set` of the key answered, or -1: it spares the look for the key
+   */
+  set(keyId: string, due: number, hint = -1): number {
     if (due === Number.POSITIVE_INFINITY) {
       this.release(keyId);
-      return;
+      return -1;
     }
-    const known = this.#current.get(keyId);
-    if (known !== undefined) {
-      if (due >= known.at) {
-        known.due = due;
-        return;
-      }
-      known.live = false;
-    }
-    const entry = { due, at: due, keyId, live: true };
-    this.#current.set(keyId, entry);
-    this.#push(entry);
-    if (this.#entries.length > 64 && this.#entries.length > 4 * this.#current.size) this.#compact();
+    const isHinted = hint >= 0 && this.#keyIds[hint] === keyId;
+    const slot = isHinted ? hint : (this.#slots.get(keyId) ?? this.#newSlot(keyId));
+    if (this.#dues[slot] === due) return slot;
+    // One that was given out goes back before anybody asks again.
+    const isGiven = !Number.isNaN(this.#dues[slot]) && Number.isNaN(this.#lies[slot]);
+    this.#dues[slot] = due;
+    if (isGiven || due >= (this.#lies[slot] as number)) return slot;
+    this.#push(slot);
+    if (this.#heapSize > firstSlots && this.#heapSize > 4 * this.#slots.size) this.#compact();
+    return slot;
   }
 
   /** Drops a key from memory: it is due no more, or after the horizon and the disk holds it. */
   release(keyId: string): void {
-    const known = this.#current.get(keyId);
-    if (known === undefined) return;
-    known.live = false;
-    this.#current.delete(keyId);
+    const slot = this.#slots.get(keyId);
+    if (slot === undefined) return;
+    this.#slots.delete(keyId);
+    this.#keyIds[slot] = '';
+    this.#dues[slot] = Number.NaN;
+    this.#lies[slot] = Number.NaN;
+    this.#free.push(slot);
   }
 
   /** A saved cell that is due at `due` leaves the memory. */
@@ -90,100 +88,139 @@ export class DueIndex {
 
   nextDue(): number {
     if (this.#given.length > 0) this.#takeBack();
-    for (let top = this.#entries[0]; top !== undefined; top = this.#entries[0]) {
-      if (top.live && top.due === top.at) return top.due;
-      this.#pop();
-      if (top.live) this.#push(top);
+    while (this.#heapSize > 0) {
+      const slot = this.#heap[0] as number;
+      const at = this.#heapAt[0] as number;
+      if (this.#lies[slot] === at) {
+        if (this.#dues[slot] === at) return at;
+        this.#pop();
+        this.#push(slot);
+      } else this.#pop();
     }
     return Number.POSITIVE_INFINITY;
   }
 
   /** Keys due at or before `until`, in order. They stay in the index until they are set anew. */
   dueKeys(until: number): string[] {
-    const given: Entry[] = [];
+    const given: number[] = [];
     for (let due = this.nextDue(); due <= until; due = this.nextDue()) {
       if (due === Number.POSITIVE_INFINITY) break;
-      given.push(this.#pop());
+      const slot = this.#pop();
+      this.#lies[slot] = Number.NaN;
+      given.push(slot);
     }
-    if (given.length > 1) given.sort(inOrder);
+    if (given.length > 1) given.sort((a, b) => this.#inOrder(a, b));
     this.#given = given;
-    return given.map(({ keyId }) => keyId);
+    return given.map((slot) => this.#keyIds[slot] as string);
   }
 
-  /** Visits the keys due at or before `until`, in no order; takes nothing out of the heap. */
+  /** Visits the keys due at or before `until`, in no order, some perhaps twice; takes nothing out of the heap. */
   eachDue(until: number, visit: (keyId: string) => void): void {
-    for (const entry of this.#given) if (entry.live && entry.due <= until) visit(entry.keyId);
+    for (const slot of this.#given) {
+      if ((this.#dues[slot] as number) <= until) visit(this.#keyIds[slot] as string);
+    }
     const waiting = [0];
     for (let i = waiting.pop(); i !== undefined; i = waiting.pop()) {
-      const entry = this.#entries[i];
-      if (entry === undefined || (this.#dues[i] as number) > until) continue;
-      if (entry.live && entry.due <= until) visit(entry.keyId);
+      const at = this.#heapAt[i] as number;
+      if (i >= this.#heapSize || at > until) continue;
+      const slot = this.#heap[i] as number;
+      if (this.#lies[slot] === at && (this.#dues[slot] as number) <= until) {
+        visit(this.#keyIds[slot] as string);
+      }
       for (let child = fanOut * i + 1; child <= fanOut * (i + 1); child++) waiting.push(child);
     }
+  }
+
+  #inOrder(a: number, b: number): number {
+    const [left, right] = [this.#dues[a] as number, this.#dues[b] as number];
+    if (left !== right) return left - right;
+    return (this.#keyIds[a] as string) < (this.#keyIds[b] as string) ? -1 : 1;
+  }
+
+  /** A slot for a key that has none, due never yet. */
+  #newSlot(keyId: string): number {
+    const slot = this.#free.pop() ?? this.#used++;
+    if (slot === this.#dues.length) {
+      this.#dues = twiceAsLong(this.#dues, Float64Array);
+      this.#lies = twiceAsLong(this.#lies, Float64Array);
+    }
+    this.#slots.set(keyId, slot);
+    this.#keyIds[slot] = keyId;
+    this.#dues[slot] = Number.NaN;
+    this.#lies[slot] = Number.POSITIVE_INFINITY;
+    return slot;
   }
 
   #takeBack(): void {
     const given = this.#given;
     this.#given = [];
-    for (const entry of given) if (entry.live) this.#push(entry);
+    for (const slot of given) {
+      if (Number.isNaN(this.#lies[slot]) && !Number.isNaN(this.#dues[slot])) this.#push(slot);
+    }
   }
 
   #compact(): void {
     this.#given = [];
-    this.#entries = [];
-    for (const entry of this.#current.values()) this.#push(entry);
+    this.#heapSize = 0;
+    for (const slot of this.#slots.values()) this.#push(slot);
   }
 
-  #push(entry: Entry): void {
-    const entries = this.#entries;
-    let i = entries.length;
-    if (i === this.#dues.length) {
-      const larger = new Float64Array(2 * i);
-      larger.set(this.#dues);
-      this.#dues = larger;
+  #push(slot: number): void {
+    let i = this.#heapSize++;
+    if (i === this.#heap.length) {
+      this.#heap = twiceAsLong(this.#heap, Int32Array);
+      this.#heapAt = twiceAsLong(this.#heapAt, Float64Array);
     }
-    entries.push(entry);
-    const dues = this.#dues;
-    const { due } = entry;
-    entry.at = due;
+    const [heap, heapAt] = [this.#heap, this.#heapAt];
+    const due = this.#dues[slot] as number;
+    this.#lies[slot] = due;
     while (i > 0) {
       const parent = (i - 1) >> fanOutBits;
-      const above = dues[parent] as number;
+      const above = heapAt[parent] as number;
       if (above <= due) break;
-      dues[i] = above;
-      entries[i] = entries[parent] as Entry;
+      heapAt[i] = above;
+      heap[i] = heap[parent] as number;
       i = parent;
     }
-    dues[i] = due;
-    entries[i] = entry;
+    heapAt[i] = due;
+    heap[i] = slot;
   }
 
-  #pop(): Entry {
-    const [dues, entries] = [this.#dues, this.#entries];
-    const top = entries[0] as Entry;
-    const last = entries.pop() as Entry;
-    const size = entries.length;
+  #pop(): number {
+    const [heap, heapAt] = [this.#heap, this.#heapAt];
+    const top = heap[0] as number;
+    const size = --this.#heapSize;
     if (size === 0) return top;
-    const due = dues[size] as number;
+    const last = heap[size] as number;
+    const due = heapAt[size] as number;
     let i = 0;
     for (;;) {
       const first = fanOut * i + 1;
       if (first >= size) break;
       let child = first;
-      let least = dues[first] as number;
+      let least = heapAt[first] as number;
       for (let other = first + 1; other < size && other < first + fanOut; other++) {
-        const at = dues[other] as number;
+        const at = heapAt[other] as number;
         if (at >= least) continue;
         child = other;
         least = at;
       }
       if (least >= due) break;
-      dues[i] = least;
-      entries[i] = entries[child] as Entry;
+      heapAt[i] = least;
+      heap[i] = heap[child] as number;
       i = child;
     }
-    dues[i] = due;
-    entries[i] = last;
+    heapAt[i] = due;
+    heap[i] = last;
     return top;
   }
+}
+
+function twiceAsLong<T extends Float64Array | Int32Array>(
+  column: T,
+  kind: new (length: number) => T,
+): T {
+  const longer = new kind(2 * column.length);
+  longer.set(column);
+  return longer;
 }

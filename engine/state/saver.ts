@@ -144,10 +144,7 @@ function saveEntry(writes: BackendWrite[], store: Store, entry: CacheEntry): voi
   entry.loggedBytes = -1;
   entry.unsaved = false;
   state.unsavedBytes -= entry.bytes + entryOverheadBytes;
-  if (due > state.index.horizon) {
-    state.index.release(keyId);
-    entry.indexedDue = Number.NaN;
-  }
+  if (due > state.index.horizon) state.index.release(keyId);
 }
 
 /** A cell, or its end, and its entry in the index of what is due. */

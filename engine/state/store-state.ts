@@ -29,8 +29,8 @@ export interface CacheEntry {
   stored: boolean;
   /** The instant of the key's entry in the index on disk; +Infinity when there is none. */
   persistedDue: number;
-  /** The instant at which the index in memory has the key, as far as is known; else NaN. */
-  indexedDue: number;
+  /** Where the index of what is due had the key last; -1: nowhere. */
+  dueSlot: number;
   /** From `changelog` until it is saved: size of the cell, or so; 0 of one that is gone. Else -1. */
   loggedBytes: number;
   /** Of a store whose cells are kept in parts: those of cells that were removed since the commit. */
@@ -170,7 +170,7 @@ export class StoreState implements Cells<unknown> {
       logged: stored,
       stored,
       persistedDue,
-      indexedDue: Number.NaN,
+      dueSlot: -1,
       loggedBytes: -1,
       gone: emptyParts,
     });
@@ -226,9 +226,9 @@ export class StoreState implements Cells<unknown> {
       this.dirty.push(entry);
       this.dirtyBytes += entry.bytes + entryOverheadBytes;
     }
-    if (this.spec.due === undefined || due === entry.indexedDue) return;
-    entry.indexedDue = due;
-    this.index.set(entry.keyId, due);
+    if (this.spec.due !== undefined) {
+      entry.dueSlot = this.index.set(entry.keyId, due, entry.dueSlot);
+    }
   }
 
   /** The current key's entry, found before; it must have been there since. */
