@@ -3,7 +3,7 @@
  * that it crosses a thread by transfer and a disk by one write; no object a record.
  *
  *   byte 0        magic u32 'MRB1'
- *   byte 4        CRC-32C u32 of everything from byte 8 on
+ *   byte 4        CRC-32C u32 of everything from byte 8 on, once it is sealed: before it is stored
  *   byte 8        count u32          byte 12  total bytes u32
  *   byte 16       timestamps f64[n]  ms UTC
  *                 offsets    f64[n]  absolute, ascending, gaps allowed (compaction)
@@ -109,7 +109,7 @@ export class PackedBatch {
     return builder.finishAt(null);
   }
 
-  /** A copy whose first record has offset `baseOffset` and the others follow without gaps. */
+  /** The image, sealed, whose first record has offset `baseOffset` and the others follow without gaps. */
   static rebase(image: ArrayBuffer, baseOffset: number): PackedBatch {
     const batch = new PackedBatch(image);
     for (let i = 0; i < batch.count; i++) batch.offsets[i] = baseOffset + i;
@@ -137,10 +137,9 @@ export function imageOf(bytes: Uint8Array): ArrayBuffer {
   return image;
 }
 
-function seal(image: ArrayBuffer): void {
+/** Gives an image its checksum. */
+export function seal(image: ArrayBuffer): void {
   const header = new DataView(image);
-  header.setUint32(0, magic, true);
-  header.setUint32(12, image.byteLength, true);
   header.setUint32(4, crc32c(new Uint8Array(image, crcFrom)), true);
 }
 
@@ -239,12 +238,18 @@ export class BatchBuilder {
     this.#used += end - start;
   }
 
-  /** The batch with offsets as appended (`null`) or counted from `baseOffset`; the builder is empty after. */
+  /**
+   * The batch, not sealed, with offsets as appended (`null`) or counted from `baseOffset`; the builder is empty
+   * after.
+   */
   finishAt(baseOffset: number | null): PackedBatch {
     assert(this.#used < 2 ** 31, 'a batch holds less than 2 GiB');
     const count = this.#count;
     const image = new ArrayBuffer(headerBytes + columnBytes(count) + this.#used);
-    new DataView(image).setUint32(8, count, true);
+    const header = new DataView(image);
+    header.setUint32(0, magic, true);
+    header.setUint32(8, count, true);
+    header.setUint32(12, image.byteLength, true);
     const batch = new PackedBatch(image);
     batch.timestamps.set(this.#timestamps.subarray(0, count));
     if (baseOffset === null) batch.offsets.set(this.#offsets.subarray(0, count));
@@ -254,7 +259,6 @@ export class BatchBuilder {
     batch.keyLengths.set(this.#keyLengths.subarray(0, count));
     batch.valueLengths.set(this.#valueLengths.subarray(0, count));
     batch.bytes.set(this.#bytes.subarray(0, this.#used));
-    seal(image);
     this.#count = 0;
     this.#used = 0;
     return batch;

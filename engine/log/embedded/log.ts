@@ -4,7 +4,7 @@
  */
 import { isMillraceError, MillraceError, messageOf } from '../../base/errors.ts';
 import { sealed, unsealed } from '../../base/sealed.ts';
-import { checkImage, imageOf, PackedBatch } from '../../record/batch.ts';
+import { checkImage, imageOf, PackedBatch, seal } from '../../record/batch.ts';
 import type {
   BackendEntry,
   BackendFactory,
@@ -391,6 +391,7 @@ export class EmbeddedLog implements Log {
       writes.push({ key: batchKey(topic.id, partition, batch.baseOffset), value: undefined });
       if (kept === undefined) return;
       const key = batchKey(topic.id, partition, kept.baseOffset);
+      seal(kept.image);
       writes.push({ key, value: new Uint8Array(kept.image) });
     });
     const cleaned = { ...state, cleaned: end, kept: records };
