@@ -18,16 +18,22 @@ export interface Verdict {
   readonly problem?: string;
 }
 
-/**
- * @param slackMs Kafka Streams looks for closed windows once a second of wall clock: what was due in the last
- * so many ms of stream time may be missing. 0 for us.
- */
+export interface RunFacts {
+  /** Records that the engine says came too late for every window, when it says so. */
+  readonly late?: number;
+  /**
+   * Kafka Streams looks for closed windows once a second of wall clock: what was due in the last so many ms of
+   * stream time may be missing. 0 for us.
+   */
+  readonly slackMs: number;
+}
+
 export async function check(
   job: JobName,
   expected: Expected,
   log: Log,
   output: string,
-  slackMs: number,
+  { late, slackMs }: RunFacts,
 ): Promise<Verdict> {
   if (expected.changes !== undefined) return checkChanges(expected.changes, log, output);
   const last = new Map<string, Totals>();
@@ -46,7 +52,10 @@ export async function check(
     const problem = `${mapped.count} results of sum ${mapped.sum}, not ${count} of ${sum}`;
     return verdictOf(mapped.count, count - mapped.count, isRight ? undefined : problem);
   }
-  return compare(expected, last, slackMs);
+  const verdict = compare(expected, last, slackMs);
+  if (!verdict.green || late === undefined || expected.late === undefined) return verdict;
+  const counted = `${late} records counted as late, not ${expected.late}`;
+  return verdictOf(verdict.results, 0, late === expected.late ? undefined : counted);
 }
 
 /** Green without a problem. */

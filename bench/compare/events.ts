@@ -1,6 +1,6 @@
 /**
  * The events of the comparison: deterministic, made once, kept with a checksum. Keys follow Zipf's law with
- * scrambled ranks; 5 % come up to 8 s late.
+ * scrambled ranks; 5 % come up to 8 s late, and of some sets 0.1 % a minute or two.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -36,6 +36,8 @@ export interface EventsSpec {
   readonly skew: number;
   /** Events in a millisecond of event time. */
   readonly perMs: number;
+  /** One in a thousand comes one to two minutes late: later than any job's grace. */
+  readonly tooLate?: boolean;
 }
 
 export interface Events {
@@ -61,7 +63,8 @@ class SplitMix {
 
 /** From the folder when they were made before, else made and kept there. */
 export async function eventsOf(spec: EventsSpec, folder: string): Promise<Events> {
-  const name = `events-${spec.events}-${spec.keys}-${spec.skew}-${spec.perMs}`;
+  const { tooLate = false } = spec;
+  const name = `events-${spec.events}-${spec.keys}-${spec.skew}-${spec.perMs}${tooLate ? '-late' : ''}`;
   const [data, sum] = [join(folder, `${name}.bin`), join(folder, `${name}.sha256`)];
   if (existsSync(sum)) return read(spec, await readFile(data), await readFile(sum, 'utf8'));
   const batches = make(spec);
@@ -100,6 +103,7 @@ function make({
   keys,
   skew,
   perMs,
+  tooLate = false,
 }: EventsSpec): { partition: number; batch: PackedBatch }[] {
   const random = new SplitMix();
   const weights = new Float64Array(keys);
@@ -125,6 +129,7 @@ function make({
     let time = baseTime + Math.floor(i / perMs);
     if (random.unit() < 0.05)
       time -= Math.min(8_000, Math.floor(-2_000 * Math.log(1 - random.unit())));
+    if (tooLate && random.unit() < 0.001) time -= 60_000 + Math.floor(60_000 * random.unit());
     const value = {
       userId: user,
       type: types[Math.floor(random.unit() * types.length)],

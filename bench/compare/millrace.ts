@@ -60,12 +60,16 @@ const watch = setInterval(() => {
 await runtime.run(stop.signal);
 clearInterval(watch);
 const cpu = process.cpuUsage();
+const drops = Object.entries(runtime.summary.counters.drops);
+// Few events may all come in one cycle: then there is nothing after the quarter.
+const [fromAt, before] = quarterSeen < seen ? [quarterAt, quarterSeen] : [begin, 0];
 const drained: Drained = {
   events: seen,
-  eventsPerSecond: Math.round((seen - quarterSeen) / ((doneAt - quarterAt) / 1_000)),
+  eventsPerSecond: Math.round((seen - before) / ((doneAt - fromAt) / 1_000)),
   totalSeconds: (doneAt - begin) / 1_000,
   cpuSeconds: (cpu.user + cpu.system) / 1e6,
   rssMiB: Math.round(process.resourceUsage().maxRSS / 1_024),
+  late: drops.reduce((sum, [place, n]) => sum + (place.endsWith('|late') ? n : 0), 0),
   stages,
 };
 await close();

@@ -1,7 +1,8 @@
 /**
- * What each job must give, computed from the events alone and by other means than either engine: no event is
- * late by more than the grace, so arrival does not count, and every result follows from the sorted times of
- * a key. A window's result is due when the partition's stream time has closed it.
+ * What each job must give, computed from the events alone and by other means than either engine: every result
+ * follows from the sorted times of a key, and from which windows the partition's stream time had closed when an
+ * event came. Sessions alone are followed as they grow: what a late event reaches depends on what came before. A
+ * window's result is due when stream time has closed it.
  */
 import type { Change } from './engagement.ts';
 import { expectedChanges } from './engagement-oracle.ts';
@@ -18,15 +19,28 @@ export interface Expected {
   readonly mapped?: { readonly count: number; readonly sum: number };
   /** Of `engagement`: what each user is told, in order. */
   readonly changes?: ReadonlyMap<string, readonly Change[]>;
+  /** Events that came too late for any window, where an event belongs to one. */
+  readonly late?: number;
   /** Last stream time of each partition, ms UTC. */
   readonly streamTimes: readonly number[];
 }
 
 interface KeyEvents {
   readonly partition: number;
+  /** In the order in which they came. */
   readonly times: number[];
   readonly values: number[];
   readonly types: string[];
+  /** Of the partition when the event came, before and with it. */
+  readonly timesBefore: number[];
+  readonly streamTimes: number[];
+}
+
+interface Session {
+  start: number;
+  end: number;
+  /** Indexes of its events. */
+  readonly of: number[];
 }
 
 type Add = (id: string, totals: Totals, dueBy: number, partition: number) => void;
@@ -43,9 +57,12 @@ export function expectedOf(job: JobName, made: Events): Expected {
   for (const { partition, batch } of batches) {
     for (let i = 0; i < batch.count; i++) {
       const time = batch.timestamps[i] as number;
-      const latest = Math.max(streamTimes[partition] ?? 0, time);
+      const before = streamTimes[partition] ?? 0;
+      const latest = Math.max(before, time);
       streamTimes[partition] = latest;
-      if (latest - time > grace) throw new Error('the oracle knows no events later than the grace');
+      if (latest - time > grace && !takesLate(job)) {
+        throw new Error(`the oracle of ${job} knows no events later than the grace`);
+      }
       const event = JSON.parse(String(batch.value(i))) as Event;
       if (passes(job, event)) {
         mapped.count++;
@@ -56,8 +73,10 @@ export function expectedOf(job: JobName, made: Events): Expected {
         mapped.count++;
         mapped.sum += event.value * factorOf(key);
       }
-      const known = keys.get(key) ?? { partition, times: [], values: [], types: [] };
+      const known = keys.get(key) ?? newKey(partition);
       keys.set(key, known);
+      known.timesBefore.push(before);
+      known.streamTimes.push(latest);
       known.times.push(time);
       known.values.push(event.value);
       known.types.push(event.type);
@@ -65,15 +84,30 @@ export function expectedOf(job: JobName, made: Events): Expected {
   }
   if (job === 'join-streams') for (const events of keys.values()) addPairs(mapped, sorted(events));
   if (isSummed(job)) return { totals, mapped, streamTimes };
+  let late = 0;
   for (const [key, events] of keys) {
     const add: Add = (id, value, dueBy, partition) => {
       // Of what is never due nothing may come: it is not among what is expected.
       if (dueBy > (streamTimes[partition] as number)) return;
       totals.set(id === '' ? key : `${key}|${id}`, { ...value, dueBy, partition });
     };
-    totalsOfKey(job, sorted(events), add);
+    late += job === 'session' ? sessionTotals(events, add) : totalsOfKey(job, sorted(events), add);
   }
-  return { totals, streamTimes };
+  return { totals, streamTimes, ...(job === 'session' || job === 'tumbling' ? { late } : {}) };
+}
+
+const newKey = (partition: number): KeyEvents => ({
+  partition,
+  times: [],
+  values: [],
+  types: [],
+  timesBefore: [],
+  streamTimes: [],
+});
+
+/** The oracle of these says what becomes of an event that is later than the grace. */
+function takesLate(job: JobName): boolean {
+  return !['sliding', 'join-streams'].includes(job);
 }
 
 function passes(job: JobName, { type, itemId }: Event): boolean {
@@ -103,41 +137,36 @@ function addPairs(
   }
 }
 
-function sorted({ partition, times, values, types }: KeyEvents): KeyEvents {
+function sorted(events: KeyEvents): KeyEvents {
+  const { partition, times } = events;
   const order = times.map((_, i) => i).sort((a, b) => (times[a] as number) - (times[b] as number));
+  const inOrder = <T>(column: readonly T[]): T[] => order.map((i) => column[i] as T);
   return {
     partition,
-    times: order.map((i) => times[i] as number),
-    values: order.map((i) => values[i] as number),
-    types: order.map((i) => types[i] as string),
+    times: inOrder(times),
+    values: inOrder(events.values),
+    types: inOrder(events.types),
+    timesBefore: inOrder(events.timesBefore),
+    streamTimes: inOrder(events.streamTimes),
   };
 }
 
-function totalsOfKey(job: JobName, events: KeyEvents, add: Add): void {
-  const { times, values, partition } = events;
+/** Answers how many events no window took. */
+function totalsOfKey(job: JobName, events: KeyEvents, add: Add): number {
+  const { times, values, streamTimes, partition } = events;
   if (job === 'count') {
     add('', over(values, 0, values.length), 0, partition);
-    return;
-  }
-  if (job === 'session') {
-    const { gapMs } = windows.session;
-    for (let from = 0; from < times.length; ) {
-      let to = from + 1;
-      while (to < times.length && (times[to] as number) - (times[to - 1] as number) <= gapMs) to++;
-      const [start, end] = [times[from] as number, times[to - 1] as number];
-      add(`${start}|${end}`, over(values, from, to), end + gapMs + grace + 1, partition);
-      from = to;
-    }
-    return;
+    return 0;
   }
   if (job === 'sliding') {
     slidingTotals(events, windows.sliding.sizeMs, add);
-    return;
+    return 0;
   }
   const { sizeMs, advanceMs } = windows[job as 'hopping10'] as {
     sizeMs: number;
     advanceMs: number;
   };
+  let taken = 0;
   const first = Math.floor(((times[0] as number) - sizeMs) / advanceMs) * advanceMs + advanceMs;
   let [from, to] = [0, 0];
   for (let start = first; start <= (times.at(-1) as number); start += advanceMs) {
@@ -151,8 +180,54 @@ function totalsOfKey(job: JobName, events: KeyEvents, add: Add): void {
     to = Math.max(to, from);
     while (to < times.length && (times[to] as number) < start + sizeMs) to++;
     const end = start + sizeMs;
-    add(`${start}|${end}`, over(values, from, to), end + grace, partition);
+    const total = over(values, from, to, (i) => (streamTimes[i] as number) < end + grace);
+    taken += total.count;
+    if (total.count > 0) add(`${start}|${end}`, total, end + grace, partition);
   }
+  return times.length - taken;
+}
+
+/**
+ * Sessions, event by event in the order in which they came: one takes in every session within the gap that the
+ * stream time before it had not put out of reach, and is late when what comes of it is closed (SEMANTICS B.4).
+ * Answers how many were late.
+ */
+function sessionTotals(
+  { times, values, timesBefore, streamTimes, partition }: KeyEvents,
+  add: Add,
+): number {
+  const { gapMs } = windows.session;
+  let late = 0;
+  const sessions: Session[] = [];
+  for (const [i, time] of times.entries()) {
+    const reach = (timesBefore[i] as number) - gapMs - grace;
+    const joined = sessions.filter(
+      ({ start, end }) => start <= time + gapMs && end >= time - gapMs && end > reach,
+    );
+    const start = Math.min(time, ...joined.map((one) => one.start));
+    const end = Math.max(time, ...joined.map((one) => one.end));
+    if (end + gapMs + grace < (streamTimes[i] as number)) {
+      late++;
+      continue;
+    }
+    const [grown = { start, end, of: [] } as Session, ...others] = joined;
+    if (joined.length === 0) sessions.push(grown);
+    for (const one of others) {
+      for (const event of one.of) grown.of.push(event);
+      sessions.splice(sessions.indexOf(one), 1);
+    }
+    grown.of.push(i);
+    Object.assign(grown, { start, end });
+  }
+  for (const { start, end, of } of sessions) {
+    const total = over(
+      of.map((i) => values[i] as number),
+      0,
+      of.length,
+    );
+    add(`${start}|${end}`, total, end + gapMs + grace + 1, partition);
+  }
+  return late;
 }
 
 /** For each time t a window [t - size, t], and [t + 1, t + 1 + size] when it holds an event. */
@@ -182,12 +257,20 @@ function firstAfter(times: readonly number[], t: number): number | undefined {
   return times[low];
 }
 
-function over(values: readonly number[], from: number, to: number): Totals {
-  let [sum, max] = [0, 0];
+/** Of events [from, to), those that are taken. */
+function over(
+  values: readonly number[],
+  from: number,
+  to: number,
+  isTaken: (i: number) => boolean = () => true,
+): Totals {
+  let [count, sum, max] = [0, 0, 0];
   for (let i = from; i < to; i++) {
+    if (!isTaken(i)) continue;
     const value = values[i] as number;
+    count++;
     sum += value;
     if (value > max) max = value;
   }
-  return { count: to - from, sum, max };
+  return { count, sum, max };
 }

@@ -15,6 +15,8 @@ export interface Drained {
   /** Of the whole process. */
   readonly cpuSeconds: number;
   readonly rssMiB: number;
+  /** Records that came too late for every window, as the engine counts them; of ours only. */
+  readonly late?: number;
   /** On disk at the end. */
   readonly stateBytes?: number;
   /** Wall time by stage of the cycles, ms (engine/runtime/stages.ts); of ours only. */
