@@ -1,16 +1,16 @@
 /** `npm run bench`: see README.md. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { table } from '../engine/cli/output.ts';
 import { kafkaProblem } from '../test/kafka/jars.ts';
 import { attributionTable } from './compare/attribution.ts';
-import { compare, type Line, peerOf } from './compare/compare.ts';
+import { compare, peerOf } from './compare/compare.ts';
 import { type JobName, jobNames } from './compare/jobs.ts';
 import { latencyTable, measureLatency } from './compare/latency.ts';
 import type { Peer } from './compare/peer.ts';
-import { linesTable, machine, ratios, ratiosSvg, ratiosTable } from './compare/report.ts';
+import { linesTable, machine, ratios, ratiosTable } from './compare/report.ts';
+import { joinedReport, writeReport } from './compare/report-files.ts';
 import { measureRestart, restartTable } from './compare/restart.ts';
 import { measureScale, scaleTable } from './compare/scale.ts';
 import { jobs as pathJobs } from './jobs/page-views.ts';
@@ -37,6 +37,7 @@ interface Options {
   readonly commits?: number[];
   readonly keysOf?: number[];
   readonly threadsOf?: number[];
+  readonly from?: string[];
 }
 
 const quickJobs: readonly JobName[] = ['map', 'tumbling', 'sliding', 'session', 'engagement'];
@@ -121,7 +122,7 @@ async function sideBySide(options: Options): Promise<boolean> {
     ratios: list,
   };
   if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(report, undefined, 2));
-  if (options.out !== undefined) writeReport(options.out, report, lines);
+  if (options.out !== undefined) writeReport(options.out, report);
   return lines.every(({ peer, verdict }) => !peer.startsWith('millrace') || verdict.green);
 }
 
@@ -193,22 +194,6 @@ function keep({ json }: Options, lines: readonly object[]): void {
   writeFileSync(json, JSON.stringify({ machine: machine(), lines }, undefined, 2));
 }
 
-function writeReport(
-  folder: string,
-  report: object & { ratios: ReturnType<typeof ratios> },
-  lines: Line[],
-): void {
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`);
-  writeFileSync(join(folder, 'ratios.svg'), ratiosSvg(report.ratios));
-  const text = `# Side by side\n\n![ratios](ratios.svg)\n\n${fenced(ratiosTable(report.ratios))}\n${fenced(linesTable(lines))}\n${fenced(attributionTable(lines))}`;
-  writeFileSync(join(folder, 'report.md'), text);
-}
-
-function fenced(text: string): string {
-  return `\`\`\`\n${text}\n\`\`\`\n`;
-}
-
 async function main(what: string, options: Options): Promise<void> {
   const { node, cores, cpu } = machine();
   console.log(`Node ${node}, ${cores} cores, ${cpu}\n`);
@@ -220,6 +205,12 @@ async function main(what: string, options: Options): Promise<void> {
   if (what === 'latency') await latency(options);
   if (what === 'restart') await restart(options);
   if (what === 'scale') await scale(options);
+  if (what === 'report') {
+    const { from, out } = options;
+    if (from === undefined || out === undefined)
+      throw new Error('say --from FILES and --out FOLDER');
+    writeReport(out, joinedReport(from));
+  }
   if (what === 'compare' || what === 'all') {
     if (!(await sideBySide(options))) process.exitCode = 1;
   }
@@ -228,7 +219,7 @@ async function main(what: string, options: Options): Promise<void> {
 await new Command('bench')
   .argument(
     '[what]',
-    'path, micro, segments, segments-engine, compare, latency, restart, scale, or all',
+    'path, micro, segments, segments-engine, compare, latency, restart, scale, report, or all',
     'all',
   )
   .option('--jobs <names>', `of the comparison: ${jobNames.join(',')}`, among(jobNames))
@@ -254,6 +245,9 @@ await new Command('bench')
   )
   .option('--seconds <n>', 'a run of a peer, at most', number, 240)
   .option('--json <file>', 'write all figures there')
+  .option('--from <files>', 'of report: what --json wrote, to be one report', (text) =>
+    text.split(','),
+  )
   .option('--out <folder>', 'write report.json, report.md and ratios.svg there')
   .option('--quick', 'few events, one round: for correctness, not for figures')
   .action(main)

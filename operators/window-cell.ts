@@ -75,6 +75,9 @@ export function indexOfStart(cell: WindowCell<unknown>, start: number): number {
   return low;
 }
 
+/** So many windows a key mostly has at most. */
+const few = 4;
+
 export function insertWindow<A>(
   cell: WindowCell<A>,
   at: number,
@@ -82,10 +85,10 @@ export function insertWindow<A>(
 ): void {
   const { start, end, timestamp, value } = window;
   const { times, values } = cell;
-  if (values.length === 0) {
+  if (at === values.length && at < few) {
     // Arrays of their own: `push` would leave room for sixteen more.
-    cell.times = [start, end, timestamp];
-    cell.values = [value];
+    cell.times = at === 0 ? [start, end, timestamp] : times.concat([start, end, timestamp]);
+    cell.values = at === 0 ? [value] : values.concat([value]);
   } else if (at === values.length) {
     // Time mostly goes forward: the new window is the last one.
     times.push(start, end, timestamp);

@@ -7,16 +7,23 @@ import type { Line } from './compare.ts';
 export function attributionTable(lines: readonly Line[]): string {
   const rows: (string | number)[][] = [];
   for (const job of new Set(lines.map((line) => line.job))) {
-    const told = lines.filter((line) => line.job === job && line.drained.stages !== undefined);
-    const [fastest] = told.sort((a, b) => b.drained.eventsPerSecond - a.drained.eventsPerSecond);
-    const stages = fastest?.drained.stages;
-    if (fastest === undefined || stages === undefined) continue;
-    const of = (stage: StageName) => stages[stage] ?? 0;
+    const fastest = fastestOf(lines, job);
+    if (fastest === undefined) continue;
+    const of = (stage: StageName) => stageUs(fastest, stage);
     const largest = [...stageNames].sort((a, b) => of(b) - of(a))[0] as StageName;
-    const each = stageNames.map((stage) =>
-      ((of(stage) * 1_000) / fastest.drained.events).toFixed(2),
-    );
+    const each = stageNames.map((stage) => of(stage).toFixed(2));
     rows.push([`${job} (${fastest.peer})`, ...each, largest]);
   }
   return rows.length === 0 ? '' : table(['us an event', ...stageNames, 'largest'], rows);
+}
+
+/** The fastest run of a job that tells its stages. */
+export function fastestOf(lines: readonly Line[], job: string): Line | undefined {
+  const told = lines.filter((line) => line.job === job && line.drained.stages !== undefined);
+  return told.sort((a, b) => b.drained.eventsPerSecond - a.drained.eventsPerSecond)[0];
+}
+
+/** Microseconds an event. */
+export function stageUs({ drained }: Line, stage: StageName): number {
+  return ((drained.stages?.[stage] ?? 0) * 1_000) / drained.events;
 }

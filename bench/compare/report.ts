@@ -116,7 +116,7 @@ function rate({ drained }: Line): number {
   return drained.eventsPerSecond;
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const order = [...values].sort((a, b) => a - b);
   const middle = order.length >> 1;
   const high = order[middle] ?? Number.NaN;

@@ -145,6 +145,7 @@ function saveEntry(writes: BackendWrite[], store: Store, entry: CacheEntry): voi
   entry.unsaved = false;
   state.unsavedBytes -= entry.bytes + entryOverheadBytes;
   if (due > state.index.horizon) state.index.release(keyId);
+  state.forgetEmpty(entry);
 }
 
 /** A cell, or its end, and its entry in the index of what is due. */
