@@ -14,10 +14,10 @@ import type { Cells, StoreSpec } from '../graph/store-spec.ts';
 import { DueIndex } from './due-index.ts';
 
 /**
- * Rough cost of a cache entry beside its cell's bytes: key string, slots in maps, entry, and what the objects of a
- * cell take more than its bytes. Measured on the heap: 320 to 350, with counts and with windows of one minute.
+ * What budgets count for a cache entry beside its cell's bytes: map slot, key string, object. With the objects of a
+ * cell it is about twice as much on the heap.
  */
-export const entryOverheadBytes = 320;
+export const entryOverheadBytes = 160;
 
 export interface CacheEntry {
   readonly keyId: string;

@@ -62,7 +62,7 @@ export class TaskState {
   private constructor(options: TaskStateOptions) {
     this.#options = options;
     const { backend, cacheBytes, saving = defaultSaving } = options;
-    this.#saver = new Saver(backend, this.#stores, cacheBytes, saving);
+    this.#saver = new Saver(backend, this.#stores, cacheBytes / 2, saving);
   }
 
   static async open(options: TaskStateOptions): Promise<TaskState> {
