@@ -16,7 +16,7 @@ import { check, type Verdict } from './check.ts';
 import { baseTime, type Events, eventsOf, partitions, userName } from './events.ts';
 import { type Changelogs, changelogsOf } from './footprint.ts';
 import { factorOf, type JobName, usersTopic } from './jobs.ts';
-import { type Expected, expectedOf } from './oracle.ts';
+import { type Expected, expectedOf, takesLate } from './oracle.ts';
 import { type Drained, millrace, millracePlain, type Peer } from './peer.ts';
 import { createTopics, fill } from './topics.ts';
 
@@ -54,11 +54,6 @@ const peerShare: Partial<Record<JobName, number>> = {
   sliding: 0.02,
   session: 0.25,
 };
-/**
- * Jobs of which no event is later than the grace. Which windows such an event still reaches in sliding windows, and
- * which pairs in a join of streams, the engines do not agree on (docs/KAFKA-STREAMS.md).
- */
-const neverTooLate: ReadonlySet<JobName> = new Set(['sliding', 'join-streams', 'engagement']);
 /** Jobs whose events lie further apart: so many a ms. Users come and go over hours. */
 const perMsOf: Partial<Record<JobName, number>> = { engagement: 0.1 };
 /** Event time in which Kafka Streams may leave closed windows alone, ms. */
@@ -100,8 +95,8 @@ export async function compare(
           const share = isOurs(peer) ? 1 : (peerShare[job] ?? 1);
           const perMs = perMsOf[job] ?? options.perMs;
           const events = Math.round(options.events * share);
-          const tooLate = !neverTooLate.has(job);
-          const input = await inputOf(log, inputs, { ...options, events, perMs }, tooLate);
+          const settings = { ...options, events, perMs };
+          const input = await inputOf(log, inputs, settings, takesLate(job));
           lines.push(await runOne(options, log, broker.address, job, peer, round, input));
         }
       }
@@ -157,7 +152,7 @@ async function runOne(
   return { job, peer: peer.name, round, events, drained, verdict, changelogs };
 }
 
-/** Before the latest of all events. */
+/** Before every event, however late it comes. */
 const usersTime = baseTime - 600_000;
 
 /** The table of `join-table`: every user, before the first event. */

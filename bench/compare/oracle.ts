@@ -105,9 +105,12 @@ const newKey = (partition: number): KeyEvents => ({
   streamTimes: [],
 });
 
-/** The oracle of these says what becomes of an event that is later than the grace. */
-function takesLate(job: JobName): boolean {
-  return !['sliding', 'join-streams'].includes(job);
+/**
+ * Whether the events of a job may be later than the grace. Which windows such an event still reaches in sliding windows,
+ * and which pairs in a join of streams, the engines do not agree on (docs/KAFKA-STREAMS.md).
+ */
+export function takesLate(job: JobName): boolean {
+  return !['sliding', 'join-streams', 'engagement'].includes(job);
 }
 
 function passes(job: JobName, { type, itemId }: Event): boolean {

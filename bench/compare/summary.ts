@@ -21,7 +21,7 @@ const titles: Readonly<Record<JobName, string>> = {
 };
 
 /** How many times as fast as Kafka Streams a job is to be. */
-export const goals: Readonly<Record<JobName, number>> = {
+const goals: Readonly<Record<JobName, number>> = {
   map: 2,
   'map-project': 3,
   count: 3,
