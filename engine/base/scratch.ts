@@ -59,6 +59,12 @@ export class Scratch {
     this.length += writeText(this.#bytes, text, this.length);
   }
 
+  /** The buffer, with room for so many bytes more at `length`: for who writes there, and moves `length` on. */
+  room(bytes: number): Buffer {
+    this.#ensure(bytes);
+    return this.#bytes;
+  }
+
   /** Copies what was written to where there is room for it. */
   copyTo(target: Buffer, at: number): void {
     const { length } = this;

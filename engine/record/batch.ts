@@ -18,7 +18,7 @@
 import { assert } from '../base/assert.ts';
 import { copiedByLoop, emptyBytes, utf8Most, writeText } from '../base/bytes.ts';
 import { crc32c } from '../base/crc32c.ts';
-import type { Scratch } from '../base/scratch.ts';
+import { Scratch } from '../base/scratch.ts';
 
 const magic = 0x3142524d;
 const headerBytes = 16;
@@ -190,7 +190,7 @@ export class BatchBuilder {
   appendKey(
     key: Uint8Array | null,
     keyLength: number,
-    value: Uint8Array | string | null,
+    value: Uint8Array | string | Scratch | null,
     timestamp: number,
     headers: Uint8Array = emptyBytes,
     offset = this.#count,
@@ -273,8 +273,12 @@ export class BatchBuilder {
   }
 
   /** Writes a value at `at`, where there is room for it; answers how many bytes it took. */
-  #putValue(value: Uint8Array | string, at: number): number {
+  #putValue(value: Uint8Array | string | Scratch, at: number): number {
     if (typeof value === 'string') return writeText(this.#bytes, value, at);
+    if (value instanceof Scratch) {
+      value.copyTo(this.#bytes, at);
+      return value.length;
+    }
     this.#copyIn(value, at, value.byteLength);
     return value.byteLength;
   }
@@ -303,9 +307,10 @@ export class BatchBuilder {
 }
 
 /** Bytes that a value may take. */
-export function bytesMost(value: Uint8Array | string | null): number {
+export function bytesMost(value: Uint8Array | string | Scratch | null): number {
   if (value === null) return 0;
-  return typeof value === 'string' ? value.length * utf8Most : value.byteLength;
+  if (typeof value === 'string') return value.length * utf8Most;
+  return value instanceof Scratch ? value.length : value.byteLength;
 }
 
 function grown<T extends Float64Array | Int32Array>(from: T, to: T): T {

@@ -1,5 +1,6 @@
 import { JsonFields } from './json-fields.ts';
-import { encodeText, type Serde } from './serde.ts';
+import { JsonWriter } from './json-writer.ts';
+import { encodeInPlace, type Serde } from './serde.ts';
 
 /** @typeParam T what is read of a value */
 export interface JsonOptions<T> {
@@ -12,17 +13,12 @@ export interface JsonOptions<T> {
 
 /** Values as JSON text. What JSON cannot say (undefined, a cycle, a bigint) is an error. */
 export function json<T = unknown>({ only }: JsonOptions<T> = {}): Serde<T> {
+  const writer = new JsonWriter();
   return {
     format: 'json',
-    encode: encodeText<T>(textOf),
+    encode: encodeInPlace<T>((value, to) => writer.write(value, to)),
     decode: only === undefined ? decodeWhole<T> : decoderOf<T>(only),
   };
-}
-
-function textOf(value: unknown): string {
-  const text = JSON.stringify(value);
-  if (text === undefined) throw new TypeError('json: undefined has no JSON form');
-  return text;
 }
 
 function decodeWhole<T>(bytes: Buffer, start: number, end: number): T {

@@ -2,6 +2,8 @@
  * A serde turns values to bytes and back. Decoders read a range of a larger buffer, so that a value
  * inside a packed batch needs no view of its own.
  */
+import { Scratch, written } from '../base/scratch.ts';
+
 export interface Encoder<in T> {
   /** The bytes of a value; the caller copies them before the next call. */
   encode(value: T): Uint8Array;
@@ -26,6 +28,7 @@ export interface Serde<T> extends Encoder<T>, Decoder<T> {
 interface Encode<T> {
   (value: T): Uint8Array;
   text?(value: T): string;
+  write?(value: T, to: Scratch): void;
 }
 interface Decode<T> {
   (bytes: Buffer, start: number, end: number): T;
@@ -37,9 +40,24 @@ export function encodeText<T>(text: (value: T) => string): Encode<T> {
   return Object.assign((value: T) => Buffer.from(text(value)), { text });
 }
 
-/** What is to be written of a value: text, to be written as UTF-8, or bytes, to be copied before the next call. */
-export function contentOf<T>(encoder: Encoder<T>, value: T): Uint8Array | string {
-  const { text } = encoder.encode as Encode<T>;
+/** `encode` of a format that is put together in a buffer. */
+export function encodeInPlace<T>(write: (value: T, to: Scratch) => void): Encode<T> {
+  const encode = (value: T) => written((to) => write(value, to));
+  return Object.assign(encode, { write });
+}
+
+/** Text is to be written as UTF-8; what else it is, to be copied before the next call. */
+export type Content = Uint8Array | string | Scratch;
+const content = new Scratch();
+
+/** What is to be written of a value. */
+export function contentOf<T>(encoder: Encoder<T>, value: T): Content {
+  const { text, write } = encoder.encode as Encode<T>;
+  if (write !== undefined) {
+    content.length = 0;
+    write(value, content);
+    return content;
+  }
   return text === undefined ? encoder.encode(value) : text(value);
 }
 

@@ -2,6 +2,7 @@
 
 import { must } from '../base/assert.ts';
 import { writeText } from '../base/bytes.ts';
+import { Scratch } from '../base/scratch.ts';
 import type { Sink } from '../graph/topic.ts';
 import type { RecordLimits } from '../log/log.ts';
 import { BatchBuilder, bytesMost } from '../record/batch.ts';
@@ -48,12 +49,13 @@ export class Outputs {
     timestamp: number,
     headers: Uint8Array,
   ): void {
-    let content =
-      value === null || value === undefined ? null : contentOf(sink.valueEncoder, value);
     const target = this.#topic(topic);
     if (typeof key !== 'string' || key !== this.#lastKey || sink !== this.#lastSink) {
       this.#encodeKey(target, sink, key);
     }
+    // After the key: what it answers counts until the next call.
+    let content =
+      value === null || value === undefined ? null : contentOf(sink.valueEncoder, value);
     if (this.#limits !== undefined) {
       const others = Math.max(0, this.#keyLength) + headers.byteLength;
       // A text may be shorter than it may be.
@@ -124,7 +126,10 @@ export class Outputs {
     const most = bytesMost(content);
     if (most > this.#keyBytes.byteLength) this.#keyBytes = Buffer.allocUnsafeSlow(2 * most);
     if (typeof content === 'string') this.#keyLength = writeText(this.#keyBytes, content, 0);
-    else {
+    else if (content instanceof Scratch) {
+      content.copyTo(this.#keyBytes, 0);
+      this.#keyLength = content.length;
+    } else {
       this.#keyBytes.set(content);
       this.#keyLength = content.byteLength;
     }
