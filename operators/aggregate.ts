@@ -5,7 +5,7 @@
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
-import type { Serde } from '../engine/serde/serde.ts';
+import { encodeTo, type Serde } from '../engine/serde/serde.ts';
 import type { Aggregate } from './aggregate-value.ts';
 
 export interface AggregateCell<A> {
@@ -25,7 +25,7 @@ export function aggregateStore<K, A>(
     format: `timestamped(${value.format})`,
     write: (cell, to) => {
       to.float64(cell.timestamp);
-      to.append(value.encode(cell.accumulator));
+      encodeTo(value, cell.accumulator, to);
     },
     decode: (bytes, start, end) => ({
       timestamp: bytes.readDoubleLE(start),

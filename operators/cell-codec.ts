@@ -9,7 +9,7 @@
 import { emptyBytes } from '../engine/base/bytes.ts';
 import type { Scratch } from '../engine/base/scratch.ts';
 import { raw } from '../engine/serde/raw.ts';
-import type { Serde } from '../engine/serde/serde.ts';
+import { encodeTo, type Serde } from '../engine/serde/serde.ts';
 
 const allNumbers = 0x8000_0000;
 
@@ -34,10 +34,9 @@ export function writeColumns<V>(
   let lengthAt = scratch.length;
   scratch.skip(4 * n);
   for (let i = from; i < to; i++, lengthAt += 4) {
-    // A serde may reuse its buffer: each value is copied before the next is encoded.
-    const bytes = serde.encode(values[i] as V);
-    scratch.uint32At(lengthAt, bytes.byteLength);
-    scratch.append(bytes);
+    const before = scratch.length;
+    encodeTo(serde, values[i] as V, scratch);
+    scratch.uint32At(lengthAt, scratch.length - before);
   }
 }
 

@@ -7,7 +7,7 @@ import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
-import type { Serde } from '../engine/serde/serde.ts';
+import { encodeTo, type Serde } from '../engine/serde/serde.ts';
 import { OperatorTime } from './closing.ts';
 
 /** Ids of a key that have been seen, by the time of their first record, ascending. */
@@ -26,7 +26,7 @@ export function dedupeStep<K, V>(
     key,
     format: 'seen',
     due: (seen) => (seen[0]?.[0] ?? Number.POSITIVE_INFINITY) + withinMs + 1,
-    write: (seen, to) => to.append(list.encode(seen)),
+    write: (seen, to) => encodeTo(list, seen, to),
     decode: (bytes, start, end) => list.decode(bytes, start, end),
     rows: (seen, k) => seen.map(([timestamp, id]) => ({ key: k, value: id, timestamp })),
   };

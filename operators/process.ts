@@ -16,7 +16,7 @@ import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Sink } from '../engine/graph/topic.ts';
 import type { Headers } from '../engine/record/headers.ts';
-import type { Serde } from '../engine/serde/serde.ts';
+import { encodeTo, type Serde } from '../engine/serde/serde.ts';
 import { utf8 } from '../engine/serde/utf8.ts';
 import { OperatorTime } from './closing.ts';
 import { type RowReader, type RowsOf, unheard } from './table-getter.ts';
@@ -119,7 +119,7 @@ function processStore<K, S>(
         to.uint32At(lengthAt, to.length - lengthAt - 4);
       }
       to.uint32(kept === undefined ? 0 : 1);
-      if (kept !== undefined) to.append(state.encode(kept));
+      if (kept !== undefined) encodeTo(state, kept, to);
     },
     decode: (bytes, start, end) => {
       const now = bytes.readDoubleLE(start);

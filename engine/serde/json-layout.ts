@@ -5,7 +5,7 @@
  * with the data enter the code as the numbers of their bytes only, so none can say anything in it.
  */
 
-import { latin1 } from '../base/bytes.ts';
+import { KeptTexts } from './kept-texts.ts';
 
 /** How a value is passed over: by its closing quote, digit by digit, or whole. */
 type ValueKind = 'text' | 'number' | 'other';
@@ -29,9 +29,6 @@ export interface ValueHelp {
 
 const fieldsMost = 64;
 const nameBytesMost = 64;
-/** Texts that come again and again, such as names of types, are not made again: so many are kept a field. */
-const keptTexts = 1_024;
-const keptLength = 32;
 /** So many digits, and this power of ten, are exact in a double; so their quotient is rounded once. */
 export const exactDigits = 15;
 export const powersOfTen = Array.from({ length: exactDigits + 1 }, (_, i) => 10 ** i);
@@ -135,24 +132,4 @@ function codeOfNumber(field: number): string {
        v${field} = point < 0 ? digits : digits / powersOfTen[at - point - 1];
        if (first > from) v${field} = -v${field};
      }`;
-}
-
-class KeptTexts {
-  readonly #texts = new Array<string>(keptTexts).fill('');
-
-  /** The ASCII text in bytes [from, to). */
-  text(bytes: Buffer, from: number, to: number, hash: number): string {
-    const length = to - from;
-    if (length > keptLength) return latin1(bytes, from, to);
-    const slot = (hash ^ (hash >>> 10)) & (keptTexts - 1);
-    const known = this.#texts[slot] as string;
-    if (known.length === length) {
-      let i = length - 1;
-      while (i >= 0 && known.charCodeAt(i) === bytes[from + i]) i--;
-      if (i < 0) return known;
-    }
-    const text = latin1(bytes, from, to);
-    this.#texts[slot] = text;
-    return text;
-  }
 }

@@ -5,6 +5,7 @@
  * fields is written in full, self-contained.
  */
 import { Packr } from 'msgpackr';
+import { MsgpackFields } from './msgpack-fields.ts';
 import type { Serde } from './serde.ts';
 
 /** Field names in order, of each object shape that is to be written compactly. */
@@ -12,11 +13,23 @@ export type Structures = readonly (readonly string[])[];
 
 const chunkBytes = 256 * 1024;
 
+/** @typeParam T what is read of a value */
+export interface MsgpackOptions<T> {
+  /**
+   * Reads these fields of objects and no other, several times as fast, and a value that is not an object is an
+   * error. Objects of declared structures are read whole first. Encoding writes all there is.
+   */
+  readonly only?: readonly (keyof T & string)[];
+}
+
 /**
  * @param structures object shapes known in advance; at most 32. Changing their order or fields makes
  * older bytes unreadable: append new shapes at the end.
  */
-export function msgpack<T = unknown>(structures: Structures = []): Serde<T> {
+export function msgpack<T = unknown>(
+  structures: Structures = [],
+  { only }: MsgpackOptions<T> = {},
+): Serde<T> {
   const shapes = structures.map((fields) => [...fields]);
   const packr =
     shapes.length === 0
@@ -24,9 +37,20 @@ export function msgpack<T = unknown>(structures: Structures = []): Serde<T> {
       : new Packr({ structures: shapes, maxSharedStructures: shapes.length });
   // It goes on with chunks of the same size; its own of 8 KiB hold a few values each, and each is a trip to malloc.
   packr.useBuffer(Buffer.allocUnsafeSlow(chunkBytes));
+  const whole = (bytes: Buffer, start: number, end: number) => packr.unpack(bytes, { start, end });
   return {
     format: `msgpack${JSON.stringify(structures)}`,
     encode: (value) => packr.pack(value),
-    decode: (bytes, start, end) => packr.unpack(bytes, { start, end }) as T,
+    decode: (only === undefined ? whole : readerOf(only, whole)) as Serde<T>['decode'],
   };
+}
+
+function readerOf(
+  only: readonly string[],
+  whole: (bytes: Buffer, start: number, end: number) => unknown,
+) {
+  // As a name of a field it would set the object's prototype.
+  if (only.includes('__proto__')) throw new TypeError('msgpack: only cannot name __proto__');
+  const fields = new MsgpackFields(only, whole);
+  return (bytes: Buffer, start: number, end: number) => fields.decode(bytes, start, end);
 }

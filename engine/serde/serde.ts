@@ -61,6 +61,14 @@ export function contentOf<T>(encoder: Encoder<T>, value: T): Content {
   return text === undefined ? encoder.encode(value) : text(value);
 }
 
+/** Encodes a value after what the scratch holds already. */
+export function encodeTo<T>(encoder: Encoder<T>, value: T, to: Scratch): void {
+  const { text, write } = encoder.encode as Encode<T>;
+  if (write !== undefined) write(value, to);
+  else if (text !== undefined) to.text(text(value));
+  else to.append(encoder.encode(value));
+}
+
 /** @param ofKeyId the value whose bytes have this id (base/bytes.ts); undefined when they must be decoded */
 export function decodeOrKnow<T>(
   decode: Decode<T>,

@@ -1,0 +1,105 @@
+/**
+ * Readers for MessagePack maps of one layout: the same names in the same order. As those for JSON (json-layout.ts) they are
+ * compiled to straight code; here the values may be of any kind. Names that come with the data enter the code as the numbers
+ * of their bytes only.
+ */
+import { KeptTexts } from './kept-texts.ts';
+
+/** A name as it stands in the bytes, head and all, and which of the wanted fields it is: -1 for none. */
+export interface Name {
+  readonly bytes: Uint8Array;
+  readonly field: number;
+}
+
+/** The wanted fields of the map in bytes [start, end); undefined when it has another layout. */
+export type MapReader = (
+  bytes: Buffer,
+  start: number,
+  end: number,
+) => Record<string, unknown> | undefined;
+
+/** What compiled code calls for values that are not plain. */
+export interface ValueHelp {
+  /** The position after the value at `at`; throws when it ends too late. */
+  skip(bytes: Buffer, at: number, end: number): number;
+  /** The value in bytes [start, end). */
+  decode(bytes: Buffer, start: number, end: number): unknown;
+}
+
+/** Maps with so many names, of so many bytes, get a reader. */
+export const namesMost = 64;
+export const nameBytesMost = 64;
+
+/**
+ * @param head of the map: how many names there are, of which there are several ways to write it
+ * @param wanted names of the fields to read; throws EvalError where code must not be made at run time
+ */
+export function compileMap(
+  head: Uint8Array,
+  names: readonly Name[],
+  wanted: readonly string[],
+  help: ValueHelp,
+): MapReader {
+  const code = names.map(({ bytes, field }) => {
+    return `${expected(bytes)} ${field < 0 ? skipped : read(field)}`;
+  });
+  const there = wanted.flatMap((name, field) => {
+    return names.some((one) => one.field === field) ? [`${JSON.stringify(name)}: v${field}`] : [];
+  });
+  const body = `
+    return (b, start, end) => {
+      let at = start, h = 0, to = 0, letters = 0, hash = 0;
+      ${expected(head)}
+      ${code.join('\n')}
+      if (at !== end) return undefined;
+      return { ${there.join(', ')} };
+    };`;
+  const make = new Function('help', 'kept', body) as (...given: unknown[]) => MapReader;
+  const kept = wanted.map(() => new KeptTexts());
+  return make(help, kept);
+}
+
+/** Passes over bytes that must be these. */
+function expected(bytes: Uint8Array): string {
+  const other = [...bytes].map((byte, k) => `b[at + ${k}] !== ${byte}`).join(' || ');
+  return `if (${other}) return undefined;
+    at += ${bytes.byteLength};`;
+}
+
+/** Passes over the value at `at`: small numbers, short texts and doubles at once. */
+const skipped = `
+  h = b[at];
+  if (h < 0x80 || h >= 0xe0) at++;
+  else if (h >= 0xa0 && h <= 0xbf) at += h - 0x9f;
+  else if (h === 0xcb) at += 9;
+  else at = help.skip(b, at, end);`;
+
+/** The same, and keeps it as `v<field>`. What is undefined is left to others: it would be a field that is there. */
+function read(field: number): string {
+  return `
+  let v${field};
+  h = b[at];
+  if (h >= 0xa0 && h <= 0xbf) {
+    to = at + h - 0x9f;
+    if (to > end) return undefined;
+    letters = 0;
+    hash = 0;
+    for (let i = ++at; i < to; i++) {
+      letters |= b[i];
+      hash = (Math.imul(hash, 31) + b[i]) | 0;
+    }
+    v${field} = letters < 0x80 ? kept[${field}].text(b, at, to, hash) : b.toString('utf8', at, to);
+    at = to;
+  } else if (h < 0x80) {
+    v${field} = h;
+    at++;
+  } else if (h === 0xcb && at + 9 <= end) {
+    v${field} = b.readDoubleBE(at + 1);
+    at += 9;
+  } else {
+    to = help.skip(b, at, end);
+    v${field} = help.decode(b, at, to);
+    if (v${field} === undefined) return undefined;
+    at = to;
+  }`;
+}
