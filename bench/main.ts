@@ -6,6 +6,7 @@ import { table } from '../engine/cli/output.ts';
 import { kafkaProblem } from '../test/kafka/jars.ts';
 import { attributionTable } from './compare/attribution.ts';
 import { compare, peerOf } from './compare/compare.ts';
+import { type Format, formats } from './compare/event-formats.ts';
 import { type JobName, jobNames } from './compare/jobs.ts';
 import { latencyTable, measureLatency } from './compare/latency.ts';
 import type { Peer } from './compare/peer.ts';
@@ -30,6 +31,7 @@ interface Options {
   readonly commit: number;
   readonly threads: number;
   readonly seconds: number;
+  readonly format: Format;
   readonly json?: string;
   readonly out?: string;
   readonly quick?: boolean;
@@ -110,7 +112,7 @@ async function sideBySide(options: Options): Promise<boolean> {
   for (const reason of skipped) console.log(`left out: ${reason}`);
   const list = ratios(lines);
   console.log(`\n${linesTable(lines)}\n\n${ratiosTable(list)}\n\n${attributionTable(lines)}`);
-  const { guarantee, commit, threads, keys, skew } = options;
+  const { guarantee, commit, threads, keys, skew, format } = options;
   const report = {
     machine: machine(),
     guarantee,
@@ -118,6 +120,7 @@ async function sideBySide(options: Options): Promise<boolean> {
     threads,
     keys,
     skew,
+    format,
     lines,
     ratios: list,
   };
@@ -243,6 +246,7 @@ await new Command('bench')
       .choices(['exactly-once', 'at-least-once'])
       .default('exactly-once'),
   )
+  .addOption(new Option('--format <name>', 'of the events').choices(formats).default('json'))
   .option('--seconds <n>', 'a run of a peer, at most', number, 240)
   .option('--json <file>', 'write all figures there')
   .option('--from <files>', 'of report: what --json wrote, to be one report', (text) =>

@@ -20,6 +20,7 @@ import {
 } from 'millrace';
 
 import { type Change, engagement } from './engagement.ts';
+import { eventSerde, type Format } from './event-formats.ts';
 
 export interface Event {
   readonly userId: string;
@@ -133,9 +134,15 @@ const fieldsRead: Partial<Record<JobName, readonly (keyof Event)[]>> = {
   engagement: ['type', 'value'],
 };
 
-export function jobTopology(job: JobName, input: string, output: string): Topology {
-  const read = fieldsRead[job] ?? ['value'];
-  const events = topic<string, Event>(input, { value: json<Event>({ only: read }) });
+export function jobTopology(
+  job: JobName,
+  input: string,
+  output: string,
+  format: Format = 'json',
+): Topology {
+  const events = topic<string, Event>(input, {
+    value: eventSerde(format, fieldsRead[job] ?? ['value']),
+  });
   return topology(`bench-${job}`, (t) => {
     const stream = t.stream(events);
     if (job === 'map' || job === 'map-project') {

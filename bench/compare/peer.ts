@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { Format } from './event-formats.ts';
 import { bytesUnder } from './footprint.ts';
 import type { JobName } from './jobs.ts';
 
@@ -35,14 +36,16 @@ export interface Run {
   readonly threads: number;
   /** Records of other topics that the job reads first; they do not count. */
   readonly before?: number;
+  /** Of the events. Default: JSON. */
+  readonly format?: Format;
 }
 
 export interface Peer {
   readonly name: string;
   /** Why it cannot run here; undefined when it can. */
   missing(): Promise<string | undefined>;
-  /** Whether it can do a job at all; default: all of them. */
-  does?(job: JobName): boolean;
+  /** Whether it can do a job over events of a format at all; default: all of them. */
+  does?(job: JobName, format: Format): boolean;
   run(run: Run): Promise<Drained>;
 }
 
@@ -81,6 +84,7 @@ async function runMillrace(run: Run, transport: string): Promise<Drained> {
       BENCH_JOB: run.job,
       BENCH_INPUT: run.input,
       BENCH_OUTPUT: run.output,
+      BENCH_FORMAT: run.format ?? 'json',
       BENCH_TRANSPORT: transport,
       BENCH_BEFORE: String(run.before ?? 0),
     });

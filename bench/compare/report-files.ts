@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { attributionTable } from './attribution.ts';
 import type { Line } from './compare.ts';
+import type { Format } from './event-formats.ts';
 import { linesTable, type machine, type Ratio, ratios, ratiosSvg, ratiosTable } from './report.ts';
 import { stagesTable, summaryTable } from './summary.ts';
 
@@ -13,6 +14,8 @@ export interface Report {
   readonly threads: number;
   readonly keys: number;
   readonly skew: number;
+  /** Of the events; reports from before there were others do not say it. */
+  readonly format?: Format;
   readonly lines: readonly Line[];
   readonly ratios: readonly Ratio[];
 }

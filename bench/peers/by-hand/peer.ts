@@ -8,7 +8,7 @@ const jobs: readonly JobName[] = ['map', 'map-project', 'count', 'tumbling'];
 export const byHand: Peer = {
   name: 'by-hand',
   missing: async () => undefined,
-  does: (job) => jobs.includes(job),
+  does: (job, format) => format === 'json' && jobs.includes(job),
   run({ brokers, events, application, commitMs, job, input, output }) {
     const args = [brokers, events, application, commitMs, job, input, output].map(String);
     const script = join(import.meta.dirname, 'main.ts');

@@ -1,6 +1,6 @@
 /** Kafka Streams as a peer: built once by Maven, run tuned or with its defaults. */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { lastLine, type Peer } from '../../compare/peer.ts';
 
@@ -17,20 +17,37 @@ export function kafkaStreams(settings: 'tuned' | 'default', secondsAtMost: numbe
       build();
       return undefined;
     },
-    run({ brokers, events, application, threads, guarantee, commitMs, job, input, output }) {
+    // Where it keeps events itself, or reads them on its Processor API, they are trees of JSON.
+    does: (job, format) => format === 'json' || !['join-streams', 'engagement'].includes(job),
+    run({ format = 'json', ...run }) {
+      const { brokers, events, application, threads, guarantee, commitMs, job, input, output } =
+        run;
       const given = [brokers, events, application, threads, guarantee, commitMs];
-      const args = [...given, job, input, output, settings, secondsAtMost].map(String);
+      const args = [...given, job, input, output, settings, secondsAtMost, format].map(String);
       const path = `${join(target, 'classes')}:${jars}/*`;
       return lastLine('java', ['-Xmx2g', '-XX:+UseG1GC', '-cp', path, 'peer.Peer', ...args]);
     },
   };
 }
 
+/** Whether it was built of the sources as they are. */
+function isBuilt(): boolean {
+  const main = join(target, 'classes', 'peer', 'Peer.class');
+  if (!existsSync(main) || !existsSync(jars)) return false;
+  const sources = join(folder, 'src', 'main', 'java', 'peer');
+  const files = [
+    join(folder, 'pom.xml'),
+    ...readdirSync(sources).map((name) => join(sources, name)),
+  ];
+  return files.every((file) => statSync(file).mtimeMs <= statSync(main).mtimeMs);
+}
+
 function build(): void {
-  if (existsSync(join(target, 'classes', 'peer', 'Peer.class')) && existsSync(jars)) return;
+  if (isBuilt()) return;
   const goals = [
     '-q',
     '-B',
+    'clean',
     'compile',
     'dependency:copy-dependencies',
     `-DoutputDirectory=${jars}`,

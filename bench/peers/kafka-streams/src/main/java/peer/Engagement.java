@@ -25,7 +25,7 @@ import org.apache.kafka.streams.state.Stores;
  * another, ordered by minute, so that nobody scans users. Minutes are fired before the record that passes them;
  * a punctuator would come when the thread gets to it.
  */
-final class Engagement implements Processor<String, JsonNode, String, JsonNode> {
+final class Engagement implements Processor<String, Event, String, JsonNode> {
   static final String USERS = "users";
   static final String DUE = "due";
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -122,7 +122,7 @@ final class Engagement implements Processor<String, JsonNode, String, JsonNode> 
   }
 
   @Override
-  public void process(Record<String, JsonNode> record) {
+  public void process(Record<String, Event> record) {
     long at = record.timestamp();
     streamTime = Math.max(streamTime, at);
     fireUntil((streamTime - 1) / MINUTE);
@@ -133,14 +133,14 @@ final class Engagement implements Processor<String, JsonNode, String, JsonNode> 
       user.scoreAt = at;
       user.last = at;
     } else user = User.of(known);
-    String type = record.value().get("type").asText();
+    String type = record.value().type();
     int weight = WEIGHTS.getOrDefault(type, 0);
     if (at >= user.scoreAt) {
       user.score = user.scoreAt(at) + weight;
       user.scoreAt = at;
     } else user.score += weight * Math.pow(2, -((user.scoreAt - at) / HALF_LIFE));
     user.last = Math.max(user.last, at);
-    int tenths = type.equals("purchase") ? (int) Math.round(record.value().get("value").doubleValue() * 10) : 0;
+    int tenths = type.equals("purchase") ? (int) Math.round(record.value().value() * 10) : 0;
     user.count((int) (at / MINUTE), tenths);
     decide(record.key(), user, user.last);
   }

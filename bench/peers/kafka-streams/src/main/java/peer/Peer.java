@@ -42,7 +42,8 @@ import org.rocksdb.RocksDB;
 
 /**
  * Kafka Streams doing one job over a filled topic. Arguments: brokers, events, application, threads, guarantee,
- * commit interval in ms, job, input, output, settings (tuned or default), seconds at most. Prints one JSON line.
+ * commit interval in ms, job, input, output, settings (tuned or default), seconds at most,
+ * format of the events. Prints one JSON line.
  */
 public final class Peer {
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -83,8 +84,8 @@ public final class Peer {
         }
       });
 
-  private static Totals add(JsonNode value, Totals totals) {
-    double x = value.get("value").doubleValue();
+  private static Totals add(Event event, Totals totals) {
+    double x = event.value();
     totals.count++;
     totals.sum += x;
     totals.max = Math.max(totals.max, x);
@@ -99,41 +100,42 @@ public final class Peer {
     return both;
   }
 
-  private static JsonNode mapped(JsonNode value) {
+  private static JsonNode mapped(Event event) {
     ObjectNode result = JSON.createObjectNode();
-    result.put("userId", value.get("userId").asText());
-    result.put("type", value.get("type").asText());
-    result.put("value", value.get("value").doubleValue() * 1.1);
-    result.put("minute", value.get("ts").asLong() / 60_000);
+    result.put("userId", event.userId());
+    result.put("type", event.type());
+    result.put("value", event.value() * 1.1);
+    result.put("minute", event.ts() / 60_000);
     return result;
   }
 
-  private static void build(StreamsBuilder builder, String job, String in0, KStream<String, JsonNode> in, String out) {
-    KGroupedStream<String, JsonNode> grouped = in.groupByKey(Grouped.with(Serdes.String(), NODE));
+  private static void build(
+      StreamsBuilder builder, String job, String in0, KStream<String, Event> in, Serde<Event> events, String out) {
+    KGroupedStream<String, Event> grouped = in.groupByKey(Grouped.with(Serdes.String(), events));
     EmitStrategy close = EmitStrategy.onWindowClose();
     switch (job) {
-      case "map" -> in.filter((k, v) -> !v.get("type").asText().equals("view"))
+      case "map" -> in.filter((k, v) -> !v.type().equals("view"))
           .mapValues(Peer::mapped).to(out, Produced.with(Serdes.String(), NODE));
-      case "map-project" -> in.filter((k, v) -> v.get("itemId").asText().endsWith("00"))
+      case "map-project" -> in.filter((k, v) -> v.itemId().endsWith("00"))
           .mapValues(Peer::mapped).to(out, Produced.with(Serdes.String(), NODE));
       case "join-table" -> {
         KTable<String, JsonNode> users = builder.table(in0 + "-users", Consumed.with(Serdes.String(), NODE));
         in.join(users, (userId, event, user) -> {
           ObjectNode result = JSON.createObjectNode();
           result.put("userId", userId);
-          result.put("value", event.get("value").doubleValue() * user.get("factor").doubleValue());
+          result.put("value", event.value() * user.get("factor").doubleValue());
           return (JsonNode) result;
-        }, Joined.with(Serdes.String(), NODE, NODE)).to(out, Produced.with(Serdes.String(), NODE));
+        }, Joined.with(Serdes.String(), events, NODE)).to(out, Produced.with(Serdes.String(), NODE));
       }
       case "join-streams" -> {
-        KStream<String, JsonNode> clicks = in.filter((k, v) -> v.get("type").asText().equals("click"));
-        KStream<String, JsonNode> purchases = in.filter((k, v) -> v.get("type").asText().equals("purchase"));
+        KStream<String, Event> clicks = in.filter((k, v) -> v.type().equals("click"));
+        KStream<String, Event> purchases = in.filter((k, v) -> v.type().equals("purchase"));
         clicks.join(purchases, (userId, click, purchase) -> {
           ObjectNode result = JSON.createObjectNode();
           result.put("userId", userId);
-          result.put("value", click.get("value").doubleValue() + purchase.get("value").doubleValue());
+          result.put("value", click.value() + purchase.value());
           return (JsonNode) result;
-        }, JoinWindows.ofTimeDifferenceAndGrace(Duration.ofSeconds(1), GRACE), StreamJoined.with(Serdes.String(), NODE, NODE))
+        }, JoinWindows.ofTimeDifferenceAndGrace(Duration.ofSeconds(1), GRACE), StreamJoined.with(Serdes.String(), events, events))
             .to(out, Produced.with(Serdes.String(), NODE));
       }
       case "engagement" -> {
@@ -158,7 +160,7 @@ public final class Peer {
     }
   }
 
-  private static void hops(KGroupedStream<String, JsonNode> grouped, long sizeMinutes, long advanceMinutes, String out) {
+  private static void hops(KGroupedStream<String, Event> grouped, long sizeMinutes, long advanceMinutes, String out) {
     TimeWindows windows = TimeWindows.ofSizeAndGrace(Duration.ofMinutes(sizeMinutes), GRACE)
         .advanceBy(Duration.ofMinutes(advanceMinutes));
     grouped.windowedBy(windows).emitStrategy(EmitStrategy.onWindowClose())
@@ -175,12 +177,13 @@ public final class Peer {
     AtomicLong quarterAt = new AtomicLong();
     AtomicLong doneAt = new AtomicLong();
     StreamsBuilder builder = new StreamsBuilder();
-    KStream<String, JsonNode> in = builder.stream(args[7], Consumed.with(Serdes.String(), NODE)).peek((k, v) -> {
+    Serde<Event> format = EventSerdes.of(args[11]);
+    KStream<String, Event> in = builder.stream(args[7], Consumed.with(Serdes.String(), format)).peek((k, v) -> {
       long n = seen.incrementAndGet();
       if (n == events / 4) quarterAt.set(System.nanoTime());
       else if (n == events) doneAt.set(System.nanoTime());
     });
-    build(builder, job, args[7], in, args[8]);
+    build(builder, job, args[7], in, format, args[8]);
     Properties p = new Properties();
     p.put("bootstrap.servers", brokers);
     p.put("application.id", args[2]);
