@@ -36,6 +36,7 @@ interface Options {
   readonly out?: string;
   readonly quick?: boolean;
   readonly rates: number[];
+  readonly shares?: number[];
   readonly commits?: number[];
   readonly keysOf?: number[];
   readonly threadsOf?: number[];
@@ -240,6 +241,11 @@ await new Command('bench')
   .option('--keys-of <list>', 'of scale: numbers of distinct keys', numbers)
   .option('--threads-of <list>', 'of scale: numbers of threads', numbers)
   .option('--rates <list>', 'of latency: events a second', numbers, [10_000, 50_000])
+  .option(
+    '--shares <list>',
+    "of latency: percent of each one's own best, instead of --rates",
+    numbers,
+  )
   .option('--commits <list>', 'of latency: intervals instead of --commit, ms', numbers)
   .addOption(
     new Option('--guarantee <name>')

@@ -1,6 +1,7 @@
 /**
  * Latency side by side, in open loop: events come at a fixed rate whether the engine keeps up or not, and the
- * time of each counts from the instant it was due. One peer after the other and back again.
+ * time of each counts from the instant it was due. One peer after the other and back again. With `shares` the rates are
+ * shares of what each peer sustains at most, on this machine and beside this load; that is looked for first.
  */
 import { join } from 'node:path';
 import { table } from '../../engine/cli/output.ts';
@@ -18,6 +19,8 @@ export interface LatencyOptions {
   readonly peers: readonly Peer[];
   /** Events a second. */
   readonly rates: readonly number[];
+  /** Instead of the rates: percent of each peer's own best. */
+  readonly shares?: readonly number[];
   /** Between two commits, ms. */
   readonly commits: readonly number[];
   readonly seconds: number;
@@ -33,30 +36,64 @@ export interface LatencyLine extends Latency {
   readonly job: JobName;
   readonly peer: string;
   readonly rate: number;
+  /** Percent of the peer's own best, when the rate was chosen so. */
+  readonly share?: number;
   readonly commitMs: number;
   readonly round: number;
   readonly cpuSeconds: number;
 }
 
+/** Rates that are tried in search of a peer's best, events a second: doubled from the first on, then halved between. */
+const [firstTried, mostTried, halvings] = [50_000, 1_600_000, 3];
+/** A rate is sustained when its load was as it says, and 99 % of the results came within so many ms. */
+const sustainedMs = 1_000;
+const [triedSeconds, triedWarmSeconds] = [20, 10];
+
 export async function measureLatency(options: LatencyOptions): Promise<LatencyLine[]> {
-  const { jobs, peers, rates, commits, rounds, say } = options;
+  const { jobs, peers, commits, rounds, say } = options;
   say('starting a broker');
   const broker = await startBroker();
   const settings = { ...defaultKafkaSettings, brokers: broker.address };
   const log = await openKafkaLog({ settings, application: 'latency' });
   const lines: LatencyLine[] = [];
+  let runs = 0;
+  const measure = async (
+    peer: Peer,
+    job: JobName,
+    commitMs: number,
+    rate: number,
+    of = options,
+  ) => {
+    const application = `${peer.name}-${job}-${runs++}`;
+    const [input, output] = [`${application}-in`, `${application}-out`];
+    await createTopics(log, [input, output]);
+    const run = { job, brokers: broker.address, application, input, output, commitMs };
+    return runOne(of, peer, run, rate);
+  };
   try {
     for (const job of jobs) {
-      for (const rate of rates) {
-        for (const commitMs of commits) {
+      for (const commitMs of commits) {
+        const tried = { ...options, seconds: triedSeconds, warmSeconds: triedWarmSeconds };
+        const bests = new Map<Peer, number>();
+        for (const peer of options.shares === undefined ? [] : peers) {
+          const isSustained = async (rate: number) => {
+            const { p99, senderLateMs } = await measure(peer, job, commitMs, rate, tried);
+            say(
+              `${job} ${peer.name}, ${rate} events/s: p99 ${Math.round(p99)} ms, sender late ${senderLateMs} ms`,
+            );
+            return p99 <= sustainedMs && senderLateMs <= sustainedMs;
+          };
+          bests.set(peer, await bestRate(isSustained));
+        }
+        for (const load of loadsOf(options)) {
           for (let round = 0; round < rounds; round++) {
             for (const peer of round % 2 === 0 ? peers : [...peers].reverse()) {
-              const application = `${peer.name}-${job}-${rate}-${commitMs}-${round}`;
-              const [input, output] = [`${application}-in`, `${application}-out`];
-              await createTopics(log, [input, output]);
-              const run = { job, brokers: broker.address, application, input, output, commitMs };
-              const line = await runOne(options, peer, run, rate);
-              lines.push({ job, peer: peer.name, rate, commitMs, round, ...line });
+              const best = bests.get(peer) ?? 0;
+              // It does not sustain the least rate that was tried.
+              if (load.rate === undefined && best === 0) continue;
+              const rate = load.rate ?? Math.round((best * load.share) / 100_000) * 1_000;
+              const line = await measure(peer, job, commitMs, rate);
+              lines.push({ job, peer: peer.name, ...load, rate, commitMs, round, ...line });
               say(latencyTable(lines.slice(-1)));
             }
           }
@@ -68,6 +105,26 @@ export async function measureLatency(options: LatencyOptions): Promise<LatencyLi
     await log.close();
     await broker.stop('SIGKILL');
   }
+}
+
+type Load = { readonly rate: number } | { readonly rate?: undefined; readonly share: number };
+
+function loadsOf({ rates, shares }: LatencyOptions): Load[] {
+  return shares === undefined
+    ? rates.map((rate) => ({ rate }))
+    : shares.map((share) => ({ share }));
+}
+
+/** The greatest rate found that is sustained; 0 when the first is not. */
+async function bestRate(isSustained: (rate: number) => Promise<boolean>): Promise<number> {
+  let [low, high] = [0, firstTried];
+  while (high <= mostTried && (await isSustained(high))) [low, high] = [high, 2 * high];
+  for (let i = 0; i < halvings && low > 0 && high <= mostTried; i++) {
+    const middle = Math.round(Math.sqrt(low * high) / 1_000) * 1_000;
+    if (await isSustained(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 interface RunTopics {
@@ -102,12 +159,23 @@ export function latencyTable(lines: readonly LatencyLine[]): string {
   const shown = (ms: number) => ms.toFixed(ms < 100 ? 1 : 0);
   return table(
     [
-      ...['job', 'events/s', 'commit ms', 'peer', 'round', 'results', 'p50 ms', 'p99 ms'],
+      ...[
+        'job',
+        'events/s',
+        '% of best',
+        'commit ms',
+        'peer',
+        'round',
+        'results',
+        'p50 ms',
+        'p99 ms',
+      ],
       ...['p99.9 ms', 'max ms', 'CPU s', 'sender late ms'],
     ],
     lines.map((line) => [
       line.job,
       line.rate,
+      line.share ?? '',
       line.commitMs,
       line.peer,
       line.round + 1,

@@ -8,8 +8,14 @@ const firstBytes = 4_096;
 
 export class Scratch {
   length = 0;
-  #bytes = Buffer.allocUnsafeSlow(firstBytes);
-  #view = new DataView(this.#bytes.buffer);
+  #bytes: Buffer;
+  #view: DataView;
+
+  /** @param bytes there is room for at first */
+  constructor(bytes = firstBytes) {
+    this.#bytes = Buffer.allocUnsafeSlow(bytes);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
 
   float64(value: number): void {
     this.#ensure(8);
@@ -45,12 +51,28 @@ export class Scratch {
   }
 
   append(bytes: Uint8Array): void {
-    const { byteLength } = bytes;
-    this.#ensure(byteLength);
+    this.appendRange(bytes, 0, bytes.byteLength);
+  }
+
+  /** Bytes [from, to). */
+  appendRange(bytes: Uint8Array, from: number, to: number): void {
+    const length = to - from;
+    this.#ensure(length);
     const at = this.length;
-    if (byteLength > copiedByLoop) this.#bytes.set(bytes, at);
-    else for (let i = 0; i < byteLength; i++) this.#bytes[at + i] = bytes[i] as number;
-    this.length = at + byteLength;
+    if (length > copiedByLoop) {
+      this.#bytes.set(length === bytes.byteLength ? bytes : bytes.subarray(from, to), at);
+    } else for (let i = 0; i < length; i++) this.#bytes[at + i] = bytes[from + i] as number;
+    this.length = at + length;
+  }
+
+  /** A letter a byte, as key ids are. */
+  latin1(text: string): void {
+    const { length } = text;
+    this.#ensure(length);
+    const at = this.length;
+    if (length > copiedByLoop) this.#bytes.write(text, at, 'latin1');
+    else for (let i = 0; i < length; i++) this.#bytes[at + i] = text.charCodeAt(i);
+    this.length = at + length;
   }
 
   /** As UTF-8. */
@@ -65,18 +87,12 @@ export class Scratch {
     return this.#bytes;
   }
 
-  /** Copies what was written to where there is room for it. */
-  copyTo(target: Buffer, at: number): void {
-    const { length } = this;
-    if (length > copiedByLoop) this.#bytes.copy(target, at, 0, length);
-    else for (let i = 0; i < length; i++) target[at + i] = this.#bytes[i] as number;
-  }
-
   /** A copy of what was written. */
   take(): Buffer {
     const { length } = this;
     const copy = Buffer.allocUnsafe(length);
-    this.copyTo(copy, 0);
+    if (length > copiedByLoop) this.#bytes.copy(copy, 0, 0, length);
+    else for (let i = 0; i < length; i++) copy[i] = this.#bytes[i] as number;
     return copy;
   }
 

@@ -16,7 +16,7 @@
  * little-endian, as on every machine Node runs on. A batch is immutable once built.
  */
 import { assert } from '../base/assert.ts';
-import { copiedByLoop, emptyBytes, utf8Most, writeText } from '../base/bytes.ts';
+import { emptyBytes } from '../base/bytes.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { Scratch } from '../base/scratch.ts';
 
@@ -154,8 +154,12 @@ export class BatchBuilder {
   #starts: Int32Array;
   #keyLengths: Int32Array;
   #valueLengths: Int32Array;
-  #bytes: Buffer;
+  /** The bytes of the records, and after `#used` those of one that is not ended. */
+  readonly #body: Scratch;
   #used = 0;
+  // Of the record that was begun.
+  #keyLength = -1;
+  #valueAt = 0;
 
   constructor(records = 16, bytesPerRecord = 64) {
     const capacity = Math.max(16, records);
@@ -164,7 +168,7 @@ export class BatchBuilder {
     this.#starts = new Int32Array(capacity);
     this.#keyLengths = new Int32Array(capacity);
     this.#valueLengths = new Int32Array(capacity);
-    this.#bytes = Buffer.allocUnsafe(Math.max(256, records * bytesPerRecord));
+    this.#body = new Scratch(Math.max(256, records * bytesPerRecord));
   }
 
   get count(): number {
@@ -178,64 +182,66 @@ export class BatchBuilder {
 
   append(
     key: Uint8Array | null,
-    value: Uint8Array | string | null,
+    value: Uint8Array | null,
     timestamp: number,
     headers: Uint8Array = emptyBytes,
     offset = this.#count,
   ): void {
-    this.appendKey(key, key === null ? 0 : key.byteLength, value, timestamp, headers, offset);
+    const body = this.begin(key, key === null ? 0 : key.byteLength);
+    if (value !== null) body.append(value);
+    this.end(value !== null, timestamp, headers, offset);
   }
 
-  /** The same, of a key that is the first `keyLength` bytes of `key`. A value that is text is written as UTF-8. */
-  appendKey(
-    key: Uint8Array | null,
-    keyLength: number,
-    value: Uint8Array | string | Scratch | null,
+  /**
+   * Begins a record with the first `keyLength` bytes of `key`. What is written to the answer is its value. A record that is not
+   * ended never was.
+   */
+  begin(key: Uint8Array | null, keyLength: number): Scratch {
+    const body = this.#body;
+    body.length = this.#used;
+    if (key !== null) body.appendRange(key, 0, keyLength);
+    this.#keyLength = key === null ? -1 : keyLength;
+    this.#valueAt = body.length;
+    return body;
+  }
+
+  /** The same, whose key is a prefix and the bytes of a key id. */
+  beginKeyId(prefix: Uint8Array, keyId: string): Scratch {
+    const body = this.begin(prefix, prefix.byteLength);
+    body.latin1(keyId);
+    this.#keyLength += keyId.length;
+    this.#valueAt = body.length;
+    return body;
+  }
+
+  /** @param hasValue false of a tombstone */
+  end(
+    hasValue: boolean,
     timestamp: number,
     headers: Uint8Array = emptyBytes,
     offset = this.#count,
   ): void {
-    this.#ensure(keyLength + bytesMost(value) + headers.byteLength);
-    const at = this.#used;
-    if (key !== null) this.#copyIn(key, at, keyLength);
-    const valueLength = value === null ? 0 : this.#putValue(value, at + keyLength);
-    this.#copyIn(headers, at + keyLength + valueLength, headers.byteLength);
-    this.#note(at, key === null ? -1 : keyLength, value === null ? -1 : valueLength);
-    this.#timestamps[this.#count] = timestamp;
-    this.#offsets[this.#count++] = offset;
-    this.#used = at + keyLength + valueLength + headers.byteLength;
-  }
-
-  /** Appends a record at time 0 whose key is a prefix and the bytes of a key id; it is written in place. */
-  appendKeyId(prefix: Uint8Array, keyId: string, value: Scratch | null): void {
-    const before = prefix.byteLength;
-    const keyLength = before + keyId.length;
-    const valueLength = value === null ? 0 : value.length;
-    this.#ensure(keyLength + valueLength);
-    const at = this.#used;
-    this.#copyIn(prefix, at, before);
-    this.#bytes.write(keyId, at + before, 'latin1');
-    if (value !== null) value.copyTo(this.#bytes, at + keyLength);
-    this.#note(at, keyLength, value === null ? -1 : valueLength);
-    this.#timestamps[this.#count] = 0;
-    this.#offsets[this.#count] = this.#count++;
-    this.#used = at + keyLength + valueLength;
+    const body = this.#body;
+    const valueLength = hasValue ? body.length - this.#valueAt : -1;
+    body.append(headers);
+    this.#note(this.#used, this.#keyLength, valueLength, timestamp, offset);
+    this.#used = body.length;
   }
 
   /** Appends record `i` of another batch, offset included. */
   copy(batch: PackedBatch, i: number): void {
     const start = batch.starts[i] as number;
     const end = batch.starts[i + 1] as number;
-    this.#ensure(end - start);
-    if (end - start <= copiedByLoop) {
-      for (let from = start, to = this.#used; from < end; ) {
-        this.#bytes[to++] = batch.bytes[from++] as number;
-      }
-    } else batch.bytes.copy(this.#bytes, this.#used, start, end);
-    this.#note(this.#used, batch.keyLengths[i] as number, batch.valueLengths[i] as number);
-    this.#timestamps[this.#count] = batch.timestamps[i] as number;
-    this.#offsets[this.#count++] = batch.offsets[i] as number;
-    this.#used += end - start;
+    const body = this.#body;
+    body.length = this.#used;
+    body.appendRange(batch.bytes, start, end);
+    const [keyLength, valueLength] = [
+      batch.keyLengths[i] as number,
+      batch.valueLengths[i] as number,
+    ];
+    const [timestamp, offset] = [batch.timestamps[i] as number, batch.offsets[i] as number];
+    this.#note(this.#used, keyLength, valueLength, timestamp, offset);
+    this.#used = body.length;
   }
 
   /**
@@ -258,35 +264,26 @@ export class BatchBuilder {
     batch.starts[count] = this.#used;
     batch.keyLengths.set(this.#keyLengths.subarray(0, count));
     batch.valueLengths.set(this.#valueLengths.subarray(0, count));
-    batch.bytes.set(this.#bytes.subarray(0, this.#used));
+    batch.bytes.set(this.#body.room(0).subarray(0, this.#used));
     this.#count = 0;
     this.#used = 0;
     return batch;
   }
 
-  #note(start: number, keyLength: number, valueLength: number): void {
-    const i = this.#count;
+  #note(
+    start: number,
+    keyLength: number,
+    valueLength: number,
+    timestamp: number,
+    offset: number,
+  ): void {
+    const i = this.#count++;
     if (i === this.#starts.length) this.#growColumns();
     this.#starts[i] = start;
     this.#keyLengths[i] = keyLength;
     this.#valueLengths[i] = valueLength;
-  }
-
-  /** Writes a value at `at`, where there is room for it; answers how many bytes it took. */
-  #putValue(value: Uint8Array | string | Scratch, at: number): number {
-    if (typeof value === 'string') return writeText(this.#bytes, value, at);
-    if (value instanceof Scratch) {
-      value.copyTo(this.#bytes, at);
-      return value.length;
-    }
-    this.#copyIn(value, at, value.byteLength);
-    return value.byteLength;
-  }
-
-  #copyIn(bytes: Uint8Array, at: number, length: number): void {
-    if (length > copiedByLoop)
-      this.#bytes.set(length === bytes.byteLength ? bytes : bytes.subarray(0, length), at);
-    else for (let i = 0; i < length; i++) this.#bytes[at + i] = bytes[i] as number;
+    this.#timestamps[i] = timestamp;
+    this.#offsets[i] = offset;
   }
 
   #growColumns(): void {
@@ -297,20 +294,6 @@ export class BatchBuilder {
     this.#keyLengths = grown(this.#keyLengths, new Int32Array(capacity));
     this.#valueLengths = grown(this.#valueLengths, new Int32Array(capacity));
   }
-
-  #ensure(more: number): void {
-    if (this.#used + more <= this.#bytes.byteLength) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.byteLength * 2, this.#used + more));
-    larger.set(this.#bytes.subarray(0, this.#used));
-    this.#bytes = larger;
-  }
-}
-
-/** Bytes that a value may take. */
-export function bytesMost(value: Uint8Array | string | Scratch | null): number {
-  if (value === null) return 0;
-  if (typeof value === 'string') return value.length * utf8Most;
-  return value instanceof Scratch ? value.length : value.byteLength;
 }
 
 function grown<T extends Float64Array | Int32Array>(from: T, to: T): T {

@@ -2,7 +2,7 @@
  * A serde turns values to bytes and back. Decoders read a range of a larger buffer, so that a value
  * inside a packed batch needs no view of its own.
  */
-import { Scratch, written } from '../base/scratch.ts';
+import { type Scratch, written } from '../base/scratch.ts';
 
 export interface Encoder<in T> {
   /** The bytes of a value; the caller copies them before the next call. */
@@ -46,27 +46,30 @@ export function encodeInPlace<T>(write: (value: T, to: Scratch) => void): Encode
   return Object.assign(encode, { write });
 }
 
-/** Text is to be written as UTF-8; what else it is, to be copied before the next call. */
-export type Content = Uint8Array | string | Scratch;
-const content = new Scratch();
-
-/** What is to be written of a value. */
-export function contentOf<T>(encoder: Encoder<T>, value: T): Content {
-  const { text, write } = encoder.encode as Encode<T>;
-  if (write !== undefined) {
-    content.length = 0;
-    write(value, content);
-    return content;
-  }
-  return text === undefined ? encoder.encode(value) : text(value);
-}
+type Write<T> = (value: T, to: Scratch) => void;
+const writes = new WeakMap<Encoder<never>, Write<never>>();
+// Many values of one encoder follow one another.
+let lastEncoder: Encoder<never> | undefined;
+let lastWrite: Write<never>;
 
 /** Encodes a value after what the scratch holds already. */
 export function encodeTo<T>(encoder: Encoder<T>, value: T, to: Scratch): void {
+  if (encoder !== lastEncoder) {
+    lastWrite = writes.get(encoder) ?? writeOf(encoder);
+    lastEncoder = encoder;
+  }
+  (lastWrite as Write<T>)(value, to);
+}
+
+function writeOf<T>(encoder: Encoder<T>): Write<T> {
   const { text, write } = encoder.encode as Encode<T>;
-  if (write !== undefined) write(value, to);
-  else if (text !== undefined) to.text(text(value));
-  else to.append(encoder.encode(value));
+  const made: Write<T> =
+    write ??
+    (text === undefined
+      ? (value, to) => to.append(encoder.encode(value))
+      : (value, to) => to.text(text(value)));
+  writes.set(encoder, made);
+  return made;
 }
 
 /** @param ofKeyId the value whose bytes have this id (base/bytes.ts); undefined when they must be decoded */

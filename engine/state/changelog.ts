@@ -43,7 +43,10 @@ export function changelogBatch(store: StoreState, commitId: number): PackedBatch
   const { spec } = store;
   const changed = store.dirty.filter(isNews);
   if (spec.source !== undefined) {
-    for (const entry of changed) writeCell(spec, entry);
+    for (const entry of changed) {
+      unread.length = 0;
+      writeCell(spec, entry, unread);
+    }
     return undefined;
   }
   const builder = new BatchBuilder(changed.length + 1, 96);
@@ -51,7 +54,10 @@ export function changelogBatch(store: StoreState, commitId: number): PackedBatch
   builder.append(metaRecordKey, Buffer.from(JSON.stringify(meta)), 0);
   for (const entry of changed) {
     if (spec.parts !== undefined) appendParts(builder, spec.parts, entry);
-    else builder.appendKeyId(cellPrefix, entry.keyId, writeCell(spec, entry));
+    else {
+      writeCell(spec, entry, builder.beginKeyId(cellPrefix, entry.keyId));
+      builder.end(entry.cell !== undefined, 0);
+    }
   }
   return builder.finishAt(0);
 }
@@ -63,18 +69,16 @@ function isNews(entry: CacheEntry): boolean {
   return false;
 }
 
-/** What is about to be appended; copied at once. */
-const scratch = new Scratch();
+/** For stores whose topic has their cells already: only their sizes are wanted. */
+const unread = new Scratch();
 const nothing: ReturnType<CellParts<unknown>['takeChanges']> = { head: false, parts: emptyParts };
 const partPrefix = Buffer.alloc(partPrefixBytes, partTag);
 
-/** null when the cell is gone. */
-function writeCell(spec: StoreSpec<unknown, unknown>, entry: CacheEntry): Scratch | null {
-  const { cell } = entry;
-  scratch.length = 0;
-  if (cell !== undefined) spec.write(cell, scratch);
-  entry.loggedBytes = scratch.length;
-  return cell === undefined ? null : scratch;
+/** Nothing when the cell is gone. */
+function writeCell(spec: StoreSpec<unknown, unknown>, entry: CacheEntry, to: Scratch): void {
+  const before = to.length;
+  if (entry.cell !== undefined) spec.write(entry.cell, to);
+  entry.loggedBytes = to.length - before;
 }
 
 /** The parts of a cell that changed, and its head; all that is known of it when the cell is gone. */
@@ -82,23 +86,25 @@ function appendParts(builder: BatchBuilder, parts: CellParts<unknown>, entry: Ca
   const { keyId, cell, gone } = entry;
   const changes = cell === undefined ? nothing : parts.takeChanges(cell);
   if (changes.head) {
-    scratch.length = 0;
-    parts.writeHead(cell, scratch);
-    builder.appendKeyId(cellPrefix, keyId, scratch);
+    parts.writeHead(cell, builder.beginKeyId(cellPrefix, keyId));
+    builder.end(true, 0);
   }
   for (const part of changes.parts) {
-    scratch.length = 0;
-    const some = parts.writePart(cell, part, scratch);
     writeOrderedTime(partPrefix, 1, part);
-    builder.appendKeyId(partPrefix, keyId, some ? scratch : null);
+    const some = parts.writePart(cell, part, builder.beginKeyId(partPrefix, keyId));
+    builder.end(some, 0);
   }
   for (const part of gone) {
     if (changes.parts.includes(part)) continue;
     writeOrderedTime(partPrefix, 1, part);
-    builder.appendKeyId(partPrefix, keyId, null);
+    builder.beginKeyId(partPrefix, keyId);
+    builder.end(false, 0);
   }
   // The head goes last: a restore that has read so far knows no cell of which it reads parts after.
-  if (cell === undefined) builder.appendKeyId(cellPrefix, keyId, null);
+  if (cell === undefined) {
+    builder.beginKeyId(cellPrefix, keyId);
+    builder.end(false, 0);
+  }
   entry.gone = emptyParts;
   entry.loggedBytes = cell === undefined ? 0 : Math.round(parts.bytesOf(cell));
 }

@@ -1,13 +1,12 @@
 /** What a task writes until its commit: one batch a topic partition, in the order of the emits. */
 
 import { must } from '../base/assert.ts';
-import { writeText } from '../base/bytes.ts';
 import { Scratch } from '../base/scratch.ts';
 import type { Sink } from '../graph/topic.ts';
 import type { RecordLimits } from '../log/log.ts';
-import { BatchBuilder, bytesMost } from '../record/batch.ts';
+import { BatchBuilder } from '../record/batch.ts';
 import { partitionOf } from '../record/partitioner.ts';
-import { contentOf } from '../serde/serde.ts';
+import { encodeTo } from '../serde/serde.ts';
 
 export interface OutputBatch {
   readonly topic: string;
@@ -29,9 +28,9 @@ export class Outputs {
   // Records of one key often follow one another: the key's bytes and partition are kept.
   #lastSink: unknown;
   #lastKey: unknown;
-  /** The key's bytes at its beginning; -1 of them for a null key. */
-  #keyBytes = Buffer.allocUnsafeSlow(256);
-  #keyLength = -1;
+  /** The key's bytes; undefined for a null key. */
+  readonly #keyScratch = new Scratch(256);
+  #key: Scratch | undefined;
   #lastPartition = 0;
 
   /** @param partitionsOf partitions of every topic that may be written, by name in the log */
@@ -53,24 +52,20 @@ export class Outputs {
     if (typeof key !== 'string' || key !== this.#lastKey || sink !== this.#lastSink) {
       this.#encodeKey(target, sink, key);
     }
-    // After the key: what it answers counts until the next call.
-    let content =
-      value === null || value === undefined ? null : contentOf(sink.valueEncoder, value);
-    if (this.#limits !== undefined) {
-      const others = Math.max(0, this.#keyLength) + headers.byteLength;
-      // A text may be shorter than it may be.
-      if (typeof content === 'string' && others + bytesMost(content) > this.#limits.bytes) {
-        content = Buffer.from(content);
-      }
-      this.#check(this.#limits, others + bytesMost(content), timestamp);
-    }
     const partition =
       sink.partitioner === undefined
         ? this.#lastPartition
         : chosen(sink.partitioner(key, value, target.builders.length), topic, target);
-    const keyBytes = this.#keyLength < 0 ? null : this.#keyBytes;
-    const length = Math.max(0, this.#keyLength);
-    this.#builder(target, partition).appendKey(keyBytes, length, content, timestamp, headers);
+    const builder = this.#builder(target, partition);
+    const keyLength = this.#key === undefined ? 0 : this.#key.length;
+    const body = builder.begin(this.#key === undefined ? null : this.#key.room(0), keyLength);
+    const before = body.length - keyLength;
+    const hasValue = value !== null && value !== undefined;
+    if (hasValue) encodeTo(sink.valueEncoder, value, body);
+    if (this.#limits !== undefined) {
+      this.#check(this.#limits, body.length - before + headers.byteLength, timestamp);
+    }
+    builder.end(hasValue, timestamp, headers);
   }
 
   /** Appends bytes as they are to partition 0. */
@@ -118,26 +113,20 @@ export class Outputs {
   #putKey<K, V>(target: OutputTopic, { keyEncoder }: Sink<K, V>, key: K | null): void {
     const partitions = target.builders.length;
     if (key === null) {
-      this.#keyLength = -1;
+      this.#key = undefined;
       this.#lastPartition = partitionOf(null, partitions);
       return;
     }
-    const content = contentOf(keyEncoder, key);
-    const most = bytesMost(content);
-    if (most > this.#keyBytes.byteLength) this.#keyBytes = Buffer.allocUnsafeSlow(2 * most);
-    if (typeof content === 'string') this.#keyLength = writeText(this.#keyBytes, content, 0);
-    else if (content instanceof Scratch) {
-      content.copyTo(this.#keyBytes, 0);
-      this.#keyLength = content.length;
-    } else {
-      this.#keyBytes.set(content);
-      this.#keyLength = content.byteLength;
-    }
+    const scratch = this.#keyScratch;
+    scratch.length = 0;
+    encodeTo(keyEncoder, key, scratch);
+    this.#key = scratch;
     const { partitionBytes } = keyEncoder;
+    const bytes = scratch.room(0);
     this.#lastPartition =
       partitionBytes === undefined
-        ? partitionOf(this.#keyBytes, partitions, this.#keyLength)
-        : partitionOf(partitionBytes(this.#keyBytes.subarray(0, this.#keyLength)), partitions);
+        ? partitionOf(bytes, partitions, scratch.length)
+        : partitionOf(partitionBytes(bytes.subarray(0, scratch.length)), partitions);
   }
 
   #topic(name: string): OutputTopic {
