@@ -60,13 +60,23 @@ export function closeDue<A>(
   order: (a: Closed<A>, b: Closed<A>) => number,
   emit: ((key: unknown, closed: Closed<A>) => void) | undefined,
 ): void {
+  const { task } = context;
   const all: { keyId: string; closed: Closed<A> }[] = [];
+  // One function for all keys, not one a key.
+  let at = '';
+  const takeAll = () => {
+    for (const closed of take()) all.push({ keyId: at, closed });
+  };
   for (const keyId of cells.dueKeys(streamTime)) {
-    context.task.enterId(keyId, () => {
-      for (const closed of take()) all.push({ keyId, closed });
-    });
+    at = keyId;
+    task.enterId(keyId, takeAll);
   }
   if (emit === undefined) return;
   all.sort((a, b) => order(a.closed, b.closed) || byKeyId(a, b));
-  for (const { keyId, closed } of all) context.task.enter(keyId, spec, (key) => emit(key, closed));
+  let one: Closed<A>;
+  const emitOne = (key: unknown) => emit(key, one);
+  for (const { keyId, closed } of all) {
+    one = closed;
+    task.enter(keyId, spec, emitOne);
+  }
 }

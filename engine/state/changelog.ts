@@ -50,7 +50,7 @@ export function changelogBatch(store: StoreState, commitId: number): PackedBatch
     return undefined;
   }
   const builder = new BatchBuilder(changed.length + 1, 96);
-  const meta: ChangelogMeta = { commitId, numbers: Object.fromEntries(store.numbers) };
+  const meta: ChangelogMeta = { commitId, numbers: store.numbers };
   builder.append(metaRecordKey, Buffer.from(JSON.stringify(meta)), 0);
   for (const entry of changed) {
     if (spec.parts !== undefined) appendParts(builder, spec.parts, entry);

@@ -55,6 +55,11 @@ export interface StoreMeta {
 
 export const emptyMeta: StoreMeta = { numbers: {}, position: 0, commitId: 0, readAt: 0 };
 
+interface StoreNumber {
+  readonly name: string;
+  value: number | undefined;
+}
+
 /** The part of the task that a store looks at: whose cell is meant. */
 export interface CurrentKey {
   readonly keyId: string;
@@ -64,7 +69,9 @@ export class StoreState implements Cells<unknown> {
   readonly spec: StoreSpec<unknown, unknown>;
   readonly entries = new Map<string, CacheEntry>();
   readonly index = new DueIndex();
-  readonly numbers: Map<string, number>;
+  readonly #numbers = new Map<string, StoreNumber>();
+  // One number is asked for and set again and again.
+  #lastNumber: StoreNumber = { name: '', value: undefined };
   dirty: CacheEntry[] = [];
   unsaved: CacheEntry[] = [];
   numbersDirty = false;
@@ -90,7 +97,7 @@ export class StoreState implements Cells<unknown> {
   constructor(spec: StoreSpec<unknown, unknown>, current: CurrentKey, meta: StoreMeta) {
     this.spec = spec;
     this.#current = current;
-    this.numbers = new Map(Object.entries(meta.numbers));
+    this.resetNumbers(meta.numbers);
     this.position = meta.position;
     this.commitId = meta.commitId;
     this.readAt = meta.readAt;
@@ -104,7 +111,7 @@ export class StoreState implements Cells<unknown> {
 
   get meta(): StoreMeta {
     const { position, commitId, readAt } = this;
-    return { numbers: Object.fromEntries(this.numbers), position, commitId, readAt };
+    return { numbers: this.numbers, position, commitId, readAt };
   }
 
   get(): unknown {
@@ -144,13 +151,38 @@ export class StoreState implements Cells<unknown> {
   }
 
   number(name: string): number | undefined {
-    return this.numbers.get(name);
+    return this.#number(name).value;
   }
 
   setNumber(name: string, value: number): void {
-    if (this.numbers.get(name) === value) return;
-    this.numbers.set(name, value);
+    const number = this.#number(name);
+    if (number.value === value) return;
+    number.value = value;
     this.numbersDirty = true;
+  }
+
+  /** The numbers that were set, by name. */
+  get numbers(): Readonly<Record<string, number>> {
+    const set = [...this.#numbers.values()].filter(({ value }) => value !== undefined);
+    return Object.fromEntries(set.map(({ name, value }) => [name, value as number]));
+  }
+
+  /** The numbers are these, and no others. */
+  resetNumbers(numbers: Readonly<Record<string, number>>): void {
+    this.#numbers.clear();
+    for (const [name, value] of Object.entries(numbers)) this.#numbers.set(name, { name, value });
+    this.#lastNumber = { name: '', value: undefined };
+  }
+
+  #number(name: string): StoreNumber {
+    if (name === this.#lastNumber.name) return this.#lastNumber;
+    let number = this.#numbers.get(name);
+    if (number === undefined) {
+      number = { name, value: undefined };
+      this.#numbers.set(name, number);
+    }
+    this.#lastNumber = number;
+    return number;
   }
 
   dueOf(cell: unknown): number {

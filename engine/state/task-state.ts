@@ -400,8 +400,7 @@ export class TaskState {
       throw this.#changelogError(state.spec.name, batch, i, 'numbers are missing');
     const meta = JSON.parse(value.toString()) as ChangelogMeta;
     state.commitId = meta.commitId;
-    state.numbers.clear();
-    for (const [name, number] of Object.entries(meta.numbers)) state.numbers.set(name, number);
+    state.resetNumbers(meta.numbers);
   }
 
   #decode(store: Store, value: Buffer): unknown {

@@ -176,10 +176,14 @@ export class Task implements ChainTask {
   }
 
   enter<K>(keyId: string, spec: StoreSpec<K, never>, body: (key: K) => void): void {
-    this.enterId(keyId, () => body(decodeKeyId(spec.key, keyId)));
+    this.#within(keyId, spec, body);
   }
 
   enterId(keyId: string, body: () => void): void {
+    this.#within(keyId, undefined, body);
+  }
+
+  #within<K>(keyId: string, spec: StoreSpec<K, never> | undefined, body: (key: K) => void): void {
     const state = this.#state;
     const before = this.keyId;
     const own = this.#own;
@@ -188,7 +192,7 @@ export class Task implements ChainTask {
     this.#own = own && keyId === before;
     this.#kept = undefined;
     try {
-      body();
+      body((spec === undefined ? undefined : decodeKeyId(spec.key, keyId)) as K);
     } finally {
       state.keyId = before;
       this.#own = own;
