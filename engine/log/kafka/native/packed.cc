@@ -9,10 +9,6 @@
  * disconnect waits for them. librdkafka calls the interceptors on its own threads.
  */
 #include <dlfcn.h>
-#include <stdlib.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 #include <chrono>
 #include <cstdint>
@@ -920,18 +916,7 @@ NAN_METHOD(AskList) {
   Nan::AsyncQueueWorker(new Work(info[0], info[1], timeout_ms, info[3]));
 }
 
-/**
- * Messages are made on one thread and freed on another. glibc gives each thread a heap of its own for it, of which
- * none gives back what it has: with two, a process takes some tens of MiB less, and is no slower.
- */
-void share_heaps() {
-#ifdef __GLIBC__
-  mallopt(M_ARENA_MAX, 2);
-#endif
-}
-
 NAN_MODULE_INIT(Initialise) {
-  share_heaps();
   std::string problem = load_library();
   if (!problem.empty()) return Nan::ThrowError(problem.c_str());
   Nan::SetMethod(target, "poll", Poll);
