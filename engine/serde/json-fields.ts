@@ -4,6 +4,7 @@
  * is unusual (an escape, a nested value, an exponent) is left to JSON.parse.
  */
 import { latin1 } from '../base/bytes.ts';
+import { moveUp } from '../base/move-up.ts';
 import {
   compileLayout,
   exactDigits,
@@ -43,10 +44,7 @@ export class JsonFields {
       const reader = readers[i] as LayoutReader;
       const found = reader(bytes, start, end);
       if (found === undefined) continue;
-      if (i > 0) {
-        readers[i] = readers[i - 1] as LayoutReader;
-        readers[i - 1] = reader;
-      }
+      moveUp(readers, i);
       return found;
     }
     const found = this.#read(bytes, start, end);

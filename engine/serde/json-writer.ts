@@ -4,6 +4,7 @@
  * is its counterpart (json-layout.ts); what it does not know (a nested value, a field that is undefined) it leaves to
  * JSON.stringify.
  */
+import { moveUp } from '../base/move-up.ts';
 import type { Scratch } from '../base/scratch.ts';
 
 /** False, and nothing written, of an object of another layout, or with a value that is not flat. */
@@ -32,10 +33,7 @@ export class JsonWriter {
     for (let i = 0; i < writers.length; i++) {
       const writer = writers[i] as LayoutWriter;
       if (!writer(value, to)) continue;
-      if (i > 0) {
-        writers[i] = writers[i - 1] as LayoutWriter;
-        writers[i - 1] = writer;
-      }
+      moveUp(writers, i);
       return true;
     }
     if (this.#looks > 0) this.#learn(value);

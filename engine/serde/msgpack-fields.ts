@@ -3,6 +3,7 @@
  * is not asked for is passed over by its head and makes no object. Layouts that come again get a reader of their own
  * (msgpack-layout.ts); this one walks over any map. Values that are asked for and not plain are left to msgpackr.
  */
+import { moveUp } from '../base/move-up.ts';
 import {
   compileMap,
   type MapReader,
@@ -42,10 +43,7 @@ export class MsgpackFields {
       const reader = readers[i] as MapReader;
       const found = reader(bytes, start, end);
       if (found === undefined) continue;
-      if (i > 0) {
-        readers[i] = readers[i - 1] as MapReader;
-        readers[i - 1] = reader;
-      }
+      moveUp(readers, i);
       return found;
     }
     return this.#walk(bytes, start, end);
