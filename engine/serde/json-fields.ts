@@ -4,14 +4,8 @@
  * is unusual (an escape, a nested value, an exponent) is left to JSON.parse.
  */
 import { latin1 } from '../base/bytes.ts';
-import { moveUp } from '../base/move-up.ts';
-import {
-  compileLayout,
-  exactDigits,
-  type LayoutReader,
-  layoutOf,
-  powersOfTen,
-} from './json-layout.ts';
+import { compileLayout, exactDigits, layoutOf, powersOfTen } from './json-layout.ts';
+import { type LayoutReader, readByLayout } from './layout-reader.ts';
 
 const [quote, backslash, comma, colon] = [0x22, 0x5c, 0x2c, 0x3a];
 const [openObject, closeObject, openArray, closeArray] = [0x7b, 0x7d, 0x5b, 0x5d];
@@ -39,14 +33,8 @@ export class JsonFields {
 
   /** The object's fields, in the order in which they were asked for; those it lacks are not there. Throws SyntaxError. */
   decode(bytes: Buffer, start: number, end: number): Record<string, unknown> {
-    const readers = this.#readers;
-    for (let i = 0; i < readers.length; i++) {
-      const reader = readers[i] as LayoutReader;
-      const found = reader(bytes, start, end);
-      if (found === undefined) continue;
-      moveUp(readers, i);
-      return found;
-    }
+    const known = readByLayout(this.#readers, bytes, start, end);
+    if (known !== undefined) return known;
     const found = this.#read(bytes, start, end);
     if (this.#isLearning) this.#learn(bytes, start, end);
     return found;

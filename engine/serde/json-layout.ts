@@ -6,6 +6,7 @@
  */
 
 import { KeptTexts } from './kept-texts.ts';
+import type { LayoutReader } from './layout-reader.ts';
 
 /** How a value is passed over: by its closing quote, digit by digit, or whole. */
 type ValueKind = 'text' | 'number' | 'other';
@@ -13,13 +14,6 @@ type ValueKind = 'text' | 'number' | 'other';
 export interface Layout {
   readonly fields: readonly { readonly name: string; readonly kind: ValueKind }[];
 }
-
-/** The wanted fields of the object in bytes [start, end); undefined when it has another layout. */
-export type LayoutReader = (
-  bytes: Buffer,
-  start: number,
-  end: number,
-) => Record<string, unknown> | undefined;
 
 /** What compiled code calls for values that are not plain. */
 export interface ValueHelp {

@@ -3,10 +3,10 @@
  * is not asked for is passed over by its head and makes no object. Layouts that come again get a reader of their own
  * (msgpack-layout.ts); this one walks over any map. Values that are asked for and not plain are left to msgpackr.
  */
-import { moveUp } from '../base/move-up.ts';
+
+import { type LayoutReader, readByLayout } from './layout-reader.ts';
 import {
   compileMap,
-  type MapReader,
   type Name,
   nameBytesMost,
   namesMost,
@@ -20,7 +20,7 @@ export class MsgpackFields {
   readonly #names: readonly string[];
   readonly #help: ValueHelp;
   /** Of the layouts that were seen; those that fit oftener come to the front. */
-  readonly #readers: MapReader[] = [];
+  readonly #readers: LayoutReader[] = [];
   #looks = looksMost;
   // Of the map at hand.
   #bytes: Buffer = Buffer.alloc(0);
@@ -38,15 +38,7 @@ export class MsgpackFields {
    * RangeError of bytes that end too early or too late, TypeError of what is no object.
    */
   decode(bytes: Buffer, start: number, end: number): Record<string, unknown> {
-    const readers = this.#readers;
-    for (let i = 0; i < readers.length; i++) {
-      const reader = readers[i] as MapReader;
-      const found = reader(bytes, start, end);
-      if (found === undefined) continue;
-      moveUp(readers, i);
-      return found;
-    }
-    return this.#walk(bytes, start, end);
+    return readByLayout(this.#readers, bytes, start, end) ?? this.#walk(bytes, start, end);
   }
 
   #walk(bytes: Buffer, start: number, end: number): Record<string, unknown> {

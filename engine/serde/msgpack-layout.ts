@@ -4,19 +4,13 @@
  * of their bytes only.
  */
 import { KeptTexts } from './kept-texts.ts';
+import type { LayoutReader } from './layout-reader.ts';
 
 /** A name as it stands in the bytes, head and all, and which of the wanted fields it is: -1 for none. */
 export interface Name {
   readonly bytes: Uint8Array;
   readonly field: number;
 }
-
-/** The wanted fields of the map in bytes [start, end); undefined when it has another layout. */
-export type MapReader = (
-  bytes: Buffer,
-  start: number,
-  end: number,
-) => Record<string, unknown> | undefined;
 
 /** What compiled code calls for values that are not plain. */
 export interface ValueHelp {
@@ -39,7 +33,7 @@ export function compileMap(
   names: readonly Name[],
   wanted: readonly string[],
   help: ValueHelp,
-): MapReader {
+): LayoutReader {
   const code = names.map(({ bytes, field }) => {
     return `${expected(bytes)} ${field < 0 ? skipped : read(field)}`;
   });
@@ -54,7 +48,7 @@ export function compileMap(
       if (at !== end) return undefined;
       return { ${there.join(', ')} };
     };`;
-  const make = new Function('help', 'kept', body) as (...given: unknown[]) => MapReader;
+  const make = new Function('help', 'kept', body) as (...given: unknown[]) => LayoutReader;
   const kept = wanted.map(() => new KeptTexts());
   return make(help, kept);
 }

@@ -2,6 +2,7 @@
 import { json } from 'millrace';
 import { afterEach, expect, test, vi } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
+import { withoutCode } from './no-code.ts';
 
 const names = ['a', 'value', 'é', 'quo"te', 'nested', 'x'];
 const serde = json<Record<string, unknown>>({ only: names });
@@ -109,22 +110,13 @@ test('damage to a layout that came again is found as in one that did not', () =>
 afterEach(() => void vi.unstubAllGlobals());
 
 test('where code must not be made at run time, layouts that come again are read all the same', () => {
-  let asked = 0;
-  vi.stubGlobal(
-    'Function',
-    class {
-      constructor() {
-        asked++;
-        throw new EvalError('Code generation from strings disallowed for this context');
-      }
-    },
-  );
+  const asked = withoutCode();
   const fresh = json<Record<string, unknown>>({ only: names });
   for (const text of written(new SeededRandom(1))) {
     const bytes = Buffer.from(text);
     expect(fresh.decode(bytes, 0, bytes.byteLength), text).toEqual(picked(text));
   }
-  expect(asked).toBe(1);
+  expect(asked()).toBe(1);
 });
 
 function answer({ decode }: typeof serde, bytes: Buffer): unknown {
