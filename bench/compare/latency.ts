@@ -70,20 +70,19 @@ export async function measureLatency(options: LatencyOptions): Promise<LatencyLi
     const run = { job, brokers: broker.address, application, input, output, commitMs };
     return runOne(of, peer, run, rate);
   };
+  const isSustained = async (peer: Peer, job: JobName, commitMs: number, rate: number) => {
+    const tried = { ...options, seconds: triedSeconds, warmSeconds: triedWarmSeconds };
+    const { p99, senderLateMs } = await measure(peer, job, commitMs, rate, tried);
+    const late = `sender late ${senderLateMs} ms`;
+    say(`${job} ${peer.name}, ${rate} events/s: p99 ${Math.round(p99)} ms, ${late}`);
+    return p99 <= sustainedMs && senderLateMs <= sustainedMs;
+  };
   try {
     for (const job of jobs) {
       for (const commitMs of commits) {
-        const tried = { ...options, seconds: triedSeconds, warmSeconds: triedWarmSeconds };
         const bests = new Map<Peer, number>();
         for (const peer of options.shares === undefined ? [] : peers) {
-          const isSustained = async (rate: number) => {
-            const { p99, senderLateMs } = await measure(peer, job, commitMs, rate, tried);
-            say(
-              `${job} ${peer.name}, ${rate} events/s: p99 ${Math.round(p99)} ms, sender late ${senderLateMs} ms`,
-            );
-            return p99 <= sustainedMs && senderLateMs <= sustainedMs;
-          };
-          bests.set(peer, await bestRate(isSustained));
+          bests.set(peer, await bestRate((rate) => isSustained(peer, job, commitMs, rate)));
         }
         for (const load of loadsOf(options)) {
           for (let round = 0; round < rounds; round++) {

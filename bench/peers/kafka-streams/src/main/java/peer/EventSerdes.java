@@ -7,7 +7,6 @@ import java.nio.charset.StandardCharsets;
 import org.apache.kafka.common.serialization.Deserializer;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
-import org.apache.kafka.common.serialization.Serializer;
 import org.msgpack.core.MessagePack;
 import org.msgpack.core.MessageUnpacker;
 
@@ -20,9 +19,9 @@ final class EventSerdes {
 
   static Serde<Event> of(String format) {
     return switch (format) {
-      case "json" -> Serdes.serdeFrom(EventSerdes::jsonBytes, typed((topic, bytes) -> new Json(JSON.readTree(bytes))));
-      case "msgpack" -> Serdes.serdeFrom(EventSerdes::neverWritten, typed((topic, bytes) -> unpacked(bytes)));
-      case "fixed" -> Serdes.serdeFrom(EventSerdes::neverWritten, typed((topic, bytes) -> new Fixed(ByteBuffer.wrap(bytes))));
+      case "json" -> Serdes.serdeFrom(EventSerdes::jsonBytes, typed(bytes -> new Json(JSON.readTree(bytes))));
+      case "msgpack" -> Serdes.serdeFrom(EventSerdes::neverWritten, typed(EventSerdes::unpacked));
+      case "fixed" -> Serdes.serdeFrom(EventSerdes::neverWritten, typed(bytes -> new Fixed(ByteBuffer.wrap(bytes))));
       default -> throw new IllegalArgumentException("there is no format " + format);
     };
   }
@@ -87,13 +86,13 @@ final class EventSerdes {
   }
 
   private interface Reader {
-    Event read(String topic, byte[] bytes) throws Exception;
+    Event read(byte[] bytes) throws Exception;
   }
 
   private static Deserializer<Event> typed(Reader reader) {
     return (topic, bytes) -> {
       try {
-        return bytes == null ? null : reader.read(topic, bytes);
+        return bytes == null ? null : reader.read(bytes);
       } catch (Exception e) {
         throw new IllegalStateException(e);
       }
