@@ -88,6 +88,8 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
       return [];
     }
     const withdrawn = this.#results && end > start ? withdrawnOf(cell, from, to) : [];
+    // A session of one instant that stays one is no other session: it changes as any window does.
+    const old = end === start && to > from ? (cell.values[from] as A) : undefined;
     const grown = this.#aggregate.add(merged, value, timestamp);
     if (to - from === 1) {
       setTimes(cell, from, start, end, end);
@@ -98,7 +100,7 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
     }
     cells.put(cell);
     if (!this.#results) return none;
-    return [...withdrawn, { start, end, value: grown, timestamp: end, old: undefined }];
+    return [...withdrawn, { start, end, value: grown, timestamp: end, old }];
   }
 
   takeClosed(cells: Cells<WindowCell<A>>, streamTime: number): Closed<A>[] {

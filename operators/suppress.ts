@@ -1,7 +1,7 @@
 /**
  * suppress: holds the changes of a table back. Until its window is closed (one final result a window,
- * and early ones on a trigger), for a time (the newest change within it), or to the next tick of the
- * wall clock. Its time is that of the changes it receives. What is released is ordered by time, then
+ * and early ones on a trigger), for a time (the newest change within it), to the next tick of the
+ * wall clock, or to the commit (until-commit.ts). Its time is that of the changes it receives. What is released is ordered by time, then
  * key, then window.
  */
 import { emptyBytes } from '../engine/base/bytes.ts';
@@ -15,6 +15,7 @@ import { closesAt } from '../engine/time/closed.ts';
 import type { WindowSpec } from '../engine/time/windows/spec.ts';
 import { byKeyId, OperatorTime } from './closing.ts';
 import { type Held, noWindow, suppressStore } from './suppress-store.ts';
+import { untilCommitStep } from './until-commit.ts';
 
 /** How much a task may hold back. Bytes are those of keys and values as they are written. */
 export interface SuppressBuffer {
@@ -50,7 +51,17 @@ export type SuppressOptions<V = unknown> =
       /** The newest change of each row goes on at every multiple of so many ms of the wall clock. */
       readonly wallIntervalMs: number;
       readonly whenFull?: 'emit' | 'stop';
-    });
+    })
+  | {
+      /**
+       * The newest change of each row goes on at each commit, in it. How many changes become one depends on when
+       * commits come, the last word on each row does not.
+       */
+      readonly untilCommit: true;
+    };
+
+/** What is held back longer than until the commit. */
+type StoredOptions = Exclude<SuppressOptions, { readonly untilCommit: true }>;
 
 type Mode = 'closed' | 'limit' | 'wall';
 
@@ -64,15 +75,19 @@ interface Settings {
   readonly whenFull: 'emit' | 'stop';
 }
 
+function refusal(name: string): (field: string, problem: string) => never {
+  return (field, problem) => {
+    throw new MillraceError('CONFIG_INVALID', { field: `${name}.${field}`, problem });
+  };
+}
+
 /** @throws CONFIG_INVALID for settings that contradict themselves or the table */
 function settingsOf(
   name: string,
-  options: SuppressOptions,
+  options: StoredOptions,
   window: WindowSpec | undefined,
 ): Settings {
-  const refuse = (field: string, problem: string): never => {
-    throw new MillraceError('CONFIG_INVALID', { field: `${name}.${field}`, problem });
-  };
+  const refuse = refusal(name);
   const positive = (field: string, value: number | undefined) => {
     if (value === undefined || (Number.isSafeInteger(value) && value > 0)) return;
     refuse(field, `must be a whole number above 0, is ${String(value)}`);
@@ -122,7 +137,12 @@ export function suppressStep(
   key: Serde<unknown>,
   value: Serde<unknown>,
 ): Step {
-  const settings = settingsOf(name, options, window);
+  if ('untilCommit' in options) {
+    const other = Object.keys(options).find((field) => field !== 'untilCommit');
+    if (other === undefined) return untilCommitStep(name, window !== undefined);
+    refusal(name)(other, 'goes with a window, a time or the wall clock, not with untilCommit');
+  }
+  const settings = settingsOf(name, options as StoredOptions, window);
   const { mode, ms, maxRecords, maxBytes, whenFull } = settings;
   const bounded = Math.min(maxRecords, maxBytes) < Number.POSITIVE_INFINITY;
   const store = suppressStore({

@@ -163,7 +163,11 @@ export function jobTopology(
     }
     if (job === 'count') {
       const out = topic<string, Totals>(output, { value: totalsSerde });
-      stream.aggregate('totals', totals, { value: totalsSerde }).to(out);
+      // As Kafka Streams' cache does it: one change a key and commit.
+      stream
+        .aggregate('totals', totals, { value: totalsSerde })
+        .suppress('newest', { untilCommit: true })
+        .to(out);
       return;
     }
     if (job === 'join-table') {

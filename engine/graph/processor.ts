@@ -92,6 +92,11 @@ export interface BuildContext {
    * was suspended must have gone on when the promise resolves.
    */
   onSettle(settle: () => Promise<void>): void;
+  /**
+   * Asks to be called when the records of a cycle have been taken, before its commit; upstream first. There is no record
+   * at hand then; the cells of all keys that the cycle met are loaded.
+   */
+  onCommit(release: () => void): void;
   /** Time and chance for steps that ask the world outside; results must not depend on them. */
   readonly world: World;
 }

@@ -37,6 +37,8 @@ export interface Chain {
   readonly wall: readonly { readonly everyMs: number; readonly tick: (now: number) => void }[];
   /** Steps that wait for the world outside, upstream first. */
   readonly settle: readonly (() => Promise<void>)[];
+  /** Steps that have something to say before a commit, upstream first. */
+  readonly release: readonly (() => void)[];
 }
 
 const nowhere: AnyReceiver = { receive() {} };
@@ -58,6 +60,7 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
   const idle: { node: number; advance: (idleClock: number) => void }[] = [];
   const wall: { node: number; everyMs: number; tick: (now: number) => void }[] = [];
   const settle: { node: number; settle: () => Promise<void> }[] = [];
+  const release: { node: number; release: () => void }[] = [];
   const output = (from: number, port: number): AnyReceiver => {
     const targets = topology.nodes.flatMap((node) =>
       inputsOf(node).flatMap((input, i) =>
@@ -78,6 +81,7 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
     idle: idle.sort((a, b) => a.node - b.node).map((entry) => entry.advance),
     wall: wall.sort((a, b) => a.node - b.node),
     settle: settle.sort((a, b) => a.node - b.node).map((entry) => entry.settle),
+    release: release.sort((a, b) => a.node - b.node).map((entry) => entry.release),
   };
 
   /** Null values of a topic go to the steps that take them; for the others they are dropped, once. */
@@ -117,6 +121,7 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
       timer: (inner) => task.guardTimer(step.name, node.callSite, inner),
       suspend: () => task.suspend(step.name, node.callSite),
       onSettle: (wait) => settle.push({ node: id, settle: wait }),
+      onCommit: (say) => release.push({ node: id, release: say }),
       world: task.world,
     };
     return step.build(context).map((inner) => task.guard(step.name, node.callSite, inner));

@@ -310,7 +310,7 @@ export class Task implements ChainTask {
     for (const settle of this.#chain.settle) await settle();
   }
 
-  /** Takes records until none can be taken, or too much waits for the commit. */
+  /** The way of a cycle to its commit: takes records until none can be taken, or too much waits for the commit. */
   async run(idleClock?: number, wallClock?: WallClockSpan): Promise<void> {
     const { clock } = this.world;
     const { threadTime } = this.#options;
@@ -341,6 +341,11 @@ export class Task implements ChainTask {
       await this.#settle();
     }
     if (wallClock !== undefined) await this.#tick(wallClock);
+    for (const release of this.#chain.release) {
+      release();
+      // What it let go of may ask the world, and go on to the next one.
+      await this.#settle();
+    }
     this.timings.steps += Math.max(0, clock.monotonic() - threadTime.busyMs - begin);
   }
 

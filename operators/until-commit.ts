@@ -1,0 +1,87 @@
+/**
+ * suppress until the commit: of each row that changed between two commits, the newest change goes on, with what the
+ * row was at the commit before as its old value. Nothing waits at a commit, so there is no store. It is what Kafka
+ * Streams' record cache does to the changes of a table, but without a size: dirty state ends a cycle early.
+ */
+import { emptyBytes } from '../engine/base/bytes.ts';
+import type { Step } from '../engine/graph/node.ts';
+import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { Windowed } from '../engine/serde/windowed.ts';
+
+/** The changes of a row since the last commit: the newest, and what was before the first. */
+interface Change {
+  readonly keyId: string;
+  readonly key: unknown;
+  readonly old: unknown;
+  value: unknown;
+  timestamp: number;
+  headers: Uint8Array;
+}
+
+/** @param windowed the rows are those of windows: there are several of a key */
+export function untilCommitStep(name: string, windowed: boolean): Step {
+  return {
+    kind: 'suppress',
+    name,
+    detail: { untilCommit: true },
+    stores: [],
+    build: (context) => {
+      const step = new UntilCommit(windowed, context);
+      context.onCommit(() => step.release());
+      return [step];
+    },
+  };
+}
+
+class UntilCommit implements AnyReceiver {
+  readonly #windowed: boolean;
+  readonly #task: BuildContext['task'];
+  readonly #next: AnyReceiver;
+  /** By row, in the order in which they first changed. */
+  readonly #changes = new Map<string, Change>();
+
+  constructor(windowed: boolean, context: BuildContext) {
+    this.#windowed = windowed;
+    this.#task = context.task;
+    this.#next = context.output(0);
+  }
+
+  receive(key: unknown, value: unknown, timestamp: number, old?: unknown): void {
+    const { keyId } = this.#task;
+    const row = this.#windowed ? rowOf(keyId, key as Windowed<unknown>) : keyId;
+    const headers = this.#task.headerBytes();
+    const change = this.#changes.get(row);
+    if (change === undefined) {
+      this.#changes.set(row, { keyId, key, old, value, timestamp, headers });
+      return;
+    }
+    change.value = value;
+    change.timestamp = timestamp;
+    change.headers = headers;
+  }
+
+  release(): void {
+    for (const change of this.#changes.values()) {
+      const { keyId, value, old } = change;
+      // A row that came and went: nobody has heard of it.
+      if (isNone(value) && isNone(old)) continue;
+      this.#task.enterId(keyId, () => this.#forward(change));
+    }
+    this.#changes.clear();
+  }
+
+  #forward({ key, value, timestamp, old, headers }: Change): void {
+    if (headers === emptyBytes) this.#next.receive(key, value, timestamp, old);
+    else {
+      this.#task.withHeaders(headers, () => this.#next.receive(key, value, timestamp, old));
+    }
+  }
+}
+
+function rowOf(keyId: string, { start, end }: Windowed<unknown>): string {
+  return `${start} ${end} ${keyId}`;
+}
+
+function isNone(value: unknown): boolean {
+  return value === null || value === undefined;
+}
