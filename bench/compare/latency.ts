@@ -14,7 +14,7 @@ import { lastLine, type Peer } from './peer.ts';
 import { createTopics } from './topics.ts';
 
 export interface LatencyOptions {
-  /** Jobs with a result for each event that passes: map, count. */
+  /** Jobs with a result for each event that passes, or for the newest of each key and commit: map, count. */
   readonly jobs: readonly JobName[];
   readonly peers: readonly Peer[];
   /** Events a second. */

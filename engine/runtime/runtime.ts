@@ -59,7 +59,7 @@ export interface RuntimeOptions {
   readonly onOffsetLost?: OffsetLost;
   /**
    * `run` leaves up to so long between the beginnings of two cycles (ms) while it keeps up, so that a commit
-   * carries more records; but no longer than twice what the last cycle took, or half of it where that is
+   * carries more records; but no longer than twice what the last cycle took, or a quarter of it where that is
    * more, so that records do not wait for an engine that is at leisure. Default 0: at once.
    */
   readonly commitIntervalMs?: number;
@@ -83,6 +83,8 @@ const pollMs = 50;
 const fiveMinutes = 300_000;
 /** Of the time between the beginnings of two cycles, one in so many parts may be work before the full interval is kept. */
 const workShare = 2;
+/** The least time between them is one in so many parts of the interval. */
+const leastShare = 4;
 /** Worker failures in a row that are survived, and the pause after the first; it grows by itself. */
 const workerRetries = 3;
 const workerRetryMs = 100;
@@ -225,7 +227,7 @@ export class Runtime {
       await this.tick(signal);
       if (await this.cycle(signal)) {
         lastWork = this.#clock.monotonic();
-        const wait = Math.max(commitIntervalMs / 2, workShare * (lastWork - begin));
+        const wait = Math.max(commitIntervalMs / leastShare, workShare * (lastWork - begin));
         const rest = begin + Math.min(commitIntervalMs, wait) - lastWork;
         if (rest > 0 && !this.#backlog) {
           await this.#scheduler.sleep(rest, signal);

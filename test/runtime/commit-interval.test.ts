@@ -71,8 +71,9 @@ async function commitsOf(ms: number, perMs: number, cycleMs = 0): Promise<number
 }
 
 test.each([
-  [0, 50],
-  [10, 50],
+  [0, 25],
+  [10, 25],
+  [20, 40],
   [30, 60],
   [45, 90],
   [60, 100],
