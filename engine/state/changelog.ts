@@ -8,7 +8,7 @@
  */
 
 import { must } from '../base/assert.ts';
-import { orderedTimeBytes, readOrderedTime, writeOrderedTime } from '../base/bytes.ts';
+import { latin1, orderedTimeBytes, readOrderedTime, writeOrderedTime } from '../base/bytes.ts';
 import { Scratch } from '../base/scratch.ts';
 import { type CellParts, encodedCell, type StoreSpec } from '../graph/store-spec.ts';
 import { BatchBuilder, type PackedBatch } from '../record/batch.ts';
@@ -107,6 +107,14 @@ function appendParts(builder: BatchBuilder, parts: CellParts<unknown>, entry: Ca
   }
   entry.gone = emptyParts;
   entry.loggedBytes = cell === undefined ? 0 : Math.round(parts.bytesOf(cell));
+}
+
+/** Key id of the cell that record `i` of a changelog holds whole, or says the end of; undefined of other records. */
+export function cellKeyId(batch: PackedBatch, i: number): string | undefined {
+  const start = batch.starts[i] as number;
+  const length = batch.keyLengths[i] as number;
+  if (length < 1 || batch.bytes[start] !== cellTag) return undefined;
+  return latin1(batch.bytes, start + 1, start + length);
 }
 
 /** What record `i` of a changelog says: the store's numbers, or a key's cell. */

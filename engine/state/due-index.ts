@@ -79,6 +79,16 @@ export class DueIndex {
     this.#free.push(slot);
   }
 
+  /** Forgets all keys; what is on disk is as it was. */
+  clear(): void {
+    this.#slots.clear();
+    this.#free.length = 0;
+    this.#keyIds.length = 0;
+    this.#given = [];
+    this.#used = 0;
+    this.#heapSize = 0;
+  }
+
   /** A saved cell that is due at `due` leaves the memory. */
   evicted(keyId: string, due: number): void {
     if (due === Number.POSITIVE_INFINITY || due <= this.asked) return;

@@ -31,11 +31,15 @@ export interface Saving {
 
 export const defaultSaving: Saving = { everyMs: 5_000, leastShare: 2_000 };
 const shares = 8;
+/** A restore brings much at once, and the first commits after it are waited for. */
+const sharesOfRestored = 32;
 
 interface Cut {
   readonly parts: readonly { readonly store: Store; readonly entries: readonly CacheEntry[] }[];
   readonly positions: readonly BackendWrite[];
   readonly share: number;
+  /** Of what a restore has brought: its bytes that are still unsaved. It may be more than commits may leave behind. */
+  restoredBytes: number;
   /** Where the next share begins. */
   part: number;
   next: number;
@@ -71,6 +75,7 @@ export class Saver {
     this.#committed = true;
     let bytes = 0;
     for (const { state } of this.#stores.values()) bytes += state.unsavedBytes;
+    bytes -= this.#cut?.restoredBytes ?? 0;
     if (bytes > this.#bytesMax) {
       this.#cutAt = now;
       return this.saveAll(commitId);
@@ -79,20 +84,32 @@ export class Saver {
     const since = Math.abs(now - this.#cutAt);
     const isTime = since >= this.#saving.everyMs || bytes > this.#bytesMax / 2;
     if (this.#cut === undefined && isTime) {
-      this.#cut = this.#newCut(commitId);
+      this.#cut = this.#newCut(commitId, shares);
       this.#cutAt = now;
     }
     if (this.#cut !== undefined) await this.#write(this.#cut, this.#cut.share);
   }
 
-  /** Brings the backend up to the last commit. Nothing may be dirty. */
-  async saveAll(commitId: number): Promise<void> {
-    if (this.#failed) return;
-    if (this.#cut !== undefined) await this.#write(this.#cut, Number.POSITIVE_INFINITY);
-    if (this.#committed) await this.#write(this.#newCut(commitId), Number.POSITIVE_INFINITY);
+  /**
+   * A restore has left cells in memory that the backend does not know: a cut of their own, before the first commit
+   * after it changes what is in memory.
+   */
+  followRestore(commitId: number): void {
+    const cut = this.#newCut(commitId, sharesOfRestored);
+    for (const { state } of this.#stores.values()) cut.restoredBytes += state.unsavedBytes;
+    this.#cut = cut;
   }
 
-  #newCut(commitId: number): Cut {
+  /** Brings the backend up to the last commit, or restore. Nothing may be dirty. */
+  async saveAll(commitId: number, restored = false): Promise<void> {
+    if (this.#failed) return;
+    if (this.#cut !== undefined) await this.#write(this.#cut, Number.POSITIVE_INFINITY);
+    if (this.#committed || restored) {
+      await this.#write(this.#newCut(commitId, shares), Number.POSITIVE_INFINITY);
+    }
+  }
+
+  #newCut(commitId: number, inShares: number): Cut {
     this.#committed = false;
     const parts: Cut['parts'][number][] = [];
     const positions: BackendWrite[] = [];
@@ -101,11 +118,11 @@ export class Saver {
       parts.push({ store, entries: store.state.unsaved });
       size += store.state.unsaved.length;
       store.state.unsaved = [];
-      if (store.state.commitId > 0) positions.push(metaWrite(store));
+      if (store.state.position > 0) positions.push(metaWrite(store));
     }
     positions.push({ key: taskKey, value: sealed(Buffer.from(JSON.stringify({ commitId }))) });
-    const share = Math.max(this.#saving.leastShare, Math.ceil(size / shares));
-    return { parts, positions, share, part: 0, next: 0 };
+    const share = Math.max(this.#saving.leastShare, Math.ceil(size / inShares));
+    return { parts, positions, share, restoredBytes: 0, part: 0, next: 0 };
   }
 
   async #write(cut: Cut, share: number): Promise<void> {
@@ -113,7 +130,9 @@ export class Saver {
     for (let left = share; left > 0 && cut.part < cut.parts.length; ) {
       const { store, entries } = cut.parts[cut.part] as Cut['parts'][number];
       const end = Math.min(entries.length, cut.next + left);
+      const before = store.state.unsavedBytes;
       for (let i = cut.next; i < end; i++) saveEntry(writes, store, entries[i] as CacheEntry);
+      cut.restoredBytes -= Math.min(cut.restoredBytes, before - store.state.unsavedBytes);
       left -= end - cut.next;
       cut.next = end;
       if (end < entries.length) break;

@@ -192,11 +192,11 @@ export class StoreState implements Cells<unknown> {
   }
 
   /** Takes in a cell read from the backend; `bytes` 0 and no cell when the key is absent. */
-  load(keyId: string, cell: unknown, bytes: number): void {
+  load(keyId: string, cell: unknown, bytes: number): CacheEntry {
     const persistedDue = this.dueOf(cell);
     const stored = cell !== undefined;
     this.#last = undefined;
-    this.entries.set(keyId, {
+    const entry: CacheEntry = {
       keyId,
       cell,
       dirty: false,
@@ -208,8 +208,32 @@ export class StoreState implements Cells<unknown> {
       dueSlot: -1,
       loggedBytes: -1,
       gone: emptyParts,
-    });
+    };
+    this.entries.set(keyId, entry);
     this.cacheBytes += bytes + entryOverheadBytes;
+    return entry;
+  }
+
+  /**
+   * Takes in what the changelog says of a key, where all cells are in memory: it is committed, and the backend does not
+   * know it. @param bytes the cell's size as it is written, 0 of none
+   */
+  restored(keyId: string, cell: unknown, bytes: number): void {
+    let entry = this.entries.get(keyId);
+    if (entry === undefined) {
+      if (cell === undefined) return;
+      entry = this.load(keyId, undefined, 0);
+    }
+    const more = bytes - entry.bytes;
+    entry.cell = cell;
+    entry.logged = cell !== undefined;
+    entry.bytes = bytes;
+    entry.loggedBytes = bytes;
+    this.cacheBytes += more;
+    if (this.spec.due !== undefined) {
+      entry.dueSlot = this.index.set(keyId, this.dueOf(cell), entry.dueSlot);
+    }
+    this.#isUnsaved(entry, more);
   }
 
   /** What changed is committed now, up to the changelog's `position`; `now` is wall time, ms UTC. */
@@ -229,17 +253,52 @@ export class StoreState implements Cells<unknown> {
       const more = bytes - entry.bytes;
       this.cacheBytes += more;
       entry.bytes = bytes;
-      if (entry.unsaved) {
-        this.unsavedBytes += more;
-        continue;
-      }
-      entry.unsaved = true;
-      this.unsaved.push(entry);
-      this.unsavedBytes += bytes + entryOverheadBytes;
+      this.#isUnsaved(entry, more);
     }
     this.dirty = [];
     this.dirtyBytes = 0;
     this.numbersDirty = false;
+  }
+
+  /** @param more bytes that the entry has grown by */
+  #isUnsaved(entry: CacheEntry, more: number): void {
+    if (entry.unsaved) {
+      this.unsavedBytes += more;
+      return;
+    }
+    entry.unsaved = true;
+    this.unsaved.push(entry);
+    this.unsavedBytes += entry.bytes + entryOverheadBytes;
+  }
+
+  /** Forgets all cells, as all are saved: from now on they are on disk. */
+  leaveMemory(): void {
+    this.#forgetCells();
+    this.index.horizon = Number.NEGATIVE_INFINITY;
+    this.complete = false;
+  }
+
+  /** There is nothing any more, in memory nor on disk; operators hold on to the store. */
+  reset(): void {
+    this.#forgetCells();
+    this.dirty = [];
+    this.unsaved = [];
+    this.dirtyBytes = 0;
+    this.unsavedBytes = 0;
+    this.residentLoaded = false;
+    this.resetNumbers({});
+    this.numbersDirty = false;
+    this.position = emptyMeta.position;
+    this.commitId = emptyMeta.commitId;
+    this.readAt = emptyMeta.readAt;
+    this.beginEmpty();
+  }
+
+  #forgetCells(): void {
+    this.index.clear();
+    this.entries.clear();
+    this.#last = undefined;
+    this.cacheBytes = 0;
   }
 
   /**

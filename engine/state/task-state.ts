@@ -19,7 +19,13 @@ import {
 import type { PackedBatch } from '../record/batch.ts';
 import { decodeKeyId } from '../serde/serde.ts';
 import type { BackendEntry, BackendWrite, StateBackend } from '../storage/backend.ts';
-import { type ChangelogMeta, changelogBatch, changelogRecord, sourceRecord } from './changelog.ts';
+import {
+  type ChangelogMeta,
+  cellKeyId,
+  changelogBatch,
+  changelogRecord,
+  sourceRecord,
+} from './changelog.ts';
 import { storeKeys, taskKey } from './key-layout.ts';
 import { cellWrites, defaultSaving, metaWrite, Saver, type Saving, type Store } from './saver.ts';
 import { type CacheEntry, emptyMeta, type StoreMeta, StoreState } from './store-state.ts';
@@ -58,6 +64,8 @@ export class TaskState {
   /** The same, for the way of each record. */
   #states: readonly StoreState[] = [];
   readonly #saver: Saver;
+  /** A restore has left cells in memory that the saver has not heard of. */
+  #hasRestored = false;
 
   private constructor(options: TaskStateOptions) {
     this.#options = options;
@@ -88,10 +96,11 @@ export class TaskState {
         state: new StoreState(spec, state, meta),
         keys: must(keys[i], 'a store has its keys'),
       };
-      state.#put(spec.name, store);
+      state.#stores.set(spec.name, store);
       const [any] = await options.backend.range({ ...store.keys.content, limit: 1 });
       if (any === undefined) store.state.beginEmpty();
     }
+    state.#states = [...state.#stores.values()].map((store) => store.state);
     return state;
   }
 
@@ -196,6 +205,8 @@ export class TaskState {
    * @param now wall time, ms UTC
    */
   async commit(commitId: number, ends: ReadonlyMap<string, number>, now: number): Promise<void> {
+    if (this.#hasRestored) this.#saver.followRestore(this.#commitId);
+    this.#hasRestored = false;
     for (const [name, { state }] of this.#stores) {
       if (state.dirty.length === 0 && !state.numbersDirty) continue;
       const end = must(ends.get(name), `no changelog position for store ${name}`);
@@ -209,11 +220,67 @@ export class TaskState {
   }
 
   /**
-   * Applies a batch of a store's changelog, in offset order; the batch may repeat what is known.
+   * Applies a batch of a store's changelog, in offset order; the batch may repeat what is known. What was empty is
+   * filled in memory as far as the cache reaches, and saved with the commits that follow; the rest goes to disk at once.
    * @param now wall time, ms UTC
    */
   async restore(storeName: string, batch: PackedBatch, now: number): Promise<void> {
     const store = this.#store(storeName);
+    if (!store.state.complete) return this.#restoreOnDisk(store, batch, now);
+    this.#restoreInMemory(store, batch, now);
+    const { state } = store;
+    if (state.unsavedBytes <= this.#options.cacheBytes / this.#stores.size) return;
+    this.#hasRestored = false;
+    await this.#saver.saveAll(this.#commitId, true);
+    if (state.spec.resident !== true) state.leaveMemory();
+  }
+
+  #restoreInMemory(store: Store, batch: PackedBatch, now: number): void {
+    const { state } = store;
+    const { parts, source } = state.spec;
+    this.#hasRestored = true;
+    if (parts === undefined && source === undefined) this.#takeCells(store, batch);
+    else this.#takeChanges(store, batch);
+    state.position = batch.nextOffset;
+    state.readAt = now;
+  }
+
+  /** Of a store whose cells are logged whole: record by record, without an object for what each says. */
+  #takeCells(store: Store, batch: PackedBatch): void {
+    const { state } = store;
+    for (let i = 0; i < batch.count; i++) {
+      const keyId = cellKeyId(batch, i);
+      if (keyId === undefined) {
+        this.#restoreOther(store, batch, i);
+        continue;
+      }
+      const length = batch.valueLengths[i] as number;
+      const start = batch.valueStart(i);
+      const cell =
+        length < 0 ? undefined : this.#decodeCell(store, batch.bytes, start, start + length);
+      state.restored(keyId, cell, Math.max(0, length));
+    }
+  }
+
+  /** Of a store whose cells are logged in parts, or by the records of its source. */
+  #takeChanges(store: Store, batch: PackedBatch): void {
+    const { state } = store;
+    const { parts } = state.spec;
+    for (const [keyId, change] of this.#lastChanges(store, batch)) {
+      if (parts === undefined) {
+        const bytes = change.cell ?? undefined;
+        const cell = bytes && this.#decodeCell(store, asBuffer(bytes));
+        state.restored(keyId, cell, bytes?.byteLength ?? 0);
+        continue;
+      }
+      const cell = this.#withChange(store, parts, state.entries.get(keyId)?.cell, change);
+      // They are the changelog's already.
+      if (cell !== undefined) parts.takeChanges(cell);
+      state.restored(keyId, cell, cell === undefined ? 0 : Math.round(parts.bytesOf(cell)));
+    }
+  }
+
+  async #restoreOnDisk(store: Store, batch: PackedBatch, now: number): Promise<void> {
     const { state, keys } = store;
     const last = this.#lastChanges(store, batch);
     // In the order of the keys the database takes them in fastest.
@@ -241,7 +308,6 @@ export class TaskState {
       cellWrites(writes, store, keyId, value, dueBefore, state.dueOf(after));
     });
     state.index.horizon = Number.NEGATIVE_INFINITY;
-    state.complete = false;
     state.position = batch.nextOffset;
     state.readAt = now;
     writes.push(metaWrite(store));
@@ -259,10 +325,7 @@ export class TaskState {
     }
     // The position goes last: until then, a start that finds it resets the store again.
     await this.#options.backend.write([{ key: store.keys.meta, value: undefined }]);
-    this.#put(storeName, {
-      state: new StoreState(store.state.spec, this, emptyMeta),
-      keys: store.keys,
-    });
+    store.state.reset();
   }
 
   /** Committed and pending rows of a store, in key order; all keys, or one. */
@@ -303,15 +366,10 @@ export class TaskState {
       const states = [...this.#stores.values()].map(({ state }) => state);
       const open = states.some((state) => state.dirty.length > 0 || state.numbersDirty);
       // Of what a commit under way has changed the committed values are gone: the changelog has them.
-      if (!open) await this.#saver.saveAll(this.#commitId);
+      if (!open) await this.#saver.saveAll(this.#commitId, this.#hasRestored);
     } finally {
       await this.#options.backend.close();
     }
-  }
-
-  #put(name: string, store: Store): void {
-    this.#stores.set(name, store);
-    this.#states = [...this.#stores.values()].map(({ state }) => state);
   }
 
   async #loadResident(store: Store): Promise<void> {
@@ -373,9 +431,9 @@ export class TaskState {
   }
 
   /** The newest change of each key, and of its parts, in a batch of the store's changelog. */
-  #lastChanges({ state }: Store, batch: PackedBatch): Map<string, KeyChange> {
+  #lastChanges(store: Store, batch: PackedBatch): Map<string, KeyChange> {
     const last = new Map<string, KeyChange>();
-    const { spec } = state;
+    const { spec } = store.state;
     for (let i = 0; i < batch.count; i++) {
       if (spec.source !== undefined) {
         const change = sourceRecord(spec, batch, i);
@@ -383,16 +441,27 @@ export class TaskState {
         continue;
       }
       const record = changelogRecord(batch, i);
-      if (record === undefined) throw this.#changelogError(spec.name, batch, i, 'unknown record');
-      if (record.kind === 'meta') this.#restoreMeta(state, record.value, batch, i);
-      else if (record.kind === 'part') {
-        const change = last.get(record.keyId) ?? {};
+      if (record === undefined || record.kind === 'meta') {
+        this.#restoreOther(store, batch, i);
+        continue;
+      }
+      const { keyId } = record;
+      const change: KeyChange = last.get(keyId) ?? {};
+      if (record.kind === 'cell') change.cell = record.value;
+      else {
         change.parts ??= new Map();
         change.parts.set(record.part, record.value);
-        last.set(record.keyId, change);
-      } else last.set(record.keyId, { ...last.get(record.keyId), cell: record.value });
+      }
+      last.set(keyId, change);
     }
     return last;
+  }
+
+  /** A record of a changelog that holds no cell: the store's numbers, or nothing that is known. */
+  #restoreOther({ state }: Store, batch: PackedBatch, i: number): void {
+    const record = changelogRecord(batch, i);
+    if (record?.kind === 'meta') this.#restoreMeta(state, record.value, batch, i);
+    else throw this.#changelogError(state.spec.name, batch, i, 'unknown record');
   }
 
   #restoreMeta(state: StoreState, value: Buffer | null, batch: PackedBatch, i: number): void {
@@ -407,9 +476,9 @@ export class TaskState {
     return this.#decodeCell(store, this.#open(value, store.state.spec.name));
   }
 
-  #decodeCell({ state }: Store, bytes: Buffer): unknown {
+  #decodeCell({ state }: Store, bytes: Buffer, start = 0, end = bytes.byteLength): unknown {
     try {
-      return state.spec.decode(bytes, 0, bytes.byteLength);
+      return state.spec.decode(bytes, start, end);
     } catch (error) {
       throw this.#corrupt(state.spec.name, messageOf(error), error);
     }

@@ -81,18 +81,16 @@ class Bench {
     const options = { task: '0_0', directory: 'd', specs, backend: this.backend, cacheBytes };
     this.state = await TaskState.open({ ...options, saving });
     this.replayed = 0;
-    for (const { name } of specs) {
-      const all = this.log.get(name) as PackedBatch[];
-      for (let from = this.state.meta(name).position; from < all.length; from++) {
-        // Offsets count commits here; a batch says where it ends by itself.
-        const batch = all[from] as PackedBatch;
-        await this.state.restore(
-          name,
-          Object.create(batch, { nextOffset: { value: from + 1 } }),
-          0,
-        );
-        this.replayed++;
-      }
+    for (const { name } of specs) await this.replay(name);
+  }
+
+  async replay(name: string): Promise<void> {
+    const all = this.log.get(name) as PackedBatch[];
+    for (let from = this.state.meta(name).position; from < all.length; from++) {
+      // Offsets count commits here; a batch says where it ends by itself.
+      const batch = all[from] as PackedBatch;
+      await this.state.restore(name, Object.create(batch, { nextOffset: { value: from + 1 } }), 0);
+      this.replayed++;
     }
   }
 
@@ -190,14 +188,69 @@ test('a cell that changes with each commit is written once an interval', async (
   expect(bench.replayed).toBe(0);
 });
 
-test('a restore that failed is not taken for done when the task is closed', async () => {
+test('what was empty is restored in memory, and saved with the commits that follow, a share with each', async () => {
+  const bench = new Bench({ everyMs: 1_000_000, leastShare: 2, cacheBytes: 1_000_000 });
+  await bench.open();
+  for (let i = 0; i < 5; i++) await bench.cycle(new SeededRandom(i));
+  bench.store.values.clear();
+  await bench.open();
+  await bench.check();
+  expect(bench.backend.writes).toBe(0);
+  const restoredTo = bench.commitId;
+  const written: number[] = [];
+  for (let before = 0; written.at(-1) !== 0; before = bench.backend.writes) {
+    await bench.cycle(new SeededRandom(9));
+    written.push(bench.backend.writes - before);
+  }
+  expect(written.length).toBeGreaterThan(5);
+  // Two cells, each with two entries of the index at most, and at the end of a cut three positions.
+  expect(Math.max(...written)).toBeLessThanOrEqual(2 * 3 + 3);
+  // Nothing that was restored is to be replayed.
+  await bench.open();
+  expect(bench.replayed).toBeLessThanOrEqual(2 * (bench.commitId - restoredTo));
+  await bench.check();
+});
+
+test('a restore in memory is saved when the task is closed before any commit', async () => {
   const bench = new Bench({ everyMs: 1_000, leastShare: 2_000, cacheBytes: 1_000_000 });
+  await bench.open();
+  for (let i = 0; i < 5; i++) await bench.cycle(new SeededRandom(i));
+  bench.store.values.clear();
+  await bench.open();
+  await bench.state.close();
+  await bench.open();
+  expect(bench.replayed).toBe(0);
+  await bench.check();
+});
+
+test('a store that is emptied is restored anew, into the cells that operators hold', async () => {
+  for (const cacheBytes of [0, 1_000_000]) {
+    const bench = new Bench({ everyMs: 0, leastShare: 3, cacheBytes });
+    await bench.open();
+    const random = new SeededRandom(7);
+    for (let i = 0; i < 5; i++) await bench.cycle(random);
+    const held = bench.state.cells<Cell>({ name: 'a' });
+    await bench.state.reset('a');
+    expect(bench.state.meta('a')).toEqual({ numbers: {}, position: 0, commitId: 0, readAt: 0 });
+    await bench.replay('a');
+    expect(bench.state.cells<Cell>({ name: 'a' })).toBe(held);
+    await bench.check();
+    for (let i = 0; i < 5; i++) await bench.cycle(random);
+    await bench.check();
+    await bench.open();
+    await bench.check();
+  }
+});
+
+test('a restore that failed is not taken for done when the task is closed', async () => {
+  // Without a cache it goes to disk at once.
+  const bench = new Bench({ everyMs: 1_000, leastShare: 2_000, cacheBytes: 0 });
   await bench.open();
   for (let i = 0; i < 5; i++) await bench.cycle(new SeededRandom(i));
   // All of it is to be restored, and the disk does not take it.
   bench.store.values.clear();
   const failing = new Watched(bench.store);
-  const options = { task: '0_0', directory: 'd', specs, backend: failing, cacheBytes: 1_000_000 };
+  const options = { task: '0_0', directory: 'd', specs, backend: failing, cacheBytes: 0 };
   const state = await TaskState.open(options);
   failing.failing = true;
   const [batch] = bench.log.get('a') as PackedBatch[];
