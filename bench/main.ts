@@ -32,6 +32,7 @@ interface Options {
   readonly threads: number;
   readonly seconds: number;
   readonly format: Format;
+  readonly memory?: number;
   readonly json?: string;
   readonly out?: string;
   readonly quick?: boolean;
@@ -108,6 +109,7 @@ async function sideBySide(options: Options): Promise<boolean> {
     perMs: quick ? 0.1 : 5,
     commitMs: options.commit,
     secondsAtMost: quick ? 40 : options.seconds,
+    ...memoryOf(options),
     say,
   });
   for (const reason of skipped) console.log(`left out: ${reason}`);
@@ -122,12 +124,17 @@ async function sideBySide(options: Options): Promise<boolean> {
     keys,
     skew,
     format,
+    ...memoryOf(options),
     lines,
     ratios: list,
   };
   if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(report, undefined, 2));
   if (options.out !== undefined) writeReport(options.out, report);
   return lines.every(({ peer, verdict }) => !peer.startsWith('millrace') || verdict.green);
+}
+
+function memoryOf({ memory }: Options): { memoryMiB?: number } {
+  return memory === undefined ? {} : { memoryMiB: memory };
 }
 
 /** The peers that are asked for and can run here, ours first; undefined, and said, where the broker cannot. */
@@ -185,6 +192,7 @@ async function scale(options: Options): Promise<void> {
     perMs: 5,
     commitMs: options.commit,
     secondsAtMost: options.seconds,
+    ...memoryOf(options),
     keysOf: options.keysOf ?? [10_000, 100_000, 1_000_000, 10_000_000],
     threadsOf: options.threadsOf ?? [1, 2, 4],
     say,
@@ -253,6 +261,11 @@ await new Command('bench')
       .default('exactly-once'),
   )
   .addOption(new Option('--format <name>', 'of the events').choices(formats).default('json'))
+  .option(
+    '--memory <MiB>',
+    'of compare and scale: what each process may take (Linux, as root)',
+    number,
+  )
   .option('--seconds <n>', 'a run of a peer, at most', number, 240)
   .option('--json <file>', 'write all figures there')
   .option('--from <files>', 'of report: what --json wrote, to be one report', (text) =>

@@ -36,6 +36,8 @@ export interface CompareOptions {
   /** Of the events. */
   readonly format: Format;
   readonly secondsAtMost: number;
+  /** What each process may take, its page cache included. Default: no limit. */
+  readonly memoryMiB?: number;
   readonly say: (text: string) => void;
 }
 
@@ -63,6 +65,14 @@ const perMsOf: Partial<Record<JobName, number>> = { engagement: 0.1 };
 const peerSlackMs = 600_000;
 
 const isOurs = (peer: Peer): boolean => peer === millrace || peer === millracePlain;
+
+const nothingDrained: Drained = {
+  events: 0,
+  eventsPerSecond: 0,
+  totalSeconds: 0,
+  cpuSeconds: 0,
+  rssMiB: 0,
+};
 
 interface Input {
   readonly topic: string;
@@ -134,14 +144,19 @@ async function runOne(
   round: number,
   input: Input,
 ): Promise<Line> {
-  const { guarantee, commitMs, threads, format, say } = options;
+  const { guarantee, commitMs, threads, format, memoryMiB, say } = options;
   const { events } = input.events.spec;
   const application = `${peer.name}-${job}-${round}`;
   const output = `${application}-out`;
   await createTopics(log, [output]);
   const before = job === 'join-table' ? options.keys : 0;
   const run = { before, job, brokers, events, input: input.topic, output, application, format };
-  const drained = await peer.run({ ...run, guarantee, commitMs, threads });
+  const limit = memoryMiB === undefined ? {} : { memoryMiB };
+  const running = peer.run({ ...run, ...limit, guarantee, commitMs, threads });
+  // Who needs more memory than it may have is killed, or gives up: that is a result.
+  const failed = (error: Error) => ({ ...nothingDrained, problem: error.message.slice(-200) });
+  const drained: Drained & { problem?: string } =
+    memoryMiB === undefined ? await running : await running.catch(failed);
   const expected = input.expected.get(job) ?? expectedOf(job, input.events);
   input.expected.set(job, expected);
   const verdict =
@@ -154,7 +169,7 @@ async function runOne(
           green: false,
           results: 0,
           missing: 0,
-          problem: `saw ${drained.events} of ${events} in time`,
+          problem: drained.problem ?? `saw ${drained.events} of ${events} in time`,
         };
   const changelogs = await changelogsOf(log, application);
   const shown = verdict.green ? `${verdict.results} results, all right` : verdict.problem;

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import type { Format } from './event-formats.ts';
 import { bytesUnder } from './footprint.ts';
 import type { JobName } from './jobs.ts';
+import { memoryGroup } from './memory-limit.ts';
 
 export interface Drained {
   readonly events: number;
@@ -38,6 +39,8 @@ export interface Run {
   readonly before?: number;
   /** Of the events. Default: JSON. */
   readonly format?: Format;
+  /** What the process and its page cache may take. Default: no limit. */
+  readonly memoryMiB?: number;
 }
 
 export interface Peer {
@@ -80,17 +83,34 @@ async function runMillrace(run: Run, transport: string): Promise<Drained> {
   const args = [brokers, events, application, threads, guarantee, commitMs, folder].map(String);
   const script = await compiled();
   try {
-    const drained = await lastLine(process.execPath, [script, ...args], {
+    const env = {
       BENCH_JOB: run.job,
       BENCH_INPUT: run.input,
       BENCH_OUTPUT: run.output,
       BENCH_FORMAT: run.format ?? 'json',
       BENCH_TRANSPORT: transport,
       BENCH_BEFORE: String(run.before ?? 0),
-    });
+    };
+    const drained = await drainedBy(run, process.execPath, [script, ...args], env);
     return { ...drained, stateBytes: await bytesUnder(folder) };
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Runs a peer's program, in the memory that it may take. */
+export async function drainedBy(
+  { memoryMiB }: Run,
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Drained> {
+  if (memoryMiB === undefined) return lastLine(command, args, env);
+  const group = await memoryGroup(memoryMiB);
+  try {
+    return await lastLine(...group.entering(command, args), env);
+  } finally {
+    await group.remove();
   }
 }
 
@@ -109,10 +129,12 @@ export function lastLine<T = Drained>(
     child.stderr.on('data', (chunk: Buffer) => {
       stderr += chunk.toString();
     });
-    child.once('close', (code) => {
+    child.once('close', (code, signal) => {
       const line = stdout.trimEnd().split('\n').at(-1) ?? '';
       if (code !== 0 || !line.startsWith('{'))
-        fail(new Error(`${command} ${args.join(' ')}: ${stdout}${stderr}`));
+        fail(
+          new Error(`${command} ${args.join(' ')}: ${stdout}${stderr} ended by ${signal ?? code}`),
+        );
       else done(JSON.parse(line) as T);
     });
   });

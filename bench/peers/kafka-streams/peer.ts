@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { lastLine, type Peer } from '../../compare/peer.ts';
+import { drainedBy, type Peer } from '../../compare/peer.ts';
 
 const folder = import.meta.dirname;
 const target = join(folder, 'target');
@@ -25,7 +25,10 @@ export function kafkaStreams(settings: 'tuned' | 'default', secondsAtMost: numbe
       const given = [brokers, events, application, threads, guarantee, commitMs];
       const args = [...given, job, input, output, settings, secondsAtMost, format].map(String);
       const path = `${join(target, 'classes')}:${jars}/*`;
-      return lastLine('java', ['-Xmx2g', '-XX:+UseG1GC', '-cp', path, 'peer.Peer', ...args]);
+      // Where memory is limited, half of it is left for RocksDB and the page cache.
+      const heap = run.memoryMiB === undefined ? '2g' : `${Math.floor(run.memoryMiB / 2)}m`;
+      const java = [`-Xmx${heap}`, '-XX:+UseG1GC', '-cp', path, 'peer.Peer', ...args];
+      return drainedBy(run, 'java', java);
     },
   };
 }
