@@ -95,6 +95,7 @@ export class Saver {
    * after it changes what is in memory.
    */
   followRestore(commitId: number): void {
+    assert(this.#cut === undefined, 'a task is restored before its first commit');
     const cut = this.#newCut(commitId, sharesOfRestored);
     for (const { state } of this.#stores.values()) cut.restoredBytes += state.unsavedBytes;
     this.#cut = cut;

@@ -99,6 +99,8 @@ export class TaskState {
       state.#stores.set(spec.name, store);
       const [any] = await options.backend.range({ ...store.keys.content, limit: 1 });
       if (any === undefined) store.state.beginEmpty();
+      // Shares of a first cut that came to no end: what the changelog has deleted since may be among them.
+      else if (stored === undefined) await state.reset(spec.name);
     }
     state.#states = [...state.#stores.values()].map((store) => store.state);
     return state;
