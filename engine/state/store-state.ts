@@ -233,7 +233,7 @@ export class StoreState implements Cells<unknown> {
     if (this.spec.due !== undefined) {
       entry.dueSlot = this.index.set(keyId, this.dueOf(cell), entry.dueSlot);
     }
-    this.#isUnsaved(entry, more);
+    this.#noteUnsaved(entry, more);
   }
 
   /** What changed is committed now, up to the changelog's `position`; `now` is wall time, ms UTC. */
@@ -253,7 +253,7 @@ export class StoreState implements Cells<unknown> {
       const more = bytes - entry.bytes;
       this.cacheBytes += more;
       entry.bytes = bytes;
-      this.#isUnsaved(entry, more);
+      this.#noteUnsaved(entry, more);
     }
     this.dirty = [];
     this.dirtyBytes = 0;
@@ -261,7 +261,7 @@ export class StoreState implements Cells<unknown> {
   }
 
   /** @param more bytes that the entry has grown by */
-  #isUnsaved(entry: CacheEntry, more: number): void {
+  #noteUnsaved(entry: CacheEntry, more: number): void {
     if (entry.unsaved) {
       this.unsavedBytes += more;
       return;
