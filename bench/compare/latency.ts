@@ -44,7 +44,7 @@ export interface LatencyLine extends Latency {
 }
 
 /** Rates that are tried in search of a peer's best, events a second: doubled from the first on, then halved between. */
-const [firstTried, mostTried, halvings] = [50_000, 1_600_000, 3];
+const [firstTried, mostTried, halvings] = [12_500, 1_600_000, 3];
 /** A rate is sustained when its load was as it says, and 99 % of the results came within so many ms. */
 const sustainedMs = 1_000;
 const [triedSeconds, triedWarmSeconds] = [20, 10];
@@ -82,13 +82,14 @@ export async function measureLatency(options: LatencyOptions): Promise<LatencyLi
       for (const commitMs of commits) {
         const bests = new Map<Peer, number>();
         for (const peer of options.shares === undefined ? [] : peers) {
-          bests.set(peer, await bestRate((rate) => isSustained(peer, job, commitMs, rate)));
+          const best = await bestRate((rate) => isSustained(peer, job, commitMs, rate));
+          if (best === 0) say(`${job} ${peer.name} sustains no rate that was tried: left out`);
+          bests.set(peer, best);
         }
         for (const load of loadsOf(options)) {
           for (let round = 0; round < rounds; round++) {
             for (const peer of round % 2 === 0 ? peers : [...peers].reverse()) {
               const best = bests.get(peer) ?? 0;
-              // It does not sustain the least rate that was tried.
               if (load.rate === undefined && best === 0) continue;
               const rate = load.rate ?? Math.round((best * load.share) / 100_000) * 1_000;
               const line = await measure(peer, job, commitMs, rate);
