@@ -75,19 +75,15 @@ interface Settings {
   readonly whenFull: 'emit' | 'stop';
 }
 
-function refusal(name: string): (field: string, problem: string) => never {
-  return (field, problem) => {
-    throw new MillraceError('CONFIG_INVALID', { field: `${name}.${field}`, problem });
-  };
-}
-
 /** @throws CONFIG_INVALID for settings that contradict themselves or the table */
 function settingsOf(
   name: string,
   options: StoredOptions,
   window: WindowSpec | undefined,
 ): Settings {
-  const refuse = refusal(name);
+  const refuse = (field: string, problem: string): never => {
+    throw new MillraceError('CONFIG_INVALID', { field: `${name}.${field}`, problem });
+  };
   const positive = (field: string, value: number | undefined) => {
     if (value === undefined || (Number.isSafeInteger(value) && value > 0)) return;
     refuse(field, `must be a whole number above 0, is ${String(value)}`);
@@ -137,12 +133,8 @@ export function suppressStep(
   key: Serde<unknown>,
   value: Serde<unknown>,
 ): Step {
-  if ('untilCommit' in options) {
-    const other = Object.keys(options).find((field) => field !== 'untilCommit');
-    if (other === undefined) return untilCommitStep(name, window !== undefined);
-    refusal(name)(other, 'goes with a window, a time or the wall clock, not with untilCommit');
-  }
-  const settings = settingsOf(name, options as StoredOptions, window);
+  if ('untilCommit' in options) return untilCommitStep(name, options, window !== undefined);
+  const settings = settingsOf(name, options, window);
   const { mode, ms, maxRecords, maxBytes, whenFull } = settings;
   const bounded = Math.min(maxRecords, maxBytes) < Number.POSITIVE_INFINITY;
   const store = suppressStore({

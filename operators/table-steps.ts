@@ -20,7 +20,8 @@ function edge(
   };
 }
 
-const present = (value: unknown): boolean => value !== null && value !== undefined;
+/** False of a deletion, and of what was not there before. */
+export const present = (value: unknown): boolean => value !== null && value !== undefined;
 
 /**
  * A row that no longer passes becomes a deletion; a row that never passed is not spoken of. Of a

@@ -4,9 +4,11 @@
  * Streams' record cache does to the changes of a table, but without a size: dirty state ends a cycle early.
  */
 import { emptyBytes } from '../engine/base/bytes.ts';
+import { MillraceError } from '../engine/base/errors.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Windowed } from '../engine/serde/windowed.ts';
+import { present } from './table-steps.ts';
 
 /** The changes of a row since the last commit: the newest, and what was before the first. */
 interface Change {
@@ -18,8 +20,16 @@ interface Change {
   headers: Uint8Array;
 }
 
-/** @param windowed the rows are those of windows: there are several of a key */
-export function untilCommitStep(name: string, windowed: boolean): Step {
+/**
+ * @param windowed the rows are those of windows: there are several of a key
+ * @throws CONFIG_INVALID for any other option
+ */
+export function untilCommitStep(name: string, options: object, windowed: boolean): Step {
+  const other = Object.keys(options).find((field) => field !== 'untilCommit');
+  if (other !== undefined) {
+    const problem = 'goes with a window, a time or the wall clock, not with untilCommit';
+    throw new MillraceError('CONFIG_INVALID', { field: `${name}.${other}`, problem });
+  }
   return {
     kind: 'suppress',
     name,
@@ -64,7 +74,7 @@ class UntilCommit implements AnyReceiver {
     for (const change of this.#changes.values()) {
       const { keyId, value, old } = change;
       // A row that came and went: nobody has heard of it.
-      if (isNone(value) && isNone(old)) continue;
+      if (!present(value) && !present(old)) continue;
       this.#task.enterId(keyId, () => this.#forward(change));
     }
     this.#changes.clear();
@@ -80,8 +90,4 @@ class UntilCommit implements AnyReceiver {
 
 function rowOf(keyId: string, { start, end }: Windowed<unknown>): string {
   return `${start} ${end} ${keyId}`;
-}
-
-function isNone(value: unknown): boolean {
-  return value === null || value === undefined;
 }

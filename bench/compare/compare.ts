@@ -66,14 +66,6 @@ const peerSlackMs = 600_000;
 
 const isOurs = (peer: Peer): boolean => peer === millrace || peer === millracePlain;
 
-const nothingDrained: Drained = {
-  events: 0,
-  eventsPerSecond: 0,
-  totalSeconds: 0,
-  cpuSeconds: 0,
-  rssMiB: 0,
-};
-
 interface Input {
   readonly topic: string;
   readonly events: Events;
@@ -152,11 +144,7 @@ async function runOne(
   const before = job === 'join-table' ? options.keys : 0;
   const run = { before, job, brokers, events, input: input.topic, output, application, format };
   const limit = memoryMiB === undefined ? {} : { memoryMiB };
-  const running = peer.run({ ...run, ...limit, guarantee, commitMs, threads });
-  // Who needs more memory than it may have is killed, or gives up: that is a result.
-  const failed = (error: Error) => ({ ...nothingDrained, problem: error.message.slice(-200) });
-  const drained: Drained & { problem?: string } =
-    memoryMiB === undefined ? await running : await running.catch(failed);
+  const drained = await peer.run({ ...run, ...limit, guarantee, commitMs, threads });
   const expected = input.expected.get(job) ?? expectedOf(job, input.events);
   input.expected.set(job, expected);
   const verdict =

@@ -23,7 +23,17 @@ export interface Drained {
   readonly stateBytes?: number;
   /** Wall time by stage of the cycles, ms (engine/runtime/stages.ts); of ours only. */
   readonly stages?: Readonly<Record<string, number>>;
+  /** How it ended, where it could not do with the memory that it may take. */
+  readonly problem?: string;
 }
+
+const nothingDrained: Drained = {
+  events: 0,
+  eventsPerSecond: 0,
+  totalSeconds: 0,
+  cpuSeconds: 0,
+  rssMiB: 0,
+};
 
 export interface Run {
   readonly job: JobName;
@@ -109,6 +119,9 @@ export async function drainedBy(
   const group = await memoryGroup(memoryMiB);
   try {
     return await lastLine(...group.entering(command, args), env);
+  } catch (error) {
+    // Who needs more is killed, or gives up: that is a result.
+    return { ...nothingDrained, problem: (error as Error).message.slice(-200) };
   } finally {
     await group.remove();
   }

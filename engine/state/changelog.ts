@@ -123,7 +123,8 @@ export function changelogRecord(batch: PackedBatch, i: number): ChangelogRecord 
   if (key === null || key.byteLength === 0) return undefined;
   const value = batch.value(i);
   if (key[0] === metaTag) return { kind: 'meta', value };
-  if (key[0] === cellTag) return { kind: 'cell', keyId: key.toString('latin1', 1), value };
+  const cell = cellKeyId(batch, i);
+  if (cell !== undefined) return { kind: 'cell', keyId: cell, value };
   if (key[0] !== partTag || key.byteLength < partPrefixBytes) return undefined;
   const [part, keyId] = [readOrderedTime(key, 1), key.toString('latin1', partPrefixBytes)];
   return { kind: 'part', keyId, part, value };

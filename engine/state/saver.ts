@@ -54,6 +54,8 @@ export class Saver {
   #cutAt = Number.NEGATIVE_INFINITY;
   /** There was a commit after the last cut. Without one the positions in memory are not the saver's to write. */
   #committed = false;
+  /** A restore has left cells in memory after the last cut. */
+  #restored = false;
   /** A write failed: what it held is missing, so no positions may be written after it. */
   #failed = false;
 
@@ -90,11 +92,17 @@ export class Saver {
     if (this.#cut !== undefined) await this.#write(this.#cut, this.#cut.share);
   }
 
+  /** A restore has left cells in memory that the backend does not know. */
+  restored(): void {
+    this.#restored = true;
+  }
+
   /**
-   * A restore has left cells in memory that the backend does not know: a cut of their own, before the first commit
-   * after it changes what is in memory.
+   * Before a commit changes what is in memory: what was restored is a cut of its own.
+   * @param commitId of the commit before
    */
-  followRestore(commitId: number): void {
+  precede(commitId: number): void {
+    if (!this.#restored) return;
     assert(this.#cut === undefined, 'a task is restored before its first commit');
     const cut = this.#newCut(commitId, sharesOfRestored);
     for (const { state } of this.#stores.values()) cut.restoredBytes += state.unsavedBytes;
@@ -102,16 +110,17 @@ export class Saver {
   }
 
   /** Brings the backend up to the last commit, or restore. Nothing may be dirty. */
-  async saveAll(commitId: number, restored = false): Promise<void> {
+  async saveAll(commitId: number): Promise<void> {
     if (this.#failed) return;
     if (this.#cut !== undefined) await this.#write(this.#cut, Number.POSITIVE_INFINITY);
-    if (this.#committed || restored) {
+    if (this.#committed || this.#restored) {
       await this.#write(this.#newCut(commitId, shares), Number.POSITIVE_INFINITY);
     }
   }
 
   #newCut(commitId: number, inShares: number): Cut {
     this.#committed = false;
+    this.#restored = false;
     const parts: Cut['parts'][number][] = [];
     const positions: BackendWrite[] = [];
     let size = 0;

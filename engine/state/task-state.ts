@@ -64,8 +64,6 @@ export class TaskState {
   /** The same, for the way of each record. */
   #states: readonly StoreState[] = [];
   readonly #saver: Saver;
-  /** A restore has left cells in memory that the saver has not heard of. */
-  #hasRestored = false;
 
   private constructor(options: TaskStateOptions) {
     this.#options = options;
@@ -207,8 +205,7 @@ export class TaskState {
    * @param now wall time, ms UTC
    */
   async commit(commitId: number, ends: ReadonlyMap<string, number>, now: number): Promise<void> {
-    if (this.#hasRestored) this.#saver.followRestore(this.#commitId);
-    this.#hasRestored = false;
+    this.#saver.precede(this.#commitId);
     for (const [name, { state }] of this.#stores) {
       if (state.dirty.length === 0 && !state.numbersDirty) continue;
       const end = must(ends.get(name), `no changelog position for store ${name}`);
@@ -232,15 +229,14 @@ export class TaskState {
     this.#restoreInMemory(store, batch, now);
     const { state } = store;
     if (state.unsavedBytes <= this.#options.cacheBytes / this.#stores.size) return;
-    this.#hasRestored = false;
-    await this.#saver.saveAll(this.#commitId, true);
+    await this.#saver.saveAll(this.#commitId);
     if (state.spec.resident !== true) state.leaveMemory();
   }
 
   #restoreInMemory(store: Store, batch: PackedBatch, now: number): void {
     const { state } = store;
     const { parts, source } = state.spec;
-    this.#hasRestored = true;
+    this.#saver.restored();
     if (parts === undefined && source === undefined) this.#takeCells(store, batch);
     else this.#takeChanges(store, batch);
     state.position = batch.nextOffset;
@@ -368,7 +364,7 @@ export class TaskState {
       const states = [...this.#stores.values()].map(({ state }) => state);
       const open = states.some((state) => state.dirty.length > 0 || state.numbersDirty);
       // Of what a commit under way has changed the committed values are gone: the changelog has them.
-      if (!open) await this.#saver.saveAll(this.#commitId, this.#hasRestored);
+      if (!open) await this.#saver.saveAll(this.#commitId);
     } finally {
       await this.#options.backend.close();
     }

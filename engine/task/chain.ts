@@ -41,6 +41,16 @@ export interface Chain {
   readonly release: readonly (() => void)[];
 }
 
+/** What a step asks to be called for. */
+interface Asked<Call> {
+  readonly node: number;
+  readonly call: Call;
+}
+
+function upstreamFirst<Call>(asked: Asked<Call>[]): Call[] {
+  return asked.sort((a, b) => a.node - b.node).map(({ call }) => call);
+}
+
 const nowhere: AnyReceiver = { receive() {} };
 
 class FanOut implements AnyReceiver {
@@ -57,10 +67,10 @@ class FanOut implements AnyReceiver {
 
 export function buildChain(topology: Topology, part: SubTopology, task: ChainTask): Chain {
   const receivers = new Map<number, readonly AnyReceiver[]>();
-  const idle: { node: number; advance: (idleClock: number) => void }[] = [];
-  const wall: { node: number; everyMs: number; tick: (now: number) => void }[] = [];
-  const settle: { node: number; settle: () => Promise<void> }[] = [];
-  const release: { node: number; release: () => void }[] = [];
+  const idle: Asked<Chain['idle'][number]>[] = [];
+  const wall: Asked<Chain['wall'][number]>[] = [];
+  const settle: Asked<Chain['settle'][number]>[] = [];
+  const release: Asked<Chain['release'][number]>[] = [];
   const output = (from: number, port: number): AnyReceiver => {
     const targets = topology.nodes.flatMap((node) =>
       inputsOf(node).flatMap((input, i) =>
@@ -78,10 +88,10 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
   }
   return {
     entries: part.sources.map(({ node, topic }) => entry(node, topic.name)),
-    idle: idle.sort((a, b) => a.node - b.node).map((entry) => entry.advance),
-    wall: wall.sort((a, b) => a.node - b.node),
-    settle: settle.sort((a, b) => a.node - b.node).map((entry) => entry.settle),
-    release: release.sort((a, b) => a.node - b.node).map((entry) => entry.release),
+    idle: upstreamFirst(idle),
+    wall: upstreamFirst(wall),
+    settle: upstreamFirst(settle),
+    release: upstreamFirst(release),
   };
 
   /** Null values of a topic go to the steps that take them; for the others they are dropped, once. */
@@ -113,15 +123,15 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
       cells: <C>(spec: { readonly name: string }) => task.cells<C>(spec.name),
       globalRow: (topic, keyId) => task.globalRow(topic, keyId),
       output: (port) => (cut ? nowhere : output(id, port)),
-      onIdle: (advance) => idle.push({ node: id, advance }),
+      onIdle: (advance) => idle.push({ node: id, call: advance }),
       onWallClock: (tick) => {
         const everyMs = must(step.wallClockMs, () => `${step.name} does not say its wallClockMs`);
-        wall.push({ node: id, everyMs, tick });
+        wall.push({ node: id, call: { everyMs, tick } });
       },
       timer: (inner) => task.guardTimer(step.name, node.callSite, inner),
       suspend: () => task.suspend(step.name, node.callSite),
-      onSettle: (wait) => settle.push({ node: id, settle: wait }),
-      onCommit: (say) => release.push({ node: id, release: say }),
+      onSettle: (wait) => settle.push({ node: id, call: wait }),
+      onCommit: (say) => release.push({ node: id, call: say }),
       world: task.world,
     };
     return step.build(context).map((inner) => task.guard(step.name, node.callSite, inner));

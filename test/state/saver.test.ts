@@ -188,11 +188,17 @@ test('a cell that changes with each commit is written once an interval', async (
   expect(bench.replayed).toBe(0);
 });
 
-test('what was empty is restored in memory, and saved with the commits that follow, a share with each', async () => {
-  const bench = new Bench({ everyMs: 1_000_000, leastShare: 2, cacheBytes: 1_000_000 });
+/** After five commits, of which the disk has lost everything. */
+async function lost(saving: Bench['saving']): Promise<Bench> {
+  const bench = new Bench(saving);
   await bench.open();
   for (let i = 0; i < 5; i++) await bench.cycle(new SeededRandom(i));
   bench.store.values.clear();
+  return bench;
+}
+
+test('what was empty is restored in memory, and saved with the commits that follow, a share with each', async () => {
+  const bench = await lost({ everyMs: 1_000_000, leastShare: 2, cacheBytes: 1_000_000 });
   await bench.open();
   await bench.check();
   expect(bench.backend.writes).toBe(0);
@@ -212,10 +218,7 @@ test('what was empty is restored in memory, and saved with the commits that foll
 });
 
 test('a restore in memory is saved when the task is closed before any commit', async () => {
-  const bench = new Bench({ everyMs: 1_000, leastShare: 2_000, cacheBytes: 1_000_000 });
-  await bench.open();
-  for (let i = 0; i < 5; i++) await bench.cycle(new SeededRandom(i));
-  bench.store.values.clear();
+  const bench = await lost({ everyMs: 1_000, leastShare: 2_000, cacheBytes: 1_000_000 });
   await bench.open();
   await bench.state.close();
   await bench.open();
@@ -259,11 +262,8 @@ test('a store that is emptied is restored anew, into the cells that operators ho
 
 test('a restore that failed is not taken for done when the task is closed', async () => {
   // Without a cache it goes to disk at once.
-  const bench = new Bench({ everyMs: 1_000, leastShare: 2_000, cacheBytes: 0 });
-  await bench.open();
-  for (let i = 0; i < 5; i++) await bench.cycle(new SeededRandom(i));
-  // All of it is to be restored, and the disk does not take it.
-  bench.store.values.clear();
+  const bench = await lost({ everyMs: 1_000, leastShare: 2_000, cacheBytes: 0 });
+  // The disk does not take it.
   const failing = new Watched(bench.store);
   const options = { task: '0_0', directory: 'd', specs, backend: failing, cacheBytes: 0 };
   const state = await TaskState.open(options);
