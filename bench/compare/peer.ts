@@ -27,6 +27,11 @@ export interface Drained {
   readonly problem?: string;
 }
 
+/** Seconds of the processor a million events; 0 where there were none. */
+export function cpuOf({ cpuSeconds, events }: Drained): number {
+  return events === 0 ? 0 : (cpuSeconds * 1e6) / events;
+}
+
 const nothingDrained: Drained = {
   events: 0,
   eventsPerSecond: 0,
@@ -121,7 +126,8 @@ export async function drainedBy(
     return await lastLine(...group.entering(command, args), env);
   } catch (error) {
     // Who needs more is killed, or gives up: that is a result.
-    return { ...nothingDrained, problem: (error as Error).message.slice(-200) };
+    const [ended] = (error as Error).message.split(':');
+    return { ...nothingDrained, problem: `in ${memoryMiB} MiB ${ended}` };
   } finally {
     await group.remove();
   }
@@ -146,7 +152,7 @@ export function lastLine<T = Drained>(
       const line = stdout.trimEnd().split('\n').at(-1) ?? '';
       if (code !== 0 || !line.startsWith('{'))
         fail(
-          new Error(`${command} ${args.join(' ')}: ${stdout}${stderr} ended by ${signal ?? code}`),
+          new Error(`ended by ${signal ?? code}: ${command} ${args.join(' ')}: ${stdout}${stderr}`),
         );
       else done(JSON.parse(line) as T);
     });

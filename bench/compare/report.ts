@@ -2,6 +2,7 @@
 import { cpus, totalmem } from 'node:os';
 import { table } from '../../engine/cli/output.ts';
 import type { Line } from './compare.ts';
+import { cpuOf } from './peer.ts';
 
 export interface Ratio {
   readonly job: string;
@@ -33,7 +34,7 @@ export function linesTable(lines: readonly Line[]): string {
     round + 1,
     events,
     drained.eventsPerSecond,
-    ((drained.cpuSeconds * 1e6) / drained.events).toFixed(2),
+    cpuOf(drained).toFixed(2),
     drained.rssMiB,
     drained.stateBytes === undefined ? '' : (drained.stateBytes / 2 ** 20).toFixed(0),
     (changelogs.records / events).toFixed(2),

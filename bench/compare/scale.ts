@@ -1,6 +1,7 @@
 /** How a job's rate and memory go with the number of keys and of threads: comparisons that differ in one number. */
 import { table } from '../../engine/cli/output.ts';
 import { type CompareOptions, compare, type Line } from './compare.ts';
+import { cpuOf } from './peer.ts';
 
 export interface ScaleOptions extends CompareOptions {
   /** Distinct keys, with the threads of `threads`. */
@@ -49,7 +50,7 @@ export function scaleTable(lines: readonly ScaleLine[]): string {
       threads,
       peer,
       drained.eventsPerSecond,
-      ((drained.cpuSeconds * 1e6) / drained.events).toFixed(2),
+      cpuOf(drained).toFixed(2),
       drained.rssMiB,
       ((drained.stateBytes ?? 0) / 2 ** 20).toFixed(0),
       verdict.green ? 'green' : `VOID: ${verdict.problem}`,

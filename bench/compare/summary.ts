@@ -3,6 +3,7 @@ import { type StageName, stageNames } from '../../engine/runtime/stages.ts';
 import { fastestOf, stageUs } from './attribution.ts';
 import type { Line } from './compare.ts';
 import type { JobName } from './jobs.ts';
+import { cpuOf } from './peer.ts';
 import { median, ratios } from './report.ts';
 
 const titles: Readonly<Record<JobName, string>> = {
@@ -69,7 +70,7 @@ export function summaryTable(lines: readonly Line[]): string {
         ? ''
         : `${short(ratio.ratio)} (${short(ratio.least)}-${short(ratio.greatest)})`,
       Number.isFinite(byHand) ? thousands(byHand) : '',
-      each([us, streams, hand], ({ drained }) => (drained.cpuSeconds * 1e6) / drained.events, ' s'),
+      each([us, streams, hand], ({ drained }) => cpuOf(drained), ' s'),
       `${each([us, streams], ({ drained }) => drained.rssMiB, '')} MiB`,
       `${each([us, streams], ({ changelogs, events }) => changelogs.bytes / events, '')} B`,
       String(goals[job]),
