@@ -161,6 +161,8 @@ async function openAnyLog(
     application,
     onUpkeepFailed: (problem) => observer.on('upkeepFailed', { problem }),
     onTransport: (transport, reason) => observer.on('kafkaTransport', { transport, reason }),
+    onHandedBack: ({ topic, partition }, reason) =>
+      observer.on('fetchHandedBack', { topic, partition, reason }),
     onAway: (problem) => observer.on('logAway', { problem }),
     onBack: (awayMs) => observer.on('logBack', { awayMs }),
   });

@@ -61,6 +61,8 @@ export interface ReadLimits {
   readonly records: number;
   /** Bytes at most, as far as whole stored batches allow. */
   readonly bytes?: number;
+  /** Who reads takes all of it, so that the log need not keep it; to read it again is slow. */
+  readonly once?: boolean;
 }
 
 /** Exactly one writer of an id is alive; its id is also the group whose offsets it commits. */

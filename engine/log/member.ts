@@ -30,8 +30,8 @@ export interface Member {
   /** The next change that waits for an answer. */
   takeChange(): AssignmentChange | undefined;
   /**
-   * What is there of a partition from `from` on; does not wait. Handed-out batches are copies: whoever
-   * asks again from an earlier offset gets the records again.
+   * What is there of a partition from `from` on; does not wait. Whoever asks again from an earlier offset gets the
+   * records again. The batches are the caller's, who may transfer them away.
    */
   fetch(at: TopicPartition, from: number, limits: ReadLimits): Promise<Fetched>;
   /** Records that wait from each position on, in the same order. */

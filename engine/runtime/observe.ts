@@ -79,6 +79,11 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
   const verified = counter('verify_compared_total', 'Results compared with a recomputation in SQL');
   const mismatches = gauge('verify_mismatches', 'Results that differed in the last comparison');
   const packed = gauge('kafka_packed_transport', 'The native helper carries the messages: 1 or 0');
+  const direct = gauge('kafka_direct_fetch', 'Records are fetched past the Kafka client: 1 or 0');
+  const handedBack = counter(
+    'kafka_fetch_handed_back_total',
+    'Partitions left to the Kafka client',
+  );
   const sourceRecords = counter('source_records_total', 'Records read by a source', ['source']);
   const sourceBytes = counter('source_bytes_total', 'Bytes read by a source', ['source']);
   new Gauge({
@@ -103,7 +108,11 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
     commitDoubtful: () => doubtful.inc(),
     logAway: () => away.set(1),
     logBack: () => away.set(0),
-    kafkaTransport: ({ transport }) => packed.set(transport === 'packed' ? 1 : 0),
+    kafkaTransport: ({ transport }) => {
+      packed.set(transport === 'plain' ? 0 : 1);
+      direct.set(transport === 'direct' ? 1 : 0);
+    },
+    fetchHandedBack: () => handedBack.inc(),
     stateVerified: ({ compared, differing }) => {
       verified.inc(compared);
       mismatches.set(differing);
@@ -153,7 +162,8 @@ function logLines(log: Logger): Handlers {
     kafkaTransport: (event) =>
       event.reason === undefined
         ? log.info(event, 'Kafka client')
-        : log.warn(event, 'Kafka client: plain calls, several times slower than packed ones'),
+        : log.warn(event, 'Kafka client: not the fastest way that there is'),
+    fetchHandedBack: (event) => log.warn(event, 'the Kafka client fetches the partition, slower'),
     commitDoubtful: (event) => log.warn(event, 'commit in doubt, tasks go on from the last one'),
     recovered: (event) => log.info(event, 'recovered'),
     runtimeStarted: (event) => log.info(event, 'running'),

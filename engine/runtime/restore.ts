@@ -89,7 +89,7 @@ async function restoreStore(
   const begin = reset || offset === 0 ? await log.startOffset(at) : offset;
   let [records, last] = [0, reset ? 0 : commitId];
   const readFrom = (from: number) =>
-    from < end ? log.read(at, from, { records: recordsPerRead }) : undefined;
+    from < end ? log.read(at, from, { records: recordsPerRead, once: true }) : undefined;
   let next = readFrom(begin);
   try {
     while (next !== undefined && !options.stopped()) {

@@ -475,9 +475,11 @@ export class Runtime {
       const { planned, positions } = task;
       const read: { topic: string; image: ArrayBuffer }[] = [];
       const caughtUp: string[] = [];
+      // With several sources a task may leave records of one for the next cycle.
+      const once = positions.size === 1;
       for (const [topic, position] of positions) {
         const at = { topic, partition: planned.partition };
-        const { batches, end } = await this.#joined.fetch(at, position, { records });
+        const { batches, end } = await this.#joined.fetch(at, position, { records, once });
         const waiting = batches.reduce((sum, { count }) => sum + count, 0);
         for (const { image } of batches) read.push({ topic, image });
         if (end) caughtUp.push(topic);

@@ -124,6 +124,9 @@ describe.skipIf(!(await kafkaAvailable()))('a broker that asks who is there', ()
     const { code, stdout, stderr } = await run(await inputOption());
     expect({ code, stderr }).toMatchObject({ code: 0 });
     expect(stdout + stderr).not.toContain(password);
+    // Encrypted and logged in by Millrace's own connections, too.
+    expect(stdout + stderr).toContain('"transport":"direct"');
+    expect(stdout + stderr).not.toContain('the Kafka client fetches');
     expect(await counts()).toEqual({ c0: 10, c1: 10, c2: 10 });
   });
 

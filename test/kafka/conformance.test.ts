@@ -53,7 +53,7 @@ async function differences(
   const all = topology('cases', (t) => some.map(({ file, topics }) => addCase(t, topics, file)));
   const { address: brokers } = await sharedBroker();
   // Only packed calls can write a time of 0, which some cases have.
-  const settings = { ...defaultKafkaSettings, brokers, transport: 'packed' as const };
+  const settings = { ...defaultKafkaSettings, brokers, transport: 'direct' as const };
   const log = await openKafkaLog({ settings, application });
   const backends = new MemoryBackends();
   const runtime = await Runtime.start({

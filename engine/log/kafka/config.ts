@@ -6,8 +6,8 @@ import { securityOptions } from './security.ts';
 export interface KafkaSettings {
   /** 'host:port', separated by commas. */
   readonly brokers: string;
-  /** 'auto': packed where the native helper was built. */
-  readonly transport: 'auto' | 'packed' | 'plain';
+  /** 'auto': the first that can be. `transport.ts` says what each is. */
+  readonly transport: 'auto' | 'direct' | 'packed' | 'plain';
   /** Static membership: the member keeps its partitions over a restart. Unique in the application. */
   readonly instanceId?: string;
   /** 'classic' is the protocol that all brokers speak; 'consumer' is KIP-848, better with Kafka 4.2 or later only. */

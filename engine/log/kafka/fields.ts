@@ -113,8 +113,8 @@ export const fields = [
   {
     name: 'transport',
     kind: 'choice',
-    choices: ['auto', 'packed', 'plain'],
-    about: 'how records cross into Node; auto: packed where it was built',
+    choices: ['auto', 'direct', 'packed', 'plain'],
+    about: 'how records come into Node; auto: the first of the others that can be',
   },
   {
     name: 'allowPlaintext',

@@ -38,6 +38,7 @@ import {
 } from './config.ts';
 import { KafkaMember } from './member.ts';
 import type { MessageConsumer, MessageTransport } from './messages.ts';
+import type { PumpOptions } from './pump.ts';
 import {
   type KafkaConsumer,
   type LibrdKafkaError,
@@ -55,7 +56,7 @@ import {
   isStateTopic,
   TopicAdmin,
 } from './topics.ts';
-import { chooseTransport } from './transport.ts';
+import { type ChosenTransport, chooseTransport } from './transport.ts';
 import { KafkaWriter } from './writer.ts';
 
 /** One attempt to reach the brokers at the start, ms. */
@@ -68,8 +69,10 @@ export interface KafkaLogOptions {
   readonly clock?: Clock;
   /** Told when consumed records of repartition topics could not be deleted. */
   readonly onUpkeepFailed?: (problem: string) => void;
-  /** Told once which transport is used, and why not the packed one. */
-  readonly onTransport?: (kind: MessageTransport['kind'], reason: string | undefined) => void;
+  /** Told once which transport is used, and why not the best one. */
+  readonly onTransport?: (kind: ChosenTransport['kind'], reason: string | undefined) => void;
+  /** Told when the client must fetch a partition after all. */
+  readonly onHandedBack?: (at: TopicPartition, reason: string) => void;
   /** Told when no broker answers any more. */
   readonly onAway?: (problem: string) => void;
   /** Told when one does again. */
@@ -87,9 +90,9 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> 
   checkKafkaSettings(settings);
   const rdkafka = await loadRdkafka();
   checkFeatures(settings, rdkafka.features);
-  const { transport, reason } = chooseTransport(settings.transport);
-  options.onTransport?.(transport.kind, reason);
-  const log = new KafkaLog(options, rdkafka, transport);
+  const chosen = chooseTransport(settings);
+  options.onTransport?.(chosen.kind, chosen.reason);
+  const log = new KafkaLog(options, rdkafka, chosen);
   try {
     await log.open();
   } catch (error) {
@@ -103,6 +106,7 @@ export class KafkaLog implements Log {
   readonly #options: KafkaLogOptions;
   readonly #rdkafka: RdkafkaModule;
   readonly #transport: MessageTransport;
+  readonly #fetching: Pick<PumpOptions, 'fetcher' | 'onHandedBack'>;
   readonly #clock: Clock;
   /** Names this process among the writers of an application. */
   readonly #instance: string;
@@ -115,10 +119,12 @@ export class KafkaLog implements Log {
   #reachability: Reachability | undefined;
 
   /** Use `openKafkaLog`. */
-  constructor(options: KafkaLogOptions, rdkafka: RdkafkaModule, transport: MessageTransport) {
+  constructor(options: KafkaLogOptions, rdkafka: RdkafkaModule, chosen: ChosenTransport) {
     this.#options = options;
     this.#rdkafka = rdkafka;
-    this.#transport = transport;
+    this.#transport = chosen.transport;
+    const { onHandedBack = () => {} } = options;
+    this.#fetching = { fetcher: chosen.fetcher, onHandedBack };
     this.#clock = options.clock ?? systemClock;
     this.#instance = options.settings.instanceId ?? randomUUID();
     const { maxRecordBytes, maxTimestampAheadMs } = options.settings;
@@ -140,6 +146,7 @@ export class KafkaLog implements Log {
       client,
       probe,
       transport: this.#transport,
+      ...this.#fetching,
       brokers,
       bufferBytes,
       callTimeoutMs,
@@ -206,6 +213,7 @@ export class KafkaLog implements Log {
     return KafkaMember.join({
       rdkafka: this.#rdkafka,
       transport: this.#transport,
+      ...this.#fetching,
       consumer: consumerOptions(settings, group),
       connect: (client) => this.#connect(client),
       topics: [...new Set(partitions.map(({ topic }) => topic))],

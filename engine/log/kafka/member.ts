@@ -8,7 +8,7 @@ import type { GroupOffset, ReadLimits, TopicPartition } from '../log.ts';
 import type { AssignmentChange, Fetched, Member } from '../member.ts';
 import { answered, constructed, kafkaCodes, kafkaError } from './calls.ts';
 import type { MessageError, MessageTransport } from './messages.ts';
-import { Pump } from './pump.ts';
+import { Pump, type PumpOptions } from './pump.ts';
 import type { KafkaConsumer, LibrdKafkaError, RdkafkaModule } from './rdkafka.ts';
 import type { KafkaReader } from './reader.ts';
 
@@ -20,6 +20,8 @@ const rejoinForMs = 120_000;
 export interface KafkaMemberOptions {
   readonly rdkafka: RdkafkaModule;
   readonly transport: MessageTransport;
+  readonly fetcher: PumpOptions['fetcher'];
+  readonly onHandedBack: PumpOptions['onHandedBack'];
   /** Options of the group's consumer, without callbacks. */
   readonly consumer: Readonly<Record<string, unknown>>;
   readonly connect: (client: KafkaConsumer) => Promise<void>;
@@ -81,6 +83,8 @@ export class KafkaMember implements Member {
     const pump = new Pump({
       client,
       messages: options.transport.consumer(client),
+      fetcher: options.fetcher,
+      onHandedBack: options.onHandedBack,
       clock: options.clock,
       bufferBytes: options.bufferBytes,
       idleStopMs: options.maxPollIntervalMs,
@@ -231,6 +235,7 @@ export class KafkaMember implements Member {
       if (client.rebalanceProtocol() === 'COOPERATIVE') client.incrementalAssign(list);
       else client.assign(list);
     });
+    pump.assigned();
   }
 
   #release(client: KafkaConsumer, partitions: readonly TopicPartition[]): void {

@@ -4,7 +4,11 @@
  */
 import type { PackedBatch } from '../../record/batch.ts';
 import type { GroupOffset, TopicPartition } from '../log.ts';
+import type { Unpack } from './fetch/fetcher.ts';
 import type { KafkaConsumer, Producer } from './rdkafka.ts';
+
+/** So many records of a partition come in one batch, at most: what is read of it is limited in batches. */
+export const recordsPerBatch = 8_192;
 
 /** Records of one partition from one poll; offsets are the log's, gaps allowed; no CRC, Kafka checks its own. */
 export interface FetchedBatch extends TopicPartition {
@@ -94,4 +98,6 @@ export interface MessageTransport {
   /** To be called before the client is connected. */
   producer(client: Producer): MessageProducer;
   admin?(client: KafkaConsumer): PartitionAdmin;
+  /** Where Kafka's own record batches can be read. */
+  readonly unpack?: Unpack;
 }

@@ -3,14 +3,15 @@ import { createRequire } from 'node:module';
 import { PackedBatch } from '../../record/batch.ts';
 import type { GroupOffset } from '../log.ts';
 import { answered, type Callback, graceMs } from './calls.ts';
-import type {
-  Delivered,
-  MessageConsumer,
-  MessageError,
-  MessageProducer,
-  MessageTransport,
-  PartitionAdmin,
-  PartitionEnd,
+import {
+  type Delivered,
+  type MessageConsumer,
+  type MessageError,
+  type MessageProducer,
+  type MessageTransport,
+  type PartitionAdmin,
+  type PartitionEnd,
+  recordsPerBatch,
 } from './messages.ts';
 import type { KafkaConsumer } from './rdkafka.ts';
 
@@ -50,6 +51,14 @@ interface Addon {
   committed: NativeQuestion<Place & { offset: number; metadata: string }>;
   endOffsets: NativeQuestion<PartitionEnd>;
   deleteRecords: NativeQuestion<PartitionEnd>;
+  unpack(
+    records: Buffer,
+    bytes: number,
+    from: number,
+    aborted: readonly number[],
+    recordsMax: number,
+    done: Callback<ArrayBuffer[]>,
+  ): void;
 }
 
 type NativeQuestion<Answer> = (
@@ -71,6 +80,12 @@ export function loadPacked(): MessageTransport {
     consumer: (client) => new PackedConsumer(addon, client.getClient()),
     producer: (client) => new PackedProducer(addon, client.getClient()),
     admin: (client) => adminOf(addon, client.getClient()),
+    unpack: (records, bytes, from, aborted) =>
+      new Promise((resolve, reject) =>
+        addon.unpack(records, bytes, from, aborted, recordsPerBatch, (error, images = []) =>
+          error ? reject(error) : resolve(images),
+        ),
+      ),
   };
 }
 

@@ -10,15 +10,22 @@ import { PackedBatch } from '../../record/batch.ts';
 import type { GroupOffset, ReadLimits, TopicPartition } from '../log.ts';
 import type { Fetched } from '../member.ts';
 import { answered } from './calls.ts';
-import type { MessageConsumer, MessageError, Polled } from './messages.ts';
+import type { Fetcher, FetchListener } from './fetch/fetcher.ts';
+import {
+  type MessageConsumer,
+  type MessageError,
+  type Polled,
+  recordsPerBatch,
+} from './messages.ts';
 import type { KafkaConsumer } from './rdkafka.ts';
 
-const messagesPerPoll = 16_384;
 const pollWaitMs = 50;
 const seekTimeoutMs = 10_000;
 
 interface Feed {
   readonly at: TopicPartition;
+  /** The fetcher brings its records; the client has it paused. */
+  direct: boolean;
   batches: PackedBatch[];
   bytes: number;
   /** The buffer holds everything from here on, up to what was polled. */
@@ -34,6 +41,10 @@ interface Feed {
 export interface PumpOptions {
   readonly client: KafkaConsumer;
   readonly messages: MessageConsumer;
+  /** Brings records past the client; undefined: the client brings all. */
+  readonly fetcher: ((listener: FetchListener) => Fetcher) | undefined;
+  /** Told when the client must bring what the fetcher cannot. */
+  readonly onHandedBack: (at: TopicPartition, reason: string) => void;
   readonly clock: Clock;
   /** A partition is paused when its buffer holds more bytes than this. */
   readonly bufferBytes: number;
@@ -47,6 +58,7 @@ export interface PumpOptions {
 
 export class Pump {
   readonly #options: PumpOptions;
+  readonly #fetcher: Fetcher | undefined;
   readonly #feeds = new Map<string, Feed>();
   /** Partitions let go of while a poll is under way: what it brings of them is of the time before. */
   readonly #removed = new Set<string>();
@@ -59,6 +71,10 @@ export class Pump {
   constructor(options: PumpOptions) {
     this.#options = options;
     this.#usedAt = options.clock.monotonic();
+    this.#fetcher = options.fetcher?.({
+      onFetched: (at, batches, end) => this.#fetched(at, batches, end),
+      onHandedBack: (from, reason) => this.#handedBack(from, reason),
+    });
   }
 
   start(): void {
@@ -69,24 +85,42 @@ export class Pump {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#touched?.();
+    this.#fetcher?.close();
     await this.#running;
   }
 
-  /** From now on the partition's records are kept. The client is told by the caller. */
+  /**
+   * From now on the partition's records are kept. The caller assigns it to the client, too, and says so by
+   * `assigned`.
+   */
   add({ topic, partition, offset }: GroupOffset): void {
+    const direct = this.#fetcher?.isUsable === true;
     this.#feeds.set(keyOf({ topic, partition }), {
       at: { topic, partition },
+      direct,
       batches: [],
       bytes: 0,
       low: offset,
       endAt: undefined,
       paused: false,
-      seek: this.#removed.has(keyOf({ topic, partition })) ? offset : undefined,
+      seek: !direct && this.#removed.has(keyOf({ topic, partition })) ? offset : undefined,
       usedAt: this.#options.clock.monotonic(),
     });
+    if (direct) this.#fetcher?.add({ topic, partition, offset });
+  }
+
+  /** The client has got its partitions: it does not fetch what the fetcher does. */
+  assigned(): void {
+    const direct = [...this.#feeds.values()].filter((feed) => feed.direct).map(({ at }) => at);
+    try {
+      if (direct.length > 0) this.#options.client.pause(direct);
+    } catch {
+      // What it fetches all the same is not taken.
+    }
   }
 
   remove(at: TopicPartition): void {
+    this.#fetcher?.remove(at);
     if (this.#feeds.delete(keyOf(at))) this.#removed.add(keyOf(at));
   }
 
@@ -100,6 +134,7 @@ export class Pump {
   }
 
   #resync(feed: Feed): void {
+    if (feed.direct) return;
     feed.seek ??= feed.batches[feed.batches.length - 1]?.nextOffset ?? feed.low;
   }
 
@@ -127,7 +162,7 @@ export class Pump {
     throw failure;
   }
 
-  /** What is buffered from `from` on, as copies. Everything before it is let go. */
+  /** What is buffered from `from` on, as copies where it may be asked for again. Everything before it is let go. */
   fetch(at: TopicPartition, from: number, limits: ReadLimits): Fetched {
     this.touch();
     const feed = this.#feeds.get(keyOf(at));
@@ -138,20 +173,30 @@ export class Pump {
       return { batches: [], end: false };
     }
     while (feed.batches.length > 0 && (feed.batches[0] as PackedBatch).nextOffset <= from) {
-      const gone = feed.batches.shift() as PackedBatch;
-      feed.bytes -= gone.byteLength;
-      feed.low = gone.nextOffset;
+      this.#letGo(feed);
     }
-    if (feed.paused && feed.bytes < this.#options.bufferBytes / 2) this.#pause(feed, false);
-    const batches: PackedBatch[] = [];
-    let [records, bytes] = [0, 0];
-    for (const batch of feed.batches) {
-      if (records >= limits.records || bytes >= (limits.bytes ?? Number.POSITIVE_INFINITY)) break;
-      batches.push(new PackedBatch(batch.image.slice(0)));
+    const { records: recordsMax, bytes: bytesMax = Number.POSITIVE_INFINITY, once } = limits;
+    let [count, records, bytes] = [0, 0, 0];
+    for (; count < feed.batches.length; count++) {
+      const batch = feed.batches[count] as PackedBatch;
       records += batch.count;
       bytes += batch.byteLength;
+      // One at least; another whole, or not at all.
+      if (count > 0 && (records > recordsMax || bytes > bytesMax)) break;
     }
-    return { batches, end: batches.length === feed.batches.length && feed.endAt !== undefined };
+    const end = count === feed.batches.length && feed.endAt !== undefined;
+    const batches = once
+      ? Array.from({ length: count }, () => this.#letGo(feed))
+      : feed.batches.slice(0, count).map(({ image }) => new PackedBatch(image.slice(0)));
+    if (feed.paused && feed.bytes < this.#options.bufferBytes / 2) this.#pause(feed, false);
+    return { batches, end };
+  }
+
+  #letGo(feed: Feed): PackedBatch {
+    const gone = feed.batches.shift() as PackedBatch;
+    feed.bytes -= gone.byteLength;
+    feed.low = gone.nextOffset;
+    return gone;
   }
 
   /** Where the partition was seen to end when nothing from `position` on is buffered. */
@@ -168,7 +213,7 @@ export class Pump {
       await this.#seekAll();
       if (this.#stopping) return;
       try {
-        this.#take(await this.#options.messages.poll(messagesPerPoll, pollWaitMs));
+        this.#take(await this.#options.messages.poll(recordsPerBatch, pollWaitMs));
       } catch (error) {
         this.#took({ code: Number((error as MessageError).code), message: String(error) });
         await pause(pollWaitMs);
@@ -192,20 +237,42 @@ export class Pump {
     for (const { topic, partition, batch } of batches) {
       const feed = this.#feeds.get(keyOf({ topic, partition }));
       // Taken away, or to be sought back: what comes now comes again.
-      if (feed === undefined || feed.seek !== undefined) continue;
-      feed.batches.push(batch);
-      feed.bytes += batch.byteLength;
-      feed.endAt = undefined;
+      if (feed === undefined || feed.direct || feed.seek !== undefined) continue;
+      this.#keep(feed, batch);
       news = true;
-      if (!feed.paused && feed.bytes > this.#options.bufferBytes) this.#pause(feed, true);
     }
     for (const { topic, partition, offset } of ends) {
       const feed = this.#feeds.get(keyOf({ topic, partition }));
-      if (feed === undefined || feed.seek !== undefined) continue;
+      if (feed === undefined || feed.direct || feed.seek !== undefined) continue;
       feed.endAt = offset;
       news = true;
     }
     if (news) this.#options.onNews();
+  }
+
+  #keep(feed: Feed, batch: PackedBatch): void {
+    feed.batches.push(batch);
+    feed.bytes += batch.byteLength;
+    feed.endAt = undefined;
+    if (!feed.paused && feed.bytes > this.#options.bufferBytes) this.#pause(feed, true);
+  }
+
+  #fetched(at: TopicPartition, batches: readonly PackedBatch[], end: number | undefined): void {
+    const feed = this.#feeds.get(keyOf(at));
+    if (feed === undefined || !feed.direct) return;
+    for (const batch of batches) this.#keep(feed, batch);
+    if (end !== undefined) feed.endAt = end;
+    this.#options.onNews();
+  }
+
+  /** The client goes on where the fetcher left: it is resumed and sought before the next poll. */
+  #handedBack({ topic, partition, offset }: GroupOffset, reason: string): void {
+    const feed = this.#feeds.get(keyOf({ topic, partition }));
+    if (feed === undefined) return;
+    feed.direct = false;
+    feed.paused = true;
+    feed.seek = offset;
+    this.#options.onHandedBack(feed.at, reason);
   }
 
   #took(error: MessageError): void {
@@ -217,6 +284,12 @@ export class Pump {
     feed.batches = [];
     feed.bytes = 0;
     feed.endAt = undefined;
+    if (feed.direct) {
+      feed.low = from;
+      feed.paused = false;
+      this.#fetcher?.add({ ...feed.at, offset: from });
+      return;
+    }
     feed.seek = feed.seek === undefined ? from : Math.min(feed.seek, from);
   }
 
@@ -240,6 +313,11 @@ export class Pump {
   }
 
   #pause(feed: Feed, paused: boolean): void {
+    if (feed.direct) {
+      this.#fetcher?.pause(feed.at, paused);
+      feed.paused = paused;
+      return;
+    }
     try {
       if (paused) this.#options.client.pause([feed.at]);
       else {

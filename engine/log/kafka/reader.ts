@@ -11,7 +11,7 @@ import type { Fetched } from '../member.ts';
 import { checkOffset, mergeBatches } from '../partition-reader.ts';
 import { asked, kafkaError } from './calls.ts';
 import type { MessageTransport } from './messages.ts';
-import { Pump } from './pump.ts';
+import { Pump, type PumpOptions } from './pump.ts';
 import type { KafkaConsumer } from './rdkafka.ts';
 
 /** A partition that was not asked for so long is let go, ms. */
@@ -24,6 +24,8 @@ export interface KafkaReaderOptions {
   /** A connected consumer that sees uncommitted ones: its ends are high watermarks. */
   readonly probe: KafkaConsumer;
   readonly transport: MessageTransport;
+  readonly fetcher: PumpOptions['fetcher'];
+  readonly onHandedBack: PumpOptions['onHandedBack'];
   readonly brokers: string;
   readonly bufferBytes: number;
   readonly callTimeoutMs: number;
@@ -42,10 +44,12 @@ export class KafkaReader {
 
   constructor(options: KafkaReaderOptions) {
     this.#options = options;
-    const { client, transport, clock, bufferBytes, brokers } = options;
+    const { client, transport, fetcher, onHandedBack, clock, bufferBytes, brokers } = options;
     this.#pump = new Pump({
       client,
       messages: transport.consumer(client),
+      fetcher,
+      onHandedBack,
       clock,
       bufferBytes,
       idleStopMs: Number.POSITIVE_INFINITY,
@@ -158,6 +162,7 @@ export class KafkaReader {
     this.#pump.add({ ...at, offset: from });
     try {
       this.#options.client.incrementalAssign([{ ...at, offset: from }]);
+      this.#pump.assigned();
     } catch (error) {
       this.#pump.remove(at);
       const { brokers } = this.#options;

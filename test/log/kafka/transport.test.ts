@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { defaultKafkaSettings } from '../../../engine/log/kafka/config.ts';
 import type {
   MessageConsumer,
   MessageProducer,
@@ -44,8 +45,8 @@ describe.skipIf(!available).each(['plain', 'packed'] as const)('%s transport', (
 
   beforeAll(async () => {
     rdkafka = await loadRdkafka();
-    ({ transport } = chooseTransport(kind));
     brokers = (await sharedBroker()).address;
+    ({ transport } = chooseTransport({ ...defaultKafkaSettings, brokers, transport: kind }));
   });
   afterAll(async () => {
     for (const client of open) {

@@ -5,7 +5,7 @@
  * compiled before or after.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
@@ -23,8 +23,9 @@ function rdkafkaVersion() {
 
 /** What the binary depends on. */
 function stampOf(rdkafka) {
-  const source = readFileSync(join(folder, 'packed.cc'), 'utf8').length;
-  return `node ${process.versions.modules}, node-rdkafka ${rdkafka}, source ${source}`;
+  const sources = readdirSync(folder).filter((name) => /\.(cc?|h|gyp)$/.test(name));
+  const lengths = sources.map((name) => `${name} ${readFileSync(join(folder, name)).length}`);
+  return `node ${process.versions.modules}, node-rdkafka ${rdkafka}, ${lengths.join(', ')}`;
 }
 
 function build() {

@@ -18,9 +18,12 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "batch-layout.h"
 #include "rdkafka.h"
+#include "record-batches.h"
 #include "src/connection.h"
 
 namespace {
@@ -134,32 +137,8 @@ class Held {
   uv_rwlock_t *lock_;
 };
 
-// ---- The batch's layout (record/batch.ts) ----------------------------------------------------------
-
-constexpr uint32_t kMagic = 0x3142524d;
-constexpr size_t kHeaderBytes = 16;
 /** A poll takes no more when it holds so many bytes. */
 constexpr size_t kMostBytes = 32 << 20;
-
-size_t column_bytes(size_t count) { return count * 16 + (count + 1) * 4 + count * 8; }
-
-struct Columns {
-  explicit Columns(uint8_t *image, size_t count) {
-    uint8_t *at = image + kHeaderBytes;
-    timestamps = reinterpret_cast<double *>(at);
-    offsets = timestamps + count;
-    starts = reinterpret_cast<int32_t *>(offsets + count);
-    key_lengths = starts + count + 1;
-    value_lengths = key_lengths + count;
-    bytes = reinterpret_cast<uint8_t *>(value_lengths + count);
-  }
-  double *timestamps;
-  double *offsets;
-  int32_t *starts;
-  int32_t *key_lengths;
-  int32_t *value_lengths;
-  uint8_t *bytes;
-};
 
 struct Failure {
   int code;
@@ -227,11 +206,8 @@ struct Image {
 
 Image image_of(const Group &group) {
   size_t count = group.messages.size();
-  size_t size = kHeaderBytes + column_bytes(count) + group.bytes;
-  uint8_t *data = static_cast<uint8_t *>(malloc(size));
-  // The checksum stays 0: Kafka's own was checked, and it is for what lies on a disk of ours.
-  const uint32_t head[4] = {kMagic, 0, static_cast<uint32_t>(count), static_cast<uint32_t>(size)};
-  memcpy(data, head, sizeof head);
+  size_t size;
+  uint8_t *data = new_image(count, group.bytes, &size);
   Columns columns(data, count);
   uint8_t *at = columns.bytes;
   for (size_t i = 0; i < count; i++) {
@@ -450,11 +426,10 @@ Local<v8::Array> failures_of(const std::vector<Failure> &failures) {
   return list;
 }
 
-Local<v8::ArrayBuffer> buffer_of(Image *image) {
-  uint8_t *data = image->data;
-  image->data = nullptr;
+/** Takes the memory over. */
+Local<v8::ArrayBuffer> buffer_of(uint8_t **data, size_t size) {
   auto release = [](void *memory, size_t, void *) { free(memory); };
-  auto store = v8::ArrayBuffer::NewBackingStore(data, image->size, release, nullptr);
+  auto store = v8::ArrayBuffer::NewBackingStore(std::exchange(*data, nullptr), size, release, nullptr);
   return v8::ArrayBuffer::New(v8::Isolate::GetCurrent(), std::move(store));
 }
 
@@ -534,7 +509,7 @@ class PollWork : public ClientWork {
     Local<v8::Array> list = Nan::New<v8::Array>(static_cast<int>(images.size()));
     for (uint32_t i = 0; i < images.size(); i++) {
       Local<v8::Object> object = place(images[i].topic, images[i].partition);
-      set(object, "image", buffer_of(&images[i]));
+      set(object, "image", buffer_of(&images[i].data, images[i].size));
       Nan::Set(list, i, object);
     }
     set(result, "batches", list);
@@ -554,6 +529,68 @@ NAN_METHOD(Poll) {
   size_t max = static_cast<size_t>(Nan::To<double>(info[1]).FromJust());
   int wait_ms = Nan::To<int>(info[2]).FromJust();
   Nan::AsyncQueueWorker(new PollWork(info[0], max, wait_ms, info[3]));
+}
+
+/** Record batches of a Fetch response into packed batches, in libuv's pool. */
+class UnpackWork : public Nan::AsyncWorker {
+ public:
+  UnpackWork(Local<v8::Value> bytes, size_t size, int64_t from, std::vector<Aborted> aborted,
+             size_t most, Local<v8::Value> done)
+      : Nan::AsyncWorker(new Nan::Callback(done.As<v8::Function>()), "millrace:unpack"),
+        bytes_(reinterpret_cast<uint8_t *>(node::Buffer::Data(bytes))),
+        size_(size),
+        from_(from),
+        aborted_(std::move(aborted)),
+        most_(most) {
+    SaveToPersistent("bytes", bytes);
+  }
+  ~UnpackWork() override {
+    for (PackedImage &image : images_) free(image.data);
+  }
+
+  void Execute() override {
+    const std::string problem = unpack(bytes_, size_, from_, std::move(aborted_), most_, &images_);
+    if (!problem.empty()) SetErrorMessage(problem.c_str());
+  }
+
+ protected:
+  void HandleOKCallback() override {
+    Nan::HandleScope scope;
+    Local<v8::Array> list = Nan::New<v8::Array>(static_cast<int>(images_.size()));
+    for (uint32_t i = 0; i < images_.size(); i++) {
+      Nan::Set(list, i, buffer_of(&images_[i].data, images_[i].size));
+    }
+    Local<v8::Value> args[] = {Nan::Null(), list};
+    callback->Call(2, args, async_resource);
+  }
+
+ private:
+  const uint8_t *bytes_;
+  size_t size_;
+  int64_t from_;
+  std::vector<Aborted> aborted_;
+  size_t most_;
+  std::vector<PackedImage> images_;
+};
+
+/** unpack(bytes, size, from, [producer, first offset, ...] of aborted transactions, most records an image, done) */
+NAN_METHOD(Unpack) {
+  auto number = [&](int i) { return Nan::To<double>(info[i]).FromJust(); };
+  if (!node::Buffer::HasInstance(info[0]) || !info[3]->IsArray()) {
+    return Nan::ThrowTypeError("bytes and a list of aborted transactions are needed");
+  }
+  const size_t size = static_cast<size_t>(number(1));
+  if (size > node::Buffer::Length(info[0])) {
+    return Nan::ThrowRangeError("the batches lie outside the bytes");
+  }
+  Local<v8::Array> list = info[3].As<v8::Array>();
+  auto element = [&](uint32_t i) {
+    return static_cast<int64_t>(Nan::To<double>(Nan::Get(list, i).ToLocalChecked()).FromJust());
+  };
+  std::vector<Aborted> aborted;
+  for (uint32_t i = 0; i + 1 < list->Length(); i += 2) aborted.push_back({element(i), element(i + 1)});
+  Nan::AsyncQueueWorker(new UnpackWork(info[0], size, static_cast<int64_t>(number(2)),
+                                       std::move(aborted), static_cast<size_t>(number(4)), info[5]));
 }
 
 // A handle takes interceptors while it is made only, from a configuration that is copied for it.
@@ -928,6 +965,7 @@ NAN_MODULE_INIT(Initialise) {
   Nan::SetMethod(target, "endOffsets", AskList<EndOffsetsWork>);
   Nan::SetMethod(target, "sendOffsets", SendOffsets);
   Nan::SetMethod(target, "deleteRecords", AskList<DeleteRecordsWork>);
+  Nan::SetMethod(target, "unpack", Unpack);
 }
 
 }  // namespace

@@ -1,0 +1,396 @@
+/**
+ * Fetches committed records from the leaders of partitions, past librdkafka: a response's batches are unpacked at one
+ * stroke, where librdkafka makes an object of each message. The group, its offsets and transactions stay librdkafka's.
+ *
+ * It does what is usual, and nothing else: whatever it cannot (a codec, a refusal, an offset that is gone) it hands
+ * back with the offset at which librdkafka is to go on, which then says what there is to say. What may pass, a leader
+ * that moves, a broker that is away, it waits for.
+ */
+import type { Clock } from '../../../base/clock.ts';
+import { messageOf } from '../../../base/errors.ts';
+import { PackedBatch } from '../../../record/batch.ts';
+import type { GroupOffset, TopicPartition } from '../../log.ts';
+import { type BrokerAccess, type BrokerAddress, BrokerConnection } from './connection.ts';
+import { RefusedError } from './login.ts';
+import { wholeBatches } from './record-sets.ts';
+import {
+  errors,
+  type FetchAnswer,
+  type FetchedRecords,
+  type FetchLimits,
+  fetchCommitted,
+  metadata,
+} from './requests.ts';
+
+/** What becomes of partitions that are fetched. */
+export interface FetchListener {
+  /** Committed records; `end` when nothing more is there, else undefined. In the order of the log. */
+  onFetched(at: TopicPartition, batches: readonly PackedBatch[], end: number | undefined): void;
+  /** The partition is not fetched any more; nothing before `offset` is missing. */
+  onHandedBack(from: GroupOffset, reason: string): void;
+}
+
+export interface Fetcher {
+  /** False once it was found that brokers do not let us: then everything was handed back. */
+  readonly isUsable: boolean;
+  /** Fetches from an offset on; of a partition that is fetched already, what is on its way is forgotten. */
+  add(from: GroupOffset): void;
+  remove(at: TopicPartition): void;
+  /** What is on its way still comes. */
+  pause(at: TopicPartition, paused: boolean): void;
+  close(): void;
+}
+
+/**
+ * The committed records of the whole batches in `bytes` bytes, from offset `from` on, as images of packed batches of at
+ * most `recordsPerBatch` records.
+ */
+export type Unpack = (
+  records: Buffer,
+  bytes: number,
+  from: number,
+  aborted: readonly number[],
+) => Promise<readonly ArrayBuffer[]>;
+
+export interface FetcherOptions {
+  /** To begin with; the cluster says which there are. */
+  readonly bootstrap: readonly BrokerAddress[];
+  readonly access: BrokerAccess;
+  readonly limits: FetchLimits;
+  readonly unpack: Unpack;
+  readonly clock: Clock;
+}
+
+/** Pauses between attempts, ms; doubled each time. */
+const [retryMsMin, retryMsMax] = [50, 1_000];
+/** Whoever has not been let in for so long is not the one to try, ms: librdkafka may be. */
+const firstAnswerMs = 10_000;
+/** A topic may be new, and not yet known everywhere, ms. */
+const unknownTopicMs = 5_000;
+
+/** Reasons to look for the leader anew. */
+const passing: ReadonlySet<number> = new Set([
+  errors.unknownTopicOrPartition,
+  errors.leaderNotAvailable,
+  errors.notLeader,
+  errors.replicaNotAvailable,
+  errors.storage,
+  errors.fencedLeaderEpoch,
+  errors.unknownLeaderEpoch,
+  errors.offsetNotAvailable,
+]);
+
+interface Partition extends TopicPartition {
+  /** The next to be asked for. */
+  offset: number;
+  /** Where what was told of ends: the rest is being unpacked. */
+  told: number;
+  paused: boolean;
+  leader: number | undefined;
+  /** The end that was told last: it is told once. */
+  endTold: number | undefined;
+  /** Since when no broker knows the topic. */
+  unknownSince: number | undefined;
+}
+
+/** A broker that leads partitions, and the loop that asks it. */
+interface Leader {
+  readonly node: number;
+  wake: () => void;
+}
+
+/** A partition's share of a response. */
+interface Share {
+  readonly partition: Partition;
+  readonly from: number;
+  readonly records: Buffer;
+  /** Where the whole batches end. */
+  readonly whole: number;
+  readonly aborted: readonly number[];
+  readonly end: number | undefined;
+  /** Why it is handed back behind these records. */
+  readonly problem: string | undefined;
+}
+
+export class DirectFetcher implements Fetcher {
+  readonly #options: FetcherOptions;
+  readonly #listener: FetchListener;
+  readonly #partitions = new Map<string, Partition>();
+  readonly #brokers = new Map<number, BrokerAddress>();
+  readonly #leaders = new Map<number, Leader>();
+  readonly #connections = new Set<BrokerConnection>();
+  /** Attempts in a row that failed, of a leader. */
+  readonly #failures = new Map<number, number>();
+  /** One after the other, so that the log's order holds when a partition moves to another leader. */
+  #unpacking = Promise.resolve();
+  readonly #since: number;
+  #isLocating = false;
+  #isLetIn = false;
+  #isClosed = false;
+  #isUsable = true;
+
+  constructor(options: FetcherOptions, listener: FetchListener) {
+    this.#options = options;
+    this.#listener = listener;
+    this.#since = options.clock.monotonic();
+  }
+
+  get isUsable(): boolean {
+    return this.#isUsable;
+  }
+
+  add({ topic, partition, offset }: GroupOffset): void {
+    const key = keyOf({ topic, partition });
+    const leader = this.#partitions.get(key)?.leader;
+    const begun = { paused: false, endTold: undefined, unknownSince: undefined };
+    this.#partitions.set(key, { topic, partition, offset, told: offset, leader, ...begun });
+    this.#arrange();
+  }
+
+  remove(at: TopicPartition): void {
+    this.#partitions.delete(keyOf(at));
+  }
+
+  pause(at: TopicPartition, paused: boolean): void {
+    const partition = this.#partitions.get(keyOf(at));
+    if (partition === undefined) return;
+    partition.paused = paused;
+    if (!paused) this.#arrange();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#partitions.clear();
+    for (const connection of this.#connections) connection.close();
+    for (const { wake } of this.#leaders.values()) wake();
+  }
+
+  /** Sees to it that somebody looks after each partition. */
+  #arrange(): void {
+    for (const { leader, paused } of this.#partitions.values()) {
+      if (leader === undefined) void this.#locate();
+      else if (!paused) this.#lead(leader);
+    }
+  }
+
+  #lead(node: number): void {
+    const known = this.#leaders.get(node);
+    if (known !== undefined) {
+      known.wake();
+      return;
+    }
+    const leader: Leader = { node, wake: () => {} };
+    this.#leaders.set(node, leader);
+    void this.#serve(leader).finally(() => {
+      this.#leaders.delete(node);
+      this.#arrange();
+    });
+  }
+
+  /** Asks one leader for as long as it leads; whatever goes wrong, the leaders are looked for anew after a pause. */
+  async #serve(leader: Leader): Promise<void> {
+    const { node } = leader;
+    let connection: BrokerConnection | undefined;
+    try {
+      connection = await this.#connect(this.#brokers.get(node));
+      await this.#askOn(leader, connection);
+    } catch (error) {
+      if (isFinal(error)) this.#giveUp(messageOf(error));
+      for (const one of this.#partitions.values()) {
+        if (one.leader === node) one.leader = undefined;
+      }
+      const failures = this.#failures.get(node) ?? 0;
+      this.#failures.set(node, failures + 1);
+      await pause(Math.min(retryMsMin * 2 ** failures, retryMsMax));
+    } finally {
+      if (connection !== undefined) this.#disconnect(connection);
+    }
+  }
+
+  async #askOn(leader: Leader, connection: BrokerConnection): Promise<void> {
+    const { limits } = this.#options;
+    let unpacked = Promise.resolve();
+    while (!this.#isClosed) {
+      const led = [...this.#partitions.values()].filter((one) => one.leader === leader.node);
+      if (led.length === 0) return;
+      const wanted = led.filter(({ paused }) => !paused);
+      if (wanted.length === 0) {
+        await new Promise<void>((resolve) => {
+          leader.wake = resolve;
+        });
+        continue;
+      }
+      const answer = await connection.ask(fetchCommitted(wanted, limits), limits.waitMs);
+      this.#failures.delete(leader.node);
+      const shares = this.#sharesOf(new Set(wanted), answer);
+      await unpacked;
+      // While these are unpacked, the next are on their way.
+      unpacked = this.#unpacking.then(async () => {
+        await this.#unpackAll(shares);
+        connection.reuse(answer.response);
+      });
+      this.#unpacking = unpacked;
+      if (answer.throttledMs > 0) await pause(answer.throttledMs);
+    }
+  }
+
+  #sharesOf(asked: ReadonlySet<Partition>, { error, partitions }: FetchAnswer): Share[] {
+    if (error !== errors.none) throw new Error(`the broker answered with error ${error}`);
+    return partitions.flatMap((answer) => {
+      const partition = this.#partitions.get(keyOf(answer));
+      // Removed, or begun anew: what was asked for is not wanted.
+      if (partition === undefined || !asked.has(partition)) return [];
+      return this.#shareOf(partition, answer) ?? [];
+    });
+  }
+
+  #shareOf(partition: Partition, answer: FetchedRecords): Share | undefined {
+    const { error, records, aborted, lastStableOffset } = answer;
+    const { offset: from } = partition;
+    const share = { partition, from, records, aborted };
+    if (error !== errors.none) {
+      const problem = this.#problemOf(partition, error);
+      return problem === undefined ? undefined : { ...share, whole: 0, end: undefined, problem };
+    }
+    partition.unknownSince = undefined;
+    const { end: whole, next = from, problem } = wholeBatches(records);
+    partition.offset = Math.max(from, next);
+    const isEnd = partition.offset >= lastStableOffset && partition.endTold !== partition.offset;
+    const end = isEnd ? partition.offset : undefined;
+    if (isEnd) partition.endTold = partition.offset;
+    if (whole === 0 && !isEnd && problem === undefined) return undefined;
+    return { ...share, whole, end, problem };
+  }
+
+  /** Undefined for what passes: then the leader is looked for. */
+  #problemOf(partition: Partition, error: number): string | undefined {
+    if (!passing.has(error)) return `error ${error} of the broker`;
+    partition.leader = undefined;
+    if (error !== errors.unknownTopicOrPartition) return undefined;
+    const now = this.#options.clock.monotonic();
+    partition.unknownSince ??= now;
+    return now - partition.unknownSince > unknownTopicMs ? 'an unknown topic' : undefined;
+  }
+
+  async #unpackAll(shares: readonly Share[]): Promise<void> {
+    for (const share of shares) {
+      const { partition, from, records, whole, aborted, end } = share;
+      let { problem } = share;
+      let batches: PackedBatch[] = [];
+      try {
+        const images = whole === 0 ? [] : await this.#options.unpack(records, whole, from, aborted);
+        batches = images.map((image) => new PackedBatch(image));
+      } catch (error) {
+        problem = messageOf(error);
+      }
+      if (this.#partitions.get(keyOf(partition)) !== partition) continue;
+      partition.told = batches.at(-1)?.nextOffset ?? partition.told;
+      if (batches.length > 0 || end !== undefined) {
+        this.#listener.onFetched(partition, batches, end);
+      }
+      if (problem !== undefined) this.#handBack(partition, problem);
+    }
+    this.#arrange();
+  }
+
+  /** Looks for the leaders that are not known, until each is. */
+  async #locate(): Promise<void> {
+    if (this.#isLocating) return;
+    this.#isLocating = true;
+    for (let retryMs = retryMsMin; !this.#isClosed; retryMs = Math.min(retryMs * 2, retryMsMax)) {
+      const lost = [...this.#partitions.values()].filter(({ leader }) => leader === undefined);
+      if (lost.length === 0) break;
+      const topics = [...new Set(lost.map(({ topic }) => topic))];
+      try {
+        await this.#learn(topics);
+      } catch (error) {
+        const overdue = this.#options.clock.monotonic() - this.#since > firstAnswerMs;
+        if (isFinal(error) || (!this.#isLetIn && overdue)) {
+          this.#giveUp(messageOf(error));
+        }
+      }
+      if (lost.every(({ leader }) => leader !== undefined)) continue;
+      await pause(retryMs);
+    }
+    this.#isLocating = false;
+    this.#arrange();
+  }
+
+  async #learn(topics: readonly string[]): Promise<void> {
+    const connection = await this.#connectAny();
+    try {
+      const answer = await connection.ask(metadata(topics));
+      for (const { node, host, port } of answer.brokers) this.#brokers.set(node, { host, port });
+      const now = this.#options.clock.monotonic();
+      for (const { topic, error, partitions } of answer.topics) {
+        for (const one of this.#partitions.values()) {
+          if (one.topic !== topic || one.leader !== undefined) continue;
+          const found = partitions.find(({ partition }) => partition === one.partition);
+          const failure =
+            error === errors.none ? (found?.error ?? errors.unknownTopicOrPartition) : error;
+          const problem = failure === errors.none ? undefined : this.#problemOf(one, failure);
+          if (problem !== undefined) this.#handBack(one, problem);
+          else if (found !== undefined && this.#brokers.has(found.leader))
+            one.leader = found.leader;
+          else one.unknownSince ??= now;
+        }
+      }
+    } finally {
+      this.#disconnect(connection);
+    }
+  }
+
+  /** To any broker that answers: one we know of, or those we began with. */
+  async #connectAny(): Promise<BrokerConnection> {
+    let last: unknown = new Error('no broker is known');
+    for (const address of [...this.#brokers.values(), ...this.#options.bootstrap]) {
+      if (this.#isClosed) break;
+      try {
+        return await this.#connect(address);
+      } catch (error) {
+        if (isFinal(error)) throw error;
+        last = error;
+      }
+    }
+    throw last;
+  }
+
+  async #connect(address: BrokerAddress | undefined): Promise<BrokerConnection> {
+    if (address === undefined) throw new Error('the broker is not known any more');
+    const { access, limits } = this.#options;
+    const needed = [fetchCommitted([], limits), metadata([])];
+    const connection = await BrokerConnection.open(address, access, needed);
+    this.#connections.add(connection);
+    this.#isLetIn = true;
+    if (this.#isClosed) connection.close();
+    return connection;
+  }
+
+  #disconnect(connection: BrokerConnection): void {
+    this.#connections.delete(connection);
+    connection.close();
+  }
+
+  #handBack({ topic, partition, told }: Partition, reason: string): void {
+    this.#partitions.delete(keyOf({ topic, partition }));
+    this.#listener.onHandedBack({ topic, partition, offset: told }, reason);
+  }
+
+  #giveUp(reason: string): void {
+    this.#isUsable = false;
+    for (const one of [...this.#partitions.values()]) this.#handBack(one, reason);
+  }
+}
+
+/** A refusal; or a response that cannot be read, which would be none the second time. */
+function isFinal(error: unknown): boolean {
+  return error instanceof RefusedError || error instanceof RangeError;
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+}

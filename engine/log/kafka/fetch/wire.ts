@@ -1,0 +1,128 @@
+/** Kafka's wire types (the non-flexible encodings of the protocol guide), big-endian: a writer and a reader. */
+import { emptyBytes } from '../../../base/bytes.ts';
+
+/** Builds a request; grows as it needs to. */
+export class WireWriter {
+  #bytes = Buffer.allocUnsafe(256);
+  #used = 0;
+
+  /** What was written; the writer may not be used after. */
+  get written(): Buffer {
+    return this.#bytes.subarray(0, this.#used);
+  }
+
+  int8(value: number): this {
+    this.#used = this.#room(1).writeInt8(value, this.#used);
+    return this;
+  }
+
+  int16(value: number): this {
+    this.#used = this.#room(2).writeInt16BE(value, this.#used);
+    return this;
+  }
+
+  int32(value: number): this {
+    this.#used = this.#room(4).writeInt32BE(value, this.#used);
+    return this;
+  }
+
+  /** An integer that a number holds exactly. */
+  int64(value: number): this {
+    const bytes = this.#room(8);
+    const high = Math.floor(value / 2 ** 32);
+    this.#used = bytes.writeInt32BE(high, this.#used);
+    this.#used = bytes.writeUInt32BE(value - high * 2 ** 32, this.#used);
+    return this;
+  }
+
+  string(value: string): this {
+    const length = Buffer.byteLength(value);
+    this.int16(length);
+    this.#used += this.#room(length).write(value, this.#used);
+    return this;
+  }
+
+  bytes(value: Uint8Array): this {
+    this.int32(value.byteLength);
+    this.#room(value.byteLength).set(value, this.#used);
+    this.#used += value.byteLength;
+    return this;
+  }
+
+  array<T>(items: readonly T[], write: (item: T) => void): this {
+    this.int32(items.length);
+    for (const item of items) write(item);
+    return this;
+  }
+
+  #room(bytes: number): Buffer {
+    if (this.#used + bytes > this.#bytes.length) {
+      const larger = Buffer.allocUnsafe((this.#used + bytes) * 2);
+      this.#bytes.copy(larger, 0, 0, this.#used);
+      this.#bytes = larger;
+    }
+    return this.#bytes;
+  }
+}
+
+/** Reads a response on; throws RangeError beyond its end. */
+export class WireReader {
+  readonly source: Buffer;
+  at = 0;
+
+  constructor(source: Buffer) {
+    this.source = source;
+  }
+
+  int8(): number {
+    return this.source.readInt8(this.#skip(1));
+  }
+
+  int16(): number {
+    return this.source.readInt16BE(this.#skip(2));
+  }
+
+  int32(): number {
+    return this.source.readInt32BE(this.#skip(4));
+  }
+
+  /** Exact up to 2^53. */
+  int64(): number {
+    return readInt64(this.source, this.#skip(8));
+  }
+
+  /** Null comes as undefined. */
+  string(): string | undefined {
+    const length = this.int16();
+    if (length < 0) return undefined;
+    const from = this.#skip(length);
+    return this.source.toString('utf8', from, this.at);
+  }
+
+  /** A view; null comes as no bytes. */
+  bytes(): Buffer {
+    const length = this.int32();
+    if (length <= 0) return emptyBytes;
+    const from = this.#skip(length);
+    return this.source.subarray(from, this.at);
+  }
+
+  /** Null comes as an empty list. */
+  array<T>(read: () => T): T[] {
+    const items: T[] = [];
+    for (let left = this.int32(); left > 0; left--) items.push(read());
+    return items;
+  }
+
+  #skip(bytes: number): number {
+    const from = this.at;
+    if (from + bytes > this.source.length) throw new RangeError('a response of Kafka is cut off');
+    this.at += bytes;
+    return from;
+  }
+}
+
+/** A signed integer of 8 bytes, exact up to 2^53. */
+export function readInt64(source: Buffer, at: number): number {
+  return source.readInt32BE(at) * 2 ** 32 + source.readUInt32BE(at + 4);
+}

@@ -1,0 +1,352 @@
+#include "record-batches.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <set>
+
+#include "batch-layout.h"
+#include "lz4frame.h"
+
+namespace {
+
+// Fields of a batch of format 2, by their places.
+constexpr size_t kBatchLengthAt = 8;
+constexpr size_t kAttributesAt = 21;
+constexpr size_t kLastOffsetDeltaAt = 23;
+constexpr size_t kBaseTimestampAt = 27;
+constexpr size_t kMaxTimestampAt = 35;
+constexpr size_t kProducerAt = 43;
+constexpr size_t kCountAt = 57;
+constexpr size_t kBatchHeadBytes = 61;
+constexpr size_t kBeforeLength = 12;
+
+constexpr int kCodecMask = 7;
+constexpr int kLz4 = 3;
+constexpr int kAppendTime = 8;
+constexpr int kTransactional = 16;
+constexpr int kControl = 32;
+
+/** No batch unpacks to more: the brokers' limits are far below. */
+constexpr size_t kMostUnpacked = 512u << 20;
+
+template <typename T>
+T big_endian(const uint8_t *at) {
+  uint64_t value = 0;
+  for (size_t i = 0; i < sizeof(T); i++) value = value << 8 | at[i];
+  return static_cast<T>(value);
+}
+
+/** Reads on in a batch's records; what lies beyond their end makes it fail, and answers 0. */
+class Reader {
+ public:
+  Reader(const uint8_t *from, const uint8_t *to) : at_(from), end_(to) {}
+
+  int64_t Varint() {
+    uint64_t value = 0;
+    for (int shift = 0; shift < 64 && at_ < end_; shift += 7) {
+      const uint8_t byte = *at_++;
+      value |= static_cast<uint64_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) return static_cast<int64_t>(value >> 1) ^ -static_cast<int64_t>(value & 1);
+    }
+    failed = true;
+    return 0;
+  }
+
+  /** A length, -1 for null, and so many bytes. */
+  const uint8_t *Bytes(int64_t *length) {
+    *length = Varint();
+    if (*length < -1) failed = true;
+    return *length > 0 ? Skip(*length) : at_;
+  }
+
+  const uint8_t *Skip(int64_t length) {
+    const uint8_t *from = at_;
+    if (length < 0 || length > end_ - at_) {
+      failed = true;
+      return from;
+    }
+    at_ += length;
+    return from;
+  }
+
+  const uint8_t *at() const { return at_; }
+
+  bool failed = false;
+
+ private:
+  const uint8_t *at_;
+  const uint8_t *end_;
+};
+
+struct Freed {
+  void operator()(uint8_t *memory) const { free(memory); }
+};
+
+/** A batch whose records are read. */
+struct Batch {
+  int64_t base_offset;
+  int64_t base_timestamp;
+  /** -1: each record has its own. */
+  int64_t append_time;
+  int32_t count;
+  const uint8_t *records;
+  size_t size;
+  /** What `records` points into when they were compressed. */
+  std::unique_ptr<uint8_t, Freed> unpacked;
+};
+
+class Lz4 {
+ public:
+  ~Lz4() {
+    if (context_ != nullptr) LZ4F_freeDecompressionContext(context_);
+  }
+
+  /** False when the bytes are no whole frame. */
+  bool Unpack(const uint8_t *from, size_t size, Batch *batch) {
+    if (context_ == nullptr &&
+        LZ4F_isError(LZ4F_createDecompressionContext(&context_, LZ4F_VERSION))) {
+      context_ = nullptr;
+      return false;
+    }
+    LZ4F_resetDecompressionContext(context_);
+    size_t capacity = std::max<size_t>(size * 5, 4096);
+    uint8_t *memory = static_cast<uint8_t *>(malloc(capacity));
+    size_t used = 0;
+    for (size_t read = 0;;) {
+      size_t produced = capacity - used;
+      size_t consumed = size - read;
+      const size_t more =
+          LZ4F_decompress(context_, memory + used, &produced, from + read, &consumed, nullptr);
+      used += produced;
+      read += consumed;
+      const bool stuck = produced == 0 && consumed == 0;
+      if (!LZ4F_isError(more) && more == 0) break;
+      if (LZ4F_isError(more) || (stuck && used < capacity) || capacity > kMostUnpacked) {
+        free(memory);
+        return false;
+      }
+      if (used == capacity) memory = static_cast<uint8_t *>(realloc(memory, capacity *= 2));
+    }
+    batch->unpacked.reset(memory);
+    batch->records = memory;
+    batch->size = used;
+    return true;
+  }
+
+ private:
+  LZ4F_decompressionContext_t context_ = nullptr;
+};
+
+/** Which transactional batches no reader may see. They come in the order of the log. */
+class Transactions {
+ public:
+  explicit Transactions(std::vector<Aborted> aborted) : aborted_(std::move(aborted)) {
+    std::sort(aborted_.begin(), aborted_.end(), [](const Aborted &a, const Aborted &b) {
+      return a.first_offset < b.first_offset;
+    });
+  }
+
+  bool Aborts(int64_t producer, int64_t last_offset) {
+    for (; next_ < aborted_.size() && aborted_[next_].first_offset <= last_offset; next_++) {
+      open_.insert(aborted_[next_].producer);
+    }
+    return open_.count(producer) > 0;
+  }
+
+  void End(int64_t producer) { open_.erase(producer); }
+
+ private:
+  std::vector<Aborted> aborted_;
+  size_t next_ = 0;
+  std::set<int64_t> open_;
+};
+
+struct Record {
+  int64_t timestamp_delta;
+  int64_t offset_delta;
+  const uint8_t *key;
+  int64_t key_length;
+  const uint8_t *value;
+  int64_t value_length;
+  int64_t headers;
+};
+
+/** The record up to its headers. */
+Record record_of(Reader *reader) {
+  Record record;
+  reader->Varint();   // its length
+  reader->Skip(1);    // attributes, unused
+  record.timestamp_delta = reader->Varint();
+  record.offset_delta = reader->Varint();
+  record.key = reader->Bytes(&record.key_length);
+  record.value = reader->Bytes(&record.value_length);
+  record.headers = reader->Varint();
+  return record;
+}
+
+/** Bytes that a header takes beside its name and value (record/headers.ts). */
+constexpr size_t kHeaderOverhead = 6;
+
+size_t skip_headers(Reader *reader, int64_t count) {
+  size_t bytes = 0;
+  for (int64_t i = 0; i < count && !reader->failed; i++) {
+    int64_t name_length;
+    int64_t value_length;
+    reader->Bytes(&name_length);
+    reader->Bytes(&value_length);
+    bytes += kHeaderOverhead + std::max<int64_t>(name_length, 0) + std::max<int64_t>(value_length, 0);
+  }
+  return bytes;
+}
+
+uint8_t *copy_headers(uint8_t *to, Reader *reader, int64_t count) {
+  for (int64_t i = 0; i < count; i++) {
+    int64_t length;
+    const uint8_t *name = reader->Bytes(&length);
+    const uint16_t name_length = static_cast<uint16_t>(std::max<int64_t>(length, 0));
+    const uint8_t *value = reader->Bytes(&length);
+    const uint32_t value_length = static_cast<uint32_t>(std::max<int64_t>(length, 0));
+    memcpy(to, &name_length, 2);
+    memcpy(to + 2, name, name_length);
+    to += 2 + name_length;
+    memcpy(to, &value_length, 4);
+    memcpy(to + 4, value, value_length);
+    to += 4 + value_length;
+  }
+  return to;
+}
+
+uint8_t *copy(uint8_t *to, const uint8_t *from, int64_t length) {
+  if (length <= 0) return to;
+  memcpy(to, from, static_cast<size_t>(length));
+  return to + length;
+}
+
+/** The batches whose records count; `problem` says why they cannot be read. */
+std::vector<Batch> batches_of(const uint8_t *bytes, size_t size, Transactions transactions,
+                              std::string *problem) {
+  std::vector<Batch> batches;
+  Lz4 lz4;
+  for (size_t at = 0; at < size;) {
+    const uint8_t *head = bytes + at;
+    const size_t length =
+        size - at < kBatchHeadBytes ? 0 : big_endian<uint32_t>(head + kBatchLengthAt) + kBeforeLength;
+    if (length < kBatchHeadBytes || length > size - at) {
+      *problem = "a batch is cut off";
+      return batches;
+    }
+    at += length;
+    const int attributes = big_endian<int16_t>(head + kAttributesAt);
+    const int64_t base_offset = big_endian<int64_t>(head);
+    const int64_t last_offset = base_offset + big_endian<int32_t>(head + kLastOffsetDeltaAt);
+    const int64_t producer = big_endian<int64_t>(head + kProducerAt);
+    const uint8_t *records = head + kBatchHeadBytes;
+    const size_t records_size = length - kBatchHeadBytes;
+    const bool aborted = transactions.Aborts(producer, last_offset);
+    if ((attributes & kControl) != 0) {
+      // Either marker ends the producer's transaction.
+      transactions.End(producer);
+      continue;
+    }
+    if (aborted && (attributes & kTransactional) != 0) continue;
+    const int64_t append_time =
+        (attributes & kAppendTime) != 0 ? big_endian<int64_t>(head + kMaxTimestampAt) : -1;
+    Batch batch{base_offset, big_endian<int64_t>(head + kBaseTimestampAt), append_time,
+                big_endian<int32_t>(head + kCountAt), records, records_size, nullptr};
+    const int codec = attributes & kCodecMask;
+    if (codec != 0 && codec != kLz4) {
+      *problem = "the codec is not known";
+      return batches;
+    }
+    if (codec == kLz4 && batch.count > 0 && !lz4.Unpack(records, records_size, &batch)) {
+      *problem = "a compressed batch does not unpack";
+      return batches;
+    }
+    batches.push_back(std::move(batch));
+  }
+  return batches;
+}
+
+/** What an image is to hold. */
+struct Share {
+  size_t count;
+  size_t bytes;
+};
+
+/** Writes records into one image after the other. */
+class Filling {
+ public:
+  Filling(const std::vector<Share> &shares, std::vector<PackedImage> *images)
+      : shares_(shares), images_(images) {}
+
+  /** @param reader stands at the record's headers */
+  void Add(const Batch &batch, const Record &record, int64_t offset, Reader *reader) {
+    if (i_ == count_) Begin();
+    columns_.timestamps[i_] = static_cast<double>(
+        batch.append_time < 0 ? batch.base_timestamp + record.timestamp_delta : batch.append_time);
+    columns_.offsets[i_] = static_cast<double>(offset);
+    columns_.key_lengths[i_] = static_cast<int32_t>(record.key_length);
+    columns_.value_lengths[i_] = static_cast<int32_t>(record.value_length);
+    to_ = copy(to_, record.key, record.key_length);
+    to_ = copy(to_, record.value, record.value_length);
+    to_ = copy_headers(to_, reader, record.headers);
+    columns_.starts[++i_] = static_cast<int32_t>(to_ - columns_.bytes);
+  }
+
+ private:
+  void Begin() {
+    const Share &share = shares_[images_->size()];
+    size_t size;
+    uint8_t *image = new_image(share.count, share.bytes, &size);
+    images_->push_back({image, size});
+    columns_ = Columns(image, share.count);
+    columns_.starts[0] = 0;
+    to_ = columns_.bytes;
+    i_ = 0;
+    count_ = share.count;
+  }
+
+  const std::vector<Share> &shares_;
+  std::vector<PackedImage> *images_;
+  Columns columns_{nullptr, 0};
+  uint8_t *to_ = nullptr;
+  size_t i_ = 0;
+  size_t count_ = 0;
+};
+
+}  // namespace
+
+std::string unpack(const uint8_t *bytes, size_t size, int64_t from, std::vector<Aborted> aborted,
+                   size_t most, std::vector<PackedImage> *images) {
+  std::string problem;
+  const std::vector<Batch> batches =
+      batches_of(bytes, size, Transactions(std::move(aborted)), &problem);
+  if (!problem.empty()) return problem;
+  std::vector<Share> shares;
+  for (const Batch &batch : batches) {
+    Reader reader(batch.records, batch.records + batch.size);
+    for (int32_t i = 0; i < batch.count && !reader.failed; i++) {
+      const Record record = record_of(&reader);
+      const size_t headers = skip_headers(&reader, record.headers);
+      if (batch.base_offset + record.offset_delta < from) continue;
+      if (shares.empty() || shares.back().count == most) shares.push_back({0, 0});
+      shares.back().count++;
+      shares.back().bytes +=
+          std::max<int64_t>(record.key_length, 0) + std::max<int64_t>(record.value_length, 0) + headers;
+      if (shares.back().bytes > INT32_MAX) return "more bytes than a packed batch holds";
+    }
+    if (reader.failed) return "a record reaches beyond its batch";
+  }
+  Filling filling(shares, images);
+  for (const Batch &batch : batches) {
+    Reader reader(batch.records, batch.records + batch.size);
+    for (int32_t n = 0; n < batch.count; n++) {
+      const Record record = record_of(&reader);
+      const int64_t offset = batch.base_offset + record.offset_delta;
+      if (offset < from) skip_headers(&reader, record.headers);
+      else filling.Add(batch, record, offset, &reader);
+    }
+  }
+  return problem;
+}

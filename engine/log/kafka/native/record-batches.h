@@ -1,0 +1,27 @@
+/* Kafka's record batches (format 2, as they lie in a Fetch response) -> packed batches. */
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+/** A transaction that was aborted: the batches of its producer from an offset on, up to its abort marker. */
+struct Aborted {
+  int64_t producer;
+  int64_t first_offset;
+};
+
+/** The image of a packed batch; freed by `free`. */
+struct PackedImage {
+  uint8_t *data;
+  size_t size;
+};
+
+/**
+ * Unpacks whole batches whose checksums were verified, into images of at most `most` records each. Left out are the
+ * records before `from`, control batches, and those of aborted transactions. Answers what is wrong with the bytes;
+ * nothing when nothing is.
+ */
+std::string unpack(const uint8_t *bytes, size_t size, int64_t from, std::vector<Aborted> aborted,
+                   size_t most, std::vector<PackedImage> *images);

@@ -1,0 +1,217 @@
+/** Fetching past librdkafka, with the faults of a cluster: nothing is lost, nothing comes twice, nothing hangs. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../engine/base/clock.ts';
+import { DirectFetcher, type Fetcher } from '../../../engine/log/kafka/fetch/fetcher.ts';
+import { loadPacked } from '../../../engine/log/kafka/packed-messages.ts';
+import { loadRdkafka } from '../../../engine/log/kafka/rdkafka.ts';
+import { recordBatch } from './record-batches.ts';
+import { type FetchAsked, type FetchTold, type Script, ScriptedBroker } from './scripted-broker.ts';
+
+const available = await loadRdkafka().then(
+  () => {
+    try {
+      return loadPacked().unpack;
+    } catch {
+      return undefined;
+    }
+  },
+  () => undefined,
+);
+const topic = 'orders';
+const records = 10;
+
+/** One record a batch, so that each offset can be cut anywhere. */
+const batchAt = (offset: number) =>
+  recordBatch([{ key: 'k', value: `v${offset}`, timestamp: 1 }], { baseOffset: offset });
+
+describe.skipIf(available === undefined)('the fetcher', () => {
+  const brokers: ScriptedBroker[] = [];
+  let fetcher: Fetcher | undefined;
+  let seen: string[] = [];
+  let ends: number[] = [];
+  let handedBack: string[] = [];
+  let leader = 0;
+
+  afterEach(async () => {
+    fetcher?.close();
+    for (const broker of brokers.splice(0)) await broker.stop();
+    [seen, ends, handedBack, leader] = [[], [], [], 0];
+  });
+
+  /** Two records at a time from each offset on, as a log of ten would be told. */
+  function told({ offset }: FetchAsked): FetchTold {
+    const there = [offset, offset + 1].filter((one) => one < records);
+    return { records: Buffer.concat(there.map(batchAt)), lastStableOffset: records };
+  }
+
+  async function start(fetched: Script['fetched'] = told, nodes = 1): Promise<Fetcher> {
+    const script: Script = {
+      brokers: () => new Map(brokers.map(({ node, port }) => [node, port])),
+      leader: () => leader,
+      fetched,
+    };
+    for (let node = 0; node < nodes; node++) brokers.push(await ScriptedBroker.start(node, script));
+    fetcher = new DirectFetcher(
+      {
+        bootstrap: [{ host: '127.0.0.1', port: (brokers[0] as ScriptedBroker).port }],
+        access: { clientId: 'test', timeoutMs: 2_000, tls: undefined, credentials: undefined },
+        limits: { waitMs: 5, minBytes: 1, maxBytes: 1e6, maxPartitionBytes: 1e6 },
+        unpack: available as NonNullable<typeof available>,
+        clock: systemClock,
+      },
+      {
+        onFetched: (_, batches, end) => {
+          for (const batch of batches) {
+            for (let i = 0; i < batch.count; i++)
+              seen.push(`${batch.offsets[i]}=${batch.value(i)}`);
+          }
+          if (end !== undefined) ends.push(end);
+        },
+        onHandedBack: ({ offset }, reason) => handedBack.push(`${offset}: ${reason}`),
+      },
+    );
+    return fetcher;
+  }
+
+  const rows = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, i) => `${from + i}=v${from + i}`);
+
+  it('reads a partition to its end, which it tells once', async () => {
+    (await start()).add({ topic, partition: 0, offset: 3 });
+    await until(() => ends.length > 0);
+    await sleep(50);
+    expect(seen).toEqual(rows(3, 10));
+    expect(ends).toEqual([records]);
+    expect(handedBack).toEqual([]);
+  });
+
+  it('goes on where it was when the connection breaks in the middle of an answer', async () => {
+    let cuts = 0;
+    const cutting = (asked: FetchAsked) =>
+      asked.offset === 4 && cuts++ < 2 ? ('cut' as const) : told(asked);
+    (await start(cutting)).add({ topic, partition: 0, offset: 0 });
+    await until(() => ends.length > 0);
+    expect(seen).toEqual(rows(0, 10));
+    expect(cuts).toBeGreaterThan(2);
+  });
+
+  it('follows the leader to another broker', async () => {
+    const moving = (asked: FetchAsked): FetchTold => {
+      if (asked.offset < 4 || leader === 1) return told(asked);
+      leader = 1;
+      return { error: 6, lastStableOffset: -1 };
+    };
+    (await start(moving, 2)).add({ topic, partition: 0, offset: 0 });
+    await until(() => ends.length > 0);
+    expect(seen).toEqual(rows(0, 10));
+    expect(brokers[1]?.fetches[0]).toMatchObject({ offset: 4 });
+  });
+
+  it('waits for a leader while there is none, and for a broker that is away', async () => {
+    leader = -1;
+    (await start(told, 2)).add({ topic, partition: 0, offset: 0 });
+    await sleep(150);
+    expect(seen).toEqual([]);
+    leader = 1;
+    const [, away] = brokers;
+    await away?.stop();
+    await sleep(150);
+    expect(handedBack).toEqual([]);
+    leader = 0;
+    await until(() => ends.length > 0);
+    expect(seen).toEqual(rows(0, 10));
+  });
+
+  it('begins anew where it is told to, and nothing of before comes after', async () => {
+    const one = await start();
+    one.add({ topic, partition: 0, offset: 0 });
+    await until(() => ends.length > 0);
+    seen = [];
+    one.add({ topic, partition: 0, offset: 6 });
+    one.add({ topic, partition: 0, offset: 8 });
+    await until(() => seen.length > 0);
+    expect(seen).toEqual(rows(8, 10));
+  });
+
+  it('asks for nothing of a partition that is paused or removed', async () => {
+    const one = await start((asked) => ({ ...told(asked), lastStableOffset: 1e6 }));
+    one.add({ topic, partition: 0, offset: 0 });
+    one.pause({ topic, partition: 0 }, true);
+    one.add({ topic, partition: 1, offset: 0 });
+    await until(() => seen.length >= 4);
+    expect(new Set(brokers[0]?.fetches.map(({ partition }) => partition))).toEqual(new Set([1]));
+    one.remove({ topic, partition: 1 });
+    one.pause({ topic, partition: 0 }, false);
+    const before = brokers[0]?.fetches.length ?? 0;
+    await until(() => (brokers[0]?.fetches.length ?? 0) > before + 3);
+    expect(brokers[0]?.fetches.at(-1)).toMatchObject({ partition: 0 });
+  });
+
+  it.each([
+    ['an offset that is gone', { error: 1, lastStableOffset: -1 }, /error 1 of/],
+    ['a topic it may not read', { error: 29, lastStableOffset: -1 }, /error 29 of/],
+    [
+      'a codec it does not know',
+      {
+        records: recordBatch([{ key: null, value: 'x', timestamp: 1 }], {
+          baseOffset: 4,
+          codec: 4,
+        }),
+        lastStableOffset: records,
+      },
+      /zstd/,
+    ],
+    ['a damaged batch', { records: damagedBatch(), lastStableOffset: records }, /checksum/],
+  ])('hands back %s, where it is to go on', async (_, answer, reason) => {
+    (await start((asked) => (asked.offset === 4 ? answer : told(asked)))).add({
+      topic,
+      partition: 0,
+      offset: 0,
+    });
+    await until(() => handedBack.length > 0);
+    expect(seen).toEqual(rows(0, 4));
+    expect(handedBack).toEqual([expect.stringMatching(/^4: /)]);
+    expect(handedBack[0]).toMatch(reason);
+  });
+
+  it('keeps what comes before a batch that it hands back', async () => {
+    const mixed = (asked: FetchAsked): FetchTold => ({
+      records: Buffer.concat([batchAt(asked.offset), damagedBatch()]),
+      lastStableOffset: records,
+    });
+    (await start(mixed)).add({ topic, partition: 0, offset: 0 });
+    await until(() => handedBack.length > 0);
+    expect(seen).toEqual(rows(0, 1));
+    expect(handedBack[0]).toMatch(/^1: /);
+  });
+
+  it('gives everything back to who can when a broker does not speak its language', async () => {
+    const one = await start(() => ({ ...told({ topic, partition: 0, offset: 0 }), aborted: [] }));
+    brokers[0]?.garble();
+    one.add({ topic, partition: 0, offset: 2 });
+    one.add({ topic, partition: 1, offset: 3 });
+    await until(() => handedBack.length === 2);
+    expect(one.isUsable).toBe(false);
+    expect(handedBack.sort()).toEqual([
+      expect.stringMatching(/^2: .*cut off/),
+      expect.stringMatching(/^3: .*cut off/),
+    ]);
+  });
+});
+
+function damagedBatch(): Buffer {
+  const bytes = batchAt(4);
+  bytes[bytes.length - 1] = (bytes[bytes.length - 1] as number) ^ 1;
+  return bytes;
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  for (let tries = 0; !isSo(); tries++) {
+    if (tries > 1_000) throw new Error('it did not come about');
+    await sleep(5);
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
