@@ -46,7 +46,14 @@ interface Options {
 
 const quickJobs: readonly JobName[] = ['map', 'tumbling', 'sliding', 'session', 'engagement'];
 const loader = ['--conditions=millrace-source', '--import=tsx'];
-const peerNames = ['kafka-streams', 'kafka-streams-default', 'millrace-plain', 'by-hand', 'none'];
+const peerNames = [
+  'kafka-streams',
+  'kafka-streams-default',
+  'millrace-packed',
+  'millrace-plain',
+  'by-hand',
+  'none',
+];
 
 function number(text: string): number {
   const value = Number(text);

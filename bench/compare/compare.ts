@@ -18,7 +18,7 @@ import { baseTime, type Events, eventsOf, partitions, userName } from './events.
 import { type Changelogs, changelogsOf } from './footprint.ts';
 import { factorOf, type JobName, usersTopic } from './jobs.ts';
 import { type Expected, expectedOf, takesLate } from './oracle.ts';
-import { type Drained, millrace, millracePlain, type Peer } from './peer.ts';
+import { type Drained, millrace, millracePacked, millracePlain, type Peer } from './peer.ts';
 import { createTopics, fill } from './topics.ts';
 
 export interface CompareOptions {
@@ -64,7 +64,8 @@ const perMsOf: Partial<Record<JobName, number>> = { engagement: 0.1 };
 /** Event time in which Kafka Streams may leave closed windows alone, ms. */
 const peerSlackMs = 600_000;
 
-const isOurs = (peer: Peer): boolean => peer === millrace || peer === millracePlain;
+const ours: readonly Peer[] = [millrace, millracePacked, millracePlain];
+const isOurs = (peer: Peer): boolean => ours.includes(peer);
 
 interface Input {
   readonly topic: string;
@@ -121,8 +122,8 @@ export async function compare(
 }
 
 export function peerOf(name: string, secondsAtMost: number): Peer {
-  if (name === millrace.name) return millrace;
-  if (name === millracePlain.name) return millracePlain;
+  const own = ours.find((peer) => peer.name === name);
+  if (own !== undefined) return own;
   if (name === byHand.name) return byHand;
   return kafkaStreams(name === 'kafka-streams' ? 'tuned' : 'default', secondsAtMost);
 }

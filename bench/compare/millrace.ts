@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import type { TelemetryEvents } from '../../engine/base/events.ts';
 import { environment } from '../../engine/cli/environment.ts';
 import { execute } from '../../engine/cli/execution.ts';
-import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
+import { defaultKafkaSettings, type KafkaSettings } from '../../engine/log/kafka/config.ts';
 import type { Drained } from './peer.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
@@ -33,7 +33,7 @@ const { runtime, close } = await execute({
     brokers,
     guarantee: guarantee as 'exactly-once' | 'at-least-once',
     commitIntervalMs: Number(commit),
-    transport: process.env['BENCH_TRANSPORT'] as 'auto' | 'plain',
+    transport: process.env['BENCH_TRANSPORT'] as KafkaSettings['transport'],
   },
   reference: { module: resolve(import.meta.dirname, `job-module.${extension}`) },
   application,

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { KafkaSettings } from '../../engine/log/kafka/config.ts';
 import type { Format } from './event-formats.ts';
 import { bytesUnder } from './footprint.ts';
 import type { JobName } from './jobs.ts';
@@ -70,10 +71,11 @@ export interface Peer {
 const root = join(import.meta.dirname, '..', '..');
 
 export const millrace = millraceBy('millrace', 'auto');
-/** Without the native helper: what it gives is the ratio between the two. */
+/** Whose records come by librdkafka, and without the native helper: what each gives is the ratio to it. */
+export const millracePacked = millraceBy('millrace-packed', 'packed');
 export const millracePlain = millraceBy('millrace-plain', 'plain');
 
-function millraceBy(name: string, transport: 'auto' | 'plain'): Peer {
+function millraceBy(name: string, transport: KafkaSettings['transport']): Peer {
   const missing = async () => {
     // Before anything is measured.
     await compiled();
