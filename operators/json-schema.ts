@@ -1,8 +1,11 @@
 /** JSON Schema (draft 2020-12) as a schema for `validate`, by ajv. */
 
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import type { ErrorObject } from 'ajv/dist/2020.js';
 import { MillraceError, messageOf } from '../engine/base/errors.ts';
+import { onDemand } from '../engine/base/on-demand.ts';
 import type { StandardSchema, ValidationIssue } from './validate.ts';
+
+const ajvPackage = onDemand<typeof import('ajv/dist/2020.js')>('ajv/dist/2020.js');
 
 /**
  * A validator for rows of type `T`. The type is the author's word: nothing derives it from the schema.
@@ -12,6 +15,7 @@ import type { StandardSchema, ValidationIssue } from './validate.ts';
  */
 export function jsonSchema<T>(schema: Readonly<Record<string, unknown>>): StandardSchema<T> {
   // One instance a schema: schemas of the same $id do not meet.
+  const { Ajv2020 } = ajvPackage();
   const ajv = new Ajv2020({ allErrors: true, strict: true, validateFormats: false });
   const check = compiled(() => ajv.compile<T>(schema));
   return {

@@ -1,6 +1,6 @@
 /** Rows of a text file: CSV with a header or given columns, or one JSON object a line. */
 import { pipeline, Readable } from 'node:stream';
-import { CsvError, type Options, parse } from 'csv-parse';
+import type { Options } from 'csv-parse';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { textOf } from './text.ts';
 
@@ -54,6 +54,8 @@ async function* csvRows(
     delimiter: separator ?? ',',
     max_record_size: rowLengthMax,
   };
+  // Only where there is a table to read.
+  const { CsvError, parse } = await import('csv-parse');
   const parser = parse(options);
   // Errors of the source come out of the parser; the callback is there because pipeline wants one.
   pipeline(Readable.from(textOf(file)), parser, () => {});

@@ -4,9 +4,12 @@
  * records and merges does not matter. Which bin a value falls into, and which value a bin stands for,
  * says the library.
  */
-import { DDSketch } from '@datadog/sketches-js';
+import type { DDSketch } from '@datadog/sketches-js';
 import { MillraceError } from '../../engine/base/errors.ts';
+import { onDemand } from '../../engine/base/on-demand.ts';
 import type { MergeableAggregate } from '../aggregate-value.ts';
+
+const sketches = onDemand<typeof import('@datadog/sketches-js')>('@datadog/sketches-js');
 
 /** Bins of one sign in use, ascending by key. */
 interface Bins {
@@ -42,7 +45,7 @@ export function quantiles<V>(
     const problem = `must be above 0 and below 0.5, is ${String(accuracy)}`;
     throw new MillraceError('CONFIG_INVALID', { field: 'quantiles.accuracy', problem });
   }
-  const { mapping } = new DDSketch({ relativeAccuracy: accuracy });
+  const { mapping } = new (sketches().DDSketch)({ relativeAccuracy: accuracy });
   const none: Bins = { keys: [], counts: [] };
   const empty: Quantiles = {
     accuracy,
@@ -74,7 +77,7 @@ export function quantiles<V>(
 export function quantileOf(sketch: Quantiles, share: number): number | undefined {
   const { min, max } = sketch;
   if (min === null || max === null) return undefined;
-  const full = new DDSketch({ relativeAccuracy: sketch.accuracy });
+  const full = new (sketches().DDSketch)({ relativeAccuracy: sketch.accuracy });
   const fill = (store: DDSketch['store'], { keys, counts }: Bins) => {
     for (const [i, key] of keys.entries()) store.add(key, counts[i] as number);
   };
