@@ -101,10 +101,6 @@ export class BrokerConnection {
     }
   }
 
-  get isOpen(): boolean {
-    return this.#failure === undefined;
-  }
-
   /** @param waitMs how long the broker may take on purpose, beside the deadline */
   ask<Answer>(request: Request<Answer>, waitMs = 0): Promise<Answer> {
     return new Promise((resolve, reject) => {

@@ -123,7 +123,10 @@ export class DirectFetcher implements Fetcher {
   readonly #failures = new Map<number, number>();
   /** One after the other, so that the log's order holds when a partition moves to another leader. */
   #unpacking = Promise.resolve();
-  readonly #since: number;
+  /** When the first partition came; undefined before. */
+  #since: number | undefined;
+  /** Whom to ask first for the leaders: the next one when it does not answer. */
+  #first = 0;
   #isLocating = false;
   #isLetIn = false;
   #isClosed = false;
@@ -132,7 +135,6 @@ export class DirectFetcher implements Fetcher {
   constructor(options: FetcherOptions, listener: FetchListener) {
     this.#options = options;
     this.#listener = listener;
-    this.#since = options.clock.monotonic();
   }
 
   get isUsable(): boolean {
@@ -142,6 +144,7 @@ export class DirectFetcher implements Fetcher {
   add({ topic, partition, offset }: GroupOffset): void {
     const key = keyOf({ topic, partition });
     const leader = this.#partitions.get(key)?.leader;
+    this.#since ??= this.#options.clock.monotonic();
     const begun = { paused: false, endTold: undefined, unknownSince: undefined };
     this.#partitions.set(key, { topic, partition, offset, told: offset, leader, ...begun });
     this.#arrange();
@@ -304,10 +307,9 @@ export class DirectFetcher implements Fetcher {
       try {
         await this.#learn(topics);
       } catch (error) {
-        const overdue = this.#options.clock.monotonic() - this.#since > firstAnswerMs;
-        if (isFinal(error) || (!this.#isLetIn && overdue)) {
-          this.#giveUp(messageOf(error));
-        }
+        const now = this.#options.clock.monotonic();
+        const overdue = !this.#isLetIn && now - (this.#since ?? now) > firstAnswerMs;
+        if (isFinal(error) || overdue) this.#giveUp(messageOf(error));
       }
       if (lost.every(({ leader }) => leader !== undefined)) continue;
       await pause(retryMs);
@@ -320,8 +322,8 @@ export class DirectFetcher implements Fetcher {
     const connection = await this.#connectAny();
     try {
       const answer = await connection.ask(metadata(topics));
+      this.#brokers.clear();
       for (const { node, host, port } of answer.brokers) this.#brokers.set(node, { host, port });
-      const now = this.#options.clock.monotonic();
       for (const { topic, error, partitions } of answer.topics) {
         for (const one of this.#partitions.values()) {
           if (one.topic !== topic || one.leader !== undefined) continue;
@@ -330,9 +332,9 @@ export class DirectFetcher implements Fetcher {
             error === errors.none ? (found?.error ?? errors.unknownTopicOrPartition) : error;
           const problem = failure === errors.none ? undefined : this.#problemOf(one, failure);
           if (problem !== undefined) this.#handBack(one, problem);
-          else if (found !== undefined && this.#brokers.has(found.leader))
+          else if (found !== undefined && this.#brokers.has(found.leader)) {
             one.leader = found.leader;
-          else one.unknownSince ??= now;
+          }
         }
       }
     } finally {
@@ -342,14 +344,15 @@ export class DirectFetcher implements Fetcher {
 
   /** To any broker that answers: one we know of, or those we began with. */
   async #connectAny(): Promise<BrokerConnection> {
+    const addresses = [...this.#brokers.values(), ...this.#options.bootstrap];
     let last: unknown = new Error('no broker is known');
-    for (const address of [...this.#brokers.values(), ...this.#options.bootstrap]) {
-      if (this.#isClosed) break;
+    for (let tried = 0; tried < addresses.length && !this.#isClosed; tried++) {
       try {
-        return await this.#connect(address);
+        return await this.#connect(addresses[this.#first % addresses.length]);
       } catch (error) {
         if (isFinal(error)) throw error;
         last = error;
+        this.#first++;
       }
     }
     throw last;
