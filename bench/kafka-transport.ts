@@ -1,5 +1,6 @@
 /**
- * How messages cross to and from the Kafka client, plain and packed, in one run on one broker: A B B A.
+ * How messages cross to and from the Kafka client, plain and packed, and how they come past it (direct), in one run on
+ * one broker: A B B A.
  * Argument: messages of a round. Prints a table; see README.md.
  */
 import { table } from '../engine/cli/output.ts';
@@ -14,6 +15,7 @@ import type { MessageTransport } from '../engine/log/kafka/messages.ts';
 import { loadPacked } from '../engine/log/kafka/packed-messages.ts';
 import { plainTransport } from '../engine/log/kafka/plain-messages.ts';
 import { type KafkaConsumer, loadRdkafka, type Producer } from '../engine/log/kafka/rdkafka.ts';
+import { chooseTransport } from '../engine/log/kafka/transport.ts';
 import { BatchBuilder } from '../engine/record/batch.ts';
 import { startBroker } from '../test/kafka/broker.ts';
 
@@ -100,6 +102,36 @@ async function consume(transport: MessageTransport, topic: string): Promise<Cost
   return { seconds: seconds * scale, cpuSeconds: cpuSeconds * scale };
 }
 
+/** Past the client, whose own fetching is what it is measured beside. */
+async function fetchDirect(topic: string): Promise<Cost> {
+  const { fetcher: make } = chooseTransport({ ...settings, transport: 'direct' });
+  let seen = 0;
+  let news = () => {};
+  const fetcher = make?.({
+    onFetched: (_, batches) => {
+      for (const { count } of batches) seen += count;
+      news();
+    },
+    onHandedBack: (_, reason) => {
+      throw new Error(reason);
+    },
+  });
+  fetcher?.add({ topic, partition: 0, offset: 0 });
+  const until = async (count: number) => {
+    while (seen < count) {
+      await new Promise<void>((done) => {
+        news = done;
+      });
+    }
+  };
+  await until(1);
+  const before = seen;
+  const { seconds, cpuSeconds } = await cost(() => until(messages));
+  fetcher?.close();
+  const scale = messages / (messages - before);
+  return { seconds: seconds * scale, cpuSeconds: cpuSeconds * scale };
+}
+
 const admin = rdkafka.AdminClient.create({ ...adminOptions(settings) } as never);
 const rows: (string | number)[][] = [];
 for (const [round, order] of [transports, [...transports].reverse()].entries()) {
@@ -107,14 +139,13 @@ for (const [round, order] of [transports, [...transports].reverse()].entries()) 
     const topic = `${transport.kind}-${round}`;
     const config = { topic, num_partitions: 1, replication_factor: 1 };
     await answered<void>(timeoutMs, (done) => admin.createTopic(config, timeoutMs, done));
-    for (const [what, measure] of [
-      ['produce + flush', produce],
-      ['consume', consume],
-    ] as const) {
-      const { seconds, cpuSeconds } = await measure(transport, topic);
+    const note = (what: string, calls: string, { seconds, cpuSeconds }: Cost) => {
       const micros = ((cpuSeconds * 1e6) / messages).toFixed(2);
-      rows.push([what, transport.kind, round + 1, Math.round(messages / seconds), micros]);
-    }
+      rows.push([what, calls, round + 1, Math.round(messages / seconds), micros]);
+    };
+    note('produce + flush', transport.kind, await produce(transport, topic));
+    note('consume', transport.kind, await consume(transport, topic));
+    if (transport.kind === 'packed') note('consume', 'direct', await fetchDirect(topic));
   }
 }
 admin.disconnect();
