@@ -7,6 +7,7 @@ import type { TelemetryEvents } from '../../engine/base/events.ts';
 import { environment } from '../../engine/cli/environment.ts';
 import { execute } from '../../engine/cli/execution.ts';
 import { defaultKafkaSettings, type KafkaSettings } from '../../engine/log/kafka/config.ts';
+import { peakMemoryMiB } from './peak-memory.ts';
 import type { Drained } from './peer.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
@@ -68,7 +69,7 @@ const drained: Drained = {
   eventsPerSecond: Math.round((seen - before) / ((doneAt - fromAt) / 1_000)),
   totalSeconds: (doneAt - begin) / 1_000,
   cpuSeconds: (cpu.user + cpu.system) / 1e6,
-  rssMiB: Math.round(process.resourceUsage().maxRSS / 1_024),
+  rssMiB: peakMemoryMiB(),
   late: drops.reduce((sum, [place, n]) => sum + (place.endsWith('|late') ? n : 0), 0),
   stages,
 };

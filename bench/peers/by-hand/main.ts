@@ -5,6 +5,7 @@
  */
 import rdkafka, { type Message } from 'node-rdkafka';
 import type { Event, Totals } from '../../compare/jobs.ts';
+import { peakMemoryMiB } from '../../compare/peak-memory.ts';
 import type { Drained } from '../../compare/peer.ts';
 
 const [brokers = '', n = '0', application = '', commit = '', job = '', input = '', output = ''] =
@@ -137,7 +138,7 @@ const drained: Drained = {
   eventsPerSecond: Math.round((seen - quarterSeen) / ((end - quarterAt) / 1_000)),
   totalSeconds: (end - begin) / 1_000,
   cpuSeconds: (user + system) / 1e6,
-  rssMiB: Math.round(process.resourceUsage().maxRSS / 1_024),
+  rssMiB: peakMemoryMiB(),
 };
 console.log(JSON.stringify(drained));
 process.exit(0);
