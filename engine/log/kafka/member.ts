@@ -8,6 +8,7 @@ import type { GroupOffset, ReadLimits, TopicPartition } from '../log.ts';
 import type { AssignmentChange, Fetched, Member } from '../member.ts';
 import { answered, constructed, kafkaCodes, kafkaError } from './calls.ts';
 import type { MessageError, MessageTransport } from './messages.ts';
+import { keyOf } from './partition-key.ts';
 import { Pump, type PumpOptions } from './pump.ts';
 import type { KafkaConsumer, LibrdKafkaError, RdkafkaModule } from './rdkafka.ts';
 import type { KafkaReader } from './reader.ts';
@@ -273,8 +274,4 @@ function memberError(brokers: string, error: MessageError): MillraceError | unde
     return new MillraceError('TOPIC_DELETED', { topic }, { cause: error });
   }
   return failure.code === 'LOG_UNREACHABLE' ? undefined : failure;
-}
-
-function keyOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`;
 }

@@ -17,6 +17,7 @@ import {
   type Polled,
   recordsPerBatch,
 } from './messages.ts';
+import { keyOf } from './partition-key.ts';
 import type { KafkaConsumer } from './rdkafka.ts';
 
 const pollWaitMs = 50;
@@ -330,10 +331,6 @@ export class Pump {
       // The partition is being taken away; its feed goes with it.
     }
   }
-}
-
-function keyOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`;
 }
 
 function codeOf(error: unknown): number {

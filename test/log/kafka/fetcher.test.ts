@@ -1,22 +1,16 @@
 /** Fetching past librdkafka, with the faults of a cluster: nothing is lost, nothing comes twice, nothing hangs. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../engine/base/clock.ts';
-import { DirectFetcher, type Fetcher } from '../../../engine/log/kafka/fetch/fetcher.ts';
-import { loadPacked } from '../../../engine/log/kafka/packed-messages.ts';
-import { loadRdkafka } from '../../../engine/log/kafka/rdkafka.ts';
+import {
+  DirectFetcher,
+  type Fetcher,
+  type Unpack,
+} from '../../../engine/log/kafka/fetch/fetcher.ts';
 import { recordBatch } from './record-batches.ts';
 import { type FetchAsked, type FetchTold, type Script, ScriptedBroker } from './scripted-broker.ts';
+import { unpacker } from './unpacker.ts';
 
-const available = await loadRdkafka().then(
-  () => {
-    try {
-      return loadPacked().unpack;
-    } catch {
-      return undefined;
-    }
-  },
-  () => undefined,
-);
+const unpack = await unpacker();
 const topic = 'orders';
 const records = 10;
 
@@ -24,7 +18,7 @@ const records = 10;
 const batchAt = (offset: number) =>
   recordBatch([{ key: 'k', value: `v${offset}`, timestamp: 1 }], { baseOffset: offset });
 
-describe.skipIf(available === undefined)('the fetcher', () => {
+describe.skipIf(unpack === undefined)('the fetcher', () => {
   const brokers: ScriptedBroker[] = [];
   let fetcher: Fetcher | undefined;
   let seen: string[] = [];
@@ -56,7 +50,7 @@ describe.skipIf(available === undefined)('the fetcher', () => {
         bootstrap: [{ host: '127.0.0.1', port: (brokers[0] as ScriptedBroker).port }],
         access: { clientId: 'test', timeoutMs: 2_000, tls: undefined, credentials: undefined },
         limits: { waitMs: 5, minBytes: 1, maxBytes: 1e6, maxPartitionBytes: 1e6 },
-        unpack: available as NonNullable<typeof available>,
+        unpack: unpack as Unpack,
         clock: systemClock,
       },
       {

@@ -1,28 +1,16 @@
 /** The native reader of Kafka's record batches against a model: every record that counts, as it was, and no other. */
 import fc from 'fast-check';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Unpack } from '../../../engine/log/kafka/fetch/fetcher.ts';
 import { wholeBatches } from '../../../engine/log/kafka/fetch/record-sets.ts';
 import { recordsPerBatch } from '../../../engine/log/kafka/messages.ts';
-import { loadPacked } from '../../../engine/log/kafka/packed-messages.ts';
-import { loadRdkafka } from '../../../engine/log/kafka/rdkafka.ts';
 import { PackedBatch } from '../../../engine/record/batch.ts';
 import { decodeHeaders } from '../../../engine/record/headers.ts';
 import { type Row, recordBatch } from './record-batches.ts';
+import { unpacker } from './unpacker.ts';
 
 const at = Date.UTC(2026, 0, 1);
-const available = await loadRdkafka().then(
-  () => loadsPacked(),
-  () => false,
-);
-
-function loadsPacked(): boolean {
-  try {
-    return loadPacked().unpack !== undefined;
-  } catch {
-    return false;
-  }
-}
+const loaded = await unpacker();
 
 type Seen = readonly [
   offset: number,
@@ -55,11 +43,8 @@ const row = (value: string | null, more: Partial<Row> = {}): Row => ({
   ...more,
 });
 
-describe.skipIf(!available)('record batches of Kafka', () => {
-  let unpack: Unpack;
-  beforeAll(() => {
-    unpack = loadPacked().unpack as Unpack;
-  });
+describe.skipIf(loaded === undefined)('record batches of Kafka', () => {
+  const unpack = loaded as Unpack;
   const seen = async (bytes: Buffer, from = 0, aborted: readonly number[] = []) =>
     seenOf(await unpack(bytes, bytes.length, from, aborted));
 

@@ -10,6 +10,7 @@ import type { Clock } from '../../../base/clock.ts';
 import { messageOf } from '../../../base/errors.ts';
 import { PackedBatch } from '../../../record/batch.ts';
 import type { GroupOffset, TopicPartition } from '../../log.ts';
+import { keyOf } from '../partition-key.ts';
 import { type BrokerAccess, type BrokerAddress, BrokerConnection } from './connection.ts';
 import { RefusedError } from './login.ts';
 import { wholeBatches } from './record-sets.ts';
@@ -388,10 +389,6 @@ export class DirectFetcher implements Fetcher {
 /** A refusal; or a response that cannot be read, which would be none the second time. */
 function isFinal(error: unknown): boolean {
   return error instanceof RefusedError || error instanceof RangeError;
-}
-
-function keyOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`;
 }
 
 function pause(ms: number): Promise<void> {
