@@ -1,0 +1,59 @@
+/** Which settings let Millrace fetch past librdkafka, and how it reaches the brokers then. */
+import { describe, expect, it } from 'vitest';
+import { Secret } from '../../../engine/base/secret.ts';
+import { defaultKafkaSettings, type KafkaSettings } from '../../../engine/log/kafka/config.ts';
+import { directAccess } from '../../../engine/log/kafka/fetch/access.ts';
+
+const settings = (own: Partial<KafkaSettings>): KafkaSettings => ({
+  ...defaultKafkaSettings,
+  brokers: 'localhost:9092',
+  ...own,
+});
+
+describe('fetching past librdkafka', () => {
+  it('reaches hosts, addresses and ports as librdkafka reads them', () => {
+    const access = directAccess(settings({ brokers: 'a:1, b ,[::1]:2,[fe80::2],127.0.0.1:3' }));
+    expect(access).toMatchObject({
+      bootstrap: [
+        { host: 'a', port: 1 },
+        { host: 'b', port: 9092 },
+        { host: '::1', port: 2 },
+        { host: 'fe80::2', port: 9092 },
+        { host: '127.0.0.1', port: 3 },
+      ],
+      access: { tls: undefined, credentials: undefined },
+    });
+  });
+
+  it('keeps the limits that were set', () => {
+    const options = {
+      'fetch.wait.max.ms': '7',
+      'fetch.min.bytes': '8',
+      'fetch.max.bytes': '9',
+      'max.partition.fetch.bytes': '10',
+    };
+    const limits = { waitMs: 7, minBytes: 8, maxBytes: 9, maxPartitionBytes: 10 };
+    expect(directAccess(settings({ options }))).toMatchObject({ limits });
+  });
+
+  it('encrypts and logs in as the client does', () => {
+    const saslPassword = new Secret('secret');
+    const login = { saslMechanism: 'SCRAM-SHA-256', saslUsername: 'app', saslPassword } as const;
+    const access = directAccess(settings({ tls: true, tlsCaFile: 'ca.pem', ...login }));
+    expect(access).toMatchObject({
+      access: {
+        tls: { authority: 'ca.pem', certificate: undefined },
+        credentials: { mechanism: 'SCRAM-SHA-256', username: 'app', password: saslPassword },
+      },
+    });
+  });
+
+  it.each<[Partial<KafkaSettings>, RegExp]>([
+    [{ options: { 'client.rack': 'a' } }, /client\.rack/],
+    [{ options: { 'ssl.cipher.suites': 'x' } }, /ssl\.cipher\.suites/],
+    [{ options: { 'broker.address.family': 'v4' } }, /broker\.address\.family/],
+    [{ saslMechanism: 'OAUTHBEARER' }, /OAUTHBEARER/],
+  ])('is left to librdkafka with %o', (own, reason) => {
+    expect(directAccess(settings(own))).toMatch(reason);
+  });
+});
