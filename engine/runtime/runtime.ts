@@ -475,11 +475,11 @@ export class Runtime {
       const { planned, positions } = task;
       const read: { topic: string; image: ArrayBuffer }[] = [];
       const caughtUp: string[] = [];
-      // With several sources a task may leave records of one for the next cycle.
-      const once = positions.size === 1;
       for (const [topic, position] of positions) {
         const at = { topic, partition: planned.partition };
-        const { batches, end } = await this.#joined.fetch(at, position, { records, once });
+        const limits = { records, once: !task.leaves };
+        const { batches, end } = await this.#joined.fetch(at, position, limits);
+        task.givenTo = batches.at(-1)?.nextOffset ?? position;
         const waiting = batches.reduce((sum, { count }) => sum + count, 0);
         for (const { image } of batches) read.push({ topic, image });
         if (end) caughtUp.push(topic);
@@ -593,7 +593,11 @@ export class Runtime {
   ): Promise<void> {
     const { application } = this.#options;
     const { taskId, partition, sourceOf } = task.planned;
-    for (const { topic, offset } of result.positions) task.positions.set(topic, offset);
+    for (const { topic, offset } of result.positions) {
+      task.positions.set(topic, offset);
+      // Too much waited for the commit.
+      if (offset < task.givenTo) task.leaves = true;
+    }
     const ends = result.changelogs.map(({ store }) => ({
       store,
       offset: must(

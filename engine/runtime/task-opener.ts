@@ -21,6 +21,10 @@ export interface RunningTask {
   readonly commits: Map<string, number>;
   /** Id of the task's last commit, as far as the log's ledger says; 0 when it does not. */
   readonly commitId: number;
+  /** It leaves records of what it is given for the next cycle: they must be there again then. */
+  leaves: boolean;
+  /** Where what it was given last ends, while it leaves nothing. */
+  givenTo: number;
 }
 
 /** What to do when the log no longer has the offset that is to be read next. */
@@ -148,6 +152,8 @@ export class TaskOpener {
       positions,
       commits,
       commitId: ledger?.commitId ?? 0,
+      leaves: positions.size > 1,
+      givenTo: 0,
     };
     return { task, restored: records };
   }
