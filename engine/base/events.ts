@@ -61,7 +61,7 @@ export interface TelemetryEvents {
   connectorAdvanced: { readonly source: string; readonly records: number; readonly bytes: number };
   /** Consumed records of repartition topics could not be deleted; it is tried again. */
   upkeepFailed: { readonly problem: string };
-  /** How messages cross to and from the Kafka client; `reason`: why not packed. */
+  /** How messages cross to and from the Kafka client; `reason`: why not the best way. */
   kafkaTransport: { readonly transport: string; readonly reason: string | undefined };
   /** The Kafka client fetches the partition: Millrace's own, faster way could not. */
   fetchHandedBack: { readonly topic: string; readonly partition: number; readonly reason: string };

@@ -14,7 +14,7 @@ import { kafkaAvailable, sharedBroker } from './shared.ts';
 
 const count = 6;
 
-describe.skipIf(!(await kafkaAvailable())).each(['packed', 'plain'] as const)(
+describe.skipIf(!(await kafkaAvailable())).each(['direct', 'packed', 'plain'] as const)(
   'kept partitions, %s',
   (transport) => {
     test('what is written during a rebalance is read', { timeout: 120_000 }, async () => {

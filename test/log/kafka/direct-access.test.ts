@@ -1,7 +1,11 @@
 /** Which settings let Millrace fetch past librdkafka, and how it reaches the brokers then. */
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../../engine/base/secret.ts';
-import { defaultKafkaSettings, type KafkaSettings } from '../../../engine/log/kafka/config.ts';
+import {
+  defaultKafkaSettings,
+  type KafkaSettings,
+  readerOptions,
+} from '../../../engine/log/kafka/config.ts';
 import { directAccess } from '../../../engine/log/kafka/fetch/access.ts';
 
 const settings = (own: Partial<KafkaSettings>): KafkaSettings => ({
@@ -36,6 +40,12 @@ describe('fetching past librdkafka', () => {
     expect(directAccess(settings({ options }))).toMatchObject({ limits });
   });
 
+  it('waits as long as the client does, unless told otherwise', () => {
+    const { 'fetch.wait.max.ms': waitMs } = readerOptions(settings({}), 'any');
+    expect(waitMs).toBeGreaterThan(0);
+    expect(directAccess(settings({}))).toMatchObject({ limits: { waitMs } });
+  });
+
   it('encrypts and logs in as the client does', () => {
     const saslPassword = new Secret('secret');
     const login = { saslMechanism: 'SCRAM-SHA-256', saslUsername: 'app', saslPassword } as const;
@@ -53,6 +63,8 @@ describe('fetching past librdkafka', () => {
     [{ options: { 'ssl.cipher.suites': 'x' } }, /ssl\.cipher\.suites/],
     [{ options: { 'broker.address.family': 'v4' } }, /broker\.address\.family/],
     [{ saslMechanism: 'OAUTHBEARER' }, /OAUTHBEARER/],
+    [{ brokers: 'a:1,fe80::2' }, /fe80::2/],
+    [{ brokers: 'a:1,' }, /librdkafka alone/],
   ])('is left to librdkafka with %o', (own, reason) => {
     expect(directAccess(settings(own))).toMatch(reason);
   });

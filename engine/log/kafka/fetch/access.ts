@@ -1,5 +1,6 @@
 /** Whether and how the settings of the Kafka log let us fetch past librdkafka. */
-import type { KafkaSettings } from '../config.ts';
+import { type KafkaSettings, readerOptions } from '../config.ts';
+import type { BrokerAddress } from './connection.ts';
 import type { FetcherOptions } from './fetcher.ts';
 import type { Credentials } from './login.ts';
 
@@ -12,13 +13,20 @@ const defaultPort = 9092;
 
 /** How to reach the brokers; a text says why it is left to librdkafka. */
 export function directAccess(settings: KafkaSettings): Access | string {
-  const { brokers, clientId, callTimeoutMs, tls, saslMechanism, options } = settings;
-  const option = Object.keys(options).find((name) => notOurs.test(name));
+  const { brokers, clientId, callTimeoutMs, tls, saslMechanism } = settings;
+  const option = Object.keys(settings.options).find((name) => notOurs.test(name));
   if (option !== undefined) return `the option ${option} is librdkafka's alone`;
   if (saslMechanism === 'OAUTHBEARER') return `librdkafka alone logs in by ${saslMechanism}`;
-  const number = (name: string, otherwise: number) => Number(options[name] ?? otherwise);
+  const bootstrap: BrokerAddress[] = [];
+  for (const broker of brokers.split(',')) {
+    const address = addressOf(broker);
+    if (address === undefined) return `librdkafka alone may know what ${broker} is`;
+    bootstrap.push(address);
+  }
+  const options = readerOptions(settings, '');
+  const number = (name: string, otherwise?: number) => Number(options[name] ?? otherwise);
   return {
-    bootstrap: brokers.split(',').map(addressOf),
+    bootstrap,
     access: {
       clientId,
       timeoutMs: callTimeoutMs,
@@ -26,7 +34,8 @@ export function directAccess(settings: KafkaSettings): Access | string {
       credentials: credentialsOf(settings),
     },
     limits: {
-      waitMs: number('fetch.wait.max.ms', 20),
+      waitMs: number('fetch.wait.max.ms'),
+      // From here on librdkafka's own defaults.
       minBytes: number('fetch.min.bytes', 1),
       maxBytes: number('fetch.max.bytes', 52_428_800),
       maxPartitionBytes: number('max.partition.fetch.bytes', 1_048_576),
@@ -34,10 +43,12 @@ export function directAccess(settings: KafkaSettings): Access | string {
   };
 }
 
-function addressOf(broker: string): { host: string; port: number } {
-  const [, bracketed, plain = '', port] =
-    /^(?:\[(.*)\]|([^:]*))(?::(\d+))?$/.exec(broker.trim().replace(/^\w+:\/\//, '')) ?? [];
-  return { host: bracketed ?? plain, port: Number(port ?? defaultPort) };
+/** Undefined for what is none: an empty host would be this machine. */
+function addressOf(broker: string): BrokerAddress | undefined {
+  const text = broker.trim().replace(/^\w+:\/\//, '');
+  const [, bracketed, plain, port] = /^(?:\[(.+)\]|([^:]+))(?::(\d+))?$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  return host === undefined ? undefined : { host, port: Number(port ?? defaultPort) };
 }
 
 function tlsFiles(settings: KafkaSettings) {

@@ -10,12 +10,12 @@ import type { Clock } from '../../../base/clock.ts';
 import { messageOf } from '../../../base/errors.ts';
 import { PackedBatch } from '../../../record/batch.ts';
 import type { GroupOffset, TopicPartition } from '../../log.ts';
+import { kafkaCodes } from '../calls.ts';
 import { keyOf } from '../partition-key.ts';
 import { type BrokerAccess, type BrokerAddress, BrokerConnection } from './connection.ts';
 import { RefusedError } from './login.ts';
 import { wholeBatches } from './record-sets.ts';
 import {
-  errors,
   type FetchAnswer,
   type FetchedRecords,
   type FetchLimits,
@@ -70,15 +70,15 @@ const firstAnswerMs = 10_000;
 const unknownTopicMs = 5_000;
 
 /** Reasons to look for the leader anew. */
-const passing: ReadonlySet<number> = new Set([
-  errors.unknownTopicOrPartition,
-  errors.leaderNotAvailable,
-  errors.notLeader,
-  errors.replicaNotAvailable,
-  errors.storage,
-  errors.fencedLeaderEpoch,
-  errors.unknownLeaderEpoch,
-  errors.offsetNotAvailable,
+const passing: ReadonlySet<number> = new Set<number>([
+  kafkaCodes.unknownTopicOrPartition,
+  kafkaCodes.leaderNotAvailable,
+  kafkaCodes.notLeader,
+  kafkaCodes.replicaNotAvailable,
+  kafkaCodes.storage,
+  kafkaCodes.fencedLeaderEpoch,
+  kafkaCodes.unknownLeaderEpoch,
+  kafkaCodes.offsetNotAvailable,
 ]);
 
 interface Partition extends TopicPartition {
@@ -239,7 +239,7 @@ export class DirectFetcher implements Fetcher {
   }
 
   #sharesOf(asked: ReadonlySet<Partition>, { error, partitions }: FetchAnswer): Share[] {
-    if (error !== errors.none) throw new Error(`the broker answered with error ${error}`);
+    if (error !== kafkaCodes.none) throw new Error(`the broker answered with error ${error}`);
     return partitions.flatMap((answer) => {
       const partition = this.#partitions.get(keyOf(answer));
       // Removed, or begun anew: what was asked for is not wanted.
@@ -252,7 +252,7 @@ export class DirectFetcher implements Fetcher {
     const { error, records, aborted, lastStableOffset } = answer;
     const { offset: from } = partition;
     const share = { partition, from, records, aborted };
-    if (error !== errors.none) {
+    if (error !== kafkaCodes.none) {
       const problem = this.#problemOf(partition, error);
       return problem === undefined ? undefined : { ...share, whole: 0, end: undefined, problem };
     }
@@ -270,7 +270,7 @@ export class DirectFetcher implements Fetcher {
   #problemOf(partition: Partition, error: number): string | undefined {
     if (!passing.has(error)) return `error ${error} of the broker`;
     partition.leader = undefined;
-    if (error !== errors.unknownTopicOrPartition) return undefined;
+    if (error !== kafkaCodes.unknownTopicOrPartition) return undefined;
     const now = this.#options.clock.monotonic();
     partition.unknownSince ??= now;
     return now - partition.unknownSince > unknownTopicMs ? 'an unknown topic' : undefined;
@@ -330,8 +330,10 @@ export class DirectFetcher implements Fetcher {
           if (one.topic !== topic || one.leader !== undefined) continue;
           const found = partitions.find(({ partition }) => partition === one.partition);
           const failure =
-            error === errors.none ? (found?.error ?? errors.unknownTopicOrPartition) : error;
-          const problem = failure === errors.none ? undefined : this.#problemOf(one, failure);
+            error === kafkaCodes.none
+              ? (found?.error ?? kafkaCodes.unknownTopicOrPartition)
+              : error;
+          const problem = failure === kafkaCodes.none ? undefined : this.#problemOf(one, failure);
           if (problem !== undefined) this.#handBack(one, problem);
           else if (found !== undefined && this.#brokers.has(found.leader)) {
             one.leader = found.leader;

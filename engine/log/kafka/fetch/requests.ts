@@ -12,19 +12,6 @@ export interface Request<Answer> {
   read(body: WireReader): Answer;
 }
 
-/** Error codes of the protocol that decide what is done. */
-export const errors = {
-  none: 0,
-  unknownTopicOrPartition: 3,
-  leaderNotAvailable: 5,
-  notLeader: 6,
-  replicaNotAvailable: 9,
-  storage: 56,
-  fencedLeaderEpoch: 74,
-  unknownLeaderEpoch: 75,
-  offsetNotAvailable: 78,
-} as const;
-
 export interface ApiRange {
   readonly api: number;
   readonly min: number;

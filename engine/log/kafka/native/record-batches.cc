@@ -70,8 +70,6 @@ class Reader {
     return from;
   }
 
-  const uint8_t *at() const { return at_; }
-
   bool failed = false;
 
  private:
