@@ -27,7 +27,9 @@ export interface Fetched {
 export interface Member {
   /** The only member there can be: it has all partitions for as long as it lives. */
   readonly sole: boolean;
-  /** The next change that waits for an answer. */
+  /** A change waits for an answer. */
+  hasChange(): boolean;
+  /** The next one; undefined when there is none. */
   takeChange(): AssignmentChange | undefined;
   /**
    * What is there of a partition from `from` on; does not wait. Whoever asks again from an earlier offset gets the
@@ -57,6 +59,7 @@ export function soleMember(log: Log, { partitions, scheduler }: JoinOptions): Me
   };
   return {
     sole: true,
+    hasChange: () => change !== undefined,
     takeChange() {
       const taken = change;
       change = undefined;

@@ -1,8 +1,10 @@
 /**
  * The runtime: moves a topology forward in cycles. A cycle reads the next records of every task,
  * lets the tasks process them, commits all that follows in one log transaction, then lets the state
- * follow. What a cycle does depends on committed data alone; so a crash at any point and a restart
- * end in the same bytes, and so does any number of threads.
+ * follow. On a log of its own, what a cycle does depends on committed data alone; so a crash at any
+ * point and a restart end in the same bytes, and so does any number of threads. On a log that others
+ * write to as well nobody could say so, and there a cycle commits while the next one works, as long as
+ * there is a backlog.
  */
 import { must } from '../base/assert.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
@@ -11,23 +13,19 @@ import { type Observer, silentObserver } from '../base/events.ts';
 import { type Scheduler, systemScheduler } from '../base/scheduler.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
-import { changelogTopic } from '../graph/topic-names.ts';
-import type { Append, GroupOffset, Log, Writer } from '../log/log.ts';
+import type { Log, Writer } from '../log/log.ts';
 import type { Member } from '../log/member.ts';
-import { PackedBatch } from '../record/batch.ts';
 import type { StepHook } from '../task/commit.ts';
 import { defaultErrorPolicy, type ErrorPolicy } from '../task/error-policy.ts';
-import type { OutputBatch } from '../task/outputs.ts';
-import type { HostConfig, HostPort, TaskResult, TaskWork } from '../task/task-host.ts';
+import type { HostConfig, HostPort, TaskWork } from '../task/task-host.ts';
 import { passesMultiple, type WallClockSpan, wallClockIntervals } from '../task/wall-clock.ts';
 import { Assignment, type PartitionLag } from './assignment.ts';
+import { allDone, Committer, type CycleWork } from './committer.ts';
 import type { SourceConnector } from './connector.ts';
-import { cursorAppend, deploymentCursor, readCursors } from './cursors.ts';
+import { deploymentCursor, readCursors } from './cursors.ts';
 import { deploy } from './deploy.ts';
-import { cursorName, cursorWriter, Intake, type Taken } from './intake.ts';
-import { encodeLedger } from './ledger.ts';
+import { cursorWriter, Intake } from './intake.ts';
 import { groupPartitions, type Plan, plan } from './plan.ts';
-import { reportCycle } from './report.ts';
 import { StageClock } from './stages.ts';
 import { emptySummary, type Summary } from './summary.ts';
 import type { OffsetLost, RunningTask } from './task-opener.ts';
@@ -91,21 +89,12 @@ const workerRetryMs = 100;
 /** The longest pause between two attempts to go on after a doubtful commit, ms. */
 const doubtRetryMaxMs = 5_000;
 
-interface CycleInput {
-  /** Of the cycle from its work to its commit: tasks that open meanwhile may bring a greater one. */
-  readonly commitId: number;
-  readonly chunks: readonly Taken[];
-  readonly results: readonly { task: RunningTask; result: TaskResult }[];
-  readonly stages: StageClock;
-}
-
 export class Runtime {
   readonly #options: RuntimeOptions;
   readonly #summary: Summary;
   readonly #observer: Observer;
   readonly #clock: Clock;
   readonly #scheduler: Scheduler;
-  readonly #pending = new Map<string, unknown>();
   readonly #intake: Intake;
   /** Writers of the sources on a shared log: whoever starts a source there takes it over. */
   readonly #sourceWriters = new Map<SourceConnector, Writer>();
@@ -113,15 +102,15 @@ export class Runtime {
   #member: Member | undefined;
   #plan: Plan | undefined;
   #assignment: Assignment | undefined;
+  #committer: Committer | undefined;
   /** The first hosts: they load their code while topics are made and the group is joined. */
   #starting: Promise<readonly HostPort[]> | undefined;
-  #commitId = 0;
   #maintainedAt: number;
   /** Wall time up to which steps know the wall clock, ms UTC. */
   #tickedAt: number;
   readonly #wallIntervals: readonly number[];
-  /** Worker failures and doubtful commits since the last commit. */
-  #failures = 0;
+  /** Worker failures and doubtful commits after a commit. */
+  #failures = { count: 0, commitId: 0 };
   #lastFailure: unknown;
   /** The last cycle had as many records of a partition as it can do with: there may be more. */
   #backlog = false;
@@ -172,12 +161,25 @@ export class Runtime {
 
   /** One cycle; false when there was nothing to do, or when the signal broke off a recovery. */
   async cycle(signal?: AbortSignal): Promise<boolean> {
+    const worked = await this.#advance(signal);
+    await this.#settle(signal);
+    return worked;
+  }
+
+  /** A cycle whose commit may still be under way; false when there was nothing to do, nor to wait for. */
+  async #advance(signal?: AbortSignal): Promise<boolean> {
     return (await this.#survive(() => this.#cycle(), signal)) ?? false;
   }
 
+  /** Waits for the commit that is under way. */
+  async #settle(signal?: AbortSignal): Promise<void> {
+    await this.#survive(() => this.#committing.settled(), signal);
+  }
+
   async #cycle(): Promise<boolean> {
+    const committer = this.#committing;
+    if (this.#joined.hasChange()) await committer.settled();
     await this.#running.follow();
-    const begin = this.#clock.monotonic();
     const stages = this.#stageClock();
     await this.#options.at?.('C1');
     const chunks = await this.#intake.take(this.#recordsPerCycle);
@@ -185,19 +187,30 @@ export class Runtime {
     const commitId = this.#nextCommitId;
     const work = await this.#readTopics(commitId);
     if (work.length === 0 && fed === 0 && chunks.every(({ chunk }) => chunk.records === 0)) {
-      if (this.#pending.size === 0) return false;
+      if (committer.isBusy) {
+        await committer.settled();
+        return true;
+      }
+      if (committer.cursors.size === 0) return false;
     }
     stages.fetched();
-    const results = await this.#process(work);
-    await this.#commit({ commitId, chunks, results, stages }, begin);
+    const results = await this.#process(work, stages);
+    await this.#commit({ commitId, chunks, results, stages });
+    if (!this.#overlaps) await committer.settled();
     await this.#maintain();
     return true;
   }
 
-  /** Between two cycles, when every task stands at the end of its changelogs. */
+  /** Whether the next cycle begins while this one commits. */
+  get #overlaps(): boolean {
+    return this.#backlog && !this.#joined.sole && this.#intake.progress.length === 0;
+  }
+
+  /** When every task stands at the end of its changelogs. */
   async #maintain(): Promise<void> {
     const { log, maintainEveryMs = fiveMinutes } = this.#options;
     if (this.#clock.monotonic() - this.#maintainedAt < maintainEveryMs) return;
+    await this.#committing.settled();
     await log.maintain(this.#clock.now());
     this.#maintainedAt = this.#clock.monotonic();
   }
@@ -212,10 +225,11 @@ export class Runtime {
   async #runUntil(done: () => Promise<boolean>, signal?: AbortSignal): Promise<void> {
     while (signal?.aborted !== true) {
       await this.tick(signal);
-      if (await this.cycle(signal)) await this.#scheduler.yieldNow();
+      if (await this.#advance(signal)) await this.#scheduler.yieldNow();
       else if (await this.#survive(done, signal)) return;
       else await this.#joined.wait(pollMs, signal);
     }
+    await this.#settle(signal);
   }
 
   /** Runs until the signal is aborted. */
@@ -225,7 +239,7 @@ export class Runtime {
     while (!signal.aborted) {
       const begin = this.#clock.monotonic();
       await this.tick(signal);
-      if (await this.cycle(signal)) {
+      if (await this.#advance(signal)) {
         lastWork = this.#clock.monotonic();
         const wait = Math.max(commitIntervalMs / leastShare, workShare * (lastWork - begin));
         const rest = begin + Math.min(commitIntervalMs, wait) - lastWork;
@@ -238,6 +252,7 @@ export class Runtime {
         lastWork = this.#clock.monotonic();
       } else await this.#joined.wait(pollMs, signal);
     }
+    await this.#settle(signal);
     return this.#summary;
   }
 
@@ -255,18 +270,16 @@ export class Runtime {
       // Also the first time: a worker may have died after a part's commit, before the next part read it.
       await this.#runUntil(() => this.#running.caughtUp(), signal);
       if (signal?.aborted) return;
-      const begin = this.#clock.monotonic();
       const stages = this.#stageClock();
       const commitId = this.#nextCommitId;
       const work = this.#running.tasks
         .filter(({ planned }) => planned.subTopology === part)
         .map((task) => ({ task, work: this.#work(task, { commitId, idleClock }) }));
-      const results = await this.#process(work);
+      const results = await this.#process(work, stages);
       // Time that has passed already changes nothing; a commit would tell the runs apart.
-      if (!results.some(({ result }) => result.outputs.length + result.changelogs.length > 0)) {
-        continue;
-      }
-      await this.#commit({ commitId, chunks: [], results, stages }, begin);
+      if (!results.some(hasChanges)) continue;
+      await this.#commit({ commitId, chunks: [], results, stages });
+      await this.#committing.settled();
     }
     await this.#runUntil(() => this.#running.caughtUp(), signal);
   }
@@ -284,17 +297,17 @@ export class Runtime {
   }
 
   async #tick(wallClock: WallClockSpan): Promise<void> {
-    const begin = this.#clock.monotonic();
+    await this.#committing.settled();
     const stages = this.#stageClock();
     const commitId = this.#nextCommitId;
     const work = this.#running.tasks.map((task) => ({
       task,
       work: this.#work(task, { commitId, wallClock }),
     }));
-    const results = await this.#process(work);
-    if (results.some(({ result }) => result.outputs.length + result.changelogs.length > 0)) {
-      await this.#commit({ commitId, chunks: [], results, stages }, begin);
-    }
+    const results = await this.#process(work, stages);
+    if (!results.some(hasChanges)) return;
+    await this.#commit({ commitId, chunks: [], results, stages });
+    await this.#committing.settled();
   }
 
   #stageClock(): StageClock {
@@ -307,6 +320,7 @@ export class Runtime {
   async close(): Promise<void> {
     // Whoever started the hosts stops them, and knows them when they have started.
     await this.#starting?.catch(() => {});
+    await this.#committer?.settled().catch(() => {});
     await this.#intake.close();
     await this.#assignment?.close();
     for (const writer of this.#sourceWriters.values()) await writer.close();
@@ -344,14 +358,14 @@ export class Runtime {
         this.#sourceWriters.set(source, await log.openWriter(cursorWriter(application, source)));
       }
     }
-    this.#commitId = this.#writer.lastCommitId;
+    this.#committer = this.#commitWith(this.#writer, member);
     const cursors = await readCursors(log, application);
     this.#deploy(cursors.get(deploymentCursor));
     const assignment = this.#assign(this.#plan, member);
     this.#assignment = assignment;
     await assignment.open();
     await this.#openTasks();
-    this.#summary.continued = this.#commitId > 0;
+    this.#summary.continued = this.#committing.commitId > 0;
     await this.#intake.open(cursors, this.#plan.partitionsOf);
     const { tasks, threads } = assignment;
     this.#observer.on('runtimeStarted', { application, tasks: tasks.length, threads });
@@ -379,6 +393,20 @@ export class Runtime {
     };
   }
 
+  #commitWith(writer: Writer, member: Member): Committer {
+    const { application, at } = this.#options;
+    return new Committer({
+      application,
+      writer,
+      sourceWriters: member.sole ? undefined : this.#sourceWriters,
+      intake: this.#intake,
+      summary: this.#summary,
+      observer: this.#observer,
+      clock: this.#clock,
+      at,
+    });
+  }
+
   #assign(plan: Plan, member: Member): Assignment {
     const { log, startHosts } = this.#options;
     const { onOffsetLost = 'stop' } = this.#options;
@@ -404,8 +432,9 @@ export class Runtime {
   #deploy(deployed: unknown): void {
     const { application, topology, orphans = [] } = this.#options;
     const next = deploy(deployed, { application, topology, orphans, plan: this.plan });
-    if (JSON.stringify(deployed) !== JSON.stringify(next))
-      this.#pending.set(deploymentCursor, next);
+    if (JSON.stringify(deployed) !== JSON.stringify(next)) {
+      this.#committing.cursors.set(deploymentCursor, next);
+    }
   }
 
   /**
@@ -419,6 +448,8 @@ export class Runtime {
       try {
         return await work();
       } catch (error) {
+        // The commit of work before may be under way, and may well be done.
+        await this.#committing.settled().catch(() => {});
         let failure = error;
         while (!(await this.#recovered(failure, signal))) {
           if (signal?.aborted) return undefined;
@@ -453,7 +484,8 @@ export class Runtime {
   #pauseAfter(error: unknown): number {
     if (!(error instanceof MillraceError)) throw error;
     const problem = String(error.context['problem']);
-    const attempt = this.#failures + 1;
+    const { commitId } = this.#committing;
+    const attempt = this.#failures.commitId === commitId ? this.#failures.count + 1 : 1;
     if (error.code === 'WORKER_FAILED') {
       this.#observer.on('workerLost', { problem, attempt });
       if (attempt > workerRetries) {
@@ -462,7 +494,7 @@ export class Runtime {
     } else if (error.code === 'COMMIT_DOUBTFUL' || error.code === 'LOG_UNREACHABLE') {
       this.#observer.on('commitDoubtful', { problem, attempt });
     } else throw error;
-    this.#failures = attempt;
+    this.#failures = { count: attempt, commitId };
     return Math.min(workerRetryMs * attempt, doubtRetryMaxMs);
   }
 
@@ -506,117 +538,41 @@ export class Runtime {
 
   async #process(
     all: readonly { task: RunningTask; work: TaskWork }[],
-  ): Promise<CycleInput['results']> {
+    stages: StageClock,
+  ): Promise<CycleWork['results']> {
     await this.#options.at?.('C2');
-    return allDone(
+    const results = await allDone(
       all.map(async ({ task, work }) => ({ task, result: await task.host.process(work) })),
     );
-  }
-
-  async #commit(cycle: CycleInput, begin: number): Promise<void> {
-    const { commitId, chunks, results, stages } = cycle;
-    const { at } = this.#options;
-    const processed = this.#clock.monotonic();
     stages.processed();
-    await at?.('C3');
-    const ends = await this.#commitToLog(cycle);
-    stages.committed();
-    this.#pending.clear();
-    this.#commitId = commitId;
-    this.#failures = 0;
-    this.#intake.committed(chunks);
-    await at?.('C8');
-    await allDone(results.map(({ task, result }) => this.#commitTask(task, result, ends)));
-    await at?.('C9');
-    reportCycle(this.#summary, this.#observer, {
-      commitId,
-      chunks,
-      results: results.map(({ result }) => result),
-      processMs: processed - begin,
-      commitMs: this.#clock.monotonic() - processed,
-      stages: stages.stages(results),
-    });
-  }
-
-  /** Answers the end offset of each partition written to, by 'topic/partition'. */
-  async #commitToLog({
-    commitId,
-    chunks,
-    results,
-    stages,
-  }: CycleInput): Promise<ReadonlyMap<string, number>> {
-    const { application, at } = this.#options;
-    const shared = !this.#joined.sole;
-    const appends: Append[] = [];
-    for (const { source, chunk } of chunks) {
-      const own = shared ? new Map<string, unknown>() : this.#pending;
-      if (chunk.records > 0) own.set(cursorName(source), chunk.cursor);
-      const outputs = chunk.outputs.map(appendOf);
-      if (!shared) appends.push(...outputs);
-      else if (own.size > 0) {
-        outputs.push(cursorAppend(application, own));
-        const writer = must(this.#sourceWriters.get(source), 'a source has a writer');
-        await writer.commit({ appends: outputs, offsets: [], commitId });
-      }
-    }
-    appends.push(...this.#resultAppends(results));
-    if (this.#pending.size > 0) appends.push(cursorAppend(application, this.#pending));
-    const offsets = [
-      ...results.flatMap((r) => offsetsOf(r, commitId)),
-      ...this.#running.globalOffsets,
-    ];
-    if (shared && appends.length === 0 && offsets.length === 0) return new Map();
-    await at?.('C7');
-    const writer = must(this.#writer, 'the runtime is started');
-    const { ends } = await writer.commit({ appends, offsets, commitId, at: stages.hook(at) });
-    return new Map(ends.map((end) => [`${end.topic}/${end.partition}`, end.offset]));
-  }
-
-  /** Task by task outputs and changelogs. */
-  #resultAppends(results: CycleInput['results']): Append[] {
-    const { application } = this.#options;
-    const appends: Append[] = [];
     for (const { task, result } of results) {
-      appends.push(...result.outputs.map(appendOf));
-      for (const { store, image } of result.changelogs) {
-        const topic = changelogTopic(application, store);
-        appends.push(appendOf({ topic, partition: task.planned.partition, image }));
+      for (const { topic, offset } of result.positions) {
+        task.positions.set(topic, offset);
+        // Too much waited for the commit.
+        if (offset < task.givenTo) task.leaves = true;
       }
     }
-    return appends;
+    return results;
   }
 
-  #commitTask(
-    task: RunningTask,
-    result: TaskResult,
-    endOf: ReadonlyMap<string, number>,
+  /** Begins the commit of a cycle's work, when the one before is done. */
+  async #commit(
+    work: Pick<CycleWork, 'commitId' | 'chunks' | 'results' | 'stages'>,
   ): Promise<void> {
-    const { application } = this.#options;
-    const { taskId, partition, sourceOf } = task.planned;
-    for (const { topic, offset } of result.positions) {
-      task.positions.set(topic, offset);
-      // Too much waited for the commit.
-      if (offset < task.givenTo) task.leaves = true;
-    }
-    const ends = result.changelogs.map(({ store }) => ({
-      store,
-      offset: must(
-        endOf.get(`${changelogTopic(application, store)}/${partition}`),
-        'a changelog was appended to',
-      ),
-    }));
-    for (const { store } of ends) task.commits.set(store, this.#commitId);
-    for (const [store, topic] of sourceOf) {
-      ends.push({ store, offset: must(task.positions.get(topic), 'a task reads its sources') });
-    }
-    return task.host.commit(taskId, this.#commitId, ends, this.#clock.now());
+    const { globalOffsets } = this.#running;
+    await this.#committing.settled();
+    this.#committing.begin({ ...work, globalOffsets });
   }
 
   /** Above every commit of the tasks that run here, also of those that ran elsewhere before. */
   get #nextCommitId(): number {
-    let last = this.#commitId;
+    let last = this.#committing.begunId;
     for (const { commitId } of this.#running.tasks) if (commitId > last) last = commitId;
     return last + 1;
+  }
+
+  get #committing(): Committer {
+    return must(this.#committer, 'the runtime is started');
   }
 
   get #joined(): Member {
@@ -632,30 +588,6 @@ export class Runtime {
   }
 }
 
-function appendOf({ topic, partition, image }: OutputBatch): Append {
-  return { topic, partition, batch: new PackedBatch(image) };
-}
-
-/** The offsets of a task's sources, the first with the ledger entry of the commit. */
-function offsetsOf(
-  { task, result }: CycleInput['results'][number],
-  commitId: number,
-): GroupOffset[] {
-  const { partition, stores } = task.planned;
-  const changed = new Set(result.changelogs.map(({ store }) => store));
-  const commits = stores.map((store) =>
-    changed.has(store) ? commitId : (task.commits.get(store) ?? 0),
-  );
-  const metadata = encodeLedger({ commitId, stores: commits }, stores);
-  return result.positions.map((position, i) => ({
-    ...position,
-    partition,
-    ...(i === 0 ? { metadata } : {}),
-  }));
-}
-
-/** Waits for all, also after a failure, so that none goes on behind the caller's back. */
-async function allDone<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  await Promise.allSettled(promises);
-  return Promise.all(promises);
+function hasChanges({ result }: CycleWork['results'][number]): boolean {
+  return result.outputs.length + result.changelogs.length > 0;
 }

@@ -1,14 +1,15 @@
 /**
- * Where the time of a cycle goes: stages that follow each other and add up to it. Of tasks that run side by
- * side the thread that takes longest counts, for it is what the cycle waits for.
+ * Where the time of a cycle goes: stages that follow each other and add up to it, also where the next cycle works
+ * while it commits. Of tasks that run side by side the thread that takes longest counts, for it is what the cycle waits for.
  */
 import type { StepHook } from '../task/commit.ts';
 import type { HostPort, TaskResult } from '../task/task-host.ts';
 
 /**
  * hold: the rest of the commit interval before the cycle. fetch: waiting for the readers. hand-over: to the
- * threads and back, and waiting for them. load, decode, steps, changelog: see task/timings.ts. append: outputs
- * and changelogs written to the log. transaction: offsets and the end of it. state: tasks told of the commit.
+ * threads and back, and waiting for them. load, decode, steps, changelog: see task/timings.ts. turn: waiting for the
+ * commit before, and for threads that are at the next cycle's work to hear of this one's. append: outputs and
+ * changelogs written to the log. transaction: offsets and the end of it. state: tasks told of the commit.
  */
 export const stageNames = [
   'hold',
@@ -18,6 +19,7 @@ export const stageNames = [
   'decode',
   'steps',
   'changelog',
+  'turn',
   'append',
   'transaction',
   'state',
@@ -33,6 +35,7 @@ export class StageClock {
   readonly #begin: number;
   #fetched = 0;
   #processed = 0;
+  #committing = 0;
   #appended: number | undefined;
   #committed = 0;
 
@@ -53,6 +56,16 @@ export class StageClock {
     this.#processed = this.#now();
   }
 
+  /** From its beginning to the end of its work, ms. */
+  get processMs(): number {
+    return this.#processed - this.#begin;
+  }
+
+  /** The commit before is done. */
+  committing(): void {
+    this.#committing = this.#now();
+  }
+
   /** Watches the steps of the log's commit, for a log that tells them. */
   hook(at: StepHook | undefined): StepHook {
     return (step) => {
@@ -66,20 +79,29 @@ export class StageClock {
     this.#committed = this.#now();
   }
 
-  /** To be called when the tasks know of it. */
-  stages(results: readonly { task: { host: HostPort }; result: TaskResult }[]): Stages {
-    const byHost = new Map<HostPort, number[]>();
-    for (const { task, result } of results) {
+  /** To be called when the tasks know of it. @param results with how long each task took to hear of the commit */
+  stages(
+    results: readonly { task: { host: HostPort }; result: TaskResult; toldMs: number }[],
+  ): Stages {
+    const byHost = new Map<HostPort, { work: number[]; told: number }>();
+    for (const { task, result, toldMs } of results) {
       const { load, decode, steps, changelog } = result.timings;
-      const sums = byHost.get(task.host) ?? [0, 0, 0, 0];
+      const sums = byHost.get(task.host) ?? { work: [0, 0, 0, 0], told: 0 };
       byHost.set(task.host, sums);
       for (const [i, ms] of [load, decode, steps, changelog].entries())
-        sums[i] = (sums[i] ?? 0) + ms;
+        sums.work[i] = (sums.work[i] ?? 0) + ms;
+      sums.told += toldMs;
     }
     const total = (sums: readonly number[]) => sums.reduce((a, b) => a + b, 0);
     let slowest: readonly number[] = [0, 0, 0, 0];
-    for (const sums of byHost.values()) if (total(sums) > total(slowest)) slowest = sums;
+    let told = 0;
+    for (const sums of byHost.values()) {
+      if (total(sums.work) > total(slowest)) slowest = sums.work;
+      told = Math.max(told, sums.told);
+    }
     const [load = 0, decode = 0, steps = 0, changelog = 0] = slowest;
+    const telling = this.#now() - this.#committed;
+    const state = Math.min(told, telling);
     const appended = this.#appended ?? this.#committed;
     return {
       hold: this.#holdMs,
@@ -90,9 +112,10 @@ export class StageClock {
       decode,
       steps,
       changelog,
-      append: appended - this.#processed,
+      turn: this.#committing - this.#processed + telling - state,
+      append: appended - this.#committing,
       transaction: this.#committed - appended,
-      state: this.#now() - this.#committed,
+      state,
     };
   }
 }

@@ -66,6 +66,7 @@ export function changelogBatch(store: StoreState, commitId: number): PackedBatch
 function isNews(entry: CacheEntry): boolean {
   if (entry.cell !== undefined || entry.logged) return true;
   entry.gone = emptyParts;
+  entry.loggedBytes = -1;
   return false;
 }
 

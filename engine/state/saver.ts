@@ -3,14 +3,16 @@
  * the backend may lag behind: a cell that changes with each commit is written once an interval, and one
  * that came and went within it not at all.
  *
- *   cut: the entries that were unsaved at one commit, with the stores' positions of that commit. They are
- *        written share by share with the commits that follow, so that none of them waits long; the
- *        positions come with the last share.
+ *   cut:  the entries that were unsaved when a commit was sealed, with the stores' positions of that commit.
+ *         They are written share by share with this commit and those that follow, so that none of them waits
+ *         long; the positions come with the last share.
+ *   hold: a share as bytes. It is made when a commit is sealed, for the cells are the next cycle's to change
+ *         then, and written when the commit is done.
  *
  * In between the backend holds values of commits after its positions. A restart replays the changelog from
  * the positions to its end, and so over all of them.
  */
-import { assert } from '../base/assert.ts';
+import { assert, must } from '../base/assert.ts';
 import { sealed } from '../base/sealed.ts';
 import { encodedCell } from '../graph/store-spec.ts';
 import type { BackendWrite, StateBackend } from '../storage/backend.ts';
@@ -33,11 +35,20 @@ export const defaultSaving: Saving = { everyMs: 5_000, leastShare: 2_000 };
 const shares = 8;
 /** A restore brings much at once, and the first commits after it are waited for. */
 const sharesOfRestored = 32;
+const everything = Number.POSITIVE_INFINITY;
+/** Below the id of every commit: what is held of committed cells alone goes with the next. */
+const atOnce = 0;
+
+interface StoreEntries {
+  readonly store: Store;
+  readonly entries: readonly CacheEntry[];
+}
 
 interface Cut {
-  readonly parts: readonly { readonly store: Store; readonly entries: readonly CacheEntry[] }[];
-  readonly positions: readonly BackendWrite[];
+  readonly parts: readonly StoreEntries[];
   readonly share: number;
+  /** Undefined until the commit is done that was sealed with it. */
+  positions: readonly BackendWrite[] | undefined;
   /** Of what a restore has brought: its bytes that are still unsaved. It may be more than commits may leave behind. */
   restoredBytes: number;
   /** Where the next share begins. */
@@ -45,13 +56,33 @@ interface Cut {
   next: number;
 }
 
+interface Hold {
+  /** The write waits for this commit. */
+  readonly commitId: number;
+  readonly number: number;
+  readonly writes: BackendWrite[];
+  readonly entries: StoreEntries[];
+  readonly cut: Cut;
+  /** No share of the cut is left. */
+  readonly last: boolean;
+}
+
 export class Saver {
   readonly #backend: StateBackend;
   readonly #stores: ReadonlyMap<string, Store>;
   readonly #bytesMax: number;
   readonly #saving: Saving;
+  /** The cut that is not held whole yet. */
   #cut: Cut | undefined;
-  #cutAt = Number.NEGATIVE_INFINITY;
+  /** Wall time of the last cut's commit, ms UTC; undefined until that is done. */
+  #cutAt: number | undefined = Number.NEGATIVE_INFINITY;
+  /** Wall time of the last commit, ms UTC. */
+  #now = 0;
+  /** In the order of their commits. */
+  #holds: Hold[] = [];
+  #numbered = 0;
+  /** Entries of writes that are done, for which no quiet moment has come yet. */
+  #written: StoreEntries[] = [];
   /** There was a commit after the last cut. Without one the positions in memory are not the saver's to write. */
   #committed = false;
   /** A restore has left cells in memory after the last cut. */
@@ -72,97 +103,148 @@ export class Saver {
     this.#saving = saving;
   }
 
-  /** After a commit, when nothing is dirty. @param now wall time, ms UTC */
-  async follow(commitId: number, now: number): Promise<void> {
-    this.#committed = true;
-    let bytes = 0;
-    for (const { state } of this.#stores.values()) bytes += state.unsavedBytes;
-    bytes -= this.#cut?.restoredBytes ?? 0;
-    if (bytes > this.#bytesMax) {
-      this.#cutAt = now;
-      return this.saveAll(commitId);
-    }
-    // A clock that was set back must not put the next cut off.
-    const since = Math.abs(now - this.#cutAt);
-    const isTime = since >= this.#saving.everyMs || bytes > this.#bytesMax / 2;
-    if (this.#cut === undefined && isTime) {
-      this.#cut = this.#newCut(commitId, shares);
-      this.#cutAt = now;
-    }
-    if (this.#cut !== undefined) await this.#write(this.#cut, this.#cut.share);
-  }
-
   /** A restore has left cells in memory that the backend does not know. */
   restored(): void {
     this.#restored = true;
   }
 
-  /**
-   * Before a commit changes what is in memory: what was restored is a cut of its own.
-   * @param commitId of the commit before
-   */
+  /** Before a seal takes up what changed in memory: what was restored is a cut of its own. @param commitId of the commit before */
   precede(commitId: number): void {
     if (!this.#restored) return;
     assert(this.#cut === undefined, 'a task is restored before its first commit');
-    const cut = this.#newCut(commitId, sharesOfRestored);
+    const cut = this.#newCut(sharesOfRestored, this.#positions(commitId));
     for (const { state } of this.#stores.values()) cut.restoredBytes += state.unsavedBytes;
     this.#cut = cut;
   }
 
-  /** Brings the backend up to the last commit, or restore. Nothing may be dirty. */
-  async saveAll(commitId: number): Promise<void> {
-    if (this.#failed) return;
-    if (this.#cut !== undefined) await this.#write(this.#cut, Number.POSITIVE_INFINITY);
-    if (this.#committed || this.#restored) {
-      await this.#write(this.#newCut(commitId, shares), Number.POSITIVE_INFINITY);
+  /**
+   * After a seal: begins a cut when it is time, and holds the next share for the commit.
+   * @param sealedId of the commit that has sealed changes last, undefined when all are committed
+   * @param commitId of the last commit that is done
+   */
+  follow(sealedId: number | undefined, commitId: number): void {
+    this.#settle();
+    let bytes = 0;
+    for (const { state } of this.#stores.values()) bytes += state.unsavedBytes;
+    bytes -= this.#cut?.restoredBytes ?? 0;
+    const tooMany = bytes > this.#bytesMax;
+    const id = sealedId ?? atOnce;
+    if (tooMany) this.#hold(id, everything);
+    if (this.#cut === undefined && (this.#isTime || bytes > this.#bytesMax / 2)) {
+      const isCommitted = sealedId === undefined;
+      this.#cut = this.#newCut(shares, isCommitted ? this.#positions(commitId) : undefined);
+      this.#cutAt = isCommitted ? this.#now : undefined;
     }
+    this.#hold(id, tooMany ? everything : this.#cut?.share);
   }
 
-  #newCut(commitId: number, inShares: number): Cut {
+  /** The commit is done: what was held for it is written. @param now wall time, ms UTC */
+  async committed(commitId: number, now: number): Promise<void> {
+    this.#committed = true;
+    this.#now = now;
+    for (const { cut, commitId: id } of this.#holds) {
+      if (id > commitId || cut.positions !== undefined) continue;
+      cut.positions = this.#positions(commitId);
+      this.#cutAt = now;
+    }
+    await this.#write(commitId);
+  }
+
+  /** Brings the backend up to the last commit, or restore. Nothing may be dirty, nor sealed and not committed. */
+  async saveAll(commitId: number): Promise<void> {
+    if (this.#failed) return;
+    this.#hold(atOnce, everything);
+    if (this.#committed || this.#restored) {
+      this.#cut = this.#newCut(shares, this.#positions(commitId));
+      this.#hold(atOnce, everything);
+    }
+    await this.#write(everything);
+    this.#settle();
+  }
+
+  get #isTime(): boolean {
+    // A clock that was set back must not put the next cut off.
+    return this.#cutAt !== undefined && Math.abs(this.#now - this.#cutAt) >= this.#saving.everyMs;
+  }
+
+  #newCut(inShares: number, positions: Cut['positions']): Cut {
     this.#committed = false;
     this.#restored = false;
-    const parts: Cut['parts'][number][] = [];
-    const positions: BackendWrite[] = [];
+    const parts: StoreEntries[] = [];
     let size = 0;
     for (const store of this.#stores.values()) {
       parts.push({ store, entries: store.state.unsaved });
       size += store.state.unsaved.length;
       store.state.unsaved = [];
+    }
+    const share = Math.max(this.#saving.leastShare, Math.ceil(size / inShares));
+    return { parts, share, positions, restoredBytes: 0, part: 0, next: 0 };
+  }
+
+  /** Where the stores stand, of which something is committed. */
+  #positions(commitId: number): readonly BackendWrite[] {
+    const positions: BackendWrite[] = [];
+    for (const store of this.#stores.values()) {
       if (store.state.position > 0) positions.push(metaWrite(store));
     }
     positions.push({ key: taskKey, value: sealed(Buffer.from(JSON.stringify({ commitId }))) });
-    const share = Math.max(this.#saving.leastShare, Math.ceil(size / inShares));
-    return { parts, positions, share, restoredBytes: 0, part: 0, next: 0 };
+    return positions;
   }
 
-  async #write(cut: Cut, share: number): Promise<void> {
+  /** Holds the next share of the cut, when there is one, for a commit. */
+  #hold(commitId: number, share = 0): void {
+    const cut = this.#cut;
+    if (cut === undefined) return;
+    this.#numbered++;
     const writes: BackendWrite[] = [];
+    const entries: StoreEntries[] = [];
     for (let left = share; left > 0 && cut.part < cut.parts.length; ) {
-      const { store, entries } = cut.parts[cut.part] as Cut['parts'][number];
-      const end = Math.min(entries.length, cut.next + left);
+      const { store, entries: all } = cut.parts[cut.part] as StoreEntries;
+      const taken = all.slice(cut.next, cut.next + left);
       const before = store.state.unsavedBytes;
-      for (let i = cut.next; i < end; i++) saveEntry(writes, store, entries[i] as CacheEntry);
+      for (const entry of taken) holdEntry(writes, store, entry, this.#numbered);
       cut.restoredBytes -= Math.min(cut.restoredBytes, before - store.state.unsavedBytes);
-      left -= end - cut.next;
-      cut.next = end;
-      if (end < entries.length) break;
+      entries.push({ store, entries: taken });
+      left -= taken.length;
+      cut.next += taken.length;
+      if (cut.next < all.length) break;
       cut.part++;
       cut.next = 0;
     }
-    if (cut.part === cut.parts.length) {
-      writes.push(...cut.positions);
-      this.#cut = undefined;
+    const last = cut.part === cut.parts.length;
+    if (last) this.#cut = undefined;
+    this.#holds.push({ commitId, number: this.#numbered, writes, entries, cut, last });
+  }
+
+  /** Writes what is held for the commits up to one. */
+  async #write(commitId: number): Promise<void> {
+    const due = this.#holds.filter((hold) => hold.commitId <= commitId);
+    this.#holds = this.#holds.slice(due.length);
+    for (const { number, writes, entries, cut, last } of due) {
+      if (last) writes.push(...must(cut.positions, 'the commit of a cut is done'));
+      if (this.#failed) return;
+      this.#failed = true;
+      await this.#backend.write(writes);
+      this.#failed = false;
+      for (const { state } of this.#stores.values()) state.writtenTo = number;
+      this.#written.push(...entries);
     }
-    this.#failed = true;
-    await this.#backend.write(writes);
-    this.#failed = false;
+  }
+
+  /** Between the work of two cycles: nobody holds on to an entry. */
+  #settle(): void {
+    for (const { store, entries } of this.#written) {
+      for (const entry of entries) store.state.settle(entry);
+    }
+    this.#written = [];
   }
 }
 
-function saveEntry(writes: BackendWrite[], store: Store, entry: CacheEntry): void {
+/** The entry's write, as bytes: its cell may change before it is done. */
+function holdEntry(writes: BackendWrite[], store: Store, entry: CacheEntry, number: number): void {
   const { state } = store;
   const { keyId } = entry;
-  assert(!entry.dirty && entry.loggedBytes >= 0, 'what is saved is committed');
+  assert(!entry.dirty, 'what is saved is sealed');
   const due = state.dueOf(entry.cell);
   const bytes = entry.cell === undefined ? null : encodedCell(state.spec, entry.cell);
   if (bytes !== null || entry.stored) {
@@ -170,11 +252,9 @@ function saveEntry(writes: BackendWrite[], store: Store, entry: CacheEntry): voi
   }
   entry.persistedDue = due;
   entry.stored = bytes !== null;
-  entry.loggedBytes = -1;
   entry.unsaved = false;
+  entry.heldBy = number;
   state.unsavedBytes -= entry.bytes + entryOverheadBytes;
-  if (due > state.index.horizon) state.index.release(keyId);
-  state.forgetEmpty(entry);
 }
 
 /** A cell, or its end, and its entry in the index of what is due. */

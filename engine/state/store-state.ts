@@ -3,11 +3,11 @@
  *
  *   entries: Map keyId -> { cell | absent, dirty, unsaved, bytes, persistedDue }
  *            in order of loading, so the front is the first to evict
- *   dirty:   entries in the order they first changed since the commit (the changelog's order)
- *   unsaved: entries that commits have changed and the backend does not know yet (saver.ts)
+ *   dirty:   entries in the order they first changed since the last seal (the changelog's order)
+ *   unsaved: entries that sealed changes have touched and that are not on their way to the backend yet (saver.ts)
  *
  * A cell is an object that operators change in place; its bytes are made once a commit, for the
- * changelog, and once more when it is saved. Saved entries may be evicted between batches, never during one.
+ * changelog, and once more when it is saved. Saved entries may be evicted when a cycle's work is sealed, at no other time.
  */
 import { assert, must } from '../base/assert.ts';
 import type { Cells, StoreSpec } from '../graph/store-spec.ts';
@@ -25,8 +25,10 @@ export interface CacheEntry {
   dirty: boolean;
   /** Encoded size when last known; the estimate for the budgets. */
   bytes: number;
-  /** Committed, but not what the backend holds. */
+  /** Sealed, but not what the backend holds or is about to be given. */
   unsaved: boolean;
+  /** Number of the write that takes it, or took it last, to the backend; 0 before the first. */
+  heldBy: number;
   /** True when the changelog holds a cell of the key, and when the backend does. */
   logged: boolean;
   stored: boolean;
@@ -34,7 +36,7 @@ export interface CacheEntry {
   persistedDue: number;
   /** Where the index of what is due had the key last; -1: nowhere. */
   dueSlot: number;
-  /** From `changelog` until it is saved: size of the cell, or so; 0 of one that is gone. Else -1. */
+  /** Size of the cell as the changelog was told of it, or so: 0 of one that is gone, -1 where there was nothing to tell. */
   loggedBytes: number;
   /** Of a store whose cells are kept in parts: those of cells that were removed since the commit. */
   gone: readonly number[];
@@ -42,9 +44,11 @@ export interface CacheEntry {
 
 export const emptyParts: readonly number[] = [];
 
+export type StoreNumbers = Readonly<Record<string, number>>;
+
 /** What a store says of itself beside its cells. */
 export interface StoreMeta {
-  readonly numbers: Readonly<Record<string, number>>;
+  readonly numbers: StoreNumbers;
   /** The changelog offset after the last record that is in the store. */
   readonly position: number;
   /** Id of the last commit that changed the store; 0 before the first. */
@@ -70,6 +74,7 @@ export class StoreState implements Cells<unknown> {
   readonly entries = new Map<string, CacheEntry>();
   readonly index = new DueIndex();
   readonly #numbers = new Map<string, StoreNumber>();
+  #committedNumbers: StoreNumbers = {};
   // One number is asked for and set again and again.
   #lastNumber: StoreNumber = { name: '', value: undefined };
   dirty: CacheEntry[] = [];
@@ -78,6 +83,8 @@ export class StoreState implements Cells<unknown> {
   dirtyBytes = 0;
   unsavedBytes = 0;
   cacheBytes = 0;
+  /** Number of the last write that the backend has done. */
+  writtenTo = 0;
   /** As in StoreMeta. */
   position: number;
   commitId: number;
@@ -109,9 +116,10 @@ export class StoreState implements Cells<unknown> {
     this.index.horizon = Number.POSITIVE_INFINITY;
   }
 
+  /** What is committed. */
   get meta(): StoreMeta {
     const { position, commitId, readAt } = this;
-    return { numbers: this.numbers, position, commitId, readAt };
+    return { numbers: this.#committedNumbers, position, commitId, readAt };
   }
 
   get(): unknown {
@@ -162,13 +170,14 @@ export class StoreState implements Cells<unknown> {
   }
 
   /** The numbers that were set, by name. */
-  get numbers(): Readonly<Record<string, number>> {
+  get numbers(): StoreNumbers {
     const set = [...this.#numbers.values()].filter(({ value }) => value !== undefined);
     return Object.fromEntries(set.map(({ name, value }) => [name, value as number]));
   }
 
-  /** The numbers are these, and no others. */
-  resetNumbers(numbers: Readonly<Record<string, number>>): void {
+  /** The numbers are these, and no others; so they are committed. */
+  resetNumbers(numbers: StoreNumbers): void {
+    this.#committedNumbers = numbers;
     this.#numbers.clear();
     for (const [name, value] of Object.entries(numbers)) this.#numbers.set(name, { name, value });
     this.#lastNumber = { name: '', value: undefined };
@@ -201,6 +210,7 @@ export class StoreState implements Cells<unknown> {
       cell,
       dirty: false,
       unsaved: false,
+      heldBy: 0,
       bytes,
       logged: stored,
       stored,
@@ -236,11 +246,8 @@ export class StoreState implements Cells<unknown> {
     this.#noteUnsaved(entry, more);
   }
 
-  /** What changed is committed now, up to the changelog's `position`; `now` is wall time, ms UTC. */
-  committed(commitId: number, position: number, now: number): void {
-    this.position = position;
-    this.commitId = commitId;
-    this.readAt = now;
+  /** What changed belongs to a commit now, and the changelog's batch has it. */
+  seal(): void {
     for (const entry of this.dirty) {
       entry.dirty = false;
       const bytes = entry.loggedBytes;
@@ -258,6 +265,29 @@ export class StoreState implements Cells<unknown> {
     this.dirty = [];
     this.dirtyBytes = 0;
     this.numbersDirty = false;
+  }
+
+  /**
+   * What was sealed is committed, up to the changelog's `position`.
+   * @param numbers as they were sealed @param now wall time, ms UTC
+   */
+  committed(commitId: number, numbers: StoreNumbers, position: number, now: number): void {
+    this.#committedNumbers = numbers;
+    this.position = position;
+    this.commitId = commitId;
+    this.readAt = now;
+  }
+
+  /** False while the backend knows an older cell of the key, or none. */
+  isSaved({ dirty, unsaved, heldBy }: CacheEntry): boolean {
+    return !dirty && !unsaved && heldBy <= this.writtenTo;
+  }
+
+  /** A write that held the entry is done: what memory kept for its sake may go. */
+  settle(entry: CacheEntry): void {
+    if (!this.isSaved(entry) || this.entries.get(entry.keyId) !== entry) return;
+    if (entry.persistedDue > this.index.horizon) this.index.release(entry.keyId);
+    this.forgetEmpty(entry);
   }
 
   /** @param more bytes that the entry has grown by */
@@ -305,8 +335,9 @@ export class StoreState implements Cells<unknown> {
    * Drops an entry without a cell, when there is nothing to save of it: where all cells are in memory nobody need
    * know that a key has none.
    */
-  forgetEmpty({ keyId, cell, bytes }: CacheEntry): void {
-    if (cell !== undefined || !this.complete) return;
+  forgetEmpty(entry: CacheEntry): void {
+    const { keyId, cell, bytes } = entry;
+    if (cell !== undefined || !this.complete || !this.isSaved(entry)) return;
     this.entries.delete(keyId);
     this.cacheBytes -= bytes + entryOverheadBytes;
     this.#last = undefined;
@@ -318,7 +349,7 @@ export class StoreState implements Cells<unknown> {
     this.#last = undefined;
     for (const [keyId, entry] of this.entries) {
       if (this.cacheBytes <= budget) return;
-      if (entry.dirty || entry.unsaved) continue;
+      if (!this.isSaved(entry)) continue;
       this.entries.delete(keyId);
       if (entry.stored) this.complete = false;
       this.index.evicted(keyId, entry.persistedDue);

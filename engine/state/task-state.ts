@@ -2,10 +2,11 @@
  * The state of one task: its stores over one backend.
  *
  * Cycle: `prefetch` loads what a batch can touch, with one read; operators work on cells in memory;
- * `changelog` yields what changed; `commit` says that the log has committed it. The backend follows
- * later (saver.ts): it may lag behind the changelog, as after a crash, and `restore` replays the rest.
+ * `seal` yields what changed; `commit` says that the log has committed it. The next cycle may begin before
+ * that, and be sealed as well. The backend follows later (saver.ts): it may lag behind the changelog, as
+ * after a crash, and `restore` replays the rest.
  */
-import { must } from '../base/assert.ts';
+import { assert, must } from '../base/assert.ts';
 import { asBuffer } from '../base/bytes.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { unsealed } from '../base/sealed.ts';
@@ -28,7 +29,13 @@ import {
 } from './changelog.ts';
 import { storeKeys, taskKey } from './key-layout.ts';
 import { cellWrites, defaultSaving, metaWrite, Saver, type Saving, type Store } from './saver.ts';
-import { type CacheEntry, emptyMeta, type StoreMeta, StoreState } from './store-state.ts';
+import {
+  type CacheEntry,
+  emptyMeta,
+  type StoreMeta,
+  type StoreNumbers,
+  StoreState,
+} from './store-state.ts';
 
 export interface TaskStateOptions {
   /** Name of the task, for messages. */
@@ -44,6 +51,12 @@ export interface TaskStateOptions {
 export interface StoreChanges {
   readonly store: string;
   readonly batch: PackedBatch;
+}
+
+/** What a seal has taken, until it is committed. */
+interface Sealed {
+  readonly commitId: number;
+  readonly stores: readonly { readonly state: StoreState; readonly numbers: StoreNumbers }[];
 }
 
 const keysPerReset = 10_000;
@@ -64,6 +77,8 @@ export class TaskState {
   /** The same, for the way of each record. */
   #states: readonly StoreState[] = [];
   readonly #saver: Saver;
+  /** In the order of their commits. */
+  readonly #sealed: Sealed[] = [];
 
   private constructor(options: TaskStateOptions) {
     this.#options = options;
@@ -189,33 +204,53 @@ export class TaskState {
     });
   }
 
-  /** What changed since the last commit, store by store, as changelog records. */
-  changelog(commitId: number): readonly StoreChanges[] {
+  /**
+   * What changed since the last seal, store by store, as changelog records. It belongs to the commit now; what changes
+   * from here on belongs to the next. Where something did change, the commit must follow or the task be closed.
+   */
+  seal(commitId: number): readonly StoreChanges[] {
+    this.#saver.precede(this.#commitId);
     const changes: StoreChanges[] = [];
+    const stores: Sealed['stores'][number][] = [];
     for (const [store, { state }] of this.#stores) {
+      if (state.dirty.length === 0 && !state.numbersDirty) continue;
+      const { numbers } = state;
       const batch = changelogBatch(state, commitId);
       if (batch !== undefined) changes.push({ store, batch });
+      state.seal();
+      stores.push({ state, numbers });
+    }
+    if (stores.length > 0) {
+      // Not held against the last commit: on a log that keeps no ids they begin anew with each run.
+      assert(
+        commitId > (this.#sealed.at(-1)?.commitId ?? 0),
+        'changes of one commit are sealed at once',
+      );
+      this.#sealed.push({ commitId, stores });
+    }
+    this.#saver.follow(this.#sealed.length === 0 ? undefined : commitId, this.#commitId);
+    for (const { state } of this.#stores.values()) {
+      state.evict(this.#options.cacheBytes / this.#stores.size);
     }
     return changes;
   }
 
   /**
-   * The log has committed what `changelog(commitId)` said.
+   * The log has committed what `seal(commitId)` said. The work of the next cycle may be under way: nothing that it
+   * holds on to changes here.
    * @param ends the offset after the last changelog record, by store that changed
    * @param now wall time, ms UTC
    */
   async commit(commitId: number, ends: ReadonlyMap<string, number>, now: number): Promise<void> {
-    this.#saver.precede(this.#commitId);
-    for (const [name, { state }] of this.#stores) {
-      if (state.dirty.length === 0 && !state.numbersDirty) continue;
-      const end = must(ends.get(name), `no changelog position for store ${name}`);
-      state.committed(commitId, end, now);
+    while ((this.#sealed[0]?.commitId ?? Number.POSITIVE_INFINITY) <= commitId) {
+      for (const { state, numbers } of (this.#sealed.shift() as Sealed).stores) {
+        const { name } = state.spec;
+        const end = must(ends.get(name), `no changelog position for store ${name}`);
+        state.committed(commitId, numbers, end, now);
+      }
     }
     this.#commitId = commitId;
-    await this.#saver.follow(commitId, now);
-    for (const { state } of this.#stores.values()) {
-      state.evict(this.#options.cacheBytes / this.#stores.size);
-    }
+    await this.#saver.committed(commitId, now);
   }
 
   /**
@@ -340,7 +375,7 @@ export class TaskState {
         cells.set(store.keys.keyIdOfCell(key), this.#decode(store, value));
       }
       for (const [id, entry] of store.state.entries) {
-        if (entry.dirty || entry.unsaved) cells.set(id, entry.cell);
+        if (!store.state.isSaved(entry)) cells.set(id, entry.cell);
       }
     } else {
       const cached = store.state.entries.get(keyId);
@@ -364,7 +399,7 @@ export class TaskState {
       const states = [...this.#stores.values()].map(({ state }) => state);
       const open = states.some((state) => state.dirty.length > 0 || state.numbersDirty);
       // Of what a commit under way has changed the committed values are gone: the changelog has them.
-      if (!open) await this.#saver.saveAll(this.#commitId);
+      if (!open && this.#sealed.length === 0) await this.#saver.saveAll(this.#commitId);
     } finally {
       await this.#options.backend.close();
     }
@@ -403,7 +438,7 @@ export class TaskState {
       const { due, keyId } = keys.entryOfDue(key);
       // A changed cell has its say in memory already; what the disk says of it is older.
       const known = state.entries.get(keyId);
-      if (known?.dirty !== true && known?.unsaved !== true) index.set(keyId, due);
+      if (known === undefined || state.isSaved(known)) index.set(keyId, due);
     }
     index.horizon = until;
   }

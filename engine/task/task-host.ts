@@ -103,13 +103,13 @@ export interface HostPort {
   reset(taskId: string, store: string): Promise<void>;
   applyGlobal(topic: string, image: ArrayBuffer): Promise<void>;
   process(work: TaskWork): Promise<TaskResult>;
-  /** @param now wall time, ms UTC */
+  /** Answers how long it took, ms, without waiting for the thread. @param now wall time, ms UTC */
   commit(
     taskId: string,
     commitId: number,
     ends: readonly StorePosition[],
     now: number,
-  ): Promise<void>;
+  ): Promise<number>;
   query(taskId: string, store: string, keyId?: string, limit?: number): Promise<StoreRow[]>;
   close(taskId: string): Promise<void>;
   closeAll(): Promise<void>;
@@ -208,7 +208,7 @@ export class TaskHost implements HostPort {
     const { clock } = this.#world;
     const begin = clock.monotonic();
     const changelogs = state
-      .changelog(work.commitId)
+      .seal(work.commitId)
       .map(({ store, batch }) => ({ store, image: batch.image }));
     const changelog = clock.monotonic() - begin;
     this.#threadTime.busyMs += changelog;
@@ -225,14 +225,19 @@ export class TaskHost implements HostPort {
   }
 
   /** Moves the task's state to what the log has committed; `ends` are changelog end offsets. */
-  commit(
+  async commit(
     taskId: string,
     commitId: number,
     ends: readonly StorePosition[],
     now: number,
-  ): Promise<void> {
+  ): Promise<number> {
+    const { clock } = this.#world;
+    const begin = clock.monotonic();
+    const busyMs = this.#threadTime.busyMs;
     const byStore = new Map(ends.map(({ store, offset }) => [store, offset]));
-    return this.#task(taskId).state.commit(commitId, byStore, now);
+    await this.#task(taskId).state.commit(commitId, byStore, now);
+    // While a write is waited for, the thread may work.
+    return Math.max(0, clock.monotonic() - begin - (this.#threadTime.busyMs - busyMs));
   }
 
   /** Rows of a store, in key order; of one key when its encoded id is given. */

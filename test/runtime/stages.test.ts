@@ -15,11 +15,14 @@ test('the slowest thread, and what is left of the cycle', async () => {
   const of = (host: number, load: number, decode: number, steps: number, changelog: number) => ({
     task: { host: hosts[host] as HostPort },
     result: { timings: { load, decode, steps, changelog } } as TaskResult,
+    toldMs: 1,
   });
   now += 5;
   clock.fetched();
   now += 50;
   clock.processed();
+  now += 7;
+  clock.committing();
   const hook = clock.hook(undefined);
   for (const step of ['C4', 'C5', 'C6', 'C7'] as const) {
     now += 2;
@@ -36,9 +39,10 @@ test('the slowest thread, and what is left of the cycle', async () => {
     decode: 10,
     steps: 10,
     changelog: 10,
+    turn: 8,
     append: 6,
     transaction: 2,
-    state: 3,
+    state: 2,
   });
 });
 

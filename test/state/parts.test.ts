@@ -112,7 +112,7 @@ test.each(Array.from({ length: 60 }, (_, i) => i + 1))(
         change(random, cells, `${commit}.${i}`);
       }
       state.keyId = '';
-      for (const { batch } of state.changelog(commit)) {
+      for (const { batch } of state.seal(commit)) {
         log.push(batch);
         end += batch.count;
       }

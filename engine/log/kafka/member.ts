@@ -138,6 +138,10 @@ export class KafkaMember implements Member {
     this.#tell();
   }
 
+  hasChange(): boolean {
+    return this.#changes.length > 0;
+  }
+
   takeChange(): AssignmentChange | undefined {
     this.#current.pump.touch();
     if (this.#failure !== undefined) throw this.#failure;

@@ -1,0 +1,207 @@
+/**
+ * Commits the work of cycles, one after another: one log transaction of all that follows from it, then the
+ * tasks are told. The work of the next cycle may go on meanwhile.
+ */
+import { assert, must } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Observer } from '../base/events.ts';
+import { changelogTopic } from '../graph/topic-names.ts';
+import type { Append, GroupOffset, Writer } from '../log/log.ts';
+import { PackedBatch } from '../record/batch.ts';
+import type { StepHook } from '../task/commit.ts';
+import type { OutputBatch } from '../task/outputs.ts';
+import type { TaskResult } from '../task/task-host.ts';
+import type { SourceConnector } from './connector.ts';
+import { cursorAppend } from './cursors.ts';
+import { cursorName, type Intake, type Taken } from './intake.ts';
+import { encodeLedger } from './ledger.ts';
+import { reportCycle } from './report.ts';
+import type { StageClock } from './stages.ts';
+import type { Summary } from './summary.ts';
+import type { RunningTask } from './task-opener.ts';
+
+export interface CycleWork {
+  readonly commitId: number;
+  readonly chunks: readonly Taken[];
+  readonly results: readonly { readonly task: RunningTask; readonly result: TaskResult }[];
+  /** How far the global tables are that it was done with. */
+  readonly globalOffsets: readonly GroupOffset[];
+  /** Stands at the end of the work. */
+  readonly stages: StageClock;
+}
+
+export interface CommitterOptions {
+  readonly application: string;
+  readonly writer: Writer;
+  /** Of each source, on a log that others write to as well; undefined on one that is ours alone. */
+  readonly sourceWriters: ReadonlyMap<SourceConnector, Writer> | undefined;
+  readonly intake: Intake;
+  readonly summary: Summary;
+  readonly observer: Observer;
+  readonly clock: Clock;
+  readonly at: StepHook | undefined;
+}
+
+export class Committer {
+  readonly #options: CommitterOptions;
+  /** Cursors that the next commit takes along, by name. */
+  readonly cursors = new Map<string, unknown>();
+  #commitId: number;
+  #underWay: { readonly commitId: number; readonly done: Promise<void> } | undefined;
+
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+    this.#commitId = options.writer.lastCommitId;
+  }
+
+  /** Id of the last commit that is done; 0 before the first. */
+  get commitId(): number {
+    return this.#commitId;
+  }
+
+  /** Id of the last commit that was begun. */
+  get begunId(): number {
+    return this.#underWay?.commitId ?? this.#commitId;
+  }
+
+  get isBusy(): boolean {
+    return this.#underWay !== undefined;
+  }
+
+  /** Begins a commit; the one before must be settled. What it fails of, `settled` throws. */
+  begin(work: CycleWork): void {
+    assert(!this.isBusy, 'commits follow one another');
+    const done = this.#commit(work);
+    done.catch(() => {});
+    this.#underWay = { commitId: work.commitId, done };
+  }
+
+  /** Waits until no commit is under way; throws what it failed of, once. */
+  async settled(): Promise<void> {
+    const underWay = this.#underWay;
+    if (underWay === undefined) return;
+    try {
+      await underWay.done;
+    } finally {
+      this.#underWay = undefined;
+    }
+  }
+
+  async #commit(work: CycleWork): Promise<void> {
+    const { at, clock, intake, summary, observer } = this.#options;
+    const { commitId, chunks, results, stages } = work;
+    const begin = clock.monotonic();
+    stages.committing();
+    await at?.('C3');
+    const ends = await this.#commitToLog(work);
+    stages.committed();
+    this.cursors.clear();
+    this.#commitId = commitId;
+    intake.committed(chunks);
+    await at?.('C8');
+    const told = await allDone(
+      results.map(({ task, result }) => this.#tell(task, result, commitId, ends)),
+    );
+    await at?.('C9');
+    reportCycle(summary, observer, {
+      commitId,
+      chunks,
+      results: results.map(({ result }) => result),
+      processMs: stages.processMs,
+      commitMs: clock.monotonic() - begin,
+      stages: stages.stages(results.map((of, i) => ({ ...of, toldMs: told[i] ?? 0 }))),
+    });
+  }
+
+  /** Answers the end offset of each partition written to, by 'topic/partition'. */
+  async #commitToLog(work: CycleWork): Promise<ReadonlyMap<string, number>> {
+    const { chunks, results, stages, commitId, globalOffsets } = work;
+    const { application, at, sourceWriters, writer } = this.#options;
+    const appends: Append[] = [];
+    for (const { source, chunk } of chunks) {
+      const own = sourceWriters === undefined ? this.cursors : new Map<string, unknown>();
+      if (chunk.records > 0) own.set(cursorName(source), chunk.cursor);
+      const outputs = chunk.outputs.map(appendOf);
+      if (sourceWriters === undefined) appends.push(...outputs);
+      else if (own.size > 0) {
+        outputs.push(cursorAppend(application, own));
+        const its = must(sourceWriters.get(source), 'a source has a writer');
+        await its.commit({ appends: outputs, offsets: [], commitId });
+      }
+    }
+    appends.push(...this.#resultAppends(results));
+    if (this.cursors.size > 0) appends.push(cursorAppend(application, this.cursors));
+    const offsets = [...results.flatMap((r) => offsetsOf(r, commitId)), ...globalOffsets];
+    const isEmpty = appends.length === 0 && offsets.length === 0;
+    if (sourceWriters !== undefined && isEmpty) return new Map();
+    await at?.('C7');
+    const { ends } = await writer.commit({ appends, offsets, commitId, at: stages.hook(at) });
+    return new Map(ends.map((end) => [`${end.topic}/${end.partition}`, end.offset]));
+  }
+
+  /** Task by task outputs and changelogs. */
+  #resultAppends(results: CycleWork['results']): Append[] {
+    const { application } = this.#options;
+    const appends: Append[] = [];
+    for (const { task, result } of results) {
+      appends.push(...result.outputs.map(appendOf));
+      for (const { store, image } of result.changelogs) {
+        const topic = changelogTopic(application, store);
+        appends.push(appendOf({ topic, partition: task.planned.partition, image }));
+      }
+    }
+    return appends;
+  }
+
+  /** Tells a task that its part of the commit is done; answers how long that took there, ms. */
+  #tell(
+    task: RunningTask,
+    result: TaskResult,
+    commitId: number,
+    endOf: ReadonlyMap<string, number>,
+  ): Promise<number> {
+    const { application, clock } = this.#options;
+    const { taskId, partition, sourceOf } = task.planned;
+    const ends = result.changelogs.map(({ store }) => ({
+      store,
+      offset: must(
+        endOf.get(`${changelogTopic(application, store)}/${partition}`),
+        'a changelog was appended to',
+      ),
+    }));
+    for (const { store } of ends) task.commits.set(store, commitId);
+    for (const [store, topic] of sourceOf) {
+      const position = result.positions.find((at) => at.topic === topic);
+      ends.push({ store, offset: must(position, 'a task reads its sources').offset });
+    }
+    return task.host.commit(taskId, commitId, ends, clock.now());
+  }
+}
+
+function appendOf({ topic, partition, image }: OutputBatch): Append {
+  return { topic, partition, batch: new PackedBatch(image) };
+}
+
+/** The offsets of a task's sources, the first with the ledger entry of the commit. */
+function offsetsOf(
+  { task, result }: CycleWork['results'][number],
+  commitId: number,
+): GroupOffset[] {
+  const { partition, stores } = task.planned;
+  const changed = new Set(result.changelogs.map(({ store }) => store));
+  const commits = stores.map((store) =>
+    changed.has(store) ? commitId : (task.commits.get(store) ?? 0),
+  );
+  const metadata = encodeLedger({ commitId, stores: commits }, stores);
+  return result.positions.map((position, i) => ({
+    ...position,
+    partition,
+    ...(i === 0 ? { metadata } : {}),
+  }));
+}
+
+/** Waits for all, also after a failure, so that none goes on behind the caller's back. */
+export async function allDone<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}
