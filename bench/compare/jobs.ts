@@ -39,10 +39,13 @@ export interface Totals {
   max: number;
 }
 
+const totalsBytes = Buffer.alloc(24);
+
 export const totalsSerde: Serde<Totals> = {
   format: 'totals',
+  // Whoever asks copies it before the next call.
   encode: ({ count, sum, max }) => {
-    const bytes = Buffer.allocUnsafe(24);
+    const bytes = totalsBytes;
     bytes.writeUInt32BE(Math.floor(count / 2 ** 32), 0);
     bytes.writeUInt32BE(count >>> 0, 4);
     bytes.writeDoubleBE(sum, 8);
