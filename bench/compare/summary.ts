@@ -1,6 +1,6 @@
 /** A comparison as README shows it: a line a job, medians of the rounds, beside the goal. Markdown. */
 import { type StageName, stageNames } from '../../engine/runtime/stages.ts';
-import { fastestOf, stageUs } from './attribution.ts';
+import { fastestOf, largestStage, stageUs } from './attribution.ts';
 import type { Line } from './compare.ts';
 import type { JobName } from './jobs.ts';
 import { cpuOf } from './peer.ts';
@@ -79,17 +79,17 @@ export function summaryTable(lines: readonly Line[]): string {
   return markdown(head, rows);
 }
 
-/** µs an event by stage, of each job's fastest run; the largest is bold. */
+/** µs an event by stage, of each job's fastest run; the largest in which something is done is bold. */
 export function stagesTable(lines: readonly Line[]): string {
   const shown = stageNames.filter((stage) => stage !== 'hold');
   const rows = jobsOf(lines).flatMap((job) => {
     const fastest = fastestOf(lines, job);
     if (fastest === undefined) return [];
     const of = (stage: StageName) => stageUs(fastest, stage);
-    const largest = Math.max(...shown.map(of));
+    const largest = largestStage(fastest);
     const cells = shown.map((stage) => {
       const text = of(stage).toFixed(2);
-      return of(stage) === largest ? `**${text}**` : text;
+      return stage === largest ? `**${text}**` : text;
     });
     return [[titles[job], ...cells]];
   });

@@ -111,7 +111,7 @@ export class Assignment {
     this.#openOwned();
   }
 
-  /** Answers what the membership has to say. To be called when nothing is uncommitted. */
+  /** Answers what the membership has to say. When it has a change, nothing may be uncommitted. */
   async follow(): Promise<void> {
     for (;;) {
       this.#throwFailure();

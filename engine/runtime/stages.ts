@@ -25,6 +25,8 @@ export const stageNames = [
   'state',
 ] as const;
 export type StageName = (typeof stageNames)[number];
+/** In these a cycle waits while others work: no time of theirs is the records'. */
+export const waitingStages: ReadonlySet<StageName> = new Set(['hold', 'turn']);
 /** ms by stage. */
 export type Stages = Readonly<Record<StageName, number>>;
 
