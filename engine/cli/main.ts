@@ -28,6 +28,13 @@ function whole(text: string): number {
   return Number(text);
 }
 
+function positive(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) {
+    throw new InvalidArgumentError('It must be a whole number from 1.');
+  }
+  return Number(text);
+}
+
 const data = () =>
   new Option('--data <folder>', 'where log and state lie')
     .env('MILLRACE_DATA')
@@ -118,6 +125,12 @@ function programOf(version: string): Command {
         '--on-offset-lost <policy>',
         'when the log no longer has what comes next: stop, or go on at its start or its end',
       ).choices(['stop', 'earliest', 'latest']),
+    )
+    .addOption(
+      new Option(
+        '--records-per-cycle <n>',
+        'read of a partition from one commit to the next, at most; fewer commit sooner with a backlog',
+      ).argParser(positive),
     )
     .option('--until-caught-up', 'end when every topic is read to its end')
     .addOption(data())

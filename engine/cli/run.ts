@@ -27,6 +27,7 @@ export interface RunOptions extends TopicInput, KafkaFlags {
   readonly application?: string;
   readonly threads: number;
   readonly partitions?: number;
+  readonly recordsPerCycle?: number;
   readonly idleAfter?: number;
   readonly untilCaughtUp?: boolean;
   readonly fresh?: boolean;
@@ -44,6 +45,7 @@ export async function run(module: string, options: RunOptions): Promise<void> {
   const say = (text: string) => process.stderr.write(`${text}\n`);
   const signal = onInterrupt(say);
   const { application, threads, partitions, idleAfter: idleAfterMs, onOffsetLost } = options;
+  const { recordsPerCycle } = options;
   const reference = { module: resolve(module) };
   const execution = await execute({
     env,
@@ -59,6 +61,7 @@ export async function run(module: string, options: RunOptions): Promise<void> {
     settings: {
       ...(kafka === undefined ? {} : { commitIntervalMs: kafka.commitIntervalMs }),
       ...(partitions === undefined ? {} : { partitions }),
+      ...(recordsPerCycle === undefined ? {} : { recordsPerCycle }),
       ...(options.orphan === undefined ? {} : { orphans: options.orphan }),
       ...(onOffsetLost === undefined ? {} : { onOffsetLost }),
       ...(idleAfterMs === undefined ? {} : { idleAfterMs }),
