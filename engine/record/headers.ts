@@ -26,17 +26,15 @@ export function encodePairs(pairs: readonly (readonly [name: string, value: Buff
 
 export function decodeHeaders(bytes: Uint8Array): Headers {
   const source = asBuffer(bytes);
-  const headers: Record<string, string> = {};
+  const pairs: [name: string, value: string][] = [];
   let at = 0;
   while (at < source.byteLength) {
     const nameEnd = at + 2 + source.readUInt16LE(at);
     const valueEnd = nameEnd + 4 + source.readUInt32LE(nameEnd);
-    headers[source.toString('utf8', at + 2, nameEnd)] = source.toString(
-      'utf8',
-      nameEnd + 4,
-      valueEnd,
-    );
+    const name = source.toString('utf8', at + 2, nameEnd);
+    pairs.push([name, source.toString('utf8', nameEnd + 4, valueEnd)]);
     at = valueEnd;
   }
-  return headers;
+  // Not by assignment: a header may be called `__proto__`.
+  return Object.fromEntries(pairs);
 }
