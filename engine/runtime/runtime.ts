@@ -275,11 +275,7 @@ export class Runtime {
       const work = this.#running.tasks
         .filter(({ planned }) => planned.subTopology === part)
         .map((task) => ({ task, work: this.#work(task, { commitId, idleClock }) }));
-      const results = await this.#process(work, stages);
-      // Time that has passed already changes nothing; a commit would tell the runs apart.
-      if (!results.some(hasChanges)) continue;
-      await this.#commit({ commitId, chunks: [], results, stages });
-      await this.#committing.settled();
+      await this.#processTime(work, commitId, stages);
     }
     await this.#runUntil(() => this.#running.caughtUp(), signal);
   }
@@ -304,6 +300,15 @@ export class Runtime {
       task,
       work: this.#work(task, { commitId, wallClock }),
     }));
+    await this.#processTime(work, commitId, stages);
+  }
+
+  /** Work without records, because time has passed. What changes nothing is not committed: that would tell the runs apart. */
+  async #processTime(
+    work: readonly { task: RunningTask; work: TaskWork }[],
+    commitId: number,
+    stages: StageClock,
+  ): Promise<void> {
     const results = await this.#process(work, stages);
     if (!results.some(hasChanges)) return;
     await this.#commit({ commitId, chunks: [], results, stages });
