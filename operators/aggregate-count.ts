@@ -16,14 +16,13 @@ import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { isClosed } from '../engine/time/closed.ts';
 import type { CountWindow } from '../engine/time/windows/spec.ts';
+import { type Accumulators, accumulatorsOf } from './accumulators.ts';
 import { dropUnusable } from './aggregate.ts';
 import type { Aggregate } from './aggregate-value.ts';
 import {
   emptyWindowCell,
   indexOfStart,
-  insertWindow,
   removeWindows,
-  setTimestamp,
   startAt,
   timestampAt,
   type WindowCell,
@@ -39,11 +38,12 @@ export function countWindowStep<K, V, A>(
   value: Serde<A>,
   emit: 'update' | 'close',
 ): Step {
+  const accumulators = accumulatorsOf(aggregate, value);
   const store = windowStore<K, A>({
     name,
     kind: 'window',
     key,
-    value,
+    accumulators,
     due: () => Number.POSITIVE_INFINITY,
   });
   return {
@@ -52,7 +52,7 @@ export function countWindowStep<K, V, A>(
     detail: { aggregate: aggregate.name ?? 'own', emit, ...spec },
     stores: [store as StoreSpec<never, never>],
     build: (context) => [
-      new CountWindows({ name, spec, aggregate, closing: emit === 'close', context, store }),
+      new CountWindows({ name, spec, accumulators, closing: emit === 'close', context, store }),
     ],
   };
 }
@@ -60,7 +60,7 @@ export function countWindowStep<K, V, A>(
 interface CountWindowParts<K, V, A> {
   readonly name: string;
   readonly spec: CountWindow;
-  readonly aggregate: Aggregate<V, A>;
+  readonly accumulators: Accumulators<V, A>;
   readonly closing: boolean;
   readonly context: BuildContext;
   readonly store: StoreSpec<K, WindowCell<A>>;
@@ -78,10 +78,10 @@ class CountWindows<K, V, A> implements AnyReceiver {
   }
 
   receive(key: unknown, value: unknown, timestamp: number): void {
-    const { name, spec, closing, context } = this.#parts;
+    const { name, spec, accumulators, closing, context } = this.#parts;
     if (dropUnusable(context, name, key, value)) return;
     // `finalTo` is the number of the next record.
-    const cell = this.#cells.get() ?? { ...emptyWindowCell<A>(), finalTo: 0 };
+    const cell = this.#cells.get() ?? { ...emptyWindowCell<A>(accumulators.width), finalTo: 0 };
     const number = cell.finalTo;
     cell.finalTo = number + 1;
     const changes = startsOf(spec, number).map((start) =>
@@ -96,20 +96,15 @@ class CountWindows<K, V, A> implements AnyReceiver {
   }
 
   #update(cell: WindowCell<A>, start: number, value: V, timestamp: number) {
-    const { spec, aggregate } = this.#parts;
+    const { spec, accumulators } = this.#parts;
     const end = start + spec.size;
     const i = indexOfStart(cell, start);
-    if (startAt(cell, i) !== start) {
-      const result = aggregate.add(aggregate.init(), value, timestamp);
-      insertWindow(cell, i, { start, end, timestamp, value: result });
-      return { start, end, result, at: timestamp, old: undefined };
-    }
-    const old = cell.values[i] as A;
-    const result = aggregate.add(old, value, timestamp);
-    const at = Math.max(timestampAt(cell, i) as number, timestamp);
-    cell.values[i] = result;
-    setTimestamp(cell, i, at);
-    return { start, end, result, at, old };
+    const isKnown = startAt(cell, i) === start;
+    const old = isKnown ? accumulators.valueAt(cell, i) : undefined;
+    if (isKnown) accumulators.add(cell, i, value, timestamp);
+    else accumulators.begin(cell, i, start, end, value, timestamp);
+    const at = timestampAt(cell, i) as number;
+    return { start, end, result: accumulators.valueAt(cell, i), at, old };
   }
 }
 

@@ -9,19 +9,18 @@ import type { Serde } from '../engine/serde/serde.ts';
 import { closesAt, isClosed } from '../engine/time/closed.ts';
 import { gridOf, type WindowGrid } from '../engine/time/windows/hopping.ts';
 import type { CalendarWindow, HoppingWindow } from '../engine/time/windows/spec.ts';
-import type { Aggregate } from './aggregate-value.ts';
+import type { Accumulators } from './accumulators.ts';
 import { byStart, type Closed } from './closing.ts';
 import {
   emptyWindowCell,
   endAt,
   indexOfStart,
-  insertWindow,
   removeWindows,
-  setTimestamp,
   startAt,
   timestampAt,
   type WindowCell,
   windowStore,
+  windowsOf,
 } from './window-cell.ts';
 import { takenIn, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
 
@@ -30,32 +29,33 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
   readonly order = byStart;
   readonly #spec: HoppingWindow | CalendarWindow;
   readonly #grid: WindowGrid;
-  readonly #aggregate: Aggregate<V, A>;
+  readonly #accumulators: Accumulators<V, A>;
   readonly #quiet: boolean;
 
   /** @param quiet nobody asks which windows a record changed */
   constructor(
     name: string,
     spec: HoppingWindow | CalendarWindow,
-    aggregate: Aggregate<V, A>,
+    accumulators: Accumulators<V, A>,
     key: Serde<K>,
-    value: Serde<A>,
     quiet: boolean,
   ) {
     this.#quiet = quiet;
     this.#spec = spec;
     this.#grid = gridOf(spec);
-    this.#aggregate = aggregate;
+    this.#accumulators = accumulators;
     this.store = windowStore({
       name,
       kind: 'window',
       key,
-      value,
+      accumulators,
       due: (cell) =>
-        cell.values.length === 0
-          ? Number.POSITIVE_INFINITY
-          : closesAt(spec, endAt(cell, 0) as number),
+        windowsOf(cell) === 0 ? Number.POSITIVE_INFINITY : closesAt(spec, endAt(cell, 0) as number),
     });
+  }
+
+  emptyCell(): WindowCell<A> {
+    return emptyWindowCell(this.#accumulators.width);
   }
 
   update(
@@ -66,7 +66,8 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
     late: () => void,
   ): WindowUpdate<A>[] {
     const updates: WindowUpdate<A>[] = [];
-    const cell = cells.get() ?? emptyWindowCell<A>();
+    const cell = cells.get() ?? this.emptyCell();
+    const accumulators = this.#accumulators;
     let taken = false;
     for (const start of this.#grid.starts(timestamp)) {
       const end = this.#grid.end(start);
@@ -76,11 +77,13 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
       }
       taken = true;
       const i = indexOfStart(cell, start);
-      const old = startAt(cell, i) === start ? (cell.values[i] as A) : undefined;
-      this.#updateWindow(cell, i, start, end, value, timestamp);
+      const isKnown = startAt(cell, i) === start;
+      const old = isKnown && !this.#quiet ? accumulators.valueAt(cell, i) : undefined;
+      if (isKnown) accumulators.add(cell, i, value, timestamp);
+      else accumulators.begin(cell, i, start, end, value, timestamp);
       if (this.#quiet) continue;
       const at = timestampAt(cell, i) as number;
-      updates.push({ start, end, value: cell.values[i] as A, timestamp: at, old });
+      updates.push({ start, end, value: accumulators.valueAt(cell, i), timestamp: at, old });
     }
     if (!taken) return updates;
     cells.put(cell);
@@ -91,32 +94,15 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
     const cell = cells.get();
     if (cell === undefined) return [];
     const closed: Closed<A>[] = [];
-    for (let i = 0; i < cell.values.length; i++) {
+    for (let i = 0; i < windowsOf(cell); i++) {
       const end = endAt(cell, i) as number;
       if (!isClosed(this.#spec, end, streamTime)) break;
       const [start, timestamp] = [startAt(cell, i) as number, timestampAt(cell, i) as number];
-      closed.push({ start, end, value: cell.values[i] as A, timestamp });
+      closed.push({ start, end, value: this.#accumulators.valueAt(cell, i), timestamp });
     }
     removeWindows(cell, 0, closed.length);
-    if (cell.values.length === 0) cells.remove();
+    if (windowsOf(cell) === 0) cells.remove();
     else cells.put(cell);
     return closed;
-  }
-
-  #updateWindow(
-    cell: WindowCell<A>,
-    i: number,
-    start: number,
-    end: number,
-    added: V,
-    at: number,
-  ): void {
-    if (startAt(cell, i) !== start) {
-      const value = this.#aggregate.add(this.#aggregate.init(), added, at);
-      insertWindow(cell, i, { start, end, timestamp: at, value });
-      return;
-    }
-    cell.values[i] = this.#aggregate.add(cell.values[i] as A, added, at);
-    if (at > (timestampAt(cell, i) as number)) setTimestamp(cell, i, at);
   }
 }

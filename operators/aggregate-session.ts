@@ -7,29 +7,35 @@ import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { closesAt, isClosed } from '../engine/time/closed.ts';
 import type { SessionWindow } from '../engine/time/windows/spec.ts';
-import type { MergeableAggregate } from './aggregate-value.ts';
+import type { Accumulators } from './accumulators.ts';
 import type { Closed } from './closing.ts';
 import {
   emptyWindowCell,
   endAt,
   indexOfStart,
-  insertWindow,
   removeWindows,
   setTimes,
   startAt,
   type WindowCell,
   windowStore,
+  windowsOf,
 } from './window-cell.ts';
 import type { WindowFamily, WindowUpdate } from './windowed-step.ts';
 
 const none: never[] = [];
 
 /** The sessions that a record takes in, as what they are no more. */
-function withdrawnOf<A>(cell: WindowCell<A>, from: number, to: number): WindowUpdate<A>[] {
+function withdrawnOf<A>(
+  accumulators: Accumulators<never, A>,
+  cell: WindowCell<A>,
+  from: number,
+  to: number,
+): WindowUpdate<A>[] {
   const withdrawn: WindowUpdate<A>[] = [];
   for (let i = from; i < to; i++) {
     const [start, end] = [startAt(cell, i) as number, endAt(cell, i) as number];
-    withdrawn.push({ start, end, value: null, timestamp: end, old: cell.values[i] as A });
+    const old = accumulators.valueAt(cell, i);
+    withdrawn.push({ start, end, value: null, timestamp: end, old });
   }
   return withdrawn;
 }
@@ -38,31 +44,32 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
   readonly store: StoreSpec<K, WindowCell<A>>;
   readonly order = (a: Closed<A>, b: Closed<A>) => a.end - b.end || a.start - b.start;
   readonly #spec: SessionWindow;
-  readonly #aggregate: MergeableAggregate<V, A>;
+  readonly #accumulators: Accumulators<V, A>;
   readonly #results: boolean;
 
   /** @param results answer what became of the sessions at each record; false when only final ones are wanted */
   constructor(
     name: string,
     spec: SessionWindow,
-    aggregate: MergeableAggregate<V, A>,
+    accumulators: Accumulators<V, A>,
     key: Serde<K>,
-    value: Serde<A>,
     results: boolean,
   ) {
     this.#spec = spec;
-    this.#aggregate = aggregate;
+    this.#accumulators = accumulators;
     this.#results = results;
     this.store = windowStore({
       name,
       kind: 'session',
       key,
-      value,
+      accumulators,
       due: (cell) =>
-        cell.values.length === 0
-          ? Number.POSITIVE_INFINITY
-          : closesAt(spec, endAt(cell, 0) as number),
+        windowsOf(cell) === 0 ? Number.POSITIVE_INFINITY : closesAt(spec, endAt(cell, 0) as number),
     });
+  }
+
+  emptyCell(): WindowCell<A> {
+    return emptyWindowCell(this.#accumulators.width);
   }
 
   update(
@@ -73,33 +80,33 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
     late: () => void,
     timeBefore: number,
   ): WindowUpdate<A>[] {
-    const cell = cells.get() ?? emptyWindowCell<A>();
+    const cell = cells.get() ?? this.emptyCell();
+    const accumulators = this.#accumulators;
     const { from, to } = this.#reached(cell, timestamp, timeBefore);
     let start = timestamp;
     let end = timestamp;
-    let merged = this.#aggregate.init();
     for (let i = from; i < to; i++) {
       start = Math.min(start, startAt(cell, i) as number);
       end = Math.max(end, endAt(cell, i) as number);
-      merged = this.#aggregate.merge(merged, cell.values[i] as A);
     }
     if (isClosed(this.#spec, end, streamTime)) {
       late();
       return [];
     }
-    const withdrawn = this.#results && end > start ? withdrawnOf(cell, from, to) : [];
+    const withdrawn =
+      this.#results && end > start ? withdrawnOf(accumulators, cell, from, to) : none;
     // A session of one instant that stays one is no other session: it changes as any window does.
-    const old = end === start && to > from ? (cell.values[from] as A) : undefined;
-    const grown = this.#aggregate.add(merged, value, timestamp);
-    if (to - from === 1) {
+    const stays = this.#results && end === start && to > from;
+    const old = stays ? accumulators.valueAt(cell, from) : undefined;
+    if (from === to) accumulators.begin(cell, from, start, end, value, timestamp);
+    else {
+      accumulators.join(cell, from, to);
       setTimes(cell, from, start, end, end);
-      cell.values[from] = grown;
-    } else {
-      removeWindows(cell, from, to - from);
-      insertWindow(cell, from, { start, end, timestamp: end, value: grown });
+      accumulators.add(cell, from, value, timestamp);
     }
     cells.put(cell);
     if (!this.#results) return none;
+    const grown = accumulators.valueAt(cell, from);
     return [...withdrawn, { start, end, value: grown, timestamp: end, old }];
   }
 
@@ -107,14 +114,14 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
     const cell = cells.get();
     if (cell === undefined) return [];
     const closed: Closed<A>[] = [];
-    for (let i = 0; i < cell.values.length; i++) {
+    for (let i = 0; i < windowsOf(cell); i++) {
       const end = endAt(cell, i) as number;
       if (!isClosed(this.#spec, end, streamTime)) break;
-      const [start, value] = [startAt(cell, i) as number, cell.values[i] as A];
-      closed.push({ start, end, value, timestamp: end });
+      const value = this.#accumulators.valueAt(cell, i);
+      closed.push({ start: startAt(cell, i) as number, end, value, timestamp: end });
     }
     removeWindows(cell, 0, closed.length);
-    if (cell.values.length === 0) cells.remove();
+    if (windowsOf(cell) === 0) cells.remove();
     else cells.put(cell);
     return closed;
   }

@@ -16,16 +16,10 @@ import type { Serde } from '../engine/serde/serde.ts';
 import { closesAt, isClosed } from '../engine/time/closed.ts';
 import { firstOpenStart, firstWindowStart, sliceMs } from '../engine/time/windows/hopping.ts';
 import type { HoppingWindow } from '../engine/time/windows/spec.ts';
+import type { Accumulators } from './accumulators.ts';
 import type { MergeableAggregate } from './aggregate-value.ts';
 import { byStart, type Closed } from './closing.ts';
-import {
-  indexOfStart,
-  insertWindow,
-  setTimestamp,
-  startAt,
-  timestampAt,
-  type WindowCell,
-} from './window-cell.ts';
+import { indexOfStart, startAt, timestampAt, type WindowCell, windowsOf } from './window-cell.ts';
 import {
   emptyPartedCell,
   type PartedCell,
@@ -46,6 +40,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
   readonly order = byStart;
   readonly #spec: HoppingWindow;
   readonly #aggregate: MergeableAggregate<V, A>;
+  readonly #accumulators: Accumulators<V, A>;
   readonly #sliceMs: number;
   readonly #results: boolean;
   readonly #quiet: boolean;
@@ -58,27 +53,32 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     name: string,
     spec: HoppingWindow,
     aggregate: MergeableAggregate<V, A>,
+    accumulators: Accumulators<V, A>,
     key: Serde<K>,
-    value: Serde<A>,
     results: boolean,
     quiet: boolean,
   ) {
     this.#quiet = quiet;
     this.#spec = spec;
     this.#aggregate = aggregate;
+    this.#accumulators = accumulators;
     this.#sliceMs = sliceMs(spec);
     this.#results = results;
     this.store = partedStore('slices', this.#sliceMs, {
       name,
       kind: 'window',
       key,
-      value,
+      accumulators,
       due: (cell) => {
         const start = this.#firstOpen(cell);
         return start === undefined ? Number.POSITIVE_INFINITY : closesAt(spec, start + spec.sizeMs);
       },
       rows: (cell, k) => this.#rows(cell, k),
     });
+  }
+
+  emptyCell(): PartedCell<A> {
+    return emptyPartedCell(this.#accumulators.width);
   }
 
   update(
@@ -94,7 +94,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     let start = firstWindowStart(this.#spec, timestamp);
     for (; start < firstOpen && start <= last; start += advanceMs) late();
     if (start > last) return [];
-    const cell = cells.get() ?? emptyPartedCell<A>();
+    const cell = cells.get() ?? this.emptyCell();
     // A late record must not bring a final window back. What is due at a record that moved stream time
     // is final only once it was taken, right after it.
     if (timestamp < streamTime) {
@@ -124,7 +124,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
       setFinalTo(cell, start + advanceMs);
       removeFirst(cell, indexOfStart(cell, cell.finalTo), this.#sliceMs);
     }
-    if (cell.values.length === 0) cells.remove();
+    if (windowsOf(cell) === 0) cells.remove();
     else cells.put(cell);
     return closed;
   }
@@ -136,19 +136,17 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     return Math.max(cell.finalTo, firstWindowStart(this.#spec, slice));
   }
 
-  /** Adds to the record's slice; answers what the slice was before. */
+  /** Adds to the record's slice; answers what the slice was before, where results are wanted. */
   #addToSlice(cell: PartedCell<A>, added: V, at: number): Merged<A> | undefined {
     const start = at - (at % this.#sliceMs);
     touch(cell, start, this.#sliceMs);
     const i = indexOfStart(cell, start);
     if (startAt(cell, i) !== start) {
-      const value = this.#aggregate.add(this.#aggregate.init(), added, at);
-      insertWindow(cell, i, { start, end: start + this.#sliceMs, timestamp: at, value });
+      this.#accumulators.begin(cell, i, start, start + this.#sliceMs, added, at);
       return undefined;
     }
-    const before = { value: cell.values[i] as A, timestamp: timestampAt(cell, i) as number };
-    cell.values[i] = this.#aggregate.add(before.value, added, at);
-    if (at > before.timestamp) setTimestamp(cell, i, at);
+    const before = this.#results ? this.#slice(cell, i) : undefined;
+    this.#accumulators.add(cell, i, added, at);
     return before;
   }
 
@@ -190,7 +188,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     return starts.map((start) => {
       for (
         ;
-        to < cell.values.length && (startAt(cell, to) as number) < start + this.#spec.sizeMs;
+        to < windowsOf(cell) && (startAt(cell, to) as number) < start + this.#spec.sizeMs;
         to++
       ) {
         right = this.#join(right, this.#slice(cell, to));
@@ -200,18 +198,17 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
   }
 
   #slice(cell: WindowCell<A>, i: number): Merged<A> {
-    return { value: cell.values[i] as A, timestamp: timestampAt(cell, i) as number };
+    const value = this.#accumulators.valueAt(cell, i);
+    return { value, timestamp: timestampAt(cell, i) as number };
   }
 
   #mergeSlices(cell: WindowCell<A>, from: number, to: number): Merged<A> | undefined {
     if (from >= to) return undefined;
-    let value = cell.values[from] as A;
     let timestamp = timestampAt(cell, from) as number;
     for (let i = from + 1; i < to; i++) {
-      value = this.#aggregate.merge(value, cell.values[i] as A);
       timestamp = Math.max(timestamp, timestampAt(cell, i) as number);
     }
-    return { value, timestamp };
+    return { value: this.#accumulators.mergeOf(cell, from, to), timestamp };
   }
 
   #join(a: Merged<A> | undefined, b: Merged<A> | undefined): Merged<A> | undefined {
@@ -224,7 +221,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
 
   *#rows(cell: WindowCell<A>, key: K): Iterable<StoreRow> {
     const { sizeMs, advanceMs } = this.#spec;
-    const last = startAt(cell, cell.values.length - 1) ?? 0;
+    const last = startAt(cell, windowsOf(cell) - 1) ?? 0;
     for (let start = this.#firstOpen(cell) ?? last + 1; start <= last; start += advanceMs) {
       const merged = this.#mergeSlices(
         cell,

@@ -16,10 +16,11 @@ import type { Cells, StoreRow, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { closesAt, isClosed } from '../engine/time/closed.ts';
 import type { SlidingWindow } from '../engine/time/windows/spec.ts';
+import { ValueAccumulators } from './accumulators.ts';
 import type { MergeableAggregate } from './aggregate-value.ts';
 import { byStart, type Closed } from './closing.ts';
 import { SlidingFold } from './sliding-fold.ts';
-import { indexOfStart, insertWindow, startAt, type WindowCell } from './window-cell.ts';
+import { indexOfStart, startAt, type WindowCell } from './window-cell.ts';
 import {
   emptyPartedCell,
   type PartedCell,
@@ -46,6 +47,8 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
   readonly order = byStart;
   readonly #spec: SlidingWindow;
   readonly #aggregate: MergeableAggregate<V, A>;
+  /** As values, which folds keep. */
+  readonly #accumulators: ValueAccumulators<V, A>;
   readonly #partMs: number;
   /** For cells that keep none of their own. */
   readonly #fold: SlidingFold<A>;
@@ -59,13 +62,14 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
   ) {
     this.#spec = spec;
     this.#aggregate = aggregate;
+    this.#accumulators = new ValueAccumulators(aggregate, value);
     this.#fold = this.#newFold();
     this.#partMs = Math.min(instantsMost, Math.max(1, Math.ceil(spec.sizeMs / partsAWindow)));
     this.store = partedStore('instants', this.#partMs, {
       name,
       kind: 'window',
       key,
-      value,
+      accumulators: this.#accumulators,
       due: (cell) => {
         if (cell.values.length === 0) return Number.POSITIVE_INFINITY;
         // Records are forgotten when windows close; the last ones when no window can come of them.
@@ -76,6 +80,10 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
       },
       rows: (cell, k) => this.#rows(cell, k),
     });
+  }
+
+  emptyCell(): InstantsCell<A> {
+    return emptyPartedCell(this.#accumulators.width);
   }
 
   update(
@@ -90,18 +98,14 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
       late();
       return [];
     }
-    const cell: InstantsCell<A> = cells.get() ?? emptyPartedCell<A>();
+    const cell = cells.get() ?? this.emptyCell();
     // A late record must not bring a final window back. What is due at a record that moved stream time
     // is final only once it was taken, right after it.
     if (at < streamTime) setFinalTo(cell, Math.max(cell.finalTo, streamTime - graceMs - sizeMs));
     const i = indexOfStart(cell, at);
     touch(cell, at, this.#partMs);
-    if (startAt(cell, i) === at) {
-      cell.values[i] = this.#aggregate.add(cell.values[i] as A, value, at);
-    } else {
-      const first = this.#aggregate.add(this.#aggregate.init(), value, at);
-      insertWindow(cell, i, { start: at, end: at, timestamp: at, value: first });
-    }
+    if (startAt(cell, i) === at) this.#accumulators.add(cell, i, value, at);
+    else this.#accumulators.begin(cell, i, at, at, value, at);
     cell.fold?.changed(at);
     cells.put(cell);
     return takenIn;

@@ -13,13 +13,13 @@ import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { closesAt, isClosed } from '../engine/time/closed.ts';
 import type { SlidingWindow } from '../engine/time/windows/spec.ts';
+import { ValueAccumulators } from './accumulators.ts';
 import type { Aggregate } from './aggregate-value.ts';
 import { byStart, type Closed } from './closing.ts';
 import {
   emptyWindowCell,
   endAt,
   indexOfStart,
-  insertWindow,
   removeWindows,
   setTimestamp,
   startAt,
@@ -50,6 +50,7 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
   readonly order = byStart;
   readonly #spec: SlidingWindow;
   readonly #aggregate: Aggregate<V, A>;
+  readonly #accumulators: ValueAccumulators<V, A>;
 
   constructor(
     name: string,
@@ -60,11 +61,12 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
   ) {
     this.#spec = spec;
     this.#aggregate = aggregate;
+    this.#accumulators = new ValueAccumulators(aggregate, value);
     this.store = windowStore({
       name,
       kind: 'window',
       key,
-      value,
+      accumulators: this.#accumulators,
       due: (cell) => {
         if (cell.values.length === 0) return Number.POSITIVE_INFINITY;
         const next = endAt(cell, indexOfStart(cell, cell.finalTo));
@@ -72,6 +74,10 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
         return Math.min(closing, this.#forgottenAt(endAt(cell, 0) as number));
       },
     });
+  }
+
+  emptyCell(): WindowCell<A> {
+    return emptyWindowCell();
   }
 
   update(
@@ -87,7 +93,7 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
       late();
       return [];
     }
-    const cell = cells.get() ?? emptyWindowCell<A>();
+    const cell = cells.get() ?? this.emptyCell();
     const arrival = { cell, value, at, streamTime, oldestStart, updates: [] };
     if (at < this.#spec.sizeMs) this.#addEarly(arrival);
     else this.#add(arrival);
@@ -206,7 +212,7 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
     if (startAt(cell, i) === start) {
       cell.values[i] = now.value;
       setTimestamp(cell, i, now.timestamp);
-    } else insertWindow(cell, i, { start, end, ...now });
+    } else this.#accumulators.insert(cell, i, { start, end, ...now });
     updates.push({ start, end, ...now, old });
   }
 }

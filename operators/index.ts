@@ -42,6 +42,7 @@ export type {
 } from './aggregate-value.ts';
 export { type Average, average } from './aggregates/average.ts';
 export { collect } from './aggregates/collect.ts';
+export { combined } from './aggregates/combined.ts';
 export { count } from './aggregates/count.ts';
 export { type DecayedSum, decayedAt, decayedSum } from './aggregates/decayed-sum.ts';
 export { distinct } from './aggregates/distinct.ts';

@@ -1,16 +1,20 @@
 /**
  * The cell of windowed stores: a key's windows (or slices, or sessions), ascending by start. A million of them
- * wait for memory, so there are few objects: one array of numbers, one of accumulators.
+ * wait for memory, so there are few objects: one array of numbers, and one of accumulators where these are none.
  */
-import type { Scratch } from '../engine/base/scratch.ts';
 import type { Cells, StoreRow, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
-import { decodeColumns, writeColumns } from './cell-codec.ts';
+import type { Accumulators } from './accumulators.ts';
 
 export interface WindowCell<A> {
-  /** Of each window start, end and timestamp. Only sessions need the end; other families know it from the start. */
-  times: number[];
-  /** The accumulators, one a window. */
+  /** Numbers of a window in `rows`. */
+  readonly width: number;
+  /**
+   * Of each window start, end and timestamp, then the numbers of its accumulator where it is made of some. Only
+   * sessions need the end; other families know it from the start.
+   */
+  rows: number[];
+  /** The accumulators, one a window, where they are not in the rows. */
   values: A[];
   /** Windows that start before it (hopping), or close at or before it (sliding, session), are final. */
   finalTo: number;
@@ -18,24 +22,32 @@ export interface WindowCell<A> {
   now?: number;
 }
 
-export function emptyWindowCell<A>(): WindowCell<A> {
-  return { times: [], values: [], finalTo: Number.NEGATIVE_INFINITY };
+/** Numbers of a window before those of its accumulator. */
+export const timesWidth = 3;
+
+/** Of cells that have none: one for all, and never changed. */
+export const noValues: never[] = [];
+
+/** @param width of a window's numbers */
+export function emptyWindowCell<A>(width = timesWidth): WindowCell<A> {
+  return { width, rows: [], values: noValues, finalTo: Number.NEGATIVE_INFINITY };
 }
 
-/** Numbers of a window in `times`. */
-export const numbersAWindow = 3;
+export function windowsOf({ rows, width }: WindowCell<unknown>): number {
+  return rows.length / width;
+}
 
 /** undefined where there is no such window, as with the next two. */
-export function startAt({ times }: WindowCell<unknown>, i: number): number | undefined {
-  return times[numbersAWindow * i];
+export function startAt({ rows, width }: WindowCell<unknown>, i: number): number | undefined {
+  return rows[width * i];
 }
 
-export function endAt({ times }: WindowCell<unknown>, i: number): number | undefined {
-  return times[numbersAWindow * i + 1];
+export function endAt({ rows, width }: WindowCell<unknown>, i: number): number | undefined {
+  return rows[width * i + 1];
 }
 
-export function timestampAt({ times }: WindowCell<unknown>, i: number): number | undefined {
-  return times[numbersAWindow * i + 2];
+export function timestampAt({ rows, width }: WindowCell<unknown>, i: number): number | undefined {
+  return rows[width * i + 2];
 }
 
 /** Starts of the windows [from, to). */
@@ -45,64 +57,60 @@ export function startsOf(cell: WindowCell<unknown>, from: number, to: number): n
   return starts;
 }
 
-export function setTimestamp({ times }: WindowCell<unknown>, i: number, timestamp: number): void {
-  times[numbersAWindow * i + 2] = timestamp;
+export function setTimestamp(
+  { rows, width }: WindowCell<unknown>,
+  i: number,
+  timestamp: number,
+): void {
+  rows[width * i + 2] = timestamp;
 }
 
 export function setTimes(
-  { times }: WindowCell<unknown>,
+  { rows, width }: WindowCell<unknown>,
   i: number,
   start: number,
   end: number,
   timestamp: number,
 ): void {
-  const at = numbersAWindow * i;
-  times[at] = start;
-  times[at + 1] = end;
-  times[at + 2] = timestamp;
+  const at = width * i;
+  rows[at] = start;
+  rows[at + 1] = end;
+  rows[at + 2] = timestamp;
 }
 
 /** Index of the first window that starts at or after `start`. */
 export function indexOfStart(cell: WindowCell<unknown>, start: number): number {
-  const { times } = cell;
+  const { rows, width } = cell;
   let low = 0;
-  let high = cell.values.length;
+  let high = windowsOf(cell);
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((times[numbersAWindow * middle] as number) < start) low = middle + 1;
+    if ((rows[width * middle] as number) < start) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
 /** So many windows a key mostly has at most. */
-const few = 4;
+export const few = 4;
 
-export function insertWindow<A>(
-  cell: WindowCell<A>,
-  at: number,
-  window: { start: number; end: number; timestamp: number; value: A },
-): void {
-  const { start, end, timestamp, value } = window;
-  const { times, values } = cell;
-  if (at === values.length && at < few) {
-    // Arrays of their own: `push` would leave room for sixteen more.
-    cell.times = at === 0 ? [start, end, timestamp] : times.concat([start, end, timestamp]);
-    cell.values = at === 0 ? [value] : values.concat([value]);
-  } else if (at === values.length) {
-    // Time mostly goes forward: the new window is the last one.
-    times.push(start, end, timestamp);
-    values.push(value);
-  } else {
-    times.splice(numbersAWindow * at, 0, start, end, timestamp);
-    values.splice(at, 0, value);
-  }
+/** Makes room for a window at `i`. @param blank as many numbers as a window has, each with a fraction */
+export function insertRow(cell: WindowCell<unknown>, i: number, blank: readonly number[]): void {
+  const { rows, width } = cell;
+  const at = width * i;
+  if (at < rows.length) rows.splice(at, 0, ...blank);
+  // Arrays of their own: `push` would leave room for sixteen more.
+  else if (i === 0) cell.rows = blank.slice();
+  else if (i < few) cell.rows = rows.concat(blank);
+  // Time mostly goes forward: the new window is the last one.
+  else for (let k = 0; k < width; k++) rows.push(blank[k] as number);
 }
 
-export function removeWindows(cell: WindowCell<unknown>, at: number, count: number): void {
+export function removeWindows(cell: WindowCell<unknown>, i: number, count: number): void {
   if (count === 0) return;
-  removeItems(cell.times, numbersAWindow * at, numbersAWindow * count);
-  removeItems(cell.values, at, count);
+  const { rows, values, width } = cell;
+  removeItems(rows, width * i, width * count);
+  if (values.length > 0) removeItems(values, i, count);
 }
 
 function removeItems(column: unknown[], at: number, count: number): void {
@@ -135,8 +143,9 @@ export function keyTimedCells<A>(cells: Cells<WindowCell<A>>): Cells<WindowCell<
     get: () => cells.get(),
     put: (cell) => cells.put(cell),
     remove: () => {
-      const cell = cells.get() ?? emptyWindowCell<A>();
-      removeWindows(cell, 0, cell.values.length);
+      const cell = cells.get();
+      if (cell === undefined) return;
+      removeWindows(cell, 0, windowsOf(cell));
       cells.put(cell);
     },
     nextDue: () => cells.nextDue(),
@@ -150,7 +159,7 @@ export interface WindowStoreOptions<K, A> {
   readonly name: string;
   readonly kind: string;
   readonly key: Serde<K>;
-  readonly value: Serde<A>;
+  readonly accumulators: Accumulators<never, A>;
   due(cell: WindowCell<A>): number;
   /** Rows shown to a query; default: one a window. */
   rows?(cell: WindowCell<A>, key: K): Iterable<StoreRow>;
@@ -159,53 +168,33 @@ export interface WindowStoreOptions<K, A> {
 export function windowStore<K, A>(
   options: WindowStoreOptions<K, A>,
 ): Omit<StoreSpec<K, WindowCell<A>>, 'source' | 'parts'> {
-  const { name, kind, key, value, due } = options;
+  const { name, kind, key, accumulators, due } = options;
+  const { width } = accumulators;
   return {
     name,
     kind,
     key,
-    format: `windows2(${value.format})`,
+    format: `windows3(${accumulators.format})`,
     due,
     write: (cell, to) => {
       to.float64(cell.finalTo);
-      writeWindows(to, cell, value);
+      accumulators.write(to, cell, 0, windowsOf(cell));
     },
     decode: (bytes, start, end) => {
-      const { times, values } = decodeWindows(bytes, start + 8, end, value);
-      return { times, values, finalTo: bytes.readDoubleLE(start) };
+      const { rows, values } = accumulators.decode(bytes, start + 8, end);
+      return { width, rows, values, finalTo: bytes.readDoubleLE(start) };
     },
-    rows: options.rows ?? windowRows,
+    rows:
+      options.rows ??
+      function* (cell, k) {
+        for (let i = 0; i < windowsOf(cell); i++) {
+          yield {
+            key: k,
+            value: accumulators.valueAt(cell, i),
+            window: { start: startAt(cell, i) as number, end: endAt(cell, i) as number },
+            timestamp: timestampAt(cell, i) as number,
+          };
+        }
+      },
   };
-}
-
-/** Windows [from, to): their times, then the accumulators (cell-codec.ts). */
-export function writeWindows<A>(
-  to: Scratch,
-  { times, values }: WindowCell<A>,
-  serde: Serde<A>,
-  first = 0,
-  end = values.length,
-): void {
-  writeColumns(to, [times], values, serde, first, end, numbersAWindow);
-}
-
-export function decodeWindows<A>(
-  bytes: Buffer,
-  start: number,
-  end: number,
-  serde: Serde<A>,
-): { times: number[]; values: A[] } {
-  const { columns, values } = decodeColumns(bytes, start, end, 1, serde, numbersAWindow);
-  return { times: columns[0] as number[], values };
-}
-
-function* windowRows<K, A>(cell: WindowCell<A>, key: K): Iterable<StoreRow> {
-  for (let i = 0; i < cell.values.length; i++) {
-    yield {
-      key,
-      value: cell.values[i],
-      window: { start: startAt(cell, i) as number, end: endAt(cell, i) as number },
-      timestamp: timestampAt(cell, i) as number,
-    };
-  }
 }

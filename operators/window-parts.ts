@@ -4,19 +4,18 @@
  * windows fits the log, whatever its limit of a record is. Who changes a window says so by `touch`.
  */
 import type { CellParts, StoreSpec } from '../engine/graph/store-spec.ts';
-import type { Serde } from '../engine/serde/serde.ts';
+import type { Accumulators } from './accumulators.ts';
 import {
-  decodeWindows,
   emptyWindowCell,
   indexOfStart,
-  numbersAWindow,
+  noValues,
   removeWindows,
   startAt,
   startsOf,
   type WindowCell,
   type WindowStoreOptions,
   windowStore,
-  writeWindows,
+  windowsOf,
 } from './window-cell.ts';
 
 export interface PartedCell<A> extends WindowCell<A> {
@@ -27,14 +26,16 @@ export interface PartedCell<A> extends WindowCell<A> {
   headChanged: boolean;
 }
 
-export function emptyPartedCell<A>(): PartedCell<A> {
-  return parted(emptyWindowCell<A>(), true);
+/** @param width of a window's numbers */
+export function emptyPartedCell<A>(width: number): PartedCell<A> {
+  return parted(emptyWindowCell<A>(width), true);
 }
 
 /** Field by field: of an object that is spread, V8 keeps what is added apart from it, and every cell would be two. */
 function parted<A>(cell: WindowCell<A>, headChanged: boolean): PartedCell<A> {
   return {
-    times: cell.times,
+    width: cell.width,
+    rows: cell.rows,
     values: cell.values,
     finalTo: cell.finalTo,
     changed: -1,
@@ -79,16 +80,19 @@ export function partedStore<K, A>(
   const whole = windowStore(options);
   return {
     ...whole,
-    format: `${format}(${options.value.format})`,
+    format: `${format}(${options.accumulators.format})`,
     decode: (bytes, start, end) => {
       const cell = whole.decode(bytes, start, end);
       return parted(cell, false);
     },
-    parts: windowParts(partMs, options.value),
+    parts: windowParts(partMs, options.accumulators),
   };
 }
 
-function windowParts<A>(partMs: number, value: Serde<A>): CellParts<PartedCell<A>> {
+function windowParts<A>(
+  partMs: number,
+  accumulators: Accumulators<never, A>,
+): CellParts<PartedCell<A>> {
   // Of windows written lately; enough for budgets.
   let bytesAWindow = 64;
   return {
@@ -106,7 +110,7 @@ function windowParts<A>(partMs: number, value: Serde<A>): CellParts<PartedCell<A
       return { head, parts };
     },
     partsOf: (cell) => {
-      const starts = startsOf(cell, 0, cell.values.length);
+      const starts = startsOf(cell, 0, windowsOf(cell));
       return [...new Set(starts.map((start) => Math.floor(start / partMs)))];
     },
     writeHead({ finalTo, now }, to) {
@@ -117,26 +121,31 @@ function windowParts<A>(partMs: number, value: Serde<A>): CellParts<PartedCell<A
       const [first, end] = rangeOf(cell, part);
       if (first === end) return false;
       const before = to.length;
-      writeWindows(to, cell, value, first, end);
+      accumulators.write(to, cell, first, end);
       bytesAWindow = (to.length - before) / (end - first);
       return true;
     },
     withHead: (cell, head) => {
-      const changed = cell ?? emptyPartedCell<A>();
+      const changed = cell ?? emptyPartedCell<A>(accumulators.width);
       if (head !== undefined) changed.finalTo = head.readDoubleLE(0);
       if (head !== undefined && head.byteLength > 8) changed.now = head.readDoubleLE(8);
       return changed;
     },
     setPart(cell, part, bytes) {
       const [from, to] = rangeOf(cell, part);
-      const { times, values } =
+      const { rows, values } =
         bytes === null
-          ? { times: [], values: [] }
-          : decodeWindows<A>(bytes, 0, bytes.byteLength, value);
-      cell.times.splice(numbersAWindow * from, numbersAWindow * (to - from), ...times);
+          ? { rows: [], values: noValues }
+          : accumulators.decode(bytes, 0, bytes.byteLength);
+      if (windowsOf(cell) === 0) {
+        cell.rows = rows;
+        cell.values = values;
+        return;
+      }
+      cell.rows.splice(cell.width * from, cell.width * (to - from), ...rows);
       cell.values.splice(from, to - from, ...values);
     },
-    bytesOf: ({ values }) => values.length * bytesAWindow,
+    bytesOf: (cell) => windowsOf(cell) * bytesAWindow,
   };
 
   function rangeOf(cell: WindowCell<A>, part: number): [from: number, to: number] {

@@ -10,7 +10,7 @@ import type { Sink } from '../engine/graph/topic.ts';
 import type { TimedWindow } from '../engine/time/windows/spec.ts';
 import { dropUnusable } from './aggregate.ts';
 import { type Closed, closeDue, OperatorTime } from './closing.ts';
-import { emptyWindowCell, keyTimedCells, keyTimedStore, type WindowCell } from './window-cell.ts';
+import { keyTimedCells, keyTimedStore, type WindowCell } from './window-cell.ts';
 
 export interface WindowUpdate<A> {
   readonly start: number;
@@ -31,6 +31,7 @@ export function unseen<A>(start: number): WindowUpdate<A> {
 
 export interface WindowFamily<K, V, A, C extends WindowCell<A> = WindowCell<A>> {
   readonly store: StoreSpec<K, C>;
+  emptyCell(): C;
   /**
    * Takes a record into the current key's windows and answers the updates in the order they are
    * emitted; `timeBefore` is the stream time before it. Calls `late` for each window (hopping) or record (others) that is closed already.
@@ -189,7 +190,7 @@ class WindowedAggregate<K, V, A> {
 
   /** Closes windows of the current key, whose time alone has passed. */
   #closeKey(key: K, keyTime: number): void {
-    const cell = this.#cells.get() ?? emptyWindowCell<A>();
+    const cell = this.#cells.get() ?? this.#family.emptyCell();
     if (cell.now !== keyTime) {
       cell.now = keyTime;
       this.#cells.put(cell);

@@ -6,6 +6,7 @@ import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { sessionWindowed, timeWindowed, type Windowed } from '../engine/serde/windowed.ts';
 import type { TimedWindow, WindowSpec } from '../engine/time/windows/spec.ts';
+import { accumulatorsOf } from './accumulators.ts';
 import { countWindowStep } from './aggregate-count.ts';
 import { HoppingWindows } from './aggregate-hopping.ts';
 import { SessionWindows } from './aggregate-session.ts';
@@ -28,11 +29,6 @@ function mergeable<V, A>(aggregate: Aggregate<V, A>): aggregate is MergeableAggr
   return aggregate.merge !== undefined;
 }
 
-/** Stands in until the build says that the aggregate has none. */
-function neverMerged(): never {
-  throw new Error('a session window without merge was run');
-}
-
 function familyOf<K, V, A>(
   name: string,
   spec: TimedWindow,
@@ -50,14 +46,14 @@ function familyOf<K, V, A>(
       ? new FinalSlidingWindows(name, spec, aggregate, key, value)
       : new SlidingWindows(name, spec, aggregate, key, value);
   }
+  const accumulators = accumulatorsOf(aggregate, value);
   if (spec.type === 'session') {
-    const merging = mergeable(aggregate) ? aggregate : { ...aggregate, merge: neverMerged };
-    return new SessionWindows(name, spec, merging, key, value, !quiet);
+    return new SessionWindows(name, spec, accumulators, key, !quiet);
   }
   const overlapping = spec.type === 'hopping' && spec.sizeMs > spec.advanceMs;
   return overlapping && mergesFreely
-    ? new SlicedWindows(name, spec, aggregate, key, value, !closing, quiet)
-    : new HoppingWindows(name, spec, aggregate, key, value, quiet);
+    ? new SlicedWindows(name, spec, aggregate, accumulators, key, !closing, quiet)
+    : new HoppingWindows(name, spec, accumulators, key, quiet);
 }
 
 function stepFor<K, V, A>(

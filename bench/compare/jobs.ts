@@ -1,15 +1,19 @@
 /** The jobs of the comparison, as topologies. A peer does the same by the same names (peers/). */
 import {
+  combined,
+  count,
   hopping,
   joinWindow,
   json,
   type MergeableAggregate,
+  max,
   minutes,
   type Serde,
   seconds,
   session,
   sessionWindowed,
   sliding,
+  sum,
   type Topology,
   timeWindowed,
   topic,
@@ -36,7 +40,7 @@ export interface Event {
 export interface Totals {
   count: number;
   sum: number;
-  max: number;
+  max: number | null;
 }
 
 const totalsBytes = Buffer.alloc(24);
@@ -49,7 +53,7 @@ export const totalsSerde: Serde<Totals> = {
     bytes.writeUInt32BE(Math.floor(count / 2 ** 32), 0);
     bytes.writeUInt32BE(count >>> 0, 4);
     bytes.writeDoubleBE(sum, 8);
-    bytes.writeDoubleBE(max, 16);
+    bytes.writeDoubleBE(max ?? Number.NaN, 16);
     return bytes;
   },
   decode: (bytes, start) => ({
@@ -59,19 +63,12 @@ export const totalsSerde: Serde<Totals> = {
   }),
 };
 
-const totals: MergeableAggregate<Event, Totals> = {
-  init: () => ({ count: 0, sum: 0, max: 0 }),
-  add: (a, { value }) => ({
-    count: a.count + 1,
-    sum: a.sum + value,
-    max: Math.max(value, a.max),
-  }),
-  merge: (a, b) => ({
-    count: a.count + b.count,
-    sum: a.sum + b.sum,
-    max: Math.max(a.max, b.max),
-  }),
-};
+const numberOf = ({ value }: Event) => value;
+const totals: MergeableAggregate<Event, Totals> = combined({
+  count: count<Event>(),
+  sum: sum(numberOf),
+  max: max(numberOf),
+});
 
 export const grace = seconds(10);
 export const jobNames = [

@@ -1,4 +1,7 @@
 import type { MergeableAggregate, SubtractableAggregate } from '../aggregate-value.ts';
+import { combinedAs } from './combined.ts';
+import { count } from './count.ts';
+import { sum } from './sum.ts';
 
 export interface Average {
   readonly total: number;
@@ -9,11 +12,7 @@ export interface Average {
 export function average<V>(
   of: (value: V) => number,
 ): MergeableAggregate<V, Average> & SubtractableAggregate<V, Average> {
-  return {
-    name: 'average',
-    init: () => ({ total: 0, count: 0 }),
-    add: ({ total, count }, value) => ({ total: total + of(value), count: count + 1 }),
-    merge: (a, b) => ({ total: a.total + b.total, count: a.count + b.count }),
-    subtract: ({ total, count }, value) => ({ total: total - of(value), count: count - 1 }),
-  };
+  return combinedAs('average', { total: sum(of), count: count<V>() }) as ReturnType<
+    typeof average<V>
+  >;
 }

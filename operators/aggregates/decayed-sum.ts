@@ -7,6 +7,7 @@
  */
 import { MillraceError } from '../../engine/base/errors.ts';
 import type { MergeableAggregate } from '../aggregate-value.ts';
+import { type NumberForm, numberAt, withNumberForm } from './number-form.ts';
 
 /** Read with `decayedAt`. */
 export interface DecayedSum {
@@ -33,12 +34,34 @@ export function decayedSum<V>(
     const at = Math.max(a.at, b.at);
     return { sum: decayedAt(a, at, halfLife) + decayedAt(b, at, halfLife), at };
   };
-  return {
+  const aggregate: MergeableAggregate<V, DecayedSum> = {
     name: `decayedSum(${halfLife})`,
     init: () => ({ sum: 0, at: 0 }),
     add: (sum, value, timestamp) => merge(sum, { sum: of(value), at: timestamp }),
     merge,
   };
+  /** Takes `number`, of `time`, into the sum at `at`. */
+  const take = (to: number[], at: number, number: number, time: number) => {
+    const whole = merge(sumAt(to, at), { sum: number, at: time });
+    to[at] = whole.sum;
+    to[at + 1] = whole.at;
+  };
+  const form: NumberForm<V, DecayedSum> = {
+    width: 2,
+    begin: (to, at, value, timestamp) => {
+      to[at] = of(value);
+      to[at + 1] = timestamp;
+    },
+    add: (to, at, value, timestamp) => take(to, at, of(value), timestamp),
+    merge: (left, at, right, rightAt) =>
+      take(left, at, numberAt(right, rightAt), numberAt(right, rightAt + 1)),
+    result: sumAt,
+  };
+  return withNumberForm(aggregate, form);
+}
+
+function sumAt(of: readonly number[], at: number): DecayedSum {
+  return { sum: numberAt(of, at), at: numberAt(of, at + 1) };
 }
 
 /** What a decayed sum is worth at `at` (ms UTC), with the half-life of its aggregate. */

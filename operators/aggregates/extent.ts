@@ -1,11 +1,12 @@
 import type { MergeableAggregate } from '../aggregate-value.ts';
+import { type NumberForm, numberAt, withNumberForm } from './number-form.ts';
 
-/** Smallest number taken from the records; null before the first. */
+/** Smallest number taken from the records; what is none (NaN) is passed over. null before the first. */
 export function min<V>(of: (value: V) => number): MergeableAggregate<V, number | null> {
   return extreme('min', of, Math.min);
 }
 
-/** Greatest number taken from the records; null before the first. */
+/** Greatest number taken from the records; what is none (NaN) is passed over. null before the first. */
 export function max<V>(of: (value: V) => number): MergeableAggregate<V, number | null> {
   return extreme('max', of, Math.max);
 }
@@ -15,7 +16,28 @@ function extreme<V>(
   of: (value: V) => number,
   better: (a: number, b: number) => number,
 ): MergeableAggregate<V, number | null> {
-  const join = (a: number | null, b: number | null) =>
-    a === null ? b : b === null ? a : better(a, b);
-  return { name, init: () => null, add: (a, value) => join(a, of(value)), merge: join };
+  // NaN stands for none.
+  const join = (a: number, b: number) => (Number.isNaN(a) ? b : Number.isNaN(b) ? a : better(a, b));
+  const known = (a: number | null) => a ?? Number.NaN;
+  const shown = (a: number) => (Number.isNaN(a) ? null : a);
+  const aggregate: MergeableAggregate<V, number | null> = {
+    name,
+    init: () => null,
+    add: (a, value) => shown(join(known(a), known(of(value)))),
+    merge: (a, b) => shown(join(known(a), known(b))),
+  };
+  const form: NumberForm<V, number | null> = {
+    width: 1,
+    begin: (to, at, value) => {
+      to[at] = known(of(value));
+    },
+    add: (to, at, value) => {
+      to[at] = join(numberAt(to, at), known(of(value)));
+    },
+    merge: (left, at, right, rightAt) => {
+      left[at] = join(numberAt(left, at), numberAt(right, rightAt));
+    },
+    result: (found, at) => shown(numberAt(found, at)),
+  };
+  return withNumberForm(aggregate, form);
 }

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import {
   type Aggregate,
   average,
+  combined,
   count,
   distinct,
   first,
@@ -15,9 +16,31 @@ import {
   topology,
 } from 'millrace';
 import { testDriver } from 'millrace/testing';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { must } from '../../engine/base/assert.ts';
+import { numberFormOf } from '../../operators/aggregates/number-form.ts';
+import { withoutCode } from '../serde/no-code.ts';
 
 const self = (n: number) => n;
+
+const parts = { 'a "name"': count<number>(), mean: average(self), most: max(self) };
+const partsOf = (all: number[]) => ({
+  'a "name"': all.length,
+  mean: { total: total(all), count: all.length },
+  most: all.length === 0 ? null : Math.max(...all),
+});
+
+/** As where code must not be made at run time. */
+function inALoop(): Aggregate<number, unknown> {
+  const asked = withoutCode();
+  try {
+    const aggregate = combined(parts);
+    expect(asked()).toBe(1);
+    return aggregate;
+  } finally {
+    vi.unstubAllGlobals();
+  }
+}
 
 const aggregates: Record<
   string,
@@ -34,6 +57,12 @@ const aggregates: Record<
   },
   first: { aggregate: first<number>(), of: (all) => all[0] ?? null },
   last: { aggregate: last<number>(), of: (all) => all.at(-1) ?? null },
+  combined: { aggregate: combined(parts), of: partsOf },
+  'combined without code': { aggregate: inALoop(), of: partsOf },
+  'combined with one that is of values': {
+    aggregate: combined({ n: count<number>(), firsts: first<number>() }),
+    of: (all) => ({ n: all.length, firsts: all[0] ?? null }),
+  },
   'top 3': { aggregate: top(3, self), of: (all) => [...all].sort((a, b) => b - a).slice(0, 3) },
 };
 
@@ -81,19 +110,75 @@ describe.each(Object.entries(aggregates))('%s', (_, { aggregate, of }) => {
   });
 });
 
+const withForms = Object.entries(aggregates).filter(
+  ([, { aggregate }]) => numberFormOf(aggregate) !== undefined,
+);
+
+test('the aggregates of numbers have a form of numbers', () => {
+  expect(withForms.map(([name]) => name)).toEqual([
+    'count',
+    'sum',
+    'average',
+    'min',
+    'max',
+    'combined',
+    'combined without code',
+  ]);
+});
+
+test.each(withForms)('as numbers, %s is the same', (_, { aggregate, of }) => {
+  const form = must(numberFormOf(aggregate), 'it has a form');
+  const some = fc.array(fc.integer({ min: -50, max: 50 }), { minLength: 1, maxLength: 12 });
+  fc.assert(
+    fc.property(some, some, (a, b) => {
+      const places = [2, 2 + form.width] as const;
+      const array = new Array<number>(2 + 2 * form.width).fill(0.5);
+      for (const [i, all] of [a, b].entries()) {
+        const place = places[i] as number;
+        form.begin(array, place, all[0] as number, 0);
+        for (const n of all.slice(1)) form.add(array, place, n, 0);
+        expect(form.result(array, place)).toEqual(of(all));
+      }
+      form.merge(array, places[0], array, places[1]);
+      expect(form.result(array, places[0])).toEqual(of([...a, ...b]));
+      expect(form.result(array, places[1])).toEqual(of(b));
+    }),
+    { seed: 4 },
+  );
+});
+
+test('min and max pass over what is no number', () => {
+  for (const aggregate of [min(self), max(self)]) {
+    const fold = (all: number[]) => all.reduce((a, n) => aggregate.add(a, n, 0), aggregate.init());
+    expect(fold([Number.NaN])).toBe(null);
+    expect(fold([Number.NaN, 3, Number.NaN])).toBe(3);
+    expect(aggregate.merge(fold([3]), fold([Number.NaN]))).toBe(3);
+  }
+});
+
+test('combined says what it cannot be made of', () => {
+  expect(() => combined({})).toThrow('combined: has no parts');
+  expect(() => combined({ ['__proto__']: count() })).toThrow('cannot be named __proto__');
+});
+
+test('a copy of an aggregate with another `add` is of values', () => {
+  expect(numberFormOf({ ...sum(self), add: (a: number) => a })).toBeUndefined();
+});
+
 test('groups of a table follow its rows, deletions too', async () => {
   const people = topic<string, { city: string; age: number }>('people');
   const built = topology('groups', (t) => {
     const byCity = t
       .table('people', people)
       .groupBy('by-city', (person) => [person.city, person.age]);
+    const both = byCity.aggregate('both', combined({ n: count<number>(), sum: sum(self) }));
     const ages = byCity.aggregate('ages', average(self));
     const years = byCity.reduce(
       'years',
       (a, b) => a + b,
       (a, b) => a - b,
     );
-    return { ages, numbers: byCity.count('numbers'), years };
+    return { ages, both, numbers: byCity.count('numbers'), years };
   });
   const driver = await testDriver(built, { partitions: 2 });
   await driver.pipe(people, 'ann', { city: 'Rome', age: 30 }, 1);
@@ -107,6 +192,10 @@ test('groups of a table follow its rows, deletions too', async () => {
   expect(await read(built.exports.ages)).toEqual({
     Rome: { total: 51, count: 1 },
     Oslo: { total: 0, count: 0 },
+  });
+  expect(await read(built.exports.both)).toEqual({
+    Rome: { n: 1, sum: 51 },
+    Oslo: { n: 0, sum: 0 },
   });
   expect(await read(built.exports.numbers)).toEqual({ Rome: 1, Oslo: 0 });
   expect(await read(built.exports.years)).toEqual({ Rome: 51, Oslo: 0 });

@@ -7,7 +7,9 @@ import type { Cells, StoreSpec } from '../../engine/graph/store-spec.ts';
 import { BatchBuilder, type PackedBatch } from '../../engine/record/batch.ts';
 import { TaskState } from '../../engine/state/task-state.ts';
 import { MemoryBackend, MemoryStore } from '../../engine/storage/memory.ts';
-import { indexOfStart, insertWindow, startAt } from '../../operators/window-cell.ts';
+import { ValueAccumulators } from '../../operators/accumulators.ts';
+import { reduce } from '../../operators/aggregates/reduce.ts';
+import { indexOfStart, startAt, windowsOf } from '../../operators/window-cell.ts';
 import {
   emptyPartedCell,
   type PartedCell,
@@ -19,14 +21,18 @@ import {
 
 const partMs = 10;
 const keys = ['a', 'b', 'c'];
+const accumulators = new ValueAccumulators<string, string>(
+  reduce((_, value) => value),
+  utf8,
+);
 const spec = partedStore<string, string>('slices', partMs, {
   name: 'store',
   kind: 'window',
   key: utf8,
-  value: utf8,
+  accumulators,
   due: (cell) => startAt(cell, 0) ?? Number.POSITIVE_INFINITY,
-  rows: function* ({ times, values, finalTo, now }, key) {
-    yield { key, value: { times, values, finalTo, now } };
+  rows: function* ({ rows, values, finalTo, now }, key) {
+    yield { key, value: { rows, values, finalTo, now } };
   },
 });
 
@@ -47,9 +53,10 @@ function change(random: SeededRandom, cells: Cells<PartedCell<string>>, value: s
     cells.remove();
     return;
   }
-  const cell = known === undefined || kind === 1 ? emptyPartedCell<string>() : known;
+  const cell =
+    known === undefined || kind === 1 ? emptyPartedCell<string>(accumulators.width) : known;
   if (kind === 2) {
-    const count = randomBelow(random, cell.values.length + 1);
+    const count = randomBelow(random, windowsOf(cell) + 1);
     setFinalTo(cell, Math.max(cell.finalTo, startAt(cell, count - 1) ?? 0));
     removeFirst(cell, count, partMs);
   }
@@ -58,8 +65,8 @@ function change(random: SeededRandom, cells: Cells<PartedCell<string>>, value: s
     const start = randomBelow(random, 60);
     const i = indexOfStart(cell, start);
     touch(cell, start, partMs);
-    if (startAt(cell, i) === start) cell.values[i] = value;
-    else insertWindow(cell, i, { start, end: start + 1, timestamp: start, value });
+    if (startAt(cell, i) === start) accumulators.add(cell, i, value, start);
+    else accumulators.begin(cell, i, start, start + 1, value, start);
   }
   cells.put(cell);
 }

@@ -123,3 +123,19 @@ test('what knows only the time of the stream is refused', () => {
   expect(build({ retentionMs: 10 }, false)).toThrow('a.retentionMs');
   expect(build({}, true)).toThrow("held.untilClosed: windows on the key's clock");
 });
+
+test('a key whose first record is late has a time, and no windows', async () => {
+  const built = topology('late-first', (t) => {
+    const spec = hopping({ size: 30, advance: 10, grace: 0 });
+    const windows = t.stream(input).window(spec).count('counted', { clock: 'key', late });
+    return { windows };
+  });
+  const driver = await testDriver(built, { cacheBytes: 0 });
+  await driver.advanceTo(1_000);
+  await driver.pipe(input, 'a', 'late', 10);
+  await driver.restart({ dropState: true });
+  await driver.pipe(input, 'a', 'in time', 1_001);
+  expect((await driver.read(late)).map(({ value }) => value)).toEqual(['late']);
+  expect((await driver.rows(built.exports.windows)).map(({ value }) => value)).toEqual([1, 1, 1]);
+  await driver.close();
+});

@@ -4,7 +4,7 @@
  * commit interval in ms, job, input, output. Prints one JSON line.
  */
 import rdkafka, { type Message } from 'node-rdkafka';
-import type { Event, Totals } from '../../compare/jobs.ts';
+import type { Event } from '../../compare/jobs.ts';
 import { peakMemoryMiB } from '../../compare/peak-memory.ts';
 import type { Drained } from '../../compare/peer.ts';
 
@@ -47,6 +47,12 @@ function write(key: Buffer | string, value: Buffer, timestamp: number): void {
       producer.poll();
     }
   }
+}
+
+interface Totals {
+  count: number;
+  sum: number;
+  max: number;
 }
 
 function bytesOf({ count, sum, max }: Totals): Buffer {
