@@ -56,13 +56,18 @@ export class Scratch {
 
   /** Bytes [from, to). */
   appendRange(bytes: Uint8Array, from: number, to: number): void {
-    const length = to - from;
-    this.#ensure(length);
     const at = this.length;
+    this.#ensure(to - from);
+    this.putAt(at, bytes, from, to);
+    this.length = at + to - from;
+  }
+
+  /** The same, written over what is there at `at`. */
+  putAt(at: number, bytes: Uint8Array, from: number, to: number): void {
+    const length = to - from;
     if (length > copiedByLoop) {
       this.#bytes.set(length === bytes.byteLength ? bytes : bytes.subarray(from, to), at);
     } else for (let i = 0; i < length; i++) this.#bytes[at + i] = bytes[from + i] as number;
-    this.length = at + length;
   }
 
   /** A letter a byte, as key ids are. */
@@ -84,6 +89,11 @@ export class Scratch {
   /** The buffer, with room for so many bytes more at `length`: for who writes there, and moves `length` on. */
   room(bytes: number): Buffer {
     this.#ensure(bytes);
+    return this.#bytes;
+  }
+
+  /** The buffer in which it lies, as long as nothing is added. */
+  get bytes(): Buffer {
     return this.#bytes;
   }
 

@@ -110,12 +110,20 @@ function appendParts(builder: BatchBuilder, parts: CellParts<unknown>, entry: Ca
   entry.loggedBytes = cell === undefined ? 0 : Math.round(parts.bytesOf(cell));
 }
 
+/** Where the bytes of the key begin in the key of such a record. */
+export const cellKeyStart: number = cellPrefix.byteLength;
+
+/** Whether record `i` of a changelog holds a cell whole, or says its end. */
+export function isCell(batch: PackedBatch, i: number): boolean {
+  const length = batch.keyLengths[i] as number;
+  return length >= cellKeyStart && batch.bytes[batch.starts[i] as number] === cellTag;
+}
+
 /** Key id of the cell that record `i` of a changelog holds whole, or says the end of; undefined of other records. */
 export function cellKeyId(batch: PackedBatch, i: number): string | undefined {
   const start = batch.starts[i] as number;
   const length = batch.keyLengths[i] as number;
-  if (length < 1 || batch.bytes[start] !== cellTag) return undefined;
-  return latin1(batch.bytes, start + 1, start + length);
+  return isCell(batch, i) ? latin1(batch.bytes, start + cellKeyStart, start + length) : undefined;
 }
 
 /** What record `i` of a changelog says: the store's numbers, or a key's cell. */

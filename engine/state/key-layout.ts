@@ -21,6 +21,8 @@ export interface StoreKeys {
   /** Cells and due index. */
   readonly content: { readonly from: Buffer; readonly to: Buffer };
   cell(keyId: string): Buffer;
+  /** The same, for who has the bytes of the key. */
+  cellOf(key: Buffer): Buffer;
   due(instant: number, keyId: string): Buffer;
   /** The first possible index key of an instant. */
   dueFrom(instant: number): Buffer;
@@ -51,6 +53,7 @@ export function storeKeys(store: string): StoreKeys {
       key.write(keyId, cells.byteLength, 'latin1');
       return key;
     },
+    cellOf: (key) => Buffer.concat([cells, key]),
     due: (instant, keyId) => {
       const at = due.byteLength + orderedTimeBytes;
       const key = Buffer.allocUnsafe(at + keyId.length);

@@ -17,6 +17,7 @@ import { sealed } from '../base/sealed.ts';
 import { encodedCell } from '../graph/store-spec.ts';
 import type { BackendWrite, StateBackend } from '../storage/backend.ts';
 import { type StoreKeys, taskKey } from './key-layout.ts';
+import type { PackedCells } from './packed-cells.ts';
 import { type CacheEntry, entryOverheadBytes, type StoreState } from './store-state.ts';
 
 export interface Store {
@@ -44,8 +45,13 @@ interface StoreEntries {
   readonly entries: readonly CacheEntry[];
 }
 
+interface StoreRows {
+  readonly store: Store;
+  readonly rows: PackedCells;
+}
+
 interface Cut {
-  readonly parts: readonly StoreEntries[];
+  readonly parts: readonly (StoreEntries | StoreRows)[];
   readonly share: number;
   /** Undefined until the commit is done that was sealed with it. */
   positions: readonly BackendWrite[] | undefined;
@@ -62,6 +68,8 @@ interface Hold {
   readonly number: number;
   readonly writes: BackendWrite[];
   readonly entries: StoreEntries[];
+  /** Of which the last row is among the writes. */
+  readonly packed: PackedCells[];
   readonly cut: Cut;
   /** No share of the cut is left. */
   readonly last: boolean;
@@ -168,15 +176,20 @@ export class Saver {
   }
 
   #newCut(inShares: number, positions: Cut['positions']): Cut {
-    this.#committed = false;
-    this.#restored = false;
-    const parts: StoreEntries[] = [];
+    const parts: Cut['parts'][number][] = [];
     let size = 0;
     for (const store of this.#stores.values()) {
+      const { packed } = store.state;
+      if (this.#restored && packed?.isSaved === false) {
+        parts.push({ store, rows: packed });
+        size += packed.count;
+      }
       parts.push({ store, entries: store.state.unsaved });
       size += store.state.unsaved.length;
       store.state.unsaved = [];
     }
+    this.#committed = false;
+    this.#restored = false;
     const share = Math.max(this.#saving.leastShare, Math.ceil(size / inShares));
     return { parts, share, positions, restoredBytes: 0, part: 0, next: 0 };
   }
@@ -198,35 +211,45 @@ export class Saver {
     this.#numbered++;
     const writes: BackendWrite[] = [];
     const entries: StoreEntries[] = [];
+    const packed: PackedCells[] = [];
     for (let left = share; left > 0 && cut.part < cut.parts.length; ) {
-      const { store, entries: all } = cut.parts[cut.part] as StoreEntries;
-      const taken = all.slice(cut.next, cut.next + left);
-      const before = store.state.unsavedBytes;
-      for (const entry of taken) holdEntry(writes, store, entry, this.#numbered);
-      cut.restoredBytes -= Math.min(cut.restoredBytes, before - store.state.unsavedBytes);
-      entries.push({ store, entries: taken });
-      left -= taken.length;
-      cut.next += taken.length;
-      if (cut.next < all.length) break;
+      const part = cut.parts[cut.part] as StoreEntries | StoreRows;
+      const { store } = part;
+      const size = 'rows' in part ? part.rows.count : part.entries.length;
+      const end = Math.min(size, cut.next + left);
+      if ('rows' in part) {
+        for (let row = cut.next; row < end; row++) writes.push(rowWrite(part, row));
+        if (end === size) packed.push(part.rows);
+      } else {
+        const taken = part.entries.slice(cut.next, end);
+        const before = store.state.unsavedBytes;
+        for (const entry of taken) holdEntry(writes, store, entry, this.#numbered);
+        cut.restoredBytes -= Math.min(cut.restoredBytes, before - store.state.unsavedBytes);
+        entries.push({ store, entries: taken });
+      }
+      left -= end - cut.next;
+      cut.next = end;
+      if (end < size) break;
       cut.part++;
       cut.next = 0;
     }
     const last = cut.part === cut.parts.length;
     if (last) this.#cut = undefined;
-    this.#holds.push({ commitId, number: this.#numbered, writes, entries, cut, last });
+    this.#holds.push({ commitId, number: this.#numbered, writes, entries, packed, cut, last });
   }
 
   /** Writes what is held for the commits up to one. */
   async #write(commitId: number): Promise<void> {
     const due = this.#holds.filter((hold) => hold.commitId <= commitId);
     this.#holds = this.#holds.slice(due.length);
-    for (const { number, writes, entries, cut, last } of due) {
+    for (const { number, writes, entries, packed, cut, last } of due) {
       if (last) writes.push(...must(cut.positions, 'the commit of a cut is done'));
       if (this.#failed) return;
       this.#failed = true;
       await this.#backend.write(writes);
       this.#failed = false;
       for (const { state } of this.#stores.values()) state.writtenTo = number;
+      for (const cells of packed) cells.isSaved = true;
       this.#written.push(...entries);
     }
   }
@@ -255,6 +278,11 @@ function holdEntry(writes: BackendWrite[], store: Store, entry: CacheEntry, numb
   entry.unsaved = false;
   entry.heldBy = number;
   state.unsavedBytes -= entry.bytes + entryOverheadBytes;
+}
+
+function rowWrite({ store, rows }: StoreRows, row: number): BackendWrite {
+  const cell = rows.cellOf(row);
+  return { key: store.keys.cellOf(rows.keyOf(row)), value: cell && sealed(cell) };
 }
 
 /** A cell, or its end, and its entry in the index of what is due. */

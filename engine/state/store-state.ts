@@ -7,11 +7,13 @@
  *   unsaved: entries that sealed changes have touched and that are not on their way to the backend yet (saver.ts)
  *
  * A cell is an object that operators change in place; its bytes are made once a commit, for the
- * changelog, and once more when it is saved. Saved entries may be evicted when a cycle's work is sealed, at no other time.
+ * changelog, and once more when it is saved. Of what a restore has brought the bytes alone are kept, until someone
+ * asks for the cell (packed-cells.ts). Saved entries may be evicted when a cycle's work is sealed, at no other time.
  */
 import { assert, must } from '../base/assert.ts';
 import type { Cells, StoreSpec } from '../graph/store-spec.ts';
 import { DueIndex } from './due-index.ts';
+import type { PackedCells } from './packed-cells.ts';
 
 /**
  * What budgets count for a cache entry beside its cell's bytes: map slot, key string, object. With the objects of a
@@ -94,6 +96,8 @@ export class StoreState implements Cells<unknown> {
    * empty when it was opened, until a cell is evicted.
    */
   complete = false;
+  /** What was restored and not been asked for, as long as memory is left for it. */
+  packed: PackedCells | undefined;
   /** For a resident store: its cells are all in memory. */
   residentLoaded = false;
   readonly #current: CurrentKey;
@@ -326,6 +330,7 @@ export class StoreState implements Cells<unknown> {
 
   #forgetCells(): void {
     this.index.clear();
+    this.packed = undefined;
     this.entries.clear();
     this.#last = undefined;
     this.cacheBytes = 0;
@@ -343,10 +348,18 @@ export class StoreState implements Cells<unknown> {
     this.#last = undefined;
   }
 
-  /** Evicts the longest loaded saved entries until the cache fits `budget` bytes. */
+  /** Evicts packed cells, then the longest loaded saved entries, until the cache fits `budget` bytes. */
   evict(budget: number): void {
-    if (this.cacheBytes <= budget || this.spec.resident === true) return;
+    const { packed } = this;
+    const packedBytes = packed?.byteLength ?? 0;
+    if (this.cacheBytes + packedBytes <= budget || this.spec.resident === true) return;
+    // An entry that came from there would be looked for in the backend, which does not have it yet.
+    if (packed?.isSaved === false) return;
     this.#last = undefined;
+    if (packed !== undefined) {
+      this.packed = undefined;
+      this.complete = false;
+    }
     for (const [keyId, entry] of this.entries) {
       if (this.cacheBytes <= budget) return;
       if (!this.isSaved(entry)) continue;

@@ -7,7 +7,7 @@
  * after a crash, and `restore` replays the rest.
  */
 import { assert, must } from '../base/assert.ts';
-import { asBuffer } from '../base/bytes.ts';
+import { asBuffer, emptyBytes } from '../base/bytes.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { unsealed } from '../base/sealed.ts';
 import {
@@ -23,11 +23,14 @@ import type { BackendEntry, BackendWrite, StateBackend } from '../storage/backen
 import {
   type ChangelogMeta,
   cellKeyId,
+  cellKeyStart,
   changelogBatch,
   changelogRecord,
+  isCell,
   sourceRecord,
 } from './changelog.ts';
 import { storeKeys, taskKey } from './key-layout.ts';
+import { PackedCells } from './packed-cells.ts';
 import { cellWrites, defaultSaving, metaWrite, Saver, type Saving, type Store } from './saver.ts';
 import {
   type CacheEntry,
@@ -60,6 +63,11 @@ interface Sealed {
 }
 
 const keysPerReset = 10_000;
+
+/** Whether cells may stay bytes until someone asks for them: nothing else is to be known of them. */
+function isPackable({ due, parts, resident }: StoreSpec<unknown, unknown>): boolean {
+  return due === undefined && parts === undefined && resident !== true;
+}
 
 /** What a batch of the changelog says of a key. */
 interface KeyChange {
@@ -189,6 +197,7 @@ export class TaskState {
       const { state } = store;
       for (const keyId of distinct) {
         if (state.entries.has(keyId)) continue;
+        if (state.packed !== undefined && this.#unpack(store, state.packed, keyId)) continue;
         if (state.complete) state.load(keyId, undefined, 0);
         else wanted.push({ store, keyId });
       }
@@ -260,10 +269,11 @@ export class TaskState {
    */
   async restore(storeName: string, batch: PackedBatch, now: number): Promise<void> {
     const store = this.#store(storeName);
-    if (!store.state.complete) return this.#restoreOnDisk(store, batch, now);
-    this.#restoreInMemory(store, batch, now);
     const { state } = store;
-    if (state.unsavedBytes <= this.#options.cacheBytes / this.#stores.size) return;
+    if (!isPackable(state.spec) && !state.complete) return this.#restoreOnDisk(store, batch, now);
+    this.#restoreInMemory(store, batch, now);
+    const bytes = state.unsavedBytes + (state.packed?.byteLength ?? 0);
+    if (bytes <= this.#options.cacheBytes / this.#stores.size) return;
     await this.#saver.saveAll(this.#commitId);
     if (state.spec.resident !== true) state.leaveMemory();
   }
@@ -272,10 +282,34 @@ export class TaskState {
     const { state } = store;
     const { parts, source } = state.spec;
     this.#saver.restored();
-    if (parts === undefined && source === undefined) this.#takeCells(store, batch);
+    if (isPackable(state.spec)) this.#pack(store, batch);
+    else if (parts === undefined && source === undefined) this.#takeCells(store, batch);
     else this.#takeChanges(store, batch);
     state.position = batch.nextOffset;
     state.readAt = now;
+  }
+
+  /** As bytes, for nobody asks for a cell before all is restored. */
+  #pack(store: Store, batch: PackedBatch): void {
+    const { state } = store;
+    assert(state.entries.size === 0, 'a store is restored before its cells are read');
+    const packed = state.packed ?? new PackedCells();
+    state.packed = packed;
+    packed.isSaved = false;
+    for (let i = 0; i < batch.count; i++) {
+      if (state.spec.source !== undefined) {
+        const record = sourceRecord(state.spec, batch, i);
+        if (record === undefined) continue;
+        const key = Buffer.from(record.keyId, 'latin1');
+        const cell = asBuffer(record.value ?? emptyBytes);
+        packed.put(key, 0, key.byteLength, cell, 0, record.value === null ? -1 : cell.byteLength);
+      } else if (isCell(batch, i)) {
+        const keyStart = (batch.starts[i] as number) + cellKeyStart;
+        const keyBytes = (batch.keyLengths[i] as number) - cellKeyStart;
+        const cellBytes = batch.valueLengths[i] as number;
+        packed.put(batch.bytes, keyStart, keyBytes, batch.bytes, batch.valueStart(i), cellBytes);
+      } else this.#restoreOther(store, batch, i);
+    }
   }
 
   /** Of a store whose cells are logged whole: record by record, without an object for what each says. */
@@ -369,18 +403,22 @@ export class TaskState {
   ): Promise<StoreRow[]> {
     const store = this.#store(storeName);
     const cells = new Map<string, unknown>();
+    const { packed } = store.state;
     if (keyId === undefined) {
       const stored = await this.#cellRange(store);
       for (const [key, value] of stored) {
         cells.set(store.keys.keyIdOfCell(key), this.#decode(store, value));
       }
+      for (let row = 0; packed?.isSaved === false && row < packed.count; row++) {
+        const bytes = packed.cellOf(row);
+        const id = packed.keyOf(row).toString('latin1');
+        cells.set(id, bytes && this.#decodeCell(store, bytes));
+      }
       for (const [id, entry] of store.state.entries) {
         if (!store.state.isSaved(entry)) cells.set(id, entry.cell);
       }
     } else {
-      const cached = store.state.entries.get(keyId);
-      const [stored] = cached ? [] : await this.#options.backend.getMany([store.keys.cell(keyId)]);
-      cells.set(keyId, cached ? cached.cell : stored && this.#decode(store, stored));
+      cells.set(keyId, await this.#cellNow(store, keyId));
     }
     const rows: StoreRow[] = [];
     for (const id of [...cells.keys()].sort()) {
@@ -391,6 +429,29 @@ export class TaskState {
       if (rows.length >= limit) break;
     }
     return rows;
+  }
+
+  /** The cell of a key, if it is packed, becomes an entry; false when it is not. */
+  #unpack(store: Store, packed: PackedCells, keyId: string): boolean {
+    const row = packed.rowOf(keyId);
+    if (row === undefined) return false;
+    const bytes = packed.cellOf(row);
+    store.state.load(keyId, bytes && this.#decodeCell(store, bytes), bytes?.byteLength ?? 0);
+    packed.take(row);
+    return true;
+  }
+
+  async #cellNow(store: Store, keyId: string): Promise<unknown> {
+    const { entries, packed } = store.state;
+    const cached = entries.get(keyId);
+    if (cached !== undefined) return cached.cell;
+    const row = packed?.rowOf(keyId);
+    if (packed !== undefined && row !== undefined) {
+      const bytes = packed.cellOf(row);
+      return bytes && this.#decodeCell(store, bytes);
+    }
+    const [stored] = await this.#options.backend.getMany([store.keys.cell(keyId)]);
+    return stored && this.#decode(store, stored);
   }
 
   /** What is committed is saved; what is not is forgotten. */

@@ -1,0 +1,61 @@
+/** Packed cells against a plain map, over random changes. */
+import { expect, test } from 'vitest';
+import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
+import { PackedCells } from '../../engine/state/packed-cells.ts';
+
+/** Bytes of any kind, as text of a letter a byte. */
+function textOf(random: SeededRandom, most: number): string {
+  const length = randomBelow(random, most + 1);
+  return String.fromCharCode(...Array.from({ length }, () => randomBelow(random, 256)));
+}
+
+test.each([1, 2, 3, 4, 5, 6])('as a plain map, seed %d', (seed) => {
+  const random = new SeededRandom(seed);
+  const packed = new PackedCells();
+  const plain = new Map<string, string | undefined>();
+  // Few keys change again and again; many make it grow.
+  const keyCount = seed % 2 === 0 ? 20 : 2_000;
+  const keys = Array.from(
+    { length: keyCount },
+    (_, i) => `${i % 7 === 0 ? '' : textOf(random, 9)}`,
+  );
+  for (let i = 0; i < 6_000; i++) {
+    const key = keys[randomBelow(random, keyCount)] as string;
+    const cell = randomBelow(random, 5) === 0 ? undefined : textOf(random, 200);
+    // Key and cell lie anywhere in other bytes.
+    const bytes = Buffer.from(`..${key}...${cell ?? ''}.`, 'latin1');
+    packed.put(bytes, 2, key.length, bytes, 5 + key.length, cell === undefined ? -1 : cell.length);
+    plain.set(key, cell);
+  }
+  expect(packed.count).toBe(plain.size);
+  const taken = new Set<string>();
+  for (const [key, cell] of plain) {
+    const row = packed.rowOf(key) as number;
+    expect(packed.keyOf(row).toString('latin1')).toBe(key);
+    expect(packed.cellOf(row)?.toString('latin1')).toBe(cell);
+    if (randomBelow(random, 2) === 0) continue;
+    packed.take(row);
+    taken.add(key);
+  }
+  for (const key of plain.keys()) expect(packed.rowOf(key) === undefined).toBe(taken.has(key));
+  expect(packed.rowOf('a key that never came')).toBeUndefined();
+  // What is taken is still there to be saved.
+  const rows = Array.from({ length: packed.count }, (_, row) => row);
+  const kept = new Map(
+    rows.map((row) => [
+      packed.keyOf(row).toString('latin1'),
+      packed.cellOf(row)?.toString('latin1'),
+    ]),
+  );
+  expect(kept).toEqual(plain);
+});
+
+test('a cell that grows again and again leaves no more behind than it is long', () => {
+  const packed = new PackedCells();
+  for (let length = 1; length <= 10_000; length++) {
+    const bytes = Buffer.alloc(length + 1, 'k');
+    packed.put(bytes, 0, 1, bytes, 1, length);
+  }
+  expect(packed.byteLength).toBeLessThan(6 * 10_000);
+  expect(packed.cellOf(0)?.byteLength).toBe(10_000);
+});
