@@ -106,8 +106,8 @@ export interface Log {
   committed(group: string, at: TopicPartition): Promise<CommittedOffset | undefined>;
   /** Becomes a member of a group, whose topics exist. */
   join(options: JoinOptions): Promise<Member>;
-  /** @param member whose offsets the writer commits; its group is `id` */
-  openWriter(id: string, member?: Member): Promise<Writer>;
+  /** @param memberOf the member whose offsets the writer commits, who may join until then; its group is `id` */
+  openWriter(id: string, memberOf?: () => Member): Promise<Writer>;
   /**
    * Applies retention as of `nowMs` (ms UTC), and compacts the partitions of which half or more has
    * come since the last time.

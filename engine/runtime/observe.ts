@@ -2,12 +2,17 @@
  * The one place where events become metrics and log lines. Labels hold names of steps, topics and
  * reasons; never keys or values, which may be personal.
  */
-import { type Logger, pino } from 'pino';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
 import { systemClock } from '../base/clock.ts';
 import type { EventName, Observer, TelemetryEvents } from '../base/events.ts';
+import { onDemand } from '../base/on-demand.ts';
 import type { PartitionLag } from './assignment.ts';
 import { RestoreWatch } from './restore-watch.ts';
+
+// Most runs write no line, and serve no metrics.
+const pinoPackage = onDemand<typeof import('pino')>('pino');
+const promPackage = onDemand<typeof import('prom-client')>('prom-client');
 
 export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -25,7 +30,22 @@ const second = 1_000;
 
 /** JSON lines on standard error. */
 export function logObserver(level: LogLevel): Observer {
-  return observerOf(logLines(pino({ level }, pino.destination(2))));
+  return observerOf(logLines(linesOf(level)));
+}
+
+type LineLevel = Exclude<LogLevel, 'silent'>;
+type Lines = Readonly<Record<LineLevel, (event: object, text: string) => void>>;
+
+/** Where lines go from a level on. */
+function linesOf(level: LogLevel): Lines {
+  let logger: Logger | undefined;
+  const at = (own: LineLevel) => (event: object, text: string) => {
+    if (logLevels.indexOf(own) < logLevels.indexOf(level)) return;
+    const { pino } = pinoPackage();
+    logger ??= pino({ level }, pino.destination(2));
+    logger[own](event, text);
+  };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
 /**
@@ -33,6 +53,7 @@ export function logObserver(level: LogLevel): Observer {
  * @param lag asked when the metrics are read; records that wait
  */
 export function metricsObserver(lag: () => Promise<readonly PartitionLag[]>): Metrics {
+  const { collectDefaultMetrics, Registry } = promPackage();
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   return { observer: observerOf(metrics(registry, lag)), registry };
@@ -43,6 +64,7 @@ function observerOf(handlers: Handlers): Observer {
 }
 
 function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>): Handlers {
+  const { Counter, Gauge, Histogram } = promPackage();
   const registers = [registry];
   const counter = (name: string, help: string, labelNames: string[] = []) =>
     new Counter({ name: `millrace_${name}`, help, labelNames, registers });
@@ -138,7 +160,7 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
   };
 }
 
-function logLines(log: Logger): Handlers {
+function logLines(log: Lines): Handlers {
   const restore = new RestoreWatch(systemClock);
   return {
     runtimeStarting: (event) => log.info(event, 'starting'),

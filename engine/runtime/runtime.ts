@@ -98,13 +98,14 @@ export class Runtime {
   readonly #intake: Intake;
   /** Writers of the sources on a shared log: whoever starts a source there takes it over. */
   readonly #sourceWriters = new Map<SourceConnector, Writer>();
-  #writer: Writer | undefined;
   #member: Member | undefined;
   #plan: Plan | undefined;
   #assignment: Assignment | undefined;
   #committer: Committer | undefined;
   /** The first hosts: they load their code while topics are made and the group is joined. */
   #starting: Promise<readonly HostPort[]> | undefined;
+  /** The writer, which needs the group no more than the topics before it commits. */
+  #writer: Promise<Writer> | undefined;
   #maintainedAt: number;
   /** Wall time up to which steps know the wall clock, ms UTC. */
   #tickedAt: number;
@@ -330,7 +331,8 @@ export class Runtime {
     await this.#assignment?.close();
     for (const writer of this.#sourceWriters.values()) await writer.close();
     this.#sourceWriters.clear();
-    await this.#writer?.close();
+    const writer = await this.#writer?.catch(() => undefined);
+    await writer?.close();
     this.#writer = undefined;
     await this.#member?.leave();
     this.#member = undefined;
@@ -350,6 +352,8 @@ export class Runtime {
     this.#starting = this.#options.startHosts(this.#hostConfig(this.#plan));
     // It is looked at when the tasks are opened; until then a failure must not end the process.
     this.#starting.catch(() => {});
+    this.#writer = log.openWriter(application, () => this.#joined);
+    this.#writer.catch(() => {});
     await log.createTopics(this.#plan.topics);
     const member = await log.join({
       group: application,
@@ -357,13 +361,12 @@ export class Runtime {
       scheduler: this.#scheduler,
     });
     this.#member = member;
-    this.#writer = await log.openWriter(application, member);
     if (!member.sole) {
       for (const source of sources) {
         this.#sourceWriters.set(source, await log.openWriter(cursorWriter(application, source)));
       }
     }
-    this.#committer = this.#commitWith(this.#writer, member);
+    this.#committer = this.#commitWith(await this.#writer, member);
     const cursors = await readCursors(log, application);
     this.#deploy(cursors.get(deploymentCursor));
     const assignment = this.#assign(this.#plan, member);

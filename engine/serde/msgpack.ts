@@ -4,9 +4,13 @@
  * every thread and every run, so no dictionary has to be stored or agreed upon. An object with other
  * fields is written in full, self-contained.
  */
-import { Packr } from 'msgpackr';
+import type { Packr } from 'msgpackr';
+import { onDemand } from '../base/on-demand.ts';
 import { MsgpackFields } from './msgpack-fields.ts';
 import type { Serde } from './serde.ts';
+
+// Tables whose values are written otherwise have one, too, and never ask it.
+const msgpackr = onDemand<typeof import('msgpackr')>('msgpackr');
 
 /** Field names in order, of each object shape that is to be written compactly. */
 export type Structures = readonly (readonly string[])[];
@@ -31,18 +35,29 @@ export function msgpack<T = unknown>(
   { only }: MsgpackOptions<T> = {},
 ): Serde<T> {
   const shapes = structures.map((fields) => [...fields]);
+  let made: Packr | undefined;
+  const packr = () => {
+    made ??= newPackr(shapes);
+    return made;
+  };
+  const whole = (bytes: Buffer, start: number, end: number) =>
+    packr().unpack(bytes, { start, end });
+  return {
+    format: `msgpack${JSON.stringify(structures)}`,
+    encode: (value) => packr().pack(value),
+    decode: (only === undefined ? whole : readerOf(only, whole)) as Serde<T>['decode'],
+  };
+}
+
+function newPackr(shapes: string[][]): Packr {
+  const { Packr } = msgpackr();
   const packr =
     shapes.length === 0
       ? new Packr({ useRecords: false, encodeUndefinedAsNil: false })
       : new Packr({ structures: shapes, maxSharedStructures: shapes.length });
   // It goes on with chunks of the same size; its own of 8 KiB hold a few values each, and each is a trip to malloc.
   packr.useBuffer(Buffer.allocUnsafeSlow(chunkBytes));
-  const whole = (bytes: Buffer, start: number, end: number) => packr.unpack(bytes, { start, end });
-  return {
-    format: `msgpack${JSON.stringify(structures)}`,
-    encode: (value) => packr.pack(value),
-    decode: (only === undefined ? whole : readerOf(only, whole)) as Serde<T>['decode'],
-  };
+  return packr;
 }
 
 function readerOf(

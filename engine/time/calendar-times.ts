@@ -2,8 +2,11 @@
  * Instants of a calendar: nine o'clock every day, Mondays, the first of the month, in a time zone. For
  * timers of `process` that are to fire by the calendar.
  */
-import { Temporal } from 'temporal-polyfill';
+import type { Temporal } from 'temporal-polyfill';
 import { MillraceError, messageOf } from '../base/errors.ts';
+import { onDemand } from '../base/on-demand.ts';
+
+const temporal = onDemand<typeof import('temporal-polyfill')>('temporal-polyfill');
 
 export interface CalendarRule {
   readonly every: 'day' | 'week' | 'month';
@@ -25,6 +28,7 @@ export function calendarTimes(rule: CalendarRule): CalendarTimes {
   const { every, zone, on = 1 } = rule;
   const time = timeOf(rule);
   checkDay(every, on);
+  const { Temporal } = temporal();
   return {
     after(instant) {
       const start = Temporal.Instant.fromEpochMilliseconds(instant).toZonedDateTimeISO(zone);
@@ -49,6 +53,7 @@ function dayIn(first: Temporal.PlainDate, every: 'week' | 'month', on: number): 
 }
 
 function timeOf({ at, zone }: CalendarRule): Temporal.PlainTime {
+  const { Temporal } = temporal();
   try {
     Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(zone);
   } catch (error) {

@@ -128,7 +128,7 @@ describe.skipIf(!(await kafkaAvailable())).each(['direct', 'packed', 'plain'] as
       const group = `${topic}-group`;
       const partitions = [partition0(topic), { topic, partition: 1 }];
       const member = await log.join({ group, partitions, scheduler: systemScheduler });
-      const writer = await log.openWriter(group, member);
+      const writer = await log.openWriter(group, () => member);
       expect(await log.committed(group, partition0(topic))).toBeUndefined();
       for (let assigned = false; !assigned; ) {
         const change = member.takeChange();

@@ -136,8 +136,11 @@ export class KafkaLog implements Log {
     const { settings, application } = this.#options;
     const { brokers, callTimeoutMs, bufferBytes, transactionTimeoutMs } = settings;
     const rdkafka = this.#rdkafka;
-    const probe = await this.#reached(probeOptions(settings, application));
-    const { client } = await this.#group(application);
+    const [probe, client] = (await this.#reached([
+      probeOptions(settings, application),
+      readerOptions(settings, application),
+    ])) as [KafkaConsumer, KafkaConsumer];
+    this.#groups.set(application, Promise.resolve(this.#groupClient(client)));
     this.#probe = probe;
     const { onAway = () => {}, onBack = () => {} } = this.#options;
     const clock = this.#clock;
@@ -225,11 +228,11 @@ export class KafkaLog implements Log {
     });
   }
 
-  async openWriter(id: string, member?: Member): Promise<Writer> {
+  async openWriter(id: string, memberOf?: () => Member): Promise<Writer> {
     const { settings } = this.#options;
     const { brokers, callTimeoutMs, transactionTimeoutMs, guarantee } = settings;
     // Members share a group and each has a writer; the group's protocol fences what it takes away.
-    const ofMember = member instanceof KafkaMember;
+    const ofMember = memberOf !== undefined;
     const transactionalId = ofMember ? `${id}-${this.#instance}` : id;
     const outside = {
       early: (topic: string) => !isStateTopic(id, topic),
@@ -241,7 +244,7 @@ export class KafkaLog implements Log {
       connect: (client) => this.#connect(client),
       ...(ofMember && guarantee === 'at-least-once' ? { outside } : {}),
       transport: this.#transport,
-      consumer: ofMember ? () => member.client : undefined,
+      consumer: ofMember ? () => (memberOf() as KafkaMember).client : undefined,
       brokers,
       callTimeoutMs,
       transactionTimeoutMs,
@@ -297,14 +300,17 @@ export class KafkaLog implements Log {
   #group(group: string): Promise<GroupClient> {
     let client = this.#groups.get(group);
     if (client === undefined) {
-      client = this.#consumer(readerOptions(this.#options.settings, group)).then((connected) => ({
-        client: connected,
-        messages: this.#transport.consumer(connected),
-      }));
+      client = this.#consumer(readerOptions(this.#options.settings, group)).then((connected) =>
+        this.#groupClient(connected),
+      );
       this.#groups.set(group, client);
       client.catch(() => this.#groups.delete(group));
     }
     return client;
+  }
+
+  #groupClient(client: KafkaConsumer): GroupClient {
+    return { client, messages: this.#transport.consumer(client) };
   }
 
   #producer(options: Readonly<Record<string, unknown>>): Producer {
@@ -312,16 +318,23 @@ export class KafkaLog implements Log {
     return constructed(() => new this.#rdkafka.Producer({ ...options, ...reports } as never, {}));
   }
 
-  /** The first client. An attempt cannot be taken back, so they are short: a refusal ends the process soon. */
-  async #reached(options: Readonly<Record<string, unknown>>): Promise<KafkaConsumer> {
+  /** The first clients. An attempt cannot be taken back, so they are short: a refusal ends the process soon. */
+  async #reached(all: readonly Readonly<Record<string, unknown>>[]): Promise<KafkaConsumer[]> {
     const { connectTimeoutMs } = this.#options.settings;
     const end = this.#clock.monotonic() + connectTimeoutMs;
+    const clients: KafkaConsumer[] = [];
     for (;;) {
       const left = end - this.#clock.monotonic();
-      try {
-        return await this.#consumer(options, Math.max(1, Math.min(left, attemptMs)));
-      } catch (error) {
-        if (!isMillraceError(error, 'LOG_UNREACHABLE') || left <= attemptMs) throw error;
+      const timeoutMs = Math.max(1, Math.min(left, attemptMs));
+      const attempts = await Promise.allSettled(
+        all.map(async (options, i) => {
+          clients[i] ??= await this.#consumer(options, timeoutMs);
+        }),
+      );
+      const failed = attempts.find((attempt) => attempt.status === 'rejected');
+      if (failed === undefined) return clients;
+      if (!isMillraceError(failed.reason, 'LOG_UNREACHABLE') || left <= attemptMs) {
+        throw failed.reason;
       }
     }
   }

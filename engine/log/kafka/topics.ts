@@ -77,7 +77,7 @@ export class TopicAdmin {
     const hidden = new Set<string>();
     const admin = rdkafka.AdminClient.create({ ...config });
     try {
-      for (const { name, partitions, settings } of missing) {
+      const create = ({ name, partitions, settings }: TopicDescription) => {
         const topic = {
           topic: name,
           num_partitions: partitions,
@@ -85,14 +85,17 @@ export class TopicAdmin {
           config: topicConfig(settings),
         };
         const context = { brokers, what: `create topic ${name}` };
-        await asked<void>(context, callTimeoutMs, (done) =>
+        return asked<void>(context, callTimeoutMs, (done) =>
           admin.createTopic(topic, callTimeoutMs / 2, (error) => {
             const exists = error?.code === kafkaCodes.topicExists;
             if (exists) hidden.add(name);
             done(exists ? undefined : error);
           }),
         );
-      }
+      };
+      // All of them at once: each waits for the cluster to agree on it. What was asked for is waited for before the client goes.
+      const made = await Promise.allSettled(missing.map(create));
+      for (const one of made) if (one.status === 'rejected') throw one.reason;
     } finally {
       admin.disconnect();
     }

@@ -5,8 +5,11 @@
  *
  * What a zone does comes from the zone data of Node (ICU); the arithmetic is that of Temporal.
  */
-import { Temporal } from 'temporal-polyfill';
+import type { Temporal } from 'temporal-polyfill';
+import { onDemand } from '../../base/on-demand.ts';
 import type { CalendarWindow } from './spec.ts';
+
+const temporal = onDemand<typeof import('temporal-polyfill')>('temporal-polyfill');
 
 export interface CalendarSpan {
   /** ms UTC; of windows that begin before 1970 negative. */
@@ -43,7 +46,7 @@ export class CalendarGrid {
 
   #find(timestamp: number): CalendarSpan {
     const { timeZone } = this.#spec;
-    const instant = Temporal.Instant.fromEpochMilliseconds(timestamp);
+    const instant = temporal().Temporal.Instant.fromEpochMilliseconds(timestamp);
     let first = this.#firstDay(instant.toZonedDateTimeISO(timeZone).toPlainDate());
     let end = this.#startOf(this.#next(first));
     // Where clocks go back over midnight, the last minutes of a day come twice: the second time they
