@@ -26,6 +26,7 @@ export interface WindowRows<A> {
   readonly values: A[];
 }
 
+/** What an aggregate throws at a record leaves the windows as they were. */
 export interface Accumulators<in V, A> {
   /** Numbers of a window in the cell's rows. */
   readonly width: number;
@@ -35,11 +36,11 @@ export interface Accumulators<in V, A> {
   begin(cell: WindowCell<A>, i: number, start: number, end: number, added: V, at: number): void;
   /** Adds a record to window `i`, whose timestamp is that of its newest record. */
   add(cell: WindowCell<A>, i: number, added: V, at: number): void;
+  /** Makes windows [from, to), of which there are some, and a record one: the first, which keeps its times. */
+  join(cell: WindowCell<A>, from: number, to: number, added: V, at: number): void;
   valueAt(cell: WindowCell<A>, i: number): A;
   /** The merge of windows [from, to), of which there are some. */
   mergeOf(cell: WindowCell<A>, from: number, to: number): A;
-  /** Makes one of windows [from, to), of which there are some: the first, which keeps its times. */
-  join(cell: WindowCell<A>, from: number, to: number): void;
   /** Windows [from, to). */
   write(to: Scratch, cell: WindowCell<A>, from: number, end: number): void;
   decode(bytes: Buffer, start: number, end: number): WindowRows<A>;
@@ -112,8 +113,8 @@ export class ValueAccumulators<V, A> implements Accumulators<V, A> {
     return merged;
   }
 
-  join(cell: WindowCell<A>, from: number, to: number): void {
-    cell.values[from] = this.mergeOf(cell, from, to);
+  join(cell: WindowCell<A>, from: number, to: number, added: V, at: number): void {
+    cell.values[from] = this.#aggregate.add(this.mergeOf(cell, from, to), added, at);
     removeWindows(cell, from + 1, to - from - 1);
   }
 
@@ -137,25 +138,28 @@ class NumberAccumulators<V, A> implements Accumulators<V, A> {
   readonly format: string;
   readonly #form: NumberForm<V, A>;
   readonly #blank: readonly number[];
-  /** For merges. */
-  readonly #merged: number[];
+  /** Where an accumulator comes to be, before it takes its place in a cell. */
+  readonly #made: number[];
 
   constructor(form: NumberForm<V, A>, name: string) {
     this.#form = form;
     this.width = timesWidth + form.width;
     this.format = `numbers(${name})`;
     this.#blank = blankOf(this.width);
-    this.#merged = blankOf(form.width);
+    this.#made = blankOf(form.width);
   }
 
   begin(cell: WindowCell<A>, i: number, start: number, end: number, added: V, at: number): void {
+    this.#form.begin(this.#made, 0, added, at);
     insertRow(cell, i, this.#blank);
     setTimes(cell, i, start, end, at);
-    this.#form.begin(cell.rows, this.#at(i), added, at);
+    this.#place(cell, i);
   }
 
   add(cell: WindowCell<A>, i: number, added: V, at: number): void {
-    this.#form.add(cell.rows, this.#at(i), added, at);
+    this.#take(cell, i, i + 1);
+    this.#form.add(this.#made, 0, added, at);
+    this.#place(cell, i);
     if (at > (timestampAt(cell, i) as number)) setTimestamp(cell, i, at);
   }
 
@@ -163,19 +167,15 @@ class NumberAccumulators<V, A> implements Accumulators<V, A> {
     return this.#form.result(cell.rows, this.#at(i));
   }
 
-  mergeOf({ rows }: WindowCell<A>, from: number, to: number): A {
-    if (to - from === 1) return this.#form.result(rows, this.#at(from));
-    const merged = this.#merged;
-    const first = this.#at(from);
-    for (let k = 0; k < merged.length; k++) merged[k] = rows[first + k] as number;
-    for (let i = from + 1; i < to; i++) this.#form.merge(merged, 0, rows, this.#at(i));
-    return this.#form.result(merged, 0);
+  mergeOf(cell: WindowCell<A>, from: number, to: number): A {
+    this.#take(cell, from, to);
+    return this.#form.result(this.#made, 0);
   }
 
-  join(cell: WindowCell<A>, from: number, to: number): void {
-    for (let i = from + 1; i < to; i++) {
-      this.#form.merge(cell.rows, this.#at(from), cell.rows, this.#at(i));
-    }
+  join(cell: WindowCell<A>, from: number, to: number, added: V, at: number): void {
+    this.#take(cell, from, to);
+    this.#form.add(this.#made, 0, added, at);
+    this.#place(cell, from);
     removeWindows(cell, from + 1, to - from - 1);
   }
 
@@ -189,6 +189,20 @@ class NumberAccumulators<V, A> implements Accumulators<V, A> {
     const rows = new Array<number>(numbers);
     for (let i = 0; i < numbers; i++) rows[i] = bytes.readDoubleLE(start + 8 * i);
     return { rows, values: noValues };
+  }
+
+  /** The merge of windows [from, to). */
+  #take({ rows }: WindowCell<A>, from: number, to: number): void {
+    const made = this.#made;
+    const first = this.#at(from);
+    for (let k = 0; k < made.length; k++) made[k] = rows[first + k] as number;
+    for (let i = from + 1; i < to; i++) this.#form.merge(made, 0, rows, this.#at(i));
+  }
+
+  #place({ rows }: WindowCell<A>, i: number): void {
+    const made = this.#made;
+    const at = this.#at(i);
+    for (let k = 0; k < made.length; k++) rows[at + k] = made[k] as number;
   }
 
   #at(i: number): number {

@@ -100,9 +100,8 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
     const old = stays ? accumulators.valueAt(cell, from) : undefined;
     if (from === to) accumulators.begin(cell, from, start, end, value, timestamp);
     else {
-      accumulators.join(cell, from, to);
+      accumulators.join(cell, from, to, value, timestamp);
       setTimes(cell, from, start, end, end);
-      accumulators.add(cell, from, value, timestamp);
     }
     cells.put(cell);
     if (!this.#results) return none;

@@ -95,12 +95,10 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     for (; start < firstOpen && start <= last; start += advanceMs) late();
     if (start > last) return [];
     const cell = cells.get() ?? this.emptyCell();
+    const before = this.#addToSlice(cell, value, timestamp);
     // A late record must not bring a final window back. What is due at a record that moved stream time
     // is final only once it was taken, right after it.
-    if (timestamp < streamTime) {
-      setFinalTo(cell, Math.max(cell.finalTo, firstOpen));
-    }
-    const before = this.#addToSlice(cell, value, timestamp);
+    if (timestamp < streamTime) setFinalTo(cell, Math.max(cell.finalTo, firstOpen));
     cells.put(cell);
     if (this.#quiet) return takenIn;
     if (!this.#results) return [unseen<A>(last)];

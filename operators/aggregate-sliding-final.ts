@@ -99,13 +99,13 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
       return [];
     }
     const cell = cells.get() ?? this.emptyCell();
-    // A late record must not bring a final window back. What is due at a record that moved stream time
-    // is final only once it was taken, right after it.
-    if (at < streamTime) setFinalTo(cell, Math.max(cell.finalTo, streamTime - graceMs - sizeMs));
     const i = indexOfStart(cell, at);
     touch(cell, at, this.#partMs);
     if (startAt(cell, i) === at) this.#accumulators.add(cell, i, value, at);
     else this.#accumulators.begin(cell, i, at, at, value, at);
+    // A late record must not bring a final window back. What is due at a record that moved stream time
+    // is final only once it was taken, right after it.
+    if (at < streamTime) setFinalTo(cell, Math.max(cell.finalTo, streamTime - graceMs - sizeMs));
     cell.fold?.changed(at);
     cells.put(cell);
     return takenIn;

@@ -4,7 +4,7 @@
  * start (sessions: by end, then start), then key (SEMANTICS B.2).
  */
 import type { BuildContext } from '../engine/graph/processor.ts';
-import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import { type Cells, type StoreSpec, streamTimeNumber } from '../engine/graph/store-spec.ts';
 
 export interface Closed<A> {
   readonly start: number;
@@ -33,14 +33,14 @@ export class OperatorTime {
   }
 
   get now(): number {
-    return this.#cells.number('streamTime') ?? Number.NEGATIVE_INFINITY;
+    return this.#cells.number(streamTimeNumber) ?? Number.NEGATIVE_INFINITY;
   }
 
   /** Takes in a record's timestamp, before its lateness is judged; answers the stream time. */
   advance(timestamp: number): number {
     const now = this.now;
     if (timestamp <= now) return now;
-    this.#cells.setNumber('streamTime', timestamp);
+    this.#cells.setNumber(streamTimeNumber, timestamp);
     return timestamp;
   }
 }

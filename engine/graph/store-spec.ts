@@ -88,6 +88,12 @@ export interface StoreSource<C> {
   cell(value: Buffer, timestamp: number): C;
 }
 
+/**
+ * The number under which a step keeps its stream time, if it does. What is due by then is loaded with every batch: a
+ * record that failed may have moved the time and closed nothing.
+ */
+export const streamTimeNumber = 'streamTime';
+
 /** The store behind a spec, as a processor holds it. */
 export interface Cells<C> {
   /** Cell of the current key. */

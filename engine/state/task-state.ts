@@ -16,6 +16,7 @@ import {
   encodedCell,
   type StoreRow,
   type StoreSpec,
+  streamTimeNumber,
 } from '../graph/store-spec.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import { decodeKeyId } from '../serde/serde.ts';
@@ -167,7 +168,7 @@ export class TaskState {
 
   /**
    * Loads the cells of `keyIds` in every store, and of the keys that become due: up to `streamUntil`
-   * in stores on the stream's clock, up to `idleUntil` in all but those on the wall clock, up to
+   * in stores on the stream's clock, or where their own stream time is, up to `idleUntil` in all but those on the wall clock, up to
    * `wallUntil` in these; in stores of ticks all, when `wallUntil` is given. One read of the backend for the cells. A set given as `keyIds` is added to.
    */
   async prefetch(
@@ -184,7 +185,7 @@ export class TaskState {
       if (store.state.spec.due === undefined) continue;
       const { clock = 'stream' } = store.state.spec;
       const untilOf = {
-        stream: Math.max(streamUntil, idleUntil),
+        stream: Math.max(streamUntil, idleUntil, store.state.number(streamTimeNumber) ?? idleUntil),
         key: idleUntil,
         wall: wallUntil,
         tick: Number.isFinite(wallUntil) ? Number.POSITIVE_INFINITY : wallUntil,

@@ -2,7 +2,9 @@
 import {
   calendar,
   collect,
+  count,
   hopping,
+  json,
   topic,
   topology,
   tumbling,
@@ -106,3 +108,31 @@ test.each(Object.entries(definitions))('%s', async (_, { spec, windows, grace, s
     await driver.close();
   }
 });
+
+test('a record that fails moves time, and what is due then is closed by the next one', async () => {
+  const counted = topic<string, number>('counted', { value: json<number>() });
+  const built = topology('failing', (t) => {
+    const refusing = { ...count<string>(), add: (n: number, value: string) => checked(n, value) };
+    t.stream(input)
+      .window(tumbling({ size: 10, grace: 0 }))
+      .aggregate('counts', refusing, { emit: 'close' })
+      .changes()
+      .keyBy('by-key', (_, { key }) => key)
+      .to(counted);
+    return {};
+  });
+  const driver = await testDriver(built, { cacheBytes: 0 });
+  await driver.pipe(input, 'a', 'good', 60);
+  await driver.pipe(input, 'b', 'bad', 100);
+  expect(await driver.read(counted)).toEqual([]);
+  // A restart knows the time, too.
+  await driver.restart();
+  await driver.pipe(input, 'c', 'good', 50);
+  expect((await driver.read(counted)).map(({ key, value }) => [key, value])).toEqual([['a', 1]]);
+  await driver.close();
+});
+
+function checked(n: number, value: string): number {
+  if (value === 'bad') throw new Error('refused');
+  return n + 1;
+}
