@@ -7,32 +7,21 @@
  * after a crash, and `restore` replays the rest.
  */
 import { assert, must } from '../base/assert.ts';
-import { asBuffer, emptyBytes } from '../base/bytes.ts';
-import { MillraceError, messageOf } from '../base/errors.ts';
-import { unsealed } from '../base/sealed.ts';
 import {
-  type CellParts,
   type Cells,
-  encodedCell,
   type StoreRow,
   type StoreSpec,
   streamTimeNumber,
 } from '../graph/store-spec.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import { decodeKeyId } from '../serde/serde.ts';
-import type { BackendEntry, BackendWrite, StateBackend } from '../storage/backend.ts';
-import {
-  type ChangelogMeta,
-  cellKeyId,
-  cellKeyStart,
-  changelogBatch,
-  changelogRecord,
-  isCell,
-  sourceRecord,
-} from './changelog.ts';
+import type { BackendEntry, StateBackend } from '../storage/backend.ts';
+import { CellReader } from './cell-reader.ts';
+import { type ChangelogMeta, changelogBatch } from './changelog.ts';
+import { ChangelogReplay, isPackable } from './changelog-replay.ts';
 import { storeKeys, taskKey } from './key-layout.ts';
-import { PackedCells } from './packed-cells.ts';
-import { cellWrites, defaultSaving, metaWrite, Saver, type Saving, type Store } from './saver.ts';
+import type { PackedCells } from './packed-cells.ts';
+import { defaultSaving, Saver, type Saving, type Store } from './saver.ts';
 import {
   type CacheEntry,
   emptyMeta,
@@ -65,18 +54,6 @@ interface Sealed {
 
 const keysPerReset = 10_000;
 
-/** Whether cells may stay bytes until someone asks for them: nothing else is to be known of them. */
-function isPackable({ due, parts, resident }: StoreSpec<unknown, unknown>): boolean {
-  return due === undefined && parts === undefined && resident !== true;
-}
-
-/** What a batch of the changelog says of a key. */
-interface KeyChange {
-  /** The cell, or the head of one in parts; null when it is gone, undefined when nothing is said of it. */
-  cell?: Uint8Array | null;
-  parts?: Map<number, Buffer | null>;
-}
-
 export class TaskState {
   /** The current key; '' when there is none. */
   keyId = '';
@@ -86,12 +63,16 @@ export class TaskState {
   /** The same, for the way of each record. */
   #states: readonly StoreState[] = [];
   readonly #saver: Saver;
+  readonly #reader: CellReader;
+  readonly #replay: ChangelogReplay;
   /** In the order of their commits. */
   readonly #sealed: Sealed[] = [];
 
   private constructor(options: TaskStateOptions) {
     this.#options = options;
-    const { backend, cacheBytes, saving = defaultSaving } = options;
+    const { task, directory, backend, cacheBytes, saving = defaultSaving } = options;
+    this.#reader = new CellReader(task, directory);
+    this.#replay = new ChangelogReplay(task, backend, this.#reader);
     this.#saver = new Saver(backend, this.#stores, cacheBytes / 2, saving);
   }
 
@@ -102,7 +83,7 @@ export class TaskState {
     const task = values[0];
     if (task !== undefined) {
       state.#commitId = (
-        JSON.parse(state.#open(task, 'task').toString()) as ChangelogMeta
+        JSON.parse(state.#reader.content(task, 'task').toString()) as ChangelogMeta
       ).commitId;
     }
     for (const [i, spec] of options.specs.entries()) {
@@ -112,7 +93,7 @@ export class TaskState {
           ? emptyMeta
           : {
               ...emptyMeta,
-              ...(JSON.parse(state.#open(stored, spec.name).toString()) as StoreMeta),
+              ...(JSON.parse(state.#reader.content(stored, spec.name).toString()) as StoreMeta),
             };
       const store = {
         state: new StoreState(spec, state, meta),
@@ -210,7 +191,7 @@ export class TaskState {
     wanted.forEach(({ store, keyId }, i) => {
       const value = values[i];
       if (value === undefined) store.state.load(keyId, undefined, 0);
-      else store.state.load(keyId, this.#decode(store, value), value.byteLength);
+      else store.state.load(keyId, this.#reader.stored(store.state.spec, value), value.byteLength);
     });
   }
 
@@ -271,115 +252,16 @@ export class TaskState {
   async restore(storeName: string, batch: PackedBatch, now: number): Promise<void> {
     const store = this.#store(storeName);
     const { state } = store;
-    if (!isPackable(state.spec) && !state.complete) return this.#restoreOnDisk(store, batch, now);
-    this.#restoreInMemory(store, batch, now);
+    if (!isPackable(state.spec) && !state.complete) {
+      await this.#replay.onDisk(store, batch, now);
+      return;
+    }
+    this.#saver.restored();
+    this.#replay.inMemory(store, batch, now);
     const bytes = state.unsavedBytes + (state.packed?.byteLength ?? 0);
     if (bytes <= this.#options.cacheBytes / this.#stores.size) return;
     await this.#saver.saveAll(this.#commitId);
     if (state.spec.resident !== true) state.leaveMemory();
-  }
-
-  #restoreInMemory(store: Store, batch: PackedBatch, now: number): void {
-    const { state } = store;
-    const { parts, source } = state.spec;
-    this.#saver.restored();
-    if (isPackable(state.spec)) this.#pack(store, batch);
-    else if (parts === undefined && source === undefined) this.#takeCells(store, batch);
-    else this.#takeChanges(store, batch);
-    state.position = batch.nextOffset;
-    state.readAt = now;
-  }
-
-  /** As bytes, for nobody asks for a cell before all is restored. */
-  #pack(store: Store, batch: PackedBatch): void {
-    const { state } = store;
-    assert(state.entries.size === 0, 'a store is restored before its cells are read');
-    const packed = state.packed ?? new PackedCells();
-    state.packed = packed;
-    packed.isSaved = false;
-    for (let i = 0; i < batch.count; i++) {
-      if (state.spec.source !== undefined) {
-        const record = sourceRecord(state.spec, batch, i);
-        if (record === undefined) continue;
-        const key = Buffer.from(record.keyId, 'latin1');
-        const cell = asBuffer(record.value ?? emptyBytes);
-        packed.put(key, 0, key.byteLength, cell, 0, record.value === null ? -1 : cell.byteLength);
-      } else if (isCell(batch, i)) {
-        const keyStart = (batch.starts[i] as number) + cellKeyStart;
-        const keyBytes = (batch.keyLengths[i] as number) - cellKeyStart;
-        const cellBytes = batch.valueLengths[i] as number;
-        packed.put(batch.bytes, keyStart, keyBytes, batch.bytes, batch.valueStart(i), cellBytes);
-      } else this.#restoreOther(store, batch, i);
-    }
-  }
-
-  /** Of a store whose cells are logged whole: record by record, without an object for what each says. */
-  #takeCells(store: Store, batch: PackedBatch): void {
-    const { state } = store;
-    for (let i = 0; i < batch.count; i++) {
-      const keyId = cellKeyId(batch, i);
-      if (keyId === undefined) {
-        this.#restoreOther(store, batch, i);
-        continue;
-      }
-      const length = batch.valueLengths[i] as number;
-      const start = batch.valueStart(i);
-      const cell =
-        length < 0 ? undefined : this.#decodeCell(store, batch.bytes, start, start + length);
-      state.restored(keyId, cell, Math.max(0, length));
-    }
-  }
-
-  /** Of a store whose cells are logged in parts, or by the records of its source. */
-  #takeChanges(store: Store, batch: PackedBatch): void {
-    const { state } = store;
-    const { parts } = state.spec;
-    for (const [keyId, change] of this.#lastChanges(store, batch)) {
-      if (parts === undefined) {
-        const bytes = change.cell ?? undefined;
-        const cell = bytes && this.#decodeCell(store, asBuffer(bytes));
-        state.restored(keyId, cell, bytes?.byteLength ?? 0);
-        continue;
-      }
-      const cell = this.#withChange(store, parts, state.entries.get(keyId)?.cell, change);
-      // They are the changelog's already.
-      if (cell !== undefined) parts.takeChanges(cell);
-      state.restored(keyId, cell, cell === undefined ? 0 : Math.round(parts.bytesOf(cell)));
-    }
-  }
-
-  async #restoreOnDisk(store: Store, batch: PackedBatch, now: number): Promise<void> {
-    const { state, keys } = store;
-    const last = this.#lastChanges(store, batch);
-    // In the order of the keys the database takes them in fastest.
-    const keyIds = [...last.keys()].sort();
-    const { due, parts } = state.spec;
-    // What is there already matters to the index of what is due, and where a part of it changes.
-    const old =
-      due === undefined && parts === undefined
-        ? []
-        : await this.#options.backend.getMany(keyIds.map((keyId) => keys.cell(keyId)));
-    const writes: BackendWrite[] = [];
-    keyIds.forEach((keyId, i) => {
-      const change = last.get(keyId) as KeyChange;
-      const before = old[i] && this.#decode(store, old[i]);
-      const dueBefore = state.dueOf(before);
-      if (parts !== undefined) {
-        const after = this.#withChange(store, parts, before, change);
-        const value = after === undefined ? null : encodedCell(state.spec, after);
-        cellWrites(writes, store, keyId, value, dueBefore, state.dueOf(after));
-        return;
-      }
-      const value = change.cell ?? null;
-      const after =
-        value === null || due === undefined ? undefined : this.#decodeCell(store, asBuffer(value));
-      cellWrites(writes, store, keyId, value, dueBefore, state.dueOf(after));
-    });
-    state.index.horizon = Number.NEGATIVE_INFINITY;
-    state.position = batch.nextOffset;
-    state.readAt = now;
-    writes.push(metaWrite(store));
-    await this.#options.backend.write(writes);
   }
 
   /** Deletes everything a store holds on disk; it stands at offset 0 then. */
@@ -408,12 +290,12 @@ export class TaskState {
     if (keyId === undefined) {
       const stored = await this.#cellRange(store);
       for (const [key, value] of stored) {
-        cells.set(store.keys.keyIdOfCell(key), this.#decode(store, value));
+        cells.set(store.keys.keyIdOfCell(key), this.#reader.stored(store.state.spec, value));
       }
       for (let row = 0; packed?.isSaved === false && row < packed.count; row++) {
         const bytes = packed.cellOf(row);
         const id = packed.keyOf(row).toString('latin1');
-        cells.set(id, bytes && this.#decodeCell(store, bytes));
+        cells.set(id, bytes && this.#reader.cell(store.state.spec, bytes));
       }
       for (const [id, entry] of store.state.entries) {
         if (!store.state.isSaved(entry)) cells.set(id, entry.cell);
@@ -437,7 +319,11 @@ export class TaskState {
     const row = packed.rowOf(keyId);
     if (row === undefined) return false;
     const bytes = packed.cellOf(row);
-    store.state.load(keyId, bytes && this.#decodeCell(store, bytes), bytes?.byteLength ?? 0);
+    store.state.load(
+      keyId,
+      bytes && this.#reader.cell(store.state.spec, bytes),
+      bytes?.byteLength ?? 0,
+    );
     packed.take(row);
     return true;
   }
@@ -449,10 +335,10 @@ export class TaskState {
     const row = packed?.rowOf(keyId);
     if (packed !== undefined && row !== undefined) {
       const bytes = packed.cellOf(row);
-      return bytes && this.#decodeCell(store, bytes);
+      return bytes && this.#reader.cell(store.state.spec, bytes);
     }
     const [stored] = await this.#options.backend.getMany([store.keys.cell(keyId)]);
-    return stored && this.#decode(store, stored);
+    return stored && this.#reader.stored(store.state.spec, stored);
   }
 
   /** What is committed is saved; what is not is forgotten. */
@@ -473,7 +359,7 @@ export class TaskState {
     for (const [key, value] of await this.#cellRange(store)) {
       const keyId = keys.keyIdOfCell(key);
       if (!state.entries.has(keyId))
-        state.load(keyId, this.#decode(store, value), value.byteLength);
+        state.load(keyId, this.#reader.stored(store.state.spec, value), value.byteLength);
     }
     await this.#loadDue(store, Number.POSITIVE_INFINITY);
     state.residentLoaded = true;
@@ -505,103 +391,7 @@ export class TaskState {
     index.horizon = until;
   }
 
-  /** A cell kept in parts, with what a batch of the changelog says of it. */
-  #withChange(
-    store: Store,
-    parts: CellParts<unknown>,
-    before: unknown,
-    { cell: head, parts: changed }: KeyChange,
-  ): unknown {
-    if (head === null) return undefined;
-    const holds = before !== undefined || head !== undefined;
-    if (!holds && [...(changed?.values() ?? [])].every((bytes) => bytes === null)) return undefined;
-    try {
-      // A head that did not change since may be compacted away, or come after the parts.
-      const after = parts.withHead(before, head && asBuffer(head));
-      for (const [part, bytes] of changed ?? []) parts.setPart(after, part, bytes);
-      return after;
-    } catch (error) {
-      throw this.#corrupt(store.state.spec.name, messageOf(error), error);
-    }
-  }
-
-  /** The newest change of each key, and of its parts, in a batch of the store's changelog. */
-  #lastChanges(store: Store, batch: PackedBatch): Map<string, KeyChange> {
-    const last = new Map<string, KeyChange>();
-    const { spec } = store.state;
-    for (let i = 0; i < batch.count; i++) {
-      if (spec.source !== undefined) {
-        const change = sourceRecord(spec, batch, i);
-        if (change !== undefined) last.set(change.keyId, { cell: change.value });
-        continue;
-      }
-      const record = changelogRecord(batch, i);
-      if (record === undefined || record.kind === 'meta') {
-        this.#restoreOther(store, batch, i);
-        continue;
-      }
-      const { keyId } = record;
-      const change: KeyChange = last.get(keyId) ?? {};
-      if (record.kind === 'cell') change.cell = record.value;
-      else {
-        change.parts ??= new Map();
-        change.parts.set(record.part, record.value);
-      }
-      last.set(keyId, change);
-    }
-    return last;
-  }
-
-  /** A record of a changelog that holds no cell: the store's numbers, or nothing that is known. */
-  #restoreOther({ state }: Store, batch: PackedBatch, i: number): void {
-    const record = changelogRecord(batch, i);
-    if (record?.kind === 'meta') this.#restoreMeta(state, record.value, batch, i);
-    else throw this.#changelogError(state.spec.name, batch, i, 'unknown record');
-  }
-
-  #restoreMeta(state: StoreState, value: Buffer | null, batch: PackedBatch, i: number): void {
-    if (value === null)
-      throw this.#changelogError(state.spec.name, batch, i, 'numbers are missing');
-    const meta = JSON.parse(value.toString()) as ChangelogMeta;
-    state.commitId = meta.commitId;
-    state.resetNumbers(meta.numbers);
-  }
-
-  #decode(store: Store, value: Buffer): unknown {
-    return this.#decodeCell(store, this.#open(value, store.state.spec.name));
-  }
-
-  #decodeCell({ state }: Store, bytes: Buffer, start = 0, end = bytes.byteLength): unknown {
-    try {
-      return state.spec.decode(bytes, start, end);
-    } catch (error) {
-      throw this.#corrupt(state.spec.name, messageOf(error), error);
-    }
-  }
-
-  #open(value: Buffer, store: string): Buffer {
-    const content = unsealed(value);
-    if (content === undefined) throw this.#corrupt(store, 'CRC-32C does not match');
-    return content;
-  }
-
   #store(name: string): Store {
     return must(this.#stores.get(name), () => `task ${this.#options.task} has no store ${name}`);
-  }
-
-  #corrupt(store: string, problem: string, cause?: unknown): MillraceError {
-    const { task, directory } = this.#options;
-    return new MillraceError('STATE_CORRUPT', { task, store, problem, directory }, { cause });
-  }
-
-  #changelogError(store: string, batch: PackedBatch, i: number, problem: string): MillraceError {
-    const partition = Number(this.#options.task.split('_')[1] ?? 0);
-    const offset = batch.offsets[i] as number;
-    return new MillraceError('CHANGELOG_CORRUPT', {
-      topic: `${store}-changelog`,
-      partition,
-      offset,
-      problem,
-    });
   }
 }

@@ -2,7 +2,28 @@
  * The functions of combined aggregates as straight code: of a loop over parts V8 makes the least, as each turn
  * calls another function. Names enter the code as string literals, which say nothing else whatever is in them.
  */
-import type { CombinedFunctions, Part } from './combined.ts';
+import type { Aggregate } from '../aggregate-value.ts';
+import type { NumberForm } from './number-form.ts';
+
+/** One of the aggregates that are combined. */
+export interface Part<V> {
+  readonly name: string;
+  readonly aggregate: Aggregate<V, unknown>;
+  readonly form: NumberForm<V, unknown> | undefined;
+  /** Where its numbers begin among those of all, when all have some. */
+  readonly place: number;
+}
+
+/** What is done to all parts, one after the other. */
+export interface CombinedFunctions<V, R> {
+  readonly init: () => R;
+  readonly add: (whole: R, value: V, timestamp: number) => R;
+  /** To be called when all parts have it, as the next one. */
+  readonly merge: (left: R, right: R) => R;
+  readonly subtract: (whole: R, value: V) => R;
+  /** To be called when all parts have such a form. */
+  readonly form: Omit<NumberForm<V, R>, 'width'>;
+}
 
 /** undefined where code must not be made at run time. */
 export function compiledFunctions<V, R>(

@@ -1,8 +1,8 @@
 /** Several aggregates of the same records as one: an object with the result of each. */
 import { MillraceError } from '../../engine/base/errors.ts';
 import type { Aggregate, MergeableAggregate, SubtractableAggregate } from '../aggregate-value.ts';
-import { compiledFunctions } from './combined-code.ts';
-import { type NumberForm, numberFormOf, withNumberForm } from './number-form.ts';
+import { type CombinedFunctions, compiledFunctions, type Part } from './combined-code.ts';
+import { numberFormOf, withNumberForm } from './number-form.ts';
 
 type Named<V, R> = { readonly [N in keyof R]: Aggregate<V, R[N]> };
 type NamedMergeable<V, R> = { readonly [N in keyof R]: MergeableAggregate<V, R[N]> };
@@ -23,26 +23,6 @@ export function combined<V, R extends object>(
 export function combined<V, R extends object>(parts: Named<V, R>): Aggregate<V, R>;
 export function combined<V, R extends object>(parts: Named<V, R>): Aggregate<V, R> {
   return combinedAs(undefined, parts);
-}
-
-/** One of the aggregates that are combined. */
-export interface Part<V> {
-  readonly name: string;
-  readonly aggregate: Aggregate<V, unknown>;
-  readonly form: NumberForm<V, unknown> | undefined;
-  /** Where its numbers begin among those of all, when all have some. */
-  readonly place: number;
-}
-
-/** What is done to all parts, one after the other. */
-export interface CombinedFunctions<V, R> {
-  readonly init: () => R;
-  readonly add: (whole: R, value: V, timestamp: number) => R;
-  /** To be called when all parts have it, as the next one. */
-  readonly merge: (left: R, right: R) => R;
-  readonly subtract: (whole: R, value: V) => R;
-  /** To be called when all parts have such a form. */
-  readonly form: Omit<NumberForm<V, R>, 'width'>;
 }
 
 /** @param name that it goes by, unless it is that of its parts */
@@ -85,7 +65,7 @@ function partsOf<V, R extends object>(named: Named<V, R>): Part<V>[] {
 }
 
 /** For where code must not be made at run time. */
-export function loopedFunctions<V, R>(parts: readonly Part<V>[]): CombinedFunctions<V, R> {
+function loopedFunctions<V, R>(parts: readonly Part<V>[]): CombinedFunctions<V, R> {
   const each = (of: (part: Part<V>) => unknown): R =>
     Object.fromEntries(parts.map((part) => [part.name, of(part)])) as R;
   const of = (whole: R, { name }: Part<V>) => (whole as Record<string, unknown>)[name];

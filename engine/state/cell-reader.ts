@@ -1,0 +1,45 @@
+/** Reads a task's cells from their bytes. What is damaged is an error that names task, store and folder. */
+import { MillraceError, messageOf } from '../base/errors.ts';
+import { unsealed } from '../base/sealed.ts';
+import type { StoreSpec } from '../graph/store-spec.ts';
+
+export class CellReader {
+  readonly #task: string;
+  readonly #directory: string;
+
+  constructor(task: string, directory: string) {
+    this.#task = task;
+    this.#directory = directory;
+  }
+
+  /** Bytes [start, end) of a cell. */
+  cell(
+    spec: StoreSpec<unknown, unknown>,
+    bytes: Buffer,
+    start = 0,
+    end = bytes.byteLength,
+  ): unknown {
+    try {
+      return spec.decode(bytes, start, end);
+    } catch (error) {
+      throw this.corrupt(spec.name, messageOf(error), error);
+    }
+  }
+
+  /** A cell as the backend has it. */
+  stored(spec: StoreSpec<unknown, unknown>, value: Buffer): unknown {
+    return this.cell(spec, this.content(value, spec.name));
+  }
+
+  /** What a value of the backend holds. @param owner name of the store, for the error */
+  content(value: Buffer, owner: string): Buffer {
+    const content = unsealed(value);
+    if (content === undefined) throw this.corrupt(owner, 'CRC-32C does not match');
+    return content;
+  }
+
+  corrupt(store: string, problem: string, cause?: unknown): MillraceError {
+    const context = { task: this.#task, store, problem, directory: this.#directory };
+    return new MillraceError('STATE_CORRUPT', context, { cause });
+  }
+}
