@@ -5,11 +5,14 @@
 import {
   type Average,
   average,
+  combined,
   count,
   int64,
   joinWindow,
+  last,
   minutes,
   type Stream,
+  sum,
   type Table,
   type TopologyBuilder,
   topic,
@@ -67,6 +70,13 @@ describe('what is inferred', () => {
         average(({ amount }: Order) => amount),
       );
       expectTypeOf(mean).toEqualTypeOf<Table<string, Average>>();
+      const several = stream.aggregate(
+        'several',
+        combined({ n: count(), total: sum(({ amount }) => amount), newest: last() }),
+      );
+      expectTypeOf(several).toEqualTypeOf<
+        Table<string, { n: number; total: number; newest: Order | null }>
+      >();
       const left = stream.leftJoin(
         'joined',
         t.stream(totals),
