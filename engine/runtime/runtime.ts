@@ -104,7 +104,7 @@ export class Runtime {
   #committer: Committer | undefined;
   /** The first hosts: they load their code while topics are made and the group is joined. */
   #starting: Promise<readonly HostPort[]> | undefined;
-  /** The writer, which needs the group no more than the topics before it commits. */
+  /** Until it commits it needs neither topics nor group, so it opens beside them. */
   #writer: Promise<Writer> | undefined;
   #maintainedAt: number;
   /** Wall time up to which steps know the wall clock, ms UTC. */
