@@ -64,9 +64,11 @@ export class ChangelogReplay {
     const writes: BackendWrite[] = [];
     keyIds.forEach((keyId, i) => {
       const before = old[i] && this.#reader.stored(state.spec, old[i]);
+      // A cell in parts is changed in place.
+      const dueBefore = state.dueOf(before);
       const { cell, bytes } = this.#changed(state.spec, before, last.get(keyId) as KeyChange);
       const value = bytes ?? (cell === undefined ? null : encodedCell(state.spec, cell));
-      cellWrites(writes, store, keyId, value, state.dueOf(before), state.dueOf(cell));
+      cellWrites(writes, store, keyId, value, dueBefore, state.dueOf(cell));
     });
     state.index.horizon = Number.NEGATIVE_INFINITY;
     state.position = batch.nextOffset;
