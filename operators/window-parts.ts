@@ -137,6 +137,7 @@ function windowParts<A>(
         bytes === null
           ? { rows: [], values: noValues }
           : accumulators.decode(bytes, 0, bytes.byteLength);
+      // What a cell without windows holds is everybody's, and is not to be changed.
       if (windowsOf(cell) === 0) {
         cell.rows = rows;
         cell.values = values;

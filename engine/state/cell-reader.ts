@@ -2,6 +2,7 @@
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { unsealed } from '../base/sealed.ts';
 import type { StoreSpec } from '../graph/store-spec.ts';
+import type { PackedCells } from './packed-cells.ts';
 
 export class CellReader {
   readonly #task: string;
@@ -29,6 +30,12 @@ export class CellReader {
   /** A cell as the backend has it. */
   stored(spec: StoreSpec<unknown, unknown>, value: Buffer): unknown {
     return this.cell(spec, this.content(value, spec.name));
+  }
+
+  /** A cell that is packed; undefined when it is gone. */
+  packed(spec: StoreSpec<unknown, unknown>, packed: PackedCells, row: number): unknown {
+    const bytes = packed.cellOf(row);
+    return bytes && this.cell(spec, bytes);
   }
 
   /** What a value of the backend holds. @param owner name of the store, for the error */

@@ -84,17 +84,18 @@ export class ChangelogReplay {
     state.packed = packed;
     packed.isSaved = false;
     for (let i = 0; i < batch.count; i++) {
+      const keyStart = batch.starts[i] as number;
+      const keyBytes = batch.keyLengths[i] as number;
       if (state.spec.source !== undefined) {
         const record = sourceRecord(state.spec, batch, i);
         if (record === undefined) continue;
-        const key = Buffer.from(record.keyId, 'latin1');
         const cell = asBuffer(record.value ?? emptyBytes);
-        packed.put(key, 0, key.byteLength, cell, 0, record.value === null ? -1 : cell.byteLength);
+        const cellBytes = record.value === null ? -1 : cell.byteLength;
+        packed.put(batch.bytes, keyStart, keyBytes, cell, 0, cellBytes);
       } else if (isCell(batch, i)) {
-        const keyStart = (batch.starts[i] as number) + cellKeyStart;
-        const keyBytes = (batch.keyLengths[i] as number) - cellKeyStart;
+        const [start, length] = [keyStart + cellKeyStart, keyBytes - cellKeyStart];
         const cellBytes = batch.valueLengths[i] as number;
-        packed.put(batch.bytes, keyStart, keyBytes, batch.bytes, batch.valueStart(i), cellBytes);
+        packed.put(batch.bytes, start, length, batch.bytes, batch.valueStart(i), cellBytes);
       } else this.#takeOther(state, batch, i);
     }
   }

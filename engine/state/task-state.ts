@@ -293,9 +293,8 @@ export class TaskState {
         cells.set(store.keys.keyIdOfCell(key), this.#reader.stored(store.state.spec, value));
       }
       for (let row = 0; packed?.isSaved === false && row < packed.count; row++) {
-        const bytes = packed.cellOf(row);
         const id = packed.keyOf(row).toString('latin1');
-        cells.set(id, bytes && this.#reader.cell(store.state.spec, bytes));
+        cells.set(id, this.#reader.packed(store.state.spec, packed, row));
       }
       for (const [id, entry] of store.state.entries) {
         if (!store.state.isSaved(entry)) cells.set(id, entry.cell);
@@ -318,12 +317,8 @@ export class TaskState {
   #unpack(store: Store, packed: PackedCells, keyId: string): boolean {
     const row = packed.rowOf(keyId);
     if (row === undefined) return false;
-    const bytes = packed.cellOf(row);
-    store.state.load(
-      keyId,
-      bytes && this.#reader.cell(store.state.spec, bytes),
-      bytes?.byteLength ?? 0,
-    );
+    const cell = this.#reader.packed(store.state.spec, packed, row);
+    store.state.load(keyId, cell, packed.cellOf(row)?.byteLength ?? 0);
     packed.take(row);
     return true;
   }
@@ -334,8 +329,7 @@ export class TaskState {
     if (cached !== undefined) return cached.cell;
     const row = packed?.rowOf(keyId);
     if (packed !== undefined && row !== undefined) {
-      const bytes = packed.cellOf(row);
-      return bytes && this.#reader.cell(store.state.spec, bytes);
+      return this.#reader.packed(store.state.spec, packed, row);
     }
     const [stored] = await this.#options.backend.getMany([store.keys.cell(keyId)]);
     return stored && this.#reader.stored(store.state.spec, stored);

@@ -87,6 +87,13 @@ class Bench {
   }
 
   async open(): Promise<void> {
+    await this.openState();
+    for (const { name } of specs) await this.replay(name);
+    expect(this.state.cells({ name: 'a' }).number('last')).toBe(this.last);
+  }
+
+  /** Nothing is replayed yet. */
+  async openState(): Promise<void> {
     this.backend = new Watched(this.store);
     const { cacheBytes, ...saving } = this.saving;
     const options = { task: '0_0', directory: 'd', specs, backend: this.backend, cacheBytes };
@@ -94,8 +101,6 @@ class Bench {
     this.replayed = 0;
     this.pending.length = 0;
     this.model = this.committed;
-    for (const { name } of specs) await this.replay(name);
-    expect(this.state.cells({ name: 'a' }).number('last')).toBe(this.last);
   }
 
   async replay(name: string): Promise<void> {
@@ -331,8 +336,7 @@ test('a restore for which there is no room goes to disk at once', async () => {
 
 test('stores may be restored in turns', async () => {
   const bench = await lost({ everyMs: 1_000_000, leastShare: 2, cacheBytes: 900 });
-  const options = { task: '0_0', directory: 'd', specs, backend: bench.backend, cacheBytes: 900 };
-  bench.state = await TaskState.open(options);
+  await bench.openState();
   for (let i = 0; i < 5; i++) {
     // What is packed comes first, and is saved when there is no room for the others.
     for (const { name } of [...specs].reverse()) await bench.replayOne(name, i);
