@@ -65,6 +65,8 @@ export interface TelemetryEvents {
   kafkaTransport: { readonly transport: string; readonly reason: string | undefined };
   /** The Kafka client fetches the partition: Millrace's own, faster way could not. */
   fetchHandedBack: { readonly topic: string; readonly partition: number; readonly reason: string };
+  /** The Kafka client writes: Millrace's own, faster way could not. */
+  writesHandedBack: { readonly reason: string };
   /** The group has assigned nothing yet, not even that there is nothing; told once a minute. */
   assignmentAwaited: { readonly waitedMs: number };
   /** The group's committed offsets are older than what a task's changelogs say; they are asked for again. */

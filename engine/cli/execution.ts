@@ -163,6 +163,7 @@ async function openAnyLog(
     onTransport: (transport, reason) => observer.on('kafkaTransport', { transport, reason }),
     onHandedBack: ({ topic, partition }, reason) =>
       observer.on('fetchHandedBack', { topic, partition, reason }),
+    onWritesHandedBack: (reason) => observer.on('writesHandedBack', { reason }),
     onAway: (problem) => observer.on('logAway', { problem }),
     onBack: (awayMs) => observer.on('logBack', { awayMs }),
   });

@@ -106,6 +106,10 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
     'kafka_fetch_handed_back_total',
     'Partitions left to the Kafka client',
   );
+  const writesHandedBack = counter(
+    'kafka_writes_handed_back_total',
+    'Times that writing was left to the Kafka client',
+  );
   const sourceRecords = counter('source_records_total', 'Records read by a source', ['source']);
   const sourceBytes = counter('source_bytes_total', 'Bytes read by a source', ['source']);
   new Gauge({
@@ -135,6 +139,7 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
       direct.set(transport === 'direct' ? 1 : 0);
     },
     fetchHandedBack: () => handedBack.inc(),
+    writesHandedBack: () => writesHandedBack.inc(),
     stateVerified: ({ compared, differing }) => {
       verified.inc(compared);
       mismatches.set(differing);
@@ -186,6 +191,7 @@ function logLines(log: Lines): Handlers {
         ? log.info(event, 'Kafka client')
         : log.warn(event, 'Kafka client: not the fastest way that there is'),
     fetchHandedBack: (event) => log.warn(event, 'the Kafka client fetches the partition, slower'),
+    writesHandedBack: (event) => log.warn(event, 'the Kafka client writes, slower'),
     commitDoubtful: (event) => log.warn(event, 'commit in doubt, tasks go on from the last one'),
     recovered: (event) => log.info(event, 'recovered'),
     runtimeStarted: (event) => log.info(event, 'running'),

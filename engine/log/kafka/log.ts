@@ -27,6 +27,8 @@ import {
   kafkaError,
   refusalIn,
 } from './calls.ts';
+import { ClientProducer, type ClientProducerOptions } from './client-producer.ts';
+import { openClientTransactions } from './client-transactions.ts';
 import {
   adminOptions,
   consumerOptions,
@@ -38,6 +40,8 @@ import {
 } from './config.ts';
 import { KafkaMember } from './member.ts';
 import type { MessageConsumer, MessageTransport } from './messages.ts';
+import { DirectTransactions } from './produce/direct-transactions.ts';
+import { RefusedError } from './protocol/login.ts';
 import type { PumpOptions } from './pump.ts';
 import {
   type KafkaConsumer,
@@ -56,7 +60,8 @@ import {
   isStateTopic,
   TopicAdmin,
 } from './topics.ts';
-import { type ChosenTransport, chooseTransport } from './transport.ts';
+import type { Transactions } from './transactions.ts';
+import { type ChosenTransport, chooseTransport, type DirectWriting } from './transport.ts';
 import { KafkaWriter } from './writer.ts';
 
 /** One attempt to reach the brokers at the start, ms. */
@@ -73,6 +78,8 @@ export interface KafkaLogOptions {
   readonly onTransport?: (kind: ChosenTransport['kind'], reason: string | undefined) => void;
   /** Told when the client must fetch a partition after all. */
   readonly onHandedBack?: (at: TopicPartition, reason: string) => void;
+  /** Told when the client must write after all. */
+  readonly onWritesHandedBack?: (reason: string) => void;
   /** Told when no broker answers any more. */
   readonly onAway?: (problem: string) => void;
   /** Told when one does again. */
@@ -106,6 +113,8 @@ export class KafkaLog implements Log {
   readonly #options: KafkaLogOptions;
   readonly #rdkafka: RdkafkaModule;
   readonly #transport: MessageTransport;
+  /** Undefined: the client writes. */
+  #writing: DirectWriting | undefined;
   readonly #fetching: Pick<PumpOptions, 'fetcher' | 'onHandedBack'>;
   readonly #clock: Clock;
   /** Names this process among the writers of an application. */
@@ -123,6 +132,7 @@ export class KafkaLog implements Log {
     this.#options = options;
     this.#rdkafka = rdkafka;
     this.#transport = chosen.transport;
+    this.#writing = chosen.writing;
     const { onHandedBack = () => {} } = options;
     this.#fetching = { fetcher: chosen.fetcher, onHandedBack };
     this.#clock = options.clock ?? systemClock;
@@ -230,26 +240,53 @@ export class KafkaLog implements Log {
 
   async openWriter(id: string, memberOf?: () => Member): Promise<Writer> {
     const { settings } = this.#options;
-    const { brokers, callTimeoutMs, transactionTimeoutMs, guarantee } = settings;
+    const { brokers, transactionTimeoutMs, guarantee } = settings;
     // Members share a group and each has a writer; the group's protocol fences what it takes away.
     const ofMember = memberOf !== undefined;
     const transactionalId = ofMember ? `${id}-${this.#instance}` : id;
+    const consumer = ofMember ? () => (memberOf() as KafkaMember).client : undefined;
     const outside = {
       early: (topic: string) => !isStateTopic(id, topic),
-      create: () => this.#producer(plainProducerOptions(settings)),
+      open: () => ClientProducer.connected(this.#producing(plainProducerOptions(settings))),
     };
     return KafkaWriter.open({
       id: transactionalId,
-      create: () => this.#producer(producerOptions(settings, transactionalId)),
-      connect: (client) => this.#connect(client),
+      open: (onDoubt) => this.#transactions(transactionalId, consumer, onDoubt),
       ...(ofMember && guarantee === 'at-least-once' ? { outside } : {}),
-      transport: this.#transport,
-      consumer: ofMember ? () => (memberOf() as KafkaMember).client : undefined,
+      ofMember,
       brokers,
-      callTimeoutMs,
       transactionTimeoutMs,
       clock: this.#clock,
     });
+  }
+
+  /** Past the client where that can be; brokers that refuse us say why to the client, too. */
+  async #transactions(
+    transactionalId: string,
+    consumer: (() => KafkaConsumer) | undefined,
+    onDoubt: () => void,
+  ): Promise<Transactions> {
+    const { settings } = this.#options;
+    const { callTimeoutMs, transactionTimeoutMs } = settings;
+    const writing = this.#writing;
+    if (writing !== undefined) {
+      const { membership } = writing;
+      try {
+        return await DirectTransactions.open({
+          ...writing,
+          transactionalId,
+          transactionTimeoutMs,
+          callTimeoutMs,
+          membership: consumer && (() => membership(consumer())),
+        });
+      } catch (error) {
+        if (!(error instanceof RefusedError)) throw error;
+        this.#writing = undefined;
+        this.#options.onWritesHandedBack?.(error.message);
+      }
+    }
+    const producing = this.#producing(producerOptions(settings, transactionalId));
+    return openClientTransactions({ ...producing, consumer }, onDoubt);
   }
 
   /**
@@ -313,9 +350,15 @@ export class KafkaLog implements Log {
     return { client, messages: this.#transport.consumer(client) };
   }
 
-  #producer(options: Readonly<Record<string, unknown>>): Producer {
+  #producing(options: Readonly<Record<string, unknown>>): ClientProducerOptions {
     const reports = this.#transport.kind === 'plain' ? { dr_cb: true } : {};
-    return constructed(() => new this.#rdkafka.Producer({ ...options, ...reports } as never, {}));
+    const all = { ...options, ...reports } as never;
+    return {
+      create: () => constructed(() => new this.#rdkafka.Producer(all, {})),
+      connect: (client) => this.#connect(client),
+      transport: this.#transport,
+      callTimeoutMs: this.#options.settings.callTimeoutMs,
+    };
   }
 
   /** The first clients. An attempt cannot be taken back, so they are short: a refusal ends the process soon. */

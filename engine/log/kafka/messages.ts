@@ -5,6 +5,7 @@
 import type { PackedBatch } from '../../record/batch.ts';
 import type { GroupOffset, TopicPartition } from '../log.ts';
 import type { Unpack } from './fetch/fetcher.ts';
+import type { Membership } from './produce/requests.ts';
 import type { KafkaConsumer, Producer } from './rdkafka.ts';
 
 /** So many records of a partition come in one batch, at most: what is read of it is limited in batches. */
@@ -91,6 +92,15 @@ export interface MessageProducer {
   release(): void;
 }
 
+/** What it takes to speak to brokers past the client. */
+export interface DirectCalls {
+  readonly unpack: Unpack;
+  /** A packed batch's records as record batches with at most so many bytes of records each, or one record. */
+  pack(image: ArrayBuffer, bytesMax: number): Promise<readonly ArrayBuffer[]>;
+  /** Who a member is in its group now. Rejects with the client's error. */
+  membership(client: KafkaConsumer): Promise<Membership>;
+}
+
 /** Consumers have `enable.partition.eof`, plain producers `dr_cb`. */
 export interface MessageTransport {
   readonly kind: 'packed' | 'plain';
@@ -98,6 +108,6 @@ export interface MessageTransport {
   /** To be called before the client is connected. */
   producer(client: Producer): MessageProducer;
   admin?(client: KafkaConsumer): PartitionAdmin;
-  /** Where Kafka's own record batches can be read. */
-  readonly unpack?: Unpack;
+  /** Where Kafka's own record batches can be read, and written. */
+  readonly direct?: DirectCalls;
 }

@@ -13,6 +13,7 @@ import {
   type PartitionEnd,
   recordsPerBatch,
 } from './messages.ts';
+import type { Membership } from './produce/requests.ts';
 import type { KafkaConsumer } from './rdkafka.ts';
 
 /** node-rdkafka's own object inside a client; the helper unwraps it. */
@@ -59,6 +60,8 @@ interface Addon {
     recordsMax: number,
     done: Callback<ArrayBuffer[]>,
   ): void;
+  pack(image: ArrayBuffer, bytesMax: number, done: Callback<ArrayBuffer[]>): void;
+  membership(client: Native, done: Callback<Membership>): void;
 }
 
 type NativeQuestion<Answer> = (
@@ -80,13 +83,20 @@ export function loadPacked(): MessageTransport {
     consumer: (client) => new PackedConsumer(addon, client.getClient()),
     producer: (client) => new PackedProducer(addon, client.getClient()),
     admin: (client) => adminOf(addon, client.getClient()),
-    unpack: (records, bytes, from, aborted) =>
-      new Promise((resolve, reject) =>
-        addon.unpack(records, bytes, from, aborted, recordsPerBatch, (error, images = []) =>
-          error ? reject(error) : resolve(images),
-        ),
-      ),
+    direct: {
+      unpack: (records, bytes, from, aborted) =>
+        worked((done) => addon.unpack(records, bytes, from, aborted, recordsPerBatch, done)),
+      pack: (image, bytesMax) => worked((done) => addon.pack(image, bytesMax, done)),
+      membership: (client) => worked((done) => addon.membership(client.getClient(), done)),
+    },
   };
+}
+
+/** Work in libuv's pool, which always ends. */
+function worked<T>(start: (done: Callback<T>) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    start((error, value) => (error ? reject(error) : resolve(value as T)));
+  });
 }
 
 /** The same file for sources and for what was built of them in dist/. */
@@ -105,10 +115,8 @@ class PackedConsumer implements MessageConsumer {
   }
 
   async poll(max: number, waitMs: number) {
-    const { batches, ends, errors } = await new Promise<NativePolled>((resolve, reject) =>
-      this.#addon.poll(this.#client, max, waitMs, (error, polled) =>
-        error ? reject(error) : resolve(polled as NativePolled),
-      ),
+    const { batches, ends, errors } = await worked<NativePolled>((done) =>
+      this.#addon.poll(this.#client, max, waitMs, done),
     );
     const fetched = batches.map(({ topic, partition, image }) => ({
       topic,

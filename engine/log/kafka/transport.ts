@@ -1,20 +1,33 @@
 /**
  * Chooses how messages cross: packed where the native helper was built, else plain. Beside packed calls records are
- * fetched past librdkafka where the settings let us.
+ * fetched and written past librdkafka where the settings let us.
  */
 import { systemClock } from '../../base/clock.ts';
 import { MillraceError, messageOf } from '../../base/errors.ts';
 import type { KafkaSettings } from './config.ts';
-import { directAccess } from './fetch/access.ts';
 import { DirectFetcher, type Fetcher, type FetchListener } from './fetch/fetcher.ts';
-import type { MessageTransport } from './messages.ts';
+import type { DirectCalls, MessageTransport } from './messages.ts';
 import { loadPacked } from './packed-messages.ts';
 import { plainTransport } from './plain-messages.ts';
+import { directBatchBytes } from './produce/access.ts';
+import type { Pack } from './produce/batches.ts';
+import { directAccess } from './protocol/access.ts';
+import type { BrokerAccess, BrokerAddress } from './protocol/connection.ts';
+
+/** How to write past librdkafka. */
+export interface DirectWriting {
+  readonly bootstrap: readonly BrokerAddress[];
+  readonly access: BrokerAccess;
+  readonly pack: Pack;
+  readonly membership: DirectCalls['membership'];
+}
 
 export interface ChosenTransport {
   readonly transport: MessageTransport;
   /** Undefined: records come by the transport. */
   readonly fetcher: ((listener: FetchListener) => Fetcher) | undefined;
+  /** Undefined: records are written by the transport. */
+  readonly writing: DirectWriting | undefined;
   readonly kind: 'direct' | MessageTransport['kind'];
   /** Why it is not the best one; undefined when it is, or was asked for. */
   readonly reason: string | undefined;
@@ -23,7 +36,8 @@ export interface ChosenTransport {
 /** node-rdkafka must be loaded. What was insisted on and cannot be is CONFIG_INVALID. */
 export function chooseTransport(settings: KafkaSettings): ChosenTransport {
   const { transport: wanted } = settings;
-  const plain = { transport: plainTransport, fetcher: undefined, kind: 'plain' } as const;
+  const byTransport = { fetcher: undefined, writing: undefined };
+  const plain = { transport: plainTransport, ...byTransport, kind: 'plain' } as const;
   if (wanted === 'plain') return { ...plain, reason: undefined };
   let transport: MessageTransport;
   try {
@@ -34,15 +48,27 @@ export function chooseTransport(settings: KafkaSettings): ChosenTransport {
     if (wanted === 'auto') return { ...plain, reason };
     throw new MillraceError('CONFIG_INVALID', { field: 'transport', problem: reason });
   }
-  const packed = { transport, fetcher: undefined, kind: 'packed' } as const;
-  const { unpack } = transport;
-  if (wanted === 'packed' || unpack === undefined) return { ...packed, reason: undefined };
-  const access = directAccess(settings);
-  if (typeof access !== 'string') {
-    const options = { ...access, unpack, clock: systemClock };
+  const packed = { transport, ...byTransport, kind: 'packed' } as const;
+  const { direct } = transport;
+  if (wanted === 'packed' || direct === undefined) return { ...packed, reason: undefined };
+  const reached = directAccess(settings);
+  if (typeof reached !== 'string') {
+    const options = { ...reached, unpack: direct.unpack, clock: systemClock };
     const fetcher = (listener: FetchListener) => new DirectFetcher(options, listener);
-    return { transport, fetcher, kind: 'direct', reason: undefined };
+    const writing = directWriting(settings, direct, reached);
+    return { transport, fetcher, writing, kind: 'direct', reason: undefined };
   }
-  if (wanted === 'auto') return { ...packed, reason: access };
-  throw new MillraceError('CONFIG_INVALID', { field: 'transport', problem: access });
+  if (wanted === 'auto') return { ...packed, reason: reached };
+  throw new MillraceError('CONFIG_INVALID', { field: 'transport', problem: reached });
+}
+
+/** Undefined where an option asks for what librdkafka alone does of writing. */
+function directWriting(
+  settings: KafkaSettings,
+  { pack, membership }: DirectCalls,
+  { bootstrap, access }: Pick<DirectWriting, 'bootstrap' | 'access'>,
+): DirectWriting | undefined {
+  const bytesMax = directBatchBytes(settings);
+  if (typeof bytesMax === 'string') return undefined;
+  return { bootstrap, access, pack: (image) => pack(image, bytesMax), membership };
 }

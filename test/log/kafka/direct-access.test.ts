@@ -6,7 +6,7 @@ import {
   type KafkaSettings,
   readerOptions,
 } from '../../../engine/log/kafka/config.ts';
-import { directAccess } from '../../../engine/log/kafka/fetch/access.ts';
+import { directAccess } from '../../../engine/log/kafka/protocol/access.ts';
 
 const settings = (own: Partial<KafkaSettings>): KafkaSettings => ({
   ...defaultKafkaSettings,

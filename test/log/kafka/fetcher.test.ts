@@ -6,11 +6,11 @@ import {
   type Fetcher,
   type Unpack,
 } from '../../../engine/log/kafka/fetch/fetcher.ts';
+import { directCalls } from './direct-calls.ts';
 import { recordBatch } from './record-batches.ts';
 import { type FetchAsked, type FetchTold, type Script, ScriptedBroker } from './scripted-broker.ts';
-import { unpacker } from './unpacker.ts';
 
-const unpack = await unpacker();
+const unpack = (await directCalls())?.unpack;
 const topic = 'orders';
 const records = 10;
 

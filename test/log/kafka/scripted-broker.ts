@@ -1,11 +1,11 @@
 /**
- * A broker that does as a test says: the few requests of fetching over a real socket, with the faults that a real
- * broker does not make on demand.
+ * A broker that does as a test says: the few requests of fetching, and others that a test answers itself, over a real
+ * socket, with the faults that a real broker does not make on demand.
  */
 
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
-import { WireReader, WireWriter } from '../../../engine/log/kafka/fetch/wire.ts';
+import { WireReader, WireWriter } from '../../../engine/log/kafka/protocol/wire.ts';
 
 export interface FetchAsked {
   readonly topic: string;
@@ -26,8 +26,13 @@ export interface Script {
   /** Node that leads; -1: none. */
   readonly leader: (topic: string, partition: number) => number;
   /** What a fetch is answered; 'cut' ends the connection in the middle of the answer. */
-  readonly fetched: (asked: FetchAsked) => FetchTold | 'cut';
+  readonly fetched?: (asked: FetchAsked) => FetchTold | 'cut';
+  /** Requests by their numbers. */
+  readonly others?: ReadonlyMap<number, Answering>;
 }
+
+/** Reads a request's body and writes the response's; false: the connection ends in the middle of the answer. */
+export type Answering = (request: WireReader, response: WireWriter, node: number) => boolean;
 
 export class ScriptedBroker {
   readonly node: number;
@@ -61,13 +66,19 @@ export class ScriptedBroker {
     this.#garbled = true;
   }
 
-  async stop(): Promise<void> {
+  /** Ends its connections; others may come. */
+  hangUp(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async stop(): Promise<void> {
+    this.hangUp();
     await new Promise((done) => this.#server.close(done));
   }
 
   #serve(socket: Socket): void {
     this.#sockets.add(socket);
+    socket.setNoDelay(true);
     socket.on('error', () => {});
     socket.on('close', () => this.#sockets.delete(socket));
     let waiting = Buffer.alloc(0);
@@ -85,10 +96,12 @@ export class ScriptedBroker {
     const [api, , correlation] = [request.int16(), request.int16(), request.int32()];
     request.string(); // client id
     const body = new WireWriter().int32(0).int32(correlation);
+    const other = this.#script.others?.get(api);
     if (api === 18) this.#versions(body);
     else if (api === 3) this.#metadata(body, request);
-    else if (api === 1 && !this.#fetch(body, request)) {
-      socket.write(sized(body).subarray(0, 20));
+    else if (!(other?.(request, body, this.node) ?? this.#fetch(body, request))) {
+      const { length } = sized(body);
+      socket.write(body.written.subarray(0, length >> 1));
       socket.end();
       return;
     }
@@ -104,7 +117,8 @@ export class ScriptedBroker {
   }
 
   #versions(body: WireWriter): void {
-    const ranges = [1, 3, 18].map((api) => [api, 0, 20] as const);
+    const others = [...(this.#script.others?.keys() ?? [])];
+    const ranges = [1, 3, 18, ...others].map((api) => [api, 0, 20] as const);
     body.int16(0).array(ranges, ([api, min, max]) => body.int16(api).int16(min).int16(max));
   }
 
@@ -151,7 +165,7 @@ export class ScriptedBroker {
       })
       .flat();
     this.fetches.push(...asked);
-    const told = asked.map((one) => [one, this.#script.fetched(one)] as const);
+    const told = asked.map((one) => [one, this.#script.fetched?.(one) ?? 'cut'] as const);
     body.int32(0).int16(0).int32(0);
     body.array(told, ([{ topic, partition }, answer]) => {
       const {

@@ -6,11 +6,11 @@ import { wholeBatches } from '../../../engine/log/kafka/fetch/record-sets.ts';
 import { recordsPerBatch } from '../../../engine/log/kafka/messages.ts';
 import { PackedBatch } from '../../../engine/record/batch.ts';
 import { decodeHeaders } from '../../../engine/record/headers.ts';
+import { directCalls } from './direct-calls.ts';
 import { type Row, recordBatch } from './record-batches.ts';
-import { unpacker } from './unpacker.ts';
 
 const at = Date.UTC(2026, 0, 1);
-const loaded = await unpacker();
+const loaded = (await directCalls())?.unpack;
 
 type Seen = readonly [
   offset: number,

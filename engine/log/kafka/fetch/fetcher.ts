@@ -12,15 +12,15 @@ import { PackedBatch } from '../../../record/batch.ts';
 import type { GroupOffset, TopicPartition } from '../../log.ts';
 import { kafkaCodes } from '../calls.ts';
 import { keyOf } from '../partition-key.ts';
-import { type BrokerAccess, type BrokerAddress, BrokerConnection } from './connection.ts';
-import { RefusedError } from './login.ts';
+import { type BrokerAccess, type BrokerAddress, BrokerConnection } from '../protocol/connection.ts';
+import { RefusedError } from '../protocol/login.ts';
+import { metadata } from '../protocol/requests.ts';
 import { wholeBatches } from './record-sets.ts';
 import {
   type FetchAnswer,
   type FetchedRecords,
   type FetchLimits,
   fetchCommitted,
-  metadata,
 } from './requests.ts';
 
 /** What becomes of partitions that are fetched. */

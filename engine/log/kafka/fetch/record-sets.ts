@@ -1,20 +1,21 @@
 /**
  * Kafka's record batches, looked at from outside: where the whole ones end, what the next offset is, whether they are
- * as they were written. The records are read by the native helper (native/record-batches.cc).
+ * as they were written. The records are read by the native helper (native/unpack.cc).
  */
 import { crc32c } from '../../../base/crc32c.ts';
-import { readInt64 } from './wire.ts';
+import { recordBatchFields } from '../protocol/record-batch.ts';
+import { readInt64 } from '../protocol/wire.ts';
 
-// Places in a batch of format 2.
-const batchLengthAt = 8;
-const formatAt = 16;
-const checksumAt = 17;
-const checkedFrom = 21;
-const attributesAt = 21;
-const lastOffsetDeltaAt = 23;
-const headBytes = 61;
-/** What the length in a batch does not count. */
-const beforeLength = 12;
+const {
+  batchLengthAt,
+  formatAt,
+  checksumAt,
+  checkedFrom,
+  attributesAt,
+  lastOffsetDeltaAt,
+  headBytes,
+  beforeLength,
+} = recordBatchFields;
 
 const format = 2;
 const codecMask = 7;

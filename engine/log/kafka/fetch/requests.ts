@@ -1,85 +1,9 @@
 /**
- * The requests that fetching needs, in the versions that brokers from 2.3 (Fetch with the rack of KIP-392) to 4.x
- * speak. Field by field as in Kafka's protocol guide; what nobody here reads is skipped.
+ * The request that fetching is, in the version that brokers from 2.3 (with the rack of KIP-392) to 4.x speak. Field by
+ * field as in Kafka's protocol guide; what nobody here reads is skipped.
  */
-import type { WireReader, WireWriter } from './wire.ts';
-
-/** A request of one version: its body, and what its response says. */
-export interface Request<Answer> {
-  readonly api: number;
-  readonly version: number;
-  write(body: WireWriter): void;
-  read(body: WireReader): Answer;
-}
-
-export interface ApiRange {
-  readonly api: number;
-  readonly min: number;
-  readonly max: number;
-}
-
-/** Which versions the broker speaks. */
-export const apiVersions: Request<{ readonly error: number; readonly ranges: ApiRange[] }> = {
-  api: 18,
-  version: 0,
-  write: () => {},
-  read: (body) => ({
-    error: body.int16(),
-    ranges: body.array(() => ({ api: body.int16(), min: body.int16(), max: body.int16() })),
-  }),
-};
-
-export interface Metadata {
-  readonly brokers: readonly {
-    readonly node: number;
-    readonly host: string;
-    readonly port: number;
-  }[];
-  readonly topics: readonly {
-    readonly error: number;
-    readonly topic: string;
-    readonly partitions: readonly {
-      readonly error: number;
-      readonly partition: number;
-      /** -1: none now. */
-      readonly leader: number;
-    }[];
-  }[];
-}
-
-export function metadata(topics: readonly string[]): Request<Metadata> {
-  return {
-    api: 3,
-    version: 7,
-    write: (body) => {
-      const autoCreate = 0;
-      body.array(topics, (topic) => body.string(topic)).int8(autoCreate);
-    },
-    read: (body) => {
-      body.int32(); // throttled
-      const brokers = body.array(() => {
-        const [node, host, port] = [body.int32(), body.string() ?? '', body.int32()];
-        body.string(); // rack
-        return { node, host, port };
-      });
-      body.string(); // cluster
-      body.int32(); // controller
-      const found = body.array(() => {
-        const [error, topic] = [body.int16(), body.string() ?? ''];
-        body.int8(); // internal
-        const partitions = body.array(() => {
-          const [failure, partition, leader] = [body.int16(), body.int32(), body.int32()];
-          body.int32(); // leader's epoch
-          // Replicas, those in sync, those offline.
-          for (let list = 0; list < 3; list++) body.array(() => body.int32());
-          return { error: failure, partition, leader };
-        });
-        return { error, topic, partitions };
-      });
-      return { brokers, topics: found };
-    },
-  };
-}
+import { byTopic, type Request } from '../protocol/requests.ts';
+import type { WireReader } from '../protocol/wire.ts';
 
 export interface FetchLimits {
   /** The broker waits for something to come up to so long, ms ... */
@@ -158,42 +82,4 @@ function fetchedRecords(topic: string, body: WireReader): FetchedRecords {
   const aborted = body.array(() => [body.int64(), body.int64()]).flat();
   body.int32(); // preferred replica
   return { topic, partition, error, lastStableOffset, aborted, records: body.bytes() };
-}
-
-function byTopic(from: readonly FetchFrom[]): Map<string, FetchFrom[]> {
-  const topics = new Map<string, FetchFrom[]>();
-  for (const one of from) {
-    const list = topics.get(one.topic);
-    if (list === undefined) topics.set(one.topic, [one]);
-    else list.push(one);
-  }
-  return topics;
-}
-
-export function saslHandshake(
-  mechanism: string,
-): Request<{ readonly error: number; readonly mechanisms: readonly (string | undefined)[] }> {
-  return {
-    api: 17,
-    version: 1,
-    write: (body) => {
-      body.string(mechanism);
-    },
-    read: (body) => ({ error: body.int16(), mechanisms: body.array(() => body.string()) }),
-  };
-}
-
-export function saslAuthenticate(message: Uint8Array): Request<{
-  readonly error: number;
-  readonly problem: string | undefined;
-  readonly message: Buffer;
-}> {
-  return {
-    api: 36,
-    version: 1,
-    write: (body) => {
-      body.bytes(message);
-    },
-    read: (body) => ({ error: body.int16(), problem: body.string(), message: body.bytes() }),
-  };
 }

@@ -7,6 +7,7 @@
 #include <cstring>
 
 constexpr uint32_t kMagic = 0x3142524d;
+constexpr size_t kCountInImageAt = 8;
 constexpr size_t kHeaderBytes = 16;
 
 inline size_t column_bytes(size_t count) { return count * 16 + (count + 1) * 4 + count * 8; }

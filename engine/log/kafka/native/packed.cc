@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -22,8 +23,9 @@
 #include <vector>
 
 #include "batch-layout.h"
+#include "pack.h"
 #include "rdkafka.h"
-#include "record-batches.h"
+#include "unpack.h"
 #include "src/connection.h"
 
 namespace {
@@ -46,6 +48,10 @@ namespace {
   F(rd_kafka_conf_interceptor_add_on_new)     \
   F(rd_kafka_consumer_group_metadata)         \
   F(rd_kafka_consumer_group_metadata_destroy) \
+  F(rd_kafka_consumer_group_metadata_generation_id) \
+  F(rd_kafka_consumer_group_metadata_group_id) \
+  F(rd_kafka_consumer_group_metadata_group_instance_id) \
+  F(rd_kafka_consumer_group_metadata_member_id) \
   F(rd_kafka_consumer_poll)                   \
   F(rd_kafka_err2str)                         \
   F(rd_kafka_error_code)                      \
@@ -531,37 +537,55 @@ NAN_METHOD(Poll) {
   Nan::AsyncQueueWorker(new PollWork(info[0], max, wait_ms, info[3]));
 }
 
-/** Record batches of a Fetch response into packed batches, in libuv's pool. */
-class UnpackWork : public Nan::AsyncWorker {
+/** Batches of one form into the other, in libuv's pool; answers a list of ArrayBuffers. */
+class BatchWork : public Nan::AsyncWorker {
  public:
-  UnpackWork(Local<v8::Value> bytes, size_t size, int64_t from, std::vector<Aborted> aborted,
-             size_t most, Local<v8::Value> done)
-      : Nan::AsyncWorker(new Nan::Callback(done.As<v8::Function>()), "millrace:unpack"),
-        bytes_(reinterpret_cast<uint8_t *>(node::Buffer::Data(bytes))),
-        size_(size),
-        from_(from),
-        aborted_(std::move(aborted)),
-        most_(most) {
-    SaveToPersistent("bytes", bytes);
+  /** @param source keeps the bytes that are read */
+  BatchWork(Local<v8::Value> source, Local<v8::Value> done)
+      : Nan::AsyncWorker(new Nan::Callback(done.As<v8::Function>()), "millrace:batches") {
+    SaveToPersistent("source", source);
   }
-  ~UnpackWork() override {
-    for (PackedImage &image : images_) free(image.data);
+  ~BatchWork() override {
+    for (OwnedBytes &one : made_) free(one.data);
   }
 
-  void Execute() override {
-    const std::string problem = unpack(bytes_, size_, from_, std::move(aborted_), most_, &images_);
+  void Execute() final {
+    const std::string problem = Make(&made_);
     if (!problem.empty()) SetErrorMessage(problem.c_str());
   }
 
  protected:
-  void HandleOKCallback() override {
+  virtual std::string Make(std::vector<OwnedBytes> *made) = 0;
+
+  void HandleOKCallback() final {
     Nan::HandleScope scope;
-    Local<v8::Array> list = Nan::New<v8::Array>(static_cast<int>(images_.size()));
-    for (uint32_t i = 0; i < images_.size(); i++) {
-      Nan::Set(list, i, buffer_of(&images_[i].data, images_[i].size));
+    Local<v8::Array> list = Nan::New<v8::Array>(static_cast<int>(made_.size()));
+    for (uint32_t i = 0; i < made_.size(); i++) {
+      Nan::Set(list, i, buffer_of(&made_[i].data, made_[i].size));
     }
     Local<v8::Value> args[] = {Nan::Null(), list};
     callback->Call(2, args, async_resource);
+  }
+
+ private:
+  std::vector<OwnedBytes> made_;
+};
+
+/** Record batches of a Fetch response into packed batches. */
+class UnpackWork : public BatchWork {
+ public:
+  UnpackWork(Local<v8::Value> bytes, size_t size, int64_t from, std::vector<Aborted> aborted,
+             size_t most, Local<v8::Value> done)
+      : BatchWork(bytes, done),
+        bytes_(reinterpret_cast<uint8_t *>(node::Buffer::Data(bytes))),
+        size_(size),
+        from_(from),
+        aborted_(std::move(aborted)),
+        most_(most) {}
+
+ protected:
+  std::string Make(std::vector<OwnedBytes> *images) override {
+    return unpack(bytes_, size_, from_, std::move(aborted_), most_, images);
   }
 
  private:
@@ -570,7 +594,6 @@ class UnpackWork : public Nan::AsyncWorker {
   int64_t from_;
   std::vector<Aborted> aborted_;
   size_t most_;
-  std::vector<PackedImage> images_;
 };
 
 /** unpack(bytes, size, from, [producer, first offset, ...] of aborted transactions, most records an image, done) */
@@ -591,6 +614,31 @@ NAN_METHOD(Unpack) {
   for (uint32_t i = 0; i + 1 < list->Length(); i += 2) aborted.push_back({element(i), element(i + 1)});
   Nan::AsyncQueueWorker(new UnpackWork(info[0], size, static_cast<int64_t>(number(2)),
                                        std::move(aborted), static_cast<size_t>(number(4)), info[5]));
+}
+
+/** A packed batch into record batches of a Produce request. */
+class PackWork : public BatchWork {
+ public:
+  PackWork(Local<v8::ArrayBuffer> image, size_t most, Local<v8::Value> done)
+      : BatchWork(image, done), image_(image->GetBackingStore()), most_(most) {}
+
+ protected:
+  std::string Make(std::vector<OwnedBytes> *batches) override {
+    return pack(static_cast<const uint8_t *>(image_->Data()), most_, batches);
+  }
+
+ private:
+  std::shared_ptr<v8::BackingStore> image_;
+  size_t most_;
+};
+
+/** pack(image, most bytes of records a batch, done) */
+NAN_METHOD(Pack) {
+  if (!info[0]->IsArrayBuffer() || info[0].As<v8::ArrayBuffer>()->ByteLength() < kHeaderBytes) {
+    return Nan::ThrowTypeError("the image of a packed batch is needed");
+  }
+  const auto most = static_cast<size_t>(Nan::To<double>(info[1]).FromJust());
+  Nan::AsyncQueueWorker(new PackWork(info[0].As<v8::ArrayBuffer>(), most, info[2]));
 }
 
 // A handle takes interceptors while it is made only, from a configuration that is copied for it.
@@ -946,6 +994,46 @@ NAN_METHOD(SendOffsets) {
   Nan::AsyncQueueWorker(new SendOffsetsWork(info[0], info[1], info[2], timeout_ms, info[4]));
 }
 
+/** Who a consumer is in its group, as the brokers check it when its offsets are committed. */
+class MembershipWork : public ClientWork {
+ public:
+  using ClientWork::ClientWork;
+
+ protected:
+  void Run(rd_kafka_t *rk) override {
+    rd_kafka_consumer_group_metadata_t *group = lib.rd_kafka_consumer_group_metadata(rk);
+    if (group == nullptr) return Fail(RD_KAFKA_RESP_ERR__STATE, "the consumer is no member");
+    group_ = lib.rd_kafka_consumer_group_metadata_group_id(group);
+    member_ = lib.rd_kafka_consumer_group_metadata_member_id(group);
+    generation_ = lib.rd_kafka_consumer_group_metadata_generation_id(group);
+    const char *instance = lib.rd_kafka_consumer_group_metadata_group_instance_id(group);
+    has_instance_ = instance != nullptr;
+    if (has_instance_) instance_ = instance;
+    lib.rd_kafka_consumer_group_metadata_destroy(group);
+  }
+
+  Local<v8::Value> Result() override {
+    Local<v8::Object> result = Nan::New<v8::Object>();
+    set(result, "group", text(group_));
+    set(result, "member", text(member_));
+    set(result, "generation", Nan::New<v8::Number>(generation_));
+    if (has_instance_) set(result, "instance", text(instance_));
+    return result;
+  }
+
+ private:
+  std::string group_;
+  std::string member_;
+  int32_t generation_ = -1;
+  bool has_instance_ = false;
+  std::string instance_;
+};
+
+/** membership(consumer, done) */
+NAN_METHOD(Membership) {
+  Nan::AsyncQueueWorker(new MembershipWork(info[0], info[1]));
+}
+
 /** name(client, [{topic, partition, offset?}], timeoutMs, done) */
 template <typename Work>
 NAN_METHOD(AskList) {
@@ -966,6 +1054,8 @@ NAN_MODULE_INIT(Initialise) {
   Nan::SetMethod(target, "sendOffsets", SendOffsets);
   Nan::SetMethod(target, "deleteRecords", AskList<DeleteRecordsWork>);
   Nan::SetMethod(target, "unpack", Unpack);
+  Nan::SetMethod(target, "pack", Pack);
+  Nan::SetMethod(target, "membership", Membership);
 }
 
 }  // namespace

@@ -30,10 +30,15 @@ export interface TlsFiles {
   readonly keyPassword: Secret | undefined;
 }
 
+/** The connection failed, or was not to be had: it is not known what the broker has done of what it was asked. */
+export class LostError extends Error {}
+
 /** No response is longer: what says so is no broker. */
 const responseBytesMax = 256 * 1024 * 1024;
 /** What comes from the socket at once, and what the memory of a response is a multiple of. */
 const pieceBytes = 256 * 1024;
+/** Memory is kept of responses that are longer. */
+const smallBytes = 16 * 1024;
 /** One response is read while another comes. */
 const sparesMax = 2;
 
@@ -66,8 +71,8 @@ export class BrokerConnection {
     this.#access = access;
     this.#socket = socket;
     socket.setNoDelay(true).setKeepAlive(true);
-    socket.on('error', (error) => this.#fail(error));
-    socket.on('close', () => this.#fail(new Error('the broker closed the connection')));
+    socket.on('error', (error) => this.#fail(lost(error)));
+    socket.on('close', () => this.#fail(new LostError('the broker closed the connection')));
   }
 
   /**
@@ -101,6 +106,11 @@ export class BrokerConnection {
     }
   }
 
+  /** False once it has failed: then nothing can be asked any more. */
+  get isOpen(): boolean {
+    return this.#failure === undefined;
+  }
+
   /** @param waitMs how long the broker may take on purpose, beside the deadline */
   ask<Answer>(request: Request<Answer>, waitMs = 0): Promise<Answer> {
     return new Promise((resolve, reject) => {
@@ -111,13 +121,14 @@ export class BrokerConnection {
       const correlation = this.#correlation++;
       const { timeoutMs, clientId } = this.#access;
       const timer = setTimeout(
-        () => this.#fail(new Error(`no answer within ${timeoutMs + waitMs} ms`)),
+        () => this.#fail(new LostError(`no answer within ${timeoutMs + waitMs} ms`)),
         timeoutMs + waitMs,
       );
       this.#pending.push({
         correlation,
         read: (body) => {
           clearTimeout(timer);
+          if (request.isFlexible) body.tags();
           resolve(request.read(body));
         },
         fail: (error) => {
@@ -127,6 +138,7 @@ export class BrokerConnection {
       });
       const message = new WireWriter().int32(0);
       message.int16(request.api).int16(request.version).int32(correlation).string(clientId);
+      if (request.isFlexible) message.tags();
       request.write(message);
       const { written } = message;
       written.writeInt32BE(written.length - 4, 0);
@@ -136,11 +148,13 @@ export class BrokerConnection {
 
   /** The response is read: its memory may hold the next. */
   reuse(response: Buffer): void {
-    if (this.#spares.length < sparesMax) this.#spares.push(response);
+    if (this.#spares.length < sparesMax && response.length > smallBytes) {
+      this.#spares.push(response);
+    }
   }
 
   close(): void {
-    this.#fail(new Error('the connection was closed'));
+    this.#fail(new LostError('the connection was closed'));
   }
 
   #take(bytes: Buffer): void {
@@ -179,6 +193,7 @@ export class BrokerConnection {
   }
 
   #memory(length: number): Buffer {
+    if (length <= smallBytes) return Buffer.allocUnsafeSlow(length);
     const spare = this.#spares.shift();
     if (spare !== undefined && spare.buffer.byteLength >= length) {
       return Buffer.from(spare.buffer, 0, length);
@@ -217,7 +232,7 @@ function socketTo(
     );
     const failed = (error: NodeJS.ErrnoException) => {
       clearTimeout(timer);
-      reject(untrusted.test(error.code ?? '') ? new RefusedError(error.message) : error);
+      reject(untrusted.test(error.code ?? '') ? new RefusedError(error.message) : lost(error));
     };
     socket.once('error', failed);
     socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
@@ -226,6 +241,10 @@ function socketTo(
       resolve(socket);
     });
   });
+}
+
+function lost(error: Error): LostError {
+  return new LostError(error.message, { cause: error });
 }
 
 function read({ authority, certificate, key, keyPassword }: TlsFiles) {

@@ -1,4 +1,4 @@
-/** Kafka's wire types (the non-flexible encodings of the protocol guide), big-endian: a writer and a reader. */
+/** Kafka's wire types (the encodings of the protocol guide), big-endian: a writer and a reader. Compact ones are those of flexible versions. */
 import { emptyBytes } from '../../../base/bytes.ts';
 
 /** Builds a request; grows as it needs to. */
@@ -42,6 +42,26 @@ export class WireWriter {
     return this;
   }
 
+  /** Undefined is written as null. */
+  compactString(value: string | undefined): this {
+    if (value === undefined) return this.#unsigned(0);
+    const length = Buffer.byteLength(value);
+    this.#unsigned(length + 1);
+    this.#used += this.#room(length).write(value, this.#used);
+    return this;
+  }
+
+  compactArray<T>(items: readonly T[], write: (item: T) => void): this {
+    this.#unsigned(items.length + 1);
+    for (const item of items) write(item);
+    return this;
+  }
+
+  /** No tagged fields. */
+  tags(): this {
+    return this.#unsigned(0);
+  }
+
   bytes(value: Uint8Array): this {
     this.int32(value.byteLength);
     this.#room(value.byteLength).set(value, this.#used);
@@ -53,6 +73,12 @@ export class WireWriter {
     this.int32(items.length);
     for (const item of items) write(item);
     return this;
+  }
+
+  #unsigned(value: number): this {
+    let left = value;
+    for (; left >= 0x80; left >>>= 7) this.int8(((left & 0x7f) | 0x80) - 0x100);
+    return this.int8(left);
   }
 
   #room(bytes: number): Buffer {
@@ -112,6 +138,39 @@ export class WireReader {
     const items: T[] = [];
     for (let left = this.int32(); left > 0; left--) items.push(read());
     return items;
+  }
+
+  /** Null comes as undefined. */
+  compactString(): string | undefined {
+    const length = this.#unsigned() - 1;
+    if (length < 0) return undefined;
+    const from = this.#skip(length);
+    return this.source.toString('utf8', from, this.at);
+  }
+
+  /** Null comes as an empty list. */
+  compactArray<T>(read: () => T): T[] {
+    const items: T[] = [];
+    for (let left = this.#unsigned() - 1; left > 0; left--) items.push(read());
+    return items;
+  }
+
+  /** Passes over tagged fields. */
+  tags(): void {
+    for (let left = this.#unsigned(); left > 0; left--) {
+      this.#unsigned();
+      this.#skip(this.#unsigned());
+    }
+  }
+
+  #unsigned(): number {
+    let value = 0;
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.source[this.#skip(1)] as number;
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) return value;
+    }
+    throw new RangeError('a length in a response of Kafka has no end');
   }
 
   #skip(bytes: number): number {

@@ -1,4 +1,4 @@
-#include "record-batches.h"
+#include "unpack.h"
 
 #include <algorithm>
 #include <cstring>
@@ -7,25 +7,9 @@
 
 #include "batch-layout.h"
 #include "lz4frame.h"
+#include "record-format.h"
 
 namespace {
-
-// Fields of a batch of format 2, by their places.
-constexpr size_t kBatchLengthAt = 8;
-constexpr size_t kAttributesAt = 21;
-constexpr size_t kLastOffsetDeltaAt = 23;
-constexpr size_t kBaseTimestampAt = 27;
-constexpr size_t kMaxTimestampAt = 35;
-constexpr size_t kProducerAt = 43;
-constexpr size_t kCountAt = 57;
-constexpr size_t kBatchHeadBytes = 61;
-constexpr size_t kBeforeLength = 12;
-
-constexpr int kCodecMask = 7;
-constexpr int kLz4 = 3;
-constexpr int kAppendTime = 8;
-constexpr int kTransactional = 16;
-constexpr int kControl = 32;
 
 /** No batch unpacks to more: the brokers' limits are far below. */
 constexpr size_t kMostUnpacked = 512u << 20;
@@ -183,9 +167,6 @@ Record record_of(Reader *reader) {
   return record;
 }
 
-/** Bytes that a header takes beside its name and value (record/headers.ts). */
-constexpr size_t kHeaderOverhead = 6;
-
 size_t skip_headers(Reader *reader, int64_t count) {
   size_t bytes = 0;
   for (int64_t i = 0; i < count && !reader->failed; i++) {
@@ -275,7 +256,7 @@ struct Share {
 /** Writes records into one image after the other. */
 class Filling {
  public:
-  Filling(const std::vector<Share> &shares, std::vector<PackedImage> *images)
+  Filling(const std::vector<Share> &shares, std::vector<OwnedBytes> *images)
       : shares_(shares), images_(images) {}
 
   /** @param reader stands at the record's headers */
@@ -306,7 +287,7 @@ class Filling {
   }
 
   const std::vector<Share> &shares_;
-  std::vector<PackedImage> *images_;
+  std::vector<OwnedBytes> *images_;
   Columns columns_{nullptr, 0};
   uint8_t *to_ = nullptr;
   size_t i_ = 0;
@@ -316,7 +297,7 @@ class Filling {
 }  // namespace
 
 std::string unpack(const uint8_t *bytes, size_t size, int64_t from, std::vector<Aborted> aborted,
-                   size_t most, std::vector<PackedImage> *images) {
+                   size_t most, std::vector<OwnedBytes> *images) {
   std::string problem;
   const std::vector<Batch> batches =
       batches_of(bytes, size, Transactions(std::move(aborted)), &problem);

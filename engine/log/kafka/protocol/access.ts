@@ -1,7 +1,7 @@
 /** Whether and how the settings of the Kafka log let us fetch past librdkafka. */
 import { type KafkaSettings, readerOptions } from '../config.ts';
+import type { FetcherOptions } from '../fetch/fetcher.ts';
 import type { BrokerAddress } from './connection.ts';
-import type { FetcherOptions } from './fetcher.ts';
 import type { Credentials } from './login.ts';
 
 type Access = Pick<FetcherOptions, 'bootstrap' | 'access' | 'limits'>;

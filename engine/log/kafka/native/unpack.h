@@ -6,16 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "owned-bytes.h"
+
 /** A transaction that was aborted: the batches of its producer from an offset on, up to its abort marker. */
 struct Aborted {
   int64_t producer;
   int64_t first_offset;
-};
-
-/** The image of a packed batch; freed by `free`. */
-struct PackedImage {
-  uint8_t *data;
-  size_t size;
 };
 
 /**
@@ -24,4 +20,4 @@ struct PackedImage {
  * nothing when nothing is.
  */
 std::string unpack(const uint8_t *bytes, size_t size, int64_t from, std::vector<Aborted> aborted,
-                   size_t most, std::vector<PackedImage> *images);
+                   size_t most, std::vector<OwnedBytes> *images);

@@ -1,13 +1,13 @@
-/** What reads Kafka's record batches; undefined where the native helper is not there, for `describe.skipIf`. */
-import type { Unpack } from '../../../engine/log/kafka/fetch/fetcher.ts';
+/** What reads and writes Kafka's record batches; undefined where the native helper is not there, for `describe.skipIf`. */
+import type { DirectCalls } from '../../../engine/log/kafka/messages.ts';
 import { loadPacked } from '../../../engine/log/kafka/packed-messages.ts';
 import { loadRdkafka } from '../../../engine/log/kafka/rdkafka.ts';
 import { mustRun } from '../../kafka/questions.ts';
 
-export async function unpacker(): Promise<Unpack | undefined> {
+export async function directCalls(): Promise<DirectCalls | undefined> {
   try {
     await loadRdkafka();
-    return loadPacked().unpack;
+    return loadPacked().direct;
   } catch (error) {
     if (mustRun()) throw error;
     return undefined;

@@ -1,0 +1,28 @@
+/* Where the fields of a record batch of Kafka's format 2 lie, and what its attributes say. Numbers are big-endian. */
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+constexpr size_t kBatchLengthAt = 8;
+constexpr size_t kLeaderEpochAt = 12;
+constexpr size_t kFormatAt = 16;
+constexpr size_t kAttributesAt = 21;
+constexpr size_t kLastOffsetDeltaAt = 23;
+constexpr size_t kBaseTimestampAt = 27;
+constexpr size_t kMaxTimestampAt = 35;
+constexpr size_t kProducerAt = 43;
+constexpr size_t kCountAt = 57;
+constexpr size_t kBatchHeadBytes = 61;
+/** What the length in a batch does not count. */
+constexpr size_t kBeforeLength = 12;
+
+constexpr int kFormat = 2;
+constexpr int kCodecMask = 7;
+constexpr int kLz4 = 3;
+constexpr int kAppendTime = 8;
+constexpr int kTransactional = 16;
+constexpr int kControl = 32;
+
+/** Bytes that a header takes in a packed batch beside its name and value (record/headers.ts). */
+constexpr size_t kHeaderOverhead = 6;

@@ -1,0 +1,117 @@
+/** Which broker leads or coordinates what, and a connection to each that is needed. */
+import type { TopicPartition } from '../../log.ts';
+import { kafkaCodes } from '../calls.ts';
+import { keyOf } from '../partition-key.ts';
+import { type BrokerAccess, type BrokerAddress, BrokerConnection } from '../protocol/connection.ts';
+import { RefusedError } from '../protocol/login.ts';
+import { metadata, type Request } from '../protocol/requests.ts';
+import { brokerError } from './errors.ts';
+import { findCoordinator } from './requests.ts';
+
+export interface ClusterOptions {
+  /** To begin with; the cluster says which there are. */
+  readonly bootstrap: readonly BrokerAddress[];
+  readonly access: BrokerAccess;
+  /** Requests that each broker must know, in these versions. */
+  readonly needed: readonly Request<unknown>[];
+}
+
+export class Cluster {
+  readonly #options: ClusterOptions;
+  readonly #connections = new Map<string, Promise<BrokerConnection>>();
+  /** One object a broker, by host and port. */
+  readonly #addresses = new Map<string, BrokerAddress>();
+  readonly #leaders = new Map<string, BrokerAddress>();
+  #isClosed = false;
+
+  constructor(options: ClusterOptions) {
+    this.#options = options;
+  }
+
+  /** Undefined when it is not known now; `learn` asks. */
+  leaderOf(at: TopicPartition): BrokerAddress | undefined {
+    return this.#leaders.get(keyOf(at));
+  }
+
+  forgetLeader(at: TopicPartition): void {
+    this.#leaders.delete(keyOf(at));
+  }
+
+  /** Asks for the leaders of topics' partitions; of those that have one. */
+  async learn(topics: readonly string[]): Promise<void> {
+    const connection = await this.#any();
+    const answer = await connection.ask(metadata(topics));
+    const brokers = new Map(
+      answer.brokers.map(({ node, host, port }) => [node, this.#address(host, port)]),
+    );
+    for (const { topic, partitions } of answer.topics) {
+      for (const { partition, error, leader } of partitions) {
+        const address = brokers.get(leader);
+        if (error === kafkaCodes.none && address !== undefined) {
+          this.#leaders.set(keyOf({ topic, partition }), address);
+        }
+      }
+    }
+  }
+
+  /** Rejects with the error of a broker that does not name it. */
+  async coordinatorOf(of: 'group' | 'transaction', key: string): Promise<BrokerAddress> {
+    const connection = await this.#any();
+    const { error, host, port } = await connection.ask(findCoordinator(of, key));
+    if (error !== kafkaCodes.none) throw brokerError(error);
+    return this.#address(host, port);
+  }
+
+  /** A connection that is open: a broker closes those on which nothing is said for long. */
+  async to(address: BrokerAddress): Promise<BrokerConnection> {
+    const name = nameOf(address);
+    const known = this.#connections.get(name);
+    if (known !== undefined) {
+      const connection = await known.catch(() => undefined);
+      if (connection?.isOpen) return connection;
+      // Somebody else has opened another meanwhile.
+      if (this.#connections.get(name) !== known) return this.to(address);
+    }
+    const { access, needed } = this.#options;
+    const opening = BrokerConnection.open(address, access, needed);
+    this.#connections.set(name, opening);
+    const connection = await opening;
+    if (this.#isClosed) connection.close();
+    return connection;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const opening of this.#connections.values()) {
+      opening.then(
+        (connection) => connection.close(),
+        () => {},
+      );
+    }
+  }
+
+  /** To a broker that answers: one we know of, or one of those we began with. */
+  async #any(): Promise<BrokerConnection> {
+    let last: unknown;
+    for (const address of [...this.#addresses.values(), ...this.#options.bootstrap]) {
+      try {
+        return await this.to(address);
+      } catch (error) {
+        if (error instanceof RefusedError) throw error;
+        last = error;
+      }
+    }
+    throw last;
+  }
+
+  #address(host: string, port: number): BrokerAddress {
+    const name = nameOf({ host, port });
+    const address = this.#addresses.get(name) ?? { host, port };
+    this.#addresses.set(name, address);
+    return address;
+  }
+}
+
+function nameOf({ host, port }: BrokerAddress): string {
+  return `${host}:${port}`;
+}

@@ -1,0 +1,27 @@
+/** What the transactional writer needs of a producer, which is ours (produce/) or librdkafka's. */
+import { MillraceError } from '../../base/errors.ts';
+import type { Append, GroupOffset } from '../log.ts';
+import { kafkaCodes } from './calls.ts';
+import type { MessageError } from './messages.ts';
+
+/**
+ * A producer that was initialised under its transactional id, with a transaction at a time. What rejects, with the broker's or
+ * the client's `code` where there is one, ends its use: it is closed, and the next one's init aborts what it had open.
+ */
+export interface Transactions {
+  begin(): Promise<void>;
+  append(append: Append): Promise<void>;
+  /** Waits until the brokers have all that was appended; answers where each partition ends. RECORD_REFUSED for what they do not take. */
+  flush(): Promise<readonly GroupOffset[]>;
+  sendOffsets(offsets: readonly GroupOffset[]): Promise<void>;
+  commit(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A record the broker does not take belongs to the configuration: trying again would not mend it. */
+export function refusalOf({ code, message, topic = '', partition = 0 }: MessageError): Error {
+  if (code === kafkaCodes.messageTooLarge || code === kafkaCodes.invalidTimestamp) {
+    return new MillraceError('RECORD_REFUSED', { topic, partition, problem: message });
+  }
+  return Object.assign(new Error(`${topic}/${partition}: ${message}`), { code });
+}

@@ -1,0 +1,196 @@
+/** Transactions past librdkafka: what passes is waited for, nothing is written twice, all else ends the producer. */
+import { afterEach, describe, expect, it } from 'vitest';
+import type { DirectCalls } from '../../../engine/log/kafka/messages.ts';
+import { DirectTransactions } from '../../../engine/log/kafka/produce/direct-transactions.ts';
+import { LostError } from '../../../engine/log/kafka/protocol/connection.ts';
+import { RefusedError } from '../../../engine/log/kafka/protocol/login.ts';
+import type { Append } from '../../../engine/log/log.ts';
+import { BatchBuilder } from '../../../engine/record/batch.ts';
+import { directCalls } from './direct-calls.ts';
+import { type Faults, ScriptedCluster, type Written } from './scripted-transactions.ts';
+
+const calls = await directCalls();
+const member = { group: 'g', member: 'm', generation: 3 };
+let cluster: ScriptedCluster;
+const open: DirectTransactions[] = [];
+
+/** @param bytesMax of records a batch */
+async function opened(bytesMax = 1_000): Promise<DirectTransactions> {
+  const { pack } = calls as DirectCalls;
+  const transactions = await DirectTransactions.open({
+    transactionalId: 't',
+    transactionTimeoutMs: 1_000,
+    callTimeoutMs: 2_000,
+    bootstrap: cluster.bootstrap,
+    access: { clientId: 'test', timeoutMs: 1_000, tls: undefined, credentials: undefined },
+    pack: (image) => pack(image, bytesMax),
+    membership: async () => member,
+  });
+  open.push(transactions);
+  return transactions;
+}
+
+function append(partition: number, values: number): Append {
+  const builder = new BatchBuilder();
+  for (let i = 0; i < values; i++) builder.append(null, Buffer.from(`value ${i}`), 1_000 + i);
+  return { topic: 'out', partition, batch: builder.finishAt(null) };
+}
+
+async function commit(transactions: DirectTransactions, ...appends: readonly Append[]) {
+  await transactions.begin();
+  for (const one of appends) await transactions.append(one);
+  const ends = await transactions.flush();
+  await transactions.sendOffsets([{ topic: 'in', partition: 0, offset: 5, metadata: 'kept' }]);
+  await transactions.commit();
+  return ends;
+}
+
+const told = ({ partition, sequence, count }: Written) => `${partition}: ${sequence}+${count}`;
+
+/** Answers these, one after the other, and then that all is well. */
+const first = <T>(...answers: readonly T[]) => {
+  const left = [...answers];
+  return (): T | 0 => left.shift() ?? 0;
+};
+
+describe.skipIf(calls === undefined)('transactions past librdkafka', () => {
+  afterEach(async () => {
+    for (const transactions of open.splice(0)) await transactions.close();
+    await cluster.stop();
+  });
+
+  it('are told in order, with the member; sequences go on from one to the next', async () => {
+    cluster = await ScriptedCluster.start(1);
+    const transactions = await opened();
+    const ends = await commit(transactions, append(0, 3), append(1, 2), append(0, 1));
+    expect(cluster.written.map(told)).toEqual(['0: 0+3', '1: 0+2', '0: 3+1']);
+    expect(ends).toEqual([
+      { topic: 'out', partition: 0, offset: 6 },
+      { topic: 'out', partition: 1, offset: 5 },
+    ]);
+    await commit(transactions, append(0, 2));
+    expect(cluster.written.slice(3).map(told)).toEqual(['0: 4+2']);
+    const offsets = 'offsets g m/3/undefined in/0=5 kept at 0';
+    expect(cluster.asked).toEqual([
+      'init at 0',
+      ...['add 0,1 at 0', 'group g at 0', offsets, 'commit at 0'],
+      ...['add 0 at 0', 'group g at 0', offsets, 'commit at 0'],
+    ]);
+  });
+
+  it('that hold nothing are not told of', async () => {
+    cluster = await ScriptedCluster.start(1);
+    const transactions = await opened();
+    await transactions.begin();
+    await transactions.append(append(0, 0));
+    expect(await transactions.flush()).toEqual([]);
+    await transactions.commit();
+    expect(cluster.asked).toEqual(['init at 0']);
+  });
+
+  it('keep the batches of a partition in order', async () => {
+    cluster = await ScriptedCluster.start(1);
+    const transactions = await opened(20);
+    await commit(transactions, append(0, 3), append(1, 1));
+    expect(cluster.written.map(told)).toEqual(['0: 0+1', '1: 0+1', '0: 1+1', '0: 2+1']);
+  });
+
+  it('send what a broken connection left open again, under the same sequence', async () => {
+    cluster = await ScriptedCluster.start(1);
+    cluster.faults.produce = first<number | 'cut'>('cut');
+    const ends = await commit(await opened(), append(0, 3));
+    expect(cluster.written.map(told)).toEqual(['0: 0+3', '0: 0+3']);
+    expect(ends).toEqual([{ topic: 'out', partition: 0, offset: 3 }]);
+  });
+
+  it('follow a leader that moves', async () => {
+    cluster = await ScriptedCluster.start(2);
+    cluster.faults.leader = 1;
+    const transactions = await opened(20);
+    await commit(transactions, append(0, 1));
+    cluster.faults.leader = 0;
+    cluster.faults.produce = ({ node }) => (node === 0 ? 0 : 6);
+    await commit(transactions, append(0, 2));
+    expect(cluster.written.map((one) => `${told(one)} at ${one.node}`)).toEqual([
+      '0: 0+1 at 1',
+      '0: 1+1 at 1',
+      '0: 1+1 at 0',
+      '0: 2+1 at 0',
+    ]);
+  });
+
+  it('repeat only what was not written', async () => {
+    cluster = await ScriptedCluster.start(1);
+    const isFirst = first(1, 1);
+    cluster.faults.produce = ({ partition }) => (isFirst() === 1 && partition === 1 ? 19 : 0);
+    await commit(await opened(), append(0, 1), append(1, 1));
+    expect(cluster.written.map(told)).toEqual(['0: 0+1', '1: 0+1', '1: 0+1']);
+  });
+
+  it('wait for the end of the one before, and for coordinators that move', async () => {
+    cluster = await ScriptedCluster.start(2);
+    const { faults, asked } = cluster;
+    faults.init = first(51, 14);
+    const transactions = await opened();
+    expect(asked.splice(0)).toEqual(Array.from({ length: 3 }, () => 'init at 0'));
+    faults.add = first(51, 51);
+    faults.offsets = () => {
+      faults.coordinator = 1;
+      faults.offsets = () => 0;
+      return 16;
+    };
+    faults.end = first(16);
+    await commit(transactions, append(0, 1));
+    const offsets = 'offsets g m/3/undefined in/0=5 kept';
+    expect(asked).toEqual([
+      ...['add 0 at 0', 'add 0 at 0', 'add 0 at 0', 'group g at 0'],
+      ...[`${offsets} at 0`, `${offsets} at 1`, 'commit at 0', 'commit at 1'],
+    ]);
+  });
+
+  const endings: [string, Partial<Faults>, object][] = [
+    ['a newer producer fences', { add: () => 47 }, { code: 47 }],
+    ['the topic is not ours', { add: () => 29 }, { code: 29 }],
+    ['a record is too large', { produce: () => 10 }, { code: 'RECORD_REFUSED' }],
+    ['a batch before is missing', { produce: () => 45 }, { code: 45 }],
+    ['the generation is over', { offsets: () => 22 }, { code: 22 }],
+    ['the transaction is not there', { end: () => 48 }, { code: 48 }],
+  ];
+  it.each(endings)('end when %s', async (_, faults, error) => {
+    cluster = await ScriptedCluster.start(1);
+    Object.assign(cluster.faults, faults);
+    await expect(commit(await opened(), append(0, 1))).rejects.toMatchObject(error);
+    const commits = cluster.asked.filter((one) => one.startsWith('commit'));
+    expect(commits).toHaveLength('end' in faults ? 1 : 0);
+  });
+
+  it('end when it is not told where a batch lies', async () => {
+    cluster = await ScriptedCluster.start(1);
+    cluster.faults.produce = () => 46;
+    await expect(commit(await opened(), append(0, 1))).rejects.toThrow(/not told where/);
+  });
+
+  it('end when the coordinator goes away in the middle: what it did is not known', async () => {
+    cluster = await ScriptedCluster.start(1);
+    const transactions = await opened();
+    cluster.faults.end = () => 'cut';
+    await expect(commit(transactions, append(0, 1))).rejects.toBeInstanceOf(LostError);
+    expect(cluster.asked.filter((one) => one.startsWith('commit'))).toHaveLength(1);
+  });
+
+  it('find a connection again that the broker closed meanwhile', async () => {
+    cluster = await ScriptedCluster.start(1);
+    const transactions = await opened();
+    await commit(transactions, append(0, 1));
+    cluster.hangUp();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await commit(transactions, append(0, 1));
+    expect(cluster.written.map(told)).toEqual(['0: 0+1', '0: 1+1']);
+  });
+
+  it('are left to librdkafka where brokers do not speak the versions', async () => {
+    const commitOffsets = 28;
+    cluster = await ScriptedCluster.start(1, commitOffsets);
+    await expect(opened()).rejects.toBeInstanceOf(RefusedError);
+  });
+});
