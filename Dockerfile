@@ -8,7 +8,7 @@
 FROM docker.io/library/node:22-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
-# Nothing of this stage runs but the compiler of TypeScript: nothing native is needed.
+# Nothing of this stage runs but compilers of TypeScript: nothing native is needed.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN npm pack --silent && mv millrace-*.tgz /millrace.tgz

@@ -1,9 +1,9 @@
 /** What does a job beside us: how it is started, and what each run prints as its last line. */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { bundle } from '../../build.ts';
 import type { KafkaSettings } from '../../engine/log/kafka/config.ts';
 import type { Format } from './event-formats.ts';
 import { bytesUnder } from './footprint.ts';
@@ -88,8 +88,7 @@ let built: Promise<unknown> | undefined;
 
 /** Compiled, as it is deployed: what tsx takes to load the sources is not the engine's. Answers the script. */
 async function compiled(): Promise<string> {
-  const compiler = join(root, 'node_modules', '.bin', 'tsc');
-  built ??= promisify(execFile)(compiler, ['-p', join(root, 'bench', 'tsconfig.json')]);
+  built ??= bundle(['bench/compare/millrace.ts', 'bench/compare/job-module.ts']);
   await built;
   return join(root, 'dist', 'bench', 'compare', 'millrace.js');
 }

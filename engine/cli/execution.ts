@@ -13,7 +13,7 @@ import { Runtime, type RuntimeOptions } from '../runtime/runtime.ts';
 import { rocksBackends } from '../storage/rocksdb.ts';
 import { TaskHost } from '../task/task-host.ts';
 import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
-import { startWorkers, type WorkerHosts } from '../thread/pool.ts';
+import { spawnThreads, startWorkers, type WorkerHosts } from '../thread/pool.ts';
 import { type Environment, openLog, writeApplication } from './environment.ts';
 
 /** What may be tuned without touching the topology; see RuntimeOptions. */
@@ -65,7 +65,11 @@ export interface Execution {
 /** Opens log, threads and runtime; the caller runs and closes it. */
 export async function execute(options: ExecutionOptions): Promise<Execution> {
   const { env, reference, threads, settings, sources } = options;
-  const topology = await loadTopology(reference);
+  let spawned = threads === 0 ? undefined : spawnThreads(threads);
+  const topology = await loadTopology(reference).catch(async (error) => {
+    await spawned?.pool.destroy();
+    throw error;
+  });
   const application = options.application ?? topology.name;
   const observers = [logObserver(options.logLevel ?? 'warn')];
   if (options.observer !== undefined) observers.push(options.observer);
@@ -76,6 +80,7 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
   let endpoint: HttpEndpoint | undefined;
   const stop = async () => {
     await workers?.stop();
+    await spawned?.pool.destroy();
     await log?.close();
     await endpoint?.close();
   };
@@ -115,7 +120,10 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
           if (threads === 0) return [new TaskHost(topology, config, rocksBackends)];
           // Asked for again when a worker has died.
           await workers?.stop();
-          workers = await startWorkers({ topology, reference, config, threads });
+          const first = spawned;
+          spawned = undefined;
+          const given = first === undefined ? {} : { spawned: first };
+          workers = await startWorkers({ topology, reference, config, threads, ...given });
           return workers.hosts;
         },
         ...settings,

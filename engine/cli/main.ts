@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { packageRoot } from '../base/package-files.ts';
 import { logLevels } from '../runtime/observe.ts';
 import { defaultData } from './environment.ts';
 import { explain } from './explain.ts';
@@ -293,10 +294,7 @@ function reading(command: Command): Command {
 }
 
 async function main(): Promise<number> {
-  const packageFile = new URL(
-    import.meta.url.endsWith('.ts') ? '../../package.json' : '../../../package.json',
-    import.meta.url,
-  );
+  const packageFile = new URL('package.json', packageRoot);
   const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string };
   const program = programOf(version);
   try {

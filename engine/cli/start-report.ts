@@ -7,6 +7,7 @@ import {
   profileLogic,
 } from '../../topologies/personalisation.ts';
 import type { Profile } from '../../topologies/profile.ts';
+import { runsSources } from '../base/package-files.ts';
 import type { Log } from '../log/log.ts';
 import type { Summary } from '../runtime/summary.ts';
 import { defaultData } from './environment.ts';
@@ -87,7 +88,7 @@ async function lastChanges(log: Log): Promise<SegmentChange[]> {
 }
 
 /** How the command line is called: from the source tree, or where the package is installed. */
-const command = import.meta.url.endsWith('.ts') ? 'npm run millrace --' : 'npx millrace';
+const command = runsSources ? 'npm run millrace --' : 'npx millrace';
 
 /** @param data the data folder as it was given, for the commands to try next */
 export function reportText(report: PersonalisationReport, data: string): string {

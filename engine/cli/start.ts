@@ -13,6 +13,7 @@ import {
   type PersonalisationConfig,
 } from '../../topologies/personalisation.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
+import { codeRoot, moduleAt } from '../base/package-files.ts';
 import { FileSource } from '../connect/file-source.ts';
 import type { RowOptions } from '../connect/rows.ts';
 import type { LogLevel } from '../runtime/observe.ts';
@@ -41,12 +42,9 @@ export interface StartOptions {
   readonly json?: boolean;
 }
 
-const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
 /** The ready topology as workers load it. */
-export const personalisationModule = fileURLToPath(
-  new URL(`../../topologies/personalisation${extension}`, import.meta.url),
-);
-const mappingsFolder = fileURLToPath(new URL('../../topologies/ingest/mappings/', import.meta.url));
+export const personalisationModule = fileURLToPath(moduleAt('topologies/personalisation'));
+const mappingsFolder = fileURLToPath(new URL('topologies/ingest/mappings/', codeRoot));
 
 export async function start(options: StartOptions): Promise<void> {
   const env = environment(options.data);

@@ -354,12 +354,14 @@ export class Runtime {
     this.#starting.catch(() => {});
     this.#writer = log.openWriter(application, () => this.#joined);
     this.#writer.catch(() => {});
-    await log.createTopics(this.#plan.topics);
-    const member = await log.join({
+    const topicsMade = log.createTopics(this.#plan.topics);
+    const joining = log.join({
       group: application,
       partitions: groupPartitions(this.#plan),
       scheduler: this.#scheduler,
+      topicsMade,
     });
+    const [member] = await Promise.all([joining, topicsMade]);
     this.#member = member;
     if (!member.sole) {
       for (const source of sources) {

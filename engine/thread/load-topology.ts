@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts';
+import { runsSources } from '../base/package-files.ts';
 import { isTopology, type Topology } from '../graph/graph.ts';
 
 /** Where a topology comes from: sent to workers, and kept beside the state. */
@@ -36,7 +37,7 @@ export async function loadTopology({ module, params }: TopologyReference): Promi
 /** A TypeScript module runs through tsx; on the main thread of a source tree that is on already. */
 async function readTypeScript(module: string): Promise<void> {
   if (!/\.[cm]?tsx?$/.test(module)) return;
-  if (import.meta.url.endsWith('.ts') && isMainThread) return;
+  if (runsSources && isMainThread) return;
   const [esm, commonJs] = await Promise.all([import('tsx/esm/api'), import('tsx/cjs/api')]);
   esm.register();
   commonJs.register();

@@ -5,6 +5,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { MillraceError, messageOf, reviveError } from '../base/errors.ts';
+import { moduleAt } from '../base/package-files.ts';
 import { fingerprint } from '../graph/fingerprint.ts';
 import type { Topology } from '../graph/graph.ts';
 import { holdRocksDb } from '../storage/rocksdb.ts';
@@ -17,6 +18,13 @@ export interface WorkerOptions {
   readonly reference: TopologyReference;
   readonly config: HostConfig;
   readonly threads: number;
+  /** As many, spawned before; else they are spawned now. */
+  readonly spawned?: SpawnedThreads;
+}
+
+/** Threads that are starting, and wait for their work. */
+export interface SpawnedThreads {
+  readonly pool: Piscina;
 }
 
 export interface WorkerHosts {
@@ -33,20 +41,23 @@ const youngGenerationMb = 96;
 /** Calls whose buffers go to the worker for good. */
 const handsOver: ReadonlySet<string> = new Set(['process', 'restore', 'applyGlobal']);
 
-/** Workers of a source tree run the .ts files as they are. */
-const running = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-
-export async function startWorkers(options: WorkerOptions): Promise<WorkerHosts> {
-  const { topology, reference, config, threads } = options;
+/** Lets threads start while there is something to wait for: it takes them longer than most of what comes before their work. */
+export function spawnThreads(threads: number): SpawnedThreads {
   holdRocksDb();
   const pool = new Piscina({
-    filename: new URL(`./worker${running}`, import.meta.url).href,
+    filename: moduleAt('engine/thread/worker').href,
     minThreads: threads,
     maxThreads: threads,
     concurrentTasksPerWorker: 1,
     atomics: 'disabled',
     resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
   });
+  return { pool };
+}
+
+export async function startWorkers(options: WorkerOptions): Promise<WorkerHosts> {
+  const { topology, reference, config, threads } = options;
+  const { pool } = options.spawned ?? spawnThreads(threads);
   const print = fingerprint(topology);
   const clients = Array.from({ length: threads }, () => {
     const { port1, port2 } = new MessageChannel();

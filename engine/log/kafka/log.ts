@@ -220,7 +220,7 @@ export class KafkaLog implements Log {
     }
   }
 
-  async join({ group, partitions }: JoinOptions): Promise<Member> {
+  async join({ group, partitions, topicsMade }: JoinOptions): Promise<Member> {
     const { settings } = this.#options;
     const { brokers, bufferBytes, maxPollIntervalMs } = settings;
     return KafkaMember.join({
@@ -230,6 +230,7 @@ export class KafkaLog implements Log {
       consumer: consumerOptions(settings, group),
       connect: (client) => this.#connect(client),
       topics: [...new Set(partitions.map(({ topic }) => topic))],
+      ...(topicsMade === undefined ? {} : { topicsMade }),
       brokers,
       bufferBytes,
       maxPollIntervalMs,

@@ -27,6 +27,8 @@ export interface KafkaMemberOptions {
   readonly consumer: Readonly<Record<string, unknown>>;
   readonly connect: (client: KafkaConsumer) => Promise<void>;
   readonly topics: readonly string[];
+  /** As in JoinOptions. */
+  readonly topicsMade?: Promise<void>;
   readonly brokers: string;
   readonly bufferBytes: number;
   readonly maxPollIntervalMs: number;
@@ -102,6 +104,12 @@ export class KafkaMember implements Member {
   async #subscribe(): Promise<void> {
     const { client, pump } = this.#current;
     await this.#options.connect(client);
+    try {
+      await this.#options.topicsMade;
+    } catch (error) {
+      await this.#drop(this.#current);
+      throw error;
+    }
     client.subscribe([...this.#options.topics]);
     pump.start();
   }

@@ -1,5 +1,7 @@
 /** The transport by the native helper (native/packed.cc): batches cross as one buffer, half a microsecond a message. */
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { packageRoot } from '../../base/package-files.ts';
 import { PackedBatch } from '../../record/batch.ts';
 import type { GroupOffset } from '../log.ts';
 import { answered, type Callback, graceMs } from './calls.ts';
@@ -15,6 +17,8 @@ import {
 } from './messages.ts';
 import type { Membership } from './produce/requests.ts';
 import type { KafkaConsumer } from './rdkafka.ts';
+
+const addonFile = 'engine/log/kafka/native/build/Release/packed.node';
 
 /** node-rdkafka's own object inside a client; the helper unwraps it. */
 type Native = unknown;
@@ -77,7 +81,7 @@ type NativeQuestion<Answer> = (
  */
 export function loadPacked(): MessageTransport {
   const require = createRequire(import.meta.url);
-  const addon = require(addonFile()) as Addon;
+  const addon = require(fileURLToPath(new URL(addonFile, packageRoot))) as Addon;
   return {
     kind: 'packed',
     consumer: (client) => new PackedConsumer(addon, client.getClient()),
@@ -97,12 +101,6 @@ function worked<T>(start: (done: Callback<T>) => void): Promise<T> {
   return new Promise((resolve, reject) => {
     start((error, value) => (error ? reject(error) : resolve(value as T)));
   });
-}
-
-/** The same file for sources and for what was built of them in dist/. */
-function addonFile(): string {
-  const root = import.meta.url.includes('/dist/engine/') ? '../../../../engine/log/kafka/' : './';
-  return `${root}native/build/Release/packed.node`;
 }
 
 class PackedConsumer implements MessageConsumer {

@@ -1,0 +1,52 @@
+/**
+ * `npm run build`: what is deployed, in dist/. Modules share files: at a start each file costs Node most of a millisecond, on the main
+ * thread and on every worker. What is loaded by its name keeps it; what several of those need lies in dist/chunks, once, so
+ * that a process has one instance of each module. Packages stay packages.
+ */
+import { execFile } from 'node:child_process';
+import { cp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
+
+const root = import.meta.dirname;
+
+/** What the package exports, its command, and what threads load. */
+const loadedByName = [
+  'engine/cli/main.ts',
+  'engine/index.ts',
+  'engine/testing/driver.ts',
+  'engine/thread/worker.ts',
+  'operators/index.ts',
+  'topologies/personalisation.ts',
+];
+const copied = ['topologies/ingest/mappings', 'topologies/segments/examples'];
+
+/** @param more modules that are loaded by their names, beside the package's own */
+export async function bundle(more: readonly string[] = []): Promise<void> {
+  await rm(join(root, 'dist', 'chunks'), { recursive: true, force: true });
+  await build({
+    absWorkingDir: root,
+    entryPoints: [...loadedByName, ...more],
+    outbase: '.',
+    outdir: 'dist',
+    chunkNames: 'chunks/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    packages: 'external',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    logLevel: 'warning',
+  });
+  for (const folder of copied) {
+    await cp(join(root, folder), join(root, 'dist', folder), { recursive: true });
+  }
+}
+
+if (process.argv[1] === import.meta.filename) {
+  await rm(join(root, 'dist'), { recursive: true, force: true });
+  const compiler = join(root, 'node_modules', '.bin', 'tsc');
+  await promisify(execFile)(compiler, ['-p', join(root, 'tsconfig.build.json')]);
+  await bundle();
+}
