@@ -279,15 +279,21 @@ export class KafkaLog implements Log {
           transactionTimeoutMs,
           callTimeoutMs,
           membership: consumer && (() => membership(consumer())),
+          onRefused: (reason) => this.#handWritesBack(reason),
         });
       } catch (error) {
         if (!(error instanceof RefusedError)) throw error;
-        this.#writing = undefined;
-        this.#options.onWritesHandedBack?.(error.message);
       }
     }
     const producing = this.#producing(producerOptions(settings, transactionalId));
     return openClientTransactions({ ...producing, consumer }, onDoubt);
+  }
+
+  /** From the next producer on the client writes. */
+  #handWritesBack(reason: string): void {
+    if (this.#writing === undefined) return;
+    this.#writing = undefined;
+    this.#options.onWritesHandedBack?.(reason);
   }
 
   /**

@@ -1,4 +1,4 @@
-/** Which settings let Millrace fetch past librdkafka, and how it reaches the brokers then. */
+/** Which settings let Millrace fetch and write past librdkafka, and how it reaches the brokers then. */
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../../engine/base/secret.ts';
 import {
@@ -6,6 +6,7 @@ import {
   type KafkaSettings,
   readerOptions,
 } from '../../../engine/log/kafka/config.ts';
+import { directBatchBytes } from '../../../engine/log/kafka/produce/access.ts';
 import { directAccess } from '../../../engine/log/kafka/protocol/access.ts';
 
 const settings = (own: Partial<KafkaSettings>): KafkaSettings => ({
@@ -67,5 +68,22 @@ describe('fetching past librdkafka', () => {
     [{ brokers: 'a:1,' }, /librdkafka alone/],
   ])('is left to librdkafka with %o', (own, reason) => {
     expect(directAccess(settings(own))).toMatch(reason);
+  });
+});
+
+describe('writing past librdkafka', () => {
+  it('fills batches as librdkafka does, and none that a topic with our limit would refuse', () => {
+    expect(directBatchBytes(settings({ maxRecordBytes: 5_000_000 }))).toBe(1_000_000);
+    expect(directBatchBytes(settings({ options: { 'batch.size': '4000' } }))).toBe(4_000);
+    expect(directBatchBytes(settings({ maxRecordBytes: 10_000 }))).toBeLessThan(10_000);
+  });
+
+  it.each([
+    ['compression.type', 'zstd', /compresses by zstd/],
+    ['compression.type', 'none', /compresses by none/],
+    ['compression.level', '9', /compression\.level/],
+    ['batch.num.messages', '10', /batch\.num\.messages/],
+  ])('is left to librdkafka with %s=%s', (name, value, reason) => {
+    expect(directBatchBytes(settings({ options: { [name]: value } }))).toMatch(reason);
   });
 });

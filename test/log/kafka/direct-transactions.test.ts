@@ -13,6 +13,7 @@ const calls = await directCalls();
 const member = { group: 'g', member: 'm', generation: 3 };
 let cluster: ScriptedCluster;
 const open: DirectTransactions[] = [];
+const refusals: string[] = [];
 
 /** @param bytesMax of records a batch */
 async function opened(bytesMax = 1_000): Promise<DirectTransactions> {
@@ -25,6 +26,7 @@ async function opened(bytesMax = 1_000): Promise<DirectTransactions> {
     access: { clientId: 'test', timeoutMs: 1_000, tls: undefined, credentials: undefined },
     pack: (image) => pack(image, bytesMax),
     membership: async () => member,
+    onRefused: (reason) => refusals.push(reason),
   });
   open.push(transactions);
   return transactions;
@@ -56,6 +58,7 @@ const first = <T>(...answers: readonly T[]) => {
 describe.skipIf(calls === undefined)('transactions past librdkafka', () => {
   afterEach(async () => {
     for (const transactions of open.splice(0)) await transactions.close();
+    refusals.length = 0;
     await cluster.stop();
   });
 
@@ -192,5 +195,26 @@ describe.skipIf(calls === undefined)('transactions past librdkafka', () => {
     const commitOffsets = 28;
     cluster = await ScriptedCluster.start(1, commitOffsets);
     await expect(opened()).rejects.toBeInstanceOf(RefusedError);
+    expect(refusals).toEqual(['the broker does not speak version 3 of request 28']);
+  });
+
+  it('tell of a leader that does not let us in, when it is met', async () => {
+    cluster = await ScriptedCluster.start(2);
+    const transactions = await opened();
+    cluster.faults.leader = 1;
+    cluster.brokers[1]?.forget(28);
+    await expect(commit(transactions, append(0, 1))).rejects.toBeInstanceOf(RefusedError);
+    expect(refusals).toEqual(['the broker does not speak version 3 of request 28']);
+  });
+
+  it('wait for a leader while there is none', async () => {
+    cluster = await ScriptedCluster.start(1);
+    const transactions = await opened();
+    cluster.faults.leader = -1;
+    setTimeout(() => {
+      cluster.faults.leader = 0;
+    }, 50);
+    await commit(transactions, append(0, 1));
+    expect(cluster.written.map(told)).toEqual(['0: 0+1']);
   });
 });

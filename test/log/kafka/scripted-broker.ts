@@ -40,6 +40,7 @@ export class ScriptedBroker {
   readonly #script: Script;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #forgotten = new Set<number>();
   #garbled = false;
   #port = 0;
 
@@ -69,6 +70,11 @@ export class ScriptedBroker {
   /** Ends its connections; others may come. */
   hangUp(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** From now on it does not know a request of `others`. */
+  forget(api: number): void {
+    this.#forgotten.add(api);
   }
 
   async stop(): Promise<void> {
@@ -118,7 +124,8 @@ export class ScriptedBroker {
 
   #versions(body: WireWriter): void {
     const others = [...(this.#script.others?.keys() ?? [])];
-    const ranges = [1, 3, 18, ...others].map((api) => [api, 0, 20] as const);
+    const known = [1, 3, 18, ...others].filter((api) => !this.#forgotten.has(api));
+    const ranges = known.map((api) => [api, 0, 20] as const);
     body.int16(0).array(ranges, ([api, min, max]) => body.int16(api).int16(min).int16(max));
   }
 

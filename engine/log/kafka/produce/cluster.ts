@@ -14,6 +14,8 @@ export interface ClusterOptions {
   readonly access: BrokerAccess;
   /** Requests that each broker must know, in these versions. */
   readonly needed: readonly Request<unknown>[];
+  /** Told why a broker does not let us in. */
+  readonly onRefused: (reason: string) => void;
 }
 
 export class Cluster {
@@ -22,6 +24,7 @@ export class Cluster {
   /** One object a broker, by host and port. */
   readonly #addresses = new Map<string, BrokerAddress>();
   readonly #leaders = new Map<string, BrokerAddress>();
+  #answered: BrokerAddress | undefined;
   #isClosed = false;
 
   constructor(options: ClusterOptions) {
@@ -72,12 +75,17 @@ export class Cluster {
       // Somebody else has opened another meanwhile.
       if (this.#connections.get(name) !== known) return this.to(address);
     }
-    const { access, needed } = this.#options;
+    const { access, needed, onRefused } = this.#options;
     const opening = BrokerConnection.open(address, access, needed);
     this.#connections.set(name, opening);
-    const connection = await opening;
-    if (this.#isClosed) connection.close();
-    return connection;
+    try {
+      const connection = await opening;
+      if (this.#isClosed) connection.close();
+      return connection;
+    } catch (error) {
+      if (error instanceof RefusedError) onRefused(error.message);
+      throw error;
+    }
   }
 
   close(): void {
@@ -90,12 +98,15 @@ export class Cluster {
     }
   }
 
-  /** To a broker that answers: one we know of, or one of those we began with. */
+  /** To a broker that answers: the last that did, another we know of, or one of those we began with. */
   async #any(): Promise<BrokerConnection> {
     let last: unknown;
-    for (const address of [...this.#addresses.values(), ...this.#options.bootstrap]) {
+    const all = [...this.#addresses.values(), ...this.#options.bootstrap];
+    for (const address of this.#answered === undefined ? all : [this.#answered, ...all]) {
       try {
-        return await this.to(address);
+        const connection = await this.to(address);
+        this.#answered = address;
+        return connection;
       } catch (error) {
         if (error instanceof RefusedError) throw error;
         last = error;

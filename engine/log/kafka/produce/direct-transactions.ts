@@ -37,6 +37,8 @@ export interface DirectTransactionsOptions {
   readonly pack: Pack;
   /** The member whose offsets are committed; undefined for a producer that commits none. */
   readonly membership: (() => Promise<Membership>) | undefined;
+  /** Told when a broker does not let us in, or does not speak our versions, also later on. */
+  readonly onRefused: (reason: string) => void;
 }
 
 /** A request is filled up to so many bytes, or holds one batch. */
@@ -103,10 +105,10 @@ export class DirectTransactions implements Transactions {
     this.#producer = producer;
   }
 
-  /** Rejects with RefusedError where brokers do not let us in, or do not speak our versions. */
+  /** Rejects with RefusedError where brokers do not let us. */
   static async open(options: DirectTransactionsOptions): Promise<DirectTransactions> {
-    const { transactionalId, transactionTimeoutMs, bootstrap, access } = options;
-    const cluster = new Cluster({ bootstrap, access, needed });
+    const { transactionalId, transactionTimeoutMs } = options;
+    const cluster = new Cluster({ ...options, needed });
     try {
       const request = initProducerId(transactionalId, transactionTimeoutMs);
       const begun = async () => {
@@ -241,7 +243,8 @@ export class DirectTransactions implements Transactions {
     for (const writing of waiting) {
       const leader = this.#cluster.leaderOf(writing);
       if (leader === undefined) {
-        const error = brokerError(kafkaCodes.unknownTopicOrPartition, keyOf(writing));
+        // The coordinator has taken the partition in: there is such a topic.
+        const error = brokerError(kafkaCodes.leaderNotAvailable, keyOf(writing));
         unled.push({ writing, error });
       } else shares.set(leader, [...(shares.get(leader) ?? []), writing]);
     }
