@@ -1,9 +1,9 @@
-import { codeRoot } from './package-files.ts';
-
 /**
  * The author's own file:line of a builder call, so that an error about a step names the line that
  * made it. Frames of Millrace, of Node and of dependencies are skipped.
  */
+import { codeRoot } from './package-files.ts';
+
 const ownFolders = ['engine/', 'operators/', 'chunks/'].map((name) => codeRoot.href + name);
 
 /** 'file:line' of the nearest caller outside Millrace's engine and operators, or 'unknown'. */

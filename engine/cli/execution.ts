@@ -66,11 +66,6 @@ export interface Execution {
 export async function execute(options: ExecutionOptions): Promise<Execution> {
   const { env, reference, threads, settings, sources } = options;
   let spawned = threads === 0 ? undefined : spawnThreads(threads);
-  const topology = await loadTopology(reference).catch(async (error) => {
-    await spawned?.pool.destroy();
-    throw error;
-  });
-  const application = options.application ?? topology.name;
   const observers = [logObserver(options.logLevel ?? 'warn')];
   if (options.observer !== undefined) observers.push(options.observer);
   const observer: Observer = { on: (name, event) => allObservers(observers).on(name, event) };
@@ -85,6 +80,8 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
     await endpoint?.close();
   };
   try {
+    const topology = await loadTopology(reference);
+    const application = options.application ?? topology.name;
     if (options.http !== undefined) {
       const { httpHost: host = '127.0.0.1' } = options;
       const health = new HealthWatch(systemClock);
@@ -122,8 +119,7 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
           await workers?.stop();
           const first = spawned;
           spawned = undefined;
-          const given = first === undefined ? {} : { spawned: first };
-          workers = await startWorkers({ topology, reference, config, threads, ...given });
+          workers = await startWorkers({ topology, reference, config, threads, spawned: first });
           return workers.hosts;
         },
         ...settings,

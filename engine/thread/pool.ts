@@ -19,7 +19,7 @@ export interface WorkerOptions {
   readonly config: HostConfig;
   readonly threads: number;
   /** As many, spawned before; else they are spawned now. */
-  readonly spawned?: SpawnedThreads;
+  readonly spawned?: SpawnedThreads | undefined;
 }
 
 /** Threads that are starting, and wait for their work. */

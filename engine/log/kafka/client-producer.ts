@@ -1,4 +1,5 @@
 /** A producer of librdkafka: records are handed to its queue, and waited for. */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Append } from '../log.ts';
 import { answered } from './calls.ts';
 import type { Delivered, MessageProducer, MessageTransport } from './messages.ts';
@@ -38,7 +39,7 @@ export class ClientProducer {
       const next = this.messages.produce(topic, partition, batch, from);
       if (next < batch.count) {
         this.client.poll();
-        await new Promise((resolve) => setTimeout(resolve, queueFullPauseMs));
+        await pause(queueFullPauseMs);
       }
       from = next;
     }

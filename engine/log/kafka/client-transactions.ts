@@ -53,7 +53,7 @@ class ClientTransactions implements Transactions {
     const { ends, failures } = await this.#producer.flush();
     const [failure] = failures;
     if (failure !== undefined) throw (await this.#reasonOf(failures)) ?? refusalOf(failure);
-    return ends.map(({ topic, partition, offset }) => ({ topic, partition, offset }));
+    return ends;
   }
 
   async sendOffsets(offsets: readonly GroupOffset[]): Promise<void> {

@@ -3,6 +3,7 @@ import { MillraceError } from '../../base/errors.ts';
 import type { Append, GroupOffset } from '../log.ts';
 import { kafkaCodes } from './calls.ts';
 import type { MessageError } from './messages.ts';
+import { keyOf } from './partition-key.ts';
 
 /**
  * A producer that was initialised under its transactional id, with a transaction at a time. What rejects, with the broker's or
@@ -23,5 +24,5 @@ export function refusalOf({ code, message, topic = '', partition = 0 }: MessageE
   if (code === kafkaCodes.messageTooLarge || code === kafkaCodes.invalidTimestamp) {
     return new MillraceError('RECORD_REFUSED', { topic, partition, problem: message });
   }
-  return Object.assign(new Error(`${topic}/${partition}: ${message}`), { code });
+  return Object.assign(new Error(`${keyOf({ topic, partition })}: ${message}`), { code });
 }

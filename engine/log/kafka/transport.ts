@@ -10,15 +10,12 @@ import type { DirectCalls, MessageTransport } from './messages.ts';
 import { loadPacked } from './packed-messages.ts';
 import { plainTransport } from './plain-messages.ts';
 import { directBatchBytes } from './produce/access.ts';
-import type { Pack } from './produce/batches.ts';
+import type { DirectTransactionsOptions } from './produce/direct-transactions.ts';
 import { directAccess } from './protocol/access.ts';
-import type { BrokerAccess, BrokerAddress } from './protocol/connection.ts';
 
 /** How to write past librdkafka. */
-export interface DirectWriting {
-  readonly bootstrap: readonly BrokerAddress[];
-  readonly access: BrokerAccess;
-  readonly pack: Pack;
+export interface DirectWriting
+  extends Pick<DirectTransactionsOptions, 'bootstrap' | 'access' | 'pack'> {
   readonly membership: DirectCalls['membership'];
 }
 

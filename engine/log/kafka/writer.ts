@@ -9,6 +9,7 @@ import { MillraceError, messageOf } from '../../base/errors.ts';
 import type { Commit, CommitReceipt, Writer } from '../log.ts';
 import { kafkaCodes, kafkaError } from './calls.ts';
 import type { ClientProducer } from './client-producer.ts';
+import { keyOf } from './partition-key.ts';
 import type { LibrdKafkaError } from './rdkafka.ts';
 import { refusalOf, type Transactions } from './transactions.ts';
 
@@ -106,12 +107,10 @@ export class KafkaWriter implements Writer {
     await commit.at?.('C5');
     const ends = await transactions.flush();
     // A retried request that the broker had taken before comes back without offsets.
-    const told = new Set(ends.map(({ topic, partition }) => `${topic}/${partition}`));
-    const silent = appends.find(
-      ({ topic, partition, batch }) => batch.count > 0 && !told.has(`${topic}/${partition}`),
-    );
+    const told = new Set(ends.map(keyOf));
+    const silent = appends.find((append) => append.batch.count > 0 && !told.has(keyOf(append)));
     if (silent !== undefined) {
-      throw new Error(`${silent.topic}/${silent.partition}: written, but it is not told where`);
+      throw new Error(`${keyOf(silent)}: written, but it is not told where`);
     }
     await commit.at?.('C6');
     if (offsets.length > 0) await this.#timed(transactions.sendOffsets(offsets));

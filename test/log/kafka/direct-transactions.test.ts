@@ -1,4 +1,5 @@
 /** Transactions past librdkafka: what passes is waited for, nothing is written twice, all else ends the producer. */
+import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { DirectCalls } from '../../../engine/log/kafka/messages.ts';
 import { DirectTransactions } from '../../../engine/log/kafka/produce/direct-transactions.ts';
@@ -96,6 +97,22 @@ describe.skipIf(calls === undefined)('transactions past librdkafka', () => {
     const transactions = await opened(20);
     await commit(transactions, append(0, 3), append(1, 1));
     expect(cluster.written.map(told)).toEqual(['0: 0+1', '1: 0+1', '0: 1+1', '0: 2+1']);
+  });
+
+  it('fill a request up to its limit, and then another', async () => {
+    cluster = await ScriptedCluster.start(1);
+    const transactions = await opened();
+    // Of random bytes, which do not compress: two of them are more than 16 MiB.
+    const large = (partition: number): Append => {
+      const builder = new BatchBuilder();
+      builder.append(null, randomBytes(9_000_000), 1_000);
+      return { topic: 'out', partition, batch: builder.finishAt(null) };
+    };
+    await commit(transactions, large(0), append(1, 1));
+    expect(cluster.writes).toBe(1);
+    await commit(transactions, large(0), large(1));
+    expect(cluster.writes).toBe(3);
+    expect(cluster.written.map(told)).toEqual(['0: 0+1', '1: 0+1', '0: 1+1', '1: 1+1']);
   });
 
   it('send what a broken connection left open again, under the same sequence', async () => {

@@ -37,6 +37,8 @@ export class ScriptedCluster {
   /** In order: 'init', 'add 0,1', 'offsets group/3', 'end', with the node asked. */
   readonly asked: string[] = [];
   readonly written: Written[] = [];
+  /** With how many requests. */
+  writes = 0;
   #epoch = 0;
   #offset = 0;
 
@@ -106,6 +108,7 @@ export class ScriptedCluster {
   };
 
   readonly #produce: Answering = (request, response, node) => {
+    this.writes++;
     request.string(); // transactional id
     request.int16(); // acks
     request.int32(); // timeout

@@ -14,6 +14,7 @@ import { kafkaCodes } from '../calls.ts';
 import { keyOf } from '../partition-key.ts';
 import { type BrokerAccess, type BrokerAddress, BrokerConnection } from '../protocol/connection.ts';
 import { RefusedError } from '../protocol/login.ts';
+import { leaderErrorsThatPass, unknownTopicMs } from '../protocol/passing.ts';
 import { metadata } from '../protocol/requests.ts';
 import { wholeBatches } from './record-sets.ts';
 import {
@@ -66,18 +67,11 @@ export interface FetcherOptions {
 const [retryMsMin, retryMsMax] = [50, 1_000];
 /** Whoever has not been let in for so long is not the one to try, ms: librdkafka may be. */
 const firstAnswerMs = 10_000;
-/** A topic may be new, and not yet known everywhere, ms. */
-const unknownTopicMs = 5_000;
 
 /** Reasons to look for the leader anew. */
 const passing: ReadonlySet<number> = new Set<number>([
-  kafkaCodes.unknownTopicOrPartition,
-  kafkaCodes.leaderNotAvailable,
-  kafkaCodes.notLeader,
+  ...leaderErrorsThatPass,
   kafkaCodes.replicaNotAvailable,
-  kafkaCodes.storage,
-  kafkaCodes.fencedLeaderEpoch,
-  kafkaCodes.unknownLeaderEpoch,
   kafkaCodes.offsetNotAvailable,
 ]);
 

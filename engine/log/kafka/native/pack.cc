@@ -161,8 +161,9 @@ std::string pack(const uint8_t *image, size_t most, std::vector<OwnedBytes> *bat
     for (; next < count; next++) {
       const Record record(columns, next, base, first);
       const size_t used = records.size();
-      if (next > first && used + record.bytes() > most) break;
-      records.resize(used + record.bytes());
+      const size_t size = used + record.bytes();
+      if (next > first && size > most) break;
+      records.resize(size);
       record.Put(records.data() + used);
     }
     const OwnedBytes batch = compressed(records);

@@ -14,7 +14,7 @@ export interface ClusterOptions {
   readonly access: BrokerAccess;
   /** Requests that each broker must know, in these versions. */
   readonly needed: readonly Request<unknown>[];
-  /** Told why a broker does not let us in. */
+  /** Told when a broker does not let us in, or does not speak our versions, at the beginning or later on. */
   readonly onRefused: (reason: string) => void;
 }
 
@@ -29,6 +29,7 @@ export class Cluster {
 
   constructor(options: ClusterOptions) {
     this.#options = options;
+    for (const { host, port } of options.bootstrap) this.#address(host, port);
   }
 
   /** Undefined when it is not known now; `learn` asks. */
@@ -98,11 +99,11 @@ export class Cluster {
     }
   }
 
-  /** To a broker that answers: the last that did, another we know of, or one of those we began with. */
+  /** To a broker that answers: the last that did, or another we know of. */
   async #any(): Promise<BrokerConnection> {
-    let last: unknown;
-    const all = [...this.#addresses.values(), ...this.#options.bootstrap];
-    for (const address of this.#answered === undefined ? all : [this.#answered, ...all]) {
+    let last: unknown = new Error('no broker is known');
+    const all = this.#addresses.values();
+    for (const address of new Set(this.#answered ? [this.#answered, ...all] : all)) {
       try {
         const connection = await this.to(address);
         this.#answered = address;

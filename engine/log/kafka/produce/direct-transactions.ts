@@ -4,14 +4,15 @@
  * last transaction, a leader that moves or does not answer; a batch that is sent again keeps its sequence, by which
  * the broker knows it. Whatever else goes wrong ends the producer (rule T1, writer.ts).
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Append, GroupOffset, TopicPartition } from '../../log.ts';
 import { kafkaCodes } from '../calls.ts';
 import { keyOf } from '../partition-key.ts';
-import { type BrokerAccess, type BrokerAddress, LostError } from '../protocol/connection.ts';
+import { type BrokerAddress, LostError } from '../protocol/connection.ts';
 import { metadata, type Request } from '../protocol/requests.ts';
 import { refusalOf, type Transactions } from '../transactions.ts';
 import { fillIn, type Pack, recordsIn } from './batches.ts';
-import { Cluster } from './cluster.ts';
+import { Cluster, type ClusterOptions } from './cluster.ts';
 import { brokerError, passes, retried } from './errors.ts';
 import {
   addOffsets,
@@ -26,39 +27,33 @@ import {
   produce,
 } from './requests.ts';
 
-export interface DirectTransactionsOptions {
+export interface DirectTransactionsOptions extends Omit<ClusterOptions, 'needed'> {
   readonly transactionalId: string;
   /** After so long without its end the coordinator aborts a transaction, ms. */
   readonly transactionTimeoutMs: number;
   /** How long what passes is waited for, ms. */
   readonly callTimeoutMs: number;
-  readonly bootstrap: readonly BrokerAddress[];
-  readonly access: BrokerAccess;
   readonly pack: Pack;
   /** The member whose offsets are committed; undefined for a producer that commits none. */
   readonly membership: (() => Promise<Membership>) | undefined;
-  /** Told when a broker does not let us in, or does not speak our versions, also later on. */
-  readonly onRefused: (reason: string) => void;
 }
 
 /** A request is filled up to so many bytes, or holds one batch. */
 const requestBytesMax = 16 * 1024 * 1024;
 /** Requests whose versions a broker must speak. */
-const needed = [
-  metadata([]),
-  findCoordinator('group', ''),
-  initProducerId('', 0),
-  ...requestsOf({ transactionalId: '', id: 0, epoch: 0 }),
-];
+const needed = neededRequests();
 
-function requestsOf(producer: ProducerId) {
-  const nobody = { group: '', member: '', generation: 0 };
+function neededRequests(): Request<unknown>[] {
+  const nobody = { transactionalId: '', id: 0, epoch: 0 };
   return [
-    addPartitions(producer, []),
+    metadata([]),
+    findCoordinator('group', ''),
+    initProducerId('', 0),
+    addPartitions(nobody, []),
     produce('', 0, []),
-    addOffsets(producer, ''),
-    commitOffsets(producer, nobody, []),
-    endTransaction(producer),
+    addOffsets(nobody, ''),
+    commitOffsets(nobody, { group: '', member: '', generation: 0 }, []),
+    endTransaction(nobody),
   ];
 }
 
@@ -157,10 +152,10 @@ export class DirectTransactions implements Transactions {
       }
     }
     await this.#write([...written.values()]);
-    return [...written.values()].map(({ topic, partition, end: offset }) => ({
+    return [...written.values()].map(({ topic, partition, end }) => ({
       topic,
       partition,
-      offset,
+      offset: end,
     }));
   }
 
@@ -281,7 +276,7 @@ export class DirectTransactions implements Transactions {
       const error = settled(writing, answers.get(keyOf(writing)));
       if (error !== undefined) failures.push({ writing, error });
     }
-    if (throttledMs > 0) await new Promise((resolve) => setTimeout(resolve, throttledMs));
+    if (throttledMs > 0) await pause(throttledMs);
     return failures;
   }
 }

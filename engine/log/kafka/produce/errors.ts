@@ -1,5 +1,7 @@
 /** Errors that brokers answer with, by their codes in Kafka's protocol guide. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { kafkaCodes } from '../calls.ts';
+import { leaderErrorsThatPass, unknownTopicMs } from '../protocol/passing.ts';
 
 const texts: ReadonlyMap<number, string> = new Map([
   [3, 'unknown topic or partition'],
@@ -30,26 +32,19 @@ const texts: ReadonlyMap<number, string> = new Map([
   [90, 'a newer producer has the transactional id'],
 ]);
 
-/** What passes by itself: a new topic that is not known everywhere yet, coordinators and leaders that move or begin. */
+/** What passes by itself: coordinators and leaders that move, begin, or wait for others. */
 const passing: ReadonlySet<number> = new Set<number>([
+  ...leaderErrorsThatPass,
   kafkaCodes.concurrentTransactions,
   kafkaCodes.coordinatorLoading,
   kafkaCodes.coordinatorNotAvailable,
-  kafkaCodes.fencedLeaderEpoch,
-  kafkaCodes.leaderNotAvailable,
   kafkaCodes.network,
   kafkaCodes.notCoordinator,
   kafkaCodes.notEnoughReplicas,
   kafkaCodes.notEnoughReplicasAfterAppend,
-  kafkaCodes.notLeader,
   kafkaCodes.requestTimedOut,
-  kafkaCodes.storage,
-  kafkaCodes.unknownLeaderEpoch,
-  kafkaCodes.unknownTopicOrPartition,
 ]);
 
-/** A topic may be new, and not yet known everywhere, ms. */
-const unknownTopicMs = 5_000;
 /** Pauses between attempts, ms; doubled each time. */
 const [retryMsMin, retryMsMax] = [2, 200];
 
@@ -84,10 +79,10 @@ export async function retried<T>(
       return await attempt();
     } catch (error) {
       const isUnknown = (error as BrokerError).code === kafkaCodes.unknownTopicOrPartition;
-      const left =
-        Math.min(isUnknown ? unknownTopicMs : timeoutMs, timeoutMs) - (performance.now() - begin);
-      if (left <= 0 || !isWaitedFor(error)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, Math.min(pauseMs, left)));
+      const mostMs = isUnknown ? Math.min(unknownTopicMs, timeoutMs) : timeoutMs;
+      const leftMs = begin + mostMs - performance.now();
+      if (leftMs <= 0 || !isWaitedFor(error)) throw error;
+      await pause(Math.min(pauseMs, leftMs));
     }
   }
 }
