@@ -82,7 +82,34 @@ const latin1Slice: Latin1Slice =
     return (this as Buffer).toString('latin1', from, to);
   };
 
+/** Up to so many letters a text is made faster letter by letter than by a call into C++. */
+const speltMost = 16;
+
+type Spell = (bytes: Uint8Array, from: number, length: number) => string;
+
+/**
+ * Makes a text of up to `speltMost` letters from their codes, all in one call: written out for each length, as gathering
+ * them in an array takes longer than the call that is saved. Undefined where code must not be made at run time.
+ */
+function speller(): Spell | undefined {
+  const cases = Array.from({ length: speltMost + 1 }, (_, length) => {
+    const codes = Array.from({ length }, (_, i) => `b[at + ${i}]`);
+    return `case ${length}: return text(${codes.join(', ')});`;
+  });
+  try {
+    const body = `return (b, at, length) => { switch (length) { ${cases.join('\n')} } };`;
+    return new Function('text', body)(String.fromCharCode) as Spell;
+  } catch (error) {
+    if (error instanceof EvalError) return undefined;
+    throw error;
+  }
+}
+
+const spell = speller();
+
 /** Bytes [from, to) as text, a letter a byte. */
 export function latin1(bytes: Buffer, from: number, to: number): string {
-  return latin1Slice.call(bytes, from, to);
+  const length = to - from;
+  if (spell === undefined || length > speltMost) return latin1Slice.call(bytes, from, to);
+  return spell(bytes, from, length);
 }

@@ -1,4 +1,6 @@
 /** The native writer of Kafka's record batches, read back by the reader: every record as it was, in batches of a limited size. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { wholeBatches } from '../../../engine/log/kafka/fetch/record-sets.ts';
@@ -108,6 +110,27 @@ describe.skipIf(calls === undefined)('packed batches', () => {
     expect([Number(batch.readBigInt64BE(43)), batch.readInt16BE(51)]).toEqual([4_711, 3]);
     // Aborted ones of this producer are not seen.
     expect(await unpack(batch, batch.length, 0, [4_711, 0])).toEqual([]);
+  });
+
+  it('keep their memory while somebody holds them, though that of others is used again', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const held: { rows: Row[]; batches: Buffer[]; images: readonly ArrayBuffer[] }[] = [];
+    for (let i = 0; i < 60; i++) {
+      // They shrink by more than is reckoned with when they are unpacked.
+      const value = String(i).repeat(60_000);
+      const rows = [1, 2, 3].map((n) => ({ key: `k${n}`, value, timestamp: at + n, headers: {} }));
+      const batches = await made(rows, 1_000_000);
+      const bytes = Buffer.concat(batches);
+      const images = await unpack(bytes, bytes.length, 0, []);
+      if (i % 3 === 0) held.push({ rows, batches, images });
+      if (i % 10 === 9) collect();
+    }
+    for (const { rows, batches, images } of held) {
+      expect(rowsOf(images)).toEqual(rows);
+      const bytes = Buffer.concat(batches);
+      expect(rowsOf(await unpack(bytes, bytes.length, 0, []))).toEqual(rows);
+    }
   });
 
   it('go on at sequence 0 behind the greatest', async () => {

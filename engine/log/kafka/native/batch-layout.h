@@ -3,8 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
+
+#include "blocks.h"
 
 constexpr uint32_t kMagic = 0x3142524d;
 constexpr size_t kCountInImageAt = 8;
@@ -31,12 +32,12 @@ struct Columns {
 };
 
 /**
- * Memory for a batch of `count` records with `bytes` bytes, its head written; freed by `free`. The checksum stays 0:
+ * A block for a batch of `count` records with `bytes` bytes, its head written. The checksum stays 0:
  * Kafka's own was checked, and it is for what lies on a disk of ours.
  */
 inline uint8_t *new_image(size_t count, size_t bytes, size_t *size) {
   *size = kHeaderBytes + column_bytes(count) + bytes;
-  uint8_t *data = static_cast<uint8_t *>(malloc(*size));
+  uint8_t *data = take_block(*size);
   const uint32_t head[4] = {kMagic, 0, static_cast<uint32_t>(count), static_cast<uint32_t>(*size)};
   memcpy(data, head, sizeof head);
   return data;

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-/** Bytes that JavaScript will own; freed by `free`. */
+/** Bytes that JavaScript will own, in a block (blocks.h). */
 struct OwnedBytes {
   uint8_t *data;
   size_t size;

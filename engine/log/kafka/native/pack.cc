@@ -1,8 +1,8 @@
 #include "pack.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include "batch-layout.h"
 #include "lz4frame.h"
@@ -113,22 +113,18 @@ struct Record {
   size_t body;
 };
 
-/** Compresses `records` behind a batch's head; no data when LZ4 fails. */
-OwnedBytes compressed(const std::vector<uint8_t> &records) {
+/** Compresses records behind a batch's head; no data when LZ4 fails. */
+OwnedBytes compressed(const uint8_t *records, size_t bytes) {
   // Kafka's reader takes frames of blocks that stand alone only.
   LZ4F_preferences_t preferences;
   memset(&preferences, 0, sizeof preferences);
   preferences.frameInfo.blockMode = LZ4F_blockIndependent;
-  const size_t room = LZ4F_compressFrameBound(records.size(), &preferences);
-  uint8_t *batch = static_cast<uint8_t *>(malloc(kBatchHeadBytes + room));
-  const size_t size = LZ4F_compressFrame(batch + kBatchHeadBytes, room, records.data(),
-                                         records.size(), &preferences);
-  if (LZ4F_isError(size)) {
-    free(batch);
-    return {nullptr, 0};
-  }
-  const size_t all = kBatchHeadBytes + size;
-  return {static_cast<uint8_t *>(realloc(batch, all)), all};
+  const size_t room = LZ4F_compressFrameBound(bytes, &preferences);
+  uint8_t *batch = take_block(kBatchHeadBytes + room);
+  const size_t size = LZ4F_compressFrame(batch + kBatchHeadBytes, room, records, bytes, &preferences);
+  if (!LZ4F_isError(size)) return {batch, kBatchHeadBytes + size};
+  give_block(batch);
+  return {nullptr, 0};
 }
 
 void put_head(const OwnedBytes &batch, const Columns &columns, size_t first, size_t next) {
@@ -153,20 +149,20 @@ std::string pack(const uint8_t *image, size_t most, std::vector<OwnedBytes> *bat
   memcpy(&count, image + kCountInImageAt, sizeof count);
   // The columns are read only; their constructor serves the writers of images, too.
   const Columns columns(const_cast<uint8_t *>(image), count);
-  std::vector<uint8_t> records;
   for (size_t first = 0; first < count;) {
     const auto base = static_cast<int64_t>(columns.timestamps[first]);
-    records.clear();
+    auto record = [&](size_t i) { return Record(columns, i, base, first); };
+    size_t bytes = 0;
     size_t next = first;
     for (; next < count; next++) {
-      const Record record(columns, next, base, first);
-      const size_t used = records.size();
-      const size_t size = used + record.bytes();
-      if (next > first && size > most) break;
-      records.resize(size);
-      record.Put(records.data() + used);
+      const size_t more = record(next).bytes();
+      if (next > first && bytes + more > most) break;
+      bytes += more;
     }
-    const OwnedBytes batch = compressed(records);
+    const std::unique_ptr<uint8_t, BlockGiver> records(take_block(bytes));
+    uint8_t *to = records.get();
+    for (size_t i = first; i < next; i++) to = record(i).Put(to);
+    const OwnedBytes batch = compressed(records.get(), bytes);
     if (batch.data == nullptr) return "LZ4 does not compress";
     put_head(batch, columns, first, next);
     batches->push_back(batch);

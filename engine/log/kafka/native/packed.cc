@@ -245,7 +245,7 @@ struct Polled {
   std::vector<Failure> errors;
 
   ~Polled() {
-    for (Image &image : images) free(image.data);
+    for (Image &image : images) give_block(image.data);
   }
 
   void take(rd_kafka_t *rk, const std::vector<rd_kafka_message_t *> &messages) {
@@ -434,7 +434,9 @@ Local<v8::Array> failures_of(const std::vector<Failure> &failures) {
 
 /** Takes the memory over. */
 Local<v8::ArrayBuffer> buffer_of(uint8_t **data, size_t size) {
-  auto release = [](void *memory, size_t, void *) { free(memory); };
+  auto release = [](void *memory, size_t, void *) {
+    give_block(static_cast<uint8_t *>(memory));
+  };
   auto store = v8::ArrayBuffer::NewBackingStore(std::exchange(*data, nullptr), size, release, nullptr);
   return v8::ArrayBuffer::New(v8::Isolate::GetCurrent(), std::move(store));
 }
@@ -546,7 +548,7 @@ class BatchWork : public Nan::AsyncWorker {
     SaveToPersistent("source", source);
   }
   ~BatchWork() override {
-    for (OwnedBytes &one : made_) free(one.data);
+    for (OwnedBytes &one : made_) give_block(one.data);
   }
 
   void Execute() final {

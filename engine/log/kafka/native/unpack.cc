@@ -61,10 +61,6 @@ class Reader {
   const uint8_t *end_;
 };
 
-struct Freed {
-  void operator()(uint8_t *memory) const { free(memory); }
-};
-
 /** A batch whose records are read. */
 struct Batch {
   int64_t base_offset;
@@ -75,7 +71,7 @@ struct Batch {
   const uint8_t *records;
   size_t size;
   /** What `records` points into when they were compressed. */
-  std::unique_ptr<uint8_t, Freed> unpacked;
+  std::unique_ptr<uint8_t, BlockGiver> unpacked;
 };
 
 class Lz4 {
@@ -93,7 +89,7 @@ class Lz4 {
     }
     LZ4F_resetDecompressionContext(context_);
     size_t capacity = std::max<size_t>(size * 5, 4096);
-    uint8_t *memory = static_cast<uint8_t *>(malloc(capacity));
+    uint8_t *memory = take_block(capacity);
     size_t used = 0;
     for (size_t read = 0;;) {
       size_t produced = capacity - used;
@@ -105,10 +101,10 @@ class Lz4 {
       const bool stuck = produced == 0 && consumed == 0;
       if (!LZ4F_isError(more) && more == 0) break;
       if (LZ4F_isError(more) || (stuck && used < capacity) || capacity > kMostUnpacked) {
-        free(memory);
+        give_block(memory);
         return false;
       }
-      if (used == capacity) memory = static_cast<uint8_t *>(realloc(memory, capacity *= 2));
+      if (used == capacity) memory = grow_block(memory, used, capacity *= 2);
     }
     batch->unpacked.reset(memory);
     batch->records = memory;
