@@ -29,7 +29,7 @@ interface Cost {
   readonly cpuSeconds: number;
 }
 
-const rdkafka = await loadRdkafka();
+const rdkafka = loadRdkafka();
 const transports: readonly MessageTransport[] = [plainTransport, loadPacked()];
 const broker = await startBroker();
 const settings = { ...defaultKafkaSettings, brokers: broker.address };

@@ -42,7 +42,7 @@ const tickMs = 5;
 /** How long the last results are waited for. */
 const tailMs = 15_000;
 
-const rdkafka = await loadRdkafka();
+const rdkafka = loadRdkafka();
 const transport = loadPacked();
 const settings = { ...defaultKafkaSettings, brokers };
 

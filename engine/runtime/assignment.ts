@@ -1,7 +1,7 @@
 /**
  * The tasks that run here and the hosts that run them. It follows the membership: a task is opened when
  * all its source partitions are assigned, and closed when one of them is taken away. Tasks open beside
- * the running ones, one after another on each host.
+ * the running ones; on each host they are restored one after another.
  */
 import type { Clock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
@@ -44,13 +44,13 @@ const awaitedAfterMs = 60_000;
 
 interface Opening {
   stopped: boolean;
-  readonly done: Promise<void>;
+  done: Promise<void>;
 }
 
 interface HostSlot {
   readonly host: HostPort;
   tasks: number;
-  /** The opening before; they follow one another. */
+  /** The restore before; they follow one another. */
   tail: Promise<void>;
 }
 
@@ -200,13 +200,13 @@ export class Assignment {
   }
 
   async #assigned(change: AssignmentChange): Promise<void> {
+    for (const at of change.partitions) this.#checkPlanned(at);
     const read = new Set(this.#options.planned.flatMap(({ topics }) => topics));
-    const positions: GroupOffset[] = [];
-    for (const at of change.partitions) {
-      this.#checkPlanned(at);
-      if (!read.has(at.topic)) continue;
-      positions.push({ ...at, offset: (await this.#opener.position(at)).offset });
-    }
+    const positions = await Promise.all(
+      change.partitions
+        .filter(({ topic }) => read.has(topic))
+        .map(async (at) => ({ ...at, offset: (await this.#opener.position(at)).offset })),
+    );
     for (const at of change.partitions) this.#owned.set(`${at.topic}/${at.partition}`, at);
     await change.answer(positions);
     this.#assignedOnce = true;
@@ -264,9 +264,10 @@ export class Assignment {
     const { taskId } = planned;
     slot.tasks++;
     const stopped = () => this.#opening.get(taskId)?.stopped === true;
-    const done = slot.tail.then(async () => {
+    const { tail } = slot;
+    const open = async () => {
       try {
-        const opened = await this.#opener.open(planned, slot.host, stopped);
+        const opened = await this.#opener.open(planned, slot.host, stopped, tail);
         this.restored += opened?.restored ?? 0;
         if (opened === undefined) slot.tasks--;
         else this.#tasks.set(taskId, { ...opened.task, slot });
@@ -276,9 +277,11 @@ export class Assignment {
         this.#opening.delete(taskId);
         this.#told();
       }
-    });
-    slot.tail = done;
-    this.#opening.set(taskId, { stopped: false, done });
+    };
+    const opening = { stopped: false, done: Promise.resolve() };
+    this.#opening.set(taskId, opening);
+    opening.done = open();
+    slot.tail = Promise.all([tail, opening.done]).then(() => {});
     this.#told();
   }
 

@@ -347,22 +347,33 @@ export class Runtime {
     this.#observer.on('runtimeStarting', { application });
     const existing = await log.topics();
     const written = sources.flatMap((source) => source.topics);
-    const { partitions } = this.#options;
-    this.#plan = plan({ application, topology, partitions, existing, written });
+    this.#plan = plan({
+      application,
+      topology,
+      partitions: this.#options.partitions,
+      existing,
+      written,
+    });
     this.#starting = this.#options.startHosts(this.#hostConfig(this.#plan));
     // It is looked at when the tasks are opened; until then a failure must not end the process.
     this.#starting.catch(() => {});
     this.#writer = log.openWriter(application, () => this.#joined);
     this.#writer.catch(() => {});
     const topicsMade = log.createTopics(this.#plan.topics);
+    const partitions = groupPartitions(this.#plan);
+    const there = new Set(existing.map(({ name }) => name));
     const joining = log.join({
       group: application,
-      partitions: groupPartitions(this.#plan),
+      partitions,
       scheduler: this.#scheduler,
-      topicsMade,
+      // The group need not wait for changelogs.
+      ...(partitions.every(({ topic }) => there.has(topic)) ? {} : { topicsMade }),
     });
-    const [member] = await Promise.all([joining, topicsMade]);
-    this.#member = member;
+    const [joined, made] = await Promise.allSettled([joining, topicsMade]);
+    if (joined.status === 'fulfilled') this.#member = joined.value;
+    if (made.status === 'rejected') throw made.reason;
+    if (joined.status === 'rejected') throw joined.reason;
+    const member = joined.value;
     if (!member.sole) {
       for (const source of sources) {
         this.#sourceWriters.set(source, await log.openWriter(cursorWriter(application, source)));

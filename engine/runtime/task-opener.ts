@@ -64,17 +64,18 @@ export class TaskOpener {
     this.#options = options;
   }
 
-  /** Answers undefined when the opening was stopped. */
+  /** Answers undefined when the opening was stopped. @param turn when its stores may be restored */
   async open(
     planned: PlannedTask,
     host: HostPort,
     stopped: () => boolean,
+    turn: Promise<void>,
   ): Promise<OpenedTask | undefined> {
     const giveUpAt = this.#options.clock.monotonic() + staleOffsetsMs;
     if (stopped()) return undefined;
     for (let found = await this.#committedOf(planned); !stopped(); ) {
       try {
-        return await this.#openAt(planned, host, stopped, found);
+        return await this.#openAt(planned, host, stopped, found, turn);
       } catch (error) {
         if (!isMillraceError(error, 'LEDGER_MISMATCH')) throw error;
         await host.close(planned.taskId);
@@ -114,17 +115,19 @@ export class TaskOpener {
     host: HostPort,
     stopped: () => boolean,
     { positions, ledger }: CommittedTask,
+    turn: Promise<void>,
   ): Promise<OpenedTask | undefined> {
     const { log, config, observer, clock, shared } = this.#options;
     const { application, stateDirectory } = config;
     const { taskId, partition, subTopology } = planned;
-    const begin = clock.monotonic();
     const stores = await host.open({
       taskId,
       subTopology,
       partition,
       positions: [...positions].map(([topic, offset]) => ({ topic, offset })),
     });
+    await turn;
+    const begin = clock.monotonic();
     const { records, commits } = await restoreTask({
       application,
       log,

@@ -3,8 +3,9 @@
  * as long as the runtime lives.
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import { MillraceError, messageOf, reviveError } from '../base/errors.ts';
+import { onDemand } from '../base/on-demand.ts';
 import { moduleAt } from '../base/package-files.ts';
 import { fingerprint } from '../graph/fingerprint.ts';
 import type { Topology } from '../graph/graph.ts';
@@ -38,12 +39,15 @@ export interface WorkerHosts {
  */
 const youngGenerationMb = 96;
 
+const library = onDemand<typeof import('piscina')>('piscina');
+
 /** Calls whose buffers go to the worker for good. */
 const handsOver: ReadonlySet<string> = new Set(['process', 'restore', 'applyGlobal']);
 
 /** Lets threads start while there is something to wait for: it takes them longer than most of what comes before their work. */
 export function spawnThreads(threads: number): SpawnedThreads {
   holdRocksDb();
+  const { Piscina } = library();
   const pool = new Piscina({
     filename: moduleAt('engine/thread/worker').href,
     minThreads: threads,

@@ -1,7 +1,7 @@
 /** A worker thread: loads the topology itself and serves a TaskHost until its port is closed. */
 import { imageOfError, MillraceError } from '../base/errors.ts';
 import { fingerprint } from '../graph/fingerprint.ts';
-import { rocksBackends } from '../storage/rocksdb.ts';
+import { holdRocksDb, rocksBackends } from '../storage/rocksdb.ts';
 import { TaskHost } from '../task/task-host.ts';
 import { loadTopology } from './load-topology.ts';
 import { type Answer, buffersIn, type Call, type WorkerStart } from './protocol.ts';
@@ -14,6 +14,8 @@ export default async function work(start: WorkerStart): Promise<void> {
     const [short, other] = [actual.slice(0, 12), expected.slice(0, 12)];
     throw new MillraceError('TOPOLOGY_CHANGED', { actual: short, expected: other });
   }
+  // While the main thread waits for its log; the first task would wait for it.
+  holdRocksDb();
   const host = new TaskHost(topology, config, rocksBackends);
   await new Promise<void>((resolve) => {
     port.on('close', resolve);

@@ -25,7 +25,7 @@ describe.skipIf(!(await kafkaAvailable()))('fetching past the client', () => {
 
   async function written(topic: string, codec: string): Promise<void> {
     await log.createTopics([{ name: topic, partitions: 1, settings: {} }]);
-    const rdkafka = await loadRdkafka();
+    const rdkafka = loadRdkafka();
     const options = {
       'metadata.broker.list': brokers,
       'compression.codec': codec,

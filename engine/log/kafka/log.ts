@@ -95,7 +95,7 @@ interface GroupClient {
 export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> {
   const { settings } = options;
   checkKafkaSettings(settings);
-  const rdkafka = await loadRdkafka();
+  const rdkafka = loadRdkafka();
   checkFeatures(settings, rdkafka.features);
   const chosen = chooseTransport(settings);
   options.onTransport?.(chosen.kind, chosen.reason);

@@ -2,6 +2,7 @@
  * A member of a Kafka consumer group. Rebalances come as changes that wait for the runtime's answer, so
  * that a partition is let go only when all of it is committed and closed (R1-R6 of a hand-over).
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import { MillraceError } from '../../base/errors.ts';
 import type { GroupOffset, ReadLimits, TopicPartition } from '../log.ts';
@@ -128,7 +129,7 @@ export class KafkaMember implements Member {
       lost.length === 0 ? [] : [{ kind: 'revoked', partitions: lost, answer: async () => {} }];
     this.#tell();
     await this.#drop(this.#current);
-    await new Promise((resolve) => setTimeout(resolve, rejoinPauseMs));
+    await pause(rejoinPauseMs);
     if (this.#left) return;
     this.#current = this.#create();
     try {

@@ -4,6 +4,7 @@
  * already let go is sought back. Only this class polls, so a seek or a pause happens between two polls
  * and never meets records that were on their way.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import type { MillraceError } from '../../base/errors.ts';
 import { PackedBatch } from '../../record/batch.ts';
@@ -335,8 +336,4 @@ export class Pump {
 
 function codeOf(error: unknown): number {
   return Number((error as { code?: unknown }).code);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

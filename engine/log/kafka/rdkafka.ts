@@ -4,21 +4,19 @@
  */
 import type * as Rdkafka from 'node-rdkafka';
 import { MillraceError, messageOf } from '../../base/errors.ts';
+import { onDemand } from '../../base/on-demand.ts';
 
 export type { KafkaConsumer, LibrdKafkaError, Producer } from 'node-rdkafka';
 export type RdkafkaModule = typeof Rdkafka;
 
-let loaded: Promise<RdkafkaModule> | undefined;
+const library = onDemand<RdkafkaModule>('node-rdkafka');
 
-/** The module; KAFKA_CLIENT_MISSING when it was not installed or not compiled. Main thread only. */
-export function loadRdkafka(): Promise<RdkafkaModule> {
-  loaded ??= import('node-rdkafka').then(
-    (module) => module.default as unknown as RdkafkaModule,
-    (error: unknown) => {
-      loaded = undefined;
-      const [problem = ''] = messageOf(error).split('\n');
-      throw new MillraceError('KAFKA_CLIENT_MISSING', { problem }, { cause: error });
-    },
-  );
-  return loaded;
+/** The module; throws KAFKA_CLIENT_MISSING when it was not installed or not compiled. Main thread only. */
+export function loadRdkafka(): RdkafkaModule {
+  try {
+    return library();
+  } catch (error) {
+    const [problem = ''] = messageOf(error).split('\n');
+    throw new MillraceError('KAFKA_CLIENT_MISSING', { problem }, { cause: error });
+  }
 }

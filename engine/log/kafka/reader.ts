@@ -10,6 +10,7 @@ import type { ReadLimits, TopicPartition } from '../log.ts';
 import type { Fetched } from '../member.ts';
 import { checkOffset, mergeBatches } from '../partition-reader.ts';
 import { asked, kafkaError } from './calls.ts';
+import { askedOfLeader } from './leader-calls.ts';
 import type { MessageTransport } from './messages.ts';
 import { Pump, type PumpOptions } from './pump.ts';
 import type { KafkaConsumer } from './rdkafka.ts';
@@ -32,6 +33,12 @@ export interface KafkaReaderOptions {
   /** How long another's open transaction is waited for, ms. */
   readonly stableTimeoutMs: number;
   readonly clock: Clock;
+}
+
+/** As the client calls them. */
+interface Watermarks {
+  readonly lowOffset: number;
+  readonly highOffset: number;
 }
 
 export class KafkaReader {
@@ -140,12 +147,13 @@ export class KafkaReader {
   }
 
   async watermarks(at: TopicPartition): Promise<{ low: number; high: number }> {
-    const { probe, brokers, callTimeoutMs } = this.#options;
+    const { probe, brokers, callTimeoutMs, clock } = this.#options;
     const { topic, partition } = at;
     const what = `ask for the end of ${topic}/${partition}`;
-    const { lowOffset, highOffset } = await asked<{ lowOffset: number; highOffset: number }>(
+    const { lowOffset, highOffset } = await askedOfLeader<Watermarks>(
       { brokers, what, topic },
       callTimeoutMs,
+      clock,
       (done) => probe.queryWatermarkOffsets(topic, partition, callTimeoutMs / 2, done),
     );
     return { low: lowOffset, high: highOffset };

@@ -1,4 +1,5 @@
 /** Topics of the cluster: which there are, and how Millrace makes its own. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { MillraceError } from '../../base/errors.ts';
 import type { TopicSettings } from '../../graph/topic.ts';
 import { cursorTopic } from '../../graph/topic-names.ts';
@@ -11,7 +12,7 @@ export const deleteRetentionMs = 7 * 24 * 3_600_000;
 /** The same for a topic that somebody else has made: Kafka's default. */
 export const foreignDeleteRetentionMs = 24 * 3_600_000;
 const appearTimeoutMs = 15_000;
-const lookMs = 50;
+const lookMs = 10;
 
 export interface TopicAdminOptions {
   readonly rdkafka: RdkafkaModule;
@@ -119,7 +120,7 @@ export class TopicAdmin {
     for (let waited = 0; waited < appearTimeoutMs; waited += lookMs) {
       missing = await this.#missing(missing);
       if (missing.length === 0) return;
-      await new Promise((resolve) => setTimeout(resolve, lookMs));
+      await pause(lookMs);
     }
     const { brokers } = this.#options;
     const names = missing.map(({ name }) => name);

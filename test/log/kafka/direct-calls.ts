@@ -4,9 +4,9 @@ import { loadPacked } from '../../../engine/log/kafka/packed-messages.ts';
 import { loadRdkafka } from '../../../engine/log/kafka/rdkafka.ts';
 import { mustRun } from '../../kafka/questions.ts';
 
-export async function directCalls(): Promise<DirectCalls | undefined> {
+export function directCalls(): DirectCalls | undefined {
   try {
-    await loadRdkafka();
+    loadRdkafka();
     return loadPacked().direct;
   } catch (error) {
     if (mustRun()) throw error;

@@ -10,7 +10,7 @@ import { BatchBuilder } from '../../../engine/record/batch.ts';
 import { directCalls } from './direct-calls.ts';
 import { type Faults, ScriptedCluster, type Written } from './scripted-transactions.ts';
 
-const calls = await directCalls();
+const calls = directCalls();
 const member = { group: 'g', member: 'm', generation: 3 };
 let cluster: ScriptedCluster;
 const open: DirectTransactions[] = [];

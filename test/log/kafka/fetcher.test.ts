@@ -10,7 +10,7 @@ import { directCalls } from './direct-calls.ts';
 import { recordBatch } from './record-batches.ts';
 import { type FetchAsked, type FetchTold, type Script, ScriptedBroker } from './scripted-broker.ts';
 
-const unpack = (await directCalls())?.unpack;
+const unpack = directCalls()?.unpack;
 const topic = 'orders';
 const records = 10;
 

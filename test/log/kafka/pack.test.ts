@@ -18,7 +18,7 @@ interface Row {
 }
 
 const at = Date.UTC(2026, 0, 1);
-const calls = await directCalls();
+const calls = directCalls();
 const greatestSequence = 0x7fff_ffff;
 
 function imageOf(rows: readonly Row[]): ArrayBuffer {

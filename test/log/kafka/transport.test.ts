@@ -44,7 +44,7 @@ describe.skipIf(!available).each(['plain', 'packed'] as const)('%s transport', (
   const releases = new Map<KafkaConsumer | Producer, () => void>();
 
   beforeAll(async () => {
-    rdkafka = await loadRdkafka();
+    rdkafka = loadRdkafka();
     brokers = (await sharedBroker()).address;
     ({ transport } = chooseTransport({ ...defaultKafkaSettings, brokers, transport: kind }));
   });

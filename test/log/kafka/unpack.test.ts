@@ -10,7 +10,7 @@ import { directCalls } from './direct-calls.ts';
 import { type Row, recordBatch } from './record-batches.ts';
 
 const at = Date.UTC(2026, 0, 1);
-const loaded = (await directCalls())?.unpack;
+const loaded = directCalls()?.unpack;
 
 type Seen = readonly [
   offset: number,

@@ -6,6 +6,7 @@
  * back with the offset at which librdkafka is to go on, which then says what there is to say. What may pass, a leader
  * that moves, a broker that is away, it waits for.
  */
+import { setTimeout } from 'node:timers/promises';
 import type { Clock } from '../../../base/clock.ts';
 import { messageOf } from '../../../base/errors.ts';
 import { PackedBatch } from '../../../record/batch.ts';
@@ -388,5 +389,5 @@ function isFinal(error: unknown): boolean {
 }
 
 function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+  return setTimeout(ms, undefined, { ref: false });
 }
