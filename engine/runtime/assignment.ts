@@ -99,6 +99,11 @@ export class Assignment {
     return this.#options.planned.flatMap(({ taskId }) => this.#tasks.get(taskId) ?? []);
   }
 
+  /** Tasks are still to come. */
+  get isOpening(): boolean {
+    return !this.#assignedOnce || this.#opening.size > 0;
+  }
+
   get threads(): number {
     return this.#hosts.length;
   }
@@ -129,7 +134,7 @@ export class Assignment {
   /** After a cycle without work: false where records may be on their way to a task that runs here. */
   async caughtUp(): Promise<boolean> {
     if (this.#options.member.sole) return true;
-    if (!this.#assignedOnce || this.#opening.size > 0) return false;
+    if (this.isOpening) return false;
     return (await this.lag()).every(({ records }) => records === 0);
   }
 

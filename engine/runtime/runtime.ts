@@ -79,6 +79,8 @@ const mebibyte = 1024 * 1024;
 /** Between two looks at the log when there is nothing to do, ms; a log that can wakes us before. */
 const pollMs = 50;
 const fiveMinutes = 300_000;
+/** For so long after a start cursors wait for the first records, to be committed with them, ms. */
+const firstWorkMs = 2_000;
 /** Of the time between the beginnings of two cycles, one in so many parts may be work before the full interval is kept. */
 const workShare = 2;
 /** The least time between them is one in so many parts of the interval. */
@@ -115,6 +117,8 @@ export class Runtime {
   #lastFailure: unknown;
   /** The last cycle had as many records of a partition as it can do with: there may be more. */
   #backlog = false;
+  /** Until when the first records are waited for, ms of the monotonic clock. */
+  #expectedUntil = 0;
   /** How long was waited before the cycle for the sake of the commit interval, ms. */
   #heldMs = 0;
 
@@ -192,7 +196,7 @@ export class Runtime {
         await committer.settled();
         return true;
       }
-      if (committer.cursors.size === 0) return false;
+      if (committer.cursors.size === 0 || this.#expectsWork) return false;
     }
     stages.fetched();
     const results = await this.#process(work, stages);
@@ -200,6 +204,11 @@ export class Runtime {
     if (!this.#overlaps) await committer.settled();
     await this.#maintain();
     return true;
+  }
+
+  /** The first records are about to come, and a commit that carries no more than cursors would be in their way. */
+  get #expectsWork(): boolean {
+    return this.#running.isOpening && this.#clock.monotonic() < this.#expectedUntil;
   }
 
   /** Whether the next cycle begins while this one commits. */
@@ -227,7 +236,7 @@ export class Runtime {
     while (signal?.aborted !== true) {
       await this.tick(signal);
       if (await this.#advance(signal)) await this.#scheduler.yieldNow();
-      else if (await this.#survive(done, signal)) return;
+      else if (this.#committing.cursors.size === 0 && (await this.#survive(done, signal))) return;
       else await this.#joined.wait(pollMs, signal);
     }
     await this.#settle(signal);
@@ -388,6 +397,7 @@ export class Runtime {
     await this.#openTasks();
     this.#summary.continued = this.#committing.commitId > 0;
     await this.#intake.open(cursors, this.#plan.partitionsOf);
+    this.#expectedUntil = this.#clock.monotonic() + firstWorkMs;
     const { tasks, threads } = assignment;
     this.#observer.on('runtimeStarted', { application, tasks: tasks.length, threads });
   }
