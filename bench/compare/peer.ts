@@ -134,6 +134,9 @@ export async function drainedBy(
   }
 }
 
+/** The machine's own certificates, where it names some, Node reads at each start; no peer speaks to anybody whom they are for. */
+const { NODE_EXTRA_CA_CERTS: _certificates, ...withoutCertificates } = process.env;
+
 /** Runs a program in the source tree and answers the JSON of its last line. */
 export function lastLine<T = Drained>(
   command: string,
@@ -141,7 +144,7 @@ export function lastLine<T = Drained>(
   env: Readonly<Record<string, string>> = {},
 ): Promise<T> {
   return new Promise((done, fail) => {
-    const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env } });
+    const child = spawn(command, args, { cwd: root, env: { ...withoutCertificates, ...env } });
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => {
       stdout += chunk.toString();

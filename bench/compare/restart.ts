@@ -1,7 +1,7 @@
 /**
- * How long a process takes to its first result, side by side: with nothing to restore (cold start), and with
- * the state of `count` lost, so that all of it comes back from the changelog. From the start of the process to
- * the first committed result that a reader may see.
+ * How long a process takes to its first result, side by side, with nothing to restore (cold start); and to a result of
+ * each of its tasks, with the state of `count` lost, so that all of it comes back from the changelog. From the start of
+ * the process to committed results that a reader may see.
  */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,7 +30,7 @@ export interface RestartLine {
   readonly round: number;
   /** Process start to first result, ms, with nothing to restore. */
   readonly coldMs: number;
-  /** The same when the state has to come back. */
+  /** Process start to a result of every task, ms, when the state has to come back. */
   readonly restoreMs: number;
   /** Keys of that state. */
   readonly entries: number;
@@ -59,7 +59,7 @@ export async function measureRestart(options: RestartOptions): Promise<RestartLi
         const run = { job, brokers: broker.address, ...options } as const;
         const cold = await topics(log, `${name}-cold`);
         await fill(log, cold.input, after.batches);
-        const coldMs = await firstResult(log, cold.output, () =>
+        const coldMs = await timeTo('first', log, cold.output, () =>
           peer.run({ ...run, ...cold, events: few.events }),
         );
         const kept = await topics(log, `${name}-kept`);
@@ -67,7 +67,7 @@ export async function measureRestart(options: RestartOptions): Promise<RestartLi
         await peer.run({ ...run, ...kept, events });
         await fill(log, kept.input, after.batches);
         // Every run has a folder of its own for its state: this one finds none.
-        const restoreMs = await firstResult(log, kept.output, () =>
+        const restoreMs = await timeTo('every', log, kept.output, () =>
           peer.run({ ...run, ...kept, events: few.events }),
         );
         lines.push({ peer: peer.name, round, coldMs, restoreMs, entries });
@@ -87,15 +87,27 @@ async function topics(log: Log, application: string) {
   return { application, input, output };
 }
 
-/** Waits for the run as well: the next one is not to share the machine with it. */
-async function firstResult(log: Log, output: string, run: () => Promise<unknown>): Promise<number> {
+/**
+ * To the first result, or to one of every task: a key is in the partition of its number in every topic. Waits for the run as well: the
+ * next one is not to share the machine with it.
+ */
+async function timeTo(
+  result: 'first' | 'every',
+  log: Log,
+  output: string,
+  run: () => Promise<unknown>,
+): Promise<number> {
   const before = await written(log, output);
+  const there = async () => {
+    const news = (await written(log, output)).map((end, i) => end > (before[i] as number));
+    return result === 'first' ? news.includes(true) : !news.includes(false);
+  };
   const begin = performance.now();
   let ended = false;
   const running = run().finally(() => {
     ended = true;
   });
-  while (!ended && (await written(log, output)) === before) {
+  while (!ended && !(await there())) {
     await new Promise((done) => setTimeout(done, lookMs));
   }
   const took = performance.now() - begin;
@@ -103,12 +115,10 @@ async function firstResult(log: Log, output: string, run: () => Promise<unknown>
   return Math.round(took);
 }
 
-async function written(log: Log, topic: string): Promise<number> {
-  let sum = 0;
-  for (let partition = 0; partition < partitions; partition++) {
-    sum += await log.endOffset({ topic, partition });
-  }
-  return sum;
+/** The end of each partition. */
+function written(log: Log, topic: string): Promise<number[]> {
+  const all = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }));
+  return Promise.all(all.map((at) => log.endOffset(at)));
 }
 
 function distinctKeys({ batches }: Events): number {
