@@ -62,8 +62,13 @@ export class PackedCells {
     rows[at + keyAt] = this.#body.length;
     rows[at + keyLength] = keyBytes;
     rows[at + cellRoom] = room;
-    this.#body.appendRange(keys, keyStart, keyStart + keyBytes);
-    if (cellBytes > 0) this.#body.appendRange(cells, cellStart, cellStart + cellBytes);
+    const keyEnd = keyStart + keyBytes;
+    if (cells === keys && cellStart === keyEnd) {
+      this.#body.appendRange(keys, keyStart, keyEnd + Math.max(cellBytes, 0));
+    } else {
+      this.#body.appendRange(keys, keyStart, keyEnd);
+      if (cellBytes > 0) this.#body.appendRange(cells, cellStart, cellStart + cellBytes);
+    }
     this.#body.skip(room - Math.max(cellBytes, 0));
   }
 

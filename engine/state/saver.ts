@@ -30,12 +30,15 @@ export interface Saving {
   readonly everyMs: number;
   /** So many cells of a cut, at least, are written with a commit; and an eighth of it. */
   readonly leastShare: number;
+  /**
+   * A restore brings much at once, and the first results after it are waited for: it is saved from so long after the first
+   * commit on, ms of the wall clock.
+   */
+  readonly restoredAfterMs: number;
 }
 
-export const defaultSaving: Saving = { everyMs: 5_000, leastShare: 2_000 };
-const shares = 8;
-/** A restore brings much at once, and the first commits after it are waited for. */
-const sharesOfRestored = 32;
+export const defaultSaving: Saving = { everyMs: 5_000, leastShare: 2_000, restoredAfterMs: 1_000 };
+const [shares, sharesOfRestored] = [8, 32];
 const everything = Number.POSITIVE_INFINITY;
 /** Below the id of every commit: what is held of committed cells alone goes with the next. */
 const atOnce = 0;
@@ -53,6 +56,8 @@ interface StoreRows {
 interface Cut {
   readonly parts: readonly (StoreEntries | StoreRows)[];
   readonly share: number;
+  /** It is what a restore has brought. */
+  readonly isRestored: boolean;
   /** Undefined until the commit is done that was sealed with it. */
   positions: readonly BackendWrite[] | undefined;
   /** Of what a restore has brought: its bytes that are still unsaved. It may be more than commits may leave behind. */
@@ -84,7 +89,8 @@ export class Saver {
   #cut: Cut | undefined;
   /** Wall time of the last cut's commit, ms UTC; undefined until that is done. */
   #cutAt: number | undefined = Number.NEGATIVE_INFINITY;
-  /** Wall time of the last commit, ms UTC. */
+  /** Wall times of the first and the last commit, ms UTC. */
+  #since: number | undefined;
   #now = 0;
   /** In the order of their commits. */
   #holds: Hold[] = [];
@@ -143,12 +149,13 @@ export class Saver {
       this.#cut = this.#newCut(shares, isCommitted ? this.#positions(commitId) : undefined);
       this.#cutAt = isCommitted ? this.#now : undefined;
     }
-    this.#hold(id, tooMany ? everything : this.#cut?.share);
+    this.#hold(id, tooMany ? everything : this.#share);
   }
 
   /** The commit is done: what was held for it is written. @param now wall time, ms UTC */
   async committed(commitId: number, now: number): Promise<void> {
     this.#committed = true;
+    this.#since ??= now;
     this.#now = now;
     for (const { cut, commitId: id } of this.#holds) {
       if (id > commitId || cut.positions !== undefined) continue;
@@ -170,17 +177,27 @@ export class Saver {
     this.#settle();
   }
 
+  /** So many cells of the cut go with this commit. */
+  get #share(): number | undefined {
+    const { share, isRestored } = this.#cut ?? {};
+    if (isRestored !== true) return share;
+    // A clock that was set back must not put it off.
+    const sinceMs = Math.abs(this.#now - (this.#since ?? this.#now));
+    return sinceMs < this.#saving.restoredAfterMs ? 0 : share;
+  }
+
   get #isTime(): boolean {
     // A clock that was set back must not put the next cut off.
     return this.#cutAt !== undefined && Math.abs(this.#now - this.#cutAt) >= this.#saving.everyMs;
   }
 
   #newCut(inShares: number, positions: Cut['positions']): Cut {
+    const isRestored = this.#restored;
     const parts: Cut['parts'][number][] = [];
     let size = 0;
     for (const store of this.#stores.values()) {
       const { packed } = store.state;
-      if (this.#restored && packed?.isSaved === false) {
+      if (isRestored && packed?.isSaved === false) {
         parts.push({ store, rows: packed });
         size += packed.count;
       }
@@ -191,7 +208,7 @@ export class Saver {
     this.#committed = false;
     this.#restored = false;
     const share = Math.max(this.#saving.leastShare, Math.ceil(size / inShares));
-    return { parts, share, positions, restoredBytes: 0, part: 0, next: 0 };
+    return { parts, share, isRestored, positions, restoredBytes: 0, part: 0, next: 0 };
   }
 
   /** Where the stores stand, of which something is committed. */
@@ -207,7 +224,7 @@ export class Saver {
   /** Holds the next share of the cut, when there is one, for a commit. */
   #hold(commitId: number, share = 0): void {
     const cut = this.#cut;
-    if (cut === undefined) return;
+    if (cut === undefined || share === 0) return;
     this.#numbered++;
     const writes: BackendWrite[] = [];
     const entries: StoreEntries[] = [];

@@ -30,7 +30,8 @@ export async function simulate(seed: number, stops: readonly number[]): Promise<
 
 async function runOnce(world: World, stop: number): Promise<void> {
   const { log, backends, scheduler, clock } = world.boot(stop);
-  const saving = { everyMs: world.below(2) * 20, leastShare: 1 + world.below(4) };
+  const [everyMs, restoredAfterMs] = [world.below(2) * 20, world.below(2) * 20];
+  const saving = { everyMs, leastShare: 1 + world.below(4), restoredAfterMs };
   const runtime = await Runtime.start({
     topology: job,
     application: 'simulated',

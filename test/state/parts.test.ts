@@ -43,7 +43,7 @@ const open = (): Promise<TaskState> =>
     specs: [spec as unknown as StoreSpec<unknown, unknown>],
     backend: new MemoryBackend(new MemoryStore()),
     cacheBytes: 0,
-    saving: { everyMs: 3, leastShare: 1 },
+    saving: { everyMs: 3, leastShare: 1, restoredAfterMs: 2 },
   });
 
 function change(random: SeededRandom, cells: Cells<PartedCell<string>>, value: string): void {

@@ -6,6 +6,7 @@ import type { Scratch } from '../../engine/base/scratch.ts';
 import type { StoreSpec } from '../../engine/graph/store-spec.ts';
 import type { PackedBatch } from '../../engine/record/batch.ts';
 import { utf8 } from '../../engine/serde/utf8.ts';
+import type { Saving } from '../../engine/state/saver.ts';
 import { type StoreChanges, TaskState } from '../../engine/state/task-state.ts';
 import type { StateBackend } from '../../engine/storage/backend.ts';
 import { MemoryBackend, MemoryStore } from '../../engine/storage/memory.ts';
@@ -80,7 +81,7 @@ class Bench {
   /** How many batches were replayed at the last opening. */
   replayed = 0;
 
-  readonly saving: { everyMs: number; leastShare: number; cacheBytes: number };
+  readonly saving: Saving & { cacheBytes: number };
 
   constructor(saving: Bench['saving']) {
     this.saving = saving;
@@ -188,10 +189,10 @@ class Bench {
 const byKey = (a: { key: string }, b: { key: string }) => (a.key < b.key ? -1 : 1);
 
 test.each([
-  { everyMs: 0, leastShare: 1, cacheBytes: 1_000_000 },
-  { everyMs: 3, leastShare: 2, cacheBytes: 1_000_000 },
-  { everyMs: 1_000_000, leastShare: 1, cacheBytes: 6_000 },
-  { everyMs: 5, leastShare: 3, cacheBytes: 0 },
+  { everyMs: 0, leastShare: 1, restoredAfterMs: 0, cacheBytes: 1_000_000 },
+  { everyMs: 3, leastShare: 2, restoredAfterMs: 2, cacheBytes: 1_000_000 },
+  { everyMs: 1_000_000, leastShare: 1, restoredAfterMs: 5, cacheBytes: 6_000 },
+  { everyMs: 5, leastShare: 3, restoredAfterMs: 3, cacheBytes: 0 },
 ])('any crash, at any share of a cut: %o', async (saving) => {
   for (let seed = 1; seed <= 40; seed++) {
     const random = new SeededRandom(seed);
@@ -219,7 +220,12 @@ test.each([
 });
 
 test('a cell that changes with each commit is written once an interval', async () => {
-  const bench = new Bench({ everyMs: 100, leastShare: 2_000, cacheBytes: 1_000_000 });
+  const bench = new Bench({
+    everyMs: 100,
+    leastShare: 2_000,
+    restoredAfterMs: 0,
+    cacheBytes: 1_000_000,
+  });
   await bench.open();
   const writesOf = async (from: number, to: number) => {
     const before = bench.backend.writes;
@@ -247,7 +253,12 @@ async function lost(saving: Bench['saving']): Promise<Bench> {
 }
 
 test('what was empty is restored in memory, and saved with the commits that follow, a share with each', async () => {
-  const bench = await lost({ everyMs: 1_000_000, leastShare: 2, cacheBytes: 1_000_000 });
+  const bench = await lost({
+    everyMs: 1_000_000,
+    leastShare: 2,
+    restoredAfterMs: 0,
+    cacheBytes: 1_000_000,
+  });
   await bench.open();
   await bench.check();
   expect(bench.backend.writes).toBe(0);
@@ -266,8 +277,31 @@ test('what was empty is restored in memory, and saved with the commits that foll
   await bench.check();
 });
 
+test('what was restored is left alone while the first results are waited for', async () => {
+  const bench = await lost({
+    everyMs: 1_000_000,
+    leastShare: 2,
+    restoredAfterMs: 10,
+    cacheBytes: 1_000_000,
+  });
+  await bench.open();
+  for (const now of [0, 9, 10]) {
+    bench.now = now;
+    await bench.cycle(new SeededRandom(9));
+    expect(bench.backend.writes).toBe(0);
+  }
+  // The commit before was ten ms after the first.
+  await bench.cycle(new SeededRandom(9));
+  expect(bench.backend.writes).toBeGreaterThan(0);
+});
+
 test('a restore in memory is saved when the task is closed before any commit', async () => {
-  const bench = await lost({ everyMs: 1_000, leastShare: 2_000, cacheBytes: 1_000_000 });
+  const bench = await lost({
+    everyMs: 1_000,
+    leastShare: 2_000,
+    restoredAfterMs: 0,
+    cacheBytes: 1_000_000,
+  });
   await bench.open();
   await bench.state.close();
   await bench.open();
@@ -276,7 +310,7 @@ test('a restore in memory is saved when the task is closed before any commit', a
 });
 
 test('what a first cut left behind without its positions is not believed', async () => {
-  const bench = new Bench({ everyMs: 0, leastShare: 1, cacheBytes: 1_000_000 });
+  const bench = new Bench({ everyMs: 0, leastShare: 1, restoredAfterMs: 0, cacheBytes: 1_000_000 });
   await bench.open();
   await bench.cycle(new SeededRandom(1));
   expect(bench.store.values.size).toBeGreaterThan(0);
@@ -293,7 +327,7 @@ test('what a first cut left behind without its positions is not believed', async
 
 test('a store that is emptied is restored anew, into the cells that operators hold', async () => {
   for (const cacheBytes of [0, 1_000_000]) {
-    const bench = new Bench({ everyMs: 0, leastShare: 100, cacheBytes });
+    const bench = new Bench({ everyMs: 0, leastShare: 100, restoredAfterMs: 0, cacheBytes });
     await bench.open();
     const random = new SeededRandom(7);
     for (let i = 0; i < 5; i++) await bench.cycle(random);
@@ -316,7 +350,12 @@ function isOnDisk({ store }: Bench): boolean {
 
 test('what stays bytes after a restore leaves memory when that is short, and is found on disk', async () => {
   // Room for what is packed, or for the entries of some cells, of each store; not for both.
-  const bench = await lost({ everyMs: 1_000_000, leastShare: 1_000, cacheBytes: 3 * 900 });
+  const bench = await lost({
+    everyMs: 1_000_000,
+    leastShare: 1_000,
+    restoredAfterMs: 0,
+    cacheBytes: 3 * 900,
+  });
   await bench.open();
   const rows = await bench.state.rows(packed);
   expect(rows.length).toBeGreaterThan(3);
@@ -328,14 +367,24 @@ test('what stays bytes after a restore leaves memory when that is short, and is 
 });
 
 test('a restore for which there is no room goes to disk at once', async () => {
-  const bench = await lost({ everyMs: 1_000_000, leastShare: 2, cacheBytes: 900 });
+  const bench = await lost({
+    everyMs: 1_000_000,
+    leastShare: 2,
+    restoredAfterMs: 0,
+    cacheBytes: 900,
+  });
   await bench.open();
   expect(isOnDisk(bench)).toBe(true);
   await bench.check();
 });
 
 test('stores may be restored in turns', async () => {
-  const bench = await lost({ everyMs: 1_000_000, leastShare: 2, cacheBytes: 900 });
+  const bench = await lost({
+    everyMs: 1_000_000,
+    leastShare: 2,
+    restoredAfterMs: 0,
+    cacheBytes: 900,
+  });
   await bench.openState();
   for (let i = 0; i < 5; i++) {
     // What is packed comes first, and is saved when there is no room for the others.
@@ -349,7 +398,12 @@ test('stores may be restored in turns', async () => {
 });
 
 test('nothing is left of a store that is emptied before what was restored is saved', async () => {
-  const bench = await lost({ everyMs: 1_000_000, leastShare: 2, cacheBytes: 1_000_000 });
+  const bench = await lost({
+    everyMs: 1_000_000,
+    leastShare: 2,
+    restoredAfterMs: 0,
+    cacheBytes: 1_000_000,
+  });
   await bench.open();
   for (const { name } of specs) {
     await bench.state.reset(name);
@@ -359,7 +413,12 @@ test('nothing is left of a store that is emptied before what was restored is sav
 
 test('a restore that failed is not taken for done when the task is closed', async () => {
   // Without a cache it goes to disk at once.
-  const bench = await lost({ everyMs: 1_000, leastShare: 2_000, cacheBytes: 0 });
+  const bench = await lost({
+    everyMs: 1_000,
+    leastShare: 2_000,
+    restoredAfterMs: 0,
+    cacheBytes: 0,
+  });
   // The disk does not take it.
   const failing = new Watched(bench.store);
   const options = { task: '0_0', directory: 'd', specs, backend: failing, cacheBytes: 0 };
@@ -373,7 +432,7 @@ test('a restore that failed is not taken for done when the task is closed', asyn
 });
 
 test('after a write that failed no positions are written', async () => {
-  const bench = new Bench({ everyMs: 0, leastShare: 1, cacheBytes: 1_000_000 });
+  const bench = new Bench({ everyMs: 0, leastShare: 1, restoredAfterMs: 0, cacheBytes: 1_000_000 });
   await bench.open();
   for (let i = 0; i < 3; i++) await bench.cycle(new SeededRandom(i));
   bench.backend.failing = true;
