@@ -8,17 +8,18 @@ export function statePieces(): Piece[] {
   const random = new SeededRandom(1);
   const ids = keys.map((key) => key.toString('latin1'));
   const index = new DueIndex();
+  const slots = ids.map(() => -1);
   let now = 0;
   return [
     {
       name: 'due index: set a key, ask for the next',
       per: many,
       run: () => {
-        for (const id of ids) {
+        ids.forEach((id, i) => {
           now++;
-          index.set(id, now + randomBelow(random, 10_000));
+          slots[i] = index.set(id, now + randomBelow(random, 10_000), slots[i] as number);
           use(index.nextDue() & 1);
-        }
+        });
       },
     },
   ];

@@ -10,7 +10,8 @@
  * Of a store that was empty when it was opened all is in memory, and nothing is ever read, until cells are evicted:
  * what is due beyond what was asked for goes with them, and the horizon comes down.
  *
- * A key has a slot, and what is known of it lies in columns, so that a million keys are no million objects. The heap
+ * A key has a slot, and what is known of it lies in columns, so that a million keys are no million objects. Whoever has the
+ * key's cell keeps the number of its slot, so that no key is looked for here but those whose cell is on disk alone. The heap
  * holds slots by the instants at which they were put there, four children a node. It deletes lazily: what no longer lies at
  * its slot's instant is passed over at the top. It also moves lazily: a key that is due later than before, as sessions are with
  * every record, stays where it is until it comes to the top. Keys of one instant are put in order when they are asked for.
@@ -20,7 +21,8 @@ const fanOut = 1 << fanOutBits;
 const firstSlots = 64;
 
 export class DueIndex {
-  readonly #slots = new Map<string, number>();
+  /** Of keys whose slot nobody keeps. */
+  readonly #unkept = new Map<string, number>();
   /** Slots that were let go of, to be used again. */
   readonly #free: number[] = [];
   #used = 0;
@@ -44,35 +46,57 @@ export class DueIndex {
 
   /** Number of keys held in memory. */
   get size(): number {
-    return this.#slots.size;
+    return this.#used - this.#free.length;
   }
 
   /**
-   * Sets a key's next instant; +Infinity forgets the key.
-   * @param hint what the last `set` of the key answered, or -1: it spares the look for the key
+   * Sets a key's next instant; +Infinity forgets the key. Answers its slot, which the caller keeps until the key is released or
+   * evicted; -1 when it has none.
+   * @param kept what the last `set` of the key answered, -1 before the first
    */
-  set(keyId: string, due: number, hint = -1): number {
+  set(keyId: string, due: number, kept: number): number {
     if (due === Number.POSITIVE_INFINITY) {
-      this.release(keyId);
+      this.release(keyId, kept);
       return -1;
     }
-    const isHinted = hint >= 0 && this.#keyIds[hint] === keyId;
-    const slot = isHinted ? hint : (this.#slots.get(keyId) ?? this.#newSlot(keyId));
-    if (this.#dues[slot] === due) return slot;
-    // One that was given out goes back before anybody asks again.
-    const isGiven = !Number.isNaN(this.#dues[slot]) && Number.isNaN(this.#lies[slot]);
-    this.#dues[slot] = due;
-    if (isGiven || due >= (this.#lies[slot] as number)) return slot;
-    this.#push(slot);
-    if (this.#heapSize > firstSlots && this.#heapSize > 4 * this.#slots.size) this.#compact();
+    const slot = this.#isOf(kept, keyId) ? kept : (this.#taken(keyId) ?? this.#newSlot(keyId));
+    this.#setDue(slot, due);
     return slot;
   }
 
-  /** Drops a key from memory: it is due no more, or after the horizon and the disk holds it. */
-  release(keyId: string): void {
-    const slot = this.#slots.get(keyId);
+  /** The same of a key whose cell is on disk alone: nobody keeps its slot. @param due not +Infinity */
+  setStored(keyId: string, due: number): void {
+    const slot = this.#unkept.get(keyId) ?? this.#newSlot(keyId);
+    this.#unkept.set(keyId, slot);
+    this.#setDue(slot, due);
+  }
+
+  #setDue(slot: number, due: number): void {
+    if (this.#dues[slot] === due) return;
+    // One that was given out goes back before anybody asks again.
+    const isGiven = !Number.isNaN(this.#dues[slot]) && Number.isNaN(this.#lies[slot]);
+    this.#dues[slot] = due;
+    if (isGiven || due >= (this.#lies[slot] as number)) return;
+    this.#push(slot);
+    if (this.#heapSize > firstSlots && this.#heapSize > 4 * this.size) this.#compact();
+  }
+
+  #isOf(slot: number, keyId: string): boolean {
+    return slot >= 0 && this.#keyIds[slot] === keyId;
+  }
+
+  /** The slot of a key that nobody keeps: from now on someone does. */
+  #taken(keyId: string): number | undefined {
+    if (this.#unkept.size === 0) return undefined;
+    const slot = this.#unkept.get(keyId);
+    if (slot !== undefined) this.#unkept.delete(keyId);
+    return slot;
+  }
+
+  /** Drops a key from memory: it is due no more, or after the horizon and the disk holds it. @param kept as for `set` */
+  release(keyId: string, kept: number): void {
+    const slot = this.#isOf(kept, keyId) ? kept : this.#taken(keyId);
     if (slot === undefined) return;
-    this.#slots.delete(keyId);
     this.#keyIds[slot] = '';
     this.#dues[slot] = Number.NaN;
     this.#lies[slot] = Number.NaN;
@@ -81,7 +105,7 @@ export class DueIndex {
 
   /** Forgets all keys; what is on disk is as it was. */
   clear(): void {
-    this.#slots.clear();
+    this.#unkept.clear();
     this.#free.length = 0;
     this.#keyIds.length = 0;
     this.#given = [];
@@ -89,10 +113,13 @@ export class DueIndex {
     this.#heapSize = 0;
   }
 
-  /** A saved cell that is due at `due` leaves the memory. */
-  evicted(keyId: string, due: number): void {
-    if (due === Number.POSITIVE_INFINITY || due <= this.asked) return;
-    this.release(keyId);
+  /** A saved cell that is due at `due` leaves the memory, and with it who kept the key's slot. */
+  evicted(keyId: string, due: number, kept: number): void {
+    if (due === Number.POSITIVE_INFINITY || due <= this.asked) {
+      if (this.#isOf(kept, keyId)) this.#unkept.set(keyId, kept);
+      return;
+    }
+    this.release(keyId, kept);
     if (due <= this.horizon) this.horizon = due - 1;
   }
 
@@ -157,7 +184,6 @@ export class DueIndex {
       this.#dues = twiceAsLong(this.#dues, Float64Array);
       this.#lies = twiceAsLong(this.#lies, Float64Array);
     }
-    this.#slots.set(keyId, slot);
     this.#keyIds[slot] = keyId;
     this.#dues[slot] = Number.NaN;
     this.#lies[slot] = Number.POSITIVE_INFINITY;
@@ -175,7 +201,9 @@ export class DueIndex {
   #compact(): void {
     this.#given = [];
     this.#heapSize = 0;
-    for (const slot of this.#slots.values()) this.#push(slot);
+    for (let slot = 0; slot < this.#used; slot++) {
+      if (!Number.isNaN(this.#dues[slot])) this.#push(slot);
+    }
   }
 
   #push(slot: number): void {

@@ -36,7 +36,7 @@ export interface CacheEntry {
   stored: boolean;
   /** The instant of the key's entry in the index on disk; +Infinity when there is none. */
   persistedDue: number;
-  /** Where the index of what is due had the key last; -1: nowhere. */
+  /** The key's slot in the index of what is due, which keeps it for us; -1: none. */
   dueSlot: number;
   /** Size of the cell as the changelog was told of it, or so: 0 of one that is gone, -1 where there was nothing to tell. */
   loggedBytes: number;
@@ -290,7 +290,10 @@ export class StoreState implements Cells<unknown> {
   /** A write that held the entry is done: what memory kept for its sake may go. */
   settle(entry: CacheEntry): void {
     if (!this.isSaved(entry) || this.entries.get(entry.keyId) !== entry) return;
-    if (entry.persistedDue > this.index.horizon) this.index.release(entry.keyId);
+    if (entry.persistedDue > this.index.horizon) {
+      this.index.release(entry.keyId, entry.dueSlot);
+      entry.dueSlot = -1;
+    }
     this.forgetEmpty(entry);
   }
 
@@ -365,7 +368,7 @@ export class StoreState implements Cells<unknown> {
       if (!this.isSaved(entry)) continue;
       this.entries.delete(keyId);
       if (entry.stored) this.complete = false;
-      this.index.evicted(keyId, entry.persistedDue);
+      this.index.evicted(keyId, entry.persistedDue, entry.dueSlot);
       this.cacheBytes -= entry.bytes + entryOverheadBytes;
     }
   }

@@ -150,16 +150,19 @@ export class TaskState {
   /**
    * Loads the cells of `keyIds` in every store, and of the keys that become due: up to `streamUntil`
    * in stores on the stream's clock, or where their own stream time is, up to `idleUntil` in all but those on the wall clock, up to
-   * `wallUntil` in these; in stores of ticks all, when `wallUntil` is given. One read of the backend for the cells. A set given as `keyIds` is added to.
+   * `wallUntil` in these; in stores of ticks all, when `wallUntil` is given. One read of the backend for the cells.
    */
   async prefetch(
-    keyIds: Iterable<string>,
+    keyIds: readonly string[],
     streamUntil: number,
     idleUntil = Number.NEGATIVE_INFINITY,
     wallUntil = Number.NEGATIVE_INFINITY,
   ): Promise<void> {
-    const wanted: { store: Store; keyId: string }[] = [];
-    const distinct = keyIds instanceof Set ? keyIds : new Set(keyIds);
+    const dueIds: string[] = [];
+    // Most that become due are in memory.
+    const note = (keyId: string) => {
+      if (this.find(keyId) === undefined) dueIds.push(keyId);
+    };
     // A step may forward a due key to the stores after it, so a key due anywhere is loaded everywhere.
     for (const store of this.#stores.values()) {
       if (store.state.spec.resident === true) await this.#loadResident(store);
@@ -173,16 +176,12 @@ export class TaskState {
       };
       const until = untilOf[clock];
       await this.#loadDue(store, until);
-      store.state.index.eachDue(until, (keyId) => distinct.add(keyId));
+      store.state.index.eachDue(until, note);
     }
+    const wanted: { store: Store; keyId: string }[] = [];
     for (const store of this.#stores.values()) {
-      const { state } = store;
-      for (const keyId of distinct) {
-        if (state.entries.has(keyId)) continue;
-        if (state.packed !== undefined && this.#unpack(store, state.packed, keyId)) continue;
-        if (state.complete) state.load(keyId, undefined, 0);
-        else wanted.push({ store, keyId });
-      }
+      for (const keyId of this.#loadFromMemory(store, keyIds, dueIds))
+        wanted.push({ store, keyId });
     }
     if (wanted.length === 0) return;
     const values = await this.#options.backend.getMany(
@@ -193,6 +192,21 @@ export class TaskState {
       if (value === undefined) store.state.load(keyId, undefined, 0);
       else store.state.load(keyId, this.#reader.stored(store.state.spec, value), value.byteLength);
     });
+  }
+
+  /** Answers the keys of which the backend must be asked, each once. */
+  #loadFromMemory(store: Store, ...lists: readonly (readonly string[])[]): ReadonlySet<string> {
+    const { state } = store;
+    const wanted = new Set<string>();
+    for (const keyIds of lists) {
+      for (const keyId of keyIds) {
+        if (state.entries.has(keyId)) continue;
+        if (state.packed !== undefined && this.#unpack(store, state.packed, keyId)) continue;
+        if (state.complete) state.load(keyId, undefined, 0);
+        else wanted.add(keyId);
+      }
+    }
+    return wanted;
   }
 
   /**
@@ -380,7 +394,8 @@ export class TaskState {
       const { due, keyId } = keys.entryOfDue(key);
       // A changed cell has its say in memory already; what the disk says of it is older.
       const known = state.entries.get(keyId);
-      if (known === undefined || state.isSaved(known)) index.set(keyId, due);
+      if (known === undefined) index.setStored(keyId, due);
+      else if (state.isSaved(known)) known.dueSlot = index.set(keyId, due, known.dueSlot);
     }
     index.horizon = until;
   }

@@ -103,10 +103,10 @@ export class SourceQueue {
   }
 
   /**
-   * Adds the key ids of the batch's next records to `wanted`, but those of which `state` has all cells; answers the
-   * greatest timestamp among the records.
+   * Adds the key ids of the batch's next records to `wanted`, but those of which `state` has all cells, some more than once;
+   * answers the greatest timestamp among the records.
    */
-  collect(state: { find(keyId: string): CacheEntry | undefined }, wanted: Set<string>): number {
+  collect(state: { find(keyId: string): CacheEntry | undefined }, wanted: string[]): number {
     let greatest = Number.NEGATIVE_INFINITY;
     const { batch } = this;
     if (batch === undefined) return greatest;
@@ -116,7 +116,7 @@ export class SourceQueue {
       // One string a key: others of the same letters are let go of.
       this.#keyIds[i] = found === undefined ? keyId : found.keyId;
       this.#found[i] = found;
-      if (keyId !== '' && found === undefined) wanted.add(keyId);
+      if (keyId !== '' && found === undefined) wanted.push(keyId);
       const time = (this.#times as Float64Array)[i] as number;
       if (time > greatest) greatest = time;
     }

@@ -316,13 +316,13 @@ export class Task implements ChainTask {
     const { threadTime } = this.#options;
     for (let more = true; more; ) {
       const before = clock.monotonic() - threadTime.busyMs;
-      const keyIds = new Set<string>();
+      const keyIds: string[] = [];
       let until = Number.NEGATIVE_INFINITY;
       for (const queue of this.queues) {
         queue.refill();
         if (this.#stateful) until = Math.max(until, queue.collect(this.#state, keyIds));
       }
-      if (keyIds.size > 0 || until !== Number.NEGATIVE_INFINITY) {
+      if (keyIds.length > 0 || until !== Number.NEGATIVE_INFINITY) {
         await this.#state.prefetch(keyIds, until);
       }
       const begin = clock.monotonic();

@@ -18,24 +18,33 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])('as a plain map, seed %i', (seed) => {
   const random = new SeededRandom(seed);
   const index = new DueIndex();
   const plain = new Map<string, number>();
-  // What `set` answered last, kept also when the key has gone or the slot is another's.
+  // Evicted keys stay, as those do that were asked for.
+  index.asked = Number.POSITIVE_INFINITY;
+  // What `set` answered last, kept also when the key has gone and the slot is another's; not of evicted keys.
   const slots = new Map<string, number>();
+  const kept = (key: string) => slots.get(key) ?? -1;
   const set = (key: string, due: number) => {
-    slots.set(key, index.set(key, due, slots.get(key)));
+    // Of a key that is on disk alone nobody keeps the slot.
+    if (!slots.has(key) && randomBelow(random, 3) === 0) index.setStored(key, due);
+    else slots.set(key, index.set(key, due, kept(key)));
     plain.set(key, due);
   };
   // Few instants make ties; mostly a key becomes due later, as a session does.
   for (let step = 0; step < 4_000; step++) {
     const key = keys[randomBelow(random, keys.length)] as string;
     const until = randomBelow(random, 60);
-    switch (randomBelow(random, 8)) {
+    switch (randomBelow(random, 9)) {
       case 0:
-        index.release(key);
+        index.release(key, kept(key));
         plain.delete(key);
         break;
       case 1:
-        index.set(key, Number.POSITIVE_INFINITY);
+        expect(index.set(key, Number.POSITIVE_INFINITY, kept(key))).toBe(-1);
         plain.delete(key);
+        break;
+      case 4:
+        index.evicted(key, plain.get(key) ?? Number.POSITIVE_INFINITY, kept(key));
+        slots.delete(key);
         break;
       case 2: {
         const given = index.dueKeys(until);
