@@ -116,8 +116,12 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
       if (!isClosed(this.#spec, start + sizeMs, streamTime)) break;
       if (!this.#results) {
         const from = indexOfStart(cell, start);
-        const merged = this.#mergeSlices(cell, from, indexOfStart(cell, start + sizeMs));
-        if (merged !== undefined) closed.push({ start, end: start + sizeMs, ...merged });
+        const end = start + sizeMs;
+        const merged = this.#mergeSlices(cell, from, indexOfStart(cell, end));
+        // Field by field: spread, it takes V8 several times as long.
+        if (merged !== undefined) {
+          closed.push({ start, end, value: merged.value, timestamp: merged.timestamp });
+        }
       }
       setFinalTo(cell, start + advanceMs);
       removeFirst(cell, indexOfStart(cell, cell.finalTo), this.#sliceMs);

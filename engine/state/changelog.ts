@@ -74,6 +74,8 @@ function isNews(entry: CacheEntry): boolean {
 const unread = new Scratch();
 const nothing: ReturnType<CellParts<unknown>['takeChanges']> = { head: false, parts: emptyParts };
 const partPrefix = Buffer.alloc(partPrefixBytes, partTag);
+/** The part that it names: the next key's is mostly the same. */
+let prefixed = Number.NaN;
 
 /** Nothing when the cell is gone. */
 function writeCell(spec: StoreSpec<unknown, unknown>, entry: CacheEntry, to: Scratch): void {
@@ -91,14 +93,12 @@ function appendParts(builder: BatchBuilder, parts: CellParts<unknown>, entry: Ca
     builder.end(true, 0);
   }
   for (const part of changes.parts) {
-    writeOrderedTime(partPrefix, 1, part);
-    const some = parts.writePart(cell, part, builder.beginKeyId(partPrefix, keyId));
+    const some = parts.writePart(cell, part, builder.beginKeyId(prefixOf(part), keyId));
     builder.end(some, 0);
   }
   for (const part of gone) {
     if (changes.parts.includes(part)) continue;
-    writeOrderedTime(partPrefix, 1, part);
-    builder.beginKeyId(partPrefix, keyId);
+    builder.beginKeyId(prefixOf(part), keyId);
     builder.end(false, 0);
   }
   // The head goes last: a restore that has read so far knows no cell of which it reads parts after.
@@ -108,6 +108,13 @@ function appendParts(builder: BatchBuilder, parts: CellParts<unknown>, entry: Ca
   }
   entry.gone = emptyParts;
   entry.loggedBytes = cell === undefined ? 0 : Math.round(parts.bytesOf(cell));
+}
+
+/** Good until the next call. */
+function prefixOf(part: number): Buffer {
+  if (part !== prefixed) writeOrderedTime(partPrefix, 1, part);
+  prefixed = part;
+  return partPrefix;
 }
 
 /** Where the bytes of the key begin in the key of such a record. */
