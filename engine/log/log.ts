@@ -85,8 +85,14 @@ export interface RecordLimits {
 export interface Log {
   /** Undefined: everything is taken. */
   readonly limits?: RecordLimits;
-  /** Creates what is missing; an existing topic with other partitions is TOPIC_MISMATCH. */
-  createTopics(topics: readonly TopicDescription[]): Promise<void>;
+  /**
+   * Creates what is missing; an existing topic with other partitions is TOPIC_MISMATCH.
+   * @param existing what `topics` has told just now: it need not be asked again
+   */
+  createTopics(
+    topics: readonly TopicDescription[],
+    existing?: readonly TopicDescription[],
+  ): Promise<void>;
   topics(): Promise<readonly TopicDescription[]>;
   /**
    * Records of a partition from `from` on, in one batch; undefined when nothing is there yet, up to

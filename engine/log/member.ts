@@ -48,8 +48,8 @@ export interface JoinOptions {
   readonly group: string;
   readonly partitions: readonly TopicPartition[];
   readonly scheduler: Scheduler;
-  /** Resolves when the topics are there: what does not need them may be done before. Default: they are. */
-  readonly topicsMade?: Promise<void>;
+  /** Asked when all is done that may be done before the group is joined, and waited for; what it throws ends the joining. */
+  readonly ready?: () => Promise<void>;
 }
 
 /** The member of a log that one process has to itself. */

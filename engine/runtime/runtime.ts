@@ -368,15 +368,16 @@ export class Runtime {
     this.#starting.catch(() => {});
     this.#writer = log.openWriter(application, () => this.#joined);
     this.#writer.catch(() => {});
-    const topicsMade = log.createTopics(this.#plan.topics);
+    const topicsMade = log.createTopics(this.#plan.topics, existing);
     const partitions = groupPartitions(this.#plan);
     const there = new Set(existing.map(({ name }) => name));
+    const complete = partitions.every(({ topic }) => there.has(topic));
     const joining = log.join({
       group: application,
       partitions,
       scheduler: this.#scheduler,
-      // The group need not wait for changelogs.
-      ...(partitions.every(({ topic }) => there.has(topic)) ? {} : { topicsMade }),
+      // The group need not wait for changelogs; but a start that is known to fail is not to disturb it.
+      ready: () => (complete ? Promise.race([topicsMade, Promise.resolve()]) : topicsMade),
     });
     const [joined, made] = await Promise.allSettled([joining, topicsMade]);
     if (joined.status === 'fulfilled') this.#member = joined.value;

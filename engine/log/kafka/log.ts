@@ -178,8 +178,11 @@ export class KafkaLog implements Log {
     });
   }
 
-  createTopics(topics: readonly TopicDescription[]): Promise<void> {
-    return this.#opened.admin.create(topics);
+  createTopics(
+    topics: readonly TopicDescription[],
+    existing?: readonly TopicDescription[],
+  ): Promise<void> {
+    return this.#opened.admin.create(topics, existing);
   }
 
   topics(): Promise<readonly TopicDescription[]> {
@@ -220,7 +223,7 @@ export class KafkaLog implements Log {
     }
   }
 
-  async join({ group, partitions, topicsMade }: JoinOptions): Promise<Member> {
+  async join({ group, partitions, ready = async () => {} }: JoinOptions): Promise<Member> {
     const { settings } = this.#options;
     const { brokers, bufferBytes, maxPollIntervalMs } = settings;
     return KafkaMember.join({
@@ -230,7 +233,7 @@ export class KafkaLog implements Log {
       consumer: consumerOptions(settings, group),
       connect: (client) => this.#connect(client),
       topics: [...new Set(partitions.map(({ topic }) => topic))],
-      ...(topicsMade === undefined ? {} : { topicsMade }),
+      ready,
       brokers,
       bufferBytes,
       maxPollIntervalMs,

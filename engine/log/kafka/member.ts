@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import { MillraceError } from '../../base/errors.ts';
 import type { GroupOffset, ReadLimits, TopicPartition } from '../log.ts';
-import type { AssignmentChange, Fetched, Member } from '../member.ts';
+import type { AssignmentChange, Fetched, JoinOptions, Member } from '../member.ts';
 import { answered, constructed, kafkaCodes, kafkaError } from './calls.ts';
 import type { MessageError, MessageTransport } from './messages.ts';
 import { keyOf } from './partition-key.ts';
@@ -28,8 +28,7 @@ export interface KafkaMemberOptions {
   readonly consumer: Readonly<Record<string, unknown>>;
   readonly connect: (client: KafkaConsumer) => Promise<void>;
   readonly topics: readonly string[];
-  /** As in JoinOptions. */
-  readonly topicsMade?: Promise<void>;
+  readonly ready: Required<JoinOptions>['ready'];
   readonly brokers: string;
   readonly bufferBytes: number;
   readonly maxPollIntervalMs: number;
@@ -106,7 +105,7 @@ export class KafkaMember implements Member {
     const { client, pump } = this.#current;
     await this.#options.connect(client);
     try {
-      await this.#options.topicsMade;
+      await this.#options.ready();
     } catch (error) {
       await this.#drop(this.#current);
       throw error;

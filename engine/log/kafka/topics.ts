@@ -70,8 +70,11 @@ export class TopicAdmin {
   }
 
   /** As Log.createTopics; returns when every topic is known to the brokers. */
-  async create(topics: readonly TopicDescription[]): Promise<void> {
-    const missing = await this.#missing(topics);
+  async create(
+    topics: readonly TopicDescription[],
+    existing?: readonly TopicDescription[],
+  ): Promise<void> {
+    const missing = missingOf(topics, existing ?? (await this.list()));
     if (missing.length === 0) return;
     const { rdkafka, admin: config, brokers, callTimeoutMs, replicationFactor } = this.#options;
     // Made by another instance just now, or there all along and not shown to us.
@@ -103,22 +106,10 @@ export class TopicAdmin {
     await this.#appear(missing, hidden);
   }
 
-  async #missing(topics: readonly TopicDescription[]): Promise<TopicDescription[]> {
-    const known = new Map((await this.list()).map((topic) => [topic.name, topic.partitions]));
-    return topics.filter(({ name: topic, partitions: expected }) => {
-      const actual = known.get(topic);
-      if (actual === undefined) return true;
-      if (actual !== expected) {
-        throw new MillraceError('TOPIC_MISMATCH', { topic, actual, expected });
-      }
-      return false;
-    });
-  }
-
   async #appear(topics: readonly TopicDescription[], hidden: ReadonlySet<string>): Promise<void> {
     let missing = topics;
     for (let waited = 0; waited < appearTimeoutMs; waited += lookMs) {
-      missing = await this.#missing(missing);
+      missing = missingOf(missing, await this.list());
       if (missing.length === 0) return;
       await pause(lookMs);
     }
@@ -132,4 +123,19 @@ export class TopicAdmin {
     const problem = `topics ${names.join(', ')} were created and do not appear`;
     throw new MillraceError('LOG_UNREACHABLE', { brokers, problem });
   }
+}
+
+function missingOf(
+  topics: readonly TopicDescription[],
+  existing: readonly TopicDescription[],
+): readonly TopicDescription[] {
+  const known = new Map(existing.map((topic) => [topic.name, topic.partitions]));
+  return topics.filter(({ name: topic, partitions: expected }) => {
+    const actual = known.get(topic);
+    if (actual === undefined) return true;
+    if (actual !== expected) {
+      throw new MillraceError('TOPIC_MISMATCH', { topic, actual, expected });
+    }
+    return false;
+  });
 }
