@@ -22,8 +22,15 @@ interface RocksDb {
     options: object,
     done: (error: Error | null, values?: (Buffer | undefined)[]) => void,
   ): void;
-  batch(operations: readonly object[], options: object, done: (error?: Error | null) => void): void;
+  batch(): RocksBatch;
   iterator(options: object): RocksIterator;
+}
+
+/** Is one, whole, when it is written. */
+interface RocksBatch {
+  put(key: Buffer, value: Buffer): void;
+  del(key: Buffer): void;
+  write(options: object, done: (error?: Error | null) => void): void;
 }
 
 interface RocksIterator {
@@ -105,16 +112,19 @@ export class RocksBackend implements StateBackend {
     return entries;
   }
 
-  // The database takes Buffers only; of any other byte array it would store the text.
-  write(batch: readonly BackendWrite[], options: { readonly sync?: boolean } = {}): Promise<void> {
-    const operations = batch.map(({ key, value }) =>
-      value === undefined
-        ? { type: 'del', key: asBuffer(key) }
-        : { type: 'put', key: asBuffer(key), value: asBuffer(value) },
-    );
-    return this.#call((done) =>
-      this.#db.batch(operations, { sync: options.sync ?? false }, (error) => done(error ?? null)),
-    );
+  /**
+   * Operation by operation: of a list of them the package makes objects, twice. The database takes Buffers only; of any other byte
+   * array it would store the text.
+   */
+  write(writes: readonly BackendWrite[], options: { readonly sync?: boolean } = {}): Promise<void> {
+    return this.#call((done) => {
+      const batch = this.#db.batch();
+      for (const { key, value } of writes) {
+        if (value === undefined) batch.del(asBuffer(key));
+        else batch.put(asBuffer(key), asBuffer(value));
+      }
+      batch.write({ sync: options.sync ?? false }, (error) => done(error ?? null));
+    });
   }
 
   close(): Promise<void> {
