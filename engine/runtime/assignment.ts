@@ -104,6 +104,11 @@ export class Assignment {
     return !this.#assignedOnce || this.#opening.size > 0;
   }
 
+  /** Until the next task is open, where one is being opened; else for ever. */
+  nextOpened(): Promise<void> {
+    return Promise.race([...this.#opening.values()].map(({ done }) => done));
+  }
+
   get threads(): number {
     return this.#hosts.length;
   }

@@ -237,9 +237,15 @@ export class Runtime {
       await this.tick(signal);
       if (await this.#advance(signal)) await this.#scheduler.yieldNow();
       else if (this.#committing.cursors.size === 0 && (await this.#survive(done, signal))) return;
-      else await this.#joined.wait(pollMs, signal);
+      else await this.#news(signal);
     }
     await this.#settle(signal);
+  }
+
+  /** Waits until there may be something to do: records or a change for the member, or a task that was opened. */
+  async #news(signal?: AbortSignal): Promise<void> {
+    const wait = this.#joined.wait(pollMs, signal);
+    await (this.#running.isOpening ? Promise.race([wait, this.#running.nextOpened()]) : wait);
   }
 
   /** Runs until the signal is aborted. */
@@ -260,7 +266,7 @@ export class Runtime {
       } else if (this.#clock.monotonic() - lastWork >= idleAfterMs) {
         await this.advanceIdle(this.#clock.now() - idleAfterMs, signal);
         lastWork = this.#clock.monotonic();
-      } else await this.#joined.wait(pollMs, signal);
+      } else await this.#news(signal);
     }
     await this.#settle(signal);
     return this.#summary;

@@ -1,4 +1,5 @@
-/** On a shared log: what a start commits first, with records and without, and what it joins when it cannot make its topics. */
+/** A start on a shared log: what it waits for, commits first, and joins when it cannot make its topics. */
+import { setTimeout } from 'node:timers/promises';
 import { topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { MillraceError } from '../../engine/base/errors.ts';
@@ -7,7 +8,7 @@ import { MemoryLog } from '../../engine/log/memory.ts';
 import { deploymentCursor, readCursors } from '../../engine/runtime/cursors.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { MemoryBackends } from '../../engine/storage/memory.ts';
-import { TaskHost } from '../../engine/task/task-host.ts';
+import { type HostConfig, TaskHost } from '../../engine/task/task-host.ts';
 import { append } from '../log/laws.ts';
 
 const application = 'first';
@@ -38,16 +39,47 @@ function memberOf(log: MemoryLog, options: JoinOptions): Member {
   };
 }
 
-function start(log: MemoryLog): Promise<Runtime> {
-  const backends = new MemoryBackends();
+const hosted = (config: HostConfig) => new TaskHost(job, config, new MemoryBackends());
+
+function start(log: MemoryLog, hostOf = hosted): Promise<Runtime> {
   return Runtime.start({
     topology: job,
     application,
     log,
     stateDirectory: 'state',
-    startHosts: async (config) => [new TaskHost(job, config, backends)],
+    startHosts: async (config) => [hostOf(config)],
   });
 }
+
+test('a task that is open is not left waiting until the log is looked at again', async () => {
+  const log = await logWith(5);
+  let assigned = false;
+  log.join = async (options) => {
+    const member = memberOf(log, options);
+    return {
+      ...member,
+      takeChange: () => {
+        const change = member.takeChange();
+        assigned ||= change !== undefined;
+        return change;
+      },
+      // Nothing comes any more that would wake anybody.
+      wait: () => (assigned ? new Promise(() => {}) : Promise.resolve()),
+    };
+  };
+  const runtime = await start(log, (config) => {
+    const host = hosted(config);
+    const open = host.open.bind(host);
+    host.open = async (assignment) => {
+      await setTimeout(30);
+      return open(assignment);
+    };
+    return host;
+  });
+  const { counters } = await runtime.runUntilCaughtUp();
+  await runtime.close();
+  expect(counters.in).toBe(5);
+});
 
 test.each([0, 5])('%i records: one commit, which says what is deployed', async (records) => {
   const log = await logWith(records);
