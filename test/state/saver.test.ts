@@ -64,6 +64,8 @@ class Watched implements StateBackend {
   }
 }
 
+type Given = Omit<Saving, 'restoredAfterMs'> & Partial<Saving> & { readonly cacheBytes: number };
+
 class Bench {
   readonly store = new MemoryStore();
   readonly log = new Map<string, PackedBatch[]>(specs.map(({ name }) => [name, []]));
@@ -83,8 +85,9 @@ class Bench {
 
   readonly saving: Saving & { cacheBytes: number };
 
-  constructor(saving: Bench['saving']) {
-    this.saving = saving;
+  /** What is restored is saved at once, unless it is said otherwise. */
+  constructor(saving: Given) {
+    this.saving = { restoredAfterMs: 0, ...saving };
   }
 
   async open(): Promise<void> {
@@ -220,12 +223,7 @@ test.each([
 });
 
 test('a cell that changes with each commit is written once an interval', async () => {
-  const bench = new Bench({
-    everyMs: 100,
-    leastShare: 2_000,
-    restoredAfterMs: 0,
-    cacheBytes: 1_000_000,
-  });
+  const bench = new Bench({ everyMs: 100, leastShare: 2_000, cacheBytes: 1_000_000 });
   await bench.open();
   const writesOf = async (from: number, to: number) => {
     const before = bench.backend.writes;
@@ -244,7 +242,7 @@ test('a cell that changes with each commit is written once an interval', async (
 });
 
 /** After five commits, of which the disk has lost everything. */
-async function lost(saving: Bench['saving']): Promise<Bench> {
+async function lost(saving: Given): Promise<Bench> {
   const bench = new Bench(saving);
   await bench.open();
   for (let i = 0; i < 5; i++) await bench.cycle(new SeededRandom(i));
@@ -253,12 +251,7 @@ async function lost(saving: Bench['saving']): Promise<Bench> {
 }
 
 test('what was empty is restored in memory, and saved with the commits that follow, a share with each', async () => {
-  const bench = await lost({
-    everyMs: 1_000_000,
-    leastShare: 2,
-    restoredAfterMs: 0,
-    cacheBytes: 1_000_000,
-  });
+  const bench = await lost({ everyMs: 1_000_000, leastShare: 2, cacheBytes: 1_000_000 });
   await bench.open();
   await bench.check();
   expect(bench.backend.writes).toBe(0);
@@ -296,12 +289,7 @@ test('what was restored is left alone while the first results are waited for', a
 });
 
 test('a restore in memory is saved when the task is closed before any commit', async () => {
-  const bench = await lost({
-    everyMs: 1_000,
-    leastShare: 2_000,
-    restoredAfterMs: 0,
-    cacheBytes: 1_000_000,
-  });
+  const bench = await lost({ everyMs: 1_000, leastShare: 2_000, cacheBytes: 1_000_000 });
   await bench.open();
   await bench.state.close();
   await bench.open();
@@ -310,7 +298,7 @@ test('a restore in memory is saved when the task is closed before any commit', a
 });
 
 test('what a first cut left behind without its positions is not believed', async () => {
-  const bench = new Bench({ everyMs: 0, leastShare: 1, restoredAfterMs: 0, cacheBytes: 1_000_000 });
+  const bench = new Bench({ everyMs: 0, leastShare: 1, cacheBytes: 1_000_000 });
   await bench.open();
   await bench.cycle(new SeededRandom(1));
   expect(bench.store.values.size).toBeGreaterThan(0);
@@ -327,7 +315,7 @@ test('what a first cut left behind without its positions is not believed', async
 
 test('a store that is emptied is restored anew, into the cells that operators hold', async () => {
   for (const cacheBytes of [0, 1_000_000]) {
-    const bench = new Bench({ everyMs: 0, leastShare: 100, restoredAfterMs: 0, cacheBytes });
+    const bench = new Bench({ everyMs: 0, leastShare: 100, cacheBytes });
     await bench.open();
     const random = new SeededRandom(7);
     for (let i = 0; i < 5; i++) await bench.cycle(random);
@@ -350,12 +338,7 @@ function isOnDisk({ store }: Bench): boolean {
 
 test('what stays bytes after a restore leaves memory when that is short, and is found on disk', async () => {
   // Room for what is packed, or for the entries of some cells, of each store; not for both.
-  const bench = await lost({
-    everyMs: 1_000_000,
-    leastShare: 1_000,
-    restoredAfterMs: 0,
-    cacheBytes: 3 * 900,
-  });
+  const bench = await lost({ everyMs: 1_000_000, leastShare: 1_000, cacheBytes: 3 * 900 });
   await bench.open();
   const rows = await bench.state.rows(packed);
   expect(rows.length).toBeGreaterThan(3);
@@ -367,24 +350,14 @@ test('what stays bytes after a restore leaves memory when that is short, and is 
 });
 
 test('a restore for which there is no room goes to disk at once', async () => {
-  const bench = await lost({
-    everyMs: 1_000_000,
-    leastShare: 2,
-    restoredAfterMs: 0,
-    cacheBytes: 900,
-  });
+  const bench = await lost({ everyMs: 1_000_000, leastShare: 2, cacheBytes: 900 });
   await bench.open();
   expect(isOnDisk(bench)).toBe(true);
   await bench.check();
 });
 
 test('stores may be restored in turns', async () => {
-  const bench = await lost({
-    everyMs: 1_000_000,
-    leastShare: 2,
-    restoredAfterMs: 0,
-    cacheBytes: 900,
-  });
+  const bench = await lost({ everyMs: 1_000_000, leastShare: 2, cacheBytes: 900 });
   await bench.openState();
   for (let i = 0; i < 5; i++) {
     // What is packed comes first, and is saved when there is no room for the others.
@@ -398,12 +371,7 @@ test('stores may be restored in turns', async () => {
 });
 
 test('nothing is left of a store that is emptied before what was restored is saved', async () => {
-  const bench = await lost({
-    everyMs: 1_000_000,
-    leastShare: 2,
-    restoredAfterMs: 0,
-    cacheBytes: 1_000_000,
-  });
+  const bench = await lost({ everyMs: 1_000_000, leastShare: 2, cacheBytes: 1_000_000 });
   await bench.open();
   for (const { name } of specs) {
     await bench.state.reset(name);
@@ -413,12 +381,7 @@ test('nothing is left of a store that is emptied before what was restored is sav
 
 test('a restore that failed is not taken for done when the task is closed', async () => {
   // Without a cache it goes to disk at once.
-  const bench = await lost({
-    everyMs: 1_000,
-    leastShare: 2_000,
-    restoredAfterMs: 0,
-    cacheBytes: 0,
-  });
+  const bench = await lost({ everyMs: 1_000, leastShare: 2_000, cacheBytes: 0 });
   // The disk does not take it.
   const failing = new Watched(bench.store);
   const options = { task: '0_0', directory: 'd', specs, backend: failing, cacheBytes: 0 };
@@ -432,7 +395,7 @@ test('a restore that failed is not taken for done when the task is closed', asyn
 });
 
 test('after a write that failed no positions are written', async () => {
-  const bench = new Bench({ everyMs: 0, leastShare: 1, restoredAfterMs: 0, cacheBytes: 1_000_000 });
+  const bench = new Bench({ everyMs: 0, leastShare: 1, cacheBytes: 1_000_000 });
   await bench.open();
   for (let i = 0; i < 3; i++) await bench.cycle(new SeededRandom(i));
   bench.backend.failing = true;
