@@ -1,25 +1,25 @@
 /** engine/state: the index of what is due. */
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
-import { DueIndex } from '../../engine/state/due-index.ts';
+import { DueIndex, type DueOwner } from '../../engine/state/due-index.ts';
 import { type Piece, use } from './piece.ts';
 import { keys, many } from './record.ts';
 
 export function statePieces(): Piece[] {
   const random = new SeededRandom(1);
   const ids = keys.map((key) => key.toString('latin1'));
-  const index = new DueIndex();
-  const slots = ids.map(() => -1);
+  const index = new DueIndex<DueOwner>();
+  const owners = ids.map((keyId) => ({ keyId, dueSlot: -1 }));
   let now = 0;
   return [
     {
       name: 'due index: set a key, ask for the next',
       per: many,
       run: () => {
-        ids.forEach((id, i) => {
+        for (const owner of owners) {
           now++;
-          slots[i] = index.set(id, now + randomBelow(random, 10_000), slots[i] as number);
+          index.set(owner, now + randomBelow(random, 10_000));
           use(index.nextDue() & 1);
-        });
+        }
       },
     },
   ];

@@ -11,7 +11,8 @@
  * what is due beyond what was asked for goes with them, and the horizon comes down.
  *
  * A key has a slot, and what is known of it lies in columns, so that a million keys are no million objects. Whoever has the
- * key's cell keeps the number of its slot, so that no key is looked for here but those whose cell is on disk alone. The heap
+ * key's cell owns the slot and knows its number, and the slot its owner, so that no key is looked for here but those whose
+ * cell is on disk alone, nor anywhere the cell of a key that is due. The heap
  * holds slots by the instants at which they were put there, four children a node. It deletes lazily: what no longer lies at
  * its slot's instant is passed over at the top. It also moves lazily: a key that is due later than before, as sessions are with
  * every record, stays where it is until it comes to the top. Keys of one instant are put in order when they are asked for.
@@ -20,14 +21,22 @@ const fanOutBits = 2;
 const fanOut = 1 << fanOutBits;
 const firstSlots = 64;
 
-export class DueIndex {
-  /** Of keys whose slot nobody keeps. */
-  readonly #unkept = new Map<string, number>();
+/** Who has a key's cell in memory; of a key there is one at a time. */
+export interface DueOwner {
+  readonly keyId: string;
+  /** The key's slot, -1 when it has none; the index sets it. */
+  dueSlot: number;
+}
+
+export class DueIndex<O extends DueOwner> {
+  /** Slots that nobody owns, by key. */
+  readonly #unowned = new Map<string, number>();
   /** Slots that were let go of, to be used again. */
   readonly #free: number[] = [];
   #used = 0;
   /** By slot: the key, when it is due (NaN: the slot is free), and at which instant it lies in the heap (NaN: it does not). */
   readonly #keyIds: string[] = [];
+  readonly #owners: (O | undefined)[] = [];
   #dues = new Float64Array(firstSlots);
   #lies = new Float64Array(firstSlots);
   /** The heap: instants, and the slots that were put there. */
@@ -49,25 +58,24 @@ export class DueIndex {
     return this.#used - this.#free.length;
   }
 
-  /**
-   * Sets a key's next instant; +Infinity forgets the key. Answers its slot, which the caller keeps until the key is released or
-   * evicted; -1 when it has none.
-   * @param kept what the last `set` of the key answered, -1 before the first
-   */
-  set(keyId: string, due: number, kept: number): number {
+  /** Sets when the owner's key is due next; +Infinity forgets the key. */
+  set(owner: O, due: number): void {
     if (due === Number.POSITIVE_INFINITY) {
-      this.release(keyId, kept);
-      return -1;
+      this.release(owner);
+      return;
     }
-    const slot = this.#isOf(kept, keyId) ? kept : (this.#taken(keyId) ?? this.#newSlot(keyId));
-    this.#setDue(slot, due);
-    return slot;
+    if (owner.dueSlot < 0) {
+      const slot = this.#taken(owner.keyId) ?? this.#newSlot(owner.keyId);
+      owner.dueSlot = slot;
+      this.#owners[slot] = owner;
+    }
+    this.#setDue(owner.dueSlot, due);
   }
 
-  /** The same of a key whose cell is on disk alone: nobody keeps its slot. @param due not +Infinity */
+  /** The same of a key whose cell is on disk alone, so that nobody owns it. @param due not +Infinity */
   setStored(keyId: string, due: number): void {
-    const slot = this.#unkept.get(keyId) ?? this.#newSlot(keyId);
-    this.#unkept.set(keyId, slot);
+    const slot = this.#unowned.get(keyId) ?? this.#newSlot(keyId);
+    this.#unowned.set(keyId, slot);
     this.#setDue(slot, due);
   }
 
@@ -81,45 +89,48 @@ export class DueIndex {
     if (this.#heapSize > firstSlots && this.#heapSize > 4 * this.size) this.#compact();
   }
 
-  #isOf(slot: number, keyId: string): boolean {
-    return slot >= 0 && this.#keyIds[slot] === keyId;
-  }
-
-  /** The slot of a key that nobody keeps: from now on someone does. */
+  /** The slot of a key that nobody owns: from now on someone does. */
   #taken(keyId: string): number | undefined {
-    if (this.#unkept.size === 0) return undefined;
-    const slot = this.#unkept.get(keyId);
-    if (slot !== undefined) this.#unkept.delete(keyId);
+    if (this.#unowned.size === 0) return undefined;
+    const slot = this.#unowned.get(keyId);
+    if (slot !== undefined) this.#unowned.delete(keyId);
     return slot;
   }
 
-  /** Drops a key from memory: it is due no more, or after the horizon and the disk holds it. @param kept as for `set` */
-  release(keyId: string, kept: number): void {
-    const slot = this.#isOf(kept, keyId) ? kept : this.#taken(keyId);
+  /** Drops the owner's key from memory: it is due no more, or after the horizon and the disk holds it. */
+  release(owner: O): void {
+    const slot = owner.dueSlot < 0 ? this.#taken(owner.keyId) : owner.dueSlot;
+    owner.dueSlot = -1;
     if (slot === undefined) return;
     this.#keyIds[slot] = '';
+    this.#owners[slot] = undefined;
     this.#dues[slot] = Number.NaN;
     this.#lies[slot] = Number.NaN;
     this.#free.push(slot);
   }
 
-  /** Forgets all keys; what is on disk is as it was. */
+  /** Forgets all keys, and their owners, who are to be forgotten as well; what is on disk is as it was. */
   clear(): void {
-    this.#unkept.clear();
+    this.#unowned.clear();
     this.#free.length = 0;
     this.#keyIds.length = 0;
+    this.#owners.length = 0;
     this.#given = [];
     this.#used = 0;
     this.#heapSize = 0;
   }
 
-  /** A saved cell that is due at `due` leaves the memory, and with it who kept the key's slot. */
-  evicted(keyId: string, due: number, kept: number): void {
+  /** A saved cell that is due at `due` leaves the memory, and with it who owned the key's slot. */
+  evicted(owner: O, due: number): void {
     if (due === Number.POSITIVE_INFINITY || due <= this.asked) {
-      if (this.#isOf(kept, keyId)) this.#unkept.set(keyId, kept);
+      const slot = owner.dueSlot;
+      if (slot < 0) return;
+      this.#unowned.set(owner.keyId, slot);
+      this.#owners[slot] = undefined;
+      owner.dueSlot = -1;
       return;
     }
-    this.release(keyId, kept);
+    this.release(owner);
     if (due <= this.horizon) this.horizon = due - 1;
   }
 
@@ -137,8 +148,8 @@ export class DueIndex {
     return Number.POSITIVE_INFINITY;
   }
 
-  /** Keys due at or before `until`, in order. They stay in the index until they are set anew. */
-  dueKeys(until: number): string[] {
+  /** Keys due at or before `until`, in order, and who owns each. They stay in the index until they are set anew. */
+  dueKeys(until: number): { readonly keyIds: string[]; readonly owners: (O | undefined)[] } {
     const given: number[] = [];
     for (let due = this.nextDue(); due <= until; due = this.nextDue()) {
       if (due === Number.POSITIVE_INFINITY) break;
@@ -150,14 +161,20 @@ export class DueIndex {
     this.#given = given;
     // No `map`: of arrays this long V8 takes its optimised code back, each time.
     const keyIds: string[] = [];
-    for (const slot of given) keyIds.push(this.#keyIds[slot] as string);
-    return keyIds;
+    const owners: (O | undefined)[] = [];
+    for (const slot of given) {
+      keyIds.push(this.#keyIds[slot] as string);
+      owners.push(this.#owners[slot]);
+    }
+    return { keyIds, owners };
   }
 
   /** Visits the keys due at or before `until`, in no order, some perhaps twice; takes nothing out of the heap. */
-  eachDue(until: number, visit: (keyId: string) => void): void {
+  eachDue(until: number, visit: (keyId: string, owner: O | undefined) => void): void {
     for (const slot of this.#given) {
-      if ((this.#dues[slot] as number) <= until) visit(this.#keyIds[slot] as string);
+      if ((this.#dues[slot] as number) <= until) {
+        visit(this.#keyIds[slot] as string, this.#owners[slot]);
+      }
     }
     const waiting = [0];
     for (let i = waiting.pop(); i !== undefined; i = waiting.pop()) {
@@ -165,7 +182,7 @@ export class DueIndex {
       if (i >= this.#heapSize || at > until) continue;
       const slot = this.#heap[i] as number;
       if (this.#lies[slot] === at && (this.#dues[slot] as number) <= until) {
-        visit(this.#keyIds[slot] as string);
+        visit(this.#keyIds[slot] as string, this.#owners[slot]);
       }
       for (let child = fanOut * i + 1; child <= fanOut * (i + 1); child++) waiting.push(child);
     }
@@ -185,6 +202,7 @@ export class DueIndex {
       this.#lies = twiceAsLong(this.#lies, Float64Array);
     }
     this.#keyIds[slot] = keyId;
+    this.#owners[slot] = undefined;
     this.#dues[slot] = Number.NaN;
     this.#lies[slot] = Number.POSITIVE_INFINITY;
     return slot;

@@ -12,7 +12,7 @@
  */
 import { assert, must } from '../base/assert.ts';
 import type { Cells, StoreSpec } from '../graph/store-spec.ts';
-import { DueIndex } from './due-index.ts';
+import { DueIndex, type DueOwner } from './due-index.ts';
 import type { PackedCells } from './packed-cells.ts';
 
 /**
@@ -21,8 +21,7 @@ import type { PackedCells } from './packed-cells.ts';
  */
 export const entryOverheadBytes = 160;
 
-export interface CacheEntry {
-  readonly keyId: string;
+export interface CacheEntry extends DueOwner {
   cell: unknown;
   dirty: boolean;
   /** Encoded size when last known; the estimate for the budgets. */
@@ -36,8 +35,6 @@ export interface CacheEntry {
   stored: boolean;
   /** The instant of the key's entry in the index on disk; +Infinity when there is none. */
   persistedDue: number;
-  /** The key's slot in the index of what is due, which keeps it for us; -1: none. */
-  dueSlot: number;
   /** Size of the cell as the changelog was told of it, or so: 0 of one that is gone, -1 where there was nothing to tell. */
   loggedBytes: number;
   /** Of a store whose cells are kept in parts: those of cells that were removed since the commit. */
@@ -45,6 +42,7 @@ export interface CacheEntry {
 }
 
 export const emptyParts: readonly number[] = [];
+const nobody: readonly undefined[] = [];
 
 export type StoreNumbers = Readonly<Record<string, number>>;
 
@@ -74,7 +72,7 @@ export interface CurrentKey {
 export class StoreState implements Cells<unknown> {
   readonly spec: StoreSpec<unknown, unknown>;
   readonly entries = new Map<string, CacheEntry>();
-  readonly index = new DueIndex();
+  readonly index = new DueIndex<CacheEntry>();
   readonly #numbers = new Map<string, StoreNumber>();
   #committedNumbers: StoreNumbers = {};
   // One number is asked for and set again and again.
@@ -104,6 +102,9 @@ export class StoreState implements Cells<unknown> {
   // A record asks for its key's entry several times in a row.
   #lastId = '';
   #last: CacheEntry | undefined;
+  /** Of the keys that became due, who are entered one after the other. */
+  #expected: readonly (CacheEntry | undefined)[] = nobody;
+  #expectedNext = 0;
 
   constructor(spec: StoreSpec<unknown, unknown>, current: CurrentKey, meta: StoreMeta) {
     this.spec = spec;
@@ -150,8 +151,9 @@ export class StoreState implements Cells<unknown> {
     const entry = this.#entry();
     const { parts } = this.spec;
     if (parts === undefined || entry.cell === undefined) return;
-    const known = [...parts.partsOf(entry.cell), ...parts.takeChanges(entry.cell).parts];
-    entry.gone = [...new Set([...entry.gone, ...known])];
+    const known = [...entry.gone, ...parts.partsOf(entry.cell)];
+    parts.takeChanges(entry.cell, known);
+    entry.gone = [...new Set(known)];
   }
 
   nextDue(): number {
@@ -159,7 +161,10 @@ export class StoreState implements Cells<unknown> {
   }
 
   dueKeys(until: number): readonly string[] {
-    return this.index.dueKeys(until);
+    const { keyIds, owners } = this.index.dueKeys(until);
+    this.#expected = owners;
+    this.#expectedNext = 0;
+    return keyIds;
   }
 
   number(name: string): number | undefined {
@@ -245,7 +250,7 @@ export class StoreState implements Cells<unknown> {
     entry.loggedBytes = bytes;
     this.cacheBytes += more;
     if (this.spec.due !== undefined) {
-      entry.dueSlot = this.index.set(keyId, this.dueOf(cell), entry.dueSlot);
+      this.index.set(entry, this.dueOf(cell));
     }
     this.#noteUnsaved(entry, more);
   }
@@ -290,10 +295,7 @@ export class StoreState implements Cells<unknown> {
   /** A write that held the entry is done: what memory kept for its sake may go. */
   settle(entry: CacheEntry): void {
     if (!this.isSaved(entry) || this.entries.get(entry.keyId) !== entry) return;
-    if (entry.persistedDue > this.index.horizon) {
-      this.index.release(entry.keyId, entry.dueSlot);
-      entry.dueSlot = -1;
-    }
+    if (entry.persistedDue > this.index.horizon) this.index.release(entry);
     this.forgetEmpty(entry);
   }
 
@@ -335,8 +337,14 @@ export class StoreState implements Cells<unknown> {
     this.index.clear();
     this.packed = undefined;
     this.entries.clear();
-    this.#last = undefined;
+    this.#forgetFound();
     this.cacheBytes = 0;
+  }
+
+  /** Entries that were found before may be there no more. */
+  #forgetFound(): void {
+    this.#last = undefined;
+    this.#expected = nobody;
   }
 
   /**
@@ -348,7 +356,7 @@ export class StoreState implements Cells<unknown> {
     if (cell !== undefined || !this.complete || !this.isSaved(entry)) return;
     this.entries.delete(keyId);
     this.cacheBytes -= bytes + entryOverheadBytes;
-    this.#last = undefined;
+    this.#forgetFound();
   }
 
   /** Evicts packed cells, then the longest loaded saved entries, until the cache fits `budget` bytes. */
@@ -358,7 +366,7 @@ export class StoreState implements Cells<unknown> {
     if (this.cacheBytes + packedBytes <= budget || this.spec.resident === true) return;
     // An entry that came from there would be looked for in the backend, which does not have it yet.
     if (packed?.isSaved === false) return;
-    this.#last = undefined;
+    this.#forgetFound();
     if (packed !== undefined) {
       this.packed = undefined;
       this.complete = false;
@@ -368,7 +376,7 @@ export class StoreState implements Cells<unknown> {
       if (!this.isSaved(entry)) continue;
       this.entries.delete(keyId);
       if (entry.stored) this.complete = false;
-      this.index.evicted(keyId, entry.persistedDue, entry.dueSlot);
+      this.index.evicted(entry, entry.persistedDue);
       this.cacheBytes -= entry.bytes + entryOverheadBytes;
     }
   }
@@ -382,7 +390,7 @@ export class StoreState implements Cells<unknown> {
       this.dirtyBytes += entry.bytes + entryOverheadBytes;
     }
     if (this.spec.due !== undefined) {
-      entry.dueSlot = this.index.set(entry.keyId, due, entry.dueSlot);
+      this.index.set(entry, due);
     }
   }
 
@@ -395,13 +403,22 @@ export class StoreState implements Cells<unknown> {
   #entry(): CacheEntry {
     const keyId = this.#current.keyId;
     if (this.#last !== undefined && keyId === this.#lastId) return this.#last;
-    const entry = must(this.entries.get(keyId), () =>
+    const expected = this.#expected[this.#expectedNext];
+    let entry: CacheEntry;
+    if (expected?.keyId === keyId) {
+      this.#expectedNext++;
+      entry = expected;
+    } else entry = this.#found(keyId);
+    this.#lastId = keyId;
+    this.#last = entry;
+    return entry;
+  }
+
+  #found(keyId: string): CacheEntry {
+    return must(this.entries.get(keyId), () =>
       keyId === ''
         ? `store ${this.spec.name}: there is no current key`
         : `store ${this.spec.name}: key ${JSON.stringify(keyId)} was not prefetched`,
     );
-    this.#lastId = keyId;
-    this.#last = entry;
-    return entry;
   }
 }

@@ -160,8 +160,10 @@ export class TaskState {
   ): Promise<void> {
     const dueIds: string[] = [];
     // Most that become due are in memory.
-    const note = (keyId: string) => {
-      if (this.find(keyId) === undefined) dueIds.push(keyId);
+    const { size } = this.#stores;
+    const note = (keyId: string, owner: CacheEntry | undefined) => {
+      const there = size === 1 && owner !== undefined;
+      if (!there && this.find(keyId) === undefined) dueIds.push(keyId);
     };
     // A step may forward a due key to the stores after it, so a key due anywhere is loaded everywhere.
     for (const store of this.#stores.values()) {
@@ -395,7 +397,7 @@ export class TaskState {
       // A changed cell has its say in memory already; what the disk says of it is older.
       const known = state.entries.get(keyId);
       if (known === undefined) index.setStored(keyId, due);
-      else if (state.isSaved(known)) known.dueSlot = index.set(keyId, due, known.dueSlot);
+      else if (state.isSaved(known)) index.set(known, due);
     }
     index.horizon = until;
   }

@@ -1,7 +1,7 @@
 /** The due index against a plain map, over random operations. */
 import { expect, test } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
-import { DueIndex } from '../../engine/state/due-index.ts';
+import { DueIndex, type DueOwner } from '../../engine/state/due-index.ts';
 
 const keys = Array.from({ length: 40 }, (_, i) => `k${i}`);
 
@@ -16,17 +16,21 @@ function dueUntil(plain: ReadonlyMap<string, number>, until: number): string[] {
 
 test.each([1, 2, 3, 4, 5, 6, 7, 8])('as a plain map, seed %i', (seed) => {
   const random = new SeededRandom(seed);
-  const index = new DueIndex();
+  const index = new DueIndex<DueOwner>();
   const plain = new Map<string, number>();
   // Evicted keys stay, as those do that were asked for.
   index.asked = Number.POSITIVE_INFINITY;
-  // What `set` answered last, kept also when the key has gone and the slot is another's; not of evicted keys.
-  const slots = new Map<string, number>();
-  const kept = (key: string) => slots.get(key) ?? -1;
+  // Who has the key's cell; also when the key has gone, but not of evicted keys.
+  const owners = new Map<string, DueOwner>();
+  const ownerOf = (key: string) => {
+    const owner = owners.get(key) ?? { keyId: key, dueSlot: -1 };
+    owners.set(key, owner);
+    return owner;
+  };
   const set = (key: string, due: number) => {
-    // Of a key that is on disk alone nobody keeps the slot.
-    if (!slots.has(key) && randomBelow(random, 3) === 0) index.setStored(key, due);
-    else slots.set(key, index.set(key, due, kept(key)));
+    // Of a key that is on disk alone nobody owns the slot.
+    if (!owners.has(key) && randomBelow(random, 3) === 0) index.setStored(key, due);
+    else index.set(ownerOf(key), due);
     plain.set(key, due);
   };
   // Few instants make ties; mostly a key becomes due later, as a session does.
@@ -35,20 +39,25 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])('as a plain map, seed %i', (seed) => {
     const until = randomBelow(random, 60);
     switch (randomBelow(random, 9)) {
       case 0:
-        index.release(key, kept(key));
+        index.release(ownerOf(key));
         plain.delete(key);
         break;
       case 1:
-        expect(index.set(key, Number.POSITIVE_INFINITY, kept(key))).toBe(-1);
+        index.set(ownerOf(key), Number.POSITIVE_INFINITY);
+        expect(ownerOf(key).dueSlot).toBe(-1);
         plain.delete(key);
         break;
       case 4:
-        index.evicted(key, plain.get(key) ?? Number.POSITIVE_INFINITY, kept(key));
-        slots.delete(key);
+        index.evicted(ownerOf(key), plain.get(key) ?? Number.POSITIVE_INFINITY);
+        owners.delete(key);
         break;
       case 2: {
-        const given = index.dueKeys(until);
+        const { keyIds: given, owners: due } = index.dueKeys(until);
         expect(given, `step ${step}`).toEqual(dueUntil(plain, until));
+        // Who has a cell but has not set it since is not known to the index.
+        expect(
+          due.map((owner, i) => owner === owners.get(given[i] as string) || owner === undefined),
+        ).not.toContain(false);
         // Some of what was given out is set anew, some is not.
         for (const one of given) {
           const due = until + 1 + randomBelow(random, 20) - (randomBelow(random, 5) === 0 ? 15 : 0);
