@@ -74,6 +74,13 @@ export function writeText(target: Buffer, text: string, at: number): number {
   return length;
 }
 
+/** Writes text, a letter a byte, as key ids are; there must be room. */
+export function writeLatin1(target: Buffer, text: string, at: number): void {
+  const { length } = text;
+  if (length > copiedByLoop) target.write(text, at, 'latin1');
+  else for (let i = 0; i < length; i++) target[at + i] = text.charCodeAt(i);
+}
+
 type Latin1Slice = (this: Uint8Array, from: number, to: number) => string;
 /** What `toString` comes down to, without the way there, which is half of a short text's time. */
 const latin1Slice: Latin1Slice =

@@ -2,7 +2,7 @@
  * Bytes of unknown length, put together in a buffer that is used again and again: one allocation a result
  * instead of one a part. Numbers are little-endian.
  */
-import { copiedByLoop, utf8Most, writeText } from './bytes.ts';
+import { copiedByLoop, utf8Most, writeLatin1, writeText } from './bytes.ts';
 
 const firstBytes = 4_096;
 
@@ -31,6 +31,13 @@ export class Scratch {
       this.#view.setFloat64(at, values[i] as number, true);
     }
     this.length = at;
+  }
+
+  /** The low 32 bits of a whole number, big-endian. */
+  int32BE(value: number): void {
+    this.#ensure(4);
+    this.#view.setInt32(this.length, value);
+    this.length += 4;
   }
 
   uint32(value: number): void {
@@ -72,12 +79,9 @@ export class Scratch {
 
   /** A letter a byte, as key ids are. */
   latin1(text: string): void {
-    const { length } = text;
-    this.#ensure(length);
-    const at = this.length;
-    if (length > copiedByLoop) this.#bytes.write(text, at, 'latin1');
-    else for (let i = 0; i < length; i++) this.#bytes[at + i] = text.charCodeAt(i);
-    this.length = at + length;
+    this.#ensure(text.length);
+    writeLatin1(this.#bytes, text, this.length);
+    this.length += text.length;
   }
 
   /** As UTF-8. */

@@ -43,7 +43,7 @@ export interface Sink<in K, in V> {
   readonly settings: TopicSettings;
   readonly keyEncoder: Encoder<K> & {
     readonly format: string;
-    partitionBytes?(encoded: Uint8Array): Uint8Array;
+    partitionLength?(length: number): number;
   };
   readonly valueEncoder: Encoder<V> & { readonly format: string };
   /** Default: murmur2 of the key's bytes, as Kafka's. */

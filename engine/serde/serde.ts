@@ -17,8 +17,8 @@ export interface Decoder<out T> {
 export interface Serde<T> extends Encoder<T>, Decoder<T> {
   /** Part of the topology's fingerprint: the format, e.g. 'utf8'. */
   readonly format: string;
-  /** The part of an encoded key that decides its partition; all of it when absent. */
-  partitionBytes?(encoded: Uint8Array): Uint8Array;
+  /** How many of the first bytes of an encoded key of `length` bytes decide its partition; all of them when absent. */
+  partitionLength?(length: number): number;
 }
 
 /*
@@ -55,13 +55,16 @@ let lastWrite: Write<never>;
 /** Encodes a value after what the scratch holds already. */
 export function encodeTo<T>(encoder: Encoder<T>, value: T, to: Scratch): void {
   if (encoder !== lastEncoder) {
-    lastWrite = writes.get(encoder) ?? writeOf(encoder);
+    lastWrite = writerOf(encoder);
     lastEncoder = encoder;
   }
   (lastWrite as Write<T>)(value, to);
 }
 
-function writeOf<T>(encoder: Encoder<T>): Write<T> {
+/** What encodes values after what a scratch holds already: `encodeTo` for who has one encoder only. */
+export function writerOf<T>(encoder: Encoder<T>): Write<T> {
+  const known = writes.get(encoder);
+  if (known !== undefined) return known as Write<T>;
   const { text, write } = encoder.encode as Encode<T>;
   const made: Write<T> =
     write ??

@@ -121,12 +121,8 @@ export class Outputs {
     scratch.length = 0;
     encodeTo(keyEncoder, key, scratch);
     this.#key = scratch;
-    const { partitionBytes } = keyEncoder;
-    const bytes = scratch.room(0);
-    this.#lastPartition =
-      partitionBytes === undefined
-        ? partitionOf(bytes, partitions, scratch.length)
-        : partitionOf(partitionBytes(bytes.subarray(0, scratch.length)), partitions);
+    const deciding = keyEncoder.partitionLength?.(scratch.length) ?? scratch.length;
+    this.#lastPartition = partitionOf(scratch.bytes, partitions, deciding);
   }
 
   #topic(name: string): OutputTopic {

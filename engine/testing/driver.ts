@@ -123,8 +123,8 @@ export class TestDriver {
     const partitions = this.#partitionsOf(to.name);
     const builders = new Map<number, BatchBuilder>();
     for (const { key, value, timestamp, headers, partition: own } of records) {
-      const deciding = key === null ? null : (to.keyEncoder.partitionBytes?.(key) ?? key);
-      const partition = own ?? partitionOf(deciding, partitions);
+      const deciding = key === null ? 0 : to.keyEncoder.partitionLength?.(key.byteLength);
+      const partition = own ?? partitionOf(key, partitions, deciding);
       const builder = builders.get(partition) ?? new BatchBuilder();
       builders.set(partition, builder);
       builder.append(key, value, timestamp, encodeHeaders(headers ?? {}));
