@@ -96,18 +96,18 @@ function windowParts<A>(
   // Of windows written lately; enough for budgets.
   let bytesAWindow = 64;
   return {
-    takeChanges(cell) {
+    takeChanges(cell, parts) {
       const { changed, alsoChanged } = cell;
       // The time of a key changes with nearly every record.
       const head = cell.headChanged || cell.now !== undefined;
-      let parts: readonly number[] = changed < 0 ? [] : [changed];
+      if (changed >= 0) parts.push(changed);
       if (alsoChanged !== undefined) {
-        parts = [...new Set([...alsoChanged, changed])];
+        for (const part of alsoChanged) if (part !== changed) parts.push(part);
         cell.alsoChanged = undefined;
       }
       cell.changed = -1;
       cell.headChanged = false;
-      return { head, parts };
+      return head;
     },
     partsOf: (cell) => {
       const starts = startsOf(cell, 0, windowsOf(cell));

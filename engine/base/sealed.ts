@@ -5,17 +5,37 @@
  */
 import { asBuffer, emptyBytes } from './bytes.ts';
 import { crc32c } from './crc32c.ts';
+import { type Scratch, written } from './scratch.ts';
+
+const checksumBytes = 4;
 
 export function sealed(content: Uint8Array, key: Uint8Array = emptyBytes): Buffer {
-  const value = Buffer.allocUnsafe(4 + content.byteLength);
-  asBuffer(content).copy(value, 4);
-  value.writeUInt32BE(crc32c(content, crc32c(key)), 0);
+  const value = Buffer.allocUnsafe(checksumBytes + content.byteLength);
+  asBuffer(content).copy(value, checksumBytes);
+  return withChecksum(value, key);
+}
+
+/** The same of the content that `write` writes. */
+export function sealedBy(write: (to: Scratch) => void): Buffer {
+  const value = written((to) => {
+    to.skip(checksumBytes);
+    write(to);
+  });
+  return withChecksum(value, emptyBytes);
+}
+
+function withChecksum(value: Buffer, key: Uint8Array): Buffer {
+  value.writeUInt32BE(checksum(value.subarray(checksumBytes), key), 0);
   return value;
+}
+
+function checksum(content: Uint8Array, key: Uint8Array): number {
+  return key.byteLength === 0 ? crc32c(content) : crc32c(content, crc32c(key));
 }
 
 /** The content of a sealed value; undefined when its checksum is wrong. */
 export function unsealed(value: Buffer, key: Uint8Array = emptyBytes): Buffer | undefined {
-  if (value.byteLength < 4) return undefined;
-  const content = value.subarray(4);
-  return crc32c(content, crc32c(key)) === value.readUInt32BE(0) ? content : undefined;
+  if (value.byteLength < checksumBytes) return undefined;
+  const content = value.subarray(checksumBytes);
+  return checksum(content, key) === value.readUInt32BE(0) ? content : undefined;
 }

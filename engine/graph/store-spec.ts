@@ -66,8 +66,11 @@ export function encodedCell<C>(spec: Pick<StoreSpec<never, C>, 'write'>, cell: C
  * what belongs to none is the head.
  */
 export interface CellParts<C> {
-  /** What changed since it was asked last; of a new cell everything. A part that went is named, too. */
-  takeChanges(cell: C): { readonly head: boolean; readonly parts: readonly number[] };
+  /**
+   * What changed since it was asked last; of a new cell everything. Adds the parts to `parts`, also those that went, each
+   * once; answers whether the head changed.
+   */
+  takeChanges(cell: C, parts: number[]): boolean;
   /** The parts that hold something. */
   partsOf(cell: C): readonly number[];
   writeHead(cell: C, to: Scratch): void;

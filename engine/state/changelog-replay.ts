@@ -2,7 +2,8 @@
 import { assert } from '../base/assert.ts';
 import { asBuffer, emptyBytes } from '../base/bytes.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
-import { type CellParts, encodedCell, type StoreSpec } from '../graph/store-spec.ts';
+import { sealed } from '../base/sealed.ts';
+import type { CellParts, StoreSpec } from '../graph/store-spec.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import type { BackendWrite, StateBackend } from '../storage/backend.ts';
 import type { CellReader } from './cell-reader.ts';
@@ -15,7 +16,7 @@ import {
   sourceRecord,
 } from './changelog.ts';
 import { PackedCells } from './packed-cells.ts';
-import { cellWrites, metaWrite, type Store } from './saver.ts';
+import { cellWrites, metaWrite, type Store, sealedCell } from './saver.ts';
 import type { StoreState } from './store-state.ts';
 
 /** What a batch says of a key. */
@@ -67,7 +68,7 @@ export class ChangelogReplay {
       // A cell in parts is changed in place.
       const dueBefore = state.dueOf(before);
       const { cell, bytes } = this.#changed(state.spec, before, last.get(keyId) as KeyChange);
-      const value = bytes ?? (cell === undefined ? null : encodedCell(state.spec, cell));
+      const value = bytes === undefined ? sealedCell(state.spec, cell) : sealed(bytes);
       cellWrites(writes, store, keyId, value, dueBefore, state.dueOf(cell));
     });
     state.index.horizon = Number.NEGATIVE_INFINITY;
@@ -123,7 +124,7 @@ export class ChangelogReplay {
       const known = state.entries.get(keyId)?.cell;
       const { cell, bytes } = this.#changed(state.spec, known, change);
       // They are the changelog's already.
-      if (cell !== undefined) parts?.takeChanges(cell);
+      if (cell !== undefined) parts?.takeChanges(cell, []);
       const whole = cell === undefined ? 0 : Math.round(parts?.bytesOf(cell) ?? 0);
       state.restored(keyId, cell, bytes?.byteLength ?? whole);
     }

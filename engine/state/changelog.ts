@@ -41,18 +41,18 @@ export interface ChangelogMeta {
 export function changelogBatch(store: StoreState, commitId: number): PackedBatch | undefined {
   if (store.dirty.length === 0 && !store.numbersDirty) return undefined;
   const { spec } = store;
-  const changed = store.dirty.filter(isNews);
+  const news = store.dirty.filter(isNews);
   if (spec.source !== undefined) {
-    for (const entry of changed) {
+    for (const entry of news) {
       unread.length = 0;
       writeCell(spec, entry, unread);
     }
     return undefined;
   }
-  const builder = new BatchBuilder(changed.length + 1, 96);
+  const builder = new BatchBuilder(news.length + 1, 96);
   const meta: ChangelogMeta = { commitId, numbers: store.numbers };
   builder.append(metaRecordKey, Buffer.from(JSON.stringify(meta)), 0);
-  for (const entry of changed) {
+  for (const entry of news) {
     if (spec.parts !== undefined) appendParts(builder, spec.parts, entry);
     else {
       writeCell(spec, entry, builder.beginKeyId(cellPrefix, entry.keyId));
@@ -72,7 +72,8 @@ function isNews(entry: CacheEntry): boolean {
 
 /** For stores whose topic has their cells already: only their sizes are wanted. */
 const unread = new Scratch();
-const nothing: ReturnType<CellParts<unknown>['takeChanges']> = { head: false, parts: emptyParts };
+/** The parts of the cell at hand that changed. */
+const changed: number[] = [];
 const partPrefix = Buffer.alloc(partPrefixBytes, partTag);
 /** The part that it names: the next key's is mostly the same. */
 let prefixed = Number.NaN;
@@ -87,17 +88,17 @@ function writeCell(spec: StoreSpec<unknown, unknown>, entry: CacheEntry, to: Scr
 /** The parts of a cell that changed, and its head; all that is known of it when the cell is gone. */
 function appendParts(builder: BatchBuilder, parts: CellParts<unknown>, entry: CacheEntry): void {
   const { keyId, cell, gone } = entry;
-  const changes = cell === undefined ? nothing : parts.takeChanges(cell);
-  if (changes.head) {
+  changed.length = 0;
+  if (cell !== undefined && parts.takeChanges(cell, changed)) {
     parts.writeHead(cell, builder.beginKeyId(cellPrefix, keyId));
     builder.end(true, 0);
   }
-  for (const part of changes.parts) {
+  for (const part of changed) {
     const some = parts.writePart(cell, part, builder.beginKeyId(prefixOf(part), keyId));
     builder.end(some, 0);
   }
   for (const part of gone) {
-    if (changes.parts.includes(part)) continue;
+    if (changed.includes(part)) continue;
     builder.beginKeyId(prefixOf(part), keyId);
     builder.end(false, 0);
   }

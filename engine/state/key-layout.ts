@@ -8,7 +8,7 @@
  *
  * Values are sealed (base/sealed.ts).
  */
-import { orderedTimeBytes, readOrderedTime, writeOrderedTime } from '../base/bytes.ts';
+import { orderedTimeBytes, readOrderedTime, writeLatin1, writeOrderedTime } from '../base/bytes.ts';
 
 const cellTag = 1;
 const dueTag = 2;
@@ -37,10 +37,14 @@ export function storeKeys(store: string): StoreKeys {
     Buffer.concat([Buffer.from([name.byteLength]), name, Buffer.from([tag])]);
   const cells = prefix(cellTag);
   const due = prefix(dueTag);
-  const dueFrom = (instant: number) => {
-    const key = Buffer.allocUnsafe(due.byteLength + orderedTimeBytes);
-    due.copy(key);
+  const cellsText = cells.toString('latin1');
+  const dueText = due.toString('latin1');
+  const dueOf = (instant: number, keyId: string) => {
+    const at = due.byteLength + orderedTimeBytes;
+    const key = Buffer.allocUnsafe(at + keyId.length);
+    writeLatin1(key, dueText, 0);
     writeOrderedTime(key, due.byteLength, instant);
+    writeLatin1(key, keyId, at);
     return key;
   };
   return {
@@ -49,20 +53,13 @@ export function storeKeys(store: string): StoreKeys {
     content: { from: cells, to: prefix(dueTag + 1) },
     cell: (keyId) => {
       const key = Buffer.allocUnsafe(cells.byteLength + keyId.length);
-      cells.copy(key);
-      key.write(keyId, cells.byteLength, 'latin1');
+      writeLatin1(key, cellsText, 0);
+      writeLatin1(key, keyId, cells.byteLength);
       return key;
     },
     cellOf: (key) => Buffer.concat([cells, key]),
-    due: (instant, keyId) => {
-      const at = due.byteLength + orderedTimeBytes;
-      const key = Buffer.allocUnsafe(at + keyId.length);
-      due.copy(key);
-      writeOrderedTime(key, due.byteLength, instant);
-      key.write(keyId, at, 'latin1');
-      return key;
-    },
-    dueFrom,
+    due: dueOf,
+    dueFrom: (instant) => dueOf(instant, ''),
     dueEnd: prefix(dueTag + 1),
     keyIdOfCell: (key) => key.toString('latin1', cells.byteLength),
     entryOfDue: (key) => ({

@@ -13,8 +13,9 @@
  * the positions to its end, and so over all of them.
  */
 import { assert, must } from '../base/assert.ts';
-import { sealed } from '../base/sealed.ts';
-import { encodedCell } from '../graph/store-spec.ts';
+import { emptyBytes } from '../base/bytes.ts';
+import { sealed, sealedBy } from '../base/sealed.ts';
+import type { StoreSpec } from '../graph/store-spec.ts';
 import type { BackendWrite, StateBackend } from '../storage/backend.ts';
 import { type StoreKeys, taskKey } from './key-layout.ts';
 import type { PackedCells } from './packed-cells.ts';
@@ -286,12 +287,12 @@ function holdEntry(writes: BackendWrite[], store: Store, entry: CacheEntry, numb
   const { keyId } = entry;
   assert(!entry.dirty, 'what is saved is sealed');
   const due = state.dueOf(entry.cell);
-  const bytes = entry.cell === undefined ? null : encodedCell(state.spec, entry.cell);
-  if (bytes !== null || entry.stored) {
-    cellWrites(writes, store, keyId, bytes, entry.persistedDue, due);
+  const value = sealedCell(state.spec, entry.cell);
+  if (value !== undefined || entry.stored) {
+    cellWrites(writes, store, keyId, value, entry.persistedDue, due);
   }
   entry.persistedDue = due;
-  entry.stored = bytes !== null;
+  entry.stored = value !== undefined;
   entry.unsaved = false;
   entry.heldBy = number;
   state.unsavedBytes -= entry.bytes + entryOverheadBytes;
@@ -302,22 +303,30 @@ function rowWrite({ store, rows }: StoreRows, row: number): BackendWrite {
   return { key: store.keys.cellOf(rows.keyOf(row)), value: cell && sealed(cell) };
 }
 
-/** A cell, or its end, and its entry in the index of what is due. */
+/** As the backend has it; undefined of no cell. */
+export function sealedCell<C>(
+  spec: Pick<StoreSpec<never, C>, 'write'>,
+  cell: C | undefined,
+): Buffer | undefined {
+  return cell === undefined ? undefined : sealedBy((to) => spec.write(cell, to));
+}
+
+/** A cell, or its end, and its entry in the index of what is due. @param value sealed */
 export function cellWrites(
   writes: BackendWrite[],
   { keys }: Store,
   keyId: string,
-  value: Uint8Array | null,
+  value: Buffer | undefined,
   oldDue: number,
   newDue: number,
 ): void {
-  writes.push({ key: keys.cell(keyId), value: value === null ? undefined : sealed(value) });
+  writes.push({ key: keys.cell(keyId), value });
   if (oldDue === newDue) return;
   if (oldDue !== Number.POSITIVE_INFINITY) {
     writes.push({ key: keys.due(oldDue, keyId), value: undefined });
   }
   if (newDue !== Number.POSITIVE_INFINITY) {
-    writes.push({ key: keys.due(newDue, keyId), value: Buffer.alloc(0) });
+    writes.push({ key: keys.due(newDue, keyId), value: emptyBytes });
   }
 }
 
