@@ -14,6 +14,7 @@
 import type { Cells, StoreRow, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { closesAt, isClosed } from '../engine/time/closed.ts';
+import { floorTo } from '../engine/time/floor-to.ts';
 import { firstOpenStart, firstWindowStart, sliceMs } from '../engine/time/windows/hopping.ts';
 import type { HoppingWindow } from '../engine/time/windows/spec.ts';
 import type { Accumulators } from './accumulators.ts';
@@ -89,7 +90,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     late: () => void,
   ): WindowUpdate<A>[] {
     const { advanceMs } = this.#spec;
-    const last = timestamp - (timestamp % advanceMs);
+    const last = floorTo(timestamp, advanceMs);
     const firstOpen = firstOpenStart(this.#spec, streamTime);
     let start = firstWindowStart(this.#spec, timestamp);
     for (; start < firstOpen && start <= last; start += advanceMs) late();
@@ -140,7 +141,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
 
   /** Adds to the record's slice; answers what the slice was before, where results are wanted. */
   #addToSlice(cell: PartedCell<A>, added: V, at: number): Merged<A> | undefined {
-    const start = at - (at % this.#sliceMs);
+    const start = floorTo(at, this.#sliceMs);
     touch(cell, start, this.#sliceMs);
     const i = indexOfStart(cell, start);
     if (startAt(cell, i) !== start) {
@@ -159,7 +160,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     at: number,
     starts: readonly number[],
   ): WindowUpdate<A>[] {
-    const i = indexOfStart(cell, at - (at % this.#sliceMs));
+    const i = indexOfStart(cell, floorTo(at, this.#sliceMs));
     const now = this.#slice(cell, i);
     // Windows begin further left, the longer their left part and the shorter their right part.
     const updates: WindowUpdate<A>[] = [];

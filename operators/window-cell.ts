@@ -83,6 +83,13 @@ export function indexOfStart(cell: WindowCell<unknown>, start: number): number {
   const { rows, width } = cell;
   let low = 0;
   let high = windowsOf(cell);
+  // Time mostly goes forward: it is the last one, or the next.
+  if (high > 0) {
+    const last = rows[width * (high - 1)] as number;
+    if (last < start) return high;
+    if (last === start) return high - 1;
+    high--;
+  }
   while (low < high) {
     const middle = (low + high) >> 1;
     if ((rows[width * middle] as number) < start) low = middle + 1;

@@ -41,18 +41,19 @@ export interface ChangelogMeta {
 export function changelogBatch(store: StoreState, commitId: number): PackedBatch | undefined {
   if (store.dirty.length === 0 && !store.numbersDirty) return undefined;
   const { spec } = store;
-  const news = store.dirty.filter(isNews);
   if (spec.source !== undefined) {
-    for (const entry of news) {
+    for (const entry of store.dirty) {
+      if (!isNews(entry)) continue;
       unread.length = 0;
       writeCell(spec, entry, unread);
     }
     return undefined;
   }
-  const builder = new BatchBuilder(news.length + 1, 96);
+  const builder = new BatchBuilder(store.dirty.length + 1, 96);
   const meta: ChangelogMeta = { commitId, numbers: store.numbers };
   builder.append(metaRecordKey, Buffer.from(JSON.stringify(meta)), 0);
-  for (const entry of news) {
+  for (const entry of store.dirty) {
+    if (!isNews(entry)) continue;
     if (spec.parts !== undefined) appendParts(builder, spec.parts, entry);
     else {
       writeCell(spec, entry, builder.beginKeyId(cellPrefix, entry.keyId));

@@ -110,6 +110,7 @@ export class SourceQueue {
     let greatest = Number.NEGATIVE_INFINITY;
     const { batch } = this;
     if (batch === undefined) return greatest;
+    if (this.#found.length === 0) this.#found = new Array<CacheEntry | undefined>(batch.count);
     for (let i = this.index + 1; i < batch.count; i++) {
       const keyId = this.keyIdOf(i);
       const found = keyId === '' ? undefined : state.find(keyId);

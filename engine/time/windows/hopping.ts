@@ -1,22 +1,23 @@
 /** Which hopping windows hold an instant. Windows are `[start, start + sizeMs)`, never negative. */
+import { floorTo } from '../floor-to.ts';
 import { CalendarGrid } from './calendar.ts';
 import type { CalendarWindow, HoppingWindow } from './spec.ts';
 
 /** Start of the first window that holds `timestamp` (SEMANTICS B.1). */
 export function firstWindowStart(spec: HoppingWindow, timestamp: number): number {
   const earliest = Math.max(0, timestamp - spec.sizeMs + spec.advanceMs);
-  return earliest - (earliest % spec.advanceMs);
+  return floorTo(earliest, spec.advanceMs);
 }
 
 /** Start of the first window that is not closed at `streamTime`. */
 export function firstOpenStart(spec: HoppingWindow, streamTime: number): number {
   const lastClosed = streamTime - spec.sizeMs - spec.graceMs;
-  return lastClosed < 0 ? 0 : lastClosed - (lastClosed % spec.advanceMs) + spec.advanceMs;
+  return lastClosed < 0 ? 0 : floorTo(lastClosed, spec.advanceMs) + spec.advanceMs;
 }
 
 /** Starts of every window that holds `timestamp`, ascending. */
 export function windowStarts(spec: HoppingWindow, timestamp: number): number[] {
-  if (spec.sizeMs === spec.advanceMs) return [timestamp - (timestamp % spec.sizeMs)];
+  if (spec.sizeMs === spec.advanceMs) return [floorTo(timestamp, spec.sizeMs)];
   const starts: number[] = [];
   for (let s = firstWindowStart(spec, timestamp); s <= timestamp; s += spec.advanceMs)
     starts.push(s);
