@@ -43,12 +43,21 @@ export interface CommitterOptions {
   readonly at: StepHook | undefined;
 }
 
+/** The commit that was begun last, and what is left of those before. */
+interface UnderWay {
+  readonly commitId: number;
+  /** The log has it, and the tasks are being told. */
+  readonly logged: Promise<void>;
+  readonly done: Promise<void>;
+}
+
 export class Committer {
   readonly #options: CommitterOptions;
   /** Cursors that the next commit takes along, by name. */
   readonly cursors = new Map<string, unknown>();
   #commitId: number;
-  #underWay: { readonly commitId: number; readonly done: Promise<void> } | undefined;
+  #underWay: UnderWay | undefined;
+  #isLogging = false;
 
   constructor(options: CommitterOptions) {
     this.#options = options;
@@ -69,12 +78,30 @@ export class Committer {
     return this.#underWay !== undefined;
   }
 
-  /** Begins a commit; the one before must be settled. What it fails of, `settled` throws. */
+  /** Begins a commit; the log must have the one before. What it fails of, `logged` or `settled` throws. */
   begin(work: CycleWork): void {
-    assert(!this.isBusy, 'commits follow one another');
-    const done = this.#commit(work);
+    assert(!this.#isLogging, 'commits follow one another');
+    this.#isLogging = true;
+    let isLogged = () => {};
+    const told = new Promise<void>((resolve) => {
+      isLogged = resolve;
+    });
+    const own = this.#commit(work, isLogged);
+    own.catch(() => {});
+    const done = allDone([this.#underWay?.done ?? Promise.resolve(), own]).then(() => {});
     done.catch(() => {});
-    this.#underWay = { commitId: work.commitId, done };
+    const logged = Promise.race([told, own]);
+    logged.catch(() => {});
+    this.#underWay = { commitId: work.commitId, logged, done };
+  }
+
+  /** Waits until the log has what was begun: a task that is at work need not have heard of it. Throws what it failed of, once. */
+  async logged(): Promise<void> {
+    try {
+      await this.#underWay?.logged;
+    } catch {
+      await this.settled();
+    }
   }
 
   /** Waits until no commit is under way; throws what it failed of, once. */
@@ -85,10 +112,11 @@ export class Committer {
       await underWay.done;
     } finally {
       this.#underWay = undefined;
+      this.#isLogging = false;
     }
   }
 
-  async #commit(work: CycleWork): Promise<void> {
+  async #commit(work: CycleWork, isLogged: () => void): Promise<void> {
     const { at, clock, intake, summary, observer } = this.#options;
     const { commitId, chunks, results, stages } = work;
     const begin = clock.monotonic();
@@ -100,9 +128,10 @@ export class Committer {
     this.#commitId = commitId;
     intake.committed(chunks);
     await at?.('C8');
-    const told = await allDone(
-      results.map(({ task, result }) => this.#tell(task, result, commitId, ends)),
-    );
+    const telling = results.map(({ task, result }) => this.#tell(task, result, commitId, ends));
+    this.#isLogging = false;
+    isLogged();
+    const told = await allDone(telling);
     await at?.('C9');
     reportCycle(summary, observer, {
       commitId,

@@ -4,7 +4,7 @@
  * follow. On a log of its own, what a cycle does depends on committed data alone; so a crash at any
  * point and a restart end in the same bytes, and so does any number of threads. On a log that others
  * write to as well nobody could say so, and there a cycle commits while the next one works, as long as
- * there is a backlog.
+ * there is a backlog, and a task begins the next one when it is done with its share of this one.
  */
 import { must } from '../base/assert.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
@@ -17,8 +17,9 @@ import type { Log, Writer } from '../log/log.ts';
 import type { Member } from '../log/member.ts';
 import type { StepHook } from '../task/commit.ts';
 import { defaultErrorPolicy, type ErrorPolicy } from '../task/error-policy.ts';
-import type { HostConfig, HostPort, TaskWork } from '../task/task-host.ts';
+import type { HostConfig, HostPort, TaskResult, TaskWork } from '../task/task-host.ts';
 import { passesMultiple, type WallClockSpan, wallClockIntervals } from '../task/wall-clock.ts';
+import { Ahead, type GivenWork } from './ahead.ts';
 import { Assignment, type PartitionLag } from './assignment.ts';
 import { allDone, Committer, type CycleWork } from './committer.ts';
 import type { SourceConnector } from './connector.ts';
@@ -104,6 +105,7 @@ export class Runtime {
   #plan: Plan | undefined;
   #assignment: Assignment | undefined;
   #committer: Committer | undefined;
+  readonly #ahead = new Ahead();
   /** The first hosts: they load their code while topics are made and the group is joined. */
   #starting: Promise<readonly HostPort[]> | undefined;
   /** Until it commits it needs neither topics nor group, so it opens beside them. */
@@ -176,21 +178,32 @@ export class Runtime {
     return (await this.#survive(() => this.#cycle(), signal)) ?? false;
   }
 
-  /** Waits for the commit that is under way. */
+  /** Waits until all work that was begun is committed. */
   async #settle(signal?: AbortSignal): Promise<void> {
-    await this.#survive(() => this.#committing.settled(), signal);
+    await this.#survive(() => this.#drain(), signal);
+  }
+
+  /** After it nothing is uncommitted: what tasks are at of the next cycle becomes one of its own. */
+  async #drain(): Promise<void> {
+    if (!this.#ahead.isEmpty) {
+      const stages = this.#stageClock();
+      stages.fetched();
+      const { commitId = this.#nextCommitId } = this.#ahead;
+      const results = await this.#process(this.#ahead.take(), stages, false);
+      await this.#commit({ commitId, chunks: [], results, stages });
+    }
+    await this.#committing.settled();
   }
 
   async #cycle(): Promise<boolean> {
     const committer = this.#committing;
-    if (this.#joined.hasChange()) await committer.settled();
+    if (this.#joined.hasChange()) await this.#drain();
     await this.#running.follow();
     const stages = this.#stageClock();
     await this.#options.at?.('C1');
     const chunks = await this.#intake.take(this.#recordsPerCycle);
     const fed = await this.#running.feedGlobals();
-    const commitId = this.#nextCommitId;
-    const work = await this.#readTopics(commitId);
+    const { commitId, work } = await this.#nextWork();
     if (work.length === 0 && fed === 0 && chunks.every(({ chunk }) => chunk.records === 0)) {
       if (committer.isBusy) {
         await committer.settled();
@@ -199,7 +212,7 @@ export class Runtime {
       if (committer.cursors.size === 0 || this.#expectsWork) return false;
     }
     stages.fetched();
-    const results = await this.#process(work, stages);
+    const results = await this.#process(work, stages, this.#overlaps);
     await this.#commit({ commitId, chunks, results, stages });
     if (!this.#overlaps) await committer.settled();
     await this.#maintain();
@@ -220,7 +233,7 @@ export class Runtime {
   async #maintain(): Promise<void> {
     const { log, maintainEveryMs = fiveMinutes } = this.#options;
     if (this.#clock.monotonic() - this.#maintainedAt < maintainEveryMs) return;
-    await this.#committing.settled();
+    await this.#drain();
     await log.maintain(this.#clock.now());
     this.#maintainedAt = this.#clock.monotonic();
   }
@@ -290,7 +303,7 @@ export class Runtime {
       const commitId = this.#nextCommitId;
       const work = this.#running.tasks
         .filter(({ planned }) => planned.subTopology === part)
-        .map((task) => ({ task, work: this.#work(task, { commitId, idleClock }) }));
+        .map((task) => this.#given(task, { commitId, idleClock }));
       await this.#processTime(work, commitId, stages);
     }
     await this.#runUntil(() => this.#running.caughtUp(), signal);
@@ -309,23 +322,20 @@ export class Runtime {
   }
 
   async #tick(wallClock: WallClockSpan): Promise<void> {
-    await this.#committing.settled();
+    await this.#drain();
     const stages = this.#stageClock();
     const commitId = this.#nextCommitId;
-    const work = this.#running.tasks.map((task) => ({
-      task,
-      work: this.#work(task, { commitId, wallClock }),
-    }));
+    const work = this.#running.tasks.map((task) => this.#given(task, { commitId, wallClock }));
     await this.#processTime(work, commitId, stages);
   }
 
   /** Work without records, because time has passed. What changes nothing is not committed: that would tell the runs apart. */
   async #processTime(
-    work: readonly { task: RunningTask; work: TaskWork }[],
+    work: readonly GivenWork[],
     commitId: number,
     stages: StageClock,
   ): Promise<void> {
-    const results = await this.#process(work, stages);
+    const results = await this.#process(work, stages, false);
     if (!results.some(hasChanges)) return;
     await this.#commit({ commitId, chunks: [], results, stages });
     await this.#committing.settled();
@@ -341,6 +351,7 @@ export class Runtime {
   async close(): Promise<void> {
     // Whoever started the hosts stops them, and knows them when they have started.
     await this.#starting?.catch(() => {});
+    await this.#ahead.forget();
     await this.#committer?.settled().catch(() => {});
     await this.#intake.close();
     await this.#assignment?.close();
@@ -503,6 +514,7 @@ export class Runtime {
     const { application, log } = this.#options;
     const pause = this.#pauseAfter(error);
     // Also the tasks of workers that live: they hold work which was not committed.
+    await this.#ahead.forget();
     await this.#running.close();
     await this.#intake.close();
     await this.#scheduler.sleep(pause, signal);
@@ -536,32 +548,56 @@ export class Runtime {
     return Math.min(workerRetryMs * attempt, doubtRetryMaxMs);
   }
 
-  /** The next records of every task that has any. */
-  async #readTopics(commitId: number): Promise<{ task: RunningTask; work: TaskWork }[]> {
-    const all: { task: RunningTask; work: TaskWork }[] = [];
-    const records = this.#recordsPerCycle;
-    this.#backlog = false;
+  /** What the tasks are to do in the next cycle: the next records of every one that has any. */
+  async #nextWork(): Promise<{ commitId: number; work: readonly GivenWork[] }> {
+    const commitId = this.#nextCommitId;
+    const { commitId: begunId = commitId } = this.#ahead;
+    const begun = this.#ahead.take();
+    this.#backlog = begun.some(({ isBacklog }) => isBacklog);
+    // A task that was opened meanwhile has a greater id, and waits for the cycle after.
+    if (begunId !== commitId) return { commitId: begunId, work: begun };
+    const work = [...begun];
+    const busy = new Set(begun.map(({ task }) => task));
     for (const task of this.#running.tasks) {
-      const { planned, positions } = task;
-      const read: { topic: string; image: ArrayBuffer }[] = [];
-      const caughtUp: string[] = [];
-      for (const [topic, position] of positions) {
-        const at = { topic, partition: planned.partition };
-        const limits = { records, once: !task.leaves };
-        const { batches, end } = await this.#joined.fetch(at, position, limits);
-        task.givenTo = batches.at(-1)?.nextOffset ?? position;
-        const waiting = batches.reduce((sum, { count }) => sum + count, 0);
-        for (const { image } of batches) read.push({ topic, image });
-        if (end) caughtUp.push(topic);
-        // What comes without a pause is no backlog: the reader is hardly ever at the very end.
-        else this.#backlog ||= waiting >= records / 2;
-      }
-      // A source of which nothing is known yet is waited for: the task could take nothing.
-      const known = new Set([...caughtUp, ...read.map(({ topic }) => topic)]);
-      if (read.length === 0 || known.size < positions.size) continue;
-      all.push({ task, work: this.#work(task, { commitId, batches: read, caughtUp }) });
+      if (busy.has(task)) continue;
+      const given = await this.#readOf(task, commitId);
+      if (given === undefined) continue;
+      work.push(given);
+      this.#backlog ||= given.isBacklog;
     }
-    return all;
+    return { commitId, work };
+  }
+
+  /** The next records of a task; undefined when there are none, or it could take none. */
+  async #readOf(task: RunningTask, commitId: number): Promise<GivenWork | undefined> {
+    const { planned, positions } = task;
+    const records = this.#recordsPerCycle;
+    const batches: { topic: string; image: ArrayBuffer }[] = [];
+    const caughtUp: string[] = [];
+    let isBacklog = false;
+    for (const [topic, position] of positions) {
+      const at = { topic, partition: planned.partition };
+      const limits = { records, once: !task.leaves };
+      const { batches: read, end } = await this.#joined.fetch(at, position, limits);
+      task.givenTo = read.at(-1)?.nextOffset ?? position;
+      const waiting = read.reduce((sum, { count }) => sum + count, 0);
+      for (const { image } of read) batches.push({ topic, image });
+      if (end) caughtUp.push(topic);
+      // What comes without a pause is no backlog: the reader is hardly ever at the very end.
+      else isBacklog ||= waiting >= records / 2;
+    }
+    // A source of which nothing is known yet is waited for: the task could take nothing.
+    const known = new Set([...caughtUp, ...batches.map(({ topic }) => topic)]);
+    if (batches.length === 0 || known.size < positions.size) return undefined;
+    return this.#given(task, { commitId, batches, caughtUp }, isBacklog);
+  }
+
+  #given(
+    task: RunningTask,
+    work: Pick<TaskWork, 'commitId'> & Partial<TaskWork>,
+    isBacklog = false,
+  ): GivenWork {
+    return { task, work: this.#work(task, work), isBacklog };
   }
 
   #work({ planned }: RunningTask, work: Pick<TaskWork, 'commitId'> & Partial<TaskWork>): TaskWork {
@@ -574,23 +610,30 @@ export class Runtime {
     };
   }
 
+  /** @param ahead whether a task that is done may begin the next cycle's work */
   async #process(
-    all: readonly { task: RunningTask; work: TaskWork }[],
+    all: readonly GivenWork[],
     stages: StageClock,
+    ahead: boolean,
   ): Promise<CycleWork['results']> {
     await this.#options.at?.('C2');
     const results = await allDone(
-      all.map(async ({ task, work }) => ({ task, result: await task.host.process(work) })),
+      all.map(async ({ task, work, isBacklog, result: begun }) => {
+        const result = await (begun ?? task.host.process(work));
+        notePositions(task, result);
+        if (ahead && isBacklog) await this.#goAhead(task, work.commitId + 1);
+        return { task, result };
+      }),
     );
     stages.processed();
-    for (const { task, result } of results) {
-      for (const { topic, offset } of result.positions) {
-        task.positions.set(topic, offset);
-        // Too much waited for the commit.
-        if (offset < task.givenTo) task.leaves = true;
-      }
-    }
     return results;
+  }
+
+  /** Gives a task its share of the next cycle, if that may begin. */
+  async #goAhead(task: RunningTask, commitId: number): Promise<void> {
+    if (this.#joined.hasChange() || this.plan.globals.length > 0) return;
+    const given = await this.#readOf(task, commitId);
+    if (given !== undefined) this.#ahead.begin(given);
   }
 
   /** Begins the commit of a cycle's work, when the one before is done. */
@@ -598,7 +641,7 @@ export class Runtime {
     work: Pick<CycleWork, 'commitId' | 'chunks' | 'results' | 'stages'>,
   ): Promise<void> {
     const { globalOffsets } = this.#running;
-    await this.#committing.settled();
+    await this.#committing.logged();
     this.#committing.begin({ ...work, globalOffsets });
   }
 
@@ -628,4 +671,12 @@ export class Runtime {
 
 function hasChanges({ result }: CycleWork['results'][number]): boolean {
   return result.outputs.length + result.changelogs.length > 0;
+}
+
+function notePositions(task: RunningTask, { positions }: TaskResult): void {
+  for (const { topic, offset } of positions) {
+    task.positions.set(topic, offset);
+    // Too much waited for the commit.
+    if (offset < task.givenTo) task.leaves = true;
+  }
 }
