@@ -53,7 +53,6 @@ export interface Line {
 
 /** A share of the events, for peers whose cost grows with the overlap: rates need no more of them. */
 const peerShare: Partial<Record<JobName, number>> = {
-  hopping10: 0.25,
   hopping60: 0.05,
   hopping360: 0.02,
   sliding: 0.02,
