@@ -28,6 +28,8 @@ export interface TelemetryEvents {
     readonly recordsOut: number;
     readonly processMs: number;
     readonly commitMs: number;
+    /** From the log's commit until every task had heard of it, ms. */
+    readonly toldMs: number;
     /** Where the time went, ms by stage (runtime/stages.ts). */
     readonly stages: Readonly<Record<string, number>>;
     readonly streamTime: number;

@@ -18,6 +18,10 @@ export interface GivenWork {
 export class Ahead {
   #given: GivenWork[] = [];
 
+  get given(): readonly GivenWork[] {
+    return this.#given;
+  }
+
   get isEmpty(): boolean {
     return this.#given.length === 0;
   }

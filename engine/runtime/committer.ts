@@ -48,6 +48,8 @@ interface UnderWay {
   readonly commitId: number;
   /** The log has it, and the tasks are being told. */
   readonly logged: Promise<void>;
+  /** The commits before are done. */
+  readonly before: Promise<void>;
   readonly done: Promise<void>;
 }
 
@@ -58,6 +60,7 @@ export class Committer {
   #commitId: number;
   #underWay: UnderWay | undefined;
   #isLogging = false;
+  #untold = 0;
 
   constructor(options: CommitterOptions) {
     this.#options = options;
@@ -78,27 +81,38 @@ export class Committer {
     return this.#underWay !== undefined;
   }
 
-  /** Begins a commit; the log must have the one before. What it fails of, `logged` or `settled` throws. */
+  /** Commits that were begun and that not every task has heard of. */
+  get untold(): number {
+    return this.#untold;
+  }
+
+  /** Begins a commit, when it is its `turn`. What it fails of, the next `turn` or `settled` throws. */
   begin(work: CycleWork): void {
     assert(!this.#isLogging, 'commits follow one another');
     this.#isLogging = true;
+    this.#untold++;
     let isLogged = () => {};
     const told = new Promise<void>((resolve) => {
       isLogged = resolve;
     });
-    const own = this.#commit(work, isLogged);
+    const before = this.#underWay?.done ?? Promise.resolve();
+    const own = this.#commit(work, isLogged, before);
     own.catch(() => {});
-    const done = allDone([this.#underWay?.done ?? Promise.resolve(), own]).then(() => {});
+    const done = allDone([before, own]).then(() => {});
     done.catch(() => {});
     const logged = Promise.race([told, own]);
     logged.catch(() => {});
-    this.#underWay = { commitId: work.commitId, logged, done };
+    this.#underWay = { commitId: work.commitId, logged, before, done };
   }
 
-  /** Waits until the log has what was begun: a task that is at work need not have heard of it. Throws what it failed of, once. */
-  async logged(): Promise<void> {
+  /**
+   * Waits until the log has the last commit, and every task has heard of the one before: of the last itself a task that is at
+   * work hears late. Throws what they failed of, once.
+   */
+  async turn(): Promise<void> {
     try {
       await this.#underWay?.logged;
+      await this.#underWay?.before;
     } catch {
       await this.settled();
     }
@@ -113,10 +127,11 @@ export class Committer {
     } finally {
       this.#underWay = undefined;
       this.#isLogging = false;
+      this.#untold = 0;
     }
   }
 
-  async #commit(work: CycleWork, isLogged: () => void): Promise<void> {
+  async #commit(work: CycleWork, isLogged: () => void, before: Promise<void>): Promise<void> {
     const { at, clock, intake, summary, observer } = this.#options;
     const { commitId, chunks, results, stages } = work;
     const begin = clock.monotonic();
@@ -128,10 +143,18 @@ export class Committer {
     this.#commitId = commitId;
     intake.committed(chunks);
     await at?.('C8');
-    const telling = results.map(({ task, result }) => this.#tell(task, result, commitId, ends));
+    for (const { task, result } of results) {
+      for (const { store } of result.changelogs) task.commits.set(store, commitId);
+    }
     this.#isLogging = false;
     isLogged();
-    const told = await allDone(telling);
+    // Whoever did not hear of the commit before must not hear of this one: its state would claim what it has not.
+    await before;
+    const told = await allDone(
+      results.map(({ task, result }) => this.#tell(task, result, commitId, ends)),
+    );
+    this.#untold--;
+    const toldMs = stages.sinceCommitted;
     await at?.('C9');
     reportCycle(summary, observer, {
       commitId,
@@ -139,6 +162,7 @@ export class Committer {
       results: results.map(({ result }) => result),
       processMs: stages.processMs,
       commitMs: clock.monotonic() - begin,
+      toldMs,
       stages: stages.stages(results.map((of, i) => ({ ...of, toldMs: told[i] ?? 0 }))),
     });
   }
@@ -199,7 +223,6 @@ export class Committer {
         'a changelog was appended to',
       ),
     }));
-    for (const { store } of ends) task.commits.set(store, commitId);
     for (const [store, topic] of sourceOf) {
       const position = result.positions.find((at) => at.topic === topic);
       ends.push({ store, offset: must(position, 'a task reads its sources').offset });

@@ -12,11 +12,12 @@ export interface CycleReport {
   readonly results: readonly TaskResult[];
   readonly processMs: number;
   readonly commitMs: number;
+  readonly toldMs: number;
   readonly stages: Stages;
 }
 
 export function reportCycle(summary: Summary, observer: Observer, cycle: CycleReport): void {
-  const { commitId, chunks, results, processMs, commitMs, stages } = cycle;
+  const { commitId, chunks, results, processMs, commitMs, toldMs, stages } = cycle;
   summary.commits++;
   let [recordsIn, recordsOut] = [0, 0];
   for (const { source, chunk } of chunks) {
@@ -44,6 +45,7 @@ export function reportCycle(summary: Summary, observer: Observer, cycle: CycleRe
     recordsOut,
     processMs,
     commitMs,
+    toldMs,
     stages,
     streamTime,
   });

@@ -552,11 +552,11 @@ export class Runtime {
   async #nextWork(): Promise<{ commitId: number; work: readonly GivenWork[] }> {
     const commitId = this.#nextCommitId;
     const { commitId: begunId = commitId } = this.#ahead;
-    const begun = this.#ahead.take();
+    const begun = this.#ahead.given;
     this.#backlog = begun.some(({ isBacklog }) => isBacklog);
     // A task that was opened meanwhile has a greater id, and waits for the cycle after.
-    if (begunId !== commitId) return { commitId: begunId, work: begun };
-    const work = [...begun];
+    if (begunId !== commitId) return { commitId: begunId, work: this.#ahead.take() };
+    const work: GivenWork[] = [];
     const busy = new Set(begun.map(({ task }) => task));
     for (const task of this.#running.tasks) {
       if (busy.has(task)) continue;
@@ -565,7 +565,7 @@ export class Runtime {
       work.push(given);
       this.#backlog ||= given.isBacklog;
     }
-    return { commitId, work };
+    return { commitId, work: [...this.#ahead.take(), ...work] };
   }
 
   /** The next records of a task; undefined when there are none, or it could take none. */
@@ -632,6 +632,8 @@ export class Runtime {
   /** Gives a task its share of the next cycle, if that may begin. */
   async #goAhead(task: RunningTask, commitId: number): Promise<void> {
     if (this.#joined.hasChange() || this.plan.globals.length > 0) return;
+    // A thread that always has work would never hear of a commit.
+    if (this.#committing.untold > 1) return;
     const given = await this.#readOf(task, commitId);
     if (given !== undefined) this.#ahead.begin(given);
   }
@@ -641,7 +643,7 @@ export class Runtime {
     work: Pick<CycleWork, 'commitId' | 'chunks' | 'results' | 'stages'>,
   ): Promise<void> {
     const { globalOffsets } = this.#running;
-    await this.#committing.logged();
+    await this.#committing.turn();
     this.#committing.begin({ ...work, globalOffsets });
   }
 

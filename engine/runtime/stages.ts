@@ -1,6 +1,6 @@
 /**
  * Where the time of a cycle goes: stages that follow each other and add up to it, also where the next cycle works
- * while it commits. Of tasks that run side by side the thread that takes longest counts, for it is what the cycle waits for.
+ * while it commits; but work that a task began ahead counts in the cycle it is of, too. Of tasks that run side by side the thread that takes longest counts, for it is what the cycle waits for.
  */
 import type { StepHook } from '../task/commit.ts';
 import type { HostPort, TaskResult } from '../task/task-host.ts';
@@ -79,6 +79,11 @@ export class StageClock {
   /** The log has committed. */
   committed(): void {
     this.#committed = this.#now();
+  }
+
+  /** Since the log has committed, ms. */
+  get sinceCommitted(): number {
+    return this.#now() - this.#committed;
   }
 
   /** To be called when the tasks know of it. @param results with how long each task took to hear of the commit */

@@ -176,6 +176,15 @@ test('the log is given a commit while a task has not heard of the one before', a
   expect(ahead).toBeGreaterThan(cycles / 2);
 });
 
+test('a task that cannot take in a commit ends the run, though there is a backlog', async () => {
+  const world = new World();
+  world.keepsTold = async (host) => {
+    if (host === 1) throw new MillraceError('DISK_FULL', { directory: 'state' });
+  };
+  await expect(world.run()).rejects.toMatchObject({ code: 'DISK_FULL' });
+  expect(world.commits).toBeLessThan(4);
+});
+
 test('nothing is at work, nor uncommitted, when partitions are let go of', async () => {
   for (let after = 1; after < cycles; after++) {
     const world = new World();
