@@ -10,6 +10,7 @@ import { Runtime, type RuntimeOptions } from '../../engine/runtime/runtime.ts';
 import { MemoryBackends } from '../../engine/storage/memory.ts';
 import { type HostPort, TaskHost } from '../../engine/task/task-host.ts';
 import { append } from '../log/laws.ts';
+import { portOf } from './shared-log.ts';
 
 const application = 'ledger';
 const words = topic<string, string>('words', { value: utf8, partitions: 2 });
@@ -43,18 +44,7 @@ function start(
     stateDirectory: 'state',
     startHosts: async (config) => {
       const host = new TaskHost(job, config, new MemoryBackends());
-      const port: HostPort = {
-        open: (assignment) => host.open(assignment),
-        restore: (task, store, image, now) => host.restore(task, store, image, now),
-        reset: (task, store) => host.reset(task, store),
-        applyGlobal: (name, image) => host.applyGlobal(name, image),
-        process: (work) => host.process(work),
-        commit: (task, id, ends, now) => host.commit(task, id, ends, now),
-        close: (task) => host.close(task),
-        closeAll: () => host.closeAll(),
-        query: (task, store, keyId, limit) => host.query(task, store, keyId, limit),
-      };
-      return [{ ...port, ...wrap(host) }];
+      return [{ ...portOf(host), ...wrap(host) }];
     },
     ...options,
   });

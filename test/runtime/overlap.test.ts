@@ -10,6 +10,7 @@ import { BatchBuilder } from '../../engine/record/batch.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { MemoryBackends } from '../../engine/storage/memory.ts';
 import { type HostConfig, type HostPort, TaskHost } from '../../engine/task/task-host.ts';
+import { type DueChange, joinByChanges, portOf } from './shared-log.ts';
 
 const words = topic<string, string>('words', { value: utf8, partitions: 1 });
 const out = topic<string, string>('out', { value: utf8, partitions: 1 });
@@ -50,7 +51,7 @@ class World {
   calls = 0;
   commits = 0;
   /** Changes of the membership, by the number of commits after which they come. */
-  readonly changes: { after: number; change: AssignmentChange }[] = [];
+  readonly changes: DueChange[] = [];
   readonly #fault: Fault;
 
   constructor(fault: Fault = {}) {
@@ -64,15 +65,7 @@ class World {
       after: 0,
       change: { kind: 'assigned', partitions: at, answer: async () => {} },
     });
-    log.join = async (options) => {
-      const isDue = () => this.commits >= (this.changes[0]?.after ?? Number.POSITIVE_INFINITY);
-      return {
-        ...soleMember(log, options),
-        sole: false,
-        hasChange: isDue,
-        takeChange: () => (isDue() ? this.changes.shift()?.change : undefined),
-      };
-    };
+    joinByChanges(log, this.changes, () => this.commits);
   }
 
   /** Writes the records and runs until all is done; answers what the job wrote, and its rows. */
@@ -136,10 +129,7 @@ class World {
       throw new MillraceError('WORKER_FAILED', { attempts: 1, problem: 'x' });
     };
     return {
-      open: (assignment) => host.open(assignment),
-      restore: (task, store, image, now) => host.restore(task, store, image, now),
-      reset: (task, store) => host.reset(task, store),
-      applyGlobal: (name, image) => host.applyGlobal(name, image),
+      ...portOf(host),
       process: async (work) => {
         orDie();
         this.events.push('work');
@@ -150,9 +140,6 @@ class World {
         orDie();
         return host.commit(task, id, ends, now);
       },
-      close: (task) => host.close(task),
-      query: (task, store, keyId, limit) => host.query(task, store, keyId, limit),
-      closeAll: () => host.closeAll(),
     };
   }
 }

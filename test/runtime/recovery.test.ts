@@ -12,6 +12,7 @@ import { Runtime } from '../../engine/runtime/runtime.ts';
 import { MemoryBackends } from '../../engine/storage/memory.ts';
 import { type HostConfig, type HostPort, TaskHost } from '../../engine/task/task-host.ts';
 import { contentOf } from '../simulation/job.ts';
+import { portOf } from './shared-log.ts';
 
 const words = topic<string, string>('words', { value: utf8, partitions: 1 });
 const out = topic<string, string>('out', { value: utf8, partitions: 1 });
@@ -54,15 +55,9 @@ async function run(diesAt: number): Promise<{ content: string; calls: number }> 
       if (calls === diesAt) throw new MillraceError('WORKER_FAILED', { attempts: 1, problem: 'x' });
     };
     return {
-      open: (assignment) => host.open(assignment),
-      restore: (task, store, image, now) => host.restore(task, store, image, now),
-      reset: (task, store) => host.reset(task, store),
-      applyGlobal: (name, image) => host.applyGlobal(name, image),
+      ...portOf(host),
       process: async (work) => orDie().then(() => host.process(work)),
       commit: async (task, id, ends, now) => orDie().then(() => host.commit(task, id, ends, now)),
-      close: (task) => host.close(task),
-      query: (task, store, keyId, limit) => host.query(task, store, keyId, limit),
-      closeAll: () => host.closeAll(),
     };
   };
   const runtime = await start(log, (config) => dying(new TaskHost(job, config, backends)));
