@@ -22,10 +22,6 @@ export class Ahead {
     return this.#given;
   }
 
-  get isEmpty(): boolean {
-    return this.#given.length === 0;
-  }
-
   /** The cycle it belongs to; undefined when there is none. */
   get commitId(): number | undefined {
     return this.#given[0]?.work.commitId;

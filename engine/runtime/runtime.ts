@@ -185,10 +185,10 @@ export class Runtime {
 
   /** After it nothing is uncommitted: what tasks are at of the next cycle becomes one of its own. */
   async #drain(): Promise<void> {
-    if (!this.#ahead.isEmpty) {
+    const { commitId } = this.#ahead;
+    if (commitId !== undefined) {
       const stages = this.#stageClock();
       stages.fetched();
-      const { commitId = this.#nextCommitId } = this.#ahead;
       const results = await this.#process(this.#ahead.take(), stages, false);
       await this.#commit({ commitId, chunks: [], results, stages });
     }
