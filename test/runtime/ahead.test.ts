@@ -82,6 +82,13 @@ class World {
     this.changes.push({ after, change });
   }
 
+  /** Partition 0 is taken away after so many commits, and given back. @param answered called when it is let go of */
+  takeAway(after: number, answered: () => void): void {
+    const partitions = [{ topic: words.name, partition: 0 }];
+    this.change(after, { kind: 'revoked', partitions, answer: async () => answered() });
+    this.change(after, { kind: 'assigned', partitions, answer: async () => {} });
+  }
+
   get isIdle(): boolean {
     const { begun, done, told } = this;
     return begun.every((n, i) => n === done[i] && told[i] === done[i]);
@@ -215,19 +222,26 @@ test('nothing is at work, nor uncommitted, when partitions are let go of', async
   for (let after = 1; after < cycles; after++) {
     const world = new World();
     world.keepsWork = (host) => (host === 0 ? turn() : until(() => false));
-    const partitions = [{ topic: words.name, partition: 0 }];
     let wasIdle: boolean | undefined;
-    world.change(after, {
-      kind: 'revoked',
-      partitions,
-      answer: async () => {
-        wasIdle = world.isIdle;
-      },
+    world.takeAway(after, () => {
+      wasIdle = world.isIdle;
     });
-    world.change(after, { kind: 'assigned', partitions, answer: async () => {} });
     expect({ after, rows: await world.run() }).toMatchObject({ after, rows: expected });
     expect(wasIdle).toBe(true);
   }
+});
+
+test('no task goes ahead while a change of the membership waits', async () => {
+  const world = new World();
+  const begun: unknown[] = [];
+  world.keepsWork = async (host) => {
+    if (host === 1 || world.begun[0] !== 4) return;
+    // Until its cycle is under way: what comes before that is seen when it begins.
+    await until(() => false);
+    world.takeAway(0, () => begun.push(world.begun[0]));
+  };
+  expect(await world.run()).toMatchObject(expected);
+  expect(begun).toEqual([4]);
 });
 
 test('a worker that dies at each call in turn', async () => {
