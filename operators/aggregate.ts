@@ -31,6 +31,7 @@ export function aggregateStore<K, A>(
       timestamp: bytes.readDoubleLE(start),
       accumulator: value.decode(bytes, start + 8, end),
     }),
+    peek: ({ accumulator, timestamp }) => (typeof accumulator === 'object' ? timestamp : 0),
     rows: (cell, k) => [{ key: k, value: cell.accumulator, timestamp: cell.timestamp }],
   };
 }

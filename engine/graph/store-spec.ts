@@ -36,6 +36,11 @@ export interface StoreSpec<K = unknown, C = unknown> {
   write(cell: C, to: Scratch): void;
   /** Decodes bytes [start, end); throws when they are damaged. */
   decode(bytes: Buffer, start: number, end: number): C;
+  /**
+   * Reads what of the cell lies deepest and an operator is about to read, and answers any number. It is called for many
+   * cells before their records come, so that the processor waits for their memory at once.
+   */
+  peek?(cell: C): number;
   /** The next instant at which the cell wants attention; +Infinity for never. */
   due?(cell: C): number;
   /**

@@ -37,6 +37,8 @@ export class PackedBatch {
   readonly valueLengths: Int32Array;
   /** The byte area; positions in `starts` are relative to it. */
   readonly bytes: Buffer;
+  /** The same. */
+  readonly view: DataView;
   /** The whole image, transferable. */
   readonly image: ArrayBuffer;
 
@@ -58,6 +60,7 @@ export class PackedBatch {
     this.valueLengths = new Int32Array(image, at, count);
     at += count * 4;
     this.bytes = Buffer.from(image, at, image.byteLength - at);
+    this.view = new DataView(image, at);
   }
 
   get byteLength(): number {

@@ -7,14 +7,8 @@ import type { CellParts, StoreSpec } from '../graph/store-spec.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import type { BackendWrite, StateBackend } from '../storage/backend.ts';
 import type { CellReader } from './cell-reader.ts';
-import {
-  type ChangelogMeta,
-  cellKeyId,
-  cellKeyStart,
-  changelogRecord,
-  isCell,
-  sourceRecord,
-} from './changelog.ts';
+import { type ChangelogMeta, cellKeys, changelogRecord, sourceRecord } from './changelog.ts';
+import { addKeys, type KeyColumns, type KeyTable } from './key-table.ts';
 import { PackedCells } from './packed-cells.ts';
 import { cellWrites, metaWrite, type Store, sealedCell } from './saver.ts';
 import type { StoreState } from './store-state.ts';
@@ -80,32 +74,41 @@ export class ChangelogReplay {
 
   /** As bytes, for nobody asks for a cell before all is restored. */
   #pack(state: StoreState, batch: PackedBatch): void {
-    assert(state.entries.size === 0, 'a store is restored before its cells are read');
+    assert(state.entryCount === 0, 'a store is restored before its cells are read');
     const packed = state.packed ?? new PackedCells();
     state.packed = packed;
     packed.isSaved = false;
+    if (state.spec.source !== undefined) {
+      this.#packSource(state.spec, packed, batch);
+      return;
+    }
+    const rows = rowsIn(packed.keys, cellKeys(batch));
     for (let i = 0; i < batch.count; i++) {
-      const keyStart = batch.starts[i] as number;
-      const keyBytes = batch.keyLengths[i] as number;
-      if (state.spec.source !== undefined) {
-        const record = sourceRecord(state.spec, batch, i);
-        if (record === undefined) continue;
-        const cell = asBuffer(record.value ?? emptyBytes);
-        const cellBytes = record.value === null ? -1 : cell.byteLength;
-        packed.put(batch.bytes, keyStart, keyBytes, cell, 0, cellBytes);
-      } else if (isCell(batch, i)) {
-        const [start, length] = [keyStart + cellKeyStart, keyBytes - cellKeyStart];
-        const cellBytes = batch.valueLengths[i] as number;
-        packed.put(batch.bytes, start, length, batch.bytes, batch.valueStart(i), cellBytes);
-      } else this.#takeOther(state, batch, i);
+      const row = rows[i] as number;
+      if (row < 0) this.#takeOther(state, batch, i);
+      else packed.put(row, batch.bytes, batch.valueStart(i), batch.valueLengths[i] as number);
+    }
+  }
+
+  /** Of a store whose changes are a topic's records. */
+  #packSource(spec: StoreSpec<unknown, unknown>, packed: PackedCells, batch: PackedBatch): void {
+    const rows = rowsIn(packed.keys, batch);
+    for (let i = 0; i < batch.count; i++) {
+      const row = rows[i] as number;
+      const record = row < 0 ? undefined : sourceRecord(spec, batch, i);
+      if (record === undefined) continue;
+      const cell = asBuffer(record.value ?? emptyBytes);
+      packed.put(row, cell, 0, record.value === null ? -1 : cell.byteLength);
     }
   }
 
   /** Of a store whose cells are logged whole: record by record, without an object for what each says. */
   #takeCells(state: StoreState, batch: PackedBatch): void {
+    const rows = rowsIn(state.keys, cellKeys(batch));
+    state.makeRoom();
     for (let i = 0; i < batch.count; i++) {
-      const keyId = cellKeyId(batch, i);
-      if (keyId === undefined) {
+      const row = rows[i] as number;
+      if (row < 0) {
         this.#takeOther(state, batch, i);
         continue;
       }
@@ -113,15 +116,16 @@ export class ChangelogReplay {
       const start = batch.valueStart(i);
       const cell =
         length < 0 ? undefined : this.#reader.cell(state.spec, batch.bytes, start, start + length);
-      state.restored(keyId, cell, Math.max(0, length));
+      state.restoredAt(row, cell, Math.max(0, length));
     }
+    state.dropUnused(rows);
   }
 
   /** Of a store whose cells are logged in parts, or by the records of its source. */
   #takeChanges(state: StoreState, batch: PackedBatch): void {
     const { parts } = state.spec;
     for (const [keyId, change] of this.#lastChanges(state, batch)) {
-      const known = state.entries.get(keyId)?.cell;
+      const known = state.entryOf(keyId)?.cell;
       const { cell, bytes } = this.#changed(state.spec, known, change);
       // They are the changelog's already.
       if (cell !== undefined) parts?.takeChanges(cell, []);
@@ -212,4 +216,11 @@ export class ChangelogReplay {
       problem,
     });
   }
+}
+
+/** Rows of keys, new ones where they have none, -1 of no key. */
+function rowsIn(table: KeyTable, keys: KeyColumns): Int32Array {
+  const rows = new Int32Array(keys.keyLengths.length);
+  addKeys([table], keys, 0, keys.keyLengths.length, [rows]);
+  return rows;
 }

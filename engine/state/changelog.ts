@@ -12,6 +12,7 @@ import { latin1, orderedTimeBytes, readOrderedTime, writeOrderedTime } from '../
 import { Scratch } from '../base/scratch.ts';
 import { type CellParts, encodedCell, type StoreSpec } from '../graph/store-spec.ts';
 import { BatchBuilder, type PackedBatch } from '../record/batch.ts';
+import type { KeyColumns } from './key-table.ts';
 import { type CacheEntry, emptyParts, type StoreState } from './store-state.ts';
 
 const [metaTag, cellTag, partTag] = [0, 1, 2] as const;
@@ -120,16 +121,26 @@ function prefixOf(part: number): Buffer {
 }
 
 /** Where the bytes of the key begin in the key of such a record. */
-export const cellKeyStart: number = cellPrefix.byteLength;
+const cellKeyStart: number = cellPrefix.byteLength;
 
 /** Whether record `i` of a changelog holds a cell whole, or says its end. */
-export function isCell(batch: PackedBatch, i: number): boolean {
+function isCell(batch: PackedBatch, i: number): boolean {
   const length = batch.keyLengths[i] as number;
   return length >= cellKeyStart && batch.bytes[batch.starts[i] as number] === cellTag;
 }
 
+/** The keys of the cells that a changelog's records hold whole, or say the end of; none of other records. */
+export function cellKeys(batch: PackedBatch): KeyColumns {
+  const [starts, keyLengths] = [new Int32Array(batch.count), new Int32Array(batch.count)];
+  for (let i = 0; i < batch.count; i++) {
+    starts[i] = (batch.starts[i] as number) + cellKeyStart;
+    keyLengths[i] = isCell(batch, i) ? (batch.keyLengths[i] as number) - cellKeyStart : -1;
+  }
+  return { view: batch.view, starts, keyLengths };
+}
+
 /** Key id of the cell that record `i` of a changelog holds whole, or says the end of; undefined of other records. */
-export function cellKeyId(batch: PackedBatch, i: number): string | undefined {
+function cellKeyId(batch: PackedBatch, i: number): string | undefined {
   const start = batch.starts[i] as number;
   const length = batch.keyLengths[i] as number;
   return isCell(batch, i) ? latin1(batch.bytes, start + cellKeyStart, start + length) : undefined;

@@ -300,7 +300,7 @@ function holdEntry(writes: BackendWrite[], store: Store, entry: CacheEntry, numb
 
 function rowWrite({ store, rows }: StoreRows, row: number): BackendWrite {
   const cell = rows.cellOf(row);
-  return { key: store.keys.cellOf(rows.keyOf(row)), value: cell && sealed(cell) };
+  return { key: store.keys.cellOf(rows.keys.keyOf(row)), value: cell && sealed(cell) };
 }
 
 /** As the backend has it; undefined of no cell. */

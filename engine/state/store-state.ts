@@ -1,8 +1,8 @@
 /**
  * One store of one task: the write-back cache, its due index and its numbers.
  *
- *   entries: Map keyId -> { cell | absent, dirty, unsaved, bytes, persistedDue }
- *            in order of loading, so the front is the first to evict
+ *   entries: by the row of the key (key-table.ts): { cell | absent, dirty, unsaved, bytes, persistedDue };
+ *            they are evicted in a round, so those that were loaded last go last, or so
  *   dirty:   entries in the order they first changed since the last seal (the changelog's order)
  *   unsaved: entries that sealed changes have touched and that are not on their way to the backend yet (saver.ts)
  *
@@ -13,15 +13,18 @@
 import { assert, must } from '../base/assert.ts';
 import type { Cells, StoreSpec } from '../graph/store-spec.ts';
 import { DueIndex, type DueOwner } from './due-index.ts';
+import { KeyTable } from './key-table.ts';
 import type { PackedCells } from './packed-cells.ts';
 
 /**
- * What budgets count for a cache entry beside its cell's bytes: map slot, key string, object. With the objects of a
+ * What budgets count for a cache entry beside its cell's bytes: slot and string of the key, object. With the objects of a
  * cell it is about twice as much on the heap.
  */
 export const entryOverheadBytes = 160;
 
 export interface CacheEntry extends DueOwner {
+  /** Of the key, in its store. */
+  readonly row: number;
   cell: unknown;
   dirty: boolean;
   /** Encoded size when last known; the estimate for the budgets. */
@@ -71,7 +74,14 @@ export interface CurrentKey {
 
 export class StoreState implements Cells<unknown> {
   readonly spec: StoreSpec<unknown, unknown>;
-  readonly entries = new Map<string, CacheEntry>();
+  /** A key has a row as long as it has an entry, or is about to get one. */
+  readonly keys = new KeyTable();
+  readonly #entries: (CacheEntry | undefined)[] = [];
+  #entryCount = 0;
+  /** What `approach` has read comes to: nobody asks, but without it V8 would see that nobody does. */
+  seen = 0;
+  /** The row at which the search for what can be evicted goes on. */
+  #evictFrom = 0;
   readonly index = new DueIndex<CacheEntry>();
   readonly #numbers = new Map<string, StoreNumber>();
   #committedNumbers: StoreNumbers = {};
@@ -125,6 +135,35 @@ export class StoreState implements Cells<unknown> {
   get meta(): StoreMeta {
     const { position, commitId, readAt } = this;
     return { numbers: this.#committedNumbers, position, commitId, readAt };
+  }
+
+  get entryCount(): number {
+    return this.#entryCount;
+  }
+
+  *entries(): Generator<CacheEntry> {
+    for (const entry of this.#entries) if (entry !== undefined) yield entry;
+  }
+
+  entryOf(keyId: string): CacheEntry | undefined {
+    const row = this.keys.rowOf(keyId);
+    return row < 0 ? undefined : this.#entries[row];
+  }
+
+  /** @param row of a key of the table */
+  entryAt(row: number): CacheEntry | undefined {
+    return this.#entries[row];
+  }
+
+  /** Room for an entry of every key that has a row. */
+  makeRoom(): void {
+    // One by one: what is set beyond its end makes of an array a dictionary.
+    while (this.#entries.length < this.keys.rowsEnd) this.#entries.push(undefined);
+  }
+
+  /** Every key that has a cell has an entry: of one without, nobody need be asked. */
+  get isWhole(): boolean {
+    return this.complete && this.packed === undefined;
   }
 
   get(): unknown {
@@ -211,10 +250,16 @@ export class StoreState implements Cells<unknown> {
 
   /** Takes in a cell read from the backend; `bytes` 0 and no cell when the key is absent. */
   load(keyId: string, cell: unknown, bytes: number): CacheEntry {
+    return this.loadAt(this.keys.add(keyId), keyId, cell, bytes);
+  }
+
+  /** The same of a key whose row is known. */
+  loadAt(row: number, keyId: string, cell: unknown, bytes: number): CacheEntry {
     const persistedDue = this.dueOf(cell);
     const stored = cell !== undefined;
     this.#last = undefined;
     const entry: CacheEntry = {
+      row,
       keyId,
       cell,
       dirty: false,
@@ -228,7 +273,9 @@ export class StoreState implements Cells<unknown> {
       loggedBytes: -1,
       gone: emptyParts,
     };
-    this.entries.set(keyId, entry);
+    this.makeRoom();
+    this.#entries[row] = entry;
+    this.#entryCount++;
     this.cacheBytes += bytes + entryOverheadBytes;
     return entry;
   }
@@ -238,11 +285,28 @@ export class StoreState implements Cells<unknown> {
    * know it. @param bytes the cell's size as it is written, 0 of none
    */
   restored(keyId: string, cell: unknown, bytes: number): void {
-    let entry = this.entries.get(keyId);
-    if (entry === undefined) {
-      if (cell === undefined) return;
-      entry = this.load(keyId, undefined, 0);
+    const known = this.entryOf(keyId);
+    if (known === undefined && cell === undefined) return;
+    this.#restored(known ?? this.load(keyId, undefined, 0), cell, bytes);
+  }
+
+  /** The same of a key whose row is known. Once all is taken in, `dropUnused` must follow. */
+  restoredAt(row: number, cell: unknown, bytes: number): void {
+    const known = this.#entries[row];
+    if (known === undefined && cell === undefined) return;
+    const entry = known ?? this.loadAt(row, this.keys.keyIdOf(row), undefined, 0);
+    this.#restored(entry, cell, bytes);
+  }
+
+  /** Rows without an entry are other keys' to have. @param rows -1 of none */
+  dropUnused(rows: Int32Array): void {
+    this.makeRoom();
+    for (const row of rows) {
+      if (row >= 0 && this.#entries[row] === undefined) this.keys.remove(row);
     }
+  }
+
+  #restored(entry: CacheEntry, cell: unknown, bytes: number): void {
     const more = bytes - entry.bytes;
     entry.cell = cell;
     entry.logged = cell !== undefined;
@@ -294,7 +358,7 @@ export class StoreState implements Cells<unknown> {
 
   /** A write that held the entry is done: what memory kept for its sake may go. */
   settle(entry: CacheEntry): void {
-    if (!this.isSaved(entry) || this.entries.get(entry.keyId) !== entry) return;
+    if (!this.isSaved(entry) || this.#entries[entry.row] !== entry) return;
     if (entry.persistedDue > this.index.horizon) this.index.release(entry);
     this.forgetEmpty(entry);
   }
@@ -336,7 +400,10 @@ export class StoreState implements Cells<unknown> {
   #forgetCells(): void {
     this.index.clear();
     this.packed = undefined;
-    this.entries.clear();
+    this.keys.clear();
+    this.#entries.length = 0;
+    this.#entryCount = 0;
+    this.#evictFrom = 0;
     this.#forgetFound();
     this.cacheBytes = 0;
   }
@@ -352,14 +419,19 @@ export class StoreState implements Cells<unknown> {
    * know that a key has none.
    */
   forgetEmpty(entry: CacheEntry): void {
-    const { keyId, cell, bytes } = entry;
-    if (cell !== undefined || !this.complete || !this.isSaved(entry)) return;
-    this.entries.delete(keyId);
-    this.cacheBytes -= bytes + entryOverheadBytes;
+    if (entry.cell !== undefined || !this.complete || !this.isSaved(entry)) return;
+    this.#drop(entry);
     this.#forgetFound();
   }
 
-  /** Evicts packed cells, then the longest loaded saved entries, until the cache fits `budget` bytes. */
+  #drop({ row, bytes }: CacheEntry): void {
+    this.#entries[row] = undefined;
+    this.#entryCount--;
+    this.keys.remove(row);
+    this.cacheBytes -= bytes + entryOverheadBytes;
+  }
+
+  /** Evicts packed cells, then saved entries, on from where it came to last, until the cache fits `budget` bytes. */
   evict(budget: number): void {
     const { packed } = this;
     const packedBytes = packed?.byteLength ?? 0;
@@ -371,13 +443,14 @@ export class StoreState implements Cells<unknown> {
       this.packed = undefined;
       this.complete = false;
     }
-    for (const [keyId, entry] of this.entries) {
-      if (this.cacheBytes <= budget) return;
-      if (!this.isSaved(entry)) continue;
-      this.entries.delete(keyId);
+    const entries = this.#entries;
+    for (let seen = 0; seen < entries.length && this.cacheBytes > budget; seen++) {
+      if (this.#evictFrom >= entries.length) this.#evictFrom = 0;
+      const entry = entries[this.#evictFrom++];
+      if (entry === undefined || !this.isSaved(entry)) continue;
       if (entry.stored) this.complete = false;
       this.index.evicted(entry, entry.persistedDue);
-      this.cacheBytes -= entry.bytes + entryOverheadBytes;
+      this.#drop(entry);
     }
   }
 
@@ -394,10 +467,33 @@ export class StoreState implements Cells<unknown> {
     }
   }
 
-  /** The current key's entry, found before; it must have been there since. */
-  remember(entry: CacheEntry): void {
-    this.#lastId = entry.keyId;
-    this.#last = entry;
+  /**
+   * Looks at the entries of records [from, to), which are about to be entered: each lies somewhere else in memory, and here
+   * none depends on the one before it. @param rows by record, -1 of no key
+   */
+  approach(rows: Int32Array, from: number, to: number): void {
+    const entries = this.#entries;
+    const { spec } = this;
+    let seen = 0;
+    for (let i = from; i < to; i++) {
+      const row = rows[i] as number;
+      const entry = row < 0 ? undefined : entries[row];
+      if (entry === undefined) continue;
+      const { cell, keyId } = entry;
+      seen += keyId.length;
+      // Either reads what lies deeper in the cell.
+      if (cell === undefined) continue;
+      if (spec.due !== undefined) seen += spec.due(cell);
+      else if (spec.peek !== undefined) seen += spec.peek(cell);
+      else if (typeof cell === 'object') seen++;
+    }
+    this.seen = seen;
+  }
+
+  /** The current key's row is known; its entry must be there. */
+  enterRow(row: number, keyId: string): void {
+    this.#lastId = keyId;
+    this.#last = this.#entries[row];
   }
 
   #entry(): CacheEntry {
@@ -415,7 +511,7 @@ export class StoreState implements Cells<unknown> {
   }
 
   #found(keyId: string): CacheEntry {
-    return must(this.entries.get(keyId), () =>
+    return must(this.entryOf(keyId), () =>
       keyId === ''
         ? `store ${this.spec.name}: there is no current key`
         : `store ${this.spec.name}: key ${JSON.stringify(keyId)} was not prefetched`,

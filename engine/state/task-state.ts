@@ -20,6 +20,7 @@ import { CellReader } from './cell-reader.ts';
 import { type ChangelogMeta, changelogBatch } from './changelog.ts';
 import { ChangelogReplay, isPackable } from './changelog-replay.ts';
 import { storeKeys, taskKey } from './key-layout.ts';
+import { addKeys, type KeyColumns, type KeyTable } from './key-table.ts';
 import type { PackedCells } from './packed-cells.ts';
 import { defaultSaving, Saver, type Saving, type Store } from './saver.ts';
 import {
@@ -62,6 +63,7 @@ export class TaskState {
   readonly #stores = new Map<string, Store>();
   /** The same, for the way of each record. */
   #states: readonly StoreState[] = [];
+  #tables: readonly KeyTable[] = [];
   readonly #saver: Saver;
   readonly #reader: CellReader;
   readonly #replay: ChangelogReplay;
@@ -106,6 +108,7 @@ export class TaskState {
       else if (stored === undefined) await state.reset(spec.name);
     }
     state.#states = [...state.#stores.values()].map((store) => store.state);
+    state.#tables = state.#states.map(({ keys }) => keys);
     return state;
   }
 
@@ -120,27 +123,75 @@ export class TaskState {
     return bytes;
   }
 
+  get storeCount(): number {
+    return this.#stores.size;
+  }
+
   /** Where a store stands in its changelog. */
   meta(store: string): StoreMeta {
     return this.#store(store).state.meta;
   }
 
-  /** What `enter` takes of a key whose cells are in memory, in every store; of another undefined. */
-  find(keyId: string): CacheEntry | undefined {
-    const states = this.#states;
-    let first: CacheEntry | undefined;
-    for (let i = 0; i < states.length; i++) {
-      const entry = (states[i] as StoreState).entries.get(keyId);
-      if (entry === undefined) return undefined;
-      first ??= entry;
-    }
-    return first;
+  /** The key's cells are in memory, in every store. */
+  #has(keyId: string): boolean {
+    return this.#states.every((state) => state.entryOf(keyId) !== undefined);
   }
 
-  /** Makes a key the current one. @param found by `find` since the last commit, for the first store not to look again */
-  enter(keyId: string, found: CacheEntry | undefined): void {
-    this.keyId = found === undefined ? keyId : found.keyId;
-    if (found !== undefined) (this.#states[0] as StoreState).remember(found);
+  /**
+   * Finds the keys of records [from, to) in every store, and makes entries of those that nobody need be asked of.
+   * @param rows by store and record, to be filled for `enter`; good until the next seal
+   * @param wanted gets the keys that must be prefetched, some more than once
+   */
+  locate(
+    keys: KeyColumns,
+    from: number,
+    to: number,
+    rows: readonly Int32Array[],
+    wanted: string[],
+  ): void {
+    addKeys(this.#tables, keys, from, to, rows);
+    const states = this.#states;
+    for (const state of states) state.makeRoom();
+    const first = rows[0] as Int32Array;
+    for (let i = from; i < to; i++) {
+      if ((first[i] as number) < 0) continue;
+      for (let s = 0; s < states.length; s++) {
+        const row = (rows[s] as Int32Array)[i] as number;
+        if ((states[s] as StoreState).entryAt(row) === undefined) this.#make(rows, i, wanted);
+      }
+    }
+  }
+
+  /** Entries of record `i`'s key where there is none. */
+  #make(rows: readonly Int32Array[], i: number, wanted: string[]): void {
+    const [first, row] = [this.#states[0] as StoreState, (rows[0] as Int32Array)[i] as number];
+    // One string for all stores.
+    const keyId = first.entryAt(row)?.keyId ?? first.keys.keyIdOf(row);
+    this.#states.forEach((state, s) => {
+      const row = (rows[s] as Int32Array)[i] as number;
+      if (state.entryAt(row) !== undefined) return;
+      if (state.isWhole) state.loadAt(row, keyId, undefined, 0);
+      else wanted.push(keyId);
+    });
+  }
+
+  /** Looks at the cells of records [from, to), which come next. @param rows of `locate` */
+  approach(rows: readonly Int32Array[], from: number, to: number): void {
+    const states = this.#states;
+    for (let s = 0; s < states.length; s++) {
+      (states[s] as StoreState).approach(rows[s] as Int32Array, from, to);
+    }
+  }
+
+  /** Makes the key of record `i` the current one. @param rows of `locate`; what it wanted is there */
+  enter(rows: readonly Int32Array[], i: number): void {
+    const states = this.#states;
+    const row = (rows[0] as Int32Array)[i] as number;
+    this.keyId = row < 0 ? '' : ((states[0] as StoreState).entryAt(row) as CacheEntry).keyId;
+    if (row < 0) return;
+    for (let s = 0; s < states.length; s++) {
+      (states[s] as StoreState).enterRow((rows[s] as Int32Array)[i] as number, this.keyId);
+    }
   }
 
   cells<C>(spec: { readonly name: string }): Cells<C> {
@@ -163,7 +214,7 @@ export class TaskState {
     const { size } = this.#stores;
     const note = (keyId: string, owner: CacheEntry | undefined) => {
       const there = size === 1 && owner !== undefined;
-      if (!there && this.find(keyId) === undefined) dueIds.push(keyId);
+      if (!there && !this.#has(keyId)) dueIds.push(keyId);
     };
     // A step may forward a due key to the stores after it, so a key due anywhere is loaded everywhere.
     for (const store of this.#stores.values()) {
@@ -202,7 +253,7 @@ export class TaskState {
     const wanted = new Set<string>();
     for (const keyIds of lists) {
       for (const keyId of keyIds) {
-        if (state.entries.has(keyId)) continue;
+        if (state.entryOf(keyId) !== undefined) continue;
         if (state.packed !== undefined && this.#unpack(store, state.packed, keyId)) continue;
         if (state.complete) state.load(keyId, undefined, 0);
         else wanted.add(keyId);
@@ -309,11 +360,11 @@ export class TaskState {
         cells.set(store.keys.keyIdOfCell(key), this.#reader.stored(store.state.spec, value));
       }
       for (let row = 0; packed?.isSaved === false && row < packed.count; row++) {
-        const id = packed.keyOf(row).toString('latin1');
+        const id = packed.keys.keyIdOf(row);
         cells.set(id, this.#reader.packed(store.state.spec, packed, row));
       }
-      for (const [id, entry] of store.state.entries) {
-        if (!store.state.isSaved(entry)) cells.set(id, entry.cell);
+      for (const entry of store.state.entries()) {
+        if (!store.state.isSaved(entry)) cells.set(entry.keyId, entry.cell);
       }
     } else {
       cells.set(keyId, await this.#cellNow(store, keyId));
@@ -340,8 +391,8 @@ export class TaskState {
   }
 
   async #cellNow(store: Store, keyId: string): Promise<unknown> {
-    const { entries, packed } = store.state;
-    const cached = entries.get(keyId);
+    const { packed } = store.state;
+    const cached = store.state.entryOf(keyId);
     if (cached !== undefined) return cached.cell;
     const row = packed?.rowOf(keyId);
     if (packed !== undefined && row !== undefined) {
@@ -368,7 +419,7 @@ export class TaskState {
     if (state.residentLoaded) return;
     for (const [key, value] of await this.#cellRange(store)) {
       const keyId = keys.keyIdOfCell(key);
-      if (!state.entries.has(keyId))
+      if (state.entryOf(keyId) === undefined)
         state.load(keyId, this.#reader.stored(store.state.spec, value), value.byteLength);
     }
     await this.#loadDue(store, Number.POSITIVE_INFINITY);
@@ -395,7 +446,7 @@ export class TaskState {
     for (const [key] of entries) {
       const { due, keyId } = keys.entryOfDue(key);
       // A changed cell has its say in memory already; what the disk says of it is older.
-      const known = state.entries.get(keyId);
+      const known = state.entryOf(keyId);
       if (known === undefined) index.setStored(keyId, due);
       else if (state.isSaved(known)) index.set(known, due);
     }

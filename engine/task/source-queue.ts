@@ -9,7 +9,7 @@ import type { AnyReceiver } from '../graph/processor.ts';
 import type { Source } from '../graph/topic.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import { knownKey } from '../serde/serde.ts';
-import type { CacheEntry } from '../state/store-state.ts';
+import type { TaskState } from '../state/task-state.ts';
 
 /** A value that could not be decoded, or a time that could not be told; kept until its turn. */
 class Undecodable {
@@ -18,6 +18,9 @@ class Undecodable {
     this.problem = problem;
   }
 }
+
+/** So many records' cells stay in the nearest cache until they are needed. */
+const approachedAtOnce = 64;
 
 export class SourceQueue {
   /** Name in the log. */
@@ -34,9 +37,10 @@ export class SourceQueue {
   index = -1;
   #times: Float64Array | undefined;
   #values: unknown[] | undefined;
-  /** Key ids of the batch's records, as far as they were collected, and where the state has their cells. */
-  #keyIds: (string | undefined)[] = [];
-  #found: (CacheEntry | undefined)[] = [];
+  /** Where the state has the keys of the batch's records, as far as they were collected: rows by store and record. */
+  rows: readonly Int32Array[] = [];
+  /** Up to this record their cells were looked at. */
+  #approached = 0;
   readonly #later: PackedBatch[] = [];
 
   constructor(
@@ -103,38 +107,37 @@ export class SourceQueue {
   }
 
   /**
-   * Adds the key ids of the batch's next records to `wanted`, but those of which `state` has all cells, some more than once;
-   * answers the greatest timestamp among the records.
+   * Finds the keys of the batch's next records in the state, and adds to `wanted` the ids of those that it must load, some
+   * more than once; answers the greatest timestamp among the records.
    */
-  collect(state: { find(keyId: string): CacheEntry | undefined }, wanted: string[]): number {
+  collect(state: TaskState, wanted: string[]): number {
     let greatest = Number.NEGATIVE_INFINITY;
     const { batch } = this;
     if (batch === undefined) return greatest;
-    if (this.#found.length === 0) this.#found = new Array<CacheEntry | undefined>(batch.count);
-    for (let i = this.index + 1; i < batch.count; i++) {
-      const keyId = this.keyIdOf(i);
-      const found = keyId === '' ? undefined : state.find(keyId);
-      // One string a key: others of the same letters are let go of.
-      this.#keyIds[i] = found === undefined ? keyId : found.keyId;
-      this.#found[i] = found;
-      if (keyId !== '' && found === undefined) wanted.push(keyId);
-      const time = (this.#times as Float64Array)[i] as number;
+    const from = this.index + 1;
+    this.#approached = from;
+    if ((this.rows[0]?.length ?? 0) < batch.count) {
+      this.rows = Array.from({ length: state.storeCount }, () => new Int32Array(batch.count));
+    }
+    state.locate(batch, from, batch.count, this.rows, wanted);
+    const times = this.#times as Float64Array;
+    for (let i = from; i < batch.count; i++) {
+      const time = times[i] as number;
       if (time > greatest) greatest = time;
     }
     return greatest;
   }
 
+  /** Before the record at hand is entered: looks at its cells and those of the records after it, some at a time. */
+  approach(state: TaskState): void {
+    if (this.index < this.#approached) return;
+    const to = Math.min(this.index + approachedAtOnce, (this.batch as PackedBatch).count);
+    state.approach(this.rows, this.index, to);
+    this.#approached = to;
+  }
+
   /** Id of record `i`'s key; '' for a null key. */
   keyIdOf(i: number): string {
-    return this.#keyIds[i] ?? this.#keyIdAt(i);
-  }
-
-  /** What `collect` found of record `i`'s key; the state may have more by now. */
-  foundOf(i: number): CacheEntry | undefined {
-    return this.#found[i];
-  }
-
-  #keyIdAt(i: number): string {
     const batch = this.batch as PackedBatch;
     const length = batch.keyLengths[i] as number;
     if (length < 0) return '';
@@ -159,8 +162,6 @@ export class SourceQueue {
     this.index = firstFrom(batch, this.position) - 1;
     this.#times = batch.timestamps;
     this.#values = undefined;
-    this.#keyIds = new Array<string | undefined>(batch.count);
-    this.#found = [];
     const { time } = this.options;
     if (time === undefined) return;
     const extract = time as unknown as (value: unknown, key: unknown, timestamp: number) => number;
@@ -190,14 +191,13 @@ export class SourceQueue {
     }
   }
 
-  /** Key of record `i`, decoded; throws when it cannot be. */
-  key(i: number): unknown {
+  /** Key of record `i`, decoded; throws when it cannot be. @param keyId its id, '' where nobody knows it yet */
+  key(i: number, keyId = ''): unknown {
     const batch = this.batch as PackedBatch;
     const length = batch.keyLengths[i] as number;
     if (length < 0) return null;
     const { keyDecoder } = this.source;
-    const keyId = this.#keyIds[i];
-    const known = keyId === undefined ? undefined : knownKey(keyDecoder, keyId);
+    const known = keyId === '' ? undefined : knownKey(keyDecoder, keyId);
     if (known !== undefined) return known;
     const start = batch.starts[i] as number;
     return keyDecoder.decode(batch.bytes, start, start + length);

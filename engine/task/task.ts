@@ -411,7 +411,8 @@ export class Task implements ChainTask {
     this.#outcome = processed;
     this.#timestamp = timestamp;
     if (this.#stateful) {
-      this.#state.enter(queue.keyIdOf(queue.index), queue.foundOf(queue.index));
+      queue.approach(this.#state);
+      this.#state.enter(queue.rows, queue.index);
     } else this.#unnamed = queue;
     this.#deliver(queue, timestamp);
     this.#unnamed = undefined;
@@ -437,7 +438,7 @@ export class Task implements ChainTask {
     const isTimed = this.counters.in % decodeSample === 0;
     const begin = isTimed ? this.world.clock.monotonic() : 0;
     try {
-      key = queue.key(queue.index);
+      key = queue.key(queue.index, this.#state.keyId);
       value = queue.value();
       if (isTimed) this.timings.decode += decodeSample * (this.world.clock.monotonic() - begin);
     } catch (error) {

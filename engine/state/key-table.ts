@@ -1,0 +1,317 @@
+/**
+ * Keys by their bytes, each with a number of its own, its row: what is known of a key lies in columns by row, with whoever
+ * owns the table. One buffer and two columns for all keys, no object a key, and no string to find one by.
+ *
+ *   slots   by the hash of the key, or the next free one, four numbers each: hash, where the key begins, its length, row + 1 (0: free)
+ *   bytes   key · key · ...   some of them removed
+ *   places  by row: where the key begins and its length, -1 of a row that is free
+ *
+ * Finding a key waits for memory twice, for its slot and for its bytes. The keys of a batch are looked for in three passes
+ * (hashes, slots, bytes), in each of which no key depends on the one before it: the processor waits for many at once.
+ *
+ * The hash has two multipliers that are drawn when the process starts, so that nobody can choose keys that fall together. The
+ * order of rows does not depend on it.
+ */
+import { randomFillSync } from 'node:crypto';
+import { latin1, writeLatin1 } from '../base/bytes.ts';
+
+const [hashAt, keyAt, lengthAt, rowAt, slotBits] = [0, 1, 2, 3, 2];
+const slotWidth = 1 << slotBits;
+const firstSlots = 64;
+const firstRows = 32;
+const firstBytes = 1_024;
+/** Keys that are looked for together: what their passes touch stays in the nearest cache. */
+const together = 1_024;
+
+/** Odd, so that no bit of a key is lost. */
+const [firstFactor = 1, secondFactor = 1] = randomFillSync(new Int32Array(2)).map((n) => n | 1);
+
+/** Where keys lie: those of a batch are at `starts`, of so many bytes; negative of none. */
+export interface KeyColumns {
+  /** Over the bytes that `starts` are relative to. */
+  readonly view: DataView;
+  readonly starts: Int32Array;
+  readonly keyLengths: Int32Array;
+}
+
+/** Of the keys at hand: hashes, and the slots where they may be. */
+const hashes = new Int32Array(together);
+const slotsOf = new Int32Array(together);
+/** A key that came as a string. */
+let spelt = viewOf(Buffer.alloc(256));
+
+function viewOf(bytes: Buffer): { readonly bytes: Buffer; readonly view: DataView } {
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+}
+
+function spell(keyId: string): DataView {
+  if (keyId.length > spelt.bytes.byteLength) spelt = viewOf(Buffer.alloc(2 * keyId.length));
+  writeLatin1(spelt.bytes, keyId, 0);
+  return spelt.view;
+}
+
+function hashOf(view: DataView, start: number, length: number): number {
+  let hash = length;
+  let at = start;
+  for (const end = start + length - 3; at < end; at += 4) {
+    const mixed = hash ^ view.getInt32(at, true);
+    hash = (Math.imul(mixed, firstFactor) + Math.imul(mixed >>> 16, secondFactor)) | 0;
+  }
+  for (const end = start + length; at < end; at++) {
+    const mixed = hash ^ view.getUint8(at);
+    hash = (Math.imul(mixed, firstFactor) + Math.imul(mixed >>> 16, secondFactor)) | 0;
+  }
+  // The low bits name the slot.
+  return hash ^ (hash >>> 15);
+}
+
+function areSame(
+  left: DataView,
+  leftStart: number,
+  right: DataView,
+  rightStart: number,
+  length: number,
+): boolean {
+  let i = 0;
+  for (; i < length - 3; i += 4) {
+    if (left.getInt32(leftStart + i, true) !== right.getInt32(rightStart + i, true)) return false;
+  }
+  for (; i < length; i++) {
+    if (left.getUint8(leftStart + i) !== right.getUint8(rightStart + i)) return false;
+  }
+  return true;
+}
+
+/**
+ * Adds the keys of records [from, to) to each table, where they are not.
+ * @param rows by table and record, to be filled: the key's row, -1 of a record without a key or with an empty one
+ */
+export function addKeys(
+  tables: readonly KeyTable[],
+  keys: KeyColumns,
+  from: number,
+  to: number,
+  rows: readonly Int32Array[],
+): void {
+  const { view, starts, keyLengths } = keys;
+  for (let first = from; first < to; first += together) {
+    const end = Math.min(first + together, to);
+    for (let i = first; i < end; i++) {
+      hashes[i - first] = hashOf(view, starts[i] as number, keyLengths[i] as number);
+    }
+    for (let t = 0; t < tables.length; t++) {
+      (tables[t] as KeyTable).addHashed(keys, first, end, rows[t] as Int32Array);
+    }
+  }
+}
+
+export class KeyTable {
+  #slots = new Int32Array(slotWidth * firstSlots);
+  #bytes = viewOf(Buffer.allocUnsafeSlow(firstBytes));
+  #places = new Int32Array(2 * firstRows);
+  /** Of the bytes, in use and of removed keys. */
+  #length = 0;
+  #removed = 0;
+  #rows = 0;
+  /** Rows that are free again. */
+  readonly #free: number[] = [];
+
+  /** Every row is less. */
+  get rowsEnd(): number {
+    return this.#rows;
+  }
+
+  get #size(): number {
+    return this.#rows - this.#free.length;
+  }
+
+  /** Of what is in it. */
+  get byteLength(): number {
+    return this.#length + Int32Array.BYTES_PER_ELEMENT * (2 + 2 * slotWidth) * this.#rows;
+  }
+
+  /** The key's row, -1 when it has none. */
+  rowOf(keyId: string): number {
+    const view = spell(keyId);
+    const { length } = keyId;
+    return this.#rowAt(this.#slotOf(view, 0, length, hashOf(view, 0, length)));
+  }
+
+  /** The key's row, a new one when it has none. */
+  add(keyId: string): number {
+    const view = spell(keyId);
+    return this.#add(view, 0, keyId.length, hashOf(view, 0, keyId.length));
+  }
+
+  /** The key's bytes, good until more keys are added. */
+  keyOf(row: number): Buffer {
+    const start = this.#places[2 * row] as number;
+    return this.#bytes.bytes.subarray(start, start + (this.#places[2 * row + 1] as number));
+  }
+
+  keyIdOf(row: number): string {
+    const start = this.#places[2 * row] as number;
+    return latin1(this.#bytes.bytes, start, start + (this.#places[2 * row + 1] as number));
+  }
+
+  /** The row is another key's to have. */
+  remove(row: number): void {
+    const start = this.#places[2 * row] as number;
+    if (start < 0) return;
+    const length = this.#places[2 * row + 1] as number;
+    this.#freeSlot(row, hashOf(this.#bytes.view, start, length));
+    this.#places[2 * row] = -1;
+    this.#free.push(row);
+    this.#removed += length;
+    if (this.#removed > firstBytes && 2 * this.#removed > this.#length) this.#compact();
+  }
+
+  clear(): void {
+    this.#slots = new Int32Array(slotWidth * firstSlots);
+    this.#bytes = viewOf(Buffer.allocUnsafeSlow(firstBytes));
+    this.#places = new Int32Array(2 * firstRows);
+    this.#length = 0;
+    this.#removed = 0;
+    this.#rows = 0;
+    this.#free.length = 0;
+  }
+
+  /** `addKeys` for one table: records [from, to), whose hashes are at hand. */
+  addHashed(keys: KeyColumns, from: number, to: number, rows: Int32Array): void {
+    const { view, starts, keyLengths } = keys;
+    const slots = this.#slots;
+    const last = slots.length - 1;
+    for (let i = from; i < to; i++) {
+      const hash = hashes[i - from] as number;
+      let slot = (hash << slotBits) & last;
+      while (slots[slot + rowAt] !== 0 && slots[slot + hashAt] !== hash) {
+        slot = (slot + slotWidth) & last;
+      }
+      slotsOf[i - from] = slot;
+    }
+    for (let i = from; i < to; i++) {
+      const length = keyLengths[i] as number;
+      if (length <= 0) {
+        rows[i] = -1;
+        continue;
+      }
+      const hash = hashes[i - from] as number;
+      const start = starts[i] as number;
+      const slot = slotsOf[i - from] as number;
+      // Where keys lie stays when the columns grow: slots that were left behind still tell it.
+      const isThere =
+        slots[slot + rowAt] !== 0 &&
+        slots[slot + hashAt] === hash &&
+        slots[slot + lengthAt] === length &&
+        areSame(this.#bytes.view, slots[slot + keyAt] as number, view, start, length);
+      rows[i] = isThere
+        ? (slots[slot + rowAt] as number) - 1
+        : this.#add(view, start, length, hash);
+    }
+  }
+
+  #add(view: DataView, start: number, length: number, hash: number): number {
+    const slot = this.#slotOf(view, start, length, hash);
+    const known = this.#rowAt(slot);
+    if (known >= 0) return known;
+    const row = this.#free.pop() ?? this.#rows++;
+    if (2 * row === this.#places.length) this.#places = twiceAsLong(this.#places);
+    this.#ensure(length);
+    const { bytes } = this.#bytes;
+    const at = this.#length;
+    for (let i = 0; i < length; i++) bytes[at + i] = view.getUint8(start + i);
+    this.#length += length;
+    this.#places[2 * row] = at;
+    this.#places[2 * row + 1] = length;
+    const slots = this.#slots;
+    slots[slot + hashAt] = hash;
+    slots[slot + keyAt] = at;
+    slots[slot + lengthAt] = length;
+    slots[slot + rowAt] = row + 1;
+    if (2 * slotWidth * this.#size > slots.length) this.#spread(2 * slots.length);
+    return row;
+  }
+
+  #rowAt(slot: number): number {
+    return (this.#slots[slot + rowAt] as number) - 1;
+  }
+
+  /** The key's slot, or the free one where it belongs. */
+  #slotOf(view: DataView, start: number, length: number, hash: number): number {
+    const slots = this.#slots;
+    const last = slots.length - 1;
+    const kept = this.#bytes.view;
+    for (let slot = (hash << slotBits) & last; ; slot = (slot + slotWidth) & last) {
+      if (slots[slot + rowAt] === 0) return slot;
+      if (slots[slot + hashAt] !== hash || slots[slot + lengthAt] !== length) continue;
+      if (areSame(kept, slots[slot + keyAt] as number, view, start, length)) return slot;
+    }
+  }
+
+  /** Frees the row's slot; those after it come nearer to where their hashes say. */
+  #freeSlot(row: number, hash: number): void {
+    const slots = this.#slots;
+    const last = slots.length - 1;
+    let hole = (hash << slotBits) & last;
+    while (slots[hole + rowAt] !== row + 1) hole = (hole + slotWidth) & last;
+    for (let slot = (hole + slotWidth) & last; slots[slot + rowAt] !== 0; ) {
+      const home = ((slots[slot + hashAt] as number) << slotBits) & last;
+      if (((slot - home) & last) >= ((slot - hole) & last)) {
+        slots.copyWithin(hole, slot, slot + slotWidth);
+        hole = slot;
+      }
+      slot = (slot + slotWidth) & last;
+    }
+    slots[hole + rowAt] = 0;
+  }
+
+  /** Moves to other slots. @param length of their column */
+  #spread(length: number): void {
+    const from = this.#slots;
+    const to = new Int32Array(length);
+    const last = to.length - 1;
+    for (let old = 0; old < from.length; old += slotWidth) {
+      if (from[old + rowAt] === 0) continue;
+      let slot = ((from[old] as number) << slotBits) & last;
+      while (to[slot + rowAt] !== 0) slot = (slot + slotWidth) & last;
+      for (let i = 0; i < slotWidth; i++) to[slot + i] = from[old + i] as number;
+    }
+    this.#slots = to;
+  }
+
+  #ensure(more: number): void {
+    const { bytes } = this.#bytes;
+    if (this.#length + more <= bytes.byteLength) return;
+    const larger = Buffer.allocUnsafeSlow(2 * (this.#length + more));
+    larger.set(bytes.subarray(0, this.#length));
+    this.#bytes = viewOf(larger);
+  }
+
+  /** Closes the gaps that removed keys left among the bytes, and among the slots. */
+  #compact(): void {
+    const { bytes } = this.#bytes;
+    const kept = Buffer.allocUnsafeSlow(Math.max(firstBytes, 2 * (this.#length - this.#removed)));
+    const slots = this.#slots;
+    let length = 0;
+    for (let slot = 0; slot < slots.length; slot += slotWidth) {
+      if (slots[slot + rowAt] === 0) continue;
+      const start = slots[slot + keyAt] as number;
+      bytes.copy(kept, length, start, start + (slots[slot + lengthAt] as number));
+      slots[slot + keyAt] = length;
+      this.#places[2 * this.#rowAt(slot)] = length;
+      length += slots[slot + lengthAt] as number;
+    }
+    this.#bytes = viewOf(kept);
+    this.#length = length;
+    this.#removed = 0;
+    let enough = slotWidth * firstSlots;
+    while (enough < 4 * slotWidth * this.#size) enough *= 2;
+    if (enough < slots.length) this.#spread(enough);
+  }
+}
+
+function twiceAsLong(column: Int32Array): Int32Array<ArrayBuffer> {
+  const longer = new Int32Array(2 * column.length);
+  longer.set(column);
+  return longer;
+}
