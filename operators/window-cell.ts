@@ -183,6 +183,8 @@ export function windowStore<K, A>(
     key,
     format: `windows3(${accumulators.format})`,
     due,
+    // Its last window is mostly the one that changes.
+    peek: ({ rows }) => (rows.length === 0 ? 0 : (rows[rows.length - 1] as number)),
     write: (cell, to) => {
       to.float64(cell.finalTo);
       accumulators.write(to, cell, 0, windowsOf(cell));

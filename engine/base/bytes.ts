@@ -59,6 +59,27 @@ export function prefixEnd(prefix: Uint8Array): Buffer | null {
 /** Up to so many bytes a loop copies faster than a call does. */
 export const copiedByLoop = 80;
 
+/** Up to so many bytes a loop over views copies faster than a call does. */
+const copiedByWords = 256;
+
+/** Copies bytes [start, start + length) of a view to where another one's are. */
+export function copyView(
+  to: DataView,
+  at: number,
+  from: DataView,
+  start: number,
+  length: number,
+): void {
+  if (length > copiedByWords) {
+    const target = new Uint8Array(to.buffer, to.byteOffset + at, length);
+    target.set(new Uint8Array(from.buffer, from.byteOffset + start, length));
+    return;
+  }
+  let i = 0;
+  for (; i < length - 3; i += 4) to.setInt32(at + i, from.getInt32(start + i));
+  for (; i < length; i++) to.setInt8(at + i, from.getInt8(start + i));
+}
+
 /** Bytes that a letter of a string (a UTF-16 unit) may take in UTF-8. */
 export const utf8Most = 3;
 

@@ -2,7 +2,7 @@
  * Bytes of unknown length, put together in a buffer that is used again and again: one allocation a result
  * instead of one a part. Numbers are little-endian.
  */
-import { copiedByLoop, utf8Most, writeLatin1, writeText } from './bytes.ts';
+import { copiedByLoop, copyView, utf8Most, writeLatin1, writeText } from './bytes.ts';
 
 const firstBytes = 4_096;
 
@@ -75,6 +75,11 @@ export class Scratch {
     if (length > copiedByLoop) {
       this.#bytes.set(length === bytes.byteLength ? bytes : bytes.subarray(from, to), at);
     } else for (let i = 0; i < length; i++) this.#bytes[at + i] = bytes[from + i] as number;
+  }
+
+  /** Bytes of a view, written over what is there at `at`. */
+  putViewAt(at: number, from: DataView, start: number, length: number): void {
+    copyView(this.#view, at, from, start, length);
   }
 
   /** A letter a byte, as key ids are. */

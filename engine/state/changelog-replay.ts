@@ -7,8 +7,14 @@ import type { CellParts, StoreSpec } from '../graph/store-spec.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import type { BackendWrite, StateBackend } from '../storage/backend.ts';
 import type { CellReader } from './cell-reader.ts';
-import { type ChangelogMeta, cellKeys, changelogRecord, sourceRecord } from './changelog.ts';
-import { addKeys, type KeyColumns, type KeyTable } from './key-table.ts';
+import {
+  type ChangelogMeta,
+  cellKeyStart,
+  changelogRecord,
+  isCell,
+  sourceRecord,
+} from './changelog.ts';
+import { addKeys, type KeyTable } from './key-table.ts';
 import { PackedCells } from './packed-cells.ts';
 import { cellWrites, metaWrite, type Store, sealedCell } from './saver.ts';
 import type { StoreState } from './store-state.ts';
@@ -74,41 +80,43 @@ export class ChangelogReplay {
 
   /** As bytes, for nobody asks for a cell before all is restored. */
   #pack(state: StoreState, batch: PackedBatch): void {
-    assert(state.entryCount === 0, 'a store is restored before its cells are read');
-    const packed = state.packed ?? new PackedCells();
-    state.packed = packed;
-    packed.isSaved = false;
+    const packed = packedOf(state);
     if (state.spec.source !== undefined) {
       this.#packSource(state.spec, packed, batch);
       return;
     }
-    const rows = rowsIn(packed.keys, cellKeys(batch));
+    const rows = rowsIn(packed.keys, batch, cellKeyStart);
     for (let i = 0; i < batch.count; i++) {
-      const row = rows[i] as number;
-      if (row < 0) this.#takeOther(state, batch, i);
-      else packed.put(row, batch.bytes, batch.valueStart(i), batch.valueLengths[i] as number);
+      if (!isCell(batch, i)) this.#takeOther(state, batch, i);
+      else
+        packed.put(
+          rows[i] as number,
+          batch.view,
+          batch.valueStart(i),
+          batch.valueLengths[i] as number,
+        );
     }
   }
 
   /** Of a store whose changes are a topic's records. */
   #packSource(spec: StoreSpec<unknown, unknown>, packed: PackedCells, batch: PackedBatch): void {
-    const rows = rowsIn(packed.keys, batch);
+    const rows = rowsIn(packed.keys, batch, 0);
     for (let i = 0; i < batch.count; i++) {
       const row = rows[i] as number;
       const record = row < 0 ? undefined : sourceRecord(spec, batch, i);
       if (record === undefined) continue;
-      const cell = asBuffer(record.value ?? emptyBytes);
-      packed.put(row, cell, 0, record.value === null ? -1 : cell.byteLength);
+      const cell = record.value ?? emptyBytes;
+      const view = new DataView(cell.buffer, cell.byteOffset, cell.byteLength);
+      packed.put(row, view, 0, record.value === null ? -1 : cell.byteLength);
     }
   }
 
   /** Of a store whose cells are logged whole: record by record, without an object for what each says. */
   #takeCells(state: StoreState, batch: PackedBatch): void {
-    const rows = rowsIn(state.keys, cellKeys(batch));
+    const rows = rowsIn(state.keys, batch, cellKeyStart);
     state.makeRoom();
     for (let i = 0; i < batch.count; i++) {
-      const row = rows[i] as number;
-      if (row < 0) {
+      if (!isCell(batch, i)) {
         this.#takeOther(state, batch, i);
         continue;
       }
@@ -116,9 +124,9 @@ export class ChangelogReplay {
       const start = batch.valueStart(i);
       const cell =
         length < 0 ? undefined : this.#reader.cell(state.spec, batch.bytes, start, start + length);
-      state.restoredAt(row, cell, Math.max(0, length));
+      state.restoredAt(rows[i] as number, cell, Math.max(0, length));
     }
-    state.dropUnused(rows);
+    state.dropUnused(rows, batch.count);
   }
 
   /** Of a store whose cells are logged in parts, or by the records of its source. */
@@ -218,9 +226,20 @@ export class ChangelogReplay {
   }
 }
 
-/** Rows of keys, new ones where they have none, -1 of no key. */
-function rowsIn(table: KeyTable, keys: KeyColumns): Int32Array {
-  const rows = new Int32Array(keys.keyLengths.length);
-  addKeys([table], keys, 0, keys.keyLengths.length, [rows]);
-  return rows;
+/** What of a store is packed; about to change. */
+function packedOf(state: StoreState): PackedCells {
+  assert(state.entryCount === 0, 'a store is restored before its cells are read');
+  state.packed ??= new PackedCells();
+  state.packed.isSaved = false;
+  return state.packed;
+}
+
+/** Of the records of the batch at hand. */
+let rowsAtHand = new Int32Array(0);
+
+/** Rows of the records' keys, new ones where they have none; -1 of no key. Good until the next call. @param skip as of `addKeys` */
+function rowsIn(table: KeyTable, batch: PackedBatch, skip: number): Int32Array {
+  if (rowsAtHand.length < batch.count) rowsAtHand = new Int32Array(2 * batch.count);
+  addKeys([table], batch, 0, batch.count, [rowsAtHand], skip);
+  return rowsAtHand;
 }

@@ -12,7 +12,6 @@ import { latin1, orderedTimeBytes, readOrderedTime, writeOrderedTime } from '../
 import { Scratch } from '../base/scratch.ts';
 import { type CellParts, encodedCell, type StoreSpec } from '../graph/store-spec.ts';
 import { BatchBuilder, type PackedBatch } from '../record/batch.ts';
-import type { KeyColumns } from './key-table.ts';
 import { type CacheEntry, emptyParts, type StoreState } from './store-state.ts';
 
 const [metaTag, cellTag, partTag] = [0, 1, 2] as const;
@@ -36,32 +35,40 @@ export interface ChangelogMeta {
 }
 
 /**
- * The records of a store's changes; undefined when nothing changed, and when its topic has them already.
+ * Seals a store, and answers the records of its changes; undefined when nothing changed, and when its topic has them already.
  * A cell that came and went since the last commit leaves nothing behind: there is nothing to take back.
  */
-export function changelogBatch(store: StoreState, commitId: number): PackedBatch | undefined {
+export function sealedChanges(store: StoreState, commitId: number): PackedBatch | undefined {
   if (store.dirty.length === 0 && !store.numbersDirty) return undefined;
   const { spec } = store;
   if (spec.source !== undefined) {
-    for (const entry of store.dirty) {
-      if (!isNews(entry)) continue;
+    store.seal((entry) => {
+      if (!isNews(entry)) return;
       unread.length = 0;
       writeCell(spec, entry, unread);
-    }
+    });
     return undefined;
   }
   const builder = new BatchBuilder(store.dirty.length + 1, 96);
   const meta: ChangelogMeta = { commitId, numbers: store.numbers };
   builder.append(metaRecordKey, Buffer.from(JSON.stringify(meta)), 0);
-  for (const entry of store.dirty) {
-    if (!isNews(entry)) continue;
-    if (spec.parts !== undefined) appendParts(builder, spec.parts, entry);
-    else {
-      writeCell(spec, entry, builder.beginKeyId(cellPrefix, entry.keyId));
-      builder.end(entry.cell !== undefined, 0);
-    }
-  }
+  store.seal((entry) => {
+    if (isNews(entry)) appendChange(builder, spec, entry);
+  });
   return builder.finishAt(0);
+}
+
+function appendChange(
+  builder: BatchBuilder,
+  spec: StoreSpec<unknown, unknown>,
+  entry: CacheEntry,
+): void {
+  if (spec.parts !== undefined) {
+    appendParts(builder, spec.parts, entry);
+    return;
+  }
+  writeCell(spec, entry, builder.beginKeyId(cellPrefix, entry.keyId));
+  builder.end(entry.cell !== undefined, 0);
 }
 
 /** False of a cell that came and went since the last commit, parts and all. */
@@ -121,22 +128,12 @@ function prefixOf(part: number): Buffer {
 }
 
 /** Where the bytes of the key begin in the key of such a record. */
-const cellKeyStart: number = cellPrefix.byteLength;
+export const cellKeyStart: number = cellPrefix.byteLength;
 
 /** Whether record `i` of a changelog holds a cell whole, or says its end. */
-function isCell(batch: PackedBatch, i: number): boolean {
+export function isCell(batch: PackedBatch, i: number): boolean {
   const length = batch.keyLengths[i] as number;
   return length >= cellKeyStart && batch.bytes[batch.starts[i] as number] === cellTag;
-}
-
-/** The keys of the cells that a changelog's records hold whole, or say the end of; none of other records. */
-export function cellKeys(batch: PackedBatch): KeyColumns {
-  const [starts, keyLengths] = [new Int32Array(batch.count), new Int32Array(batch.count)];
-  for (let i = 0; i < batch.count; i++) {
-    starts[i] = (batch.starts[i] as number) + cellKeyStart;
-    keyLengths[i] = isCell(batch, i) ? (batch.keyLengths[i] as number) - cellKeyStart : -1;
-  }
-  return { view: batch.view, starts, keyLengths };
 }
 
 /** Key id of the cell that record `i` of a changelog holds whole, or says the end of; undefined of other records. */

@@ -2,20 +2,20 @@
  * Keys by their bytes, each with a number of its own, its row: what is known of a key lies in columns by row, with whoever
  * owns the table. One buffer and two columns for all keys, no object a key, and no string to find one by.
  *
- *   slots   by the hash of the key, or the next free one, four numbers each: hash, where the key begins, its length, row + 1 (0: free)
- *   bytes   key · key · ...   some of them removed
+ *   slots   by the hash of the key, or the next free one, two numbers each: hash, row + 1 (0: free)
  *   places  by row: where the key begins and its length, -1 of a row that is free
+ *   bytes   key · key · ...   some of them removed
  *
- * Finding a key waits for memory twice, for its slot and for its bytes. The keys of a batch are looked for in three passes
- * (hashes, slots, bytes), in each of which no key depends on the one before it: the processor waits for many at once.
+ * Finding a key waits for memory in each of them. The keys of a batch are looked for in three passes (hashes, slots, keys), in
+ * each of which no key depends on the one before it: the processor waits for many at once.
  *
  * The hash has two multipliers that are drawn when the process starts, so that nobody can choose keys that fall together. The
  * order of rows does not depend on it.
  */
 import { randomFillSync } from 'node:crypto';
-import { latin1, writeLatin1 } from '../base/bytes.ts';
+import { copyView, latin1, writeLatin1 } from '../base/bytes.ts';
 
-const [hashAt, keyAt, lengthAt, rowAt, slotBits] = [0, 1, 2, 3, 2];
+const [hashAt, rowAt, slotBits] = [0, 1, 1];
 const slotWidth = 1 << slotBits;
 const firstSlots = 64;
 const firstRows = 32;
@@ -34,9 +34,9 @@ export interface KeyColumns {
   readonly keyLengths: Int32Array;
 }
 
-/** Of the keys at hand: hashes, and the slots where they may be. */
+/** Of the keys at hand: hashes, and the rows that may be theirs, -1 of none. */
 const hashes = new Int32Array(together);
-const slotsOf = new Int32Array(together);
+const candidates = new Int32Array(together);
 /** A key that came as a string. */
 let spelt = viewOf(Buffer.alloc(256));
 
@@ -85,6 +85,7 @@ function areSame(
 /**
  * Adds the keys of records [from, to) to each table, where they are not.
  * @param rows by table and record, to be filled: the key's row, -1 of a record without a key or with an empty one
+ * @param skip so many first bytes of a record's key are not of the table's
  */
 export function addKeys(
   tables: readonly KeyTable[],
@@ -92,16 +93,22 @@ export function addKeys(
   from: number,
   to: number,
   rows: readonly Int32Array[],
+  skip = 0,
 ): void {
-  const { view, starts, keyLengths } = keys;
   for (let first = from; first < to; first += together) {
     const end = Math.min(first + together, to);
-    for (let i = first; i < end; i++) {
-      hashes[i - first] = hashOf(view, starts[i] as number, keyLengths[i] as number);
-    }
+    hashKeys(keys, first, end, skip);
     for (let t = 0; t < tables.length; t++) {
-      (tables[t] as KeyTable).addHashed(keys, first, end, rows[t] as Int32Array);
+      (tables[t] as KeyTable).addHashed(keys, first, end, rows[t] as Int32Array, skip);
     }
+  }
+}
+
+function hashKeys(keys: KeyColumns, from: number, to: number, skip: number): void {
+  const { view, starts, keyLengths } = keys;
+  for (let i = from; i < to; i++) {
+    const length = (keyLengths[i] as number) - skip;
+    hashes[i - from] = hashOf(view, (starts[i] as number) + skip, length);
   }
 }
 
@@ -127,7 +134,7 @@ export class KeyTable {
 
   /** Of what is in it. */
   get byteLength(): number {
-    return this.#length + Int32Array.BYTES_PER_ELEMENT * (2 + 2 * slotWidth) * this.#rows;
+    return this.#length + Int32Array.BYTES_PER_ELEMENT * (2 + 3 * slotWidth) * this.#rows;
   }
 
   /** The key's row, -1 when it has none. */
@@ -177,37 +184,44 @@ export class KeyTable {
   }
 
   /** `addKeys` for one table: records [from, to), whose hashes are at hand. */
-  addHashed(keys: KeyColumns, from: number, to: number, rows: Int32Array): void {
+  addHashed(keys: KeyColumns, from: number, to: number, rows: Int32Array, skip: number): void {
     const { view, starts, keyLengths } = keys;
-    const slots = this.#slots;
-    const last = slots.length - 1;
+    this.#findCandidates(to - from);
     for (let i = from; i < to; i++) {
-      const hash = hashes[i - from] as number;
-      let slot = (hash << slotBits) & last;
-      while (slots[slot + rowAt] !== 0 && slots[slot + hashAt] !== hash) {
-        slot = (slot + slotWidth) & last;
-      }
-      slotsOf[i - from] = slot;
-    }
-    for (let i = from; i < to; i++) {
-      const length = keyLengths[i] as number;
+      const length = (keyLengths[i] as number) - skip;
       if (length <= 0) {
         rows[i] = -1;
         continue;
       }
-      const hash = hashes[i - from] as number;
-      const start = starts[i] as number;
-      const slot = slotsOf[i - from] as number;
-      // Where keys lie stays when the columns grow: slots that were left behind still tell it.
-      const isThere =
-        slots[slot + rowAt] !== 0 &&
-        slots[slot + hashAt] === hash &&
-        slots[slot + lengthAt] === length &&
-        areSame(this.#bytes.view, slots[slot + keyAt] as number, view, start, length);
-      rows[i] = isThere
-        ? (slots[slot + rowAt] as number) - 1
-        : this.#add(view, start, length, hash);
+      const start = (starts[i] as number) + skip;
+      const row = candidates[i - from] as number;
+      rows[i] =
+        row >= 0 && this.#isKey(row, view, start, length)
+          ? row
+          : this.#add(view, start, length, hashes[i - from] as number);
     }
+  }
+
+  /** The first row of each hash at hand. */
+  #findCandidates(count: number): void {
+    const slots = this.#slots;
+    const last = slots.length - 1;
+    for (let i = 0; i < count; i++) {
+      const hash = hashes[i] as number;
+      let slot = (hash << slotBits) & last;
+      while (slots[slot + rowAt] !== 0 && slots[slot + hashAt] !== hash) {
+        slot = (slot + slotWidth) & last;
+      }
+      candidates[i] = (slots[slot + rowAt] as number) - 1;
+    }
+  }
+
+  #isKey(row: number, view: DataView, start: number, length: number): boolean {
+    const places = this.#places;
+    return (
+      places[2 * row + 1] === length &&
+      areSame(this.#bytes.view, places[2 * row] as number, view, start, length)
+    );
   }
 
   #add(view: DataView, start: number, length: number, hash: number): number {
@@ -217,16 +231,13 @@ export class KeyTable {
     const row = this.#free.pop() ?? this.#rows++;
     if (2 * row === this.#places.length) this.#places = twiceAsLong(this.#places);
     this.#ensure(length);
-    const { bytes } = this.#bytes;
     const at = this.#length;
-    for (let i = 0; i < length; i++) bytes[at + i] = view.getUint8(start + i);
+    copyView(this.#bytes.view, at, view, start, length);
     this.#length += length;
     this.#places[2 * row] = at;
     this.#places[2 * row + 1] = length;
     const slots = this.#slots;
     slots[slot + hashAt] = hash;
-    slots[slot + keyAt] = at;
-    slots[slot + lengthAt] = length;
     slots[slot + rowAt] = row + 1;
     if (2 * slotWidth * this.#size > slots.length) this.#spread(2 * slots.length);
     return row;
@@ -240,11 +251,10 @@ export class KeyTable {
   #slotOf(view: DataView, start: number, length: number, hash: number): number {
     const slots = this.#slots;
     const last = slots.length - 1;
-    const kept = this.#bytes.view;
     for (let slot = (hash << slotBits) & last; ; slot = (slot + slotWidth) & last) {
-      if (slots[slot + rowAt] === 0) return slot;
-      if (slots[slot + hashAt] !== hash || slots[slot + lengthAt] !== length) continue;
-      if (areSame(kept, slots[slot + keyAt] as number, view, start, length)) return slot;
+      const row = this.#rowAt(slot);
+      if (row < 0) return slot;
+      if (slots[slot + hashAt] === hash && this.#isKey(row, view, start, length)) return slot;
     }
   }
 
@@ -257,7 +267,8 @@ export class KeyTable {
     for (let slot = (hole + slotWidth) & last; slots[slot + rowAt] !== 0; ) {
       const home = ((slots[slot + hashAt] as number) << slotBits) & last;
       if (((slot - home) & last) >= ((slot - hole) & last)) {
-        slots.copyWithin(hole, slot, slot + slotWidth);
+        slots[hole + hashAt] = slots[slot + hashAt] as number;
+        slots[hole + rowAt] = slots[slot + rowAt] as number;
         hole = slot;
       }
       slot = (slot + slotWidth) & last;
@@ -272,9 +283,10 @@ export class KeyTable {
     const last = to.length - 1;
     for (let old = 0; old < from.length; old += slotWidth) {
       if (from[old + rowAt] === 0) continue;
-      let slot = ((from[old] as number) << slotBits) & last;
+      let slot = ((from[old + hashAt] as number) << slotBits) & last;
       while (to[slot + rowAt] !== 0) slot = (slot + slotWidth) & last;
-      for (let i = 0; i < slotWidth; i++) to[slot + i] = from[old + i] as number;
+      to[slot + hashAt] = from[old + hashAt] as number;
+      to[slot + rowAt] = from[old + rowAt] as number;
     }
     this.#slots = to;
   }
@@ -291,22 +303,22 @@ export class KeyTable {
   #compact(): void {
     const { bytes } = this.#bytes;
     const kept = Buffer.allocUnsafeSlow(Math.max(firstBytes, 2 * (this.#length - this.#removed)));
-    const slots = this.#slots;
+    const places = this.#places;
     let length = 0;
-    for (let slot = 0; slot < slots.length; slot += slotWidth) {
-      if (slots[slot + rowAt] === 0) continue;
-      const start = slots[slot + keyAt] as number;
-      bytes.copy(kept, length, start, start + (slots[slot + lengthAt] as number));
-      slots[slot + keyAt] = length;
-      this.#places[2 * this.#rowAt(slot)] = length;
-      length += slots[slot + lengthAt] as number;
+    for (let row = 0; row < this.#rows; row++) {
+      const start = places[2 * row] as number;
+      if (start < 0) continue;
+      const end = start + (places[2 * row + 1] as number);
+      bytes.copy(kept, length, start, end);
+      places[2 * row] = length;
+      length += end - start;
     }
     this.#bytes = viewOf(kept);
     this.#length = length;
     this.#removed = 0;
     let enough = slotWidth * firstSlots;
     while (enough < 4 * slotWidth * this.#size) enough *= 2;
-    if (enough < slots.length) this.#spread(enough);
+    if (enough < this.#slots.length) this.#spread(enough);
   }
 }
 

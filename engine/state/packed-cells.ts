@@ -36,8 +36,8 @@ export class PackedCells {
     return this.#body.length + BYTES_PER_ELEMENT * width * this.#count + this.keys.byteLength;
   }
 
-  /** The row's key has this cell now: so many bytes from `start` on. @param length negative when the cell is gone */
-  put(row: number, bytes: Buffer, start: number, length: number): void {
+  /** The row's key has this cell now: so many bytes of the view from `start` on. @param length negative when the cell is gone */
+  put(row: number, view: DataView, start: number, length: number): void {
     while (row >= this.#count) this.#newRow();
     const at = width * row;
     const cells = this.#cells;
@@ -45,15 +45,15 @@ export class PackedCells {
     cells[at + cellLength] = Math.max(length, gone);
     const most = Math.max(length, 0);
     if (!isFirst && most <= (cells[at + cellRoom] as number)) {
-      if (most > 0) this.#body.putAt(cells[at + cellAt] as number, bytes, start, start + most);
+      this.#body.putViewAt(cells[at + cellAt] as number, view, start, most);
       return;
     }
     // A cell that grows does so again.
     const room = isFirst ? most : 2 * most;
     cells[at + cellAt] = this.#body.length;
     cells[at + cellRoom] = room;
-    this.#body.appendRange(bytes, start, start + most);
-    this.#body.skip(room - most);
+    this.#body.skip(room);
+    this.#body.putViewAt(cells[at + cellAt] as number, view, start, most);
   }
 
   /** The row of a key, whose cell nobody has taken; undefined when there is none. */

@@ -72,13 +72,16 @@ export interface CurrentKey {
   readonly keyId: string;
 }
 
+/** So many entries stay in the nearest cache until they are needed. */
+const lookedAtTogether = 64;
+
 export class StoreState implements Cells<unknown> {
   readonly spec: StoreSpec<unknown, unknown>;
   /** A key has a row as long as it has an entry, or is about to get one. */
   readonly keys = new KeyTable();
   readonly #entries: (CacheEntry | undefined)[] = [];
   #entryCount = 0;
-  /** What `approach` has read comes to: nobody asks, but without it V8 would see that nobody does. */
+  /** What was looked at: nobody asks, but without it V8 would see that nobody does. */
   seen = 0;
   /** The row at which the search for what can be evicted goes on. */
   #evictFrom = 0;
@@ -298,10 +301,11 @@ export class StoreState implements Cells<unknown> {
     this.#restored(entry, cell, bytes);
   }
 
-  /** Rows without an entry are other keys' to have. @param rows -1 of none */
-  dropUnused(rows: Int32Array): void {
+  /** Rows without an entry are other keys' to have. @param rows of records [0, to), -1 of none */
+  dropUnused(rows: Int32Array, to: number): void {
     this.makeRoom();
-    for (const row of rows) {
+    for (let i = 0; i < to; i++) {
+      const row = rows[i] as number;
       if (row >= 0 && this.#entries[row] === undefined) this.keys.remove(row);
     }
   }
@@ -319,9 +323,13 @@ export class StoreState implements Cells<unknown> {
     this.#noteUnsaved(entry, more);
   }
 
-  /** What changed belongs to a commit now, and the changelog's batch has it. */
-  seal(): void {
-    for (const entry of this.dirty) {
+  /** What changed belongs to a commit now. @param log gives the changelog what changed of an entry, and notes its `loggedBytes` */
+  seal(log: (entry: CacheEntry) => void): void {
+    const { dirty } = this;
+    for (let i = 0; i < dirty.length; i++) {
+      if (i % lookedAtTogether === 0) this.#lookAt(dirty, i);
+      const entry = dirty[i] as CacheEntry;
+      log(entry);
       entry.dirty = false;
       const bytes = entry.loggedBytes;
       // It came and went between two commits.
@@ -472,21 +480,25 @@ export class StoreState implements Cells<unknown> {
    * none depends on the one before it. @param rows by record, -1 of no key
    */
   approach(rows: Int32Array, from: number, to: number): void {
-    const entries = this.#entries;
-    const { spec } = this;
-    let seen = 0;
     for (let i = from; i < to; i++) {
       const row = rows[i] as number;
-      const entry = row < 0 ? undefined : entries[row];
-      if (entry === undefined) continue;
-      const { cell, keyId } = entry;
-      seen += keyId.length;
-      // Either reads what lies deeper in the cell.
-      if (cell === undefined) continue;
-      if (spec.due !== undefined) seen += spec.due(cell);
-      else if (spec.peek !== undefined) seen += spec.peek(cell);
-      else if (typeof cell === 'object') seen++;
+      if (row >= 0) this.#look(this.#entries[row]);
     }
+  }
+
+  /** The same of some of the entries, from one on. */
+  #lookAt(entries: readonly CacheEntry[], from: number): void {
+    const to = Math.min(from + lookedAtTogether, entries.length);
+    for (let i = from; i < to; i++) this.#look(entries[i]);
+  }
+
+  #look(entry: CacheEntry | undefined): void {
+    if (entry === undefined) return;
+    const { cell, keyId } = entry;
+    const { peek } = this.spec;
+    let seen = keyId.length;
+    if (peek !== undefined && cell !== undefined) seen += peek(cell);
+    else if (typeof cell === 'object') seen++;
     this.seen = seen;
   }
 

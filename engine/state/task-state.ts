@@ -17,7 +17,7 @@ import type { PackedBatch } from '../record/batch.ts';
 import { decodeKeyId } from '../serde/serde.ts';
 import type { BackendEntry, StateBackend } from '../storage/backend.ts';
 import { CellReader } from './cell-reader.ts';
-import { type ChangelogMeta, changelogBatch } from './changelog.ts';
+import { type ChangelogMeta, sealedChanges } from './changelog.ts';
 import { ChangelogReplay, isPackable } from './changelog-replay.ts';
 import { storeKeys, taskKey } from './key-layout.ts';
 import { addKeys, type KeyColumns, type KeyTable } from './key-table.ts';
@@ -273,9 +273,8 @@ export class TaskState {
     for (const [store, { state }] of this.#stores) {
       if (state.dirty.length === 0 && !state.numbersDirty) continue;
       const { numbers } = state;
-      const batch = changelogBatch(state, commitId);
+      const batch = sealedChanges(state, commitId);
       if (batch !== undefined) changes.push({ store, batch });
-      state.seal();
       stores.push({ state, numbers });
     }
     if (stores.length > 0) {
