@@ -58,13 +58,17 @@ export function compileLayout(
   const present = wanted.filter((name) => fields.some((field) => field.name === name));
   const code = fields.map(({ name, kind }, i) => {
     const head = Buffer.from(`${i === 0 ? '{' : ','}${JSON.stringify(name)}:`);
-    const other = [...head].map((byte, k) => `b[at + ${k}] !== ${byte}`).join(' || ');
     const field = present.indexOf(name);
-    return `if (${other}) return undefined;\nat += ${head.length};\n${codeOfValue[kind](field)}`;
+    return `${codeOfHead(head)}\n${codeOfValue[kind](field)}`;
   });
   const found = present.map((name, field) => `${JSON.stringify(name)}: v${field}`).join(', ');
   const body = `
+    let seen, view;
     return (b, start, end) => {
+      if (b !== seen) {
+        seen = b;
+        view = new DataView(b.buffer, b.byteOffset, b.byteLength);
+      }
       let at = start, from = 0, c = 0, letters = 0, hash = 0, first = 0, point = 0, digits = 0;
       ${code.join('\n')}
       if (b[at] !== 0x7d || at + 1 !== end) return undefined;
@@ -75,6 +79,17 @@ export function compileLayout(
     ...given: unknown[]
   ) => LayoutReader;
   return make(help, kept, powersOfTen);
+}
+
+/** Code that passes over what comes before a value, four bytes at a time; or leaves where something else is there. */
+function codeOfHead(head: Buffer): string {
+  const others = [`at + ${head.length} > end`];
+  let k = 0;
+  for (; k + 4 <= head.length; k += 4) {
+    others.push(`view.getInt32(at + ${k}, true) !== ${head.readInt32LE(k)}`);
+  }
+  for (; k < head.length; k++) others.push(`b[at + ${k}] !== ${head[k]}`);
+  return `if (${others.join(' || ')}) return undefined;\nat += ${head.length};`;
 }
 
 /** Code that passes over a value at `at`, and keeps it as `v<field>` when `field` is not negative. */

@@ -241,7 +241,10 @@ export class Saver {
       } else {
         const taken = part.entries.slice(cut.next, end);
         const before = store.state.unsavedBytes;
-        for (const entry of taken) holdEntry(writes, store, entry, this.#numbered);
+        for (const [i, entry] of taken.entries()) {
+          store.state.lookAhead(taken, i);
+          holdEntry(writes, store, entry, this.#numbered);
+        }
         cut.restoredBytes -= Math.min(cut.restoredBytes, before - store.state.unsavedBytes);
         entries.push({ store, entries: taken });
       }

@@ -206,6 +206,7 @@ export class StoreState implements Cells<unknown> {
     const { keyIds, owners } = this.index.dueKeys(until);
     this.#expected = owners;
     this.#expectedNext = 0;
+    this.lookAhead(owners, 0);
     return keyIds;
   }
 
@@ -327,7 +328,7 @@ export class StoreState implements Cells<unknown> {
   seal(log: (entry: CacheEntry) => void): void {
     const { dirty } = this;
     for (let i = 0; i < dirty.length; i++) {
-      if (i % lookedAtTogether === 0) this.#lookAt(dirty, i);
+      this.lookAhead(dirty, i);
       const entry = dirty[i] as CacheEntry;
       log(entry);
       entry.dirty = false;
@@ -486,10 +487,11 @@ export class StoreState implements Cells<unknown> {
     }
   }
 
-  /** The same of some of the entries, from one on. */
-  #lookAt(entries: readonly CacheEntry[], from: number): void {
-    const to = Math.min(from + lookedAtTogether, entries.length);
-    for (let i = from; i < to; i++) this.#look(entries[i]);
+  /** For who takes entries one after the other, and is about to take this one: now and then looks at some that come then. */
+  lookAhead(entries: readonly (CacheEntry | undefined)[], next: number): void {
+    if (next % lookedAtTogether > 0) return;
+    const to = Math.min(next + lookedAtTogether, entries.length);
+    for (let i = next; i < to; i++) this.#look(entries[i]);
   }
 
   #look(entry: CacheEntry | undefined): void {
@@ -514,7 +516,7 @@ export class StoreState implements Cells<unknown> {
     const expected = this.#expected[this.#expectedNext];
     let entry: CacheEntry;
     if (expected?.keyId === keyId) {
-      this.#expectedNext++;
+      this.lookAhead(this.#expected, ++this.#expectedNext);
       entry = expected;
     } else entry = this.#found(keyId);
     this.#lastId = keyId;
