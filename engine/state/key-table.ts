@@ -9,8 +9,8 @@
  * Finding a key waits for memory in each of them. The keys of a batch are looked for in three passes (hashes, slots, keys), in
  * each of which no key depends on the one before it: the processor waits for many at once.
  *
- * The hash has two multipliers that are drawn when the process starts, so that nobody can choose keys that fall together. The
- * order of rows does not depend on it.
+ * The hash has two multipliers that are drawn when the thread starts, so that who sends keys cannot choose ones that fall together.
+ * The order of rows does not depend on it.
  */
 import { randomFillSync } from 'node:crypto';
 import { copyView, latin1, writeLatin1 } from '../base/bytes.ts';

@@ -72,8 +72,8 @@ export interface CurrentKey {
   readonly keyId: string;
 }
 
-/** So many entries stay in the nearest cache until they are needed. */
-const lookedAtTogether = 64;
+/** So many entries, looked at together, stay in the nearest cache until they are needed. */
+export const lookedAtTogether = 64;
 
 export class StoreState implements Cells<unknown> {
   readonly spec: StoreSpec<unknown, unknown>;

@@ -157,22 +157,25 @@ export class TaskState {
       if ((first[i] as number) < 0) continue;
       for (let s = 0; s < states.length; s++) {
         const row = (rows[s] as Int32Array)[i] as number;
-        if ((states[s] as StoreState).entryAt(row) === undefined) this.#make(rows, i, wanted);
+        if ((states[s] as StoreState).entryAt(row) !== undefined) continue;
+        this.#makeEntries(rows, i, wanted);
+        break;
       }
     }
   }
 
-  /** Entries of record `i`'s key where there is none. */
-  #make(rows: readonly Int32Array[], i: number, wanted: string[]): void {
-    const [first, row] = [this.#states[0] as StoreState, (rows[0] as Int32Array)[i] as number];
+  /** Entries of record `i`'s key where there is none; where there may be a cell on disk, the key is wanted. */
+  #makeEntries(rows: readonly Int32Array[], i: number, wanted: string[]): void {
+    const first = this.#states[0] as StoreState;
+    const rowInFirst = (rows[0] as Int32Array)[i] as number;
     // One string for all stores.
-    const keyId = first.entryAt(row)?.keyId ?? first.keys.keyIdOf(row);
-    this.#states.forEach((state, s) => {
+    const keyId = first.entryAt(rowInFirst)?.keyId ?? first.keys.keyIdOf(rowInFirst);
+    for (const [s, state] of this.#states.entries()) {
       const row = (rows[s] as Int32Array)[i] as number;
-      if (state.entryAt(row) !== undefined) return;
+      if (state.entryAt(row) !== undefined) continue;
       if (state.isWhole) state.loadAt(row, keyId, undefined, 0);
       else wanted.push(keyId);
-    });
+    }
   }
 
   /** Looks at the cells of records [from, to), which come next. @param rows of `locate` */

@@ -9,6 +9,7 @@ import type { AnyReceiver } from '../graph/processor.ts';
 import type { Source } from '../graph/topic.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import { knownKey } from '../serde/serde.ts';
+import { lookedAtTogether } from '../state/store-state.ts';
 import type { TaskState } from '../state/task-state.ts';
 
 /** A value that could not be decoded, or a time that could not be told; kept until its turn. */
@@ -18,9 +19,6 @@ class Undecodable {
     this.problem = problem;
   }
 }
-
-/** So many records' cells stay in the nearest cache until they are needed. */
-const approachedAtOnce = 64;
 
 export class SourceQueue {
   /** Name in the log. */
@@ -131,7 +129,7 @@ export class SourceQueue {
   /** Before the record at hand is entered: looks at its cells and those of the records after it, some at a time. */
   approach(state: TaskState): void {
     if (this.index < this.#approached) return;
-    const to = Math.min(this.index + approachedAtOnce, (this.batch as PackedBatch).count);
+    const to = Math.min(this.index + lookedAtTogether, (this.batch as PackedBatch).count);
     state.approach(this.rows, this.index, to);
     this.#approached = to;
   }
