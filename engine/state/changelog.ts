@@ -130,10 +130,10 @@ function prefixOf(part: number): Buffer {
 /** Where the bytes of the key begin in the key of such a record. */
 export const cellKeyStart: number = cellPrefix.byteLength;
 
-/** Whether record `i` of a changelog holds a cell whole, or says its end. */
+/** Whether record `i` of a changelog holds a cell whole, or says its end; of an empty key no store has one. */
 export function isCell(batch: PackedBatch, i: number): boolean {
   const length = batch.keyLengths[i] as number;
-  return length >= cellKeyStart && batch.bytes[batch.starts[i] as number] === cellTag;
+  return length > cellKeyStart && batch.bytes[batch.starts[i] as number] === cellTag;
 }
 
 /** Key id of the cell that record `i` of a changelog holds whole, or says the end of; undefined of other records. */

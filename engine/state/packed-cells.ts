@@ -59,7 +59,9 @@ export class PackedCells {
   /** The row of a key, whose cell nobody has taken; undefined when there is none. */
   rowOf(keyId: string): number | undefined {
     const row = this.keys.rowOf(keyId);
-    return row < 0 || this.#cells[width * row + takenAt] === 1 ? undefined : row;
+    // A record that was refused leaves a key without a cell.
+    if (row < 0 || row >= this.#count) return undefined;
+    return this.#cells[width * row + takenAt] === 1 ? undefined : row;
   }
 
   /** The row's cell is someone else's to keep; its bytes stay until all are saved. */

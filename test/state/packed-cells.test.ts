@@ -61,3 +61,15 @@ test('a cell that grows again and again leaves no more behind than it is long', 
   expect(packed.byteLength - without).toBeLessThan(6 * 10_000);
   expect(packed.cellOf(0)?.byteLength).toBe(10_000);
 });
+
+test('a key whose cell never came has none, also when it is the last', () => {
+  const packed = new PackedCells();
+  packed.keys.add('first');
+  packed.put(packed.keys.add('second'), viewOf(Buffer.from('cell')), 0, 4);
+  packed.keys.add('last');
+  const cells = ['first', 'second', 'last'].map((key) => {
+    const row = packed.rowOf(key);
+    return row === undefined ? undefined : packed.cellOf(row)?.toString();
+  });
+  expect(cells).toEqual([undefined, 'cell', undefined]);
+});
