@@ -64,20 +64,22 @@ export class Scratch {
   /** Bytes [from, to). */
   appendRange(bytes: Uint8Array, from: number, to: number): void {
     const at = this.length;
-    this.#ensure(to - from);
-    this.putAt(at, bytes, from, to);
-    this.length = at + to - from;
-  }
-
-  /** The same, written over what is there at `at`. */
-  putAt(at: number, bytes: Uint8Array, from: number, to: number): void {
     const length = to - from;
+    this.#ensure(length);
+    this.length = at + length;
     if (length > copiedByLoop) {
       this.#bytes.set(length === bytes.byteLength ? bytes : bytes.subarray(from, to), at);
     } else for (let i = 0; i < length; i++) this.#bytes[at + i] = bytes[from + i] as number;
   }
 
-  /** Bytes of a view, written over what is there at `at`. */
+  /** Bytes of a view. */
+  appendView(from: DataView, start: number, length: number): void {
+    this.#ensure(length);
+    this.putViewAt(this.length, from, start, length);
+    this.length += length;
+  }
+
+  /** The same, written over what is there at `at`. */
   putViewAt(at: number, from: DataView, start: number, length: number): void {
     copyView(this.#view, at, from, start, length);
   }
@@ -104,6 +106,11 @@ export class Scratch {
   /** The buffer in which it lies, as long as nothing is added. */
   get bytes(): Buffer {
     return this.#bytes;
+  }
+
+  /** The same. */
+  get view(): DataView {
+    return this.#view;
   }
 
   /** A copy of what was written. */

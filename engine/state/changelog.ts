@@ -8,7 +8,7 @@
  */
 
 import { must } from '../base/assert.ts';
-import { latin1, orderedTimeBytes, readOrderedTime, writeOrderedTime } from '../base/bytes.ts';
+import { orderedTimeBytes, readOrderedTime, writeOrderedTime } from '../base/bytes.ts';
 import { Scratch } from '../base/scratch.ts';
 import { type CellParts, encodedCell, type StoreSpec } from '../graph/store-spec.ts';
 import { BatchBuilder, type PackedBatch } from '../record/batch.ts';
@@ -136,21 +136,13 @@ export function isCell(batch: PackedBatch, i: number): boolean {
   return length > cellKeyStart && batch.bytes[batch.starts[i] as number] === cellTag;
 }
 
-/** Key id of the cell that record `i` of a changelog holds whole, or says the end of; undefined of other records. */
-function cellKeyId(batch: PackedBatch, i: number): string | undefined {
-  const start = batch.starts[i] as number;
-  const length = batch.keyLengths[i] as number;
-  return isCell(batch, i) ? latin1(batch.bytes, start + cellKeyStart, start + length) : undefined;
-}
-
 /** What record `i` of a changelog says: the store's numbers, or a key's cell. */
 export function changelogRecord(batch: PackedBatch, i: number): ChangelogRecord | undefined {
   const key = batch.key(i);
   if (key === null || key.byteLength === 0) return undefined;
   const value = batch.value(i);
   if (key[0] === metaTag) return { kind: 'meta', value };
-  const cell = cellKeyId(batch, i);
-  if (cell !== undefined) return { kind: 'cell', keyId: cell, value };
+  if (isCell(batch, i)) return { kind: 'cell', keyId: key.toString('latin1', cellKeyStart), value };
   if (key[0] !== partTag || key.byteLength < partPrefixBytes) return undefined;
   const [part, keyId] = [readOrderedTime(key, 1), key.toString('latin1', partPrefixBytes)];
   return { kind: 'part', keyId, part, value };

@@ -17,6 +17,8 @@
  * its slot's instant is passed over at the top. It also moves lazily: a key that is due later than before, as sessions are with
  * every record, stays where it is until it comes to the top. Keys of one instant are put in order when they are asked for.
  */
+import { twiceAsLong } from '../base/twice-as-long.ts';
+
 const fanOutBits = 2;
 const fanOut = 1 << fanOutBits;
 const firstSlots = 64;
@@ -198,8 +200,8 @@ export class DueIndex<O extends DueOwner> {
   #newSlot(keyId: string): number {
     const slot = this.#free.pop() ?? this.#used++;
     if (slot === this.#dues.length) {
-      this.#dues = twiceAsLong(this.#dues, Float64Array);
-      this.#lies = twiceAsLong(this.#lies, Float64Array);
+      this.#dues = twiceAsLong(this.#dues);
+      this.#lies = twiceAsLong(this.#lies);
     }
     this.#keyIds[slot] = keyId;
     this.#owners[slot] = undefined;
@@ -227,8 +229,8 @@ export class DueIndex<O extends DueOwner> {
   #push(slot: number): void {
     let i = this.#heapSize++;
     if (i === this.#heap.length) {
-      this.#heap = twiceAsLong(this.#heap, Int32Array);
-      this.#heapAt = twiceAsLong(this.#heapAt, Float64Array);
+      this.#heap = twiceAsLong(this.#heap);
+      this.#heapAt = twiceAsLong(this.#heapAt);
     }
     const [heap, heapAt] = [this.#heap, this.#heapAt];
     const due = this.#dues[slot] as number;
@@ -273,13 +275,4 @@ export class DueIndex<O extends DueOwner> {
     heap[i] = last;
     return top;
   }
-}
-
-function twiceAsLong<T extends Float64Array | Int32Array>(
-  column: T,
-  kind: new (length: number) => T,
-): T {
-  const longer = new kind(2 * column.length);
-  longer.set(column);
-  return longer;
 }

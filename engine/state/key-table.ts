@@ -13,7 +13,9 @@
  * The order of rows does not depend on it.
  */
 import { randomFillSync } from 'node:crypto';
-import { copyView, latin1, writeLatin1 } from '../base/bytes.ts';
+import { latin1 } from '../base/bytes.ts';
+import { Scratch } from '../base/scratch.ts';
+import { twiceAsLong } from '../base/twice-as-long.ts';
 
 const [hashAt, rowAt, slotBits] = [0, 1, 1];
 const slotWidth = 1 << slotBits;
@@ -38,15 +40,11 @@ export interface KeyColumns {
 const hashes = new Int32Array(together);
 const candidates = new Int32Array(together);
 /** A key that came as a string. */
-let spelt = viewOf(Buffer.alloc(256));
-
-function viewOf(bytes: Buffer): { readonly bytes: Buffer; readonly view: DataView } {
-  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
-}
+const spelt = new Scratch(256);
 
 function spell(keyId: string): DataView {
-  if (keyId.length > spelt.bytes.byteLength) spelt = viewOf(Buffer.alloc(2 * keyId.length));
-  writeLatin1(spelt.bytes, keyId, 0);
+  spelt.length = 0;
+  spelt.latin1(keyId);
   return spelt.view;
 }
 
@@ -114,10 +112,9 @@ function hashKeys(keys: KeyColumns, from: number, to: number, skip: number): voi
 
 export class KeyTable {
   #slots = new Int32Array(slotWidth * firstSlots);
-  #bytes = viewOf(Buffer.allocUnsafeSlow(firstBytes));
+  #bytes = new Scratch(firstBytes);
   #places = new Int32Array(2 * firstRows);
-  /** Of the bytes, in use and of removed keys. */
-  #length = 0;
+  /** Bytes of removed keys. */
   #removed = 0;
   #rows = 0;
   /** Rows that are free again. */
@@ -134,7 +131,7 @@ export class KeyTable {
 
   /** Of what is in it. */
   get byteLength(): number {
-    return this.#length + Int32Array.BYTES_PER_ELEMENT * (2 + 3 * slotWidth) * this.#rows;
+    return this.#bytes.length + Int32Array.BYTES_PER_ELEMENT * (2 + 3 * slotWidth) * this.#rows;
   }
 
   /** The key's row, -1 when it has none. */
@@ -170,14 +167,13 @@ export class KeyTable {
     this.#places[2 * row] = -1;
     this.#free.push(row);
     this.#removed += length;
-    if (this.#removed > firstBytes && 2 * this.#removed > this.#length) this.#compact();
+    if (this.#removed > firstBytes && 2 * this.#removed > this.#bytes.length) this.#compact();
   }
 
   clear(): void {
     this.#slots = new Int32Array(slotWidth * firstSlots);
-    this.#bytes = viewOf(Buffer.allocUnsafeSlow(firstBytes));
+    this.#bytes = new Scratch(firstBytes);
     this.#places = new Int32Array(2 * firstRows);
-    this.#length = 0;
     this.#removed = 0;
     this.#rows = 0;
     this.#free.length = 0;
@@ -230,12 +226,9 @@ export class KeyTable {
     if (known >= 0) return known;
     const row = this.#free.pop() ?? this.#rows++;
     if (2 * row === this.#places.length) this.#places = twiceAsLong(this.#places);
-    this.#ensure(length);
-    const at = this.#length;
-    copyView(this.#bytes.view, at, view, start, length);
-    this.#length += length;
-    this.#places[2 * row] = at;
+    this.#places[2 * row] = this.#bytes.length;
     this.#places[2 * row + 1] = length;
+    this.#bytes.appendView(view, start, length);
     const slots = this.#slots;
     slots[slot + hashAt] = hash;
     slots[slot + rowAt] = row + 1;
@@ -291,39 +284,21 @@ export class KeyTable {
     this.#slots = to;
   }
 
-  #ensure(more: number): void {
-    const { bytes } = this.#bytes;
-    if (this.#length + more <= bytes.byteLength) return;
-    const larger = Buffer.allocUnsafeSlow(2 * (this.#length + more));
-    larger.set(bytes.subarray(0, this.#length));
-    this.#bytes = viewOf(larger);
-  }
-
   /** Closes the gaps that removed keys left among the bytes, and among the slots. */
   #compact(): void {
-    const { bytes } = this.#bytes;
-    const kept = Buffer.allocUnsafeSlow(Math.max(firstBytes, 2 * (this.#length - this.#removed)));
+    const { view, length } = this.#bytes;
+    const kept = new Scratch(Math.max(firstBytes, 2 * (length - this.#removed)));
     const places = this.#places;
-    let length = 0;
     for (let row = 0; row < this.#rows; row++) {
       const start = places[2 * row] as number;
       if (start < 0) continue;
-      const end = start + (places[2 * row + 1] as number);
-      bytes.copy(kept, length, start, end);
-      places[2 * row] = length;
-      length += end - start;
+      places[2 * row] = kept.length;
+      kept.appendView(view, start, places[2 * row + 1] as number);
     }
-    this.#bytes = viewOf(kept);
-    this.#length = length;
+    this.#bytes = kept;
     this.#removed = 0;
     let enough = slotWidth * firstSlots;
     while (enough < 4 * slotWidth * this.#size) enough *= 2;
     if (enough < this.#slots.length) this.#spread(enough);
   }
-}
-
-function twiceAsLong(column: Int32Array): Int32Array<ArrayBuffer> {
-  const longer = new Int32Array(2 * column.length);
-  longer.set(column);
-  return longer;
 }

@@ -7,6 +7,7 @@
  *   body   cell · cell · ...   with room for the longest cell that a key had
  */
 import { Scratch } from '../base/scratch.ts';
+import { twiceAsLong } from '../base/twice-as-long.ts';
 import { KeyTable } from './key-table.ts';
 
 const firstBytes = 16_384;
@@ -52,8 +53,8 @@ export class PackedCells {
     const room = isFirst ? most : 2 * most;
     cells[at + cellAt] = this.#body.length;
     cells[at + cellRoom] = room;
-    this.#body.skip(room);
-    this.#body.putViewAt(cells[at + cellAt] as number, view, start, most);
+    this.#body.appendView(view, start, most);
+    this.#body.skip(room - most);
   }
 
   /** The row of a key, whose cell nobody has taken; undefined when there is none. */
@@ -80,11 +81,7 @@ export class PackedCells {
 
   #newRow(): void {
     const at = width * this.#count++;
-    if (at === this.#cells.length) {
-      const longer = new Int32Array(2 * this.#cells.length);
-      longer.set(this.#cells);
-      this.#cells = longer;
-    }
+    if (at === this.#cells.length) this.#cells = twiceAsLong(this.#cells);
     this.#cells[at + cellLength] = gone;
     this.#cells[at + cellRoom] = gone;
   }
