@@ -23,11 +23,12 @@ export function asyncMapStep<K, V, W>(
     stores: [],
     build: (context) => {
       const next = context.output(0);
-      const calls = new InFlight<W>(settings, context, true);
+      const calls = new InFlight<W>(settings, context);
       return [
         {
           receive: (key, value, timestamp) =>
             calls.add(
+              key === null ? undefined : context.task.keyId,
               (signal) => fn(value as V, { key: key as K, timestamp, signal }),
               (result) => next.receive(key, result, timestamp),
             ),

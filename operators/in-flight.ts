@@ -47,7 +47,7 @@ export function asyncSettings(options: AsyncOptions): AsyncSettings {
 export type Call<R> = (signal: AbortSignal) => R | Promise<R>;
 
 interface Waiting<R> {
-  readonly keyId: string;
+  readonly keyId: string | undefined;
   readonly call: Call<R>;
   readonly resume: Resume;
   readonly use: (result: R) => void;
@@ -58,7 +58,6 @@ interface Waiting<R> {
 export class InFlight<R> {
   readonly #settings: AsyncSettings;
   readonly #context: BuildContext;
-  readonly #onePerKey: boolean;
   /** In the order of the records. */
   #waiting: Waiting<R>[] = [];
   /** Whose turn has come, as soon as a place is free. */
@@ -67,9 +66,7 @@ export class InFlight<R> {
   readonly #behind = new Map<string, Waiting<R>[]>();
   #running = 0;
 
-  /** @param onePerKey a key's call begins when the one before it is done */
-  constructor(settings: AsyncSettings, context: BuildContext, onePerKey: boolean) {
-    this.#onePerKey = onePerKey;
+  constructor(settings: AsyncSettings, context: BuildContext) {
     this.#settings = settings;
     this.#context = context;
     context.onSettle(() => this.#settle());
@@ -77,14 +74,15 @@ export class InFlight<R> {
 
   /**
    * Makes `call` for the record at hand; `use` gets its result, with the record's key and context again.
+   * @param keyId the call begins when the one before it of the same key is done; undefined when it need not wait
    * @param call undefined: there is nothing to ask, `use` only waits for its turn
    */
-  add(call: Call<R> | undefined, use: (result: R) => void, result?: R): void {
-    const keyId = this.#onePerKey ? this.#context.task.keyId : '';
-    const outcome = call === undefined ? { result: result as R } : undefined;
+  add(keyId: string | undefined, call: Call<R> | undefined, use: (result: R) => void): void {
+    const nothing = undefined as R;
+    const outcome = call === undefined ? { result: nothing } : undefined;
     const waiting: Waiting<R> = {
       keyId,
-      call: call ?? (() => result as R),
+      call: call ?? (() => nothing),
       resume: this.#context.suspend(),
       use,
       outcome,
@@ -92,12 +90,12 @@ export class InFlight<R> {
     };
     this.#waiting.push(waiting);
     if (call === undefined) return;
-    const behind = keyId === '' ? undefined : this.#behind.get(keyId);
+    const behind = keyId === undefined ? undefined : this.#behind.get(keyId);
     if (behind !== undefined) {
       behind.push(waiting);
       return;
     }
-    if (keyId !== '') this.#behind.set(keyId, []);
+    if (keyId !== undefined) this.#behind.set(keyId, []);
     this.#ready.push(waiting);
     this.#start();
   }
@@ -138,9 +136,9 @@ export class InFlight<R> {
     waiting.outcome = await this.#repeat(waiting.call);
     this.#running--;
     const { keyId } = waiting;
-    const next = this.#behind.get(keyId)?.shift();
-    if (next === undefined) this.#behind.delete(keyId);
-    else this.#ready.push(next);
+    const next = keyId === undefined ? undefined : this.#behind.get(keyId)?.shift();
+    if (next !== undefined) this.#ready.push(next);
+    else if (keyId !== undefined) this.#behind.delete(keyId);
     waiting.wake?.();
     this.#start();
   }

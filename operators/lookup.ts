@@ -41,7 +41,7 @@ export function lookupStep<K, V, W, R>(
     stores: [],
     build: (context) => {
       const next = context.output(0);
-      const calls = new InFlight<Answer<W>>(settings, context, false);
+      const calls = new InFlight<Answer<W>>(settings, context);
       const cache = new AnswerCache<W>(cacheSize, cacheTtlMs, context.world.clock);
       return [
         {
@@ -52,7 +52,7 @@ export function lookupStep<K, V, W, R>(
               next.receive(key, joiner(value as V, answer ?? undefined, key as K), timestamp);
             };
             const ask = (signal: AbortSignal) => cache.ask(wanted as string, signal, fetch);
-            calls.add(wanted === null || wanted === undefined ? undefined : ask, use);
+            calls.add(undefined, wanted === null || wanted === undefined ? undefined : ask, use);
           },
         },
       ];

@@ -130,10 +130,10 @@ function prefixOf(part: number): Buffer {
 /** Where the bytes of the key begin in the key of such a record. */
 export const cellKeyStart: number = cellPrefix.byteLength;
 
-/** Whether record `i` of a changelog holds a cell whole, or says its end; of an empty key no store has one. */
+/** Whether record `i` of a changelog holds a cell whole, or says its end. */
 export function isCell(batch: PackedBatch, i: number): boolean {
   const length = batch.keyLengths[i] as number;
-  return length > cellKeyStart && batch.bytes[batch.starts[i] as number] === cellTag;
+  return length >= cellKeyStart && batch.bytes[batch.starts[i] as number] === cellTag;
 }
 
 /** What record `i` of a changelog says: the store's numbers, or a key's cell. */

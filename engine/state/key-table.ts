@@ -82,7 +82,7 @@ function areSame(
 
 /**
  * Adds the keys of records [from, to) to each table, where they are not.
- * @param rows by table and record, to be filled: the key's row, -1 of a record without a key or with an empty one
+ * @param rows by table and record, to be filled: the key's row, -1 of a record without a key
  * @param skip so many first bytes of a record's key are not of the table's
  */
 export function addKeys(
@@ -185,7 +185,7 @@ export class KeyTable {
     this.#findCandidates(to - from);
     for (let i = from; i < to; i++) {
       const length = (keyLengths[i] as number) - skip;
-      if (length <= 0) {
+      if (length < 0) {
         rows[i] = -1;
         continue;
       }

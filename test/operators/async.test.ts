@@ -59,7 +59,7 @@ const fed = (values: readonly (readonly [string, string])[]) =>
 
 describe('asyncMap', () => {
   test("however the calls end: results in the records' order, few at a time, one a key", async () => {
-    const record = fc.tuple(fc.constantFrom('a', 'b', 'c', 'd'), fc.stringMatching(/^[a-z]{1,3}$/));
+    const record = fc.tuple(fc.constantFrom('', 'b', 'c', 'd'), fc.stringMatching(/^[a-z]{1,3}$/));
     const records = fc.array(record, { minLength: 1, maxLength: 12 });
     const picks = fc.infiniteStream(fc.nat({ max: 1000 }));
     await fc.assert(

@@ -125,6 +125,43 @@ describe('tables', () => {
   });
 });
 
+describe('keys', () => {
+  test.each([0, 1_000_000])('an empty key is a key; with %d bytes of cache', async (cacheBytes) => {
+    const totals = topic<string, number>('totals');
+    const windows = topic<Windowed<string>, number>('windows', { key: json(), value: json() });
+    const built = topology('empty-keys', (t) => {
+      const stream = t.stream(words);
+      stream.count('total').to(totals);
+      stream
+        .keyBy('initial', (word) => word.slice(0, 1))
+        .window(tumbling({ size: 10, grace: 0 }))
+        .aggregate('per-initial', count(), { emit: 'close' })
+        .to(windows);
+      return {};
+    });
+    const driver = await testDriver(built, { cacheBytes });
+    const say = (key: string, value: string, timestamp: number) =>
+      driver.pipeAll(words, [{ key, value, timestamp }]);
+    await say('', 'x', 1);
+    await say('a', '', 2);
+    await driver.restart();
+    await say('', '', 3);
+    await driver.restart({ dropState: true });
+    await say('', 'end', 20);
+    expect((await driver.read(totals)).map(({ key, value }) => [key, value])).toEqual([
+      ['', 1],
+      ['a', 1],
+      ['', 2],
+      ['', 3],
+    ]);
+    expect((await driver.read(windows)).map(({ key, value }) => [key?.key, value])).toEqual([
+      ['', 2],
+      ['x', 1],
+    ]);
+    await driver.close();
+  });
+});
+
 describe('time', () => {
   const windows = topic<Windowed<string>, number>('windows', { key: json(), value: json() });
 

@@ -56,7 +56,9 @@ export const job = topology('job', (t) => {
   return {};
 });
 
-/** Writes the seeded input: times mostly rise, some records come late, some keys are missing. */
+const keys = ['', 'k', 'k1', 'k2', 'k3'];
+
+/** Writes the seeded input: times mostly rise, some records come late, some keys are missing or empty. */
 export async function writeInput(log: Log, random: SeededRandom, records: number): Promise<void> {
   await log.createTopics([{ name: input.name, partitions, settings: input.settings }]);
   const writer = await log.openWriter('feeder');
@@ -65,8 +67,9 @@ export async function writeInput(log: Log, random: SeededRandom, records: number
   for (let i = 0; i < records; i++) {
     now += randomBelow(random, 9);
     const late = randomBelow(random, 5) === 0 ? randomBelow(random, 60) : 0;
-    const key = randomBelow(random, 12) === 0 ? null : Buffer.from(`k${randomBelow(random, 5)}`);
-    const value = Buffer.from('abcd'.slice(randomBelow(random, 4)));
+    const key =
+      randomBelow(random, 12) === 0 ? null : Buffer.from(keys[randomBelow(random, 5)] as string);
+    const value = Buffer.from('abcd'.slice(randomBelow(random, 5)));
     builders[randomBelow(random, partitions)]?.append(key, value, Math.max(0, now - late));
   }
   const appends = builders.map((builder, partition) => ({
