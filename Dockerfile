@@ -19,7 +19,8 @@ FROM docker.io/library/node:22-bookworm-slim AS install
 RUN apt-get update && apt-get install -y --no-install-recommends \
   python3 make g++ libssl-dev zlib1g-dev libzstd-dev libcurl4-openssl-dev
 WORKDIR /app
-COPY --from=build /build/package.json /build/package-lock.json ./
+COPY --from=build /build/package.json /build/package-lock.json /build/install.mjs ./
+COPY --from=build /build/engine/state/native ./engine/state/native
 COPY --from=build /build/engine/log/kafka/native ./engine/log/kafka/native
 RUN npm_config_build_from_source=true npm_config_nodedir="$(dirname "$(dirname "$(command -v node)")")" \
   npm ci --omit=dev --no-audit --no-fund

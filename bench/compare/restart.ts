@@ -102,10 +102,12 @@ async function timeTo(
   for (let partition = 0; partition < partitions; partition++) {
     waiting.set(partition, await endOf(partition));
   }
-  // One by one, and those alone of which nothing is known: the questions take processor time from who is measured.
+  // No more than need be: the questions take processor time from who is measured.
   const there = async () => {
     for (const [partition, before] of waiting) {
-      if ((await endOf(partition)) === before) continue;
+      const none = (await endOf(partition)) === before;
+      if (none && result === 'first') continue;
+      if (none) return false;
       if (result === 'first') return true;
       waiting.delete(partition);
     }

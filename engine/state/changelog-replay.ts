@@ -14,8 +14,8 @@ import {
   isCell,
   sourceRecord,
 } from './changelog.ts';
-import { addKeys, type KeyTable } from './key-table.ts';
 import { PackedCells } from './packed-cells.ts';
+import { cellsHelper, putCells, rowsIn } from './put-cells.ts';
 import { cellWrites, metaWrite, type Store, sealedCell } from './saver.ts';
 import type { StoreState } from './store-state.ts';
 
@@ -85,22 +85,17 @@ export class ChangelogReplay {
       this.#packSource(state.spec, packed, batch);
       return;
     }
-    const rows = rowsIn(packed.keys, batch, cellKeyStart);
-    for (let i = 0; i < batch.count; i++) {
-      if (!isCell(batch, i)) this.#takeOther(state, batch, i);
-      else
-        packed.put(
-          rows[i] as number,
-          batch.view,
-          batch.valueStart(i),
-          batch.valueLengths[i] as number,
-        );
+    const helper = cellsHelper();
+    for (let i = 0; ; i++) {
+      i = putCells(packed, batch, i, helper);
+      if (i === batch.count) return;
+      this.#takeOther(state, batch, i);
     }
   }
 
   /** Of a store whose changes are a topic's records. */
   #packSource(spec: StoreSpec<unknown, unknown>, packed: PackedCells, batch: PackedBatch): void {
-    const rows = rowsIn(packed.keys, batch, 0);
+    const rows = rowsIn(packed.keys, batch, 0, batch.count, 0);
     for (let i = 0; i < batch.count; i++) {
       const row = rows[i] as number;
       const record = row < 0 ? undefined : sourceRecord(spec, batch, i);
@@ -113,7 +108,7 @@ export class ChangelogReplay {
 
   /** Of a store whose cells are logged whole: record by record, without an object for what each says. */
   #takeCells(state: StoreState, batch: PackedBatch): void {
-    const rows = rowsIn(state.keys, batch, cellKeyStart);
+    const rows = rowsIn(state.keys, batch, 0, batch.count, cellKeyStart);
     state.makeRoom();
     for (let i = 0; i < batch.count; i++) {
       if (!isCell(batch, i)) {
@@ -232,14 +227,4 @@ function packedOf(state: StoreState): PackedCells {
   state.packed ??= new PackedCells();
   state.packed.isSaved = false;
   return state.packed;
-}
-
-/** Of the records of the batch at hand. */
-let rowsAtHand = new Int32Array(0);
-
-/** Rows of the records' keys, new ones where they have none; -1 of no key. Good until the next call. @param skip as of `addKeys` */
-function rowsIn(table: KeyTable, batch: PackedBatch, skip: number): Int32Array {
-  if (rowsAtHand.length < batch.count) rowsAtHand = new Int32Array(2 * batch.count);
-  addKeys([table], batch, 0, batch.count, [rowsAtHand], skip);
-  return rowsAtHand;
 }

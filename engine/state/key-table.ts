@@ -13,6 +13,7 @@
  * The order of rows does not depend on it.
  */
 import { randomFillSync } from 'node:crypto';
+import { assert } from '../base/assert.ts';
 import { latin1 } from '../base/bytes.ts';
 import { Scratch } from '../base/scratch.ts';
 import { twiceAsLong } from '../base/twice-as-long.ts';
@@ -26,7 +27,8 @@ const firstBytes = 1_024;
 const together = 1_024;
 
 /** Odd, so that no bit of a key is lost. */
-const [firstFactor = 1, secondFactor = 1] = randomFillSync(new Int32Array(2)).map((n) => n | 1);
+export const hashFactors: Int32Array = randomFillSync(new Int32Array(2)).map((n) => n | 1);
+const [firstFactor = 1, secondFactor = 1] = hashFactors;
 
 /** Where keys lie: those of a batch are at `starts`, of so many bytes; negative of none. */
 export interface KeyColumns {
@@ -34,6 +36,17 @@ export interface KeyColumns {
   readonly view: DataView;
   readonly starts: Int32Array;
   readonly keyLengths: Int32Array;
+}
+
+/** What a table is, for who adds keys to it by himself; good until more are added otherwise. */
+export interface KeyTableColumns {
+  readonly slots: Int32Array;
+  readonly places: Int32Array;
+  readonly bytes: Buffer;
+  /** In use, of places ... */
+  readonly rows: number;
+  /** ... and of bytes. */
+  readonly byteLength: number;
 }
 
 /** Of the keys at hand: hashes, and the rows that may be theirs, -1 of none. */
@@ -177,6 +190,23 @@ export class KeyTable {
     this.#removed = 0;
     this.#rows = 0;
     this.#free.length = 0;
+  }
+
+  /** Its columns, with room for so many more keys, of so many bytes together. No key was ever removed. */
+  columnsFor(keys: number, bytes: number): KeyTableColumns {
+    assert(this.#free.length === 0, 'rows follow one another');
+    let enough = this.#slots.length;
+    while (2 * slotWidth * (this.#rows + keys) > enough) enough *= 2;
+    if (enough > this.#slots.length) this.#spread(enough);
+    while (2 * (this.#rows + keys) > this.#places.length) this.#places = twiceAsLong(this.#places);
+    const [slots, places, rows] = [this.#slots, this.#places, this.#rows];
+    return { slots, places, rows, bytes: this.#bytes.room(bytes), byteLength: this.#bytes.length };
+  }
+
+  /** Keys were added to its columns: so many are in it now, of so many bytes. */
+  grown(rows: number, byteLength: number): void {
+    this.#rows = rows;
+    this.#bytes.length = byteLength;
   }
 
   /** `addKeys` for one table: records [from, to), whose hashes are at hand. */

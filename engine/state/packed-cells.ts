@@ -8,7 +8,8 @@
  */
 import { Scratch } from '../base/scratch.ts';
 import { twiceAsLong } from '../base/twice-as-long.ts';
-import { KeyTable } from './key-table.ts';
+import type { PackedBatch } from '../record/batch.ts';
+import { hashFactors, KeyTable } from './key-table.ts';
 
 const firstBytes = 16_384;
 const firstRows = 256;
@@ -16,6 +17,25 @@ const firstRows = 256;
 const [cellAt, cellLength, cellRoom, takenAt, width] = [0, 1, 2, 3, 4];
 /** Length of a cell that is gone. */
 const gone = -1;
+
+/** native/cells.cc: works on the columns as they are described here and in key-table.ts, in which there must be room. */
+export interface CellsHelper {
+  /**
+   * As `putCells` (put-cells.ts).
+   * @param image of a batch
+   * @param numbers rows, bytes of the keys and of the body in use, to be brought up to date; the factors of the hash
+   */
+  putCells(
+    image: ArrayBuffer,
+    from: number,
+    numbers: Int32Array,
+    slots: Int32Array,
+    places: Int32Array,
+    keys: Buffer,
+    cells: Int32Array,
+    body: Buffer,
+  ): number;
+}
 
 export class PackedCells {
   /** The backend has all of it. */
@@ -55,6 +75,34 @@ export class PackedCells {
     cells[at + cellRoom] = room;
     this.#body.appendView(view, start, most);
     this.#body.skip(room - most);
+  }
+
+  /** Has the native helper put the cells of records from `from` on; as `putCells` (put-cells.ts). */
+  putBatch(helper: CellsHelper, batch: PackedBatch, from: number): number {
+    const keys = this.keys.columnsFor(batch.count - from, batch.bytes.byteLength);
+    // Each key may be new, and each cell may have grown.
+    while (width * (keys.rows + batch.count - from) > this.#cells.length) {
+      this.#cells = twiceAsLong(this.#cells);
+    }
+    while (this.#count < keys.rows) this.#newRow();
+    const body = this.#body.room(2 * batch.bytes.byteLength);
+    const numbers = Int32Array.of(keys.rows, keys.byteLength, this.#body.length, ...hashFactors);
+    const { slots, places, bytes } = keys;
+    const next = helper.putCells(
+      batch.image,
+      from,
+      numbers,
+      slots,
+      places,
+      bytes,
+      this.#cells,
+      body,
+    );
+    const [rows = 0, keyBytes = 0, bodyBytes = 0] = numbers;
+    this.keys.grown(rows, keyBytes);
+    this.#count = rows;
+    this.#body.length = bodyBytes;
+    return next;
   }
 
   /** The row of a key, whose cell nobody has taken; undefined when there is none. */

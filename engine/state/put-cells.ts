@@ -1,0 +1,69 @@
+/**
+ * Takes the cells of a changelog's batch into packed cells: by the native helper (native/cells.cc) where it was built, a
+ * record at a time where it was not.
+ */
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { packageRoot } from '../base/package-files.ts';
+import type { PackedBatch } from '../record/batch.ts';
+import { cellKeyStart, isCell } from './changelog.ts';
+import { addKeys, type KeyColumns, type KeyTable } from './key-table.ts';
+import type { CellsHelper, PackedCells } from './packed-cells.ts';
+
+const helperFile = 'engine/state/native/build/Release/cells.node';
+let loaded: { readonly helper: CellsHelper | undefined } | undefined;
+
+/** Undefined where it was not built. */
+export function cellsHelper(): CellsHelper | undefined {
+  loaded ??= { helper: loadHelper() };
+  return loaded.helper;
+}
+
+function loadHelper(): CellsHelper | undefined {
+  try {
+    const require = createRequire(import.meta.url);
+    return require(fileURLToPath(new URL(helperFile, packageRoot))) as CellsHelper;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Takes in records from `from` on, up to one that holds no cell; answers its number, or how many there are.
+ * @param helper `cellsHelper()`
+ */
+export function putCells(
+  packed: PackedCells,
+  batch: PackedBatch,
+  from: number,
+  helper: CellsHelper | undefined,
+): number {
+  if (helper !== undefined) return packed.putBatch(helper, batch, from);
+  let to = from;
+  while (to < batch.count && isCell(batch, to)) to++;
+  const rows = rowsIn(packed.keys, batch, from, to, cellKeyStart);
+  for (let i = from; i < to; i++) {
+    const length = batch.valueLengths[i] as number;
+    packed.put(rows[i] as number, batch.view, batch.valueStart(i), length);
+  }
+  return to;
+}
+
+/** Of the records of the batch at hand. */
+let rowsAtHand = new Int32Array(0);
+
+/**
+ * Rows of the keys of records [from, to), new ones where they have none; -1 of no key. Good until the next call.
+ * @param skip as of `addKeys`
+ */
+export function rowsIn(
+  table: KeyTable,
+  keys: KeyColumns,
+  from: number,
+  to: number,
+  skip: number,
+): Int32Array {
+  if (rowsAtHand.length < to) rowsAtHand = new Int32Array(2 * to);
+  addKeys([table], keys, from, to, [rowsAtHand], skip);
+  return rowsAtHand;
+}
