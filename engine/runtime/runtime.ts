@@ -24,6 +24,7 @@ import { Assignment, type PartitionLag } from './assignment.ts';
 import { allDone, Committer, type CycleWork } from './committer.ts';
 import type { SourceConnector } from './connector.ts';
 import { deploymentCursor, readCursors } from './cursors.ts';
+import { CycleSize } from './cycle-size.ts';
 import { deploy } from './deploy.ts';
 import { cursorWriter, Intake } from './intake.ts';
 import { groupPartitions, type Plan, plan } from './plan.ts';
@@ -43,8 +44,8 @@ export interface RuntimeOptions {
   /** Partitions of topics that do not say; default 4, and between steps as many as come before. */
   readonly partitions?: number;
   /**
-   * Records read of a partition in a cycle, at most; default 16384. Fewer commit sooner while there is
-   * a backlog; more cost less a record (bench/README.md).
+   * Records read of a partition in a cycle, at most; by default 16384, and up to four times as many where cycles with a backlog
+   * take less than the commit interval. Fewer commit sooner while there is a backlog; more cost less a record (bench/README.md).
    */
   readonly recordsPerCycle?: number;
   /** A task commits early when this many bytes of state wait; default 32 MiB. */
@@ -119,6 +120,9 @@ export class Runtime {
   #lastFailure: unknown;
   /** The last cycle had as many records of a partition as it can do with: there may be more. */
   #backlog = false;
+  readonly #cycleSize: CycleSize;
+  /** When the last cycle with work was done, ms of the monotonic clock. */
+  #cycledAt = Number.NEGATIVE_INFINITY;
   /** Until when the first records are waited for, ms of the monotonic clock. */
   #expectedUntil = 0;
   /** How long was waited before the cycle for the sake of the commit interval, ms. */
@@ -131,6 +135,7 @@ export class Runtime {
     this.#observer = options.observer ?? silentObserver;
     this.#clock = options.clock ?? systemClock;
     this.#scheduler = options.scheduler ?? systemScheduler;
+    this.#cycleSize = new CycleSize(options.recordsPerCycle, options.commitIntervalMs ?? 0);
     this.#maintainedAt = this.#clock.monotonic();
     this.#tickedAt = this.#clock.now();
     this.#wallIntervals = wallClockIntervals(options.topology);
@@ -201,7 +206,7 @@ export class Runtime {
     await this.#running.follow();
     const stages = this.#stageClock();
     await this.#options.at?.('C1');
-    const chunks = await this.#intake.take(this.#recordsPerCycle);
+    const chunks = await this.#intake.take(this.#cycleSize.records);
     const fed = await this.#running.feedGlobals();
     const { commitId, work } = await this.#nextWork();
     if (work.length === 0 && fed === 0 && chunks.every(({ chunk }) => chunk.records === 0)) {
@@ -215,6 +220,9 @@ export class Runtime {
     const results = await this.#process(work, stages, this.#overlaps);
     await this.#commit({ commitId, chunks, results, stages });
     if (!this.#overlaps) await committer.settled();
+    const now = this.#clock.monotonic();
+    if (this.#backlog) this.#cycleSize.took(now - this.#cycledAt);
+    this.#cycledAt = now;
     await this.#maintain();
     return true;
   }
@@ -571,7 +579,7 @@ export class Runtime {
   /** The next records of a task; undefined when there are none, or it could take none. */
   async #readOf(task: RunningTask, commitId: number): Promise<GivenWork | undefined> {
     const { planned, positions } = task;
-    const records = this.#recordsPerCycle;
+    const { records, backlog } = this.#cycleSize;
     const batches: { topic: string; image: ArrayBuffer }[] = [];
     const caughtUp: string[] = [];
     let isBacklog = false;
@@ -584,7 +592,7 @@ export class Runtime {
       for (const { image } of read) batches.push({ topic, image });
       if (end) caughtUp.push(topic);
       // What comes without a pause is no backlog: the reader is hardly ever at the very end.
-      else isBacklog ||= waiting >= records / 2;
+      else isBacklog ||= waiting >= backlog;
     }
     // A source of which nothing is known yet is waited for: the task could take nothing.
     const known = new Set([...caughtUp, ...batches.map(({ topic }) => topic)]);
@@ -664,10 +672,6 @@ export class Runtime {
 
   get #running(): Assignment {
     return must(this.#assignment, 'the runtime is started');
-  }
-
-  get #recordsPerCycle(): number {
-    return this.#options.recordsPerCycle ?? 16_384;
   }
 }
 
