@@ -14,8 +14,9 @@ import {
   isCell,
   sourceRecord,
 } from './changelog.ts';
+import { rowsIn } from './key-table.ts';
 import { PackedCells } from './packed-cells.ts';
-import { cellsHelper, putCells, rowsIn } from './put-cells.ts';
+import { cellsHelper, putCells } from './put-cells.ts';
 import { cellWrites, metaWrite, type Store, sealedCell } from './saver.ts';
 import type { StoreState } from './store-state.ts';
 

@@ -115,6 +115,25 @@ export function addKeys(
   }
 }
 
+/** Of the records of the batch at hand. */
+let rowsAtHand = new Int32Array(0);
+
+/**
+ * Rows of the keys of records [from, to), new ones where they have none; -1 of no key. Good until the next call.
+ * @param skip as of `addKeys`
+ */
+export function rowsIn(
+  table: KeyTable,
+  keys: KeyColumns,
+  from: number,
+  to: number,
+  skip: number,
+): Int32Array {
+  if (rowsAtHand.length < to) rowsAtHand = new Int32Array(2 * to);
+  addKeys([table], keys, from, to, [rowsAtHand], skip);
+  return rowsAtHand;
+}
+
 function hashKeys(keys: KeyColumns, from: number, to: number, skip: number): void {
   const { view, starts, keyLengths } = keys;
   for (let i = from; i < to; i++) {

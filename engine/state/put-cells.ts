@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { packageRoot } from '../base/package-files.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import { cellKeyStart, isCell } from './changelog.ts';
-import { addKeys, type KeyColumns, type KeyTable } from './key-table.ts';
+import { rowsIn } from './key-table.ts';
 import type { CellsHelper, PackedCells } from './packed-cells.ts';
 
 const helperFile = 'engine/state/native/build/Release/cells.node';
@@ -47,23 +47,4 @@ export function putCells(
     packed.put(rows[i] as number, batch.view, batch.valueStart(i), length);
   }
   return to;
-}
-
-/** Of the records of the batch at hand. */
-let rowsAtHand = new Int32Array(0);
-
-/**
- * Rows of the keys of records [from, to), new ones where they have none; -1 of no key. Good until the next call.
- * @param skip as of `addKeys`
- */
-export function rowsIn(
-  table: KeyTable,
-  keys: KeyColumns,
-  from: number,
-  to: number,
-  skip: number,
-): Int32Array {
-  if (rowsAtHand.length < to) rowsAtHand = new Int32Array(2 * to);
-  addKeys([table], keys, from, to, [rowsAtHand], skip);
-  return rowsAtHand;
 }

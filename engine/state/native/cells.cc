@@ -1,6 +1,6 @@
 /**
  * Takes the cells of a changelog's batch into a store that is restored: what engine/state/put-cells.ts does where this
- * was not built, a record in a fourth of the time, and from the first one on, where JavaScript has yet to be compiled. The columns are
+ * was not built, in half the time, and from the first record on, where JavaScript has yet to be compiled. The columns are
  * JavaScript's, and as key-table.ts, packed-cells.ts and record/batch.ts describe them; so is their growth, before the call.
  *
  * Loaded by every thread of tasks (Node-API); it keeps nothing between calls.
