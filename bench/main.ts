@@ -62,7 +62,9 @@ function number(text: string): number {
 }
 
 function numbers(text: string): number[] {
-  return text.split(',').map(number);
+  const values = text.split(',').map(number);
+  if (values.every((value) => value > 0)) return values;
+  throw new InvalidArgumentError('They must be above 0.');
 }
 
 function among(known: readonly string[]) {
