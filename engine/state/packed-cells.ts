@@ -6,6 +6,7 @@
  *   cells  by row, four numbers each
  *   body   cell · cell · ...   with room for the longest cell that a key had
  */
+import { assert } from '../base/assert.ts';
 import { Scratch } from '../base/scratch.ts';
 import { twiceAsLong } from '../base/twice-as-long.ts';
 import type { PackedBatch } from '../record/batch.ts';
@@ -84,7 +85,7 @@ export class PackedCells {
     while (width * (keys.rows + batch.count - from) > this.#cells.length) {
       this.#cells = twiceAsLong(this.#cells);
     }
-    while (this.#count < keys.rows) this.#newRow();
+    assert(this.#count === keys.rows, 'every key has a cell');
     const body = this.#body.room(2 * batch.bytes.byteLength);
     const numbers = Int32Array.of(keys.rows, keys.byteLength, this.#body.length, ...hashFactors);
     const { slots, places, bytes } = keys;

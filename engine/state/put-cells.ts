@@ -2,15 +2,12 @@
  * Takes the cells of a changelog's batch into packed cells: by the native helper (native/cells.cc) where it was built, a
  * record at a time where it was not.
  */
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
-import { packageRoot } from '../base/package-files.ts';
+import { nativeHelper } from '../base/native-helper.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import { cellKeyStart, isCell } from './changelog.ts';
 import { rowsIn } from './key-table.ts';
 import type { CellsHelper, PackedCells } from './packed-cells.ts';
 
-const helperFile = 'engine/state/native/build/Release/cells.node';
 let loaded: { readonly helper: CellsHelper | undefined } | undefined;
 
 /** Undefined where it was not built. */
@@ -21,8 +18,7 @@ export function cellsHelper(): CellsHelper | undefined {
 
 function loadHelper(): CellsHelper | undefined {
   try {
-    const require = createRequire(import.meta.url);
-    return require(fileURLToPath(new URL(helperFile, packageRoot))) as CellsHelper;
+    return nativeHelper<CellsHelper>('engine/state/native', 'cells');
   } catch {
     return undefined;
   }

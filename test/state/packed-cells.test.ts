@@ -2,14 +2,9 @@
 import { expect, test } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
 import { PackedCells } from '../../engine/state/packed-cells.ts';
+import { randomText } from '../random-text.ts';
 
 const viewOf = (bytes: Buffer) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-
-/** Bytes of any kind, as text of a letter a byte. */
-function textOf(random: SeededRandom, most: number): string {
-  const length = randomBelow(random, most + 1);
-  return String.fromCharCode(...Array.from({ length }, () => randomBelow(random, 256)));
-}
 
 test.each([1, 2, 3, 4, 5, 6])('as a plain map, seed %d', (seed) => {
   const random = new SeededRandom(seed);
@@ -19,11 +14,11 @@ test.each([1, 2, 3, 4, 5, 6])('as a plain map, seed %d', (seed) => {
   const keyCount = seed % 2 === 0 ? 20 : 2_000;
   const keys = Array.from(
     { length: keyCount },
-    (_, i) => `${i % 7 === 0 ? '' : textOf(random, 9)}`,
+    (_, i) => `${i % 7 === 0 ? '' : randomText(random, 9)}`,
   );
   for (let i = 0; i < 6_000; i++) {
     const key = keys[randomBelow(random, keyCount)] as string;
-    const cell = randomBelow(random, 5) === 0 ? undefined : textOf(random, 400);
+    const cell = randomBelow(random, 5) === 0 ? undefined : randomText(random, 400);
     // The cell lies anywhere in other bytes.
     const bytes = viewOf(Buffer.from(`..${cell ?? ''}.`, 'latin1'));
     packed.put(packed.keys.add(key), bytes, 2, cell === undefined ? -1 : cell.length);

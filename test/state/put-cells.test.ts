@@ -5,14 +5,9 @@ import { BatchBuilder, type PackedBatch } from '../../engine/record/batch.ts';
 import { type CellsHelper, PackedCells } from '../../engine/state/packed-cells.ts';
 import { cellsHelper, putCells } from '../../engine/state/put-cells.ts';
 import { mustRun } from '../kafka/questions.ts';
+import { randomText } from '../random-text.ts';
 
 const helper = cellsHelper() as CellsHelper;
-
-/** Bytes of any kind, as text of a letter a byte. */
-function textOf(random: SeededRandom, most: number): string {
-  const length = randomBelow(random, most + 1);
-  return String.fromCharCode(...Array.from({ length }, () => randomBelow(random, 256)));
-}
 
 /** A batch of cells, among them records that hold none. @param keys of cells */
 function batchOf(random: SeededRandom, keys: readonly string[]): PackedBatch {
@@ -20,7 +15,7 @@ function batchOf(random: SeededRandom, keys: readonly string[]): PackedBatch {
   // Runs of cells longer and shorter than those that are taken in together.
   const others = [2, 20, 500][randomBelow(random, 3)] as number;
   for (let count = randomBelow(random, 700); count >= 0; count--) {
-    const value = randomBelow(random, 5) === 0 ? null : textOf(random, 90);
+    const value = randomBelow(random, 5) === 0 ? null : randomText(random, 90);
     const key =
       randomBelow(random, others) > 0
         ? `\x01${keys[randomBelow(random, keys.length)]}`
@@ -57,7 +52,7 @@ describe.skipIf(helper === undefined && !mustRun())('the native helper of a rest
     const random = new SeededRandom(seed);
     const keyCount = seed % 2 === 0 ? 30 : 5_000;
     const keys = Array.from({ length: keyCount }, (_, i) =>
-      i === 0 ? '' : `${i}${textOf(random, 9)}`,
+      i === 0 ? '' : `${i}${randomText(random, 9)}`,
     );
     const [native, plain] = [new PackedCells(), new PackedCells()];
     for (let round = 0; round < 30; round++) {

@@ -1,7 +1,5 @@
 /** The transport by the native helper (native/packed.cc): batches cross as one buffer, half a microsecond a message. */
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
-import { packageRoot } from '../../base/package-files.ts';
+import { nativeHelper } from '../../base/native-helper.ts';
 import { PackedBatch } from '../../record/batch.ts';
 import type { GroupOffset } from '../log.ts';
 import { answered, type Callback, graceMs } from './calls.ts';
@@ -17,8 +15,6 @@ import {
 } from './messages.ts';
 import type { Membership } from './produce/requests.ts';
 import type { KafkaConsumer } from './rdkafka.ts';
-
-const addonFile = 'engine/log/kafka/native/build/Release/packed.node';
 
 /** node-rdkafka's own object inside a client; the helper unwraps it. */
 type Native = unknown;
@@ -75,13 +71,9 @@ type NativeQuestion<Answer> = (
   done: Callback<readonly Answer[]>,
 ) => void;
 
-/**
- * Loads the helper, which `npm install` builds where there is a compiler. node-rdkafka must be loaded
- * before, as the helper uses its library. Throws when it is not there.
- */
+/** Loads the helper. node-rdkafka must be loaded before, as the helper uses its library. Throws when it is not there. */
 export function loadPacked(): MessageTransport {
-  const require = createRequire(import.meta.url);
-  const addon = require(fileURLToPath(new URL(addonFile, packageRoot))) as Addon;
+  const addon = nativeHelper<Addon>('engine/log/kafka/native', 'packed');
   return {
     kind: 'packed',
     consumer: (client) => new PackedConsumer(addon, client.getClient()),

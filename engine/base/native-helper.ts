@@ -1,0 +1,15 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { packageRoot } from './package-files.ts';
+
+const require = createRequire(import.meta.url);
+
+/**
+ * A native helper, which `npm install` builds (install.mjs) where there is a compiler. Throws when it is not there.
+ * @param folder with its sources, from the package's root
+ * @typeParam Helper what it exports
+ */
+export function nativeHelper<Helper>(folder: string, name: string): Helper {
+  const file = new URL(`${folder}/build/Release/${name}.node`, packageRoot);
+  return require(fileURLToPath(file)) as Helper;
+}
