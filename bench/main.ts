@@ -61,10 +61,14 @@ function number(text: string): number {
   return value;
 }
 
+function positive(text: string): number {
+  const value = number(text);
+  if (value > 0) return value;
+  throw new InvalidArgumentError('It must be above 0.');
+}
+
 function numbers(text: string): number[] {
-  const values = text.split(',').map(number);
-  if (values.every((value) => value > 0)) return values;
-  throw new InvalidArgumentError('They must be above 0.');
+  return text.split(',').map(positive);
 }
 
 function among(known: readonly string[]) {
@@ -249,12 +253,12 @@ await new Command('bench')
       .argParser(among(peerNames))
       .default(['kafka-streams']),
   )
-  .option('--events <n>', 'of a job', number, 2_000_000)
-  .option('--keys <n>', 'distinct keys', number, 100_000)
+  .option('--events <n>', 'of a job', positive, 2_000_000)
+  .option('--keys <n>', 'distinct keys', positive, 100_000)
   .option('--skew <s>', "Zipf's exponent of the keys", number, 1)
-  .option('--rounds <n>', 'runs of each', number, 3)
-  .option('--threads <n>', 'that run tasks', number, 2)
-  .option('--commit <ms>', 'from one commit to the next', number, 100)
+  .option('--rounds <n>', 'runs of each', positive, 3)
+  .option('--threads <n>', 'that run tasks', positive, 2)
+  .option('--commit <ms>', 'from one commit to the next', positive, 100)
   .option('--keys-of <list>', 'of scale: numbers of distinct keys', numbers)
   .option('--threads-of <list>', 'of scale: numbers of threads', numbers)
   .option('--rates <list>', 'of latency: events a second', numbers, [10_000, 50_000])
@@ -273,9 +277,9 @@ await new Command('bench')
   .option(
     '--memory <MiB>',
     'of compare and scale: what each process may take (Linux, as root)',
-    number,
+    positive,
   )
-  .option('--seconds <n>', 'a run of a peer, at most', number, 240)
+  .option('--seconds <n>', 'a run of a peer, at most', positive, 240)
   .option('--json <file>', 'write all figures there')
   .option('--from <files>', 'of report: what --json wrote, to be one report', (text) =>
     text.split(','),

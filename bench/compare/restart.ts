@@ -105,11 +105,10 @@ async function timeTo(
   // No more than need be: the questions take processor time from who is measured.
   const there = async () => {
     for (const [partition, before] of waiting) {
-      const none = (await endOf(partition)) === before;
-      if (none && result === 'first') continue;
-      if (none) return false;
-      if (result === 'first') return true;
-      waiting.delete(partition);
+      const isThere = (await endOf(partition)) > before;
+      if (isThere && result === 'first') return true;
+      if (isThere) waiting.delete(partition);
+      else if (result === 'every') return false;
     }
     return waiting.size === 0;
   };
