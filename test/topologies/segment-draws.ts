@@ -6,7 +6,9 @@ const comparisons = ['eq', 'ne', 'lt', 'le', 'gt', 'ge'];
 /** Draws a condition whose spans are multiples of `unit`, ms. */
 export type Draw = (random: SeededRandom, unit: number) => Record<string, unknown>;
 
-const length = (random: SeededRandom, unit: number) => (1 + randomBelow(random, 90)) * unit;
+/** Half of them short, so that windows end and are lengthened between the events of a history. */
+const length = (random: SeededRandom, unit: number) =>
+  (1 + randomBelow(random, randomBelow(random, 2) === 0 ? 12 : 90)) * unit;
 const some = (random: SeededRandom) =>
   randomBelow(random, 2) === 0 ? pick(random, classes) : [pick(random, classes), 'purchase'];
 const where = (random: SeededRandom) => {
@@ -49,7 +51,53 @@ export const aggregate =
       within: length(random, unit),
     },
   });
-const leaf: Draw = (random, unit) => pick(random, [count, absent])(random, unit);
+
+const trait: Draw = (random) => {
+  const [test, value] = pick<[string, unknown]>(random, [
+    ['eq', 'gold'],
+    ['ne', 'gold'],
+    ['in', ['gold', 'silver']],
+    ['contains', 'o'],
+    ['startsWith', 's'],
+    ['exists', undefined],
+    ['ge', 'none'],
+  ]);
+  return { trait: { path: 'plan', op: test, ...(value === undefined ? {} : { value }) } };
+};
+const traitOfDates: Draw = (random, unit) => {
+  const test = pick(random, ['before', 'after', 'withinLast', 'withinNext']);
+  return { trait: { path: 'due', op: test, value: length(random, unit) } };
+};
+const consent: Draw = (random) => ({
+  consent: { purpose: 'marketing', is: randomBelow(random, 2) === 0 },
+});
+const sequence: Draw = (random, unit) => ({
+  sequence: {
+    steps: Array.from({ length: 1 + randomBelow(random, 3) }, () => ({
+      ...match(random),
+      ...(randomBelow(random, 2) === 0 ? { bind: 'item' } : {}),
+    })),
+    within: length(random, unit),
+    ...(randomBelow(random, 2) === 0 ? { maxGap: length(random, unit) } : {}),
+    ...(randomBelow(random, 2) === 0 ? { notBetween: [match(random)] } : {}),
+    for: length(random, unit),
+    ties: pick(random, ['causal', 'strict']),
+  },
+});
+const abandoned: Draw = (random, unit) => ({
+  abandoned: {
+    start: match(random),
+    unless: match(random),
+    key: pick(random, ['item', 'subject', 'amount']),
+    after: length(random, unit),
+    for: length(random, unit),
+    ties: pick(random, ['causal', 'strict']),
+  },
+});
+const kindsOfLeaves = [traitOfDates, consent, trait, sequence, abandoned, aggregate('sum')];
+/** Mostly the two whose truth is lengthened by the next event; sometimes any other. */
+export const leaf: Draw = (random, unit) =>
+  pick(random, [count, absent, count, absent, count, pick(random, kindsOfLeaves)])(random, unit);
 
 export const nodes: Readonly<Record<string, Draw>> = {
   count,
@@ -79,48 +127,11 @@ export const nodes: Readonly<Record<string, Draw>> = {
   min: aggregate('min'),
   max: aggregate('max'),
   absent,
-  sequence: (random, unit) => ({
-    sequence: {
-      steps: Array.from({ length: 1 + randomBelow(random, 3) }, () => ({
-        ...match(random),
-        ...(randomBelow(random, 2) === 0 ? { bind: 'item' } : {}),
-      })),
-      within: length(random, unit),
-      ...(randomBelow(random, 2) === 0 ? { maxGap: length(random, unit) } : {}),
-      ...(randomBelow(random, 2) === 0 ? { notBetween: [match(random)] } : {}),
-      for: length(random, unit),
-      ties: pick(random, ['causal', 'strict']),
-    },
-  }),
-  abandoned: (random, unit) => ({
-    abandoned: {
-      start: match(random),
-      unless: match(random),
-      key: pick(random, ['item', 'subject', 'amount']),
-      after: length(random, unit),
-      for: length(random, unit),
-      ties: pick(random, ['causal', 'strict']),
-    },
-  }),
-  trait: (random) => {
-    const [test, value] = pick<[string, unknown]>(random, [
-      ['eq', 'gold'],
-      ['ne', 'gold'],
-      ['in', ['gold', 'silver']],
-      ['contains', 'o'],
-      ['startsWith', 's'],
-      ['exists', undefined],
-      ['ge', 'none'],
-    ]);
-    return { trait: { path: 'plan', op: test, ...(value === undefined ? {} : { value }) } };
-  },
-  'trait of dates': (random, unit) => {
-    const test = pick(random, ['before', 'after', 'withinLast', 'withinNext']);
-    return { trait: { path: 'due', op: test, value: length(random, unit) } };
-  },
-  consent: (random) => ({
-    consent: { purpose: 'marketing', is: randomBelow(random, 2) === 0 },
-  }),
+  sequence,
+  abandoned,
+  trait,
+  'trait of dates': traitOfDates,
+  consent,
   bucket: (random) => {
     const from = randomBelow(random, 9_000);
     return {

@@ -13,7 +13,14 @@ import { type Arrival, runSubject } from '../../topologies/subject-run.ts';
 import { edgesOf } from '../verify/segment-intervals.ts';
 import { standing } from '../verify/standing.ts';
 import { nodes } from './segment-draws.ts';
-import { oracleEvents, randomHistory, span } from './segment-histories.ts';
+import {
+  accepted,
+  jumbled,
+  oracleEvents,
+  randomHistory,
+  span,
+  withRefunds,
+} from './segment-histories.ts';
 
 const hour = 3_600_000;
 const base = 1_000 * hour;
@@ -27,42 +34,9 @@ function arrivalsOf(random: SeededRandom): Arrival[] {
   const all = [...randomHistory(random, hour, base), ...randomHistory(random, hour, base)].map(
     ({ at, event }, i): Arrival => ({ at, event: { ...event, id: `${event.id}-${i}` } }),
   );
-  const refunds = all.flatMap(({ at, event }): Arrival[] =>
-    event.class === 'purchase' && randomBelow(random, 3) === 0
-      ? [
-          {
-            at: at + randomBelow(random, 40) * hour,
-            event: { id: `r${event.id}`, class: 'refund', item: event.item ?? '' },
-          },
-        ]
-      : [],
-  );
+  const more = withRefunds(random, all, hour);
   const twice = all.filter(() => randomBelow(random, 5) === 0);
-  return jumbled(random, [...all, ...refunds, ...twice]);
-}
-
-/** Another order in which none is late. */
-function jumbled(random: SeededRandom, arrivals: readonly Arrival[]): Arrival[] {
-  return arrivals
-    .map((arrival) => ({ arrival, when: arrival.at + randomBelow(random, 59) * hour }))
-    .sort((a, b) => a.when - b.when)
-    .map(({ arrival }) => arrival);
-}
-
-/** Each event once, purchases without those that a refund took back. */
-function acceptedOf(arrivals: readonly Arrival[]): Arrival[] {
-  const once = [...new Map(arrivals.map((one) => [one.event.id, one])).values()];
-  return once.filter(
-    ({ at, event }) =>
-      event.class !== 'purchase' ||
-      !once.some(
-        (other) =>
-          other.event.class === 'refund' &&
-          other.event.item === event.item &&
-          at <= other.at &&
-          other.at <= at + refundMs,
-      ),
-  );
+  return jumbled(random, [...more, ...twice], hour);
 }
 
 function changesOf(changes: readonly SegmentChange[]): Map<string, SegmentChange[]> {
@@ -90,8 +64,8 @@ test.each([
   for (let i = 0; i < histories; i++) {
     const logic = draw(random, header);
     const arrivals = arrivalsOf(random);
-    const accepted = oracleEvents(acceptedOf(arrivals), 'ann');
-    for (const order of [arrivals, jumbled(random, arrivals)]) {
+    const known = oracleEvents(accepted(arrivals, refundMs), 'ann');
+    for (const order of [arrivals, jumbled(random, arrivals, hour)]) {
       const run = runSubject(logic, 'ann', order);
       run.advanceTo(end);
       expect(run.dropped['late']).toBeUndefined();
@@ -99,7 +73,7 @@ test.each([
       for (const { segment } of logic.segments.program.roots) {
         const own = told.get(segment.id) ?? [];
         superseded += own.filter((change) => change.supersedes !== undefined).length;
-        const expected = edgesOf(segment, accepted, end);
+        const expected = edgesOf(segment, known, end);
         const found = standing(own);
         compared += Math.max(1, expected.length);
         expect({ i, segment, order, own, found }).toMatchObject({ found: expected });
@@ -136,14 +110,14 @@ test('without corrections only the present is put right', () => {
   for (let i = 0; i < histories; i++) {
     const logic = draw(random, { corrections: 'none' });
     const arrivals = arrivalsOf(random);
-    const accepted = oracleEvents(acceptedOf(arrivals), 'ann');
+    const known = oracleEvents(accepted(arrivals, refundMs), 'ann');
     const run = runSubject(logic, 'ann', arrivals);
     run.advanceTo(end);
     for (const { segment } of logic.segments.program.roots) {
       const own = changesOf(run.changes).get(segment.id) ?? [];
       expect(own.every(({ supersedes }) => supersedes === undefined)).toBe(true);
       const isIn = standing(own).at(-1)?.in ?? false;
-      const expected = edgesOf(segment, accepted, end).at(-1)?.in ?? false;
+      const expected = edgesOf(segment, known, end).at(-1)?.in ?? false;
       expect({ i, segment, arrivals, isIn }).toMatchObject({ isIn: expected });
     }
   }

@@ -228,12 +228,18 @@ export class SegmentLogic {
     }
   }
 
-  #readersOf(place: number | undefined, due: Set<number>): void {
+  /** @param rememberingOnly only segments whose next change is not read off their leaves alone */
+  #readersOf(place: number | undefined, due: Set<number>, rememberingOnly = false): void {
     if (place === undefined) return;
-    for (const root of this.program.readers.get(place) ?? []) due.add(root);
+    for (const i of this.program.readers.get(place) ?? []) {
+      if (!rememberingOnly || this.program.roots[i]?.remembers === true) due.add(i);
+    }
   }
 
-  /** Computes a leaf anew; its segments are due when its truth up to `now` is another. */
+  /**
+   * Computes a leaf anew. Its segments are due when its truth up to `now` is another; those that
+   * remember, also when only its future is: they set their next wake anew.
+   */
   #renew(
     state: SubjectSegments,
     subject: string,
@@ -252,7 +258,10 @@ export class SegmentLogic {
       line = leafTimeline(leaf, state.history, subject, this.#consentUnknown);
     }
     line = forget(line, state.history.from);
-    if (differFrom(before, line) <= now) this.#readersOf(place, due);
+    const from = differFrom(before, line);
+    if (from === never) return;
+    // A change of the future alone tells nothing now, but it moves what remembering nodes wait for.
+    this.#readersOf(place, due, from > now);
     this.#store(state, place, line);
   }
 
