@@ -7,6 +7,8 @@
  * `merge` is associative, and unless `ordered` is set it does not matter in which order records and
  * accumulators come.
  */
+import { aFunction, anObject, checkSetting, optional } from '../engine/base/settings.ts';
+
 export interface Aggregate<in V, A> {
   /** Part of the topology's fingerprint. */
   readonly name?: string;
@@ -27,4 +29,22 @@ export interface SubtractableAggregate<in V, A> extends Aggregate<V, A> {
 /** An aggregate that a session window can use. */
 export interface MergeableAggregate<in V, A> extends Aggregate<V, A> {
   merge(left: A, right: A): A;
+}
+
+/**
+ * @param step that folds with it, for messages
+ * @throws CONFIG_INVALID for what cannot fold
+ */
+export function checkAggregate<V, A>(
+  step: string,
+  aggregate: Aggregate<V, A>,
+  subtracts: 'subtracts' | undefined = undefined,
+): void {
+  checkSetting(`${step}.aggregate`, aggregate, anObject);
+  const { init, add, merge, subtract } = aggregate;
+  checkSetting(`${step}.aggregate.init`, init, aFunction);
+  checkSetting(`${step}.aggregate.add`, add, aFunction);
+  checkSetting(`${step}.aggregate.merge`, merge, optional(aFunction));
+  const rule = subtracts === undefined ? optional(aFunction) : aFunction;
+  checkSetting(`${step}.aggregate.subtract`, subtract, rule);
 }

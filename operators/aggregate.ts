@@ -6,7 +6,7 @@ import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import { encodeTo, type Serde } from '../engine/serde/serde.ts';
-import type { Aggregate } from './aggregate-value.ts';
+import { type Aggregate, checkAggregate } from './aggregate-value.ts';
 
 export interface AggregateCell<A> {
   accumulator: A;
@@ -41,6 +41,7 @@ export function aggregateStep<K, V, A>(
   aggregate: Aggregate<V, A>,
   store: StoreSpec<K, AggregateCell<A>>,
 ): Step {
+  checkAggregate(name, aggregate);
   return {
     kind: 'aggregate',
     name,

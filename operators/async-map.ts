@@ -1,4 +1,5 @@
 /** asyncMap: what an asynchronous function makes of each record, in the records' order. */
+import { aFunction, checkSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import { type AsyncOptions, asyncSettings, InFlight } from './in-flight.ts';
 
@@ -15,7 +16,8 @@ export function asyncMapStep<K, V, W>(
   fn: (value: V, call: AsyncCall<K>) => W | Promise<W>,
   options: AsyncOptions,
 ): Step {
-  const settings = asyncSettings(options);
+  checkSetting('asyncMap.fn', fn, aFunction);
+  const settings = asyncSettings('asyncMap', options);
   return {
     kind: 'async-map',
     name: 'async-map',

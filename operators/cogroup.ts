@@ -4,7 +4,7 @@
  *
  * Records of the streams come in the order in which the task takes them: by timestamp.
  */
-import { MillraceError } from '../engine/base/errors.ts';
+import { refuseSetting } from '../engine/base/settings.ts';
 import type { Port, Step } from '../engine/graph/node.ts';
 import type { AnyReceiver } from '../engine/graph/processor.ts';
 import type { Sink } from '../engine/graph/topic.ts';
@@ -67,7 +67,7 @@ export class CogroupedStream<K, V, A> {
     const parts = other.cogroup(this.#whole, add).#parts;
     if (parts.some(({ flow }) => flow.graph !== graph)) {
       const problem = 'its streams belong to different topologies: define them in one';
-      throw new MillraceError('CONFIG_INVALID', { field: 'cogroup.with', problem });
+      refuseSetting('cogroup.with', problem);
     }
     return new CogroupedStream(this.#whole, [...this.#parts, ...parts]);
   }

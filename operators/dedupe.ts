@@ -3,6 +3,7 @@
  * has not passed the first one by more than `withinMs`. What is older than that is late: nobody can
  * say any more whether it was there.
  */
+import { aFunction, checkSetting, ms } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
@@ -19,6 +20,8 @@ export function dedupeStep<K, V>(
   withinMs: number,
   key: Serde<K>,
 ): Step {
+  checkSetting(`${name}.idOf`, idOf, aFunction);
+  checkSetting(`${name}.withinMs`, withinMs, ms(0));
   const list = msgpack<Seen>();
   const store: StoreSpec<K, Seen> = {
     name,

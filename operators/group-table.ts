@@ -3,6 +3,13 @@
  * and puts the new one into its group, through a repartition topic. A row that stays in its group is
  * one update.
  */
+import {
+  aFunction,
+  aSerde,
+  checkSetting,
+  checkSettings,
+  optional,
+} from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
@@ -10,7 +17,7 @@ import { topic } from '../engine/graph/topic.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { type AggregateCell, aggregateStore } from './aggregate.ts';
-import type { SubtractableAggregate } from './aggregate-value.ts';
+import { checkAggregate, type SubtractableAggregate } from './aggregate-value.ts';
 import { count } from './aggregates/count.ts';
 import { reduce } from './aggregates/reduce.ts';
 import type { Flow } from './flow.ts';
@@ -56,6 +63,7 @@ function groupStep<K, V, K2, V2>(
   key: Serde<K2>,
   value: Serde<V2>,
 ): Step {
+  checkSetting(`${name}.groupOf`, groupOf, aFunction);
   const carrier = topic<K2, GroupChange<V2>>(`${name}-repartition`, {
     key,
     value: changeSerde(value),
@@ -90,6 +98,7 @@ function tableAggregateStep<K, V, A>(
   aggregate: SubtractableAggregate<V, A>,
   store: StoreSpec<K, AggregateCell<A>>,
 ): Step {
+  checkAggregate(name, aggregate, 'subtracts');
   return {
     kind: 'aggregate-table',
     name,
@@ -147,6 +156,7 @@ export class GroupedTable<K, V> {
     aggregate: SubtractableAggregate<V, A>,
     options: { readonly value?: Serde<A> } = {},
   ): Table<K, A> {
+    checkSettings(name, options, { value: optional(aSerde) });
     const { graph, key, port: input } = this.#flow;
     const value = options.value ?? msgpack<A>();
     const store = aggregateStore<K, A>(name, key, value);

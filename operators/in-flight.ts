@@ -4,6 +4,14 @@
  * follows sees the records in their order, whatever the world does.
  */
 import { messageOf } from '../engine/base/errors.ts';
+import {
+  checkSettings,
+  count,
+  longestTimerMs,
+  ms,
+  optional,
+  type Rules,
+} from '../engine/base/settings.ts';
 import type { BuildContext, Resume } from '../engine/graph/processor.ts';
 
 /** How the world outside is asked. Times in ms. */
@@ -22,26 +30,30 @@ export interface AsyncOptions {
 
 export type AsyncSettings = Required<AsyncOptions>;
 
-/** Fills in the defaults. Throws RangeError for numbers that make no sense. */
-export function asyncSettings(options: AsyncOptions): AsyncSettings {
-  const settings = {
+export const asyncRules: Rules<AsyncOptions> = {
+  concurrency: optional(count(1, 1_000_000)),
+  timeoutMs: optional(ms(1, longestTimerMs)),
+  retries: optional(count(0, 1_000_000)),
+  backoffMs: optional(ms(0, longestTimerMs)),
+  backoffMaxMs: optional(ms(0, longestTimerMs)),
+};
+
+/**
+ * Fills in the defaults.
+ * @param of the operator that has the options, for messages
+ * @throws CONFIG_INVALID for numbers that make no sense
+ */
+export function asyncSettings(of: string, options: AsyncOptions): AsyncSettings {
+  checkSettings(of, options, asyncRules);
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return {
     concurrency: 16,
     timeoutMs: 30_000,
     retries: 3,
     backoffMs: 100,
     backoffMaxMs: 10_000,
-    ...options,
+    ...Object.fromEntries(given),
   };
-  const least = { concurrency: 1, timeoutMs: 1, retries: 0, backoffMs: 0, backoffMaxMs: 0 };
-  for (const [name, value] of Object.entries(least)) {
-    const given = settings[name as keyof AsyncSettings];
-    if (Number.isFinite(given) && given >= value) continue;
-    throw new RangeError(`${name} is ${given}: give a number, ${value} or more`);
-  }
-  if (!Number.isInteger(settings.concurrency) || !Number.isInteger(settings.retries)) {
-    throw new RangeError('concurrency and retries are whole numbers');
-  }
-  return settings;
 }
 
 export type Call<R> = (signal: AbortSignal) => R | Promise<R>;

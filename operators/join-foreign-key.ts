@@ -10,6 +10,7 @@
  * answer is stale and has no effect: the newer subscription brings its own.
  */
 import { createHash } from 'node:crypto';
+import { aFunction, checkSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
@@ -93,7 +94,9 @@ function hashOf(serde: Serde<unknown>, value: unknown): Buffer {
 const isRow = (value: unknown): boolean => value !== null && value !== undefined;
 
 /** Left side: what each change asks for. Output 0: subscriptions by foreign key; 1: answers at once. */
-export function planStep({ name, kind, foreignKey, left }: ForeignKeyJoinOptions): Step {
+export function planStep({ name, kind, foreignKey, joiner, left }: ForeignKeyJoinOptions): Step {
+  checkSetting(`${name}.foreignKey`, foreignKey, aFunction);
+  checkSetting(`${name}.joiner`, joiner, aFunction);
   return {
     kind: 'fk-plan',
     name: `${name}-plan`,

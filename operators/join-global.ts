@@ -1,5 +1,6 @@
 /** Join of a stream with a global table: any record may look up any row (SEMANTICS B.8). */
 import { keyIdOf } from '../engine/base/bytes.ts';
+import { aFunction, checkSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { Topic } from '../engine/graph/topic.ts';
 
@@ -18,6 +19,8 @@ export function globalJoinStep(
   keyOf: (value: unknown, key: unknown) => unknown,
   joiner: (value: unknown, row: unknown, key: unknown) => unknown,
 ): Step {
+  checkSetting('joinGlobal.keyOf', keyOf, aFunction);
+  checkSetting('joinGlobal.joiner', joiner, aFunction);
   return {
     kind: 'join-global',
     name: `join-${topic.name}`,

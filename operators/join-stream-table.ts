@@ -6,6 +6,7 @@
  * that changes of the table which come out of order are there; a record that is older already joins
  * at once. What is released together goes in the order (time, key, arrival).
  */
+import { aFunction, checkSetting, checkSettings, ms, text } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
@@ -34,6 +35,10 @@ interface Buffered {
 
 export function streamTableJoinStep(options: TableJoinOptions): Step {
   const { kind, wait } = options;
+  checkSetting('joinTable.joiner', options.joiner, aFunction);
+  if (wait !== undefined) {
+    checkSettings('joinTable.wait', wait, { name: text, graceMs: ms(0) });
+  }
   const common = { kind: 'join-table', nulls: true, detail: { join: kind, ...wait } } as const;
   if (wait === undefined) {
     return {

@@ -8,6 +8,15 @@
  * record that made time pass. A record so late that its wait is over when it comes goes on at once.
  */
 import { emptyBytes } from '../engine/base/bytes.ts';
+import {
+  aFunction,
+  anObject,
+  checkSetting,
+  checkSettings,
+  flag,
+  ms,
+  optional,
+} from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
@@ -60,6 +69,18 @@ export interface StreamJoinOptions extends StreamJoinSettings {
   readonly key: Serde<unknown>;
   readonly leftValue: Serde<unknown>;
   readonly rightValue: Serde<unknown>;
+}
+
+/** @throws CONFIG_INVALID for a window or settings that make no sense */
+export function checkStreamJoin(
+  { name, window, joiner }: StreamJoinOptions,
+  settings: StreamJoinSettings,
+): void {
+  checkSetting(`${name}.joiner`, joiner, aFunction);
+  // joinWindow() has looked at its own; one written by hand is an object of the same fields.
+  checkSetting(`${name}.window`, window, anObject);
+  checkSettings(`${name}.window`, window, { beforeMs: ms(0), afterMs: ms(0), graceMs: ms(0) });
+  checkSettings(name, settings, { asKafkaStreams: optional(flag) });
 }
 
 export function streamJoinStep(options: StreamJoinOptions): Step {

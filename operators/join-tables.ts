@@ -8,6 +8,7 @@
  *   left    left change: nothing when there was and is nothing; right change: only when left exists
  *   outer   nothing when there was and is nothing
  */
+import { aFunction, checkSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { JoinKind } from './join-streams.ts';
@@ -19,6 +20,7 @@ export type RowJoiner = (left: unknown, right: unknown) => unknown;
 type Getters = readonly [left: TableGetter<unknown>, right: TableGetter<unknown>];
 
 export function tableJoinStep(kind: JoinKind, joiner: RowJoiner, getters: Getters): Step {
+  checkSetting('join.joiner', joiner, aFunction);
   return {
     kind: 'join-tables',
     name: 'join-tables',

@@ -1,5 +1,5 @@
 /** Which records of two streams belong together: by how far apart in event time they are. */
-import { MillraceError } from '../engine/base/errors.ts';
+import { checkSettings, ms } from '../engine/base/settings.ts';
 
 /** A left record at l joins right records in [l - beforeMs, l + afterMs], both ends included. */
 export interface JoinWindow {
@@ -15,10 +15,6 @@ export function joinWindow(options: {
   readonly after: number;
   readonly grace: number;
 }): JoinWindow {
-  for (const [field, ms] of Object.entries(options)) {
-    if (Number.isSafeInteger(ms) && ms >= 0) continue;
-    const problem = `must be a whole number of milliseconds, 0 or more, is ${String(ms)}`;
-    throw new MillraceError('CONFIG_INVALID', { field: `joinWindow.${field}`, problem });
-  }
+  checkSettings('joinWindow', options, { before: ms(0), after: ms(0), grace: ms(0) });
   return { beforeMs: options.before, afterMs: options.after, graceMs: options.grace };
 }

@@ -2,6 +2,7 @@
  * keyBy: gives records a new key and sends them through a repartition topic to the partition of that
  * key. The one cut between sub-topologies. A record whose new key is null is dropped and counted.
  */
+import { aFunction, checkSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import { type Partitioner, topic } from '../engine/graph/topic.ts';
 import type { Serde } from '../engine/serde/serde.ts';
@@ -13,6 +14,7 @@ export function keyByStep<K, V, K2>(
   value: Serde<V>,
   partitioner: Partitioner<K2, V> | undefined,
 ): Step {
+  checkSetting(`${name}.keyOf`, keyOf, aFunction);
   const by = partitioner === undefined ? {} : { partitioner };
   const carrier = topic<K2, V>(`${name}-repartition`, { key, value, ...by });
   return {

@@ -4,8 +4,16 @@
  * twice. The cache is no state: it is empty after a restart.
  */
 import type { Clock } from '../engine/base/clock.ts';
+import {
+  aFunction,
+  checkSetting,
+  checkSettings,
+  count,
+  ms,
+  optional,
+} from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
-import { type AsyncOptions, asyncSettings, InFlight } from './in-flight.ts';
+import { type AsyncOptions, asyncRules, asyncSettings, InFlight } from './in-flight.ts';
 
 export interface LookupOptions extends AsyncOptions {
   /** Answers kept at most, in each task; the longest unused goes first. Default 10 000; 0 keeps none. */
@@ -29,11 +37,16 @@ export function lookupStep<K, V, W, R>(
   { kind, keyOf, fetch, joiner }: LookupSettings<K, V, W, R>,
   options: LookupOptions,
 ): Step {
-  const { cacheSize = 10_000, cacheTtlMs = 60_000, ...rest } = options;
-  for (const [name, value] of Object.entries({ cacheSize, cacheTtlMs })) {
-    if (!(value >= 0)) throw new RangeError(`${name} is ${value}: give a number, 0 or more`);
+  checkSettings('lookup', options, {
+    ...asyncRules,
+    cacheSize: optional(count(0)),
+    cacheTtlMs: optional(ms(0)),
+  });
+  for (const [field, fn] of Object.entries({ keyOf, fetch, joiner })) {
+    checkSetting(`lookup.${field}`, fn, aFunction);
   }
-  const settings = asyncSettings(rest);
+  const { cacheSize = 10_000, cacheTtlMs = 60_000, ...rest } = options;
+  const settings = asyncSettings('lookup', rest);
   return {
     kind: 'lookup',
     name: 'lookup',

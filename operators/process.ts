@@ -11,6 +11,16 @@
  */
 import { MillraceError } from '../engine/base/errors.ts';
 import type { DropReason } from '../engine/base/events.ts';
+import {
+  aFunction,
+  aSerde,
+  checkSettings,
+  choice,
+  list,
+  longestTimerMs,
+  ms,
+  optional,
+} from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
@@ -145,11 +155,16 @@ export function processStep<K, V, S, R>(
   key: Serde<K>,
   state: Serde<S>,
 ): Step {
+  checkSettings(name, spec, {
+    state: optional(aSerde),
+    topics: optional(list),
+    tables: optional(list),
+    clock: optional(choice('stream', 'key', 'wall')),
+    resolutionMs: optional(ms(1, longestTimerMs)),
+    record: aFunction,
+    timer: optional(aFunction),
+  });
   const { clock = 'stream', resolutionMs = 1_000, tables = [] } = spec;
-  if (!Number.isSafeInteger(resolutionMs) || resolutionMs <= 0) {
-    const problem = `${resolutionMs} is no whole number of ms above 0`;
-    throw new MillraceError('CONFIG_INVALID', { field: `resolutionMs of ${name}`, problem });
-  }
   const store = processStore(name, key, state, clock);
   return {
     kind: 'process',

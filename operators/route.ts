@@ -1,4 +1,5 @@
 /** route: each record to one of several topics, chosen by its content. */
+import { aFunction, anObject, checkSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { Sink } from '../engine/graph/topic.ts';
 
@@ -7,6 +8,8 @@ export function routeStep<K, V>(
   topics: Readonly<Record<string, Sink<K, V>>>,
   choose: (value: V, key: K) => string | null,
 ): Step {
+  checkSetting('route.topics', topics, anObject);
+  checkSetting('route.choose', choose, aFunction);
   const names = Object.values(topics).map(({ name }) => name);
   return {
     kind: 'route',

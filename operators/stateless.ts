@@ -2,6 +2,7 @@
  * The steps that look at one record at a time and keep nothing. On the edges of a table they see
  * deletions too (value null); `filter` and `map` of a table are in table-steps.ts.
  */
+import { aFunction, anObject, checkSetting, refuseSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 
@@ -19,24 +20,28 @@ function stateless(
 }
 
 export function filterStep<K, V>(predicate: (value: V, key: K) => boolean): Step {
+  checkSetting('filter.predicate', predicate, aFunction);
   return stateless('filter', (next) => (key, value, timestamp) => {
     if (predicate(value as V, key as K)) next.receive(key, value, timestamp);
   });
 }
 
 export function mapStep<K, V, W>(fn: (value: V, key: K, timestamp: number) => W): Step {
+  checkSetting('map.fn', fn, aFunction);
   return stateless('map', (next) => (key, value, timestamp) => {
     next.receive(key, fn(value as V, key as K, timestamp), timestamp);
   });
 }
 
 export function flatMapStep<K, V, W>(fn: (value: V, key: K) => Iterable<W>): Step {
+  checkSetting('flatMap.fn', fn, aFunction);
   return stateless('flat-map', (next) => (key, value, timestamp) => {
     for (const item of fn(value as V, key as K)) next.receive(key, item, timestamp);
   });
 }
 
 export function peekStep<K, V>(fn: (value: V, key: K, timestamp: number) => void): Step {
+  checkSetting('peek.fn', fn, aFunction);
   return stateless('peek', (next) => (key, value, timestamp) => {
     fn(value as V, key as K, timestamp);
     next.receive(key, value, timestamp);
@@ -58,6 +63,17 @@ export function mergeStep(inputs: number): Step {
 
 /** Sends each record to the first output whose predicate holds; the last output takes the rest. */
 export function splitStep<K, V>(branches: Record<string, (value: V, key: K) => boolean>): Step {
+  checkSetting('split.branches', branches, anObject);
+  for (const [branch, predicate] of Object.entries(branches)) {
+    checkSetting(`split.${branch}`, predicate, aFunction);
+    if (branch === 'otherwise') {
+      refuseSetting('split.otherwise', 'is the branch of what no other one takes: rename it');
+    }
+    if (/^\d+$/.test(branch)) {
+      const problem = 'JavaScript puts fields that are numbers first, so their order would be lost';
+      refuseSetting(`split.${branch}`, `${problem}: give the branch a name`);
+    }
+  }
   const names = Object.keys(branches);
   const predicates = Object.values(branches);
   return {

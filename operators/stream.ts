@@ -1,5 +1,11 @@
 /** A stream of records: the operators that take one and yield one. */
-import { MillraceError } from '../engine/base/errors.ts';
+import {
+  aFunction,
+  aSerde,
+  checkSettings,
+  optional,
+  refuseSetting,
+} from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { Partitioner, Sink } from '../engine/graph/topic.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
@@ -19,6 +25,7 @@ import { type GlobalTable, globalJoinStep } from './join-global.ts';
 import { selfJoinStep } from './join-self.ts';
 import { streamTableJoinStep, type TableJoinOptions } from './join-stream-table.ts';
 import {
+  checkStreamJoin,
   type Joiner,
   type JoinKind,
   type StreamJoinOptions,
@@ -131,6 +138,11 @@ export class Stream<K, V> {
       readonly partitioner?: Partitioner<K2, V>;
     } = {},
   ): Stream<K2, V> {
+    checkSettings(name, options, {
+      key: optional(aSerde),
+      value: optional(aSerde),
+      partitioner: optional(aFunction),
+    });
     const key = options.key ?? (utf8 as unknown as Serde<K2>);
     const value = options.value ?? this.#flow.value ?? msgpack<V>();
     const { graph } = this.#flow;
@@ -182,6 +194,7 @@ export class Stream<K, V> {
     aggregate: Aggregate<V, A>,
     options: { readonly value?: Serde<A> } = {},
   ): Table<K, A> {
+    checkSettings(name, options, { value: optional(aSerde) });
     const { graph, key, port: input } = this.#flow;
     const value = options.value ?? msgpack<A>();
     const store = aggregateStore(name, key, value);
@@ -308,6 +321,7 @@ export class Stream<K, V> {
       leftValue: (value ?? msgpack<V>()) as Serde<unknown>,
       rightValue: (other.#flow.value ?? msgpack<W>()) as Serde<unknown>,
     };
+    checkStreamJoin(options, settings);
     const port =
       itself && kind === 'inner'
         ? graph.step(selfJoinStep(options), [left])
@@ -325,7 +339,7 @@ export class Stream<K, V> {
     const side = table.joinSide();
     if (options.wait !== undefined && !side.versioned) {
       const problem = 'only a versioned table can be waited for: give the table a historyMs';
-      throw new MillraceError('CONFIG_INVALID', { field: `${options.wait.name}.graceMs`, problem });
+      refuseSetting(`${options.wait.name}.graceMs`, problem);
     }
     const step = streamTableJoinStep({
       kind,

@@ -6,6 +6,21 @@
  */
 import { emptyBytes } from '../engine/base/bytes.ts';
 import { MillraceError } from '../engine/base/errors.ts';
+import {
+  aFunction,
+  anObject,
+  checkSetting,
+  checkSettings,
+  choice,
+  count,
+  isTrue,
+  longestTimerMs,
+  ms,
+  optional,
+  type Rule,
+  type Rules,
+  refuseSetting,
+} from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
@@ -75,22 +90,64 @@ interface Settings {
   readonly whenFull: 'emit' | 'stop';
 }
 
+const finalWhenFull: Rule = (value) =>
+  value === undefined || value === 'stop'
+    ? undefined
+    : "left out, or 'stop': a final result cannot go on early";
+
+/** Every setting of every kind of suppress. */
+type EveryOption = SuppressBuffer & {
+  readonly untilClosed: true;
+  readonly early: EarlyResults<unknown>;
+  readonly whenFull: string;
+  readonly timeLimitMs: number;
+  readonly wallIntervalMs: number;
+  readonly untilCommit: true;
+};
+
+const ways = ['untilClosed', 'timeLimitMs', 'wallIntervalMs', 'untilCommit'] as const;
+
+const notWith: Rule = (value) =>
+  value === undefined ? undefined : 'left out: it belongs to another way of holding back';
+
+const noOther: Rules<EveryOption> = {
+  untilClosed: notWith,
+  early: notWith,
+  whenFull: notWith,
+  maxRecords: notWith,
+  maxBytes: notWith,
+  timeLimitMs: notWith,
+  wallIntervalMs: notWith,
+  untilCommit: notWith,
+};
+
+/** @throws CONFIG_INVALID unless the options ask for exactly one way of holding back */
+export function checkWay(name: string, options: SuppressOptions): void {
+  checkSetting(`suppress ${name}`, options, anObject);
+  const given = ways.filter((way) => way in options);
+  if (given.length === 1) return;
+  const problem = given.length === 0 ? 'says not' : `says twice (${given.join(', ')})`;
+  refuseSetting(name, `suppress ${problem} how long to hold back: give one of ${ways.join(', ')}`);
+}
+
 /** @throws CONFIG_INVALID for settings that contradict themselves or the table */
 function settingsOf(
   name: string,
   options: StoredOptions,
   window: WindowSpec | undefined,
 ): Settings {
-  const refuse = (field: string, problem: string): never => {
-    throw new MillraceError('CONFIG_INVALID', { field: `${name}.${field}`, problem });
-  };
-  const positive = (field: string, value: number | undefined) => {
-    if (value === undefined || (Number.isSafeInteger(value) && value > 0)) return;
-    refuse(field, `must be a whole number above 0, is ${String(value)}`);
-  };
+  const refuse = (field: string, problem: string) => refuseSetting(`${name}.${field}`, problem);
+  checkSettings<Partial<EveryOption>>(name, options, {
+    ...noOther,
+    maxRecords: optional(count(1)),
+    maxBytes: optional(count(1)),
+    ...('untilClosed' in options
+      ? { untilClosed: isTrue, early: optional(anObject), whenFull: finalWhenFull }
+      : { whenFull: optional(choice('emit', 'stop')) }),
+    ...('timeLimitMs' in options ? { timeLimitMs: ms(0) } : {}),
+    ...('wallIntervalMs' in options ? { wallIntervalMs: ms(1, longestTimerMs) } : {}),
+  });
   const { maxRecords, maxBytes } = options;
-  positive('maxRecords', maxRecords);
-  positive('maxBytes', maxBytes);
   const bounds = {
     maxRecords: maxRecords ?? Number.POSITIVE_INFINITY,
     maxBytes: maxBytes ?? Number.POSITIVE_INFINITY,
@@ -109,20 +166,20 @@ function settingsOf(
       );
     }
     const { early } = options;
-    positive('early.everyRecords', early?.everyRecords);
-    positive('early.everyMs', early?.everyMs);
-    if ((options.whenFull ?? 'stop') !== 'stop') {
-      refuse('whenFull', "a final result cannot go on early: leave it out, it is 'stop'");
+    if (early !== undefined) {
+      checkSettings(`${name}.early`, early, {
+        everyRecords: optional(count(1)),
+        everyMs: optional(ms(1)),
+        when: optional(aFunction),
+      });
     }
     return { mode: 'closed', ms: 0, early, ...bounds, whenFull: 'stop' };
   }
   const { whenFull = 'emit' } = options;
   if ('timeLimitMs' in options) {
-    const ms = options.timeLimitMs;
-    if (!Number.isSafeInteger(ms) || ms < 0) refuse('timeLimitMs', 'must be whole ms, 0 or more');
-    return { mode: 'limit', ms, early: undefined, ...bounds, whenFull };
+    const { timeLimitMs } = options;
+    return { mode: 'limit', ms: timeLimitMs, early: undefined, ...bounds, whenFull };
   }
-  positive('wallIntervalMs', options.wallIntervalMs);
   return { mode: 'wall', ms: options.wallIntervalMs, early: undefined, ...bounds, whenFull };
 }
 

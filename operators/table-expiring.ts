@@ -18,9 +18,6 @@ export function expiringTable<K, V>(
   key: Serde<K>,
   value: Serde<V>,
 ): { readonly step: Step; readonly getter: TableGetter<V> } {
-  if (!Number.isSafeInteger(ttlMs) || ttlMs <= 0) {
-    throw new RangeError(`ttlMs is ${ttlMs}: give a whole number of milliseconds, 1 or more`);
-  }
   const store: StoreSpec<K, AggregateCell<V>> = {
     ...aggregateStore<K, V>(name, key, value),
     due: ({ timestamp }) => timestamp + ttlMs,

@@ -1,4 +1,5 @@
 /** Steps on the edges of a table: every change is (new, old), a deletion has the new value null. */
+import { aFunction, checkSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
@@ -31,6 +32,7 @@ export function tableFilterStep<K, V>(
   predicate: (value: V, key: K) => boolean,
   versioned: boolean,
 ): Step {
+  checkSetting('filter.predicate', predicate, aFunction);
   return edge('table-filter', (next) => (key, value, timestamp, old) => {
     const now = present(value) && predicate(value as V, key as K) ? value : null;
     const before = present(old) && predicate(old as V, key as K) ? old : undefined;
@@ -40,6 +42,7 @@ export function tableFilterStep<K, V>(
 }
 
 export function tableMapStep<K, V, W>(fn: (value: V, key: K) => W): Step {
+  checkSetting('map.fn', fn, aFunction);
   return edge('table-map', (next) => (key, value, timestamp, old) => {
     next.receive(
       key,

@@ -1,5 +1,5 @@
 /** A table: the newest value of each key, and its changes as (new, old). */
-import { MillraceError } from '../engine/base/errors.ts';
+import { aSerde, checkSettings, optional, refuseSetting } from '../engine/base/settings.ts';
 import type { Port, Step } from '../engine/graph/node.ts';
 import type { Sink } from '../engine/graph/topic.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
@@ -20,7 +20,7 @@ import type { JoinKind } from './join-streams.ts';
 import { type RowJoiner, tableJoinGetter, tableJoinStep } from './join-tables.ts';
 import { mergeStep } from './stateless.ts';
 import { Stream } from './stream.ts';
-import { type SuppressOptions, suppressStep } from './suppress.ts';
+import { checkWay, type SuppressOptions, suppressStep } from './suppress.ts';
 import {
   derivedGetter,
   type JoinSide,
@@ -83,12 +83,13 @@ export class Table<K, V> implements RowsOf<K, V> {
 
   /** Holds changes back: until the window is closed, for a time, or to the wall clock's next tick. */
   suppress(name: string, options: SuppressOptions<V>): Table<K, V> {
+    checkWay(name, options as SuppressOptions);
     const { window } = this.#traits;
     const base = window?.base ?? (this.#flow.key as Serde<unknown>);
     if ('untilClosed' in options && window?.clock === 'key') {
       const problem =
         "windows on the key's clock close by it alone: aggregate with emit 'close' instead";
-      throw new MillraceError('CONFIG_INVALID', { field: `${name}.untilClosed`, problem });
+      refuseSetting(`${name}.untilClosed`, problem);
     }
     const value = this.#flow.value ?? msgpack<V>();
     const step = suppressStep(
@@ -145,6 +146,7 @@ export class Table<K, V> implements RowsOf<K, V> {
     groupOf: (value: V, key: K) => readonly [key: K2, value: V2] | null,
     options: { readonly key?: Serde<K2>; readonly value?: Serde<V2> } = {},
   ): GroupedTable<K2, V2> {
+    checkSettings(name, options, { key: optional(aSerde), value: optional(aSerde) });
     const { key = utf8 as unknown as Serde<K2>, value = msgpack<V2>() } = options;
     return groupTable(this.#flow, name, groupOf, key, value);
   }
@@ -159,7 +161,7 @@ export class Table<K, V> implements RowsOf<K, V> {
     if (getter !== undefined) return { port: this.#flow.port, getter, versioned };
     const problem =
       'a windowed or suppressed table keeps no row by key: join before, or a table of it';
-    throw new MillraceError('CONFIG_INVALID', { field: this.store, problem });
+    refuseSetting(this.store, problem);
   }
 
   #join<W, R>(kind: JoinKind, other: Table<K, W>, joiner: RowJoiner): Table<K, R> {

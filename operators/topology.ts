@@ -1,5 +1,13 @@
 /** Where a topology begins: `topology(name, t => ...)` with sources and tables. */
-import { MillraceError } from '../engine/base/errors.ts';
+import {
+  aFunction,
+  checkSetting,
+  checkSettings,
+  choice,
+  ms,
+  optional,
+  refuseSetting,
+} from '../engine/base/settings.ts';
 import { GraphBuilder, type Topology } from '../engine/graph/graph.ts';
 import type { SourceOptions } from '../engine/graph/node.ts';
 import type { Topic } from '../engine/graph/topic.ts';
@@ -39,6 +47,10 @@ export class TopologyBuilder {
 
   /** The records of a topic. Null values have no effect and are counted. */
   stream<K, V>(topic: Topic<K, V>, options: StreamOptions<K, V> = {}): Stream<K, V> {
+    checkSettings(`stream(${topic.name})`, options, {
+      time: optional(aFunction),
+      maxFutureSkewMs: optional(ms(0)),
+    });
     const port = this.#graph.source(topic, options as SourceOptions);
     return new Stream({ graph: this.#graph, port, key: topic.key, value: topic.value });
   }
@@ -55,16 +67,21 @@ export class TopologyBuilder {
 
   /** The last value of each key of a topic; a null value deletes the key. */
   table<K, V>(name: string, topic: Topic<K, V>, options: TableOptions = {}): Table<K, V> {
+    checkSettings(name, options, {
+      historyMs: optional(ms(0)),
+      ttlMs: optional(ms(1)),
+      changelog: optional(choice('own', 'source')),
+    });
     const { key, value } = topic;
     const { historyMs, ttlMs, changelog = 'own' } = options;
     if (historyMs !== undefined && ttlMs !== undefined) {
       const problem = 'a table has either a historyMs, which forgets what is older, or a ttlMs';
-      throw new MillraceError('CONFIG_INVALID', { field: `${name}.ttlMs`, problem });
+      refuseSetting(`${name}.ttlMs`, problem);
     }
     if (changelog === 'source' && (historyMs ?? ttlMs) !== undefined) {
       const problem =
         'a table that keeps a history, or lets rows expire, has a changelog of its own';
-      throw new MillraceError('CONFIG_INVALID', { field: `${name}.changelog`, problem });
+      refuseSetting(`${name}.changelog`, problem);
     }
     const source = this.#graph.source(topic);
     const { step, getter } =
@@ -91,6 +108,7 @@ export function topology<E = unknown>(
   name: string,
   define: (t: TopologyBuilder) => E,
 ): Topology<E> {
+  checkSetting('topology.define', define, aFunction);
   const graph = new GraphBuilder(name);
   return graph.build(define(new TopologyBuilder(graph)));
 }

@@ -4,7 +4,7 @@
  * Streams' record cache does to the changes of a table, but without a size: dirty state ends a cycle early.
  */
 import { emptyBytes } from '../engine/base/bytes.ts';
-import { MillraceError } from '../engine/base/errors.ts';
+import { checkSetting, isTrue, refuseSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Windowed } from '../engine/serde/windowed.ts';
@@ -28,8 +28,9 @@ export function untilCommitStep(name: string, options: object, windowed: boolean
   const other = Object.keys(options).find((field) => field !== 'untilCommit');
   if (other !== undefined) {
     const problem = 'goes with a window, a time or the wall clock, not with untilCommit';
-    throw new MillraceError('CONFIG_INVALID', { field: `${name}.${other}`, problem });
+    refuseSetting(`${name}.${other}`, problem);
   }
+  checkSetting(`${name}.untilCommit`, (options as { untilCommit?: unknown }).untilCommit, isTrue);
   return {
     kind: 'suppress',
     name,

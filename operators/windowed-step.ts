@@ -2,7 +2,7 @@
  * The step of every windowed aggregate. A window family says which windows a record updates and which
  * are closed; this file does what all families share: stream time, drops, late output, emission.
  */
-import { MillraceError } from '../engine/base/errors.ts';
+import { refuseSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
@@ -82,7 +82,7 @@ export function windowedStep<K, V, A>(
   const { emit = 'update', late, retentionMs, clock = 'stream' } = options;
   if (clock === 'key' && retentionMs !== undefined) {
     const problem = "windows expire by the stream's time only: leave it out, or the clock 'key'";
-    throw new MillraceError('CONFIG_INVALID', { field: `${name}.retentionMs`, problem });
+    refuseSetting(`${name}.retentionMs`, problem);
   }
   const store = clock === 'key' ? keyTimedStore(family.store) : family.store;
   return {

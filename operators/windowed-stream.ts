@@ -1,6 +1,14 @@
 /** A stream cut into windows: which implementation computes an aggregate over them. */
 
-import { MillraceError } from '../engine/base/errors.ts';
+import {
+  anObject,
+  aSerde,
+  checkSettings,
+  choice,
+  ms,
+  optional,
+  refuseSetting,
+} from '../engine/base/settings.ts';
 import type { Port, Step } from '../engine/graph/node.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
@@ -13,7 +21,7 @@ import { SessionWindows } from './aggregate-session.ts';
 import { SlicedWindows } from './aggregate-sliced.ts';
 import { SlidingWindows } from './aggregate-sliding.ts';
 import { FinalSlidingWindows } from './aggregate-sliding-final.ts';
-import type { Aggregate, MergeableAggregate } from './aggregate-value.ts';
+import { type Aggregate, checkAggregate, type MergeableAggregate } from './aggregate-value.ts';
 import { count } from './aggregates/count.ts';
 import { reduce } from './aggregates/reduce.ts';
 import type { Flow } from './flow.ts';
@@ -64,6 +72,14 @@ function stepFor<K, V, A>(
   value: Serde<A>,
   options: WindowStepOptions<K, V>,
 ): Step {
+  checkAggregate(name, aggregate);
+  checkSettings<WindowAggregateOptions<K, V, A>>(name, options, {
+    value: optional(aSerde),
+    emit: optional(choice('update', 'close')),
+    late: optional(anObject),
+    retentionMs: optional(ms(0)),
+    clock: optional(choice('stream', 'key')),
+  });
   const { emit = 'update', ...others } = options;
   if (spec.type !== 'count') {
     const family = familyOf(name, spec, aggregate, key, value, options);
@@ -77,7 +93,7 @@ function stepFor<K, V, A>(
     if (others[field] === undefined) continue;
     const problem =
       'a count window does not depend on time, so it has no such option: leave it out';
-    throw new MillraceError('CONFIG_INVALID', { field: `${name}.${field}`, problem });
+    refuseSetting(`${name}.${field}`, problem);
   }
   return countWindowStep(name, spec, aggregate, key, value, emit);
 }

@@ -18,7 +18,10 @@ export function callSite(): string {
 /** 'file:line' of the first frame of a stack that is the author's code; undefined when none is. */
 export function authorFrame(stack: string): string | undefined {
   for (const line of stack.split('\n').slice(1)) {
-    const match = /\(?((?:file:\/\/)?\/[^()]*?|[A-Za-z]:\\[^()]*?):(\d+):\d+\)?$/.exec(line);
+    const match =
+      /(?:\(|\bat (?:async )?)((?:file:\/\/)?\/[^()]*?|[A-Za-z]:\\[^()]*?):(\d+):\d+\)?$/.exec(
+        line,
+      );
     if (match === null) continue;
     const url = (match[1] as string).startsWith('file:') ? match[1] : `file://${match[1]}`;
     const file = url as string;

@@ -2,6 +2,7 @@
 import { systemClock } from '../base/clock.ts';
 import { isMillraceError } from '../base/errors.ts';
 import { allObservers, type Observer } from '../base/events.ts';
+import { checkSetting, optional, portNumber, threadCount } from '../base/settings.ts';
 import { HealthWatch } from '../http/health.ts';
 import { type HttpEndpoint, type Route, serveHttp } from '../http/server.ts';
 import type { KafkaSettings } from '../log/kafka/config.ts';
@@ -9,27 +10,16 @@ import { openKafkaLog } from '../log/kafka/log.ts';
 import type { Log } from '../log/log.ts';
 import type { SourceConnector } from '../runtime/connector.ts';
 import { type LogLevel, logObserver, metricsObserver } from '../runtime/observe.ts';
-import { Runtime, type RuntimeOptions } from '../runtime/runtime.ts';
+import { Runtime } from '../runtime/runtime.ts';
+import { checkRuntimeSettings, type RuntimeSettings } from '../runtime/settings.ts';
 import { rocksBackends } from '../storage/rocksdb.ts';
 import { TaskHost } from '../task/task-host.ts';
 import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
 import { spawnThreads, startWorkers, type WorkerHosts } from '../thread/pool.ts';
 import { type Environment, openLog, writeApplication } from './environment.ts';
 
-/** What may be tuned without touching the topology; see RuntimeOptions. */
-export type Settings = Pick<
-  RuntimeOptions,
-  | 'partitions'
-  | 'recordsPerCycle'
-  | 'dirtyBytesMax'
-  | 'cacheBytes'
-  | 'idleAfterMs'
-  | 'commitIntervalMs'
-  | 'onOffsetLost'
-  | 'orphans'
-  | 'maintainEveryMs'
-  | 'onError'
->;
+/** What may be tuned without touching the topology. */
+export type Settings = RuntimeSettings;
 
 export interface ExecutionOptions {
   readonly env: Environment;
@@ -62,9 +52,15 @@ export interface Execution {
   close(): Promise<void>;
 }
 
-/** Opens log, threads and runtime; the caller runs and closes it. */
+/**
+ * Opens log, threads and runtime; the caller runs and closes it.
+ * @throws CONFIG_INVALID for a setting that makes no sense, among other errors of the catalogue
+ */
 export async function execute(options: ExecutionOptions): Promise<Execution> {
   const { env, reference, threads, settings, sources } = options;
+  checkRuntimeSettings('settings', settings ?? {});
+  checkSetting('threads', threads, threadCount);
+  checkSetting('http', options.http, optional(portNumber));
   let spawned = threads === 0 ? undefined : spawnThreads(threads);
   const observers = [logObserver(options.logLevel ?? 'warn')];
   if (options.observer !== undefined) observers.push(options.observer);

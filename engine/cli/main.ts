@@ -2,8 +2,16 @@
 /** The command line. Each command's work is in a file of its own; here are names, options and exits. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { packageRoot } from '../base/package-files.ts';
+import {
+  count,
+  longestTimerMs,
+  ms,
+  partitionCount,
+  portNumber,
+  threadCount,
+} from '../base/settings.ts';
 import { logLevels } from '../runtime/observe.ts';
 import { defaultData } from './environment.ts';
 import { explain } from './explain.ts';
@@ -11,6 +19,7 @@ import { type HealthOptions, health } from './health.ts';
 import { deadLetters, describe, query, type ReadOptions, readTopic, topics } from './inspect.ts';
 import { addKafkaOptions, showConfiguration } from './kafka-options.ts';
 import { lint, plan } from './lint.ts';
+import { numberOption } from './options.ts';
 import { report } from './output.ts';
 import { type PlanOptions, planDeployment } from './plan.ts';
 import { type RunOptions, run } from './run.ts';
@@ -24,40 +33,31 @@ import { verify } from './verify/command.ts';
 /** Exit code of wrong usage. */
 const usage = 2;
 
-function whole(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
-  return Number(text);
-}
-
-function positive(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) {
-    throw new InvalidArgumentError('It must be a whole number from 1.');
-  }
-  return Number(text);
-}
-
 const data = () =>
   new Option('--data <folder>', 'where log and state lie')
     .env('MILLRACE_DATA')
     .default(defaultData);
 const threads = () =>
-  new Option('--threads <n>', 'worker threads; 0 = all on the main thread')
-    .argParser(whole)
-    .default(2);
+  numberOption('--threads <n>', 'worker threads; 0 = all on the main thread', threadCount).default(
+    2,
+  );
 const json = () => new Option('--json', 'print JSON');
 const http = () =>
-  new Option('--http <port>', 'serve /metrics and /health on this port; 0 = a free port')
-    .env('MILLRACE_HTTP')
-    .argParser(whole);
+  numberOption(
+    '--http <port>',
+    'serve /metrics and /health on this port; 0 = a free port',
+    portNumber,
+  ).env('MILLRACE_HTTP');
 const httpHost = () =>
   new Option('--http-host <address>', 'where --http listens')
     .env('MILLRACE_HTTP_HOST')
     .default('127.0.0.1');
 const idleAfter = () =>
-  new Option(
+  numberOption(
     '--idle-after <ms>',
     'without records for so long, time passes by the clock: windows close, timers fire',
-  ).argParser(whole);
+    ms(0),
+  );
 const logLevel = () =>
   new Option('--log-level <level>', 'of JSON log lines on standard error')
     .choices(logLevels)
@@ -79,7 +79,7 @@ function programOf(version: string): Command {
     .option('--input <path...>', 'files or folders: CSV or JSON lines, plain or .gz')
     .option('--mapping <name>', 'a shipped mapping, or the path of one (docs/MAPPINGS.md)')
     .option('--config <file>', 'JSON with engagement and segments')
-    .addOption(new Option('--top <n>', 'subjects shown').argParser(whole).default(10))
+    .addOption(numberOption('--top <n>', 'subjects shown', count(0)).default(10))
     .addOption(data())
     .addOption(threads())
     .addOption(fresh())
@@ -95,12 +95,14 @@ function programOf(version: string): Command {
     .addOption(threads())
     .addOption(idleAfter())
     .addOption(
-      new Option('--verify-every <ms>', 'recompute a sample in SQL so often; 0 = never')
-        .argParser(whole)
-        .default(0),
+      numberOption(
+        '--verify-every <ms>',
+        'recompute a sample in SQL so often; 0 = never',
+        ms(0, longestTimerMs),
+      ).default(0),
     )
     .addOption(
-      new Option('--verify-sample <n>', 'subjects of such a sample').argParser(whole).default(100),
+      numberOption('--verify-sample <n>', 'subjects of such a sample', count(1)).default(100),
     )
     .addOption(http())
     .addOption(httpHost())
@@ -109,7 +111,7 @@ function programOf(version: string): Command {
   addKafkaOptions(program.command('run <module>'))
     .description('run a topology module (.ts or .js) on the embedded log or on Kafka')
     .option('--application <name>', "names changelogs and state; default the topology's name")
-    .addOption(new Option('--partitions <n>', 'of new topics').argParser(whole))
+    .addOption(numberOption('--partitions <n>', 'of new topics', partitionCount))
     .addOption(idleAfter())
     .addOption(orphan())
     .option('--input <path...>', 'files or folders whose rows become records: CSV or JSON lines')
@@ -128,10 +130,11 @@ function programOf(version: string): Command {
       ).choices(['stop', 'earliest', 'latest']),
     )
     .addOption(
-      new Option(
+      numberOption(
         '--records-per-cycle <n>',
         'read of a partition from one commit to the next, at most; fewer commit sooner with a backlog',
-      ).argParser(positive),
+        count(1),
+      ),
     )
     .option('--until-caught-up', 'end when every topic is read to its end')
     .addOption(data())
@@ -145,7 +148,7 @@ function programOf(version: string): Command {
   addKafkaOptions(program.command('plan <module>'))
     .description('what becomes of the state that is there, store by store, when a topology is run')
     .option('--application <name>', "names changelogs and state; default the topology's name")
-    .addOption(new Option('--partitions <n>', 'of new topics').argParser(whole))
+    .addOption(numberOption('--partitions <n>', 'of new topics', partitionCount))
     .addOption(orphan())
     .addOption(data())
     .addOption(json())
@@ -171,7 +174,7 @@ function programOf(version: string): Command {
   program
     .command('verify')
     .description('recompute subjects from the log in SQL and compare them with the state')
-    .addOption(new Option('--sample <n>', 'subjects at most').argParser(whole).default(1_000))
+    .addOption(numberOption('--sample <n>', 'subjects at most', count(1)).default(1_000))
     .addOption(data())
     .addOption(json())
     .action(verify);
@@ -204,9 +207,11 @@ function addSegments(program: Command): void {
       .command(`${name} <config>`)
       .description(about)
       .addOption(
-        new Option('--events-per-day <n>', 'of each class and subject, for the bytes')
-          .argParser(whole)
-          .default(1),
+        numberOption(
+          '--events-per-day <n>',
+          'of each class and subject, for the bytes',
+          count(1),
+        ).default(1),
       )
       .addOption(json())
       .action(action);
@@ -253,7 +258,7 @@ function addInspection(program: Command): void {
   program
     .command('query <store> [key]')
     .description('rows of a store of the application that ran last')
-    .addOption(new Option('--limit <n>', 'rows at most').argParser(whole).default(100))
+    .addOption(numberOption('--limit <n>', 'rows at most', count(1)).default(100))
     .addOption(data())
     .addOption(json())
     .action(query);
@@ -269,7 +274,7 @@ function addInspection(program: Command): void {
   addKafkaOptions(list.command('plan <module>'))
     .description('the topics of a topology on Kafka, and the least rights it needs there')
     .option('--application <name>', "names changelogs and state; default the topology's name")
-    .addOption(new Option('--partitions <n>', 'of new topics').argParser(whole))
+    .addOption(numberOption('--partitions <n>', 'of new topics', partitionCount))
     .option('--topic <name>', 'a topic that --input of `run` is written to')
     .option('--principal <name>', 'who is given the rights', 'User:millrace')
     .option('--acls', 'show the rights as well')
@@ -286,9 +291,9 @@ function addInspection(program: Command): void {
 function reading(command: Command): Command {
   return addKafkaOptions(command)
     .option('--module <path>', 'a topology that says how the records are written')
-    .addOption(new Option('--partition <n>', 'one partition only').argParser(whole))
-    .addOption(new Option('--from <offset>', 'first offset').argParser(whole).default(0))
-    .addOption(new Option('--limit <n>', 'records at most').argParser(whole).default(20))
+    .addOption(numberOption('--partition <n>', 'one partition only', count(0)))
+    .addOption(numberOption('--from <offset>', 'first offset', count(0)).default(0))
+    .addOption(numberOption('--limit <n>', 'records at most', count(1)).default(20))
     .addOption(data())
     .addOption(json());
 }

@@ -4,6 +4,17 @@
  * wider topic.
  */
 
+import {
+  aFunction,
+  aSerde,
+  checkSetting,
+  checkSettings,
+  choice,
+  ms,
+  optional,
+  partitionCount,
+  text,
+} from '../base/settings.ts';
 import { msgpack } from '../serde/msgpack.ts';
 import type { Decoder, Encoder, Serde } from '../serde/serde.ts';
 import { utf8 } from '../serde/utf8.ts';
@@ -65,11 +76,23 @@ export interface TopicOptions<K, V> extends TopicSettings {
   readonly partitioner?: Partitioner<K, V>;
 }
 
-/** Declares a topic, e.g. `topic<string, Order>('orders')`. */
+/**
+ * Declares a topic, e.g. `topic<string, Order>('orders')`.
+ * @throws CONFIG_INVALID for a setting that makes no sense
+ */
 export function topic<K = string, V = unknown>(
   name: string,
   options: TopicOptions<K, V> = {},
 ): Topic<K, V> {
+  checkSetting('topic.name', name, text);
+  checkSettings(`topic(${name})`, options, {
+    key: optional(aSerde),
+    value: optional(aSerde),
+    partitioner: optional(aFunction),
+    partitions: optional(partitionCount),
+    cleanup: optional(choice('delete', 'compact', 'consumed')),
+    retentionMs: optional(ms(1)),
+  });
   const { key = utf8 as unknown as Serde<K>, value = msgpack<V>(), ...rest } = options;
   const { partitioner, ...settings } = rest;
   return Object.freeze({

@@ -16,7 +16,7 @@ import type { StoreRow } from '../graph/store-spec.ts';
 import type { Log, Writer } from '../log/log.ts';
 import type { Member } from '../log/member.ts';
 import type { StepHook } from '../task/commit.ts';
-import { defaultErrorPolicy, type ErrorPolicy } from '../task/error-policy.ts';
+import { defaultErrorPolicy } from '../task/error-policy.ts';
 import type { HostConfig, HostPort, TaskResult, TaskWork } from '../task/task-host.ts';
 import { passesMultiple, type WallClockSpan, wallClockIntervals } from '../task/wall-clock.ts';
 import { Ahead, type GivenWork } from './ahead.ts';
@@ -28,11 +28,17 @@ import { CycleSize } from './cycle-size.ts';
 import { deploy } from './deploy.ts';
 import { cursorWriter, Intake } from './intake.ts';
 import { groupPartitions, type Plan, plan } from './plan.ts';
+import {
+  checkApplicationName,
+  checkRuntimeSettings,
+  type RuntimeSettings,
+  settingsIn,
+} from './settings.ts';
 import { StageClock } from './stages.ts';
 import { emptySummary, type Summary } from './summary.ts';
-import type { OffsetLost, RunningTask } from './task-opener.ts';
+import type { RunningTask } from './task-opener.ts';
 
-export interface RuntimeOptions {
+export interface RuntimeOptions extends RuntimeSettings {
   readonly topology: Topology;
   /** Names the group, the changelogs and the state. On a shared log, the instances of a name share the work. */
   readonly application: string;
@@ -41,35 +47,6 @@ export interface RuntimeOptions {
   /** Starts the threads that run the tasks; task i runs on host i mod n. */
   readonly startHosts: (config: HostConfig) => Promise<readonly HostPort[]>;
   readonly sources?: readonly SourceConnector[];
-  /** Partitions of topics that do not say; default 4, and between steps as many as come before. */
-  readonly partitions?: number;
-  /**
-   * Records read of a partition in a cycle, at most; by default 16384, and up to four times as many where cycles with a backlog
-   * take less than the commit interval. Fewer commit sooner while there is a backlog; more cost less a record (bench/README.md).
-   */
-  readonly recordsPerCycle?: number;
-  /** A task commits early when this many bytes of state wait; default 32 MiB. */
-  readonly dirtyBytesMax?: number;
-  /** Clean cache of a task in bytes; default 32 MiB. */
-  readonly cacheBytes?: number;
-  readonly onError?: Partial<ErrorPolicy>;
-  /** Stores that a topology before had and that may be left behind; their changelogs stay. */
-  readonly orphans?: readonly string[];
-  /** When the log no longer has what is to be read next; default 'stop'. */
-  readonly onOffsetLost?: OffsetLost;
-  /**
-   * `run` leaves up to so long between the beginnings of two cycles (ms) while it keeps up, so that a commit
-   * carries more records; but no longer than twice what the last cycle took, or a quarter of it where that is
-   * more, so that records do not wait for an engine that is at leisure. Default 0: at once.
-   */
-  readonly commitIntervalMs?: number;
-  /**
-   * When no record has come for so long (ms), `run` lets time pass up to the wall clock less this:
-   * windows close and timers fire. For topics whose event times follow the clock. Default: never.
-   */
-  readonly idleAfterMs?: number;
-  /** Between two clean-ups of the log (retention, compaction), ms; default five minutes. */
-  readonly maintainEveryMs?: number;
   readonly observer?: Observer;
   readonly clock?: Clock;
   readonly scheduler?: Scheduler;
@@ -143,6 +120,8 @@ export class Runtime {
 
   /** Opens the writer, creates topics, opens and restores every task. */
   static async start(options: RuntimeOptions): Promise<Runtime> {
+    checkApplicationName(options.application);
+    checkRuntimeSettings('', settingsIn(options));
     const runtime = new Runtime(options);
     try {
       await runtime.#open();

@@ -7,6 +7,7 @@
  * No value of MessagePack, JSON or UTF-8 text begins with the byte C1: a value without it was written
  * before there were versions, and is version 0.
  */
+import { aFunction, anObject, aSerde, checkSetting, wholeNumber } from '../base/settings.ts';
 import type { Serde } from './serde.ts';
 
 const mark = 0xc1;
@@ -19,14 +20,15 @@ export type Upcasters = Readonly<Record<number, (older: never) => unknown>>;
  * @param upcasters from each version that may still lie somewhere to the next one; 0: from before
  *   versions. Decoding a version without one, or a later one, throws.
  * @param serde of the newest form; older forms must be readable by it
+ * @throws CONFIG_INVALID for a version that is no whole number from 1 to 255
  */
 export function versioned<T>(version: number, upcasters: Upcasters, serde: Serde<T>): Serde<T> {
-  if (!Number.isInteger(version) || version < 1 || version > 255) {
-    throw new RangeError(`version ${version} is not a whole number from 1 to 255`);
-  }
-  for (const from of Object.keys(upcasters).map(Number)) {
-    if (from >= 0 && from < version) continue;
-    throw new RangeError(`there is an upcaster from version ${from}, the newest is ${version}`);
+  checkSetting('versioned.version', version, wholeNumber(1, 255));
+  checkSetting('versioned.upcasters', upcasters, anObject);
+  checkSetting('versioned.serde', serde, aSerde);
+  for (const [from, upcast] of Object.entries(upcasters)) {
+    checkSetting('versioned.upcasters', Number(from), wholeNumber(0, version - 1));
+    checkSetting(`versioned.upcasters.${from}`, upcast, aFunction);
   }
   const up = (from: number, value: unknown): T => {
     let risen = value;

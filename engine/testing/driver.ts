@@ -6,6 +6,7 @@ import { VirtualClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import { SeededRandom } from '../base/random.ts';
 import { type Scheduler, systemScheduler } from '../base/scheduler.ts';
+import { anObject, checkSetting, optional, ms as wholeMs } from '../base/settings.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { StoreHandle, StoreRow } from '../graph/store-spec.ts';
 import type { Sink, Source, Topic } from '../graph/topic.ts';
@@ -16,6 +17,7 @@ import { BatchBuilder } from '../record/batch.ts';
 import { decodeHeaders, encodeHeaders, type Headers } from '../record/headers.ts';
 import { partitionOf } from '../record/partitioner.ts';
 import { Runtime } from '../runtime/runtime.ts';
+import { checkRuntimeSettings } from '../runtime/settings.ts';
 import type { Summary } from '../runtime/summary.ts';
 import { MemoryBackends } from '../storage/memory.ts';
 import type { ErrorPolicy } from '../task/error-policy.ts';
@@ -68,6 +70,9 @@ export class TestDriver {
   }
 
   static async start(topology: Topology, options: DriverOptions): Promise<TestDriver> {
+    const { scheduler, ...settings } = options;
+    checkSetting('testDriver.scheduler', scheduler, optional(anObject));
+    checkRuntimeSettings('testDriver', settings);
     const log = new MemoryLog();
     const driver = new TestDriver(topology, options, log, await log.openWriter('feeder'));
     driver.#runtime = await driver.#start();
@@ -172,6 +177,7 @@ export class TestDriver {
 
   /** Lets so many ms pass on the wall clock, which stands still otherwise: its intervals end. */
   async advanceWallClock(ms: number): Promise<void> {
+    checkSetting('advanceWallClock.ms', ms, wholeMs(0));
     this.#clock.advance(ms);
     await this.#running.runUntilCaughtUp();
   }
@@ -250,7 +256,10 @@ export class TestDriver {
   }
 }
 
-/** Starts a topology in memory. */
+/**
+ * Starts a topology in memory.
+ * @throws CONFIG_INVALID for an option that makes no sense
+ */
 export function testDriver(topology: Topology, options: DriverOptions = {}): Promise<TestDriver> {
   return TestDriver.start(topology, options);
 }

@@ -3,8 +3,9 @@
  * timers of `process` that are to fire by the calendar.
  */
 import type { Temporal } from 'temporal-polyfill';
-import { MillraceError, messageOf } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
 import { onDemand } from '../base/on-demand.ts';
+import { anObject, checkSetting, refuseSetting } from '../base/settings.ts';
 
 const temporal = onDemand<typeof import('temporal-polyfill')>('temporal-polyfill');
 
@@ -25,6 +26,7 @@ export interface CalendarTimes {
 
 /** Throws CONFIG_INVALID, with the field, for a rule that no calendar has. */
 export function calendarTimes(rule: CalendarRule): CalendarTimes {
+  checkSetting('calendar rule', rule, anObject);
   const { every, zone, on = 1 } = rule;
   const time = timeOf(rule);
   checkDay(every, on);
@@ -57,19 +59,20 @@ function timeOf({ at, zone }: CalendarRule): Temporal.PlainTime {
   try {
     Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(zone);
   } catch (error) {
-    throw invalid('zone', messageOf(error));
+    refuse('zone', messageOf(error));
   }
-  if (!/^([01]\d|2[0-3]):[0-5]\d$/.test(at)) throw invalid('at', `${at} is no time such as 09:30`);
+  if (typeof at !== 'string' || !/^([01]\d|2[0-3]):[0-5]\d$/.test(at))
+    refuse('at', `${at} is no time such as 09:30`);
   return Temporal.PlainTime.from(at);
 }
 
 function checkDay(every: CalendarRule['every'], on: number): void {
   const most = { day: 1, week: 7, month: 31 }[every];
-  if (most === undefined) throw invalid('every', `${String(every)} is none of day, week, month`);
+  if (most === undefined) refuse('every', `${String(every)} is none of day, week, month`);
   if (Number.isInteger(on) && on >= 1 && on <= most) return;
-  throw invalid('on', `${on} is no whole number from 1 to ${most}`);
+  refuse('on', `${on} is no whole number from 1 to ${most}`);
 }
 
-function invalid(field: string, problem: string): MillraceError {
-  return new MillraceError('CONFIG_INVALID', { field: `calendar rule: ${field}`, problem });
+function refuse(field: string, problem: string): never {
+  refuseSetting(`calendar rule: ${field}`, problem);
 }

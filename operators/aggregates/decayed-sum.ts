@@ -1,11 +1,11 @@
 /**
- * A sum in which each number halves every `halfLifeMs`: S(t) = sum of w_i * 2^(-(t - t_i) / halfLife).
+ * A sum in which each number halves every `halfLife` (ms): S(t) = sum of w_i * 2^(-(t - t_i) / halfLife).
  *
  * Kept as the sum at one time, that of the newest record. A record or another sum is taken in by scaling
  * the older to the newer time, so neither their order nor how they were merged matters but for the
  * rounding of the last bits.
  */
-import { MillraceError } from '../../engine/base/errors.ts';
+import { checkSettings, positiveNumber } from '../../engine/base/settings.ts';
 import type { MergeableAggregate } from '../aggregate-value.ts';
 import { type NumberForm, numberAt, withNumberForm } from './number-form.ts';
 
@@ -20,16 +20,14 @@ export interface DecayedSum {
 /**
  * Decayed sum of a number taken from each record, by the record's time.
  * @param options.halfLife ms after which a number counts half
+ * @throws CONFIG_INVALID unless it is a finite number above 0
  */
 export function decayedSum<V>(
   of: (value: V) => number,
   options: { readonly halfLife: number },
 ): MergeableAggregate<V, DecayedSum> {
+  checkSettings('decayedSum', options, { halfLife: positiveNumber });
   const { halfLife } = options;
-  if (!(halfLife > 0 && Number.isFinite(halfLife))) {
-    const problem = `must be a positive number of milliseconds, is ${String(halfLife)}`;
-    throw new MillraceError('CONFIG_INVALID', { field: 'decayedSum.halfLife', problem });
-  }
   const merge = (a: DecayedSum, b: DecayedSum): DecayedSum => {
     const at = Math.max(a.at, b.at);
     return { sum: decayedAt(a, at, halfLife) + decayedAt(b, at, halfLife), at };

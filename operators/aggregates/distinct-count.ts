@@ -11,7 +11,7 @@
  * 1.6 % at 12.
  */
 import { createHash } from 'node:crypto';
-import { MillraceError } from '../../engine/base/errors.ts';
+import { checkSetting, checkSettings, optional, wholeNumber } from '../../engine/base/settings.ts';
 import type { MergeableAggregate } from '../aggregate-value.ts';
 
 /** Registers in use, or all of them. Read with `distinctCountOf`. */
@@ -25,11 +25,8 @@ export function distinctCount<V>(
   of: (value: V) => string,
   options: { readonly precision?: number } = {},
 ): MergeableAggregate<V, DistinctCount> {
+  checkSettings('distinctCount', options, { precision: optional(wholeNumber(4, 16)) });
   const { precision = 12 } = options;
-  if (!Number.isInteger(precision) || precision < 4 || precision > 16) {
-    const problem = `must be a whole number from 4 to 16, is ${String(precision)}`;
-    throw new MillraceError('CONFIG_INVALID', { field: 'distinctCount.precision', problem });
-  }
   return {
     name: `distinctCount(${precision})`,
     init: () => [],
@@ -40,6 +37,7 @@ export function distinctCount<V>(
 
 /** The estimate, a whole number. `precision` as the aggregate has it. */
 export function distinctCountOf(count: DistinctCount, precision = 12): number {
+  checkSetting('distinctCountOf.precision', precision, wholeNumber(4, 16));
   const registers = 2 ** precision;
   const ranks = 64 - precision;
   const histogram = new Array<number>(ranks + 2).fill(0);

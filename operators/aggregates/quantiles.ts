@@ -5,8 +5,14 @@
  * says the library.
  */
 import type { DDSketch } from '@datadog/sketches-js';
-import { MillraceError } from '../../engine/base/errors.ts';
 import { onDemand } from '../../engine/base/on-demand.ts';
+import {
+  share as aShare,
+  between,
+  checkSetting,
+  checkSettings,
+  optional,
+} from '../../engine/base/settings.ts';
 import type { MergeableAggregate } from '../aggregate-value.ts';
 
 const sketches = onDemand<typeof import('@datadog/sketches-js')>('@datadog/sketches-js');
@@ -40,11 +46,8 @@ export function quantiles<V>(
   of: (value: V) => number,
   options: { readonly accuracy?: number } = {},
 ): MergeableAggregate<V, Quantiles> {
+  checkSettings('quantiles', options, { accuracy: optional(between(0, 0.5)) });
   const { accuracy = 0.01 } = options;
-  if (!(accuracy > 0 && accuracy < 0.5)) {
-    const problem = `must be above 0 and below 0.5, is ${String(accuracy)}`;
-    throw new MillraceError('CONFIG_INVALID', { field: 'quantiles.accuracy', problem });
-  }
   const { mapping } = new (sketches().DDSketch)({ relativeAccuracy: accuracy });
   const none: Bins = { keys: [], counts: [] };
   const empty: Quantiles = {
@@ -73,8 +76,10 @@ export function quantiles<V>(
 /**
  * The value at a share of the ranked records, 0 to 1: 0.5 is the median; within the accuracy of the
  * value at rank floor(share * (n - 1)). Undefined of an empty sketch.
+ * @throws CONFIG_INVALID for a share that is not from 0 to 1
  */
 export function quantileOf(sketch: Quantiles, share: number): number | undefined {
+  checkSetting('quantileOf.share', share, aShare);
   const { min, max } = sketch;
   if (min === null || max === null) return undefined;
   const full = new (sketches().DDSketch)({ relativeAccuracy: sketch.accuracy });

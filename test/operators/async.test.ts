@@ -251,9 +251,13 @@ describe('asyncMap', () => {
   });
 
   test('settings that make no sense are refused where they are given', () => {
-    expect(() => shouting((word) => word, { concurrency: 0 })).toThrow('concurrency is 0');
-    expect(() => shouting((word) => word, { timeoutMs: Number.NaN })).toThrow('timeoutMs is NaN');
-    expect(() => shouting((word) => word, { retries: 1.5 })).toThrow('whole numbers');
+    expect(() => shouting((word) => word, { concurrency: 0 })).toThrow(
+      'asyncMap.concurrency: must',
+    );
+    expect(() => shouting((word) => word, { timeoutMs: Number.NaN })).toThrow(
+      'asyncMap.timeoutMs: must',
+    );
+    expect(() => shouting((word) => word, { retries: 1.5 })).toThrow('asyncMap.retries: must');
   });
 });
 

@@ -60,7 +60,7 @@ describe('on the wall clock', () => {
   });
 
   test('a step of no time is refused when the topology is built', () => {
-    expect(() => echo(1, 0)).toThrow(/resolutionMs of echoes/);
+    expect(() => echo(1, 0)).toThrow(/echoes\.resolutionMs/);
   });
 });
 

@@ -323,10 +323,10 @@ describe('the wall clock', () => {
 });
 
 test.each<[SuppressOptions<never>, string]>([
-  [{ timeLimitMs: -1 }, 'held.timeLimitMs: must be whole ms, 0 or more'],
-  [{ timeLimitMs: 1, maxRecords: 0 }, 'held.maxRecords: must be a whole number above 0'],
-  [{ timeLimitMs: 1, maxBytes: 1.5 }, 'held.maxBytes: must be a whole number above 0, is 1.5'],
-  [{ wallIntervalMs: 0 }, 'held.wallIntervalMs: must be a whole number above 0'],
+  [{ timeLimitMs: -1 }, 'held.timeLimitMs: must be a whole number of milliseconds from 0'],
+  [{ timeLimitMs: 1, maxRecords: 0 }, 'held.maxRecords: must be a whole number from 1'],
+  [{ timeLimitMs: 1, maxBytes: 1.5 }, 'held.maxBytes: must be a whole number from 1'],
+  [{ wallIntervalMs: 0 }, 'held.wallIntervalMs: must be a whole number of milliseconds from 1'],
   [{ untilClosed: true }, 'held.untilClosed: only the table of a window aggregate'],
 ])('%j on a table without windows is refused', (options, message) => {
   expect(() =>
@@ -343,7 +343,10 @@ test.each<[SuppressOptions<never>, string]>([
 });
 
 test.each<[object, string]>([
-  [{ untilClosed: true, whenFull: 'emit' }, 'held.whenFull: a final result cannot go on early'],
+  [
+    { untilClosed: true, whenFull: 'emit' },
+    "held.whenFull: must be left out, or 'stop': a final result cannot go on early",
+  ],
   [{ untilClosed: true, early: { everyRecords: 0 } }, 'held.early.everyRecords'],
   [{ untilClosed: true, early: { everyMs: -5 } }, 'held.early.everyMs'],
 ])('%j is refused', (options, message) => {

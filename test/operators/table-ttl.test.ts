@@ -104,7 +104,7 @@ describe('ttl', () => {
   test('a ttl that makes no sense, or with a history, is refused', () => {
     const table = (options: object) => () =>
       topology('wrong', (t) => t.table('rows', rows, options));
-    expect(table({ ttlMs: 0 })).toThrow('ttlMs is 0');
+    expect(table({ ttlMs: 0 })).toThrow('rows.ttlMs: must be a whole number');
     expect(table({ ttlMs: 1, historyMs: 1 })).toThrow('either a historyMs');
   });
 });

@@ -114,10 +114,10 @@ test('windows lie side by side, and all of a day is in one of each unit', () => 
 });
 
 test.each<[Record<string, unknown>, string]>([
-  [{ timeZone: 'Europe/Nowhere' }, 'window.timeZone: "Europe/Nowhere" is no time zone'],
-  [{ unit: 'year' }, "window.unit: must be 'day', 'week' or 'month'"],
-  [{ weekStart: 'mon' }, 'window.weekStart: must be one of monday'],
-  [{ grace: -1 }, 'window.grace: must be an integer'],
+  [{ timeZone: 'Europe/Nowhere' }, 'window.timeZone: must be a time zone'],
+  [{ unit: 'year' }, "window.unit: must be one of 'day', 'week', 'month'"],
+  [{ weekStart: 'mon' }, 'window.weekStart: must be one of '],
+  [{ grace: -1 }, 'window.grace: must be a whole number of milliseconds'],
 ])('%j is refused: %s', (wrong, message) => {
   const right = { unit: 'day', timeZone: 'UTC', grace: 0 } as const;
   expect(() => calendar({ ...right, ...wrong } as never)).toThrow(message);

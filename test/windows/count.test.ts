@@ -101,6 +101,6 @@ test('what depends on time is refused when the topology is built', () => {
       return {};
     }),
   ).toThrow("aggregate with emit 'close' instead");
-  expect(() => tumblingCount({ size: 0 })).toThrow('window.size: must be a positive integer');
+  expect(() => tumblingCount({ size: 0 })).toThrow('window.size: must be a whole number from 1');
   expect(() => hoppingCount({ size: 2, advance: 3 })).toThrow('must not be greater than size');
 });

@@ -2,7 +2,15 @@
  * Windows as values. All sizes are milliseconds. Grace is required: how long after a window's end
  * late records are still taken in is the author's decision, not a default.
  */
-import { MillraceError } from '../../base/errors.ts';
+import {
+  checkSettings,
+  choice,
+  count,
+  ms,
+  optional,
+  type Rule,
+  refuseSetting,
+} from '../../base/settings.ts';
 
 /** `[start, start + sizeMs)`, a start every `advanceMs`; tumbling when the two are equal. */
 export interface HoppingWindow {
@@ -57,6 +65,7 @@ export function tumbling(options: {
   readonly size: number;
   readonly grace: number;
 }): HoppingWindow {
+  checkSettings('window', options, { size: ms(1), grace: ms(0) });
   return hopping({ ...options, advance: options.size });
 }
 
@@ -66,10 +75,10 @@ export function hopping(options: {
   readonly advance: number;
   readonly grace: number;
 }): HoppingWindow {
-  positive('size', options.size);
-  positive('advance', options.advance);
-  notNegative('grace', options.grace);
-  if (options.advance > options.size) fail('advance', 'must not be greater than size');
+  checkSettings('window', options, { size: ms(1), advance: ms(1), grace: ms(0) });
+  if (options.advance > options.size) {
+    refuseSetting('window.advance', `must not be greater than size, ${options.size}`);
+  }
   return Object.freeze({
     type: 'hopping',
     sizeMs: options.size,
@@ -80,15 +89,13 @@ export function hopping(options: {
 
 /** Windows of `size` that slide with the records; both ends inclusive. */
 export function sliding(options: { readonly size: number; readonly grace: number }): SlidingWindow {
-  positive('size', options.size);
-  notNegative('grace', options.grace);
+  checkSettings('window', options, { size: ms(1), grace: ms(0) });
   return Object.freeze({ type: 'sliding', sizeMs: options.size, graceMs: options.grace });
 }
 
 /** Sessions that end after `gap` without a record; a gap of exactly `gap` still joins. */
 export function session(options: { readonly gap: number; readonly grace: number }): SessionWindow {
-  positive('gap', options.gap);
-  notNegative('grace', options.grace);
+  checkSettings('window', options, { gap: ms(1), grace: ms(0) });
   return Object.freeze({ type: 'session', gapMs: options.gap, graceMs: options.grace });
 }
 
@@ -113,13 +120,13 @@ export function calendar(options: {
   readonly weekStart?: Weekday;
   readonly grace: number;
 }): CalendarWindow {
+  checkSettings('window', options, {
+    unit: choice('day', 'week', 'month'),
+    timeZone: aTimeZone,
+    weekStart: optional(choice(...weekdays)),
+    grace: ms(0),
+  });
   const { unit, timeZone, weekStart = 'monday', grace } = options;
-  if (!['day', 'week', 'month'].includes(unit)) fail('unit', "must be 'day', 'week' or 'month'");
-  if (!weekdays.includes(weekStart)) fail('weekStart', `must be one of ${weekdays.join(', ')}`);
-  if (!isTimeZone(timeZone)) {
-    fail('timeZone', `${JSON.stringify(timeZone)} is no time zone; write one like 'Europe/Berlin'`);
-  }
-  notNegative('grace', grace);
   return Object.freeze({
     type: 'calendar',
     unit,
@@ -131,6 +138,7 @@ export function calendar(options: {
 
 /** Every `size` records of a key, side by side. */
 export function tumblingCount(options: { readonly size: number }): CountWindow {
+  checkSettings('window', options, { size: count(1) });
   return hoppingCount({ size: options.size, advance: options.size });
 }
 
@@ -139,14 +147,16 @@ export function hoppingCount(options: {
   readonly size: number;
   readonly advance: number;
 }): CountWindow {
+  checkSettings('window', options, { size: count(1), advance: count(1) });
   const { size, advance } = options;
-  for (const [field, value] of Object.entries({ size, advance })) {
-    if (!Number.isSafeInteger(value) || value <= 0)
-      fail(field, 'must be a positive integer (records)');
+  if (advance > size) {
+    refuseSetting('window.advance', `must not be greater than size, ${size} records`);
   }
-  if (advance > size) fail('advance', 'must not be greater than size');
   return Object.freeze({ type: 'count', size, advance });
 }
+
+const aTimeZone: Rule = (name) =>
+  isTimeZone(name) ? undefined : "a time zone, such as 'Europe/Berlin' or 'UTC'";
 
 function isTimeZone(name: unknown): boolean {
   if (typeof name !== 'string') return false;
@@ -156,16 +166,4 @@ function isTimeZone(name: unknown): boolean {
   } catch {
     return false;
   }
-}
-
-function positive(field: string, value: number): void {
-  if (!Number.isSafeInteger(value) || value <= 0) fail(field, 'must be a positive integer (ms)');
-}
-
-function notNegative(field: string, value: number): void {
-  if (!Number.isSafeInteger(value) || value < 0) fail(field, 'must be an integer (ms), 0 or more');
-}
-
-function fail(field: string, problem: string): never {
-  throw new MillraceError('CONFIG_INVALID', { field: `window.${field}`, problem });
 }
