@@ -13,8 +13,8 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN npm pack --silent && mv millrace-*.tgz /millrace.tgz
 
-# RocksDB and the Kafka client are compiled here, against the image's own headers: the prebuilt binary of the
-# first does not run on Node 22, and the second has none. The libraries give the client TLS, zstd and OpenID Connect.
+# The Kafka client is compiled here, against the image's own headers: it has no prebuilt binary. The libraries give
+# it TLS, zstd and OpenID Connect.
 FROM docker.io/library/node:22-bookworm-slim AS install
 RUN apt-get update && apt-get install -y --no-install-recommends \
   python3 make g++ libssl-dev zlib1g-dev libzstd-dev libcurl4-openssl-dev
@@ -22,15 +22,14 @@ WORKDIR /app
 COPY --from=build /build/package.json /build/package-lock.json /build/install.mjs ./
 COPY --from=build /build/engine/state/native ./engine/state/native
 COPY --from=build /build/engine/log/kafka/native ./engine/log/kafka/native
-RUN npm_config_build_from_source=true npm_config_nodedir="$(dirname "$(dirname "$(command -v node)")")" \
+RUN npm_config_nodedir="$(dirname "$(dirname "$(command -v node)")")" \
   npm ci --omit=dev --no-audit --no-fund
 COPY --from=build /millrace.tgz /tmp/millrace.tgz
 RUN tar -xzf /tmp/millrace.tgz --strip-components=1 \
-  && rm -rf node_modules/rocksdb/deps node_modules/rocksdb/prebuilds node_modules/rocksdb/build/Release/obj.target \
-  node_modules/node-rdkafka/deps node_modules/node-rdkafka/build/Release/obj.target
+  && node install.mjs && rm -rf node_modules/node-rdkafka/deps node_modules/node-rdkafka/build/deps/include
 
 FROM docker.io/library/node:22-bookworm-slim
-RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates libssl3 zlib1g libzstd1 libcurl4 \
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates libatomic1 libssl3 zlib1g libzstd1 libcurl4 \
   && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY --from=install /app /app

@@ -1,20 +1,88 @@
 /**
- * Run by `npm install`: builds the native helpers where there is a compiler. It never fails the install: what a helper
- * does is done without it as well, only slower, and without node-rdkafka the embedded log works all the same. Only headers
- * are needed here, so it does not matter whether node-rdkafka itself is compiled before or after.
+ * Run by `npm install`: builds the native helpers where there is a compiler, and deletes what the
+ * packages leave behind and nobody needs. It never fails the install: what a helper does is done
+ * without it as well, only slower, and without node-rdkafka the embedded log works all the same.
+ * Only headers are needed here, so it does not matter whether node-rdkafka itself is compiled
+ * before or after.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+
+const require = createRequire(import.meta.url);
+
+/** The folder of a package; undefined where it is not installed. */
+function folderOf(name) {
+  try {
+    return dirname(require.resolve(`${name}/package.json`));
+  } catch {
+    // Some packages export no package.json.
+    const paths = require.resolve.paths(name) ?? [];
+    return paths.map((path) => join(path, name)).find((path) => existsSync(path));
+  }
+}
 
 /** The version of node-rdkafka; undefined where it is not installed. */
 function rdkafkaVersion() {
+  const folder = folderOf('node-rdkafka');
+  if (folder === undefined) return undefined;
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version;
+}
+
+/** ELF, and Mach-O of one or several architectures. */
+const binaryMagic = new Set(['7f454c46', 'cffaedfe', 'cafebabe']);
+
+function isBinary(path) {
+  const file = openSync(path, 'r');
   try {
-    return createRequire(import.meta.url)('node-rdkafka/package.json').version;
-  } catch {
-    return undefined;
+    const start = Buffer.alloc(4);
+    readSync(file, start, 0, 4, 0);
+    return binaryMagic.has(start.toString('hex'));
+  } finally {
+    closeSync(file);
   }
+}
+
+/** Deletes the files of a folder, and of those in it, for which `isWaste` is true. */
+function sweep(folder, isWaste) {
+  if (!existsSync(folder)) return;
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath ?? entry.path, entry.name);
+    if (entry.isFile() && isWaste(entry.name, path)) rmSync(path, { force: true });
+  }
+}
+
+/**
+ * node-rdkafka leaves half a gigabyte of objects and examples. Its sources and what it loads stay, so
+ * that `npm rebuild` works. While it is still being compiled nothing is touched.
+ */
+function sweepRdkafka(folder) {
+  if (!existsSync(join(folder, 'build', 'Release', 'node-librdkafka.node'))) return;
+  const isObject = (name) => /\.(o|lo|d|a)$/.test(name);
+  sweep(join(folder, 'deps'), (name, path) => isObject(name) || isBinary(path));
+  sweep(join(folder, 'build'), isObject);
+  rmSync(join(folder, 'build', 'Release', 'obj.target'), { recursive: true, force: true });
+}
+
+/** rocksdb-native brings the binaries of thirteen platforms: this one's stay, and those of Linux, for containers. */
+function sweepRocksDb(folder) {
+  const prebuilds = join(folder, 'prebuilds');
+  if (!existsSync(prebuilds)) return;
+  const kept = [`${process.platform}-${process.arch}`, 'linux-x64', 'linux-arm64'];
+  for (const name of readdirSync(prebuilds)) {
+    if (!kept.includes(name)) rmSync(join(prebuilds, name), { recursive: true, force: true });
+  }
+  sweep(prebuilds, (name) => name.endsWith('.bare'));
 }
 
 /** What the binary depends on. */
@@ -63,4 +131,16 @@ if (rdkafka === undefined) {
 } else {
   const needed = [`node-rdkafka ${rdkafka}`];
   build('engine/log/kafka/native', 'packed', needed, 'Kafka will be used by plain calls');
+}
+
+for (const [name, sweepIt] of [
+  ['node-rdkafka', sweepRdkafka],
+  ['rocksdb-native', sweepRocksDb],
+]) {
+  const folder = folderOf(name);
+  try {
+    if (folder !== undefined) sweepIt(folder);
+  } catch (error) {
+    console.log(`millrace: ${name} takes more space than it needs: ${error.message}`);
+  }
 }

@@ -14,6 +14,7 @@ export type { SourceChunk, SourceConnector, SourceStart } from './runtime/connec
 export { Runtime, type RuntimeOptions } from './runtime/runtime.ts';
 export type { Summary } from './runtime/summary.ts';
 export type { BackendFactory, StateBackend } from './storage/backend.ts';
+export { type BackendName, backendNames, backendsOf } from './storage/backends.ts';
 export { MemoryBackends } from './storage/memory.ts';
 export { rocksBackends } from './storage/rocksdb.ts';
 export type { HostConfig, HostPort } from './task/task-host.ts';

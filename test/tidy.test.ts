@@ -84,7 +84,9 @@ describe('tidy', () => {
 
   it('each named dependency is reached through its adapter only', () => {
     const adapters: Record<string, RegExp> = {
-      rocksdb: /^engine\/storage\/rocksdb\.ts$/,
+      'rocksdb-native': /^engine\/storage\/rocksdb\.ts$/,
+      rocksdb: /^engine\/storage\/rocksdb-5\/backend\.ts$/,
+      snappyjs: /^engine\/storage\/rocksdb-5\/table\.ts$/,
       'node-rdkafka': /^engine\/log\/kafka\/rdkafka\.ts$/,
       msgpackr: /^engine\/serde\/msgpack\.ts$/,
       'ajv/dist/2020.js': /^operators\/json-schema\.ts$/,

@@ -175,10 +175,9 @@ export const errorCatalogue = {
     remedy: 'check that the directory is writable and has free space; committed work is safe',
     exitCode: 1,
   },
-  ROCKSDB_BINARY: {
-    message: 'the prebuilt binary of the package rocksdb does not run on Node {node}',
-    remedy:
-      'compile it once, about five minutes: npm_config_build_from_source=true npm rebuild rocksdb',
+  BACKEND_MISSING: {
+    message: 'the state backend {backend} cannot be loaded: {problem}',
+    remedy: '{remedy}',
     exitCode: 1,
   },
   STATE_AHEAD: {

@@ -1,10 +1,11 @@
 /** The data directory of the command line: log, state, and which application wrote them. */
+import { readFileSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { type EmbeddedLog, openEmbeddedLog } from '../log/embedded/log.ts';
+import { type BackendName, backendNames, backendsOf, defaultBackend } from '../storage/backends.ts';
 import { makeDirectory } from '../storage/directory.ts';
-import { rocksBackends } from '../storage/rocksdb.ts';
 import type { TopologyReference } from '../thread/load-topology.ts';
 
 /** Where log and state lie when nothing is said. */
@@ -14,20 +15,47 @@ export interface Environment {
   readonly directory: string;
   readonly logDirectory: string;
   readonly stateDirectory: string;
+  /** What log and state are kept in. */
+  readonly stateBackend: BackendName;
 }
 
 export interface ApplicationFile {
   readonly application: string;
   readonly topology: TopologyReference;
+  /** Absent in folders that were written before there was a choice. */
+  readonly stateBackend?: BackendName;
 }
 
-export function environment(data: string): Environment {
+/**
+ * @param stateBackend that was asked for; default: the one that ran here last, or the default one
+ * @param fresh whether what is there is to be deleted. Throws CONFIG_INVALID where it is kept, and
+ * the backend asked for cannot read it.
+ */
+export function environment(data: string, stateBackend?: BackendName, fresh = false): Environment {
   const directory = resolve(data);
+  const kept = keptBackend(directory);
+  const chosen = stateBackend ?? kept ?? defaultBackend;
+  if (!fresh && kept === 'rocksdb-native' && chosen !== kept) {
+    const problem = `${directory} was written by ${kept}, which ${chosen} cannot read; leave the option out, or start with --fresh`;
+    throw new MillraceError('CONFIG_INVALID', { field: 'state-backend', problem });
+  }
   return {
     directory,
     logDirectory: join(directory, 'log'),
     stateDirectory: join(directory, 'state'),
+    stateBackend: chosen,
   };
+}
+
+/** The backend that ran in a data directory last; undefined when none did, or none was named. */
+function keptBackend(directory: string): BackendName | undefined {
+  try {
+    const text = readFileSync(join(directory, 'application.json'), 'utf8');
+    const { stateBackend } = JSON.parse(text) as ApplicationFile;
+    return backendNames.find((name) => name === stateBackend);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Makes the directory; with `fresh`, deletes what an earlier run left in it. */
@@ -35,7 +63,8 @@ export async function prepare(env: Environment, fresh: boolean): Promise<void> {
   try {
     if (fresh) {
       // The lock of a running owner is respected: the log is opened, then closed, before it goes.
-      await (await openLog(env, 'fresh')).close();
+      const kept = { ...env, stateBackend: keptBackend(env.directory) ?? env.stateBackend };
+      await (await openLog(kept, 'fresh')).close();
       await rm(env.logDirectory, { recursive: true, force: true });
       await rm(env.stateDirectory, { recursive: true, force: true });
     }
@@ -46,7 +75,10 @@ export async function prepare(env: Environment, fresh: boolean): Promise<void> {
 }
 
 export function openLog(env: Environment, application: string): Promise<EmbeddedLog> {
-  return openEmbeddedLog({ directory: env.logDirectory, application, backends: rocksBackends });
+  return openEmbeddedLog({
+    ...{ directory: env.logDirectory, application },
+    backends: backendsOf(env.stateBackend),
+  });
 }
 
 export async function writeApplication(env: Environment, file: ApplicationFile): Promise<void> {

@@ -12,7 +12,7 @@ import type { SourceConnector } from '../runtime/connector.ts';
 import { type LogLevel, logObserver, metricsObserver } from '../runtime/observe.ts';
 import { Runtime } from '../runtime/runtime.ts';
 import { checkRuntimeSettings, type RuntimeSettings } from '../runtime/settings.ts';
-import { rocksBackends } from '../storage/rocksdb.ts';
+import { backendsOf } from '../storage/backends.ts';
 import { TaskHost } from '../task/task-host.ts';
 import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
 import { spawnThreads, startWorkers, type WorkerHosts } from '../thread/pool.ts';
@@ -61,7 +61,8 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
   checkRuntimeSettings('settings', settings ?? {});
   checkSetting('threads', threads, threadCount);
   checkSetting('http', options.http, optional(portNumber));
-  let spawned = threads === 0 ? undefined : spawnThreads(threads);
+  const { stateBackend } = env;
+  let spawned = threads === 0 ? undefined : spawnThreads(threads, stateBackend);
   const observers = [logObserver(options.logLevel ?? 'warn')];
   if (options.observer !== undefined) observers.push(options.observer);
   const observer: Observer = { on: (name, event) => allObservers(observers).on(name, event) };
@@ -110,12 +111,15 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
         log: opened,
         stateDirectory: env.stateDirectory,
         startHosts: async (config) => {
-          if (threads === 0) return [new TaskHost(topology, config, rocksBackends)];
+          if (threads === 0) return [new TaskHost(topology, config, backendsOf(stateBackend))];
           // Asked for again when a worker has died.
           await workers?.stop();
           const first = spawned;
           spawned = undefined;
-          workers = await startWorkers({ topology, reference, config, threads, spawned: first });
+          workers = await startWorkers({
+            ...{ topology, reference, config, threads, stateBackend },
+            spawned: first,
+          });
           return workers.hosts;
         },
         ...settings,
@@ -124,7 +128,7 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
       }),
     );
     runtime = running;
-    await writeApplication(env, { application, topology: reference });
+    await writeApplication(env, { application, topology: reference, stateBackend });
     const close = async () => {
       await running.close();
       await stop();

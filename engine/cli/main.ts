@@ -13,6 +13,7 @@ import {
   threadCount,
 } from '../base/settings.ts';
 import { logLevels } from '../runtime/observe.ts';
+import { backendNames } from '../storage/backends.ts';
 import { defaultData } from './environment.ts';
 import { explain } from './explain.ts';
 import { type HealthOptions, health } from './health.ts';
@@ -37,6 +38,10 @@ const data = () =>
   new Option('--data <folder>', 'where log and state lie')
     .env('MILLRACE_DATA')
     .default(defaultData);
+const stateBackend = () =>
+  new Option('--state-backend <name>', 'what log and state are kept in')
+    .env('MILLRACE_STATE_BACKEND')
+    .choices(backendNames);
 const threads = () =>
   numberOption('--threads <n>', 'worker threads; 0 = all on the main thread', threadCount).default(
     2,
@@ -81,6 +86,7 @@ function programOf(version: string): Command {
     .option('--config <file>', 'JSON with engagement and segments')
     .addOption(numberOption('--top <n>', 'subjects shown', count(0)).default(10))
     .addOption(data())
+    .addOption(stateBackend())
     .addOption(threads())
     .addOption(fresh())
     .addOption(http())
@@ -138,6 +144,7 @@ function programOf(version: string): Command {
     )
     .option('--until-caught-up', 'end when every topic is read to its end')
     .addOption(data())
+    .addOption(stateBackend())
     .addOption(threads())
     .addOption(fresh())
     .addOption(http())

@@ -6,6 +6,7 @@ import type { SourceConnector } from '../runtime/connector.ts';
 import type { LogLevel } from '../runtime/observe.ts';
 import { RestoreWatch, restoreText } from '../runtime/restore-watch.ts';
 import type { OffsetLost } from '../runtime/task-opener.ts';
+import type { BackendName } from '../storage/backends.ts';
 import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
 import { environment, prepare } from './environment.ts';
 import { execute } from './execution.ts';
@@ -24,6 +25,7 @@ export interface RunOptions extends TopicInput, KafkaFlags {
   readonly mapping?: string;
   readonly onOffsetLost?: OffsetLost;
   readonly data: string;
+  readonly stateBackend?: BackendName;
   readonly application?: string;
   readonly threads: number;
   readonly partitions?: number;
@@ -39,7 +41,7 @@ export interface RunOptions extends TopicInput, KafkaFlags {
 }
 
 export async function run(module: string, options: RunOptions): Promise<void> {
-  const env = environment(options.data);
+  const env = environment(options.data, options.stateBackend, options.fresh);
   const kafka = (await kafkaConfiguration(options))?.settings;
   await prepare(env, options.fresh === true);
   const say = (text: string) => process.stderr.write(`${text}\n`);

@@ -18,6 +18,7 @@ import { FileSource } from '../connect/file-source.ts';
 import type { RowOptions } from '../connect/rows.ts';
 import type { LogLevel } from '../runtime/observe.ts';
 import type { Summary } from '../runtime/summary.ts';
+import type { BackendName } from '../storage/backends.ts';
 import { type Environment, environment, prepare } from './environment.ts';
 import { execute } from './execution.ts';
 import { inputFiles } from './input-files.ts';
@@ -30,6 +31,7 @@ import { personalisationReport, reportText } from './start-report.ts';
 
 export interface StartOptions {
   readonly data: string;
+  readonly stateBackend?: BackendName;
   readonly fresh?: boolean;
   readonly http?: number;
   readonly httpHost?: string;
@@ -47,7 +49,7 @@ export const personalisationModule = fileURLToPath(moduleAt('topologies/personal
 const mappingsFolder = fileURLToPath(new URL('topologies/ingest/mappings/', codeRoot));
 
 export async function start(options: StartOptions): Promise<void> {
-  const env = environment(options.data);
+  const env = environment(options.data, options.stateBackend, options.fresh);
   if (options.input !== undefined && options.mapping === undefined) {
     const problem = `--input needs --mapping; shipped are ${(await shippedMappings()).join(', ')}`;
     throw new MillraceError('USAGE', { problem });

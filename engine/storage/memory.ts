@@ -60,6 +60,14 @@ export class MemoryBackend implements StateBackend {
     this.#store.apply(batch);
   }
 
+  async flush(): Promise<void> {
+    this.#check();
+  }
+
+  memory(): number {
+    return 0;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
   }

@@ -1,141 +1,187 @@
-/** StateBackend over RocksDB; the only file that knows the package `rocksdb`. */
+/**
+ * StateBackend over the package `rocksdb-native` (RocksDB 10); the only file that knows it. It is
+ * prebuilt for Linux, macOS and Windows and runs on every Node.
+ *
+ * The package cannot sync a write, so the write-ahead log is synced here (wal-sync.ts). It has no
+ * Snappy, in which the package `rocksdb` writes its tables; a database of that one is converted
+ * when it is opened (rocksdb-5/convert.ts).
+ */
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
 import { asBuffer } from '../base/bytes.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
+import { onDemand } from '../base/on-demand.ts';
 import type {
   BackendEntry,
   BackendFactory,
   BackendWrite,
+  OpenOptions,
   RangeOptions,
   StateBackend,
 } from './backend.ts';
 import { makeDirectory } from './directory.ts';
+import { storageError } from './errors.ts';
+import { convert, isOfRocksDb5, settle } from './rocksdb-5/convert.ts';
+import { WalSync } from './wal-sync.ts';
 
-/** The part of the package that is used; it ships no types, so it is required, not imported. */
-interface RocksDb {
-  open(options: object, done: (error?: Error | null) => void): void;
-  close(done: (error?: Error | null) => void): void;
-  getMany(
-    keys: readonly Uint8Array[],
-    options: object,
-    done: (error: Error | null, values?: (Buffer | undefined)[]) => void,
-  ): void;
-  batch(): RocksBatch;
-  iterator(options: object): RocksIterator;
+/** The part of the package that is used; it ships no types. */
+interface NativeDb {
+  ready(): Promise<void>;
+  close(): Promise<void>;
+  read(options: object): NativeReads;
+  write(options: object): NativeWrites;
+  iterator(range: object, options: object): AsyncIterable<{ key: Buffer; value: Buffer }>;
+  flush(): Promise<void>;
+  currentWalFile(): Promise<{ readonly path: string }>;
+  getProperty(name: string): Promise<string | undefined>;
 }
 
-/** Is one, whole, when it is written. */
-interface RocksBatch {
-  put(key: Buffer, value: Buffer): void;
-  del(key: Buffer): void;
-  write(options: object, done: (error?: Error | null) => void): void;
+interface NativeReads {
+  get(key: Uint8Array): Promise<Buffer | null>;
+  flush(): Promise<void>;
 }
 
-interface RocksIterator {
-  next(done: (error: Error | null, key?: Buffer, value?: Buffer) => void): void;
-  end(done: (error?: Error | null) => void): void;
+interface NativeWrites {
+  tryPut(key: Uint8Array, value: Uint8Array): void;
+  tryDelete(key: Uint8Array): void;
+  flush(): Promise<void>;
 }
 
-/** The first Node whose own C++ library gets between the prebuilt binary and its. */
-const firstClashingNode = 22;
-
-/** Loaded when the first database is opened: whoever keeps state in memory needs no native code. */
-function loadRocksDb(): (path: string) => RocksDb {
-  const load = createRequire(import.meta.url);
-  const entry = load.resolve('rocksdb');
-  const binary = createRequire(entry)('node-gyp-build').path(dirname(entry)) as string;
-  const node = process.versions.node;
-  // Loading it would abort the process: Node 22 and later export symbols of std::regex under the
-  // names that the old ABI of the prebuilt binary uses too. One compiled here has the new ABI.
-  if (
-    process.platform === 'linux' &&
-    binary.includes('prebuilds') &&
-    Number.parseInt(node, 10) >= firstClashingNode
-  ) {
-    throw new MillraceError('ROCKSDB_BINARY', { node });
-  }
-  return load('rocksdb') as (path: string) => RocksDb;
-}
+type NativeClass = new (directory: string, options: object) => NativeDb;
 
 /**
- * Keeps the binary loaded for the life of this thread. Node unloads it with the last thread that has it, and
- * a worker that loads it at that moment fails ("Module did not self-register"): so the main thread holds it
- * while workers come and go.
+ * Bytes of a memtable, unless the budget says less. What is read is cached by the state above, so
+ * the database has no cache of blocks: it would be 32 MB for each store.
  */
-export function holdRocksDb(): void {
-  loadRocksDb();
+const writeBufferBytes = 8 * 1024 * 1024;
+/** The first memory of a memtable; RocksDB takes it in pieces. */
+const idleBytes = 64 * 1024;
+/** Entries that are fetched from the database at once. */
+const entriesPerFetch = 512;
+
+const library = onDemand<NativeClass>('rocksdb-native');
+
+/** Loaded when the first database is opened: whoever keeps state in memory needs no native code. */
+export function loadRocksDb(): NativeClass {
+  try {
+    return library();
+  } catch (error) {
+    const problem = messageOf(error).split('\n')[0] as string;
+    const remedy = /libatomic/.test(messageOf(error))
+      ? 'install libatomic1 (apt-get install libatomic1)'
+      : 'npm install again on this machine, with the same Node';
+    throw new MillraceError(
+      'BACKEND_MISSING',
+      { backend: 'rocksdb-native', problem, remedy },
+      { cause: error },
+    );
+  }
 }
 
 export class RocksBackend implements StateBackend {
-  readonly #db: RocksDb;
+  readonly #db: NativeDb;
   readonly #directory: string;
+  readonly #wal: WalSync;
+  readonly #writeBufferBytes: number;
+  /** Bytes written since the last table; an upper limit of what the memtable holds. */
+  #unflushed = 0;
 
-  private constructor(db: RocksDb, directory: string) {
+  private constructor(db: NativeDb, directory: string, buffer: number) {
     this.#db = db;
     this.#directory = directory;
+    this.#writeBufferBytes = buffer;
+    this.#wal = new WalSync(directory, async () => (await db.currentWalFile()).path);
   }
 
-  static async open(directory: string): Promise<RocksBackend> {
+  static async open(directory: string, options: OpenOptions = {}): Promise<RocksBackend> {
+    const { readOnly = false, create = !readOnly } = options;
+    const buffer = Math.min(writeBufferBytes, options.writeBufferBytes ?? writeBufferBytes);
+    const Native = loadRocksDb();
     try {
-      await makeDirectory(directory);
-      const db = loadRocksDb()(directory);
-      await new Promise<void>((resolve, reject) => {
-        db.open({ createIfMissing: true }, (error) => (error ? reject(error) : resolve()));
+      await settle(directory);
+      if (create) await makeDirectory(directory);
+      else if (!existsSync(directory)) throw new Error('no such file or directory');
+      if (await isOfRocksDb5(directory)) {
+        await convert(directory, (to) => RocksBackend.open(to));
+      }
+      const db = new Native(directory, {
+        ...{ readOnly, createIfMissing: create, createMissingColumnFamilies: create },
+        ...{ blockCache: false, tableCacheIndexAndFilterBlocks: false },
+        writeBufferSize: buffer,
       });
-      return new RocksBackend(db, directory);
+      await db.ready();
+      return new RocksBackend(db, directory, buffer);
     } catch (error) {
       throw storageError(error, directory);
     }
   }
 
-  getMany(keys: readonly Uint8Array[]): Promise<(Buffer | undefined)[]> {
-    return this.#call((done) => this.#db.getMany(keys.map(asBuffer), { asBuffer: true }, done));
-  }
-
-  async range(options: RangeOptions): Promise<BackendEntry[]> {
-    const iterator = this.#db.iterator({
-      gte: asBuffer(options.from),
-      ...(options.to ? { lt: asBuffer(options.to) } : {}),
-      reverse: options.reverse ?? false,
-      limit: options.limit ?? -1,
-      keyAsBuffer: true,
-      valueAsBuffer: true,
+  async getMany(keys: readonly Uint8Array[]): Promise<(Buffer | undefined)[]> {
+    if (keys.length === 0) return [];
+    return this.#call(async () => {
+      const reads = this.#db.read({ capacity: keys.length, autoDestroy: true });
+      const values = keys.map((key) => reads.get(asBuffer(key)));
+      const all = Promise.all(values);
+      // A failed read rejects each value and the batch; one error is enough.
+      const done = reads.flush();
+      done.catch(() => {});
+      const found = await all;
+      await done;
+      return found.map((value) => value ?? undefined);
     });
-    const entries: BackendEntry[] = [];
-    try {
-      await this.#call<void>((done) => readAll(iterator, entries, done));
-    } finally {
-      await this.#call<void>((done) => iterator.end((error) => done(error ?? null)));
-    }
-    return entries;
   }
 
-  /**
-   * Operation by operation: of a list of them the package makes objects, twice. The database takes Buffers only; of any other byte
-   * array it would store the text.
-   */
-  write(writes: readonly BackendWrite[], options: { readonly sync?: boolean } = {}): Promise<void> {
-    return this.#call((done) => {
-      const batch = this.#db.batch();
-      for (const { key, value } of writes) {
-        if (value === undefined) batch.del(asBuffer(key));
-        else batch.put(asBuffer(key), asBuffer(value));
+  range(options: RangeOptions): Promise<BackendEntry[]> {
+    const { from, to, reverse = false, limit = Number.POSITIVE_INFINITY } = options;
+    return this.#call(async () => {
+      const entries: BackendEntry[] = [];
+      if (limit <= 0) return entries;
+      const iterator = this.#db.iterator(
+        { gte: asBuffer(from), ...(to ? { lt: asBuffer(to) } : {}), reverse, limit },
+        { capacity: Math.min(limit + 1, entriesPerFetch) },
+      );
+      for await (const { key, value } of iterator) entries.push([key, value]);
+      return entries;
+    });
+  }
+
+  write(
+    batch: readonly BackendWrite[],
+    { sync = false }: { readonly sync?: boolean } = {},
+  ): Promise<void> {
+    return this.#call(async () => {
+      const writes = this.#db.write({ capacity: batch.length, autoDestroy: true });
+      for (const { key, value } of batch) {
+        if (value === undefined) writes.tryDelete(key);
+        else writes.tryPut(key, value);
+        this.#unflushed += key.byteLength + (value?.byteLength ?? 0);
       }
-      batch.write({ sync: options.sync ?? false }, (error) => done(error ?? null));
+      await writes.flush();
+      // Windows lets nobody else open a file that RocksDB writes; a table is synced as well.
+      if (sync) await (process.platform === 'win32' ? this.#db.flush() : this.#wal.sync());
     });
   }
 
-  close(): Promise<void> {
-    return this.#call((done) => this.#db.close((error) => done(error ?? null)));
+  flush(): Promise<void> {
+    return this.#call(async () => {
+      const before = this.#unflushed;
+      await this.#db.flush();
+      this.#unflushed -= before;
+    });
   }
 
-  async #call<T>(run: (done: (error: Error | null, value?: T) => void) => void): Promise<T> {
+  memory(): number {
+    return idleBytes + Math.min(this.#unflushed, this.#writeBufferBytes);
+  }
+
+  async close(): Promise<void> {
+    await this.#call(() => this.#db.close());
+    await this.#wal.close();
+  }
+
+  async #call<T>(run: () => Promise<T>): Promise<T> {
     try {
-      return await new Promise<T>((resolve, reject) => {
-        run((error, value) => (error ? reject(error) : resolve(value as T)));
-      });
+      return await run();
     } catch (error) {
       throw storageError(error, this.#directory);
     }
@@ -143,31 +189,9 @@ export class RocksBackend implements StateBackend {
 }
 
 export const rocksBackends: BackendFactory = {
-  open: (directory) => RocksBackend.open(directory),
-  destroy: (directory) => rm(directory, { recursive: true, force: true }),
+  open: (directory, options) => RocksBackend.open(directory, options),
+  destroy: async (directory) => {
+    await settle(directory);
+    await rm(directory, { recursive: true, force: true });
+  },
 };
-
-function readAll(
-  iterator: RocksIterator,
-  entries: BackendEntry[],
-  done: (error: Error | null) => void,
-): void {
-  iterator.next((error, key, value) => {
-    if (error || key === undefined || value === undefined) return done(error ?? null);
-    entries.push([key, value]);
-    readAll(iterator, entries, done);
-  });
-}
-
-/** RocksDB says what happened in English only; the texts are those of its Status class. */
-function storageError(error: unknown, directory: string): MillraceError {
-  if (error instanceof MillraceError) return error;
-  const problem = messageOf(error);
-  if (/no space left/i.test(problem) || (error as { code?: string }).code === 'ENOSPC') {
-    return new MillraceError('DISK_FULL', { directory }, { cause: error });
-  }
-  if (/corruption|checksum mismatch|bad (magic|block)/i.test(problem)) {
-    return new MillraceError('STORE_CORRUPT', { directory, problem }, { cause: error });
-  }
-  return new MillraceError('STATE_UNAVAILABLE', { directory, problem }, { cause: error });
-}

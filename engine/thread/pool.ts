@@ -9,7 +9,7 @@ import { onDemand } from '../base/on-demand.ts';
 import { moduleAt } from '../base/package-files.ts';
 import { fingerprint } from '../graph/fingerprint.ts';
 import type { Topology } from '../graph/graph.ts';
-import { holdRocksDb } from '../storage/rocksdb.ts';
+import { type BackendName, defaultBackend, holdBackend } from '../storage/backends.ts';
 import type { HostConfig, HostPort } from '../task/task-host.ts';
 import type { TopologyReference } from './load-topology.ts';
 import { type Answer, buffersIn, type Call, type WorkerStart } from './protocol.ts';
@@ -19,6 +19,8 @@ export interface WorkerOptions {
   readonly reference: TopologyReference;
   readonly config: HostConfig;
   readonly threads: number;
+  /** What their tasks keep state in; default: the default backend. */
+  readonly stateBackend?: BackendName | undefined;
   /** As many, spawned before; else they are spawned now. */
   readonly spawned?: SpawnedThreads | undefined;
 }
@@ -45,8 +47,8 @@ const library = onDemand<typeof import('piscina')>('piscina');
 const handsOver: ReadonlySet<string> = new Set(['process', 'restore', 'applyGlobal']);
 
 /** Lets threads start while there is something to wait for: it takes them longer than most of what comes before their work. */
-export function spawnThreads(threads: number): SpawnedThreads {
-  holdRocksDb();
+export function spawnThreads(threads: number, stateBackend = defaultBackend): SpawnedThreads {
+  holdBackend(stateBackend);
   const { Piscina } = library();
   const pool = new Piscina({
     filename: moduleAt('engine/thread/worker').href,
@@ -60,12 +62,15 @@ export function spawnThreads(threads: number): SpawnedThreads {
 }
 
 export async function startWorkers(options: WorkerOptions): Promise<WorkerHosts> {
-  const { topology, reference, config, threads } = options;
-  const { pool } = options.spawned ?? spawnThreads(threads);
+  const { topology, reference, config, threads, stateBackend = defaultBackend } = options;
+  const { pool } = options.spawned ?? spawnThreads(threads, stateBackend);
   const print = fingerprint(topology);
   const clients = Array.from({ length: threads }, () => {
     const { port1, port2 } = new MessageChannel();
-    const start: WorkerStart = { reference, config, fingerprint: print, port: port2 };
+    const start: WorkerStart = {
+      ...{ reference, config, stateBackend, fingerprint: print },
+      port: port2,
+    };
     return new WorkerClient(port1, pool.run(start, { transferList: [port2] }));
   });
   const stop = async () => {

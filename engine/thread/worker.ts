@@ -1,13 +1,13 @@
 /** A worker thread: loads the topology itself and serves a TaskHost until its port is closed. */
 import { imageOfError, MillraceError } from '../base/errors.ts';
 import { fingerprint } from '../graph/fingerprint.ts';
-import { holdRocksDb, rocksBackends } from '../storage/rocksdb.ts';
+import { backendsOf, holdBackend } from '../storage/backends.ts';
 import { TaskHost } from '../task/task-host.ts';
 import { loadTopology } from './load-topology.ts';
 import { type Answer, buffersIn, type Call, type WorkerStart } from './protocol.ts';
 
 export default async function work(start: WorkerStart): Promise<void> {
-  const { reference, config, port, fingerprint: expected } = start;
+  const { reference, config, stateBackend, port, fingerprint: expected } = start;
   const topology = await loadTopology(reference);
   const actual = fingerprint(topology);
   if (actual !== expected) {
@@ -15,8 +15,8 @@ export default async function work(start: WorkerStart): Promise<void> {
     throw new MillraceError('TOPOLOGY_CHANGED', { actual: short, expected: other });
   }
   // While the main thread waits for its log; the first task would wait for it.
-  holdRocksDb();
-  const host = new TaskHost(topology, config, rocksBackends);
+  holdBackend(stateBackend);
+  const host = new TaskHost(topology, config, backendsOf(stateBackend));
   await new Promise<void>((resolve) => {
     port.on('close', resolve);
     port.on('message', async (call: Call) => {

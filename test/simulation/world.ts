@@ -114,6 +114,8 @@ export class World {
             this.#unsynced = this.#unsynced.filter((u) => u.store !== store);
           else this.#unsynced.push({ store, before });
         }),
+      flush: () => gate(`state flush ${directory}`, () => inner.flush()),
+      memory: () => inner.memory(),
       close: () => gate(`state close ${directory}`, () => inner.close()),
     };
   }

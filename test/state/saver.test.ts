@@ -59,6 +59,12 @@ class Watched implements StateBackend {
     this.writes += batch.length;
     await this.#inner.write(batch);
   }
+  flush() {
+    return this.#inner.flush();
+  }
+  memory() {
+    return this.#inner.memory();
+  }
   close() {
     return this.#inner.close();
   }

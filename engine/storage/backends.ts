@@ -1,0 +1,34 @@
+/** The state backends by name: the one place where one is chosen. */
+import type { BackendFactory } from './backend.ts';
+import { loadRocksDb, rocksBackends } from './rocksdb.ts';
+import { loadRocks5, rocks5Backends } from './rocksdb-5/backend.ts';
+
+interface NamedBackend {
+  readonly factory: BackendFactory;
+  /** Loads the binary. Throws BACKEND_MISSING. */
+  load(): unknown;
+}
+
+const backends = {
+  'rocksdb-native': { factory: rocksBackends, load: loadRocksDb },
+  rocksdb: { factory: rocks5Backends, load: loadRocks5 },
+} as const satisfies Record<string, NamedBackend>;
+
+/** A value that crosses threads. */
+export type BackendName = keyof typeof backends;
+
+export const backendNames = Object.keys(backends) as readonly BackendName[];
+export const defaultBackend: BackendName = 'rocksdb-native';
+
+export function backendsOf(name: BackendName): BackendFactory {
+  return backends[name].factory;
+}
+
+/**
+ * Keeps the binary loaded for the life of this thread. Node unloads it with the last thread that has
+ * it, and a worker that loads it at that moment fails ("Module did not self-register"): so the main
+ * thread holds it while workers come and go. Throws BACKEND_MISSING.
+ */
+export function holdBackend(name: BackendName): void {
+  backends[name].load();
+}
