@@ -94,6 +94,7 @@ describe('tidy', () => {
       'temporal-polyfill': /^engine\/time\/(windows\/calendar|calendar-times)\.ts$/,
       piscina: /^engine\/thread\//,
       'prom-client': /^engine\/(runtime\/observe|http\/metrics)\.ts$/,
+      re2js: /^topologies\/ingest\/pattern\.ts$/,
       pino: /^engine\/runtime\/observe\.ts$/,
       '@node-rs/crc32': /^engine\/base\/crc32c\.ts$/,
     };

@@ -229,12 +229,14 @@ export const errorCatalogue = {
   },
   INPUT_BROKEN: {
     message: 'input file {file}: {problem}',
-    remedy: 'everything before the break was taken in; mend the file and start again to go on',
+    remedy:
+      'everything before the break was taken in; mend the file from there on and start again to go on',
     exitCode: 1,
   },
   INPUT_CHANGED: {
     message: 'input file {file} is not the one read before: {problem}',
-    remedy: 'give the same file again to continue, or start with --fresh',
+    remedy:
+      'rows that were taken stay taken: put the file back as it was to go on with it, or give the changed one another name to take it in as a new file, or start with --fresh',
     exitCode: 2,
   },
   TOOL_MISSING: {

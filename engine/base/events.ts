@@ -60,7 +60,14 @@ export interface TelemetryEvents {
   workerLost: { readonly problem: string; readonly attempt: number };
   /** After either: the tasks that are ours are open, or being opened. */
   recovered: Readonly<Record<string, never>>;
-  connectorAdvanced: { readonly source: string; readonly records: number; readonly bytes: number };
+  connectorAdvanced: {
+    readonly source: string;
+    readonly records: number;
+    readonly bytes: number;
+    readonly deadLettered: number;
+    /** Records that were not wanted, by reason. */
+    readonly skipped: Readonly<Record<string, number>>;
+  };
   /** Consumed records of repartition topics could not be deleted; it is tried again. */
   upkeepFailed: { readonly problem: string };
   /** How messages cross to and from the Kafka client; `reason`: why not the best way. */

@@ -145,10 +145,15 @@ function results({
 /** Where every record went; the numbers add up. */
 export function balance(summary: Summary): string {
   const { counters, sources } = summary;
-  const lines = sources.map(
-    ({ name, records, deadLettered }) =>
-      `source ${name}: ${records} rows read, ${deadLettered} dead-lettered`,
-  );
+  const lines = sources.flatMap(({ name, records, deadLettered, skipped }) => {
+    const reasons = Object.entries(skipped).sort();
+    const left = reasons.reduce((sum, [, n]) => sum + n, 0);
+    const taken = records - deadLettered - left;
+    return [
+      `source ${name}: ${records} rows read = taken ${taken} + dead-lettered ${deadLettered} + skipped ${left}`,
+      ...reasons.map(([reason, n]) => `  skipped: ${reason} ${n}`),
+    ];
+  });
   lines.push(
     `in ${counters.in} = processed ${counters.processed} + dropped ${counters.dropped} + dead-lettered ${counters.deadLettered}; out ${counters.out}`,
   );

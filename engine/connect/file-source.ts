@@ -1,60 +1,56 @@
 /**
- * Files as a source: rows become records of one topic; rows that cannot be mapped become dead letters
- * with their text and the reason. The cursor counts rows, so that a start goes on where the last commit ended.
+ * Files, or standard input, as a source: rows become records of one topic; rows that cannot be mapped become
+ * dead letters with their text and the reason; rows that are not wanted are counted by reason. The cursor
+ * knows each file by its content up to where it was read: see known-files.ts.
  */
-import { createHash } from 'node:crypto';
 import { emptyBytes } from '../base/bytes.ts';
 import { MillraceError } from '../base/errors.ts';
+import { systemScheduler } from '../base/scheduler.ts';
 import type { Topic } from '../graph/topic.ts';
 import { encodeHeaders } from '../record/headers.ts';
 import type { SourceChunk, SourceConnector, SourceStart } from '../runtime/connector.ts';
 import { Outputs } from '../task/outputs.ts';
-import { type Row, type RowOptions, rowsOf } from './rows.ts';
-import { fileSize } from './text.ts';
+import { standardInput } from './content.ts';
+import { type Cursor, cursorOf, isOldCursor, oldInputOf } from './cursor.ts';
+import { FileReader, type Item, type Mapped } from './file-reader.ts';
+import type { RowOptions } from './rows.ts';
 
-export type Mapped<K, V> =
-  | { readonly key: K; readonly value: V; readonly timestamp: number }
-  /** The row is not wanted, e.g. another kind of record. */
-  | 'skip'
-  | { readonly reject: string };
+export type { Mapped } from './file-reader.ts';
 
 export interface FileSourceOptions<K, V> extends RowOptions {
   readonly name: string;
-  /** Read one after the other, in this order. */
+  /** Read one after the other, in this order; '-' is standard input. */
   readonly files: readonly string[];
   readonly topic: Topic<K, V>;
   /**
-   * 'time': the rows are sorted by their time before they enter, in memory, so for bounded files only;
-   * rows that cannot be mapped come first. Default: as they stand in the files.
+   * 'time': the rows are sorted by their time before they enter, in memory, so for bounded files only; a row
+   * that cannot be mapped goes with the one before it. Default: as they stand in the files.
    */
   readonly order?: 'file' | 'time';
-  /** `id` tells rows of the same text apart by their ordinal. */
+  /** `id` tells rows of the same text apart by file and ordinal. */
   map(fields: Readonly<Record<string, unknown>>, id: string): Mapped<K, V>;
 }
 
-interface Cursor {
-  readonly rows: number;
-  /** Names and sizes of the files; another input is refused. */
-  readonly input: string;
-  readonly eventTime: number;
-}
-
-/** When all of the first rows are refused, the mapping is wrong, not the rows. */
-const suspicious = 50;
+/** How long rows of standard input are waited for before what is there is handed over, ms. */
+const patienceMs = 50;
 
 export class FileSource<K, V> implements SourceConnector {
   readonly name: string;
   readonly topics: readonly Topic<K, V>[];
   readonly #options: FileSourceOptions<K, V>;
-  readonly #seen = new Map<string, number>();
-  #rows: AsyncGenerator<{ row: Row; file: string }> | undefined;
+  #reader: FileReader<K, V> | undefined;
+  #items: AsyncGenerator<Item<K, V>[]> | undefined;
+  /** Items at hand, from `#at` on, and the block that is awaited. */
+  #block: readonly Item<K, V>[] = [];
+  #at = 0;
+  #awaited: Promise<IteratorResult<Item<K, V>[]>> | undefined;
   #outputs: Outputs | undefined;
   #deadLetterTopic = '';
-  #input = '';
-  #read = 0;
-  #refused = 0;
   #eventTime = Number.NEGATIVE_INFINITY;
   #failure: unknown;
+  /** The cursor is of the format before, until one of ours takes its place. */
+  #isOld = false;
+  #handed: string | undefined;
 
   constructor(options: FileSourceOptions<K, V>) {
     this.#options = options;
@@ -62,110 +58,124 @@ export class FileSource<K, V> implements SourceConnector {
     this.topics = [options.topic];
   }
 
+  get #isLive(): boolean {
+    return this.#options.files.includes(standardInput);
+  }
+
   async open({ cursor, partitionsOf, deadLetterTopic }: SourceStart): Promise<void> {
+    if (this.#isLive && this.#items !== undefined) return this.#reopenLive(cursor);
     const { files } = this.#options;
-    this.#seen.clear();
+    await this.close();
     this.#failure = undefined;
-    this.#read = 0;
-    this.#refused = 0;
-    this.#eventTime = Number.NEGATIVE_INFINITY;
-    const sizes = await Promise.all(files.map(fileSize));
-    this.#input = createHash('sha256')
-      .update(JSON.stringify(files.map((file, i) => [file.split('/').pop(), sizes[i]])))
-      .digest('hex')
-      .slice(0, 16);
     this.#outputs = new Outputs(partitionsOf);
     this.#deadLetterTopic = deadLetterTopic;
-    this.#rows = this.#all();
-    if (cursor === undefined) return;
-    const { rows, input, eventTime } = cursor as Cursor;
-    if (input !== this.#input) {
-      const problem = 'its name or size differs from what the committed position belongs to';
-      throw new MillraceError('INPUT_CHANGED', { file: files.join(', '), problem });
-    }
-    this.#eventTime = eventTime ?? Number.NEGATIVE_INFINITY;
-    while (this.#read < rows) {
-      const { value, done } = await this.#rows.next();
-      if (done === true) break;
-      this.#idOf(value.row);
-      this.#read++;
-    }
+    const given = cursor as Cursor | undefined;
+    this.#eventTime = given?.eventTime ?? Number.NEGATIVE_INFINITY;
+    const from = cursorOf(given, await oldInputOf(given, files));
+    this.#isOld = isOldCursor(given);
+    this.#reader = new FileReader(this.#options, from);
+    this.#items = this.#reader.items();
+  }
+
+  /** What standard input has brought is gone: it goes on only from where it stands. */
+  #reopenLive(cursor: unknown): void {
+    if (JSON.stringify(cursor) === this.#handed) return;
+    const problem =
+      'a commit failed, and what came since the one before cannot be read again; pipe it in again from its start: what was taken in is passed over';
+    throw new MillraceError('INPUT_BROKEN', { file: standardInput, problem });
   }
 
   async next(limit: number): Promise<SourceChunk> {
     if (this.#failure !== undefined) throw this.#failure;
-    let [records, bytes, deadLettered, done] = [0, 0, 0, false];
-    while (records < limit) {
-      const next = await this.#nextRow(records > 0);
-      if (next === undefined) break;
-      if (next.done === true) {
-        done = true;
-        break;
-      }
-      const { row, file } = next.value;
-      records++;
-      bytes += row.raw.length + 1;
-      this.#read++;
-      if (!this.#write(row, file)) deadLettered++;
+    const chunk = { records: 0, bytes: 0, deadLettered: 0, done: false };
+    const skipped = new Map<string, number>();
+    // A line that holds several rows is taken whole.
+    let isWhole = true;
+    while (chunk.records < limit || !isWhole) {
+      const item = this.#block[this.#at] ?? (await this.#nextItem(chunk));
+      if (item === undefined) break;
+      this.#at++;
+      isWhole = item.isWhole;
+      chunk.records++;
+      chunk.bytes += item.row.raw.length + 1;
+      if (this.#write(item, skipped) === 'refused') chunk.deadLettered++;
     }
-    this.#refused += deadLettered;
-    this.#checkMapping();
+    const reader = this.#reader as FileReader<K, V>;
     const eventTime = this.#eventTime;
-    const cursor: Cursor = { rows: this.#read, input: this.#input, eventTime };
+    const cursor = reader.cursor(Number.isFinite(eventTime) ? eventTime : null);
+    if (this.#isLive) this.#handed = JSON.stringify(cursor);
     const outputs = (this.#outputs as Outputs).take();
-    return { outputs, cursor, done, records, bytes, deadLettered, eventTime };
+    const moved = this.#isOld && chunk.done;
+    return { outputs, cursor, moved, ...chunk, skipped: Object.fromEntries(skipped), eventTime };
   }
 
-  /** undefined when the file breaks here: what came before is handed over first, the next call throws. */
-  async #nextRow(some: boolean): Promise<IteratorResult<{ row: Row; file: string }> | undefined> {
+  /**
+   * undefined when there is none, for now, or when the file breaks here: what came before is handed over
+   * first, the next call throws.
+   */
+  async #nextItem(chunk: { records: number; done: boolean }): Promise<Item<K, V> | undefined> {
+    const items = this.#items as AsyncGenerator<Item<K, V>[]>;
     try {
-      return await (this.#rows as AsyncGenerator<{ row: Row; file: string }>).next();
+      this.#awaited ??= items.next();
+      const next = await (this.#isLive ? this.#patiently(this.#awaited) : this.#awaited);
+      if (next === undefined) return undefined;
+      this.#awaited = undefined;
+      if (next.done === true) {
+        chunk.done = true;
+        return undefined;
+      }
+      this.#block = next.value;
+      this.#at = 0;
+      return this.#block[0] ?? this.#nextItem(chunk);
     } catch (error) {
-      if (!some) throw error;
+      this.#awaited = undefined;
       this.#failure = error;
+      if (chunk.records === 0) throw error;
       return undefined;
     }
   }
 
+  async #patiently<T>(awaited: Promise<T>): Promise<T | undefined> {
+    const over = new AbortController();
+    awaited.catch(() => {});
+    const found = await Promise.race([
+      awaited,
+      systemScheduler.sleep(patienceMs, over.signal).then(() => undefined),
+    ]);
+    over.abort();
+    return found;
+  }
+
   async close(): Promise<void> {
-    await this.#rows?.return(undefined);
-    this.#rows = undefined;
+    const items = this.#items;
+    this.#items = undefined;
+    this.#block = [];
+    this.#at = 0;
+    // Standard input may never end: what waits for it is not waited for.
+    const isWaiting = this.#isLive && this.#awaited !== undefined;
+    this.#awaited = undefined;
+    const returned = items?.return(undefined);
+    if (isWaiting) {
+      returned?.catch(() => {});
+      process.stdin.destroy();
+    } else await returned;
   }
 
-  async *#all(): AsyncGenerator<{ row: Row; file: string }> {
-    if (this.#options.order === 'time') yield* await this.#sorted();
-    else yield* this.#asTheyStand();
-  }
-
-  async *#asTheyStand(): AsyncGenerator<{ row: Row; file: string }> {
-    for (const file of this.#options.files) {
-      for await (const row of rowsOf(file, this.#options)) yield { row, file };
-    }
-  }
-
-  async #sorted(): Promise<{ row: Row; file: string }[]> {
-    const timed: { at: number; item: { row: Row; file: string } }[] = [];
-    for await (const item of this.#asTheyStand()) {
-      const mapped =
-        item.row.fields === undefined ? 'skip' : this.#options.map(item.row.fields, '');
-      const at = mapped !== 'skip' && 'timestamp' in mapped ? mapped.timestamp : 0;
-      timed.push({ at, item });
-    }
-    return timed.sort((a, b) => a.at - b.at).map(({ item }) => item);
-  }
-
-  /** False when the row became a dead letter. */
-  #write(row: Row, file: string): boolean {
-    const id = this.#idOf(row);
+  #write(item: Item<K, V>, skipped: Map<string, number>): 'taken' | 'skipped' | 'refused' {
+    const { row, file, mapped } = item;
+    const { topic } = this.#options;
+    const reader = this.#reader as FileReader<K, V>;
     const outputs = this.#outputs as Outputs;
-    const { map, topic } = this.#options;
-    const mapped =
-      row.fields === undefined ? { reject: row.problem ?? 'not a row' } : map(row.fields, id);
-    if (mapped === 'skip') return true;
+    reader.took(item);
+    if (mapped === 'skip' || 'skip' in mapped) {
+      const reason = mapped === 'skip' ? 'not wanted' : mapped.skip;
+      skipped.set(reason, (skipped.get(reason) ?? 0) + 1);
+      return 'skipped';
+    }
     if (!('reject' in mapped)) {
       outputs.write(topic.name, topic, mapped.key, mapped.value, mapped.timestamp, emptyBytes);
       this.#eventTime = Math.max(this.#eventTime, mapped.timestamp);
-      return true;
+      return 'taken';
     }
     const headers = encodeHeaders({
       stage: 'source',
@@ -174,30 +184,11 @@ export class FileSource<K, V> implements SourceConnector {
       callSite: 'mapping',
       topic: file,
       partition: '0',
-      offset: String(this.#read - 1),
+      offset: String(item.ordinal),
+      line: String(row.line),
       timestamp: '0',
     });
     outputs.writeRaw(this.#deadLetterTopic, null, Buffer.from(row.raw), 0, headers);
-    this.#lastProblem = mapped.reject;
-    return false;
-  }
-
-  #lastProblem = '';
-
-  #checkMapping(): void {
-    if (this.#read < suspicious || this.#refused < this.#read) return;
-    throw new MillraceError('MAPPING_INVALID', {
-      mapping: 'given',
-      field: 'all fields',
-      problem: `all of the first ${this.#read} rows are refused; the last because ${this.#lastProblem}`,
-    });
-  }
-
-  /** Hash of the row's text and its ordinal among equal rows. */
-  #idOf(row: Row): string {
-    const hash = createHash('sha256').update(row.raw.trimEnd()).digest('hex').slice(0, 16);
-    const n = this.#seen.get(hash) ?? 0;
-    this.#seen.set(hash, n + 1);
-    return n === 0 ? hash : `${hash}-${n}`;
+    return 'refused';
   }
 }

@@ -1,8 +1,11 @@
-/** Rows of a text file: CSV with a header or given columns, or one JSON object a line. */
-import { pipeline, Readable } from 'node:stream';
-import type { Options } from 'csv-parse';
-import { MillraceError, messageOf } from '../base/errors.ts';
-import { textOf } from './text.ts';
+/** Rows of an input: CSV with a header or given columns, columns apart by blanks, JSON values. */
+import { isUtf8 } from 'node:buffer';
+import { MillraceError } from '../base/errors.ts';
+import { contentOf } from './content.ts';
+import { CsvReader, type CsvRecord } from './csv.ts';
+import type { Fingerprint } from './fingerprint.ts';
+import { membersOf, parseJson } from './json.ts';
+import { type Line, linesOf } from './lines.ts';
 
 /**
  * A table; one JSON value a line; one JSON value in the whole file, or one a line where the name ends in
@@ -29,84 +32,157 @@ export interface Row {
   readonly raw: string;
   /** Why there are no fields. */
   readonly problem?: string;
+  /** The line in which it begins, from 1; of a JSON document the number of the row. */
+  readonly line: number;
+  /** Where the text of its line begins and ends in the content, in bytes, without the line end. */
+  readonly start: number;
+  readonly end: number;
+  /** Another row of the same line follows: reading can go on behind a whole line only. */
+  readonly more?: boolean;
+  /** It stands for no row at all, e.g. an envelope around an empty list; why. */
+  readonly empty?: string;
 }
 
-/** No row may be longer, in characters: a missing quote or line end must not fill the memory. */
-export const rowLengthMax = 1024 * 1024;
+/** All rows, one by one; see `rowBlocks`. */
+export async function* rowsOf(file: string, options: RowOptions): AsyncGenerator<Row> {
+  for await (const rows of rowBlocks(file, options)) yield* rows;
+}
 
-export function rowsOf(file: string, options: RowOptions): AsyncGenerator<Row> {
+/**
+ * The rows of a file, some at a time. Throws INPUT_MISSING, INPUT_BROKEN after the last row that is
+ * whole, and MAPPING_INVALID where a needed column is missing or two have the same name.
+ * @param fingerprint is told the content that the rows stand in, before they are handed over
+ */
+export function rowBlocks(
+  file: string,
+  options: RowOptions,
+  fingerprint?: Fingerprint,
+): AsyncGenerator<Row[]> {
   const isLines = options.format === 'jsonl' || /\.(jsonl|ndjson)(\.gz)?$/.test(file);
-  if (options.format !== 'csv')
-    return isLines ? jsonRows(file, options) : documentRows(file, options);
-  return options.separator === 'blanks' ? blankRows(file, options) : csvRows(file, options);
+  if (options.format !== 'csv') {
+    return isLines
+      ? jsonRows(file, options, fingerprint)
+      : documentRows(file, options, fingerprint);
+  }
+  return options.separator === 'blanks'
+    ? blankRows(file, options, fingerprint)
+    : csvRows(file, options, fingerprint);
 }
 
 async function* csvRows(
   file: string,
-  { columns, needed, separator }: RowOptions,
-): AsyncGenerator<Row> {
-  const options: Options = {
-    bom: true,
-    raw: true,
-    relax_column_count: true,
-    relax_quotes: true,
-    skip_empty_lines: true,
-    delimiter: separator ?? ',',
-    max_record_size: rowLengthMax,
-  };
-  // Only where there is a table to read.
-  const { CsvError, parse } = await import('csv-parse');
-  const parser = parse(options);
-  // Errors of the source come out of the parser; the callback is there because pipeline wants one.
-  pipeline(Readable.from(textOf(file)), parser, () => {});
-  let names = columns;
-  try {
-    for await (const item of parser) {
-      const { record, raw } = item as { record: string[]; raw: string };
-      if (names === undefined) {
-        names = record.map((name) => name.trim());
-        checkColumns(file, names, needed);
-        continue;
-      }
-      yield csvRow(names, record, raw);
+  { columns, needed, separator = ',' }: RowOptions,
+  fingerprint?: Fingerprint,
+): AsyncGenerator<Row[]> {
+  const reader = new CsvReader(separator);
+  let table = columns === undefined ? undefined : new Table(file, columns, []);
+  reader.width = table?.names.length;
+  const rowsOf = (lines: readonly Line[], final: boolean): Row[] => {
+    let rest: readonly Line[] = lines;
+    if (table === undefined) {
+      const [header] = reader.read(lines, final, 1);
+      if (header === undefined) return [];
+      table = new Table(file, headerCells(file, header), needed);
+      reader.width = table.names.length;
+      rest = [];
     }
-  } catch (error) {
-    if (!(error instanceof CsvError)) throw error;
-    const problem = `line ${String(error['lines'] ?? '?')}: ${error.message}`;
-    throw new MillraceError('INPUT_BROKEN', { file, problem });
+    const { row } = table;
+    return reader.read(rest, final).map((record) => row(record));
+  };
+  for await (const lines of linesOf(file, fingerprint)) {
+    const rows = rowsOf(lines, false);
+    if (rows.length > 0) yield rows;
   }
+  const rows = rowsOf([], true);
+  if (rows.length > 0) yield rows;
+}
+
+function headerCells(file: string, { cells, problem = '' }: CsvRecord): readonly string[] {
+  if (cells !== undefined) return cells;
+  throw new MillraceError('INPUT_BROKEN', {
+    file,
+    problem: `the header cannot be read: ${problem}`,
+  });
 }
 
 /** Columns of a fixed width, or apart by tabs: any run of blanks parts them. */
-async function* blankRows(file: string, { columns, needed }: RowOptions): AsyncGenerator<Row> {
-  let names = columns;
-  for await (const raw of linesOf(file)) {
-    const line = raw.replace(/^\uFEFF/, '').trim();
-    if (line === '') continue;
-    const record = line.split(/\s+/);
-    if (names !== undefined) yield csvRow(names, record, raw);
-    else {
-      names = record;
-      checkColumns(file, names, needed);
+async function* blankRows(
+  file: string,
+  { columns, needed }: RowOptions,
+  fingerprint?: Fingerprint,
+): AsyncGenerator<Row[]> {
+  let table = columns === undefined ? undefined : new Table(file, columns, []);
+  for await (const lines of linesOf(file, fingerprint)) {
+    const rows: Row[] = [];
+    for (const { text, number: line, start, end } of lines) {
+      const told = text.trim();
+      if (told === '') continue;
+      const cells = told.split(/\s+/);
+      if (table === undefined) {
+        table = new Table(file, cells, needed);
+        continue;
+      }
+      const { width } = table;
+      const problem = `line ${line}: it has ${cells.length} columns, the header has ${width}`;
+      const record = { raw: text, line, start, end };
+      rows.push(
+        table.row(
+          cells.length === width ? { ...record, cells } : { ...record, cells: undefined, problem },
+        ),
+      );
     }
+    if (rows.length > 0) yield rows;
   }
 }
 
-function csvRow(names: readonly string[], record: readonly string[], raw: string): Row {
-  if (record.length !== names.length) {
-    const problem = `it has ${record.length} columns, the header has ${names.length}`;
-    return { fields: undefined, raw, problem };
+/** The columns of a table. */
+class Table {
+  readonly names: readonly string[];
+  /** An own field even where the name is that of something every object inherits. */
+  readonly #isOdd: boolean;
+
+  constructor(file: string, cells: readonly string[], needed: RowOptions['needed']) {
+    // Without a name a column is called by its place: tables padded with empty columns are common.
+    this.names = cells.map((name, i) => name.trim() || `column ${i + 1}`);
+    this.#isOdd = this.names.includes('__proto__');
+    checkColumns(file, this.names, needed);
   }
-  return { fields: Object.fromEntries(names.map((name, i) => [name, record[i]])), raw };
+
+  get width(): number {
+    return this.names.length;
+  }
+
+  readonly row = (record: CsvRecord): Row => {
+    const { cells, raw, problem, line, start, end } = record;
+    const place = { raw, line, start, end };
+    if (cells === undefined) {
+      return { fields: undefined, ...place, ...(problem === undefined ? {} : { problem }) };
+    }
+    const { names } = this;
+    if (this.#isOdd) {
+      return { fields: Object.fromEntries(names.map((name, i) => [name, cells[i]])), ...place };
+    }
+    const fields: Record<string, unknown> = {};
+    for (let i = 0; i < names.length; i++) fields[names[i] as string] = cells[i];
+    return { fields, ...place };
+  };
 }
 
 function checkColumns(file: string, names: readonly string[], needed: RowOptions['needed']): void {
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice !== undefined) {
+    const problem = `the file ${file} has two columns of this name; give one of them another`;
+    throw new MillraceError('MAPPING_INVALID', { mapping: 'given', field: twice, problem });
+  }
   const missing = needed
     .map((one) => (typeof one === 'string' ? [one] : one))
     .filter((one) => !one.some((name) => names.includes(name)))
     .map((one) => one.join(' or '));
   if (missing.length === 0) return;
-  const problem = `the file ${file} has no such column; it has ${names.join(', ')}`;
+  const other = [';', '\t', '|'].find((mark) => names.length === 1 && names[0]?.includes(mark));
+  const hint =
+    other === undefined ? '' : `; are they apart by ${JSON.stringify(other)}? See 'separator'`;
+  const problem = `the file ${file} has no such column; it has ${names.join(', ')}${hint}`;
   throw new MillraceError('MAPPING_INVALID', {
     mapping: 'given',
     field: missing.join(', '),
@@ -114,65 +190,110 @@ function checkColumns(file: string, names: readonly string[], needed: RowOptions
   });
 }
 
-async function* jsonRows(file: string, options: RowOptions): AsyncGenerator<Row> {
-  let line = 0;
-  for await (const raw of linesOf(file)) {
-    line++;
-    if (raw.trim() !== '') yield* jsonRow(raw, line, options);
+async function* jsonRows(
+  file: string,
+  { unpack }: RowOptions,
+  fingerprint?: Fingerprint,
+): AsyncGenerator<Row[]> {
+  for await (const lines of linesOf(file, fingerprint)) {
+    const rows: Row[] = [];
+    for (const line of lines) {
+      if (line.text.trim() !== '') pushRows(rows, line, unpack);
+    }
+    if (rows.length > 0) yield rows;
   }
 }
 
-function* jsonRow(raw: string, line: number, { unpack }: RowOptions): Generator<Row> {
-  let value: unknown;
-  try {
-    value = JSON.parse(raw);
-  } catch {
-    yield { fields: undefined, raw, problem: `line ${line} is not JSON` };
+function pushRows(rows: Row[], { text, number, start, end }: Line, unpack: RowOptions['unpack']) {
+  const place = { line: number, start, end };
+  const parsed = parseJson(text);
+  if ('problem' in parsed) {
+    rows.push({
+      fields: undefined,
+      raw: text,
+      problem: `line ${number} ${parsed.problem}`,
+      ...place,
+    });
     return;
   }
-  const rows = unpack === undefined ? [value] : unpack(value);
-  for (const row of rows) yield objectRow(row, rows.length === 1 ? raw : undefined, `line ${line}`);
-}
-
-function objectRow(row: unknown, raw: string | undefined, where: string): Row {
-  const text = raw ?? JSON.stringify(row) ?? '';
-  if (typeof row === 'object' && row !== null && !Array.isArray(row)) {
-    return { fields: row as Record<string, unknown>, raw: text };
+  const found = unpack === undefined ? [parsed.value] : unpack(parsed.value);
+  if (found.length === 0) {
+    rows.push({ fields: undefined, raw: text, empty: 'an empty list', ...place });
+    return;
   }
-  return { fields: undefined, raw: text, problem: `${where} is not a JSON object` };
+  found.forEach((row, i) => {
+    const raw = found.length === 1 ? text : JSON.stringify(row);
+    const isLast = i === found.length - 1;
+    rows.push(objectRow(row, raw, `line ${number}`, isLast ? place : { ...place, more: true }));
+  });
 }
 
-async function* documentRows(file: string, { unpack }: RowOptions): AsyncGenerator<Row> {
-  let text = '';
-  for await (const chunk of textOf(file)) text += chunk;
-  let value: unknown;
-  try {
-    value = JSON.parse(text.replace(/^\uFEFF/, ''));
-  } catch (error) {
-    const problem = `it is not one JSON value: ${messageOf(error)}; of one a line the format is jsonl`;
+type Place = Pick<Row, 'line' | 'start' | 'end' | 'more'>;
+
+function objectRow(row: unknown, raw: string, where: string, place: Place): Row {
+  if (typeof row === 'object' && row !== null && !Array.isArray(row)) {
+    return { fields: row as Record<string, unknown>, raw, ...place };
+  }
+  return { fields: undefined, raw, problem: `${where} is not a JSON object`, ...place };
+}
+
+/** The content of a document is that of its rows, one a line: a list may grow, or be laid out anew. */
+async function* documentRows(
+  file: string,
+  { unpack }: RowOptions,
+  fingerprint?: Fingerprint,
+): AsyncGenerator<Row[]> {
+  const text = await documentText(file);
+  if (text.trim() === '') return;
+  const rows: Row[] = [];
+  let end = -1;
+  const push = (row: Omit<Row, 'line' | 'start' | 'end'>, of: unknown) => {
+    const bytes = Buffer.from(`${JSON.stringify(of) ?? ''}\n`);
+    fingerprint?.add(bytes);
+    const start = end + 1;
+    end = start + bytes.byteLength - 1;
+    rows.push({ ...row, line: rows.length + 1, start, end });
+  };
+  for (const part of documentParts(file, text)) {
+    if ('problem' in part) {
+      const problem = `member ${rows.length + 1} ${part.problem}`;
+      push({ fields: undefined, raw: part.raw, problem }, part.raw);
+      continue;
+    }
+    for (const row of unpack?.(part.value) ?? [part.value]) {
+      const raw = JSON.stringify(row) ?? '';
+      push(objectRow(row, raw, `member ${rows.length + 1}`, { line: 0, start: 0, end: 0 }), row);
+    }
+  }
+  if (rows.length > 0) yield rows;
+}
+
+/** The whole value; its members where it is a list of which one is refused. */
+function documentParts(
+  file: string,
+  text: string,
+): ({ readonly value: unknown } | { readonly problem: string; readonly raw: string })[] {
+  const whole = parseJson(text);
+  if ('value' in whole) return [whole];
+  if (whole.problem.startsWith('is not JSON')) {
+    const problem = `it is not one JSON value: it ${whole.problem}; of one a line the format is jsonl`;
     throw new MillraceError('INPUT_BROKEN', { file, problem });
   }
-  let n = 0;
-  for (const row of unpack?.(value) ?? [value]) yield objectRow(row, undefined, `member ${++n}`);
+  return (membersOf(text) ?? [text]).map((raw) => {
+    const parsed = parseJson(raw);
+    return 'value' in parsed ? parsed : { problem: parsed.problem, raw };
+  });
 }
 
-async function* linesOf(file: string): AsyncGenerator<string> {
-  let rest = '';
-  let line = 1;
-  for await (const text of textOf(file)) {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop() ?? '';
-    for (const one of lines) {
-      checkLength(file, one, line++);
-      yield one;
-    }
-    checkLength(file, rest, line);
+async function documentText(file: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of contentOf(file)) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks);
+  let problem = 'it is not UTF-8 text';
+  try {
+    if (isUtf8(bytes)) return bytes.toString().replace(/^\uFEFF/, '');
+  } catch {
+    problem = 'it is too large for one JSON value: write one value a line, as format jsonl';
   }
-  if (rest !== '') yield rest;
-}
-
-function checkLength(file: string, text: string, line: number): void {
-  if (text.length <= rowLengthMax) return;
-  const problem = `line ${line} is longer than ${rowLengthMax} characters`;
   throw new MillraceError('INPUT_BROKEN', { file, problem });
 }

@@ -13,7 +13,7 @@ import type { OutputBatch } from '../task/outputs.ts';
 import type { TaskResult } from '../task/task-host.ts';
 import type { SourceConnector } from './connector.ts';
 import { cursorAppend } from './cursors.ts';
-import { cursorName, type Intake, type Taken } from './intake.ts';
+import { bringsNews, cursorName, type Intake, type Taken } from './intake.ts';
 import { encodeLedger } from './ledger.ts';
 import { reportCycle } from './report.ts';
 import type { StageClock } from './stages.ts';
@@ -174,7 +174,7 @@ export class Committer {
     const appends: Append[] = [];
     for (const { source, chunk } of chunks) {
       const own = sourceWriters === undefined ? this.cursors : new Map<string, unknown>();
-      if (chunk.records > 0) own.set(cursorName(source), chunk.cursor);
+      if (bringsNews(chunk)) own.set(cursorName(source), chunk.cursor);
       const outputs = chunk.outputs.map(appendOf);
       if (sourceWriters === undefined) appends.push(...outputs);
       else if (own.size > 0) {

@@ -17,11 +17,16 @@ export interface SourceChunk {
   readonly outputs: readonly OutputBatch[];
   /** A JSON value from which a later start can go on after this chunk. */
   readonly cursor: unknown;
+  /** The cursor is to be committed even without records. */
+  readonly moved?: boolean;
+  /** There is no more. Without it a chunk of no records means that more may come later. */
   readonly done: boolean;
   /** Records and bytes taken from the outside in this chunk. */
   readonly records: number;
   readonly bytes: number;
   readonly deadLettered: number;
+  /** Of the records, those that were not wanted, by reason; they are neither handed over nor dead letters. */
+  readonly skipped?: Readonly<Record<string, number>>;
   /** Greatest event time handed over so far, ms UTC; -Infinity before the first. */
   readonly eventTime: number;
 }

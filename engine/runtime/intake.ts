@@ -13,6 +13,7 @@ export class Intake {
   readonly #application: string;
   readonly #sources: readonly SourceConnector[];
   readonly #done = new Set<SourceConnector>();
+  readonly #waiting = new Set<SourceConnector>();
 
   constructor(application: string, sources: readonly SourceConnector[]) {
     this.#application = application;
@@ -35,10 +36,19 @@ export class Intake {
     }
   }
 
+  /** A source has brought nothing the last time, and may bring more. */
+  get expectsMore(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   async take(limit: number): Promise<Taken[]> {
     const taken: Taken[] = [];
     for (const source of this.#sources) {
-      if (!this.#done.has(source)) taken.push({ source, chunk: await source.next(limit) });
+      if (this.#done.has(source)) continue;
+      const chunk = await source.next(limit);
+      if (chunk.records === 0 && !chunk.done) this.#waiting.add(source);
+      else this.#waiting.delete(source);
+      taken.push({ source, chunk });
     }
     return taken;
   }
@@ -57,6 +67,11 @@ export class Intake {
   }
 }
 
+/** There is something to commit. */
+export function bringsNews({ records, moved }: SourceChunk): boolean {
+  return records > 0 || moved === true;
+}
+
 /** The name of a source's cursor in the cursor topic. */
 export function cursorName(source: SourceConnector): string {
   return `source:${source.name}`;
@@ -69,5 +84,5 @@ export function cursorWriter(application: string, source: SourceConnector): stri
 
 function newProgress(name: string): SourceProgress {
   const eventTime = Number.NEGATIVE_INFINITY;
-  return { name, records: 0, bytes: 0, deadLettered: 0, done: false, eventTime };
+  return { name, records: 0, bytes: 0, deadLettered: 0, skipped: {}, done: false, eventTime };
 }

@@ -111,6 +111,13 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
     'Times that writing was left to the Kafka client',
   );
   const sourceRecords = counter('source_records_total', 'Records read by a source', ['source']);
+  const sourceRefused = counter('source_dead_lettered_total', 'Rows that became dead letters', [
+    'source',
+  ]);
+  const sourceSkipped = counter('source_skipped_total', 'Rows that were not wanted, by reason', [
+    'source',
+    'reason',
+  ]);
   const sourceBytes = counter('source_bytes_total', 'Bytes read by a source', ['source']);
   new Gauge({
     name: 'millrace_lag_records',
@@ -145,8 +152,12 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
       mismatches.set(differing);
     },
     workerLost: () => lost.inc(),
-    connectorAdvanced: ({ source, records, bytes }) => {
+    connectorAdvanced: ({ source, records, bytes, deadLettered, skipped }) => {
       sourceRecords.inc({ source }, records);
+      sourceRefused.inc({ source }, deadLettered);
+      for (const [reason, count] of Object.entries(skipped)) {
+        sourceSkipped.inc({ source, reason }, count);
+      }
       sourceBytes.inc({ source }, bytes);
     },
     recordsDropped: ({ step, reason, count }) => dropped.inc({ step, reason }, count),

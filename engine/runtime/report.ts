@@ -21,8 +21,9 @@ export function reportCycle(summary: Summary, observer: Observer, cycle: CycleRe
   summary.commits++;
   let [recordsIn, recordsOut] = [0, 0];
   for (const { source, chunk } of chunks) {
-    const { records, bytes } = chunk;
-    observer.on('connectorAdvanced', { source: source.name, records, bytes });
+    const { records, bytes, deadLettered, skipped = {} } = chunk;
+    const counts = { records, bytes, deadLettered, skipped };
+    observer.on('connectorAdvanced', { source: source.name, ...counts });
   }
   for (const { counters, streamTime } of results) {
     addCounters(summary.counters, counters);

@@ -26,7 +26,7 @@ import type { SourceConnector } from './connector.ts';
 import { deploymentCursor, readCursors } from './cursors.ts';
 import { CycleSize } from './cycle-size.ts';
 import { deploy } from './deploy.ts';
-import { cursorWriter, Intake } from './intake.ts';
+import { bringsNews, cursorWriter, Intake } from './intake.ts';
 import { groupPartitions, type Plan, plan } from './plan.ts';
 import {
   checkApplicationName,
@@ -188,7 +188,7 @@ export class Runtime {
     const chunks = await this.#intake.take(this.#cycleSize.records);
     const fed = await this.#running.feedGlobals();
     const { commitId, work } = await this.#nextWork();
-    if (work.length === 0 && fed === 0 && chunks.every(({ chunk }) => chunk.records === 0)) {
+    if (work.length === 0 && fed === 0 && !chunks.some(({ chunk }) => bringsNews(chunk))) {
       if (committer.isBusy) {
         await committer.settled();
         return true;
@@ -236,10 +236,15 @@ export class Runtime {
     while (signal?.aborted !== true) {
       await this.tick(signal);
       if (await this.#advance(signal)) await this.#scheduler.yieldNow();
-      else if (this.#committing.cursors.size === 0 && (await this.#survive(done, signal))) return;
+      else if (this.#isIdle && (await this.#survive(done, signal))) return;
       else await this.#news(signal);
     }
     await this.#settle(signal);
+  }
+
+  /** Nothing waits for a commit, and no source may bring more. */
+  get #isIdle(): boolean {
+    return this.#committing.cursors.size === 0 && !this.#intake.expectsMore;
   }
 
   /** Waits until there may be something to do: records or a change for the member, or a task that was opened. */

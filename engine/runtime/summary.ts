@@ -9,6 +9,8 @@ export interface SourceProgress {
   records: number;
   bytes: number;
   deadLettered: number;
+  /** Rows that were not wanted, by reason. */
+  skipped: Readonly<Record<string, number>>;
   done: boolean;
   /** Greatest event time handed over, ms UTC. */
   eventTime: number;
@@ -43,6 +45,11 @@ export function addChunk(progress: SourceProgress, chunk: SourceChunk): void {
   progress.records += chunk.records;
   progress.bytes += chunk.bytes;
   progress.deadLettered += chunk.deadLettered;
+  const skipped = new Map(Object.entries(progress.skipped));
+  for (const [reason, count] of Object.entries(chunk.skipped ?? {})) {
+    skipped.set(reason, (skipped.get(reason) ?? 0) + count);
+  }
+  progress.skipped = Object.fromEntries(skipped);
   progress.done = chunk.done;
   progress.eventTime = Math.max(progress.eventTime, chunk.eventTime);
 }

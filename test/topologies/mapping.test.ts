@@ -88,7 +88,7 @@ describe('rows', () => {
     const blanks = ' who   at  n\r\n  ann   1  7\r\n  bob  2\r\n';
     expect(await told({ ...csv, separator: 'blanks' }, 'x.txt', blanks)).toEqual([
       'seen ann 7 1000',
-      'it has 2 columns, the header has 3',
+      'line 3: it has 2 columns, the header has 3',
     ]);
     expect(await told({ ...csv, separator: ';' }, 'x.csv', 'who;at;n\nann;1;7\n')).toEqual([
       'seen ann 7 1000',

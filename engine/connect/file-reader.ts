@@ -1,0 +1,423 @@
+/** The rows of several files that were not taken yet, mapped, in the order of the files or of their times. */
+import { MillraceError } from '../base/errors.ts';
+import { standardInput } from './content.ts';
+import type { Cursor, Start } from './cursor.ts';
+import type { FileSourceOptions } from './file-source.ts';
+import { Fingerprint, rowHash } from './fingerprint.ts';
+import {
+  addToSample,
+  baseName,
+  changedBefore,
+  copyOf,
+  emptyFile,
+  identify,
+  inputChanged,
+  type KnownFile,
+} from './known-files.ts';
+import { type Row, rowBlocks } from './rows.ts';
+
+export type Mapped<K, V> =
+  | { readonly key: K; readonly value: V; readonly timestamp: number }
+  /** The row is not wanted, e.g. another kind of record. */
+  | 'skip'
+  /** As before, counted by this reason. */
+  | { readonly skip: string }
+  | { readonly reject: string };
+
+export interface Item<K, V> {
+  readonly row: Row;
+  readonly file: string;
+  readonly mapped: Mapped<K, V>;
+  /** Reading can go on behind it. */
+  readonly isWhole: boolean;
+  /** Of the row in its file, from 0. */
+  readonly ordinal: number;
+  readonly hash: string;
+  readonly place: FilePlace;
+}
+
+/** A file that is being read. */
+interface FilePlace {
+  readonly known: KnownFile;
+  readonly fingerprint: Fingerprint;
+}
+
+/** Files whose rows are taken in together, sorted. */
+interface Batch {
+  /** As they will be known when all is taken. */
+  readonly files: readonly KnownFile[];
+  taken: number;
+  total: number;
+}
+
+/** When all rows of a new file of as many are refused, the mapping is wrong, not the rows. */
+const suspicious = 50;
+const blockSize = 1_000;
+
+export class FileReader<K, V> {
+  readonly #options: FileSourceOptions<K, V>;
+  #files: KnownFile[];
+  #oldRows: number;
+  #batch: Batch | undefined;
+  #last: FilePlace | undefined;
+
+  constructor(options: FileSourceOptions<K, V>, { files, batch, oldRows }: Start) {
+    this.#options = options;
+    this.#files = files.map(copyOf);
+    this.#oldRows = oldRows;
+    if (batch !== undefined) {
+      this.#batch = { ...batch, files: batch.files.map(copyOf), total: Number.POSITIVE_INFINITY };
+    }
+  }
+
+  /** To be called for each item, in order, when it is handed over. */
+  took(item: Item<K, V>): void {
+    if (this.#batch === undefined) this.#take(item);
+    else this.#batch.taken++;
+  }
+
+  #take(item: Item<K, V>): void {
+    const { place } = item;
+    if (this.#last !== place) this.#settle();
+    this.#last = place;
+    if (!this.#files.includes(place.known)) this.#files.push(place.known);
+    takeRow(place, item);
+  }
+
+  /** The cursor behind the items that were handed over. */
+  cursor(eventTime: number | null): Cursor {
+    this.#settle();
+    const batch = this.#batch;
+    if (batch === undefined) return { eventTime, files: this.#files.map(copyOf) };
+    if (batch.taken >= batch.total)
+      return { eventTime, files: this.#merged(batch.files).map(copyOf) };
+    const { taken, files } = batch;
+    return {
+      eventTime,
+      files: this.#files.map(copyOf),
+      batch: { taken, files: files.map(copyOf) },
+    };
+  }
+
+  #settle(): void {
+    const { known, fingerprint } = this.#last ?? {};
+    if (known !== undefined && fingerprint !== undefined)
+      known.hash = fingerprint.digest(known.length);
+  }
+
+  async *items(): AsyncGenerator<Item<K, V>[]> {
+    if (this.#options.order === 'time') {
+      if (this.#batch !== undefined) yield* this.#rest(this.#batch);
+      yield* this.#sorted();
+      return;
+    }
+    for (const file of this.#options.files) {
+      const known = await this.#identify(file);
+      if (known === undefined && this.#oldRows === 0) await this.#checkMapping(file);
+      yield* this.#read(file, known);
+    }
+  }
+
+  async #identify(file: string): Promise<KnownFile | undefined> {
+    if (this.#oldRows > 0 || file === standardInput) return undefined;
+    // All rows of the file before have been handed over by now.
+    this.#settle();
+    return identify(file, this.#files, this.#options);
+  }
+
+  /** The rows of a file that were not taken; of a known one those behind the place up to which it was. */
+  async *#read(file: string, given: KnownFile | undefined): AsyncGenerator<Item<K, V>[]> {
+    const fingerprint = new Fingerprint();
+    const resume = file === standardInput ? new Resume(file, this.#files, fingerprint) : undefined;
+    let place = { known: this.#continued(file, given), fingerprint };
+    let from = given?.length ?? 0;
+    let ordinal = -1;
+    const ids = new RowIds(this.#numberOf(place.known));
+    for await (const rows of rowBlocks(file, this.#options, fingerprint)) {
+      const items: Item<K, V>[] = [];
+      for (const row of rows) {
+        ordinal++;
+        const { hash, id } = ids.next(row);
+        if (resume?.isSearching === true) {
+          const found = resume.look(row);
+          if (found !== undefined) {
+            place = { known: found, fingerprint };
+            from = found.length;
+          }
+        }
+        if (isPast(row, from, place.known, file)) continue;
+        const item = { row, file, isWhole: row.more !== true, ordinal, hash, place };
+        if (this.#oldRows > 0) {
+          this.#oldRows--;
+          this.#take({ ...item, mapped: this.#map(row, id) });
+        } else items.push({ ...item, mapped: this.#map(row, id) });
+      }
+      if (items.length > 0) yield items;
+    }
+    resume?.end();
+  }
+
+  /** Under another name a file may go on otherwise than the one that it began as. */
+  #continued(file: string, given: KnownFile | undefined): KnownFile {
+    const name = baseName(file);
+    if (given === undefined) return emptyFile(name);
+    return given.name === name ? given : { ...copyOf(given), name };
+  }
+
+  #numberOf(known: KnownFile): number {
+    const number = this.#files.indexOf(known);
+    return number < 0 ? this.#files.length : number;
+  }
+
+  #map(row: Row, id: string): Mapped<K, V> {
+    if (row.empty !== undefined) return { skip: row.empty };
+    if (row.fields === undefined) return { reject: row.problem ?? 'it is not a row' };
+    return this.#options.map(row.fields, id);
+  }
+
+  /** Throws MAPPING_INVALID when the mapping fits no row of a new file, before any is taken. */
+  async #checkMapping(file: string): Promise<void> {
+    if (file === standardInput) return;
+    let [rows, problem] = [0, ''];
+    try {
+      for await (const block of rowBlocks(file, this.#options)) {
+        for (const row of block) {
+          const mapped = this.#map(row, '');
+          if (!isRefused(mapped)) return;
+          rows++;
+          problem = mapped.reject;
+        }
+      }
+    } catch (error) {
+      // The rows in front of the break are refused, or taken in, first.
+      if (!isBroken(error)) throw error;
+    }
+    checkRefused(rows, problem);
+  }
+
+  /** All that is new in the files, by its time. */
+  async *#sorted(): AsyncGenerator<Item<K, V>[]> {
+    const skip = this.#oldRows;
+    const isOld = skip > 0;
+    const gathered: Gathered<K, V>[] = [];
+    for (const file of this.#options.files) {
+      const given = await this.#identify(file);
+      const name = baseName(file);
+      const known = { ...(given === undefined ? emptyFile(name) : copyOf(given)), name };
+      if (given !== undefined) known.from = given.length;
+      if (given?.name === name) known.of = this.#files.indexOf(given);
+      const made = gathered.filter(({ items }) => items.length > 0).map((one) => one.known);
+      const number = known.of ?? this.#files.length + newOf(made);
+      const to = Number.POSITIVE_INFINITY;
+      gathered.push(await this.#gather({ file, known, to, number, isOld }));
+    }
+    const items = byTime(gathered);
+    if (items.length === 0) return;
+    if (skip === 0 && this.#files.length === 0) {
+      const last = items.at(-1)?.mapped;
+      const all = items.every(({ mapped }) => isRefused(mapped));
+      if (all) checkRefused(items.length, last !== undefined && isRefused(last) ? last.reject : '');
+    }
+    this.#oldRows = 0;
+    const files = gathered.filter(({ items }) => items.length > 0).map(({ known }) => known);
+    this.#batch = { files, taken: skip, total: items.length };
+    yield* inBlocks(items, skip);
+    this.#files = this.#merged(files);
+    this.#batch = undefined;
+  }
+
+  /** What an earlier run has left of a batch; the files must still hold all of it. */
+  async *#rest(batch: Batch): AsyncGenerator<Item<K, V>[]> {
+    const gathered: Gathered<K, V>[] = [];
+    const left = new Set(batch.files);
+    for (const file of this.#options.files) {
+      const known = await identify(file, [...left], this.#options);
+      if (known === undefined) continue;
+      left.delete(known);
+      const made = newOf(batch.files.slice(0, batch.files.indexOf(known)));
+      const number = known.of ?? this.#files.length + made;
+      const before = { ...copyOf(known), length: known.from ?? 0 };
+      gathered.push(await this.#gather({ file, known: before, to: known.length, number }));
+    }
+    const [missing] = left;
+    if (missing !== undefined) {
+      const { taken } = batch;
+      const problem = `an earlier run has taken ${taken} rows of it and the files beside it, by their time; give these files again, so that the others can be taken`;
+      throw inputChanged(missing.name, problem);
+    }
+    const items = byTime(gathered);
+    batch.total = items.length;
+    yield* inBlocks(items, batch.taken);
+    this.#files = this.#merged(batch.files);
+    this.#batch = undefined;
+  }
+
+  #merged(files: readonly KnownFile[]): KnownFile[] {
+    const merged = [...this.#files];
+    for (const { of, from: _, ...file } of files) {
+      if (of === undefined) merged.push(file);
+      else merged[of] = file;
+    }
+    return merged;
+  }
+
+  /** The rows of a file behind the place up to which it is known, up to `to` bytes of its content. */
+  async #gather({ file, known, to, number, isOld = false }: Gathering): Promise<Gathered<K, V>> {
+    const fingerprint = new Fingerprint();
+    const place = { known, fingerprint };
+    const from = known.length;
+    const ids = new RowIds(number);
+    const items: Item<K, V>[] = [];
+    const times: number[] = [];
+    let [ordinal, at] = [-1, isOld ? 0 : Number.NEGATIVE_INFINITY];
+    for await (const rows of rowBlocks(file, this.#options, fingerprint)) {
+      for (const row of rows) {
+        ordinal++;
+        const { hash, id } = ids.next(row);
+        if (row.end > to || isPast(row, from, known, file)) continue;
+        const mapped = this.#map(row, id);
+        if (mapped !== 'skip' && 'timestamp' in mapped) at = mapped.timestamp;
+        else if (isOld) at = 0;
+        const { raw, line, start, end } = row;
+        const item = {
+          row: { fields: undefined, raw, line, start, end },
+          file,
+          mapped,
+          ordinal,
+          hash,
+          place,
+          isWhole: true,
+        };
+        takeRow(place, { ...item, isWhole: row.more !== true });
+        items.push(item);
+        times.push(at);
+      }
+    }
+    known.hash = fingerprint.digest(known.length);
+    return { known, items, times };
+  }
+}
+
+interface Gathering {
+  readonly file: string;
+  /** As it is known so far. */
+  readonly known: KnownFile;
+  /** Bytes of the content, at most. */
+  readonly to: number;
+  /** Of the file, in the ids of its rows. */
+  readonly number: number;
+  /** What has no time comes first, as it did for the cursors of the format before. */
+  readonly isOld?: boolean;
+}
+
+interface Gathered<K, V> {
+  readonly known: KnownFile;
+  readonly items: readonly Item<K, V>[];
+  /** Of each item: its own time, or that of the row before which has one. */
+  readonly times: readonly number[];
+}
+
+/** How many of the files take no place of a known one. */
+function newOf(files: readonly KnownFile[]): number {
+  return files.filter(({ of }) => of === undefined).length;
+}
+
+/** Stable: of one instant as they stand in the files. */
+function byTime<K, V>(gathered: readonly Gathered<K, V>[]): Item<K, V>[] {
+  const timed = gathered.flatMap(({ items, times }) =>
+    items.map((item, i) => ({ item, at: times[i] as number })),
+  );
+  return timed.sort((a, b) => (a.at === b.at ? 0 : a.at - b.at)).map(({ item }) => item);
+}
+
+function* inBlocks<T>(items: readonly T[], from: number): Generator<T[]> {
+  for (let at = from; at < items.length; at += blockSize) yield items.slice(at, at + blockSize);
+}
+
+/** A row of the file is taken: the file is known up to its end. */
+function takeRow<K, V>({ known, fingerprint }: FilePlace, item: Item<K, V>): void {
+  const { row, hash, mapped } = item;
+  known.rows++;
+  addToSample(known.sample, hash);
+  known.taken = mapped !== 'skip' && 'timestamp' in mapped;
+  if (!item.isWhole) return;
+  known.length = row.end;
+  if (known.head[0] === 0) known.head = [row.end, fingerprint.digest(row.end)];
+}
+
+/** The row was taken before. Throws INPUT_CHANGED when it was taken before it was whole. */
+function isPast({ start, end, line }: Row, from: number, known: KnownFile, file: string): boolean {
+  if (end <= from) return true;
+  if (start >= from || !known.taken) return false;
+  throw inputChanged(file, `line ${line} was taken when it was not whole, and now it goes on`);
+}
+
+function isRefused<K, V>(mapped: Mapped<K, V>): mapped is { readonly reject: string } {
+  return mapped !== 'skip' && 'reject' in mapped;
+}
+
+function isBroken(error: unknown): boolean {
+  return error instanceof MillraceError && error.code === 'INPUT_BROKEN';
+}
+
+function checkRefused(rows: number, problem: string): void {
+  if (rows < suspicious) return;
+  throw new MillraceError('MAPPING_INVALID', {
+    mapping: 'given',
+    field: 'all fields',
+    problem: `all of the first ${rows} rows are refused; the last because ${problem}`,
+  });
+}
+
+/** Hash of a row's text, told apart by its file and by its ordinal among equal rows of the file. */
+class RowIds {
+  readonly #suffix: string;
+  readonly #seen = new Map<string, number>();
+
+  constructor(file: number) {
+    this.#suffix = file === 0 ? '' : `.${file}`;
+  }
+
+  next({ raw }: Row): { readonly hash: string; readonly id: string } {
+    const hash = rowHash(raw);
+    const n = this.#seen.get(hash) ?? 0;
+    this.#seen.set(hash, n + 1);
+    return { hash, id: `${hash}${this.#suffix}${n === 0 ? '' : `-${n}`}` };
+  }
+}
+
+/** Finds out whether standard input brings what was taken before, row by row. */
+class Resume {
+  readonly #file: string;
+  readonly #known: readonly KnownFile[];
+  readonly #fingerprint: Fingerprint;
+  #candidate: KnownFile | undefined;
+  isSearching = true;
+
+  constructor(file: string, known: readonly KnownFile[], fingerprint: Fingerprint) {
+    this.#file = file;
+    this.#known = known;
+    this.#fingerprint = fingerprint;
+    this.isSearching = known.length > 0;
+  }
+
+  /** The file that the content goes on from; throws INPUT_CHANGED when it went another way. */
+  look({ end }: Row): KnownFile | undefined {
+    if (this.#candidate === undefined) {
+      const hash = this.#fingerprint.digest(end);
+      const found = this.#known.filter(({ head }) => head[0] === end && head[1] === hash);
+      this.#candidate = found.sort((a, b) => b.length - a.length)[0];
+    }
+    const candidate = this.#candidate;
+    this.isSearching = candidate !== undefined && end < candidate.length;
+    if (candidate === undefined || this.isSearching) return candidate;
+    if (this.#fingerprint.digest(candidate.length) === candidate.hash) return candidate;
+    throw changedBefore(this.#file, candidate);
+  }
+
+  /** To be called at the end of the input. */
+  end(): void {
+    if (this.isSearching && this.#candidate !== undefined)
+      throw changedBefore(this.#file, this.#candidate);
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * JSON values of an input, without silent loss: numbers that a double does not hold keep their digits as text,
+ * a name that comes twice in an object is refused, and so is what is nested too deep to be walked through.
+ */
+import { messageOf } from '../base/errors.ts';
+
+/** Objects and lists within one another. */
+export const depthMax = 100;
+
+/** A string, or a number, of JSON text; outside of strings the numbers are whole tokens. */
+const tokens = /"(?:[^"\\]|\\.)*"|-?[\d.eE+-]+/g;
+const number = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
+/** A number with as many digits may not be the double that it is read as. */
+const manyDigits = /\d[\d.]{15}|(?:^|[:,[\s])-?\d[\d.]*[eE]/;
+
+const spacedColon = /"\s+:/;
+
+export type Parsed = { readonly value: unknown } | { readonly problem: string };
+
+/** The value of a JSON text, or why it is not taken: words that follow the place. */
+export function parseJson(text: string): Parsed {
+  let value: unknown;
+  try {
+    value = JSON.parse(manyDigits.test(text) ? faithful(text) : text);
+  } catch (error) {
+    return { problem: `is not JSON: ${reason(error)}` };
+  }
+  if (typeof value !== 'object' || value === null) return { value };
+  const names = namesIn(value, 0);
+  if (names < 0) return { problem: `is nested deeper than ${depthMax}` };
+  // Each name stands before a colon: where their numbers differ, a name may have come twice.
+  if (colons(text) !== names || spacedColon.test(text)) {
+    const twice = nameTwice(text);
+    if (twice !== undefined) return { problem: `has the field ${JSON.stringify(twice)} twice` };
+  }
+  return { value };
+}
+
+/** Numbers that a double does not hold become texts of the same digits. */
+function faithful(text: string): string {
+  return text.replace(tokens, (token) => {
+    if (token.startsWith('"') || !number.test(token) || isHeld(token)) return token;
+    return `"${token}"`;
+  });
+}
+
+/**
+ * The number is the double that it is read as. Of a fraction up to 17 digits tell which double is meant: so
+ * many are written of one, and its shortest form may be another.
+ */
+function isHeld(token: string): boolean {
+  if (token.length < 16 && !/[eE]/.test(token)) return true;
+  const read = Number(token);
+  if (!Number.isFinite(read)) return false;
+  const told = normal(token);
+  if (told === normal(String(read))) return true;
+  const isWhole = !/[.eE]/.test(token);
+  return !isWhole && told.replace(/^-|e.*$/g, '').length <= doubleDigits;
+}
+
+const doubleDigits = 17;
+
+/** Sign, digits without zeros at their ends, and the power of ten. */
+function normal(text: string): string {
+  const [, sign = '', whole = '', fraction = '', power = '0'] =
+    /^(-?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
+  const digits = (whole + fraction).replace(/^0+/, '');
+  const short = digits.replace(/0+$/, '');
+  if (short === '') return '0';
+  const exponent = Number(power) - fraction.length + digits.length - short.length;
+  return `${sign}${short}e${exponent}`;
+}
+
+/** The texts of the members of a list, of valid JSON text; undefined when the text is no list. */
+export function membersOf(text: string): string[] | undefined {
+  if (!/^\s*\[/.test(text)) return undefined;
+  const members: string[] = [];
+  let [depth, from] = [0, 0];
+  for (const { 0: part, index } of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],]/g)) {
+    if (part === '{' || part === '[') {
+      depth++;
+      if (depth === 1) from = index + 1;
+    } else if (part === ',' ? depth === 1 : (part === '}' || part === ']') && --depth === 0) {
+      const member = text.slice(from, index);
+      if (member.trim() !== '') members.push(member);
+      from = index + 1;
+    }
+  }
+  return members;
+}
+
+/** Fields of all objects in a value; -1 when it is nested too deep. */
+function namesIn(value: object, depth: number): number {
+  if (depth >= depthMax) return -1;
+  let count = 0;
+  const members = Array.isArray(value) ? value : Object.values(value);
+  if (!Array.isArray(value)) count = members.length;
+  for (const member of members) {
+    if (typeof member !== 'object' || member === null) continue;
+    const inner = namesIn(member, depth + 1);
+    if (inner < 0) return -1;
+    count += inner;
+  }
+  return count;
+}
+
+/** Colons right after a quote, of strings as well. */
+function colons(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf('":'); at >= 0; at = text.indexOf('":', at + 2)) count++;
+  return count;
+}
+
+/** Of valid JSON text, a name that one object has twice; undefined when there is none. */
+function nameTwice(text: string): string | undefined {
+  const open: (Set<string> | undefined)[] = [];
+  const parts = /"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/g;
+  for (const [part, colon] of text.matchAll(parts)) {
+    if (part === '{') open.push(new Set());
+    else if (part === '[') open.push(undefined);
+    else if (part === '}' || part === ']') open.pop();
+    else if (colon !== undefined) {
+      const name = JSON.parse(part.slice(0, part.length - colon.length)) as string;
+      const names = open.at(-1);
+      if (names?.has(name) === true) return name;
+      names?.add(name);
+    }
+  }
+  return undefined;
+}
+
+function reason(error: unknown): string {
+  // The engine's message quotes the text, which the row shows anyway.
+  return messageOf(error).replace(/, ".*|\s*\.\.\..*$/s, '');
+}
