@@ -17,7 +17,7 @@ import { BatchBuilder } from '../record/batch.ts';
 import { decodeHeaders, encodeHeaders, type Headers } from '../record/headers.ts';
 import { partitionOf } from '../record/partitioner.ts';
 import { Runtime } from '../runtime/runtime.ts';
-import { checkRuntimeSettings } from '../runtime/settings.ts';
+import { checkRuntimeSettings, settingsIn } from '../runtime/settings.ts';
 import type { Summary } from '../runtime/summary.ts';
 import { MemoryBackends } from '../storage/memory.ts';
 import type { ErrorPolicy } from '../task/error-policy.ts';
@@ -70,9 +70,10 @@ export class TestDriver {
   }
 
   static async start(topology: Topology, options: DriverOptions): Promise<TestDriver> {
-    const { scheduler, ...settings } = options;
-    checkSetting('testDriver.scheduler', scheduler, optional(anObject));
-    checkRuntimeSettings('testDriver', settings);
+    checkSetting('testDriver', options, anObject);
+    checkSetting('testDriver.scheduler', options.scheduler, optional(anObject));
+    // Not for names that there are not: tests hand over their own options with ours.
+    checkRuntimeSettings('testDriver', settingsIn(options));
     const log = new MemoryLog();
     const driver = new TestDriver(topology, options, log, await log.openWriter('feeder'));
     driver.#runtime = await driver.#start();
