@@ -19,6 +19,7 @@ import type { CountWindow } from '../engine/time/windows/spec.ts';
 import { type Accumulators, accumulatorsOf } from './accumulators.ts';
 import { dropUnusable } from './aggregate.ts';
 import type { Aggregate } from './aggregate-value.ts';
+import { present } from './present.ts';
 import {
   emptyWindowCell,
   indexOfStart,
@@ -91,7 +92,9 @@ class CountWindows<K, V, A> implements AnyReceiver {
     for (const { start } of full) removeWindows(cell, indexOfStart(cell, start), 1);
     this.#cells.put(cell);
     for (const { start, end, result, at, old } of closing ? full : changes) {
-      this.#next.receive({ key, start, end }, result, at, closing ? undefined : old);
+      const before = closing ? undefined : (old ?? undefined);
+      if (!present(result) && !present(before)) continue;
+      this.#next.receive({ key, start, end }, result ?? null, at, before);
     }
   }
 

@@ -82,10 +82,11 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
   ): WindowUpdate<A>[] {
     const cell = cells.get() ?? this.emptyCell();
     const accumulators = this.#accumulators;
-    const { from, to } = this.#reached(cell, timestamp, timeBefore);
+    const { from, to, same } = this.#reached(cell, timestamp, timeBefore);
     let start = timestamp;
     let end = timestamp;
     for (let i = from; i < to; i++) {
+      // One of the same name begins and ends at the record, and changes neither.
       start = Math.min(start, startAt(cell, i) as number);
       end = Math.max(end, endAt(cell, i) as number);
     }
@@ -97,8 +98,10 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
       this.#results && end > start ? withdrawnOf(accumulators, cell, from, to) : none;
     // A session of one instant that stays one is no other session: it changes as any window does.
     const stays = this.#results && end === start && to > from;
-    const old = stays ? accumulators.valueAt(cell, from) : undefined;
-    if (from === to) accumulators.begin(cell, from, start, end, value, timestamp);
+    const isUpdate = stays || (this.#results && same);
+    const old = isUpdate ? accumulators.valueAt(cell, from) : undefined;
+    if (same) removeWindows(cell, from, 1);
+    if (from === to || same) accumulators.begin(cell, from, start, end, value, timestamp);
     else {
       accumulators.join(cell, from, to, value, timestamp);
       setTimes(cell, from, start, end, end);
@@ -128,18 +131,22 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
   /**
    * The sessions within the gap of `timestamp`, as indexes [from, to). As in Kafka Streams, one that
    * ended a gap and a grace before the last record's stream time is not found any more, an instant
-   * before it is closed.
+   * before it is closed. A record of that very instant begins a session of the same name, which takes
+   * the place of the one that was not found: `same`, and that is the one at `from`.
    */
   #reached(
     cell: WindowCell<A>,
     timestamp: number,
     timeBefore: number,
-  ): { from: number; to: number } {
+  ): { from: number; to: number; same: boolean } {
     const { gapMs, graceMs } = this.#spec;
     const earliest = Math.max(timestamp - gapMs, timeBefore - gapMs - graceMs + 1);
     const to = indexOfStart(cell, timestamp + gapMs + 1);
     let from = to;
     while (from > 0 && (endAt(cell, from - 1) as number) >= earliest) from--;
-    return { from, to };
+    const before = from - 1;
+    const same =
+      from === to && startAt(cell, before) === timestamp && endAt(cell, before) === timestamp;
+    return same ? { from: before, to, same } : { from, to, same };
   }
 }

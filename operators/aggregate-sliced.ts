@@ -20,6 +20,7 @@ import type { HoppingWindow } from '../engine/time/windows/spec.ts';
 import type { Accumulators } from './accumulators.ts';
 import type { MergeableAggregate } from './aggregate-value.ts';
 import { byStart, type Closed } from './closing.ts';
+import { present } from './present.ts';
 import { indexOfStart, startAt, timestampAt, type WindowCell, windowsOf } from './window-cell.ts';
 import {
   emptyPartedCell,
@@ -231,7 +232,8 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
         indexOfStart(cell, start),
         indexOfStart(cell, start + sizeMs),
       );
-      if (merged !== undefined) yield { key, window: { start, end: start + sizeMs }, ...merged };
+      if (merged === undefined || !present(merged.value)) continue;
+      yield { key, window: { start, end: start + sizeMs }, ...merged };
     }
   }
 }

@@ -19,6 +19,7 @@ import type { SlidingWindow } from '../engine/time/windows/spec.ts';
 import { ValueAccumulators } from './accumulators.ts';
 import type { MergeableAggregate } from './aggregate-value.ts';
 import { byStart, type Closed } from './closing.ts';
+import { present } from './present.ts';
 import { SlidingFold } from './sliding-fold.ts';
 import { indexOfStart, startAt, type WindowCell } from './window-cell.ts';
 import {
@@ -187,7 +188,7 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
       next = this.#nextStart(cell, next + 1)
     ) {
       const { start, end, value, timestamp } = this.#window(cell, next, fold);
-      yield { key, window: { start, end }, value, timestamp };
+      if (present(value)) yield { key, window: { start, end }, value, timestamp };
     }
   }
 }

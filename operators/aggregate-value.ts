@@ -7,7 +7,10 @@
  * `merge` is associative, and unless `ordered` is set it does not matter in which order records and
  * accumulators come.
  */
+
 import { aFunction, anObject, checkSetting, optional } from '../engine/base/settings.ts';
+import { numberFormOf } from './aggregates/number-form.ts';
+import { present } from './present.ts';
 
 export interface Aggregate<in V, A> {
   /** Part of the topology's fingerprint. */
@@ -29,6 +32,29 @@ export interface SubtractableAggregate<in V, A> extends Aggregate<V, A> {
 /** An aggregate that a session window can use. */
 export interface MergeableAggregate<in V, A> extends Aggregate<V, A> {
   merge(left: A, right: A): A;
+}
+
+/**
+ * The aggregate as windows fold with it, which keep what it answers: null is no accumulator, so a record
+ * begins anew and a merge takes the other side. One whose accumulators are numbers never answers null.
+ */
+export function withoutNulls<V, A>(aggregate: Aggregate<V, A>): Aggregate<V, A> {
+  if (numberFormOf(aggregate) !== undefined) return aggregate;
+  const { merge } = aggregate;
+  return {
+    ...aggregate,
+    init: () => aggregate.init(),
+    add: (accumulator, value, timestamp) =>
+      (aggregate.add(accumulator ?? aggregate.init(), value, timestamp) ?? null) as A,
+    ...(merge === undefined
+      ? {}
+      : {
+          merge: (left, right) => {
+            if (!present(left)) return right;
+            return present(right) ? ((merge.call(aggregate, left, right) ?? null) as A) : left;
+          },
+        }),
+  };
 }
 
 /**

@@ -1,12 +1,16 @@
 /**
  * Aggregate of all records of a key. A record with a null key or value has no effect and is counted.
- * Each update goes on as (new, old); its timestamp is the greatest of the records so far.
+ * Each update goes on as (new, old); its timestamp is the greatest of the records so far. An `add` that
+ * answers null or undefined takes the row away; the next record begins anew from `init`.
  */
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import { encodeTo, type Serde } from '../engine/serde/serde.ts';
 import { type Aggregate, checkAggregate } from './aggregate-value.ts';
+import { present } from './present.ts';
+import { rowOf } from './table-getter.ts';
+import { type UnderWay, underWay } from './under-way.ts';
 
 export interface AggregateCell<A> {
   accumulator: A;
@@ -64,6 +68,7 @@ class KeyAggregate<V, A> {
   readonly #context: BuildContext;
   readonly #cells: Cells<AggregateCell<A>>;
   readonly #next: AnyReceiver;
+  readonly #underWay: UnderWay<A>;
 
   constructor(
     name: string,
@@ -76,6 +81,7 @@ class KeyAggregate<V, A> {
     this.#context = context;
     this.#cells = cells;
     this.#next = context.output(0);
+    this.#underWay = underWay(cells as Cells<never>);
   }
 
   receive(key: unknown, value: V, timestamp: number): void {
@@ -84,8 +90,13 @@ class KeyAggregate<V, A> {
     const old = cell?.accumulator;
     const accumulator = this.#aggregate.add(old ?? this.#aggregate.init(), value, timestamp);
     const newest = cell === undefined ? timestamp : Math.max(cell.timestamp, timestamp);
-    this.#cells.put({ accumulator, timestamp: newest });
-    this.#next.receive(key, accumulator, newest, old);
+    if (present(accumulator)) {
+      this.#cells.put({ accumulator, timestamp: newest });
+      this.#underWay.tell(rowOf(cell), this.#next, key, accumulator, newest);
+    } else if (cell !== undefined) {
+      this.#cells.remove();
+      this.#underWay.tell(rowOf(cell), this.#next, key, null, newest);
+    }
   }
 }
 

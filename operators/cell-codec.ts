@@ -4,7 +4,8 @@
  *   u32 count · f64[width * count] for each number column · u32[count] lengths · values
  *
  * When all values are numbers they are one more column of f64, and the highest bit of the count is set:
- * no serde call a value.
+ * no serde call a value. A value that is null, which no serde need know, has the length FFFFFFFF and no
+ * bytes.
  */
 import { emptyBytes } from '../engine/base/bytes.ts';
 import type { Scratch } from '../engine/base/scratch.ts';
@@ -12,6 +13,7 @@ import { raw } from '../engine/serde/raw.ts';
 import { encodeTo, type Serde } from '../engine/serde/serde.ts';
 
 const allNumbers = 0x8000_0000;
+const nullLength = 0xffff_ffff;
 
 /** Of items [from, to). @param width numbers of an item in each column, one after the other */
 export function writeColumns<V>(
@@ -34,6 +36,10 @@ export function writeColumns<V>(
   let lengthAt = scratch.length;
   scratch.skip(4 * n);
   for (let i = from; i < to; i++, lengthAt += 4) {
+    if (values[i] === null) {
+      scratch.uint32At(lengthAt, nullLength);
+      continue;
+    }
     const before = scratch.length;
     encodeTo(serde, values[i] as V, scratch);
     scratch.uint32At(lengthAt, scratch.length - before);
@@ -83,6 +89,10 @@ export function decodeColumns<V>(
   const values = new Array<V>(n);
   for (let i = 0; i < n; i++, at += 4) {
     const length = bytes.readUInt32LE(at);
+    if (length === nullLength) {
+      values[i] = null as V;
+      continue;
+    }
     values[i] = serde.decode(bytes, valueAt, valueAt + length);
     valueAt += length;
   }

@@ -19,10 +19,13 @@ import type { Serde } from '../engine/serde/serde.ts';
 import { type AggregateCell, aggregateStore } from './aggregate.ts';
 import { checkAggregate, type SubtractableAggregate } from './aggregate-value.ts';
 import { count } from './aggregates/count.ts';
+import { numberFormOf } from './aggregates/number-form.ts';
 import { reduce } from './aggregates/reduce.ts';
 import type { Flow } from './flow.ts';
+import { present } from './present.ts';
 import { Table } from './table.ts';
-import { storeGetter } from './table-getter.ts';
+import { rowOf, storeGetter } from './table-getter.ts';
+import { type UnderWay, underWay } from './under-way.ts';
 
 /** What leaves a group and what comes into it. */
 interface GroupChange<V> {
@@ -57,6 +60,11 @@ function changeSerde<V>(value: Serde<V>): Serde<GroupChange<V>> {
 
 type Group<K, V> = readonly [key: K, value: V];
 
+/** Null, or a group without a key or a value, puts the row into no group. */
+function inGroup<K, V>(group: Group<K, V> | null | undefined): Group<K, V> | null {
+  return present(group) && present(group[0]) && present(group[1]) ? group : null;
+}
+
 function groupStep<K, V, K2, V2>(
   name: string,
   groupOf: (value: V, key: K) => Group<K2, V2> | null,
@@ -78,7 +86,7 @@ function groupStep<K, V, K2, V2>(
       {
         receive: (rowKey, now, timestamp, old) => {
           const of = (row: unknown) =>
-            row === null || row === undefined ? null : groupOf(row as V, rowKey as K);
+            present(row) ? inGroup(groupOf(row as V, rowKey as K)) : null;
           const [before, after] = [of(old), of(now)];
           const stays = before && after && groupKey(before) === groupKey(after);
           if (before && after && stays) {
@@ -111,8 +119,10 @@ function tableAggregateStep<K, V, A>(
 
 class GroupAggregate<V, A> implements AnyReceiver {
   readonly #aggregate: SubtractableAggregate<V, A>;
+  readonly #saysNoRow: boolean;
   readonly #cells: Cells<AggregateCell<A>>;
   readonly #next: AnyReceiver;
+  readonly #underWay: UnderWay<A>;
 
   constructor(
     aggregate: SubtractableAggregate<V, A>,
@@ -120,26 +130,38 @@ class GroupAggregate<V, A> implements AnyReceiver {
     cells: Cells<AggregateCell<A>>,
   ) {
     this.#aggregate = aggregate;
+    this.#saysNoRow = numberFormOf(aggregate) === undefined;
     this.#cells = cells;
     this.#next = context.output(0);
+    this.#underWay = underWay(cells as Cells<never>);
   }
 
   receive(key: unknown, change: unknown, timestamp: number): void {
     const { left, came } = change as GroupChange<V>;
     const cell = this.#cells.get();
-    const old = cell?.accumulator;
-    let accumulator = old;
-    // A value that was never counted, because it came before this aggregate, is not taken out.
-    if (left !== undefined && accumulator !== undefined) {
-      accumulator = this.#aggregate.subtract(accumulator, left);
-    }
+    let accumulator: A | null | undefined = cell?.accumulator;
+    if (left !== undefined) accumulator = this.#without(accumulator, left);
     if (came !== undefined) {
       accumulator = this.#aggregate.add(accumulator ?? this.#aggregate.init(), came, timestamp);
     }
-    if (accumulator === undefined) return;
     const newest = Math.max(timestamp, cell?.timestamp ?? timestamp);
-    this.#cells.put({ accumulator, timestamp: newest });
-    this.#next.receive(key, accumulator, newest, old);
+    if (present(accumulator)) {
+      this.#cells.put({ accumulator, timestamp: newest });
+      this.#underWay.tell(rowOf(cell), this.#next, key, accumulator, newest);
+    } else if (cell !== undefined) {
+      this.#cells.remove();
+      this.#underWay.tell(rowOf(cell), this.#next, key, null, newest);
+    }
+  }
+
+  /**
+   * The group without a value. An aggregate of the author's may have said of a group with members that it
+   * is no row (a sum of 0, say): a member is then taken out of what the aggregate begins with. One of ours
+   * never says so: a group that is not there was never counted, as its rows came before this aggregate.
+   */
+  #without(accumulator: A | null | undefined, left: V): A | null | undefined {
+    const begun = accumulator ?? (this.#saysNoRow ? this.#aggregate.init() : undefined);
+    return present(begun) ? this.#aggregate.subtract(begun, left) : undefined;
   }
 }
 

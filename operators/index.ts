@@ -2,7 +2,7 @@
 export { days, hours, minutes, seconds } from '../engine/base/duration.ts';
 export { type ErrorCode, isMillraceError, MillraceError } from '../engine/base/errors.ts';
 export type { Topology } from '../engine/graph/graph.ts';
-export type { StoreHandle, StoreRow } from '../engine/graph/store-spec.ts';
+export type { RowOf, StoreHandle, StoreRow } from '../engine/graph/store-spec.ts';
 export {
   type Partitioner,
   type Sink,

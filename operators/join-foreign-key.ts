@@ -17,8 +17,10 @@ import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import { topic } from '../engine/graph/topic.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { type AggregateCell, aggregateStore } from './aggregate.ts';
-import { type TableGetter, unheard } from './table-getter.ts';
+import { present } from './present.ts';
+import { rowOf, type TableGetter, unheard } from './table-getter.ts';
 import { firstAtOrAfter } from './times.ts';
+import { underWay } from './under-way.ts';
 
 export interface ForeignKeyJoinOptions {
   readonly name: string;
@@ -33,15 +35,19 @@ export interface ForeignKeyJoinOptions {
   readonly rightGetter: TableGetter<unknown>;
 }
 
-/** What the right side is asked to do with a subscription. */
+/**
+ * What the right side is asked to do with a subscription. There is no request that is answered only
+ * sometimes: while several changes are under way, silence could mean that nothing changed, or that the
+ * answer was to an older row.
+ */
 const ask = {
-  /** Forget it. */
+  /** Forget it; the left side knows what becomes of its row. */
   forget: 0,
-  /** Forget it, and answer that there is no row. */
+  /** Forget it, and answer that there is no row: of records written by earlier versions. */
   forgetAndAnswer: 1,
   /** Keep it, and answer with the row, or that there is none. */
   answer: 2,
-  /** Keep it, and answer when there is a row. */
+  /** As `answer`: of records written by earlier versions, which did not always want one. */
   answerIfThere: 3,
 } as const;
 
@@ -91,9 +97,10 @@ function hashOf(serde: Serde<unknown>, value: unknown): Buffer {
   return createHash('sha256').update(serde.encode(value)).digest().subarray(0, hashBytes);
 }
 
-const isRow = (value: unknown): boolean => value !== null && value !== undefined;
-
-/** Left side: what each change asks for. Output 0: subscriptions by foreign key; 1: answers at once. */
+/**
+ * Left side: what each change asks for. Output 0: subscriptions by foreign key; 1: answers at once, to a
+ * row that is gone or that points nowhere. Each change gets one answer, from here or from the right side.
+ */
 export function planStep({ name, kind, foreignKey, joiner, left }: ForeignKeyJoinOptions): Step {
   checkSetting(`${name}.foreignKey`, foreignKey, aFunction);
   checkSetting(`${name}.joiner`, joiner, aFunction);
@@ -107,24 +114,23 @@ export function planStep({ name, kind, foreignKey, joiner, left }: ForeignKeyJoi
       return [
         {
           receive: (key, now, timestamp, old) => {
-            if (!isRow(now) && !isRow(old)) return;
+            if (!present(now) && !present(old)) return;
             const keyOf = (row: unknown) =>
-              isRow(row) ? (foreignKey(row, key) ?? undefined) : undefined;
+              present(row) ? (foreignKey(row, key) ?? undefined) : undefined;
             const [before, after] = [keyOf(old), keyOf(now)];
             const hash = hashOf(left.value, now);
             const leftKey = Buffer.from(left.key.encode(key));
             const send = (to: unknown, what: number) =>
               subscribe.receive(to, { leftKey, hash, ask: what }, timestamp);
-            const moved = before !== undefined && before !== after;
-            if (kind === 'left') {
-              if (moved) send(before, ask.forget);
-              if (after !== undefined) send(after, ask.answer);
-              else answerAtOnce.receive(key, { hash }, timestamp);
+            if (before !== undefined && before !== after) send(before, ask.forget);
+            if (after !== undefined) {
+              send(after, ask.answer);
               return;
             }
-            if (moved) send(before, after === undefined ? ask.forgetAndAnswer : ask.forget);
-            if (after !== undefined) send(after, moved ? ask.answer : ask.answerIfThere);
-            else if (isRow(now) && before === undefined) context.task.drop(name, 'null_key');
+            answerAtOnce.receive(key, { hash }, timestamp);
+            if (kind === 'inner' && present(now) && before === undefined) {
+              context.task.drop(name, 'null_key');
+            }
           },
         },
       ];
@@ -213,7 +219,7 @@ export function matchStep({ name, left, right, rightGetter }: ForeignKeyJoinOpti
       const answer = (leftKey: string, hash: Buffer, row: unknown, timestamp: number) => {
         const bytes = Buffer.from(leftKey, 'latin1');
         const to = left.key.decode(bytes, 0, bytes.byteLength);
-        const found = isRow(row) ? { right: Buffer.from(right.value.encode(row)) } : {};
+        const found = present(row) ? { right: Buffer.from(right.value.encode(row)) } : {};
         next.receive(to, { hash, ...found }, timestamp);
       };
       const subscriptions: AnyReceiver = {
@@ -224,7 +230,6 @@ export function matchStep({ name, left, right, rightGetter }: ForeignKeyJoinOpti
           note(cells, leftKey, keeps ? { hash, timestamp } : undefined);
           if (what === ask.forget) return;
           const row = readRight();
-          if (row === undefined && what === ask.answerIfThere) return;
           const at = Math.max(timestamp, row?.timestamp ?? timestamp);
           answer(leftKey, hash, keeps ? row?.value : undefined, at);
         },
@@ -278,18 +283,23 @@ export function resultStep(options: ForeignKeyJoinOptions): {
       const cells: Cells<AggregateCell<unknown>> = context.cells(store);
       const readLeft = leftGetter(context);
       const next = context.output(0);
+      const changing = underWay(cells as Cells<never>);
       const answers: AnyReceiver = {
         receive: (key, value, timestamp) => {
           const { hash, right: bytes } = value as Answer;
           const current = readLeft()?.value;
           if (!hashOf(left.value, current).equals(hash)) return;
           const row = bytes && right.value.decode(bytes, 0, bytes.byteLength);
-          const joined = isRow(current) && (kind === 'left' || bytes !== undefined);
+          const joined = present(current) && (kind === 'left' || bytes !== undefined);
           const result = joined ? joiner(current, row) : null;
-          const old = cells.get()?.accumulator;
-          if (result === null) cells.remove();
-          else cells.put({ accumulator: result, timestamp });
-          next.receive(key, result, timestamp, old);
+          const before = rowOf(cells.get());
+          if (present(result)) {
+            cells.put({ accumulator: result, timestamp });
+            changing.tell(before, next, key, result, timestamp);
+          } else if (before !== undefined) {
+            cells.remove();
+            changing.tell(before, next, key, null, timestamp);
+          }
         },
       };
       return [answers, answers, unheard];

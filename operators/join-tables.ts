@@ -1,6 +1,7 @@
 /**
  * Join of two tables by key (SEMANTICS B.9). Nothing is kept but the tables themselves: a change of
- * one side reads the other's row. The result's timestamp is the greater of the two rows'.
+ * one side reads the other's row. The result's timestamp is the greater of the two rows'. A joiner that
+ * answers null or undefined makes no row.
  *
  * What is said, per change, follows Kafka Streams to the record, tombstones included:
  *
@@ -11,8 +12,11 @@
 import { aFunction, checkSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { Cells } from '../engine/graph/store-spec.ts';
 import type { JoinKind } from './join-streams.ts';
-import type { RowReader, TableGetter } from './table-getter.ts';
+import { present } from './present.ts';
+import { type RowReader, type TableGetter, tableGetter } from './table-getter.ts';
+import { Heard, underWay } from './under-way.ts';
 
 /** A missing side is undefined. */
 export type RowJoiner = (left: unknown, right: unknown) => unknown;
@@ -26,19 +30,33 @@ export function tableJoinStep(kind: JoinKind, joiner: RowJoiner, getters: Getter
     name: 'join-tables',
     detail: { join: kind },
     stores: [],
-    build: (context) => [
-      sideReceiver(kind, true, joiner, getters[1](context), context),
-      sideReceiver(kind, false, (r, l) => joiner(l, r), getters[0](context), context),
-    ],
+    build: (context) => {
+      const [left, right] = getters.map((getter) => sideOf(getter, context)) as [Side, Side];
+      return [
+        sideReceiver(kind, true, joiner, left, right, context),
+        sideReceiver(kind, false, (r, l) => joiner(l, r), right, left, context),
+      ];
+    },
   };
 }
 
-/** Changes of one side; `other` reads the row of the other one. */
+interface Side {
+  readonly read: RowReader<unknown>;
+  readonly heard: Heard;
+}
+
+function sideOf(getter: TableGetter<unknown>, context: BuildContext): Side {
+  const stores = getter.stores.map((store) => underWay(context.cells(store) as Cells<never>));
+  return { read: getter(context), heard: new Heard(stores) };
+}
+
+/** Changes of one side; the row of the other one is read as that side has heard of it. */
 function sideReceiver(
   kind: JoinKind,
   isLeft: boolean,
   joiner: (own: unknown, other: unknown) => unknown,
-  readOther: RowReader<unknown>,
+  ownSide: Side,
+  otherSide: Side,
   context: BuildContext,
 ): AnyReceiver {
   const next = context.output(0);
@@ -47,7 +65,8 @@ function sideReceiver(
   const otherIsKept = kind === 'outer' || (kind === 'left' && !isLeft);
   return {
     receive: (key, value, timestamp, old) => {
-      const other = readOther();
+      ownSide.heard.hear();
+      const other = otherSide.read(undefined, otherSide.heard.isAhead);
       const [now, before] = [value ?? undefined, old ?? undefined];
       if (other === undefined && !ownIsKept) return;
       if (other === undefined && now === undefined && before === undefined) return;
@@ -56,7 +75,10 @@ function sideReceiver(
           ? undefined
           : joiner(own, other?.value);
       const joinedAt = Math.max(timestamp, other?.timestamp ?? timestamp);
-      next.receive(key, result(now) ?? null, joinedAt, result(before));
+      const [joined, was] = [result(now) ?? null, result(before) ?? undefined];
+      // A joiner that answers null of a row that was none: nothing changed.
+      if (joined === null && was === undefined && (now ?? before) !== undefined) return;
+      next.receive(key, joined, joinedAt, was);
     },
   };
 }
@@ -67,14 +89,16 @@ export function tableJoinGetter(
   joiner: RowJoiner,
   getters: Getters,
 ): TableGetter<unknown> {
-  return (context) => {
+  const stores = [...new Set(getters.flatMap((getter) => getter.stores))];
+  return tableGetter(stores, (context) => {
     const [readLeft, readRight] = [getters[0](context), getters[1](context)];
-    return () => {
-      const [left, right] = [readLeft(), readRight()];
+    return (_, isAhead) => {
+      const [left, right] = [readLeft(undefined, isAhead), readRight(undefined, isAhead)];
       if (left === undefined && (kind !== 'outer' || right === undefined)) return undefined;
       if (right === undefined && kind === 'inner') return undefined;
       const timestamp = Math.max(left?.timestamp ?? 0, right?.timestamp ?? 0);
-      return { value: joiner(left?.value, right?.value), timestamp };
+      const value = joiner(left?.value, right?.value);
+      return present(value) ? { value, timestamp } : undefined;
     };
-  };
+  });
 }

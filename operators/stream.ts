@@ -155,7 +155,10 @@ export class Stream<K, V> {
   process<S, R = never>(name: string, spec: ProcessSpec<K, V, S, R>): Stream<K, R> {
     const { graph, key, port: input } = this.#flow;
     const step = processStep(name, spec, key, spec.state ?? msgpack<S>());
-    const tables = (spec.tables ?? []).map((table) => table.joinSide().port);
+    const tables = (spec.tables ?? []).map((table) => {
+      if (table instanceof Table) return table.joinSide().port;
+      return refuseSetting(`${name}.tables`, 'are tables of t.table() or made of them, no others');
+    });
     const port = graph.step(step, [input, ...tables]);
     return new Stream<K, R>({ graph, port, key, value: undefined });
   }

@@ -258,7 +258,7 @@ class Suppress implements AnyReceiver {
       window === undefined ? { start: noWindow, end: noWindow } : (key as Windowed<unknown>);
     // A withdrawn session never becomes final; what waits of it must not either.
     const withdrawn = settings.mode === 'closed' && (value === null || value === undefined);
-    if (withdrawn) this.#withdraw(key, start, timestamp);
+    if (withdrawn) this.#withdraw(key, start, end, timestamp);
     const held = withdrawn ? undefined : this.#hold({ start, end, timestamp, value, old });
     const told = held !== undefined && this.#isTold(held, streamTime);
     // Results of windows that end before are told before.
@@ -338,9 +338,9 @@ class Suppress implements AnyReceiver {
     this.#next.receive(key, value, timestamp, old);
   }
 
-  #withdraw(key: unknown, start: number, timestamp: number): void {
+  #withdraw(key: unknown, start: number, end: number, timestamp: number): void {
     const cell = this.#cells.get();
-    const i = cell?.findIndex((held) => held.start === start) ?? -1;
+    const i = cell?.findIndex((held) => held.start === start && held.end === end) ?? -1;
     if (cell === undefined || i < 0) return;
     const [held] = cell.splice(i, 1) as [Held];
     this.#count('waiting', -1);

@@ -10,7 +10,9 @@ import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { type AggregateCell, aggregateStore } from './aggregate.ts';
 import { OperatorTime } from './closing.ts';
-import { storeGetter, type TableGetter } from './table-getter.ts';
+import { present } from './present.ts';
+import { rowOf, storeGetter, type TableGetter, tableGetter } from './table-getter.ts';
+import { type UnderWay, underWay } from './under-way.ts';
 
 export function expiringTable<K, V>(
   name: string,
@@ -39,15 +41,15 @@ export function expiringTable<K, V>(
 
 /** A stream may be ahead of the table's own time: a row that is over by the stream's is none. */
 function livingGetter<V>(getter: TableGetter<V>, ttlMs: number): TableGetter<V> {
-  return (context) => {
+  return tableGetter(getter.stores, (context) => {
     const read = getter(context);
-    return (asOf) => {
-      const row = read();
+    return (asOf, isAhead) => {
+      const row = read(undefined, isAhead);
       return row === undefined || asOf === undefined || asOf < row.timestamp + ttlMs
         ? row
         : undefined;
     };
-  };
+  });
 }
 
 class ExpiringTable implements AnyReceiver {
@@ -59,6 +61,7 @@ class ExpiringTable implements AnyReceiver {
   readonly #time: OperatorTime;
   readonly #next: AnyReceiver;
   readonly #expired: AnyReceiver;
+  readonly #underWay: UnderWay;
 
   constructor(
     name: string,
@@ -74,6 +77,7 @@ class ExpiringTable implements AnyReceiver {
     this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
     this.#next = context.output(0);
     this.#expired = context.timer(this.#next);
+    this.#underWay = underWay(this.#cells as Cells<never>);
   }
 
   receive(key: unknown, value: unknown, timestamp: number): void {
@@ -83,13 +87,15 @@ class ExpiringTable implements AnyReceiver {
     }
     const streamTime = this.#time.advance(timestamp);
     this.#expire(streamTime);
-    const old = this.#cells.get()?.accumulator;
-    const over = value !== null && timestamp + this.#ttlMs <= streamTime;
+    const before = rowOf(this.#cells.get());
+    const over = present(value) && timestamp + this.#ttlMs <= streamTime;
     if (over) this.#context.task.drop(this.#name, 'expired');
-    if (value !== null && !over) this.#cells.put({ accumulator: value, timestamp });
+    if (present(value) && !over) this.#cells.put({ accumulator: value, timestamp });
     else this.#cells.remove();
-    if (!over) this.#next.receive(key, value, timestamp, old);
-    else if (old !== undefined) this.#next.receive(key, null, timestamp, old);
+    if (!over) this.#underWay.tell(before, this.#next, key, value ?? null, timestamp);
+    else if (before !== undefined) {
+      this.#underWay.tell(before, this.#next, key, null, timestamp);
+    }
   }
 
   pass(idleClock: number): void {
@@ -103,7 +109,8 @@ class ExpiringTable implements AnyReceiver {
         const cell = this.#cells.get();
         if (cell === undefined) return;
         this.#cells.remove();
-        this.#expired.receive(key, null, cell.timestamp + this.#ttlMs, cell.accumulator);
+        const at = cell.timestamp + this.#ttlMs;
+        this.#underWay.tell(rowOf(cell), this.#expired, key, null, at);
       });
     }
   }

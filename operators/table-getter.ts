@@ -5,6 +5,8 @@ import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreHandle, StoreSpec } from '../engine/graph/store-spec.ts';
 import { decodeKeyId, type Serde } from '../engine/serde/serde.ts';
 import type { AggregateCell } from './aggregate.ts';
+import { present } from './present.ts';
+import { type UnderWay, underWay } from './under-way.ts';
 
 export interface TableRow<V> {
   readonly value: V;
@@ -12,11 +14,30 @@ export interface TableRow<V> {
   readonly timestamp: number;
 }
 
-/** The row of the task's current key; `asOf` (ms UTC) matters to versioned tables only. */
-export type RowReader<V> = (asOf?: number) => TableRow<V> | undefined;
+/**
+ * The row of the task's current key; undefined when there is none.
+ * @param asOf ms UTC; matters to versioned tables only
+ * @param isAhead of stores whose change the reader has not heard of yet: the row before it counts
+ */
+export type RowReader<V> = (
+  asOf?: number,
+  isAhead?: (store: UnderWay) => boolean,
+) => TableRow<V> | undefined;
 
 /** Made once a task. The reader and the table's store must be in one sub-topology. */
-export type TableGetter<V> = (context: BuildContext) => RowReader<V>;
+export interface TableGetter<V> {
+  (context: BuildContext): RowReader<V>;
+  /** The stores that rows come from. */
+  readonly stores: readonly StoreSpec<never, never>[];
+}
+
+/** @param stores that the rows come from, also through other getters */
+export function tableGetter<V>(
+  stores: TableGetter<V>['stores'],
+  read: (context: BuildContext) => RowReader<V>,
+): TableGetter<V> {
+  return Object.assign((context: BuildContext) => read(context), { stores });
+}
 
 /** What a join needs of a table. */
 export interface JoinSide<out V> {
@@ -34,30 +55,36 @@ export interface RowsOf<out K, out V> extends StoreHandle<K, V> {
 /** The input of a table whose rows a step reads, and whose changes it does not ask for. */
 export const unheard: AnyReceiver = { receive() {} };
 
-/** Of a table that keeps one value a key. */
-export function storeGetter<V>(store: StoreSpec<never, AggregateCell<V>>): TableGetter<V> {
-  return (context) => {
-    const cells: Cells<AggregateCell<V>> = context.cells(store);
-    return () => {
-      const cell = cells.get();
-      return cell && { value: cell.accumulator, timestamp: cell.timestamp };
-    };
-  };
+/** The row in a cell. */
+export function rowOf<V>(cell: AggregateCell<V> | undefined): TableRow<V> | undefined {
+  return cell && { value: cell.accumulator, timestamp: cell.timestamp };
 }
 
-/** Of a table derived row by row: undefined from `derive` is no row. */
+/** Of a table that keeps one value a key. */
+export function storeGetter<V>(store: StoreSpec<never, AggregateCell<V>>): TableGetter<V> {
+  return tableGetter([store as StoreSpec<never, never>], (context) => {
+    const cells: Cells<AggregateCell<V>> = context.cells(store);
+    const changing = underWay<V>(cells as Cells<never>);
+    return (_, isAhead) => {
+      if (isAhead?.(changing as UnderWay) === true) return changing.before;
+      return rowOf(cells.get());
+    };
+  });
+}
+
+/** Of a table derived row by row: null or undefined from `derive` is no row. */
 export function derivedGetter<K, V, W>(
   getter: TableGetter<V>,
   key: Serde<K>,
-  derive: (row: TableRow<V>, key: K) => W | undefined,
+  derive: (value: V, key: K) => W | null | undefined,
 ): TableGetter<W> {
-  return (context) => {
+  return tableGetter(getter.stores, (context) => {
     const read = getter(context);
-    return (asOf) => {
-      const row = read(asOf);
+    return (asOf, isAhead) => {
+      const row = read(asOf, isAhead);
       if (row === undefined) return undefined;
-      const value = derive(row, decodeKeyId(key, context.task.keyId));
-      return value === undefined ? undefined : { value, timestamp: row.timestamp };
+      const value = derive(row.value, decodeKeyId(key, context.task.keyId));
+      return present(value) ? { value, timestamp: row.timestamp } : undefined;
     };
-  };
+  });
 }

@@ -5,7 +5,9 @@ import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Topic } from '../engine/graph/topic.ts';
 import { type AggregateCell, aggregateStore } from './aggregate.ts';
-import { storeGetter, type TableGetter } from './table-getter.ts';
+import { present } from './present.ts';
+import { rowOf, storeGetter, type TableGetter } from './table-getter.ts';
+import { type UnderWay, underWay } from './under-way.ts';
 
 function edge(
   kind: string,
@@ -21,12 +23,9 @@ function edge(
   };
 }
 
-/** False of a deletion, and of what was not there before. */
-export const present = (value: unknown): boolean => value !== null && value !== undefined;
-
 /**
- * A row that no longer passes becomes a deletion; a row that never passed is not spoken of. Of a
- * versioned table each change is, as in Kafka Streams (KIP-914): the one before may not be the older.
+ * A row that no longer passes becomes a deletion; a row that never passed is not told. Of a versioned
+ * table each change is, as in Kafka Streams (KIP-914): the one before may not be the older.
  */
 export function tableFilterStep<K, V>(
   predicate: (value: V, key: K) => boolean,
@@ -41,15 +40,19 @@ export function tableFilterStep<K, V>(
   });
 }
 
-export function tableMapStep<K, V, W>(fn: (value: V, key: K) => W): Step {
+/** A row mapped to null or undefined is no row, as one that a filter refuses. */
+export function tableMapStep<K, V, W>(
+  fn: (value: V, key: K) => W | null | undefined,
+  versioned: boolean,
+): Step {
   checkSetting('map.fn', fn, aFunction);
   return edge('table-map', (next) => (key, value, timestamp, old) => {
-    next.receive(
-      key,
-      present(value) ? fn(value as V, key as K) : null,
-      timestamp,
-      present(old) ? fn(old as V, key as K) : undefined,
-    );
+    const now = present(value) ? (fn(value as V, key as K) ?? null) : null;
+    const before = present(old) ? (fn(old as V, key as K) ?? undefined) : undefined;
+    // A deletion is told on even of a row that was not there, as Kafka Streams has it.
+    if (versioned || now !== null || before !== undefined || !present(value)) {
+      next.receive(key, now, timestamp, before);
+    }
   });
 }
 
@@ -69,10 +72,10 @@ export function tableSource<K, V>(
 ): { readonly step: Step; readonly getter: TableGetter<V> } {
   const { key, value } = topic;
   const own = aggregateStore<K, V>(name, key, value);
-  const cell = (bytes: Buffer, timestamp: number) => ({
-    accumulator: value.decode(bytes, 0, bytes.byteLength),
-    timestamp,
-  });
+  const cell = (bytes: Buffer, timestamp: number) => {
+    const accumulator = value.decode(bytes, 0, bytes.byteLength);
+    return present(accumulator) ? { accumulator, timestamp } : undefined;
+  };
   const store = changelog === 'own' ? own : { ...own, source: { topic: topic.name, cell } };
   const { cleanup = 'delete' } = topic.settings;
   const problem = `topic '${topic.name}' cannot be its changelog: what clean-up '${cleanup}' takes away would be missing after a restore. Declare the topic with cleanup 'compact', or leave the option out`;
@@ -93,12 +96,14 @@ class TableSource<V> implements AnyReceiver {
   readonly #context: BuildContext;
   readonly #cells: Cells<AggregateCell<V>>;
   readonly #next: AnyReceiver;
+  readonly #underWay: UnderWay<V>;
 
   constructor(name: string, context: BuildContext, cells: Cells<AggregateCell<V>>) {
     this.#name = name;
     this.#context = context;
     this.#cells = cells;
     this.#next = context.output(0);
+    this.#underWay = underWay(cells as Cells<never>);
   }
 
   receive(key: unknown, value: unknown, timestamp: number): void {
@@ -106,9 +111,9 @@ class TableSource<V> implements AnyReceiver {
       this.#context.task.drop(this.#name, 'null_key');
       return;
     }
-    const old = this.#cells.get()?.accumulator;
-    if (value === null) this.#cells.remove();
-    else this.#cells.put({ accumulator: value as V, timestamp });
-    this.#next.receive(key, value, timestamp, old);
+    const before = rowOf(this.#cells.get());
+    if (present(value)) this.#cells.put({ accumulator: value as V, timestamp });
+    else this.#cells.remove();
+    this.#underWay.tell(before, this.#next, key, value ?? null, timestamp);
   }
 }

@@ -10,8 +10,10 @@ import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { decodeColumns, writeColumns } from './cell-codec.ts';
 import { OperatorTime } from './closing.ts';
-import type { TableGetter } from './table-getter.ts';
+import { present } from './present.ts';
+import { type TableGetter, tableGetter } from './table-getter.ts';
 import { lastAtOrBefore } from './times.ts';
+import { type UnderWay, underWay } from './under-way.ts';
 
 /** Versions by time, ascending; an absent one is a deletion. */
 interface Versions<V> {
@@ -41,6 +43,10 @@ function versionStore<K, V>(
       const { columns, values } = decodeColumns(bytes, start, end, 1, optional);
       return { times: columns[0] ?? [], values };
     },
+    newestRows: ({ times, values }, k) => {
+      const [value, timestamp] = [values.at(-1), times.at(-1) as number];
+      return value === undefined ? [] : [{ key: k, value, timestamp }];
+    },
     rows: function* rows({ times, values }, k) {
       for (const [i, timestamp] of times.entries()) {
         if (values[i] !== undefined) yield { key: k, value: values[i], timestamp };
@@ -64,17 +70,20 @@ export function versionedTable<K, V>(
     stores: [store as StoreSpec<never, never>],
     build: (context) => [new VersionedTable(name, historyMs, store as never, context)],
   };
-  const getter: TableGetter<V> = (context) => {
+  const stores = [store as StoreSpec<never, never>];
+  const getter = tableGetter<V>(stores, (context) => {
     const cells = context.cells<Versions<V>>(store as never);
+    const changing = underWay<V>(cells as Cells<never>);
     const time = new OperatorTime(cells as unknown as Cells<never>);
-    return (asOf = Number.POSITIVE_INFINITY) => {
+    return (asOf = Number.POSITIVE_INFINITY, isAhead = undefined) => {
+      if (isAhead?.(changing as UnderWay) === true) return changing.before;
       const cell = cells.get();
       if (cell === undefined || asOf < time.now - historyMs) return undefined;
       const i = lastAtOrBefore(cell.times, asOf);
       const found = cell.values[i];
       return found === undefined ? undefined : { value: found, timestamp: cell.times[i] as number };
     };
-  };
+  });
   return { step, getter };
 }
 
@@ -86,6 +95,7 @@ class VersionedTable<V> implements AnyReceiver {
   readonly #time: OperatorTime;
   readonly #next: AnyReceiver;
   readonly #stale: AnyReceiver;
+  readonly #underWay: UnderWay<V>;
 
   constructor(
     name: string,
@@ -100,6 +110,7 @@ class VersionedTable<V> implements AnyReceiver {
     this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
     this.#next = context.output(0);
     this.#stale = context.output(1);
+    this.#underWay = underWay(this.#cells as Cells<never>);
   }
 
   receive(key: unknown, value: unknown, timestamp: number): void {
@@ -116,14 +127,16 @@ class VersionedTable<V> implements AnyReceiver {
     const before = lastAtOrBefore(cell.times, timestamp);
     const isLatest = before === cell.times.length - 1;
     const old = cell.values.at(-1);
-    const version = value === null ? undefined : (value as V);
+    const row = present(old) ? { value: old, timestamp: cell.times.at(-1) as number } : undefined;
+    const version = present(value) ? (value as V) : undefined;
     if (cell.times[before] === timestamp) cell.values[before] = version;
     else {
       cell.times.splice(before + 1, 0, timestamp);
       cell.values.splice(before + 1, 0, version);
     }
     this.#forget(cell, oldest);
-    (isLatest ? this.#next : this.#stale).receive(key, value, timestamp, old);
+    if (isLatest) this.#underWay.tell(row, this.#next, key, value ?? null, timestamp);
+    else this.#stale.receive(key, value ?? null, timestamp, old);
   }
 
   /** Keeps the version that was in force at `oldest`, and all after it. */

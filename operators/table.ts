@@ -2,6 +2,7 @@
 import { aSerde, checkSettings, optional, refuseSetting } from '../engine/base/settings.ts';
 import type { Port, Step } from '../engine/graph/node.ts';
 import type { Sink } from '../engine/graph/topic.ts';
+import type { TableView } from '../engine/graph/view.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { utf8 } from '../engine/serde/utf8.ts';
@@ -27,9 +28,9 @@ import {
   type RowsOf,
   storeGetter,
   type TableGetter,
-  type TableRow,
 } from './table-getter.ts';
 import { changesStep, tableFilterStep, tableMapStep } from './table-steps.ts';
+import { derivedView, joinedView, notKeptView } from './table-view.ts';
 
 /** Of a windowed table: its windows, and how the key within the window is written. */
 export interface TableWindow {
@@ -49,8 +50,13 @@ export interface TableTraits<V> {
   readonly stale?: Port;
 }
 
+/** Unique in the topology, by the number of the node. */
+function viewName(store: string, kind: string, port: Port): string {
+  return `${store.split('/')[0]}/${kind}-${port.node}`;
+}
+
 export class Table<K, V> implements RowsOf<K, V> {
-  /** The store that holds the table, or the one of the table that it is derived from. */
+  /** The store that holds the table; of one that keeps no rows, the name by which they are read. */
   readonly store: string;
   /** Types only: see StoreHandle. */
   declare readonly rowType?: { readonly key: K; readonly value: V };
@@ -63,16 +69,23 @@ export class Table<K, V> implements RowsOf<K, V> {
     this.#traits = traits;
   }
 
+  /** The rows for which the predicate holds. */
   filter(predicate: (value: V, key: K) => boolean): Table<K, V> {
     return this.#then(
       tableFilterStep(predicate, this.#traits.versioned === true),
       this.#flow.value,
-      ({ value }, key) => (predicate(value, key) ? value : undefined),
+      (value, key) => (predicate(value, key) ? value : undefined),
     );
   }
 
-  map<W>(fn: (value: V, key: K) => W): Table<K, W> {
-    return this.#then<W>(tableMapStep(fn), undefined, ({ value }, key) => fn(value, key));
+  /** Each row with another value; one mapped to null or undefined is no row. */
+  map<W>(fn: (value: V, key: K) => W): Table<K, NonNullable<W>> {
+    const step = tableMapStep(fn, this.#traits.versioned === true);
+    return this.#then<NonNullable<W>>(
+      step,
+      undefined,
+      (value, key) => (fn(value, key) ?? undefined) as NonNullable<W> | undefined,
+    );
   }
 
   /** Every change as a record; a deletion has the value null. */
@@ -99,7 +112,9 @@ export class Table<K, V> implements RowsOf<K, V> {
       base,
       value as Serde<unknown>,
     );
-    return this.#then(step, value, undefined);
+    const view = (kept: string) =>
+      notKeptView(kept, this.store, `suppress '${name}' lets changes go on and keeps none of them`);
+    return this.#then(step, value, undefined, view);
   }
 
   /** Rows of both tables. */
@@ -173,7 +188,10 @@ export class Table<K, V> implements RowsOf<K, V> {
     ];
     const port = graph.step(tableJoinStep(kind, joiner, getters), [left.port, right.port]);
     const getter = tableJoinGetter(kind, joiner, getters) as TableGetter<R>;
-    return new Table<K, R>({ graph, port, key, value: undefined }, this.store, { getter });
+    const name = viewName(this.store, 'join', port);
+    const of = [this.store, other.store] as const;
+    const view = graph.view(joinedView(name, of, kind, joiner, key as Serde<unknown>));
+    return new Table<K, R>({ graph, port, key, value: undefined }, view, { getter });
   }
 
   #joinForeign<F, W, R>(
@@ -222,7 +240,8 @@ export class Table<K, V> implements RowsOf<K, V> {
   #then<W>(
     step: Step,
     value: Serde<W> | undefined,
-    derive: ((row: TableRow<V>, key: K) => W | undefined) | undefined,
+    derive: ((value: V, key: K) => W | undefined) | undefined,
+    viewOf?: (name: string) => TableView,
   ): Table<K, W> {
     const { graph, key } = this.#flow;
     const port = graph.step(step, [this.#flow.port]);
@@ -232,7 +251,10 @@ export class Table<K, V> implements RowsOf<K, V> {
       stale === undefined || derive === undefined ? {} : { stale: graph.step(step, [stale]) };
     const derived =
       getter === undefined || derive === undefined ? undefined : derivedGetter(getter, key, derive);
-    return new Table<K, W>({ graph, port, key, value }, this.store, {
+    const name = viewName(this.store, step.kind, port);
+    const view =
+      derive === undefined ? viewOf?.(name) : derivedView(name, this.store, derive as never);
+    return new Table<K, W>({ graph, port, key, value }, graph.view(view as TableView), {
       ...traits,
       ...staleToo,
       getter: derived,

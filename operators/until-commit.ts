@@ -8,7 +8,7 @@ import { checkSetting, isTrue, refuseSetting } from '../engine/base/settings.ts'
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Windowed } from '../engine/serde/windowed.ts';
-import { present } from './table-steps.ts';
+import { present } from './present.ts';
 
 /** The changes of a row since the last commit: the newest, and what was before the first. */
 interface Change {

@@ -5,6 +5,7 @@
 import type { Cells, StoreRow, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import type { Accumulators } from './accumulators.ts';
+import { present } from './present.ts';
 
 export interface WindowCell<A> {
   /** Numbers of a window in `rows`. */
@@ -197,9 +198,11 @@ export function windowStore<K, A>(
       options.rows ??
       function* (cell, k) {
         for (let i = 0; i < windowsOf(cell); i++) {
+          const value = accumulators.valueAt(cell, i);
+          if (!present(value)) continue;
           yield {
             key: k,
-            value: accumulators.valueAt(cell, i),
+            value,
             window: { start: startAt(cell, i) as number, end: endAt(cell, i) as number },
             timestamp: timestampAt(cell, i) as number,
           };

@@ -10,6 +10,7 @@ import type { Sink } from '../engine/graph/topic.ts';
 import type { TimedWindow } from '../engine/time/windows/spec.ts';
 import { dropUnusable } from './aggregate.ts';
 import { type Closed, closeDue, OperatorTime } from './closing.ts';
+import { present } from './present.ts';
 import { keyTimedCells, keyTimedStore, type WindowCell } from './window-cell.ts';
 
 export interface WindowUpdate<A> {
@@ -223,6 +224,8 @@ class WindowedAggregate<K, V, A> {
 
   #final(key: K, closed: Closed<A>): void {
     const { start, end, value, timestamp } = closed;
+    // An aggregate that answers null has no result.
+    if (!present(value)) return;
     if (start < this.#expiredBefore) {
       this.#context.task.drop(this.#name, 'expired');
     } else {
@@ -231,6 +234,8 @@ class WindowedAggregate<K, V, A> {
   }
 
   #forward(key: K, { start, end, value, timestamp, old }: WindowUpdate<A>): void {
-    this.#next.receive({ key, start, end }, value, timestamp, old);
+    // A window whose aggregate answers null is no row, and nothing is told of one that was none.
+    if (!present(value) && !present(old)) return;
+    this.#next.receive({ key, start, end }, value ?? null, timestamp, old ?? undefined);
   }
 }

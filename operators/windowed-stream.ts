@@ -21,7 +21,12 @@ import { SessionWindows } from './aggregate-session.ts';
 import { SlicedWindows } from './aggregate-sliced.ts';
 import { SlidingWindows } from './aggregate-sliding.ts';
 import { FinalSlidingWindows } from './aggregate-sliding-final.ts';
-import { type Aggregate, checkAggregate, type MergeableAggregate } from './aggregate-value.ts';
+import {
+  type Aggregate,
+  checkAggregate,
+  type MergeableAggregate,
+  withoutNulls,
+} from './aggregate-value.ts';
 import { count } from './aggregates/count.ts';
 import { reduce } from './aggregates/reduce.ts';
 import type { Flow } from './flow.ts';
@@ -72,7 +77,6 @@ function stepFor<K, V, A>(
   value: Serde<A>,
   options: WindowStepOptions<K, V>,
 ): Step {
-  checkAggregate(name, aggregate);
   checkSettings<WindowAggregateOptions<K, V, A>>(name, options, {
     value: optional(aSerde),
     emit: optional(choice('update', 'close')),
@@ -121,7 +125,8 @@ export function windowedTable<K, V, A>(parts: WindowedTableParts<K, V, A>): Tabl
   const { flow, inputs, name, spec, aggregate, options, stepOf = (step) => step } = parts;
   const { graph, key } = flow;
   const value = options.value ?? msgpack<A>();
-  const step = stepOf(stepFor(name, spec, aggregate, key, value, options));
+  checkAggregate(name, aggregate);
+  const step = stepOf(stepFor(name, spec, withoutNulls(aggregate), key, value, options));
   const table: Flow<Windowed<K>, A> = {
     graph,
     port: graph.step(step, inputs),

@@ -222,6 +222,11 @@ export const errorCatalogue = {
     remedy: 'name one of these stores',
     exitCode: 2,
   },
+  TABLE_NOT_KEPT: {
+    message: 'table {table} keeps no rows that could be read: {problem}',
+    remedy: 'read the table that it comes from, or write it to a topic and read that as a table',
+    exitCode: 2,
+  },
   INPUT_MISSING: {
     message: 'input file {file} cannot be read: {problem}',
     remedy: 'check the path and its permissions',

@@ -6,6 +6,7 @@ import { describeJson, describeMermaid, describeText } from '../graph/describe.t
 import { subTopologies, writtenTopics } from '../graph/sub-topology.ts';
 import type { Source } from '../graph/topic.ts';
 import { deadLetterTopic } from '../graph/topic-names.ts';
+import { readableTable } from '../graph/view.ts';
 import { openKafkaLog } from '../log/kafka/log.ts';
 import type { Log } from '../log/log.ts';
 import { decodeHeaders } from '../record/headers.ts';
@@ -33,7 +34,8 @@ export async function query(
   try {
     const topology = await loadTopology(reference);
     const specs = subTopologies(topology).flatMap((part) => part.stores);
-    const spec = specs.find((one) => one.name === store);
+    const base = readableTable(topology, store).store;
+    const spec = specs.find((one) => one.name === base);
     const keyId =
       key === undefined || spec === undefined ? undefined : keyIdOf(spec.key.encode(key));
     const rows = await execution.runtime.query(store, keyId, options.limit);

@@ -3,6 +3,7 @@
  * nothing runs until a task builds the processors of its part.
  */
 import { callSite } from '../base/call-site.ts';
+import { refuseSetting } from '../base/settings.ts';
 import type {
   GraphNode,
   Port,
@@ -14,12 +15,15 @@ import type {
 } from './node.ts';
 import type { Sink, Source } from './topic.ts';
 import { validate } from './validate.ts';
+import type { TableView } from './view.ts';
 
 export interface Topology<out E = unknown> {
   readonly name: string;
   readonly nodes: readonly GraphNode[];
   /** Topics that every task has whole, as tables. */
   readonly globals: readonly Source<unknown, unknown>[];
+  /** Tables without a store of their own, by name. */
+  readonly views: ReadonlyMap<string, TableView>;
   /** What the author returned: handles for the driver and for queries. */
   readonly exports: E;
 }
@@ -28,6 +32,8 @@ export class GraphBuilder {
   readonly #name: string;
   readonly #nodes: GraphNode[] = [];
   readonly #globals: Source<unknown, unknown>[] = [];
+  readonly #views = new Map<string, TableView>();
+  #isBuilt = false;
 
   constructor(name: string) {
     this.#name = name;
@@ -61,6 +67,12 @@ export class GraphBuilder {
     return this.#add(node);
   }
 
+  /** Adds a table that keeps no rows; answers its name. */
+  view(view: TableView): string {
+    this.#views.set(view.name, view);
+    return view.name;
+  }
+
   sink<K, V>(topic: Sink<K, V>, input: Port): void {
     const node: SinkNode = {
       type: 'sink',
@@ -78,13 +90,19 @@ export class GraphBuilder {
       name: this.#name,
       nodes: Object.freeze([...this.#nodes]),
       globals: Object.freeze([...this.#globals]),
+      views: new Map(this.#views),
       exports,
     });
     validate(topology);
+    this.#isBuilt = true;
     return topology;
   }
 
   #add(node: GraphNode): Port {
+    if (this.#isBuilt) {
+      const problem = 'it is built already, and a step that comes now would never run';
+      refuseSetting(`topology ${this.#name}`, problem);
+    }
     this.#nodes.push(Object.freeze(node));
     return { node: node.id, port: 0 };
   }

@@ -13,11 +13,12 @@
  */
 import { type Scratch, written } from '../base/scratch.ts';
 import type { Serde } from '../serde/serde.ts';
+import type { Windowed } from '../serde/windowed.ts';
 
 /** What a query shows of a cell: one row a value. */
-export interface StoreRow {
-  readonly key: unknown;
-  readonly value: unknown;
+export interface StoreRow<out K = unknown, out V = unknown> {
+  readonly key: K;
+  readonly value: V;
   /** ms UTC; when the row is a window's. */
   readonly window?: { readonly start: number; readonly end: number };
   /** ms UTC of the newest record in the value, when known. */
@@ -58,6 +59,8 @@ export interface StoreSpec<K = unknown, C = unknown> {
   readonly parts?: CellParts<C>;
   /** Rows shown to a query. */
   rows(cell: C, key: K): Iterable<StoreRow>;
+  /** Of a store that keeps a history: the rows as they are now; default: `rows`. */
+  newestRows?(cell: C, key: K): Iterable<StoreRow>;
 }
 
 /** A cell's bytes. */
@@ -92,8 +95,11 @@ export interface CellParts<C> {
 /** The topic that stands for a store's changelog: every record of it is put, and nothing else is. */
 export interface StoreSource<C> {
   readonly topic: string;
-  /** The cell that a record's value makes; throws for a value that the step never saw. */
-  cell(value: Buffer, timestamp: number): C;
+  /**
+   * The cell that a record's value makes; undefined when it says that there is none. Throws for a value
+   * that the step never saw.
+   */
+  cell(value: Buffer, timestamp: number): C | undefined;
 }
 
 /**
@@ -119,9 +125,17 @@ export interface Cells<C> {
   setNumber(name: string, value: number): void;
 }
 
-/** A handle by which a store is read from outside: the driver, the query client, the command line. */
+/** A handle by which a table is read from outside: the driver, the query client, the command line. */
 export interface StoreHandle<out K = unknown, out V = unknown> {
+  /** The store that holds the table, or the name of the view of one that keeps no rows. */
   readonly store: string;
   /** Phantom: the types of the rows. Never present at run time. */
   readonly rowType?: { readonly key: K; readonly value: V };
 }
+
+/** The key of a row: that of the record, also where the row is a window's. */
+type RowKey<K> = K extends Windowed<infer Base> ? Base : K;
+
+/** A row of a table, by the table's handle. */
+export type RowOf<H extends StoreHandle> =
+  H extends StoreHandle<infer K, infer V> ? StoreRow<RowKey<K>, V> : never;

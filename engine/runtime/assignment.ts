@@ -8,6 +8,7 @@ import { MillraceError } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
+import type { Readable } from '../graph/view.ts';
 import type { GroupOffset, Log, TopicPartition } from '../log/log.ts';
 import type { AssignmentChange, Member } from '../log/member.ts';
 import type { StepHook } from '../task/commit.ts';
@@ -195,16 +196,12 @@ export class Assignment {
     }));
   }
 
-  async query(store: string, keyId?: string, limit?: number): Promise<StoreRow[]> {
-    const { planned } = this.#options;
-    if (!planned.some(({ stores }) => stores.includes(store))) {
-      const stores = [...new Set(planned.flatMap((task) => task.stores))];
-      throw new MillraceError('STORE_UNKNOWN', { store, stores: stores.join(', ') });
-    }
+  /** Rows of a table over the tasks that hold its store. */
+  async query({ table, store }: Readable, keyId?: string, limit?: number): Promise<StoreRow[]> {
     const rows: StoreRow[] = [];
     for (const task of this.tasks) {
       if (!task.planned.stores.includes(store)) continue;
-      rows.push(...(await task.host.query(task.planned.taskId, store, keyId, limit)));
+      rows.push(...(await task.host.query(task.planned.taskId, table, keyId, limit)));
     }
     return rows;
   }

@@ -13,6 +13,7 @@ import { type Observer, silentObserver } from '../base/events.ts';
 import { type Scheduler, systemScheduler } from '../base/scheduler.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
+import { readableTable } from '../graph/view.ts';
 import type { Log, Writer } from '../log/log.ts';
 import type { Member } from '../log/member.ts';
 import type { StepHook } from '../task/commit.ts';
@@ -145,9 +146,13 @@ export class Runtime {
     return this.#running.lag();
   }
 
-  /** Rows of a store over all partitions, in task order; `keyId` asks for one key. */
-  query(store: string, keyId?: string, limit?: number): Promise<StoreRow[]> {
-    return this.#running.query(store, keyId, limit);
+  /**
+   * Rows of a table over all partitions, in task order; `keyId` asks for one key.
+   * @param table a store, or a table among the topology's exports
+   * @throws STORE_UNKNOWN, and TABLE_NOT_KEPT for a table whose rows cannot be read
+   */
+  async query(table: string, keyId?: string, limit?: number): Promise<StoreRow[]> {
+    return this.#running.query(readableTable(this.#options.topology, table), keyId, limit);
   }
 
   /** One cycle; false when there was nothing to do, or when the signal broke off a recovery. */

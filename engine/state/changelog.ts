@@ -163,8 +163,9 @@ export function sourceRecord(
   if (key === null || !(timestamp >= 0)) return undefined;
   try {
     spec.key.decode(key, 0, key.byteLength);
-    const cell = value && encodedCell(spec, source.cell(value, timestamp));
-    return { keyId: key.toString('latin1'), value: cell };
+    const cell = value === null ? undefined : source.cell(value, timestamp);
+    const bytes = cell === undefined ? null : encodedCell(spec, cell);
+    return { keyId: key.toString('latin1'), value: bytes };
   } catch {
     return undefined;
   }

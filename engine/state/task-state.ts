@@ -352,6 +352,7 @@ export class TaskState {
     storeName: string,
     keyId?: string,
     limit = Number.POSITIVE_INFINITY,
+    newestOnly = false,
   ): Promise<StoreRow[]> {
     const store = this.#store(storeName);
     const cells = new Map<string, unknown>();
@@ -376,7 +377,12 @@ export class TaskState {
       const cell = cells.get(id);
       if (cell === undefined) continue;
       const key = decodeKeyId(store.state.spec.key, id);
-      for (const row of store.state.spec.rows(cell, key)) rows.push(row);
+      const { spec } = store.state;
+      const shown =
+        newestOnly && spec.newestRows !== undefined
+          ? spec.newestRows(cell, key)
+          : spec.rows(cell, key);
+      for (const row of shown) rows.push(row);
       if (rows.length >= limit) break;
     }
     return rows;

@@ -27,11 +27,10 @@ export class GlobalTables {
     for (let i = 0; i < batch.count; i++) {
       const [key, bytes] = [batch.key(i), batch.value(i)];
       if (key === null) continue;
-      if (bytes === null) rows.delete(keyIdOf(key));
-      else {
-        const value = decodeAll(source.valueDecoder, bytes);
-        rows.set(keyIdOf(key), { value, timestamp: batch.timestamps[i] as number });
-      }
+      const value = bytes === null ? null : decodeAll(source.valueDecoder, bytes);
+      // A value that is decoded to null or undefined is no row either.
+      if (value === null || value === undefined) rows.delete(keyIdOf(key));
+      else rows.set(keyIdOf(key), { value, timestamp: batch.timestamps[i] as number });
     }
   }
 

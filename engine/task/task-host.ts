@@ -240,14 +240,33 @@ export class TaskHost implements HostPort {
     return Math.max(0, clock.monotonic() - begin - (this.#threadTime.busyMs - busyMs));
   }
 
-  /** Rows of a store, in key order; of one key when its encoded id is given. */
-  query(taskId: string, store: string, keyId?: string, limit?: number): Promise<StoreRow[]> {
-    const { part, state } = this.#task(taskId);
-    if (!part.stores.some((spec) => spec.name === store)) {
+  /** Rows of a store or a view, in key order; of one key when its encoded id is given. */
+  query(taskId: string, table: string, keyId?: string, limit?: number): Promise<StoreRow[]> {
+    return this.#rows(this.#task(taskId), table, keyId, limit, false);
+  }
+
+  async #rows(
+    open: OpenTask,
+    table: string,
+    keyId: string | undefined,
+    limit: number | undefined,
+    newestOnly: boolean,
+  ): Promise<StoreRow[]> {
+    const { part, state } = open;
+    const view = this.#topology.views.get(table);
+    if (view === undefined || typeof view.rows === 'string') {
+      if (part.stores.some((spec) => spec.name === table)) {
+        return state.rows(table, keyId, limit, newestOnly);
+      }
       const stores = part.stores.map((spec) => spec.name).join(', ');
-      throw new MillraceError('STORE_UNKNOWN', { store, stores });
+      throw new MillraceError('STORE_UNKNOWN', { store: table, stores });
     }
-    return state.rows(store, keyId, limit);
+    const inputs: StoreRow[][] = [];
+    for (const one of view.of) {
+      inputs.push(await this.#rows(open, one, keyId, undefined, newestOnly || view.newestOnly));
+    }
+    const rows = view.rows(inputs);
+    return limit === undefined ? rows : rows.slice(0, limit);
   }
 
   /** Closes a task; what was not committed is forgotten. */

@@ -6,9 +6,9 @@ import { VirtualClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import { SeededRandom } from '../base/random.ts';
 import { type Scheduler, systemScheduler } from '../base/scheduler.ts';
-import { anObject, checkSetting, optional, ms as wholeMs } from '../base/settings.ts';
+import { anObject, checkSetting, optional, text, ms as wholeMs } from '../base/settings.ts';
 import type { Topology } from '../graph/graph.ts';
-import type { StoreHandle, StoreRow } from '../graph/store-spec.ts';
+import type { RowOf, StoreHandle } from '../graph/store-spec.ts';
 import type { Sink, Source, Topic } from '../graph/topic.ts';
 import { deadLetterTopic } from '../graph/topic-names.ts';
 import type { Writer } from '../log/log.ts';
@@ -183,9 +183,13 @@ export class TestDriver {
     await this.#running.runUntilCaughtUp();
   }
 
-  /** Rows of a store, by task and key. */
-  rows(store: StoreHandle): Promise<StoreRow[]> {
-    return this.#running.query(store.store);
+  /**
+   * The table's own rows, by task and key; of a window the key is that of its records.
+   * @throws TABLE_NOT_KEPT for a table whose rows cannot be read (suppressed)
+   */
+  rows<H extends StoreHandle>(table: H): Promise<RowOf<H>[]> {
+    checkSetting('rows.table', table?.store, text);
+    return this.#running.query(table.store) as Promise<RowOf<H>[]>;
   }
 
   /** Closes the runtime and starts it again; with `dropState`, the state is rebuilt from changelogs. */

@@ -181,7 +181,7 @@ describe('early results', () => {
     const expected = (await driver.read(finals)).map(({ value }) => value?.split('|') ?? []);
     expect(expected.length).toBeGreaterThan(20);
     for (const [window, value] of expected)
-      expect([window, told.get(window)]).toEqual([window, value]);
+      expect([window, told.get(window as string)]).toEqual([window, value]);
     const withdrawn = [...told.values()].filter((value) => value === 'null');
     expect(told.size).toBe(expected.length + withdrawn.length);
     expect(withdrawn.length > 0).toBe(spec.type === 'session');
