@@ -35,14 +35,29 @@ export interface PersonalisationReport {
 
 const changesShown = 8;
 
+/**
+ * The furthest clock of any subject: its newest event or timer, ms UTC; -Infinity of no subject. It is
+ * read from the state, so that it does not depend on what this run took in.
+ */
+export async function clockOf(runtime: Pick<Execution['runtime'], 'query'>): Promise<number> {
+  return latest(await runtime.query('profiles'));
+}
+
+function latest(rows: readonly { readonly timestamp?: number }[]): number {
+  let at = Number.NEGATIVE_INFINITY;
+  for (const { timestamp = at } of rows) if (timestamp > at) at = timestamp;
+  return at;
+}
+
+/** The scores are those at the furthest clock of any subject. */
 export async function personalisationReport(
   { runtime, log }: Execution,
   config: PersonalisationConfig,
-  at: number,
   count: number,
 ): Promise<PersonalisationReport> {
   const logic = profileLogic(config);
   const rows = await runtime.query('profiles');
+  const at = latest(rows);
   const subjects: SubjectRow[] = [];
   const bands: Record<string, number> = Object.fromEntries(bandOrder(config).map((b) => [b, 0]));
   const segments: Record<string, number> = {};

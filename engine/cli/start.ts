@@ -27,7 +27,7 @@ import { print, printJson } from './output.ts';
 import { progressBar } from './progress.ts';
 import { questionRoutes } from './question-routes.ts';
 import { tellRedefined } from './redefine.ts';
-import { personalisationReport, reportText } from './start-report.ts';
+import { clockOf, personalisationReport, reportText } from './start-report.ts';
 
 export interface StartOptions {
   readonly data: string;
@@ -83,10 +83,12 @@ export async function start(options: StartOptions): Promise<void> {
     const redefined = await tellRedefined({ ...execution, config });
     if (redefined > 0) say(`${redefined} subjects are decided anew: definitions have changed`);
     await runtime.runUntilCaughtUp(signal);
-    const end = Math.max(...summary.sources.map((source) => source.eventTime));
+    const read = Math.max(...summary.sources.map((source) => source.eventTime));
+    // Of a run without anything new, the clock is where the one before has left it.
+    const end = Number.isFinite(read) ? read : await clockOf(runtime);
     if (!signal.aborted && Number.isFinite(end)) await runtime.advanceIdle(end, signal);
     progress.stop();
-    const report = await personalisationReport(execution, config, end, options.top);
+    const report = await personalisationReport(execution, config, options.top);
     if (options.json === true) printJson(report);
     else print(reportText(report, options.data));
   } finally {

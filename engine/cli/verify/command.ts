@@ -5,6 +5,7 @@ import { MillraceError } from '../../base/errors.ts';
 import { withState } from '../kept-application.ts';
 import { print, printJson } from '../output.ts';
 import type { Asked } from '../questions.ts';
+import { clockOf } from '../start-report.ts';
 import { compareWithSql, type Part, textOfPart } from './compare.ts';
 import { loggedEvents } from './logged.ts';
 import { resultOf } from './result.ts';
@@ -39,7 +40,7 @@ export async function verifySample(
   const hash = (subject: string) => createHash('sha256').update(subject).digest('hex');
   const ordered = [...subjects].map((subject) => [hash(subject), subject] as const).sort();
   const chosen = new Set(ordered.slice(0, count).map(([, subject]) => subject));
-  const clock = Math.max(0, ...(await runtime.query('profiles')).map((row) => row.timestamp ?? 0));
+  const clock = Math.max(0, await clockOf(runtime));
   const wanted = (subject: string) => chosen.has(subject);
   const result = await resultOf({ log, runtime }, clock, wanted);
   const logged = await loggedEvents(recordsOf(log, events), result.profiles, wanted);

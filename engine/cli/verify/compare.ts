@@ -146,10 +146,14 @@ function compareLabels(activities: readonly Activity[], labels: readonly Activit
 /** So many subjects are compared in a segment that reads the score: each has its thousands of hours. */
 const hourly = 100;
 
-/** All ends of all memberships, to the millisecond; of a segment that corrects nothing, the present. */
+/**
+ * All ends of all memberships, to the millisecond; of a segment that corrects nothing, the present.
+ * What was told of a subject under an earlier definition stands and is not compared with this one: of
+ * such a subject the membership at the change of definition counts, and every end after it.
+ */
 function compareSegment(
   sql: SegmentsInSql,
-  segment: CheckedSegment & { readonly corrections?: string },
+  segment: CheckedSegment & { readonly corrections?: string; readonly initial?: string },
   { changes, profiles, end }: EngineResult,
 ): Part {
   const own = new Map<string, SegmentChange[]>();
@@ -163,19 +167,35 @@ function compareSegment(
   const compared = new Set(sql.readsScore(wholeOf(segment)) ? subjects.slice(0, hourly) : subjects);
   const expected = sql.edges(segment, end, compared.size < subjects.length ? compared : undefined);
   const rows = compareRows(`segment ${segment.id}`);
-  let [entered, exited] = [0, 0];
+  let [entered, exited, members, redefined] = [0, 0, 0, 0];
   for (const subject of compared) {
-    const edges = expected.get(subject) ?? [];
-    const told = standingEnds(own.get(subject) ?? []);
+    let edges = expected.get(subject) ?? [];
+    let told = standingEnds(own.get(subject) ?? []);
+    const from = profiles.get(subject)?.segments.members[segment.id]?.from;
     entered += edges.filter((edge) => edge.in).length;
     exited += edges.filter((edge) => !edge.in).length;
+    if (edges.at(-1)?.in === true) members++;
+    if (from !== undefined && Number.isFinite(from)) {
+      redefined++;
+      const isTold = segment.initial !== 'silent';
+      edges = sinceChange(edges, from, isTold);
+      told = sinceChange(told, from, isTold);
+    }
     if (segment.corrections === 'none') {
       rows.add(`subject ${subject}`, edges.at(-1)?.in ?? false, told.at(-1)?.in ?? false);
     } else rows.add(`subject ${subject}`, edges, told);
   }
-  const sizes = `${entered} entered, ${exited} exited, ${entered - exited} members at the end`;
+  const sizes = `${entered} entered, ${exited} exited, ${members} members at the end`;
   const limited = compared.size < subjects.length ? `of ${compared.size} subjects, ` : '';
-  return rows.part(`${limited}${sizes}`);
+  const since = redefined === 0 ? '' : `; of ${redefined} since the definition changed`;
+  return rows.part(`${limited}${sizes}${since}`);
+}
+
+/** The ends after an instant, ms UTC. @param withState begins with whether it holds at the instant */
+function sinceChange(ends: readonly Edge[], from: number, withState: boolean): Edge[] {
+  const state = { at: from, in: ends.findLast(({ at }) => at <= from)?.in ?? false };
+  const after = ends.filter(({ at }) => at > from);
+  return withState ? [state, ...after] : after;
 }
 
 /** The ends that stand when those superseded are gone, and those without length. */
