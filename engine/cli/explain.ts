@@ -30,13 +30,14 @@ export async function explain(
 }
 
 function linesOf(
-  { condition, holds, changesAt, witnesses = [], parts }: Explanation,
+  { condition, holds, changesAt, witnesses = [], parts, shared }: Explanation,
   records: Places,
   depth: number,
 ): string[] {
   const change = changesAt === undefined ? '' : `, may change at ${instant(changesAt)}`;
   const because = witnesses.length === 0 || parts.length > 0 ? '' : becauseOf(witnesses, records);
-  const own = `${'  '.repeat(depth)}${holds ? 'yes' : 'no '}  ${condition}${change}${because}`;
+  const above = shared === true ? ', as above' : '';
+  const own = `${'  '.repeat(depth)}${holds ? 'yes' : 'no '}  ${condition}${above}${change}${because}`;
   return [own, ...parts.flatMap((part) => linesOf(part, records, depth + 1))];
 }
 

@@ -50,10 +50,15 @@ export async function plan(file: string, options: PlanOptions): Promise<void> {
   print(`bytes: of each subject, at ${eventsPerDay} events of each class a day`);
 }
 
+/** Of a segment with more, the JSON has all. */
+const keptShown = 12;
+
 function keptText({ keeps, traits, readsScore }: SegmentPlan): string {
   const parts = [...new Set(keeps.map(classText)), ...traits.map((name) => `trait ${name}`)];
   if (readsScore) parts.push('the score');
-  return parts.length === 0 ? 'nothing' : parts.join('; ');
+  const more = parts.length - keptShown;
+  const shown = more > 0 ? [...parts.slice(0, keptShown), `and ${more} more`] : parts;
+  return shown.length === 0 ? 'nothing' : shown.join('; ');
 }
 
 function classText({ class: name, reach, newest }: Kept): string {

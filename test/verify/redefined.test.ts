@@ -75,7 +75,7 @@ const changes: [string, object, object][] = [
 ];
 
 test.each(changes)('0 differing after a change of definition: %s', async (_, was, is) => {
-  for (const cut of [1, 2.5, 8, 20, 31, 48]) {
+  for (const cut of [2.5, 8, 31]) {
     const result = await resultOf(was, is, cut * day);
     const config = configOf(2, is);
     const parts = await compareWithSql(config, loggedOf(), result);

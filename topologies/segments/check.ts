@@ -87,23 +87,28 @@ export function readSegments(
 ): { readonly definitions: SegmentDefinition[]; readonly mistakes: readonly Mistake[] } {
   const mistakes: Mistake[] = [];
   // Conditions of the builder say themselves how they stand in JSON.
-  const segments: unknown = given === undefined ? given : JSON.parse(JSON.stringify(given));
+  const segments = plainOf(given);
+  if (segments === tooDeep || deeperThan(segments, deepest)) {
+    const problem = `must not be nested deeper than ${deepest} levels; name a part and use inSegment`;
+    return { definitions: [], mistakes: [new MistakeError('segments', problem)] };
+  }
   if (!Array.isArray(segments)) {
     return { definitions: [], mistakes: [new MistakeError('segments', 'must be a list')] };
   }
   const ids = segments.map((one) => String((one as { id?: unknown } | null)?.id));
+  const names = new Set(ids);
+  const before = new Set<string>();
   const definitions: SegmentDefinition[] = [];
   segments.forEach((segment: unknown, i) => {
     const path = `segments.${i}`;
     collect(mistakes, () => {
-      const known = knownTo(segment, ids, vocabulary);
+      const known = knownTo(segment, names, vocabulary);
       const { ties, ...read } = readFields(segmentFields, segment, path, known, mistakes);
       definitions.push(read as unknown as SegmentDefinition);
     });
     const id = ids[i] as string;
-    if (ids.indexOf(id) < i) {
-      mistakes.push(new MistakeError(`${path}.id`, `${id} is defined twice`));
-    }
+    if (before.has(id)) mistakes.push(new MistakeError(`${path}.id`, `${id} is defined twice`));
+    before.add(id);
     checkGrace(path, definitions.at(-1), vocabulary, mistakes);
   });
   if (mistakes.length > 0) return { definitions, mistakes };
@@ -111,11 +116,40 @@ export function readSegments(
   return { definitions, mistakes };
 }
 
-function knownTo(segment: unknown, ids: readonly string[], vocabulary: SegmentVocabulary): Known {
+/** Far beyond what anybody writes; what reads a condition calls itself for each level. */
+const deepest = 200;
+const tooDeep = Symbol('too deep');
+
+function plainOf(given: unknown): unknown {
+  if (given === undefined) return given;
+  try {
+    return JSON.parse(JSON.stringify(given));
+  } catch (error) {
+    if (error instanceof RangeError) return tooDeep;
+    throw error;
+  }
+}
+
+function deeperThan(value: unknown, most: number): boolean {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > most) return true;
+    level = level.flatMap((one) =>
+      typeof one === 'object' && one !== null ? Object.values(one) : [],
+    );
+  }
+  return false;
+}
+
+function knownTo(
+  segment: unknown,
+  segments: ReadonlySet<string>,
+  vocabulary: SegmentVocabulary,
+): Known {
   const header = (segment ?? {}) as { timezone?: unknown; ties?: unknown };
   return {
     ...vocabulary,
-    segments: ids,
+    segments,
     timezone: typeof header.timezone === 'string' ? header.timezone : 'UTC',
     ties: header.ties === 'strict' ? 'strict' : 'causal',
   };
@@ -133,23 +167,41 @@ function checkGrace(
   mistakes.push(new MistakeError(`${path}.grace`, problem));
 }
 
-/** A circle is refused. */
+/** Each after those it asks for, in time linear in segments and references. A circle is refused. */
 function inOrder(segments: readonly SegmentDefinition[]): SegmentDefinition[] {
-  const ordered: SegmentDefinition[] = [];
-  const visit = (segment: SegmentDefinition, asking: readonly string[]): void => {
-    if (ordered.includes(segment)) return;
-    if (asking.includes(segment.id)) {
-      const circle = [...asking, segment.id].join(' -> ');
-      throw new MistakeError(`segments ${segment.id}`, `asks for itself: ${circle}`);
+  const byId = new Map(segments.map((segment) => [segment.id, segment]));
+  const asked = new Map<string, Iterator<string>>();
+  const ordered = new Set<SegmentDefinition>();
+  for (const first of segments) {
+    // The way from `first` to the segment at hand; a stack of its own, as chains may be long.
+    const way = ordered.has(first) ? [] : [first];
+    for (let at = way.at(-1); at !== undefined; at = way.at(-1)) {
+      const left = asked.get(at.id) ?? segmentsAskedFor(at.when)[Symbol.iterator]();
+      asked.set(at.id, left);
+      const next = left.next();
+      if (next.done === true) {
+        ordered.add(at);
+        way.pop();
+        continue;
+      }
+      const other = byId.get(next.value);
+      if (other === undefined || ordered.has(other)) continue;
+      if (asked.has(other.id)) {
+        const circle = way.slice(way.indexOf(other)).map(({ id }) => id);
+        throw new MistakeError(`segments ${other.id}`, `asks for itself: ${shownCircle(circle)}`);
+      }
+      way.push(other);
     }
-    for (const id of segmentsAskedFor(segment.when)) {
-      const other = segments.find((one) => one.id === id);
-      if (other !== undefined) visit(other, [...asking, segment.id]);
-    }
-    ordered.push(segment);
-  };
-  for (const segment of segments) visit(segment, []);
-  return ordered;
+  }
+  return [...ordered];
+}
+
+const shownMost = 10;
+
+function shownCircle(ids: readonly string[]): string {
+  const more = ids.length - shownMost;
+  const shown = more > 0 ? [...ids.slice(0, shownMost), `(${more} more)`] : ids;
+  return [...shown, ids[0]].join(' -> ');
 }
 
 /** The condition of a segment with everything its header asks for: consent and cooldown. */

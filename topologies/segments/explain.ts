@@ -16,6 +16,8 @@ export interface Explanation {
   /** The next instant at which it changes without an event, ms UTC; absent for never. */
   readonly changesAt?: number;
   readonly parts: readonly Explanation[];
+  /** What it is made of stands above: several conditions share it. */
+  readonly shared?: true;
   /**
    * Ids of events without which the answer would be the other one, and none too many: of the whole, and of
    * each condition without parts. Absent where no removal turns it, and of what reads the score, whose events
@@ -33,17 +35,25 @@ export function explain(
   at: number,
 ): Explanation {
   const lines = logic.timelines(state);
+  const seen = new Set<number>();
+  const turnedBy = new Map<number, readonly string[] | undefined>();
   const visit = (place: number): Explanation => {
     const { node, children } = logic.program.nodeAt(place);
+    const isShared = children.length > 0 && seen.has(place);
+    seen.add(place);
     const line = lines(place);
     const next = nextFlip(line, at);
     const leaf = isLeaf(node) ? node : undefined;
-    const because = leaf === undefined ? undefined : turning(place, [place], holdsAt(line, at));
+    if (leaf !== undefined && !turnedBy.has(place)) {
+      turnedBy.set(place, turning(place, [place], holdsAt(line, at)));
+    }
+    const because = turnedBy.get(place);
     return {
       condition: leaf === undefined ? titleOf(toText(node), node.kind) : toText(leaf),
       holds: holdsAt(line, at),
       ...(next === never ? {} : { changesAt: next }),
-      parts: children.map(visit),
+      parts: isShared ? [] : children.map(visit),
+      ...(isShared ? { shared: true as const } : {}),
       ...(because === undefined ? {} : { witnesses: because }),
     };
   };

@@ -7,7 +7,7 @@ import { nearest } from './nearest.ts';
 export interface Known {
   readonly bands: readonly string[];
   readonly channels: readonly string[];
-  readonly segments: readonly string[];
+  readonly segments: ReadonlySet<string>;
   /** Zone where a node names none. */
   readonly timezone: string;
   readonly ties: 'causal' | 'strict';

@@ -263,7 +263,10 @@ export const nodeKinds: Readonly<Record<string, NodeKind>> = {
     schema: { type: 'string' },
     read: (value, path, known, mistakes) => ({
       kind: 'inSegment',
-      id: oneOf((all) => all.segments).read(value, path, known, mistakes),
+      id:
+        typeof value === 'string' && known.segments.has(value)
+          ? value
+          : oneOf((all) => [...all.segments]).read(value, path, known, mistakes),
     }),
   },
   bucket: {

@@ -4,7 +4,7 @@ import type { ConsentConfig } from '../accepted/consent.ts';
 import { definitionHash } from './canonical.ts';
 import { type Leaf, type SegmentDefinition, segmentsAskedFor } from './definition.ts';
 import { matchesOf, newestOf, pathsOf, reachOf } from './matches.ts';
-import { isLeaf, Program, remembers } from './program.ts';
+import { Program, type Root } from './program.ts';
 
 export interface Kept {
   readonly class: string;
@@ -45,63 +45,76 @@ export interface PlanFacts {
 /** Bytes as MessagePack writes them: a number, an id, a name with its value, a row of the subject. */
 const sizes = { number: 9, id: 28, field: 24, row: 96, leaf: 40 };
 const day = 86_400_000;
+const never = Number.POSITIVE_INFINITY;
 
 /** One plan a segment. Throws CONFIG_INVALID for what breaks a budget or a purpose. */
 export function planSegments(
   segments: readonly SegmentDefinition[],
   facts: PlanFacts,
 ): readonly SegmentPlan[] {
-  return segments.map((segment) => {
-    const plan = planOf(segment, segments, facts);
-    checkBudget(segment, plan);
-    checkPurpose(segment, segments, plan, facts.consent);
+  const program = new Program(segments);
+  const purposeOf = new Map(segments.map(({ id, purpose }) => [id, purpose]));
+  const costOf = new Map<number, LeafCost>();
+  for (const place of program.leaves) {
+    costOf.set(place, leafCost(program.nodeAt(place).node as Leaf, facts));
+  }
+  return program.roots.map((root) => {
+    const plan = planOf(root, costOf, facts);
+    checkBudget(root.segment, plan);
+    checkPurpose(root.segment, purposeOf, plan, facts.consent);
     return plan;
   });
 }
 
+/** What one leaf needs, whatever segments share it. */
+interface LeafCost {
+  readonly keeps: readonly Kept[];
+  readonly bytes: number;
+  readonly traits: readonly string[];
+  readonly consents: readonly string[];
+}
+
+function leafCost(leaf: Leaf, facts: PlanFacts): LeafCost {
+  const keeps = keptBy(leaf);
+  const correctable = correctableOf(facts);
+  return {
+    keeps,
+    bytes: keeps.reduce((bytes, kept) => bytes + bytesOf(kept, correctable, facts), 0),
+    traits: leaf.kind === 'trait' ? [leaf.path] : [],
+    consents: leaf.kind === 'consent' ? [leaf.purpose] : [],
+  };
+}
+
+function correctableOf({ graceMs, refundMs }: PlanFacts): number {
+  return graceMs + refundMs + day;
+}
+
 function planOf(
-  segment: SegmentDefinition,
-  all: readonly SegmentDefinition[],
+  { segment, leaves, changing, readsScore }: Root,
+  costOf: ReadonlyMap<number, LeafCost>,
   facts: PlanFacts,
 ): SegmentPlan {
-  const program = new Program(withAskedFor(segment, all));
-  const root = program.roots.at(-1);
-  const nodes = program.nodes.map(({ node }) => node);
-  const leaves = nodes.filter(isLeaf);
-  const correctable = facts.graceMs + facts.refundMs + day;
-  const keeps = leaves.flatMap(keptBy);
-  const traits = leaves.flatMap((leaf) => (leaf.kind === 'trait' ? [leaf.path] : []));
-  const events = keeps.reduce((bytes, kept) => bytes + bytesOf(kept, correctable, facts), 0);
-  const reaches = keeps.map(({ reach = Number.POSITIVE_INFINITY }) => reach);
-  const retention = Math.max(0, ...reaches) + correctable;
-  const consents = leaves.flatMap((leaf) => (leaf.kind === 'consent' ? [leaf.purpose] : []));
+  const costs = leaves.map((place) => costOf.get(place) as LeafCost);
+  const keeps = costs.flatMap((cost) => cost.keeps);
+  const traits = costs.flatMap((cost) => cost.traits);
+  const events = costs.reduce((bytes, cost) => bytes + cost.bytes, 0);
+  const reach = keeps.reduce((most, one) => Math.max(most, one.reach ?? never), 0);
+  const retention = reach + correctableOf(facts);
   return {
     id: segment.id,
     version: segment.version,
     hash: definitionHash(segment),
     keeps,
     traits: [...new Set(traits)].sort(),
-    readsScore: root?.readsScore === true,
+    readsScore,
     bytesPerSubject: Math.ceil(
       events + sizes.row + leaves.length * sizes.leaf + traits.length * (sizes.id + sizes.field),
     ),
-    timers: nodes.filter((node) => changesByItself(node)).length,
+    timers: changing.length,
     ...(Number.isFinite(retention) ? { retention } : {}),
-    purposes: [...new Set(consents)].sort(),
+    purposes: [...new Set(costs.flatMap((cost) => cost.consents))].sort(),
     latency: segment.corrections === 'none' ? 0 : (segment.grace ?? facts.graceMs),
   };
-}
-
-/** The segment, after those it asks for. */
-function withAskedFor(
-  segment: SegmentDefinition,
-  all: readonly SegmentDefinition[],
-): SegmentDefinition[] {
-  const before = segmentsAskedFor(segment.when).flatMap((id) => {
-    const other = all.find((one) => one.id === id);
-    return other === undefined ? [] : withAskedFor(other, all);
-  });
-  return [...new Set([...before, segment])];
 }
 
 function keptBy(leaf: Leaf): Kept[] {
@@ -126,13 +139,6 @@ function bytesOf(
   return (settled + open) * (sizes.number + sizes.id + fields.length * sizes.field);
 }
 
-function changesByItself(node: Program['nodes'][number]['node']): boolean {
-  if (remembers(node)) return node.kind !== 'latch';
-  if (!isLeaf(node) || node.kind === 'bucket') return false;
-  if (node.kind === 'trait') return node.op === 'withinLast' || node.op === 'withinNext';
-  return node.kind !== 'count' || Number.isFinite(node.within);
-}
-
 function checkBudget({ id, budget }: SegmentDefinition, plan: SegmentPlan): void {
   const limits: [keyof typeof budget, number, string][] = [
     ['bytesPerSubject', plan.bytesPerSubject, 'bytes of each subject'],
@@ -149,7 +155,7 @@ function checkBudget({ id, budget }: SegmentDefinition, plan: SegmentPlan): void
 /** What was gathered for one purpose is not used for another. */
 function checkPurpose(
   { id, purpose, destinations, when }: SegmentDefinition,
-  all: readonly SegmentDefinition[],
+  purposeOf: ReadonlyMap<string, string | undefined>,
   { keeps }: SegmentPlan,
   { needs }: ConsentConfig,
 ): void {
@@ -161,7 +167,7 @@ function checkPurpose(
     refuse(field, `is ${purpose ?? 'missing'}, but ${name} may be used for ${needed} only`);
   }
   for (const other of segmentsAskedFor(when)) {
-    const theirs = all.find((one) => one.id === other)?.purpose;
+    const theirs = purposeOf.get(other);
     if (theirs === undefined || theirs === purpose) continue;
     refuse(field, `is ${purpose ?? 'missing'}, but segment ${other} is made for ${theirs} only`);
   }

@@ -24,13 +24,19 @@ export interface ProgramNode {
   readonly children: readonly number[];
 }
 
-export interface Root {
+/** What a node and those below it are; places are in order. */
+interface Below {
+  readonly leaves: readonly number[];
+  /** Some node changes by itself at instants that no leaf does. */
+  readonly remembers: boolean;
+  /** Nodes that change by the passing of time alone. */
+  readonly changing: readonly number[];
+  readonly readsScore: boolean;
+}
+
+export interface Root extends Below {
   readonly segment: SegmentDefinition;
   readonly node: number;
-  readonly leaves: readonly number[];
-  /** Some node of it changes by itself at instants that no leaf does. */
-  readonly remembers: boolean;
-  readonly readsScore: boolean;
 }
 
 const keyLetters = 8;
@@ -38,6 +44,8 @@ const keyLetters = 8;
 export class Program {
   readonly nodes: ProgramNode[] = [];
   readonly roots: readonly Root[];
+  /** By id of a segment: its place in `roots`. */
+  readonly rootPlaces: ReadonlyMap<string, number>;
   /** By place of a leaf: the places of the roots that read it. */
   readonly readers: ReadonlyMap<number, readonly number[]>;
   readonly leaves: readonly number[];
@@ -47,24 +55,23 @@ export class Program {
   readonly wanted: Wanted;
   readonly placeOf = new Map<string, number>();
   readonly #concerned = new Map<string, number[]>();
+  readonly #belows: Below[] = [];
 
   constructor(segments: readonly SegmentDefinition[]) {
     const rootOf = new Map<string, number>();
     this.roots = segments.map((segment) => {
       const node = this.#place(wholeCondition(segment), rootOf);
       rootOf.set(segment.id, node);
-      const below = [...this.#below(node)];
-      return {
-        segment,
-        node,
-        leaves: below.filter((place) => isLeaf(this.nodeAt(place).node)),
-        remembers: below.some((place) => remembers(this.nodeAt(place).node)),
-        readsScore: below.some((place) => readsEngagement(this.nodeAt(place).node)),
-      };
+      return { segment, node, ...this.#below(node) };
     });
+    this.rootPlaces = new Map(this.roots.map(({ segment }, i) => [segment.id, i]));
     const readers = new Map<number, number[]>();
     for (const [i, { leaves }] of this.roots.entries()) {
-      for (const leaf of leaves) readers.set(leaf, [...(readers.get(leaf) ?? []), i]);
+      for (const leaf of leaves) {
+        const known = readers.get(leaf);
+        if (known === undefined) readers.set(leaf, [i]);
+        else known.push(i);
+      }
     }
     this.readers = readers;
     this.leaves = [...readers.keys()].sort((a, b) => a - b);
@@ -101,11 +108,22 @@ export class Program {
     return this.nodes.length - 1;
   }
 
-  #below(place: number, found = new Set<number>()): Set<number> {
-    if (found.has(place)) return found;
-    found.add(place);
-    for (const child of this.nodeAt(place).children) this.#below(child, found);
-    return found;
+  /** Made of what is below its children, as these come first; nothing is walked twice. */
+  #below(place: number): Below {
+    for (let i = this.#belows.length; i <= place; i++) {
+      const { node, children } = this.nodeAt(i);
+      const below = children.map((child) => this.#belows[child] as Below);
+      this.#belows.push({
+        leaves: isLeaf(node) ? [i] : unionOf(below.map(({ leaves }) => leaves)),
+        remembers: remembers(node) || below.some((one) => one.remembers),
+        changing: unionOf([
+          changesByItself(node) ? [i] : [],
+          ...below.map(({ changing }) => changing),
+        ]),
+        readsScore: readsEngagement(node) || below.some((one) => one.readsScore),
+      });
+    }
+    return this.#belows[place] as Below;
   }
 
   #index(): Wanted {
@@ -113,8 +131,10 @@ export class Program {
     const traits = new Set<string>();
     const purposes = new Set<string>();
     const concerns = (change: string, place: number) => {
-      const known = this.#concerned.get(change) ?? [];
-      if (!known.includes(place)) this.#concerned.set(change, [...known, place]);
+      const known = this.#concerned.get(change);
+      if (known === undefined) this.#concerned.set(change, [place]);
+      // Places come in order: one that is there already is the last.
+      else if (known.at(-1) !== place) known.push(place);
     };
     for (const place of this.leaves) {
       const leaf = this.nodeAt(place).node as Leaf;
@@ -148,9 +168,25 @@ export function remembers(node: Expression): node is Remembering {
   return ['held', 'latch', 'once', 'cooldown'].includes(node.kind);
 }
 
+/** Whether the truth of a node changes by the passing of time alone. */
+function changesByItself(node: Expression): boolean {
+  if (remembers(node)) return node.kind !== 'latch';
+  if (!isLeaf(node) || node.kind === 'bucket') return false;
+  if (node.kind === 'trait') return node.op === 'withinLast' || node.op === 'withinNext';
+  return node.kind !== 'count' || Number.isFinite(node.within);
+}
+
+/** Where one list holds all, it is shared. */
+function unionOf(lists: readonly (readonly number[])[]): readonly number[] {
+  const longest = lists.reduce((a, b) => (b.length > a.length ? b : a), []);
+  const all = new Set(longest);
+  for (const list of lists) if (list !== longest) for (const one of list) all.add(one);
+  return all.size === longest.length ? longest : [...all].sort((a, b) => a - b);
+}
+
 /** Throws CONFIG_INVALID for a segment that is not there. */
-export function rootOf({ roots }: Program, id: string): Root {
-  const root = roots.find(({ segment }) => segment.id === id);
+export function rootOf({ roots, rootPlaces }: Program, id: string): Root {
+  const root = roots[rootPlaces.get(id) ?? -1];
   if (root !== undefined) return root;
   const problem = `there is none; there are ${roots.map(({ segment }) => segment.id).join(', ')}`;
   throw new MillraceError('CONFIG_INVALID', { field: `segment ${id}`, problem });

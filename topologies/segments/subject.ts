@@ -1,6 +1,7 @@
 /**
- * One subject in all segments. Timelines of leaves are kept; an event computes those anew that it
- * concerns, and only a leaf whose truth up to now has changed, or has come to a flip, makes its segments be decided again.
+ * One subject in all segments. Timelines of leaves are kept. An event computes those anew that it
+ * concerns. Segments are decided again when a leaf of theirs has changed up to now or has come to a
+ * flip; those that remember, also when only the future of a leaf has changed.
  */
 import type { Event } from '../event.ts';
 import { definitionHash, hashOf } from './canonical.ts';
@@ -178,19 +179,29 @@ export class SegmentLogic {
     const known = new Map<number, Timeline>();
     const clipped = (line: Timeline) =>
       settled === Number.NEGATIVE_INFINITY ? (start === never ? nowhere : clip(line, start)) : line;
-    const lineOf = (place: number): Timeline => {
-      const before = known.get(place);
-      if (before !== undefined) return before;
+    const compute = (place: number): Timeline => {
       const { key, node, children } = this.program.nodeAt(place);
-      const below = children.map(lineOf);
-      let line: Timeline;
-      if (isLeaf(node)) line = this.#truth(state, place);
-      else if (node.kind === 'not') line = not(below[0] as Timeline);
-      else if (remembers(node)) line = remembering(node, below, state.memory[key], settled);
-      else line = combine(below, node.kind === 'and');
-      line = clipped(line);
-      known.set(place, line);
-      return line;
+      if (isLeaf(node)) return this.#truth(state, place);
+      const below = children.map((child) => known.get(child) as Timeline);
+      if (node.kind === 'not') return not(below[0] as Timeline);
+      if (remembers(node)) return remembering(node, below, state.memory[key], settled);
+      return combine(below, node.kind === 'and');
+    };
+    // A stack of its own: segments that ask for each other may make a chain of any length.
+    const lineOf = (wanted: number): Timeline => {
+      const left = [wanted];
+      for (let place = left.at(-1); place !== undefined; place = left.at(-1)) {
+        const depth = left.length;
+        if (!known.has(place)) {
+          for (const child of this.program.nodeAt(place).children) {
+            if (!known.has(child)) left.push(child);
+          }
+          if (left.length > depth) continue;
+          known.set(place, clipped(compute(place)));
+        }
+        left.pop();
+      }
+      return known.get(wanted) as Timeline;
     };
     return lineOf;
   }

@@ -1,14 +1,13 @@
 /** Every instant at which a condition, or one below it, may change: as SQL that lists (subject, at). */
 import { quoted } from './database.ts';
-import { childrenOf, type Node } from './segment-node.ts';
+import type { Node } from './segment-node.ts';
 
 const hourMs = 3_600_000;
 
-export function criticalSql(node: Node, end: number): string {
+/** @param tables (subject, at) of the conditions it is made of */
+export function criticalSql(node: Node, end: number, tables: readonly string[]): string {
   const own = ownSql(node, end);
-  const below = childrenOf(node).map(
-    (child) => `select subject, at from (${criticalSql(child, end)})`,
-  );
+  const below = tables.map((table) => `select subject, at from ${table}`);
   const all = [...below, ...own.parts].join(' union ');
   const all0 = `select subject, at from accepted union ${all === '' ? 'select subject, at from accepted' : all}`;
   if (own.spans.length === 0) return all0;

@@ -23,7 +23,12 @@ export class SegmentsInSql {
   readonly #segments: ReadonlyMap<string, CheckedSegment>;
   readonly #config: EngagementConfig;
   readonly #consentUnknown: 'granted' | 'withdrawn';
-  #tables = 0;
+  /** Conditions with the segments they ask for in place; what several ask for is one object. */
+  readonly #inlinedOf = new Map<string, Node>();
+  /** Tables by condition: of the segment at hand; and of all, with the end that they reach to. */
+  readonly #truths = new Map<Node, string>();
+  readonly #criticals = new Map<Node, { readonly table: string; readonly end: number }>();
+  #made = 0;
 
   constructor(
     db: Database,
@@ -57,18 +62,14 @@ export class SegmentsInSql {
 
   /** Whether the score has a part in it: then every hour is an instant. */
   readsScore(node: Node): boolean {
-    if (node.kind === 'inSegment') return this.readsScore(this.#segment(node));
-    return (
-      node.kind === 'score' ||
-      node.kind === 'band' ||
-      node.kind === 'openSignal' ||
-      childrenOf(node).some((c) => this.readsScore(c))
-    );
+    const nodes = new Set([this.#inlined(node)]);
+    for (const one of nodes) for (const child of childrenOf(one)) nodes.add(child);
+    return [...nodes].some(({ kind }) => ['score', 'band', 'openSignal'].includes(kind));
   }
 
   /** Edges by subject up to `end`. @param only these subjects; default all */
   edges(segment: CheckedSegment, end: number, only?: ReadonlySet<string>): Map<string, Edge[]> {
-    const node = this.#inlined(wholeOf(segment));
+    const node = this.#inlined({ kind: 'inSegment', id: segment.id });
     this.#db.run('drop table if exists wanted; create table wanted (subject text primary key)');
     const subjects = this.#db
       .all('select distinct subject from accepted')
@@ -81,7 +82,7 @@ export class SegmentsInSql {
       drop table if exists instant;
       create table instant as select subject, at as t,
         row_number() over (partition by subject order by at) as i
-      from (${criticalSql(node, end)}) a
+      from ${this.#critical(node, end)} a
       where subject in (select subject from wanted) and at <= ${end} and at >= (select min(b.at) from accepted b where b.subject = a.subject);
       create index instant_of on instant (subject, i);
     `);
@@ -91,8 +92,8 @@ export class SegmentsInSql {
       select subject, t, v from (
         select subject, t, v, lag(v, 1, 0) over (partition by subject order by t) as before from ${truth}
       ) where v <> before order by subject, t`);
-    for (let n = 1; n <= this.#tables; n++) this.#db.run(`drop table if exists truth_${n}`);
-    this.#tables = 0;
+    for (const table of this.#truths.values()) this.#db.run(`drop table ${table}`);
+    this.#truths.clear();
     const edges = new Map<string, Edge[]>();
     for (const row of rows) {
       const subject = String(row['subject']);
@@ -108,7 +109,12 @@ export class SegmentsInSql {
   }
 
   #inlined(node: Node): Node {
-    if (node.kind === 'inSegment') return this.#inlined(this.#segment(node));
+    if (node.kind === 'inSegment') {
+      const id = String(node['id']);
+      const known = this.#inlinedOf.get(id) ?? this.#inlined(this.#segment(node));
+      this.#inlinedOf.set(id, known);
+      return known;
+    }
     const { children, child, enter, exit } = node as unknown as Record<string, Node | undefined>;
     return {
       ...node,
@@ -121,10 +127,24 @@ export class SegmentsInSql {
     };
   }
 
+  /** Makes the table (subject, at) of the instants of a node; answers its name. */
+  #critical(node: Node, end: number): string {
+    const known = this.#criticals.get(node);
+    if (known?.end === end) return known.table;
+    const below = childrenOf(node).map((child) => this.#critical(child, end));
+    const table = `critical_${this.#made++}`;
+    this.#criticals.set(node, { table, end });
+    this.#db.run(`create table ${table} as ${criticalSql(node, end, below)}`);
+    return table;
+  }
+
   /** Makes the table (subject, t, i, v) of a node; answers its name. */
   #truth(node: Node): string {
+    const known = this.#truths.get(node);
+    if (known !== undefined) return known;
     const below = childrenOf(node).map((child) => this.#truth(child));
-    const name = `truth_${++this.#tables}`;
+    const name = `truth_${this.#truths.size}`;
+    this.#truths.set(node, name);
     this.#db.run(`
       create table ${name} as ${this.#truthSql(node, below)};
       create index ${name}_of on ${name} (subject, i);
