@@ -32,9 +32,6 @@ export interface WhatIf {
   readonly scores: ScoreShift;
 }
 
-/** Some tens of milliseconds. */
-const subjectsAtOnce = 32;
-
 interface Tally {
   readonly enter: string[];
   readonly leave: string[];
@@ -42,37 +39,35 @@ interface Tally {
 }
 
 /**
- * Runs every subject under both; it may take minutes. The memberships compared are those at `until`, known by then.
+ * Runs every subject under both, without a pause: it may take minutes, so a thread of its own is the
+ * place for it. The memberships compared are those at `until`, known by then.
  * @param subjects each with its events in the order in which they came
  * @param until ms UTC
- * @param pause after every few subjects, for who must not be held up
  */
-export async function whatIf(
+export function whatIf(
   before: PersonalisationConfig,
   after: PersonalisationConfig,
   subjects: Iterable<readonly [subject: string, arrivals: readonly Arrival[]]>,
   until: number,
-  pause: () => Promise<void> = async () => {},
-): Promise<WhatIf> {
+): WhatIf {
   const [old, anew] = [profileLogic(before), profileLogic(after)];
   const ids = [...new Set([...idsOf(old), ...idsOf(anew)])].sort();
   const tallies = new Map<string, Tally>(ids.map((id) => [id, { enter: [], leave: [], both: 0 }]));
-  const shifts: Record<string, number> = {};
-  const bands: Record<string, [number, number]> = {};
+  const shifts = new Map<string, number>();
+  const bands = new Map<string, [number, number]>();
   let [count, sumBefore, sumAfter] = [0, 0, 0];
   for (const [subject, arrivals] of subjects) {
     const [was, will] = [old, anew].map((logic) => outcome(logic, subject, arrivals, until));
     if (was === undefined || will === undefined) continue;
     count++;
-    if (count % subjectsAtOnce === 0) await pause();
     sumBefore += was.score;
     sumAfter += will.score;
     const shift = String(will.score - was.score);
-    shifts[shift] = (shifts[shift] ?? 0) + 1;
+    shifts.set(shift, (shifts.get(shift) ?? 0) + 1);
     for (const [i, band] of [was.band, will.band].entries()) {
-      const both = bands[band] ?? [0, 0];
+      const both = bands.get(band) ?? [0, 0];
       both[i as 0 | 1]++;
-      bands[band] = both;
+      bands.set(band, both);
     }
     for (const [id, tally] of tallies) {
       const [isIn, willBe] = [was.members.has(id), will.members.has(id)];
@@ -84,7 +79,13 @@ export async function whatIf(
   const segments = ids.map((id) => difference(id, old, anew, tallies.get(id) as Tally));
   return {
     segments,
-    scores: { subjects: count, before: sumBefore, after: sumAfter, shifts, bands },
+    scores: {
+      subjects: count,
+      before: sumBefore,
+      after: sumAfter,
+      shifts: Object.fromEntries(shifts),
+      bands: Object.fromEntries(bands),
+    },
   };
 }
 
@@ -116,9 +117,10 @@ function difference(
   anew: ProfileLogic,
   { enter, leave, both }: Tally,
 ): SegmentDifference {
-  const [was, will] = [old, anew].map(
-    ({ segments }) => segments.program.roots.find(({ segment }) => segment.id === id)?.segment,
-  );
+  const [was, will] = [old, anew].map(({ segments: { program } }) => {
+    const place = program.rootPlaces.get(id);
+    return place === undefined ? undefined : program.roots[place]?.segment;
+  });
   const hashes = [was, will].map((one) => (one === undefined ? '' : definitionHash(one)));
   return {
     id,

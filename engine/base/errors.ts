@@ -244,6 +244,16 @@ export const errorCatalogue = {
       'rows that were taken stay taken: put the file back as it was to go on with it, or give the changed one another name to take it in as a new file, or start with --fresh',
     exitCode: 2,
   },
+  TOO_BUSY: {
+    message: '{waiting} questions of this kind are being answered or wait: no more are taken',
+    remedy: 'ask again in {seconds} s',
+    exitCode: 1,
+  },
+  QUESTION_TOO_LARGE: {
+    message: 'the question was given up: {problem}',
+    remedy: 'ask for fewer subjects or segments, or use the command of the same name',
+    exitCode: 1,
+  },
   TOOL_MISSING: {
     message: 'the tool {tool} cannot be loaded: {problem}',
     remedy: 'npm install --no-save {tool}: it is a tool of development, which only verify needs',

@@ -1,18 +1,19 @@
 /** The questions of the ready topology over HTTP: named as the commands are. */
+import type { MessagePort } from 'node:worker_threads';
+import { events, segmentChanges } from '../../topologies/event.ts';
 import type { PersonalisationConfig } from '../../topologies/personalisation.ts';
+import type { AsOf } from '../../topologies/segments/as-of.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Route } from '../http/server.ts';
-import {
-  type Asked,
-  asOfOf,
-  explainScore,
-  explainSegment,
-  lintOf,
-  planOf,
-  whatIfOf,
-} from './questions.ts';
+import type { QuestionPool } from './question-pool.ts';
+import { type Asked, asOfAnswer, explainScore, explainSegment, instantOf } from './questions.ts';
 
-export function questionRoutes(asked: Asked): readonly Route[] {
+/** Over HTTP a what-if is of so many subjects unless asked for other; a sample is as good for a look. */
+const subjectsUsual = 20_000;
+const subjectsMost = 200_000;
+
+/** @param pool where what takes long is answered */
+export function questionRoutes(asked: Asked, pool: QuestionPool): readonly Route[] {
   return [
     get('/segment/explain', (query) =>
       explainSegment(asked, {
@@ -21,41 +22,67 @@ export function questionRoutes(asked: Asked): readonly Route[] {
         at: query.get('at') ?? undefined,
       }),
     ),
-    get('/segment/as-of', (query) =>
-      asOfOf(asked.log, { at: needed(query, 'at'), segment: query.get('segment') ?? undefined }),
-    ),
+    get('/segment/as-of', async (query, signal) => {
+      const question = { at: needed(query, 'at'), segment: query.get('segment') ?? undefined };
+      const at = instantOf(question.at, 'instant');
+      const asking = (port: MessagePort) => ({ kind: 'as-of', at, port }) as const;
+      const told = await pool.askOf(asked.log, segmentChanges.name, asking, signal);
+      return asOfAnswer(asked.config, question, told as readonly AsOf[]);
+    }),
     get('/score/explain', (query) =>
       explainScore(asked, {
         subject: needed(query, 'subject'),
         at: query.get('at') ?? undefined,
       }),
     ),
-    post('/segment/lint', async (config) => ({ mistakes: lintOf(config) })),
-    post('/segment/plan', async (config, query) => planOf(config, eventsPerDay(query))),
-    post('/segment/what-if', (config) => whatIfOf(asked, config)),
+    post('/segment/lint', (config, _, signal) => pool.ask({ kind: 'lint', config }, signal)),
+    post('/segment/plan', (config, query, signal) =>
+      pool.ask({ kind: 'plan', config, eventsPerDay: eventsPerDay(query) }, signal),
+    ),
+    post('/segment/what-if', (after, query, signal) => {
+      const subjects = subjectsAskedFor(query);
+      const asking = (port: MessagePort) =>
+        ({ kind: 'what-if', before: asked.config, after, subjects, port }) as const;
+      return pool.askOf(asked.log, events.name, asking, signal);
+    }),
   ];
 }
 
-function get(path: string, answer: (query: URLSearchParams) => Promise<object>): Route {
-  return { method: 'GET', path, answer };
+type Get = (query: URLSearchParams, signal: AbortSignal) => Promise<object>;
+
+function get(path: string, answer: Get): Route {
+  return { method: 'GET', path, answer: (query, _, signal) => answer(query, signal) };
 }
 
 /** The body is a configuration, as a file of the command is. */
 function post(
   path: string,
-  answer: (config: PersonalisationConfig, query: URLSearchParams) => Promise<object>,
+  answer: (
+    config: PersonalisationConfig,
+    query: URLSearchParams,
+    signal: AbortSignal,
+  ) => Promise<object>,
 ): Route {
   return {
     method: 'POST',
     path,
-    answer: async (query, body) => {
+    answer: async (query, body, signal) => {
       if (typeof body === 'object' && body !== null && !Array.isArray(body)) {
-        return answer(body as PersonalisationConfig, query);
+        return answer(body as PersonalisationConfig, query, signal);
       }
       const problem = 'must be a configuration: an object with engagement, segments, ...';
       throw new MillraceError('CONFIG_INVALID', { field: '(body)', problem });
     },
   };
+}
+
+function subjectsAskedFor(query: URLSearchParams): number {
+  const text = query.get('subjects');
+  if (text === null) return subjectsUsual;
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value > 0 && value <= subjectsMost) return value;
+  const problem = `must be a whole number of 1 to ${subjectsMost}, is ${text}; the command segment what-if takes all`;
+  throw new MillraceError('CONFIG_INVALID', { field: 'subjects', problem });
 }
 
 function needed(query: URLSearchParams, field: string): string {

@@ -9,18 +9,19 @@ import {
 } from '../../topologies/personalisation.ts';
 import type { Profile, ProfileLogic } from '../../topologies/profile.ts';
 import { type AsOf, asOf } from '../../topologies/segments/as-of.ts';
+import { defaultSegments } from '../../topologies/segments/examples.ts';
 import type { Explanation } from '../../topologies/segments/explain.ts';
 import type { Mistake } from '../../topologies/segments/fields.ts';
+import { nearest } from '../../topologies/segments/nearest.ts';
 import { checkSize, planSegments, type SegmentPlan } from '../../topologies/segments/plan.ts';
-import type { Arrival } from '../../topologies/subject-run.ts';
 import { type WhatIf, whatIf } from '../../topologies/what-if.ts';
 import { keyIdOf } from '../base/bytes.ts';
 import { MillraceError } from '../base/errors.ts';
-import { systemScheduler } from '../base/scheduler.ts';
 import type { Log } from '../log/log.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { utf8 } from '../serde/utf8.ts';
 import { instant } from './output.ts';
+import { SubjectSample } from './subject-sample.ts';
 import { recordsOf } from './verify/topic-reader.ts';
 
 /** An application that is open, and the configuration that it runs. */
@@ -85,42 +86,99 @@ export function planOf(
   return { scored, channels: Object.keys(engagement.channels), segments: plans };
 }
 
-/**
- * The configuration that runs beside another, over the events in the log, up to the last of them. Throws
- * CONFIG_INVALID for a segment that would be smaller than it may be.
- */
+/** What-if, and of which subjects: absent when it is of all. */
+export interface SampledWhatIf extends WhatIf {
+  readonly sample?: { readonly subjects: number; readonly of: number };
+}
+
+/** As `whatIfOver`, over the events in the log, up to the last of them. */
 export async function whatIfOf(
   { log, config }: Pick<Asked, 'log' | 'config'>,
   after: PersonalisationConfig,
-): Promise<WhatIf> {
-  const { segments } = checkPersonalisation(after);
-  const subjects = new Map<string, Arrival[]>();
+): Promise<SampledWhatIf> {
+  checkPersonalisation(after);
+  const sample = new SubjectSample(Number.POSITIVE_INFINITY);
   let until = 0;
   for await (const { key, value, timestamp: at } of recordsOf(log, events)) {
     until = Math.max(until, at);
-    const own = subjects.get(key);
-    if (own === undefined) subjects.set(key, [{ event: value, at }]);
-    else own.push({ event: value, at });
+    sample.add(key, { event: value, at });
   }
-  const result = await whatIf(config, after, subjects, until, () => systemScheduler.yieldNow());
+  return whatIfOver(config, after, sample, until);
+}
+
+/**
+ * Two configurations over the same events. Throws CONFIG_INVALID for a segment that would be smaller
+ * than it may be; of a sample, its size is that of the whole, about.
+ * @param until ms UTC
+ */
+export async function whatIfOver(
+  before: PersonalisationConfig,
+  after: PersonalisationConfig,
+  sample: SubjectSample,
+  until: number,
+): Promise<SampledWhatIf> {
+  const { segments } = checkPersonalisation(after);
+  const result = await whatIf(before, after, sample, until);
+  const { subjects } = result.scores;
+  const of = sample.population;
+  const membersOf = new Map(result.segments.map(({ id, after: then }) => [id, then?.members ?? 0]));
   for (const segment of segments) {
-    const found = result.segments.find(({ id }) => id === segment.id);
-    checkSize(segment, found?.after?.members ?? 0);
+    const members = membersOf.get(segment.id) ?? 0;
+    checkSize(segment, sample.isWhole ? members : Math.round((members * of) / subjects));
   }
-  return result;
+  return sample.isWhole ? result : { ...result, sample: { subjects, of } };
+}
+
+export interface AsOfAnswer {
+  readonly at: number;
+  readonly segments: readonly AsOf[];
+}
+
+interface AsOfQuestion {
+  readonly at: string;
+  readonly segment?: string | undefined;
 }
 
 /** Who was in each segment, or in one, at an instant: as known then, and as known now. */
 export async function asOfOf(
-  log: Log,
-  { at: text, segment }: { at: string; segment?: string | undefined },
-): Promise<{ readonly at: number; readonly segments: readonly AsOf[] }> {
-  const at = instantOf(text, 'instant');
+  { log, config }: Pick<Asked, 'log' | 'config'>,
+  question: AsOfQuestion,
+): Promise<AsOfAnswer> {
+  const at = instantOf(question.at, 'instant');
   const changes = [];
   for await (const { value } of recordsOf(log, segmentChanges)) changes.push(value);
-  const found = asOf(changes, at);
-  const segments = segment === undefined ? found : found.filter((one) => one.segment === segment);
-  return { at, segments };
+  return asOfAnswer(config, question, asOf(changes, at));
+}
+
+/**
+ * Of the segments that were told of, all or the one asked for; one that is configured and that nobody
+ * has been in is empty. Throws CONFIG_INVALID for an unknown one.
+ */
+export function asOfAnswer(
+  { segments: configured = defaultSegments }: PersonalisationConfig,
+  { at: text, segment }: AsOfQuestion,
+  told: readonly AsOf[],
+): AsOfAnswer {
+  const at = instantOf(text, 'instant');
+  if (segment === undefined) return { at, segments: told };
+  const found = told.find((one) => one.segment === segment);
+  if (found !== undefined) return { at, segments: [found] };
+  const ids = configured.map(({ id }) => id);
+  if (ids.includes(segment)) return { at, segments: [{ segment, knownThen: [], knownNow: [] }] };
+  const known = [...new Set([...ids, ...told.map((one) => one.segment)])].sort();
+  const near = nearest(segment, known);
+  const hint = near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`;
+  const problem = `no segment of this name is configured or was told of; ${hint}`;
+  throw new MillraceError('CONFIG_INVALID', { field: `segment ${segment}`, problem });
+}
+
+const logics = new WeakMap<PersonalisationConfig, ProfileLogic>();
+
+/** It is made once of the configuration that runs, not at every question. */
+function logicOf(config: PersonalisationConfig): ProfileLogic {
+  const logic = logics.get(config) ?? profileLogic(config);
+  logics.set(config, logic);
+  return logic;
 }
 
 /** Throws SUBJECT_UNKNOWN, and CONFIG_INVALID for an instant that is settled. */
@@ -139,10 +197,11 @@ async function keptProfile(
     const problem = `what was before ${instant(from)} is settled, and stands in segment-changes`;
     throw new MillraceError('CONFIG_INVALID', { field: 'at', problem });
   }
-  return { profile, logic: profileLogic(config), at };
+  return { profile, logic: logicOf(config), at };
 }
 
-function instantOf(text: string, field: string): number {
+/** ms UTC of an ISO 8601 instant. Throws CONFIG_INVALID. */
+export function instantOf(text: string, field: string): number {
   const at = instantReader('iso', 'UTC')(text);
   if (typeof at === 'number') return at;
   throw new MillraceError('CONFIG_INVALID', { field, problem: `${text} ${at}` });

@@ -1,9 +1,9 @@
 /** `segment what-if`, `segment as-of`: questions that the log answers, apart from the state. */
 import type { AsOf } from '../../topologies/segments/as-of.ts';
-import type { SegmentDifference, WhatIf } from '../../topologies/what-if.ts';
+import type { SegmentDifference } from '../../topologies/what-if.ts';
 import { type KeptOptions, withLog } from './kept-application.ts';
 import { instant, print, printJson, table } from './output.ts';
-import { asOfOf, whatIfOf } from './questions.ts';
+import { asOfOf, type SampledWhatIf, whatIfOf } from './questions.ts';
 import { readConfig } from './start.ts';
 
 /** The configuration that ran beside the one of the file, over the same events, up to the last of them. */
@@ -14,7 +14,7 @@ export async function segmentWhatIf(file: string, options: KeptOptions): Promise
   else print(whatIfText(result));
 }
 
-function whatIfText({ segments, scores }: WhatIf): string {
+function whatIfText({ segments, scores }: SampledWhatIf): string {
   const rows = segments.map((one) => [
     one.id,
     versions(one),
@@ -50,7 +50,7 @@ export interface AsOfOptions extends KeptOptions {
 /** Who was in each segment at an instant, as known then and as known now. */
 export async function segmentAsOf(text: string, options: AsOfOptions): Promise<void> {
   const { segment } = options;
-  const found = await withLog(options.data, ({ log }) => asOfOf(log, { at: text, segment }));
+  const found = await withLog(options.data, (kept) => asOfOf(kept, { at: text, segment }));
   if (options.json === true) return printJson(found);
   print(`At ${instant(found.at)}`);
   print('');

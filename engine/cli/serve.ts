@@ -5,6 +5,7 @@ import type { LogLevel } from '../runtime/observe.ts';
 import { execute } from './execution.ts';
 import { onInterrupt } from './interrupt.ts';
 import { keptApplication } from './kept-application.ts';
+import { QuestionPool } from './question-pool.ts';
 import { questionRoutes } from './question-routes.ts';
 import type { Asked } from './questions.ts';
 import { mismatchesOf, verifySample } from './verify/command.ts';
@@ -28,13 +29,14 @@ export async function serve(options: ServeOptions): Promise<void> {
   const { config, ...kept } = await keptApplication(options.data);
   const { threads, logLevel, http = standardPort, httpHost, idleAfter } = options;
   const signal = onInterrupt((text) => process.stderr.write(`${text}\n`));
+  const questions = new QuestionPool();
   const execution = await execute({
     ...kept,
     threads,
     logLevel,
     http,
     ...(httpHost === undefined ? {} : { httpHost }),
-    routes: (running) => questionRoutes({ ...running, config }),
+    routes: (running) => questionRoutes({ ...running, config }, questions),
     settings: idleAfter === undefined ? {} : { idleAfterMs: idleAfter },
   });
   const asked: Asked = { ...execution, config };
@@ -50,6 +52,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     ]);
     for (const one of done) if (one.status === 'rejected') throw one.reason;
   } finally {
+    await questions.close();
     await execution.close();
   }
 }

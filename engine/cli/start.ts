@@ -25,6 +25,7 @@ import { inputFiles } from './input-files.ts';
 import { onInterrupt } from './interrupt.ts';
 import { print, printJson } from './output.ts';
 import { progressBar } from './progress.ts';
+import { QuestionPool } from './question-pool.ts';
 import { questionRoutes } from './question-routes.ts';
 import { tellRedefined } from './redefine.ts';
 import { clockOf, personalisationReport, reportText } from './start-report.ts';
@@ -65,6 +66,7 @@ export async function start(options: StartOptions): Promise<void> {
   const signal = onInterrupt(say);
   let summary: Summary | undefined;
   const progress = progressBar(await contentBytes(files), () => summary);
+  const questions = new QuestionPool();
   const execution = await execute({
     env,
     reference: { module: personalisationModule, params: config },
@@ -72,7 +74,7 @@ export async function start(options: StartOptions): Promise<void> {
     sources: [fileSource(mapping, files)],
     observer: progress.observer,
     logLevel: options.logLevel,
-    routes: (running) => questionRoutes({ ...running, config }),
+    routes: (running) => questionRoutes({ ...running, config }, questions),
     ...(options.http === undefined ? {} : { http: options.http }),
     ...(options.httpHost === undefined ? {} : { httpHost: options.httpHost }),
   });
@@ -93,6 +95,7 @@ export async function start(options: StartOptions): Promise<void> {
     else print(reportText(report, options.data));
   } finally {
     progress.stop();
+    await questions.close();
     await execution.close();
   }
 }

@@ -9,8 +9,11 @@ export interface Route {
   /** 'POST' has a body of JSON. */
   readonly method: 'GET' | 'POST';
   readonly path: string;
-  /** Answers what is sent as JSON. A MillraceError is the asker's: 400, or 404 for what is not known. */
-  answer(query: URLSearchParams, body: unknown): Promise<object>;
+  /**
+   * Answers what is sent as JSON. A MillraceError is the asker's: 400, or what `statusOf` says of it.
+   * @param signal aborts when nobody waits for the answer any more
+   */
+  answer(query: URLSearchParams, body: unknown, signal: AbortSignal): Promise<object>;
 }
 
 export interface HttpOptions {
@@ -27,7 +30,11 @@ export interface HttpOptions {
 
 /** A configuration with some thousand segments has a few hundred kilobytes. */
 const bodyBytesMax = 4 * 1024 * 1024;
-const unknownThings: readonly ErrorCode[] = ['SUBJECT_UNKNOWN'];
+const statusOf: Partial<Record<ErrorCode, number>> = {
+  SUBJECT_UNKNOWN: 404,
+  TOO_BUSY: 429,
+  QUESTION_TOO_LARGE: 503,
+};
 
 export interface HttpEndpoint {
   readonly port: number;
@@ -77,7 +84,7 @@ async function answer(
     const route = here.find((one) => one.method === method);
     if (route !== undefined) {
       const body = route.method === 'POST' ? await bodyOf(request) : undefined;
-      return json(response, 200, await route.answer(searchParams, body));
+      return json(response, 200, await route.answer(searchParams, body, untilGone(response)));
     }
     const own = ['/metrics', '/health'];
     if (here.length === 0 && !own.includes(pathname)) {
@@ -89,9 +96,17 @@ async function answer(
     json(response, 405, { problem: `${pathname} answers ${allowed}` });
   } catch (error) {
     if (!isMillraceError(error)) return json(response, 503, { problem: messageOf(error) });
-    const { code, message: problem, remedy } = error;
-    json(response, unknownThings.includes(code) ? 404 : 400, { code, problem, remedy });
+    const { code, message: problem, remedy, context } = error;
+    if (code === 'TOO_BUSY') response.setHeader('retry-after', String(context['seconds']));
+    json(response, statusOf[code] ?? 400, { code, problem, remedy });
   }
+}
+
+/** Aborts when the connection is closed before the answer is sent. */
+function untilGone(response: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  return gone.signal;
 }
 
 /** Throws CONFIG_INVALID for what is no JSON, or too much of it. */

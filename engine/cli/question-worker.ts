@@ -1,0 +1,97 @@
+/** Answers one question in a thread of its own: what it costs holds up nobody else. */
+import type { MessagePort } from 'node:worker_threads';
+import { events, segmentChanges } from '../../topologies/event.ts';
+import {
+  checkPersonalisation,
+  type PersonalisationConfig,
+} from '../../topologies/personalisation.ts';
+import { asOf } from '../../topologies/segments/as-of.ts';
+import { imageOfError } from '../base/errors.ts';
+import { PackedBatch } from '../record/batch.ts';
+import type { Decoder } from '../serde/serde.ts';
+import type { Answer } from '../thread/answer-thread.ts';
+import { lintOf, planOf, whatIfOver } from './questions.ts';
+import { SubjectSample } from './subject-sample.ts';
+
+/** What is asked; `port` brings the records of a topic, batch by batch. */
+export type Question =
+  | { readonly kind: 'lint'; readonly config: PersonalisationConfig }
+  | { readonly kind: 'plan'; readonly config: PersonalisationConfig; readonly eventsPerDay: number }
+  | {
+      readonly kind: 'what-if';
+      readonly before: PersonalisationConfig;
+      readonly after: PersonalisationConfig;
+      readonly subjects: number;
+      readonly port: MessagePort;
+    }
+  | { readonly kind: 'as-of'; readonly at: number; readonly port: MessagePort };
+
+/** From the thread that has the log: a batch; or none, when there are no more. */
+export type Feed = ArrayBuffer | null;
+
+export default async function answer(question: Question): Promise<Answer> {
+  try {
+    return { value: await contentOf(question) };
+  } catch (error) {
+    return { error: imageOfError(error) };
+  }
+}
+
+async function contentOf(question: Question): Promise<object> {
+  switch (question.kind) {
+    case 'lint':
+      return { mistakes: lintOf(question.config).map(({ path, problem }) => ({ path, problem })) };
+    case 'plan':
+      return planOf(question.config, question.eventsPerDay);
+    case 'what-if': {
+      const { before, after, subjects, port } = question;
+      checkPersonalisation(after);
+      const sample = new SubjectSample(subjects);
+      let until = 0;
+      for await (const batch of batchesFrom(port)) {
+        for (const { key, value, at } of recordsIn(batch, events.key, events.value)) {
+          until = Math.max(until, at);
+          sample.add(key, { event: value, at });
+        }
+      }
+      return whatIfOver(before, after, sample, until);
+    }
+    case 'as-of': {
+      const changes = [];
+      for await (const batch of batchesFrom(question.port)) {
+        for (const { value } of recordsIn(batch, segmentChanges.key, segmentChanges.value)) {
+          changes.push(value);
+        }
+      }
+      return asOf(changes, question.at);
+    }
+  }
+}
+
+/** The next batch is asked for when the one before is taken in. */
+async function* batchesFrom(port: MessagePort): AsyncGenerator<PackedBatch> {
+  try {
+    for (;;) {
+      const batch = await new Promise<Feed>((resolve) => {
+        port.once('message', resolve);
+        port.postMessage('next');
+      });
+      if (batch === null) return;
+      yield new PackedBatch(batch);
+    }
+  } finally {
+    port.close();
+  }
+}
+
+function* recordsIn<K, V>(batch: PackedBatch, keys: Decoder<K>, values: Decoder<V>) {
+  for (let i = 0; i < batch.count; i++) {
+    const [key, value] = [batch.key(i), batch.value(i)];
+    if (key === null || value === null) continue;
+    yield {
+      key: keys.decode(key, 0, key.byteLength),
+      value: values.decode(value, 0, value.byteLength),
+      at: batch.timestamps[i] as number,
+    };
+  }
+}

@@ -1,0 +1,107 @@
+/** A thread by Piscina that answers questions, one after the other. */
+import type { MessagePort } from 'node:worker_threads';
+import type { Piscina } from 'piscina';
+import { systemClock } from '../base/clock.ts';
+import {
+  type ErrorImage,
+  isMillraceError,
+  MillraceError,
+  messageOf,
+  reviveError,
+} from '../base/errors.ts';
+import { onDemand } from '../base/on-demand.ts';
+import { runsSources } from '../base/package-files.ts';
+
+export interface ThreadLimits {
+  /** Questions that may wait; one more is refused. */
+  readonly queue: number;
+  /** How long one may take, from when it is asked, ms. */
+  readonly most: number;
+  /** Of the heap, MB. */
+  readonly memory: number;
+}
+
+export type Answer = { readonly value: object } | { readonly error: ErrorImage };
+
+const idleMs = 30_000;
+const sourceArguments = ['--conditions=millrace-source', '--import=tsx'];
+const library = onDemand<typeof import('piscina')>('piscina');
+
+/**
+ * One thread and its queue, for what is asked now and then and takes long. The module's default export
+ * answers; it is started when the first question comes, and ends when none has come for a while.
+ */
+export class AnswerThread {
+  readonly #module: URL;
+  readonly #limits: ThreadLimits;
+  readonly #closed = new AbortController();
+  #pool: Piscina | undefined;
+  #waiting = 0;
+  /** How long the last one took, ms. */
+  #lastMs = 1_000;
+
+  constructor(module: URL, limits: ThreadLimits) {
+    this.#module = module;
+    this.#limits = limits;
+  }
+
+  /**
+   * Throws TOO_BUSY when too many wait, and QUESTION_TOO_LARGE when it takes too long or too much.
+   * @param signal nobody waits for the answer any more: it is given up at once
+   */
+  async ask(
+    question: unknown,
+    transferList: readonly MessagePort[],
+    signal: AbortSignal,
+  ): Promise<object> {
+    const { queue, most } = this.#limits;
+    if (this.#waiting > queue) {
+      const seconds = Math.max(1, Math.ceil((this.#lastMs * this.#waiting) / 1_000));
+      throw new MillraceError('TOO_BUSY', { waiting: this.#waiting, seconds });
+    }
+    const tooLong = AbortSignal.timeout(most);
+    const either = AbortSignal.any([signal, tooLong, this.#closed.signal]);
+    const begun = systemClock.monotonic();
+    this.#waiting++;
+    try {
+      const answer = (await this.#threads().run(question, {
+        transferList: [...transferList],
+        signal: either,
+      })) as Answer;
+      this.#lastMs = systemClock.monotonic() - begun;
+      if ('error' in answer) throw reviveError(answer.error);
+      return answer.value;
+    } catch (error) {
+      if (isMillraceError(error)) throw error;
+      if (tooLong.aborted) throw tooLarge(`it takes longer than ${most / 1_000} s`);
+      if (either.aborted) throw tooLarge('nobody waits for it any more');
+      throw tooLarge(messageOf(error));
+    } finally {
+      this.#waiting--;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    await this.#pool?.destroy();
+  }
+
+  #threads(): Piscina {
+    const { Piscina } = library();
+    this.#pool ??= new Piscina({
+      filename: this.#module.href,
+      minThreads: 0,
+      maxThreads: 1,
+      concurrentTasksPerWorker: 1,
+      idleTimeout: idleMs,
+      // Sources are loaded as this process was told to, also where it was told by other means.
+      ...(runsSources ? { execArgv: sourceArguments } : {}),
+      resourceLimits: { maxOldGenerationSizeMb: this.#limits.memory },
+    });
+    return this.#pool;
+  }
+}
+
+function tooLarge(problem: string): MillraceError {
+  return new MillraceError('QUESTION_TOO_LARGE', { problem });
+}
