@@ -2,8 +2,10 @@
  * How a window cell keeps its accumulators, and what is done to them there: as values of their own, or as numbers
  * beside the times of their window.
  */
+
 import { must } from '../engine/base/assert.ts';
 import type { Scratch } from '../engine/base/scratch.ts';
+import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import type { Aggregate } from './aggregate-value.ts';
 import { type NumberForm, numberFormOf } from './aggregates/number-form.ts';
@@ -75,7 +77,7 @@ export class ValueAccumulators<V, A> implements Accumulators<V, A> {
   /** @param value how they are written */
   constructor(aggregate: Aggregate<V, A>, value: Serde<A>) {
     this.#aggregate = aggregate;
-    this.#value = value;
+    this.#value = faithful(value);
     this.format = value.format;
   }
 

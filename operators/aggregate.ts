@@ -3,9 +3,11 @@
  * Each update goes on as (new, old); its timestamp is the greatest of the records so far. An `add` that
  * answers null or undefined takes the row away; the next record begins anew from `init`.
  */
+
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import { faithful } from '../engine/serde/faithful.ts';
 import { encodeTo, type Serde } from '../engine/serde/serde.ts';
 import { type Aggregate, checkAggregate } from './aggregate-value.ts';
 import { present } from './present.ts';
@@ -20,8 +22,9 @@ export interface AggregateCell<A> {
 export function aggregateStore<K, A>(
   name: string,
   key: Serde<K>,
-  value: Serde<A>,
+  given: Serde<A>,
 ): StoreSpec<K, AggregateCell<A>> {
+  const value = faithful(given);
   return {
     name,
     kind: 'key-value',
@@ -35,6 +38,7 @@ export function aggregateStore<K, A>(
       timestamp: bytes.readDoubleLE(start),
       accumulator: value.decode(bytes, start + 8, end),
     }),
+    isFixed: ({ accumulator }) => typeof accumulator !== 'object' || accumulator === null,
     peek: ({ accumulator, timestamp }) => (typeof accumulator === 'object' ? timestamp : 0),
     rows: (cell, k) => [{ key: k, value: cell.accumulator, timestamp: cell.timestamp }],
   };

@@ -4,6 +4,7 @@
  *
  * Records of the streams come in the order in which the task takes them: by timestamp.
  */
+
 import { refuseSetting } from '../engine/base/settings.ts';
 import type { Port, Step } from '../engine/graph/node.ts';
 import type { AnyReceiver } from '../engine/graph/processor.ts';
@@ -15,6 +16,7 @@ import { aggregateStep, aggregateStore } from './aggregate.ts';
 import type { Aggregate } from './aggregate-value.ts';
 import type { Flow } from './flow.ts';
 import type { Stream } from './stream.ts';
+import { synchronousAggregate } from './synchronous.ts';
 import { Table } from './table.ts';
 import { storeGetter } from './table-getter.ts';
 import { type WindowAggregateOptions, windowedTable } from './windowed-stream.ts';
@@ -77,7 +79,7 @@ export class CogroupedStream<K, V, A> {
     const { graph, key } = this.#first;
     const value = options.value ?? msgpack<A>();
     const store = aggregateStore<K, A>(name, key, value);
-    const step = this.#tagged(aggregateStep(name, this.#aggregate, store));
+    const step = this.#tagged(aggregateStep(name, synchronousAggregate(this.#aggregate), store));
     const port = graph.step(step, this.#ports);
     return new Table<K, A>({ graph, port, key, value }, name, {
       getter: storeGetter(store as never),

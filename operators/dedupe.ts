@@ -3,6 +3,7 @@
  * has not passed the first one by more than `withinMs`. What is older than that is late: nobody can
  * say any more whether it was there.
  */
+import { synchronous } from '../engine/base/promises.ts';
 import { aFunction, checkSetting, ms } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
@@ -63,7 +64,7 @@ class Dedupe implements AnyReceiver {
     context: BuildContext,
   ) {
     this.#name = name;
-    this.#idOf = idOf;
+    this.#idOf = synchronous(idOf, "dedupe's function");
     this.#withinMs = withinMs;
     this.#context = context;
     this.#cells = context.cells<Seen>(store);

@@ -3,6 +3,7 @@
  * and puts the new one into its group, through a repartition topic. A row that stays in its group is
  * one update.
  */
+
 import {
   aFunction,
   aSerde,
@@ -23,6 +24,7 @@ import { numberFormOf } from './aggregates/number-form.ts';
 import { reduce } from './aggregates/reduce.ts';
 import type { Flow } from './flow.ts';
 import { present } from './present.ts';
+import { synchronousAggregate } from './synchronous.ts';
 import { Table } from './table.ts';
 import { rowOf, storeGetter } from './table-getter.ts';
 import { type UnderWay, underWay } from './under-way.ts';
@@ -182,7 +184,9 @@ export class GroupedTable<K, V> {
     const { graph, key, port: input } = this.#flow;
     const value = options.value ?? msgpack<A>();
     const store = aggregateStore<K, A>(name, key, value);
-    const port = graph.step(tableAggregateStep(name, aggregate, store), [input]);
+    const port = graph.step(tableAggregateStep(name, synchronousAggregate(aggregate), store), [
+      input,
+    ]);
     return new Table({ graph, port, key, value }, name, { getter: storeGetter(store as never) });
   }
 

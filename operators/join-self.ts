@@ -3,9 +3,11 @@
  * once. Results and their order are those of the join of two streams: a record first joins, as the left
  * one, those before it; then, as the right one, those before it and itself.
  */
+
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import { faithful } from '../engine/serde/faithful.ts';
 import { decodeColumns, writeColumns } from './cell-codec.ts';
 import { OperatorTime } from './closing.ts';
 import { retentionMs, type StreamJoinOptions } from './join-streams.ts';
@@ -32,7 +34,8 @@ export function selfJoinStep(options: StreamJoinOptions): Step {
 }
 
 function recordStore(options: StreamJoinOptions): StoreSpec<unknown, Records> {
-  const { name, key, leftValue: value } = options;
+  const { name, key } = options;
+  const value = faithful(options.leftValue);
   const keptMs = retentionMs(options);
   return {
     name,

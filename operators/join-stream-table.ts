@@ -6,10 +6,12 @@
  * that changes of the table which come out of order are there; a record that is older already joins
  * at once. What is released together goes in the order (time, key, arrival).
  */
+
 import { aFunction, checkSetting, checkSettings, ms, text } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { decodeRecords, writeRecords } from './cell-codec.ts';
 import { byKeyId, OperatorTime } from './closing.ts';
@@ -93,8 +95,9 @@ class TableJoin implements AnyReceiver {
 
 function bufferStore(
   { name, graceMs }: { readonly name: string; readonly graceMs: number },
-  { key, value }: TableJoinOptions,
+  { key, value: given }: TableJoinOptions,
 ): StoreSpec<unknown, Buffered> {
+  const value = faithful(given);
   return {
     name,
     kind: 'join-buffer',

@@ -7,6 +7,7 @@
  * grace. Such records go on in the order (time, right before left, key), before the results of the
  * record that made time pass. A record so late that its wait is over when it comes goes on at once.
  */
+
 import { emptyBytes } from '../engine/base/bytes.ts';
 import {
   aFunction,
@@ -20,6 +21,7 @@ import {
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { decodeRecords, writeRecords } from './cell-codec.ts';
 import { byKeyId, OperatorTime } from './closing.ts';
@@ -118,7 +120,7 @@ export function retentionMs({ window, asKafkaStreams }: StreamJoinOptions): numb
 
 function joinStore(options: StreamJoinOptions): StoreSpec<unknown, JoinCell> {
   const { name, kind, key, window, leftValue, rightValue } = options;
-  const serdes = [leftValue, rightValue] as const;
+  const serdes = [faithful(leftValue), faithful(rightValue)] as const;
   return {
     name,
     kind: 'join',

@@ -2,6 +2,7 @@
  * keyBy: gives records a new key and sends them through a repartition topic to the partition of that
  * key. The one cut between sub-topologies. A record whose new key is null is dropped and counted.
  */
+import { synchronous } from '../engine/base/promises.ts';
 import { aFunction, checkSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import { type Partitioner, topic } from '../engine/graph/topic.ts';
@@ -15,6 +16,7 @@ export function keyByStep<K, V, K2>(
   partitioner: Partitioner<K2, V> | undefined,
 ): Step {
   checkSetting(`${name}.keyOf`, keyOf, aFunction);
+  const newKeyOf = synchronous(keyOf, `${name}: keyBy's function`);
   const by = partitioner === undefined ? {} : { partitioner };
   const carrier = topic<K2, V>(`${name}-repartition`, { key, value, ...by });
   return {
@@ -25,7 +27,7 @@ export function keyByStep<K, V, K2>(
     build: (context) => [
       {
         receive: (oldKey, record, timestamp) => {
-          const newKey = keyOf(record as V, oldKey as K);
+          const newKey = newKeyOf(record as V, oldKey as K);
           if (newKey === null || newKey === undefined) context.task.drop(name, 'null_key');
           else context.task.emit(carrier, newKey, record as V, timestamp);
         },

@@ -3,7 +3,9 @@
  * while, so that a key that comes often is asked for seldom; what is asked for already is not asked
  * twice. The cache is no state: it is empty after a restart.
  */
+
 import type { Clock } from '../engine/base/clock.ts';
+import { synchronous } from '../engine/base/promises.ts';
 import {
   aFunction,
   checkSetting,
@@ -34,9 +36,11 @@ export interface LookupSettings<K, V, W, R> {
 }
 
 export function lookupStep<K, V, W, R>(
-  { kind, keyOf, fetch, joiner }: LookupSettings<K, V, W, R>,
+  { kind, keyOf: givenKeyOf, fetch, joiner: givenJoiner }: LookupSettings<K, V, W, R>,
   options: LookupOptions,
 ): Step {
+  const keyOf = synchronous(givenKeyOf, "lookup's key function");
+  const joiner = synchronous(givenJoiner, 'the joiner');
   checkSettings('lookup', options, {
     ...asyncRules,
     cacheSize: optional(count(0)),

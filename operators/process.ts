@@ -9,8 +9,11 @@
  * the machine's time has passed them, looked at in steps of `resolutionMs`: such timers survive a restart,
  * but a replay does not repeat when they fired.
  */
+
+import { fatalError } from '../engine/base/assert.ts';
 import { MillraceError } from '../engine/base/errors.ts';
 import type { DropReason } from '../engine/base/events.ts';
+import { refusePromise } from '../engine/base/promises.ts';
 import {
   aFunction,
   aSerde,
@@ -26,6 +29,7 @@ import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Sink } from '../engine/graph/topic.ts';
 import type { Headers } from '../engine/record/headers.ts';
+import { faithful } from '../engine/serde/faithful.ts';
 import { encodeTo, type Serde } from '../engine/serde/serde.ts';
 import { utf8 } from '../engine/serde/utf8.ts';
 import { OperatorTime } from './closing.ts';
@@ -108,9 +112,10 @@ function nextTimer<S>({ timers }: Cell<S>): Timer | undefined {
 function processStore<K, S>(
   name: string,
   key: Serde<K>,
-  state: Serde<S>,
+  given: Serde<S>,
   clock: ProcessClock,
 ): StoreSpec<K, Cell<S>> {
+  const state = faithful(given);
   return {
     name,
     kind: 'process',
@@ -211,8 +216,13 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
     this.#next = context.output(0);
     const { tables = [] } = spec;
     this.#rows = new Map(tables.map((table) => [table, table.joinSide().getter(context)]));
+    // A timer that fails leaves nothing but its dead letter, so it works on a cell of its own.
     this.#timer = context.timer({
-      receive: (_, name, at) => this.#spec.timer?.(this, name as string, at),
+      receive: (key, name, at) => {
+        this.#load(key as K);
+        this.#settled(this.#spec.timer?.(this, name as string, at));
+        this.#cells.put(this.#cell);
+      },
     });
   }
 
@@ -227,7 +237,7 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
     if (clock !== 'wall') this.#fireUntil(timestamp - 1);
     if (timestamp > this.#cell.now) this.#cell.now = timestamp;
     this.#timestamp = timestamp;
-    this.#spec.record(this, value, timestamp);
+    this.#settled(this.#spec.record(this, value, timestamp));
     this.#cells.put(this.#cell);
   }
 
@@ -238,7 +248,6 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
         this.#context.task.enter(keyId, this.#store as StoreSpec<K, never>, (key) => {
           this.#load(key);
           this.#fireUntil(due);
-          this.#cells.put(this.#cell);
         });
       }
     }
@@ -257,9 +266,11 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
     return this.#cell.state;
   }
   set state(state: S | undefined) {
+    if (typeof state === 'object') refusePromise(state, `the state of ${this.#name}`);
     this.#cell.state = state;
   }
   emit(value: R, timestamp = this.#timestamp): void {
+    if (typeof value === 'object') refusePromise(value, `emit of ${this.#name}`);
     this.#next.receive(this.#key, value, timestamp);
   }
   headers(): Headers {
@@ -269,7 +280,8 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
     const read = this.#rows.get(table);
     if (read !== undefined) return read()?.value as W | undefined;
     const problem = `row() reads the table of store ${table.store}: name it in 'tables'`;
-    throw new MillraceError('CONFIG_INVALID', { field: `${this.#name}.tables`, problem });
+    const field = `${this.#name}.tables`;
+    throw fatalError(new MillraceError('CONFIG_INVALID', { field, problem }));
   }
   emitTo<K2, V2>(
     topic: Sink<K2, V2>,
@@ -295,6 +307,11 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
     this.#context.task.drop(this.#name, reason);
   }
 
+  /** A handler that goes on after its record is done would change the state of another one. */
+  #settled(result: unknown): void {
+    if (typeof result === 'object') refusePromise(result, `a handler of ${this.#name}`);
+  }
+
   #load(key: K): void {
     this.#key = key;
     this.#cell = this.#cells.get() ?? emptyCell();
@@ -305,7 +322,10 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
       this.cancelTimer(next.name);
       if (next.at > this.#cell.now && this.#spec.clock !== 'wall') this.#cell.now = next.at;
       this.#timestamp = next.at;
-      this.#timer.receive(this.#key, next.name, next.at);
+      const key = this.#key as K;
+      this.#cells.put(this.#cell);
+      this.#timer.receive(key, next.name, next.at);
+      this.#load(key);
       next = nextTimer(this.#cell);
     }
   }

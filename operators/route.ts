@@ -1,4 +1,5 @@
 /** route: each record to one of several topics, chosen by its content. */
+import { synchronous } from '../engine/base/promises.ts';
 import { aFunction, anObject, checkSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { Sink } from '../engine/graph/topic.ts';
@@ -10,6 +11,7 @@ export function routeStep<K, V>(
 ): Step {
   checkSetting('route.topics', topics, anObject);
   checkSetting('route.choose', choose, aFunction);
+  const routeOf = synchronous(choose, "route's function");
   const names = Object.values(topics).map(({ name }) => name);
   return {
     kind: 'route',
@@ -20,7 +22,7 @@ export function routeStep<K, V>(
     build: ({ task }) => [
       {
         receive: (key, value, timestamp) => {
-          const chosen = choose(value as V, key as K);
+          const chosen = routeOf(value as V, key as K);
           if (chosen === null) return;
           const topic = topics[chosen];
           if (topic === undefined) {

@@ -2,6 +2,7 @@
  * The steps that look at one record at a time and keep nothing. On the edges of a table they see
  * deletions too (value null); `filter` and `map` of a table are in table-steps.ts.
  */
+import { refusePromise, synchronous } from '../engine/base/promises.ts';
 import { aFunction, anObject, checkSetting, refuseSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
@@ -21,29 +22,36 @@ function stateless(
 
 export function filterStep<K, V>(predicate: (value: V, key: K) => boolean): Step {
   checkSetting('filter.predicate', predicate, aFunction);
+  const passes = synchronous(predicate, "filter's function");
   return stateless('filter', (next) => (key, value, timestamp) => {
-    if (predicate(value as V, key as K)) next.receive(key, value, timestamp);
+    if (passes(value as V, key as K)) next.receive(key, value, timestamp);
   });
 }
 
 export function mapStep<K, V, W>(fn: (value: V, key: K, timestamp: number) => W): Step {
   checkSetting('map.fn', fn, aFunction);
+  const map = synchronous(fn, "map's function");
   return stateless('map', (next) => (key, value, timestamp) => {
-    next.receive(key, fn(value as V, key as K, timestamp), timestamp);
+    next.receive(key, map(value as V, key as K, timestamp), timestamp);
   });
 }
 
 export function flatMapStep<K, V, W>(fn: (value: V, key: K) => Iterable<W>): Step {
   checkSetting('flatMap.fn', fn, aFunction);
+  const map = synchronous(fn, "flatMap's function");
   return stateless('flat-map', (next) => (key, value, timestamp) => {
-    for (const item of fn(value as V, key as K)) next.receive(key, item, timestamp);
+    for (const item of map(value as V, key as K)) {
+      if (typeof item === 'object') refusePromise(item, "flatMap's function");
+      next.receive(key, item, timestamp);
+    }
   });
 }
 
 export function peekStep<K, V>(fn: (value: V, key: K, timestamp: number) => void): Step {
   checkSetting('peek.fn', fn, aFunction);
+  const look = synchronous(fn, "peek's function");
   return stateless('peek', (next) => (key, value, timestamp) => {
-    fn(value as V, key as K, timestamp);
+    look(value as V, key as K, timestamp);
     next.receive(key, value, timestamp);
   });
 }
@@ -75,7 +83,7 @@ export function splitStep<K, V>(branches: Record<string, (value: V, key: K) => b
     }
   }
   const names = Object.keys(branches);
-  const predicates = Object.values(branches);
+  const predicates = Object.values(branches).map((of) => synchronous(of, "split's function"));
   return {
     kind: 'split',
     name: 'split',

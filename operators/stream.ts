@@ -1,4 +1,5 @@
 /** A stream of records: the operators that take one and yield one. */
+import { synchronous } from '../engine/base/promises.ts';
 import {
   aFunction,
   aSerde,
@@ -38,6 +39,7 @@ import { type Answer, type LookupOptions, lookupStep } from './lookup.ts';
 import { type ProcessSpec, processStep } from './process.ts';
 import { routeStep } from './route.ts';
 import { filterStep, flatMapStep, mapStep, mergeStep, peekStep, splitStep } from './stateless.ts';
+import { synchronousAggregate } from './synchronous.ts';
 import { Table } from './table.ts';
 import { storeGetter, type TableGetter } from './table-getter.ts';
 import { type StandardSchema, validateStep } from './validate.ts';
@@ -201,7 +203,7 @@ export class Stream<K, V> {
     const { graph, key, port: input } = this.#flow;
     const value = options.value ?? msgpack<A>();
     const store = aggregateStore(name, key, value);
-    const port = graph.step(aggregateStep(name, aggregate, store), [input]);
+    const port = graph.step(aggregateStep(name, synchronousAggregate(aggregate), store), [input]);
     return new Table({ graph, port, key, value }, name, { getter: storeGetter(store as never) });
   }
 
@@ -271,7 +273,12 @@ export class Stream<K, V> {
     joiner: (value: V, row: W, key: K) => R,
   ): Stream<K, R> {
     return this.#then<R>(
-      globalJoinStep('inner', table.topic as never, keyOf as never, joiner as never),
+      globalJoinStep(
+        'inner',
+        table.topic as never,
+        synchronous(keyOf, 'the key function') as never,
+        synchronous(joiner, 'the joiner') as never,
+      ),
       undefined,
     );
   }
@@ -283,7 +290,12 @@ export class Stream<K, V> {
     joiner: (value: V, row: W | undefined, key: K) => R,
   ): Stream<K, R> {
     return this.#then<R>(
-      globalJoinStep('left', table.topic as never, keyOf as never, joiner as never),
+      globalJoinStep(
+        'left',
+        table.topic as never,
+        synchronous(keyOf, 'the key function') as never,
+        synchronous(joiner, 'the joiner') as never,
+      ),
       undefined,
     );
   }
@@ -319,7 +331,7 @@ export class Stream<K, V> {
       name,
       kind,
       window,
-      joiner,
+      joiner: synchronous(joiner, 'the joiner'),
       key: key as Serde<unknown>,
       leftValue: (value ?? msgpack<V>()) as Serde<unknown>,
       rightValue: (other.#flow.value ?? msgpack<W>()) as Serde<unknown>,
@@ -346,7 +358,7 @@ export class Stream<K, V> {
     }
     const step = streamTableJoinStep({
       kind,
-      joiner,
+      joiner: synchronous(joiner, 'the joiner'),
       getter: side.getter as TableGetter<unknown>,
       ...options,
       key: key as Serde<unknown>,

@@ -1,5 +1,7 @@
 /** The changes that suppress holds back: how they are kept. */
+
 import type { StoreSpec } from '../engine/graph/store-spec.ts';
+import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { decodeColumns, decodeRecords, writeColumns, writeRecords } from './cell-codec.ts';
 
@@ -48,7 +50,8 @@ export interface SuppressStoreOptions {
  * The head has the numbers of each change and whether its value and its old value are absent (1).
  */
 export function suppressStore(options: SuppressStoreOptions): StoreSpec<unknown, Held[]> {
-  const { name, key, value, resident, clock } = options;
+  const { name, key, resident, clock } = options;
+  const value = faithful(options.value);
   return {
     name,
     kind: 'suppress',

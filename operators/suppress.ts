@@ -4,6 +4,8 @@
  * wall clock, or to the commit (until-commit.ts). Its time is that of the changes it receives. What is released is ordered by time, then
  * key, then window.
  */
+
+import { fatalError } from '../engine/base/assert.ts';
 import { emptyBytes } from '../engine/base/bytes.ts';
 import { MillraceError } from '../engine/base/errors.ts';
 import {
@@ -415,7 +417,7 @@ class Suppress implements AnyReceiver {
       if (!many && this.#number('bytes') <= maxBytes) return;
       if (whenFull === 'stop') {
         const held = many ? `${maxRecords} records` : `${maxBytes} bytes`;
-        throw new MillraceError('SUPPRESS_FULL', { step: name, held });
+        throw fatalError(new MillraceError('SUPPRESS_FULL', { step: name, held }));
       }
       this.#evictOldest();
     }

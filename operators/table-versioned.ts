@@ -4,9 +4,11 @@
  * dropped and counted. One that is not the newest changes the history; the table as it is now stays, so
  * joins and groups do not see it (output 1), only who asks for every change.
  */
+
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { decodeColumns, writeColumns } from './cell-codec.ts';
 import { OperatorTime } from './closing.ts';
@@ -24,8 +26,9 @@ interface Versions<V> {
 function versionStore<K, V>(
   name: string,
   key: Serde<K>,
-  value: Serde<V>,
+  given: Serde<V>,
 ): StoreSpec<K, Versions<V>> {
+  const value = faithful(given);
   const optional: Serde<V | undefined> = {
     format: value.format,
     encode: (one) =>

@@ -1,4 +1,5 @@
 /** A table: the newest value of each key, and its changes as (new, old). */
+import { synchronous } from '../engine/base/promises.ts';
 import { aSerde, checkSettings, optional, refuseSetting } from '../engine/base/settings.ts';
 import type { Port, Step } from '../engine/graph/node.ts';
 import type { Sink } from '../engine/graph/topic.ts';
@@ -71,20 +72,22 @@ export class Table<K, V> implements RowsOf<K, V> {
 
   /** The rows for which the predicate holds. */
   filter(predicate: (value: V, key: K) => boolean): Table<K, V> {
+    const passes = synchronous(predicate, "filter's function");
     return this.#then(
-      tableFilterStep(predicate, this.#traits.versioned === true),
+      tableFilterStep(passes, this.#traits.versioned === true),
       this.#flow.value,
-      (value, key) => (predicate(value, key) ? value : undefined),
+      (value, key) => (passes(value, key) ? value : undefined),
     );
   }
 
   /** Each row with another value; one mapped to null or undefined is no row. */
   map<W>(fn: (value: V, key: K) => W): Table<K, NonNullable<W>> {
-    const step = tableMapStep(fn, this.#traits.versioned === true);
+    const map = synchronous(fn, "map's function");
+    const step = tableMapStep(map, this.#traits.versioned === true);
     return this.#then<NonNullable<W>>(
       step,
       undefined,
-      (value, key) => (fn(value, key) ?? undefined) as NonNullable<W> | undefined,
+      (value, key) => (map(value, key) ?? undefined) as NonNullable<W> | undefined,
     );
   }
 
@@ -163,7 +166,8 @@ export class Table<K, V> implements RowsOf<K, V> {
   ): GroupedTable<K2, V2> {
     checkSettings(name, options, { key: optional(aSerde), value: optional(aSerde) });
     const { key = utf8 as unknown as Serde<K2>, value = msgpack<V2>() } = options;
-    return groupTable(this.#flow, name, groupOf, key, value);
+    const group = synchronous(groupOf, "groupBy's function");
+    return groupTable(this.#flow, name, group, key, value);
   }
 
   to(topic: Sink<K, V>): void {
@@ -186,11 +190,12 @@ export class Table<K, V> implements RowsOf<K, V> {
       TableGetter<unknown>,
       TableGetter<unknown>,
     ];
-    const port = graph.step(tableJoinStep(kind, joiner, getters), [left.port, right.port]);
-    const getter = tableJoinGetter(kind, joiner, getters) as TableGetter<R>;
+    const join = synchronous(joiner, 'the joiner');
+    const port = graph.step(tableJoinStep(kind, join, getters), [left.port, right.port]);
+    const getter = tableJoinGetter(kind, join, getters) as TableGetter<R>;
     const name = viewName(this.store, 'join', port);
     const of = [this.store, other.store] as const;
-    const view = graph.view(joinedView(name, of, kind, joiner, key as Serde<unknown>));
+    const view = graph.view(joinedView(name, of, kind, join, key as Serde<unknown>));
     return new Table<K, R>({ graph, port, key, value: undefined }, view, { getter });
   }
 
@@ -211,8 +216,11 @@ export class Table<K, V> implements RowsOf<K, V> {
     const options: ForeignKeyJoinOptions = {
       name,
       kind,
-      foreignKey: foreignKey as ForeignKeyJoinOptions['foreignKey'],
-      joiner,
+      foreignKey: synchronous(
+        foreignKey as ForeignKeyJoinOptions['foreignKey'],
+        'the foreign key function',
+      ),
+      joiner: synchronous(joiner, 'the joiner'),
       left: sideOf(this.#flow),
       right: sideOf(other.#flow),
       result: result as Serde<unknown>,

@@ -64,8 +64,11 @@ class UntilCommit implements AnyReceiver {
     const change = this.#changes.get(row);
     if (change === undefined) {
       this.#changes.set(row, { keyId, key, old, value, timestamp, headers });
+      this.#task.onUndo(() => this.#changes.delete(row));
       return;
     }
+    const before = { value: change.value, timestamp: change.timestamp, headers: change.headers };
+    this.#task.onUndo(() => Object.assign(change, before));
     change.value = value;
     change.timestamp = timestamp;
     change.headers = headers;

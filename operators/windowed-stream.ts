@@ -30,6 +30,7 @@ import {
 import { count } from './aggregates/count.ts';
 import { reduce } from './aggregates/reduce.ts';
 import type { Flow } from './flow.ts';
+import { synchronousAggregate } from './synchronous.ts';
 import { Table } from './table.ts';
 import { type WindowFamily, type WindowStepOptions, windowedStep } from './windowed-step.ts';
 
@@ -126,7 +127,8 @@ export function windowedTable<K, V, A>(parts: WindowedTableParts<K, V, A>): Tabl
   const { graph, key } = flow;
   const value = options.value ?? msgpack<A>();
   checkAggregate(name, aggregate);
-  const step = stepOf(stepFor(name, spec, withoutNulls(aggregate), key, value, options));
+  const added = withoutNulls(synchronousAggregate(aggregate));
+  const step = stepOf(stepFor(name, spec, added, key, value, options));
   const table: Flow<Windowed<K>, A> = {
     graph,
     port: graph.step(step, inputs),

@@ -4,6 +4,8 @@
  * Millrace itself is an AssertionError; a bad record is a verdict, not an exception.
  */
 
+import { inspect, types } from 'node:util';
+
 /** Values named in an error's text, also machine-readable in `MillraceError.context`. */
 export type ErrorContext = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -190,6 +192,11 @@ export const errorCatalogue = {
     remedy: 'restore the data directory from a copy; the state was not changed',
     exitCode: 3,
   },
+  CYCLE_REPEATED: {
+    message: 'task {task}: {step} refused a record that had changed state already: {problem}',
+    remedy: 'none is needed: the cycle is done again from the last commit, without that record',
+    exitCode: 1,
+  },
   RECORD_FAILED: {
     message:
       '{stage} error at {step}: {problem} (topic {topic} partition {partition} offset {offset})',
@@ -199,6 +206,12 @@ export const errorCatalogue = {
   SUPPRESS_FULL: {
     message: 'suppress {step} holds {held}, the most it may',
     remedy: "raise maxRecords or maxBytes, shorten the time, or set whenFull: 'emit' where it may",
+    exitCode: 1,
+  },
+  UNHANDLED: {
+    message: 'unhandled {kind} in user code, {where}: {problem}',
+    remedy:
+      'something was started there that nobody waits for: await it in asyncMap, or catch what it fails of; committed work is safe and the next start continues from it',
     exitCode: 1,
   },
   WORKER_FAILED: {
@@ -314,9 +327,32 @@ export function isMillraceError(error: unknown, code?: ErrorCode): error is Mill
   return error instanceof MillraceError && (code === undefined || error.code === code);
 }
 
-/** The text of anything thrown, one line for an Error. */
+/**
+ * The text of anything thrown: the message of an error of any realm, else the value's own text.
+ * Never throws, whatever getters and `toString` do.
+ */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    if (isErrorLike(error)) return String(error.message);
+    return typeof error === 'object' && error !== null
+      ? inspect(error, { depth: 2, breakLength: Number.POSITIVE_INFINITY, getters: false })
+      : String(error);
+  } catch {
+    return 'an object that cannot be shown';
+  }
+}
+
+/** The stack of an error of any realm; undefined of anything else. Never throws. */
+export function stackText(error: unknown): string | undefined {
+  try {
+    return isErrorLike(error) && typeof error.stack === 'string' ? error.stack : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isErrorLike(error: unknown): error is Error {
+  return error instanceof Error || types.isNativeError(error);
 }
 
 /** An error as plain data, to cross a thread; `reviveError` makes it an error again. */
@@ -344,7 +380,8 @@ export function reviveError(image: ErrorImage): Error {
 }
 
 function stackOf(error: unknown): { stack?: string } {
-  return error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {};
+  const stack = stackText(error);
+  return stack === undefined ? {} : { stack };
 }
 
 function fill(template: string, context: ErrorContext): string {

@@ -58,7 +58,12 @@ export interface TelemetryEvents {
   commitDoubtful: { readonly problem: string; readonly attempt: number };
   /** A worker thread died; `attempt` counts the failures since the last commit. */
   workerLost: { readonly problem: string; readonly attempt: number };
-  /** After either: the tasks that are ours are open, or being opened. */
+  /**
+   * A record failed in a step after it had changed state, or state could not be written: the tasks go
+   * on from the last commit, and `task` notes for a while how each record's changes are taken back.
+   */
+  cycleRepeated: { readonly task: string; readonly step: string; readonly problem: string };
+  /** After each of them: the tasks that are ours are open, or being opened. */
   recovered: Readonly<Record<string, never>>;
   connectorAdvanced: {
     readonly source: string;

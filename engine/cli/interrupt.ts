@@ -1,16 +1,25 @@
-/** Ctrl-C: the first one asks the run to finish its cycle, the second one leaves at once. */
+/**
+ * Ctrl-C and SIGTERM: the first one asks the run to finish its cycle, the second one leaves at once.
+ * So does the end of the deadline, whatever user code waits for: what was not committed is read again
+ * by the next start.
+ */
 
 /** Exit code of a process that left on a signal. */
 const interrupted = 130;
+/** More than a commit may take (15 s), less than orchestrators mostly give a process. */
+export const stopWithinMs = 20_000;
 
-export function onInterrupt(say: (text: string) => void): AbortSignal {
+/** @param withinMs from the first signal to the end of the process, at most */
+export function onInterrupt(say: (text: string) => void, withinMs = stopWithinMs): AbortSignal {
   const controller = new AbortController();
+  const leave = (why: string) => {
+    say(`${why}leaving at once; what was committed stays, the rest is read again`);
+    process.exit(interrupted);
+  };
   const handle = () => {
-    if (controller.signal.aborted) {
-      say('leaving at once; what was committed stays, the rest is read again');
-      process.exit(interrupted);
-    }
+    if (controller.signal.aborted) leave('');
     say('finishing the cycle and committing; once more to leave at once');
+    setTimeout(() => leave(`not done within ${withinMs} ms: `), withinMs).unref();
     controller.abort();
   };
   process.on('SIGINT', handle);

@@ -12,12 +12,14 @@ import {
   portNumber,
   threadCount,
 } from '../base/settings.ts';
+import { onUnhandled } from '../base/unhandled.ts';
 import { logLevels } from '../runtime/observe.ts';
 import { backendNames } from '../storage/backends.ts';
 import { defaultData } from './environment.ts';
 import { explain } from './explain.ts';
 import { type HealthOptions, health } from './health.ts';
 import { deadLetters, describe, query, type ReadOptions, readTopic, topics } from './inspect.ts';
+import { stopWithinMs } from './interrupt.ts';
 import { addKafkaOptions, showConfiguration } from './kafka-options.ts';
 import { lint, plan } from './lint.ts';
 import { numberOption } from './options.ts';
@@ -46,6 +48,10 @@ const threads = () =>
   numberOption('--threads <n>', 'worker threads; 0 = all on the main thread', threadCount).default(
     2,
   );
+const stopWithin = () =>
+  numberOption('--stop-within <ms>', 'from SIGTERM to the end, at most', ms(0))
+    .env('MILLRACE_STOP_WITHIN')
+    .default(stopWithinMs);
 const json = () => new Option('--json', 'print JSON');
 const http = () =>
   numberOption(
@@ -88,6 +94,7 @@ function programOf(version: string): Command {
     .addOption(data())
     .addOption(stateBackend())
     .addOption(threads())
+    .addOption(stopWithin())
     .addOption(fresh())
     .addOption(http())
     .addOption(httpHost())
@@ -99,6 +106,7 @@ function programOf(version: string): Command {
     .description('keep what `start` ran running and answer questions over HTTP (docs/SEGMENTS.md)')
     .addOption(data())
     .addOption(threads())
+    .addOption(stopWithin())
     .addOption(idleAfter())
     .addOption(
       numberOption(
@@ -119,6 +127,7 @@ function programOf(version: string): Command {
     .option('--application <name>', "names changelogs and state; default the topology's name")
     .addOption(numberOption('--partitions <n>', 'of new topics', partitionCount))
     .addOption(idleAfter())
+    .addOption(stopWithin())
     .addOption(orphan())
     .option('--input <path...>', 'files or folders whose rows become records: CSV or JSON lines')
     .option(
@@ -317,6 +326,10 @@ async function main(): Promise<number> {
     return report(error, program.opts<{ stack?: boolean }>().stack === true);
   }
 }
+
+onUnhandled(process, (error) => {
+  process.exit(report(error, process.argv.includes('--stack')));
+});
 
 /** What the brokers were asked cannot be taken back: a run that failed does not wait for the answer. */
 const code = await main();

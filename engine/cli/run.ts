@@ -22,6 +22,8 @@ import { type TopicInput, topicSources } from './topic-input.ts';
 const worthSaying = 10_000;
 
 export interface RunOptions extends TopicInput, KafkaFlags {
+  /** From the first signal to the end, at most, ms. */
+  readonly stopWithin?: number;
   readonly mapping?: string;
   readonly onOffsetLost?: OffsetLost;
   readonly data: string;
@@ -45,7 +47,7 @@ export async function run(module: string, options: RunOptions): Promise<void> {
   const kafka = (await kafkaConfiguration(options))?.settings;
   await prepare(env, options.fresh === true);
   const say = (text: string) => process.stderr.write(`${text}\n`);
-  const signal = onInterrupt(say);
+  const signal = onInterrupt(say, options.stopWithin);
   const { application, threads, partitions, idleAfter: idleAfterMs, onOffsetLost } = options;
   const { recordsPerCycle } = options;
   const reference = { module: resolve(module) };

@@ -11,6 +11,8 @@ import type { Asked } from './questions.ts';
 import { mismatchesOf, verifySample } from './verify/command.ts';
 
 export interface ServeOptions {
+  /** From the first signal to the end, at most, ms. */
+  readonly stopWithin?: number;
   readonly data: string;
   readonly http?: number;
   readonly httpHost?: string;
@@ -28,7 +30,7 @@ const standardPort = 8_080;
 export async function serve(options: ServeOptions): Promise<void> {
   const { config, ...kept } = await keptApplication(options.data);
   const { threads, logLevel, http = standardPort, httpHost, idleAfter } = options;
-  const signal = onInterrupt((text) => process.stderr.write(`${text}\n`));
+  const signal = onInterrupt((text) => process.stderr.write(`${text}\n`), options.stopWithin);
   const questions = new QuestionPool();
   const execution = await execute({
     ...kept,

@@ -31,6 +31,8 @@ import { tellRedefined } from './redefine.ts';
 import { clockOf, personalisationReport, reportText } from './start-report.ts';
 
 export interface StartOptions {
+  /** From the first signal to the end, at most, ms. */
+  readonly stopWithin?: number;
   readonly data: string;
   readonly stateBackend?: BackendName;
   readonly fresh?: boolean;
@@ -63,7 +65,7 @@ export async function start(options: StartOptions): Promise<void> {
   if (options.fresh === true) await rm(join(env.directory, 'sample.jsonl'), { force: true });
   const files = given ?? [await sampleFile(env)];
   const say = (text: string) => process.stderr.write(`${text}\n`);
-  const signal = onInterrupt(say);
+  const signal = onInterrupt(say, options.stopWithin);
   let summary: Summary | undefined;
   const progress = progressBar(await contentBytes(files), () => summary);
   const questions = new QuestionPool();

@@ -4,9 +4,9 @@
  *
  * The caller guarantees: one thread; records of a task in the order chosen by timestamp; the context
  * describes the record; cells of the current key are loaded. A processor may throw on a bad record:
- * the error policy decides at the step that threw, what was done before stays done. It must not keep
- * a key, value or context for later (the store is for that), must not wait, and must not look at a
- * clock, at chance or at the world.
+ * the error policy decides, and what the record has done in any step (stores, outputs, counters) is
+ * taken back. It must not keep a key, value or context for later (the store is for that; else see
+ * `TaskContext.onUndo`), must not wait, and must not look at a clock, at chance or at the world.
  */
 import type { DropReason } from '../base/events.ts';
 import type { World } from '../base/world.ts';
@@ -42,14 +42,23 @@ export interface TaskContext {
   readonly streamTime: number;
   /** How far time is known to have passed without records, ms UTC; -Infinity when nobody said. */
   readonly idleClock: number;
-  /** Runs `body` with another current key, e.g. to close its windows. Its cells must be loaded. */
+  /**
+   * Runs `body` with another current key, e.g. to close its windows. Its cells must be loaded. It is a
+   * unit of work of its own: what fails in it is taken back and becomes a dead letter of that key,
+   * while the record at hand goes on. Cells that were read before must be read again after it.
+   */
   enter<K>(keyId: string, spec: StoreSpec<K, never>, body: (key: K) => void): void;
   /** The same for who knows the key already, or does not ask for it. */
   enterId(keyId: string, body: () => void): void;
   /** Counts a record that has no effect. */
   drop(step: string, reason: DropReason): void;
-  /** Sends the record at hand to the dead-letter topic with its source bytes. */
+  /** Refuses the record at hand: it goes to the dead letters with its source bytes. Throws. */
   deadLetter(step: string, reason: string): void;
+  /**
+   * Says how to take back what the step has just noted outside of its stores, should the record at
+   * hand fail later.
+   */
+  onUndo(undo: () => void): void;
   /** Writes a record to a topic, at the commit. The partition follows from the key. */
   emit<K, V>(sink: Sink<K, V>, key: K, value: V | null, timestamp: number, headers?: Headers): void;
 }

@@ -42,6 +42,11 @@ export interface StoreSpec<K = unknown, C = unknown> {
    * cells before their records come, so that the processor waits for their memory at once.
    */
   peek?(cell: C): number;
+  /**
+   * True of a cell that nobody changes in place, not even what it holds: `put` replaces it. So a
+   * record that only read it has left no trace. Default: cells are changed in place.
+   */
+  isFixed?(cell: C): boolean;
   /** The next instant at which the cell wants attention; +Infinity for never. */
   due?(cell: C): number;
   /**

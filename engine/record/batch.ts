@@ -231,6 +231,12 @@ export class BatchBuilder {
     this.#used = body.length;
   }
 
+  /** Takes back the last record that was ended; there must be one. */
+  dropLast(): void {
+    this.#count--;
+    this.#used = this.#starts[this.#count] as number;
+  }
+
   /** Appends record `i` of another batch, offset included. */
   copy(batch: PackedBatch, i: number): void {
     const start = batch.starts[i] as number;

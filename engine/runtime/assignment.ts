@@ -43,6 +43,9 @@ const colocateWithinMs = 60_000;
 /** Longer than sessions last, which a group waits for when a member died: 45 s by the brokers' default. */
 const awaitedAfterMs = 60_000;
 
+/** Cycles for which a task is careful after one of its cycles was repeated; doubled each time. */
+const [carefulFirst, carefulMost] = [64, 4_096];
+
 interface Opening {
   stopped: boolean;
   done: Promise<void>;
@@ -70,6 +73,8 @@ export class Assignment {
   #apartSince: number | undefined;
   /** What an opening failed of; the next look at the membership throws it. */
   #failure: { readonly error: unknown } | undefined;
+  /** By task: for how many cycles it is to be careful when it is opened next, and was last. */
+  readonly #careful = new Map<string, number>();
   /** Changelog records that were applied to open the tasks. */
   restored = 0;
 
@@ -169,10 +174,27 @@ export class Assignment {
 
   /** Closes every task; what was not committed is forgotten. Errors of dead hosts are of no interest. */
   async close(): Promise<void> {
-    for (const opening of this.#opening.values()) opening.stopped = true;
-    await Promise.all([...this.#opening.values()].map(({ done }) => done));
     const hosts = this.#hosts;
     this.#hosts = [];
+    await this.#closeTasks(hosts);
+  }
+
+  /**
+   * Opens every task again at its last commit, on the same hosts.
+   * @param careful task whose cycle could not be committed
+   */
+  async reopen(careful: string): Promise<void> {
+    const before = this.#careful.get(careful);
+    const next = before === undefined ? carefulFirst : Math.min(2 * before, carefulMost);
+    this.#careful.set(careful, next);
+    await this.#closeTasks(this.#hosts);
+    this.#hosts = this.#hosts.map(({ host }) => ({ host, tasks: 0, tail: Promise.resolve() }));
+    this.#openOwned();
+  }
+
+  async #closeTasks(hosts: readonly HostSlot[]): Promise<void> {
+    for (const opening of this.#opening.values()) opening.stopped = true;
+    await Promise.all([...this.#opening.values()].map(({ done }) => done));
     this.#tasks.clear();
     this.#told();
     this.#failure = undefined;
@@ -274,7 +296,8 @@ export class Assignment {
     const { tail } = slot;
     const open = async () => {
       try {
-        const opened = await this.#opener.open(planned, slot.host, stopped, tail);
+        const careful = this.#careful.get(taskId);
+        const opened = await this.#opener.open(planned, slot.host, stopped, tail, careful);
         this.restored += opened?.restored ?? 0;
         if (opened === undefined) slot.tasks--;
         else this.#tasks.set(taskId, { ...opened.task, slot });

@@ -148,23 +148,32 @@ export class Committer {
     }
     this.#isLogging = false;
     isLogged();
-    // Whoever did not hear of the commit before must not hear of this one: its state would claim what it has not.
-    await before;
-    const told = await allDone(
-      results.map(({ task, result }) => this.#tell(task, result, commitId, ends)),
-    );
+    const report = (told: readonly number[]) => {
+      reportCycle(summary, observer, {
+        commitId,
+        chunks,
+        results: results.map(({ result }) => result),
+        processMs: stages.processMs,
+        commitMs: clock.monotonic() - begin,
+        toldMs: stages.sinceCommitted,
+        stages: stages.stages(results.map((of, i) => ({ ...of, toldMs: told[i] ?? 0 }))),
+      });
+    };
+    let told: readonly number[];
+    try {
+      // Whoever did not hear of the commit before must not hear of this one: its state would claim what it has not.
+      await before;
+      told = await allDone(
+        results.map(({ task, result }) => this.#tell(task, result, commitId, ends)),
+      );
+    } catch (error) {
+      // The log has it all the same, so it counts; the tasks read it there.
+      report([]);
+      throw error;
+    }
     this.#untold--;
-    const toldMs = stages.sinceCommitted;
     await at?.('C9');
-    reportCycle(summary, observer, {
-      commitId,
-      chunks,
-      results: results.map(({ result }) => result),
-      processMs: stages.processMs,
-      commitMs: clock.monotonic() - begin,
-      toldMs,
-      stages: stages.stages(results.map((of, i) => ({ ...of, toldMs: told[i] ?? 0 }))),
-    });
+    report(told);
   }
 
   /** Answers the end offset of each partition written to, by 'topic/partition'. */

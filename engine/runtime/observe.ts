@@ -97,6 +97,7 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
   const restore = new RestoreWatch(systemClock);
   const lost = counter('workers_lost_total', 'Worker threads that died');
   const doubtful = counter('commits_doubtful_total', 'Commits that failed or are not known');
+  const repeated = counter('cycles_repeated_total', 'Cycles repeated without a record that failed');
   const away = gauge('log_away', 'No broker answers: 1, else 0');
   const verified = counter('verify_compared_total', 'Results compared with a recomputation in SQL');
   const mismatches = gauge('verify_mismatches', 'Results that differed in the last comparison');
@@ -139,6 +140,7 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
     },
     assignmentChanged: ({ open }) => tasks.set(open),
     commitDoubtful: () => doubtful.inc(),
+    cycleRepeated: () => repeated.inc(),
     logAway: () => away.set(1),
     logBack: () => away.set(0),
     kafkaTransport: ({ transport }) => {
@@ -204,6 +206,7 @@ function logLines(log: Lines): Handlers {
     fetchHandedBack: (event) => log.warn(event, 'the Kafka client fetches the partition, slower'),
     writesHandedBack: (event) => log.warn(event, 'the Kafka client writes, slower'),
     commitDoubtful: (event) => log.warn(event, 'commit in doubt, tasks go on from the last one'),
+    cycleRepeated: (event) => log.info(event, 'a cycle is repeated without a record that failed'),
     recovered: (event) => log.info(event, 'recovered'),
     runtimeStarted: (event) => log.info(event, 'running'),
     workerLost: (event) => log.warn(event, 'worker lost, its tasks go on from the last commit'),

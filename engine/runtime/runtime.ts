@@ -8,7 +8,7 @@
  */
 import { must } from '../base/assert.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
-import { MillraceError } from '../base/errors.ts';
+import { isMillraceError, MillraceError } from '../base/errors.ts';
 import { type Observer, silentObserver } from '../base/events.ts';
 import { type Scheduler, systemScheduler } from '../base/scheduler.ts';
 import type { Topology } from '../graph/graph.ts';
@@ -509,16 +509,20 @@ export class Runtime {
   /** False when the recovery failed in its turn, or is not wanted any more; throws what cannot be survived. */
   async #recovered(error: unknown, signal?: AbortSignal): Promise<boolean> {
     const { application, log } = this.#options;
+    const careful = isMillraceError(error, 'CYCLE_REPEATED') ? error.context['task'] : undefined;
     const pause = this.#pauseAfter(error);
     // Also the tasks of workers that live: they hold work which was not committed.
     await this.#ahead.forget();
-    await this.#running.close();
+    if (careful === undefined) await this.#running.close();
     await this.#intake.close();
-    await this.#scheduler.sleep(pause, signal);
+    if (pause > 0) await this.#scheduler.sleep(pause, signal);
     if (signal?.aborted) return false;
     try {
-      await this.#running.open();
+      if (careful === undefined) await this.#running.open();
+      else await this.#running.reopen(String(careful));
       await this.#openTasks();
+      // Time that has passed is told again at once, to all of them.
+      if (careful !== undefined) await this.#running.settled();
       await this.#intake.open(await readCursors(log, application), this.plan.partitionsOf);
       return true;
     } catch (next) {
@@ -531,6 +535,11 @@ export class Runtime {
   #pauseAfter(error: unknown): number {
     if (!(error instanceof MillraceError)) throw error;
     const problem = String(error.context['problem']);
+    if (error.code === 'CYCLE_REPEATED') {
+      const { task, step } = error.context;
+      this.#observer.on('cycleRepeated', { task: String(task), step: String(step), problem });
+      return 0;
+    }
     const { commitId } = this.#committing;
     const attempt = this.#failures.commitId === commitId ? this.#failures.count + 1 : 1;
     if (error.code === 'WORKER_FAILED') {

@@ -64,18 +64,22 @@ export class TaskOpener {
     this.#options = options;
   }
 
-  /** Answers undefined when the opening was stopped. @param turn when its stores may be restored */
+  /**
+   * Answers undefined when the opening was stopped. @param turn when its stores may be restored
+   * @param careful cycles for which it is to be careful (task/task.ts)
+   */
   async open(
     planned: PlannedTask,
     host: HostPort,
     stopped: () => boolean,
     turn: Promise<void>,
+    careful?: number,
   ): Promise<OpenedTask | undefined> {
     const giveUpAt = this.#options.clock.monotonic() + staleOffsetsMs;
     if (stopped()) return undefined;
     for (let found = await this.#committedOf(planned); !stopped(); ) {
       try {
-        return await this.#openAt(planned, host, stopped, found, turn);
+        return await this.#openAt(planned, host, stopped, found, turn, careful);
       } catch (error) {
         if (!isMillraceError(error, 'LEDGER_MISMATCH')) throw error;
         await host.close(planned.taskId);
@@ -116,6 +120,7 @@ export class TaskOpener {
     stopped: () => boolean,
     { positions, ledger }: CommittedTask,
     turn: Promise<void>,
+    careful: number | undefined,
   ): Promise<OpenedTask | undefined> {
     const { log, config, observer, clock, shared } = this.#options;
     const { application, stateDirectory } = config;
@@ -125,6 +130,7 @@ export class TaskOpener {
       subTopology,
       partition,
       positions: [...positions].map(([topic, offset]) => ({ topic, offset })),
+      ...(careful === undefined ? {} : { careful }),
     });
     await turn;
     const begin = clock.monotonic();

@@ -1,7 +1,8 @@
+import { checked } from './faithful.ts';
 import type { Serde } from './serde.ts';
 
 /** Safe integers as 8 big-endian bytes, two's complement: Java's LongSerializer. */
-export const int64: Serde<number> = {
+export const int64: Serde<number> = checked({
   format: 'int64',
   encode: (value) => {
     if (!Number.isSafeInteger(value)) throw new RangeError(`int64: ${value} is not a safe integer`);
@@ -15,4 +16,4 @@ export const int64: Serde<number> = {
     if (!Number.isSafeInteger(value)) throw new RangeError(`int64: ${value} is not a safe integer`);
     return value;
   },
-};
+});

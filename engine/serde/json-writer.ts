@@ -2,10 +2,12 @@
  * Writes values as the text that JSON.stringify makes of them, byte for byte, but flat objects of a layout that comes
  * again (the same names in the same order) straight into the buffer in which they leave. Such a writer is compiled, as
  * is its counterpart (json-layout.ts); what it does not know (a nested value, a field that is undefined) it leaves to
- * JSON.stringify.
+ * JSON.stringify. What would not come back equal is refused (faithful.ts); a -0, which JSON.stringify makes a 0 of, is
+ * written as -0.
  */
 import { moveUp } from '../base/move-up.ts';
 import type { Scratch } from '../base/scratch.ts';
+import { checkKept, type Kept } from './faithful.ts';
 
 /** False, and nothing written, of an object of another layout, or with a value that is not flat. */
 type LayoutWriter = (value: object, to: Scratch) => boolean;
@@ -59,11 +61,30 @@ export class JsonWriter {
   }
 }
 
-/** JSON.stringify, for which undefined is an error. */
+const kept: Kept = {
+  format: 'json',
+  everyNumber: false,
+  bigints: false,
+  undefineds: false,
+  dates: false,
+  bytes: false,
+  maps: false,
+  halfSurrogates: true,
+  protoName: true,
+};
+
+/** JSON.stringify, for which it is an error when the value does not come back equal. */
 export function jsonText(value: unknown): string {
-  const text = JSON.stringify(value);
-  if (text === undefined) throw new TypeError('json: undefined has no JSON form');
-  return text;
+  return checkKept(value, kept) ? exactText(value) : JSON.stringify(value);
+}
+
+/** The same, of a value that was checked, and -0 is written as such. */
+function exactText(value: unknown): string {
+  if (Object.is(value, -0)) return '-0';
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(exactText).join(',')}]`;
+  const fields = Object.entries(value).filter(([, of]) => of !== undefined);
+  return `{${fields.map(([name, of]) => `${JSON.stringify(name)}:${exactText(of)}`).join(',')}}`;
 }
 
 function isPlainObject(value: unknown): value is object {
@@ -85,7 +106,8 @@ function compileWriter(names: readonly string[]): LayoutWriter {
   const reads = names.map((name, i) => {
     return `const v${i} = v[${JSON.stringify(name)}];
       if (typeof v${i} === 'string') room += ${letterMost} * v${i}.length;
-      else if (typeof v${i} !== 'number' && typeof v${i} !== 'boolean' && v${i} !== null) return false;`;
+      else if (typeof v${i} === 'number') { if (v${i} - v${i} !== 0) return false; }
+      else if (typeof v${i} !== 'boolean' && v${i} !== null) return false;`;
   });
   const writes = heads.map((head, i) => {
     const bytes = [...head].map((byte, k) => `b[at + ${k}] = ${byte};`).join(' ');
@@ -130,9 +152,8 @@ function putText(bytes: Buffer, at: number, text: string): number {
 }
 
 function putNumber(bytes: Buffer, at: number, number: number): number {
-  if (!Number.isSafeInteger(number)) {
-    return putLetters(bytes, at, Number.isFinite(number) ? String(number) : 'null');
-  }
+  if (!Number.isSafeInteger(number)) return putLetters(bytes, at, String(number));
+  if (number === 0) return putLetters(bytes, at, Object.is(number, -0) ? '-0' : '0');
   let rest = number;
   let first = at;
   if (rest < 0) {

@@ -1,3 +1,4 @@
+import { checked } from './faithful.ts';
 import { JsonFields } from './json-fields.ts';
 import { JsonWriter } from './json-writer.ts';
 import { encodeInPlace, type Serde } from './serde.ts';
@@ -11,14 +12,17 @@ export interface JsonOptions<T> {
   readonly only?: readonly (keyof T & string)[];
 }
 
-/** Values as JSON text. What JSON cannot say (undefined, a cycle, a bigint) is an error. */
+/**
+ * Values as JSON text. What would not come back from it as it is (undefined, NaN, a Date, a Map, a
+ * bigint, an instance of a class, a cycle ...) is an error when it is written; undefined fields are left out.
+ */
 export function json<T = unknown>({ only }: JsonOptions<T> = {}): Serde<T> {
   const writer = new JsonWriter();
-  return {
+  return checked({
     format: 'json',
     encode: encodeInPlace<T>((value, to) => writer.write(value, to)),
     decode: only === undefined ? decodeWhole<T> : decoderOf<T>(only),
-  };
+  });
 }
 
 function decodeWhole<T>(bytes: Buffer, start: number, end: number): T {

@@ -6,6 +6,7 @@
  */
 import type { Packr } from 'msgpackr';
 import { onDemand } from '../base/on-demand.ts';
+import { checked, checkKept, type Kept } from './faithful.ts';
 import { MsgpackFields } from './msgpack-fields.ts';
 import type { Serde } from './serde.ts';
 
@@ -27,6 +28,9 @@ export interface MsgpackOptions<T> {
 }
 
 /**
+ * Values that would not come back as they are (a Map without structures, a Set, an instance of a class,
+ * half a surrogate pair, a function ...) are an error when they are written.
+ *
  * @param structures object shapes known in advance; at most 32. Changing their order or fields makes
  * older bytes unreadable: append new shapes at the end.
  */
@@ -42,11 +46,59 @@ export function msgpack<T = unknown>(
   };
   const whole = (bytes: Buffer, start: number, end: number) =>
     packr().unpack(bytes, { start, end });
-  return {
+  const kept = keptBy(shapes.length > 0);
+  return checked({
     format: `msgpack${JSON.stringify(structures)}`,
-    encode: (value) => packr().pack(value),
+    encode: (value) => {
+      // Numbers and the like are what most states are.
+      const hasNegativeZero =
+        typeof value === 'number' ? Object.is(value, -0) : checkKept(value, kept);
+      return hasNegativeZero ? packedExactly(packr(), value) : packr().pack(value);
+    },
     decode: (only === undefined ? whole : readerOf(only, whole)) as Serde<T>['decode'],
+  });
+}
+
+/** @param structured whether there are declared structures: maps stay maps then */
+function keptBy(structured: boolean): Kept {
+  return {
+    format: 'msgpack',
+    everyNumber: true,
+    bigints: true,
+    undefineds: true,
+    dates: true,
+    bytes: true,
+    maps: structured,
+    halfSurrogates: false,
+    protoName: false,
   };
+}
+
+/** msgpackr makes 0 of -0. A number that nobody writes stands for it, until the value is packed. */
+const standIn = 2.7364718290437e-308;
+const [standInBytes, zeroBytes] = [standIn, -0].map((number) => {
+  const bytes = Buffer.alloc(9, 0xcb);
+  bytes.writeDoubleBE(number, 1);
+  return bytes;
+}) as [Buffer, Buffer];
+
+function packedExactly(packr: Packr, value: unknown): Buffer {
+  const packed = packr.pack(withStandIns(value));
+  for (let at = packed.indexOf(standInBytes); at >= 0; at = packed.indexOf(standInBytes, at)) {
+    zeroBytes.copy(packed, at);
+  }
+  return packed;
+}
+
+function withStandIns(value: unknown): unknown {
+  if (Object.is(value, -0)) return standIn;
+  if (Array.isArray(value)) return value.map(withStandIns);
+  if (value instanceof Map) {
+    return new Map([...value].map(([name, of]) => [withStandIns(name), withStandIns(of)]));
+  }
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value;
+  if (value instanceof Uint8Array) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, of]) => [name, withStandIns(of)]));
 }
 
 function newPackr(shapes: string[][]): Packr {

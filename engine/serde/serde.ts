@@ -3,6 +3,7 @@
  * inside a packed batch needs no view of its own.
  */
 import { type Scratch, written } from '../base/scratch.ts';
+import { bytesOf } from './faithful.ts';
 
 export interface Encoder<in T> {
   /** The bytes of a value; the caller copies them before the next call. */
@@ -69,7 +70,7 @@ export function writerOf<T>(encoder: Encoder<T>): Write<T> {
   const made: Write<T> =
     write ??
     (text === undefined
-      ? (value, to) => to.append(encoder.encode(value))
+      ? (value, to) => to.append(bytesOf(encoder, value))
       : (value, to) => to.text(text(value)));
   writes.set(encoder, made);
   return made;

@@ -1,15 +1,19 @@
 import { copiedByLoop, latin1 } from '../base/bytes.ts';
+import { checked as checking } from './faithful.ts';
 import { decodeOrKnow, encodeText, type Serde } from './serde.ts';
 
-/** Strings as UTF-8. Bytes that are not UTF-8 are an error, never a replacement character. */
-export const utf8: Serde<string> = {
+/**
+ * Strings as UTF-8. Bytes that are not UTF-8, and halves of surrogate pairs, are an error, never a
+ * replacement character.
+ */
+export const utf8: Serde<string> = checking({
   format: 'utf8',
   encode: encodeText(checked),
   decode: decodeOrKnow(decoded, (keyId) => {
     for (let i = 0; i < keyId.length; i++) if (keyId.charCodeAt(i) > 0x7f) return undefined;
     return keyId;
   }),
-};
+});
 
 function decoded(bytes: Buffer, start: number, end: number): string {
   if (end - start <= copiedByLoop && isAscii(bytes, start, end)) return latin1(bytes, start, end);
@@ -19,7 +23,10 @@ function decoded(bytes: Buffer, start: number, end: number): string {
 }
 
 function checked(value: string): string {
-  if (typeof value === 'string') return value;
+  if (typeof value === 'string') {
+    if ((value as unknown as { isWellFormed(): boolean }).isWellFormed()) return value;
+    throw new TypeError('utf8: half a surrogate pair has no form in UTF-8');
+  }
   throw new TypeError(`utf8: expected a string, got ${typeof value}`);
 }
 

@@ -8,6 +8,7 @@
  * before there were versions, and is version 0.
  */
 import { aFunction, anObject, aSerde, checkSetting, wholeNumber } from '../base/settings.ts';
+import { checked, isChecked } from './faithful.ts';
 import type { Serde } from './serde.ts';
 
 const mark = 0xc1;
@@ -43,7 +44,7 @@ export function versioned<T>(version: number, upcasters: Upcasters, serde: Serde
     }
     return risen as T;
   };
-  return {
+  const made: Serde<T> = {
     format: `versioned.${version}:${serde.format}`,
     encode(value) {
       return Buffer.concat([Buffer.from([mark, version]), serde.encode(value)]);
@@ -59,6 +60,7 @@ export function versioned<T>(version: number, upcasters: Upcasters, serde: Serde
       return up(from, serde.decode(bytes, start + 2, end));
     },
   };
+  return isChecked(serde) ? checked(made) : made;
 }
 
 /** How a format that was deployed relates to one that reads it. */

@@ -12,7 +12,7 @@ import { orderedTimeBytes, readOrderedTime, writeOrderedTime } from '../base/byt
 import { Scratch } from '../base/scratch.ts';
 import { type CellParts, encodedCell, type StoreSpec } from '../graph/store-spec.ts';
 import { BatchBuilder, type PackedBatch } from '../record/batch.ts';
-import { type CacheEntry, emptyParts, type StoreState } from './store-state.ts';
+import { type CacheEntry, emptyParts, type StoreState, takeMarks } from './store-state.ts';
 
 const [metaTag, cellTag, partTag] = [0, 1, 2] as const;
 const metaRecordKey: Buffer = Buffer.from([metaTag]);
@@ -75,6 +75,7 @@ function appendChange(
 function isNews(entry: CacheEntry): boolean {
   if (entry.cell !== undefined || entry.logged) return true;
   entry.gone = emptyParts;
+  entry.marks = undefined;
   entry.loggedBytes = -1;
   return false;
 }
@@ -98,7 +99,7 @@ function writeCell(spec: StoreSpec<unknown, unknown>, entry: CacheEntry, to: Scr
 function appendParts(builder: BatchBuilder, parts: CellParts<unknown>, entry: CacheEntry): void {
   const { keyId, cell, gone } = entry;
   changed.length = 0;
-  if (cell !== undefined && parts.takeChanges(cell, changed)) {
+  if (cell !== undefined && takeMarks(parts, entry, changed)) {
     parts.writeHead(cell, builder.beginKeyId(cellPrefix, keyId));
     builder.end(true, 0);
   }
@@ -117,6 +118,7 @@ function appendParts(builder: BatchBuilder, parts: CellParts<unknown>, entry: Ca
     builder.end(false, 0);
   }
   entry.gone = emptyParts;
+  entry.marks = undefined;
   entry.loggedBytes = cell === undefined ? 0 : Math.round(parts.bytesOf(cell));
 }
 

@@ -11,10 +11,12 @@
  * asks for the cell (packed-cells.ts). Saved entries may be evicted when a cycle's work is sealed, at no other time.
  */
 import { assert, must } from '../base/assert.ts';
-import type { Cells, StoreSpec } from '../graph/store-spec.ts';
+import { messageOf } from '../base/errors.ts';
+import { type CellParts, type Cells, encodedCell, type StoreSpec } from '../graph/store-spec.ts';
 import { DueIndex, type DueOwner } from './due-index.ts';
 import { KeyTable } from './key-table.ts';
 import type { PackedCells } from './packed-cells.ts';
+import type { UndoLog } from './undo-log.ts';
 
 /**
  * What budgets count for a cache entry beside its cell's bytes: slot and string of the key, object. With the objects of a
@@ -42,6 +44,28 @@ export interface CacheEntry extends DueOwner {
   loggedBytes: number;
   /** Of a store whose cells are kept in parts: those of cells that were removed since the commit. */
   gone: readonly number[];
+  /** Changes of the cell that it does not know of any more, as it was decoded anew since. */
+  marks: PartMarks | undefined;
+}
+
+/** Which parts of a cell changed since the changelog had it, and whether its head did. */
+export interface PartMarks {
+  readonly parts: readonly number[];
+  readonly head: boolean;
+}
+
+/** As `CellParts.takeChanges`, with the changes that the entry keeps for its cell. */
+export function takeMarks(
+  parts: CellParts<unknown>,
+  entry: CacheEntry,
+  changed: number[],
+): boolean {
+  const { marks } = entry;
+  const head = parts.takeChanges(entry.cell, changed);
+  if (marks === undefined) return head;
+  for (const part of marks.parts) if (!changed.includes(part)) changed.push(part);
+  entry.marks = undefined;
+  return head || marks.head;
 }
 
 export const emptyParts: readonly number[] = [];
@@ -70,6 +94,8 @@ interface StoreNumber {
 /** The part of the task that a store looks at: whose cell is meant. */
 export interface CurrentKey {
   readonly keyId: string;
+  /** Counts what leaves a trace: changes, and looks at cells that may be changed in place. */
+  touches: number;
 }
 
 /** So many entries, looked at together, stay in the nearest cache until they are needed. */
@@ -111,6 +137,8 @@ export class StoreState implements Cells<unknown> {
   packed: PackedCells | undefined;
   /** For a resident store: its cells are all in memory. */
   residentLoaded = false;
+  /** Of a careful task: how to take back what is done to the store. */
+  undo: UndoLog | undefined;
   readonly #current: CurrentKey;
   // A record asks for its key's entry several times in a row.
   #lastId = '';
@@ -170,11 +198,16 @@ export class StoreState implements Cells<unknown> {
   }
 
   get(): unknown {
-    return this.#entry().cell;
+    const entry = this.#entry();
+    if (this.undo !== undefined) this.#remember(this.undo, entry);
+    const { cell } = entry;
+    if (cell !== undefined && this.spec.isFixed?.(cell) !== true) this.#current.touches++;
+    return cell;
   }
 
   put(cell: unknown): void {
     assert(cell !== undefined, 'a cell is never undefined; use remove');
+    if (this.undo !== undefined) this.#remember(this.undo, this.#entry());
     if (this.spec.parts !== undefined && this.#entry().cell !== cell) this.#noteGone();
     this.#change(
       cell,
@@ -183,7 +216,9 @@ export class StoreState implements Cells<unknown> {
   }
 
   remove(): void {
-    if (this.#entry().cell === undefined) return;
+    const entry = this.#entry();
+    if (entry.cell === undefined) return;
+    if (this.undo !== undefined) this.#remember(this.undo, entry);
     this.#noteGone();
     this.#change(undefined, Number.POSITIVE_INFINITY);
   }
@@ -194,7 +229,7 @@ export class StoreState implements Cells<unknown> {
     const { parts } = this.spec;
     if (parts === undefined || entry.cell === undefined) return;
     const known = [...entry.gone, ...parts.partsOf(entry.cell)];
-    parts.takeChanges(entry.cell, known);
+    takeMarks(parts, entry, known);
     entry.gone = [...new Set(known)];
   }
 
@@ -217,6 +252,14 @@ export class StoreState implements Cells<unknown> {
   setNumber(name: string, value: number): void {
     const number = this.#number(name);
     if (number.value === value) return;
+    this.#current.touches++;
+    if (this.undo !== undefined) {
+      const [before, wasDirty] = [number.value, this.numbersDirty];
+      this.undo.note(() => {
+        number.value = before;
+        this.numbersDirty = wasDirty;
+      });
+    }
     number.value = value;
     this.numbersDirty = true;
   }
@@ -276,6 +319,7 @@ export class StoreState implements Cells<unknown> {
       dueSlot: -1,
       loggedBytes: -1,
       gone: emptyParts,
+      marks: undefined,
     };
     this.makeRoom();
     this.#entries[row] = entry;
@@ -465,14 +509,57 @@ export class StoreState implements Cells<unknown> {
 
   #change(cell: unknown, due: number): void {
     const entry = this.#entry();
+    this.#current.touches++;
     entry.cell = cell;
     if (!entry.dirty) {
       entry.dirty = true;
       this.dirty.push(entry);
       this.dirtyBytes += entry.bytes + entryOverheadBytes;
+      this.undo?.note(() => {
+        entry.dirty = false;
+        this.dirty.pop();
+        this.dirtyBytes -= entry.bytes + entryOverheadBytes;
+      });
     }
     if (this.spec.due !== undefined) {
       this.index.set(entry, due);
+    }
+  }
+
+  /** Notes the cell as it is, before anybody changes it: its bytes, where it may be changed in place. */
+  #remember(undo: UndoLog, entry: CacheEntry): void {
+    if (undo.knows(entry)) return;
+    const { spec } = this;
+    const { cell, gone } = entry;
+    if (cell !== undefined && spec.parts !== undefined) keepMarks(spec.parts, entry);
+    const { marks } = entry;
+    const isFixed = cell === undefined || spec.isFixed?.(cell) === true;
+    const bytes = isFixed ? undefined : this.#bytesOf(cell);
+    undo.noteValue(entry, () => {
+      entry.cell = bytes === undefined ? cell : spec.decode(bytes, 0, bytes.byteLength);
+      entry.gone = gone;
+      entry.marks = marks;
+      if (spec.due !== undefined) this.index.set(entry, this.dueOf(entry.cell));
+    });
+  }
+
+  /** undefined of a cell that cannot be written. */
+  #bytesOf(cell: unknown): Buffer | undefined {
+    try {
+      return encodedCell(this.spec, cell);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Why the entry's cell cannot be written; undefined when it can. */
+  problemOf(entry: CacheEntry): string | undefined {
+    if (entry.cell === undefined || !entry.dirty) return undefined;
+    try {
+      encodedCell(this.spec, entry.cell);
+      return undefined;
+    } catch (error) {
+      return messageOf(error);
     }
   }
 
@@ -531,4 +618,11 @@ export class StoreState implements Cells<unknown> {
         : `store ${this.spec.name}: key ${JSON.stringify(keyId)} was not prefetched`,
     );
   }
+}
+
+/** Has the entry keep what its cell knows of its changes, for a cell that is decoded anew knows of none. */
+function keepMarks(parts: CellParts<unknown>, entry: CacheEntry): void {
+  const changed: number[] = [];
+  const head = takeMarks(parts, entry, changed);
+  if (head || changed.length > 0) entry.marks = { parts: changed, head };
 }

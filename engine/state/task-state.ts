@@ -30,6 +30,7 @@ import {
   type StoreNumbers,
   StoreState,
 } from './store-state.ts';
+import type { UndoLog } from './undo-log.ts';
 
 export interface TaskStateOptions {
   /** Name of the task, for messages. */
@@ -47,6 +48,13 @@ export interface StoreChanges {
   readonly batch: PackedBatch;
 }
 
+/** A cell that its serde refuses. */
+export interface CellProblem {
+  readonly store: StoreSpec<unknown, unknown>;
+  readonly keyId: string;
+  readonly problem: string;
+}
+
 /** What a seal has taken, until it is committed. */
 interface Sealed {
   readonly commitId: number;
@@ -58,6 +66,8 @@ const keysPerReset = 10_000;
 export class TaskState {
   /** The current key; '' when there is none. */
   keyId = '';
+  /** See CurrentKey. */
+  touches = 0;
   #commitId = 0;
   readonly #options: TaskStateOptions;
   readonly #stores = new Map<string, Store>();
@@ -115,6 +125,24 @@ export class TaskState {
   /** Id of the last commit; 0 before the first. */
   get commitId(): number {
     return this.#commitId;
+  }
+
+  /** Notes from now on how to take changes back; undefined ends that. */
+  set undo(undo: UndoLog | undefined) {
+    for (const state of this.#states) state.undo = undo;
+  }
+
+  /** The first cell of the log's unit that cannot be written. */
+  problemIn(undo: UndoLog): CellProblem | undefined {
+    return undo.problem((object) => {
+      const entry = object as CacheEntry;
+      for (const state of this.#states) {
+        if (state.entryAt(entry.row) !== entry) continue;
+        const problem = state.problemOf(entry);
+        if (problem !== undefined) return { store: state.spec, keyId: entry.keyId, problem };
+      }
+      return undefined;
+    });
   }
 
   get dirtyBytes(): number {

@@ -13,19 +13,39 @@ import type {
   Resume,
   TaskContext,
 } from '../graph/processor.ts';
-import type { Cells } from '../graph/store-spec.ts';
+import type { Cells, StoreSpec } from '../graph/store-spec.ts';
 import { inputsOf, isRepartition, type SubTopology } from '../graph/sub-topology.ts';
+import type { Sink } from '../graph/topic.ts';
+import { repartitionTopic } from '../graph/topic-names.ts';
+import type { Headers } from '../record/headers.ts';
+import { type Place, StepContext } from './step-context.ts';
 
-export interface ChainTask extends TaskContext {
+export interface ChainTask extends Omit<TaskContext, 'enter' | 'enterId' | 'deadLetter' | 'emit'> {
   readonly world: World;
+  /** As `TaskContext.enter`, for a step. */
+  enterKey<K>(
+    place: Place,
+    keyId: string,
+    spec: StoreSpec<K, never> | undefined,
+    body: (key: K) => void,
+  ): void;
+  deadLetter(step: string, reason: string, callSite: string): void;
+  emit<K, V>(
+    sink: Sink<K, V>,
+    key: K,
+    value: V | null,
+    timestamp: number,
+    headers?: Headers,
+    callSite?: string,
+  ): void;
   cells<C>(store: string): Cells<C>;
   globalRow(topic: string, keyId: string): GlobalRow | undefined;
   /** Catches what a step throws and lets the error policy decide. */
-  guard(step: string, callSite: string, inner: AnyReceiver): AnyReceiver;
+  guard(place: Place, inner: AnyReceiver): AnyReceiver;
   /** The same for what runs because time has passed: the record at hand has no part in it. */
-  guardTimer(step: string, callSite: string, inner: AnyReceiver): AnyReceiver;
+  guardTimer(place: Place, inner: AnyReceiver): AnyReceiver;
   /** Keeps the record at hand, to go on with it later in the same run. */
-  suspend(step: string, callSite: string): Resume;
+  suspend(place: Place): Resume;
 }
 
 export interface Chain {
@@ -118,8 +138,9 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
   function stepReceivers(node: StepNode): readonly AnyReceiver[] {
     const { id, step } = node;
     const cut = isRepartition(node);
+    const place: Place = { step: step.name, callSite: node.callSite };
     const context: BuildContext = {
-      task,
+      task: new StepContext(task, place),
       cells: <C>(spec: { readonly name: string }) => task.cells<C>(spec.name),
       globalRow: (topic, keyId) => task.globalRow(topic, keyId),
       output: (port) => (cut ? nowhere : output(id, port)),
@@ -128,19 +149,42 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
         const everyMs = must(step.wallClockMs, () => `${step.name} does not say its wallClockMs`);
         wall.push({ node: id, call: { everyMs, tick } });
       },
-      timer: (inner) => task.guardTimer(step.name, node.callSite, inner),
-      suspend: () => task.suspend(step.name, node.callSite),
+      timer: (inner) => task.guardTimer(place, inner),
+      suspend: () => task.suspend(place),
       onSettle: (wait) => settle.push({ node: id, call: wait }),
       onCommit: (say) => release.push({ node: id, call: say }),
       world: task.world,
     };
-    return step.build(context).map((inner) => task.guard(step.name, node.callSite, inner));
+    return step.build(context).map((inner) => task.guard(place, inner));
   }
 }
 
-function sinkReceiver(node: GraphNode & { type: 'sink' }, task: TaskContext): AnyReceiver {
-  const { topic } = node;
+function sinkReceiver(node: GraphNode & { type: 'sink' }, task: ChainTask): AnyReceiver {
+  const { topic, callSite } = node;
   return {
-    receive: (key, value, timestamp) => task.emit(topic, key as never, value as never, timestamp),
+    receive: (key, value, timestamp) =>
+      task.emit(topic, key as never, value as never, timestamp, undefined, callSite),
   };
+}
+
+/** Logical name of each repartition topic -> its name in the log. */
+export function repartitionNames(
+  topology: Topology,
+  application: string,
+): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  for (const node of topology.nodes) {
+    if (node.type !== 'step' || node.step.repartition === undefined) continue;
+    names.set(node.step.repartition.topic.name, repartitionTopic(application, node.step.name));
+  }
+  return names;
+}
+
+/** Where each step was made, by the name of its store. */
+export function callSitesOf({ nodes }: Topology): ReadonlyMap<string, string> {
+  return new Map(
+    nodes.flatMap((node) =>
+      node.type === 'step' ? node.step.stores.map(({ name }) => [name, node.callSite]) : [],
+    ),
+  );
 }

@@ -37,3 +37,20 @@ export function addCounters(total: TaskCounters, more: TaskCounters): void {
 export function increase(counts: Record<string, number>, place: string, by = 1): void {
   counts[place] = (counts[place] ?? 0) + by;
 }
+
+/** Takes an increase back: what comes to nothing is not there. */
+export function decrease(counts: Record<string, number>, place: string): void {
+  const left = (counts[place] ?? 0) - 1;
+  if (left > 0) counts[place] = left;
+  else delete counts[place];
+}
+
+/** Worst thing that happened to a record, in rising order. */
+export const [processed, dropped, deadLettered] = [0, 1, 2] as const;
+
+/** Counts a record by its outcome, or no more. */
+export function countOutcome(counters: TaskCounters, outcome: number, by: 1 | -1): void {
+  if (outcome === processed) counters.processed += by;
+  else if (outcome === dropped) counters.dropped += by;
+  else counters.deadLettered += by;
+}

@@ -3,9 +3,13 @@
  * from, which step refused it and why.
  */
 import { authorFrame } from '../base/call-site.ts';
-import { messageOf } from '../base/errors.ts';
-import type { FailureStage } from '../base/events.ts';
+import { messageOf, stackText } from '../base/errors.ts';
+import { deadLetterTopic } from '../graph/topic-names.ts';
+import type { BatchBuilder } from '../record/batch.ts';
 import { encodeHeaders } from '../record/headers.ts';
+import type { Failure } from './failure.ts';
+import type { Outputs } from './outputs.ts';
+import type { RecordPlace } from './suspended.ts';
 
 export interface DeadLetterOrigin {
   readonly topic: string;
@@ -14,14 +18,34 @@ export interface DeadLetterOrigin {
   readonly timestamp: number;
 }
 
-export function deadLetterHeaders(
-  origin: DeadLetterOrigin,
-  stage: FailureStage,
-  step: string,
-  callSite: string,
-  error: unknown,
-): Buffer {
-  const frame = error instanceof Error ? authorFrame(error.stack ?? '') : undefined;
+/** Of what failed. */
+export interface DeadLetterSource {
+  /** Undefined of a timer, or of a result that time let go. */
+  readonly record: Pick<RecordPlace, 'batch' | 'index'> | undefined;
+  /** Of its key, where there is no record. */
+  readonly keyId: string;
+  readonly origin: DeadLetterOrigin;
+}
+
+/** Answers the batch to which it was added. */
+export function writeDeadLetter(
+  outputs: Outputs,
+  application: string,
+  failure: Failure,
+  { record, keyId, origin }: DeadLetterSource,
+): BatchBuilder {
+  const { batch, index } = record ?? { batch: undefined, index: 0 };
+  return outputs.writeRaw(
+    deadLetterTopic(application),
+    batch?.key(index) ?? (record === undefined ? Buffer.from(keyId, 'latin1') : null),
+    batch?.value(index) ?? null,
+    Math.max(0, batch?.timestamps[index] ?? 0),
+    headersOf(origin, failure),
+  );
+}
+
+function headersOf(origin: DeadLetterOrigin, { stage, step, callSite, error }: Failure): Buffer {
+  const frame = authorFrame(stackText(error) ?? '');
   return encodeHeaders({
     stage,
     step,

@@ -1,6 +1,7 @@
 /** What a task writes until its commit: one batch a topic partition, in the order of the emits. */
 
 import { must } from '../base/assert.ts';
+import { refusePromise } from '../base/promises.ts';
 import { Scratch } from '../base/scratch.ts';
 import type { Sink } from '../graph/topic.ts';
 import type { RecordLimits } from '../log/log.ts';
@@ -39,7 +40,10 @@ export class Outputs {
     this.#limits = limits;
   }
 
-  /** Throws what the sink's encoders throw, and when the log would refuse the record. */
+  /**
+   * Answers the batch to which the record was added. Throws what the sink's encoders throw, and when
+   * the log would refuse the record.
+   */
   write<K, V>(
     topic: string,
     sink: Sink<K, V>,
@@ -47,7 +51,7 @@ export class Outputs {
     value: V | null,
     timestamp: number,
     headers: Uint8Array,
-  ): void {
+  ): BatchBuilder {
     const target = this.#topic(topic);
     if (typeof key !== 'string' || key !== this.#lastKey || sink !== this.#lastSink) {
       this.#encodeKey(target, sink, key);
@@ -66,6 +70,7 @@ export class Outputs {
       this.#check(this.#limits, body.length - before + headers.byteLength, timestamp);
     }
     builder.end(hasValue, timestamp, headers);
+    return builder;
   }
 
   /** Appends bytes as they are to partition 0. */
@@ -75,8 +80,10 @@ export class Outputs {
     value: Uint8Array | null,
     timestamp: number,
     headers: Uint8Array,
-  ): void {
-    this.#builder(this.#topic(topic), 0).append(key, value, timestamp, headers);
+  ): BatchBuilder {
+    const builder = this.#builder(this.#topic(topic), 0);
+    builder.append(key, value, timestamp, headers);
+    return builder;
   }
 
   /** Hands over everything written; the outputs are empty afterwards. */
@@ -151,6 +158,7 @@ export class Outputs {
 }
 
 function chosen(partition: number, topic: string, { builders: { length } }: OutputTopic): number {
+  if (typeof partition === 'object') refusePromise(partition, `the partitioner of topic ${topic}`);
   if (Number.isInteger(partition) && partition >= 0 && partition < length) return partition;
   throw new Error(
     `the partitioner of topic ${topic} answers ${partition}, not a whole number from 0 to ${length - 1}`,

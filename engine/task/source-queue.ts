@@ -2,12 +2,15 @@
  * The records of one source partition that a task holds and has not taken yet. Times come from the
  * log, or from the author's extractor, which needs the values: then they are decoded ahead, once.
  */
+
 import { latin1 } from '../base/bytes.ts';
 import { messageOf } from '../base/errors.ts';
+import { refusePromise } from '../base/promises.ts';
 import type { SourceOptions } from '../graph/node.ts';
 import type { AnyReceiver } from '../graph/processor.ts';
 import type { Source } from '../graph/topic.ts';
 import type { PackedBatch } from '../record/batch.ts';
+import { isChecked } from '../serde/faithful.ts';
 import { knownKey } from '../serde/serde.ts';
 import { lookedAtTogether } from '../state/store-state.ts';
 import type { TaskState } from '../state/task-state.ts';
@@ -40,6 +43,8 @@ export class SourceQueue {
   /** Up to this record their cells were looked at. */
   #approached = 0;
   readonly #later: PackedBatch[] = [];
+  /** The decoder is one of ours, which answers no promises. */
+  readonly #isChecked: boolean;
 
   constructor(
     topic: string,
@@ -51,6 +56,7 @@ export class SourceQueue {
     this.topic = topic;
     this.source = source;
     this.options = options;
+    this.#isChecked = isChecked(source.valueDecoder);
     this.receiver = receiver;
     this.position = position;
   }
@@ -89,6 +95,11 @@ export class SourceQueue {
   clear(): void {
     this.batch = undefined;
     this.#later.length = 0;
+  }
+
+  /** Timestamp of the record at hand in the log, ms UTC. */
+  get loggedTime(): number {
+    return this.batch?.timestamps[this.index] as number;
   }
 
   /** Makes the next record the one at hand and answers its timestamp. */
@@ -182,6 +193,7 @@ export class SourceQueue {
       values[i] = value;
       if (value === null) return;
       const told = extract(value, this.key(i), logged);
+      if (typeof told === 'object') refusePromise(told, 'the time extractor');
       if (Number.isFinite(told)) times[i] = told;
       else values[i] = new Undecodable(`its time is ${String(told)}, not a number of milliseconds`);
     } catch (error) {
@@ -205,7 +217,9 @@ export class SourceQueue {
     const length = batch.valueLengths[i] as number;
     if (length < 0) return null;
     const start = batch.valueStart(i);
-    return this.source.valueDecoder.decode(batch.bytes, start, start + length);
+    const value = this.source.valueDecoder.decode(batch.bytes, start, start + length);
+    if (!this.#isChecked && typeof value === 'object') refusePromise(value, 'decode');
+    return value;
   }
 }
 
@@ -218,4 +232,15 @@ function firstFrom(batch: PackedBatch, offset: number): number {
     else high = middle;
   }
   return low;
+}
+
+/** The queue with the smallest head timestamp; undefined when one must be waited for, or all are empty. */
+export function nextQueue(queues: readonly SourceQueue[]): SourceQueue | undefined {
+  let next: SourceQueue | undefined;
+  for (const queue of queues) {
+    if (!queue.hasNext) {
+      if (!queue.caughtUp || queue.wantsRefill) return undefined;
+    } else if (next === undefined || queue.headTime < next.headTime) next = queue;
+  }
+  return next;
 }

@@ -43,6 +43,8 @@ export interface TaskAssignment {
   readonly partition: number;
   /** Next offset of each source topic, by name in the log. */
   readonly positions: readonly TopicOffset[];
+  /** Its last cycle could not be committed: for so many cycles it is careful (task.ts). */
+  readonly careful?: number;
 }
 
 export interface TopicOffset {
@@ -167,6 +169,7 @@ export class TaskHost implements HostPort {
       partition,
       state,
       positions,
+      ...(assignment.careful === undefined ? {} : { careful: assignment.careful }),
     });
     this.#tasks.set(taskId, { state, task, part });
     return part.stores.map(({ name }) => {
@@ -192,7 +195,7 @@ export class TaskHost implements HostPort {
   }
 
   async process(work: TaskWork): Promise<TaskResult> {
-    const { task, state } = this.#task(work.taskId);
+    const { task } = this.#task(work.taskId);
     for (const { topic, image } of work.batches) {
       const queue = must(
         task.queues.find((q) => q.topic === topic),
@@ -207,7 +210,7 @@ export class TaskHost implements HostPort {
     for (const queue of task.queues) queue.clear();
     const { clock } = this.#world;
     const begin = clock.monotonic();
-    const changelogs = state
+    const changelogs = task
       .seal(work.commitId)
       .map(({ store, batch }) => ({ store, image: batch.image }));
     const changelog = clock.monotonic() - begin;

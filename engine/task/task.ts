@@ -8,78 +8,60 @@
  * with the record it belongs to.
  */
 
+import { fatalError, isFatal } from '../base/assert.ts';
 import { emptyBytes } from '../base/bytes.ts';
-import { MillraceError, messageOf } from '../base/errors.ts';
+import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts';
 import type { DropReason, FailureStage } from '../base/events.ts';
+import { ignoreRejection } from '../base/promises.ts';
 import type { World } from '../base/world.ts';
-import type { Topology } from '../graph/graph.ts';
 import type { SourceNode } from '../graph/node.ts';
 import type { AnyReceiver, GlobalRow, Resume } from '../graph/processor.ts';
 import type { Cells, StoreSpec } from '../graph/store-spec.ts';
-import type { SubTopology } from '../graph/sub-topology.ts';
 import type { Sink } from '../graph/topic.ts';
-import { deadLetterTopic, repartitionTopic } from '../graph/topic-names.ts';
-import type { RecordLimits } from '../log/log.ts';
-import type { PackedBatch } from '../record/batch.ts';
 import { decodeHeaders, encodeHeaders, type Headers } from '../record/headers.ts';
 import { decodeKeyId } from '../serde/serde.ts';
-import type { TaskState } from '../state/task-state.ts';
-import { buildChain, type Chain, type ChainTask } from './chain.ts';
-import { increase, type TaskCounters, zeroCounters } from './counters.ts';
-import { deadLetterHeaders } from './dead-letter.ts';
-import type { ErrorPolicy } from './error-policy.ts';
-import type { GlobalTables } from './global-tables.ts';
+import type { StoreChanges, TaskState } from '../state/task-state.ts';
+import { UndoLog } from '../state/undo-log.ts';
+import { buildChain, type Chain, type ChainTask, callSitesOf, repartitionNames } from './chain.ts';
+import {
+  countOutcome,
+  deadLettered,
+  decrease,
+  dropped,
+  increase,
+  processed,
+  type TaskCounters,
+  zeroCounters,
+} from './counters.ts';
+import { writeDeadLetter } from './dead-letter.ts';
+import {
+  cycleRepeated,
+  type Failure,
+  placeOf,
+  recordRefused,
+  unkeptError,
+  verdictOf,
+} from './failure.ts';
 import { type OutputBatch, Outputs } from './outputs.ts';
-import { SourceQueue } from './source-queue.ts';
-import { decodeSample, noTimings, type TaskTimings, type ThreadTime } from './timings.ts';
+import { nextQueue, SourceQueue } from './source-queue.ts';
+import type { Place } from './step-context.ts';
+import type { RecordPlace, Suspended, SuspendedUnit } from './suspended.ts';
+import type { TaskOptions } from './task-options.ts';
+import { decodeSample, noTimings, type TaskTimings, toldApart } from './timings.ts';
 import { passesMultiple, type WallClockSpan } from './wall-clock.ts';
-
-export interface TaskOptions {
-  readonly application: string;
-  readonly topology: Topology;
-  readonly part: SubTopology;
-  readonly partition: number;
-  readonly state: TaskState;
-  readonly onError: ErrorPolicy;
-  /** Stop taking records when this many bytes wait for the commit. */
-  readonly dirtyBytesMax: number;
-  readonly partitionsOf: Readonly<Record<string, number>>;
-  readonly globals: GlobalTables;
-  readonly limits?: RecordLimits;
-  readonly world: World;
-  readonly threadTime: ThreadTime;
-  /** Next offset of each source topic, by name in the log. */
-  readonly positions: ReadonlyMap<string, number>;
-}
-
-/** Worst thing that happened to the record at hand, in rising order. */
-const processed = 0;
-const dropped = 1;
-const deadLettered = 2;
-
-/** Where the record at hand lies: a queue, or what was kept of it. */
-interface RecordPlace {
-  readonly topic: string;
-  /** Its offset + 1. */
-  readonly position: number;
-  readonly batch: PackedBatch | undefined;
-  readonly index: number;
-}
-
-/** A record that a step has kept to go on with it later. */
-interface Suspended {
-  readonly place: RecordPlace | undefined;
-  readonly keyId: string;
-  readonly own: boolean;
-  readonly headers: Uint8Array | undefined;
-  readonly timestamp: number;
-  /** Worst thing that has happened to it, and whether it is counted. */
-  outcome: number;
-}
 
 /** Records between two looks at the dirty budget. */
 const budgetEvery = 128;
+/** A careful task that waits for the world outside record by record takes so many in a cycle. */
+const awaitedMost = 256;
 
+/**
+ * A record that fails leaves nothing but its dead letter. Mostly it has changed nothing when it fails,
+ * and nothing need be done for that. Else the cycle is given up (CYCLE_REPEATED), the task opened again
+ * at its last commit, and for some cycles it is *careful*: it notes how each record's changes are taken
+ * back, and proves the state that a record leaves behind encodable. The same happens when state cannot
+ * be written at the end of a cycle. So what most records never need costs them nothing.
+ */
 export class Task implements ChainTask {
   readonly partition: number;
   readonly queues: readonly SourceQueue[];
@@ -100,13 +82,24 @@ export class Task implements ChainTask {
   #unnamed: SourceQueue | undefined;
   /** What was kept of the record at hand. */
   #suspended: Suspended | undefined;
-  #outcome = processed;
+  #outcome: number = processed;
   /** Timestamp of the record at hand. */
   #timestamp = 0;
   /** False inside `enter`: results there belong to another key than the record's. */
   #own = true;
   /** Headers of a record that state had kept, while it goes on. */
   #kept: Uint8Array | undefined;
+  /** Why the unit at hand is refused; undefined while it is not. */
+  #failure: Failure | undefined;
+  /** The unit at hand is one within a record, or beside all records. */
+  #isApart = false;
+  /** What was suspended of the unit at hand knows it by this. */
+  #unit: SuspendedUnit | undefined;
+  /** Of a careful task. */
+  #undo: UndoLog | undefined;
+  /** Cycles for which it stays careful. */
+  #careful: number;
+  readonly #callSites: ReadonlyMap<string, string>;
 
   constructor(options: TaskOptions) {
     this.#options = options;
@@ -116,6 +109,9 @@ export class Task implements ChainTask {
     this.#outputs = new Outputs(options.partitionsOf, options.limits);
     this.#repartitionNames = repartitionNames(options.topology, options.application);
     this.#chain = buildChain(options.topology, options.part, this);
+    this.#callSites = callSitesOf(options.topology);
+    this.#careful = options.careful ?? 0;
+    if (this.#careful > 0) this.#beCareful(new UndoLog());
     this.queues = options.part.sources.map((source, i) => {
       const node = options.topology.nodes[source.node] as SourceNode;
       const name = this.#physical(source.topic.name);
@@ -175,15 +171,12 @@ export class Task implements ChainTask {
     return this.#options.globals.row(topic, keyId);
   }
 
-  enter<K>(keyId: string, spec: StoreSpec<K, never>, body: (key: K) => void): void {
-    this.#within(keyId, spec, body);
-  }
-
-  enterId(keyId: string, body: () => void): void {
-    this.#within(keyId, undefined, body);
-  }
-
-  #within<K>(keyId: string, spec: StoreSpec<K, never> | undefined, body: (key: K) => void): void {
+  enterKey<K>(
+    place: Place,
+    keyId: string,
+    spec: StoreSpec<K, never> | undefined,
+    body: (key: K) => void,
+  ): void {
     const state = this.#state;
     const before = this.keyId;
     const own = this.#own;
@@ -192,7 +185,9 @@ export class Task implements ChainTask {
     this.#own = own && keyId === before;
     this.#kept = undefined;
     try {
-      body((spec === undefined ? undefined : decodeKeyId(spec.key, keyId)) as K);
+      this.#apart(place, () =>
+        body((spec === undefined ? undefined : decodeKeyId(spec.key, keyId)) as K),
+      );
     } finally {
       state.keyId = before;
       this.#own = own;
@@ -200,13 +195,58 @@ export class Task implements ChainTask {
     }
   }
 
-  drop(step: string, reason: DropReason): void {
-    increase(this.counters.drops, `${step}|${reason}`);
-    if (this.#outcome < dropped) this.#outcome = dropped;
+  /** Runs a unit of its own within the one at hand. */
+  #apart(place: Place, body: () => void): void {
+    // User code went on although its record was refused.
+    if (this.#failure !== undefined) throw recordRefused;
+    const { touches } = this.#state;
+    const outer = this.#undo === undefined ? 0 : this.#undo.begin();
+    const [unit, wasApart] = [this.#unit, this.#isApart];
+    this.#unit = undefined;
+    this.#isApart = true;
+    try {
+      body();
+    } catch (error) {
+      this.#note(error, place);
+    }
+    const [at, outcome] = [this.#at, this.#outcome];
+    this.#at = undefined;
+    const isRefused = this.#endUnit(touches, outer);
+    if (isRefused) this.#outcome = outcome;
+    this.#noteSuspended(touches, isRefused);
+    this.#at = at;
+    this.#unit = unit;
+    this.#isApart = wasApart;
   }
 
-  deadLetter(step: string, reason: string): void {
-    this.#fail('process', step, 'unknown', new Error(reason));
+  /** The unit at hand ends, but for what was suspended of it. */
+  #noteSuspended(touches: number, isRefused: boolean): void {
+    const unit = this.#unit;
+    if (unit === undefined) return;
+    unit.touched = this.#state.touches !== touches;
+    unit.failed = isRefused;
+    this.#unit = undefined;
+  }
+
+  drop(step: string, reason: DropReason): void {
+    const place = `${step}|${reason}`;
+    const outcome = this.#outcome;
+    this.#state.touches++;
+    increase(this.counters.drops, place);
+    if (outcome < dropped) this.#outcome = dropped;
+    this.#undo?.note(() => {
+      decrease(this.counters.drops, place);
+      this.#outcome = outcome;
+    });
+  }
+
+  deadLetter(step: string, reason: string, callSite: string): void {
+    this.#refuse('process', { step, callSite }, new Error(reason));
+  }
+
+  onUndo(undo: () => void): void {
+    this.#state.touches++;
+    this.#undo?.note(undo);
   }
 
   emit<K, V>(
@@ -215,39 +255,75 @@ export class Task implements ChainTask {
     value: V | null,
     timestamp: number,
     headers?: Headers,
+    callSite = 'unknown',
   ): void {
     const repartition = this.#repartitionNames.get(sink.name);
-    const bytes = headers === undefined ? this.#headerBytes() : encodeHeaders(headers);
     try {
-      this.#outputs.write(repartition ?? sink.name, sink, key, value, timestamp, bytes);
+      const bytes = headers === undefined ? this.#headerBytes() : encodeHeaders(headers);
+      const topic = repartition ?? sink.name;
+      const batch = this.#outputs.write(topic, sink, key, value, timestamp, bytes);
+      this.#undo?.note(() => batch.dropLast());
     } catch (error) {
-      this.#refuse(this.#options.onError.produce, 'produce', sink.name, 'unknown', error);
-      return;
+      if (isFatal(error)) throw error;
+      this.#refuse('produce', { step: sink.name, callSite }, error);
     }
-    if (repartition === undefined) this.counters.out++;
+    this.#state.touches++;
+    if (repartition !== undefined) return;
+    this.counters.out++;
+    this.#undo?.note(() => {
+      this.counters.out--;
+    });
   }
 
-  guard(step: string, callSite: string, inner: AnyReceiver): AnyReceiver {
+  guard(place: Place, inner: AnyReceiver): AnyReceiver {
+    if (typeof this.#options.onError.process === 'object') return this.#guardRetried(place, inner);
     return {
       receive: (key, value, timestamp, old) => {
         try {
           inner.receive(key, value, timestamp, old);
         } catch (error) {
-          this.#caught(error, step, callSite, () => inner.receive(key, value, timestamp, old));
+          this.#note(error, place);
+          throw recordRefused;
         }
       },
     };
   }
 
-  guardTimer(step: string, callSite: string, inner: AnyReceiver): AnyReceiver {
-    const guarded = this.guard(step, callSite, inner);
+  /** What an attempt has done is taken back before the next one. */
+  #guardRetried(place: Place, inner: AnyReceiver): AnyReceiver {
+    const reaction = this.#options.onError.process;
+    const attempts = typeof reaction === 'object' ? reaction.retry + 1 : 1;
+    return {
+      receive: (key, value, timestamp, old) => {
+        for (let attempt = 1; ; attempt++) {
+          const { touches } = this.#state;
+          const outer = this.#undo === undefined ? 0 : this.#undo.begin();
+          try {
+            inner.receive(key, value, timestamp, old);
+            this.#undo?.end(outer);
+            return;
+          } catch (error) {
+            // A step after this one has tried in vain already.
+            if (attempt === attempts || this.#failure !== undefined || isFatal(error)) {
+              this.#undo?.end(outer);
+              this.#note(error, place);
+              throw recordRefused;
+            }
+            this.#takeBack(touches, outer, { ...place, stage: 'process', error });
+          }
+        }
+      },
+    };
+  }
+
+  guardTimer(place: Place, inner: AnyReceiver): AnyReceiver {
     return {
       receive: (key, value, timestamp, old) => {
         const [at, outcome, kept] = [this.#at, this.#outcome, this.#kept];
         this.#at = undefined;
         this.#kept = undefined;
         try {
-          guarded.receive(key, value, timestamp, old);
+          this.#apart(place, () => inner.receive(key, value, timestamp, old));
         } finally {
           this.#at = at;
           this.#outcome = outcome;
@@ -257,48 +333,67 @@ export class Task implements ChainTask {
     };
   }
 
-  suspend(step: string, callSite: string): Resume {
+  suspend(place: Place): Resume {
     const kept = this.#suspend();
-    return (body) => this.#resume(kept, this.guard(step, callSite, { receive: body }));
+    return (body) => this.#resume(kept, place, body);
   }
 
   /** Records are kept once, however many steps wait for them; what timers and `enter` run, each time. */
   #suspend(): Suspended {
     const at = this.#at;
-    const record = at !== undefined && this.#own && this.#kept === undefined;
-    if (record && this.#suspended !== undefined) return this.#suspended;
+    const isRecord = at !== undefined && !this.#isApart;
+    if (isRecord && this.#suspended !== undefined) return this.#suspended;
+    this.#unit ??= { touched: false, failed: false };
     const kept: Suspended = {
       place: at && { topic: at.topic, position: at.position, batch: at.batch, index: at.index },
+      isRecord,
       keyId: this.keyId,
       own: this.#own,
       headers: this.#kept,
       timestamp: this.#timestamp,
       outcome: this.#outcome,
+      unit: this.#unit,
     };
-    if (record) this.#suspended = kept;
+    if (isRecord) this.#suspended = kept;
     return kept;
   }
 
-  #resume(kept: Suspended, next: AnyReceiver): void {
+  #resume(kept: Suspended, place: Place, body: () => void): void {
+    const { unit, isRecord } = kept;
+    if (unit.failed || this.#failure !== undefined) return;
     const counted = kept.outcome;
-    // Whose key is another's than the record's is not the record: its outcome stands.
-    const record = kept.place !== undefined && kept.own && kept.headers === undefined;
-    this.#suspended = record ? kept : undefined;
+    this.#suspended = isRecord ? kept : undefined;
+    this.#isApart = !isRecord;
+    this.#unit = unit;
     this.#at = kept.place;
     this.#own = kept.own;
     this.#kept = kept.headers;
     this.#timestamp = kept.timestamp;
     this.#outcome = counted;
     this.#state.keyId = kept.keyId;
+    const { touches } = this.#state;
+    const undo = this.#undo;
+    const outer = undo === undefined ? 0 : undo.begin();
     try {
-      next.receive(undefined, undefined, kept.timestamp);
-    } finally {
-      if (record && this.#outcome !== counted) {
-        kept.outcome = this.#outcome;
-        this.#count(counted, -1);
-        this.#count(kept.outcome, 1);
+      try {
+        body();
+      } catch (error) {
+        this.#note(error, place);
       }
+      if (undo !== undefined && isRecord) undo.end(outer);
+      // What it did before it was suspended counts as well.
+      else if (this.#endUnit(unit.touched ? -1 : touches, outer)) unit.failed = true;
+      unit.touched ||= this.#state.touches !== touches;
+    } finally {
+      // A careful task ends and counts the record when all of it is done.
+      if (isRecord && undo === undefined && this.#outcome !== counted) {
+        countOutcome(this.counters, counted, -1);
+        countOutcome(this.counters, this.#outcome, 1);
+      }
+      kept.outcome = this.#outcome;
+      this.#isApart = false;
       this.#suspended = undefined;
+      this.#unit = undefined;
       this.#at = undefined;
       this.#own = true;
       this.#kept = undefined;
@@ -313,6 +408,9 @@ export class Task implements ChainTask {
   /** The way of a cycle to its commit: takes records until none can be taken, or too much waits for the commit. */
   async run(idleClock?: number, wallClock?: WallClockSpan): Promise<void> {
     const { clock } = this.world;
+    this.#state.touches = 0;
+    // A record at a time, so that what a call comes to is taken back with all of its record.
+    const waits = this.#undo !== undefined && this.#chain.settle.length > 0;
     const { threadTime } = this.#options;
     for (let more = true; more; ) {
       const before = clock.monotonic() - threadTime.busyMs;
@@ -327,7 +425,7 @@ export class Task implements ChainTask {
       }
       const begin = clock.monotonic();
       this.timings.load += Math.max(0, begin - threadTime.busyMs - before);
-      more = this.#takeRecords();
+      more = waits ? await this.#takeAwaited() : this.#takeRecords();
       const computed = clock.monotonic() - begin;
       threadTime.busyMs += computed;
       this.timings.steps += computed;
@@ -346,7 +444,14 @@ export class Task implements ChainTask {
       // What it let go of may ask the world, and go on to the next one.
       await this.#settle();
     }
+    this.#undo?.clear();
+    if (this.#undo !== undefined && --this.#careful <= 0) this.#beCareful(undefined);
     this.timings.steps += Math.max(0, clock.monotonic() - threadTime.busyMs - begin);
+  }
+
+  #beCareful(undo: UndoLog | undefined): void {
+    this.#undo = undo;
+    this.#state.undo = undo;
   }
 
   async #tick(span: WallClockSpan): Promise<void> {
@@ -363,6 +468,16 @@ export class Task implements ChainTask {
     this.#outputs.now = now;
   }
 
+  /** Seals the state. What its serdes refuse is found record by record, when the cycle is repeated. */
+  seal(commitId: number): readonly StoreChanges[] {
+    try {
+      return this.#state.seal(commitId);
+    } catch (error) {
+      if (isFatal(error) || isMillraceError(error) || this.#undo !== undefined) throw error;
+      throw cycleRepeated(this.#options, 'the commit', messageOf(error));
+    }
+  }
+
   takeOutputs(): OutputBatch[] {
     return this.#outputs.take();
   }
@@ -374,38 +489,59 @@ export class Task implements ChainTask {
   }
 
   takeTimings(): TaskTimings {
-    const { timings } = this;
+    const timings = toldApart(this.timings);
     this.timings = noTimings();
-    // The timed records took part of the steps' time; all of them are told apart from it.
-    const decode = Math.min(timings.decode, timings.steps);
-    return { ...timings, decode, steps: timings.steps - decode };
+    return timings;
   }
 
   /** True when another round is needed: a queue went on to its next batch. */
   #takeRecords(): boolean {
     for (let taken = 0; ; taken++) {
-      if (taken % budgetEvery === 0 && this.#state.dirtyBytes >= this.#options.dirtyBytesMax) {
-        return false;
-      }
-      const queue = this.#nextQueue();
+      if (taken % budgetEvery === 0 && this.#isFull) return false;
+      const queue = nextQueue(this.queues);
       if (queue === undefined) return this.queues.some((q) => q.wantsRefill);
       this.#takeRecord(queue);
       queue.settle();
     }
   }
 
-  /** The queue with the smallest head timestamp; undefined when one must be waited for, or all are empty. */
-  #nextQueue(): SourceQueue | undefined {
-    let next: SourceQueue | undefined;
-    for (const queue of this.queues) {
-      if (!queue.hasNext) {
-        if (!queue.caughtUp || queue.wantsRefill) return undefined;
-      } else if (next === undefined || queue.headTime < next.headTime) next = queue;
+  /** The same, and each record's calls to the world outside are waited for before the next record. */
+  async #takeAwaited(): Promise<boolean> {
+    for (let taken = 0; taken < awaitedMost && !this.#isFull; taken++) {
+      const queue = nextQueue(this.queues);
+      if (queue === undefined) return this.queues.some((q) => q.wantsRefill);
+      const { touches } = this.#state;
+      const outer = this.#undo?.begin() ?? 0;
+      const { streamTime } = this;
+      this.#begin(queue);
+      const { keyId } = this;
+      const suspended = this.#suspended;
+      this.#suspended = undefined;
+      this.#unit = undefined;
+      await this.#settle();
+      this.#at = queue;
+      this.#state.keyId = keyId;
+      if (suspended !== undefined) this.#outcome = Math.max(this.#outcome, suspended.outcome);
+      this.#finish(touches, outer, streamTime);
+      queue.settle();
     }
-    return next;
+    return false;
+  }
+
+  get #isFull(): boolean {
+    return this.#state.dirtyBytes >= this.#options.dirtyBytesMax;
   }
 
   #takeRecord(queue: SourceQueue): void {
+    const { touches } = this.#state;
+    const { streamTime } = this;
+    const outer = this.#undo === undefined ? 0 : this.#undo.begin();
+    this.#begin(queue);
+    this.#finish(touches, outer, streamTime);
+  }
+
+  /** Takes the queue's next record as far as it goes at once. */
+  #begin(queue: SourceQueue): void {
     const timestamp = queue.take();
     this.#at = queue;
     this.#outcome = processed;
@@ -415,20 +551,25 @@ export class Task implements ChainTask {
       this.#state.enter(queue.rows, queue.index);
     } else this.#unnamed = queue;
     this.#deliver(queue, timestamp);
+  }
+
+  /** Ends the record at hand. The other numbers are of when it began. */
+  #finish(touches: number, outer: number, streamTime: number): void {
+    let isRefused = false;
+    if (this.#failure !== undefined || this.#undo !== undefined) {
+      isRefused = this.#endUnit(touches, outer);
+      if (isRefused) this.streamTime = streamTime;
+      this.#undo?.clear();
+    }
+    this.#noteSuspended(touches, isRefused);
     this.#unnamed = undefined;
     this.#state.keyId = '';
     this.#at = undefined;
     this.counters.in++;
-    this.#count(this.#outcome, 1);
+    countOutcome(this.counters, this.#outcome, 1);
     if (this.#suspended === undefined) return;
     this.#suspended.outcome = this.#outcome;
     this.#suspended = undefined;
-  }
-
-  #count(outcome: number, by: 1 | -1): void {
-    if (outcome === processed) this.counters.processed += by;
-    else if (outcome === dropped) this.counters.dropped += by;
-    else this.counters.deadLettered += by;
   }
 
   #deliver(queue: SourceQueue, timestamp: number): void {
@@ -442,80 +583,97 @@ export class Task implements ChainTask {
       value = queue.value();
       if (isTimed) this.timings.decode += decodeSample * (this.world.clock.monotonic() - begin);
     } catch (error) {
-      this.#refuse(this.#options.onError.deserialise, 'deserialise', source.name, 'unknown', error);
+      if (isFatal(error)) throw error;
+      this.#fail('deserialise', { step: source.name, callSite: 'unknown' }, error);
       return;
     }
     if (!(timestamp >= 0)) {
       this.drop(source.name, 'negative_timestamp');
       return;
     }
-    if (
-      options.maxFutureSkewMs !== undefined &&
-      this.#isFuture(queue, timestamp, options.maxFutureSkewMs)
-    ) {
+    const { maxFutureSkewMs } = options;
+    if (maxFutureSkewMs !== undefined && timestamp > queue.loggedTime + maxFutureSkewMs) {
       const problem = `its time, ${timestamp} ms UTC, lies too far in the future`;
-      this.#fail('future', source.name, 'unknown', new Error(problem));
+      this.#fail('future', { step: source.name, callSite: 'unknown' }, new Error(problem));
       return;
     }
     if (timestamp > this.streamTime) this.streamTime = timestamp;
-    queue.receiver.receive(key, value, timestamp);
-  }
-
-  #isFuture(queue: SourceQueue, timestamp: number, skewMs: number): boolean {
-    const logged = queue.batch?.timestamps[queue.index] as number;
-    return timestamp > logged + skewMs;
-  }
-
-  #caught(error: unknown, step: string, callSite: string, again: () => void): void {
-    if (error instanceof MillraceError || (error as Error)?.name === 'AssertionError') throw error;
-    const reaction = this.#options.onError.process;
-    if (typeof reaction === 'string') {
-      this.#refuse(reaction, 'process', step, callSite, error);
-      return;
+    try {
+      queue.receiver.receive(key, value, timestamp);
+    } catch (error) {
+      if (error !== recordRefused) throw error;
     }
-    let last = error;
-    for (let attempt = 0; attempt < reaction.retry; attempt++) {
-      try {
-        again();
-        return;
-      } catch (next) {
-        last = next;
-      }
-    }
-    this.#refuse(reaction.otherwise, 'process', step, callSite, last);
   }
 
-  #refuse(
-    verdict: 'dead-letter' | 'stop',
-    stage: FailureStage,
-    step: string,
-    callSite: string,
-    error: unknown,
-  ): void {
-    if (verdict === 'dead-letter') {
-      this.#fail(stage, step, callSite, error);
-      return;
-    }
-    const context = { stage, step, problem: messageOf(error), ...this.origin };
-    throw new MillraceError('RECORD_FAILED', context, { cause: error });
+  /** Notes what was caught around a step, unless a step within has refused the record already. */
+  #note(error: unknown, place: Place): void {
+    if (isFatal(error)) throw error;
+    if (error !== recordRefused || this.#failure === undefined) this.#fail('process', place, error);
   }
 
-  /** Dead-letters the record at hand: once, however many steps refuse it. */
-  #fail(stage: FailureStage, step: string, callSite: string, error: unknown): void {
-    increase(this.counters.failures, `${step}|${stage}`);
-    const first = this.#outcome !== deadLettered || this.#at === undefined;
-    this.#outcome = deadLettered;
-    if (!first) return;
+  /** Refuses the unit at hand, and leaves its steps. */
+  #refuse(stage: FailureStage, place: Place, error: unknown): never {
+    this.#fail(stage, place, error);
+    throw recordRefused;
+  }
+
+  /** The unit at hand is refused: the first reason stands. Throws where the policy is to stop. */
+  #fail(stage: FailureStage, { step, callSite }: Place, error: unknown): void {
+    ignoreRejection(error);
+    if (this.#failure !== undefined) return;
+    if (verdictOf(this.#options.onError, stage) === 'stop') {
+      const context = { stage, step, problem: messageOf(error), ...this.origin };
+      throw fatalError(new MillraceError('RECORD_FAILED', context, { cause: error }));
+    }
+    this.#failure = { stage, step, callSite, error };
+  }
+
+  /**
+   * Ends the unit at hand: takes back what it did if it was refused, and writes its dead letter; true
+   * then. @param touches as they were when it began
+   */
+  #endUnit(touches: number, outer: number): boolean {
+    const unkept = this.#undo && this.#failure === undefined && this.#state.problemIn(this.#undo);
+    if (unkept) this.#fail('process', placeOf(unkept, this.#callSites), unkeptError(unkept));
+    const failure = this.#failure;
+    if (failure === undefined) {
+      this.#undo?.end(outer);
+      return false;
+    }
+    this.#failure = undefined;
+    this.#takeBack(touches, outer, failure);
+    this.#writeDeadLetter(failure);
+    return true;
+  }
+
+  /** Takes back what the unit at hand did; where nobody noted how, the cycle must be done again. */
+  #takeBack(touches: number, outer: number, { step, error }: Failure): void {
+    if (this.#undo !== undefined) {
+      this.#undo.rollback();
+      this.#undo.end(outer);
+      this.#careful = this.#options.careful ?? 0;
+    } else if (this.#state.touches !== touches) {
+      throw cycleRepeated(this.#options, step, messageOf(error));
+    }
+  }
+
+  #writeDeadLetter(failure: Failure): void {
+    const place = `${failure.step}|${failure.stage}`;
+    const outcome = this.#outcome;
     const queue = this.#at;
-    const origin = { ...this.origin, timestamp: this.#timestamp };
-    this.#outputs.writeRaw(
-      deadLetterTopic(this.#options.application),
-      queue?.batch?.key(queue.index) ??
-        (queue === undefined ? Buffer.from(this.keyId, 'latin1') : null),
-      queue?.batch?.value(queue.index) ?? null,
-      Math.max(0, queue?.batch?.timestamps[queue.index] ?? 0),
-      deadLetterHeaders(origin, stage, step, callSite, error),
-    );
+    const batch = writeDeadLetter(this.#outputs, this.#options.application, failure, {
+      record: queue,
+      keyId: queue === undefined ? this.keyId : '',
+      origin: { ...this.origin, timestamp: this.#timestamp },
+    });
+    this.#state.touches++;
+    increase(this.counters.failures, place);
+    this.#outcome = deadLettered;
+    this.#undo?.note(() => {
+      batch.dropLast();
+      decrease(this.counters.failures, place);
+      this.#outcome = outcome;
+    });
   }
 
   #headerBytes(): Uint8Array {
@@ -529,14 +687,4 @@ export class Task implements ChainTask {
   #physical(topic: string): string {
     return this.#repartitionNames.get(topic) ?? topic;
   }
-}
-
-/** Logical name of each repartition topic -> its name in the log. */
-function repartitionNames(topology: Topology, application: string): ReadonlyMap<string, string> {
-  const names = new Map<string, string>();
-  for (const node of topology.nodes) {
-    if (node.type !== 'step' || node.step.repartition === undefined) continue;
-    names.set(node.step.repartition.topic.name, repartitionTopic(application, node.step.name));
-  }
-  return names;
 }

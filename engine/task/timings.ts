@@ -24,3 +24,9 @@ export const decodeSample = 64;
 export function noTimings(): TaskTimings {
   return { load: 0, decode: 0, steps: 0, changelog: 0 };
 }
+
+/** The timed records took part of the steps' time; all of them are told apart from it. */
+export function toldApart(timings: TaskTimings): TaskTimings {
+  const decode = Math.min(timings.decode, timings.steps);
+  return { ...timings, decode, steps: timings.steps - decode };
+}

@@ -1,10 +1,19 @@
 /** A worker thread: loads the topology itself and serves a TaskHost until its port is closed. */
 import { imageOfError, MillraceError } from '../base/errors.ts';
+import { unhandledError } from '../base/unhandled.ts';
 import { fingerprint } from '../graph/fingerprint.ts';
 import { backendsOf, holdBackend } from '../storage/backends.ts';
 import { TaskHost } from '../task/task-host.ts';
 import { loadTopology } from './load-topology.ts';
 import { type Answer, buffersIn, type Call, type WorkerStart } from './protocol.ts';
+
+// The main thread is told what ended this one by the error's text.
+process.on('unhandledRejection', (reason) => {
+  throw unhandledError('rejection', reason);
+});
+process.on('uncaughtException', (reason) => {
+  throw unhandledError('exception', reason);
+});
 
 export default async function work(start: WorkerStart): Promise<void> {
   const { reference, config, stateBackend, port, fingerprint: expected } = start;

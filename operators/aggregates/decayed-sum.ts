@@ -7,7 +7,7 @@
  */
 import { checkSettings, positiveNumber } from '../../engine/base/settings.ts';
 import type { MergeableAggregate } from '../aggregate-value.ts';
-import { type NumberForm, numberAt, withNumberForm } from './number-form.ts';
+import { finite, type NumberForm, numberAt, withNumberForm } from './number-form.ts';
 
 /** Read with `decayedAt`. */
 export interface DecayedSum {
@@ -18,7 +18,8 @@ export interface DecayedSum {
 }
 
 /**
- * Decayed sum of a number taken from each record, by the record's time.
+ * Decayed sum of a number taken from each record, by the record's time. A record of which it is no finite
+ * number is refused.
  * @param options.halfLife ms after which a number counts half
  * @throws CONFIG_INVALID unless it is a finite number above 0
  */
@@ -28,6 +29,7 @@ export function decayedSum<V>(
 ): MergeableAggregate<V, DecayedSum> {
   checkSettings('decayedSum', options, { halfLife: positiveNumber });
   const { halfLife } = options;
+  const numberOf = (value: V) => finite(of(value), 'decayedSum');
   const merge = (a: DecayedSum, b: DecayedSum): DecayedSum => {
     const at = Math.max(a.at, b.at);
     return { sum: decayedAt(a, at, halfLife) + decayedAt(b, at, halfLife), at };
@@ -35,7 +37,7 @@ export function decayedSum<V>(
   const aggregate: MergeableAggregate<V, DecayedSum> = {
     name: `decayedSum(${halfLife})`,
     init: () => ({ sum: 0, at: 0 }),
-    add: (sum, value, timestamp) => merge(sum, { sum: of(value), at: timestamp }),
+    add: (sum, value, timestamp) => merge(sum, { sum: numberOf(value), at: timestamp }),
     merge,
   };
   /** Takes `number`, of `time`, into the sum at `at`. */
@@ -47,10 +49,10 @@ export function decayedSum<V>(
   const form: NumberForm<V, DecayedSum> = {
     width: 2,
     begin: (to, at, value, timestamp) => {
-      to[at] = of(value);
+      to[at] = numberOf(value);
       to[at + 1] = timestamp;
     },
-    add: (to, at, value, timestamp) => take(to, at, of(value), timestamp),
+    add: (to, at, value, timestamp) => take(to, at, numberOf(value), timestamp),
     merge: (left, at, right, rightAt) =>
       take(left, at, numberAt(right, rightAt), numberAt(right, rightAt + 1)),
     result: sumAt,

@@ -1,3 +1,4 @@
+import { refusePromise } from '../../engine/base/promises.ts';
 import type { MergeableAggregate } from '../aggregate-value.ts';
 import { type NumberForm, numberAt, withNumberForm } from './number-form.ts';
 
@@ -18,7 +19,11 @@ function extreme<V>(
 ): MergeableAggregate<V, number | null> {
   // NaN stands for none.
   const join = (a: number, b: number) => (Number.isNaN(a) ? b : Number.isNaN(b) ? a : better(a, b));
-  const known = (a: number | null) => a ?? Number.NaN;
+  // Of records it may be anything, whatever their types say.
+  const known = (a: number | null) => {
+    if (typeof a === 'object') refusePromise(a, `${name}'s function`);
+    return typeof a === 'number' ? a : Number.NaN;
+  };
   const shown = (a: number) => (Number.isNaN(a) ? null : a);
   const aggregate: MergeableAggregate<V, number | null> = {
     name,

@@ -3,6 +3,7 @@
  * times, and a record changes them in place, where an accumulator of its own would be a new object at each record and
  * several of them a key. It is another form of an aggregate that there is, and must answer the same.
  */
+import { ignoreRejection, isThenable } from '../../engine/base/promises.ts';
 import type { Aggregate } from '../aggregate-value.ts';
 
 export interface NumberForm<V, A> {
@@ -47,4 +48,16 @@ export function addTotal(
   rightAt: number,
 ): void {
   left[at] = numberAt(left, at) + numberAt(right, rightAt);
+}
+
+/**
+ * The number that an aggregate takes from a record. Throws TypeError of what is none, or not finite:
+ * it would make a text, or NaN, of all that is summed up already.
+ */
+export function finite(number: number, aggregate: string): number {
+  if (typeof number === 'number' && number - number === 0) return number;
+  ignoreRejection(number);
+  const what = isThenable(number) ? 'a promise' : typeof number;
+  const got = what === 'number' ? String(number) : what;
+  throw new TypeError(`${aggregate}: expected a finite number from the record, got ${got}`);
 }

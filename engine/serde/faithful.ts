@@ -1,0 +1,209 @@
+/**
+ * Whether a value comes back from its bytes as it is. What does not (a Map in JSON, say) is refused
+ * where it is written: else the same code would see one value before a restart and another after it.
+ *
+ * An undefined field counts as one that is missing, a Buffer as its bytes, and objects of other realms
+ * or without a prototype as plain ones.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { ignoreRejection, isThenable } from '../base/promises.ts';
+import type { Encoder, Serde } from './serde.ts';
+
+/** What a format keeps beside texts, booleans, null, plain objects and arrays. */
+export interface Kept {
+  readonly format: string;
+  readonly everyNumber: boolean;
+  readonly bigints: boolean;
+  readonly undefineds: boolean;
+  readonly dates: boolean;
+  readonly bytes: boolean;
+  readonly maps: boolean;
+  /** Texts may hold halves of surrogate pairs. */
+  readonly halfSurrogates: boolean;
+  /** Of fields. */
+  readonly protoName: boolean;
+}
+
+/** Deeper values are taken for such as hold themselves. */
+const depthMost = 1_000;
+
+let negativeZero = false;
+
+/**
+ * Throws TypeError, naming the place, of a value that the format does not keep. Answers true when it
+ * holds a -0, which needs care.
+ */
+export function checkKept(value: unknown, kept: Kept): boolean {
+  negativeZero = false;
+  const problem = problemOf(value, kept, 0);
+  if (problem === undefined) return negativeZero;
+  const at = problem.path === '' ? '' : ` at ${problem.path}`;
+  throw new TypeError(`${kept.format}: ${problem.what}${at} ${problem.why}`);
+}
+
+interface Problem {
+  readonly what: string;
+  readonly path: string;
+  readonly why: string;
+}
+
+const notEqual =
+  'does not come back as it is: write a plain value in its place, or give a serde that keeps it';
+
+function bad(what: string, why = notEqual): Problem {
+  return { what, path: '', why };
+}
+
+const promise = bad('a promise', 'cannot be written: use asyncMap for what has to be awaited');
+
+function within(name: string, { what, path, why }: Problem): Problem {
+  return { what, path: name + path, why };
+}
+
+function problemOf(value: unknown, kept: Kept, depth: number): Problem | undefined {
+  switch (typeof value) {
+    case 'string':
+      return kept.halfSurrogates || isWellFormed(value) ? undefined : bad('half a surrogate pair');
+    case 'number':
+      if (value === 0) negativeZero ||= Object.is(value, -0);
+      return kept.everyNumber || value - value === 0 ? undefined : bad(String(value));
+    case 'boolean':
+      return undefined;
+    case 'bigint':
+      return kept.bigints ? undefined : bad('a bigint');
+    case 'undefined':
+      return kept.undefineds ? undefined : bad('undefined');
+    case 'object':
+      if (value === null) return undefined;
+      if (depth > depthMost) return bad('a value that is too deep, or holds itself,', notEqual);
+      return Array.isArray(value)
+        ? problemOfArray(value, kept, depth)
+        : problemOfObject(value, kept, depth);
+    default:
+      return bad(`a ${typeof value}`);
+  }
+}
+
+function problemOfArray(list: readonly unknown[], kept: Kept, depth: number): Problem | undefined {
+  for (let i = 0; i < list.length; i++) {
+    const item = list[i];
+    const problem =
+      item === undefined && !(i in list)
+        ? bad('a hole in an array')
+        : problemOf(item, kept, depth + 1);
+    if (problem !== undefined) return within(`[${i}]`, problem);
+  }
+  return undefined;
+}
+
+function problemOfObject(value: object, kept: Kept, depth: number): Problem | undefined {
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && !isPlain(prototype)) {
+    return problemOfInstance(value, kept, depth);
+  }
+  for (const name in value) {
+    if (!kept.halfSurrogates && !isWellFormed(name)) return bad('half a surrogate pair in a name');
+    if (name === '__proto__' && !kept.protoName) return bad("a field of the name '__proto__'");
+    const of = (value as Record<string, unknown>)[name];
+    if (name === 'then' && typeof of === 'function') return promise;
+    const problem = of === undefined ? undefined : problemOf(of, kept, depth + 1);
+    if (problem !== undefined) return within(`.${name}`, problem);
+  }
+  return undefined;
+}
+
+/** No prototype, or the root of one realm. */
+function isPlain(prototype: object | null): boolean {
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function problemOfInstance(value: object, kept: Kept, depth: number): Problem | undefined {
+  if (isThenable(value)) {
+    ignoreRejection(value);
+    return promise;
+  }
+  if (value instanceof Date) {
+    if (!kept.dates) return bad('a Date', `${notEqual} (its ISO text, or ms)`);
+    return Number.isNaN(value.getTime()) ? bad('an invalid Date') : undefined;
+  }
+  if (kept.bytes && value instanceof Uint8Array) return undefined;
+  if (kept.maps && value instanceof Map) {
+    for (const [name, of] of value) {
+      const problem = problemOf(name, kept, depth + 1) ?? problemOf(of, kept, depth + 1);
+      if (problem !== undefined) return within(`[${String(name)}]`, problem);
+    }
+    return undefined;
+  }
+  return bad(named(value));
+}
+
+function named(value: object): string {
+  const { constructor: made } = value as { readonly constructor?: unknown };
+  const name = typeof made === 'function' ? made.name : '';
+  return name === '' || name === 'Object'
+    ? 'an object with a prototype of its own'
+    : `an instance of ${name}`;
+}
+
+function isWellFormed(text: string): boolean {
+  return (text as unknown as { isWellFormed(): boolean }).isWellFormed();
+}
+
+/** Serdes that check what they write themselves. */
+const checking = new WeakSet<object>();
+
+/** Says that the serde refuses what does not come back equal. */
+export function checked<S extends object>(serde: S): S {
+  checking.add(serde);
+  return serde;
+}
+
+export function isChecked(serde: object): boolean {
+  return checking.has(serde);
+}
+
+/**
+ * The serde, for state: what it does not give back as it was is refused when it is written. Serdes of
+ * others are asked to decode what they have encoded.
+ */
+export function faithful<T>(serde: Serde<T>): Serde<T> {
+  if (checking.has(serde)) return serde;
+  return checked({
+    format: serde.format,
+    encode: (value: T) => {
+      const bytes = bytesOf(serde, value);
+      const copy = Buffer.from(bytes);
+      const back = serde.decode(copy, 0, copy.byteLength);
+      if (Object.is(back, value) || isEqual(value, back)) return bytes;
+      throw new TypeError(`${serde.format}: the value ${notEqual}`);
+    },
+    decode: (bytes, start, end) => serde.decode(bytes, start, end),
+  });
+}
+
+/** What an encoder answers; throws TypeError when these are no bytes. */
+export function bytesOf<T>(encoder: Encoder<T>, value: T): Uint8Array {
+  const bytes: unknown = encoder.encode(value);
+  if (bytes instanceof Uint8Array) return bytes;
+  ignoreRejection(bytes);
+  throw new TypeError(
+    `encode answered ${isThenable(bytes) ? 'a promise' : typeof bytes}, no bytes`,
+  );
+}
+
+function isEqual(value: unknown, back: unknown): boolean {
+  return isDeepStrictEqual(value, back) || isDeepStrictEqual(bare(value), bare(back));
+}
+
+/** The value as it is compared: without undefined fields, bytes as such. */
+function bare(value: unknown, depth = 0): unknown {
+  if (typeof value !== 'object' || value === null || depth > depthMost) return value;
+  if (value instanceof Uint8Array) return Uint8Array.from(value);
+  if (Array.isArray(value)) return value.map((item) => bare(item, depth + 1));
+  if (!isPlain(Object.getPrototypeOf(value))) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, of]) => of !== undefined)
+      .map(([name, of]) => [name, bare(of, depth + 1)]),
+  );
+}

@@ -1,0 +1,86 @@
+/**
+ * What one step sees of its task. It names the step where the task must know who acts: what fails
+ * while time lets results go on is the step's error, not that of the record at hand.
+ */
+import type { DropReason } from '../base/events.ts';
+import type { TaskContext } from '../graph/processor.ts';
+import type { StoreSpec } from '../graph/store-spec.ts';
+import type { Sink } from '../graph/topic.ts';
+import type { Headers } from '../record/headers.ts';
+import type { ChainTask } from './chain.ts';
+
+/** A step, as errors name it. */
+export interface Place {
+  readonly step: string;
+  readonly callSite: string;
+}
+
+export class StepContext implements TaskContext {
+  readonly partition: number;
+  readonly #task: ChainTask;
+  readonly #place: Place;
+
+  constructor(task: ChainTask, place: Place) {
+    this.#task = task;
+    this.#place = place;
+    this.partition = task.partition;
+  }
+
+  get keyId(): string {
+    return this.#task.keyId;
+  }
+
+  get origin(): TaskContext['origin'] {
+    return this.#task.origin;
+  }
+
+  get streamTime(): number {
+    return this.#task.streamTime;
+  }
+
+  get idleClock(): number {
+    return this.#task.idleClock;
+  }
+
+  headers(): Headers {
+    return this.#task.headers();
+  }
+
+  headerBytes(): Uint8Array {
+    return this.#task.headerBytes();
+  }
+
+  withHeaders(headers: Uint8Array, body: () => void): void {
+    this.#task.withHeaders(headers, body);
+  }
+
+  enter<K>(keyId: string, spec: StoreSpec<K, never>, body: (key: K) => void): void {
+    this.#task.enterKey(this.#place, keyId, spec, body);
+  }
+
+  enterId(keyId: string, body: () => void): void {
+    this.#task.enterKey(this.#place, keyId, undefined, body);
+  }
+
+  drop(step: string, reason: DropReason): void {
+    this.#task.drop(step, reason);
+  }
+
+  deadLetter(step: string, reason: string): void {
+    this.#task.deadLetter(step, reason, this.#place.callSite);
+  }
+
+  onUndo(undo: () => void): void {
+    this.#task.onUndo(undo);
+  }
+
+  emit<K, V>(
+    sink: Sink<K, V>,
+    key: K,
+    value: V | null,
+    timestamp: number,
+    headers?: Headers,
+  ): void {
+    this.#task.emit(sink, key, value, timestamp, headers, this.#place.callSite);
+  }
+}
