@@ -11,6 +11,7 @@ export {
   type TopicOptions,
   topic,
 } from '../engine/graph/topic.ts';
+export { type ParsedJson, parseJson } from '../engine/serde/faithful-json.ts';
 export { int64 } from '../engine/serde/int64.ts';
 export { json } from '../engine/serde/json.ts';
 export { msgpack } from '../engine/serde/msgpack.ts';

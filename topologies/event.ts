@@ -17,7 +17,8 @@ export interface Event {
   readonly until?: number;
   /** ISO 4217, of the money in `numbers`. */
   readonly currency?: string;
-  readonly traits?: Readonly<Record<string, Trait>>;
+  /** null: it has no value any more. */
+  readonly traits?: Readonly<Record<string, Trait | null>>;
   /** Whole numbers, e.g. money in minor units: sums of them do not depend on the order. */
   readonly numbers?: Readonly<Record<string, number>>;
   /** Written by the application alone: what was kept of a subject that this one goes on for. */

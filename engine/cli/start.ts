@@ -5,9 +5,9 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Event, events } from '../../topologies/event.ts';
 import { eventMap } from '../../topologies/ingest/event-map.ts';
-import { unpacker } from '../../topologies/ingest/fields.ts';
 import { checkMapping, type Mapping, neededFields } from '../../topologies/ingest/mapping.ts';
 import { sampleLines } from '../../topologies/ingest/sample.ts';
+import { unpacker } from '../../topologies/ingest/unpack.ts';
 import {
   checkPersonalisation,
   type PersonalisationConfig,

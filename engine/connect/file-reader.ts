@@ -16,8 +16,16 @@ import {
 } from './known-files.ts';
 import { type Row, rowBlocks } from './rows.ts';
 
+export interface MappedRecord<K, V> {
+  readonly key: K;
+  readonly value: V;
+  readonly timestamp: number;
+}
+
 export type Mapped<K, V> =
-  | { readonly key: K; readonly value: V; readonly timestamp: number }
+  | MappedRecord<K, V>
+  /** The row stands for several. */
+  | { readonly records: readonly MappedRecord<K, V>[] }
   /** The row is not wanted, e.g. another kind of record. */
   | 'skip'
   /** As before, counted by this reason. */
@@ -276,7 +284,8 @@ export class FileReader<K, V> {
         const { hash, id } = ids.next(row);
         if (row.end > to || isPast(row, from, known, file)) continue;
         const mapped = this.#map(row, id);
-        if (mapped !== 'skip' && 'timestamp' in mapped) at = mapped.timestamp;
+        const [record] = recordsOf(mapped);
+        if (record !== undefined) at = record.timestamp;
         else if (isOld) at = 0;
         const { raw, line, start, end } = row;
         const item = {
@@ -339,7 +348,7 @@ function takeRow<K, V>({ known, fingerprint }: FilePlace, item: Item<K, V>): voi
   const { row, hash, mapped } = item;
   known.rows++;
   addToSample(known.sample, hash);
-  known.taken = mapped !== 'skip' && 'timestamp' in mapped;
+  known.taken = recordsOf(mapped).length > 0;
   if (!item.isWhole) return;
   known.length = row.end;
   if (known.head[0] === 0) known.head = [row.end, fingerprint.digest(row.end)];
@@ -350,6 +359,12 @@ function isPast({ start, end, line }: Row, from: number, known: KnownFile, file:
   if (end <= from) return true;
   if (start >= from || !known.taken) return false;
   throw inputChanged(file, `line ${line} was taken when it was not whole, and now it goes on`);
+}
+
+/** What a row becomes; nothing when it is refused or not wanted. */
+export function recordsOf<K, V>(mapped: Mapped<K, V>): readonly MappedRecord<K, V>[] {
+  if (mapped === 'skip' || 'skip' in mapped || 'reject' in mapped) return [];
+  return 'records' in mapped ? mapped.records : [mapped];
 }
 
 function isRefused<K, V>(mapped: Mapped<K, V>): mapped is { readonly reject: string } {

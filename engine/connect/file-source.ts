@@ -12,7 +12,7 @@ import type { SourceChunk, SourceConnector, SourceStart } from '../runtime/conne
 import { Outputs } from '../task/outputs.ts';
 import { standardInput } from './content.ts';
 import { type Cursor, cursorOf, isOldCursor, oldInputOf } from './cursor.ts';
-import { FileReader, type Item, type Mapped } from './file-reader.ts';
+import { FileReader, type Item, type Mapped, recordsOf } from './file-reader.ts';
 import type { RowOptions } from './rows.ts';
 
 export type { Mapped } from './file-reader.ts';
@@ -173,8 +173,10 @@ export class FileSource<K, V> implements SourceConnector {
       return 'skipped';
     }
     if (!('reject' in mapped)) {
-      outputs.write(topic.name, topic, mapped.key, mapped.value, mapped.timestamp, emptyBytes);
-      this.#eventTime = Math.max(this.#eventTime, mapped.timestamp);
+      for (const { key, value, timestamp } of recordsOf(mapped)) {
+        outputs.write(topic.name, topic, key, value, timestamp, emptyBytes);
+        this.#eventTime = Math.max(this.#eventTime, timestamp);
+      }
       return 'taken';
     }
     const headers = encodeHeaders({

@@ -1,10 +1,10 @@
 /** Rows of an input: CSV with a header or given columns, columns apart by blanks, JSON values. */
 import { isUtf8 } from 'node:buffer';
 import { MillraceError } from '../base/errors.ts';
+import { membersOf, parseJson } from '../serde/faithful-json.ts';
 import { contentOf } from './content.ts';
 import { CsvReader, type CsvRecord } from './csv.ts';
 import type { Fingerprint } from './fingerprint.ts';
-import { membersOf, parseJson } from './json.ts';
 import { type Line, linesOf } from './lines.ts';
 
 /**

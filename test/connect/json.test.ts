@@ -3,8 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { membersOf, parseJson } from '../../engine/connect/json.ts';
 import { rowsOf } from '../../engine/connect/rows.ts';
+import { membersOf, parseJson } from '../../engine/serde/faithful-json.ts';
 import { emptyFolder } from '../process/millrace.ts';
 
 const parsedOf = (text: string) => {

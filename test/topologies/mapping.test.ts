@@ -14,7 +14,7 @@ import { emptyFolder } from '../process/millrace.ts';
 const base = {
   format: 'jsonl',
   subject: 'who',
-  time: { field: 'at', format: 'epoch-s' },
+  time: { field: 'at', format: 'epoch-s', from: '1970-01-01T00:00:00Z' },
   class: { value: 'seen' },
 };
 
@@ -33,10 +33,12 @@ async function mapped(mapping: Mapping, name: string, content: string | Buffer) 
 
 /** `class subject item` of each event, 'skip', or the reason. */
 async function told(mapping: Mapping, name: string, content: string | Buffer): Promise<string[]> {
-  return (await mapped(mapping, name, content)).map((one) => {
-    if (one === 'skip') return one;
-    if ('reject' in one) return one.reject;
-    return `${one.value.class} ${one.key} ${one.value.item ?? '-'} ${one.timestamp}`;
+  return (await mapped(mapping, name, content)).flatMap((one) => {
+    if ('skip' in one) return [`skip: ${one.skip}`];
+    if ('reject' in one) return [one.reject];
+    return ('records' in one ? one.records : [one]).map(
+      ({ key, value, timestamp }) => `${value.class} ${key} ${value.item ?? '-'} ${timestamp}`,
+    );
   });
 }
 
@@ -113,7 +115,7 @@ describe('parts', () => {
     expect(await told(mapping, 'x.jsonl', text)).toEqual([
       'email_bounce ann - 1000',
       'email_soft_bounce ann - 1000',
-      'skip',
+      'skip: ping is there',
       'no rule of the class fits: kind "x", hard "", ping ""',
     ]);
   });
@@ -158,7 +160,12 @@ describe('parts', () => {
   });
 
   test('a time long after it was received is refused', async () => {
-    const received = { field: 'got', format: 'epoch-s', maxSkewMs: 5_000 };
+    const received = {
+      field: 'got',
+      format: 'epoch-s',
+      from: '1970-01-01T00:00:00Z',
+      maxSkewMs: 5_000,
+    };
     const text = [5, 6].map((at) => JSON.stringify({ who: 'ann', at, got: 0 })).join('\n');
     expect(await told(mappingOf({ received }), 'x.jsonl', text)).toEqual([
       'seen ann - 5000',
@@ -203,6 +210,12 @@ test.each([
   ['D MMM YYYY h:mm A', '1 Jul 2026 13:05 PM', 'names no real day and time'],
   ["YYYY-MM-DD 'um' HH", '2026-07-01 um 09', Date.UTC(2026, 6, 1, 8)],
   ['hours', '1.5', Date.UTC(2026, 0, 1, 1, 30)],
+  ['hours', '2.3', Date.UTC(2026, 0, 1, 2, 18)],
+  ['hours', '0.3333333333333333', Date.UTC(2026, 0, 1, 0, 20)],
+  ['days', '0.7', Date.UTC(2026, 0, 1, 16, 48)],
+  ['minutes', '0.1', Date.UTC(2026, 0, 1, 0, 0, 6)],
+  ['seconds', '1.001', Date.UTC(2026, 0, 1, 0, 0, 1, 1)],
+  ['seconds', '-1', 'does not fit seconds'],
 ])('%s reads %s', (format, text, expected) => {
   expect(instantReader(format, 'Europe/London', '2026-01-01T00:00:00Z')(text)).toBe(expected);
 });
@@ -230,11 +243,75 @@ test.each([
   ['evidence.colour', { evidence: { colour: 'x' } }],
   ['evidence.ip', { evidence: { ip: 7 } }],
   ['time.format', { time: { field: 'at', format: [] } }],
-])('a mapping with a mistake names %s', (field, more) => {
-  expect(() => mappingOf(more)).toThrow(
-    expect.objectContaining({ context: expect.objectContaining({ field }) }),
-  );
-});
+  ['(all)', undefined],
+  ['formt', { formt: 'csv' }],
+  ['format', { format: 'xml' }],
+  ['separator', { format: 'csv', separator: '"' }],
+  ['columns', { columns: ['a'] }],
+  ['columns.2', { format: 'csv', columns: ['a', 'b', 'a'] }],
+  ['root', { format: 'csv', root: ['a'] }],
+  ['unpack.0', { unpack: [[]] }],
+  ['name', { name: 7 }],
+  ['order', { order: 'TIME' }],
+  ['subject.value', { subject: { value: 'a', or: 'b' } }, 'subject.or'],
+  ['subject.1', { subject: ['a', 7] }],
+  ['item.join', { item: { join: ['a'] } }],
+  ['item.with', { item: { join: ['a', 'b'], with: 7 } }],
+  ['item.path', { item: { field: 'a', path: '' } }],
+  ['item.content', { item: { content: 'yes' } }],
+  ['id', { id: [] }],
+  ['id', { id: 'a' }],
+  ['id.0', { id: [{}] }],
+  ['time', { time: 'at' }],
+  ['time.feld', { time: { field: 'at', format: 'iso', feld: 'x' } }],
+  ['time.zone', { time: { field: 'at', format: 'iso-local', zone: 'Mars/Base' } }],
+  ['time.since', { time: { field: 'at', format: 'hours', since: 'yesterday' } }],
+  ['time.from', { time: { field: 'at', format: 'epoch-s', from: 2000 } }],
+  ['time.1.field', { time: [{ field: 'at', format: 'iso' }, { format: 'iso' }] }],
+  ['time.format.1', { time: { field: 'at', format: ['iso', 7] } }],
+  ['until.format', { until: { field: 'a', format: 'someday' } }],
+  ['class', { class: {} }],
+  ['class', { class: { value: 'a', field: 'b' } }],
+  ['class.map', { class: { field: 'a', map: {} } }],
+  ['class.map.b', { class: { field: 'a', map: { b: 7 } } }],
+  ['class.rules', { class: { rules: [] } }],
+  ['class.rules.0.if', { class: { rules: [{ when: { a: 'b' }, if: 'a', value: 'a' }] } }],
+  ['class.rules.0.when', { class: { rules: [{ when: {}, value: 'a' }] } }],
+  [
+    'class.rules.0.when.a.pattern',
+    { class: { rules: [{ when: { a: { pattern: '(' } }, value: 'a' }] } },
+  ],
+  [
+    'class.rules.0.when.a.pattern',
+    { class: { rules: [{ when: { a: { pattern: '(?=a)' } }, value: 'a' }] } },
+  ],
+  [
+    'class.rules.0.when.a',
+    { class: { rules: [{ when: { a: { ignoreCase: true } }, value: 'a' }] } },
+  ],
+  ['class.rules.0.value', { class: { rules: [{ when: { a: 'b' }, value: ['x', 'x'] }] } }],
+  ['skip', { skip: { field: 'a', empty: true } }],
+  ['skip.0', { skip: [{ field: 'a' }] }],
+  ['skip.0.startswith', { skip: [{ field: 'a', startswith: 'b' }] }],
+  ['skip.0.empty', { skip: [{ field: 'a', empty: 'yes' }] }],
+  ['traits.plan', { traits: { plan: null } }],
+  ['numbers.n.field', { numbers: { n: 'a' } }, 'numbers.n'],
+  ['numbers.n.decimals', { numbers: { n: { field: 'a', decimals: 2.5 } } }],
+  ['numbers.n.decimal', { numbers: { n: { field: 'a', decimal: ';' } } }],
+  ['numbers.n.thousands', { numbers: { n: { field: 'a', thousands: '.' } } }],
+  ['numbers.n.classes.0', { numbers: { n: { field: 'a', classes: [7] } } }],
+  ['configuration', { configuration: [] }],
+] as [string, object | undefined, string?][])(
+  'a mapping with a mistake names %s',
+  (name, more, field = name) => {
+    expect(() => (more === undefined ? checkMapping([], 'mine') : mappingOf(more))).toThrow(
+      expect.objectContaining({
+        code: 'MAPPING_INVALID',
+        context: expect.objectContaining({ mapping: 'mine', field }),
+      }),
+    );
+  },
+);
 
 describe('a shipped mapping', () => {
   const at = 1_700_000_000;
@@ -292,6 +369,7 @@ describe('a shipped mapping', () => {
       [
         `email_open ann@shop.example m ${ms + 500}`,
         `email_subscribe ann@shop.example - ${ms + 500}`,
+        `address_change ann@shop.example - ${ms + 500}`,
       ],
     ],
     [
@@ -311,7 +389,10 @@ describe('a shipped mapping', () => {
           },
         ],
       ],
-      ['skip', `email_click ann@shop.example m ${ms}`],
+      [
+        'skip: type is not there, event_id is not there, rcpt_to is not there, timestamp is not there, relay_message is not there',
+        `email_click ann@shop.example m ${ms}`,
+      ],
     ],
     [
       'amazon-ses',
@@ -348,7 +429,7 @@ describe('a shipped mapping', () => {
         },
         { type: 'group', userId: 'ann', timestamp: iso },
       ],
-      [`purchase ann o ${ms + 500}`, 'skip'],
+      [`purchase ann o ${ms + 500}`, 'skip: type equals group or alias'],
     ],
   ])('%s', async (name, payloads, expected) => {
     const mapping = await readMapping(name);

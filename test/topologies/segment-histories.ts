@@ -9,7 +9,8 @@ export const classes = ['email_sent', 'email_open', 'email_click', 'product_view
 /** Distinct instants of a history. */
 export const span = 240;
 
-const plans = ['gold', 'silver', 'none'];
+/** null: there is no plan any more. */
+const plans = ['gold', 'silver', 'none', null];
 
 export function pick<T>(random: SeededRandom, values: readonly T[]): T {
   return values[randomBelow(random, values.length)] as T;
@@ -34,7 +35,7 @@ export function randomHistory(random: SeededRandom, unit = 1, base = 0): Arrival
       const name = granted ? 'consent_granted' : 'consent_withdrawn';
       return { at, event: { id, class: name, purpose: 'marketing', ...until } };
     }
-    const traits: Record<string, string | number> = {};
+    const traits: Record<string, string | number | null> = {};
     if (randomBelow(random, 4) === 0) traits['plan'] = pick(random, plans);
     if (randomBelow(random, 5) === 0) traits['due'] = base + randomBelow(random, span) * unit;
     const event: Event = {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { rowOptions } from '../../engine/cli/start.ts';
 import type { LoggedEvent } from '../../engine/cli/verify/database.ts';
+import { recordsOf } from '../../engine/connect/file-reader.ts';
 import { rowsOf } from '../../engine/connect/rows.ts';
 import { eventMap } from '../../topologies/ingest/event-map.ts';
 import type { Mapping } from '../../topologies/ingest/mapping.ts';
@@ -12,26 +13,36 @@ export async function readEvents(
   files: readonly string[],
 ): Promise<LoggedEvent[]> {
   const map = eventMap(mapping);
-  const rows: { at: number; raw: string; fields: Readonly<Record<string, unknown>> }[] = [];
-  for (const file of files) {
-    for await (const { fields, raw } of rowsOf(file, rowOptions(mapping))) {
+  const rows: {
+    at: number;
+    raw: string;
+    fields: Readonly<Record<string, unknown>>;
+    file: number;
+  }[] = [];
+  for (const [file, path] of files.entries()) {
+    let at = Number.NEGATIVE_INFINITY;
+    for await (const { fields, raw } of rowsOf(path, rowOptions(mapping))) {
       if (fields === undefined) continue;
-      const mapped = map(fields, '');
-      const at = mapped !== 'skip' && 'timestamp' in mapped ? mapped.timestamp : 0;
-      rows.push({ at, raw, fields });
+      const [first] = recordsOf(map(fields, ''));
+      // What has no time goes with the row before it.
+      if (first !== undefined) at = first.timestamp;
+      rows.push({ at, raw, fields, file });
     }
   }
   if (mapping.order === 'time') rows.sort((a, b) => a.at - b.at);
   const events: LoggedEvent[] = [];
   const ordinals = new Map<string, number>();
-  for (const { raw, fields } of rows) {
+  for (const { raw, fields, file } of rows) {
     // Without an id column no two rows are the same event: the text and its ordinal tell them apart.
     const hash = createHash('sha256').update(raw.trimEnd()).digest('hex').slice(0, 16);
-    const ordinal = ordinals.get(hash) ?? 0;
-    ordinals.set(hash, ordinal + 1);
-    const mapped = map(fields, ordinal === 0 ? hash : `${hash}-${ordinal}`);
-    if (mapped === 'skip' || 'reject' in mapped) continue;
-    events.push({ subject: mapped.key, at: mapped.timestamp, event: mapped.value });
+    const own = file === 0 ? hash : `${hash}.${file}`;
+    const ordinal = ordinals.get(own) ?? 0;
+    ordinals.set(own, ordinal + 1);
+    for (const { key, timestamp, value } of recordsOf(
+      map(fields, ordinal === 0 ? own : `${own}-${ordinal}`),
+    )) {
+      events.push({ subject: key, at: timestamp, event: value });
+    }
   }
   return events;
 }

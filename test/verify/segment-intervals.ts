@@ -24,7 +24,7 @@ export interface OracleEvent {
   readonly link?: string;
   readonly purpose?: string;
   readonly until?: number;
-  readonly traits?: Readonly<Record<string, Trait>>;
+  readonly traits?: Readonly<Record<string, Trait | null>>;
   readonly numbers?: Readonly<Record<string, number>>;
 }
 
@@ -96,7 +96,7 @@ function criticalInstants(
   }
   if (node.kind === 'trait' && (node.op === 'withinLast' || node.op === 'withinNext')) {
     for (const { traits } of events) {
-      const date = dateOf(traits?.[node.path], node.tz);
+      const date = dateOf(traits?.[node.path] ?? undefined, node.tz);
       if (date === undefined) continue;
       for (const at of [date, date + Number(node.value), date - Number(node.value)])
         instants.add(at);
@@ -292,8 +292,9 @@ function fieldIn(event: OracleEvent, path: string): Trait | undefined {
   if (path === 'link') return event.link;
   const name = path.replace(/^(numbers|traits)\./, '');
   return path.startsWith('traits.')
-    ? event.traits?.[name]
-    : (event.numbers?.[name] ?? (path.startsWith('numbers.') ? undefined : event.traits?.[name]));
+    ? (event.traits?.[name] ?? undefined)
+    : (event.numbers?.[name] ??
+        (path.startsWith('numbers.') ? undefined : (event.traits?.[name] ?? undefined)));
 }
 
 function fits(event: OracleEvent, { event: classes, where }: Match): boolean {
@@ -454,7 +455,8 @@ function traitHolds(
         : best,
     undefined,
   );
-  const value = newest?.traits?.[node.path];
+  // null, as nothing: the newest that says something says that there is no value any more.
+  const value = newest?.traits?.[node.path] ?? undefined;
   if (!['before', 'after', 'withinLast', 'withinNext'].includes(node.op)) {
     return valueHolds(value, node.op, node.value);
   }

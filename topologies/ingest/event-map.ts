@@ -1,153 +1,132 @@
 /** Rows become events by a mapping, or are refused with the reason. */
 import type { Event, Evidence, Trait } from '../event.ts';
-import { type FieldReader, fieldReader, isTrue, nameOf, type Row, textOf } from './fields.ts';
-import { type InstantReader, instantReader } from './instant.ts';
-import type { ClassName, ClassSpec, Mapping, SkipRule, TimeSpec } from './mapping.ts';
+import { mergedClass } from '../profile.ts';
+import { classReader } from './classes.ts';
+import { decimalReader } from './decimal.ts';
+import {
+  type FieldReader,
+  fieldReader,
+  isTrue,
+  nameOf,
+  type Row,
+  textIn,
+  textReader,
+  toldReader,
+  Unreadable,
+} from './fields.ts';
+import type { FieldSpec, Mapping, SkipRule, TimeSpec } from './mapping.ts';
+import { textTest, wordsOf } from './pattern.ts';
+import { timeReader } from './times.ts';
+
+export interface MappedRecord {
+  readonly key: string;
+  readonly value: Event;
+  readonly timestamp: number;
+}
 
 export type MappedEvent =
-  | { readonly key: string; readonly value: Event; readonly timestamp: number }
-  | 'skip'
+  | MappedRecord
+  /** The row says several things. */
+  | { readonly records: readonly MappedRecord[] }
+  /** The row is not wanted; why. */
+  | { readonly skip: string }
   | { readonly reject: string };
 
 export type EventMap = (row: Row, id: string) => MappedEvent;
 
-/** Events of a later year are a mistake of the source: they would make all others late. */
-const lastYear = 2099;
-const lastInstant = Date.UTC(lastYear + 1, 0, 1);
 const dayMs = 86_400_000;
 
-class Reject extends Error {}
+/** A part of the event from a row; throws Unreadable. */
+type PartReader = (row: Row, eventClass: string) => Partial<Event>;
 
-/** A part of the event from a row; throws Reject. */
-type PartReader = (row: Row) => Partial<Event>;
-
+/** @param mapping one that checkMapping has passed */
 export function eventMap(mapping: Mapping): EventMap {
   const skips = (mapping.skip ?? []).map(skipReader);
   const subject = subjectReader(mapping);
-  const time = timeReader('time', mapping.time);
-  const { received } = mapping;
-  const receivedAt = received === undefined ? undefined : timeReader('received', received);
+  const time = timeOf(mapping);
   const classOf = classReader(mapping.class);
-  const id = (mapping.id ?? []).map(fieldReader);
+  const idOf = idReader(mapping.id ?? []);
   const parts = partReaders(mapping);
+  const form = subjectForm(mapping.subjectForm);
   const toEvent = (row: Row, rowId: string): MappedEvent => {
-    if (skips.some((skip) => skip(row))) return 'skip';
-    const eventClass = classOf(row);
-    if (eventClass === null) return 'skip';
+    for (const { fits, reason } of skips) if (fits(row)) return { skip: reason };
+    const classes = classOf(row);
+    if ('skip' in classes) return classes;
     const key = subject(row);
-    const timestamp = time(row) as number;
-    const known = receivedAt?.(row);
-    const skew = received?.maxSkewMs ?? dayMs;
-    if (known !== undefined && timestamp > known + skew) {
-      throw new Reject(`time lies ${timestamp - known} ms after it was received: the future`);
-    }
-    const own = id.map((read) => textOf(read(row))).join('/');
-    const value: Event = {
-      id: own === '' || own === '/'.repeat(id.length - 1) ? rowId : own,
-      class: eventClass,
-    };
-    for (const part of parts) Object.assign(value, part(row));
-    return { key, value, timestamp };
+    const timestamp = time(row);
+    const id = idOf(row) ?? rowId;
+    const records = classes.names.map((eventClass, i): MappedRecord => {
+      const value: Event = { id: i === 0 ? id : `${id}/${eventClass}`, class: eventClass };
+      for (const part of parts) Object.assign(value, part(row, eventClass));
+      if (eventClass === mergedClass) Object.assign(value, { item: form(value.item ?? '') });
+      if (eventClass === mergedClass && value.item === '') {
+        throw new Unreadable('there is no other subject in item, with which it is merged');
+      }
+      return { key, value, timestamp };
+    });
+    return records.length === 1 ? (records[0] as MappedRecord) : { records };
   };
   return (row, rowId) => {
     try {
       return toEvent(row, rowId);
     } catch (error) {
-      if (error instanceof Reject) return { reject: error.message };
+      if (error instanceof Unreadable) return { reject: error.message };
       throw error;
     }
   };
 }
 
-function skipReader({ field, startsWith, equals }: SkipRule): (row: Row) => boolean {
-  const read = fieldReader(field);
-  return (row) => {
-    const value = textOf(read(row));
-    if (startsWith !== undefined) return value.startsWith(startsWith);
-    return value === (equals ?? '');
-  };
+function skipReader({ field, ...test }: SkipRule) {
+  const read = textReader(field);
+  const passes = textTest(test);
+  return { fits: (row: Row) => passes(read(row)), reason: `${nameOf(field)} ${wordsOf(test)}` };
 }
 
-function subjectReader({ subject, subjectForm }: Mapping): (row: Row) => string {
-  const read = fieldReader(subject);
+function subjectReader({ subject, subjectForm: name }: Mapping): (row: Row) => string {
+  const read = textReader(subject);
+  const form = subjectForm(name);
   return (row) => {
-    const key = subjectOf(textOf(read(row)).normalize('NFC'), subjectForm);
-    if (key === '') throw new Reject(`there is no subject in ${nameOf(subject)}`);
+    const key = form(read(row));
+    if (key === '') throw new Unreadable(`there is no subject in ${nameOf(subject)}`);
     return key;
   };
 }
 
-function subjectOf(text: string, form: Mapping['subjectForm']): string {
-  if (form === 'email') return (/<([^<>]*)>$/.exec(text)?.[1] ?? text).trim().toLowerCase();
-  return form === 'number' ? text.replace(/^(\d+)\.0*$/, '$1') : text;
-}
-
-/** undefined where the field is empty and `part` is another than 'time', which every row must have. */
-function timeReader(part: string, spec: TimeSpec): (row: Row) => number | undefined {
-  const { field, format, zone, since } = spec;
-  const formats = typeof format === 'string' ? [format] : format;
-  const readers = formats.map((one) => instantReader(one, zone, since));
-  const read = fieldReader(field);
-  return (row) => {
-    const told = textOf(read(row));
-    if (told === '' && part !== 'time') return undefined;
-    const found = oneInstant(told, readers);
-    if (typeof found === 'string') throw new Reject(`${part} ${JSON.stringify(told)} ${found}`);
-    if (found < 0 || found >= lastInstant) {
-      throw new Reject(`${part} ${JSON.stringify(told)} lies outside 1970 to ${lastYear}`);
-    }
-    return found;
+/** Brings the name of a subject into the form that all its events have. */
+function subjectForm(form: Mapping['subjectForm']): (text: string) => string {
+  return (told) => {
+    const text = told.normalize('NFC');
+    if (form === 'email') return (/<([^<>]*)>$/.exec(text)?.[1] ?? text).trim().toLowerCase();
+    return form === 'number' ? text.replace(/^(\d+)\.0*$/, '$1') : text;
   };
 }
 
-/** The instant that the readers which can read the text agree on, or why there is none. */
-function oneInstant(text: string, readers: readonly InstantReader[]): number | string {
-  const found = readers.map((read) => read(text));
-  const instants = new Set(found.filter((one) => typeof one === 'number'));
-  if (instants.size > 1) return 'is ambiguous: it fits several of the formats';
-  const [instant] = instants;
-  return instant ?? found.filter((one) => typeof one === 'string').join('; ');
-}
-
-function classReader(spec: ClassSpec): (row: Row) => ClassName {
-  if ('value' in spec) return () => spec.value;
-  if ('rules' in spec) return ruleReader(spec.rules);
-  const read = fieldReader(spec.field);
-  const name = nameOf(spec.field);
-  const { map } = spec;
+function timeOf({ time, received }: Mapping): (row: Row) => number {
+  const read = timeReader('time', time);
+  if (received === undefined) {
+    return (row) => read(row) as number;
+  }
+  const { maxSkewMs = dayMs, ...spec } = received;
+  const readKnown = timeReader('received', spec as TimeSpec);
   return (row) => {
-    const value = read(row);
-    const told = textOf(value);
-    if (map === undefined) {
-      // A number here is another column, or another log; read as a name it would count as nothing.
-      if (typeof value === 'string' && told !== '') return told;
-      throw new Reject(`${name} ${JSON.stringify(value) ?? '(nothing)'} is not text`);
-    }
-    const found = Object.hasOwn(map, told) ? map[told] : map['*'];
-    if (found !== undefined) return found;
-    if (value === undefined) throw new Reject(`there is no class in ${name}`);
-    throw new Reject(`${name} ${JSON.stringify(told)} is no class that the mapping knows`);
+    const at = read(row) as number;
+    const known = readKnown(row);
+    if (known === undefined || at <= known + maxSkewMs) return at;
+    throw new Unreadable(`time lies ${at - known} ms after it was received: the future`);
   };
 }
 
-function ruleReader(rules: Extract<ClassSpec, { rules: unknown }>['rules']) {
-  const compiled = rules.map(({ when, value }) => {
-    const tests = Object.entries(when).map(([field, wanted]) => {
-      const read = fieldReader(field);
-      if (typeof wanted === 'boolean') return (row: Row) => (read(row) !== undefined) === wanted;
-      const texts = typeof wanted === 'string' ? [wanted] : wanted;
-      return (row: Row) => texts.includes(textOf(read(row)));
-    });
-    return { fits: (row: Row) => tests.every((test) => test(row)), value };
-  });
-  const fields = [...new Set(rules.flatMap(({ when }) => Object.keys(when)))];
-  return (row: Row): ClassName => {
-    const rule = compiled.find(({ fits }) => fits(row));
-    if (rule !== undefined) return rule.value;
-    const told = fields.map(
-      (field) => `${field} ${JSON.stringify(textOf(fieldReader(field)(row)))}`,
-    );
-    throw new Reject(`no rule of the class fits: ${told.join(', ')}`);
+/** undefined when there are no parts, or one is missing: then it is not known to be an event seen before. */
+function idReader(parts: readonly FieldSpec[]): (row: Row) => string | undefined {
+  const readers = parts.map((spec) => ({ spec, read: fieldReader(spec) }));
+  return (row) => {
+    const texts: string[] = [];
+    for (const { spec, read } of readers) {
+      const found = read(row);
+      if (found === undefined) return undefined;
+      texts.push(textIn(spec, found));
+    }
+    return texts.every((text) => text === '') ? undefined : texts.join('/');
   };
 }
 
@@ -156,9 +135,9 @@ function partReaders(mapping: Mapping): PartReader[] {
   for (const name of ['item', 'link', 'currency', 'purpose'] as const) {
     const spec = mapping[name];
     if (spec === undefined) continue;
-    const read = fieldReader(spec);
+    const read = textReader(spec);
     parts.push((row) => {
-      const text = textOf(read(row));
+      const text = read(row);
       return text === '' ? {} : { [name]: text };
     });
   }
@@ -170,68 +149,78 @@ function partReaders(mapping: Mapping): PartReader[] {
     });
   }
   if (mapping.evidence !== undefined) parts.push(evidenceReader(mapping.evidence));
-  if (mapping.traits !== undefined) parts.push(traitReader(mapping.traits));
+  if (mapping.traits !== undefined) {
+    parts.push(traitReader(mapping.traits, mapping.format === 'csv'));
+  }
   if (mapping.numbers !== undefined) parts.push(numberReader(mapping.numbers));
   return parts;
 }
 
 function evidenceReader(spec: NonNullable<Mapping['evidence']>): PartReader {
-  const readers = Object.entries(spec).map(([name, field]) => {
-    const read = fieldReader(field);
-    return [name, read] as const;
-  });
+  const readers = Object.entries(spec).map(([name, field]) => [name, textReader(field)] as const);
   return (row) => {
     const evidence: Record<string, unknown> = {};
     for (const [name, read] of readers) {
-      const value = read(row);
-      const text = textOf(value);
+      const text = read(row);
       if (text === '') continue;
       if (name === 'ip' || name === 'agent' || name === 'method') evidence[name] = text;
       else if (name !== 'links') {
-        if (isTrue(value)) evidence[name] = true;
+        if (isTrue(text)) evidence[name] = true;
       } else if (/^\d{1,6}$/.test(text)) evidence[name] = Number(text);
-      else throw new Reject(`evidence.links ${JSON.stringify(text)} is no whole number`);
+      else throw new Unreadable(`evidence.links ${JSON.stringify(text)} is no whole number`);
     }
     return Object.keys(evidence).length === 0 ? {} : { evidence: evidence as Evidence };
   };
 }
 
-function traitReader(spec: NonNullable<Mapping['traits']>): PartReader {
-  const readers = Object.entries(spec).map(([name, field]) => [name, fieldReader(field)] as const);
+/** In JSON null and an empty text say that there is no value any more; an empty cell of a table says nothing. */
+function traitReader(spec: NonNullable<Mapping['traits']>, isTable: boolean): PartReader {
+  const readers = Object.entries(spec).map(([name, field]): [string, FieldSpec, FieldReader] => [
+    name,
+    field,
+    toldReader(field),
+  ]);
   return (row) => {
-    const traits: Record<string, Trait> = {};
-    for (const [name, read] of readers) {
+    const traits: [string, Trait | null][] = [];
+    for (const [name, field, read] of readers) {
       const value = read(row);
-      if (typeof value === 'number' || typeof value === 'boolean') traits[name] = value;
-      else if (textOf(value) !== '') traits[name] = textOf(value);
+      if (value === undefined) continue;
+      if (typeof value === 'number' || typeof value === 'boolean') traits.push([name, value]);
+      else {
+        const text = textIn(field, value);
+        if (text !== '') traits.push([name, text]);
+        else if (!isTable) traits.push([name, null]);
+      }
     }
-    return Object.keys(traits).length === 0 ? {} : { traits };
+    return traits.length === 0 ? {} : { traits: Object.fromEntries(traits) };
   };
 }
 
-/** Decimal text to whole numbers, digit by digit: no rounding, so nothing is lost. */
 function numberReader(spec: NonNullable<Mapping['numbers']>): PartReader {
-  const readers = Object.entries(spec).map(
-    ([name, { field, decimals = 0 }]): [string, string, number, FieldReader] => [
-      name,
-      nameOf(field),
-      decimals,
-      fieldReader(field),
-    ],
-  );
-  return (row) => {
-    const numbers: Record<string, number> = {};
-    for (const [name, field, decimals, read] of readers) {
-      const told = textOf(read(row));
+  const readers = Object.entries(spec).map(([name, { field, classes, ...form }]) => ({
+    name,
+    field,
+    classes: classes === undefined ? undefined : new Set(classes),
+    decimals: form.decimals ?? 0,
+    read: fieldReader(field),
+    // A number of JSON has a point, whatever the texts of the source have.
+    ofNumber: decimalReader({ decimals: form.decimals ?? 0 }),
+    ofText: decimalReader(form),
+  }));
+  return (row, eventClass) => {
+    const numbers: [string, number][] = [];
+    for (const { name, field, classes, decimals, read, ofNumber, ofText } of readers) {
+      if (classes !== undefined && !classes.has(eventClass)) continue;
+      const value = read(row);
+      const told = textIn(field, value);
       if (told === '') continue;
-      const match = /^([+-]?\d+)(?:\.(\d*?)0*)?$/.exec(told);
-      const fraction = match?.[2] ?? '';
-      const whole = Number(`${match?.[1]}${fraction.padEnd(decimals, '0')}`);
-      if (match === null || fraction.length > decimals || !Number.isSafeInteger(whole)) {
-        throw new Reject(`${field} ${JSON.stringify(told)} is no number of ${decimals} decimals`);
+      const found = typeof value === 'number' ? ofNumber(told) : ofText(told);
+      if (found === undefined) {
+        const what = `${nameOf(field)} ${JSON.stringify(told)}`;
+        throw new Unreadable(`${what} is no number of ${decimals} decimals`);
       }
-      numbers[name] = whole;
+      numbers.push([name, found]);
     }
-    return Object.keys(numbers).length === 0 ? {} : { numbers };
+    return numbers.length === 0 ? {} : { numbers: Object.fromEntries(numbers) };
   };
 }

@@ -1,39 +1,119 @@
-/** Where in a row a value stands: a column or a path into nested JSON, the first of several, or a constant. */
+/** Where in a row a value stands: a column or a path into nested JSON, one of several, several joined, a constant. */
+import { createHash } from 'node:crypto';
+import { parseJson } from 'millrace';
 
 export type Row = Readonly<Record<string, unknown>>;
 
 /**
- * 'email', 'event-data.recipient', 'items.0.sku': the name itself when the row has it, else the path; a
- * list: the first that is there; `value`: the same in every row.
+ * 'email', 'event-data.recipient', 'items.0.sku': the name itself when the row has it, else the path. A list:
+ * the first that is there. See docs/MAPPINGS.md, "Fields of a row".
  */
-export type FieldSpec = string | readonly string[] | { readonly value: string | number | boolean };
+export type FieldSpec =
+  | string
+  | readonly FieldSpec[]
+  /** The same in every row. */
+  | { readonly value: string | number | boolean }
+  /** A path into JSON that stands as text in a field. */
+  | { readonly field: FieldSpec; readonly path: string }
+  /** Several, one behind the other; nothing when one of them is not there. */
+  | { readonly join: readonly FieldSpec[]; readonly with?: string }
+  /** A hash of the whole row: equal rows have the same. */
+  | { readonly content: true };
 
 /** Answers undefined where there is nothing: no such field, null, or an empty text. */
 export type FieldReader = (row: Row) => unknown;
 
+/** A value cannot be read as what the mapping says it is; the row is refused for this reason. */
+export class Unreadable extends Error {}
+
 export function fieldReader(spec: FieldSpec): FieldReader {
-  if (typeof spec === 'string') return pathReader(spec);
-  if ('value' in spec) return () => spec.value;
-  const readers = spec.map(pathReader);
+  const read = toldReader(spec);
   return (row) => {
-    for (const read of readers) {
+    const found = read(row);
+    return found === null || (found === '' && !isConstant(spec)) ? undefined : found;
+  };
+}
+
+/** As fieldReader, but null and an empty text are told as they stand; undefined: there is no such field. */
+export function toldReader(spec: FieldSpec): FieldReader {
+  if (typeof spec === 'string') return pathReader(spec);
+  if (isList(spec)) return firstReader(spec);
+  if ('value' in spec) return () => spec.value;
+  if ('join' in spec) return joinReader(spec.join, spec.with ?? ' ');
+  if ('content' in spec) return contentOf;
+  return innerReader(spec.field, spec.path);
+}
+
+function isList(spec: FieldSpec): spec is readonly FieldSpec[] {
+  return Array.isArray(spec);
+}
+
+/** It ends in a constant, which may be an empty text on purpose. */
+function isConstant(spec: FieldSpec): boolean {
+  if (typeof spec === 'string') return false;
+  if (isList(spec)) return spec.some(isConstant);
+  return 'value' in spec;
+}
+
+/** The first that is there; where none is, null or an empty text if one of them tells so. */
+function firstReader(specs: readonly FieldSpec[]): FieldReader {
+  const readers = specs.map((spec) => ({ read: toldReader(spec), constant: isConstant(spec) }));
+  return (row) => {
+    let empty: unknown;
+    for (const { read, constant } of readers) {
       const found = read(row);
-      if (found !== undefined) return found;
+      if (found !== undefined && found !== null && (found !== '' || constant)) return found;
+      empty ??= found;
+      if (found === null) empty = null;
     }
-    return undefined;
+    return empty;
   };
 }
 
 function pathReader(path: string): FieldReader {
   const parts = path.split('.');
   return (row) => {
-    let found = row[path];
-    if (found === undefined && parts.length > 1) {
-      found = row;
-      for (const part of parts) found = isObject(found) ? found[part] : undefined;
-    }
-    return found === null || found === '' ? undefined : found;
+    if (Object.hasOwn(row, path)) return row[path];
+    return parts.length > 1 ? valueAt(row, parts) : undefined;
   };
+}
+
+function valueAt(value: unknown, parts: readonly string[]): unknown {
+  let found = value;
+  for (const part of parts) {
+    if (!isObject(found) || !Object.hasOwn(found, part)) return undefined;
+    found = found[part];
+  }
+  return found;
+}
+
+function joinReader(specs: readonly FieldSpec[], mark: string): FieldReader {
+  const readers = specs.map((spec) => textReader(spec));
+  return (row) => {
+    const texts = readers.map((read) => read(row));
+    return texts.includes('') ? undefined : texts.join(mark);
+  };
+}
+
+function innerReader(spec: FieldSpec, path: string): FieldReader {
+  const read = fieldReader(spec);
+  const readInner = pathReader(path);
+  // Several fields are often read of one cell, one after another.
+  let [text, value]: [string | undefined, unknown] = [undefined, undefined];
+  return (row) => {
+    const found = read(row);
+    if (typeof found !== 'string') return isObject(found) ? readInner(found) : undefined;
+    if (found !== text) {
+      const parsed = parseJson(found);
+      if ('problem' in parsed) throw new Unreadable(`${nameOf(spec)} ${parsed.problem}`);
+      [text, value] = [found, parsed.value];
+    }
+    return isObject(value) ? readInner(value) : undefined;
+  };
+}
+
+function contentOf(row: Row): string {
+  return createHash('sha256').update(JSON.stringify(row)).digest('hex').slice(0, 16);
 }
 
 /** Text without blanks about it; '' for what is no text, number or truth value. */
@@ -42,77 +122,44 @@ export function textOf(value: unknown): string {
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
 }
 
+/** Reads text; '' where there is nothing. Throws Unreadable where there is an object or a list. */
+export function textReader(spec: FieldSpec): (row: Row) => string {
+  const read = fieldReader(spec);
+  return (row) => textIn(spec, read(row));
+}
+
+export function textIn(spec: FieldSpec, value: unknown): string {
+  if (typeof value !== 'object' || value === null) return textOf(value);
+  const what = Array.isArray(value) ? 'a list' : 'an object';
+  throw new Unreadable(`${nameOf(spec)} is ${what}, where one value is expected`);
+}
+
 /** The value says yes: anything but nothing, false, 0, no and none. Some sources name what they saw. */
-export function isTrue(value: unknown): boolean {
-  return !['', 'false', '0', 'no', 'none'].includes(textOf(value).toLowerCase());
+export function isTrue(text: string): boolean {
+  return !['', 'false', '0', 'no', 'none'].includes(text.toLowerCase());
 }
 
 /** How a field is called in a message. */
 export function nameOf(spec: FieldSpec): string {
   if (typeof spec === 'string') return spec;
-  return 'value' in spec ? JSON.stringify(spec.value) : spec.join(' or ');
+  if (isList(spec)) return spec.map(nameOf).join(' or ');
+  if ('value' in spec) return JSON.stringify(spec.value);
+  if ('join' in spec) return spec.join.map(nameOf).join(' and ');
+  return 'content' in spec ? 'the content' : `${nameOf(spec.field)}: ${spec.path}`;
 }
 
-/** The columns of which one must be there; none for a constant. */
-export function columnsOf(spec: FieldSpec | undefined): readonly string[] {
+/** The columns that a table must have for this field: one of each list. */
+export function columnsOf(spec: FieldSpec | undefined): readonly (readonly string[])[] {
   if (spec === undefined) return [];
-  if (typeof spec === 'string') return [spec];
-  return 'value' in spec ? [] : spec;
+  if (typeof spec === 'string') return [[spec]];
+  if (isList(spec)) {
+    const any = spec.map(columnsOf);
+    return any.some((columns) => columns.length === 0) ? [] : [any.flat(2)];
+  }
+  if ('join' in spec) return spec.join.flatMap(columnsOf);
+  return 'field' in spec ? columnsOf(spec.field) : [];
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
-}
-
-export interface Unpacking {
-  /** Paths, tried in turn: what stands there is the row, also as JSON text; a path not there is passed over. */
-  readonly root?: readonly string[];
-  /**
-   * Paths of lists: each of their members makes a row of its own, in place of the list. Of several paths
-   * in a list, the first that is there.
-   */
-  readonly unpack?: readonly (string | readonly string[])[];
-}
-
-/** The rows that a value of the file stands for: lists are opened, envelopes are taken off. */
-export function unpacker({ root = [], unpack = [] }: Unpacking): (value: unknown) => unknown[] {
-  const roots = root.map(pathReader);
-  return (value) => {
-    let rows = listOf(value);
-    for (const read of roots) {
-      rows = rows.flatMap((row) => {
-        const found = isObject(row) ? read(row) : undefined;
-        return found === undefined
-          ? [row]
-          : listOf(typeof found === 'string' ? parsed(found) : found);
-      });
-    }
-    for (const spec of unpack) {
-      const paths = typeof spec === 'string' ? [spec] : spec;
-      rows = rows.flatMap((row) => {
-        const path = paths.find((one) => isObject(row) && pathReader(one)(row) !== undefined);
-        return path === undefined ? [row] : unpacked(row, path.split('.'));
-      });
-    }
-    return rows;
-  };
-}
-
-function listOf(value: unknown): unknown[] {
-  return Array.isArray(value) ? value.flatMap(listOf) : [value];
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
-
-function unpacked(row: unknown, [part = '', ...rest]: readonly string[]): unknown[] {
-  if (!isObject(row)) return [row];
-  const inner = row[part];
-  const members = rest.length > 0 ? unpacked(inner, rest) : Array.isArray(inner) ? inner : [inner];
-  return members.map((member) => ({ ...row, [part]: member }));
 }

@@ -1,40 +1,29 @@
 /** Mappings: how the rows of somebody's log become events. Declared in JSON; docs/MAPPINGS.md. */
-import { MillraceError } from 'millrace';
-import { columnsOf, type FieldSpec, isObject, type Unpacking } from './fields.ts';
+import type { ClassRule, ClassSpec } from './classes.ts';
+import { type DecimalForm, groupMarks } from './decimal.ts';
+import { columnsOf, type FieldSpec, isObject } from './fields.ts';
 import { instantReader } from './instant.ts';
+import {
+  checkKeys,
+  checkText,
+  checkTextOrList,
+  type Fail,
+  failOf,
+  listAt,
+  objectAt,
+} from './mapping-check.ts';
+import { type TextTest, textTest, textTests } from './pattern.ts';
+import type { TimeSpec } from './times.ts';
+import type { Unpacking } from './unpack.ts';
 
-export interface SkipRule {
+export type { ClassName, ClassRule, ClassSpec } from './classes.ts';
+export type { FieldSpec } from './fields.ts';
+export type { TimeSpec } from './times.ts';
+
+/** Rows that are not wanted: all tests that are given must hold. */
+export interface SkipRule extends TextTest {
   readonly field: FieldSpec;
-  /** One of these says when the row is not wanted. */
-  readonly startsWith?: string;
-  readonly equals?: string;
-  readonly empty?: boolean;
 }
-
-export interface TimeSpec {
-  readonly field: FieldSpec;
-  /** One, or several of which exactly one must give an instant. */
-  readonly format: string | readonly string[];
-  /** IANA zone of times that name none; default UTC. */
-  readonly zone?: string;
-  /** ISO instant from which 'seconds', 'minutes', 'hours' or 'days' count. */
-  readonly since?: string;
-}
-
-/** A class, or null: the row is not wanted. */
-export type ClassName = string | null;
-
-export interface ClassRule {
-  /** Field -> its value, one of several, or true: it is there. All must fit. */
-  readonly when: Readonly<Record<string, string | boolean | readonly string[]>>;
-  readonly value: ClassName;
-}
-
-export type ClassSpec =
-  | { readonly value: string }
-  | { readonly field: FieldSpec; readonly map?: Readonly<Record<string, ClassName>> }
-  /** The first that fits. */
-  | { readonly rules: readonly ClassRule[] };
 
 export interface EvidenceSpec {
   readonly machine?: FieldSpec;
@@ -46,9 +35,10 @@ export interface EvidenceSpec {
   readonly links?: FieldSpec;
 }
 
-export interface NumberSpec {
+export interface NumberSpec extends DecimalForm {
   readonly field: FieldSpec;
-  readonly decimals?: number;
+  /** Read of events of these classes only; default all. */
+  readonly classes?: readonly string[];
 }
 
 export const subjectForms = ['text', 'email', 'number'] as const;
@@ -63,10 +53,11 @@ export interface Mapping extends Unpacking {
   readonly subject: FieldSpec;
   /** 'email': of `Ann <Ann@Shop.example>` the address, in small letters. 'number': 17850.0 is 17850. */
   readonly subjectForm?: (typeof subjectForms)[number];
-  readonly time: TimeSpec;
+  /** Of several the first whose field is there. */
+  readonly time: TimeSpec | readonly TimeSpec[];
   /** When the source got to know of it; an event from after that, and `maxSkewMs`, is refused. */
   readonly received?: TimeSpec & { readonly maxSkewMs?: number };
-  /** Fields that together identify an event; without it equal rows are told apart by their ordinal. */
+  /** Fields that together identify an event; where one is missing no other row is the same event. */
   readonly id?: readonly FieldSpec[];
   readonly class: ClassSpec;
   /** What is counted once an hour. */
@@ -77,7 +68,7 @@ export interface Mapping extends Unpacking {
   readonly currency?: FieldSpec;
   /** Of consents: what for, and until when. */
   readonly purpose?: FieldSpec;
-  readonly until?: TimeSpec;
+  readonly until?: TimeSpec | readonly TimeSpec[];
   readonly skip?: readonly SkipRule[];
   /** 'time': the file is not in the order of its times; it is sorted before it enters. */
   readonly order?: 'file' | 'time';
@@ -87,10 +78,14 @@ export interface Mapping extends Unpacking {
   readonly numbers?: Readonly<Record<string, NumberSpec>>;
   /** What is done with the events where no other configuration is given. */
   readonly configuration?: unknown;
+  /** For the reader. */
+  readonly note?: string | readonly string[];
 }
 
 const known = [
+  '$schema',
   'name',
+  'note',
   'format',
   'separator',
   'columns',
@@ -115,174 +110,324 @@ const known = [
   'configuration',
 ];
 const evidenceFields = ['machine', 'ip', 'agent', 'method', 'prefetch', 'honeypot', 'links'];
-
-type Fail = (field: string, problem: string) => never;
+const timeKeys = ['field', 'format', 'zone', 'since', 'from'];
 
 /** Checks a mapping read from JSON. Throws MAPPING_INVALID that names the field. */
 export function checkMapping(value: unknown, mapping: string): Mapping {
-  const fail: Fail = (field, problem) => {
-    throw new MillraceError('MAPPING_INVALID', { mapping, field, problem });
-  };
-  if (!isObject(value) || Array.isArray(value)) return fail('(all)', 'must be a JSON object');
-  const given = value as Partial<Mapping>;
-  for (const field of Object.keys(given)) {
-    if (!known.includes(field)) fail(field, `is not known; known are ${known.join(', ')}`);
+  const fail = failOf(mapping);
+  const given = objectAt('(all)', value, fail);
+  checkKeys('', given, known, fail);
+  checkFormat(given, fail);
+  if (given['name'] !== undefined) checkText('name', given['name'], fail);
+  if (given['$schema'] !== undefined) checkText('$schema', given['$schema'], fail);
+  if (given['note'] !== undefined) checkTextOrList('note', given['note'], fail);
+  checkField('subject', given['subject'], fail);
+  checkOneOf('subjectForm', given['subjectForm'], subjectForms, fail);
+  checkOneOf('order', given['order'], ['file', 'time'], fail);
+  checkTimes('time', given['time'], fail);
+  if (given['until'] !== undefined) checkTimes('until', given['until'], fail);
+  if (given['received'] !== undefined) checkReceived(given['received'], fail);
+  checkClass(given['class'], fail);
+  for (const field of ['item', 'link', 'currency', 'purpose']) {
+    if (given[field] !== undefined) checkField(field, given[field], fail);
   }
-  if (!['csv', 'jsonl', 'json'].includes(given.format as string)) {
-    fail('format', "must be 'csv', 'jsonl' or 'json'");
-  }
-  checkSeparator(given, fail);
-  checkField('subject', given.subject, fail);
-  if (given.subjectForm !== undefined && !subjectForms.includes(given.subjectForm)) {
-    fail('subjectForm', `must be one of ${subjectForms.join(', ')}`);
-  }
-  checkTime('time', given.time, fail);
-  if (given.received !== undefined) checkReceived(given.received, fail);
-  if (given.until !== undefined) checkTime('until', given.until, fail);
-  for (const field of ['columns', 'root'] as const) checkNames(field, given[field], fail);
-  if (given.unpack !== undefined && !Array.isArray(given.unpack)) fail('unpack', 'must be a list');
-  given.unpack?.forEach((one, i) => {
-    checkNames(`unpack.${i}`, typeof one === 'string' ? [one] : one, fail);
-  });
-  if (given.id !== undefined) {
-    if (!Array.isArray(given.id)) fail('id', 'must be a list of names');
-    (given.id as unknown[]).forEach((one, i) => {
+  if (given['id'] !== undefined) {
+    const id = listAt('id', given['id'], fail);
+    if (id.length === 0) fail('id', 'must name at least one field');
+    id.forEach((one, i) => {
       checkField(`id.${i}`, one, fail);
     });
   }
-  for (const field of ['item', 'link', 'currency', 'purpose'] as const) {
-    if (given[field] !== undefined) checkField(field, given[field], fail);
+  if (given['skip'] !== undefined) {
+    listAt('skip', given['skip'], fail).forEach((rule, i) => {
+      checkSkip(`skip.${i}`, rule, fail);
+    });
   }
-  if (given.order !== undefined && !['file', 'time'].includes(given.order)) {
-    fail('order', "must be 'file' or 'time'");
+  if (given['evidence'] !== undefined) {
+    checkKeys('evidence', objectAt('evidence', given['evidence'], fail), evidenceFields, fail);
+    checkFields('evidence', given['evidence'], fail);
   }
-  checkClass(given.class, fail);
-  checkSkip(given.skip, fail);
-  checkFields('evidence', given.evidence, fail);
-  for (const name of Object.keys(given.evidence ?? {})) {
-    if (evidenceFields.includes(name)) continue;
-    fail(`evidence.${name}`, `is not known; known are ${evidenceFields.join(', ')}`);
+  if (given['traits'] !== undefined) checkFields('traits', given['traits'], fail);
+  if (given['numbers'] !== undefined) {
+    for (const [name, told] of Object.entries(objectAt('numbers', given['numbers'], fail))) {
+      checkNumber(`numbers.${name}`, told, fail);
+    }
   }
-  checkFields('traits', given.traits, fail);
-  checkNumbers(given.numbers, fail);
-  return { ...given, name: given.name ?? mapping } as Mapping;
+  if (given['configuration'] !== undefined) objectAt('configuration', given['configuration'], fail);
+  return { ...given, name: given['name'] ?? mapping } as Mapping;
 }
 
-function checkSeparator({ separator }: Partial<Mapping>, fail: Fail): void {
-  if (separator === undefined || separator === 'blanks') return;
-  if (typeof separator !== 'string' || separator.length !== 1) {
-    fail('separator', "must be one character, or 'blanks'");
+function checkFormat(given: Readonly<Record<string, unknown>>, fail: Fail): void {
+  const { format, separator, columns, root, unpack } = given;
+  if (format !== 'csv' && format !== 'jsonl' && format !== 'json') {
+    fail('format', "must be 'csv', 'jsonl' or 'json'");
   }
-}
-
-function checkField(field: string, found: unknown, fail: Fail): void {
-  const isName = (one: unknown) => typeof one === 'string' && one !== '';
-  if (isName(found)) return;
-  if (Array.isArray(found) && found.length > 0 && found.every(isName)) return;
-  const constant = isObject(found) && !Array.isArray(found) ? found['value'] : undefined;
-  if (['string', 'number', 'boolean'].includes(typeof constant)) return;
-  fail(field, 'must be the name of a field, a list of names, or { "value": a constant }');
-}
-
-function checkNames(field: string, found: unknown, fail: Fail): void {
-  if (found === undefined) return;
-  if (!Array.isArray(found)) fail(field, 'must be a list of names');
-  (found as unknown[]).forEach((one, i) => {
-    if (typeof one !== 'string' || one === '') fail(`${field}.${i}`, 'must be the name of a field');
+  const isTable = format === 'csv';
+  for (const [field, told] of Object.entries({ separator, columns })) {
+    if (told !== undefined && !isTable) fail(field, 'is for the format csv alone');
+  }
+  for (const [field, told] of Object.entries({ root, unpack })) {
+    if (told !== undefined && isTable) fail(field, 'is for the formats jsonl and json alone');
+  }
+  if (separator !== undefined && separator !== 'blanks') {
+    if (typeof separator !== 'string' || !/^[^"\r\n]$/.test(separator)) {
+      fail('separator', "must be one character other than a quote, or 'blanks'");
+    }
+  }
+  if (columns !== undefined) {
+    const names = listAt('columns', columns, fail).map((one, i) =>
+      checkText(`columns.${i}`, one, fail).trim(),
+    );
+    const twice = names.findIndex((name, i) => names.indexOf(name) < i);
+    if (twice >= 0) fail(`columns.${twice}`, `is the second column named ${names[twice]}`);
+    if (names.length === 0) fail('columns', 'must name at least one column');
+  }
+  if (root !== undefined) {
+    listAt('root', root, fail).forEach((one, i) => {
+      checkText(`root.${i}`, one, fail);
+    });
+  }
+  if (unpack === undefined) return;
+  listAt('unpack', unpack, fail).forEach((one, i) => {
+    if (!Array.isArray(one)) checkText(`unpack.${i}`, one, fail);
+    else if (one.length === 0) fail(`unpack.${i}`, 'must name at least one path');
+    else checkTextOrList(`unpack.${i}`, one, fail);
   });
 }
 
+const fieldForms =
+  'must be the name of a field, a list of fields, { "value": a constant }, { "field", "path" }, { "join": fields } or { "content": true }';
+
+function checkField(field: string, found: unknown, fail: Fail): void {
+  if (typeof found === 'string' && found !== '') return;
+  if (Array.isArray(found)) {
+    if (found.length === 0) fail(field, fieldForms);
+    found.forEach((one, i) => {
+      checkField(`${field}.${i}`, one, fail);
+    });
+    return;
+  }
+  if (!isObject(found)) fail(field, fieldForms);
+  else checkFieldForm(field, found, fail);
+}
+
+function checkFieldForm(field: string, found: Readonly<Record<string, unknown>>, fail: Fail): void {
+  const form = ['value', 'join', 'content', 'path'].find((name) => Object.hasOwn(found, name));
+  if (form === 'value') {
+    checkKeys(field, found, ['value'], fail);
+    const { value } = found;
+    if (!['string', 'number', 'boolean'].includes(typeof value)) {
+      fail(field, 'must be a text, a number, true or false as value');
+    }
+  } else if (form === 'join') {
+    checkKeys(field, found, ['join', 'with'], fail);
+    const parts = listAt(`${field}.join`, found['join'], fail);
+    if (parts.length < 2) fail(`${field}.join`, 'must name at least two fields');
+    parts.forEach((one, i) => {
+      checkField(`${field}.join.${i}`, one, fail);
+    });
+    if (found['with'] !== undefined && typeof found['with'] !== 'string') {
+      fail(`${field}.with`, 'must be a text');
+    }
+  } else if (form === 'content') {
+    checkKeys(field, found, ['content'], fail);
+    if (found['content'] !== true) fail(`${field}.content`, 'must be true');
+  } else if (form === 'path') {
+    checkKeys(field, found, ['field', 'path'], fail);
+    checkField(`${field}.field`, found['field'], fail);
+    checkText(`${field}.path`, found['path'], fail);
+  } else fail(field, fieldForms);
+}
+
 function checkFields(field: string, found: unknown, fail: Fail): void {
-  if (found === undefined) return;
-  if (!isObject(found) || Array.isArray(found)) fail(field, 'must be an object');
-  for (const [name, one] of Object.entries(found as object)) {
+  for (const [name, one] of Object.entries(objectAt(field, found, fail))) {
     checkField(`${field}.${name}`, one, fail);
   }
 }
 
-function checkTime(field: string, found: unknown, fail: Fail): void {
-  const given = (isObject(found) ? found : {}) as Partial<TimeSpec>;
-  checkField(`${field}.field`, given.field, fail);
-  const formats = Array.isArray(given.format) ? given.format : [given.format];
-  if (formats.length === 0) fail(`${field}.format`, 'must be a format, or a list of them');
-  for (const format of formats) {
+function checkOneOf(field: string, found: unknown, names: readonly string[], fail: Fail): void {
+  if (found === undefined || names.includes(found as string)) return;
+  fail(field, `must be one of ${names.join(', ')}`);
+}
+
+function checkTimes(field: string, found: unknown, fail: Fail): void {
+  if (!Array.isArray(found)) {
+    checkTime(field, objectAt(field, found, fail), timeKeys, fail);
+    return;
+  }
+  if (found.length === 0) fail(field, 'must have at least one field and format');
+  found.forEach((one, i) => {
+    checkTime(`${field}.${i}`, objectAt(`${field}.${i}`, one, fail), timeKeys, fail);
+  });
+}
+
+function checkTime(
+  field: string,
+  given: Readonly<Record<string, unknown>>,
+  keys: readonly string[],
+  fail: Fail,
+): void {
+  checkKeys(field, given, keys, fail);
+  checkField(`${field}.field`, given['field'], fail);
+  const { zone, since, from, format } = given;
+  for (const [name, told] of Object.entries({ since, from })) {
+    if (told === undefined) continue;
+    const at = typeof told === 'string' ? instantReader('iso')(told) : undefined;
+    if (typeof at === 'number') continue;
+    fail(`${field}.${name}`, 'must be an instant such as 2026-01-31T00:00:00Z');
+  }
+  if (zone !== undefined) {
     try {
-      instantReader(String(format), given.zone, given.since);
+      instantReader('iso-local', checkText(`${field}.zone`, zone, fail));
+    } catch (error) {
+      fail(`${field}.zone`, (error as Error).message);
+    }
+  }
+  const formats = Array.isArray(format) ? format : [format];
+  if (formats.length === 0) fail(`${field}.format`, 'must be a format, or a list of them');
+  formats.forEach((one: unknown, i) => {
+    const at = Array.isArray(format) ? `${field}.format.${i}` : `${field}.format`;
+    const name = checkText(at, one, fail);
+    try {
+      instantReader(name, zone as string | undefined, since as string | undefined);
     } catch (error) {
       fail(`${field}.format`, (error as Error).message);
     }
-  }
+  });
 }
 
-function checkReceived(found: NonNullable<Mapping['received']>, fail: Fail): void {
-  checkTime('received', found, fail);
-  const { maxSkewMs = 0 } = found;
-  if (!Number.isSafeInteger(maxSkewMs) || maxSkewMs < 0) {
+function checkReceived(found: unknown, fail: Fail): void {
+  const given = objectAt('received', found, fail);
+  checkTime('received', given, [...timeKeys, 'maxSkewMs'], fail);
+  const { maxSkewMs = 0 } = given;
+  if (!Number.isSafeInteger(maxSkewMs) || (maxSkewMs as number) < 0) {
     fail('received.maxSkewMs', 'must be a whole number of 0 or more');
   }
 }
 
-function checkClass(given: unknown, fail: Fail): void {
-  const { value, field, map, rules } = (given ?? {}) as Record<string, unknown>;
-  if (Array.isArray(rules)) {
-    rules.forEach((rule: Partial<ClassRule>, i) => {
-      checkClassRule(`class.rules.${i}`, rule, fail);
+function checkClass(found: unknown, fail: Fail): void {
+  const given = objectAt('class', found, fail);
+  const { value, field, map, rules } = given;
+  const forms = [value, field, rules].filter((one) => one !== undefined);
+  if (forms.length !== 1) fail('class', "needs one of 'value', 'field' and 'rules'");
+  if (rules !== undefined) {
+    checkKeys('class', given, ['rules'], fail);
+    const list = listAt('class.rules', rules, fail);
+    if (list.length === 0) fail('class.rules', 'must have at least one rule');
+    list.forEach((rule, i) => {
+      checkRule(`class.rules.${i}`, rule, fail);
     });
-    return;
-  }
-  if (typeof value === 'string') return;
-  if (field === undefined) fail('class', "needs 'value', 'field' or 'rules'");
-  checkField('class.field', field, fail);
-  if (map !== undefined && (!isObject(map) || Array.isArray(map))) {
-    fail('class.map', 'must be an object');
-  }
-  for (const [told, name] of Object.entries((map ?? {}) as object)) {
-    if (name === null || typeof name === 'string') continue;
-    fail(`class.map.${told}`, 'must be the name of a class, or null for rows that are not wanted');
+  } else if (value !== undefined) {
+    checkKeys('class', given, ['value'], fail);
+    checkText('class.value', value, fail);
+  } else {
+    checkKeys('class', given, ['field', 'map'], fail);
+    checkField('class.field', field, fail);
+    if (map === undefined) return;
+    const entries = Object.entries(objectAt('class.map', map, fail));
+    if (entries.length === 0) fail('class.map', 'must have at least one value');
+    for (const [told, name] of entries) checkClassName(`class.map.${told}`, name, fail);
   }
 }
 
-function checkClassRule(field: string, rule: Partial<ClassRule>, fail: Fail): void {
-  if (!isObject(rule?.when)) fail(`${field}.when`, 'must be an object of fields and their values');
-  for (const [name, told] of Object.entries(rule.when as object)) {
-    const texts = Array.isArray(told) ? told : [told];
-    if (texts.every((one) => typeof one === 'string' || typeof one === 'boolean')) continue;
-    fail(`${field}.when.${name}`, 'must be a text, a list of texts, or true: it is there');
+function checkClassName(field: string, name: unknown, fail: Fail): void {
+  const isName = (one: unknown) => typeof one === 'string' && one !== '';
+  if (name === null || isName(name)) return;
+  if (Array.isArray(name) && name.length > 0 && name.every(isName)) {
+    const twice = name.find((one, i) => name.indexOf(one) < i);
+    if (twice === undefined) return;
+    fail(field, `has the class ${twice} twice`);
   }
-  if (rule.value === null || typeof rule.value === 'string') return;
-  fail(`${field}.value`, 'must be the name of a class, or null for rows that are not wanted');
+  fail(field, 'must be the name of a class, a list of them, or null for rows that are not wanted');
 }
 
-function checkSkip(given: unknown, fail: Fail): void {
-  if (given === undefined) return;
-  if (!Array.isArray(given)) fail('skip', 'must be a list of rules');
-  (given as Partial<SkipRule>[]).forEach(({ field, startsWith, equals, empty }, i) => {
-    const tests = [startsWith, equals, empty].filter((test) => test !== undefined);
-    if (tests.length !== 1 || field === undefined) {
-      fail(`skip.${i}`, "needs 'field' and one of 'startsWith', 'equals', 'empty'");
+function checkRule(field: string, found: unknown, fail: Fail): void {
+  const rule = objectAt(field, found, fail) as Readonly<Record<keyof ClassRule, unknown>>;
+  checkKeys(field, rule, ['when', 'value', 'note'], fail);
+  const when = Object.entries(objectAt(`${field}.when`, rule.when, fail));
+  if (when.length === 0) fail(`${field}.when`, 'must test at least one field');
+  for (const [name, told] of when) {
+    const at = `${field}.when.${name}`;
+    if (isObject(told) && !Array.isArray(told)) checkTest(at, told, fail);
+    else if (typeof told !== 'string' && typeof told !== 'boolean') {
+      const isList = Array.isArray(told) && told.length > 0;
+      if (isList && told.every((one) => typeof one === 'string')) continue;
+      fail(at, 'must be a text, a list of texts, true: it is there, or tests of its text');
     }
-    checkField(`skip.${i}.field`, field, fail);
+  }
+  checkClassName(`${field}.value`, rule.value, fail);
+  if (rule.note !== undefined) checkText(`${field}.note`, rule.note, fail);
+}
+
+function checkSkip(field: string, found: unknown, fail: Fail): void {
+  const { field: of, ...test } = objectAt(field, found, fail);
+  if (of === undefined) fail(field, `needs 'field' and one of ${textTests.join(', ')}`);
+  checkField(`${field}.field`, of, fail);
+  checkTest(field, test, fail);
+}
+
+function checkTest(field: string, test: Readonly<Record<string, unknown>>, fail: Fail): void {
+  checkKeys(field, test, [...textTests, 'ignoreCase'], fail);
+  const tests = textTests.filter((name) => test[name] !== undefined);
+  if (tests.length === 0) fail(field, `needs one of ${textTests.join(', ')}`);
+  for (const name of tests) {
+    const told = test[name];
+    const at = `${field}.${name}`;
+    if (name === 'empty') {
+      if (typeof told !== 'boolean') fail(at, 'must be true or false');
+    } else if (name === 'equals') {
+      const plain = ['string', 'number', 'boolean'];
+      const all = Array.isArray(told) ? told : [told];
+      if (all.length > 0 && all.every((one) => plain.includes(typeof one))) continue;
+      fail(at, 'must be a text, a number, true or false, or a list of these');
+    } else if (name === 'contains') checkTextOrList(at, told, fail);
+    else checkText(at, told, fail);
+  }
+  if (test['ignoreCase'] !== undefined && typeof test['ignoreCase'] !== 'boolean') {
+    fail(`${field}.ignoreCase`, 'must be true or false');
+  }
+  try {
+    textTest(test as TextTest);
+  } catch (error) {
+    fail(`${field}.pattern`, `is no pattern of RE2: ${(error as Error).message}`);
+  }
+}
+
+function checkNumber(field: string, found: unknown, fail: Fail): void {
+  const given = objectAt(field, found, fail);
+  checkKeys(field, given, ['field', 'decimals', 'decimal', 'thousands', 'classes'], fail);
+  checkField(`${field}.field`, given['field'], fail);
+  const { decimals = 0, decimal, thousands, classes } = given;
+  if (!Number.isInteger(decimals) || (decimals as number) < 0 || (decimals as number) > 9) {
+    fail(`${field}.decimals`, 'must be a whole number of 0 to 9');
+  }
+  if (decimal !== undefined && decimal !== '.' && decimal !== ',') {
+    fail(`${field}.decimal`, "must be '.' or ','");
+  }
+  if (thousands !== undefined && !(groupMarks as readonly unknown[]).includes(thousands)) {
+    fail(`${field}.thousands`, `must be one of ${groupMarks.map((mark) => `'${mark}'`).join(' ')}`);
+  }
+  if (thousands === (decimal ?? '.')) {
+    fail(`${field}.thousands`, "must be another mark than 'decimal'");
+  }
+  if (classes === undefined) return;
+  const names = listAt(`${field}.classes`, classes, fail);
+  if (names.length === 0) fail(`${field}.classes`, 'must name at least one class');
+  names.forEach((one, i) => {
+    checkText(`${field}.classes.${i}`, one, fail);
   });
 }
 
-function checkNumbers(given: unknown, fail: Fail): void {
-  if (given === undefined) return;
-  if (!isObject(given) || Array.isArray(given)) fail('numbers', 'must be an object');
-  for (const [number, told] of Object.entries(given as object)) {
-    const { field, decimals = 0 } = (isObject(told) ? told : {}) as Partial<NumberSpec>;
-    checkField(`numbers.${number}.field`, field, fail);
-    if (Number.isInteger(decimals) && decimals >= 0 && decimals <= 9) continue;
-    fail(`numbers.${number}.decimals`, 'must be a whole number of 0 to 9');
-  }
-}
-
-/** The fields a table must have; of a list, one. Nested JSON says by row what it has. */
+/** The columns that a table must have; of a list, one. Nested JSON says by row what it has. */
 export function neededFields(mapping: Mapping): readonly (readonly string[])[] {
   const { subject, time, received, id = [], item, link, currency, purpose, until } = mapping;
   const { skip = [], evidence = {}, traits = {}, numbers = {} } = mapping;
   const rules = 'rules' in mapping.class ? mapping.class.rules : [];
+  const times = [time].flat().map(({ field }) => field);
+  const untils = until === undefined ? [] : [until].flat().map(({ field }) => field);
   const specs: (FieldSpec | undefined)[] = [
-    ...[subject, time.field, received?.field, ...id, item, link, currency, purpose, until?.field],
+    ...[subject, times, received?.field, ...id, item, link, currency, purpose],
+    ...(untils.length === 0 ? [] : [untils]),
     ...skip.map((rule) => rule.field),
     'field' in mapping.class ? mapping.class.field : undefined,
     ...rules.flatMap(({ when }) => Object.keys(when)),
@@ -290,6 +435,6 @@ export function neededFields(mapping: Mapping): readonly (readonly string[])[] {
     ...Object.values(numbers).map(({ field }) => field),
     ...Object.values(traits),
   ];
-  const needed = specs.map(columnsOf).filter((columns) => columns.length > 0);
+  const needed = specs.flatMap(columnsOf).filter((columns) => columns.length > 0);
   return [...new Map(needed.map((columns) => [columns.join('\n'), columns])).values()];
 }

@@ -11,7 +11,7 @@ import type { Event, Trait } from '../event.ts';
 
 /** An event as far as segments read it: its fields by the paths that definitions name. */
 export type Kept = readonly [at: number, id: string, fields: Readonly<Record<string, Trait>>];
-export type TraitEntry = readonly [at: number, id: string, value: Trait];
+export type TraitEntry = readonly [at: number, id: string, value: Trait | null];
 
 export interface History {
   /** Nothing at or before this instant can change any more; -Infinity before the first settling. */
@@ -49,8 +49,8 @@ export function fieldOf(event: Event, path: string): Trait | undefined {
   if (path === 'link' || path === 'currency' || path === 'purpose') return event[path];
   const [part, name] = split(path);
   if (part === 'numbers') return event.numbers?.[name];
-  if (part === 'traits') return event.traits?.[name];
-  return event.numbers?.[path] ?? event.traits?.[path];
+  if (part === 'traits') return event.traits?.[name] ?? undefined;
+  return event.numbers?.[path] ?? event.traits?.[path] ?? undefined;
 }
 
 function split(path: string): [string, string] {

@@ -219,6 +219,7 @@ function trait(node: TraitNode, history: History): Timeline {
     const until = entries[i + 1]?.[0] ?? never;
     // Of one instant the greatest id counts.
     if (until === at) return;
+    if (value === null) return;
     const [from, to] = traitInterval(node, value);
     pieces.push([Math.max(at, from), Math.min(until, to)]);
   });

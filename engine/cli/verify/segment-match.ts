@@ -50,7 +50,8 @@ function placesOf(path: string): string[] {
 
 /** A comparison of one value; with a missing one, or one of another type, it is false. */
 export function testSql(field: string, type: string, op: string, value: unknown): string {
-  if (op === 'exists') return `${type} is not null`;
+  // A JSON null says that there is no value any more.
+  if (op === 'exists') return `coalesce(${type} <> 'null', 0)`;
   if (op === 'in') {
     const each = (value as unknown[]).map((one) => testSql(field, type, 'eq', one));
     return `(${each.join(' or ')})`;

@@ -15,10 +15,10 @@ const manyDigits = /\d[\d.]{15}|(?:^|[:,[\s])-?\d[\d.]*[eE]/;
 
 const spacedColon = /"\s+:/;
 
-export type Parsed = { readonly value: unknown } | { readonly problem: string };
+export type ParsedJson = { readonly value: unknown } | { readonly problem: string };
 
 /** The value of a JSON text, or why it is not taken: words that follow the place. */
-export function parseJson(text: string): Parsed {
+export function parseJson(text: string): ParsedJson {
   let value: unknown;
   try {
     value = JSON.parse(manyDigits.test(text) ? faithful(text) : text);

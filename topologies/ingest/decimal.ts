@@ -1,0 +1,30 @@
+/** Decimal text to whole numbers, digit by digit: no rounding, so nothing is lost. */
+
+export interface DecimalForm {
+  /** Decimals that are kept: 2 makes 12.5 to 1250. Default 0. */
+  readonly decimals?: number;
+  /** The mark before the decimals; default a point. */
+  readonly decimal?: '.' | ',';
+  /** The mark between groups of three digits; default none. */
+  readonly thousands?: (typeof groupMarks)[number];
+}
+
+export const groupMarks = ['.', ',', ' ', "'", '_'] as const;
+
+/** A reader of text; answers undefined when the text is no number of this form. */
+export function decimalReader(form: DecimalForm): (text: string) => number | undefined {
+  const { decimals = 0, decimal = '.', thousands } = form;
+  const mark = `\\${decimal}`;
+  // Between groups a blank may be one that does not break.
+  const group = thousands === ' ' ? '[ \\u00a0\\u202f]' : `\\${thousands}`;
+  const whole = thousands === undefined ? '\\d+' : `\\d{1,3}(?:${group}\\d{3})+|\\d+`;
+  const expression = new RegExp(`^([+-]?)(${whole})(?:${mark}(\\d*?)0*)?$`);
+  return (text) => {
+    const match = expression.exec(text);
+    if (match === null) return undefined;
+    const [, sign = '', digits = '', fraction = ''] = match;
+    if (fraction.length > decimals) return undefined;
+    const found = Number(sign + digits.replace(/\D/g, '') + fraction.padEnd(decimals, '0'));
+    return Number.isSafeInteger(found) ? found : undefined;
+  };
+}

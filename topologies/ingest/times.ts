@@ -1,0 +1,96 @@
+/** Reads the times of rows as a mapping says: several formats, several fields with a unit each, and bounds. */
+import { type FieldSpec, nameOf, type Row, textReader, Unreadable } from './fields.ts';
+import { epochFormats, type InstantReader, instantReader } from './instant.ts';
+
+export interface TimeSpec {
+  readonly field: FieldSpec;
+  /** One, or several of which exactly one must give an instant. */
+  readonly format: string | readonly string[];
+  /** IANA zone of times that name none; default UTC. */
+  readonly zone?: string;
+  /** ISO instant from which 'seconds', 'minutes', 'hours' or 'days' count. */
+  readonly since?: string;
+  /** ISO instant; earlier times are refused. Default 1990 for those that count from 1970, else 1970. */
+  readonly from?: string;
+}
+
+/** Events of a later year are a mistake of the source: they would make all others late. */
+export const lastYear = 2099;
+const lastInstant = Date.UTC(lastYear + 1, 0, 1);
+/**
+ * A count of seconds that has lost its last digit lies before 1984, one in the next greater unit before 1975:
+ * neither is taken for a time.
+ */
+const firstEpoch = Date.UTC(1990, 0, 1);
+
+/**
+ * Reads the time of the first spec whose field is there. Answers undefined where none is, unless `part` is
+ * 'time', which every row must have. Throws Unreadable.
+ */
+export function timeReader(
+  part: string,
+  specs: TimeSpec | readonly TimeSpec[],
+): (row: Row) => number | undefined {
+  const readers = [specs]
+    .flat()
+    .map((spec) => ({ read: textReader(spec.field), at: oneReader(part, spec) }));
+  const names = [specs].flat().map(({ field }) => nameOf(field));
+  return (row) => {
+    for (const { read, at } of readers) {
+      const told = read(row);
+      if (told !== '') return at(told);
+    }
+    if (part !== 'time') return undefined;
+    throw new Unreadable(`there is no time in ${names.join(' or ')}`);
+  };
+}
+
+function oneReader(part: string, { format, zone, since, from }: TimeSpec) {
+  const formats = [format].flat();
+  const readers = formats.map((one) => instantReader(one, zone, since));
+  const first = firstInstant(formats, from);
+  return (told: string): number => {
+    const isTime = (at: number) => at >= first && at < lastInstant;
+    const found = oneInstant(told, readers, isTime);
+    const what = `${part} ${JSON.stringify(told)}`;
+    if (typeof found === 'string') throw new Unreadable(`${what} ${found}`);
+    if (isTime(found)) return found;
+    if (from === undefined && !formats.some((one) => epochFormats.includes(one))) {
+      throw new Unreadable(`${what} lies outside 1970 to ${lastYear}`);
+    }
+    const day = new Date(first).toISOString().slice(0, 10);
+    const other = otherUnit(told, first);
+    const hint = other === undefined ? 'cut off, or in another unit?' : `is it ${other}?`;
+    throw new Unreadable(
+      `${what} lies outside ${day} to ${lastYear} as ${formats.join(', ')}: ${hint}`,
+    );
+  };
+}
+
+function firstInstant(formats: readonly string[], from: string | undefined): number {
+  if (from !== undefined) return instantReader('iso')(from) as number;
+  return formats.some((one) => epochFormats.includes(one)) ? firstEpoch : 0;
+}
+
+/** A unit in which the number would be a time. */
+function otherUnit(told: string, first: number): string | undefined {
+  return epochFormats.find((format) => {
+    const at = instantReader(format)(told);
+    return typeof at === 'number' && at >= first && at < lastInstant;
+  });
+}
+
+/** The instant that the readers which can read the text agree on, or why there is none. */
+function oneInstant(
+  text: string,
+  readers: readonly InstantReader[],
+  isTime: (at: number) => boolean,
+): number | string {
+  const found = readers.map((read) => read(text));
+  const instants = found.filter((one) => typeof one === 'number');
+  // Of a number in one of several units only one is a time.
+  const times = new Set(instants.filter(isTime));
+  if (times.size > 1) return 'is ambiguous: it fits several of the formats';
+  const [instant = instants[0]] = times;
+  return instant ?? found.filter((one) => typeof one === 'string').join('; ');
+}
