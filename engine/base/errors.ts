@@ -251,6 +251,11 @@ export const errorCatalogue = {
       'everything before the break was taken in; mend the file from there on and start again to go on',
     exitCode: 1,
   },
+  INPUT_REFUSED: {
+    message: 'all {rows} rows of the input were refused; each is a dead letter with its reason',
+    remedy: 'see why with `millrace dead-letters`, and correct the mapping or the file',
+    exitCode: 1,
+  },
   INPUT_CHANGED: {
     message: 'input file {file} is not the one read before: {problem}',
     remedy:

@@ -1,30 +1,57 @@
 /** The files of `--input`. */
 import { readdir, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { MillraceError, messageOf } from '../base/errors.ts';
+import { standardInput } from '../connect/content.ts';
 
-/** The files of `--input`; a folder stands for its data files in the order of their names. */
+const dataFile = /\.(csv|tsv|json|jsonl|ndjson)(\.gz)?$/;
+
+/**
+ * The files of `--input`: a folder stands for its data files in the order of their names, a name with `*` or
+ * `?` for those that fit it, `-` for standard input. Throws INPUT_MISSING.
+ * @param say is told of files in a folder that are passed over
+ */
 export async function inputFiles(
-  inputs: readonly string[] | undefined,
-): Promise<string[] | undefined> {
-  if (inputs === undefined) return undefined;
+  inputs: readonly string[],
+  say: (text: string) => void = () => {},
+): Promise<string[]> {
   const files: string[] = [];
   for (const input of inputs) {
-    const found = await stat(input).catch((error: unknown) => {
-      throw new MillraceError('INPUT_MISSING', { file: input, problem: messageOf(error) });
-    });
-    if (!found.isDirectory()) {
-      files.push(resolve(input));
-      continue;
-    }
-    const names = (await readdir(input)).filter((name) =>
-      /\.(csv|tsv|json|jsonl|ndjson)(\.gz)?$/.test(name),
-    );
-    if (names.length === 0) {
-      const problem = 'the folder holds no .csv, .tsv, .json, .jsonl or .ndjson file';
-      throw new MillraceError('INPUT_MISSING', { file: input, problem });
-    }
-    files.push(...names.sort().map((name) => resolve(input, name)));
+    if (input === standardInput) files.push(input);
+    else files.push(...(await filesOf(input, say)));
   }
-  return files;
+  return [...new Set(files)];
+}
+
+async function filesOf(input: string, say: (text: string) => void): Promise<string[]> {
+  const found = await stat(input).catch((error: unknown) => messageOf(error));
+  if (typeof found === 'string') {
+    if (/[*?]/.test(basename(input))) return fitting(input);
+    throw new MillraceError('INPUT_MISSING', { file: input, problem: found });
+  }
+  if (!found.isDirectory()) return [resolve(input)];
+  const entries = await readdir(input, { withFileTypes: true });
+  const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+  const data = names.filter((name) => dataFile.test(name)).sort();
+  if (data.length === 0) {
+    const problem = 'the folder holds no .csv, .tsv, .json, .jsonl or .ndjson file';
+    throw new MillraceError('INPUT_MISSING', { file: input, problem });
+  }
+  const others = names.filter((name) => !dataFile.test(name) && !name.startsWith('.'));
+  if (others.length > 0) say(`passed over in ${input}: ${others.sort().join(', ')}`);
+  return data.map((name) => resolve(input, name));
+}
+
+/** The shell does the same for patterns that are not quoted. */
+async function fitting(input: string): Promise<string[]> {
+  const parts = basename(input).split(/([*?])/);
+  const source = parts.map((part) =>
+    part === '*' ? '.*' : part === '?' ? '.' : part.replace(/[\\^$.|+()[\]{}]/g, '\\$&'),
+  );
+  const pattern = new RegExp(`^(?!\\.)${source.join('')}$`);
+  const folder = dirname(input);
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const names = entries.filter((entry) => !entry.isDirectory() && pattern.test(entry.name));
+  if (names.length > 0) return names.map(({ name }) => resolve(join(folder, name))).sort();
+  throw new MillraceError('INPUT_MISSING', { file: input, problem: 'no file fits this pattern' });
 }

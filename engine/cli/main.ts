@@ -18,6 +18,7 @@ import { backendNames } from '../storage/backends.ts';
 import { defaultData } from './environment.ts';
 import { explain } from './explain.ts';
 import { type HealthOptions, health } from './health.ts';
+import { inputOptions } from './input-groups.ts';
 import { deadLetters, describe, query, type ReadOptions, readTopic, topics } from './inspect.ts';
 import { stopWithinMs } from './interrupt.ts';
 import { addKafkaOptions, showConfiguration } from './kafka-options.ts';
@@ -84,11 +85,26 @@ function programOf(version: string): Command {
     .option('--stack', 'show where an error comes from')
     .showHelpAfterError('(--help lists commands and options)')
     .exitOverride();
+  const started = inputOptions();
+  const ran = inputOptions();
   program
     .command('start')
     .description('take in a log, or a sample; show engagement scores and segments')
-    .option('--input <path...>', 'files or folders: CSV or JSON lines, plain or .gz')
-    .option('--mapping <name>', 'a shipped mapping, or the path of one (docs/MAPPINGS.md)')
+    .addOption(
+      started.option(
+        'input',
+        '--input <path...>',
+        'files, folders or patterns: CSV or JSON, plain or gzip; - is standard input. Again, with --mapping, for another log',
+      ),
+    )
+    .addOption(
+      started.option(
+        'mapping',
+        '--mapping <name>',
+        'of the --input beside it: a shipped mapping, or the path of one (docs/MAPPINGS.md)',
+      ),
+    )
+    .addOption(started.option('topic', '--topic <name>', 'that --input is written to: events'))
     .option('--config <file>', 'JSON with engagement and segments')
     .addOption(numberOption('--top <n>', 'subjects shown', count(0)).default(10))
     .addOption(data())
@@ -100,7 +116,7 @@ function programOf(version: string): Command {
     .addOption(httpHost())
     .addOption(logLevel())
     .addOption(json())
-    .action((options: StartOptions) => start(options));
+    .action((options: StartOptions) => start({ ...options, tokens: started.tokens }));
   program
     .command('serve')
     .description('keep what `start` ran running and answer questions over HTTP (docs/SEGMENTS.md)')
@@ -129,15 +145,36 @@ function programOf(version: string): Command {
     .addOption(idleAfter())
     .addOption(stopWithin())
     .addOption(orphan())
-    .option('--input <path...>', 'files or folders whose rows become records: CSV or JSON lines')
-    .option(
-      '--mapping <name>',
-      'of --input: a mapping to events, shipped or a path (docs/MAPPINGS.md)',
+    .addOption(
+      ran.option(
+        'input',
+        '--input <path...>',
+        'files, folders or patterns whose rows become records: CSV or JSON lines; - is standard input. Again, with the options below, for another topic',
+      ),
     )
-    .option('--topic <name>', 'without a mapping: the topic that --input is written to')
-    .option('--key <field>', "field of a row that is the record's key")
-    .option('--time <field>', "field of a row that is the record's time")
-    .option('--time-format <format>', 'iso, epoch-ms, epoch-s or a pattern in UTC', 'iso')
+    .addOption(
+      ran.option(
+        'mapping',
+        '--mapping <name>',
+        'of the --input beside it: a mapping to events, shipped or a path (docs/MAPPINGS.md)',
+      ),
+    )
+    .addOption(
+      ran.option(
+        'topic',
+        '--topic <name>',
+        'that the --input beside it is written to; of a mapping: events when left out',
+      ),
+    )
+    .addOption(ran.option('key', '--key <field>', "field of a row that is the record's key"))
+    .addOption(ran.option('time', '--time <field>', "field of a row that is the record's time"))
+    .addOption(
+      ran.option(
+        'timeFormat',
+        '--time-format <format>',
+        'iso (when left out), epoch-ms, epoch-s or a pattern in UTC',
+      ),
+    )
     .addOption(
       new Option(
         '--on-offset-lost <policy>',
@@ -160,7 +197,9 @@ function programOf(version: string): Command {
     .addOption(httpHost())
     .addOption(logLevel())
     .addOption(json())
-    .action((module: string, options: RunOptions) => run(module, options));
+    .action((module: string, options: RunOptions) =>
+      run(module, { ...options, tokens: ran.tokens }),
+    );
   addKafkaOptions(program.command('plan <module>'))
     .description('what becomes of the state that is there, store by store, when a topology is run')
     .option('--application <name>', "names changelogs and state; default the topology's name")

@@ -1,6 +1,7 @@
 /** `run`: runs a topology module on the embedded log or on Kafka, until it is interrupted or has caught up. */
 import { resolve } from 'node:path';
 import { systemClock } from '../base/clock.ts';
+import { MillraceError } from '../base/errors.ts';
 import type { Observer, TelemetryEvents } from '../base/events.ts';
 import type { SourceConnector } from '../runtime/connector.ts';
 import type { LogLevel } from '../runtime/observe.ts';
@@ -10,21 +11,22 @@ import type { BackendName } from '../storage/backends.ts';
 import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
 import { environment, prepare } from './environment.ts';
 import { execute } from './execution.ts';
-import { inputFiles } from './input-files.ts';
+import { type InputToken, inputGroups } from './input-groups.ts';
 import { onInterrupt } from './interrupt.ts';
 import { type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
 import { print, printJson } from './output.ts';
-import { fileSource, readMapping, sampleFile } from './start.ts';
-import { balance } from './start-report.ts';
-import { type TopicInput, topicSources } from './topic-input.ts';
+import { sampleFile } from './start.ts';
+import { balance, checkTaken } from './start-report.ts';
+import { groupSources, mappedSource } from './topic-input.ts';
 
 /** Changelog records from which on a restore is told of. */
 const worthSaying = 10_000;
 
-export interface RunOptions extends TopicInput, KafkaFlags {
+export interface RunOptions extends KafkaFlags {
   /** From the first signal to the end, at most, ms. */
   readonly stopWithin?: number;
-  readonly mapping?: string;
+  /** What is taken in: see input-groups.ts. */
+  readonly tokens: readonly InputToken[];
   readonly onOffsetLost?: OffsetLost;
   readonly data: string;
   readonly stateBackend?: BackendName;
@@ -54,7 +56,7 @@ export async function run(module: string, options: RunOptions): Promise<void> {
   const execution = await execute({
     env,
     reference,
-    sources: await sourcesOf(reference, options),
+    sources: await sourcesOf(reference, options, say),
     threads,
     observer: restoreLines(say),
     logLevel: options.logLevel,
@@ -81,6 +83,7 @@ export async function run(module: string, options: RunOptions): Promise<void> {
         : await runtime.run(signal);
     if (options.json === true) printJson(summary);
     else print(balance(summary));
+    checkTaken(summary);
   } finally {
     await execution.close();
   }
@@ -101,10 +104,21 @@ function restoreLines(say: (text: string) => void): Observer {
 /** By a mapping `--input`, or the sample, becomes events; else its rows become records of one topic. */
 async function sourcesOf(
   reference: TopologyReference,
-  options: RunOptions,
+  { tokens, data }: RunOptions,
+  say: (text: string) => void,
 ): Promise<SourceConnector[]> {
-  const { mapping, input } = options;
-  if (mapping === undefined) return topicSources(await loadTopology(reference), options);
-  const files = (await inputFiles(input)) ?? [await sampleFile(environment(options.data))];
-  return [fileSource(await readMapping(mapping), files)];
+  const groups = inputGroups(tokens);
+  const [first, ...others] = groups;
+  if (first === undefined) return [];
+  const topology = await loadTopology(reference);
+  if (first.inputs.length === 0 && first.mapping === 'sample' && others.length === 0) {
+    const file = await sampleFile(environment(data));
+    return [await mappedSource(topology, [file], first.mapping, first.topic)];
+  }
+  if (groups.some(({ inputs }) => inputs.length === 0)) {
+    throw new MillraceError('USAGE', {
+      problem: '--mapping, --topic, --key and --time need --input',
+    });
+  }
+  return groupSources(topology, groups, say);
 }

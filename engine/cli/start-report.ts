@@ -7,6 +7,7 @@ import {
   profileLogic,
 } from '../../topologies/personalisation.ts';
 import type { Profile } from '../../topologies/profile.ts';
+import { MillraceError } from '../base/errors.ts';
 import { runsSources } from '../base/package-files.ts';
 import type { Log } from '../log/log.ts';
 import type { Summary } from '../runtime/summary.ts';
@@ -155,6 +156,13 @@ function results({
       lastChanges.map((c) => [instant(c.effectiveAt), c.user, c.segment, c.type, c.cause]),
     ),
   ];
+}
+
+/** Throws INPUT_REFUSED when rows were read, and not one of them was taken or left out on purpose. */
+export function checkTaken({ sources }: Summary): void {
+  const read = sources.reduce((sum, { records }) => sum + records, 0);
+  const refused = sources.reduce((sum, { deadLettered }) => sum + deadLettered, 0);
+  if (read > 0 && refused === read) throw new MillraceError('INPUT_REFUSED', { rows: read });
 }
 
 /** Where every record went; the numbers add up. */

@@ -1,34 +1,36 @@
-/** `start`: takes in a log, or a sample, runs the ready topology over it, and shows the result. */
+/** `start`: takes in logs, or a sample, runs the ready topology over them, and shows the result. */
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Event, events } from '../../topologies/event.ts';
-import { eventMap } from '../../topologies/ingest/event-map.ts';
-import { checkMapping, type Mapping, neededFields } from '../../topologies/ingest/mapping.ts';
+import { events } from '../../topologies/event.ts';
+import type { Mapping } from '../../topologies/ingest/mapping.ts';
 import { sampleLines } from '../../topologies/ingest/sample.ts';
-import { unpacker } from '../../topologies/ingest/unpack.ts';
 import {
   checkPersonalisation,
   type PersonalisationConfig,
 } from '../../topologies/personalisation.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
-import { codeRoot, moduleAt } from '../base/package-files.ts';
-import { FileSource } from '../connect/file-source.ts';
-import type { RowOptions } from '../connect/rows.ts';
+import { moduleAt } from '../base/package-files.ts';
+import { standardInput } from '../connect/content.ts';
 import type { LogLevel } from '../runtime/observe.ts';
 import type { Summary } from '../runtime/summary.ts';
 import type { BackendName } from '../storage/backends.ts';
-import { type Environment, environment, prepare } from './environment.ts';
+import { loadTopology } from '../thread/load-topology.ts';
+import { type Environment, environment, prepare, readApplication } from './environment.ts';
 import { execute } from './execution.ts';
-import { inputFiles } from './input-files.ts';
+import { type InputGroup, type InputToken, inputGroups } from './input-groups.ts';
 import { onInterrupt } from './interrupt.ts';
+import { fileSource, readMapping, rowOptions, shippedMappings } from './mappings.ts';
 import { print, printJson } from './output.ts';
 import { progressBar } from './progress.ts';
 import { QuestionPool } from './question-pool.ts';
 import { questionRoutes } from './question-routes.ts';
 import { tellRedefined } from './redefine.ts';
-import { clockOf, personalisationReport, reportText } from './start-report.ts';
+import { checkTaken, clockOf, personalisationReport, reportText } from './start-report.ts';
+import { groupSources } from './topic-input.ts';
+
+export { fileSource, readMapping, rowOptions };
 
 export interface StartOptions {
   /** From the first signal to the end, at most, ms. */
@@ -39,8 +41,8 @@ export interface StartOptions {
   readonly http?: number;
   readonly httpHost?: string;
   readonly logLevel: LogLevel;
-  readonly input?: readonly string[];
-  readonly mapping?: string;
+  /** What is taken in: see input-groups.ts. */
+  readonly tokens: readonly InputToken[];
   readonly config?: string;
   readonly threads: number;
   readonly top: number;
@@ -49,31 +51,33 @@ export interface StartOptions {
 
 /** The ready topology as workers load it. */
 export const personalisationModule = fileURLToPath(moduleAt('topologies/personalisation'));
-const mappingsFolder = fileURLToPath(new URL('topologies/ingest/mappings/', codeRoot));
+const sampleName = 'sample.jsonl';
 
 export async function start(options: StartOptions): Promise<void> {
   const env = environment(options.data, options.stateBackend, options.fresh);
-  if (options.input !== undefined && options.mapping === undefined) {
-    const problem = `--input needs --mapping; shipped are ${(await shippedMappings()).join(', ')}`;
-    throw new MillraceError('USAGE', { problem });
-  }
-  const mapping = await readMapping(options.mapping ?? 'sample');
-  const config = await readConfig(options.config, mapping);
-  checkPersonalisation(config);
-  const given = await inputFiles(options.input);
-  await prepare(env, options.fresh === true);
-  if (options.fresh === true) await rm(join(env.directory, 'sample.jsonl'), { force: true });
-  const files = given ?? [await sampleFile(env)];
   const say = (text: string) => process.stderr.write(`${text}\n`);
+  const fresh = options.fresh === true;
+  const groups = inputGroups(options.tokens);
+  const kept = fresh ? undefined : await keptParams(env);
+  const isEmpty = fresh || !existsSync(env.logDirectory);
+  await checkGroups(groups, isEmpty, kept, env);
+  const reference = { module: personalisationModule };
+  const given = await groupSources(await loadTopology(reference), groups, say);
+  const config = await configOf(options.config, groups, kept?.params, say);
+  checkPersonalisation(config);
+  await prepare(env, fresh);
+  if (fresh) await rm(join(env.directory, sampleName), { force: true });
+  const sources = groups.length > 0 ? given : await sampleSources(env, isEmpty, say);
   const signal = onInterrupt(say, options.stopWithin);
   let summary: Summary | undefined;
+  const files = sources.flatMap((source) => source.files);
   const progress = progressBar(await contentBytes(files), () => summary);
   const questions = new QuestionPool();
   const execution = await execute({
     env,
-    reference: { module: personalisationModule, params: config },
+    reference: { ...reference, params: config },
     threads: options.threads,
-    sources: [fileSource(mapping, files)],
+    sources,
     observer: progress.observer,
     logLevel: options.logLevel,
     routes: (running) => questionRoutes({ ...running, config }, questions),
@@ -95,6 +99,7 @@ export async function start(options: StartOptions): Promise<void> {
     const report = await personalisationReport(execution, config, options.top);
     if (options.json === true) printJson(report);
     else print(reportText(report, options.data));
+    checkTaken(summary);
   } finally {
     progress.stop();
     await questions.close();
@@ -102,54 +107,59 @@ export async function start(options: StartOptions): Promise<void> {
   }
 }
 
-export function fileSource(mapping: Mapping, files: readonly string[]): FileSource<string, Event> {
-  return new FileSource({
-    name: mapping.name,
-    files,
-    order: mapping.order ?? 'file',
-    topic: events,
-    map: eventMap(mapping),
-    ...rowOptions(mapping),
-  });
+/** What `start` ran here last; undefined in an empty folder. */
+async function keptParams(env: Environment) {
+  if (!existsSync(env.logDirectory)) return undefined;
+  const found = await readApplication(env).catch(() => undefined);
+  if (found === undefined) return undefined;
+  return { application: found.application, params: found.topology.params };
 }
 
-/** How the files of a mapping are read. */
-export function rowOptions(mapping: Mapping): RowOptions {
-  const { format, columns, separator } = mapping;
-  return {
-    format,
-    needed: neededFields(mapping),
-    ...(columns === undefined ? {} : { columns }),
-    ...(separator === undefined ? {} : { separator }),
-    ...(format === 'csv' ? {} : { unpack: unpacker(mapping) }),
-  };
-}
-
-/** A shipped mapping by name, or one of the user's by path. */
-export async function readMapping(name: string): Promise<Mapping> {
-  const shipped = join(mappingsFolder, `${name}.json`);
-  const file = existsSync(shipped) ? shipped : name;
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    const problem = `${messageOf(error)}; shipped are ${(await shippedMappings()).join(', ')}`;
-    throw new MillraceError('MAPPING_INVALID', { mapping: name, field: '(file)', problem });
+async function checkGroups(
+  groups: readonly InputGroup[],
+  isEmpty: boolean,
+  kept: { readonly application: string } | undefined,
+  { directory }: Environment,
+): Promise<void> {
+  const usage = (problem: string) => new MillraceError('USAGE', { problem });
+  for (const { inputs, mapping, topic } of groups) {
+    if (mapping === undefined) {
+      const names = (await shippedMappings()).join(', ');
+      throw usage(`--input needs --mapping; shipped are ${names}`);
+    }
+    if (inputs.length === 0) throw usage(`--mapping ${mapping} needs --input`);
+    if (topic === undefined || topic === events.name) continue;
+    throw usage(`\`start\` writes to the topic ${events.name} alone, not to ${topic}`);
   }
-  return checkMapping(parseJson(text, name), basename(name, '.json'));
+  if (groups.length > 0 || isEmpty || kept?.application === 'personalisation') return;
+  const other = kept?.application ?? 'a log';
+  const problem = `${directory} holds ${other}, which \`start\` has not made: give --input, or another --data folder for the sample`;
+  throw usage(problem);
 }
 
-function parseJson(text: string, mapping: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const problem = messageOf(error);
-    throw new MillraceError('MAPPING_INVALID', { mapping, field: '(file)', problem });
+/** Definitions change only when the user asks for others. */
+async function configOf(
+  file: string | undefined,
+  groups: readonly InputGroup[],
+  kept: unknown,
+  say: (text: string) => void,
+): Promise<PersonalisationConfig> {
+  if (file !== undefined) return readConfig(file);
+  const mappings = await Promise.all(groups.map(({ mapping = '' }) => readMapping(mapping)));
+  const brought = mappings.find(({ configuration }) => configuration !== undefined);
+  if (kept === undefined) return readConfig(undefined, brought);
+  const isOther = JSON.stringify(brought?.configuration ?? kept) !== JSON.stringify(kept);
+  if (isOther) say(`scores and segments stay as they were; those of ${brought?.name}: --config`);
+  return kept as PersonalisationConfig;
+}
+
+/** The sample goes into an empty folder only, or goes on where it was begun. */
+async function sampleSources(env: Environment, isEmpty: boolean, say: (text: string) => void) {
+  if (!isEmpty && !existsSync(join(env.directory, sampleName))) {
+    say('no --input: going on with what is here');
+    return [];
   }
-}
-
-async function shippedMappings(): Promise<string[]> {
-  return (await readdir(mappingsFolder)).map((name) => basename(name, '.json')).sort();
+  return [fileSource(await readMapping('sample'), [await sampleFile(env)])];
 }
 
 /** The configuration of a file; without one, that which the mapping brings along. */
@@ -168,7 +178,7 @@ export async function readConfig(
 
 /** The sample that stands in for a log of the user's own; made where it is not there. */
 export async function sampleFile(env: Environment): Promise<string> {
-  const file = join(env.directory, 'sample.jsonl');
+  const file = join(env.directory, sampleName);
   if (!existsSync(file)) await writeFile(file, `${sampleLines().join('\n')}\n`);
   return file;
 }
@@ -176,7 +186,9 @@ export async function sampleFile(env: Environment): Promise<string> {
 /** Bytes of content; of a gzip file about ten times its size. */
 async function contentBytes(files: readonly string[]): Promise<number> {
   const sizes = await Promise.all(
-    files.map(async (file) => (await stat(file)).size * (file.endsWith('.gz') ? 10 : 1)),
+    files
+      .filter((file) => file !== standardInput)
+      .map(async (file) => (await stat(file)).size * (file.endsWith('.gz') ? 10 : 1)),
   );
   return sizes.reduce((sum, size) => sum + size, 0);
 }

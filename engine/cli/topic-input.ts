@@ -1,4 +1,5 @@
-/** `run --input`: the rows of files become records of one topic of the topology, exactly once. */
+/** `--input` of `run`: rows become events by a mapping, or records of one topic as they are; exactly once. */
+import type { Event } from '../../topologies/event.ts';
 import { instantReader } from '../../topologies/ingest/instant.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { FileSource, type Mapped } from '../connect/file-source.ts';
@@ -6,46 +7,80 @@ import type { Topology } from '../graph/graph.ts';
 import type { Topic } from '../graph/topic.ts';
 import type { SourceConnector } from '../runtime/connector.ts';
 import { inputFiles } from './input-files.ts';
+import type { InputGroup } from './input-groups.ts';
+import { fileSource, readMapping } from './mappings.ts';
 
-export interface TopicInput {
-  readonly input?: readonly string[];
-  readonly topic?: string;
-  /** Field of the key. */
-  readonly key?: string;
-  /** Field of the event time. */
-  readonly time?: string;
-  readonly timeFormat: string;
+export interface FileInput extends SourceConnector {
+  readonly files: readonly string[];
 }
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** No source without `--input`. The value of a record is the whole row. */
-export async function topicSources(
+/** A source for each group; its files are read one after the other. Throws USAGE where two are alike. */
+export async function groupSources(
   topology: Topology,
-  { input, topic: name, key, time, timeFormat }: TopicInput,
-): Promise<SourceConnector[]> {
-  const files = await inputFiles(input);
-  if (files === undefined) return [];
+  groups: readonly InputGroup[],
+  say: (text: string) => void,
+): Promise<FileInput[]> {
+  const sources: FileInput[] = [];
+  for (const group of groups) {
+    const files = await inputFiles(group.inputs, say);
+    if (group.mapping === undefined) sources.push(rowSource(topology, files, group, groups));
+    else sources.push(await mappedSource(topology, files, group.mapping, group.topic));
+  }
+  const twice = sources.find(({ name }, i) => sources.findIndex((one) => one.name === name) < i);
+  if (twice === undefined) return sources;
+  const problem = `two mappings have the name ${twice.name}, by which the position in their input is kept: give one of them another 'name'`;
+  throw new MillraceError('USAGE', { problem });
+}
+
+/** @param topic that the events are written to; default events */
+export async function mappedSource(
+  topology: Topology,
+  files: readonly string[],
+  mapping: string,
+  topic?: string,
+): Promise<FileInput> {
+  const read = await readMapping(mapping);
+  if (topic === undefined || topic === 'events') return fileSource(read, files);
+  const name = `${read.name}-${topic}`;
+  return fileSource({ ...read, name }, files, topicRead(topology, topic) as Topic<string, Event>);
+}
+
+/** The value of a record is the whole row. */
+function rowSource(
+  topology: Topology,
+  files: readonly string[],
+  { topic: name, key, time, timeFormat = 'iso' }: InputGroup,
+  groups: readonly InputGroup[],
+): FileInput {
   if (name === undefined || key === undefined || time === undefined) {
-    throw new MillraceError('USAGE', { problem: '--input needs --topic, --key and --time' });
+    const problem = '--input needs --mapping, or --topic, --key and --time';
+    throw new MillraceError('USAGE', { problem });
   }
   const topic = topicRead(topology, name);
   const read = reader(timeFormat);
   const map = (fields: Fields): Mapped<unknown, unknown> => {
     const told = fields[time];
-    const timestamp = read(String(told));
+    const timestamp = read(textOf(told));
     if (typeof timestamp === 'string') {
       return { reject: `${time} ${JSON.stringify(told)} ${timestamp}` };
     }
     const id = fields[key];
     if (id === undefined || id === null || id === '') return { reject: `there is no ${key}` };
     const isText = topic.key.format === 'utf8';
+    if (isText && typeof id === 'object') return { reject: `${key} is an object or a list` };
     return { key: isText ? String(id) : id, value: fields, timestamp };
   };
   const format = files.every((file) => /\.csv(\.gz)?$/.test(file)) ? 'csv' : 'jsonl';
-  return [
-    new FileSource({ name: `${name}-input`, files, format, needed: [key, time], topic, map }),
-  ];
+  const alike = groups.filter((one) => one.mapping === undefined && one.topic === name);
+  const own = alike.length > 1 ? ` of ${key} at ${time} (${timeFormat})` : '';
+  const needed = [key, time];
+  return new FileSource({ name: `${name}-input${own}`, files, format, needed, topic, map });
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'object' && value !== null ? '' : String(value);
 }
 
 function reader(format: string) {

@@ -91,7 +91,22 @@ async function* chunksOf(stream: Readable): AsyncGenerator<Buffer> {
   }
 }
 
+/** All of standard input, where it is read more than once. */
+let held: Buffer[] | undefined;
+
+/** Reads standard input to its end and keeps it: from now on it can be read again, as a file can. */
+export async function holdStandardInput(): Promise<void> {
+  if (held !== undefined) return;
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  held = chunks;
+}
+
 async function* rawOf(file: string): AsyncGenerator<Buffer> {
+  if (file === standardInput && held !== undefined) {
+    yield* held;
+    return;
+  }
   const stream =
     file === standardInput ? process.stdin : createReadStream(file, { highWaterMark: chunkBytes });
   for await (const chunk of stream) yield chunk as Buffer;

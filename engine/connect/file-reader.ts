@@ -1,6 +1,6 @@
 /** The rows of several files that were not taken yet, mapped, in the order of the files or of their times. */
 import { MillraceError } from '../base/errors.ts';
-import { standardInput } from './content.ts';
+import { holdStandardInput, standardInput } from './content.ts';
 import type { Cursor, Start } from './cursor.ts';
 import type { FileSourceOptions } from './file-source.ts';
 import { Fingerprint, rowHash } from './fingerprint.ts';
@@ -115,6 +115,7 @@ export class FileReader<K, V> {
 
   async *items(): AsyncGenerator<Item<K, V>[]> {
     if (this.#options.order === 'time') {
+      if (this.#options.files.includes(standardInput)) await holdStandardInput();
       if (this.#batch !== undefined) yield* this.#rest(this.#batch);
       yield* this.#sorted();
       return;
@@ -127,7 +128,8 @@ export class FileReader<K, V> {
   }
 
   async #identify(file: string): Promise<KnownFile | undefined> {
-    if (this.#oldRows > 0 || file === standardInput) return undefined;
+    const isStream = file === standardInput && this.#options.order !== 'time';
+    if (this.#oldRows > 0 || isStream) return undefined;
     // All rows of the file before have been handed over by now.
     this.#settle();
     return identify(file, this.#files, this.#options);

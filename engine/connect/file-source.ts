@@ -58,6 +58,11 @@ export class FileSource<K, V> implements SourceConnector {
     this.topics = [options.topic];
   }
 
+  /** As given. */
+  get files(): readonly string[] {
+    return this.#options.files;
+  }
+
   get #isLive(): boolean {
     return this.#options.files.includes(standardInput);
   }

@@ -1,0 +1,66 @@
+/** Mappings by name or path, and the sources that are made of them. */
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Event, events } from '../../topologies/event.ts';
+import { eventMap } from '../../topologies/ingest/event-map.ts';
+import { checkMapping, type Mapping, neededFields } from '../../topologies/ingest/mapping.ts';
+import { unpacker } from '../../topologies/ingest/unpack.ts';
+import { MillraceError, messageOf } from '../base/errors.ts';
+import { codeRoot } from '../base/package-files.ts';
+import { FileSource } from '../connect/file-source.ts';
+import type { RowOptions } from '../connect/rows.ts';
+import type { Topic } from '../graph/topic.ts';
+import { parseJson } from '../serde/faithful-json.ts';
+
+const mappingsFolder = fileURLToPath(new URL('topologies/ingest/mappings/', codeRoot));
+
+export function fileSource(
+  mapping: Mapping,
+  files: readonly string[],
+  topic: Topic<string, Event> = events,
+): FileSource<string, Event> {
+  return new FileSource({
+    name: mapping.name,
+    files,
+    order: mapping.order ?? 'file',
+    topic,
+    map: eventMap(mapping),
+    ...rowOptions(mapping),
+  });
+}
+
+/** How the files of a mapping are read. */
+export function rowOptions(mapping: Mapping): RowOptions {
+  const { format, columns, separator } = mapping;
+  return {
+    format,
+    needed: neededFields(mapping),
+    ...(columns === undefined ? {} : { columns }),
+    ...(separator === undefined ? {} : { separator }),
+    ...(format === 'csv' ? {} : { unpack: unpacker(mapping) }),
+  };
+}
+
+/** A shipped mapping by name, or one of the user's by path. Throws MAPPING_INVALID. */
+export async function readMapping(name: string): Promise<Mapping> {
+  const shipped = join(mappingsFolder, `${name}.json`);
+  const file = existsSync(shipped) ? shipped : name;
+  const fail = (problem: string) =>
+    new MillraceError('MAPPING_INVALID', { mapping: name, field: '(file)', problem });
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    const problem = `${messageOf(error)}; shipped are ${(await shippedMappings()).join(', ')}`;
+    throw fail(problem);
+  }
+  const parsed = parseJson(text.replace(/^\uFEFF/, ''));
+  if ('problem' in parsed) throw fail(parsed.problem);
+  return checkMapping(parsed.value, basename(name, '.json'));
+}
+
+export async function shippedMappings(): Promise<string[]> {
+  return (await readdir(mappingsFolder)).map((name) => basename(name, '.json')).sort();
+}
