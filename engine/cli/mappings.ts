@@ -43,6 +43,18 @@ export function rowOptions(mapping: Mapping): RowOptions {
   };
 }
 
+export type MappingReader = (name: string) => Promise<Mapping>;
+
+/** Reads each mapping once: its file may be a pipe. */
+export function mappingsOnce(): MappingReader {
+  const known = new Map<string, Promise<Mapping>>();
+  return (name) => {
+    const mapping = known.get(name) ?? readMapping(name);
+    known.set(name, mapping);
+    return mapping;
+  };
+}
+
 /** A shipped mapping by name, or one of the user's by path. Throws MAPPING_INVALID. */
 export async function readMapping(name: string): Promise<Mapping> {
   const shipped = join(mappingsFolder, `${name}.json`);

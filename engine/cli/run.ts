@@ -14,6 +14,7 @@ import { execute } from './execution.ts';
 import { type InputToken, inputGroups } from './input-groups.ts';
 import { onInterrupt } from './interrupt.ts';
 import { type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
+import { readMapping } from './mappings.ts';
 import { print, printJson } from './output.ts';
 import { sampleFile } from './start.ts';
 import { balance, checkTaken } from './start-report.ts';
@@ -113,7 +114,8 @@ async function sourcesOf(
   const topology = await loadTopology(reference);
   if (first.inputs.length === 0 && first.mapping === 'sample' && others.length === 0) {
     const file = await sampleFile(environment(data));
-    return [await mappedSource(topology, [file], first.mapping, first.topic)];
+    const mapping = await readMapping(first.mapping);
+    return [mappedSource(topology, [file], mapping, first.topic)];
   }
   if (groups.some(({ inputs }) => inputs.length === 0)) {
     throw new MillraceError('USAGE', {

@@ -21,7 +21,7 @@ import { type Environment, environment, prepare, readApplication } from './envir
 import { execute } from './execution.ts';
 import { type InputGroup, type InputToken, inputGroups } from './input-groups.ts';
 import { onInterrupt } from './interrupt.ts';
-import { fileSource, readMapping, rowOptions, shippedMappings } from './mappings.ts';
+import { fileSource, mappingsOnce, readMapping, rowOptions, shippedMappings } from './mappings.ts';
 import { print, printJson } from './output.ts';
 import { progressBar } from './progress.ts';
 import { QuestionPool } from './question-pool.ts';
@@ -62,8 +62,10 @@ export async function start(options: StartOptions): Promise<void> {
   const isEmpty = fresh || !existsSync(env.logDirectory);
   await checkGroups(groups, isEmpty, kept, env);
   const reference = { module: personalisationModule };
-  const given = await groupSources(await loadTopology(reference), groups, say);
-  const config = await configOf(options.config, groups, kept?.params, say);
+  const mappingOf = mappingsOnce();
+  const given = await groupSources(await loadTopology(reference), groups, say, mappingOf);
+  const mappings = await Promise.all(groups.map(({ mapping = '' }) => mappingOf(mapping)));
+  const config = await configOf(options.config, mappings, kept?.params, say);
   checkPersonalisation(config);
   await prepare(env, fresh);
   if (fresh) await rm(join(env.directory, sampleName), { force: true });
@@ -140,12 +142,11 @@ async function checkGroups(
 /** Definitions change only when the user asks for others. */
 async function configOf(
   file: string | undefined,
-  groups: readonly InputGroup[],
+  mappings: readonly Mapping[],
   kept: unknown,
   say: (text: string) => void,
 ): Promise<PersonalisationConfig> {
   if (file !== undefined) return readConfig(file);
-  const mappings = await Promise.all(groups.map(({ mapping = '' }) => readMapping(mapping)));
   const brought = mappings.find(({ configuration }) => configuration !== undefined);
   if (kept === undefined) return readConfig(undefined, brought);
   const isOther = JSON.stringify(brought?.configuration ?? kept) !== JSON.stringify(kept);

@@ -1,6 +1,7 @@
 /** `--input` of `run`: rows become events by a mapping, or records of one topic as they are; exactly once. */
 import type { Event } from '../../topologies/event.ts';
 import { instantReader } from '../../topologies/ingest/instant.ts';
+import type { Mapping } from '../../topologies/ingest/mapping.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { FileSource, type Mapped } from '../connect/file-source.ts';
 import type { Topology } from '../graph/graph.ts';
@@ -8,7 +9,7 @@ import type { Topic } from '../graph/topic.ts';
 import type { SourceConnector } from '../runtime/connector.ts';
 import { inputFiles } from './input-files.ts';
 import type { InputGroup } from './input-groups.ts';
-import { fileSource, readMapping } from './mappings.ts';
+import { fileSource, type MappingReader, readMapping } from './mappings.ts';
 
 export interface FileInput extends SourceConnector {
   readonly files: readonly string[];
@@ -21,12 +22,16 @@ export async function groupSources(
   topology: Topology,
   groups: readonly InputGroup[],
   say: (text: string) => void,
+  mappingOf: MappingReader = readMapping,
 ): Promise<FileInput[]> {
   const sources: FileInput[] = [];
   for (const group of groups) {
     const files = await inputFiles(group.inputs, say);
     if (group.mapping === undefined) sources.push(rowSource(topology, files, group, groups));
-    else sources.push(await mappedSource(topology, files, group.mapping, group.topic));
+    else {
+      const mapping = await mappingOf(group.mapping);
+      sources.push(mappedSource(topology, files, mapping, group.topic));
+    }
   }
   const twice = sources.find(({ name }, i) => sources.findIndex((one) => one.name === name) < i);
   if (twice === undefined) return sources;
@@ -35,16 +40,19 @@ export async function groupSources(
 }
 
 /** @param topic that the events are written to; default events */
-export async function mappedSource(
+export function mappedSource(
   topology: Topology,
   files: readonly string[],
-  mapping: string,
+  mapping: Mapping,
   topic?: string,
-): Promise<FileInput> {
-  const read = await readMapping(mapping);
-  if (topic === undefined || topic === 'events') return fileSource(read, files);
-  const name = `${read.name}-${topic}`;
-  return fileSource({ ...read, name }, files, topicRead(topology, topic) as Topic<string, Event>);
+): FileInput {
+  if (topic === undefined || topic === 'events') return fileSource(mapping, files);
+  const name = `${mapping.name}-${topic}`;
+  return fileSource(
+    { ...mapping, name },
+    files,
+    topicRead(topology, topic) as Topic<string, Event>,
+  );
 }
 
 /** The value of a record is the whole row. */

@@ -162,7 +162,7 @@ describe('mapping', () => {
     ['subject', { ...mapping, subject: undefined }],
     ['time.field', { ...mapping, time: {} }],
     ['time.format', { ...mapping, time: { field: 'at', format: 'YYYY-MM' } }],
-    ['time.format', { ...mapping, time: { ...mapping.time, zone: 'Mars/Olympus' } }],
+    ['time.zone', { ...mapping, time: { ...mapping.time, zone: 'Mars/Olympus' } }],
     ['class', { ...mapping, class: {} }],
     ['class.map.o', { ...mapping, class: { field: 'action', map: { o: 7 } } }],
     ['columns', { ...mapping, columns: 'a,b' }],
