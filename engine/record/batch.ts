@@ -140,6 +140,11 @@ export function imageOf(bytes: Uint8Array): ArrayBuffer {
   return image;
 }
 
+/** The checksum of an image that is sealed. */
+export function checksumOf(image: ArrayBuffer): number {
+  return new DataView(image).getUint32(4, true);
+}
+
 /** Gives an image its checksum. */
 export function seal(image: ArrayBuffer): void {
   const header = new DataView(image);

@@ -1,6 +1,6 @@
 /** Makes directories, and says truly why one cannot be made. */
 import { constants } from 'node:fs';
-import { access, mkdir } from 'node:fs/promises';
+import { access, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
@@ -20,5 +20,16 @@ async function existing(directory: string): Promise<string> {
     const parent = dirname(directory);
     if (parent === directory) throw error;
     return existing(parent);
+  }
+}
+
+/** The names in a directory are on disk. Windows has no call for it. */
+export async function syncDirectory(directory: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }

@@ -1,17 +1,64 @@
 /**
- * The HEAD of an embedded log: how far it had come, kept apart from the database.
+ * The HEAD of an embedded log: how far it had come, kept apart from the database, which may lose the
+ * end of its write-ahead log without a word.
  *
- * RocksDB drops the rest of its write-ahead log silently when a byte of it is damaged. HEAD names
- * the last commit and every partition's end, so that a log which lost commits is refused with the
- * place where they are missing. Two files take turns, so a torn write leaves the other whole.
+ * HEAD names the last commit and its row in the journal, every partition's end, and the anchor from
+ * which on the journal has rows; so a log that lost commits is refused with the place where they are
+ * missing. Two files take turns, so a torn write leaves the other whole.
  */
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { sealed, unsealed } from '../../base/sealed.ts';
+import type { CatalogueDigest, JournalPoint } from './journal.ts';
 
 export interface Head {
+  /** Absent: written before there was a journal. */
+  readonly version?: 2;
   readonly sequence: number;
   /** 'topic/partition' -> end offset */
   readonly ends: Readonly<Record<string, number>>;
+  /** Of the row of the commit in the journal. */
+  readonly seal?: number;
+  /** All commits up to it lie in tables; the journal has a row for each one after it. */
+  readonly anchor?: JournalPoint;
+  readonly catalogue?: CatalogueDigest;
+}
+
+export interface Heads {
+  /** The newest whole HEAD; undefined when there is none. */
+  readonly head: Head | undefined;
+  /** Something else than a HEAD is there. */
+  readonly damaged: boolean;
+  /** Sequence numbers of the anchors, by slot. */
+  readonly anchors: readonly number[];
+}
+
+const names = ['HEAD.0', 'HEAD.1'];
+const lengthBytes = 4;
+
+/** Looks only: what is missing is not made. */
+export async function readHeads(directory: string): Promise<Heads> {
+  let head: Head | undefined;
+  let damaged = false;
+  const anchors: number[] = [];
+  for (const name of names) {
+    const bytes = await readFile(`${directory}/${name}`).catch(noFile);
+    const found = bytes.byteLength === 0 ? undefined : headIn(bytes);
+    anchors.push(found?.anchor?.sequence ?? 0);
+    if (found === undefined) damaged ||= bytes.byteLength > 0;
+    else if (head === undefined || found.sequence > head.sequence) head = found;
+  }
+  return { head, damaged, anchors };
+}
+
+function noFile(error: unknown): Buffer {
+  if ((error as { code?: string }).code === 'ENOENT') return Buffer.alloc(0);
+  throw error;
+}
+
+function headIn(bytes: Buffer): Head | undefined {
+  const length = bytes.byteLength < lengthBytes ? 0 : bytes.readUInt32BE(0);
+  const content = unsealed(bytes.subarray(lengthBytes, lengthBytes + length));
+  return content && (JSON.parse(content.toString()) as Head);
 }
 
 export class HeadFile {
@@ -21,43 +68,28 @@ export class HeadFile {
     this.#slots = slots;
   }
 
+  /** Makes what is missing. */
   static async open(directory: string): Promise<HeadFile> {
-    const names = ['HEAD.0', 'HEAD.1'];
-    return new HeadFile(
-      await Promise.all(
-        names.map((name) =>
-          open(`${directory}/${name}`, 'r+').catch(() => open(`${directory}/${name}`, 'w+')),
-        ),
+    const slots = await Promise.all(
+      names.map((name) =>
+        open(`${directory}/${name}`, 'r+').catch(() => open(`${directory}/${name}`, 'w+')),
       ),
     );
+    return new HeadFile(slots);
   }
 
-  /** The newest whole HEAD; undefined when there is none; `damaged` when something else is there. */
-  async read(): Promise<{ readonly head: Head | undefined; readonly damaged: boolean }> {
-    let head: Head | undefined;
-    let damaged = false;
-    for (const slot of this.#slots) {
-      const bytes = await slot.readFile();
-      if (bytes.byteLength === 0) continue;
-      const length = bytes.byteLength < 4 ? 0 : bytes.readUInt32BE(0);
-      const content = unsealed(bytes.subarray(4, 4 + length));
-      if (content === undefined) {
-        damaged = true;
-        continue;
-      }
-      const found = JSON.parse(content.toString()) as Head;
-      if (head === undefined || found.sequence > head.sequence) head = found;
-    }
-    return { head, damaged };
+  /** The slot that a commit writes. */
+  slotOf({ sequence }: { readonly sequence: number }): number {
+    return sequence % this.#slots.length;
   }
 
   /** Durable when the promise resolves. */
   async write(head: Head): Promise<void> {
-    const slot = this.#slots[head.sequence % this.#slots.length] as FileHandle;
+    const slot = this.#slots[this.slotOf(head)] as FileHandle;
     const content = sealed(Buffer.from(JSON.stringify(head)));
-    const bytes = Buffer.allocUnsafe(4 + content.byteLength);
+    const bytes = Buffer.allocUnsafe(lengthBytes + content.byteLength);
     bytes.writeUInt32BE(content.byteLength, 0);
-    content.copy(bytes, 4);
+    content.copy(bytes, lengthBytes);
     await slot.write(bytes, 0, bytes.byteLength, 0);
     await slot.datasync();
   }

@@ -7,6 +7,8 @@
  *   [3][topic id][partition][base offset, 8]   a packed batch, which carries its own CRC-32C
  *   [4][group][0][topic][0][partition u32]     next offset of a group
  *   [5][writer]                                last commit id of a writer
+ *   [6][sequence number, 8]                    the journal: a row a commit (journal.ts)
+ *   [7][topic id][partition]                   base offsets of the batches that a compaction kept
  */
 import { orderedTimeBytes, readOrderedTime, writeOrderedTime } from '../../base/bytes.ts';
 
@@ -17,15 +19,43 @@ export const prefixes = {
   partitions: Buffer.from([2]),
   offsets: Buffer.from([4]),
   writers: Buffer.from([5]),
+  journal: Buffer.from([6]),
+  kept: Buffer.from([7]),
 } as const;
+
+/** First bytes of the rows that a start reads: topics, ends, offsets, writers, kept batches. */
+export const catalogueTags: ReadonlySet<number> = new Set([1, 2, 4, 5, 7]);
+
+export function journalKey(sequence: number): Buffer {
+  const key = Buffer.alloc(1 + orderedTimeBytes, prefixes.journal);
+  writeOrderedTime(key, 1, sequence);
+  return key;
+}
+
+/** The sequence number in a journal row's key. */
+export function sequenceOf(key: Buffer): number {
+  return readOrderedTime(key, 1);
+}
+
+/** Names a partition in memory. */
+export function partitionId(topicId: number, partition: number): string {
+  return `${topicId}/${partition}`;
+}
 
 export function topicKey(name: string): Buffer {
   return Buffer.concat([prefixes.topics, Buffer.from(name)]);
 }
 
 export function partitionKey(topicId: number, partition: number): Buffer {
-  const key = Buffer.alloc(9);
-  key.writeUInt8(2, 0);
+  return keyOfPartition(prefixes.partitions, topicId, partition);
+}
+
+export function keptKey(topicId: number, partition: number): Buffer {
+  return keyOfPartition(prefixes.kept, topicId, partition);
+}
+
+function keyOfPartition(prefix: Buffer, topicId: number, partition: number): Buffer {
+  const key = Buffer.alloc(9, prefix);
   key.writeUInt32BE(topicId, 1);
   key.writeUInt32BE(partition, 5);
   return key;
