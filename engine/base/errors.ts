@@ -164,12 +164,13 @@ export const errorCatalogue = {
   STATE_CORRUPT: {
     message: 'state damaged: task {task} store {store}: {problem}',
     remedy:
-      'delete the state directory {directory}; it is rebuilt from the changelog at next start',
+      'none is needed: the state in {directory} is wiped and restored from its changelog; if it comes again and again, look at the disk',
     exitCode: 3,
   },
   STORE_CORRUPT: {
     message: 'the database in {directory} is damaged: {problem}',
-    remedy: 'state is rebuilt from the log when its directory is deleted; a log needs its copy',
+    remedy:
+      'state is wiped and restored by itself; of a log restore the data directory from a copy',
     exitCode: 3,
   },
   STATE_UNAVAILABLE: {

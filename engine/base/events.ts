@@ -87,6 +87,8 @@ export interface TelemetryEvents {
   offsetsBehind: { readonly task: string; readonly problem: string };
   /** State was compared with a recomputation from the log by other means: how much, and how much differs. */
   stateVerified: { readonly compared: number; readonly differing: number };
+  /** A task's state was damaged, or another's: it is deleted, and restored from its changelog. */
+  stateWiped: { readonly task: string; readonly problem: string };
   /** No broker answers: what runs waits, and loses nothing. */
   logAway: { readonly problem: string };
   logBack: { readonly awayMs: number };

@@ -98,6 +98,7 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
   const lost = counter('workers_lost_total', 'Worker threads that died');
   const doubtful = counter('commits_doubtful_total', 'Commits that failed or are not known');
   const repeated = counter('cycles_repeated_total', 'Cycles repeated without a record that failed');
+  const wiped = counter('state_wiped_total', 'Times that damaged state was wiped and restored');
   const away = gauge('log_away', 'No broker answers: 1, else 0');
   const verified = counter('verify_compared_total', 'Results compared with a recomputation in SQL');
   const mismatches = gauge('verify_mismatches', 'Results that differed in the last comparison');
@@ -141,6 +142,7 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
     assignmentChanged: ({ open }) => tasks.set(open),
     commitDoubtful: () => doubtful.inc(),
     cycleRepeated: () => repeated.inc(),
+    stateWiped: () => wiped.inc(),
     logAway: () => away.set(1),
     logBack: () => away.set(0),
     kafkaTransport: ({ transport }) => {
@@ -197,6 +199,8 @@ function logLines(log: Lines): Handlers {
         : log.error(event, 'state differs from the log: run verify'),
     offsetsBehind: (event) =>
       log.warn(event, 'committed offsets are older than the changelog, asking again'),
+    stateWiped: (event) =>
+      log.warn(event, 'state was damaged; it is wiped and restored from its changelog'),
     logAway: (event) => log.warn(event, 'no broker answers, waiting'),
     logBack: (event) => log.warn(event, 'a broker answers again'),
     kafkaTransport: (event) =>

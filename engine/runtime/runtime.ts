@@ -36,6 +36,7 @@ import {
   settingsIn,
 } from './settings.ts';
 import { StageClock } from './stages.ts';
+import { StateQuestions } from './state-questions.ts';
 import { emptySummary, type Summary } from './summary.ts';
 import type { RunningTask } from './task-opener.ts';
 
@@ -96,6 +97,7 @@ export class Runtime {
   /** Worker failures and doubtful commits after a commit. */
   #failures = { count: 0, commitId: 0 };
   #lastFailure: unknown;
+  readonly #questions = new StateQuestions((work) => this.#survive(work));
   /** The last cycle had as many records of a partition as it can do with: there may be more. */
   #backlog = false;
   readonly #cycleSize: CycleSize;
@@ -152,7 +154,8 @@ export class Runtime {
    * @throws STORE_UNKNOWN, and TABLE_NOT_KEPT for a table whose rows cannot be read
    */
   async query(table: string, keyId?: string, limit?: number): Promise<StoreRow[]> {
-    return this.#running.query(readableTable(this.#options.topology, table), keyId, limit);
+    const readable = readableTable(this.#options.topology, table);
+    return this.#questions.ask(() => this.#running.query(readable, keyId, limit));
   }
 
   /** One cycle; false when there was nothing to do, or when the signal broke off a recovery. */
@@ -186,6 +189,7 @@ export class Runtime {
 
   async #cycle(): Promise<boolean> {
     const committer = this.#committing;
+    this.#questions.throwDamage();
     if (this.#joined.hasChange()) await this.#drain();
     await this.#running.follow();
     const stages = this.#stageClock();
@@ -232,7 +236,8 @@ export class Runtime {
 
   /** Runs cycles until all sources are done and every topic is read to its end, by whichever member. */
   async runUntilCaughtUp(signal?: AbortSignal): Promise<Summary> {
-    await this.#runUntil(() => this.#running.groupCaughtUp(), signal);
+    const done = () => this.#running.groupCaughtUp();
+    await this.#questions.whileCycling(() => this.#runUntil(done, signal));
     return this.#summary;
   }
 
@@ -260,6 +265,11 @@ export class Runtime {
 
   /** Runs until the signal is aborted. */
   async run(signal: AbortSignal): Promise<Summary> {
+    await this.#questions.whileCycling(() => this.#run(signal));
+    return this.#summary;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
     const { idleAfterMs = Number.POSITIVE_INFINITY, commitIntervalMs = 0 } = this.#options;
     let lastWork = this.#clock.monotonic();
     while (!signal.aborted) {
@@ -279,7 +289,6 @@ export class Runtime {
       } else await this.#news(signal);
     }
     await this.#settle(signal);
-    return this.#summary;
   }
 
   /**
@@ -547,6 +556,9 @@ export class Runtime {
       if (attempt > workerRetries) {
         throw new MillraceError('WORKER_FAILED', { attempts: attempt, problem });
       }
+    } else if (error.code === 'STATE_CORRUPT') {
+      if (attempt > workerRetries) throw error;
+      this.#observer.on('stateWiped', { task: String(error.context['task']), problem });
     } else if (error.code === 'COMMIT_DOUBTFUL' || error.code === 'LOG_UNREACHABLE') {
       this.#observer.on('commitDoubtful', { problem, attempt });
     } else throw error;

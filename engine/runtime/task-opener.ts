@@ -33,6 +33,8 @@ export type OffsetLost = 'stop' | 'earliest' | 'latest';
 /** How long committed offsets that are older than a changelog are taken for a coordinator's that is not up to date yet, ms. */
 const staleOffsetsMs = 60_000;
 const askAgainMs = 250;
+/** Damage is met so often while one task is opened, at most: what is restored anew should be whole. */
+const wipedAtOpening = 2;
 
 export interface TaskOpenerOptions {
   readonly log: Log;
@@ -75,12 +77,19 @@ export class TaskOpener {
     turn: Promise<void>,
     careful?: number,
   ): Promise<OpenedTask | undefined> {
+    let wiped = 0;
     const giveUpAt = this.#options.clock.monotonic() + staleOffsetsMs;
     if (stopped()) return undefined;
     for (let found = await this.#committedOf(planned); !stopped(); ) {
       try {
         return await this.#openAt(planned, host, stopped, found, turn, careful);
       } catch (error) {
+        if (isMillraceError(error, 'STATE_CORRUPT') && wiped++ < wipedAtOpening) {
+          // With the task its state goes; it is restored whole.
+          await host.close(planned.taskId);
+          this.#tellWiped(planned.taskId, String(error.context['problem']));
+          continue;
+        }
         if (!isMillraceError(error, 'LEDGER_MISMATCH')) throw error;
         await host.close(planned.taskId);
         found = await this.#newerThan(found, planned, stopped, { error, giveUpAt });
@@ -132,6 +141,8 @@ export class TaskOpener {
       positions: [...positions].map(([topic, offset]) => ({ topic, offset })),
       ...(careful === undefined ? {} : { careful }),
     });
+    const problem = stores.find((store) => store.wiped !== undefined)?.wiped;
+    if (problem !== undefined) this.#tellWiped(taskId, problem);
     await turn;
     const begin = clock.monotonic();
     const { records, commits } = await restoreTask({
@@ -165,6 +176,10 @@ export class TaskOpener {
       givenTo: 0,
     };
     return { task, restored: records };
+  }
+
+  #tellWiped(task: string, problem: string): void {
+    this.#options.observer.on('stateWiped', { task, problem });
   }
 
   /** What the group has committed of a task's sources, and the ledger beside it. */

@@ -450,6 +450,11 @@ export class TaskState {
     }
   }
 
+  /** Closes the backend and saves nothing. */
+  async abandon(): Promise<void> {
+    await this.#options.backend.close();
+  }
+
   async #loadResident(store: Store): Promise<void> {
     const { state, keys } = store;
     if (state.residentLoaded) return;

@@ -112,7 +112,7 @@ export class RocksBackend implements StateBackend {
       await db.ready();
       return new RocksBackend(db, directory, buffer);
     } catch (error) {
-      throw storageError(error, directory);
+      throw storageError(error, directory, true);
     }
   }
 

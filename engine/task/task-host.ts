@@ -4,7 +4,7 @@
  * one on does not use it again.
  */
 import { assert, must } from '../base/assert.ts';
-import { MillraceError } from '../base/errors.ts';
+import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts';
 import { systemWorld, type World } from '../base/world.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
@@ -14,6 +14,7 @@ import { PackedBatch } from '../record/batch.ts';
 import type { Saving } from '../state/saver.ts';
 import { TaskState } from '../state/task-state.ts';
 import type { BackendFactory } from '../storage/backend.ts';
+import { NumberedBackend } from '../storage/numbered-backend.ts';
 import type { TaskCounters } from './counters.ts';
 import type { ErrorPolicy } from './error-policy.ts';
 import { GlobalTables } from './global-tables.ts';
@@ -64,6 +65,8 @@ export interface OpenedStore extends StorePosition {
   readonly commitId: number;
   /** When it last read its changelog, ms UTC. */
   readonly readAt: number;
+  /** Why the task's state was wiped, when it was: it is to be restored whole. */
+  readonly wiped?: string;
 }
 
 export interface TaskWork {
@@ -95,6 +98,9 @@ interface OpenTask {
   readonly state: TaskState;
   readonly task: Task;
   readonly part: SubTopology;
+  readonly directory: string;
+  /** Damage was found in its state, which goes when the task is closed. */
+  isDamaged: boolean;
 }
 
 /** What the runtime asks of the thread that runs tasks; `TaskHost` is that thread's end. */
@@ -148,16 +154,7 @@ export class TaskHost implements HostPort {
     assert(!this.#tasks.has(taskId), () => `task ${taskId} is open already`);
     const part = must(this.#parts[assignment.subTopology], () => `no sub-topology for ${taskId}`);
     const directory = `${this.#config.stateDirectory}/${taskId}`;
-    const backend = await this.#backends.open(directory);
-    const { cacheBytes, saving } = this.#config;
-    const options = {
-      ...{ task: taskId, directory, specs: part.stores, backend, cacheBytes },
-      ...(saving === undefined ? {} : { saving }),
-    };
-    const state = await TaskState.open(options).catch(async (error: unknown) => {
-      await backend.close();
-      throw error;
-    });
+    const { state, wiped } = await this.#openState(taskId, directory, part);
     const positions = new Map(assignment.positions.map(({ topic, offset }) => [topic, offset]));
     const task = new Task({
       ...this.#config,
@@ -171,17 +168,19 @@ export class TaskHost implements HostPort {
       positions,
       ...(assignment.careful === undefined ? {} : { careful: assignment.careful }),
     });
-    this.#tasks.set(taskId, { state, task, part });
+    this.#tasks.set(taskId, { state, task, part, directory, isDamaged: false });
     return part.stores.map(({ name }) => {
       const { position, commitId, readAt } = state.meta(name);
-      return { store: name, offset: position, commitId, readAt };
+      const opened = { store: name, offset: position, commitId, readAt };
+      return wiped === undefined ? opened : { ...opened, wiped };
     });
   }
 
-  async restore(taskId: string, store: string, image: ArrayBuffer, now: number): Promise<number> {
-    const { state } = this.#task(taskId);
-    await state.restore(store, new PackedBatch(image), now);
-    return state.meta(store).commitId;
+  restore(taskId: string, store: string, image: ArrayBuffer, now: number): Promise<number> {
+    return this.#guarded(taskId, async ({ state }) => {
+      await state.restore(store, new PackedBatch(image), now);
+      return state.meta(store).commitId;
+    });
   }
 
   /** Takes records of a global table's topic in. */
@@ -191,11 +190,14 @@ export class TaskHost implements HostPort {
 
   /** Empties a store, so that it can be restored from the start of its changelog. */
   reset(taskId: string, store: string): Promise<void> {
-    return this.#task(taskId).state.reset(store);
+    return this.#guarded(taskId, ({ state }) => state.reset(store));
   }
 
-  async process(work: TaskWork): Promise<TaskResult> {
-    const { task } = this.#task(work.taskId);
+  process(work: TaskWork): Promise<TaskResult> {
+    return this.#guarded(work.taskId, (open) => this.#process(open, work));
+  }
+
+  async #process({ task }: OpenTask, work: TaskWork): Promise<TaskResult> {
     for (const { topic, image } of work.batches) {
       const queue = must(
         task.queues.find((q) => q.topic === topic),
@@ -238,14 +240,14 @@ export class TaskHost implements HostPort {
     const begin = clock.monotonic();
     const busyMs = this.#threadTime.busyMs;
     const byStore = new Map(ends.map(({ store, offset }) => [store, offset]));
-    await this.#task(taskId).state.commit(commitId, byStore, now);
+    await this.#guarded(taskId, ({ state }) => state.commit(commitId, byStore, now));
     // While a write is waited for, the thread may work.
     return Math.max(0, clock.monotonic() - begin - (this.#threadTime.busyMs - busyMs));
   }
 
   /** Rows of a store or a view, in key order; of one key when its encoded id is given. */
   query(taskId: string, table: string, keyId?: string, limit?: number): Promise<StoreRow[]> {
-    return this.#rows(this.#task(taskId), table, keyId, limit, false);
+    return this.#guarded(taskId, (open) => this.#rows(open, table, keyId, limit, false));
   }
 
   async #rows(
@@ -272,18 +274,71 @@ export class TaskHost implements HostPort {
     return limit === undefined ? rows : rows.slice(0, limit);
   }
 
-  /** Closes a task; what was not committed is forgotten. */
+  /** Closes a task; what was not committed is forgotten, and so is state that is damaged. */
   async close(taskId: string): Promise<void> {
-    const open = this.#task(taskId);
+    const { state, directory, isDamaged } = this.#task(taskId);
     this.#tasks.delete(taskId);
-    await open.state.close();
+    if (isDamaged) {
+      await state.abandon().catch(() => {});
+      await this.#backends.destroy(directory);
+      return;
+    }
+    try {
+      await state.close();
+    } catch (error) {
+      // It is found again at the next start, and wiped then: the changelog has all of it.
+      if (!isDamage(error)) throw error;
+    }
   }
 
   async closeAll(): Promise<void> {
     for (const taskId of [...this.#tasks.keys()]) await this.close(taskId);
   }
 
+  /** Opens a task's state. What is damaged, or another's, is wiped: the changelog has all of it. */
+  async #openState(
+    taskId: string,
+    directory: string,
+    { stores: specs }: SubTopology,
+  ): Promise<{ readonly state: TaskState; readonly wiped: string | undefined }> {
+    const { application, cacheBytes, saving } = this.#config;
+    const options = saving === undefined ? { cacheBytes } : { cacheBytes, saving };
+    let wiped: string | undefined;
+    for (;;) {
+      let backend: NumberedBackend | undefined;
+      try {
+        backend = await NumberedBackend.open(this.#backends, directory, `${application} ${taskId}`);
+        const state = await TaskState.open({ task: taskId, directory, specs, backend, ...options });
+        return { state, wiped };
+      } catch (error) {
+        await backend?.close().catch(() => {});
+        if (wiped !== undefined || !isDamage(error)) throw error;
+        wiped = messageOf(error);
+        await this.#backends.destroy(directory);
+      }
+    }
+  }
+
+  /** Damage that is met is STATE_CORRUPT with the task; its state goes when the task is closed. */
+  async #guarded<T>(taskId: string, work: (open: OpenTask) => Promise<T>): Promise<T> {
+    const open = this.#task(taskId);
+    try {
+      return await work(open);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      open.isDamaged = true;
+      if (isMillraceError(error, 'STATE_CORRUPT')) throw error;
+      const { directory } = open;
+      const context = { task: taskId, store: '(any)', problem: messageOf(error), directory };
+      throw new MillraceError('STATE_CORRUPT', context, { cause: error });
+    }
+  }
+
   #task(taskId: string): OpenTask {
     return must(this.#tasks.get(taskId), () => `task ${taskId} is not open`);
   }
+}
+
+function isDamage(error: unknown): boolean {
+  return isMillraceError(error, 'STORE_CORRUPT') || isMillraceError(error, 'STATE_CORRUPT');
 }

@@ -278,7 +278,7 @@ describe('the data folder', () => {
     const before = await readFile(current);
     await truncate(current, 3);
     const ended = await millrace('topics', '--data', data);
-    expectError(ended, 3, 'STORE_CORRUPT', 'damaged');
+    expectError(ended, 3, 'LOG_CORRUPT', 'damaged');
     await writeFile(current, before);
     expect(await millrace('topics', '--data', data)).toMatchObject({ code: 0 });
   });

@@ -120,7 +120,7 @@ export class Rocks5Backend implements StateBackend {
       });
       return new Rocks5Backend(db, directory, writeBufferSize);
     } catch (error) {
-      throw storageError(error, directory);
+      throw storageError(error, directory, true);
     }
   }
 
