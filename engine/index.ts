@@ -3,13 +3,28 @@
 export type { Observer, TelemetryEvents } from './base/events.ts';
 export { silentObserver } from './base/events.ts';
 export { environment } from './cli/environment.ts';
-export { type Execution, type ExecutionOptions, execute, type Settings } from './cli/execution.ts';
+export {
+  type Execution,
+  type ExecutionOptions,
+  execute,
+  type ServerParts,
+  type Settings,
+} from './cli/execution.ts';
 export { FileSource, type FileSourceOptions } from './connect/file-source.ts';
 export { describeJson, describeMermaid, describeText } from './graph/describe.ts';
+export type { HttpEndpoint, Route } from './http/server.ts';
 export { type EmbeddedLog, openEmbeddedLog } from './log/embedded/log.ts';
+export { deadLetterTopic } from './graph/topic-names.ts';
 export type { Log, Writer } from './log/log.ts';
 export { MemoryLog } from './log/memory.ts';
 export { BatchBuilder, PackedBatch } from './record/batch.ts';
+export {
+  Appender,
+  type AppenderOptions,
+  type OutsideBytes,
+  type OutsideRecord,
+  recordFor,
+} from './runtime/appender.ts';
 export type { SourceChunk, SourceConnector, SourceStart } from './runtime/connector.ts';
 export { Runtime, type RuntimeOptions } from './runtime/runtime.ts';
 export type { Summary } from './runtime/summary.ts';

@@ -35,6 +35,11 @@ export const errorCatalogue = {
       'spell the subject as the log does, after the mapping; `millrace query profiles` lists some',
     exitCode: 2,
   },
+  APPEND_FULL: {
+    message: '{waiting} records wait to be written; no more are taken now',
+    remedy: 'send again later; look at the disk or the brokers when it lasts',
+    exitCode: 1,
+  },
   TOPOLOGY_INVALID: {
     message: 'topology {topology} cannot be built:\n{problems}',
     remedy: 'correct the lines named above',

@@ -4,7 +4,7 @@ import { isMillraceError } from '../base/errors.ts';
 import { allObservers, type Observer } from '../base/events.ts';
 import { checkSetting, optional, portNumber, threadCount } from '../base/settings.ts';
 import { HealthWatch } from '../http/health.ts';
-import { type HttpEndpoint, type Route, serveHttp } from '../http/server.ts';
+import { type HttpEndpoint, type HttpOptions, type Route, serveHttp } from '../http/server.ts';
 import type { KafkaSettings } from '../log/kafka/config.ts';
 import { openKafkaLog } from '../log/kafka/log.ts';
 import type { Log } from '../log/log.ts';
@@ -39,8 +39,19 @@ export interface ExecutionOptions {
   readonly httpHost?: string;
   /** Questions that are answered beside them. */
   readonly routes?: (running: { readonly runtime: Runtime; readonly log: Log }) => readonly Route[];
+  /** Serves instead of `serveHttp`: an application with a server of its own. */
+  readonly listen?: (parts: ServerParts) => Promise<HttpEndpoint>;
   /** Log lines on standard error, JSON; default 'warn'. */
   readonly logLevel?: LogLevel;
+}
+
+/** What a server of the application is made of. */
+export interface ServerParts extends HttpOptions {
+  readonly host: string;
+  /** Undefined while the application is not there yet. */
+  readonly running: () => { readonly runtime: Runtime; readonly log: Log } | undefined;
+  readonly application: string;
+  readonly observer: Observer;
 }
 
 export interface Execution {
@@ -66,15 +77,17 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
   const observers = [logObserver(options.logLevel ?? 'warn')];
   if (options.observer !== undefined) observers.push(options.observer);
   const observer: Observer = { on: (name, event) => allObservers(observers).on(name, event) };
+  const everyone = observer;
   let log: Log | undefined;
   let workers: WorkerHosts | undefined;
   let runtime: Runtime | undefined;
   let endpoint: HttpEndpoint | undefined;
   const stop = async () => {
+    // First: requests that are under way still write to the log.
+    await endpoint?.close();
     await workers?.stop();
     await spawned?.pool.destroy();
     await log?.close();
-    await endpoint?.close();
   };
   try {
     const topology = await loadTopology(reference);
@@ -84,7 +97,11 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
       const health = new HealthWatch(systemClock);
       const { observer, registry } = metricsObserver(async () => (await runtime?.lag()) ?? []);
       observers.push(health.observer, observer);
-      endpoint = await serveHttp({
+      const listen = options.listen ?? serveHttp;
+      endpoint = await listen({
+        application,
+        observer: everyone,
+        running: () => runtime && log && { runtime, log },
         port: options.http,
         host,
         health: () => health.health,

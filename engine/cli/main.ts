@@ -119,7 +119,10 @@ function programOf(version: string): Command {
     .action((options: StartOptions) => start({ ...options, tokens: started.tokens }));
   program
     .command('serve')
-    .description('keep what `start` ran running and answer questions over HTTP (docs/SEGMENTS.md)')
+    .description(
+      'keep what `start` ran running; take events in and answer questions over HTTP (docs/SOURCES.md)',
+    )
+    .option('--gateway <file>', 'JSON with accounts, webhooks and limits (docs/SOURCES.md)')
     .addOption(data())
     .addOption(threads())
     .addOption(stopWithin())

@@ -3,6 +3,7 @@ import type { Observer } from '../base/events.ts';
 import { systemScheduler } from '../base/scheduler.ts';
 import type { LogLevel } from '../runtime/observe.ts';
 import { execute } from './execution.ts';
+import { gatewayListener, readGateway } from './gateway.ts';
 import { onInterrupt } from './interrupt.ts';
 import { keptApplication } from './kept-application.ts';
 import { QuestionPool } from './question-pool.ts';
@@ -19,6 +20,8 @@ export interface ServeOptions {
   readonly threads: number;
   readonly idleAfter?: number;
   readonly logLevel: LogLevel;
+  /** File with accounts, webhooks and limits (docs/SOURCES.md). */
+  readonly gateway?: string;
   /** Every so many ms a sample is recomputed in SQL; 0: never. */
   readonly verifyEvery: number;
   readonly verifySample: number;
@@ -38,7 +41,9 @@ export async function serve(options: ServeOptions): Promise<void> {
     logLevel,
     http,
     ...(httpHost === undefined ? {} : { httpHost }),
-    routes: (running) => questionRoutes({ ...running, config }, questions),
+    listen: gatewayListener(await readGateway(options.gateway), (running) =>
+      questionRoutes(Object.assign(running, { config }), questions),
+    ),
     settings: idleAfter === undefined ? {} : { idleAfterMs: idleAfter },
   });
   const asked: Asked = { ...execution, config };

@@ -1,0 +1,176 @@
+/**
+ * Appends records from outside, such as those of an HTTP request, and resolves when they are
+ * durable. Appends that come while a commit is under way share the next one (group commit), so the
+ * cost of a synced write is shared by all requests of that time.
+ *
+ *     append ─┐
+ *     append ─┼─▶ waiting ──▶ one commit ──▶ every append of it resolves
+ *     append ─┘      ▲             │
+ *                    └─ the next ──┘
+ */
+import { emptyBytes } from '../base/bytes.ts';
+import { MillraceError } from '../base/errors.ts';
+import type { Sink } from '../graph/topic.ts';
+import type { Append, Log, Writer } from '../log/log.ts';
+import { PackedBatch } from '../record/batch.ts';
+import { encodeHeaders, type Headers } from '../record/headers.ts';
+import { Outputs } from '../task/outputs.ts';
+
+/** A record for a topic; `recordFor` makes one whose key and value fit the topic. */
+export interface OutsideRecord {
+  readonly topic: Sink<never, never>;
+  readonly key: unknown;
+  readonly value: unknown;
+  /** ms UTC. */
+  readonly timestamp: number;
+  readonly headers?: Headers;
+}
+
+/** @param timestamp ms UTC */
+export function recordFor<K, V>(
+  topic: Sink<K, V>,
+  key: K | null,
+  value: V | null,
+  timestamp: number,
+  headers?: Headers,
+): OutsideRecord {
+  return {
+    topic: topic as Sink<never, never>,
+    key,
+    value,
+    timestamp,
+    ...(headers === undefined ? {} : { headers }),
+  };
+}
+
+/** Bytes as they are, to partition 0 of a topic: what a dead letter is made of. */
+export interface OutsideBytes {
+  readonly topic: string;
+  readonly value: Uint8Array;
+  readonly timestamp: number;
+  readonly headers: Headers;
+}
+
+export interface AppenderOptions {
+  readonly log: Log;
+  /** Names the writer; a younger writer of the same id fences this one (LOG_FENCED). */
+  readonly id: string;
+  /** Partitions of every topic that is written, by name. */
+  readonly partitionsOf: Readonly<Record<string, number>>;
+  /** Records that may wait for a commit; default 100 000. More is APPEND_FULL. */
+  readonly waitingMax?: number;
+}
+
+interface Waiting {
+  readonly records: readonly OutsideRecord[];
+  readonly bytes: readonly OutsideBytes[];
+  readonly done: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
+const defaultWaitingMax = 100_000;
+
+export class Appender {
+  readonly #options: AppenderOptions;
+  readonly #waitingMax: number;
+  #waiting: Waiting[] = [];
+  #waitingRecords = 0;
+  #writer: Writer | undefined;
+  #commitId = 0;
+  #committing: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: AppenderOptions) {
+    this.#options = options;
+    this.#waitingMax = options.waitingMax ?? defaultWaitingMax;
+  }
+
+  /** Records that wait for a commit. */
+  get waiting(): number {
+    return this.#waitingRecords;
+  }
+
+  /**
+   * Resolves when all of them are durable; they are in one commit, together or not at all. Rejects
+   * with APPEND_FULL when too many wait, with the encoder's error when a record cannot be written
+   * (then nothing of this call is), and with the log's error when the commit failed. After an error
+   * of the log it is not known whether the records are there: the caller sends them again, and what
+   * is there twice is told apart by the event's id.
+   */
+  append(records: readonly OutsideRecord[], bytes: readonly OutsideBytes[] = []): Promise<void> {
+    const count = records.length + bytes.length;
+    if (count === 0) return Promise.resolve();
+    if (this.#closed || this.#waitingRecords + count > this.#waitingMax) {
+      return Promise.reject(new MillraceError('APPEND_FULL', { waiting: this.#waitingRecords }));
+    }
+    try {
+      this.#write(new Outputs(this.#options.partitionsOf, this.#options.log.limits), records);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return new Promise((done, failed) => {
+      this.#waiting.push({ records, bytes, done, failed });
+      this.#waitingRecords += count;
+      this.#committing ??= this.#commitAll();
+    });
+  }
+
+  /** Commits what waits, then takes no more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#committing;
+    await this.#writer?.close();
+  }
+
+  async #commitAll(): Promise<void> {
+    // Whoever comes in the same turn of the event loop shares this commit.
+    await Promise.resolve();
+    while (this.#waiting.length > 0) {
+      const taken = this.#waiting;
+      this.#waiting = [];
+      try {
+        await this.#commit(taken);
+        for (const { done } of taken) done();
+      } catch (error) {
+        // A writer whose commit failed may be fenced or gone; the next commit opens another.
+        this.#writer = undefined;
+        for (const { failed } of taken) failed(error);
+      } finally {
+        for (const { records, bytes } of taken) {
+          this.#waitingRecords -= records.length + bytes.length;
+        }
+      }
+    }
+    this.#committing = undefined;
+  }
+
+  async #commit(taken: readonly Waiting[]): Promise<void> {
+    const outputs = new Outputs(this.#options.partitionsOf, this.#options.log.limits);
+    for (const { records, bytes } of taken) {
+      this.#write(outputs, records);
+      for (const { topic, value, timestamp, headers } of bytes) {
+        outputs.writeRaw(topic, null, value, timestamp, encodeHeaders(headers));
+      }
+    }
+    const appends = outputs.take().map(
+      ({ topic, partition, image }): Append => ({
+        topic,
+        partition,
+        batch: new PackedBatch(image),
+      }),
+    );
+    if (this.#writer === undefined) {
+      this.#writer = await this.#options.log.openWriter(this.#options.id);
+      this.#commitId = Math.max(this.#commitId, this.#writer.lastCommitId);
+    }
+    this.#commitId++;
+    await this.#writer.commit({ appends, offsets: [], commitId: this.#commitId });
+  }
+
+  #write(outputs: Outputs, records: readonly OutsideRecord[]): void {
+    for (const { topic, key, value, timestamp, headers } of records) {
+      const encoded = headers === undefined ? emptyBytes : encodeHeaders(headers);
+      outputs.write(topic.name, topic, key as never, value as never, timestamp, encoded);
+    }
+  }
+}

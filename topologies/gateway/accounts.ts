@@ -1,0 +1,149 @@
+/**
+ * Who may do what. A client is known by a write key (Basic user name, or bearer) or by a bearer
+ * token of OAuth 2.0. Without accounts only the loopback interface is served, and only under its
+ * own names, so that no web page can reach it by a name of its own (DNS rebinding).
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { createRemoteJWKSet, errors, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import type { GatewayConfig, OAuthConfig, Role, WriteKey } from './config.ts';
+
+export interface Caller {
+  /** For logs: the name of the key, or the token's subject. */
+  readonly name: string;
+  readonly roles: readonly Role[];
+}
+
+/** Why a request is refused: 401 nobody is known, 403 the caller may not. */
+export class Refused extends Error {
+  readonly status: 401 | 403;
+
+  constructor(status: 401 | 403, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export interface RequestParts {
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+/** Roles that include others. */
+const included: Readonly<Record<Role, readonly Role[]>> = {
+  admin: ['admin', 'operate', 'read', 'ingest'],
+  operate: ['operate', 'read'],
+  read: ['read'],
+  ingest: ['ingest'],
+};
+
+export class Accounts {
+  readonly #writeKeys: readonly (WriteKey & { readonly digest: Buffer })[];
+  readonly #oauth: OAuthConfig | undefined;
+  readonly #keys: JWTVerifyGetKey | undefined;
+  readonly #hosts: ReadonlySet<string>;
+  /** False: everybody on the loopback interface may do everything. */
+  readonly closed: boolean;
+
+  constructor({ accounts, hosts = [] }: GatewayConfig) {
+    this.closed = accounts !== undefined;
+    this.#writeKeys = (accounts?.writeKeys ?? []).map((key) => ({
+      ...key,
+      digest: Buffer.from(key.sha256, 'hex'),
+    }));
+    this.#oauth = accounts?.oauth;
+    // jose asks again when a token names a key that it has not seen, so keys may rotate.
+    this.#keys = this.#oauth && createRemoteJWKSet(new URL(this.#oauth.jwksUri));
+    this.#hosts = new Set(['localhost', '127.0.0.1', '[::1]', ...hosts]);
+  }
+
+  /** @throws Refused */
+  async allow(request: RequestParts, role: Role): Promise<Caller> {
+    this.#checkHost(request);
+    if (!this.closed) return { name: 'loopback', roles: included.admin };
+    const caller = await this.#caller(request);
+    if (caller.roles.includes(role)) return caller;
+    throw new Refused(403, `needs the role ${role}`);
+  }
+
+  /**
+   * A request must name a host that is ours. A web page of elsewhere has another name (rebinding),
+   * and a form of elsewhere sends its own Origin (cross-site request).
+   */
+  #checkHost({ method, headers }: RequestParts): void {
+    const host = hostName(oneOf(headers['host']) ?? '');
+    if (!this.closed && !this.#hosts.has(host)) {
+      throw new Refused(403, 'the Host is not one of this gateway; name it in `hosts`');
+    }
+    const origin = oneOf(headers['origin']);
+    if (origin === undefined || method === 'GET' || method === 'HEAD') return;
+    const from = URL.canParse(origin) ? new URL(origin).hostname : '';
+    if (!this.#hosts.has(from)) {
+      throw new Refused(403, 'the Origin is not one of this gateway; name it in `hosts`');
+    }
+  }
+
+  async #caller({ headers }: RequestParts): Promise<Caller> {
+    const [scheme = '', credentials = ''] = (oneOf(headers['authorization']) ?? '').split(' ');
+    if (credentials === '') throw new Refused(401, 'credentials are missing');
+    if (scheme.toLowerCase() === 'basic') {
+      const [user = ''] = Buffer.from(credentials, 'base64').toString('utf8').split(':');
+      const caller = this.#byKey(user);
+      if (caller === undefined) throw new Refused(401, 'the write key is not known');
+      return caller;
+    }
+    if (scheme.toLowerCase() !== 'bearer') throw new Refused(401, 'use Basic or Bearer');
+    return this.#byKey(credentials) ?? (await this.#byToken(credentials));
+  }
+
+  #byKey(key: string): Caller | undefined {
+    const digest = createHash('sha256').update(key).digest();
+    let found: WriteKey | undefined;
+    // All are compared, so that time tells nothing.
+    for (const one of this.#writeKeys) if (timingSafeEqual(one.digest, digest)) found = one;
+    if (found === undefined) return undefined;
+    const roles = (found.roles ?? ['ingest']).flatMap((role) => included[role]);
+    return { name: found.name, roles: [...new Set(roles)] };
+  }
+
+  async #byToken(token: string): Promise<Caller> {
+    const oauth = this.#oauth;
+    if (oauth === undefined || this.#keys === undefined) {
+      throw new Refused(401, 'the key is not known');
+    }
+    try {
+      const { payload } = await jwtVerify(token, this.#keys, {
+        issuer: oauth.issuer,
+        audience: oauth.audience,
+        clockTolerance: oauth.clockToleranceSeconds ?? 30,
+        requiredClaims: ['exp'],
+        algorithms: ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'],
+      });
+      const scopes = new Set(String(payload['scope'] ?? payload['scp'] ?? '').split(/[ ,]/));
+      const granted = (Object.keys(included) as Role[]).filter((role) =>
+        scopes.has(oauth.scopes?.[role] ?? `millrace:${role}`),
+      );
+      const all = granted.flatMap((role) => included[role]);
+      return { name: payload.sub ?? 'token', roles: [...new Set(all)] };
+    } catch (error) {
+      throw new Refused(401, tokenProblem(error));
+    }
+  }
+}
+
+function tokenProblem(error: unknown): string {
+  if (error instanceof errors.JWTExpired) return 'the token has expired';
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    return `the token's claim ${error.claim} is not accepted`;
+  }
+  if (error instanceof errors.JWKSTimeout) return "the issuer's keys cannot be fetched";
+  return 'the token is not valid';
+}
+
+function oneOf(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}
+
+/** `shop.example:8080` is `shop.example`; `[::1]:80` is `[::1]`. */
+function hostName(host: string): string {
+  return host.replace(/:\d+$/, '').toLowerCase();
+}

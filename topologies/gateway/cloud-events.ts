@@ -1,0 +1,84 @@
+/**
+ * CloudEvents 1.0 over HTTP in its three forms: structured (one event in JSON), batch (a list), and
+ * binary (attributes in `ce-` headers, the data in the body). The row of an event has its attributes
+ * and `data`. cloudevents.io: HTTP protocol binding 1.0.2, JSON event format 1.0.2.
+ */
+
+import type { Row } from '../ingest/fields.ts';
+import { BodyError, jsonBody, utf8Text } from './body.ts';
+
+export interface CloudEventsBody {
+  readonly contentType: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Buffer;
+  readonly depthMax: number;
+}
+
+/** Undefined when the request is not of CloudEvents. @throws BodyError */
+export function cloudEvents(request: CloudEventsBody): Row[] | undefined {
+  const { contentType, headers, body, depthMax } = request;
+  if (contentType === 'application/cloudevents-batch+json') {
+    const list = jsonBody(body, depthMax);
+    if (Array.isArray(list)) return list.map((event) => structured(event));
+    throw new BodyError(400, 'a batch must be a list of events');
+  }
+  if (contentType === 'application/cloudevents+json') {
+    return [structured(jsonBody(body, depthMax))];
+  }
+  if (contentType.startsWith('application/cloudevents')) {
+    throw new BodyError(415, `${contentType} is not accepted; CloudEvents come in JSON`);
+  }
+  return headers['ce-specversion'] === undefined ? undefined : [binary(request)];
+}
+
+/** What is wrong with an event is told for it alone, so a row stands for every one. */
+function structured(event: unknown): Row {
+  if (typeof event !== 'object' || event === null || Array.isArray(event)) {
+    return { '(problem)': 'is not an object' };
+  }
+  const { data_base64: base64, ...row } = event as Record<string, unknown>;
+  const problem = attributeProblem(row);
+  if (problem !== undefined) return { '(problem)': problem };
+  if (typeof base64 !== 'string') return row;
+  return { ...row, data: parsedData(Buffer.from(base64, 'base64'), row['datacontenttype']) };
+}
+
+function binary({ headers, body, contentType }: CloudEventsBody): Row {
+  const row: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (name.startsWith('ce-') && typeof value === 'string') row[name.slice(3)] = decoded(value);
+  }
+  const problem = attributeProblem(row);
+  if (problem !== undefined) throw new BodyError(400, problem);
+  row['datacontenttype'] = contentType;
+  row['data'] = parsedData(body, contentType);
+  return row;
+}
+
+/** Header values are percent-encoded where they are not printable ASCII (3.1.3.2). */
+function decoded(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
+}
+
+const required = ['id', 'source', 'specversion', 'type'];
+
+function attributeProblem(row: Record<string, unknown>): string | undefined {
+  const missing = required.filter((name) => typeof row[name] !== 'string' || row[name] === '');
+  if (missing.length > 0) return `lacks ${missing.join(', ')}, which CloudEvents need`;
+  return row['specversion'] === '1.0' ? undefined : 'is not of specversion 1.0';
+}
+
+function parsedData(body: Buffer, contentType: unknown): unknown {
+  if (body.byteLength === 0) return undefined;
+  const text = utf8Text(body);
+  if (typeof contentType === 'string' && !/json/i.test(contentType)) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

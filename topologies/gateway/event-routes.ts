@@ -1,0 +1,217 @@
+/** Routes that take events: CloudEvents and plain JSON, Segment's API, Snowplow's collector. */
+import type { FastifyRequest } from 'fastify';
+import { BodyError, jsonBody, unpackedBody } from './body.ts';
+import { cloudEvents } from './cloud-events.ts';
+import type { Taken } from './intake.ts';
+import { segmentCalls, segmentPaths } from './segment-api.ts';
+import type { Gateway } from './server.ts';
+import { pixel, snowplowPayloads, snowplowRow } from './snowplow.ts';
+
+const taken = {
+  type: 'object',
+  properties: {
+    accepted: { type: 'integer', description: 'Events that are durable now.' },
+    skipped: { type: 'integer', description: 'Events that the mapping leaves out.' },
+    rejected: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: {
+          index: { type: 'integer', description: 'Place in the request, from 0.' },
+          problem: { type: 'string' },
+        },
+      },
+    },
+  },
+};
+
+const problem = { type: 'object', properties: { problem: { type: 'string' } } };
+
+export const answers = {
+  400: { description: 'Wrong; other events of the request may be taken.', ...problem },
+  401: { description: 'Credentials are missing or wrong.', ...problem },
+  403: { description: 'The caller may not do this.', ...problem },
+  413: { description: 'Too large.', ...problem },
+  415: { description: 'A content type or encoding that is not accepted.', ...problem },
+  429: { description: 'The application is too far behind; see Retry-After.', ...problem },
+  503: { description: 'The log is away; see Retry-After.', ...problem },
+};
+
+/** The body, decompressed within the limits. @throws BodyError */
+export async function bodyOf({ limits }: Gateway, request: FastifyRequest): Promise<Buffer> {
+  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  return unpackedBody(body, request.headers['content-encoding'], limits.bodyBytes);
+}
+
+/** Without parameters, in small letters; '' when there is none. */
+export function contentTypeOf(request: FastifyRequest): string {
+  return (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+}
+
+export function addEventRoutes(gateway: Gateway): void {
+  addEvents(gateway);
+  addSegment(gateway);
+  addSnowplow(gateway);
+}
+
+function addEvents(gateway: Gateway): void {
+  const { app, options, limits, allow } = gateway;
+  app.post<{ Querystring: { mapping?: string } }>(
+    '/v1/events',
+    {
+      onRequest: allow('ingest'),
+      schema: {
+        summary: 'Takes CloudEvents (structured, batch, binary), or JSON through a mapping.',
+        querystring: {
+          type: 'object',
+          properties: { mapping: { type: 'string', description: 'Name of a shipped mapping.' } },
+        },
+        headers: {
+          type: 'object',
+          properties: {
+            'idempotency-key': {
+              type: 'string',
+              description: 'The same key again makes the same events, which count once.',
+            },
+          },
+        },
+        consumes: [
+          'application/json',
+          'application/cloudevents+json',
+          'application/cloudevents-batch+json',
+        ],
+        response: { 202: taken, ...answers, 400: { ...taken, ...answers[400] } },
+      },
+    },
+    async (request, reply) => {
+      await gateway.checkBacklog();
+      const body = await bodyOf(gateway, request);
+      const contentType = contentTypeOf(request);
+      const { headers } = request;
+      const { depth: depthMax, events } = limits;
+      const cloud = cloudEvents({ contentType, headers, body, depthMax });
+      if (cloud === undefined && contentType !== 'application/json') {
+        throw new BodyError(415, 'send application/json or application/cloudevents+json');
+      }
+      const rows = cloud ?? listOf(jsonBody(body, depthMax));
+      if (rows.length > events) throw new BodyError(413, `has more than ${events} events`);
+      const mapping =
+        cloud === undefined
+          ? shippedName(request.query.mapping ?? options.config.mapping ?? 'sample')
+          : (options.config.mapping ?? 'cloudevents');
+      const result = await gateway.intake().take({
+        mapping,
+        rows,
+        idempotencyKey: idempotencyKey(request),
+        deadLetters: false,
+        source: 'events',
+      });
+      return reply.code(result.rejected.length === 0 ? 202 : 400).send(answerOf(result));
+    },
+  );
+}
+
+function answerOf(result: Taken) {
+  const { accepted, skipped, rejected } = result;
+  if (rejected.length === 0) return { accepted, skipped };
+  const [first] = rejected;
+  const problem = `event ${first?.index}: ${first?.problem}`;
+  return { problem, accepted, skipped, rejected };
+}
+
+/** A request names shipped mappings only: a path would read files of this machine. */
+function shippedName(name: string): string {
+  if (/^[a-z0-9][a-z0-9-]{0,62}$/.test(name)) return name;
+  throw new BodyError(400, 'mapping must be the name of a shipped mapping');
+}
+
+function idempotencyKey({ headers }: FastifyRequest): string | undefined {
+  const key = headers['idempotency-key'];
+  if (key === undefined) return undefined;
+  if (typeof key === 'string' && /^[\x21-\x7e]{1,200}$/.test(key)) return key;
+  throw new BodyError(400, 'Idempotency-Key must be 1 to 200 printable characters');
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [value];
+}
+
+function addSegment(gateway: Gateway): void {
+  const { app, options, limits, allow } = gateway;
+  for (const path of segmentPaths) {
+    app.post(
+      `/v1/${path}`,
+      {
+        onRequest: allow('ingest'),
+        schema: {
+          summary: "A call of Segment's HTTP API; the write key is the user name.",
+          consumes: ['application/json'],
+          response: {
+            200: { type: 'object', properties: { success: { type: 'boolean' } } },
+            ...answers,
+          },
+        },
+      },
+      async (request) => {
+        await gateway.checkBacklog();
+        // Browsers send text/plain to leave out a preflight; the account is asked for all the same.
+        const type = contentTypeOf(request);
+        if (type !== 'application/json' && !(gateway.accounts.closed && type === 'text/plain')) {
+          throw new BodyError(415, 'send application/json');
+        }
+        const body = jsonBody(await bodyOf(gateway, request), limits.depth);
+        const rows = segmentCalls(path, body, options.now());
+        if (rows.length > limits.events) {
+          throw new BodyError(413, `has more than ${limits.events} calls`);
+        }
+        const source = 'segment-api';
+        const batch = { mapping: 'segment-spec', rows, deadLetters: true, source };
+        await gateway.intake().take(batch);
+        return { success: true };
+      },
+    );
+  }
+}
+
+function addSnowplow(gateway: Gateway): void {
+  const { app, options, limits, allow } = gateway;
+  const batchOf = (rows: readonly object[]) => ({
+    mapping: 'snowplow',
+    rows,
+    deadLetters: true,
+    source: 'snowplow',
+  });
+  app.post(
+    '/com.snowplowanalytics.snowplow/tp2',
+    {
+      onRequest: allow('ingest'),
+      schema: {
+        summary: "Snowplow's collector, payloads in the body.",
+        consumes: ['application/json'],
+        response: { ...answers },
+      },
+    },
+    async (request, reply) => {
+      await gateway.checkBacklog();
+      const body = jsonBody(await bodyOf(gateway, request), limits.depth);
+      const rows = snowplowPayloads(body, options.now());
+      if (rows.length > limits.events) {
+        throw new BodyError(413, `has more than ${limits.events} payloads`);
+      }
+      await gateway.intake().take(batchOf(rows));
+      return reply.header('content-type', 'text/plain').send('ok');
+    },
+  );
+  app.get(
+    '/i',
+    {
+      onRequest: allow('ingest'),
+      schema: { summary: "Snowplow's collector, one payload in the query.", response: answers },
+    },
+    async (request, reply) => {
+      await gateway.checkBacklog();
+      await gateway.intake().take(batchOf([snowplowRow(request.query, options.now())]));
+      return reply.header('content-type', 'image/gif').send(pixel);
+    },
+  );
+}

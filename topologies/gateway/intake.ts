@@ -1,0 +1,137 @@
+/** Rows of a request become events by a mapping and are appended; what does not fit is told. */
+import { createHash } from 'node:crypto';
+import type { OutsideBytes, OutsideRecord } from 'millrace/engine';
+import { type Event, events } from '../event.ts';
+import { type EventMap, eventMap } from '../ingest/event-map.ts';
+import { isObject, type Row, unpacker } from '../ingest/fields.ts';
+import type { Mapping } from '../ingest/mapping.ts';
+
+/** Where records go, durably: see Appender. */
+export type Append = (
+  records: readonly OutsideRecord[],
+  bytes?: readonly OutsideBytes[],
+) => Promise<void>;
+
+export interface Rejection {
+  /** Place of the event in the request, from 0. */
+  readonly index: number;
+  readonly problem: string;
+}
+
+export interface Taken {
+  readonly accepted: number;
+  /** Rows that the mapping leaves out. */
+  readonly skipped: number;
+  readonly rejected: readonly Rejection[];
+}
+
+export interface IntakeOptions {
+  readonly append: Append;
+  readonly deadLetterTopic: string;
+  /** A shipped mapping by name, or the path of one. */
+  readonly readMapping: (name: string) => Promise<Mapping>;
+  readonly now: () => number;
+}
+
+export interface Batch {
+  readonly mapping: string;
+  readonly rows: readonly unknown[];
+  /** Ids of events that bring none are made of this and their place; default their content. */
+  readonly idempotencyKey?: string | undefined;
+  /** What is refused becomes a dead letter, for senders that cannot mend it. */
+  readonly deadLetters: boolean;
+  /** Named in dead letters. */
+  readonly source: string;
+}
+
+interface Reader {
+  readonly unpack: (value: unknown) => unknown[];
+  readonly map: EventMap;
+}
+
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #readers = new Map<string, Promise<Reader>>();
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+  }
+
+  /** Reads a mapping, so that a wrong name is told at the start. @throws MAPPING_INVALID */
+  async prepare(mapping: string): Promise<void> {
+    await this.#reader(mapping);
+  }
+
+  /** Resolves when what was accepted is durable. @throws what the log throws, and APPEND_FULL */
+  async take(batch: Batch): Promise<Taken> {
+    const { unpack, map } = await this.#reader(batch.mapping);
+    const rejected: (Rejection & { readonly row: unknown })[] = [];
+    const records: OutsideRecord[] = [];
+    let skipped = 0;
+    for (const [index, value] of batch.rows.entries()) {
+      for (const [part, row] of unpack(value).entries()) {
+        const mapped = mappedRow(map, row, idOf(batch, row, index, part));
+        if (mapped === 'skip') skipped++;
+        else if ('reject' in mapped) rejected.push({ index, problem: mapped.reject, row });
+        else records.push(recordOf(mapped.key, mapped.value, mapped.timestamp));
+      }
+    }
+    const letters = batch.deadLetters ? rejected.map((one) => this.#deadLetter(batch, one)) : [];
+    await this.#options.append(records, letters);
+    return {
+      accepted: records.length,
+      skipped,
+      rejected: rejected.map(({ index, problem }) => ({ index, problem })),
+    };
+  }
+
+  #reader(name: string): Promise<Reader> {
+    let reader = this.#readers.get(name);
+    if (reader === undefined) {
+      reader = this.#options
+        .readMapping(name)
+        .then((mapping) => ({ unpack: unpacker(mapping), map: eventMap(mapping) }));
+      this.#readers.set(name, reader);
+      reader.catch(() => this.#readers.delete(name));
+    }
+    return reader;
+  }
+
+  #deadLetter({ source }: Batch, { index, problem, row }: Rejection & { row: unknown }) {
+    const now = this.#options.now();
+    return {
+      topic: this.#options.deadLetterTopic,
+      value: Buffer.from(JSON.stringify(row) ?? 'null'),
+      timestamp: now,
+      headers: {
+        stage: 'source',
+        step: source,
+        reason: problem,
+        callSite: 'mapping',
+        topic: source,
+        partition: '0',
+        offset: String(index),
+        timestamp: String(now),
+      },
+    };
+  }
+}
+
+function mappedRow(map: EventMap, row: unknown, id: string): ReturnType<EventMap> {
+  if (!isObject(row) || Array.isArray(row)) return { reject: 'is not an object' };
+  const problem = row['(problem)'];
+  return typeof problem === 'string' ? { reject: problem } : map(row as Row, id);
+}
+
+function recordOf(key: string, value: Event, timestamp: number): OutsideRecord {
+  return { topic: events as never, key, value, timestamp };
+}
+
+/** A request that is sent again makes the same ids, so that its events count once. */
+function idOf({ idempotencyKey }: Batch, row: unknown, index: number, part: number): string {
+  if (idempotencyKey !== undefined) return `${idempotencyKey}/${index}/${part}`;
+  return createHash('sha256')
+    .update(JSON.stringify(row) ?? 'null')
+    .digest('hex')
+    .slice(0, 32);
+}

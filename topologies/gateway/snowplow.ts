@@ -1,0 +1,61 @@
+/**
+ * Snowplow's collector protocol: `POST /com.snowplowanalytics.snowplow/tp2` with a list of payloads,
+ * and `GET /i` with one in the query. docs.snowplow.io: "Snowplow Tracker Protocol".
+ */
+import { BodyError } from './body.ts';
+
+const payloadSchema = /^iglu:com\.snowplowanalytics\.snowplow\/payload_data\/jsonschema\/1-0-\d+$/;
+
+/** Rows of the mapping `snowplow`. @throws BodyError 400 */
+export function snowplowPayloads(body: unknown, receivedAt: number): object[] {
+  const { schema, data } = (body ?? {}) as { schema?: unknown; data?: unknown };
+  if (typeof schema !== 'string' || !payloadSchema.test(schema) || !Array.isArray(data)) {
+    throw new BodyError(400, 'the body must be a payload_data with a list of payloads in `data`');
+  }
+  return data.map((one) => snowplowRow(one, receivedAt));
+}
+
+/** @param payload fields of the protocol, as text */
+export function snowplowRow(payload: unknown, receivedAt: number): object {
+  if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
+    return { '(problem)': 'is not an object' };
+  }
+  const row = payload as Record<string, unknown>;
+  const { ue_px: encoded, ue_pr: plain } = row;
+  const selfDescribing =
+    typeof encoded === 'string' ? Buffer.from(encoded, 'base64url').toString('utf8') : plain;
+  return {
+    ...row,
+    ...(selfDescribing === undefined ? {} : { ue: parsed(selfDescribing) }),
+    event_time: new Date(derivedTime(row, receivedAt)).toISOString(),
+  };
+}
+
+/**
+ * The true time where the tracker tells it (`ttm`), else by our clock: received - (sent - created),
+ * of `stm` and `dtm`, ms since 1970.
+ */
+function derivedTime(row: Record<string, unknown>, receivedAt: number): number {
+  const [exact, created, sent] = ['ttm', 'dtm', 'stm'].map((name) => epochMs(row[name]));
+  if (exact !== undefined) return exact;
+  if (created === undefined) return receivedAt;
+  return Math.max(0, sent === undefined ? created : receivedAt - (sent - created));
+}
+
+function epochMs(value: unknown): number | undefined {
+  return typeof value === 'string' && /^\d{12,14}$/.test(value) ? Number(value) : undefined;
+}
+
+function parsed(text: unknown): unknown {
+  try {
+    return JSON.parse(String(text));
+  } catch {
+    return undefined;
+  }
+}
+
+/** A transparent picture of one point, which `GET /i` answers. */
+export const pixel = Buffer.from(
+  'R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7',
+  'base64',
+);
