@@ -52,7 +52,8 @@ export class Accounts {
     }));
     this.#oauth = accounts?.oauth;
     // jose asks again when a token names a key that it has not seen, so keys may rotate.
-    this.#keys = this.#oauth && createRemoteJWKSet(new URL(this.#oauth.jwksUri));
+    this.#keys =
+      this.#oauth && createRemoteJWKSet(new URL(this.#oauth.jwksUri), { cooldownDuration: 1_000 });
     this.#hosts = new Set(['localhost', '127.0.0.1', '[::1]', ...hosts]);
   }
 
