@@ -6,6 +6,7 @@ import { onTestFinished } from 'vitest';
 import { environment, prepare } from '../../engine/cli/environment.ts';
 import { type Execution, execute } from '../../engine/cli/execution.ts';
 import { gatewayListener } from '../../engine/cli/gateway.ts';
+import { QuestionPool } from '../../engine/cli/question-pool.ts';
 import { questionRoutes } from '../../engine/cli/question-routes.ts';
 import { events } from '../../topologies/event.ts';
 import { checkGateway } from '../../topologies/gateway/config.ts';
@@ -28,9 +29,10 @@ export async function startGateway(config: unknown = {}): Promise<RunningGateway
   const folder = await emptyFolder();
   const env = environment(join(folder, 'data'));
   await prepare(env, false);
+  const questions = new QuestionPool();
   let port = 0;
   const listen = gatewayListener(checkGateway(config), (running) =>
-    questionRoutes(Object.assign(running, { config: {} })),
+    questionRoutes(Object.assign(running, { config: {} }), questions),
   );
   const execution = await execute({
     env,
@@ -49,6 +51,7 @@ export async function startGateway(config: unknown = {}): Promise<RunningGateway
   onTestFinished(async () => {
     stop.abort();
     await run;
+    await questions.close();
     await execution.close();
   });
   const records = async (topic: string) => {

@@ -12,9 +12,10 @@ export function addQuestionRoutes(gateway: Gateway): void {
   for (const route of options.questions) {
     const { path, method } = route;
     if (method === 'GET') {
-      app.get(path, { onRequest: allow('read'), schema }, (request) =>
-        route.answer(new URLSearchParams(request.query as Record<string, string>), undefined),
-      );
+      app.get(path, { onRequest: allow('read'), schema }, (request) => {
+        const query = new URLSearchParams(request.query as Record<string, string>);
+        return route.answer(query, undefined, request.signal);
+      });
     }
     app.post(
       path,
@@ -25,9 +26,9 @@ export function addQuestionRoutes(gateway: Gateway): void {
         }
         const body = jsonBody(await bodyOf(gateway, request), limits.depth);
         const query = new URLSearchParams(request.query as Record<string, string>);
-        if (method === 'POST') return route.answer(query, body);
+        if (method === 'POST') return route.answer(query, body, request.signal);
         for (const [name, value] of Object.entries(body as object)) query.set(name, String(value));
-        return route.answer(query, undefined);
+        return route.answer(query, undefined, request.signal);
       },
     );
   }

@@ -247,6 +247,11 @@ function answerKnown(error: MillraceError, reply: FastifyReply): FastifyReply {
   if (code === 'APPEND_FULL') {
     return reply.code(503).header('retry-after', '1').send({ problem });
   }
+  if (code === 'TOO_BUSY') {
+    const seconds = String(error.context['seconds'] ?? 1);
+    return reply.code(429).header('retry-after', seconds).send({ code, problem, remedy });
+  }
+  if (code === 'QUESTION_TOO_LARGE') return reply.code(503).send({ code, problem, remedy });
   if (code === 'SUBJECT_UNKNOWN') return reply.code(404).send({ code, problem, remedy });
   if (code === 'CONFIG_INVALID' || code === 'USAGE' || code === 'MAPPING_INVALID') {
     return reply.code(400).send({ code, problem, remedy });
