@@ -12,9 +12,9 @@ export {
 } from './cli/execution.ts';
 export { FileSource, type FileSourceOptions } from './connect/file-source.ts';
 export { describeJson, describeMermaid, describeText } from './graph/describe.ts';
+export { deadLetterTopic } from './graph/topic-names.ts';
 export type { HttpEndpoint, Route } from './http/server.ts';
 export { type EmbeddedLog, openEmbeddedLog } from './log/embedded/log.ts';
-export { deadLetterTopic } from './graph/topic-names.ts';
 export type { Log, Writer } from './log/log.ts';
 export { MemoryLog } from './log/memory.ts';
 export { BatchBuilder, PackedBatch } from './record/batch.ts';
