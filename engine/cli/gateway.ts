@@ -72,6 +72,7 @@ export function gatewayListener(
       }),
       now: () => systemClock.now(),
       env: process.env,
+      readSecret: (file) => readFile(file, 'utf8'),
       get: fetchText,
     });
     return {

@@ -1,5 +1,4 @@
 /** `POST /webhooks/<source>`: checks the provider's own signature over the bytes, then takes the events. */
-import { readFile } from 'node:fs/promises';
 import { isObject } from '../ingest/fields.ts';
 import { BodyError, jsonBody, utf8Text } from './body.ts';
 import { invalid, type SecretSpec, type WebhookConfig } from './config.ts';
@@ -14,6 +13,8 @@ export interface WebhookWorld {
   /** ms UTC. */
   readonly now: () => number;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** The text of a file that holds a secret. */
+  readonly readSecret: (file: string) => Promise<string>;
   /** GET of an https address, for Amazon SNS; answers the body. */
   readonly get: (url: URL) => Promise<string>;
 }
@@ -63,15 +64,15 @@ async function sourceOf(
 }
 
 /** A missing or empty secret would let everybody in: nothing starts with one. */
-async function secretOf(spec: SecretSpec, at: string, { env }: WebhookWorld): Promise<string> {
+async function secretOf(spec: SecretSpec, at: string, world: WebhookWorld): Promise<string> {
   if ('env' in spec) {
-    const secret = env[spec.env]?.trim() ?? '';
+    const secret = world.env[spec.env]?.trim() ?? '';
     if (secret !== '') return secret;
     throw invalid(at, `the environment variable ${spec.env} is not set, or empty`);
   }
   let secret: string;
   try {
-    secret = (await readFile(spec.file, 'utf8')).trim();
+    secret = (await world.readSecret(spec.file)).trim();
   } catch {
     throw invalid(at, `the file ${spec.file} cannot be read`);
   }
