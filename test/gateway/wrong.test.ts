@@ -34,7 +34,7 @@ describe('bodies', () => {
     ['no JSON', 400, /is not JSON/, '{"id":', json],
     ['not UTF-8', 400, /is not UTF-8/, Buffer.from([0x22, 0xff, 0x22]), json],
     ['nested too deep', 400, /nested deeper than 64/, '['.repeat(5_000_000 / 5), json],
-    ['a field twice', 400, /stands twice/, '{"id":"a","id":"b"}', json],
+    ['a field twice', 400, /has the field "id" twice/, '{"id":"a","id":"b"}', json],
     ['too large', 413, /too large/i, `"${'x'.repeat(1_200_000)}"`, json],
     ['another type', 415, /send application\/json/, '{}', { 'content-type': 'text/plain' }],
     ['another encoding', 415, /encoding zstd/, '{}', { ...json, 'content-encoding': 'zstd' }],

@@ -1,10 +1,11 @@
 /** Rows of a request become events by a mapping and are appended; what does not fit is told. */
 import { createHash } from 'node:crypto';
 import type { OutsideBytes, OutsideRecord } from 'millrace/engine';
-import { type Event, events } from '../event.ts';
-import { type EventMap, eventMap } from '../ingest/event-map.ts';
-import { isObject, type Row, unpacker } from '../ingest/fields.ts';
+import { events } from '../event.ts';
+import { type EventMap, eventMap, type MappedRecord } from '../ingest/event-map.ts';
+import { isObject, type Row } from '../ingest/fields.ts';
 import type { Mapping } from '../ingest/mapping.ts';
+import { unpacker } from '../ingest/unpack.ts';
 
 /** Where records go, durably: see Appender. */
 export type Append = (
@@ -71,9 +72,10 @@ export class Intake {
     for (const [index, value] of batch.rows.entries()) {
       for (const [part, row] of unpack(value).entries()) {
         const mapped = mappedRow(map, row, idOf(batch, row, index, part));
-        if (mapped === 'skip') skipped++;
+        if ('skip' in mapped) skipped++;
         else if ('reject' in mapped) rejected.push({ index, problem: mapped.reject, row });
-        else records.push(recordOf(mapped.key, mapped.value, mapped.timestamp));
+        else if ('records' in mapped) records.push(...mapped.records.map(recordOf));
+        else records.push(recordOf(mapped));
       }
     }
     const letters = batch.deadLetters ? rejected.map((one) => this.#deadLetter(batch, one)) : [];
@@ -123,7 +125,7 @@ function mappedRow(map: EventMap, row: unknown, id: string): ReturnType<EventMap
   return typeof problem === 'string' ? { reject: problem } : map(row as Row, id);
 }
 
-function recordOf(key: string, value: Event, timestamp: number): OutsideRecord {
+function recordOf({ key, value, timestamp }: MappedRecord): OutsideRecord {
   return { topic: events as never, key, value, timestamp };
 }
 
