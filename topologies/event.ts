@@ -1,5 +1,6 @@
 /** The unified event that every source is mapped to, and the topics of the application. */
 import { json, topic } from 'millrace';
+import { eventSerde } from './event-codec.ts';
 
 export interface Event {
   /** Unique for a subject within the grace period; a second one is a duplicate. */
@@ -46,9 +47,9 @@ export interface Evidence {
 export type Trait = string | number | boolean;
 
 /** Keyed by subject; the record's timestamp is the event's time, ms UTC. */
-export const events = topic<string, Event>('events');
+export const events = topic<string, Event>('events', { value: eventSerde() });
 /** Events that came after the grace period, for a correction run. */
-export const lateEvents = topic<string, Event>('late-events');
+export const lateEvents = topic<string, Event>('late-events', { value: eventSerde() });
 
 export interface ScoreChange {
   readonly score: number;

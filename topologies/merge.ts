@@ -3,7 +3,8 @@
  * of their events. An event that both had, by its id, counts once.
  */
 import type { Accepted } from './accepted/accepted.ts';
-import type { Consents } from './accepted/consent.ts';
+import type { ConsentEntry, Consents } from './accepted/consent.ts';
+import { listOf } from './dictionary.ts';
 import type { Counts, Hour } from './engagement/counts.ts';
 import type { Engagement } from './engagement/engagement.ts';
 import type { GateKind } from './engagement/gates.ts';
@@ -11,10 +12,9 @@ import type { Orders } from './engagement/orders.ts';
 import { type History, inOrder } from './segments/history.ts';
 
 export function mergeAccepted(into: Accepted, from: Accepted): void {
-  const known = new Set(Object.keys(into.recent));
-  into.held.push(...from.held.filter(({ event }) => !known.has(event.id)));
+  into.held.push(...from.held.filter(({ event }) => !into.recent.has(event.id)));
   into.held.sort((a, b) => a.at - b.at);
-  for (const [id, at] of Object.entries(from.recent)) into.recent[id] ??= at;
+  for (const [id, at] of from.recent) if (!into.recent.has(id)) into.recent.set(id, at);
   mergeInstants(into.refunds, from.refunds);
   mergeInstants(into.delivered, from.delivered);
   mergeConsents(into.consents, from.consents);
@@ -32,8 +32,7 @@ export function mergeEngagement(
     const own = into.gates.events[kind as GateKind];
     own.splice(0, own.length, ...union(own, instants));
   }
-  const consents = { gate: into.gates.consent };
-  mergeConsents(consents, { gate: from.gates.consent });
+  mergeEntriesOfConsent(into.gates.consent, from.gates.consent);
   mergeOrders(into.orders, from.orders);
   into.start = { at: now, band };
   into.instants = [];
@@ -50,12 +49,12 @@ export function mergeHistory(into: History, from: History): void {
 
 function mergeCounts(into: Counts, from: Counts): void {
   into.lastForgotten = Math.max(into.lastForgotten, from.lastForgotten);
-  for (const [name, hours] of Object.entries(from.hours)) {
-    const own = into.hours[name] ?? {};
+  for (const [name, hours] of from.hours) {
     // A new object: what was computed of the old one is known by it.
-    into.hours[name] = { ...own };
+    const own = { ...into.hours.get(name) };
+    into.hours.set(name, own);
     for (const [hour, items] of Object.entries(hours)) {
-      into.hours[name][hour] = mergedHour(own[hour] ?? {}, items);
+      own[hour] = mergedHour(own[hour] ?? new Map(), items);
     }
   }
 }
@@ -63,19 +62,17 @@ function mergeCounts(into: Counts, from: Counts): void {
 /** Of an hour that is settled on one side only the number of its items is known. */
 function mergedHour(a: Hour, b: Hour): Hour {
   if (typeof a === 'number' || typeof b === 'number') return sizeOf(a) + sizeOf(b);
-  const items: Record<string, number[]> = { ...a };
-  for (const [item, instants] of Object.entries(b)) {
-    items[item] = union(items[item] ?? [], instants);
-  }
+  const items = new Map(a);
+  for (const [item, instants] of b) items.set(item, union(items.get(item) ?? [], instants));
   return items;
 }
 
 function sizeOf(hour: Hour): number {
-  return typeof hour === 'number' ? hour : Object.keys(hour).length;
+  return typeof hour === 'number' ? hour : hour.size;
 }
 
 function mergeOrders(into: Orders, from: Orders): void {
-  for (const [id, lines] of Object.entries(from.lines)) into.lines[id] ??= lines;
+  for (const [id, lines] of from.lines) if (!into.lines.has(id)) into.lines.set(id, lines);
   const [a, b] = [into.forgotten, from.forgotten];
   if (b.orders === 0) return;
   into.forgotten = {
@@ -86,30 +83,28 @@ function mergeOrders(into: Orders, from: Orders): void {
 }
 
 function mergeConsents(into: Consents, from: Consents): void {
-  for (const [purpose, entries] of Object.entries(from)) {
-    const own = into[purpose] ?? [];
-    into[purpose] = own;
-    own.push(...entries.filter((entry) => !own.some((one) => same(one, entry))));
-    own.sort((a, b) => a[0] - b[0] || Number(b[1]) - Number(a[1]));
-  }
+  for (const [purpose, entries] of from) mergeEntriesOfConsent(listOf(into, purpose), entries);
+}
+
+function mergeEntriesOfConsent(own: ConsentEntry[], entries: readonly ConsentEntry[]): void {
+  own.push(...entries.filter((entry) => !own.some((one) => same(one, entry))));
+  own.sort((a, b) => a[0] - b[0] || Number(b[1]) - Number(a[1]));
 }
 
 function mergeEntries<E extends readonly [at: number, id: string, ...unknown[]]>(
-  into: Record<string, E[]>,
-  from: Record<string, E[]>,
+  into: Map<string, E[]>,
+  from: ReadonlyMap<string, E[]>,
 ): void {
-  for (const [name, entries] of Object.entries(from)) {
-    const own = into[name] ?? [];
+  for (const [name, entries] of from) {
+    const own = into.get(name) ?? [];
     const known = new Set(own.map(([at, id]) => `${at} ${id}`));
     const more = entries.filter(([at, id]) => !known.has(`${at} ${id}`));
-    into[name] = [...own, ...more].sort(inOrder);
+    into.set(name, [...own, ...more].sort(inOrder));
   }
 }
 
-function mergeInstants(into: Record<string, number[]>, from: Record<string, number[]>): void {
-  for (const [item, instants] of Object.entries(from)) {
-    into[item] = union(into[item] ?? [], instants);
-  }
+function mergeInstants(into: Map<string, number[]>, from: ReadonlyMap<string, number[]>): void {
+  for (const [item, instants] of from) into.set(item, union(into.get(item) ?? [], instants));
 }
 
 /** Ascending, each once. */

@@ -21,6 +21,7 @@ import {
   segmentStates,
 } from './event.ts';
 import { type Output, type Profile, ProfileLogic } from './profile.ts';
+import { profileSerde } from './profile-codec.ts';
 import type { SegmentText } from './segments/builder.ts';
 import { checkSegments, readSegments, type SegmentVocabulary } from './segments/check.ts';
 import { defaultSegments } from './segments/examples.ts';
@@ -80,6 +81,7 @@ export default function personalisation(config: PersonalisationConfig = {}) {
     const results = t.stream(events).process<Profile, Output>('profiles', {
       // What happens to a subject must not depend on when other subjects' events arrive.
       clock: 'key',
+      state: profileSerde,
       topics: [segmentStates, activityLabels, scores, events],
       record: (context, event, timestamp) => logic.onEvent(context, event, timestamp),
       timer: (context, _name, at) => logic.onTimer(context, at),

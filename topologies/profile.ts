@@ -36,6 +36,7 @@ import {
   segmentStates,
 } from './event.ts';
 import { mergeAccepted, mergeEngagement, mergeHistory } from './merge.ts';
+import { fromWritten, toWritten } from './profile-codec.ts';
 import type { SegmentDefinition } from './segments/definition.ts';
 import { type Explanation, explain } from './segments/explain.ts';
 import { stateOf } from './segments/membership.ts';
@@ -222,7 +223,7 @@ export class ProfileLogic {
   /** Leaves all segments, and forgets the subject: only that it is erased is kept, so that it does not come back. */
   #erase(context: ProfileContext, profile: Profile, at: number): void {
     const user = context.key;
-    for (const [segment, member] of Object.entries(profile.segments.members)) {
+    for (const [segment, member] of profile.segments.members) {
       context.emitTo(segmentStates, `${user}|${segment}`, null, at);
       if (!member.in) continue;
       const [seq, version] = [member.seq + 1, member.version];
@@ -247,7 +248,7 @@ export class ProfileLogic {
     const at = context.now;
     const occasion: Occasion = { cause: 'time', at };
     this.#decide(context, profile, at, 'time', occasion, [], false);
-    for (const [segment, member] of Object.entries(profile.segments.members)) {
+    for (const [segment, member] of profile.segments.members) {
       if (!member.in) continue;
       const [seq, version] = [member.seq + 1, member.version];
       const effectiveAt = Math.max(at, member.since);
@@ -258,7 +259,7 @@ export class ProfileLogic {
       context.emitTo(segmentStates, `${user}|${segment}`, state, effectiveAt);
     }
     context.emitTo(scores, user, null, at);
-    const absorbed = { subject: user, profile };
+    const absorbed = { subject: user, profile: toWritten(profile) };
     const event: Event = { id: `${mergedClass} ${user}`, class: absorbedClass, absorbed };
     context.emitTo(events, other, event, at);
     context.cancelTimer('next');
@@ -269,7 +270,7 @@ export class ProfileLogic {
   #absorb(context: ProfileContext, profile: Profile, { absorbed }: Event): void {
     if (absorbed === undefined) return;
     const now = context.now;
-    const other = absorbed.profile as Profile;
+    const other = fromWritten(absorbed.profile);
     // Of those that were merged into each other at once this one goes on.
     delete profile.mergedInto;
     this.#decide(context, profile, now, 'time', { cause: 'time', at: now }, [], false);

@@ -108,7 +108,7 @@ function outcome(
 }
 
 function membersOf({ segments }: Profile): Set<string> {
-  return new Set(Object.entries(segments.members).flatMap(([id, one]) => (one.in ? [id] : [])));
+  return new Set([...segments.members].flatMap(([id, one]) => (one.in ? [id] : [])));
 }
 
 function difference(

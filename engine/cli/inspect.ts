@@ -15,7 +15,7 @@ import { loadTopology } from '../thread/load-topology.ts';
 import { environment, openLog, readApplication } from './environment.ts';
 import { execute } from './execution.ts';
 import { type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
-import { bytesText, instant, print, printJson, table } from './output.ts';
+import { bytesText, instant, jsonText, print, printJson, table } from './output.ts';
 
 export async function describe(module: string, format: 'text' | 'json' | 'mermaid'): Promise<void> {
   const topology = await loadTopology({ module });
@@ -45,7 +45,7 @@ export async function query(
     for (const row of shown) {
       const window = row.window && `  [${instant(row.window.start)}, ${instant(row.window.end)})`;
       const at = row.timestamp === undefined ? '' : `  at ${instant(row.timestamp)}`;
-      print(`${String(row.key)}${window ?? ''}${at}  ${JSON.stringify(row.value)}`);
+      print(`${String(row.key)}${window ?? ''}${at}  ${jsonText(row.value)}`);
     }
   } finally {
     await execution.close();

@@ -6,7 +6,13 @@ export function print(text: string): void {
 }
 
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, undefined, 2));
+  print(jsonText(value, 2));
+}
+
+/** JSON in which a Map stands as an object. */
+export function jsonText(value: unknown, indent?: number): string {
+  const plain = (_: string, one: unknown) => (one instanceof Map ? Object.fromEntries(one) : one);
+  return JSON.stringify(value, plain, indent);
 }
 
 /** Columns side by side; numbers to the right. */

@@ -217,13 +217,13 @@ async function placesOf(
   subject: string,
   ids: ReadonlySet<string>,
 ): Promise<Readonly<Record<string, Place>>> {
-  const found: Record<string, Place> = {};
-  if (ids.size === 0) return found;
+  const found = new Map<string, Place>();
+  if (ids.size === 0) return {};
   const left = new Set(ids);
   for await (const { key, value, partition, offset } of recordsOf(log, events, subject)) {
     if (key !== subject || !left.delete(value.id)) continue;
-    found[value.id] = { topic: events.name, partition, offset };
+    found.set(value.id, { topic: events.name, partition, offset });
     if (left.size === 0) break;
   }
-  return found;
+  return Object.fromEntries(found);
 }

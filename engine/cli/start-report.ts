@@ -60,16 +60,16 @@ export async function personalisationReport(
   const rows = await runtime.query('profiles');
   const at = latest(rows);
   const subjects: SubjectRow[] = [];
-  const bands: Record<string, number> = Object.fromEntries(bandOrder(config).map((b) => [b, 0]));
-  const segments: Record<string, number> = {};
+  const bands = new Map(bandOrder(config).map((band) => [band, 0]));
+  const segments = new Map<string, number>();
   for (const row of rows) {
     const profile = row.value as Profile;
     if (profile.erased !== undefined) continue;
     const { score, subs, band } = logic.scoreOf(profile, at);
     subjects.push({ subject: String(row.key), score, subs, band });
-    bands[band] = (bands[band] ?? 0) + 1;
-    for (const [id, { in: isIn }] of Object.entries(profile.segments.members)) {
-      segments[id] = (segments[id] ?? 0) + (isIn ? 1 : 0);
+    bands.set(band, (bands.get(band) ?? 0) + 1);
+    for (const [id, { in: isIn }] of profile.segments.members) {
+      segments.set(id, (segments.get(id) ?? 0) + (isIn ? 1 : 0));
     }
   }
   subjects.sort((a, b) => b.score - a.score || (a.subject < b.subject ? -1 : 1));
@@ -78,8 +78,8 @@ export async function personalisationReport(
     at,
     subjects: subjects.length,
     top: subjects.slice(0, count),
-    bands,
-    segments,
+    bands: Object.fromEntries(bands),
+    segments: Object.fromEntries(segments),
     lastChanges: await lastChanges(log),
     summary: runtime.summary,
   };

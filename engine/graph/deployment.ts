@@ -40,7 +40,8 @@ export interface Change {
 
 /** @param partitions of what belongs to each sub-topology, by its id */
 export function deploymentOf(topology: Topology, partitions: readonly number[]): Deployment {
-  const found: Record<string, Deployed> = {};
+  // By name: none is there but those that are put in.
+  const found: Record<string, Deployed> = Object.create(null);
   for (const part of subTopologies(topology)) {
     const width = partitions[part.id] ?? 1;
     for (const id of part.nodes) {
@@ -76,7 +77,9 @@ export function deploymentOf(topology: Topology, partitions: readonly number[]):
 export function compareDeployments(deployed: Deployment, now: Deployment): readonly Change[] {
   const names = [...new Set([...Object.keys(deployed), ...Object.keys(now)])].sort();
   return names.flatMap((name) => {
-    const [before, after] = [deployed[name], now[name]];
+    const [before, after] = [deployed, now].map((all) =>
+      Object.hasOwn(all, name) ? all[name] : undefined,
+    );
     const type = (after ?? before)?.type ?? 'store';
     if (before === undefined) {
       const why = 'begins empty, with the records that come from now on';
@@ -126,7 +129,7 @@ function changeOf(before: Deployed, after: Deployed): { verdict: Verdict; why: s
 /** What is deployed once the new topology runs: what was left is remembered as such. */
 export function nextDeployment(deployed: Deployment, now: Deployment): Deployment {
   const left = Object.entries(deployed).flatMap(([name, before]) =>
-    now[name] === undefined && before.type === 'store'
+    !Object.hasOwn(now, name) && before.type === 'store'
       ? [[name, { ...before, orphaned: true }]]
       : [],
   );

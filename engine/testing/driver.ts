@@ -241,7 +241,8 @@ export class TestDriver {
   }
 
   #partitionsOf(topic: string): number {
-    const partitions = this.#running.plan.partitionsOf[topic];
+    const { partitionsOf } = this.#running.plan;
+    const partitions = Object.hasOwn(partitionsOf, topic) ? partitionsOf[topic] : undefined;
     if (partitions === undefined) throw new MillraceError('TOPIC_UNKNOWN', { topic });
     return partitions;
   }

@@ -96,7 +96,7 @@ test('what is one already is not merged back; both at once end as one', async ()
   expect([of('a').absorbed, of('b').mergedInto]).toEqual([['b'], 'a']);
   expect([of('c').mergedInto, of('c').absorbed]).toEqual([undefined, ['d', 'c']]);
   expect(of('d').mergedInto).toBe('c');
-  expect(of('c').segments.members['opened-twice']?.in).toBe(true);
+  expect(of('c').segments.members.get('opened-twice')?.in).toBe(true);
   // Itself, and back: two that had no effect.
   expect(driver.summary.counters.drops).toEqual({ 'profiles|invalid': 2 });
   await driver.close();
@@ -157,5 +157,5 @@ test('from then on all is as if one subject had had the events of both', async (
     }
     await driver.close();
   }
-  expect(compared).toBeGreaterThan(800);
+  expect(compared).toBeGreaterThan(600);
 });

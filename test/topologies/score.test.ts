@@ -109,7 +109,7 @@ test('an hour counts an item once, and gives no more points than the class allow
     return email();
   });
   expect(subs).toEqual([14, 14, 25, 33, 33]);
-  expect(itemsIn(counts.hours['email_open']?.['0'] ?? 0, hourMs)).toBe(4);
+  expect(itemsIn(counts.hours.get('email_open')?.['0'] ?? 0, hourMs)).toBe(4);
   count(counts, 'email_open', 'a', 0, false);
   expect(email()).toBe(33);
   for (const [item, at] of [
@@ -120,7 +120,7 @@ test('an hour counts an item once, and gives no more points than the class allow
   // The second event of `a` still counts, and `d`.
   expect(email()).toBe(25);
   count(counts, 'shoe_size', 'a');
-  expect(counts.hours['shoe_size']).toBeUndefined();
+  expect(counts.hours.get('shoe_size')).toBeUndefined();
 });
 
 test('a click counts by message and link, a page view by itself', () => {
@@ -136,8 +136,8 @@ test('a click counts by message and link, a page view by itself', () => {
   ] as const)
     take(id, 'email_click', link);
   for (const id of ['4', '5', '6']) take(id, 'page_view');
-  expect(itemsIn(counts.hours['email_click']?.['0'] ?? 0, 0)).toBe(2);
-  expect(itemsIn(counts.hours['page_view']?.['0'] ?? 0, 0)).toBe(3);
+  expect(itemsIn(counts.hours.get('email_click')?.['0'] ?? 0, 0)).toBe(2);
+  expect(itemsIn(counts.hours.get('page_view')?.['0'] ?? 0, 0)).toBe(3);
 });
 
 test('at an instant only what came up to it counts, also within the hour', () => {
@@ -154,9 +154,12 @@ test('settling and forgetting hours does not change the score', () => {
   const score = () => new ScoreCurve(defaultEngagement, counts, openGates()).at(2_688 * hourMs);
   const before = score();
   settleHours(defaultEngagement, counts, 2_687);
-  expect(counts.hours['email_open']).toEqual({ 0: 1, 2687: { m2: [2_687 * hourMs] } });
+  expect(counts.hours.get('email_open')).toEqual({
+    0: 1,
+    2687: new Map([['m2', [2_687 * hourMs]]]),
+  });
   settleHours(defaultEngagement, counts, 2_688);
-  expect(counts.hours['email_open']).toEqual({ 2687: 1 });
+  expect(counts.hours.get('email_open')).toEqual({ 2687: 1 });
   expect(score()).toEqual(before);
 });
 

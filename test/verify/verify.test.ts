@@ -191,9 +191,9 @@ test('a state that is wrong is found', async () => {
   const logged = Array.from({ length: 20 }, (_, i) => historyOf(random, `s${i}`)).flat();
   const result = await resultOver({ segments: [] }, logged);
   const [subject, profile] = [...result.profiles].find(
-    ([, one]) => one.engagement.counts.hours['purchase'] !== undefined,
+    ([, one]) => one.engagement.counts.hours.has('purchase'),
   ) as [string, Profile];
-  profile.engagement.counts.hours['purchase'] = { [Math.floor((59 * day) / hour)]: 2 };
+  profile.engagement.counts.hours.set('purchase', { [Math.floor((59 * day) / hour)]: 2 });
   const parts = await compareWithSql({ segments: [] }, logged, result);
   expect(parts[0]?.differing).toBeGreaterThan(0);
   expect(parts[0]?.examples[0]).toContain(`subject ${subject} at +0 d: SQL {"score"`);

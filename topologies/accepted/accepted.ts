@@ -3,6 +3,8 @@
  * an arriving event changes is told as events that join the set or leave it, so that everything
  * computed from the set is corrected by the same few lines, in whatever order events come.
  */
+
+import { listOf } from '../dictionary.ts';
 import type { EngagementConfig } from '../engagement/config.ts';
 import type { Event } from '../event.ts';
 import {
@@ -26,11 +28,11 @@ export interface Held {
 
 export interface Accepted {
   /** Ids of events within the grace period, with their instants. */
-  recent: Record<string, number>;
+  recent: Map<string, number>;
   held: Held[];
   /** Instants of refunds by order, and of deliveries by message. */
-  refunds: Record<string, number[]>;
-  delivered: Record<string, number[]>;
+  refunds: Map<string, number[]>;
+  delivered: Map<string, number[]>;
   consents: Consents;
 }
 
@@ -59,7 +61,13 @@ export type Taken =
 export const refundClass = 'refund';
 
 export function nothingAccepted(): Accepted {
-  return { recent: {}, held: [], refunds: {}, delivered: {}, consents: {} };
+  return {
+    recent: new Map(),
+    held: [],
+    refunds: new Map(),
+    delivered: new Map(),
+    consents: new Map(),
+  };
 }
 
 export class AcceptedSet {
@@ -84,19 +92,18 @@ export class AcceptedSet {
   take(state: Accepted, event: Event, at: number, now: number): Taken {
     const horizon = now - this.#engagement.graceMs;
     if (at < horizon) return { refused: 'late' };
-    if (state.recent[event.id] !== undefined) return { refused: 'duplicate' };
+    if (state.recent.has(event.id)) return { refused: 'duplicate' };
     const permitted = isPermitted(this.#consent, state.consents, event, at);
     if (!permitted && !this.#consent.keepRefused) return { refused: 'no_consent' };
     this.#forget(state, horizon);
-    state.recent[event.id] = at;
+    state.recent.set(event.id, at);
     const changes: SetChange[] = [];
     const labels: Label[] = [];
     const item = itemOf(event);
     let concerned: readonly Held[] = [];
     if (isConsent(event)) {
       const purpose = purposeOf(event);
-      state.consents[purpose] ??= [];
-      addConsent(state.consents[purpose], event, at);
+      addConsent(listOf(state.consents, purpose), event, at);
       concerned = [...state.held];
     }
     if (!this.#mayChange(event)) {
@@ -193,20 +200,19 @@ export class AcceptedSet {
         itemOf(held.event) === item &&
         isPermitted(this.#consent, state.consents, held.event, held.at),
     );
-    return { clicks, delivered: state.delivered[item] ?? [] };
+    return { clicks, delivered: state.delivered.get(item) ?? [] };
   }
 
   #isRefunded(state: Accepted, { at, event }: Held): boolean {
     if (!this.#isOrder(event)) return false;
     const until = at + this.#engagement.refundMs;
-    return state.refunds[itemOf(event)]?.some((one) => at <= one && one <= until) === true;
+    const refunds = state.refunds.get(itemOf(event));
+    return refunds?.some((one) => at <= one && one <= until) === true;
   }
 
   /** Forgets what no event from `horizon` on can concern. */
   #forget(state: Accepted, horizon: number): void {
-    for (const [id, seen] of Object.entries(state.recent)) {
-      if (seen < horizon) delete state.recent[id];
-    }
+    for (const [id, seen] of state.recent) if (seen < horizon) state.recent.delete(id);
     const siblings = horizon - 2 * this.#reach;
     const orders = horizon - this.#engagement.refundMs;
     const isOver = ({ at, event }: Held) => at < (this.#isOrder(event) ? orders : siblings);
@@ -216,20 +222,20 @@ export class AcceptedSet {
       [state.refunds, orders],
       [state.delivered, siblings],
     ] as const) {
-      for (const [item, all] of Object.entries(instants)) {
-        if (all.every((at) => at < from)) delete instants[item];
+      for (const [item, all] of instants) {
+        if (all.every((at) => at < from)) instants.delete(item);
       }
     }
-    for (const entries of Object.values(state.consents)) {
+    for (const entries of state.consents.values()) {
       forgetConsents(entries, Math.min(orders, siblings));
     }
   }
 }
 
-function toggle(all: Record<string, number[]>, item: string, at: number, add: boolean): void {
-  const instants = all[item] ?? [];
-  if (add) all[item] = [...instants, at];
-  else all[item] = instants.filter((_, i) => i !== instants.indexOf(at));
+function toggle(all: Map<string, number[]>, item: string, at: number, add: boolean): void {
+  const instants = listOf(all, item);
+  if (add) instants.push(at);
+  else if (instants.includes(at)) instants.splice(instants.indexOf(at), 1);
 }
 
 function itemOf(event: Event): string {

@@ -1,5 +1,6 @@
 /** Consent by purpose, as intervals of event time: each instant has its own answer. */
 import { MillraceError } from 'millrace';
+import { withoutInherited } from '../dictionary.ts';
 import type { Event } from '../event.ts';
 
 export interface ConsentConfig {
@@ -22,7 +23,7 @@ export const consentWithdrawn = 'consent_withdrawn';
 /** Said at an instant; granted until another, or for good (null). ms UTC. */
 export type ConsentEntry = readonly [at: number, granted: boolean, until: number | null];
 /** By purpose, ascending; of one instant the withdrawal is last. */
-export type Consents = Record<string, ConsentEntry[]>;
+export type Consents = Map<string, ConsentEntry[]>;
 
 export function isConsent({ class: name }: Event): boolean {
   return name === consentGranted || name === consentWithdrawn;
@@ -80,17 +81,18 @@ export function isPermitted(
 ): boolean {
   const purpose = needs[event.class] ?? needs['*'];
   if (purpose === undefined || isConsent(event)) return true;
-  const found = consentAt(consents[purpose], at);
+  const found = consentAt(consents.get(purpose), at);
   return (found === 'unknown' ? unknown : found) === 'granted';
 }
 
 /** Refuses what cannot be meant; the error names the field. */
-export function checkConsent(config: ConsentConfig): ConsentConfig {
+export function checkConsent(given: ConsentConfig): ConsentConfig {
+  const config = { ...given, needs: withoutInherited(given.needs) };
   const fail = (field: string, problem: string): never => {
     throw new MillraceError('CONFIG_INVALID', { field: `consent.${field}`, problem });
   };
   for (const field of Object.keys(config)) {
-    if (field in defaultConsent) continue;
+    if (Object.hasOwn(defaultConsent, field)) continue;
     fail(field, `is not known; known are ${Object.keys(defaultConsent).join(', ')}`);
   }
   for (const [name, purpose] of Object.entries(config.needs)) {

@@ -14,6 +14,7 @@
  */
 import { BlockList, isIP } from 'node:net';
 import { MillraceError } from 'millrace';
+import { ownOf, withoutInherited } from '../dictionary.ts';
 import type { Event } from '../event.ts';
 
 export type MachineRule = 'E1' | 'E2' | 'E3' | 'E4' | 'E5' | 'E6';
@@ -56,12 +57,13 @@ export const defaultMachine: MachineConfig = {
 };
 
 /** Refuses what cannot be meant; the error names the field. */
-export function checkMachine(config: MachineConfig): MachineConfig {
+export function checkMachine(given: MachineConfig): MachineConfig {
+  const config = { ...given, of: withoutInherited(given.of) };
   const fail = (field: string, problem: string): never => {
     throw new MillraceError('CONFIG_INVALID', { field: `machine.${field}`, problem });
   };
   for (const [field, value] of Object.entries(config)) {
-    const like = defaultMachine[field as keyof MachineConfig];
+    const like = ownOf(defaultMachine as never as Record<string, unknown>, field);
     if (like === undefined) {
       fail(field, `is not known; known are ${Object.keys(defaultMachine).join(', ')}`);
     }

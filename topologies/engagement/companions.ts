@@ -26,15 +26,15 @@ export function companionsAt(
   hour: number,
 ): Companions {
   const human = new Set<number>();
-  const counts7: Record<string, number> = {};
-  const counts30: Record<string, number> = {};
-  for (const [name, hours] of Object.entries(counts.hours)) {
+  const counts7 = new Map<string, number>();
+  const counts30 = new Map<string, number>();
+  for (const [name, hours] of counts.hours) {
     for (const [text, items] of Object.entries(hours)) {
       const h = Number(text);
       if (h > hour) continue;
       const n = itemsIn(items, Number.POSITIVE_INFINITY);
-      if (h > hour - 168) counts7[name] = (counts7[name] ?? 0) + n;
-      if (h > hour - 720) counts30[name] = (counts30[name] ?? 0) + n;
+      if (h > hour - 168) counts7.set(name, (counts7.get(name) ?? 0) + n);
+      if (h > hour - 720) counts30.set(name, (counts30.get(name) ?? 0) + n);
       if (config.classes[name]?.machine !== true) human.add(h);
     }
   }
@@ -44,8 +44,8 @@ export function companionsAt(
     ...(last < 0 ? {} : { recencyHours: hour - last }),
     activeDays7: activeDays(config.zone, human, hour - 168),
     activeDays30: activeDays(config.zone, human, hour - 720),
-    counts7,
-    counts30,
+    counts7: Object.fromEntries(counts7),
+    counts30: Object.fromEntries(counts30),
     money30: moneyIn(orders, hour, 720),
     money365: moneyIn(orders, hour, 8_760),
     ...(buying === undefined ? {} : { repeatBuying: buying }),

@@ -1,5 +1,6 @@
 /** What an engagement score counts. All of it is configuration; these are the defaults. */
 import { MillraceError } from 'millrace';
+import { withoutInherited } from '../dictionary.ts';
 import { decayTable } from './decay.ts';
 
 /** What is counted once an hour: the item, the item and the link in it, or the event itself. */
@@ -112,9 +113,14 @@ export const defaultEngagement: EngagementConfig = {
 };
 
 /** Refuses what cannot be computed exactly; the error names the field. */
-export function checkEngagement(config: EngagementConfig): EngagementConfig {
+export function checkEngagement(given: EngagementConfig): EngagementConfig {
+  const config = {
+    ...given,
+    classes: withoutInherited(given.classes),
+    channels: withoutInherited(given.channels),
+  };
   for (const field of Object.keys(config)) {
-    if (field in defaultEngagement) continue;
+    if (Object.hasOwn(defaultEngagement, field)) continue;
     fail(field, `is not known; known are ${Object.keys(defaultEngagement).join(', ')}`);
   }
   for (const [name, { channel, weight, perHour, key = 'item' }] of Object.entries(config.classes)) {

@@ -13,17 +13,17 @@ export const hourMs = 3_600_000;
 const companionHours = 720;
 
 /** Item -> the instants of its events, ascending; or how many items there were. */
-export type Hour = Record<string, number[]> | number;
+export type Hour = Map<string, number[]> | number;
 
 export interface Counts {
   /** Class -> hour since 1970 -> its items. */
-  hours: Record<string, Record<string, Hour>>;
+  hours: Map<string, Record<string, Hour>>;
   /** The newest hour with a human event among those forgotten; -1 for none. */
   lastForgotten: number;
 }
 
 export function noCounts(): Counts {
-  return { hours: {}, lastForgotten: -1 };
+  return { hours: new Map(), lastForgotten: -1 };
 }
 
 export function hourOf(at: number): number {
@@ -47,21 +47,25 @@ export function countEvent(
   add: boolean,
 ): void {
   if (config.classes[event.class] === undefined) return;
-  counts.hours[event.class] ??= {};
-  const hours = counts.hours[event.class] as Record<string, Hour>;
+  const hours = counts.hours.get(event.class) ?? {};
+  counts.hours.set(event.class, hours);
   const hour = String(hourOf(at));
-  hours[hour] ??= {};
+  hours[hour] ??= new Map();
   const items = hours[hour];
   // A settled hour is older than anything that may still be accepted or taken back.
   if (typeof items === 'number') return;
   hourChanged(hours, hour);
   const item = itemOf(config, event);
-  const instants = items[item] ?? [];
-  if (add) items[item] = [...instants, at].sort((a, b) => a - b);
+  const instants = items.get(item) ?? [];
+  if (add)
+    items.set(
+      item,
+      [...instants, at].sort((a, b) => a - b),
+    );
   else {
     instants.splice(instants.indexOf(at), 1);
-    if (instants.length === 0) delete items[item];
-    if (Object.keys(items).length === 0) delete hours[hour];
+    if (instants.length === 0) items.delete(item);
+    if (items.size === 0) delete hours[hour];
   }
 }
 
@@ -69,7 +73,7 @@ export function countEvent(
 export function itemsIn(hour: Hour, until: number): number {
   if (typeof hour === 'number') return hour;
   let n = 0;
-  for (const instants of Object.values(hour)) if ((instants[0] as number) <= until) n++;
+  for (const instants of hour.values()) if ((instants[0] as number) <= until) n++;
   return n;
 }
 
@@ -84,7 +88,7 @@ function horizonOf(config: EngagementConfig, eventClass: string): number {
  * hour from `settled` on.
  */
 export function settleHours(config: EngagementConfig, counts: Counts, settled: number): void {
-  for (const [name, hours] of Object.entries(counts.hours)) {
+  for (const [name, hours] of counts.hours) {
     const horizon = horizonOf(config, name);
     for (const [hour, items] of Object.entries(hours)) {
       const h = Number(hour);

@@ -35,7 +35,7 @@ export function noEngagement(): Engagement {
 export function concernsEngagement(config: EngagementConfig, event: Event): boolean {
   return (
     config.classes[event.class] !== undefined ||
-    gateEvents[event.class] !== undefined ||
+    gateEvents.has(event.class) ||
     config.money.classes.includes(event.class) ||
     concernsGate(config, event)
   );
@@ -59,7 +59,7 @@ export function applyEvent(
   if (!concernsEngagement(config, event)) return false;
   countEvent(config, state.counts, event, at, add);
   orderEvent(config, state.orders, event, at, add);
-  const gate = gateEvents[event.class];
+  const gate = gateEvents.get(event.class);
   if (gate !== undefined) gateEvent(state.gates, gate, at, add);
   if (concernsGate(config, event)) addConsent(state.gates.consent, event, at, add);
   const last = state.instants.at(-1) ?? state.start.at;

@@ -1,4 +1,5 @@
 /** What a score is made of at an instant: hour by hour what was counted, and what decay left of it. */
+import { ownOf } from '../dictionary.ts';
 import type { EngagementConfig, EventClass } from './config.ts';
 import { type Hour, hourMs, hourOf } from './counts.ts';
 import { decayTable, decayUnit } from './decay.ts';
@@ -60,11 +61,13 @@ export function explainScore(
   const channels = Object.entries(config.channels).map(([channel, scoring]) => {
     const hours = Object.entries(config.classes)
       .filter(([name, one]) => one.channel === channel && one.weight > 0 && name !== mute)
-      .flatMap(([name, one]) => sharesOf(name, one, state.counts.hours[name] ?? {}, at, scoring))
+      .flatMap(([name, one]) =>
+        sharesOf(name, one, state.counts.hours.get(name) ?? {}, at, scoring),
+      )
       .sort((a, b) => b.hour - a.hour || (a.class < b.class ? -1 : 1));
     return {
       channel,
-      sub: subs[channel] ?? 0,
+      sub: ownOf(subs, channel) ?? 0,
       share: isShut && channel === config.gatedChannel ? 0 : scoring.share,
       saturation: scoring.saturation,
       left: Math.floor(hours.reduce((sum, { left }) => sum + left * decayUnit, 0) / decayUnit),

@@ -20,13 +20,13 @@ export interface Gates {
 
 export type GateKind = 'bounced' | 'addressChanged' | 'left' | 'joined' | 'complained';
 
-export const gateEvents: Readonly<Record<string, GateKind>> = {
-  email_bounce: 'bounced',
-  address_change: 'addressChanged',
-  email_unsubscribe: 'left',
-  email_subscribe: 'joined',
-  email_complaint: 'complained',
-};
+export const gateEvents: ReadonlyMap<string, GateKind> = new Map([
+  ['email_bounce', 'bounced'],
+  ['address_change', 'addressChanged'],
+  ['email_unsubscribe', 'left'],
+  ['email_subscribe', 'joined'],
+  ['email_complaint', 'complained'],
+]);
 
 const complaintMs = 365 * 24 * hourMs;
 

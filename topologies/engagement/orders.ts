@@ -1,4 +1,5 @@
 /** The orders of a subject with their values: for money per currency, and for models of repeat buying. */
+import { ownOf } from '../dictionary.ts';
 import type { Event } from '../event.ts';
 import type { EngagementConfig } from './config.ts';
 import { hourMs, hourOf } from './counts.ts';
@@ -8,7 +9,7 @@ type Line = readonly [at: number, amount: number, currency: string];
 
 export interface Orders {
   /** By order id, i.e. the event's item. */
-  lines: Record<string, Line[]>;
+  lines: Map<string, Line[]>;
   /** Of the orders forgotten: how many, and the instants of the first and last; -1 for none. */
   forgotten: { orders: number; first: number; last: number };
 }
@@ -17,7 +18,7 @@ export interface Orders {
 const yearHours = 8_760;
 
 export function noOrders(): Orders {
-  return { lines: {}, forgotten: { orders: 0, first: -1, last: -1 } };
+  return { lines: new Map(), forgotten: { orders: 0, first: -1, last: -1 } };
 }
 
 /** Takes an order in, or out of the set again. Events of other classes are none. */
@@ -30,40 +31,41 @@ export function orderEvent(
 ): void {
   if (!money.classes.includes(event.class)) return;
   const id = event.item ?? event.id;
-  const line: Line = [at, event.numbers?.[money.number] ?? 0, event.currency ?? money.currency];
-  const lines = orders.lines[id] ?? [];
-  if (add) orders.lines[id] = [...lines, line];
+  const amount = ownOf(event.numbers, money.number) ?? 0;
+  const line: Line = [at, amount, event.currency ?? money.currency];
+  const lines = orders.lines.get(id) ?? [];
+  if (add) orders.lines.set(id, [...lines, line]);
   else {
     const text = JSON.stringify(line);
     const i = lines.findIndex((one) => JSON.stringify(one) === text);
     if (i >= 0) lines.splice(i, 1);
-    if (lines.length === 0) delete orders.lines[id];
+    if (lines.length === 0) orders.lines.delete(id);
   }
 }
 
 /** Forgets orders that give no money to any hour from `settled` (since 1970) on; they stay counted. */
 export function forgetOrders(orders: Orders, settled: number): void {
   const { forgotten, lines } = orders;
-  for (const [id, all] of Object.entries(lines)) {
+  for (const [id, all] of lines) {
     const instants = all.map(([at]) => at);
     if (hourOf(Math.max(...instants)) > settled - yearHours) continue;
     const first = Math.min(...instants);
     forgotten.first = forgotten.orders === 0 ? first : Math.min(forgotten.first, first);
     forgotten.last = Math.max(forgotten.last, first);
     forgotten.orders++;
-    delete lines[id];
+    lines.delete(id);
   }
 }
 
 /** Sums of the order values of the hours (hour - hours, hour], by currency; currencies never mix. */
 export function moneyIn(orders: Orders, hour: number, hours: number): Record<string, number> {
-  const sums: Record<string, number> = {};
-  for (const [at, amount, currency] of Object.values(orders.lines).flat()) {
+  const sums = new Map<string, number>();
+  for (const [at, amount, currency] of [...orders.lines.values()].flat()) {
     const h = hourOf(at);
     if (h > hour || h <= hour - hours) continue;
-    sums[currency] = (sums[currency] ?? 0) + amount;
+    sums.set(currency, (sums.get(currency) ?? 0) + amount);
   }
-  return sums;
+  return Object.fromEntries(sums);
 }
 
 /** What BG/NBD and its kin take, in whole days. */
@@ -79,7 +81,7 @@ export interface RepeatBuying {
 /** undefined before the first order. An order is at its first event. */
 export function repeatBuying(orders: Orders, hour: number): RepeatBuying | undefined {
   const { forgotten } = orders;
-  const firsts = Object.values(orders.lines)
+  const firsts = [...orders.lines.values()]
     .map((all) => Math.min(...all.map(([at]) => at)))
     .filter((at) => hourOf(at) <= hour);
   const count = firsts.length + forgotten.orders;

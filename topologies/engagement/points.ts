@@ -63,15 +63,15 @@ function layOut(hour: number, items: Hour, { weight, perHour }: EventClass): Poi
     return { hour, points: Math.min(items, perHour) * weight, weight, firsts: undefined };
   }
   const firsts: number[] = [];
-  for (const item in items) firsts.push((items[item] as number[])[0] as number);
+  for (const instants of items.values()) firsts.push(instants[0] as number);
   if (firsts.length > 1) firsts.sort((a, b) => a - b);
   if (firsts.length > perHour) firsts.length = perHour;
   return { hour, points: firsts.length * weight, weight, firsts };
 }
 
 /** The items of an hour whose first event is not after `until` (ms UTC), first come first. */
-export function itemsUntil(items: Readonly<Record<string, number[]>>, until: number): string[] {
-  return Object.entries(items)
+export function itemsUntil(items: ReadonlyMap<string, number[]>, until: number): string[] {
+  return [...items]
     .map(([item, instants]) => ({ item, first: instants[0] as number }))
     .filter(({ first }) => first <= until)
     .sort((a, b) => a.first - b.first)

@@ -2,6 +2,7 @@
  * The score of a subject at an hour: a closed form over hourly counts of distinct items, so that it
  * depends on the set of events alone, never on the order in which they came.
  */
+import { setOwn } from '../dictionary.ts';
 import type { EngagementConfig, EventClass, OpenSignal } from './config.ts';
 import { type Counts, hourMs, hourOf, itemsIn } from './counts.ts';
 import { decayTable, decayUnit } from './decay.ts';
@@ -51,14 +52,16 @@ export class ScoreCurve {
     this.#channels = scoringOf(config).map((channel) => channelOf(channel, counts));
     this.#shares = this.#channels.reduce((sum, { share }) => sum + share, 0);
     this.#longest = Math.max(...this.#channels.map(({ decay }) => decay.length));
-    this.#hasMachineOpens = counts.hours[config.openSignal.machine] !== undefined;
+    this.#hasMachineOpens = counts.hours.has(config.openSignal.machine);
   }
 
   /** Score and sub-scores at an instant, ms UTC, of the events up to it. */
   at(at: number): Score {
     const standing = this.#standingAt(at);
     const subs: Record<string, number> = {};
-    for (const { name } of this.#channels) subs[name] = this.#value(name, hourOf(at), standing);
+    for (const { name } of this.#channels) {
+      setOwn(subs, name, this.#value(name, hourOf(at), standing));
+    }
     return { score: this.#value('total', hourOf(at), standing), subs };
   }
 
@@ -138,7 +141,7 @@ export class ScoreCurve {
     const now = this.openSignalIsUnreliable(at);
     const from = hourOf(at);
     const leaving = [human, machine]
-      .flatMap((name) => Object.keys(this.#counts.hours[name] ?? {}))
+      .flatMap((name) => Object.keys(this.#counts.hours.get(name) ?? {}))
       .map((hour) => Number(hour) + hours)
       .filter((hour) => hour > from && hour <= from + hours)
       .sort((a, b) => a - b);
@@ -149,7 +152,7 @@ export class ScoreCurve {
   /** Distinct items of a class in the hours (after, upTo], of events not after `until`. */
   countIn(eventClass: string, after: number, upTo: number, until: number): number {
     let n = 0;
-    for (const [hour, items] of Object.entries(this.#counts.hours[eventClass] ?? {})) {
+    for (const [hour, items] of Object.entries(this.#counts.hours.get(eventClass) ?? {})) {
       const h = Number(hour);
       if (h > after && h <= upTo && h <= hourOf(until)) n += itemsIn(items, until);
     }
@@ -186,7 +189,7 @@ function scoringOf(config: EngagementConfig): readonly ChannelScoring[] {
 function channelOf(channel: ChannelScoring, { hours }: Counts): ChannelCurve {
   const classes: { points: readonly Points[]; isOpen: boolean }[] = [];
   for (const { name, scoring, isOpen } of channel.classes) {
-    const own = hours[name];
+    const own = hours.get(name);
     if (own !== undefined) classes.push({ points: pointsOf(own, scoring), isOpen });
   }
   const { name, decay, saturation, share } = channel;

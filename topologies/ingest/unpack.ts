@@ -50,7 +50,7 @@ function listOf(value: unknown): unknown[] {
 
 function unpacked(row: unknown, [part = '', ...rest]: readonly string[]): unknown[] {
   if (!isObject(row)) return [row];
-  const inner = row[part];
+  const inner = Object.hasOwn(row, part) ? row[part] : undefined;
   if (rest.length > 0) return unpacked(inner, rest).map((member) => ({ ...row, [part]: member }));
   if (!Array.isArray(inner)) return [row];
   const members = inner.length === 0 ? [undefined] : inner;

@@ -90,8 +90,8 @@ function idsOf(
   for (const place of leaves) {
     const leaf = logic.program.nodeAt(place).node as Leaf;
     const names = matchesOf(leaf).flatMap(({ event }) => event);
-    const entries: (Kept | TraitEntry)[] = names.flatMap((name) => history.events[name] ?? []);
-    if (leaf.kind === 'trait') entries.push(...(history.traits[leaf.path] ?? []));
+    const entries: (Kept | TraitEntry)[] = names.flatMap((name) => history.events.get(name) ?? []);
+    if (leaf.kind === 'trait') entries.push(...(history.traits.get(leaf.path) ?? []));
     for (const [ts, id] of entries) if (ts <= at) found.set(id, ts);
   }
   return [...found].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).map(([id]) => id);
@@ -99,9 +99,11 @@ function idsOf(
 
 function withoutEvents(history: History, removed: ReadonlySet<string>): History {
   const gone = new Map<string, number>();
-  const filtered = <E extends readonly [number, string, ...unknown[]]>(all: Record<string, E[]>) =>
-    Object.fromEntries(
-      Object.entries(all).map(([name, entries]) => [
+  const filtered = <E extends readonly [number, string, ...unknown[]]>(
+    all: ReadonlyMap<string, E[]>,
+  ) =>
+    new Map(
+      [...all].map(([name, entries]) => [
         name,
         entries.filter(([at, id]) => {
           if (!removed.has(id)) return true;

@@ -7,10 +7,11 @@ import {
   isConsent,
   purposeOf,
 } from '../accepted/consent.ts';
+import { listOf, ownOf } from '../dictionary.ts';
 import type { Event, Trait } from '../event.ts';
 
 /** An event as far as segments read it: its fields by the paths that definitions name. */
-export type Kept = readonly [at: number, id: string, fields: Readonly<Record<string, Trait>>];
+export type Kept = readonly [at: number, id: string, fields: ReadonlyMap<string, Trait>];
 export type TraitEntry = readonly [at: number, id: string, value: Trait | null];
 
 export interface History {
@@ -19,22 +20,28 @@ export interface History {
   /** Instants of events until the first one is settled, ascending: the first is `firstSeen`. */
   firsts: number[];
   /** By class, ordered by instant and id. */
-  events: Record<string, Kept[]>;
+  events: Map<string, Kept[]>;
   /** By name, ordered by instant and id. */
-  traits: Record<string, TraitEntry[]>;
+  traits: Map<string, TraitEntry[]>;
   consents: Consents;
 }
 
 /** What of an event is to be kept, by class and name. */
 export interface Wanted {
   /** Class -> the paths that some node reads. */
-  readonly events: Readonly<Record<string, readonly string[]>>;
+  readonly events: ReadonlyMap<string, readonly string[]>;
   readonly traits: ReadonlySet<string>;
   readonly purposes: ReadonlySet<string>;
 }
 
 export function noHistory(): History {
-  return { from: Number.NEGATIVE_INFINITY, firsts: [], events: {}, traits: {}, consents: {} };
+  return {
+    from: Number.NEGATIVE_INFINITY,
+    firsts: [],
+    events: new Map(),
+    traits: new Map(),
+    consents: new Map(),
+  };
 }
 
 /** ms UTC of the first event; +Infinity before. */
@@ -48,9 +55,9 @@ export function fieldOf(event: Event, path: string): Trait | undefined {
   if (path === 'item') return event.item ?? event.id;
   if (path === 'link' || path === 'currency' || path === 'purpose') return event[path];
   const [part, name] = split(path);
-  if (part === 'numbers') return event.numbers?.[name];
-  if (part === 'traits') return event.traits?.[name] ?? undefined;
-  return event.numbers?.[path] ?? event.traits?.[path] ?? undefined;
+  if (part === 'numbers') return ownOf(event.numbers, name);
+  if (part === 'traits') return ownOf(event.traits, name) ?? undefined;
+  return ownOf(event.numbers, path) ?? ownOf(event.traits, path) ?? undefined;
 }
 
 function split(path: string): [string, string] {
@@ -70,26 +77,23 @@ export function record(
   const before = firstSeen(history);
   seen(history, at, add);
   if (firstSeen(history) !== before) changed.push('firstSeen');
-  const paths = wanted.events[event.class];
+  const paths = wanted.events.get(event.class);
   if (paths !== undefined) {
-    const known = history.events[event.class] ?? [];
-    history.events[event.class] = known;
+    const known = listOf(history.events, event.class);
     if (add) insert(known, [at, event.id, project(event, paths)]);
     else remove(known, at, event.id);
     changed.push(`event ${event.class}`);
   }
   for (const [name, value] of Object.entries(event.traits ?? {})) {
     if (!wanted.traits.has(name)) continue;
-    const known = history.traits[name] ?? [];
-    history.traits[name] = known;
+    const known = listOf(history.traits, name);
     if (add) insert(known, [at, event.id, value]);
     else remove(known, at, event.id);
     changed.push(`trait ${name}`);
   }
   if (isConsent(event) && wanted.purposes.has(purposeOf(event))) {
     const purpose = purposeOf(event);
-    history.consents[purpose] ??= [];
-    addConsent(history.consents[purpose], event, at, add);
+    addConsent(listOf(history.consents, purpose), event, at, add);
     changed.push(`consent ${purpose}`);
   }
   return changed;
@@ -110,11 +114,15 @@ function seen({ firsts, from }: History, at: number, add: boolean): void {
   }
 }
 
-function project(event: Event, paths: readonly string[]): Record<string, Trait> {
-  const fields: Record<string, Trait> = {};
+/** Of events of which no field is read. */
+export const noFields: ReadonlyMap<string, Trait> = new Map();
+
+function project(event: Event, paths: readonly string[]): ReadonlyMap<string, Trait> {
+  if (paths.length === 0) return noFields;
+  const fields = new Map<string, Trait>();
   for (const path of paths) {
     const value = fieldOf(event, path);
-    if (value !== undefined) fields[path] = value;
+    if (value !== undefined) fields.set(path, value);
   }
   return fields;
 }
@@ -140,19 +148,19 @@ function remove(entries: Entry[], at: number, id: string): void {
 export function settleHistory(
   history: History,
   from: number,
-  keeps: Readonly<Record<string, (events: readonly Kept[], from: number) => Kept[]>>,
+  keeps: ReadonlyMap<string, (events: readonly Kept[], from: number) => Kept[]>,
 ): void {
   history.from = from;
   const { firsts } = history;
   if ((firsts[0] ?? from + 1) <= from) firsts.splice(1);
-  for (const [name, events] of Object.entries(history.events)) {
-    const kept = keeps[name]?.(events, from) ?? [];
-    if (kept.length === 0) delete history.events[name];
-    else history.events[name] = kept;
+  for (const [name, events] of history.events) {
+    const kept = keeps.get(name)?.(events, from) ?? [];
+    if (kept.length === 0) history.events.delete(name);
+    else history.events.set(name, kept);
   }
-  for (const entries of Object.values(history.traits)) {
+  for (const entries of history.traits.values()) {
     const last = entries.findLastIndex(([at]) => at <= from);
     if (last > 0) entries.splice(0, last);
   }
-  for (const entries of Object.values(history.consents)) forgetConsents(entries, from);
+  for (const entries of history.consents.values()) forgetConsents(entries, from);
 }

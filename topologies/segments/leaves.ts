@@ -48,7 +48,7 @@ export function leafTimeline(
     case 'trait':
       return trait(leaf, history);
     case 'consent':
-      return consent(leaf.is, history.consents[leaf.purpose] ?? [], consentUnknown);
+      return consent(leaf.is, history.consents.get(leaf.purpose) ?? [], consentUnknown);
     case 'bucket': {
       const share = bucketOf(leaf.salt, subject);
       return leaf.from <= share && share < leaf.to ? always : nowhere;
@@ -94,7 +94,7 @@ function count(
   history: History,
 ): Timeline {
   const counted =
-    distinct === undefined ? events : events.filter(({ fields }) => fields[distinct] !== undefined);
+    distinct === undefined ? events : events.filter(({ fields }) => fields.has(distinct));
   const ends = counted.map(({ at }) => endOf(at));
   if (since.length > 0) endAtResets(counted, ends, occurrences(history, since));
   if (distinct === undefined) {
@@ -107,7 +107,7 @@ function count(
   }
   const values = new Map<Trait, number>();
   const change = ({ fields }: Occurrence, by: number) => {
-    const value = fields[distinct] as Trait;
+    const value = fields.get(distinct) as Trait;
     const left = (values.get(value) ?? 0) + by;
     if (left === 0) values.delete(value);
     else values.set(value, left);
@@ -137,7 +137,7 @@ function aggregate(
   all: readonly Occurrence[],
   endOf: (at: number) => number,
 ): Timeline {
-  const numberOf = ({ fields }: Occurrence) => fields[node.path] as number;
+  const numberOf = ({ fields }: Occurrence) => fields.get(node.path) as number;
   const events = all.filter((event) => typeof numberOf(event) === 'number');
   let sum = 0;
   const add = (event: Occurrence) => {
@@ -176,7 +176,7 @@ function absent(node: AbsentNode, history: History): Timeline {
 }
 
 function abandoned(node: AbandonedNode, history: History): Timeline {
-  const keyOf = ({ fields }: Occurrence) => (node.key === 'subject' ? '' : fields[node.key]);
+  const keyOf = ({ fields }: Occurrence) => (node.key === 'subject' ? '' : fields.get(node.key));
   const ends = new Map<Trait, Occurrence[]>();
   for (const end of matched(history, node.unless)) {
     const key = keyOf(end);
@@ -213,7 +213,7 @@ function calendar(node: CalendarNode, history: History): Timeline {
 }
 
 function trait(node: TraitNode, history: History): Timeline {
-  const entries = history.traits[node.path] ?? [];
+  const entries = history.traits.get(node.path) ?? [];
   const pieces: Interval[] = [];
   entries.forEach(([at, , value], i) => {
     const until = entries[i + 1]?.[0] ?? never;

@@ -1,4 +1,5 @@
 /** Every kind of node: its fields, how they are read, and what they become. */
+import { ownOf } from '../dictionary.ts';
 import type { Trait } from '../event.ts';
 import { buckets } from './bucket.ts';
 import type {
@@ -291,7 +292,7 @@ export function readExpression(
 ): Expression {
   const names = typeof value === 'object' && value !== null ? Object.keys(value) : [];
   const [name = ''] = names;
-  const kind = nodeKinds[name];
+  const kind = ownOf(nodeKinds, name);
   if (names.length === 1 && kind !== undefined) {
     const node = (value as Record<string, unknown>)[name];
     return kind.read(node, `${path}.${name}`, known, mistakes);

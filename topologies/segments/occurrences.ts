@@ -9,7 +9,7 @@ export interface Occurrence {
   readonly rank: number;
   readonly id: string;
   readonly class: string;
-  readonly fields: Readonly<Record<string, Trait>>;
+  readonly fields: ReadonlyMap<string, Trait>;
 }
 
 /** What comes first in life comes first within an instant. */
@@ -48,7 +48,7 @@ export function occurrences(history: History, matches: readonly Match[]): Occurr
       const rank = causalRank(name);
       // What an earlier match has taken already is not taken twice.
       const others = matches.slice(0, i).filter((one) => one.event.includes(name));
-      for (const kept of history.events[name] ?? []) {
+      for (const kept of history.events.get(name) ?? []) {
         if (where.length > 0 && !passesAll(kept, where)) continue;
         if (others.some((other) => passesAll(kept, other.where))) continue;
         found.push({ at: kept[0], rank, id: kept[1], class: name, fields: kept[2] });

@@ -127,7 +127,7 @@ export class Program {
   }
 
   #index(): Wanted {
-    const events: Record<string, Set<string>> = {};
+    const events = new Map<string, Set<string>>();
     const traits = new Set<string>();
     const purposes = new Set<string>();
     const concerns = (change: string, place: number) => {
@@ -150,13 +150,14 @@ export class Program {
       for (const match of matchesOf(leaf)) {
         for (const name of match.event) {
           concerns(`event ${name}`, place);
-          events[name] ??= new Set();
-          for (const path of pathsOf(leaf, match)) events[name].add(path);
+          const paths = events.get(name) ?? new Set();
+          events.set(name, paths);
+          for (const path of pathsOf(leaf, match)) paths.add(path);
         }
       }
     }
-    const paths = Object.entries(events).map(([name, all]) => [name, [...all].sort()] as const);
-    return { events: Object.fromEntries(paths), traits, purposes };
+    const paths = [...events].map(([name, all]) => [name, [...all].sort()] as const);
+    return { events: new Map(paths), traits, purposes };
   }
 }
 

@@ -46,7 +46,7 @@ function chainsTo(
 ): Chains {
   const found: Chains = new Map();
   const { at, fields } = events[i] as Occurrence;
-  const own = bind === undefined ? undefined : fields[bind];
+  const own = bind === undefined ? undefined : fields.get(bind);
   if (bind !== undefined && own === undefined) return found;
   if (k === 0) return found.set(own, at);
   let barrier = Number.NEGATIVE_INFINITY;

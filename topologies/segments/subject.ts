@@ -37,9 +37,9 @@ export interface SubjectSegments {
   /** By key of a leaf: its truth before the first flip (1 or 0), then the flips. Not there: as of no events. */
   truths: Record<string, number[]>;
   memory: Record<string, number | null>;
-  members: Record<string, Membership>;
+  members: Map<string, Membership>;
   /** By segment: when it changes by itself though no leaf does. */
-  wakes: Record<string, number>;
+  wakes: Map<string, number>;
   /** All is decided up to this instant; -Infinity before the first. */
   decided: number;
   /** The definitions by which it was decided. */
@@ -59,8 +59,8 @@ export function noSegments(): SubjectSegments {
     history: noHistory(),
     truths: {},
     memory: {},
-    members: {},
-    wakes: {},
+    members: new Map(),
+    wakes: new Map(),
     decided: Number.NEGATIVE_INFINITY,
     program: '',
   };
@@ -74,7 +74,7 @@ export class SegmentLogic {
   readonly fingerprint: string;
   readonly #consentUnknown: 'granted' | 'withdrawn';
   readonly #empty = new Map<number, Timeline>();
-  readonly #keeps: Readonly<Record<string, (events: readonly Kept[], from: number) => Kept[]>>;
+  readonly #keeps: ReadonlyMap<string, (events: readonly Kept[], from: number) => Kept[]>;
 
   readonly #definitions: readonly string[];
 
@@ -124,7 +124,7 @@ export class SegmentLogic {
       if (place >= 0) this.#renew(state, subject, place, view, now, due);
     }
     for (const [i, { segment }] of this.program.roots.entries()) {
-      if ((state.wakes[segment.id] ?? never) <= now) due.add(i);
+      if ((state.wakes.get(segment.id) ?? never) <= now) due.add(i);
     }
     state.decided = now;
     return this.#decideRoots(state, due, now, isOther, anew);
@@ -141,7 +141,7 @@ export class SegmentLogic {
         break;
       }
     }
-    for (const at of Object.values(state.wakes)) next = Math.min(next, at);
+    for (const at of state.wakes.values()) next = Math.min(next, at);
     return next;
   }
 
@@ -164,7 +164,7 @@ export class SegmentLogic {
       if (state.truths[key] === undefined) continue;
       this.#store(state, place, forget(this.#truth(state, place), from));
     }
-    for (const member of Object.values(state.members)) settleMembership(member, from);
+    for (const member of state.members.values()) settleMembership(member, from);
   }
 
   /** The timeline of a segment, as if nothing more came. */
@@ -292,11 +292,11 @@ export class SegmentLogic {
       const line = lines(root.node);
       if (root.remembers) {
         const wake = nextFlip(line, now);
-        if (wake === never) delete state.wakes[segment.id];
-        else state.wakes[segment.id] = wake;
+        if (wake === never) state.wakes.delete(segment.id);
+        else state.wakes.set(segment.id, wake);
       }
       const definition = this.#definitions[i] as string;
-      const known = state.members[segment.id];
+      const known = state.members.get(segment.id);
       const membership = known ?? noMembership(segment.version, definition);
       // A segment that is new has no past: what its condition says of it is told to nobody.
       const hasPast =
@@ -304,7 +304,7 @@ export class SegmentLogic {
       const redefined = anew || membership.definition !== definition || hasPast;
       if (redefined) {
         const ends = redefine(membership, line, now, segment.version, definition);
-        state.members[segment.id] = membership;
+        state.members.set(segment.id, membership);
         decisions.push({ segment, ends, membership, redefined });
         continue;
       }
@@ -316,7 +316,7 @@ export class SegmentLogic {
       const ends = tell(membership, line, now, segment.corrections, frozen);
       if (ends.length === 0) continue;
       membership.version = segment.version;
-      state.members[segment.id] = membership;
+      state.members.set(segment.id, membership);
       decisions.push({ segment, ends, membership, redefined });
     }
     return decisions;
@@ -341,16 +341,16 @@ export class SegmentLogic {
   }
 
   #retention() {
-    const keeps: Record<string, (events: readonly Kept[], from: number) => Kept[]> = {};
-    for (const name of Object.keys(this.program.wanted.events)) {
+    const keeps = new Map<string, (events: readonly Kept[], from: number) => Kept[]>();
+    for (const name of this.program.wanted.events.keys()) {
       const leaves = this.program
         .concerned(`event ${name}`)
         .map((place) => this.program.nodeAt(place).node as Leaf);
-      keeps[name] = (events, from) => {
+      keeps.set(name, (events, from) => {
         const needed = new Set(events.filter(([at]) => at > from));
         for (const leaf of leaves) markNeeded(leaf, name, events, from, needed);
         return events.filter((event) => needed.has(event));
-      };
+      });
     }
     return keeps;
   }

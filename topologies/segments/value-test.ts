@@ -35,5 +35,5 @@ export function passes(
 }
 
 export function passesAll(kept: Kept, filters: readonly Filter[]): boolean {
-  return filters.every(({ path, op, value }) => passes(kept[2][path], op, value));
+  return filters.every(({ path, op, value }) => passes(kept[2].get(path), op, value));
 }

@@ -17,11 +17,11 @@ export function witnessesOf(
     const leaf = program.nodeAt(place).node as Leaf;
     const endsOf = endsAt(leaf);
     for (const { event } of matchesOf(leaf)) {
-      for (const [ts, id] of event.flatMap((name) => history.events[name] ?? [])) {
+      for (const [ts, id] of event.flatMap((name) => history.events.get(name) ?? [])) {
         if (ts === at || endsOf(ts).includes(at)) found.set(id, ts);
       }
     }
-    const entries = leaf.kind === 'trait' ? (history.traits[leaf.path] ?? []) : [];
+    const entries = leaf.kind === 'trait' ? (history.traits.get(leaf.path) ?? []) : [];
     for (const [ts, id] of entries) if (ts === at) found.set(id, ts);
   }
   return [...found].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).map(([id]) => id);

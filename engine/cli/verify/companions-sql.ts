@@ -1,4 +1,5 @@
 /** What is read beside the score, in SQL: recency, active days, counts, money, repeat buying. */
+import { setOwn } from '../../../topologies/dictionary.ts';
 import type { Companions } from '../../../topologies/engagement/companions.ts';
 import type { EngagementConfig } from '../../../topologies/engagement/config.ts';
 import { type Database, listOf, quoted } from './database.ts';
@@ -42,7 +43,7 @@ export function companionsBySql(
   const sums = (name: string, hours: number, sql: string) => {
     for (const row of db.all(sql, { ...numbers, hours })) {
       const into = of(row['subject'])[name] as Record<string, unknown>;
-      into[String(row['name'])] = row['value'];
+      setOwn(into, String(row['name']), row['value']);
     }
   };
   for (const [name, hours] of [

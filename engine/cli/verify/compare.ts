@@ -122,11 +122,11 @@ export function compareRows(name: string) {
 /** JSON with the names of each object in order. */
 export function canonical(value: unknown): string {
   return (
-    JSON.stringify(value, (_, one: unknown) =>
-      typeof one === 'object' && one !== null && !Array.isArray(one)
-        ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)))
-        : one,
-    ) ?? 'nothing'
+    JSON.stringify(value, (_, one: unknown) => {
+      if (typeof one !== 'object' || one === null || Array.isArray(one)) return one;
+      const entries = one instanceof Map ? [...one] : Object.entries(one);
+      return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+    }) ?? 'nothing'
   );
 }
 
@@ -171,7 +171,7 @@ function compareSegment(
   for (const subject of compared) {
     let edges = expected.get(subject) ?? [];
     let told = standingEnds(own.get(subject) ?? []);
-    const from = profiles.get(subject)?.segments.members[segment.id]?.from;
+    const from = profiles.get(subject)?.segments.members.get(segment.id)?.from;
     entered += edges.filter((edge) => edge.in).length;
     exited += edges.filter((edge) => !edge.in).length;
     if (edges.at(-1)?.in === true) members++;

@@ -86,7 +86,9 @@ export class Database {
 }
 
 function withNumbers(sql: string, numbers: Readonly<Record<string, number>>): string {
-  return sql.replace(/:([a-z]\w*)/gi, (name, key: string) => String(numbers[key] ?? name));
+  return sql.replace(/:([a-z]\w*)/gi, (name, key: string) =>
+    Object.hasOwn(numbers, key) ? String(numbers[key]) : name,
+  );
 }
 
 /** A text in a statement. */
