@@ -24,6 +24,7 @@ import { type Output, type Profile, ProfileLogic } from './profile.ts';
 import { profileSerde } from './profile-codec.ts';
 import type { SegmentText } from './segments/builder.ts';
 import { checkSegments, readSegments, type SegmentVocabulary } from './segments/check.ts';
+import { classWarnings, knownClasses, type Warning } from './segments/class-warnings.ts';
 import { defaultSegments } from './segments/examples.ts';
 import type { Mistake } from './segments/fields.ts';
 import { planSegments } from './segments/plan.ts';
@@ -57,6 +58,16 @@ export function checkPersonalisation(config: PersonalisationConfig) {
 export function lintPersonalisation(config: PersonalisationConfig): readonly Mistake[] {
   const { engagement } = checkPersonalisation({ ...config, segments: [] });
   return readSegments(config.segments ?? defaultSegments, vocabularyOf(engagement)).mistakes;
+}
+
+/** What is valid and mostly not meant: classes of events that nothing else knows. */
+export function warnPersonalisation(config: PersonalisationConfig): readonly Warning[] {
+  const { engagement, machine } = checkPersonalisation({ ...config, segments: [] });
+  const { definitions } = readSegments(
+    config.segments ?? defaultSegments,
+    vocabularyOf(engagement),
+  );
+  return classWarnings(definitions, knownClasses(engagement, machine.config));
 }
 
 function vocabularyOf({ bands, channels, graceMs }: EngagementConfig): SegmentVocabulary {

@@ -2,7 +2,7 @@
 import type { Kept, SegmentPlan } from '../../topologies/segments/plan.ts';
 import { MillraceError } from '../base/errors.ts';
 import { print, printJson, table } from './output.ts';
-import { lintOf, planOf } from './questions.ts';
+import { lintOf, planOf, warningsOf } from './questions.ts';
 import { readConfig } from './start.ts';
 
 interface PlanOptions {
@@ -20,6 +20,9 @@ export async function lint(file: string, options: PlanOptions): Promise<void> {
     throw new MillraceError('CONFIG_INVALID', { field: file, problem });
   }
   await plan(file, options);
+  for (const { path, problem } of warningsOf(config)) {
+    process.stderr.write(`warning: ${path}: ${problem}\n`);
+  }
 }
 
 export async function plan(file: string, options: PlanOptions): Promise<void> {

@@ -10,7 +10,7 @@ import { imageOfError } from '../base/errors.ts';
 import { PackedBatch } from '../record/batch.ts';
 import type { Decoder } from '../serde/serde.ts';
 import type { Answer } from '../thread/answer-thread.ts';
-import { lintOf, planOf, whatIfOver } from './questions.ts';
+import { lintOf, planOf, warningsOf, whatIfOver } from './questions.ts';
 import { SubjectSample } from './subject-sample.ts';
 
 /** What is asked; `port` brings the records of a topic, batch by batch. */
@@ -40,7 +40,7 @@ export default async function answer(question: Question): Promise<Answer> {
 async function contentOf(question: Question): Promise<object> {
   switch (question.kind) {
     case 'lint':
-      return { mistakes: lintOf(question.config).map(({ path, problem }) => ({ path, problem })) };
+      return linted(question.config);
     case 'plan':
       return planOf(question.config, question.eventsPerDay);
     case 'what-if': {
@@ -66,6 +66,12 @@ async function contentOf(question: Question): Promise<object> {
       return asOf(changes, question.at);
     }
   }
+}
+
+/** Warnings only where there are no mistakes: these come first. */
+function linted(config: PersonalisationConfig): object {
+  const mistakes = lintOf(config).map(({ path, problem }) => ({ path, problem }));
+  return { mistakes, warnings: mistakes.length === 0 ? warningsOf(config) : [] };
 }
 
 /** The next batch is asked for when the one before is taken in. */

@@ -6,9 +6,11 @@ import {
   lintPersonalisation,
   type PersonalisationConfig,
   profileLogic,
+  warnPersonalisation,
 } from '../../topologies/personalisation.ts';
 import type { Profile, ProfileLogic } from '../../topologies/profile.ts';
 import { type AsOf, asOf } from '../../topologies/segments/as-of.ts';
+import type { Warning } from '../../topologies/segments/class-warnings.ts';
 import { defaultSegments } from '../../topologies/segments/examples.ts';
 import type { Explanation } from '../../topologies/segments/explain.ts';
 import type { Mistake } from '../../topologies/segments/fields.ts';
@@ -68,6 +70,11 @@ export async function explainScore(
 /** Every mistake in a configuration, with its path. */
 export function lintOf(config: PersonalisationConfig): readonly Mistake[] {
   return lintPersonalisation(config);
+}
+
+/** What is valid in a configuration and mostly not meant. */
+export function warningsOf(config: PersonalisationConfig): readonly Warning[] {
+  return warnPersonalisation(config);
 }
 
 /** What the segments of a configuration keep and cost. Throws CONFIG_INVALID for what is refused. */

@@ -1,11 +1,55 @@
 /** The nearest valid spelling of a word, for errors. */
 
-/** Of `known`, the one with the fewest slips (at most a third of the word, or two); else undefined. */
+/** What other languages write for an operator. */
+const synonyms: ReadonlyMap<string, string> = new Map([
+  ['=', 'eq'],
+  ['==', 'eq'],
+  ['===', 'eq'],
+  ['is', 'eq'],
+  ['equals', 'eq'],
+  ['!=', 'ne'],
+  ['!==', 'ne'],
+  ['<>', 'ne'],
+  ['neq', 'ne'],
+  ['not', 'ne'],
+  ['<', 'lt'],
+  ['less', 'lt'],
+  ['<=', 'le'],
+  ['=<', 'le'],
+  ['lte', 'le'],
+  ['≤', 'le'],
+  ['>', 'gt'],
+  ['more', 'gt'],
+  ['>=', 'ge'],
+  ['=>', 'ge'],
+  ['gte', 'ge'],
+  ['≥', 'ge'],
+  ['any', 'in'],
+  ['oneof', 'in'],
+  ['includes', 'contains'],
+  ['like', 'contains'],
+  ['starts', 'startsWith'],
+  ['prefix', 'startsWith'],
+  ['present', 'exists'],
+  ['notnull', 'exists'],
+]);
+
+/**
+ * Of `known`, what another language says so, or the one with the fewest slips: at most one of a word
+ * of up to three letters, else two or a third of it. Undefined where none is near.
+ */
 export function nearest(word: string, known: readonly string[]): string | undefined {
+  const lower = word.toLowerCase();
+  const meant = synonyms.get(lower.replaceAll(/[\s_-]/g, ''));
+  if (meant !== undefined && known.includes(meant)) return meant;
+  // Signs are spelt like nothing.
+  if (!/[a-z0-9]/.test(lower)) return undefined;
   let best: string | undefined;
-  let least = Math.max(2, Math.floor(word.length / 3)) + 1;
+  let least = (word.length <= 3 ? 1 : Math.max(2, Math.floor(word.length / 3))) + 1;
   for (const one of known) {
-    const distance = slips(word.toLowerCase(), one.toLowerCase());
+    // A difference in length alone is more slips.
+    if (Math.abs(one.length - word.length) >= least) continue;
+    const distance = slips(lower, one.toLowerCase());
     if (distance < least) [best, least] = [one, distance];
   }
   return best;

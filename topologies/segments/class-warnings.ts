@@ -1,0 +1,59 @@
+/** Classes of events that a definition names and nothing else does: mostly a slip of the pen. */
+
+import { refundClass } from '../accepted/accepted.ts';
+import { consentGranted, consentWithdrawn } from '../accepted/consent.ts';
+import type { MachineConfig } from '../accepted/machine.ts';
+import type { EngagementConfig } from '../engagement/config.ts';
+import { gateEvents } from '../engagement/gates.ts';
+import { childrenOf, type Expression, type Leaf, type SegmentDefinition } from './definition.ts';
+import { matchesOf } from './matches.ts';
+import { nearest } from './nearest.ts';
+
+/** Classes that the configuration, or the application itself, gives a meaning. */
+export function knownClasses(engagement: EngagementConfig, machine: MachineConfig): Set<string> {
+  return new Set([
+    ...Object.keys(engagement.classes),
+    ...engagement.money.classes,
+    engagement.openSignal.human,
+    engagement.openSignal.machine,
+    ...gateEvents.keys(),
+    ...Object.entries(machine.of).flat(),
+    ...machine.clicks,
+    machine.delivered,
+    ...usual,
+    refundClass,
+    consentGranted,
+    consentWithdrawn,
+  ]);
+}
+
+/** What the shipped mappings make beside those. */
+const usual = ['email_sent', 'email_deferred', 'search', 'profile_update'];
+
+export interface Warning {
+  readonly path: string;
+  readonly problem: string;
+}
+
+/** One warning a segment and class, in the order of the definitions. */
+export function classWarnings(
+  segments: readonly SegmentDefinition[],
+  known: ReadonlySet<string>,
+): readonly Warning[] {
+  return segments.flatMap(({ id, when }) => {
+    const unknown = [...new Set(classesIn(when))].filter((name) => !known.has(name));
+    return unknown.map((name) => {
+      const near = nearest(name, [...known]);
+      const hint = near === undefined ? 'the mapping must make it' : `did you mean ${near}?`;
+      const problem = `no part of the configuration knows the class ${JSON.stringify(name)}; ${hint}`;
+      return { path: `segment ${id}`, problem };
+    });
+  });
+}
+
+function classesIn(node: Expression): readonly string[] {
+  const children = childrenOf(node);
+  if (children.length > 0) return children.flatMap(classesIn);
+  if (node.kind === 'inSegment') return [];
+  return matchesOf(node as Leaf).flatMap(({ event }) => event);
+}
