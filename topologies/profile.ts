@@ -60,6 +60,11 @@ export interface Profile {
   retrace: boolean;
   emitted: { score: number; subs: Record<string, number>; band: string } | undefined;
   segments: SubjectSegments;
+  /**
+   * The greatest instant of the subject's own events, ms UTC: what is late for it depends on them alone,
+   * not on timers that others' time has made fire. Absent in profiles from before there was one.
+   */
+  clock?: number;
   /** Who goes on for the subject: its events are passed on, nothing else is kept. */
   mergedInto?: string;
   /** Whom the subject goes on for. */
@@ -90,12 +95,18 @@ export type ProfileContext = Pick<
   'key' | 'state' | 'now' | 'emit' | 'emitTo' | 'setTimer' | 'cancelTimer' | 'drop'
 >;
 
-/** What brought a decision about. */
+/** What brings a decision about, and what it concerns. */
 interface Occasion {
   readonly cause: 'event' | 'time' | 'merge';
   readonly event?: Event;
   /** Instant of the event, or of the timer; ms UTC. */
   readonly at: number;
+  /** The past has changed: an event came out of order, or was taken back. */
+  readonly corrects?: boolean;
+  /** Leaves of segments to compute anew. */
+  readonly concerned?: readonly number[];
+  /** The score may be another one. */
+  readonly scored?: boolean;
 }
 
 const day = 86_400_000;
@@ -155,14 +166,17 @@ export class ProfileLogic {
       this.#mergeInto(context, profile, event.item ?? '');
       return;
     }
+    profile.clock = Math.max(clockOf(context, profile), at);
     if (event.class === absorbedClass) {
       this.#absorb(context, profile, event);
       return;
     }
-    const taken = this.#accepted.take(profile.accepted, event, at, context.now);
+    const taken = this.#accepted.take(profile.accepted, event, at, profile.clock);
     if ('refused' in taken) {
       context.drop(taken.refused);
       if (taken.refused === 'late') context.emit({ type: 'late', event });
+      // A refused event moves the clock of a subject that is known.
+      if (context.state !== undefined) context.state = profile;
       return;
     }
     const concerned: number[] = [];
@@ -173,18 +187,18 @@ export class ProfileLogic {
     }
     for (const label of taken.labels) this.#tellLabel(context, label);
     const corrects = taken.changes.some((change) => !change.add || change.at < context.now);
-    const cause = corrects ? 'correction' : 'event';
-    const occasion: Occasion = { cause: 'event', event, at };
-    this.#decide(context, profile, context.now, cause, occasion, concerned, scored);
-    settle(this.#config, profile.engagement, context.now);
-    this.#settleSegments(profile, context.now);
+    const occasion: Occasion = { cause: 'event', event, at, corrects, concerned, scored };
+    this.#decide(context, profile, context.now, occasion);
+    // No event is accepted any more that is older than this clock allows.
+    settle(this.#config, profile.engagement, profile.clock);
+    this.#settleSegments(profile, profile.clock);
     context.state = profile;
   }
 
   onTimer(context: ProfileContext, at: number): void {
     const profile = context.state;
     if (profile === undefined) return;
-    this.#decide(context, profile, at, 'time', { cause: 'time', at }, [], false);
+    this.#decide(context, profile, at, { cause: 'time', at });
     context.state = profile;
   }
 
@@ -246,8 +260,7 @@ export class ProfileLogic {
       return;
     }
     const at = context.now;
-    const occasion: Occasion = { cause: 'time', at };
-    this.#decide(context, profile, at, 'time', occasion, [], false);
+    this.#decide(context, profile, at, { cause: 'time', at });
     for (const [segment, member] of profile.segments.members) {
       if (!member.in) continue;
       const [seq, version] = [member.seq + 1, member.version];
@@ -273,7 +286,8 @@ export class ProfileLogic {
     const other = fromWritten(absorbed.profile);
     // Of those that were merged into each other at once this one goes on.
     delete profile.mergedInto;
-    this.#decide(context, profile, now, 'time', { cause: 'time', at: now }, [], false);
+    this.#decide(context, profile, now, { cause: 'time', at: now });
+    profile.clock = Math.max(clockOf(context, profile), other.clock ?? now);
     const { from } = other.segments.history;
     if (from > profile.segments.history.from) this.segments.settle(profile.segments, from);
     mergeAccepted(profile.accepted, other.accepted);
@@ -281,7 +295,7 @@ export class ProfileLogic {
     mergeHistory(profile.segments.history, other.segments.history);
     profile.absorbed = [...(profile.absorbed ?? []), absorbed.subject, ...(other.absorbed ?? [])];
     profile.retrace = true;
-    this.#decide(context, profile, now, 'event', { cause: 'merge', at: now }, [], true);
+    this.#decide(context, profile, now, { cause: 'merge', at: now, scored: true });
     context.state = profile;
   }
 
@@ -310,15 +324,8 @@ export class ProfileLogic {
   }
 
   /** Brings score, band and segments to the instant `at`, and sets the timer for the next change. */
-  #decide(
-    context: ProfileContext,
-    profile: Profile,
-    at: number,
-    cause: ScoreChange['cause'],
-    occasion: Occasion,
-    concerned: readonly number[],
-    scored: boolean,
-  ): void {
+  #decide(context: ProfileContext, profile: Profile, at: number, occasion: Occasion): void {
+    const { corrects = false, concerned = [], scored = false } = occasion;
     const curve = curveOf(this.#config, profile.engagement);
     const now = curve.at(at);
     const view = this.#view(profile, curve, scored);
@@ -330,15 +337,24 @@ export class ProfileLogic {
     const { emitted } = profile;
     const changed =
       band !== emitted?.band ||
-      (cause !== 'time' && (now.score !== emitted.score || !sameSubs(now.subs, emitted.subs)));
+      (occasion.cause !== 'time' &&
+        (now.score !== emitted.score || !sameSubs(now.subs, emitted.subs)));
     if (changed) {
       profile.emitted = { score: now.score, subs: { ...now.subs }, band };
+      const byOther = corrects ? 'correction' : 'event';
+      const cause = occasion.cause === 'time' ? 'time' : byOther;
       const score: ScoreChange = { ...profile.emitted, effectiveAt: at, cause };
       context.emit({ type: 'score', score }, at);
     }
     const { segments } = profile;
-    const merges = occasion.cause === 'merge';
-    const decided = this.segments.decide(segments, context.key, at, concerned, view, merges);
+    const decided = this.segments.decide(segments, {
+      subject: context.key,
+      now: at,
+      clock: clockOf(context, profile),
+      concerned,
+      view,
+      anew: occasion.cause === 'merge',
+    });
     for (const decision of decided) this.#tellChanges(context, profile, decision, occasion, curve);
     const next = Math.min(
       bandChangesAt(this.#config, curve, profile.band, at),
@@ -414,6 +430,11 @@ export class ProfileLogic {
     if (gateIsShut(profile.engagement.gates, at)) return suppressed;
     return this.#config.bands[band]?.name ?? '';
   }
+}
+
+/** Of a profile from before there was a clock, and of a new one, that of the operator. */
+function clockOf({ now }: ProfileContext, { clock = now }: Profile): number {
+  return clock;
 }
 
 /** Where subjects were merged in a circle, at once, the one of the least name takes what has gone round. */

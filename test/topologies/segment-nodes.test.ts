@@ -27,7 +27,7 @@ function compareAt(draw: Draw, seed: number, unit: number, base: number, header:
     const { logic, segments } = logicOf(draw(random, unit), header);
     const state = noSegments();
     const dirty = arrivals.flatMap(({ event, at }) => logic.apply(state, event, at, true));
-    logic.decide(state, subject, base - 1, dirty, undefined);
+    logic.decide(state, { subject, now: base - 1, concerned: dirty });
     const [root] = logic.program.roots;
     const line = logic.timelineOf(state, root as NonNullable<typeof root>);
     const events = oracleEvents(arrivals, subject);

@@ -28,7 +28,19 @@ export function knownClasses(engagement: EngagementConfig, machine: MachineConfi
 }
 
 /** What the shipped mappings make beside those. */
-const usual = ['email_sent', 'email_deferred', 'search', 'profile_update'];
+const usual = [
+  'edit',
+  'email_auth_failure',
+  'email_auto_reply',
+  'email_deferred',
+  'email_dropped',
+  'email_not_spam',
+  'email_preferences',
+  'email_sent',
+  'email_soft_bounce',
+  'other',
+  'profile_updated',
+];
 
 export interface Warning {
   readonly path: string;

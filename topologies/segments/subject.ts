@@ -54,6 +54,21 @@ export interface Decision {
   readonly membership: Membership;
 }
 
+/** What is to be decided of a subject. */
+export interface Deciding {
+  readonly subject: string;
+  /** ms UTC. */
+  readonly now: number;
+  /** Up to where the subject's own events have come, ms UTC: the grace of a segment counts from it. */
+  readonly clock?: number;
+  /** Leaves to compute anew; -1 among them: the first event is another one now. */
+  readonly concerned: Iterable<number>;
+  /** undefined: the score is as it was. */
+  readonly view?: EngagementView | undefined;
+  /** All is decided from now on as by other definitions: the history is another one. */
+  readonly anew?: boolean;
+}
+
 export function noSegments(): SubjectSegments {
   return {
     history: noHistory(),
@@ -96,18 +111,10 @@ export class SegmentLogic {
     );
   }
 
-  /**
-   * Decides everything up to `now`.
-   * @param concerned leaves to compute anew; -1 among them: the first event is another one now
-   * @param anew all is decided from now on as by other definitions: the history is another one
-   */
+  /** Decides everything up to `now`. */
   decide(
     state: SubjectSegments,
-    subject: string,
-    now: number,
-    concerned: Iterable<number>,
-    view: EngagementView | undefined,
-    anew = false,
+    { subject, now, clock = now, concerned, view, anew = false }: Deciding,
   ): Decision[] {
     const due = new Set<number>();
     const leaves = new Set(anew ? this.program.leaves : concerned);
@@ -127,7 +134,7 @@ export class SegmentLogic {
       if ((state.wakes.get(segment.id) ?? never) <= now) due.add(i);
     }
     state.decided = now;
-    return this.#decideRoots(state, due, now, isOther, anew);
+    return this.#decideRoots(state, due, { now, clock, isOther, anew });
   }
 
   /** When something may change by itself after `state.decided`; +Infinity for never. */
@@ -276,14 +283,18 @@ export class SegmentLogic {
     this.#store(state, place, line);
   }
 
-  /** @param isOther the definitions are others than those by which it was decided before */
+  /** @param by `isOther`: the definitions are others than those by which it was decided before */
   #decideRoots(
     state: SubjectSegments,
     due: ReadonlySet<number>,
-    now: number,
-    isOther: boolean,
-    anew: boolean,
+    by: {
+      readonly now: number;
+      readonly clock: number;
+      readonly isOther: boolean;
+      readonly anew: boolean;
+    },
   ): Decision[] {
+    const { now, clock, isOther, anew } = by;
     const decisions: Decision[] = [];
     const lines = this.timelines(state);
     for (const i of [...due].sort((a, b) => a - b)) {
@@ -311,7 +322,7 @@ export class SegmentLogic {
       const frozen = Math.max(
         state.history.from,
         membership.from,
-        segment.grace === undefined ? Number.NEGATIVE_INFINITY : now - segment.grace,
+        segment.grace === undefined ? Number.NEGATIVE_INFINITY : clock - segment.grace,
       );
       const ends = tell(membership, line, now, segment.corrections, frozen);
       if (ends.length === 0) continue;
