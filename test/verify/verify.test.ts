@@ -190,8 +190,8 @@ test('a state that is wrong is found', async () => {
   const random = new SeededRandom(7);
   const logged = Array.from({ length: 20 }, (_, i) => historyOf(random, `s${i}`)).flat();
   const result = await resultOver({ segments: [] }, logged);
-  const [subject, profile] = [...result.profiles].find(
-    ([, one]) => one.engagement.counts.hours.has('purchase'),
+  const [subject, profile] = [...result.profiles].find(([, one]) =>
+    one.engagement.counts.hours.has('purchase'),
   ) as [string, Profile];
   profile.engagement.counts.hours.set('purchase', { [Math.floor((59 * day) / hour)]: 2 });
   const parts = await compareWithSql({ segments: [] }, logged, result);
