@@ -4,8 +4,6 @@
  *
  * Records of the streams come in the order in which the task takes them: by timestamp.
  */
-
-import { refuseSetting } from '../engine/base/settings.ts';
 import type { Port, Step } from '../engine/graph/node.ts';
 import type { AnyReceiver } from '../engine/graph/processor.ts';
 import type { Sink } from '../engine/graph/topic.ts';
@@ -14,7 +12,7 @@ import type { Windowed } from '../engine/serde/windowed.ts';
 import type { WindowSpec } from '../engine/time/windows/spec.ts';
 import { aggregateStep, aggregateStore } from './aggregate.ts';
 import type { Aggregate } from './aggregate-value.ts';
-import type { Flow } from './flow.ts';
+import { type Flow, sameTopology } from './flow.ts';
 import type { Stream } from './stream.ts';
 import { synchronousAggregate } from './synchronous.ts';
 import { Table } from './table.ts';
@@ -67,10 +65,7 @@ export class CogroupedStream<K, V, A> {
   ): CogroupedStream<K, V | W, A> {
     const { graph } = this.#first;
     const parts = other.cogroup(this.#whole, add).#parts;
-    if (parts.some(({ flow }) => flow.graph !== graph)) {
-      const problem = 'its streams belong to different topologies: define them in one';
-      refuseSetting('cogroup.with', problem);
-    }
+    for (const { flow } of parts) sameTopology('cogroup.with', graph, flow.graph);
     return new CogroupedStream(this.#whole, [...this.#parts, ...parts]);
   }
 

@@ -14,7 +14,7 @@ import {
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
-import { topic } from '../engine/graph/topic.ts';
+import { declaredTopic } from '../engine/graph/topic.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { type AggregateCell, aggregateStore } from './aggregate.ts';
@@ -74,7 +74,7 @@ function groupStep<K, V, K2, V2>(
   value: Serde<V2>,
 ): Step {
   checkSetting(`${name}.groupOf`, groupOf, aFunction);
-  const carrier = topic<K2, GroupChange<V2>>(`${name}-repartition`, {
+  const carrier = declaredTopic<K2, GroupChange<V2>>(`${name}-repartition`, {
     key,
     value: changeSerde(value),
   });

@@ -14,7 +14,7 @@ import { aFunction, checkSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
-import { topic } from '../engine/graph/topic.ts';
+import { declaredTopic } from '../engine/graph/topic.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { type AggregateCell, aggregateStore } from './aggregate.ts';
 import { present } from './present.ts';
@@ -149,7 +149,7 @@ export function answerStep({ name, left }: ForeignKeyJoinOptions): Step {
 }
 
 function carrierStep<K, V>(name: string, key: Serde<K>, value: Serde<V>): Step {
-  const carrier = topic<K, V>(`${name}-repartition`, { key, value });
+  const carrier = declaredTopic<K, V>(`${name}-repartition`, { key, value });
   return {
     kind: 'fk-carrier',
     name,

@@ -5,12 +5,12 @@
 import { synchronous } from '../engine/base/promises.ts';
 import { aFunction, checkSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
-import { type Partitioner, topic } from '../engine/graph/topic.ts';
+import { declaredTopic, type Partitioner } from '../engine/graph/topic.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 
 export function keyByStep<K, V, K2>(
   name: string,
-  keyOf: (value: V, key: K) => K2 | null,
+  keyOf: (value: V, key: K) => K2 | null | undefined,
   key: Serde<K2>,
   value: Serde<V>,
   partitioner: Partitioner<K2, V> | undefined,
@@ -18,7 +18,7 @@ export function keyByStep<K, V, K2>(
   checkSetting(`${name}.keyOf`, keyOf, aFunction);
   const newKeyOf = synchronous(keyOf, `${name}: keyBy's function`);
   const by = partitioner === undefined ? {} : { partitioner };
-  const carrier = topic<K2, V>(`${name}-repartition`, { key, value, ...by });
+  const carrier = declaredTopic<K2, V>(`${name}-repartition`, { key, value, ...by });
   return {
     kind: 'key-by',
     name,

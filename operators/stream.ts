@@ -8,7 +8,7 @@ import {
   refuseSetting,
 } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
-import type { Partitioner, Sink } from '../engine/graph/topic.ts';
+import type { KeyOptions, Partitioner, Sink } from '../engine/graph/topic.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { utf8 } from '../engine/serde/utf8.ts';
@@ -20,7 +20,7 @@ import { reduce } from './aggregates/reduce.ts';
 import { type AsyncCall, asyncMapStep } from './async-map.ts';
 import { CogroupedStream, type CogroupWhole } from './cogroup.ts';
 import { dedupeStep } from './dedupe.ts';
-import type { Flow } from './flow.ts';
+import { type Flow, sameTopology } from './flow.ts';
 import type { AsyncOptions } from './in-flight.ts';
 import { type GlobalTable, globalJoinStep } from './join-global.ts';
 import { selfJoinStep } from './join-self.ts';
@@ -126,20 +126,29 @@ export class Stream<K, V> {
 
   merge<W>(other: Stream<K, W>): Stream<K, V | W> {
     const { graph, key } = this.#flow;
+    sameTopology('merge', graph, other.#flow.graph);
     const port = graph.step(mergeStep(2), [this.#flow.port, other.#flow.port]);
     return new Stream<K, V | W>({ graph, port, key, value: undefined });
   }
 
-  /** Gives each record a new key, through a repartition topic named after `name`; null drops it. */
+  /**
+   * Gives each record a new key, through a repartition topic named after `name`. Null and undefined drop
+   * the record, counted as null_key. Keys that are no texts need a serde: `{ key: int64 }`.
+   * @throws CONFIG_INVALID for an option that makes no sense
+   */
   keyBy<K2 = string>(
     name: string,
-    keyOf: (value: V, key: K) => K2 | null,
-    options: {
+    keyOf: (value: V, key: K) => K2 | null | undefined,
+    ...rest: KeyOptions<
+      K2,
+      { readonly value?: Serde<V>; readonly partitioner?: Partitioner<K2, V> }
+    >
+  ): Stream<K2, V> {
+    const options: {
       readonly key?: Serde<K2>;
       readonly value?: Serde<V>;
       readonly partitioner?: Partitioner<K2, V>;
-    } = {},
-  ): Stream<K2, V> {
+    } = rest[0] ?? {};
     checkSettings(name, options, {
       key: optional(aSerde),
       value: optional(aSerde),
@@ -158,7 +167,11 @@ export class Stream<K, V> {
     const { graph, key, port: input } = this.#flow;
     const step = processStep(name, spec, key, spec.state ?? msgpack<S>());
     const tables = (spec.tables ?? []).map((table) => {
-      if (table instanceof Table) return table.joinSide().port;
+      if (table instanceof Table) {
+        const side = table.joinSide();
+        sameTopology(`${name}.tables`, graph, side.graph);
+        return side.port;
+      }
       return refuseSetting(`${name}.tables`, 'are tables of t.table() or made of them, no others');
     });
     const port = graph.step(step, [input, ...tables]);
@@ -324,6 +337,7 @@ export class Stream<K, V> {
     settings: StreamJoinSettings,
   ): Stream<K, R> {
     const { graph, key, value } = this.#flow;
+    sameTopology(name, graph, other.#flow.graph);
     const [left, right] = [this.#flow.port, other.#flow.port];
     const itself = left.node === right.node && left.port === right.port;
     const options: StreamJoinOptions = {
@@ -352,6 +366,7 @@ export class Stream<K, V> {
   ): Stream<K, R> {
     const { graph, key, value } = this.#flow;
     const side = table.joinSide();
+    sameTopology('joinTable', graph, side.graph);
     if (options.wait !== undefined && !side.versioned) {
       const problem = 'only a versioned table can be waited for: give the table a historyMs';
       refuseSetting(`${options.wait.name}.graceMs`, problem);

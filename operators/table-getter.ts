@@ -1,5 +1,6 @@
 /** How joins read a table: its row of the current key, now or as of an instant. */
 
+import type { GraphBuilder } from '../engine/graph/graph.ts';
 import type { Port } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreHandle, StoreSpec } from '../engine/graph/store-spec.ts';
@@ -41,6 +42,7 @@ export function tableGetter<V>(
 
 /** What a join needs of a table. */
 export interface JoinSide<out V> {
+  readonly graph: GraphBuilder;
   readonly port: Port;
   readonly getter: TableGetter<V>;
   readonly versioned: boolean;

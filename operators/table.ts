@@ -2,13 +2,13 @@
 import { synchronous } from '../engine/base/promises.ts';
 import { aSerde, checkSettings, optional, refuseSetting } from '../engine/base/settings.ts';
 import type { Port, Step } from '../engine/graph/node.ts';
-import type { Sink } from '../engine/graph/topic.ts';
+import type { KeyOptions, Sink } from '../engine/graph/topic.ts';
 import type { TableView } from '../engine/graph/view.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { utf8 } from '../engine/serde/utf8.ts';
 import type { WindowSpec } from '../engine/time/windows/spec.ts';
-import type { Flow } from './flow.ts';
+import { type Flow, sameTopology } from './flow.ts';
 import { type GroupedTable, groupTable } from './group-table.ts';
 import {
   answerStep,
@@ -45,6 +45,8 @@ export interface TableTraits<V> {
   readonly window?: TableWindow;
   /** How a join reads the row of a key; absent when it cannot be read by key. */
   readonly getter?: TableGetter<V> | undefined;
+  /** Name of its view; absent when a store holds it. */
+  readonly view?: string;
   /** True when the getter answers as of an instant. */
   readonly versioned?: boolean;
   /** Of a versioned table: its changes that are not the newest of their row. */
@@ -53,12 +55,13 @@ export interface TableTraits<V> {
 
 /** Unique in the topology, by the number of the node. */
 function viewName(store: string, kind: string, port: Port): string {
-  return `${store.split('/')[0]}/${kind}-${port.node}`;
+  return `${store}/${kind}-${port.node}`;
 }
 
 export class Table<K, V> implements RowsOf<K, V> {
-  /** The store that holds the table; of one that keeps no rows, the name by which they are read. */
+  /** The store that holds the table, or the one of the table that it is derived from. */
   readonly store: string;
+  readonly view?: string;
   /** Types only: see StoreHandle. */
   declare readonly rowType?: { readonly key: K; readonly value: V };
   readonly #flow: Flow<K, V>;
@@ -67,6 +70,7 @@ export class Table<K, V> implements RowsOf<K, V> {
   constructor(flow: Flow<K, V>, store: string, traits: TableTraits<V> = {}) {
     this.#flow = flow;
     this.store = store;
+    if (traits.view !== undefined) this.view = traits.view;
     this.#traits = traits;
   }
 
@@ -116,7 +120,11 @@ export class Table<K, V> implements RowsOf<K, V> {
       value as Serde<unknown>,
     );
     const view = (kept: string) =>
-      notKeptView(kept, this.store, `suppress '${name}' lets changes go on and keeps none of them`);
+      notKeptView(
+        kept,
+        this.#readAs,
+        `suppress '${name}' lets changes go on and keeps none of them`,
+      );
     return this.#then(step, value, undefined, view);
   }
 
@@ -158,12 +166,17 @@ export class Table<K, V> implements RowsOf<K, V> {
     return this.#joinForeign('left', name, other, foreignKey, joiner as RowJoiner);
   }
 
-  /** Puts the rows into groups, through a repartition topic named after `name`; null: no group. */
+  /**
+   * Puts the rows into groups, through a repartition topic named after `name`; null: no group. Groups
+   * whose keys are no texts need a serde: `{ key: int64 }`.
+   * @throws CONFIG_INVALID for an option that makes no sense
+   */
   groupBy<V2, K2 = string>(
     name: string,
     groupOf: (value: V, key: K) => readonly [key: K2, value: V2] | null,
-    options: { readonly key?: Serde<K2>; readonly value?: Serde<V2> } = {},
+    ...rest: KeyOptions<K2, { readonly value?: Serde<V2> }>
   ): GroupedTable<K2, V2> {
+    const options: { readonly key?: Serde<K2>; readonly value?: Serde<V2> } = rest[0] ?? {};
     checkSettings(name, options, { key: optional(aSerde), value: optional(aSerde) });
     const { key = utf8 as unknown as Serde<K2>, value = msgpack<V2>() } = options;
     const group = synchronous(groupOf, "groupBy's function");
@@ -177,7 +190,8 @@ export class Table<K, V> implements RowsOf<K, V> {
   /** Throws CONFIG_INVALID for a table whose rows cannot be read by key. */
   joinSide(): JoinSide<V> {
     const { getter, versioned = false } = this.#traits;
-    if (getter !== undefined) return { port: this.#flow.port, getter, versioned };
+    const { graph, port } = this.#flow;
+    if (getter !== undefined) return { graph, port, getter, versioned };
     const problem =
       'a windowed or suppressed table keeps no row by key: join before, or a table of it';
     refuseSetting(this.store, problem);
@@ -186,6 +200,7 @@ export class Table<K, V> implements RowsOf<K, V> {
   #join<W, R>(kind: JoinKind, other: Table<K, W>, joiner: RowJoiner): Table<K, R> {
     const { graph, key } = this.#flow;
     const [left, right] = [this.joinSide(), other.joinSide()];
+    sameTopology('join', graph, right.graph);
     const getters = [left.getter, right.getter] as const as readonly [
       TableGetter<unknown>,
       TableGetter<unknown>,
@@ -194,9 +209,16 @@ export class Table<K, V> implements RowsOf<K, V> {
     const port = graph.step(tableJoinStep(kind, join, getters), [left.port, right.port]);
     const getter = tableJoinGetter(kind, join, getters) as TableGetter<R>;
     const name = viewName(this.store, 'join', port);
+<<<<<<< HEAD
     const of = [this.store, other.store] as const;
     const view = graph.view(joinedView(name, of, kind, join, key as Serde<unknown>));
     return new Table<K, R>({ graph, port, key, value: undefined }, view, { getter });
+=======
+    const of = [this.#readAs, other.#readAs] as const;
+    const view = graph.view(joinedView(name, of, kind, joiner, key as Serde<unknown>));
+    const flow = { graph, port, key, value: undefined };
+    return new Table<K, R>(flow, this.store, { getter, view });
+>>>>>>> 303a387 (graph: refuse at build what would fail or be lost at run time)
   }
 
   #joinForeign<F, W, R>(
@@ -208,6 +230,7 @@ export class Table<K, V> implements RowsOf<K, V> {
   ): Table<K, R> {
     const { graph, key } = this.#flow;
     const [left, right] = [this.joinSide(), other.joinSide()];
+    sameTopology(name, graph, right.graph);
     const result = msgpack<R>();
     const sideOf = <K1, V1>(flow: Flow<K1, V1>) => ({
       key: flow.key as Serde<unknown>,
@@ -237,6 +260,11 @@ export class Table<K, V> implements RowsOf<K, V> {
     return new Table<K, R>({ graph, port, key, value: result }, name, { getter });
   }
 
+  /** The name by which its rows are read. */
+  get #readAs(): string {
+    return this.view ?? this.store;
+  }
+
   /** Where all changes come, also those of a versioned table that are not the newest. */
   get #everyChange(): Port {
     const { stale } = this.#traits;
@@ -261,9 +289,10 @@ export class Table<K, V> implements RowsOf<K, V> {
       getter === undefined || derive === undefined ? undefined : derivedGetter(getter, key, derive);
     const name = viewName(this.store, step.kind, port);
     const view =
-      derive === undefined ? viewOf?.(name) : derivedView(name, this.store, derive as never);
-    return new Table<K, W>({ graph, port, key, value }, graph.view(view as TableView), {
+      derive === undefined ? viewOf?.(name) : derivedView(name, this.#readAs, derive as never);
+    return new Table<K, W>({ graph, port, key, value }, this.store, {
       ...traits,
+      view: graph.view(view as TableView),
       ...staleToo,
       getter: derived,
     });

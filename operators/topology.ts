@@ -110,5 +110,12 @@ export function topology<E = unknown>(
 ): Topology<E> {
   checkSetting('topology.define', define, aFunction);
   const graph = new GraphBuilder(name);
-  return graph.build(define(new TopologyBuilder(graph)));
+  const exports = define(new TopologyBuilder(graph));
+  if (exports instanceof Promise) {
+    // Its failure is told by this error already.
+    exports.catch(() => {});
+    const problem = 'must not be asynchronous: steps after its first await would be missing';
+    refuseSetting('topology.define', problem);
+  }
+  return graph.build(exports);
 }

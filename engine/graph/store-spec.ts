@@ -132,8 +132,10 @@ export interface Cells<C> {
 
 /** A handle by which a table is read from outside: the driver, the query client, the command line. */
 export interface StoreHandle<out K = unknown, out V = unknown> {
-  /** The store that holds the table, or the name of the view of one that keeps no rows. */
+  /** The store that holds the table, or the one of the table that it is derived from. */
   readonly store: string;
+  /** Of a derived table, which keeps no rows: the name by which its own rows are read. */
+  readonly view?: string;
   /** Phantom: the types of the rows. Never present at run time. */
   readonly rowType?: { readonly key: K; readonly value: V };
 }

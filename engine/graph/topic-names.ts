@@ -1,4 +1,23 @@
-/** Names of the topics that Millrace makes for itself, all led by the application's name. */
+/** Names of the topics that Millrace makes for itself, all led by the application's name; and what a name may be. */
+
+/** Kafka takes no longer name. */
+const longest = 249;
+
+/** Why a topic cannot have this name, or a part of it; undefined when it can. */
+export function nameProblem(name: unknown): string | undefined {
+  if (typeof name !== 'string' || name === '') return 'is no text, or empty: give it a name';
+  if (!/^[A-Za-z0-9._-]+$/.test(name)) {
+    return "has other characters than letters, digits, '.', '_' and '-': choose another";
+  }
+  if (name === '.' || name === '..') return 'is no name of a topic: choose another';
+  if (name.length <= longest) return undefined;
+  return `has ${name.length} letters, a topic has ${longest} at most: choose a shorter one`;
+}
+
+/** Topics whose names differ in '.' and '_' only are one to Kafka, which names its metrics so. */
+export function collisionName(name: string): string {
+  return name.replaceAll('.', '_');
+}
 
 export function repartitionTopic(application: string, step: string): string {
   return `${application}-${step}-repartition`;

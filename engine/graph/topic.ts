@@ -77,13 +77,27 @@ export interface TopicOptions<K, V> extends TopicSettings {
 }
 
 /**
- * Declares a topic, e.g. `topic<string, Order>('orders')`.
+ * The last argument of what makes keys: options, which must name how keys are written unless these are
+ * texts. The default is UTF-8 text, and would refuse every record with another key.
+ */
+export type KeyOptions<K, Options> = [K] extends [string]
+  ? [options?: Options & { readonly key?: Serde<K> }]
+  : [options: Options & { readonly key: Serde<K> }];
+
+/**
+ * Declares a topic, e.g. `topic<string, Order>('orders')`. Keys that are no texts need a serde:
+ * `topic<number, Order>('orders', { key: int64 })`.
  * @throws CONFIG_INVALID for a setting that makes no sense
  */
 export function topic<K = string, V = unknown>(
   name: string,
-  options: TopicOptions<K, V> = {},
+  ...rest: KeyOptions<K, TopicOptions<K, V>>
 ): Topic<K, V> {
+  return declaredTopic(name, rest[0]);
+}
+
+/** As `topic`, for keys of any type. */
+export function declaredTopic<K, V>(name: string, options: TopicOptions<K, V> = {}): Topic<K, V> {
   checkSetting('topic.name', name, text);
   checkSettings(`topic(${name})`, options, {
     key: optional(aSerde),

@@ -1,13 +1,15 @@
 /**
  * What must hold of a topology before it runs:
- * 1. names of the topology, of stores and of repartition topics fit a topic name;
+ * 1. Kafka takes every name of a topic, those that are made for stores and repartitions included, and
+ *    no two of them differ in '.' and '_' only;
  * 2. no two stores, and no two repartition topics, have the same name;
  * 3. it reads at least one topic, and reads none twice;
  * 4. a topic that is read and written, or written twice, has one format of keys and one of values;
  * 5. topics that are read together have the same number of partitions, where they say one;
  * 6. topics whose records meet in a store are partitioned by the same function;
  * 7. no keyBy sends records to where nobody reads them;
- * 8. no step has settings that it says are wrong, such as a session window without merge.
+ * 8. what meets in a store, or in a join, has keys of one format, which is that of the store;
+ * 9. no step has settings that it says are wrong, such as a session window without merge.
  * All problems are reported at once, each with the line that made it and the remedy.
  */
 import { MillraceError } from '../base/errors.ts';
@@ -15,8 +17,14 @@ import type { Topology } from './graph.ts';
 import type { GraphNode } from './node.ts';
 import { inputsOf, isRepartition, subTopologies } from './sub-topology.ts';
 import type { Sink } from './topic.ts';
-
-const legalName = /^[A-Za-z0-9._-]{1,200}$/;
+import {
+  changelogTopic,
+  collisionName,
+  cursorTopic,
+  deadLetterTopic,
+  nameProblem,
+  repartitionTopic,
+} from './topic-names.ts';
 
 export function validate(topology: Topology): void {
   const problems = [
@@ -26,6 +34,7 @@ export function validate(topology: Topology): void {
     ...formatProblems(topology),
     ...partitionProblems(topology),
     ...partitionerProblems(topology),
+    ...keyProblems(topology),
     ...unusedProblems(topology),
     ...stepProblems(topology),
   ];
@@ -42,20 +51,87 @@ function ownedNames(node: GraphNode): string[] {
   return node.step.repartition === undefined ? names : [...names, node.step.name];
 }
 
+interface NamedTopic {
+  readonly name: string;
+  readonly what: string;
+  readonly callSite: string;
+}
+
+/** Topics of the author's: read, written, of global tables, and side outputs. */
+function authorsTopics(topology: Topology): NamedTopic[] {
+  const what = 'topic';
+  return [
+    ...topology.nodes.flatMap((node): NamedTopic[] => {
+      const { callSite } = node;
+      if (node.type !== 'step') return [{ name: node.topic.name, what, callSite }];
+      return (node.step.sinks ?? []).map(({ name }) => ({ name, what, callSite }));
+    }),
+    ...topology.globals.map(({ name }) => ({ name, what, callSite: 'globalTable()' })),
+  ];
+}
+
+/** Topics that Millrace makes for an application. */
+function ownTopics(application: string, topology: Topology): NamedTopic[] {
+  const made = topology.nodes.flatMap((node): NamedTopic[] => {
+    if (node.type !== 'step') return [];
+    const { callSite, step } = node;
+    const logged = step.stores.filter(({ source }) => source === undefined);
+    const topics = logged.map(({ name }) => {
+      const what = `changelog topic of '${name}'`;
+      return { name: changelogTopic(application, name), what, callSite };
+    });
+    if (step.repartition === undefined) return topics;
+    const what = `repartition topic of '${step.name}'`;
+    return [...topics, { name: repartitionTopic(application, step.name), what, callSite }];
+  });
+  const callSite = 'topology()';
+  return [
+    ...made,
+    { name: deadLetterTopic(application), what: 'topic of the dead letters', callSite },
+    { name: cursorTopic(application), what: 'topic of the cursors', callSite },
+  ];
+}
+
+/** What is wrong with the names of topics when the topology runs as an application of that name. */
+export function topicNameProblems(application: string, topology: Topology): string[] {
+  const problems: string[] = [];
+  const first = new Map<string, NamedTopic>();
+  const authors = authorsTopics(topology);
+  for (const topic of [...authors, ...ownTopics(application, topology)]) {
+    const { name, what, callSite } = topic;
+    const problem = nameProblem(name);
+    if (problem !== undefined) {
+      problems.push(`${callSite}: ${what} name ${JSON.stringify(name)} ${problem}`);
+      continue;
+    }
+    const other = first.get(collisionName(name));
+    if (other === undefined) first.set(collisionName(name), topic);
+    else if (other.name !== name) {
+      problems.push(
+        `${callSite}: ${what} name '${name}' and '${other.name}' (${other.what}, ${other.callSite}) differ in '.' and '_' only, and Kafka takes one of them: rename one`,
+      );
+    } else if (other.what !== what) {
+      problems.push(
+        `${callSite}: ${what} has the name '${name}', which a topic has already (${other.callSite}): rename one`,
+      );
+    }
+  }
+  return problems;
+}
+
 function nameProblems(topology: Topology): string[] {
   const problems: string[] = [];
   const check = (name: string, what: string, callSite: string) => {
-    if (legalName.test(name)) return;
-    problems.push(
-      `${callSite}: ${what} name ${JSON.stringify(name)} has other characters than letters, digits, '.', '_' and '-': choose another`,
-    );
+    const problem = nameProblem(name);
+    if (problem === undefined) return;
+    problems.push(`${callSite}: ${what} name ${JSON.stringify(name)} ${problem}`);
   };
   check(topology.name, 'topology', 'topology()');
   for (const node of topology.nodes) {
     for (const name of ownedNames(node)) check(name, 'step', node.callSite);
-    if (node.type !== 'step') check(node.topic.name, 'topic', node.callSite);
   }
-  return problems;
+  // A name that is wrong by itself is not told again as a part of others.
+  return problems.length > 0 ? problems : topicNameProblems(topology.name, topology);
 }
 
 function duplicateProblems(topology: Topology): string[] {
@@ -162,6 +238,50 @@ function partitionerProblems(topology: Topology): string[] {
       ];
     }),
   );
+}
+
+/** Where the keys of a node's records come from, by their format. */
+type KeyOrigins = ReadonlyMap<string, { readonly topic: string; readonly callSite: string }>;
+
+/** The same key in another format is another key: such sides would never meet. */
+function keyProblems({ nodes }: Topology): string[] {
+  const origins: KeyOrigins[] = [];
+  return nodes.flatMap((node) => {
+    const { callSite } = node;
+    if (node.type === 'source') {
+      const { name, keyDecoder } = node.topic;
+      origins[node.id] = new Map([[keyDecoder.format, { topic: name, callSite }]]);
+      return [];
+    }
+    const inputs: KeyOrigins = new Map(
+      inputsOf(node).flatMap((input) => [...(origins[input.node] as KeyOrigins)]),
+    );
+    origins[node.id] = inputs;
+    if (node.type === 'sink') return [];
+    const { repartition, stores, name, kind } = node.step;
+    if (repartition !== undefined) {
+      const { format } = repartition.topic.keyDecoder;
+      origins[node.id] = new Map([[format, { topic: name, callSite }]]);
+      return [];
+    }
+    const meets = stores.length > 0 || (node.inputs.length > 1 && kind !== 'merge');
+    if (!meets) return [];
+    const [one, other] = [...inputs];
+    if (one === undefined) return [];
+    if (other !== undefined) {
+      const [a, b] = [one, other].map(
+        ([format, { topic, callSite: line }]) => `${format} ('${topic}', ${line})`,
+      );
+      return [
+        `${callSite}: '${name}': keys are written as ${a} and as ${b}, so the same key would be two: declare the topics with one serde, or bring one to the other's keys with keyBy`,
+      ];
+    }
+    const store = stores.find(({ key }) => key.format !== one[0]);
+    if (store === undefined) return [];
+    return [
+      `${callSite}: '${name}': its keys are ${store.key.format}, and the records are placed by keys of ${one[0]} ('${one[1].topic}'): bring them to their own key with keyBy first`,
+    ];
+  });
 }
 
 function unusedProblems(topology: Topology): string[] {

@@ -50,8 +50,8 @@ function exportedTables({ exports }: Topology): ReadonlyMap<string, string> {
   if (typeof exports !== 'object' || exports === null) return new Map();
   return new Map(
     Object.entries(exports).flatMap(([name, value]) => {
-      const { store } = (value ?? {}) as Partial<StoreHandle>;
-      return typeof store === 'string' ? [[name, store] as const] : [];
+      const { store, view = store } = (value ?? {}) as Partial<StoreHandle>;
+      return typeof view === 'string' ? [[name, view] as const] : [];
     }),
   );
 }

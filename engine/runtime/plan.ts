@@ -15,6 +15,7 @@ import {
   deadLetterTopic,
   repartitionTopic,
 } from '../graph/topic-names.ts';
+import { topicNameProblems } from '../graph/validate.ts';
 import type { TopicDescription, TopicPartition } from '../log/log.ts';
 
 export interface PlannedTask {
@@ -54,6 +55,10 @@ const standardPartitions = 4;
 
 export function plan(options: PlanOptions): Plan {
   const { application, topology } = options;
+  const [problem] = topicNameProblems(application, topology);
+  if (problem !== undefined) {
+    throw new MillraceError('CONFIG_INVALID', { field: 'application', problem });
+  }
   const partitions = options.partitions ?? standardPartitions;
   const parts = subTopologies(topology);
   const topics = new Map<string, TopicDescription>();

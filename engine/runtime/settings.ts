@@ -1,7 +1,6 @@
 /** What a run may be told beside its topology and its log: the settings, and their check. */
 import {
   anObject,
-  checkSetting,
   checkSettings,
   choice,
   count,
@@ -13,7 +12,9 @@ import {
   type Rule,
   type Rules,
   refuseSetting,
+  shown,
 } from '../base/settings.ts';
+import { nameProblem } from '../graph/topic-names.ts';
 import type { ErrorPolicy } from '../task/error-policy.ts';
 import type { OffsetLost } from './task-opener.ts';
 
@@ -96,10 +97,6 @@ export function settingsIn<T extends RuntimeSettings>(options: T): RuntimeSettin
  * @throws CONFIG_INVALID
  */
 export function checkApplicationName(name: string): void {
-  checkSetting('application', name, (value) =>
-    typeof value === 'string' && value !== '' ? undefined : 'a text that is not empty',
-  );
-  if (/^[A-Za-z0-9._-]+$/.test(name) && name !== '.' && name !== '..') return;
-  const problem = `is ${JSON.stringify(name)}: a name has letters, digits, '.', '_' and '-' only`;
-  refuseSetting('application', problem);
+  const problem = nameProblem(name);
+  if (problem !== undefined) refuseSetting('application', `${shown(name)} ${problem}`);
 }

@@ -27,7 +27,9 @@ function checked(value: string): string {
     if ((value as unknown as { isWellFormed(): boolean }).isWellFormed()) return value;
     throw new TypeError('utf8: half a surrogate pair has no form in UTF-8');
   }
-  throw new TypeError(`utf8: expected a string, got ${typeof value}`);
+  throw new TypeError(
+    `utf8: expected a string, got ${typeof value}: name the serde of such values, e.g. { key: int64 }`,
+  );
 }
 
 function isAscii(bytes: Buffer, start: number, end: number): boolean {

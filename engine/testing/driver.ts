@@ -189,7 +189,7 @@ export class TestDriver {
    */
   rows<H extends StoreHandle>(table: H): Promise<RowOf<H>[]> {
     checkSetting('rows.table', table?.store, text);
-    return this.#running.query(table.store) as Promise<RowOf<H>[]>;
+    return this.#running.query(table.view ?? table.store) as Promise<RowOf<H>[]>;
   }
 
   /** Closes the runtime and starts it again; with `dropState`, the state is rebuilt from changelogs. */

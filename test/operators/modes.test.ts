@@ -43,12 +43,7 @@ const even = (text: string) => text.length % 2 === 0;
 function texts<V>(table: Table<Windowed<string>, V>): Texts {
   return table
     .changes()
-    .process<string, string>(`${table.store}-texts`, {
-      record: (context, value) => {
-        const { start, end } = context.key;
-        context.emit(`${start}..${end}=${JSON.stringify(value)}`);
-      },
-    })
+    .map((value, { start, end }) => `${start}..${end}=${JSON.stringify(value)}`)
     .keyBy(`${table.store}-out`, (_, window) => window.key, { key: utf8, value: utf8 });
 }
 
