@@ -47,8 +47,8 @@ const ask = {
   forgetAndAnswer: 1,
   /** Keep it, and answer with the row, or that there is none. */
   answer: 2,
-  /** As `answer`: of records written by earlier versions, which did not always want one. */
-  answerIfThere: 3,
+  /** As `answer`; that there is no row is told on only if there was a result. */
+  answerQuietly: 3,
 } as const;
 
 interface Subscription {
@@ -59,6 +59,11 @@ interface Subscription {
 
 interface Answer {
   readonly hash: Buffer;
+  /**
+   * True where Kafka Streams tells no deletion unless there was a result. Otherwise it tells one in any
+   * case, and so do we.
+   */
+  readonly quiet?: boolean;
   /** The right row's bytes; absent when there is none. */
   readonly right?: Buffer;
 }
@@ -78,16 +83,19 @@ const subscriptionSerde: Serde<Subscription> = {
   }),
 };
 
-/** hash · u8 whether there is a row · its bytes. */
+/** hash · u8 0: no row, 1: a row, 2: no row, quietly · its bytes. */
 const answerSerde: Serde<Answer> = {
   format: 'fk-answer',
-  encode: ({ hash, right }) =>
-    Buffer.concat([hash, Buffer.of(right === undefined ? 0 : 1), right ?? Buffer.alloc(0)]),
+  encode: ({ hash, right, quiet = false }) => {
+    const which = right === undefined ? (quiet ? 2 : 0) : 1;
+    return Buffer.concat([hash, Buffer.of(which), right ?? Buffer.alloc(0)]);
+  },
   decode: (bytes, start, end) => {
     const at = start + hashBytes;
     return {
       hash: Buffer.from(bytes.subarray(start, at)),
-      ...(bytes[at] === 0 ? {} : { right: Buffer.from(bytes.subarray(at + 1, end)) }),
+      quiet: bytes[at] === 2,
+      ...(bytes[at] === 1 ? { right: Buffer.from(bytes.subarray(at + 1, end)) } : {}),
     };
   },
 };
@@ -122,12 +130,13 @@ export function planStep({ name, kind, foreignKey, joiner, left }: ForeignKeyJoi
             const leftKey = Buffer.from(left.key.encode(key));
             const send = (to: unknown, what: number) =>
               subscribe.receive(to, { leftKey, hash, ask: what }, timestamp);
-            if (before !== undefined && before !== after) send(before, ask.forget);
+            const moved = before !== undefined && before !== after;
+            if (moved) send(before, ask.forget);
             if (after !== undefined) {
-              send(after, ask.answer);
+              send(after, moved || kind === 'left' ? ask.answer : ask.answerQuietly);
               return;
             }
-            answerAtOnce.receive(key, { hash }, timestamp);
+            answerAtOnce.receive(key, { hash, quiet: kind === 'inner' && !moved }, timestamp);
             if (kind === 'inner' && present(now) && before === undefined) {
               context.task.drop(name, 'null_key');
             }
@@ -216,22 +225,28 @@ export function matchStep({ name, left, right, rightGetter }: ForeignKeyJoinOpti
       const cells: Cells<Subscribers> = context.cells(store);
       const readRight = rightGetter(context);
       const next = context.output(0);
-      const answer = (leftKey: string, hash: Buffer, row: unknown, timestamp: number) => {
+      const answer = (
+        leftKey: string,
+        hash: Buffer,
+        row: unknown,
+        timestamp: number,
+        quiet = false,
+      ) => {
         const bytes = Buffer.from(leftKey, 'latin1');
         const to = left.key.decode(bytes, 0, bytes.byteLength);
         const found = present(row) ? { right: Buffer.from(right.value.encode(row)) } : {};
-        next.receive(to, { hash, ...found }, timestamp);
+        next.receive(to, { hash, quiet, ...found }, timestamp);
       };
       const subscriptions: AnyReceiver = {
         receive: (_, value, timestamp) => {
           const { leftKey: keyBytes, hash, ask: what } = value as Subscription;
           const leftKey = keyBytes.toString('latin1');
-          const keeps = what === ask.answer || what === ask.answerIfThere;
+          const keeps = what === ask.answer || what === ask.answerQuietly;
           note(cells, leftKey, keeps ? { hash, timestamp } : undefined);
           if (what === ask.forget) return;
           const row = readRight();
           const at = Math.max(timestamp, row?.timestamp ?? timestamp);
-          answer(leftKey, hash, keeps ? row?.value : undefined, at);
+          answer(leftKey, hash, keeps ? row?.value : undefined, at, what === ask.answerQuietly);
         },
       };
       const changes: AnyReceiver = {
@@ -286,7 +301,7 @@ export function resultStep(options: ForeignKeyJoinOptions): {
       const changing = underWay(cells as Cells<never>);
       const answers: AnyReceiver = {
         receive: (key, value, timestamp) => {
-          const { hash, right: bytes } = value as Answer;
+          const { hash, right: bytes, quiet } = value as Answer;
           const current = readLeft()?.value;
           if (!hashOf(left.value, current).equals(hash)) return;
           const row = bytes && right.value.decode(bytes, 0, bytes.byteLength);
@@ -296,7 +311,7 @@ export function resultStep(options: ForeignKeyJoinOptions): {
           if (present(result)) {
             cells.put({ accumulator: result, timestamp });
             changing.tell(before, next, key, result, timestamp);
-          } else if (before !== undefined) {
+          } else if (before !== undefined || quiet !== true) {
             cells.remove();
             changing.tell(before, next, key, null, timestamp);
           }

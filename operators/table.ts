@@ -209,16 +209,10 @@ export class Table<K, V> implements RowsOf<K, V> {
     const port = graph.step(tableJoinStep(kind, join, getters), [left.port, right.port]);
     const getter = tableJoinGetter(kind, join, getters) as TableGetter<R>;
     const name = viewName(this.store, 'join', port);
-<<<<<<< HEAD
-    const of = [this.store, other.store] as const;
-    const view = graph.view(joinedView(name, of, kind, join, key as Serde<unknown>));
-    return new Table<K, R>({ graph, port, key, value: undefined }, view, { getter });
-=======
     const of = [this.#readAs, other.#readAs] as const;
-    const view = graph.view(joinedView(name, of, kind, joiner, key as Serde<unknown>));
+    const view = graph.view(joinedView(name, of, kind, join, key as Serde<unknown>));
     const flow = { graph, port, key, value: undefined };
     return new Table<K, R>(flow, this.store, { getter, view });
->>>>>>> 303a387 (graph: refuse at build what would fail or be lost at run time)
   }
 
   #joinForeign<F, W, R>(

@@ -197,7 +197,7 @@ function drawn(random: SeededRandom): { key: string; value: Change; timestamp: n
   return { key, value: { to: 'left', value }, timestamp };
 }
 
-async function run({ build, define }: Case, seed: number): Promise<void> {
+async function run({ name, build, define }: Case, seed: number): Promise<void> {
   const random = new SeededRandom(seed);
   const built = topology('under-way', (t) => {
     // What is written in one cycle is read in the next: several changes at once.
@@ -238,7 +238,10 @@ async function run({ build, define }: Case, seed: number): Promise<void> {
     for (const { key, value } of await driver.read(out)) {
       const where = `seed ${seed}, batch ${batch}, key ${key}`;
       if (value === null) {
-        expect(told.has(key as string), `${where}: a deletion of no row`).toBe(true);
+        // An inner foreign-key join tells deletions of no row as well, as Kafka Streams does.
+        if (name !== 'inner joinForeign') {
+          expect(told.has(key as string), `${where}: a deletion of no row`).toBe(true);
+        }
         told.delete(key as string);
       } else told.set(key as string, value);
     }
