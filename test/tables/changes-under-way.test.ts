@@ -238,8 +238,8 @@ async function run({ name, build, define }: Case, seed: number): Promise<void> {
     for (const { key, value } of await driver.read(out)) {
       const where = `seed ${seed}, batch ${batch}, key ${key}`;
       if (value === null) {
-        // An inner foreign-key join tells deletions of no row as well, as Kafka Streams does.
-        if (name !== 'inner joinForeign') {
+        // A foreign-key join tells deletions of no row as well, as Kafka Streams does.
+        if (!name.endsWith('joinForeign')) {
           expect(told.has(key as string), `${where}: a deletion of no row`).toBe(true);
         }
         told.delete(key as string);
@@ -259,6 +259,6 @@ async function run({ name, build, define }: Case, seed: number): Promise<void> {
 
 describe('several changes under way at once', () => {
   test.each(cases)('$name', async (one) => {
-    for (let seed = 1; seed <= 40; seed++) await run(one, seed);
+    for (let seed = 1; seed <= 25; seed++) await run(one, seed);
   });
 });
