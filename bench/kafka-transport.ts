@@ -115,6 +115,11 @@ async function fetchDirect(topic: string): Promise<Cost> {
     onHandedBack: (_, reason) => {
       throw new Error(reason);
     },
+    onFailed: (_, { message }) => {
+      throw new Error(message);
+    },
+    onTrouble: () => {},
+    onWell: () => {},
   });
   fetcher?.add({ topic, partition: 0, offset: 0 });
   const until = async (count: number) => {

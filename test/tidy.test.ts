@@ -86,7 +86,8 @@ describe('tidy', () => {
     const adapters: Record<string, RegExp> = {
       'rocksdb-native': /^engine\/storage\/rocksdb\.ts$/,
       rocksdb: /^engine\/storage\/rocksdb-5\/backend\.ts$/,
-      snappyjs: /^engine\/storage\/rocksdb-5\/table\.ts$/,
+      fzstd: /^engine\/log\/kafka\/fetch\/codecs\.ts$/,
+      snappyjs: /^engine\/(storage\/rocksdb-5\/table|log\/kafka\/fetch\/codecs)\.ts$/,
       'node-rdkafka': /^engine\/log\/kafka\/rdkafka\.ts$/,
       msgpackr: /^engine\/serde\/msgpack\.ts$/,
       'ajv/dist/2020.js': /^operators\/json-schema\.ts$/,

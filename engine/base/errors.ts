@@ -88,6 +88,11 @@ export const errorCatalogue = {
     remedy: 'check the addresses (--brokers) and the network; nothing is lost meanwhile',
     exitCode: 1,
   },
+  LOG_NOT_READY: {
+    message: 'the brokers at {brokers} answer, and cannot do it now: {problem}',
+    remedy: 'it is tried again; nothing is lost meanwhile. If it stays so, look at the brokers',
+    exitCode: 1,
+  },
   KAFKA_CLIENT_MISSING: {
     message:
       'Kafka cannot be used: the package node-rdkafka is not there or was not compiled ({problem})',
@@ -100,6 +105,19 @@ export const errorCatalogue = {
     remedy:
       'check user, password, certificates and the rights that `millrace topics plan --acls` lists; nothing is lost',
     exitCode: 2,
+  },
+  KAFKA_REJECTED: {
+    message: 'the brokers at {brokers} do not accept it: {problem}',
+    remedy:
+      'correct what is named: the name or settings of a topic, the replication factor, a policy or version of the brokers; asking again does not help, and nothing is lost',
+    exitCode: 2,
+  },
+  RECORDS_UNREADABLE: {
+    message:
+      'topic {topic} partition {partition} from offset {offset} on cannot be read: {problem}',
+    remedy:
+      'nothing was skipped, and nothing after it is read. A codec is told of above; a damaged batch can only be passed over, by setting the group to a later offset with the tools of Kafka',
+    exitCode: 3,
   },
   RECORD_REFUSED: {
     message: 'the broker does not take a record of topic {topic} partition {partition}: {problem}',
@@ -336,6 +354,11 @@ export class MillraceError<Code extends ErrorCode = ErrorCode> extends Error {
 /** True for an error of the catalogue, optionally of one code. */
 export function isMillraceError(error: unknown, code?: ErrorCode): error is MillraceError {
   return error instanceof MillraceError && (code === undefined || error.code === code);
+}
+
+/** True for errors of a log that may pass by themselves: trying again may help. */
+export function isPassing(error: unknown): error is MillraceError {
+  return isMillraceError(error, 'LOG_UNREACHABLE') || isMillraceError(error, 'LOG_NOT_READY');
 }
 
 /**

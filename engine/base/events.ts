@@ -79,6 +79,27 @@ export interface TelemetryEvents {
   kafkaTransport: { readonly transport: string; readonly reason: string | undefined };
   /** The Kafka client fetches the partition: Millrace's own, faster way could not. */
   fetchHandedBack: { readonly topic: string; readonly partition: number; readonly reason: string };
+  /** A partition could not be read for some seconds; it is tried again and again. */
+  partitionStalled: {
+    readonly topic: string;
+    readonly partition: number;
+    readonly problem: string;
+  };
+  /** It is read again. */
+  partitionResumed: {
+    readonly topic: string;
+    readonly partition: number;
+    readonly stalledMs: number;
+  };
+  /** The next offset of a partition was gone, and the run goes on at the start or the end, as it was told to. */
+  offsetLost: {
+    readonly topic: string;
+    readonly partition: number;
+    readonly offset: number;
+    readonly start: number;
+    readonly end: number;
+    readonly goesOnAt: number;
+  };
   /** The Kafka client writes: Millrace's own, faster way could not. */
   writesHandedBack: { readonly reason: string };
   /** The group has assigned nothing yet, not even that there is nothing; told once a minute. */

@@ -1,6 +1,6 @@
 /** A runtime on the embedded log of a data directory or on Kafka: what `start`, `run`, `query` and embedders share. */
 import { systemClock } from '../base/clock.ts';
-import { isMillraceError } from '../base/errors.ts';
+import { isPassing } from '../base/errors.ts';
 import { allObservers, type Observer } from '../base/events.ts';
 import { checkSetting, optional, portNumber, threadCount } from '../base/settings.ts';
 import { HealthWatch } from '../http/health.ts';
@@ -165,7 +165,7 @@ async function patiently<T>(kafka: KafkaSettings | undefined, start: () => Promi
       return await start();
     } catch (error) {
       const over = systemClock.monotonic() >= end;
-      if (over || !isMillraceError(error, 'LOG_UNREACHABLE')) throw error;
+      if (over || !isPassing(error)) throw error;
       process.stderr.write(`${error.message}; trying again\n`);
     }
   }
@@ -184,6 +184,10 @@ async function openAnyLog(
     onTransport: (transport, reason) => observer.on('kafkaTransport', { transport, reason }),
     onHandedBack: ({ topic, partition }, reason) =>
       observer.on('fetchHandedBack', { topic, partition, reason }),
+    onStalled: ({ topic, partition }, problem) =>
+      observer.on('partitionStalled', { topic, partition, problem }),
+    onResumed: ({ topic, partition }, stalledMs) =>
+      observer.on('partitionResumed', { topic, partition, stalledMs }),
     onWritesHandedBack: (reason) => observer.on('writesHandedBack', { reason }),
     onAway: (problem) => observer.on('logAway', { problem }),
     onBack: (awayMs) => observer.on('logBack', { awayMs }),

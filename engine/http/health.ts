@@ -1,6 +1,6 @@
 /** Whether the runtime is well, from its events: what an orchestrator asks. */
 import type { Clock } from '../base/clock.ts';
-import type { Observer } from '../base/events.ts';
+import type { Observer, TelemetryEvents } from '../base/events.ts';
 
 export type HealthStatus =
   | 'starting'
@@ -19,6 +19,14 @@ export interface Health {
   readonly lastCommitAgeMs: number | null;
   /** Greatest event time taken in, ms UTC; null before the first record. */
   readonly streamTime: number | null;
+  /** Partitions that cannot be read now, and why; the status is 'waiting' while there are any. */
+  readonly stalled: readonly StalledPartition[];
+}
+
+export interface StalledPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly problem: string;
 }
 
 export class HealthWatch {
@@ -27,6 +35,8 @@ export class HealthWatch {
   #life: 'starting' | 'running' | 'stopped' = 'starting';
   /** No broker answers. */
   #isAway = false;
+  /** By topic and partition. */
+  readonly #stalled = new Map<string, StalledPartition>();
   /** A worker died or a commit is in doubt, and the tasks are not ours again yet. */
   #isRecovering = false;
   /** Tasks that are being opened. */
@@ -45,7 +55,11 @@ export class HealthWatch {
         else if (name === 'runtimeStarted') this.#life = 'running';
         else if (name === 'runtimeStopped') this.#life = 'stopped';
         else if (name === 'logAway' || name === 'logBack') this.#isAway = name === 'logAway';
-        else if (name === 'workerLost' || name === 'commitDoubtful') this.#isRecovering = true;
+        else if ('stalledMs' in event) this.#stalled.delete(`${event.topic}/${event.partition}`);
+        else if (name === 'partitionStalled') {
+          const { topic, partition, problem } = event as TelemetryEvents['partitionStalled'];
+          this.#stalled.set(`${topic}/${partition}`, { topic, partition, problem });
+        } else if (name === 'workerLost' || name === 'commitDoubtful') this.#isRecovering = true;
         else if (name === 'recovered') this.#isRecovering = false;
         else if ('opening' in event) this.#opening = event.opening;
         else if ('commitId' in event) {
@@ -59,7 +73,7 @@ export class HealthWatch {
 
   get #status(): HealthStatus {
     if (this.#life === 'stopped') return 'stopped';
-    if (this.#isAway) return 'waiting';
+    if (this.#isAway || this.#stalled.size > 0) return 'waiting';
     if (this.#isRecovering) return 'recovering';
     return this.#opening > 0 ? 'restoring' : this.#life;
   }
@@ -72,6 +86,7 @@ export class HealthWatch {
       commitId: this.#commitId,
       lastCommitAgeMs: at === undefined ? null : Math.round(this.#clock.monotonic() - at),
       streamTime: this.#streamTime,
+      stalled: [...this.#stalled.values()],
     };
   }
 }

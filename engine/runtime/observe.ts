@@ -100,6 +100,20 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
   const repeated = counter('cycles_repeated_total', 'Cycles repeated without a record that failed');
   const wiped = counter('state_wiped_total', 'Times that damaged state was wiped and restored');
   const away = gauge('log_away', 'No broker answers: 1, else 0');
+  const stalled = new Gauge({
+    name: 'millrace_partition_stalled',
+    help: 'The partition cannot be read now: 1, else 0',
+    labelNames: ['topic', 'partition'],
+    registers,
+  });
+  const stalls = counter('partition_stalls_total', 'Times that a partition could not be read', [
+    'topic',
+    'partition',
+  ]);
+  const offsetsLost = counter('offsets_lost_total', 'Times that the next offset was gone', [
+    'topic',
+    'partition',
+  ]);
   const verified = counter('verify_compared_total', 'Results compared with a recomputation in SQL');
   const mismatches = gauge('verify_mismatches', 'Results that differed in the last comparison');
   const packed = gauge('kafka_packed_transport', 'The native helper carries the messages: 1 or 0');
@@ -145,6 +159,14 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
     stateWiped: () => wiped.inc(),
     logAway: () => away.set(1),
     logBack: () => away.set(0),
+    partitionStalled: ({ topic, partition }) => {
+      stalled.set({ topic, partition: String(partition) }, 1);
+      stalls.inc({ topic, partition: String(partition) });
+    },
+    partitionResumed: ({ topic, partition }) => {
+      stalled.set({ topic, partition: String(partition) }, 0);
+    },
+    offsetLost: ({ topic, partition }) => offsetsLost.inc({ topic, partition: String(partition) }),
     kafkaTransport: ({ transport }) => {
       packed.set(transport === 'plain' ? 0 : 1);
       direct.set(transport === 'direct' ? 1 : 0);
@@ -203,6 +225,9 @@ function logLines(log: Lines): Handlers {
       log.warn(event, 'state was damaged; it is wiped and restored from its changelog'),
     logAway: (event) => log.warn(event, 'no broker answers, waiting'),
     logBack: (event) => log.warn(event, 'a broker answers again'),
+    partitionStalled: (event) => log.error(event, 'the partition cannot be read, trying again'),
+    partitionResumed: (event) => log.warn(event, 'the partition is read again'),
+    offsetLost: (event) => log.error(event, 'records were deleted before they were read'),
     kafkaTransport: (event) =>
       event.reason === undefined
         ? log.info(event, 'Kafka client')

@@ -8,7 +8,7 @@
  */
 import { must } from '../base/assert.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
-import { isMillraceError, MillraceError } from '../base/errors.ts';
+import { isMillraceError, isPassing, MillraceError } from '../base/errors.ts';
 import { type Observer, silentObserver } from '../base/events.ts';
 import { type Scheduler, systemScheduler } from '../base/scheduler.ts';
 import type { Topology } from '../graph/graph.ts';
@@ -559,11 +559,18 @@ export class Runtime {
     } else if (error.code === 'STATE_CORRUPT') {
       if (attempt > workerRetries) throw error;
       this.#observer.on('stateWiped', { task: String(error.context['task']), problem });
-    } else if (error.code === 'COMMIT_DOUBTFUL' || error.code === 'LOG_UNREACHABLE') {
+    } else if (error.code === 'COMMIT_DOUBTFUL' || isPassing(error)) {
       this.#observer.on('commitDoubtful', { problem, attempt });
+    } else if (error.code === 'OFFSET_LOST' && this.#survivesLostOffsets) {
+      // Where the tasks are opened again the policy says where they go on, and it is told.
+      return 0;
     } else throw error;
     this.#failures = { count: attempt, commitId };
     return Math.min(workerRetryMs * attempt, doubtRetryMaxMs);
+  }
+
+  get #survivesLostOffsets(): boolean {
+    return (this.#options.onOffsetLost ?? 'stop') !== 'stop';
   }
 
   /** What the tasks are to do in the next cycle: the next records of every one that has any. */

@@ -208,6 +208,9 @@ export class TaskOpener {
       const { offset } = committed;
       throw new MillraceError('OFFSET_LOST', { ...at, offset, start, end });
     }
-    return { ...committed, offset: onOffsetLost === 'earliest' ? start : end };
+    const goesOnAt = onOffsetLost === 'earliest' ? start : end;
+    const { offset } = committed;
+    this.#options.observer.on('offsetLost', { ...at, offset, start, end, goesOnAt });
+    return { ...committed, offset: goesOnAt };
   }
 }

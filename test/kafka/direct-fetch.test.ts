@@ -1,4 +1,4 @@
-/** Records that others wrote, in every codec: those that are not unpacked here come by the client, and all come. */
+/** Records that librdkafka's producer wrote, in every codec that it has: all come, past the client. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
 import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/log.ts';
@@ -45,12 +45,7 @@ describe.skipIf(!(await kafkaAvailable()))('fetching past the client', () => {
     await new Promise((done) => producer.disconnect(done));
   }
 
-  test.each([
-    ['none', 0],
-    ['lz4', 0],
-    ['gzip', 1],
-    ['snappy', 1],
-  ])('%s', { timeout: 60_000 }, async (codec, backs) => {
+  test.each(['none', 'lz4', 'gzip', 'snappy'])('%s', { timeout: 60_000 }, async (codec) => {
     const topic = `direct-fetch-${codec}`;
     await written(topic, codec);
     let next = 0;
@@ -69,8 +64,6 @@ describe.skipIf(!(await kafkaAvailable()))('fetching past the client', () => {
       from = batch.nextOffset;
     }
     expect(next).toBe(count);
-    const ofTopic = handedBack.filter((line) => line.startsWith(`${topic}: `));
-    expect(ofTopic).toHaveLength(backs);
-    if (backs > 0) expect(ofTopic[0]).toContain(codec);
+    expect(handedBack).toEqual([]);
   });
 });

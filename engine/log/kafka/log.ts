@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type Clock, systemClock } from '../../base/clock.ts';
-import { isMillraceError, MillraceError, messageOf } from '../../base/errors.ts';
+import { isPassing, MillraceError, messageOf } from '../../base/errors.ts';
 import type { PackedBatch } from '../../record/batch.ts';
 import type {
   CommittedOffset,
@@ -40,9 +40,10 @@ import {
 } from './config.ts';
 import { KafkaMember } from './member.ts';
 import type { MessageConsumer, MessageTransport } from './messages.ts';
+import { keyOf } from './partition-key.ts';
 import { DirectTransactions } from './produce/direct-transactions.ts';
 import { RefusedError } from './protocol/login.ts';
-import type { PumpOptions } from './pump.ts';
+import type { PartitionWatch, Reading } from './pump.ts';
 import {
   type KafkaConsumer,
   type LibrdKafkaError,
@@ -62,6 +63,7 @@ import {
 } from './topics.ts';
 import type { Transactions } from './transactions.ts';
 import { type ChosenTransport, chooseTransport, type DirectWriting } from './transport.ts';
+import { Troubles } from './troubles.ts';
 import { KafkaWriter } from './writer.ts';
 
 /** One attempt to reach the brokers at the start, ms. */
@@ -78,6 +80,10 @@ export interface KafkaLogOptions {
   readonly onTransport?: (kind: ChosenTransport['kind'], reason: string | undefined) => void;
   /** Told when the client must fetch a partition after all. */
   readonly onHandedBack?: (at: TopicPartition, reason: string) => void;
+  /** Told when a partition could not be read for some seconds; it is tried again. */
+  readonly onStalled?: (at: TopicPartition, problem: string) => void;
+  /** Told when it is read again. */
+  readonly onResumed?: (at: TopicPartition, stalledMs: number) => void;
   /** Told when the client must write after all. */
   readonly onWritesHandedBack?: (reason: string) => void;
   /** Told when no broker answers any more. */
@@ -115,7 +121,7 @@ export class KafkaLog implements Log {
   readonly #transport: MessageTransport;
   /** Undefined: the client writes. */
   #writing: DirectWriting | undefined;
-  readonly #fetching: Pick<PumpOptions, 'fetcher' | 'onHandedBack'>;
+  readonly #reading: Reading;
   readonly #clock: Clock;
   /** Names this process among the writers of an application. */
   readonly #instance: string;
@@ -133,9 +139,12 @@ export class KafkaLog implements Log {
     this.#rdkafka = rdkafka;
     this.#transport = chosen.transport;
     this.#writing = chosen.writing;
-    const { onHandedBack = () => {} } = options;
-    this.#fetching = { fetcher: chosen.fetcher, onHandedBack };
     this.#clock = options.clock ?? systemClock;
+    const { onHandedBack = () => {}, onStalled = () => {}, onResumed = () => {} } = options;
+    const { fetcher, isDirect } = chosen;
+    const troubles = new Troubles({ clock: this.#clock, onStalled, onResumed });
+    const watch = this.#watch();
+    this.#reading = { fetcher, isDirect, onHandedBack, troubles, watch };
     this.#instance = options.settings.instanceId ?? randomUUID();
     const { maxRecordBytes, maxTimestampAheadMs } = options.settings;
     this.limits = { bytes: maxRecordBytes, aheadMs: maxTimestampAheadMs };
@@ -152,14 +161,23 @@ export class KafkaLog implements Log {
     ])) as [KafkaConsumer, KafkaConsumer];
     this.#groups.set(application, Promise.resolve(this.#groupClient(client)));
     this.#probe = probe;
-    const { onAway = () => {}, onBack = () => {} } = this.#options;
     const clock = this.#clock;
-    this.#reachability = new Reachability({ polled: client, probe, clock, onAway, onBack });
+    this.#reachability = new Reachability({
+      ...{ polled: client, probe, clock },
+      onAway: (problem) => {
+        this.#reading.troubles.isAway = true;
+        this.#options.onAway?.(problem);
+      },
+      onBack: (awayMs) => {
+        this.#reading.troubles.isAway = false;
+        this.#options.onBack?.(awayMs);
+      },
+    });
     this.#reader = new KafkaReader({
       client,
       probe,
       transport: this.#transport,
-      ...this.#fetching,
+      reading: this.#reading,
       brokers,
       bufferBytes,
       callTimeoutMs,
@@ -229,7 +247,7 @@ export class KafkaLog implements Log {
     return KafkaMember.join({
       rdkafka: this.#rdkafka,
       transport: this.#transport,
-      ...this.#fetching,
+      reading: this.#reading,
       consumer: consumerOptions(settings, group),
       connect: (client) => this.#connect(client),
       topics: [...new Set(partitions.map(({ topic }) => topic))],
@@ -327,6 +345,7 @@ export class KafkaLog implements Log {
   async close(): Promise<void> {
     this.#reachability?.close();
     await this.#reader?.close();
+    this.#reading.troubles.close();
     const { callTimeoutMs } = this.#options.settings;
     for (const client of this.#clients.splice(0)) {
       await answered<unknown>(callTimeoutMs, (done) => client.disconnect(done as never)).catch(
@@ -341,6 +360,28 @@ export class KafkaLog implements Log {
       throw new Error('the log is not open');
     }
     return { reader, admin, probe };
+  }
+
+  #watch(): PartitionWatch {
+    const { callTimeoutMs } = this.#options.settings;
+    type Found = { topics: { name: string; partitions: { id: number; leader: number }[] }[] };
+    return {
+      leaderless: async (topics) => {
+        const found = new Set<string>();
+        for (const topic of topics) {
+          const answer = await answered<Found>(callTimeoutMs, (done) =>
+            this.#opened.probe.getMetadata({ topic, timeout: callTimeoutMs / 2 }, done as never),
+          );
+          for (const { name, partitions } of answer.topics) {
+            for (const { id, leader } of partitions) {
+              if (leader < 0) found.add(keyOf({ topic: name, partition: id }));
+            }
+          }
+        }
+        return found;
+      },
+      bounds: (at) => this.#opened.reader.watermarks(at),
+    };
   }
 
   /** A client that may ask for a group's offsets. */
@@ -386,7 +427,7 @@ export class KafkaLog implements Log {
       );
       const failed = attempts.find((attempt) => attempt.status === 'rejected');
       if (failed === undefined) return clients;
-      if (!isMillraceError(failed.reason, 'LOG_UNREACHABLE') || left <= attemptMs) {
+      if (!isPassing(failed.reason) || left <= attemptMs) {
         throw failed.reason;
       }
     }

@@ -7,10 +7,10 @@ import type { Clock } from '../../base/clock.ts';
 import { MillraceError } from '../../base/errors.ts';
 import type { GroupOffset, ReadLimits, TopicPartition } from '../log.ts';
 import type { AssignmentChange, Fetched, JoinOptions, Member } from '../member.ts';
-import { answered, constructed, kafkaCodes, kafkaError } from './calls.ts';
-import type { MessageError, MessageTransport } from './messages.ts';
+import { answered, constructed, kafkaCodes, type PartitionError, readError } from './calls.ts';
+import type { MessageTransport } from './messages.ts';
 import { keyOf } from './partition-key.ts';
-import { Pump, type PumpOptions } from './pump.ts';
+import { Pump, type Reading } from './pump.ts';
 import type { KafkaConsumer, LibrdKafkaError, RdkafkaModule } from './rdkafka.ts';
 import type { KafkaReader } from './reader.ts';
 
@@ -22,8 +22,7 @@ const rejoinForMs = 120_000;
 export interface KafkaMemberOptions {
   readonly rdkafka: RdkafkaModule;
   readonly transport: MessageTransport;
-  readonly fetcher: PumpOptions['fetcher'];
-  readonly onHandedBack: PumpOptions['onHandedBack'];
+  readonly reading: Reading;
   /** Options of the group's consumer, without callbacks. */
   readonly consumer: Readonly<Record<string, unknown>>;
   readonly connect: (client: KafkaConsumer) => Promise<void>;
@@ -84,10 +83,9 @@ export class KafkaMember implements Member {
     const client: KafkaConsumer = constructed(() => new options.rdkafka.KafkaConsumer(config, {}));
     client.on('event.error', () => {});
     const pump = new Pump({
+      ...options.reading,
       client,
       messages: options.transport.consumer(client),
-      fetcher: options.fetcher,
-      onHandedBack: options.onHandedBack,
       clock: options.clock,
       bufferBytes: options.bufferBytes,
       idleStopMs: options.maxPollIntervalMs,
@@ -273,17 +271,11 @@ export class KafkaMember implements Member {
   }
 }
 
-/** What a poll's error means for the run; undefined for what the client mends by itself. */
-function memberError(brokers: string, error: MessageError): MillraceError | undefined {
-  const { topic } = error;
+/** What a poll's error means for the run; undefined for what may pass. */
+function memberError(brokers: string, error: PartitionError): MillraceError | undefined {
   if (error.code === kafkaCodes.fencedInstanceId) {
     return new MillraceError('LOG_FENCED', { writer: 'of this instance id' }, { cause: error });
   }
-  const named = topic === undefined ? {} : { topic };
-  const failure = kafkaError({ brokers, what: 'read', ...named }, error);
   // What a member reads was there when it joined.
-  if (topic !== undefined && failure.code === 'TOPIC_UNKNOWN') {
-    return new MillraceError('TOPIC_DELETED', { topic }, { cause: error });
-  }
-  return failure.code === 'LOG_UNREACHABLE' ? undefined : failure;
+  return readError(brokers, error, 'TOPIC_DELETED');
 }

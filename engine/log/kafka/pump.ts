@@ -6,11 +6,12 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
-import type { MillraceError } from '../../base/errors.ts';
+import { MillraceError } from '../../base/errors.ts';
 import { PackedBatch } from '../../record/batch.ts';
 import type { GroupOffset, ReadLimits, TopicPartition } from '../log.ts';
 import type { Fetched } from '../member.ts';
-import { answered } from './calls.ts';
+import { answered, codeOf, isOffsetLost, isUnreadable, type PartitionError } from './calls.ts';
+import { codecNames } from './fetch/codecs.ts';
 import type { Fetcher, FetchListener } from './fetch/fetcher.ts';
 import {
   type MessageConsumer,
@@ -19,10 +20,15 @@ import {
   recordsPerBatch,
 } from './messages.ts';
 import { keyOf } from './partition-key.ts';
-import type { KafkaConsumer } from './rdkafka.ts';
+import type { KafkaConsumer, LibrdKafkaError } from './rdkafka.ts';
+import type { Troubles } from './troubles.ts';
 
 const pollWaitMs = 50;
 const seekTimeoutMs = 10_000;
+/** Before an offset is asked for again that should be there, ms. */
+const lostAgainMs = 200;
+/** When the client has said nothing of a partition for so long, it is looked after, ms; and then so often. */
+const silentMs = 3_000;
 
 interface Feed {
   readonly at: TopicPartition;
@@ -38,13 +44,35 @@ interface Feed {
   /** Offset to be sought before the next poll. */
   seek: number | undefined;
   usedAt: number;
+  /** When the client last brought or said something of it. */
+  heardAt: number;
+  /** Nothing comes any more, until it is asked for again from the same offset or another. */
+  failed: boolean;
+  /** Where the fetcher gave it to the client: the client is not relieved of it at the same offset again. */
+  handedBackAt: { readonly offset: number; readonly reason: string } | undefined;
 }
+
+/** How the cluster sees partitions that the client is silent about. */
+export interface PartitionWatch {
+  /** Partitions, as `keyOf`, that have no leader now. */
+  leaderless(topics: readonly string[]): Promise<ReadonlySet<string>>;
+  /** First offset, and the end of what is committed. */
+  bounds(at: TopicPartition): Promise<{ readonly low: number; readonly high: number }>;
+}
+
+/** What all that read have in common. */
+export type Reading = Pick<
+  PumpOptions,
+  'fetcher' | 'isDirect' | 'onHandedBack' | 'troubles' | 'watch'
+>;
 
 export interface PumpOptions {
   readonly client: KafkaConsumer;
   readonly messages: MessageConsumer;
-  /** Brings records past the client; undefined: the client brings all. */
+  /** Brings records past the client; undefined: the client alone can. */
   readonly fetcher: ((listener: FetchListener) => Fetcher) | undefined;
+  /** The fetcher brings all that it can; false: only what the client cannot read. */
+  readonly isDirect: boolean;
   /** Told when the client must bring what the fetcher cannot. */
   readonly onHandedBack: (at: TopicPartition, reason: string) => void;
   readonly clock: Clock;
@@ -52,8 +80,10 @@ export interface PumpOptions {
   readonly bufferBytes: number;
   /** When nobody has asked for so long (ms), polling stops, so that the group takes a dead member out. */
   readonly idleStopMs: number;
-  /** Told of an error that concerns more than one record; what it answers is thrown at the next fetch. */
-  readonly onError: (error: MessageError) => MillraceError | undefined;
+  /** Told of an error that concerns more than one record; what it answers is thrown at the next fetch. Undefined: it may pass. */
+  readonly onError: (error: PartitionError) => MillraceError | undefined;
+  readonly troubles: Troubles;
+  readonly watch: PartitionWatch;
   /** Told after a poll that brought something. */
   readonly onNews: () => void;
 }
@@ -69,13 +99,20 @@ export class Pump {
   #stopping = false;
   #running: Promise<void> | undefined;
   #touched: (() => void) | undefined;
+  #watchedAt: number;
+  #isWatching = false;
 
   constructor(options: PumpOptions) {
     this.#options = options;
     this.#usedAt = options.clock.monotonic();
+    this.#watchedAt = this.#usedAt;
+    const { troubles } = options;
     this.#fetcher = options.fetcher?.({
       onFetched: (at, batches, end) => this.#fetched(at, batches, end),
       onHandedBack: (from, reason) => this.#handedBack(from, reason),
+      onFailed: ({ offset }, error) => this.#failedAt({ ...error, offset }),
+      onTrouble: (at, problem) => troubles.met(at, problem),
+      onWell: (at) => troubles.over(at),
     });
   }
 
@@ -88,6 +125,7 @@ export class Pump {
     this.#stopping = true;
     this.#touched?.();
     this.#fetcher?.close();
+    for (const { at } of this.#feeds.values()) this.#options.troubles.over(at);
     await this.#running;
   }
 
@@ -96,7 +134,8 @@ export class Pump {
    * `assigned`.
    */
   add({ topic, partition, offset }: GroupOffset): void {
-    const direct = this.#fetcher?.isUsable === true;
+    const direct = this.#options.isDirect && this.#fetcher?.isUsable === true;
+    const now = this.#options.clock.monotonic();
     this.#feeds.set(keyOf({ topic, partition }), {
       at: { topic, partition },
       direct,
@@ -106,7 +145,10 @@ export class Pump {
       endAt: undefined,
       paused: false,
       seek: !direct && this.#removed.has(keyOf({ topic, partition })) ? offset : undefined,
-      usedAt: this.#options.clock.monotonic(),
+      usedAt: now,
+      heardAt: now,
+      failed: false,
+      handedBackAt: undefined,
     });
     if (direct) this.#fetcher?.add({ topic, partition, offset });
   }
@@ -123,6 +165,7 @@ export class Pump {
 
   remove(at: TopicPartition): void {
     this.#fetcher?.remove(at);
+    this.#options.troubles.over(at);
     if (this.#feeds.delete(keyOf(at))) this.#removed.add(keyOf(at));
   }
 
@@ -170,7 +213,7 @@ export class Pump {
     const feed = this.#feeds.get(keyOf(at));
     if (feed === undefined) return { batches: [], end: false };
     feed.usedAt = this.#usedAt;
-    if (from < feed.low) {
+    if (from < feed.low || feed.failed) {
       this.#seekBack(feed, from);
       return { batches: [], end: false };
     }
@@ -214,10 +257,12 @@ export class Pump {
       this.#removed.clear();
       await this.#seekAll();
       if (this.#stopping) return;
+      void this.#watchSilent();
       try {
         this.#take(await this.#options.messages.poll(recordsPerBatch, pollWaitMs));
       } catch (error) {
-        this.#took({ code: Number((error as MessageError).code), message: String(error) });
+        const { message } = error as LibrdKafkaError;
+        this.#took({ code: codeOf(error as LibrdKafkaError), message });
         await pause(pollWaitMs);
       }
     }
@@ -234,22 +279,38 @@ export class Pump {
   }
 
   #take({ batches, ends, errors }: Polled): void {
-    for (const error of errors) this.#took(error);
     let news = errors.length > 0;
+    // The client passes over what it cannot read: what it brings behind it must not be taken.
+    const unread = new Set(errors.filter(({ code }) => isUnreadable(code)).map(placeOf));
     for (const { topic, partition, batch } of batches) {
-      const feed = this.#feeds.get(keyOf({ topic, partition }));
-      // Taken away, or to be sought back: what comes now comes again.
-      if (feed === undefined || feed.direct || feed.seek !== undefined) continue;
+      const feed = this.#fed({ topic, partition });
+      if (feed === undefined || unread.has(keyOf({ topic, partition }))) continue;
       this.#keep(feed, batch);
+      this.#heard(feed);
       news = true;
     }
     for (const { topic, partition, offset } of ends) {
-      const feed = this.#feeds.get(keyOf({ topic, partition }));
-      if (feed === undefined || feed.direct || feed.seek !== undefined) continue;
+      const feed = this.#fed({ topic, partition });
+      if (feed === undefined || unread.has(keyOf({ topic, partition }))) continue;
       feed.endAt = offset;
+      this.#heard(feed);
       news = true;
     }
+    for (const error of errors) this.#took(error);
     if (news) this.#options.onNews();
+  }
+
+  /** The partition, where the client brings it; what was taken away, or is to be sought back, comes again. */
+  #fed(at: TopicPartition): Feed | undefined {
+    const feed = this.#feeds.get(keyOf(at));
+    return feed === undefined || feed.direct || feed.failed || feed.seek !== undefined
+      ? undefined
+      : feed;
+  }
+
+  #heard(feed: Feed): void {
+    feed.heardAt = this.#options.clock.monotonic();
+    this.#options.troubles.over(feed.at);
   }
 
   #keep(feed: Feed, batch: PackedBatch): void {
@@ -274,18 +335,157 @@ export class Pump {
     feed.direct = false;
     feed.paused = true;
     feed.seek = offset;
+    feed.heardAt = this.#options.clock.monotonic();
+    feed.handedBackAt = { offset, reason };
     this.#options.onHandedBack(feed.at, reason);
   }
 
+  /** An error of the client. One that names no partition may be of any that the client brings. */
   #took(error: MessageError): void {
-    this.#failure ??= this.#options.onError(error);
-    if (this.#failure !== undefined) this.#options.onNews();
+    if (!isUnreadable(error.code)) {
+      this.#failedAt(error);
+      return;
+    }
+    const { topic, partition } = error;
+    const all = [...this.#feeds.values()].filter(({ direct, failed }) => !direct && !failed);
+    const named = all.filter(({ at }) => topic === at.topic && partition === at.partition);
+    const waiting = all.filter(({ endAt }) => endAt === undefined);
+    for (const feed of topic === undefined ? waiting : named) this.#relieve(feed, error);
+  }
+
+  /** What the client cannot read the fetcher may, from where the client's records end. */
+  #relieve(feed: Feed, { code, message }: MessageError): void {
+    const offset = this.#nextOf(feed);
+    const { handedBackAt } = feed;
+    const isBack = handedBackAt?.offset === offset;
+    if (this.#fetcher?.isUsable !== true || isBack) {
+      const beside = isBack ? `${handedBackAt.reason}; the client: ` : '';
+      this.#failedAt({ ...feed.at, code, offset, message: `${beside}${explained(message)}` });
+      return;
+    }
+    try {
+      this.#options.client.pause([feed.at]);
+    } catch {
+      // What it brings all the same is not taken.
+    }
+    feed.direct = true;
+    feed.paused = false;
+    feed.seek = undefined;
+    this.#fetcher.add({ ...feed.at, offset });
+  }
+
+  /** Where what is buffered ends. */
+  #nextOf(feed: Feed): number {
+    if (feed.seek !== undefined) return feed.seek;
+    return feed.batches[feed.batches.length - 1]?.nextOffset ?? feed.low;
+  }
+
+  #failedAt(error: PartitionError): void {
+    const { topic, partition } = error;
+    const named = topic === undefined || partition === undefined ? undefined : { topic, partition };
+    const feed = named && this.#feeds.get(keyOf(named));
+    if (named !== undefined && feed === undefined) return;
+    if (isOffsetLost(error.code)) {
+      void this.#offsetLost(feed);
+      return;
+    }
+    const failure = this.#options.onError(error);
+    if (failure !== undefined) this.#fail(failure, feed);
+    else if (named !== undefined) this.#options.troubles.met(named, error.message);
+  }
+
+  #fail(failure: MillraceError, feed?: Feed): void {
+    if (feed !== undefined) {
+      feed.failed = true;
+      this.#options.troubles.over(feed.at);
+    }
+    this.#failure ??= failure;
+    this.#options.onNews();
+  }
+
+  /** Looks which partitions are read from an offset that is not there. @param feed undefined: any that the client brings */
+  async #offsetLost(feed: Feed | undefined): Promise<void> {
+    const all = [...this.#feeds.values()].filter(({ direct }) => !direct);
+    for (const one of feed === undefined ? all : [feed]) {
+      try {
+        await this.#checkOffset(one, true);
+      } catch (error) {
+        this.#options.troubles.met(one.at, (error as Error).message);
+      }
+    }
+  }
+
+  /**
+   * Fails a partition whose next offset is not there.
+   * @param isSaid the leader has said so; an offset that is there all the same is asked for once more
+   */
+  async #checkOffset(feed: Feed, isSaid: boolean): Promise<boolean> {
+    const { at } = feed;
+    const next = this.#nextOf(feed);
+    const { low, high } = await this.#options.watch.bounds(at);
+    if (this.#feeds.get(keyOf(at)) !== feed || this.#nextOf(feed) !== next) return false;
+    if (next < low || next > high) {
+      const bounds = { ...at, offset: next, start: low, end: high };
+      this.#fail(new MillraceError('OFFSET_LOST', bounds), feed);
+      return true;
+    }
+    if (isSaid) {
+      this.#options.troubles.met(at, `the leader says that offset ${next} is not there`);
+      await pause(lostAgainMs);
+      if (this.#feeds.get(keyOf(at)) !== feed || this.#nextOf(feed) !== next) return false;
+      if (feed.direct) this.#fetcher?.add({ ...at, offset: next });
+      else feed.seek ??= next;
+    }
+    return next < high;
+  }
+
+  /**
+   * Looks after partitions of which the client says nothing: it does not tell of a leader that is away, nor of some errors that
+   * it met behind records (with plain calls).
+   */
+  async #watchSilent(): Promise<void> {
+    const { clock, watch, troubles } = this.#options;
+    const now = clock.monotonic();
+    if (this.#isWatching || now - this.#watchedAt < silentMs) return;
+    this.#watchedAt = now;
+    const silent = [...this.#feeds.values()].filter(
+      (feed) => this.#fed(feed.at) === feed && !feed.paused && now - feed.heardAt > silentMs,
+    );
+    if (silent.length === 0) return;
+    this.#isWatching = true;
+    try {
+      const topics = [...new Set(silent.map(({ at }) => at.topic))];
+      const leaderless = await watch.leaderless(topics);
+      for (const feed of silent) {
+        if (this.#fed(feed.at) !== feed || feed.heardAt > now) continue;
+        if (leaderless.has(keyOf(feed.at))) troubles.met(feed.at, 'it has no leader now');
+        else if (feed.endAt !== undefined) troubles.over(feed.at);
+        else if (await this.#checkOffset(feed, false)) this.#relieveSilent(feed);
+      }
+    } catch {
+      // Brokers that do not answer are told of elsewhere.
+    }
+    this.#isWatching = false;
+  }
+
+  #relieveSilent(feed: Feed): void {
+    const { clock, troubles } = this.#options;
+    const silentForMs = clock.monotonic() - feed.heardAt;
+    troubles.met(feed.at, 'records are there, and the client does not bring them');
+    if (silentForMs < 2 * silentMs || this.#fetcher?.isUsable !== true) return;
+    if (feed.handedBackAt === undefined) this.#relieve(feed, { code: 0, message: '' });
   }
 
   #seekBack(feed: Feed, from: number): void {
     feed.batches = [];
     feed.bytes = 0;
     feed.endAt = undefined;
+    feed.heardAt = this.#options.clock.monotonic();
+    if (feed.failed) {
+      feed.failed = false;
+      feed.seek = undefined;
+      if (!feed.direct) feed.low = from;
+    }
     if (feed.direct) {
       feed.low = from;
       feed.paused = false;
@@ -309,7 +509,8 @@ export class Pump {
         feed.seek = undefined;
       } catch (error) {
         // A partition that was just taken away; else it is tried again before the next poll.
-        if (this.has(at)) this.#took({ ...at, code: codeOf(error), message: String(error) });
+        const { message } = error as LibrdKafkaError;
+        if (this.has(at)) this.#took({ ...at, code: codeOf(error as LibrdKafkaError), message });
       }
     }
   }
@@ -334,6 +535,14 @@ export class Pump {
   }
 }
 
-function codeOf(error: unknown): number {
-  return Number((error as { code?: unknown }).code);
+function placeOf({ topic = '', partition = 0 }: MessageError): string {
+  return keyOf({ topic, partition });
+}
+
+/** The client names codecs by number only. */
+function explained(message: string): string {
+  return message.replace(/codec 0x(\w+)/, (text, digits: string) => {
+    const codec = codecNames[Number.parseInt(digits, 16)];
+    return codec === undefined ? text : `codec ${codec}`;
+  });
 }

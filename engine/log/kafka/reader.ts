@@ -9,10 +9,10 @@ import type { PackedBatch } from '../../record/batch.ts';
 import type { ReadLimits, TopicPartition } from '../log.ts';
 import type { Fetched } from '../member.ts';
 import { checkOffset, mergeBatches } from '../partition-reader.ts';
-import { asked, kafkaError } from './calls.ts';
+import { asked, kafkaError, readError } from './calls.ts';
 import { askedOfLeader } from './leader-calls.ts';
 import type { MessageTransport } from './messages.ts';
-import { Pump, type PumpOptions } from './pump.ts';
+import { Pump, type Reading } from './pump.ts';
 import type { KafkaConsumer } from './rdkafka.ts';
 
 /** A partition that was not asked for so long is let go, ms. */
@@ -25,8 +25,7 @@ export interface KafkaReaderOptions {
   /** A connected consumer that sees uncommitted ones: its ends are high watermarks. */
   readonly probe: KafkaConsumer;
   readonly transport: MessageTransport;
-  readonly fetcher: PumpOptions['fetcher'];
-  readonly onHandedBack: PumpOptions['onHandedBack'];
+  readonly reading: Reading;
   readonly brokers: string;
   readonly bufferBytes: number;
   readonly callTimeoutMs: number;
@@ -51,20 +50,15 @@ export class KafkaReader {
 
   constructor(options: KafkaReaderOptions) {
     this.#options = options;
-    const { client, transport, fetcher, onHandedBack, clock, bufferBytes, brokers } = options;
+    const { client, transport, reading, clock, bufferBytes, brokers } = options;
     this.#pump = new Pump({
+      ...reading,
       client,
       messages: transport.consumer(client),
-      fetcher,
-      onHandedBack,
       clock,
       bufferBytes,
       idleStopMs: Number.POSITIVE_INFINITY,
-      onError: (error) => {
-        const named = error.topic === undefined ? {} : { topic: error.topic };
-        const failure = kafkaError({ brokers, what: 'read', ...named }, error);
-        return failure.code === 'LOG_UNREACHABLE' ? undefined : failure;
-      },
+      onError: (error) => readError(brokers, error, 'TOPIC_UNKNOWN'),
       onNews: () => {
         for (const wake of this.#waiting.splice(0)) wake();
         this.onNews();

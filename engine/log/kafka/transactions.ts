@@ -19,9 +19,19 @@ export interface Transactions {
   close(): Promise<void>;
 }
 
+const refusedOfRecords: ReadonlySet<number> = new Set([
+  kafkaCodes.invalidRecord,
+  kafkaCodes.invalidTimestamp,
+  kafkaCodes.messageTooLarge,
+  kafkaCodes.policyViolation,
+  kafkaCodes.recordListTooLarge,
+  kafkaCodes.unsupportedCompression,
+  kafkaCodes.unsupportedForFormat,
+]);
+
 /** A record the broker does not take belongs to the configuration: trying again would not mend it. */
 export function refusalOf({ code, message, topic = '', partition = 0 }: MessageError): Error {
-  if (code === kafkaCodes.messageTooLarge || code === kafkaCodes.invalidTimestamp) {
+  if (refusedOfRecords.has(code)) {
     return new MillraceError('RECORD_REFUSED', { topic, partition, problem: message });
   }
   return Object.assign(new Error(`${keyOf({ topic, partition })}: ${message}`), { code });

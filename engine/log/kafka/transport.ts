@@ -6,6 +6,7 @@ import { systemClock } from '../../base/clock.ts';
 import { MillraceError, messageOf } from '../../base/errors.ts';
 import type { KafkaSettings } from './config.ts';
 import { DirectFetcher, type Fetcher, type FetchListener } from './fetch/fetcher.ts';
+import { unpackPlainly } from './fetch/unpack.ts';
 import type { DirectCalls, MessageTransport } from './messages.ts';
 import { loadPacked } from './packed-messages.ts';
 import { plainTransport } from './plain-messages.ts';
@@ -21,8 +22,10 @@ export interface DirectWriting
 
 export interface ChosenTransport {
   readonly transport: MessageTransport;
-  /** Undefined: records come by the transport. */
+  /** Fetches past the transport; undefined: the settings do not let us. */
   readonly fetcher: ((listener: FetchListener) => Fetcher) | undefined;
+  /** The fetcher brings all that it can; false: only what the client cannot read, as its codec is not built in. */
+  readonly isDirect: boolean;
   /** Undefined: records are written by the transport. */
   readonly writing: DirectWriting | undefined;
   readonly kind: 'direct' | MessageTransport['kind'];
@@ -33,8 +36,17 @@ export interface ChosenTransport {
 /** node-rdkafka must be loaded. What was insisted on and cannot be is CONFIG_INVALID. */
 export function chooseTransport(settings: KafkaSettings): ChosenTransport {
   const { transport: wanted } = settings;
-  const byTransport = { fetcher: undefined, writing: undefined };
-  const plain = { transport: plainTransport, ...byTransport, kind: 'plain' } as const;
+  const reached = directAccess(settings);
+  const fetching = (direct?: DirectCalls) => {
+    if (typeof reached === 'string') return undefined;
+    const unpack = direct?.unpack ?? unpackPlainly;
+    const options = { ...reached, unpack, readsLz4: direct !== undefined, clock: systemClock };
+    return (listener: FetchListener) => new DirectFetcher(options, listener);
+  };
+  const plain = {
+    ...{ transport: plainTransport, writing: undefined, kind: 'plain' as const },
+    ...{ fetcher: fetching(), isDirect: false },
+  };
   if (wanted === 'plain') return { ...plain, reason: undefined };
   let transport: MessageTransport;
   try {
@@ -45,15 +57,19 @@ export function chooseTransport(settings: KafkaSettings): ChosenTransport {
     if (wanted === 'auto') return { ...plain, reason };
     throw new MillraceError('CONFIG_INVALID', { field: 'transport', problem: reason });
   }
-  const packed = { transport, ...byTransport, kind: 'packed' } as const;
   const { direct } = transport;
+  const fetcher = fetching(direct);
+  const packed = {
+    transport,
+    fetcher,
+    isDirect: false,
+    writing: undefined,
+    kind: 'packed' as const,
+  };
   if (wanted === 'packed' || direct === undefined) return { ...packed, reason: undefined };
-  const reached = directAccess(settings);
   if (typeof reached !== 'string') {
-    const options = { ...reached, unpack: direct.unpack, clock: systemClock };
-    const fetcher = (listener: FetchListener) => new DirectFetcher(options, listener);
     const writing = directWriting(settings, direct, reached);
-    return { transport, fetcher, writing, kind: 'direct', reason: undefined };
+    return { transport, fetcher, isDirect: true, writing, kind: 'direct', reason: undefined };
   }
   if (wanted === 'auto') return { ...packed, reason: reached };
   throw new MillraceError('CONFIG_INVALID', { field: 'transport', problem: reached });

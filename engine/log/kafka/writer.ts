@@ -5,7 +5,7 @@
  * over a second) the producer is closed and a new one initialised before the next transaction.
  */
 import type { Clock } from '../../base/clock.ts';
-import { MillraceError, messageOf } from '../../base/errors.ts';
+import { isPassing, MillraceError, messageOf } from '../../base/errors.ts';
 import type { Commit, CommitReceipt, Writer } from '../log.ts';
 import { kafkaCodes, kafkaError } from './calls.ts';
 import type { ClientProducer } from './client-producer.ts';
@@ -65,7 +65,7 @@ export class KafkaWriter implements Writer {
       return await this.#transact(transactions, await this.#writeEarly(commit));
     } catch (error) {
       this.#doubt = true;
-      if (error instanceof MillraceError && error.code !== 'LOG_UNREACHABLE') throw error;
+      if (error instanceof MillraceError && !isPassing(error)) throw error;
       const code = Number((error as LibrdKafkaError).code);
       // The coordinator fences a transaction that timed out as well; a newer writer fences at once.
       const timedOut = clock.monotonic() - begin > transactionTimeoutMs / 2;
@@ -73,7 +73,7 @@ export class KafkaWriter implements Writer {
         throw new MillraceError('LOG_FENCED', { writer: id }, { cause: error });
       }
       const failure = this.#error('commit', error);
-      if (failure.code === 'KAFKA_REFUSED' || failure.code === 'TOPIC_UNKNOWN') throw failure;
+      if (!isPassing(failure)) throw failure;
       const context = { commitId: commit.commitId, problem: messageOf(error) };
       throw new MillraceError('COMMIT_DOUBTFUL', context, { cause: error });
     }

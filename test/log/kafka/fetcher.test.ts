@@ -24,12 +24,14 @@ describe.skipIf(unpack === undefined)('the fetcher', () => {
   let seen: string[] = [];
   let ends: number[] = [];
   let handedBack: string[] = [];
+  let failed: string[] = [];
+  let troubles: string[] = [];
   let leader = 0;
 
   afterEach(async () => {
     fetcher?.close();
     for (const broker of brokers.splice(0)) await broker.stop();
-    [seen, ends, handedBack, leader] = [[], [], [], 0];
+    [seen, ends, handedBack, failed, troubles, leader] = [[], [], [], [], [], 0];
   });
 
   /** Two records at a time from each offset on, as a log of ten would be told. */
@@ -51,6 +53,7 @@ describe.skipIf(unpack === undefined)('the fetcher', () => {
         access: { clientId: 'test', timeoutMs: 2_000, tls: undefined, credentials: undefined },
         limits: { waitMs: 5, minBytes: 1, maxBytes: 1e6, maxPartitionBytes: 1e6 },
         unpack: unpack as Unpack,
+        readsLz4: true,
         clock: systemClock,
       },
       {
@@ -62,6 +65,9 @@ describe.skipIf(unpack === undefined)('the fetcher', () => {
           if (end !== undefined) ends.push(end);
         },
         onHandedBack: ({ offset }, reason) => handedBack.push(`${offset}: ${reason}`),
+        onFailed: ({ offset }, { code, message }) => failed.push(`${offset}: ${code} ${message}`),
+        onTrouble: (_, problem) => troubles.push(problem),
+        onWell: () => troubles.push('well'),
       },
     );
     return fetcher;
@@ -114,6 +120,9 @@ describe.skipIf(unpack === undefined)('the fetcher', () => {
     leader = 0;
     await until(() => ends.length > 0);
     expect(seen).toEqual(rows(0, 10));
+    expect(troubles[0]).toMatch(/leader is not available/);
+    expect(troubles.slice(1, -1).join()).toMatch(/ECONNREFUSED|closed/);
+    expect(troubles.at(-1)).toBe('well');
   });
 
   it('begins anew where it is told to, and nothing of before comes after', async () => {
@@ -142,21 +151,30 @@ describe.skipIf(unpack === undefined)('the fetcher', () => {
   });
 
   it.each([
-    ['an offset that is gone', { error: 1, lastStableOffset: -1 }, /error 1 of/],
-    ['a topic it may not read', { error: 29, lastStableOffset: -1 }, /error 29 of/],
-    [
-      'a codec it does not know',
-      {
-        records: recordBatch([{ key: null, value: 'x', timestamp: 1 }], {
-          baseOffset: 4,
-          codec: 4,
-        }),
-        lastStableOffset: records,
-      },
-      /zstd/,
-    ],
-    ['a damaged batch', { records: damagedBatch(), lastStableOffset: records }, /checksum/],
-  ])('hands back %s, where it is to go on', async (_, answer, reason) => {
+    ['an offset that is gone', { error: 1, lastStableOffset: -1 }, /^4: 1 the offset is not there/],
+    ['a topic it may not read', { error: 29, lastStableOffset: -1 }, /^4: 29 topic authori/],
+    ['a request the broker does not speak', { error: 35, lastStableOffset: -1 }, /^4: 35 unsup/],
+    ['records the broker finds damaged', { error: 2, lastStableOffset: -1 }, /^4: 2 .*damaged/],
+    ['a codec that nobody knows', answerOf({ codec: 6 }), /^4: -199 .*codec 6/],
+    ['bytes that are not gzip', answerOf({ codec: 1 }), /^4: -199 .*offset 4 .*gzip/],
+    ['bytes that are not snappy', answerOf({ codec: 2 }), /^4: -199 .*offset 4 .*snappy/],
+    ['bytes that are not zstd', answerOf({ codec: 4 }), /^4: -199 .*offset 4 .*zstd/],
+    ['a damaged batch', { records: damagedBatch(), lastStableOffset: records }, /^4: -199 .*sum/],
+  ])('fails a partition once for %s, and says where', async (_, answer, reason) => {
+    (await start((asked) => (asked.offset === 4 ? answer : told(asked)))).add({
+      topic,
+      partition: 0,
+      offset: 0,
+    });
+    await until(() => failed.length > 0);
+    await sleep(50);
+    expect(seen).toEqual(rows(0, 4));
+    expect(failed).toEqual([expect.stringMatching(reason)]);
+    expect(handedBack).toEqual([]);
+  });
+
+  it('hands back an old message format, where it is to go on', async () => {
+    const answer = answerOf({ format: 1 });
     (await start((asked) => (asked.offset === 4 ? answer : told(asked)))).add({
       topic,
       partition: 0,
@@ -164,19 +182,41 @@ describe.skipIf(unpack === undefined)('the fetcher', () => {
     });
     await until(() => handedBack.length > 0);
     expect(seen).toEqual(rows(0, 4));
-    expect(handedBack).toEqual([expect.stringMatching(/^4: /)]);
-    expect(handedBack[0]).toMatch(reason);
+    expect(handedBack).toEqual([expect.stringMatching(/^4: an old message format/)]);
   });
 
-  it('keeps what comes before a batch that it hands back', async () => {
+  it('takes a batch that was damaged on its way once more', async () => {
+    let times = 0;
+    const once = (asked: FetchAsked): FetchTold =>
+      asked.offset === 4 && times++ < 2
+        ? { records: damagedBatch(), lastStableOffset: records }
+        : told(asked);
+    (await start(once)).add({ topic, partition: 0, offset: 0 });
+    await until(() => ends.length > 0);
+    expect(seen).toEqual(rows(0, 10));
+    expect(failed).toEqual([]);
+  });
+
+  it('tells of an error that it does not know, and tries again', async () => {
+    let times = 0;
+    const unknown = (asked: FetchAsked): FetchTold =>
+      asked.offset === 4 && times++ < 3 ? { error: 99, lastStableOffset: -1 } : told(asked);
+    (await start(unknown)).add({ topic, partition: 0, offset: 0 });
+    await until(() => ends.length > 0);
+    expect(seen).toEqual(rows(0, 10));
+    const each = 'error 99 of the broker';
+    expect(troubles).toEqual([each, each, each, 'well']);
+  });
+
+  it('keeps what comes before a batch that nobody reads', async () => {
     const mixed = (asked: FetchAsked): FetchTold => ({
-      records: Buffer.concat([batchAt(asked.offset), damagedBatch()]),
+      records: Buffer.concat([...(asked.offset < 1 ? [batchAt(0)] : []), damagedBatch()]),
       lastStableOffset: records,
     });
     (await start(mixed)).add({ topic, partition: 0, offset: 0 });
-    await until(() => handedBack.length > 0);
+    await until(() => failed.length > 0);
     expect(seen).toEqual(rows(0, 1));
-    expect(handedBack[0]).toMatch(/^1: /);
+    expect(failed[0]).toMatch(/^1: /);
   });
 
   it('gives everything back to who can when a broker does not speak its language', async () => {
@@ -192,6 +232,14 @@ describe.skipIf(unpack === undefined)('the fetcher', () => {
     ]);
   });
 });
+
+function answerOf(options: { codec?: number; format?: number }): FetchTold {
+  const bytes = recordBatch([{ key: null, value: 'x', timestamp: 1 }], {
+    baseOffset: 4,
+    ...options,
+  });
+  return { records: bytes, lastStableOffset: records };
+}
 
 function damagedBatch(): Buffer {
   const bytes = batchAt(4);

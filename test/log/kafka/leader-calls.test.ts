@@ -35,7 +35,7 @@ describe('a question to a leader', () => {
 
   it('is given up when time is over', async () => {
     const { answer, calls } = asking([kafkaCodes.notLeader], timeoutMs / 3);
-    await expect(answer).rejects.toMatchObject({ code: 'LOG_UNREACHABLE' });
+    await expect(answer).rejects.toMatchObject({ code: 'LOG_NOT_READY' });
     expect(calls()).toBe(3);
   });
 

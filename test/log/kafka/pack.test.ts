@@ -77,6 +77,7 @@ describe.skipIf(calls === undefined)('packed batches', () => {
         expect(wholeBatches(bytes)).toEqual({
           end: bytes.length,
           next: list.length,
+          isCompressed: false,
           problem: undefined,
         });
         const found = rowsOf(await unpack(bytes, bytes.length, 0, []));

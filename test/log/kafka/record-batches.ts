@@ -79,3 +79,20 @@ export function recordBatch(rows: readonly Row[], options: BatchOptions): Buffer
   head.writeUInt32BE(crc32c(body), 17);
   return Buffer.concat([head, body]);
 }
+
+/** A batch whose records were compressed by a codec; `count` of them. */
+export function compressedBatch(
+  records: Buffer,
+  { baseOffset, codec, count }: { baseOffset: number; codec: number; count: number },
+): Buffer {
+  const rows = Array.from({ length: count }, () => ({
+    key: null,
+    value: null,
+    timestamp: 1_700_000_000_000,
+  }));
+  const head = recordBatch(rows, { baseOffset, codec }).subarray(0, 61);
+  const batch = Buffer.concat([head, records]);
+  batch.writeUInt32BE(batch.length - 12, 8);
+  batch.writeUInt32BE(crc32c(batch.subarray(21)), 17);
+  return batch;
+}

@@ -2,22 +2,25 @@
  * Fetches committed records from the leaders of partitions, past librdkafka: a response's batches are unpacked at one
  * stroke, where librdkafka makes an object of each message. The group, its offsets and transactions stay librdkafka's.
  *
- * It does what is usual, and nothing else: whatever it cannot (a codec, a refusal, an offset that is gone) it hands
- * back with the offset at which librdkafka is to go on, which then says what there is to say. What may pass, a leader
- * that moves, a broker that is away, it waits for.
+ * What librdkafka alone can do (old message formats, brokers that do not speak our versions) it hands back, with the offset
+ * at which librdkafka is to go on. What may pass, such as a leader that moves or a broker that is away, it waits for and says so.
+ * What does not pass, such as a refusal, an offset that is gone or a batch that nobody can read, it reports as failed.
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Clock } from '../../../base/clock.ts';
 import { messageOf } from '../../../base/errors.ts';
 import { PackedBatch } from '../../../record/batch.ts';
 import type { GroupOffset, TopicPartition } from '../../log.ts';
-import { kafkaCodes } from '../calls.ts';
+import { isPermanent, kafkaCodes } from '../calls.ts';
+import type { MessageError } from '../messages.ts';
 import { keyOf } from '../partition-key.ts';
+import { brokerError } from '../protocol/broker-errors.ts';
 import { type BrokerAccess, type BrokerAddress, BrokerConnection } from '../protocol/connection.ts';
 import { RefusedError } from '../protocol/login.ts';
-import { leaderErrorsThatPass, unknownTopicMs } from '../protocol/passing.ts';
+import { unknownTopicMs } from '../protocol/passing.ts';
 import { metadata } from '../protocol/requests.ts';
-import { wholeBatches } from './record-sets.ts';
+import { decompressed } from './codecs.ts';
+import { type Problem, wholeBatches } from './record-sets.ts';
 import {
   type FetchAnswer,
   type FetchedRecords,
@@ -31,6 +34,12 @@ export interface FetchListener {
   onFetched(at: TopicPartition, batches: readonly PackedBatch[], end: number | undefined): void;
   /** The partition is not fetched any more; nothing before `offset` is missing. */
   onHandedBack(from: GroupOffset, reason: string): void;
+  /** The partition is not fetched any more, and trying again does not help; nothing before `offset` is missing. */
+  onFailed(from: GroupOffset, error: MessageError): void;
+  /** An attempt failed in a way that may pass; it is tried again. */
+  onTrouble(at: TopicPartition, problem: string): void;
+  /** After a trouble: the partition is fetched again. */
+  onWell(at: TopicPartition): void;
 }
 
 export interface Fetcher {
@@ -46,7 +55,7 @@ export interface Fetcher {
 
 /**
  * The committed records of the whole batches in `bytes` bytes, from offset `from` on, as images of packed batches of at
- * most `recordsPerBatch` records.
+ * most `recordsPerBatch` records. Batches are not compressed, or by LZ4 where `readsLz4` says so.
  */
 export type Unpack = (
   records: Buffer,
@@ -61,6 +70,7 @@ export interface FetcherOptions {
   readonly access: BrokerAccess;
   readonly limits: FetchLimits;
   readonly unpack: Unpack;
+  readonly readsLz4: boolean;
   readonly clock: Clock;
 }
 
@@ -69,12 +79,8 @@ const [retryMsMin, retryMsMax] = [50, 1_000];
 /** Whoever has not been let in for so long is not the one to try, ms: librdkafka may be. */
 const firstAnswerMs = 10_000;
 
-/** Reasons to look for the leader anew. */
-const passing: ReadonlySet<number> = new Set<number>([
-  ...leaderErrorsThatPass,
-  kafkaCodes.replicaNotAvailable,
-  kafkaCodes.offsetNotAvailable,
-]);
+/** So often a batch is fetched that comes damaged: it may have been damaged on its way. */
+const damagedTimesMax = 3;
 
 interface Partition extends TopicPartition {
   /** The next to be asked for. */
@@ -87,6 +93,12 @@ interface Partition extends TopicPartition {
   endTold: number | undefined;
   /** Since when no broker knows the topic. */
   unknownSince: number | undefined;
+  /** Attempts in a row that failed. */
+  failures: number;
+  /** No leader is looked for before, ms of the monotonic clock. */
+  retryAt: number;
+  /** How often in a row its next batch came damaged. */
+  damaged: number;
 }
 
 /** A broker that leads partitions, and the loop that asks it. */
@@ -102,10 +114,19 @@ interface Share {
   readonly records: Buffer;
   /** Where the whole batches end. */
   readonly whole: number;
+  /** Some of the batches are to be decompressed first. */
+  readonly isCompressed: boolean;
   readonly aborted: readonly number[];
   readonly end: number | undefined;
-  /** Why it is handed back behind these records. */
-  readonly problem: string | undefined;
+  /** What stands behind these records. */
+  readonly problem: Problem | Failure | undefined;
+}
+
+/** A broker's answer that does not pass. */
+interface Failure {
+  readonly kind: 'failed';
+  readonly code: number;
+  readonly reason: string;
 }
 
 export class DirectFetcher implements Fetcher {
@@ -141,7 +162,10 @@ export class DirectFetcher implements Fetcher {
     const key = keyOf({ topic, partition });
     const leader = this.#partitions.get(key)?.leader;
     this.#since ??= this.#options.clock.monotonic();
-    const begun = { paused: false, endTold: undefined, unknownSince: undefined };
+    const begun = {
+      ...{ paused: false, endTold: undefined, unknownSince: undefined },
+      ...{ failures: 0, retryAt: 0, damaged: 0 },
+    };
     this.#partitions.set(key, { topic, partition, offset, told: offset, leader, ...begun });
     this.#arrange();
   }
@@ -196,7 +220,9 @@ export class DirectFetcher implements Fetcher {
     } catch (error) {
       if (isFinal(error)) this.#giveUp(messageOf(error));
       for (const one of this.#partitions.values()) {
-        if (one.leader === node) one.leader = undefined;
+        if (one.leader !== node) continue;
+        one.leader = undefined;
+        this.#inTrouble(one, messageOf(error));
       }
       const failures = this.#failures.get(node) ?? 0;
       this.#failures.set(node, failures + 1);
@@ -234,7 +260,7 @@ export class DirectFetcher implements Fetcher {
   }
 
   #sharesOf(asked: ReadonlySet<Partition>, { error, partitions }: FetchAnswer): Share[] {
-    if (error !== kafkaCodes.none) throw new Error(`the broker answered with error ${error}`);
+    if (error !== kafkaCodes.none) throw brokerError(error);
     return partitions.flatMap((answer) => {
       const partition = this.#partitions.get(keyOf(answer));
       // Removed, or begun anew: what was asked for is not wanted.
@@ -246,50 +272,87 @@ export class DirectFetcher implements Fetcher {
   #shareOf(partition: Partition, answer: FetchedRecords): Share | undefined {
     const { error, records, aborted, lastStableOffset } = answer;
     const { offset: from } = partition;
-    const share = { partition, from, records, aborted };
     if (error !== kafkaCodes.none) {
-      const problem = this.#problemOf(partition, error);
-      return problem === undefined ? undefined : { ...share, whole: 0, end: undefined, problem };
+      const failure = this.#failureOf(partition, error);
+      const nothing = { whole: 0, isCompressed: false, end: undefined };
+      return failure && { partition, from, records, aborted, ...nothing, problem: failure };
     }
     partition.unknownSince = undefined;
-    const { end: whole, next = from, problem } = wholeBatches(records);
+    const whole = wholeBatches(records, this.#options.readsLz4);
+    const { end: wholeEnd, next = from, isCompressed } = whole;
     partition.offset = Math.max(from, next);
+    const problem = this.#standing(partition, whole.problem, wholeEnd > 0);
+    if (problem === undefined && whole.problem === undefined) this.#isWell(partition);
     const isEnd = partition.offset >= lastStableOffset && partition.endTold !== partition.offset;
     const end = isEnd ? partition.offset : undefined;
     if (isEnd) partition.endTold = partition.offset;
-    if (whole === 0 && !isEnd && problem === undefined) return undefined;
-    return { ...share, whole, end, problem };
+    if (wholeEnd === 0 && !isEnd && problem === undefined) return undefined;
+    return { partition, from, records, whole: wholeEnd, isCompressed, aborted, end, problem };
   }
 
-  /** Undefined for what passes: then the leader is looked for. */
-  #problemOf(partition: Partition, error: number): string | undefined {
-    if (!passing.has(error)) return `error ${error} of the broker`;
-    partition.leader = undefined;
-    if (error !== kafkaCodes.unknownTopicOrPartition) return undefined;
+  /** Undefined for a batch that is to be fetched once more. */
+  #standing(
+    partition: Partition,
+    problem: Problem | undefined,
+    hasMoved: boolean,
+  ): Problem | undefined {
+    if (hasMoved) partition.damaged = 0;
+    if (problem?.kind !== 'unreadable' || !problem.mayPass) return problem;
+    return ++partition.damaged < damagedTimesMax ? undefined : problem;
+  }
+
+  /** What a broker says of a partition; undefined for what may pass: then the leader is looked for anew. */
+  #failureOf(partition: Partition, code: number): Failure | undefined {
+    const { message: reason } = brokerError(code);
     const now = this.#options.clock.monotonic();
-    partition.unknownSince ??= now;
-    return now - partition.unknownSince > unknownTopicMs ? 'an unknown topic' : undefined;
+    if (code === kafkaCodes.unknownTopicOrPartition) partition.unknownSince ??= now;
+    const isGone = now - (partition.unknownSince ?? now) > unknownTopicMs;
+    const isCorrupt = code === kafkaCodes.corruptMessage && ++partition.damaged >= damagedTimesMax;
+    if (isGone || isCorrupt || isPermanent(code)) return { kind: 'failed', code, reason };
+    partition.leader = undefined;
+    this.#inTrouble(partition, reason);
+    return undefined;
+  }
+
+  #inTrouble(partition: Partition, problem: string): void {
+    const backoffMs = Math.min(retryMsMin * 2 ** partition.failures++, retryMsMax);
+    partition.retryAt = this.#options.clock.monotonic() + backoffMs;
+    this.#listener.onTrouble(partition, problem);
+  }
+
+  #isWell(partition: Partition): void {
+    if (partition.failures === 0) return;
+    partition.failures = 0;
+    this.#listener.onWell(partition);
   }
 
   async #unpackAll(shares: readonly Share[]): Promise<void> {
     for (const share of shares) {
-      const { partition, from, records, whole, aborted, end } = share;
-      let { problem } = share;
+      const { partition } = share;
+      let { problem, end } = share;
       let batches: PackedBatch[] = [];
       try {
-        const images = whole === 0 ? [] : await this.#options.unpack(records, whole, from, aborted);
-        batches = images.map((image) => new PackedBatch(image));
+        batches = await this.#unpacked(share);
       } catch (error) {
-        problem = messageOf(error);
+        problem = { kind: 'unreadable', reason: messageOf(error), mayPass: false };
+        end = undefined;
       }
       if (this.#partitions.get(keyOf(partition)) !== partition) continue;
       partition.told = batches.at(-1)?.nextOffset ?? partition.told;
       if (batches.length > 0 || end !== undefined) {
         this.#listener.onFetched(partition, batches, end);
       }
-      if (problem !== undefined) this.#handBack(partition, problem);
+      this.#settle(partition, problem);
     }
     this.#arrange();
+  }
+
+  async #unpacked({ from, records, whole, isCompressed, aborted }: Share): Promise<PackedBatch[]> {
+    if (whole === 0) return [];
+    const { unpack } = this.#options;
+    const plain = isCompressed ? await decompressed(records, whole) : records;
+    const images = await unpack(plain, isCompressed ? plain.length : whole, from, aborted);
+    return images.map((image) => new PackedBatch(image));
   }
 
   /** Looks for the leaders that are not known, until each is. */
@@ -306,6 +369,7 @@ export class DirectFetcher implements Fetcher {
         const now = this.#options.clock.monotonic();
         const overdue = !this.#isLetIn && now - (this.#since ?? now) > firstAnswerMs;
         if (isFinal(error) || overdue) this.#giveUp(messageOf(error));
+        else for (const one of lost) this.#inTrouble(one, messageOf(error));
       }
       if (lost.every(({ leader }) => leader !== undefined)) continue;
       await pause(retryMs);
@@ -320,19 +384,19 @@ export class DirectFetcher implements Fetcher {
       const answer = await connection.ask(metadata(topics));
       this.#brokers.clear();
       for (const { node, host, port } of answer.brokers) this.#brokers.set(node, { host, port });
+      const now = this.#options.clock.monotonic();
       for (const { topic, error, partitions } of answer.topics) {
         for (const one of this.#partitions.values()) {
-          if (one.topic !== topic || one.leader !== undefined) continue;
+          if (one.topic !== topic || one.leader !== undefined || one.retryAt > now) continue;
           const found = partitions.find(({ partition }) => partition === one.partition);
           const failure =
             error === kafkaCodes.none
               ? (found?.error ?? kafkaCodes.unknownTopicOrPartition)
               : error;
-          const problem = failure === kafkaCodes.none ? undefined : this.#problemOf(one, failure);
-          if (problem !== undefined) this.#handBack(one, problem);
+          if (failure !== kafkaCodes.none) this.#settle(one, this.#failureOf(one, failure));
           else if (found !== undefined && this.#brokers.has(found.leader)) {
             one.leader = found.leader;
-          }
+          } else this.#inTrouble(one, brokerError(kafkaCodes.leaderNotAvailable).message);
         }
       }
     } finally {
@@ -372,9 +436,23 @@ export class DirectFetcher implements Fetcher {
     connection.close();
   }
 
+  /** What comes of a partition's problem, when all before it was told. */
+  #settle(partition: Partition, problem: Problem | Failure | undefined): void {
+    if (problem === undefined || this.#partitions.get(keyOf(partition)) !== partition) return;
+    const { kind, reason } = problem;
+    if (kind === 'for-client') this.#handBack(partition, reason);
+    else this.#fail(partition, kind === 'failed' ? problem.code : kafkaCodes.badMessage, reason);
+  }
+
   #handBack({ topic, partition, told }: Partition, reason: string): void {
     this.#partitions.delete(keyOf({ topic, partition }));
     this.#listener.onHandedBack({ topic, partition, offset: told }, reason);
+  }
+
+  #fail({ topic, partition, told }: Partition, code: number, message: string): void {
+    this.#partitions.delete(keyOf({ topic, partition }));
+    const error = { code, message, topic, partition };
+    this.#listener.onFailed({ topic, partition, offset: told }, error);
   }
 
   #giveUp(reason: string): void {

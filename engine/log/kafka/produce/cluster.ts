@@ -2,10 +2,10 @@
 import type { TopicPartition } from '../../log.ts';
 import { kafkaCodes } from '../calls.ts';
 import { keyOf } from '../partition-key.ts';
+import { brokerError } from '../protocol/broker-errors.ts';
 import { type BrokerAccess, type BrokerAddress, BrokerConnection } from '../protocol/connection.ts';
 import { RefusedError } from '../protocol/login.ts';
 import { metadata, type Request } from '../protocol/requests.ts';
-import { brokerError } from './errors.ts';
 import { findCoordinator } from './requests.ts';
 
 export interface ClusterOptions {

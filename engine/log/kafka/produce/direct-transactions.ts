@@ -8,12 +8,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Append, GroupOffset, TopicPartition } from '../../log.ts';
 import { kafkaCodes } from '../calls.ts';
 import { keyOf } from '../partition-key.ts';
+import { brokerError } from '../protocol/broker-errors.ts';
 import { type BrokerAddress, LostError } from '../protocol/connection.ts';
 import { metadata, type Request } from '../protocol/requests.ts';
 import { refusalOf, type Transactions } from '../transactions.ts';
 import { fillIn, type Pack, recordsIn } from './batches.ts';
 import { Cluster, type ClusterOptions } from './cluster.ts';
-import { brokerError, passes, retried } from './errors.ts';
+import { passes, retried } from './errors.ts';
 import {
   addOffsets,
   addPartitions,

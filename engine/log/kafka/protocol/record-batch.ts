@@ -7,6 +7,8 @@ export const recordBatchFields = {
   checkedFrom: 21,
   attributesAt: 21,
   lastOffsetDeltaAt: 23,
+  baseTimestampAt: 27,
+  maxTimestampAt: 35,
   producerAt: 43,
   epochAt: 51,
   sequenceAt: 53,
