@@ -40,6 +40,11 @@ export const errorCatalogue = {
     remedy: 'send again later; look at the disk or the brokers when it lasts',
     exitCode: 1,
   },
+  SEGMENT_UNKNOWN: {
+    message: 'no segment {segment} is configured or was told of; {hint}',
+    remedy: 'name one of the segments that `millrace segment plan` lists',
+    exitCode: 2,
+  },
   TOPOLOGY_INVALID: {
     message: 'topology {topology} cannot be built:\n{problems}',
     remedy: 'correct the lines named above',

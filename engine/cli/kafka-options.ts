@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { MillraceError, messageOf } from '../base/errors.ts';
+import { jsonOf } from '../base/json-text.ts';
+import { defaultKafkaSettings } from '../log/kafka/config.ts';
 import { type FieldName, fields } from '../log/kafka/fields.ts';
 import { type KafkaConfiguration, kafkaSettings } from '../log/kafka/settings.ts';
 import { print, printJson, table } from './output.ts';
@@ -27,7 +29,7 @@ export function addKafkaOptions(command: Command): Command {
     .addOption(
       new Option(
         '--group-protocol <name>',
-        'default consumer, with --instance-id classic (docs/KAFKA.md)',
+        `how the instances share partitions; default ${defaultKafkaSettings.groupProtocol} (docs/KAFKA.md)`,
       ).choices(['consumer', 'classic']),
     )
     .addOption(
@@ -62,7 +64,7 @@ export async function kafkaConfiguration(
 
 async function contentOf(file: string): Promise<unknown> {
   try {
-    return JSON.parse(await readFile(file, 'utf8'));
+    return jsonOf(await readFile(file, 'utf8'));
   } catch (error) {
     const problem = `it cannot be read as JSON: ${messageOf(error)}`;
     throw new MillraceError('CONFIG_INVALID', { field: file, problem });

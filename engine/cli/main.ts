@@ -24,7 +24,7 @@ import { stopWithinMs } from './interrupt.ts';
 import { addKafkaOptions, showConfiguration } from './kafka-options.ts';
 import { lint, plan } from './lint.ts';
 import { numberOption } from './options.ts';
-import { report } from './output.ts';
+import { endWhenNobodyReads, report } from './output.ts';
 import { type PlanOptions, planDeployment } from './plan.ts';
 import { type RunOptions, run } from './run.ts';
 import { scoreExplain } from './score-explain.ts';
@@ -357,6 +357,7 @@ function reading(command: Command): Command {
 }
 
 async function main(): Promise<number> {
+  endWhenNobodyReads();
   const packageFile = new URL('package.json', packageRoot);
   const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string };
   const program = programOf(version);

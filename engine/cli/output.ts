@@ -1,6 +1,19 @@
 /** How the command line prints: tables for people, JSON when asked for, errors with their remedy. */
 import { isMillraceError, messageOf } from '../base/errors.ts';
 
+/**
+ * Whoever reads what is printed may have had enough, as `head` has: the process ends then, quietly, with the code that it has. Any
+ * other failure of an output is an error. To be called once, before anything is printed.
+ */
+export function endWhenNobodyReads(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit();
+    throw error;
+  });
+  // A run goes on without who reads what it tells.
+  process.stderr.on('error', () => {});
+}
+
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }

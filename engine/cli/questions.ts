@@ -52,6 +52,11 @@ export async function explainSegment(
   asked: Asked,
   { subject, segment, at: text }: { subject: string; segment: string; at?: string | undefined },
 ) {
+  const { segments = defaultSegments } = asked.config;
+  checkSegment(
+    segment,
+    segments.map(({ id }) => id),
+  );
   const { profile, logic, at } = await keptProfile(asked, subject, text);
   const why = logic.explain(subject, profile, segment, at);
   const records = await placesOf(asked.log, subject, new Set(witnessesIn(why)));
@@ -159,7 +164,7 @@ export async function asOfOf(
 
 /**
  * Of the segments that were told of, all or the one asked for; one that is configured and that nobody
- * has been in is empty. Throws CONFIG_INVALID for an unknown one.
+ * has been in is empty. Throws SEGMENT_UNKNOWN.
  */
 export function asOfAnswer(
   { segments: configured = defaultSegments }: PersonalisationConfig,
@@ -173,10 +178,8 @@ export function asOfAnswer(
   const ids = configured.map(({ id }) => id);
   if (ids.includes(segment)) return { at, segments: [{ segment, knownThen: [], knownNow: [] }] };
   const known = [...new Set([...ids, ...told.map((one) => one.segment)])].sort();
-  const near = nearest(segment, known);
-  const hint = near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`;
-  const problem = `no segment of this name is configured or was told of; ${hint}`;
-  throw new MillraceError('CONFIG_INVALID', { field: `segment ${segment}`, problem });
+  checkSegment(segment, known);
+  return { at, segments: [] };
 }
 
 const logics = new WeakMap<PersonalisationConfig, ProfileLogic>();
@@ -186,6 +189,14 @@ function logicOf(config: PersonalisationConfig): ProfileLogic {
   const logic = logics.get(config) ?? profileLogic(config);
   logics.set(config, logic);
   return logic;
+}
+
+/** Throws SEGMENT_UNKNOWN. */
+function checkSegment(segment: string, known: readonly string[]): void {
+  if (known.includes(segment)) return;
+  const near = nearest(segment, known);
+  const hint = near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`;
+  throw new MillraceError('SEGMENT_UNKNOWN', { segment, hint });
 }
 
 /** Throws SUBJECT_UNKNOWN, and CONFIG_INVALID for an instant that is settled. */

@@ -159,10 +159,13 @@ function results({
 }
 
 /** Throws INPUT_REFUSED when rows were read, and not one of them was taken or left out on purpose. */
-export function checkTaken({ sources }: Summary): void {
+export function checkTaken({ sources, counters }: Summary): void {
   const read = sources.reduce((sum, { records }) => sum + records, 0);
   const refused = sources.reduce((sum, { deadLettered }) => sum + deadLettered, 0);
-  if (read > 0 && refused === read) throw new MillraceError('INPUT_REFUSED', { rows: read });
+  const noneProcessed = counters.in > 0 && counters.deadLettered === counters.in;
+  if (read > 0 && (refused === read || noneProcessed)) {
+    throw new MillraceError('INPUT_REFUSED', { rows: read });
+  }
 }
 
 /** Where every record went; the numbers add up. */

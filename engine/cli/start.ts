@@ -11,6 +11,7 @@ import {
   type PersonalisationConfig,
 } from '../../topologies/personalisation.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
+import { jsonOf } from '../base/json-text.ts';
 import { moduleAt } from '../base/package-files.ts';
 import { standardInput } from '../connect/content.ts';
 import type { LogLevel } from '../runtime/observe.ts';
@@ -170,7 +171,7 @@ export async function readConfig(
 ): Promise<PersonalisationConfig> {
   if (file === undefined) return (mapping?.configuration ?? {}) as PersonalisationConfig;
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as PersonalisationConfig;
+    return jsonOf(await readFile(file, 'utf8')) as PersonalisationConfig;
   } catch (error) {
     const problem = `${file}: ${messageOf(error)}`;
     throw new MillraceError('CONFIG_INVALID', { field: '--config', problem });

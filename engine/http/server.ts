@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type ErrorCode, isMillraceError, MillraceError, messageOf } from '../base/errors.ts';
+import { jsonOf } from '../base/json-text.ts';
 import type { Health } from './health.ts';
 
 /** A question that an application answers. */
@@ -31,10 +32,14 @@ export interface HttpOptions {
 /** A configuration with some thousand segments has a few hundred kilobytes. */
 const bodyBytesMax = 4 * 1024 * 1024;
 const statusOf: Partial<Record<ErrorCode, number>> = {
+  SEGMENT_UNKNOWN: 404,
+  STORE_UNKNOWN: 404,
   SUBJECT_UNKNOWN: 404,
+  TOPIC_UNKNOWN: 404,
   TOO_BUSY: 429,
   QUESTION_TOO_LARGE: 503,
 };
+const ownPaths = ['/metrics', '/health'];
 
 export interface HttpEndpoint {
   readonly port: number;
@@ -44,7 +49,19 @@ export interface HttpEndpoint {
 /** Throws HTTP_UNAVAILABLE when the port is taken. */
 export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
   const { port, host = '127.0.0.1' } = options;
-  const server = createServer((request, response) => answer(request, response, options));
+  const server = createServer((request, response) => {
+    // Whatever a client sends, it must not end the process.
+    response.on('error', () => {});
+    answer(request, response, options).catch((error: unknown) => {
+      if (response.headersSent) response.destroy();
+      else json(response, 500, { problem: messageOf(error) });
+    });
+  });
+  // Node would end the connection without an answer.
+  server.on('connect', (_, socket) => {
+    socket.on('error', () => {});
+    socket.end('HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
       reject(new MillraceError('HTTP_UNAVAILABLE', { host, port, problem: messageOf(error) }));
@@ -66,7 +83,9 @@ async function answer(
   response: ServerResponse,
   { health, metrics, routes = () => [] }: HttpOptions,
 ): Promise<void> {
-  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://here');
+  const target = targetOf(request);
+  if (typeof target === 'string') return json(response, 400, { problem: target });
+  const { pathname, searchParams } = target;
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   if (pathname === '/health' && method === 'GET') {
     const now = health();
@@ -78,23 +97,22 @@ async function answer(
       response.writeHead(200, { 'content-type': contentType }).end(text);
       return;
     }
+    if (ownPaths.includes(pathname)) return refuseMethod(response, pathname, ['GET', 'HEAD']);
     const known = routes();
     if (known === undefined) return json(response, 503, { problem: 'it has not started yet' });
     const here = known.filter(({ path }) => path === pathname);
     const route = here.find((one) => one.method === method);
     if (route !== undefined) {
-      const body = route.method === 'POST' ? await bodyOf(request) : undefined;
+      const body = route.method === 'POST' ? await bodyOf(request, response) : undefined;
       return json(response, 200, await route.answer(searchParams, body, untilGone(response)));
     }
-    const own = ['/metrics', '/health'];
-    if (here.length === 0 && !own.includes(pathname)) {
-      const paths = [...own, ...known.map(({ path }) => path)];
+    if (here.length === 0) {
+      const paths = [...ownPaths, ...known.map(({ path }) => path)];
       return json(response, 404, { problem: `there are ${paths.join(', ')}` });
     }
-    const allowed = here.length === 0 ? 'GET, HEAD' : here.map((one) => one.method).join(', ');
-    response.setHeader('allow', allowed);
-    json(response, 405, { problem: `${pathname} answers ${allowed}` });
+    refuseMethod(response, pathname, allowedBy(here));
   } catch (error) {
+    if (response.headersSent) throw error;
     if (!isMillraceError(error)) return json(response, 503, { problem: messageOf(error) });
     const { code, message: problem, remedy, context } = error;
     if (code === 'TOO_BUSY') response.setHeader('retry-after', String(context['seconds']));
@@ -109,25 +127,57 @@ function untilGone(response: ServerResponse): AbortSignal {
   return gone.signal;
 }
 
+/** What is asked for; a text says what is wrong with the request. */
+function targetOf({ url = '', headers: { host } }: IncomingMessage): URL | string {
+  // Not a proxy; and two slashes would begin a host.
+  if (!url.startsWith('/') || url.startsWith('//')) return 'the path must begin with one slash';
+  if (host !== undefined && !hostName.test(host)) return 'the Host header names no host';
+  try {
+    decodeURIComponent(url);
+    return new URL(url, 'http://here');
+  } catch {
+    return 'the path or query has a percent escape that is no UTF-8';
+  }
+}
+
+/** A name, or an address, and a port. Empty where a client knows none. */
+const hostName = /^([\w.~-]+|\[[\da-fA-F:.]+\])?(:\d{1,5})?$/;
+
+function allowedBy(routes: readonly Route[]): string[] {
+  const methods = new Set<string>(routes.map(({ method }) => method));
+  if (methods.has('GET')) methods.add('HEAD');
+  return [...methods];
+}
+
+function refuseMethod(response: ServerResponse, path: string, methods: readonly string[]): void {
+  const allowed = methods.join(', ');
+  response.setHeader('allow', allowed);
+  json(response, 405, { problem: `${path} answers ${allowed}` });
+}
+
 /** Throws CONFIG_INVALID for what is no JSON, or too much of it. */
-async function bodyOf(request: IncomingMessage): Promise<unknown> {
+async function bodyOf(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.byteLength;
     if (bytes > bodyBytesMax) {
+      // The rest of it is not waited for.
+      response.setHeader('connection', 'close');
       const problem = `has more than ${bodyBytesMax} bytes`;
       throw new MillraceError('CONFIG_INVALID', { field: '(body)', problem });
     }
     chunks.push(chunk);
   }
   try {
-    return JSON.parse(Buffer.concat(chunks).toString());
+    return jsonOf(Buffer.concat(chunks).toString());
   } catch (error) {
     throw new MillraceError('CONFIG_INVALID', { field: '(body)', problem: messageOf(error) });
   }
 }
 
 function json(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  // Before the head is written: an answer that cannot be written has another.
+  const text = JSON.stringify(body);
+  response.writeHead(status, { 'content-type': 'application/json' }).end(text);
 }
