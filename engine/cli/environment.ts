@@ -1,8 +1,10 @@
 /** The data directory of the command line: log, state, and which application wrote them. */
 import { readFileSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join, relative, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { MillraceError, messageOf } from '../base/errors.ts';
+import { codeRoot, moduleAt } from '../base/package-files.ts';
 import { type EmbeddedLog, openEmbeddedLog } from '../log/embedded/log.ts';
 import { type BackendName, backendNames, backendsOf, defaultBackend } from '../storage/backends.ts';
 import { makeDirectory } from '../storage/directory.ts';
@@ -24,6 +26,8 @@ export interface ApplicationFile {
   readonly topology: TopologyReference;
   /** Absent in folders that were written before there was a choice. */
   readonly stateBackend?: BackendName;
+  /** Where the log is, when it is Kafka; without secrets. */
+  readonly kafka?: { readonly brokers: string };
 }
 
 /**
@@ -83,7 +87,10 @@ export function openLog(env: Environment, application: string): Promise<Embedded
 
 export async function writeApplication(env: Environment, file: ApplicationFile): Promise<void> {
   try {
-    await writeFile(join(env.directory, 'application.json'), JSON.stringify(file, undefined, 2));
+    const { topology } = file;
+    const module = portable(env.directory, topology.module);
+    const kept = { ...file, topology: { ...topology, module } };
+    await writeFile(join(env.directory, 'application.json'), JSON.stringify(kept, undefined, 2));
   } catch (error) {
     throw unavailable(env.directory, error);
   }
@@ -91,12 +98,53 @@ export async function writeApplication(env: Environment, file: ApplicationFile):
 
 /** What ran here last; throws USAGE when nothing did. */
 export async function readApplication(env: Environment): Promise<ApplicationFile> {
+  const file = await knownApplication(env);
+  if (file !== undefined) return file;
+  const problem = `nothing has run in ${env.directory} yet; start with \`millrace start\` or \`millrace run\``;
+  throw new MillraceError('USAGE', { problem });
+}
+
+/** The same; undefined when nothing did. */
+export async function knownApplication(env: Environment): Promise<ApplicationFile | undefined> {
   try {
-    return JSON.parse(await readFile(join(env.directory, 'application.json'), 'utf8'));
+    const text = await readFile(join(env.directory, 'application.json'), 'utf8');
+    const file = JSON.parse(text) as ApplicationFile;
+    const { topology } = file;
+    const module = located(env.directory, topology.module);
+    return { ...file, topology: { ...topology, module } };
   } catch {
-    const problem = `nothing has run in ${env.directory} yet; start with \`millrace start\` or \`millrace run\``;
-    throw new MillraceError('USAGE', { problem });
+    return undefined;
   }
+}
+
+/** The log of a data directory, which is not made where there is none. */
+export async function openKeptLog(env: Environment, application: string): Promise<EmbeddedLog> {
+  const isThere = await stat(env.logDirectory).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) return openLog(env, application);
+  const problem = `there is no log in ${env.directory}; if ${application} runs on Kafka, name its brokers: --brokers <list>`;
+  throw new MillraceError('USAGE', { problem });
+}
+
+/** Modules of this package are kept by name: it may be installed elsewhere the next time. */
+const shippedPrefix = 'millrace:';
+
+/** A module's path as it is kept: from the data directory on, so that both may be moved together. */
+function portable(directory: string, module: string): string {
+  const code = fileURLToPath(codeRoot);
+  if (module.startsWith(join(code, 'topologies'))) {
+    const path = module.slice(code.length).replace(/\.[jt]s$/, '');
+    return shippedPrefix + path.split(sep).join('/');
+  }
+  return relative(directory, module);
+}
+
+/** Absolute paths were kept before. */
+function located(directory: string, module: string): string {
+  if (!module.startsWith(shippedPrefix)) return resolve(directory, module);
+  return fileURLToPath(moduleAt(module.slice(shippedPrefix.length)));
 }
 
 function unavailable(directory: string, error: unknown): unknown {

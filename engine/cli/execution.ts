@@ -17,6 +17,7 @@ import { TaskHost } from '../task/task-host.ts';
 import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
 import { spawnThreads, startWorkers, type WorkerHosts } from '../thread/pool.ts';
 import { type Environment, openLog, writeApplication } from './environment.ts';
+import { answerLocally } from './local-questions.ts';
 
 /** What may be tuned without touching the topology. */
 export type Settings = RuntimeSettings;
@@ -41,6 +42,8 @@ export interface ExecutionOptions {
   readonly routes?: (running: { readonly runtime: Runtime; readonly log: Log }) => readonly Route[];
   /** Serves instead of `serveHttp`: an application with a server of its own. */
   readonly listen?: (parts: ServerParts) => Promise<HttpEndpoint>;
+  /** Commands may ask this process over a socket in the data directory; default true. */
+  readonly answers?: boolean;
   /** Log lines on standard error, JSON; default 'warn'. */
   readonly logLevel?: LogLevel;
 }
@@ -145,8 +148,15 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
       }),
     );
     runtime = running;
-    await writeApplication(env, { application, topology: reference, stateBackend });
+    const kept = { application, topology: reference, stateBackend };
+    const { kafka } = options;
+    await writeApplication(env, { ...kept, ...(kafka && { kafka: { brokers: kafka.brokers } }) });
+    const asked =
+      options.answers === false
+        ? undefined
+        : await answerLocally(env, { application, runtime: running, log: opened });
     const close = async () => {
+      await asked?.close();
       await running.close();
       await stop();
     };

@@ -14,9 +14,10 @@ type Places = Readonly<Record<string, Place>>;
 export async function explain(
   subject: string,
   segment: string,
-  { data, json, at: asked }: InstantOptions,
+  options: InstantOptions,
 ): Promise<void> {
-  const why = await withState(data, (kept) =>
+  const { json, at: asked } = options;
+  const why = await withState(options, (kept) =>
     explainSegment(kept, { subject, segment, at: asked }),
   );
   if (json === true) return printJson(why);

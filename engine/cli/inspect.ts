@@ -7,15 +7,13 @@ import { subTopologies, writtenTopics } from '../graph/sub-topology.ts';
 import type { Source } from '../graph/topic.ts';
 import { deadLetterTopic } from '../graph/topic-names.ts';
 import { readableTable } from '../graph/view.ts';
-import { openKafkaLog } from '../log/kafka/log.ts';
 import type { Log } from '../log/log.ts';
-import { decodeHeaders } from '../record/headers.ts';
+import { decodeHeaders, type Headers } from '../record/headers.ts';
 import type { Decoder } from '../serde/serde.ts';
 import { loadTopology } from '../thread/load-topology.ts';
-import { environment, openLog, readApplication } from './environment.ts';
-import { execute } from './execution.ts';
-import { type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
-import { bytesText, instant, jsonText, print, printJson, table } from './output.ts';
+import { environment, knownApplication, readApplication } from './environment.ts';
+import { type KeptOptions, openInspected, withApplication } from './kept-application.ts';
+import { bytesText, instant, jsonText, print, printJson, printJsonList, table } from './output.ts';
 
 export async function describe(module: string, format: 'text' | 'json' | 'mermaid'): Promise<void> {
   const topology = await loadTopology({ module });
@@ -23,68 +21,75 @@ export async function describe(module: string, format: 'text' | 'json' | 'mermai
   else print(format === 'mermaid' ? describeMermaid(topology) : describeText(topology));
 }
 
+export interface QueryOptions extends KeptOptions {
+  /** Rows at most; default: all. */
+  readonly limit?: number;
+}
+
 export async function query(
   store: string,
   key: string | undefined,
-  options: { readonly data: string; readonly limit: number; readonly json?: boolean },
+  options: QueryOptions,
 ): Promise<void> {
-  const env = environment(options.data);
-  const { application, topology: reference } = await readApplication(env);
-  const execution = await execute({ env, reference, application, threads: 0 });
-  try {
+  const { limit = Number.POSITIVE_INFINITY } = options;
+  await withApplication(options, async ({ runtime, reference }) => {
     const topology = await loadTopology(reference);
     const specs = subTopologies(topology).flatMap((part) => part.stores);
     const base = readableTable(topology, store).store;
     const spec = specs.find((one) => one.name === base);
     const keyId =
       key === undefined || spec === undefined ? undefined : keyIdOf(spec.key.encode(key));
-    const rows = await execution.runtime.query(store, keyId, options.limit);
-    const shown = rows.slice(0, options.limit);
-    if (options.json === true) return printJson(shown);
-    if (shown.length === 0) return print(key === undefined ? 'no rows' : `no row for ${key}`);
-    for (const row of shown) {
+    const oneMore = options.limit === undefined ? undefined : options.limit + 1;
+    const rows = await runtime.query(store, keyId, oneMore);
+    const kept = rows.slice(0, limit);
+    if (rows.length > limit) process.stderr.write(cutOff(limit));
+    if (options.json === true) return printJson(kept);
+    if (kept.length === 0) return print(key === undefined ? 'no rows' : `no row for ${key}`);
+    for (const row of kept) {
       const window = row.window && `  [${instant(row.window.start)}, ${instant(row.window.end)})`;
       const at = row.timestamp === undefined ? '' : `  at ${instant(row.timestamp)}`;
       print(`${String(row.key)}${window ?? ''}${at}  ${jsonText(row.value)}`);
     }
-  } finally {
-    await execution.close();
-  }
+  });
 }
 
-export async function topics(
-  options: KafkaFlags & { readonly data: string; readonly json?: boolean },
-) {
+export async function topics(options: KeptOptions): Promise<void> {
   await withLog(options, async (log) => {
+    const found = await log.topics();
+    const policies = await log.cleanupPolicies?.(found.map(({ name }) => name));
     const rows = [];
-    for (const { name, partitions, settings } of await log.topics()) {
+    for (const { name, partitions, settings } of found) {
       let records = 0;
       for (let partition = 0; partition < partitions; partition++) {
         const at = { topic: name, partition };
         records += (await log.endOffset(at)) - (await log.startOffset(at));
       }
-      rows.push({ topic: name, partitions, records, cleanup: settings.cleanup ?? 'delete' });
+      const own = policies === undefined ? (settings.cleanup ?? 'delete') : 'unknown';
+      rows.push({ topic: name, partitions, records, cleanup: policies?.get(name) ?? own });
     }
     if (options.json === true) printJson(rows);
     else print(table(['topic', 'partitions', 'records', 'cleanup'], rows.map(Object.values)));
   });
 }
 
-export interface ReadOptions extends KafkaFlags {
-  readonly data: string;
+export interface ReadOptions extends KeptOptions {
   /** Whose topology says how the records are written; default: what ran last in the data folder. */
   readonly module?: string;
   readonly partition?: number;
+  /** First offset of each partition. */
   readonly from: number;
-  readonly limit: number;
-  readonly json?: boolean;
+  /** Records at most; default: all that are there when the reading begins. */
+  readonly limit?: number;
+  /** Whose dead letters; default: those of what ran last in the data folder. */
+  readonly application?: string;
 }
 
 export async function readTopic(topic: string, options: ReadOptions): Promise<void> {
   await withLog(options, async (log) => {
-    const records = await recordsOf(log, topic, options, await serdesOf(topic, options));
-    if (options.json === true) return printJson(records);
-    for (const { partition, offset, timestamp, key, value } of records) {
+    const records = recordsOf(log, topic, options, await serdesOf(topic, options));
+    if (options.json === true) return printJsonList(shown(records, options));
+    for await (const record of shown(records, options)) {
+      const { partition, offset, timestamp, key, value } = record;
       print(`${partition}/${offset}  ${instant(timestamp)}  ${key ?? 'null'}  ${value ?? 'null'}`);
     }
   });
@@ -92,54 +97,94 @@ export async function readTopic(topic: string, options: ReadOptions): Promise<vo
 
 export async function deadLetters(options: ReadOptions): Promise<void> {
   const env = environment(options.data);
-  const { application } = await readApplication(env);
+  const application = options.application ?? (await readApplication(env)).application;
   await withLog(options, async (log) => {
-    const letters = await recordsOf(log, deadLetterTopic(application), options);
-    if (options.json === true) return printJson(letters);
-    for (const { offset, key, value, headers } of letters) {
+    const letters = recordsOf(log, deadLetterTopic(application), options);
+    if (options.json === true) return printJsonList(shown(letters, options));
+    let count = 0;
+    for await (const { offset, key, value, headers } of shown(letters, options)) {
       const { stage, step, reason, topic, partition, offset: at } = headers;
       print(`${offset}  ${stage} at ${step}: ${reason}`);
       print(`   from ${topic} partition ${partition} offset ${at}, key ${key ?? 'null'}`);
       print(`   ${value ?? 'null'}`);
+      count++;
     }
-    if (letters.length === 0) print('no dead letters');
+    if (count === 0) print('no dead letters');
   });
 }
 
-async function recordsOf(
+interface ShownRecord {
+  readonly partition: number;
+  readonly offset: number;
+  /** ms UTC. */
+  readonly timestamp: number;
+  readonly key: string | null;
+  readonly value: string | null;
+  readonly headers: Headers;
+}
+
+/** What a limit leaves; what it cuts off is told. */
+async function* shown(
+  records: AsyncIterable<ShownRecord>,
+  { limit = Number.POSITIVE_INFINITY }: ReadOptions,
+): AsyncGenerator<ShownRecord> {
+  let count = 0;
+  for await (const record of records) {
+    if (count++ === limit) {
+      process.stderr.write(cutOff(limit));
+      return;
+    }
+    yield record;
+  }
+}
+
+function cutOff(limit: number): string {
+  return `there are more: --limit ${limit} cuts them off\n`;
+}
+
+const recordsPerRead = 1_000;
+
+/**
+ * Every record of the partitions from `options.from` on, up to where they end now: what comes while they are read is not waited
+ * for, and gaps (compaction, marks of transactions, what was aborted) are passed over.
+ */
+async function* recordsOf(
   log: Log,
   topic: string,
   options: ReadOptions,
   serdes?: Source<unknown, unknown>,
-) {
+): AsyncGenerator<ShownRecord> {
   const found = (await log.topics()).find(({ name }) => name === topic);
   if (found === undefined) throw new MillraceError('TOPIC_UNKNOWN', { topic });
+  if (options.partition !== undefined && options.partition >= found.partitions) {
+    const problem = `topic ${topic} has ${found.partitions} partitions, there is no ${options.partition}`;
+    throw new MillraceError('USAGE', { problem });
+  }
   const partitions =
     options.partition === undefined
       ? Array.from({ length: found.partitions }, (_, i) => i)
       : [options.partition];
-  const records = [];
-  for (const partition of partitions) {
-    if (partition >= found.partitions) {
-      const problem = `topic ${topic} has ${found.partitions} partitions, there is no ${partition}`;
-      throw new MillraceError('USAGE', { problem });
-    }
-    const at = { topic, partition };
-    const from = Math.max(options.from, await log.startOffset(at));
-    if (from >= (await log.endOffset(at))) continue;
-    const batch = await log.read(at, from, { records: options.limit });
-    for (let i = 0; i < (batch?.count ?? 0) && batch !== undefined; i++) {
-      records.push({
-        partition,
-        offset: batch.offsets[i] as number,
-        timestamp: batch.timestamps[i] as number,
-        key: textOf(batch.key(i), serdes?.keyDecoder),
-        value: textOf(batch.value(i), serdes?.valueDecoder),
-        headers: decodeHeaders(batch.headerBytes(i)),
-      });
+  const ends = await Promise.all(
+    partitions.map(async (partition) => log.endOffset({ topic, partition })),
+  );
+  for (const [n, partition] of partitions.entries()) {
+    const [at, end] = [{ topic, partition }, ends[n] as number];
+    for (let from = Math.max(options.from, await log.startOffset(at)); from < end; ) {
+      const batch = await log.read(at, from, { records: recordsPerRead });
+      if (batch === undefined) break;
+      for (let i = 0; i < batch.count && (batch.offsets[i] as number) < end; i++) {
+        yield {
+          partition,
+          offset: batch.offsets[i] as number,
+          timestamp: batch.timestamps[i] as number,
+          key: textOf(batch.key(i), serdes?.keyDecoder),
+          value: textOf(batch.value(i), serdes?.valueDecoder),
+          headers: decodeHeaders(batch.headerBytes(i)),
+        };
+      }
+      from = batch.nextOffset;
     }
   }
-  return records.slice(0, options.limit);
 }
 
 /** How the application that ran last writes a topic; undefined when its topology does not say. */
@@ -149,8 +194,9 @@ async function serdesOf(
 ): Promise<Source<unknown, unknown> | undefined> {
   const reference =
     module === undefined
-      ? (await readApplication(environment(data))).topology
+      ? (await knownApplication(environment(data)))?.topology
       : { module: resolve(module) };
+  if (reference === undefined) return undefined;
   const topology = await loadTopology(reference);
   const read = topology.nodes.flatMap((node) => (node.type === 'source' ? [node.topic] : []));
   // A topic as authors declare it is both views; a bare sink has no decoders.
@@ -170,18 +216,9 @@ function textOf(bytes: Buffer | null, decoder: Decoder<unknown> | undefined): st
   }
 }
 
-/** The log of the data folder, or Kafka where brokers are named. */
-async function withLog(
-  options: KafkaFlags & { readonly data: string },
-  use: (log: Log) => Promise<void>,
-): Promise<void> {
-  const settings = (await kafkaConfiguration(options))?.settings;
-  const env = environment(options.data);
-  if (settings === undefined) await readApplication(env);
-  const log =
-    settings === undefined
-      ? await openLog(env, 'inspect')
-      : await openKafkaLog({ settings, application: 'millrace-inspect' });
+/** The log of the data folder, or Kafka where brokers are named or the application ran there. */
+async function withLog(options: KeptOptions, use: (log: Log) => Promise<void>): Promise<void> {
+  const log = await openInspected(options);
   try {
     await use(log);
   } finally {

@@ -1,13 +1,28 @@
-/** What `start` keeps in a data directory, opened for the questions that are asked of it. */
+/** What ran in a data directory, opened for the questions that are asked of it; it may run meanwhile. */
 import type { PersonalisationConfig } from '../../topologies/personalisation.ts';
+import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
-import type { TopologyReference } from '../thread/load-topology.ts';
-import { type Environment, environment, openLog, readApplication } from './environment.ts';
+import type { KafkaSettings } from '../log/kafka/config.ts';
+import { openKafkaLog } from '../log/kafka/log.ts';
+import type { Log } from '../log/log.ts';
+import { Look } from '../runtime/look.ts';
+import { RestoreWatch, restoreText } from '../runtime/restore-watch.ts';
+import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
+import {
+  type ApplicationFile,
+  type Environment,
+  environment,
+  knownApplication,
+  openKeptLog,
+  readApplication,
+} from './environment.ts';
 import { execute } from './execution.ts';
+import { type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
+import { type RunningProcess, runningProcess } from './local-questions.ts';
 import type { Asked } from './questions.ts';
 import { personalisationModule } from './start.ts';
 
-export interface KeptOptions {
+export interface KeptOptions extends KafkaFlags {
   readonly data: string;
   readonly json?: boolean;
 }
@@ -16,43 +31,112 @@ export interface Kept {
   readonly env: Environment;
   readonly application: string;
   readonly reference: TopologyReference;
+  /** The log is Kafka. */
+  readonly kafka: KafkaSettings | undefined;
   /** That which ran last. */
   readonly config: PersonalisationConfig;
 }
 
 /** Throws USAGE where nothing, or another application than that of `start`, ran. */
-export async function keptApplication(data: string): Promise<Kept> {
-  const env = environment(data);
-  const { application, topology: reference } = await readApplication(env);
+export async function keptApplication(options: KeptOptions): Promise<Kept> {
+  const env = environment(options.data);
+  const file = await readApplication(env);
+  const { application, topology: reference } = file;
   if (reference.module !== personalisationModule) {
     const problem = `${env.directory} holds another application; this is for what \`start\` ran`;
     throw new MillraceError('USAGE', { problem });
   }
   const config = (reference.params ?? {}) as PersonalisationConfig;
-  return { env, application, reference, config };
+  return { env, application, reference, kafka: await kafkaOf(options, file), config };
 }
 
-/** Opens log and state, without running anything. */
-export async function withState<T>(data: string, use: (asked: Asked) => Promise<T>): Promise<T> {
-  const { config, ...kept } = await keptApplication(data);
-  const execution = await execute({ ...kept, threads: 0 });
-  try {
-    return await use({ runtime: execution.runtime, log: execution.log, config });
-  } finally {
-    await execution.close();
-  }
+/** Log and state of the application of `start`. */
+export async function withState<T>(
+  options: KeptOptions,
+  use: (asked: Asked) => Promise<T>,
+): Promise<T> {
+  const { config } = await keptApplication(options);
+  return withApplication(options, (opened) => use({ ...opened, config }));
 }
 
-/** Opens the log alone: what it answers does not need the state. */
+/** Its log alone: what it answers does not need the state. */
 export async function withLog<T>(
-  data: string,
+  options: KeptOptions,
   use: (asked: Pick<Asked, 'log' | 'config'>) => Promise<T>,
 ): Promise<T> {
-  const { env, application, config } = await keptApplication(data);
-  const log = await openLog(env, application);
+  const { config } = await keptApplication(options);
+  const log = await openInspected(options);
   try {
     return await use({ log, config });
   } finally {
     await log.close();
   }
+}
+
+/**
+ * Log and state of whatever ran last: those of the process that runs, if there is one; else they are opened, and nothing is run.
+ * On Kafka the state is read from the changelogs, as processes elsewhere may have shares of it.
+ */
+export async function withApplication<T>(
+  options: KeptOptions,
+  use: (opened: RunningProcess & { readonly reference: TopologyReference }) => Promise<T>,
+): Promise<T> {
+  const env = environment(options.data);
+  const file = await readApplication(env);
+  const { application, topology: reference } = file;
+  const settings = await kafkaOf(options, file);
+  if (settings !== undefined) {
+    const log = await openKafkaLog({ settings, application });
+    try {
+      const topology = await loadTopology(reference);
+      const look = await Look.open({ topology, application, log, progress: restoreLine() });
+      return await use({ application, reference, log, runtime: look });
+    } finally {
+      await log.close();
+    }
+  }
+  const running = await runningProcess(env);
+  if (running !== undefined) return use({ ...running, reference });
+  // It says what is missing where there is no log.
+  await (await openKeptLog(env, application)).close();
+  const execution = await execute({ env, reference, application, threads: 0, answers: false });
+  try {
+    return await use({ ...execution, reference });
+  } finally {
+    await execution.close();
+  }
+}
+
+/** The log of the data directory, also while a process runs there, or Kafka. */
+export async function openInspected(options: KeptOptions): Promise<Log> {
+  const env = environment(options.data);
+  const file = await knownApplication(env);
+  const settings = await kafkaOf(options, file);
+  if (settings !== undefined) {
+    return openKafkaLog({ settings, application: 'millrace-inspect' });
+  }
+  const { application } = file ?? (await readApplication(env));
+  return (await runningProcess(env))?.log ?? openKeptLog(env, application);
+}
+
+/** Kafka as it was named, or where the application ran last. */
+async function kafkaOf(
+  options: KafkaFlags,
+  file: ApplicationFile | undefined,
+): Promise<KafkaSettings | undefined> {
+  const named = (await kafkaConfiguration(options))?.settings;
+  if (named !== undefined || file?.kafka === undefined) return named;
+  return (await kafkaConfiguration({ ...options, brokers: file.kafka.brokers }))?.settings;
+}
+
+/** Changelog records from which on it is worth a line. */
+const worthSaying = 100_000;
+
+function restoreLine(): (task: string, store: string, done: number, total: number) => void {
+  const watch = new RestoreWatch(systemClock);
+  return (task, store, done, total) => {
+    const state = watch.advance({ task, store, done, total });
+    if (state === undefined || state.total < worthSaying) return;
+    process.stderr.write(`${restoreText(state)}\n`);
+  };
 }

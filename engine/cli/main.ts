@@ -117,8 +117,7 @@ function programOf(version: string): Command {
     .addOption(logLevel())
     .addOption(json())
     .action((options: StartOptions) => start({ ...options, tokens: started.tokens }));
-  program
-    .command('serve')
+  addKafkaOptions(program.command('serve'))
     .description(
       'keep what `start` ran running; take events in and answer questions over HTTP (docs/SOURCES.md)',
     )
@@ -222,15 +221,13 @@ function programOf(version: string): Command {
     .description('what options, environment and file make of the settings of Kafka; no secrets')
     .addOption(json())
     .action(showConfiguration);
-  program
-    .command('explain <subject> <segment>')
+  addKafkaOptions(program.command('explain <subject> <segment>'))
     .description('why a subject is in a segment or not, and what changes when')
     .option('--at <instant>', "ISO 8601, e.g. 2026-01-31T09:30:00Z; default: the subject's clock")
     .addOption(data())
     .addOption(json())
     .action(explain);
-  program
-    .command('verify')
+  addKafkaOptions(program.command('verify'))
     .description('recompute subjects from the log in SQL and compare them with the state')
     .addOption(numberOption('--sample <n>', 'subjects at most', count(1)).default(1_000))
     .addOption(data())
@@ -242,10 +239,9 @@ function programOf(version: string): Command {
     .addOption(json())
     .action(lint);
   addSegments(program);
-  program
-    .command('score')
-    .description('scores: explain')
-    .command('explain <subject>')
+  addKafkaOptions(
+    program.command('score').description('scores: explain').command('explain <subject>'),
+  )
     .description('what a score is made of, hour by hour, and when it changes without events')
     .option('--at <instant>', "ISO 8601, e.g. 2026-01-31T09:30:00Z; default: the subject's clock")
     .addOption(data())
@@ -275,8 +271,7 @@ function addSegments(program: Command): void {
       .action(action);
   }
   addHistory(segment);
-  segment
-    .command('explain <subject> <segment>')
+  addKafkaOptions(segment.command('explain <subject> <segment>'))
     .description('why a subject is in a segment or not, and what changes when')
     .option('--at <instant>', "ISO 8601, e.g. 2026-01-31T09:30:00Z; default: the subject's clock")
     .addOption(data())
@@ -285,16 +280,14 @@ function addSegments(program: Command): void {
 }
 
 function addHistory(segment: Command): void {
-  segment
-    .command('what-if <config>')
+  addKafkaOptions(segment.command('what-if <config>'))
     .description(
       'another configuration over the same events: who would enter and leave, and how scores shift',
     )
     .addOption(data())
     .addOption(json())
     .action(segmentWhatIf);
-  segment
-    .command('as-of <instant>')
+  addKafkaOptions(segment.command('as-of <instant>'))
     .description('who was in each segment at an instant (ISO 8601), as known then and as known now')
     .option('--segment <id>', 'this one only, with its members')
     .addOption(data())
@@ -313,10 +306,9 @@ function addInspection(program: Command): void {
     .action((module: string, options: { format: 'text' | 'json' | 'mermaid'; json?: boolean }) =>
       describe(resolve(module), options.json === true ? 'json' : options.format),
     );
-  program
-    .command('query <store> [key]')
+  addKafkaOptions(program.command('query <store> [key]'))
     .description('rows of a store of the application that ran last')
-    .addOption(numberOption('--limit <n>', 'rows at most', count(1)).default(100))
+    .addOption(numberOption('--limit <n>', 'rows at most; default: all', count(1)))
     .addOption(data())
     .addOption(json())
     .action(query);
@@ -341,9 +333,9 @@ function addInspection(program: Command): void {
     .action((module: string, _: unknown, command: Command) =>
       topicsPlan(resolve(module), command.optsWithGlobals<TopicsPlanOptions>()),
     );
-  reading(program.command('dead-letters').description('records that were refused, and why')).action(
-    (options: ReadOptions) => deadLetters(options),
-  );
+  reading(program.command('dead-letters').description('records that were refused, and why'))
+    .option('--application <name>', 'whose; default: what ran last in the data folder')
+    .action((options: ReadOptions) => deadLetters(options));
 }
 
 function reading(command: Command): Command {
@@ -351,7 +343,7 @@ function reading(command: Command): Command {
     .option('--module <path>', 'a topology that says how the records are written')
     .addOption(numberOption('--partition <n>', 'one partition only', count(0)))
     .addOption(numberOption('--from <offset>', 'first offset', count(0)).default(0))
-    .addOption(numberOption('--limit <n>', 'records at most', count(1)).default(20))
+    .addOption(numberOption('--limit <n>', 'records at most; default: all', count(1)))
     .addOption(data())
     .addOption(json());
 }

@@ -28,6 +28,16 @@ export function jsonText(value: unknown, indent?: number): string {
   return JSON.stringify(value, plain, indent);
 }
 
+/** A JSON array, item by item as they come. */
+export async function printJsonList(items: AsyncIterable<unknown>): Promise<void> {
+  let before = '[';
+  for await (const item of items) {
+    print(`${before}${JSON.stringify(item, undefined, 2)}`);
+    before = ',';
+  }
+  print(before === '[' ? '[]' : ']');
+}
+
 /** Columns side by side; numbers to the right. */
 export function table(header: readonly string[], rows: readonly (readonly unknown[])[]): string {
   const lines = [header, ...rows].map((row) => row.map(String));

@@ -8,11 +8,9 @@ import { explainScore } from './questions.ts';
 /** Items of an hour that are shown; the JSON has all. */
 const itemsShown = 3;
 
-export async function scoreExplain(
-  subject: string,
-  { data, json, at }: InstantOptions,
-): Promise<void> {
-  const why = await withState(data, (kept) => explainScore(kept, { subject, at }));
+export async function scoreExplain(subject: string, options: InstantOptions): Promise<void> {
+  const { json, at } = options;
+  const why = await withState(options, (kept) => explainScore(kept, { subject, at }));
   if (json === true) return printJson(why);
   print(`${subject} has ${why.score} of 99 (${why.band}) at ${instant(why.at)}`);
   print(`${conditionsOf(why).join('\n')}\n`);

@@ -9,7 +9,7 @@ import { readConfig } from './start.ts';
 /** The configuration that ran beside the one of the file, over the same events, up to the last of them. */
 export async function segmentWhatIf(file: string, options: KeptOptions): Promise<void> {
   const after = await readConfig(file);
-  const result = await withLog(options.data, (kept) => whatIfOf(kept, after));
+  const result = await withLog(options, (kept) => whatIfOf(kept, after));
   if (options.json === true) printJson(result);
   else print(whatIfText(result));
 }
@@ -50,7 +50,7 @@ export interface AsOfOptions extends KeptOptions {
 /** Who was in each segment at an instant, as known then and as known now. */
 export async function segmentAsOf(text: string, options: AsOfOptions): Promise<void> {
   const { segment } = options;
-  const found = await withLog(options.data, (kept) => asOfOf(kept, { at: text, segment }));
+  const found = await withLog(options, (kept) => asOfOf(kept, { at: text, segment }));
   if (options.json === true) return printJson(found);
   print(`At ${instant(found.at)}`);
   print('');

@@ -5,16 +5,15 @@ import type { LogLevel } from '../runtime/observe.ts';
 import { execute } from './execution.ts';
 import { gatewayListener, readGateway } from './gateway.ts';
 import { onInterrupt } from './interrupt.ts';
-import { keptApplication } from './kept-application.ts';
+import { type KeptOptions, keptApplication } from './kept-application.ts';
 import { QuestionPool } from './question-pool.ts';
 import { questionRoutes } from './question-routes.ts';
 import type { Asked } from './questions.ts';
 import { mismatchesOf, verifySample } from './verify/command.ts';
 
-export interface ServeOptions {
+export interface ServeOptions extends KeptOptions {
   /** From the first signal to the end, at most, ms. */
   readonly stopWithin?: number;
-  readonly data: string;
   readonly http?: number;
   readonly httpHost?: string;
   readonly threads: number;
@@ -31,12 +30,13 @@ export interface ServeOptions {
 const standardPort = 8_080;
 
 export async function serve(options: ServeOptions): Promise<void> {
-  const { config, ...kept } = await keptApplication(options.data);
+  const { config, kafka, ...kept } = await keptApplication(options);
   const { threads, logLevel, http = standardPort, httpHost, idleAfter } = options;
   const signal = onInterrupt((text) => process.stderr.write(`${text}\n`), options.stopWithin);
   const questions = new QuestionPool();
   const execution = await execute({
     ...kept,
+    ...(kafka === undefined ? {} : { kafka }),
     threads,
     logLevel,
     http,

@@ -95,6 +95,11 @@ export interface Log {
   ): Promise<void>;
   topics(): Promise<readonly TopicDescription[]>;
   /**
+   * What really becomes of old records, by topic, where the log is asked for it: others may have made a topic, or set
+   * it otherwise. Without those of which the log does not tell.
+   */
+  cleanupPolicies?(topics: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /**
    * Records of a partition from `from` on, in one batch; undefined when nothing is there yet, up to
    * `endOffset`. A `from` below the start or above the end is OFFSET_OUT_OF_RANGE.
    */

@@ -38,7 +38,7 @@ import {
 import { StageClock } from './stages.ts';
 import { StateQuestions } from './state-questions.ts';
 import { emptySummary, type Summary } from './summary.ts';
-import type { RunningTask } from './task-opener.ts';
+import { goesOnAfter, type RunningTask } from './task-opener.ts';
 
 export interface RuntimeOptions extends RuntimeSettings {
   readonly topology: Topology;
@@ -544,6 +544,7 @@ export class Runtime {
   #pauseAfter(error: unknown): number {
     if (!(error instanceof MillraceError)) throw error;
     const problem = String(error.context['problem']);
+    if (goesOnAfter(error, this.#options.onOffsetLost)) return 0;
     if (error.code === 'CYCLE_REPEATED') {
       const { task, step } = error.context;
       this.#observer.on('cycleRepeated', { task: String(task), step: String(step), problem });
@@ -561,16 +562,9 @@ export class Runtime {
       this.#observer.on('stateWiped', { task: String(error.context['task']), problem });
     } else if (error.code === 'COMMIT_DOUBTFUL' || isPassing(error)) {
       this.#observer.on('commitDoubtful', { problem, attempt });
-    } else if (error.code === 'OFFSET_LOST' && this.#survivesLostOffsets) {
-      // Where the tasks are opened again the policy says where they go on, and it is told.
-      return 0;
     } else throw error;
     this.#failures = { count: attempt, commitId };
     return Math.min(workerRetryMs * attempt, doubtRetryMaxMs);
-  }
-
-  get #survivesLostOffsets(): boolean {
-    return (this.#options.onOffsetLost ?? 'stop') !== 'stop';
   }
 
   /** What the tasks are to do in the next cycle: the next records of every one that has any. */

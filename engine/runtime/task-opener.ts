@@ -30,6 +30,11 @@ export interface RunningTask {
 /** What to do when the log no longer has the offset that is to be read next. */
 export type OffsetLost = 'stop' | 'earliest' | 'latest';
 
+/** Whether a run goes on after its next offset was lost: the policy says where, when the tasks are opened again. */
+export function goesOnAfter(error: MillraceError, policy: OffsetLost = 'stop'): boolean {
+  return error.code === 'OFFSET_LOST' && policy !== 'stop';
+}
+
 /** How long committed offsets that are older than a changelog are taken for a coordinator's that is not up to date yet, ms. */
 const staleOffsetsMs = 60_000;
 const askAgainMs = 250;

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { events } from '../../../topologies/event.ts';
 import { MillraceError } from '../../base/errors.ts';
-import { withState } from '../kept-application.ts';
+import { type KeptOptions, withState } from '../kept-application.ts';
 import { print, printJson } from '../output.ts';
 import type { Asked } from '../questions.ts';
 import { clockOf } from '../start-report.ts';
@@ -11,15 +11,13 @@ import { loggedEvents } from './logged.ts';
 import { resultOf } from './result.ts';
 import { recordsOf } from './topic-reader.ts';
 
-export interface VerifyOptions {
-  readonly data: string;
+export interface VerifyOptions extends KeptOptions {
   readonly sample: number;
-  readonly json?: boolean;
 }
 
 /** Throws VERIFY_DIFFERS when SQL and state are not the same. */
 export async function verify(options: VerifyOptions): Promise<void> {
-  const parts = await withState(options.data, (kept) => verifySample(kept, options.sample));
+  const parts = await withState(options, (kept) => verifySample(kept, options.sample));
   if (options.json === true) printJson(parts);
   else print(parts.map(textOfPart).join('\n'));
   const differing = mismatchesOf(parts);

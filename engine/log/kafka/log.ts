@@ -27,6 +27,7 @@ import {
   kafkaError,
   refusalIn,
 } from './calls.ts';
+import { cleanupPolicies } from './cleanup-policies.ts';
 import { ClientProducer, type ClientProducerOptions } from './client-producer.ts';
 import { openClientTransactions } from './client-transactions.ts';
 import {
@@ -42,6 +43,7 @@ import { KafkaMember } from './member.ts';
 import type { MessageConsumer, MessageTransport } from './messages.ts';
 import { keyOf } from './partition-key.ts';
 import { DirectTransactions } from './produce/direct-transactions.ts';
+import { directAccess } from './protocol/access.ts';
 import { RefusedError } from './protocol/login.ts';
 import type { PartitionWatch, Reading } from './pump.ts';
 import {
@@ -205,6 +207,12 @@ export class KafkaLog implements Log {
 
   topics(): Promise<readonly TopicDescription[]> {
     return this.#opened.admin.list();
+  }
+
+  async cleanupPolicies(topics: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const reached = directAccess(this.#options.settings);
+    if (typeof reached === 'string' || topics.length === 0) return new Map();
+    return cleanupPolicies(reached.bootstrap, reached.access, topics).catch(() => new Map());
   }
 
   read(at: TopicPartition, from: number, limits: ReadLimits): Promise<PackedBatch | undefined> {

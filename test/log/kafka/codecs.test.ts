@@ -69,7 +69,7 @@ describe('a compressed record batch', () => {
   });
 
   it('that says it is larger than any batch is refused before it is made', async () => {
-    const block = Buffer.concat([Buffer.from('ffffffff0f', 'hex'), Buffer.from('x')]);
+    const block = Buffer.concat([Buffer.from('8080808004', 'hex'), Buffer.from('x')]);
     const huge = compressedBatch(block, { baseOffset: 3, codec: 2, count: 1 });
     await expect(decompressed(huge, huge.length)).rejects.toThrow(/too big/i);
   });

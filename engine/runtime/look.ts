@@ -1,0 +1,111 @@
+/**
+ * A read-only look at the state of an application on a shared log, from outside: stores are made anew, in memory, from their
+ * changelogs. It is no member of the group, fences nobody and writes nothing, so the application may run meanwhile.
+ */
+import { type Clock, systemClock } from '../base/clock.ts';
+import type { Topology } from '../graph/graph.ts';
+import type { StoreRow } from '../graph/store-spec.ts';
+import { readableTable } from '../graph/view.ts';
+import type { Log } from '../log/log.ts';
+import { MemoryBackends } from '../storage/memory.ts';
+import { defaultErrorPolicy } from '../task/error-policy.ts';
+import { TaskHost } from '../task/task-host.ts';
+import { type PlannedTask, plan } from './plan.ts';
+import { restoreTask } from './restore.ts';
+
+export interface LookOptions {
+  readonly topology: Topology;
+  readonly application: string;
+  readonly log: Log;
+  /** Told after every read: changelog records taken in, and how many there are, of one task's store. */
+  readonly progress?: (task: string, store: string, done: number, total: number) => void;
+  readonly clock?: Clock;
+}
+
+const mebibyte = 1024 * 1024;
+
+export class Look {
+  readonly #options: LookOptions;
+  readonly #host: TaskHost;
+  readonly #tasks: readonly PlannedTask[];
+  /** Tasks that are open. */
+  readonly #open = new Set<string>();
+  /** Stores that are whole, as 'task store'. */
+  readonly #restored = new Map<string, Promise<void>>();
+
+  private constructor(options: LookOptions, host: TaskHost, tasks: readonly PlannedTask[]) {
+    this.#options = options;
+    this.#host = host;
+    this.#tasks = tasks;
+  }
+
+  static async open(options: LookOptions): Promise<Look> {
+    const { application, topology, log } = options;
+    const existing = await log.topics();
+    const { tasks, partitionsOf } = plan({ application, topology, existing, written: [] });
+    const config = {
+      ...{ application, partitionsOf, stateDirectory: '', onError: defaultErrorPolicy },
+      ...{ cacheBytes: 32 * mebibyte, dirtyBytesMax: 32 * mebibyte },
+    };
+    return new Look(options, new TaskHost(topology, config, new MemoryBackends()), tasks);
+  }
+
+  /**
+   * Rows of a store or a table that follows from stores, over all partitions, as of now, in the order of the tasks.
+   * @param keyId asks for one key
+   * @throws STORE_UNKNOWN, TOPIC_UNKNOWN when the application has never run on this log
+   */
+  async query(name: string, keyId?: string, limit?: number): Promise<StoreRow[]> {
+    const { table, store } = readableTable(this.#options.topology, name);
+    const rows: StoreRow[] = [];
+    for (const task of this.#tasks) {
+      if (!task.stores.includes(store)) continue;
+      for (const one of this.#storesOf(table)) await this.#whole(task, one);
+      rows.push(...(await this.#host.query(task.taskId, table, keyId, limit)));
+    }
+    return rows;
+  }
+
+  /** The stores that the rows of a table follow from. */
+  #storesOf(table: string): readonly string[] {
+    const view = this.#options.topology.views.get(table);
+    return view === undefined ? [table] : view.of.flatMap((one) => this.#storesOf(one));
+  }
+
+  #whole(task: PlannedTask, store: string): Promise<void> {
+    const key = `${task.taskId} ${store}`;
+    const restored = this.#restored.get(key) ?? this.#restore(task, store);
+    this.#restored.set(key, restored);
+    return restored;
+  }
+
+  async close(): Promise<void> {
+    await this.#host.closeAll();
+  }
+
+  async #restore(task: PlannedTask, store: string): Promise<void> {
+    const { application, log, progress = () => {}, clock = systemClock } = this.#options;
+    const { taskId, partition, subTopology } = task;
+    const positions = new Map<string, number>();
+    for (const topic of task.topics) {
+      const committed = await log.committed(application, { topic, partition });
+      positions.set(topic, committed?.offset ?? (await log.startOffset({ topic, partition })));
+    }
+    const offsets = [...positions].map(([topic, offset]) => ({ topic, offset }));
+    if (!this.#open.has(taskId)) {
+      this.#open.add(taskId);
+      await this.#host.open({ taskId, subTopology, partition, positions: offsets });
+    }
+    await restoreTask({
+      ...{ application, log, task, positions, clock },
+      host: this.#host,
+      stores: [{ store, offset: 0, commitId: 0, readAt: 0 }],
+      // The application may commit meanwhile: what the ledger says is of another instant.
+      ledger: undefined,
+      directory: '',
+      shared: true,
+      progress: (name, done, total) => progress(taskId, name, done, total),
+      stopped: () => false,
+    });
+  }
+}
