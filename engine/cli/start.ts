@@ -53,6 +53,8 @@ export interface StartOptions {
 /** The ready topology as workers load it. */
 export const personalisationModule = fileURLToPath(moduleAt('topologies/personalisation'));
 const sampleName = 'sample.jsonl';
+/** The name of the ready topology. */
+const ready = 'personalisation';
 
 export async function start(options: StartOptions): Promise<void> {
   const env = environment(options.data, options.stateBackend, options.fresh);
@@ -115,7 +117,8 @@ async function keptParams(env: Environment) {
   if (!existsSync(env.logDirectory)) return undefined;
   const found = await readApplication(env).catch(() => undefined);
   if (found === undefined) return undefined;
-  return { application: found.application, params: found.topology.params };
+  const { application, topology } = found;
+  return { application, params: application === ready ? topology.params : undefined };
 }
 
 async function checkGroups(
@@ -134,7 +137,7 @@ async function checkGroups(
     if (topic === undefined || topic === events.name) continue;
     throw usage(`\`start\` writes to the topic ${events.name} alone, not to ${topic}`);
   }
-  if (groups.length > 0 || isEmpty || kept?.application === 'personalisation') return;
+  if (groups.length > 0 || isEmpty || kept?.application === ready) return;
   const other = kept?.application ?? 'a log';
   const problem = `${directory} holds ${other}, which \`start\` has not made: give --input, or another --data folder for the sample`;
   throw usage(problem);

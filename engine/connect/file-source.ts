@@ -31,6 +31,13 @@ export interface FileSourceOptions<K, V> extends RowOptions {
   map(fields: Readonly<Record<string, unknown>>, id: string): Mapped<K, V>;
 }
 
+/** Characters of a reason; the row itself is the value of the dead letter. */
+const reasonMax = 1_000;
+
+function shortened(reason: string): string {
+  return reason.length <= reasonMax ? reason : `${reason.slice(0, reasonMax)}...`;
+}
+
 /** How long rows of standard input are waited for before what is there is handed over, ms. */
 const patienceMs = 50;
 
@@ -187,7 +194,7 @@ export class FileSource<K, V> implements SourceConnector {
     const headers = encodeHeaders({
       stage: 'source',
       step: this.name,
-      reason: mapped.reject,
+      reason: shortened(mapped.reject),
       callSite: 'mapping',
       topic: file,
       partition: '0',

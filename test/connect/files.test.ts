@@ -296,3 +296,11 @@ describe('a cursor of the format before', () => {
     );
   });
 });
+
+test('a reason is short, however long the text is that does not fit', async () => {
+  const file = await fileOf(`${head}${'x'.repeat(50_000)},never\n`);
+  const map = (fields: object) => ({ reject: `it holds ${JSON.stringify(fields)}` });
+  const { deadLetters } = await take({ files: [file], map });
+  expect(deadLetters[0]?.text.length).toBe(50_006);
+  expect(deadLetters[0]?.reason.length).toBeLessThan(1_100);
+});
