@@ -32,6 +32,7 @@ import { segmentAsOf, segmentWhatIf } from './segment-history.ts';
 import { type ServeOptions, serve } from './serve.ts';
 import { type StartOptions, start } from './start.ts';
 import { type TopicsPlanOptions, topicsPlan } from './topics-plan.ts';
+import { tryMapping } from './try-mapping.ts';
 import { verify } from './verify/command.ts';
 
 /** Exit code of wrong usage. */
@@ -238,6 +239,13 @@ function programOf(version: string): Command {
     .description('check a configuration of scores and segments (docs/SEGMENTS.md)')
     .addOption(json())
     .action(lint);
+  program
+    .command('mapping <name>')
+    .description('check a mapping; with --input, show what it makes of the rows (docs/MAPPINGS.md)')
+    .option('--input <path...>', 'files, folders or patterns; nothing is taken in')
+    .addOption(numberOption('--rows <n>', 'looked at, at most', count(1)).default(10_000))
+    .addOption(json())
+    .action(tryMapping);
   addSegments(program);
   addKafkaOptions(
     program.command('score').description('scores: explain').command('explain <subject>'),
