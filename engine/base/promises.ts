@@ -8,9 +8,7 @@ import { types } from 'node:util';
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
   try {
-    return (
-      types.isPromise(value) || typeof (value as { readonly then?: unknown }).then === 'function'
-    );
+    return typeof (value as { readonly then?: unknown }).then === 'function';
   } catch {
     return false;
   }

@@ -7,12 +7,14 @@ import {
   hopping,
   joinWindow,
   json,
+  type ProcessContext,
   type Stream,
   session,
   sum,
   type TopologyBuilder,
   topic,
   topology,
+  tumbling,
 } from 'millrace';
 import { testDriver } from 'millrace/testing';
 import { describe, expect, test } from 'vitest';
@@ -232,6 +234,10 @@ const kinds = Object.keys(parts);
 describe('a record that fails leaves no trace', () => {
   const chains = [
     ...kinds.map((kind) => [kind, 'map']),
+    // Others build upon what a record did before its call comes back.
+    ['aggregate', 'asked'],
+    ['process', 'asked', 'aggregate', 'asked'],
+    ['slices', 'held', 'asked', 'number'],
     ...Array.from({ length: 16 }, (_, seed) => {
       const random = new SeededRandom(100 + seed);
       const length = 2 + randomBelow(random, 3);
@@ -253,4 +259,158 @@ describe('a record that fails leaves no trace', () => {
       expect(whole.left).toEqual((await ran(names, without)).left);
     },
   );
+});
+
+describe('what time lets go is a unit of its own', () => {
+  const results = topic<string, unknown>('results', { value: json() });
+
+  /** Results by their keys, without the windows. */
+  const sending = {
+    topics: [results],
+    record: (c: { key: { key: string }; emitTo: (...args: unknown[]) => void }, v: Row) =>
+      c.emitTo(results, c.key.key, v),
+  };
+
+  /** Windows whose results a step after another store refuses, or passes over. */
+  const windows = (refuses: boolean) =>
+    topology('windows', (t) => {
+      t.stream(rows)
+        .window(tumbling({ size: 10, grace: 0 }))
+        .reduce('w', (a, b) => ({ ...b, n: a.n + b.n }), { emit: 'close' } as never)
+        .changes()
+        .filter((v) => refuses || v?.bad === undefined)
+        .process<Totals, Row>('after', {
+          record: (c: ProcessContext<string, Totals, Row>, v: Row) => {
+            c.state ??= { n: 0, list: [] };
+            c.state.n += v.n;
+            c.state.list.push(v.n);
+            c.emit(v);
+          },
+        } as never)
+        .map((v: Row) => {
+          check(9, v);
+          return v;
+        })
+        .process('send', sending as never);
+    });
+
+  test('a window whose result is refused is gone; the record that closed it counts', async () => {
+    const input: Input[] = [
+      { key: 'a', value: { n: 1, bad: 9 }, timestamp: 1 },
+      { key: 'b', value: { n: 2 }, timestamp: 2 },
+      { key: 'b', value: { n: 3 }, timestamp: 15 },
+      { key: 'a', value: { n: 4 }, timestamp: 25 },
+      { key: 'a', value: { n: 5 }, timestamp: 40 },
+    ];
+    const runs = await Promise.all(
+      [true, false].map(async (refuses) => {
+        const driver = await testDriver(windows(refuses));
+        await driver.pipeAll(rows, input);
+        const left = {
+          read: await driver.read(results),
+          w: await driver.rows({ store: 'w' }),
+          processed: driver.summary.counters.processed,
+        };
+        const letters = await driver.deadLetters();
+        await driver.close();
+        return { left, letters };
+      }),
+    );
+    const [refusing, passing] = runs as [(typeof runs)[0], (typeof runs)[0]];
+    expect(refusing.left).toEqual(passing.left);
+    expect(refusing.left.processed).toBe(5);
+    expect(refusing.letters).toHaveLength(1);
+    expect(refusing.letters[0]?.key?.toString()).toBe('a');
+    expect(refusing.letters[0]?.headers).toMatchObject({ step: 'map', offset: '-1' });
+  });
+
+  test.each(['stream', 'key', 'wall'] as const)(
+    'a timer that throws is gone with what it did, on the clock %s',
+    async (clock) => {
+      const app = topology('timers', (t) => {
+        t.stream(rows)
+          .process<Totals, Row>('p', {
+            clock,
+            record: (c, v, at) => {
+              c.state ??= { n: 0, list: [] };
+              c.state.n += v.n;
+              c.setTimer(v.bad === undefined ? 'good' : 'bad', at + 5);
+            },
+            timer: (c, name, at) => {
+              const state = c.state as Totals;
+              state.n += 100;
+              state.list.push(at);
+              c.setTimer('next', at + 1_000_000);
+              c.emit({ n: state.n });
+              if (name === 'bad') throw new Error('no');
+              c.cancelTimer('next');
+            },
+          })
+          .to(out);
+      });
+      const driver = await testDriver(app);
+      await driver.pipeAll(rows, [
+        { key: 'a', value: { n: 1, bad: 1 }, timestamp: 1 },
+        { key: 'b', value: { n: 2 }, timestamp: 2 },
+        { key: 'b', value: { n: 3 }, timestamp: 50 },
+        { key: 'a', value: { n: 4, bad: 1 }, timestamp: 51 },
+      ]);
+      if (clock === 'wall') await driver.advanceWallClock(10_000);
+      else await driver.advanceTo(10_000);
+      const letters = await driver.deadLetters();
+      const fired = (await driver.read(out)).map(({ key }) => key);
+      expect(letters.every(({ headers }) => headers['step'] === 'p')).toBe(true);
+      expect(letters.length).toBe(clock === 'wall' ? 1 : 2);
+      expect(fired).toEqual(clock === 'wall' ? ['b'] : ['b', 'b']);
+      const state = await driver.rows({ store: 'p' });
+      expect(state).toMatchObject([
+        { key: 'a', value: { n: 5, list: [] } },
+        { key: 'b', value: { n: clock === 'wall' ? 105 : 205 } },
+      ]);
+      expect(driver.summary.counters).toMatchObject({ in: 4, processed: 4, deadLettered: 0 });
+      await driver.restart({ dropState: true });
+      expect(await driver.rows({ store: 'p' })).toEqual(state);
+      // The timer that a failed one has set is gone as well.
+      await driver.advanceTo(2_000_000);
+      expect(await driver.read(out)).toEqual([]);
+      await driver.close();
+    },
+  );
+
+  test('a merge that throws when windows close does not hold up other keys', async () => {
+    const app = topology('merging', (t) => {
+      t.stream(rows)
+        .window(hopping({ size: 20, advance: 10, grace: 0 }))
+        .aggregate(
+          'w',
+          {
+            init: (): Row => ({ n: 0 }),
+            add: (a, v: Row) => ({ ...a, ...v, n: a.n + v.n }),
+            merge: (a: Row, b: Row) => {
+              check(7, b);
+              return { ...a, ...b, n: a.n + b.n };
+            },
+          },
+          { emit: 'close' },
+        )
+        .changes()
+        .process('send', sending as never);
+    });
+    const driver = await testDriver(app);
+    await driver.pipeAll(rows, [
+      { key: 'a', value: { n: 1 }, timestamp: 5 },
+      { key: 'a', value: { n: 1, bad: 7 }, timestamp: 15 },
+      { key: 'b', value: { n: 2 }, timestamp: 6 },
+      { key: 'b', value: { n: 2 }, timestamp: 16 },
+      { key: 'c', value: { n: 3 }, timestamp: 100 },
+      { key: 'c', value: { n: 3 }, timestamp: 200 },
+    ]);
+    const read = await driver.read(results);
+    expect(read.filter(({ value }) => (value as Row).n === 4)).toHaveLength(1);
+    const letters = await driver.deadLetters();
+    expect(letters.length).toBeGreaterThan(0);
+    expect(letters.every(({ headers }) => headers['step'] === 'w')).toBe(true);
+    expect(driver.summary.counters).toMatchObject({ in: 6, processed: 6 });
+    await driver.close();
+  });
 });
