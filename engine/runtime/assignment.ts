@@ -181,12 +181,16 @@ export class Assignment {
 
   /**
    * Opens every task again at its last commit, on the same hosts.
-   * @param careful task whose cycle could not be committed
+   * @param careful task whose cycle could not be committed; what it met, others of its steps will meet
    */
   async reopen(careful: string): Promise<void> {
     const before = this.#careful.get(careful);
     const next = before === undefined ? carefulFirst : Math.min(2 * before, carefulMost);
-    this.#careful.set(careful, next);
+    const { planned } = this.#options;
+    const part = planned.find(({ taskId }) => taskId === careful)?.subTopology;
+    for (const { taskId, subTopology } of planned) {
+      if (subTopology === part) this.#careful.set(taskId, next);
+    }
     await this.#closeTasks(this.#hosts);
     this.#hosts = this.#hosts.map(({ host }) => ({ host, tasks: 0, tail: Promise.resolve() }));
     this.#openOwned();

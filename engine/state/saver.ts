@@ -16,6 +16,7 @@ import { assert, must } from '../base/assert.ts';
 import { emptyBytes } from '../base/bytes.ts';
 import { sealed, sealedBy } from '../base/sealed.ts';
 import type { StoreSpec } from '../graph/store-spec.ts';
+import { withoutCheck } from '../serde/faithful.ts';
 import type { BackendWrite, StateBackend } from '../storage/backend.ts';
 import { type StoreKeys, taskKey } from './key-layout.ts';
 import type { PackedCells } from './packed-cells.ts';
@@ -311,7 +312,8 @@ export function sealedCell<C>(
   spec: Pick<StoreSpec<never, C>, 'write'>,
   cell: C | undefined,
 ): Buffer | undefined {
-  return cell === undefined ? undefined : sealedBy((to) => spec.write(cell, to));
+  if (cell === undefined) return undefined;
+  return withoutCheck(() => sealedBy((to) => spec.write(cell, to)));
 }
 
 /** A cell, or its end, and its entry in the index of what is due. @param value sealed */

@@ -49,11 +49,18 @@ function headersOf(origin: DeadLetterOrigin, { stage, step, callSite, error }: F
   return encodeHeaders({
     stage,
     step,
-    reason: messageOf(error),
+    reason: shortened(messageOf(error)),
     callSite: frame ?? callSite,
     topic: origin.topic,
     partition: String(origin.partition),
     offset: String(origin.offset),
     timestamp: String(origin.timestamp),
   });
+}
+
+/** Code units of a reason, at most: a log takes no record of any size. */
+const reasonMost = 4_000;
+
+function shortened(reason: string): string {
+  return reason.length <= reasonMost ? reason : `${reason.slice(0, reasonMost)} ...`;
 }

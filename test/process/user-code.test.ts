@@ -1,7 +1,7 @@
 /** What user code must not be able to do: end a run without a word, or keep it from ending. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { emptyFolder, launch } from './millrace.ts';
 
 async function runOn(module: string, args: readonly string[], env = {}) {
@@ -15,6 +15,9 @@ async function runOn(module: string, args: readonly string[], env = {}) {
   const data = ['--data', join(folder, 'data')];
   return launch('engine/cli/main.ts', ['run', module, ...named, ...data, ...args], env);
 }
+
+/** Each starts processes, on machines that have other work. */
+vi.setConfig({ testTimeout: 240_000 });
 
 describe('an unhandled rejection in user code', () => {
   const said = /unhandled rejection in user code, test\/process\/floating-module\.ts:7: telemetry/;
