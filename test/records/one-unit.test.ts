@@ -7,14 +7,16 @@ import {
   hopping,
   joinWindow,
   json,
-  type ProcessContext,
   type Stream,
   session,
   sum,
   type TopologyBuilder,
+  timeWindowed,
   topic,
   topology,
   tumbling,
+  utf8,
+  type Windowed,
 } from 'millrace';
 import { testDriver } from 'millrace/testing';
 import { describe, expect, test } from 'vitest';
@@ -92,28 +94,24 @@ const parts: Record<string, Part> = {
       )
       .changes()
       .map((n) => ({ n })),
-  slices: (s, name, step) =>
-    s
-      .window(hopping({ size: 20, advance: 10, grace: 5 }))
+  slices: (s, name, step) => {
+    s.window(hopping({ size: 20, advance: 10, grace: 5 }))
       .aggregate(name, {
         init: () => ({ n: 0 }) as Row,
-        add: (total, v) => {
-          check(step, v);
-          return { ...v, n: total.n + v.n };
-        },
+        add: (total, v) => ({ ...v, n: total.n + v.n }),
         merge: (a, b) => ({ ...b, n: a.n + b.n }),
       })
       .changes()
-      .filter((v) => v !== null) as never,
-  sessions: (s, name, step) =>
-    s
-      .window(session({ gap: 7, grace: 3 }))
-      .reduce(name, (a, b) => {
-        check(step, b);
-        return { ...b, n: a.n + b.n };
-      })
-      .changes()
-      .filter((v) => v !== null) as never,
+      .peek((v) => check(step, v ?? { n: 0 }));
+    return s.map(({ n }) => ({ n }));
+  },
+  sessions: (s, name, step) => {
+    s.window(session({ gap: 7, grace: 3 })).reduce(name, (a, b) => {
+      check(step, b);
+      return { ...b, n: a.n + b.n };
+    });
+    return s.map((v) => ({ ...v, n: v.n + 1 }));
+  },
   process: (s, name, step) =>
     s.process<Totals, Row>(name, {
       record: (c, v, at) => {
@@ -262,36 +260,23 @@ describe('a record that fails leaves no trace', () => {
 });
 
 describe('what time lets go is a unit of its own', () => {
-  const results = topic<string, unknown>('results', { value: json() });
+  const windowed = (size: number) =>
+    topic<Windowed<string>, Row | null>('results', {
+      key: timeWindowed(utf8, size),
+      value: json(),
+    });
 
-  /** Results by their keys, without the windows. */
-  const sending = {
-    topics: [results],
-    record: (c: { key: { key: string }; emitTo: (...args: unknown[]) => void }, v: Row) =>
-      c.emitTo(results, c.key.key, v),
-  };
-
-  /** Windows whose results a step after another store refuses, or passes over. */
+  /** Windows whose results one branch writes, and another one refuses. */
   const windows = (refuses: boolean) =>
     topology('windows', (t) => {
-      t.stream(rows)
+      const closed = t
+        .stream(rows)
         .window(tumbling({ size: 10, grace: 0 }))
-        .reduce('w', (a, b) => ({ ...b, n: a.n + b.n }), { emit: 'close' } as never)
+        .reduce('w', (a, b) => ({ ...b, n: a.n + b.n }), { emit: 'close' })
         .changes()
-        .filter((v) => refuses || v?.bad === undefined)
-        .process<Totals, Row>('after', {
-          record: (c: ProcessContext<string, Totals, Row>, v: Row) => {
-            c.state ??= { n: 0, list: [] };
-            c.state.n += v.n;
-            c.state.list.push(v.n);
-            c.emit(v);
-          },
-        } as never)
-        .map((v: Row) => {
-          check(9, v);
-          return v;
-        })
-        .process('send', sending as never);
+        .filter((v) => refuses || v?.bad === undefined);
+      closed.to(windowed(10));
+      closed.peek((v) => check(9, v ?? { n: 0 }));
     });
 
   test('a window whose result is refused is gone; the record that closed it counts', async () => {
@@ -307,7 +292,7 @@ describe('what time lets go is a unit of its own', () => {
         const driver = await testDriver(windows(refuses));
         await driver.pipeAll(rows, input);
         const left = {
-          read: await driver.read(results),
+          read: await driver.read(windowed(10)),
           w: await driver.rows({ store: 'w' }),
           processed: driver.summary.counters.processed,
         };
@@ -321,7 +306,7 @@ describe('what time lets go is a unit of its own', () => {
     expect(refusing.left.processed).toBe(5);
     expect(refusing.letters).toHaveLength(1);
     expect(refusing.letters[0]?.key?.toString()).toBe('a');
-    expect(refusing.letters[0]?.headers).toMatchObject({ step: 'map', offset: '-1' });
+    expect(refusing.letters[0]?.headers).toMatchObject({ step: 'peek', offset: '-1' });
   });
 
   test.each(['stream', 'key', 'wall'] as const)(
@@ -394,7 +379,7 @@ describe('what time lets go is a unit of its own', () => {
           { emit: 'close' },
         )
         .changes()
-        .process('send', sending as never);
+        .to(windowed(20));
     });
     const driver = await testDriver(app);
     await driver.pipeAll(rows, [
@@ -405,7 +390,7 @@ describe('what time lets go is a unit of its own', () => {
       { key: 'c', value: { n: 3 }, timestamp: 100 },
       { key: 'c', value: { n: 3 }, timestamp: 200 },
     ]);
-    const read = await driver.read(results);
+    const read = await driver.read(windowed(20));
     expect(read.filter(({ value }) => (value as Row).n === 4)).toHaveLength(1);
     const letters = await driver.deadLetters();
     expect(letters.length).toBeGreaterThan(0);
