@@ -24,6 +24,8 @@ export interface Event {
   readonly numbers?: Readonly<Record<string, number>>;
   /** Written by the application alone: what was kept of a subject that this one goes on for. */
   readonly absorbed?: { readonly subject: string; readonly profile: unknown };
+  /** Written by the application alone: what of the log is kept of a subject under other definitions. */
+  readonly rebuilt?: unknown;
   /** The subjects that have passed it on, since they were merged into another. */
   readonly via?: readonly string[];
 }

@@ -12,7 +12,7 @@ import type { Hour } from './engagement/counts.ts';
 import type { Trait } from './event.ts';
 import { fromWritten as eventFromWritten, toWritten as eventToWritten } from './event-codec.ts';
 import type { Profile } from './profile.ts';
-import { type Kept, noFields } from './segments/history.ts';
+import { type History, type Kept, noFields } from './segments/history.ts';
 
 /** Name, value, name, value; before: an object. */
 type Written = readonly unknown[] | Readonly<Record<string, unknown>>;
@@ -51,12 +51,7 @@ export function toWritten(profile: Profile): unknown {
     emitted: emitted && { ...emitted, subs: Object.entries(emitted.subs).flat() },
     segments: {
       ...segments,
-      history: {
-        ...history,
-        events: pairs(history.events, (all) => all.map(keptToWritten)),
-        traits: pairs(history.traits),
-        consents: pairs(history.consents),
-      },
+      history: historyToWritten(history),
       members: pairs(segments.members),
       wakes: pairs(segments.wakes),
     },
@@ -97,15 +92,29 @@ export function fromWritten(written: unknown): Profile {
     emitted: emittedFrom(emitted as unknown as Profile['emitted']),
     segments: {
       ...(segments as unknown as Profile['segments']),
-      history: {
-        ...(history as unknown as Profile['segments']['history']),
-        events: mapOf(history['events'], (all) => (all as unknown[][]).map(keptFromWritten)),
-        traits: mapOf(history['traits']),
-        consents: mapOf(history['consents']),
-      },
+      history: historyFromWritten(history),
       members: mapOf(segments?.['members']),
       wakes: mapOf(segments?.['wakes']),
     },
+  };
+}
+
+export function historyToWritten(history: History): unknown {
+  return {
+    ...history,
+    events: pairs(history.events, (all) => all.map(keptToWritten)),
+    traits: pairs(history.traits),
+    consents: pairs(history.consents),
+  };
+}
+
+export function historyFromWritten(written: unknown): History {
+  const history = written as Record<string, Written>;
+  return {
+    ...(written as History),
+    events: mapOf(history['events'], (all) => (all as unknown[][]).map(keptFromWritten)),
+    traits: mapOf(history['traits']),
+    consents: mapOf(history['consents']),
   };
 }
 

@@ -36,7 +36,7 @@ import {
   segmentStates,
 } from './event.ts';
 import { mergeAccepted, mergeEngagement, mergeHistory } from './merge.ts';
-import { fromWritten, toWritten } from './profile-codec.ts';
+import { fromWritten, historyFromWritten, historyToWritten, toWritten } from './profile-codec.ts';
 import type { SegmentDefinition } from './segments/definition.ts';
 import { type Explanation, explain } from './segments/explain.ts';
 import { stateOf } from './segments/membership.ts';
@@ -159,7 +159,11 @@ export class ProfileLogic {
       return;
     }
     if (event.class === redefinedClass) {
-      if (context.state !== undefined) this.onTimer(context, context.now);
+      if (context.state === undefined) return;
+      const { segments } = context.state;
+      const isOfThese = event.id === this.redefined().id;
+      if (isOfThese && event.rebuilt !== undefined) rebuild(segments, event.rebuilt);
+      this.onTimer(context, context.now);
       return;
     }
     if (event.class === mergedClass) {
@@ -200,6 +204,17 @@ export class ProfileLogic {
     if (profile === undefined) return;
     this.#decide(context, profile, at, { cause: 'time', at });
     context.state = profile;
+  }
+
+  /**
+   * What tells a subject that these definitions decide for it from now on.
+   * @param known what would be kept of the subject had they always decided; default: what is kept stays
+   */
+  redefined(known?: Profile): Event {
+    const event = { id: `redefined ${this.segments.fingerprint}`, class: redefinedClass };
+    if (known === undefined) return event;
+    const { history, memory } = known.segments;
+    return { ...event, rebuilt: { history: historyToWritten(history), memory } };
   }
 
   /** Score of a profile at an instant, as `query` and the end of a run show it. */
@@ -430,6 +445,16 @@ export class ProfileLogic {
     if (gateIsShut(profile.engagement.gates, at)) return suppressed;
     return this.#config.bands[band]?.name ?? '';
   }
+}
+
+/** What is kept of a subject is as if the definitions of now had always been in force. */
+function rebuild(segments: SubjectSegments, rebuilt: unknown): void {
+  const { history, memory } = rebuilt as { history: unknown; memory: SubjectSegments['memory'] };
+  // The definitions are others by then: every leaf is computed anew.
+  if (segments.program === '') return;
+  segments.history = historyFromWritten(history);
+  segments.memory = memory;
+  segments.program = 'rebuilt';
 }
 
 /** Of a profile from before there was a clock, and of a new one, that of the operator. */

@@ -5,6 +5,7 @@ import {
   checkPersonalisation,
   type PersonalisationConfig,
 } from '../../topologies/personalisation.ts';
+import { redefinedClass } from '../../topologies/profile.ts';
 import { asOf } from '../../topologies/segments/as-of.ts';
 import { imageOfError } from '../base/errors.ts';
 import { PackedBatch } from '../record/batch.ts';
@@ -51,6 +52,8 @@ async function contentOf(question: Question): Promise<object> {
       for await (const batch of batchesFrom(port)) {
         for (const { key, value, at } of recordsIn(batch, events.key, events.value)) {
           until = Math.max(until, at);
+          // Of the application's doing, not of the subject's.
+          if (value.class === redefinedClass) continue;
           sample.add(key, { event: value, at });
         }
       }

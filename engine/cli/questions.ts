@@ -8,7 +8,7 @@ import {
   profileLogic,
   warnPersonalisation,
 } from '../../topologies/personalisation.ts';
-import type { Profile, ProfileLogic } from '../../topologies/profile.ts';
+import { type Profile, type ProfileLogic, redefinedClass } from '../../topologies/profile.ts';
 import { type AsOf, asOf } from '../../topologies/segments/as-of.ts';
 import type { Warning } from '../../topologies/segments/class-warnings.ts';
 import { defaultSegments } from '../../topologies/segments/examples.ts';
@@ -113,6 +113,7 @@ export async function whatIfOf(
   let until = 0;
   for await (const { key, value, timestamp: at } of recordsOf(log, events)) {
     until = Math.max(until, at);
+    if (value.class === redefinedClass) continue;
     sample.add(key, { event: value, at });
   }
   return whatIfOver(config, after, sample, until);

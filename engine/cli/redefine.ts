@@ -2,16 +2,20 @@
  * Definitions that changed decide for everybody at once: each subject that others decided last is sent an
  * event that says so. Without it a subject is decided anew by its next event or timer, which may never come.
  */
-import { type Event, events } from '../../topologies/event.ts';
+import { events } from '../../topologies/event.ts';
 import { profileLogic } from '../../topologies/personalisation.ts';
-import { type Profile, redefinedClass } from '../../topologies/profile.ts';
+import { type Profile, type ProfileLogic, redefinedClass } from '../../topologies/profile.ts';
+import { SubjectRun } from '../../topologies/subject-run.ts';
+import type { Log } from '../log/log.ts';
 import { BatchBuilder } from '../record/batch.ts';
 import { partitionOf } from '../record/partitioner.ts';
 import type { Asked } from './questions.ts';
+import { recordsOf } from './verify/topic-reader.ts';
 
 /** Answers how many subjects there were. To be called when the application is open and stands still. */
 export async function tellRedefined({ runtime, log, config }: Asked): Promise<number> {
-  const { fingerprint } = profileLogic(config).segments;
+  const logic = profileLogic(config);
+  const { fingerprint } = logic.segments;
   const subjects = (await runtime.query('profiles')).filter(({ value }) => {
     const { segments, erased, mergedInto } = value as Profile;
     const isKept = (erased ?? mergedInto) === undefined;
@@ -20,8 +24,9 @@ export async function tellRedefined({ runtime, log, config }: Asked): Promise<nu
   if (subjects.length === 0) return 0;
   const topic = (await log.topics()).find(({ name }) => name === events.name);
   const builders = new Map<number, BatchBuilder>();
+  const runs = await runAnew(log, logic, subjects);
   for (const { key, timestamp = 0 } of subjects) {
-    const event: Event = { id: `redefined ${fingerprint}`, class: redefinedClass };
+    const event = logic.redefined(runs.get(String(key))?.state);
     const bytes = Buffer.from(events.key.encode(String(key)));
     const partition = partitionOf(bytes, topic?.partitions ?? 1);
     const builder = builders.get(partition) ?? new BatchBuilder();
@@ -38,4 +43,24 @@ export async function tellRedefined({ runtime, log, config }: Asked): Promise<nu
   await writer.commit({ appends, offsets: [], commitId: writer.lastCommitId + 1 });
   await writer.close();
   return subjects.length;
+}
+
+/**
+ * What the new definitions would have kept, had they always decided: the events of the log, each subject
+ * by itself. Of a subject that goes on for another what is kept stays: the other's events came as a whole.
+ */
+async function runAnew(
+  log: Log,
+  logic: ProfileLogic,
+  subjects: readonly { readonly key: unknown; readonly value: unknown }[],
+): Promise<ReadonlyMap<string, SubjectRun>> {
+  const runs = new Map<string, SubjectRun>();
+  for (const { key, value } of subjects) {
+    if ((value as Profile).absorbed !== undefined) continue;
+    runs.set(String(key), new SubjectRun(logic, String(key)));
+  }
+  for await (const { key, value, timestamp: at } of recordsOf(log, events)) {
+    if (value.class !== redefinedClass) runs.get(key)?.take({ event: value, at });
+  }
+  return runs;
 }

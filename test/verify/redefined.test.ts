@@ -4,8 +4,12 @@ import { expect, test } from 'vitest';
 import { compareWithSql, type EngineResult } from '../../engine/cli/verify/compare.ts';
 import type { LoggedEvent } from '../../engine/cli/verify/database.ts';
 import { events, segmentChanges } from '../../topologies/event.ts';
-import personalisation, { type PersonalisationConfig } from '../../topologies/personalisation.ts';
-import { type Profile, redefinedClass } from '../../topologies/profile.ts';
+import personalisation, {
+  type PersonalisationConfig,
+  profileLogic,
+} from '../../topologies/personalisation.ts';
+import type { Profile } from '../../topologies/profile.ts';
+import { runSubject } from '../../topologies/subject-run.ts';
 
 const day = 86_400_000;
 /** Days on which something happens: ann clicks, ben looks, cid does both. */
@@ -36,11 +40,15 @@ async function resultOf(was: object, is: object, cut: number): Promise<EngineRes
       events,
       some.map(({ subject, at, event }) => ({ key: subject, value: event, timestamp: at })),
     );
-  await pipe(logged.filter(({ at }) => at <= cut));
+  const before = logged.filter(({ at }) => at <= cut);
+  await pipe(before);
   await driver.advanceTo(cut);
   await driver.restart({ topology: topologyOf(2, is) });
+  const logic = profileLogic(configOf(2, is));
   for (const { key, timestamp = 0 } of await driver.rows({ store: 'profiles' })) {
-    await driver.pipe(events, String(key), { id: 'redefined', class: redefinedClass }, timestamp);
+    const own = before.filter(({ subject }) => subject === key);
+    const { state } = runSubject(logic, String(key), own);
+    await driver.pipe(events, String(key), logic.redefined(state), timestamp);
   }
   await pipe(logged.filter(({ at }) => at > cut));
   const end = 55 * day;
@@ -71,11 +79,27 @@ const changes: [string, object, object][] = [
   ],
   ['a cooldown', { when: count(1, '1d') }, { when: count(1, '1d'), cooldown: '3d' }],
   ['told in silence', { when: count(2, '30d') }, { when: count(1, '30d'), initial: 'silent' }],
+  ['a longer window', { when: count(2, '1d') }, { when: count(2, '60d') }],
+  ['another class', { when: count(1, '9d') }, { when: count(2, '45d', 'page_view') }],
+  [
+    'another kind',
+    { when: count(1, '9d') },
+    {
+      when: {
+        latch: { enter: count(2, '50d'), exit: { absent: { event: 'page_view', for: '20d' } } },
+      },
+    },
+  ],
+  [
+    'once',
+    { when: count(1, '9d') },
+    { when: { once: { expr: count(2, '4d'), reentryAfter: '30d' } } },
+  ],
   ['the contrary', { when: count(1, '9d') }, { when: { not: count(1, '9d') } }],
 ];
 
 test.each(changes)('0 differing after a change of definition: %s', async (_, was, is) => {
-  for (const cut of [2.5, 8, 31]) {
+  for (const cut of [2.5, 8, 31, 48.5]) {
     const result = await resultOf(was, is, cut * day);
     const config = configOf(2, is);
     const parts = await compareWithSql(config, loggedOf(), result);
