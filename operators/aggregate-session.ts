@@ -2,6 +2,11 @@
  * Session windows `[first, last]`, both inclusive: records no more than the gap apart. A record that
  * joins sessions takes them in: each of them is withdrawn (null), the grown one follows (SEMANTICS
  * B.4). A closed session is final: nothing grows from it any more.
+ *
+ * By source, a record alone decides whether it is late, and it reaches back no further than to records that its
+ * source has left open. A session is the union of what its records reach; then it is the same in whatever order the
+ * records of several sources come. Where a session reaches less far than a gap before its start, the place of the
+ * timestamp, which is its end, holds how far it reaches, less 1.
  */
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
@@ -9,6 +14,7 @@ import { closesAt, isClosed } from '../engine/time/closed.ts';
 import type { SessionWindow } from '../engine/time/windows/spec.ts';
 import type { Accumulators } from './accumulators.ts';
 import type { Closed } from './closing.ts';
+import { present } from './present.ts';
 import {
   emptyWindowCell,
   endAt,
@@ -16,6 +22,7 @@ import {
   removeWindows,
   setTimes,
   startAt,
+  timestampAt,
   type WindowCell,
   windowStore,
   windowsOf,
@@ -43,6 +50,7 @@ function withdrawnOf<A>(
 export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
   readonly store: StoreSpec<K, WindowCell<A>>;
   readonly order = (a: Closed<A>, b: Closed<A>) => a.end - b.end || a.start - b.start;
+  bySource = false;
   readonly #spec: SessionWindow;
   readonly #accumulators: Accumulators<V, A>;
   readonly #results: boolean;
@@ -65,6 +73,13 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
       accumulators,
       due: (cell) =>
         windowsOf(cell) === 0 ? Number.POSITIVE_INFINITY : closesAt(spec, endAt(cell, 0) as number),
+      rows: function* (cell, k) {
+        for (let i = 0; i < windowsOf(cell); i++) {
+          const [start, end] = [startAt(cell, i) as number, endAt(cell, i) as number];
+          const value = accumulators.valueAt(cell, i);
+          if (present(value)) yield { key: k, value, window: { start, end }, timestamp: end };
+        }
+      },
     });
   }
 
@@ -82,7 +97,14 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
   ): WindowUpdate<A>[] {
     const cell = cells.get() ?? this.emptyCell();
     const accumulators = this.#accumulators;
-    const { from, to, same } = this.#reached(cell, timestamp, timeBefore);
+    const reach = this.bySource ? this.#reach(timestamp, streamTime) : timestamp;
+    if (reach > timestamp) {
+      late();
+      return [];
+    }
+    const { from, to, same, least } = this.bySource
+      ? this.#overlapping(cell, reach, timestamp)
+      : { ...this.#reached(cell, timestamp, timeBefore), least: reach };
     let start = timestamp;
     let end = timestamp;
     for (let i = from; i < to; i++) {
@@ -90,7 +112,7 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
       start = Math.min(start, startAt(cell, i) as number);
       end = Math.max(end, endAt(cell, i) as number);
     }
-    if (isClosed(this.#spec, end, streamTime)) {
+    if (!this.bySource && isClosed(this.#spec, end, streamTime)) {
       late();
       return [];
     }
@@ -105,6 +127,9 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
     else {
       accumulators.join(cell, from, to, value, timestamp);
       setTimes(cell, from, start, end, end);
+    }
+    if (this.bySource && least > start - this.#spec.gapMs) {
+      setTimes(cell, from, start, end, least - 1);
     }
     cells.put(cell);
     if (!this.#results) return none;
@@ -126,6 +151,35 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
     if (windowsOf(cell) === 0) cells.remove();
     else cells.put(cell);
     return closed;
+  }
+
+  /** How far back a record reaches: a gap, and no record that its source has closed. After `at`: it is late itself. */
+  #reach(at: number, judged: number): number {
+    const { gapMs, graceMs } = this.#spec;
+    return Math.max(at - gapMs, judged - gapMs - graceMs);
+  }
+
+  #reachOf(cell: WindowCell<A>, i: number): number {
+    const [start, end] = [startAt(cell, i) as number, endAt(cell, i) as number];
+    const kept = timestampAt(cell, i) as number;
+    return kept === end ? start - this.#spec.gapMs : kept + 1;
+  }
+
+  /** The sessions [from, to) that have a part of [reach, at], and how far back they reach together. */
+  #overlapping(cell: WindowCell<A>, reach: number, at: number) {
+    let from = windowsOf(cell);
+    let to = 0;
+    let least = reach;
+    for (let i = windowsOf(cell) - 1; i >= 0; i--) {
+      if ((endAt(cell, i) as number) < reach) break;
+      if (this.#reachOf(cell, i) > at) continue;
+      from = i;
+      to = Math.max(to, i + 1);
+      least = Math.min(least, this.#reachOf(cell, i));
+    }
+    if (to > 0) return { from, to, same: false, least };
+    const i = indexOfStart(cell, at);
+    return { from: i, to: i, same: false, least };
   }
 
   /**

@@ -8,6 +8,10 @@
  *                  [ b   c   d )
  *                      [ c   d   e )
  *
+ * A record whose source has closed some of its windows already, while the watermark has not, counts in the others
+ * only. It is kept in a row of its own after that of its slice: in place of the end, which follows from the start,
+ * stands -1 - s, where s is the first window start that it counts from.
+ *
  * On update all windows over a slice change together: their results are built from one run of merges
  * to the left of the slice and one to the right, so n windows cost about 2n merges, not n * n.
  */
@@ -21,7 +25,14 @@ import type { Accumulators } from './accumulators.ts';
 import type { MergeableAggregate } from './aggregate-value.ts';
 import { byStart, type Closed } from './closing.ts';
 import { present } from './present.ts';
-import { indexOfStart, startAt, timestampAt, type WindowCell, windowsOf } from './window-cell.ts';
+import {
+  endAt,
+  indexOfStart,
+  startAt,
+  timestampAt,
+  type WindowCell,
+  windowsOf,
+} from './window-cell.ts';
 import {
   emptyPartedCell,
   type PartedCell,
@@ -40,6 +51,7 @@ interface Merged<A> {
 export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<A>> {
   readonly store: StoreSpec<K, PartedCell<A>>;
   readonly order = byStart;
+  bySource = false;
   readonly #spec: HoppingWindow;
   readonly #aggregate: MergeableAggregate<V, A>;
   readonly #accumulators: Accumulators<V, A>;
@@ -89,14 +101,18 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     timestamp: number,
     streamTime: number,
     late: () => void,
+    timeBefore: number,
   ): WindowUpdate<A>[] {
     const { advanceMs } = this.#spec;
     const last = floorTo(timestamp, advanceMs);
     const firstOpen = firstOpenStart(this.#spec, streamTime);
-    let start = firstWindowStart(this.#spec, timestamp);
+    const first = firstWindowStart(this.#spec, timestamp);
+    let start = first;
     for (; start < firstOpen && start <= last; start += advanceMs) late();
     if (start > last) return [];
     const cell = cells.get() ?? this.emptyCell();
+    if (this.bySource)
+      return this.#updateBySource(cells, cell, value, timestamp, start, timeBefore);
     const before = this.#addToSlice(cell, value, timestamp);
     // A late record must not bring a final window back. What is due at a record that moved stream time
     // is final only once it was taken, right after it.
@@ -109,6 +125,61 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     return this.#changed(cell, before, timestamp, open);
   }
 
+  /** @param from the first window start that the record counts in; @param passed how far the watermark has passed */
+  #updateBySource(
+    cells: Cells<PartedCell<A>>,
+    cell: PartedCell<A>,
+    value: V,
+    at: number,
+    from: number,
+    passed: number,
+  ): WindowUpdate<A>[] {
+    const { advanceMs } = this.#spec;
+    const closedTo = firstOpenStart(this.#spec, passed);
+    const last = floorTo(at, advanceMs);
+    const open: number[] = [];
+    for (let start = from; start <= last; start += advanceMs) open.push(start);
+    const isPartial = Math.max(firstWindowStart(this.#spec, at), closedTo) < from;
+    const isMixed = isPartial || this.#hasPartial(cell);
+    const olds = this.#results && isMixed ? open.map((start) => this.#window(cell, start)) : [];
+    const before = isPartial
+      ? this.#addPartial(cell, value, at, from)
+      : this.#addToSlice(cell, value, at);
+    if (at < passed) setFinalTo(cell, Math.max(cell.finalTo, closedTo));
+    cells.put(cell);
+    if (this.#quiet) return takenIn;
+    if (!this.#results) return [unseen<A>(last)];
+    if (!isMixed) return this.#changed(cell, before, at, open);
+    return open.map((start, i) => {
+      const end = start + this.#spec.sizeMs;
+      const now = this.#window(cell, start) as Merged<A>;
+      return { start, end, value: now.value, timestamp: now.timestamp, old: olds[i]?.value };
+    });
+  }
+
+  #hasPartial(cell: WindowCell<A>): boolean {
+    for (let i = 0; i < windowsOf(cell); i++) if ((endAt(cell, i) as number) < 0) return true;
+    return false;
+  }
+
+  #window(cell: WindowCell<A>, start: number): Merged<A> | undefined {
+    const end = start + this.#spec.sizeMs;
+    return this.#mergeSlices(cell, indexOfStart(cell, start), indexOfStart(cell, end), start);
+  }
+
+  /** A row of its own for a record that counts only in windows from `from` on. */
+  #addPartial(cell: PartedCell<A>, added: V, at: number, from: number): undefined {
+    const start = floorTo(at, this.#sliceMs);
+    touch(cell, start, this.#sliceMs);
+    let i = indexOfStart(cell, start);
+    for (; startAt(cell, i) === start; i++) {
+      if (endAt(cell, i) !== -1 - from) continue;
+      this.#accumulators.add(cell, i, added, at);
+      return;
+    }
+    this.#accumulators.begin(cell, i, start, -1 - from, added, at);
+  }
+
   takeClosed(cells: Cells<PartedCell<A>>, streamTime: number): Closed<A>[] {
     const cell = cells.get();
     if (cell === undefined) return [];
@@ -119,7 +190,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
       if (!this.#results) {
         const from = indexOfStart(cell, start);
         const end = start + sizeMs;
-        const merged = this.#mergeSlices(cell, from, indexOfStart(cell, end));
+        const merged = this.#mergeSlices(cell, from, indexOfStart(cell, end), start);
         // Field by field: spread, it takes V8 several times as long.
         if (merged !== undefined) {
           closed.push({ start, end, value: merged.value, timestamp: merged.timestamp });
@@ -145,7 +216,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     const start = floorTo(at, this.#sliceMs);
     touch(cell, start, this.#sliceMs);
     const i = indexOfStart(cell, start);
-    if (startAt(cell, i) !== start) {
+    if (startAt(cell, i) !== start || (endAt(cell, i) as number) < 0) {
       this.#accumulators.begin(cell, i, start, start + this.#sliceMs, added, at);
       return undefined;
     }
@@ -206,13 +277,30 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     return { value, timestamp: timestampAt(cell, i) as number };
   }
 
-  #mergeSlices(cell: WindowCell<A>, from: number, to: number): Merged<A> | undefined {
+  /** Of the window that starts at `start`: rows [from, to), but for those that count in later windows only. */
+  #mergeSlices(
+    cell: WindowCell<A>,
+    from: number,
+    to: number,
+    start: number,
+  ): Merged<A> | undefined {
     if (from >= to) return undefined;
-    let timestamp = timestampAt(cell, from) as number;
-    for (let i = from + 1; i < to; i++) {
+    let timestamp = Number.NEGATIVE_INFINITY;
+    for (let i = from; i < to; i++) {
+      if ((endAt(cell, i) as number) < 0) return this.#mergeMixed(cell, from, to, start);
       timestamp = Math.max(timestamp, timestampAt(cell, i) as number);
     }
     return { value: this.#accumulators.mergeOf(cell, from, to), timestamp };
+  }
+
+  #mergeMixed(cell: WindowCell<A>, from: number, to: number, start: number): Merged<A> | undefined {
+    let merged: Merged<A> | undefined;
+    for (let i = from; i < to; i++) {
+      const end = endAt(cell, i) as number;
+      if (end < 0 && -1 - end > start) continue;
+      merged = this.#join(merged, this.#slice(cell, i));
+    }
+    return merged;
   }
 
   #join(a: Merged<A> | undefined, b: Merged<A> | undefined): Merged<A> | undefined {
@@ -227,11 +315,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     const { sizeMs, advanceMs } = this.#spec;
     const last = startAt(cell, windowsOf(cell) - 1) ?? 0;
     for (let start = this.#firstOpen(cell) ?? last + 1; start <= last; start += advanceMs) {
-      const merged = this.#mergeSlices(
-        cell,
-        indexOfStart(cell, start),
-        indexOfStart(cell, start + sizeMs),
-      );
+      const merged = this.#window(cell, start);
       if (merged === undefined || !present(merged.value)) continue;
       yield { key, window: { start, end: start + sizeMs }, ...merged };
     }

@@ -21,6 +21,7 @@ import type { MergeableAggregate } from './aggregate-value.ts';
 import { byStart, type Closed } from './closing.ts';
 import { present } from './present.ts';
 import { SlidingFold } from './sliding-fold.ts';
+import { isLateForSome } from './sliding-late.ts';
 import { indexOfStart, startAt, type WindowCell } from './window-cell.ts';
 import {
   emptyPartedCell,
@@ -46,6 +47,7 @@ interface InstantsCell<A> extends PartedCell<A> {
 export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, InstantsCell<A>> {
   readonly store: StoreSpec<K, InstantsCell<A>>;
   readonly order = byStart;
+  bySource = false;
   readonly #spec: SlidingWindow;
   readonly #aggregate: MergeableAggregate<V, A>;
   /** As values, which folds keep. */
@@ -93,9 +95,11 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
     at: number,
     streamTime: number,
     late: () => void,
+    timeBefore: number,
   ): WindowUpdate<A>[] {
     const { sizeMs, graceMs } = this.#spec;
-    if (isClosed(this.#spec, at + sizeMs, streamTime)) {
+    const passed = this.bySource ? timeBefore : streamTime;
+    if (isLateForSome(this, this.#spec, at, streamTime, passed)) {
       late();
       return [];
     }
@@ -106,7 +110,7 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
     else this.#accumulators.begin(cell, i, at, at, value, at);
     // A late record must not bring a final window back. What is due at a record that moved stream time
     // is final only once it was taken, right after it.
-    if (at < streamTime) setFinalTo(cell, Math.max(cell.finalTo, streamTime - graceMs - sizeMs));
+    if (at < passed) setFinalTo(cell, Math.max(cell.finalTo, passed - graceMs - sizeMs));
     cell.fold?.changed(at);
     cells.put(cell);
     return takenIn;

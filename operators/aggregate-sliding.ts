@@ -16,6 +16,7 @@ import type { SlidingWindow } from '../engine/time/windows/spec.ts';
 import { ValueAccumulators } from './accumulators.ts';
 import type { Aggregate } from './aggregate-value.ts';
 import { byStart, type Closed } from './closing.ts';
+import { isLateForSome } from './sliding-late.ts';
 import {
   emptyWindowCell,
   endAt,
@@ -48,6 +49,7 @@ interface Arrival<V, A> {
 export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
   readonly store: StoreSpec<K, WindowCell<A>>;
   readonly order = byStart;
+  bySource = false;
   readonly #spec: SlidingWindow;
   readonly #aggregate: Aggregate<V, A>;
   readonly #accumulators: ValueAccumulators<V, A>;
@@ -86,10 +88,10 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
     at: number,
     streamTime: number,
     late: () => void,
-    _timeBefore: number,
+    timeBefore: number,
     oldestStart: number,
   ): WindowUpdate<A>[] {
-    if (isClosed(this.#spec, at + this.#spec.sizeMs, streamTime)) {
+    if (isLateForSome(this, this.#spec, at, streamTime, timeBefore)) {
       late();
       return [];
     }

@@ -6,7 +6,7 @@
 import { synchronous } from '../engine/base/promises.ts';
 import { aFunction, checkSetting, ms } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
-import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import { encodeTo, type Serde } from '../engine/serde/serde.ts';
@@ -41,13 +41,13 @@ export function dedupeStep<K, V>(
     stores: [store as StoreSpec<never, never>],
     build: (context) => {
       const dedupe = new Dedupe(name, idOf as never, withinMs, store as never, context);
-      context.onIdle((idleClock) => dedupe.pass(idleClock));
+      context.onTime(dedupe);
       return [dedupe];
     },
   };
 }
 
-class Dedupe implements AnyReceiver {
+class Dedupe implements AnyReceiver, TimedStep {
   readonly #name: string;
   readonly #idOf: (value: unknown, key: unknown) => string;
   readonly #withinMs: number;
@@ -68,7 +68,7 @@ class Dedupe implements AnyReceiver {
     this.#withinMs = withinMs;
     this.#context = context;
     this.#cells = context.cells<Seen>(store);
-    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
+    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, context.task);
     this.#next = context.output(0);
   }
 
@@ -79,14 +79,15 @@ class Dedupe implements AnyReceiver {
       return;
     }
     const streamTime = this.#time.advance(timestamp);
-    this.#forget(streamTime);
+    if (!this.#time.bySource) this.#forget(streamTime);
     if (timestamp + this.#withinMs < streamTime) {
       task.drop(this.#name, 'late');
       return;
     }
     const id = this.#idOf(value, key);
     const seen = this.#cells.get() ?? [];
-    if (seen.some(([, known]) => known === id)) {
+    const isOpen = (time: number) => time + this.#withinMs >= streamTime;
+    if (seen.some(([time, known]) => known === id && isOpen(time))) {
       task.drop(this.#name, 'duplicate');
       return;
     }
@@ -96,12 +97,20 @@ class Dedupe implements AnyReceiver {
     this.#next.receive(key, value, timestamp);
   }
 
-  pass(idleClock: number): void {
-    this.#forget(this.#time.advance(idleClock));
+  nextDue(): number {
+    return this.#cells.nextDue();
   }
+
+  pass(until: number): void {
+    this.#forget(this.#time.pass(until));
+  }
+
+  /** The next input may repeat an id of this one. */
+  end(): void {}
 
   #forget(streamTime: number): void {
     if (this.#cells.nextDue() > streamTime) return;
+    this.#time.keep();
     for (const keyId of this.#cells.dueKeys(streamTime)) {
       this.#context.task.enterId(keyId, () => {
         const seen = this.#cells.get() ?? [];

@@ -9,10 +9,11 @@
 
 import { aFunction, checkSetting, checkSettings, ms, text } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
-import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
+import { standOfDue } from '../engine/time/watermark.ts';
 import { decodeRecords, writeRecords } from './cell-codec.ts';
 import { byKeyId, OperatorTime } from './closing.ts';
 import { type RowReader, type TableGetter, unheard } from './table-getter.ts';
@@ -57,7 +58,7 @@ export function streamTableJoinStep(options: TableJoinOptions): Step {
     stores: [store as StoreSpec<never, never>],
     build: (context) => {
       const buffer = new JoinBuffer(wait.graceMs, store, new TableJoin(options, context), context);
-      context.onIdle((idleClock) => buffer.pass(idleClock));
+      context.onTime(buffer);
       return [buffer, unheard];
     },
   };
@@ -114,7 +115,7 @@ function bufferStore(
   };
 }
 
-class JoinBuffer implements AnyReceiver {
+class JoinBuffer implements AnyReceiver, TimedStep {
   readonly #graceMs: number;
   readonly #store: StoreSpec<unknown, Buffered>;
   readonly #join: TableJoin;
@@ -133,12 +134,14 @@ class JoinBuffer implements AnyReceiver {
     this.#join = join;
     this.#context = context;
     this.#cells = context.cells<Buffered>(store);
-    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
+    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, context.task);
   }
 
   receive(key: unknown, value: unknown, timestamp: number): void {
     if (!this.#join.accepts(key, value)) return;
-    const streamTime = this.#time.advance(timestamp);
+    const { bySource, now } = this.#time;
+    // By source it waits for the watermark: what the table is to hear of may still be under way.
+    const streamTime = bySource ? now : this.#time.advance(timestamp);
     if (key === null || timestamp < streamTime - this.#graceMs) {
       this.#join.receive(key, value, timestamp);
     } else {
@@ -148,17 +151,26 @@ class JoinBuffer implements AnyReceiver {
       insertAt(at, [cell.times, timestamp], [cell.values, value], [cell.headers, headers]);
       this.#cells.put(cell);
     }
-    this.#release(streamTime);
+    if (!bySource) this.#release(streamTime);
   }
 
-  pass(idleClock: number): void {
-    this.#release(this.#time.advance(idleClock));
+  nextDue(): number {
+    return this.#cells.nextDue();
+  }
+
+  pass(until: number): void {
+    this.#release(this.#time.pass(until));
+  }
+
+  end(): void {
+    this.#release(Number.MAX_VALUE);
   }
 
   #release(streamTime: number): void {
     const until = streamTime - this.#graceMs;
     const released: { keyId: string; time: number; value: unknown; headers: Uint8Array }[] = [];
     if (this.#cells.nextDue() > streamTime) return;
+    if (streamTime < Number.MAX_VALUE) this.#time.keep();
     for (const keyId of this.#cells.dueKeys(streamTime)) {
       this.#context.task.enterId(keyId, () => {
         const cell = this.#cells.get();
@@ -176,10 +188,13 @@ class JoinBuffer implements AnyReceiver {
     }
     released.sort((a, b) => a.time - b.time || byKeyId(a, b));
     const { task } = this.#context;
+    const { stand } = task;
     for (const { keyId, time, value, headers } of released) {
+      if (this.#time.bySource) task.stand = Math.max(time, standOfDue(time + this.#graceMs));
       task.enter(keyId, this.#store as StoreSpec<unknown, never>, (key) => {
         task.withHeaders(headers, () => this.#join.receive(key, value, time));
       });
     }
+    task.stand = stand;
   }
 }

@@ -6,6 +6,9 @@
  * timestamp, when stream time has passed the last instant at which a partner could have come, plus
  * grace. Such records go on in the order (time, right before left, key), before the results of the
  * record that made time pass. A record so late that its wait is over when it comes goes on at once.
+ *
+ * By source, a pair exists when the times fit, the left record's wait was not over where the right one's source
+ * stood, and the other way round: whichever comes first. The pair stands where the later of both stood.
  */
 
 import { emptyBytes } from '../engine/base/bytes.ts';
@@ -19,10 +22,11 @@ import {
   optional,
 } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
-import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
+import { standOfDue } from '../engine/time/watermark.ts';
 import { decodeRecords, writeRecords } from './cell-codec.ts';
 import { byKeyId, OperatorTime } from './closing.ts';
 import type { JoinWindow } from './join-window.ts';
@@ -41,6 +45,8 @@ interface Side {
   readonly open: number[];
   /** Of those that wait; the others go on no more. */
   readonly headers: Uint8Array[];
+  /** How far each record's source stood, or its own time where that is later, ms UTC. */
+  readonly stands: number[];
 }
 
 interface JoinCell {
@@ -96,7 +102,7 @@ export function streamJoinStep(options: StreamJoinOptions): Step {
     stores: [store as StoreSpec<never, never>],
     build: (context) => {
       const join = new StreamJoin(options, store, context);
-      context.onIdle((idleClock) => join.pass(idleClock));
+      context.onTime(join);
       return [left, right].map((side) => ({
         receive: (key, value, timestamp) => join.receive(side as SideIndex, key, value, timestamp),
       }));
@@ -142,8 +148,12 @@ function joinStore(options: StreamJoinOptions): StoreSpec<unknown, JoinCell> {
       const lengthAt = to.length;
       to.skip(4);
       for (const index of [left, right]) {
-        const { times, open, values, headers } = sides[index];
-        writeRecords(to, [times, open], values, headers, serdes[index] as Serde<unknown>);
+        const { times, open, values, headers, stands } = sides[index];
+        // 0 or 1, and twice by how much the stand is later: what stood at its own time is as it always was.
+        const states = open.map(
+          (one, i) => one + 2 * ((stands[i] as number) - (times[i] as number)),
+        );
+        writeRecords(to, [times, states], values, headers, serdes[index] as Serde<unknown>);
         if (index === left) to.uint32At(lengthAt, to.length - lengthAt - 4);
       }
     },
@@ -151,8 +161,10 @@ function joinStore(options: StreamJoinOptions): StoreSpec<unknown, JoinCell> {
       const middle = start + 12 + bytes.readUInt32LE(start + 8);
       const side = (from: number, to: number, serde: Serde<unknown>): Side => {
         const { columns, values, headers } = decodeRecords(bytes, from, to, 2, serde);
-        const [times = [], open = []] = columns;
-        return { times, open, values, headers };
+        const [times = [], states = []] = columns;
+        const open = states.map((state) => state % 2);
+        const stands = times.map((time, i) => time + Math.floor((states[i] as number) / 2));
+        return { times, open, values, headers, stands };
       };
       const sides = [side(start + 12, middle, leftValue), side(middle, end, rightValue)] as const;
       return { sides, checkAt: bytes.readDoubleLE(start) };
@@ -178,11 +190,19 @@ interface Waiting {
   readonly time: number;
   readonly value: unknown;
   readonly headers: Uint8Array;
+  readonly stand: number;
+}
+
+/** A record of the other side that a record is joined with. */
+interface Partner {
+  readonly time: number;
+  readonly value: unknown;
+  readonly stand: number;
 }
 
 type Order = Pick<Waiting, 'keyId' | 'side' | 'time'>;
 
-class StreamJoin {
+class StreamJoin implements TimedStep {
   readonly #options: StreamJoinOptions;
   readonly #store: StoreSpec<unknown, JoinCell>;
   readonly #context: BuildContext;
@@ -200,7 +220,8 @@ class StreamJoin {
     this.#store = store;
     this.#context = context;
     this.#cells = context.cells<JoinCell>(store);
-    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
+    const bySource = context.task.bySource && options.asKafkaStreams !== true;
+    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, context.task, bySource);
     this.#next = context.output(0);
     this.#retentionMs = retentionMs(options);
   }
@@ -217,7 +238,7 @@ class StreamJoin {
       else this.#context.task.drop(this.#options.name, 'null_key');
       return;
     }
-    if (timestamp === streamTime) {
+    if (timestamp === streamTime && !this.#time.bySource) {
       if (this.#options.asKafkaStreams === true && this.#options.kind !== 'inner') {
         this.#releaseSeldom(side, streamTime);
       } else this.#release(streamTime);
@@ -225,8 +246,16 @@ class StreamJoin {
     this.#join(side, key, value, timestamp, streamTime);
   }
 
-  pass(idleClock: number): void {
-    this.#release(this.#time.advance(idleClock));
+  nextDue(): number {
+    return this.#cells.nextDue();
+  }
+
+  pass(until: number): void {
+    this.#release(this.#time.pass(until));
+  }
+
+  end(): void {
+    this.#release(Number.MAX_VALUE);
   }
 
   #join(
@@ -236,48 +265,61 @@ class StreamJoin {
     timestamp: number,
     streamTime: number,
   ): void {
+    const { bySource, now } = this.#time;
+    const stand = bySource ? Math.max(streamTime, timestamp) : timestamp;
     const cell = this.#cells.get() ?? emptyCell();
-    const results = this.#partners(cell, side, timestamp).map((partner) => ({
+    const results = this.#partners(cell, side, timestamp, streamTime).map((partner) => ({
       value:
         side === left
           ? this.#options.joiner(value, partner.value, key)
           : this.#options.joiner(partner.value, value, key),
       timestamp: Math.max(timestamp, partner.time),
+      stand: Math.max(streamTime, partner.stand),
     }));
     const lonely = results.length === 0 && this.#waits(side);
-    const over = timestamp + this.#patienceMs(side) < streamTime;
+    const over = timestamp + this.#patienceMs(side) < (bySource ? now : streamTime);
     if (lonely && timestamp < this.#soonest) this.#cells.setNumber('soonest', timestamp);
-    if (lonely && over) results.push({ value: this.#alone(side, value, key), timestamp });
+    if (lonely && over) results.push({ value: this.#alone(side, value, key), timestamp, stand });
     this.#noteSideTime(side, timestamp);
     const waits = lonely && !over;
     const headers = waits ? this.#context.task.headerBytes() : emptyBytes;
-    const { times, values, open, headers: kept } = cell.sides[side];
+    const { times, values, open, headers: kept, stands } = cell.sides[side];
     const at = lastAtOrBefore(times, timestamp) + 1;
-    insertAt(at, [times, timestamp], [values, value], [open, waits ? 1 : 0], [kept, headers]);
-    this.#keep(cell, streamTime);
-    for (const result of results) this.#forward(key, result.value, result.timestamp);
+    const state = waits ? 1 : 0;
+    insertAt(at, [times, timestamp], [values, value], [open, state], [kept, headers]);
+    stands.splice(at, 0, stand);
+    this.#keep(cell, bySource ? now : streamTime);
+    const { task } = this.#context;
+    const own = task.stand;
+    for (const result of results) {
+      if (bySource) task.stand = result.stand;
+      this.#forward(key, result.value, result.timestamp);
+    }
+    task.stand = own;
   }
 
   /** The other side's records within the window, which now have a partner. */
-  #partners(
-    cell: JoinCell,
-    side: SideIndex,
-    timestamp: number,
-  ): { time: number; value: unknown }[] {
+  #partners(cell: JoinCell, side: SideIndex, timestamp: number, streamTime: number): Partner[] {
     const { beforeMs, afterMs } = this.#options.window;
     const other = side === left ? right : left;
     const from = timestamp - (side === left ? beforeMs : afterMs);
     const to = timestamp + (side === left ? afterMs : beforeMs);
-    const oldest = this.#sideTime(other) - this.#retentionMs;
-    const { times, values, open, headers } = cell.sides[other];
-    const partners: { time: number; value: unknown }[] = [];
+    const { bySource } = this.#time;
+    // By source: older ones had waited long enough where this record's source stands.
+    const oldest = bySource
+      ? streamTime - waitMs(this.#options.window, other) - 1
+      : this.#sideTime(other) - this.#retentionMs;
+    const waitsTo = timestamp + waitMs(this.#options.window, side);
+    const { times, values, open, headers, stands } = cell.sides[other];
+    const partners: Partner[] = [];
     for (let i = firstAtOrAfter(times, from); i < times.length; i++) {
       const time = times[i] as number;
       if (time > to) break;
-      if (time <= oldest) continue;
+      const stand = stands[i] as number;
+      if (time <= oldest || (bySource && stand > waitsTo)) continue;
       open[i] = 0;
       headers[i] = emptyBytes;
-      partners.push({ time, value: values[i] });
+      partners.push({ time, value: values[i], stand });
     }
     return partners;
   }
@@ -317,6 +359,7 @@ class StreamJoin {
   /** Lets go on, alone, whoever has waited long enough. */
   #release(streamTime: number): void {
     if (this.#cells.nextDue() > streamTime) return;
+    if (streamTime < Number.MAX_VALUE) this.#time.keep();
     const waiting: Waiting[] = [];
     for (const keyId of this.#cells.dueKeys(streamTime)) {
       this.#context.task.enterId(keyId, () => {
@@ -327,12 +370,21 @@ class StreamJoin {
       });
     }
     const { task } = this.#context;
-    for (const { keyId, side, time, value, headers } of waiting.sort(byTimeSideKey)) {
+    const { bySource } = this.#time;
+    const own = task.stand;
+    const wait = (side: SideIndex) => waitMs(this.#options.window, side);
+    const order = bySource
+      ? (a: Waiting, b: Waiting) =>
+          a.time + wait(a.side) - b.time - wait(b.side) || byTimeSideKey(a, b)
+      : byTimeSideKey;
+    for (const { keyId, side, time, value, headers, stand } of waiting.sort(order)) {
+      if (bySource) task.stand = Math.max(stand, standOfDue(time + wait(side) + 1));
       task.enter(keyId, this.#store as StoreSpec<unknown, never>, (key) => {
         const alone = this.#alone(side, value, key);
         task.withHeaders(headers, () => this.#forward(key, alone, time));
       });
     }
+    task.stand = own;
   }
 
   #collect(
@@ -342,12 +394,13 @@ class StreamJoin {
     streamTime: number,
     waiting: Waiting[],
   ): void {
-    const { times, values, open, headers } = cell.sides[side];
+    const { times, values, open, headers, stands } = cell.sides[side];
     const wait = waitMs(this.#options.window, side);
     for (const [i, time] of times.entries()) {
       if (open[i] === 0 || time + wait >= streamTime) continue;
       open[i] = 0;
-      waiting.push({ keyId, side, time, value: values[i], headers: headers[i] as Uint8Array });
+      const one = { keyId, side, time, value: values[i], stand: stands[i] as number };
+      waiting.push({ ...one, headers: headers[i] as Uint8Array });
       headers[i] = emptyBytes;
     }
   }
@@ -357,7 +410,9 @@ class StreamJoin {
     let newest = Number.NEGATIVE_INFINITY;
     for (const index of [left, right]) {
       const side = cell.sides[index];
-      const oldest = this.#sideTime(index) - this.#retentionMs;
+      const oldest = this.#time.bySource
+        ? streamTime - waitMs(this.#options.window, index) - 1
+        : this.#sideTime(index) - this.#retentionMs;
       let gone = 0;
       while (
         gone < side.times.length &&
@@ -368,7 +423,7 @@ class StreamJoin {
       }
       // Many at once: each time, all that stay are moved.
       if (gone >= Math.min(forgottenAtOnce, side.times.length)) {
-        for (const column of [side.times, side.values, side.open, side.headers]) {
+        for (const column of [side.times, side.values, side.open, side.headers, side.stands]) {
           column.splice(0, gone);
         }
       }
@@ -425,6 +480,6 @@ const forgottenAtOnce = 64;
 const sideTimes = ['leftTime', 'rightTime'] as const;
 
 function emptyCell(): JoinCell {
-  const side = (): Side => ({ times: [], values: [], open: [], headers: [] });
+  const side = (): Side => ({ times: [], values: [], open: [], headers: [], stands: [] });
   return { sides: [side(), side()], checkAt: Number.POSITIVE_INFINITY };
 }

@@ -25,13 +25,14 @@ import {
   optional,
 } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
-import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Sink } from '../engine/graph/topic.ts';
 import type { Headers } from '../engine/record/headers.ts';
 import { faithful } from '../engine/serde/faithful.ts';
 import { encodeTo, type Serde } from '../engine/serde/serde.ts';
 import { utf8 } from '../engine/serde/utf8.ts';
+import { instantProblem, isInstant } from '../engine/time/watermark.ts';
 import { OperatorTime } from './closing.ts';
 import { type RowReader, type RowsOf, unheard } from './table-getter.ts';
 
@@ -120,7 +121,8 @@ function processStore<K, S>(
     name,
     kind: 'process',
     key,
-    clock,
+    // On the key's clock, too: when its timers fire, time decides, not the key.
+    clock: clock === 'wall' ? 'wall' : 'stream',
     format: `process.2(${state.format})`,
     due: (cell) => nextTimer(cell)?.at ?? Number.POSITIVE_INFINITY,
     write: ({ now, timers, state: kept }, to) => {
@@ -180,14 +182,14 @@ export function processStep<K, V, S, R>(
     ...(clock === 'wall' ? { wallClockMs: resolutionMs } : {}),
     build: (context) => {
       const processor = new Processor(name, spec, store, context);
-      if (clock === 'wall') context.onWallClock((now) => processor.pass(now));
-      else context.onIdle((idleClock) => processor.pass(idleClock));
+      if (clock === 'wall') context.onWallClock((now) => processor.tick(now));
+      else context.onTime(processor);
       return [processor as AnyReceiver, ...tables.map(() => unheard)];
     },
   };
 }
 
-class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
+class Processor<K, V, S, R> implements ProcessContext<K, S, R>, TimedStep {
   readonly #name: string;
   readonly #spec: ProcessSpec<K, V, S, R>;
   readonly #store: StoreSpec<K, Cell<S>>;
@@ -212,7 +214,7 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
     this.#store = store;
     this.#context = context;
     this.#cells = context.cells<Cell<S>>(store as never);
-    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
+    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, context.task);
     this.#next = context.output(0);
     const { tables = [] } = spec;
     this.#rows = new Map(tables.map((table) => [table, table.joinSide().getter(context)]));
@@ -232,17 +234,58 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
       return;
     }
     const { clock = 'stream' } = this.#spec;
-    if (clock === 'stream') this.pass(this.#time.advance(timestamp) - 1);
+    const { bySource } = this.#time;
+    const { task } = this.#context;
+    if (clock !== 'wall' && !bySource) this.#fire(this.#time.advance(timestamp) - 1);
     this.#load(key);
-    if (clock !== 'wall') this.#fireUntil(timestamp - 1);
+    // A record's source may be less far than its time, where it is known to be out of order.
+    if (clock !== 'wall') {
+      this.#fireUntil(bySource ? Math.min(timestamp, task.stand) - 1 : timestamp - 1);
+    }
     if (timestamp > this.#cell.now) this.#cell.now = timestamp;
     this.#timestamp = timestamp;
     this.#settled(this.#spec.record(this, value, timestamp));
     this.#cells.put(this.#cell);
   }
 
-  /** Fires every key's timers up to `until`, instant by instant over all keys. */
+  /** A timer fires when all records of its instant have come. */
+  nextDue(): number {
+    return this.#cells.nextDue() + 1;
+  }
+
   pass(until: number): void {
+    this.#fire(this.#time.pass(until) - 1);
+  }
+
+  passIdle(until: number): void {
+    this.#fire(this.#time.pass(until));
+  }
+
+  /** Every timer that is set fires; one that is set by then waits for the next input. */
+  end(): void {
+    const due = this.#cells.dueKeys(Number.MAX_VALUE);
+    for (const keyId of due) {
+      this.#context.task.enter(keyId, this.#store as StoreSpec<K, never>, (key) => {
+        this.#load(key);
+        const set = this.#cell.timers.map(({ name, at }) => ({ name, at }));
+        for (const { name, at } of set.sort((a, b) => a.at - b.at || (a.name < b.name ? -1 : 1))) {
+          const timer = this.#cell.timers.find((one) => one.name === name);
+          if (timer?.at === at) this.#fireTimer(timer);
+        }
+        this.#cells.put(this.#cell);
+      });
+    }
+  }
+
+  /** The wall clock has come to `now`. */
+  tick(now: number): void {
+    this.#fire(now);
+  }
+
+  /** Fires every key's timers up to `until`, instant by instant over all keys. */
+  #fire(until: number): void {
+    if (this.#cells.nextDue() > until) return;
+    if (this.#spec.clock !== 'wall') this.#time.keep();
     for (let due = this.#cells.nextDue(); due <= until; due = this.#cells.nextDue()) {
       for (const keyId of this.#cells.dueKeys(due)) {
         this.#context.task.enter(keyId, this.#store as StoreSpec<K, never>, (key) => {
@@ -271,6 +314,7 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
   }
   emit(value: R, timestamp = this.#timestamp): void {
     if (typeof value === 'object') refusePromise(value, `emit of ${this.#name}`);
+    if (timestamp !== this.#timestamp) checkInstant(timestamp, 'emit');
     this.#next.receive(this.#key, value, timestamp);
   }
   headers(): Headers {
@@ -290,9 +334,11 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
     timestamp?: number,
     headers?: Headers,
   ): void {
+    if (timestamp !== undefined) checkInstant(timestamp, 'emitTo');
     this.#context.task.emit(topic, key, value, timestamp ?? this.#timestamp, headers);
   }
   setTimer(name: string, at: number): void {
+    checkInstant(at, `setTimer('${name}')`);
     const { timers } = this.#cell;
     const known = timers.find((timer) => timer.name === name);
     if (known === undefined) timers.push({ name, at });
@@ -318,15 +364,30 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R> {
   }
 
   #fireUntil(until: number): void {
-    for (let next = nextTimer(this.#cell); next !== undefined && next.at <= until; ) {
-      this.cancelTimer(next.name);
-      if (next.at > this.#cell.now && this.#spec.clock !== 'wall') this.#cell.now = next.at;
-      this.#timestamp = next.at;
-      const key = this.#key as K;
-      this.#cells.put(this.#cell);
-      this.#timer.receive(key, next.name, next.at);
-      this.#load(key);
-      next = nextTimer(this.#cell);
+    let next = nextTimer(this.#cell);
+    if (next === undefined || next.at > until) return;
+    const { task } = this.#context;
+    const { stand } = task;
+    for (; next !== undefined && next.at <= until; next = nextTimer(this.#cell)) {
+      this.#fireTimer(next);
     }
+    task.stand = stand;
   }
+
+  #fireTimer({ name, at }: Timer): void {
+    this.cancelTimer(name);
+    if (at > this.#cell.now && this.#spec.clock !== 'wall') this.#cell.now = at;
+    this.#timestamp = at;
+    if (this.#time.bySource && this.#spec.clock !== 'wall') this.#context.task.stand = at;
+    const key = this.#key as K;
+    this.#cells.put(this.#cell);
+    this.#timer.receive(key, name, at);
+    this.#load(key);
+  }
+}
+
+/** @throws RangeError, which makes the record, or the timer, a dead letter */
+function checkInstant(at: number, call: string): void {
+  if (isInstant(at)) return;
+  throw new RangeError(`${call}: ${instantProblem(at)}`);
 }

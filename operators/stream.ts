@@ -4,6 +4,7 @@ import {
   aFunction,
   aSerde,
   checkSettings,
+  choice,
   optional,
   refuseSetting,
 } from '../engine/base/settings.ts';
@@ -36,6 +37,7 @@ import {
 import type { JoinWindow } from './join-window.ts';
 import { keyByStep } from './key-by.ts';
 import { type Answer, type LookupOptions, lookupStep } from './lookup.ts';
+import { orderByTimeStep } from './order-by-time.ts';
 import { type ProcessSpec, processStep } from './process.ts';
 import { routeStep } from './route.ts';
 import { filterStep, flatMapStep, mapStep, mergeStep, peekStep, splitStep } from './stateless.ts';
@@ -48,6 +50,18 @@ import { WindowedStream } from './windowed-stream.ts';
 export interface TableJoinWait {
   /** Records wait for so much stream time, in a store of that name; versioned tables only. */
   readonly wait?: { readonly name: string; readonly graceMs: number };
+}
+
+export interface KeyBySettings<K, V> {
+  /** How records are written to the repartition topic. */
+  readonly value?: Serde<V>;
+  readonly partitioner?: Partitioner<K, V>;
+  /**
+   * 'time': records are held until the watermark has passed them, and go on by (timestamp, source
+   * partition, offset). For what depends on order: first, last, collect, reduce, process. They come as
+   * late as the slowest source partition. Default 'arrival': as the tasks before wrote them.
+   */
+  readonly order?: 'arrival' | 'time';
 }
 
 export class Stream<K, V> {
@@ -139,26 +153,24 @@ export class Stream<K, V> {
   keyBy<K2 = string>(
     name: string,
     keyOf: (value: V, key: K) => K2 | null | undefined,
-    ...rest: KeyOptions<
-      K2,
-      { readonly value?: Serde<V>; readonly partitioner?: Partitioner<K2, V> }
-    >
+    ...rest: KeyOptions<K2, KeyBySettings<K2, V>>
   ): Stream<K2, V> {
-    const options: {
-      readonly key?: Serde<K2>;
-      readonly value?: Serde<V>;
-      readonly partitioner?: Partitioner<K2, V>;
-    } = rest[0] ?? {};
+    const options: KeyBySettings<K2, V> & { readonly key?: Serde<K2> } = rest[0] ?? {};
     checkSettings(name, options, {
       key: optional(aSerde),
       value: optional(aSerde),
       partitioner: optional(aFunction),
+      order: optional(choice('arrival', 'time')),
     });
     const key = options.key ?? (utf8 as unknown as Serde<K2>);
     const value = options.value ?? this.#flow.value ?? msgpack<V>();
     const { graph } = this.#flow;
     const step = keyByStep(name, keyOf, key, value, options.partitioner);
-    const port = graph.step(step, [this.#flow.port]);
+    const keyed = graph.step(step, [this.#flow.port]);
+    const isOrdered = options.order === 'time';
+    const port = isOrdered
+      ? graph.step(orderByTimeStep(`${name}-order`, key, value), [keyed])
+      : keyed;
     return new Stream<K2, V>({ graph, port, key, value });
   }
 

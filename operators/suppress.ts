@@ -24,11 +24,12 @@ import {
   refuseSetting,
 } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
-import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import type { Windowed } from '../engine/serde/windowed.ts';
 import { closesAt } from '../engine/time/closed.ts';
+import { standOfDue } from '../engine/time/watermark.ts';
 import type { WindowSpec } from '../engine/time/windows/spec.ts';
 import { byKeyId, OperatorTime } from './closing.ts';
 import { type Held, noWindow, suppressStore } from './suppress-store.ts';
@@ -213,7 +214,7 @@ export function suppressStep(
     build: (context) => {
       const suppress = new Suppress({ name, settings, window, store, value, context });
       if (mode === 'wall') context.onWallClock(() => suppress.tick());
-      else context.onIdle((idleClock) => suppress.pass(idleClock));
+      else context.onTime(suppress);
       return [suppress];
     },
   };
@@ -239,7 +240,7 @@ interface Carried {
 /** A tick of the wall clock releases everything, whatever its time. */
 const allTimes = Number.POSITIVE_INFINITY;
 
-class Suppress implements AnyReceiver {
+class Suppress implements AnyReceiver, TimedStep {
   readonly #parts: SuppressParts;
   readonly #cells: Cells<Held[]>;
   readonly #time: OperatorTime;
@@ -249,7 +250,7 @@ class Suppress implements AnyReceiver {
   constructor(parts: SuppressParts) {
     this.#parts = parts;
     this.#cells = parts.context.cells<Held[]>(parts.store);
-    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
+    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, parts.context.task);
     this.#next = parts.context.output(0);
   }
 
@@ -262,16 +263,24 @@ class Suppress implements AnyReceiver {
     const withdrawn = settings.mode === 'closed' && (value === null || value === undefined);
     if (withdrawn) this.#withdraw(key, start, end, timestamp);
     const held = withdrawn ? undefined : this.#hold({ start, end, timestamp, value, old });
+    const { bySource } = this.#time;
     const told = held !== undefined && this.#isTold(held, streamTime);
     // Results of windows that end before are told before.
-    this.#release(streamTime);
+    if (!bySource) this.#release(streamTime);
     if (told) this.#tell(key, held);
     this.#makeRoom();
   }
 
-  /** Time has passed without changes. */
-  pass(idleClock: number): void {
-    this.#release(this.#time.advance(idleClock));
+  nextDue(): number {
+    return this.#cells.nextDue();
+  }
+
+  pass(until: number): void {
+    this.#release(this.#time.pass(until));
+  }
+
+  end(): void {
+    this.#release(Number.MAX_VALUE);
   }
 
   /** The wall clock has reached the next multiple of the interval. */
@@ -320,7 +329,8 @@ class Suppress implements AnyReceiver {
    */
   #isTold(held: Held, streamTime: number): boolean {
     const { early } = this.#parts.settings;
-    if (early === undefined || Math.min(held.due, held.early) <= streamTime) return false;
+    const passed = this.#time.bySource ? this.#time.now : streamTime;
+    if (early === undefined || Math.min(held.due, held.early) <= passed) return false;
     const { everyRecords, everyMs, when } = early;
     if (everyRecords !== undefined && held.records % everyRecords === 0) return true;
     if (when?.(held.value, held.old) === true) return true;
@@ -399,6 +409,7 @@ class Suppress implements AnyReceiver {
       });
     }
     if (released.length === 0) return;
+    if (until < Number.MAX_VALUE) this.#time.keep();
     const gone = released.filter(({ final }) => final);
     this.#count('waiting', -gone.length);
     this.#count('bytes', -gone.reduce((sum, { held }) => sum + held.bytes, 0));
@@ -406,7 +417,14 @@ class Suppress implements AnyReceiver {
     released.sort(
       (a, b) => timeOf(a.held) - timeOf(b.held) || byKeyId(a, b) || a.held.start - b.held.start,
     );
-    for (const { keyId, held } of released) this.#forward(keyId, held);
+    const { task } = this.#parts.context;
+    const { stand } = task;
+    const isTimed = this.#time.bySource && this.#parts.settings.mode !== 'wall';
+    for (const { keyId, held } of released) {
+      if (isTimed) task.stand = standOfDue(timeOf(held));
+      this.#forward(keyId, held);
+    }
+    task.stand = stand;
   }
 
   #makeRoom(): void {

@@ -5,7 +5,7 @@
  * would be over when it comes deletes the row, and is counted as expired.
  */
 import type { Step } from '../engine/graph/node.ts';
-import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { type AggregateCell, aggregateStore } from './aggregate.ts';
@@ -32,7 +32,7 @@ export function expiringTable<K, V>(
     stores: [store as StoreSpec<never, never>],
     build: (context) => {
       const table = new ExpiringTable(name, ttlMs, store as never, context);
-      context.onIdle((idleClock) => table.pass(idleClock));
+      context.onTime(table);
       return [table];
     },
   };
@@ -52,7 +52,7 @@ function livingGetter<V>(getter: TableGetter<V>, ttlMs: number): TableGetter<V> 
   });
 }
 
-class ExpiringTable implements AnyReceiver {
+class ExpiringTable implements AnyReceiver, TimedStep {
   readonly #name: string;
   readonly #ttlMs: number;
   readonly #store: StoreSpec<unknown, AggregateCell<unknown>>;
@@ -74,7 +74,7 @@ class ExpiringTable implements AnyReceiver {
     this.#store = store;
     this.#context = context;
     this.#cells = context.cells(store);
-    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
+    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, context.task);
     this.#next = context.output(0);
     this.#expired = context.timer(this.#next);
     this.#underWay = underWay(this.#cells as Cells<never>);
@@ -86,7 +86,7 @@ class ExpiringTable implements AnyReceiver {
       return;
     }
     const streamTime = this.#time.advance(timestamp);
-    this.#expire(streamTime);
+    if (!this.#time.bySource) this.#expire(streamTime);
     const before = rowOf(this.#cells.get());
     const over = present(value) && timestamp + this.#ttlMs <= streamTime;
     if (over) this.#context.task.drop(this.#name, 'expired');
@@ -98,20 +98,32 @@ class ExpiringTable implements AnyReceiver {
     }
   }
 
-  pass(idleClock: number): void {
-    this.#expire(this.#time.advance(idleClock));
+  nextDue(): number {
+    return this.#cells.nextDue();
   }
+
+  pass(until: number): void {
+    this.#expire(this.#time.pass(until));
+  }
+
+  /** Rows live on when the input ends. */
+  end(): void {}
 
   #expire(streamTime: number): void {
     if (this.#cells.nextDue() > streamTime) return;
+    this.#time.keep();
+    const { task } = this.#context;
+    const { stand } = task;
     for (const keyId of this.#cells.dueKeys(streamTime)) {
       this.#context.task.enter(keyId, this.#store as StoreSpec<unknown, never>, (key) => {
         const cell = this.#cells.get();
         if (cell === undefined) return;
         this.#cells.remove();
         const at = cell.timestamp + this.#ttlMs;
+        task.stand = at;
         this.#underWay.tell(rowOf(cell), this.#expired, key, null, at);
       });
     }
+    task.stand = stand;
   }
 }

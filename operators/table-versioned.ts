@@ -77,7 +77,7 @@ export function versionedTable<K, V>(
   const getter = tableGetter<V>(stores, (context) => {
     const cells = context.cells<Versions<V>>(store as never);
     const changing = underWay<V>(cells as Cells<never>);
-    const time = new OperatorTime(cells as unknown as Cells<never>);
+    const time = new OperatorTime(cells as unknown as Cells<never>, context.task);
     return (asOf = Number.POSITIVE_INFINITY, isAhead = undefined) => {
       if (isAhead?.(changing as UnderWay) === true) return changing.before;
       const cell = cells.get();
@@ -110,7 +110,7 @@ class VersionedTable<V> implements AnyReceiver {
     this.#historyMs = historyMs;
     this.#context = context;
     this.#cells = context.cells(store);
-    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>);
+    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, context.task);
     this.#next = context.output(0);
     this.#stale = context.output(1);
     this.#underWay = underWay(this.#cells as Cells<never>);
@@ -121,11 +121,13 @@ class VersionedTable<V> implements AnyReceiver {
       this.#context.task.drop(this.#name, 'null_key');
       return;
     }
-    if (timestamp < this.#time.now - this.#historyMs) {
+    const { bySource } = this.#time;
+    const known = bySource ? this.#time.advance(timestamp) : this.#time.now;
+    if (timestamp < known - this.#historyMs) {
       this.#context.task.drop(this.#name, 'expired');
       return;
     }
-    const oldest = this.#time.advance(timestamp) - this.#historyMs;
+    const oldest = (bySource ? this.#time.now : this.#time.advance(timestamp)) - this.#historyMs;
     const cell = this.#cells.get() ?? { times: [], values: [] };
     const before = lastAtOrBefore(cell.times, timestamp);
     const isLatest = before === cell.times.length - 1;

@@ -4,11 +4,13 @@ import {
   checkSetting,
   checkSettings,
   choice,
+  flag,
   ms,
+  msOrInfinity,
   optional,
   refuseSetting,
 } from '../engine/base/settings.ts';
-import { GraphBuilder, type Topology } from '../engine/graph/graph.ts';
+import { GraphBuilder, type Topology, type TopologySettings } from '../engine/graph/graph.ts';
 import type { SourceOptions } from '../engine/graph/node.ts';
 import type { Topic } from '../engine/graph/topic.ts';
 import { GlobalTable } from './join-global.ts';
@@ -23,6 +25,27 @@ export interface StreamOptions<K, V> {
   readonly time?: (value: V, key: K, timestamp: number) => number;
   /** Records later than the log's own timestamp by more than this many ms go to the dead letters. */
   readonly maxFutureSkewMs?: number;
+  /**
+   * How far records of a partition may be out of order, ms. Time is so much behind the newest record: such records are
+   * not late, and results, timers and order come so much later. Default 0; when it is given, also as 0, windows close
+   * and timers fire by the watermark even where no keyBy comes before them.
+   */
+  readonly disorder?: number;
+  /**
+   * A timestamp further ahead of the wall clock than so many ms goes to the dead letters and moves no time. Default one
+   * day; Infinity: every one is taken.
+   */
+  readonly maxAhead?: number;
+  /**
+   * In history: a record that jumps further ahead of its partition than so many ms counts when another one confirms it;
+   * a lone one goes to the dead letters. Default 366 days; Infinity: every one is taken.
+   */
+  readonly maxJump?: number;
+  /**
+   * A partition that is read to its end and silent for so many ms of the wall clock is idle: it promises the wall clock
+   * less this. Default: as the process says (`--idle-after`).
+   */
+  readonly idleAfter?: number;
 }
 
 export interface TableOptions {
@@ -50,6 +73,10 @@ export class TopologyBuilder {
     checkSettings(`stream(${topic.name})`, options, {
       time: optional(aFunction),
       maxFutureSkewMs: optional(ms(0)),
+      disorder: optional(ms(0)),
+      maxAhead: optional(msOrInfinity(0)),
+      maxJump: optional(msOrInfinity(0)),
+      idleAfter: optional(ms(0)),
     });
     const port = this.#graph.source(topic, options as SourceOptions);
     return new Stream({ graph: this.#graph, port, key: topic.key, value: topic.value });
@@ -107,9 +134,11 @@ export class TopologyBuilder {
 export function topology<E = unknown>(
   name: string,
   define: (t: TopologyBuilder) => E,
+  settings: TopologySettings = {},
 ): Topology<E> {
   checkSetting('topology.define', define, aFunction);
-  const graph = new GraphBuilder(name);
+  checkSettings('topology', settings, { asKafkaStreams: optional(flag) });
+  const graph = new GraphBuilder(name, settings);
   const exports = define(new TopologyBuilder(graph));
   if (exports instanceof Promise) {
     // Its failure is told by this error already.

@@ -18,6 +18,8 @@ interface Change {
   value: unknown;
   timestamp: number;
   headers: Uint8Array;
+  /** How far its source stood. */
+  stand: number;
 }
 
 /**
@@ -61,9 +63,10 @@ class UntilCommit implements AnyReceiver {
     const { keyId } = this.#task;
     const row = this.#windowed ? rowOf(keyId, key as Windowed<unknown>) : keyId;
     const headers = this.#task.headerBytes();
+    const { stand } = this.#task;
     const change = this.#changes.get(row);
     if (change === undefined) {
-      this.#changes.set(row, { keyId, key, old, value, timestamp, headers });
+      this.#changes.set(row, { keyId, key, old, value, timestamp, headers, stand });
       this.#task.onUndo(() => this.#changes.delete(row));
       return;
     }
@@ -72,6 +75,7 @@ class UntilCommit implements AnyReceiver {
     change.value = value;
     change.timestamp = timestamp;
     change.headers = headers;
+    change.stand = stand;
   }
 
   release(): void {
@@ -84,7 +88,8 @@ class UntilCommit implements AnyReceiver {
     this.#changes.clear();
   }
 
-  #forward({ key, value, timestamp, old, headers }: Change): void {
+  #forward({ key, value, timestamp, old, headers, stand }: Change): void {
+    this.#task.stand = stand;
     if (headers === emptyBytes) this.#next.receive(key, value, timestamp, old);
     else {
       this.#task.withHeaders(headers, () => this.#next.receive(key, value, timestamp, old));

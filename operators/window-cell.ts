@@ -88,7 +88,11 @@ export function indexOfStart(cell: WindowCell<unknown>, start: number): number {
   if (high > 0) {
     const last = rows[width * (high - 1)] as number;
     if (last < start) return high;
-    if (last === start) return high - 1;
+    if (last === start) {
+      // Several may start together; it is the first of them.
+      while (high > 1 && rows[width * (high - 2)] === start) high--;
+      return high - 1;
+    }
     high--;
   }
   while (low < high) {

@@ -4,9 +4,11 @@
  */
 import { refuseSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
-import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Sink } from '../engine/graph/topic.ts';
+import { closesAt } from '../engine/time/closed.ts';
+import { standOfDue } from '../engine/time/watermark.ts';
 import type { TimedWindow } from '../engine/time/windows/spec.ts';
 import { dropUnusable } from './aggregate.ts';
 import { type Closed, closeDue, OperatorTime } from './closing.ts';
@@ -32,10 +34,12 @@ export function unseen<A>(start: number): WindowUpdate<A> {
 
 export interface WindowFamily<K, V, A, C extends WindowCell<A> = WindowCell<A>> {
   readonly store: StoreSpec<K, C>;
+  /** Records are judged by how far their source stood, and windows closed by the watermark, which may be behind. */
+  bySource?: boolean;
   emptyCell(): C;
   /**
    * Takes a record into the current key's windows and answers the updates in the order they are
-   * emitted; `timeBefore` is the stream time before it. Calls `late` for each window (hopping) or record (others) that is closed already.
+   * emitted; `timeBefore` is the stream time before it; by source, how far the watermark has passed. Calls `late` for each window (hopping) or record (others) that is closed already.
    * Windows that start before `oldestStart` are not looked at any more.
    */
   update(
@@ -99,15 +103,16 @@ export function windowedStep<K, V, A>(
     stores: [store as StoreSpec<never, never>],
     ...(late === undefined ? {} : { sinks: [late as Sink<never, never>] }),
     build: (context) => {
-      const aggregate = new WindowedAggregate(name, family, store, options, context);
-      context.onIdle((idleClock) => aggregate.pass(idleClock));
+      const aggregate = new WindowedAggregate(name, spec, family, store, options, context);
+      context.onTime(aggregate);
       return [aggregate as AnyReceiver];
     },
   };
 }
 
-class WindowedAggregate<K, V, A> {
+class WindowedAggregate<K, V, A> implements TimedStep {
   readonly #name: string;
+  readonly #spec: TimedWindow;
   readonly #family: WindowFamily<K, V, A>;
   readonly #store: StoreSpec<K, WindowCell<A>>;
   readonly #keyTimed: boolean;
@@ -127,12 +132,14 @@ class WindowedAggregate<K, V, A> {
 
   constructor(
     name: string,
+    spec: TimedWindow,
     family: WindowFamily<K, V, A>,
     store: StoreSpec<K, WindowCell<A>>,
     options: WindowStepOptions<K, V>,
     context: BuildContext,
   ) {
     this.#name = name;
+    this.#spec = spec;
     this.#family = family;
     this.#store = store;
     this.#keyTimed = options.clock === 'key';
@@ -142,16 +149,21 @@ class WindowedAggregate<K, V, A> {
     this.#context = context;
     const cells = context.cells<WindowCell<A>>(store as never);
     this.#cells = this.#keyTimed ? keyTimedCells(cells) : cells;
-    this.#time = new OperatorTime(this.#cells as Cells<never>);
+    this.#time = new OperatorTime(this.#cells as Cells<never>, context.task);
+    family.bySource = this.#time.bySource;
     this.#next = context.output(0);
   }
 
   receive(key: K, value: V, timestamp: number): void {
     if (dropUnusable(this.#context, this.#name, key, value)) return;
-    const timeBefore = this.#keyTimed ? this.#keyTime : this.#time.now;
-    const streamTime = this.#keyTimed
-      ? Math.max(timeBefore, timestamp)
+    const { bySource } = this.#time;
+    const timeBefore = this.#keyTimed && !bySource ? this.#keyTime : this.#time.now;
+    let streamTime = this.#keyTimed
+      ? Math.max(this.#keyTime, timestamp)
       : this.#time.advance(timestamp);
+    // What the watermark has closed is closed, however far the key itself has come.
+    if (this.#keyTimed && bySource)
+      streamTime = Math.max(streamTime, this.#time.advance(timestamp));
     this.#refusals = 0;
     const updates = this.#family.update(
       this.#cells,
@@ -167,17 +179,27 @@ class WindowedAggregate<K, V, A> {
     }
     if (this.#retentionMs !== Number.POSITIVE_INFINITY) this.#noteNewest(updates);
     if (!this.#closing) for (const update of updates) this.#forward(key, update);
-    if (this.#keyTimed) this.#closeKey(key, streamTime);
-    else this.#close(streamTime);
+    if (this.#keyTimed) this.#closeKey(key, Math.max(this.#keyTime, timestamp));
+    else if (!bySource) this.#close(streamTime);
   }
 
-  /** Time has passed without records. */
-  pass(idleClock: number): void {
-    this.#close(this.#time.advance(idleClock));
+  nextDue(): number {
+    return this.#cells.nextDue();
+  }
+
+  pass(until: number): void {
+    this.#close(this.#time.pass(until));
+  }
+
+  end(): void {
+    this.#close(Number.MAX_VALUE);
   }
 
   #close(streamTime: number): void {
     if (this.#cells.nextDue() > streamTime) return;
+    if (streamTime < Number.MAX_VALUE) this.#time.keep();
+    const { task } = this.#context;
+    const { stand } = task;
     closeDue<A>(
       this.#context,
       this.#store as StoreSpec<unknown, never>,
@@ -187,6 +209,7 @@ class WindowedAggregate<K, V, A> {
       this.#family.order,
       this.#closing ? (key, closed) => this.#final(key as K, closed) : undefined,
     );
+    task.stand = stand;
   }
 
   /** Closes windows of the current key, whose time alone has passed. */
@@ -196,6 +219,7 @@ class WindowedAggregate<K, V, A> {
       cell.now = keyTime;
       this.#cells.put(cell);
     }
+    if (this.#time.bySource) return;
     if ((this.#store.due?.(cell) ?? Number.POSITIVE_INFINITY) > keyTime) return;
     const closed = [...this.#family.takeClosed(this.#cells, keyTime)].sort(this.#family.order);
     if (this.#closing) for (const one of closed) this.#final(key, one);
@@ -226,6 +250,7 @@ class WindowedAggregate<K, V, A> {
     const { start, end, value, timestamp } = closed;
     // An aggregate that answers null has no result.
     if (!present(value)) return;
+    if (this.#time.bySource) this.#context.task.stand = standOfDue(closesAt(this.#spec, end));
     if (start < this.#expiredBefore) {
       this.#context.task.drop(this.#name, 'expired');
     } else {

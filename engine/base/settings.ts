@@ -66,6 +66,15 @@ export function ms(least: 0 | 1, most: number = longestMs): Rule {
   return whole(least, most, 'a whole number of milliseconds');
 }
 
+/** The same, or Infinity for no limit. */
+export function msOrInfinity(least: 0 | 1): Rule {
+  const finite = ms(least);
+  return (value) => {
+    const must = value === Number.POSITIVE_INFINITY ? undefined : finite(value);
+    return must === undefined ? undefined : `${must}, or Infinity`;
+  };
+}
+
 /** A number of things: whole, from `least`. */
 export function count(least: 0 | 1, most: number = Number.MAX_SAFE_INTEGER): Rule {
   return whole(least, most, 'a whole number');

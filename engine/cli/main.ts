@@ -65,6 +65,17 @@ const httpHost = () =>
   new Option('--http-host <address>', 'where --http listens')
     .env('MILLRACE_HTTP_HOST')
     .default('127.0.0.1');
+const maxDrift = () =>
+  numberOption(
+    '--max-drift <ms>',
+    'partitions are read no further ahead of the slowest, in event time',
+    ms(0),
+  );
+const atEnd = () =>
+  new Option(
+    '--at-end <what>',
+    'of bounded input: close what is still open, or keep it for more (the default)',
+  ).choices(['close', 'keep']);
 const idleAfter = () =>
   numberOption(
     '--idle-after <ms>',
@@ -107,6 +118,9 @@ function programOf(version: string): Command {
     )
     .addOption(started.option('topic', '--topic <name>', 'that --input is written to: events'))
     .option('--config <file>', 'JSON with engagement and segments')
+    .addOption(idleAfter())
+    .addOption(maxDrift())
+    .addOption(atEnd())
     .addOption(numberOption('--top <n>', 'subjects shown', count(0)).default(10))
     .addOption(data())
     .addOption(stateBackend())
@@ -127,6 +141,8 @@ function programOf(version: string): Command {
     .addOption(threads())
     .addOption(stopWithin())
     .addOption(idleAfter())
+    .addOption(maxDrift())
+    .addOption(atEnd())
     .addOption(
       numberOption(
         '--verify-every <ms>',
@@ -147,6 +163,8 @@ function programOf(version: string): Command {
     .addOption(numberOption('--partitions <n>', 'of new topics', partitionCount))
     .addOption(idleAfter())
     .addOption(stopWithin())
+    .addOption(maxDrift())
+    .addOption(atEnd())
     .addOption(orphan())
     .addOption(
       ran.option(

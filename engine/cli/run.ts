@@ -18,12 +18,13 @@ import { readMapping } from './mappings.ts';
 import { print, printJson } from './output.ts';
 import { sampleFile } from './start.ts';
 import { balance, checkTaken } from './start-report.ts';
+import { type TimeFlags, timeSettings } from './time-flags.ts';
 import { groupSources, mappedSource } from './topic-input.ts';
 
 /** Changelog records from which on a restore is told of. */
 const worthSaying = 10_000;
 
-export interface RunOptions extends KafkaFlags {
+export interface RunOptions extends KafkaFlags, TimeFlags {
   /** From the first signal to the end, at most, ms. */
   readonly stopWithin?: number;
   /** What is taken in: see input-groups.ts. */
@@ -35,7 +36,6 @@ export interface RunOptions extends KafkaFlags {
   readonly threads: number;
   readonly partitions?: number;
   readonly recordsPerCycle?: number;
-  readonly idleAfter?: number;
   readonly untilCaughtUp?: boolean;
   readonly fresh?: boolean;
   readonly orphan?: readonly string[];
@@ -51,7 +51,7 @@ export async function run(module: string, options: RunOptions): Promise<void> {
   await prepare(env, options.fresh === true);
   const say = (text: string) => process.stderr.write(`${text}\n`);
   const signal = onInterrupt(say, options.stopWithin);
-  const { application, threads, partitions, idleAfter: idleAfterMs, onOffsetLost } = options;
+  const { application, threads, partitions, onOffsetLost } = options;
   const { recordsPerCycle } = options;
   const reference = { module: resolve(module) };
   const execution = await execute({
@@ -71,7 +71,7 @@ export async function run(module: string, options: RunOptions): Promise<void> {
       ...(recordsPerCycle === undefined ? {} : { recordsPerCycle }),
       ...(options.orphan === undefined ? {} : { orphans: options.orphan }),
       ...(onOffsetLost === undefined ? {} : { onOffsetLost }),
-      ...(idleAfterMs === undefined ? {} : { idleAfterMs }),
+      ...timeSettings(options),
     },
   });
   try {

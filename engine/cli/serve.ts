@@ -9,15 +9,15 @@ import { type KeptOptions, keptApplication } from './kept-application.ts';
 import { QuestionPool } from './question-pool.ts';
 import { questionRoutes } from './question-routes.ts';
 import type { Asked } from './questions.ts';
+import { type TimeFlags, timeSettings } from './time-flags.ts';
 import { mismatchesOf, verifySample } from './verify/command.ts';
 
-export interface ServeOptions extends KeptOptions {
+export interface ServeOptions extends KeptOptions, TimeFlags {
   /** From the first signal to the end, at most, ms. */
   readonly stopWithin?: number;
   readonly http?: number;
   readonly httpHost?: string;
   readonly threads: number;
-  readonly idleAfter?: number;
   readonly logLevel: LogLevel;
   /** File with accounts, webhooks and limits (docs/SOURCES.md). */
   readonly gateway?: string;
@@ -31,7 +31,7 @@ const standardPort = 8_080;
 
 export async function serve(options: ServeOptions): Promise<void> {
   const { config, kafka, ...kept } = await keptApplication(options);
-  const { threads, logLevel, http = standardPort, httpHost, idleAfter } = options;
+  const { threads, logLevel, http = standardPort, httpHost } = options;
   const signal = onInterrupt((text) => process.stderr.write(`${text}\n`), options.stopWithin);
   const questions = new QuestionPool();
   const execution = await execute({
@@ -44,7 +44,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     listen: gatewayListener(await readGateway(options.gateway), (running) =>
       questionRoutes(Object.assign(running, { config }), questions),
     ),
-    settings: idleAfter === undefined ? {} : { idleAfterMs: idleAfter },
+    settings: timeSettings(options),
   });
   const asked: Asked = { ...execution, config };
   const failed = new AbortController();

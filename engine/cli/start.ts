@@ -29,11 +29,12 @@ import { QuestionPool } from './question-pool.ts';
 import { questionRoutes } from './question-routes.ts';
 import { tellRedefined } from './redefine.ts';
 import { checkTaken, clockOf, personalisationReport, reportText } from './start-report.ts';
+import { type TimeFlags, timeSettings } from './time-flags.ts';
 import { groupSources } from './topic-input.ts';
 
 export { fileSource, readMapping, rowOptions };
 
-export interface StartOptions {
+export interface StartOptions extends TimeFlags {
   /** From the first signal to the end, at most, ms. */
   readonly stopWithin?: number;
   readonly data: string;
@@ -85,6 +86,7 @@ export async function start(options: StartOptions): Promise<void> {
     sources,
     observer: progress.observer,
     logLevel: options.logLevel,
+    settings: timeSettings(options),
     routes: (running) => questionRoutes({ ...running, config }, questions),
     ...(options.http === undefined ? {} : { http: options.http }),
     ...(options.httpHost === undefined ? {} : { httpHost: options.httpHost }),
@@ -96,7 +98,9 @@ export async function start(options: StartOptions): Promise<void> {
     const redefined = await tellRedefined({ ...execution, config });
     if (redefined > 0) say(`${redefined} subjects are decided anew: definitions have changed`);
     await runtime.runUntilCaughtUp(signal);
-    const read = Math.max(...summary.sources.map((source) => source.eventTime));
+    const told = Math.max(...summary.sources.map((source) => source.eventTime));
+    // What the guard has refused moves no time.
+    const read = Math.min(told, summary.streamTime);
     // Of a run without anything new, the clock is where the one before has left it.
     const end = Number.isFinite(read) ? read : await clockOf(runtime);
     if (!signal.aborted && Number.isFinite(end)) await runtime.advanceIdle(end, signal);

@@ -5,13 +5,23 @@ import type { GraphNode } from './node.ts';
 
 /** SHA-256, hex. Functions are not part of it: it tells other graphs apart, not other lambdas. */
 export function fingerprint(topology: Topology): string {
-  const shape = { name: topology.name, nodes: topology.nodes.map(shapeOf), ...globalsOf(topology) };
+  const shape = {
+    name: topology.name,
+    nodes: topology.nodes.map(shapeOf),
+    ...globalsOf(topology),
+    ...timeOf(topology),
+  };
   return createHash('sha256').update(JSON.stringify(shape)).digest('hex');
 }
 
 /** Absent without any, so that a topology of before has the print of before. */
 function globalsOf({ globals }: Topology): { readonly globals?: readonly string[] } {
   return globals.length === 0 ? {} : { globals: globals.map(({ name }) => name) };
+}
+
+/** Absent by default, for the same reason. */
+function timeOf({ asKafkaStreams }: Topology): { readonly asKafkaStreams?: true } {
+  return asKafkaStreams === true ? { asKafkaStreams } : {};
 }
 
 function shapeOf(node: GraphNode): unknown {

@@ -26,17 +26,29 @@ export interface Topology<out E = unknown> {
   readonly views: ReadonlyMap<string, TableView>;
   /** What the author returned: handles for the driver and for queries. */
   readonly exports: E;
+  /** Each step goes by the records it has seen, also behind a keyBy, as in Kafka Streams. */
+  readonly asKafkaStreams?: true;
+}
+
+export interface TopologySettings {
+  /**
+   * Time behind a `keyBy` as Kafka Streams 4.1 has it: a step's time is the greatest timestamp it has seen, so that
+   * what one upstream task writes makes the records of others late. For comparisons only.
+   */
+  readonly asKafkaStreams?: boolean;
 }
 
 export class GraphBuilder {
   readonly #name: string;
+  readonly #settings: TopologySettings;
   readonly #nodes: GraphNode[] = [];
   readonly #globals: Source<unknown, unknown>[] = [];
   readonly #views = new Map<string, TableView>();
   #isBuilt = false;
 
-  constructor(name: string) {
+  constructor(name: string, settings: TopologySettings = {}) {
     this.#name = name;
+    this.#settings = settings;
   }
 
   source<K, V>(topic: Source<K, V>, options: SourceOptions = {}): Port {
@@ -92,6 +104,7 @@ export class GraphBuilder {
       globals: Object.freeze([...this.#globals]),
       views: new Map(this.#views),
       exports,
+      ...(this.#settings.asKafkaStreams === true ? { asKafkaStreams: true as const } : {}),
     });
     validate(topology);
     this.#isBuilt = true;

@@ -14,6 +14,14 @@ export interface SourceOptions {
   readonly time?: (value: never, key: never, timestamp: number) => number;
   /** Records later than the log's own timestamp by more than this go to the dead letters. */
   readonly maxFutureSkewMs?: number;
+  /** How far records may be out of order within a partition, ms; the partition's time is so much behind. */
+  readonly disorder?: number;
+  /** A timestamp further ahead of the wall clock, ms, is refused. */
+  readonly maxAhead?: number;
+  /** A jump further ahead, ms, counts when another record confirms it. */
+  readonly maxJump?: number;
+  /** A partition that has been silent for so long, ms of the wall clock, is idle. */
+  readonly idleAfter?: number;
 }
 
 export interface SourceNode {
@@ -63,6 +71,8 @@ export interface Step {
   readonly problem?: string;
   /** Side outputs to topics (late records, ...), for `describe` and topic creation. */
   readonly sinks?: readonly Sink<never, never>[];
+  /** Holds records until the watermark has passed them, and lets them go in the order of time. */
+  readonly ordersByTime?: boolean;
   /** Set by `keyBy` alone: the topic that carries the records to the partition of their new key. */
   readonly repartition?: { readonly topic: Source<unknown, unknown> & Sink<never, never> };
   /** One receiver for each input. */

@@ -11,6 +11,7 @@
 import type { DropReason } from '../base/events.ts';
 import type { World } from '../base/world.ts';
 import type { Headers } from '../record/headers.ts';
+import type { SourcePlace } from '../record/marks.ts';
 import type { Cells, StoreSpec } from './store-spec.ts';
 import type { Sink } from './topic.ts';
 
@@ -40,6 +41,17 @@ export interface TaskContext {
   withHeaders(headers: Uint8Array, body: () => void): void;
   /** The task's stream time: the greatest timestamp it has taken in, ms UTC; -Infinity at first. */
   readonly streamTime: number;
+  /** Records are late by their own source partition, and the watermark makes time pass; else each step goes by its records. */
+  readonly bySource: boolean;
+  /**
+   * How far the source partition of the record at hand had come when it was read, ms UTC. A step that lets something
+   * go because time has passed, or joins what came before, sets it for its results and sets it back.
+   */
+  stand: number;
+  /** Time has passed up to here for every step, ms UTC; by source only. */
+  readonly passedTime: number;
+  /** Where the record at hand was read first, where records are put in order of time; set as `stand` is. */
+  place: SourcePlace | undefined;
   /** How far time is known to have passed without records, ms UTC; -Infinity when nobody said. */
   readonly idleClock: number;
   /**
@@ -70,6 +82,18 @@ export interface GlobalRow {
   readonly timestamp: number;
 }
 
+/** A step that acts when time has passed. */
+export interface TimedStep {
+  /** The next instant at which it has something to do, ms UTC; +Infinity for never. */
+  nextDue(): number;
+  /** Time has passed up to `until`, and no record that comes later stands before it, ms UTC. */
+  pass(until: number): void;
+  /** The same without records: also what falls due at `until` itself is done. Default: as `pass`. */
+  passIdle?(until: number): void;
+  /** The input has ended: all that still waits is done, as if time had passed it. */
+  end(): void;
+}
+
 /** What `Step.build` gets: the context, its stores by name, and where its results go. */
 export interface BuildContext {
   readonly task: TaskContext;
@@ -78,8 +102,8 @@ export interface BuildContext {
   globalRow(topic: string, keyId: string): GlobalRow | undefined;
   /** Receiver of the step's output number `port`; 0 is the main one. */
   output(port: number): AnyReceiver;
-  /** Asks to be called when time advances without records, ms UTC; for time-driven steps. */
-  onIdle(advance: (idleClock: number) => void): void;
+  /** Asks to be called when time passes that is not the step's records' own. */
+  onTime(step: TimedStep): void;
   /**
    * Asks to be called, between two cycles, when the wall clock has passed a multiple of the step's
    * `wallClockMs`; once, however many it has passed. `now` is how far it is, ms UTC; cells of stores on

@@ -14,7 +14,8 @@ import type { TaskResult } from '../task/task-host.ts';
 import type { SourceConnector } from './connector.ts';
 import { cursorAppend } from './cursors.ts';
 import { bringsNews, cursorName, type Intake, type Taken } from './intake.ts';
-import { encodeLedger } from './ledger.ts';
+import { encodeLedger, offsetMetadata } from './ledger.ts';
+import { promiseAppends } from './promises.ts';
 import { reportCycle } from './report.ts';
 import type { StageClock } from './stages.ts';
 import type { Summary } from './summary.ts';
@@ -213,6 +214,7 @@ export class Committer {
         appends.push(appendOf({ topic, partition: task.planned.partition, image }));
       }
     }
+    appends.push(...promiseAppends(results));
     return appends;
   }
 
@@ -254,12 +256,11 @@ function offsetsOf(
   const commits = stores.map((store) =>
     changed.has(store) ? commitId : (task.commits.get(store) ?? 0),
   );
-  const metadata = encodeLedger({ commitId, stores: commits }, stores);
-  return result.positions.map((position, i) => ({
-    ...position,
-    partition,
-    ...(i === 0 ? { metadata } : {}),
-  }));
+  const ledger = encodeLedger({ commitId, stores: commits }, stores);
+  return result.positions.map(({ topic, offset, time }, i) => {
+    const metadata = offsetMetadata(i === 0 ? ledger : '', time);
+    return { topic, offset, partition, ...(metadata === undefined ? {} : { metadata }) };
+  });
 }
 
 /** Waits for all, also after a failure, so that none goes on behind the caller's back. */

@@ -6,6 +6,9 @@
  *
  * Format: '<commit>' ' ' '<commit of store 0>,<commit of store 1>,…' ' ' '<CRC-32C of their names>', in the
  * order of the task's stores. What was written for other stores, by a topology before, says nothing of them.
+ *
+ * Beside each source's offset stands how far its time has come (time/watermark.ts), as ' t=<text>'; alone, or after the
+ * ledger entry.
  */
 import { crc32c } from '../base/crc32c.ts';
 
@@ -24,11 +27,22 @@ export function decodeLedger(
   text: string | undefined,
   names: readonly string[],
 ): LedgerEntry | undefined {
-  const match = /^(\d+) ((?:\d+(?:,\d+)*)?) ([0-9a-f]+)$/.exec(text ?? '');
+  const match = /^(\d+) ((?:\d+(?:,\d+)*)?) ([0-9a-f]+)(?: t=\S+)?$/.exec(text ?? '');
   if (match === null) return undefined;
   const other = match[3] !== checkOf(names);
   const stores = match[2] === '' || other ? [] : (match[2] as string).split(',').map(Number);
   return { commitId: Number(match[1]), stores };
+}
+
+/** Metadata of an offset: the ledger's entry, where it is the task's first, and the source's time. */
+export function offsetMetadata(ledger: string, time: string | undefined): string | undefined {
+  const text = time === undefined || time === '' ? ledger : `${ledger} t=${time}`;
+  return text === '' ? undefined : text;
+}
+
+/** The source's time in an offset's metadata; '' when there is none. */
+export function timeOf(text: string | undefined): string {
+  return / t=(\S+)$/.exec(text ?? '')?.[1] ?? '';
 }
 
 function checkOf(names: readonly string[]): string {

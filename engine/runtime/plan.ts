@@ -8,6 +8,7 @@ import {
   subTopologies,
   writtenTopics,
 } from '../graph/sub-topology.ts';
+import { type PartTime, timePlan } from '../graph/time-plan.ts';
 import type { Sink, TopicSettings } from '../graph/topic.ts';
 import {
   changelogTopic,
@@ -27,6 +28,15 @@ export interface PlannedTask {
   readonly stores: readonly string[];
   /** Stores whose changelog is one of `topics`, with that topic. */
   readonly sourceOf: ReadonlyMap<string, string>;
+  /** Repartition topics in which the task tells how far its time has come. */
+  readonly tells: readonly ToldTopic[];
+  readonly time: PartTime;
+}
+
+export interface ToldTopic {
+  /** In the log. */
+  readonly name: string;
+  readonly partitions: number;
 }
 
 export interface Plan {
@@ -86,6 +96,7 @@ export function plan(options: PlanOptions): Plan {
     add(topic.name, topic.settings);
   }
   const names = logNames(application, topology);
+  const times = timePlan(topology);
   const tasks: PlannedTask[] = [];
   const widths = new Map<SubTopology, number>();
   for (const part of parts) {
@@ -104,7 +115,9 @@ export function plan(options: PlanOptions): Plan {
     for (let partition = 0; partition < width; partition++) {
       const stores = part.stores.map(({ name }) => name);
       const taskId = `${part.id}_${partition}`;
-      tasks.push({ taskId, subTopology: part.id, partition, topics: sources, stores, sourceOf });
+      const common = { taskId, subTopology: part.id, partition, topics: sources, stores, sourceOf };
+      const time = must(times[part.id], 'a part has its time');
+      tasks.push({ ...common, tells: [], time });
     }
   }
   add(deadLetterTopic(application), {}, 1);
@@ -115,7 +128,22 @@ export function plan(options: PlanOptions): Plan {
     topic: name,
     partitions: partitionsOf[name] as number,
   }));
-  return { topics: all, partitionsOf, tasks, globals };
+  const telling = tasks.map((task) => ({
+    ...task,
+    tells: toldTopics(task.time, names, partitionsOf),
+  }));
+  return { topics: all, partitionsOf, tasks: telling, globals };
+}
+
+function toldTopics(
+  { tells }: PartTime,
+  names: ReadonlyMap<string, string>,
+  partitionsOf: Readonly<Record<string, number>>,
+): ToldTopic[] {
+  return tells.map((logical) => {
+    const name = names.get(logical) ?? logical;
+    return { name, partitions: must(partitionsOf[name], 'a repartition topic is planned') };
+  });
 }
 
 /** Where the log tells how a topic is cleaned up: one that forgets rows is nobody's changelog. */

@@ -1,25 +1,23 @@
 /**
- * The runtime: moves a topology forward in cycles. A cycle reads the next records of every task,
- * lets the tasks process them, commits all that follows in one log transaction, then lets the state
- * follow. On a log of its own, what a cycle does depends on committed data alone; so a crash at any
- * point and a restart end in the same bytes, and so does any number of threads. On a log that others
- * write to as well nobody could say so, and there a cycle commits while the next one works, as long as
- * there is a backlog, and a task begins the next one when it is done with its share of this one.
+ * The runtime: moves a topology forward in cycles. A cycle reads the next records of every task, lets the tasks process
+ * them, and commits all that follows in one log transaction. On a log of its own, what a cycle does depends on committed
+ * data alone, so a crash at any point and any number of threads end in the same bytes. On a shared log, cycles overlap.
  */
 import { must } from '../base/assert.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { isMillraceError, isPassing, MillraceError } from '../base/errors.ts';
 import { type Observer, silentObserver } from '../base/events.ts';
 import { type Scheduler, systemScheduler } from '../base/scheduler.ts';
-import type { Topology } from '../graph/graph.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
 import { readableTable } from '../graph/view.ts';
-import type { Log, Writer } from '../log/log.ts';
+import type { Writer } from '../log/log.ts';
 import type { Member } from '../log/member.ts';
-import type { StepHook } from '../task/commit.ts';
 import { defaultErrorPolicy } from '../task/error-policy.ts';
-import type { HostConfig, HostPort, TaskResult, TaskWork } from '../task/task-host.ts';
+import type { HostConfig, HostPort, TaskWork } from '../task/task-host.ts';
+import type { PassingTime } from '../task/task-options.ts';
 import { passesMultiple, type WallClockSpan, wallClockIntervals } from '../task/wall-clock.ts';
+import { SteadyClock } from '../time/steady-clock.ts';
+import { isInstant } from '../time/watermark.ts';
 import { Ahead, type GivenWork } from './ahead.ts';
 import { Assignment, type PartitionLag } from './assignment.ts';
 import { allDone, Committer, type CycleWork } from './committer.ts';
@@ -27,34 +25,17 @@ import type { SourceConnector } from './connector.ts';
 import { deploymentCursor, readCursors } from './cursors.ts';
 import { CycleSize } from './cycle-size.ts';
 import { deploy } from './deploy.ts';
+import { IdleWatch } from './idle-watch.ts';
 import { bringsNews, cursorWriter, Intake } from './intake.ts';
 import { groupPartitions, type Plan, plan } from './plan.ts';
-import {
-  checkApplicationName,
-  checkRuntimeSettings,
-  type RuntimeSettings,
-  settingsIn,
-} from './settings.ts';
+import { Reading } from './reading.ts';
+import type { RuntimeOptions } from './runtime-options.ts';
+import { checkApplicationName, checkRuntimeSettings, settingsIn } from './settings.ts';
 import { StageClock } from './stages.ts';
 import { StateQuestions } from './state-questions.ts';
 import { emptySummary, type Summary } from './summary.ts';
 import { goesOnAfter, type RunningTask } from './task-opener.ts';
-
-export interface RuntimeOptions extends RuntimeSettings {
-  readonly topology: Topology;
-  /** Names the group, the changelogs and the state. On a shared log, the instances of a name share the work. */
-  readonly application: string;
-  readonly log: Log;
-  readonly stateDirectory: string;
-  /** Starts the threads that run the tasks; task i runs on host i mod n. */
-  readonly startHosts: (config: HostConfig) => Promise<readonly HostPort[]>;
-  readonly sources?: readonly SourceConnector[];
-  readonly observer?: Observer;
-  readonly clock?: Clock;
-  readonly scheduler?: Scheduler;
-  /** Called at every commit step; see task/commit.ts. */
-  readonly at?: StepHook;
-}
+import { hasChanges, notePositions } from './task-results.ts';
 
 const mebibyte = 1024 * 1024;
 /** Between two looks at the log when there is nothing to do, ms; a log that can wakes us before. */
@@ -64,13 +45,13 @@ const fiveMinutes = 300_000;
 const firstWorkMs = 2_000;
 /** Of the time between the beginnings of two cycles, one in so many parts may be work before the full interval is kept. */
 const workShare = 2;
-/** The least time between them is one in so many parts of the interval. */
 const leastShare = 4;
 /** Worker failures in a row that are survived, and the pause after the first; it grows by itself. */
 const workerRetries = 3;
 const workerRetryMs = 100;
-/** The longest pause between two attempts to go on after a doubtful commit, ms. */
 const doubtRetryMaxMs = 5_000;
+
+export type { RuntimeOptions } from './runtime-options.ts';
 
 export class Runtime {
   readonly #options: RuntimeOptions;
@@ -94,6 +75,10 @@ export class Runtime {
   /** Wall time up to which steps know the wall clock, ms UTC. */
   #tickedAt: number;
   readonly #wallIntervals: readonly number[];
+  /** The wall clock as time goes by it. */
+  readonly #wall: SteadyClock;
+  readonly #idle: IdleWatch;
+  readonly #reading: Reading;
   /** Worker failures and doubtful commits after a commit. */
   #failures = { count: 0, commitId: 0 };
   #lastFailure: unknown;
@@ -101,11 +86,8 @@ export class Runtime {
   /** The last cycle had as many records of a partition as it can do with: there may be more. */
   #backlog = false;
   readonly #cycleSize: CycleSize;
-  /** When the last cycle with work was done, ms of the monotonic clock. */
   #cycledAt = Number.NEGATIVE_INFINITY;
-  /** Until when the first records are waited for, ms of the monotonic clock. */
   #expectedUntil = 0;
-  /** How long was waited before the cycle for the sake of the commit interval, ms. */
   #heldMs = 0;
 
   private constructor(options: RuntimeOptions) {
@@ -118,6 +100,9 @@ export class Runtime {
     this.#cycleSize = new CycleSize(options.recordsPerCycle, options.commitIntervalMs ?? 0);
     this.#maintainedAt = this.#clock.monotonic();
     this.#tickedAt = this.#clock.now();
+    this.#wall = new SteadyClock(this.#clock);
+    this.#idle = new IdleWatch(this.#clock, this.#wall, options.idleAfterMs);
+    this.#reading = new Reading(this.#idle, options.maxDriftMs);
     this.#wallIntervals = wallClockIntervals(options.topology);
   }
 
@@ -202,6 +187,8 @@ export class Runtime {
         await committer.settled();
         return true;
       }
+      // The slowest has just come to its end: the others go on.
+      if (this.#reading.isHeldBack) return true;
       if (committer.cursors.size === 0 || this.#expectsWork) return false;
     }
     stages.fetched();
@@ -238,7 +225,23 @@ export class Runtime {
   async runUntilCaughtUp(signal?: AbortSignal): Promise<Summary> {
     const done = () => this.#running.groupCaughtUp();
     await this.#questions.whileCycling(() => this.#runUntil(done, signal));
+    if (this.#options.atEnd === 'close') await this.closeInput(signal);
     return this.#summary;
+  }
+
+  /**
+   * Closes all that is open because the input has ended: windows, sessions, timers, waiting joins, step after step.
+   * What is read later goes on as if nothing had been closed. Call when caught up.
+   */
+  async closeInput(signal?: AbortSignal): Promise<void> {
+    this.#reading.isFinal = true;
+    for (const task of this.#running.tasks) task.undecided.clear();
+    try {
+      await this.#survive(() => this.#passPartByPart({ atEnd: true }, signal), signal);
+      await this.#runUntil(() => this.#running.groupCaughtUp(), signal);
+    } finally {
+      this.#reading.isFinal = false;
+    }
   }
 
   /** Runs cycles until one finds no work and `done` agrees. */
@@ -270,22 +273,23 @@ export class Runtime {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { idleAfterMs = Number.POSITIVE_INFINITY, commitIntervalMs = 0 } = this.#options;
-    let lastWork = this.#clock.monotonic();
+    const { commitIntervalMs = 0, atEnd } = this.#options;
+    let toClose = atEnd === 'close' && this.#intake.progress.length > 0;
     while (!signal.aborted) {
       const begin = this.#clock.monotonic();
       await this.tick(signal);
+      await this.#passIdle(signal);
       if (await this.#advance(signal)) {
-        lastWork = this.#clock.monotonic();
+        const lastWork = this.#clock.monotonic();
         const wait = Math.max(commitIntervalMs / leastShare, workShare * (lastWork - begin));
         const rest = begin + Math.min(commitIntervalMs, wait) - lastWork;
         if (rest > 0 && !this.#backlog) {
           await this.#scheduler.sleep(rest, signal);
           this.#heldMs = this.#clock.monotonic() - lastWork;
         } else await this.#scheduler.yieldNow();
-      } else if (this.#clock.monotonic() - lastWork >= idleAfterMs) {
-        await this.advanceIdle(this.#clock.now() - idleAfterMs, signal);
-        lastWork = this.#clock.monotonic();
+      } else if (toClose && this.#intake.progress.every(({ done }) => done)) {
+        toClose = false;
+        await this.closeInput(signal);
       } else await this.#news(signal);
     }
     await this.#settle(signal);
@@ -296,11 +300,15 @@ export class Runtime {
    * all that follows is done, or the signal is aborted. Call when caught up.
    */
   async advanceIdle(idleClock: number, signal?: AbortSignal): Promise<void> {
-    await this.#survive(() => this.#advanceIdle(idleClock, signal), signal);
+    if (!isInstant(idleClock)) {
+      const problem = `the idle clock is ${String(idleClock)}, not whole ms UTC from 0 to 8.64e15`;
+      throw new MillraceError('CONFIG_INVALID', { field: 'idleClock', problem });
+    }
+    await this.#survive(() => this.#passPartByPart({ idleClock }, signal), signal);
   }
 
-  async #advanceIdle(idleClock: number, signal?: AbortSignal): Promise<void> {
-    // Upstream first: what a part writes because time has passed must not come late to the next.
+  /** Upstream first: what a part writes because time has passed must not come late to the next. */
+  async #passPartByPart(passing: PassingTime, signal?: AbortSignal): Promise<void> {
     for (const part of new Set(this.plan.tasks.map((task) => task.subTopology))) {
       // Also the first time: a worker may have died after a part's commit, before the next part read it.
       await this.#runUntil(() => this.#running.caughtUp(), signal);
@@ -309,10 +317,25 @@ export class Runtime {
       const commitId = this.#nextCommitId;
       const work = this.#running.tasks
         .filter(({ planned }) => planned.subTopology === part)
-        .map((task) => this.#given(task, { commitId, idleClock }));
+        .map((task) => this.#given(task, { commitId, ...passing }));
       await this.#processTime(work, commitId, stages);
     }
     await this.#runUntil(() => this.#running.caughtUp(), signal);
+  }
+
+  /** Lets time pass for source partitions that are idle, whatever the others do. */
+  async #passIdle(signal: AbortSignal): Promise<void> {
+    // What a source brings may be under way to any partition.
+    if (this.#intake.progress.some(({ done }) => !done)) return;
+    const due = this.#idle.due(this.#running.tasks);
+    if (due.length === 0) return;
+    await this.#survive(async () => {
+      await this.#drain();
+      const stages = this.#stageClock();
+      const commitId = this.#nextCommitId;
+      const work = due.map(({ task, idle }) => this.#given(task, { commitId, idle }));
+      await this.#processTime(work, commitId, stages);
+    }, signal);
   }
 
   /**
@@ -575,6 +598,7 @@ export class Runtime {
     this.#backlog = begun.some(({ isBacklog }) => isBacklog);
     // A task that was opened meanwhile has a greater id, and waits for the cycle after.
     if (begunId !== commitId) return { commitId: begunId, work: this.#ahead.take() };
+    this.#reading.begin(this.#running.tasks);
     const work: GivenWork[] = [];
     const busy = new Set(begun.map(({ task }) => task));
     for (const task of this.#running.tasks) {
@@ -589,26 +613,10 @@ export class Runtime {
 
   /** The next records of a task; undefined when there are none, or it could take none. */
   async #readOf(task: RunningTask, commitId: number): Promise<GivenWork | undefined> {
-    const { planned, positions } = task;
-    const { records, backlog } = this.#cycleSize;
-    const batches: { topic: string; image: ArrayBuffer }[] = [];
-    const caughtUp: string[] = [];
-    let isBacklog = false;
-    for (const [topic, position] of positions) {
-      const at = { topic, partition: planned.partition };
-      const limits = { records, once: !task.leaves };
-      const { batches: read, end } = await this.#joined.fetch(at, position, limits);
-      task.givenTo = read.at(-1)?.nextOffset ?? position;
-      const waiting = read.reduce((sum, { count }) => sum + count, 0);
-      for (const { image } of read) batches.push({ topic, image });
-      if (end) caughtUp.push(topic);
-      // What comes without a pause is no backlog: the reader is hardly ever at the very end.
-      else isBacklog ||= waiting >= backlog;
-    }
-    // A source of which nothing is known yet is waited for: the task could take nothing.
-    const known = new Set([...caughtUp, ...batches.map(({ topic }) => topic)]);
-    if (batches.length === 0 || known.size < positions.size) return undefined;
-    return this.#given(task, { commitId, batches, caughtUp }, isBacklog);
+    const read = await this.#reading.next(task, this.#joined, this.#cycleSize);
+    if (read === undefined) return undefined;
+    const { isBacklog, ...given } = read;
+    return this.#given(task, { commitId, ...given }, isBacklog);
   }
 
   #given(
@@ -625,6 +633,10 @@ export class Runtime {
       batches: [],
       caughtUp: planned.topics,
       ...work,
+      ...(this.#reading.isFinal ? { isFinal: true } : {}),
+      ...((this.#options.guardByClock ?? this.#options.clock === undefined)
+        ? { wall: this.#wall.now() }
+        : {}),
       ...(this.#options.log.limits === undefined ? {} : { now: this.#clock.now() }),
     };
   }
@@ -683,17 +695,5 @@ export class Runtime {
 
   get #running(): Assignment {
     return must(this.#assignment, 'the runtime is started');
-  }
-}
-
-function hasChanges({ result }: CycleWork['results'][number]): boolean {
-  return result.outputs.length + result.changelogs.length > 0;
-}
-
-function notePositions(task: RunningTask, { positions }: TaskResult): void {
-  for (const { topic, offset } of positions) {
-    task.positions.set(topic, offset);
-    // Too much waited for the commit.
-    if (offset < task.givenTo) task.leaves = true;
   }
 }

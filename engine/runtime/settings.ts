@@ -7,6 +7,7 @@ import {
   list,
   longestTimerMs,
   ms,
+  msOrInfinity,
   optional,
   partitionCount,
   type Rule,
@@ -42,10 +43,21 @@ export interface RuntimeSettings {
    */
   readonly commitIntervalMs?: number;
   /**
-   * When no record has come for so long (ms), `run` lets time pass up to the wall clock less this:
-   * windows close and timers fire. For topics whose event times follow the clock. Default: never.
+   * When a source partition is read to its end and no record has come for so long (ms), `run` lets its time pass up to
+   * the wall clock less this, whatever its neighbours do: windows close and timers fire. For topics whose event times
+   * follow the clock. Default: after 30 s it is waited for no more, and promises nothing.
    */
   readonly idleAfterMs?: number;
+  /**
+   * No source partition is read further ahead of the slowest that has records, ms of event time: in a replay, state
+   * stays small. Default one day where someone downstream waits for them; Infinity: as they come.
+   */
+  readonly maxDriftMs?: number;
+  /**
+   * What becomes of open windows, timers and waiting joins when bounded input has ended. 'keep' (default): they wait
+   * for more. 'close': they close once; what is read later goes on without loss.
+   */
+  readonly atEnd?: 'close' | 'keep';
   /** Between two clean-ups of the log (retention, compaction), ms; default five minutes. */
   readonly maintainEveryMs?: number;
 }
@@ -69,6 +81,8 @@ const rules: Rules<RuntimeSettings> = {
   onOffsetLost: optional(choice('stop', 'earliest', 'latest')),
   commitIntervalMs: optional(ms(0, longestTimerMs)),
   idleAfterMs: optional(ms(0)),
+  maxDriftMs: optional(msOrInfinity(0)),
+  atEnd: optional(choice('close', 'keep')),
   maintainEveryMs: optional(ms(0)),
 };
 

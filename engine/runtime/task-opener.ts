@@ -7,8 +7,8 @@ import { isMillraceError, MillraceError } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import type { Log, TopicPartition } from '../log/log.ts';
-import type { HostConfig, HostPort } from '../task/task-host.ts';
-import { decodeLedger, type LedgerEntry } from './ledger.ts';
+import type { HostConfig, HostPort, TaskResult } from '../task/task-host.ts';
+import { decodeLedger, type LedgerEntry, timeOf } from './ledger.ts';
 import type { PlannedTask } from './plan.ts';
 import { restoreTask } from './restore.ts';
 
@@ -25,6 +25,14 @@ export interface RunningTask {
   leaves: boolean;
   /** Where what it was given last ends, while it leaves nothing. */
   givenTo: number;
+  /** Topics whose next record waits for a witness of its time, and where what was there of them ends. */
+  readonly undecided: Map<string, number>;
+  /** How far its sources' time is, by topic, as the last cycle left it. */
+  sourceTimes: TaskResult['sourceTimes'];
+  /** How far its time is, ms UTC. */
+  watermark: number;
+  /** Topics that are read to their end. */
+  readonly silent: Set<string>;
 }
 
 /** What to do when the log no longer has the offset that is to be read next. */
@@ -61,6 +69,8 @@ export interface OpenedTask {
 interface CommittedTask {
   /** Next offset of each source topic. */
   readonly positions: Map<string, number>;
+  /** How far the time of each has come, as text. */
+  readonly times: ReadonlyMap<string, string>;
   readonly ledger: LedgerEntry | undefined;
 }
 
@@ -132,7 +142,7 @@ export class TaskOpener {
     planned: PlannedTask,
     host: HostPort,
     stopped: () => boolean,
-    { positions, ledger }: CommittedTask,
+    { positions, times, ledger }: CommittedTask,
     turn: Promise<void>,
     careful: number | undefined,
   ): Promise<OpenedTask | undefined> {
@@ -143,7 +153,10 @@ export class TaskOpener {
       taskId,
       subTopology,
       partition,
-      positions: [...positions].map(([topic, offset]) => ({ topic, offset })),
+      positions: [...positions].map(([topic, offset]) => ({
+        ...{ topic, offset },
+        time: times.get(topic),
+      })),
       ...(careful === undefined ? {} : { careful }),
     });
     const problem = stores.find((store) => store.wiped !== undefined)?.wiped;
@@ -179,6 +192,10 @@ export class TaskOpener {
       commitId: ledger?.commitId ?? 0,
       leaves: positions.size > 1,
       givenTo: 0,
+      undecided: new Map(),
+      sourceTimes: [],
+      watermark: Number.NEGATIVE_INFINITY,
+      silent: new Set(),
     };
     return { task, restored: records };
   }
@@ -190,13 +207,15 @@ export class TaskOpener {
   /** What the group has committed of a task's sources, and the ledger beside it. */
   async #committedOf({ topics, partition, stores }: PlannedTask): Promise<CommittedTask> {
     const positions = new Map<string, number>();
+    const times = new Map<string, string>();
     let ledger: LedgerEntry | undefined;
     for (const topic of topics) {
       const { offset, metadata } = await this.position({ topic, partition });
       positions.set(topic, offset);
+      times.set(topic, timeOf(metadata));
       ledger ??= decodeLedger(metadata, stores);
     }
-    return { positions, ledger };
+    return { positions, times, ledger };
   }
 
   /** Where a source partition is to be read on: at the group's committed offset, else at its start. */

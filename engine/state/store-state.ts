@@ -264,9 +264,11 @@ export class StoreState implements Cells<unknown> {
     this.numbersDirty = true;
   }
 
-  /** The numbers that were set, by name. */
+  /** The numbers that were set, by name; in an order that does not depend on who asked for which first. */
   get numbers(): StoreNumbers {
-    const set = [...this.#numbers.values()].filter(({ value }) => value !== undefined);
+    const set = [...this.#numbers.values()]
+      .filter(({ value }) => value !== undefined)
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
     return Object.fromEntries(set.map(({ name, value }) => [name, value as number]));
   }
 

@@ -12,6 +12,7 @@ import type {
   GlobalRow,
   Resume,
   TaskContext,
+  TimedStep,
 } from '../graph/processor.ts';
 import type { Cells, StoreSpec } from '../graph/store-spec.ts';
 import { inputsOf, isRepartition, type SubTopology } from '../graph/sub-topology.ts';
@@ -19,8 +20,12 @@ import type { Sink } from '../graph/topic.ts';
 import { repartitionTopic } from '../graph/topic-names.ts';
 import type { Headers } from '../record/headers.ts';
 import { type Place, StepContext } from './step-context.ts';
+import type { TaskClock } from './task-clock.ts';
 
-export interface ChainTask extends Omit<TaskContext, 'enter' | 'enterId' | 'deadLetter' | 'emit'> {
+type OwnWay = 'enter' | 'enterId' | 'deadLetter' | 'emit' | 'passedTime' | 'idleClock';
+
+export interface ChainTask extends Omit<TaskContext, OwnWay> {
+  readonly time: Pick<TaskClock, 'passed' | 'idleClock'>;
   readonly world: World;
   /** As `TaskContext.enter`, for a step. */
   enterKey<K>(
@@ -51,8 +56,8 @@ export interface ChainTask extends Omit<TaskContext, 'enter' | 'enterId' | 'dead
 export interface Chain {
   /** Where the records of each source enter, in the order of the sub-topology's sources. */
   readonly entries: readonly AnyReceiver[];
-  /** Steps that act when time passes without records, upstream first. */
-  readonly idle: readonly ((idleClock: number) => void)[];
+  /** Steps that act when time passes, upstream first. */
+  readonly timed: readonly TimedStep[];
   /** Steps that act on the wall clock, upstream first, and at which multiples, ms. */
   readonly wall: readonly { readonly everyMs: number; readonly tick: (now: number) => void }[];
   /** Steps that wait for the world outside, upstream first. */
@@ -87,7 +92,7 @@ class FanOut implements AnyReceiver {
 
 export function buildChain(topology: Topology, part: SubTopology, task: ChainTask): Chain {
   const receivers = new Map<number, readonly AnyReceiver[]>();
-  const idle: Asked<Chain['idle'][number]>[] = [];
+  const timed: Asked<TimedStep>[] = [];
   const wall: Asked<Chain['wall'][number]>[] = [];
   const settle: Asked<Chain['settle'][number]>[] = [];
   const release: Asked<Chain['release'][number]>[] = [];
@@ -108,7 +113,7 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
   }
   return {
     entries: part.sources.map(({ node, topic }) => entry(node, topic.name)),
-    idle: upstreamFirst(idle),
+    timed: upstreamFirst(timed),
     wall: upstreamFirst(wall),
     settle: upstreamFirst(settle),
     release: upstreamFirst(release),
@@ -144,7 +149,7 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
       cells: <C>(spec: { readonly name: string }) => task.cells<C>(spec.name),
       globalRow: (topic, keyId) => task.globalRow(topic, keyId),
       output: (port) => (cut ? nowhere : output(id, port)),
-      onIdle: (advance) => idle.push({ node: id, call: advance }),
+      onTime: (step) => timed.push({ node: id, call: step }),
       onWallClock: (tick) => {
         const everyMs = must(step.wallClockMs, () => `${step.name} does not say its wallClockMs`);
         wall.push({ node: id, call: { everyMs, tick } });

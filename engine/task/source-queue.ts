@@ -10,10 +10,29 @@ import type { SourceOptions } from '../graph/node.ts';
 import type { AnyReceiver } from '../graph/processor.ts';
 import type { Source } from '../graph/topic.ts';
 import type { PackedBatch } from '../record/batch.ts';
+import {
+  decodePromises,
+  markedPlace,
+  markedStand,
+  type SourcePlace,
+  standMarkLength,
+  type ToldPromise,
+} from '../record/marks.ts';
 import { isChecked } from '../serde/faithful.ts';
 import { knownKey } from '../serde/serde.ts';
 import { lookedAtTogether } from '../state/store-state.ts';
 import type { TaskState } from '../state/task-state.ts';
+import {
+  defaultMaxAheadMs,
+  defaultMaxJumpMs,
+  type GuardSettings,
+  type GuardVerdict,
+  judge,
+  unquestionedTo,
+  witnessesMost,
+} from '../time/guard.ts';
+import { instantProblem, isInstant, SourceTime, type UpstreamTime } from '../time/watermark.ts';
+import type { ReadLimits } from './read-limits.ts';
 
 /** A value that could not be decoded, or a time that could not be told; kept until its turn. */
 class Undecodable {
@@ -29,13 +48,22 @@ export class SourceQueue {
   readonly source: Source<unknown, unknown>;
   readonly options: SourceOptions;
   readonly receiver: AnyReceiver;
+  /** How far the topic's partition has come; of a repartition topic that tells, by its upstream tasks. */
+  readonly time: SourceTime | UpstreamTime;
+  /** The records come from a keyBy, and may say how far their source partition stood. */
+  readonly isRepartition: boolean;
   /** Offset after the last record taken; what a commit stores. */
   position: number;
   /** No more records are in the log now; an empty queue need not be waited for. */
   caughtUp = false;
+  /** The guard refuses the next record. */
+  isRefused = false;
   batch: PackedBatch | undefined;
   /** Index in `batch` of the record at hand. */
   index = -1;
+  /** Index of the first record of the batch that was to be taken. */
+  #first = 0;
+  readonly #guard: GuardSettings;
   #times: Float64Array | undefined;
   #values: unknown[] | undefined;
   /** Where the state has the keys of the batch's records, as far as they were collected: rows by store and record. */
@@ -52,7 +80,13 @@ export class SourceQueue {
     options: SourceOptions,
     receiver: AnyReceiver,
     position: number,
+    time: SourceTime | UpstreamTime = new SourceTime(options.disorder),
+    isRepartition = false,
   ) {
+    const { maxAhead = defaultMaxAheadMs, maxJump = defaultMaxJumpMs } = options;
+    this.#guard = { maxAheadMs: maxAhead, maxJumpMs: maxJump };
+    this.time = time;
+    this.isRepartition = isRepartition;
     this.topic = topic;
     this.source = source;
     this.options = options;
@@ -110,6 +144,35 @@ export class SourceQueue {
     return (this.#times as Float64Array)[this.index] as number;
   }
 
+  /** Whether the guard lets the next record pass; there must be one. */
+  verdict(wall: number | undefined, final: boolean): GuardVerdict {
+    const { time } = this;
+    if (this.isRepartition || !(time instanceof SourceTime)) return 'take';
+    const times = this.#times as Float64Array;
+    const at = this.index + 1;
+    const timestamp = times[at] as number;
+    if (timestamp <= unquestionedTo(this.#guard, time.greatest, wall)) return 'take';
+    if (!isInstant(timestamp)) return 'take';
+    const batch = this.batch as PackedBatch;
+    return judge(this.#guard, timestamp, {
+      greatest: time.greatest,
+      wall,
+      final,
+      next: (n) => this.#timeAfter(at + n),
+      // What begins a batch has all of it to its defence, and will never have more.
+      more:
+        at > this.#first &&
+        !(this.caughtUp && this.#later.length === 0) &&
+        at + witnessesMost >= batch.count,
+    });
+  }
+
+  /** Time of a record of the batch, or of those after it. */
+  #timeAfter(i: number): number | undefined {
+    const batch = this.batch as PackedBatch;
+    return i < batch.count ? ((this.#times as Float64Array)[i] as number) : undefined;
+  }
+
   /** To be called when the record at hand is done: lets go of the batch after its last record. */
   settle(): void {
     if (this.batch !== undefined && this.index + 1 === this.batch.count) this.batch = undefined;
@@ -145,6 +208,84 @@ export class SourceQueue {
     this.#approached = to;
   }
 
+  /**
+   * What the records that wait can make the partition promise, at most; beyond what it promises now. For prefetching.
+   */
+  get promiseAhead(): number {
+    const { batch, time } = this;
+    if (!(time instanceof SourceTime))
+      return batch === undefined ? time.promise : this.#toldAhead();
+    let greatest = time.promise;
+    if (batch === undefined) return greatest;
+    const times = this.#times as Float64Array;
+    for (let i = this.index + 1; i < batch.count; i++) {
+      if ((times[i] as number) > greatest) greatest = times[i] as number;
+    }
+    return greatest;
+  }
+
+  #toldAhead(): number {
+    const batch = this.batch as PackedBatch;
+    let greatest = this.time.promise;
+    for (let i = this.index + 1; i < batch.count; i++) {
+      if (batch.keyLengths[i] !== -1) continue;
+      for (const { promise } of decodePromises(batch.headerBytes(i)) ?? []) {
+        if (promise > greatest && Number.isFinite(promise)) greatest = promise;
+      }
+    }
+    return greatest;
+  }
+
+  /** Takes the next record if it tells of upstream tasks, and is no other: what it tells. */
+  takePromises(): readonly ToldPromise[] | undefined {
+    if (!this.isRepartition) return undefined;
+    const batch = this.batch as PackedBatch;
+    const next = this.index + 1;
+    if (batch.keyLengths[next] !== -1 || batch.valueLengths[next] !== -1) return undefined;
+    const told = decodePromises(batch.headerBytes(next));
+    if (told !== undefined) this.take();
+    return told;
+  }
+
+  /** Why the record at hand has no time to go by; undefined when it has. @param timestamp its own, not below 0 */
+  timeProblem(timestamp: number): string | undefined {
+    const { maxFutureSkewMs } = this.options;
+    if (!isInstant(timestamp)) return instantProblem(timestamp);
+    if (this.isRefused) {
+      return `its time, ${timestamp} ms UTC, lies too far ahead of the wall clock or of other records`;
+    }
+    return maxFutureSkewMs !== undefined && timestamp > this.loggedTime + maxFutureSkewMs
+      ? `its time, ${timestamp} ms UTC, lies too far in the future`
+      : undefined;
+  }
+
+  /** Bytes of the mark before the headers of record `i`. */
+  markLength(i: number): number {
+    const { batch } = this;
+    if (!this.isRepartition || batch === undefined) return 0;
+    const at = batch.valueStart(i) + Math.max(0, batch.valueLengths[i] as number);
+    const end = batch.starts[i + 1] as number;
+    return at === end ? 0 : standMarkLength(batch.bytes, at, end);
+  }
+
+  /** How far the source partition of the record at hand stood, as it says. @param timestamp its own, ms UTC */
+  markedStand(timestamp: number): number {
+    const batch = this.batch as PackedBatch;
+    const at = batch.valueStart(this.index) + Math.max(0, batch.valueLengths[this.index] as number);
+    const end = batch.starts[this.index + 1] as number;
+    if (at === end || standMarkLength(batch.bytes, at, end) === 0) return timestamp;
+    return markedStand(batch.bytes, at);
+  }
+
+  /** Where the record at hand was read first, if it says so. */
+  markedPlace(): SourcePlace | undefined {
+    const length = this.markLength(this.index);
+    if (length === 0) return undefined;
+    const batch = this.batch as PackedBatch;
+    const at = batch.valueStart(this.index) + Math.max(0, batch.valueLengths[this.index] as number);
+    return markedPlace(batch.bytes, at, length);
+  }
+
   /** Id of record `i`'s key; '' for a null key. */
   keyIdOf(i: number): string {
     const batch = this.batch as PackedBatch;
@@ -168,7 +309,8 @@ export class SourceQueue {
 
   #begin(batch: PackedBatch): void {
     this.batch = batch;
-    this.index = firstFrom(batch, this.position) - 1;
+    this.#first = firstFrom(batch, this.position);
+    this.index = this.#first - 1;
     this.#times = batch.timestamps;
     this.#values = undefined;
     const { time } = this.options;
@@ -194,8 +336,9 @@ export class SourceQueue {
       if (value === null) return;
       const told = extract(value, this.key(i), logged);
       if (typeof told === 'object') refusePromise(told, 'the time extractor');
-      if (Number.isFinite(told)) times[i] = told;
-      else values[i] = new Undecodable(`its time is ${String(told)}, not a number of milliseconds`);
+      // A negative time is dropped and counted, as one that the log has.
+      if (isInstant(told) || (Number.isInteger(told) && told < 0)) times[i] = told;
+      else values[i] = new Undecodable(`its time is ${String(told)}, ${notAnInstant(told)}`);
     } catch (error) {
       values[i] = new Undecodable(messageOf(error));
     }
@@ -223,6 +366,12 @@ export class SourceQueue {
   }
 }
 
+function notAnInstant(time: unknown): string {
+  return Number.isFinite(time)
+    ? 'not whole milliseconds from 0 to 8.64e15'
+    : 'not a number of milliseconds';
+}
+
 /** Index of the first record at `offset` or after it. */
 function firstFrom(batch: PackedBatch, offset: number): number {
   let [low, high] = [0, batch.count];
@@ -235,12 +384,30 @@ function firstFrom(batch: PackedBatch, offset: number): number {
 }
 
 /** The queue with the smallest head timestamp; undefined when one must be waited for, or all are empty. */
-export function nextQueue(queues: readonly SourceQueue[]): SourceQueue | undefined {
+export function nextQueue(
+  queues: readonly SourceQueue[],
+  limits: ReadLimits,
+): SourceQueue | undefined {
   let next: SourceQueue | undefined;
   for (const queue of queues) {
     if (!queue.hasNext) {
       if (!queue.caughtUp || queue.wantsRefill) return undefined;
-    } else if (next === undefined || queue.headTime < next.headTime) next = queue;
+      continue;
+    }
+    if (!queue.isRepartition) {
+      const verdict = queue.verdict(limits.wall, limits.isFinal);
+      if (verdict === 'wait') {
+        limits.undecided.add(queue.topic);
+        if (queue.caughtUp) continue;
+        return undefined;
+      }
+      if (queue.headTime > limits.readTo) {
+        limits.waiting.add(queue.topic);
+        continue;
+      }
+      queue.isRefused = verdict === 'refuse';
+    }
+    if (next === undefined || queue.headTime < next.headTime) next = queue;
   }
   return next;
 }

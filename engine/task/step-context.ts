@@ -38,8 +38,32 @@ export class StepContext implements TaskContext {
     return this.#task.streamTime;
   }
 
+  get bySource(): boolean {
+    return this.#task.bySource;
+  }
+
+  get stand(): number {
+    return this.#task.stand;
+  }
+
+  set stand(stand: number) {
+    this.#task.stand = stand;
+  }
+
+  get place(): TaskContext['place'] {
+    return this.#task.place;
+  }
+
+  set place(place: TaskContext['place']) {
+    this.#task.place = place;
+  }
+
+  get passedTime(): number {
+    return this.#task.time.passed;
+  }
+
   get idleClock(): number {
-    return this.#task.idleClock;
+    return this.#task.time.idleClock;
   }
 
   headers(): Headers {

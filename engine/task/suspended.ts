@@ -1,5 +1,6 @@
 /** Records that a step has kept, to go on with them later in the same run. */
 import type { PackedBatch } from '../record/batch.ts';
+import type { SourcePlace } from '../record/marks.ts';
 
 /** Where the record at hand lies: a queue, or what was kept of it. */
 export interface RecordPlace {
@@ -8,6 +9,15 @@ export interface RecordPlace {
   readonly position: number;
   readonly batch: PackedBatch | undefined;
   readonly index: number;
+  /** Bytes before the headers of a record of the batch that are not the author's. */
+  markLength(index: number): number;
+}
+
+/** The place when the queue has gone on. */
+export function keptPlace(at: RecordPlace): RecordPlace {
+  const { topic, position, batch, index } = at;
+  const length = at.markLength(index);
+  return { topic, position, batch, index, markLength: () => length };
 }
 
 /** A record that a step has kept to go on with it later. */
@@ -19,6 +29,9 @@ export interface Suspended {
   readonly own: boolean;
   readonly headers: Uint8Array | undefined;
   readonly timestamp: number;
+  /** How far its source stood, and where it was read first. */
+  readonly stand: number;
+  readonly source: SourcePlace | undefined;
   /** Worst thing that has happened to it. */
   outcome: number;
   readonly unit: SuspendedUnit;

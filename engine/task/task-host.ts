@@ -9,6 +9,8 @@ import { systemWorld, type World } from '../base/world.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
 import { type SubTopology, subTopologies } from '../graph/sub-topology.ts';
+import { type PartTime, timePlan } from '../graph/time-plan.ts';
+import { repartitionTopic } from '../graph/topic-names.ts';
 import type { RecordLimits } from '../log/log.ts';
 import { PackedBatch } from '../record/batch.ts';
 import type { Saving } from '../state/saver.ts';
@@ -20,8 +22,9 @@ import type { ErrorPolicy } from './error-policy.ts';
 import { GlobalTables } from './global-tables.ts';
 import type { OutputBatch } from './outputs.ts';
 import { Task } from './task.ts';
+import type { SourceProgress } from './task-clock.ts';
+import type { PassingTime } from './task-options.ts';
 import type { TaskTimings, ThreadTime } from './timings.ts';
-import type { WallClockSpan } from './wall-clock.ts';
 
 export interface HostConfig {
   readonly application: string;
@@ -51,6 +54,8 @@ export interface TaskAssignment {
 export interface TopicOffset {
   readonly topic: string;
   readonly offset: number;
+  /** How far the source's time has come, as time/watermark.ts writes it; '' or absent when nothing is known. */
+  readonly time?: string | undefined;
 }
 
 export interface StorePosition {
@@ -69,18 +74,16 @@ export interface OpenedStore extends StorePosition {
   readonly wiped?: string;
 }
 
-export interface TaskWork {
+export interface TaskWork extends PassingTime {
   readonly taskId: string;
   readonly commitId: number;
   readonly batches: readonly { readonly topic: string; readonly image: ArrayBuffer }[];
   /** Source topics of which the log has no more records now. */
   readonly caughtUp: readonly string[];
-  /** Time is known to have passed up to here, ms UTC. */
-  readonly idleClock?: number;
-  /** The wall clock has gone from one instant to another since the last look. */
-  readonly wallClock?: WallClockSpan;
   /** Wall time, ms UTC, where the log limits timestamps by it. */
   readonly now?: number;
+  /** Wall time, ms UTC, by which timestamps that lie too far ahead are refused. */
+  readonly wall?: number;
 }
 
 export interface TaskResult {
@@ -90,6 +93,13 @@ export interface TaskResult {
   /** Next offset to consume of each source topic; records after it were handed back. */
   readonly positions: readonly TopicOffset[];
   readonly streamTime: number;
+  /** How far its time is, ms UTC; see time/watermark.ts. */
+  readonly watermark: number;
+  /** Topics whose next record waits for a witness of its time. */
+  readonly undecided: readonly string[];
+  readonly sourceTimes: readonly SourceProgress[];
+  /** What the task tells those downstream after its outputs: how far it is (ms UTC); NaN: its input has ended. */
+  readonly promises: readonly number[];
   readonly counters: TaskCounters;
   readonly timings: TaskTimings;
 }
@@ -128,6 +138,7 @@ export class TaskHost implements HostPort {
   readonly #config: HostConfig;
   readonly #backends: BackendFactory;
   readonly #parts: readonly SubTopology[];
+  readonly #times: readonly PartTime[];
   readonly #world: World;
   readonly #globals: GlobalTables;
   readonly #tasks = new Map<string, OpenTask>();
@@ -145,6 +156,7 @@ export class TaskHost implements HostPort {
     this.#config = config;
     this.#backends = backends;
     this.#parts = subTopologies(topology);
+    this.#times = timePlan(topology);
     this.#globals = new GlobalTables(topology.globals);
   }
 
@@ -156,6 +168,7 @@ export class TaskHost implements HostPort {
     const directory = `${this.#config.stateDirectory}/${taskId}`;
     const { state, wiped } = await this.#openState(taskId, directory, part);
     const positions = new Map(assignment.positions.map(({ topic, offset }) => [topic, offset]));
+    const times = new Map(assignment.positions.map(({ topic, time }) => [topic, time ?? '']));
     const task = new Task({
       ...this.#config,
       globals: this.#globals,
@@ -167,6 +180,9 @@ export class TaskHost implements HostPort {
       state,
       positions,
       ...(assignment.careful === undefined ? {} : { careful: assignment.careful }),
+      times,
+      time: must(this.#times[part.id], 'a part has its time'),
+      upstreamTasks: this.#upstreamTasks(part),
     });
     this.#tasks.set(taskId, { state, task, part, directory, isDamaged: false });
     return part.stores.map(({ name }) => {
@@ -207,8 +223,13 @@ export class TaskHost implements HostPort {
     }
     for (const queue of task.queues) queue.caughtUp = work.caughtUp.includes(queue.topic);
     if (work.now !== undefined) task.now = work.now;
-    await task.run(work.idleClock, work.wallClock);
-    const positions = task.queues.map(({ topic, position }) => ({ topic, offset: position }));
+    task.reading.wall = work.wall;
+    await task.run(work);
+    const positions = task.queues.map(({ topic, position }) => {
+      const time = task.time.textOf(topic);
+      return { topic, offset: position, ...(time === '' ? {} : { time }) };
+    });
+    const sourceTimes = task.time.sources(task.reading.waiting);
     for (const queue of task.queues) queue.clear();
     const { clock } = this.#world;
     const begin = clock.monotonic();
@@ -217,15 +238,19 @@ export class TaskHost implements HostPort {
       .map(({ store, batch }) => ({ store, image: batch.image }));
     const changelog = clock.monotonic() - begin;
     this.#threadTime.busyMs += changelog;
-    const timings = { ...task.takeTimings(), changelog };
+    const { outputs, counters, timings } = task.take();
     return {
       taskId: work.taskId,
-      outputs: task.takeOutputs(),
+      outputs,
       changelogs,
       positions,
       streamTime: task.streamTime,
-      counters: task.takeCounters(),
-      timings,
+      promises: task.time.takePromises(),
+      watermark: task.time.watermark,
+      undecided: [...task.reading.undecided],
+      sourceTimes,
+      counters,
+      timings: { ...timings, changelog },
     };
   }
 
@@ -332,6 +357,27 @@ export class TaskHost implements HostPort {
       const context = { task: taskId, store: '(any)', problem: messageOf(error), directory };
       throw new MillraceError('STATE_CORRUPT', context, { cause: error });
     }
+  }
+
+  /** Number of the tasks that write each source that tells, by the topic's logical name. */
+  #upstreamTasks(part: SubTopology): ReadonlyMap<string, number> {
+    const { application, partitionsOf } = this.#config;
+    const tasks = new Map<string, number>();
+    part.sources.forEach(({ topic }, i) => {
+      const input = this.#times[part.id]?.inputs[i];
+      if (input?.kind !== 'told') return;
+      const source = must(this.#parts[input.part]?.sources[0], 'a part has a source');
+      const node = this.#topology.nodes[source.node];
+      const name =
+        source.repartition && node?.type === 'step'
+          ? repartitionTopic(application, node.step.name)
+          : source.topic.name;
+      tasks.set(
+        topic.name,
+        must(partitionsOf[name], () => `partitions of ${name} are unknown`),
+      );
+    });
+    return tasks;
   }
 
   #task(taskId: string): OpenTask {

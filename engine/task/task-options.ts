@@ -1,12 +1,14 @@
-/** What a task is made of. */
+/** What a task is made of, and how time passes for it without records. */
 import type { World } from '../base/world.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { SubTopology } from '../graph/sub-topology.ts';
+import type { PartTime } from '../graph/time-plan.ts';
 import type { RecordLimits } from '../log/log.ts';
 import type { TaskState } from '../state/task-state.ts';
 import type { ErrorPolicy } from './error-policy.ts';
 import type { GlobalTables } from './global-tables.ts';
 import type { ThreadTime } from './timings.ts';
+import type { WallClockSpan } from './wall-clock.ts';
 
 export interface TaskOptions {
   readonly application: string;
@@ -26,4 +28,24 @@ export interface TaskOptions {
   readonly positions: ReadonlyMap<string, number>;
   /** For so many cycles the task is careful; see `Task`. Default 0. */
   readonly careful?: number;
+  readonly time: PartTime;
+  /** Number of the tasks that write each source topic which tells, by the topic's logical name. */
+  readonly upstreamTasks: ReadonlyMap<string, number>;
+  /** What the last commit has kept of each source's time, by name in the log. */
+  readonly times: ReadonlyMap<string, string>;
+}
+
+/** Time that passes without records, as the runtime tells it. */
+export interface PassingTime {
+  /** Every source has passed this instant, ms UTC. */
+  readonly idleClock?: number | undefined;
+  /** Idle source topics: what each promises, ms UTC; null: it steps aside. */
+  readonly idle?: readonly { readonly topic: string; readonly until: number | null }[] | undefined;
+  readonly wallClock?: WallClockSpan | undefined;
+  /** The author's topics have ended: what is open closes. */
+  readonly atEnd?: boolean | undefined;
+  /** No more records will come: what waits for a witness of its time is refused. */
+  readonly isFinal?: boolean | undefined;
+  /** Records of the author's topics are taken up to this time, ms UTC; default all. */
+  readonly readTo?: number | undefined;
 }

@@ -1,27 +1,23 @@
 /**
  * A task: one sub-topology on one partition. It picks the next record by timestamp over its source
- * partitions (SEMANTICS: the smallest head first; an empty partition is waited for unless the log has
- * no more of it), runs the operators on it, and collects what they write.
- *
- * `run` awaits once a round (the prefetch); between two prefetches everything is synchronous. Where a
- * step asks the world outside, it is waited for at the end of the round: its results go on then, each
- * with the record it belongs to.
+ * partitions, runs the operators on it, and collects what they write. `run` awaits once a round (the
+ * prefetch). Calls to the world outside are awaited at the end of the round.
  */
-
 import { fatalError, isFatal } from '../base/assert.ts';
 import { emptyBytes } from '../base/bytes.ts';
 import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts';
 import type { DropReason, FailureStage } from '../base/events.ts';
 import { ignoreRejection } from '../base/promises.ts';
 import type { World } from '../base/world.ts';
-import type { SourceNode } from '../graph/node.ts';
 import type { AnyReceiver, GlobalRow, Resume } from '../graph/processor.ts';
 import type { Cells, StoreSpec } from '../graph/store-spec.ts';
 import type { Sink } from '../graph/topic.ts';
 import { decodeHeaders, encodeHeaders, type Headers } from '../record/headers.ts';
+import type { SourcePlace } from '../record/marks.ts';
 import { decodeKeyId } from '../serde/serde.ts';
 import type { StoreChanges, TaskState } from '../state/task-state.ts';
 import { UndoLog } from '../state/undo-log.ts';
+import { instantProblem, isInstant, unknown } from '../time/watermark.ts';
 import { buildChain, type Chain, type ChainTask, callSitesOf, repartitionNames } from './chain.ts';
 import {
   countOutcome,
@@ -43,10 +39,14 @@ import {
   verdictOf,
 } from './failure.ts';
 import { type OutputBatch, Outputs } from './outputs.ts';
-import { nextQueue, SourceQueue } from './source-queue.ts';
+import { ReadLimits } from './read-limits.ts';
+import { retried } from './retried.ts';
+import { nextQueue, type SourceQueue } from './source-queue.ts';
 import type { Place } from './step-context.ts';
-import type { RecordPlace, Suspended, SuspendedUnit } from './suspended.ts';
-import type { TaskOptions } from './task-options.ts';
+import { keptPlace, type RecordPlace, type Suspended, type SuspendedUnit } from './suspended.ts';
+import { TaskClock } from './task-clock.ts';
+import type { PassingTime, TaskOptions } from './task-options.ts';
+import { sourceQueues } from './task-sources.ts';
 import { decodeSample, noTimings, type TaskTimings, toldApart } from './timings.ts';
 import { passesMultiple, type WallClockSpan } from './wall-clock.ts';
 
@@ -56,17 +56,21 @@ const budgetEvery = 128;
 const awaitedMost = 256;
 
 /**
- * A record that fails leaves nothing but its dead letter. Mostly it has changed nothing when it fails,
- * and nothing need be done for that. Else the cycle is given up (CYCLE_REPEATED), the task opened again
- * at its last commit, and for some cycles it is *careful*: it notes how each record's changes are taken
- * back, and proves the state that a record leaves behind encodable. The same happens when state cannot
- * be written at the end of a cycle. So what most records never need costs them nothing.
+ * A record that fails leaves only its dead letter. If it has changed something, the cycle is given up
+ * (CYCLE_REPEATED) and the task reopened at its last commit. For some cycles it is then *careful*: it
+ * notes how to undo each record's changes, and proves the state encodable. Others pay nothing for that.
  */
 export class Task implements ChainTask {
   readonly partition: number;
   readonly queues: readonly SourceQueue[];
   streamTime = Number.NEGATIVE_INFINITY;
-  idleClock = Number.NEGATIVE_INFINITY;
+  readonly bySource: boolean;
+  stand = unknown;
+  /** Where the record at hand was read first; only where records are put in order of time. */
+  place: SourcePlace | undefined;
+  readonly reading = new ReadLimits();
+  /** How far the task is: what is kept of it, told of it, and shown. */
+  readonly time: TaskClock;
   counters: TaskCounters = zeroCounters();
   timings: TaskTimings = noTimings();
   readonly #options: TaskOptions;
@@ -74,7 +78,6 @@ export class Task implements ChainTask {
   readonly #outputs: Outputs;
   readonly #chain: Chain;
   readonly #repartitionNames: ReadonlyMap<string, string>;
-  /** Without stores there is nothing to load for the records to come. */
   readonly #stateful: boolean;
   /** The record at hand; undefined while a timer runs. */
   #at: RecordPlace | undefined;
@@ -83,7 +86,6 @@ export class Task implements ChainTask {
   /** What was kept of the record at hand. */
   #suspended: Suspended | undefined;
   #outcome: number = processed;
-  /** Timestamp of the record at hand. */
   #timestamp = 0;
   /** False inside `enter`: results there belong to another key than the record's. */
   #own = true;
@@ -95,7 +97,6 @@ export class Task implements ChainTask {
   #isApart = false;
   /** What was suspended of the unit at hand knows it by this. */
   #unit: SuspendedUnit | undefined;
-  /** Of a careful task. */
   #undo: UndoLog | undefined;
   /** Cycles for which it stays careful. */
   #careful: number;
@@ -108,18 +109,14 @@ export class Task implements ChainTask {
     this.#stateful = options.part.stores.length > 0;
     this.#outputs = new Outputs(options.partitionsOf, options.limits);
     this.#repartitionNames = repartitionNames(options.topology, options.application);
+    // Steps ask for it when they are built.
+    this.bySource = options.time.bySource;
     this.#chain = buildChain(options.topology, options.part, this);
     this.#callSites = callSitesOf(options.topology);
     this.#careful = options.careful ?? 0;
     if (this.#careful > 0) this.#beCareful(new UndoLog());
-    this.queues = options.part.sources.map((source, i) => {
-      const node = options.topology.nodes[source.node] as SourceNode;
-      const name = this.#physical(source.topic.name);
-      const receiver = this.#chain.entries[i] as AnyReceiver;
-      const position = options.positions.get(name) ?? 0;
-      const settings = source.repartition ? {} : node.options;
-      return new SourceQueue(name, source.topic, settings, receiver, position);
-    });
+    this.queues = sourceQueues(options, this.#chain.entries, this.#repartitionNames);
+    this.time = new TaskClock(options.time, this.queues, this.#chain.timed, this);
   }
 
   get world(): World {
@@ -259,7 +256,11 @@ export class Task implements ChainTask {
   ): void {
     const repartition = this.#repartitionNames.get(sink.name);
     try {
-      const bytes = headers === undefined ? this.#headerBytes() : encodeHeaders(headers);
+      let bytes = headers === undefined ? this.#headerBytes() : encodeHeaders(headers);
+      if (!isInstant(timestamp)) throw new RangeError(instantProblem(timestamp));
+      if (this.time.marked.has(sink.name)) {
+        bytes = this.time.marks(sink.name, timestamp, bytes, this);
+      }
       const topic = repartition ?? sink.name;
       const batch = this.#outputs.write(topic, sink, key, value, timestamp, bytes);
       this.#undo?.note(() => batch.dropLast());
@@ -291,46 +292,39 @@ export class Task implements ChainTask {
 
   /** What an attempt has done is taken back before the next one. */
   #guardRetried(place: Place, inner: AnyReceiver): AnyReceiver {
-    const reaction = this.#options.onError.process;
-    const attempts = typeof reaction === 'object' ? reaction.retry + 1 : 1;
-    return {
-      receive: (key, value, timestamp, old) => {
-        for (let attempt = 1; ; attempt++) {
-          const { touches } = this.#state;
-          const outer = this.#undo === undefined ? 0 : this.#undo.begin();
-          try {
-            inner.receive(key, value, timestamp, old);
-            this.#undo?.end(outer);
-            return;
-          } catch (error) {
-            // A step after this one has tried in vain already.
-            if (attempt === attempts || this.#failure !== undefined || isFatal(error)) {
-              this.#undo?.end(outer);
-              this.#note(error, place);
-              throw recordRefused;
-            }
-            this.#takeBack(touches, outer, { ...place, stage: 'process', error });
-          }
-        }
-      },
-    };
+    return retried(inner, this.#options.onError.process, () => {
+      const { touches } = this.#state;
+      const outer = this.#undo === undefined ? 0 : this.#undo.begin();
+      return {
+        done: () => this.#undo?.end(outer),
+        isOver: (error) => this.#failure !== undefined || isFatal(error),
+        giveUp: (error) => this.#note(error, place),
+        takeBack: (error) => this.#takeBack(touches, outer, { ...place, stage: 'process', error }),
+      };
+    });
   }
 
   guardTimer(place: Place, inner: AnyReceiver): AnyReceiver {
     return {
-      receive: (key, value, timestamp, old) => {
-        const [at, outcome, kept] = [this.#at, this.#outcome, this.#kept];
-        this.#at = undefined;
-        this.#kept = undefined;
-        try {
-          this.#apart(place, () => inner.receive(key, value, timestamp, old));
-        } finally {
-          this.#at = at;
-          this.#outcome = outcome;
-          this.#kept = kept;
-        }
-      },
+      receive: (key, value, timestamp, old) =>
+        this.#beside(() => this.#apart(place, () => inner.receive(key, value, timestamp, old))),
     };
+  }
+
+  /** Runs what has nothing to do with the record at hand. */
+  #beside(body: () => void): void {
+    const [at, place, outcome, kept] = [this.#at, this.place, this.#outcome, this.#kept];
+    this.#at = undefined;
+    this.place = undefined;
+    this.#kept = undefined;
+    try {
+      body();
+    } finally {
+      this.#at = at;
+      this.place = place;
+      this.#outcome = outcome;
+      this.#kept = kept;
+    }
   }
 
   suspend(place: Place): Resume {
@@ -345,7 +339,9 @@ export class Task implements ChainTask {
     if (isRecord && this.#suspended !== undefined) return this.#suspended;
     this.#unit ??= { touched: false, failed: false };
     const kept: Suspended = {
-      place: at && { topic: at.topic, position: at.position, batch: at.batch, index: at.index },
+      place: at && keptPlace(at),
+      source: this.place,
+      stand: this.stand,
       isRecord,
       keyId: this.keyId,
       own: this.#own,
@@ -369,6 +365,8 @@ export class Task implements ChainTask {
     this.#own = kept.own;
     this.#kept = kept.headers;
     this.#timestamp = kept.timestamp;
+    this.stand = kept.stand;
+    this.place = kept.source;
     this.#outcome = counted;
     this.#state.keyId = kept.keyId;
     const { touches } = this.#state;
@@ -406,8 +404,9 @@ export class Task implements ChainTask {
   }
 
   /** The way of a cycle to its commit: takes records until none can be taken, or too much waits for the commit. */
-  async run(idleClock?: number, wallClock?: WallClockSpan): Promise<void> {
+  async run(passing: PassingTime = {}): Promise<void> {
     const { clock } = this.world;
+    this.reading.begin(passing);
     this.#state.touches = 0;
     // A record at a time, so that what a call comes to is taken back with all of its record.
     const waits = this.#undo !== undefined && this.#chain.settle.length > 0;
@@ -420,7 +419,10 @@ export class Task implements ChainTask {
         queue.refill();
         if (this.#stateful) until = Math.max(until, queue.collect(this.#state, keyIds));
       }
-      if (keyIds.length > 0 || until !== Number.NEGATIVE_INFINITY) {
+      if (this.bySource && this.#stateful) {
+        until = this.time.ahead();
+        await this.#state.prefetch(keyIds, until, until);
+      } else if (keyIds.length > 0 || until !== Number.NEGATIVE_INFINITY) {
         await this.#state.prefetch(keyIds, until);
       }
       const begin = clock.monotonic();
@@ -432,13 +434,10 @@ export class Task implements ChainTask {
       if (this.#chain.settle.length > 0) await this.#settle();
     }
     const begin = clock.monotonic() - threadTime.busyMs;
-    if (idleClock !== undefined && idleClock > this.idleClock) {
-      this.idleClock = idleClock;
-      await this.#state.prefetch([], Number.NEGATIVE_INFINITY, idleClock);
-      for (const advance of this.#chain.idle) advance(idleClock);
-      await this.#settle();
-    }
-    if (wallClock !== undefined) await this.#tick(wallClock);
+    const load = (until: number) => this.#state.prefetch([], until, until);
+    await this.time.pass(passing, load, () => this.#settle());
+    if (passing.wallClock !== undefined) await this.#tick(passing.wallClock);
+    if (this.time.mayEnd(passing.atEnd === true)) await this.time.end(load, () => this.#settle());
     for (const release of this.#chain.release) {
       release();
       // What it let go of may ask the world, and go on to the next one.
@@ -457,8 +456,8 @@ export class Task implements ChainTask {
   async #tick(span: WallClockSpan): Promise<void> {
     const passed = this.#chain.wall.filter(({ everyMs }) => passesMultiple(span, everyMs));
     if (passed.length === 0) return;
-    const never = Number.NEGATIVE_INFINITY;
-    await this.#state.prefetch([], never, never, span.to);
+    await this.#state.prefetch([], unknown, unknown, span.to);
+    this.stand = this.time.passed;
     for (const { tick } of passed) tick(span.to);
     await this.#settle();
   }
@@ -478,29 +477,22 @@ export class Task implements ChainTask {
     }
   }
 
-  takeOutputs(): OutputBatch[] {
-    return this.#outputs.take();
-  }
-
-  takeCounters(): TaskCounters {
+  /** Hands over what the run has brought. */
+  take(): { outputs: OutputBatch[]; counters: TaskCounters; timings: TaskTimings } {
     const { counters } = this;
-    this.counters = zeroCounters();
-    return counters;
-  }
-
-  takeTimings(): TaskTimings {
     const timings = toldApart(this.timings);
+    this.counters = zeroCounters();
     this.timings = noTimings();
-    return timings;
+    return { outputs: this.#outputs.take(), counters, timings };
   }
 
   /** True when another round is needed: a queue went on to its next batch. */
   #takeRecords(): boolean {
     for (let taken = 0; ; taken++) {
       if (taken % budgetEvery === 0 && this.#isFull) return false;
-      const queue = nextQueue(this.queues);
+      const queue = nextQueue(this.queues, this.reading);
       if (queue === undefined) return this.queues.some((q) => q.wantsRefill);
-      this.#takeRecord(queue);
+      if (!this.#hears(queue)) this.#takeRecord(queue);
       queue.settle();
     }
   }
@@ -508,8 +500,13 @@ export class Task implements ChainTask {
   /** The same, and each record's calls to the world outside are waited for before the next record. */
   async #takeAwaited(): Promise<boolean> {
     for (let taken = 0; taken < awaitedMost && !this.#isFull; taken++) {
-      const queue = nextQueue(this.queues);
+      const queue = nextQueue(this.queues, this.reading);
       if (queue === undefined) return this.queues.some((q) => q.wantsRefill);
+      if (this.#hears(queue)) {
+        await this.#settle();
+        queue.settle();
+        continue;
+      }
       const { touches } = this.#state;
       const outer = this.#undo?.begin() ?? 0;
       const { streamTime } = this;
@@ -530,6 +527,22 @@ export class Task implements ChainTask {
 
   get #isFull(): boolean {
     return this.#state.dirtyBytes >= this.#options.dirtyBytesMax;
+  }
+
+  /** The next record is none, but tells how far upstream tasks are. */
+  #hears(queue: SourceQueue): boolean {
+    const promises = queue.takePromises();
+    if (promises === undefined) return false;
+    this.time.hear(queue, promises);
+    this.#passWatermark();
+    return true;
+  }
+
+  /** An input has moved: the watermark may have. What is done then stays done, whatever becomes of the record. */
+  #passWatermark(): void {
+    if (!this.time.advance()) return;
+    this.#beside(() => this.time.passWatermark());
+    this.#undo?.clear();
   }
 
   #takeRecord(queue: SourceQueue): void {
@@ -573,7 +586,7 @@ export class Task implements ChainTask {
   }
 
   #deliver(queue: SourceQueue, timestamp: number): void {
-    const { source, options } = queue;
+    const { source } = queue;
     let key: unknown;
     let value: unknown;
     const isTimed = this.counters.in % decodeSample === 0;
@@ -587,17 +600,17 @@ export class Task implements ChainTask {
       this.#fail('deserialise', { step: source.name, callSite: 'unknown' }, error);
       return;
     }
-    if (!(timestamp >= 0)) {
+    if (timestamp < 0) {
       this.drop(source.name, 'negative_timestamp');
       return;
     }
-    const { maxFutureSkewMs } = options;
-    if (maxFutureSkewMs !== undefined && timestamp > queue.loggedTime + maxFutureSkewMs) {
-      const problem = `its time, ${timestamp} ms UTC, lies too far in the future`;
+    const problem = queue.timeProblem(timestamp);
+    if (problem !== undefined) {
       this.#fail('future', { step: source.name, callSite: 'unknown' }, new Error(problem));
       return;
     }
     if (timestamp > this.streamTime) this.streamTime = timestamp;
+    if (this.time.note(queue, timestamp)) this.#passWatermark();
     try {
       queue.receiver.receive(key, value, timestamp);
     } catch (error) {
@@ -679,12 +692,8 @@ export class Task implements ChainTask {
   #headerBytes(): Uint8Array {
     if (this.#kept !== undefined) return this.#kept;
     const queue = this.#at;
-    return queue?.batch === undefined || !this.#own
-      ? emptyBytes
-      : queue.batch.headerBytes(queue.index);
-  }
-
-  #physical(topic: string): string {
-    return this.#repartitionNames.get(topic) ?? topic;
+    if (queue?.batch === undefined || !this.#own) return emptyBytes;
+    const bytes = queue.batch.headerBytes(queue.index);
+    return bytes.byteLength === 0 ? bytes : bytes.subarray(queue.markLength(queue.index));
   }
 }

@@ -176,6 +176,11 @@ export class TestDriver {
     return this.#running.advanceIdle(idleClock);
   }
 
+  /** Closes all that is open, because the input has ended; what is piped later goes on without loss. */
+  endInput(): Promise<void> {
+    return this.#running.closeInput();
+  }
+
   /** Lets so many ms pass on the wall clock, which stands still otherwise: its intervals end. */
   async advanceWallClock(ms: number): Promise<void> {
     checkSetting('advanceWallClock.ms', ms, wholeMs(0));

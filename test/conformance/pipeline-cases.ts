@@ -260,9 +260,11 @@ function asRows(table: TextTable): TextTable {
 }
 
 export function pipelineTopology(stages: readonly Stage[]): Topology {
-  return topology('case', (t) => {
+  const define = (t: TopologyBuilder) => {
     const pipeline = new Pipeline(t);
     for (const stage of stages) pipeline.add(stage);
     pipeline.end();
-  });
+  };
+  // Behind a repartition topic Kafka Streams has no time of the sources.
+  return topology('case', define, { asKafkaStreams: true });
 }

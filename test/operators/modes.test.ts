@@ -253,6 +253,7 @@ const ofPartition = [
   'stream with a versioned table, after a wait',
   'stream with a table whose rows expire',
   'a table held back for a time',
+  'state and timers of a key',
 ];
 
 describe.each(Object.entries(suite))('%s', (name, operator) => {

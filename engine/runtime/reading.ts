@@ -1,0 +1,78 @@
+/** What of its sources a task is given in a cycle, and which tasks wait for slower ones. */
+import type { Member } from '../log/member.ts';
+import type { TaskWork } from '../task/task-host.ts';
+import { alignedTo, isHeldBack } from './alignment.ts';
+import type { CycleSize } from './cycle-size.ts';
+import type { IdleWatch } from './idle-watch.ts';
+import type { RunningTask } from './task-opener.ts';
+
+type Read = Pick<TaskWork, 'batches' | 'caughtUp' | 'readTo'> & {
+  /** The task has more than a cycle may leave waiting. */
+  readonly isBacklog: boolean;
+};
+
+const all = Number.POSITIVE_INFINITY;
+
+export class Reading {
+  /** No more records will come: what waits for a witness of its time is refused. */
+  isFinal = false;
+  /** A task was not read since `begin`: it waits for slower ones. */
+  isHeldBack = false;
+  readonly #idle: IdleWatch;
+  readonly #maxDriftMs: number | undefined;
+  #readTo: (task: RunningTask) => number = () => all;
+
+  constructor(idle: IdleWatch, maxDriftMs: number | undefined) {
+    this.#idle = idle;
+    this.#maxDriftMs = maxDriftMs;
+  }
+
+  /** A cycle begins. */
+  begin(tasks: readonly RunningTask[]): void {
+    this.#readTo = alignedTo(tasks, this.#maxDriftMs);
+    this.isHeldBack = false;
+  }
+
+  /** The next records of a task; undefined when there are none, or it could take none. */
+  async next(task: RunningTask, member: Member, size: CycleSize): Promise<Read | undefined> {
+    const { planned, positions } = task;
+    const { records, backlog } = size;
+    const readTo = this.#readTo(task);
+    if (isHeldBack(task, readTo)) {
+      this.isHeldBack = true;
+      return undefined;
+    }
+    const batches: { topic: string; image: ArrayBuffer }[] = [];
+    const caughtUp: string[] = [];
+    let isBacklog = false;
+    for (const [topic, position] of positions) {
+      const at = { topic, partition: planned.partition };
+      const limits = { records, once: !task.leaves };
+      const { batches: read, end } = await member.fetch(at, position, limits);
+      task.givenTo = read.at(-1)?.nextOffset ?? position;
+      this.#noteSilent(task, topic, end && read.length === 0);
+      // Its next record waits for a witness, and none has come.
+      if (task.undecided.get(topic) === task.givenTo && !this.isFinal) {
+        caughtUp.push(topic);
+        continue;
+      }
+      if (end) task.undecided.set(topic, task.givenTo);
+      else task.undecided.delete(topic);
+      const waiting = read.reduce((sum, { count }) => sum + count, 0);
+      for (const { image } of read) batches.push({ topic, image });
+      if (end) caughtUp.push(topic);
+      // What comes without a pause is no backlog: the reader is hardly ever at the very end.
+      else isBacklog ||= waiting >= backlog;
+    }
+    // A source of which nothing is known yet is waited for: the task could take nothing.
+    const known = new Set([...caughtUp, ...batches.map(({ topic }) => topic)]);
+    if (batches.length === 0 || known.size < positions.size) return undefined;
+    return { batches, caughtUp, isBacklog, ...(readTo === all ? {} : { readTo }) };
+  }
+
+  #noteSilent(task: RunningTask, topic: string, isSilent: boolean): void {
+    this.#idle.noteRead(task, topic, isSilent);
+    if (isSilent) task.silent.add(topic);
+    else task.silent.delete(topic);
+  }
+}

@@ -1,0 +1,28 @@
+/** What a runtime is made of. */
+import type { Clock } from '../base/clock.ts';
+import type { Observer } from '../base/events.ts';
+import type { Scheduler } from '../base/scheduler.ts';
+import type { Topology } from '../graph/graph.ts';
+import type { Log } from '../log/log.ts';
+import type { StepHook } from '../task/commit.ts';
+import type { HostConfig, HostPort } from '../task/task-host.ts';
+import type { SourceConnector } from './connector.ts';
+import type { RuntimeSettings } from './settings.ts';
+
+export interface RuntimeOptions extends RuntimeSettings {
+  readonly topology: Topology;
+  /** Names the group, the changelogs and the state. On a shared log, the instances of a name share the work. */
+  readonly application: string;
+  readonly log: Log;
+  readonly stateDirectory: string;
+  /** Starts the threads that run the tasks; task i runs on host i mod n. */
+  readonly startHosts: (config: HostConfig) => Promise<readonly HostPort[]>;
+  readonly sources?: readonly SourceConnector[];
+  /** Refuse timestamps that lie too far ahead of the clock; default: when it is the machine's. */
+  readonly guardByClock?: boolean;
+  readonly observer?: Observer;
+  readonly clock?: Clock;
+  readonly scheduler?: Scheduler;
+  /** Called at every commit step; see task/commit.ts. */
+  readonly at?: StepHook;
+}

@@ -1,0 +1,203 @@
+/**
+ * Puts the records behind a keyBy in the order of time: each is held until the watermark has passed it, and they go on
+ * by (timestamp, source partition, offset), whatever the order in which upstream tasks wrote them. So aggregates that
+ * depend on order come out the same at any width. A record that its own source had passed already when it was read
+ * takes its place where that source stood.
+ */
+import type { Step } from '../engine/graph/node.ts';
+import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
+import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+import { decodeRecords, writeRecords } from './cell-codec.ts';
+import { byKeyId, OperatorTime } from './closing.ts';
+
+/** Records of a key that wait, in the order in which they came; a column each. */
+interface Waiting {
+  readonly times: number[];
+  readonly stands: number[];
+  readonly partitions: number[];
+  readonly offsets: number[];
+  readonly values: unknown[];
+  readonly headers: Uint8Array[];
+}
+
+const numbers = ['times', 'stands', 'partitions', 'offsets'] as const;
+const columns = [...numbers, 'values', 'headers'] as const;
+
+function emptyWaiting(): Waiting {
+  return { times: [], stands: [], partitions: [], offsets: [], values: [], headers: [] };
+}
+
+/** When record `i` takes its turn, ms UTC. */
+function turnOf({ times, stands }: Waiting, i: number): number {
+  return Math.max(times[i] as number, stands[i] as number);
+}
+
+function orderStore(
+  name: string,
+  key: Serde<unknown>,
+  value: Serde<unknown>,
+): StoreSpec<unknown, Waiting> {
+  return {
+    name,
+    kind: 'order-by-time',
+    key,
+    format: `ordered(${value.format})`,
+    due: (cell) => {
+      let due = Number.POSITIVE_INFINITY;
+      for (let i = 0; i < cell.times.length; i++) due = Math.min(due, turnOf(cell, i));
+      return due;
+    },
+    write: (cell, to) =>
+      writeRecords(
+        to,
+        numbers.map((column) => cell[column]),
+        cell.values,
+        cell.headers,
+        value,
+      ),
+    decode: (bytes, start, end) => {
+      const found = decodeRecords(bytes, start, end, numbers.length, value);
+      const [times = [], stands = [], partitions = [], offsets = []] = found.columns;
+      const { values, headers } = found;
+      return { times, stands, partitions, offsets, values, headers };
+    },
+    rows: ({ times, values }, k) =>
+      times.map((timestamp, i) => ({ key: k, value: values[i], timestamp })),
+  };
+}
+
+export function orderByTimeStep<K, V>(name: string, key: Serde<K>, value: Serde<V>): Step {
+  const store = orderStore(name, key as Serde<unknown>, value as Serde<unknown>);
+  return {
+    kind: 'order-by-time',
+    name,
+    ordersByTime: true,
+    stores: [store as StoreSpec<never, never>],
+    build: (context) => {
+      const order = new OrderByTime(store, context);
+      context.onTime(order);
+      return [order];
+    },
+  };
+}
+
+interface Released {
+  readonly keyId: string;
+  readonly turn: number;
+  readonly time: number;
+  readonly stand: number;
+  readonly partition: number;
+  readonly offset: number;
+  readonly value: unknown;
+  readonly headers: Uint8Array;
+}
+
+class OrderByTime implements AnyReceiver, TimedStep {
+  readonly #store: StoreSpec<unknown, Waiting>;
+  readonly #context: BuildContext;
+  readonly #cells: Cells<Waiting>;
+  readonly #time: OperatorTime;
+  readonly #next: AnyReceiver;
+
+  constructor(store: StoreSpec<unknown, Waiting>, context: BuildContext) {
+    this.#store = store;
+    this.#context = context;
+    this.#cells = context.cells<Waiting>(store);
+    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, context.task);
+    this.#next = context.output(0);
+  }
+
+  receive(key: unknown, value: unknown, timestamp: number): void {
+    const { task } = this.#context;
+    const stand = Math.max(task.stand, timestamp);
+    // In a topology that goes by its records nothing would ever let it go.
+    if (!this.#time.bySource || stand < this.#time.now) {
+      this.#next.receive(key, value, timestamp);
+      return;
+    }
+    const cell = this.#cells.get() ?? emptyWaiting();
+    const { partition, offset } = task.place ?? { partition: task.partition, offset: -1 };
+    cell.times.push(timestamp);
+    cell.stands.push(task.stand);
+    cell.partitions.push(partition);
+    cell.offsets.push(offset);
+    cell.values.push(value);
+    cell.headers.push(task.headerBytes());
+    this.#cells.put(cell);
+  }
+
+  /** A record goes on when all records of its instant have come. */
+  nextDue(): number {
+    return this.#cells.nextDue() + 1;
+  }
+
+  pass(until: number): void {
+    this.#release(this.#time.pass(until) - 1);
+  }
+
+  passIdle(until: number): void {
+    this.#release(this.#time.pass(until));
+  }
+
+  end(): void {
+    this.#release(Number.MAX_VALUE);
+  }
+
+  #release(until: number): void {
+    if (this.#cells.nextDue() > until) return;
+    if (until < Number.MAX_VALUE) this.#time.keep();
+    const { task } = this.#context;
+    const released: Released[] = [];
+    for (const keyId of this.#cells.dueKeys(until)) {
+      task.enterId(keyId, () => this.#take(keyId, until, released));
+    }
+    const { stand, place } = task;
+    for (const one of released.sort(inOrder)) {
+      // What was promised before has not passed it.
+      task.stand = Math.max(one.stand, one.time);
+      task.place = one;
+      task.enter(one.keyId, this.#store as StoreSpec<unknown, never>, (key) => {
+        task.withHeaders(one.headers, () => this.#next.receive(key, one.value, one.time));
+      });
+    }
+    task.stand = stand;
+    task.place = place;
+  }
+
+  #take(keyId: string, until: number, released: Released[]): void {
+    const cell = this.#cells.get();
+    if (cell === undefined) return;
+    const left = emptyWaiting();
+    for (let i = 0; i < cell.times.length; i++) {
+      const turn = turnOf(cell, i);
+      if (turn > until) {
+        for (const column of columns) (left[column] as unknown[]).push(cell[column][i]);
+        continue;
+      }
+      released.push({
+        keyId,
+        turn,
+        time: cell.times[i] as number,
+        stand: cell.stands[i] as number,
+        partition: cell.partitions[i] as number,
+        offset: cell.offsets[i] as number,
+        value: cell.values[i],
+        headers: cell.headers[i] as Uint8Array,
+      });
+    }
+    if (left.times.length === 0) this.#cells.remove();
+    else this.#cells.put(left);
+  }
+}
+
+/** What one source record was made into stays in its order: sorting is stable, and a key's records lie as they came. */
+function inOrder(a: Released, b: Released): number {
+  return (
+    a.turn - b.turn ||
+    a.time - b.time ||
+    a.partition - b.partition ||
+    a.offset - b.offset ||
+    byKeyId(a, b)
+  );
+}

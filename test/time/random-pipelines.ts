@@ -1,0 +1,257 @@
+/**
+ * Random pipelines over several source partitions and up to two re-keys, fed in a random interleaving with restarts in
+ * between, held against definitions that know the source partitions alone (sources.ts).
+ */
+import {
+  collect,
+  count,
+  hopping,
+  joinWindow,
+  type Stream,
+  session,
+  type Table,
+  topic,
+  topology,
+  utf8,
+  type Windowed,
+  type WindowSpec,
+} from 'millrace';
+import { testDriver } from 'millrace/testing';
+import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
+import {
+  type Arrival,
+  drawSources,
+  hoppingWindows,
+  joinedPairs,
+  type SourceRecord,
+  sessions,
+  type Window,
+} from './sources.ts';
+
+type Shape = 'windows' | 'windows of windows' | 'join' | 'ordered';
+const shapes: readonly Shape[] = ['windows', 'windows of windows', 'join', 'ordered'];
+
+interface WindowDraw {
+  readonly spec: WindowSpec;
+  readonly define: (arrivals: readonly Arrival[]) => Window[];
+}
+
+function drawWindow(random: SeededRandom): WindowDraw {
+  const grace = [0, 0, 5, 17][randomBelow(random, 4)] as number;
+  if (randomBelow(random, 3) === 0) {
+    const gap = 3 + randomBelow(random, 12);
+    return { spec: session({ gap, grace }), define: (all) => sessions(all, { gap, grace }) };
+  }
+  const advance = 5 + randomBelow(random, 12);
+  const size = advance * (1 + randomBelow(random, 4));
+  return {
+    spec: hopping({ size, advance, grace }),
+    define: (all) => hoppingWindows(all, { size, advance, grace }),
+  };
+}
+
+const out = topic<string, string>('out', { value: utf8 });
+
+function finals(stream: Stream<string, string>, name: string, { spec }: WindowDraw) {
+  return stream.window(spec).aggregate(name, count(), { emit: 'close' });
+}
+
+function texts(table: Table<Windowed<string>, number>): Stream<Windowed<string>, string> {
+  return table.changes().map((n, { key, start, end }) => `${key} ${start}..${end}=${n}`);
+}
+
+const text = ({ key, start, end, count: n }: Window) => `${key} ${start}..${end}=${n}`;
+/** What a window's result is counted under next. */
+const nextKey = (shown: string) => `g${shown.length % 3}`;
+
+interface Drawn {
+  readonly what: string;
+  readonly define: (records: readonly SourceRecord[]) => string[];
+  readonly build: (input: Stream<string, string>) => void;
+}
+
+function draw(random: SeededRandom): Drawn {
+  const shape = shapes[randomBelow(random, shapes.length)] as Shape;
+  const first = drawWindow(random);
+  const second = drawWindow(random);
+  const keyed = (records: readonly SourceRecord[]) =>
+    records.map((record) => ({ ...record, key: record.value }));
+  const what = `${shape}: ${JSON.stringify(first.spec)}, then ${JSON.stringify(second.spec)}`;
+  switch (shape) {
+    case 'windows':
+      return {
+        what,
+        build: (input) =>
+          texts(
+            finals(
+              input.keyBy('by-value', (v) => v),
+              'first',
+              first,
+            ),
+          )
+            .keyBy('out', () => 'all', { key: utf8, value: utf8 })
+            .to(out),
+        define: (records) => first.define(keyed(records)).map(text),
+      };
+    case 'windows of windows':
+      return {
+        what,
+        build: (input) =>
+          texts(
+            finals(
+              texts(
+                finals(
+                  input.keyBy('by-value', (v) => v),
+                  'first',
+                  first,
+                ),
+              ).keyBy('by-length', nextKey, { key: utf8, value: utf8 }),
+              'second',
+              second,
+            ),
+          )
+            .keyBy('out', () => 'all', { key: utf8, value: utf8 })
+            .to(out),
+        define: (records) => {
+          const closed = first.define(keyed(records));
+          return second.define(closed.map((w) => ({ ...w, key: nextKey(text(w)) }))).map(text);
+        },
+      };
+    case 'join': {
+      const window = {
+        before: randomBelow(random, 12),
+        after: randomBelow(random, 12),
+        grace: [0, 4, 15][randomBelow(random, 3)] as number,
+      };
+      const isLeft = (v: string) => v < 'c';
+      const group = (v: string) => (v.charCodeAt(0) % 2 === 0 ? 'even' : 'odd');
+      const shown = (a: string | undefined, b: string | undefined) => `${a ?? '-'}+${b ?? '-'}`;
+      return {
+        what: `join ${JSON.stringify(window)}`,
+        build: (input) => {
+          const sides = input
+            .map((v, key, at) => `${v}/${key}@${at}`)
+            .keyBy('by-group', group, { value: utf8 });
+          sides
+            .filter(isLeft)
+            .outerJoin(
+              'pairs',
+              sides.filter((v) => !isLeft(v)),
+              joinWindow(window),
+              shown,
+            )
+            .to(out);
+        },
+        define: (records) => {
+          const all = records.map((r) => ({
+            ...r,
+            key: group(r.value),
+            shown: `${r.value}/${r.key}@${r.at}`,
+          }));
+          const [left, right] = [
+            all.filter(({ value }) => isLeft(value)),
+            all.filter(({ value }) => !isLeft(value)),
+          ];
+          const pairs = joinedPairs(left, right, window);
+          const paired = new Set(pairs.flat());
+          return [
+            ...pairs.map(([a, b]) => shown(a.shown, b.shown)),
+            ...left.filter((a) => !paired.has(a)).map((a) => shown(a.shown, undefined)),
+            ...right.filter((b) => !paired.has(b)).map((b) => shown(undefined, b.shown)),
+          ];
+        },
+      };
+    }
+    case 'ordered':
+      return {
+        what: 'collected in the order of time',
+        build: (input) =>
+          input
+            .map((v, key, at) => `${v}${key}@${at}`)
+            .keyBy('by-first', (v) => v.slice(0, 1), { value: utf8, order: 'time' })
+            .aggregate('all', collect<string>())
+            .changes()
+            .map((list, key) => `${key}: ${(list ?? []).join(' ')}`)
+            .to(out),
+        define: (records) => {
+          const order = records.toSorted(
+            (a, b) =>
+              Math.max(a.at, a.stand) - Math.max(b.at, b.stand) ||
+              a.at - b.at ||
+              a.partition - b.partition ||
+              a.index - b.index,
+          );
+          const lists = new Map<string, string[]>();
+          const told: string[] = [];
+          for (const { value, key, at } of order) {
+            const list = [...(lists.get(value) ?? []), `${value}${key}@${at}`];
+            lists.set(value, list);
+            told.push(`${value}: ${list.join(' ')}`);
+          }
+          return told;
+        },
+      };
+  }
+}
+
+/** Undefined when the engine and the definition agree; else what differs. */
+export async function checkSeed(seed: number): Promise<string | undefined> {
+  const random = new SeededRandom(seed);
+  const partitions = 1 + randomBelow(random, 4);
+  const input = topic<string, string>('input', { value: utf8, partitions });
+  const drawn = draw(random);
+  const sources = drawSources(random, {
+    partitions,
+    records: 40,
+    keys: 5,
+    values: 5,
+    disorder: [0, 10, 40][randomBelow(random, 3)] as number,
+    step: 2 + randomBelow(random, 8),
+  });
+  const built = topology('random', (t) => {
+    drawn.build(t.stream(input));
+    return {};
+  });
+  const driver = await testDriver(built, {
+    partitions: 1 + randomBelow(random, 4),
+    recordsPerCycle: [1, 7, 1_000][randomBelow(random, 3)] as number,
+    ...(randomBelow(random, 2) === 0 ? { cacheBytes: 0 } : {}),
+  });
+  try {
+    const places = sources.map(() => 0);
+    for (;;) {
+      const left = sources.flatMap((list, p) => ((places[p] ?? 0) < list.length ? [p] : []));
+      if (left.length === 0) break;
+      const p = left[randomBelow(random, left.length)] as number;
+      const from = places[p] ?? 0;
+      const to = Math.min((sources[p] ?? []).length, from + 1 + randomBelow(random, 9));
+      places[p] = to;
+      await driver.pipeBytes(
+        input,
+        (sources[p] ?? []).slice(from, to).map(({ key, value, at, partition }) => ({
+          key: Buffer.from(key),
+          value: Buffer.from(value),
+          timestamp: at,
+          partition,
+        })),
+      );
+      if (randomBelow(random, 8) === 0) {
+        await driver.restart({ dropState: randomBelow(random, 2) === 0 });
+      }
+    }
+    await driver.endInput();
+    const told = (await driver.read(out)).map(({ value }) => value ?? '').sort();
+    const defined = drawn.define(sources.flat()).sort();
+    if (JSON.stringify(told) === JSON.stringify(defined)) return undefined;
+    const missing = defined.filter((one) => !told.includes(one));
+    const extra = told.filter((one) => !defined.includes(one));
+    return [
+      `seed ${seed}: ${drawn.what}, ${partitions} source partitions`,
+      `missing ${JSON.stringify(missing.slice(0, 8))}`,
+      `not defined ${JSON.stringify(extra.slice(0, 8))}`,
+      `${told.length} told, ${defined.length} defined`,
+    ].join('\n');
+  } finally {
+    await driver.close();
+  }
+}
