@@ -10,12 +10,20 @@ export function encodeHeaders(headers: Headers): Buffer {
   return encodePairs(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]));
 }
 
+/** A name of more bytes is refused, not cut. */
+export const nameBytesMax = 0xffff;
+
 /** Several pairs of one name are kept, in order; values may be any bytes. */
 export function encodePairs(pairs: readonly (readonly [name: string, value: Buffer])[]): Buffer {
   if (pairs.length === 0) return emptyBytes;
   const parts: Buffer[] = [];
   for (const [name, value] of pairs) {
     const nameBytes = Buffer.from(name);
+    if (nameBytes.byteLength > nameBytesMax) {
+      throw new RangeError(
+        `a header's name has ${nameBytes.byteLength} bytes, ${nameBytesMax} at most`,
+      );
+    }
     const lengths = Buffer.alloc(6);
     lengths.writeUInt16LE(nameBytes.byteLength, 0);
     lengths.writeUInt32LE(value.byteLength, 2);

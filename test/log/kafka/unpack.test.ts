@@ -147,6 +147,15 @@ describe.each(readers.flatMap(([name, unpack]) => (unpack ? [[name, unpack] as c
       }
     });
 
+    it('with a header whose name is too long for a packed batch are refused, not cut', async () => {
+      const long = row('one', { headers: [['n'.repeat(65_536), 'v']] });
+      const bytes = recordBatch([row('zero'), long], { baseOffset: 7 });
+      await expect(unpack(bytes, bytes.length, 0, [])).rejects.toThrow(/65535/);
+      const longest = row('one', { headers: [['n'.repeat(65_535), 'v']] });
+      const [found] = await seen(recordBatch([longest], { baseOffset: 7 }));
+      expect(found?.[4]).toEqual({ ['n'.repeat(65_535)]: 'v' });
+    });
+
     it("take the broker's time where the topic says so", async () => {
       const rows = [row('a', { timestamp: 1 }), row('b', { timestamp: 2 })];
       const found = await seen(recordBatch(rows, { baseOffset: 0, appendTime: at }));

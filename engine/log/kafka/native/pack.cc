@@ -40,6 +40,17 @@ void put_big_endian(uint8_t *to, T value) {
   for (size_t i = sizeof(T); i-- > 0; left >>= 8) to[i] = static_cast<uint8_t>(left);
 }
 
+/** A time as a whole number; what no int64 holds, and no record has, is its nearest. */
+int64_t whole(double timestamp) {
+  constexpr double most = 9223372036854774784.0;
+  if (!(timestamp > -most)) return INT64_MIN;
+  return timestamp > most ? INT64_MAX : static_cast<int64_t>(timestamp);
+}
+
+int64_t difference(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
+}
+
 /** A header in a packed batch: the name's length and bytes, the value's length and bytes. */
 struct Header {
   explicit Header(const uint8_t *at) {
@@ -59,7 +70,7 @@ struct Header {
 /** Record `i` of a packed batch, and what it takes in a record batch. */
 struct Record {
   Record(const Columns &columns, size_t i, int64_t base_timestamp, size_t first)
-      : timestamp_delta(static_cast<int64_t>(columns.timestamps[i]) - base_timestamp),
+      : timestamp_delta(difference(whole(columns.timestamps[i]), base_timestamp)),
         offset_delta(static_cast<int64_t>(i - first)),
         key(columns.bytes + columns.starts[i]),
         key_length(columns.key_lengths[i]),
@@ -137,8 +148,8 @@ void put_head(const OwnedBytes &batch, const Columns &columns, size_t first, siz
   head[kFormatAt] = kFormat;
   put_big_endian<int16_t>(head + kAttributesAt, kLz4 | kTransactional);
   put_big_endian<int32_t>(head + kLastOffsetDeltaAt, count - 1);
-  put_big_endian<int64_t>(head + kBaseTimestampAt, static_cast<int64_t>(columns.timestamps[first]));
-  put_big_endian<int64_t>(head + kMaxTimestampAt, static_cast<int64_t>(most));
+  put_big_endian<int64_t>(head + kBaseTimestampAt, whole(columns.timestamps[first]));
+  put_big_endian<int64_t>(head + kMaxTimestampAt, whole(most));
   put_big_endian<int32_t>(head + kCountAt, count);
 }
 
@@ -150,7 +161,7 @@ std::string pack(const uint8_t *image, size_t most, std::vector<OwnedBytes> *bat
   // The columns are read only; their constructor serves the writers of images, too.
   const Columns columns(const_cast<uint8_t *>(image), count);
   for (size_t first = 0; first < count;) {
-    const auto base = static_cast<int64_t>(columns.timestamps[first]);
+    const auto base = whole(columns.timestamps[first]);
     auto record = [&](size_t i) { return Record(columns, i, base, first); };
     size_t bytes = 0;
     size_t next = first;

@@ -161,7 +161,10 @@ struct End {
 
 // ---- Poll ------------------------------------------------------------------------------------------
 
-size_t header_bytes(rd_kafka_message_t *message, rd_kafka_headers_t **headers) {
+/** A name of more bytes has no place in a packed batch (record/headers.ts). */
+constexpr size_t kMostNameBytes = 0xffff;
+
+size_t header_bytes(rd_kafka_message_t *message, rd_kafka_headers_t **headers, bool *long_name) {
   *headers = nullptr;
   if (lib.rd_kafka_message_headers(message, headers) != RD_KAFKA_RESP_ERR_NO_ERROR) {
     *headers = nullptr;
@@ -172,6 +175,7 @@ size_t header_bytes(rd_kafka_message_t *message, rd_kafka_headers_t **headers) {
   const void *value;
   size_t size;
   for (size_t i = 0; lib.rd_kafka_header_get_all(*headers, i, &name, &value, &size) == 0; i++) {
+    if (strlen(name) > kMostNameBytes) *long_name = true;
     bytes += 6 + strlen(name) + size;
   }
   return bytes;
@@ -277,7 +281,17 @@ struct Polled {
           last = &groups.back();
         }
         rd_kafka_headers_t *headers;
-        last->bytes += header_bytes(message, &headers);
+        bool long_name = false;
+        const size_t header_size = header_bytes(message, &headers, &long_name);
+        if (long_name) {
+          // Reported as what cannot be read: the partition's records of this poll are not taken.
+          errors.push_back({RD_KAFKA_RESP_ERR__BAD_MSG,
+                            "the record at offset " + std::to_string(message->offset) +
+                                " has a header whose name is longer than 65535 bytes",
+                            lib.rd_kafka_topic_name(message->rkt), message->partition});
+          continue;
+        }
+        last->bytes += header_size;
         last->bytes += (message->key == nullptr ? 0 : message->key_len) +
                        (message->payload == nullptr ? 0 : message->len);
         last->messages.push_back(message);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 #include <set>
+#include <string>
 
 #include "batch-layout.h"
 #include "lz4frame.h"
@@ -21,6 +22,11 @@ T big_endian(const uint8_t *at) {
   return static_cast<T>(value);
 }
 
+/** As two's complement has it: what a damaged or hostile batch says must not be undefined. */
+int64_t sum_of(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
+
 /** Reads on in a batch's records; what lies beyond their end makes it fail, and answers 0. */
 class Reader {
  public:
@@ -31,7 +37,7 @@ class Reader {
     for (int shift = 0; shift < 64 && at_ < end_; shift += 7) {
       const uint8_t byte = *at_++;
       value |= static_cast<uint64_t>(byte & 0x7f) << shift;
-      if (byte < 0x80) return static_cast<int64_t>(value >> 1) ^ -static_cast<int64_t>(value & 1);
+      if (byte < 0x80) return static_cast<int64_t>((value >> 1) ^ (0 - (value & 1)));
     }
     failed = true;
     return 0;
@@ -163,13 +169,20 @@ Record record_of(Reader *reader) {
   return record;
 }
 
-size_t skip_headers(Reader *reader, int64_t count) {
+/** A name of more bytes has no place in a packed batch (record/headers.ts). */
+constexpr int64_t kMostNameBytes = 0xffff;
+
+/** Answers the bytes of the headers in a packed batch; `long_name` says that one of them does not fit in. */
+size_t skip_headers(Reader *reader, int64_t count, bool *long_name) {
   size_t bytes = 0;
   for (int64_t i = 0; i < count && !reader->failed; i++) {
     int64_t name_length;
     int64_t value_length;
     reader->Bytes(&name_length);
     reader->Bytes(&value_length);
+    // Lengths that reach beyond the batch are none.
+    if (reader->failed) break;
+    if (name_length > kMostNameBytes) *long_name = true;
     bytes += kHeaderOverhead + std::max<int64_t>(name_length, 0) + std::max<int64_t>(value_length, 0);
   }
   return bytes;
@@ -214,7 +227,7 @@ std::vector<Batch> batches_of(const uint8_t *bytes, size_t size, Transactions tr
     at += length;
     const int attributes = big_endian<int16_t>(head + kAttributesAt);
     const int64_t base_offset = big_endian<int64_t>(head);
-    const int64_t last_offset = base_offset + big_endian<int32_t>(head + kLastOffsetDeltaAt);
+    const int64_t last_offset = sum_of(base_offset, big_endian<int32_t>(head + kLastOffsetDeltaAt));
     const int64_t producer = big_endian<int64_t>(head + kProducerAt);
     const uint8_t *records = head + kBatchHeadBytes;
     const size_t records_size = length - kBatchHeadBytes;
@@ -259,7 +272,8 @@ class Filling {
   void Add(const Batch &batch, const Record &record, int64_t offset, Reader *reader) {
     if (i_ == count_) Begin();
     columns_.timestamps[i_] = static_cast<double>(
-        batch.append_time < 0 ? batch.base_timestamp + record.timestamp_delta : batch.append_time);
+        batch.append_time < 0 ? sum_of(batch.base_timestamp, record.timestamp_delta)
+                              : batch.append_time);
     columns_.offsets[i_] = static_cast<double>(offset);
     columns_.key_lengths[i_] = static_cast<int32_t>(record.key_length);
     columns_.value_lengths[i_] = static_cast<int32_t>(record.value_length);
@@ -303,8 +317,15 @@ std::string unpack(const uint8_t *bytes, size_t size, int64_t from, std::vector<
     Reader reader(batch.records, batch.records + batch.size);
     for (int32_t i = 0; i < batch.count && !reader.failed; i++) {
       const Record record = record_of(&reader);
-      const size_t headers = skip_headers(&reader, record.headers);
-      if (batch.base_offset + record.offset_delta < from) continue;
+      bool long_name = false;
+      const size_t headers = skip_headers(&reader, record.headers, &long_name);
+      if (reader.failed) break;
+      const int64_t offset = sum_of(batch.base_offset, record.offset_delta);
+      if (offset < from) continue;
+      if (long_name) {
+        return "the record at offset " + std::to_string(offset) +
+               " has a header whose name is longer than 65535 bytes";
+      }
       if (shares.empty() || shares.back().count == most) shares.push_back({0, 0});
       shares.back().count++;
       shares.back().bytes +=
@@ -318,8 +339,9 @@ std::string unpack(const uint8_t *bytes, size_t size, int64_t from, std::vector<
     Reader reader(batch.records, batch.records + batch.size);
     for (int32_t n = 0; n < batch.count; n++) {
       const Record record = record_of(&reader);
-      const int64_t offset = batch.base_offset + record.offset_delta;
-      if (offset < from) skip_headers(&reader, record.headers);
+      const int64_t offset = sum_of(batch.base_offset, record.offset_delta);
+      bool long_name = false;
+      if (offset < from) skip_headers(&reader, record.headers, &long_name);
       else filling.Add(batch, record, offset, &reader);
     }
   }
