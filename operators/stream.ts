@@ -64,6 +64,19 @@ export interface KeyBySettings<K, V> {
   readonly order?: 'arrival' | 'time';
 }
 
+/** What a predicate lets through, by its type. */
+type Passed<V, P> = P extends ((value: V, ...rest: never[]) => value is infer W extends V) ? W : V;
+
+/** What a type guard takes; of any other predicate nothing is known. */
+type Taken<V, P> = P extends ((value: V, ...rest: never[]) => value is infer W extends V)
+  ? W
+  : never;
+
+/** The streams of a split, by branch. */
+export type Branches<K, V, B> = { readonly [N in keyof B]: Stream<K, Passed<V, B[N]>> } & {
+  readonly otherwise: Stream<K, Exclude<V, Taken<V, B[keyof B]>>>;
+};
+
 export class Stream<K, V> {
   readonly #flow: Flow<K, V>;
 
@@ -125,17 +138,17 @@ export class Stream<K, V> {
     return this.#then(peekStep(fn), this.#flow.value);
   }
 
-  /** Each record goes to the first branch whose predicate holds, or to `otherwise`. */
-  split<B extends string>(
-    branches: Record<B, (value: V, key: K) => boolean>,
-  ): Record<B | 'otherwise', Stream<K, V>> {
+  /**
+   * Each record goes to the first branch whose predicate holds, or to `otherwise`. A predicate that is a
+   * type guard gives its branch the narrower type, and `otherwise` what is left.
+   */
+  split<B extends Readonly<Record<string, (value: V, key: K) => boolean>>>(
+    branches: B,
+  ): Branches<K, V, B> {
     const port = this.#flow.graph.step(splitStep(branches), [this.#flow.port]);
-    const names = [...Object.keys(branches), 'otherwise'] as (B | 'otherwise')[];
+    const names = [...Object.keys(branches), 'otherwise'];
     const streams = names.map((_, i) => new Stream({ ...this.#flow, port: { ...port, port: i } }));
-    return Object.fromEntries(names.map((name, i) => [name, streams[i]])) as Record<
-      B | 'otherwise',
-      Stream<K, V>
-    >;
+    return Object.fromEntries(names.map((name, i) => [name, streams[i]])) as never;
   }
 
   merge<W>(other: Stream<K, W>): Stream<K, V | W> {
@@ -210,7 +223,8 @@ export class Stream<K, V> {
     graph.step(routeStep(topics, choose), [port]);
   }
 
-  to(topic: Sink<K, V>): void {
+  /** Writes the records to a topic; null values as they are, where they delete a row. */
+  to(topic: Sink<K, NonNullable<V>>): void {
     this.#flow.graph.sink(topic, this.#flow.port);
   }
 
@@ -219,9 +233,14 @@ export class Stream<K, V> {
     return part(this);
   }
 
+  /**
+   * The aggregate of all records of a key; `name` names the store. A record with a null key or a null
+   * value has no effect and is counted. An aggregate that answers null or undefined has no row.
+   * @throws CONFIG_INVALID for an aggregate without its functions
+   */
   aggregate<A>(
     name: string,
-    aggregate: Aggregate<V, A>,
+    aggregate: Aggregate<NonNullable<V>, A>,
     options: { readonly value?: Serde<A> } = {},
   ): Table<K, A> {
     checkSettings(name, options, { value: optional(aSerde) });
@@ -232,12 +251,18 @@ export class Stream<K, V> {
     return new Table({ graph, port, key, value }, name, { getter: storeGetter(store as never) });
   }
 
+  /** The number of records of a key; else as `aggregate`. */
   count(name: string): Table<K, number> {
-    return this.aggregate(name, count<V>());
+    return this.aggregate(name, count<NonNullable<V>>());
   }
 
-  reduce(name: string, fn: (total: V, value: V) => V): Table<K, V> {
-    return this.aggregate(name, reduce(fn), { value: this.#flow.value ?? msgpack<V>() });
+  /** Folds the records of a key, the first one begins; else as `aggregate`. */
+  reduce(
+    name: string,
+    fn: (total: NonNullable<V>, value: NonNullable<V>) => NonNullable<V>,
+  ): Table<K, NonNullable<V>> {
+    const value = (this.#flow.value ?? msgpack<V>()) as Serde<NonNullable<V>>;
+    return this.aggregate(name, reduce(fn), { value });
   }
 
   /** Every pair of records of a key within the window, as they come; `name` names the store. */
@@ -245,7 +270,7 @@ export class Stream<K, V> {
     name: string,
     other: Stream<K, W>,
     window: JoinWindow,
-    joiner: (left: V, right: W, key: K) => R,
+    joiner: (left: NonNullable<V>, right: NonNullable<W>, key: K) => R,
     settings: StreamJoinSettings = {},
   ): Stream<K, R> {
     return this.#joinStream('inner', name, other, window, joiner as Joiner, settings);
@@ -256,7 +281,7 @@ export class Stream<K, V> {
     name: string,
     other: Stream<K, W>,
     window: JoinWindow,
-    joiner: (left: V, right: W | undefined, key: K) => R,
+    joiner: (left: NonNullable<V>, right: NonNullable<W> | undefined, key: K) => R,
     settings: StreamJoinSettings = {},
   ): Stream<K, R> {
     return this.#joinStream('left', name, other, window, joiner as Joiner, settings);
@@ -267,7 +292,7 @@ export class Stream<K, V> {
     name: string,
     other: Stream<K, W>,
     window: JoinWindow,
-    joiner: (left: V | undefined, right: W | undefined, key: K) => R,
+    joiner: (left: NonNullable<V> | undefined, right: NonNullable<W> | undefined, key: K) => R,
     settings: StreamJoinSettings = {},
   ): Stream<K, R> {
     return this.#joinStream('outer', name, other, window, joiner as Joiner, settings);
@@ -276,7 +301,7 @@ export class Stream<K, V> {
   /** Each record with the table's row of its key; a record without one has no result. */
   joinTable<W, R>(
     table: Table<K, W>,
-    joiner: (value: V, row: W, key: K) => R,
+    joiner: (value: NonNullable<V>, row: W, key: K) => R,
     options: TableJoinWait = {},
   ): Stream<K, R> {
     return this.#joinTable('inner', table, joiner as never, options);
@@ -285,7 +310,7 @@ export class Stream<K, V> {
   /** As `joinTable`; without a row the joiner gets undefined. */
   leftJoinTable<W, R>(
     table: Table<K, W>,
-    joiner: (value: V, row: W | undefined, key: K) => R,
+    joiner: (value: NonNullable<V>, row: W | undefined, key: K) => R,
     options: TableJoinWait = {},
   ): Stream<K, R> {
     return this.#joinTable('left', table, joiner as never, options);
@@ -331,13 +356,14 @@ export class Stream<K, V> {
    */
   cogroup<A>(
     whole: CogroupWhole<A>,
-    add: (accumulator: A, value: V, timestamp: number) => A,
-  ): CogroupedStream<K, V, A> {
-    return new CogroupedStream<K, V, A>(whole, [{ flow: this.#flow as Flow<K, unknown>, add }]);
+    add: (accumulator: A, value: NonNullable<V>, timestamp: number) => A,
+  ): CogroupedStream<K, NonNullable<V>, A> {
+    return new CogroupedStream<K, NonNullable<V>, A>(whole, [{ flow: this.#flow as Flow<K, unknown>, add }]);
   }
 
-  window(spec: WindowSpec): WindowedStream<K, V> {
-    return new WindowedStream(this.#flow, spec);
+  /** The stream cut into windows. Records with a null value have no effect there and are counted. */
+  window(spec: WindowSpec): WindowedStream<K, NonNullable<V>> {
+    return new WindowedStream(this.#flow as Flow<K, NonNullable<V>>, spec);
   }
 
   #joinStream<W, R>(

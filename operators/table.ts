@@ -96,9 +96,11 @@ export class Table<K, V> implements RowsOf<K, V> {
   }
 
   /** Every change as a record; a deletion has the value null. */
-  changes(): Stream<K, V> {
+  changes(): Stream<K, V | null> {
     const { graph, key, value } = this.#flow;
-    return new Stream({ graph, port: graph.step(changesStep(), [this.#everyChange]), key, value });
+    const port = graph.step(changesStep(), [this.#everyChange]);
+    // What writes values (a topic, a repartition) knows a null by itself.
+    return new Stream<K, V | null>({ graph, port, key, value: value as Serde<V | null> });
   }
 
   /** Holds changes back: until the window is closed, for a time, or to the wall clock's next tick. */

@@ -83,8 +83,8 @@ export class TestDriver {
   /** Writes one record and runs until nothing is left to do. */
   async pipe<K, V>(
     to: Topic<K, V>,
-    key: K | null,
-    value: V | null,
+    key: NoInfer<K> | null,
+    value: NoInfer<V> | null,
     timestamp: number,
     headers: Headers = {},
   ): Promise<void> {
@@ -95,8 +95,8 @@ export class TestDriver {
   async pipeAll<K, V>(
     to: Topic<K, V>,
     records: readonly {
-      readonly key: K | null;
-      readonly value: V | null;
+      readonly key: NoInfer<K> | null;
+      readonly value: NoInfer<V> | null;
       readonly timestamp: number;
       readonly headers?: Headers;
     }[],

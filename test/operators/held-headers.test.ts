@@ -22,7 +22,7 @@ const holding: Record<string, (t: Parameters<Build>[0]) => Stream<string, string
       wait: { name: 'wait', graceMs: 5 },
     }),
   'a suppressed table': (t) =>
-    t.table('rows', lefts).suppress('held', { timeLimitMs: 5 }).changes(),
+    t.table('rows', lefts).suppress('held', { timeLimitMs: 5 }).changes().map(String),
 };
 
 describe.each(Object.entries(holding))('%s', (_, build) => {

@@ -100,7 +100,8 @@ const suite: Record<string, (records: Texts, t: TopologyBuilder) => Texts> = {
         records.aggregate('decayed', decayedSum(length, { halfLife: 20 })),
         (estimates, { at }) => JSON.stringify([...estimates, at]),
       )
-      .changes(),
+      .changes()
+      .map(String),
   'cogroup of two streams in windows': (records) => {
     const { even: evens, otherwise: odds } = records.split({ even });
     const all = evens
@@ -141,7 +142,8 @@ const suite: Record<string, (records: Texts, t: TopologyBuilder) => Texts> = {
     records
       .reduce('last', (_, text) => text)
       .suppress('held', { timeLimitMs: 8 })
-      .changes(),
+      .changes()
+      .map(String),
   'calls of the world outside': (records) =>
     records.asyncMap(async (text, { key }) => {
       if (text.length % 2 === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -162,7 +164,8 @@ const suite: Record<string, (records: Texts, t: TopologyBuilder) => Texts> = {
         odds.reduce('odds', (_, text) => text).filter((text) => text.length > 2),
         glue,
       )
-      .changes();
+      .changes()
+      .map(String);
   },
   'state and timers of a key': (records) =>
     records.process<number, string>('silence', {

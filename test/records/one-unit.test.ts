@@ -81,7 +81,10 @@ const parts: Record<string, Part> = {
         },
       })
       .changes()
-      .map(({ n, list, bad }) => ({ n: n + list.length, ...(bad === undefined ? {} : { bad }) })),
+      .filter((totals) => totals !== null)
+      .map(
+        ({ n, list, bad }): Row => ({ n: n + list.length, ...(bad === undefined ? {} : { bad }) }),
+      ),
   number: (s, name, step) =>
     s
       .map((v) => v)
@@ -93,7 +96,7 @@ const parts: Record<string, Part> = {
         }),
       )
       .changes()
-      .map((n) => ({ n })),
+      .map((n) => ({ n: n ?? 0 })),
   slices: (s, name, step) => {
     s.window(hopping({ size: 20, advance: 10, grace: 5 }))
       .aggregate(name, {

@@ -20,6 +20,7 @@ import {
   tumbling,
   type Windowed,
 } from 'millrace';
+import type { TestDriver } from 'millrace/testing';
 import { describe, expectTypeOf, test } from 'vitest';
 
 interface Order {
@@ -166,5 +167,87 @@ describe('what is refused, where it is wrong', () => {
         // @ts-expect-error groups take rows back: collect cannot
         .aggregate('a', { init: () => 0, add: (n: number) => n });
     });
+  });
+});
+
+interface Customer {
+  readonly name: string;
+  readonly tier: 'gold' | 'silver';
+  readonly since?: number;
+}
+const customers = topic<string, Customer>('customers');
+
+describe('types tell the truth', () => {
+  test('changes of a table may be null; what drops nulls does not see them', () => {
+    typed((t) => {
+      const table = t.table('totals', totals);
+      const changes = table.changes();
+      expectTypeOf(changes).toEqualTypeOf<Stream<string, number | null>>();
+      // @ts-expect-error a deletion has the value null
+      changes.map((total) => total.toFixed());
+      changes.aggregate(
+        'sum',
+        sum((total) => total),
+      );
+      changes.to(totals);
+      changes.joinTable(table, (total, row) => total + row);
+      changes.window(tumbling({ size: 1, grace: 0 })).reduce('newest', (_, total) => total);
+    });
+  });
+
+  test('a table mapped to null has no such rows', () => {
+    typed((t) => {
+      const mapped = t.table('totals', totals).map((n) => (n > 1 ? String(n) : null));
+      expectTypeOf(mapped).toEqualTypeOf<Table<string, string>>();
+    });
+  });
+
+  test('split narrows by its predicates', () => {
+    typed((t) => {
+      const isView = (event: Event): event is Extract<Event, { kind: 'view' }> =>
+        event.kind === 'view';
+      const { views, otherwise } = t.stream(events).split({ views: isView });
+      expectTypeOf(views).toEqualTypeOf<Stream<string, { kind: 'view'; page: string }>>();
+      expectTypeOf(otherwise).toEqualTypeOf<Stream<string, { kind: 'click'; at: number }>>();
+      const { clicks } = t.stream(events).split({ clicks: (event) => event.kind === 'click' });
+      expectTypeOf(clicks).toEqualTypeOf<Stream<string, { kind: 'click'; at: number }>>();
+    });
+  });
+
+  test('keys that are no texts need a serde', () => {
+    typed((t) => {
+      const stream = t.stream(orders);
+      // @ts-expect-error the default writes texts
+      stream.keyBy('by-amount', ({ amount }) => amount);
+      // @ts-expect-error the default writes texts
+      topic<number, Order>('numbers');
+      // @ts-expect-error the default writes texts
+      t.table('orders', orders).groupBy('g', ({ amount }) => [amount, 1]);
+      const byAmount = stream.keyBy('by-amount', ({ amount }) => amount, { key: int64 });
+      expectTypeOf(byAmount).toEqualTypeOf<Stream<number, Order>>();
+      const some = stream.keyBy('some', ({ customer }) => customer || undefined);
+      expectTypeOf(some).toEqualTypeOf<Stream<string, Order>>();
+    });
+  });
+
+  test("the driver takes what the topic has, and its rows are the table's", () => {
+    async function _(driver: TestDriver, t: TopologyBuilder) {
+      await driver.pipe(customers, 'c1', { name: 'Ann', tier: 'gold' }, 0);
+      // @ts-expect-error there is no such tier
+      await driver.pipe(customers, 'c1', { name: 'Ann', tier: 'bronze' }, 0);
+      await driver.pipeAll(customers, [
+        { key: 'c', value: { name: 'A', tier: 'silver' }, timestamp: 1 },
+      ]);
+      await driver.pipe(events, 'e', { kind: 'click', at: 1 }, 0);
+      const [row] = await driver.rows(t.table('customers', customers));
+      expectTypeOf(row?.value).toEqualTypeOf<Customer | undefined>();
+      const windows = t
+        .stream(orders)
+        .window(tumbling({ size: 1, grace: 0 }))
+        .count('n');
+      const [window] = await driver.rows(windows);
+      expectTypeOf(window?.key).toEqualTypeOf<string | undefined>();
+    }
+    expectTypeOf(_).toBeFunction();
   });
 });

@@ -71,7 +71,7 @@ test.each(Object.entries(definitions))('%s', async (_, { spec, windows, grace, s
       records
         .aggregate('collected', collect<string>(), { emit: 'close', late })
         .changes()
-        .map((values, { key, start, end }) => `${key} ${start}..${end} ${values.join()}`)
+        .map((values, { key, start, end }) => `${key} ${start}..${end} ${values?.join()}`)
         .keyBy('out', () => 'all', { value: utf8 })
         .to(out);
       return {};

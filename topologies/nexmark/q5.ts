@@ -13,7 +13,7 @@ export default topology('nexmark-q5', (t) => {
     .window(hopping({ size: seconds(10), advance: seconds(2), grace: minutes(1) }))
     .aggregate('bids-per-auction', count(), { emit: 'close' })
     .changes()
-    .map((many, { key, start }) => ({ auction: key, start, many }))
+    .map((many, { key, start }) => ({ auction: key, start, many: many ?? 0 }))
     .keyBy('by-window', ({ start }) => String(start))
     .aggregate('hottest', {
       init: (): Hot => ({ bids: 0, auctions: [] }),

@@ -27,6 +27,6 @@ export default topology('nexmark-q8', (t) => {
     .window(tumbling({ size, grace: minutes(1) }))
     .aggregate('registered-and-opened', { emit: 'close' })
     .changes()
-    .filter(({ name, auctions: opened }) => name !== null && opened > 0)
+    .filter((seen) => seen !== null && seen.name !== null && seen.auctions > 0)
     .to(newSellers);
 });
