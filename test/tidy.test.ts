@@ -148,4 +148,43 @@ describe('tidy', () => {
     const orphans = Object.keys(errorCatalogue).filter((code) => !text.includes(`'${code}'`));
     expect(orphans).toEqual([]);
   });
+
+  it('documents, rules and files that are cited exist', () => {
+    const documents = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'));
+    const tests = filesUnder('test').filter((file) => file !== 'test/tidy.test.ts');
+    const all = [...product, ...filesUnder('bench'), ...tests];
+    const known = new Set([...all, 'engine/ARCHITECTURE.md', 'bench/README.md', 'README.md']);
+    const headings = (document: string) =>
+      [...read(`docs/${document}.md`).matchAll(/^## (.*)$/gm)].map(([, heading = '']) => heading);
+    const has = (document: string, start: string) =>
+      headings(document).some((heading) => `${heading} `.startsWith(`${start} `));
+    const wrong = all.flatMap((file) => {
+      // A citation may go on in the next line of a comment.
+      const text = read(file).replace(/\n\s*(\*|\/\/) ?/g, ' ');
+      const problems: string[] = [];
+      for (const [, name = ''] of text.matchAll(
+        /\b(SEMANTICS|RELIABILITY|DESIGN|PERFORMANCE)\b/g,
+      )) {
+        if (!documents.includes(`${name}.md`)) problems.push(`no document ${name}`);
+      }
+      for (const [, rule = ''] of text.matchAll(/\bSEMANTICS,? (B\.\d+|decisions)/g)) {
+        const heading = rule === 'decisions' ? 'Decisions' : rule;
+        if (!has('SEMANTICS', heading)) problems.push(`no rule ${rule} in docs/SEMANTICS.md`);
+      }
+      for (const [, rule = ''] of text.matchAll(/\b[Rr]ule (T\d+)\b/g)) {
+        if (!has('RELIABILITY', `Rule ${rule}`)) problems.push(`no rule ${rule}`);
+      }
+      for (const [, name = ''] of text.matchAll(/\bdocs\/([A-Za-z-]+\.md)\b/g)) {
+        if (!documents.includes(name)) problems.push(`no document docs/${name}`);
+      }
+      if (product.includes(file)) {
+        const paths = text.matchAll(/(?<=[ (])((?:[a-z-]+\/)+[a-z-]+\.ts)\b/g);
+        for (const [, path = ''] of paths) {
+          if (![...known].some((one) => one.endsWith(path))) problems.push(`no file ${path}`);
+        }
+      }
+      return problems.map((problem) => `${file}: ${problem}`);
+    });
+    expect(wrong).toEqual([]);
+  });
 });

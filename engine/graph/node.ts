@@ -51,7 +51,7 @@ export interface SinkNode {
 
 export type GraphNode = SourceNode | StepNode | SinkNode;
 
-/** An operator with its settings. Third parties make steps as our own operators do. */
+/** An operator with its settings. Not public: authors write `process`, which is one of these. */
 export interface Step {
   /** Operator, e.g. 'filter'. */
   readonly kind: string;

@@ -47,7 +47,10 @@ export interface Commit {
   readonly offsets: readonly GroupOffset[];
   /** Stored for the writer; the last one is answered by `Writer.lastCommitId` after a restart. */
   readonly commitId: number;
-  /** Told before each step inside the commit, by a log that has such; see task/commit.ts. */
+  /**
+   * Told before each step inside the commit that the log has, in order; every log tells C7, before what
+   * cannot be taken back. See task/commit.ts.
+   */
   readonly at?: (step: 'C4' | 'C5' | 'C6' | 'C7') => void | Promise<void>;
 }
 

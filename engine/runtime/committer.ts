@@ -198,7 +198,6 @@ export class Committer {
     const offsets = [...results.flatMap((r) => offsetsOf(r, commitId)), ...globalOffsets];
     const isEmpty = appends.length === 0 && offsets.length === 0;
     if (sourceWriters !== undefined && isEmpty) return new Map();
-    await at?.('C7');
     const { ends } = await writer.commit({ appends, offsets, commitId, at: stages.hook(at) });
     return new Map(ends.map((end) => [`${end.topic}/${end.partition}`, end.offset]));
   }

@@ -1,7 +1,7 @@
 /**
  * The commit ledger: beside a task's committed offset stands which commit that was, and in which commit
  * each of its stores changed last. The same numbers lie at the head of each changelog commit and in the
- * state itself. A transaction that was torn (RELIABILITY: a late commit or abort that hits the next
+ * state itself. A transaction that was torn (docs/RELIABILITY.md: a late commit or abort that hits the next
  * transaction) leaves them different; the task is not run then.
  *
  * Format: '<commit>' ' ' '<commit of store 0>,<commit of store 1>,…' ' ' '<CRC-32C of their names>', in the

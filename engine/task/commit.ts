@@ -1,17 +1,18 @@
 /**
- * The steps of a commit and of a hand-over of partitions, by name: metrics, traces, kill points and the
- * simulation all use these. A hand-over happens between two commits, so that nothing is left to drain.
+ * The steps of a commit and of a hand-over of partitions (docs/RELIABILITY.md). Kill points, the
+ * simulation and the stage clock use their keys. A hand-over happens between two commits, so that nothing
+ * is left to drain.
  */
 export const commitSteps = {
   C1: 'C1 pull batch',
-  C2: 'C2 process into overlay',
+  C2: 'C2 process and seal',
   C3: 'C3 begin',
   C4: 'C4 append outputs and changelog',
   C5: 'C5 appends accepted',
   C6: 'C6 add offsets and commit id',
   C7: 'C7 commit transaction',
-  C8: 'C8 write local batch',
-  C9: 'C9 overlay clean',
+  C8: 'C8 tell the tasks',
+  C9: 'C9 done',
 } as const;
 
 export const handOverSteps = {

@@ -170,11 +170,13 @@ export class EmbeddedLog implements Log {
     this.#epochs.set(id, epoch);
     return {
       lastCommitId: this.#catalogue.commits.get(id) ?? 0,
-      commit: (commit) =>
-        this.#inTurn(() => {
+      commit: async (commit) => {
+        await commit.at?.('C7');
+        return this.#inTurn(() => {
           if (this.#epochs.get(id) !== epoch) throw new MillraceError('LOG_FENCED', { writer: id });
           return this.#commit(id, commit);
-        }),
+        });
+      },
       close: async () => {},
     };
   }
