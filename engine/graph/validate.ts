@@ -276,8 +276,9 @@ function keyProblems({ nodes }: Topology): string[] {
         `${callSite}: '${name}': keys are written as ${a} and as ${b}, so the same key would be two: declare the topics with one serde, or bring one to the other's keys with keyBy`,
       ];
     }
+    // `process` over windows keeps its state by the key of their records, which is what places them.
     const store = stores.find(({ key }) => key.format !== one[0]);
-    if (store === undefined) return [];
+    if (store === undefined || kind === 'process') return [];
     return [
       `${callSite}: '${name}': its keys are ${store.key.format}, and the records are placed by keys of ${one[0]} ('${one[1].topic}'): bring them to their own key with keyBy first`,
     ];
