@@ -65,12 +65,10 @@ export interface KeyBySettings<K, V> {
 }
 
 /** What a predicate lets through, by its type. */
-type Passed<V, P> = P extends ((value: V, ...rest: never[]) => value is infer W extends V) ? W : V;
+type Passed<V, P> = P extends (value: V, ...rest: never[]) => value is infer W extends V ? W : V;
 
 /** What a type guard takes; of any other predicate nothing is known. */
-type Taken<V, P> = P extends ((value: V, ...rest: never[]) => value is infer W extends V)
-  ? W
-  : never;
+type Taken<V, P> = P extends (value: V, ...rest: never[]) => value is infer W extends V ? W : never;
 
 /** The streams of a split, by branch. */
 export type Branches<K, V, B> = { readonly [N in keyof B]: Stream<K, Passed<V, B[N]>> } & {
@@ -358,7 +356,9 @@ export class Stream<K, V> {
     whole: CogroupWhole<A>,
     add: (accumulator: A, value: NonNullable<V>, timestamp: number) => A,
   ): CogroupedStream<K, NonNullable<V>, A> {
-    return new CogroupedStream<K, NonNullable<V>, A>(whole, [{ flow: this.#flow as Flow<K, unknown>, add }]);
+    return new CogroupedStream<K, NonNullable<V>, A>(whole, [
+      { flow: this.#flow as Flow<K, unknown>, add },
+    ]);
   }
 
   /** The stream cut into windows. Records with a null value have no effect there and are counted. */
