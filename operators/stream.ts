@@ -64,11 +64,14 @@ export interface KeyBySettings<K, V> {
   readonly order?: 'arrival' | 'time';
 }
 
+/** A predicate that is a type guard. */
+type Guard<V, W extends V> = (value: V, ...rest: never[]) => value is W;
+
 /** What a predicate lets through, by its type. */
-type Passed<V, P> = P extends (value: V, ...rest: never[]) => value is infer W extends V ? W : V;
+type Passed<V, P> = P extends Guard<V, infer W> ? W : V;
 
 /** What a type guard takes; of any other predicate nothing is known. */
-type Taken<V, P> = P extends (value: V, ...rest: never[]) => value is infer W extends V ? W : never;
+type Taken<V, P> = P extends Guard<V, infer W> ? W : never;
 
 /** The streams of a split, by branch. */
 export type Branches<K, V, B> = { readonly [N in keyof B]: Stream<K, Passed<V, B[N]>> } & {
