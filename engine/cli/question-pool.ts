@@ -65,11 +65,11 @@ async function feed(log: Log, topic: string, port: MessagePort, signal: AbortSig
       port.postMessage(null satisfies Feed);
       return;
     }
-    port.postMessage(value satisfies Feed, [value]);
+    port.postMessage(value satisfies Feed, [value.image]);
   }
 }
 
-async function* batchesOf(log: Log, topic: string): AsyncGenerator<ArrayBuffer, undefined> {
+async function* batchesOf(log: Log, topic: string): AsyncGenerator<NonNullable<Feed>, undefined> {
   const partitions = (await log.topics()).find(({ name }) => name === topic)?.partitions ?? 0;
   for (let partition = 0; partition < partitions; partition++) {
     const at = { topic, partition };
@@ -77,7 +77,7 @@ async function* batchesOf(log: Log, topic: string): AsyncGenerator<ArrayBuffer, 
       const batch = await log.read(at, from, { records: 4_000 });
       if (batch === undefined) break;
       // A copy: what the log has read may still be used by others.
-      yield batch.image.slice(0);
+      yield { partition, image: batch.image.slice(0) };
       from = batch.nextOffset;
     }
   }

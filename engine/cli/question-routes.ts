@@ -7,6 +7,7 @@ import { MillraceError } from '../base/errors.ts';
 import type { Route } from '../http/server.ts';
 import type { QuestionPool } from './question-pool.ts';
 import { type Asked, asOfAnswer, explainScore, explainSegment, instantOf } from './questions.ts';
+import { refusedPlaces } from './taken-events.ts';
 
 /** Over HTTP a what-if is of so many subjects unless asked for other; a sample is as good for a look. */
 const subjectsUsual = 20_000;
@@ -39,10 +40,11 @@ export function questionRoutes(asked: Asked, pool: QuestionPool): readonly Route
     post('/segment/plan', (config, query, signal) =>
       pool.ask({ kind: 'plan', config, eventsPerDay: eventsPerDay(query) }, signal),
     ),
-    post('/segment/what-if', (after, query, signal) => {
+    post('/segment/what-if', async (after, query, signal) => {
       const subjects = subjectsAskedFor(query);
+      const refused = await refusedPlaces(asked.log);
       const asking = (port: MessagePort) =>
-        ({ kind: 'what-if', before: asked.config, after, subjects, port }) as const;
+        ({ kind: 'what-if', before: asked.config, after, subjects, refused, port }) as const;
       return pool.askOf(asked.log, events.name, asking, signal);
     }),
   ];

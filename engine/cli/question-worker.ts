@@ -13,6 +13,7 @@ import type { Decoder } from '../serde/serde.ts';
 import type { Answer } from '../thread/answer-thread.ts';
 import { lintOf, planOf, warningsOf, whatIfOver } from './questions.ts';
 import { SubjectSample } from './subject-sample.ts';
+import { placeOf } from './taken-events.ts';
 
 /** What is asked; `port` brings the records of a topic, batch by batch. */
 export type Question =
@@ -23,12 +24,14 @@ export type Question =
       readonly before: PersonalisationConfig;
       readonly after: PersonalisationConfig;
       readonly subjects: number;
+      /** Events that were refused, by `placeOf`. */
+      readonly refused: ReadonlySet<string>;
       readonly port: MessagePort;
     }
   | { readonly kind: 'as-of'; readonly at: number; readonly port: MessagePort };
 
 /** From the thread that has the log: a batch; or none, when there are no more. */
-export type Feed = ArrayBuffer | null;
+export type Feed = { readonly partition: number; readonly image: ArrayBuffer } | null;
 
 export default async function answer(question: Question): Promise<Answer> {
   try {
@@ -45,12 +48,13 @@ async function contentOf(question: Question): Promise<object> {
     case 'plan':
       return planOf(question.config, question.eventsPerDay);
     case 'what-if': {
-      const { before, after, subjects, port } = question;
+      const { before, after, subjects, refused, port } = question;
       checkPersonalisation(after);
       const sample = new SubjectSample(subjects);
       let until = 0;
       for await (const batch of batchesFrom(port)) {
-        for (const { key, value, at } of recordsIn(batch, events.key, events.value)) {
+        for (const { key, value, at, place } of recordsIn(batch, events.key, events.value)) {
+          if (refused.has(place)) continue;
           until = Math.max(until, at);
           // Of the application's doing, not of the subject's.
           if (value.class === redefinedClass) continue;
@@ -78,7 +82,7 @@ function linted(config: PersonalisationConfig): object {
 }
 
 /** The next batch is asked for when the one before is taken in. */
-async function* batchesFrom(port: MessagePort): AsyncGenerator<PackedBatch> {
+async function* batchesFrom(port: MessagePort): AsyncGenerator<Batch> {
   try {
     for (;;) {
       const batch = await new Promise<Feed>((resolve) => {
@@ -86,14 +90,23 @@ async function* batchesFrom(port: MessagePort): AsyncGenerator<PackedBatch> {
         port.postMessage('next');
       });
       if (batch === null) return;
-      yield new PackedBatch(batch);
+      yield { partition: batch.partition, records: new PackedBatch(batch.image) };
     }
   } finally {
     port.close();
   }
 }
 
-function* recordsIn<K, V>(batch: PackedBatch, keys: Decoder<K>, values: Decoder<V>) {
+interface Batch {
+  readonly partition: number;
+  readonly records: PackedBatch;
+}
+
+function* recordsIn<K, V>(
+  { partition, records: batch }: Batch,
+  keys: Decoder<K>,
+  values: Decoder<V>,
+) {
   for (let i = 0; i < batch.count; i++) {
     const [key, value] = [batch.key(i), batch.value(i)];
     if (key === null || value === null) continue;
@@ -101,6 +114,7 @@ function* recordsIn<K, V>(batch: PackedBatch, keys: Decoder<K>, values: Decoder<
       key: keys.decode(key, 0, key.byteLength),
       value: values.decode(value, 0, value.byteLength),
       at: batch.timestamps[i] as number,
+      place: placeOf(partition, batch.offsets[i] as number),
     };
   }
 }

@@ -24,6 +24,7 @@ import type { Runtime } from '../runtime/runtime.ts';
 import { utf8 } from '../serde/utf8.ts';
 import { instant } from './output.ts';
 import { SubjectSample } from './subject-sample.ts';
+import { takenEvents } from './taken-events.ts';
 import { recordsOf } from './verify/topic-reader.ts';
 
 /** An application that is open, and the configuration that it runs. */
@@ -111,7 +112,7 @@ export async function whatIfOf(
   checkPersonalisation(after);
   const sample = new SubjectSample(Number.POSITIVE_INFINITY);
   let until = 0;
-  for await (const { key, value, timestamp: at } of recordsOf(log, events)) {
+  for await (const { key, value, timestamp: at } of takenEvents(log)) {
     until = Math.max(until, at);
     if (value.class === redefinedClass) continue;
     sample.add(key, { event: value, at });

@@ -10,7 +10,7 @@ import type { Log } from '../log/log.ts';
 import { BatchBuilder } from '../record/batch.ts';
 import { partitionOf } from '../record/partitioner.ts';
 import type { Asked } from './questions.ts';
-import { recordsOf } from './verify/topic-reader.ts';
+import { takenEvents } from './taken-events.ts';
 
 /** Answers how many subjects there were. To be called when the application is open and stands still. */
 export async function tellRedefined({ runtime, log, config }: Asked): Promise<number> {
@@ -59,7 +59,7 @@ async function runAnew(
     if ((value as Profile).absorbed !== undefined) continue;
     runs.set(String(key), new SubjectRun(logic, String(key)));
   }
-  for await (const { key, value, timestamp: at } of recordsOf(log, events)) {
+  for await (const { key, value, timestamp: at } of takenEvents(log)) {
     if (value.class !== redefinedClass) runs.get(key)?.take({ event: value, at });
   }
   return runs;

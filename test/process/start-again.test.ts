@@ -65,3 +65,20 @@ test('verify after a change of definition compares with the one that was in forc
   expect(stdout).toContain('segment fans: 1 compared, 0 differing');
   expect(stdout).toContain('of 1 since the definition changed');
 });
+
+test('a row from the far future is refused alone, and verify leaves it out as the run did', {
+  timeout: 240_000,
+}, async () => {
+  const { data, start, file } = await folder();
+  const rows = [
+    'who,when,what,item',
+    'ann,2026-01-01T10:00:00Z,email_click,m1',
+    'bob,2098-01-01T10:00:00Z,email_click,m1',
+    'cid,2026-01-01T11:00:00Z,email_click,m1',
+    'bob,2026-01-02T10:00:00Z,purchase,o1',
+  ];
+  const shown = await start(await file('rows.csv', rows.join('\n')));
+  expect(shown).toMatchObject({ at: Date.UTC(2026, 0, 2, 10), subjects: 3 });
+  const { code, stdout } = await millrace('verify', '--data', data);
+  expect({ code, stdout }).toMatchObject({ code: 0 });
+});

@@ -1,15 +1,14 @@
 /** `verify`: recomputes a sample of subjects from the log in SQL, and compares it with the state. */
 import { createHash } from 'node:crypto';
-import { events } from '../../../topologies/event.ts';
 import { MillraceError } from '../../base/errors.ts';
 import { type KeptOptions, withState } from '../kept-application.ts';
 import { print, printJson } from '../output.ts';
 import type { Asked } from '../questions.ts';
 import { clockOf } from '../start-report.ts';
+import { takenEvents } from '../taken-events.ts';
 import { compareWithSql, type Part, textOfPart } from './compare.ts';
 import { loggedEvents } from './logged.ts';
 import { resultOf } from './result.ts';
-import { recordsOf } from './topic-reader.ts';
 
 export interface VerifyOptions extends KeptOptions {
   readonly sample: number;
@@ -34,13 +33,13 @@ export async function verifySample(
   count: number,
 ): Promise<Part[]> {
   const subjects = new Set<string>();
-  for await (const { key } of recordsOf(log, events)) subjects.add(key);
+  for await (const { key } of takenEvents(log)) subjects.add(key);
   const hash = (subject: string) => createHash('sha256').update(subject).digest('hex');
   const ordered = [...subjects].map((subject) => [hash(subject), subject] as const).sort();
   const chosen = new Set(ordered.slice(0, count).map(([, subject]) => subject));
   const clock = Math.max(0, await clockOf(runtime));
   const wanted = (subject: string) => chosen.has(subject);
   const result = await resultOf({ log, runtime }, clock, wanted);
-  const logged = await loggedEvents(recordsOf(log, events), result.profiles, wanted);
+  const logged = await loggedEvents(takenEvents(log), result.profiles, wanted);
   return compareWithSql(config, logged, result);
 }
