@@ -118,6 +118,15 @@ export interface TelemetryEvents {
     readonly application: string;
     readonly tasks: number;
     readonly threads: number;
+    /** The budget for state, bytes. */
+    readonly memoryBytes: number;
+  };
+  /** What the state of a task takes in memory, bytes; after each of its commits. */
+  stateMemory: {
+    readonly task: string;
+    readonly cache: number;
+    readonly packed: number;
+    readonly backend: number;
   };
   runtimeStopped: { readonly application: string; readonly reason: string };
 }

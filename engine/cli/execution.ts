@@ -2,6 +2,7 @@
 import { systemClock } from '../base/clock.ts';
 import { isPassing } from '../base/errors.ts';
 import { allObservers, type Observer } from '../base/events.ts';
+import { defaultMemoryBytes, keepHeapsSmall } from '../base/memory.ts';
 import { checkSetting, optional, portNumber, threadCount } from '../base/settings.ts';
 import { HealthWatch } from '../http/health.ts';
 import { type HttpEndpoint, type HttpOptions, type Route, serveHttp } from '../http/server.ts';
@@ -76,7 +77,9 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
   checkSetting('threads', threads, threadCount);
   checkSetting('http', options.http, optional(portNumber));
   const { stateBackend } = env;
-  let spawned = threads === 0 ? undefined : spawnThreads(threads, stateBackend);
+  keepHeapsSmall(settings?.memoryBytes ?? defaultMemoryBytes());
+  let spawned =
+    threads === 0 ? undefined : spawnThreads(threads, stateBackend, settings?.memoryBytes);
   const observers = [logObserver(options.logLevel ?? 'warn')];
   if (options.observer !== undefined) observers.push(options.observer);
   const observer: Observer = { on: (name, event) => allObservers(observers).on(name, event) };

@@ -2,7 +2,8 @@
 /** The command line. Each command's work is in a file of its own; here are names, options and exits. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { bytesOf, leastMemoryBytes } from '../base/memory.ts';
 import { packageRoot } from '../base/package-files.ts';
 import {
   count,
@@ -42,6 +43,21 @@ const data = () =>
   new Option('--data <folder>', 'where log and state lie')
     .env('MILLRACE_DATA')
     .default(defaultData);
+function memorySize(text: string): number {
+  const bytes = bytesOf(text);
+  if (bytes === undefined || bytes < leastMemoryBytes) {
+    throw new InvalidArgumentError('It must be a size from 16M, such as 512M or 2G.');
+  }
+  return bytes;
+}
+
+const memory = () =>
+  new Option(
+    '--memory <size>',
+    'for state, over all threads, such as 512M; default: 30 % of what the container or machine has beside 200M',
+  )
+    .env('MILLRACE_MEMORY')
+    .argParser(memorySize);
 const stateBackend = () =>
   new Option('--state-backend <name>', 'what log and state are kept in')
     .env('MILLRACE_STATE_BACKEND')
@@ -124,6 +140,7 @@ function programOf(version: string): Command {
     .addOption(numberOption('--top <n>', 'subjects shown', count(0)).default(10))
     .addOption(data())
     .addOption(stateBackend())
+    .addOption(memory())
     .addOption(threads())
     .addOption(stopWithin())
     .addOption(fresh())
@@ -138,6 +155,7 @@ function programOf(version: string): Command {
     )
     .option('--gateway <file>', 'JSON with accounts, webhooks and limits (docs/SOURCES.md)')
     .addOption(data())
+    .addOption(memory())
     .addOption(threads())
     .addOption(stopWithin())
     .addOption(idleAfter())
@@ -212,6 +230,7 @@ function programOf(version: string): Command {
     .option('--until-caught-up', 'end when every topic is read to its end')
     .addOption(data())
     .addOption(stateBackend())
+    .addOption(memory())
     .addOption(threads())
     .addOption(fresh())
     .addOption(http())

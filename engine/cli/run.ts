@@ -32,6 +32,8 @@ export interface RunOptions extends KafkaFlags, TimeFlags {
   readonly onOffsetLost?: OffsetLost;
   readonly data: string;
   readonly stateBackend?: BackendName;
+  /** Bytes for state. */
+  readonly memory?: number;
   readonly application?: string;
   readonly threads: number;
   readonly partitions?: number;
@@ -67,6 +69,7 @@ export async function run(module: string, options: RunOptions): Promise<void> {
     ...(kafka === undefined ? {} : { kafka }),
     settings: {
       ...(kafka === undefined ? {} : { commitIntervalMs: kafka.commitIntervalMs }),
+      ...(options.memory === undefined ? {} : { memoryBytes: options.memory }),
       ...(partitions === undefined ? {} : { partitions }),
       ...(recordsPerCycle === undefined ? {} : { recordsPerCycle }),
       ...(options.orphan === undefined ? {} : { orphans: options.orphan }),

@@ -18,6 +18,8 @@ export interface ServeOptions extends KeptOptions, TimeFlags {
   readonly http?: number;
   readonly httpHost?: string;
   readonly threads: number;
+  /** Bytes for state. */
+  readonly memory?: number;
   readonly logLevel: LogLevel;
   /** File with accounts, webhooks and limits (docs/SOURCES.md). */
   readonly gateway?: string;
@@ -31,7 +33,7 @@ const standardPort = 8_080;
 
 export async function serve(options: ServeOptions): Promise<void> {
   const { config, kafka, ...kept } = await keptApplication(options);
-  const { threads, logLevel, http = standardPort, httpHost } = options;
+  const { threads, logLevel, http = standardPort, httpHost, memory } = options;
   const signal = onInterrupt((text) => process.stderr.write(`${text}\n`), options.stopWithin);
   const questions = new QuestionPool();
   const execution = await execute({
@@ -44,7 +46,10 @@ export async function serve(options: ServeOptions): Promise<void> {
     listen: gatewayListener(await readGateway(options.gateway), (running) =>
       questionRoutes(Object.assign(running, { config }), questions),
     ),
-    settings: timeSettings(options),
+    settings: {
+      ...timeSettings(options),
+      ...(memory === undefined ? {} : { memoryBytes: memory }),
+    },
   });
   const asked: Asked = { ...execution, config };
   const failed = new AbortController();

@@ -39,6 +39,8 @@ export interface StartOptions extends TimeFlags {
   readonly stopWithin?: number;
   readonly data: string;
   readonly stateBackend?: BackendName;
+  /** Bytes for state. */
+  readonly memory?: number;
   readonly fresh?: boolean;
   readonly http?: number;
   readonly httpHost?: string;
@@ -88,6 +90,7 @@ export async function start(options: StartOptions): Promise<void> {
     logLevel: options.logLevel,
     settings: timeSettings(options),
     routes: (running) => questionRoutes({ ...running, config }, questions),
+    ...(options.memory === undefined ? {} : { settings: { memoryBytes: options.memory } }),
     ...(options.http === undefined ? {} : { http: options.http }),
     ...(options.httpHost === undefined ? {} : { httpHost: options.httpHost }),
   });

@@ -28,6 +28,9 @@ type Handlers = { readonly [N in EventName]?: (event: TelemetryEvents[N]) => voi
 const buckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 const second = 1_000;
 
+const memoryParts = ['cache', 'packed', 'backend'] as const;
+type MemoryPart = (typeof memoryParts)[number];
+
 /** JSON lines on standard error. */
 export function logObserver(level: LogLevel): Observer {
   return observerOf(logLines(linesOf(level)));
@@ -98,6 +101,21 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
   const lost = counter('workers_lost_total', 'Worker threads that died');
   const doubtful = counter('commits_doubtful_total', 'Commits that failed or are not known');
   const repeated = counter('cycles_repeated_total', 'Cycles repeated without a record that failed');
+  const budget = gauge('memory_budget_bytes', 'Memory for state, over all tasks');
+  const memory = new Map<string, Readonly<Record<MemoryPart, number>>>();
+  new Gauge({
+    name: 'millrace_memory_used_bytes',
+    help: 'Memory that state takes, over all tasks, by part; cells as estimated',
+    labelNames: ['part'],
+    registers,
+    collect() {
+      for (const part of memoryParts) {
+        let bytes = 0;
+        for (const parts of memory.values()) bytes += parts[part];
+        this.set({ part }, bytes);
+      }
+    },
+  });
   const wiped = counter('state_wiped_total', 'Times that damaged state was wiped and restored');
   const away = gauge('log_away', 'No broker answers: 1, else 0');
   const stalled = new Gauge({
@@ -147,7 +165,11 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
     },
   });
   return {
-    runtimeStarted: (event) => threads.set(event.threads),
+    runtimeStarted: (event) => {
+      threads.set(event.threads);
+      budget.set(event.memoryBytes);
+    },
+    stateMemory: ({ task, ...parts }) => memory.set(task, parts),
     taskOpened: ({ restoredRecords }) => restored.inc(restoredRecords),
     restoreProgress: (event) => {
       restore.advance(event);

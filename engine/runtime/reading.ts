@@ -36,7 +36,7 @@ export class Reading {
   /** The next records of a task; undefined when there are none, or it could take none. */
   async next(task: RunningTask, member: Member, size: CycleSize): Promise<Read | undefined> {
     const { planned, positions } = task;
-    const { records, backlog } = size;
+    const { backlog } = size;
     const readTo = this.#readTo(task);
     if (isHeldBack(task, readTo)) {
       this.isHeldBack = true;
@@ -47,7 +47,7 @@ export class Reading {
     let isBacklog = false;
     for (const [topic, position] of positions) {
       const at = { topic, partition: planned.partition };
-      const limits = { records, once: !task.leaves };
+      const limits = { ...size.limits, once: !task.leaves };
       const { batches: read, end } = await member.fetch(at, position, limits);
       task.givenTo = read.at(-1)?.nextOffset ?? position;
       this.#noteSilent(task, topic, end && read.length === 0);

@@ -25,7 +25,8 @@ export function reportCycle(summary: Summary, observer: Observer, cycle: CycleRe
     const counts = { records, bytes, deadLettered, skipped };
     observer.on('connectorAdvanced', { source: source.name, ...counts });
   }
-  for (const { counters, streamTime } of results) {
+  for (const { taskId, counters, streamTime, memory } of results) {
+    observer.on('stateMemory', { task: taskId, ...memory });
     addCounters(summary.counters, counters);
     summary.streamTime = Math.max(summary.streamTime, streamTime);
     recordsIn += counters.in;

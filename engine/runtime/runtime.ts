@@ -12,8 +12,7 @@ import type { StoreRow } from '../graph/store-spec.ts';
 import { readableTable } from '../graph/view.ts';
 import type { Writer } from '../log/log.ts';
 import type { Member } from '../log/member.ts';
-import { defaultErrorPolicy } from '../task/error-policy.ts';
-import type { HostConfig, HostPort, TaskWork } from '../task/task-host.ts';
+import type { HostPort, TaskWork } from '../task/task-host.ts';
 import type { PassingTime } from '../task/task-options.ts';
 import { passesMultiple, type WallClockSpan, wallClockIntervals } from '../task/wall-clock.ts';
 import { SteadyClock } from '../time/steady-clock.ts';
@@ -27,6 +26,7 @@ import { CycleSize } from './cycle-size.ts';
 import { deploy } from './deploy.ts';
 import { IdleWatch } from './idle-watch.ts';
 import { bringsNews, cursorWriter, Intake } from './intake.ts';
+import { MemoryPlan } from './memory-plan.ts';
 import { groupPartitions, type Plan, plan } from './plan.ts';
 import { Reading } from './reading.ts';
 import type { RuntimeOptions } from './runtime-options.ts';
@@ -37,7 +37,6 @@ import { emptySummary, type Summary } from './summary.ts';
 import { goesOnAfter, type RunningTask } from './task-opener.ts';
 import { hasChanges, notePositions } from './task-results.ts';
 
-const mebibyte = 1024 * 1024;
 /** Between two looks at the log when there is nothing to do, ms; a log that can wakes us before. */
 const pollMs = 50;
 const fiveMinutes = 300_000;
@@ -85,7 +84,8 @@ export class Runtime {
   readonly #questions = new StateQuestions((work) => this.#survive(work));
   /** The last cycle had as many records of a partition as it can do with: there may be more. */
   #backlog = false;
-  readonly #cycleSize: CycleSize;
+  #cycleSize: CycleSize;
+  #memory: MemoryPlan | undefined;
   #cycledAt = Number.NEGATIVE_INFINITY;
   #expectedUntil = 0;
   #heldMs = 0;
@@ -409,7 +409,9 @@ export class Runtime {
       existing,
       written,
     });
-    this.#starting = this.#options.startHosts(this.#hostConfig(this.#plan));
+    this.#memory = new MemoryPlan(this.#options, this.#plan);
+    this.#cycleSize = this.#memory.cycleSize;
+    this.#starting = this.#options.startHosts(this.#memory.hostConfig);
     // It is looked at when the tasks are opened; until then a failure must not end the process.
     this.#starting.catch(() => {});
     this.#writer = log.openWriter(application, () => this.#joined);
@@ -446,7 +448,8 @@ export class Runtime {
     await this.#intake.open(cursors, this.#plan.partitionsOf);
     this.#expectedUntil = this.#clock.monotonic() + firstWorkMs;
     const { tasks, threads } = assignment;
-    this.#observer.on('runtimeStarted', { application, tasks: tasks.length, threads });
+    const { memoryBytes } = must(this.#memory, 'the runtime is planned');
+    this.#observer.on('runtimeStarted', { application, tasks: tasks.length, threads, memoryBytes });
   }
 
   /** Where all partitions are ours at once, the tasks are open when this returns. */
@@ -455,20 +458,6 @@ export class Runtime {
     await running.follow();
     if (joined.sole) await running.settled();
     this.#summary.restored = running.restored;
-  }
-
-  #hostConfig({ partitionsOf }: Plan): HostConfig {
-    const { application, log, stateDirectory, onError } = this.#options;
-    const { cacheBytes = 32 * mebibyte, dirtyBytesMax = 32 * mebibyte } = this.#options;
-    return {
-      application,
-      stateDirectory,
-      partitionsOf,
-      cacheBytes,
-      dirtyBytesMax,
-      onError: { ...defaultErrorPolicy, ...onError },
-      ...(log.limits === undefined ? {} : { limits: log.limits }),
-    };
   }
 
   #commitWith(writer: Writer, member: Member): Committer {
@@ -503,7 +492,7 @@ export class Runtime {
       observer: this.#observer,
       clock: this.#clock,
       scheduler: this.#scheduler,
-      config: this.#hostConfig(plan),
+      config: new MemoryPlan(this.#options, plan).hostConfig,
     });
   }
 

@@ -1,4 +1,5 @@
 /** What a run may be told beside its topology and its log: the settings, and their check. */
+import { leastMemoryBytes } from '../base/memory.ts';
 import {
   anObject,
   checkSettings,
@@ -14,6 +15,7 @@ import {
   type Rules,
   refuseSetting,
   shown,
+  wholeNumber,
 } from '../base/settings.ts';
 import { nameProblem } from '../graph/topic-names.ts';
 import type { ErrorPolicy } from '../task/error-policy.ts';
@@ -29,8 +31,13 @@ export interface RuntimeSettings {
   readonly recordsPerCycle?: number;
   /** A task commits early when this many bytes of state wait; default 32 MiB. */
   readonly dirtyBytesMax?: number;
-  /** Clean cache of a task in bytes; default 32 MiB. */
+  /** Clean cache of a task in bytes, at most; default 32 MiB. */
   readonly cacheBytes?: number;
+  /**
+   * Memory for state in bytes, over all tasks and threads: caches, packed cells, what waits for commits,
+   * memtables. Default: three tenths of what the container or the machine has beside 200 MiB.
+   */
+  readonly memoryBytes?: number;
   readonly onError?: Partial<ErrorPolicy>;
   /** Stores that a topology before had and that may be left behind; their changelogs stay. */
   readonly orphans?: readonly string[];
@@ -76,6 +83,7 @@ const rules: Rules<RuntimeSettings> = {
   recordsPerCycle: optional(count(1)),
   dirtyBytesMax: optional(count(1)),
   cacheBytes: optional(count(0)),
+  memoryBytes: optional(wholeNumber(leastMemoryBytes, Number.MAX_SAFE_INTEGER)),
   onError: optional(anObject),
   orphans: optional(list),
   onOffsetLost: optional(choice('stop', 'earliest', 'latest')),

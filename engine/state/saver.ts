@@ -85,7 +85,7 @@ interface Hold {
 export class Saver {
   readonly #backend: StateBackend;
   readonly #stores: ReadonlyMap<string, Store>;
-  readonly #bytesMax: number;
+  readonly #bytesMax: () => number;
   readonly #saving: Saving;
   /** The cut that is not held whole yet. */
   #cut: Cut | undefined;
@@ -110,7 +110,7 @@ export class Saver {
   constructor(
     backend: StateBackend,
     stores: ReadonlyMap<string, Store>,
-    bytesMax: number,
+    bytesMax: () => number,
     saving: Saving,
   ) {
     this.#backend = backend;
@@ -143,10 +143,11 @@ export class Saver {
     let bytes = 0;
     for (const { state } of this.#stores.values()) bytes += state.unsavedBytes;
     bytes -= this.#cut?.restoredBytes ?? 0;
-    const tooMany = bytes > this.#bytesMax;
+    const bytesMax = this.#bytesMax();
+    const tooMany = bytes > bytesMax;
     const id = sealedId ?? atOnce;
     if (tooMany) this.#hold(id, everything);
-    if (this.#cut === undefined && (this.#isTime || bytes > this.#bytesMax / 2)) {
+    if (this.#cut === undefined && (this.#isTime || bytes > bytesMax / 2)) {
       const isCommitted = sealedId === undefined;
       this.#cut = this.#newCut(shares, isCommitted ? this.#positions(commitId) : undefined);
       this.#cutAt = isCommitted ? this.#now : undefined;

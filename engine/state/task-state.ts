@@ -21,6 +21,7 @@ import { type ChangelogMeta, sealedChanges } from './changelog.ts';
 import { ChangelogReplay, isPackable } from './changelog-replay.ts';
 import { storeKeys, taskKey } from './key-layout.ts';
 import { addKeys, type KeyColumns, type KeyTable } from './key-table.ts';
+import type { MemoryBudget, MemoryUser, TaskMemory } from './memory-budget.ts';
 import type { PackedCells } from './packed-cells.ts';
 import { defaultSaving, Saver, type Saving, type Store } from './saver.ts';
 import {
@@ -38,8 +39,10 @@ export interface TaskStateOptions {
   readonly directory: string;
   readonly specs: readonly StoreSpec<unknown, unknown>[];
   readonly backend: StateBackend;
-  /** Budget of the clean cache, in bytes, over all stores. */
+  /** Budget of the clean cache, in bytes, over all stores, at most. */
   readonly cacheBytes: number;
+  /** What it shares with other tasks; default: all of `cacheBytes` is its own. */
+  readonly memory?: MemoryBudget;
   readonly saving?: Saving;
 }
 
@@ -63,7 +66,7 @@ interface Sealed {
 
 const keysPerReset = 10_000;
 
-export class TaskState {
+export class TaskState implements MemoryUser {
   /** The current key; '' when there is none. */
   keyId = '';
   /** See CurrentKey. */
@@ -82,14 +85,15 @@ export class TaskState {
 
   private constructor(options: TaskStateOptions) {
     this.#options = options;
-    const { task, directory, backend, cacheBytes, saving = defaultSaving } = options;
+    const { task, directory, backend, saving = defaultSaving } = options;
     this.#reader = new CellReader(task, directory);
     this.#replay = new ChangelogReplay(task, backend, this.#reader);
-    this.#saver = new Saver(backend, this.#stores, cacheBytes / 2, saving);
+    this.#saver = new Saver(backend, this.#stores, () => this.#cacheBytes / 2, saving);
   }
 
   static async open(options: TaskStateOptions): Promise<TaskState> {
     const state = new TaskState(options);
+    options.memory?.join(state);
     const keys = options.specs.map((spec) => storeKeys(spec.name));
     const values = await options.backend.getMany([taskKey, ...keys.map((key) => key.meta)]);
     const task = values[0];
@@ -143,6 +147,22 @@ export class TaskState {
       }
       return undefined;
     });
+  }
+
+  /** What cells take in memory, and the backend. */
+  memory(): TaskMemory {
+    let [cache, packed] = [0, 0];
+    for (const state of this.#states) {
+      cache += state.cacheBytes;
+      packed += state.packed?.byteLength ?? 0;
+    }
+    return { cache, packed, backend: this.#options.backend.memory() };
+  }
+
+  /** Bytes of clean cells, at most. */
+  get #cacheBytes(): number {
+    const { cacheBytes, memory } = this.#options;
+    return Math.min(cacheBytes, memory?.limitOf(this) ?? cacheBytes);
   }
 
   get dirtyBytes(): number {
@@ -317,9 +337,8 @@ export class TaskState {
       this.#sealed.push({ commitId, stores });
     }
     this.#saver.follow(this.#sealed.length === 0 ? undefined : commitId, this.#commitId);
-    for (const { state } of this.#stores.values()) {
-      state.evict(this.#options.cacheBytes / this.#stores.size);
-    }
+    const share = this.#cacheBytes / this.#stores.size;
+    for (const { state } of this.#stores.values()) state.evict(share);
     return changes;
   }
 
@@ -356,7 +375,7 @@ export class TaskState {
     this.#saver.restored();
     this.#replay.inMemory(store, batch, now);
     const bytes = state.unsavedBytes + (state.packed?.byteLength ?? 0);
-    if (bytes <= this.#options.cacheBytes / this.#stores.size) return;
+    if (bytes <= this.#cacheBytes / this.#stores.size) return;
     await this.#saver.saveAll(this.#commitId);
     if (state.spec.resident !== true) state.leaveMemory();
   }
@@ -446,12 +465,14 @@ export class TaskState {
       // Of what a commit under way has changed the committed values are gone: the changelog has them.
       if (!open && this.#sealed.length === 0) await this.#saver.saveAll(this.#commitId);
     } finally {
+      this.#options.memory?.leave(this);
       await this.#options.backend.close();
     }
   }
 
   /** Closes the backend and saves nothing. */
   async abandon(): Promise<void> {
+    this.#options.memory?.leave(this);
     await this.#options.backend.close();
   }
 

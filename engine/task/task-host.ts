@@ -5,6 +5,7 @@
  */
 import { assert, must } from '../base/assert.ts';
 import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts';
+import { defaultMemoryBytes } from '../base/memory.ts';
 import { systemWorld, type World } from '../base/world.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
@@ -13,6 +14,7 @@ import { type PartTime, timePlan } from '../graph/time-plan.ts';
 import { repartitionTopic } from '../graph/topic-names.ts';
 import type { RecordLimits } from '../log/log.ts';
 import { PackedBatch } from '../record/batch.ts';
+import { MemoryBudget, type TaskMemory } from '../state/memory-budget.ts';
 import type { Saving } from '../state/saver.ts';
 import { TaskState } from '../state/task-state.ts';
 import type { BackendFactory } from '../storage/backend.ts';
@@ -29,8 +31,12 @@ import type { TaskTimings, ThreadTime } from './timings.ts';
 export interface HostConfig {
   readonly application: string;
   readonly stateDirectory: string;
-  /** Budget of the clean cache of each task, in bytes. */
+  /** Budget of the clean cache of each task, in bytes, at most. */
   readonly cacheBytes: number;
+  /** Memory of all tasks of the host, in bytes; default: all that state may have in the process. */
+  readonly memoryBytes?: number;
+  /** So many tasks share it, about; default 1. */
+  readonly tasks?: number;
   /** When committed state is written to the backend; see state/saver.ts. */
   readonly saving?: Saving;
   /** A task stops taking records when this many bytes wait for its commit. */
@@ -102,6 +108,8 @@ export interface TaskResult {
   readonly promises: readonly number[];
   readonly counters: TaskCounters;
   readonly timings: TaskTimings;
+  /** What its state takes now. */
+  readonly memory: TaskMemory;
 }
 
 interface OpenTask {
@@ -143,6 +151,7 @@ export class TaskHost implements HostPort {
   readonly #globals: GlobalTables;
   readonly #tasks = new Map<string, OpenTask>();
   readonly #threadTime: ThreadTime = { busyMs: 0 };
+  readonly #memory: MemoryBudget;
 
   /** @param world what steps see of the world outside */
   constructor(
@@ -155,6 +164,8 @@ export class TaskHost implements HostPort {
     this.#topology = topology;
     this.#config = config;
     this.#backends = backends;
+    const { memoryBytes = defaultMemoryBytes(), tasks = 1 } = config;
+    this.#memory = new MemoryBudget(memoryBytes, tasks);
     this.#parts = subTopologies(topology);
     this.#times = timePlan(topology);
     this.#globals = new GlobalTables(topology.globals);
@@ -171,6 +182,7 @@ export class TaskHost implements HostPort {
     const times = new Map(assignment.positions.map(({ topic, time }) => [topic, time ?? '']));
     const task = new Task({
       ...this.#config,
+      dirtyBytesMax: Math.min(this.#config.dirtyBytesMax, this.#memory.dirtyBytes),
       globals: this.#globals,
       world: this.#world,
       threadTime: this.#threadTime,
@@ -213,7 +225,7 @@ export class TaskHost implements HostPort {
     return this.#guarded(work.taskId, (open) => this.#process(open, work));
   }
 
-  async #process({ task }: OpenTask, work: TaskWork): Promise<TaskResult> {
+  async #process({ task, state }: OpenTask, work: TaskWork): Promise<TaskResult> {
     for (const { topic, image } of work.batches) {
       const queue = must(
         task.queues.find((q) => q.topic === topic),
@@ -251,6 +263,7 @@ export class TaskHost implements HostPort {
       sourceTimes,
       counters,
       timings: { ...timings, changelog },
+      memory: state.memory(),
     };
   }
 
@@ -332,8 +345,13 @@ export class TaskHost implements HostPort {
     for (;;) {
       let backend: NumberedBackend | undefined;
       try {
-        backend = await NumberedBackend.open(this.#backends, directory, `${application} ${taskId}`);
-        const state = await TaskState.open({ task: taskId, directory, specs, backend, ...options });
+        const owner = `${application} ${taskId}`;
+        const { writeBufferBytes } = this.#memory;
+        backend = await NumberedBackend.open(this.#backends, directory, owner, {
+          writeBufferBytes,
+        });
+        const given = { task: taskId, directory, specs, backend, ...options };
+        const state = await TaskState.open({ ...given, memory: this.#memory });
         return { state, wiped };
       } catch (error) {
         await backend?.close().catch(() => {});

@@ -5,6 +5,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
 import { MillraceError, messageOf, reviveError } from '../base/errors.ts';
+import { defaultMemoryBytes } from '../base/memory.ts';
 import { onDemand } from '../base/on-demand.ts';
 import { moduleAt } from '../base/package-files.ts';
 import { fingerprint } from '../graph/fingerprint.ts';
@@ -40,6 +41,8 @@ export interface WorkerHosts {
  * over and over (bench/README.md).
  */
 const youngGenerationMb = 96;
+/** They take no more than this part of the budget of memory, and so much at least. */
+const [youngShare, leastYoungMb] = [0.25, 6];
 
 const library = onDemand<typeof import('piscina')>('piscina');
 
@@ -47,23 +50,31 @@ const library = onDemand<typeof import('piscina')>('piscina');
 const handsOver: ReadonlySet<string> = new Set(['process', 'restore', 'applyGlobal']);
 
 /** Lets threads start while there is something to wait for: it takes them longer than most of what comes before their work. */
-export function spawnThreads(threads: number, stateBackend = defaultBackend): SpawnedThreads {
+export function spawnThreads(
+  threads: number,
+  stateBackend = defaultBackend,
+  memoryBytes = defaultMemoryBytes(),
+): SpawnedThreads {
   holdBackend(stateBackend);
   const { Piscina } = library();
+  const shareMb = (memoryBytes * youngShare) / threads / (1024 * 1024);
+  const youngMb = Math.max(leastYoungMb, Math.min(youngGenerationMb, Math.floor(shareMb)));
   const pool = new Piscina({
     filename: moduleAt('engine/thread/worker').href,
     minThreads: threads,
     maxThreads: threads,
     concurrentTasksPerWorker: 1,
     atomics: 'disabled',
-    resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
+    resourceLimits: { maxYoungGenerationSizeMb: youngMb },
   });
   return { pool };
 }
 
 export async function startWorkers(options: WorkerOptions): Promise<WorkerHosts> {
-  const { topology, reference, config, threads, stateBackend = defaultBackend } = options;
-  const { pool } = options.spawned ?? spawnThreads(threads, stateBackend);
+  const { topology, reference, threads, stateBackend = defaultBackend } = options;
+  const config = shareOf(options.config, threads);
+  const { pool } =
+    options.spawned ?? spawnThreads(threads, stateBackend, options.config.memoryBytes);
   const print = fingerprint(topology);
   const clients = Array.from({ length: threads }, () => {
     const { port1, port2 } = new MessageChannel();
@@ -84,6 +95,16 @@ export async function startWorkers(options: WorkerOptions): Promise<WorkerHosts>
     throw error;
   }
   return { hosts: clients.map((client) => client.host), stop };
+}
+
+/** What one of the threads has of the process's memory and tasks. */
+function shareOf(config: HostConfig, threads: number): HostConfig {
+  const { memoryBytes = defaultMemoryBytes(), tasks = threads } = config;
+  return {
+    ...config,
+    memoryBytes: Math.floor(memoryBytes / threads),
+    tasks: Math.ceil(tasks / threads),
+  };
 }
 
 interface Waiting {

@@ -7,7 +7,7 @@ import { isMillraceError, MillraceError, messageOf } from '../../base/errors.ts'
 import { sealed } from '../../base/sealed.ts';
 import { checkImage, checksumOf, imageOf, PackedBatch, seal } from '../../record/batch.ts';
 import type { BackendEntry, BackendWrite, StateBackend } from '../../storage/backend.ts';
-import type { LogCatalogue, TopicState } from '../catalogue.ts';
+import type { LogCatalogue, PartitionState, TopicState } from '../catalogue.ts';
 import { wantsCompaction } from '../catalogue.ts';
 import type {
   Commit,
@@ -71,6 +71,8 @@ export class EmbeddedLog implements Log {
   readonly #seals: CatalogueSeals;
   readonly #kept: Map<string, KeptBatches>;
   readonly #epochs = new Map<string, number>();
+  /** Records of a stored batch that was read last, by partition. */
+  readonly #batchSizes = new WeakMap<PartitionState, number>();
   #last: JournalPoint;
   /** Where the last commit wrote. */
   #place: Place | undefined;
@@ -127,21 +129,32 @@ export class EmbeddedLog implements Log {
     checkOffset(at, from, start, end);
     if (from === end) return undefined;
     const wanted = await this.#batchBefore(at, from);
+    const { bytes: bytesMax = Number.POSITIVE_INFINITY } = limits;
+    let bytes = 0;
     let records = wanted.reduce((sum, batch) => sum + (batch.nextOffset - from), 0);
     for (let next = from; records < limits.records; ) {
-      const found = await this.#batches(at, next, end, batchesPerFetch);
+      const fetched = this.#fetchSize(at, limits.records - records);
+      const found = await this.#batches(at, next, end, fetched);
       for (const batch of found) {
         wanted.push(batch);
         records += batch.count;
-        if (records >= limits.records) break;
+        bytes += batch.byteLength;
+        if (records >= limits.records || bytes >= bytesMax) break;
       }
-      if (found.length < batchesPerFetch) break;
+      if (found.length < fetched || bytes >= bytesMax) break;
+
       next = (found[found.length - 1] as PackedBatch).nextOffset;
     }
     const merged = mergeBatches(wanted, from, limits);
     this.#checkWhole(at, wanted, from);
     if (merged === undefined) throw corrupt(at.topic, at.partition, from, 'records are missing');
     return merged;
+  }
+
+  /** Batches that hold so many records, about: what is fetched and not wanted is garbage outside the heap. */
+  #fetchSize(at: TopicPartition, records: number): number {
+    const usual = this.#batchSizes.get(this.#catalogue.partition(at)) ?? 1;
+    return Math.min(batchesPerFetch, Math.max(1, Math.ceil(records / usual)));
   }
 
   async startOffset(at: TopicPartition): Promise<number> {
@@ -354,7 +367,10 @@ export class EmbeddedLog implements Log {
       to: batchKey(id, at.partition, end),
       limit,
     });
-    return entries.map((entry) => this.#unpack(at, entry));
+    const batches = entries.map((entry) => this.#unpack(at, entry));
+    const last = batches.at(-1);
+    if (last !== undefined) this.#batchSizes.set(this.#catalogue.partition(at), last.count);
+    return batches;
   }
 
   async #range(
