@@ -20,15 +20,15 @@ import { type Accumulators, accumulatorsOf } from './accumulators.ts';
 import { dropUnusable } from './aggregate.ts';
 import type { Aggregate } from './aggregate-value.ts';
 import { present } from './present.ts';
+import { indexOfStart, removeWindows, startAt, timestampAt } from './window-cell.ts';
 import {
-  emptyWindowCell,
-  indexOfStart,
-  removeWindows,
-  startAt,
-  timestampAt,
-  type WindowCell,
-  windowStore,
-} from './window-cell.ts';
+  cutStore,
+  emptyWholeCell,
+  type PartedCell,
+  setFinalTo,
+  touch,
+  windowsAPart,
+} from './window-parts.ts';
 
 /** The store and the step; `emit` 'close' gives full windows only, 'update' every change. */
 export function countWindowStep<K, V, A>(
@@ -40,7 +40,7 @@ export function countWindowStep<K, V, A>(
   emit: 'update' | 'close',
 ): Step {
   const accumulators = accumulatorsOf(aggregate, value);
-  const store = windowStore<K, A>({
+  const store = cutStore<K, A>(windowsAPart * spec.advance, {
     name,
     kind: 'window',
     key,
@@ -64,17 +64,17 @@ interface CountWindowParts<K, V, A> {
   readonly accumulators: Accumulators<V, A>;
   readonly closing: boolean;
   readonly context: BuildContext;
-  readonly store: StoreSpec<K, WindowCell<A>>;
+  readonly store: StoreSpec<K, PartedCell<A>>;
 }
 
 class CountWindows<K, V, A> implements AnyReceiver {
   readonly #parts: CountWindowParts<K, V, A>;
-  readonly #cells: Cells<WindowCell<A>>;
+  readonly #cells: Cells<PartedCell<A>>;
   readonly #next: AnyReceiver;
 
   constructor(parts: CountWindowParts<K, V, A>) {
     this.#parts = parts;
-    this.#cells = parts.context.cells<WindowCell<A>>(parts.store as never);
+    this.#cells = parts.context.cells<PartedCell<A>>(parts.store as never);
     this.#next = parts.context.output(0);
   }
 
@@ -82,14 +82,17 @@ class CountWindows<K, V, A> implements AnyReceiver {
     const { name, spec, accumulators, closing, context } = this.#parts;
     if (dropUnusable(context, name, key, value)) return;
     // `finalTo` is the number of the next record.
-    const cell = this.#cells.get() ?? { ...emptyWindowCell<A>(accumulators.width), finalTo: 0 };
+    const cell = this.#cells.get() ?? firstCell<A>(accumulators.width);
     const number = cell.finalTo;
-    cell.finalTo = number + 1;
+    setFinalTo(cell, number + 1);
     const changes = startsOf(spec, number).map((start) =>
       this.#update(cell, start, value as V, timestamp),
     );
     const full = changes.filter(({ end }) => isClosed(spec, end, cell.finalTo));
-    for (const { start } of full) removeWindows(cell, indexOfStart(cell, start), 1);
+    for (const { start } of full) {
+      touch(cell, start, windowsAPart * spec.advance);
+      removeWindows(cell, indexOfStart(cell, start), 1);
+    }
     this.#cells.put(cell);
     for (const { start, end, result, at, old } of closing ? full : changes) {
       const before = closing ? undefined : (old ?? undefined);
@@ -98,17 +101,24 @@ class CountWindows<K, V, A> implements AnyReceiver {
     }
   }
 
-  #update(cell: WindowCell<A>, start: number, value: V, timestamp: number) {
+  #update(cell: PartedCell<A>, start: number, value: V, timestamp: number) {
     const { spec, accumulators } = this.#parts;
     const end = start + spec.size;
     const i = indexOfStart(cell, start);
     const isKnown = startAt(cell, i) === start;
+    touch(cell, start, windowsAPart * spec.advance);
     const old = isKnown ? accumulators.valueAt(cell, i) : undefined;
     if (isKnown) accumulators.add(cell, i, value, timestamp);
     else accumulators.begin(cell, i, start, end, value, timestamp);
     const at = timestampAt(cell, i) as number;
     return { start, end, result: accumulators.valueAt(cell, i), at, old };
   }
+}
+
+function firstCell<A>(width: number): PartedCell<A> {
+  const cell = emptyWholeCell<A>(width);
+  cell.finalTo = 0;
+  return cell;
 }
 
 /** Starts of the windows that hold record `number`, ascending. */

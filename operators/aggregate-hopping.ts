@@ -11,26 +11,28 @@ import { gridOf, type WindowGrid } from '../engine/time/windows/hopping.ts';
 import type { CalendarWindow, HoppingWindow } from '../engine/time/windows/spec.ts';
 import type { Accumulators } from './accumulators.ts';
 import { byStart, type Closed } from './closing.ts';
+import { endAt, indexOfStart, startAt, timestampAt, windowsOf } from './window-cell.ts';
 import {
-  emptyWindowCell,
-  endAt,
-  indexOfStart,
-  removeWindows,
-  startAt,
-  timestampAt,
-  type WindowCell,
-  windowStore,
-  windowsOf,
-} from './window-cell.ts';
+  cutStore,
+  emptyWholeCell,
+  type PartedCell,
+  removeFirst,
+  touch,
+  windowsAPart,
+} from './window-parts.ts';
 import { takenIn, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
 
-export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
-  readonly store: StoreSpec<K, WindowCell<A>>;
+/** Calendar windows begin no more often. */
+const dayMs = 86_400_000;
+
+export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<A>> {
+  readonly store: StoreSpec<K, PartedCell<A>>;
   readonly order = byStart;
   readonly #spec: HoppingWindow | CalendarWindow;
   readonly #grid: WindowGrid;
   readonly #accumulators: Accumulators<V, A>;
   readonly #quiet: boolean;
+  readonly #partMs: number;
 
   /** @param quiet nobody asks which windows a record changed */
   constructor(
@@ -44,7 +46,8 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
     this.#spec = spec;
     this.#grid = gridOf(spec);
     this.#accumulators = accumulators;
-    this.store = windowStore({
+    this.#partMs = windowsAPart * (spec.type === 'hopping' ? spec.advanceMs : dayMs);
+    this.store = cutStore(this.#partMs, {
       name,
       kind: 'window',
       key,
@@ -54,12 +57,12 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
     });
   }
 
-  emptyCell(): WindowCell<A> {
-    return emptyWindowCell(this.#accumulators.width);
+  emptyCell(): PartedCell<A> {
+    return emptyWholeCell(this.#accumulators.width);
   }
 
   update(
-    cells: Cells<WindowCell<A>>,
+    cells: Cells<PartedCell<A>>,
     value: V,
     timestamp: number,
     streamTime: number,
@@ -76,6 +79,7 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
         continue;
       }
       taken = true;
+      touch(cell, start, this.#partMs);
       const i = indexOfStart(cell, start);
       const isKnown = startAt(cell, i) === start;
       const old = isKnown && !this.#quiet ? accumulators.valueAt(cell, i) : undefined;
@@ -90,7 +94,7 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
     return this.#quiet ? takenIn : updates;
   }
 
-  takeClosed(cells: Cells<WindowCell<A>>, streamTime: number): Closed<A>[] {
+  takeClosed(cells: Cells<PartedCell<A>>, streamTime: number): Closed<A>[] {
     const cell = cells.get();
     if (cell === undefined) return [];
     const closed: Closed<A>[] = [];
@@ -100,7 +104,7 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A> {
       const [start, timestamp] = [startAt(cell, i) as number, timestampAt(cell, i) as number];
       closed.push({ start, end, value: this.#accumulators.valueAt(cell, i), timestamp });
     }
-    removeWindows(cell, 0, closed.length);
+    removeFirst(cell, closed.length, this.#partMs);
     if (windowsOf(cell) === 0) cells.remove();
     else cells.put(cell);
     return closed;

@@ -16,7 +16,6 @@ import type { Accumulators } from './accumulators.ts';
 import type { Closed } from './closing.ts';
 import { present } from './present.ts';
 import {
-  emptyWindowCell,
   endAt,
   indexOfStart,
   removeWindows,
@@ -24,9 +23,16 @@ import {
   startAt,
   timestampAt,
   type WindowCell,
-  windowStore,
   windowsOf,
 } from './window-cell.ts';
+import {
+  cutStore,
+  emptyWholeCell,
+  type PartedCell,
+  removeFirst,
+  touch,
+  windowsAPart,
+} from './window-parts.ts';
 import type { WindowFamily, WindowUpdate } from './windowed-step.ts';
 
 const none: never[] = [];
@@ -47,13 +53,14 @@ function withdrawnOf<A>(
   return withdrawn;
 }
 
-export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
-  readonly store: StoreSpec<K, WindowCell<A>>;
+export class SessionWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<A>> {
+  readonly store: StoreSpec<K, PartedCell<A>>;
   readonly order = (a: Closed<A>, b: Closed<A>) => a.end - b.end || a.start - b.start;
   bySource = false;
   readonly #spec: SessionWindow;
   readonly #accumulators: Accumulators<V, A>;
   readonly #results: boolean;
+  readonly #partMs: number;
 
   /** @param results answer what became of the sessions at each record; false when only final ones are wanted */
   constructor(
@@ -66,7 +73,8 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
     this.#spec = spec;
     this.#accumulators = accumulators;
     this.#results = results;
-    this.store = windowStore({
+    this.#partMs = windowsAPart * (spec.gapMs + 1);
+    this.store = cutStore(this.#partMs, {
       name,
       kind: 'session',
       key,
@@ -83,12 +91,12 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
     });
   }
 
-  emptyCell(): WindowCell<A> {
-    return emptyWindowCell(this.#accumulators.width);
+  emptyCell(): PartedCell<A> {
+    return emptyWholeCell(this.#accumulators.width);
   }
 
   update(
-    cells: Cells<WindowCell<A>>,
+    cells: Cells<PartedCell<A>>,
     value: V,
     timestamp: number,
     streamTime: number,
@@ -122,6 +130,10 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
     const stays = this.#results && end === start && to > from;
     const isUpdate = stays || (this.#results && same);
     const old = isUpdate ? accumulators.valueAt(cell, from) : undefined;
+    for (let i = from; cell.inParts && i < to; i++) {
+      touch(cell, startAt(cell, i) as number, this.#partMs);
+    }
+    touch(cell, start, this.#partMs);
     if (same) removeWindows(cell, from, 1);
     if (from === to || same) accumulators.begin(cell, from, start, end, value, timestamp);
     else {
@@ -137,7 +149,7 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
     return [...withdrawn, { start, end, value: grown, timestamp: end, old }];
   }
 
-  takeClosed(cells: Cells<WindowCell<A>>, streamTime: number): Closed<A>[] {
+  takeClosed(cells: Cells<PartedCell<A>>, streamTime: number): Closed<A>[] {
     const cell = cells.get();
     if (cell === undefined) return [];
     const closed: Closed<A>[] = [];
@@ -147,7 +159,7 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A> {
       const value = this.#accumulators.valueAt(cell, i);
       closed.push({ start: startAt(cell, i) as number, end, value, timestamp: end });
     }
-    removeWindows(cell, 0, closed.length);
+    removeFirst(cell, closed.length, this.#partMs);
     if (windowsOf(cell) === 0) cells.remove();
     else cells.put(cell);
     return closed;

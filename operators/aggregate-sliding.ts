@@ -18,17 +18,23 @@ import type { Aggregate } from './aggregate-value.ts';
 import { byStart, type Closed } from './closing.ts';
 import { isLateForSome } from './sliding-late.ts';
 import {
-  emptyWindowCell,
   endAt,
   indexOfStart,
-  removeWindows,
   setTimestamp,
   startAt,
   startsOf,
   timestampAt,
   type WindowCell,
-  windowStore,
 } from './window-cell.ts';
+import {
+  cutStore,
+  emptyWholeCell,
+  type PartedCell,
+  removeFirst,
+  setFinalTo,
+  touch,
+  windowsAPart,
+} from './window-parts.ts';
 import type { WindowFamily, WindowUpdate } from './windowed-step.ts';
 
 interface Timed<A> {
@@ -38,7 +44,7 @@ interface Timed<A> {
 
 /** One record on its way into the windows of its key. */
 interface Arrival<V, A> {
-  readonly cell: WindowCell<A>;
+  readonly cell: PartedCell<A>;
   readonly value: V;
   readonly at: number;
   readonly streamTime: number;
@@ -46,8 +52,8 @@ interface Arrival<V, A> {
   readonly updates: WindowUpdate<A>[];
 }
 
-export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
-  readonly store: StoreSpec<K, WindowCell<A>>;
+export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<A>> {
+  readonly store: StoreSpec<K, PartedCell<A>>;
   readonly order = byStart;
   bySource = false;
   readonly #spec: SlidingWindow;
@@ -64,7 +70,7 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
     this.#spec = spec;
     this.#aggregate = aggregate;
     this.#accumulators = new ValueAccumulators(aggregate, value);
-    this.store = windowStore({
+    this.store = cutStore(windowsAPart, {
       name,
       kind: 'window',
       key,
@@ -78,12 +84,12 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
     });
   }
 
-  emptyCell(): WindowCell<A> {
-    return emptyWindowCell();
+  emptyCell(): PartedCell<A> {
+    return emptyWholeCell();
   }
 
   update(
-    cells: Cells<WindowCell<A>>,
+    cells: Cells<PartedCell<A>>,
     value: V,
     at: number,
     streamTime: number,
@@ -103,7 +109,7 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
     return arrival.updates;
   }
 
-  takeClosed(cells: Cells<WindowCell<A>>, streamTime: number): Closed<A>[] {
+  takeClosed(cells: Cells<PartedCell<A>>, streamTime: number): Closed<A>[] {
     const cell = cells.get();
     if (cell === undefined) return [];
     const closed: Closed<A>[] = [];
@@ -111,7 +117,7 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
       const [start, end] = [startAt(cell, i) as number, endAt(cell, i) as number];
       if (!isClosed(this.#spec, end, streamTime)) break;
       closed.push({ start, end, ...timed(cell, i) });
-      cell.finalTo = start + 1;
+      setFinalTo(cell, start + 1);
     }
     let forgotten = 0;
     while (
@@ -120,7 +126,7 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
     ) {
       forgotten++;
     }
-    removeWindows(cell, 0, forgotten);
+    removeFirst(cell, forgotten, windowsAPart);
     if (cell.values.length === 0) cells.remove();
     else cells.put(cell);
     return closed;
@@ -211,6 +217,7 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A> {
   #put({ cell, updates }: Arrival<V, A>, start: number, now: Timed<A>, old: A | undefined): void {
     const end = start + this.#spec.sizeMs;
     const i = indexOfStart(cell, start);
+    touch(cell, start, windowsAPart);
     if (startAt(cell, i) === start) {
       cell.values[i] = now.value;
       setTimestamp(cell, i, now.timestamp);

@@ -11,6 +11,7 @@ import { emptyBytes } from '../engine/base/bytes.ts';
 import type { Scratch } from '../engine/base/scratch.ts';
 import { raw } from '../engine/serde/raw.ts';
 import { encodeTo, type Serde } from '../engine/serde/serde.ts';
+import { type EntryKey, type EntryLayout, readText, writeText } from './entry-leaves.ts';
 
 const allNumbers = 0x8000_0000;
 const nullLength = 0xffff_ffff;
@@ -110,13 +111,16 @@ export function writeRecords<V>(
   values: readonly V[],
   headers: readonly Uint8Array[],
   serde: Serde<V>,
+  from = 0,
+  to = values.length,
 ): void {
   const lengthAt = scratch.length;
   scratch.skip(4);
-  writeColumns(scratch, columns, values, serde);
+  writeColumns(scratch, columns, values, serde, from, to);
   scratch.uint32At(lengthAt, scratch.length - lengthAt - 4);
-  const some = headers.some((bytes) => bytes.byteLength > 0);
-  if (some) writeColumns(scratch, [], headers, raw);
+  let i = from;
+  while (i < to && (headers[i] as Uint8Array).byteLength === 0) i++;
+  if (i < to) writeColumns(scratch, [], headers, raw, from, to);
 }
 
 export interface Records<V> extends Columns<V> {
@@ -138,4 +142,65 @@ export function decodeRecords<V>(
       ? body.values.map(() => emptyBytes)
       : decodeColumns<Uint8Array>(bytes, middle, end, 0, raw).values;
   return { ...body, headers };
+}
+
+/**
+ * The layout of lists of values, each with its key and some numbers. Columns: the numbers, then the value.
+ * @param text the keys are texts, else numbers
+ * @param numbers columns of numbers beside the key
+ */
+export function columnLayout<K extends EntryKey, V>(
+  text: K extends string ? true : false,
+  numbers: number,
+  value: Serde<V>,
+): EntryLayout<K> {
+  return {
+    text,
+    width: numbers + 1,
+    write(to, { keys, columns }, from, end) {
+      if (text) {
+        to.uint32(end - from);
+        for (let i = from; i < end; i++) writeText(to, keys[i] as string);
+      }
+      const before = columns.slice(0, numbers) as number[][];
+      const values = (columns[numbers] ?? []) as V[];
+      writeColumns(to, text ? before : [keys as number[], ...before], values, value, from, end);
+    },
+    decode(bytes, start, end) {
+      if (!text) {
+        const { columns, values } = decodeColumns(bytes, start, end, numbers + 1, value);
+        const [keys = [], ...others] = columns;
+        return { keys: keys as K[], columns: [...others, values] };
+      }
+      const keys: string[] = [];
+      let at = start + 4;
+      for (let n = bytes.readUInt32LE(start); n > 0; n--) {
+        keys.push(readText(bytes, at));
+        at += 4 + bytes.readUInt32LE(at);
+      }
+      const { columns, values } = decodeColumns(bytes, at, end, numbers, value);
+      return { keys: keys as K[], columns: [...columns, values] };
+    },
+  };
+}
+
+/**
+ * The layout of lists of records: by time, with some numbers, a value and the headers it came with. Columns: the numbers,
+ * values, headers.
+ */
+export function recordLayout<V>(numbers: number, value: Serde<V>): EntryLayout<number> {
+  return {
+    text: false,
+    width: numbers + 2,
+    write(to, { keys, columns }, from, end) {
+      const before = columns.slice(0, numbers) as number[][];
+      const [values = [], headers = []] = columns.slice(numbers) as [V[], Uint8Array[]];
+      writeRecords(to, [keys, ...before], values, headers, value, from, end);
+    },
+    decode(bytes, start, end) {
+      const { columns, values, headers } = decodeRecords(bytes, start, end, numbers + 1, value);
+      const [keys = [], ...others] = columns;
+      return { keys, columns: [...others, values, headers] };
+    },
+  };
 }

@@ -10,10 +10,45 @@ import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/proce
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import { encodeTo, type Serde } from '../engine/serde/serde.ts';
+import { columnLayout } from './cell-codec.ts';
 import { OperatorTime } from './closing.ts';
+import { type EntryLayout, EntryList, kept, removed } from './entry-list.ts';
+import { type AnyList, listParts } from './list-parts.ts';
 
-/** Ids of a key that have been seen, by the time of their first record, ascending. */
-type Seen = (readonly [time: number, id: string])[];
+/** Ids of a key that have been seen, in their order. One column: the time of their first record. */
+interface Seen {
+  readonly ids: EntryList<string>;
+}
+
+/** As they are written while they are few: by time, ascending. */
+type SeenPairs = readonly (readonly [time: number, id: string])[];
+
+const nothing: Serde<unknown> = {
+  format: 'nothing',
+  encode: () => new Uint8Array(0),
+  decode: () => undefined,
+};
+const columns = columnLayout<string, unknown>(true, 1, nothing);
+const layout: EntryLayout<string> = {
+  text: true,
+  width: 1,
+  write: (to, { keys, columns: [times = []] }, from, end) =>
+    columns.write(to, { keys, columns: [times, keys as unknown[]] }, from, end),
+  decode: (bytes, start, end) => {
+    const { keys, columns: found } = columns.decode(bytes, start, end);
+    return { keys, columns: found.slice(0, 1) };
+  },
+  wake: ({ columns: [times = []] }, i) => times[i] as number,
+};
+
+function pairsOf({ ids }: Seen): SeenPairs {
+  const {
+    keys,
+    columns: [times = []],
+  } = ids.joined();
+  const pairs = keys.map((id, i) => [times[i] as number, id] as const);
+  return pairs.sort((a, b) => a[0] - b[0]);
+}
 
 export function dedupeStep<K, V>(
   name: string,
@@ -23,16 +58,24 @@ export function dedupeStep<K, V>(
 ): Step {
   checkSetting(`${name}.idOf`, idOf, aFunction);
   checkSetting(`${name}.withinMs`, withinMs, ms(0));
-  const list = msgpack<Seen>();
+  const list = msgpack<SeenPairs>();
   const store: StoreSpec<K, Seen> = {
     name,
     kind: 'seen',
     key,
     format: 'seen',
-    due: (seen) => (seen[0]?.[0] ?? Number.POSITIVE_INFINITY) + withinMs + 1,
-    write: (seen, to) => encodeTo(list, seen, to),
-    decode: (bytes, start, end) => list.decode(bytes, start, end),
-    rows: (seen, k) => seen.map(([timestamp, id]) => ({ key: k, value: id, timestamp })),
+    due: ({ ids }) => ids.wake + withinMs + 1,
+    write: (seen, to) => encodeTo(list, pairsOf(seen), to),
+    decode: (bytes, start, end) => {
+      const pairs = [...list.decode(bytes, start, end)].sort((a, b) => byText(a[1], b[1]));
+      const keys = pairs.map(([, id]) => id);
+      return { ids: new EntryList(layout, { keys, columns: [pairs.map(([time]) => time)] }) };
+    },
+    parts: listParts<Seen>({
+      lists: ({ ids }) => [ids as AnyList],
+      empty: () => ({ ids: EntryList.inParts(layout) }),
+    }),
+    rows: (seen, k) => pairsOf(seen).map(([timestamp, id]) => ({ key: k, value: id, timestamp })),
   };
   return {
     kind: 'dedupe',
@@ -85,14 +128,19 @@ class Dedupe implements AnyReceiver, TimedStep {
       return;
     }
     const id = this.#idOf(value, key);
-    const seen = this.#cells.get() ?? [];
-    const isOpen = (time: number) => time + this.#withinMs >= streamTime;
-    if (seen.some(([time, known]) => known === id && isOpen(time))) {
+    const seen = this.#cells.get() ?? { ids: new EntryList(layout) };
+    const known = seen.ids.find(id);
+    const times = (known?.columns[0] ?? []) as number[];
+    if (known !== undefined && (times[known.i] as number) + this.#withinMs >= streamTime) {
       task.drop(this.#name, 'duplicate');
       return;
     }
-    const at = seen.findIndex(([time]) => time > timestamp);
-    seen.splice(at < 0 ? seen.length : at, 0, [timestamp, id]);
+    if (known === undefined) seen.ids.insert(id, timestamp);
+    else {
+      // It is over, and not forgotten yet.
+      times[known.i] = timestamp;
+      seen.ids.change(known);
+    }
     this.#cells.put(seen);
     this.#next.receive(key, value, timestamp);
   }
@@ -113,11 +161,19 @@ class Dedupe implements AnyReceiver, TimedStep {
     this.#time.keep();
     for (const keyId of this.#cells.dueKeys(streamTime)) {
       this.#context.task.enterId(keyId, () => {
-        const seen = this.#cells.get() ?? [];
-        const left = seen.filter(([time]) => time + this.#withinMs >= streamTime);
-        if (left.length === 0) this.#cells.remove();
-        else this.#cells.put(left);
+        const seen = this.#cells.get();
+        if (seen === undefined) return;
+        const oldest = streamTime - this.#withinMs;
+        seen.ids.scanWaking(oldest - 1, ({ columns: [times = []] }, i) =>
+          (times[i] as number) < oldest ? removed : kept,
+        );
+        if (seen.ids.size === 0) this.#cells.remove();
+        else this.#cells.put(seen);
       });
     }
   }
+}
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -17,9 +17,15 @@ import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import { declaredTopic } from '../engine/graph/topic.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { type AggregateCell, aggregateStore } from './aggregate.ts';
+import {
+  hashBytes,
+  note,
+  type Subscribers,
+  subscriberStore,
+  subscribersOf,
+} from './foreign-key-subscribers.ts';
 import { present } from './present.ts';
 import { rowOf, type TableGetter, unheard } from './table-getter.ts';
-import { firstAtOrAfter } from './times.ts';
 import { underWay } from './under-way.ts';
 
 export interface ForeignKeyJoinOptions {
@@ -68,7 +74,6 @@ interface Answer {
   readonly right?: Buffer;
 }
 
-const hashBytes = 16;
 /** Stands for a left row that is not there. */
 const noRow = Buffer.alloc(hashBytes);
 
@@ -170,50 +175,6 @@ function carrierStep<K, V>(name: string, key: Serde<K>, value: Serde<V>): Step {
   };
 }
 
-/** Who asks for a right row: left keys, in order, with the hash of their row. */
-interface Subscribers {
-  readonly leftKeys: string[];
-  readonly hashes: Buffer[];
-  readonly times: number[];
-}
-
-function subscriberStore(name: string, key: Serde<unknown>): StoreSpec<unknown, Subscribers> {
-  return {
-    name,
-    kind: 'fk-subscribers',
-    key,
-    format: 'fk-subscribers',
-    write: ({ leftKeys, hashes, times }, to) => {
-      to.uint32(leftKeys.length);
-      for (const [i, leftKey] of leftKeys.entries()) {
-        to.float64(times[i] as number);
-        to.uint32(leftKey.length);
-        to.append(hashes[i] as Buffer);
-        to.append(Buffer.from(leftKey, 'latin1'));
-      }
-    },
-    decode: (bytes, start) => {
-      const cell: Subscribers = { leftKeys: [], hashes: [], times: [] };
-      let at = start + 4;
-      for (let n = bytes.readUInt32LE(start); n > 0; n--) {
-        const keyAt = at + 12 + hashBytes;
-        const keyEnd = keyAt + bytes.readUInt32LE(at + 8);
-        cell.times.push(bytes.readDoubleLE(at));
-        cell.hashes.push(Buffer.from(bytes.subarray(at + 12, keyAt)));
-        cell.leftKeys.push(bytes.toString('latin1', keyAt, keyEnd));
-        at = keyEnd;
-      }
-      return cell;
-    },
-    rows: ({ leftKeys, times }, k) =>
-      leftKeys.map((leftKey, i) => ({
-        key: k,
-        value: Buffer.from(leftKey, 'latin1').toString(),
-        timestamp: times[i] as number,
-      })),
-  };
-}
-
 /** Right side. Inputs: subscriptions, changes of the right table. Output: answers by left key. */
 export function matchStep({ name, left, right, rightGetter }: ForeignKeyJoinOptions): Step {
   const store = subscriberStore(`${name}-subscribers`, right.key);
@@ -254,32 +215,14 @@ export function matchStep({ name, left, right, rightGetter }: ForeignKeyJoinOpti
           const cell = cells.get();
           if (cell === undefined) return;
           // As in Kafka Streams, results bear the time of this change, though a left row be later.
-          for (const [i, leftKey] of cell.leftKeys.entries()) {
-            answer(leftKey, cell.hashes[i] as Buffer, value, timestamp);
+          for (const { leftKey, hash } of subscribersOf(cell)) {
+            answer(leftKey, hash, value, timestamp);
           }
         },
       };
       return [subscriptions, changes];
     },
   };
-}
-
-/** Adds, replaces or removes a subscriber of the current key. */
-function note(
-  cells: Cells<Subscribers>,
-  leftKey: string,
-  subscriber: { readonly hash: Buffer; readonly timestamp: number } | undefined,
-): void {
-  const cell = cells.get() ?? { leftKeys: [], hashes: [], times: [] };
-  const at = firstAtOrAfter(cell.leftKeys, leftKey);
-  const known = cell.leftKeys[at] === leftKey ? 1 : 0;
-  if (subscriber === undefined && known === 0) return;
-  const fresh = subscriber === undefined ? [] : [subscriber];
-  cell.leftKeys.splice(at, known, ...fresh.map(() => leftKey));
-  cell.hashes.splice(at, known, ...fresh.map(({ hash }) => hash));
-  cell.times.splice(at, known, ...fresh.map(({ timestamp }) => timestamp));
-  if (cell.leftKeys.length === 0) cells.remove();
-  else cells.put(cell);
 }
 
 /** Left side again. Inputs: answers, answers at once, the left table. Output: the joined table. */

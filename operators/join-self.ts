@@ -8,17 +8,17 @@ import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import { faithful } from '../engine/serde/faithful.ts';
-import { decodeColumns, writeColumns } from './cell-codec.ts';
+import type { Serde } from '../engine/serde/serde.ts';
+import { columnLayout } from './cell-codec.ts';
 import { OperatorTime } from './closing.ts';
+import { type EntryLayout, EntryList, kept } from './entry-list.ts';
 import { retentionMs, type StreamJoinOptions } from './join-streams.ts';
-import { firstAtOrAfter, insertAt, lastAtOrBefore } from './times.ts';
+import { type AnyList, listParts } from './list-parts.ts';
 
-/** The records of a key that can still be reached, by time, then arrival. */
+/** The records of a key that can still be reached, by time, then arrival. Columns: values; how far each record's source stood, or its
+ * own time where that is later, ms UTC. */
 interface Records {
-  readonly times: number[];
-  readonly values: unknown[];
-  /** How far each record's source stood, or its own time where that is later, ms UTC. */
-  readonly stands: number[];
+  readonly list: EntryList<number>;
 }
 
 /** Before a cell some of whose records stood later than their own time: a column for that follows the times. */
@@ -27,62 +27,99 @@ const withStands = 0xffff_ffff;
 /** @param options of a join whose two sides are one stream; its kind is 'inner' */
 export function selfJoinStep(options: StreamJoinOptions): Step {
   const { name, window } = options;
-  const store = recordStore(options);
+  const records = recordStore(options);
   return {
     kind: 'join-self',
     name,
     nulls: true,
     detail: { join: 'inner', ...window },
-    stores: [store as StoreSpec<never, never>],
+    stores: [records.store as StoreSpec<never, never>],
     build: (context) => {
-      const join = new SelfJoin(options, store, context);
+      const join = new SelfJoin(options, records, context);
       context.onTime(join);
       return [join];
     },
   };
 }
 
-function recordStore(options: StreamJoinOptions): StoreSpec<unknown, Records> {
+interface RecordStore {
+  readonly store: StoreSpec<unknown, Records>;
+  newList(): EntryList<number>;
+}
+
+/** Where all stood at their own time there is no column for that. */
+function selfLayout(value: Serde<unknown>): EntryLayout<number> {
+  const [own, standing] = [
+    columnLayout<number, unknown>(false, 0, value),
+    columnLayout<number, unknown>(false, 1, value),
+  ];
+  return {
+    text: false,
+    width: 2,
+    write: (to, { keys, columns }, from, end) => {
+      const [values = [], stands = []] = columns;
+      let i = from;
+      while (i < end && stands[i] === keys[i]) i++;
+      if (i === end) own.write(to, { keys, columns: [values] }, from, end);
+      else {
+        to.uint32(withStands);
+        standing.write(to, { keys, columns: [stands, values] }, from, end);
+      }
+    },
+    decode: (bytes, start, end) => {
+      if (bytes.readUInt32LE(start) !== withStands) {
+        const { keys, columns } = own.decode(bytes, start, end);
+        return { keys, columns: [...columns, [...keys]] };
+      }
+      const { keys, columns } = standing.decode(bytes, start + 4, end);
+      return { keys, columns: [columns[1] as unknown[], columns[0] as unknown[]] };
+    },
+  };
+}
+
+function recordStore(options: StreamJoinOptions): RecordStore {
   const { name, key } = options;
   const value = faithful(options.leftValue);
   const keptMs = retentionMs(options);
-  return {
+  const layout = selfLayout(value);
+  const store: StoreSpec<unknown, Records> = {
     name,
     kind: 'join',
     key,
     format: `join-self(${value.format})`,
-    due: ({ times }) => (times.at(-1) ?? Number.POSITIVE_INFINITY) + keptMs,
-    write: ({ times, values, stands }, to) => {
-      const own = times.every((time, i) => time === stands[i]);
-      if (!own) to.uint32(withStands);
-      writeColumns(to, own ? [times] : [times, stands], values, value);
+    due: ({ list }) => (list.lastKey ?? Number.POSITIVE_INFINITY) + keptMs,
+    write: ({ list }, to) => {
+      const all = list.joined();
+      layout.write(to, all, 0, all.keys.length);
     },
-    decode: (bytes, start, end) => {
-      const own = bytes.readUInt32LE(start) !== withStands;
-      const from = own ? start : start + 4;
-      const { columns, values } = decodeColumns(bytes, from, end, own ? 1 : 2, value);
-      const [times = []] = columns;
-      return { times, values, stands: columns[1] ?? [...times] };
+    decode: (bytes, start, end) => ({
+      list: new EntryList(layout, layout.decode(bytes, start, end)),
+    }),
+    parts: listParts<Records>({
+      lists: ({ list }) => [list as AnyList],
+      empty: () => ({ list: EntryList.inParts(layout) }),
+    }),
+    rows: function* rows({ list }, k) {
+      for (const { keys, columns, i } of list.all()) {
+        yield { key: k, value: columns[0]?.[i], timestamp: keys[i] as number };
+      }
     },
-    rows: ({ times, values }, k) =>
-      times.map((timestamp, i) => ({ key: k, value: values[i], timestamp })),
   };
+  return { store, newList: () => new EntryList(layout) };
 }
 
 class SelfJoin implements AnyReceiver, TimedStep {
   readonly #options: StreamJoinOptions;
   readonly #context: BuildContext;
   readonly #cells: Cells<Records>;
+  readonly #newList: () => EntryList<number>;
   readonly #time: OperatorTime;
   readonly #next: AnyReceiver;
   readonly #retentionMs: number;
 
-  constructor(
-    options: StreamJoinOptions,
-    store: StoreSpec<unknown, Records>,
-    context: BuildContext,
-  ) {
+  constructor(options: StreamJoinOptions, { store, newList }: RecordStore, context: BuildContext) {
     this.#options = options;
+    this.#newList = newList;
     this.#context = context;
     this.#cells = context.cells<Records>(store);
     this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, context.task);
@@ -103,15 +140,10 @@ class SelfJoin implements AnyReceiver, TimedStep {
     const before = this.#time.now;
     const now = this.#time.advance(timestamp);
     if (now > before) this.#forget(now);
-    const records = this.#cells.get() ?? emptyRecords();
+    const records = this.#cells.get() ?? { list: this.#newList() };
     const [earlier, later] = [timestamp - window.beforeMs, timestamp + window.afterMs];
     const asLeft = this.#within(records, earlier, later, before);
-    insertAt(
-      lastAtOrBefore(records.times, timestamp) + 1,
-      [records.times, timestamp],
-      [records.values, value],
-      [records.stands, timestamp],
-    );
+    records.list.insert(timestamp, value, timestamp);
     const asRight = this.#within(
       records,
       timestamp - window.afterMs,
@@ -145,7 +177,7 @@ class SelfJoin implements AnyReceiver, TimedStep {
     const { joiner, window } = this.#options;
     const { task } = this.#context;
     const judged = this.#time.advance(timestamp);
-    const records = this.#cells.get() ?? emptyRecords();
+    const records = this.#cells.get() ?? { list: this.#newList() };
     const [asLeftMs, asRightMs] = [
       window.afterMs + window.graceMs,
       window.beforeMs + window.graceMs,
@@ -154,9 +186,7 @@ class SelfJoin implements AnyReceiver, TimedStep {
       ...{ from: timestamp - window.beforeMs, to: timestamp + window.afterMs },
       ...{ ownMs: asLeftMs, otherMs: asRightMs },
     });
-    const at = lastAtOrBefore(records.times, timestamp) + 1;
-    const stand = Math.max(judged, timestamp);
-    insertAt(at, [records.times, timestamp], [records.values, value], [records.stands, stand]);
+    records.list.insert(timestamp, value, Math.max(judged, timestamp));
     const asRight = pairs(records, timestamp, judged, {
       ...{ from: timestamp - window.afterMs, to: timestamp + window.beforeMs },
       ...{ ownMs: asRightMs, otherMs: asLeftMs },
@@ -179,22 +209,18 @@ class SelfJoin implements AnyReceiver, TimedStep {
   }
 
   /** Records with times in [from, to] that stream time `now` has not put out of reach. */
-  #within({ times, values }: Records, from: number, to: number, now: number) {
+  #within({ list }: Records, from: number, to: number, now: number) {
     const found: { readonly time: number; readonly value: unknown }[] = [];
-    const reachable = Math.max(from, now - this.#retentionMs + 1);
-    for (let i = firstAtOrAfter(times, reachable); i < times.length; i++) {
-      const time = times[i] as number;
-      if (time > to) break;
-      found.push({ time, value: values[i] });
-    }
+    list.scan(Math.max(from, now - this.#retentionMs + 1), to, ({ keys, columns }, i) => {
+      found.push({ time: keys[i] as number, value: columns[0]?.[i] });
+      return kept;
+    });
     return found;
   }
 
   #keep(records: Records, now: number): void {
-    const { times, values, stands } = records;
-    const gone = lastAtOrBefore(times, now - this.#retentionMs) + 1;
-    for (const column of [times, values, stands]) column.splice(0, gone);
-    if (times.length === 0) this.#cells.remove();
+    records.list.dropFirst(now - this.#retentionMs);
+    if (records.list.size === 0) this.#cells.remove();
     else this.#cells.put(records);
   }
 
@@ -207,10 +233,6 @@ class SelfJoin implements AnyReceiver, TimedStep {
   }
 }
 
-function emptyRecords(): Records {
-  return { times: [], values: [], stands: [] };
-}
-
 interface Reach {
   readonly from: number;
   readonly to: number;
@@ -221,17 +243,17 @@ interface Reach {
 
 /** Records with times in [from, to] that form a pair with a record at `timestamp` whose source stood at `judged`. */
 function pairs(
-  { times, values, stands }: Records,
+  { list }: Records,
   timestamp: number,
   judged: number,
   { from, to, ownMs, otherMs }: Reach,
 ) {
   const found: { readonly time: number; readonly value: unknown; readonly stand: number }[] = [];
-  for (let i = firstAtOrAfter(times, from); i < times.length; i++) {
-    const [time, stand] = [times[i] as number, stands[i] as number];
-    if (time > to) break;
-    if (time + otherMs < judged || timestamp + ownMs < stand) continue;
-    found.push({ time, value: values[i], stand });
-  }
+  list.scan(from, to, ({ keys, columns }, i) => {
+    const [time, stand] = [keys[i] as number, columns[1]?.[i] as number];
+    if (time + otherMs < judged || timestamp + ownMs < stand) return kept;
+    found.push({ time, value: columns[0]?.[i], stand });
+    return kept;
+  });
   return found;
 }

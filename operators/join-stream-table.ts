@@ -14,10 +14,11 @@ import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { standOfDue } from '../engine/time/watermark.ts';
-import { decodeRecords, writeRecords } from './cell-codec.ts';
+import { recordLayout } from './cell-codec.ts';
 import { byKeyId, OperatorTime } from './closing.ts';
+import { EntryList, removed } from './entry-list.ts';
+import { type AnyList, listParts } from './list-parts.ts';
 import { type RowReader, type TableGetter, unheard } from './table-getter.ts';
-import { insertAt, lastAtOrBefore } from './times.ts';
 
 export interface TableJoinOptions {
   readonly kind: 'inner' | 'left';
@@ -29,11 +30,9 @@ export interface TableJoinOptions {
   readonly value: Serde<unknown>;
 }
 
-/** Records of a key that wait, by time, then arrival. */
+/** Records of a key that wait, by time, then arrival. Columns: values, headers. */
 interface Buffered {
-  readonly times: number[];
-  readonly values: unknown[];
-  readonly headers: Uint8Array[];
+  readonly list: EntryList<number>;
 }
 
 export function streamTableJoinStep(options: TableJoinOptions): Step {
@@ -51,13 +50,18 @@ export function streamTableJoinStep(options: TableJoinOptions): Step {
       build: (context) => [new TableJoin(options, context), unheard],
     };
   }
-  const store = bufferStore(wait, options);
+  const buffered = bufferStore(wait, options);
   return {
     ...common,
     name: wait.name,
-    stores: [store as StoreSpec<never, never>],
+    stores: [buffered.store as StoreSpec<never, never>],
     build: (context) => {
-      const buffer = new JoinBuffer(wait.graceMs, store, new TableJoin(options, context), context);
+      const buffer = new JoinBuffer(
+        wait.graceMs,
+        buffered,
+        new TableJoin(options, context),
+        context,
+      );
       context.onTime(buffer);
       return [buffer, unheard];
     },
@@ -94,30 +98,47 @@ class TableJoin implements AnyReceiver {
   }
 }
 
+interface BufferStore {
+  readonly store: StoreSpec<unknown, Buffered>;
+  newList(): EntryList<number>;
+}
+
 function bufferStore(
   { name, graceMs }: { readonly name: string; readonly graceMs: number },
   { key, value: given }: TableJoinOptions,
-): StoreSpec<unknown, Buffered> {
+): BufferStore {
   const value = faithful(given);
-  return {
+  const layout = recordLayout(0, value);
+  const store: StoreSpec<unknown, Buffered> = {
     name,
     kind: 'join-buffer',
     key,
     format: `buffered2(${value.format})`,
-    due: ({ times }) => (times[0] ?? Number.POSITIVE_INFINITY) + graceMs,
-    write: ({ times, values, headers }, to) => writeRecords(to, [times], values, headers, value),
-    decode: (bytes, start, end) => {
-      const { columns, values, headers } = decodeRecords(bytes, start, end, 1, value);
-      return { times: columns[0] ?? [], values, headers };
+    due: ({ list }) => (list.firstKey ?? Number.POSITIVE_INFINITY) + graceMs,
+    write: ({ list }, to) => {
+      const all = list.joined();
+      layout.write(to, all, 0, all.keys.length);
     },
-    rows: ({ times, values }, k) =>
-      times.map((timestamp, i) => ({ key: k, value: values[i], timestamp })),
+    decode: (bytes, start, end) => ({
+      list: new EntryList(layout, layout.decode(bytes, start, end)),
+    }),
+    parts: listParts<Buffered>({
+      lists: ({ list }) => [list as AnyList],
+      empty: () => ({ list: EntryList.inParts(layout) }),
+    }),
+    rows: function* rows({ list }, k) {
+      for (const { keys, columns, i } of list.all()) {
+        yield { key: k, value: columns[0]?.[i], timestamp: keys[i] as number };
+      }
+    },
   };
+  return { store, newList: () => new EntryList(layout) };
 }
 
 class JoinBuffer implements AnyReceiver, TimedStep {
   readonly #graceMs: number;
   readonly #store: StoreSpec<unknown, Buffered>;
+  readonly #newList: () => EntryList<number>;
   readonly #join: TableJoin;
   readonly #context: BuildContext;
   readonly #cells: Cells<Buffered>;
@@ -125,12 +146,13 @@ class JoinBuffer implements AnyReceiver, TimedStep {
 
   constructor(
     graceMs: number,
-    store: StoreSpec<unknown, Buffered>,
+    { store, newList }: BufferStore,
     join: TableJoin,
     context: BuildContext,
   ) {
     this.#graceMs = graceMs;
     this.#store = store;
+    this.#newList = newList;
     this.#join = join;
     this.#context = context;
     this.#cells = context.cells<Buffered>(store);
@@ -145,10 +167,8 @@ class JoinBuffer implements AnyReceiver, TimedStep {
     if (key === null || timestamp < streamTime - this.#graceMs) {
       this.#join.receive(key, value, timestamp);
     } else {
-      const cell = this.#cells.get() ?? { times: [], values: [], headers: [] };
-      const at = lastAtOrBefore(cell.times, timestamp) + 1;
-      const headers = this.#context.task.headerBytes();
-      insertAt(at, [cell.times, timestamp], [cell.values, value], [cell.headers, headers]);
+      const cell = this.#cells.get() ?? { list: this.#newList() };
+      cell.list.insert(timestamp, value, this.#context.task.headerBytes());
       this.#cells.put(cell);
     }
     if (!bySource) this.#release(streamTime);
@@ -175,14 +195,13 @@ class JoinBuffer implements AnyReceiver, TimedStep {
       this.#context.task.enterId(keyId, () => {
         const cell = this.#cells.get();
         if (cell === undefined) return;
-        const count = lastAtOrBefore(cell.times, until) + 1;
-        const times = cell.times.splice(0, count);
-        const values = cell.values.splice(0, count);
-        const headers = cell.headers.splice(0, count);
-        for (const [i, time] of times.entries()) {
+        cell.list.scan(undefined, until, ({ keys, columns }, i) => {
+          const [values, headers] = columns as [unknown[], Uint8Array[]];
+          const time = keys[i] as number;
           released.push({ keyId, time, value: values[i], headers: headers[i] as Uint8Array });
-        }
-        if (cell.times.length === 0) this.#cells.remove();
+          return removed;
+        });
+        if (cell.list.size === 0) this.#cells.remove();
         else this.#cells.put(cell);
       });
     }

@@ -27,27 +27,25 @@ import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { standOfDue } from '../engine/time/watermark.ts';
-import { decodeRecords, writeRecords } from './cell-codec.ts';
+import { recordLayout } from './cell-codec.ts';
 import { byKeyId, OperatorTime } from './closing.ts';
+import { changed, type Entries, type EntryLayout, EntryList, kept } from './entry-list.ts';
 import type { JoinWindow } from './join-window.ts';
-import { firstAtOrAfter, insertAt, lastAtOrBefore } from './times.ts';
+import { type AnyList, listParts } from './list-parts.ts';
 
 export type JoinKind = 'inner' | 'left' | 'outer';
 
 /** A missing side is undefined. */
 export type Joiner = (left: unknown, right: unknown, key: unknown) => unknown;
 
-/** The records of one side, by time, then arrival. */
-interface Side {
-  readonly times: number[];
-  readonly values: unknown[];
-  /** 1 while the record waits for its first partner. */
-  readonly open: number[];
-  /** Of those that wait; the others go on no more. */
-  readonly headers: Uint8Array[];
-  /** How far each record's source stood, or its own time where that is later, ms UTC. */
-  readonly stands: number[];
-}
+/**
+ * The records of one side, by time, then arrival. Columns: 1 while the record waits for its first partner; its value; its
+ * headers, of those that wait: the others go on no more; how far its source stood, or its own time where that is later,
+ * ms UTC.
+ */
+type Side = EntryList<number>;
+const [openAt, valueAt] = [0, 1] as const;
+type SideColumns = [open: number[], values: unknown[], headers: Uint8Array[], stands: number[]];
 
 interface JoinCell {
   readonly sides: readonly [left: Side, right: Side];
@@ -93,7 +91,7 @@ export function checkStreamJoin(
 
 export function streamJoinStep(options: StreamJoinOptions): Step {
   const { name, kind, window } = options;
-  const store = joinStore(options);
+  const { store, newCell } = joinStore(options);
   return {
     kind: 'join-streams',
     name,
@@ -101,7 +99,7 @@ export function streamJoinStep(options: StreamJoinOptions): Step {
     detail: { join: kind, ...window },
     stores: [store as StoreSpec<never, never>],
     build: (context) => {
-      const join = new StreamJoin(options, store, context);
+      const join = new StreamJoin(options, { store, newCell }, context);
       context.onTime(join);
       return [left, right].map((side) => ({
         receive: (key, value, timestamp) => join.receive(side as SideIndex, key, value, timestamp),
@@ -124,10 +122,19 @@ export function retentionMs({ window, asKafkaStreams }: StreamJoinOptions): numb
   return beforeMs + afterMs + graceMs + (asKafkaStreams === true ? 0 : 1);
 }
 
-function joinStore(options: StreamJoinOptions): StoreSpec<unknown, JoinCell> {
+interface JoinStore {
+  readonly store: StoreSpec<unknown, JoinCell>;
+  newCell(): JoinCell;
+}
+
+function joinStore(options: StreamJoinOptions): JoinStore {
   const { name, kind, key, window, leftValue, rightValue } = options;
-  const serdes = [faithful(leftValue), faithful(rightValue)] as const;
-  return {
+  const layouts = sideLayouts(options);
+  const emptyCell = (newSide: (layout: EntryLayout<number>) => Side): JoinCell => ({
+    sides: [newSide(layouts[left]), newSide(layouts[right])],
+    checkAt: Number.POSITIVE_INFINITY,
+  });
+  const store: StoreSpec<unknown, JoinCell> = {
     name,
     kind: 'join',
     ...(options.asKafkaStreams === true && kind !== 'inner' ? { resident: true } : {}),
@@ -137,9 +144,8 @@ function joinStore(options: StreamJoinOptions): StoreSpec<unknown, JoinCell> {
       let due = checkAt;
       // Nobody waits in an inner join.
       for (const index of kind === 'inner' ? [] : [left, right]) {
-        const { times, open } = sides[index];
-        const first = open.indexOf(1);
-        if (first >= 0) due = Math.min(due, (times[first] as number) + waitMs(window, index) + 1);
+        const { wake } = sides[index];
+        if (wake < due) due = Math.min(due, wake + waitMs(window, index) + 1);
       }
       return due;
     },
@@ -148,40 +154,75 @@ function joinStore(options: StreamJoinOptions): StoreSpec<unknown, JoinCell> {
       const lengthAt = to.length;
       to.skip(4);
       for (const index of [left, right]) {
-        const { times, open, values, headers, stands } = sides[index];
-        // 0 or 1, and twice by how much the stand is later: what stood at its own time is as it always was.
-        const states = open.map(
-          (one, i) => one + 2 * ((stands[i] as number) - (times[i] as number)),
-        );
-        writeRecords(to, [times, states], values, headers, serdes[index] as Serde<unknown>);
+        const side = sides[index].joined();
+        layouts[index].write(to, side, 0, side.keys.length);
         if (index === left) to.uint32At(lengthAt, to.length - lengthAt - 4);
       }
     },
     decode: (bytes, start, end) => {
       const middle = start + 12 + bytes.readUInt32LE(start + 8);
-      const side = (from: number, to: number, serde: Serde<unknown>): Side => {
-        const { columns, values, headers } = decodeRecords(bytes, from, to, 2, serde);
-        const [times = [], states = []] = columns;
-        const open = states.map((state) => state % 2);
-        const stands = times.map((time, i) => time + Math.floor((states[i] as number) / 2));
-        return { times, open, values, headers, stands };
-      };
-      const sides = [side(start + 12, middle, leftValue), side(middle, end, rightValue)] as const;
+      const side = (index: SideIndex, from: number, to: number): Side =>
+        new EntryList(layouts[index], layouts[index].decode(bytes, from, to));
+      const sides = [side(left, start + 12, middle), side(right, middle, end)] as const;
       return { sides, checkAt: bytes.readDoubleLE(start) };
     },
+    parts: listParts<JoinCell>({
+      lists: ({ sides }) => sides as readonly AnyList[],
+      empty: () => emptyCell((layout) => EntryList.inParts(layout)),
+      writeHead: ({ checkAt }, to) => to.float64(checkAt),
+      readHead: (cell, head) => {
+        cell.checkAt = head.readDoubleLE(0);
+      },
+    }),
     rows: function* rows({ sides }, k) {
       for (const index of [left, right]) {
-        const { times, values } = sides[index];
-        for (const [i, timestamp] of times.entries()) {
+        for (const { keys, columns, i } of sides[index].all()) {
           yield {
             key: k,
-            value: { side: index === left ? 'left' : 'right', value: values[i] },
-            timestamp,
+            value: { side: index === left ? 'left' : 'right', value: columns[valueAt]?.[i] },
+            timestamp: keys[i] as number,
           };
         }
       }
     },
   };
+  return { store, newCell: () => emptyCell((layout) => new EntryList(layout)) };
+}
+
+/**
+ * One number says whether the record waits, 0 or 1, and twice by how much its source stood later: a record that stood at its
+ * own time is as it always was.
+ */
+function sideLayout(value: Serde<unknown>): EntryLayout<number> {
+  const records = recordLayout(1, faithful(value));
+  return {
+    text: false,
+    width: 4,
+    write: (to, { keys, columns }, from, end) => {
+      const [open = [], values = [], headers = [], stands = []] = columns as SideColumns;
+      const states = open.map((one, i) => one + 2 * ((stands[i] as number) - (keys[i] as number)));
+      records.write(to, { keys, columns: [states, values, headers] }, from, end);
+    },
+    decode: (bytes, start, end) => {
+      const { keys, columns } = records.decode(bytes, start, end);
+      const [states = [], values = [], headers = []] = columns as [number[], unknown[], unknown[]];
+      const open = states.map((state) => state % 2);
+      const stands = keys.map((time, i) => time + Math.floor((states[i] as number) / 2));
+      return { keys, columns: [open, values, headers, stands] };
+    },
+  };
+}
+
+/** Of an inner join nobody waits; else each wakes at its time, from which it waits. */
+function sideLayouts({ kind, leftValue, rightValue }: StreamJoinOptions) {
+  const layouts = [sideLayout(leftValue), sideLayout(rightValue)] as const;
+  if (kind === 'inner') return layouts;
+  const wake = ({ keys, columns }: Entries<number>, i: number) =>
+    columns[openAt]?.[i] === 1 ? (keys[i] as number) : Number.POSITIVE_INFINITY;
+  return [
+    { ...layouts[left], wake },
+    { ...layouts[right], wake },
+  ] as const;
 }
 
 interface Waiting {
@@ -205,19 +246,17 @@ type Order = Pick<Waiting, 'keyId' | 'side' | 'time'>;
 class StreamJoin implements TimedStep {
   readonly #options: StreamJoinOptions;
   readonly #store: StoreSpec<unknown, JoinCell>;
+  readonly #newCell: () => JoinCell;
   readonly #context: BuildContext;
   readonly #cells: Cells<JoinCell>;
   readonly #time: OperatorTime;
   readonly #next: AnyReceiver;
   readonly #retentionMs: number;
 
-  constructor(
-    options: StreamJoinOptions,
-    store: StoreSpec<unknown, JoinCell>,
-    context: BuildContext,
-  ) {
+  constructor(options: StreamJoinOptions, { store, newCell }: JoinStore, context: BuildContext) {
     this.#options = options;
     this.#store = store;
+    this.#newCell = newCell;
     this.#context = context;
     this.#cells = context.cells<JoinCell>(store);
     const bySource = context.task.bySource && options.asKafkaStreams !== true;
@@ -267,7 +306,7 @@ class StreamJoin implements TimedStep {
   ): void {
     const { bySource, now } = this.#time;
     const stand = bySource ? Math.max(streamTime, timestamp) : timestamp;
-    const cell = this.#cells.get() ?? emptyCell();
+    const cell = this.#cells.get() ?? this.#newCell();
     const results = this.#partners(cell, side, timestamp, streamTime).map((partner) => ({
       value:
         side === left
@@ -283,11 +322,7 @@ class StreamJoin implements TimedStep {
     this.#noteSideTime(side, timestamp);
     const waits = lonely && !over;
     const headers = waits ? this.#context.task.headerBytes() : emptyBytes;
-    const { times, values, open, headers: kept, stands } = cell.sides[side];
-    const at = lastAtOrBefore(times, timestamp) + 1;
-    const state = waits ? 1 : 0;
-    insertAt(at, [times, timestamp], [values, value], [open, state], [kept, headers]);
-    stands.splice(at, 0, stand);
+    cell.sides[side].insert(timestamp, waits ? 1 : 0, value, headers, stand);
     this.#keep(cell, bySource ? now : streamTime);
     const { task } = this.#context;
     const own = task.stand;
@@ -310,17 +345,18 @@ class StreamJoin implements TimedStep {
       ? streamTime - waitMs(this.#options.window, other) - 1
       : this.#sideTime(other) - this.#retentionMs;
     const waitsTo = timestamp + waitMs(this.#options.window, side);
-    const { times, values, open, headers, stands } = cell.sides[other];
     const partners: Partner[] = [];
-    for (let i = firstAtOrAfter(times, from); i < times.length; i++) {
-      const time = times[i] as number;
-      if (time > to) break;
+    cell.sides[other].scan(from, to, ({ keys, columns }, i) => {
+      const time = keys[i] as number;
+      const [open, values, headers, stands] = columns as SideColumns;
       const stand = stands[i] as number;
-      if (time <= oldest || (bySource && stand > waitsTo)) continue;
+      if (time <= oldest || (bySource && stand > waitsTo)) return kept;
+      partners.push({ time, value: values[i], stand });
+      if (open[i] === 0) return kept;
       open[i] = 0;
       headers[i] = emptyBytes;
-      partners.push({ time, value: values[i], stand });
-    }
+      return changed;
+    });
     return partners;
   }
 
@@ -338,9 +374,10 @@ class StreamJoin implements TimedStep {
       this.#context.task.enterId(keyId, () => {
         const cell = this.#cells.get();
         for (const index of cell === undefined ? [] : [left, right]) {
-          const { times, open } = (cell as JoinCell).sides[index];
-          for (const [i, time] of times.entries()) {
-            if (open[i] === 1) all.push({ keyId, side: index, time });
+          for (const { keys, columns, i } of (cell as JoinCell).sides[index].all()) {
+            if (columns[openAt]?.[i] === 1) {
+              all.push({ keyId, side: index, time: keys[i] as number });
+            }
           }
         }
       });
@@ -394,15 +431,17 @@ class StreamJoin implements TimedStep {
     streamTime: number,
     waiting: Waiting[],
   ): void {
-    const { times, values, open, headers, stands } = cell.sides[side];
     const wait = waitMs(this.#options.window, side);
-    for (const [i, time] of times.entries()) {
-      if (open[i] === 0 || time + wait >= streamTime) continue;
+    cell.sides[side].scanWaking(streamTime - wait - 1, ({ keys, columns }, i) => {
+      const time = keys[i] as number;
+      const [open, values, headers, stands] = columns as SideColumns;
+      if (open[i] === 0 || time + wait >= streamTime) return kept;
       open[i] = 0;
       const one = { keyId, side, time, value: values[i], stand: stands[i] as number };
       waiting.push({ ...one, headers: headers[i] as Uint8Array });
       headers[i] = emptyBytes;
-    }
+      return changed;
+    });
   }
 
   /** Stores a cell without what nobody can reach any more. */
@@ -413,21 +452,9 @@ class StreamJoin implements TimedStep {
       const oldest = this.#time.bySource
         ? streamTime - waitMs(this.#options.window, index) - 1
         : this.#sideTime(index) - this.#retentionMs;
-      let gone = 0;
-      while (
-        gone < side.times.length &&
-        (side.times[gone] as number) <= oldest &&
-        side.open[gone] === 0
-      ) {
-        gone++;
-      }
       // Many at once: each time, all that stay are moved.
-      if (gone >= Math.min(forgottenAtOnce, side.times.length)) {
-        for (const column of [side.times, side.values, side.open, side.headers, side.stands]) {
-          column.splice(0, gone);
-        }
-      }
-      newest = Math.max(newest, side.times.at(-1) ?? Number.NEGATIVE_INFINITY);
+      side.dropFirst(oldest, forgottenAtOnce);
+      newest = Math.max(newest, side.lastKey ?? Number.NEGATIVE_INFINITY);
     }
     if (newest === Number.NEGATIVE_INFINITY) {
       this.#cells.remove();
@@ -478,8 +505,3 @@ function byTimeSideKey(a: Order, b: Order): number {
 
 const forgottenAtOnce = 64;
 const sideTimes = ['leftTime', 'rightTime'] as const;
-
-function emptyCell(): JoinCell {
-  const side = (): Side => ({ times: [], values: [], open: [], headers: [], stands: [] });
-  return { sides: [side(), side()], checkAt: Number.POSITIVE_INFINITY };
-}

@@ -4,6 +4,8 @@ import type { StoreSpec } from '../engine/graph/store-spec.ts';
 import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { decodeColumns, decodeRecords, writeColumns, writeRecords } from './cell-codec.ts';
+import { type Entries, type EntryLayout, EntryList } from './entry-list.ts';
+import { type AnyList, listParts } from './list-parts.ts';
 
 /** A change that waits. */
 export interface Held {
@@ -45,23 +47,35 @@ export interface SuppressStoreOptions {
   readonly clock: 'stream' | 'tick';
 }
 
+/** The changes of a key, by the start of their windows. One column: the changes. */
+export interface HeldCell {
+  readonly list: EntryList<number>;
+}
+
+export interface SuppressStore {
+  readonly store: StoreSpec<unknown, HeldCell>;
+  newList(): EntryList<number>;
+}
+
+/** The change at `i`. */
+export function heldAt({ columns }: Entries<number>, i: number): Held {
+  return columns[0]?.[i] as Held;
+}
+
 /**
- * One cell a key: u32 length of the head · head · values.
+ * u32 length of the head · head · values.
  * The head has the numbers of each change and whether its value and its old value are absent (1).
  */
-export function suppressStore(options: SuppressStoreOptions): StoreSpec<unknown, Held[]> {
-  const { name, key, resident, clock } = options;
-  const value = faithful(options.value);
+function heldLayout(value: Serde<unknown>): EntryLayout<number> {
   return {
-    name,
-    kind: 'suppress',
-    key,
-    format: `held3(${value.format})`,
-    resident,
-    clock,
-    due: (cell) =>
-      cell.reduce((least, { due, early }) => Math.min(least, due, early), Number.POSITIVE_INFINITY),
-    write: (cell, to) => {
+    text: false,
+    width: 1,
+    wake: (entries, i) => {
+      const { due, early } = heldAt(entries, i);
+      return Math.min(due, early);
+    },
+    write: (to, { columns: [helds = []] }, from, end) => {
+      const cell = helds.slice(from, end) as Held[];
       const values = [...cell.map((held) => held.value ?? null), ...cell.map((h) => h.old ?? null)];
       const absent = values.map((v) => (v === null ? 1 : 0));
       const columns = numbers.map((column) => cell.map((held) => held[column]));
@@ -84,7 +98,7 @@ export function suppressStore(options: SuppressStoreOptions): StoreSpec<unknown,
       const read = (absent: readonly number[]) =>
         absent.map((flag) => (flag === 1 ? null : values[next++]));
       const [held, olds] = [read(noValue), read(noOld)];
-      return held.map((one, i): Held => {
+      const helds = held.map((one, i): Held => {
         const [due, from, to, timestamp, records, early, size] = columns.map((c) => c[i] as number);
         return {
           due: due as number,
@@ -99,13 +113,51 @@ export function suppressStore(options: SuppressStoreOptions): StoreSpec<unknown,
           old: olds[i] ?? undefined,
         };
       });
+      return { keys: helds.map(({ start: from }) => from), columns: [helds] };
     },
-    rows: (cell, k) =>
-      cell.map((held) => ({
-        key: k,
-        value: held.value,
-        timestamp: held.timestamp,
-        ...(held.start === noWindow ? {} : { window: { start: held.start, end: held.end } }),
-      })),
   };
+}
+
+export function suppressStore(options: SuppressStoreOptions): SuppressStore {
+  const { name, key, resident, clock } = options;
+  const value = faithful(options.value);
+  const layout = heldLayout(value);
+  const store: StoreSpec<unknown, HeldCell> = {
+    name,
+    kind: 'suppress',
+    key,
+    format: `held3(${value.format})`,
+    resident,
+    clock,
+    due: ({ list }) => list.wake,
+    write: ({ list }, to) => {
+      const all = list.joined();
+      layout.write(to, all, 0, all.keys.length);
+    },
+    decode: (bytes, start, end) => {
+      const {
+        columns: [helds = []],
+      } = layout.decode(bytes, start, end);
+      // Those of before lie in the order in which they came.
+      const sorted = (helds as Held[]).sort((a, b) => a.start - b.start);
+      const keys = sorted.map(({ start: from }) => from);
+      return { list: new EntryList(layout, { keys, columns: [sorted] }) };
+    },
+    parts: listParts<HeldCell>({
+      lists: ({ list }) => [list as AnyList],
+      empty: () => ({ list: EntryList.inParts(layout) }),
+    }),
+    rows: function* rows({ list }, k) {
+      for (const place of list.all()) {
+        const held = heldAt(place, place.i);
+        yield {
+          key: k,
+          value: held.value,
+          timestamp: held.timestamp,
+          ...(held.start === noWindow ? {} : { window: { start: held.start, end: held.end } }),
+        };
+      }
+    },
+  };
+  return { store, newList: () => new EntryList(layout) };
 }

@@ -32,7 +32,15 @@ import { closesAt } from '../engine/time/closed.ts';
 import { standOfDue } from '../engine/time/watermark.ts';
 import type { WindowSpec } from '../engine/time/windows/spec.ts';
 import { byKeyId, OperatorTime } from './closing.ts';
-import { type Held, noWindow, suppressStore } from './suppress-store.ts';
+import { changed, type EntryList, kept, removed } from './entry-list.ts';
+import {
+  type Held,
+  type HeldCell,
+  heldAt,
+  noWindow,
+  type SuppressStore,
+  suppressStore,
+} from './suppress-store.ts';
 import { untilCommitStep } from './until-commit.ts';
 
 /** How much a task may hold back. Bytes are those of keys and values as they are written. */
@@ -197,7 +205,7 @@ export function suppressStep(
   const settings = settingsOf(name, options, window);
   const { mode, ms, maxRecords, maxBytes, whenFull } = settings;
   const bounded = Math.min(maxRecords, maxBytes) < Number.POSITIVE_INFINITY;
-  const store = suppressStore({
+  const held = suppressStore({
     name,
     key,
     value,
@@ -209,10 +217,10 @@ export function suppressStep(
     kind: 'suppress',
     name,
     detail: { ...options },
-    stores: [store as StoreSpec<never, never>],
+    stores: [held.store as StoreSpec<never, never>],
     ...(mode === 'wall' ? { wallClockMs: ms } : {}),
     build: (context) => {
-      const suppress = new Suppress({ name, settings, window, store, value, context });
+      const suppress = new Suppress({ name, settings, window, held, value, context });
       if (mode === 'wall') context.onWallClock(() => suppress.tick());
       else context.onTime(suppress);
       return [suppress];
@@ -224,7 +232,7 @@ interface SuppressParts {
   readonly name: string;
   readonly settings: Settings;
   readonly window: WindowSpec | undefined;
-  readonly store: StoreSpec<unknown, Held[]>;
+  readonly held: SuppressStore;
   readonly value: Serde<unknown>;
   readonly context: BuildContext;
 }
@@ -242,14 +250,14 @@ const allTimes = Number.POSITIVE_INFINITY;
 
 class Suppress implements AnyReceiver, TimedStep {
   readonly #parts: SuppressParts;
-  readonly #cells: Cells<Held[]>;
+  readonly #cells: Cells<HeldCell>;
   readonly #time: OperatorTime;
   readonly #next: AnyReceiver;
   #carried: Carried | undefined;
 
   constructor(parts: SuppressParts) {
     this.#parts = parts;
-    this.#cells = parts.context.cells<Held[]>(parts.store);
+    this.#cells = parts.context.cells<HeldCell>(parts.held.store);
     this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, parts.context.task);
     this.#next = parts.context.output(0);
   }
@@ -296,8 +304,8 @@ class Suppress implements AnyReceiver, TimedStep {
 
   #hold(change: Pick<Held, 'start' | 'end' | 'timestamp' | 'value' | 'old'>): Held {
     const { start, end, timestamp, value } = change;
-    const cell = this.#cells.get() ?? [];
-    const same = cell.find((other) => other.start === start && other.end === end);
+    const cell = this.#cells.get() ?? { list: this.#parts.held.newList() };
+    const same = this.#find(cell.list, start, end);
     const bytes = this.#bytesOf(value);
     const held = same ?? {
       ...change,
@@ -307,10 +315,7 @@ class Suppress implements AnyReceiver, TimedStep {
       early: Number.POSITIVE_INFINITY,
       bytes: 0,
     };
-    if (same === undefined) {
-      cell.push(held);
-      this.#count('waiting', 1);
-    }
+    if (same === undefined) this.#count('waiting', 1);
     // The first change says when it goes on, and what was there before it.
     held.value = value;
     held.timestamp = timestamp;
@@ -319,8 +324,33 @@ class Suppress implements AnyReceiver, TimedStep {
     this.#count('bytes', bytes - held.bytes);
     held.bytes = bytes;
     this.#takeCarried(held);
+    if (same === undefined) cell.list.insert(start, held);
+    else this.#noteChange(cell.list, held);
     this.#cells.put(cell);
     return held;
+  }
+
+  /** The change that waits of a window. */
+  #find(list: EntryList<number>, start: number, end: number): Held | undefined {
+    let found: Held | undefined;
+    list.scan(start, start, (entries, i) => {
+      const held = heldAt(entries, i);
+      if (held.end === end) found = held;
+      return kept;
+    });
+    return found;
+  }
+
+  /** What waits was changed. */
+  #noteChange(list: EntryList<number>, held: Held): void {
+    const { start } = held;
+    list.scan(start, start, (entries, i) => (heldAt(entries, i) === held ? changed : kept));
+  }
+
+  #putChange(held: Held): void {
+    const cell = this.#cells.get() as HeldCell;
+    this.#noteChange(cell.list, held);
+    this.#cells.put(cell);
   }
 
   /**
@@ -336,7 +366,7 @@ class Suppress implements AnyReceiver, TimedStep {
     if (when?.(held.value, held.old) === true) return true;
     if (everyMs !== undefined && held.early === Number.POSITIVE_INFINITY) {
       held.early = streamTime + everyMs;
-      this.#cells.put(this.#cells.get() as Held[]);
+      this.#putChange(held);
     }
     return false;
   }
@@ -346,18 +376,18 @@ class Suppress implements AnyReceiver, TimedStep {
     const { value, timestamp, old } = held;
     held.old = value;
     held.early = Number.POSITIVE_INFINITY;
-    this.#cells.put(this.#cells.get() as Held[]);
+    this.#putChange(held);
     this.#next.receive(key, value, timestamp, old);
   }
 
   #withdraw(key: unknown, start: number, end: number, timestamp: number): void {
     const cell = this.#cells.get();
-    const i = cell?.findIndex((held) => held.start === start && held.end === end) ?? -1;
-    if (cell === undefined || i < 0) return;
-    const [held] = cell.splice(i, 1) as [Held];
+    const held = cell && this.#find(cell.list, start, end);
+    if (cell === undefined || held === undefined) return;
+    cell.list.scan(start, start, (entries, i) => (heldAt(entries, i) === held ? removed : kept));
     this.#count('waiting', -1);
     this.#count('bytes', -held.bytes);
-    if (cell.length === 0) this.#cells.remove();
+    if (cell.list.size === 0) this.#cells.remove();
     else this.#cells.put(cell);
     if (this.#parts.settings.early !== undefined) this.#carry(held);
     // What was told early is taken back.
@@ -394,18 +424,21 @@ class Suppress implements AnyReceiver, TimedStep {
     const released: { keyId: string; held: Held; final: boolean }[] = [];
     for (const keyId of this.#cells.nextDue() <= until ? this.#cells.dueKeys(until) : []) {
       this.#parts.context.task.enterId(keyId, () => {
-        const left: Held[] = [];
-        for (const held of this.#cells.get() ?? []) {
+        const cell = this.#cells.get();
+        if (cell === undefined) return;
+        cell.list.scanWaking(until, (entries, i) => {
+          const held = heldAt(entries, i);
           const final = held.due <= until;
-          if (!final) left.push(held);
-          if (final || held.early <= until) released.push({ keyId, final, held: { ...held } });
-          if (!final && held.early <= until) {
-            held.old = held.value;
-            held.early = Number.POSITIVE_INFINITY;
-          }
-        }
-        if (left.length === 0) this.#cells.remove();
-        else this.#cells.put(left);
+          const early = held.early <= until;
+          if (final || early) released.push({ keyId, final, held: { ...held } });
+          if (final) return removed;
+          if (!early) return kept;
+          held.old = held.value;
+          held.early = Number.POSITIVE_INFINITY;
+          return changed;
+        });
+        if (cell.list.size === 0) this.#cells.remove();
+        else this.#cells.put(cell);
       });
     }
     if (released.length === 0) return;
@@ -445,11 +478,17 @@ class Suppress implements AnyReceiver, TimedStep {
     const keyId = this.#cells.dueKeys(this.#cells.nextDue())[0] ?? '';
     let oldest: Held | undefined;
     this.#parts.context.task.enterId(keyId, () => {
-      const cell = [...(this.#cells.get() ?? [])].sort(
-        (a, b) => a.due - b.due || a.start - b.start,
-      );
-      oldest = cell.shift();
-      if (cell.length === 0) this.#cells.remove();
+      const cell = this.#cells.get();
+      if (cell === undefined) return;
+      const { list } = cell;
+      const { wake } = list;
+      list.scanWaking(wake, (entries, i) => {
+        const held = heldAt(entries, i);
+        if (oldest !== undefined || held.due !== wake) return kept;
+        oldest = held;
+        return removed;
+      });
+      if (list.size === 0) this.#cells.remove();
       else this.#cells.put(cell);
     });
     if (oldest === undefined) return;
@@ -460,7 +499,7 @@ class Suppress implements AnyReceiver, TimedStep {
 
   #forward(keyId: string, { start, end, value, timestamp, old, headers }: Held): void {
     const { task } = this.#parts.context;
-    task.enter(keyId, this.#parts.store as StoreSpec<unknown, never>, (key) => {
+    task.enter(keyId, this.#parts.held.store as StoreSpec<unknown, never>, (key) => {
       const full = start === noWindow ? key : { key, start, end };
       task.withHeaders(headers, () => this.#next.receive(full, value, timestamp, old));
     });

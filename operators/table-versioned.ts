@@ -6,28 +6,34 @@
  */
 
 import type { Step } from '../engine/graph/node.ts';
-import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
-import { decodeColumns, writeColumns } from './cell-codec.ts';
+import { columnLayout } from './cell-codec.ts';
 import { OperatorTime } from './closing.ts';
+import { EntryList, removed } from './entry-list.ts';
+import { type AnyList, listParts } from './list-parts.ts';
 import { present } from './present.ts';
 import { type TableGetter, tableGetter } from './table-getter.ts';
-import { lastAtOrBefore } from './times.ts';
 import { type UnderWay, underWay } from './under-way.ts';
 
-/** Versions by time, ascending; an absent one is a deletion. */
-interface Versions<V> {
-  readonly times: number[];
-  readonly values: (V | undefined)[];
+/** Versions by time, ascending. One column: the values; an absent one is a deletion. */
+interface Versions {
+  readonly list: EntryList<number>;
+}
+
+interface VersionStore<K> {
+  readonly store: StoreSpec<K, Versions>;
+  newList(): EntryList<number>;
 }
 
 function versionStore<K, V>(
   name: string,
+  historyMs: number,
   key: Serde<K>,
   given: Serde<V>,
-): StoreSpec<K, Versions<V>> {
+): VersionStore<K> {
   const value = faithful(given);
   const optional: Serde<V | undefined> = {
     format: value.format,
@@ -36,26 +42,49 @@ function versionStore<K, V>(
     decode: (bytes, start, end) =>
       bytes[start] === 0 ? undefined : value.decode(bytes, start + 1, end),
   };
-  return {
+  const layout = columnLayout<number, V | undefined>(false, 0, optional);
+  const store: StoreSpec<K, Versions> = {
     name,
     kind: 'versioned',
     key,
     format: `versions(${value.format})`,
-    write: ({ times, values }, to) => writeColumns(to, [times], values, optional),
-    decode: (bytes, start, end) => {
-      const { columns, values } = decodeColumns(bytes, start, end, 1, optional);
-      return { times: columns[0] ?? [], values };
+    // Its first version is needed until the second one is in force throughout the history; a deletion is none.
+    due: ({ list }) => {
+      const first = list.secondKey ?? (isDeleted(list) ? list.firstKey : undefined);
+      return (first ?? Number.POSITIVE_INFINITY) + historyMs;
     },
-    newestRows: ({ times, values }, k) => {
-      const [value, timestamp] = [values.at(-1), times.at(-1) as number];
-      return value === undefined ? [] : [{ key: k, value, timestamp }];
+    write: ({ list }, to) => {
+      const all = list.joined();
+      layout.write(to, all, 0, all.keys.length);
     },
-    rows: function* rows({ times, values }, k) {
-      for (const [i, timestamp] of times.entries()) {
-        if (values[i] !== undefined) yield { key: k, value: values[i], timestamp };
+    decode: (bytes, start, end) => ({
+      list: new EntryList(layout, layout.decode(bytes, start, end)),
+    }),
+    parts: listParts<Versions>({
+      lists: ({ list }) => [list as AnyList],
+      empty: () => ({ list: EntryList.inParts(layout) }),
+    }),
+    newestRows: ({ list }, k) => {
+      const { last } = list;
+      const value = last?.columns[0]?.[last.i];
+      return last === undefined || value === undefined
+        ? []
+        : [{ key: k, value, timestamp: last.keys[last.i] as number }];
+    },
+    rows: function* rows({ list }, k) {
+      for (const { keys, columns, i } of list.all()) {
+        const one = columns[0]?.[i];
+        if (one !== undefined) yield { key: k, value: one, timestamp: keys[i] as number };
       }
     },
   };
+  return { store, newList: () => new EntryList(layout) };
+}
+
+/** Whether the newest version is a deletion. */
+function isDeleted(list: EntryList<number>): boolean {
+  const { last } = list;
+  return last !== undefined && last.columns[0]?.[last.i] === undefined;
 }
 
 export function versionedTable<K, V>(
@@ -64,48 +93,57 @@ export function versionedTable<K, V>(
   key: Serde<K>,
   value: Serde<V>,
 ): { readonly step: Step; readonly getter: TableGetter<V> } {
-  const store = versionStore(name, key, value);
+  const versions = versionStore(name, historyMs, key, value);
+  const { store } = versions;
   const step: Step = {
     kind: 'table-versioned',
     name,
     nulls: true,
     detail: { historyMs },
     stores: [store as StoreSpec<never, never>],
-    build: (context) => [new VersionedTable(name, historyMs, store as never, context)],
+    build: (context) => {
+      const table = new VersionedTable(name, historyMs, versions as never, context);
+      context.onTime(table);
+      return [table];
+    },
   };
   const stores = [store as StoreSpec<never, never>];
   const getter = tableGetter<V>(stores, (context) => {
-    const cells = context.cells<Versions<V>>(store as never);
+    const cells = context.cells<Versions>(store as never);
     const changing = underWay<V>(cells as Cells<never>);
     const time = new OperatorTime(cells as unknown as Cells<never>, context.task);
     return (asOf = Number.POSITIVE_INFINITY, isAhead = undefined) => {
       if (isAhead?.(changing as UnderWay) === true) return changing.before;
       const cell = cells.get();
       if (cell === undefined || asOf < time.now - historyMs) return undefined;
-      const i = lastAtOrBefore(cell.times, asOf);
-      const found = cell.values[i];
-      return found === undefined ? undefined : { value: found, timestamp: cell.times[i] as number };
+      const place = cell.list.atOrBefore(asOf);
+      const found = place?.columns[0]?.[place.i] as V | undefined;
+      return place === undefined || found === undefined
+        ? undefined
+        : { value: found, timestamp: place.keys[place.i] as number };
     };
   });
   return { step, getter };
 }
 
-class VersionedTable<V> implements AnyReceiver {
+class VersionedTable implements AnyReceiver, TimedStep {
   readonly #name: string;
   readonly #historyMs: number;
   readonly #context: BuildContext;
-  readonly #cells: Cells<Versions<V>>;
+  readonly #cells: Cells<Versions>;
+  readonly #newList: () => EntryList<number>;
   readonly #time: OperatorTime;
   readonly #next: AnyReceiver;
   readonly #stale: AnyReceiver;
-  readonly #underWay: UnderWay<V>;
+  readonly #underWay: UnderWay;
 
   constructor(
     name: string,
     historyMs: number,
-    store: StoreSpec<never, Versions<V>>,
+    { store, newList }: VersionStore<never>,
     context: BuildContext,
   ) {
+    this.#newList = newList;
     this.#name = name;
     this.#historyMs = historyMs;
     this.#context = context;
@@ -127,30 +165,63 @@ class VersionedTable<V> implements AnyReceiver {
       this.#context.task.drop(this.#name, 'expired');
       return;
     }
-    const oldest = (bySource ? this.#time.now : this.#time.advance(timestamp)) - this.#historyMs;
-    const cell = this.#cells.get() ?? { times: [], values: [] };
-    const before = lastAtOrBefore(cell.times, timestamp);
-    const isLatest = before === cell.times.length - 1;
-    const old = cell.values.at(-1);
-    const row = present(old) ? { value: old, timestamp: cell.times.at(-1) as number } : undefined;
-    const version = present(value) ? (value as V) : undefined;
-    if (cell.times[before] === timestamp) cell.values[before] = version;
-    else {
-      cell.times.splice(before + 1, 0, timestamp);
-      cell.values.splice(before + 1, 0, version);
-    }
-    this.#forget(cell, oldest);
+    const now = bySource ? this.#time.now : this.#time.advance(timestamp);
+    this.#expire(now, this.#context.task.keyId);
+    const cell = this.#cells.get() ?? { list: this.#newList() };
+    const { list } = cell;
+    const newest = list.last;
+    const old = newest?.columns[0]?.[newest.i];
+    const isLatest = newest === undefined || (newest.keys[newest.i] as number) <= timestamp;
+    const row = present(old)
+      ? { value: old, timestamp: newest?.keys[newest.i] as number }
+      : undefined;
+    const version = present(value) ? value : undefined;
+    const place = list.atOrBefore(timestamp);
+    if (place !== undefined && place.keys[place.i] === timestamp) {
+      (place.columns[0] as unknown[])[place.i] = version;
+      list.change(place);
+    } else list.insert(timestamp, version);
+    this.#keep(cell, now - this.#historyMs);
     if (isLatest) this.#underWay.tell(row, this.#next, key, value ?? null, timestamp);
     else this.#stale.receive(key, value ?? null, timestamp, old);
   }
 
+  nextDue(): number {
+    return this.#cells.nextDue();
+  }
+
+  pass(until: number): void {
+    this.#expire(this.#time.pass(until), undefined);
+  }
+
+  /** What is in force stays so. */
+  end(): void {}
+
+  /** Forgets what no history reaches back to. @param except the current key's cell is about to change anyway */
+  #expire(streamTime: number, except: string | undefined): void {
+    if (this.#cells.nextDue() > streamTime) return;
+    this.#time.keep();
+    for (const keyId of this.#cells.dueKeys(streamTime)) {
+      if (keyId === except) continue;
+      this.#context.task.enterId(keyId, () => {
+        const cell = this.#cells.get();
+        if (cell !== undefined) this.#keep(cell, streamTime - this.#historyMs);
+      });
+    }
+  }
+
   /** Keeps the version that was in force at `oldest`, and all after it. */
-  #forget(cell: Versions<V>, oldest: number): void {
-    const first = Math.max(0, lastAtOrBefore(cell.times, oldest));
-    cell.times.splice(0, first);
-    cell.values.splice(0, first);
-    const onlyGone = cell.times.length === 1 && cell.values[0] === undefined;
-    if (onlyGone && (cell.times[0] as number) <= oldest) this.#cells.remove();
+  #keep(cell: Versions, oldest: number): void {
+    const { list } = cell;
+    const inForce = list.atOrBefore(oldest);
+    const first = inForce?.keys[inForce.i];
+    if (first !== undefined && first > (list.firstKey as number)) {
+      // Whole leaves first, without looking into them.
+      list.dropFirst(first - 1);
+      list.scan(undefined, first - 1, () => removed);
+    }
+    const onlyGone = list.size === 1 && isDeleted(list);
+    if (onlyGone && (list.firstKey as number) <= oldest) this.#cells.remove();
     else this.#cells.put(cell);
   }
 }

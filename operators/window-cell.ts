@@ -2,7 +2,12 @@
  * The cell of windowed stores: a key's windows (or slices, or sessions), ascending by start. A million of them
  * wait for memory, so there are few objects: one array of numbers, and one of accumulators where these are none.
  */
-import type { Cells, StoreRow, StoreSpec } from '../engine/graph/store-spec.ts';
+import {
+  type Cells,
+  type StoreRow,
+  type StoreSpec,
+  streamTimeNumber,
+} from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import type { Accumulators } from './accumulators.ts';
 import { present } from './present.ts';
@@ -138,6 +143,8 @@ export function keyTimedStore<K, A>(
     ...store,
     clock: 'key',
     format: `key-timed(${store.format})`,
+    due: (cell) =>
+      windowsOf(cell) > 0 ? (store.due?.(cell) ?? Number.POSITIVE_INFINITY) : (cell.now ?? 0),
     write: (cell, to) => {
       to.float64(cell.now ?? Number.NEGATIVE_INFINITY);
       store.write(cell, to);
@@ -149,7 +156,10 @@ export function keyTimedStore<K, A>(
   };
 }
 
-/** Cells of such a store: a key without windows keeps its time, or it would take in late records. */
+/**
+ * Cells of such a store: a key without windows keeps its time, or it would take in late records; until everybody's time, the
+ * idle clock's, has come as far.
+ */
 export function keyTimedCells<A>(cells: Cells<WindowCell<A>>): Cells<WindowCell<A>> {
   return {
     get: () => cells.get(),
@@ -157,6 +167,11 @@ export function keyTimedCells<A>(cells: Cells<WindowCell<A>>): Cells<WindowCell<
     remove: () => {
       const cell = cells.get();
       if (cell === undefined) return;
+      const now = cells.number(streamTimeNumber) ?? Number.NEGATIVE_INFINITY;
+      if ((cell.now ?? Number.NEGATIVE_INFINITY) <= now) {
+        cells.remove();
+        return;
+      }
       removeWindows(cell, 0, windowsOf(cell));
       cells.put(cell);
     },

@@ -21,18 +21,25 @@ import {
 export interface PartedCell<A> extends WindowCell<A> {
   /** The part that changed last since the changelog had it, -1 for none; the others that did, when there are any. */
   changed: number;
-  alsoChanged: number[] | undefined;
+  alsoChanged: Set<number> | undefined;
   /** `finalTo` is not what the changelog has. */
   headChanged: boolean;
+  /** The changelog has the cell in parts: only then it is noted what changes. */
+  inParts: boolean;
 }
 
-/** @param width of a window's numbers */
+/** One whose store has its cells always in parts. @param width of a window's numbers */
 export function emptyPartedCell<A>(width: number): PartedCell<A> {
-  return parted(emptyWindowCell<A>(width), true);
+  return parted(emptyWindowCell<A>(width), true, true);
+}
+
+/** One whose store has only large cells in parts. */
+export function emptyWholeCell<A>(width?: number): PartedCell<A> {
+  return parted(emptyWindowCell<A>(width), false, false);
 }
 
 /** Field by field: of an object that is spread, V8 keeps what is added apart from it, and every cell would be two. */
-function parted<A>(cell: WindowCell<A>, headChanged: boolean): PartedCell<A> {
+function parted<A>(cell: WindowCell<A>, headChanged: boolean, inParts: boolean): PartedCell<A> {
   return {
     width: cell.width,
     rows: cell.rows,
@@ -41,18 +48,20 @@ function parted<A>(cell: WindowCell<A>, headChanged: boolean): PartedCell<A> {
     changed: -1,
     alsoChanged: undefined,
     headChanged,
+    inParts,
   };
 }
 
 /** Says that the window at `start`, which is about to change, to come or to go, has done so. */
 export function touch(cell: PartedCell<unknown>, start: number, partMs: number): void {
+  if (!cell.inParts) return;
   const part = Math.floor(start / partMs);
   const { changed, alsoChanged } = cell;
   if (changed === part) return;
   cell.changed = part;
   if (changed < 0) return;
-  if (alsoChanged === undefined) cell.alsoChanged = [changed];
-  else if (!alsoChanged.includes(changed)) alsoChanged.push(changed);
+  if (alsoChanged === undefined) cell.alsoChanged = new Set([changed]);
+  else alsoChanged.add(changed);
 }
 
 /** Windows that start before `finalTo` are final. */
@@ -64,12 +73,12 @@ export function setFinalTo(cell: PartedCell<unknown>, finalTo: number): void {
 
 /** Removes the first `count` windows. */
 export function removeFirst(cell: PartedCell<unknown>, count: number, partMs: number): void {
-  for (let i = 0; i < count; i++) touch(cell, startAt(cell, i) as number, partMs);
+  for (let i = 0; cell.inParts && i < count; i++) touch(cell, startAt(cell, i) as number, partMs);
   removeWindows(cell, 0, count);
 }
 
 /**
- * A store of such cells. On disk they lie whole, as those of any window store.
+ * A store whose cells the changelog always has in parts. Small ones lie on disk whole, as those of any window store.
  * @param format what the windows of a cell are, such as 'slices'
  */
 export function partedStore<K, A>(
@@ -81,21 +90,41 @@ export function partedStore<K, A>(
   return {
     ...whole,
     format: `${format}(${options.accumulators.format})`,
-    decode: (bytes, start, end) => {
-      const cell = whole.decode(bytes, start, end);
-      return parted(cell, false);
-    },
-    parts: windowParts(partMs, options.accumulators),
+    decode: (bytes, start, end) => parted(whole.decode(bytes, start, end), false, true),
+    parts: windowParts(partMs, options.accumulators, true),
+  };
+}
+
+/** So many of the shortest steps from one window to the next are a part. */
+export const windowsAPart = 64;
+
+/** A window store of which only large cells are in parts: the others are logged and saved whole. */
+export function cutStore<K, A>(
+  partMs: number,
+  options: WindowStoreOptions<K, A>,
+): StoreSpec<K, PartedCell<A>> {
+  const whole = windowStore(options);
+  return {
+    ...whole,
+    decode: (bytes, start, end) => parted(whole.decode(bytes, start, end), false, false),
+    parts: windowParts(partMs, options.accumulators, false),
   };
 }
 
 function windowParts<A>(
   partMs: number,
   accumulators: Accumulators<never, A>,
+  always: boolean,
 ): CellParts<PartedCell<A>> {
   // Of windows written lately; enough for budgets.
   let bytesAWindow = 64;
   return {
+    always,
+    cut(cell) {
+      cell.inParts = true;
+      for (const part of partsOf(cell)) touch(cell, part * partMs, partMs);
+      cell.headChanged = true;
+    },
     takeChanges(cell, parts) {
       const { changed, alsoChanged } = cell;
       // The time of a key changes with nearly every record.
@@ -109,10 +138,7 @@ function windowParts<A>(
       cell.headChanged = false;
       return head;
     },
-    partsOf: (cell) => {
-      const starts = startsOf(cell, 0, windowsOf(cell));
-      return [...new Set(starts.map((start) => Math.floor(start / partMs)))];
-    },
+    partsOf,
     writeHead({ finalTo, now }, to) {
       to.float64(finalTo);
       if (now !== undefined) to.float64(now);
@@ -126,7 +152,7 @@ function windowParts<A>(
       return true;
     },
     withHead: (cell, head) => {
-      const changed = cell ?? emptyPartedCell<A>(accumulators.width);
+      const changed = cell ?? parted(emptyWindowCell<A>(accumulators.width), false, true);
       if (head !== undefined) changed.finalTo = head.readDoubleLE(0);
       if (head !== undefined && head.byteLength > 8) changed.now = head.readDoubleLE(8);
       return changed;
@@ -148,6 +174,13 @@ function windowParts<A>(
     },
     bytesOf: (cell) => windowsOf(cell) * bytesAWindow,
   };
+
+  function partsOf(cell: PartedCell<A>): number[] {
+    const starts = startsOf(cell, 0, windowsOf(cell));
+    const { changed, alsoChanged = [] } = cell;
+    const touched = changed < 0 ? alsoChanged : [changed, ...alsoChanged];
+    return [...new Set([...starts.map((start) => Math.floor(start / partMs)), ...touched])];
+  }
 
   function rangeOf(cell: WindowCell<A>, part: number): [from: number, to: number] {
     return [indexOfStart(cell, part * partMs), indexOfStart(cell, (part + 1) * partMs)];

@@ -60,7 +60,7 @@ export interface StoreSpec<K = unknown, C = unknown> {
   readonly resident?: boolean;
   /** Has no changelog of its own: the records of a topic that the step reads are its changes. */
   readonly source?: StoreSource<C>;
-  /** The changelog keeps its cells in parts. */
+  /** Large cells are kept in parts. */
   readonly parts?: CellParts<C>;
   /** Rows shown to a query. */
   rows(cell: C, key: K): Iterable<StoreRow>;
@@ -74,28 +74,39 @@ export function encodedCell<C>(spec: Pick<StoreSpec<never, C>, 'write'>, cell: C
 }
 
 /**
- * How a cell is cut: the changelog has a record a part, and a commit logs those that changed. So a cell may be larger
- * than a record of the log, and a small change of a large cell is a small record. Parts are named by whole numbers;
+ * How a cell is cut into parts. A commit logs the parts that changed, and a save writes those, so a large cell costs in
+ * proportion to what changed, and none of its records exceeds what a log takes. Parts are named by whole numbers from 0 on;
  * what belongs to none is the head.
+ *
+ * A cell begins whole: it is logged and saved as `write` writes it. When that exceeds `wholeBytesMost`, it is cut, and
+ * stays so until it is removed. Parts are independent of one another: a restore may meet them in any order, and parts of
+ * different commits together, until it has read all of them.
  */
 export interface CellParts<C> {
+  /** The changelog never has the cell whole; its head is logged under the cell's own name. On disk small ones lie whole. */
+  readonly always?: boolean;
+  /** The changelog has none of the cell's parts: all of it is a change. */
+  cut(cell: C): void;
   /**
-   * What changed since it was asked last; of a new cell everything. Adds the parts to `parts`, also those that went, each
-   * once; answers whether the head changed.
+   * What changed since it was asked last. Adds the parts to `parts`, also those that went, each once; answers whether
+   * the head changed.
    */
   takeChanges(cell: C, parts: number[]): boolean;
-  /** The parts that hold something. */
+  /** The parts that hold something, and those that went since `takeChanges` was called last. */
   partsOf(cell: C): readonly number[];
   writeHead(cell: C, to: Scratch): void;
   /** False, and nothing written, when there is nothing in it. */
   writePart(cell: C, part: number, to: Scratch): boolean;
   /** The cell, or a new one, with this head; with its own when none is given. */
   withHead(cell: C | undefined, head: Buffer | undefined): C;
-  /** Takes a part over from the changelog. */
+  /** Takes a part over from the changelog or from disk; null = it is gone. `bytes` are good until the call returns. */
   setPart(cell: C, part: number, bytes: Buffer | null): void;
   /** About as many bytes as `write` would write; for budgets. */
   bytesOf(cell: C): number;
 }
+
+/** A cell that takes more bytes is cut into parts, where its store has them. */
+export const wholeBytesMost = 16_384;
 
 /** The topic that stands for a store's changelog: every record of it is put, and nothing else is. */
 export interface StoreSource<C> {

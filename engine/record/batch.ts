@@ -222,6 +222,16 @@ export class BatchBuilder {
     return body;
   }
 
+  /** Bytes of the value of the record that was begun, so far. */
+  get valueLength(): number {
+    return this.#body.length - this.#valueAt;
+  }
+
+  /** A copy of that value; the record itself may be left as it is, not ended. */
+  takeValue(): Buffer {
+    return Buffer.from(this.#body.bytes.subarray(this.#valueAt, this.#body.length));
+  }
+
   /** @param hasValue false of a tombstone */
   end(
     hasValue: boolean,

@@ -27,6 +27,15 @@ export class CellReader {
     }
   }
 
+  /** What `read` answers; whatever it throws is damage of the store. */
+  guard<T>(store: string, read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      throw this.corrupt(store, messageOf(error), error);
+    }
+  }
+
   /** A cell as the backend has it. */
   stored(spec: StoreSpec<unknown, unknown>, value: Buffer): unknown {
     return this.cell(spec, this.content(value, spec.name));

@@ -1,30 +1,39 @@
 /** What the batches of a changelog do to a store that is restored: in memory, as bytes where that is enough, or on disk. */
 import { assert } from '../base/assert.ts';
 import { asBuffer, emptyBytes } from '../base/bytes.ts';
-import { MillraceError, messageOf } from '../base/errors.ts';
-import { sealed } from '../base/sealed.ts';
-import type { CellParts, StoreSpec } from '../graph/store-spec.ts';
+import { MillraceError } from '../base/errors.ts';
+import type { StoreSpec } from '../graph/store-spec.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import type { BackendWrite, StateBackend } from '../storage/backend.ts';
 import type { CellReader } from './cell-reader.ts';
 import {
   type ChangelogMeta,
+  type ChangelogRecord,
   cellKeyStart,
   changelogRecord,
   isCell,
   sourceRecord,
 } from './changelog.ts';
+import { Chunks } from './chunks.ts';
 import { rowsIn } from './key-table.ts';
 import { PackedCells } from './packed-cells.ts';
 import { cellsHelper, putCells } from './put-cells.ts';
-import { cellWrites, metaWrite, type Store, sealedCell } from './saver.ts';
-import type { StoreState } from './store-state.ts';
+import { cellWrites, metaWrite, type Store } from './saver.ts';
+import { headOfParts, PartsLogged, type StoreState } from './store-state.ts';
+import { type StoredCells, storedValue } from './stored-cells.ts';
 
-/** What a batch says of a key. */
-interface KeyChange {
-  /** The cell, or the head of one in parts; null when it is gone, undefined when nothing is said of it. */
-  cell?: Uint8Array | null;
-  parts?: Map<number, Buffer | null>;
+/** A record of a key, and in how many chunks it came. */
+interface KeyRecord {
+  readonly record: Exclude<ChangelogRecord, { kind: 'meta' | 'chunk' }>;
+  readonly chunks: number;
+}
+
+/** A cell while the records of its key are taken in. */
+interface Taken {
+  cell: unknown;
+  inParts: PartsLogged | undefined;
+  /** Bytes of a whole one. */
+  bytes: number;
 }
 
 /** Whether cells may stay bytes until someone asks for them: nothing else is to be known of them. */
@@ -36,47 +45,71 @@ export class ChangelogReplay {
   readonly #task: string;
   readonly #backend: StateBackend;
   readonly #reader: CellReader;
+  readonly #stored: StoredCells;
+  /** Of each store: what has been read in part. */
+  readonly #chunks = new Map<StoreState, Chunks>();
 
   /** @param task for errors */
-  constructor(task: string, backend: StateBackend, reader: CellReader) {
+  constructor(task: string, backend: StateBackend, reader: CellReader, stored: StoredCells) {
     this.#task = task;
     this.#backend = backend;
     this.#reader = reader;
+    this.#stored = stored;
   }
 
   /** Of a store that is in memory whole, or whose cells may stay bytes. @param now wall time, ms UTC */
   inMemory(store: Store, batch: PackedBatch, now: number): void {
     const { state } = store;
-    const { parts, source } = state.spec;
     if (isPackable(state.spec)) this.#pack(state, batch);
-    else if (parts === undefined && source === undefined) this.#takeCells(state, batch);
-    else this.#takeChanges(state, batch);
-    state.position = batch.nextOffset;
-    state.readAt = now;
+    else if (state.spec.source === undefined) this.#takeCells(state, batch);
+    else this.#takeSource(state, batch);
+    this.#arrived(state, batch, now);
   }
 
   /** Of any other: written at once, its position too. @param now wall time, ms UTC */
   async onDisk(store: Store, batch: PackedBatch, now: number): Promise<void> {
     const { state, keys } = store;
-    const last = this.#lastChanges(state, batch);
+    const { spec } = state;
+    const changes =
+      spec.source === undefined ? this.#byKey(state, batch) : sourceByKey(spec, batch);
     // In the order of the keys the database takes them in fastest.
-    const keyIds = [...last.keys()].sort();
+    const keyIds = [...changes.keys()].sort();
     // What is there already matters to the index of what is due, and where a part of it changes.
     const old = await this.#backend.getMany(keyIds.map((keyId) => keys.cell(keyId)));
     const writes: BackendWrite[] = [];
-    keyIds.forEach((keyId, i) => {
-      const before = old[i] && this.#reader.stored(state.spec, old[i]);
+    for (const [i, keyId] of keyIds.entries()) {
+      const value = old[i];
+      const stored = value && (await this.#stored.read(spec, keys, keyId, value));
       // A cell in parts is changed in place.
-      const dueBefore = state.dueOf(before);
-      const { cell, bytes } = this.#changed(state.spec, before, last.get(keyId) as KeyChange);
-      const value = bytes === undefined ? sealedCell(state.spec, cell) : sealed(bytes);
-      cellWrites(writes, store, keyId, value, dueBefore, state.dueOf(cell));
-    });
+      const dueBefore = state.dueOf(stored?.cell);
+      const known: Taken = { cell: undefined, inParts: undefined, bytes: 0, ...stored };
+      const before = known.inParts?.stored === true ? spec.parts?.partsOf(known.cell) : undefined;
+      for (const record of changes.get(keyId) ?? []) this.#take(spec, known, record);
+      // Another cell has taken its place: its parts go.
+      if (known.cell !== stored?.cell) {
+        for (const part of before ?? []) known.inParts?.changed(part);
+      }
+      const entry = { ...known, keyId };
+      cellWrites(
+        writes,
+        store,
+        keyId,
+        storedValue(writes, spec, keys, entry),
+        dueBefore,
+        state.dueOf(known.cell),
+      );
+    }
     state.index.horizon = Number.NEGATIVE_INFINITY;
-    state.position = batch.nextOffset;
-    state.readAt = now;
+    this.#arrived(state, batch, now);
     writes.push(metaWrite(store));
     await this.#backend.write(writes);
+  }
+
+  /** A batch was taken in, but for chunks that wait for others: their batch is to be read again after a crash. */
+  #arrived(state: StoreState, batch: PackedBatch, now: number): void {
+    const since = this.#chunks.get(state)?.since ?? Number.POSITIVE_INFINITY;
+    state.position = Math.min(batch.nextOffset, since);
+    state.readAt = now;
   }
 
   /** As bytes, for nobody asks for a cell before all is restored. */
@@ -90,7 +123,12 @@ export class ChangelogReplay {
     for (let i = 0; ; i++) {
       i = putCells(packed, batch, i, helper);
       if (i === batch.count) return;
-      this.#takeOther(state, batch, i);
+      const whole = this.#other(state, batch, i);
+      if (whole === undefined) continue;
+      const { keyId, value } = whole.record;
+      const cell = value ?? emptyBytes;
+      const view = new DataView(cell.buffer, cell.byteOffset, cell.byteLength);
+      packed.put(packed.keys.add(keyId), view, 0, value === null ? -1 : cell.byteLength);
     }
   }
 
@@ -107,103 +145,126 @@ export class ChangelogReplay {
     }
   }
 
-  /** Of a store whose cells are logged whole: record by record, without an object for what each says. */
+  /** Record by record, without an object for what each of a whole cell says. */
   #takeCells(state: StoreState, batch: PackedBatch): void {
-    const rows = rowsIn(state.keys, batch, 0, batch.count, cellKeyStart);
-    state.makeRoom();
-    for (let i = 0; i < batch.count; i++) {
-      if (!isCell(batch, i)) {
-        this.#takeOther(state, batch, i);
-        continue;
+    const isWhole = state.spec.parts?.always !== true;
+    for (let from = 0; from < batch.count; ) {
+      let to = from;
+      while (isWhole && to < batch.count && isCell(batch, to)) to++;
+      if (to > from) this.#takeWhole(state, batch, from, to);
+      else {
+        const change = this.#other(state, batch, to++);
+        if (change !== undefined) this.#takeChange(state, change);
       }
+      from = to;
+    }
+  }
+
+  /** Records [from, to), each a whole cell or its end. */
+  #takeWhole(state: StoreState, batch: PackedBatch, from: number, to: number): void {
+    const rows = rowsIn(state.keys, batch, from, to, cellKeyStart);
+    state.makeRoom();
+    for (let i = from; i < to; i++) {
       const length = batch.valueLengths[i] as number;
       const start = batch.valueStart(i);
       const cell =
         length < 0 ? undefined : this.#reader.cell(state.spec, batch.bytes, start, start + length);
       state.restoredAt(rows[i] as number, cell, Math.max(0, length));
     }
-    state.dropUnused(rows, batch.count);
+    state.dropUnused(rows, from, to);
   }
 
-  /** Of a store whose cells are logged in parts, or by the records of its source. */
-  #takeChanges(state: StoreState, batch: PackedBatch): void {
-    const { parts } = state.spec;
-    for (const [keyId, change] of this.#lastChanges(state, batch)) {
-      const known = state.entryOf(keyId)?.cell;
-      const { cell, bytes } = this.#changed(state.spec, known, change);
-      // They are the changelog's already.
-      if (cell !== undefined) parts?.takeChanges(cell, []);
-      const whole = cell === undefined ? 0 : Math.round(parts?.bytesOf(cell) ?? 0);
-      state.restored(keyId, cell, bytes?.byteLength ?? whole);
+  #takeChange(state: StoreState, change: KeyRecord): void {
+    const { keyId } = change.record;
+    const { cell, bytes = 0, inParts } = state.entryOf(keyId) ?? {};
+    const taken: Taken = { cell, bytes, inParts };
+    this.#take(state.spec, taken, change);
+    state.restored(keyId, taken.cell, taken.bytes, taken.inParts);
+  }
+
+  /** Of a store whose changes are a topic's records. */
+  #takeSource(state: StoreState, batch: PackedBatch): void {
+    for (const [keyId, changes] of sourceByKey(state.spec, batch)) {
+      for (const { record } of changes) {
+        const { value } = record;
+        const cell = value === null ? undefined : this.#reader.cell(state.spec, value);
+        state.restored(keyId, cell, value?.byteLength ?? 0);
+      }
     }
   }
 
-  /** The cell of which a batch says something; its bytes, where they are told. */
-  #changed(
-    spec: StoreSpec<unknown, unknown>,
-    before: unknown,
-    change: KeyChange,
-  ): { readonly cell: unknown; readonly bytes?: Uint8Array } {
-    if (spec.parts !== undefined)
-      return { cell: this.#withChange(spec, spec.parts, before, change) };
-    const bytes = change.cell ?? undefined;
-    return bytes === undefined
-      ? { cell: undefined }
-      : { cell: this.#reader.cell(spec, asBuffer(bytes)), bytes };
-  }
-
-  /** A cell kept in parts, with what a batch of the changelog says of it. */
-  #withChange(
-    spec: StoreSpec<unknown, unknown>,
-    parts: CellParts<unknown>,
-    before: unknown,
-    { cell: head, parts: changed }: KeyChange,
-  ): unknown {
-    if (head === null) return undefined;
-    const holds = before !== undefined || head !== undefined;
-    if (!holds && [...(changed?.values() ?? [])].every((bytes) => bytes === null)) return undefined;
-    try {
-      // A head that did not change since may be compacted away, or come after the parts.
-      const after = parts.withHead(before, head && asBuffer(head));
-      for (const [part, bytes] of changed ?? []) parts.setPart(after, part, bytes);
-      return after;
-    } catch (error) {
-      throw this.#reader.corrupt(spec.name, messageOf(error), error);
+  /** What a record does to the cell of its key. */
+  #take(spec: StoreSpec<unknown, unknown>, taken: Taken, { record, chunks }: KeyRecord): void {
+    const { kind, value } = record;
+    const { parts } = spec;
+    if (kind === 'cell' && parts?.always !== true) {
+      taken.cell = value === null ? undefined : this.#reader.cell(spec, value);
+      taken.bytes = value?.byteLength ?? 0;
+      if (taken.inParts !== undefined) taken.inParts.inLog = false;
+      return;
     }
+    if (parts === undefined) throw this.#reader.corrupt(spec.name, 'its cells have no parts');
+    const wasInParts = parts.always === true || taken.inParts?.inLog === true;
+    if (kind !== 'part' && value === null) {
+      // The whole cell has taken its place already, where there is one.
+      if (wasInParts) taken.cell = undefined;
+      if (taken.inParts !== undefined) taken.inParts.inLog = false;
+      return;
+    }
+    // Of a cell that is gone.
+    if (value === null && (!wasInParts || taken.cell === undefined)) return;
+    this.#reader.guard(spec.name, () => {
+      // A head may be compacted away that did not change since, or come after its parts.
+      const base = wasInParts ? taken.cell : undefined;
+      taken.cell = parts.withHead(base, kind === 'part' ? undefined : (value ?? undefined));
+      if (kind === 'part') parts.setPart(taken.cell, record.part, value);
+    });
+    const number = kind === 'part' ? record.part : headOfParts;
+    if (parts.always !== true || chunks > 0) taken.inParts ??= new PartsLogged();
+    if (taken.inParts !== undefined) {
+      taken.inParts.inLog = true;
+      taken.inParts.noteChunks(number, chunks);
+      taken.inParts.changed(number);
+    }
+    taken.bytes = Math.round(parts.bytesOf(taken.cell));
   }
 
-  /** The newest change of each key, and of its parts, in a batch. */
-  #lastChanges(state: StoreState, batch: PackedBatch): Map<string, KeyChange> {
-    const last = new Map<string, KeyChange>();
-    const { spec } = state;
+  /** What a batch says of each key, in order. Of whole cells the last is enough. */
+  #byKey(state: StoreState, batch: PackedBatch): Map<string, KeyRecord[]> {
+    const changes = new Map<string, KeyRecord[]>();
     for (let i = 0; i < batch.count; i++) {
-      if (spec.source !== undefined) {
-        const change = sourceRecord(spec, batch, i);
-        if (change !== undefined) last.set(change.keyId, { cell: change.value });
-        continue;
-      }
-      const record = changelogRecord(batch, i);
-      if (record === undefined || record.kind === 'meta') {
-        this.#takeOther(state, batch, i);
-        continue;
-      }
-      const { keyId } = record;
-      const change: KeyChange = last.get(keyId) ?? {};
-      if (record.kind === 'cell') change.cell = record.value;
-      else {
-        change.parts ??= new Map();
-        change.parts.set(record.part, record.value);
-      }
-      last.set(keyId, change);
+      const change = this.#keyRecord(state, batch, i);
+      if (change !== undefined) note(changes, change, state.spec.parts?.always === true);
     }
-    return last;
+    return changes;
   }
 
-  /** A record of a changelog that holds no cell: the store's numbers, or nothing that is known. */
-  #takeOther(state: StoreState, batch: PackedBatch, i: number): void {
+  #keyRecord(state: StoreState, batch: PackedBatch, i: number): KeyRecord | undefined {
+    const record = isCell(batch, i) ? changelogRecord(batch, i) : undefined;
+    return record?.kind === 'cell' ? { record, chunks: 0 } : this.#other(state, batch, i);
+  }
+
+  /** A record that is no whole cell: of a key, of the store's numbers, or nothing that is known. */
+  #other(state: StoreState, batch: PackedBatch, i: number): KeyRecord | undefined {
     const record = changelogRecord(batch, i);
-    if (record?.kind !== 'meta') throw this.#error(state.spec.name, batch, i, 'unknown record');
-    const { value } = record;
+    if (record === undefined) throw this.#error(state.spec.name, batch, i, 'unknown record');
+    if (record.kind === 'meta') {
+      this.#takeNumbers(state, batch, i, record.value);
+      return undefined;
+    }
+    if (record.kind !== 'chunk') return { record, chunks: 0 };
+    const pending = this.#chunks.get(state) ?? new Chunks();
+    this.#chunks.set(state, pending);
+    const whole = pending.take(record, batch.offsets[i] as number);
+    if (whole === undefined) return undefined;
+    const { record: joined, chunks } = whole;
+    if (joined === undefined || joined.kind === 'meta' || joined.kind === 'chunk') {
+      throw this.#error(state.spec.name, batch, i, 'chunks of an unknown record');
+    }
+    return { record: joined, chunks };
+  }
+
+  #takeNumbers(state: StoreState, batch: PackedBatch, i: number, value: Buffer | null): void {
     if (value === null) throw this.#error(state.spec.name, batch, i, 'numbers are missing');
     const meta = JSON.parse(value.toString()) as ChangelogMeta;
     state.commitId = meta.commitId;
@@ -220,6 +281,32 @@ export class ChangelogReplay {
       problem,
     });
   }
+}
+
+/** @param inParts records of cells are heads */
+function note(changes: Map<string, KeyRecord[]>, change: KeyRecord, inParts: boolean): void {
+  const { keyId, kind } = change.record;
+  const known = changes.get(keyId);
+  if (known === undefined) changes.set(keyId, [change]);
+  else if (!inParts && kind === 'cell' && known.length === 1 && known[0]?.record.kind === kind) {
+    known[0] = change;
+  } else known.push(change);
+}
+
+/** The newest change of each key in a batch of a source topic. */
+function sourceByKey(
+  spec: StoreSpec<unknown, unknown>,
+  batch: PackedBatch,
+): Map<string, KeyRecord[]> {
+  const changes = new Map<string, KeyRecord[]>();
+  for (let i = 0; i < batch.count; i++) {
+    const found = sourceRecord(spec, batch, i);
+    if (found === undefined) continue;
+    const { keyId } = found;
+    const value = found.value && asBuffer(found.value);
+    changes.set(keyId, [{ record: { kind: 'cell', keyId, value }, chunks: 0 }]);
+  }
+  return changes;
 }
 
 /** What of a store is packed; about to change. */

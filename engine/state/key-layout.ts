@@ -3,8 +3,9 @@
  *
  *   [0]                                 the task: commit id
  *   [n][store name, n bytes][0]         the store: numbers, changelog position
- *   [n][store name][1][key bytes]       a cell: CRC-32C, encoded cell
+ *   [n][store name][1][key bytes]       a cell: CRC-32C, encoded cell; of a cell in parts its head (stored-cells.ts)
  *   [n][store name][2][instant 8][key]  due index; the value is empty
+ *   [n][store name][3][u32 length of the key][key][part 8]    a part of a cell
  *
  * Values are sealed (base/sealed.ts).
  */
@@ -12,13 +13,14 @@ import { orderedTimeBytes, readOrderedTime, writeLatin1, writeOrderedTime } from
 
 const cellTag = 1;
 const dueTag = 2;
+const partTag = 3;
 
 export const taskKey: Buffer = Buffer.from([0]);
 
 export interface StoreKeys {
   readonly meta: Buffer;
   readonly cells: Buffer;
-  /** Cells and due index. */
+  /** Cells, due index and parts. */
   readonly content: { readonly from: Buffer; readonly to: Buffer };
   cell(keyId: string): Buffer;
   /** The same, for who has the bytes of the key. */
@@ -27,6 +29,10 @@ export interface StoreKeys {
   /** The first possible index key of an instant. */
   dueFrom(instant: number): Buffer;
   readonly dueEnd: Buffer;
+  part(keyId: string, part: number): Buffer;
+  /** All parts of a key. */
+  partsOf(keyId: string): { readonly from: Buffer; readonly to: Buffer };
+  partOf(key: Buffer): number;
   keyIdOfCell(key: Buffer): string;
   entryOfDue(key: Buffer): { readonly due: number; readonly keyId: string };
 }
@@ -37,6 +43,17 @@ export function storeKeys(store: string): StoreKeys {
     Buffer.concat([Buffer.from([name.byteLength]), name, Buffer.from([tag])]);
   const cells = prefix(cellTag);
   const due = prefix(dueTag);
+  const parts = prefix(partTag);
+  const partsText = parts.toString('latin1');
+  const partOf = (keyId: string, part: number) => {
+    const at = parts.byteLength + 4;
+    const key = Buffer.allocUnsafe(at + keyId.length + orderedTimeBytes);
+    writeLatin1(key, partsText, 0);
+    key.writeUInt32BE(keyId.length, parts.byteLength);
+    writeLatin1(key, keyId, at);
+    writeOrderedTime(key, at + keyId.length, part);
+    return key;
+  };
   const cellsText = cells.toString('latin1');
   const dueText = due.toString('latin1');
   const dueOf = (instant: number, keyId: string) => {
@@ -50,7 +67,7 @@ export function storeKeys(store: string): StoreKeys {
   return {
     meta: prefix(0),
     cells,
-    content: { from: cells, to: prefix(dueTag + 1) },
+    content: { from: cells, to: prefix(partTag + 1) },
     cell: (keyId) => {
       const key = Buffer.allocUnsafe(cells.byteLength + keyId.length);
       writeLatin1(key, cellsText, 0);
@@ -61,6 +78,9 @@ export function storeKeys(store: string): StoreKeys {
     due: dueOf,
     dueFrom: (instant) => dueOf(instant, ''),
     dueEnd: prefix(dueTag + 1),
+    part: partOf,
+    partsOf: (keyId) => ({ from: partOf(keyId, 0), to: partOf(keyId, Number.MAX_SAFE_INTEGER) }),
+    partOf: (key) => readOrderedTime(key, key.byteLength - orderedTimeBytes),
     keyIdOfCell: (key) => key.toString('latin1', cells.byteLength),
     entryOfDue: (key) => ({
       due: readOrderedTime(key, due.byteLength),

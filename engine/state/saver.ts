@@ -14,13 +14,12 @@
  */
 import { assert, must } from '../base/assert.ts';
 import { emptyBytes } from '../base/bytes.ts';
-import { sealed, sealedBy } from '../base/sealed.ts';
-import type { StoreSpec } from '../graph/store-spec.ts';
-import { withoutCheck } from '../serde/faithful.ts';
+import { sealed } from '../base/sealed.ts';
 import type { BackendWrite, StateBackend } from '../storage/backend.ts';
 import { type StoreKeys, taskKey } from './key-layout.ts';
 import type { PackedCells } from './packed-cells.ts';
 import { type CacheEntry, entryOverheadBytes, type StoreState } from './store-state.ts';
+import { storedValue } from './stored-cells.ts';
 
 export interface Store {
   readonly state: StoreState;
@@ -292,7 +291,7 @@ function holdEntry(writes: BackendWrite[], store: Store, entry: CacheEntry, numb
   const { keyId } = entry;
   assert(!entry.dirty, 'what is saved is sealed');
   const due = state.dueOf(entry.cell);
-  const value = sealedCell(state.spec, entry.cell);
+  const value = storedValue(writes, state.spec, store.keys, entry);
   if (value !== undefined || entry.stored) {
     cellWrites(writes, store, keyId, value, entry.persistedDue, due);
   }
@@ -306,15 +305,6 @@ function holdEntry(writes: BackendWrite[], store: Store, entry: CacheEntry, numb
 function rowWrite({ store, rows }: StoreRows, row: number): BackendWrite {
   const cell = rows.cellOf(row);
   return { key: store.keys.cellOf(rows.keys.keyOf(row)), value: cell && sealed(cell) };
-}
-
-/** As the backend has it; undefined of no cell. */
-export function sealedCell<C>(
-  spec: Pick<StoreSpec<never, C>, 'write'>,
-  cell: C | undefined,
-): Buffer | undefined {
-  if (cell === undefined) return undefined;
-  return withoutCheck(() => sealedBy((to) => spec.write(cell, to)));
 }
 
 /** A cell, or its end, and its entry in the index of what is due. @param value sealed */

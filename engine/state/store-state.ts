@@ -12,7 +12,7 @@
  */
 import { assert, must } from '../base/assert.ts';
 import { messageOf } from '../base/errors.ts';
-import { type CellParts, type Cells, encodedCell, type StoreSpec } from '../graph/store-spec.ts';
+import { type Cells, encodedCell, type StoreSpec } from '../graph/store-spec.ts';
 import { DueIndex, type DueOwner } from './due-index.ts';
 import { KeyTable } from './key-table.ts';
 import type { PackedCells } from './packed-cells.ts';
@@ -42,33 +42,49 @@ export interface CacheEntry extends DueOwner {
   persistedDue: number;
   /** Size of the cell as the changelog was told of it, or so: 0 of one that is gone, -1 where there was nothing to tell. */
   loggedBytes: number;
-  /** Of a store whose cells are kept in parts: those of cells that were removed since the commit. */
-  gone: readonly number[];
-  /** Changes of the cell that it does not know of any more, as it was decoded anew since. */
-  marks: PartMarks | undefined;
+  /** Of a store whose cells are kept in parts: the cell as the changelog has it, or its end. */
+  loggedCell: unknown;
+  /** Undefined of a cell that is whole, in the changelog as far as it may be so, and on disk. */
+  inParts: PartsLogged | undefined;
 }
 
-/** Which parts of a cell changed since the changelog had it, and whether its head did. */
-export interface PartMarks {
-  readonly parts: readonly number[];
-  readonly head: boolean;
+/** Stands for the head, where a part is named. */
+export const headOfParts = -1;
+
+/** Of a key: which of its parts stand where. */
+export class PartsLogged {
+  /** The changelog has the cell in parts; not used where it never has it otherwise. */
+  inLog = false;
+  /** The backend has it in parts, or is about to. */
+  stored = false;
+  /** Parts, and the head, that the backend does not have as they are; only while it has some. */
+  #unsaved = new Set<number>();
+  /** Of parts that were logged in chunks: how many. */
+  #chunks: Map<number, number> | undefined;
+
+  chunksOf(part: number): number {
+    return this.#chunks?.get(part) ?? 0;
+  }
+
+  noteChunks(part: number, chunks: number): void {
+    if (chunks > 0) {
+      this.#chunks ??= new Map();
+      this.#chunks.set(part, chunks);
+    } else this.#chunks?.delete(part);
+  }
+
+  changed(part: number): void {
+    if (this.stored) this.#unsaved.add(part);
+  }
+
+  /** They are about to be saved. */
+  takeUnsaved(): ReadonlySet<number> {
+    const unsaved = this.#unsaved;
+    this.#unsaved = new Set();
+    return unsaved;
+  }
 }
 
-/** As `CellParts.takeChanges`, with the changes that the entry keeps for its cell. */
-export function takeMarks(
-  parts: CellParts<unknown>,
-  entry: CacheEntry,
-  changed: number[],
-): boolean {
-  const { marks } = entry;
-  const head = parts.takeChanges(entry.cell, changed);
-  if (marks === undefined) return head;
-  for (const part of marks.parts) if (!changed.includes(part)) changed.push(part);
-  entry.marks = undefined;
-  return head || marks.head;
-}
-
-export const emptyParts: readonly number[] = [];
 const nobody: readonly undefined[] = [];
 
 export type StoreNumbers = Readonly<Record<string, number>>;
@@ -208,7 +224,6 @@ export class StoreState implements Cells<unknown> {
   put(cell: unknown): void {
     assert(cell !== undefined, 'a cell is never undefined; use remove');
     if (this.undo !== undefined) this.#remember(this.undo, this.#entry());
-    if (this.spec.parts !== undefined && this.#entry().cell !== cell) this.#noteGone();
     this.#change(
       cell,
       this.spec.due === undefined ? Number.POSITIVE_INFINITY : this.spec.due(cell),
@@ -219,18 +234,7 @@ export class StoreState implements Cells<unknown> {
     const entry = this.#entry();
     if (entry.cell === undefined) return;
     if (this.undo !== undefined) this.#remember(this.undo, entry);
-    this.#noteGone();
     this.#change(undefined, Number.POSITIVE_INFINITY);
-  }
-
-  /** The current key's cell is about to go: the changelog must hear of its parts. */
-  #noteGone(): void {
-    const entry = this.#entry();
-    const { parts } = this.spec;
-    if (parts === undefined || entry.cell === undefined) return;
-    const known = [...entry.gone, ...parts.partsOf(entry.cell)];
-    takeMarks(parts, entry, known);
-    entry.gone = [...new Set(known)];
   }
 
   nextDue(): number {
@@ -297,13 +301,22 @@ export class StoreState implements Cells<unknown> {
       : this.spec.due(cell);
   }
 
-  /** Takes in a cell read from the backend; `bytes` 0 and no cell when the key is absent. */
-  load(keyId: string, cell: unknown, bytes: number): CacheEntry {
-    return this.loadAt(this.keys.add(keyId), keyId, cell, bytes);
+  /**
+   * Takes in a cell read from the backend; `bytes` 0 and no cell when the key is absent.
+   * @param inParts of a cell that it has in parts
+   */
+  load(keyId: string, cell: unknown, bytes: number, inParts?: PartsLogged): CacheEntry {
+    return this.loadAt(this.keys.add(keyId), keyId, cell, bytes, inParts);
   }
 
   /** The same of a key whose row is known. */
-  loadAt(row: number, keyId: string, cell: unknown, bytes: number): CacheEntry {
+  loadAt(
+    row: number,
+    keyId: string,
+    cell: unknown,
+    bytes: number,
+    inParts?: PartsLogged,
+  ): CacheEntry {
     const persistedDue = this.dueOf(cell);
     const stored = cell !== undefined;
     this.#last = undefined;
@@ -320,8 +333,8 @@ export class StoreState implements Cells<unknown> {
       persistedDue,
       dueSlot: -1,
       loggedBytes: -1,
-      gone: emptyParts,
-      marks: undefined,
+      loggedCell: this.spec.parts === undefined ? undefined : cell,
+      inParts,
     };
     this.makeRoom();
     this.#entries[row] = entry;
@@ -334,10 +347,10 @@ export class StoreState implements Cells<unknown> {
    * Takes in what the changelog says of a key, where all cells are in memory: it is committed, and the backend does not
    * know it. @param bytes the cell's size as it is written, 0 of none
    */
-  restored(keyId: string, cell: unknown, bytes: number): void {
+  restored(keyId: string, cell: unknown, bytes: number, inParts?: PartsLogged): void {
     const known = this.entryOf(keyId);
     if (known === undefined && cell === undefined) return;
-    this.#restored(known ?? this.load(keyId, undefined, 0), cell, bytes);
+    this.#restored(known ?? this.load(keyId, undefined, 0), cell, bytes, inParts);
   }
 
   /** The same of a key whose row is known. Once all is taken in, `dropUnused` must follow. */
@@ -348,18 +361,22 @@ export class StoreState implements Cells<unknown> {
     this.#restored(entry, cell, bytes);
   }
 
-  /** Rows without an entry are other keys' to have. @param rows of records [0, to), -1 of none */
-  dropUnused(rows: Int32Array, to: number): void {
+  /** Rows without an entry are other keys' to have. @param rows of records [from, to), -1 of none */
+  dropUnused(rows: Int32Array, from: number, to: number): void {
     this.makeRoom();
-    for (let i = 0; i < to; i++) {
+    for (let i = from; i < to; i++) {
       const row = rows[i] as number;
       if (row >= 0 && this.#entries[row] === undefined) this.keys.remove(row);
     }
   }
 
-  #restored(entry: CacheEntry, cell: unknown, bytes: number): void {
+  #restored(entry: CacheEntry, cell: unknown, bytes: number, inParts?: PartsLogged): void {
     const more = bytes - entry.bytes;
     entry.cell = cell;
+    if (this.spec.parts !== undefined) {
+      entry.loggedCell = cell;
+      entry.inParts = inParts;
+    }
     entry.logged = cell !== undefined;
     entry.bytes = bytes;
     entry.loggedBytes = bytes;
@@ -532,15 +549,11 @@ export class StoreState implements Cells<unknown> {
   #remember(undo: UndoLog, entry: CacheEntry): void {
     if (undo.knows(entry)) return;
     const { spec } = this;
-    const { cell, gone } = entry;
-    if (cell !== undefined && spec.parts !== undefined) keepMarks(spec.parts, entry);
-    const { marks } = entry;
+    const { cell } = entry;
     const isFixed = cell === undefined || spec.isFixed?.(cell) === true;
     const bytes = isFixed ? undefined : this.#bytesOf(cell);
     undo.noteValue(entry, () => {
       entry.cell = bytes === undefined ? cell : spec.decode(bytes, 0, bytes.byteLength);
-      entry.gone = gone;
-      entry.marks = marks;
       if (spec.due !== undefined) this.index.set(entry, this.dueOf(entry.cell));
     });
   }
@@ -620,11 +633,4 @@ export class StoreState implements Cells<unknown> {
         : `store ${this.spec.name}: key ${JSON.stringify(keyId)} was not prefetched`,
     );
   }
-}
-
-/** Has the entry keep what its cell knows of its changes, for a cell that is decoded anew knows of none. */
-function keepMarks(parts: CellParts<unknown>, entry: CacheEntry): void {
-  const changed: number[] = [];
-  const head = takeMarks(parts, entry, changed);
-  if (head || changed.length > 0) entry.marks = { parts: changed, head };
 }

@@ -17,8 +17,9 @@ import type { PackedBatch } from '../record/batch.ts';
 import { decodeKeyId } from '../serde/serde.ts';
 import type { BackendEntry, StateBackend } from '../storage/backend.ts';
 import { CellReader } from './cell-reader.ts';
-import { type ChangelogMeta, sealedChanges } from './changelog.ts';
+import type { ChangelogMeta } from './changelog.ts';
 import { ChangelogReplay, isPackable } from './changelog-replay.ts';
+import { sealedChanges } from './changelog-writer.ts';
 import { storeKeys, taskKey } from './key-layout.ts';
 import { addKeys, type KeyColumns, type KeyTable } from './key-table.ts';
 import type { MemoryBudget, MemoryUser, TaskMemory } from './memory-budget.ts';
@@ -31,6 +32,7 @@ import {
   type StoreNumbers,
   StoreState,
 } from './store-state.ts';
+import { StoredCells } from './stored-cells.ts';
 import type { UndoLog } from './undo-log.ts';
 
 export interface TaskStateOptions {
@@ -79,6 +81,7 @@ export class TaskState implements MemoryUser {
   #tables: readonly KeyTable[] = [];
   readonly #saver: Saver;
   readonly #reader: CellReader;
+  readonly #stored: StoredCells;
   readonly #replay: ChangelogReplay;
   /** In the order of their commits. */
   readonly #sealed: Sealed[] = [];
@@ -87,7 +90,8 @@ export class TaskState implements MemoryUser {
     this.#options = options;
     const { task, directory, backend, saving = defaultSaving } = options;
     this.#reader = new CellReader(task, directory);
-    this.#replay = new ChangelogReplay(task, backend, this.#reader);
+    this.#stored = new StoredCells(backend, this.#reader);
+    this.#replay = new ChangelogReplay(task, backend, this.#reader, this.#stored);
     this.#saver = new Saver(backend, this.#stores, () => this.#cacheBytes / 2, saving);
   }
 
@@ -291,11 +295,21 @@ export class TaskState implements MemoryUser {
     const values = await this.#options.backend.getMany(
       wanted.map(({ store, keyId }) => store.keys.cell(keyId)),
     );
+    const inParts: Promise<void>[] = [];
     wanted.forEach(({ store, keyId }, i) => {
       const value = values[i];
+      const whole = value && this.#stored.whole(store.state.spec, value);
       if (value === undefined) store.state.load(keyId, undefined, 0);
-      else store.state.load(keyId, this.#reader.stored(store.state.spec, value), value.byteLength);
+      else if (whole === undefined) inParts.push(this.#loadStored(store, keyId, value));
+      else store.state.load(keyId, whole.cell, whole.bytes);
     });
+    if (inParts.length > 0) await Promise.all(inParts);
+  }
+
+  /** Takes in what the backend has of a key. */
+  async #loadStored({ state, keys }: Store, keyId: string, value: Buffer): Promise<void> {
+    const { cell, bytes, inParts } = await this.#stored.read(state.spec, keys, keyId, value);
+    state.load(keyId, cell, bytes, inParts);
   }
 
   /** Answers the keys of which the backend must be asked, each once. */
@@ -407,7 +421,8 @@ export class TaskState implements MemoryUser {
     if (keyId === undefined) {
       const stored = await this.#cellRange(store);
       for (const [key, value] of stored) {
-        cells.set(store.keys.keyIdOfCell(key), this.#reader.stored(store.state.spec, value));
+        const id = store.keys.keyIdOfCell(key);
+        cells.set(id, await this.#storedCell(store, id, value));
       }
       for (let row = 0; packed?.isSaved === false && row < packed.count; row++) {
         const id = packed.keys.keyIdOf(row);
@@ -454,7 +469,12 @@ export class TaskState implements MemoryUser {
       return this.#reader.packed(store.state.spec, packed, row);
     }
     const [stored] = await this.#options.backend.getMany([store.keys.cell(keyId)]);
-    return stored && this.#reader.stored(store.state.spec, stored);
+    return stored && this.#storedCell(store, keyId, stored);
+  }
+
+  /** The cell that a value of the backend stands for. */
+  async #storedCell({ state, keys }: Store, keyId: string, value: Buffer): Promise<unknown> {
+    return (await this.#stored.read(state.spec, keys, keyId, value)).cell;
   }
 
   /** What is committed is saved; what is not is forgotten. */
@@ -481,8 +501,7 @@ export class TaskState implements MemoryUser {
     if (state.residentLoaded) return;
     for (const [key, value] of await this.#cellRange(store)) {
       const keyId = keys.keyIdOfCell(key);
-      if (state.entryOf(keyId) === undefined)
-        state.load(keyId, this.#reader.stored(store.state.spec, value), value.byteLength);
+      if (state.entryOf(keyId) === undefined) await this.#loadStored(store, keyId, value);
     }
     await this.#loadDue(store, Number.POSITIVE_INFINITY);
     state.residentLoaded = true;

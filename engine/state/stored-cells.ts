@@ -1,0 +1,168 @@
+/**
+ * Cells as the backend has them: whole, or as a head and parts. The checksum of a head covers a mark, so that none is
+ * taken for a whole cell; that of a part covers its key, so that none is taken for another.
+ */
+
+import { written } from '../base/scratch.ts';
+import { sealed, sealedBy, unsealed } from '../base/sealed.ts';
+import type { CellParts, StoreSpec } from '../graph/store-spec.ts';
+import { withoutCheck } from '../serde/faithful.ts';
+import type { BackendEntry, BackendWrite, StateBackend } from '../storage/backend.ts';
+import type { CellReader } from './cell-reader.ts';
+import { chunksOf } from './chunks.ts';
+import type { StoreKeys } from './key-layout.ts';
+import { type CacheEntry, headOfParts, PartsLogged } from './store-state.ts';
+
+const headMark = Buffer.from('head of parts');
+
+/** Cells that are always in parts in the changelog lie whole on disk up to so many bytes. */
+const storedWholeMost = 65_536;
+
+export interface StoredCell {
+  readonly cell: unknown;
+  /** Of a cell in parts. */
+  readonly inParts: PartsLogged | undefined;
+  readonly bytes: number;
+}
+
+/** A whole cell as the backend has it; undefined of no cell. */
+export function sealedCell<C>(
+  spec: Pick<StoreSpec<never, C>, 'write'>,
+  cell: C | undefined,
+): Buffer | undefined {
+  if (cell === undefined) return undefined;
+  return withoutCheck(() => sealedBy((to) => spec.write(cell, to)));
+}
+
+/** What is told of a key: a cache entry, or what a restore has made of it. */
+export type Kept = Pick<CacheEntry, 'keyId' | 'cell' | 'bytes' | 'inParts'>;
+
+/** Whether a cell is to lie on disk in parts. */
+export function isSavedInParts(
+  { parts }: StoreSpec<unknown, unknown>,
+  { cell, bytes, inParts }: Kept,
+): boolean {
+  if (parts === undefined || cell === undefined) return false;
+  if (parts.always !== true) return inParts?.inLog === true;
+  return inParts?.stored === true || bytes > storedWholeMost;
+}
+
+/**
+ * What the backend is to have of a key: the value under the cell's key, undefined when there is none. Writes of its parts
+ * are added to `writes`.
+ */
+export function storedValue(
+  writes: BackendWrite[],
+  spec: StoreSpec<unknown, unknown>,
+  keys: StoreKeys,
+  entry: Kept,
+): Buffer | undefined {
+  const { cell, keyId } = entry;
+  const { parts } = spec;
+  const before = entry.inParts;
+  const splits = isSavedInParts(spec, entry);
+  if (!splits && before?.stored !== true) return sealedCell(spec, cell);
+  const unsaved = before?.takeUnsaved() ?? [];
+  if (!splits || parts === undefined) {
+    for (const part of unsaved) if (part !== headOfParts) writes.push(noPart(keys, keyId, part));
+    if (before !== undefined) before.stored = false;
+    return sealedCell(spec, cell);
+  }
+  const inParts = before ?? new PartsLogged();
+  const toWrite = inParts.stored ? unsaved : parts.partsOf(cell);
+  entry.inParts = inParts;
+  inParts.stored = true;
+  for (const part of toWrite) {
+    if (part !== headOfParts) writes.push(partWrite(parts, keys, keyId, cell, part));
+  }
+  return sealedHead(parts, cell);
+}
+
+export function sealedHead(parts: CellParts<unknown>, cell: unknown): Buffer {
+  return sealed(
+    written((to) => parts.writeHead(cell, to)),
+    headMark,
+  );
+}
+
+export function noPart(keys: StoreKeys, keyId: string, part: number): BackendWrite {
+  return { key: keys.part(keyId, part), value: undefined };
+}
+
+export function partWrite(
+  parts: CellParts<unknown>,
+  keys: StoreKeys,
+  keyId: string,
+  cell: unknown,
+  part: number,
+): BackendWrite {
+  const key = keys.part(keyId, part);
+  let some = false;
+  const bytes = written((to) => {
+    some = parts.writePart(cell, part, to);
+  });
+  return { key, value: some ? sealed(bytes, key) : undefined };
+}
+
+/** Reads them back. */
+export class StoredCells {
+  readonly #backend: StateBackend;
+  readonly #reader: CellReader;
+
+  constructor(backend: StateBackend, reader: CellReader) {
+    this.#backend = backend;
+    this.#reader = reader;
+  }
+
+  /** The cell of a value; undefined when the value is the head of one in parts. */
+  whole(spec: StoreSpec<unknown, unknown>, value: Buffer): StoredCell | undefined {
+    const content =
+      spec.parts === undefined ? this.#reader.content(value, spec.name) : unsealed(value);
+    if (content === undefined) return undefined;
+    return {
+      cell: this.#reader.cell(spec, content),
+      inParts: undefined,
+      bytes: value.byteLength,
+    };
+  }
+
+  /** The cell that a key's value stands for, with its parts. */
+  async read(
+    spec: StoreSpec<unknown, unknown>,
+    keys: StoreKeys,
+    keyId: string,
+    value: Buffer,
+  ): Promise<StoredCell> {
+    return (
+      this.whole(spec, value) ??
+      this.#assemble(spec, keys, value, await this.#backend.range(keys.partsOf(keyId)))
+    );
+  }
+
+  #assemble(
+    spec: StoreSpec<unknown, unknown>,
+    keys: StoreKeys,
+    value: Buffer,
+    entries: readonly BackendEntry[],
+  ): StoredCell {
+    const parts = spec.parts as CellParts<unknown>;
+    const head = unsealed(value, headMark);
+    if (head === undefined) throw this.#reader.corrupt(spec.name, 'CRC-32C does not match');
+    const inParts = new PartsLogged();
+    inParts.inLog = parts.always !== true;
+    inParts.stored = true;
+    inParts.noteChunks(headOfParts, chunksOf(head.byteLength));
+    const cell = this.#reader.guard(spec.name, () => {
+      const made = parts.withHead(undefined, head);
+      for (const [key, stored] of entries) {
+        const bytes = unsealed(stored, key);
+        if (bytes === undefined) throw new RangeError('CRC-32C of a part does not match');
+        const part = keys.partOf(key);
+        inParts.noteChunks(part, chunksOf(bytes.byteLength));
+        parts.setPart(made, part, bytes);
+      }
+      return made;
+    });
+    return { cell, inParts, bytes: Math.round(parts.bytesOf(cell)) };
+  }
+}
