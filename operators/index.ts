@@ -62,8 +62,17 @@ export { GlobalTable } from './join-global.ts';
 export type { StreamJoinSettings } from './join-streams.ts';
 export { type JoinWindow, joinWindow } from './join-window.ts';
 export { jsonSchema } from './json-schema.ts';
+export type {
+  CollectionsOf,
+  KeyedList,
+  KeyedListSpec,
+  KeyedMap,
+  KeyedMapSpec,
+  ListEntry,
+} from './keyed-collections.ts';
+export { keyedList, keyedMap } from './keyed-collections.ts';
 export type { LookupOptions } from './lookup.ts';
-export type { ProcessClock, ProcessContext, ProcessSpec } from './process.ts';
+export type { NoCollections, ProcessClock, ProcessContext, ProcessSpec } from './process.ts';
 export { Stream, type TableJoinWait } from './stream.ts';
 export type { EarlyResults, SuppressBuffer, SuppressOptions } from './suppress.ts';
 export { Table } from './table.ts';

@@ -16,6 +16,7 @@ import type { DropReason } from '../engine/base/events.ts';
 import { refusePromise } from '../engine/base/promises.ts';
 import {
   aFunction,
+  anObject,
   aSerde,
   checkSettings,
   choice,
@@ -23,23 +24,46 @@ import {
   longestTimerMs,
   ms,
   optional,
+  refuseSetting,
 } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Sink } from '../engine/graph/topic.ts';
 import type { Headers } from '../engine/record/headers.ts';
-import { faithful } from '../engine/serde/faithful.ts';
-import { encodeTo, type Serde } from '../engine/serde/serde.ts';
-import { utf8 } from '../engine/serde/utf8.ts';
+import type { Serde } from '../engine/serde/serde.ts';
 import { instantProblem, isInstant } from '../engine/time/watermark.ts';
 import { OperatorTime } from './closing.ts';
+import {
+  type Collections,
+  type CollectionsOf,
+  type Current,
+  type KeyedListSpec,
+  type KeyedMapSpec,
+  ListHandle,
+  MapHandle,
+} from './keyed-collections.ts';
+import {
+  collectionOf,
+  emptyProcessCell,
+  endOf,
+  isEmptyCell,
+  nextTimer,
+  type ProcessCell,
+  processStore,
+  type Timer,
+} from './process-store.ts';
 import { type RowReader, type RowsOf, unheard } from './table-getter.ts';
 
-export interface ProcessContext<K, S, R> {
+export interface ProcessContext<K, S, R, C = NoCollections> {
   readonly key: K;
-  /** The key's state; undefined before the first. Assign to store, also after a change in place. */
+  /**
+   * The key's state; undefined before the first. Assign to store, also after a change in place. undefined and null
+   * remove it; a key without state, timers and entries of collections is forgotten, with its `now`.
+   */
   state: S | undefined;
+  /** The key's lists and maps, which the spec must name in `collections`. */
+  readonly collections: CollectionsOf<C>;
   /** The greatest event time the key has seen, ms UTC. */
   readonly now: number;
   /** The machine's time, ms UTC: for timers on the wall clock. Results that depend on it are not repeatable. */
@@ -68,9 +92,19 @@ export interface ProcessContext<K, S, R> {
 
 export type ProcessClock = 'stream' | 'key' | 'wall';
 
-export interface ProcessSpec<K, V, S, R> {
+/** None are asked for. */
+export type NoCollections = Readonly<Record<never, never>>;
+
+export interface ProcessSpec<K, V, S, R, C = NoCollections> {
   /** How the state of a key is written; default MessagePack. */
   readonly state?: Serde<S>;
+  /** Lists and maps to keep for each key, by name: `keyedList()` and `keyedMap()`. */
+  readonly collections?: C;
+  /**
+   * What is kept of a key ends so many ms after its last record or timer, by the step's clock: state, timers and
+   * collections. Default: never.
+   */
+  readonly ttlMs?: number;
   /** Topics that `emitTo` writes. */
   readonly topics?: readonly Sink<never, never>[];
   /** Tables of the same keys whose rows `row` reads; their changes call nothing here. */
@@ -79,91 +113,20 @@ export interface ProcessSpec<K, V, S, R> {
   readonly clock?: ProcessClock;
   /** On the wall clock: how often it is looked at, ms; default 1000. */
   readonly resolutionMs?: number;
-  record(context: ProcessContext<K, S, R>, value: V, timestamp: number): void;
-  timer?(context: ProcessContext<K, S, R>, name: string, at: number): void;
+  record(context: ProcessContext<K, S, R, C>, value: V, timestamp: number): void;
+  timer?(context: ProcessContext<K, S, R, C>, name: string, at: number): void;
 }
 
-interface Timer {
-  readonly name: string;
-  at: number;
-}
-
-interface Cell<S> {
-  state: S | undefined;
-  now: number;
-  /** One a name; mostly there are one or two. */
-  readonly timers: Timer[];
-}
-
-function emptyCell<S>(): Cell<S> {
-  return { state: undefined, now: Number.NEGATIVE_INFINITY, timers: [] };
-}
-
-function nextTimer<S>({ timers }: Cell<S>): Timer | undefined {
-  let next = timers[0];
-  for (let i = 1; i < timers.length; i++) {
-    const timer = timers[i] as Timer;
-    const { name, at } = next as Timer;
-    if (timer.at < at || (timer.at === at && timer.name < name)) next = timer;
-  }
-  return next;
-}
-
-/** f64 now · u32 timers · of each f64 instant, u32 length of the name, name · u32 1 and the state, or 0. */
-function processStore<K, S>(
+export function processStep<K, V, S, R, C>(
   name: string,
-  key: Serde<K>,
-  given: Serde<S>,
-  clock: ProcessClock,
-): StoreSpec<K, Cell<S>> {
-  const state = faithful(given);
-  return {
-    name,
-    kind: 'process',
-    key,
-    // On the key's clock, too: when its timers fire, time decides, not the key.
-    clock: clock === 'wall' ? 'wall' : 'stream',
-    format: `process.2(${state.format})`,
-    due: (cell) => nextTimer(cell)?.at ?? Number.POSITIVE_INFINITY,
-    write: ({ now, timers, state: kept }, to) => {
-      to.float64(now);
-      to.uint32(timers.length);
-      for (const { name, at } of timers) {
-        to.float64(at);
-        const lengthAt = to.length;
-        to.skip(4);
-        to.text(name);
-        to.uint32At(lengthAt, to.length - lengthAt - 4);
-      }
-      to.uint32(kept === undefined ? 0 : 1);
-      if (kept !== undefined) encodeTo(state, kept, to);
-    },
-    decode: (bytes, start, end) => {
-      const now = bytes.readDoubleLE(start);
-      const timers: Timer[] = [];
-      let at = start + 12;
-      for (let left = bytes.readUInt32LE(start + 8); left > 0; left--) {
-        const nameAt = at + 12;
-        const nameEnd = nameAt + bytes.readUInt32LE(at + 8);
-        timers.push({ at: bytes.readDoubleLE(at), name: utf8.decode(bytes, nameAt, nameEnd) });
-        at = nameEnd;
-      }
-      const isThere = bytes.readUInt32LE(at) === 1;
-      return { now, timers, state: isThere ? state.decode(bytes, at + 4, end) : undefined };
-    },
-    rows: (cell, k) =>
-      cell.state === undefined ? [] : [{ key: k, value: cell.state, timestamp: cell.now }],
-  };
-}
-
-export function processStep<K, V, S, R>(
-  name: string,
-  spec: ProcessSpec<K, V, S, R>,
+  spec: ProcessSpec<K, V, S, R, C>,
   key: Serde<K>,
   state: Serde<S>,
 ): Step {
   checkSettings(name, spec, {
     state: optional(aSerde),
+    collections: optional(anObject),
+    ttlMs: optional(ms(1)),
     topics: optional(list),
     tables: optional(list),
     clock: optional(choice('stream', 'key', 'wall')),
@@ -171,17 +134,29 @@ export function processStep<K, V, S, R>(
     record: aFunction,
     timer: optional(aFunction),
   });
-  const { clock = 'stream', resolutionMs = 1_000, tables = [] } = spec;
-  const store = processStore(name, key, state, clock);
+  const { clock = 'stream', resolutionMs = 1_000, tables = [], ttlMs } = spec;
+  const collections = (spec.collections ?? {}) as Collections;
+  for (const [field, one] of Object.entries(collections)) {
+    if (one?.type === 'list' || one?.type === 'map') continue;
+    refuseSetting(`${name}.collections.${field}`, 'must be keyedList() or keyedMap()');
+  }
+  const store = processStore({
+    name,
+    key,
+    state,
+    clock,
+    collections,
+    ttlMs: ttlMs ?? Number.POSITIVE_INFINITY,
+  });
   return {
     kind: 'process',
     name,
-    detail: { clock },
+    detail: { clock, ...(ttlMs === undefined ? {} : { ttlMs }) },
     stores: [store as StoreSpec<never, never>],
     ...(spec.topics === undefined ? {} : { sinks: spec.topics }),
     ...(clock === 'wall' ? { wallClockMs: resolutionMs } : {}),
     build: (context) => {
-      const processor = new Processor(name, spec, store, context);
+      const processor = new Processor<K, V, S, R, C>(name, spec, store, context);
       if (clock === 'wall') context.onWallClock((now) => processor.tick(now));
       else context.onTime(processor);
       return [processor as AnyReceiver, ...tables.map(() => unheard)];
@@ -189,31 +164,35 @@ export function processStep<K, V, S, R>(
   };
 }
 
-class Processor<K, V, S, R> implements ProcessContext<K, S, R>, TimedStep {
+class Processor<K, V, S, R, C> implements ProcessContext<K, S, R, C>, TimedStep {
+  readonly collections: CollectionsOf<C>;
   readonly #name: string;
-  readonly #spec: ProcessSpec<K, V, S, R>;
-  readonly #store: StoreSpec<K, Cell<S>>;
+  readonly #spec: ProcessSpec<K, V, S, R, C>;
+  readonly #ttlMs: number;
+  readonly #store: StoreSpec<K, ProcessCell<S>>;
   readonly #context: BuildContext;
-  readonly #cells: Cells<Cell<S>>;
+  readonly #cells: Cells<ProcessCell<S>>;
   readonly #time: OperatorTime;
   readonly #next: AnyReceiver;
   readonly #timer: AnyReceiver;
   readonly #rows: ReadonlyMap<RowsOf<K, unknown>, RowReader<unknown>>;
   #key: K | undefined;
-  #cell: Cell<S> = emptyCell();
+  #cell: ProcessCell<S> = emptyProcessCell();
   #timestamp = 0;
 
   constructor(
     name: string,
-    spec: ProcessSpec<K, V, S, R>,
-    store: StoreSpec<K, Cell<S>>,
+    spec: ProcessSpec<K, V, S, R, C>,
+    store: StoreSpec<K, ProcessCell<S>>,
     context: BuildContext,
   ) {
     this.#name = name;
     this.#spec = spec;
+    this.#ttlMs = spec.ttlMs ?? Number.POSITIVE_INFINITY;
+    this.collections = this.#handles((spec.collections ?? {}) as Collections) as CollectionsOf<C>;
     this.#store = store;
     this.#context = context;
-    this.#cells = context.cells<Cell<S>>(store as never);
+    this.#cells = context.cells<ProcessCell<S>>(store as never);
     this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, context.task);
     this.#next = context.output(0);
     const { tables = [] } = spec;
@@ -223,7 +202,7 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R>, TimedStep {
       receive: (key, name, at) => {
         this.#load(key as K);
         this.#settled(this.#spec.timer?.(this, name as string, at));
-        this.#cells.put(this.#cell);
+        this.#keep();
       },
     });
   }
@@ -240,12 +219,26 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R>, TimedStep {
     this.#load(key);
     // A record's source may be less far than its time, where it is known to be out of order.
     if (clock !== 'wall') {
-      this.#fireUntil(bySource ? Math.min(timestamp, task.stand) - 1 : timestamp - 1);
+      const before = bySource ? Math.min(timestamp, task.stand) - 1 : timestamp - 1;
+      this.#fireUntil(before);
+      if (endOf(this.#cell, this.#ttlMs) <= before) this.#cell = this.#forgotten();
     }
     if (timestamp > this.#cell.now) this.#cell.now = timestamp;
     this.#timestamp = timestamp;
     this.#settled(this.#spec.record(this, value, timestamp));
-    this.#cells.put(this.#cell);
+    this.#keep();
+  }
+
+  /** Stores the key's cell, or forgets it, when there is nothing in it. */
+  #keep(): void {
+    if (isEmptyCell(this.#cell)) this.#cells.remove();
+    else this.#cells.put(this.#cell);
+  }
+
+  /** The key's time is over. */
+  #forgotten(): ProcessCell<S> {
+    this.#cells.remove();
+    return emptyProcessCell();
   }
 
   /** A timer fires when all records of its instant have come. */
@@ -272,7 +265,7 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R>, TimedStep {
           const timer = this.#cell.timers.find((one) => one.name === name);
           if (timer?.at === at) this.#fireTimer(timer);
         }
-        this.#cells.put(this.#cell);
+        this.#keep();
       });
     }
   }
@@ -291,6 +284,9 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R>, TimedStep {
         this.#context.task.enter(keyId, this.#store as StoreSpec<K, never>, (key) => {
           this.#load(key);
           this.#fireUntil(due);
+          if (endOf(this.#cell, this.#ttlMs) <= due || isEmptyCell(this.#cell)) {
+            this.#cells.remove();
+          }
         });
       }
     }
@@ -310,7 +306,7 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R>, TimedStep {
   }
   set state(state: S | undefined) {
     if (typeof state === 'object') refusePromise(state, `the state of ${this.#name}`);
-    this.#cell.state = state;
+    this.#cell.state = state ?? undefined;
   }
   emit(value: R, timestamp = this.#timestamp): void {
     if (typeof value === 'object') refusePromise(value, `emit of ${this.#name}`);
@@ -360,7 +356,26 @@ class Processor<K, V, S, R> implements ProcessContext<K, S, R>, TimedStep {
 
   #load(key: K): void {
     this.#key = key;
-    this.#cell = this.#cells.get() ?? emptyCell();
+    this.#cell = this.#cells.get() ?? emptyProcessCell();
+  }
+
+  #handles(collections: Collections): Record<string, unknown> {
+    const processor = this;
+    const handles: Record<string, unknown> = {};
+    for (const [name, spec] of Object.entries(collections)) {
+      const { type, value } = spec as KeyedListSpec<unknown> | KeyedMapSpec<unknown>;
+      const current = {
+        list: () => collectionOf(processor.#cell, name, type === 'map'),
+        get timestamp() {
+          return processor.#timestamp;
+        },
+      };
+      handles[name] =
+        type === 'list'
+          ? new ListHandle(value, current as Current<number>)
+          : new MapHandle(value, current as Current<string>);
+    }
+    return handles;
   }
 
   #fireUntil(until: number): void {

@@ -36,9 +36,10 @@ import {
 } from './join-streams.ts';
 import type { JoinWindow } from './join-window.ts';
 import { keyByStep } from './key-by.ts';
+import type { Collections } from './keyed-collections.ts';
 import { type Answer, type LookupOptions, lookupStep } from './lookup.ts';
 import { orderByTimeStep } from './order-by-time.ts';
-import { type ProcessSpec, processStep } from './process.ts';
+import { type NoCollections, type ProcessSpec, processStep } from './process.ts';
 import { routeStep } from './route.ts';
 import { filterStep, flatMapStep, mapStep, mergeStep, peekStep, splitStep } from './stateless.ts';
 import { synchronousAggregate } from './synchronous.ts';
@@ -189,7 +190,10 @@ export class Stream<K, V> {
   }
 
   /** The author's own operator with state and timers for each key; `name` names the store. */
-  process<S, R = never>(name: string, spec: ProcessSpec<K, V, S, R>): Stream<K, R> {
+  process<S, R = never, C extends Collections = NoCollections>(
+    name: string,
+    spec: ProcessSpec<K, V, S, R, C>,
+  ): Stream<K, R> {
     const { graph, key, port: input } = this.#flow;
     const step = processStep(name, spec, key, spec.state ?? msgpack<S>());
     const tables = (spec.tables ?? []).map((table) => {
