@@ -91,7 +91,7 @@ const rules: Rules<RuntimeSettings> = {
   idleAfterMs: optional(ms(0)),
   maxDriftMs: optional(msOrInfinity(0)),
   atEnd: optional(choice('close', 'keep')),
-  maintainEveryMs: optional(ms(0)),
+  maintainEveryMs: optional(msOrInfinity(0)),
 };
 
 /**
