@@ -9,7 +9,7 @@ import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import { faithful } from '../engine/serde/faithful.ts';
 import { encodeTo, type Serde } from '../engine/serde/serde.ts';
-import { type Aggregate, checkAggregate } from './aggregate-value.ts';
+import type { Aggregate } from './aggregate-value.ts';
 import { present } from './present.ts';
 import { rowOf } from './table-getter.ts';
 import { type UnderWay, underWay } from './under-way.ts';
@@ -49,7 +49,6 @@ export function aggregateStep<K, V, A>(
   aggregate: Aggregate<V, A>,
   store: StoreSpec<K, AggregateCell<A>>,
 ): Step {
-  checkAggregate(name, aggregate);
   return {
     kind: 'aggregate',
     name,

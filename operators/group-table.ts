@@ -108,7 +108,6 @@ function tableAggregateStep<K, V, A>(
   aggregate: SubtractableAggregate<V, A>,
   store: StoreSpec<K, AggregateCell<A>>,
 ): Step {
-  checkAggregate(name, aggregate, 'subtracts');
   return {
     kind: 'aggregate-table',
     name,
@@ -184,6 +183,7 @@ export class GroupedTable<K, V> {
     const { graph, key, port: input } = this.#flow;
     const value = options.value ?? msgpack<A>();
     const store = aggregateStore<K, A>(name, key, value);
+    checkAggregate(name, aggregate, 'subtracts');
     const port = graph.step(tableAggregateStep(name, synchronousAggregate(aggregate), store), [
       input,
     ]);

@@ -15,7 +15,7 @@ import type { Serde } from '../engine/serde/serde.ts';
 import { utf8 } from '../engine/serde/utf8.ts';
 import type { WindowSpec } from '../engine/time/windows/spec.ts';
 import { aggregateStep, aggregateStore } from './aggregate.ts';
-import type { Aggregate } from './aggregate-value.ts';
+import { type Aggregate, checkAggregate } from './aggregate-value.ts';
 import { count } from './aggregates/count.ts';
 import { reduce } from './aggregates/reduce.ts';
 import { type AsyncCall, asyncMapStep } from './async-map.ts';
@@ -252,6 +252,7 @@ export class Stream<K, V> {
     const { graph, key, port: input } = this.#flow;
     const value = options.value ?? msgpack<A>();
     const store = aggregateStore(name, key, value);
+    checkAggregate(name, aggregate);
     const port = graph.step(aggregateStep(name, synchronousAggregate(aggregate), store), [input]);
     return new Table({ graph, port, key, value }, name, { getter: storeGetter(store as never) });
   }

@@ -218,7 +218,7 @@ const settings: readonly Setting[] = [
       ['cacheBytes', [0]],
       ['commitIntervalMs', [0]],
       ['idleAfterMs', [0]],
-      ['maintainEveryMs', [0]],
+      ['maintainEveryMs', [0, Number.POSITIVE_INFINITY]],
       ['onOffsetLost', []],
       ['onError', []],
       ['orphans', []],
