@@ -6,8 +6,8 @@ export default defineConfig({
   test: {
     globalSetup: ['test/kafka/global-setup.ts'],
     include: ['test/**/*.test.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     pool: 'forks',
     maxWorkers: 2,
   },

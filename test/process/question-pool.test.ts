@@ -167,9 +167,9 @@ test('as-of of a segment that nobody knows is refused; one that is configured ma
   const asOf = (segment: string) =>
     fetch(`${url}/segment/as-of?at=2026-01-01T00:00:00Z&segment=${segment}`);
   const unknown = await asOf('buyer');
-  expect(unknown.status).toBe(400);
+  expect(unknown.status).toBe(404);
   expect(await unknown.json()).toMatchObject({
-    code: 'CONFIG_INVALID',
+    code: 'SEGMENT_UNKNOWN',
     problem: expect.stringContaining('did you mean buyers?'),
   });
   const known = await asOf('buyers');

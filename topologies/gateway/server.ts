@@ -252,12 +252,10 @@ function answerKnown(error: MillraceError, reply: FastifyReply): FastifyReply {
     return reply.code(429).header('retry-after', seconds).send({ code, problem, remedy });
   }
   if (code === 'QUESTION_TOO_LARGE') return reply.code(503).send({ code, problem, remedy });
-  if (code === 'SUBJECT_UNKNOWN') return reply.code(404).send({ code, problem, remedy });
-  if (code === 'CONFIG_INVALID' || code === 'USAGE' || code === 'MAPPING_INVALID') {
-    return reply.code(400).send({ code, problem, remedy });
+  if (code.endsWith('_UNKNOWN')) return reply.code(404).send({ code, problem, remedy });
+  if (/^(LOG|KAFKA|COMMIT|DISK|STATE)_/.test(code)) {
+    const away = 'the log or the state is not available';
+    return reply.code(503).header('retry-after', '5').send({ code, problem: away });
   }
-  return reply
-    .code(503)
-    .header('retry-after', '5')
-    .send({ code, problem: 'the log is not available' });
+  return reply.code(400).send({ code, problem, remedy });
 }
