@@ -121,7 +121,9 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
         },
       });
       const what =
-        options.routes === undefined ? 'metrics and health' : 'questions, metrics and health';
+        options.routes === undefined && options.listen === undefined
+          ? 'metrics and health'
+          : 'questions, metrics and health';
       process.stderr.write(`${what} on http://${host}:${endpoint.port}\n`);
     }
     // Brokers may be waited for; health tells so meanwhile.
