@@ -40,7 +40,9 @@ test('explain, as-of, what-if, lint and plan', { timeout: 60_000 }, async () => 
   await serving.says('questions, metrics and health on');
   const [, url = ''] = /(http:\/\/127\.0\.0\.1:\d+)/.exec(serving.said()) ?? [];
   const ask = async (path: string, body?: unknown) => {
-    const options = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
+    const headers = { 'content-type': 'application/json' };
+    const options =
+      body === undefined ? {} : { method: 'POST', headers, body: JSON.stringify(body) };
     const response = await fetch(`${url}${path}`, options);
     return { status: response.status, answer: await response.json() };
   };

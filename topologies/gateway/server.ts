@@ -144,6 +144,12 @@ export async function gatewayApp(options: GatewayOptions): Promise<FastifyInstan
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body));
   app.setValidatorCompiler(() => () => true);
+  const routes = new Map<string, Set<string>>();
+  app.addHook('onRoute', ({ url, method }) => {
+    const methods = routes.get(url) ?? new Set();
+    for (const one of [method].flat()) methods.add(one);
+    routes.set(url, methods);
+  });
   app.addHook('onSend', async (_, reply) => {
     reply.headers(securityHeaders);
   });
@@ -155,7 +161,17 @@ export async function gatewayApp(options: GatewayOptions): Promise<FastifyInstan
   app.setNotFoundHandler(async (request, reply) => {
     // Who has no account does not learn which routes there are.
     await accounts.allow(request, 'read');
-    return reply.code(404).send({ problem: 'there is no such route; see /openapi.json' });
+    const path = request.url.split('?')[0] ?? '';
+    const methods = routes.get(path);
+    if (methods === undefined) {
+      const problem = `there are ${[...routes.keys()].join(', ')}`;
+      return reply.code(404).send({ problem });
+    }
+    const allowed = [...methods].join(', ');
+    return reply
+      .code(405)
+      .header('allow', allowed)
+      .send({ problem: `${path} answers ${allowed}` });
   });
   await app.register(swagger, {
     openapi: {
