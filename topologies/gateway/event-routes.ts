@@ -28,7 +28,14 @@ const taken = {
 /** Of a request of which some events are taken and some are wrong. */
 const partly = { ...taken.properties, problem: { type: 'string' } };
 
-const problem = { type: 'object', properties: { problem: { type: 'string' } } };
+const problem = {
+  type: 'object',
+  properties: {
+    code: { type: 'string' },
+    problem: { type: 'string' },
+    remedy: { type: 'string' },
+  },
+};
 
 export const answers = {
   400: { description: 'Wrong; other events of the request may be taken.', ...problem },
