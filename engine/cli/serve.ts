@@ -3,7 +3,6 @@ import type { Observer } from '../base/events.ts';
 import { systemScheduler } from '../base/scheduler.ts';
 import type { LogLevel } from '../runtime/observe.ts';
 import { execute } from './execution.ts';
-import { gatewayListener, readGateway } from './gateway.ts';
 import { onInterrupt } from './interrupt.ts';
 import { type KeptOptions, keptApplication } from './kept-application.ts';
 import { QuestionPool } from './question-pool.ts';
@@ -36,6 +35,8 @@ export async function serve(options: ServeOptions): Promise<void> {
   const { threads, logLevel, http = standardPort, httpHost, memory } = options;
   const signal = onInterrupt((text) => process.stderr.write(`${text}\n`), options.stopWithin);
   const questions = new QuestionPool();
+  // Loaded here: the other commands need no HTTP framework.
+  const { gatewayListener, readGateway } = await import('./gateway.ts');
   const execution = await execute({
     ...kept,
     ...(kafka === undefined ? {} : { kafka }),
