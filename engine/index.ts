@@ -13,7 +13,7 @@ export {
 export { FileSource, type FileSourceOptions } from './connect/file-source.ts';
 export { describeJson, describeMermaid, describeText } from './graph/describe.ts';
 export { deadLetterTopic } from './graph/topic-names.ts';
-export type { HttpEndpoint, Route } from './http/server.ts';
+export { type HttpEndpoint, type Route, statusOf } from './http/server.ts';
 export { type EmbeddedLog, openEmbeddedLog } from './log/embedded/log.ts';
 export type { Log, Writer } from './log/log.ts';
 export { MemoryLog } from './log/memory.ts';

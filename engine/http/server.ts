@@ -31,7 +31,7 @@ export interface HttpOptions {
 
 /** A configuration with some thousand segments has a few hundred kilobytes. */
 const bodyBytesMax = 4 * 1024 * 1024;
-const statusOf: Partial<Record<ErrorCode, number>> = {
+const statuses: Partial<Record<ErrorCode, number>> = {
   SEGMENT_UNKNOWN: 404,
   STORE_UNKNOWN: 404,
   SUBJECT_UNKNOWN: 404,
@@ -40,6 +40,11 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   QUESTION_TOO_LARGE: 503,
 };
 const ownPaths = ['/metrics', '/health'];
+
+/** The status that an error of a question is answered with; 400 where the asker can mend it. */
+export function statusOf(code: ErrorCode): number {
+  return statuses[code] ?? 400;
+}
 
 export interface HttpEndpoint {
   readonly port: number;
@@ -116,7 +121,7 @@ async function answer(
     if (!isMillraceError(error)) return json(response, 503, { problem: messageOf(error) });
     const { code, message: problem, remedy, context } = error;
     if (code === 'TOO_BUSY') response.setHeader('retry-after', String(context['seconds']));
-    json(response, statusOf[code] ?? 400, { code, problem, remedy });
+    json(response, statusOf(code), { code, problem, remedy });
   }
 }
 

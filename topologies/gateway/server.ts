@@ -5,7 +5,7 @@
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { isMillraceError, MillraceError } from 'millrace';
-import type { HttpEndpoint, Route } from 'millrace/engine';
+import { type HttpEndpoint, type Route, statusOf } from 'millrace/engine';
 import { Accounts, Refused } from './accounts.ts';
 import { BodyError } from './body.ts';
 import type { GatewayConfig, Role } from './config.ts';
@@ -265,13 +265,11 @@ function answerKnown(error: MillraceError, reply: FastifyReply): FastifyReply {
   }
   if (code === 'TOO_BUSY') {
     const seconds = String(error.context['seconds'] ?? 1);
-    return reply.code(429).header('retry-after', seconds).send({ code, problem, remedy });
+    reply.header('retry-after', seconds);
   }
-  if (code === 'QUESTION_TOO_LARGE') return reply.code(503).send({ code, problem, remedy });
-  if (code.endsWith('_UNKNOWN')) return reply.code(404).send({ code, problem, remedy });
   if (/^(LOG|KAFKA|COMMIT|DISK|STATE)_/.test(code)) {
     const away = 'the log or the state is not available';
     return reply.code(503).header('retry-after', '5').send({ code, problem: away });
   }
-  return reply.code(400).send({ code, problem, remedy });
+  return reply.code(statusOf(code)).send({ code, problem, remedy });
 }
