@@ -11,15 +11,9 @@ import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { columnLayout } from './cell-codec.ts';
 import { OperatorTime } from './closing.ts';
-import { type EntryLayout, EntryList, kept } from './entry-list.ts';
+import { type EntryLayout, type EntryList, kept } from './entry-list.ts';
 import { retentionMs, type StreamJoinOptions } from './join-streams.ts';
-import { type AnyList, listParts } from './list-parts.ts';
-
-/** The records of a key that can still be reached, by time, then arrival. Columns: values; how far each record's source stood, or its
- * own time where that is later, ms UTC. */
-interface Records {
-  readonly list: EntryList<number>;
-}
+import { type ListStore, listStore, type RecordList } from './list-store.ts';
 
 /** Before a cell some of whose records stood later than their own time: a column for that follows the times. */
 const withStands = 0xffff_ffff;
@@ -42,12 +36,10 @@ export function selfJoinStep(options: StreamJoinOptions): Step {
   };
 }
 
-interface RecordStore {
-  readonly store: StoreSpec<unknown, Records>;
-  newList(): EntryList<number>;
-}
-
-/** Where all stood at their own time there is no column for that. */
+/**
+ * Records that can still be reached. Columns: values; how far each record's source stood, or its own
+ * time where that is later, ms UTC. Where all stood at their own time the second is left out.
+ */
 function selfLayout(value: Serde<unknown>): EntryLayout<number> {
   const [own, standing] = [
     columnLayout<number, unknown>(false, 0, value),
@@ -77,51 +69,37 @@ function selfLayout(value: Serde<unknown>): EntryLayout<number> {
   };
 }
 
-function recordStore(options: StreamJoinOptions): RecordStore {
+function recordStore(options: StreamJoinOptions): ListStore {
   const { name, key } = options;
   const value = faithful(options.leftValue);
   const keptMs = retentionMs(options);
   const layout = selfLayout(value);
-  const store: StoreSpec<unknown, Records> = {
-    name,
-    kind: 'join',
-    key,
-    format: `join-self(${value.format})`,
-    due: ({ list }) => (list.lastKey ?? Number.POSITIVE_INFINITY) + keptMs,
-    write: ({ list }, to) => {
-      const all = list.joined();
-      layout.write(to, all, 0, all.keys.length);
+  return listStore(
+    {
+      name,
+      kind: 'join',
+      key,
+      format: `join-self(${value.format})`,
+      due: ({ list }) => (list.lastKey ?? Number.POSITIVE_INFINITY) + keptMs,
     },
-    decode: (bytes, start, end) => ({
-      list: new EntryList(layout, layout.decode(bytes, start, end)),
-    }),
-    parts: listParts<Records>({
-      lists: ({ list }) => [list as AnyList],
-      empty: () => ({ list: EntryList.inParts(layout) }),
-    }),
-    rows: function* rows({ list }, k) {
-      for (const { keys, columns, i } of list.all()) {
-        yield { key: k, value: columns[0]?.[i], timestamp: keys[i] as number };
-      }
-    },
-  };
-  return { store, newList: () => new EntryList(layout) };
+    layout,
+  );
 }
 
 class SelfJoin implements AnyReceiver, TimedStep {
   readonly #options: StreamJoinOptions;
   readonly #context: BuildContext;
-  readonly #cells: Cells<Records>;
+  readonly #cells: Cells<RecordList>;
   readonly #newList: () => EntryList<number>;
   readonly #time: OperatorTime;
   readonly #next: AnyReceiver;
   readonly #retentionMs: number;
 
-  constructor(options: StreamJoinOptions, { store, newList }: RecordStore, context: BuildContext) {
+  constructor(options: StreamJoinOptions, { store, newList }: ListStore, context: BuildContext) {
     this.#options = options;
     this.#newList = newList;
     this.#context = context;
-    this.#cells = context.cells<Records>(store);
+    this.#cells = context.cells<RecordList>(store);
     this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, context.task);
     this.#next = context.output(0);
     this.#retentionMs = retentionMs(options);
@@ -209,7 +187,7 @@ class SelfJoin implements AnyReceiver, TimedStep {
   }
 
   /** Records with times in [from, to] that stream time `now` has not put out of reach. */
-  #within({ list }: Records, from: number, to: number, now: number) {
+  #within({ list }: RecordList, from: number, to: number, now: number) {
     const found: { readonly time: number; readonly value: unknown }[] = [];
     list.scan(Math.max(from, now - this.#retentionMs + 1), to, ({ keys, columns }, i) => {
       found.push({ time: keys[i] as number, value: columns[0]?.[i] });
@@ -218,7 +196,7 @@ class SelfJoin implements AnyReceiver, TimedStep {
     return found;
   }
 
-  #keep(records: Records, now: number): void {
+  #keep(records: RecordList, now: number): void {
     records.list.dropFirst(now - this.#retentionMs);
     if (records.list.size === 0) this.#cells.remove();
     else this.#cells.put(records);
@@ -243,7 +221,7 @@ interface Reach {
 
 /** Records with times in [from, to] that form a pair with a record at `timestamp` whose source stood at `judged`. */
 function pairs(
-  { list }: Records,
+  { list }: RecordList,
   timestamp: number,
   judged: number,
   { from, to, ownMs, otherMs }: Reach,

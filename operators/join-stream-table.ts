@@ -16,8 +16,8 @@ import type { Serde } from '../engine/serde/serde.ts';
 import { standOfDue } from '../engine/time/watermark.ts';
 import { recordLayout } from './cell-codec.ts';
 import { byKeyId, OperatorTime } from './closing.ts';
-import { EntryList, removed } from './entry-list.ts';
-import { type AnyList, listParts } from './list-parts.ts';
+import { type EntryList, removed } from './entry-list.ts';
+import { type ListStore, listStore, type RecordList } from './list-store.ts';
 import { type RowReader, type TableGetter, unheard } from './table-getter.ts';
 
 export interface TableJoinOptions {
@@ -28,11 +28,6 @@ export interface TableJoinOptions {
   readonly wait?: { readonly name: string; readonly graceMs: number };
   readonly key: Serde<unknown>;
   readonly value: Serde<unknown>;
-}
-
-/** Records of a key that wait, by time, then arrival. Columns: values, headers. */
-interface Buffered {
-  readonly list: EntryList<number>;
 }
 
 export function streamTableJoinStep(options: TableJoinOptions): Step {
@@ -98,55 +93,37 @@ class TableJoin implements AnyReceiver {
   }
 }
 
-interface BufferStore {
-  readonly store: StoreSpec<unknown, Buffered>;
-  newList(): EntryList<number>;
-}
-
+/** Records that wait. Columns: values, headers. */
 function bufferStore(
   { name, graceMs }: { readonly name: string; readonly graceMs: number },
   { key, value: given }: TableJoinOptions,
-): BufferStore {
+): ListStore {
   const value = faithful(given);
   const layout = recordLayout(0, value);
-  const store: StoreSpec<unknown, Buffered> = {
-    name,
-    kind: 'join-buffer',
-    key,
-    format: `buffered2(${value.format})`,
-    due: ({ list }) => (list.firstKey ?? Number.POSITIVE_INFINITY) + graceMs,
-    write: ({ list }, to) => {
-      const all = list.joined();
-      layout.write(to, all, 0, all.keys.length);
+  return listStore(
+    {
+      name,
+      kind: 'join-buffer',
+      key,
+      format: `buffered2(${value.format})`,
+      due: ({ list }) => (list.firstKey ?? Number.POSITIVE_INFINITY) + graceMs,
     },
-    decode: (bytes, start, end) => ({
-      list: new EntryList(layout, layout.decode(bytes, start, end)),
-    }),
-    parts: listParts<Buffered>({
-      lists: ({ list }) => [list as AnyList],
-      empty: () => ({ list: EntryList.inParts(layout) }),
-    }),
-    rows: function* rows({ list }, k) {
-      for (const { keys, columns, i } of list.all()) {
-        yield { key: k, value: columns[0]?.[i], timestamp: keys[i] as number };
-      }
-    },
-  };
-  return { store, newList: () => new EntryList(layout) };
+    layout,
+  );
 }
 
 class JoinBuffer implements AnyReceiver, TimedStep {
   readonly #graceMs: number;
-  readonly #store: StoreSpec<unknown, Buffered>;
+  readonly #store: StoreSpec<unknown, RecordList>;
   readonly #newList: () => EntryList<number>;
   readonly #join: TableJoin;
   readonly #context: BuildContext;
-  readonly #cells: Cells<Buffered>;
+  readonly #cells: Cells<RecordList>;
   readonly #time: OperatorTime;
 
   constructor(
     graceMs: number,
-    { store, newList }: BufferStore,
+    { store, newList }: ListStore,
     join: TableJoin,
     context: BuildContext,
   ) {
@@ -155,7 +132,7 @@ class JoinBuffer implements AnyReceiver, TimedStep {
     this.#newList = newList;
     this.#join = join;
     this.#context = context;
-    this.#cells = context.cells<Buffered>(store);
+    this.#cells = context.cells<RecordList>(store);
     this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, context.task);
   }
 

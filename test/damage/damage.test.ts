@@ -52,8 +52,8 @@ describe.each(onDisk.map(([name]) => name as BackendName))('over %s', (backend) 
     });
     expect(bad).toEqual([]);
     expect(badOutcomes(counts)).toEqual([]);
-    expect(counts.get('restored')).toBeGreaterThan(3);
-    expect(counts.get('LOG_CORRUPT')).toBeGreaterThan(3);
+    expect(counts.get('restored')).toBeGreaterThan(0);
+    expect(counts.get('LOG_CORRUPT')).toBeGreaterThan(0);
   }, 300_000);
 
   test('a bit flipped early in a full write-ahead log of state: wiped, restored, told once', async () => {

@@ -21,6 +21,8 @@ export interface DamageOptions {
 const good = /^(unharmed|restored|LOG_CORRUPT|aborted)$/;
 const faultsPerChild = 100;
 
+const isOfLog = ({ path }: { readonly path: string }) => path.startsWith('log');
+
 /** How often each outcome was met. */
 export async function damage(options: DamageOptions): Promise<Map<string, number>> {
   const { backend, seed, faults, bad, progress } = options;
@@ -29,8 +31,10 @@ export async function damage(options: DamageOptions): Promise<Map<string, number
     const folder = join(work, 'data');
     await write(folder, backend);
     const random = new SeededRandom(seed);
+    // Which files a database has depends on when it compacted: log and state take turns.
     const files = await filesOf(folder);
-    const all = Array.from({ length: faults }, () => randomFault(random, files));
+    const [log, rest] = [files.filter(isOfLog), files.filter((file) => !isOfLog(file))];
+    const all = Array.from({ length: faults }, (_, i) => randomFault(random, i % 2 ? rest : log));
     const counts = new Map<string, number>();
     let done = 0;
     const count = (outcome: string) => {

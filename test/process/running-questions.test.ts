@@ -13,13 +13,14 @@ async function ran(): Promise<string> {
   const input = join(data, 'rows.jsonl');
   await writeFile(input, `${rows.join('\n')}\n`);
   const args = ['--input', input, '--topic', 'rows', '--key', 'id', '--time', 'at'];
+  args.push('--time-format', 'epoch-ms');
   const run = await millrace('run', job, ...args, ...runFlags(data), '--until-caught-up');
   expect(run).toMatchObject({ code: 0 });
   return data;
 }
 
 function runFlags(data: string): string[] {
-  return ['--time-format', 'epoch-ms', '--threads', '0', '--partitions', '1', '--data', data];
+  return ['--threads', '0', '--partitions', '1', '--data', data];
 }
 
 it('query, topics, listings and plan ask the process that runs', { timeout: 240_000 }, async () => {
