@@ -51,7 +51,7 @@ export function countWindowStep<K, V, A>(
     kind: 'aggregate-window',
     name,
     detail: { aggregate: aggregate.name ?? 'own', emit, ...spec },
-    stores: [store as StoreSpec<never, never>],
+    stores: [store],
     build: (context) => [
       new CountWindows({ name, spec, accumulators, closing: emit === 'close', context, store }),
     ],

@@ -53,13 +53,13 @@ export function aggregateStep<K, V, A>(
     kind: 'aggregate',
     name,
     detail: { aggregate: aggregate.name ?? 'own' },
-    stores: [store as StoreSpec<never, never>],
+    stores: [store],
     build: (context) => [
       new KeyAggregate(
         name,
         aggregate,
         context,
-        context.cells<AggregateCell<A>>(store as never),
+        context.cells<AggregateCell<A>>(store),
       ) as AnyReceiver,
     ],
   };
@@ -84,7 +84,7 @@ class KeyAggregate<V, A> {
     this.#context = context;
     this.#cells = cells;
     this.#next = context.output(0);
-    this.#underWay = underWay(cells as Cells<never>);
+    this.#underWay = underWay(cells);
   }
 
   receive(key: unknown, value: V, timestamp: number): void {

@@ -4,7 +4,7 @@
  * start (sessions: by end, then start), then key (SEMANTICS B.2).
  */
 import type { BuildContext, TaskContext } from '../engine/graph/processor.ts';
-import { type Cells, type StoreSpec, streamTimeNumber } from '../engine/graph/store-spec.ts';
+import { type Cells, type KeyedBy, streamTimeNumber } from '../engine/graph/store-spec.ts';
 
 export interface Closed<A> {
   readonly start: number;
@@ -43,13 +43,13 @@ function isSorted<T>(list: readonly T[], compare: (a: T, b: T) => number): boole
  * has passed the operator, and a record is judged by how far its own source partition stood.
  */
 export class OperatorTime {
-  readonly #cells: Cells<never>;
+  readonly #cells: Cells<unknown>;
   readonly #task: Pick<TaskContext, 'stand' | 'passedTime'>;
   readonly bySource: boolean;
   #passed = Number.NEGATIVE_INFINITY;
 
   /** @param bySource false for a step that goes by its records wherever it is */
-  constructor(cells: Cells<never>, task: TaskContext, bySource = task.bySource) {
+  constructor(cells: Cells<unknown>, task: TaskContext, bySource = task.bySource) {
     this.#cells = cells;
     this.#task = task;
     this.bySource = bySource;
@@ -91,8 +91,8 @@ export class OperatorTime {
  */
 export function closeDue<A>(
   context: BuildContext,
-  spec: StoreSpec<unknown, never>,
-  cells: Cells<never>,
+  spec: KeyedBy<unknown>,
+  cells: Cells<unknown>,
   streamTime: number,
   take: () => readonly Closed<A>[],
   order: (a: Closed<A>, b: Closed<A>) => number,

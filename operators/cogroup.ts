@@ -77,7 +77,7 @@ export class CogroupedStream<K, V, A> {
     const step = this.#tagged(aggregateStep(name, synchronousAggregate(this.#aggregate), store));
     const port = graph.step(step, this.#ports);
     return new Table<K, A>({ graph, port, key, value }, name, {
-      getter: storeGetter(store as never),
+      getter: storeGetter(store),
     });
   }
 

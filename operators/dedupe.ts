@@ -81,7 +81,7 @@ export function dedupeStep<K, V>(
     kind: 'dedupe',
     name,
     detail: { withinMs },
-    stores: [store as StoreSpec<never, never>],
+    stores: [store],
     build: (context) => {
       const dedupe = new Dedupe(name, idOf as never, withinMs, store as never, context);
       context.onTime(dedupe);
@@ -111,7 +111,7 @@ class Dedupe implements AnyReceiver, TimedStep {
     this.#withinMs = withinMs;
     this.#context = context;
     this.#cells = context.cells<Seen>(store);
-    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, context.task);
+    this.#time = new OperatorTime(this.#cells, context.task);
     this.#next = context.output(0);
   }
 

@@ -111,9 +111,9 @@ function tableAggregateStep<K, V, A>(
   return {
     kind: 'aggregate-table',
     name,
-    stores: [store as StoreSpec<never, never>],
+    stores: [store],
     build: (context) => [
-      new GroupAggregate(aggregate, context, context.cells<AggregateCell<A>>(store as never)),
+      new GroupAggregate(aggregate, context, context.cells<AggregateCell<A>>(store)),
     ],
   };
 }
@@ -134,7 +134,7 @@ class GroupAggregate<V, A> implements AnyReceiver {
     this.#saysNoRow = numberFormOf(aggregate) === undefined;
     this.#cells = cells;
     this.#next = context.output(0);
-    this.#underWay = underWay(cells as Cells<never>);
+    this.#underWay = underWay(cells);
   }
 
   receive(key: unknown, change: unknown, timestamp: number): void {
@@ -187,7 +187,7 @@ export class GroupedTable<K, V> {
     const port = graph.step(tableAggregateStep(name, synchronousAggregate(aggregate), store), [
       input,
     ]);
-    return new Table({ graph, port, key, value }, name, { getter: storeGetter(store as never) });
+    return new Table({ graph, port, key, value }, name, { getter: storeGetter(store) });
   }
 
   count(name: string): Table<K, number> {

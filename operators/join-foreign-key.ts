@@ -181,7 +181,7 @@ export function matchStep({ name, left, right, rightGetter }: ForeignKeyJoinOpti
   return {
     kind: 'fk-match',
     name: `${name}-subscribers`,
-    stores: [store as StoreSpec<never, never>],
+    stores: [store],
     build: (context) => {
       const cells: Cells<Subscribers> = context.cells(store);
       const readRight = rightGetter(context);
@@ -236,12 +236,12 @@ export function resultStep(options: ForeignKeyJoinOptions): {
     kind: 'fk-result',
     name,
     detail: { join: kind },
-    stores: [store as StoreSpec<never, never>],
+    stores: [store],
     build: (context) => {
       const cells: Cells<AggregateCell<unknown>> = context.cells(store);
       const readLeft = leftGetter(context);
       const next = context.output(0);
-      const changing = underWay(cells as Cells<never>);
+      const changing = underWay(cells);
       const answers: AnyReceiver = {
         receive: (key, value, timestamp) => {
           const { hash, right: bytes, quiet } = value as Answer;

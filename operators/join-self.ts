@@ -6,7 +6,7 @@
 
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
-import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { Cells } from '../engine/graph/store-spec.ts';
 import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { columnLayout } from './cell-codec.ts';
@@ -27,7 +27,7 @@ export function selfJoinStep(options: StreamJoinOptions): Step {
     name,
     nulls: true,
     detail: { join: 'inner', ...window },
-    stores: [records.store as StoreSpec<never, never>],
+    stores: [records.store],
     build: (context) => {
       const join = new SelfJoin(options, records, context);
       context.onTime(join);
@@ -100,7 +100,7 @@ class SelfJoin implements AnyReceiver, TimedStep {
     this.#newList = newList;
     this.#context = context;
     this.#cells = context.cells<RecordList>(store);
-    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, context.task);
+    this.#time = new OperatorTime(this.#cells, context.task);
     this.#next = context.output(0);
     this.#retentionMs = retentionMs(options);
   }

@@ -49,7 +49,7 @@ export function streamTableJoinStep(options: TableJoinOptions): Step {
   return {
     ...common,
     name: wait.name,
-    stores: [buffered.store as StoreSpec<never, never>],
+    stores: [buffered.store],
     build: (context) => {
       const buffer = new JoinBuffer(
         wait.graceMs,
@@ -133,7 +133,7 @@ class JoinBuffer implements AnyReceiver, TimedStep {
     this.#join = join;
     this.#context = context;
     this.#cells = context.cells<RecordList>(store);
-    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, context.task);
+    this.#time = new OperatorTime(this.#cells, context.task);
   }
 
   receive(key: unknown, value: unknown, timestamp: number): void {
@@ -187,7 +187,7 @@ class JoinBuffer implements AnyReceiver, TimedStep {
     const { stand } = task;
     for (const { keyId, time, value, headers } of released) {
       if (this.#time.bySource) task.stand = Math.max(time, standOfDue(time + this.#graceMs));
-      task.enter(keyId, this.#store as StoreSpec<unknown, never>, (key) => {
+      task.enter(keyId, this.#store, (key) => {
         task.withHeaders(headers, () => this.#join.receive(key, value, time));
       });
     }

@@ -97,7 +97,7 @@ export function streamJoinStep(options: StreamJoinOptions): Step {
     name,
     nulls: true,
     detail: { join: kind, ...window },
-    stores: [store as StoreSpec<never, never>],
+    stores: [store],
     build: (context) => {
       const join = new StreamJoin(options, { store, newCell }, context);
       context.onTime(join);
@@ -260,7 +260,7 @@ class StreamJoin implements TimedStep {
     this.#context = context;
     this.#cells = context.cells<JoinCell>(store);
     const bySource = context.task.bySource && options.asKafkaStreams !== true;
-    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, context.task, bySource);
+    this.#time = new OperatorTime(this.#cells, context.task, bySource);
     this.#next = context.output(0);
     this.#retentionMs = retentionMs(options);
   }
@@ -416,7 +416,7 @@ class StreamJoin implements TimedStep {
       : byTimeSideKey;
     for (const { keyId, side, time, value, headers, stand } of waiting.sort(order)) {
       if (bySource) task.stand = Math.max(stand, standOfDue(time + wait(side) + 1));
-      task.enter(keyId, this.#store as StoreSpec<unknown, never>, (key) => {
+      task.enter(keyId, this.#store, (key) => {
         const alone = this.#alone(side, value, key);
         task.withHeaders(headers, () => this.#forward(key, alone, time));
       });

@@ -12,7 +12,6 @@
 import { aFunction, checkSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
-import type { Cells } from '../engine/graph/store-spec.ts';
 import type { JoinKind } from './join-streams.ts';
 import { present } from './present.ts';
 import { type RowReader, type TableGetter, tableGetter } from './table-getter.ts';
@@ -46,7 +45,7 @@ interface Side {
 }
 
 function sideOf(getter: TableGetter<unknown>, context: BuildContext): Side {
-  const stores = getter.stores.map((store) => underWay(context.cells(store) as Cells<never>));
+  const stores = getter.stores.map((store) => underWay(context.cells(store)));
   return { read: getter(context), heard: new Heard(stores) };
 }
 

@@ -73,7 +73,7 @@ export function orderByTimeStep<K, V>(name: string, key: Serde<K>, value: Serde<
     kind: 'order-by-time',
     name,
     ordersByTime: true,
-    stores: [store as StoreSpec<never, never>],
+    stores: [store],
     build: (context) => {
       const order = new OrderByTime(store, context);
       context.onTime(order);
@@ -104,7 +104,7 @@ class OrderByTime implements AnyReceiver, TimedStep {
     this.#store = store;
     this.#context = context;
     this.#cells = context.cells<Waiting>(store);
-    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, context.task);
+    this.#time = new OperatorTime(this.#cells, context.task);
     this.#next = context.output(0);
   }
 
@@ -157,7 +157,7 @@ class OrderByTime implements AnyReceiver, TimedStep {
       // What was promised before has not passed it.
       task.stand = Math.max(one.stand, one.time);
       task.place = one;
-      task.enter(one.keyId, this.#store as StoreSpec<unknown, never>, (key) => {
+      task.enter(one.keyId, this.#store, (key) => {
         task.withHeaders(one.headers, () => this.#next.receive(key, one.value, one.time));
       });
     }

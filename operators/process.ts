@@ -152,7 +152,7 @@ export function processStep<K, V, S, R, C>(
     kind: 'process',
     name,
     detail: { clock, ...(ttlMs === undefined ? {} : { ttlMs }) },
-    stores: [store as StoreSpec<never, never>],
+    stores: [store],
     ...(spec.topics === undefined ? {} : { sinks: spec.topics }),
     ...(clock === 'wall' ? { wallClockMs: resolutionMs } : {}),
     build: (context) => {
@@ -192,8 +192,8 @@ class Processor<K, V, S, R, C> implements ProcessContext<K, S, R, C>, TimedStep 
     this.collections = this.#handles((spec.collections ?? {}) as Collections) as CollectionsOf<C>;
     this.#store = store;
     this.#context = context;
-    this.#cells = context.cells<ProcessCell<S>>(store as never);
-    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, context.task);
+    this.#cells = context.cells<ProcessCell<S>>(store);
+    this.#time = new OperatorTime(this.#cells, context.task);
     this.#next = context.output(0);
     const { tables = [] } = spec;
     this.#rows = new Map(tables.map((table) => [table, table.joinSide().getter(context)]));
@@ -258,7 +258,7 @@ class Processor<K, V, S, R, C> implements ProcessContext<K, S, R, C>, TimedStep 
   end(): void {
     const due = this.#cells.dueKeys(Number.MAX_VALUE);
     for (const keyId of due) {
-      this.#context.task.enter(keyId, this.#store as StoreSpec<K, never>, (key) => {
+      this.#context.task.enter(keyId, this.#store, (key) => {
         this.#load(key);
         const set = this.#cell.timers.map(({ name, at }) => ({ name, at }));
         for (const { name, at } of set.sort((a, b) => a.at - b.at || (a.name < b.name ? -1 : 1))) {
@@ -281,7 +281,7 @@ class Processor<K, V, S, R, C> implements ProcessContext<K, S, R, C>, TimedStep 
     if (this.#spec.clock !== 'wall') this.#time.keep();
     for (let due = this.#cells.nextDue(); due <= until; due = this.#cells.nextDue()) {
       for (const keyId of this.#cells.dueKeys(due)) {
-        this.#context.task.enter(keyId, this.#store as StoreSpec<K, never>, (key) => {
+        this.#context.task.enter(keyId, this.#store, (key) => {
           this.#load(key);
           this.#fireUntil(due);
           if (endOf(this.#cell, this.#ttlMs) <= due || isEmptyCell(this.#cell)) {

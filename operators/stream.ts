@@ -254,7 +254,7 @@ export class Stream<K, V> {
     const store = aggregateStore(name, key, value);
     checkAggregate(name, aggregate);
     const port = graph.step(aggregateStep(name, synchronousAggregate(aggregate), store), [input]);
-    return new Table({ graph, port, key, value }, name, { getter: storeGetter(store as never) });
+    return new Table({ graph, port, key, value }, name, { getter: storeGetter(store) });
   }
 
   /** The number of records of a key; else as `aggregate`. */

@@ -25,7 +25,7 @@ import {
 } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
-import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { Cells } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import type { Windowed } from '../engine/serde/windowed.ts';
 import { closesAt } from '../engine/time/closed.ts';
@@ -217,7 +217,7 @@ export function suppressStep(
     kind: 'suppress',
     name,
     detail: { ...options },
-    stores: [held.store as StoreSpec<never, never>],
+    stores: [held.store],
     ...(mode === 'wall' ? { wallClockMs: ms } : {}),
     build: (context) => {
       const suppress = new Suppress({ name, settings, window, held, value, context });
@@ -258,7 +258,7 @@ class Suppress implements AnyReceiver, TimedStep {
   constructor(parts: SuppressParts) {
     this.#parts = parts;
     this.#cells = parts.context.cells<HeldCell>(parts.held.store);
-    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, parts.context.task);
+    this.#time = new OperatorTime(this.#cells, parts.context.task);
     this.#next = parts.context.output(0);
   }
 
@@ -499,7 +499,7 @@ class Suppress implements AnyReceiver, TimedStep {
 
   #forward(keyId: string, { start, end, value, timestamp, old, headers }: Held): void {
     const { task } = this.#parts.context;
-    task.enter(keyId, this.#parts.held.store as StoreSpec<unknown, never>, (key) => {
+    task.enter(keyId, this.#parts.held.store, (key) => {
       const full = start === noWindow ? key : { key, start, end };
       task.withHeaders(headers, () => this.#next.receive(full, value, timestamp, old));
     });

@@ -29,14 +29,14 @@ export function expiringTable<K, V>(
     name,
     nulls: true,
     detail: { ttlMs },
-    stores: [store as StoreSpec<never, never>],
+    stores: [store],
     build: (context) => {
       const table = new ExpiringTable(name, ttlMs, store as never, context);
       context.onTime(table);
       return [table];
     },
   };
-  return { step, getter: livingGetter(storeGetter(store as never), ttlMs) };
+  return { step, getter: livingGetter(storeGetter(store), ttlMs) };
 }
 
 /** A stream may be ahead of the table's own time: a row that is over by the stream's is none. */
@@ -74,10 +74,10 @@ class ExpiringTable implements AnyReceiver, TimedStep {
     this.#store = store;
     this.#context = context;
     this.#cells = context.cells(store);
-    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, context.task);
+    this.#time = new OperatorTime(this.#cells, context.task);
     this.#next = context.output(0);
     this.#expired = context.timer(this.#next);
-    this.#underWay = underWay(this.#cells as Cells<never>);
+    this.#underWay = underWay(this.#cells);
   }
 
   receive(key: unknown, value: unknown, timestamp: number): void {
@@ -115,7 +115,7 @@ class ExpiringTable implements AnyReceiver, TimedStep {
     const { task } = this.#context;
     const { stand } = task;
     for (const keyId of this.#cells.dueKeys(streamTime)) {
-      this.#context.task.enter(keyId, this.#store as StoreSpec<unknown, never>, (key) => {
+      this.#context.task.enter(keyId, this.#store, (key) => {
         const cell = this.#cells.get();
         if (cell === undefined) return;
         this.#cells.remove();

@@ -29,7 +29,7 @@ export type RowReader<V> = (
 export interface TableGetter<V> {
   (context: BuildContext): RowReader<V>;
   /** The stores that rows come from. */
-  readonly stores: readonly StoreSpec<never, never>[];
+  readonly stores: readonly StoreSpec[];
 }
 
 /** @param stores that the rows come from, also through other getters */
@@ -63,10 +63,10 @@ export function rowOf<V>(cell: AggregateCell<V> | undefined): TableRow<V> | unde
 }
 
 /** Of a table that keeps one value a key. */
-export function storeGetter<V>(store: StoreSpec<never, AggregateCell<V>>): TableGetter<V> {
-  return tableGetter([store as StoreSpec<never, never>], (context) => {
+export function storeGetter<V>(store: StoreSpec<unknown, AggregateCell<V>>): TableGetter<V> {
+  return tableGetter([store], (context) => {
     const cells: Cells<AggregateCell<V>> = context.cells(store);
-    const changing = underWay<V>(cells as Cells<never>);
+    const changing = underWay<V>(cells);
     return (_, isAhead) => {
       if (isAhead?.(changing as UnderWay) === true) return changing.before;
       return rowOf(cells.get());

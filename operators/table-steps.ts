@@ -2,7 +2,7 @@
 import { aFunction, checkSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
-import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { Cells } from '../engine/graph/store-spec.ts';
 import type { Topic } from '../engine/graph/topic.ts';
 import { type AggregateCell, aggregateStore } from './aggregate.ts';
 import { present } from './present.ts';
@@ -85,10 +85,10 @@ export function tableSource<K, V>(
     nulls: true,
     ...(changelog === 'own' ? {} : { detail: { changelog: topic.name } }),
     ...(changelog === 'source' && cleanup !== 'compact' ? { problem } : {}),
-    stores: [store as StoreSpec<never, never>],
-    build: (context) => [new TableSource<V>(name, context, context.cells(store as never))],
+    stores: [store],
+    build: (context) => [new TableSource<V>(name, context, context.cells(store))],
   };
-  return { step, getter: storeGetter(store as never) };
+  return { step, getter: storeGetter(store) };
 }
 
 class TableSource<V> implements AnyReceiver {
@@ -103,7 +103,7 @@ class TableSource<V> implements AnyReceiver {
     this.#context = context;
     this.#cells = cells;
     this.#next = context.output(0);
-    this.#underWay = underWay(cells as Cells<never>);
+    this.#underWay = underWay(cells);
   }
 
   receive(key: unknown, value: unknown, timestamp: number): void {

@@ -100,18 +100,18 @@ export function versionedTable<K, V>(
     name,
     nulls: true,
     detail: { historyMs },
-    stores: [store as StoreSpec<never, never>],
+    stores: [store],
     build: (context) => {
       const table = new VersionedTable(name, historyMs, versions as never, context);
       context.onTime(table);
       return [table];
     },
   };
-  const stores = [store as StoreSpec<never, never>];
+  const stores = [store];
   const getter = tableGetter<V>(stores, (context) => {
-    const cells = context.cells<Versions>(store as never);
-    const changing = underWay<V>(cells as Cells<never>);
-    const time = new OperatorTime(cells as unknown as Cells<never>, context.task);
+    const cells = context.cells<Versions>(store);
+    const changing = underWay<V>(cells);
+    const time = new OperatorTime(cells, context.task);
     return (asOf = Number.POSITIVE_INFINITY, isAhead = undefined) => {
       if (isAhead?.(changing as UnderWay) === true) return changing.before;
       const cell = cells.get();
@@ -148,10 +148,10 @@ class VersionedTable implements AnyReceiver, TimedStep {
     this.#historyMs = historyMs;
     this.#context = context;
     this.#cells = context.cells(store);
-    this.#time = new OperatorTime(this.#cells as unknown as Cells<never>, context.task);
+    this.#time = new OperatorTime(this.#cells, context.task);
     this.#next = context.output(0);
     this.#stale = context.output(1);
-    this.#underWay = underWay(this.#cells as Cells<never>);
+    this.#underWay = underWay(this.#cells);
   }
 
   receive(key: unknown, value: unknown, timestamp: number): void {

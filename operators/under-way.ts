@@ -52,7 +52,7 @@ let changes = 0;
 const all = new WeakMap<object, UnderWay<never>>();
 
 /** That of a store, the same for the step that owns it and for those that read it. */
-export function underWay<V>(cells: Cells<never>): UnderWay<V> {
+export function underWay<V>(cells: Cells<unknown>): UnderWay<V> {
   let known = all.get(cells);
   if (known === undefined) {
     known = new UnderWay<never>();

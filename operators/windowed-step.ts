@@ -100,7 +100,7 @@ export function windowedStep<K, V, A>(
       ...(clock === 'key' ? { clock } : {}),
       ...spec,
     },
-    stores: [store as StoreSpec<never, never>],
+    stores: [store],
     ...(late === undefined ? {} : { sinks: [late as Sink<never, never>] }),
     build: (context) => {
       const aggregate = new WindowedAggregate(name, spec, family, store, options, context);
@@ -147,9 +147,9 @@ class WindowedAggregate<K, V, A> implements TimedStep {
     this.#late = options.late;
     this.#retentionMs = options.retentionMs ?? Number.POSITIVE_INFINITY;
     this.#context = context;
-    const cells = context.cells<WindowCell<A>>(store as never);
+    const cells = context.cells<WindowCell<A>>(store);
     this.#cells = this.#keyTimed ? keyTimedCells(cells) : cells;
-    this.#time = new OperatorTime(this.#cells as Cells<never>, context.task);
+    this.#time = new OperatorTime(this.#cells, context.task);
     family.bySource = this.#time.bySource;
     this.#next = context.output(0);
   }
@@ -202,8 +202,8 @@ class WindowedAggregate<K, V, A> implements TimedStep {
     const { stand } = task;
     closeDue<A>(
       this.#context,
-      this.#store as StoreSpec<unknown, never>,
-      this.#cells as Cells<never>,
+      this.#store,
+      this.#cells,
       streamTime,
       () => this.#family.takeClosed(this.#cells, streamTime),
       this.#family.order,

@@ -59,7 +59,7 @@ export interface Step {
   readonly name: string;
   /** Settings that `describe` shows and the fingerprint holds. */
   readonly detail?: Readonly<Record<string, unknown>>;
-  readonly stores: readonly StoreSpec<never, never>[];
+  readonly stores: readonly StoreSpec[];
   /**
    * Takes the null values of a topic (a table's deletions; a join's stream time). Steps that do not
    * say so never see one: it is dropped and counted as null_value.

@@ -12,7 +12,7 @@ import type { DropReason } from '../base/events.ts';
 import type { World } from '../base/world.ts';
 import type { Headers } from '../record/headers.ts';
 import type { SourcePlace } from '../record/marks.ts';
-import type { Cells, StoreSpec } from './store-spec.ts';
+import type { Cells, KeyedBy, StoreSpec } from './store-spec.ts';
 import type { Sink } from './topic.ts';
 
 export interface Receiver<in K = never, in V = never> {
@@ -59,7 +59,7 @@ export interface TaskContext {
    * unit of work of its own: what fails in it is taken back and becomes a dead letter of that key,
    * while the record at hand goes on. Cells that were read before must be read again after it.
    */
-  enter<K>(keyId: string, spec: StoreSpec<K, never>, body: (key: K) => void): void;
+  enter<K>(keyId: string, spec: KeyedBy<K>, body: (key: K) => void): void;
   /** The same for who knows the key already, or does not ask for it. */
   enterId(keyId: string, body: () => void): void;
   /** Counts a record that has no effect. */
@@ -97,7 +97,7 @@ export interface TimedStep {
 /** What `Step.build` gets: the context, its stores by name, and where its results go. */
 export interface BuildContext {
   readonly task: TaskContext;
-  cells<C>(spec: StoreSpec<never, C> | StoreSpec<unknown, C>): Cells<C>;
+  cells<C>(spec: StoreSpec<unknown, C>): Cells<C>;
   /** The row of a global table, by the topic's name and the encoded key's id. */
   globalRow(topic: string, keyId: string): GlobalRow | undefined;
   /** Receiver of the step's output number `port`; 0 is the main one. */

@@ -68,8 +68,11 @@ export interface StoreSpec<K = unknown, C = unknown> {
   newestRows?(cell: C, key: K): Iterable<StoreRow>;
 }
 
+/** What has keys of a type: all that is needed of a store to enter one of its keys. */
+export type KeyedBy<K> = Pick<StoreSpec<K>, 'key'>;
+
 /** A cell's bytes. */
-export function encodedCell<C>(spec: Pick<StoreSpec<never, C>, 'write'>, cell: C): Buffer {
+export function encodedCell<C>(spec: Pick<StoreSpec<unknown, C>, 'write'>, cell: C): Buffer {
   return written((scratch) => spec.write(cell, scratch));
 }
 

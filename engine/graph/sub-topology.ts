@@ -22,7 +22,7 @@ export interface SubTopology {
   /** Nodes built in this part; a keyBy is built where its records come from. */
   readonly nodes: readonly number[];
   readonly sources: readonly SubTopologySource[];
-  readonly stores: readonly StoreSpec<unknown, unknown>[];
+  readonly stores: readonly StoreSpec[];
 }
 
 export function isRepartition(node: GraphNode): node is StepNode {
@@ -68,9 +68,7 @@ export function subTopologies(topology: Topology): readonly SubTopology[] {
     return {
       nodes: built.map((node) => node.id),
       sources: nodes.filter((node) => find(2 * node.id + 1) === root).flatMap(sourceOf),
-      stores: built.flatMap((node) =>
-        node.type === 'step' ? node.step.stores : [],
-      ) as unknown as StoreSpec<unknown, unknown>[],
+      stores: built.flatMap((node) => (node.type === 'step' ? node.step.stores : [])),
     };
   });
   return upstreamFirst(topology, parts).map((part, id) => ({ ...part, id }));

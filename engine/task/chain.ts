@@ -14,7 +14,7 @@ import type {
   TaskContext,
   TimedStep,
 } from '../graph/processor.ts';
-import type { Cells, StoreSpec } from '../graph/store-spec.ts';
+import type { Cells, KeyedBy } from '../graph/store-spec.ts';
 import { inputsOf, isRepartition, type SubTopology } from '../graph/sub-topology.ts';
 import type { Sink } from '../graph/topic.ts';
 import { repartitionTopic } from '../graph/topic-names.ts';
@@ -31,7 +31,7 @@ export interface ChainTask extends Omit<TaskContext, OwnWay> {
   enterKey<K>(
     place: Place,
     keyId: string,
-    spec: StoreSpec<K, never> | undefined,
+    spec: KeyedBy<K> | undefined,
     body: (key: K) => void,
   ): void;
   deadLetter(step: string, reason: string, callSite: string): void;

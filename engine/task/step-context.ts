@@ -4,7 +4,7 @@
  */
 import type { DropReason } from '../base/events.ts';
 import type { TaskContext } from '../graph/processor.ts';
-import type { StoreSpec } from '../graph/store-spec.ts';
+import type { KeyedBy } from '../graph/store-spec.ts';
 import type { Sink } from '../graph/topic.ts';
 import type { Headers } from '../record/headers.ts';
 import type { ChainTask } from './chain.ts';
@@ -78,7 +78,7 @@ export class StepContext implements TaskContext {
     this.#task.withHeaders(headers, body);
   }
 
-  enter<K>(keyId: string, spec: StoreSpec<K, never>, body: (key: K) => void): void {
+  enter<K>(keyId: string, spec: KeyedBy<K>, body: (key: K) => void): void {
     this.#task.enterKey(this.#place, keyId, spec, body);
   }
 
