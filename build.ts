@@ -19,6 +19,7 @@ const loadedByName = [
   'engine/testing/driver.ts',
   'engine/thread/worker.ts',
   'operators/index.ts',
+  'operators/kit/index.ts',
   'topologies/personalisation.ts',
 ];
 const copied = ['topologies/ingest/mappings', 'topologies/segments/examples'];

@@ -6,13 +6,13 @@
 import { synchronous } from '../engine/base/promises.ts';
 import { aFunction, checkSetting, ms } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
-import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
-import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import type { StoreSpec } from '../engine/graph/store-spec.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import { encodeTo, type Serde } from '../engine/serde/serde.ts';
 import { columnLayout } from './cell-codec.ts';
-import { OperatorTime } from './closing.ts';
 import { type EntryLayout, EntryList, kept, removed } from './entry-list.ts';
+import { defineStep } from './kit/define-step.ts';
+import type { KeyedStore } from './kit/keyed-store.ts';
 import { type AnyList, listParts } from './list-parts.ts';
 
 /** Ids of a key that have been seen, in their order. One column: the time of their first record. */
@@ -58,8 +58,56 @@ export function dedupeStep<K, V>(
 ): Step {
   checkSetting(`${name}.idOf`, idOf, aFunction);
   checkSetting(`${name}.withinMs`, withinMs, ms(0));
+  const first = synchronous(idOf, "dedupe's function");
+  return defineStep<K, V, V, { readonly seen: StoreSpec<K, Seen> }>({
+    kind: 'dedupe',
+    name,
+    detail: { withinMs },
+    nulls: 'made',
+    stores: (input) => ({ seen: seenStore(name, withinMs, input.key) }),
+    build: ({ stores: { seen }, task, forward }) => ({
+      due: { store: seen, take: (until) => forgetBefore(seen, until - withinMs) },
+      record: (k, value, timestamp, now) => {
+        if (timestamp + withinMs < now) {
+          task.drop(name, 'late');
+          return;
+        }
+        const id = first(value, k);
+        const cell = seen.get() ?? { ids: new EntryList(layout) };
+        const known = cell.ids.find(id);
+        const times = (known?.columns[0] ?? []) as number[];
+        if (known !== undefined && (times[known.i] as number) + withinMs >= now) {
+          task.drop(name, 'duplicate');
+          return;
+        }
+        if (known === undefined) cell.ids.insert(id, timestamp);
+        else {
+          // It is over, and not forgotten yet.
+          times[known.i] = timestamp;
+          cell.ids.change(known);
+        }
+        seen.put(cell);
+        forward(k, value, timestamp);
+      },
+    }),
+  }).at({ key, value: undefined });
+}
+
+/** Forgets the ids of the current key that were seen first before `oldest`, ms UTC. */
+function forgetBefore(seen: KeyedStore<Seen>, oldest: number): readonly never[] {
+  const cell = seen.get();
+  if (cell === undefined) return [];
+  cell.ids.scanWaking(oldest - 1, ({ columns: [times = []] }, i) =>
+    (times[i] as number) < oldest ? removed : kept,
+  );
+  if (cell.ids.size === 0) seen.remove();
+  else seen.put(cell);
+  return [];
+}
+
+function seenStore<K>(name: string, withinMs: number, key: Serde<K>): StoreSpec<K, Seen> {
   const list = msgpack<SeenPairs>();
-  const store: StoreSpec<K, Seen> = {
+  return {
     name,
     kind: 'seen',
     key,
@@ -77,101 +125,6 @@ export function dedupeStep<K, V>(
     }),
     rows: (seen, k) => pairsOf(seen).map(([timestamp, id]) => ({ key: k, value: id, timestamp })),
   };
-  return {
-    kind: 'dedupe',
-    name,
-    detail: { withinMs },
-    stores: [store],
-    build: (context) => {
-      const dedupe = new Dedupe(name, idOf as never, withinMs, store as never, context);
-      context.onTime(dedupe);
-      return [dedupe];
-    },
-  };
-}
-
-class Dedupe implements AnyReceiver, TimedStep {
-  readonly #name: string;
-  readonly #idOf: (value: unknown, key: unknown) => string;
-  readonly #withinMs: number;
-  readonly #context: BuildContext;
-  readonly #cells: Cells<Seen>;
-  readonly #time: OperatorTime;
-  readonly #next: AnyReceiver;
-
-  constructor(
-    name: string,
-    idOf: (value: unknown, key: unknown) => string,
-    withinMs: number,
-    store: StoreSpec<unknown, Seen>,
-    context: BuildContext,
-  ) {
-    this.#name = name;
-    this.#idOf = synchronous(idOf, "dedupe's function");
-    this.#withinMs = withinMs;
-    this.#context = context;
-    this.#cells = context.cells<Seen>(store);
-    this.#time = new OperatorTime(this.#cells, context.task);
-    this.#next = context.output(0);
-  }
-
-  receive(key: unknown, value: unknown, timestamp: number): void {
-    const { task } = this.#context;
-    if (key === null) {
-      task.drop(this.#name, 'null_key');
-      return;
-    }
-    const streamTime = this.#time.advance(timestamp);
-    if (!this.#time.bySource) this.#forget(streamTime);
-    if (timestamp + this.#withinMs < streamTime) {
-      task.drop(this.#name, 'late');
-      return;
-    }
-    const id = this.#idOf(value, key);
-    const seen = this.#cells.get() ?? { ids: new EntryList(layout) };
-    const known = seen.ids.find(id);
-    const times = (known?.columns[0] ?? []) as number[];
-    if (known !== undefined && (times[known.i] as number) + this.#withinMs >= streamTime) {
-      task.drop(this.#name, 'duplicate');
-      return;
-    }
-    if (known === undefined) seen.ids.insert(id, timestamp);
-    else {
-      // It is over, and not forgotten yet.
-      times[known.i] = timestamp;
-      seen.ids.change(known);
-    }
-    this.#cells.put(seen);
-    this.#next.receive(key, value, timestamp);
-  }
-
-  nextDue(): number {
-    return this.#cells.nextDue();
-  }
-
-  pass(until: number): void {
-    this.#forget(this.#time.pass(until));
-  }
-
-  /** The next input may repeat an id of this one. */
-  end(): void {}
-
-  #forget(streamTime: number): void {
-    if (this.#cells.nextDue() > streamTime) return;
-    this.#time.keep();
-    for (const keyId of this.#cells.dueKeys(streamTime)) {
-      this.#context.task.enterId(keyId, () => {
-        const seen = this.#cells.get();
-        if (seen === undefined) return;
-        const oldest = streamTime - this.#withinMs;
-        seen.ids.scanWaking(oldest - 1, ({ columns: [times = []] }, i) =>
-          (times[i] as number) < oldest ? removed : kept,
-        );
-        if (seen.ids.size === 0) this.#cells.remove();
-        else this.#cells.put(seen);
-      });
-    }
-  }
 }
 
 function byText(a: string, b: string): number {

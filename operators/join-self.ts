@@ -10,9 +10,10 @@ import type { Cells } from '../engine/graph/store-spec.ts';
 import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { columnLayout } from './cell-codec.ts';
-import { OperatorTime } from './closing.ts';
 import { type EntryLayout, type EntryList, kept } from './entry-list.ts';
 import { retentionMs, type StreamJoinOptions } from './join-streams.ts';
+import { OperatorTime } from './kit/operator-time.ts';
+import { visitDue } from './kit/release.ts';
 import { type ListStore, listStore, type RecordList } from './list-store.ts';
 
 /** Before a cell some of whose records stood later than their own time: a column for that follows the times. */
@@ -205,9 +206,7 @@ class SelfJoin implements AnyReceiver, TimedStep {
   /** Lets go of the keys that nobody can reach any more. */
   #forget(now: number): void {
     if (this.#cells.nextDue() > now) return;
-    for (const keyId of this.#cells.dueKeys(now)) {
-      this.#context.task.enterId(keyId, () => this.#cells.remove());
-    }
+    visitDue(this.#context.task, this.#cells, now, () => this.#cells.remove());
   }
 }
 

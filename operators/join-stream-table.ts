@@ -15,8 +15,9 @@ import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { standOfDue } from '../engine/time/watermark.ts';
 import { recordLayout } from './cell-codec.ts';
-import { byKeyId, OperatorTime } from './closing.ts';
 import { type EntryList, removed } from './entry-list.ts';
+import { OperatorTime } from './kit/operator-time.ts';
+import { releaseDue } from './kit/release.ts';
 import { type ListStore, listStore, type RecordList } from './list-store.ts';
 import { type RowReader, type TableGetter, unheard } from './table-getter.ts';
 
@@ -164,33 +165,39 @@ class JoinBuffer implements AnyReceiver, TimedStep {
   }
 
   #release(streamTime: number): void {
-    const until = streamTime - this.#graceMs;
-    const released: { keyId: string; time: number; value: unknown; headers: Uint8Array }[] = [];
     if (this.#cells.nextDue() > streamTime) return;
     if (streamTime < Number.MAX_VALUE) this.#time.keep();
-    for (const keyId of this.#cells.dueKeys(streamTime)) {
-      this.#context.task.enterId(keyId, () => {
-        const cell = this.#cells.get();
-        if (cell === undefined) return;
-        cell.list.scan(undefined, until, ({ keys, columns }, i) => {
-          const [values, headers] = columns as [unknown[], Uint8Array[]];
-          const time = keys[i] as number;
-          released.push({ keyId, time, value: values[i], headers: headers[i] as Uint8Array });
-          return removed;
-        });
-        if (cell.list.size === 0) this.#cells.remove();
-        else this.#cells.put(cell);
-      });
-    }
-    released.sort((a, b) => a.time - b.time || byKeyId(a, b));
-    const { task } = this.#context;
-    const { stand } = task;
-    for (const { keyId, time, value, headers } of released) {
-      if (this.#time.bySource) task.stand = Math.max(time, standOfDue(time + this.#graceMs));
-      task.enter(keyId, this.#store, (key) => {
-        task.withHeaders(headers, () => this.#join.receive(key, value, time));
-      });
-    }
-    task.stand = stand;
+    const { bySource } = this.#time;
+    releaseDue(this.#context.task, this.#store, this.#cells, streamTime, {
+      take: () => this.#take(streamTime - this.#graceMs),
+      compare: (a, b) => a.time - b.time,
+      standOf: bySource
+        ? ({ time }) => Math.max(time, standOfDue(time + this.#graceMs))
+        : undefined,
+      headersOf: ({ headers }) => headers,
+      forward: (key, { value, time }) => this.#join.receive(key, value, time),
+    });
   }
+
+  #take(until: number): readonly Buffered[] {
+    const cell = this.#cells.get();
+    if (cell === undefined) return [];
+    const taken: Buffered[] = [];
+    cell.list.scan(undefined, until, ({ keys, columns }, i) => {
+      const [values, headers] = columns as [unknown[], Uint8Array[]];
+      const time = keys[i] as number;
+      taken.push({ time, value: values[i], headers: headers[i] as Uint8Array });
+      return removed;
+    });
+    if (cell.list.size === 0) this.#cells.remove();
+    else this.#cells.put(cell);
+    return taken;
+  }
+}
+
+/** A record that has waited. */
+interface Buffered {
+  readonly time: number;
+  readonly value: unknown;
+  readonly headers: Uint8Array;
 }

@@ -28,9 +28,10 @@ import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { standOfDue } from '../engine/time/watermark.ts';
 import { recordLayout } from './cell-codec.ts';
-import { byKeyId, OperatorTime } from './closing.ts';
 import { changed, type Entries, type EntryLayout, EntryList, kept } from './entry-list.ts';
 import type { JoinWindow } from './join-window.ts';
+import { OperatorTime } from './kit/operator-time.ts';
+import { byKeyId } from './kit/order.ts';
 import { type AnyList, listParts } from './list-parts.ts';
 
 export type JoinKind = 'inner' | 'left' | 'outer';

@@ -9,7 +9,8 @@ import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/proce
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { decodeRecords, writeRecords } from './cell-codec.ts';
-import { byKeyId, OperatorTime } from './closing.ts';
+import { OperatorTime } from './kit/operator-time.ts';
+import { releaseDue } from './kit/release.ts';
 
 /** Records of a key that wait, in the order in which they came; a column each. */
 interface Waiting {
@@ -83,7 +84,6 @@ export function orderByTimeStep<K, V>(name: string, key: Serde<K>, value: Serde<
 }
 
 interface Released {
-  readonly keyId: string;
   readonly turn: number;
   readonly time: number;
   readonly stand: number;
@@ -147,27 +147,21 @@ class OrderByTime implements AnyReceiver, TimedStep {
   #release(until: number): void {
     if (this.#cells.nextDue() > until) return;
     if (until < Number.MAX_VALUE) this.#time.keep();
-    const { task } = this.#context;
-    const released: Released[] = [];
-    for (const keyId of this.#cells.dueKeys(until)) {
-      task.enterId(keyId, () => this.#take(keyId, until, released));
-    }
-    const { stand, place } = task;
-    for (const one of released.sort(inOrder)) {
+    releaseDue(this.#context.task, this.#store, this.#cells, until, {
+      take: (at) => this.#take(at),
+      compare: inOrder,
       // What was promised before has not passed it.
-      task.stand = Math.max(one.stand, one.time);
-      task.place = one;
-      task.enter(one.keyId, this.#store, (key) => {
-        task.withHeaders(one.headers, () => this.#next.receive(key, one.value, one.time));
-      });
-    }
-    task.stand = stand;
-    task.place = place;
+      standOf: (one) => Math.max(one.stand, one.time),
+      placeOf: (one) => one,
+      headersOf: (one) => one.headers,
+      forward: (key, one) => this.#next.receive(key, one.value, one.time),
+    });
   }
 
-  #take(keyId: string, until: number, released: Released[]): void {
+  #take(until: number): readonly Released[] {
     const cell = this.#cells.get();
-    if (cell === undefined) return;
+    if (cell === undefined) return [];
+    const released: Released[] = [];
     const left = emptyWaiting();
     for (let i = 0; i < cell.times.length; i++) {
       const turn = turnOf(cell, i);
@@ -176,7 +170,6 @@ class OrderByTime implements AnyReceiver, TimedStep {
         continue;
       }
       released.push({
-        keyId,
         turn,
         time: cell.times[i] as number,
         stand: cell.stands[i] as number,
@@ -188,16 +181,11 @@ class OrderByTime implements AnyReceiver, TimedStep {
     }
     if (left.times.length === 0) this.#cells.remove();
     else this.#cells.put(left);
+    return released;
   }
 }
 
 /** What one source record was made into stays in its order: sorting is stable, and a key's records lie as they came. */
 function inOrder(a: Released, b: Released): number {
-  return (
-    a.turn - b.turn ||
-    a.time - b.time ||
-    a.partition - b.partition ||
-    a.offset - b.offset ||
-    byKeyId(a, b)
-  );
+  return a.turn - b.turn || a.time - b.time || a.partition - b.partition || a.offset - b.offset;
 }

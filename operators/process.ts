@@ -33,7 +33,6 @@ import type { Sink } from '../engine/graph/topic.ts';
 import type { Headers } from '../engine/record/headers.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { instantProblem, isInstant } from '../engine/time/watermark.ts';
-import { OperatorTime } from './closing.ts';
 import {
   type Collections,
   type CollectionsOf,
@@ -43,6 +42,7 @@ import {
   ListHandle,
   MapHandle,
 } from './keyed-collections.ts';
+import { OperatorTime } from './kit/operator-time.ts';
 import {
   collectionOf,
   emptyProcessCell,

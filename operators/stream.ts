@@ -37,6 +37,7 @@ import {
 import type { JoinWindow } from './join-window.ts';
 import { keyByStep } from './key-by.ts';
 import type { Collections } from './keyed-collections.ts';
+import { type StepOf, stepAt } from './kit/define-step.ts';
 import { type Answer, type LookupOptions, lookupStep } from './lookup.ts';
 import { orderByTimeStep } from './order-by-time.ts';
 import { type NoCollections, type ProcessSpec, processStep } from './process.ts';
@@ -231,6 +232,14 @@ export class Stream<K, V> {
   /** Writes the records to a topic; null values as they are, where they delete a row. */
   to(topic: Sink<K, NonNullable<V>>): void {
     this.#flow.graph.sink(topic, this.#flow.port);
+  }
+
+  /**
+   * Puts an operator from outside after the stream: one made by `defineStep` of `millrace/steps`.
+   * @throws CONFIG_INVALID for what is no such operator
+   */
+  apply<R>(step: StepOf<K, V, R>): Stream<K, R> {
+    return this.#then<R>(stepAt(step, this.#flow), step.valueAt(this.#flow));
   }
 
   /** Applies a function of streams: how parts of a topology are shared. */

@@ -31,8 +31,9 @@ import type { Windowed } from '../engine/serde/windowed.ts';
 import { closesAt } from '../engine/time/closed.ts';
 import { standOfDue } from '../engine/time/watermark.ts';
 import type { WindowSpec } from '../engine/time/windows/spec.ts';
-import { byKeyId, OperatorTime } from './closing.ts';
 import { changed, type EntryList, kept, removed } from './entry-list.ts';
+import { OperatorTime } from './kit/operator-time.ts';
+import { releaseDue } from './kit/release.ts';
 import {
   type Held,
   type HeldCell,
@@ -421,43 +422,43 @@ class Suppress implements AnyReceiver, TimedStep {
 
   #release(until: number): void {
     if (this.#parts.settings.mode === 'wall' && until !== allTimes) return;
-    const released: { keyId: string; held: Held; final: boolean }[] = [];
-    for (const keyId of this.#cells.nextDue() <= until ? this.#cells.dueKeys(until) : []) {
-      this.#parts.context.task.enterId(keyId, () => {
-        const cell = this.#cells.get();
-        if (cell === undefined) return;
-        cell.list.scanWaking(until, (entries, i) => {
-          const held = heldAt(entries, i);
-          const final = held.due <= until;
-          const early = held.early <= until;
-          if (final || early) released.push({ keyId, final, held: { ...held } });
-          if (final) return removed;
-          if (!early) return kept;
-          held.old = held.value;
-          held.early = Number.POSITIVE_INFINITY;
-          return changed;
-        });
-        if (cell.list.size === 0) this.#cells.remove();
-        else this.#cells.put(cell);
-      });
-    }
-    if (released.length === 0) return;
+    if (this.#cells.nextDue() > until) return;
     if (until < Number.MAX_VALUE) this.#time.keep();
-    const gone = released.filter(({ final }) => final);
-    this.#count('waiting', -gone.length);
-    this.#count('bytes', -gone.reduce((sum, { held }) => sum + held.bytes, 0));
-    const timeOf = ({ due, early }: Held) => Math.min(due, early);
-    released.sort(
-      (a, b) => timeOf(a.held) - timeOf(b.held) || byKeyId(a, b) || a.held.start - b.held.start,
-    );
-    const { task } = this.#parts.context;
-    const { stand } = task;
+    const { context, held } = this.#parts;
     const isTimed = this.#time.bySource && this.#parts.settings.mode !== 'wall';
-    for (const { keyId, held } of released) {
-      if (isTimed) task.stand = standOfDue(timeOf(held));
-      this.#forward(keyId, held);
-    }
-    task.stand = stand;
+    const timeOf = ({ due, early }: Held) => Math.min(due, early);
+    releaseDue(context.task, held.store, this.#cells, until, {
+      take: () => this.#take(until),
+      compare: (a, b) => timeOf(a) - timeOf(b),
+      standOf: isTimed ? (one) => standOfDue(timeOf(one)) : undefined,
+      headersOf: ({ headers }) => headers,
+      forward: (key, one) => this.#forward(key, one),
+    });
+  }
+
+  /** What is due of the current key; early results stay, as told. */
+  #take(until: number): readonly Held[] {
+    const cell = this.#cells.get();
+    if (cell === undefined) return [];
+    const taken: Held[] = [];
+    cell.list.scanWaking(until, (entries, i) => {
+      const held = heldAt(entries, i);
+      const final = held.due <= until;
+      const early = held.early <= until;
+      if (final || early) taken.push({ ...held });
+      if (final) {
+        this.#count('waiting', -1);
+        this.#count('bytes', -held.bytes);
+        return removed;
+      }
+      if (!early) return kept;
+      held.old = held.value;
+      held.early = Number.POSITIVE_INFINITY;
+      return changed;
+    });
+    if (cell.list.size === 0) this.#cells.remove();
+    else this.#cells.put(cell);
+    return taken;
   }
 
   #makeRoom(): void {
@@ -476,8 +477,9 @@ class Suppress implements AnyReceiver, TimedStep {
 
   #evictOldest(): void {
     const keyId = this.#cells.dueKeys(this.#cells.nextDue())[0] ?? '';
+    const { task } = this.#parts.context;
     let oldest: Held | undefined;
-    this.#parts.context.task.enterId(keyId, () => {
+    task.enterId(keyId, () => {
       const cell = this.#cells.get();
       if (cell === undefined) return;
       const { list } = cell;
@@ -492,17 +494,17 @@ class Suppress implements AnyReceiver, TimedStep {
       else this.#cells.put(cell);
     });
     if (oldest === undefined) return;
+    const evicted: Held = oldest;
     this.#count('waiting', -1);
-    this.#count('bytes', -oldest.bytes);
-    this.#forward(keyId, oldest);
+    this.#count('bytes', -evicted.bytes);
+    task.enter(keyId, this.#parts.held.store, (key) => {
+      task.withHeaders(evicted.headers, () => this.#forward(key, evicted));
+    });
   }
 
-  #forward(keyId: string, { start, end, value, timestamp, old, headers }: Held): void {
-    const { task } = this.#parts.context;
-    task.enter(keyId, this.#parts.held.store, (key) => {
-      const full = start === noWindow ? key : { key, start, end };
-      task.withHeaders(headers, () => this.#next.receive(full, value, timestamp, old));
-    });
+  #forward(key: unknown, { start, end, value, timestamp, old }: Held): void {
+    const full = start === noWindow ? key : { key, start, end };
+    this.#next.receive(full, value, timestamp, old);
   }
 
   /** Encoded only where bytes are bounded. */

@@ -9,7 +9,8 @@ import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/proce
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { type AggregateCell, aggregateStore } from './aggregate.ts';
-import { OperatorTime } from './closing.ts';
+import { OperatorTime } from './kit/operator-time.ts';
+import { enterDue } from './kit/release.ts';
 import { present } from './present.ts';
 import { rowOf, storeGetter, type TableGetter, tableGetter } from './table-getter.ts';
 import { type UnderWay, underWay } from './under-way.ts';
@@ -114,16 +115,14 @@ class ExpiringTable implements AnyReceiver, TimedStep {
     this.#time.keep();
     const { task } = this.#context;
     const { stand } = task;
-    for (const keyId of this.#cells.dueKeys(streamTime)) {
-      this.#context.task.enter(keyId, this.#store, (key) => {
-        const cell = this.#cells.get();
-        if (cell === undefined) return;
-        this.#cells.remove();
-        const at = cell.timestamp + this.#ttlMs;
-        task.stand = at;
-        this.#underWay.tell(rowOf(cell), this.#expired, key, null, at);
-      });
-    }
+    enterDue(task, this.#store, this.#cells, streamTime, (key) => {
+      const cell = this.#cells.get();
+      if (cell === undefined) return;
+      this.#cells.remove();
+      const at = cell.timestamp + this.#ttlMs;
+      task.stand = at;
+      this.#underWay.tell(rowOf(cell), this.#expired, key, null, at);
+    });
     task.stand = stand;
   }
 }

@@ -11,8 +11,9 @@ import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { columnLayout } from './cell-codec.ts';
-import { OperatorTime } from './closing.ts';
 import { EntryList, removed } from './entry-list.ts';
+import { OperatorTime } from './kit/operator-time.ts';
+import { visitDue } from './kit/release.ts';
 import { type AnyList, listParts } from './list-parts.ts';
 import { present } from './present.ts';
 import { type TableGetter, tableGetter } from './table-getter.ts';
@@ -201,13 +202,10 @@ class VersionedTable implements AnyReceiver, TimedStep {
   #expire(streamTime: number, except: string | undefined): void {
     if (this.#cells.nextDue() > streamTime) return;
     this.#time.keep();
-    for (const keyId of this.#cells.dueKeys(streamTime)) {
-      if (keyId === except) continue;
-      this.#context.task.enterId(keyId, () => {
-        const cell = this.#cells.get();
-        if (cell !== undefined) this.#keep(cell, streamTime - this.#historyMs);
-      });
-    }
+    visitDue(this.#context.task, this.#cells, streamTime, (keyId) => {
+      const cell = keyId === except ? undefined : this.#cells.get();
+      if (cell !== undefined) this.#keep(cell, streamTime - this.#historyMs);
+    });
   }
 
   /** Keeps the version that was in force at `oldest`, and all after it. */

@@ -20,6 +20,7 @@ import {
 } from './join-foreign-key.ts';
 import type { JoinKind } from './join-streams.ts';
 import { type RowJoiner, tableJoinGetter, tableJoinStep } from './join-tables.ts';
+import { type StepOf, stepAt } from './kit/define-step.ts';
 import { mergeStep } from './stateless.ts';
 import { Stream } from './stream.ts';
 import { checkWay, type SuppressOptions, suppressStep } from './suppress.ts';
@@ -128,6 +129,21 @@ export class Table<K, V> implements RowsOf<K, V> {
         `suppress '${name}' lets changes go on and keeps none of them`,
       );
     return this.#then(step, value, undefined, view);
+  }
+
+  /**
+   * Puts an operator from outside after the table: one made by `defineStep` of `millrace/steps` with
+   * `nulls`. It gets each change: the new row, null for a deletion, and the old row, undefined when
+   * there was none; and it must send its own changes on in the same way. Rows of the result are not
+   * kept.
+   * @throws CONFIG_INVALID for what is no such operator
+   */
+  apply<R>(step: StepOf<K, V | null, R | null>): Table<K, R> {
+    const input = this.#flow as Flow<K, V | null>;
+    const made = stepAt(step, input);
+    const problem = `step '${made.name}' keeps no rows of its results: aggregate them`;
+    const view = (kept: string) => notKeptView(kept, this.#readAs, problem);
+    return this.#then<R>(made, step.valueAt(input) as Serde<R> | undefined, undefined, view);
   }
 
   /** Rows of both tables. */

@@ -11,7 +11,8 @@ import { closesAt } from '../engine/time/closed.ts';
 import { standOfDue } from '../engine/time/watermark.ts';
 import type { TimedWindow } from '../engine/time/windows/spec.ts';
 import { dropUnusable } from './aggregate.ts';
-import { type Closed, closeDue, OperatorTime } from './closing.ts';
+import { type Closed, closeDue } from './closing.ts';
+import { OperatorTime } from './kit/operator-time.ts';
 import { present } from './present.ts';
 import { keyTimedCells, keyTimedStore, type WindowCell } from './window-cell.ts';
 
