@@ -16,6 +16,7 @@ const loadedByName = [
   'engine/cli/main.ts',
   'engine/cli/question-worker.ts',
   'engine/index.ts',
+  'engine/laws/index.ts',
   'engine/testing/driver.ts',
   'engine/thread/worker.ts',
   'operators/index.ts',

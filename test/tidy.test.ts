@@ -33,6 +33,7 @@ const engineRank: Record<string, number> = {
   thread: 8,
   runtime: 9,
   testing: 10,
+  laws: 10,
   connect: 10,
   http: 10,
   cli: 11,

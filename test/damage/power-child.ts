@@ -4,10 +4,10 @@
  * Arguments: folder, backend, 'synced' or 'unsynced'.
  */
 import { SeededRandom } from '../../engine/base/random.ts';
+import { append } from '../../engine/laws/index.ts';
 import { openEmbeddedLog } from '../../engine/log/embedded/log.ts';
 import type { BackendFactory } from '../../engine/storage/backend.ts';
 import { type BackendName, backendsOf } from '../../engine/storage/backends.ts';
-import { append } from '../log/laws.ts';
 
 const [folder = '', name = '', sync = ''] = process.argv.slice(2);
 const real = backendsOf(name as BackendName);

@@ -3,23 +3,24 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { append, logLaws, memberLaws, rowsOf } from '../../engine/laws/index.ts';
 import { openEmbeddedLog } from '../../engine/log/embedded/log.ts';
 import { MemoryLog } from '../../engine/log/memory.ts';
 import { rocksBackends } from '../../engine/storage/rocksdb.ts';
-import { append, logLaws, rowsOf } from './laws.ts';
 
 describe('memory log', () => {
-  logLaws(async () => {
+  const open = async () => {
     const log = new MemoryLog();
     return { log, dispose: () => log.close() };
-  });
+  };
+  for (const { name, check } of [...logLaws({ open }), ...memberLaws({ open })]) test(name, check);
 });
 
 const open = (directory: string) =>
   openEmbeddedLog({ directory, application: 'test', backends: rocksBackends });
 
 describe('embedded log', () => {
-  logLaws(async () => {
+  const opened = async () => {
     const directory = await mkdtemp(join(tmpdir(), 'millrace-log-'));
     let log = await open(directory);
     return {
@@ -34,7 +35,9 @@ describe('embedded log', () => {
         await rm(directory, { recursive: true });
       },
     };
-  });
+  };
+  const laws = [...logLaws({ open: opened }), ...memberLaws({ open: opened })];
+  for (const { name, check } of laws) test(name, check);
 
   test('a second owner is refused and told who the first is', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'millrace-log-'));

@@ -3,12 +3,12 @@ import { topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../../engine/base/clock.ts';
 import { systemScheduler } from '../../engine/base/scheduler.ts';
+import { append } from '../../engine/laws/index.ts';
 import { soleMember } from '../../engine/log/member.ts';
 import { MemoryLog } from '../../engine/log/memory.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { MemoryBackends } from '../../engine/storage/memory.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
-import { append } from '../log/laws.ts';
 
 const words = topic<string, string>('words', { value: utf8, partitions: 1 });
 const job = topology('interval', (t) => {

@@ -1,12 +1,12 @@
 /** The log need not keep what a task takes whole; a task that leaves records of a batch is given copies from then on. */
 import { topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
+import { append } from '../../engine/laws/index.ts';
 import { soleMember } from '../../engine/log/member.ts';
 import { MemoryLog } from '../../engine/log/memory.ts';
 import { Runtime, type RuntimeOptions } from '../../engine/runtime/runtime.ts';
 import { MemoryBackends } from '../../engine/storage/memory.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
-import { append } from '../log/laws.ts';
 
 const words = topic<string, string>('words', { value: utf8, partitions: 1 });
 const others = topic<string, string>('others', { value: utf8, partitions: 1 });

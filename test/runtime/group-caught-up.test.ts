@@ -2,12 +2,12 @@
 import { topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../../engine/base/clock.ts';
+import { append } from '../../engine/laws/index.ts';
 import { type AssignmentChange, type Member, soleMember } from '../../engine/log/member.ts';
 import { MemoryLog } from '../../engine/log/memory.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { MemoryBackends } from '../../engine/storage/memory.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
-import { append } from '../log/laws.ts';
 
 const words = topic<string, string>('words', { value: utf8, partitions: 2 });
 const loud = topic<string, string>('loud', { value: utf8, partitions: 2 });

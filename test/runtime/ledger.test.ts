@@ -3,13 +3,13 @@ import { topic, topology, utf8 } from 'millrace';
 import { describe, expect, test } from 'vitest';
 import { VirtualClock } from '../../engine/base/clock.ts';
 import { systemScheduler } from '../../engine/base/scheduler.ts';
+import { append } from '../../engine/laws/index.ts';
 import { type AssignmentChange, soleMember } from '../../engine/log/member.ts';
 import { MemoryLog } from '../../engine/log/memory.ts';
 import { encodeLedger } from '../../engine/runtime/ledger.ts';
 import { Runtime, type RuntimeOptions } from '../../engine/runtime/runtime.ts';
 import { MemoryBackends } from '../../engine/storage/memory.ts';
 import { type HostPort, TaskHost } from '../../engine/task/task-host.ts';
-import { append } from '../log/laws.ts';
 import { portOf } from './shared-log.ts';
 
 const application = 'ledger';

@@ -1,12 +1,12 @@
 /** Stages of a cycle add up to it; of threads side by side the slowest counts. */
 import { topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
+import { append } from '../../engine/laws/index.ts';
 import { MemoryLog } from '../../engine/log/memory.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { StageClock, type Stages, stageNames } from '../../engine/runtime/stages.ts';
 import { MemoryBackends } from '../../engine/storage/memory.ts';
 import { type HostPort, TaskHost, type TaskResult } from '../../engine/task/task-host.ts';
-import { append } from '../log/laws.ts';
 
 test('the slowest thread, and what is left of the cycle', async () => {
   let now = 1_000;

@@ -3,13 +3,13 @@ import { setTimeout } from 'node:timers/promises';
 import { topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { MillraceError } from '../../engine/base/errors.ts';
+import { append } from '../../engine/laws/index.ts';
 import { type JoinOptions, type Member, soleMember } from '../../engine/log/member.ts';
 import { MemoryLog } from '../../engine/log/memory.ts';
 import { deploymentCursor, readCursors } from '../../engine/runtime/cursors.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { MemoryBackends } from '../../engine/storage/memory.ts';
 import { type HostConfig, TaskHost } from '../../engine/task/task-host.ts';
-import { append } from '../log/laws.ts';
 
 const application = 'first';
 const words = topic<string, string>('words', { value: utf8, partitions: 1 });

@@ -1,0 +1,7 @@
+/** `millrace/laws`: what each adapter of a port must keep, for any test runner. */
+export { type BackendUnderTest, backendLaws, type OpenedBackends } from './backend-laws.ts';
+export { type ConnectorUnderTest, connectorLaws } from './connector-laws.ts';
+export type { Law } from './law.ts';
+export { type LogUnderTest, logLaws, type OpenedLog } from './log-laws.ts';
+export { memberLaws } from './member-laws.ts';
+export { append, keyedRows, type Row, rowsOf } from './records.ts';
