@@ -12,12 +12,34 @@ export {
 } from './cli/execution.ts';
 export { FileSource, type FileSourceOptions } from './connect/file-source.ts';
 export { describeJson, describeMermaid, describeText } from './graph/describe.ts';
+export type { TopicSettings } from './graph/topic.ts';
 export { deadLetterTopic } from './graph/topic-names.ts';
 export { type HttpEndpoint, type Route, statusOf } from './http/server.ts';
 export { type EmbeddedLog, openEmbeddedLog } from './log/embedded/log.ts';
-export type { Log, Writer } from './log/log.ts';
+export type {
+  Append,
+  Commit,
+  CommitReceipt,
+  CommittedOffset,
+  GroupOffset,
+  Log,
+  LogFactory,
+  ReadLimits,
+  RecordLimits,
+  TopicDescription,
+  TopicPartition,
+  Writer,
+} from './log/log.ts';
+export {
+  type AssignmentChange,
+  type Fetched,
+  type JoinOptions,
+  type Member,
+  soleMember,
+} from './log/member.ts';
 export { MemoryLog } from './log/memory.ts';
 export { BatchBuilder, PackedBatch } from './record/batch.ts';
+export { decodeHeaders, encodeHeaders, type Headers } from './record/headers.ts';
 export {
   Appender,
   type AppenderOptions,
@@ -28,11 +50,24 @@ export {
 export type { SourceChunk, SourceConnector, SourceStart } from './runtime/connector.ts';
 export { Runtime, type RuntimeOptions } from './runtime/runtime.ts';
 export type { Summary } from './runtime/summary.ts';
-export type { BackendFactory, StateBackend } from './storage/backend.ts';
-export { type BackendName, backendNames, backendsOf } from './storage/backends.ts';
+export type {
+  BackendEntry,
+  BackendFactory,
+  BackendWrite,
+  OpenOptions,
+  RangeOptions,
+  StateBackend,
+} from './storage/backend.ts';
+export {
+  type BackendChoice,
+  type BackendName,
+  backendNames,
+  backendsOf,
+} from './storage/backends.ts';
 export { MemoryBackends } from './storage/memory.ts';
 export { rocksBackends } from './storage/rocksdb.ts';
 export type { HostConfig, HostPort } from './task/task-host.ts';
 export { TaskHost } from './task/task-host.ts';
+export type { LogChoice } from './thread/adapters.ts';
 export { loadTopology, type TopologyReference } from './thread/load-topology.ts';
 export { startWorkers, type WorkerHosts } from './thread/pool.ts';

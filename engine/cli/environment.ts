@@ -6,8 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { codeRoot, moduleAt } from '../base/package-files.ts';
 import { type EmbeddedLog, openEmbeddedLog } from '../log/embedded/log.ts';
-import { type BackendName, backendNames, backendsOf, defaultBackend } from '../storage/backends.ts';
+import {
+  type BackendChoice,
+  backendsOf,
+  defaultBackend,
+  isBackendName,
+} from '../storage/backends.ts';
 import { makeDirectory } from '../storage/directory.ts';
+import { backendChosen } from '../thread/adapters.ts';
 import type { TopologyReference } from '../thread/load-topology.ts';
 
 /** Where log and state lie when nothing is said. */
@@ -17,29 +23,38 @@ export interface Environment {
   readonly directory: string;
   readonly logDirectory: string;
   readonly stateDirectory: string;
-  /** What log and state are kept in. */
-  readonly stateBackend: BackendName;
+  /** What state is kept in, and the log too where it is one of ours. */
+  readonly stateBackend: BackendChoice;
 }
 
 export interface ApplicationFile {
   readonly application: string;
   readonly topology: TopologyReference;
   /** Absent in folders that were written before there was a choice. */
-  readonly stateBackend?: BackendName;
+  readonly stateBackend?: BackendChoice;
+  /** The module of a log that is none of ours. */
+  readonly log?: string;
   /** Where the log is, when it is Kafka; without secrets. */
   readonly kafka?: { readonly brokers: string };
 }
 
 /**
- * @param stateBackend that was asked for; default: the one that ran here last, or the default one
+ * @param stateBackend that was asked for, a name or a module; default: the one that ran here last, or
+ * the default one
  * @param fresh whether what is there is to be deleted. Throws CONFIG_INVALID where it is kept, and
  * the backend asked for cannot read it.
  */
-export function environment(data: string, stateBackend?: BackendName, fresh = false): Environment {
+export function environment(
+  data: string,
+  stateBackend?: BackendChoice,
+  fresh = false,
+): Environment {
   const directory = resolve(data);
   const kept = keptBackend(directory);
-  const chosen = stateBackend ?? kept ?? defaultBackend;
-  if (!fresh && kept === 'rocksdb-native' && chosen !== kept) {
+  const chosen =
+    stateBackend === undefined ? (kept ?? defaultBackend) : backendChosen(stateBackend);
+  const reads = chosen === kept || (kept === 'rocksdb' && chosen === 'rocksdb-native');
+  if (!fresh && kept !== undefined && !reads) {
     const problem = `${directory} was written by ${kept}, which ${chosen} cannot read; leave the option out, or start with --fresh`;
     throw new MillraceError('CONFIG_INVALID', { field: 'state-backend', problem });
   }
@@ -52,11 +67,12 @@ export function environment(data: string, stateBackend?: BackendName, fresh = fa
 }
 
 /** The backend that ran in a data directory last; undefined when none did, or none was named. */
-function keptBackend(directory: string): BackendName | undefined {
+function keptBackend(directory: string): BackendChoice | undefined {
   try {
     const text = readFileSync(join(directory, 'application.json'), 'utf8');
     const { stateBackend } = JSON.parse(text) as ApplicationFile;
-    return backendNames.find((name) => name === stateBackend);
+    if (stateBackend === undefined || isBackendName(stateBackend)) return stateBackend;
+    return located(directory, stateBackend);
   } catch {
     return undefined;
   }
@@ -81,7 +97,8 @@ export async function prepare(env: Environment, fresh: boolean): Promise<void> {
 export function openLog(env: Environment, application: string): Promise<EmbeddedLog> {
   return openEmbeddedLog({
     ...{ directory: env.logDirectory, application },
-    backends: backendsOf(env.stateBackend),
+    // A backend from outside holds state, which can be restored; never the log.
+    backends: backendsOf(isBackendName(env.stateBackend) ? env.stateBackend : defaultBackend),
   });
 }
 
@@ -89,7 +106,16 @@ export async function writeApplication(env: Environment, file: ApplicationFile):
   try {
     const { topology } = file;
     const module = portable(env.directory, topology.module);
-    const kept = { ...file, topology: { ...topology, module } };
+    const outside = (path: string) => portable(env.directory, path);
+    const { stateBackend, log } = file;
+    const kept = {
+      ...file,
+      topology: { ...topology, module },
+      ...(stateBackend !== undefined && !isBackendName(stateBackend)
+        ? { stateBackend: outside(stateBackend) }
+        : {}),
+      ...(log === undefined ? {} : { log: outside(log) }),
+    };
     await writeFile(join(env.directory, 'application.json'), JSON.stringify(kept, undefined, 2));
   } catch (error) {
     throw unavailable(env.directory, error);
@@ -111,7 +137,8 @@ export async function knownApplication(env: Environment): Promise<ApplicationFil
     const file = JSON.parse(text) as ApplicationFile;
     const { topology } = file;
     const module = located(env.directory, topology.module);
-    return { ...file, topology: { ...topology, module } };
+    const log = file.log === undefined ? {} : { log: located(env.directory, file.log) };
+    return { ...file, ...log, topology: { ...topology, module } };
   } catch {
     return undefined;
   }

@@ -3,21 +3,27 @@ import { systemClock } from '../base/clock.ts';
 import { isPassing } from '../base/errors.ts';
 import { allObservers, type Observer } from '../base/events.ts';
 import { defaultMemoryBytes, keepHeapsSmall } from '../base/memory.ts';
-import { checkSetting, optional, portNumber, threadCount } from '../base/settings.ts';
+import {
+  checkSetting,
+  optional,
+  portNumber,
+  refuseSetting,
+  threadCount,
+} from '../base/settings.ts';
 import { HealthWatch } from '../http/health.ts';
 import { type HttpEndpoint, type HttpOptions, type Route, serveHttp } from '../http/server.ts';
 import type { KafkaSettings } from '../log/kafka/config.ts';
-import { openKafkaLog } from '../log/kafka/log.ts';
 import type { Log } from '../log/log.ts';
 import type { SourceConnector } from '../runtime/connector.ts';
 import { type LogLevel, logObserver, metricsObserver } from '../runtime/observe.ts';
 import { Runtime } from '../runtime/runtime.ts';
 import { checkRuntimeSettings, type RuntimeSettings } from '../runtime/settings.ts';
-import { backendsOf } from '../storage/backends.ts';
 import { TaskHost } from '../task/task-host.ts';
+import { type LogChoice, loadBackends } from '../thread/adapters.ts';
 import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
 import { spawnThreads, startWorkers, type WorkerHosts } from '../thread/pool.ts';
-import { type Environment, openLog, writeApplication } from './environment.ts';
+import { openAnyLog } from './any-log.ts';
+import { type Environment, writeApplication } from './environment.ts';
 import { answerLocally } from './local-questions.ts';
 
 /** What may be tuned without touching the topology. */
@@ -27,6 +33,11 @@ export interface ExecutionOptions {
   readonly env: Environment;
   /** The log is Kafka; the data directory holds state only. */
   readonly kafka?: KafkaSettings;
+  /**
+   * The log is one from outside: a LogFactory, or the path of a module whose default export is one.
+   * A path is kept, so that the command line finds the log again. Not with `kafka`.
+   */
+  readonly log?: LogChoice;
   readonly reference: TopologyReference;
   /** Default: the topology's name. */
   readonly application?: string;
@@ -76,6 +87,9 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
   checkRuntimeSettings('settings', settings ?? {});
   checkSetting('threads', threads, threadCount);
   checkSetting('http', options.http, optional(portNumber));
+  if (options.kafka !== undefined && options.log !== undefined) {
+    refuseSetting('log', 'is either Kafka or one from outside: leave out the brokers, or the log');
+  }
   const { stateBackend } = env;
   keepHeapsSmall(settings?.memoryBytes ?? defaultMemoryBytes());
   let spawned =
@@ -97,6 +111,7 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
   };
   try {
     const topology = await loadTopology(reference);
+    const backends = await loadBackends(stateBackend);
     const application = options.application ?? topology.name;
     if (options.http !== undefined) {
       const { httpHost: host = '127.0.0.1' } = options;
@@ -127,7 +142,8 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
       process.stderr.write(`${what} on http://${host}:${endpoint.port}\n`);
     }
     // Brokers may be waited for; health tells so meanwhile.
-    const opened = await openAnyLog(options, application, observer);
+    const { kafka, log: chosenLog } = options;
+    const opened = await openAnyLog({ env, application, kafka, log: chosenLog }, observer);
     log = opened;
     const running = await patiently(options.kafka, () =>
       Runtime.start({
@@ -136,7 +152,7 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
         log: opened,
         stateDirectory: env.stateDirectory,
         startHosts: async (config) => {
-          if (threads === 0) return [new TaskHost(topology, config, backendsOf(stateBackend))];
+          if (threads === 0) return [new TaskHost(topology, config, backends)];
           // Asked for again when a worker has died.
           await workers?.stop();
           const first = spawned;
@@ -154,8 +170,11 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
     );
     runtime = running;
     const kept = { application, topology: reference, stateBackend };
-    const { kafka } = options;
-    await writeApplication(env, { ...kept, ...(kafka && { kafka: { brokers: kafka.brokers } }) });
+    await writeApplication(env, {
+      ...kept,
+      ...(kafka && { kafka: { brokers: kafka.brokers } }),
+      ...(typeof chosenLog === 'string' && { log: chosenLog }),
+    });
     const asked =
       options.answers === false
         ? undefined
@@ -184,27 +203,4 @@ async function patiently<T>(kafka: KafkaSettings | undefined, start: () => Promi
       process.stderr.write(`${error.message}; trying again\n`);
     }
   }
-}
-
-async function openAnyLog(
-  { env, kafka }: ExecutionOptions,
-  application: string,
-  observer: Observer,
-): Promise<Log> {
-  if (kafka === undefined) return openLog(env, application);
-  return openKafkaLog({
-    settings: kafka,
-    application,
-    onUpkeepFailed: (problem) => observer.on('upkeepFailed', { problem }),
-    onTransport: (transport, reason) => observer.on('kafkaTransport', { transport, reason }),
-    onHandedBack: ({ topic, partition }, reason) =>
-      observer.on('fetchHandedBack', { topic, partition, reason }),
-    onStalled: ({ topic, partition }, problem) =>
-      observer.on('partitionStalled', { topic, partition, problem }),
-    onResumed: ({ topic, partition }, stalledMs) =>
-      observer.on('partitionResumed', { topic, partition, stalledMs }),
-    onWritesHandedBack: (reason) => observer.on('writesHandedBack', { reason }),
-    onAway: (problem) => observer.on('logAway', { problem }),
-    onBack: (awayMs) => observer.on('logBack', { awayMs }),
-  });
 }

@@ -8,6 +8,7 @@ import type { Log } from '../log/log.ts';
 import { Look } from '../runtime/look.ts';
 import { RestoreWatch, restoreText } from '../runtime/restore-watch.ts';
 import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
+import { openAnyLog } from './any-log.ts';
 import {
   type ApplicationFile,
   type Environment,
@@ -85,18 +86,19 @@ export async function withApplication<T>(
   const file = await readApplication(env);
   const { application, topology: reference } = file;
   const settings = await kafkaOf(options, file);
-  if (settings !== undefined) {
-    const log = await openKafkaLog({ settings, application });
+  const look = async (log: Log) => {
     try {
       const topology = await loadTopology(reference);
-      const look = await Look.open({ topology, application, log, progress: restoreLine() });
-      return await use({ application, reference, log, runtime: look });
+      const options = { topology, application, log, progress: restoreLine() };
+      return await use({ application, reference, log, runtime: await Look.open(options) });
     } finally {
       await log.close();
     }
-  }
+  };
+  if (settings !== undefined) return look(await openKafkaLog({ settings, application }));
   const running = await runningProcess(env);
   if (running !== undefined) return use({ ...running, reference });
+  if (file.log !== undefined) return look(await openAnyLog({ env, application, log: file.log }));
   // It says what is missing where there is no log.
   await (await openKeptLog(env, application)).close();
   const execution = await execute({ env, reference, application, threads: 0, answers: false });
@@ -116,7 +118,10 @@ export async function openInspected(options: KeptOptions): Promise<Log> {
     return openKafkaLog({ settings, application: 'millrace-inspect' });
   }
   const { application } = file ?? (await readApplication(env));
-  return (await runningProcess(env))?.log ?? openKeptLog(env, application);
+  const running = await runningProcess(env);
+  if (running !== undefined) return running.log;
+  if (file?.log !== undefined) return openAnyLog({ env, application, log: file.log });
+  return openKeptLog(env, application);
 }
 
 /** Kafka as it was named, or where the application ran last. */

@@ -59,9 +59,15 @@ const memory = () =>
     .env('MILLRACE_MEMORY')
     .argParser(memorySize);
 const stateBackend = () =>
-  new Option('--state-backend <name>', 'what log and state are kept in')
-    .env('MILLRACE_STATE_BACKEND')
-    .choices(backendNames);
+  new Option(
+    '--state-backend <name>',
+    `what log and state are kept in: ${backendNames.join(' or ')}; or a module whose default export is a BackendFactory, for the state`,
+  ).env('MILLRACE_STATE_BACKEND');
+const log = () =>
+  new Option(
+    '--log <module>',
+    'a log from outside: a module whose default export is a LogFactory; not with --brokers',
+  ).env('MILLRACE_LOG');
 const threads = () =>
   numberOption('--threads <n>', 'worker threads; 0 = all on the main thread', threadCount).default(
     2,
@@ -140,6 +146,7 @@ function programOf(version: string): Command {
     .addOption(numberOption('--top <n>', 'subjects shown', count(0)).default(10))
     .addOption(data())
     .addOption(stateBackend())
+    .addOption(log())
     .addOption(memory())
     .addOption(threads())
     .addOption(stopWithin())
@@ -230,6 +237,7 @@ function programOf(version: string): Command {
     .option('--until-caught-up', 'end when every topic is read to its end')
     .addOption(data())
     .addOption(stateBackend())
+    .addOption(log())
     .addOption(memory())
     .addOption(threads())
     .addOption(fresh())
@@ -245,6 +253,7 @@ function programOf(version: string): Command {
     .option('--application <name>', "names changelogs and state; default the topology's name")
     .addOption(numberOption('--partitions <n>', 'of new topics', partitionCount))
     .addOption(orphan())
+    .addOption(log())
     .addOption(data())
     .addOption(json())
     .action((module: string, options: PlanOptions) => planDeployment(resolve(module), options));

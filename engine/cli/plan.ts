@@ -3,14 +3,14 @@ import { stat } from 'node:fs/promises';
 import { MillraceError } from '../base/errors.ts';
 import type { Change } from '../graph/deployment.ts';
 import { cursorTopic } from '../graph/topic-names.ts';
-import { openKafkaLog } from '../log/kafka/log.ts';
 import type { Log } from '../log/log.ts';
 import { MemoryLog } from '../log/memory.ts';
 import { deploymentCursor, readCursors } from '../runtime/cursors.ts';
 import { checkDeployment } from '../runtime/deploy.ts';
 import { plan } from '../runtime/plan.ts';
 import { loadTopology } from '../thread/load-topology.ts';
-import { environment, openLog } from './environment.ts';
+import { openAnyLog } from './any-log.ts';
+import { environment, knownApplication, openLog } from './environment.ts';
 import { type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
 import { print, printJson, table } from './output.ts';
 
@@ -20,12 +20,14 @@ export interface PlanOptions extends KafkaFlags {
   readonly partitions?: number;
   readonly orphan?: readonly string[];
   readonly json?: boolean;
+  /** A log from outside, by module. */
+  readonly log?: string;
 }
 
 export async function planDeployment(module: string, options: PlanOptions): Promise<void> {
   const topology = await loadTopology({ module });
   const application = options.application ?? topology.name;
-  const log = await openAnyLog(application, options);
+  const log = await deployedLog(application, options);
   try {
     const existing = await log.topics();
     const planned = plan({
@@ -52,10 +54,13 @@ export async function planDeployment(module: string, options: PlanOptions): Prom
   }
 }
 
-async function openAnyLog(application: string, options: PlanOptions): Promise<Log> {
-  const settings = (await kafkaConfiguration(options))?.settings;
-  if (settings !== undefined) return openKafkaLog({ settings, application });
+async function deployedLog(application: string, options: PlanOptions): Promise<Log> {
   const env = environment(options.data);
+  const kafka = (await kafkaConfiguration(options))?.settings;
+  const log = options.log ?? (await knownApplication(env))?.log;
+  if (kafka !== undefined || log !== undefined) {
+    return openAnyLog({ env, application, kafka, ...(kafka === undefined && { log }) });
+  }
   // Where nothing has run, nothing is made either.
   const ran = await stat(env.logDirectory).then(
     () => true,

@@ -7,7 +7,8 @@ import type { SourceConnector } from '../runtime/connector.ts';
 import type { LogLevel } from '../runtime/observe.ts';
 import { RestoreWatch, restoreText } from '../runtime/restore-watch.ts';
 import type { OffsetLost } from '../runtime/task-opener.ts';
-import type { BackendName } from '../storage/backends.ts';
+import type { BackendChoice } from '../storage/backends.ts';
+import { moduleChosen } from '../thread/adapters.ts';
 import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
 import { environment, prepare } from './environment.ts';
 import { execute } from './execution.ts';
@@ -31,7 +32,9 @@ export interface RunOptions extends KafkaFlags, TimeFlags {
   readonly tokens: readonly InputToken[];
   readonly onOffsetLost?: OffsetLost;
   readonly data: string;
-  readonly stateBackend?: BackendName;
+  readonly stateBackend?: BackendChoice;
+  /** A log from outside, by module. */
+  readonly log?: string;
   /** Bytes for state. */
   readonly memory?: number;
   readonly application?: string;
@@ -67,6 +70,7 @@ export async function run(module: string, options: RunOptions): Promise<void> {
     ...(options.httpHost === undefined ? {} : { httpHost: options.httpHost }),
     ...(application === undefined ? {} : { application }),
     ...(kafka === undefined ? {} : { kafka }),
+    ...(options.log === undefined ? {} : { log: moduleChosen('log', options.log) }),
     settings: {
       ...(kafka === undefined ? {} : { commitIntervalMs: kafka.commitIntervalMs }),
       ...(options.memory === undefined ? {} : { memoryBytes: options.memory }),

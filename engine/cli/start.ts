@@ -16,7 +16,8 @@ import { moduleAt } from '../base/package-files.ts';
 import { standardInput } from '../connect/content.ts';
 import type { LogLevel } from '../runtime/observe.ts';
 import type { Summary } from '../runtime/summary.ts';
-import type { BackendName } from '../storage/backends.ts';
+import type { BackendChoice } from '../storage/backends.ts';
+import { moduleChosen } from '../thread/adapters.ts';
 import { loadTopology } from '../thread/load-topology.ts';
 import { type Environment, environment, prepare, readApplication } from './environment.ts';
 import { execute } from './execution.ts';
@@ -38,7 +39,9 @@ export interface StartOptions extends TimeFlags {
   /** From the first signal to the end, at most, ms. */
   readonly stopWithin?: number;
   readonly data: string;
-  readonly stateBackend?: BackendName;
+  readonly stateBackend?: BackendChoice;
+  /** A log from outside, by module. */
+  readonly log?: string;
   /** Bytes for state. */
   readonly memory?: number;
   readonly fresh?: boolean;
@@ -88,9 +91,12 @@ export async function start(options: StartOptions): Promise<void> {
     sources,
     observer: progress.observer,
     logLevel: options.logLevel,
-    settings: timeSettings(options),
+    settings: {
+      ...timeSettings(options),
+      ...(options.memory === undefined ? {} : { memoryBytes: options.memory }),
+    },
+    ...(options.log === undefined ? {} : { log: moduleChosen('log', options.log) }),
     routes: (running) => questionRoutes({ ...running, config }, questions),
-    ...(options.memory === undefined ? {} : { settings: { memoryBytes: options.memory } }),
     ...(options.http === undefined ? {} : { http: options.http }),
     ...(options.httpHost === undefined ? {} : { httpHost: options.httpHost }),
   });

@@ -85,6 +85,15 @@ export interface RecordLimits {
   readonly aheadMs: number;
 }
 
+/** Opens logs: how an application chooses one. A module's default export, or a value. */
+export interface LogFactory {
+  /**
+   * @param options.application names the application, for locks and messages
+   * @param options.directory a directory of the application, which need not exist
+   */
+  open(options: { readonly application: string; readonly directory: string }): Promise<Log>;
+}
+
 export interface Log {
   /** Undefined: everything is taken. */
   readonly limits?: RecordLimits;

@@ -17,6 +17,13 @@ const backends = {
 /** A value that crosses threads. */
 export type BackendName = keyof typeof backends;
 
+/** A name, or the path of a module whose default export is a BackendFactory. */
+export type BackendChoice = BackendName | (string & {});
+
+export function isBackendName(choice: BackendChoice): choice is BackendName {
+  return Object.hasOwn(backends, choice);
+}
+
 export const backendNames = Object.keys(backends) as readonly BackendName[];
 export const defaultBackend: BackendName = 'rocksdb-native';
 
@@ -29,6 +36,6 @@ export function backendsOf(name: BackendName): BackendFactory {
  * it, and a worker that loads it at that moment fails ("Module did not self-register"): so the main
  * thread holds it while workers come and go. Throws BACKEND_MISSING.
  */
-export function holdBackend(name: BackendName): void {
-  backends[name].load();
+export function holdBackend(choice: BackendChoice): void {
+  if (isBackendName(choice)) backends[choice].load();
 }

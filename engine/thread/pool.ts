@@ -10,7 +10,7 @@ import { onDemand } from '../base/on-demand.ts';
 import { moduleAt } from '../base/package-files.ts';
 import { fingerprint } from '../graph/fingerprint.ts';
 import type { Topology } from '../graph/graph.ts';
-import { type BackendName, defaultBackend, holdBackend } from '../storage/backends.ts';
+import { type BackendChoice, defaultBackend, holdBackend } from '../storage/backends.ts';
 import type { HostConfig, HostPort } from '../task/task-host.ts';
 import type { TopologyReference } from './load-topology.ts';
 import { type Answer, buffersIn, type Call, type WorkerStart } from './protocol.ts';
@@ -21,7 +21,7 @@ export interface WorkerOptions {
   readonly config: HostConfig;
   readonly threads: number;
   /** What their tasks keep state in; default: the default backend. */
-  readonly stateBackend?: BackendName | undefined;
+  readonly stateBackend?: BackendChoice | undefined;
   /** As many, spawned before; else they are spawned now. */
   readonly spawned?: SpawnedThreads | undefined;
 }
@@ -52,7 +52,7 @@ const handsOver: ReadonlySet<string> = new Set(['process', 'restore', 'applyGlob
 /** Lets threads start while there is something to wait for: it takes them longer than most of what comes before their work. */
 export function spawnThreads(
   threads: number,
-  stateBackend = defaultBackend,
+  stateBackend: BackendChoice = defaultBackend,
   memoryBytes = defaultMemoryBytes(),
 ): SpawnedThreads {
   holdBackend(stateBackend);

@@ -1,7 +1,7 @@
 /** Messages between the main thread and a worker: calls of the HostPort by name, answers by number. */
 import type { MessagePort } from 'node:worker_threads';
 import type { ErrorImage } from '../base/errors.ts';
-import type { BackendName } from '../storage/backends.ts';
+import type { BackendChoice } from '../storage/backends.ts';
 import type { HostConfig, HostPort } from '../task/task-host.ts';
 import type { TopologyReference } from './load-topology.ts';
 
@@ -10,7 +10,7 @@ export interface WorkerStart {
   /** Fingerprint on the main thread; the worker's must be the same. */
   readonly fingerprint: string;
   readonly config: HostConfig;
-  readonly stateBackend: BackendName;
+  readonly stateBackend: BackendChoice;
   readonly port: MessagePort;
 }
 

@@ -2,8 +2,9 @@
 import { imageOfError, MillraceError } from '../base/errors.ts';
 import { unhandledError } from '../base/unhandled.ts';
 import { fingerprint } from '../graph/fingerprint.ts';
-import { backendsOf, holdBackend } from '../storage/backends.ts';
+import { holdBackend } from '../storage/backends.ts';
 import { TaskHost } from '../task/task-host.ts';
+import { loadBackends } from './adapters.ts';
 import { loadTopology } from './load-topology.ts';
 import { type Answer, buffersIn, type Call, type WorkerStart } from './protocol.ts';
 
@@ -25,7 +26,7 @@ export default async function work(start: WorkerStart): Promise<void> {
   }
   // While the main thread waits for its log; the first task would wait for it.
   holdBackend(stateBackend);
-  const host = new TaskHost(topology, config, backendsOf(stateBackend));
+  const host = new TaskHost(topology, config, await loadBackends(stateBackend));
   await new Promise<void>((resolve) => {
     port.on('close', resolve);
     port.on('message', async (call: Call) => {

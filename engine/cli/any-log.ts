@@ -1,0 +1,47 @@
+/** The log of an application: the embedded one, Kafka, or one from outside. */
+import type { Observer } from '../base/events.ts';
+import type { KafkaSettings } from '../log/kafka/config.ts';
+import { openKafkaLog } from '../log/kafka/log.ts';
+import type { Log } from '../log/log.ts';
+import { type LogChoice, loadLog } from '../thread/adapters.ts';
+import { type Environment, openLog } from './environment.ts';
+
+export interface AnyLog {
+  readonly env: Environment;
+  readonly application: string;
+  /** The log is Kafka. */
+  readonly kafka?: KafkaSettings | undefined;
+  /** The log is one from outside. Not with `kafka`. */
+  readonly log?: LogChoice | undefined;
+}
+
+/** @throws CONFIG_INVALID for a module that exports no log, and what its opening rejects with */
+export async function openAnyLog(
+  { env, application, kafka, log }: AnyLog,
+  observer?: Observer,
+): Promise<Log> {
+  if (log !== undefined) {
+    const factory = await loadLog(log);
+    return factory.open({ application, directory: env.logDirectory });
+  }
+  if (kafka === undefined) return openLog(env, application);
+  if (observer === undefined) return openKafkaLog({ settings: kafka, application });
+  return openKafkaLog({ settings: kafka, application, ...kafkaEvents(observer) });
+}
+
+/** What the Kafka log tells while it runs, as events. */
+function kafkaEvents(observer: Observer): Partial<Parameters<typeof openKafkaLog>[0]> {
+  return {
+    onUpkeepFailed: (problem) => observer.on('upkeepFailed', { problem }),
+    onTransport: (transport, reason) => observer.on('kafkaTransport', { transport, reason }),
+    onHandedBack: ({ topic, partition }, reason) =>
+      observer.on('fetchHandedBack', { topic, partition, reason }),
+    onStalled: ({ topic, partition }, problem) =>
+      observer.on('partitionStalled', { topic, partition, problem }),
+    onResumed: ({ topic, partition }, stalledMs) =>
+      observer.on('partitionResumed', { topic, partition, stalledMs }),
+    onWritesHandedBack: (reason) => observer.on('writesHandedBack', { reason }),
+    onAway: (problem) => observer.on('logAway', { problem }),
+    onBack: (awayMs) => observer.on('logBack', { awayMs }),
+  };
+}
