@@ -23,7 +23,7 @@ import { type LogChoice, loadBackends } from '../thread/adapters.ts';
 import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
 import { spawnThreads, startWorkers, type WorkerHosts } from '../thread/pool.ts';
 import { openAnyLog } from './any-log.ts';
-import { type Environment, writeApplication } from './environment.ts';
+import { type Environment, knownApplication, writeApplication } from './environment.ts';
 import { answerLocally } from './local-questions.ts';
 
 /** What may be tuned without touching the topology. */
@@ -142,7 +142,10 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
       process.stderr.write(`${what} on http://${host}:${endpoint.port}\n`);
     }
     // Brokers may be waited for; health tells so meanwhile.
-    const { kafka, log: chosenLog } = options;
+    const { kafka } = options;
+    // As the state backend: the one that ran here last, where nothing is said.
+    const last = kafka === undefined ? (await knownApplication(env))?.log : undefined;
+    const chosenLog = options.log ?? last;
     const opened = await openAnyLog({ env, application, kafka, log: chosenLog }, observer);
     log = opened;
     const running = await patiently(options.kafka, () =>
