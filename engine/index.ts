@@ -51,6 +51,14 @@ export type { SourceChunk, SourceConnector, SourceStart } from './runtime/connec
 export { Runtime, type RuntimeOptions } from './runtime/runtime.ts';
 export type { Summary } from './runtime/summary.ts';
 export type {
+  Holder,
+  SourceTimeReport,
+  SourceTimeState,
+  StepTimeReport,
+  TaskTimeReport,
+  TimeReport,
+} from './runtime/time-report.ts';
+export type {
   BackendEntry,
   BackendFactory,
   BackendWrite,

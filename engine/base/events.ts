@@ -36,6 +36,7 @@ export interface TelemetryEvents {
   };
   recordsDropped: { readonly step: string; readonly reason: DropReason; readonly count: number };
   recordsDeadLettered: {
+    readonly task: string;
     readonly step: string;
     readonly stage: FailureStage;
     readonly count: number;

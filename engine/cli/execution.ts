@@ -116,7 +116,10 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
     if (options.http !== undefined) {
       const { httpHost: host = '127.0.0.1' } = options;
       const health = new HealthWatch(systemClock);
-      const { observer, registry } = metricsObserver(async () => (await runtime?.lag()) ?? []);
+      const { observer, registry } = metricsObserver(
+        async () => (await runtime?.lag()) ?? [],
+        async () => runtime?.time(),
+      );
       observers.push(health.observer, observer);
       const listen = options.listen ?? serveHttp;
       endpoint = await listen({

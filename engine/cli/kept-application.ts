@@ -80,7 +80,9 @@ export async function withLog<T>(
  */
 export async function withApplication<T>(
   options: KeptOptions,
-  use: (opened: RunningProcess & { readonly reference: TopologyReference }) => Promise<T>,
+  use: (
+    opened: Omit<RunningProcess, 'time'> & { readonly reference: TopologyReference },
+  ) => Promise<T>,
 ): Promise<T> {
   const env = environment(options.data);
   const file = await readApplication(env);

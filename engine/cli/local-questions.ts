@@ -19,6 +19,7 @@ import type {
 } from '../log/log.ts';
 import { PackedBatch } from '../record/batch.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import type { TimeReport } from '../runtime/time-report.ts';
 import type { Environment } from './environment.ts';
 
 /** What a process answers. */
@@ -32,6 +33,7 @@ interface Calls {
   /** The batch's image. */
   read(at: TopicPartition, from: number, limits: ReadLimits): Promise<ArrayBuffer | undefined>;
   query(store: string, keyId?: string, limit?: number): Promise<StoreRow[]>;
+  time(): Promise<TimeReport>;
 }
 
 type Call = keyof Calls;
@@ -51,7 +53,11 @@ function socketOf({ directory }: Environment): string {
 /** Answers questions until it is closed. Where a socket cannot be made, nobody can ask, and nothing else is wrong. */
 export async function answerLocally(
   env: Environment,
-  { application, runtime, log }: { application: string; runtime: Pick<Runtime, 'query'>; log: Log },
+  {
+    application,
+    runtime,
+    log,
+  }: { application: string; runtime: Pick<Runtime, 'query' | 'time'>; log: Log },
 ): Promise<{ close(): Promise<void> }> {
   const path = socketOf(env);
   const calls: Calls = {
@@ -67,6 +73,7 @@ export async function answerLocally(
     committed: (group, at) => log.committed(group, at),
     read: async (at, from, limits) => (await log.read(at, from, limits))?.image,
     query: (store, keyId, limit) => runtime.query(store, keyId, limit),
+    time: () => runtime.time(),
   };
   const server = createServer((question, response) => {
     response.on('error', () => {});
@@ -111,6 +118,8 @@ export interface RunningProcess {
   readonly application: string;
   readonly log: Log;
   readonly runtime: Pick<Runtime, 'query'>;
+  /** How far its time is. */
+  time(): Promise<TimeReport>;
 }
 
 /** Undefined when no process runs in the data folder, or it does not answer. */
@@ -144,7 +153,12 @@ export async function runningProcess(env: Environment): Promise<RunningProcess |
     maintain: refuse,
     close: async () => {},
   };
-  return { application, log, runtime: { query: (...args) => call('query', ...args) } };
+  return {
+    application,
+    log,
+    runtime: { query: (...args) => call('query', ...args) },
+    time: () => call('time'),
+  };
 }
 
 function asked(socketPath: string, call: Call, args: readonly unknown[]): Promise<unknown> {

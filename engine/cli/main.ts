@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { MillraceError } from '../base/errors.ts';
 import { bytesOf, leastMemoryBytes } from '../base/memory.ts';
 import { packageRoot } from '../base/package-files.ts';
 import {
@@ -24,6 +25,7 @@ import { deadLetters, describe, query, type ReadOptions, readTopic, topics } fro
 import { stopWithinMs } from './interrupt.ts';
 import { addKafkaOptions, showConfiguration } from './kafka-options.ts';
 import { lint, plan } from './lint.ts';
+import { describeLive } from './live.ts';
 import { numberOption } from './options.ts';
 import { endWhenNobodyReads, report } from './output.ts';
 import { type PlanOptions, planDeployment } from './plan.ts';
@@ -349,17 +351,36 @@ function addHistory(segment: Command): void {
     .action(segmentAsOf);
 }
 
+interface DescribeOptions {
+  readonly format: 'text' | 'json' | 'mermaid';
+  readonly json?: boolean;
+  readonly live?: boolean;
+  readonly data: string;
+}
+
 function addInspection(program: Command): void {
   program
-    .command('describe <module>')
-    .description("a topology's graph")
+    .command('describe [module]')
+    .description("a topology's graph; with --live, how time stands in the process that runs")
+    .option('--live', 'source times, watermarks and who holds them back, of the process in --data')
+    .addOption(data())
     .addOption(
       new Option('--format <format>', 'form').choices(['text', 'json', 'mermaid']).default('text'),
     )
     .addOption(json())
-    .action((module: string, options: { format: 'text' | 'json' | 'mermaid'; json?: boolean }) =>
-      describe(resolve(module), options.json === true ? 'json' : options.format),
-    );
+    .action((module: string | undefined, options: DescribeOptions) => {
+      const format = options.json === true ? 'json' : options.format;
+      if (options.live === true) {
+        if (format === 'mermaid' || module !== undefined) {
+          const problem = '--live shows the process in --data, as text or JSON: it takes no module';
+          throw new MillraceError('USAGE', { problem });
+        }
+        return describeLive({ data: options.data, json: format === 'json' });
+      }
+      if (module !== undefined) return describe(resolve(module), format);
+      const problem = 'describe needs a module, or --live for what runs';
+      throw new MillraceError('USAGE', { problem });
+    });
   addKafkaOptions(program.command('query <store> [key]'))
     .description('rows of a store of the application that ran last')
     .addOption(numberOption('--limit <n>', 'rows at most; default: all', count(1)))

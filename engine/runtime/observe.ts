@@ -3,12 +3,14 @@
  * reasons; never keys or values, which may be personal.
  */
 import type { Logger } from 'pino';
-import type { Registry } from 'prom-client';
+import type { Gauge as PromGauge, Registry } from 'prom-client';
 import { systemClock } from '../base/clock.ts';
 import type { EventName, Observer, TelemetryEvents } from '../base/events.ts';
 import { onDemand } from '../base/on-demand.ts';
 import type { PartitionLag } from './assignment.ts';
 import { RestoreWatch } from './restore-watch.ts';
+import { timeMetrics } from './time-metrics.ts';
+import type { TimeReport } from './time-report.ts';
 
 // Most runs write no line, and serve no metrics.
 const pinoPackage = onDemand<typeof import('pino')>('pino');
@@ -54,11 +56,25 @@ function linesOf(level: LogLevel): Lines {
 /**
  * Metrics of the runtime and of the process, which is watched from now on: for who serves them.
  * @param lag asked when the metrics are read; records that wait
+ * @param time asked when the metrics are read; how time stands, undefined while nothing runs
  */
-export function metricsObserver(lag: () => Promise<readonly PartitionLag[]>): Metrics {
-  const { collectDefaultMetrics, Registry } = promPackage();
+export function metricsObserver(
+  lag: () => Promise<readonly PartitionLag[]>,
+  time: () => Promise<TimeReport | undefined> = async () => undefined,
+): Metrics {
+  const { collectDefaultMetrics, Gauge, Registry } = promPackage();
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  timeMetrics((name, help, labelNames, fill) => {
+    const registers = [registry];
+    const own: PromGauge = new Gauge({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect: (): Promise<void> => fill(own),
+    });
+  }, time);
   return { observer: observerOf(metrics(registry, lag)), registry };
 }
 

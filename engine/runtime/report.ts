@@ -37,7 +37,8 @@ export function reportCycle(summary: Summary, observer: Observer, cycle: CycleRe
     }
     for (const [place, count] of Object.entries(counters.failures)) {
       const [step, stage] = halves(place);
-      observer.on('recordsDeadLettered', { step, stage: stage as FailureStage, count });
+      const at = { task: taskId, step, stage: stage as FailureStage };
+      observer.on('recordsDeadLettered', { ...at, count });
     }
   }
   const { streamTime } = summary;

@@ -6,7 +6,7 @@
 import { must } from '../base/assert.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { isMillraceError, isPassing, MillraceError } from '../base/errors.ts';
-import { type Observer, silentObserver } from '../base/events.ts';
+import { allObservers, type Observer, silentObserver } from '../base/events.ts';
 import { type Scheduler, systemScheduler } from '../base/scheduler.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
 import { readableTable } from '../graph/view.ts';
@@ -36,6 +36,7 @@ import { StateQuestions } from './state-questions.ts';
 import { emptySummary, type Summary } from './summary.ts';
 import { goesOnAfter, type RunningTask } from './task-opener.ts';
 import { hasChanges, notePositions } from './task-results.ts';
+import { RefusedTimes, type TimeReport, timeReport } from './time-report.ts';
 
 /** Between two looks at the log when there is nothing to do, ms; a log that can wakes us before. */
 const pollMs = 50;
@@ -76,6 +77,7 @@ export class Runtime {
   readonly #wallIntervals: readonly number[];
   /** The wall clock as time goes by it. */
   readonly #wall: SteadyClock;
+  readonly #refusedTimes = new RefusedTimes();
   readonly #idle: IdleWatch;
   readonly #reading: Reading;
   /** Worker failures and doubtful commits after a commit. */
@@ -94,7 +96,7 @@ export class Runtime {
     this.#options = options;
     this.#intake = new Intake(options.application, options.sources ?? []);
     this.#summary = emptySummary(options.application, this.#intake.progress);
-    this.#observer = options.observer ?? silentObserver;
+    this.#observer = allObservers([this.#refusedTimes, options.observer ?? silentObserver]);
     this.#clock = options.clock ?? systemClock;
     this.#scheduler = options.scheduler ?? systemScheduler;
     this.#cycleSize = new CycleSize(options.recordsPerCycle, options.commitIntervalMs ?? 0);
@@ -131,6 +133,14 @@ export class Runtime {
   /** Records that wait in the topics the tasks read. */
   lag(): Promise<PartitionLag[]> {
     return this.#running.lag();
+  }
+
+  /** How far time is, in source partitions, tasks and steps, and who holds it back. */
+  async time(): Promise<TimeReport> {
+    const { application } = this.#options;
+    const { tasks } = this.#running;
+    const [at, lags, refused] = [this.#wall.now(), await this.lag(), this.#refusedTimes];
+    return timeReport({ application, at, tasks, lags, refused });
   }
 
   /**

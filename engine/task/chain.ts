@@ -58,6 +58,8 @@ export interface Chain {
   readonly entries: readonly AnyReceiver[];
   /** Steps that act when time passes, upstream first. */
   readonly timed: readonly TimedStep[];
+  /** Their names. */
+  readonly timedNames: readonly string[];
   /** Steps that act on the wall clock, upstream first, and at which multiples, ms. */
   readonly wall: readonly { readonly everyMs: number; readonly tick: (now: number) => void }[];
   /** Steps that wait for the world outside, upstream first. */
@@ -114,6 +116,7 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
   return {
     entries: part.sources.map(({ node, topic }) => entry(node, topic.name)),
     timed: upstreamFirst(timed),
+    timedNames: timed.map(({ node }) => (topology.nodes[node] as StepNode).step.name),
     wall: upstreamFirst(wall),
     settle: upstreamFirst(settle),
     release: upstreamFirst(release),

@@ -6,8 +6,10 @@ import type { TaskContext, TimedStep } from '../graph/processor.ts';
 import type { PartTime } from '../graph/time-plan.ts';
 import { type ToldPromise, withStand } from '../record/marks.ts';
 import { aside, SourceTime, UpstreamTime, unknown, Watermark } from '../time/watermark.ts';
+import type { Chain } from './chain.ts';
 import type { SourceQueue } from './source-queue.ts';
 import type { PassingTime } from './task-options.ts';
+import { type TaskTime, taskInputs } from './task-time.ts';
 
 /** How far one of the author's topics is. */
 export interface SourceProgress {
@@ -34,6 +36,7 @@ export class TaskClock {
   readonly #plan: PartTime;
   readonly #queues: readonly SourceQueue[];
   readonly #timed: readonly TimedStep[];
+  readonly #timedNames: readonly string[];
   readonly #context: Context;
   readonly #watermark: Watermark;
   readonly #placesRecords: boolean;
@@ -47,12 +50,13 @@ export class TaskClock {
   constructor(
     plan: PartTime,
     queues: readonly SourceQueue[],
-    timed: readonly TimedStep[],
+    { timed, timedNames }: Pick<Chain, 'timed' | 'timedNames'>,
     context: Context,
   ) {
     this.#plan = plan;
     this.#queues = queues;
     this.#timed = timed;
+    this.#timedNames = timedNames;
     this.#context = context;
     this.marked = new Set(plan.tells);
     this.placed = new Set(plan.placed);
@@ -154,6 +158,28 @@ export class TaskClock {
     return this.#queues.find((queue) => queue.topic === topic)?.time.text ?? '';
   }
 
+  /**
+   * What is to be said of the task's time.
+   * @param streamTime greatest timestamp that was taken in, ms UTC
+   * @param keptTime of a step that goes by its records, ms UTC
+   */
+  report(streamTime: number, keptTime: (step: string) => number): TaskTime {
+    const { bySource } = this.#context;
+    const inputs = taskInputs(this.#plan, this.#queues);
+    // The stream time of a task begins anew with each start; that of its sources is kept.
+    const read = inputs.map((input) => (input.kind === 'source' ? input.sourceTime : unknown));
+    return {
+      bySource,
+      watermark: bySource ? this.#watermark.now : Math.max(streamTime, ...read),
+      inputs,
+      steps: this.#timed.map((timed, i) => {
+        const step = this.#timedNames[i] ?? '';
+        const at = bySource ? this.passed : keptTime(step);
+        return { step, at, nextDue: timed.nextDue() };
+      }),
+    };
+  }
+
   /** @param waiting topics whose next record waits for slower ones */
   sources(waiting: ReadonlySet<string>): readonly SourceProgress[] {
     return this.#queues.flatMap((queue, i): SourceProgress[] => {
@@ -163,13 +189,6 @@ export class TaskClock {
       const next = waiting.has(topic) && queue.hasNext ? { next: queue.headTime } : {};
       return [{ topic, at: time.greatest, ...next }];
     });
-  }
-
-  /** Upstream tasks that hold this one back: those that have promised least, by topic in the log. */
-  heldBackBy(): readonly { topic: string; task: number; promise: number }[] {
-    return this.#queues.flatMap(({ topic, time }) =>
-      time instanceof UpstreamTime ? [{ topic, ...time.slowest }] : [],
-    );
   }
 
   /** Whether everything has ended and nothing waits to be read. @param atEnd the author's topics have ended */

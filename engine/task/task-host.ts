@@ -26,6 +26,7 @@ import type { OutputBatch } from './outputs.ts';
 import { Task } from './task.ts';
 import type { SourceProgress } from './task-clock.ts';
 import type { PassingTime } from './task-options.ts';
+import { keptTimeOf, type TaskTime } from './task-time.ts';
 import type { TaskTimings, ThreadTime } from './timings.ts';
 
 export interface HostConfig {
@@ -137,6 +138,8 @@ export interface HostPort {
     now: number,
   ): Promise<number>;
   query(taskId: string, store: string, keyId?: string, limit?: number): Promise<StoreRow[]>;
+  /** How far the task's time is. */
+  timeOf(taskId: string): Promise<TaskTime>;
   close(taskId: string): Promise<void>;
   closeAll(): Promise<void>;
 }
@@ -286,6 +289,12 @@ export class TaskHost implements HostPort {
   /** Rows of a store or a view, in key order; of one key when its encoded id is given. */
   query(taskId: string, table: string, keyId?: string, limit?: number): Promise<StoreRow[]> {
     return this.#guarded(taskId, (open) => this.#rows(open, table, keyId, limit, false));
+  }
+
+  async timeOf(taskId: string): Promise<TaskTime> {
+    const { task, part, state } = this.#task(taskId);
+    const kept = (step: string) => keptTimeOf(step, this.#topology, part, state);
+    return task.time.report(task.streamTime, kept);
   }
 
   async #rows(

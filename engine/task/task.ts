@@ -116,7 +116,7 @@ export class Task implements ChainTask {
     this.#careful = options.careful ?? 0;
     if (this.#careful > 0) this.#beCareful(new UndoLog());
     this.queues = sourceQueues(options, this.#chain.entries, this.#repartitionNames);
-    this.time = new TaskClock(options.time, this.queues, this.#chain.timed, this);
+    this.time = new TaskClock(options.time, this.queues, this.#chain, this);
   }
 
   get world(): World {

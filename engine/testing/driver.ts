@@ -19,6 +19,7 @@ import { partitionOf } from '../record/partitioner.ts';
 import { Runtime } from '../runtime/runtime.ts';
 import { checkRuntimeSettings, settingsIn } from '../runtime/settings.ts';
 import type { Summary } from '../runtime/summary.ts';
+import type { TimeReport } from '../runtime/time-report.ts';
 import { MemoryBackends } from '../storage/memory.ts';
 import type { ErrorPolicy } from '../task/error-policy.ts';
 import { TaskHost } from '../task/task-host.ts';
@@ -174,6 +175,11 @@ export class TestDriver {
   /** Lets time pass to `idleClock` (ms UTC) without records: timers fire. */
   advanceTo(idleClock: number): Promise<void> {
     return this.#running.advanceIdle(idleClock);
+  }
+
+  /** How far time is, in source partitions, tasks and steps. */
+  time(): Promise<TimeReport> {
+    return this.#running.time();
   }
 
   /** Closes all that is open, because the input has ended; what is piped later goes on without loss. */

@@ -141,6 +141,7 @@ class WorkerClient {
       process: call('process') as HostPort['process'],
       commit: call('commit') as HostPort['commit'],
       query: call('query') as HostPort['query'],
+      timeOf: call('timeOf') as HostPort['timeOf'],
       close: call('close') as HostPort['close'],
       closeAll: call('closeAll') as HostPort['closeAll'],
     };

@@ -81,6 +81,11 @@ export class SourceTime implements TimeInput {
     return this.#isAside ? aside : this.stand;
   }
 
+  /** The wall clock has brought it further than its records have. */
+  get isIdle(): boolean {
+    return this.stand > this.greatest - this.#disorderMs;
+  }
+
   /** As text without blanks, to be kept with the committed offset. */
   get text(): string {
     return `s${numberText(this.greatest)}${this.stand === this.greatest - this.#disorderMs ? '' : `,${numberText(this.stand)}`}`;
@@ -140,13 +145,9 @@ export class UpstreamTime implements TimeInput {
     this.#recompute();
   }
 
-  /** The upstream task that has promised least, and what. */
-  get slowest(): { readonly task: number; readonly promise: number } {
-    let task = 0;
-    for (let i = 1; i < this.#told.length; i++) {
-      if ((this.#told[i] as number) < (this.#told[task] as number)) task = i;
-    }
-    return { task, promise: this.#told[task] ?? unknown };
+  /** What each upstream task has told, ms UTC. */
+  get promises(): number[] {
+    return [...this.#told];
   }
 
   #recompute(): void {

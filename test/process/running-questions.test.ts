@@ -49,8 +49,20 @@ it('query, topics, listings and plan ask the process that runs', { timeout: 240_
   onTestFinished(() => void running.child.kill('SIGKILL'));
   await running.says('"msg":"running"');
   expect(await answers()).toEqual(before);
+  const live = await millrace('describe', '--live', '--json', ...on);
+  expect(live.code).toBe(0);
+  expect(JSON.parse(live.stdout)).toMatchObject({
+    application: 'rows',
+    newest: 2,
+    sources: [{ topic: 'rows', partition: 0, state: 'silent', sourceTime: 2, records: 0 }],
+    tasks: [{ task: '0_0', by: 'records', watermark: 2, heldBackBy: [] }],
+  });
+  const shown = await millrace('describe', '--live', ...on);
+  expect(shown.stdout).toMatch(/rows +0 +silent +1970-01-01T00:00:00.002Z/);
   running.child.kill('SIGKILL');
   await running.ended;
+  const over = await millrace('describe', '--live', ...on);
+  expect([over.code, over.stderr]).toEqual([2, expect.stringContaining('does not run in')]);
   // What it left of its socket is no process.
   expect(await answers()).toEqual(before);
 });

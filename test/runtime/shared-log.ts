@@ -32,6 +32,7 @@ export function portOf(host: TaskHost): HostPort {
     process: (work) => host.process(work),
     commit: (task, id, ends, now) => host.commit(task, id, ends, now),
     query: (task, store, keyId, limit) => host.query(task, store, keyId, limit),
+    timeOf: (task) => host.timeOf(task),
     close: (task) => host.close(task),
     closeAll: () => host.closeAll(),
   };

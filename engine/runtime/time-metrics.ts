@@ -1,0 +1,137 @@
+/**
+ * How time stands, as metrics: asked for when they are read. Their number is bounded by source partitions, tasks and
+ * steps; instants are seconds UTC, and what is not known yet has no value.
+ */
+import type { SourceTimeState, TaskTimeReport, TimeReport } from './time-report.ts';
+
+const second = 1_000;
+const states: readonly SourceTimeState[] = [
+  ...(['reading', 'waits', 'witness', 'silent', 'idle', 'aside'] as const),
+];
+
+/** A gauge, as whoever keeps the metrics has it. */
+interface Gauge {
+  set(labels: Record<string, string>, value: number): void;
+  inc(labels: Record<string, string>): void;
+  reset(): void;
+}
+
+/** Makes a gauge that is filled when it is read. */
+type MakeGauge = (
+  name: string,
+  help: string,
+  labelNames: string[],
+  fill: (gauge: Gauge) => Promise<void>,
+) => void;
+
+/** @param time asked when the metrics are read; undefined while nothing runs */
+export function timeMetrics(make: MakeGauge, time: () => Promise<TimeReport | undefined>): void {
+  let asking: Promise<TimeReport | undefined> | undefined;
+  /** All that are read together share one answer. A runtime that cannot be asked now has no values. */
+  const report = () => {
+    asking ??= time()
+      .catch(() => undefined)
+      .finally(() => {
+        asking = undefined;
+      });
+    return asking;
+  };
+  const gauge = (
+    name: string,
+    help: string,
+    labelNames: string[],
+    fill: (gauge: Gauge, report: TimeReport) => void,
+  ) =>
+    make(`millrace_${name}`, help, labelNames, async (own) => {
+      const found = await report();
+      // Partitions and tasks that went to another process have no values here.
+      own.reset();
+      if (found !== undefined) fill(own, found);
+    });
+  const ofSource = ['topic', 'partition'];
+  gauge('source_time_seconds', 'Greatest event time taken from a source', ofSource, (to, all) => {
+    for (const { topic, partition, sourceTime } of all.sources) {
+      set(to, { topic, partition: String(partition) }, sourceTime);
+    }
+  });
+  gauge(
+    'source_time_lag_seconds',
+    'How far the time of a source is behind the wall clock',
+    ofSource,
+    (to, all) => {
+      for (const { topic, partition, lagMs } of all.sources) {
+        set(to, { topic, partition: String(partition) }, lagMs);
+      }
+    },
+  );
+  gauge('source_state', 'Source partitions by state', ['state'], (to, all) => {
+    for (const state of states) {
+      to.set({ state }, all.sources.filter((source) => source.state === state).length);
+    }
+  });
+  gauge(
+    'source_time_refused',
+    'Records whose time was refused, since the process began',
+    ofSource,
+    (to, all) => {
+      for (const { topic, partition, refused } of all.sources) {
+        to.set({ topic, partition: String(partition) }, refused);
+      }
+    },
+  );
+  gauge('watermark_seconds', 'Event time up to which a task is done', ['task'], (to, all) => {
+    for (const { task, watermark } of all.tasks) set(to, { task }, watermark);
+  });
+  gauge(
+    'watermark_lag_seconds',
+    'How far the watermark of a task is behind the wall clock',
+    ['task'],
+    (to, all) => {
+      for (const { task, lagMs } of all.tasks) set(to, { task }, lagMs);
+    },
+  );
+  gauge(
+    'watermark_behind_seconds',
+    'How far the watermark of a task is behind the newest event time here',
+    ['task'],
+    (to, all) => {
+      for (const { task, behindMs } of all.tasks) set(to, { task }, behindMs);
+    },
+  );
+  gauge(
+    'step_time_behind_seconds',
+    'How far the time of a step is behind the newest event time here, at most',
+    ['step'],
+    (to, all) => {
+      for (const [step, ms] of behindByStep(all.tasks)) to.set({ step }, ms / second);
+    },
+  );
+  gauge(
+    'time_held_tasks',
+    'Tasks that a source partition, or a task elsewhere, holds back',
+    ['holder'],
+    (to, all) => {
+      for (const { heldBackBy } of all.tasks) {
+        for (const holder of heldBackBy) {
+          const name =
+            holder.kind === 'task' ? `task ${holder.task}` : `${holder.topic}/${holder.partition}`;
+          to.inc({ holder: name });
+        }
+      }
+    },
+  );
+}
+
+function set(gauge: Gauge, labels: Record<string, string>, ms: number | null): void {
+  if (ms !== null) gauge.set(labels, ms / second);
+}
+
+function behindByStep(tasks: readonly TaskTimeReport[]): ReadonlyMap<string, number> {
+  const most = new Map<string, number>();
+  for (const { steps } of tasks) {
+    for (const { step, behindMs } of steps) {
+      if (behindMs !== null) most.set(step, Math.max(most.get(step) ?? 0, behindMs));
+    }
+  }
+  return most;
+}

@@ -1,0 +1,262 @@
+/**
+ * How time stands in a process: source partitions, tasks, steps, and who holds whom back.
+ *
+ * Ask for it by `runtime.time()`, as often as you like: it costs a message to each thread, and nothing between two
+ * questions. Over the socket of a data folder the same is the call `time` (cli/local-questions.ts), and
+ * `millrace describe --live --json` prints it. It is plain JSON: every instant is ms UTC, every duration ms; null
+ * stands for what is not known yet.
+ */
+import type { EventName, Observer, TelemetryEvents } from '../base/events.ts';
+import type { TaskInput, TaskTime } from '../task/task-time.ts';
+import type { PartitionLag } from './assignment.ts';
+import type { RunningTask } from './task-opener.ts';
+
+export interface TimeReport {
+  readonly application: string;
+  /** The wall clock as time goes by it. */
+  readonly at: number;
+  /** The greatest source time of all partitions that are read here. */
+  readonly newest: number | null;
+  /** Partitions of the author's topics that are read here. */
+  readonly sources: readonly SourceTimeReport[];
+  /** Tasks that run here, upstream first. */
+  readonly tasks: readonly TaskTimeReport[];
+}
+
+/**
+ * What becomes of a source partition's time.
+ *   reading    records wait in the log, and are read
+ *   waits      its next record is further ahead than `maxDrift` allows: slower partitions are read first
+ *   witness    its next record jumps further than `maxJump`: another one has to confirm that
+ *   silent     it is read to its end and promises what its last record did
+ *   idle       silent, and the wall clock moves it (`idleAfter`)
+ *   aside      silent, and waited for no more
+ */
+export type SourceTimeState = 'reading' | 'waits' | 'witness' | 'silent' | 'idle' | 'aside';
+
+export interface SourceTimeReport {
+  readonly topic: string;
+  readonly partition: number;
+  readonly task: string;
+  readonly state: SourceTimeState;
+  /** Greatest timestamp taken from it. */
+  readonly sourceTime: number | null;
+  /** How far it has come: its source time less its disorder, or what the clock says of it while it is idle. */
+  readonly stand: number | null;
+  /** The stand, behind the wall clock. */
+  readonly lagMs: number | null;
+  /** Records that wait in the log. */
+  readonly records: number;
+  /** Records whose time the guard has refused, since this process began. */
+  readonly refused: number;
+}
+
+export interface TaskTimeReport {
+  readonly task: string;
+  /** Number of its part of the topology, as `describe` has it. */
+  readonly part: number;
+  readonly partition: number;
+  /** Whether its watermark or its records make time pass; see docs/TIME.md. */
+  readonly by: 'sources' | 'records';
+  readonly watermark: number | null;
+  /** The watermark, behind the wall clock. */
+  readonly lagMs: number | null;
+  /** The watermark, behind the newest source time here. */
+  readonly behindMs: number | null;
+  /** Whom the watermark waits for, the first of them; empty when it waits for nobody. */
+  readonly heldBackBy: readonly Holder[];
+  readonly steps: readonly StepTimeReport[];
+}
+
+/** A source partition, or a task that runs elsewhere, which has promised least. */
+export type Holder =
+  | {
+      readonly kind: 'source';
+      readonly topic: string;
+      readonly partition: number;
+      readonly state: SourceTimeState;
+      readonly promise: number | null;
+    }
+  /** It runs in another process, or nowhere. */
+  | { readonly kind: 'task'; readonly task: string; readonly promise: number | null };
+
+export interface StepTimeReport {
+  readonly step: string;
+  readonly time: number | null;
+  /** Behind the newest source time here. */
+  readonly behindMs: number | null;
+  /** When it has something to do next. */
+  readonly nextDue: number | null;
+}
+
+/** More of those who hold a task back are not told. */
+const holdersMost = 8;
+
+interface Known {
+  readonly task: RunningTask;
+  readonly time: TaskTime;
+}
+
+export interface TimeQuestion {
+  readonly application: string;
+  /** Wall clock, ms UTC. */
+  readonly at: number;
+  readonly tasks: readonly RunningTask[];
+  readonly lags: readonly PartitionLag[];
+  readonly refused: RefusedTimes;
+}
+
+/** Asks the tasks; one that is closed meanwhile is left out. */
+export async function timeReport(question: TimeQuestion): Promise<TimeReport> {
+  const { application, at, tasks, lags, refused } = question;
+  const asked = await Promise.allSettled(
+    tasks.map(async (task) => ({ task, time: await task.host.timeOf(task.planned.taskId) })),
+  );
+  const known = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const waiting = new Map(
+    lags.map(({ topic, partition, records }) => [`${topic}/${partition}`, records]),
+  );
+  const sources = known.flatMap((one) => sourcesOf(one, at, waiting, refused));
+  const newest = Math.max(...known.flatMap(({ time }) => time.inputs.map(sourceTimeOf)), none);
+  const byTask = new Map(known.map((one) => [one.task.planned.taskId, one]));
+  const stateOf = new Map(sources.map((one) => [`${one.topic}/${one.partition}`, one.state]));
+  return {
+    application,
+    at,
+    newest: orNull(newest),
+    sources,
+    tasks: known.map((one) => taskReport(one, { at, newest, byTask, stateOf })),
+  };
+}
+
+const none = Number.NEGATIVE_INFINITY;
+
+function sourceTimeOf(input: TaskInput): number {
+  return input.kind === 'source' ? input.sourceTime : none;
+}
+
+function orNull(time: number): number | null {
+  return Number.isFinite(time) ? time : null;
+}
+
+function since(time: number, until: number): number | null {
+  return Number.isFinite(time) && Number.isFinite(until) ? Math.max(0, until - time) : null;
+}
+
+function sourcesOf(
+  { task, time }: Known,
+  at: number,
+  waiting: ReadonlyMap<string, number>,
+  refused: RefusedTimes,
+): SourceTimeReport[] {
+  const { taskId, partition } = task.planned;
+  return time.inputs.flatMap((input): SourceTimeReport[] => {
+    if (input.kind !== 'source') return [];
+    const { topic, sourceTime, stand } = input;
+    const records = waiting.get(`${topic}/${partition}`) ?? 0;
+    return [
+      {
+        topic,
+        partition,
+        task: taskId,
+        state: stateOf(task, input, records),
+        sourceTime: orNull(sourceTime),
+        stand: orNull(stand),
+        lagMs: since(stand, at),
+        records,
+        refused: refused.of(taskId, topic),
+      },
+    ];
+  });
+}
+
+function stateOf(
+  task: RunningTask,
+  { topic, promise, isIdle }: TaskInput & { kind: 'source' },
+  records: number,
+): SourceTimeState {
+  const next = task.sourceTimes.find((one) => one.topic === topic)?.next;
+  if (next !== undefined && records > 0) return 'waits';
+  if (task.undecided.has(topic) && records > 0) return 'witness';
+  if (records > 0) return 'reading';
+  if (promise === Number.POSITIVE_INFINITY) return 'aside';
+  return isIdle ? 'idle' : 'silent';
+}
+
+interface Around {
+  readonly at: number;
+  readonly newest: number;
+  readonly byTask: ReadonlyMap<string, Known>;
+  readonly stateOf: ReadonlyMap<string, SourceTimeState>;
+}
+
+function taskReport(known: Known, around: Around): TaskTimeReport {
+  const { task, time } = known;
+  const { taskId, subTopology, partition } = task.planned;
+  const { at, newest } = around;
+  const holders = new Map<string, Holder>();
+  if (time.bySource && time.watermark < newest) findHolders(known, around, holders);
+  return {
+    task: taskId,
+    part: subTopology,
+    partition,
+    by: time.bySource ? 'sources' : 'records',
+    watermark: orNull(time.watermark),
+    lagMs: since(time.watermark, at),
+    behindMs: since(time.watermark, newest),
+    heldBackBy: [...holders.values()].slice(0, holdersMost),
+    steps: time.steps.map(({ step, at: stepTime, nextDue }) => ({
+      step,
+      time: orNull(stepTime),
+      behindMs: since(stepTime, newest),
+      nextDue: orNull(nextDue),
+    })),
+  };
+}
+
+/** Follows the least promises up to the source partitions, and to tasks that do not run here. */
+function findHolders(known: Known, around: Around, found: Map<string, Holder>): void {
+  const { task, time } = known;
+  const { partition } = task.planned;
+  const least = Math.min(...time.inputs.map(promiseOf));
+  time.inputs.forEach((input, i) => {
+    if (found.size >= holdersMost || promiseOf(input) > least) return;
+    if (input.kind === 'source') {
+      const { topic } = input;
+      const state = around.stateOf.get(`${topic}/${partition}`) ?? 'silent';
+      const promise = orNull(input.promise);
+      found.set(`${topic}/${partition}`, { kind: 'source', topic, partition, state, promise });
+    } else if (input.kind === 'told') {
+      const source = task.planned.time.inputs[i];
+      const part = source?.kind === 'told' ? source.part : 0;
+      input.promises.forEach((promise, upstream) => {
+        if (promise > least || found.size >= holdersMost) return;
+        const taskId = `${part}_${upstream}`;
+        const there = around.byTask.get(taskId);
+        if (there !== undefined) findHolders(there, around, found);
+        else found.set(taskId, { kind: 'task', task: taskId, promise: orNull(promise) });
+      });
+    }
+  });
+}
+
+function promiseOf(input: TaskInput): number {
+  if (input.kind === 'source') return input.promise;
+  return input.kind === 'told' ? Math.min(...input.promises) : Number.POSITIVE_INFINITY;
+}
+
+/** Counts the records whose time was refused, by task and topic. */
+export class RefusedTimes implements Observer {
+  readonly #counts = new Map<string, number>();
+
+  on<N extends EventName>(name: N, event: TelemetryEvents[N]): void {
+    if (name !== 'recordsDeadLettered') return;
+    const { task, step, stage, count } = event as TelemetryEvents['recordsDeadLettered'];
+    if (stage !== 'future') return;
+    this.#counts.set(`${task} ${step}`, this.of(task, step) + count);
+  }
+
+  of(task: string, topic: string): number {
+    return this.#counts.get(`${task} ${topic}`) ?? 0;
+  }
+}
