@@ -146,7 +146,8 @@ export class Assignment {
   async caughtUp(): Promise<boolean> {
     if (this.#options.member.sole) return true;
     if (this.isOpening) return false;
-    return (await this.lag()).every(({ records }) => records === 0);
+    const lags = await this.#options.member.lag(this.#positions('past what waits'));
+    return lags.every((records) => records === 0);
   }
 
   /**
@@ -211,15 +212,23 @@ export class Assignment {
 
   /** Records that wait in the topics the tasks read. */
   async lag(): Promise<PartitionLag[]> {
-    const positions = [...this.#tasks.values()].flatMap(({ planned: { partition }, positions }) =>
-      [...positions].map(([topic, offset]) => ({ topic, partition, offset })),
-    );
+    const positions = this.#positions();
     const lags = await this.#options.member.lag(positions);
     return positions.map(({ topic, partition }, i) => ({
       topic,
       partition,
       records: lags[i] ?? 0,
     }));
+  }
+
+  /** Where the tasks read on; of records that wait for a witness of their time, before or past them. */
+  #positions(side: 'before what waits' | 'past what waits' = 'before what waits'): GroupOffset[] {
+    return [...this.#tasks.values()].flatMap(({ planned: { partition }, positions, undecided }) =>
+      [...positions].map(([topic, position]) => {
+        const waitsTo = side === 'past what waits' ? undecided.get(topic) : undefined;
+        return { topic, partition, offset: waitsTo ?? position };
+      }),
+    );
   }
 
   /** Rows of a table over the tasks that hold its store. */

@@ -257,7 +257,8 @@ function offsetsOf(
   );
   const ledger = encodeLedger({ commitId, stores: commits }, stores);
   return result.positions.map(({ topic, offset, time }, i) => {
-    const metadata = offsetMetadata(i === 0 ? ledger : '', time);
+    const waitsTo = task.positions.get(topic) === offset ? task.undecided.get(topic) : undefined;
+    const metadata = offsetMetadata(i === 0 ? ledger : '', { time, waitsTo });
     return { topic, offset, partition, ...(metadata === undefined ? {} : { metadata }) };
   });
 }

@@ -1,6 +1,7 @@
 /** What of its sources a task is given in a cycle, and which tasks wait for slower ones. */
 import type { Member } from '../log/member.ts';
 import type { TaskWork } from '../task/task-host.ts';
+import { witnessesMost } from '../time/guard.ts';
 import { alignedTo, isHeldBack } from './alignment.ts';
 import type { CycleSize } from './cycle-size.ts';
 import type { IdleWatch } from './idle-watch.ts';
@@ -48,6 +49,7 @@ export class Reading {
     for (const [topic, position] of positions) {
       const at = { topic, partition: planned.partition };
       const limits = { ...size.limits, once: !task.leaves };
+      if (task.wants.has(topic)) limits.records = Math.max(limits.records, witnessesMost + 1);
       const { batches: read, end } = await member.fetch(at, position, limits);
       task.givenTo = read.at(-1)?.nextOffset ?? position;
       this.#noteSilent(task, topic, end && read.length === 0);
@@ -56,8 +58,6 @@ export class Reading {
         caughtUp.push(topic);
         continue;
       }
-      if (end) task.undecided.set(topic, task.givenTo);
-      else task.undecided.delete(topic);
       const waiting = read.reduce((sum, { count }) => sum + count, 0);
       for (const { image } of read) batches.push({ topic, image });
       if (end) caughtUp.push(topic);

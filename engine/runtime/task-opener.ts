@@ -25,8 +25,10 @@ export interface RunningTask {
   leaves: boolean;
   /** Where what it was given last ends, while it leaves nothing. */
   givenTo: number;
-  /** Topics whose next record waits for a witness of its time, and where what was there of them ends. */
+  /** Topics whose next record waits for a witness of its time, and where what waits with it ends. */
   readonly undecided: Map<string, number>;
+  /** Topics whose next record is judged by those after it, which are to be read with it. */
+  readonly wants: Set<string>;
   /** How far its sources' time is, by topic, as the last cycle left it. */
   sourceTimes: TaskResult['sourceTimes'];
   /** How far its time is, ms UTC. */
@@ -193,6 +195,7 @@ export class TaskOpener {
       leaves: positions.size > 1,
       givenTo: 0,
       undecided: new Map(),
+      wants: new Set(),
       sourceTimes: [],
       watermark: Number.NEGATIVE_INFINITY,
       silent: new Set(),

@@ -10,13 +10,15 @@ export function hasChanges({ result }: CycleWork['results'][number]): boolean {
 
 /** Where the task's sources go on, and how far its time is. */
 export function notePositions(task: RunningTask, result: TaskResult): void {
-  const { positions, undecided, sourceTimes, watermark } = result;
+  const { positions, sourceTimes, watermark } = result;
   task.sourceTimes = sourceTimes;
   task.watermark = watermark;
-  for (const topic of task.undecided.keys()) {
-    if (!undecided.includes(topic)) task.undecided.delete(topic);
-  }
-  for (const { topic, offset } of positions) {
+  for (const { topic, offset, waitsTo, wants } of positions) {
+    if (wants === true) task.wants.add(topic);
+    else task.wants.delete(topic);
+    // It may not have been given what waits: then that still does.
+    if (waitsTo !== undefined) task.undecided.set(topic, waitsTo);
+    else if (offset !== task.positions.get(topic)) task.undecided.delete(topic);
     task.positions.set(topic, offset);
     // Too much waited for the commit.
     if (offset < task.givenTo) task.leaves = true;

@@ -10,11 +10,14 @@ export class ReadLimits {
   readTo = Number.POSITIVE_INFINITY;
   /** Topics whose next record waits for another one to confirm its time. */
   readonly undecided = new Set<string>();
+  /** The same, where more records can be had. */
+  readonly wants = new Set<string>();
   /** Topics whose next record waits for slower partitions. */
   readonly waiting = new Set<string>();
 
   begin({ isFinal = false, readTo = Number.POSITIVE_INFINITY }: PassingTime): void {
     this.undecided.clear();
+    this.wants.clear();
     this.waiting.clear();
     this.isFinal = isFinal;
     this.readTo = readTo;

@@ -29,7 +29,6 @@ import {
   type GuardVerdict,
   judge,
   unquestionedTo,
-  witnessesMost,
 } from '../time/guard.ts';
 import { instantProblem, isInstant, SourceTime, type UpstreamTime } from '../time/watermark.ts';
 import type { ReadLimits } from './read-limits.ts';
@@ -40,6 +39,16 @@ class Undecodable {
   constructor(problem: string) {
     this.problem = problem;
   }
+}
+
+/** So often, cycle by cycle, the records after one are asked for that it is judged by: they may be too large to come together. */
+const asksMost = 50;
+
+/** Records after the one at `offset`; they ended at `end`. */
+interface Asked {
+  readonly offset: number;
+  readonly end: number;
+  readonly times: number;
 }
 
 export class SourceQueue {
@@ -61,9 +70,10 @@ export class SourceQueue {
   batch: PackedBatch | undefined;
   /** Index in `batch` of the record at hand. */
   index = -1;
-  /** Index of the first record of the batch that was to be taken. */
-  #first = 0;
   readonly #guard: GuardSettings;
+  /** What was asked for in the last cycle, and is in this one. */
+  #asked: Asked | undefined;
+  #asking: Asked | undefined;
   #times: Float64Array | undefined;
   #values: unknown[] | undefined;
   /** Where the state has the keys of the batch's records, as far as they were collected: rows by store and record. */
@@ -107,6 +117,11 @@ export class SourceQueue {
     if (next !== undefined) this.#begin(next);
   }
 
+  /** Where the records end that are there, the one at hand's batch or those after it. */
+  get end(): number {
+    return this.#later.at(-1)?.nextOffset ?? this.batch?.nextOffset ?? this.position;
+  }
+
   /** True when the batch at hand is done and another waits for `refill`. */
   get wantsRefill(): boolean {
     return this.batch === undefined && this.#later.length > 0;
@@ -127,6 +142,8 @@ export class SourceQueue {
    * depends on nothing but what is committed.
    */
   clear(): void {
+    this.#asked = this.#asking;
+    this.#asking = undefined;
     this.batch = undefined;
     this.#later.length = 0;
   }
@@ -159,18 +176,34 @@ export class SourceQueue {
       wall,
       final,
       next: (n) => this.#timeAfter(at + n),
-      // What begins a batch has all of it to its defence, and will never have more.
-      more:
-        at > this.#first &&
-        !(this.caughtUp && this.#later.length === 0) &&
-        at + witnessesMost >= batch.count,
+      more: this.#hasMore(batch.offsets[at] as number),
     });
   }
 
-  /** Time of a record of the batch, or of those after it. */
+  /** Records that follow those that are there can be had: not if they were asked for often, and none came. */
+  #hasMore(offset: number): boolean {
+    if (this.caughtUp) return false;
+    const { end } = this;
+    const { times = 0 } = this.#askedFor(offset, end) ?? {};
+    this.#asking = { offset, end, times: times + 1 };
+    return times < asksMost;
+  }
+
+  #askedFor(offset: number, end: number): Asked | undefined {
+    const asked = this.#asked;
+    return asked?.offset === offset && asked.end === end ? asked : undefined;
+  }
+
+  /** Time of record `i` of the batch, or of those after it. */
   #timeAfter(i: number): number | undefined {
     const batch = this.batch as PackedBatch;
-    return i < batch.count ? ((this.#times as Float64Array)[i] as number) : undefined;
+    if (i < batch.count) return (this.#times as Float64Array)[i] as number;
+    let left = i - batch.count;
+    for (const later of this.#later) {
+      if (left < later.count) return this.#timeOf(later, left);
+      left -= later.count;
+    }
+    return undefined;
   }
 
   /** To be called when the record at hand is done: lets go of the batch after its last record. */
@@ -309,8 +342,7 @@ export class SourceQueue {
 
   #begin(batch: PackedBatch): void {
     this.batch = batch;
-    this.#first = firstFrom(batch, this.position);
-    this.index = this.#first - 1;
+    this.index = firstFrom(batch, this.position) - 1;
     this.#times = batch.timestamps;
     this.#values = undefined;
     const { time } = this.options;
@@ -319,6 +351,21 @@ export class SourceQueue {
     this.#times = new Float64Array(batch.count);
     this.#values = new Array<unknown>(batch.count);
     for (let i = 0; i < batch.count; i++) this.#readAhead(batch, i, extract);
+  }
+
+  /** Time of a record of a batch that has not begun. */
+  #timeOf(batch: PackedBatch, i: number): number {
+    const logged = batch.timestamps[i] as number;
+    const { time } = this.options;
+    if (time === undefined) return logged;
+    try {
+      const value = this.#decode(batch, i);
+      if (value === null) return logged;
+      const told: unknown = time(value as never, this.#keyOf(batch, i) as never, logged);
+      return isInstant(told) ? told : logged;
+    } catch {
+      return logged;
+    }
   }
 
   #readAhead(
@@ -346,7 +393,10 @@ export class SourceQueue {
 
   /** Key of record `i`, decoded; throws when it cannot be. @param keyId its id, '' where nobody knows it yet */
   key(i: number, keyId = ''): unknown {
-    const batch = this.batch as PackedBatch;
+    return this.#keyOf(this.batch as PackedBatch, i, keyId);
+  }
+
+  #keyOf(batch: PackedBatch, i: number, keyId = ''): unknown {
     const length = batch.keyLengths[i] as number;
     if (length < 0) return null;
     const { keyDecoder } = this.source;
@@ -396,10 +446,13 @@ export function nextQueue(
     }
     if (!queue.isRepartition) {
       const verdict = queue.verdict(limits.wall, limits.isFinal);
+      if (verdict === 'more') {
+        limits.wants.add(queue.topic);
+        return undefined;
+      }
       if (verdict === 'wait') {
         limits.undecided.add(queue.topic);
-        if (queue.caughtUp) continue;
-        return undefined;
+        continue;
       }
       if (queue.headTime > limits.readTo) {
         limits.waiting.add(queue.topic);

@@ -63,6 +63,10 @@ export interface TopicOffset {
   readonly offset: number;
   /** How far the source's time has come, as time/watermark.ts writes it; '' or absent when nothing is known. */
   readonly time?: string | undefined;
+  /** Records from the offset up to here wait for a witness of the first one's time. */
+  readonly waitsTo?: number | undefined;
+  /** The next record is judged by those after it, which are to be read with it. */
+  readonly wants?: boolean | undefined;
 }
 
 export interface StorePosition {
@@ -102,8 +106,6 @@ export interface TaskResult {
   readonly streamTime: number;
   /** How far its time is, ms UTC; see time/watermark.ts. */
   readonly watermark: number;
-  /** Topics whose next record waits for a witness of its time. */
-  readonly undecided: readonly string[];
   readonly sourceTimes: readonly SourceProgress[];
   /** What the task tells those downstream after its outputs: how far it is (ms UTC); NaN: its input has ended. */
   readonly promises: readonly number[];
@@ -240,9 +242,15 @@ export class TaskHost implements HostPort {
     if (work.now !== undefined) task.now = work.now;
     task.reading.wall = work.wall;
     await task.run(work);
-    const positions = task.queues.map(({ topic, position }) => {
+    const positions = task.queues.map(({ topic, position, end }) => {
       const time = task.time.textOf(topic);
-      return { topic, offset: position, ...(time === '' ? {} : { time }) };
+      const waits = task.reading.undecided.has(topic);
+      return {
+        ...{ topic, offset: position },
+        ...(time === '' ? {} : { time }),
+        ...(waits ? { waitsTo: end } : {}),
+        ...(task.reading.wants.has(topic) ? { wants: true } : {}),
+      };
     });
     const sourceTimes = task.time.sources(task.reading.waiting);
     for (const queue of task.queues) queue.clear();
@@ -262,7 +270,6 @@ export class TaskHost implements HostPort {
       streamTime: task.streamTime,
       promises: task.time.takePromises(),
       watermark: task.time.watermark,
-      undecided: [...task.reading.undecided],
       sourceTimes,
       counters,
       timings: { ...timings, changelog },

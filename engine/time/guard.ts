@@ -23,8 +23,11 @@ const nowMs = dayMs;
 /** So many records after a jump are asked whether they confirm it. */
 export const witnessesMost = 16;
 
-/** 'wait': nobody can say yet; the next record of the partition decides. */
-export type GuardVerdict = 'take' | 'refuse' | 'wait';
+/**
+ * 'wait': nobody can say yet; the next record of the partition decides.
+ * 'more': records that may say are in the log, and are to be read with this one.
+ */
+export type GuardVerdict = 'take' | 'refuse' | 'wait' | 'more';
 
 /** What is known of the record's surroundings. */
 export interface Surroundings {
@@ -57,19 +60,26 @@ export function judge(
 ): GuardVerdict {
   const { maxAheadMs, maxJumpMs } = settings;
   const { greatest, wall, final, more } = around;
+  const isFirst = greatest === Number.NEGATIVE_INFINITY;
   if (wall !== undefined && timestamp > wall + maxAheadMs) return 'refuse';
   if (timestamp <= greatest + maxJumpMs) return 'take';
   if (wall !== undefined && timestamp >= wall - nowMs) return 'take';
+  const others: number[] = [];
   for (let n = 1; n <= witnessesMost; n++) {
     const next = around.next(n);
     if (next === undefined) {
-      if (more) return 'wait';
-      if (n > 1) return 'refuse';
-      // Before the first record there is no time that it could jump from.
-      if (greatest === Number.NEGATIVE_INFINITY) return 'take';
-      return final ? 'refuse' : 'wait';
+      if (more) return 'more';
+      break;
     }
     if (Math.abs(next - timestamp) <= maxJumpMs) return 'take';
+    others.push(next);
   }
-  return 'refuse';
+  // Before the first record there is no time to jump from: it is wrong only where others agree without it.
+  if (isFirst) return someAgree(others, maxJumpMs) ? 'refuse' : 'take';
+  return others.length > 0 || final ? 'refuse' : 'wait';
+}
+
+function someAgree(times: readonly number[], maxJumpMs: number): boolean {
+  const sorted = times.toSorted((a, b) => a - b);
+  return sorted.some((time, i) => i > 0 && time - (sorted[i - 1] as number) <= maxJumpMs);
 }

@@ -104,7 +104,13 @@ test.each<[string, number, ReturnType<typeof around>, string]>([
   ['a lone row amid others', 90 * day, around({ following: [day, 2 * day] }), 'refuse'],
   ['a gap that is confirmed', 90 * day, around({ following: [91 * day] }), 'take'],
   ['a gap, then a straggler', 90 * day, around({ following: [day, 91 * day] }), 'take'],
-  ['more may follow', 90 * day, around({ following: [day], more: true }), 'wait'],
+  ['more may follow', 90 * day, around({ following: [day], more: true }), 'more'],
+  [
+    'two first rows that do not agree',
+    0,
+    around({ greatest: Number.NEGATIVE_INFINITY, following: [900 * day] }),
+    'take',
+  ],
   ['the first row of all', 90 * day, around({ greatest: Number.NEGATIVE_INFINITY }), 'take'],
   [
     'a wrong first row',
