@@ -24,7 +24,11 @@ export async function checkWidth(folder: string, width: Width): Promise<string |
   });
   try {
     const { log, runtime } = execution;
-    const appender = new Appender({ log, id: 'history', partitionsOf: runtime.plan.partitionsOf });
+    const appender = new Appender({
+      log,
+      id: 'history-feed',
+      partitionsOf: runtime.plan.partitionsOf,
+    });
     await appender.append(
       history.map(({ key, value, timestamp }) => recordFor(orders, key, value, timestamp)),
     );
