@@ -22,6 +22,7 @@ const loadedByName = [
   'operators/index.ts',
   'operators/kit/index.ts',
   'topologies/personalisation.ts',
+  'topologies/public.ts',
 ];
 const copied = ['topologies/ingest/mappings', 'topologies/segments/examples'];
 
