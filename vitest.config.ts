@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   resolve: { conditions: ['millrace-source'] },
-  ssr: { resolve: { conditions: ['millrace-source', 'node', 'import'] } },
+  ssr: { resolve: { conditions: ['millrace-source', 'node'] } },
   test: {
     globalSetup: ['test/kafka/global-setup.ts'],
     include: ['test/**/*.test.ts'],

@@ -291,6 +291,28 @@ export const errorCatalogue = {
       'rows that were taken stay taken: put the file back as it was to go on with it, or give the changed one another name to take it in as a new file, or start with --fresh',
     exitCode: 2,
   },
+  SOURCE_UNAVAILABLE: {
+    message: 'source {source} does not answer: {problem}',
+    remedy:
+      'look at the other side and the network; it is asked again, and nothing is lost meanwhile',
+    exitCode: 1,
+  },
+  SOURCE_REFUSED: {
+    message: 'source {source} cannot be read: {problem}',
+    remedy:
+      'correct address, credentials or rights, and try it with `millrace sources test`; nothing is lost meanwhile',
+    exitCode: 2,
+  },
+  SOURCE_CHANGED: {
+    message: 'source {source} was of {before} before, and is of {now} now',
+    remedy: 'give it another name: the position that is kept under this one belongs to the other',
+    exitCode: 2,
+  },
+  PACKAGE_MISSING: {
+    message: 'source {source} needs the package {package}, which cannot be loaded: {problem}',
+    remedy: 'npm install {package}',
+    exitCode: 2,
+  },
   TOO_BUSY: {
     message: '{waiting} questions of this kind are being answered or wait: no more are taken',
     remedy: 'ask again in {seconds} s',

@@ -74,6 +74,15 @@ export interface TelemetryEvents {
     /** Records that were not wanted, by reason. */
     readonly skipped: Readonly<Record<string, number>>;
   };
+  /** The outside of a source does not answer, or refuses; it is asked again after `waitMs`. */
+  sourceAway: {
+    readonly source: string;
+    readonly problem: string;
+    readonly attempt: number;
+    readonly waitMs: number;
+  };
+  /** It answers again. */
+  sourceBack: { readonly source: string };
   /** Consumed records of repartition topics could not be deleted; it is tried again. */
   upkeepFailed: { readonly problem: string };
   /** How messages cross to and from the Kafka client; `reason`: why not the best way. */

@@ -33,6 +33,12 @@ import { type RunOptions, run } from './run.ts';
 import { scoreExplain } from './score-explain.ts';
 import { segmentAsOf, segmentWhatIf } from './segment-history.ts';
 import { type ServeOptions, serve } from './serve.ts';
+import {
+  lintCommand,
+  type SourcesOptions,
+  type TestOptions,
+  testCommand,
+} from './sources-command.ts';
 import { type StartOptions, start } from './start.ts';
 import { type TopicsPlanOptions, topicsPlan } from './topics-plan.ts';
 import { tryMapping } from './try-mapping.ts';
@@ -110,6 +116,11 @@ const logLevel = () =>
   new Option('--log-level <level>', 'of JSON log lines on standard error')
     .choices(logLevels)
     .default('warn');
+const sources = () =>
+  new Option(
+    '--sources <file>',
+    'JSON with sources to pull from: REST, tables, buckets, streams (docs/SOURCES.md)',
+  ).env('MILLRACE_SOURCES');
 const orphan = () =>
   new Option('--orphan <store...>', 'stores of the topology before that may be left behind');
 const fresh = () => new Option('--fresh', 'forget what earlier runs left in the data folder');
@@ -142,6 +153,7 @@ function programOf(version: string): Command {
     )
     .addOption(started.option('topic', '--topic <name>', 'that --input is written to: events'))
     .option('--config <file>', 'JSON with engagement and segments')
+    .addOption(sources())
     .addOption(idleAfter())
     .addOption(maxDrift())
     .addOption(atEnd())
@@ -163,6 +175,7 @@ function programOf(version: string): Command {
       'keep what `start` ran running; take events in and answer questions over HTTP (docs/SOURCES.md)',
     )
     .option('--gateway <file>', 'JSON with accounts, webhooks and limits (docs/SOURCES.md)')
+    .addOption(sources())
     .addOption(data())
     .addOption(memory())
     .addOption(threads())
@@ -237,6 +250,7 @@ function programOf(version: string): Command {
       ),
     )
     .option('--until-caught-up', 'end when every topic is read to its end')
+    .addOption(sources())
     .addOption(data())
     .addOption(stateBackend())
     .addOption(log())
@@ -294,6 +308,7 @@ function programOf(version: string): Command {
     .addOption(numberOption('--rows <n>', 'looked at, at most', count(1)).default(10_000))
     .addOption(json())
     .action(tryMapping);
+  addSources(program);
   addSegments(program);
   addKafkaOptions(
     program.command('score').description('scores: explain').command('explain <subject>'),
@@ -305,6 +320,25 @@ function programOf(version: string): Command {
     .action(scoreExplain);
   addInspection(program);
   return program;
+}
+
+function addSources(program: Command): void {
+  const command = program
+    .command('sources')
+    .description('sources that are pulled from: check, try (docs/SOURCES.md)');
+  command
+    .command('lint <file>')
+    .description('every mistake in the file of --sources, with its path')
+    .addOption(json())
+    .action((file: string, options: SourcesOptions) => lintCommand(file, options));
+  command
+    .command('test <name>')
+    .description('fetch from a source for real, and show what its rows become; nothing is written')
+    .addOption(sources().default('sources.json'))
+    .option('--module <path>', 'the topology that `run` is given; default: that of `start`')
+    .addOption(numberOption('--limit <n>', 'rows at most', count(1)).default(5))
+    .addOption(json())
+    .action((name: string, options: TestOptions) => testCommand(name, options));
 }
 
 function addSegments(program: Command): void {

@@ -17,10 +17,11 @@ import { onInterrupt } from './interrupt.ts';
 import { type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
 import { readMapping } from './mappings.ts';
 import { print, printJson } from './output.ts';
+import { sourcesFrom } from './pulled-sources.ts';
 import { sampleFile } from './start.ts';
 import { balance, checkTaken } from './start-report.ts';
 import { type TimeFlags, timeSettings } from './time-flags.ts';
-import { groupSources, mappedSource } from './topic-input.ts';
+import { checkNames, groupSources, mappedSource } from './topic-input.ts';
 
 /** Changelog records from which on a restore is told of. */
 const worthSaying = 10_000;
@@ -30,6 +31,8 @@ export interface RunOptions extends KafkaFlags, TimeFlags {
   readonly stopWithin?: number;
   /** What is taken in: see input-groups.ts. */
   readonly tokens: readonly InputToken[];
+  /** File of sources that are pulled from (docs/SOURCES.md). */
+  readonly sources?: string;
   readonly onOffsetLost?: OffsetLost;
   readonly data: string;
   readonly stateBackend?: BackendChoice;
@@ -111,6 +114,25 @@ function restoreLines(say: (text: string) => void): Observer {
 
 /** By a mapping `--input`, or the sample, becomes events; else its rows become records of one topic. */
 async function sourcesOf(
+  reference: TopologyReference,
+  options: RunOptions,
+  say: (text: string) => void,
+): Promise<SourceConnector[]> {
+  const pulled =
+    options.sources === undefined
+      ? []
+      : await sourcesFrom(options.sources, {
+          topology: await loadTopology(reference),
+          isReady: false,
+          warn: say,
+          bounded: options.untilCaughtUp === true,
+        });
+  const sources = [...(await inputSources(reference, options, say)), ...pulled];
+  checkNames(sources);
+  return sources;
+}
+
+async function inputSources(
   reference: TopologyReference,
   { tokens, data }: RunOptions,
   say: (text: string) => void,

@@ -2,9 +2,11 @@
 import type { Observer } from '../base/events.ts';
 import { systemScheduler } from '../base/scheduler.ts';
 import type { LogLevel } from '../runtime/observe.ts';
+import { loadTopology } from '../thread/load-topology.ts';
 import { execute } from './execution.ts';
 import { onInterrupt } from './interrupt.ts';
 import { type KeptOptions, keptApplication } from './kept-application.ts';
+import { sourcesFrom } from './pulled-sources.ts';
 import { QuestionPool } from './question-pool.ts';
 import { questionRoutes } from './question-routes.ts';
 import type { Asked } from './questions.ts';
@@ -22,6 +24,8 @@ export interface ServeOptions extends KeptOptions, TimeFlags {
   readonly logLevel: LogLevel;
   /** File with accounts, webhooks and limits (docs/SOURCES.md). */
   readonly gateway?: string;
+  /** File of sources that are pulled from, while it runs. */
+  readonly sources?: string;
   /** Every so many ms a sample is recomputed in SQL; 0: never. */
   readonly verifyEvery: number;
   readonly verifySample: number;
@@ -33,7 +37,11 @@ const standardPort = 8_080;
 export async function serve(options: ServeOptions): Promise<void> {
   const { config, kafka, ...kept } = await keptApplication(options);
   const { threads, logLevel, http = standardPort, httpHost, memory } = options;
-  const signal = onInterrupt((text) => process.stderr.write(`${text}\n`), options.stopWithin);
+  const say = (text: string) => process.stderr.write(`${text}\n`);
+  const signal = onInterrupt(say, options.stopWithin);
+  const topology = await loadTopology(kept.reference);
+  const pulling = { topology, isReady: true, warn: say, bounded: false };
+  const sources = await sourcesFrom(options.sources, pulling);
   const questions = new QuestionPool();
   // Loaded here: the other commands need no HTTP framework.
   const { gatewayListener, readGateway } = await import('./gateway.ts');
@@ -43,6 +51,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     threads,
     logLevel,
     http,
+    sources,
     ...(httpHost === undefined ? {} : { httpHost }),
     listen: gatewayListener(await readGateway(options.gateway), (running) =>
       questionRoutes(Object.assign(running, { config }), questions),

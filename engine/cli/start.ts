@@ -26,12 +26,13 @@ import { onInterrupt } from './interrupt.ts';
 import { fileSource, mappingsOnce, readMapping, rowOptions, shippedMappings } from './mappings.ts';
 import { print, printJson } from './output.ts';
 import { progressBar } from './progress.ts';
+import { connectorsOf, pulledSources, readSources } from './pulled-sources.ts';
 import { QuestionPool } from './question-pool.ts';
 import { questionRoutes } from './question-routes.ts';
 import { tellRedefined } from './redefine.ts';
 import { checkTaken, clockOf, personalisationReport, reportText } from './start-report.ts';
 import { type TimeFlags, timeSettings } from './time-flags.ts';
-import { groupSources } from './topic-input.ts';
+import { checkNames, type FileInput, groupSources } from './topic-input.ts';
 
 export { fileSource, readMapping, rowOptions };
 
@@ -51,6 +52,8 @@ export interface StartOptions extends TimeFlags {
   /** What is taken in: see input-groups.ts. */
   readonly tokens: readonly InputToken[];
   readonly config?: string;
+  /** File of sources that are pulled from (docs/SOURCES.md). */
+  readonly sources?: string;
   readonly threads: number;
   readonly top: number;
   readonly json?: boolean;
@@ -72,13 +75,21 @@ export async function start(options: StartOptions): Promise<void> {
   await checkGroups(groups, isEmpty, kept, env);
   const reference = { module: personalisationModule };
   const mappingOf = mappingsOnce();
-  const given = await groupSources(await loadTopology(reference), groups, say, mappingOf);
-  const mappings = await Promise.all(groups.map(({ mapping = '' }) => mappingOf(mapping)));
+  const topology = await loadTopology(reference);
+  const given = await groupSources(topology, groups, say, mappingOf);
+  const specs = options.sources === undefined ? {} : await readSources(options.sources);
+  const pulled = await pulledSources(specs, { topology, isReady: true, warn: say });
+  const named = [...groups, ...Object.values(specs)];
+  const mappings = await Promise.all(named.map(({ mapping = '' }) => mappingOf(mapping)));
   const config = await configOf(options.config, mappings, kept?.params, say);
   checkPersonalisation(config);
   await prepare(env, fresh);
   if (fresh) await rm(join(env.directory, sampleName), { force: true });
-  const sources = groups.length > 0 ? given : await sampleSources(env, isEmpty, say);
+  const isSample = groups.length === 0 && options.sources === undefined;
+  const sources = isSample
+    ? await sampleSources(env, isEmpty, say)
+    : [...given, ...connectorsOf(pulled, true)];
+  checkNames(sources);
   const signal = onInterrupt(say, options.stopWithin);
   let summary: Summary | undefined;
   const files = sources.flatMap((source) => source.files);
@@ -172,7 +183,11 @@ async function configOf(
 }
 
 /** The sample goes into an empty folder only, or goes on where it was begun. */
-async function sampleSources(env: Environment, isEmpty: boolean, say: (text: string) => void) {
+async function sampleSources(
+  env: Environment,
+  isEmpty: boolean,
+  say: (text: string) => void,
+): Promise<FileInput[]> {
   if (!isEmpty && !existsSync(join(env.directory, sampleName))) {
     say('no --input: going on with what is here');
     return [];

@@ -11,6 +11,7 @@ import { inputFiles } from './input-files.ts';
 import type { InputGroup } from './input-groups.ts';
 import { fileSource, type MappingReader, readMapping } from './mappings.ts';
 
+/** A source that a run begins with. */
 export interface FileInput extends SourceConnector {
   readonly files: readonly string[];
 }
@@ -33,9 +34,15 @@ export async function groupSources(
       sources.push(mappedSource(topology, files, mapping, group.topic));
     }
   }
+  checkNames(sources);
+  return sources;
+}
+
+/** @throws USAGE where two sources have one name */
+export function checkNames(sources: readonly SourceConnector[]): void {
   const twice = sources.find(({ name }, i) => sources.findIndex((one) => one.name === name) < i);
-  if (twice === undefined) return sources;
-  const problem = `two mappings have the name ${twice.name}, by which the position in their input is kept: give one of them another 'name'`;
+  if (twice === undefined) return;
+  const problem = `two mappings or sources have the name ${twice.name}, by which the position in their input is kept: give one of them another 'name'`;
   throw new MillraceError('USAGE', { problem });
 }
 
@@ -67,8 +74,23 @@ function rowSource(
     throw new MillraceError('USAGE', { problem });
   }
   const topic = topicRead(topology, name);
-  const read = reader(timeFormat);
-  const map = (fields: Fields): Mapped<unknown, unknown> => {
+  const map = rowMap(topic, key, time, reader(timeFormat));
+  const format = files.every((file) => /\.csv(\.gz)?$/.test(file)) ? 'csv' : 'jsonl';
+  const alike = groups.filter((one) => one.mapping === undefined && one.topic === name);
+  const own = alike.length > 1 ? ` of ${key} at ${time} (${timeFormat})` : '';
+  const needed = [key, time];
+  return new FileSource({ name: `${name}-input${own}`, files, format, needed, topic, map });
+}
+
+/** A row as it is: the fields of its key and time are named. */
+export function rowMap(
+  topic: Topic<unknown, unknown>,
+  key: string,
+  time: string,
+  read: (text: string) => number | string,
+): (fields: Fields) => Mapped<unknown, unknown> {
+  const isText = topic.key.format === 'utf8';
+  return (fields) => {
     const told = fields[time];
     const timestamp = read(textOf(told));
     if (typeof timestamp === 'string') {
@@ -76,15 +98,9 @@ function rowSource(
     }
     const id = fields[key];
     if (id === undefined || id === null || id === '') return { reject: `there is no ${key}` };
-    const isText = topic.key.format === 'utf8';
     if (isText && typeof id === 'object') return { reject: `${key} is an object or a list` };
     return { key: isText ? String(id) : id, value: fields, timestamp };
   };
-  const format = files.every((file) => /\.csv(\.gz)?$/.test(file)) ? 'csv' : 'jsonl';
-  const alike = groups.filter((one) => one.mapping === undefined && one.topic === name);
-  const own = alike.length > 1 ? ` of ${key} at ${time} (${timeFormat})` : '';
-  const needed = [key, time];
-  return new FileSource({ name: `${name}-input${own}`, files, format, needed, topic, map });
 }
 
 function textOf(value: unknown): string {
@@ -100,7 +116,8 @@ function reader(format: string) {
   }
 }
 
-function topicRead(topology: Topology, name: string): Topic<unknown, unknown> {
+/** @throws USAGE for a topic that the topology does not read */
+export function topicRead(topology: Topology, name: string): Topic<unknown, unknown> {
   const topics = topology.nodes.flatMap((node) => (node.type === 'source' ? [node.topic] : []));
   const found = topics.find((topic) => topic.name === name);
   if (found === undefined) {

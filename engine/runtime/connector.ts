@@ -2,6 +2,7 @@
  * The SourceConnector port: brings records from outside into topics. What it hands over and how far
  * it has read are written in one commit, so a restart neither repeats nor loses a record.
  */
+import type { Observer } from '../base/events.ts';
 import type { Sink } from '../graph/topic.ts';
 import type { OutputBatch } from '../task/outputs.ts';
 
@@ -11,6 +12,8 @@ export interface SourceStart {
   /** Partitions of every topic, by name. */
   readonly partitionsOf: Readonly<Record<string, number>>;
   readonly deadLetterTopic: string;
+  /** Told when the outside does not answer, and when it does again. */
+  readonly observer?: Observer;
 }
 
 export interface SourceChunk {
@@ -21,6 +24,8 @@ export interface SourceChunk {
   readonly moved?: boolean;
   /** There is no more. Without it a chunk of no records means that more may come later. */
   readonly done: boolean;
+  /** All that is there now was handed over: time may pass while it waits for more. */
+  readonly idle?: boolean;
   /** Records and bytes taken from the outside in this chunk. */
   readonly records: number;
   readonly bytes: number;
@@ -36,7 +41,10 @@ export interface SourceConnector {
   readonly name: string;
   readonly topics: readonly Sink<never, never>[];
   open(start: SourceStart): Promise<void>;
-  /** Up to `limit` records. Deterministic: the same cursor and limit give the same chunk. */
+  /**
+   * Up to `limit` records. Answers soon, with nothing when nothing is at hand: a cycle waits for it.
+   * A source that can be read again answers the same chunk for the same cursor and limit.
+   */
   next(limit: number): Promise<SourceChunk>;
   close(): Promise<void>;
 }

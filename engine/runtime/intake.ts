@@ -1,4 +1,5 @@
 /** The source connectors of a runtime: opened at their cursors, read a chunk a cycle, done once. */
+import { type Observer, silentObserver } from '../base/events.ts';
 import { deadLetterTopic } from '../graph/topic-names.ts';
 import type { SourceChunk, SourceConnector } from './connector.ts';
 import { addChunk, type SourceProgress } from './summary.ts';
@@ -14,9 +15,16 @@ export class Intake {
   readonly #sources: readonly SourceConnector[];
   readonly #done = new Set<SourceConnector>();
   readonly #waiting = new Set<SourceConnector>();
+  readonly #idle = new Set<SourceConnector>();
+  readonly #observer: Observer;
 
-  constructor(application: string, sources: readonly SourceConnector[]) {
+  constructor(
+    application: string,
+    sources: readonly SourceConnector[],
+    observer: Observer = silentObserver,
+  ) {
     this.#application = application;
+    this.#observer = observer;
     this.#sources = sources;
     this.progress = sources.map(({ name }) => newProgress(name));
   }
@@ -32,6 +40,7 @@ export class Intake {
         cursor: cursors.get(cursorName(source)),
         partitionsOf,
         deadLetterTopic: deadLetterTopic(this.#application),
+        observer: this.#observer,
       });
     }
   }
@@ -41,6 +50,11 @@ export class Intake {
     return this.#waiting.size > 0;
   }
 
+  /** What a source brings may be under way: none but those that are done or idle promise the contrary. */
+  get isUnderWay(): boolean {
+    return this.#sources.some((source) => !this.#done.has(source) && !this.#idle.has(source));
+  }
+
   async take(limit: number): Promise<Taken[]> {
     const taken: Taken[] = [];
     for (const source of this.#sources) {
@@ -48,6 +62,8 @@ export class Intake {
       const chunk = await source.next(limit);
       if (chunk.records === 0 && !chunk.done) this.#waiting.add(source);
       else this.#waiting.delete(source);
+      if (chunk.idle === true) this.#idle.add(source);
+      else this.#idle.delete(source);
       taken.push({ source, chunk });
     }
     return taken;

@@ -169,6 +169,15 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
     'reason',
   ]);
   const sourceBytes = counter('source_bytes_total', 'Bytes read by a source', ['source']);
+  const sourceFailures = counter('source_failures_total', 'Times that a source did not answer', [
+    'source',
+  ]);
+  const sourceAway = new Gauge({
+    name: 'millrace_source_away',
+    help: 'The outside of the source does not answer: 1, else 0',
+    labelNames: ['source'],
+    registers,
+  });
   new Gauge({
     name: 'millrace_lag_records',
     help: 'Records that wait in the topics the tasks read',
@@ -195,6 +204,11 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
     commitDoubtful: () => doubtful.inc(),
     cycleRepeated: () => repeated.inc(),
     stateWiped: () => wiped.inc(),
+    sourceAway: ({ source }) => {
+      sourceAway.set({ source }, 1);
+      sourceFailures.inc({ source });
+    },
+    sourceBack: ({ source }) => sourceAway.set({ source }, 0),
     logAway: () => away.set(1),
     logBack: () => away.set(0),
     partitionStalled: ({ topic, partition }) => {
@@ -261,6 +275,8 @@ function logLines(log: Lines): Handlers {
       log.warn(event, 'committed offsets are older than the changelog, asking again'),
     stateWiped: (event) =>
       log.warn(event, 'state was damaged; it is wiped and restored from its changelog'),
+    sourceAway: (event) => log.warn(event, 'a source does not answer, trying again'),
+    sourceBack: (event) => log.warn(event, 'a source answers again'),
     logAway: (event) => log.warn(event, 'no broker answers, waiting'),
     logBack: (event) => log.warn(event, 'a broker answers again'),
     partitionStalled: (event) => log.error(event, 'the partition cannot be read, trying again'),

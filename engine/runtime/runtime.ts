@@ -94,9 +94,9 @@ export class Runtime {
 
   private constructor(options: RuntimeOptions) {
     this.#options = options;
-    this.#intake = new Intake(options.application, options.sources ?? []);
-    this.#summary = emptySummary(options.application, this.#intake.progress);
     this.#observer = allObservers([this.#refusedTimes, options.observer ?? silentObserver]);
+    this.#intake = new Intake(options.application, options.sources ?? [], this.#observer);
+    this.#summary = emptySummary(options.application, this.#intake.progress);
     this.#clock = options.clock ?? systemClock;
     this.#scheduler = options.scheduler ?? systemScheduler;
     this.#cycleSize = new CycleSize(options.recordsPerCycle, options.commitIntervalMs ?? 0);
@@ -336,7 +336,7 @@ export class Runtime {
   /** Lets time pass for source partitions that are idle, whatever the others do. */
   async #passIdle(signal: AbortSignal): Promise<void> {
     // What a source brings may be under way to any partition.
-    if (this.#intake.progress.some(({ done }) => !done)) return;
+    if (this.#intake.isUnderWay) return;
     const due = this.#idle.due(this.#running.tasks);
     if (due.length === 0) return;
     await this.#survive(async () => {

@@ -1,0 +1,195 @@
+/** The file of `--sources`: read, checked as a whole, and made into connectors. docs/SOURCES.md. */
+import { randomUUID } from 'node:crypto';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { events } from '../../topologies/event.ts';
+import { checkGateway } from '../../topologies/gateway/config.ts';
+import { eventMap } from '../../topologies/ingest/event-map.ts';
+import { instantReader } from '../../topologies/ingest/instant.ts';
+import type { Mapping } from '../../topologies/ingest/mapping.ts';
+import { unpacker } from '../../topologies/ingest/unpack.ts';
+import { systemClock } from '../base/clock.ts';
+import { MillraceError, messageOf } from '../base/errors.ts';
+import { jsonOf } from '../base/json-text.ts';
+import { systemScheduler } from '../base/scheduler.ts';
+import type { Mapped } from '../connect/file-reader.ts';
+import { isPlain, type Mistake } from '../connect/pull/check.ts';
+import { everySeconds, pullerOf, targetOf } from '../connect/pull/kinds.ts';
+import { PullSource } from '../connect/pull/pull-source.ts';
+import type { Puller } from '../connect/pull/puller.ts';
+import { Schedule } from '../connect/pull/schedule.ts';
+import type { Secrets } from '../connect/pull/secrets.ts';
+import { mistakesInSources, type SourceSpec, type SourceSpecs } from '../connect/pull/spec.ts';
+import type { Topology } from '../graph/graph.ts';
+import type { Topic } from '../graph/topic.ts';
+import { readMapping } from './mappings.ts';
+import { type FileInput, rowMap, topicRead } from './topic-input.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What a source is made of. */
+export interface PulledSource {
+  readonly name: string;
+  readonly spec: SourceSpec;
+  readonly puller: Puller;
+  readonly topic: Topic<unknown, unknown>;
+  map(fields: Fields, id: string): Mapped<unknown, unknown>;
+}
+
+/** Every mistake in the file, each with its path. Throws CONFIG_INVALID where it is not JSON. */
+export async function lintSources(file: string): Promise<readonly Mistake[]> {
+  return (await checked(file)).mistakes;
+}
+
+/** @throws CONFIG_INVALID that names every mistake */
+export async function readSources(file: string): Promise<SourceSpecs> {
+  const { specs, mistakes } = await checked(file);
+  if (mistakes.length > 0) throw mistakenSources(file, mistakes);
+  return specs;
+}
+
+export function mistakenSources(file: string, mistakes: readonly Mistake[]): MillraceError {
+  const [first, ...others] = mistakes as [Mistake, ...Mistake[]];
+  const more = others.map(({ path, problem }) => `; ${path}: ${problem}`).join('');
+  const problem = `${first.problem}${more}`;
+  return new MillraceError('CONFIG_INVALID', { field: first.path, problem, file });
+}
+
+async function checked(file: string) {
+  let value: unknown;
+  try {
+    value = jsonOf(await readFile(file, 'utf8'));
+  } catch (error) {
+    const problem = `${file}: ${messageOf(error)}`;
+    throw new MillraceError('CONFIG_INVALID', { field: '--sources', problem });
+  }
+  const { sources, ...gateway } = isPlain(value) ? value : { sources: undefined };
+  const mistakes = mistakesInSources(sources);
+  try {
+    // The file may be that of the gateway as well.
+    checkGateway(gateway);
+  } catch (error) {
+    if (!(error instanceof MillraceError)) throw error;
+    const { field, problem } = error.context;
+    mistakes.push({ path: String(field), problem: String(problem) });
+  }
+  if (isPlain(sources)) {
+    for (const [name, spec] of Object.entries(sources)) {
+      mistakes.push(...(await mappingMistakes(`sources.${name}`, spec)));
+    }
+  }
+  return { specs: sources as SourceSpecs, mistakes };
+}
+
+async function mappingMistakes(path: string, spec: unknown): Promise<Mistake[]> {
+  const { mapping, timeFormat } = (isPlain(spec) ? spec : {}) as Partial<SourceSpec>;
+  if (typeof timeFormat === 'string') {
+    try {
+      instantReader(timeFormat, 'UTC');
+    } catch (error) {
+      return [{ path: `${path}.timeFormat`, problem: messageOf(error) }];
+    }
+  }
+  if (typeof mapping !== 'string' || mapping === '') return [];
+  try {
+    await readMapping(mapping);
+    return [];
+  } catch (error) {
+    return [{ path: `${path}.mapping`, problem: messageOf(error) }];
+  }
+}
+
+const secrets: Secrets = {
+  env: process.env,
+  readFile: (path) => readFile(path, 'utf8'),
+  writeFile: async (path, text) => {
+    // Whole or not at all: the secret before may be worth nothing any more.
+    const fresh = `${path}.${randomUUID()}`;
+    try {
+      await writeFile(fresh, text, { mode: 0o600, flush: true });
+      await rename(fresh, path);
+    } catch (error) {
+      await rm(fresh, { force: true });
+      throw error;
+    }
+  },
+};
+
+export interface PulledOptions {
+  readonly topology: Topology;
+  /** The ready topology: rows become events. */
+  readonly isReady: boolean;
+  warn(text: string): void;
+}
+
+/** What the sources are made of, in the order of the file. */
+export async function pulledSources(
+  specs: SourceSpecs,
+  options: PulledOptions,
+): Promise<PulledSource[]> {
+  return Promise.all(Object.entries(specs).map(([name, spec]) => pulled(name, spec, options)));
+}
+
+async function pulled(
+  name: string,
+  spec: SourceSpec,
+  { topology, isReady, warn }: PulledOptions,
+): Promise<PulledSource> {
+  const mapping = spec.mapping === undefined ? undefined : await readMapping(spec.mapping);
+  if (isReady) checkReady(name, spec);
+  const unpack = mapping === undefined ? undefined : unpacker(mapping);
+  const puller = pullerOf({
+    name,
+    spec,
+    secrets,
+    clock: systemClock,
+    scheduler: systemScheduler,
+    warn,
+    ...(unpack === undefined ? {} : { unpack }),
+  });
+  return { name, spec, puller, ...mapOf(spec, mapping, topology) };
+}
+
+function mapOf(spec: SourceSpec, mapping: Mapping | undefined, topology: Topology) {
+  if (mapping !== undefined) {
+    const map = eventMap(mapping) as (row: Fields, id: string) => Mapped<unknown, unknown>;
+    const isEvents = spec.topic === undefined || spec.topic === events.name;
+    const own: unknown = events;
+    const topic = isEvents ? (own as Topic<unknown, unknown>) : topicRead(topology, spec.topic);
+    return { topic, map };
+  }
+  const { topic: written = '', key = '', time = '', timeFormat = 'iso' } = spec;
+  const topic = topicRead(topology, written);
+  return { topic, map: rowMap(topic, key, time, instantReader(timeFormat, 'UTC')) };
+}
+
+function checkReady(name: string, { mapping, topic = events.name }: SourceSpec): void {
+  if (mapping !== undefined && topic === events.name) return;
+  const problem = `must have a mapping and write to ${events.name}: that is what the application reads`;
+  throw new MillraceError('CONFIG_INVALID', { field: `sources.${name}`, problem });
+}
+
+/** @param bounded each reads what is there once, and is done */
+export function connectorsOf(sources: readonly PulledSource[], bounded: boolean): FileInput[] {
+  return sources.map(({ name, spec, puller, topic, map }) => {
+    const target = targetOf(spec);
+    return new PullSource({
+      name,
+      kind: spec.kind,
+      puller,
+      schedule: new Schedule(spec, everySeconds[spec.kind]),
+      topic,
+      map,
+      bounded,
+      ...(target === undefined ? {} : { target }),
+    });
+  });
+}
+
+/** The connectors of `--sources`; none without the option. */
+export async function sourcesFrom(
+  file: string | undefined,
+  options: PulledOptions & { readonly bounded: boolean },
+): Promise<FileInput[]> {
+  if (file === undefined) return [];
+  return connectorsOf(await pulledSources(await readSources(file), options), options.bounded);
+}

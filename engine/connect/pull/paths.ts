@@ -1,0 +1,15 @@
+/** Values at paths such as `paging.next` of a JSON value. */
+
+/** Undefined where there is nothing. The whole path may also be the name of one field. */
+export function valueAt(value: unknown, path: string): unknown {
+  const whole = own(value, path);
+  if (whole !== undefined) return whole;
+  let found = value;
+  for (const part of path.split('.')) found = own(found, part);
+  return found;
+}
+
+function own(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
+  return (value as Readonly<Record<string, unknown>>)[name];
+}

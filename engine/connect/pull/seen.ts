@@ -1,0 +1,54 @@
+/** The rows that were handed over and may come again: a hash of each, and its time. */
+import { createHash } from 'node:crypto';
+
+/** 72 bits: among a million rows two are alike by chance once in ten thousand million sources. */
+const hashBytes = 9;
+const hashLength = 12;
+
+export interface SeenImage {
+  /** Hashes, one behind the other. */
+  readonly hashes: string;
+  /** ms UTC; 0 where a row has none. */
+  readonly times: readonly number[];
+}
+
+export class Seen {
+  /** In the order in which they came. */
+  readonly #times = new Map<string, number>();
+
+  constructor(image?: SeenImage) {
+    image?.times.forEach((at, i) => {
+      this.#times.set(image.hashes.slice(i * hashLength, (i + 1) * hashLength), at);
+    });
+  }
+
+  get size(): number {
+    return this.#times.size;
+  }
+
+  /** False when the row was there already. @param at its time, ms UTC; 0 where it has none */
+  add(identity: string, at: number): boolean {
+    const hash = hashOf(identity);
+    const isNew = !this.#times.has(hash);
+    if (isNew) this.#times.set(hash, at);
+    return isNew;
+  }
+
+  /** Forgets what came before the newest `newest` rows and is older than `from`, ms UTC. */
+  forget(from: number, newest: number): void {
+    let older = this.#times.size - newest;
+    for (const [hash, at] of this.#times) {
+      if (older-- <= 0) return;
+      if (at < from) this.#times.delete(hash);
+    }
+  }
+
+  image(): SeenImage {
+    return { hashes: [...this.#times.keys()].join(''), times: [...this.#times.values()] };
+  }
+}
+
+export function hashOf(identity: string): string {
+  const hash = createHash('sha256').update(identity).digest();
+  return hash.subarray(0, hashBytes).toString('base64url');
+}

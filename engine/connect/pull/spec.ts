@@ -1,0 +1,47 @@
+/** The section `sources` of the configuration file, checked as a whole: docs/SOURCES.md. */
+import { type Check, type Fields, isPlain, type Mistake, variants } from './check.ts';
+import { commonFields, commonRules } from './common-spec.ts';
+import { type RestSpec, restFields, restRules } from './rest/spec.ts';
+
+export type SourceSpec = RestSpec;
+
+export type SourceSpecs = Readonly<Record<string, SourceSpec>>;
+
+interface Kind {
+  readonly fields: Fields;
+  /** What the fields say together. */
+  readonly rules?: Check;
+}
+
+const kinds: Readonly<Record<SourceSpec['kind'], Kind>> = {
+  rest: { fields: restFields, rules: restRules },
+};
+
+const source = variants(
+  'kind',
+  Object.fromEntries(
+    Object.entries(kinds).map(([name, kind]) => [name, { ...commonFields, ...kind.fields }]),
+  ),
+);
+
+/** Every mistake in the sources, each with its path. */
+export function mistakesInSources(value: unknown): Mistake[] {
+  const mistakes: Mistake[] = [];
+  const tell = (path: string, problem: string) => void mistakes.push({ path, problem });
+  if (!isPlain(value)) {
+    tell('sources', value === undefined ? 'is missing' : 'must be an object');
+    return mistakes;
+  }
+  for (const [name, one] of Object.entries(value)) {
+    const path = `sources.${name}`;
+    if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(name)) {
+      tell(path, 'its name must be of small letters, digits and hyphens');
+    }
+    source(one, path, tell);
+    if (!isPlain(one)) continue;
+    commonRules(one, path, tell);
+    const kind = one['kind'] as SourceSpec['kind'];
+    if (Object.hasOwn(kinds, kind)) kinds[kind].rules?.(one, path, tell);
+  }
+  return mistakes;
+}
