@@ -19,9 +19,10 @@ import type { Puller } from '../connect/pull/puller.ts';
 import { Schedule } from '../connect/pull/schedule.ts';
 import type { Secrets } from '../connect/pull/secrets.ts';
 import { mistakesInSources, type SourceSpec, type SourceSpecs } from '../connect/pull/spec.ts';
+import type { RowOptions } from '../connect/rows.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { Topic } from '../graph/topic.ts';
-import { readMapping } from './mappings.ts';
+import { readMapping, rowOptions } from './mappings.ts';
 import { type FileInput, rowMap, topicRead } from './topic-input.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -145,8 +146,14 @@ async function pulled(
     scheduler: systemScheduler,
     warn,
     ...(unpack === undefined ? {} : { unpack }),
+    rowOptions: (file) => (mapping === undefined ? optionsByName(file) : rowOptions(mapping)),
+    ...(mapping?.order === undefined ? {} : { order: mapping.order }),
   });
   return { name, spec, puller, ...mapOf(spec, mapping, topology) };
+}
+
+function optionsByName(file: string): RowOptions {
+  return { format: /\.csv(\.gz)?$/.test(file) ? 'csv' : 'jsonl', needed: [] };
 }
 
 function mapOf(spec: SourceSpec, mapping: Mapping | undefined, topology: Topology) {

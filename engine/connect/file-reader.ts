@@ -62,14 +62,17 @@ interface Batch {
 const suspicious = 50;
 const blockSize = 1_000;
 
+/** How the rows are read, and what they become. */
+export type FileReaderOptions<K, V> = Omit<FileSourceOptions<K, V>, 'name' | 'topic'>;
+
 export class FileReader<K, V> {
-  readonly #options: FileSourceOptions<K, V>;
+  readonly #options: FileReaderOptions<K, V>;
   #files: KnownFile[];
   #oldRows: number;
   #batch: Batch | undefined;
   #last: FilePlace | undefined;
 
-  constructor(options: FileSourceOptions<K, V>, { files, batch, oldRows }: Start) {
+  constructor(options: FileReaderOptions<K, V>, { files, batch, oldRows }: Start) {
     this.#options = options;
     this.#files = files.map(copyOf);
     this.#oldRows = oldRows;

@@ -1,6 +1,11 @@
 /** The puller of each kind of source. Packages that only one kind needs are loaded with its first run. */
 import type { Clock } from '../../base/clock.ts';
 import type { Scheduler } from '../../base/scheduler.ts';
+import type { RowOptions } from '../rows.ts';
+import { type FileStore, FilesPuller } from './files/files-puller.ts';
+import { FolderStore } from './files/folder.ts';
+import { S3Store } from './files/s3.ts';
+import { PostgresPuller } from './postgres/postgres.ts';
 import type { Puller } from './puller.ts';
 import { RestPuller } from './rest/rest.ts';
 import type { Secrets } from './secrets.ts';
@@ -15,24 +20,47 @@ export interface PullerOptions {
   warn(text: string): void;
   /** The rows that a value stands for; without it, an object is a row. */
   unpack?(value: unknown): readonly unknown[];
+  /** How a file of this name is read. */
+  rowOptions(file: string): RowOptions;
+  /** Of the rows of a file; default as they stand there. */
+  readonly order?: 'file' | 'time';
 }
 
 /** Pause between two looks where nothing is said, seconds. */
 export const everySeconds: Readonly<Record<SourceSpec['kind'], number>> = {
   rest: 60,
+  postgres: 10,
+  folder: 5,
+  s3: 60,
 };
 
 export function pullerOf({ spec, ...options }: PullerOptions): Puller {
   switch (spec.kind) {
     case 'rest':
       return new RestPuller({ ...options, spec });
+    case 'postgres':
+      return new PostgresPuller({ ...options, spec });
+    case 'folder':
+      return filesPuller(options, new FolderStore(options.name, spec, options.clock));
+    case 's3':
+      return filesPuller(options, new S3Store(options.name, spec, options.secrets));
   }
+}
+
+function filesPuller(options: Omit<PullerOptions, 'spec'>, store: FileStore): Puller {
+  const { name, order = 'file' } = options;
+  return new FilesPuller({ name, store, order, rowOptions: (file) => options.rowOptions(file) });
 }
 
 /** What of the outside a position belongs to; undefined where it goes on when that has moved. */
 export function targetOf(spec: SourceSpec): string | undefined {
   switch (spec.kind) {
     case 'rest':
+    case 'folder':
       return undefined;
+    case 'postgres':
+      return `${spec.schema ?? 'public'}.${spec.table}`;
+    case 's3':
+      return `${spec.bucket}/${spec.prefix ?? ''}`;
   }
 }

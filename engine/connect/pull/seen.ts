@@ -26,6 +26,16 @@ export class Seen {
     return this.#times.size;
   }
 
+  has(identity: string): boolean {
+    return this.#times.has(hashOf(identity));
+  }
+
+  /** Forgets all others. */
+  keep(identities: readonly string[]): void {
+    const kept = new Set(identities.map(hashOf));
+    for (const hash of this.#times.keys()) if (!kept.has(hash)) this.#times.delete(hash);
+  }
+
   /** False when the row was there already. @param at its time, ms UTC; 0 where it has none */
   add(identity: string, at: number): boolean {
     const hash = hashOf(identity);

@@ -1,9 +1,11 @@
 /** The section `sources` of the configuration file, checked as a whole: docs/SOURCES.md. */
 import { type Check, type Fields, isPlain, type Mistake, variants } from './check.ts';
 import { commonFields, commonRules } from './common-spec.ts';
+import { type FolderSpec, fileRules, folderFields, type S3Spec, s3Fields } from './files/spec.ts';
+import { type PostgresSpec, postgresFields, postgresRules } from './postgres/spec.ts';
 import { type RestSpec, restFields, restRules } from './rest/spec.ts';
 
-export type SourceSpec = RestSpec;
+export type SourceSpec = RestSpec | PostgresSpec | FolderSpec | S3Spec;
 
 export type SourceSpecs = Readonly<Record<string, SourceSpec>>;
 
@@ -15,6 +17,9 @@ interface Kind {
 
 const kinds: Readonly<Record<SourceSpec['kind'], Kind>> = {
   rest: { fields: restFields, rules: restRules },
+  postgres: { fields: postgresFields, rules: postgresRules },
+  folder: { fields: folderFields },
+  s3: { fields: s3Fields, rules: fileRules },
 };
 
 const source = variants(

@@ -1,0 +1,55 @@
+/** What sources that speak to AWS share: where it is, who asks, and which failures pass. */
+import { isMillraceError, type MillraceError, messageOf } from '../../base/errors.ts';
+import { refused, unavailable } from './puller.ts';
+import { readSecret, type SecretSpec, type Secrets } from './secrets.ts';
+
+export interface AwsSpec {
+  readonly endpoint?: string;
+  readonly region?: string;
+  readonly credentials?: { readonly accessKeyId: SecretSpec; readonly secretAccessKey: SecretSpec };
+}
+
+/** Settings of a client; what is not given, the SDK finds as it does everywhere. */
+export async function awsSettings(source: string, spec: AwsSpec, secrets: Secrets) {
+  const { endpoint, region, credentials } = spec;
+  const read = async (of: SecretSpec, field: string) =>
+    (await readSecret(of, `sources.${source}.credentials.${field}`, secrets)).reveal();
+  const own =
+    credentials === undefined
+      ? undefined
+      : {
+          accessKeyId: await read(credentials.accessKeyId, 'accessKeyId'),
+          secretAccessKey: await read(credentials.secretAccessKey, 'secretAccessKey'),
+        };
+  return {
+    // Retries are the source's: they are told of, and have no end.
+    maxAttempts: 1,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    // Another service than Amazon's mostly does not care.
+    ...(region === undefined
+      ? endpoint === undefined
+        ? {}
+        : { region: 'us-east-1' }
+      : { region }),
+    ...(own === undefined ? {} : { credentials: own }),
+  };
+}
+
+const passing =
+  /Throttl|TooManyRequests|SlowDown|LimitExceeded|ProvisionedThroughput|Unavailable|Timeout|InternalError|InternalFailure|PreconditionFailed|ExpiredToken|KMSThrottling/i;
+
+/** @returns SOURCE_UNAVAILABLE where asking again may help, else SOURCE_REFUSED */
+export function awsError(source: string, error: unknown): MillraceError {
+  if (isMillraceError(error)) return error;
+  const { name = '', $metadata } = (error ?? {}) as {
+    name?: string;
+    $metadata?: { httpStatusCode?: number };
+  };
+  const status = $metadata?.httpStatusCode;
+  const told = messageOf(error);
+  const problem = name === '' || name === 'Error' ? told : `${name}: ${told}`;
+  const isRefusal = status !== undefined && status >= 400 && status < 500 && status !== 429;
+  const needsSetting = name === 'CredentialsProviderError' || /region is missing/i.test(told);
+  if (needsSetting || (isRefusal && !passing.test(name))) return refused(source, problem);
+  return unavailable(source, problem);
+}
