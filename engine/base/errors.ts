@@ -291,6 +291,11 @@ export const errorCatalogue = {
       'rows that were taken stay taken: put the file back as it was to go on with it, or give the changed one another name to take it in as a new file, or start with --fresh',
     exitCode: 2,
   },
+  LOAD_INTERRUPTED: {
+    message: 'the load was interrupted after {rows} rows; there is no manifest',
+    remedy: 'run it again: it goes on behind what was taken in',
+    exitCode: 1,
+  },
   SOURCE_UNAVAILABLE: {
     message: 'source {source} does not answer: {problem}',
     remedy:

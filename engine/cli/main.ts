@@ -26,6 +26,7 @@ import { stopWithinMs } from './interrupt.ts';
 import { addKafkaOptions, showConfiguration } from './kafka-options.ts';
 import { lint, plan } from './lint.ts';
 import { describeLive } from './live.ts';
+import { type LoadOptions, load } from './load.ts';
 import { numberOption } from './options.ts';
 import { endWhenNobodyReads, report } from './output.ts';
 import { type PlanOptions, planDeployment } from './plan.ts';
@@ -134,6 +135,7 @@ function programOf(version: string): Command {
     .exitOverride();
   const started = inputOptions();
   const ran = inputOptions();
+  const loaded = inputOptions();
   program
     .command('start')
     .description('take in a log, or a sample; show engagement scores and segments')
@@ -170,6 +172,24 @@ function programOf(version: string): Command {
     .addOption(logLevel())
     .addOption(json())
     .action((options: StartOptions) => start({ ...options, tokens: started.tokens }));
+  program
+    .command('load')
+    .description('take in a night of files or sources, end, and write what became of it')
+    .requiredOption('--manifest <file>', 'JSON that is written: rows, checksums, watermark')
+    .addOption(
+      loaded.option('input', '--input <path...>', 'files, folders or patterns, as of `start`'),
+    )
+    .addOption(loaded.option('mapping', '--mapping <name>', 'of the --input beside it'))
+    .addOption(sources())
+    .option('--config <file>', 'JSON with engagement and segments')
+    .addOption(data())
+    .addOption(stateBackend())
+    .addOption(memory())
+    .addOption(threads())
+    .addOption(stopWithin())
+    .addOption(logLevel())
+    .addOption(json())
+    .action((options: LoadOptions) => load({ ...options, tokens: loaded.tokens }));
   addKafkaOptions(program.command('serve'))
     .description(
       'keep what `start` ran running; take events in and answer questions over HTTP (docs/SOURCES.md)',

@@ -20,7 +20,7 @@ import type { BackendChoice } from '../storage/backends.ts';
 import { moduleChosen } from '../thread/adapters.ts';
 import { loadTopology } from '../thread/load-topology.ts';
 import { type Environment, environment, prepare, readApplication } from './environment.ts';
-import { execute } from './execution.ts';
+import { type Execution, execute } from './execution.ts';
 import { type InputGroup, type InputToken, inputGroups } from './input-groups.ts';
 import { onInterrupt } from './interrupt.ts';
 import { fileSource, mappingsOnce, readMapping, rowOptions, shippedMappings } from './mappings.ts';
@@ -66,6 +66,31 @@ const sampleName = 'sample.jsonl';
 const ready = 'personalisation';
 
 export async function start(options: StartOptions): Promise<void> {
+  await takeIn(options, {
+    async report(execution, config) {
+      const report = await personalisationReport(execution, config, options.top);
+      if (options.json === true) printJson(report);
+      else print(reportText(report, options.data));
+      checkTaken(execution.runtime.summary);
+    },
+  });
+}
+
+/** What is done beside taking in. */
+export interface TakingIn {
+  /** Before anything is read. */
+  begin?(execution: Execution, sources: readonly FileInput[]): Promise<void>;
+  /** When all is read; not after an interrupt. */
+  report(execution: Execution, config: PersonalisationConfig): Promise<void>;
+  /** In place of the report. */
+  interrupted?(summary: Summary): Promise<void>;
+}
+
+/** Takes in what is there now, of files and of sources, and lets time pass up to it. */
+export async function takeIn(
+  options: StartOptions,
+  { begin, report, interrupted }: TakingIn,
+): Promise<void> {
   const env = environment(options.data, options.stateBackend, options.fresh);
   const say = (text: string) => process.stderr.write(`${text}\n`);
   const fresh = options.fresh === true;
@@ -115,6 +140,7 @@ export async function start(options: StartOptions): Promise<void> {
     const { runtime } = execution;
     summary = runtime.summary;
     if (summary.continued) say('continuing from the committed position');
+    await begin?.(execution, sources);
     const redefined = await tellRedefined({ ...execution, config });
     if (redefined > 0) say(`${redefined} subjects are decided anew: definitions have changed`);
     await runtime.runUntilCaughtUp(signal);
@@ -125,10 +151,8 @@ export async function start(options: StartOptions): Promise<void> {
     const end = Number.isFinite(read) ? read : await clockOf(runtime);
     if (!signal.aborted && Number.isFinite(end)) await runtime.advanceIdle(end, signal);
     progress.stop();
-    const report = await personalisationReport(execution, config, options.top);
-    if (options.json === true) printJson(report);
-    else print(reportText(report, options.data));
-    checkTaken(summary);
+    if (signal.aborted && interrupted !== undefined) await interrupted(summary);
+    else await report(execution, config);
   } finally {
     progress.stop();
     await questions.close();

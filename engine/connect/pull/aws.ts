@@ -9,6 +9,9 @@ export interface AwsSpec {
   readonly credentials?: { readonly accessKeyId: SecretSpec; readonly secretAccessKey: SecretSpec };
 }
 
+/** A connection, and a request, that take longer have failed; ms. */
+export const awsTimeouts = { connectionTimeout: 10_000, requestTimeout: 60_000 };
+
 /** Settings of a client; what is not given, the SDK finds as it does everywhere. */
 export async function awsSettings(source: string, spec: AwsSpec, secrets: Secrets) {
   const { endpoint, region, credentials } = spec;
@@ -36,7 +39,7 @@ export async function awsSettings(source: string, spec: AwsSpec, secrets: Secret
 }
 
 const passing =
-  /Throttl|TooManyRequests|SlowDown|LimitExceeded|ProvisionedThroughput|Unavailable|Timeout|InternalError|InternalFailure|PreconditionFailed|ExpiredToken|KMSThrottling/i;
+  /Throttl|TooManyRequests|SlowDown|LimitExceeded|ProvisionedThroughput|Unavailable|Timeout|InternalError|InternalFailure|PreconditionFailed|ExpiredToken|ExpiredIterator|ResourceInUse|KMSThrottling/i;
 
 /** @returns SOURCE_UNAVAILABLE where asking again may help, else SOURCE_REFUSED */
 export function awsError(source: string, error: unknown): MillraceError {

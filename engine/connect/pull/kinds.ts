@@ -5,6 +5,7 @@ import type { RowOptions } from '../rows.ts';
 import { type FileStore, FilesPuller } from './files/files-puller.ts';
 import { FolderStore } from './files/folder.ts';
 import { S3Store } from './files/s3.ts';
+import { KinesisPuller } from './kinesis/kinesis.ts';
 import { PostgresPuller } from './postgres/postgres.ts';
 import type { Puller } from './puller.ts';
 import { RestPuller } from './rest/rest.ts';
@@ -32,6 +33,7 @@ export const everySeconds: Readonly<Record<SourceSpec['kind'], number>> = {
   postgres: 10,
   folder: 5,
   s3: 60,
+  kinesis: 1,
 };
 
 export function pullerOf({ spec, ...options }: PullerOptions): Puller {
@@ -44,6 +46,8 @@ export function pullerOf({ spec, ...options }: PullerOptions): Puller {
       return filesPuller(options, new FolderStore(options.name, spec, options.clock));
     case 's3':
       return filesPuller(options, new S3Store(options.name, spec, options.secrets));
+    case 'kinesis':
+      return new KinesisPuller({ ...options, spec });
   }
 }
 
@@ -60,6 +64,8 @@ export function targetOf(spec: SourceSpec): string | undefined {
       return undefined;
     case 'postgres':
       return `${spec.schema ?? 'public'}.${spec.table}`;
+    case 'kinesis':
+      return spec.stream;
     case 's3':
       return `${spec.bucket}/${spec.prefix ?? ''}`;
   }

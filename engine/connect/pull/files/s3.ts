@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { awsError, awsSettings } from '../aws.ts';
+import { awsError, awsSettings, awsTimeouts } from '../aws.ts';
 import { optionalPackage } from '../optional-package.ts';
 import type { Secrets } from '../secrets.ts';
 import { type FileStore, type FoundFile, fitting, type LocalFile } from './files-puller.ts';
@@ -100,7 +100,11 @@ export class S3Store implements FileStore {
     this.#client ??= (async () => {
       const { S3Client } = await this.#package();
       const settings = await awsSettings(this.#source, this.#spec, this.#secrets);
-      return new S3Client({ ...settings, forcePathStyle: this.#spec.pathStyle === true });
+      return new S3Client({
+        ...settings,
+        forcePathStyle: this.#spec.pathStyle === true,
+        requestHandler: awsTimeouts,
+      });
     })();
     return this.#client;
   }

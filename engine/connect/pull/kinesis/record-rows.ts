@@ -1,0 +1,52 @@
+/** The rows of a record of a stream: JSON values, one or one a line, plain or gzip. */
+
+import { isUtf8 } from 'node:buffer';
+import { gunzipSync } from 'node:zlib';
+import { messageOf } from '../../../base/errors.ts';
+import { parseJson } from '../../../serde/faithful-json.ts';
+import { type PulledRow, rowOf } from '../puller.ts';
+
+/** Of a record, unzipped. */
+const bytesMax = 16 * 2 ** 20;
+/** What records begin with that the Kinesis Producer Library has put together. */
+const aggregated = Buffer.from([0xf3, 0x89, 0x9a, 0xc2]);
+
+type Found = Pick<PulledRow, 'fields' | 'problem' | 'skip' | 'raw'>;
+
+/** @param unpack the rows that a value stands for; without it, an object is a row */
+export function recordRows(
+  data: Uint8Array,
+  unpack: ((value: unknown) => readonly unknown[]) | undefined,
+): Found[] {
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const none = (problem: string): Found[] => [
+    { fields: undefined, problem, raw: bytes.toString('base64') },
+  ];
+  if (bytes.subarray(0, aggregated.length).equals(aggregated)) {
+    return none('it is aggregated by the Kinesis Producer Library: turn aggregation off');
+  }
+  let text: string;
+  try {
+    const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
+    const plain = isGzip ? gunzipSync(bytes, { maxOutputLength: bytesMax }) : bytes;
+    if (!isUtf8(plain)) return none('it is not UTF-8 text');
+    text = plain.toString('utf8');
+  } catch (error) {
+    return none(`it cannot be unzipped: ${messageOf(error)}`);
+  }
+  const whole = parseJson(text);
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const parts = 'value' in whole || lines.length < 2 ? [text] : lines;
+  return parts.flatMap((raw): Found[] => {
+    const parsed = parseJson(raw);
+    if ('problem' in parsed) {
+      return [{ fields: undefined, problem: `it ${parsed.problem}`, raw }];
+    }
+    const rows = unpack === undefined ? [parsed.value] : unpack(parsed.value);
+    if (rows.length === 0) return [{ fields: undefined, skip: 'an empty list', raw }];
+    return rows.map((row) => ({
+      ...rowOf(row),
+      raw: rows.length === 1 ? raw : (JSON.stringify(row) ?? ''),
+    }));
+  });
+}

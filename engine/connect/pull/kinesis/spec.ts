@@ -1,0 +1,32 @@
+/** `kind: kinesis`: the records of an Amazon Kinesis stream. */
+import { type Check, type Fields, fields, maybe, text, whole } from '../check.ts';
+import { address, type CommonSpec, instant } from '../common-spec.ts';
+import { type SecretSpec, secret } from '../secrets.ts';
+
+export interface KinesisSpec extends CommonSpec {
+  readonly kind: 'kinesis';
+  readonly stream: string;
+  readonly region?: string;
+  /** Of another service than that of Amazon. */
+  readonly endpoint?: string;
+  /** Default: as the AWS SDK finds them. */
+  readonly credentials?: { readonly accessKeyId: SecretSpec; readonly secretAccessKey: SecretSpec };
+  /** Where the first run begins: earliest (default), latest, or an instant. */
+  readonly start?: string;
+  /** Of a request; default 1000, at most 10 000. */
+  readonly recordsMax?: number;
+}
+
+const start: Check = (value, path, tell) => {
+  if (value === 'earliest' || value === 'latest') return;
+  instant(value, path, (at) => tell(at, "must be 'earliest', 'latest' or an instant"));
+};
+
+export const kinesisFields: Fields = {
+  stream: text,
+  region: maybe(text),
+  endpoint: maybe(address),
+  credentials: maybe(fields({ accessKeyId: secret, secretAccessKey: secret })),
+  start: maybe(start),
+  recordsMax: maybe(whole(1, 10_000)),
+};
