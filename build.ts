@@ -4,10 +4,11 @@
  * that a process has one instance of each module. Packages stay packages.
  */
 import { execFile } from 'node:child_process';
-import { cp, rm } from 'node:fs/promises';
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
+import { buildConsole } from './console/build.ts';
 
 const root = import.meta.dirname;
 
@@ -53,4 +54,8 @@ if (process.argv[1] === import.meta.filename) {
   const compiler = join(root, 'node_modules', '.bin', 'tsc');
   await promisify(execFile)(compiler, ['-p', join(root, 'tsconfig.build.json')]);
   await bundle();
+  await mkdir(join(root, 'dist', 'console'), { recursive: true });
+  for (const [name, bytes] of await buildConsole()) {
+    await writeFile(join(root, 'dist', 'console', name), bytes);
+  }
 }

@@ -3,6 +3,7 @@ import { systemClock } from '../base/clock.ts';
 import { isPassing } from '../base/errors.ts';
 import { allObservers, type Observer } from '../base/events.ts';
 import { defaultMemoryBytes, keepHeapsSmall } from '../base/memory.ts';
+import { systemScheduler } from '../base/scheduler.ts';
 import {
   checkSetting,
   optional,
@@ -10,7 +11,9 @@ import {
   refuseSetting,
   threadCount,
 } from '../base/settings.ts';
+import { Console } from '../http/console.ts';
 import { HealthWatch } from '../http/health.ts';
+import type { PageServer } from '../http/page.ts';
 import { type HttpEndpoint, type HttpOptions, type Route, serveHttp } from '../http/server.ts';
 import type { KafkaSettings } from '../log/kafka/config.ts';
 import type { Log } from '../log/log.ts';
@@ -54,6 +57,8 @@ export interface ExecutionOptions {
   readonly routes?: (running: { readonly runtime: Runtime; readonly log: Log }) => readonly Route[];
   /** Serves instead of `serveHttp`: an application with a server of its own. */
   readonly listen?: (parts: ServerParts) => Promise<HttpEndpoint>;
+  /** Questions about people and segments are among the routes: the console shows them. */
+  readonly hasPeople?: boolean;
   /** Commands may ask this process over a socket in the data directory; default true. */
   readonly answers?: boolean;
   /** Log lines on standard error, JSON; default 'warn'. */
@@ -67,9 +72,12 @@ export interface ServerParts extends HttpOptions {
   readonly running: () => { readonly runtime: Runtime; readonly log: Log } | undefined;
   readonly application: string;
   readonly observer: Observer;
+  readonly page: PageServer;
 }
 
 export interface Execution {
+  /** Where it serves HTTP; undefined where it does not. */
+  readonly url?: string;
   readonly log: Log;
   readonly runtime: Runtime;
   readonly application: string;
@@ -102,8 +110,11 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
   let workers: WorkerHosts | undefined;
   let runtime: Runtime | undefined;
   let endpoint: HttpEndpoint | undefined;
+  let page: Console | undefined;
+  let url: string | undefined;
   const stop = async () => {
     // First: requests that are under way still write to the log.
+    page?.close();
     await endpoint?.close();
     await workers?.stop();
     await spawned?.pool.destroy();
@@ -120,12 +131,19 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
         async () => (await runtime?.lag()) ?? [],
         async () => runtime?.time(),
       );
-      observers.push(health.observer, observer);
+      const running = () => runtime && log && { runtime, log };
+      page = new Console({
+        ...{ application, topology, running, health: () => health.health },
+        ...{ clock: systemClock, scheduler: systemScheduler },
+        hasPeople: options.hasPeople ?? false,
+      });
+      observers.push(health.observer, observer, page.watch.observer);
       const listen = options.listen ?? serveHttp;
       endpoint = await listen({
         application,
         observer: everyone,
-        running: () => runtime && log && { runtime, log },
+        running,
+        page,
         port: options.http,
         host,
         health: () => health.health,
@@ -143,6 +161,8 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
           ? 'metrics and health'
           : 'questions, metrics and health';
       process.stderr.write(`${what} on http://${host}:${endpoint.port}\n`);
+      url = urlOf(host, endpoint.port);
+      process.stderr.write(`console on ${url}/console/\n`);
     }
     // Brokers may be waited for; health tells so meanwhile.
     const { kafka } = options;
@@ -190,11 +210,18 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
       await running.close();
       await stop();
     };
-    return { log: opened, runtime: running, application, observer, close };
+    const at = url === undefined ? {} : { url };
+    return { ...at, log: opened, runtime: running, application, observer, close };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** Where a person opens it: one that listens everywhere is reached here by this machine's own name. */
+function urlOf(host: string, port: number): string {
+  const own = host === '0.0.0.0' || host === '::' ? 'localhost' : host;
+  return `http://${own.includes(':') ? `[${own}]` : own}:${port}`;
 }
 
 /** Brokers that go away while the run starts are waited for, as long as those that are not there yet. */

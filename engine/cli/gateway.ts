@@ -60,6 +60,7 @@ export function gatewayListener(
       config,
       intake,
       backlog: backlogOf(parts),
+      page: parts.page,
       health: parts.health,
       metrics: parts.metrics,
       questions: questions({

@@ -3,17 +3,17 @@ import { resolve } from 'node:path';
 import { keyIdOf } from '../base/bytes.ts';
 import { MillraceError } from '../base/errors.ts';
 import { describeJson, describeMermaid, describeText } from '../graph/describe.ts';
-import { subTopologies, writtenTopics } from '../graph/sub-topology.ts';
+import { subTopologies } from '../graph/sub-topology.ts';
 import type { Source } from '../graph/topic.ts';
 import { deadLetterTopic } from '../graph/topic-names.ts';
 import { readableTable } from '../graph/view.ts';
+import { decodedText, type RecordText, serdesIn } from '../http/records.ts';
 import type { Log } from '../log/log.ts';
-import { decodeHeaders, type Headers } from '../record/headers.ts';
-import type { Decoder } from '../serde/serde.ts';
+import { decodeHeaders } from '../record/headers.ts';
 import { loadTopology } from '../thread/load-topology.ts';
 import { environment, knownApplication, readApplication } from './environment.ts';
 import { type KeptOptions, openInspected, withApplication } from './kept-application.ts';
-import { bytesText, instant, jsonText, print, printJson, printJsonList, table } from './output.ts';
+import { instant, jsonText, print, printJson, printJsonList, table } from './output.ts';
 
 export async function describe(module: string, format: 'text' | 'json' | 'mermaid'): Promise<void> {
   const topology = await loadTopology({ module });
@@ -113,21 +113,11 @@ export async function deadLetters(options: ReadOptions): Promise<void> {
   });
 }
 
-interface ShownRecord {
-  readonly partition: number;
-  readonly offset: number;
-  /** ms UTC. */
-  readonly timestamp: number;
-  readonly key: string | null;
-  readonly value: string | null;
-  readonly headers: Headers;
-}
-
 /** What a limit leaves; what it cuts off is told. */
 async function* shown(
-  records: AsyncIterable<ShownRecord>,
+  records: AsyncIterable<RecordText>,
   { limit = Number.POSITIVE_INFINITY }: ReadOptions,
-): AsyncGenerator<ShownRecord> {
+): AsyncGenerator<RecordText> {
   let count = 0;
   for await (const record of records) {
     if (count++ === limit) {
@@ -153,7 +143,7 @@ async function* recordsOf(
   topic: string,
   options: ReadOptions,
   serdes?: Source<unknown, unknown>,
-): AsyncGenerator<ShownRecord> {
+): AsyncGenerator<RecordText> {
   const found = (await log.topics()).find(({ name }) => name === topic);
   if (found === undefined) throw new MillraceError('TOPIC_UNKNOWN', { topic });
   if (options.partition !== undefined && options.partition >= found.partitions) {
@@ -177,8 +167,8 @@ async function* recordsOf(
           partition,
           offset: batch.offsets[i] as number,
           timestamp: batch.timestamps[i] as number,
-          key: textOf(batch.key(i), serdes?.keyDecoder),
-          value: textOf(batch.value(i), serdes?.valueDecoder),
+          key: decodedText(batch.key(i), serdes?.keyDecoder),
+          value: decodedText(batch.value(i), serdes?.valueDecoder),
           headers: decodeHeaders(batch.headerBytes(i)),
         };
       }
@@ -197,23 +187,7 @@ async function serdesOf(
       ? (await knownApplication(environment(data)))?.topology
       : { module: resolve(module) };
   if (reference === undefined) return undefined;
-  const topology = await loadTopology(reference);
-  const read = topology.nodes.flatMap((node) => (node.type === 'source' ? [node.topic] : []));
-  // A topic as authors declare it is both views; a bare sink has no decoders.
-  const written = writtenTopics(topology) as unknown as Partial<Source<unknown, unknown>>[];
-  const found = [...read, ...written].find((topic) => topic.name === name);
-  return found?.valueDecoder === undefined ? undefined : (found as Source<unknown, unknown>);
-}
-
-/** What bytes say: decoded when it is known how, else as text or hexadecimal digits. */
-function textOf(bytes: Buffer | null, decoder: Decoder<unknown> | undefined): string | null {
-  if (bytes === null || decoder === undefined) return bytesText(bytes);
-  try {
-    const value = decoder.decode(bytes, 0, bytes.byteLength);
-    return typeof value === 'string' ? value : JSON.stringify(value);
-  } catch {
-    return bytesText(bytes);
-  }
+  return serdesIn(await loadTopology(reference), name);
 }
 
 /** The log of the data folder, or Kafka where brokers are named or the application ran there. */

@@ -89,7 +89,7 @@ const json = () => new Option('--json', 'print JSON');
 const http = () =>
   numberOption(
     '--http <port>',
-    'serve /metrics and /health on this port; 0 = a free port',
+    'serve the console, /metrics and /health on this port; 0 = a free port',
     portNumber,
   ).env('MILLRACE_HTTP');
 const httpHost = () =>
@@ -160,6 +160,15 @@ function programOf(version: string): Command {
     .addOption(maxDrift())
     .addOption(atEnd())
     .addOption(numberOption('--top <n>', 'subjects shown', count(0)).default(10))
+    .option(
+      '--serve',
+      'stay up after the report, with the console; on a terminal it does so by itself',
+    )
+    .option('--no-serve', 'end after the report, on a terminal, too')
+    .option(
+      '--gateway <file>',
+      'of --serve: JSON with accounts, webhooks and limits (docs/SOURCES.md)',
+    )
     .addOption(data())
     .addOption(stateBackend())
     .addOption(log())

@@ -59,16 +59,6 @@ export function instant(ms: number): string {
   return Number.isFinite(ms) ? new Date(ms).toISOString() : '-';
 }
 
-/** Bytes as text when they are text, else as hexadecimal digits. */
-export function bytesText(bytes: Uint8Array | null): string | null {
-  if (bytes === null) return null;
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return `0x${Buffer.from(bytes).toString('hex')}`;
-  }
-}
-
 /** Prints an error and answers the exit code for it. */
 export function report(error: unknown, withStack: boolean): number {
   const known = isMillraceError(error);

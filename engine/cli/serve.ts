@@ -10,6 +10,7 @@ import { sourcesFrom } from './pulled-sources.ts';
 import { QuestionPool } from './question-pool.ts';
 import { questionRoutes } from './question-routes.ts';
 import type { Asked } from './questions.ts';
+import { standardPort } from './start.ts';
 import { type TimeFlags, timeSettings } from './time-flags.ts';
 import { mismatchesOf, verifySample } from './verify/command.ts';
 
@@ -30,9 +31,6 @@ export interface ServeOptions extends KeptOptions, TimeFlags {
   readonly verifyEvery: number;
   readonly verifySample: number;
 }
-
-/** Where questions are answered when nothing is said. */
-const standardPort = 8_080;
 
 export async function serve(options: ServeOptions): Promise<void> {
   const { config, kafka, ...kept } = await keptApplication(options);
@@ -56,6 +54,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     listen: gatewayListener(await readGateway(options.gateway), (running) =>
       questionRoutes(Object.assign(running, { config }), questions),
     ),
+    hasPeople: true,
     settings: {
       ...timeSettings(options),
       ...(memory === undefined ? {} : { memoryBytes: memory }),

@@ -1,6 +1,7 @@
 /** `start`: takes in logs, or a sample, runs the ready topology over them, and shows the result. */
 import { existsSync } from 'node:fs';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { events } from '../../topologies/event.ts';
@@ -20,7 +21,7 @@ import type { BackendChoice } from '../storage/backends.ts';
 import { moduleChosen } from '../thread/adapters.ts';
 import { loadTopology } from '../thread/load-topology.ts';
 import { type Environment, environment, prepare, readApplication } from './environment.ts';
-import { type Execution, execute } from './execution.ts';
+import { type Execution, type ExecutionOptions, execute } from './execution.ts';
 import { type InputGroup, type InputToken, inputGroups } from './input-groups.ts';
 import { onInterrupt } from './interrupt.ts';
 import { fileSource, mappingsOnce, readMapping, rowOptions, shippedMappings } from './mappings.ts';
@@ -29,6 +30,7 @@ import { progressBar } from './progress.ts';
 import { connectorsOf, pulledSources, readSources } from './pulled-sources.ts';
 import { QuestionPool } from './question-pool.ts';
 import { questionRoutes } from './question-routes.ts';
+import type { Asked } from './questions.ts';
 import { tellRedefined } from './redefine.ts';
 import { checkTaken, clockOf, personalisationReport, reportText } from './start-report.ts';
 import { type TimeFlags, timeSettings } from './time-flags.ts';
@@ -57,7 +59,14 @@ export interface StartOptions extends TimeFlags {
   readonly threads: number;
   readonly top: number;
   readonly json?: boolean;
+  /** Whether it stays up after its report; default: on a terminal. */
+  readonly serve?: boolean;
+  /** File with accounts, webhooks and limits (docs/SOURCES.md). */
+  readonly gateway?: string;
 }
+
+/** Where `start` and `serve` listen when nothing is said. */
+export const standardPort = 8_080;
 
 /** The ready topology as workers load it. */
 export const personalisationModule = fileURLToPath(moduleAt('topologies/personalisation'));
@@ -67,6 +76,7 @@ const ready = 'personalisation';
 
 export async function start(options: StartOptions): Promise<void> {
   await takeIn(options, {
+    stays: options.serve ?? (process.stdout.isTTY === true && options.json !== true),
     async report(execution, config) {
       const report = await personalisationReport(execution, config, options.top);
       if (options.json === true) printJson(report);
@@ -78,6 +88,8 @@ export async function start(options: StartOptions): Promise<void> {
 
 /** What is done beside taking in. */
 export interface TakingIn {
+  /** Whether it goes on after the report, and serves. */
+  readonly stays?: boolean;
   /** Before anything is read. */
   begin?(execution: Execution, sources: readonly FileInput[]): Promise<void>;
   /** When all is read; not after an interrupt. */
@@ -89,7 +101,7 @@ export interface TakingIn {
 /** Takes in what is there now, of files and of sources, and lets time pass up to it. */
 export async function takeIn(
   options: StartOptions,
-  { begin, report, interrupted }: TakingIn,
+  { stays = false, begin, report, interrupted }: TakingIn,
 ): Promise<void> {
   const env = environment(options.data, options.stateBackend, options.fresh);
   const say = (text: string) => process.stderr.write(`${text}\n`);
@@ -120,6 +132,9 @@ export async function takeIn(
   const files = sources.flatMap((source) => source.files);
   const progress = progressBar(await contentBytes(files), () => summary);
   const questions = new QuestionPool();
+  const http = options.http ?? (stays ? await freePort(options.httpHost) : undefined);
+  const routes = (running: Pick<Asked, 'runtime' | 'log'>) =>
+    questionRoutes(Object.assign(running, { config }), questions);
   const execution = await execute({
     env,
     reference: { ...reference, params: config },
@@ -127,13 +142,14 @@ export async function takeIn(
     sources,
     observer: progress.observer,
     logLevel: options.logLevel,
+    hasPeople: true,
     settings: {
       ...timeSettings(options),
       ...(options.memory === undefined ? {} : { memoryBytes: options.memory }),
     },
     ...(options.log === undefined ? {} : { log: moduleChosen('log', options.log) }),
-    routes: (running) => questionRoutes({ ...running, config }, questions),
-    ...(options.http === undefined ? {} : { http: options.http }),
+    ...(await listening(options, stays, routes)),
+    ...(http === undefined ? {} : { http }),
     ...(options.httpHost === undefined ? {} : { httpHost: options.httpHost }),
   });
   try {
@@ -153,11 +169,45 @@ export async function takeIn(
     progress.stop();
     if (signal.aborted && interrupted !== undefined) await interrupted(summary);
     else await report(execution, config);
+    if (!stays || signal.aborted) return;
+    say(`It stays up, takes events in and answers questions. Look at ${execution.url}/console/`);
+    say('Ctrl-C ends it; --no-serve ends after the report.');
+    await runtime.run(signal);
   } finally {
     progress.stop();
     await questions.close();
     await execution.close();
   }
+}
+
+type Routes = NonNullable<ExecutionOptions['routes']>;
+
+/**
+ * Who stays up takes events in, as `serve` does. Where others reach it, that needs accounts: without
+ * them only questions are answered, as whoever said --http-host wanted it.
+ */
+async function listening(
+  { gateway, httpHost = '127.0.0.1' }: StartOptions,
+  stays: boolean,
+  routes: Routes,
+): Promise<Pick<ExecutionOptions, 'routes' | 'listen'>> {
+  if (gateway === undefined && !(stays && isLoopback(httpHost))) return { routes };
+  // Loaded here: who does not serve needs no HTTP framework.
+  const { gatewayListener, readGateway } = await import('./gateway.ts');
+  return { listen: gatewayListener(await readGateway(gateway), routes) };
+}
+
+function isLoopback(host: string): boolean {
+  return ['127.0.0.1', '::1', 'localhost'].includes(host);
+}
+
+/** The usual port; any other where it is taken, as nobody has asked for this one. */
+async function freePort(host = '127.0.0.1'): Promise<number> {
+  const probe = createServer();
+  return new Promise((resolve) => {
+    probe.once('error', () => resolve(0));
+    probe.listen(standardPort, host, () => probe.close(() => resolve(standardPort)));
+  });
 }
 
 /** What `start` ran here last; undefined in an empty folder. */

@@ -1,9 +1,12 @@
 /** GET /metrics and GET /health, and an application's own routes, by default on the loopback interface. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { type ErrorCode, isMillraceError, MillraceError, messageOf } from '../base/errors.ts';
 import { jsonOf } from '../base/json-text.ts';
 import type { Health } from './health.ts';
+import type { PageAnswer, PageServer } from './page.ts';
 
 /** A question that an application answers. */
 export interface Route {
@@ -27,6 +30,8 @@ export interface HttpOptions {
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   /** Asked anew at each request: undefined while the application is not there yet. */
   readonly routes?: () => readonly Route[] | undefined;
+  /** The console, at / and below /console/. */
+  readonly page?: PageServer;
 }
 
 /** A configuration with some thousand segments has a few hundred kilobytes. */
@@ -86,7 +91,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { health, metrics, routes = () => [] }: HttpOptions,
+  { health, metrics, routes = () => [], page }: HttpOptions,
 ): Promise<void> {
   const target = targetOf(request);
   if (typeof target === 'string') return json(response, 400, { problem: target });
@@ -103,6 +108,11 @@ async function answer(
       return;
     }
     if (ownPaths.includes(pathname)) return refuseMethod(response, pathname, ['GET', 'HEAD']);
+    if (page !== undefined && method === 'GET') {
+      const signal = untilGone(response);
+      const found = await page.answer(pathname, searchParams, signal);
+      if (found !== undefined) return await sendPage(response, found, signal);
+    }
     const known = routes();
     if (known === undefined) return json(response, 503, { problem: 'it has not started yet' });
     const here = known.filter(({ path }) => path === pathname);
@@ -123,6 +133,21 @@ async function answer(
     if (code === 'TOO_BUSY') response.setHeader('retry-after', String(context['seconds']));
     json(response, statusOf(code), { code, problem, remedy });
   }
+}
+
+/** A stream is written no faster than it is taken. */
+async function sendPage(
+  response: ServerResponse,
+  { status, headers, body }: PageAnswer,
+  signal: AbortSignal,
+): Promise<void> {
+  response.writeHead(status, { ...headers });
+  const isText = typeof body === 'string' || body instanceof Uint8Array;
+  if (isText || response.req.method === 'HEAD') {
+    response.end(isText ? body : undefined);
+    return;
+  }
+  await pipeline(Readable.from(body), response, { signal }).catch(() => response.destroy());
 }
 
 /** Aborts when the connection is closed before the answer is sent. */

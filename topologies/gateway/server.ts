@@ -5,12 +5,13 @@
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { isMillraceError, MillraceError } from 'millrace';
-import { type HttpEndpoint, type Route, statusOf } from 'millrace/engine';
+import { type HttpEndpoint, type PageServer, type Route, statusOf } from 'millrace/engine';
 import { Accounts, Refused } from './accounts.ts';
 import { BodyError } from './body.ts';
 import type { GatewayConfig, Role } from './config.ts';
 import { addEventRoutes } from './event-routes.ts';
 import type { Intake } from './intake.ts';
+import { addPageRoutes } from './page-routes.ts';
 import { addQuestionRoutes } from './question-routes.ts';
 import { addWebhookRoutes, type WebhookWorld } from './webhook-routes.ts';
 import { SignatureError } from './webhooks/signature.ts';
@@ -29,6 +30,8 @@ export interface GatewayOptions extends WebhookWorld {
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   /** Questions that are answered beside. */
   readonly questions: readonly Route[];
+  /** The console, at / and below /console/. */
+  readonly page?: PageServer;
   readonly answered?: (event: Answered) => void;
 }
 
@@ -151,7 +154,10 @@ export async function gatewayApp(options: GatewayOptions): Promise<FastifyInstan
     routes.set(url, methods);
   });
   app.addHook('onSend', async (_, reply) => {
-    reply.headers(securityHeaders);
+    // The page of the console has its own.
+    for (const [name, value] of Object.entries(securityHeaders)) {
+      if (!reply.hasHeader(name)) reply.header(name, value);
+    }
   });
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? '(unknown)';
@@ -194,6 +200,7 @@ export async function gatewayApp(options: GatewayOptions): Promise<FastifyInstan
   addEventRoutes(gateway);
   await addWebhookRoutes(gateway);
   addQuestionRoutes(gateway);
+  addPageRoutes(gateway);
   await app.ready();
   return app;
 }

@@ -1,0 +1,216 @@
+/** The page: who looks, what is shown, and whether the process still answers. */
+import type { ComponentChildren } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { DataPage } from './data/data.tsx';
+import { FlowView } from './flow/flow.tsx';
+import type { Topology } from './flow/graph.ts';
+import { ask, keepToken, keptToken } from './lib/api.ts';
+import { plural, zone } from './lib/format.ts';
+import { type Live, useLive } from './lib/live.ts';
+import { Loading, Problem } from './lib/parts.tsx';
+import { usePlace } from './lib/place.ts';
+import { applyTheme, keptTheme, nextTheme } from './lib/theme.ts';
+import { useAnswer } from './lib/use-answer.ts';
+import { SignIn } from './sign-in.tsx';
+
+interface Me {
+  readonly name: string;
+  readonly roles: readonly string[];
+  /** Accounts are set: who looks has signed in. */
+  readonly closed: boolean;
+}
+
+export function App() {
+  const [turn, setTurn] = useState(0);
+  const [needsSignIn, setNeedsSignIn] = useState(false);
+  useEffect(() => {
+    const out = () => setNeedsSignIn(true);
+    addEventListener('signedout', out);
+    return () => removeEventListener('signedout', out);
+  }, []);
+  if (needsSignIn) {
+    return (
+      <SignIn
+        wasRefused={keptToken() !== undefined}
+        signIn={(token) => {
+          keepToken(token);
+          setNeedsSignIn(false);
+          setTurn(turn + 1);
+        }}
+      />
+    );
+  }
+  return (
+    <Console
+      key={turn}
+      signOut={() => {
+        keepToken(undefined);
+        setNeedsSignIn(true);
+      }}
+    />
+  );
+}
+
+function Console({ signOut }: { readonly signOut: () => void }) {
+  const live = useLive('page');
+  const [place] = usePlace();
+  // A process that starts anew may run another topology.
+  const topology = useAnswer<Topology>(
+    (signal) => ask('/console/api/topology', { signal }),
+    [live.state === 'live'],
+  );
+  const me = useAnswer<Me | undefined>(
+    (signal) => ask<Me>('/console/api/me', { signal }).catch(() => undefined),
+    [],
+  );
+  const known = topology.value;
+  const [view = 'flow'] = place;
+  useEffect(() => {
+    document.title = `${titles[view] ?? 'Flow'} · ${known?.application ?? 'Millrace'}`;
+  }, [view, known]);
+  return (
+    <>
+      <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>
+        To the content
+      </button>
+      <Head {...{ live, view, topology: known, me: me.value, signOut }} />
+      {live.state === 'lost' && <Lost isKnown={live.flow !== undefined} />}
+      <main id="main" tabIndex={-1}>
+        {known === undefined ? (
+          topology.error === undefined || topology.error.status === 401 ? (
+            <Loading what="Opening the console" />
+          ) : (
+            <Problem error={topology.error} again={topology.again} />
+          )
+        ) : (
+          <View {...{ view, place, live, topology: known }} />
+        )}
+      </main>
+      <footer class="foot">Times are in your zone, {zone}.</footer>
+    </>
+  );
+}
+
+const titles: Readonly<Record<string, string>> = {
+  flow: 'Flow',
+  data: 'Data',
+};
+
+function View({
+  view,
+  live,
+  topology,
+}: {
+  readonly view: string;
+  readonly place: readonly string[];
+  readonly live: Live;
+  readonly topology: Topology;
+}): ComponentChildren {
+  if (view === 'data') return <DataPage live={live} />;
+  return <FlowView {...{ live, topology }} />;
+}
+
+function Head({
+  live,
+  view,
+  topology,
+  me,
+  signOut,
+}: {
+  readonly live: Live;
+  readonly view: string;
+  readonly topology: Topology | undefined;
+  readonly me: Me | undefined;
+  readonly signOut: () => void;
+}) {
+  const [theme, setTheme] = useState(keptTheme());
+  const names = ['flow', 'data'];
+  const texts = { system: 'as the system', light: 'light', dark: 'dark' };
+  return (
+    <header class="head">
+      <div class="brand">
+        <img src="icon.svg" alt="" width="26" height="26" />
+        <span>
+          Millrace
+          {topology !== undefined && <small>{topology.application}</small>}
+        </span>
+      </div>
+      <nav aria-label="Views">
+        {names.map((name) => (
+          <a key={name} href={`#/${name}`} aria-current={view === name ? 'page' : undefined}>
+            {titles[name]}
+          </a>
+        ))}
+      </nav>
+      <div class="head-end">
+        <Status live={live} />
+        <button
+          type="button"
+          class="button quiet"
+          title={`Colours: ${texts[theme]}`}
+          aria-label={`Colours: ${texts[theme]}. Change`}
+          onClick={() => {
+            const next = nextTheme(theme);
+            setTheme(next);
+            applyTheme(next);
+          }}
+        >
+          {theme === 'light' ? '☀' : theme === 'dark' ? '☾' : '◐'}
+        </button>
+        {me?.closed === true && (
+          <button
+            type="button"
+            class="button quiet"
+            onClick={signOut}
+            title={`${me.name}: ${me.roles.join(', ')}`}
+          >
+            Sign out
+          </button>
+        )}
+      </div>
+    </header>
+  );
+}
+
+const statuses: Readonly<Record<string, readonly ['good' | 'warn' | 'bad', string]>> = {
+  starting: ['warn', 'Starting'],
+  restoring: ['warn', 'Restoring its state'],
+  running: ['good', 'Running'],
+  recovering: ['warn', 'Recovering'],
+  waiting: ['warn', 'Waiting for the log'],
+  stopped: ['bad', 'Stopped'],
+};
+
+function Status({ live }: { readonly live: Live }) {
+  const [tone, text] =
+    live.state === 'lost'
+      ? (['bad', 'No answer'] as const)
+      : live.flow === undefined
+        ? (['warn', 'Connecting'] as const)
+        : (statuses[live.flow.health.status] ?? (['warn', live.flow.health.status] as const));
+  const { flow } = live;
+  return (
+    <span
+      class={`status ${tone}`}
+      role="status"
+      title={
+        flow === undefined
+          ? ''
+          : `${plural(flow.tasks, 'task')} on ${plural(flow.threads, 'thread')}`
+      }
+    >
+      <i aria-hidden="true" />
+      {text}
+    </span>
+  );
+}
+
+function Lost({ isKnown }: { readonly isKnown: boolean }) {
+  return (
+    <div class="lost" role="alert">
+      <strong>Millrace does not answer.</strong> The process may have ended or is starting again.
+      {isKnown && ' What you see is the last that was known.'} The page goes on by itself when it
+      answers again.
+    </div>
+  );
+}

@@ -1,0 +1,27 @@
+/** Light or dark: as the system has it, or as the viewer chose. */
+export type Theme = 'system' | 'light' | 'dark';
+
+const key = 'millrace.theme';
+const themes: readonly Theme[] = ['system', 'light', 'dark'];
+
+export function keptTheme(): Theme {
+  const kept = localStorage.getItem(key);
+  return themes.find((one) => one === kept) ?? 'system';
+}
+
+export function applyTheme(theme: Theme): void {
+  localStorage.setItem(key, theme);
+  if (theme === 'system') delete document.documentElement.dataset['theme'];
+  else document.documentElement.dataset['theme'] = theme;
+  // Curves are drawn on canvas: they take their colours anew.
+  dispatchEvent(new Event('themechange'));
+}
+
+export function nextTheme(theme: Theme): Theme {
+  return themes[(themes.indexOf(theme) + 1) % themes.length] ?? 'system';
+}
+
+/** A colour of the style sheet, for canvas. */
+export function colour(name: string): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}

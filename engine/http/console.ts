@@ -1,0 +1,270 @@
+/**
+ * The console: a page, and what it shows of any topology (docs/CONSOLE.md). Nothing here waits for the
+ * tasks: counters are summed up from their events, offsets are asked of the log, and only while
+ * somebody looks.
+ */
+
+import type { Clock } from '../base/clock.ts';
+import { MillraceError, messageOf } from '../base/errors.ts';
+import type { Scheduler } from '../base/scheduler.ts';
+import { describeJson, type NodeDescription } from '../graph/describe.ts';
+import type { Topology } from '../graph/graph.ts';
+import { changelogTopic, deadLetterTopic, repartitionTopic } from '../graph/topic-names.ts';
+import type { Log } from '../log/log.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import { FlowWatch, type Sample } from './flow-watch.ts';
+import type { Health } from './health.ts';
+import { jsonAnswer, type PageAnswer, type PageServer } from './page.ts';
+import { PageFiles } from './page-files.ts';
+import { newestRecords } from './records.ts';
+
+export interface ConsoleOptions {
+  readonly application: string;
+  readonly topology: Topology;
+  /** Undefined while the application is not there yet. */
+  readonly running: () => { readonly runtime: Runtime; readonly log: Log } | undefined;
+  readonly health: () => Health;
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  /** It decides about people: questions about them and about segments are answered beside. */
+  readonly hasPeople: boolean;
+}
+
+/** Between two looks, ms; with many partitions the log is asked less often. */
+const lookEveryMs = 1_000;
+const partitionsALook = 64;
+/** Who looks at the same time; a page more is refused until another is closed. */
+const lookersMost = 32;
+const recordsMost = 100;
+const recordsUsual = 20;
+
+/** What is known of a topic. */
+interface TopicState {
+  readonly partitions: number;
+  /** Sum of the end offsets: its growth is what is written. */
+  readonly end: number;
+  /** Records that are kept: on Kafka at most so many. */
+  readonly kept: number;
+  /** Records that wait to be read; absent of topics that the tasks do not read. */
+  readonly lag?: number;
+}
+
+export class Console implements PageServer {
+  readonly watch: FlowWatch;
+  readonly #options: ConsoleOptions;
+  readonly #files = new PageFiles();
+  readonly #closed = new AbortController();
+  #lookers = 0;
+  /** The last look, shared by all who look. */
+  #look: { readonly at: number; readonly topics: Promise<Record<string, TopicState>> } | undefined;
+
+  constructor(options: ConsoleOptions) {
+    this.#options = options;
+    this.watch = new FlowWatch(options.clock);
+    void this.watch.sample(options.scheduler, this.#closed.signal);
+  }
+
+  /** Ends the streams: whoever looks is told that the process has gone. */
+  close(): void {
+    this.#closed.abort();
+  }
+
+  isPublic(path: string): boolean {
+    return !path.startsWith('/console/api/');
+  }
+
+  async answer(
+    path: string,
+    query: URLSearchParams,
+    signal: AbortSignal,
+  ): Promise<PageAnswer | undefined> {
+    if (path === '/' || path === '/console') {
+      return { status: 302, headers: { location: '/console/' }, body: '' };
+    }
+    if (!path.startsWith('/console/')) return undefined;
+    const name = path.slice('/console/'.length);
+    if (!name.startsWith('api/')) return this.#files.answer(name === '' ? 'index.html' : name);
+    switch (name.slice('api/'.length)) {
+      case 'topology':
+        return jsonAnswer(this.#topology());
+      case 'flow':
+        return jsonAnswer({ ...(await this.#flow()), samples: this.watch.samples });
+      case 'live':
+        return this.#live(signal);
+      case 'records':
+        return jsonAnswer(await this.#records(query));
+      default:
+        return undefined;
+    }
+  }
+
+  /** The graph, and which topics of the log belong to each of its nodes. */
+  #topology(): object {
+    const { application, topology, hasPeople } = this.#options;
+    const described = describeJson(topology);
+    const parts = described.subTopologies.map(({ id, sources, nodes }) => ({
+      id,
+      sources,
+      nodes: nodes.map((node) => ({ ...node, topics: topicsOf(node, application) })),
+    }));
+    const views = viewsOf(topology);
+    return { ...described, application, hasPeople, subTopologies: parts, views };
+  }
+
+  async #flow() {
+    const { application, health } = this.#options;
+    const { watch } = this;
+    const [topics, problem] = await this.#topics().then(
+      (found) => [found, undefined] as const,
+      (error: unknown) => [{}, messageOf(error)] as const,
+    );
+    return {
+      application,
+      health: health(),
+      totals: watch.now,
+      steps: Object.fromEntries(watch.steps),
+      sources: this.#sources(),
+      topics,
+      ...(problem === undefined ? {} : { problem }),
+      memory: watch.memory,
+      cycles: watch.cycles,
+      threads: watch.threads,
+      tasks: watch.tasks,
+      restoring: watch.restoring,
+      notices: watch.notices,
+      deadLetterTopic: deadLetterTopic(application),
+    };
+  }
+
+  /** What the sources of this process brought; one that has brought nothing yet is there as well. */
+  #sources() {
+    const known = this.#options.running()?.runtime.summary.sources ?? [];
+    const done = new Map(known.map((source) => [source.name, source]));
+    const names = new Set([...done.keys(), ...this.watch.sources.keys()]);
+    return [...names].map((name) => {
+      const source = done.get(name);
+      const { records = 0, bytes = 0, deadLettered = 0 } = this.watch.sources.get(name) ?? {};
+      const { skipped = {} } = this.watch.sources.get(name) ?? {};
+      const eventTime = source?.eventTime ?? Number.NaN;
+      return {
+        ...{ name, records, bytes, deadLettered, skipped, done: source?.done ?? false },
+        eventTime: Number.isFinite(eventTime) ? eventTime : null,
+      };
+    });
+  }
+
+  /** Asked of the log at most once in a while, whoever looks. */
+  #topics(): Promise<Record<string, TopicState>> {
+    const running = this.#options.running();
+    if (running === undefined) return Promise.resolve({});
+    const now = this.#options.clock.monotonic();
+    const partitions = running.runtime.plan.topics.reduce((sum, one) => sum + one.partitions, 0);
+    const age = lookEveryMs * Math.max(1, partitions / partitionsALook);
+    if (this.#look === undefined || now - this.#look.at >= age - lookEveryMs / 2) {
+      this.#look = { at: now, topics: topicStates(running) };
+      this.#look.topics.catch(() => {});
+    }
+    return this.#look.topics;
+  }
+
+  #live(signal: AbortSignal): PageAnswer {
+    if (this.#lookers >= lookersMost) {
+      throw new MillraceError('TOO_BUSY', { waiting: this.#lookers, seconds: 10 });
+    }
+    const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store' };
+    const either = AbortSignal.any([signal, this.#closed.signal]);
+    return { status: 200, headers, body: this.#events(either) };
+  }
+
+  /** First the last minutes, then how it is, every second. */
+  async *#events(signal: AbortSignal): AsyncGenerator<string> {
+    this.#lookers++;
+    try {
+      let first: { readonly samples: readonly Sample[] } | undefined = {
+        samples: this.watch.samples,
+      };
+      while (!signal.aborted) {
+        yield `event: flow\ndata: ${JSON.stringify({ ...(await this.#flow()), ...first })}\n\n`;
+        first = undefined;
+        await this.#options.scheduler.sleep(lookEveryMs, signal);
+      }
+    } finally {
+      this.#lookers--;
+    }
+  }
+
+  async #records(query: URLSearchParams): Promise<object> {
+    const running = this.#options.running();
+    if (running === undefined) {
+      const { application } = this.#options;
+      const problem = 'the application has not started yet';
+      throw new MillraceError('LOG_UNAVAILABLE', { directory: application, problem });
+    }
+    const topic = query.get('topic') ?? '';
+    const limit = Number(query.get('limit') ?? recordsUsual);
+    if (!Number.isSafeInteger(limit) || limit < 1 || limit > recordsMost) {
+      const problem = `must be a whole number of 1 to ${recordsMost}, is ${query.get('limit')}`;
+      throw new MillraceError('CONFIG_INVALID', { field: 'limit', problem });
+    }
+    const before = beforeOf(query.get('before'));
+    return newestRecords(running.log, this.#options.topology, topic, {
+      limit,
+      ...(before === undefined ? {} : { before }),
+    });
+  }
+}
+
+/** '0:120,1:90': the offsets before which a page ends, by partition. */
+function beforeOf(text: string | null): Record<string, number> | undefined {
+  if (text === null) return undefined;
+  const before: Record<string, number> = {};
+  for (const part of text.split(',').filter((one) => one !== '')) {
+    const [, partition, offset] = /^(\d{1,6}):(\d{1,15})$/.exec(part) ?? [];
+    if (partition === undefined) {
+      const problem = `must be like 0:120,1:90, is ${text}`;
+      throw new MillraceError('CONFIG_INVALID', { field: 'before', problem });
+    }
+    before[partition] = Number(offset);
+  }
+  return before;
+}
+
+/** The topics of a node as they are named in the log. */
+function topicsOf(node: NodeDescription, application: string): string[] {
+  if (node.type !== 'step') return [node.name];
+  const own = node.readBy === undefined ? [] : [repartitionTopic(application, node.name)];
+  const kept = node.stores.map(({ name, source }) => source ?? changelogTopic(application, name));
+  return [...new Set([...own, ...kept, ...node.sideOutputs])];
+}
+
+function viewsOf({ views }: Topology): { readonly name: string; readonly of: readonly string[] }[] {
+  return [...views.values()].map(({ name, of }) => ({ name, of }));
+}
+
+async function topicStates({
+  runtime,
+  log,
+}: {
+  readonly runtime: Runtime;
+  readonly log: Log;
+}): Promise<Record<string, TopicState>> {
+  const waiting = new Map<string, number>();
+  for (const { topic, records } of await runtime.lag()) {
+    waiting.set(topic, (waiting.get(topic) ?? 0) + records);
+  }
+  const states = await Promise.all(
+    runtime.plan.topics.map(async ({ name: topic, partitions }) => {
+      const ends = await Promise.all(
+        Array.from({ length: partitions }, async (_, partition) => {
+          const at = { topic, partition };
+          return [await log.endOffset(at), await log.startOffset(at)] as const;
+        }),
+      );
+      const end = ends.reduce((sum, [one]) => sum + one, 0);
+      const kept = ends.reduce((sum, [last, first]) => sum + last - first, 0);
+      const lag = waiting.get(topic);
+      return [topic, { partitions, end, kept, ...(lag === undefined ? {} : { lag }) }] as const;
+    }),
+  );
+  return Object.fromEntries(states);
+}

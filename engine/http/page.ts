@@ -1,0 +1,50 @@
+/** What the console's server answers with, whichever HTTP server carries it. */
+
+export interface PageAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** A stream is written as it comes, until its end or until nobody listens any more. */
+  readonly body: string | Uint8Array | AsyncIterable<string>;
+}
+
+/** The console, as the HTTP servers know it: answers GET below `/console/`. */
+export interface PageServer {
+  /** True for what holds no data of the application: the page itself. */
+  isPublic(path: string): boolean;
+  /**
+   * Undefined for a path that is not the console's. Throws a MillraceError for a wrong question.
+   * @param signal aborts when nobody waits for the answer any more
+   */
+  answer(
+    path: string,
+    query: URLSearchParams,
+    signal: AbortSignal,
+  ): Promise<PageAnswer | undefined>;
+}
+
+/**
+ * OWASP ASVS 5: 3.4. Only the page's own files are loaded and only its own server is asked; nothing is
+ * run from within the markup, and no other page may frame it.
+ */
+export const pageHeaders: Readonly<Record<string, string>> = {
+  'content-security-policy': [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; '),
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+};
+
+/** An answer of JSON, as every route gives one. */
+export function jsonAnswer(value: object): PageAnswer {
+  const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' };
+  return { status: 200, headers, body: JSON.stringify(value) };
+}
