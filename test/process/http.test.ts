@@ -23,7 +23,8 @@ test('metrics and health of a run, on the loopback interface', async () => {
   const text = await metrics.text();
   expect(text).toMatch(/^millrace_tasks [1-9]/m);
   expect(text).toContain('millrace_lag_records{topic="input",partition="1"} 0');
-  expect((await fetch(`${url}/`)).status).toBe(404);
+  expect((await fetch(`${url}/nothing`)).status).toBe(404);
+  expect((await fetch(`${url}/`)).url).toBe(`${url}/console/`);
   expect((await fetch(`${url}/metrics`, { method: 'POST' })).status).toBe(405);
   const second = await millrace('run', jobModule, '--data', await emptyFolder(), '--http', port);
   expect(second).toMatchObject({
