@@ -11,6 +11,7 @@ import { Loading, Problem } from './lib/parts.tsx';
 import { usePlace } from './lib/place.ts';
 import { applyTheme, keptTheme, nextTheme } from './lib/theme.ts';
 import { useAnswer } from './lib/use-answer.ts';
+import { PeopleView } from './people/people.tsx';
 import { SignIn } from './sign-in.tsx';
 
 interface Me {
@@ -93,11 +94,13 @@ function Console({ signOut }: { readonly signOut: () => void }) {
 
 const titles: Readonly<Record<string, string>> = {
   flow: 'Flow',
+  people: 'People',
   data: 'Data',
 };
 
 function View({
   view,
+  place,
   live,
   topology,
 }: {
@@ -106,6 +109,7 @@ function View({
   readonly live: Live;
   readonly topology: Topology;
 }): ComponentChildren {
+  if (view === 'people' && topology.hasPeople) return <PeopleView subject={place[1]} />;
   if (view === 'data') return <DataPage live={live} />;
   return <FlowView {...{ live, topology }} />;
 }
@@ -124,7 +128,7 @@ function Head({
   readonly signOut: () => void;
 }) {
   const [theme, setTheme] = useState(keptTheme());
-  const names = ['flow', 'data'];
+  const names = topology?.hasPeople === true ? ['flow', 'people', 'data'] : ['flow', 'data'];
   const texts = { system: 'as the system', light: 'light', dark: 'dark' };
   return (
     <header class="head">

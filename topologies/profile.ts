@@ -50,6 +50,7 @@ import {
 } from './segments/subject.ts';
 import type { Timeline } from './segments/timeline.ts';
 import { witnessesOf } from './segments/witnesses.ts';
+import { type SubjectStory, subjectStory } from './subject-story.ts';
 
 export interface Profile {
   accepted: Accepted;
@@ -228,6 +229,17 @@ export class ProfileLogic {
   explainScore(profile: Profile, at: number): ScoreExplanation & { readonly band: string } {
     const why = explainScore(this.#config, profile.engagement, at);
     return { ...why, band: this.scoreOf(profile, at).band };
+  }
+
+  /** Score, events, gates and segments of a profile over time; see subject-story.ts. */
+  storyOf(
+    profile: Profile,
+    clock: number,
+    asked: { readonly from?: number; readonly to?: number } = {},
+  ): SubjectStory {
+    const score = this.explainScore(profile, clock);
+    const parts = { config: this.#config, segments: this.segments, score };
+    return subjectStory(parts, profile, clock, asked);
   }
 
   /** Recency, frequencies and money of a profile at the hour of an instant. */

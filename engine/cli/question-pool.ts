@@ -26,12 +26,21 @@ export class QuestionPool {
     return this.#quick.ask(question, [], signal);
   }
 
-  /** Asks what needs all records of a topic. */
-  async askOf(log: Log, topic: string, asking: Asking, signal: AbortSignal): Promise<object> {
+  /**
+   * Asks what needs all records of a topic.
+   * @param positions where to begin, by partition; afterwards, where it ended
+   */
+  async askOf(
+    log: Log,
+    topic: string,
+    asking: Asking,
+    signal: AbortSignal,
+    positions: Map<number, number> = new Map(),
+  ): Promise<object> {
     const { port1, port2 } = new MessageChannel();
     const ended = new AbortController();
     const either = AbortSignal.any([signal, ended.signal]);
-    const fed = feed(log, topic, port1, either);
+    const fed = feed(batchesOf(log, topic, positions), port1, either);
     try {
       const answered = this.#long.ask(asking(port2), [port2], signal);
       // A log that cannot be read ends the question; one that is read to its end leaves it going.
@@ -51,8 +60,7 @@ export class QuestionPool {
 }
 
 /** Batches as they are asked for; it waits in between. */
-async function feed(log: Log, topic: string, port: MessagePort, signal: AbortSignal) {
-  const batches = batchesOf(log, topic);
+async function feed(batches: ReturnType<typeof batchesOf>, port: MessagePort, signal: AbortSignal) {
   const asked = () =>
     new Promise<boolean>((resolve) => {
       signal.addEventListener('abort', () => resolve(false), { once: true });
@@ -69,16 +77,21 @@ async function feed(log: Log, topic: string, port: MessagePort, signal: AbortSig
   }
 }
 
-async function* batchesOf(log: Log, topic: string): AsyncGenerator<NonNullable<Feed>, undefined> {
+async function* batchesOf(
+  log: Log,
+  topic: string,
+  positions: Map<number, number>,
+): AsyncGenerator<NonNullable<Feed>, undefined> {
   const partitions = (await log.topics()).find(({ name }) => name === topic)?.partitions ?? 0;
   for (let partition = 0; partition < partitions; partition++) {
     const at = { topic, partition };
-    for (let from = await log.startOffset(at); ; ) {
+    for (let from = Math.max(positions.get(partition) ?? 0, await log.startOffset(at)); ; ) {
       const batch = await log.read(at, from, { records: 4_000 });
       if (batch === undefined) break;
       // A copy: what the log has read may still be used by others.
       yield { partition, image: batch.image.slice(0) };
       from = batch.nextOffset;
+      positions.set(partition, from);
     }
   }
   return undefined;

@@ -5,6 +5,7 @@ import type { PersonalisationConfig } from '../../topologies/personalisation.ts'
 import type { AsOf } from '../../topologies/segments/as-of.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Route } from '../http/server.ts';
+import { pictureRoutes } from './picture-routes.ts';
 import type { QuestionPool } from './question-pool.ts';
 import { type Asked, asOfAnswer, explainScore, explainSegment, instantOf } from './questions.ts';
 import { refusedPlaces } from './taken-events.ts';
@@ -16,6 +17,7 @@ const subjectsMost = 200_000;
 /** @param pool where what takes long is answered */
 export function questionRoutes(asked: Asked, pool: QuestionPool): readonly Route[] {
   return [
+    ...pictureRoutes(asked, pool),
     get('/segment/explain', (query) =>
       explainSegment(asked, {
         subject: needed(query, 'subject'),

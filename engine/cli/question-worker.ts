@@ -1,12 +1,14 @@
 /** Answers one question in a thread of its own: what it costs holds up nobody else. */
 import type { MessagePort } from 'node:worker_threads';
-import { events, segmentChanges } from '../../topologies/event.ts';
+import { events, type SegmentChange, segmentChanges } from '../../topologies/event.ts';
 import {
   checkPersonalisation,
   type PersonalisationConfig,
+  profileLogic,
 } from '../../topologies/personalisation.ts';
-import { redefinedClass } from '../../topologies/profile.ts';
+import { type Profile, type ProfileLogic, redefinedClass } from '../../topologies/profile.ts';
 import { asOf } from '../../topologies/segments/as-of.ts';
+import { entriesIn, overlapIn } from '../../topologies/segments/sizes.ts';
 import { imageOfError } from '../base/errors.ts';
 import { PackedBatch } from '../record/batch.ts';
 import type { Decoder } from '../serde/serde.ts';
@@ -28,6 +30,18 @@ export type Question =
       readonly refused: ReadonlySet<string>;
       readonly port: MessagePort;
     }
+  | {
+      readonly kind: 'story';
+      readonly config: PersonalisationConfig;
+      readonly profile: Profile;
+      readonly clock: number;
+      readonly asked: { readonly from?: number; readonly to?: number };
+    }
+  | {
+      readonly kind: 'entries';
+      readonly port: MessagePort;
+    }
+  | { readonly kind: 'overlap'; readonly port: MessagePort }
   | { readonly kind: 'as-of'; readonly at: number; readonly port: MessagePort };
 
 /** From the thread that has the log: a batch; or none, when there are no more. */
@@ -47,6 +61,14 @@ async function contentOf(question: Question): Promise<object> {
       return linted(question.config);
     case 'plan':
       return planOf(question.config, question.eventsPerDay);
+    case 'story': {
+      const { config, profile, clock, asked } = question;
+      return logicOf(config).storyOf(profile, clock, asked);
+    }
+    case 'entries':
+      return entriesIn(changesFrom(question.port));
+    case 'overlap':
+      return overlapIn(changesFrom(question.port));
     case 'what-if': {
       const { before, after, subjects, refused, port } = question;
       checkPersonalisation(after);
@@ -65,11 +87,7 @@ async function contentOf(question: Question): Promise<object> {
     }
     case 'as-of': {
       const changes = [];
-      for await (const batch of batchesFrom(question.port)) {
-        for (const { value } of recordsIn(batch, segmentChanges.key, segmentChanges.value)) {
-          changes.push(value);
-        }
-      }
+      for await (const change of changesFrom(question.port)) changes.push(change);
       return asOf(changes, question.at);
     }
   }
@@ -79,6 +97,21 @@ async function contentOf(question: Question): Promise<object> {
 function linted(config: PersonalisationConfig): object {
   const mistakes = lintOf(config).map(({ path, problem }) => ({ path, problem }));
   return { mistakes, warnings: mistakes.length === 0 ? warningsOf(config) : [] };
+}
+
+async function* changesFrom(port: MessagePort): AsyncGenerator<SegmentChange> {
+  for await (const batch of batchesFrom(port)) {
+    for (const { value } of recordsIn(batch, segmentChanges.key, segmentChanges.value)) yield value;
+  }
+}
+
+let known: { readonly text: string; readonly logic: ProfileLogic } | undefined;
+
+/** Made once of the configuration that runs, not at every question. */
+function logicOf(config: PersonalisationConfig): ProfileLogic {
+  const text = JSON.stringify(config);
+  if (known?.text !== text) known = { text, logic: profileLogic(config) };
+  return known.logic;
 }
 
 /** The next batch is asked for when the one before is taken in. */

@@ -1,0 +1,100 @@
+/** How many entered and left each segment day by day, and who is in two of them, from what was told. */
+import type { SegmentChange } from '../event.ts';
+
+/** [entered, left], by day since 1970 in UTC, by segment. By when it was decided. */
+export type Entries = Record<string, Record<string, readonly [entered: number, left: number]>>;
+
+const day = 86_400_000;
+
+/**
+ * A change that corrects another stands for it: it moves an end in time, and the size stays. So what is
+ * counted is what corrects nothing, and a part of the changes can be added to the parts before.
+ */
+export async function entriesIn(changes: AsyncIterable<SegmentChange>): Promise<Entries> {
+  const entries = new Map<string, Map<number, [number, number]>>();
+  for await (const { segment, type, decidedAt, supersedes } of changes) {
+    if (supersedes !== undefined) continue;
+    const days = entries.get(segment) ?? new Map<number, [number, number]>();
+    entries.set(segment, days);
+    const place = Math.floor(decidedAt / day);
+    const both = days.get(place) ?? [0, 0];
+    days.set(place, both);
+    both[type === 'entered' ? 0 : 1]++;
+  }
+  return Object.fromEntries(
+    [...entries].map(([segment, days]) => [segment, Object.fromEntries(days)]),
+  );
+}
+
+export function addEntries(entries: Entries, more: Entries): Entries {
+  const sum: Entries = { ...entries };
+  for (const [segment, days] of Object.entries(more)) {
+    const own = { ...sum[segment] };
+    for (const [place, [entered, left]] of Object.entries(days)) {
+      const [before, after] = own[place] ?? [0, 0];
+      own[place] = [before + entered, after + left];
+    }
+    sum[segment] = own;
+  }
+  return sum;
+}
+
+export interface SegmentDay {
+  /** Its begin, ms UTC. */
+  readonly day: number;
+  readonly entered: number;
+  readonly left: number;
+  /** At its end. */
+  readonly size: number;
+}
+
+/** The days on which a segment changed, ascending, with its size at the end of each. */
+export function sizesOf(entries: Entries, segment: string): SegmentDay[] {
+  let size = 0;
+  return Object.entries(entries[segment] ?? {})
+    .map(([place, both]) => [Number(place), both] as const)
+    .sort(([a], [b]) => a - b)
+    .map(([place, [entered, left]]) => {
+      size += entered - left;
+      return { day: place * day, entered, left, size };
+    });
+}
+
+export interface Overlap {
+  readonly sizes: Readonly<Record<string, number>>;
+  /** Pairs of segments that share members, the first id ascending before the second. */
+  readonly pairs: readonly {
+    readonly first: string;
+    readonly second: string;
+    readonly both: number;
+  }[];
+}
+
+/** @param changes of each subject in the order in which they were told */
+export async function overlapIn(changes: AsyncIterable<SegmentChange>): Promise<Overlap> {
+  const members = new Map<string, Set<string>>();
+  for await (const { user, segment, type, supersedes } of changes) {
+    if (supersedes !== undefined) continue;
+    const own = members.get(user) ?? new Set<string>();
+    members.set(user, own);
+    if (type === 'entered') own.add(segment);
+    else own.delete(segment);
+  }
+  const sizes = new Map<string, number>();
+  const pairs = new Map<string, Map<string, number>>();
+  for (const own of members.values()) {
+    const sorted = [...own].sort();
+    sorted.forEach((first, i) => {
+      sizes.set(first, (sizes.get(first) ?? 0) + 1);
+      const others = pairs.get(first) ?? new Map<string, number>();
+      pairs.set(first, others);
+      for (const second of sorted.slice(i + 1)) others.set(second, (others.get(second) ?? 0) + 1);
+    });
+  }
+  return {
+    sizes: Object.fromEntries(sizes),
+    pairs: [...pairs].flatMap(([first, shared]) =>
+      [...shared].map(([second, both]) => ({ first, second, both })),
+    ),
+  };
+}
