@@ -1,7 +1,6 @@
 /**
- * The console: a page, and what it shows of any topology (docs/CONSOLE.md). Nothing here waits for the
- * tasks: counters are summed up from their events, offsets are asked of the log, and only while
- * somebody looks.
+ * The console: a page, and what it shows of any topology (docs/CONSOLE.md). Counters are summed up from
+ * events that are told anyway; log and tasks are asked once a second, and only while somebody looks.
  */
 
 import type { Clock } from '../base/clock.ts';
@@ -12,6 +11,7 @@ import type { Topology } from '../graph/graph.ts';
 import { changelogTopic, deadLetterTopic, repartitionTopic } from '../graph/topic-names.ts';
 import type { Log } from '../log/log.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import type { TimeReport } from '../runtime/time-report.ts';
 import { FlowWatch, type Sample } from './flow-watch.ts';
 import type { Health } from './health.ts';
 import { jsonAnswer, type PageAnswer, type PageServer } from './page.ts';
@@ -49,6 +49,13 @@ interface TopicState {
   readonly lag?: number;
 }
 
+/** What a look found; what could not be asked is left out, and `problem` says why. */
+interface Look {
+  readonly topics: Record<string, TopicState>;
+  readonly time?: TimeReport;
+  readonly problem?: string;
+}
+
 export class Console implements PageServer {
   readonly watch: FlowWatch;
   readonly #options: ConsoleOptions;
@@ -56,7 +63,7 @@ export class Console implements PageServer {
   readonly #closed = new AbortController();
   #lookers = 0;
   /** The last look, shared by all who look. */
-  #look: { readonly at: number; readonly topics: Promise<Record<string, TopicState>> } | undefined;
+  #look: { readonly at: number; readonly found: Promise<Look> } | undefined;
 
   constructor(options: ConsoleOptions) {
     this.#options = options;
@@ -114,10 +121,7 @@ export class Console implements PageServer {
   async #flow() {
     const { application, health } = this.#options;
     const { watch } = this;
-    const [topics, problem] = await this.#topics().then(
-      (found) => [found, undefined] as const,
-      (error: unknown) => [{}, messageOf(error)] as const,
-    );
+    const { topics, time, problem } = await this.#lookNow();
     return {
       application,
       health: health(),
@@ -125,6 +129,7 @@ export class Console implements PageServer {
       steps: Object.fromEntries(watch.steps),
       sources: this.#sources(),
       topics,
+      ...(time === undefined ? {} : { time }),
       ...(problem === undefined ? {} : { problem }),
       memory: watch.memory,
       cycles: watch.cycles,
@@ -153,18 +158,17 @@ export class Console implements PageServer {
     });
   }
 
-  /** Asked of the log at most once in a while, whoever looks. */
-  #topics(): Promise<Record<string, TopicState>> {
+  /** Log and tasks are asked at most once in a while, whoever looks. */
+  #lookNow(): Promise<Look> {
     const running = this.#options.running();
-    if (running === undefined) return Promise.resolve({});
+    if (running === undefined) return Promise.resolve({ topics: {} });
     const now = this.#options.clock.monotonic();
     const partitions = running.runtime.plan.topics.reduce((sum, one) => sum + one.partitions, 0);
     const age = lookEveryMs * Math.max(1, partitions / partitionsALook);
     if (this.#look === undefined || now - this.#look.at >= age - lookEveryMs / 2) {
-      this.#look = { at: now, topics: topicStates(running) };
-      this.#look.topics.catch(() => {});
+      this.#look = { at: now, found: lookAt(running) };
     }
-    return this.#look.topics;
+    return this.#look.found;
   }
 
   #live(signal: AbortSignal): PageAnswer {
@@ -239,6 +243,17 @@ function topicsOf(node: NodeDescription, application: string): string[] {
 
 function viewsOf({ views }: Topology): { readonly name: string; readonly of: readonly string[] }[] {
   return [...views.values()].map(({ name, of }) => ({ name, of }));
+}
+
+/** Never rejects: brokers that are away, or tasks that move, must not end what one looks at. */
+async function lookAt(running: { readonly runtime: Runtime; readonly log: Log }): Promise<Look> {
+  const [topics, time] = await Promise.allSettled([topicStates(running), running.runtime.time()]);
+  const failed = [topics, time].find((one) => one.status === 'rejected');
+  return {
+    topics: topics.status === 'fulfilled' ? topics.value : {},
+    ...(time.status === 'fulfilled' ? { time: time.value } : {}),
+    ...(failed?.status === 'rejected' ? { problem: messageOf(failed.reason) } : {}),
+  };
 }
 
 async function topicStates({
