@@ -14,7 +14,7 @@ import {
 } from './mapping-check.ts';
 import { type TextTest, textTest, textTests } from './pattern.ts';
 import type { TimeSpec } from './times.ts';
-import type { Unpacking } from './unpack.ts';
+import { envelopes, type Unpacking } from './unpack.ts';
 
 export type { ClassName, ClassRule, ClassSpec } from './classes.ts';
 export type { FieldSpec } from './fields.ts';
@@ -89,6 +89,7 @@ const known = [
   'format',
   'separator',
   'columns',
+  'envelope',
   'root',
   'unpack',
   'subject',
@@ -158,7 +159,8 @@ export function checkMapping(value: unknown, mapping: string): Mapping {
 }
 
 function checkFormat(given: Readonly<Record<string, unknown>>, fail: Fail): void {
-  const { format, separator, columns, root, unpack } = given;
+  const { format, separator, columns, envelope, root, unpack } = given;
+  checkOneOf('envelope', envelope, envelopes, fail);
   if (format !== 'csv' && format !== 'jsonl' && format !== 'json') {
     fail('format', "must be 'csv', 'jsonl' or 'json'");
   }
@@ -166,7 +168,7 @@ function checkFormat(given: Readonly<Record<string, unknown>>, fail: Fail): void
   for (const [field, told] of Object.entries({ separator, columns })) {
     if (told !== undefined && !isTable) fail(field, 'is for the format csv alone');
   }
-  for (const [field, told] of Object.entries({ root, unpack })) {
+  for (const [field, told] of Object.entries({ envelope, root, unpack })) {
     if (told !== undefined && isTable) fail(field, 'is for the formats jsonl and json alone');
   }
   if (separator !== undefined && separator !== 'blanks') {

@@ -1,8 +1,13 @@
 /** The rows that a JSON value of a file stands for: lists are opened, envelopes are taken off. */
 import { parseJson } from 'millrace';
+import { unwrapped } from './debezium.ts';
 import { fieldReader, isObject } from './fields.ts';
 
+export const envelopes = ['debezium'] as const;
+
 export interface Unpacking {
+  /** What is around a row: the change events of Debezium. It is taken off before all else. */
+  readonly envelope?: (typeof envelopes)[number];
   /**
    * Paths, tried in turn: what stands there is the row, also as JSON text; a path that is not there, or holds
    * other text, is passed over.
@@ -15,7 +20,11 @@ export interface Unpacking {
   readonly unpack?: readonly (string | readonly string[])[];
 }
 
-export function unpacker({ root = [], unpack = [] }: Unpacking): (value: unknown) => unknown[] {
+export function unpacker({
+  envelope,
+  root = [],
+  unpack = [],
+}: Unpacking): (value: unknown) => unknown[] {
   const roots = root.map(fieldReader);
   const lists = unpack.map((spec) =>
     (typeof spec === 'string' ? [spec] : spec).map((path) => ({
@@ -25,6 +34,7 @@ export function unpacker({ root = [], unpack = [] }: Unpacking): (value: unknown
   );
   return (value) => {
     let rows = listOf(value);
+    if (envelope !== undefined) rows = rows.flatMap(unwrapped);
     for (const read of roots) rows = rows.flatMap((row) => inside(row, read));
     for (const paths of lists) {
       rows = rows.flatMap((row) => {
