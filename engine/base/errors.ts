@@ -318,6 +318,11 @@ export const errorCatalogue = {
     remedy: 'npm install {package}',
     exitCode: 2,
   },
+  BODY_TOO_LARGE: {
+    message: 'the body of the request has more than {bytes} bytes',
+    remedy: 'send less at a time, e.g. one definition or fewer segments',
+    exitCode: 2,
+  },
   TOO_BUSY: {
     message: '{waiting} questions of this kind are being answered or wait: no more are taken',
     remedy: 'ask again in {seconds} s',

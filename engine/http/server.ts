@@ -36,7 +36,10 @@ export interface HttpOptions {
 
 /** A configuration with some thousand segments has a few hundred kilobytes. */
 const bodyBytesMax = 4 * 1024 * 1024;
+/** Of a body that is too large so much is read, and for so long, before it is answered. */
+const [restBytesMax, restMs] = [16 * bodyBytesMax, 1_000];
 const statuses: Partial<Record<ErrorCode, number>> = {
+  BODY_TOO_LARGE: 413,
   SEGMENT_UNKNOWN: 404,
   STORE_UNKNOWN: 404,
   SUBJECT_UNKNOWN: 404,
@@ -118,7 +121,7 @@ async function answer(
     const here = known.filter(({ path }) => path === pathname);
     const route = here.find((one) => one.method === method);
     if (route !== undefined) {
-      const body = route.method === 'POST' ? await bodyOf(request, response) : undefined;
+      const body = route.method === 'POST' ? await bodyOf(request) : undefined;
       return json(response, 200, await route.answer(searchParams, body, untilGone(response)));
     }
     if (here.length === 0) {
@@ -130,6 +133,7 @@ async function answer(
     if (response.headersSent) throw error;
     if (!isMillraceError(error)) return json(response, 503, { problem: messageOf(error) });
     const { code, message: problem, remedy, context } = error;
+    if (code === 'BODY_TOO_LARGE') response.setHeader('connection', 'close');
     if (code === 'TOO_BUSY') response.setHeader('retry-after', String(context['seconds']));
     json(response, statusOf(code), { code, problem, remedy });
   }
@@ -185,25 +189,47 @@ function refuseMethod(response: ServerResponse, path: string, methods: readonly 
   json(response, 405, { problem: `${path} answers ${allowed}` });
 }
 
-/** Throws CONFIG_INVALID for what is no JSON, or too much of it. */
-async function bodyOf(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.byteLength;
-    if (bytes > bodyBytesMax) {
-      // The rest of it is not waited for.
-      response.setHeader('connection', 'close');
-      const problem = `has more than ${bodyBytesMax} bytes`;
-      throw new MillraceError('CONFIG_INVALID', { field: '(body)', problem });
-    }
-    chunks.push(chunk);
-  }
+/** Throws CONFIG_INVALID for what is no JSON, and BODY_TOO_LARGE. */
+async function bodyOf(request: IncomingMessage): Promise<unknown> {
+  const bytes = await bytesOf(request);
   try {
-    return jsonOf(Buffer.concat(chunks).toString());
+    return jsonOf(bytes.toString());
   } catch (error) {
     throw new MillraceError('CONFIG_INVALID', { field: '(body)', problem: messageOf(error) });
   }
+}
+
+/**
+ * What is too large is read on for a moment, and forgotten: a client would see a broken connection, and not the answer,
+ * if the socket were closed while it writes.
+ */
+function bytesOf(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    let rest: NodeJS.Timeout | undefined;
+    const refuse = () => reject(new MillraceError('BODY_TOO_LARGE', { bytes: bodyBytesMax }));
+    const isTooLarge = () => {
+      chunks.length = 0;
+      rest ??= setTimeout(refuse, restMs);
+    };
+    if (Number(request.headers['content-length'] ?? 0) > bodyBytesMax) isTooLarge();
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.byteLength;
+      if (bytes > bodyBytesMax) isTooLarge();
+      if (rest === undefined) chunks.push(chunk);
+      if (bytes > restBytesMax) refuse();
+    });
+    request.once('end', () => {
+      if (rest === undefined) resolve(Buffer.concat(chunks));
+      else refuse();
+    });
+    request.once('error', reject);
+    request.once('close', () => {
+      clearTimeout(rest);
+      reject(new Error('the connection ended within the body'));
+    });
+  });
 }
 
 function json(response: ServerResponse, status: number, body: object): void {

@@ -119,6 +119,17 @@ describe('a request', () => {
     expect((await sent('/health'))[0]).toBe(200);
   });
 
+  const large = 5 * 1024 * 1024;
+  const chunk = `${(large / 5).toString(16)}\r\n${' '.repeat(large / 5)}\r\n`;
+  it.each([
+    ['announced', `Content-Length: ${large}\r\n`, ' '.repeat(large)],
+    ['in chunks', 'Transfer-Encoding: chunked\r\n', `${chunk.repeat(5)}0\r\n\r\n`],
+  ])('with a body that is too large, %s, is answered 413', async (_, headers, body) => {
+    const [status, text] = await sent('/segment/plan', 'POST', `Host: a\r\n${headers}`, body);
+    expect([status, text]).toEqual([413, expect.stringContaining('BODY_TOO_LARGE')]);
+    expect((await sent('/health'))[0]).toBe(200);
+  });
+
   it('with a body that begins with a byte-order mark is read', async () => {
     const body = '\uFEFF{"a":1}';
     const length = `Host: a\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
