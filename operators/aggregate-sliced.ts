@@ -23,7 +23,7 @@ import { firstOpenStart, firstWindowStart, sliceMs } from '../engine/time/window
 import type { HoppingWindow } from '../engine/time/windows/spec.ts';
 import type { Accumulators } from './accumulators.ts';
 import type { MergeableAggregate } from './aggregate-value.ts';
-import { byStart, type Closed } from './closing.ts';
+import { byStart, type Closed, FailedResult } from './closing.ts';
 import { present } from './present.ts';
 import {
   endAt,
@@ -190,7 +190,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
       if (!this.#results) {
         const from = indexOfStart(cell, start);
         const end = start + sizeMs;
-        const merged = this.#mergeSlices(cell, from, indexOfStart(cell, end), start);
+        const merged = this.#closedSlices(cell, from, indexOfStart(cell, end), start);
         // Field by field: spread, it takes V8 several times as long.
         if (merged !== undefined) {
           closed.push({ start, end, value: merged.value, timestamp: merged.timestamp });
@@ -202,6 +202,21 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     if (windowsOf(cell) === 0) cells.remove();
     else cells.put(cell);
     return closed;
+  }
+
+  #closedSlices(
+    cell: WindowCell<A>,
+    from: number,
+    to: number,
+    start: number,
+  ): Merged<A> | undefined {
+    try {
+      return this.#mergeSlices(cell, from, to, start);
+    } catch (error) {
+      const timestamps = Array.from({ length: to - from }, (_, i) => timestampAt(cell, from + i));
+      const timestamp = Math.max(...(timestamps as number[]));
+      return { value: new FailedResult(error) as A, timestamp };
+    }
   }
 
   /** Start of the first window that is not final and holds a record. */

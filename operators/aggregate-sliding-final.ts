@@ -18,7 +18,7 @@ import { closesAt, isClosed } from '../engine/time/closed.ts';
 import type { SlidingWindow } from '../engine/time/windows/spec.ts';
 import { ValueAccumulators } from './accumulators.ts';
 import type { MergeableAggregate } from './aggregate-value.ts';
-import { byStart, type Closed } from './closing.ts';
+import { byStart, type Closed, FailedResult } from './closing.ts';
 import { present } from './present.ts';
 import { SlidingFold } from './sliding-fold.ts';
 import { isLateForSome } from './sliding-late.ts';
@@ -162,7 +162,14 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
 
   #window(cell: WindowCell<A>, start: number, fold: SlidingFold<A>): Closed<A> {
     const end = start + this.#spec.sizeMs;
-    const value = fold.over(cell.values, start, (instant) => indexOfStart(cell, instant));
+    let value: A;
+    try {
+      value = fold.over(cell.values, start, (instant) => indexOfStart(cell, instant));
+    } catch (error) {
+      // What was merged so far may be of no use.
+      fold.forget();
+      value = new FailedResult(error) as A;
+    }
     return {
       start,
       end,
@@ -192,6 +199,7 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
       next = this.#nextStart(cell, next + 1)
     ) {
       const { start, end, value, timestamp } = this.#window(cell, next, fold);
+      if (value instanceof FailedResult) throw value.error;
       if (present(value)) yield { key, window: { start, end }, value, timestamp };
     }
   }

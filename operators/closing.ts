@@ -3,6 +3,7 @@
  * that have something to close; each key gives up what is closed; all of it goes on ordered by window
  * start (sessions: by end, then start), then key (SEMANTICS B.2).
  */
+import { isFatal } from '../engine/base/assert.ts';
 import type { BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, KeyedBy } from '../engine/graph/store-spec.ts';
 import { releaseDue, visitDue } from './kit/release.ts';
@@ -13,6 +14,21 @@ export interface Closed<A> {
   readonly value: A;
   /** Timestamp of the result, ms UTC. */
   readonly timestamp: number;
+}
+
+/**
+ * Stands for the value of a closed window that the aggregate could not make. The error is thrown when it is the
+ * window's turn to go on: it is the failure of this window alone, which is closed all the same, and one dead letter
+ * tells it.
+ */
+export class FailedResult {
+  readonly error: unknown;
+
+  /** Throws again what is no failure of the aggregate's. */
+  constructor(error: unknown) {
+    if (isFatal(error)) throw error;
+    this.error = error;
+  }
 }
 
 /** Windows of one length: by start. */

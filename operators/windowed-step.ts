@@ -11,7 +11,7 @@ import { closesAt } from '../engine/time/closed.ts';
 import { standOfDue } from '../engine/time/watermark.ts';
 import type { TimedWindow } from '../engine/time/windows/spec.ts';
 import { dropUnusable } from './aggregate.ts';
-import { type Closed, closeDue } from './closing.ts';
+import { type Closed, closeDue, FailedResult } from './closing.ts';
 import { OperatorTime } from './kit/operator-time.ts';
 import { present } from './present.ts';
 import { keyTimedCells, keyTimedStore, type WindowCell } from './window-cell.ts';
@@ -223,7 +223,11 @@ class WindowedAggregate<K, V, A> implements TimedStep {
     if (this.#time.bySource) return;
     if ((this.#store.due?.(cell) ?? Number.POSITIVE_INFINITY) > keyTime) return;
     const closed = [...this.#family.takeClosed(this.#cells, keyTime)].sort(this.#family.order);
-    if (this.#closing) for (const one of closed) this.#final(key, one);
+    if (!this.#closing) return;
+    // Each is a unit of its own: one that fails is its own dead letter, not that of the record at hand, which
+    // would leave the window to fail at the key's next record.
+    const { task } = this.#context;
+    for (const one of closed) task.enterId(task.keyId, () => this.#final(key, one));
   }
 
   /** Time of the current key: that of its records, and of the idle clock, which is everybody's. */
@@ -249,6 +253,7 @@ class WindowedAggregate<K, V, A> implements TimedStep {
 
   #final(key: K, closed: Closed<A>): void {
     const { start, end, value, timestamp } = closed;
+    if (value instanceof FailedResult) throw value.error;
     // An aggregate that answers null has no result.
     if (!present(value)) return;
     if (this.#time.bySource) this.#context.task.stand = standOfDue(closesAt(this.#spec, end));
