@@ -45,14 +45,14 @@ const throwing = {
   },
 };
 
-function tell<K>(stream: Stream<K, unknown>): void {
+function tell<K, V>(stream: Stream<K, V>): void {
   stream
     .map(String)
     .keyBy('again', () => 'all')
     .to(out);
 }
 
-function refusing<K>(stream: Stream<K, unknown>): void {
+function refusing<K, V>(stream: Stream<K, V>): void {
   tell(
     stream.map((value) => {
       refuseBad(value as Row | null);
