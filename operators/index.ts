@@ -75,6 +75,7 @@ export type { LookupOptions } from './lookup.ts';
 export type { NoCollections, ProcessClock, ProcessContext, ProcessSpec } from './process.ts';
 export { Stream, type TableJoinWait } from './stream.ts';
 export type { EarlyResults, SuppressBuffer, SuppressOptions } from './suppress.ts';
+export type { Synchronous, Unawaited } from './synchronous.ts';
 export { Table } from './table.ts';
 export { type StreamOptions, type TableOptions, TopologyBuilder, topology } from './topology.ts';
 export type { StandardSchema, ValidationIssue, ValidationResult } from './validate.ts';

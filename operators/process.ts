@@ -53,6 +53,7 @@ import {
   processStore,
   type Timer,
 } from './process-store.ts';
+import type { Unawaited } from './synchronous.ts';
 import { type RowReader, type RowsOf, unheard } from './table-getter.ts';
 
 export interface ProcessContext<K, S, R, C = NoCollections> {
@@ -113,8 +114,8 @@ export interface ProcessSpec<K, V, S, R, C = NoCollections> {
   readonly clock?: ProcessClock;
   /** On the wall clock: how often it is looked at, ms; default 1000. */
   readonly resolutionMs?: number;
-  record(context: ProcessContext<K, S, R, C>, value: V, timestamp: number): void;
-  timer?(context: ProcessContext<K, S, R, C>, name: string, at: number): void;
+  record(context: ProcessContext<K, S, R, C>, value: V, timestamp: number): Unawaited;
+  timer?(context: ProcessContext<K, S, R, C>, name: string, at: number): Unawaited;
 }
 
 export function processStep<K, V, S, R, C>(

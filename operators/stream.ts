@@ -43,7 +43,7 @@ import { orderByTimeStep } from './order-by-time.ts';
 import { type NoCollections, type ProcessSpec, processStep } from './process.ts';
 import { routeStep } from './route.ts';
 import { filterStep, flatMapStep, mapStep, mergeStep, peekStep, splitStep } from './stateless.ts';
-import { synchronousAggregate } from './synchronous.ts';
+import { type Synchronous, synchronousAggregate, type Unawaited } from './synchronous.ts';
 import { Table } from './table.ts';
 import { storeGetter, type TableGetter } from './table-getter.ts';
 import { type StandardSchema, validateStep } from './validate.ts';
@@ -93,11 +93,11 @@ export class Stream<K, V> {
     return this.#then(filterStep(predicate), this.#flow.value);
   }
 
-  map<W>(fn: (value: V, key: K, timestamp: number) => W): Stream<K, W> {
+  map<W>(fn: (value: V, key: K, timestamp: number) => Synchronous<W>): Stream<K, W> {
     return this.#then<W>(mapStep(fn), undefined);
   }
 
-  flatMap<W>(fn: (value: V, key: K) => Iterable<W>): Stream<K, W> {
+  flatMap<W>(fn: (value: V, key: K) => Iterable<Synchronous<W>>): Stream<K, W> {
     return this.#then<W>(flatMapStep(fn), undefined);
   }
 
@@ -120,7 +120,7 @@ export class Stream<K, V> {
   lookup<W, R>(
     keyOf: (value: V, key: K) => string | null,
     fetch: (key: string, signal: AbortSignal) => Answer<W> | Promise<Answer<W>>,
-    joiner: (value: V, answer: W, key: K) => R,
+    joiner: (value: V, answer: W, key: K) => Synchronous<R>,
     options: LookupOptions = {},
   ): Stream<K, R> {
     const step = { kind: 'inner' as const, keyOf, fetch, joiner: joiner as never };
@@ -131,13 +131,13 @@ export class Stream<K, V> {
   leftLookup<W, R>(
     keyOf: (value: V, key: K) => string | null,
     fetch: (key: string, signal: AbortSignal) => Answer<W> | Promise<Answer<W>>,
-    joiner: (value: V, answer: W | undefined, key: K) => R,
+    joiner: (value: V, answer: W | undefined, key: K) => Synchronous<R>,
     options: LookupOptions = {},
   ): Stream<K, R> {
     return this.#then<R>(lookupStep({ kind: 'left', keyOf, fetch, joiner }, options), undefined);
   }
 
-  peek(fn: (value: V, key: K, timestamp: number) => void): Stream<K, V> {
+  peek(fn: (value: V, key: K, timestamp: number) => Unawaited): Stream<K, V> {
     return this.#then(peekStep(fn), this.#flow.value);
   }
 
@@ -285,7 +285,7 @@ export class Stream<K, V> {
     name: string,
     other: Stream<K, W>,
     window: JoinWindow,
-    joiner: (left: NonNullable<V>, right: NonNullable<W>, key: K) => R,
+    joiner: (left: NonNullable<V>, right: NonNullable<W>, key: K) => Synchronous<R>,
     settings: StreamJoinSettings = {},
   ): Stream<K, R> {
     return this.#joinStream('inner', name, other, window, joiner as Joiner, settings);
@@ -296,7 +296,7 @@ export class Stream<K, V> {
     name: string,
     other: Stream<K, W>,
     window: JoinWindow,
-    joiner: (left: NonNullable<V>, right: NonNullable<W> | undefined, key: K) => R,
+    joiner: (left: NonNullable<V>, right: NonNullable<W> | undefined, key: K) => Synchronous<R>,
     settings: StreamJoinSettings = {},
   ): Stream<K, R> {
     return this.#joinStream('left', name, other, window, joiner as Joiner, settings);
@@ -307,7 +307,11 @@ export class Stream<K, V> {
     name: string,
     other: Stream<K, W>,
     window: JoinWindow,
-    joiner: (left: NonNullable<V> | undefined, right: NonNullable<W> | undefined, key: K) => R,
+    joiner: (
+      left: NonNullable<V> | undefined,
+      right: NonNullable<W> | undefined,
+      key: K,
+    ) => Synchronous<R>,
     settings: StreamJoinSettings = {},
   ): Stream<K, R> {
     return this.#joinStream('outer', name, other, window, joiner as Joiner, settings);
@@ -316,7 +320,7 @@ export class Stream<K, V> {
   /** Each record with the table's row of its key; a record without one has no result. */
   joinTable<W, R>(
     table: Table<K, W>,
-    joiner: (value: NonNullable<V>, row: W, key: K) => R,
+    joiner: (value: NonNullable<V>, row: W, key: K) => Synchronous<R>,
     options: TableJoinWait = {},
   ): Stream<K, R> {
     return this.#joinTable('inner', table, joiner as never, options);
@@ -325,7 +329,7 @@ export class Stream<K, V> {
   /** As `joinTable`; without a row the joiner gets undefined. */
   leftJoinTable<W, R>(
     table: Table<K, W>,
-    joiner: (value: NonNullable<V>, row: W | undefined, key: K) => R,
+    joiner: (value: NonNullable<V>, row: W | undefined, key: K) => Synchronous<R>,
     options: TableJoinWait = {},
   ): Stream<K, R> {
     return this.#joinTable('left', table, joiner as never, options);
@@ -335,7 +339,7 @@ export class Stream<K, V> {
   joinGlobal<G, W, R>(
     table: GlobalTable<G, W>,
     keyOf: (value: V, key: K) => G | null,
-    joiner: (value: V, row: W, key: K) => R,
+    joiner: (value: V, row: W, key: K) => Synchronous<R>,
   ): Stream<K, R> {
     return this.#then<R>(
       globalJoinStep(
@@ -352,7 +356,7 @@ export class Stream<K, V> {
   leftJoinGlobal<G, W, R>(
     table: GlobalTable<G, W>,
     keyOf: (value: V, key: K) => G | null,
-    joiner: (value: V, row: W | undefined, key: K) => R,
+    joiner: (value: V, row: W | undefined, key: K) => Synchronous<R>,
   ): Stream<K, R> {
     return this.#then<R>(
       globalJoinStep(

@@ -24,6 +24,7 @@ import { type StepOf, stepAt } from './kit/define-step.ts';
 import { mergeStep } from './stateless.ts';
 import { Stream } from './stream.ts';
 import { checkWay, type SuppressOptions, suppressStep } from './suppress.ts';
+import type { Synchronous } from './synchronous.ts';
 import {
   derivedGetter,
   type JoinSide,
@@ -86,7 +87,7 @@ export class Table<K, V> implements RowsOf<K, V> {
   }
 
   /** Each row with another value; one mapped to null or undefined is no row. */
-  map<W>(fn: (value: V, key: K) => W): Table<K, NonNullable<W>> {
+  map<W>(fn: (value: V, key: K) => Synchronous<W>): Table<K, NonNullable<W>> {
     const map = synchronous(fn, "map's function");
     const step = tableMapStep(map, this.#traits.versioned === true);
     return this.#then<NonNullable<W>>(
@@ -147,19 +148,22 @@ export class Table<K, V> implements RowsOf<K, V> {
   }
 
   /** Rows of both tables. */
-  join<W, R>(other: Table<K, W>, joiner: (left: V, right: W) => R): Table<K, R> {
+  join<W, R>(other: Table<K, W>, joiner: (left: V, right: W) => Synchronous<R>): Table<K, R> {
     return this.#join('inner', other, joiner as RowJoiner);
   }
 
   /** Every row of this table, with the other's or undefined. */
-  leftJoin<W, R>(other: Table<K, W>, joiner: (left: V, right: W | undefined) => R): Table<K, R> {
+  leftJoin<W, R>(
+    other: Table<K, W>,
+    joiner: (left: V, right: W | undefined) => Synchronous<R>,
+  ): Table<K, R> {
     return this.#join('left', other, joiner as RowJoiner);
   }
 
   /** Every row of either table. */
   outerJoin<W, R>(
     other: Table<K, W>,
-    joiner: (left: V | undefined, right: W | undefined) => R,
+    joiner: (left: V | undefined, right: W | undefined) => Synchronous<R>,
   ): Table<K, R> {
     return this.#join('outer', other, joiner as RowJoiner);
   }
@@ -169,7 +173,7 @@ export class Table<K, V> implements RowsOf<K, V> {
     name: string,
     other: Table<F, W>,
     foreignKey: (value: V, key: K) => F | null | undefined,
-    joiner: (left: V, right: W) => R,
+    joiner: (left: V, right: W) => Synchronous<R>,
   ): Table<K, R> {
     return this.#joinForeign('inner', name, other, foreignKey, joiner as RowJoiner);
   }
@@ -179,7 +183,7 @@ export class Table<K, V> implements RowsOf<K, V> {
     name: string,
     other: Table<F, W>,
     foreignKey: (value: V, key: K) => F | null | undefined,
-    joiner: (left: V, right: W | undefined) => R,
+    joiner: (left: V, right: W | undefined) => Synchronous<R>,
   ): Table<K, R> {
     return this.#joinForeign('left', name, other, foreignKey, joiner as RowJoiner);
   }

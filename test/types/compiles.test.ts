@@ -12,6 +12,7 @@ import {
   last,
   minutes,
   type Stream,
+  type Synchronous,
   sum,
   type Table,
   type TopologyBuilder,
@@ -211,6 +212,122 @@ describe('types tell the truth', () => {
       expectTypeOf(otherwise).toEqualTypeOf<Stream<string, { kind: 'click'; at: number }>>();
       const { clicks } = t.stream(events).split({ clicks: (event) => event.kind === 'click' });
       expectTypeOf(clicks).toEqualTypeOf<Stream<string, { kind: 'click'; at: number }>>();
+    });
+  });
+
+  test('a promise, where functions must be synchronous', () => {
+    typed((t) => {
+      const stream = t.stream(orders);
+      const table = t.table('totals', totals);
+      const other = t.table('other', totals);
+      const near = joinWindow({ before: 1, after: 1, grace: 1 });
+      const promised = async () => 1;
+      // @ts-expect-error use asyncMap
+      stream.map(async ({ amount }) => amount);
+      // @ts-expect-error also where it is one of several answers
+      stream.map(({ amount }) => (amount > 1 ? promised() : 2));
+      // @ts-expect-error
+      stream.filter(async () => true);
+      // @ts-expect-error
+      stream.flatMap(async () => [1]);
+      // @ts-expect-error
+      stream.flatMap(() => [promised()]);
+      // @ts-expect-error
+      stream.peek(async () => {});
+      // @ts-expect-error
+      stream.split({ one: async () => true });
+      // @ts-expect-error
+      stream.keyBy('k', async ({ customer }) => customer);
+      // @ts-expect-error
+      stream.dedupe('d', async ({ customer }) => customer, 1);
+      // @ts-expect-error
+      stream.route({ totals: topic<string, Order>('o') }, async () => 'totals');
+      // @ts-expect-error
+      stream.reduce('r', async (total) => total);
+      // @ts-expect-error
+      stream.aggregate('a', { init: () => 0, add: async (n: number) => n + 1 });
+      // @ts-expect-error
+      stream.cogroup({ init: () => 0 }, async (n) => n + 1);
+      // @ts-expect-error
+      stream.join('j', t.stream(totals), near, promised);
+      // @ts-expect-error
+      stream.leftJoin('l', t.stream(totals), near, promised);
+      // @ts-expect-error
+      stream.outerJoin('o', t.stream(totals), near, promised);
+      // @ts-expect-error
+      stream.joinTable(table, promised);
+      // @ts-expect-error
+      stream.leftJoinTable(table, promised);
+      const rates = t.globalTable(totals);
+      // @ts-expect-error
+      stream.joinGlobal(rates, ({ customer }) => customer, promised);
+      const askedFor = async () => 'USD';
+      // @ts-expect-error
+      stream.joinGlobal(rates, askedFor, (_, n) => n);
+      // @ts-expect-error
+      stream.leftJoinGlobal(rates, ({ customer }) => customer, promised);
+      // @ts-expect-error the joiner; the function that asks may wait
+      stream.lookup(({ customer }) => customer, promised, promised);
+      // @ts-expect-error
+      stream.leftLookup(({ customer }) => customer, promised, promised);
+      // @ts-expect-error
+      stream.process('p', { record: async () => {} });
+      // @ts-expect-error
+      stream.process('p', { record: () => {}, timer: async () => {} });
+      // @ts-expect-error
+      table.map(promised);
+      // @ts-expect-error
+      table.filter(async () => true);
+      // @ts-expect-error
+      table.join(other, promised);
+      // @ts-expect-error
+      table.leftJoin(other, promised);
+      // @ts-expect-error
+      table.outerJoin(other, promised);
+      // @ts-expect-error
+      table.joinForeign('f', other, String, promised);
+      // @ts-expect-error
+      table.leftJoinForeign('f', other, String, promised);
+      // @ts-expect-error
+      table.groupBy('g', async (n) => ['a', n]);
+    });
+  });
+
+  test('what looks like none passes: anything, unknown, nothing, functions, what throws', () => {
+    typed((t) => {
+      const stream = t.stream(orders);
+      stream.map(() => JSON.parse('1'));
+      expectTypeOf(stream.map(() => JSON.parse('1') as unknown)).toEqualTypeOf<
+        Stream<string, unknown>
+      >();
+      expectTypeOf(
+        stream.map(({ amount }) => {
+          if (amount > 1) throw new Error('too much');
+          return amount;
+        }),
+      ).toEqualTypeOf<Stream<string, number>>();
+      expectTypeOf(stream.map(({ amount }) => (amount > 1 ? 'much' : null))).toEqualTypeOf<
+        Stream<string, 'much' | null>
+      >();
+      const seen: Order[] = [];
+      stream.peek((order) => seen.push(order));
+      stream.peek((order) => order);
+      stream.peek(() => JSON.parse('1'));
+      stream.process<Order, never>('p', {
+        record: (context, order) => {
+          context.state = order;
+          return context.state;
+        },
+      });
+    });
+    // A helper that passes a function on declares what it takes.
+    const helper = <W>(stream: Stream<string, Order>, fn: (order: Order) => Synchronous<W>) =>
+      stream.map(fn);
+    typed((t) => {
+      const numbers = helper(t.stream(orders), ({ amount }) => amount);
+      expectTypeOf(numbers).toEqualTypeOf<Stream<string, number>>();
+      // @ts-expect-error
+      helper(t.stream(orders), async () => 1);
     });
   });
 
