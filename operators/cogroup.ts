@@ -4,19 +4,21 @@
  *
  * Records of the streams come in the order in which the task takes them: by timestamp.
  */
+import { aSerde, checkSettings, optional } from '../engine/base/settings.ts';
 import type { Port, Step } from '../engine/graph/node.ts';
 import type { AnyReceiver } from '../engine/graph/processor.ts';
 import type { Sink } from '../engine/graph/topic.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
+import type { Serde } from '../engine/serde/serde.ts';
 import type { Windowed } from '../engine/serde/windowed.ts';
 import type { WindowSpec } from '../engine/time/windows/spec.ts';
-import { aggregateStep, aggregateStore } from './aggregate.ts';
+import { keyAggregate } from './aggregate-expiring.ts';
 import type { Aggregate } from './aggregate-value.ts';
 import { type Flow, sameTopology } from './flow.ts';
+import { type TtlOption, ttlRule } from './row-expiry.ts';
 import type { Stream } from './stream.ts';
 import { synchronousAggregate } from './synchronous.ts';
 import { Table } from './table.ts';
-import { storeGetter } from './table-getter.ts';
 import { type WindowAggregateOptions, windowedTable } from './windowed-stream.ts';
 
 /** What the streams of a cogroup have in common: their accumulator. Laws as in aggregate-value.ts. */
@@ -69,16 +71,15 @@ export class CogroupedStream<K, V, A> {
     return new CogroupedStream(this.#whole, [...this.#parts, ...parts]);
   }
 
-  /** The aggregate of each key; `name` names the store. */
-  aggregate(name: string, options: Pick<WindowAggregateOptions<K, V, A>, 'value'> = {}) {
+  /** The aggregate of each key; `name` names the store. `ttlMs`: a row ends so long after its newest record. */
+  aggregate(name: string, options: { readonly value?: Serde<A> } & TtlOption = {}): Table<K, A> {
+    checkSettings(name, options, { value: optional(aSerde), ttlMs: ttlRule });
     const { graph, key } = this.#first;
-    const value = options.value ?? msgpack<A>();
-    const store = aggregateStore<K, A>(name, key, value);
-    const step = this.#tagged(aggregateStep(name, synchronousAggregate(this.#aggregate), store));
-    const port = graph.step(step, this.#ports);
-    return new Table<K, A>({ graph, port, key, value }, name, {
-      getter: storeGetter(store),
-    });
+    const { value = msgpack<A>(), ttlMs } = options;
+    const aggregate = synchronousAggregate(this.#aggregate);
+    const { step, getter } = keyAggregate(name, aggregate, key as Serde<K>, value, ttlMs);
+    const port = graph.step(this.#tagged(step), this.#ports);
+    return new Table<K, A>({ graph, port, key: key as Serde<K>, value }, name, { getter });
   }
 
   window(spec: WindowSpec): WindowedCogroup<K, V, A> {

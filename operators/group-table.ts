@@ -10,6 +10,7 @@ import {
   checkSetting,
   checkSettings,
   optional,
+  refuseSetting,
 } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
@@ -23,19 +24,26 @@ import { count } from './aggregates/count.ts';
 import { numberFormOf } from './aggregates/number-form.ts';
 import { reduce } from './aggregates/reduce.ts';
 import type { Flow } from './flow.ts';
+import { expiringGroup } from './group-expiring.ts';
 import { present } from './present.ts';
+import { type TtlOption, ttlRule } from './row-expiry.ts';
 import { synchronousAggregate } from './synchronous.ts';
 import { Table } from './table.ts';
-import { rowOf, storeGetter } from './table-getter.ts';
-import { type UnderWay, underWay } from './under-way.ts';
+import { rowOf, storeGetter, type TableGetter } from './table-getter.ts';
+import { Heard, type UnderWay, underWay } from './under-way.ts';
 
 /** What leaves a group and what comes into it. */
-interface GroupChange<V> {
+export interface GroupChange<V> {
   readonly left?: V;
+  /** ms UTC of the change that brought `left` into the group; for groups that have an end. */
+  readonly leftAt?: number;
   readonly came?: V;
 }
 
-/** u8 which · u32 length of the first · values. */
+/** Bits of `which`. */
+const [hasLeft, hasCame, hasTime] = [1, 2, 4];
+
+/** u8 which · u32 length of the first · f64 time of the first, if it is there · values. */
 function changeSerde<V>(value: Serde<V>): Serde<GroupChange<V>> {
   return {
     format: `change(${value.format})`,
@@ -44,17 +52,24 @@ function changeSerde<V>(value: Serde<V>): Serde<GroupChange<V>> {
       const parts = present.map((one) =>
         one === undefined ? Buffer.alloc(0) : Buffer.from(value.encode(one)),
       );
-      const head = Buffer.allocUnsafe(5);
-      head[0] = (change.left === undefined ? 0 : 1) + (change.came === undefined ? 0 : 2);
+      const { left, leftAt, came } = change;
+      const head = Buffer.allocUnsafe(leftAt === undefined ? 5 : 13);
+      head[0] =
+        (left === undefined ? 0 : hasLeft) +
+        (came === undefined ? 0 : hasCame) +
+        (leftAt === undefined ? 0 : hasTime);
       head.writeUInt32LE(parts[0]?.byteLength ?? 0, 1);
+      if (leftAt !== undefined) head.writeDoubleLE(leftAt, 5);
       return Buffer.concat([head, ...parts]);
     },
     decode: (bytes, start, end) => {
       const which = bytes[start] as number;
-      const middle = start + 5 + bytes.readUInt32LE(start + 1);
+      const first = start + (which & hasTime ? 13 : 5);
+      const middle = first + bytes.readUInt32LE(start + 1);
       return {
-        ...(which & 1 ? { left: value.decode(bytes, start + 5, middle) } : {}),
-        ...(which & 2 ? { came: value.decode(bytes, middle, end) } : {}),
+        ...(which & hasLeft ? { left: value.decode(bytes, first, middle) } : {}),
+        ...(which & hasTime ? { leftAt: bytes.readDoubleLE(start + 5) } : {}),
+        ...(which & hasCame ? { came: value.decode(bytes, middle, end) } : {}),
       };
     },
   };
@@ -67,8 +82,30 @@ function inGroup<K, V>(group: Group<K, V> | null | undefined): Group<K, V> | nul
   return present(group) && present(group[0]) && present(group[1]) ? group : null;
 }
 
+/** How a row that leaves is dated. */
+interface Dating {
+  /** Of the table whose rows are grouped; absent when it keeps no rows by key. */
+  readonly getter: TableGetter<unknown> | undefined;
+  /** A group has an end, and so wants to know. */
+  isWanted: boolean;
+}
+
+/** Tells of when the row was that a change replaces. To be asked once a change. */
+function rowTimes({ getter, isWanted }: Dating, context: BuildContext): () => number | undefined {
+  if (!isWanted || getter === undefined) return () => undefined;
+  const stores = getter.stores.map((store) => underWay(context.cells(store) as Cells<never>));
+  const [read, heard] = [getter(context), new Heard(stores)];
+  return () => {
+    // The change is not heard of yet: it is the row before it.
+    const row = read(undefined, heard.isAhead);
+    heard.hear();
+    return row?.timestamp;
+  };
+}
+
 function groupStep<K, V, K2, V2>(
   name: string,
+  dating: Dating,
   groupOf: (value: V, key: K) => Group<K2, V2> | null,
   key: Serde<K2>,
   value: Serde<V2>,
@@ -79,27 +116,30 @@ function groupStep<K, V, K2, V2>(
     value: changeSerde(value),
   });
   const groupKey = (group: Group<K2, V2>) => Buffer.from(key.encode(group[0])).toString('latin1');
+  const groupReceiver = (
+    timeBefore: () => number | undefined,
+    task: BuildContext['task'],
+  ): AnyReceiver => ({
+    receive: (rowKey, now, timestamp, old) => {
+      const of = (row: unknown) => (present(row) ? inGroup(groupOf(row as V, rowKey as K)) : null);
+      const [before, after] = [of(old), of(now)];
+      const leftAt = timeBefore();
+      const dated = leftAt === undefined ? {} : { leftAt };
+      const stays = before && after && groupKey(before) === groupKey(after);
+      if (before && after && stays) {
+        task.emit(carrier, after[0], { left: before[1], ...dated, came: after[1] }, timestamp);
+        return;
+      }
+      if (before) task.emit(carrier, before[0], { left: before[1], ...dated }, timestamp);
+      if (after) task.emit(carrier, after[0], { came: after[1] }, timestamp);
+    },
+  });
   return {
     kind: 'group-table',
     name,
     stores: [],
     repartition: { topic: carrier as never },
-    build: ({ task }) => [
-      {
-        receive: (rowKey, now, timestamp, old) => {
-          const of = (row: unknown) =>
-            present(row) ? inGroup(groupOf(row as V, rowKey as K)) : null;
-          const [before, after] = [of(old), of(now)];
-          const stays = before && after && groupKey(before) === groupKey(after);
-          if (before && after && stays) {
-            task.emit(carrier, after[0], { left: before[1], came: after[1] }, timestamp);
-            return;
-          }
-          if (before) task.emit(carrier, before[0], { left: before[1] }, timestamp);
-          if (after) task.emit(carrier, after[0], { came: after[1] }, timestamp);
-        },
-      },
-    ],
+    build: (context) => [groupReceiver(rowTimes(dating, context), context.task)],
   };
 }
 
@@ -169,29 +209,50 @@ class GroupAggregate<V, A> implements AnyReceiver {
 /** The rows of a table in groups, to be aggregated. */
 export class GroupedTable<K, V> {
   readonly #flow: Flow<K, V>;
+  readonly #dating: Dating;
 
-  constructor(flow: Flow<K, V>) {
+  constructor(flow: Flow<K, V>, dating: Dating) {
     this.#flow = flow;
+    this.#dating = dating;
   }
 
+  /**
+   * The aggregate of each group's rows; `name` names the store. A group without rows stays, as what is left of its
+   * aggregate (0 of a count), unless it has a `ttlMs`: then it ends so long after its last change, with the rows in it.
+   * @throws CONFIG_INVALID for an aggregate that cannot take rows back
+   */
   aggregate<A>(
     name: string,
     aggregate: SubtractableAggregate<V, A>,
-    options: { readonly value?: Serde<A> } = {},
+    options: { readonly value?: Serde<A> } & TtlOption = {},
   ): Table<K, A> {
-    checkSettings(name, options, { value: optional(aSerde) });
-    const { graph, key, port: input } = this.#flow;
-    const value = options.value ?? msgpack<A>();
-    const store = aggregateStore<K, A>(name, key, value);
+    checkSettings(name, options, { value: optional(aSerde), ttlMs: ttlRule });
     checkAggregate(name, aggregate, 'subtracts');
-    const port = graph.step(tableAggregateStep(name, synchronousAggregate(aggregate), store), [
-      input,
-    ]);
+    const { graph, key, port: input } = this.#flow;
+    const { value = msgpack<A>(), ttlMs } = options;
+    const added = synchronousAggregate(aggregate);
+    if (ttlMs !== undefined) {
+      this.#date(name);
+      const { step, getter } = expiringGroup(name, ttlMs, added, key, value);
+      return new Table({ graph, port: graph.step(step, [input]), key, value }, name, { getter });
+    }
+    const store = aggregateStore<K, A>(name, key, value);
+    const port = graph.step(tableAggregateStep(name, added, store), [input]);
     return new Table({ graph, port, key, value }, name, { getter: storeGetter(store) });
   }
 
-  count(name: string): Table<K, number> {
-    return this.aggregate(name, count<V>());
+  /** The number of rows in each group; else as `aggregate`. */
+  count(name: string, options: TtlOption = {}): Table<K, number> {
+    return this.aggregate(name, count<V>(), options);
+  }
+
+  #date(name: string): void {
+    if (this.#dating.getter === undefined) {
+      const problem =
+        'the rows of a windowed or suppressed table cannot be read by key, so nobody knows which of them a group that has ended had: leave it out';
+      refuseSetting(`${name}.ttlMs`, problem);
+    }
+    this.#dating.isWanted = true;
   }
 
   /** Folds a group's rows: `add` takes one in, `subtract` takes one that left out again. */
@@ -199,7 +260,7 @@ export class GroupedTable<K, V> {
     name: string,
     add: (total: V, value: V) => V,
     subtract: (total: V, value: V) => V,
-    options: { readonly value?: Serde<V> } = {},
+    options: { readonly value?: Serde<V> } & TtlOption = {},
   ): Table<K, V> {
     return this.aggregate(name, { ...reduce(add), subtract }, options);
   }
@@ -212,7 +273,9 @@ export function groupTable<K, V, K2, V2>(
   groupOf: (value: V, key: K) => Group<K2, V2> | null,
   key: Serde<K2>,
   value: Serde<V2>,
+  getter: TableGetter<V> | undefined,
 ): GroupedTable<K2, V2> {
-  const port = graph.step(groupStep(name, groupOf, key, value), [input]);
-  return new GroupedTable({ graph, port, key, value: undefined });
+  const dating = { getter, isWanted: false };
+  const port = graph.step(groupStep(name, dating, groupOf, key, value), [input]);
+  return new GroupedTable({ graph, port, key, value: undefined }, dating);
 }

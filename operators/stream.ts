@@ -2,7 +2,9 @@
 import { synchronous } from '../engine/base/promises.ts';
 import {
   aFunction,
+  anObject,
   aSerde,
+  checkSetting,
   checkSettings,
   choice,
   optional,
@@ -14,7 +16,7 @@ import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { utf8 } from '../engine/serde/utf8.ts';
 import type { WindowSpec } from '../engine/time/windows/spec.ts';
-import { aggregateStep, aggregateStore } from './aggregate.ts';
+import { keyAggregate } from './aggregate-expiring.ts';
 import { type Aggregate, checkAggregate } from './aggregate-value.ts';
 import { count } from './aggregates/count.ts';
 import { reduce } from './aggregates/reduce.ts';
@@ -42,10 +44,11 @@ import { type Answer, type LookupOptions, lookupStep } from './lookup.ts';
 import { orderByTimeStep } from './order-by-time.ts';
 import { type NoCollections, type ProcessSpec, processStep } from './process.ts';
 import { routeStep } from './route.ts';
+import { type TtlOption, ttlRule } from './row-expiry.ts';
 import { filterStep, flatMapStep, mapStep, mergeStep, peekStep, splitStep } from './stateless.ts';
 import { type Synchronous, synchronousAggregate, type Unawaited } from './synchronous.ts';
 import { Table } from './table.ts';
-import { storeGetter, type TableGetter } from './table-getter.ts';
+import type { TableGetter } from './table-getter.ts';
 import { type StandardSchema, validateStep } from './validate.ts';
 import { WindowedStream } from './windowed-stream.ts';
 
@@ -249,35 +252,36 @@ export class Stream<K, V> {
 
   /**
    * The aggregate of all records of a key; `name` names the store. A record with a null key or a null
-   * value has no effect and is counted. An aggregate that answers null or undefined has no row.
+   * value has no effect and is counted. An aggregate that answers null or undefined has no row. With `ttlMs` a key's row
+   * ends so long after its newest record, and the next one begins anew.
    * @throws CONFIG_INVALID for an aggregate without its functions
    */
   aggregate<A>(
     name: string,
     aggregate: Aggregate<NonNullable<V>, A>,
-    options: { readonly value?: Serde<A> } = {},
+    options: { readonly value?: Serde<A> } & TtlOption = {},
   ): Table<K, A> {
-    checkSettings(name, options, { value: optional(aSerde) });
-    const { graph, key, port: input } = this.#flow;
-    const value = options.value ?? msgpack<A>();
-    const store = aggregateStore(name, key, value);
+    checkSettings(name, options, { value: optional(aSerde), ttlMs: ttlRule });
     checkAggregate(name, aggregate);
-    const port = graph.step(aggregateStep(name, synchronousAggregate(aggregate), store), [input]);
-    return new Table({ graph, port, key, value }, name, { getter: storeGetter(store) });
+    const { graph, key, port: input } = this.#flow;
+    const { value = msgpack<A>(), ttlMs } = options;
+    const { step, getter } = keyAggregate(name, synchronousAggregate(aggregate), key, value, ttlMs);
+    return new Table({ graph, port: graph.step(step, [input]), key, value }, name, { getter });
   }
 
   /** The number of records of a key; else as `aggregate`. */
-  count(name: string): Table<K, number> {
-    return this.aggregate(name, count<NonNullable<V>>());
+  count(name: string, options: TtlOption = {}): Table<K, number> {
+    return this.aggregate(name, count<NonNullable<V>>(), options);
   }
 
   /** Folds the records of a key, the first one begins; else as `aggregate`. */
   reduce(
     name: string,
     fn: (total: NonNullable<V>, value: NonNullable<V>) => NonNullable<V>,
+    options: TtlOption = {},
   ): Table<K, NonNullable<V>> {
     const value = (this.#flow.value ?? msgpack<V>()) as Serde<NonNullable<V>>;
-    return this.aggregate(name, reduce(fn), { value });
+    return this.aggregate(name, reduce(fn), { value, ...options });
   }
 
   /** Every pair of records of a key within the window, as they come; `name` names the store. */
@@ -377,6 +381,10 @@ export class Stream<K, V> {
     whole: CogroupWhole<A>,
     add: (accumulator: A, value: NonNullable<V>, timestamp: number) => A,
   ): CogroupedStream<K, NonNullable<V>, A> {
+    checkSetting('cogroup.whole', whole, anObject);
+    checkSetting('cogroup.init', whole.init, aFunction);
+    checkSetting('cogroup.merge', whole.merge, optional(aFunction));
+    checkSetting('cogroup.add', add, aFunction);
     return new CogroupedStream<K, NonNullable<V>, A>(whole, [
       { flow: this.#flow as Flow<K, unknown>, add },
     ]);

@@ -202,7 +202,7 @@ export class Table<K, V> implements RowsOf<K, V> {
     checkSettings(name, options, { key: optional(aSerde), value: optional(aSerde) });
     const { key = utf8 as unknown as Serde<K2>, value = msgpack<V2>() } = options;
     const group = synchronous(groupOf, "groupBy's function");
-    return groupTable(this.#flow, name, group, key, value);
+    return groupTable(this.#flow, name, group, key, value, this.#traits.getter);
   }
 
   to(topic: Sink<K, V>): void {

@@ -1,0 +1,129 @@
+/**
+ * Rows that end so long after their last change. Their ends are indexed by time, so nothing is scanned. When stream
+ * time reaches an end, the row is deleted as if its topic had said so: a change goes on, with the instant of the end as
+ * its time, and the changelog gets a tombstone.
+ */
+import { ms, optional } from '../engine/base/settings.ts';
+import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
+import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
+import { OperatorTime } from './kit/operator-time.ts';
+import { enterDue } from './kit/release.ts';
+import { type TableGetter, type TableRow, tableGetter } from './table-getter.ts';
+import { type UnderWay, underWay } from './under-way.ts';
+
+/** What of a cell decides when its row ends. */
+export interface TimedCell {
+  /** ms UTC of its newest change. */
+  readonly timestamp: number;
+}
+
+export interface TtlOption {
+  /** A row ends so many ms of stream time after its last change: it is deleted, downstream as well. Default: never. */
+  readonly ttlMs?: number;
+}
+
+export const ttlRule = optional(ms(1));
+
+export function expiringStore<K, C extends TimedCell>(
+  store: StoreSpec<K, C>,
+  ttlMs: number,
+): StoreSpec<K, C> {
+  return { ...store, due: ({ timestamp }) => timestamp + ttlMs };
+}
+
+/** A stream may be ahead of the table's own time: a row that is over by the stream's is none. */
+export function livingGetter<V>(getter: TableGetter<V>, ttlMs: number): TableGetter<V> {
+  return tableGetter(getter.stores, (context) => {
+    const read = getter(context);
+    return (asOf, isAhead) => {
+      const row = read(undefined, isAhead);
+      return row === undefined || asOf === undefined || asOf < row.timestamp + ttlMs
+        ? row
+        : undefined;
+    };
+  });
+}
+
+interface RowExpiryParts<C extends TimedCell> {
+  readonly ttlMs: number;
+  readonly store: StoreSpec<never, C>;
+  readonly context: BuildContext;
+  /** The row of a cell, which may have none. */
+  readonly rowOf: (cell: C) => TableRow<unknown> | undefined;
+}
+
+export class RowExpiry<C extends TimedCell> implements TimedStep {
+  readonly cells: Cells<C>;
+  readonly #parts: RowExpiryParts<C>;
+  readonly #time: OperatorTime;
+  /** Takes deletions: one that fails leaves nothing but its dead letter. */
+  readonly #expired: AnyReceiver;
+  readonly #underWay: UnderWay;
+
+  constructor(parts: RowExpiryParts<C>) {
+    const { store, context } = parts;
+    this.#parts = parts;
+    this.cells = context.cells(store);
+    this.#time = new OperatorTime(this.cells, context.task);
+    this.#expired = context.timer(context.output(0));
+    this.#underWay = underWay(this.cells);
+    context.onTime(this);
+  }
+
+  /** Takes in a record's timestamp, and ends what is over by then. Answers the time by which the record is judged. */
+  advance(timestamp: number): number {
+    const now = this.#time.advance(timestamp);
+    if (!this.#time.bySource) this.#expire(now);
+    return now;
+  }
+
+  /** A change at that time has no effect any more. */
+  isOver(timestamp: number, now: number): boolean {
+    return timestamp + this.#parts.ttlMs <= now;
+  }
+
+  /** The current key's cell; one that is over by `now`, which may be ahead of the watermark, is ended first. */
+  living(key: unknown, now: number): C | undefined {
+    const cell = this.cells.get();
+    if (cell === undefined || !this.isOver(cell.timestamp, now)) return cell;
+    const { task } = this.#parts.context;
+    const { stand } = task;
+    this.#end(key, cell);
+    task.stand = stand;
+    return undefined;
+  }
+
+  nextDue(): number {
+    return this.cells.nextDue();
+  }
+
+  pass(until: number): void {
+    this.#expire(this.#time.pass(until));
+  }
+
+  /** Rows live on when the input ends. */
+  end(): void {}
+
+  #expire(now: number): void {
+    if (this.cells.nextDue() > now) return;
+    this.#time.keep();
+    const { context, store } = this.#parts;
+    const { task } = context;
+    const { stand } = task;
+    enterDue(task, store, this.cells, now, (key) => {
+      const cell = this.cells.get();
+      if (cell !== undefined) this.#end(key, cell);
+    });
+    task.stand = stand;
+  }
+
+  #end(key: unknown, cell: C): void {
+    const { ttlMs, rowOf, context } = this.#parts;
+    this.cells.remove();
+    const row = rowOf(cell);
+    if (row === undefined) return;
+    const at = cell.timestamp + ttlMs;
+    context.task.stand = at;
+    this.#underWay.tell(row, this.#expired, key, null, at);
+  }
+}
