@@ -224,10 +224,13 @@ const kinds: Record<string, Kind> = {
 
 /** Keys that have a value in the changelog, after all of it. */
 async function kept(driver: TestDriver, store: string): Promise<string[]> {
-  const changelog = topic<Buffer, Buffer>(`test-${store}-changelog`, { key: raw, value: raw });
+  const changelog = topic<Uint8Array, Uint8Array>(`test-${store}-changelog`, {
+    key: raw,
+    value: raw,
+  });
   const last = new Map<string, boolean>();
   for (const { key, value } of await driver.read(changelog)) {
-    last.set((key as Buffer).toString('latin1'), value !== null);
+    last.set(Buffer.from(key as Uint8Array).toString('latin1'), value !== null);
   }
   expect(last.size, `changelog of ${store}`).toBeGreaterThan(0);
   return [...last].filter(([, isThere]) => isThere).map(([key]) => key);
