@@ -182,8 +182,9 @@ const kinds: Record<string, Kind> = {
   },
   'process with ttlMs': {
     build: (t) =>
-      t.stream(a).process<string>('s', {
+      t.stream(a).process('s', {
         ...ttl,
+        state: utf8,
         collections: { list: keyedList<string>(), map: keyedMap<string>() },
         record: (context, value, timestamp) => {
           context.state = value;
