@@ -2,6 +2,21 @@
 
 export type { Observer, TelemetryEvents } from './base/events.ts';
 export { silentObserver } from './base/events.ts';
+export {
+  aRecord,
+  checkSetting,
+  checkSettings,
+  choice,
+  count,
+  flag,
+  list,
+  ms,
+  optional,
+  type Rule,
+  refuseSetting,
+  text,
+  texts,
+} from './base/settings.ts';
 export { environment } from './cli/environment.ts';
 export {
   type Execution,

@@ -2,7 +2,8 @@
  * The ready topology: events of a subject -> engagement score, band and segment memberships, with
  * durable timers for what changes by the passing of time alone.
  */
-import { MillraceError, topology } from 'millrace';
+import { topology } from 'millrace';
+import { aRecord, checkSettings, list, optional } from 'millrace/engine';
 import { type ConsentConfig, checkConsent, defaultConsent } from './accepted/consent.ts';
 import {
   checkMachine,
@@ -36,15 +37,14 @@ export interface PersonalisationConfig {
   readonly segments?: readonly SegmentText[];
 }
 
-const fields: readonly string[] = ['engagement', 'machine', 'consent', 'segments'];
-
 /** Throws CONFIG_INVALID that names the field; also for a segment that breaks its budget or a purpose. */
 export function checkPersonalisation(config: PersonalisationConfig) {
-  for (const field of Object.keys(config)) {
-    if (fields.includes(field)) continue;
-    const problem = `is not known; known are ${fields.join(', ')}`;
-    throw new MillraceError('CONFIG_INVALID', { field, problem });
-  }
+  checkSettings('', config, {
+    engagement: optional(aRecord),
+    machine: optional(aRecord),
+    consent: optional(aRecord),
+    segments: optional(list),
+  });
   const engagement = checkEngagement({ ...defaultEngagement, ...config.engagement });
   const segments = checkSegments(config.segments ?? defaultSegments, vocabularyOf(engagement));
   const machine = new MachineRules(checkMachine({ ...defaultMachine, ...config.machine }));

@@ -7,7 +7,7 @@
  * What is wrong is CONFIG_INVALID. It names the field, what it must be, what it is, and the line of
  * the call outside Millrace. Null never stands for "not given"; undefined does, for `optional` rules.
  */
-import { callSite } from './call-site.ts';
+import { settingSite } from './call-site.ts';
 import { MillraceError } from './errors.ts';
 
 /** What a setting must be; undefined when `value` is that. */
@@ -23,7 +23,7 @@ export const longestTimerMs = 2 ** 31 - 1;
 
 /** @throws CONFIG_INVALID with the field and the line of the call, always */
 export function refuseSetting(field: string, problem: string): never {
-  const line = callSite();
+  const line = settingSite();
   const known = line !== 'unknown';
   throw new MillraceError('CONFIG_INVALID', {
     field,
@@ -143,6 +143,18 @@ export const aSerde: Rule = (value) => {
 /** An object whose own settings are checked elsewhere. */
 export const anObject: Rule = (value) =>
   typeof value === 'object' && value !== null ? undefined : 'an object';
+
+/** An object with names that its author chose. */
+export const aRecord: Rule = (value) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? undefined
+    : 'an object of names and values';
+
+/** A list of texts that say something. */
+export const texts: Rule = (value) =>
+  Array.isArray(value) && value.every((one) => text(one) === undefined)
+    ? undefined
+    : 'a list of texts that are not empty';
 
 /** Not given, or as the rule says. */
 export function optional(rule: Rule): Rule {

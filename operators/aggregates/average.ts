@@ -1,3 +1,4 @@
+import { aFunction, checkSetting } from '../../engine/base/settings.ts';
 import type { MergeableAggregate, SubtractableAggregate } from '../aggregate-value.ts';
 import { combinedAs } from './combined.ts';
 import { count } from './count.ts';
@@ -12,6 +13,7 @@ export interface Average {
 export function average<V>(
   of: (value: V) => number,
 ): MergeableAggregate<V, Average> & SubtractableAggregate<V, Average> {
+  checkSetting('average.of', of, aFunction);
   return combinedAs('average', { total: sum(of), count: count<V>() }) as ReturnType<
     typeof average<V>
   >;

@@ -5,7 +5,12 @@
  * the older to the newer time, so neither their order nor how they were merged matters but for the
  * rounding of the last bits.
  */
-import { checkSettings, positiveNumber } from '../../engine/base/settings.ts';
+import {
+  aFunction,
+  checkSetting,
+  checkSettings,
+  positiveNumber,
+} from '../../engine/base/settings.ts';
 import type { MergeableAggregate } from '../aggregate-value.ts';
 import { finite, type NumberForm, numberAt, withNumberForm } from './number-form.ts';
 
@@ -28,6 +33,7 @@ export function decayedSum<V>(
   options: { readonly halfLife: number },
 ): MergeableAggregate<V, DecayedSum> {
   checkSettings('decayedSum', options, { halfLife: positiveNumber });
+  checkSetting('decayedSum.of', of, aFunction);
   const { halfLife } = options;
   const numberOf = (value: V) => finite(of(value), 'decayedSum');
   const merge = (a: DecayedSum, b: DecayedSum): DecayedSum => {

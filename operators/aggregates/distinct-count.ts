@@ -11,7 +11,13 @@
  * 1.6 % at 12.
  */
 import { createHash } from 'node:crypto';
-import { checkSetting, checkSettings, optional, wholeNumber } from '../../engine/base/settings.ts';
+import {
+  aFunction,
+  checkSetting,
+  checkSettings,
+  optional,
+  wholeNumber,
+} from '../../engine/base/settings.ts';
 import type { MergeableAggregate } from '../aggregate-value.ts';
 
 /** Registers in use, or all of them. Read with `distinctCountOf`. */
@@ -26,6 +32,7 @@ export function distinctCount<V>(
   options: { readonly precision?: number } = {},
 ): MergeableAggregate<V, DistinctCount> {
   checkSettings('distinctCount', options, { precision: optional(wholeNumber(4, 16)) });
+  checkSetting('distinctCount.of', of, aFunction);
   const { precision = 12 } = options;
   return {
     name: `distinctCount(${precision})`,

@@ -1,12 +1,22 @@
+import { refusePromise } from '../../engine/base/promises.ts';
+import { aFunction, checkSetting, shown } from '../../engine/base/settings.ts';
 import type { MergeableAggregate } from '../aggregate-value.ts';
 
 /** The distinct texts taken from the records, sorted; exact, so bounded by what is distinct. */
 export function distinct<V>(of: (value: V) => string): MergeableAggregate<V, readonly string[]> {
+  checkSetting('distinct.of', of, aFunction);
   const union = (a: readonly string[], b: readonly string[]) => [...new Set([...a, ...b])].sort();
   return {
     name: 'distinct',
     init: () => [],
-    add: (seen, value) => (seen.includes(of(value)) ? seen : union(seen, [of(value)])),
+    add: (seen, value) => {
+      const found: unknown = of(value);
+      if (typeof found !== 'string') {
+        refusePromise(found, "distinct's function");
+        throw new TypeError(`distinct: expected a text from the record, got ${shown(found)}`);
+      }
+      return seen.includes(found) ? seen : union(seen, [found]);
+    },
     merge: union,
   };
 }

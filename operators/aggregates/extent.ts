@@ -1,4 +1,5 @@
 import { refusePromise } from '../../engine/base/promises.ts';
+import { aFunction, checkSetting } from '../../engine/base/settings.ts';
 import type { MergeableAggregate } from '../aggregate-value.ts';
 import { type NumberForm, numberAt, withNumberForm } from './number-form.ts';
 
@@ -17,6 +18,7 @@ function extreme<V>(
   of: (value: V) => number,
   better: (a: number, b: number) => number,
 ): MergeableAggregate<V, number | null> {
+  checkSetting(`${name}.of`, of, aFunction);
   // NaN stands for none.
   const join = (a: number, b: number) => (Number.isNaN(a) ? b : Number.isNaN(b) ? a : better(a, b));
   // Of records it may be anything, whatever their types say.

@@ -7,6 +7,7 @@
 import type { DDSketch } from '@datadog/sketches-js';
 import { onDemand } from '../../engine/base/on-demand.ts';
 import {
+  aFunction,
   share as aShare,
   between,
   checkSetting,
@@ -47,6 +48,7 @@ export function quantiles<V>(
   options: { readonly accuracy?: number } = {},
 ): MergeableAggregate<V, Quantiles> {
   checkSettings('quantiles', options, { accuracy: optional(between(0, 0.5)) });
+  checkSetting('quantiles.of', of, aFunction);
   const { accuracy = 0.01 } = options;
   const { mapping } = new (sketches().DDSketch)({ relativeAccuracy: accuracy });
   const none: Bins = { keys: [], counts: [] };

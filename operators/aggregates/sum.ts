@@ -1,3 +1,4 @@
+import { aFunction, checkSetting } from '../../engine/base/settings.ts';
 import type { MergeableAggregate, SubtractableAggregate } from '../aggregate-value.ts';
 import { addTotal, finite, type NumberForm, numberAt, withNumberForm } from './number-form.ts';
 
@@ -8,6 +9,7 @@ import { addTotal, finite, type NumberForm, numberAt, withNumberForm } from './n
 export function sum<V>(
   of: (value: V) => number,
 ): MergeableAggregate<V, number> & SubtractableAggregate<V, number> {
+  checkSetting('sum.of', of, aFunction);
   const numberOf = (value: V) => finite(of(value), 'sum');
   const aggregate = {
     name: 'sum',

@@ -1,4 +1,5 @@
-import { aFunction, checkSetting, wholeNumber } from '../../engine/base/settings.ts';
+import { refusePromise } from '../../engine/base/promises.ts';
+import { aFunction, checkSetting, shown, wholeNumber } from '../../engine/base/settings.ts';
 import type { MergeableAggregate } from '../aggregate-value.ts';
 
 /**
@@ -12,8 +13,15 @@ export function top<V>(
 ): MergeableAggregate<V, readonly V[]> {
   checkSetting('top.k', k, wholeNumber(1, 1_000_000));
   checkSetting('top.weightOf', weightOf, aFunction);
+  // A weight that is none has no place in an order; the record with it is refused.
+  const weight = (value: V) => {
+    const known: unknown = weightOf(value);
+    refusePromise(known, "top's function");
+    if (typeof known === 'number' && !Number.isNaN(known)) return known;
+    throw new TypeError(`top: expected a number as the weight of the record, got ${shown(known)}`);
+  };
   const byWeight = (a: V, b: V) => {
-    const difference = weightOf(b) - weightOf(a);
+    const difference = weight(b) - weight(a);
     if (difference !== 0) return difference;
     const [left, right] = [JSON.stringify(a), JSON.stringify(b)];
     return left < right ? -1 : left > right ? 1 : 0;
@@ -22,7 +30,10 @@ export function top<V>(
   return {
     name: `top(${k})`,
     init: () => [],
-    add: (known, value) => best([...known, value]),
+    add: (known, value) => {
+      weight(value);
+      return best([...known, value]);
+    },
     merge: (a, b) => best([...a, ...b]),
   };
 }

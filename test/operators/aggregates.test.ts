@@ -5,11 +5,16 @@ import {
   average,
   combined,
   count,
+  decayedSum,
   distinct,
+  distinctCount,
+  distinctCountOf,
   first,
   last,
   max,
   min,
+  quantiles,
+  reduce,
   sum,
   top,
   topic,
@@ -71,6 +76,44 @@ function total(all: readonly number[]): number {
 }
 
 const numbers = fc.array(fc.integer({ min: -50, max: 50 }), { maxLength: 12 });
+
+describe('an aggregate that cannot work', () => {
+  const noFunction = undefined as never;
+  test.each([
+    ['sum.of', () => sum(noFunction)],
+    ['average.of', () => average(noFunction)],
+    ['min.of', () => min(noFunction)],
+    ['max.of', () => max(noFunction)],
+    ['distinct.of', () => distinct(noFunction)],
+    ['distinctCount.of', () => distinctCount(noFunction)],
+    ['quantiles.of', () => quantiles(noFunction)],
+    ['decayedSum.of', () => decayedSum(noFunction, { halfLife: 1 })],
+    ['top.weightOf', () => top(1, noFunction)],
+    ['reduce.fn', () => reduce(noFunction)],
+  ])('is refused where it is made: %s', (field, make) => {
+    expect(make).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+    expect(make).toThrow(field);
+  });
+
+  test.each([
+    ['a weight that is NaN', top(2, () => Number.NaN)],
+    ['a weight that is a text', top(2, () => '5' as never)],
+    ['a text that is none', distinct(() => undefined as never)],
+    ['a text that is a number', distinct(() => 5 as never)],
+  ])('of a record refuses the record: %s', (_, aggregate: Aggregate<number, unknown>) => {
+    expect(() => aggregate.add(aggregate.init(), 1, 0)).toThrow(/expected a (number|text)/);
+  });
+
+  test('names that every object inherits are texts and values like any other', () => {
+    const names = ['constructor', '__proto__', 'toString', 'hasOwnProperty', 'constructor'];
+    const kept = distinct((name: string) => name);
+    const fold = <A>(of: Aggregate<string, A>) =>
+      names.reduce((known, name) => of.add(known, name, 0), of.init());
+    expect(fold(kept)).toEqual(['__proto__', 'constructor', 'hasOwnProperty', 'toString']);
+    expect(fold(top(2, (name: string) => name.length))).toEqual(['hasOwnProperty', 'constructor']);
+    expect(distinctCountOf(fold(distinctCount((name: string) => name)))).toBe(4);
+  });
+});
 
 describe.each(Object.entries(aggregates))('%s', (_, { aggregate, of }) => {
   const fold = (all: readonly number[]) =>

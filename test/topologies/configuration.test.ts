@@ -1,6 +1,8 @@
 /** Configuration and mappings that cannot work are refused at the start, by the name of the field. */
 import { isMillraceError } from 'millrace';
 import { describe, expect, test } from 'vitest';
+import { defaultConsent } from '../../topologies/accepted/consent.ts';
+import { defaultMachine } from '../../topologies/accepted/machine.ts';
 import { defaultEngagement } from '../../topologies/engagement/config.ts';
 import { eventMap } from '../../topologies/ingest/event-map.ts';
 import { instantReader } from '../../topologies/ingest/instant.ts';
@@ -55,6 +57,75 @@ describe('engagement', () => {
       classes,
       channels,
     });
+  });
+});
+
+/** Every place of a configuration, as a path. */
+function placesOf(config: object, at: readonly string[] = []): string[][] {
+  return Object.entries(config).flatMap(([name, value]) => {
+    const path = [...at, name];
+    return typeof value === 'object' && value !== null ? [path, ...placesOf(value, path)] : [path];
+  });
+}
+
+function kindOf(value: unknown): string {
+  return Array.isArray(value) ? 'list' : value === null ? 'null' : typeof value;
+}
+
+describe('a setting of another type, or a number that makes no sense, is refused by its name', () => {
+  const whole = {
+    engagement: defaultEngagement,
+    machine: defaultMachine,
+    consent: { ...defaultConsent, needs: { purchase: 'orders' } },
+    segments: [],
+  };
+  const values: readonly unknown[] = [
+    ...[null, 'x', '', '5', -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53],
+    ...[true, {}, [], [null], { a: null }],
+  ];
+  test.each(placesOf(whole).map((place) => [place.join('.'), place] as const))(
+    '%s',
+    (name, place) => {
+      const last = place.at(-1) as string;
+      // A list of texts is named as a whole.
+      const list = name.replace(/\.(classes|clicks|agents)\.\d+$/, '.$1');
+      for (const value of values) {
+        const config = structuredClone(whole) as Record<string, unknown>;
+        const holder = place
+          .slice(0, -1)
+          .reduce((object, one) => object[one] as Record<string, unknown>, config);
+        const before = holder[last];
+        holder[last] = value;
+        if (value !== '' && typeof before !== 'number' && kindOf(before) === kindOf(value))
+          continue;
+        const found = fieldOf(() => checkPersonalisation(config as never));
+        expect([value, found]).toEqual([value, expect.stringMatching(new RegExp(`^${list}`))]);
+      }
+    },
+  );
+
+  test.each([
+    ['null', null],
+    ['a list', []],
+    ['a text', 'x'],
+    ['a number', 5],
+  ])('the whole is %s', (_, config) => {
+    expect(fieldOf(() => checkPersonalisation(config as never))).toBe('options');
+  });
+
+  test('the error has the line that gave it', () => {
+    const given = { engagement: { hysteresis: -1 } };
+    expect(() => checkPersonalisation(given)).toThrow(/configuration\.test\.ts:\d+/);
+  });
+
+  test('two bands of one name', () => {
+    const bands = [
+      { name: 'low', from: 0 },
+      { name: 'low', from: 5 },
+    ];
+    expect(fieldOf(() => checkPersonalisation({ engagement: { bands } }))).toBe(
+      'engagement.bands.1.name',
+    );
   });
 });
 

@@ -1,5 +1,5 @@
 /** Consent by purpose, as intervals of event time: each instant has its own answer. */
-import { MillraceError } from 'millrace';
+import { aRecord, checkSetting, checkSettings, choice, flag, text } from 'millrace/engine';
 import { withoutInherited } from '../dictionary.ts';
 import type { Event } from '../event.ts';
 
@@ -87,24 +87,16 @@ export function isPermitted(
 
 /** Refuses what cannot be meant; the error names the field. */
 export function checkConsent(given: ConsentConfig): ConsentConfig {
-  const config = { ...given, needs: withoutInherited(given.needs) };
-  const fail = (field: string, problem: string): never => {
-    throw new MillraceError('CONFIG_INVALID', { field: `consent.${field}`, problem });
-  };
-  for (const field of Object.keys(config)) {
-    if (Object.hasOwn(defaultConsent, field)) continue;
-    fail(field, `is not known; known are ${Object.keys(defaultConsent).join(', ')}`);
+  checkSettings('consent', given, {
+    needs: aRecord,
+    unknown: choice('granted', 'withdrawn'),
+    keepRefused: flag,
+  });
+  const needs = withoutInherited(given.needs);
+  for (const [name, purpose] of Object.entries(needs)) {
+    checkSetting(`consent.needs.${name}`, purpose, text);
   }
-  for (const [name, purpose] of Object.entries(config.needs)) {
-    if (typeof purpose !== 'string' || purpose === '') {
-      fail(`needs.${name}`, 'must be the name of a purpose');
-    }
-  }
-  if (!['granted', 'withdrawn'].includes(config.unknown)) {
-    fail('unknown', "must be 'granted' or 'withdrawn'");
-  }
-  if (typeof config.keepRefused !== 'boolean') fail('keepRefused', 'must be true or false');
-  return config;
+  return { ...given, needs };
 }
 
 function compare(a: number, b: number): number {

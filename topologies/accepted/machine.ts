@@ -13,8 +13,17 @@
  * It was a machine by E1, E4 or E5 alone, or by two of E2, E3 and E6.
  */
 import { BlockList, isIP } from 'node:net';
-import { MillraceError } from 'millrace';
-import { ownOf, withoutInherited } from '../dictionary.ts';
+import {
+  aRecord,
+  checkSetting,
+  checkSettings,
+  count,
+  ms,
+  refuseSetting,
+  text,
+  texts,
+} from 'millrace/engine';
+import { withoutInherited } from '../dictionary.ts';
 import type { Event } from '../event.ts';
 
 export type MachineRule = 'E1' | 'E2' | 'E3' | 'E4' | 'E5' | 'E6';
@@ -58,25 +67,21 @@ export const defaultMachine: MachineConfig = {
 
 /** Refuses what cannot be meant; the error names the field. */
 export function checkMachine(given: MachineConfig): MachineConfig {
+  checkSettings('machine', given, {
+    version: count(0),
+    of: aRecord,
+    clicks: texts,
+    delivered: text,
+    networks: texts,
+    agents: texts,
+    honeypotMs: ms(0),
+    burstMs: ms(1),
+    burstLinks: count(0),
+    beforeDeliveryMs: ms(0),
+    afterDeliveryMs: ms(0),
+  });
   const config = { ...given, of: withoutInherited(given.of) };
-  const fail = (field: string, problem: string): never => {
-    throw new MillraceError('CONFIG_INVALID', { field: `machine.${field}`, problem });
-  };
-  for (const [field, value] of Object.entries(config)) {
-    const like = ownOf(defaultMachine as never as Record<string, unknown>, field);
-    if (like === undefined) {
-      fail(field, `is not known; known are ${Object.keys(defaultMachine).join(', ')}`);
-    }
-    const isWhole = Number.isSafeInteger(value) && (value as number) >= 0;
-    if (typeof like === 'number' && !isWhole) fail(field, 'must be a whole number of 0 or more');
-    const isTexts = Array.isArray(value) && value.every((one) => typeof one === 'string');
-    if (Array.isArray(like) && !isTexts) fail(field, 'must be a list of texts');
-    if (typeof like === 'string' && typeof value !== 'string') fail(field, 'must be a text');
-  }
-  if (config.burstMs === 0) fail('burstMs', 'must be 1 or more');
-  for (const [name, as] of Object.entries(config.of ?? {})) {
-    if (typeof as !== 'string') fail(`of.${name}`, 'must be the name of a class');
-  }
+  for (const [name, as] of Object.entries(config.of)) checkSetting(`machine.of.${name}`, as, text);
   return config;
 }
 
@@ -106,10 +111,8 @@ export class MachineRules {
       const width = family === 4 ? 32 : 128;
       const prefix = bits === undefined ? width : Number(bits);
       if (family === 0 || !Number.isInteger(prefix) || prefix < 0 || prefix > width) {
-        throw new MillraceError('CONFIG_INVALID', {
-          field: `machine.networks.${i}`,
-          problem: `${JSON.stringify(network)} is no address or CIDR block, e.g. 192.0.2.0/24`,
-        });
+        const problem = `${JSON.stringify(network)} is no address or CIDR block, e.g. 192.0.2.0/24`;
+        refuseSetting(`machine.networks.${i}`, problem);
       }
       this.#networks.addSubnet(address, prefix, family === 4 ? 'ipv4' : 'ipv6');
     });

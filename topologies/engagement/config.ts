@@ -1,5 +1,17 @@
 /** What an engagement score counts. All of it is configuration; these are the defaults. */
-import { MillraceError } from 'millrace';
+import {
+  aRecord,
+  checkSettings,
+  choice,
+  count,
+  flag,
+  list,
+  ms,
+  optional,
+  refuseSetting,
+  text,
+  texts,
+} from 'millrace/engine';
 import { withoutInherited } from '../dictionary.ts';
 import { decayTable } from './decay.ts';
 
@@ -112,52 +124,76 @@ export const defaultEngagement: EngagementConfig = {
   money: { classes: ['purchase'], number: 'amount', currency: 'none' },
 };
 
-/** Refuses what cannot be computed exactly; the error names the field. */
+/** Refuses what cannot be computed exactly, or has another type; the error names the field. */
 export function checkEngagement(given: EngagementConfig): EngagementConfig {
+  checkSettings(of(''), given, {
+    classes: aRecord,
+    channels: aRecord,
+    bands: list,
+    hysteresis: count(0),
+    graceMs: ms(0),
+    refundMs: ms(0),
+    zone: text,
+    gatedChannel: text,
+    gatePurpose: text,
+    openSignal: aRecord,
+    money: aRecord,
+  });
   const config = {
     ...given,
     classes: withoutInherited(given.classes),
     channels: withoutInherited(given.channels),
   };
-  for (const field of Object.keys(config)) {
-    if (Object.hasOwn(defaultEngagement, field)) continue;
-    fail(field, `is not known; known are ${Object.keys(defaultEngagement).join(', ')}`);
-  }
-  for (const [name, { channel, weight, perHour, key = 'item' }] of Object.entries(config.classes)) {
-    const field = `classes.${name}`;
-    if (!countedKeys.includes(key))
-      fail(`${field}.key`, `must be one of ${countedKeys.join(', ')}`);
-    integer(`${field}.weight`, weight, 0);
-    integer(`${field}.perHour`, perHour, 1);
-    if (config.channels[channel] === undefined) {
-      fail(`${field}.channel`, `there is no channel ${JSON.stringify(channel)}`);
-    }
-  }
+  const channelNamed = (field: string, name: string) => {
+    if (config.channels[name] !== undefined) return;
+    refuseSetting(of(field), `there is no channel ${JSON.stringify(name)}`);
+  };
   for (const [name, channel] of Object.entries(config.channels)) {
-    integer(`channels.${name}.halfLifeHours`, channel.halfLifeHours, 1);
-    integer(`channels.${name}.saturation`, channel.saturation, 1);
-    integer(`channels.${name}.share`, channel.share, 1);
-    checkExact(config, name, channel);
+    checkSettings(of(`channels.${name}`), channel, {
+      halfLifeHours: count(1),
+      saturation: count(1),
+      share: count(1),
+    });
   }
-  if (config.bands[0]?.from !== 0) fail('bands.0.from', 'the first band begins at 0');
-  config.bands.forEach(({ from }, i) => {
-    integer(`bands.${i}.from`, from, 0);
-    if (i > 0 && from <= (config.bands[i - 1]?.from ?? 0)) fail(`bands.${i}.from`, 'must rise');
+  for (const [name, eventClass] of Object.entries(config.classes)) {
+    checkSettings(of(`classes.${name}`), eventClass, {
+      channel: text,
+      weight: count(0),
+      perHour: count(1),
+      key: optional(choice(...countedKeys)),
+      machine: optional(flag),
+    });
+    channelNamed(`classes.${name}.channel`, eventClass.channel);
+  }
+  for (const [name, channel] of Object.entries(config.channels)) checkExact(config, name, channel);
+  checkBands(config.bands);
+  checkSettings(of('openSignal'), config.openSignal, {
+    human: text,
+    machine: text,
+    percent: count(1),
+    hours: count(1),
   });
-  integer('hysteresis', config.hysteresis, 0);
-  integer('graceMs', config.graceMs, 0);
-  integer('refundMs', config.refundMs, 0);
-  integer('openSignal.percent', config.openSignal.percent, 1);
-  integer('openSignal.hours', config.openSignal.hours, 1);
-  if (config.channels[config.gatedChannel] === undefined) {
-    fail('gatedChannel', `there is no channel ${JSON.stringify(config.gatedChannel)}`);
-  }
+  checkSettings(of('money'), config.money, { classes: texts, number: text, currency: text });
+  channelNamed('gatedChannel', config.gatedChannel);
   try {
     new Intl.DateTimeFormat('en', { timeZone: config.zone });
   } catch {
-    fail('zone', `there is no time zone ${JSON.stringify(config.zone)}`);
+    refuseSetting(of('zone'), `there is no time zone ${JSON.stringify(config.zone)}`);
   }
   return config;
+}
+
+function checkBands(bands: readonly Band[]): void {
+  const names = new Set<string>();
+  for (const [i, band] of bands.entries()) {
+    const field = of(`bands.${i}`);
+    checkSettings(field, band, { name: text, from: count(0) });
+    if (names.has(band.name)) refuseSetting(`${field}.name`, 'two bands have this name');
+    names.add(band.name);
+    if (i > 0 && band.from <= (bands[i - 1]?.from ?? 0))
+      refuseSetting(`${field}.from`, 'must rise');
+  }
+  if (bands[0]?.from !== 0) refuseSetting(of('bands.0.from'), 'the first band begins at 0');
 }
 
 /** Sums of a channel must stay safe integers, or the score would not be exact. */
@@ -168,16 +204,11 @@ function checkExact(config: EngagementConfig, name: string, channel: Channel): v
   }
   const decay = decayTable(channel.halfLifeHours).reduce((sum, d) => sum + d, 0);
   if (perHour * decay >= 2 ** 53) {
-    fail(`channels.${name}`, 'weights times half-life are too great for exact integers');
+    const problem = 'weights times half-life are too great for exact integers';
+    refuseSetting(of(`channels.${name}`), problem);
   }
 }
 
-function integer(field: string, value: unknown, least: number): void {
-  if (!Number.isSafeInteger(value) || (value as number) < least) {
-    fail(field, `must be an integer of ${least} or more, is ${JSON.stringify(value)}`);
-  }
-}
-
-function fail(field: string, problem: string): never {
-  throw new MillraceError('CONFIG_INVALID', { field: `engagement.${field}`, problem });
+function of(field: string): string {
+  return field === '' ? 'engagement' : `engagement.${field}`;
 }
