@@ -11,6 +11,8 @@ import { directCalls } from './direct-calls.ts';
 import { type Faults, ScriptedCluster, type Written } from './scripted-transactions.ts';
 
 const calls = directCalls();
+/** Nothing here is to end by a timeout, however busy the machine. */
+const patienceMs = 120_000;
 const member = { group: 'g', member: 'm', generation: 3 };
 let cluster: ScriptedCluster;
 const open: DirectTransactions[] = [];
@@ -21,10 +23,10 @@ async function opened(bytesMax = 1_000): Promise<DirectTransactions> {
   const { pack } = calls as DirectCalls;
   const transactions = await DirectTransactions.open({
     transactionalId: 't',
-    transactionTimeoutMs: 1_000,
-    callTimeoutMs: 2_000,
+    transactionTimeoutMs: patienceMs,
+    callTimeoutMs: patienceMs,
     bootstrap: cluster.bootstrap,
-    access: { clientId: 'test', timeoutMs: 1_000, tls: undefined, credentials: undefined },
+    access: { clientId: 'test', timeoutMs: patienceMs, tls: undefined, credentials: undefined },
     pack: (image) => pack(image, bytesMax),
     membership: async () => member,
     onRefused: (reason) => refusals.push(reason),

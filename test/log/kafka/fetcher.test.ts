@@ -50,7 +50,7 @@ describe.skipIf(unpack === undefined)('the fetcher', () => {
     fetcher = new DirectFetcher(
       {
         bootstrap: [{ host: '127.0.0.1', port: (brokers[0] as ScriptedBroker).port }],
-        access: { clientId: 'test', timeoutMs: 2_000, tls: undefined, credentials: undefined },
+        access: { clientId: 'test', timeoutMs: 60_000, tls: undefined, credentials: undefined },
         limits: { waitMs: 5, minBytes: 1, maxBytes: 1e6, maxPartitionBytes: 1e6 },
         unpack: unpack as Unpack,
         readsLz4: true,
@@ -110,12 +110,12 @@ describe.skipIf(unpack === undefined)('the fetcher', () => {
   it('waits for a leader while there is none, and for a broker that is away', async () => {
     leader = -1;
     (await start(told, 2)).add({ topic, partition: 0, offset: 0 });
-    await sleep(150);
+    await until(() => troubles.length > 0);
     expect(seen).toEqual([]);
-    leader = 1;
     const [, away] = brokers;
     await away?.stop();
-    await sleep(150);
+    leader = 1;
+    await until(() => /ECONNREFUSED|closed/.test(troubles.join()));
     expect(handedBack).toEqual([]);
     leader = 0;
     await until(() => ends.length > 0);
@@ -249,7 +249,7 @@ function damagedBatch(): Buffer {
 
 async function until(isSo: () => boolean): Promise<void> {
   for (let tries = 0; !isSo(); tries++) {
-    if (tries > 1_000) throw new Error('it did not come about');
+    if (tries > 20_000) throw new Error('it did not come about');
     await sleep(5);
   }
 }
