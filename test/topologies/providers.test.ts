@@ -319,6 +319,141 @@ describe('Mailgun', () => {
   });
 });
 
+describe('Brevo', () => {
+  const event = (more: object) => ({
+    email: 'ann@x.example',
+    'message-id': '<m@relay.example>',
+    ts_event: at,
+    ts_epoch: at * 1_000,
+    ...more,
+  });
+
+  test.each([
+    ['request', 'email_sent'],
+    ['sent', 'email_sent'],
+    ['delivered', 'email_delivered'],
+    ['deferred', 'email_deferred'],
+    ['opened', 'email_open'],
+    ['unique_opened', 'email_open'],
+    ['proxy_open', 'machine_open'],
+    ['unique_proxy_open', 'machine_open'],
+    ['click', 'email_click'],
+    ['hard_bounce', 'email_bounce'],
+    ['invalid_email', 'email_bounce'],
+    ['soft_bounce', 'email_soft_bounce'],
+    ['spam', 'email_complaint'],
+    ['complaint', 'email_complaint'],
+    ['unsubscribed', 'email_unsubscribe'],
+    ['blocked', 'email_dropped'],
+    ['error', 'email_dropped'],
+  ])('%s is %s', async (name, expected) => {
+    expect(await told('brevo', event({ event: name }))).toEqual([`${expected} ann@x.example`]);
+  });
+
+  test('changes of contacts are skipped, unknown events are refused', async () => {
+    const payload = ['list_addition', 'contact_updated', 'reply'].map((name) =>
+      event({ event: name }),
+    );
+    expect(await told('brevo', payload)).toEqual(['skipped', 'skipped', 'refused']);
+  });
+
+  test('an event without ts_epoch has the time of ts_event, in seconds', async () => {
+    const payload = event({ event: 'opened', ts_epoch: undefined });
+    const [one] = await mapped('brevo', payload);
+    expect(recordsOf(one as never)[0]).toMatchObject({ timestamp: at * 1_000 });
+  });
+});
+
+describe('Mandrill', () => {
+  const event = (more: object) => ({
+    _id: 'm',
+    ts: at,
+    msg: { _id: 'm', email: 'ann@x.example' },
+    ...more,
+  });
+
+  test.each([
+    ['send', 'email_sent'],
+    ['delivered', 'email_delivered'],
+    ['deferral', 'email_deferred'],
+    ['open', 'email_open'],
+    ['click', 'email_click'],
+    ['hard_bounce', 'email_bounce'],
+    ['soft_bounce', 'email_soft_bounce'],
+    ['spam', 'email_complaint'],
+    ['unsub', 'email_unsubscribe'],
+    ['reject', 'email_dropped'],
+  ])('%s is %s', async (name, expected) => {
+    expect(await told('mandrill', [event({ event: name })])).toEqual([`${expected} ann@x.example`]);
+  });
+
+  test('changes of lists and mail that comes in are skipped, others are refused', async () => {
+    const sync = { type: 'blacklist', action: 'add', reject: { email: 'ann@x.example' }, ts: at };
+    const inbound = { event: 'inbound', ts: at, msg: { email: 'shop@x.example' } };
+    const payload = [sync, { ...sync, type: 'allowlist' }, inbound, event({ event: 'read' })];
+    expect(await told('mandrill', payload)).toEqual(['skipped', 'skipped', 'skipped', 'refused']);
+  });
+});
+
+describe('Mailjet', () => {
+  const event = (more: object) => ({ email: 'ann@x.example', time: at, MessageID: 1, ...more });
+
+  test.each([
+    [{ event: 'sent' }, 'email_delivered'],
+    [{ event: 'open' }, 'email_open'],
+    [{ event: 'click', url: 'u' }, 'email_click'],
+    [{ event: 'bounce', hard_bounce: true, blocked: true }, 'email_bounce'],
+    [{ event: 'bounce', hard_bounce: false, blocked: false }, 'email_soft_bounce'],
+    [{ event: 'blocked' }, 'email_dropped'],
+    [{ event: 'spam' }, 'email_complaint'],
+    [{ event: 'unsub' }, 'email_unsubscribe'],
+  ])('%j is %s', async (more, expected) => {
+    expect(await told('mailjet', [event(more)])).toEqual([`${expected} ann@x.example`]);
+  });
+
+  test('without MessageID the content tells events apart', async () => {
+    const [a, b, c] = await events(
+      'mailjet',
+      ['open', 'unsub', 'open'].map((name) => event({ event: name, MessageID: undefined })),
+    );
+    expect(a?.id).not.toBe(b?.id);
+    expect(c?.id).toBe(a?.id);
+  });
+});
+
+describe('Customer.io', () => {
+  const event = (metric: string, object = 'email') => ({
+    event_id: metric,
+    object_type: object,
+    metric,
+    timestamp: at,
+    data: { identifiers: { email: 'ann@x.example' }, delivery_id: 'd' },
+  });
+
+  test.each([
+    ['sent', 'email_sent'],
+    ['delivered', 'email_delivered'],
+    ['deferred', 'email_deferred'],
+    ['attempted', 'email_deferred'],
+    ['opened', 'email_open'],
+    ['clicked', 'email_click'],
+    ['bounced', 'email_bounce'],
+    ['dropped', 'email_dropped'],
+    ['failed', 'email_dropped'],
+    ['undeliverable', 'email_dropped'],
+    ['spammed', 'email_complaint'],
+    ['unsubscribed', 'email_unsubscribe'],
+    ['subscribed', 'email_subscribe'],
+  ])('%s is %s', async (metric, expected) => {
+    expect(await told('customerio', [event(metric)])).toEqual([`${expected} ann@x.example`]);
+  });
+
+  test('what is told beside another event is skipped, other channels are refused', async () => {
+    const payload = [event('human_opened'), event('drafted'), event('sent', 'push')];
+    expect(await told('customerio', payload)).toEqual(['skipped', 'skipped', 'refused']);
+  });
+});
+
 describe('the analytics spec', () => {
   const call = (more: object) => ({ userId: 'ann', timestamp: iso, ...more });
 
