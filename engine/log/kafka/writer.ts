@@ -101,7 +101,7 @@ export class KafkaWriter implements Writer {
 
   async #transact(transactions: Transactions, commit: Commit): Promise<CommitReceipt> {
     const { appends, offsets } = commit;
-    await this.#timed(transactions.begin());
+    await this.#timed(() => transactions.begin());
     await commit.at?.('C4');
     for (const append of appends) await transactions.append(append);
     await commit.at?.('C5');
@@ -113,9 +113,9 @@ export class KafkaWriter implements Writer {
       throw new Error(`${keyOf(silent)}: written, but it is not told where`);
     }
     await commit.at?.('C6');
-    if (offsets.length > 0) await this.#timed(transactions.sendOffsets(offsets));
+    if (offsets.length > 0) await this.#timed(() => transactions.sendOffsets(offsets));
     await commit.at?.('C7');
-    await this.#timed(transactions.commit());
+    await this.#timed(() => transactions.commit());
     return { ends };
   }
 
@@ -145,10 +145,10 @@ export class KafkaWriter implements Writer {
   }
 
   /** A transactional call: one that takes long leaves a doubt. */
-  async #timed(call: Promise<void>): Promise<void> {
+  async #timed(call: () => Promise<void>): Promise<void> {
     const { clock } = this.#options;
     const begin = clock.monotonic();
-    await call;
+    await call();
     if (clock.monotonic() - begin > doubtAfterMs) this.#doubt = true;
   }
 
