@@ -18,6 +18,7 @@ const loadedByName = [
   'engine/cli/question-worker.ts',
   'engine/index.ts',
   'engine/laws/index.ts',
+  'engine/serde/schemas/index.ts',
   'engine/testing/driver.ts',
   'engine/thread/worker.ts',
   'operators/index.ts',

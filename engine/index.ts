@@ -29,6 +29,7 @@ export { FileSource, type FileSourceOptions } from './connect/file-source.ts';
 export { describeJson, describeMermaid, describeText } from './graph/describe.ts';
 export type { TopicSettings } from './graph/topic.ts';
 export { deadLetterTopic } from './graph/topic-names.ts';
+export { type RequestMetrics, requestMetrics } from './http/metrics.ts';
 export type { PageAnswer, PageServer } from './http/page.ts';
 export { type HttpEndpoint, type Route, statusOf } from './http/server.ts';
 export { type EmbeddedLog, openEmbeddedLog } from './log/embedded/log.ts';

@@ -22,12 +22,20 @@ export interface Event {
   readonly traits?: Readonly<Record<string, Trait | null>>;
   /** Whole numbers, e.g. money in minor units: sums of them do not depend on the order. */
   readonly numbers?: Readonly<Record<string, number>>;
+  /** Identifiers of the one person that the event is about, its subject among them. */
+  readonly identities?: readonly Identifier[];
   /** Written by the application alone: what was kept of a subject that this one goes on for. */
   readonly absorbed?: { readonly subject: string; readonly profile: unknown };
   /** Written by the application alone: what of the log is kept of a subject under other definitions. */
   readonly rebuilt?: unknown;
   /** The subjects that have passed it on, since they were merged into another. */
   readonly via?: readonly string[];
+}
+
+/** A name of a person, and what kind of name it is. */
+export interface Identifier {
+  readonly kind: 'user' | 'email' | 'anonymous';
+  readonly id: string;
 }
 
 /** Each part as far as the source knows it. */

@@ -21,6 +21,7 @@ import {
   segmentChanges,
   segmentStates,
 } from './event.ts';
+import { addIdentity, identityLinks } from './identity.ts';
 import { type Output, type Profile, ProfileLogic } from './profile.ts';
 import { profileSerde } from './profile-codec.ts';
 import type { SegmentText } from './segments/builder.ts';
@@ -89,7 +90,9 @@ export function bandOrder(config: PersonalisationConfig): readonly string[] {
 export default function personalisation(config: PersonalisationConfig = {}) {
   const logic = profileLogic(config);
   return topology('personalisation', (t) => {
-    const results = t.stream(events).process<Profile, Output>('profiles', {
+    const heard = t.stream(events);
+    addIdentity(heard, t.stream(identityLinks));
+    const results = heard.process<Profile, Output>('profiles', {
       // What happens to a subject must not depend on when other subjects' events arrive.
       clock: 'key',
       state: profileSerde,

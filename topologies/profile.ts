@@ -82,6 +82,8 @@ export const redefinedClass = 'segments_redefined';
 
 /** The item of an event of this class names the subject that goes on for this one. */
 export const mergedClass = 'subject_merged';
+/** An event of this class says that its subject is not the one that goes on for it: it is its own again. */
+export const splitClass = 'subject_split';
 /** How a subject that was merged reaches the one that goes on. */
 export const absorbedClass = 'subject_absorbed';
 
@@ -148,6 +150,10 @@ export class ProfileLogic {
     const profile = context.state ?? this.empty();
     if (profile.erased !== undefined) {
       context.drop('erased');
+      return;
+    }
+    if (event.class === splitClass) {
+      this.#split(context, profile);
       return;
     }
     if (profile.mergedInto !== undefined && !endsCircle(context.key, event.via ?? [])) {
@@ -304,6 +310,12 @@ export class ProfileLogic {
     context.emitTo(events, other, event, at);
     context.cancelTimer('next');
     context.state = { ...this.empty(), mergedInto: other };
+  }
+
+  /** Begins anew: what was handed over stays with the other, what comes from now on is its own. */
+  #split(context: ProfileContext, profile: Profile): void {
+    if (profile.mergedInto === undefined) context.drop('invalid');
+    else context.state = this.empty();
   }
 
   /** Goes on for another subject, too: from now on all is decided by the events of both. */

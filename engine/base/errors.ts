@@ -29,6 +29,16 @@ export const errorCatalogue = {
     remedy: 'see `millrace --help`',
     exitCode: 2,
   },
+  SCHEMA_REGISTRY: {
+    message: 'the schema registry {url} does not answer as it should: {problem}',
+    remedy: 'look at the registry and its address; start again, nothing is skipped',
+    exitCode: 1,
+  },
+  SCHEMA_REFUSED: {
+    message: 'the schema of {subject} is refused: {problem}',
+    remedy: '`millrace schema check` tells what breaks; change the schema so that both can be read',
+    exitCode: 2,
+  },
   SUBJECT_UNKNOWN: {
     message: 'no event of subject {subject} is known',
     remedy:

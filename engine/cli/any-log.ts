@@ -26,7 +26,16 @@ export async function openAnyLog(
   }
   if (kafka === undefined) return openLog(env, application);
   if (observer === undefined) return openKafkaLog({ settings: kafka, application });
-  return openKafkaLog({ settings: kafka, application, ...kafkaEvents(observer) });
+  return openObservedKafkaLog(kafka, application, observer);
+}
+
+/** Kafka, with what happens to it told to the observer. */
+export function openObservedKafkaLog(
+  settings: KafkaSettings,
+  application: string,
+  observer: Observer,
+): Promise<Log> {
+  return openKafkaLog({ settings, application, ...kafkaEvents(observer) });
 }
 
 /** What the Kafka log tells while it runs, as events. */

@@ -1,13 +1,19 @@
 /** The gateway of `serve`: events in and questions over HTTP, beside the running application. */
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import type { Catalogue } from '../../topologies/catalogue.ts';
 import { checkGateway, type GatewayConfig } from '../../topologies/gateway/config.ts';
 import { Intake } from '../../topologies/gateway/intake.ts';
 import { serveGateway } from '../../topologies/gateway/server.ts';
+import { providers } from '../../topologies/gateway/webhooks/providers.ts';
 import { systemClock } from '../base/clock.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { deadLetterTopic } from '../graph/topic-names.ts';
+import { type RequestMetrics, requestMetrics } from '../http/metrics.ts';
 import type { HttpEndpoint, Route } from '../http/server.ts';
+import type { Log } from '../log/log.ts';
 import { Appender } from '../runtime/appender.ts';
+import { readCatalogue } from './catalogue.ts';
 import type { ServerParts } from './execution.ts';
 import { readMapping } from './start.ts';
 
@@ -34,10 +40,12 @@ export async function readGateway(file: string | undefined): Promise<GatewayConf
 /**
  * For `execute`: listens with the gateway, and closes what it wrote with.
  * @param questions makes the application's questions; its argument is asked only when one is answered
+ * @param writer names this process among the gateways of the application where there are several
  */
 export function gatewayListener(
   config: GatewayConfig,
   questions: (running: Running) => readonly Route[],
+  writer?: string,
 ) {
   return async (parts: ServerParts): Promise<HttpEndpoint> => {
     const { running, application } = parts;
@@ -47,11 +55,15 @@ export function gatewayListener(
       const problem = 'the application has not started yet';
       throw new MillraceError('LOG_UNAVAILABLE', { directory: application, problem });
     };
+    const requests = requestMetrics();
+    const catalogue = await declaredFields(config);
     let opened: { appender: Appender; intake: Intake } | undefined;
     const intake = () => {
       const now = running();
       if (now === undefined) return undefined;
-      opened ??= openIntake(now, application);
+      const { log, runtime } = now;
+      const { partitionsOf } = runtime.plan;
+      opened ??= openIntake({ log, application, partitionsOf, writer, requests, catalogue });
       return opened.intake;
     };
     const endpoint = await serveGateway({
@@ -59,10 +71,11 @@ export function gatewayListener(
       host: parts.host,
       config,
       intake,
-      backlog: backlogOf(parts),
+      backlog: cachedBacklog(async () => (await running()?.runtime.lag()) ?? []),
       page: parts.page,
       health: parts.health,
-      metrics: parts.metrics,
+      metrics: withRequests(parts.metrics, requests),
+      requests,
       questions: questions({
         get runtime() {
           return asked().runtime;
@@ -71,10 +84,7 @@ export function gatewayListener(
           return asked().log;
         },
       }),
-      now: () => systemClock.now(),
-      env: process.env,
-      readSecret: (file) => readFile(file, 'utf8'),
-      get: fetchText,
+      ...world,
     });
     return {
       port: endpoint.port,
@@ -86,31 +96,81 @@ export function gatewayListener(
   };
 }
 
-function openIntake({ runtime, log }: Running, application: string) {
-  const appender = new Appender({
-    log,
-    id: `${application}-gateway`,
-    partitionsOf: runtime.plan.partitionsOf,
-  });
+/** The catalogue that a gateway's configuration names, against which its mappings are checked. */
+export async function declaredFields(config: GatewayConfig): Promise<Catalogue | undefined> {
+  const { catalogue: file, webhooks = {}, mapping } = config;
+  const catalogue = await readCatalogue(file, 'catalogue');
+  if (catalogue === undefined) return undefined;
+  const own = Object.values(webhooks).map(
+    ({ mapping: named, provider }) => named ?? providers.get(provider)?.mapping,
+  );
+  for (const name of new Set([mapping, ...own])) {
+    if (name !== undefined) catalogue.checkMapping(await readMapping(name));
+  }
+  return catalogue;
+}
+
+/** What webhooks need of this machine. */
+export const world = {
+  now: () => systemClock.now(),
+  env: process.env,
+  readSecret: (file: string) => readFile(file, 'utf8'),
+  get: fetchText,
+};
+
+export interface IntakeParts {
+  readonly log: Log;
+  readonly application: string;
+  readonly partitionsOf: Readonly<Record<string, number>>;
+  /** Two writers of one name would fence each other. */
+  readonly writer?: string | undefined;
+  readonly requests: RequestMetrics;
+  readonly catalogue?: Catalogue | undefined;
+}
+
+/** @returns the intake, and the appender that it writes with, which is to be closed */
+export function openIntake(parts: IntakeParts) {
+  const { log, application, partitionsOf, writer, requests, catalogue } = parts;
+  const id = `${application}-gateway${writer === undefined ? '' : `-${writer}`}`;
+  const appender = new Appender({ log, id, partitionsOf });
   const intake = new Intake({
     append: (records, bytes) => appender.append(records, bytes),
     deadLetterTopic: deadLetterTopic(application),
     readMapping,
     now: () => systemClock.now(),
+    catalogue,
+    taken: requests.taken,
   });
   return { appender, intake };
 }
 
+/** Metrics of the process, and of its requests behind them. */
+export function withRequests(
+  metrics: ServerParts['metrics'],
+  requests: RequestMetrics,
+): ServerParts['metrics'] {
+  return async () => {
+    const { contentType, text } = await metrics();
+    return { contentType, text: `${text}\n${await requests.text()}` };
+  };
+}
+
+/** Its writer's name among the gateways on Kafka: kept over a restart where the process has one. */
+export function writerName(instanceId: string | undefined): string {
+  return instanceId ?? randomUUID();
+}
+
 /** Records that the application is behind, asked for once a second at most. */
-function backlogOf({ running }: ServerParts): () => Promise<number> {
+export function cachedBacklog(
+  lags: () => Promise<readonly { readonly records: number }[]>,
+): () => Promise<number> {
   let known = 0;
   let askedAt = Number.NEGATIVE_INFINITY;
   return async () => {
     const now = systemClock.monotonic();
-    const runtime = running()?.runtime;
-    if (runtime === undefined || now - askedAt < backlogAgeMs) return known;
+    if (now - askedAt < backlogAgeMs) return known;
     askedAt = now;
-    known = (await runtime.lag()).reduce((sum, { records }) => sum + records, 0);
+    known = (await lags()).reduce((sum, { records }) => sum + records, 0);
     return known;
   };
 }

@@ -19,6 +19,7 @@ import { logLevels } from '../runtime/observe.ts';
 import { backendNames } from '../storage/backends.ts';
 import { defaultData } from './environment.ts';
 import { explain } from './explain.ts';
+import type { GatewayAloneOptions } from './gateway-alone.ts';
 import { type HealthOptions, health } from './health.ts';
 import { inputOptions } from './input-groups.ts';
 import { deadLetters, describe, query, type ReadOptions, readTopic, topics } from './inspect.ts';
@@ -31,6 +32,7 @@ import { numberOption } from './options.ts';
 import { endWhenNobodyReads, report } from './output.ts';
 import { type PlanOptions, planDeployment } from './plan.ts';
 import { type RunOptions, run } from './run.ts';
+import type { SchemaCheckOptions } from './schema.ts';
 import { scoreExplain } from './score-explain.ts';
 import { segmentAsOf, segmentWhatIf } from './segment-history.ts';
 import { type ServeOptions, serve } from './serve.ts';
@@ -45,6 +47,8 @@ import { type TopicsPlanOptions, topicsPlan } from './topics-plan.ts';
 import { tryMapping } from './try-mapping.ts';
 import { verify } from './verify/command.ts';
 
+/** As in serde/schemas/compatibility.ts, which the other commands need not load. */
+const levels = ['backward', 'forward', 'full'] as const;
 /** Exit code of wrong usage. */
 const usage = 2;
 
@@ -156,6 +160,7 @@ function programOf(version: string): Command {
     .addOption(started.option('topic', '--topic <name>', 'that --input is written to: events'))
     .option('--config <file>', 'JSON with engagement and segments')
     .addOption(sources())
+    .option('--catalogue <file>', 'JSON that names every field; others are refused')
     .addOption(idleAfter())
     .addOption(maxDrift())
     .addOption(atEnd())
@@ -226,6 +231,19 @@ function programOf(version: string): Command {
     .addOption(httpHost())
     .addOption(logLevel())
     .action((options: ServeOptions) => serve(options));
+  addKafkaOptions(program.command('gateway'))
+    .description('take events in over HTTP for an application on Kafka; any number of them may run')
+    .option('--gateway <file>', 'JSON with accounts, webhooks and limits (docs/SOURCES.md)')
+    .option('--application <name>', 'whose events they are', 'personalisation')
+    .addOption(stopWithin())
+    .addOption(http().default(8_080))
+    .addOption(httpHost())
+    .addOption(logLevel())
+    .action(async (options: GatewayAloneOptions) => {
+      // Loaded here: the other commands need no HTTP framework.
+      const { gatewayAlone } = await import('./gateway-alone.ts');
+      await gatewayAlone(options);
+    });
   addKafkaOptions(program.command('run <module>'))
     .description('run a topology module (.ts or .js) on the embedded log or on Kafka')
     .option('--application <name>', "names changelogs and state; default the topology's name")
@@ -335,9 +353,34 @@ function programOf(version: string): Command {
     .description('check a mapping; with --input, show what it makes of the rows (docs/MAPPINGS.md)')
     .option('--input <path...>', 'files, folders or patterns; nothing is taken in')
     .addOption(numberOption('--rows <n>', 'looked at, at most', count(1)).default(10_000))
+    .option('--catalogue <file>', 'check it against this catalogue of fields (docs/CATALOGUE.md)')
+    .option('--fields', 'print a catalogue of the fields that it reads and writes, to be filled in')
     .addOption(json())
     .action(tryMapping);
   addSources(program);
+  program
+    .command('schema')
+    .description('schemas of topics: check')
+    .command('check <file>')
+    .description('refuse a schema that breaks who reads or writes what is in use (docs/SCHEMAS.md)')
+    .option('--against <file>', 'the schema in use')
+    .option('--registry <url>', 'the registry that has it, such as http://registry:8081')
+    .option('--subject <name>', 'under which it stands there, e.g. orders-value')
+    .addOption(
+      new Option('--type <type>', "default: by the file's ending").choices([
+        'avro',
+        'json',
+        'protobuf',
+      ]),
+    )
+    .addOption(
+      new Option('--level <level>', 'what must go on working').choices(levels).default('backward'),
+    )
+    .addOption(json())
+    .action(async (file: string, options: SchemaCheckOptions) => {
+      const { schemaCheck } = await import('./schema.ts');
+      await schemaCheck(file, options);
+    });
   addSegments(program);
   addKafkaOptions(
     program.command('score').description('scores: explain').command('explain <subject>'),

@@ -3,6 +3,7 @@ import type { Observer } from '../base/events.ts';
 import { systemScheduler } from '../base/scheduler.ts';
 import type { LogLevel } from '../runtime/observe.ts';
 import { loadTopology } from '../thread/load-topology.ts';
+import { readCatalogue } from './catalogue.ts';
 import { execute } from './execution.ts';
 import { onInterrupt } from './interrupt.ts';
 import { type KeptOptions, keptApplication } from './kept-application.ts';
@@ -42,7 +43,9 @@ export async function serve(options: ServeOptions): Promise<void> {
   const sources = await sourcesFrom(options.sources, pulling);
   const questions = new QuestionPool();
   // Loaded here: the other commands need no HTTP framework.
-  const { gatewayListener, readGateway } = await import('./gateway.ts');
+  const { gatewayListener, readGateway, writerName } = await import('./gateway.ts');
+  const gateway = await readGateway(options.gateway);
+  (await readCatalogue(gateway.catalogue, 'catalogue'))?.checkConfiguration(config);
   const execution = await execute({
     ...kept,
     ...(kafka === undefined ? {} : { kafka }),
@@ -51,8 +54,11 @@ export async function serve(options: ServeOptions): Promise<void> {
     http,
     sources,
     ...(httpHost === undefined ? {} : { httpHost }),
-    listen: gatewayListener(await readGateway(options.gateway), (running) =>
-      questionRoutes(Object.assign(running, { config }), questions),
+    listen: gatewayListener(
+      gateway,
+      (running) => questionRoutes(Object.assign(running, { config }), questions),
+      // On Kafka several processes serve one application.
+      kafka && writerName(kafka.instanceId),
     ),
     hasPeople: true,
     settings: {

@@ -20,6 +20,7 @@ import type { Summary } from '../runtime/summary.ts';
 import type { BackendChoice } from '../storage/backends.ts';
 import { moduleChosen } from '../thread/adapters.ts';
 import { loadTopology } from '../thread/load-topology.ts';
+import { readCatalogue } from './catalogue.ts';
 import { type Environment, environment, prepare, readApplication } from './environment.ts';
 import { type Execution, type ExecutionOptions, execute } from './execution.ts';
 import { type InputGroup, type InputToken, inputGroups } from './input-groups.ts';
@@ -56,6 +57,8 @@ export interface StartOptions extends TimeFlags {
   readonly config?: string;
   /** File of sources that are pulled from (docs/SOURCES.md). */
   readonly sources?: string;
+  /** File that names every field (docs/CATALOGUE.md). */
+  readonly catalogue?: string;
   readonly threads: number;
   readonly top: number;
   readonly json?: boolean;
@@ -120,6 +123,9 @@ export async function takeIn(
   const mappings = await Promise.all(named.map(({ mapping = '' }) => mappingOf(mapping)));
   const config = await configOf(options.config, mappings, kept?.params, say);
   checkPersonalisation(config);
+  const catalogue = await readCatalogue(options.catalogue, '--catalogue');
+  for (const mapping of mappings) catalogue?.checkMapping(mapping);
+  catalogue?.checkConfiguration(config);
   await prepare(env, fresh);
   if (fresh) await rm(join(env.directory, sampleName), { force: true });
   const isSample = groups.length === 0 && options.sources === undefined;

@@ -1,8 +1,10 @@
 /** `mapping`: checks a mapping, and shows what it makes of the rows of a file without taking them in. */
+import { draftOf } from '../../topologies/catalogue.ts';
 import { eventMap } from '../../topologies/ingest/event-map.ts';
 import type { Mapping } from '../../topologies/ingest/mapping.ts';
 import { recordsOf } from '../connect/file-reader.ts';
 import { rowsOf } from '../connect/rows.ts';
+import { readCatalogue } from './catalogue.ts';
 import { inputFiles } from './input-files.ts';
 import { readMapping, rowOptions } from './mappings.ts';
 import { instant, print, printJson, table } from './output.ts';
@@ -11,6 +13,10 @@ export interface TryOptions {
   readonly input?: readonly string[];
   /** Rows looked at, at most. */
   readonly rows: number;
+  /** Checked against this catalogue of fields. */
+  readonly catalogue?: string;
+  /** Print a catalogue to begin with, in place of the rest. */
+  readonly fields?: boolean;
   readonly json?: boolean;
 }
 
@@ -35,6 +41,8 @@ const shown = 5;
 
 export async function tryMapping(name: string, options: TryOptions): Promise<void> {
   const mapping = await readMapping(name);
+  if (options.fields === true) return printJson(draftOf([mapping]));
+  (await readCatalogue(options.catalogue, '--catalogue'))?.checkMapping(mapping);
   const say = (text: string) => process.stderr.write(`${text}\n`);
   const files = await inputFiles(options.input ?? [], say);
   const tried = await triedOn(mapping, files, options.rows);

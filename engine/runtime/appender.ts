@@ -132,8 +132,7 @@ export class Appender {
         await this.#commit(taken);
         for (const { done } of taken) done();
       } catch (error) {
-        // A writer whose commit failed may be fenced or gone; the next commit opens another.
-        this.#writer = undefined;
+        await this.#dropWriter();
         for (const { failed } of taken) failed(error);
       } finally {
         for (const { records, bytes } of taken) {
@@ -142,6 +141,14 @@ export class Appender {
       }
     }
     this.#committing = undefined;
+  }
+
+  /** A writer whose commit failed may be fenced or gone; the next commit opens another. */
+  async #dropWriter(): Promise<void> {
+    const writer = this.#writer;
+    this.#writer = undefined;
+    // What failed is told already; it must not keep its connections.
+    await writer?.close().catch(() => {});
   }
 
   async #commit(taken: readonly Waiting[]): Promise<void> {

@@ -4,12 +4,18 @@ import { access, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
- * Makes a directory and those above it. Throws the system's error. Node's own recursive mkdir says
+ * Makes a directory, for its owner alone, and those above it. Throws the system's error. Node's own recursive mkdir says
  * ENOENT where the file system is read-only, so the folder that is there is asked first.
  */
 export async function makeDirectory(directory: string): Promise<void> {
   await access(await existing(directory), constants.W_OK);
-  await mkdir(directory, { recursive: true });
+  await mkdir(dirname(directory), { recursive: true });
+  try {
+    // What is kept may be personal: others on the machine need not read it.
+    await mkdir(directory, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }
 
 async function existing(directory: string): Promise<string> {

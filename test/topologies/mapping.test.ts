@@ -429,7 +429,7 @@ describe('a shipped mapping', () => {
         },
         { type: 'group', userId: 'ann', timestamp: iso },
       ],
-      [`purchase ann o ${ms + 500}`, 'skip: type equals group or alias'],
+      [`purchase ann o ${ms + 500}`, 'skip: type equals group'],
     ],
   ])('%s', async (name, payloads, expected) => {
     const mapping = await readMapping(name);

@@ -13,13 +13,24 @@ export interface Caller {
   readonly roles: readonly Role[];
 }
 
+export type RefusedReason =
+  | 'credentials_missing'
+  | 'credentials_unknown'
+  | 'token_expired'
+  | 'token_refused'
+  | 'role'
+  | 'host'
+  | 'origin';
+
 /** Why a request is refused: 401 nobody is known, 403 the caller may not. */
 export class Refused extends Error {
   readonly status: 401 | 403;
+  readonly reason: RefusedReason;
 
-  constructor(status: 401 | 403, message: string) {
+  constructor(status: 401 | 403, reason: RefusedReason, message: string) {
     super(message);
     this.status = status;
+    this.reason = reason;
   }
 }
 
@@ -63,7 +74,7 @@ export class Accounts {
     if (!this.closed) return { name: 'loopback', roles: included.admin };
     const caller = await this.#caller(request);
     if (caller.roles.includes(role)) return caller;
-    throw new Refused(403, `needs the role ${role}`);
+    throw new Refused(403, 'role', `needs the role ${role}`);
   }
 
   /**
@@ -73,26 +84,29 @@ export class Accounts {
   #checkHost({ method, headers }: RequestParts): void {
     const host = hostName(oneOf(headers['host']) ?? '');
     if (!this.closed && !this.#hosts.has(host)) {
-      throw new Refused(403, 'the Host is not one of this gateway; name it in `hosts`');
+      throw new Refused(403, 'host', 'the Host is not one of this gateway; name it in `hosts`');
     }
     const origin = oneOf(headers['origin']);
     if (origin === undefined || method === 'GET' || method === 'HEAD') return;
     const from = URL.canParse(origin) ? new URL(origin).hostname : '';
     if (!this.#hosts.has(from)) {
-      throw new Refused(403, 'the Origin is not one of this gateway; name it in `hosts`');
+      throw new Refused(403, 'origin', 'the Origin is not one of this gateway; name it in `hosts`');
     }
   }
 
   async #caller({ headers }: RequestParts): Promise<Caller> {
     const [scheme = '', credentials = ''] = (oneOf(headers['authorization']) ?? '').split(' ');
-    if (credentials === '') throw new Refused(401, 'credentials are missing');
+    if (credentials === '')
+      throw new Refused(401, 'credentials_missing', 'credentials are missing');
     if (scheme.toLowerCase() === 'basic') {
       const [user = ''] = Buffer.from(credentials, 'base64').toString('utf8').split(':');
       const caller = this.#byKey(user);
-      if (caller === undefined) throw new Refused(401, 'the write key is not known');
+      if (caller === undefined)
+        throw new Refused(401, 'credentials_unknown', 'the write key is not known');
       return caller;
     }
-    if (scheme.toLowerCase() !== 'bearer') throw new Refused(401, 'use Basic or Bearer');
+    if (scheme.toLowerCase() !== 'bearer')
+      throw new Refused(401, 'credentials_unknown', 'use Basic or Bearer');
     return this.#byKey(credentials) ?? (await this.#byToken(credentials));
   }
 
@@ -109,7 +123,7 @@ export class Accounts {
   async #byToken(token: string): Promise<Caller> {
     const oauth = this.#oauth;
     if (oauth === undefined || this.#keys === undefined) {
-      throw new Refused(401, 'the key is not known');
+      throw new Refused(401, 'credentials_unknown', 'the key is not known');
     }
     try {
       const { payload } = await jwtVerify(token, this.#keys, {
@@ -126,7 +140,8 @@ export class Accounts {
       const all = granted.flatMap((role) => included[role]);
       return { name: payload.sub ?? 'token', roles: [...new Set(all)] };
     } catch (error) {
-      throw new Refused(401, tokenProblem(error));
+      const why = error instanceof errors.JWTExpired ? 'token_expired' : 'token_refused';
+      throw new Refused(401, why, tokenProblem(error));
     }
   }
 }

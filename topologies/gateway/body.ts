@@ -3,13 +3,33 @@ import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import { parseJson } from 'millrace';
 
+export type BodyReason =
+  | 'not_utf8'
+  | 'not_json'
+  | 'name_twice'
+  | 'too_deep'
+  | 'too_large'
+  | 'too_many'
+  | 'not_unpacked'
+  | 'content_type'
+  | 'content_encoding'
+  | 'body_invalid';
+
+const ofStatus: Readonly<Record<400 | 413 | 415, BodyReason>> = {
+  400: 'body_invalid',
+  413: 'too_large',
+  415: 'content_type',
+};
+
 /** A body that is refused, with the status that says why. */
 export class BodyError extends Error {
   readonly status: 400 | 413 | 415;
+  readonly reason: BodyReason;
 
-  constructor(status: 400 | 413 | 415, message: string) {
+  constructor(status: 400 | 413 | 415, message: string, reason = ofStatus[status]) {
     super(message);
     this.status = status;
+    this.reason = reason;
   }
 }
 
@@ -35,14 +55,15 @@ export async function unpackedBody(
   const name = (encoding ?? 'identity').trim().toLowerCase();
   if (name === 'identity' || name === '') return body;
   const unpack = Object.hasOwn(unpackers, name) ? unpackers[name] : undefined;
-  if (unpack === undefined) throw new BodyError(415, `the encoding ${name} is not known`);
+  if (unpack === undefined)
+    throw new BodyError(415, `the encoding ${name} is not known`, 'content_encoding');
   try {
     return await unpack(body, { maxOutputLength: bytesMax });
   } catch (error) {
     if ((error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE') {
       throw new BodyError(413, `the body has more than ${bytesMax} bytes when it is unpacked`);
     }
-    throw new BodyError(400, `the body is not ${name}`);
+    throw new BodyError(400, `the body is not ${name}`, 'not_unpacked');
   }
 }
 
@@ -51,7 +72,7 @@ export function utf8Text(body: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(body);
   } catch {
-    throw new BodyError(400, 'the body is not UTF-8');
+    throw new BodyError(400, 'the body is not UTF-8', 'not_utf8');
   }
 }
 
@@ -61,11 +82,13 @@ export function utf8Text(body: Uint8Array): string {
  */
 export function jsonBody(body: Uint8Array, depthMax: number): unknown {
   const text = utf8Text(body);
-  if (isDeeper(text, depthMax))
-    throw new BodyError(400, `the body is nested deeper than ${depthMax}`);
+  if (isDeeper(text, depthMax)) {
+    throw new BodyError(400, `the body is nested deeper than ${depthMax}`, 'too_deep');
+  }
   const parsed = parseJson(text);
   if ('value' in parsed) return parsed.value;
-  throw new BodyError(400, `the body ${parsed.problem}`);
+  const why = parsed.problem.endsWith(' twice') ? 'name_twice' : 'not_json';
+  throw new BodyError(400, `the body ${parsed.problem}`, why);
 }
 
 /** Looks before the text is parsed: deep nesting costs the parser time and stack. */

@@ -54,6 +54,8 @@ export interface GatewayLimits {
   readonly depth?: number;
   /** Records that the application may be behind before requests are answered 429; default 1 000 000. */
   readonly backlog?: number;
+  /** Connections at a time; default 1 000. */
+  readonly connections?: number;
 }
 
 export interface GatewayConfig {
@@ -67,27 +69,49 @@ export interface GatewayConfig {
   readonly limits?: GatewayLimits;
   /** Names under which a browser or client may reach the gateway, besides the loopback interface. */
   readonly hosts?: readonly string[];
+  /** Path of the catalogue of fields (docs/CATALOGUE.md). */
+  readonly catalogue?: string;
+  /** Questions, health and metrics on a listener of their own; else beside the events. */
+  readonly admin?: {
+    readonly port: number;
+    /** Default: the loopback interface. */
+    readonly host?: string;
+  };
 }
+
+const configFields = ['accounts', 'mapping', 'webhooks', 'limits', 'hosts', 'admin', 'catalogue'];
+const limitFields = ['bodyBytes', 'events', 'depth', 'backlog', 'connections'];
 
 /** @throws MillraceError CONFIG_INVALID with the path of the field */
 export function checkGateway(value: unknown): GatewayConfig {
   const config = objectAt(value, '(gateway)');
-  known(config, '', ['accounts', 'mapping', 'webhooks', 'limits', 'hosts']);
-  const { accounts, webhooks = {}, limits = {}, mapping, hosts } = config as GatewayConfig;
+  known(config, '', configFields);
+  const { accounts, webhooks = {}, limits = {}, mapping, hosts, admin } = config as GatewayConfig;
   if (accounts !== undefined) checkAccounts(objectAt(accounts, 'accounts'));
   for (const [name, one] of Object.entries(objectAt(webhooks, 'webhooks'))) {
     checkWebhook(name, one);
   }
-  known(objectAt(limits, 'limits'), 'limits.', ['bodyBytes', 'events', 'depth', 'backlog']);
+  known(objectAt(limits, 'limits'), 'limits.', limitFields);
   for (const [name, limit] of Object.entries(limits)) {
     if (!Number.isSafeInteger(limit) || (limit as number) < 1) {
       throw invalid(`limits.${name}`, 'must be a whole number from 1');
     }
   }
   if (mapping !== undefined) textAt(mapping, 'mapping');
+  if (config['catalogue'] !== undefined) textAt(config['catalogue'], 'catalogue');
+  if (admin !== undefined) checkAdmin(objectAt(admin, 'admin'));
   if (hosts !== undefined)
     for (const [i, host] of listAt(hosts, 'hosts')) textAt(host, `hosts.${i}`);
   return config as GatewayConfig;
+}
+
+function checkAdmin(admin: Record<string, unknown>): void {
+  known(admin, 'admin.', ['port', 'host']);
+  const { port, host } = admin;
+  if (!Number.isInteger(port) || (port as number) < 0 || (port as number) > 65_535) {
+    throw invalid('admin.port', 'must be a port from 0 to 65535; 0 takes a free one');
+  }
+  if (host !== undefined) textAt(host, 'admin.host');
 }
 
 function checkAccounts(accounts: Record<string, unknown>): void {

@@ -3,6 +3,13 @@ import type { FastifyRequest } from 'fastify';
 import { BodyError, jsonBody, unpackedBody } from './body.ts';
 import { cloudEvents } from './cloud-events.ts';
 import type { Taken } from './intake.ts';
+import {
+  eventsBody,
+  segmentBatchBody,
+  segmentBody,
+  snowplowBody,
+  snowplowQuery,
+} from './schemas.ts';
 import { segmentCalls, segmentPaths } from './segment-api.ts';
 import type { Gateway } from './server.ts';
 import { pixel, snowplowPayloads, snowplowRow } from './snowplow.ts';
@@ -45,6 +52,16 @@ export const answers = {
   415: { description: 'A content type or encoding that is not accepted.', ...problem },
   429: { description: 'The application is too far behind; see Retry-After.', ...problem },
   503: { description: 'The log is away; see Retry-After.', ...problem },
+};
+
+/** What trackers are answered; they read none of it. */
+const accepted = {
+  description: 'The payloads are durable.',
+  content: { 'text/plain': { schema: { type: 'string' } } },
+};
+const pixelAnswer = {
+  description: 'The payload is durable; a transparent picture of one point.',
+  content: { 'image/gif': { schema: { type: 'string', contentMediaType: 'image/gif' } } },
 };
 
 /** The body, decompressed within the limits. @throws BodyError */
@@ -90,6 +107,7 @@ function addEvents(gateway: Gateway): void {
           'application/cloudevents+json',
           'application/cloudevents-batch+json',
         ],
+        body: eventsBody,
         response: { ...answers, 202: taken, 400: { ...taken, properties: partly } },
       },
     },
@@ -104,7 +122,8 @@ function addEvents(gateway: Gateway): void {
         throw new BodyError(415, 'send application/json or application/cloudevents+json');
       }
       const rows = cloud ?? listOf(jsonBody(body, depthMax));
-      if (rows.length > events) throw new BodyError(413, `has more than ${events} events`);
+      if (rows.length > events)
+        throw new BodyError(413, `has more than ${events} events`, 'too_many');
       const mapping =
         cloud === undefined
           ? shippedName(request.query.mapping ?? options.config.mapping ?? 'sample')
@@ -116,7 +135,9 @@ function addEvents(gateway: Gateway): void {
         deadLetters: false,
         source: 'events',
       });
-      return reply.code(result.rejected.length === 0 ? 202 : 400).send(answerOf(result));
+      if (result.rejected.length === 0) return reply.code(202).send(answerOf(result));
+      gateway.refuse(request, 'event_invalid');
+      return reply.code(400).send(answerOf(result));
     },
   );
 }
@@ -156,6 +177,7 @@ function addSegment(gateway: Gateway): void {
         schema: {
           summary: "A call of Segment's HTTP API; the write key is the user name.",
           consumes: ['application/json'],
+          body: ['batch', 'b', 'import'].includes(path) ? segmentBatchBody : segmentBody,
           response: {
             200: { type: 'object', properties: { success: { type: 'boolean' } } },
             ...answers,
@@ -172,7 +194,7 @@ function addSegment(gateway: Gateway): void {
         const body = jsonBody(await bodyOf(gateway, request), limits.depth);
         const rows = segmentCalls(path, body, options.now());
         if (rows.length > limits.events) {
-          throw new BodyError(413, `has more than ${limits.events} calls`);
+          throw new BodyError(413, `has more than ${limits.events} calls`, 'too_many');
         }
         const source = 'segment-api';
         const batch = { mapping: 'segment-spec', rows, deadLetters: true, source };
@@ -198,7 +220,8 @@ function addSnowplow(gateway: Gateway): void {
       schema: {
         summary: "Snowplow's collector, payloads in the body.",
         consumes: ['application/json'],
-        response: { ...answers },
+        body: snowplowBody,
+        response: { 200: accepted, ...answers },
       },
     },
     async (request, reply) => {
@@ -206,7 +229,7 @@ function addSnowplow(gateway: Gateway): void {
       const body = jsonBody(await bodyOf(gateway, request), limits.depth);
       const rows = snowplowPayloads(body, options.now());
       if (rows.length > limits.events) {
-        throw new BodyError(413, `has more than ${limits.events} payloads`);
+        throw new BodyError(413, `has more than ${limits.events} payloads`, 'too_many');
       }
       await gateway.intake().take(batchOf(rows));
       return reply.header('content-type', 'text/plain').send('ok');
@@ -216,7 +239,11 @@ function addSnowplow(gateway: Gateway): void {
     '/i',
     {
       onRequest: allow('ingest'),
-      schema: { summary: "Snowplow's collector, one payload in the query.", response: answers },
+      schema: {
+        summary: "Snowplow's collector, one payload in the query.",
+        querystring: snowplowQuery,
+        response: { 200: pixelAnswer, ...answers },
+      },
     },
     async (request, reply) => {
       await gateway.checkBacklog();

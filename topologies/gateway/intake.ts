@@ -1,6 +1,7 @@
 /** Rows of a request become events by a mapping and are appended; what does not fit is told. */
 import { createHash } from 'node:crypto';
-import type { OutsideBytes, OutsideRecord } from 'millrace/engine';
+import type { OutsideBytes, OutsideRecord, RequestMetrics } from 'millrace/engine';
+import type { Catalogue } from '../catalogue.ts';
 import { events } from '../event.ts';
 import { type EventMap, eventMap, type MappedRecord } from '../ingest/event-map.ts';
 import { isObject, type Row } from '../ingest/fields.ts';
@@ -32,6 +33,10 @@ export interface IntakeOptions {
   /** A shipped mapping by name, or the path of one. */
   readonly readMapping: (name: string) => Promise<Mapping>;
   readonly now: () => number;
+  /** Fields that are not in it are dropped, and mappings that read others are refused. */
+  readonly catalogue?: Catalogue | undefined;
+  /** Told when the events of a request are durable. */
+  readonly taken?: RequestMetrics['taken'];
 }
 
 export interface Batch {
@@ -46,6 +51,7 @@ export interface Batch {
 }
 
 interface Reader {
+  readonly name: string;
   readonly unpack: (value: unknown) => unknown[];
   readonly map: EventMap;
 }
@@ -65,13 +71,23 @@ export class Intake {
 
   /** Resolves when what was accepted is durable. @throws what the log throws, and APPEND_FULL */
   async take(batch: Batch): Promise<Taken> {
-    const { unpack, map } = await this.#reader(batch.mapping);
+    const { name, unpack, map } = await this.#reader(batch.mapping);
+    const { catalogue } = this.#options;
     const rejected: (Rejection & { readonly row: unknown })[] = [];
     const records: OutsideRecord[] = [];
     let skipped = 0;
+    let undeclared = 0;
     for (const [index, value] of batch.rows.entries()) {
-      for (const [part, row] of unpack(value).entries()) {
-        const mapped = mappedRow(map, row, idOf(batch, row, index, part));
+      for (const [part, whole] of unpack(value).entries()) {
+        // Of the whole row: two events that differ in what is dropped are two.
+        const id = idOf(batch, whole, index, part);
+        let row = whole;
+        if (catalogue !== undefined && isPlain(whole)) {
+          const declared = catalogue.declared(name, whole);
+          row = declared.row;
+          undeclared += declared.dropped;
+        }
+        const mapped = mappedRow(map, row, id);
         if ('skip' in mapped) skipped++;
         else if ('reject' in mapped) rejected.push({ index, problem: mapped.reject, row });
         else if ('records' in mapped) records.push(...mapped.records.map(recordOf));
@@ -80,8 +96,13 @@ export class Intake {
     }
     const letters = batch.deadLetters ? rejected.map((one) => this.#deadLetter(batch, one)) : [];
     await this.#options.append(records, letters);
+    const accepted = records.length;
+    this.#options.taken?.({
+      ...{ source: batch.source, accepted, skipped },
+      ...{ rejected: rejected.length, deadLettered: letters.length, undeclared },
+    });
     return {
-      accepted: records.length,
+      accepted,
       skipped,
       rejected: rejected.map(({ index, problem }) => ({ index, problem })),
     };
@@ -90,9 +111,10 @@ export class Intake {
   #reader(name: string): Promise<Reader> {
     let reader = this.#readers.get(name);
     if (reader === undefined) {
-      reader = this.#options
-        .readMapping(name)
-        .then((mapping) => ({ unpack: unpacker(mapping), map: eventMap(mapping) }));
+      reader = this.#options.readMapping(name).then((mapping) => {
+        this.#options.catalogue?.checkMapping(mapping);
+        return { name: mapping.name, unpack: unpacker(mapping), map: eventMap(mapping) };
+      });
       this.#readers.set(name, reader);
       reader.catch(() => this.#readers.delete(name));
     }
@@ -117,6 +139,11 @@ export class Intake {
       },
     };
   }
+}
+
+/** A row, and not what stands for one that is wrong. */
+function isPlain(row: unknown): row is Row {
+  return isObject(row) && !Array.isArray(row) && typeof row['(problem)'] !== 'string';
 }
 
 function mappedRow(map: EventMap, row: unknown, id: string): ReturnType<EventMap> {

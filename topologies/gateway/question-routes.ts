@@ -4,6 +4,7 @@
  */
 import { BodyError, jsonBody } from './body.ts';
 import { answers, bodyOf, contentTypeOf } from './event-routes.ts';
+import { questionBody } from './schemas.ts';
 import type { Gateway } from './server.ts';
 
 export function addQuestionRoutes(gateway: Gateway): void {
@@ -19,15 +20,22 @@ export function addQuestionRoutes(gateway: Gateway): void {
     }
     app.post(
       path,
-      { onRequest: allow('read'), schema, bodyLimit: 4 * 1024 * 1024 },
+      {
+        onRequest: allow('read'),
+        schema: { ...schema, consumes: ['application/json'], body: questionBody },
+        bodyLimit: 4 * 1024 * 1024,
+      },
       async (request) => {
         if (contentTypeOf(request) !== 'application/json') {
           throw new BodyError(415, 'send application/json');
         }
         const body = jsonBody(await bodyOf(gateway, request), limits.depth);
+        if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+          throw new BodyError(400, 'the body must be an object');
+        }
         const query = new URLSearchParams(request.query as Record<string, string>);
         if (method === 'POST') return route.answer(query, body, request.signal);
-        for (const [name, value] of Object.entries(body as object)) query.set(name, String(value));
+        for (const [name, value] of Object.entries(body)) query.set(name, String(value));
         return route.answer(query, undefined, request.signal);
       },
     );

@@ -2,11 +2,13 @@
  * The HTTP server of `serve` and `gateway`: takes events in, answers questions, and tells how the
  * process is. Routes are declared once; the OpenAPI document is made of the same declarations.
  */
+import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { isMillraceError, MillraceError } from 'millrace';
-import { type HttpEndpoint, type PageServer, type Route, statusOf } from 'millrace/engine';
-import { Accounts, Refused } from './accounts.ts';
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { MillraceError } from 'millrace';
+import type { HttpEndpoint, PageServer, RequestMetrics, Route } from 'millrace/engine';
+import { Accounts } from './accounts.ts';
+import { answerError, Later, type Refusal } from './answers.ts';
 import { BodyError } from './body.ts';
 import type { GatewayConfig, Role } from './config.ts';
 import { addEventRoutes } from './event-routes.ts';
@@ -14,7 +16,6 @@ import type { Intake } from './intake.ts';
 import { addPageRoutes } from './page-routes.ts';
 import { addQuestionRoutes } from './question-routes.ts';
 import { addWebhookRoutes, type WebhookWorld } from './webhook-routes.ts';
-import { SignatureError } from './webhooks/signature.ts';
 
 export interface GatewayOptions extends WebhookWorld {
   /** 0 takes a free one. */
@@ -32,13 +33,8 @@ export interface GatewayOptions extends WebhookWorld {
   readonly questions: readonly Route[];
   /** The console, at / and below /console/. */
   readonly page?: PageServer;
-  readonly answered?: (event: Answered) => void;
-}
-
-/** What became of a request, for metrics. */
-export interface Answered {
-  readonly route: string;
-  readonly status: number;
+  /** Told what became of each request. */
+  readonly requests?: RequestMetrics;
 }
 
 /** What the routes share. */
@@ -53,10 +49,20 @@ export interface Gateway {
   allow(role: Role): (request: FastifyRequest) => Promise<void>;
   /** Refuses a request while the application is too far behind. */
   checkBacklog(): Promise<void>;
+  /** Notes why a request is refused whose answer the route itself makes. */
+  refuse(request: FastifyRequest, why: Refusal): void;
 }
 
 const loopback = ['127.0.0.1', '::1', 'localhost'];
-const defaults = { bodyBytes: 1_048_576, events: 10_000, depth: 64, backlog: 1_000_000 };
+const defaults = {
+  bodyBytes: 1_048_576,
+  events: 10_000,
+  depth: 64,
+  backlog: 1_000_000,
+  connections: 1_000,
+};
+/** How often slow senders are looked for, ms; Node's own default is half a minute. */
+const slowCheckMs = 2_000;
 
 /** OWASP ASVS 5: 3.2 (content), 3.4 (security headers), 14.3.2 (no caching). */
 const securityHeaders = {
@@ -67,27 +73,43 @@ const securityHeaders = {
   'x-content-type-options': 'nosniff',
 };
 
-/** A request that is refused until later. */
-export class Later extends Error {
-  readonly status: 429 | 503;
-  /** Seconds. */
-  readonly retryAfter: number;
+/** Which routes a listener has. */
+export type Part = 'all' | 'ingest' | 'admin';
 
-  constructor(status: 429 | 503, retryAfter: number, message: string) {
-    super(message);
-    this.status = status;
-    this.retryAfter = retryAfter;
-  }
+export interface GatewayEndpoint extends HttpEndpoint {
+  /** Where questions, health and metrics are answered, where that is a listener of its own. */
+  readonly adminPort?: number;
 }
 
 /** @throws MillraceError HTTP_UNAVAILABLE when the port is taken, CONFIG_INVALID for the configuration */
-export async function serveGateway(options: GatewayOptions): Promise<HttpEndpoint> {
+export async function serveGateway(options: GatewayOptions): Promise<GatewayEndpoint> {
   const { port, host, config } = options;
-  if (config.accounts === undefined && !loopback.includes(host)) {
-    const problem = `${host} can be reached from outside: name accounts in --gateway first`;
-    throw new MillraceError('CONFIG_INVALID', { field: '--http-host', problem });
+  const { accounts, admin } = config;
+  checkReach(accounts === undefined, host, '--http-host');
+  if (admin === undefined) return listen(await gatewayApp(options), port, host);
+  const adminHost = admin.host ?? '127.0.0.1';
+  checkReach(accounts === undefined, adminHost, 'admin.host');
+  const main = await listen(await gatewayApp(options, 'ingest'), port, host);
+  try {
+    const beside = await listen(await gatewayApp(options, 'admin'), admin.port, adminHost);
+    const close = async () => {
+      await main.close();
+      await beside.close();
+    };
+    return { port: main.port, adminPort: beside.port, close };
+  } catch (error) {
+    await main.close();
+    throw error;
   }
-  const app = await gatewayApp(options);
+}
+
+function checkReach(open: boolean, host: string, field: string): void {
+  if (!open || loopback.includes(host)) return;
+  const problem = `${host} can be reached from outside: name accounts in --gateway first`;
+  throw new MillraceError('CONFIG_INVALID', { field, problem });
+}
+
+async function listen(app: FastifyInstance, port: number, host: string): Promise<HttpEndpoint> {
   try {
     await app.listen({ port, host });
   } catch (error) {
@@ -106,7 +128,10 @@ export async function serveGateway(options: GatewayOptions): Promise<HttpEndpoin
 }
 
 /** The application without a listener: what the OpenAPI document is made of. */
-export async function gatewayApp(options: GatewayOptions): Promise<FastifyInstance> {
+export async function gatewayApp(
+  options: GatewayOptions,
+  part: Part = 'all',
+): Promise<FastifyInstance> {
   const limits = { ...defaults, ...options.config.limits };
   const app = Fastify({
     logger: false,
@@ -116,12 +141,23 @@ export async function gatewayApp(options: GatewayOptions): Promise<FastifyInstan
     connectionTimeout: 60_000,
     keepAliveTimeout: 10_000,
     maxRequestsPerSocket: 10_000,
-    http: { headersTimeout: 10_000, maxHeaderSize: 16_384 },
+    http: {
+      headersTimeout: 10_000,
+      maxHeaderSize: 16_384,
+      connectionsCheckingInterval: slowCheckMs,
+    },
+    clientErrorHandler: (error, socket) => {
+      const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+      options.requests?.refusedConnection(slow ? 'too_slow' : 'malformed');
+      answerMalformed(error.code, socket);
+    },
     routerOptions: { maxParamLength: 200 },
     return503OnClosing: true,
     forceCloseConnections: true,
   });
-  app.server.maxConnections = 1_000;
+  app.server.maxConnections = limits.connections;
+  app.server.on('drop', () => options.requests?.refusedConnection('connections'));
+  const reasons = new WeakMap<FastifyRequest, Refusal>();
   const accounts = new Accounts(options.config);
   const gateway: Gateway = {
     app,
@@ -142,6 +178,7 @@ export async function gatewayApp(options: GatewayOptions): Promise<FastifyInstan
         throw new Later(429, 5, `the application is ${behind} records behind`);
       }
     },
+    refuse: (request, why) => void reasons.set(request, why),
   };
   // Bodies reach the routes as bytes: signatures are made over them.
   app.removeAllContentTypeParsers();
@@ -153,6 +190,12 @@ export async function gatewayApp(options: GatewayOptions): Promise<FastifyInstan
     for (const one of [method].flat()) methods.add(one);
     routes.set(url, methods);
   });
+  app.addHook('onRequest', async ({ raw }) => {
+    // Of two a proxy may have gone by the other one (RFC 9112, 3.2).
+    const names = raw.rawHeaders.filter((_, i) => i % 2 === 0);
+    const hosts = names.filter((name) => name.toLowerCase() === 'host');
+    if (hosts.length > 1) throw new BodyError(400, 'the Host header must be there once');
+  });
   app.addHook('onSend', async (_, reply) => {
     // The page of the console has its own.
     for (const [name, value] of Object.entries(securityHeaders)) {
@@ -161,14 +204,23 @@ export async function gatewayApp(options: GatewayOptions): Promise<FastifyInstan
   });
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? '(unknown)';
-    options.answered?.({ route, status: reply.statusCode });
+    options.requests?.answered({
+      route,
+      method: request.method,
+      status: reply.statusCode,
+      seconds: reply.elapsedTime / 1_000,
+      refusal: reasons.get(request),
+    });
   });
-  app.setErrorHandler((error, _, reply) => answerError(error, reply));
+  app.setErrorHandler((error, request, reply) => {
+    reasons.set(request, answerError(error, reply));
+  });
   app.setNotFoundHandler(async (request, reply) => {
     // Who has no account does not learn which routes there are.
     await accounts.allow(request, 'read');
     const path = request.url.split('?')[0] ?? '';
     const methods = routes.get(path);
+    reasons.set(request, methods === undefined ? 'no_route' : 'method');
     if (methods === undefined) {
       const problem = `there are ${[...routes.keys()].join(', ')}`;
       return reply.code(404).send({ problem });
@@ -196,16 +248,21 @@ export async function gatewayApp(options: GatewayOptions): Promise<FastifyInstan
       ...(accounts.closed ? { security: [{ key: [] }, { token: [] }] } : {}),
     },
   });
-  addOwnRoutes(gateway);
-  addEventRoutes(gateway);
-  await addWebhookRoutes(gateway);
-  addQuestionRoutes(gateway);
-  addPageRoutes(gateway);
+  addLifeRoutes(gateway);
+  if (part !== 'ingest') {
+    addAdminRoutes(gateway);
+    addQuestionRoutes(gateway);
+    addPageRoutes(gateway);
+  }
+  if (part !== 'admin') {
+    addEventRoutes(gateway);
+    await addWebhookRoutes(gateway);
+  }
   await app.ready();
   return app;
 }
 
-function addOwnRoutes({ app, options, allow }: Gateway): void {
+function addLifeRoutes({ app, options }: Gateway): void {
   app.get('/live', { schema: { summary: 'The process lives.', security: [] } }, async () => ({
     status: 'live',
   }));
@@ -217,6 +274,9 @@ function addOwnRoutes({ app, options, allow }: Gateway): void {
       return reply.code(status === 'running' ? 200 : 503).send({ status });
     },
   );
+}
+
+function addAdminRoutes({ app, options, allow }: Gateway): void {
   app.get(
     '/health',
     { onRequest: allow('read'), schema: { summary: 'How the application is.' } },
@@ -240,43 +300,22 @@ function addOwnRoutes({ app, options, allow }: Gateway): void {
   );
 }
 
-/** One clear answer for each way in which a request can be wrong; nothing of the inside is told. */
-function answerError(error: unknown, reply: FastifyReply): FastifyReply {
-  if (error instanceof Refused) {
-    if (error.status === 401) reply.header('www-authenticate', 'Basic realm="millrace", Bearer');
-    return reply.code(error.status).send({ problem: error.message });
-  }
-  if (error instanceof SignatureError) {
-    return reply.code(401).send({ problem: error.message });
-  }
-  if (error instanceof BodyError) return reply.code(error.status).send({ problem: error.message });
-  if (error instanceof Later) {
-    return reply
-      .code(error.status)
-      .header('retry-after', String(error.retryAfter))
-      .send({ problem: error.message });
-  }
-  if (isMillraceError(error)) return answerKnown(error, reply);
-  const status = (error as { statusCode?: number }).statusCode ?? 500;
-  if (status < 500) {
-    const message = error instanceof Error ? error.message : 'the request is not valid';
-    return reply.code(status).send({ problem: message });
-  }
-  return reply.code(500).send({ problem: 'the request could not be answered' });
+/** What Node's parser refuses never becomes a request. */
+function answerMalformed(code: string | undefined, socket: Socket): void {
+  const status = statusOfParser[code ?? ''] ?? '400 Bad Request';
+  if (!socket.writable) return void socket.destroy();
+  const body = JSON.stringify({ problem: 'the request is not valid HTTP' });
+  const head = [
+    `HTTP/1.1 ${status}`,
+    'content-type: application/json',
+    `content-length: ${body.length}`,
+    ...Object.entries(securityHeaders).map(([name, value]) => `${name}: ${value}`),
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
-function answerKnown(error: MillraceError, reply: FastifyReply): FastifyReply {
-  const { code, message: problem, remedy } = error;
-  if (code === 'APPEND_FULL') {
-    return reply.code(503).header('retry-after', '1').send({ problem });
-  }
-  if (code === 'TOO_BUSY') {
-    const seconds = String(error.context['seconds'] ?? 1);
-    reply.header('retry-after', seconds);
-  }
-  if (/^(LOG|KAFKA|COMMIT|DISK|STATE)_/.test(code)) {
-    const away = 'the log or the state is not available';
-    return reply.code(503).header('retry-after', '5').send({ code, problem: away });
-  }
-  return reply.code(statusOf(code)).send({ code, problem, remedy });
-}
+const statusOfParser: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};

@@ -3,6 +3,7 @@ import { isObject } from '../ingest/fields.ts';
 import { BodyError, jsonBody, utf8Text } from './body.ts';
 import { invalid, type SecretSpec, type WebhookConfig } from './config.ts';
 import { answers, bodyOf } from './event-routes.ts';
+import { webhookBody } from './schemas.ts';
 import type { Gateway } from './server.ts';
 import { type Provider, providers } from './webhooks/providers.ts';
 import type { SignedRequest } from './webhooks/signature.ts';
@@ -90,6 +91,8 @@ function addRoute(gateway: Gateway, source: Source): void {
       schema: {
         summary: `Webhook of ${provider.name}: its own signature is the credential.`,
         security: [],
+        consumes: ['application/json'],
+        body: webhookBody,
         response: {
           200: { type: 'object', properties: { accepted: { type: 'integer' } } },
           ...answers,
@@ -138,7 +141,7 @@ async function take(
   deliveryId: string | undefined,
 ) {
   if (rows.length > gateway.limits.events) {
-    throw new BodyError(413, `has more than ${gateway.limits.events} events`);
+    throw new BodyError(413, `has more than ${gateway.limits.events} events`, 'too_many');
   }
   const { accepted } = await gateway.intake().take({
     mapping,

@@ -1,5 +1,5 @@
 /** Rows become events by a mapping, or are refused with the reason. */
-import type { Event, Evidence, Trait } from '../event.ts';
+import type { Event, Evidence, Identifier, Trait } from '../event.ts';
 import { mergedClass } from '../profile.ts';
 import { classReader } from './classes.ts';
 import { decimalReader } from './decimal.ts';
@@ -48,6 +48,7 @@ export function eventMap(mapping: Mapping): EventMap {
   const idOf = idReader(mapping.id ?? []);
   const parts = partReaders(mapping);
   const form = subjectForm(mapping.subjectForm);
+  const identities = identityReader(mapping);
   const toEvent = (row: Row, rowId: string): MappedEvent => {
     for (const { fits, reason } of skips) if (fits(row)) return { skip: reason };
     const classes = classOf(row);
@@ -58,6 +59,8 @@ export function eventMap(mapping: Mapping): EventMap {
     const records = classes.names.map((eventClass, i): MappedRecord => {
       const value: Event = { id: i === 0 ? id : `${id}/${eventClass}`, class: eventClass };
       for (const part of parts) Object.assign(value, part(row, eventClass));
+      const others = identities(row, eventClass, key);
+      if (others !== undefined) Object.assign(value, { identities: others });
       if (eventClass === mergedClass) Object.assign(value, { item: form(value.item ?? '') });
       if (eventClass === mergedClass && value.item === '') {
         throw new Unreadable('there is no other subject in item, with which it is merged');
@@ -89,6 +92,32 @@ function subjectReader({ subject, subjectForm: name }: Mapping): (row: Row) => s
     const key = form(read(row));
     if (key === '') throw new Unreadable(`there is no subject in ${nameOf(subject)}`);
     return key;
+  };
+}
+
+/** What clients send where there is no identifier: it would make one person of all of them. */
+const nobody =
+  /^(null|undefined|none|nil|nan|n\/a|na|unknown|anonymous|guest|true|false|0|-1|0{8}-.*)$/i;
+
+/** Identifiers of a row's person, undefined where the subject is the only one. */
+function identityReader({ identities = [], subjectForm: form }: Mapping) {
+  const readers = identities.map(({ kind, field, classes }) => ({
+    kind,
+    read: textReader(field),
+    form: subjectForm(kind === 'email' ? 'email' : form === 'email' ? undefined : form),
+    classes: classes === undefined ? undefined : new Set(classes),
+  }));
+  return (row: Row, eventClass: string, subject: string): Identifier[] | undefined => {
+    const found = new Map<string, Identifier>();
+    for (const { kind, read, form: formed, classes } of readers) {
+      if (classes !== undefined && !classes.has(eventClass)) continue;
+      const id = formed(read(row));
+      if (id === '' || nobody.test(id) || found.has(id)) continue;
+      found.set(id, { kind, id });
+    }
+    if (nobody.test(subject)) return undefined;
+    const isAlone = found.size === 0 || (found.size === 1 && found.has(subject));
+    return isAlone ? undefined : [...found.values()];
   };
 }
 

@@ -112,8 +112,17 @@ function innerReader(spec: FieldSpec, path: string): FieldReader {
   };
 }
 
+/** Rows of which a part was dropped, and the whole. */
+const wholes = new WeakMap<Row, Row>();
+
+/** What `{ "content": true }` tells of a row is that of the whole: rows that differ stay two. */
+export function keepContent(row: Row, whole: Row): void {
+  wholes.set(row, whole);
+}
+
 function contentOf(row: Row): string {
-  return createHash('sha256').update(JSON.stringify(row)).digest('hex').slice(0, 16);
+  const whole = wholes.get(row) ?? row;
+  return createHash('sha256').update(JSON.stringify(whole)).digest('hex').slice(0, 16);
 }
 
 /** Text without blanks about it; '' for what is no text, number or truth value. */

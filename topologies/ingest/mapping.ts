@@ -1,4 +1,5 @@
 /** Mappings: how the rows of somebody's log become events. Declared in JSON; docs/MAPPINGS.md. */
+import type { Identifier } from '../event.ts';
 import type { ClassRule, ClassSpec } from './classes.ts';
 import { type DecimalForm, groupMarks } from './decimal.ts';
 import { columnsOf, type FieldSpec, isObject } from './fields.ts';
@@ -41,6 +42,15 @@ export interface NumberSpec extends DecimalForm {
   readonly classes?: readonly string[];
 }
 
+export interface IdentitySpec {
+  readonly kind: Identifier['kind'];
+  readonly field: FieldSpec;
+  /** Read of events of these classes only; default all. */
+  readonly classes?: readonly string[];
+}
+
+const identifierKinds: readonly string[] = ['user', 'email', 'anonymous'];
+
 export const subjectForms = ['text', 'email', 'number'] as const;
 
 export interface Mapping extends Unpacking {
@@ -76,6 +86,8 @@ export interface Mapping extends Unpacking {
   readonly traits?: Readonly<Record<string, FieldSpec>>;
   /** Number -> field, and how many decimals of it are kept as a whole number: 2 makes 12.5 to 1250. */
   readonly numbers?: Readonly<Record<string, NumberSpec>>;
+  /** Other names of the same person, which meet in one subject. */
+  readonly identities?: readonly IdentitySpec[];
   /** What is done with the events where no other configuration is given. */
   readonly configuration?: unknown;
   /** For the reader. */
@@ -108,6 +120,7 @@ const known = [
   'order',
   'traits',
   'numbers',
+  'identities',
   'configuration',
 ];
 const evidenceFields = ['machine', 'ip', 'agent', 'method', 'prefetch', 'honeypot', 'links'];
@@ -153,6 +166,11 @@ export function checkMapping(value: unknown, mapping: string): Mapping {
     for (const [name, told] of Object.entries(objectAt('numbers', given['numbers'], fail))) {
       checkNumber(`numbers.${name}`, told, fail);
     }
+  }
+  if (given['identities'] !== undefined) {
+    listAt('identities', given['identities'], fail).forEach((one, i) => {
+      checkIdentity(`identities.${i}`, one, fail);
+    });
   }
   if (given['configuration'] !== undefined) objectAt('configuration', given['configuration'], fail);
   return { ...given, name: given['name'] ?? mapping } as Mapping;
@@ -412,6 +430,10 @@ function checkNumber(field: string, found: unknown, fail: Fail): void {
   if (thousands === (decimal ?? '.')) {
     fail(`${field}.thousands`, "must be another mark than 'decimal'");
   }
+  checkClasses(field, classes, fail);
+}
+
+function checkClasses(field: string, classes: unknown, fail: Fail): void {
   if (classes === undefined) return;
   const names = listAt(`${field}.classes`, classes, fail);
   if (names.length === 0) fail(`${field}.classes`, 'must name at least one class');
@@ -420,10 +442,19 @@ function checkNumber(field: string, found: unknown, fail: Fail): void {
   });
 }
 
+function checkIdentity(field: string, found: unknown, fail: Fail): void {
+  const given = objectAt(field, found, fail);
+  checkKeys(field, given, ['kind', 'field', 'classes'], fail);
+  if (given['kind'] === undefined) fail(`${field}.kind`, 'is needed');
+  checkOneOf(`${field}.kind`, given['kind'], identifierKinds, fail);
+  checkField(`${field}.field`, given['field'], fail);
+  checkClasses(field, given['classes'], fail);
+}
+
 /** The columns that a table must have; of a list, one. Nested JSON says by row what it has. */
 export function neededFields(mapping: Mapping): readonly (readonly string[])[] {
   const { subject, time, received, id = [], item, link, currency, purpose, until } = mapping;
-  const { skip = [], evidence = {}, traits = {}, numbers = {} } = mapping;
+  const { skip = [], evidence = {}, traits = {}, numbers = {}, identities = [] } = mapping;
   const rules = 'rules' in mapping.class ? mapping.class.rules : [];
   const times = [time].flat().map(({ field }) => field);
   const untils = until === undefined ? [] : [until].flat().map(({ field }) => field);
@@ -436,6 +467,7 @@ export function neededFields(mapping: Mapping): readonly (readonly string[])[] {
     ...(Object.values(evidence) as FieldSpec[]),
     ...Object.values(numbers).map(({ field }) => field),
     ...Object.values(traits),
+    ...identities.map(({ field }) => field),
   ];
   const needed = specs.flatMap(columnsOf).filter((columns) => columns.length > 0);
   return [...new Map(needed.map((columns) => [columns.join('\n'), columns])).values()];

@@ -1,6 +1,11 @@
 /** The events of the log that a comparison is about, each under the subject that it counts for. */
 import type { Event } from '../../../topologies/event.ts';
-import { mergedClass, type Profile, redefinedClass } from '../../../topologies/profile.ts';
+import {
+  mergedClass,
+  type Profile,
+  redefinedClass,
+  splitClass,
+} from '../../../topologies/profile.ts';
 import type { LoggedEvent } from './database.ts';
 
 interface EventRecord {
@@ -34,7 +39,11 @@ export async function loggedEvents(
       if (wanted(key)) logged.push({ subject: key, at, event: plain(value) });
       continue;
     }
-    if (gone.has(key)) continue;
+    if (gone.has(key)) {
+      // What comes after a split is its own again.
+      if (value.class === splitClass && value.via === undefined) ownerOf.delete(key);
+      continue;
+    }
     if (endsHere(key, value)) gone.add(key);
     logged.push({ subject: owner, stream: key, at, event: plain(value) });
   }

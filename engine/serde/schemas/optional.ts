@@ -1,0 +1,24 @@
+import { createRequire } from 'node:module';
+import { MillraceError } from '../../base/errors.ts';
+
+const require = createRequire(import.meta.url);
+
+/**
+ * A package that not every application needs, loaded when it is first used.
+ * @param what needs it
+ * @throws CONFIG_INVALID that says how it is installed
+ */
+export function optionalPackage<Module>(name: string, what: string): () => Module {
+  let loaded: Module | undefined;
+  return () => {
+    if (loaded !== undefined) return loaded;
+    try {
+      loaded = require(name) as Module;
+      return loaded;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
+      const problem = `needs the package ${name}: npm install ${name}`;
+      throw new MillraceError('CONFIG_INVALID', { field: what, problem }, { cause: error });
+    }
+  };
+}

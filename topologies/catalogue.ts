@@ -1,0 +1,237 @@
+/**
+ * The catalogue: one file that names every field of personal data, by source: its type, its class,
+ * what it is for, and how long it is kept. A mapping or a configuration that reads or writes another
+ * field is refused; what a sender adds beside declared fields is dropped at the door, and counted.
+ */
+import { MillraceError } from 'millrace';
+import { isObject, keepContent, type Row } from './ingest/fields.ts';
+import { type Mapping, neededFields } from './ingest/mapping.ts';
+
+export const fieldTypes = ['text', 'number', 'flag', 'time', 'list', 'object'] as const;
+/** How near a field is to a person; `special` as Article 9 of the GDPR has it. */
+export const personalClasses = [
+  'none',
+  'identifier',
+  'contact',
+  'behaviour',
+  'device',
+  'location',
+  'financial',
+  'special',
+] as const;
+
+export interface CatalogueField {
+  readonly type: (typeof fieldTypes)[number];
+  readonly class: (typeof personalClasses)[number];
+  /** At least one; of the author's own list. */
+  readonly purpose: readonly string[];
+  /** Days, hours or years: `400d`, `36h`, `2y`; or `unlimited`. */
+  readonly retention: string;
+  readonly note?: string;
+}
+
+/** Of the unified event; the other sources are named as their mappings are. */
+export const eventSource = 'events';
+
+type Fields = Readonly<Record<string, CatalogueField>>;
+
+/** Members of declared fields: undefined is a whole value that is kept as it is. */
+type Tree = Map<string, Tree | undefined>;
+
+export class Catalogue {
+  readonly sources: Readonly<Record<string, Fields>>;
+  readonly #trees = new Map<string, Tree>();
+
+  /** @throws CONFIG_INVALID with the path of what is wrong */
+  constructor(value: unknown) {
+    this.sources = checkedSources(value);
+    for (const [source, fields] of Object.entries(this.sources)) {
+      this.#trees.set(source, treeOf(Object.keys(fields)));
+    }
+  }
+
+  /** @throws CONFIG_INVALID that lists each field that a mapping reads or writes and nobody declared */
+  checkMapping(mapping: Mapping): void {
+    const { name } = mapping;
+    this.#check(name, readFields(mapping), `the mapping ${name} reads`);
+    this.#check(eventSource, writtenFields(mapping), `the mapping ${name} writes`);
+  }
+
+  /** @param config of scores and segments @throws CONFIG_INVALID likewise */
+  checkConfiguration(config: unknown): void {
+    this.#check(eventSource, configuredFields(config), 'the configuration reads');
+  }
+
+  /**
+   * A row with declared fields alone, and how many others it had. Of a source that is not in the
+   * catalogue nothing is left.
+   */
+  declared(source: string, row: Row): { readonly row: Row; readonly dropped: number } {
+    const tree = this.#trees.get(source) ?? new Map();
+    const count = { dropped: 0 };
+    const kept = pruned(row, tree, count) as Row;
+    if (count.dropped > 0) keepContent(kept, row);
+    return { row: kept, dropped: count.dropped };
+  }
+
+  #check(source: string, fields: readonly string[], who: string): void {
+    const known = this.sources[source] ?? {};
+    // Of `a or b` one is enough: a bare name may be that of a number or of a trait.
+    const missing = fields.filter(
+      (field) => !field.split(' or ').some((one) => isDeclared(known, one)),
+    );
+    if (missing.length === 0) return;
+    const problem = `${who} ${missing.join(', ')}: not in the catalogue`;
+    throw new MillraceError('CONFIG_INVALID', { field: `catalogue.sources.${source}`, problem });
+  }
+}
+
+/** The field itself, or a whole object that holds it. */
+function isDeclared(known: Fields, field: string): boolean {
+  if (Object.hasOwn(known, field)) return true;
+  const parts = field.split('.');
+  return parts.some((_, i) => i > 0 && Object.hasOwn(known, parts.slice(0, i).join('.')));
+}
+
+function readFields(mapping: Mapping): string[] {
+  const read = neededFields(mapping).flat();
+  // What else is looked at: envelopes, lists, and tests of rules.
+  const rules = 'rules' in mapping.class ? mapping.class.rules : [];
+  const tested = rules.flatMap(({ when }) => Object.keys(when));
+  return [...new Set([...read, ...tested])].sort();
+}
+
+const parts = ['item', 'link', 'currency', 'purpose', 'until'] as const;
+
+function writtenFields(mapping: Mapping): string[] {
+  const { evidence = {}, traits = {}, numbers = {}, identities = [] } = mapping;
+  return [
+    'subject',
+    ...parts.filter((part) => mapping[part] !== undefined),
+    ...Object.keys(evidence).map((name) => `evidence.${name}`),
+    ...Object.keys(traits).map((name) => `traits.${name}`),
+    ...Object.keys(numbers).map((name) => `numbers.${name}`),
+    ...new Set(identities.map(({ kind }) => `identities.${kind}`)),
+  ].sort();
+}
+
+/** Traits and numbers that segments name, wherever in them. */
+function configuredFields(config: unknown): string[] {
+  const found = new Set<string>();
+  const walk = (value: unknown, isTrait: boolean): void => {
+    if (Array.isArray(value)) for (const one of value) walk(one, false);
+    if (!isObject(value) || Array.isArray(value)) return;
+    for (const [name, inner] of Object.entries(value)) {
+      if ((name === 'path' || name === 'field') && typeof inner === 'string') {
+        found.add(isTrait ? `traits.${inner}` : fieldNamed(inner));
+      } else walk(inner, name === 'trait');
+    }
+  };
+  walk(config, false);
+  return [...found].sort();
+}
+
+function fieldNamed(path: string): string {
+  const isWhole = /^(traits|numbers|evidence)\./.test(path);
+  return isWhole ? path : `numbers.${path} or traits.${path} or ${path}`;
+}
+
+function treeOf(fields: readonly string[]): Tree {
+  const root: Tree = new Map();
+  for (const field of fields) {
+    // The name itself, as in rows of tables.
+    root.set(field, undefined);
+    let tree = root;
+    const path = field.split('.');
+    for (const [i, part] of path.entries()) {
+      if (tree.has(part) && tree.get(part) === undefined) break;
+      const inner = i === path.length - 1 ? undefined : (tree.get(part) ?? new Map());
+      tree.set(part, inner);
+      if (inner === undefined) break;
+      tree = inner;
+    }
+  }
+  return root;
+}
+
+function pruned(value: unknown, tree: Tree, count: { dropped: number }): unknown {
+  if (Array.isArray(value)) {
+    // A place in a list, or all of them.
+    return value.map((one, i) => {
+      const inner = tree.get(String(i)) ?? tree.get('*');
+      if (tree.has(String(i)) || tree.has('*')) {
+        return inner === undefined ? one : pruned(one, inner, count);
+      }
+      return pruned(one, tree, count);
+    });
+  }
+  if (!isObject(value)) return value;
+  const kept: [string, unknown][] = [];
+  for (const [name, inner] of Object.entries(value)) {
+    if (!tree.has(name)) count.dropped++;
+    else {
+      const subtree = tree.get(name);
+      kept.push([name, subtree === undefined ? inner : pruned(inner, subtree, count)]);
+    }
+  }
+  return Object.fromEntries(kept);
+}
+
+function checkedSources(value: unknown): Readonly<Record<string, Fields>> {
+  if (!isObject(value) || !isObject(value['sources'])) {
+    throw invalid('catalogue', 'must be { "version": 1, "sources": { SOURCE: { FIELD: ... } } }');
+  }
+  for (const name of Object.keys(value)) {
+    if (!['$schema', 'version', 'sources', 'note'].includes(name)) {
+      throw invalid(`catalogue.${name}`, 'is not known; known are version, sources and note');
+    }
+  }
+  if (value['version'] !== 1) throw invalid('catalogue.version', 'must be 1');
+  for (const [source, fields] of Object.entries(value['sources'])) {
+    const at = `catalogue.sources.${source}`;
+    if (!isObject(fields)) throw invalid(at, 'must be an object of fields');
+    for (const [name, field] of Object.entries(fields)) checkField(`${at}.${name}`, field);
+  }
+  return value['sources'] as Readonly<Record<string, Fields>>;
+}
+
+function checkField(at: string, field: unknown): void {
+  if (!isObject(field)) throw invalid(at, 'must have type, class, purpose and retention');
+  for (const name of Object.keys(field)) {
+    if (!['type', 'class', 'purpose', 'retention', 'note'].includes(name)) {
+      throw invalid(`${at}.${name}`, 'is not known');
+    }
+  }
+  const { type, class: personal, purpose, retention } = field;
+  const oneOf = (name: string, told: unknown, known: readonly string[]) => {
+    if (known.includes(told as string)) return;
+    throw invalid(`${at}.${name}`, `must be one of ${known.join(', ')}`);
+  };
+  oneOf('type', type, fieldTypes);
+  oneOf('class', personal, personalClasses);
+  const isList = Array.isArray(purpose) && purpose.length > 0;
+  if (!isList || !purpose.every((one) => typeof one === 'string' && one !== '')) {
+    throw invalid(`${at}.purpose`, 'must be a list of at least one purpose');
+  }
+  if (typeof retention !== 'string' || !/^([1-9]\d{0,5}[hdy]|unlimited)$/.test(retention)) {
+    throw invalid(`${at}.retention`, "must be such as 36h, 400d or 2y, or 'unlimited'");
+  }
+}
+
+function invalid(field: string, problem: string): MillraceError {
+  return new MillraceError('CONFIG_INVALID', { field, problem });
+}
+
+/** A catalogue to begin with: all that a mapping reads and writes, to be filled in. For the reader. */
+export function draftOf(mappings: readonly Mapping[]): object {
+  const blank = { type: 'text', class: '', purpose: [], retention: '' };
+  const fields = (names: readonly string[]) =>
+    Object.fromEntries([...new Set(names)].sort().map((name) => [name, blank]));
+  return {
+    version: 1,
+    sources: {
+      ...Object.fromEntries(mappings.map((one) => [one.name, fields(readFields(one))])),
+      [eventSource]: fields(mappings.flatMap(writtenFields)),
+    },
+  };
+}
