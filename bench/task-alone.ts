@@ -106,7 +106,7 @@ async function run(
   commitId: number,
 ): Promise<number> {
   const batches = [{ topic: input, image: image.slice(0) }];
-  const begin = performance.now();
+  const begin = process.cpuUsage();
   const { outputs, changelogs, counters } = await side.host.process({
     taskId: taskId(partition),
     commitId,
@@ -115,7 +115,9 @@ async function run(
   });
   const ends = side.stores.map((store) => ({ store, offset: commitId }));
   await side.host.commit(taskId(partition), commitId, ends, 100 * commitId);
-  const ms = performance.now() - begin;
+  // Of all threads of the process: a machine that others use does not slow it as it slows a clock.
+  const { user, system } = process.cpuUsage(begin);
+  const ms = (user + system) / 1_000;
   // A job with a second source would wait for it.
   if (counters.in !== count) throw new Error(`${job}: took ${counters.in} records of ${count}`);
   for (const { image: written } of [...outputs, ...changelogs]) side.bytes += written.byteLength;

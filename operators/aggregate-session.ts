@@ -53,6 +53,16 @@ function withdrawnOf<A>(
   return withdrawn;
 }
 
+/** Sessions [from, to) that a record joins. */
+interface Reached {
+  readonly from: number;
+  readonly to: number;
+  /** The one at `from` has the record's very instant as its whole, and the record takes its place. */
+  readonly same: boolean;
+  /** By source: how far back they reach, with the record, ms UTC. */
+  readonly least: number;
+}
+
 export class SessionWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<A>> {
   readonly store: StoreSpec<K, PartedCell<A>>;
   readonly order = (a: Closed<A>, b: Closed<A>) => a.end - b.end || a.start - b.start;
@@ -112,7 +122,7 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
     }
     const { from, to, same, least } = this.bySource
       ? this.#overlapping(cell, reach, timestamp)
-      : { ...this.#reached(cell, timestamp, timeBefore), least: reach };
+      : this.#reached(cell, timestamp, timeBefore);
     let start = timestamp;
     let end = timestamp;
     for (let i = from; i < to; i++) {
@@ -178,7 +188,7 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
   }
 
   /** The sessions [from, to) that have a part of [reach, at], and how far back they reach together. */
-  #overlapping(cell: WindowCell<A>, reach: number, at: number) {
+  #overlapping(cell: WindowCell<A>, reach: number, at: number): Reached {
     let from = windowsOf(cell);
     let to = 0;
     let least = reach;
@@ -200,19 +210,19 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
    * before it is closed. A record of that very instant begins a session of the same name, which takes
    * the place of the one that was not found: `same`, and that is the one at `from`.
    */
-  #reached(
-    cell: WindowCell<A>,
-    timestamp: number,
-    timeBefore: number,
-  ): { from: number; to: number; same: boolean } {
+  #reached(cell: WindowCell<A>, timestamp: number, timeBefore: number): Reached {
     const { gapMs, graceMs } = this.#spec;
     const earliest = Math.max(timestamp - gapMs, timeBefore - gapMs - graceMs + 1);
     const to = indexOfStart(cell, timestamp + gapMs + 1);
     let from = to;
     while (from > 0 && (endAt(cell, from - 1) as number) >= earliest) from--;
     const before = from - 1;
+    // Not below 0: V8 reads an array at -1 as a property by name, slowly, and from then on everywhere.
     const same =
-      from === to && startAt(cell, before) === timestamp && endAt(cell, before) === timestamp;
-    return same ? { from: before, to, same } : { from, to, same };
+      from === to &&
+      before >= 0 &&
+      startAt(cell, before) === timestamp &&
+      endAt(cell, before) === timestamp;
+    return { from: same ? before : from, to, same, least: timestamp };
   }
 }

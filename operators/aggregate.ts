@@ -95,7 +95,8 @@ class KeyAggregate<V, A> {
     const newest = cell === undefined ? timestamp : Math.max(cell.timestamp, timestamp);
     if (present(accumulator)) {
       this.#cells.put({ accumulator, timestamp: newest });
-      this.#underWay.tell(rowOf(cell), this.#next, key, accumulator, newest);
+      if (!this.#underWay.isWatched) this.#next.receive(key, accumulator, newest, old);
+      else this.#underWay.tell(rowOf(cell), this.#next, key, accumulator, newest);
     } else if (cell !== undefined) {
       this.#cells.remove();
       this.#underWay.tell(rowOf(cell), this.#next, key, null, newest);

@@ -67,15 +67,24 @@ class UntilCommit implements AnyReceiver {
     const change = this.#changes.get(row);
     if (change === undefined) {
       this.#changes.set(row, { keyId, key, old, value, timestamp, headers, stand });
-      this.#task.onUndo(() => this.#changes.delete(row));
+      if (this.#task.touch()) this.#noteNew(row);
       return;
     }
-    const before = { value: change.value, timestamp: change.timestamp, headers: change.headers };
-    this.#task.onUndo(() => Object.assign(change, before));
+    if (this.#task.touch()) this.#noteBefore(change);
     change.value = value;
     change.timestamp = timestamp;
     change.headers = headers;
     change.stand = stand;
+  }
+
+  // A function that makes a closure allocates a context on each call: these stand apart.
+  #noteNew(row: string): void {
+    this.#task.onUndo(() => this.#changes.delete(row));
+  }
+
+  #noteBefore(change: Change): void {
+    const { value, timestamp, headers, stand } = change;
+    this.#task.onUndo(() => Object.assign(change, { value, timestamp, headers, stand }));
   }
 
   release(): void {

@@ -122,7 +122,8 @@ function windowParts<A>(
     always,
     cut(cell) {
       cell.inParts = true;
-      for (const part of partsOf(cell)) touch(cell, part * partMs, partMs);
+      // Those that windows have left are noted as changed already.
+      for (let i = 0; i < windowsOf(cell); i++) touch(cell, startAt(cell, i) as number, partMs);
       cell.headChanged = true;
     },
     takeChanges(cell, parts) {

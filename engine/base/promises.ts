@@ -31,13 +31,17 @@ export function refusePromise(result: unknown, what: string): void {
   );
 }
 
-type Fn = (...args: never[]) => unknown;
+type Fn = (a: never, b: never, c: never, d: never) => unknown;
 
-/** The function, for which a promise as its result is an error. What is no function is left to others. */
+/**
+ * The function, for which a promise as its result is an error. It passes on four arguments at most.
+ * What is no function is left to others.
+ */
 export function synchronous<F extends Fn>(fn: F, what: string): F {
   if (typeof fn !== 'function') return fn;
-  return ((...args: never[]) => {
-    const result = fn(...args);
+  // Named one by one: a list of arguments costs as much as a small function itself.
+  return ((a: never, b: never, c: never, d: never) => {
+    const result = fn(a, b, c, d);
     if (typeof result === 'object') refusePromise(result, what);
     return result;
   }) as F;

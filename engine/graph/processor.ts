@@ -67,8 +67,13 @@ export interface TaskContext {
   /** Refuses the record at hand: it goes to the dead letters with its source bytes. Throws. */
   deadLetter(step: string, reason: string): void;
   /**
+   * To be called by a step that notes something outside of its stores: the record at hand leaves a
+   * trace. True when `onUndo` is to be told how to take it back.
+   */
+  touch(): boolean;
+  /**
    * Says how to take back what the step has just noted outside of its stores, should the record at
-   * hand fail later.
+   * hand fail later. To be called when `touch` answers true.
    */
   onUndo(undo: () => void): void;
   /** Writes a record to a topic, at the commit. The partition follows from the key. */

@@ -257,15 +257,18 @@ export class StoreState implements Cells<unknown> {
     const number = this.#number(name);
     if (number.value === value) return;
     this.#current.touches++;
-    if (this.undo !== undefined) {
-      const [before, wasDirty] = [number.value, this.numbersDirty];
-      this.undo.note(() => {
-        number.value = before;
-        this.numbersDirty = wasDirty;
-      });
-    }
+    if (this.undo !== undefined) this.#noteNumber(this.undo, number);
     number.value = value;
     this.numbersDirty = true;
+  }
+
+  // A function that makes a closure allocates a context on each call: closures of undo stand apart.
+  #noteNumber(undo: UndoLog, number: StoreNumber): void {
+    const [before, wasDirty] = [number.value, this.numbersDirty];
+    undo.note(() => {
+      number.value = before;
+      this.numbersDirty = wasDirty;
+    });
   }
 
   /** The numbers that were set, by name; in an order that does not depend on who asked for which first. */
@@ -534,15 +537,19 @@ export class StoreState implements Cells<unknown> {
       entry.dirty = true;
       this.dirty.push(entry);
       this.dirtyBytes += entry.bytes + entryOverheadBytes;
-      this.undo?.note(() => {
-        entry.dirty = false;
-        this.dirty.pop();
-        this.dirtyBytes -= entry.bytes + entryOverheadBytes;
-      });
+      if (this.undo !== undefined) this.#noteDirty(this.undo, entry);
     }
     if (this.spec.due !== undefined) {
       this.index.set(entry, due);
     }
+  }
+
+  #noteDirty(undo: UndoLog, entry: CacheEntry): void {
+    undo.note(() => {
+      entry.dirty = false;
+      this.dirty.pop();
+      this.dirtyBytes -= entry.bytes + entryOverheadBytes;
+    });
   }
 
   /** Notes the cell as it is, before anybody changes it: its bytes, where it may be changed in place. */

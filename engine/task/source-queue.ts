@@ -59,6 +59,8 @@ export class SourceQueue {
   readonly receiver: AnyReceiver;
   /** How far the topic's partition has come; of a repartition topic that tells, by its upstream tasks. */
   readonly time: SourceTime | UpstreamTime;
+  /** The same where it is the source's own. */
+  readonly sourceTime: SourceTime | undefined;
   /** The records come from a keyBy, and may say how far their source partition stood. */
   readonly isRepartition: boolean;
   /** Offset after the last record taken; what a commit stores. */
@@ -70,6 +72,10 @@ export class SourceQueue {
   batch: PackedBatch | undefined;
   /** Index in `batch` of the record at hand. */
   index = -1;
+  /** Greatest time of the batch, ms UTC; NaN when one of its times is no instant. */
+  #greatest = Number.NaN;
+  /** The guard has nothing to say of any record of the batch. */
+  #isUnquestioned = false;
   readonly #guard: GuardSettings;
   /** What was asked for in the last cycle, and is in this one. */
   #asked: Asked | undefined;
@@ -96,6 +102,7 @@ export class SourceQueue {
     const { maxAhead = defaultMaxAheadMs, maxJump = defaultMaxJumpMs } = options;
     this.#guard = { maxAheadMs: maxAhead, maxJumpMs: maxJump };
     this.time = time;
+    this.sourceTime = time instanceof SourceTime ? time : undefined;
     this.isRepartition = isRepartition;
     this.topic = topic;
     this.source = source;
@@ -163,8 +170,14 @@ export class SourceQueue {
 
   /** Whether the guard lets the next record pass; there must be one. */
   verdict(wall: number | undefined, final: boolean): GuardVerdict {
+    if (this.#isUnquestioned) return 'take';
     const { time } = this;
     if (this.isRepartition || !(time instanceof SourceTime)) return 'take';
+    // Neither source time nor the steady clock goes back, so what holds now holds to the batch's end.
+    if (this.#greatest <= unquestionedTo(this.#guard, time.greatest, wall)) {
+      this.#isUnquestioned = true;
+      return 'take';
+    }
     const times = this.#times as Float64Array;
     const at = this.index + 1;
     const timestamp = times[at] as number;
@@ -283,6 +296,7 @@ export class SourceQueue {
   /** Why the record at hand has no time to go by; undefined when it has. @param timestamp its own, not below 0 */
   timeProblem(timestamp: number): string | undefined {
     const { maxFutureSkewMs } = this.options;
+    if (this.#isUnquestioned && maxFutureSkewMs === undefined) return undefined;
     if (!isInstant(timestamp)) return instantProblem(timestamp);
     if (this.isRefused) {
       return `its time, ${timestamp} ms UTC, lies too far ahead of the wall clock or of other records`;
@@ -345,6 +359,13 @@ export class SourceQueue {
     this.index = firstFrom(batch, this.position) - 1;
     this.#times = batch.timestamps;
     this.#values = undefined;
+    this.#readTimesAhead(batch);
+    this.#greatest = greatestOf(this.#times as Float64Array, this.index + 1);
+    this.#isUnquestioned = this.isRepartition && !Number.isNaN(this.#greatest);
+    this.isRefused = false;
+  }
+
+  #readTimesAhead(batch: PackedBatch): void {
     const { time } = this.options;
     if (time === undefined) return;
     const extract = time as unknown as (value: unknown, key: unknown, timestamp: number) => number;
@@ -414,6 +435,17 @@ export class SourceQueue {
     if (!this.#isChecked && typeof value === 'object') refusePromise(value, 'decode');
     return value;
   }
+}
+
+/** NaN when one of them is no instant. */
+function greatestOf(times: Float64Array, from: number): number {
+  let greatest = 0;
+  for (let i = from; i < times.length; i++) {
+    const time = times[i] as number;
+    if (!isInstant(time)) return Number.NaN;
+    if (time > greatest) greatest = time;
+  }
+  return greatest;
 }
 
 function notAnInstant(time: unknown): string {

@@ -94,6 +94,10 @@ export class StepContext implements TaskContext {
     this.#task.deadLetter(step, reason, this.#place.callSite);
   }
 
+  touch(): boolean {
+    return this.#task.touch();
+  }
+
   onUndo(undo: () => void): void {
     this.#task.onUndo(undo);
   }

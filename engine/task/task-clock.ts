@@ -95,11 +95,11 @@ export class TaskClock {
 
   /** A record moves the time of its source, and stands where that is; true when the watermark may have moved. */
   note(queue: SourceQueue, timestamp: number): boolean {
-    const { time } = queue;
+    const { sourceTime } = queue;
     const context = this.#context;
-    if (time instanceof SourceTime) {
-      time.take(timestamp);
-      context.stand = queue.isRepartition ? queue.markedStand(timestamp) : time.stand;
+    if (sourceTime !== undefined) {
+      sourceTime.take(timestamp);
+      context.stand = queue.isRepartition ? queue.markedStand(timestamp) : sourceTime.stand;
     } else context.stand = queue.markedStand(timestamp);
     if (this.#placesRecords) {
       const read = { partition: context.partition, offset: queue.position - 1 };

@@ -12,6 +12,7 @@ import type { World } from '../base/world.ts';
 import type { AnyReceiver, GlobalRow, Resume } from '../graph/processor.ts';
 import type { Cells, StoreSpec } from '../graph/store-spec.ts';
 import type { Sink } from '../graph/topic.ts';
+import type { BatchBuilder } from '../record/batch.ts';
 import { decodeHeaders, encodeHeaders, type Headers } from '../record/headers.ts';
 import type { SourcePlace } from '../record/marks.ts';
 import { decodeKeyId } from '../serde/serde.ts';
@@ -241,8 +242,12 @@ export class Task implements ChainTask {
     this.#refuse('process', { step, callSite }, new Error(reason));
   }
 
-  onUndo(undo: () => void): void {
+  touch(): boolean {
     this.#state.touches++;
+    return this.#undo !== undefined;
+  }
+
+  onUndo(undo: () => void): void {
     this.#undo?.note(undo);
   }
 
@@ -263,7 +268,7 @@ export class Task implements ChainTask {
       }
       const topic = repartition ?? sink.name;
       const batch = this.#outputs.write(topic, sink, key, value, timestamp, bytes);
-      this.#undo?.note(() => batch.dropLast());
+      if (this.#undo !== undefined) noteWrite(this.#undo, batch);
     } catch (error) {
       if (isFatal(error)) throw error;
       this.#refuse('produce', { step: sink.name, callSite }, error);
@@ -271,7 +276,12 @@ export class Task implements ChainTask {
     this.#state.touches++;
     if (repartition !== undefined) return;
     this.counters.out++;
-    this.#undo?.note(() => {
+    if (this.#undo !== undefined) this.#noteOut(this.#undo);
+  }
+
+  // A function that makes a closure allocates a context on each call: closures of undo stand apart.
+  #noteOut(undo: UndoLog): void {
+    undo.note(() => {
       this.counters.out--;
     });
   }
@@ -540,7 +550,10 @@ export class Task implements ChainTask {
 
   /** An input has moved: the watermark may have. What is done then stays done, whatever becomes of the record. */
   #passWatermark(): void {
-    if (!this.time.advance()) return;
+    if (this.time.advance()) this.#watermarkPassed();
+  }
+
+  #watermarkPassed(): void {
     this.#beside(() => this.time.passWatermark());
     this.#undo?.clear();
   }
@@ -696,4 +709,8 @@ export class Task implements ChainTask {
     const bytes = queue.batch.headerBytes(queue.index);
     return bytes.byteLength === 0 ? bytes : bytes.subarray(queue.markLength(queue.index));
   }
+}
+
+function noteWrite(undo: UndoLog, batch: BatchBuilder): void {
+  undo.note(() => batch.dropLast());
 }
