@@ -12,7 +12,6 @@ import type { World } from '../base/world.ts';
 import type { AnyReceiver, GlobalRow, Resume } from '../graph/processor.ts';
 import type { Cells, StoreSpec } from '../graph/store-spec.ts';
 import type { Sink } from '../graph/topic.ts';
-import type { BatchBuilder } from '../record/batch.ts';
 import { decodeHeaders, encodeHeaders, type Headers } from '../record/headers.ts';
 import type { SourcePlace } from '../record/marks.ts';
 import { decodeKeyId } from '../serde/serde.ts';
@@ -39,6 +38,7 @@ import {
   unkeptError,
   verdictOf,
 } from './failure.ts';
+import { noteOut, noteWrite } from './noted-output.ts';
 import { type OutputBatch, Outputs } from './outputs.ts';
 import { ReadLimits } from './read-limits.ts';
 import { retried } from './retried.ts';
@@ -276,14 +276,7 @@ export class Task implements ChainTask {
     this.#state.touches++;
     if (repartition !== undefined) return;
     this.counters.out++;
-    if (this.#undo !== undefined) this.#noteOut(this.#undo);
-  }
-
-  // A function that makes a closure allocates a context on each call: closures of undo stand apart.
-  #noteOut(undo: UndoLog): void {
-    undo.note(() => {
-      this.counters.out--;
-    });
+    if (this.#undo !== undefined) noteOut(this.#undo, this.counters);
   }
 
   guard(place: Place, inner: AnyReceiver): AnyReceiver {
@@ -544,16 +537,12 @@ export class Task implements ChainTask {
     const promises = queue.takePromises();
     if (promises === undefined) return false;
     this.time.hear(queue, promises);
-    this.#passWatermark();
+    if (this.time.advance()) this.#passWatermark();
     return true;
   }
 
-  /** An input has moved: the watermark may have. What is done then stays done, whatever becomes of the record. */
+  /** The watermark has moved. What is done then stays done, whatever becomes of the record. */
   #passWatermark(): void {
-    if (this.time.advance()) this.#watermarkPassed();
-  }
-
-  #watermarkPassed(): void {
     this.#beside(() => this.time.passWatermark());
     this.#undo?.clear();
   }
@@ -623,7 +612,7 @@ export class Task implements ChainTask {
       return;
     }
     if (timestamp > this.streamTime) this.streamTime = timestamp;
-    if (this.time.note(queue, timestamp)) this.#passWatermark();
+    if (this.time.note(queue, timestamp) && this.time.advance()) this.#passWatermark();
     try {
       queue.receiver.receive(key, value, timestamp);
     } catch (error) {
@@ -709,8 +698,4 @@ export class Task implements ChainTask {
     const bytes = queue.batch.headerBytes(queue.index);
     return bytes.byteLength === 0 ? bytes : bytes.subarray(queue.markLength(queue.index));
   }
-}
-
-function noteWrite(undo: UndoLog, batch: BatchBuilder): void {
-  undo.note(() => batch.dropLast());
 }
