@@ -135,11 +135,8 @@ export class Task implements ChainTask {
 
   get origin(): { topic: string; partition: number; offset: number } {
     const queue = this.#at;
-    return {
-      topic: queue?.topic ?? '',
-      partition: this.partition,
-      offset: queue === undefined ? -1 : queue.position - 1,
-    };
+    const offset = queue === undefined ? -1 : queue.position - 1;
+    return { topic: queue?.topic ?? '', partition: this.partition, offset };
   }
 
   headers(): Headers {
