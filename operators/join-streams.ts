@@ -45,8 +45,13 @@ export type Joiner = (left: unknown, right: unknown, key: unknown) => unknown;
  * ms UTC.
  */
 type Side = EntryList<number>;
-const [openAt, valueAt] = [0, 1] as const;
+const [openAt, valueAt, headersAt, standAt] = [0, 1, 2, 3] as const;
 type SideColumns = [open: number[], values: unknown[], headers: Uint8Array[], stands: number[]];
+
+// By index: to take an array apart by a pattern is to iterate, which costs more than what is done here.
+function columnOf(columns: readonly unknown[][], at: number): unknown[] {
+  return columns[at] as unknown[];
+}
 
 interface JoinCell {
   readonly sides: readonly [left: Side, right: Side];
@@ -201,7 +206,10 @@ function sideLayout(value: Serde<unknown>): EntryLayout<number> {
     width: 4,
     write: (to, { keys, columns }, from, end) => {
       const [open = [], values = [], headers = [], stands = []] = columns as SideColumns;
-      const states = open.map((one, i) => one + 2 * ((stands[i] as number) - (keys[i] as number)));
+      const states = new Array<number>(end);
+      for (let i = from; i < end; i++) {
+        states[i] = (open[i] as number) + 2 * ((stands[i] as number) - (keys[i] as number));
+      }
       records.write(to, { keys, columns: [states, values, headers] }, from, end);
     },
     decode: (bytes, start, end) => {
@@ -349,13 +357,13 @@ class StreamJoin implements TimedStep {
     const partners: Partner[] = [];
     cell.sides[other].scan(from, to, ({ keys, columns }, i) => {
       const time = keys[i] as number;
-      const [open, values, headers, stands] = columns as SideColumns;
-      const stand = stands[i] as number;
+      const stand = columnOf(columns, standAt)[i] as number;
       if (time <= oldest || (bySource && stand > waitsTo)) return kept;
-      partners.push({ time, value: values[i], stand });
+      partners.push({ time, value: columnOf(columns, valueAt)[i], stand });
+      const open = columnOf(columns, openAt);
       if (open[i] === 0) return kept;
       open[i] = 0;
-      headers[i] = emptyBytes;
+      columnOf(columns, headersAt)[i] = emptyBytes;
       return changed;
     });
     return partners;
@@ -435,11 +443,15 @@ class StreamJoin implements TimedStep {
     const wait = waitMs(this.#options.window, side);
     cell.sides[side].scanWaking(streamTime - wait - 1, ({ keys, columns }, i) => {
       const time = keys[i] as number;
-      const [open, values, headers, stands] = columns as SideColumns;
+      const open = columnOf(columns, openAt);
       if (open[i] === 0 || time + wait >= streamTime) return kept;
       open[i] = 0;
-      const one = { keyId, side, time, value: values[i], stand: stands[i] as number };
-      waiting.push({ ...one, headers: headers[i] as Uint8Array });
+      const values = columnOf(columns, valueAt);
+      const headers = columnOf(columns, headersAt);
+      waiting.push({
+        ...{ keyId, side, time, value: values[i], headers: headers[i] as Uint8Array },
+        stand: columnOf(columns, standAt)[i] as number,
+      });
       headers[i] = emptyBytes;
       return changed;
     });
