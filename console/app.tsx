@@ -12,6 +12,7 @@ import { usePlace } from './lib/place.ts';
 import { applyTheme, keptTheme, nextTheme } from './lib/theme.ts';
 import { useAnswer } from './lib/use-answer.ts';
 import { PeopleView } from './people/people.tsx';
+import { SegmentsView } from './segments/segments.tsx';
 import { SignIn } from './sign-in.tsx';
 
 interface Me {
@@ -95,6 +96,7 @@ function Console({ signOut }: { readonly signOut: () => void }) {
 const titles: Readonly<Record<string, string>> = {
   flow: 'Flow',
   people: 'People',
+  segments: 'Segments',
   data: 'Data',
 };
 
@@ -110,6 +112,7 @@ function View({
   readonly topology: Topology;
 }): ComponentChildren {
   if (view === 'people' && topology.hasPeople) return <PeopleView subject={place[1]} />;
+  if (view === 'segments' && topology.hasPeople) return <SegmentsView place={place} />;
   if (view === 'data') return <DataPage live={live} />;
   return <FlowView {...{ live, topology }} />;
 }
@@ -128,7 +131,8 @@ function Head({
   readonly signOut: () => void;
 }) {
   const [theme, setTheme] = useState(keptTheme());
-  const names = topology?.hasPeople === true ? ['flow', 'people', 'data'] : ['flow', 'data'];
+  const names =
+    topology?.hasPeople === true ? ['flow', 'people', 'segments', 'data'] : ['flow', 'data'];
   const texts = { system: 'as the system', light: 'light', dark: 'dark' };
   return (
     <header class="head">

@@ -198,7 +198,6 @@ function Bar({
   readonly choose: () => void;
 }) {
   const { from, to, at } = story;
-  const text = `${segment.in ? 'in' : 'not in'} ${segment.id}`;
   return (
     <div class="track-row">
       <button
@@ -206,10 +205,10 @@ function Bar({
         class="track-label bar-label"
         style={{ paddingLeft: `${axisWidth}px` }}
         aria-pressed={isChosen}
-        aria-label={`${text}: why?`}
         onClick={choose}
       >
         <span class={segment.in ? 'dot in' : 'dot'} aria-hidden="true" />
+        <span class="hidden">{segment.in ? 'in ' : 'not in '}</span>
         {segment.id}
         {segment.changesAt !== undefined && (
           <span class="muted">

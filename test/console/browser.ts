@@ -31,8 +31,11 @@ export async function serving(args: readonly string[]): Promise<Serving> {
 }
 
 /** `start` on the sample, or on rows of one's own, staying up; its report is there when it answers. */
-export async function startServing(more: readonly string[] = []): Promise<Serving> {
-  const data = await emptyFolder();
+export async function startServing(
+  more: readonly string[] = [],
+  folder?: string,
+): Promise<Serving> {
+  const data = folder ?? (await emptyFolder());
   const own = ['--data', data, '--threads', '0', '--http', '0', '--top', '1'];
   const running = await serving(['start', '--serve', ...own, ...more]);
   await running.says('It stays up');

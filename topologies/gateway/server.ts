@@ -202,6 +202,10 @@ export async function gatewayApp(
       if (!reply.hasHeader(name)) reply.header(name, value);
     }
   });
+  // Idle connections are closed; who has sent a whole request waits for its answer, however long it takes.
+  app.addHook('preHandler', async (request) => {
+    request.raw.socket?.setTimeout?.(0);
+  });
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? '(unknown)';
     options.requests?.answered({
