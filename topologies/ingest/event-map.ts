@@ -14,6 +14,7 @@ import {
   toldReader,
   Unreadable,
 } from './fields.ts';
+import { emailForm, numberForm, textForm } from './forms.ts';
 import type { FieldSpec, Mapping, SkipRule, TimeSpec } from './mapping.ts';
 import { textTest, wordsOf } from './pattern.ts';
 import { timeReader } from './times.ts';
@@ -123,11 +124,8 @@ function identityReader({ identities = [], subjectForm: form }: Mapping) {
 
 /** Brings the name of a subject into the form that all its events have. */
 function subjectForm(form: Mapping['subjectForm']): (text: string) => string {
-  return (told) => {
-    const text = told.normalize('NFC');
-    if (form === 'email') return (/<([^<>]*)>$/.exec(text)?.[1] ?? text).trim().toLowerCase();
-    return form === 'number' ? text.replace(/^(\d+)\.0*$/, '$1') : text;
-  };
+  if (form === 'email') return emailForm;
+  return form === 'number' ? numberForm : textForm;
 }
 
 function timeOf({ time, received }: Mapping): (row: Row) => number {
@@ -216,7 +214,7 @@ function traitReader(spec: NonNullable<Mapping['traits']>, isTable: boolean): Pa
       if (value === undefined) continue;
       if (typeof value === 'number' || typeof value === 'boolean') traits.push([name, value]);
       else {
-        const text = textIn(field, value);
+        const text = textForm(textIn(field, value));
         if (text !== '') traits.push([name, text]);
         else if (!isTable) traits.push([name, null]);
       }

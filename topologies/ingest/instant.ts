@@ -32,6 +32,16 @@ const spans = { seconds: 1_000, minutes: 60_000, hours: 3_600_000, days: 86_400_
 /** ms UTC, or why the text is refused: words that follow 'time "..."'. */
 export type InstantReader = (text: string) => number | string;
 
+/** What becomes of wall times that a zone does not have, or has twice. */
+export const zonePolicies = ['refuse', 'earlier', 'later'] as const;
+
+export interface ZonePolicy {
+  /** An hour that the clock skips: refused (default), or moved out of the gap to this side. */
+  readonly gap?: (typeof zonePolicies)[number];
+  /** An hour that comes twice: refused (default), or the first or second of both. */
+  readonly overlap?: (typeof zonePolicies)[number];
+}
+
 /** Two-digit years are 2000 to 2099. */
 const century = 2_000;
 
@@ -47,15 +57,20 @@ export const epochFormats = ['epoch-s', 'epoch-ms', 'epoch-us', 'epoch-ns'];
  * @param zone IANA name, e.g. 'UTC' or 'Europe/London'; for times that name no offset
  * @param since ISO instant, for 'seconds' and its kin
  */
-export function instantReader(format: string, zone = 'UTC', since?: string): InstantReader {
+export function instantReader(
+  format: string,
+  zone = 'UTC',
+  since?: string,
+  policy: ZonePolicy = {},
+): InstantReader {
   if (format === 'epoch-ns') return epoch(format, -6);
   if (format === 'epoch-us') return epoch(format, -3);
   if (format === 'epoch-ms') return epoch(format, 0);
   if (format === 'epoch-s') return epoch(format, 3);
   if (format === 'iso') return isoInstant;
-  if (format === 'iso-local') return isoLocalReader(zone);
+  if (format === 'iso-local') return isoLocalReader(zone, policy);
   if (Object.hasOwn(spans, format)) return sinceReader(format as keyof typeof spans, since);
-  return patternReader(format, zone);
+  return patternReader(format, zone, policy);
 }
 
 /** Decimal digits moved by `places` to whole milliseconds; what is below one is cut off. */
@@ -114,8 +129,8 @@ function shifted(local: number, zone: string): number | string {
   return zone.startsWith('-') ? local + ms : local - ms;
 }
 
-function isoLocalReader(zone: string): InstantReader {
-  const instant = zoneReader(zone);
+function isoLocalReader(zone: string, policy: ZonePolicy): InstantReader {
+  const instant = zoneReader(zone, policy);
   const local = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)$/;
   return (text) => {
     const match = local.exec(text);
@@ -125,7 +140,7 @@ function isoLocalReader(zone: string): InstantReader {
   };
 }
 
-function patternReader(format: string, zone: string): InstantReader {
+function patternReader(format: string, zone: string, policy: ZonePolicy): InstantReader {
   const units: Unit[] = [];
   const source = format.replace(tokenPattern, (token, quoted: string | undefined) => {
     if (quoted !== undefined) return quoted.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
@@ -148,7 +163,7 @@ function patternReader(format: string, zone: string): InstantReader {
     throw new Error('is ambiguous: h and A come together, or H alone');
   }
   const expression = new RegExp(`^${source}$`);
-  const instant = zoneReader(zone);
+  const instant = zoneReader(zone, policy);
   return (text) => {
     const match = expression.exec(text);
     if (match === null) return `does not fit ${format}`;
@@ -163,7 +178,10 @@ function patternReader(format: string, zone: string): InstantReader {
 }
 
 /** Wall time of a zone -> ms UTC, or why there is no one instant of that name. */
-function zoneReader(zone: string): (local: number) => number | string {
+function zoneReader(
+  zone: string,
+  { gap = 'refuse', overlap = 'refuse' }: ZonePolicy,
+): (local: number) => number | string {
   const offset = offsetOf(zone);
   return (local) => {
     const day = 86_400_000;
@@ -171,6 +189,10 @@ function zoneReader(zone: string): (local: number) => number | string {
     const candidates = [...new Set([offset(local - day), offset(local + day)])];
     const instants = candidates.map((one) => local - one).filter((at) => at + offset(at) === local);
     if (instants.length === 1) return instants[0] as number;
+    // Of a gap neither is a wall time of the zone: they are those before and behind it.
+    const [policy, all] =
+      instants.length === 0 ? [gap, candidates.map((one) => local - one)] : [overlap, instants];
+    if (policy !== 'refuse') return policy === 'earlier' ? Math.min(...all) : Math.max(...all);
     return instants.length === 0
       ? `does not exist in ${zone}: the clock was put forward over it`
       : `is ambiguous in ${zone}: the clock was put back, it comes twice`;

@@ -3,7 +3,7 @@ import type { Identifier } from '../event.ts';
 import type { ClassRule, ClassSpec } from './classes.ts';
 import { type DecimalForm, groupMarks } from './decimal.ts';
 import { columnsOf, type FieldSpec, isObject } from './fields.ts';
-import { instantReader } from './instant.ts';
+import { instantReader, zonePolicies } from './instant.ts';
 import {
   checkKeys,
   checkText,
@@ -124,7 +124,7 @@ const known = [
   'configuration',
 ];
 const evidenceFields = ['machine', 'ip', 'agent', 'method', 'prefetch', 'honeypot', 'links'];
-const timeKeys = ['field', 'format', 'zone', 'since', 'from'];
+const timeKeys = ['field', 'format', 'zone', 'since', 'from', 'gap', 'overlap'];
 
 /** Checks a mapping read from JSON. Throws MAPPING_INVALID that names the field. */
 export function checkMapping(value: unknown, mapping: string): Mapping {
@@ -289,6 +289,8 @@ function checkTime(
 ): void {
   checkKeys(field, given, keys, fail);
   checkField(`${field}.field`, given['field'], fail);
+  checkOneOf(`${field}.gap`, given['gap'], zonePolicies, fail);
+  checkOneOf(`${field}.overlap`, given['overlap'], zonePolicies, fail);
   const { zone, since, from, format } = given;
   for (const [name, told] of Object.entries({ since, from })) {
     if (told === undefined) continue;

@@ -1,8 +1,8 @@
 /** Reads the times of rows as a mapping says: several formats, several fields with a unit each, and bounds. */
 import { type FieldSpec, nameOf, type Row, textReader, Unreadable } from './fields.ts';
-import { epochFormats, type InstantReader, instantReader } from './instant.ts';
+import { epochFormats, type InstantReader, instantReader, type ZonePolicy } from './instant.ts';
 
-export interface TimeSpec {
+export interface TimeSpec extends ZonePolicy {
   readonly field: FieldSpec;
   /** One, or several of which exactly one must give an instant. */
   readonly format: string | readonly string[];
@@ -45,9 +45,10 @@ export function timeReader(
   };
 }
 
-function oneReader(part: string, { format, zone, since, from }: TimeSpec) {
+function oneReader(part: string, spec: TimeSpec) {
+  const { format, zone, since, from } = spec;
   const formats = [format].flat();
-  const readers = formats.map((one) => instantReader(one, zone, since));
+  const readers = formats.map((one) => instantReader(one, zone, since, spec));
   const first = firstInstant(formats, from);
   return (told: string): number => {
     const isTime = (at: number) => at >= first && at < lastInstant;
