@@ -82,6 +82,7 @@ export class CogroupedStream<K, V, A> {
     return new Table<K, A>({ graph, port, key: key as Serde<K>, value }, name, { getter });
   }
 
+  /** The same for each window of a key. */
   window(spec: WindowSpec): WindowedCogroup<K, V, A> {
     return new WindowedCogroup((name, options) =>
       windowedTable({

@@ -9,7 +9,10 @@ export interface JoinWindow {
   readonly graceMs: number;
 }
 
-/** @throws CONFIG_INVALID for a duration that is no whole number of milliseconds, or negative */
+/**
+ * The other stream's records from `before` ms before a record to `after` ms after it, both inclusive.
+ * @throws CONFIG_INVALID for a duration that is no whole number of milliseconds, or negative
+ */
 export function joinWindow(options: {
   readonly before: number;
   readonly after: number;

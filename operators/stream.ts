@@ -90,16 +90,19 @@ export class Stream<K, V> {
     this.#flow = flow;
   }
 
+  /** The records for which the predicate holds; a type guard narrows the type of their values. */
   filter<W extends V>(predicate: (value: V, key: K) => value is W): Stream<K, W>;
   filter(predicate: (value: V, key: K) => boolean): Stream<K, V>;
   filter(predicate: (value: V, key: K) => boolean): Stream<K, V> {
     return this.#then(filterStep(predicate), this.#flow.value);
   }
 
+  /** Each record with another value; its key and timestamp (ms UTC) stay. */
   map<W>(fn: (value: V, key: K, timestamp: number) => Synchronous<W>): Stream<K, W> {
     return this.#then<W>(mapStep(fn), undefined);
   }
 
+  /** A record for each value of the result, in its order, with the key and timestamp of the record. */
   flatMap<W>(fn: (value: V, key: K) => Iterable<Synchronous<W>>): Stream<K, W> {
     return this.#then<W>(flatMapStep(fn), undefined);
   }
@@ -140,6 +143,7 @@ export class Stream<K, V> {
     return this.#then<R>(lookupStep({ kind: 'left', keyOf, fetch, joiner }, options), undefined);
   }
 
+  /** Calls `fn` for each record, which goes on as it is. What `fn` does outside is not exactly once. */
   peek(fn: (value: V, key: K, timestamp: number) => Unawaited): Stream<K, V> {
     return this.#then(peekStep(fn), this.#flow.value);
   }
@@ -157,6 +161,10 @@ export class Stream<K, V> {
     return Object.fromEntries(names.map((name, i) => [name, streams[i]])) as never;
   }
 
+  /**
+   * The records of both streams, in the order of time as a task takes them in.
+   * @throws CONFIG_INVALID for a stream of another topology
+   */
   merge<W>(other: Stream<K, W>): Stream<K, V | W> {
     const { graph, key } = this.#flow;
     sameTopology('merge', graph, other.#flow.graph);
@@ -193,7 +201,11 @@ export class Stream<K, V> {
     return new Stream<K2, V>({ graph, port, key, value });
   }
 
-  /** The author's own operator with state and timers for each key; `name` names the store. */
+  /**
+   * The author's own operator with state and timers for each key; `name` names the store. A record with
+   * a null key is dropped and counted.
+   * @throws CONFIG_INVALID for a setting that makes no sense, or a table of another topology
+   */
   process<S, R = never, C extends Collections = NoCollections>(
     name: string,
     spec: ProcessSpec<K, V, S, R, C>,
@@ -217,7 +229,11 @@ export class Stream<K, V> {
     return this.#then<R>(validateStep(schema), undefined);
   }
 
-  /** Drops repetitions of an id within so many ms of stream time, key by key; `name` names the store. */
+  /**
+   * Drops repetitions of an id within `withinMs` (ms of stream time, from 0), key by key; what is older
+   * is late, and null keys are dropped: all are counted. `name` names the store.
+   * @throws CONFIG_INVALID for a duration that makes no sense
+   */
   dedupe(name: string, idOf: (value: V, key: K) => string, withinMs: number): Stream<K, V> {
     const { key, value } = this.#flow;
     return this.#then(dedupeStep(name, idOf, withinMs, key), value);

@@ -205,6 +205,7 @@ export class Table<K, V> implements RowsOf<K, V> {
     return groupTable(this.#flow, name, group, key, value, this.#traits.getter);
   }
 
+  /** Writes every change to a topic: the new row, null for a deletion. */
   to(topic: Sink<K, V>): void {
     this.#flow.graph.sink(topic, this.#everyChange);
   }

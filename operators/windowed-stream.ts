@@ -149,6 +149,11 @@ export class WindowedStream<K, V> {
     this.#spec = spec;
   }
 
+  /**
+   * The aggregate of each key and window; `name` names the store. A record with a null key or a null
+   * value has no effect, and so has a late one; all are counted. `late` takes late records to a topic.
+   * @throws CONFIG_INVALID for an aggregate that the window cannot use
+   */
   aggregate<A>(
     name: string,
     aggregate: Aggregate<V, A>,
@@ -158,6 +163,7 @@ export class WindowedStream<K, V> {
     return windowedTable({ flow, inputs: [flow.port], name, spec, aggregate, options });
   }
 
+  /** The number of records of each key and window; else as `aggregate`. */
   count(
     name: string,
     options: WindowAggregateOptions<K, V, number> = {},
@@ -165,6 +171,7 @@ export class WindowedStream<K, V> {
     return this.aggregate(name, count<V>(), options);
   }
 
+  /** Folds the records of each key and window, the first one begins; else as `aggregate`. */
   reduce(
     name: string,
     fn: (total: V, value: V) => V,

@@ -17,6 +17,7 @@ export class Scratch {
     this.#view = new DataView(this.#bytes.buffer);
   }
 
+  /** Writes a number, 8 bytes, little-endian. */
   float64(value: number): void {
     this.#ensure(8);
     this.#view.setFloat64(this.length, value, true);
@@ -40,6 +41,7 @@ export class Scratch {
     this.length += 4;
   }
 
+  /** Writes a whole number from 0 to 2^32 - 1, 4 bytes, little-endian. */
   uint32(value: number): void {
     this.#ensure(4);
     this.#view.setUint32(this.length, value, true);
@@ -57,6 +59,7 @@ export class Scratch {
     this.length += bytes;
   }
 
+  /** Writes bytes. */
   append(bytes: Uint8Array): void {
     this.appendRange(bytes, 0, bytes.byteLength);
   }

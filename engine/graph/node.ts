@@ -51,7 +51,7 @@ export interface SinkNode {
 
 export type GraphNode = SourceNode | StepNode | SinkNode;
 
-/** An operator with its settings. Not public: authors write `process`, which is one of these. */
+/** An operator with its settings. From outside one is made by `defineStep` of `millrace/steps`. */
 export interface Step {
   /** Operator, e.g. 'filter'. */
   readonly kind: string;

@@ -20,6 +20,7 @@ export interface BackendUnderTest {
 const bytes = (...values: number[]) => Buffer.from(values);
 const shown = (found: readonly (Buffer | undefined)[]) => found.map((value) => value && [...value]);
 
+/** The laws of a state backend. Each opens what `under.open` gives, and disposes of it. */
 export function backendLaws(under: BackendUnderTest): readonly Law[] {
   const law = (
     name: string,

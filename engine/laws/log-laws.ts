@@ -82,6 +82,7 @@ async function readAll(log: Log, from: TopicPartition, records: number): Promise
   }
 }
 
+/** The laws of a log: order, atomic commits, stable reads, fencing, clean-up. */
 export function logLaws(under: LogUnderTest): readonly Law[] {
   const law = lawsOver(under, 'log');
   const { dense = true, maintains = true, tellsCommitId = true } = under;

@@ -32,6 +32,7 @@ export function timeWindowed<K>(key: Serde<K>, sizeMs: number): Serde<Windowed<K
   };
 }
 
+/** How keys of session windows are written: the key, and the start and end of its session. */
 export function sessionWindowed<K>(key: Serde<K>): Serde<Windowed<K>> {
   const writeKey = writerOf(key);
   return {

@@ -70,6 +70,7 @@ export class TestDriver {
     this.#feeder = feeder;
   }
 
+  /** Use `testDriver`. */
   static async start(topology: Topology, options: DriverOptions): Promise<TestDriver> {
     checkSetting('testDriver', options, anObject);
     checkSetting('testDriver.scheduler', options.scheduler, optional(anObject));
@@ -218,10 +219,12 @@ export class TestDriver {
     this.#runtime = await this.#start(options.orphans);
   }
 
+  /** What was read, dropped and written since the start, by reason. */
   get summary(): Summary {
     return this.#running.summary;
   }
 
+  /** Ends the topology; what it kept is gone. */
   async close(): Promise<void> {
     await this.#running.close();
     await this.#log.close();

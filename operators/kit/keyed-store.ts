@@ -40,6 +40,7 @@ export class KeyedStore<C, K = unknown> {
     return this.cells.number(name);
   }
 
+  /** Sets such a number; it is committed with the record at hand. */
   setNumber(name: string, value: number): void {
     this.cells.setNumber(name, value);
   }

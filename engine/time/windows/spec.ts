@@ -60,7 +60,10 @@ export type TimedWindow = HoppingWindow | SlidingWindow | SessionWindow | Calend
 
 export type WindowSpec = TimedWindow | CountWindow;
 
-/** `[start, start + size)` side by side, aligned to the epoch. */
+/**
+ * `[start, start + size)` side by side, aligned to the epoch; `size` and `grace` in ms.
+ * @throws CONFIG_INVALID for a duration that makes no sense; so do the other windows
+ */
 export function tumbling(options: {
   readonly size: number;
   readonly grace: number;
@@ -69,7 +72,7 @@ export function tumbling(options: {
   return hopping({ ...options, advance: options.size });
 }
 
-/** `[start, start + size)`, one every `advance`, aligned to the epoch. `advance` ≤ `size`. */
+/** `[start, start + size)`, one every `advance`, aligned to the epoch; all in ms. `advance` ≤ `size`. */
 export function hopping(options: {
   readonly size: number;
   readonly advance: number;
@@ -87,13 +90,13 @@ export function hopping(options: {
   });
 }
 
-/** Windows of `size` that slide with the records; both ends inclusive. */
+/** Windows of `size` (ms) that slide with the records; both ends inclusive. */
 export function sliding(options: { readonly size: number; readonly grace: number }): SlidingWindow {
   checkSettings('window', options, { size: ms(1), grace: ms(0) });
   return Object.freeze({ type: 'sliding', sizeMs: options.size, graceMs: options.grace });
 }
 
-/** Sessions that end after `gap` without a record; a gap of exactly `gap` still joins. */
+/** Sessions that end after `gap` (ms) without a record; a gap of exactly `gap` still joins. */
 export function session(options: { readonly gap: number; readonly grace: number }): SessionWindow {
   checkSettings('window', options, { gap: ms(1), grace: ms(0) });
   return Object.freeze({ type: 'session', gapMs: options.gap, graceMs: options.grace });
