@@ -23,6 +23,7 @@ const loadedByName = [
   'engine/thread/worker.ts',
   'operators/index.ts',
   'operators/kit/index.ts',
+  'topologies/client.ts',
   'topologies/personalisation.ts',
   'topologies/public.ts',
 ];

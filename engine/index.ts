@@ -29,9 +29,22 @@ export { FileSource, type FileSourceOptions } from './connect/file-source.ts';
 export { describeJson, describeMermaid, describeText } from './graph/describe.ts';
 export type { TopicSettings } from './graph/topic.ts';
 export { deadLetterTopic } from './graph/topic-names.ts';
+export { Streams } from './http/event-stream.ts';
 export { type RequestMetrics, requestMetrics } from './http/metrics.ts';
 export type { PageAnswer, PageServer } from './http/page.ts';
-export { type HttpEndpoint, type Route, statusOf } from './http/server.ts';
+export {
+  type AnyRoute,
+  addBodyValues,
+  isStream,
+  lastEventId,
+  type Route,
+  type RouteText,
+  type ServerEvent,
+  type StreamRoute,
+  servedRoutes,
+  valuesInPath,
+} from './http/routes.ts';
+export { type HttpEndpoint, statusOf } from './http/server.ts';
 export { type EmbeddedLog, openEmbeddedLog } from './log/embedded/log.ts';
 export type {
   Append,
@@ -67,6 +80,7 @@ export {
 export type { SourceChunk, SourceConnector, SourceStart } from './runtime/connector.ts';
 export { Runtime, type RuntimeOptions } from './runtime/runtime.ts';
 export type { Summary } from './runtime/summary.ts';
+export type { AsOf } from './runtime/table-questions.ts';
 export type {
   Holder,
   SourceTimeReport,
@@ -91,6 +105,7 @@ export {
 } from './storage/backends.ts';
 export { MemoryBackends } from './storage/memory.ts';
 export { rocksBackends } from './storage/rocksdb.ts';
+export type { ShownRow } from './task/row-answers.ts';
 export type { HostConfig, HostPort } from './task/task-host.ts';
 export { TaskHost } from './task/task-host.ts';
 export type { LogChoice } from './thread/adapters.ts';

@@ -2,7 +2,7 @@
  * The ready topology: events of a subject -> engagement score, band and segment memberships, with
  * durable timers for what changes by the passing of time alone.
  */
-import { topology } from 'millrace';
+import { type StoreRow, topology } from 'millrace';
 import { aRecord, checkSettings, list, optional } from 'millrace/engine';
 import { type ConsentConfig, checkConsent, defaultConsent } from './accepted/consent.ts';
 import {
@@ -30,6 +30,7 @@ import { classWarnings, knownClasses, type Warning } from './segments/class-warn
 import { defaultSegments } from './segments/examples.ts';
 import type { Mistake } from './segments/fields.ts';
 import { planSegments } from './segments/plan.ts';
+import { type SubjectArgs, subjectAnswer } from './subject-answer.ts';
 
 export interface PersonalisationConfig {
   readonly engagement?: Partial<EngagementConfig>;
@@ -110,6 +111,11 @@ export default function personalisation(config: PersonalisationConfig = {}) {
       .flatMap((output) => (output.type === 'change' ? [output.change] : []))
       .to(segmentChanges);
     late.flatMap((output) => (output.type === 'late' ? [output.event] : [])).to(lateEvents);
-    return { profiles: { store: 'profiles' } };
+    const subjects = {
+      store: 'profiles',
+      show: ({ value, timestamp }: StoreRow<string, Profile>, args: unknown) =>
+        subjectAnswer(logic, value, timestamp ?? 0, args as SubjectArgs | undefined),
+    };
+    return { profiles: { store: 'profiles' }, subjects };
   });
 }

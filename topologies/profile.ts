@@ -248,6 +248,13 @@ export class ProfileLogic {
     return subjectStory(parts, profile, clock, asked);
   }
 
+  /** When the band or the gate changes if nothing arrives after `at`, ms UTC; +Infinity for never. */
+  bandNext(profile: Profile, at: number): number {
+    const curve = curveOf(this.#config, profile.engagement);
+    const band = bandAfter(this.#config, curve.at(at).score, profile.band);
+    return bandChangesAt(this.#config, curve, band, at);
+  }
+
   /** Recency, frequencies and money of a profile at the hour of an instant. */
   companionsOf(profile: Profile, at: number): Companions {
     return companions(this.#config, profile.engagement, at);

@@ -269,6 +269,22 @@ export const errorCatalogue = {
       'a process that starts or restores becomes ready by itself; else its log says what is wrong',
     exitCode: 1,
   },
+  NOT_OURS: {
+    message: 'this is asked by the processes of the application alone',
+    remedy: 'ask another question; /openapi.json or a wrong path lists them',
+    exitCode: 1,
+  },
+  STATE_MOVED: {
+    message: 'the task {task} was closed while it was asked',
+    remedy: 'ask again: it is opened anew, here or in another process',
+    exitCode: 1,
+  },
+  STATE_AWAY: {
+    message: 'nobody holds the rows of {table} now: {problem}',
+    remedy:
+      'ask again in a moment: the tasks are being opened, restored or given to another process',
+    exitCode: 1,
+  },
   STORE_UNKNOWN: {
     message: 'there is no store {store}; this topology has: {stores}',
     remedy: 'name one of these stores',

@@ -20,6 +20,28 @@ export type DropReason = (typeof dropReasons)[number];
 /** Where a datum went wrong. */
 export type FailureStage = 'source' | 'deserialise' | 'process' | 'produce' | 'future';
 
+/** What a task did in a cycle. */
+export interface WorkedTask {
+  readonly task: string;
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+  /** ms by stage. */
+  readonly stages: Readonly<Record<string, number>>;
+  /** Keys that were looked for, and those of them that were not in memory. */
+  readonly lookups: { readonly keys: number; readonly reads: number };
+  /** What it wrote to changelogs, by store, and to topics. */
+  readonly stores: readonly Written[];
+  readonly topics: readonly Written[];
+  /** Greatest event time that it has taken in, ms UTC. */
+  readonly streamTime: number;
+}
+
+export interface Written {
+  readonly name: string;
+  readonly records: number;
+  readonly bytes: number;
+}
+
 export interface TelemetryEvents {
   /** One cycle was committed. Durations in milliseconds, event time in ms UTC. */
   cycleCommitted: {
@@ -34,6 +56,14 @@ export interface TelemetryEvents {
     readonly stages: Readonly<Record<string, number>>;
     readonly streamTime: number;
   };
+  /** What the tasks of a committed cycle did; it is put together only for who asks. */
+  tasksWorked: {
+    /** From when the cycle began to take records to its commit, ms. */
+    readonly tookMs: number;
+    readonly all: () => readonly WorkedTask[];
+  };
+  /** Partitions were given to this process, or taken away. */
+  partitionsMoved: { readonly kind: 'assigned' | 'revoked'; readonly count: number };
   recordsDropped: { readonly step: string; readonly reason: DropReason; readonly count: number };
   recordsDeadLettered: {
     readonly task: string;

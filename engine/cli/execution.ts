@@ -1,4 +1,5 @@
 /** A runtime on the embedded log of a data directory or on Kafka: what `start`, `run`, `query` and embedders share. */
+import { hostname } from 'node:os';
 import { systemClock } from '../base/clock.ts';
 import { isPassing } from '../base/errors.ts';
 import { allObservers, type Observer } from '../base/events.ts';
@@ -11,16 +12,24 @@ import {
   refuseSetting,
   threadCount,
 } from '../base/settings.ts';
+import { changeRoutes } from '../http/change-routes.ts';
 import { Console } from '../http/console.ts';
 import { HealthWatch } from '../http/health.ts';
 import type { PageServer } from '../http/page.ts';
-import { type HttpEndpoint, type HttpOptions, type Route, serveHttp } from '../http/server.ts';
+import { HttpProcesses, processRoutes } from '../http/processes.ts';
+import type { AnyRoute } from '../http/routes.ts';
+import { type HttpEndpoint, type HttpOptions, serveHttp } from '../http/server.ts';
+import { tableRoutes } from '../http/table-routes.ts';
 import type { KafkaSettings } from '../log/kafka/config.ts';
 import type { Log } from '../log/log.ts';
 import type { SourceConnector } from '../runtime/connector.ts';
+import type { LocalTasks } from '../runtime/local-tasks.ts';
 import { type LogLevel, logObserver, metricsObserver } from '../runtime/observe.ts';
+import { Owners } from '../runtime/owners.ts';
 import { Runtime } from '../runtime/runtime.ts';
 import { checkRuntimeSettings, type RuntimeSettings } from '../runtime/settings.ts';
+import { TableQuestions } from '../runtime/table-questions.ts';
+import { TopicTails } from '../runtime/topic-tail.ts';
 import { TaskHost } from '../task/task-host.ts';
 import { type LogChoice, loadBackends } from '../thread/adapters.ts';
 import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
@@ -53,8 +62,10 @@ export interface ExecutionOptions {
   readonly http?: number;
   /** Where they are served; default the loopback interface. */
   readonly httpHost?: string;
+  /** On Kafka: host:port at which other processes reach this one; default: where it listens. */
+  readonly advertise?: string;
   /** Questions that are answered beside them. */
-  readonly routes?: (running: { readonly runtime: Runtime; readonly log: Log }) => readonly Route[];
+  readonly routes?: (running: Running) => readonly AnyRoute[];
   /** Serves instead of `serveHttp`: an application with a server of its own. */
   readonly listen?: (parts: ServerParts) => Promise<HttpEndpoint>;
   /** Questions about people and segments are among the routes: the console shows them. */
@@ -65,11 +76,23 @@ export interface ExecutionOptions {
   readonly logLevel?: LogLevel;
 }
 
+/** An application that runs here. */
+export interface Running {
+  readonly runtime: Runtime;
+  readonly log: Log;
+  readonly tables: TableQuestions;
+  /** What is committed, as it comes. */
+  readonly tails: TopicTails;
+  readonly application: string;
+  /** Which process holds which task, on Kafka. */
+  readonly owners: Owners;
+}
+
 /** What a server of the application is made of. */
 export interface ServerParts extends HttpOptions {
   readonly host: string;
   /** Undefined while the application is not there yet. */
-  readonly running: () => { readonly runtime: Runtime; readonly log: Log } | undefined;
+  readonly running: () => Running | undefined;
   readonly application: string;
   readonly observer: Observer;
   readonly page: PageServer;
@@ -109,6 +132,23 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
   let log: Log | undefined;
   let workers: WorkerHosts | undefined;
   let runtime: Runtime | undefined;
+  let application = '';
+  /** Where other processes reach this one. */
+  let address: string | undefined;
+  let questions: Running | undefined;
+  const running = () => {
+    if (runtime === undefined || log === undefined) return undefined;
+    if (questions !== undefined) return questions;
+    const owners = new Owners(log, application);
+    const others = address === undefined ? undefined : new HttpProcesses(owners, address);
+    questions = {
+      ...{ runtime, log, application, owners },
+      tables: new TableQuestions({ local: runtime.tasks, others }),
+      tails: tailsOf(log, observers),
+    };
+    return questions;
+  };
+  let routes: readonly AnyRoute[] | undefined;
   let endpoint: HttpEndpoint | undefined;
   let page: Console | undefined;
   let url: string | undefined;
@@ -123,15 +163,15 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
   try {
     const topology = await loadTopology(reference);
     const backends = await loadBackends(stateBackend);
-    const application = options.application ?? topology.name;
+    application = options.application ?? topology.name;
     if (options.http !== undefined) {
       const { httpHost: host = '127.0.0.1' } = options;
       const health = new HealthWatch(systemClock);
       const { observer, registry } = metricsObserver(
         async () => (await runtime?.lag()) ?? [],
         async () => runtime?.time(),
+        env.directory,
       );
-      const running = () => runtime && log && { runtime, log };
       page = new Console({
         ...{ application, topology, running, health: () => health.health },
         ...{ clock: systemClock, scheduler: systemScheduler },
@@ -152,15 +192,16 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
           text: await registry.metrics(),
         }),
         routes: () => {
-          if (options.routes === undefined) return [];
-          return runtime && log && options.routes({ runtime, log });
+          const now = running();
+          if (now === undefined) return undefined;
+          routes ??= [...engineRoutes(now), ...(options.routes?.(now) ?? [])];
+          return routes;
         },
       });
-      const what =
-        options.routes === undefined && options.listen === undefined
-          ? 'metrics and health'
-          : 'questions, metrics and health';
-      process.stderr.write(`${what} on http://${host}:${endpoint.port}\n`);
+      if (options.kafka !== undefined) {
+        address = options.advertise ?? addressOf(host, endpoint.port);
+      }
+      process.stderr.write(`questions, metrics and health on http://${host}:${endpoint.port}\n`);
       url = urlOf(host, endpoint.port);
       process.stderr.write(`console on ${url}/console/\n`);
     }
@@ -171,7 +212,7 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
     const chosenLog = options.log ?? last;
     const opened = await openAnyLog({ env, application, kafka, log: chosenLog }, observer);
     log = opened;
-    const running = await patiently(options.kafka, () =>
+    const started = await patiently(options.kafka, () =>
       Runtime.start({
         topology,
         application,
@@ -190,11 +231,12 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
           return workers.hosts;
         },
         ...settings,
+        ...(address === undefined ? {} : { address }),
         ...(sources === undefined ? {} : { sources }),
         observer,
       }),
     );
-    runtime = running;
+    runtime = started;
     const kept = { application, topology: reference, stateBackend };
     await writeApplication(env, {
       ...kept,
@@ -204,14 +246,14 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
     const asked =
       options.answers === false
         ? undefined
-        : await answerLocally(env, { application, runtime: running, log: opened });
+        : await answerLocally(env, { application, runtime: started, log: opened });
     const close = async () => {
       await asked?.close();
-      await running.close();
+      await started.close();
       await stop();
     };
     const at = url === undefined ? {} : { url };
-    return { ...at, log: opened, runtime: running, application, observer, close };
+    return { ...at, log: opened, runtime: started, application, observer, close };
   } catch (error) {
     await stop();
     throw error;
@@ -222,6 +264,40 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
 function urlOf(host: string, port: number): string {
   const own = host === '0.0.0.0' || host === '::' ? 'localhost' : host;
   return `http://${own.includes(':') ? `[${own}]` : own}:${port}`;
+}
+
+/** What is answered of every topology. */
+export function engineRoutes(asked: Running): readonly AnyRoute[] {
+  const local = {
+    ask: (...args: Parameters<LocalTasks['ask']>) => asked.runtime.tasks.ask(...args),
+    get commitId() {
+      return asked.runtime.tasks.commitId;
+    },
+  };
+  const processes = processRoutes({
+    local,
+    get owners() {
+      return asked.owners;
+    },
+  });
+  return [...tableRoutes(asked), ...changeRoutes(asked), ...processes];
+}
+
+/** The address by which another machine is to find this one, where nothing is said. */
+function addressOf(host: string, port: number): string {
+  const name = ['0.0.0.0', '::', ''].includes(host) ? hostname() : host;
+  return name.includes(':') ? `[${name}]:${port}` : `${name}:${port}`;
+}
+
+/** Tails that hear of each commit of this process. */
+function tailsOf(log: Log, observers: Observer[]): TopicTails {
+  const tails = new TopicTails(log);
+  observers.push({
+    on: (name) => {
+      if (name === 'cycleCommitted') tails.committed();
+    },
+  });
+  return tails;
 }
 
 /** Brokers that go away while the run starts are waited for, as long as those that are not there yet. */

@@ -10,14 +10,13 @@ import { systemClock } from '../base/clock.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { deadLetterTopic } from '../graph/topic-names.ts';
 import { type RequestMetrics, requestMetrics } from '../http/metrics.ts';
-import type { HttpEndpoint, Route } from '../http/server.ts';
+import type { AnyRoute } from '../http/routes.ts';
+import type { HttpEndpoint } from '../http/server.ts';
 import type { Log } from '../log/log.ts';
 import { Appender } from '../runtime/appender.ts';
 import { readCatalogue } from './catalogue.ts';
-import type { ServerParts } from './execution.ts';
+import { engineRoutes, type Running, type ServerParts } from './execution.ts';
 import { readMapping } from './start.ts';
-
-type Running = NonNullable<ReturnType<ServerParts['running']>>;
 
 /** How old what is known of the backlog may be, ms. */
 const backlogAgeMs = 1_000;
@@ -44,7 +43,7 @@ export async function readGateway(file: string | undefined): Promise<GatewayConf
  */
 export function gatewayListener(
   config: GatewayConfig,
-  questions: (running: Running) => readonly Route[],
+  questions: (running: Running) => readonly AnyRoute[],
   writer?: string,
 ) {
   return async (parts: ServerParts): Promise<HttpEndpoint> => {
@@ -57,6 +56,24 @@ export function gatewayListener(
     };
     const requests = requestMetrics();
     const catalogue = await declaredFields(config);
+    const lazily: Running = {
+      get runtime() {
+        return asked().runtime;
+      },
+      get log() {
+        return asked().log;
+      },
+      get tables() {
+        return asked().tables;
+      },
+      get tails() {
+        return asked().tails;
+      },
+      application,
+      get owners() {
+        return asked().owners;
+      },
+    };
     let opened: { appender: Appender; intake: Intake } | undefined;
     const intake = () => {
       const now = running();
@@ -76,14 +93,7 @@ export function gatewayListener(
       health: parts.health,
       metrics: withRequests(parts.metrics, requests),
       requests,
-      questions: questions({
-        get runtime() {
-          return asked().runtime;
-        },
-        get log() {
-          return asked().log;
-        },
-      }),
+      questions: [...engineRoutes(lazily), ...questions(lazily)],
       ...world,
     });
     return {

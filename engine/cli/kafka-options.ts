@@ -16,6 +16,8 @@ export interface KafkaFlags {
   readonly groupProtocol?: string;
   readonly guarantee?: string;
   readonly commitInterval?: string;
+  /** host:port at which other processes reach this one. */
+  readonly advertise?: string;
 }
 
 /** Names the file when no option does. */
@@ -25,6 +27,12 @@ export function addKafkaOptions(command: Command): Command {
   return command
     .option('--brokers <list>', 'Kafka: host:port, separated by commas; default: the embedded log')
     .option('--kafka-config <file>', 'JSON with the settings of Kafka (docs/KAFKA.md)')
+    .addOption(
+      new Option(
+        '--advertise <host:port>',
+        'where other processes of the application reach --http of this one; default: where it listens',
+      ).env('MILLRACE_ADVERTISE'),
+    )
     .option('--instance-id <name>', 'keep the partitions over a restart; unique in the application')
     .addOption(
       new Option(

@@ -6,7 +6,7 @@ import { addEntries, type Entries, sizesOf } from '../../topologies/segments/siz
 import { segmentToJson } from '../../topologies/segments/unparse.ts';
 import { keyIdOf } from '../base/bytes.ts';
 import { MillraceError } from '../base/errors.ts';
-import type { Route } from '../http/server.ts';
+import type { Route } from '../http/routes.ts';
 import { utf8 } from '../serde/utf8.ts';
 import type { QuestionPool } from './question-pool.ts';
 import { type Asked, instantOf } from './questions.ts';

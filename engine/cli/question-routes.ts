@@ -3,8 +3,10 @@ import type { MessagePort } from 'node:worker_threads';
 import { events, segmentChanges } from '../../topologies/event.ts';
 import type { PersonalisationConfig } from '../../topologies/personalisation.ts';
 import type { AsOf } from '../../topologies/segments/as-of.ts';
+import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
-import type { Route } from '../http/server.ts';
+import { type AnyRoute, needed, type Route } from '../http/routes.ts';
+import { type AskedPeople, peopleRoutes } from './people-routes.ts';
 import { pictureRoutes } from './picture-routes.ts';
 import type { QuestionPool } from './question-pool.ts';
 import { type Asked, asOfAnswer, explainScore, explainSegment, instantOf } from './questions.ts';
@@ -13,6 +15,11 @@ import { refusedPlaces } from './taken-events.ts';
 /** Over HTTP a what-if is of so many subjects unless asked for other; a sample is as good for a look. */
 const subjectsUsual = 20_000;
 const subjectsMost = 200_000;
+
+/** All questions of the ready topology. */
+export function askedRoutes(asked: Asked & AskedPeople, pool: QuestionPool): readonly AnyRoute[] {
+  return [...questionRoutes(asked, pool), ...peopleRoutes(asked, () => systemClock.now())];
+}
 
 /** @param pool where what takes long is answered */
 export function questionRoutes(asked: Asked, pool: QuestionPool): readonly Route[] {
@@ -87,12 +94,6 @@ function subjectsAskedFor(query: URLSearchParams): number {
   if (Number.isSafeInteger(value) && value > 0 && value <= subjectsMost) return value;
   const problem = `must be a whole number of 1 to ${subjectsMost}, is ${text}; the command segment what-if takes all`;
   throw new MillraceError('CONFIG_INVALID', { field: 'subjects', problem });
-}
-
-function needed(query: URLSearchParams, field: string): string {
-  const value = query.get(field);
-  if (value !== null && value !== '') return value;
-  throw new MillraceError('CONFIG_INVALID', { field, problem: `is missing: add ?${field}=...` });
 }
 
 function eventsPerDay(query: URLSearchParams): number {

@@ -71,6 +71,7 @@ export async function run(module: string, options: RunOptions): Promise<void> {
     logLevel: options.logLevel,
     ...(options.http === undefined ? {} : { http: options.http }),
     ...(options.httpHost === undefined ? {} : { httpHost: options.httpHost }),
+    ...(options.advertise === undefined ? {} : { advertise: options.advertise }),
     ...(application === undefined ? {} : { application }),
     ...(kafka === undefined ? {} : { kafka }),
     ...(options.log === undefined ? {} : { log: moduleChosen('log', options.log) }),

@@ -9,7 +9,7 @@ import { onInterrupt } from './interrupt.ts';
 import { type KeptOptions, keptApplication } from './kept-application.ts';
 import { sourcesFrom } from './pulled-sources.ts';
 import { QuestionPool } from './question-pool.ts';
-import { questionRoutes } from './question-routes.ts';
+import { askedRoutes } from './question-routes.ts';
 import type { Asked } from './questions.ts';
 import { standardPort } from './start.ts';
 import { type TimeFlags, timeSettings } from './time-flags.ts';
@@ -54,9 +54,10 @@ export async function serve(options: ServeOptions): Promise<void> {
     http,
     sources,
     ...(httpHost === undefined ? {} : { httpHost }),
+    ...(options.advertise === undefined ? {} : { advertise: options.advertise }),
     listen: gatewayListener(
       gateway,
-      (running) => questionRoutes(Object.assign(running, { config }), questions),
+      (running) => askedRoutes(Object.assign(running, { config }), questions),
       // On Kafka several processes serve one application.
       kafka && writerName(kafka.instanceId),
     ),

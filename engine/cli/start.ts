@@ -30,8 +30,7 @@ import { print, printJson } from './output.ts';
 import { progressBar } from './progress.ts';
 import { connectorsOf, pulledSources, readSources } from './pulled-sources.ts';
 import { QuestionPool } from './question-pool.ts';
-import { questionRoutes } from './question-routes.ts';
-import type { Asked } from './questions.ts';
+import { askedRoutes } from './question-routes.ts';
 import { tellRedefined } from './redefine.ts';
 import { checkTaken, clockOf, personalisationReport, reportText } from './start-report.ts';
 import { type TimeFlags, timeSettings } from './time-flags.ts';
@@ -139,8 +138,7 @@ export async function takeIn(
   const progress = progressBar(await contentBytes(files), () => summary);
   const questions = new QuestionPool();
   const http = options.http ?? (stays ? await freePort(options.httpHost) : undefined);
-  const routes = (running: Pick<Asked, 'runtime' | 'log'>) =>
-    questionRoutes(Object.assign(running, { config }), questions);
+  const routes: Routes = (running) => askedRoutes(Object.assign(running, { config }), questions);
   const execution = await execute({
     env,
     reference: { ...reference, params: config },

@@ -1,7 +1,7 @@
 /** Tables that keep no rows of their own (mapped, filtered, joined): their rows follow from stores. */
-import { MillraceError } from '../base/errors.ts';
+import { isMillraceError, MillraceError } from '../base/errors.ts';
 import type { Topology } from './graph.ts';
-import type { StoreHandle, StoreRow } from './store-spec.ts';
+import type { StoreHandle, StoreRow, StoreSpec } from './store-spec.ts';
 
 export interface TableView {
   /** Has a '/', as no store has. */
@@ -19,6 +19,62 @@ export interface Readable {
   readonly table: string;
   /** A store that it comes from: its tasks hold the rows, and its keys are the rows' keys. */
   readonly store: string;
+}
+
+/** What is shown of a row: plain data; undefined leaves the row out. `args` is as the asker sent it. */
+export type ShowRow = (row: StoreRow, args: unknown) => unknown;
+
+/**
+ * How the rows of an exported table are shown, where its author says: a function `show` beside the
+ * handle. It is called in the thread that has the rows, so that only its answer travels.
+ */
+export function shownBy({ exports }: Topology, name: string): ShowRow | undefined {
+  const value = (exports as Readonly<Record<string, unknown>> | null | undefined)?.[name];
+  const { show } = (value ?? {}) as { readonly show?: unknown };
+  return typeof show === 'function' ? (show as ShowRow) : undefined;
+}
+
+/** A table that can be asked for rows. */
+export interface ListedTable extends Readable {
+  readonly name: string;
+  readonly kind: string;
+  readonly keyFormat: string;
+  readonly valueFormat: string;
+}
+
+/** All stores, and the tables among the topology's exports, by name. */
+export function listedTables(topology: Topology): ListedTable[] {
+  const specs = new Map<string, StoreSpec<unknown, unknown>>();
+  for (const node of topology.nodes) {
+    if (node.type !== 'step') continue;
+    for (const spec of node.step.stores) specs.set(spec.name, spec);
+  }
+  const names = new Set([...specs.keys(), ...exportedTables(topology).keys()]);
+  return [...names].sort().flatMap((name) => {
+    const readable = readableOrNot(topology, name);
+    const spec = readable && specs.get(readable.store);
+    if (readable === undefined || spec === undefined) return [];
+    const isOwn = readable.table === readable.store && shownBy(topology, name) === undefined;
+    const kind = isOwn ? spec.kind : 'derived';
+    const [keyFormat, valueFormat] = [spec.key.format, isOwn ? spec.format : 'json'];
+    return [{ name, ...readable, kind, keyFormat, valueFormat }];
+  });
+}
+
+function readableOrNot(topology: Topology, name: string): Readable | undefined {
+  try {
+    return readableTable(topology, name);
+  } catch (error) {
+    if (isMillraceError(error, 'TABLE_NOT_KEPT')) return undefined;
+    throw error;
+  }
+}
+
+/** The stores that the rows of a table follow from. */
+export function storesOf(topology: Topology, table: string): readonly string[] {
+  const view = topology.views.get(table);
+  if (view === undefined) return [table];
+  return [...new Set(view.of.flatMap((one) => storesOf(topology, one)))];
 }
 
 /**

@@ -5,20 +5,18 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type ErrorCode, isMillraceError, MillraceError, messageOf } from '../base/errors.ts';
 import { jsonOf } from '../base/json-text.ts';
+import { Streams } from './event-stream.ts';
 import type { Health } from './health.ts';
 import type { PageAnswer, PageServer } from './page.ts';
-
-/** A question that an application answers. */
-export interface Route {
-  /** 'POST' has a body of JSON. */
-  readonly method: 'GET' | 'POST';
-  readonly path: string;
-  /**
-   * Answers what is sent as JSON. A MillraceError is the asker's: 400, or what `statusOf` says of it.
-   * @param signal aborts when nobody waits for the answer any more
-   */
-  answer(query: URLSearchParams, body: unknown, signal: AbortSignal): Promise<object>;
-}
+import {
+  type AnyRoute,
+  addBodyValues,
+  isStream,
+  lastEventId,
+  type Served,
+  servedRoutes,
+  valuesInPath,
+} from './routes.ts';
 
 export interface HttpOptions {
   /** 0 takes a free one. */
@@ -29,7 +27,7 @@ export interface HttpOptions {
   /** The metrics in the text format of Prometheus. */
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   /** Asked anew at each request: undefined while the application is not there yet. */
-  readonly routes?: () => readonly Route[] | undefined;
+  readonly routes?: () => readonly AnyRoute[] | undefined;
   /** The console, at / and below /console/. */
   readonly page?: PageServer;
 }
@@ -41,6 +39,9 @@ const [restBytesMax, restMs] = [16 * bodyBytesMax, 1_000];
 const statuses: Partial<Record<ErrorCode, number>> = {
   BODY_TOO_LARGE: 413,
   SEGMENT_UNKNOWN: 404,
+  NOT_OURS: 401,
+  STATE_AWAY: 503,
+  STATE_MOVED: 503,
   STORE_UNKNOWN: 404,
   SUBJECT_UNKNOWN: 404,
   TOPIC_UNKNOWN: 404,
@@ -62,10 +63,11 @@ export interface HttpEndpoint {
 /** Throws HTTP_UNAVAILABLE when the port is taken. */
 export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
   const { port, host = '127.0.0.1' } = options;
+  const streams = new Streams();
   const server = createServer((request, response) => {
     // Whatever a client sends, it must not end the process.
     response.on('error', () => {});
-    answer(request, response, options).catch((error: unknown) => {
+    answer(streams, request, response, options).catch((error: unknown) => {
       if (response.headersSent) response.destroy();
       else json(response, 500, { problem: messageOf(error) });
     });
@@ -92,6 +94,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
 }
 
 async function answer(
+  streams: Streams,
   request: IncomingMessage,
   response: ServerResponse,
   { health, metrics, routes = () => [], page }: HttpOptions,
@@ -118,24 +121,30 @@ async function answer(
     }
     const known = routes();
     if (known === undefined) return json(response, 503, { problem: 'it has not started yet' });
-    const here = known.filter(({ path }) => path === pathname);
-    const route = here.find((one) => one.method === method);
-    if (route !== undefined) {
-      const body = route.method === 'POST' ? await bodyOf(request) : undefined;
-      return json(response, 200, await route.answer(searchParams, body, untilGone(response)));
+    const here = servedRoutes(known).flatMap((served) => {
+      const values = valuesInPath(served.path, pathname);
+      return values === undefined ? [] : [{ served, values }];
+    });
+    const found = here.find(({ served }) => served.method === method);
+    if (found !== undefined) {
+      for (const [name, value] of found.values) searchParams.set(name, value);
+      return await answerRoute(streams, request, response, found.served, searchParams);
     }
     if (here.length === 0) {
-      const paths = [...ownPaths, ...known.map(({ path }) => path)];
+      const paths = [...ownPaths, ...new Set(known.filter(isTold).map(({ path }) => path))];
       return json(response, 404, { problem: `there are ${paths.join(', ')}` });
     }
-    refuseMethod(response, pathname, allowedBy(here));
+    refuseMethod(response, pathname, allowedBy(here.map(({ served }) => served)));
   } catch (error) {
     if (response.headersSent) throw error;
     if (!isMillraceError(error)) return json(response, 503, { problem: messageOf(error) });
     const { code, message: problem, remedy, context } = error;
     if (code === 'BODY_TOO_LARGE') response.setHeader('connection', 'close');
-    if (code === 'TOO_BUSY') response.setHeader('retry-after', String(context['seconds']));
-    json(response, statusOf(code), { code, problem, remedy });
+    const status = statusOf(code);
+    if (status === 429 || status === 503) {
+      response.setHeader('retry-after', String(context['seconds'] ?? 1));
+    }
+    json(response, status, { code, problem, remedy });
   }
 }
 
@@ -152,6 +161,32 @@ async function sendPage(
     return;
   }
   await pipeline(Readable.from(body), response, { signal }).catch(() => response.destroy());
+}
+
+async function answerRoute(
+  streams: Streams,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { method, route, byBody }: Served,
+  query: URLSearchParams,
+): Promise<void> {
+  const body = method === 'POST' ? await bodyOf(request) : undefined;
+  if (byBody) addBodyValues(query, body);
+  const signal = untilGone(response);
+  if (!isStream(route)) {
+    return json(
+      response,
+      200,
+      await route.answer(query, byBody ? undefined : body, signal, request.headers.authorization),
+    );
+  }
+  streams.check();
+  const lastId = lastEventId(request.headers['last-event-id'], query);
+  await streams.send(response, await route.subscribe(query, lastId, signal));
+}
+
+function isTold(route: AnyRoute): boolean {
+  return isStream(route) || route.isInternal !== true;
 }
 
 /** Aborts when the connection is closed before the answer is sent. */
@@ -177,7 +212,7 @@ function targetOf({ url = '', headers: { host } }: IncomingMessage): URL | strin
 /** A name, or an address, and a port. Empty where a client knows none. */
 const hostName = /^([\w.~-]+|\[[\da-fA-F:.]+\])?(:\d{1,5})?$/;
 
-function allowedBy(routes: readonly Route[]): string[] {
+function allowedBy(routes: readonly Served[]): string[] {
   const methods = new Set<string>(routes.map(({ method }) => method));
   if (methods.has('GET')) methods.add('HEAD');
   return [...methods];

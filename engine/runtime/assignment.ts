@@ -12,6 +12,7 @@ import type { Readable } from '../graph/view.ts';
 import type { GroupOffset, Log, TopicPartition } from '../log/log.ts';
 import type { AssignmentChange, Member } from '../log/member.ts';
 import type { StepHook } from '../task/commit.ts';
+import type { RowAnswer, RowQuestion } from '../task/row-answers.ts';
 import type { HostConfig, HostPort } from '../task/task-host.ts';
 import { GlobalFeed } from './global-feed.ts';
 import { firstUnread } from './group-lag.ts';
@@ -32,6 +33,8 @@ export interface AssignmentOptions {
   readonly globals: Plan['globals'];
   readonly startHosts: (config: HostConfig) => Promise<readonly HostPort[]>;
   readonly onOffsetLost: OffsetLost;
+  /** Told of each task that is open. */
+  readonly onOpened: (taskId: string) => void;
   readonly at: StepHook | undefined;
   readonly observer: Observer;
   readonly clock: Clock;
@@ -137,6 +140,8 @@ export class Assignment {
         this.#tellAwaited();
         return;
       }
+      const { kind, partitions } = change;
+      this.#options.observer.on('partitionsMoved', { kind, count: partitions.length });
       if (change.kind === 'assigned') await this.#assigned(change);
       else await this.#revoked(change);
     }
@@ -241,6 +246,25 @@ export class Assignment {
     return rows;
   }
 
+  /** As HostPort.ask; STATE_AWAY, too, while the task is opened or restored. */
+  async ask(taskId: string, question: RowQuestion): Promise<RowAnswer> {
+    const task = this.#tasks.get(taskId);
+    if (task === undefined) {
+      const problem = this.#opening.has(taskId)
+        ? `task ${taskId} is being restored here`
+        : `task ${taskId} is not open here`;
+      throw new MillraceError('STATE_AWAY', { table: question.table, problem });
+    }
+    const answer = await task.host.ask(taskId, question);
+    // What was restored belongs to a commit that the host has not heard of.
+    return answer.commit >= task.commitId ? answer : { ...answer, commit: task.commitId };
+  }
+
+  /** Whether a task is open here, or about to be. */
+  has(taskId: string): boolean {
+    return this.#tasks.has(taskId) || this.#opening.has(taskId);
+  }
+
   async #assigned(change: AssignmentChange): Promise<void> {
     for (const at of change.partitions) this.#checkPlanned(at);
     const read = new Set(this.#options.planned.flatMap(({ topics }) => topics));
@@ -313,7 +337,10 @@ export class Assignment {
         const opened = await this.#opener.open(planned, slot.host, stopped, tail, careful);
         this.restored += opened?.restored ?? 0;
         if (opened === undefined) slot.tasks--;
-        else this.#tasks.set(taskId, { ...opened.task, slot });
+        else {
+          this.#tasks.set(taskId, { ...opened.task, slot });
+          this.#options.onOpened(taskId);
+        }
       } catch (error) {
         this.#failure ??= { error };
       } finally {

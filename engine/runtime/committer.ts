@@ -138,9 +138,12 @@ export class Committer {
     const begin = clock.monotonic();
     stages.committing();
     await at?.('C3');
-    const ends = await this.#commitToLog(work);
+    const { ends, cursors } = await this.#commitToLog(work);
     stages.committed();
-    this.cursors.clear();
+    // What was set meanwhile belongs to the next commit.
+    for (const [name, value] of cursors) {
+      if (this.cursors.get(name) === value) this.cursors.delete(name);
+    }
     this.#commitId = commitId;
     intake.committed(chunks);
     await at?.('C8');
@@ -177,8 +180,11 @@ export class Committer {
     report(told);
   }
 
-  /** Answers the end offset of each partition written to, by 'topic/partition'. */
-  async #commitToLog(work: CycleWork): Promise<ReadonlyMap<string, number>> {
+  /** Answers the end offset of each partition written to, by 'topic/partition', and the cursors it took along. */
+  async #commitToLog(work: CycleWork): Promise<{
+    readonly ends: ReadonlyMap<string, number>;
+    readonly cursors: ReadonlyMap<string, unknown>;
+  }> {
     const { chunks, results, stages, commitId, globalOffsets } = work;
     const { application, at, sourceWriters, writer } = this.#options;
     const appends: Append[] = [];
@@ -194,12 +200,14 @@ export class Committer {
       }
     }
     appends.push(...this.#resultAppends(results));
-    if (this.cursors.size > 0) appends.push(cursorAppend(application, this.cursors));
+    const cursors = new Map(this.cursors);
+    if (cursors.size > 0) appends.push(cursorAppend(application, cursors));
     const offsets = [...results.flatMap((r) => offsetsOf(r, commitId)), ...globalOffsets];
     const isEmpty = appends.length === 0 && offsets.length === 0;
-    if (sourceWriters !== undefined && isEmpty) return new Map();
+    if (sourceWriters !== undefined && isEmpty) return { ends: new Map(), cursors };
     const { ends } = await writer.commit({ appends, offsets, commitId, at: stages.hook(at) });
-    return new Map(ends.map((end) => [`${end.topic}/${end.partition}`, end.offset]));
+    const byPartition = ends.map((end) => [`${end.topic}/${end.partition}`, end.offset] as const);
+    return { ends: new Map(byPartition), cursors };
   }
 
   /** Task by task outputs and changelogs. */

@@ -5,7 +5,7 @@
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
-import { readableTable } from '../graph/view.ts';
+import { readableTable, storesOf } from '../graph/view.ts';
 import type { Log } from '../log/log.ts';
 import { MemoryBackends } from '../storage/memory.ts';
 import { defaultErrorPolicy } from '../task/error-policy.ts';
@@ -60,16 +60,10 @@ export class Look {
     const rows: StoreRow[] = [];
     for (const task of this.#tasks) {
       if (!task.stores.includes(store)) continue;
-      for (const one of this.#storesOf(table)) await this.#whole(task, one);
+      for (const one of storesOf(this.#options.topology, table)) await this.#whole(task, one);
       rows.push(...(await this.#host.query(task.taskId, table, keyId, limit)));
     }
     return rows;
-  }
-
-  /** The stores that the rows of a table follow from. */
-  #storesOf(table: string): readonly string[] {
-    const view = this.#options.topology.views.get(table);
-    return view === undefined ? [table] : view.of.flatMap((one) => this.#storesOf(one));
   }
 
   #whole(task: PlannedTask, store: string): Promise<void> {

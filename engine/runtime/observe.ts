@@ -2,15 +2,24 @@
  * The one place where events become metrics and log lines. Labels hold names of steps, topics and
  * reasons; never keys or values, which may be personal.
  */
+import type { StatsFs } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { Gauge as PromGauge, Registry } from 'prom-client';
 import { systemClock } from '../base/clock.ts';
-import type { EventName, Observer, TelemetryEvents } from '../base/events.ts';
+import {
+  allObservers,
+  type EventName,
+  type Observer,
+  type TelemetryEvents,
+} from '../base/events.ts';
 import { onDemand } from '../base/on-demand.ts';
 import type { PartitionLag } from './assignment.ts';
+import { logText } from './log-text.ts';
 import { RestoreWatch } from './restore-watch.ts';
 import { timeMetrics } from './time-metrics.ts';
 import type { TimeReport } from './time-report.ts';
+import { type MetricMaker, workMetrics } from './work-metrics.ts';
 
 // Most runs write no line, and serve no metrics.
 const pinoPackage = onDemand<typeof import('pino')>('pino');
@@ -33,9 +42,26 @@ const second = 1_000;
 const memoryParts = ['cache', 'packed', 'backend'] as const;
 type MemoryPart = (typeof memoryParts)[number];
 
-/** JSON lines on standard error. */
+export const logFormats = ['text', 'json'] as const;
+export type LogFormat = (typeof logFormats)[number];
+
+/**
+ * Lines on standard error: as a person reads them on a terminal, else JSON.
+ * MILLRACE_LOG_FORMAT (text or json) decides otherwise.
+ */
 export function logObserver(level: LogLevel): Observer {
-  return observerOf(logLines(linesOf(level)));
+  const said = process.env['MILLRACE_LOG_FORMAT'];
+  const isText = said === 'text' || (said !== 'json' && process.stderr.isTTY === true);
+  return observerOf(logLines(isText ? textLines(level) : linesOf(level)));
+}
+
+function textLines(level: LogLevel): Lines {
+  const isColoured = process.stderr.isTTY === true && process.env['NO_COLOR'] === undefined;
+  const at = (own: LineLevel) => (event: object, text: string) => {
+    if (logLevels.indexOf(own) < logLevels.indexOf(level)) return;
+    process.stderr.write(logText(systemClock.now(), own, text, event, isColoured));
+  };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
 type LineLevel = Exclude<LogLevel, 'silent'>;
@@ -57,10 +83,12 @@ function linesOf(level: LogLevel): Lines {
  * Metrics of the runtime and of the process, which is watched from now on: for who serves them.
  * @param lag asked when the metrics are read; records that wait
  * @param time asked when the metrics are read; how time stands, undefined while nothing runs
+ * @param directory where log and state lie
  */
 export function metricsObserver(
   lag: () => Promise<readonly PartitionLag[]>,
   time: () => Promise<TimeReport | undefined> = async () => undefined,
+  directory?: string,
 ): Metrics {
   const { collectDefaultMetrics, Gauge, Registry } = promPackage();
   const registry = new Registry();
@@ -75,7 +103,39 @@ export function metricsObserver(
       collect: (): Promise<void> => fill(own),
     });
   }, time);
-  return { observer: observerOf(metrics(registry, lag)), registry };
+  const worked = workMetrics(makerOf(registry), () => systemClock.now());
+  if (directory !== undefined) diskMetrics(registry, directory);
+  const observers = [observerOf(metrics(registry, lag)), observerOf(worked as Handlers)];
+  return { observer: allObservers(observers), registry };
+}
+
+function makerOf(registry: Registry): MetricMaker {
+  const { Counter, Gauge, Histogram } = promPackage();
+  const registers = [registry];
+  const own = (name: string) => `millrace_${name}`;
+  return {
+    counter: (name, help, labelNames = []) =>
+      new Counter({ name: own(name), help, labelNames, registers }),
+    gauge: (name, help) => new Gauge({ name: own(name), help, registers }),
+    histogram: (name, help, buckets) =>
+      new Histogram({ name: own(name), help, buckets, registers }),
+  };
+}
+
+/** What is free where log and state lie, asked when the metrics are read. */
+function diskMetrics(registry: Registry, directory: string): void {
+  const { Gauge } = promPackage();
+  const registers = [registry];
+  const gauge = (name: string, help: string, of: (stats: StatsFs) => number) =>
+    new Gauge({
+      ...{ name, help, registers },
+      async collect() {
+        const stats = await statfs(directory).catch(() => undefined);
+        if (stats !== undefined) this.set(of(stats));
+      },
+    });
+  gauge('millrace_disk_free_bytes', 'Free where log and state lie', (s) => s.bavail * s.bsize);
+  gauge('millrace_disk_size_bytes', 'Size of the disk of log and state', (s) => s.blocks * s.bsize);
 }
 
 function observerOf(handlers: Handlers): Observer {

@@ -1,5 +1,6 @@
 /** What a cycle did, told to the observer and added to the summary. */
-import type { DropReason, FailureStage, Observer } from '../base/events.ts';
+import type { DropReason, FailureStage, Observer, WorkedTask, Written } from '../base/events.ts';
+import { PackedBatch } from '../record/batch.ts';
 import { addCounters } from '../task/counters.ts';
 import type { TaskResult } from '../task/task-host.ts';
 import type { Taken } from './intake.ts';
@@ -41,6 +42,7 @@ export function reportCycle(summary: Summary, observer: Observer, cycle: CycleRe
       observer.on('recordsDeadLettered', { ...at, count });
     }
   }
+  observer.on('tasksWorked', { tookMs: processMs + commitMs, all: () => results.map(workedOf) });
   const { streamTime } = summary;
   observer.on('cycleCommitted', {
     commitId,
@@ -52,6 +54,23 @@ export function reportCycle(summary: Summary, observer: Observer, cycle: CycleRe
     stages,
     streamTime,
   });
+}
+
+function workedOf(result: TaskResult): WorkedTask {
+  const { taskId, counters, timings, lookups, streamTime } = result;
+  const { load, decode, steps, changelog } = timings;
+  return {
+    task: taskId,
+    ...{ recordsIn: counters.in, recordsOut: counters.out, lookups, streamTime },
+    stages: { load, decode, steps, changelog },
+    stores: result.changelogs.map(({ store, image }) => writtenIn(store, image)),
+    topics: result.outputs.map(({ topic, image }) => writtenIn(topic, image)),
+  };
+}
+
+function writtenIn(name: string, image: ArrayBuffer): Written {
+  const bytes = image.byteLength;
+  return { name, bytes, records: bytes === 0 ? 0 : new PackedBatch(image).count };
 }
 
 /** '<step>|<reason>' -> both; a step's name may hold the mark itself. */

@@ -21,6 +21,8 @@ export interface RuntimeOptions extends RuntimeSettings {
   /** Refuse timestamps that lie too far ahead of the clock; default: when it is the machine's. */
   readonly guardByClock?: boolean;
   readonly observer?: Observer;
+  /** host:port at which other processes of the application reach this one, on a shared log. */
+  readonly address?: string;
   readonly clock?: Clock;
   readonly scheduler?: Scheduler;
   /** Called at every commit step; see task/commit.ts. */

@@ -26,7 +26,9 @@ import { CycleSize } from './cycle-size.ts';
 import { deploy } from './deploy.ts';
 import { IdleWatch } from './idle-watch.ts';
 import { bringsNews, cursorWriter, Intake } from './intake.ts';
+import { LocalTasks } from './local-tasks.ts';
 import { MemoryPlan } from './memory-plan.ts';
+import { announcer } from './owners.ts';
 import { groupPartitions, type Plan, plan } from './plan.ts';
 import { Reading } from './reading.ts';
 import type { RuntimeOptions } from './runtime-options.ts';
@@ -84,6 +86,8 @@ export class Runtime {
   #failures = { count: 0, commitId: 0 };
   #lastFailure: unknown;
   readonly #questions = new StateQuestions((work) => this.#survive(work));
+  /** Asked while cycles run. */
+  readonly tasks: LocalTasks;
   /** The last cycle had as many records of a partition as it can do with: there may be more. */
   #backlog = false;
   #cycleSize: CycleSize;
@@ -106,6 +110,9 @@ export class Runtime {
     this.#idle = new IdleWatch(this.#clock, this.#wall, options.idleAfterMs);
     this.#reading = new Reading(this.#idle, options.maxDriftMs);
     this.#wallIntervals = wallClockIntervals(options.topology);
+    this.tasks = new LocalTasks(options.topology, this.#questions, this, () => {
+      return { running: this.#running, committing: this.#committing, joined: this.#joined };
+    });
   }
 
   /** Opens the writer, creates topics, opens and restores every task. */
@@ -408,17 +415,11 @@ export class Runtime {
   }
 
   async #open(): Promise<void> {
-    const { application, topology, log, sources = [] } = this.#options;
+    const { application, log, sources = [] } = this.#options;
     this.#observer.on('runtimeStarting', { application });
     const existing = await log.topics();
     const written = sources.flatMap((source) => source.topics);
-    this.#plan = plan({
-      application,
-      topology,
-      partitions: this.#options.partitions,
-      existing,
-      written,
-    });
+    this.#plan = plan({ ...this.#options, existing, written });
     this.#memory = new MemoryPlan(this.#options, this.#plan);
     this.#cycleSize = this.#memory.cycleSize;
     this.#starting = this.#options.startHosts(this.#memory.hostConfig);
@@ -450,7 +451,7 @@ export class Runtime {
     this.#committer = this.#commitWith(await this.#writer, member);
     const cursors = await readCursors(log, application);
     this.#deploy(cursors.get(deploymentCursor));
-    const assignment = this.#assign(this.#plan, member);
+    const assignment = this.#assign(this.#plan, member, cursors);
     this.#assignment = assignment;
     await assignment.open();
     await this.#openTasks();
@@ -464,9 +465,9 @@ export class Runtime {
 
   /** Where all partitions are ours at once, the tasks are open when this returns. */
   async #openTasks(): Promise<void> {
-    const { running, joined } = { running: this.#running, joined: this.#joined };
+    const running = this.#running;
     await running.follow();
-    if (joined.sole) await running.settled();
+    if (this.#joined.sole) await running.settled();
     this.#summary.restored = running.restored;
   }
 
@@ -484,13 +485,13 @@ export class Runtime {
     });
   }
 
-  #assign(plan: Plan, member: Member): Assignment {
-    const { log, startHosts } = this.#options;
-    const { onOffsetLost = 'stop' } = this.#options;
+  #assign(plan: Plan, member: Member, cursors: ReadonlyMap<string, unknown>): Assignment {
+    const { log, startHosts, address, onOffsetLost = 'stop' } = this.#options;
     return new Assignment({
       log,
       member,
       onOffsetLost,
+      onOpened: announcer(member.sole ? undefined : address, cursors, this.#committing.cursors),
       at: this.#options.at,
       planned: plan.tasks,
       globals: plan.globals,

@@ -1,6 +1,5 @@
 /** Questions about state, and what becomes of damage that they meet: the state is restored. */
 import { isMillraceError } from '../base/errors.ts';
-import type { StoreRow } from '../graph/store-spec.ts';
 
 /** Does work again after tasks were opened anew; undefined when that was broken off. */
 type Survive = <T>(work: () => Promise<T>) => Promise<T | undefined>;
@@ -16,7 +15,7 @@ export class StateQuestions {
   }
 
   /** Where cycles run they restore damaged state, and the question fails; else it is asked again. */
-  async ask(question: () => Promise<StoreRow[]>): Promise<StoreRow[]> {
+  async ask<T>(question: () => Promise<T>): Promise<T> {
     try {
       return await question();
     } catch (error) {
@@ -31,7 +30,9 @@ export class StateQuestions {
         met = undefined;
         return first === undefined ? question() : Promise.reject(first);
       };
-      return (await this.#survive(again)) ?? [];
+      const answer = await this.#survive(again);
+      if (answer === undefined) throw error;
+      return answer;
     }
   }
 

@@ -20,6 +20,7 @@ import { CellReader } from './cell-reader.ts';
 import type { ChangelogMeta } from './changelog.ts';
 import { ChangelogReplay, isPackable } from './changelog-replay.ts';
 import { sealedChanges } from './changelog-writer.ts';
+import { CommittedReads } from './committed-reads.ts';
 import { storeKeys, taskKey } from './key-layout.ts';
 import { addKeys, type KeyColumns, type KeyTable } from './key-table.ts';
 import type { MemoryBudget, MemoryUser, TaskMemory } from './memory-budget.ts';
@@ -74,6 +75,8 @@ export class TaskState implements MemoryUser {
   /** See CurrentKey. */
   touches = 0;
   #commitId = 0;
+  #located = 0;
+  #read = 0;
   readonly #options: TaskStateOptions;
   readonly #stores = new Map<string, Store>();
   /** The same, for the way of each record. */
@@ -85,6 +88,8 @@ export class TaskState implements MemoryUser {
   readonly #replay: ChangelogReplay;
   /** In the order of their commits. */
   readonly #sealed: Sealed[] = [];
+  /** For those who ask while the task works. */
+  readonly reads: CommittedReads;
 
   private constructor(options: TaskStateOptions) {
     this.#options = options;
@@ -92,6 +97,7 @@ export class TaskState implements MemoryUser {
     this.#reader = new CellReader(task, directory);
     this.#stored = new StoredCells(backend, this.#reader);
     this.#replay = new ChangelogReplay(task, backend, this.#reader, this.#stored);
+    this.reads = new CommittedReads(task, this.#stores, backend, this.#reader, this.#stored);
     this.#saver = new Saver(backend, this.#stores, () => this.#cacheBytes / 2, saving);
   }
 
@@ -153,6 +159,14 @@ export class TaskState implements MemoryUser {
     });
   }
 
+  /** Keys that records looked for since it was asked last, and those of them that the backend was asked for. */
+  takeLookups(): { readonly keys: number; readonly reads: number } {
+    const taken = { keys: this.#located, reads: this.#read };
+    this.#located = 0;
+    this.#read = 0;
+    return taken;
+  }
+
   /** What cells take in memory, and the backend. */
   memory(): TaskMemory {
     let [cache, packed] = [0, 0];
@@ -201,6 +215,7 @@ export class TaskState implements MemoryUser {
     rows: readonly Int32Array[],
     wanted: string[],
   ): void {
+    this.#located += to - from;
     addKeys(this.#tables, keys, from, to, rows);
     const states = this.#states;
     for (const state of states) state.makeRoom();
@@ -292,6 +307,7 @@ export class TaskState implements MemoryUser {
         wanted.push({ store, keyId });
     }
     if (wanted.length === 0) return;
+    this.#read += wanted.length;
     const values = await this.#options.backend.getMany(
       wanted.map(({ store, keyId }) => store.keys.cell(keyId)),
     );
@@ -335,9 +351,11 @@ export class TaskState implements MemoryUser {
     this.#saver.precede(this.#commitId);
     const changes: StoreChanges[] = [];
     const stores: Sealed['stores'][number][] = [];
+    const entries: (readonly CacheEntry[])[] = [];
     for (const [store, { state }] of this.#stores) {
       if (state.dirty.length === 0 && !state.numbersDirty) continue;
       const { numbers } = state;
+      entries.push(state.dirty);
       const batch = sealedChanges(state, commitId);
       if (batch !== undefined) changes.push({ store, batch });
       stores.push({ state, numbers });
@@ -350,6 +368,7 @@ export class TaskState implements MemoryUser {
       );
       this.#sealed.push({ commitId, stores });
     }
+    this.reads.sealed(commitId, entries);
     this.#saver.follow(this.#sealed.length === 0 ? undefined : commitId, this.#commitId);
     const share = this.#cacheBytes / this.#stores.size;
     for (const { state } of this.#stores.values()) state.evict(share);
@@ -371,6 +390,7 @@ export class TaskState implements MemoryUser {
       }
     }
     this.#commitId = commitId;
+    this.reads.committed(commitId);
     await this.#saver.committed(commitId, now);
   }
 
@@ -479,6 +499,7 @@ export class TaskState implements MemoryUser {
 
   /** What is committed is saved; what is not is forgotten. */
   async close(): Promise<void> {
+    this.reads.close();
     try {
       const states = [...this.#stores.values()].map(({ state }) => state);
       const open = states.some((state) => state.dirty.length > 0 || state.numbersDirty);
@@ -492,6 +513,7 @@ export class TaskState implements MemoryUser {
 
   /** Closes the backend and saves nothing. */
   async abandon(): Promise<void> {
+    this.reads.close();
     this.#options.memory?.leave(this);
     await this.#options.backend.close();
   }

@@ -23,6 +23,7 @@ import type { TaskCounters } from './counters.ts';
 import type { ErrorPolicy } from './error-policy.ts';
 import { GlobalTables } from './global-tables.ts';
 import type { OutputBatch } from './outputs.ts';
+import { AsOfCommits, answerRows, type RowAnswer, type RowQuestion } from './row-answers.ts';
 import { Task } from './task.ts';
 import type { SourceProgress } from './task-clock.ts';
 import type { PassingTime } from './task-options.ts';
@@ -111,17 +112,26 @@ export interface TaskResult {
   readonly promises: readonly number[];
   readonly counters: TaskCounters;
   readonly timings: TaskTimings;
+  /** Keys that were looked for in its state, and those of them that were not in memory. */
+  readonly lookups: { readonly keys: number; readonly reads: number };
   /** What its state takes now. */
   readonly memory: TaskMemory;
 }
 
 interface OpenTask {
+  /** How far its time was with each cycle that is not committed yet, and with the last that is. */
+  readonly asOf: AsOfCommits;
   readonly state: TaskState;
   readonly task: Task;
   readonly part: SubTopology;
   readonly directory: string;
   /** Damage was found in its state, which goes when the task is closed. */
   isDamaged: boolean;
+}
+
+/** How far a task's time is: its watermark, or without one the greatest timestamp that it has taken in. */
+function timeOf({ time, streamTime }: Task): number {
+  return Number.isFinite(time.watermark) ? time.watermark : streamTime;
 }
 
 /** What the runtime asks of the thread that runs tasks; `TaskHost` is that thread's end. */
@@ -142,6 +152,8 @@ export interface HostPort {
   query(taskId: string, store: string, keyId?: string, limit?: number): Promise<StoreRow[]>;
   /** How far the task's time is. */
   timeOf(taskId: string): Promise<TaskTime>;
+  /** Rows as they are committed, also while the task works. @throws STATE_AWAY when the task is not here */
+  ask(taskId: string, question: RowQuestion): Promise<RowAnswer>;
   close(taskId: string): Promise<void>;
   closeAll(): Promise<void>;
 }
@@ -201,7 +213,8 @@ export class TaskHost implements HostPort {
       time: must(this.#times[part.id], 'a part has its time'),
       upstreamTasks: this.#upstreamTasks(part),
     });
-    this.#tasks.set(taskId, { state, task, part, directory, isDamaged: false });
+    const asOf = new AsOfCommits(timeOf(task));
+    this.#tasks.set(taskId, { state, task, part, directory, asOf, isDamaged: false });
     return part.stores.map(({ name }) => {
       const { position, commitId, readAt } = state.meta(name);
       const opened = { store: name, offset: position, commitId, readAt };
@@ -230,7 +243,7 @@ export class TaskHost implements HostPort {
     return this.#guarded(work.taskId, (open) => this.#process(open, work));
   }
 
-  async #process({ task, state }: OpenTask, work: TaskWork): Promise<TaskResult> {
+  async #process({ task, state, asOf }: OpenTask, work: TaskWork): Promise<TaskResult> {
     for (const { topic, image } of work.batches) {
       const queue = must(
         task.queues.find((q) => q.topic === topic),
@@ -261,6 +274,7 @@ export class TaskHost implements HostPort {
       .map(({ store, batch }) => ({ store, image: batch.image }));
     const changelog = clock.monotonic() - begin;
     this.#threadTime.busyMs += changelog;
+    asOf.sealed(work.commitId, timeOf(task));
     const { outputs, counters, timings } = task.take();
     return {
       taskId: work.taskId,
@@ -273,6 +287,7 @@ export class TaskHost implements HostPort {
       sourceTimes,
       counters,
       timings: { ...timings, changelog },
+      lookups: state.takeLookups(),
       memory: state.memory(),
     };
   }
@@ -288,7 +303,10 @@ export class TaskHost implements HostPort {
     const begin = clock.monotonic();
     const busyMs = this.#threadTime.busyMs;
     const byStore = new Map(ends.map(({ store, offset }) => [store, offset]));
-    await this.#guarded(taskId, ({ state }) => state.commit(commitId, byStore, now));
+    await this.#guarded(taskId, ({ state, asOf }) => {
+      asOf.committed(commitId);
+      return state.commit(commitId, byStore, now);
+    });
     // While a write is waited for, the thread may work.
     return Math.max(0, clock.monotonic() - begin - (this.#threadTime.busyMs - busyMs));
   }
@@ -326,6 +344,14 @@ export class TaskHost implements HostPort {
     }
     const rows = view.rows(inputs);
     return limit === undefined ? rows : rows.slice(0, limit);
+  }
+
+  async ask(taskId: string, question: RowQuestion): Promise<RowAnswer> {
+    if (!this.#tasks.has(taskId)) {
+      const problem = `task ${taskId} is not open here`;
+      throw new MillraceError('STATE_AWAY', { table: question.table, problem });
+    }
+    return this.#guarded(taskId, (open) => answerRows(this.#topology, open, question));
   }
 
   /** Closes a task; what was not committed is forgotten, and so is state that is damaged. */

@@ -142,6 +142,7 @@ class WorkerClient {
       commit: call('commit') as HostPort['commit'],
       query: call('query') as HostPort['query'],
       timeOf: call('timeOf') as HostPort['timeOf'],
+      ask: call('ask') as HostPort['ask'],
       close: call('close') as HostPort['close'],
       closeAll: call('closeAll') as HostPort['closeAll'],
     };

@@ -1,5 +1,6 @@
 /** The documents of the interfaces, made of what is there. */
-import { questionRoutes } from '../../engine/cli/question-routes.ts';
+import { engineRoutes } from '../../engine/cli/execution.ts';
+import { askedRoutes } from '../../engine/cli/question-routes.ts';
 import { asyncApiDocument } from '../../topologies/asyncapi.ts';
 import { checkGateway } from '../../topologies/gateway/config.ts';
 import { gatewayApp } from '../../topologies/gateway/server.ts';
@@ -29,7 +30,7 @@ async function openApiDocument(): Promise<object> {
     backlog: async () => 0,
     health: () => ({ status: 'running' }),
     metrics: async () => ({ contentType: 'text/plain', text: '' }),
-    questions: questionRoutes({} as never, {} as never),
+    questions: [...engineRoutes({} as never), ...askedRoutes({ config: {} } as never, {} as never)],
     now: () => Date.now(),
     env: { SECRET: 'x' },
     readSecret: async () => '',

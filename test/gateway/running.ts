@@ -7,7 +7,7 @@ import { environment, prepare } from '../../engine/cli/environment.ts';
 import { type Execution, execute } from '../../engine/cli/execution.ts';
 import { gatewayListener } from '../../engine/cli/gateway.ts';
 import { QuestionPool } from '../../engine/cli/question-pool.ts';
-import { questionRoutes } from '../../engine/cli/question-routes.ts';
+import { askedRoutes } from '../../engine/cli/question-routes.ts';
 import { events } from '../../topologies/event.ts';
 import { checkGateway } from '../../topologies/gateway/config.ts';
 import { emptyFolder } from '../process/millrace.ts';
@@ -32,7 +32,7 @@ export async function startGateway(config: unknown = {}): Promise<RunningGateway
   const questions = new QuestionPool();
   let port = 0;
   const listen = gatewayListener(checkGateway(config), (running) =>
-    questionRoutes(Object.assign(running, { config: {} }), questions),
+    askedRoutes(Object.assign(running, { config: {} }), questions),
   );
   const execution = await execute({
     env,

@@ -25,6 +25,16 @@ test('metrics and health of a run, on the loopback interface', async () => {
   expect(text).toContain('millrace_lag_records{topic="input",partition="1"} 0');
   expect((await fetch(`${url}/nothing`)).status).toBe(404);
   expect((await fetch(`${url}/`)).url).toBe(`${url}/console/`);
+  // Rows are asked in the threads that have them.
+  const stores = (await (await fetch(`${url}/v1/stores`)).json()) as { stores: { name: string }[] };
+  expect(stores.stores.length).toBeGreaterThan(0);
+  for (const { name } of stores.stores) {
+    const page = await fetch(`${url}/v1/stores/${name}/rows`);
+    expect([name, page.status, await page.json()]).toEqual([
+      ...[name, 200],
+      { rows: [], asOf: { task: expect.any(String), commit: expect.any(Number), watermark: null } },
+    ]);
+  }
   expect((await fetch(`${url}/metrics`, { method: 'POST' })).status).toBe(405);
   const second = await millrace('run', jobModule, '--data', await emptyFolder(), '--http', port);
   expect(second).toMatchObject({

@@ -33,6 +33,7 @@ export function portOf(host: TaskHost): HostPort {
     commit: (task, id, ends, now) => host.commit(task, id, ends, now),
     query: (task, store, keyId, limit) => host.query(task, store, keyId, limit),
     timeOf: (task) => host.timeOf(task),
+    ask: (task, question) => host.ask(task, question),
     close: (task) => host.close(task),
     closeAll: () => host.closeAll(),
   };

@@ -106,6 +106,10 @@ function answerKnown(error: MillraceError, reply: FastifyReply): Refusal {
   if (code === 'TOO_BUSY') {
     reply.header('retry-after', String(error.context['seconds'] ?? 1));
   }
+  if (code === 'STATE_AWAY' || code === 'STATE_MOVED') {
+    reply.code(503).header('retry-after', '1').send({ code, problem, remedy });
+    return 'busy';
+  }
   if (/^(LOG|KAFKA|COMMIT|DISK|STATE)_/.test(code)) {
     const away = 'the log or the state is not available';
     reply.code(503).header('retry-after', '5').send({ code, problem: away });

@@ -2,42 +2,115 @@
  * The questions of the application as routes. Each can be asked by POST with a JSON body, so that
  * no subject stands in an address, which proxies and browsers write down; GET takes the query.
  */
+import type { FastifyRequest } from 'fastify';
+import {
+  addBodyValues,
+  isStream,
+  lastEventId,
+  type RouteText,
+  Streams,
+  servedRoutes,
+} from 'millrace/engine';
 import { BodyError, jsonBody } from './body.ts';
 import { answers, bodyOf, contentTypeOf } from './event-routes.ts';
 import { questionBody } from './schemas.ts';
-import type { Gateway } from './server.ts';
+import { type Gateway, securityHeaders } from './server.ts';
+
+const bodyLimit = 4 * 1024 * 1024;
+/** A schema describes an answer; it does not cut it. */
+const serializerCompiler = () => JSON.stringify;
 
 export function addQuestionRoutes(gateway: Gateway): void {
-  const { app, options, limits, allow } = gateway;
-  const schema = { summary: 'A question of the application.', response: answers };
-  for (const route of options.questions) {
-    const { path, method } = route;
-    if (method === 'GET') {
-      app.get(path, { onRequest: allow('read'), schema }, (request) => {
-        const query = new URLSearchParams(request.query as Record<string, string>);
-        return route.answer(query, undefined, request.signal);
+  const { app, options, allow } = gateway;
+  const streams = new Streams();
+  for (const { method, path, route, byBody } of servedRoutes(options.questions)) {
+    const schema = schemaOf(path, route.about, method === 'POST', byBody);
+    const onRequest = allow('read');
+    if (isStream(route)) {
+      app.route({
+        ...{ method, url: path, onRequest, schema },
+        handler: async (request, reply) => {
+          const query = valuesOf(request);
+          if (byBody) addBodyValues(query, await givenBody(gateway, request));
+          streams.check();
+          const lastId = lastEventId(request.headers['last-event-id'], query);
+          const events = await route.subscribe(query, lastId, request.signal);
+          reply.hijack();
+          await streams.send(reply.raw, events, securityHeaders);
+        },
       });
+      continue;
     }
-    app.post(
-      path,
-      {
-        onRequest: allow('read'),
-        schema: { ...schema, consumes: ['application/json'], body: questionBody },
-        bodyLimit: 4 * 1024 * 1024,
-      },
-      async (request) => {
-        if (contentTypeOf(request) !== 'application/json') {
-          throw new BodyError(415, 'send application/json');
-        }
-        const body = jsonBody(await bodyOf(gateway, request), limits.depth);
-        if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-          throw new BodyError(400, 'the body must be an object');
-        }
-        const query = new URLSearchParams(request.query as Record<string, string>);
-        if (method === 'POST') return route.answer(query, body, request.signal);
-        for (const [name, value] of Object.entries(body)) query.set(name, String(value));
-        return route.answer(query, undefined, request.signal);
-      },
-    );
+    if (route.isInternal === true) {
+      app.post(path, { schema: { hide: true }, serializerCompiler, bodyLimit }, async (request) => {
+        const body = await givenBody(gateway, request);
+        return route.answer(valuesOf(request), body, request.signal, request.headers.authorization);
+      });
+      continue;
+    }
+    if (method === 'GET') {
+      app.get(path, { onRequest, schema, serializerCompiler }, (request) =>
+        route.answer(valuesOf(request), undefined, request.signal),
+      );
+      continue;
+    }
+    app.post(path, { onRequest, schema, serializerCompiler, bodyLimit }, async (request) => {
+      const body = await givenBody(gateway, request);
+      const query = valuesOf(request);
+      if (!byBody) return route.answer(query, body, request.signal);
+      addBodyValues(query, body);
+      return route.answer(query, undefined, request.signal);
+    });
   }
+}
+
+async function givenBody(gateway: Gateway, request: FastifyRequest): Promise<unknown> {
+  if (contentTypeOf(request) !== 'application/json') {
+    throw new BodyError(415, 'send application/json');
+  }
+  const body = jsonBody(await bodyOf(gateway, request), gateway.limits.depth);
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body;
+  throw new BodyError(400, 'the body must be an object');
+}
+
+/** What stands in the query and in the path. */
+function valuesOf({ query, params }: FastifyRequest): URLSearchParams {
+  const values = new URLSearchParams(query as Record<string, string>);
+  for (const [name, value] of Object.entries(params as Record<string, string>)) {
+    values.set(name, value);
+  }
+  return values;
+}
+
+const plain = { summary: 'A question of the application.' };
+
+/** What the OpenAPI document says of a route. */
+function schemaOf(
+  path: string,
+  about: RouteText = plain,
+  hasBody: boolean,
+  byBody: boolean,
+): object {
+  const { summary, parameters = {}, answer } = about;
+  const inPath = new Set([...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name));
+  const [ofPath, others] = [inPath, (name: string) => !inPath.has(name)];
+  const named = Object.entries(parameters).map(([name, { required, type = 'string', ...rest }]) => [
+    name,
+    { type, ...rest },
+  ]);
+  const params = Object.fromEntries(named.filter(([name]) => ofPath.has(name as string)));
+  const values = Object.fromEntries(named.filter(([name]) => others(name as string)));
+  const given = { type: 'object', properties: values };
+  const hasValues = Object.keys(values).length > 0;
+  return {
+    summary,
+    ...(inPath.size === 0 ? {} : { params: { type: 'object', properties: params } }),
+    ...(hasBody ? { consumes: ['application/json'] } : {}),
+    ...(hasBody ? { body: byBody && hasValues ? given : questionBody } : {}),
+    ...(hasValues && !byBody ? { querystring: given } : {}),
+    response: {
+      ...(answer === undefined ? {} : { 200: { description: 'The answer.', ...answer } }),
+      ...answers,
+    },
+  };
 }

@@ -6,7 +6,13 @@ import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { MillraceError } from 'millrace';
-import type { HttpEndpoint, PageServer, RequestMetrics, Route } from 'millrace/engine';
+import {
+  type AnyRoute,
+  type HttpEndpoint,
+  type PageServer,
+  type RequestMetrics,
+  valuesInPath,
+} from 'millrace/engine';
 import { Accounts } from './accounts.ts';
 import { answerError, Later, type Refusal } from './answers.ts';
 import { BodyError } from './body.ts';
@@ -30,7 +36,7 @@ export interface GatewayOptions extends WebhookWorld {
   readonly health: () => { readonly status: string };
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   /** Questions that are answered beside. */
-  readonly questions: readonly Route[];
+  readonly questions: readonly AnyRoute[];
   /** The console, at / and below /console/. */
   readonly page?: PageServer;
   /** Told what became of each request. */
@@ -65,7 +71,7 @@ const defaults = {
 const slowCheckMs = 2_000;
 
 /** OWASP ASVS 5: 3.2 (content), 3.4 (security headers), 14.3.2 (no caching). */
-const securityHeaders = {
+export const securityHeaders = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
@@ -223,7 +229,8 @@ export async function gatewayApp(
     // Who has no account does not learn which routes there are.
     await accounts.allow(request, 'read');
     const path = request.url.split('?')[0] ?? '';
-    const methods = routes.get(path);
+    const pattern = [...routes.keys()].find((one) => matches(one, path));
+    const methods = pattern === undefined ? undefined : routes.get(pattern);
     reasons.set(request, methods === undefined ? 'no_route' : 'method');
     if (methods === undefined) {
       const problem = `there are ${[...routes.keys()].join(', ')}`;
@@ -264,6 +271,14 @@ export async function gatewayApp(
   }
   await app.ready();
   return app;
+}
+
+function matches(pattern: string, path: string): boolean {
+  try {
+    return valuesInPath(pattern, path) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 function addLifeRoutes({ app, options }: Gateway): void {

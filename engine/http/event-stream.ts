@@ -1,0 +1,110 @@
+/** Server-sent events: written as fast as the reader takes them, and no faster. */
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts';
+import type { ServerEvent } from './routes.ts';
+
+export interface StreamLimits {
+  /** A reader that takes nothing for so long is cut off, ms. */
+  readonly stalledMs: number;
+  /** A stream ends after so long, so that who may read is asked again, ms. */
+  readonly mostMs: number;
+  /** Streams at a time. */
+  readonly most: number;
+}
+
+export const streamLimits: StreamLimits = { stalledMs: 30_000, mostMs: 3_600_000, most: 500 };
+
+/** Counts the streams of a server. */
+export class Streams {
+  readonly #limits: StreamLimits;
+  #open = 0;
+
+  constructor(limits: StreamLimits = streamLimits) {
+    this.#limits = limits;
+  }
+
+  /** @throws TOO_BUSY */
+  check(): void {
+    const { most } = this.#limits;
+    if (this.#open < most) return;
+    throw new MillraceError('TOO_BUSY', { waiting: this.#open, seconds: 5 });
+  }
+
+  /**
+   * Sends events until the reader goes, `events` ends, or one of the limits is reached. What ends it is
+   * told by a last event: `cut` (too slow), `again` (come back), `failed`.
+   */
+  async send(
+    response: ServerResponse,
+    events: AsyncIterable<ServerEvent>,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    const { mostMs } = this.#limits;
+    this.#open++;
+    response.writeHead(200, {
+      ...headers,
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      // nginx would keep events back.
+      'x-accel-buffering': 'no',
+    });
+    response.flushHeaders();
+    const end = AbortSignal.timeout(mostMs);
+    try {
+      for await (const event of events) {
+        if (!isThere(response)) return;
+        if (!response.write(textOf(event)) && !(await this.#drained(response))) {
+          if (isThere(response)) last(response, 'cut', 'the events were not taken in time');
+          return;
+        }
+        if (end.aborted) return last(response, 'again', 'come back with Last-Event-ID');
+      }
+      if (isThere(response)) response.end();
+    } catch (error) {
+      if (isThere(response)) last(response, 'failed', messageOf(error), codeOf(error));
+    } finally {
+      this.#open--;
+    }
+  }
+
+  /** False when the reader has gone, or takes nothing. */
+  async #drained(response: ServerResponse): Promise<boolean> {
+    const done = new AbortController();
+    const signal = AbortSignal.any([done.signal, AbortSignal.timeout(this.#limits.stalledMs)]);
+    const either = ['drain', 'close'].map((name) => once(response, name, { signal }));
+    for (const one of either) one.catch(() => {});
+    try {
+      await Promise.race(either);
+      return isThere(response);
+    } catch {
+      return false;
+    } finally {
+      done.abort();
+    }
+  }
+}
+
+const lastMs = 5_000;
+
+/** What a reader that reads again sees, if it does so soon. */
+function last(response: ServerResponse, event: string, problem: string, code?: string): void {
+  response.end(textOf({ event, data: { ...(code === undefined ? {} : { code }), problem } }));
+  // A reader that takes nothing would keep the connection.
+  response.socket?.setTimeout(lastMs, () => response.destroy());
+}
+
+function isThere(response: ServerResponse): boolean {
+  return !response.destroyed && !response.writableEnded;
+}
+
+function codeOf(error: unknown): string | undefined {
+  return isMillraceError(error) ? error.code : undefined;
+}
+
+/** An event without data is none: it keeps the connection, and moves the reader's place. */
+function textOf({ event, id, data }: ServerEvent): string {
+  const place = id === undefined ? '' : `id: ${id}\n`;
+  if (data === undefined) return `: ${event}\n${place}\n`;
+  return `event: ${event}\n${place}data: ${JSON.stringify(data)}\n\n`;
+}

@@ -1,0 +1,180 @@
+/** Questions that an application answers over HTTP: declared once, for every server that serves them. */
+import { MillraceError } from '../base/errors.ts';
+
+/** What a document says of a parameter. */
+export interface Parameter {
+  readonly description: string;
+  readonly type?: 'string' | 'integer' | 'number' | 'boolean';
+  readonly required?: boolean;
+}
+
+/** What documents say of a route. */
+export interface RouteText {
+  readonly summary: string;
+  /** By name; those that stand in the path are in it, too. */
+  readonly parameters?: Readonly<Record<string, Parameter>>;
+  /** JSON schema of a right answer. */
+  readonly answer?: object;
+}
+
+/** A question that an application answers. */
+export interface Route {
+  /** 'POST' has a body of JSON. */
+  readonly method: 'GET' | 'POST';
+  /** ':name' stands for a part of the path: it is among the query's values. */
+  readonly path: string;
+  /**
+   * Of a GET: where the same is asked by POST, its values in a body of JSON, so that no name of a
+   * person stands in an address. Default: the same path; null: nowhere.
+   */
+  readonly byPost?: string | null;
+  readonly about?: RouteText;
+  /** It is asked by other processes of the application, and checks by itself who asks. */
+  readonly isInternal?: true;
+  /**
+   * Answers what is sent as JSON. A MillraceError is the asker's: 400, or what `statusOf` says of it.
+   * @param signal aborts when nobody waits for the answer any more
+   */
+  answer(
+    query: URLSearchParams,
+    body: unknown,
+    signal: AbortSignal,
+    authorization?: string,
+  ): Promise<object>;
+}
+
+/** One event of a stream. */
+export interface ServerEvent {
+  readonly event: string;
+  /** Where whoever comes again goes on, told as Last-Event-ID. */
+  readonly id?: string;
+  /** Absent: a sign of life, which only moves the reader's place. */
+  readonly data?: object;
+}
+
+/** A subscription: server-sent events, until the asker goes or `events` ends. */
+export interface StreamRoute extends Pick<Route, 'path' | 'byPost' | 'about'> {
+  readonly method: 'GET';
+  readonly answer?: undefined;
+  /**
+   * Answers before the first event, so that what is wrong with the question has its status.
+   * @param lastId of the event that the asker has seen last
+   */
+  subscribe(
+    query: URLSearchParams,
+    lastId: string | undefined,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<ServerEvent>>;
+}
+
+export type AnyRoute = Route | StreamRoute;
+
+export function isStream(route: AnyRoute): route is StreamRoute {
+  return route.answer === undefined;
+}
+
+/** Where a subscriber goes on: by the header, or where a client cannot set it by the query. */
+export function lastEventId(
+  header: string | readonly string[] | undefined,
+  query: URLSearchParams,
+): string | undefined {
+  const text = typeof header === 'string' ? header : query.get('lastEventId');
+  return text === null || text === '' ? undefined : text;
+}
+
+/** A route as a server serves it: by one method at one path. */
+export interface Served {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly route: AnyRoute;
+  /** The values come in the body. */
+  readonly byBody: boolean;
+}
+
+/** Routes with those that are asked by POST as well. */
+export function servedRoutes(routes: readonly AnyRoute[]): Served[] {
+  return routes.flatMap((route): Served[] => {
+    const own = { method: route.method, path: route.path, route, byBody: false };
+    if (route.method === 'POST' || route.byPost === null) return [own];
+    return [own, { method: 'POST', path: route.byPost ?? route.path, route, byBody: true }];
+  });
+}
+
+/** The values in a path, by name; undefined when it is another path. Values are decoded. */
+export function valuesInPath(
+  pattern: string,
+  path: string,
+): ReadonlyMap<string, string> | undefined {
+  const [wanted, given] = [pattern.split('/'), path.split('/')];
+  if (wanted.length !== given.length) return undefined;
+  const values = new Map<string, string>();
+  for (const [i, part] of wanted.entries()) {
+    const one = given[i] as string;
+    if (!part.startsWith(':')) {
+      if (part !== one) return undefined;
+    } else if (one === '') return undefined;
+    else values.set(part.slice(1), decodeURIComponent(one));
+  }
+  return values;
+}
+
+/**
+ * The values of a body, as if they stood in the query: text as it is, anything else as JSON.
+ * @throws CONFIG_INVALID for a body that is no object
+ */
+export function addBodyValues(query: URLSearchParams, body: unknown): void {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    const problem = 'must be an object with the values of the question by name';
+    throw new MillraceError('CONFIG_INVALID', { field: '(body)', problem });
+  }
+  for (const [name, value] of Object.entries(body)) {
+    if (value === null) continue;
+    query.set(name, typeof value === 'string' ? value : JSON.stringify(value));
+  }
+}
+
+/** A value that must be there. @throws CONFIG_INVALID */
+export function needed(query: URLSearchParams, field: string): string {
+  const value = query.get(field);
+  if (value !== null && value !== '') return value;
+  throw new MillraceError('CONFIG_INVALID', { field, problem: `is missing: add ?${field}=...` });
+}
+
+/** A whole number from 1 on. @throws CONFIG_INVALID */
+export function countOf(
+  query: URLSearchParams,
+  field: string,
+  { usual, most }: { readonly usual: number; readonly most: number },
+): number {
+  const text = query.get(field);
+  if (text === null) return usual;
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && value <= most) return value;
+  const problem = `must be a whole number of 1 to ${most}, is ${text}`;
+  throw new MillraceError('CONFIG_INVALID', { field, problem });
+}
+
+/** ms UTC of an instant: so many ms since 1970, or ISO 8601 with its zone. @throws CONFIG_INVALID */
+export function instantOf(text: string, field: string): number {
+  if (/^\d{1,16}$/.test(text)) return Number(text);
+  const iso = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/;
+  const at = iso.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(at)) return at;
+  const problem = `must be ms since 1970 or ISO 8601 with its zone (2026-05-01T12:00:00Z), is ${text}`;
+  throw new MillraceError('CONFIG_INVALID', { field, problem });
+}
+
+/** No instant lies further from 1970, ms; a number that JSON knows. */
+const farthest = 8.64e15;
+
+/** Instants of a question, with what stands for none. */
+export function spanOf(query: URLSearchParams): { readonly from: number; readonly to: number } {
+  const [from, to] = [query.get('from'), query.get('to')];
+  const span = {
+    from: from === null ? -farthest : instantOf(from, 'from'),
+    to: to === null ? farthest : instantOf(to, 'to'),
+  };
+  if (span.from < span.to) return span;
+  const problem = `must lie after from (${from}), is ${to}`;
+  throw new MillraceError('CONFIG_INVALID', { field: 'to', problem });
+}

@@ -1,0 +1,335 @@
+/**
+ * Reads of what is committed, beside the work of the task. A key that no commit under way has
+ * changed is answered at once. Any other waits: its cell is shown when the change is sealed, as the
+ * commit that takes it will have it, and told when the log has that commit. So nobody is shown what a
+ * crash could take back, the task holds nothing ready for readers, and a key that changes all the
+ * time is still answered: after one cycle and its commit.
+ */
+import { MillraceError } from '../base/errors.ts';
+import { systemScheduler } from '../base/scheduler.ts';
+import type { StateBackend } from '../storage/backend.ts';
+import type { CellReader } from './cell-reader.ts';
+import type { Store } from './saver.ts';
+import type { CacheEntry } from './store-state.ts';
+import type { StoredCells } from './stored-cells.ts';
+
+/** Keys in the order of their bytes, as ids. */
+export interface KeyRange {
+  /** First key, inclusive. */
+  readonly from?: string | undefined;
+  /** End, exclusive. */
+  readonly to?: string | undefined;
+  /** Only keys behind this one. */
+  readonly after?: string | undefined;
+}
+
+export interface KeysFound {
+  readonly keyIds: readonly string[];
+  /** There may be keys behind the last one. */
+  readonly more: boolean;
+}
+
+/** The cell of a key in a store; undefined when it has none. */
+export type CellOf = (store: string, keyId: string) => unknown;
+
+/** What a seal has taken, until it is committed. */
+export interface SealedEntries {
+  readonly commitId: number;
+  readonly entries: ReadonlySet<CacheEntry>;
+}
+
+interface AtSeal {
+  /** Shows the cells, and lets the answer wait for the commit. */
+  show(): void;
+  reject(error: unknown): void;
+}
+
+interface AtCommit {
+  readonly commitId: number;
+  tell(): void;
+  reject(error: unknown): void;
+}
+
+/** Keys looked at in memory between two looks at other work. */
+const keysPerSlice = 32_768;
+
+export class CommittedReads {
+  readonly #task: string;
+  readonly #stores: ReadonlyMap<string, Store>;
+  readonly #backend: StateBackend;
+  readonly #reader: CellReader;
+  readonly #stored: StoredCells;
+  /** In the order of the commits. */
+  readonly #sealed: SealedEntries[] = [];
+  #atSeal: AtSeal[] = [];
+  #atCommit: AtCommit[] = [];
+  #isClosed = false;
+
+  constructor(
+    task: string,
+    stores: ReadonlyMap<string, Store>,
+    backend: StateBackend,
+    reader: CellReader,
+    stored: StoredCells,
+  ) {
+    this.#task = task;
+    this.#stores = stores;
+    this.#backend = backend;
+    this.#reader = reader;
+    this.#stored = stored;
+  }
+
+  /**
+   * What `show` makes of the cells of some keys, each as it is committed. `show` is called once the
+   * cells may be seen, must answer at once, and keeps nothing of a cell: it is changed in place later.
+   * @throws STATE_MOVED when the task is closed meanwhile
+   */
+  async read<T>(
+    stores: readonly string[],
+    keyIds: readonly string[],
+    show: (cellOf: CellOf) => T,
+  ): Promise<T> {
+    const used = stores.map((name) => this.#stores.get(name) as Store);
+    for (;;) {
+      this.#checkOpen();
+      // What is not in memory now is on disk as it is committed, be it changed meanwhile or not.
+      const fromDisk = await this.#fromDisk(used, keyIds);
+      this.#checkOpen();
+      // What was in memory may have been saved and evicted meanwhile: it is on disk now.
+      if (!this.#isFound(used, keyIds, fromDisk)) continue;
+      const cellOf: CellOf = (name, keyId) => this.#cell(name, keyId, fromDisk);
+      if (this.#isDirty(used, keyIds)) {
+        return new Promise((resolve, reject) => {
+          const shown = () => {
+            // What it shows is taken before anything of this seal can be evicted.
+            const value = show(cellOf);
+            this.#wait(this.#sealed.at(-1)?.commitId ?? 0, () => resolve(value), reject);
+          };
+          this.#atSeal.push({ show: guarded(shown, reject), reject });
+        });
+      }
+      const commitId = this.#sealedIn(used, keyIds);
+      const value = show(cellOf);
+      if (commitId === undefined) return value;
+      return new Promise((resolve, reject) => {
+        this.#wait(commitId, () => resolve(value), reject);
+      });
+    }
+  }
+
+  /** Keys of a store in a range, in order; some of them may have no cell. */
+  async keysIn(store: string, range: KeyRange, limit: number): Promise<KeysFound> {
+    const { state, keys } = this.#stores.get(store) as Store;
+    this.#checkOpen();
+    const isIn = (keyId: string) =>
+      (range.after === undefined || keyId > range.after) &&
+      (range.from === undefined || keyId >= range.from) &&
+      (range.to === undefined || keyId < range.to);
+    const least = new LeastKeys(limit + 1);
+    // Memory first: what leaves it later is on disk by then.
+    for (let row = 0; row < state.keys.rowsEnd; row++) {
+      if (row % keysPerSlice === keysPerSlice - 1) await systemScheduler.yieldNow();
+      const entry = state.entryAt(row);
+      if (entry !== undefined && isIn(entry.keyId)) least.add(entry.keyId);
+    }
+    const { packed } = state;
+    if (packed?.isSaved === false) {
+      for (let row = 0; row < packed.count; row++) {
+        if (row % keysPerSlice === keysPerSlice - 1) await systemScheduler.yieldNow();
+        const keyId = packed.keys.keyIdOf(row);
+        if (isIn(keyId)) least.add(keyId);
+      }
+    }
+    this.#checkOpen();
+    if (!state.isWhole) {
+      const first = largest(range.from ?? '', range.after ?? '');
+      const from = keys.cell(first);
+      const to = range.to === undefined ? keys.dueFrom(0) : keys.cell(range.to);
+      const end = range.to === undefined ? to.subarray(0, keys.cells.byteLength) : to;
+      // One more for the key that the range goes on behind.
+      const options = { from, to: end, limit: limit + 2 };
+      if (Buffer.compare(from, end) < 0) {
+        for (const [key] of await this.#backend.range(options)) {
+          const keyId = keys.keyIdOfCell(key);
+          if (isIn(keyId)) least.add(keyId);
+        }
+      }
+      this.#checkOpen();
+    }
+    const found = least.sorted();
+    return { keyIds: found.slice(0, limit), more: found.length > limit };
+  }
+
+  /** Entries were sealed for a commit; nothing has been evicted since. */
+  sealed(commitId: number, entries: readonly (readonly CacheEntry[])[]): void {
+    if (entries.some(({ length }) => length > 0)) {
+      let known: ReadonlySet<CacheEntry> | undefined;
+      this.#sealed.push({
+        commitId,
+        // Nobody may ever ask.
+        get entries() {
+          known ??= new Set(entries.flat());
+          return known;
+        },
+      });
+    }
+    if (this.#atSeal.length === 0) return;
+    const waiting = this.#atSeal;
+    this.#atSeal = [];
+    for (const one of waiting) one.show();
+  }
+
+  /** The log has committed up to this commit. */
+  committed(commitId: number): void {
+    while ((this.#sealed[0]?.commitId ?? Number.POSITIVE_INFINITY) <= commitId) {
+      this.#sealed.shift();
+    }
+    if (this.#atCommit.length === 0) return;
+    const told = this.#atCommit.filter((one) => one.commitId <= commitId);
+    this.#atCommit = this.#atCommit.filter((one) => one.commitId > commitId);
+    for (const one of told) one.tell();
+  }
+
+  /** The task goes, and with it what was not committed. */
+  close(): void {
+    this.#isClosed = true;
+    const waiting = [...this.#atSeal, ...this.#atCommit];
+    this.#atSeal = [];
+    this.#atCommit = [];
+    for (const one of waiting) one.reject(this.#moved());
+  }
+
+  #wait(commitId: number, tell: () => void, reject: (error: unknown) => void): void {
+    // Sealed without a change that is to be committed.
+    if (this.#sealed.every((one) => one.commitId > commitId)) tell();
+    else this.#atCommit.push({ commitId, tell, reject });
+  }
+
+  /** Cells that no entry in memory has, by store and key. */
+  async #fromDisk(
+    stores: readonly Store[],
+    keyIds: readonly string[],
+  ): Promise<ReadonlyMap<string, unknown>> {
+    const wanted = stores.flatMap((store) => {
+      const { state } = store;
+      if (state.isWhole) return [];
+      return keyIds
+        .filter((keyId) => state.entryOf(keyId) === undefined && !isPacked(store, keyId))
+        .map((keyId) => ({ store, keyId }));
+    });
+    const found = new Map<string, unknown>(
+      wanted.map(({ store, keyId }) => [`${store.state.spec.name} ${keyId}`, undefined]),
+    );
+    if (wanted.length === 0) return found;
+    const values = await this.#backend.getMany(
+      wanted.map(({ store, keyId }) => store.keys.cell(keyId)),
+    );
+    for (const [i, { store, keyId }] of wanted.entries()) {
+      const value = values[i];
+      if (value === undefined) continue;
+      const { state, keys } = store;
+      const { cell } = await this.#stored.read(state.spec, keys, keyId, value);
+      found.set(`${state.spec.name} ${keyId}`, cell);
+    }
+    return found;
+  }
+
+  /** Each key is in memory, or was looked for on disk. */
+  #isFound(
+    stores: readonly Store[],
+    keyIds: readonly string[],
+    fromDisk: ReadonlyMap<string, unknown>,
+  ): boolean {
+    return stores.every((store) => {
+      const { state } = store;
+      if (state.isWhole) return true;
+      return keyIds.every(
+        (keyId) =>
+          state.entryOf(keyId) !== undefined ||
+          isPacked(store, keyId) ||
+          fromDisk.has(`${state.spec.name} ${keyId}`),
+      );
+    });
+  }
+
+  #cell(name: string, keyId: string, fromDisk: ReadonlyMap<string, unknown>): unknown {
+    const { state } = this.#stores.get(name) as Store;
+    const entry = state.entryOf(keyId);
+    if (entry !== undefined) return entry.cell;
+    const { packed } = state;
+    const row = packed?.rowOf(keyId);
+    if (packed !== undefined && row !== undefined) {
+      return this.#reader.packed(state.spec, packed, row);
+    }
+    return fromDisk.get(`${name} ${keyId}`);
+  }
+
+  #isDirty(stores: readonly Store[], keyIds: readonly string[]): boolean {
+    return stores.some(
+      ({ state }) =>
+        state.dirty.length > 0 && keyIds.some((keyId) => state.entryOf(keyId)?.dirty === true),
+    );
+  }
+
+  /** The last commit under way that has changed one of the keys. */
+  #sealedIn(stores: readonly Store[], keyIds: readonly string[]): number | undefined {
+    if (this.#sealed.length === 0) return undefined;
+    const entries = stores.flatMap(({ state }) =>
+      keyIds.flatMap((keyId) => state.entryOf(keyId) ?? []),
+    );
+    return this.#sealed.findLast((sealed) => entries.some((one) => sealed.entries.has(one)))
+      ?.commitId;
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw this.#moved();
+  }
+
+  #moved(): MillraceError {
+    return new MillraceError('STATE_MOVED', { task: this.#task });
+  }
+}
+
+/** Keeps the least of many keys. */
+class LeastKeys {
+  readonly #limit: number;
+  #keys = new Set<string>();
+  /** No key behind it is wanted. */
+  #last: string | undefined;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  add(keyId: string): void {
+    if (this.#last !== undefined && keyId > this.#last) return;
+    this.#keys.add(keyId);
+    if (this.#keys.size < 4 * this.#limit + 64) return;
+    const kept = this.sorted();
+    this.#keys = new Set(kept);
+    this.#last = kept.at(-1);
+  }
+
+  sorted(): string[] {
+    return [...this.#keys].sort().slice(0, this.#limit);
+  }
+}
+
+function largest(a: string, b: string): string {
+  return a > b ? a : b;
+}
+
+function isPacked({ state }: Store, keyId: string): boolean {
+  return state.packed?.rowOf(keyId) !== undefined;
+}
+
+/** What a reader fails of is the reader's, not the task's. */
+function guarded(work: () => void, reject: (error: unknown) => void): () => void {
+  return () => {
+    try {
+      work();
+    } catch (error) {
+      reject(error);
+    }
+  };
+}
