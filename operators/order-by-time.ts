@@ -94,6 +94,7 @@ interface Released {
 }
 
 class OrderByTime implements AnyReceiver, TimedStep {
+  readonly holdsRecords = true;
   readonly #store: StoreSpec<unknown, Waiting>;
   readonly #context: BuildContext;
   readonly #cells: Cells<Waiting>;
@@ -141,12 +142,17 @@ class OrderByTime implements AnyReceiver, TimedStep {
   }
 
   end(): void {
-    this.#release(Number.MAX_VALUE);
+    this.#release(Number.MAX_VALUE, false);
   }
 
-  #release(until: number): void {
+  endUntil(until: number): void {
+    this.#release(until - 1, false);
+  }
+
+  /** @param passes time has passed so far */
+  #release(until: number, passes = true): void {
     if (this.#cells.nextDue() > until) return;
-    if (until < Number.MAX_VALUE) this.#time.keep();
+    if (passes) this.#time.keep();
     releaseDue(this.#context.task, this.#store, this.#cells, until, {
       take: (at) => this.#take(at),
       compare: inOrder,

@@ -271,6 +271,10 @@ class Processor<K, V, S, R, C> implements ProcessContext<K, S, R, C>, TimedStep 
     }
   }
 
+  endUntil(until: number): void {
+    this.#fire(until - 1);
+  }
+
   /** The wall clock has come to `now`. */
   tick(now: number): void {
     this.#fire(now);

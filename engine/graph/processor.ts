@@ -97,6 +97,10 @@ export interface TimedStep {
   passIdle?(until: number): void;
   /** The input has ended: all that still waits is done, as if time had passed it. */
   end(): void;
+  /** The same of what is due up to `until`, ms UTC (`nextDue`): for steps whose order among each other users see. */
+  endUntil?(until: number): void;
+  /** What waits are records: at the end of the input, what is due before one is done before it. */
+  readonly holdsRecords?: boolean;
 }
 
 /** What `Step.build` gets: the context, its stores by name, and where its results go. */

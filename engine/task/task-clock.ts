@@ -213,12 +213,26 @@ export class TaskClock {
     for (const { time } of this.#queues) if (time instanceof UpstreamTime) time.clearEnded();
     await load(Number.POSITIVE_INFINITY);
     const { stand } = this.#context;
+    await this.#endRecords(settle);
     for (const step of this.#timed) {
       step.end();
       await settle();
     }
     this.#context.stand = stand;
     this.#endTold = this.marked.size > 0;
+  }
+
+  /** Records that wait for time go on one instant after the other, and timers fire between them, as if time passed. */
+  async #endRecords(settle: Settle): Promise<void> {
+    const held = this.#timed.filter(({ holdsRecords }) => holdsRecords === true);
+    for (let next = nextOf(held); next < Number.POSITIVE_INFINITY; ) {
+      for (const step of this.#timed) step.endUntil?.(next - 1);
+      for (const step of held) step.endUntil?.(next);
+      await settle();
+      const following = nextOf(held);
+      if (following <= next) return;
+      next = following;
+    }
   }
 
   /** Time has passed for all sources, also upstream, and what is due at the instant itself is done. */

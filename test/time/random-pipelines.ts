@@ -17,6 +17,7 @@ import {
   type WindowSpec,
 } from 'millrace';
 import { testDriver } from 'millrace/testing';
+import { must } from '../../engine/base/assert.ts';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
 import {
   type Arrival,
@@ -28,8 +29,18 @@ import {
   type Window,
 } from './sources.ts';
 
-type Shape = 'windows' | 'windows of windows' | 'join' | 'ordered';
-const shapes: readonly Shape[] = ['windows', 'windows of windows', 'join', 'ordered'];
+const shapes = [
+  'windows',
+  'suppressed windows',
+  'windows of windows',
+  'join',
+  'windows of pairs',
+  'ordered',
+  'timers',
+] as const;
+type Shape = (typeof shapes)[number];
+/** They go by where a record was read first: of two topics that is not told apart. */
+const placed: readonly Shape[] = ['ordered', 'timers'];
 
 interface WindowDraw {
   readonly spec: WindowSpec;
@@ -65,6 +76,7 @@ const text = ({ key, start, end, count: n }: Window) => `${key} ${start}..${end}
 const nextKey = (shown: string) => `g${shown.length % 3}`;
 
 interface Drawn {
+  readonly shape: Shape;
   readonly what: string;
   readonly define: (records: readonly SourceRecord[]) => string[];
   readonly build: (input: Stream<string, string>) => void;
@@ -78,8 +90,25 @@ function draw(random: SeededRandom): Drawn {
     records.map((record) => ({ ...record, key: record.value }));
   const what = `${shape}: ${JSON.stringify(first.spec)}, then ${JSON.stringify(second.spec)}`;
   switch (shape) {
+    case 'suppressed windows':
+      return {
+        shape,
+        what,
+        build: (input) =>
+          texts(
+            input
+              .keyBy('by-value', (v) => v)
+              .window(first.spec)
+              .aggregate('first', count())
+              .suppress('final', { untilClosed: true }),
+          )
+            .keyBy('out', () => 'all', { key: utf8, value: utf8 })
+            .to(out),
+        define: (records) => first.define(keyed(records)).map(text),
+      };
     case 'windows':
       return {
+        shape,
         what,
         build: (input) =>
           texts(
@@ -95,6 +124,7 @@ function draw(random: SeededRandom): Drawn {
       };
     case 'windows of windows':
       return {
+        shape,
         what,
         build: (input) =>
           texts(
@@ -127,6 +157,7 @@ function draw(random: SeededRandom): Drawn {
       const group = (v: string) => (v.charCodeAt(0) % 2 === 0 ? 'even' : 'odd');
       const shown = (a: string | undefined, b: string | undefined) => `${a ?? '-'}+${b ?? '-'}`;
       return {
+        shape,
         what: `join ${JSON.stringify(window)}`,
         build: (input) => {
           const sides = input
@@ -162,8 +193,93 @@ function draw(random: SeededRandom): Drawn {
         },
       };
     }
+    case 'windows of pairs': {
+      const window = {
+        before: randomBelow(random, 12),
+        after: randomBelow(random, 12),
+        grace: [0, 4, 15][randomBelow(random, 3)] as number,
+      };
+      const isLeft = (v: string) => v < 'c';
+      const group = (v: string) => (v.charCodeAt(0) % 2 === 0 ? 'even' : 'odd');
+      return {
+        shape,
+        what: `pairs ${JSON.stringify(window)} in ${JSON.stringify(first.spec)}`,
+        build: (input) => {
+          const sides = input.keyBy('by-group', group);
+          const pairs = sides.filter(isLeft).join(
+            'pairs',
+            sides.filter((v) => !isLeft(v)),
+            joinWindow(window),
+            (a, b) => `${a}${b}`,
+          );
+          texts(
+            finals(
+              pairs.keyBy('by-pair', (v) => v, { value: utf8 }),
+              'first',
+              first,
+            ),
+          )
+            .keyBy('out', () => 'all', { key: utf8, value: utf8 })
+            .to(out);
+        },
+        define: (records) => {
+          const all = records.map((r) => ({ ...r, key: group(r.value) }));
+          const pairs = joinedPairs(
+            all.filter(({ value }) => isLeft(value)),
+            all.filter(({ value }) => !isLeft(value)),
+            window,
+          );
+          const arrivals = pairs.map(([a, b]) => ({
+            key: `${a.value}${b.value}`,
+            at: Math.max(a.at, b.at),
+            stand: Math.max(a.stand, b.stand),
+          }));
+          return first.define(arrivals).map(text);
+        },
+      };
+    }
+    case 'timers': {
+      const patience = 1 + randomBelow(random, 30);
+      return {
+        shape,
+        what: `timers ${patience} after the last record`,
+        build: (input) =>
+          input
+            .keyBy('by-first', (v) => v.slice(0, 1), { value: utf8, order: 'time' })
+            .process<number, string>('gone', {
+              record: (context) => {
+                context.state = (context.state ?? 0) + 1;
+                context.setTimer('gone', context.now + patience);
+              },
+              timer: (context, _, at) => {
+                context.emit(`${context.key} gone ${at} after ${context.state}`);
+                context.state = undefined;
+              },
+            })
+            .to(out),
+        define: (records) => {
+          const told: string[] = [];
+          const keys = new Map<string, { now: number; due: number; seen: number }>();
+          const fire = (key: string) => {
+            const { due = 0, seen } = keys.get(key) ?? {};
+            told.push(`${key} gone ${due} after ${seen}`);
+            keys.delete(key);
+          };
+          for (const { value, at, stand } of inTimeOrder(records)) {
+            const known = keys.get(value);
+            if (known !== undefined && known.due < Math.max(at, stand)) fire(value);
+            const { now = at, seen = 0 } = keys.get(value) ?? {};
+            const next = Math.max(now, at);
+            keys.set(value, { now: next, due: next + patience, seen: seen + 1 });
+          }
+          for (const key of [...keys.keys()]) fire(key);
+          return told;
+        },
+      };
+    }
     case 'ordered':
       return {
+        shape,
         what: 'collected in the order of time',
         build: (input) =>
           input
@@ -174,13 +290,7 @@ function draw(random: SeededRandom): Drawn {
             .map((list, key) => `${key}: ${(list ?? []).join(' ')}`)
             .to(out),
         define: (records) => {
-          const order = records.toSorted(
-            (a, b) =>
-              Math.max(a.at, a.stand) - Math.max(b.at, b.stand) ||
-              a.at - b.at ||
-              a.partition - b.partition ||
-              a.index - b.index,
-          );
+          const order = inTimeOrder(records);
           const lists = new Map<string, string[]>();
           const told: string[] = [];
           for (const { value, key, at } of order) {
@@ -194,14 +304,29 @@ function draw(random: SeededRandom): Drawn {
   }
 }
 
+/** As records leave a keyBy that puts them in the order of time. */
+function inTimeOrder(records: readonly SourceRecord[]): SourceRecord[] {
+  return records.toSorted(
+    (a, b) =>
+      Math.max(a.at, a.stand) - Math.max(b.at, b.stand) ||
+      a.at - b.at ||
+      a.partition - b.partition ||
+      a.index - b.index,
+  );
+}
+
 /** Undefined when the engine and the definition agree; else what differs. */
 export async function checkSeed(seed: number): Promise<string | undefined> {
   const random = new SeededRandom(seed);
   const partitions = 1 + randomBelow(random, 4);
-  const input = topic<string, string>('input', { value: utf8, partitions });
   const drawn = draw(random);
+  const isTwo = !placed.includes(drawn.shape) && randomBelow(random, 4) === 0;
+  const inputs = (isTwo ? ['input', 'other'] : ['input']).map((name) =>
+    topic<string, string>(name, { value: utf8, partitions }),
+  );
+  const disorder = [undefined, undefined, 1 + randomBelow(random, 25)][randomBelow(random, 3)];
   const sources = drawSources(random, {
-    partitions,
+    partitions: partitions * inputs.length,
     records: 40,
     keys: 5,
     values: 5,
@@ -209,7 +334,9 @@ export async function checkSeed(seed: number): Promise<string | undefined> {
     step: 2 + randomBelow(random, 8),
   });
   const built = topology('random', (t) => {
-    drawn.build(t.stream(input));
+    const read = inputs.map((one) => t.stream(one, disorder === undefined ? {} : { disorder }));
+    const [input, other] = read as [Stream<string, string>, Stream<string, string>?];
+    drawn.build(other === undefined ? input : input.merge(other));
     return {};
   });
   const driver = await testDriver(built, {
@@ -227,12 +354,12 @@ export async function checkSeed(seed: number): Promise<string | undefined> {
       const to = Math.min((sources[p] ?? []).length, from + 1 + randomBelow(random, 9));
       places[p] = to;
       await driver.pipeBytes(
-        input,
+        must(inputs[Math.floor(p / partitions)], 'a partition has its topic'),
         (sources[p] ?? []).slice(from, to).map(({ key, value, at, partition }) => ({
           key: Buffer.from(key),
           value: Buffer.from(value),
           timestamp: at,
-          partition,
+          partition: partition % partitions,
         })),
       );
       if (randomBelow(random, 8) === 0) {
@@ -241,12 +368,13 @@ export async function checkSeed(seed: number): Promise<string | undefined> {
     }
     await driver.endInput();
     const told = (await driver.read(out)).map(({ value }) => value ?? '').sort();
-    const defined = drawn.define(sources.flat()).sort();
+    const stood = sources.flat().map((one) => ({ ...one, stand: one.stand - (disorder ?? 0) }));
+    const defined = drawn.define(stood).sort();
     if (JSON.stringify(told) === JSON.stringify(defined)) return undefined;
     const missing = defined.filter((one) => !told.includes(one));
     const extra = told.filter((one) => !defined.includes(one));
     return [
-      `seed ${seed}: ${drawn.what}, ${partitions} source partitions`,
+      `seed ${seed}: ${drawn.what}, ${inputs.length} topics of ${partitions} partitions, disorder ${disorder}`,
       `missing ${JSON.stringify(missing.slice(0, 8))}`,
       `not defined ${JSON.stringify(extra.slice(0, 8))}`,
       `${told.length} told, ${defined.length} defined`,

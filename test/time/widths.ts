@@ -5,7 +5,7 @@ import { execute } from '../../engine/cli/execution.ts';
 import type { Log } from '../../engine/log/log.ts';
 import { Appender, recordFor } from '../../engine/runtime/appender.ts';
 import { history, historyJobs } from './history-jobs.ts';
-import { orders, outs } from './history-module.ts';
+import { historyTopics } from './history-module.ts';
 
 export interface Width {
   readonly partitions: number;
@@ -24,6 +24,7 @@ export async function checkWidth(folder: string, width: Width): Promise<string |
   });
   try {
     const { log, runtime } = execution;
+    const { orders } = historyTopics();
     const appender = new Appender({
       log,
       id: 'history-feed',
@@ -44,8 +45,12 @@ export async function checkWidth(folder: string, width: Width): Promise<string |
   }
 }
 
-/** The first job whose sorted outputs are not what its definition says. */
-export async function differing(log: Log): Promise<string | undefined> {
+/**
+ * The first job whose sorted outputs are not what its definition says; undefined when there is none.
+ * @param prefix as historyTopics has it
+ */
+export async function differing(log: Log, prefix = ''): Promise<string | undefined> {
+  const { outs } = historyTopics(prefix);
   for (const [i, [name, { define }]] of Object.entries(historyJobs).entries()) {
     const told = await valuesOf(log, outs[i]?.name ?? '');
     const defined = define().sort();

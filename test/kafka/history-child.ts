@@ -1,0 +1,38 @@
+/**
+ * A member that runs the jobs of the history. Arguments: brokers, folder, prefix of the names, instance, and 'ever' (until
+ * SIGTERM) or 'close' (until it has caught up; then it closes what is open).
+ */
+import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
+import { openKafkaLog } from '../../engine/log/kafka/log.ts';
+import { Runtime } from '../../engine/runtime/runtime.ts';
+import { rocksBackends } from '../../engine/storage/rocksdb.ts';
+import { TaskHost } from '../../engine/task/task-host.ts';
+import { historyTopology } from '../time/history-module.ts';
+
+const [brokers = '', folder = '', prefix = '', instance = '', until = ''] = process.argv.slice(2);
+const job = historyTopology(prefix);
+const application = job.name;
+const settings = { ...defaultKafkaSettings, brokers, instanceId: instance };
+const log = await openKafkaLog({
+  settings: { ...settings, groupProtocol: 'consumer' },
+  application,
+});
+const runtime = await Runtime.start({
+  ...{ topology: job, application, log, stateDirectory: folder, recordsPerCycle: 50 },
+  startHosts: async (config) => [new TaskHost(job, config, rocksBackends)],
+  atEnd: 'close',
+  observer: {
+    on(name, event) {
+      if (name === 'assignmentChanged') process.stderr.write(`${name} ${JSON.stringify(event)}\n`);
+    },
+  },
+});
+const stop = new AbortController();
+process.once('SIGTERM', () => stop.abort());
+process.stderr.write('started\n');
+if (until === 'close') await runtime.runUntilCaughtUp();
+else await runtime.run(stop.signal);
+const { drops, failures } = runtime.summary.counters;
+process.stdout.write(JSON.stringify({ ...drops, ...failures }));
+await runtime.close();
+await log.close();
