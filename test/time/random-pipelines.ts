@@ -265,9 +265,14 @@ function draw(random: SeededRandom): Drawn {
             told.push(`${key} gone ${due} after ${seen}`);
             keys.delete(key);
           };
+          let instant = Number.NEGATIVE_INFINITY;
           for (const { value, at, stand } of inTimeOrder(records)) {
-            const known = keys.get(value);
-            if (known !== undefined && known.due < Math.max(at, stand)) fire(value);
+            // A record that is not late fires what was due before it; time fires the rest, after the records of an instant.
+            if (Math.max(at, stand) > instant) {
+              instant = Math.max(at, stand);
+              for (const [key, { due }] of keys) if (due < instant) fire(key);
+            }
+            if ((keys.get(value)?.due ?? at) < at) fire(value);
             const { now = at, seen = 0 } = keys.get(value) ?? {};
             const next = Math.max(now, at);
             keys.set(value, { now: next, due: next + patience, seen: seen + 1 });
