@@ -100,6 +100,11 @@ describe('tidy', () => {
       'prom-client': /^engine\/(runtime\/observe|http\/metrics)\.ts$/,
       re2js: /^topologies\/ingest\/pattern\.ts$/,
       pino: /^engine\/runtime\/observe\.ts$/,
+      croner: /^engine\/connect\/pull\/(schedule|common-spec)\.ts$/,
+      oauth4webapi: /^engine\/connect\/pull\/rest\/credentials\.ts$/,
+      pg: /^engine\/connect\/pull\/postgres\//,
+      '@aws-sdk/client-s3': /^engine\/connect\/pull\/files\/s3\.ts$/,
+      '@aws-sdk/client-kinesis': /^engine\/connect\/pull\/kinesis\/kinesis\.ts$/,
       '@node-rs/crc32': /^engine\/base\/crc32c\.ts$/,
     };
     const wrong = product.flatMap((file) =>

@@ -13,6 +13,7 @@ import { jsonOf } from '../base/json-text.ts';
 import { systemScheduler } from '../base/scheduler.ts';
 import type { Mapped } from '../connect/file-reader.ts';
 import { isPlain, type Mistake } from '../connect/pull/check.ts';
+import type { KafkaSpec } from '../connect/pull/kafka/spec.ts';
 import { everySeconds, pullerOf, targetOf } from '../connect/pull/kinds.ts';
 import { PullSource } from '../connect/pull/pull-source.ts';
 import type { Puller } from '../connect/pull/puller.ts';
@@ -22,6 +23,9 @@ import { mistakesInSources, type SourceSpec, type SourceSpecs } from '../connect
 import type { RowOptions } from '../connect/rows.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { Topic } from '../graph/topic.ts';
+import { openKafkaLog } from '../log/kafka/log.ts';
+import type { Log } from '../log/log.ts';
+import { kafkaConfiguration } from './kafka-options.ts';
 import { readMapping, rowOptions } from './mappings.ts';
 import { type FileInput, rowMap, topicRead } from './topic-input.ts';
 
@@ -146,10 +150,24 @@ async function pulled(
     scheduler: systemScheduler,
     warn,
     ...(unpack === undefined ? {} : { unpack }),
+    openKafka: (kafka) => openKafka(name, kafka),
     rowOptions: (file) => (mapping === undefined ? optionsByName(file) : rowOptions(mapping)),
     ...(mapping?.order === undefined ? {} : { order: mapping.order }),
   });
   return { name, spec, puller, ...mapOf(spec, mapping, topology) };
+}
+
+async function openKafka(name: string, { brokers, kafkaConfig }: KafkaSpec): Promise<Log> {
+  const named = {
+    ...(brokers === undefined ? {} : { brokers }),
+    ...(kafkaConfig === undefined ? {} : { kafkaConfig }),
+  };
+  const configuration = await kafkaConfiguration(named);
+  if (configuration !== undefined) {
+    return openKafkaLog({ settings: configuration.settings, application: `millrace-${name}` });
+  }
+  const problem = 'names no brokers';
+  throw new MillraceError('CONFIG_INVALID', { field: `sources.${name}.kafkaConfig`, problem });
 }
 
 function optionsByName(file: string): RowOptions {

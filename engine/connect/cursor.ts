@@ -46,6 +46,13 @@ export async function oldInputOf(
   return createHash('sha256').update(JSON.stringify(named)).digest('hex').slice(0, 16);
 }
 
+/** Throws SOURCE_CHANGED for the position of a pulled source, which has a kind. */
+export function checkOfFiles(source: string, cursor: object | undefined): void {
+  if (cursor === undefined || !('kind' in cursor)) return;
+  const before = String(cursor.kind);
+  throw new MillraceError('SOURCE_CHANGED', { source, before, now: 'files' });
+}
+
 /** Throws INPUT_CHANGED when an old cursor belongs to other files than those of `oldInput`. */
 export function cursorOf(cursor: Cursor | undefined, oldInput: string | undefined): Start {
   if (!isOldCursor(cursor)) {

@@ -11,7 +11,7 @@ import { encodeHeaders } from '../record/headers.ts';
 import type { SourceChunk, SourceConnector, SourceStart } from '../runtime/connector.ts';
 import { Outputs } from '../task/outputs.ts';
 import { standardInput } from './content.ts';
-import { type Cursor, cursorOf, isOldCursor, oldInputOf } from './cursor.ts';
+import { type Cursor, checkOfFiles, cursorOf, isOldCursor, oldInputOf } from './cursor.ts';
 import { FileReader, type Item, type Mapped, recordsOf } from './file-reader.ts';
 import type { RowOptions } from './rows.ts';
 
@@ -82,6 +82,7 @@ export class FileSource<K, V> implements SourceConnector {
     this.#outputs = new Outputs(partitionsOf);
     this.#deadLetterTopic = deadLetterTopic;
     const given = cursor as Cursor | undefined;
+    checkOfFiles(this.name, given);
     this.#eventTime = given?.eventTime ?? Number.NEGATIVE_INFINITY;
     const from = cursorOf(given, await oldInputOf(given, files));
     this.#isOld = isOldCursor(given);

@@ -1,10 +1,13 @@
 /** The puller of each kind of source. Packages that only one kind needs are loaded with its first run. */
 import type { Clock } from '../../base/clock.ts';
 import type { Scheduler } from '../../base/scheduler.ts';
+import type { Log } from '../../log/log.ts';
 import type { RowOptions } from '../rows.ts';
 import { type FileStore, FilesPuller } from './files/files-puller.ts';
 import { FolderStore } from './files/folder.ts';
 import { S3Store } from './files/s3.ts';
+import { KafkaPuller } from './kafka/kafka.ts';
+import type { KafkaSpec } from './kafka/spec.ts';
 import { KinesisPuller } from './kinesis/kinesis.ts';
 import { PostgresPuller } from './postgres/postgres.ts';
 import type { Puller } from './puller.ts';
@@ -21,6 +24,7 @@ export interface PullerOptions {
   warn(text: string): void;
   /** The rows that a value stands for; without it, an object is a row. */
   unpack?(value: unknown): readonly unknown[];
+  openKafka(spec: KafkaSpec): Promise<Log>;
   /** How a file of this name is read. */
   rowOptions(file: string): RowOptions;
   /** Of the rows of a file; default as they stand there. */
@@ -34,6 +38,7 @@ export const everySeconds: Readonly<Record<SourceSpec['kind'], number>> = {
   folder: 5,
   s3: 60,
   kinesis: 1,
+  kafka: 1,
 };
 
 export function pullerOf({ spec, ...options }: PullerOptions): Puller {
@@ -48,6 +53,8 @@ export function pullerOf({ spec, ...options }: PullerOptions): Puller {
       return filesPuller(options, new S3Store(options.name, spec, options.secrets));
     case 'kinesis':
       return new KinesisPuller({ ...options, spec });
+    case 'kafka':
+      return new KafkaPuller({ ...options, spec, openLog: () => options.openKafka(spec) });
   }
 }
 
@@ -66,6 +73,8 @@ export function targetOf(spec: SourceSpec): string | undefined {
       return `${spec.schema ?? 'public'}.${spec.table}`;
     case 'kinesis':
       return spec.stream;
+    case 'kafka':
+      return spec.from;
     case 's3':
       return `${spec.bucket}/${spec.prefix ?? ''}`;
   }

@@ -2,11 +2,12 @@
 import { type Check, type Fields, isPlain, type Mistake, variants } from './check.ts';
 import { commonFields, commonRules } from './common-spec.ts';
 import { type FolderSpec, fileRules, folderFields, type S3Spec, s3Fields } from './files/spec.ts';
+import { type KafkaSpec, kafkaFields, kafkaRules } from './kafka/spec.ts';
 import { type KinesisSpec, kinesisFields } from './kinesis/spec.ts';
 import { type PostgresSpec, postgresFields, postgresRules } from './postgres/spec.ts';
 import { type RestSpec, restFields, restRules } from './rest/spec.ts';
 
-export type SourceSpec = RestSpec | PostgresSpec | FolderSpec | S3Spec | KinesisSpec;
+export type SourceSpec = RestSpec | PostgresSpec | FolderSpec | S3Spec | KinesisSpec | KafkaSpec;
 
 export type SourceSpecs = Readonly<Record<string, SourceSpec>>;
 
@@ -22,6 +23,7 @@ const kinds: Readonly<Record<SourceSpec['kind'], Kind>> = {
   folder: { fields: folderFields },
   s3: { fields: s3Fields, rules: fileRules },
   kinesis: { fields: kinesisFields },
+  kafka: { fields: kafkaFields, rules: kafkaRules },
 };
 
 const source = variants(

@@ -12,6 +12,7 @@ import { FolderStore } from '../../../engine/connect/pull/files/folder.ts';
 import { S3Store } from '../../../engine/connect/pull/files/s3.ts';
 import type { CompleteSpec, S3Spec } from '../../../engine/connect/pull/files/spec.ts';
 import type { RowOptions } from '../../../engine/connect/rows.ts';
+import { take } from '../take.ts';
 import { noSecrets, nothing, type Pulled, pull } from './pulling.ts';
 
 const byName = (file: string): RowOptions => ({
@@ -32,6 +33,15 @@ async function emptyFolder(): Promise<string> {
 const line = (id: string) => `${JSON.stringify({ id, value: 1 })}\n`;
 const lines = (ids: readonly string[]) => ids.map(line).join('');
 const next = ({ cursor }: Pulled): Pulled => nothing(cursor);
+
+test('a name is of one kind of source: the position of another is not taken for its own', async () => {
+  const pulled = { kind: 'folder', position: {}, eventTime: null };
+  const files = [join(await emptyFolder(), 'a.csv')];
+  await expect(take({ files }, pulled)).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
+  const known = { eventTime: null, files: [] };
+  const folder = filesOf(new FolderStore('f', { kind: 'folder', path: '/' }, systemClock));
+  await expect(pull(folder, nothing(known))).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
+});
 
 describe('a folder', () => {
   const source = (path: string, complete: CompleteSpec = { by: 'rename' }, pattern?: string) =>

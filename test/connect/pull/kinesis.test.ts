@@ -15,8 +15,8 @@ import kinesalite from 'kinesalite';
 import { beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../../../engine/base/clock.ts';
 import { KinesisPuller } from '../../../engine/connect/pull/kinesis/kinesis.ts';
-import { recordRows } from '../../../engine/connect/pull/kinesis/record-rows.ts';
 import type { KinesisSpec } from '../../../engine/connect/pull/kinesis/spec.ts';
+import { recordRows } from '../../../engine/connect/pull/record-rows.ts';
 import { noSecrets, nothing, type Pulled, pull } from './pulling.ts';
 
 let endpoint = '';

@@ -1,4 +1,6 @@
 /** Rows of a table of a real PostgreSQL: nothing lost, nothing twice, whatever is committed when. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PostgresPuller } from '../../../engine/connect/pull/postgres/postgres.ts';
@@ -205,6 +207,20 @@ describe.skipIf(bin === undefined)('a table of PostgreSQL', () => {
     await expect(
       pull({ ...source('there'), target: 'a' }, nothing({ kind: 'test', target: 'b' })),
     ).rejects.toThrow('source given was of test b before, and is of test a now');
+  });
+
+  test('a position that the first version has kept is gone on from', async () => {
+    const kept = join(import.meta.dirname, '../fixtures/pull-cursors-1.json');
+    const { postgres: cursor } = JSON.parse(await readFile(kept, 'utf8'));
+    await tableOf('kept');
+    const given = {
+      ...source('kept', { overlapSeconds: 120 }),
+      kind: 'postgres',
+      target: 'public.kept',
+    };
+    const { records, skipped } = await pull(given, nothing(cursor));
+    expect(records).toEqual(all.slice(3));
+    expect(skipped).toEqual({ 'seen before': 3 });
   });
 
   test('a server that crashes in the middle is waited for', async () => {

@@ -1,4 +1,6 @@
 /** Rows of a REST interface: paging, increments, and an interface that misbehaves. Nothing lost, nothing twice. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../../engine/base/clock.ts';
 import { systemScheduler } from '../../../engine/base/scheduler.ts';
@@ -321,4 +323,14 @@ test('live, it looks again and again, and says when the other side is away', asy
   const live = { puller: puller(shop, spec), bounded: false };
   const { records } = await pull(live, nothing(), { enough });
   expect(records).toEqual(asRecords(shop.orders));
+});
+
+test('a position that the first version has kept is gone on from', async () => {
+  const kept = join(import.meta.dirname, '../fixtures/pull-cursors-1.json');
+  const { rest: cursor } = JSON.parse(await readFile(kept, 'utf8'));
+  const shop = await shopOf('cursor');
+  const spec = { paging: pagings.cursor, incremental, id: 'id' };
+  const { records } = await pull({ puller: puller(shop, spec), kind: 'rest' }, nothing(cursor));
+  expect(records).toEqual(asRecords(shop.orders.slice(4)));
+  expect(shop.asked[0]).toBe('/orders?after=4');
 });

@@ -9,8 +9,8 @@ import type { Scheduler } from '../../../base/scheduler.ts';
 import { awsError, awsSettings, awsTimeouts } from '../aws.ts';
 import { optionalPackage } from '../optional-package.ts';
 import type { Page, PulledRow, Puller } from '../puller.ts';
+import { recordRows } from '../record-rows.ts';
 import type { Secrets } from '../secrets.ts';
-import { recordRows } from './record-rows.ts';
 import type { KinesisSpec } from './spec.ts';
 
 export interface KinesisOptions {

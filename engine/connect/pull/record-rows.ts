@@ -1,10 +1,10 @@
-/** The rows of a record of a stream: JSON values, one or one a line, plain or gzip. */
+/** The rows of a record of a stream or topic: JSON values, one or one a line, plain or gzip. */
 
 import { isUtf8 } from 'node:buffer';
 import { gunzipSync } from 'node:zlib';
-import { messageOf } from '../../../base/errors.ts';
-import { parseJson } from '../../../serde/faithful-json.ts';
-import { type PulledRow, rowOf } from '../puller.ts';
+import { messageOf } from '../../base/errors.ts';
+import { parseJson } from '../../serde/faithful-json.ts';
+import { type PulledRow, rowOf } from './puller.ts';
 
 /** Of a record, unzipped. */
 const bytesMax = 16 * 2 ** 20;

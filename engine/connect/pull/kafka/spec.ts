@@ -1,0 +1,29 @@
+/** `kind: kafka`: records of a topic that others write, such as the change events of Debezium. */
+import { type Check, type Fields, maybe, oneOf, text } from '../check.ts';
+import type { CommonSpec } from '../common-spec.ts';
+
+export interface KafkaSpec extends CommonSpec {
+  readonly kind: 'kafka';
+  /** host:port, separated by commas. */
+  readonly brokers?: string;
+  /** JSON with the settings of Kafka, as that of --kafka-config. */
+  readonly kafkaConfig?: string;
+  /** The topic that is read. */
+  readonly from: string;
+  /** Where the first run begins; default earliest. */
+  readonly start?: 'earliest' | 'latest';
+}
+
+export const kafkaFields: Fields = {
+  brokers: maybe(text),
+  kafkaConfig: maybe(text),
+  from: text,
+  start: maybe(oneOf('earliest', 'latest')),
+};
+
+export const kafkaRules: Check = (value, path, tell) => {
+  const { brokers, kafkaConfig } = value as KafkaSpec;
+  if (brokers === undefined && kafkaConfig === undefined) {
+    tell(`${path}.brokers`, "is missing, and there is no 'kafkaConfig'");
+  }
+};
