@@ -50,7 +50,7 @@ describe.skipIf(!(await kafkaAvailable()))('a broker that asks who is there', ()
     };
     acls = await plannedAcls();
     for (const access of merged(acls)) await change('--add', access);
-  }, 120_000);
+  }, 600_000);
 
   afterAll(async () => {
     await broker?.stop('SIGKILL');

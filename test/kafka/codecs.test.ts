@@ -53,7 +53,7 @@ describe.skipIf(!(await kafkaAvailable()))("a topic in every codec of Java's pro
     return openKafkaLog({ settings, application: 'codecs' });
   }
 
-  test.each(transports)('is read whole by the %s transport', { timeout: 90_000 }, async (by) => {
+  test.each(transports)('is read whole by the %s transport', { timeout: 300_000 }, async (by) => {
     const log = await logBy(by);
     onTestFinished(() => log.close());
     const at = { topic: mixed, partition: 0 };
@@ -74,13 +74,13 @@ describe.skipIf(!(await kafkaAvailable()))('a cluster that keeps every topic as 
   let broker: Broker;
   beforeAll(async () => {
     broker = await startBroker({ settings: { 'compression.type': 'zstd' } });
-  }, 120_000);
+  }, 600_000);
   afterAll(() => broker?.stop('SIGKILL'));
 
   test.each(transports)(
     'source, repartition, changelog, global table and command line, by the %s transport',
     {
-      timeout: 180_000,
+      timeout: 600_000,
     },
     async (transport) => {
       const words = ['ash', 'birch', 'cedar'];

@@ -27,12 +27,12 @@ const cases = readdirSync(folder)
 describe.skipIf(!(await kafkaAvailable()))('recorded cases through real topics', () => {
   const [joins, others] = [cases.filter(isJoin), cases.filter((one) => !isJoin(one))];
 
-  test(`${others.length} of one topic`, { timeout: 120_000 }, async () => {
+  test(`${others.length} of one topic`, { timeout: 600_000 }, async () => {
     const appends = others.map((one) => appendOf(one, one.file.steps));
     expect(await differences('one-topic', others, [appends])).toEqual([]);
   });
 
-  test(`${joins.length} of two topics, step by step`, { timeout: 240_000 }, async () => {
+  test(`${joins.length} of two topics, step by step`, { timeout: 600_000 }, async () => {
     const steps = Math.max(...joins.map(({ file }) => file.steps.length));
     const feeds = Array.from({ length: steps }, (_, step) =>
       joins.flatMap((one) => {

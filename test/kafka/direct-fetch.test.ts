@@ -45,7 +45,7 @@ describe.skipIf(!(await kafkaAvailable()))('fetching past the client', () => {
     await new Promise((done) => producer.disconnect(done));
   }
 
-  test.each(['none', 'lz4', 'gzip', 'snappy'])('%s', { timeout: 60_000 }, async (codec) => {
+  test.each(['none', 'lz4', 'gzip', 'snappy'])('%s', { timeout: 600_000 }, async (codec) => {
     const topic = `direct-fetch-${codec}`;
     await written(topic, codec);
     let next = 0;

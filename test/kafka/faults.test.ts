@@ -98,7 +98,7 @@ describe.skipIf(!(await kafkaAvailable()))('faults', () => {
     for (const text of said) expect(stderr).toMatch(text);
   }
 
-  test('a record that is too large for its topic', { timeout: 90_000 }, async () => {
+  test('a record that is too large for its topic', { timeout: 600_000 }, async () => {
     const { words, finish, copies } = await job('large');
     await log.createTopics([{ name: 'large-copies', partitions, settings: {} }]);
     await configure('large-copies', '--add-config', 'max.message.bytes=1000');
@@ -111,7 +111,7 @@ describe.skipIf(!(await kafkaAvailable()))('faults', () => {
     expect(await copies()).toEqual([big, 'small'].sort());
   });
 
-  test('a time that the topic does not take', { timeout: 90_000 }, async () => {
+  test('a time that the topic does not take', { timeout: 600_000 }, async () => {
     const { words, finish, copies } = await job('old');
     await log.createTopics([{ name: 'old-copies', partitions, settings: {} }]);
     await configure('old-copies', '--add-config', 'message.timestamp.before.max.ms=60000');
@@ -122,7 +122,7 @@ describe.skipIf(!(await kafkaAvailable()))('faults', () => {
     expect(await copies()).toEqual(['yesterday']);
   });
 
-  test('a source with more partitions while it runs', { timeout: 90_000 }, async () => {
+  test('a source with more partitions while it runs', { timeout: 600_000 }, async () => {
     const { words, start } = await job('grown');
     await write(words, ['before']);
     const running = start();
@@ -132,7 +132,7 @@ describe.skipIf(!(await kafkaAvailable()))('faults', () => {
     expectFailure(await running.ended, 'TOPIC_GREW', words, 'new application name');
   });
 
-  test('a source that is deleted while it runs, and made anew', { timeout: 120_000 }, async () => {
+  test('a source that is deleted while it runs, and made anew', { timeout: 600_000 }, async () => {
     const { words, start, finish, copies } = await job('gone');
     await write(words, ['a', 'b', 'c', 'd']);
     expect(await finish()).toMatchObject({ code: 0 });
@@ -147,7 +147,7 @@ describe.skipIf(!(await kafkaAvailable()))('faults', () => {
     expect(await copies()).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 
-  test('records deleted before they were read', { timeout: 120_000 }, async () => {
+  test('records deleted before they were read', { timeout: 600_000 }, async () => {
     const { words, finish, copies } = await job('lost');
     await write(words, ['a', 'b']);
     expect(await finish()).toMatchObject({ code: 0 });
@@ -182,7 +182,7 @@ describe.skipIf(!(await kafkaAvailable()))('brokers that do not answer', () => {
   });
 
   test('while nothing comes: it says so, its health tells, and it goes on', {
-    timeout: 120_000,
+    timeout: 600_000,
   }, async () => {
     const broker = await startBroker();
     onTestFinished(() => broker.stop('SIGKILL'));

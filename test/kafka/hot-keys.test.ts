@@ -115,7 +115,7 @@ const hot: Record<string, Hot> = {
 };
 
 describe.skipIf(!(await kafkaAvailable()))('a hot key', () => {
-  test.each(Object.entries(hot))('%s', { timeout: 180_000 }, async (name, one) => {
+  test.each(Object.entries(hot))('%s', { timeout: 600_000 }, async (name, one) => {
     const application = `hot-${name}`;
     const names = namesOf(application);
     const built = topology(application, (t) => {

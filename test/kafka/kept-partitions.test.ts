@@ -17,7 +17,7 @@ const count = 6;
 describe.skipIf(!(await kafkaAvailable())).each(['direct', 'packed', 'plain'] as const)(
   'kept partitions, %s',
   (transport) => {
-    test('what is written during a rebalance is read', { timeout: 120_000 }, async () => {
+    test('what is written during a rebalance is read', { timeout: 600_000 }, async () => {
       const { address: brokers } = await sharedBroker();
       const topic = `kept-${transport}`;
       const protocol = { groupProtocol: 'consumer' } as const;

@@ -55,7 +55,7 @@ describe.skipIf(!(await kafkaAvailable()))('killed at', () => {
   const problems = (application: string) => countsSeen(log, input, application, events);
 
   // Most of the time goes by in waiting for the session of the dead to end.
-  const timeout = 120_000;
+  const timeout = 600_000;
   test.concurrent.each(Object.entries(commitSteps))('%s: %s', { timeout }, async (step) => {
     const application = `kill-${step.toLowerCase()}`;
     const dying = member(application, 'one', step, 4);

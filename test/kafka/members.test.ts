@@ -60,7 +60,7 @@ describe.skipIf(!(await kafkaAvailable()))('members of a group', () => {
   const runs = (member: Running, open: number) => member.says(`"open":${open},"opening":0`);
   const all = 3 * partitions;
 
-  test('one becomes three and one again, under load', { timeout: 180_000 }, async () => {
+  test('one becomes three and one again, under load', { timeout: 600_000 }, async () => {
     const { feed, member, problems } = await job('scaled');
     const one = await member('one');
     await runs(one, all);
@@ -82,7 +82,7 @@ describe.skipIf(!(await kafkaAvailable()))('members of a group', () => {
     expect(await problems()).toEqual([]);
   });
 
-  test('the same with the classic protocol, and one dies', { timeout: 180_000 }, async () => {
+  test('the same with the classic protocol, and one dies', { timeout: 600_000 }, async () => {
     const { feed, member, problems } = await job('classic', 'exactly-once', 'classic');
     const one = await member('one');
     await runs(one, all);
@@ -105,7 +105,7 @@ describe.skipIf(!(await kafkaAvailable()))('members of a group', () => {
     expect(await problems()).toEqual([]);
   });
 
-  test('a member held still past its session does no harm', { timeout: 180_000 }, async () => {
+  test('a member held still past its session does no harm', { timeout: 600_000 }, async () => {
     const { feed, member, problems } = await job('held');
     const one = await member('one');
     const two = await member('two');
@@ -127,7 +127,7 @@ describe.skipIf(!(await kafkaAvailable()))('members of a group', () => {
     expect(await problems()).toEqual([]);
   });
 
-  test('a broker that is away is waited for', { timeout: 240_000 }, async () => {
+  test('a broker that is away is waited for', { timeout: 600_000 }, async () => {
     const { feed, member, problems } = await job('waiting');
     const one = await member('one');
     await runs(one, all);

@@ -54,7 +54,7 @@ describe.skipIf(!(await kafkaAvailable()))('questions on Kafka', () => {
     await done((end) => producer.disconnect(() => end(null)));
   }
 
-  test('a listing is whole, whatever lies between the records', { timeout: 240_000 }, async () => {
+  test('a listing is whole, whatever lies between the records', { timeout: 600_000 }, async () => {
     const topic = 'questions-listing';
     await log.createTopics([
       { name: topic, partitions, settings: {} },

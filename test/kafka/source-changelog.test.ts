@@ -25,7 +25,7 @@ const built = topology(application, (t) => {
 });
 
 describe.skipIf(!(await kafkaAvailable()))('a table restored from its topic', () => {
-  test('has the same rows, and no changelog', { timeout: 60_000 }, async () => {
+  test('has the same rows, and no changelog', { timeout: 600_000 }, async () => {
     const { address: brokers } = await sharedBroker();
     const log = await openKafkaLog({
       settings: { ...defaultKafkaSettings, brokers },
