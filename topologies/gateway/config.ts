@@ -79,7 +79,17 @@ export interface GatewayConfig {
   };
 }
 
-const configFields = ['accounts', 'mapping', 'webhooks', 'limits', 'hosts', 'admin', 'catalogue'];
+const configFields = [
+  'accounts',
+  'mapping',
+  'webhooks',
+  'limits',
+  'hosts',
+  'admin',
+  'catalogue',
+  // One file may also name what is pulled from outside; `--sources` checks that section.
+  'sources',
+];
 const limitFields = ['bodyBytes', 'events', 'depth', 'backlog', 'connections'];
 
 /** @throws MillraceError CONFIG_INVALID with the path of the field */
