@@ -80,6 +80,11 @@ export class SourceQueue {
   /** What was asked for in the last cycle, and is in this one. */
   #asked: Asked | undefined;
   #asking: Asked | undefined;
+  /**
+   * What was said of the next record. It stands, whatever is read with the record in the next cycle: another topic's
+   * record may be waited for meanwhile.
+   */
+  #judged: { readonly offset: number; readonly verdict: GuardVerdict } | undefined;
   #times: Float64Array | undefined;
   #values: unknown[] | undefined;
   /** Where the state has the keys of the batch's records, as far as they were collected: rows by store and record. */
@@ -183,14 +188,17 @@ export class SourceQueue {
     const timestamp = times[at] as number;
     if (timestamp <= unquestionedTo(this.#guard, time.greatest, wall)) return 'take';
     if (!isInstant(timestamp)) return 'take';
-    const batch = this.batch as PackedBatch;
-    return judge(this.#guard, timestamp, {
+    const offset = (this.batch as PackedBatch).offsets[at] as number;
+    if (this.#judged?.offset === offset) return this.#judged.verdict;
+    const verdict = judge(this.#guard, timestamp, {
       greatest: time.greatest,
       wall,
       final,
       next: (n) => this.#timeAfter(at + n),
-      more: this.#hasMore(batch.offsets[at] as number),
+      more: this.#hasMore(offset),
     });
+    if (verdict === 'take' || verdict === 'refuse') this.#judged = { offset, verdict };
+    return verdict;
   }
 
   /** Records that follow those that are there can be had: not if they were asked for often, and none came. */
@@ -471,6 +479,7 @@ export function nextQueue(
   limits: ReadLimits,
 ): SourceQueue | undefined {
   let next: SourceQueue | undefined;
+  let wantsMore = false;
   for (const queue of queues) {
     if (!queue.hasNext) {
       if (!queue.caughtUp || queue.wantsRefill) return undefined;
@@ -480,7 +489,8 @@ export function nextQueue(
       const verdict = queue.verdict(limits.wall, limits.isFinal);
       if (verdict === 'more') {
         limits.wants.add(queue.topic);
-        return undefined;
+        wantsMore = true;
+        continue;
       }
       if (verdict === 'wait') {
         limits.undecided.add(queue.topic);
@@ -494,5 +504,5 @@ export function nextQueue(
     }
     if (next === undefined || queue.headTime < next.headTime) next = queue;
   }
-  return next;
+  return wantsMore ? undefined : next;
 }
