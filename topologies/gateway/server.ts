@@ -13,6 +13,7 @@ import {
   type RequestMetrics,
   valuesInPath,
 } from 'millrace/engine';
+import { nearest } from '../segments/nearest.ts';
 import { Accounts } from './accounts.ts';
 import { answerError, Later, type Refusal } from './answers.ts';
 import { BodyError } from './body.ts';
@@ -233,8 +234,7 @@ export async function gatewayApp(
     const methods = pattern === undefined ? undefined : routes.get(pattern);
     reasons.set(request, methods === undefined ? 'no_route' : 'method');
     if (methods === undefined) {
-      const problem = `there are ${[...routes.keys()].join(', ')}`;
-      return reply.code(404).send({ problem });
+      return reply.code(404).send({ problem: noRoute(path, [...routes.keys()]) });
     }
     const allowed = [...methods].join(', ');
     return reply
@@ -338,3 +338,9 @@ const statusOfParser: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 };
+
+/** The asker's path is not repeated: it may name a person. */
+function noRoute(path: string, paths: readonly string[]): string {
+  const near = nearest(path, paths);
+  return `there is no such path${near === undefined ? '' : `; the nearest is ${near}`}: GET /openapi.json lists them`;
+}
