@@ -133,5 +133,7 @@ test.each(names)('%s as the kind of a node, or a field that is not known, is a m
     const config = { ...segment({ count }), ...Object.fromEntries([[part, own(1)]]) };
     expect(() => profileLogic(config as never)).toThrow(/is not known|there is no such setting/);
   }
-  expect(() => profileLogic({ ...segment({ count }), ...own(1) } as never)).toThrow(/is not known|there is no such setting/);
+  expect(() => profileLogic({ ...segment({ count }), ...own(1) } as never)).toThrow(
+    /is not known|there is no such setting/,
+  );
 });
