@@ -175,23 +175,19 @@ export class SourceQueue {
 
   /** Whether the guard lets the next record pass; there must be one. */
   verdict(wall: number | undefined, final: boolean): GuardVerdict {
-    if (this.#isUnquestioned) return 'take';
-    const { time } = this;
-    if (this.isRepartition || !(time instanceof SourceTime)) return 'take';
-    // Neither source time nor the steady clock goes back, so what holds now holds to the batch's end.
-    if (this.#greatest <= unquestionedTo(this.#guard, time.greatest, wall)) {
-      this.#isUnquestioned = true;
-      return 'take';
-    }
-    const times = this.#times as Float64Array;
+    const { sourceTime } = this;
+    if (this.#isUnquestioned || this.isRepartition || sourceTime === undefined) return 'take';
+    const { greatest } = sourceTime;
+    const limit = unquestionedTo(this.#guard, greatest, wall);
+    // Neither source time nor the steady clock goes back: this holds to the end of the batch.
+    this.#isUnquestioned = this.#greatest <= limit;
     const at = this.index + 1;
-    const timestamp = times[at] as number;
-    if (timestamp <= unquestionedTo(this.#guard, time.greatest, wall)) return 'take';
-    if (!isInstant(timestamp)) return 'take';
+    const timestamp = this.headTime;
+    if (timestamp <= limit || !isInstant(timestamp)) return 'take';
     const offset = (this.batch as PackedBatch).offsets[at] as number;
     if (this.#judged?.offset === offset) return this.#judged.verdict;
     const verdict = judge(this.#guard, timestamp, {
-      greatest: time.greatest,
+      greatest,
       wall,
       final,
       next: (n) => this.#timeAfter(at + n),
