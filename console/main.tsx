@@ -1,7 +1,7 @@
 import { render } from 'preact';
 import { App } from './app.tsx';
-import { applyTheme, keptTheme } from './lib/theme.ts';
+import { followTheme } from './lib/theme.ts';
 
-applyTheme(keptTheme());
+followTheme();
 const root = document.getElementById('app');
 if (root !== null) render(<App />, root);

@@ -11,7 +11,7 @@ import type { Trait } from './event.ts';
 import type { Profile } from './profile.ts';
 import type { SegmentLogic } from './segments/subject.ts';
 import { holdsAt, type Interval, nextFlip, type Timeline } from './segments/timeline.ts';
-import { segmentToJson } from './segments/unparse.ts';
+import { type SegmentJson, segmentToJson } from './segments/unparse.ts';
 
 /** All instants are ms UTC. */
 export interface SubjectStory {
@@ -57,7 +57,7 @@ export interface SegmentStory {
   readonly version: number;
   readonly description?: string;
   /** The definition, as it is written; durations in ms. */
-  readonly definition: object;
+  readonly definition: SegmentJson;
   readonly in: boolean;
   /** When the subject is in it; within the picture. */
   readonly intervals: readonly Interval[];

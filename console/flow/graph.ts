@@ -1,17 +1,8 @@
 /** The topology as it is drawn: topics and steps, and what flows between them. */
+import type { NodeDescription } from '../../engine/graph/describe.ts';
 import type { Flow } from '../lib/live.ts';
 
-export interface TopologyNode {
-  readonly id: number;
-  readonly type: 'source' | 'step' | 'sink';
-  readonly kind: string;
-  readonly name: string;
-  readonly detail: Readonly<Record<string, unknown>>;
-  readonly stores: readonly { readonly name: string; readonly kind: string }[];
-  readonly readBy?: readonly number[];
-  readonly sideOutputs: readonly string[];
-  readonly inputs: readonly number[];
-  readonly callSite: string;
+export interface TopologyNode extends NodeDescription {
   readonly topics: readonly string[];
 }
 

@@ -1,5 +1,6 @@
 /** How the application is now, and the last minutes of it: one stream for the whole page. */
 import { useEffect, useState } from 'preact/hooks';
+import type { TimeReport } from '../../engine/runtime/time-report.ts';
 import { AskError, eventsOf } from './api.ts';
 
 /** [at, records in, out, dropped, dead-lettered]; totals, `at` in ms UTC. */
@@ -64,34 +65,6 @@ export interface Flow {
   readonly notices: readonly { at: number; text: string; level: 'info' | 'warning' }[];
   readonly deadLetterTopic: string;
   readonly time?: TimeReport;
-}
-
-export interface TimeReport {
-  readonly newest: number | null;
-  readonly sources: readonly {
-    readonly topic: string;
-    readonly partition: number;
-    readonly state: string;
-    readonly sourceTime: number | null;
-    readonly records: number;
-    readonly refused: number;
-  }[];
-  readonly tasks: readonly {
-    readonly task: string;
-    readonly part: number;
-    readonly partition: number;
-    readonly by: 'sources' | 'records';
-    readonly watermark: number | null;
-    readonly behindMs: number | null;
-    readonly heldBackBy: readonly {
-      readonly kind: string;
-      readonly topic?: string;
-      readonly partition?: number;
-      readonly task?: string;
-      readonly state?: string;
-    }[];
-    readonly steps: readonly { readonly step: string; readonly nextDue: number | null }[];
-  }[];
 }
 
 export interface Live {

@@ -41,13 +41,8 @@ export function Plot(props: PlotProps) {
   now.current = props;
   useEffect(() => {
     const changed = () => setTheme((n) => n + 1);
-    const system = matchMedia('(prefers-color-scheme: dark)');
     addEventListener('themechange', changed);
-    system.addEventListener('change', changed);
-    return () => {
-      removeEventListener('themechange', changed);
-      system.removeEventListener('change', changed);
-    };
+    return () => removeEventListener('themechange', changed);
   }, []);
   const shape = props.lines.map(({ label, colour: name }) => `${label} ${name}`).join();
   useEffect(() => {

@@ -1,22 +1,11 @@
 /** Records of a topic, the newest first, page by page. */
 import { useEffect, useState } from 'preact/hooks';
+import type { RecordPage, RecordText } from '../../engine/http/records.ts';
 import { AskError, ask } from './api.ts';
 import { instant } from './format.ts';
 import { Empty, Loading, Problem } from './parts.tsx';
 
-export interface RecordText {
-  readonly partition: number;
-  readonly offset: number;
-  readonly timestamp: number;
-  readonly key: string | null;
-  readonly value: string | null;
-  readonly headers: Readonly<Record<string, string>>;
-}
-
-export interface RecordPage {
-  readonly records: readonly RecordText[];
-  readonly before: Readonly<Record<string, number>>;
-}
+export type { RecordText } from '../../engine/http/records.ts';
 
 export interface Pages {
   readonly records: readonly RecordText[];

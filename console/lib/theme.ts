@@ -2,6 +2,7 @@
 export type Theme = 'system' | 'light' | 'dark';
 
 const key = 'millrace.theme';
+const systemIsDark = matchMedia('(prefers-color-scheme: dark)');
 const themes: readonly Theme[] = ['system', 'light', 'dark'];
 
 export function keptTheme(): Theme {
@@ -9,10 +10,16 @@ export function keptTheme(): Theme {
   return themes.find((one) => one === kept) ?? 'system';
 }
 
+/** Applies the theme, now and whenever the system changes its own. */
+export function followTheme(): void {
+  applyTheme(keptTheme());
+  systemIsDark.addEventListener('change', () => applyTheme(keptTheme()));
+}
+
 export function applyTheme(theme: Theme): void {
   localStorage.setItem(key, theme);
-  if (theme === 'system') delete document.documentElement.dataset['theme'];
-  else document.documentElement.dataset['theme'] = theme;
+  const own = systemIsDark.matches ? 'dark' : 'light';
+  document.documentElement.dataset['theme'] = theme === 'system' ? own : theme;
   // Curves are drawn on canvas: they take their colours anew.
   dispatchEvent(new Event('themechange'));
 }

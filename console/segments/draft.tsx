@@ -1,5 +1,6 @@
 /** A change of the segments, tried before it is made: mistakes as one types, then who would move. */
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { WhatIf as WhatIfAnswer } from '../../topologies/what-if.ts';
 import { AskError, ask } from '../lib/api.ts';
 import { count, plural } from '../lib/format.ts';
 import { Card, Empty, Loading, Pill, Problem, Scroll } from '../lib/parts.tsx';
@@ -16,22 +17,7 @@ interface Checked {
   readonly warnings: readonly Mistake[];
 }
 
-interface Difference {
-  readonly id: string;
-  readonly before?: { readonly version: number; readonly members: number };
-  readonly after?: { readonly version: number; readonly members: number };
-  readonly changed: boolean;
-  readonly enter: readonly string[];
-  readonly leave: readonly string[];
-  readonly unchanged: number;
-}
-
-interface WhatIf {
-  readonly segments: readonly Difference[];
-  readonly scores: {
-    readonly subjects: number;
-    readonly bands: Readonly<Record<string, readonly [number, number]>>;
-  };
+interface WhatIf extends WhatIfAnswer {
   readonly sample?: { readonly subjects: number; readonly of: number };
 }
 

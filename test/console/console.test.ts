@@ -90,6 +90,8 @@ describe.skipIf(missing !== undefined)('console', () => {
     const page = await browser.newPage();
     await page.goto(`${first.url}/console/`);
     await page.getByText('Running').waitFor();
+    // The graph is asked for apart from the live data.
+    await page.getByRole('button', { name: /^profiles/ }).waitFor();
     first.child.kill('SIGKILL');
     await page.getByText('Millrace does not answer.').waitFor();
     await page.getByText('No answer').waitFor();

@@ -64,6 +64,11 @@ export function toText(node: Expression): string {
   return canonical(toJson(node));
 }
 
-export function segmentToJson({ when, ...header }: SegmentDefinition): Record<string, unknown> {
+/** A definition as it is written, defaults included; durations in ms. */
+export interface SegmentJson extends Omit<SegmentDefinition, 'when'> {
+  readonly when: Readonly<Record<string, unknown>>;
+}
+
+export function segmentToJson({ when, ...header }: SegmentDefinition): SegmentJson {
   return { ...header, when: toJson(when) };
 }
