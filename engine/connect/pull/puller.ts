@@ -4,6 +4,7 @@
  */
 import { MillraceError } from '../../base/errors.ts';
 import type { Mapped } from '../file-reader.ts';
+import { isPlain } from './check.ts';
 
 export interface PulledRow {
   /** Undefined when it is not a row; `problem` says why. */
@@ -49,9 +50,7 @@ export function refused(source: string, problem: string): MillraceError {
 
 /** A row of a JSON value. */
 export function rowOf(value: unknown): Pick<PulledRow, 'fields' | 'problem'> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return { fields: value as Record<string, unknown> };
-  }
+  if (isPlain(value)) return { fields: value };
   return { fields: undefined, problem: 'it is not a JSON object' };
 }
 

@@ -1,7 +1,5 @@
-import { createRequire } from 'node:module';
 import { MillraceError } from '../../base/errors.ts';
-
-const require = createRequire(import.meta.url);
+import { onDemand } from '../../base/on-demand.ts';
 
 /**
  * A package that not every application needs, loaded when it is first used.
@@ -9,12 +7,10 @@ const require = createRequire(import.meta.url);
  * @throws CONFIG_INVALID that says how it is installed
  */
 export function optionalPackage<Module>(name: string, what: string): () => Module {
-  let loaded: Module | undefined;
+  const load = onDemand<Module>(name);
   return () => {
-    if (loaded !== undefined) return loaded;
     try {
-      loaded = require(name) as Module;
-      return loaded;
+      return load();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
       const problem = `needs the package ${name}: npm install ${name}`;
