@@ -34,6 +34,7 @@ import { TaskHost } from '../task/task-host.ts';
 import { type LogChoice, loadBackends } from '../thread/adapters.ts';
 import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
 import { spawnThreads, startWorkers, type WorkerHosts } from '../thread/pool.ts';
+import { Announcement } from './announcement.ts';
 import { openAnyLog } from './any-log.ts';
 import { type Environment, knownApplication, writeApplication } from './environment.ts';
 import { answerLocally } from './local-questions.ts';
@@ -151,9 +152,11 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
   let routes: readonly AnyRoute[] | undefined;
   let endpoint: HttpEndpoint | undefined;
   let page: Console | undefined;
+  let announcement: Announcement | undefined;
   let url: string | undefined;
   const stop = async () => {
     // First: requests that are under way still write to the log.
+    announcement?.cancel();
     page?.close();
     await endpoint?.close();
     await workers?.stop();
@@ -201,9 +204,13 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
       if (options.kafka !== undefined) {
         address = options.advertise ?? addressOf(host, endpoint.port);
       }
-      process.stderr.write(`questions, metrics and health on http://${host}:${endpoint.port}\n`);
       url = urlOf(host, endpoint.port);
-      process.stderr.write(`console on ${url}/console/\n`);
+      const lines = [
+        `questions, metrics and health on http://${host}:${endpoint.port}`,
+        `console on ${url}/console/`,
+      ];
+      announcement = new Announcement(lines, (text) => process.stderr.write(text));
+      observers.push(announcement.observer);
     }
     // Brokers may be waited for; health tells so meanwhile.
     const { kafka } = options;

@@ -109,7 +109,7 @@ test('explain, as-of, what-if, lint and plan', { timeout: 300_000 }, async () =>
   expect(await ask('/segment/lint')).toMatchObject({ status: 405 });
   expect(await ask('/segments')).toMatchObject({
     status: 404,
-    answer: { problem: expect.stringContaining('/segment/as-of') },
+    answer: { problem: expect.stringContaining('/v1/segments') },
   });
   serving.child.kill('SIGTERM');
   expect((await serving.ended).code).toBe(0);

@@ -1,0 +1,39 @@
+/** Tells where a process answers once it does: what is asked before then is refused. */
+import type { Observer } from '../base/events.ts';
+
+/** With a long restore the address is needed before it ends. */
+const latestMs = 3_000;
+
+/** Prints its lines once: when every task is open, or after three seconds. */
+export class Announcement {
+  /** Sees when the tasks are open. */
+  readonly observer: Observer;
+  readonly #lines: readonly string[];
+  readonly #write: (text: string) => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(lines: readonly string[], write: (text: string) => void) {
+    this.#lines = lines;
+    this.#write = write;
+    let isStarted = false;
+    this.observer = {
+      on: (name, event) => {
+        if (name === 'runtimeStarted') isStarted = true;
+        else if (isStarted && 'opening' in event && event.opening === 0) this.#tell();
+      },
+    };
+    this.#timer = setTimeout(() => this.#tell(), latestMs);
+  }
+
+  /** Tells nothing from now on. */
+  cancel(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #tell(): void {
+    if (this.#timer === undefined) return;
+    this.cancel();
+    for (const line of this.#lines) this.#write(`${line}\n`);
+  }
+}
