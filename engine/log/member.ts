@@ -15,6 +15,8 @@ export interface AssignmentChange {
    * closed; until then no other member gets them.
    */
   answer(positions: readonly GroupOffset[]): Promise<void>;
+  /** False when the group has gone on without an answer: then it means nothing. Undefined: it holds. */
+  holds?(): boolean;
 }
 
 export interface Fetched {
@@ -29,7 +31,7 @@ export interface Member {
   readonly sole: boolean;
   /** A change waits for an answer. */
   hasChange(): boolean;
-  /** The next one; undefined when there is none. */
+  /** The next one, which the caller keeps until it is answered; undefined when there is none. */
   takeChange(): AssignmentChange | undefined;
   /**
    * What is there of a partition from `from` on; does not wait. Whoever asks again from an earlier offset gets the

@@ -69,6 +69,10 @@ export class Assignment {
   readonly #tasks = new Map<string, RunningTask & { readonly slot: HostSlot }>();
   readonly #opening = new Map<string, Opening>();
   readonly #owned = new Map<string, TopicPartition>();
+  /** Taken of the member and not answered yet: what the answer needs may fail, and is tried again. */
+  #change: AssignmentChange | undefined;
+  /** Partitions that were taken away, as long as nobody has asked whether their topics are still there. */
+  #taken: TopicPartition[] = [];
   #assignedOnce = false;
   /** Since when the first assignment is waited for, or this was told last. */
   #awaitedSince: number;
@@ -134,16 +138,16 @@ export class Assignment {
   async follow(): Promise<void> {
     for (;;) {
       this.#throwFailure();
-      const change = this.#options.member.takeChange();
+      const change = this.#change ?? this.#nextChange();
       if (change === undefined) {
+        await this.#checkThere();
         this.#checkColocated();
         this.#tellAwaited();
         return;
       }
-      const { kind, partitions } = change;
-      this.#options.observer.on('partitionsMoved', { kind, count: partitions.length });
       if (change.kind === 'assigned') await this.#assigned(change);
       else await this.#revoked(change);
+      this.#change = undefined;
     }
   }
 
@@ -265,6 +269,15 @@ export class Assignment {
     return this.#tasks.has(taskId) || this.#opening.has(taskId);
   }
 
+  #nextChange(): AssignmentChange | undefined {
+    const change = this.#options.member.takeChange();
+    if (change === undefined) return undefined;
+    const { kind, partitions } = change;
+    this.#options.observer.on('partitionsMoved', { kind, count: partitions.length });
+    this.#change = change;
+    return change;
+  }
+
   async #assigned(change: AssignmentChange): Promise<void> {
     for (const at of change.partitions) this.#checkPlanned(at);
     const read = new Set(this.#options.planned.flatMap(({ topics }) => topics));
@@ -273,6 +286,8 @@ export class Assignment {
         .filter(({ topic }) => read.has(topic))
         .map(async (at) => ({ ...at, offset: (await this.#opener.position(at)).offset })),
     );
+    // Another member may have them by now.
+    if (change.holds?.() === false) return;
     for (const at of change.partitions) this.#owned.set(`${at.topic}/${at.partition}`, at);
     await change.answer(positions);
     this.#assignedOnce = true;
@@ -292,13 +307,15 @@ export class Assignment {
     }
     await at?.('R6');
     await change.answer([]);
-    await this.#checkThere(change.partitions);
+    this.#taken.push(...change.partitions);
   }
 
   /** Partitions are also taken away when their topic is deleted: nobody else gets them then. */
-  async #checkThere(revoked: readonly TopicPartition[]): Promise<void> {
+  async #checkThere(): Promise<void> {
+    if (this.#taken.length === 0) return;
     const there = new Set((await this.#options.log.topics()).map(({ name }) => name));
-    const deleted = revoked.find(({ topic }) => !there.has(topic));
+    const deleted = this.#taken.find(({ topic }) => !there.has(topic));
+    this.#taken = [];
     if (deleted !== undefined) throw new MillraceError('TOPIC_DELETED', { topic: deleted.topic });
   }
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
 import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
 import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/log.ts';
 import { launch, type Running } from '../process/millrace.ts';
@@ -43,6 +43,7 @@ describe.skipIf(!(await kafkaAvailable()))('members of a group', () => {
       async member(name: string, until: 'ever' | 'none' = 'ever'): Promise<Running> {
         const args = [broker.address, join(folder, application, name), input, application, name];
         const running = launch('test/kafka/kill-child.ts', [...args, until, '0', ...protocol]);
+        onTestFailed(() => console.error(`${name} said:\n${running.said()}`));
         await running.says('started');
         return running;
       },
@@ -56,8 +57,9 @@ describe.skipIf(!(await kafkaAvailable()))('members of a group', () => {
     expect({ code, stderr }).toMatchObject({ code: 0 });
   }
 
-  /** Until the member runs the tasks of all partitions, or of some. */
-  const runs = (member: Running, open: number) => member.says(`"open":${open},"opening":0`);
+  /** Until the member runs the tasks of all partitions, or of some; `since` what it had said then. */
+  const runs = (member: Running, open: number, since = '') =>
+    member.says(`"open":${open},"opening":0`, since.length);
   const all = 3 * partitions;
 
   test('one becomes three and one again, under load', { timeout: 600_000 }, async () => {
@@ -139,9 +141,10 @@ describe.skipIf(!(await kafkaAvailable()))('members of a group', () => {
     await feed();
     const two = await member('two');
     await runs(two, all / 2);
+    const before = two.said();
     await stopped(one);
     // The name of the first keeps its partitions until its session is over.
-    await runs(two, all);
+    await runs(two, all, before);
     await feed();
     await stopped(two);
     await caughtUp(await member('two', 'none'));

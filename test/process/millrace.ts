@@ -18,8 +18,11 @@ export interface Ended {
 export interface Running {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
-  /** Resolves when standard error has said `text`; rejects when the process ends first. */
-  says(text: string): Promise<void>;
+  /**
+   * Resolves when standard error has said `text`; rejects when the process ends first.
+   * @param from how much of standard error, in characters, is past and does not count
+   */
+  says(text: string, from?: number): Promise<void>;
   /** All of standard error so far. */
   said(): string;
 }
@@ -43,10 +46,10 @@ export function launch(script: string, args: readonly string[], env = {}): Runni
   const ended = new Promise<Ended>((done) => {
     child.on('close', (code, signal) => done({ code, signal, stdout, stderr }));
   });
-  const says = (text: string) =>
+  const says = (text: string, from = 0) =>
     new Promise<void>((done, fail) => {
       const look = () => {
-        if (stderr.includes(text)) done();
+        if (stderr.includes(text, from)) done();
       };
       child.stderr?.on('data', look);
       look();

@@ -215,8 +215,9 @@ export class KafkaMember implements Member {
       this.#release(client, given);
       return;
     }
+    const holds = () => this.#rejoining === undefined && client === this.#current.client;
     const answer = async (positions: readonly GroupOffset[]) => {
-      if (client !== this.#current.client) return;
+      if (!holds()) return;
       if (kind === 'assigned') this.#assign(given, positions);
       else {
         for (const at of given) {
@@ -227,7 +228,7 @@ export class KafkaMember implements Member {
         this.#release(client, given);
       }
     };
-    this.#changes.push({ kind, partitions: given, answer });
+    this.#changes.push({ kind, partitions: given, answer, holds });
     this.#tell();
   }
 
