@@ -85,7 +85,7 @@ function Console({ signOut }: { readonly signOut: () => void }) {
             <Problem error={topology.error} again={topology.again} />
           )
         ) : (
-          <View {...{ view, place, live, topology: known }} />
+          <View {...{ view, place, live, topology: known, me: me.value }} />
         )}
       </main>
       <footer class="foot">Times are in your zone, {zone}.</footer>
@@ -105,15 +105,19 @@ function View({
   place,
   live,
   topology,
+  me,
 }: {
   readonly view: string;
   readonly place: readonly string[];
   readonly live: Live;
   readonly topology: Topology;
+  readonly me: Me | undefined;
 }): ComponentChildren {
   if (view === 'people' && topology.hasPeople) return <PeopleView subject={place[1]} />;
   if (view === 'segments' && topology.hasPeople) return <SegmentsView place={place} />;
-  if (view === 'data') return <DataPage live={live} />;
+  if (view === 'data') {
+    return <DataPage live={live} mayOperate={me === undefined || me.roles.includes('operate')} />;
+  }
   return <FlowView {...{ live, topology }} />;
 }
 

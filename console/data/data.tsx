@@ -5,8 +5,16 @@ import { bytes, count, instant, milliseconds, plural, rate } from '../lib/format
 import type { Flow, Live, SourceState } from '../lib/live.ts';
 import { Card, Empty, Figure, Loading, Pill, Problem, Scroll } from '../lib/parts.tsx';
 import { useRecords, Value } from '../lib/records.tsx';
+import { Replay } from './replay.tsx';
 
-export function DataPage({ live }: { readonly live: Live }) {
+export function DataPage({
+  live,
+  mayOperate,
+}: {
+  readonly live: Live;
+  /** Who looks may replay. */
+  readonly mayOperate: boolean;
+}) {
   const { flow } = live;
   if (flow === undefined) return <Loading what="Asking what came in" />;
   return (
@@ -15,7 +23,7 @@ export function DataPage({ live }: { readonly live: Live }) {
       <Latency flow={flow} />
       <Sources flow={flow} />
       <Topics live={live} flow={flow} />
-      <DeadLetters flow={flow} />
+      <DeadLetters flow={flow} mayOperate={mayOperate} />
     </div>
   );
 }
@@ -142,7 +150,7 @@ function Topics({ live, flow }: { readonly live: Live; readonly flow: Flow }) {
   );
 }
 
-function DeadLetters({ flow }: { readonly flow: Flow }) {
+function DeadLetters({ flow, mayOperate }: { readonly flow: Flow; readonly mayOperate: boolean }) {
   const topic = flow.deadLetterTopic;
   const { records, error, isLoading, more, again } = useRecords(topic, 20);
   const kept = flow.topics[topic]?.kept ?? 0;
@@ -156,9 +164,10 @@ function DeadLetters({ flow }: { readonly flow: Flow }) {
       }
     >
       <p class="muted">
-        Records that could not be used, with what came and why. Mend the source or the mapping, and
-        take the file in again: what was taken already is not counted twice.
+        Records that could not be used, with what came and why. Mend the code, the mapping or the
+        source; then replay them. Each is written back once, and what fails again says so.
       </p>
+      {mayOperate && kept > 0 && <Replay done={again} />}
       {error !== undefined ? (
         <Problem {...{ error, again }} />
       ) : records.length === 0 ? (

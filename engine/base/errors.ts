@@ -274,6 +274,12 @@ export const errorCatalogue = {
     remedy: 'ask another question; /openapi.json or a wrong path lists them',
     exitCode: 1,
   },
+  OPERATE_REFUSED: {
+    message: 'this server knows no accounts, so only this machine may operate the application',
+    remedy:
+      'use the command line there, or `serve --gateway` with accounts, of which one has the role operate',
+    exitCode: 2,
+  },
   STATE_MOVED: {
     message: 'the task {task} was closed while it was asked',
     remedy: 'ask again: it is opened anew, here or in another process',

@@ -38,6 +38,7 @@ import { Announcement } from './announcement.ts';
 import { openAnyLog } from './any-log.ts';
 import { type Environment, knownApplication, writeApplication } from './environment.ts';
 import { answerLocally } from './local-questions.ts';
+import { operateRoutes } from './operate-routes.ts';
 
 /** What may be tuned without touching the topology. */
 export type Settings = RuntimeSettings;
@@ -253,7 +254,7 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
     const asked =
       options.answers === false
         ? undefined
-        : await answerLocally(env, { application, runtime: started, log: opened });
+        : await answerLocally(env, { application, topology, runtime: started, log: opened });
     const close = async () => {
       await asked?.close();
       await started.close();
@@ -287,7 +288,7 @@ export function engineRoutes(asked: Running): readonly AnyRoute[] {
       return asked.owners;
     },
   });
-  return [...tableRoutes(asked), ...changeRoutes(asked), ...processes];
+  return [...tableRoutes(asked), ...changeRoutes(asked), ...operateRoutes(asked), ...processes];
 }
 
 /** The address by which another machine is to find this one, where nothing is said. */

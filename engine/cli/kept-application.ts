@@ -81,7 +81,9 @@ export async function withLog<T>(
 export async function withApplication<T>(
   options: KeptOptions,
   use: (
-    opened: Omit<RunningProcess, 'time'> & { readonly reference: TopologyReference },
+    opened: Pick<RunningProcess, 'application' | 'log' | 'runtime'> & {
+      readonly reference: TopologyReference;
+    },
   ) => Promise<T>,
 ): Promise<T> {
   const env = environment(options.data);
@@ -122,6 +124,54 @@ export async function openInspected(options: KeptOptions): Promise<Log> {
   const { application } = file ?? (await readApplication(env));
   const running = await runningProcess(env);
   if (running !== undefined) return running.log;
+  if (file?.log !== undefined) return openAnyLog({ env, application, log: file.log });
+  return openKeptLog(env, application);
+}
+
+/**
+ * Asks the process that runs in the data folder to write, or writes to its log while nothing runs; on Kafka, beside it.
+ * @param options.application whose; default: what ran last in the data folder
+ */
+export async function withWrittenLog<T>(
+  options: KeptOptions & { readonly application?: string },
+  use: {
+    running(process: RunningProcess): Promise<T>;
+    stopped(opened: {
+      readonly log: Log;
+      readonly application: string;
+      readonly reference: TopologyReference | undefined;
+      readonly isShared: boolean;
+      readonly env: Environment;
+    }): Promise<T>;
+  },
+): Promise<T> {
+  const env = environment(options.data);
+  const file = await knownApplication(env);
+  const settings = await kafkaOf(options, file);
+  const application = options.application ?? (file ?? (await readApplication(env))).application;
+  const reference = file?.application === application ? file.topology : undefined;
+  const running = settings === undefined ? await runningProcess(env) : undefined;
+  if (running !== undefined) {
+    if (running.application === application) return use.running(running);
+    const problem = `${running.application} runs in ${env.directory}, not ${application}`;
+    throw new MillraceError('USAGE', { problem });
+  }
+  const opened = { application, reference, env, isShared: settings !== undefined };
+  const log = await openWritten(env, application, settings, file);
+  try {
+    return await use.stopped({ ...opened, log });
+  } finally {
+    await log.close();
+  }
+}
+
+function openWritten(
+  env: Environment,
+  application: string,
+  settings: KafkaSettings | undefined,
+  file: ApplicationFile | undefined,
+): Promise<Log> {
+  if (settings !== undefined) return openKafkaLog({ settings, application });
   if (file?.log !== undefined) return openAnyLog({ env, application, log: file.log });
   return openKeptLog(env, application);
 }

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { type ErrorImage, imageOfError, MillraceError, reviveError } from '../base/errors.ts';
+import type { Topology } from '../graph/graph.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
 import type {
   CommittedOffset,
@@ -18,8 +19,10 @@ import type {
   TopicPartition,
 } from '../log/log.ts';
 import { PackedBatch } from '../record/batch.ts';
+import type { ReplayReport } from '../runtime/replay/replay.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { TimeReport } from '../runtime/time-report.ts';
+import { answerReplay, type ReplayQuestion } from './answer-replay.ts';
 import type { Environment } from './environment.ts';
 
 /** What a process answers. */
@@ -34,6 +37,7 @@ interface Calls {
   read(at: TopicPartition, from: number, limits: ReadLimits): Promise<ArrayBuffer | undefined>;
   query(store: string, keyId?: string, limit?: number): Promise<StoreRow[]>;
   time(): Promise<TimeReport>;
+  replay(question: ReplayQuestion): Promise<ReplayReport>;
 }
 
 type Call = keyof Calls;
@@ -55,9 +59,15 @@ export async function answerLocally(
   env: Environment,
   {
     application,
+    topology,
     runtime,
     log,
-  }: { application: string; runtime: Pick<Runtime, 'query' | 'time'>; log: Log },
+  }: {
+    application: string;
+    topology: Topology;
+    runtime: Pick<Runtime, 'query' | 'time'>;
+    log: Log;
+  },
 ): Promise<{ close(): Promise<void> }> {
   const path = socketOf(env);
   const calls: Calls = {
@@ -74,6 +84,7 @@ export async function answerLocally(
     read: async (at, from, limits) => (await log.read(at, from, limits))?.image,
     query: (store, keyId, limit) => runtime.query(store, keyId, limit),
     time: () => runtime.time(),
+    replay: (question) => answerReplay({ log, application, topology }, question),
   };
   const server = createServer((question, response) => {
     response.on('error', () => {});
@@ -120,6 +131,8 @@ export interface RunningProcess {
   readonly runtime: Pick<Runtime, 'query'>;
   /** How far its time is. */
   time(): Promise<TimeReport>;
+  /** Replays dead letters in its log. */
+  replay(question: ReplayQuestion): Promise<ReplayReport>;
 }
 
 /** Undefined when no process runs in the data folder, or it does not answer. */
@@ -158,6 +171,7 @@ export async function runningProcess(env: Environment): Promise<RunningProcess |
     log,
     runtime: { query: (...args) => call('query', ...args) },
     time: () => call('time'),
+    replay: (question) => call('replay', question),
   };
 }
 

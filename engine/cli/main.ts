@@ -31,6 +31,7 @@ import { type LoadOptions, load } from './load.ts';
 import { numberOption } from './options.ts';
 import { endWhenNobodyReads, report } from './output.ts';
 import { type PlanOptions, planDeployment } from './plan.ts';
+import { addReplay, type ReplayCommandOptions, replayCommand } from './replay.ts';
 import { type RunOptions, run } from './run.ts';
 import type { SchemaCheckOptions } from './schema.ts';
 import { scoreExplain } from './score-explain.ts';
@@ -514,9 +515,13 @@ function addInspection(program: Command): void {
     .action((module: string, _: unknown, command: Command) =>
       topicsPlan(resolve(module), command.optsWithGlobals<TopicsPlanOptions>()),
     );
-  reading(program.command('dead-letters').description('records that were refused, and why'))
+  const letters = program.command('dead-letters');
+  reading(letters.description('records that were refused, and why; replay'))
     .option('--application <name>', 'whose; default: what ran last in the data folder')
     .action((options: ReadOptions) => deadLetters(options));
+  addReplay(letters.command('replay')).action((_: unknown, command: Command) =>
+    replayCommand(command.optsWithGlobals<ReplayCommandOptions>()),
+  );
 }
 
 function reading(command: Command): Command {

@@ -1,7 +1,7 @@
 /** Mappings by name or path, and the sources that are made of them. */
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Event, events } from '../../topologies/event.ts';
 import { eventMap } from '../../topologies/ingest/event-map.ts';
@@ -16,13 +16,16 @@ import { parseJson } from '../serde/faithful-json.ts';
 
 const mappingsFolder = fileURLToPath(new URL('topologies/ingest/mappings/', codeRoot));
 
+/** @param name of the source; default that of the mapping */
 export function fileSource(
   mapping: Mapping,
   files: readonly string[],
   topic: Topic<string, Event> = events,
+  name = mapping.name,
 ): FileSource<string, Event> {
   return new FileSource({
-    name: mapping.name,
+    name,
+    mapping: mappingName(mapping),
     files,
     order: mapping.order ?? 'file',
     topic,
@@ -70,7 +73,16 @@ export async function readMapping(name: string): Promise<Mapping> {
   }
   const parsed = parseJson(text.replace(/^\uFEFF/, ''));
   if ('problem' in parsed) throw fail(parsed.problem);
-  return checkMapping(parsed.value, basename(name, '.json'));
+  const mapping = checkMapping(parsed.value, basename(name, '.json'));
+  names.set(mapping, file === shipped ? name : resolve(file));
+  return mapping;
+}
+
+const names = new WeakMap<Mapping, string>();
+
+/** By which `readMapping` finds it again, from any folder. */
+export function mappingName(mapping: Mapping): string {
+  return names.get(mapping) ?? mapping.name;
 }
 
 export async function shippedMappings(): Promise<string[]> {

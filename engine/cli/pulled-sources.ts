@@ -26,7 +26,7 @@ import type { Topic } from '../graph/topic.ts';
 import { openKafkaLog } from '../log/kafka/log.ts';
 import type { Log } from '../log/log.ts';
 import { kafkaConfiguration } from './kafka-options.ts';
-import { readMapping, rowOptions } from './mappings.ts';
+import { mappingName, readMapping, rowOptions } from './mappings.ts';
 import { type FileInput, rowMap, topicRead } from './topic-input.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -37,6 +37,8 @@ export interface PulledSource {
   readonly spec: SourceSpec;
   readonly puller: Puller;
   readonly topic: Topic<unknown, unknown>;
+  /** Name or path of its mapping, where it has one. */
+  readonly mapping: string | undefined;
   map(fields: Fields, id: string): Mapped<unknown, unknown>;
 }
 
@@ -154,7 +156,8 @@ async function pulled(
     rowOptions: (file) => (mapping === undefined ? optionsByName(file) : rowOptions(mapping)),
     ...(mapping?.order === undefined ? {} : { order: mapping.order }),
   });
-  return { name, spec, puller, ...mapOf(spec, mapping, topology) };
+  const kept = mapping && mappingName(mapping);
+  return { name, spec, puller, mapping: kept, ...mapOf(spec, mapping, topology) };
 }
 
 async function openKafka(name: string, { brokers, kafkaConfig }: KafkaSpec): Promise<Log> {
@@ -195,7 +198,7 @@ function checkReady(name: string, { mapping, topic = events.name }: SourceSpec):
 
 /** @param bounded each reads what is there once, and is done */
 export function connectorsOf(sources: readonly PulledSource[], bounded: boolean): FileInput[] {
-  return sources.map(({ name, spec, puller, topic, map }) => {
+  return sources.map(({ name, spec, puller, topic, map, mapping }) => {
     const target = targetOf(spec);
     return new PullSource({
       name,
@@ -204,6 +207,7 @@ export function connectorsOf(sources: readonly PulledSource[], bounded: boolean)
       schedule: new Schedule(spec, everySeconds[spec.kind]),
       topic,
       map,
+      mapping,
       bounded,
       ...(target === undefined ? {} : { target }),
     });

@@ -54,12 +54,8 @@ export function mappedSource(
   topic?: string,
 ): FileInput {
   if (topic === undefined || topic === 'events') return fileSource(mapping, files);
-  const name = `${mapping.name}-${topic}`;
-  return fileSource(
-    { ...mapping, name },
-    files,
-    topicRead(topology, topic) as Topic<string, Event>,
-  );
+  const to = topicRead(topology, topic) as Topic<string, Event>;
+  return fileSource(mapping, files, to, `${mapping.name}-${topic}`);
 }
 
 /** The value of a record is the whole row. */

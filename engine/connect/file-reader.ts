@@ -293,8 +293,10 @@ export class FileReader<K, V> {
         if (record !== undefined) at = record.timestamp;
         else if (isOld) at = 0;
         const { raw, line, start, end } = row;
+        // All of the file is in memory: the fields of what is refused are wanted yet.
+        const fields = isRefused(mapped) ? row.fields : undefined;
         const item = {
-          row: { fields: undefined, raw, line, start, end },
+          row: { fields, raw, line, start, end },
           file,
           mapped,
           ordinal,

@@ -13,6 +13,7 @@ import { Outputs } from '../task/outputs.ts';
 import { standardInput } from './content.ts';
 import { type Cursor, checkOfFiles, cursorOf, isOldCursor, oldInputOf } from './cursor.ts';
 import { FileReader, type Item, type Mapped, recordsOf } from './file-reader.ts';
+import { rowHeaders } from './row-letter.ts';
 import type { RowOptions } from './rows.ts';
 
 export type { Mapped } from './file-reader.ts';
@@ -22,6 +23,8 @@ export interface FileSourceOptions<K, V> extends RowOptions {
   /** Read one after the other, in this order; '-' is standard input. */
   readonly files: readonly string[];
   readonly topic: Topic<K, V>;
+  /** Name or path of the mapping that `map` is: kept in dead letters, so that a replay finds it. */
+  readonly mapping?: string;
   /**
    * 'time': the rows are sorted by their time before they enter, in memory, so for bounded files only; a row
    * that cannot be mapped goes with the one before it. Default: as they stand in the files.
@@ -176,7 +179,7 @@ export class FileSource<K, V> implements SourceConnector {
 
   #write(item: Item<K, V>, skipped: Map<string, number>): 'taken' | 'skipped' | 'refused' {
     const { row, file, mapped } = item;
-    const { topic } = this.#options;
+    const { topic, mapping: name } = this.#options;
     const reader = this.#reader as FileReader<K, V>;
     const outputs = this.#outputs as Outputs;
     reader.took(item);
@@ -202,6 +205,7 @@ export class FileSource<K, V> implements SourceConnector {
       offset: String(item.ordinal),
       line: String(row.line),
       timestamp: '0',
+      ...rowHeaders({ mapping: name, topic: topic.name, fields: row.fields, raw: row.raw }),
     });
     outputs.writeRaw(this.#deadLetterTopic, null, Buffer.from(row.raw), 0, headers);
     return 'refused';

@@ -1,10 +1,11 @@
 /** Questions that an application answers over HTTP: declared once, for every server that serves them. */
 import { MillraceError } from '../base/errors.ts';
+import { instantIn } from '../base/instant-text.ts';
 
 /** What a document says of a parameter. */
 export interface Parameter {
   readonly description: string;
-  readonly type?: 'string' | 'integer' | 'number' | 'boolean';
+  readonly type?: 'string' | 'integer' | 'number' | 'boolean' | 'object';
   readonly required?: boolean;
 }
 
@@ -29,6 +30,8 @@ export interface Route {
    */
   readonly byPost?: string | null;
   readonly about?: RouteText;
+  /** Who may ask, where accounts are set; default 'read'. A server without accounts answers it to this machine alone. */
+  readonly role?: 'operate';
   /** It is asked by other processes of the application, and checks by itself who asks. */
   readonly isInternal?: true;
   /**
@@ -156,10 +159,8 @@ export function countOf(
 
 /** ms UTC of an instant: so many ms since 1970, or ISO 8601 with its zone. @throws CONFIG_INVALID */
 export function instantOf(text: string, field: string): number {
-  if (/^\d{1,16}$/.test(text)) return Number(text);
-  const iso = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/;
-  const at = iso.test(text) ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(at)) return at;
+  const at = instantIn(text);
+  if (at !== undefined) return at;
   const problem = `must be ms since 1970 or ISO 8601 with its zone (2026-05-01T12:00:00Z), is ${text}`;
   throw new MillraceError('CONFIG_INVALID', { field, problem });
 }

@@ -40,6 +40,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   BODY_TOO_LARGE: 413,
   SEGMENT_UNKNOWN: 404,
   NOT_OURS: 401,
+  OPERATE_REFUSED: 403,
   STATE_AWAY: 503,
   STATE_MOVED: 503,
   STORE_UNKNOWN: 404,
@@ -170,6 +171,7 @@ async function answerRoute(
   { method, route, byBody }: Served,
   query: URLSearchParams,
 ): Promise<void> {
+  if (!isStream(route) && route.role === 'operate') checkNear(request);
   const body = method === 'POST' ? await bodyOf(request) : undefined;
   if (byBody) addBodyValues(query, body);
   const signal = untilGone(response);
@@ -183,6 +185,24 @@ async function answerRoute(
   streams.check();
   const lastId = lastEventId(request.headers['last-event-id'], query);
   await streams.send(response, await route.subscribe(query, lastId, signal));
+}
+
+/**
+ * This server knows no accounts: who operates must be on this machine, and no web page may (by a name of its own, or
+ * by a form). @throws OPERATE_REFUSED
+ */
+function checkNear({ socket, headers: { host = '', origin } }: IncomingMessage): void {
+  const isNear = [socket.remoteAddress, socket.localAddress].every((address) =>
+    /^(::1|(::ffff:)?127\.[\d.]+)$/.test(address ?? ''),
+  );
+  const isOwn = (name: string) => /^(localhost|127\.[\d.]+|\[::1\])$/.test(name);
+  const from = origin === undefined ? host : `${originHost(origin)}`;
+  if (isNear && isOwn(host.replace(/:\d+$/, '')) && isOwn(from.replace(/:\d+$/, ''))) return;
+  throw new MillraceError('OPERATE_REFUSED', {});
+}
+
+function originHost(origin: string): string {
+  return URL.canParse(origin) ? new URL(origin).hostname : '';
 }
 
 function isTold(route: AnyRoute): boolean {

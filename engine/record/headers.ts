@@ -33,16 +33,21 @@ export function encodePairs(pairs: readonly (readonly [name: string, value: Buff
 }
 
 export function decodeHeaders(bytes: Uint8Array): Headers {
+  // Not by assignment: a header may be called `__proto__`.
+  return Object.fromEntries(decodePairs(bytes).map(([name, value]) => [name, value.toString()]));
+}
+
+/** As they stand, in order; values are views. */
+export function decodePairs(bytes: Uint8Array): [name: string, value: Buffer][] {
   const source = asBuffer(bytes);
-  const pairs: [name: string, value: string][] = [];
+  const pairs: [name: string, value: Buffer][] = [];
   let at = 0;
   while (at < source.byteLength) {
     const nameEnd = at + 2 + source.readUInt16LE(at);
     const valueEnd = nameEnd + 4 + source.readUInt32LE(nameEnd);
     const name = source.toString('utf8', at + 2, nameEnd);
-    pairs.push([name, source.toString('utf8', nameEnd + 4, valueEnd)]);
+    pairs.push([name, source.subarray(nameEnd + 4, valueEnd)]);
     at = valueEnd;
   }
-  // Not by assignment: a header may be called `__proto__`.
-  return Object.fromEntries(pairs);
+  return pairs;
 }

@@ -16,7 +16,9 @@ export async function readCursors(log: Log, application: string): Promise<Map<st
     if (batch === undefined) break;
     for (let i = 0; i < batch.count; i++) {
       const [key, value] = [batch.key(i), batch.value(i)];
-      if (key !== null && value !== null) cursors.set(key.toString(), JSON.parse(value.toString()));
+      if (key === null) continue;
+      if (value === null) cursors.delete(key.toString());
+      else cursors.set(key.toString(), JSON.parse(value.toString()));
     }
     assert(batch.nextOffset > from, 'a read goes forward');
     from = batch.nextOffset;
@@ -24,10 +26,12 @@ export async function readCursors(log: Log, application: string): Promise<Map<st
   return cursors;
 }
 
+/** @param cursors by name; undefined: it is forgotten */
 export function cursorAppend(application: string, cursors: ReadonlyMap<string, unknown>): Append {
   const builder = new BatchBuilder();
   for (const [name, value] of cursors) {
-    builder.append(Buffer.from(name), Buffer.from(JSON.stringify(value)), 0);
+    const bytes = value === undefined ? null : Buffer.from(JSON.stringify(value));
+    builder.append(Buffer.from(name), bytes, 0);
   }
   return { topic: cursorTopic(application), partition: 0, batch: builder.finishAt(0) };
 }

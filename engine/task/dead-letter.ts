@@ -1,12 +1,12 @@
 /**
  * The dead-letter record: key and value are the source's bytes, untouched; headers say where it came
- * from, which step refused it and why.
+ * from, which step refused it and why, and keep those of the record (record/letter-headers.ts).
  */
 import { authorFrame } from '../base/call-site.ts';
 import { messageOf, stackText } from '../base/errors.ts';
 import { deadLetterTopic } from '../graph/topic-names.ts';
 import type { BatchBuilder } from '../record/batch.ts';
-import { encodeHeaders } from '../record/headers.ts';
+import { letterHeaders } from '../record/letter-headers.ts';
 import type { Failure } from './failure.ts';
 import type { Outputs } from './outputs.ts';
 import type { RecordPlace } from './suspended.ts';
@@ -40,13 +40,17 @@ export function writeDeadLetter(
     batch?.key(index) ?? (record === undefined ? Buffer.from(keyId, 'latin1') : null),
     batch?.value(index) ?? null,
     Math.max(0, batch?.timestamps[index] ?? 0),
-    headersOf(origin, failure),
+    headersOf(origin, failure, batch?.headerBytes(index)),
   );
 }
 
-function headersOf(origin: DeadLetterOrigin, { stage, step, callSite, error }: Failure): Buffer {
+function headersOf(
+  origin: DeadLetterOrigin,
+  { stage, step, callSite, error }: Failure,
+  record: Uint8Array | undefined,
+): Buffer {
   const frame = authorFrame(stackText(error) ?? '');
-  return encodeHeaders({
+  const own = {
     stage,
     step,
     reason: shortened(messageOf(error)),
@@ -55,7 +59,8 @@ function headersOf(origin: DeadLetterOrigin, { stage, step, callSite, error }: F
     partition: String(origin.partition),
     offset: String(origin.offset),
     timestamp: String(origin.timestamp),
-  });
+  };
+  return letterHeaders(own, record);
 }
 
 /** Code units of a reason, at most: a log takes no record of any size. */

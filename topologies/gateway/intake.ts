@@ -121,7 +121,7 @@ export class Intake {
     return reader;
   }
 
-  #deadLetter({ source }: Batch, { index, problem, row }: Rejection & { row: unknown }) {
+  #deadLetter({ source, mapping }: Batch, { index, problem, row }: Rejection & { row: unknown }) {
     const now = this.#options.now();
     return {
       topic: this.#options.deadLetterTopic,
@@ -136,6 +136,8 @@ export class Intake {
         partition: '0',
         offset: String(index),
         timestamp: String(now),
+        // By these a replay puts it through the mapping again.
+        ...{ mapping, to: events.name },
       },
     };
   }

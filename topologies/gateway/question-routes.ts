@@ -24,8 +24,8 @@ export function addQuestionRoutes(gateway: Gateway): void {
   const { app, options, allow } = gateway;
   const streams = new Streams();
   for (const { method, path, route, byBody } of servedRoutes(options.questions)) {
-    const schema = schemaOf(path, route.about, method === 'POST', byBody);
-    const onRequest = allow('read');
+    const schema = schemaOf(path, route.about, method === 'POST');
+    const onRequest = allow(isStream(route) ? 'read' : (route.role ?? 'read'));
     if (isStream(route)) {
       app.route({
         ...{ method, url: path, onRequest, schema },
@@ -85,12 +85,7 @@ function valuesOf({ query, params }: FastifyRequest): URLSearchParams {
 const plain = { summary: 'A question of the application.' };
 
 /** What the OpenAPI document says of a route. */
-function schemaOf(
-  path: string,
-  about: RouteText = plain,
-  hasBody: boolean,
-  byBody: boolean,
-): object {
+function schemaOf(path: string, about: RouteText = plain, hasBody: boolean): object {
   const { summary, parameters = {}, answer } = about;
   const inPath = new Set([...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name));
   const [ofPath, others] = [inPath, (name: string) => !inPath.has(name)];
@@ -106,8 +101,8 @@ function schemaOf(
     summary,
     ...(inPath.size === 0 ? {} : { params: { type: 'object', properties: params } }),
     ...(hasBody ? { consumes: ['application/json'] } : {}),
-    ...(hasBody ? { body: byBody && hasValues ? given : questionBody } : {}),
-    ...(hasValues && !byBody ? { querystring: given } : {}),
+    ...(hasBody ? { body: hasValues ? given : questionBody } : {}),
+    ...(hasValues && !hasBody ? { querystring: given } : {}),
     response: {
       ...(answer === undefined ? {} : { 200: { description: 'The answer.', ...answer } }),
       ...answers,

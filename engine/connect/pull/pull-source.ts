@@ -14,6 +14,7 @@ import { encodeHeaders } from '../../record/headers.ts';
 import type { SourceChunk, SourceConnector, SourceStart } from '../../runtime/connector.ts';
 import { Outputs } from '../../task/outputs.ts';
 import { type Mapped, recordsOf } from '../file-reader.ts';
+import { rowHeaders } from '../row-letter.ts';
 import { BackOff, type BackOffOptions } from './back-off.ts';
 import { mappedOf, type Page, type PulledRow, type Puller } from './puller.ts';
 import type { Schedule } from './schedule.ts';
@@ -26,6 +27,8 @@ export interface PullSourceOptions<K, V> {
   readonly puller: Puller;
   readonly schedule: Schedule;
   readonly topic: Topic<K, V>;
+  /** Name or path of the mapping that `map` is: kept in dead letters, so that a replay finds it. */
+  readonly mapping?: string | undefined;
   /** `id` tells rows apart where the mapping names no field for it. */
   map(fields: Readonly<Record<string, unknown>>, id: string): Mapped<K, V>;
   /** Reads what is there once, then is done; fails when that fails again and again. */
@@ -285,7 +288,8 @@ export class PullSource<K, V> implements SourceConnector {
     }
   }
 
-  #refuse({ raw, from, offset }: PulledRow, problem: string): 'refused' {
+  #refuse({ raw, from, offset, fields }: PulledRow, problem: string): 'refused' {
+    const { mapping, topic } = this.#options;
     const reason = problem.length <= reasonMax ? problem : `${problem.slice(0, reasonMax)}...`;
     const headers = encodeHeaders({
       stage: 'source',
@@ -296,6 +300,7 @@ export class PullSource<K, V> implements SourceConnector {
       partition: '0',
       offset,
       timestamp: '0',
+      ...rowHeaders({ mapping, topic: topic.name, fields, raw }),
     });
     (this.#outputs as Outputs).writeRaw(this.#deadLetterTopic, null, Buffer.from(raw), 0, headers);
     return 'refused';

@@ -1,0 +1,75 @@
+/** What a running application is told over HTTP by who may operate it. */
+import { MillraceError } from '../base/errors.ts';
+import type { Route } from '../http/routes.ts';
+import type { Log } from '../log/log.ts';
+import { whereIn, whereTexts } from '../runtime/replay/where.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import { answerReplay, type ReplayQuestion } from './answer-replay.ts';
+
+export interface Operated {
+  readonly application: string;
+  readonly runtime: Pick<Runtime, 'tasks'>;
+  readonly log: Log;
+}
+
+export function operateRoutes(asked: Operated): readonly Route[] {
+  return [
+    {
+      method: 'POST',
+      path: '/v1/dead-letters/replay',
+      role: 'operate',
+      about: {
+        summary: 'Writes the records of dead letters back to where they came from, each once.',
+        parameters: {
+          where: {
+            description: `Which letters, by ${Object.keys(whereTexts).join(', ')}; default all.`,
+            type: 'object',
+          },
+          afterFix: {
+            description: 'Also what failed again after a replay. Default false.',
+            type: 'boolean',
+          },
+          dryRun: { description: 'Only count what would be done. Default false.', type: 'boolean' },
+          mapping: { description: 'Of rows, instead of the mappings that their letters name.' },
+        },
+      },
+      answer: (_, body, signal) => {
+        const { application, log, runtime } = asked;
+        const of = { log, application, topology: runtime.tasks.topology };
+        return answerReplay(of, replayQuestion(body), signal);
+      },
+    },
+  ];
+}
+
+function replayQuestion(body: unknown): ReplayQuestion {
+  const given = valuesOf(body, ['where', 'afterFix', 'dryRun', 'mapping']);
+  const { where, mapping } = given;
+  if (mapping !== undefined && typeof mapping !== 'string') refuse('mapping', 'must be a name');
+  return {
+    where: whereIn(where ?? {}),
+    afterFix: flagOf(given, 'afterFix'),
+    dryRun: flagOf(given, 'dryRun'),
+    ...(mapping === undefined ? {} : { mapping: mapping as string }),
+  };
+}
+
+function valuesOf(body: unknown, names: readonly string[]): Readonly<Record<string, unknown>> {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    refuse('(body)', 'must be an object');
+  }
+  // A misspelt selection would mean all.
+  const unknown = Object.keys(body).find((name) => !names.includes(name));
+  if (unknown !== undefined)
+    refuse(unknown, `there is no such field; there are ${names.join(', ')}`);
+  return body as Readonly<Record<string, unknown>>;
+}
+
+function flagOf(given: Readonly<Record<string, unknown>>, name: string): boolean {
+  const value = given[name] ?? false;
+  return typeof value === 'boolean' ? value : refuse(name, 'must be true or false');
+}
+
+function refuse(field: string, problem: string): never {
+  throw new MillraceError('CONFIG_INVALID', { field, problem });
+}

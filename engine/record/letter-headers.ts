@@ -1,0 +1,48 @@
+/**
+ * The headers of a dead letter: ours (stage, step, reason, place), then those of the record, each under
+ * `header.<name>`, so that a replay can write the record as it was. A record that is replayed has a
+ * header of its own that counts the attempts before; what fails again names them in its dead letter.
+ */
+import { decodePairs, encodePairs, type Headers } from './headers.ts';
+
+/** On a replayed record: how often it was tried before. Consumers tell replayed records apart by it. */
+export const triedHeader = 'millrace-tried';
+/** In a dead letter: how often the record was tried; absent the first time. */
+export const attemptsHeader = 'attempts';
+
+const kept = 'header.';
+
+/** @param own of the dead letter @param record header bytes of the record; marks of ours come first, as they stand */
+export function letterHeaders(own: Headers, record: Uint8Array | undefined): Buffer {
+  const pairs: [string, Buffer][] = Object.entries(own).map(([name, value]) => [
+    name,
+    Buffer.from(value),
+  ]);
+  const given = record === undefined ? [] : decodePairs(record);
+  const tried = given.find(([name]) => name === triedHeader)?.[1];
+  if (tried !== undefined) {
+    pairs.push([attemptsHeader, Buffer.from(String(countOf(tried.toString()) + 1))]);
+  }
+  for (const [name, value] of given) {
+    if (name !== triedHeader) pairs.push([`${kept}${name}`, value]);
+  }
+  return encodePairs(pairs);
+}
+
+/** The headers with which the record of a dead letter is written again. @param attempts until now */
+export function replayedHeaders(letter: Uint8Array, attempts: number): Buffer {
+  const own = decodePairs(letter)
+    .filter(([name]) => name.startsWith(kept))
+    .map(([name, value]): [string, Buffer] => [name.slice(kept.length), value]);
+  return encodePairs([...own, [triedHeader, Buffer.from(String(attempts))]]);
+}
+
+/** How often the record of a dead letter was tried. */
+export function attemptsOf(letter: Headers): number {
+  return countOf(letter[attemptsHeader]);
+}
+
+/** A header that others may have written. */
+function countOf(text: string | undefined): number {
+  return text !== undefined && /^[1-9]\d{0,8}$/.test(text) ? Number(text) : 1;
+}

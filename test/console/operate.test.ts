@@ -1,0 +1,85 @@
+/** What an operator presses in the console: replay of dead letters, with roles and confirmation. */
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { emptyFolder } from '../process/millrace.ts';
+import { complaintsOf, faultsOf, fits, missing, openBrowser, startServing } from './browser.ts';
+
+const shipped = resolve('topologies/ingest/mappings/sample.json');
+const hashOf = (key: string) => createHash('sha256').update(key).digest('hex');
+
+describe.skipIf(missing !== undefined)('operating in the console', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await openBrowser();
+  });
+  afterAll(() => browser?.close());
+
+  test('dead letters are replayed once the mapping is mended, when that is confirmed', async () => {
+    const folder = await emptyFolder();
+    const mapping = JSON.parse(await readFile(shipped, 'utf8'));
+    const [file, input, gateway] = ['map.json', 'rows.jsonl', 'gateway.json'].map((name) =>
+      join(folder, name),
+    ) as [string, string, string];
+    await writeFile(file, JSON.stringify({ ...mapping, subject: 'who' }));
+    const event = { class: 'page_view', time: '2026-03-01T12:00:00Z' };
+    const rows = [
+      { ...event, id: 'a', who: 'ann' },
+      { ...event, id: 'b', subject: 'bob' },
+      { ...event, id: 'c', subject: 'cid' },
+      { ...event, id: 'd', time: 'never', who: 'dan' },
+    ];
+    await writeFile(input, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    const writeKeys = [
+      { name: 'looker', sha256: hashOf('look-key'), roles: ['read'] },
+      { name: 'operator', sha256: hashOf('operate-key'), roles: ['operate'] },
+    ];
+    await writeFile(gateway, JSON.stringify({ accounts: { writeKeys } }));
+    const given = ['--input', input, '--mapping', file, '--gateway', gateway];
+    const running = await startServing(given);
+    await writeFile(file, JSON.stringify(mapping));
+
+    const page = await browser.newPage({ viewport: { width: 360, height: 740 } });
+    const complaints = complaintsOf(page);
+    await page.goto(`${running.url}/console/#/data`);
+    const signIn = async (key: string) => {
+      await page.getByLabel('Key or token').fill(key);
+      await page.keyboard.press('Enter');
+      await page.getByText('there is no subject in who').first().waitFor();
+    };
+    await signIn('look-key');
+    expect(await page.getByRole('button', { name: 'What a replay would do' }).count()).toBe(0);
+    const refused = await fetch(`${running.url}/v1/dead-letters/replay`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer look-key', 'content-type': 'application/json' },
+      body: '{}',
+    });
+    expect(refused.status).toBe(403);
+    await page.getByRole('button', { name: /sign out/i }).click();
+    await signIn('operate-key');
+    const look = page.getByRole('button', { name: 'What a replay would do' });
+    await look.click();
+    await page.getByText('2 of 3 dead letters would be written back').waitFor();
+    await page.getByText('Stay as they are: refused again 1').waitFor();
+    expect(await fits(page)).toBe(true);
+    expect(await faultsOf(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Leave them' }).click();
+    await page.getByLabel('Reason contains').fill('no subject');
+    await look.click();
+    await page.getByRole('button', { name: 'Replay 2 dead letters now' }).click();
+    await page.getByText('2 of 3 dead letters were written back, as 2 records').waitFor();
+    await look.click();
+    await page.getByText(/replayed before 2/).waitFor();
+    const answer = await fetch(`${running.url}/v1/subjects/bob`, {
+      headers: { authorization: 'Bearer look-key' },
+    });
+    expect(answer.status).toBe(200);
+    // A wrong key of the test is a 401, of which browsers complain themselves.
+    expect(complaints.filter((text) => !text.includes('401'))).toEqual([]);
+    await page.close();
+    running.child.kill('SIGTERM');
+    expect((await running.ended).code).toBe(0);
+  });
+});
