@@ -14,6 +14,7 @@ const root = import.meta.dirname;
 
 /** What the package exports, its command, and what threads load. */
 const loadedByName = [
+  'engine/cli/dev/version-process.ts',
   'engine/cli/main.ts',
   'engine/cli/question-worker.ts',
   'engine/index.ts',

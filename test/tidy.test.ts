@@ -99,6 +99,7 @@ describe('tidy', () => {
       piscina: /^engine\/thread\//,
       'prom-client': /^engine\/(runtime\/observe|http\/metrics)\.ts$/,
       re2js: /^topologies\/ingest\/pattern\.ts$/,
+      esbuild: /^engine\/cli\/dev\/watch\.ts$/,
       pino: /^engine\/runtime\/observe\.ts$/,
       croner: /^engine\/connect\/pull\/(schedule|common-spec)\.ts$/,
       oauth4webapi: /^engine\/connect\/pull\/rest\/credentials\.ts$/,
@@ -124,7 +125,7 @@ describe('tidy', () => {
       [/from 'node:fs(\/promises)?'/, 'belongs to an adapter'],
     ];
     const adapters =
-      /^engine\/(base\/(clock|scheduler|call-site)|storage\/|log\/(embedded|kafka)\/|thread\/|connect\/|http\/|cli\/|runtime\/(lifecycle|observe))|^topologies\/ingest\/(sample|mapping)/;
+      /^engine\/(base\/(clock|scheduler|call-site)|storage\/|log\/(embedded|kafka)\/|thread\/|connect\/|http\/|cli\/|testing\/golden\/file|runtime\/(lifecycle|observe))|^topologies\/ingest\/(sample|mapping)/;
     const wrong = product
       .filter((file) => !adapters.test(file))
       .flatMap((file) => {

@@ -50,6 +50,17 @@ export const errorCatalogue = {
     remedy: 'send again later; look at the disk or the brokers when it lasts',
     exitCode: 1,
   },
+  GOLDEN_DIFFERS: {
+    message: 'the run is not that of the golden file {file}: {problem}',
+    remedy:
+      'correct the topology; or, if it is meant to be so, run the test with {variable}=1, which writes the file anew, and review what has changed in it',
+    exitCode: 1,
+  },
+  GOLDEN_VALUE: {
+    message: 'a golden file cannot keep the {where}: it {problem}',
+    remedy: 'record values that are plain data: objects, lists, texts, numbers, dates, bytes',
+    exitCode: 2,
+  },
   SEGMENT_UNKNOWN: {
     message: 'no segment {segment} is configured or was told of; {hint}',
     remedy: 'name one of the segments that `millrace segment plan` lists',

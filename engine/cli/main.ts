@@ -17,6 +17,7 @@ import {
 import { onUnhandled } from '../base/unhandled.ts';
 import { logLevels } from '../runtime/observe.ts';
 import { backendNames } from '../storage/backends.ts';
+import type { DevOptions } from './dev/dev.ts';
 import { defaultData } from './environment.ts';
 import { explain } from './explain.ts';
 import type { GatewayAloneOptions } from './gateway-alone.ts';
@@ -312,6 +313,7 @@ function programOf(version: string): Command {
     .action((module: string, options: RunOptions) =>
       run(module, { ...options, tokens: ran.tokens }),
     );
+  addDev(program);
   addKafkaOptions(program.command('plan <module>'))
     .description('what becomes of the state that is there, store by store, when a topology is run')
     .option('--application <name>', "names changelogs and state; default the topology's name")
@@ -393,6 +395,43 @@ function programOf(version: string): Command {
     .action(scoreExplain);
   addInspection(program);
   return program;
+}
+
+/** Input is read again when state is begun anew, so that only files will do. */
+function addDev(program: Command): void {
+  const given = inputOptions();
+  program
+    .command('dev <module>')
+    .description('run a topology module while you write it: begins again after each edit')
+    .option('--application <name>', "names changelogs and state; default the topology's name")
+    .addOption(numberOption('--partitions <n>', 'of new topics', partitionCount))
+    .addOption(
+      given.option('input', '--input <path...>', 'files, folders or patterns, as of `run`'),
+    )
+    .addOption(given.option('mapping', '--mapping <name>', 'of the --input beside it'))
+    .addOption(given.option('topic', '--topic <name>', 'that the --input beside it is written to'))
+    .addOption(given.option('key', '--key <field>', "field of a row that is the record's key"))
+    .addOption(given.option('time', '--time <field>', "field of a row that is the record's time"))
+    .addOption(given.option('timeFormat', '--time-format <format>', 'as of `run`'))
+    .option('--drop-state', 'lose state that an edit cannot keep, without being asked')
+    .addOption(idleAfter())
+    .addOption(maxDrift())
+    .addOption(atEnd())
+    .addOption(stopWithin())
+    .addOption(sources())
+    .addOption(data())
+    .addOption(stateBackend())
+    .addOption(memory())
+    .addOption(threads().default(0))
+    .addOption(http())
+    .addOption(httpHost())
+    .addOption(logLevel())
+    .action(async (module: string, options: DevOptions) => {
+      // Loaded here: the other commands need no compiler.
+      const { dev } = await import('./dev/dev.ts');
+      const code = await dev(module, { ...options, tokens: given.tokens });
+      if (code !== 0) process.exit(code);
+    });
 }
 
 function addSources(program: Command): void {

@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { MillraceError } from '../base/errors.ts';
 import type { Change } from '../graph/deployment.ts';
+import type { Topology } from '../graph/graph.ts';
 import { cursorTopic } from '../graph/topic-names.ts';
 import type { Log } from '../log/log.ts';
 import { MemoryLog } from '../log/memory.ts';
@@ -12,6 +13,7 @@ import { loadTopology } from '../thread/load-topology.ts';
 import { openAnyLog } from './any-log.ts';
 import { environment, knownApplication, openLog } from './environment.ts';
 import { type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
+import { runningProcess } from './local-questions.ts';
 import { print, printJson, table } from './output.ts';
 
 export interface PlanOptions extends KafkaFlags {
@@ -26,6 +28,26 @@ export interface PlanOptions extends KafkaFlags {
 
 export async function planDeployment(module: string, options: PlanOptions): Promise<void> {
   const topology = await loadTopology({ module });
+  const { application, changes } = await plannedChanges(topology, options);
+  if (options.json === true) printJson({ application, changes });
+  else show(application, changes);
+  const lost = lostBy(changes, options.orphan);
+  if (lost.length === 0) return;
+  const problems = lost.map(({ type, name, verdict }) => `  ${type} ${name}: ${verdict}`);
+  throw new MillraceError('STATE_INCOMPATIBLE', { application, problems: problems.join('\n') });
+}
+
+export interface Planned {
+  readonly application: string;
+  /** Store by store, by name. */
+  readonly changes: readonly Change[];
+}
+
+/** What becomes of what is deployed; a process that runs there is asked, and goes on. */
+export async function plannedChanges(
+  topology: Topology,
+  options: Omit<PlanOptions, 'json' | 'orphan'>,
+): Promise<Planned> {
   const application = options.application ?? topology.name;
   const log = await deployedLog(application, options);
   try {
@@ -39,24 +61,24 @@ export async function planDeployment(module: string, options: PlanOptions): Prom
     });
     const ran = existing.some(({ name }) => name === cursorTopic(application));
     const deployed = ran ? (await readCursors(log, application)).get(deploymentCursor) : undefined;
-    const { changes } = checkDeployment(deployed, { topology, plan: planned });
-    if (options.json === true) printJson({ application, changes });
-    else show(application, changes);
-    const left = options.orphan ?? [];
-    const lost = changes.filter(
-      ({ name, verdict }) => verdict === 'refuse' || (verdict === 'orphan' && !left.includes(name)),
-    );
-    if (lost.length === 0) return;
-    const problems = lost.map(({ type, name, verdict }) => `  ${type} ${name}: ${verdict}`);
-    throw new MillraceError('STATE_INCOMPATIBLE', { application, problems: problems.join('\n') });
+    return { application, changes: checkDeployment(deployed, { topology, plan: planned }).changes };
   } finally {
     await log.close();
   }
 }
 
+/** Those that lose state. @param left stores that may be left behind */
+export function lostBy(changes: readonly Change[], left: readonly string[] = []): Change[] {
+  return changes.filter(
+    ({ name, verdict }) => verdict === 'refuse' || (verdict === 'orphan' && !left.includes(name)),
+  );
+}
+
 async function deployedLog(application: string, options: PlanOptions): Promise<Log> {
   const env = environment(options.data);
   const kafka = (await kafkaConfiguration(options))?.settings;
+  const running = kafka === undefined ? await runningProcess(env) : undefined;
+  if (running !== undefined) return running.log;
   const log = options.log ?? (await knownApplication(env))?.log;
   if (kafka !== undefined || log !== undefined) {
     return openAnyLog({ env, application, kafka, ...(kafka === undefined && { log }) });

@@ -3,12 +3,20 @@
  * process, with a clock that moves only when told to.
  */
 import { VirtualClock } from '../base/clock.ts';
-import { MillraceError } from '../base/errors.ts';
+import { isMillraceError, MillraceError } from '../base/errors.ts';
 import { SeededRandom } from '../base/random.ts';
 import { type Scheduler, systemScheduler } from '../base/scheduler.ts';
-import { anObject, checkSetting, optional, text, ms as wholeMs } from '../base/settings.ts';
+import {
+  anObject,
+  checkSetting,
+  checkSettings,
+  flag,
+  optional,
+  text,
+  ms as wholeMs,
+} from '../base/settings.ts';
 import type { Topology } from '../graph/graph.ts';
-import type { RowOf, StoreHandle } from '../graph/store-spec.ts';
+import type { RowOf, StoreHandle, StoreRow } from '../graph/store-spec.ts';
 import type { Sink, Source, Topic } from '../graph/topic.ts';
 import { deadLetterTopic } from '../graph/topic-names.ts';
 import type { Writer } from '../log/log.ts';
@@ -23,6 +31,10 @@ import type { TimeReport } from '../runtime/time-report.ts';
 import { MemoryBackends } from '../storage/memory.ts';
 import type { ErrorPolicy } from '../task/error-policy.ts';
 import { TaskHost } from '../task/task-host.ts';
+import { exportedTables, Outputs } from './golden/outputs.ts';
+import { type Done, type Recorded, Recording, type RecordOptions } from './golden/recording.ts';
+
+export type { Recording, RecordOptions };
 
 export interface DriverOptions {
   /** Partitions of every topic; default 1. */
@@ -50,6 +62,16 @@ export interface DeadLetter {
   readonly headers: Headers;
 }
 
+/** A record as it is written. */
+interface BytesRecord<B = Buffer> {
+  readonly key: B | null;
+  readonly value: B | null;
+  readonly timestamp: number;
+  readonly headers?: Headers;
+  /** Default: that of the key. */
+  readonly partition?: number;
+}
+
 const application = 'test';
 
 export class TestDriver {
@@ -62,6 +84,7 @@ export class TestDriver {
   #backends = new MemoryBackends();
   #runtime: Runtime | undefined;
   #commits = 0;
+  #recordings: Recording[] = [];
 
   private constructor(topology: Topology, options: DriverOptions, log: MemoryLog, feeder: Writer) {
     this.#topology = topology;
@@ -113,20 +136,19 @@ export class TestDriver {
         : { partition: to.partitioner(key, value, partitions) }),
       ...(headers === undefined ? {} : { headers }),
     }));
-    await this.pipeBytes(to, bytes);
+    await this.#write(to, bytes, records);
   }
 
   /** Writes records as bytes, also such that nobody can decode. */
-  async pipeBytes(
+  async pipeBytes(to: Sink<never, never>, records: readonly BytesRecord[]): Promise<void> {
+    await this.#write(to, records, records);
+  }
+
+  /** @param seen the same, as recordings show them */
+  async #write(
     to: Sink<never, never>,
-    records: readonly {
-      readonly key: Buffer | null;
-      readonly value: Buffer | null;
-      readonly timestamp: number;
-      readonly headers?: Headers;
-      /** Default: that of the key. */
-      readonly partition?: number;
-    }[],
+    records: readonly BytesRecord[],
+    seen: readonly Omit<BytesRecord<unknown>, 'partition'>[],
   ): Promise<void> {
     const partitions = this.#partitionsOf(to.name);
     const builders = new Map<number, BatchBuilder>();
@@ -145,6 +167,36 @@ export class TestDriver {
     this.#commits++;
     await this.#feeder.commit({ appends, offsets: [], commitId: this.#commits });
     await this.#running.runUntilCaughtUp();
+    await this.#saw(
+      seen.map(({ headers = {}, ...record }) => {
+        return { piped: { topic: to.name, ...record, headers } };
+      }),
+    );
+  }
+
+  /**
+   * Makes a golden test of what is done from now on: each record that is piped and each that comes out
+   * (dead letters among them), calls that move time, and the rows of exported tables that they change.
+   * End with `check()` of the answer, which compares all of it with the file. With
+   * MILLRACE_UPDATE_GOLDEN=1 in the environment it writes the file instead.
+   * @param file path, relative to the working directory, or file: URL; its folder is made
+   * @throws CONFIG_INVALID for an option that makes no sense
+   */
+  async record(file: string | URL, options: RecordOptions = {}): Promise<Recording> {
+    if (!(file instanceof URL)) checkSetting('record.file', file, text);
+    checkSettings('record', options, { rows: optional(flag) });
+    const { partitionsOf } = this.#running.plan;
+    const [topology, log] = [this.#topology, this.#log];
+    const outputs = await Outputs.from({ topology, application, log, partitionsOf });
+    const recorded: Recorded = {
+      topology: topology.name,
+      written: () => outputs.next(),
+      rows: () => this.#allRows(),
+    };
+    const recording = new Recording(file, recorded, options);
+    await recording.begin();
+    this.#recordings.push(recording);
+    return recording;
   }
 
   /** The records of a topic since the last read, by partition and offset. */
@@ -174,8 +226,9 @@ export class TestDriver {
   }
 
   /** Lets time pass to `idleClock` (ms UTC) without records: timers fire. */
-  advanceTo(idleClock: number): Promise<void> {
-    return this.#running.advanceIdle(idleClock);
+  async advanceTo(idleClock: number): Promise<void> {
+    await this.#running.advanceIdle(idleClock);
+    await this.#saw([{ call: 'advanceTo', at: idleClock }]);
   }
 
   /** How far time is, in source partitions, tasks and steps. */
@@ -184,8 +237,9 @@ export class TestDriver {
   }
 
   /** Closes all that is open, because the input has ended; what is piped later goes on without loss. */
-  endInput(): Promise<void> {
-    return this.#running.closeInput();
+  async endInput(): Promise<void> {
+    await this.#running.closeInput();
+    await this.#saw([{ call: 'endInput' }]);
   }
 
   /** Lets so many ms pass on the wall clock, which stands still otherwise: its intervals end. */
@@ -193,6 +247,7 @@ export class TestDriver {
     checkSetting('advanceWallClock.ms', ms, wholeMs(0));
     this.#clock.advance(ms);
     await this.#running.runUntilCaughtUp();
+    await this.#saw([{ call: 'advanceWallClock', ms }]);
   }
 
   /**
@@ -217,6 +272,7 @@ export class TestDriver {
     if (options.dropState === true) this.#backends = new MemoryBackends();
     if (options.topology !== undefined) this.#topology = options.topology;
     this.#runtime = await this.#start(options.orphans);
+    await this.#saw([{ call: 'restart' }]);
   }
 
   /** What was read, dropped and written since the start, by reason. */
@@ -233,6 +289,23 @@ export class TestDriver {
   get #running(): Runtime {
     if (this.#runtime === undefined) throw new Error('the driver is closed');
     return this.#runtime;
+  }
+
+  async #saw(done: readonly Done[]): Promise<void> {
+    for (const recording of this.#recordings) await recording.saw(done);
+  }
+
+  /** Of every exported table that can be read. */
+  async #allRows(): Promise<{ table: string; row: StoreRow }[]> {
+    const all: { table: string; row: StoreRow }[] = [];
+    for (const [table, handle] of exportedTables(this.#topology)) {
+      const rows = await this.rows(handle).catch((error: unknown) => {
+        if (isMillraceError(error, 'TABLE_NOT_KEPT')) return [];
+        throw error;
+      });
+      all.push(...rows.map((row) => ({ table, row })));
+    }
+    return all;
   }
 
   #start(orphans: readonly string[] = []): Promise<Runtime> {

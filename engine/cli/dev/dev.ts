@@ -1,0 +1,243 @@
+/**
+ * `dev`: runs a topology and begins it again after each edit of the module or what it imports. State is
+ * kept where `plan` says that it can be; before any is lost, it asks. A module that does not work is told
+ * of, and the version before runs on until the next edit.
+ */
+import { createServer } from 'node:net';
+import { resolve } from 'node:path';
+import { MillraceError } from '../../base/errors.ts';
+import { standardInput } from '../../connect/content.ts';
+import type { Change } from '../../graph/deployment.ts';
+import { stopWithinMs } from '../interrupt.ts';
+import { table } from '../output.ts';
+import { lostBy, type Planned } from '../plan.ts';
+import { standardPort } from '../start.ts';
+import { readKeys } from './keys.ts';
+import type { Begin, VersionOptions } from './protocol.ts';
+import { Version } from './version.ts';
+import { type Build, shortPath, watchModule } from './watch.ts';
+
+export interface DevOptions extends VersionOptions {
+  /** Lose state without being asked. */
+  readonly dropState?: boolean;
+}
+
+const interruptedCode = 130;
+const kept: Begin = { fresh: false, orphan: [] };
+
+/** Answers the exit code, when it is interrupted. */
+export async function dev(module: string, options: DevOptions): Promise<number> {
+  if (options.tokens.some(({ name, value }) => name === 'input' && value === standardInput)) {
+    const problem =
+      'dev reads keys from standard input: give --input a file, which can be read again';
+    throw new MillraceError('USAGE', { problem });
+  }
+  const path = resolve(module);
+  const http = await lastingPort(options);
+  const session = new Session(path, { ...options, http });
+  if ((process.env['MILLRACE_KAFKA_BROKERS'] ?? '') !== '') {
+    say('the embedded log is used; MILLRACE_KAFKA_BROKERS is for `run`');
+  }
+  say(`watching ${shortPath(path)} and what it imports; r begins anew, q ends`);
+  const watch = await watchModule(path, (build) => session.built(build));
+  const keys = readKeys((key) => session.key(key));
+  process.on('SIGINT', () => session.interrupt());
+  process.on('SIGTERM', () => session.interrupt());
+  const code = await session.ended;
+  keys.close();
+  await watch.close();
+  return code;
+}
+
+function say(text: string): void {
+  process.stderr.write(`dev: ${text}\n`);
+}
+
+/** The usual port, or a free one; the same over all edits, so that an open page goes on. */
+async function lastingPort({ http, httpHost }: DevOptions): Promise<number> {
+  const probe = (port: number) =>
+    new Promise<number | undefined>((resolved) => {
+      const server = createServer();
+      server.once('error', () => resolved(undefined));
+      server.listen(port, httpHost ?? '127.0.0.1', () => {
+        const address = server.address();
+        const found = typeof address === 'object' && address !== null ? address.port : port;
+        server.close(() => resolved(found));
+      });
+    });
+  // A port that was asked for and is taken is told by who listens there.
+  if (http !== undefined && http !== 0) return http;
+  const usual = http === undefined ? await probe(standardPort) : undefined;
+  return usual ?? (await probe(0)) ?? standardPort;
+}
+
+type Built = Extract<Build, { kind: 'built' }>;
+
+/** A version that waits for an answer, as state would be lost. */
+interface Asking {
+  readonly version: Version;
+  readonly hash: string;
+  readonly begin: Begin;
+}
+
+/** What runs, what is to run next, and who is asked what. One thing is done at a time. */
+class Session {
+  readonly ended: Promise<number>;
+  readonly #module: string;
+  readonly #options: VersionOptions;
+  readonly #dropState: boolean;
+  readonly #stopWithinMs: number;
+  #end: (code: number) => void = () => {};
+  #turn: Promise<void> = Promise.resolve();
+  #running: Version | undefined;
+  /** Of the code that runs. */
+  #runningHash = '';
+  /** Is loaded and not yet told to run. */
+  #loading: Version | undefined;
+  #asking: Asking | undefined;
+  /** The newest build; what is older need not be tried any more. */
+  #newest: Build | undefined;
+  #isEnding = false;
+
+  constructor(module: string, { dropState = false, ...options }: DevOptions) {
+    this.#module = module;
+    this.#options = options;
+    this.#dropState = dropState;
+    this.#stopWithinMs = options.stopWithin ?? stopWithinMs;
+    this.ended = new Promise((resolved) => {
+      this.#end = resolved;
+    });
+  }
+
+  built(build: Build): void {
+    this.#newest = build;
+    // What is loading is of the edit before.
+    void this.#loading?.stop();
+    this.#next(async () => {
+      if (build !== this.#newest) return;
+      this.#forgetAsking();
+      if (build.kind === 'failed') {
+        process.stderr.write(`${build.problems}\n`);
+        return this.#waits();
+      }
+      if (this.#running !== undefined && build.hash === this.#runningHash) return;
+      await this.#try(build, (planned) => this.#lossless(planned));
+    });
+  }
+
+  key(key: string): void {
+    if (key === '\u0003' || key === 'q') this.interrupt();
+    if (key === 'r') this.#next(() => this.#anew());
+    if (key === 'd') this.#next(() => this.#dropAsked());
+  }
+
+  /** Finishes the cycle and commits; a second time: at once. */
+  interrupt(): void {
+    if (this.#isEnding) {
+      void this.#running?.stop();
+      return;
+    }
+    this.#isEnding = true;
+    void this.#loading?.stop();
+    this.#forgetAsking();
+    const running = this.#running;
+    const stopped = running?.stop();
+    void this.#turn
+      .then(async () => (await stopped) ?? (running === undefined ? 0 : interruptedCode))
+      .then((code) => this.#end(code));
+  }
+
+  #next(work: () => Promise<void>): void {
+    this.#turn = this.#turn.then(() => (this.#isEnding ? undefined : work()));
+  }
+
+  async #dropAsked(): Promise<void> {
+    const asking = this.#asking;
+    this.#asking = undefined;
+    if (asking !== undefined) await this.#switch(asking);
+  }
+
+  async #anew(): Promise<void> {
+    this.#forgetAsking();
+    const build = this.#newest;
+    if (build?.kind !== 'built') return this.#waits();
+    await this.#try(build, () => ({ fresh: true, orphan: [] }));
+  }
+
+  /** Loads a version, and has it run if `decide` says how. */
+  async #try(build: Built, decide: (planned: Planned) => Begin | undefined): Promise<void> {
+    const { hash } = build;
+    const version = new Version(this.#module, this.#options, this.#stopWithinMs);
+    this.#loading = version;
+    const planned = await version.planned;
+    this.#loading = undefined;
+    if (planned === undefined) {
+      // Ended by an edit that came meanwhile: that one is told of.
+      if (build === this.#newest && !this.#isEnding) this.#waits();
+      return;
+    }
+    const begin = decide(planned);
+    if (begin !== undefined) return this.#switch({ version, hash, begin });
+    const lost = lostBy(planned.changes);
+    const how = howToLose(lost);
+    if (this.#dropState) {
+      say(`--drop-state: ${this.#toldOf(how)}`);
+      return this.#switch({ version, hash, begin: how });
+    }
+    this.#asking = { version, hash, begin: how };
+    say(`press d (or start with --drop-state) and ${this.#toldOf(how)}; or edit again`);
+    if (this.#running !== undefined) say('the version before runs on meanwhile');
+  }
+
+  /** How a version begins that loses nothing; undefined, and told, where it would. */
+  #lossless({ changes }: Planned): Begin | undefined {
+    const lost = lostBy(changes);
+    const told = lost.length > 0 ? changes : changes.filter(({ verdict }) => verdict !== 'new');
+    if (told.length > 0) {
+      const rows = told.map(({ verdict, type, name, why }) => [verdict, type, name, why]);
+      say(lost.length === 0 ? 'state is kept:' : 'this edit loses state:');
+      process.stderr.write(`${table(['', 'what', 'name', 'why'], rows)}\n`);
+    }
+    return lost.length === 0 ? kept : undefined;
+  }
+
+  #toldOf({ fresh, orphan }: Begin): string {
+    if (!fresh) return `leave ${orphan.join(', ')} behind: later versions cannot go on with it`;
+    return `begin anew: log and state in ${this.#options.data} are deleted, input files are read from their start`;
+  }
+
+  async #switch({ version, hash, begin }: Asking): Promise<void> {
+    const before = this.#running;
+    this.#running = undefined;
+    await before?.stop();
+    if (this.#isEnding) {
+      await version.stop();
+      return;
+    }
+    this.#running = version;
+    this.#runningHash = hash;
+    version.begin(begin);
+    void version.ended.then((code) => {
+      if (this.#running !== version || this.#isEnding) return;
+      this.#running = undefined;
+      say(`it ended with ${code === null ? 'a signal' : `exit code ${code}`}`);
+      this.#waits();
+    });
+  }
+
+  #waits(): void {
+    const before = this.#running === undefined ? '' : 'the version before runs on; ';
+    say(`${before}waiting for the next edit`);
+  }
+
+  #forgetAsking(): void {
+    void this.#asking?.version.stop();
+    this.#asking = undefined;
+  }
+}
+
+/** Of a store that cannot be read there is nothing to go on with; one without a step is left where it is. */
+function howToLose(lost: readonly Change[]): Begin {
+  if (lost.some(({ verdict }) => verdict === 'refuse')) return { fresh: true, orphan: [] };
+  return { fresh: false, orphan: lost.map(({ name }) => name) };
+}

@@ -1,0 +1,20 @@
+/** Single keys from a terminal, or from whoever writes to standard input. */
+
+/** Calls `onKey` with each key until it is closed; Ctrl-C is a key here, as a terminal is raw. */
+export function readKeys(onKey: (key: string) => void): { close(): void } {
+  const { stdin } = process;
+  const told = (text: Buffer) => {
+    for (const key of text.toString()) if (key.trim() !== '' || key === '\u0003') onKey(key);
+  };
+  // Where there is no input, keys do not come, and nothing else is wrong.
+  stdin.on('error', () => {});
+  stdin.on('data', told);
+  if (stdin.isTTY) stdin.setRawMode(true);
+  return {
+    close: () => {
+      if (stdin.isTTY) stdin.setRawMode(false);
+      stdin.off('data', told);
+      stdin.pause();
+    },
+  };
+}

@@ -1,0 +1,64 @@
+/** One version of the topology, in a process of its own: module caches do not outlive an edit. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { moduleAt } from '../../base/package-files.ts';
+import type { Planned } from '../plan.ts';
+import type { Begin, FromVersion, ToVersion, VersionOptions } from './protocol.ts';
+
+/** Beyond its own deadline, for the process to end. */
+const graceMs = 2_000;
+
+export class Version {
+  /** What becomes of the state; undefined when it has ended instead, and has said why. */
+  readonly planned: Promise<Planned | undefined>;
+  /** Its exit code; null when a signal has ended it. */
+  readonly ended: Promise<number | null>;
+  readonly #child: ChildProcess;
+  readonly #stopWithinMs: number;
+
+  /** @param stopWithinMs from the first signal to the end of the process, at most */
+  constructor(module: string, options: VersionOptions, stopWithinMs: number) {
+    this.#stopWithinMs = stopWithinMs;
+    const child = fork(fileURLToPath(moduleAt('engine/cli/dev/version-process')), [], {
+      // A Ctrl-C reaches this process alone, which passes it on once.
+      detached: true,
+      env: onEmbeddedLog(process.env),
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    this.#child = child;
+    this.ended = new Promise((resolve) => {
+      child.once('error', () => resolve(1));
+      child.once('exit', (code) => resolve(code));
+    });
+    const planned = new Promise<Planned>((resolve) => {
+      child.once('message', (message: FromVersion) => resolve(message));
+    });
+    this.planned = Promise.race([planned, this.ended.then(() => undefined)]);
+    this.#send({ kind: 'load', module, options });
+  }
+
+  /** Has it run, once the version before has ended. */
+  begin(begin: Begin): void {
+    this.#send({ kind: 'begin', begin });
+  }
+
+  /** Ends it; one that runs finishes its cycle first. Again: at once. Answers its exit code. */
+  async stop(): Promise<number | null> {
+    this.#child.kill('SIGTERM');
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), this.#stopWithinMs + graceMs);
+    const code = await this.ended;
+    clearTimeout(timer);
+    return code;
+  }
+
+  #send(message: ToVersion): void {
+    // One that has just ended hears nothing; `ended` tells.
+    this.#child.send(message, () => {});
+  }
+}
+
+/** Without the brokers that other commands find in the environment: edits are tried at home. */
+function onEmbeddedLog(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = Object.entries(environment).filter(([name]) => !name.startsWith('MILLRACE_KAFKA_'));
+  return Object.fromEntries(kept);
+}
