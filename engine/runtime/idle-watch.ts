@@ -23,6 +23,12 @@ export interface IdleTask {
   readonly idle: readonly { readonly topic: string; readonly until: number | null }[];
 }
 
+/** Without tasks that were opened anew since: of theirs, time tells when they have been silent in their turn. */
+export function stillOpen(due: readonly IdleTask[], tasks: readonly RunningTask[]): IdleTask[] {
+  const open = new Set(tasks);
+  return due.filter(({ task }) => open.has(task));
+}
+
 export class IdleWatch {
   readonly #clock: Clock;
   readonly #wall: SteadyClock;

@@ -24,7 +24,7 @@ import type { SourceConnector } from './connector.ts';
 import { deploymentCursor, readCursors } from './cursors.ts';
 import { CycleSize } from './cycle-size.ts';
 import { deploy } from './deploy.ts';
-import { IdleWatch } from './idle-watch.ts';
+import { IdleWatch, stillOpen } from './idle-watch.ts';
 import { bringsNews, cursorWriter, Intake } from './intake.ts';
 import { LocalTasks } from './local-tasks.ts';
 import { MemoryPlan } from './memory-plan.ts';
@@ -350,7 +350,8 @@ export class Runtime {
       await this.#drain();
       const stages = this.#stageClock();
       const commitId = this.#nextCommitId;
-      const work = due.map(({ task, idle }) => this.#given(task, { commitId, idle }));
+      const idle = stillOpen(due, this.#running.tasks);
+      const work = idle.map(({ task, idle }) => this.#given(task, { commitId, idle }));
       await this.#processTime(work, commitId, stages);
     }, signal);
   }
