@@ -131,6 +131,18 @@ export interface TelemetryEvents {
     readonly partition: number;
     readonly stalledMs: number;
   };
+  /** Tasks wait for a source partition, or a task that does not run here, whose time has not moved for a minute. */
+  timeHeld: {
+    /** 'topic/partition', or 'task 0_1'. */
+    readonly holder: string;
+    readonly state: string;
+    /** How many tasks of this process wait, and the first of them. */
+    readonly tasks: number;
+    readonly task: string | undefined;
+    readonly heldMs: number;
+  };
+  /** It has moved. */
+  timeReleased: { readonly holder: string; readonly heldMs: number };
   /** The next offset of a partition was gone, and the run goes on at the start or the end, as it was told to. */
   offsetLost: {
     readonly topic: string;

@@ -29,6 +29,7 @@ import { Owners } from '../runtime/owners.ts';
 import { Runtime } from '../runtime/runtime.ts';
 import { checkRuntimeSettings, type RuntimeSettings } from '../runtime/settings.ts';
 import { TableQuestions } from '../runtime/table-questions.ts';
+import { TimeWatch } from '../runtime/time-watch.ts';
 import { TopicTails } from '../runtime/topic-tail.ts';
 import { TaskHost } from '../task/task-host.ts';
 import { type LogChoice, loadBackends } from '../thread/adapters.ts';
@@ -255,7 +256,10 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
       options.answers === false
         ? undefined
         : await answerLocally(env, { application, topology, runtime: started, log: opened });
+    const watch = new TimeWatch({ time: () => started.time(), observer, clock: systemClock });
+    watch.start();
     const close = async () => {
+      await watch.close();
       await asked?.close();
       await started.close();
       await stop();

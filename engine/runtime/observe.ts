@@ -341,6 +341,9 @@ function logLines(log: Lines): Handlers {
     logBack: (event) => log.warn(event, 'a broker answers again'),
     partitionStalled: (event) => log.error(event, 'the partition cannot be read, trying again'),
     partitionResumed: (event) => log.warn(event, 'the partition is read again'),
+    timeHeld: (event) =>
+      log.warn(event, 'time stands still: describe --live says who waits for whom'),
+    timeReleased: (event) => log.warn(event, 'time goes on'),
     offsetLost: (event) => log.error(event, 'records were deleted before they were read'),
     kafkaTransport: (event) =>
       event.reason === undefined

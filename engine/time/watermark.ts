@@ -101,6 +101,19 @@ export class SourceTime implements TimeInput {
 
 /** A coordinator keeps so many bytes of metadata with an offset; some are left for the ledger. */
 const textMost = 3_000;
+/** From one unit to the next coarser one: a digit less for each promise. */
+const unitStep = 36;
+
+/** Promises above the least in units of so many ms; '+' is aside, '-' unknown. */
+function textOf(told: readonly number[], least: number, unit: number): string {
+  const parts = told.map((one) => {
+    if (one === aside) return '+';
+    if (one === unknown) return '-';
+    const above = Math.floor((one - least) / unit);
+    return above === 0 ? '' : above.toString(36);
+  });
+  return `u${least.toString(36)}${unit === 1 ? '' : `*${unit.toString(36)}`},${parts.join(',')}`;
+}
 
 /** Time of one partition of a repartition topic, by the upstream tasks that write it. */
 export class UpstreamTime implements TimeInput {
@@ -156,29 +169,32 @@ export class UpstreamTime implements TimeInput {
     this.promise = least;
   }
 
-  /** As text without blanks; where there are too many tasks, the least of all stands for each. */
+  /**
+   * As text without blanks. Where it would be too long, promises are rounded down: each of those that can still move comes
+   * again, and whoever has stepped aside is kept as such.
+   */
   get text(): string {
     const told = [...this.#told];
     const finite = told.filter(Number.isFinite);
     if (finite.length === 0 && told.every((one) => one === unknown)) return '';
     const least = finite.length === 0 ? 0 : Math.min(...finite);
-    const parts = told.map((one) =>
-      one === aside ? '+' : one === unknown ? '-' : one === least ? '' : (one - least).toString(36),
-    );
-    const full = `u${least.toString(36)},${parts.join(',')}`;
-    if (full.length <= textMost) return full;
+    for (let unit = 1; unit <= lastInstant; unit *= unitStep) {
+      const text = textOf(told, least, unit);
+      if (text.length <= textMost) return text;
+    }
     return this.promise === aside || this.promise === unknown ? '' : `u${least.toString(36)}`;
   }
 
   restore(text: string): void {
     if (!text.startsWith('u')) return;
     const [first = '', ...parts] = text.slice(1).split(',');
-    const least = Number.parseInt(first, 36);
+    const [least = Number.NaN, unit = 1] = first.split('*').map((one) => Number.parseInt(one, 36));
     if (Number.isNaN(least)) return;
     for (let i = 0; i < this.#told.length; i++) {
       const part = parts[i] ?? (parts.length === 0 ? '' : '-');
       if (part === '+') this.#told[i] = aside;
-      else if (part !== '-') this.#told[i] = least + (part === '' ? 0 : Number.parseInt(part, 36));
+      else if (part !== '-')
+        this.#told[i] = least + (part === '' ? 0 : unit * Number.parseInt(part, 36));
     }
     this.#recompute();
   }

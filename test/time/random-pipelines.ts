@@ -320,6 +320,35 @@ function inTimeOrder(records: readonly SourceRecord[]): SourceRecord[] {
   );
 }
 
+interface Refusal {
+  readonly value: string;
+  /** State has changed before the record is refused: the cycle is done again. */
+  readonly isLate: boolean;
+}
+
+/** In a third of the pipelines a step refuses every record of a value; its time counts all the same. */
+function drawRefusal(seed: number): Refusal | undefined {
+  const random = new SeededRandom(seed * 7_919 + 1);
+  if (randomBelow(random, 3) > 0) return undefined;
+  const value = 'abcde'[randomBelow(random, 5)] as string;
+  return { value, isLate: randomBelow(random, 2) === 0 };
+}
+
+function refusing(input: Stream<string, string>, refusal: Refusal): Stream<string, string> {
+  const counted = refusal.isLate
+    ? input.process<number, string>('seen', {
+        record(context, v) {
+          context.state = (context.state ?? 0) + 1;
+          context.emit(v);
+        },
+      })
+    : input;
+  return counted.map((v) => {
+    if (v === refusal.value) throw new Error('refused');
+    return v;
+  });
+}
+
 /** Undefined when the engine and the definition agree; else what differs. */
 export async function checkSeed(seed: number): Promise<string | undefined> {
   const random = new SeededRandom(seed);
@@ -338,10 +367,12 @@ export async function checkSeed(seed: number): Promise<string | undefined> {
     disorder: [0, 10, 40][randomBelow(random, 3)] as number,
     step: 2 + randomBelow(random, 8),
   });
+  const refusal = drawRefusal(seed);
   const built = topology('random', (t) => {
     const read = inputs.map((one) => t.stream(one, disorder === undefined ? {} : { disorder }));
     const [input, other] = read as [Stream<string, string>, Stream<string, string>?];
-    drawn.build(other === undefined ? input : input.merge(other));
+    const all = other === undefined ? input : input.merge(other);
+    drawn.build(refusal === undefined ? all : refusing(all, refusal));
     return {};
   });
   const driver = await testDriver(built, {
@@ -373,13 +404,16 @@ export async function checkSeed(seed: number): Promise<string | undefined> {
     }
     await driver.endInput();
     const told = (await driver.read(out)).map(({ value }) => value ?? '').sort();
-    const stood = sources.flat().map((one) => ({ ...one, stand: one.stand - (disorder ?? 0) }));
+    const stood = sources
+      .flat()
+      .filter(({ value }) => value !== refusal?.value)
+      .map((one) => ({ ...one, stand: one.stand - (disorder ?? 0) }));
     const defined = drawn.define(stood).sort();
     if (JSON.stringify(told) === JSON.stringify(defined)) return undefined;
     const missing = defined.filter((one) => !told.includes(one));
     const extra = told.filter((one) => !defined.includes(one));
     return [
-      `seed ${seed}: ${drawn.what}, ${inputs.length} topics of ${partitions} partitions, disorder ${disorder}`,
+      `seed ${seed}: ${drawn.what}, ${inputs.length} topics of ${partitions} partitions, disorder ${disorder}, refusal ${JSON.stringify(refusal)}`,
       `missing ${JSON.stringify(missing.slice(0, 8))}`,
       `not defined ${JSON.stringify(extra.slice(0, 8))}`,
       `${told.length} told, ${defined.length} defined`,

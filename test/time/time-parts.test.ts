@@ -57,10 +57,34 @@ test('what an input has promised survives as text', () => {
   expect(other.promise).toBe(Number.NEGATIVE_INFINITY);
   other.tell(3, 1_700_000_000_003);
   expect([other.promise, other.text]).toEqual([1_700_000_000_000, expect.stringMatching(/^u/)]);
-  const many = new UpstreamTime(2_000);
-  for (let i = 0; i < 2_000; i++) many.tell(i, 1_700_000_000_000 + i * 977);
-  expect(many.text.length).toBeLessThan(3_500);
-  const least = new UpstreamTime(2_000);
+});
+
+test('promises of very many tasks are rounded down to fit, and who stands aside stays so', () => {
+  for (const tasks of [400, 1_000, 1_400]) {
+    const many = new UpstreamTime(tasks);
+    const promise = (i: number) => (i % 7 === 3 ? aside : 1_700_000_000_000 + i * 98_765_432);
+    for (let i = 0; i < tasks; i++) many.tell(i, promise(i));
+    expect(many.text.length).toBeLessThan(3_001);
+    const same = new UpstreamTime(tasks);
+    same.restore(many.text);
+    expect(same.promise).toBe(many.promise);
+    same.promises.forEach((kept, i) => {
+      if (promise(i) === aside) expect(kept).toBe(aside);
+      else expect(kept).toBeLessThanOrEqual(promise(i));
+    });
+  }
+  // One that was never told of is waited for, also after a restart.
+  const partly = new UpstreamTime(1_000);
+  for (let i = 1; i < 1_000; i++) partly.tell(i, 1_700_000_000_000 + i * 98_765_432);
+  const other = new UpstreamTime(1_000);
+  other.restore(partly.text);
+  expect(other.promise).toBe(Number.NEGATIVE_INFINITY);
+  other.tell(0, 1_700_000_000_000);
+  expect(other.promise).toBe(1_700_000_000_000);
+  // Too many even so: the least stands for each.
+  const many = new UpstreamTime(4_000);
+  for (let i = 0; i < 4_000; i++) many.tell(i, 1_700_000_000_000 + i * 977);
+  const least = new UpstreamTime(4_000);
   least.restore(many.text);
   expect(least.promise).toBe(many.promise);
 });

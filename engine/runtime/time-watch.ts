@@ -1,0 +1,87 @@
+/**
+ * Says when time stands still: a source partition or a task that runs nowhere has promised the same for a
+ * minute, although newer records were taken in elsewhere. Told once for each that holds time back, and once
+ * more when it goes on.
+ */
+import type { Clock } from '../base/clock.ts';
+import type { Observer } from '../base/events.ts';
+import type { Holder, TimeReport } from './time-report.ts';
+
+export interface TimeWatchOptions {
+  readonly time: () => Promise<TimeReport>;
+  readonly observer: Observer;
+  readonly clock: Clock;
+}
+
+/** Between two looks, ms: each asks every task. */
+const lookEveryMs = 20_000;
+/** Longer than a silent partition holds others back, and than a member that died is missed, ms. */
+const toldAfterMs = 60_000;
+
+interface Held {
+  readonly promise: number | null;
+  /** ms of the monotonic clock. */
+  readonly since: number;
+  isTold: boolean;
+}
+
+export class TimeWatch {
+  readonly #options: TimeWatchOptions;
+  readonly #held = new Map<string, Held>();
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
+
+  constructor(options: TimeWatchOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(() => {
+      // A runtime that cannot be asked now is asked again.
+      this.#looking ??= this.look()
+        .catch(() => {})
+        .finally(() => {
+          this.#looking = undefined;
+        });
+    }, lookEveryMs).unref();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#looking;
+  }
+
+  /** Looks once who holds time back, and tells what is new. */
+  async look(): Promise<void> {
+    const { time, observer, clock } = this.#options;
+    const waiting = new Map<string, { readonly holder: Holder; readonly tasks: string[] }>();
+    for (const { task, heldBackBy } of (await time()).tasks) {
+      for (const holder of heldBackBy) {
+        const name = nameOf(holder);
+        const one = waiting.get(name) ?? { holder, tasks: [] };
+        waiting.set(name, one);
+        one.tasks.push(task);
+      }
+    }
+    const now = clock.monotonic();
+    for (const [name, held] of this.#held) {
+      if (waiting.get(name)?.holder.promise === held.promise) continue;
+      this.#held.delete(name);
+      if (held.isTold) observer.on('timeReleased', { holder: name, heldMs: now - held.since });
+    }
+    for (const [name, { holder, tasks }] of waiting) {
+      const { promise } = holder;
+      const held = this.#held.get(name) ?? { promise, since: now, isTold: false };
+      this.#held.set(name, held);
+      const heldMs = now - held.since;
+      if (held.isTold || heldMs < toldAfterMs) continue;
+      held.isTold = true;
+      const state = holder.kind === 'source' ? holder.state : 'elsewhere or nowhere';
+      observer.on('timeHeld', { holder: name, state, tasks: tasks.length, task: tasks[0], heldMs });
+    }
+  }
+}
+
+function nameOf(holder: Holder): string {
+  return holder.kind === 'source' ? `${holder.topic}/${holder.partition}` : `task ${holder.task}`;
+}
