@@ -257,9 +257,9 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
         ? undefined
         : await answerLocally(env, { application, topology, runtime: started, log: opened });
     const watch = new TimeWatch({ time: () => started.time(), observer, clock: systemClock });
-    watch.start();
+    watch.start(systemScheduler);
     const close = async () => {
-      await watch.close();
+      watch.close();
       await asked?.close();
       await started.close();
       await stop();

@@ -348,8 +348,7 @@ export class Runtime {
     if (due.length === 0) return;
     await this.#survive(async () => {
       await this.#drain();
-      const stages = this.#stageClock();
-      const commitId = this.#nextCommitId;
+      const [stages, commitId] = [this.#stageClock(), this.#nextCommitId];
       const idle = stillOpen(due, this.#running.tasks);
       const work = idle.map(({ task, idle }) => this.#given(task, { commitId, idle }));
       await this.#processTime(work, commitId, stages);

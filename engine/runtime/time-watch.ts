@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { Observer } from '../base/events.ts';
+import type { Scheduler } from '../base/scheduler.ts';
 import type { Holder, TimeReport } from './time-report.ts';
 
 export interface TimeWatchOptions {
@@ -28,27 +29,29 @@ interface Held {
 export class TimeWatch {
   readonly #options: TimeWatchOptions;
   readonly #held = new Map<string, Held>();
-  #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> | undefined;
+  readonly #closed = new AbortController();
 
   constructor(options: TimeWatchOptions) {
     this.#options = options;
   }
 
-  start(): void {
-    this.#timer ??= setInterval(() => {
-      // A runtime that cannot be asked now is asked again.
-      this.#looking ??= this.look()
-        .catch(() => {})
-        .finally(() => {
-          this.#looking = undefined;
-        });
-    }, lookEveryMs).unref();
+  /** Looks again and again until it is closed. */
+  start(scheduler: Scheduler): void {
+    void this.#look(scheduler, this.#closed.signal);
   }
 
-  async close(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#looking;
+  /** A look that is under way is not waited for: the brokers may be away. */
+  close(): void {
+    this.#closed.abort();
+  }
+
+  async #look(scheduler: Scheduler, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await scheduler.sleep(lookEveryMs, signal);
+      if (signal.aborted) return;
+      // A runtime that cannot be asked now is asked again.
+      await this.look().catch(() => {});
+    }
   }
 
   /** Looks once who holds time back, and tells what is new. */
