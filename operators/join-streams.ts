@@ -243,11 +243,11 @@ interface Waiting {
   readonly stand: number;
 }
 
-/** A record of the other side that a record is joined with. */
-interface Partner {
-  readonly time: number;
-  readonly value: unknown;
-  readonly stand: number;
+/** A record of the other side, and then what it comes to with the record at hand: what goes on. */
+interface Result {
+  value: unknown;
+  timestamp: number;
+  stand: number;
 }
 
 type Order = Pick<Waiting, 'keyId' | 'side' | 'time'>;
@@ -316,14 +316,14 @@ class StreamJoin implements TimedStep {
     const { bySource, now } = this.#time;
     const stand = bySource ? Math.max(streamTime, timestamp) : timestamp;
     const cell = this.#cells.get() ?? this.#newCell();
-    const results = this.#partners(cell, side, timestamp, streamTime).map((partner) => ({
-      value:
-        side === left
-          ? this.#options.joiner(value, partner.value, key)
-          : this.#options.joiner(partner.value, value, key),
-      timestamp: Math.max(timestamp, partner.time),
-      stand: Math.max(streamTime, partner.stand),
-    }));
+    const results = this.#partners(cell, side, timestamp, streamTime);
+    const { joiner } = this.#options;
+    for (const one of results) {
+      const other = one.value;
+      one.value = side === left ? joiner(value, other, key) : joiner(other, value, key);
+      one.timestamp = Math.max(timestamp, one.timestamp);
+      one.stand = Math.max(streamTime, one.stand);
+    }
     const lonely = results.length === 0 && this.#waits(side);
     const over = timestamp + this.#patienceMs(side) < (bySource ? now : streamTime);
     if (lonely && timestamp < this.#soonest) this.#cells.setNumber('soonest', timestamp);
@@ -343,7 +343,7 @@ class StreamJoin implements TimedStep {
   }
 
   /** The other side's records within the window, which now have a partner. */
-  #partners(cell: JoinCell, side: SideIndex, timestamp: number, streamTime: number): Partner[] {
+  #partners(cell: JoinCell, side: SideIndex, timestamp: number, streamTime: number): Result[] {
     const { beforeMs, afterMs } = this.#options.window;
     const other = side === left ? right : left;
     const from = timestamp - (side === left ? beforeMs : afterMs);
@@ -354,12 +354,12 @@ class StreamJoin implements TimedStep {
       ? streamTime - waitMs(this.#options.window, other) - 1
       : this.#sideTime(other) - this.#retentionMs;
     const waitsTo = timestamp + waitMs(this.#options.window, side);
-    const partners: Partner[] = [];
+    const partners: Result[] = [];
     cell.sides[other].scan(from, to, ({ keys, columns }, i) => {
       const time = keys[i] as number;
       const stand = columnOf(columns, standAt)[i] as number;
       if (time <= oldest || (bySource && stand > waitsTo)) return kept;
-      partners.push({ time, value: columnOf(columns, valueAt)[i], stand });
+      partners.push({ value: columnOf(columns, valueAt)[i], timestamp: time, stand });
       const open = columnOf(columns, openAt);
       if (open[i] === 0) return kept;
       open[i] = 0;

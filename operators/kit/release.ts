@@ -72,9 +72,15 @@ export function releaseDue<K, T>(
   how: Release<K, T>,
 ): void {
   const all: Pending<T>[] = [];
-  visitDue(task, cells, until, (keyId) => {
-    for (const one of how.take(until)) all.push({ keyId, one });
-  });
+  // One function for all keys, not one a key.
+  let at = '';
+  const takeAll = () => {
+    for (const one of how.take(until)) all.push({ keyId: at, one });
+  };
+  for (const keyId of cells.dueKeys(until)) {
+    at = keyId;
+    task.enterId(keyId, takeAll);
+  }
   if (all.length === 0) return;
   const inOrder = (a: Pending<T>, b: Pending<T>) => how.compare(a.one, b.one) || byKeyId(a, b);
   // Keys come by what they have due first, so mostly it is in order.
