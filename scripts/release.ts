@@ -9,6 +9,9 @@ import { join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '..');
 
+/** `npm create millrace`: the project that it makes depends on its own version. */
+const creator = 'packages/create-millrace';
+
 /** Numbers of a version; undefined for what is none. Pre-releases are not made here. */
 export function versionOf(text: string): readonly number[] | undefined {
   const numbers = /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$/.exec(text)?.slice(1);
@@ -81,11 +84,12 @@ function release(version: string | undefined): void {
   run('npm', 'run', 'check');
   checkPackage();
   run('npm', 'version', version as string, '--no-git-tag-version');
+  run('npm', '--prefix', creator, 'version', version as string, '--no-git-tag-version');
   writeFileSync(changelog, text);
   run('git', 'commit', '--all', '--message', `release: ${version}`);
   run('git', 'tag', '--annotate', `v${version}`, '--message', `Millrace ${version}`);
   console.log(`v${version} is tagged here. To publish it:`);
-  console.log(`  git push origin HEAD v${version}\n  npm publish`);
+  console.log(`  git push origin HEAD v${version}\n  npm publish\n  npm publish ./${creator}`);
 }
 
 if (process.argv[1] === import.meta.filename) {

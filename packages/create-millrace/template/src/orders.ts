@@ -1,0 +1,25 @@
+/** Orders: large ones go to a topic of their own; each customer's are counted by the hour. */
+import { combined, count, hours, minutes, sum, topic, topology, tumbling } from 'millrace';
+
+export interface Order {
+  readonly customer: string;
+  /** Whole cents. */
+  readonly amount: number;
+}
+
+export const orders = topic<string, Order>('orders');
+export const large = topic<string, Order>('large-orders');
+
+/** Cents from which on an order is large. */
+const largeFrom = 1_000;
+
+export default topology('orders', (t) => {
+  const paid = t.stream(orders).filter((order) => order.amount > 0);
+  paid.filter((order) => order.amount >= largeFrom).to(large);
+  const perHour = paid
+    .keyBy('by-customer', (order) => order.customer)
+    // Up to ten minutes late: an order that comes later still is counted as dropped, not here.
+    .window(tumbling({ size: hours(1), grace: minutes(10) }))
+    .aggregate('orders-per-hour', combined({ orders: count(), cents: sum((o) => o.amount) }));
+  return { perHour };
+});

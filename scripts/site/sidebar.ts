@@ -1,0 +1,68 @@
+/** What the documentation site shows beside each page, by task. Every document has its place. */
+
+export interface Section {
+  readonly text: string;
+  /** Paths in the repository, in order; those of a folder that ends in / come by name. */
+  readonly pages: readonly string[];
+  readonly isCollapsed?: boolean;
+}
+
+export const sections: readonly Section[] = [
+  { text: 'Tutorial', pages: ['README.md'] },
+  {
+    text: 'Guides',
+    pages: [
+      'docs/DEVELOPING.md',
+      'docs/KAFKA-STREAMS.md',
+      'docs/EXAMPLES.md',
+      'docs/TIME.md',
+      'docs/SEGMENTS.md',
+      'docs/SCORES.md',
+      'docs/MAPPINGS.md',
+      'docs/SOURCES.md',
+      'docs/SCHEMAS.md',
+      'docs/EXTENDING.md',
+    ],
+  },
+  { text: 'Operators', pages: ['docs/operators/'] },
+  {
+    text: 'Reference',
+    pages: [
+      'docs/SEMANTICS.md',
+      'docs/CATALOGUE.md',
+      'docs/GLOSSARY.md',
+      'engine/ARCHITECTURE.md',
+      'CHANGELOG.md',
+    ],
+  },
+  {
+    text: 'Operations',
+    pages: [
+      'docs/OPERATING.md',
+      'docs/KAFKA.md',
+      'docs/CONSOLE.md',
+      'docs/ALERTS.md',
+      'docs/RELIABILITY.md',
+      'UPGRADING.md',
+      'SECURITY.md',
+      'bench/README.md',
+    ],
+  },
+  { text: 'Decisions', pages: ['docs/decisions/'], isCollapsed: true },
+  { text: 'Contributing', pages: ['CONTRIBUTING.md'], isCollapsed: true },
+];
+
+/** Is read on the site's own address. */
+export const homePage = 'docs/README.md';
+
+/** @param documents all Markdown of the repository, by path */
+export function placed(documents: readonly string[]): ReadonlyMap<Section, readonly string[]> {
+  return new Map(
+    sections.map((section) => [
+      section,
+      section.pages.flatMap((page) =>
+        page.endsWith('/') ? documents.filter((file) => file.startsWith(page)).sort() : [page],
+      ),
+    ]),
+  );
+}
