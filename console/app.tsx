@@ -188,6 +188,7 @@ const statuses: Readonly<Record<string, readonly ['good' | 'warn' | 'bad', strin
   starting: ['warn', 'Starting'],
   restoring: ['warn', 'Restoring its state'],
   running: ['good', 'Running'],
+  paused: ['warn', 'Paused'],
   recovering: ['warn', 'Recovering'],
   waiting: ['warn', 'Waiting for the log'],
   stopped: ['bad', 'Stopped'],

@@ -30,6 +30,7 @@ export { describeJson, describeMermaid, describeText } from './graph/describe.ts
 export type { TopicSettings } from './graph/topic.ts';
 export { deadLetterTopic } from './graph/topic-names.ts';
 export { Streams } from './http/event-stream.ts';
+export { isReady } from './http/health.ts';
 export { type RequestMetrics, requestMetrics } from './http/metrics.ts';
 export type { PageAnswer, PageServer } from './http/page.ts';
 export {

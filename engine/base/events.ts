@@ -160,6 +160,13 @@ export interface TelemetryEvents {
   offsetsBehind: { readonly task: string; readonly problem: string };
   /** State was compared with a recomputation from the log by other means: how much, and how much differs. */
   stateVerified: { readonly compared: number; readonly differing: number };
+  /** Reading was paused, or goes on: the whole application, topics, partitions ('topic/0'), sources. */
+  pauseChanged: {
+    readonly all: boolean;
+    readonly topics: readonly string[];
+    readonly partitions: readonly string[];
+    readonly sources: readonly string[];
+  };
   /** A task's state was damaged, or another's: it is deleted, and restored from its changelog. */
   stateWiped: { readonly task: string; readonly problem: string };
   /** No broker answers: what runs waits, and loses nothing. */

@@ -1,6 +1,6 @@
 /** `health`: asks a running process how it is; for the checks of containers, which know exit codes. */
 import { MillraceError, messageOf } from '../base/errors.ts';
-import type { Health } from '../http/health.ts';
+import { type Health, isReady } from '../http/health.ts';
 import { print } from './output.ts';
 
 export interface HealthOptions {
@@ -25,6 +25,6 @@ export async function health({ http, httpHost, live }: HealthOptions): Promise<v
     throw new MillraceError('UNHEALTHY', { address, problem: messageOf(cause) }, { cause: error });
   }
   print(JSON.stringify(answer));
-  const well = live === true ? answer.status !== 'stopped' : answer.status === 'running';
+  const well = live === true ? answer.status !== 'stopped' : isReady(answer);
   if (!well) throw new MillraceError('UNHEALTHY', { address, problem: `it is ${answer.status}` });
 }

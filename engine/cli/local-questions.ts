@@ -19,6 +19,7 @@ import type {
   TopicPartition,
 } from '../log/log.ts';
 import { PackedBatch } from '../record/batch.ts';
+import type { PauseChange, Paused } from '../runtime/pause.ts';
 import type { ReplayReport } from '../runtime/replay/replay.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { TimeReport } from '../runtime/time-report.ts';
@@ -38,6 +39,7 @@ interface Calls {
   query(store: string, keyId?: string, limit?: number): Promise<StoreRow[]>;
   time(): Promise<TimeReport>;
   replay(question: ReplayQuestion): Promise<ReplayReport>;
+  pause(change: PauseChange): Promise<Paused>;
 }
 
 type Call = keyof Calls;
@@ -65,7 +67,7 @@ export async function answerLocally(
   }: {
     application: string;
     topology: Topology;
-    runtime: Pick<Runtime, 'query' | 'time'>;
+    runtime: Pick<Runtime, 'query' | 'time' | 'pause'>;
     log: Log;
   },
 ): Promise<{ close(): Promise<void> }> {
@@ -85,6 +87,7 @@ export async function answerLocally(
     query: (store, keyId, limit) => runtime.query(store, keyId, limit),
     time: () => runtime.time(),
     replay: (question) => answerReplay({ log, application, topology }, question),
+    pause: (change) => runtime.pause(change),
   };
   const server = createServer((question, response) => {
     response.on('error', () => {});
@@ -133,6 +136,8 @@ export interface RunningProcess {
   time(): Promise<TimeReport>;
   /** Replays dead letters in its log. */
   replay(question: ReplayQuestion): Promise<ReplayReport>;
+  /** Pauses or resumes it. */
+  pause(change: PauseChange): Promise<Paused>;
 }
 
 /** Undefined when no process runs in the data folder, or it does not answer. */
@@ -172,6 +177,7 @@ export async function runningProcess(env: Environment): Promise<RunningProcess |
     runtime: { query: (...args) => call('query', ...args) },
     time: () => call('time'),
     replay: (question) => call('replay', question),
+    pause: (change) => call('pause', change),
   };
 }
 

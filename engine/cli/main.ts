@@ -31,6 +31,7 @@ import { describeLive } from './live.ts';
 import { type LoadOptions, load } from './load.ts';
 import { numberOption } from './options.ts';
 import { endWhenNobodyReads, report } from './output.ts';
+import { addPause, type PauseOptions, pauseCommand } from './pause.ts';
 import { type PlanOptions, planDeployment } from './plan.ts';
 import { addReplay, type ReplayCommandOptions, replayCommand } from './replay.ts';
 import { type RunOptions, run } from './run.ts';
@@ -554,6 +555,16 @@ function addInspection(program: Command): void {
     .action((module: string, _: unknown, command: Command) =>
       topicsPlan(resolve(module), command.optsWithGlobals<TopicsPlanOptions>()),
     );
+  for (const [name, about] of [
+    ['pause', 'stop reading, and keep partitions and state; over restarts, until it is resumed'],
+    ['resume', 'go on reading where it was paused, without a loss'],
+  ] as const) {
+    addPause(program.command(name))
+      .description(about)
+      .addOption(data())
+      .addOption(json())
+      .action((options: PauseOptions) => pauseCommand(name === 'pause', options));
+  }
   const letters = program.command('dead-letters');
   reading(letters.description('records that were refused, and why; replay'))
     .option('--application <name>', 'whose; default: what ran last in the data folder')

@@ -2,18 +2,40 @@
 import { MillraceError } from '../base/errors.ts';
 import type { Route } from '../http/routes.ts';
 import type { Log } from '../log/log.ts';
+import type { PauseChange } from '../runtime/pause.ts';
 import { whereIn, whereTexts } from '../runtime/replay/where.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { answerReplay, type ReplayQuestion } from './answer-replay.ts';
 
 export interface Operated {
   readonly application: string;
-  readonly runtime: Pick<Runtime, 'tasks'>;
+  readonly runtime: Pick<Runtime, 'tasks' | 'pause' | 'paused'>;
   readonly log: Log;
 }
 
 export function operateRoutes(asked: Operated): readonly Route[] {
   return [
+    ...([true, false] as const).map((pause): Route => {
+      const summary = pause
+        ? 'Stops reading, and keeps partitions and state; over restarts, until it is resumed.'
+        : 'Goes on reading where it was paused; without a loss.';
+      return {
+        method: 'POST',
+        path: pause ? '/v1/pause' : '/v1/resume',
+        role: 'operate',
+        about: { summary, parameters: pauseParameters },
+        answer: async (_, body) => {
+          const change = { pause, ...pauseQuestion(body) };
+          return { application: asked.application, paused: await asked.runtime.pause(change) };
+        },
+      };
+    }),
+    {
+      method: 'GET',
+      path: '/v1/paused',
+      about: { summary: 'What is paused: the application, topics, partitions, sources.' },
+      answer: async () => ({ application: asked.application, paused: asked.runtime.paused }),
+    },
     {
       method: 'POST',
       path: '/v1/dead-letters/replay',
@@ -40,6 +62,23 @@ export function operateRoutes(asked: Operated): readonly Route[] {
       },
     },
   ];
+}
+
+const pauseParameters = {
+  topic: { description: 'Only this topic; without topic and source the whole application.' },
+  partition: { description: 'Only this partition of the topic.', type: 'integer' },
+  source: { description: 'Only this source, such as a file or a table.' },
+} as const;
+
+function pauseQuestion(body: unknown): Omit<PauseChange, 'pause'> {
+  const { topic, partition, source } = valuesOf(body, ['topic', 'partition', 'source']);
+  for (const [field, value] of Object.entries({ topic, source })) {
+    if (value !== undefined && typeof value !== 'string') refuse(field, 'must be a name');
+  }
+  if (partition !== undefined && !(Number.isSafeInteger(partition) && Number(partition) >= 0)) {
+    refuse('partition', 'must be a whole number from 0 on');
+  }
+  return { topic, partition, source } as Omit<PauseChange, 'pause'>;
 }
 
 function replayQuestion(body: unknown): ReplayQuestion {

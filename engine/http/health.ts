@@ -6,6 +6,7 @@ export type HealthStatus =
   | 'starting'
   | 'restoring'
   | 'running'
+  | 'paused'
   | 'recovering'
   | 'waiting'
   | 'stopped';
@@ -21,6 +22,13 @@ export interface Health {
   readonly streamTime: number | null;
   /** Partitions that cannot be read now, and why; the status is 'waiting' while there are any. */
   readonly stalled: readonly StalledPartition[];
+  /** What is paused; the status is 'paused' when it is the whole application. */
+  readonly paused: TelemetryEvents['pauseChanged'];
+}
+
+/** It answers questions and loses nothing: an orchestrator has nothing to do. */
+export function isReady({ status }: { readonly status: string }): boolean {
+  return status === 'running' || status === 'paused';
 }
 
 export interface StalledPartition {
@@ -41,6 +49,9 @@ export class HealthWatch {
   #isRecovering = false;
   /** Tasks that are being opened. */
   #opening = 0;
+  #paused: TelemetryEvents['pauseChanged'] = {
+    ...{ all: false, topics: [], partitions: [], sources: [] },
+  };
   #application = '';
   #commitId = 0;
   #committedAt: number | undefined;
@@ -61,6 +72,7 @@ export class HealthWatch {
           this.#stalled.set(`${topic}/${partition}`, { topic, partition, problem });
         } else if (name === 'workerLost' || name === 'commitDoubtful') this.#isRecovering = true;
         else if (name === 'recovered') this.#isRecovering = false;
+        else if (name === 'pauseChanged') this.#paused = event as TelemetryEvents['pauseChanged'];
         else if ('opening' in event) this.#opening = event.opening;
         else if ('commitId' in event) {
           this.#commitId = event.commitId;
@@ -75,7 +87,8 @@ export class HealthWatch {
     if (this.#life === 'stopped') return 'stopped';
     if (this.#isAway || this.#stalled.size > 0) return 'waiting';
     if (this.#isRecovering) return 'recovering';
-    return this.#opening > 0 ? 'restoring' : this.#life;
+    if (this.#opening > 0) return 'restoring';
+    return this.#life === 'running' && this.#paused.all ? 'paused' : this.#life;
   }
 
   get health(): Health {
@@ -87,6 +100,7 @@ export class HealthWatch {
       lastCommitAgeMs: at === undefined ? null : Math.round(this.#clock.monotonic() - at),
       streamTime: this.#streamTime,
       stalled: [...this.#stalled.values()],
+      paused: this.#paused,
     };
   }
 }

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { type ErrorCode, isMillraceError, MillraceError, messageOf } from '../base/errors.ts';
 import { jsonOf } from '../base/json-text.ts';
 import { Streams } from './event-stream.ts';
-import type { Health } from './health.ts';
+import { type Health, isReady } from './health.ts';
 import type { PageAnswer, PageServer } from './page.ts';
 import {
   type AnyRoute,
@@ -106,7 +106,7 @@ async function answer(
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   if (pathname === '/health' && method === 'GET') {
     const now = health();
-    return json(response, now.status === 'running' ? 200 : 503, now);
+    return json(response, isReady(now) ? 200 : 503, now);
   }
   try {
     if (pathname === '/metrics' && method === 'GET') {

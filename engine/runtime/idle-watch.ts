@@ -52,6 +52,11 @@ export class IdleWatch {
     }
   }
 
+  /** A task is not read: nothing of it is idle. */
+  forget(task: RunningTask): void {
+    this.#silent.delete(task);
+  }
+
   /** What idle partitions have to say now. @param tasks that run */
   due(tasks: readonly RunningTask[]): IdleTask[] {
     const known = new Set(tasks);

@@ -2,6 +2,7 @@
 import { type Observer, silentObserver } from '../base/events.ts';
 import { deadLetterTopic } from '../graph/topic-names.ts';
 import type { SourceChunk, SourceConnector } from './connector.ts';
+import type { PauseWatch } from './pause.ts';
 import { addChunk, type SourceProgress } from './summary.ts';
 
 export interface Taken {
@@ -55,10 +56,11 @@ export class Intake {
     return this.#sources.some((source) => !this.#done.has(source) && !this.#idle.has(source));
   }
 
-  async take(limit: number): Promise<Taken[]> {
+  /** @param pause of sources that bring nothing now */
+  async take(limit: number, pause: Pick<PauseWatch, 'holdsSource'>): Promise<Taken[]> {
     const taken: Taken[] = [];
     for (const source of this.#sources) {
-      if (this.#done.has(source)) continue;
+      if (this.#done.has(source) || pause.holdsSource(source.name)) continue;
       const chunk = await source.next(limit);
       if (chunk.records === 0 && !chunk.done) this.#waiting.add(source);
       else this.#waiting.delete(source);

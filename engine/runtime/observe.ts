@@ -193,6 +193,17 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
     },
   });
   const wiped = counter('state_wiped_total', 'Times that damaged state was wiped and restored');
+  const paused = new Gauge({
+    name: 'millrace_paused',
+    help: 'What is paused: the application (1 or 0), and how many topics, partitions, sources',
+    labelNames: ['what'],
+    registers,
+  });
+  const pausedNow = ({ all, ...parts }: TelemetryEvents['pauseChanged']) => {
+    paused.set({ what: 'application' }, all ? 1 : 0);
+    for (const [what, names] of Object.entries(parts)) paused.set({ what }, names.length);
+  };
+  pausedNow({ all: false, topics: [], partitions: [], sources: [] });
   const away = gauge('log_away', 'No broker answers: 1, else 0');
   const stalled = new Gauge({
     name: 'millrace_partition_stalled',
@@ -269,6 +280,7 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
       sourceFailures.inc({ source });
     },
     sourceBack: ({ source }) => sourceAway.set({ source }, 0),
+    pauseChanged: pausedNow,
     logAway: () => away.set(1),
     logBack: () => away.set(0),
     partitionStalled: ({ topic, partition }) => {
@@ -337,6 +349,7 @@ function logLines(log: Lines): Handlers {
       log.warn(event, 'state was damaged; it is wiped and restored from its changelog'),
     sourceAway: (event) => log.warn(event, 'a source does not answer, trying again'),
     sourceBack: (event) => log.warn(event, 'a source answers again'),
+    pauseChanged: (event) => log.warn(event, 'what is paused has changed'),
     logAway: (event) => log.warn(event, 'no broker answers, waiting'),
     logBack: (event) => log.warn(event, 'a broker answers again'),
     partitionStalled: (event) => log.error(event, 'the partition cannot be read, trying again'),

@@ -5,6 +5,7 @@ import { witnessesMost } from '../time/guard.ts';
 import { alignedTo, isHeldBack } from './alignment.ts';
 import type { CycleSize } from './cycle-size.ts';
 import type { IdleWatch } from './idle-watch.ts';
+import type { PauseWatch } from './pause.ts';
 import type { RunningTask } from './task-opener.ts';
 
 type Read = Pick<TaskWork, 'batches' | 'caughtUp' | 'readTo'> & {
@@ -21,22 +22,35 @@ export class Reading {
   isHeldBack = false;
   readonly #idle: IdleWatch;
   readonly #maxDriftMs: number | undefined;
+  readonly #pause: Pick<PauseWatch, 'holds'>;
   #readTo: (task: RunningTask) => number = () => all;
 
-  constructor(idle: IdleWatch, maxDriftMs: number | undefined) {
+  constructor(
+    idle: IdleWatch,
+    maxDriftMs: number | undefined,
+    pause: Pick<PauseWatch, 'holds'> = { holds: () => false },
+  ) {
+    this.#pause = pause;
     this.#idle = idle;
     this.#maxDriftMs = maxDriftMs;
   }
 
   /** A cycle begins. */
   begin(tasks: readonly RunningTask[]): void {
-    this.#readTo = alignedTo(tasks, this.#maxDriftMs);
+    // The others do not wait for a task that is paused.
+    const read = tasks.filter(({ planned }) => !this.#pause.holds(planned));
+    this.#readTo = alignedTo(read, this.#maxDriftMs);
     this.isHeldBack = false;
   }
 
   /** The next records of a task; undefined when there are none, or it could take none. */
   async next(task: RunningTask, member: Member, size: CycleSize): Promise<Read | undefined> {
     const { planned, positions } = task;
+    if (this.#pause.holds(planned)) {
+      // What comes meanwhile must not find that its time has passed.
+      this.#idle.forget(task);
+      return undefined;
+    }
     const { backlog } = size;
     const readTo = this.#readTo(task);
     if (isHeldBack(task, readTo)) {

@@ -5,7 +5,7 @@
  */
 import { must } from '../base/assert.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
-import { isMillraceError, isPassing, MillraceError } from '../base/errors.ts';
+import { isMillraceError, MillraceError } from '../base/errors.ts';
 import { allObservers, type Observer, silentObserver } from '../base/events.ts';
 import { type Scheduler, systemScheduler } from '../base/scheduler.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
@@ -24,11 +24,13 @@ import type { SourceConnector } from './connector.ts';
 import { deploymentCursor, readCursors } from './cursors.ts';
 import { CycleSize } from './cycle-size.ts';
 import { deploy } from './deploy.ts';
+import { Failures } from './failures.ts';
 import { IdleWatch, stillOpen } from './idle-watch.ts';
 import { bringsNews, cursorWriter, Intake } from './intake.ts';
 import { LocalTasks } from './local-tasks.ts';
 import { MemoryPlan } from './memory-plan.ts';
 import { announcer } from './owners.ts';
+import { checkPause, type PauseChange, type Paused, PauseWatch, writePause } from './pause.ts';
 import { groupPartitions, type Plan, plan } from './plan.ts';
 import { Reading } from './reading.ts';
 import type { RuntimeOptions } from './runtime-options.ts';
@@ -36,7 +38,7 @@ import { checkApplicationName, checkRuntimeSettings, settingsIn } from './settin
 import { StageClock } from './stages.ts';
 import { StateQuestions } from './state-questions.ts';
 import { emptySummary, type Summary } from './summary.ts';
-import { goesOnAfter, type RunningTask } from './task-opener.ts';
+import type { RunningTask } from './task-opener.ts';
 import { hasChanges, notePositions } from './task-results.ts';
 import { RefusedTimes, type TimeReport, timeReport } from './time-report.ts';
 
@@ -48,10 +50,6 @@ const firstWorkMs = 2_000;
 /** Of the time between the beginnings of two cycles, one in so many parts may be work before the full interval is kept. */
 const workShare = 2;
 const leastShare = 4;
-/** Worker failures in a row that are survived, and the pause after the first; it grows by itself. */
-const workerRetries = 3;
-const workerRetryMs = 100;
-const doubtRetryMaxMs = 5_000;
 
 export type { RuntimeOptions } from './runtime-options.ts';
 
@@ -82,8 +80,8 @@ export class Runtime {
   readonly #refusedTimes = new RefusedTimes();
   readonly #idle: IdleWatch;
   readonly #reading: Reading;
-  /** Worker failures and doubtful commits after a commit. */
-  #failures = { count: 0, commitId: 0 };
+  readonly #failures: Failures;
+  readonly #pause: PauseWatch;
   #lastFailure: unknown;
   readonly #questions = new StateQuestions((work) => this.#survive(work));
   /** Asked while cycles run. */
@@ -108,7 +106,9 @@ export class Runtime {
     this.#tickedAt = this.#clock.now();
     this.#wall = new SteadyClock(this.#clock);
     this.#idle = new IdleWatch(this.#clock, this.#wall, options.idleAfterMs);
-    this.#reading = new Reading(this.#idle, options.maxDriftMs);
+    this.#failures = new Failures(this.#observer, options.onOffsetLost);
+    this.#pause = new PauseWatch(options.log, options.application, this.#clock, this.#observer);
+    this.#reading = new Reading(this.#idle, options.maxDriftMs, this.#pause);
     this.#wallIntervals = wallClockIntervals(options.topology);
     this.tasks = new LocalTasks(options.topology, this.#questions, this, () => {
       return { running: this.#running, committing: this.#committing, joined: this.#joined };
@@ -160,6 +160,29 @@ export class Runtime {
     return this.#questions.ask(() => this.#running.query(readable, keyId, limit));
   }
 
+  /** What is paused, as this process knows it. */
+  get paused(): Paused {
+    return this.#pause.paused;
+  }
+
+  /**
+   * Pauses or resumes reading; it is kept in the log, for this and every other process of the application.
+   * @throws CONFIG_INVALID for what there is not
+   */
+  async pause(change: PauseChange): Promise<Paused> {
+    const topics = new Map(
+      this.plan.tasks.flatMap(({ topics }) =>
+        topics.map((topic) => [topic, this.plan.partitionsOf[topic] ?? 0] as const),
+      ),
+    );
+    const sources = this.#intake.progress.map(({ name }) => name);
+    checkPause(change, { topics, sources });
+    const { log, application } = this.#options;
+    const paused = await writePause(log, application, change);
+    await this.#pause.read();
+    return paused;
+  }
+
   /** One cycle; false when there was nothing to do, or when the signal broke off a recovery. */
   async cycle(signal?: AbortSignal): Promise<boolean> {
     const worked = await this.#advance(signal);
@@ -196,8 +219,9 @@ export class Runtime {
     await this.#running.follow();
     const stages = this.#stageClock();
     await this.#options.at?.('C1');
-    const chunks = await this.#intake.take(this.#cycleSize.records);
-    const fed = await this.#running.feedGlobals();
+    await this.#pause.look();
+    const chunks = await this.#intake.take(this.#cycleSize.records, this.#pause);
+    const fed = this.#pause.paused.all ? 0 : await this.#running.feedGlobals();
     const { commitId, work } = await this.#nextWork();
     if (work.length === 0 && fed === 0 && !chunks.some(({ chunk }) => bringsNews(chunk))) {
       if (committer.isBusy) {
@@ -272,8 +296,9 @@ export class Runtime {
     await this.#settle(signal);
   }
 
-  /** Nothing waits for a commit, and no source may bring more. */
+  /** Nothing waits for a commit, nor for the end of a pause, and no source may bring more. */
   get #isIdle(): boolean {
+    if (this.#pause.isAny) return false;
     return this.#committing.cursors.size === 0 && !this.#intake.expectsMore;
   }
 
@@ -360,7 +385,8 @@ export class Runtime {
    * one of them asks for has passed since the last time.
    */
   async tick(signal?: AbortSignal): Promise<void> {
-    if (this.#wallIntervals.length === 0) return;
+    // The time of a pause is told when it is over.
+    if (this.#wallIntervals.length === 0 || this.#pause.paused.all) return;
     const span = { from: this.#tickedAt, to: this.#clock.now() };
     this.#tickedAt = span.to;
     if (!this.#wallIntervals.some((everyMs) => passesMultiple(span, everyMs))) return;
@@ -450,6 +476,7 @@ export class Runtime {
     }
     this.#committer = this.#commitWith(await this.#writer, member);
     const cursors = await readCursors(log, application);
+    await this.#pause.read();
     this.#deploy(cursors.get(deploymentCursor));
     const assignment = this.#assign(this.#plan, member, cursors);
     this.#assignment = assignment;
@@ -542,7 +569,7 @@ export class Runtime {
   async #recovered(error: unknown, signal?: AbortSignal): Promise<boolean> {
     const { application, log } = this.#options;
     const careful = isMillraceError(error, 'CYCLE_REPEATED') ? error.context['task'] : undefined;
-    const pause = this.#pauseAfter(error);
+    const pause = this.#failures.pauseAfter(error, this.#committing.commitId);
     // Also the tasks of workers that live: they hold work which was not committed.
     await this.#ahead.forget();
     if (careful === undefined) await this.#running.close();
@@ -561,33 +588,6 @@ export class Runtime {
       this.#lastFailure = next;
       return false;
     }
-  }
-
-  /** Reports a failure that can be survived and answers how long to wait, ms; throws any other. */
-  #pauseAfter(error: unknown): number {
-    if (!(error instanceof MillraceError)) throw error;
-    const problem = String(error.context['problem']);
-    if (goesOnAfter(error, this.#options.onOffsetLost)) return 0;
-    if (error.code === 'CYCLE_REPEATED') {
-      const { task, step } = error.context;
-      this.#observer.on('cycleRepeated', { task: String(task), step: String(step), problem });
-      return 0;
-    }
-    const { commitId } = this.#committing;
-    const attempt = this.#failures.commitId === commitId ? this.#failures.count + 1 : 1;
-    if (error.code === 'WORKER_FAILED') {
-      this.#observer.on('workerLost', { problem, attempt });
-      if (attempt > workerRetries) {
-        throw new MillraceError('WORKER_FAILED', { attempts: attempt, problem });
-      }
-    } else if (error.code === 'STATE_CORRUPT') {
-      if (attempt > workerRetries) throw error;
-      this.#observer.on('stateWiped', { task: String(error.context['task']), problem });
-    } else if (error.code === 'COMMIT_DOUBTFUL' || isPassing(error)) {
-      this.#observer.on('commitDoubtful', { problem, attempt });
-    } else throw error;
-    this.#failures = { count: attempt, commitId };
-    return Math.min(workerRetryMs * attempt, doubtRetryMaxMs);
   }
 
   /** What the tasks are to do in the next cycle: the next records of every one that has any. */

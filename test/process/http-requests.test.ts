@@ -13,6 +13,7 @@ const health: Health = {
   lastCommitAgeMs: 1,
   streamTime: null,
   stalled: [],
+  paused: { all: false, topics: [], partitions: [], sources: [] },
 };
 const routes: readonly Route[] = [
   {

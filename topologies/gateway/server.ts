@@ -9,6 +9,7 @@ import { MillraceError } from 'millrace';
 import {
   type AnyRoute,
   type HttpEndpoint,
+  isReady,
   type PageServer,
   type RequestMetrics,
   valuesInPath,
@@ -290,7 +291,7 @@ function addLifeRoutes({ app, options }: Gateway): void {
     { schema: { summary: 'The application takes records.', security: [] } },
     async (_, reply) => {
       const { status } = options.health();
-      return reply.code(status === 'running' ? 200 : 503).send({ status });
+      return reply.code(isReady({ status }) ? 200 : 503).send({ status });
     },
   );
 }
@@ -301,7 +302,7 @@ function addAdminRoutes({ app, options, allow }: Gateway): void {
     { onRequest: allow('read'), schema: { summary: 'How the application is.' } },
     async (_, reply) => {
       const health = options.health();
-      return reply.code(health.status === 'running' ? 200 : 503).send(health);
+      return reply.code(isReady(health) ? 200 : 503).send(health);
     },
   );
   app.get(
