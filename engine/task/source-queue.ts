@@ -3,7 +3,7 @@
  * log, or from the author's extractor, which needs the values: then they are decoded ahead, once.
  */
 
-import { latin1 } from '../base/bytes.ts';
+import { emptyBytes, latin1 } from '../base/bytes.ts';
 import { messageOf } from '../base/errors.ts';
 import { refusePromise } from '../base/promises.ts';
 import type { SourceOptions } from '../graph/node.ts';
@@ -32,6 +32,7 @@ import {
 } from '../time/guard.ts';
 import { instantProblem, isInstant, SourceTime, type UpstreamTime } from '../time/watermark.ts';
 import type { ReadLimits } from './read-limits.ts';
+import type { RecordPlace } from './suspended.ts';
 
 /** A value that could not be decoded, or a time that could not be told; kept until its turn. */
 class Undecodable {
@@ -195,6 +196,15 @@ export class SourceQueue {
     });
     if (verdict === 'take' || verdict === 'refuse') this.#judged = { offset, verdict };
     return verdict;
+  }
+
+  /**
+   * Of the next records, at most `most`, how many can be taken without a question: none is refused,
+   * waits, or tells of upstream tasks. To be asked after `verdict`.
+   */
+  plainAhead(most: number, readTo: number): number {
+    if (!this.#isUnquestioned || this.isRepartition || this.#greatest > readTo) return 0;
+    return Math.min(most, (this.batch as PackedBatch).count - 1 - this.index);
   }
 
   /** Records that follow those that are there can be had: not if they were asked for often, and none came. */
@@ -467,6 +477,14 @@ function firstFrom(batch: PackedBatch, offset: number): number {
     else high = middle;
   }
   return low;
+}
+
+/** Headers of a record without those that tell its time. */
+export function ownHeaders(at: RecordPlace): Uint8Array {
+  const { batch, index } = at;
+  if (batch === undefined) return emptyBytes;
+  const bytes = batch.headerBytes(index);
+  return bytes.byteLength === 0 ? bytes : bytes.subarray(at.markLength(index));
 }
 
 /** The queue with the smallest head timestamp; undefined when one must be waited for, or all are empty. */

@@ -42,7 +42,7 @@ import { noteOut, noteWrite } from './noted-output.ts';
 import { type OutputBatch, Outputs } from './outputs.ts';
 import { ReadLimits } from './read-limits.ts';
 import { retried } from './retried.ts';
-import { nextQueue, type SourceQueue } from './source-queue.ts';
+import { nextQueue, ownHeaders, type SourceQueue } from './source-queue.ts';
 import type { Place } from './step-context.ts';
 import { keptPlace, type RecordPlace, type Suspended, type SuspendedUnit } from './suspended.ts';
 import { TaskClock } from './task-clock.ts';
@@ -488,11 +488,15 @@ export class Task implements ChainTask {
 
   /** True when another round is needed: a queue went on to its next batch. */
   #takeRecords(): boolean {
-    for (let taken = 0; ; taken++) {
+    for (let taken = 0; ; ) {
       if (taken % budgetEvery === 0 && this.#isFull) return false;
       const queue = nextQueue(this.queues, this.reading);
       if (queue === undefined) return this.queues.some((q) => q.wantsRefill);
-      if (!this.#hears(queue)) this.#takeRecord(queue);
+      const most = budgetEvery - (taken % budgetEvery);
+      const plain = this.queues.length === 1 ? queue.plainAhead(most, this.reading.readTo) : 0;
+      if (plain === 0 && !this.#hears(queue)) this.#takeRecord(queue);
+      for (let i = 0; i < plain; i++) this.#takeRecord(queue);
+      taken += Math.max(1, plain);
       queue.settle();
     }
   }
@@ -690,9 +694,6 @@ export class Task implements ChainTask {
 
   #headerBytes(): Uint8Array {
     if (this.#kept !== undefined) return this.#kept;
-    const queue = this.#at;
-    if (queue?.batch === undefined || !this.#own) return emptyBytes;
-    const bytes = queue.batch.headerBytes(queue.index);
-    return bytes.byteLength === 0 ? bytes : bytes.subarray(queue.markLength(queue.index));
+    return this.#at === undefined || !this.#own ? emptyBytes : ownHeaders(this.#at);
   }
 }
