@@ -4,6 +4,7 @@
  * follows sees the records in their order, whatever the world does.
  */
 import { messageOf } from '../engine/base/errors.ts';
+import { ignoreRejection } from '../engine/base/promises.ts';
 import {
   checkSettings,
   count,
@@ -162,6 +163,7 @@ export class InFlight<R> {
       try {
         return { result: await this.#once(call) };
       } catch (error) {
+        ignoreRejection(error);
         if (attempt >= retries) return { error: refusal(error, attempt + 1) };
       }
       const pause = Math.min(backoffMs * 2 ** attempt, backoffMaxMs);

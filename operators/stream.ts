@@ -448,6 +448,7 @@ export class Stream<K, V> {
     options: TableJoinWait,
   ): Stream<K, R> {
     const { graph, key, value } = this.#flow;
+    checkSettings('joinTable', options, { wait: optional(anObject) });
     const side = table.joinSide();
     sameTopology('joinTable', graph, side.graph);
     if (options.wait !== undefined && !side.versioned) {

@@ -3,7 +3,6 @@
  * dead letters with their text and the reason; rows that are not wanted are counted by reason. The cursor
  * knows each file by its content up to where it was read: see known-files.ts.
  */
-import { emptyBytes } from '../base/bytes.ts';
 import { MillraceError } from '../base/errors.ts';
 import { systemScheduler } from '../base/scheduler.ts';
 import type { Topic } from '../graph/topic.ts';
@@ -15,6 +14,7 @@ import { type Cursor, checkOfFiles, cursorOf, isOldCursor, oldInputOf } from './
 import { FileReader, type Item, type Mapped, recordsOf } from './file-reader.ts';
 import { rowHeaders } from './row-letter.ts';
 import type { RowOptions } from './rows.ts';
+import { writeRow } from './write-rows.ts';
 
 export type { Mapped } from './file-reader.ts';
 
@@ -188,17 +188,12 @@ export class FileSource<K, V> implements SourceConnector {
       skipped.set(reason, (skipped.get(reason) ?? 0) + 1);
       return 'skipped';
     }
-    if (!('reject' in mapped)) {
-      for (const { key, value, timestamp } of recordsOf(mapped)) {
-        outputs.write(topic.name, topic, key, value, timestamp, emptyBytes);
-        this.#eventTime = Math.max(this.#eventTime, timestamp);
-      }
-      return 'taken';
-    }
+    const reject = 'reject' in mapped ? mapped.reject : this.#taken(outputs, recordsOf(mapped));
+    if (reject === undefined) return 'taken';
     const headers = encodeHeaders({
       stage: 'source',
       step: this.name,
-      reason: shortened(mapped.reject),
+      reason: shortened(reject),
       callSite: 'mapping',
       topic: file,
       partition: '0',
@@ -209,5 +204,13 @@ export class FileSource<K, V> implements SourceConnector {
     });
     outputs.writeRaw(this.#deadLetterTopic, null, Buffer.from(row.raw), 0, headers);
     return 'refused';
+  }
+
+  /** Writes the records of a row; answers why that cannot be. */
+  #taken(outputs: Outputs, records: ReturnType<typeof recordsOf<K, V>>): string | undefined {
+    const problem = writeRow(outputs, this.#options.topic, records);
+    if (problem !== undefined) return problem;
+    for (const { timestamp } of records) this.#eventTime = Math.max(this.#eventTime, timestamp);
+    return undefined;
   }
 }

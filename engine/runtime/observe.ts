@@ -255,7 +255,10 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
     labelNames: ['topic', 'partition'],
     registers,
     async collect() {
-      for (const { topic, partition, records } of await lag()) {
+      // What cannot be asked now, and what went to another process, has no value; the others are told all the same.
+      const lags = await lag().catch(() => []);
+      this.reset();
+      for (const { topic, partition, records } of lags) {
         this.set({ topic, partition: String(partition) }, records);
       }
     },

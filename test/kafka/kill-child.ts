@@ -3,6 +3,7 @@
  * input topic, application, instance, step and the how manieth time; then the guarantee, if another than
  * exactly-once, and the group protocol, if another than consumer. 'none': it runs until it has caught up; 'ever': until SIGTERM.
  */
+import { isPassing } from '../../engine/base/errors.ts';
 import { defaultKafkaSettings, type KafkaSettings } from '../../engine/log/kafka/config.ts';
 import { openKafkaLog } from '../../engine/log/kafka/log.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
@@ -32,29 +33,42 @@ const settings = {
   options:
     groupProtocol === 'classic' ? { 'session.timeout.ms': '6000' } : defaultKafkaSettings.options,
 };
-const log = await openKafkaLog({ settings, application });
+const log = await patiently(() => openKafkaLog({ settings, application }));
 let times = 0;
-const runtime = await Runtime.start({
-  topology: job,
-  application,
-  log,
-  stateDirectory: folder,
-  partitions: 6,
-  recordsPerCycle: 10,
-  startHosts: async (config) => [new TaskHost(job, config, rocksBackends)],
-  observer: {
-    on(name, event) {
-      if (name === 'commitDoubtful' || name === 'assignmentChanged') {
-        process.stderr.write(`${name} ${JSON.stringify(event)}\n`);
-      }
+/** As the command line does it: brokers that do not answer now are asked again. */
+async function patiently<T>(start: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await start();
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      process.stderr.write(`${error.message}; trying again\n`);
+    }
+  }
+}
+const runtime = await patiently(() =>
+  Runtime.start({
+    topology: job,
+    application,
+    log,
+    stateDirectory: folder,
+    partitions: 6,
+    recordsPerCycle: 10,
+    startHosts: async (config) => [new TaskHost(job, config, rocksBackends)],
+    observer: {
+      on(name, event) {
+        if (name === 'commitDoubtful' || name === 'assignmentChanged') {
+          process.stderr.write(`${name} ${JSON.stringify(event)}\n`);
+        }
+      },
     },
-  },
-  at: (here) => {
-    if (here !== step) return;
-    times++;
-    if (times === Number(nth)) process.kill(process.pid, 'SIGKILL');
-  },
-});
+    at: (here) => {
+      if (here !== step) return;
+      times++;
+      if (times === Number(nth)) process.kill(process.pid, 'SIGKILL');
+    },
+  }),
+);
 const stop = new AbortController();
 process.once('SIGTERM', () => stop.abort());
 process.stderr.write('started\n');

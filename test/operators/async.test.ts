@@ -58,6 +58,17 @@ const fed = (values: readonly (readonly [string, string])[]) =>
   values.map(([key, value], i) => ({ key, value, timestamp: i }));
 
 describe('asyncMap', () => {
+  test('a call that rejects with a promise, which is rejected itself, is a dead letter', async () => {
+    const driver = await testDriver(
+      shouting(async () => {
+        throw Promise.reject(new Error('later'));
+      }),
+    );
+    await driver.pipe(words, 'k', 'w', 0);
+    expect(await driver.deadLetters()).toHaveLength(1);
+    await driver.close();
+  });
+
   test("however the calls end: results in the records' order, few at a time, one a key", async () => {
     const record = fc.tuple(fc.constantFrom('', 'b', 'c', 'd'), fc.stringMatching(/^[a-z]{1,3}$/));
     const records = fc.array(record, { minLength: 1, maxLength: 12 });

@@ -276,6 +276,11 @@ describe('nonsense settings are refused', () => {
   test('a misspelt setting is named, with those that there are', () => {
     const build = () => topology('x', (t) => void t.table('r', a, { histroyMs: 5 } as never));
     expect(build).toThrow(/r\.histroyMs: there is no such setting; there are historyMs, ttlMs/);
+    const joined = () =>
+      topology('x', (t) => {
+        t.stream(a).joinTable(t.table('r', b), (v) => v, { graceMs: 5 } as never);
+      });
+    expect(joined).toThrow(/joinTable\.graceMs: there is no such setting; there are wait/);
   });
 
   test.each([

@@ -4,9 +4,8 @@
  * their records; after a kill or a failed commit fetching begins anew behind the last commit.
  */
 
-import { emptyBytes } from '../../base/bytes.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
-import { isMillraceError, MillraceError, messageOf } from '../../base/errors.ts';
+import { isMillraceError, MillraceError } from '../../base/errors.ts';
 import type { Observer } from '../../base/events.ts';
 import { type Scheduler, systemScheduler } from '../../base/scheduler.ts';
 import type { Topic } from '../../graph/topic.ts';
@@ -15,6 +14,7 @@ import type { SourceChunk, SourceConnector, SourceStart } from '../../runtime/co
 import { Outputs } from '../../task/outputs.ts';
 import { type Mapped, recordsOf } from '../file-reader.ts';
 import { rowHeaders } from '../row-letter.ts';
+import { writeRow } from '../write-rows.ts';
 import { BackOff, type BackOffOptions } from './back-off.ts';
 import { mappedOf, type Page, type PulledRow, type Puller } from './puller.ts';
 import type { Schedule } from './schedule.ts';
@@ -275,17 +275,14 @@ export class PullSource<K, V> implements SourceConnector {
     }
     if ('reject' in mapped) return this.#refuse(row, mapped.reject);
     const { topic } = this.#options;
-    const outputs = this.#outputs as Outputs;
-    try {
-      for (const { key, value, timestamp } of recordsOf(mapped)) {
-        outputs.write(topic.name, topic, key, value, timestamp, emptyBytes);
-        const eventTime = Math.max(this.#cursor.eventTime ?? timestamp, timestamp);
-        this.#cursor = { ...this.#cursor, eventTime };
-      }
-      return 'taken';
-    } catch (error) {
-      return this.#refuse(row, `it cannot be written: ${messageOf(error)}`);
+    const records = recordsOf(mapped);
+    const problem = writeRow(this.#outputs as Outputs, topic, records);
+    if (problem !== undefined) return this.#refuse(row, problem);
+    for (const { timestamp } of records) {
+      const eventTime = Math.max(this.#cursor.eventTime ?? timestamp, timestamp);
+      this.#cursor = { ...this.#cursor, eventTime };
     }
+    return 'taken';
   }
 
   #refuse({ raw, from, offset, fields }: PulledRow, problem: string): 'refused' {

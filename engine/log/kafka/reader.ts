@@ -9,15 +9,18 @@ import type { PackedBatch } from '../../record/batch.ts';
 import type { ReadLimits, TopicPartition } from '../log.ts';
 import type { Fetched } from '../member.ts';
 import { checkOffset, mergeBatches } from '../partition-reader.ts';
-import { asked, kafkaError, readError } from './calls.ts';
+import { asked, codeOf, kafkaError, readError } from './calls.ts';
 import { askedOfLeader } from './leader-calls.ts';
 import type { MessageTransport } from './messages.ts';
+import { leaderErrorsThatPass } from './protocol/passing.ts';
 import { Pump, type Reading } from './pump.ts';
-import type { KafkaConsumer } from './rdkafka.ts';
+import type { KafkaConsumer, LibrdKafkaError } from './rdkafka.ts';
 
 /** A partition that was not asked for so long is let go, ms. */
 const unusedMs = 3_000;
 const lookMs = 5;
+/** For how long leaders are looked for when the ends of many partitions are asked for: metrics wait for it, ms. */
+const leaderMs = 2_000;
 
 export interface KafkaReaderOptions {
   /** A connected consumer that reads committed records. */
@@ -136,19 +139,28 @@ export class KafkaReader {
       const byName = new Map(ends.map((end) => [`${end.topic}/${end.partition}`, end.offset]));
       return partitions.map(({ topic, partition }) => byName.get(`${topic}/${partition}`) ?? 0);
     } catch (error) {
-      throw kafkaError({ brokers, what: 'ask for the ends of partitions' }, error as Error);
+      if (!leaderErrorsThatPass.includes(codeOf(error as LibrdKafkaError))) {
+        throw kafkaError({ brokers, what: 'ask for the ends of partitions' }, error as Error);
+      }
     }
+    // The client asked by what it knows of leaders, which has changed: asked one by one, they are looked for anew.
+    const timeoutMs = Math.min(callTimeoutMs, leaderMs);
+    const found = await Promise.all(partitions.map((at) => this.watermarks(at, timeoutMs)));
+    return found.map(({ high }) => high);
   }
 
-  async watermarks(at: TopicPartition): Promise<{ low: number; high: number }> {
-    const { probe, brokers, callTimeoutMs, clock } = this.#options;
+  async watermarks(
+    at: TopicPartition,
+    timeoutMs = this.#options.callTimeoutMs,
+  ): Promise<{ low: number; high: number }> {
+    const { probe, brokers, clock } = this.#options;
     const { topic, partition } = at;
     const what = `ask for the end of ${topic}/${partition}`;
     const { lowOffset, highOffset } = await askedOfLeader<Watermarks>(
       { brokers, what, topic },
-      callTimeoutMs,
+      timeoutMs,
       clock,
-      (done) => probe.queryWatermarkOffsets(topic, partition, callTimeoutMs / 2, done),
+      (done) => probe.queryWatermarkOffsets(topic, partition, timeoutMs / 2, done),
     );
     return { low: lowOffset, high: highOffset };
   }
