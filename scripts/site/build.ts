@@ -54,7 +54,7 @@ function configuration(all: readonly string[], hasReference: boolean): string {
     themeConfig: {
       search: { provider: 'local' },
       outline: [2, 3],
-      nav: [{ text: 'Begin', link: '/README' }],
+      nav: [{ text: 'Tutorial', link: '/docs/TUTORIAL' }],
       sidebar: sidebar(all, hasReference),
     },
   };

@@ -8,7 +8,7 @@ export interface Section {
 }
 
 export const sections: readonly Section[] = [
-  { text: 'Tutorial', pages: ['README.md'] },
+  { text: 'Tutorial', pages: ['docs/TUTORIAL.md', 'README.md'] },
   {
     text: 'Guides',
     pages: [

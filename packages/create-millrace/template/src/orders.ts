@@ -16,8 +16,8 @@ const largeFrom = 1_000;
 export default topology('orders', (t) => {
   const paid = t.stream(orders).filter((order) => order.amount > 0);
   paid.filter((order) => order.amount >= largeFrom).to(large);
-  const perHour = paid
-    .keyBy('by-customer', (order) => order.customer)
+  const byCustomer = paid.keyBy('by-customer', (order) => order.customer);
+  const perHour = byCustomer
     // Up to ten minutes late: an order that comes later still is counted as dropped, not here.
     .window(tumbling({ size: hours(1), grace: minutes(10) }))
     .aggregate('orders-per-hour', combined({ orders: count(), cents: sum((o) => o.amount) }));
