@@ -291,6 +291,16 @@ export const errorCatalogue = {
       'use the command line there, or `serve --gateway` with accounts, of which one has the role operate',
     exitCode: 2,
   },
+  APPLICATION_RUNS: {
+    message: '{application} runs: {problem}',
+    remedy: 'stop all of its processes, then ask again; nothing was changed',
+    exitCode: 2,
+  },
+  RESET_UNFINISHED: {
+    message: 'a reset of {application} was begun and broken off',
+    remedy: 'run `millrace reset --yes` again, which finishes it; the input is not touched by it',
+    exitCode: 2,
+  },
   STATE_MOVED: {
     message: 'the task {task} was closed while it was asked',
     remedy: 'ask again: it is opened anew, here or in another process',

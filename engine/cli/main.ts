@@ -34,6 +34,7 @@ import { endWhenNobodyReads, report } from './output.ts';
 import { addPause, type PauseOptions, pauseCommand } from './pause.ts';
 import { type PlanOptions, planDeployment } from './plan.ts';
 import { addReplay, type ReplayCommandOptions, replayCommand } from './replay.ts';
+import { addReset, type ResetCommandOptions, resetCommand } from './reset.ts';
 import { type RunOptions, run } from './run.ts';
 import type { SchemaCheckOptions } from './schema.ts';
 import { scoreExplain } from './score-explain.ts';
@@ -565,6 +566,10 @@ function addInspection(program: Command): void {
       .addOption(json())
       .action((options: PauseOptions) => pauseCommand(name === 'pause', options));
   }
+  addReset(program.command('reset'))
+    .addOption(data())
+    .addOption(json())
+    .action((options: ResetCommandOptions) => resetCommand(options));
   const letters = program.command('dead-letters');
   reading(letters.description('records that were refused, and why; replay'))
     .option('--application <name>', 'whose; default: what ran last in the data folder')

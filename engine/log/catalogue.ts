@@ -87,6 +87,21 @@ export class LogCatalogue {
     return Number.isFinite(least) ? least : 0;
   }
 
+  /** Partitions of which a group has committed an offset. */
+  offsetsOf(group: string): TopicPartition[] {
+    return [...(this.groups.get(group) ?? new Map<string, CommittedOffset>()).keys()].map(
+      (name) => {
+        const slash = name.lastIndexOf('/');
+        return { topic: name.slice(0, slash), partition: Number(name.slice(slash + 1)) };
+      },
+    );
+  }
+
+  /** A partition without its records; its offsets go on. */
+  emptied({ end }: PartitionState): PartitionState {
+    return { start: end, end, cleaned: end, kept: 0 };
+  }
+
   setOffsets(group: string, offsets: readonly GroupOffset[]): void {
     let known = this.groups.get(group);
     if (known === undefined) {

@@ -36,6 +36,14 @@ export interface GroupOffset extends TopicPartition {
   readonly metadata?: string;
 }
 
+/** What a log is to forget of an application that does not run. */
+export interface Forgotten {
+  readonly group: string;
+  /** Those that are there. */
+  readonly topics: readonly string[];
+  readonly offsets: readonly GroupOffset[];
+}
+
 export interface CommittedOffset {
   readonly offset: number;
   /** As committed; undefined also where the log cannot tell. */
@@ -131,6 +139,12 @@ export interface Log {
   join(options: JoinOptions): Promise<Member>;
   /** @param memberOf the member whose offsets the writer commits, who may join until then; its group is `id` */
   openWriter(id: string, memberOf?: () => Member): Promise<Writer>;
+  /**
+   * Forgets what a group has committed, all of it, but for `offsets`, which it has then; and empties topics or deletes
+   * them: they are made again when they are needed. APPLICATION_RUNS while the group has members: nothing is changed then.
+   * A log may leave it out; its applications cannot be reset.
+   */
+  forget?(what: Forgotten): Promise<void>;
   /**
    * Applies retention as of `nowMs` (ms UTC), and compacts the partitions of which half or more has
    * come since the last time.

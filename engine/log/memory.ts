@@ -6,6 +6,7 @@ import type {
   Commit,
   CommitReceipt,
   CommittedOffset,
+  Forgotten,
   GroupOffset,
   Log,
   ReadLimits,
@@ -83,6 +84,17 @@ export class MemoryLog implements Log {
       },
       close: async () => {},
     };
+  }
+
+  async forget({ group, topics, offsets }: Forgotten): Promise<void> {
+    this.#catalogue.groups.delete(group);
+    this.#catalogue.setOffsets(group, offsets);
+    for (const topic of topics) {
+      this.#catalogue.topic({ topic }).partitions.forEach((state, partition) => {
+        Object.assign(state, this.#catalogue.emptied(state));
+        this.#batches.delete(`${topic}/${partition}`);
+      });
+    }
   }
 
   async maintain(nowMs: number): Promise<void> {

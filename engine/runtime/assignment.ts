@@ -33,6 +33,8 @@ export interface AssignmentOptions {
   readonly globals: Plan['globals'];
   readonly startHosts: (config: HostConfig) => Promise<readonly HostPort[]>;
   readonly onOffsetLost: OffsetLost;
+  /** How often the application was reset. */
+  readonly resets: number;
   /** Told of each task that is open. */
   readonly onOpened: (taskId: string) => void;
   readonly at: StepHook | undefined;

@@ -8,7 +8,7 @@ import type { Observer } from '../base/events.ts';
 import { cursorTopic } from '../graph/topic-names.ts';
 import type { Log } from '../log/log.ts';
 import { cursorAppend, readCursors } from './cursors.ts';
-import type { PlannedTask } from './plan.ts';
+import type { Plan, PlannedTask } from './plan.ts';
 
 const pauseCursor = 'paused';
 /** Between two looks at what others have written, ms. */
@@ -39,6 +39,14 @@ export interface Pausable {
   /** Partitions of each topic that is read. */
   readonly topics: ReadonlyMap<string, number>;
   readonly sources: readonly string[];
+}
+
+function pausable(
+  { tasks, partitionsOf }: Pick<Plan, 'tasks' | 'partitionsOf'>,
+  sources: readonly string[],
+): Pausable {
+  const read = tasks.flatMap(({ topics }) => topics);
+  return { topics: new Map(read.map((topic) => [topic, partitionsOf[topic] ?? 0])), sources };
 }
 
 /** @throws CONFIG_INVALID for what there is not */
@@ -148,6 +156,21 @@ export class PauseWatch {
 
   holdsSource(name: string): boolean {
     return this.#paused.all || this.#paused.sources.includes(name);
+  }
+
+  /**
+   * Pauses or resumes, and sees it at once.
+   * @throws CONFIG_INVALID for what there is not
+   */
+  async change(
+    change: PauseChange,
+    plan: Pick<Plan, 'tasks' | 'partitionsOf'>,
+    sources: readonly string[],
+  ): Promise<Paused> {
+    checkPause(change, pausable(plan, sources));
+    const paused = await writePause(this.#log, this.#application, change);
+    await this.read();
+    return paused;
   }
 
   /** Takes in what has been written, now and then. */

@@ -30,9 +30,10 @@ import { bringsNews, cursorWriter, Intake } from './intake.ts';
 import { LocalTasks } from './local-tasks.ts';
 import { MemoryPlan } from './memory-plan.ts';
 import { announcer } from './owners.ts';
-import { checkPause, type PauseChange, type Paused, PauseWatch, writePause } from './pause.ts';
+import { type PauseChange, type Paused, PauseWatch } from './pause.ts';
 import { groupPartitions, type Plan, plan } from './plan.ts';
 import { Reading } from './reading.ts';
+import { resetsIn } from './reset.ts';
 import type { RuntimeOptions } from './runtime-options.ts';
 import { checkApplicationName, checkRuntimeSettings, settingsIn } from './settings.ts';
 import { StageClock } from './stages.ts';
@@ -169,18 +170,9 @@ export class Runtime {
    * Pauses or resumes reading; it is kept in the log, for this and every other process of the application.
    * @throws CONFIG_INVALID for what there is not
    */
-  async pause(change: PauseChange): Promise<Paused> {
-    const topics = new Map(
-      this.plan.tasks.flatMap(({ topics }) =>
-        topics.map((topic) => [topic, this.plan.partitionsOf[topic] ?? 0] as const),
-      ),
-    );
+  pause(change: PauseChange): Promise<Paused> {
     const sources = this.#intake.progress.map(({ name }) => name);
-    checkPause(change, { topics, sources });
-    const { log, application } = this.#options;
-    const paused = await writePause(log, application, change);
-    await this.#pause.read();
-    return paused;
+    return this.#pause.change(change, this.plan, sources);
   }
 
   /** One cycle; false when there was nothing to do, or when the signal broke off a recovery. */
@@ -518,6 +510,7 @@ export class Runtime {
       log,
       member,
       onOffsetLost,
+      resets: resetsIn(this.#options.application, cursors),
       onOpened: announcer(member.sole ? undefined : address, cursors, this.#committing.cursors),
       at: this.#options.at,
       planned: plan.tasks,

@@ -57,6 +57,8 @@ export interface TaskOpenerOptions {
   readonly shared: boolean;
   readonly config: HostConfig;
   readonly onOffsetLost: OffsetLost;
+  /** How often the application was reset. */
+  readonly resets: number;
   readonly observer: Observer;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
@@ -148,13 +150,14 @@ export class TaskOpener {
     turn: Promise<void>,
     careful: number | undefined,
   ): Promise<OpenedTask | undefined> {
-    const { log, config, observer, clock, shared } = this.#options;
+    const { log, config, observer, clock, shared, resets } = this.#options;
     const { application, stateDirectory } = config;
     const { taskId, partition, subTopology } = planned;
     const stores = await host.open({
       taskId,
       subTopology,
       partition,
+      resets,
       positions: [...positions].map(([topic, offset]) => ({
         ...{ topic, offset },
         time: times.get(topic),

@@ -57,6 +57,8 @@ export interface TaskAssignment {
   readonly positions: readonly TopicOffset[];
   /** Its last cycle could not be committed: for so many cycles it is careful (task.ts). */
   readonly careful?: number;
+  /** How often the application was reset: state of before is another's. */
+  readonly resets?: number;
 }
 
 export interface TopicOffset {
@@ -194,7 +196,7 @@ export class TaskHost implements HostPort {
     assert(!this.#tasks.has(taskId), () => `task ${taskId} is open already`);
     const part = must(this.#parts[assignment.subTopology], () => `no sub-topology for ${taskId}`);
     const directory = `${this.#config.stateDirectory}/${taskId}`;
-    const { state, wiped } = await this.#openState(taskId, directory, part);
+    const { state, wiped } = await this.#openState(assignment, directory, part);
     const positions = new Map(assignment.positions.map(({ topic, offset }) => [topic, offset]));
     const times = new Map(assignment.positions.map(({ topic, time }) => [topic, time ?? '']));
     const task = new Task({
@@ -377,7 +379,7 @@ export class TaskHost implements HostPort {
 
   /** Opens a task's state. What is damaged, or another's, is wiped: the changelog has all of it. */
   async #openState(
-    taskId: string,
+    { taskId, resets = 0 }: TaskAssignment,
     directory: string,
     { stores: specs }: SubTopology,
   ): Promise<{ readonly state: TaskState; readonly wiped: string | undefined }> {
@@ -387,7 +389,7 @@ export class TaskHost implements HostPort {
     for (;;) {
       let backend: NumberedBackend | undefined;
       try {
-        const owner = `${application} ${taskId}`;
+        const owner = `${application} ${taskId}${resets === 0 ? '' : ` ${resets}`}`;
         const { writeBufferBytes } = this.#memory;
         backend = await NumberedBackend.open(this.#backends, directory, owner, {
           writeBufferBytes,

@@ -13,6 +13,7 @@ import type {
   Commit,
   CommitReceipt,
   CommittedOffset,
+  Forgotten,
   GroupOffset,
   Log,
   ReadLimits,
@@ -192,6 +193,39 @@ export class EmbeddedLog implements Log {
       },
       close: async () => {},
     };
+  }
+
+  /** One durable write. It has one process, which is ours: nobody else is in the group. */
+  forget({ group, topics, offsets }: Forgotten): Promise<void> {
+    return this.#inTurn(async () => {
+      const writes: BackendWrite[] = [];
+      for (const at of this.#catalogue.offsetsOf(group)) {
+        writes.push({ key: offsetKey(group, at.topic, at.partition), value: undefined });
+      }
+      for (const { topic, partition, offset } of offsets) {
+        writes.push(row(offsetKey(group, topic, partition), { offset }));
+      }
+      for (const name of topics) {
+        const { id, partitions } = this.#catalogue.topic({ topic: name });
+        for (const [partition, state] of partitions.entries()) {
+          await this.#eachBatch({ topic: name, partition }, ({ baseOffset }) => {
+            writes.push({ key: batchKey(id, partition, baseOffset), value: undefined });
+          });
+          writes.push(row(partitionKey(id, partition), this.#catalogue.emptied(state)));
+          writes.push(row(keptKey(id, partition), []));
+        }
+      }
+      await this.#write(writes);
+      this.#catalogue.groups.delete(group);
+      this.#catalogue.setOffsets(group, offsets);
+      for (const name of topics) {
+        const { id, partitions } = this.#catalogue.topic({ topic: name });
+        for (const [partition, state] of partitions.entries()) {
+          Object.assign(state, this.#catalogue.emptied(state));
+          this.#kept.set(partitionId(id, partition), { bases: [] });
+        }
+      }
+    });
   }
 
   maintain(nowMs: number): Promise<void> {

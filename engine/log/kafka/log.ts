@@ -9,6 +9,7 @@ import { isPassing, MillraceError, messageOf } from '../../base/errors.ts';
 import type { PackedBatch } from '../../record/batch.ts';
 import type {
   CommittedOffset,
+  Forgotten,
   GroupOffset,
   Log,
   ReadLimits,
@@ -39,6 +40,7 @@ import {
   producerOptions,
   readerOptions,
 } from './config.ts';
+import { forgetGroup } from './forget-group.ts';
 import { KafkaMember } from './member.ts';
 import type { MessageConsumer, MessageTransport } from './messages.ts';
 import { keyOf } from './partition-key.ts';
@@ -323,6 +325,12 @@ export class KafkaLog implements Log {
     if (this.#writing === undefined) return;
     this.#writing = undefined;
     this.#options.onWritesHandedBack?.(reason);
+  }
+
+  /** The group first: brokers refuse that while it has members. */
+  async forget({ group, topics, offsets }: Forgotten): Promise<void> {
+    await forgetGroup(this.#options.settings, group, offsets);
+    await this.#opened.admin.delete(topics);
   }
 
   /**

@@ -106,6 +106,34 @@ export class TopicAdmin {
     await this.#appear(missing, hidden);
   }
 
+  /** Deletes topics; returns when no broker tells of them any more. */
+  async delete(topics: readonly string[]): Promise<void> {
+    const { rdkafka, admin: config, brokers, callTimeoutMs } = this.#options;
+    if (topics.length === 0) return;
+    const admin = rdkafka.AdminClient.create({ ...config });
+    try {
+      const gone = await Promise.allSettled(
+        topics.map((topic) =>
+          asked<void>({ brokers, what: `delete topic ${topic}` }, callTimeoutMs, (done) =>
+            admin.deleteTopic(topic, callTimeoutMs / 2, (error) => {
+              done(error?.code === kafkaCodes.unknownTopicOrPartition ? undefined : error);
+            }),
+          ),
+        ),
+      );
+      for (const one of gone) if (one.status === 'rejected') throw one.reason;
+    } finally {
+      admin.disconnect();
+    }
+    for (let waited = 0; waited < appearTimeoutMs; waited += lookMs) {
+      const there = new Set((await this.list()).map(({ name }) => name));
+      if (!topics.some((topic) => there.has(topic))) return;
+      await pause(lookMs);
+    }
+    const problem = `topics ${topics.join(', ')} were deleted and do not disappear`;
+    throw new MillraceError('LOG_UNREACHABLE', { brokers, problem });
+  }
+
   async #appear(topics: readonly TopicDescription[], hidden: ReadonlySet<string>): Promise<void> {
     let missing = topics;
     for (let waited = 0; waited < appearTimeoutMs; waited += lookMs) {
