@@ -17,6 +17,7 @@ import { measureScale, scaleTable } from './compare/scale.ts';
 import { jobs as pathJobs } from './jobs/page-views.ts';
 import { micro } from './micro/micro.ts';
 import type { PathResult } from './path.ts';
+import { questionsBench } from './questions.ts';
 import { segmentsBench } from './segments.ts';
 import { segmentsEngineBench } from './segments-engine.ts';
 
@@ -36,12 +37,17 @@ interface Options {
   readonly json?: string;
   readonly out?: string;
   readonly quick?: boolean;
-  readonly rates: number[];
+  readonly rates?: number[];
   readonly shares?: number[];
   readonly commits?: number[];
   readonly keysOf?: number[];
   readonly threadsOf?: number[];
   readonly from?: string[];
+  readonly ask: number;
+  readonly subjects: number;
+  readonly segments: number;
+  readonly measureSeconds: number;
+  readonly data?: string;
 }
 
 const quickJobs: readonly JobName[] = ['map', 'tumbling', 'sliding', 'session', 'engagement'];
@@ -175,6 +181,7 @@ async function latency(options: Options): Promise<void> {
   if (peers === undefined) return;
   const lines = await measureLatency({
     ...options,
+    rates: options.rates ?? [10_000, 50_000],
     jobs: (options.jobs ?? ['map']) as JobName[],
     peers,
     commits: options.commits ?? [options.commit],
@@ -214,6 +221,13 @@ async function scale(options: Options): Promise<void> {
   keep(options, lines);
 }
 
+/** What programs ask about people, at fixed rates, beside events at fixed rates. */
+async function questions(options: Options): Promise<void> {
+  const { threads, data, ask, subjects, segments, measureSeconds: seconds } = options;
+  const given = { subjects, questions: ask, seconds, threads, segments, data };
+  keep(options, await questionsBench(given, options.rates ?? [500, 2_000]));
+}
+
 function keep({ json }: Options, lines: readonly object[]): void {
   if (json === undefined) return;
   writeFileSync(json, JSON.stringify({ machine: machine(), lines }, undefined, 2));
@@ -227,6 +241,7 @@ async function main(what: string, options: Options): Promise<void> {
   if (asked('micro')) await pieces();
   if (asked('segments')) segmentsBench();
   if (asked('segments-engine')) await segmentsEngineBench(options.threads);
+  if (what === 'questions') await questions(options);
   if (what === 'latency') await latency(options);
   if (what === 'restart') await restart(options);
   if (what === 'scale') await scale(options);
@@ -244,7 +259,7 @@ async function main(what: string, options: Options): Promise<void> {
 await new Command('bench')
   .argument(
     '[what]',
-    'path, micro, segments, segments-engine, compare, latency, restart, scale, report, or all',
+    'path, micro, segments, segments-engine, questions, compare, latency, restart, scale, report, or all',
     'all',
   )
   .option('--jobs <names>', `of the comparison: ${jobNames.join(',')}`, among(jobNames))
@@ -261,7 +276,12 @@ await new Command('bench')
   .option('--commit <ms>', 'from one commit to the next', positive, 100)
   .option('--keys-of <list>', 'of scale: numbers of distinct keys', numbers)
   .option('--threads-of <list>', 'of scale: numbers of threads', numbers)
-  .option('--rates <list>', 'of latency: events a second', numbers, [10_000, 50_000])
+  .option('--rates <list>', 'of latency and questions: events a second', numbers)
+  .option('--ask <n>', 'of questions: so many a second', positive, 2_000)
+  .option('--subjects <n>', 'of questions', positive, 100_000)
+  .option('--segments <n>', 'of questions', number, 10)
+  .option('--measure-seconds <n>', 'of questions: a rate', positive, 20)
+  .option('--data <folder>', 'of questions: one that `start` has made, in place of a new one')
   .option(
     '--shares <list>',
     "of latency: percent of each one's own best, instead of --rates",

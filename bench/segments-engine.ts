@@ -28,8 +28,11 @@ const active = {
   when: { count: { event: subjectClasses, op: 'ge', n: 1, within: '7d' } },
 };
 
-/** Five events a subject, three days apart, each subject at an instant of the day of its own. */
-async function fill(log: Log, subjects: number): Promise<void> {
+/**
+ * Five events a subject, three days apart, each subject at an instant of the day of its own.
+ * @param begin days since 1970
+ */
+export async function fill(log: Log, subjects: number, begin = firstDay): Promise<void> {
   await log.createTopics([{ name: events.name, partitions, settings: events.settings }]);
   const writer = await log.openWriter('filler');
   for (let i = 0; i < eventsPerSubject; i++) {
@@ -45,7 +48,7 @@ async function fill(log: Log, subjects: number): Promise<void> {
       builders[partitionOf(key, partitions)]?.append(
         key,
         events.value.encode(event),
-        (firstDay + 3 * i) * day + inDay,
+        (begin + 3 * i) * day + inDay,
       );
     }
     const appends = builders.map((builder, partition) => ({

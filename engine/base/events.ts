@@ -158,6 +158,8 @@ export interface TelemetryEvents {
   assignmentAwaited: { readonly waitedMs: number };
   /** The group's committed offsets are older than what a task's changelogs say; they are asked for again. */
   offsetsBehind: { readonly task: string; readonly problem: string };
+  /** Metrics could not be sent to where they are wanted; told once a trouble. */
+  metricsUnsent: { readonly address: string; readonly problem: string };
   /** State was compared with a recomputation from the log by other means: how much, and how much differs. */
   stateVerified: { readonly compared: number; readonly differing: number };
   /** Reading was paused, or goes on: the whole application, topics, partitions ('topic/0'), sources. */

@@ -24,10 +24,11 @@ import type { KafkaSettings } from '../log/kafka/config.ts';
 import type { Log } from '../log/log.ts';
 import type { SourceConnector } from '../runtime/connector.ts';
 import type { LocalTasks } from '../runtime/local-tasks.ts';
-import { type LogLevel, logObserver, metricsObserver } from '../runtime/observe.ts';
+import { type LogLevel, logObserver, type Metrics, metricsObserver } from '../runtime/observe.ts';
 import { Owners } from '../runtime/owners.ts';
 import { Runtime } from '../runtime/runtime.ts';
 import { checkRuntimeSettings, type RuntimeSettings } from '../runtime/settings.ts';
+import { StatsdEmitter, statsdAddress } from '../runtime/statsd.ts';
 import { TableQuestions } from '../runtime/table-questions.ts';
 import { TimeWatch } from '../runtime/time-watch.ts';
 import { TopicTails } from '../runtime/topic-tail.ts';
@@ -65,6 +66,8 @@ export interface ExecutionOptions {
   readonly http?: number;
   /** Where they are served; default the loopback interface. */
   readonly httpHost?: string;
+  /** host:port of a DogStatsD agent, to which the metrics are sent; needs the package hot-shots. */
+  readonly statsd?: string | undefined;
   /** On Kafka: host:port at which other processes reach this one; default: where it listens. */
   readonly advertise?: string;
   /** Questions that are answered beside them. */
@@ -121,6 +124,7 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
   checkRuntimeSettings('settings', settings ?? {});
   checkSetting('threads', threads, threadCount);
   checkSetting('http', options.http, optional(portNumber));
+  const agent = options.statsd === undefined ? undefined : statsdAddress(options.statsd);
   if (options.kafka !== undefined && options.log !== undefined) {
     refuseSetting('log', 'is either Kafka or one from outside: leave out the brokers, or the log');
   }
@@ -153,6 +157,7 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
   };
   let routes: readonly AnyRoute[] | undefined;
   let endpoint: HttpEndpoint | undefined;
+  let statsd: StatsdEmitter | undefined;
   let page: Console | undefined;
   let announcement: Announcement | undefined;
   let url: string | undefined;
@@ -161,6 +166,7 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
     announcement?.cancel();
     page?.close();
     await endpoint?.close();
+    await statsd?.close();
     await workers?.stop();
     await spawned?.pool.destroy();
     await log?.close();
@@ -169,20 +175,17 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
     const topology = await loadTopology(reference);
     const backends = await loadBackends(stateBackend);
     application = options.application ?? topology.name;
+    const metrics = metricsOf(options, () => runtime);
+    if (metrics !== undefined) observers.push(metrics.observer);
     if (options.http !== undefined) {
       const { httpHost: host = '127.0.0.1' } = options;
       const health = new HealthWatch(systemClock);
-      const { observer, registry } = metricsObserver(
-        async () => (await runtime?.lag()) ?? [],
-        async () => runtime?.time(),
-        env.directory,
-      );
       page = new Console({
         ...{ application, topology, running, health: () => health.health },
         ...{ clock: systemClock, scheduler: systemScheduler },
         hasPeople: options.hasPeople ?? false,
       });
-      observers.push(health.observer, observer, page.watch.observer);
+      observers.push(health.observer, page.watch.observer);
       const listen = options.listen ?? serveHttp;
       endpoint = await listen({
         application,
@@ -193,8 +196,8 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
         host,
         health: () => health.health,
         metrics: async () => ({
-          contentType: registry.contentType,
-          text: await registry.metrics(),
+          contentType: metrics?.registry.contentType ?? '',
+          text: (await metrics?.registry.metrics()) ?? '',
         }),
         routes: () => {
           const now = running();
@@ -213,6 +216,14 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
       ];
       announcement = new Announcement(lines, (text) => process.stderr.write(text));
       observers.push(announcement.observer);
+    }
+    if (agent !== undefined && metrics !== undefined) {
+      const registries = () => [
+        metrics.registry,
+        ...(endpoint?.registry ? [endpoint.registry] : []),
+      ];
+      const to = { ...agent, scheduler: systemScheduler };
+      statsd = await StatsdEmitter.open({ ...to, registries, observer: everyone });
     }
     // Brokers may be waited for; health tells so meanwhile.
     const { kafka } = options;
@@ -270,6 +281,19 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
     await stop();
     throw error;
   }
+}
+
+/** Where somebody takes them. */
+function metricsOf(
+  { env, http, statsd }: ExecutionOptions,
+  runtime: () => Runtime | undefined,
+): Metrics | undefined {
+  if (http === undefined && statsd === undefined) return undefined;
+  return metricsObserver(
+    async () => (await runtime()?.lag()) ?? [],
+    async () => runtime()?.time(),
+    env.directory,
+  );
 }
 
 /** Where a person opens it: one that listens everywhere is reached here by this machine's own name. */

@@ -98,6 +98,7 @@ export function gatewayListener(
     });
     return {
       port: endpoint.port,
+      registry: requests.registry,
       close: async () => {
         await endpoint.close();
         await opened?.appender.close();

@@ -104,6 +104,10 @@ const httpHost = () =>
   new Option('--http-host <address>', 'where --http listens')
     .env('MILLRACE_HTTP_HOST')
     .default('127.0.0.1');
+const statsd = () =>
+  new Option('--statsd <host:port>', 'send the metrics to this DogStatsD agent, too').env(
+    'MILLRACE_STATSD',
+  );
 const maxDrift = () =>
   numberOption(
     '--max-drift <ms>',
@@ -187,6 +191,7 @@ function programOf(version: string): Command {
     .addOption(fresh())
     .addOption(http())
     .addOption(httpHost())
+    .addOption(statsd())
     .addOption(logLevel())
     .addOption(json())
     .action((options: StartOptions) => start({ ...options, tokens: started.tokens }));
@@ -233,6 +238,7 @@ function programOf(version: string): Command {
     )
     .addOption(http())
     .addOption(httpHost())
+    .addOption(statsd())
     .addOption(logLevel())
     .action((options: ServeOptions) => serve(options));
   addKafkaOptions(program.command('gateway'))
@@ -310,6 +316,7 @@ function programOf(version: string): Command {
     .addOption(fresh())
     .addOption(http())
     .addOption(httpHost())
+    .addOption(statsd())
     .addOption(logLevel())
     .addOption(json())
     .action((module: string, options: RunOptions) =>

@@ -49,6 +49,8 @@ export interface RunOptions extends KafkaFlags, TimeFlags {
   readonly orphan?: readonly string[];
   readonly http?: number;
   readonly httpHost?: string;
+  /** host:port of a DogStatsD agent. */
+  readonly statsd?: string;
   readonly logLevel: LogLevel;
   readonly json?: boolean;
 }
@@ -71,6 +73,7 @@ export async function run(module: string, options: RunOptions): Promise<void> {
     logLevel: options.logLevel,
     ...(options.http === undefined ? {} : { http: options.http }),
     ...(options.httpHost === undefined ? {} : { httpHost: options.httpHost }),
+    statsd: options.statsd,
     ...(options.advertise === undefined ? {} : { advertise: options.advertise }),
     ...(application === undefined ? {} : { application }),
     ...(kafka === undefined ? {} : { kafka }),

@@ -20,6 +20,8 @@ export interface ServeOptions extends KeptOptions, TimeFlags {
   readonly stopWithin?: number;
   readonly http?: number;
   readonly httpHost?: string;
+  /** host:port of a DogStatsD agent. */
+  readonly statsd?: string;
   readonly threads: number;
   /** Bytes for state. */
   readonly memory?: number;
@@ -54,6 +56,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     http,
     sources,
     ...(httpHost === undefined ? {} : { httpHost }),
+    statsd: options.statsd,
     ...(options.advertise === undefined ? {} : { advertise: options.advertise }),
     listen: gatewayListener(
       gateway,

@@ -50,6 +50,8 @@ export interface StartOptions extends TimeFlags {
   readonly fresh?: boolean;
   readonly http?: number;
   readonly httpHost?: string;
+  /** host:port of a DogStatsD agent. */
+  readonly statsd?: string;
   readonly logLevel: LogLevel;
   /** What is taken in: see input-groups.ts. */
   readonly tokens: readonly InputToken[];
@@ -155,6 +157,7 @@ export async function takeIn(
     ...(await listening(options, stays, routes)),
     ...(http === undefined ? {} : { http }),
     ...(options.httpHost === undefined ? {} : { httpHost: options.httpHost }),
+    statsd: options.statsd,
   });
   try {
     const { runtime } = execution;

@@ -2,6 +2,7 @@
  * Metrics of requests from outside. Labels hold declared routes, statuses and reasons of a closed
  * list, never what a client sent: neither their number nor what they say is in a stranger's hands.
  */
+import type { Registry } from 'prom-client';
 import { onDemand } from '../base/on-demand.ts';
 
 const promPackage = onDemand<typeof import('prom-client')>('prom-client');
@@ -39,7 +40,10 @@ export interface RequestMetrics {
   taken(event: TakenEvents): void;
   /** In the text format of Prometheus. */
   text(): Promise<string>;
+  readonly registry: Registry;
 }
+
+export type { Registry } from 'prom-client';
 
 /** Seconds. */
 const buckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
@@ -97,5 +101,6 @@ export function requestMetrics(): RequestMetrics {
       }
     },
     text: () => registry.metrics(),
+    registry,
   };
 }

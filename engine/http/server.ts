@@ -7,6 +7,7 @@ import { type ErrorCode, isMillraceError, MillraceError, messageOf } from '../ba
 import { jsonOf } from '../base/json-text.ts';
 import { Streams } from './event-stream.ts';
 import { type Health, isReady } from './health.ts';
+import type { Registry } from './metrics.ts';
 import type { PageAnswer, PageServer } from './page.ts';
 import {
   type AnyRoute,
@@ -58,6 +59,8 @@ export function statusOf(code: ErrorCode): number {
 
 export interface HttpEndpoint {
   readonly port: number;
+  /** What it counts itself. */
+  readonly registry?: Registry;
   close(): Promise<void>;
 }
 

@@ -59,7 +59,10 @@ export class LocalTasks {
    * @throws STATE_AWAY while the task is not open here, STATE_MOVED when it is closed meanwhile
    */
   ask(taskId: string, question: RowQuestion): Promise<RowAnswer> {
-    return this.#questions.ask(() => this.#parts().running.ask(taskId, question));
+    return this.#questions.ask(() => {
+      const { running, committing } = this.#parts();
+      return running.ask(taskId, { ...question, logged: committing.commitId });
+    });
   }
 
   /** Whether a task is open here, or about to be. */

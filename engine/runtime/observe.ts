@@ -350,6 +350,7 @@ function logLines(log: Lines): Handlers {
       log.warn(event, 'committed offsets are older than the changelog, asking again'),
     stateWiped: (event) =>
       log.warn(event, 'state was damaged; it is wiped and restored from its changelog'),
+    metricsUnsent: (event) => log.warn(event, 'metrics were not sent'),
     sourceAway: (event) => log.warn(event, 'a source does not answer, trying again'),
     sourceBack: (event) => log.warn(event, 'a source answers again'),
     pauseChanged: (event) => log.warn(event, 'what is paused has changed'),

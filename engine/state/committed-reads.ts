@@ -5,12 +5,14 @@
  * crash could take back, the task holds nothing ready for readers, and a key that changes all the
  * time is still answered: after one cycle and its commit.
  */
+import { must } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
 import { systemScheduler } from '../base/scheduler.ts';
 import type { StateBackend } from '../storage/backend.ts';
 import type { CellReader } from './cell-reader.ts';
+import type { KeptCells } from './kept-cells.ts';
 import type { Store } from './saver.ts';
-import type { CacheEntry } from './store-state.ts';
+import type { CacheEntry, StoreState } from './store-state.ts';
 import type { StoredCells } from './stored-cells.ts';
 
 /** Keys in the order of their bytes, as ids. */
@@ -32,10 +34,24 @@ export interface KeysFound {
 /** The cell of a key in a store; undefined when it has none. */
 export type CellOf = (store: string, keyId: string) => unknown;
 
-/** What a seal has taken, until it is committed. */
-export interface SealedEntries {
+/** What a seal has taken of a store. */
+export interface SealedStore {
+  readonly store: string;
+  readonly entries: readonly CacheEntry[];
+  /** Its cells as they were before, where they were kept. */
+  readonly kept: KeptCells | undefined;
+}
+
+/** Until it is committed. */
+interface SealedEntries {
   readonly commitId: number;
+  readonly kept: ReadonlyMap<string, KeptCells>;
   readonly entries: ReadonlySet<CacheEntry>;
+}
+
+/** Where the committed cell of a key is: in what was kept of it, or, undefined, where the key's cell is now. */
+interface Committed {
+  readonly kept: KeptCells | undefined;
 }
 
 interface AtSeal {
@@ -82,12 +98,14 @@ export class CommittedReads {
   /**
    * What `show` makes of the cells of some keys, each as it is committed. `show` is called once the
    * cells may be seen, must answer at once, and keeps nothing of a cell: it is changed in place later.
+   * @param logged the log is known to have commits up to this one, though the task may not have heard of it
    * @throws STATE_MOVED when the task is closed meanwhile
    */
   async read<T>(
     stores: readonly string[],
     keyIds: readonly string[],
     show: (cellOf: CellOf) => T,
+    logged = 0,
   ): Promise<T> {
     const used = stores.map((name) => this.#stores.get(name) as Store);
     for (;;) {
@@ -97,6 +115,10 @@ export class CommittedReads {
       this.#checkOpen();
       // What was in memory may have been saved and evicted meanwhile: it is on disk now.
       if (!this.#isFound(used, keyIds, fromDisk)) continue;
+      const underWay = this.#sealed.filter(({ commitId }) => commitId > logged);
+      if (this.#knowsAll(used, keyIds, underWay)) {
+        return show((name, keyId) => this.#committedCell(name, keyId, fromDisk, underWay));
+      }
       const cellOf: CellOf = (name, keyId) => this.#cell(name, keyId, fromDisk);
       if (this.#isDirty(used, keyIds)) {
         return new Promise((resolve, reject) => {
@@ -108,9 +130,8 @@ export class CommittedReads {
           this.#atSeal.push({ show: guarded(shown, reject), reject });
         });
       }
-      const commitId = this.#sealedIn(used, keyIds);
+      const commitId = must(this.#sealedIn(used, keyIds), 'a commit under way has changed a key');
       const value = show(cellOf);
-      if (commitId === undefined) return value;
       return new Promise((resolve, reject) => {
         this.#wait(commitId, () => resolve(value), reject);
       });
@@ -161,14 +182,18 @@ export class CommittedReads {
   }
 
   /** Entries were sealed for a commit; nothing has been evicted since. */
-  sealed(commitId: number, entries: readonly (readonly CacheEntry[])[]): void {
-    if (entries.some(({ length }) => length > 0)) {
+  sealed(commitId: number, changed: readonly SealedStore[]): void {
+    if (changed.some(({ entries }) => entries.length > 0)) {
       let known: ReadonlySet<CacheEntry> | undefined;
+      const kept = changed.flatMap(({ store, kept }) =>
+        kept === undefined ? [] : [[store, kept] as const],
+      );
       this.#sealed.push({
         commitId,
+        kept: new Map(kept),
         // Nobody may ever ask.
         get entries() {
-          known ??= new Set(entries.flat());
+          known ??= new Set(changed.flatMap(({ entries }) => entries));
           return known;
         },
       });
@@ -264,6 +289,33 @@ export class CommittedReads {
     return fromDisk.get(`${name} ${keyId}`);
   }
 
+  /** The committed cell of each key is at hand. */
+  #knowsAll(
+    stores: readonly Store[],
+    keyIds: readonly string[],
+    underWay: readonly SealedEntries[],
+  ): boolean {
+    return stores.every(({ state }) =>
+      keyIds.every((keyId) => {
+        const entry = state.entryOf(keyId);
+        return entry === undefined || committedIn(state, entry, underWay) !== undefined;
+      }),
+    );
+  }
+
+  #committedCell(
+    name: string,
+    keyId: string,
+    fromDisk: ReadonlyMap<string, unknown>,
+    underWay: readonly SealedEntries[],
+  ): unknown {
+    const { state } = this.#stores.get(name) as Store;
+    const entry = state.entryOf(keyId);
+    const kept = entry && committedIn(state, entry, underWay)?.kept;
+    if (entry === undefined || kept === undefined) return this.#cell(name, keyId, fromDisk);
+    return this.#reader.guard(name, () => kept.cellOf(state.spec, entry));
+  }
+
   #isDirty(stores: readonly Store[], keyIds: readonly string[]): boolean {
     return stores.some(
       ({ state }) =>
@@ -317,6 +369,21 @@ class LeastKeys {
 
 function largest(a: string, b: string): string {
   return a > b ? a : b;
+}
+
+/** Undefined where the committed cell is not known any more. @param underWay in the order of the commits */
+function committedIn(
+  state: StoreState,
+  entry: CacheEntry,
+  underWay: readonly SealedEntries[],
+): Committed | undefined {
+  for (const one of underWay) {
+    const kept = one.kept.get(state.spec.name);
+    if (kept?.has(entry) === true) return { kept };
+    if (kept?.isWhole !== true && one.entries.has(entry)) return undefined;
+  }
+  if (state.kept?.has(entry) === true) return { kept: state.kept };
+  return entry.dirty ? undefined : { kept: undefined };
 }
 
 function isPacked({ state }: Store, keyId: string): boolean {

@@ -14,6 +14,7 @@ import { assert, must } from '../base/assert.ts';
 import { messageOf } from '../base/errors.ts';
 import { type Cells, encodedCell, type StoreSpec } from '../graph/store-spec.ts';
 import { DueIndex, type DueOwner } from './due-index.ts';
+import type { KeptCells } from './kept-cells.ts';
 import { KeyTable } from './key-table.ts';
 import type { PackedCells } from './packed-cells.ts';
 import type { UndoLog } from './undo-log.ts';
@@ -155,6 +156,8 @@ export class StoreState implements Cells<unknown> {
   residentLoaded = false;
   /** Of a careful task: how to take back what is done to the store. */
   undo: UndoLog | undefined;
+  /** While many ask: the cells as they were before the cycle at hand. */
+  kept: KeptCells | undefined;
   readonly #current: CurrentKey;
   // A record asks for its key's entry several times in a row.
   #lastId = '';
@@ -215,6 +218,7 @@ export class StoreState implements Cells<unknown> {
 
   get(): unknown {
     const entry = this.#entry();
+    if (this.kept !== undefined) this.kept.note(this.spec, entry);
     if (this.undo !== undefined) this.#remember(this.undo, entry);
     const { cell } = entry;
     if (cell !== undefined && this.spec.isFixed?.(cell) !== true) this.#current.touches++;
@@ -223,6 +227,7 @@ export class StoreState implements Cells<unknown> {
 
   put(cell: unknown): void {
     assert(cell !== undefined, 'a cell is never undefined; use remove');
+    if (this.kept !== undefined) this.kept.note(this.spec, this.#entry());
     if (this.undo !== undefined) this.#remember(this.undo, this.#entry());
     this.#change(
       cell,
@@ -233,6 +238,7 @@ export class StoreState implements Cells<unknown> {
   remove(): void {
     const entry = this.#entry();
     if (entry.cell === undefined) return;
+    if (this.kept !== undefined) this.kept.note(this.spec, entry);
     if (this.undo !== undefined) this.#remember(this.undo, entry);
     this.#change(undefined, Number.POSITIVE_INFINITY);
   }

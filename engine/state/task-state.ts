@@ -20,7 +20,8 @@ import { CellReader } from './cell-reader.ts';
 import type { ChangelogMeta } from './changelog.ts';
 import { ChangelogReplay, isPackable } from './changelog-replay.ts';
 import { sealedChanges } from './changelog-writer.ts';
-import { CommittedReads } from './committed-reads.ts';
+import { CommittedReads, type SealedStore } from './committed-reads.ts';
+import { KeptCells } from './kept-cells.ts';
 import { storeKeys, taskKey } from './key-layout.ts';
 import { addKeys, type KeyColumns, type KeyTable } from './key-table.ts';
 import type { MemoryBudget, MemoryUser, TaskMemory } from './memory-budget.ts';
@@ -144,6 +145,12 @@ export class TaskState implements MemoryUser {
   /** Notes from now on how to take changes back; undefined ends that. */
   set undo(undo: UndoLog | undefined) {
     for (const state of this.#states) state.undo = undo;
+  }
+
+  /** A cycle begins. @param keeps whether what it changes is also kept as it was, for those who ask meanwhile */
+  beginCycle(keeps: boolean): void {
+    if (!keeps) return;
+    for (const state of this.#states) state.kept ??= new KeptCells();
   }
 
   /** The first cell of the log's unit that cannot be written. */
@@ -351,11 +358,11 @@ export class TaskState implements MemoryUser {
     this.#saver.precede(this.#commitId);
     const changes: StoreChanges[] = [];
     const stores: Sealed['stores'][number][] = [];
-    const entries: (readonly CacheEntry[])[] = [];
+    const changed: SealedStore[] = [];
     for (const [store, { state }] of this.#stores) {
       if (state.dirty.length === 0 && !state.numbersDirty) continue;
       const { numbers } = state;
-      entries.push(state.dirty);
+      changed.push({ store, entries: state.dirty, kept: state.kept });
       const batch = sealedChanges(state, commitId);
       if (batch !== undefined) changes.push({ store, batch });
       stores.push({ state, numbers });
@@ -368,7 +375,8 @@ export class TaskState implements MemoryUser {
       );
       this.#sealed.push({ commitId, stores });
     }
-    this.reads.sealed(commitId, entries);
+    for (const state of this.#states) state.kept = undefined;
+    this.reads.sealed(commitId, changed);
     this.#saver.follow(this.#sealed.length === 0 ? undefined : commitId, this.#commitId);
     const share = this.#cacheBytes / this.#stores.size;
     for (const { state } of this.#stores.values()) state.evict(share);

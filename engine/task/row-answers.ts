@@ -22,6 +22,8 @@ export interface RowQuestion {
   /** Else keys in a range, so many at most. */
   readonly range?: KeyRange | undefined;
   readonly limit?: number | undefined;
+  /** The log has commits up to this one, though the task may not have heard of it; default 0. */
+  readonly logged?: number | undefined;
   /** Only rows of windows that overlap [from, to), ms UTC. */
   readonly window?: { readonly from: number; readonly to: number } | undefined;
 }
@@ -82,7 +84,7 @@ export async function answerRows(
   { state, part, asOf }: Asked,
   question: RowQuestion,
 ): Promise<RowAnswer> {
-  const { table, store, name, keyId, range = {}, limit = 1, window, args } = question;
+  const { table, store, name, keyId, range = {}, limit = 1, window, args, logged } = question;
   const commit = part.stores.reduce(
     (last, spec) => Math.max(last, state.meta(spec.name).commitId),
     state.commitId,
@@ -95,11 +97,12 @@ export async function answerRows(
   const { keyIds, more } = found;
   const specs = new Map(part.stores.map((spec) => [spec.name, spec]));
   const show = shownBy(topology, name);
-  const rows = await state.reads.read(storesOf(topology, table), keyIds, (cellOf) => {
+  const rowsIn = (cellOf: CellOf) => {
     const all = rowsOf(topology, { specs, cellOf, keyIds }, table, false);
     const kept = window === undefined ? all : all.filter((row) => overlaps(row, window));
     return kept.flatMap((row) => shown(row, show, args) ?? []);
-  });
+  };
+  const rows = await state.reads.read(storesOf(topology, table), keyIds, rowsIn, logged);
   const next = more ? keyIds.at(-1) : undefined;
   return { rows, commit, watermark, ...(next === undefined ? {} : { next }) };
 }

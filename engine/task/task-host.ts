@@ -23,6 +23,7 @@ import type { TaskCounters } from './counters.ts';
 import type { ErrorPolicy } from './error-policy.ts';
 import { GlobalTables } from './global-tables.ts';
 import type { OutputBatch } from './outputs.ts';
+import { Pauses } from './pauses.ts';
 import { AsOfCommits, answerRows, type RowAnswer, type RowQuestion } from './row-answers.ts';
 import { Task } from './task.ts';
 import type { SourceProgress } from './task-clock.ts';
@@ -170,6 +171,7 @@ export class TaskHost implements HostPort {
   readonly #globals: GlobalTables;
   readonly #tasks = new Map<string, OpenTask>();
   readonly #threadTime: ThreadTime = { busyMs: 0 };
+  readonly #pauses: Pauses;
   readonly #memory: MemoryBudget;
 
   /** @param world what steps see of the world outside */
@@ -180,6 +182,7 @@ export class TaskHost implements HostPort {
     world: World = systemWorld,
   ) {
     this.#world = world;
+    this.#pauses = new Pauses(world.clock, world.scheduler);
     this.#topology = topology;
     this.#config = config;
     this.#backends = backends;
@@ -205,6 +208,7 @@ export class TaskHost implements HostPort {
       globals: this.#globals,
       world: this.#world,
       threadTime: this.#threadTime,
+      pauses: this.#pauses,
       topology: this.#topology,
       part,
       partition,
@@ -256,6 +260,7 @@ export class TaskHost implements HostPort {
     for (const queue of task.queues) queue.caughtUp = work.caughtUp.includes(queue.topic);
     if (work.now !== undefined) task.now = work.now;
     task.reading.wall = work.wall;
+    state.beginCycle(this.#pauses.isBusy);
     await task.run(work);
     const positions = task.queues.map(({ topic, position, end }) => {
       const time = task.time.textOf(topic);
@@ -353,6 +358,7 @@ export class TaskHost implements HostPort {
       const problem = `task ${taskId} is not open here`;
       throw new MillraceError('STATE_AWAY', { table: question.table, problem });
     }
+    this.#pauses.asked();
     return this.#guarded(taskId, (open) => answerRows(this.#topology, open, question));
   }
 

@@ -7,6 +7,7 @@ import type { RecordLimits } from '../log/log.ts';
 import type { TaskState } from '../state/task-state.ts';
 import type { ErrorPolicy } from './error-policy.ts';
 import type { GlobalTables } from './global-tables.ts';
+import type { Pauses } from './pauses.ts';
 import type { ThreadTime } from './timings.ts';
 import type { WallClockSpan } from './wall-clock.ts';
 
@@ -24,6 +25,7 @@ export interface TaskOptions {
   readonly limits?: RecordLimits;
   readonly world: World;
   readonly threadTime: ThreadTime;
+  readonly pauses: Pauses;
   /** Next offset of each source topic, by name in the log. */
   readonly positions: ReadonlyMap<string, number>;
   /** For so many cycles the task is careful; see `Task`. Default 0. */

@@ -40,6 +40,7 @@ import {
 } from './failure.ts';
 import { noteOut, noteWrite } from './noted-output.ts';
 import { type OutputBatch, Outputs } from './outputs.ts';
+import { lookEvery, type Pauses } from './pauses.ts';
 import { ReadLimits } from './read-limits.ts';
 import { retried } from './retried.ts';
 import { nextQueue, ownHeaders, type SourceQueue } from './source-queue.ts';
@@ -63,6 +64,7 @@ const awaitedMost = 256;
  */
 export class Task implements ChainTask {
   readonly partition: number;
+  readonly world: World;
   readonly queues: readonly SourceQueue[];
   streamTime = Number.NEGATIVE_INFINITY;
   readonly bySource: boolean;
@@ -106,6 +108,7 @@ export class Task implements ChainTask {
   constructor(options: TaskOptions) {
     this.#options = options;
     this.partition = options.partition;
+    this.world = options.world;
     this.#state = options.state;
     this.#stateful = options.part.stores.length > 0;
     this.#outputs = new Outputs(options.partitionsOf, options.limits);
@@ -118,10 +121,6 @@ export class Task implements ChainTask {
     if (this.#careful > 0) this.#beCareful(new UndoLog());
     this.queues = sourceQueues(options, this.#chain.entries, this.#repartitionNames);
     this.time = new TaskClock(options.time, this.queues, this.#chain, this);
-  }
-
-  get world(): World {
-    return this.#options.world;
   }
 
   get keyId(): string {
@@ -410,7 +409,7 @@ export class Task implements ChainTask {
     this.#state.touches = 0;
     // A record at a time, so that what a call comes to is taken back with all of its record.
     const waits = this.#undo !== undefined && this.#chain.settle.length > 0;
-    const { threadTime } = this.#options;
+    const { threadTime, pauses } = this.#options;
     for (let more = true; more; ) {
       const before = clock.monotonic() - threadTime.busyMs;
       const keyIds: string[] = [];
@@ -425,12 +424,15 @@ export class Task implements ChainTask {
       } else if (keyIds.length > 0 || until !== Number.NEGATIVE_INFINITY) {
         await this.#state.prefetch(keyIds, until);
       }
-      const begin = clock.monotonic();
-      this.timings.load += Math.max(0, begin - threadTime.busyMs - before);
-      more = waits ? await this.#takeAwaited() : this.#takeRecords();
-      const computed = clock.monotonic() - begin;
-      threadTime.busyMs += computed;
-      this.timings.steps += computed;
+      this.timings.load += Math.max(0, clock.monotonic() - threadTime.busyMs - before);
+      for (let taken: boolean | undefined; taken === undefined; more = taken ?? true) {
+        if (pauses.isOpen) await pauses.give();
+        const begin = clock.monotonic();
+        taken = waits ? await this.#takeAwaited() : this.#takeRecords(pauses);
+        const computed = clock.monotonic() - begin;
+        threadTime.busyMs += computed;
+        this.timings.steps += computed;
+      }
       if (this.#chain.settle.length > 0) await this.#settle();
     }
     const begin = clock.monotonic() - threadTime.busyMs;
@@ -440,7 +442,6 @@ export class Task implements ChainTask {
     if (this.time.mayEnd(passing.atEnd === true)) await this.time.end(load, () => this.#settle());
     for (const release of this.#chain.release) {
       release();
-      // What it let go of may ask the world, and go on to the next one.
       await this.#settle();
     }
     this.#undo?.clear();
@@ -486,13 +487,15 @@ export class Task implements ChainTask {
     return { outputs: this.#outputs.take(), counters, timings };
   }
 
-  /** True when another round is needed: a queue went on to its next batch. */
-  #takeRecords(): boolean {
+  /** True when another round is needed: a queue went on to its next batch. Undefined when it makes a pause. */
+  #takeRecords(pauses: Pauses): boolean | undefined {
     for (let taken = 0; ; ) {
       if (taken % budgetEvery === 0 && this.#isFull) return false;
+      if (pauses.isOpen && taken > 0 && pauses.isDue(taken)) return undefined;
       const queue = nextQueue(this.queues, this.reading);
       if (queue === undefined) return this.queues.some((q) => q.wantsRefill);
-      const most = budgetEvery - (taken % budgetEvery);
+      const every = pauses.isOpen ? lookEvery : budgetEvery;
+      const most = every - (taken % every);
       const plain = this.queues.length === 1 ? queue.plainAhead(most, this.reading.readTo) : 0;
       if (plain === 0 && !this.#hears(queue)) this.#takeRecord(queue);
       for (let i = 0; i < plain; i++) this.#takeRecord(queue);

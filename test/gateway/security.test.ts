@@ -8,6 +8,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { MillraceError } from 'millrace';
+import { Registry } from 'prom-client';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { nameProblem } from '../../engine/graph/topic-names.ts';
@@ -128,6 +129,7 @@ describe('HTTP', () => {
       taken: () => {},
       text: async () => '',
       refusedConnection: (reason: string) => void refused.push(reason),
+      registry: new Registry(),
     };
     const { port } = await served({ limits: { connections: 3 } }, { requests });
     const sockets: Socket[] = [];

@@ -1,0 +1,77 @@
+/**
+ * Lets a thread answer questions between two records. Without it whoever asks waits for a round, which is
+ * all that a cycle takes. Nothing is paid while nobody asks; while many do, tasks also keep what their
+ * cycles change as it was committed (state/kept-cells.ts).
+ */
+import type { Clock } from '../base/clock.ts';
+import type { Scheduler } from '../base/scheduler.ts';
+
+/** For so long after a question there may be another, ms. */
+const openMs = 1_000;
+/** From one pause to the next, ms. */
+const everyMs = 1;
+/** Records between two looks at the clock. */
+export const lookEvery = 8;
+/** So many questions a second are many. */
+const many = 50;
+
+export class Pauses {
+  /** Somebody has asked just now. */
+  isOpen = false;
+  readonly #clock: Clock;
+  readonly #scheduler: Scheduler;
+  #begin = 0;
+  #until = 0;
+  /** Questions of the second at hand, when it began, and how many the one before had. */
+  #count = 0;
+  #countedFrom = 0;
+  #before = 0;
+
+  constructor(clock: Clock, scheduler: Scheduler) {
+    this.#clock = clock;
+    this.#scheduler = scheduler;
+  }
+
+  /** A question has come. */
+  asked(): void {
+    const now = this.#clock.monotonic();
+    this.isOpen = true;
+    this.#until = now + openMs;
+    this.#turn(now);
+    this.#count++;
+  }
+
+  /** Many ask. */
+  get isBusy(): boolean {
+    if (!this.isOpen) return false;
+    this.#turn(this.#clock.monotonic());
+    return this.#count >= many || this.#before >= many;
+  }
+
+  /** A round begins. */
+  begin(): void {
+    if (this.isOpen) this.#begin = this.#clock.monotonic();
+  }
+
+  /** Whether it is time for a pause. Ask only while it is open. @param taken records of the round */
+  isDue(taken: number): boolean {
+    if (taken % lookEvery > 0) return false;
+    const now = this.#clock.monotonic();
+    if (now > this.#until) this.isOpen = false;
+    return now - this.#begin >= everyMs;
+  }
+
+  /** Lets messages in. */
+  async give(): Promise<void> {
+    await this.#scheduler.yieldNow();
+    this.begin();
+  }
+
+  #turn(now: number): void {
+    const passed = now - this.#countedFrom;
+    if (passed < openMs) return;
+    this.#before = passed < 2 * openMs ? this.#count : 0;
+    this.#count = 0;
+    this.#countedFrom = now;
+  }
+}
