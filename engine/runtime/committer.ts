@@ -11,6 +11,7 @@ import { PackedBatch } from '../record/batch.ts';
 import type { StepHook } from '../task/commit.ts';
 import type { OutputBatch } from '../task/outputs.ts';
 import type { TaskResult } from '../task/task-host.ts';
+import { traceCommit } from './commit-spans.ts';
 import type { SourceConnector } from './connector.ts';
 import { cursorAppend } from './cursors.ts';
 import { bringsNews, cursorName, type Intake, type Taken } from './intake.ts';
@@ -140,6 +141,7 @@ export class Committer {
     await at?.('C3');
     const { ends, cursors } = await this.#commitToLog(work);
     stages.committed();
+    traceCommit(results, { commitId, end: clock.now(), tookMs: clock.monotonic() - begin });
     // What was set meanwhile belongs to the next commit.
     for (const [name, value] of cursors) {
       if (this.cursors.get(name) === value) this.cursors.delete(name);

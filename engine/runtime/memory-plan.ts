@@ -33,6 +33,7 @@ export class MemoryPlan {
       ...{ application, stateDirectory, partitionsOf, cacheBytes, dirtyBytesMax },
       memoryBytes: this.memoryBytes,
       tasks: Math.max(1, tasks.length),
+      traceEvery: given.traceEvery,
       onError: { ...defaultErrorPolicy, ...onError },
       ...(log.limits === undefined ? {} : { limits: log.limits }),
     };

@@ -65,6 +65,11 @@ export interface RuntimeSettings {
    * for more. 'close': they close once; what is read later goes on without loss.
    */
   readonly atEnd?: 'close' | 'keep';
+  /**
+   * Where the application traces (docs/ALERTS.md), of the records that bring no context one in so many begins a trace;
+   * 0: none does. Default 1 000.
+   */
+  readonly traceEvery?: number;
   /** Between two clean-ups of the log (retention, compaction), ms; default five minutes. */
   readonly maintainEveryMs?: number;
 }
@@ -91,6 +96,7 @@ const rules: Rules<RuntimeSettings> = {
   idleAfterMs: optional(ms(0)),
   maxDriftMs: optional(msOrInfinity(0)),
   atEnd: optional(choice('close', 'keep')),
+  traceEvery: optional(count(0)),
   maintainEveryMs: optional(msOrInfinity(0)),
 };
 

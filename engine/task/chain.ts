@@ -53,6 +53,13 @@ export interface ChainTask extends Omit<TaskContext, OwnWay> {
   suspend(place: Place): Resume;
 }
 
+/** Ways that may be followed by traces (tracing.ts); else they are the task's own. */
+export interface Ways
+  extends Pick<ChainTask, 'guard' | 'guardTimer' | 'enterKey' | 'suspend' | 'emit'> {
+  /** Where records of a topic enter. */
+  entry?(topic: string, inner: AnyReceiver): AnyReceiver;
+}
+
 export interface Chain {
   /** Where the records of each source enter, in the order of the sub-topology's sources. */
   readonly entries: readonly AnyReceiver[];
@@ -92,7 +99,12 @@ class FanOut implements AnyReceiver {
   }
 }
 
-export function buildChain(topology: Topology, part: SubTopology, task: ChainTask): Chain {
+export function buildChain(
+  topology: Topology,
+  part: SubTopology,
+  task: ChainTask,
+  ways: Ways = task,
+): Chain {
   const receivers = new Map<number, readonly AnyReceiver[]>();
   const timed: Asked<TimedStep>[] = [];
   const wall: Asked<Chain['wall'][number]>[] = [];
@@ -111,10 +123,13 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
   for (const id of [...part.nodes].reverse()) {
     const node = topology.nodes[id] as GraphNode;
     if (node.type === 'source') continue;
-    receivers.set(id, node.type === 'sink' ? [sinkReceiver(node, task)] : stepReceivers(node));
+    receivers.set(id, node.type === 'sink' ? [sinkReceiver(node, ways)] : stepReceivers(node));
   }
   return {
-    entries: part.sources.map(({ node, topic }) => entry(node, topic.name)),
+    entries: part.sources.map(({ node, topic }) => {
+      const first = entry(node, topic.name);
+      return ways.entry?.(topic.name, first) ?? first;
+    }),
     timed: upstreamFirst(timed),
     timedNames: timed.map(({ node }) => (topology.nodes[node] as StepNode).step.name),
     wall: upstreamFirst(wall),
@@ -148,7 +163,7 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
     const cut = isRepartition(node);
     const place: Place = { step: step.name, callSite: node.callSite };
     const context: BuildContext = {
-      task: new StepContext(task, place),
+      task: new StepContext(task, place, ways),
       cells: <C>(spec: { readonly name: string }) => task.cells<C>(spec.name),
       globalRow: (topic, keyId) => task.globalRow(topic, keyId),
       output: (port) => (cut ? nowhere : output(id, port)),
@@ -157,21 +172,21 @@ export function buildChain(topology: Topology, part: SubTopology, task: ChainTas
         const everyMs = must(step.wallClockMs, () => `${step.name} does not say its wallClockMs`);
         wall.push({ node: id, call: { everyMs, tick } });
       },
-      timer: (inner) => task.guardTimer(place, inner),
-      suspend: () => task.suspend(place),
+      timer: (inner) => ways.guardTimer(place, inner),
+      suspend: () => ways.suspend(place),
       onSettle: (wait) => settle.push({ node: id, call: wait }),
       onCommit: (say) => release.push({ node: id, call: say }),
       world: task.world,
     };
-    return step.build(context).map((inner) => task.guard(place, inner));
+    return step.build(context).map((inner) => ways.guard(place, inner));
   }
 }
 
-function sinkReceiver(node: GraphNode & { type: 'sink' }, task: ChainTask): AnyReceiver {
+function sinkReceiver(node: GraphNode & { type: 'sink' }, ways: Ways): AnyReceiver {
   const { topic, callSite } = node;
   return {
     receive: (key, value, timestamp) =>
-      task.emit(topic, key as never, value as never, timestamp, undefined, callSite),
+      ways.emit(topic, key as never, value as never, timestamp, undefined, callSite),
   };
 }
 

@@ -11,7 +11,7 @@ const openMs = 1_000;
 /** From one pause to the next, ms. */
 const everyMs = 1;
 /** Records between two looks at the clock. */
-export const lookEvery = 8;
+const lookEvery = 8;
 /** So many questions a second are many. */
 const many = 50;
 
@@ -59,6 +59,12 @@ export class Pauses {
     const now = this.#clock.monotonic();
     if (now > this.#until) this.isOpen = false;
     return now - this.#begin >= everyMs;
+  }
+
+  /** Records from here to the next look: at the clock, or of those that come every `otherwise` records. */
+  room(taken: number, otherwise: number): number {
+    const every = this.isOpen ? lookEvery : otherwise;
+    return every - (taken % every);
   }
 
   /** Lets messages in. */

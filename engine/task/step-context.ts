@@ -7,7 +7,7 @@ import type { TaskContext } from '../graph/processor.ts';
 import type { KeyedBy } from '../graph/store-spec.ts';
 import type { Sink } from '../graph/topic.ts';
 import type { Headers } from '../record/headers.ts';
-import type { ChainTask } from './chain.ts';
+import type { ChainTask, Ways } from './chain.ts';
 
 /** A step, as errors name it. */
 export interface Place {
@@ -19,10 +19,12 @@ export class StepContext implements TaskContext {
   readonly partition: number;
   readonly #task: ChainTask;
   readonly #place: Place;
+  readonly #ways: Ways;
 
-  constructor(task: ChainTask, place: Place) {
+  constructor(task: ChainTask, place: Place, ways: Ways = task) {
     this.#task = task;
     this.#place = place;
+    this.#ways = ways;
     this.partition = task.partition;
   }
 
@@ -79,11 +81,11 @@ export class StepContext implements TaskContext {
   }
 
   enter<K>(keyId: string, spec: KeyedBy<K>, body: (key: K) => void): void {
-    this.#task.enterKey(this.#place, keyId, spec, body);
+    this.#ways.enterKey(this.#place, keyId, spec, body);
   }
 
   enterId(keyId: string, body: () => void): void {
-    this.#task.enterKey(this.#place, keyId, undefined, body);
+    this.#ways.enterKey(this.#place, keyId, undefined, body);
   }
 
   drop(step: string, reason: DropReason): void {
@@ -109,6 +111,6 @@ export class StepContext implements TaskContext {
     timestamp: number,
     headers?: Headers,
   ): void {
-    this.#task.emit(sink, key, value, timestamp, headers, this.#place.callSite);
+    this.#ways.emit(sink, key, value, timestamp, headers, this.#place.callSite);
   }
 }

@@ -19,6 +19,7 @@ import type { Saving } from '../state/saver.ts';
 import { TaskState } from '../state/task-state.ts';
 import type { BackendFactory } from '../storage/backend.ts';
 import { NumberedBackend } from '../storage/numbered-backend.ts';
+import type { ChainTask } from './chain.ts';
 import type { TaskCounters } from './counters.ts';
 import type { ErrorPolicy } from './error-policy.ts';
 import { GlobalTables } from './global-tables.ts';
@@ -30,6 +31,7 @@ import type { SourceProgress } from './task-clock.ts';
 import type { PassingTime } from './task-options.ts';
 import { keptTimeOf, type TaskTime } from './task-time.ts';
 import type { TaskTimings, ThreadTime } from './timings.ts';
+import { registeredTracer, type TracedRecord, Tracing, type TracingOptions } from './tracing.ts';
 
 export interface HostConfig {
   readonly application: string;
@@ -48,6 +50,8 @@ export interface HostConfig {
   /** Partitions of every topic the topology writes, by name in the log. */
   readonly partitionsOf: Readonly<Record<string, number>>;
   readonly limits?: RecordLimits;
+  /** See TracingOptions; default 1 000. */
+  readonly traceEvery?: number | undefined;
 }
 
 export interface TaskAssignment {
@@ -117,9 +121,14 @@ export interface TaskResult {
   readonly timings: TaskTimings;
   /** Keys that were looked for in its state, and those of them that were not in memory. */
   readonly lookups: { readonly keys: number; readonly reads: number };
+  /** Records that traces follow, some of them; absent where nobody traces. */
+  readonly traced?: readonly TracedRecord[];
   /** What its state takes now. */
   readonly memory: TaskMemory;
 }
+
+/** A sampler of the SDK may take fewer. */
+const defaultTraceEvery = 1_000;
 
 interface OpenTask {
   /** How far its time was with each cycle that is not committed yet, and with the last that is. */
@@ -128,6 +137,7 @@ interface OpenTask {
   readonly task: Task;
   readonly part: SubTopology;
   readonly directory: string;
+  readonly tracing: Tracing | undefined;
   /** Damage was found in its state, which goes when the task is closed. */
   isDamaged: boolean;
 }
@@ -202,6 +212,12 @@ export class TaskHost implements HostPort {
     const { state, wiped } = await this.#openState(assignment, directory, part);
     const positions = new Map(assignment.positions.map(({ topic, offset }) => [topic, offset]));
     const times = new Map(assignment.positions.map(({ topic, time }) => [topic, time ?? '']));
+    const tracer = registeredTracer();
+    let tracing: Tracing | undefined;
+    const trace = (one: ChainTask) => {
+      tracing = new Tracing(one, must(tracer, 'a tracer'), this.#tracingOf(taskId, part));
+      return tracing;
+    };
     const task = new Task({
       ...this.#config,
       dirtyBytesMax: Math.min(this.#config.dirtyBytesMax, this.#memory.dirtyBytes),
@@ -209,6 +225,7 @@ export class TaskHost implements HostPort {
       world: this.#world,
       threadTime: this.#threadTime,
       pauses: this.#pauses,
+      trace: tracer === undefined ? undefined : trace,
       topology: this.#topology,
       part,
       partition,
@@ -220,7 +237,7 @@ export class TaskHost implements HostPort {
       upstreamTasks: this.#upstreamTasks(part),
     });
     const asOf = new AsOfCommits(timeOf(task));
-    this.#tasks.set(taskId, { state, task, part, directory, asOf, isDamaged: false });
+    this.#tasks.set(taskId, { state, task, part, directory, asOf, tracing, isDamaged: false });
     return part.stores.map(({ name }) => {
       const { position, commitId, readAt } = state.meta(name);
       const opened = { store: name, offset: position, commitId, readAt };
@@ -249,7 +266,7 @@ export class TaskHost implements HostPort {
     return this.#guarded(work.taskId, (open) => this.#process(open, work));
   }
 
-  async #process({ task, state, asOf }: OpenTask, work: TaskWork): Promise<TaskResult> {
+  async #process({ task, state, asOf, tracing }: OpenTask, work: TaskWork): Promise<TaskResult> {
     for (const { topic, image } of work.batches) {
       const queue = must(
         task.queues.find((q) => q.topic === topic),
@@ -296,6 +313,7 @@ export class TaskHost implements HostPort {
       timings: { ...timings, changelog },
       lookups: state.takeLookups(),
       memory: state.memory(),
+      ...(tracing === undefined ? {} : { traced: tracing.takeTraced() }),
     };
   }
 
@@ -425,6 +443,15 @@ export class TaskHost implements HostPort {
       const context = { task: taskId, store: '(any)', problem: messageOf(error), directory };
       throw new MillraceError('STATE_CORRUPT', context, { cause: error });
     }
+  }
+
+  #tracingOf(taskId: string, part: SubTopology): TracingOptions {
+    const { traceEvery: every = defaultTraceEvery } = this.#config;
+    const steps = part.nodes.flatMap((id) => {
+      const node = this.#topology.nodes[id];
+      return node?.type === 'step' && node.step.stores.length > 0 ? [node.step.name] : [];
+    });
+    return { taskId, stateful: new Set(steps), every };
   }
 
   /** Number of the tasks that write each source that tells, by the topic's logical name. */

@@ -5,6 +5,7 @@ import type { SubTopology } from '../graph/sub-topology.ts';
 import type { PartTime } from '../graph/time-plan.ts';
 import type { RecordLimits } from '../log/log.ts';
 import type { TaskState } from '../state/task-state.ts';
+import type { ChainTask, Ways } from './chain.ts';
 import type { ErrorPolicy } from './error-policy.ts';
 import type { GlobalTables } from './global-tables.ts';
 import type { Pauses } from './pauses.ts';
@@ -26,6 +27,8 @@ export interface TaskOptions {
   readonly world: World;
   readonly threadTime: ThreadTime;
   readonly pauses: Pauses;
+  /** Follows its records, where somebody wants that. */
+  readonly trace?: ((task: ChainTask) => Ways) | undefined;
   /** Next offset of each source topic, by name in the log. */
   readonly positions: ReadonlyMap<string, number>;
   /** For so many cycles the task is careful; see `Task`. Default 0. */

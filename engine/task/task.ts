@@ -40,7 +40,6 @@ import {
 } from './failure.ts';
 import { noteOut, noteWrite } from './noted-output.ts';
 import { type OutputBatch, Outputs } from './outputs.ts';
-import { lookEvery, type Pauses } from './pauses.ts';
 import { ReadLimits } from './read-limits.ts';
 import { retried } from './retried.ts';
 import { nextQueue, ownHeaders, type SourceQueue } from './source-queue.ts';
@@ -113,9 +112,8 @@ export class Task implements ChainTask {
     this.#stateful = options.part.stores.length > 0;
     this.#outputs = new Outputs(options.partitionsOf, options.limits);
     this.#repartitionNames = repartitionNames(options.topology, options.application);
-    // Steps ask for it when they are built.
-    this.bySource = options.time.bySource;
-    this.#chain = buildChain(options.topology, options.part, this);
+    this.bySource = options.time.bySource; // Steps ask for it when they are built.
+    this.#chain = buildChain(options.topology, options.part, this, options.trace?.(this));
     this.#callSites = callSitesOf(options.topology);
     this.#careful = options.careful ?? 0;
     if (this.#careful > 0) this.#beCareful(new UndoLog());
@@ -488,14 +486,13 @@ export class Task implements ChainTask {
   }
 
   /** True when another round is needed: a queue went on to its next batch. Undefined when it makes a pause. */
-  #takeRecords(pauses: Pauses): boolean | undefined {
+  #takeRecords(pauses: TaskOptions['pauses']): boolean | undefined {
     for (let taken = 0; ; ) {
       if (taken % budgetEvery === 0 && this.#isFull) return false;
       if (pauses.isOpen && taken > 0 && pauses.isDue(taken)) return undefined;
       const queue = nextQueue(this.queues, this.reading);
       if (queue === undefined) return this.queues.some((q) => q.wantsRefill);
-      const every = pauses.isOpen ? lookEvery : budgetEvery;
-      const most = every - (taken % every);
+      const most = pauses.room(taken, budgetEvery);
       const plain = this.queues.length === 1 ? queue.plainAhead(most, this.reading.readTo) : 0;
       if (plain === 0 && !this.#hears(queue)) this.#takeRecord(queue);
       for (let i = 0; i < plain; i++) this.#takeRecord(queue);

@@ -5,9 +5,9 @@
  */
 import type { KinesisClient, Shard } from '@aws-sdk/client-kinesis';
 import type { Clock } from '../../../base/clock.ts';
+import { optionalPackage } from '../../../base/optional-package.ts';
 import type { Scheduler } from '../../../base/scheduler.ts';
 import { awsError, awsSettings, awsTimeouts } from '../aws.ts';
-import { optionalPackage } from '../optional-package.ts';
 import type { Page, PulledRow, Puller } from '../puller.ts';
 import { recordRows } from '../record-rows.ts';
 import type { Secrets } from '../secrets.ts';

@@ -5,7 +5,7 @@
  */
 import type { Client, QueryResult } from 'pg';
 import { isMillraceError, messageOf } from '../../../base/errors.ts';
-import { optionalPackage } from '../optional-package.ts';
+import { optionalPackage } from '../../../base/optional-package.ts';
 import { type Page, type PulledRow, type Puller, refused, unavailable } from '../puller.ts';
 import { readSecret, type Secrets } from '../secrets.ts';
 import { hashOf, Seen, type SeenImage } from '../seen.ts';

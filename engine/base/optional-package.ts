@@ -1,5 +1,5 @@
 /** Packages that one kind of source needs and nobody else: loaded when such a source is read. */
-import { MillraceError, messageOf } from '../../base/errors.ts';
+import { MillraceError, messageOf } from './errors.ts';
 
 /**
  * @param load imports the package

@@ -1,0 +1,26 @@
+/** Spans of commits: one below each traced record that a commit brings, or some of them where there are many. */
+import { commitSpan, registeredTracer } from '../task/tracing.ts';
+import type { CycleWork } from './committer.ts';
+
+export interface CommitTaken {
+  readonly commitId: number;
+  /** Wall time at its end, ms UTC, and how long it took, ms. */
+  readonly end: number;
+  readonly tookMs: number;
+}
+
+/** To be called when the log has the commit. Nothing happens where nothing was traced. */
+export function traceCommit(
+  results: CycleWork['results'],
+  { commitId, end, tookMs }: CommitTaken,
+): void {
+  if (results.every(({ result }) => (result.traced?.length ?? 0) === 0)) return;
+  const tracer = registeredTracer();
+  if (tracer === undefined) return;
+  for (const { result } of results) {
+    const attributes = { 'millrace.task': result.taskId, 'millrace.commit': commitId };
+    for (const record of result.traced ?? []) {
+      commitSpan(tracer, record, { startTime: end - tookMs, endTime: end, attributes });
+    }
+  }
+}
