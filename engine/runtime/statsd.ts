@@ -5,8 +5,8 @@
 import type { StatsD } from 'hot-shots';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
-import type { Scheduler } from '../base/scheduler.ts';
 import { optionalPackage } from '../base/optional-package.ts';
+import type { Scheduler } from '../base/scheduler.ts';
 import type { Metrics } from './observe.ts';
 
 type Registry = Metrics['registry'];
