@@ -1,10 +1,14 @@
 /** A change of the segments, tried before it is made: mistakes as one types, then who would move. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { WhatIf as WhatIfAnswer } from '../../topologies/what-if.ts';
 import { AskError, ask } from '../lib/api.ts';
-import { count, plural } from '../lib/format.ts';
-import { Card, Empty, Loading, Pill, Problem, Scroll } from '../lib/parts.tsx';
+import { plural } from '../lib/format.ts';
+import { Card, Loading, Pill, Problem } from '../lib/parts.tsx';
 import { linkTo } from '../lib/place.ts';
+import { useAnswer } from '../lib/use-answer.ts';
+import type { Vocabulary } from './complete.ts';
+import { Editor } from './editor.tsx';
+import { NewVersion, withNewVersions } from './new-version.tsx';
+import { Outcome, type WhatIf } from './outcome.tsx';
 import type { Definitions } from './segments.tsx';
 
 interface Mistake {
@@ -17,18 +21,22 @@ interface Checked {
   readonly warnings: readonly Mistake[];
 }
 
-interface WhatIf extends WhatIfAnswer {
-  readonly sample?: { readonly subjects: number; readonly of: number };
-}
-
 const waitMs = 350;
-const peopleShown = 12;
 
 export function Draft({ definitions }: { readonly definitions: Definitions }) {
   const [text, setText] = useState(() => textOf(definitions));
   const { checked, error, isChecking, config } = useChecked(text, definitions);
   const field = useRef<HTMLTextAreaElement>(null);
   const [result, setResult] = useState<{ of: string; value?: WhatIf; error?: AskError }>();
+  const [renewed, setRenewed] = useState<{
+    readonly of: string;
+    readonly config: object;
+    readonly changed: readonly string[];
+  }>();
+  const { value: vocabulary } = useAnswer(
+    (signal) => ask<Vocabulary>('/segment/vocabulary', { signal }),
+    [],
+  );
   const isTried = result?.of === text;
   const mistakes = checked?.mistakes ?? [];
   const goTo = (path: string) => {
@@ -57,6 +65,13 @@ export function Draft({ definitions }: { readonly definitions: Definitions }) {
     link.click();
     URL.revokeObjectURL(link.href);
   };
+  const changed = changedIn(text, definitions);
+  const renew = () => {
+    const next = withNewVersions(text, definitions);
+    setText(next);
+    const renewedConfig = { ...definitions.config, segments: JSON.parse(next) as unknown };
+    setRenewed({ of: next, config: renewedConfig, changed });
+  };
   const canTry = config !== undefined && mistakes.length === 0 && !isChecking;
   return (
     <div class="view">
@@ -81,15 +96,12 @@ export function Draft({ definitions }: { readonly definitions: Definitions }) {
             </button>
           }
         >
-          <textarea
-            id="definitions"
-            ref={field}
-            class="editor"
-            spellcheck={false}
-            aria-describedby="mistakes"
-            aria-invalid={mistakes.length > 0}
-            value={text}
-            onInput={(event) => setText(event.currentTarget.value)}
+          <Editor
+            field={field}
+            text={text}
+            change={setText}
+            isWrong={mistakes.length > 0}
+            vocabulary={vocabulary}
           />
         </Card>
         <Card
@@ -129,6 +141,14 @@ export function Draft({ definitions }: { readonly definitions: Definitions }) {
             </button>
             <button
               type="button"
+              class="button"
+              disabled={!canTry || changed.length === 0}
+              onClick={renew}
+            >
+              Save as a new version
+            </button>
+            <button
+              type="button"
               class="button primary"
               disabled={!canTry}
               onClick={() => void tryIt()}
@@ -137,11 +157,19 @@ export function Draft({ definitions }: { readonly definitions: Definitions }) {
             </button>
           </div>
           <p class="muted">
-            To make it so, give the file to <code>millrace start --config</code>. A changed segment
-            needs a greater version.
+            A new version is kept in the data folder after a look at what it costs and who would
+            move. It decides from the next <code>millrace start --config</code> on.
           </p>
         </Card>
       </div>
+      {renewed !== undefined && (
+        <NewVersion
+          key={renewed.of}
+          config={renewed.config}
+          changed={renewed.changed}
+          leave={() => setRenewed(undefined)}
+        />
+      )}
       {result !== undefined && (
         <Card
           title="Before and after"
@@ -162,6 +190,18 @@ export function Draft({ definitions }: { readonly definitions: Definitions }) {
 
 function textOf({ config, segments }: Definitions): string {
   return JSON.stringify(config['segments'] ?? segments, null, 2);
+}
+
+/** Ids of the segments that are other than those that run; none while the text cannot be read. */
+function changedIn(text: string, { config, segments }: Definitions): readonly string[] {
+  try {
+    const before = (config['segments'] ?? segments) as readonly { readonly id: string }[];
+    const known = new Map(before.map((one) => [one.id, JSON.stringify(one)]));
+    const now = JSON.parse(text) as readonly { readonly id: string }[];
+    return now.filter((one) => known.get(one.id) !== JSON.stringify(one)).map(({ id }) => id);
+  } catch {
+    return [];
+  }
 }
 
 /** Where a path such as `segments.2.when.count` stands in the text; the start where it is not found. */
@@ -215,87 +255,4 @@ function useChecked(text: string, definitions: Definitions) {
     };
   }, [text]);
   return { ...state, isChecking: state.of !== text };
-}
-
-function Outcome({ value }: { readonly value: WhatIf }) {
-  const moved = value.segments.filter(
-    ({ enter, leave, changed }) => changed || enter.length + leave.length > 0,
-  );
-  return (
-    <>
-      <p class="muted">
-        {value.sample === undefined
-          ? `Of all ${plural(value.scores.subjects, 'person', 'people')}.`
-          : `Of ${count(value.sample.subjects)} people, drawn from ${count(value.sample.of)}.`}
-      </p>
-      {moved.length === 0 ? (
-        <Empty title="Nobody would move">All segments would have the same members.</Empty>
-      ) : (
-        <Scroll label="Segments before and after">
-          <table>
-            <thead>
-              <tr>
-                <th>Segment</th>
-                <th class="number">Before</th>
-                <th class="number">After</th>
-                <th>Would enter</th>
-                <th>Would leave</th>
-              </tr>
-            </thead>
-            <tbody>
-              {moved.map((one) => (
-                <tr key={one.id}>
-                  <td>
-                    <b>{one.id}</b>
-                    {one.before === undefined && <Pill tone="accent">new</Pill>}
-                    {one.after === undefined && <Pill tone="bad">gone</Pill>}
-                  </td>
-                  <td class="number">
-                    {one.before === undefined ? '–' : count(one.before.members)}
-                  </td>
-                  <td class="number">{one.after === undefined ? '–' : count(one.after.members)}</td>
-                  <td>
-                    <Movers names={one.enter} sign="+" tone="entered" />
-                  </td>
-                  <td>
-                    <Movers names={one.leave} sign="−" tone="left" />
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
-      )}
-    </>
-  );
-}
-
-function Movers({
-  names,
-  sign,
-  tone,
-}: {
-  readonly names: readonly string[];
-  readonly sign: string;
-  readonly tone: string;
-}) {
-  if (names.length === 0) return <span class="muted">nobody</span>;
-  return (
-    <details>
-      <summary>
-        <span class={tone}>
-          {sign}
-          {count(names.length)}
-        </span>
-      </summary>
-      {names.slice(0, peopleShown).map((name) => (
-        <a key={name} class="mover" href={linkTo('people', name)}>
-          {name}
-        </a>
-      ))}
-      {names.length > peopleShown && (
-        <span class="muted">and {count(names.length - peopleShown)} more</span>
-      )}
-    </details>
-  );
 }

@@ -6,6 +6,7 @@ import type { AsOf } from '../../topologies/segments/as-of.ts';
 import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import { type AnyRoute, needed, type Route } from '../http/routes.ts';
+import { definitionRoutes } from './definition-routes.ts';
 import { type AskedPeople, peopleRoutes } from './people-routes.ts';
 import { pictureRoutes } from './picture-routes.ts';
 import type { QuestionPool } from './question-pool.ts';
@@ -16,9 +17,20 @@ import { refusedPlaces } from './taken-events.ts';
 const subjectsUsual = 20_000;
 const subjectsMost = 200_000;
 
-/** All questions of the ready topology. */
-export function askedRoutes(asked: Asked & AskedPeople, pool: QuestionPool): readonly AnyRoute[] {
-  return [...questionRoutes(asked, pool), ...peopleRoutes(asked, () => systemClock.now())];
+/**
+ * All questions of the ready topology.
+ * @param folder where new versions of segments are kept
+ */
+export function askedRoutes(
+  asked: Asked & AskedPeople,
+  pool: QuestionPool,
+  folder?: string,
+): readonly AnyRoute[] {
+  return [
+    ...questionRoutes(asked, pool),
+    ...definitionRoutes(asked, folder),
+    ...peopleRoutes(asked, () => systemClock.now()),
+  ];
 }
 
 /** @param pool where what takes long is answered */

@@ -60,7 +60,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     ...(options.advertise === undefined ? {} : { advertise: options.advertise }),
     listen: gatewayListener(
       gateway,
-      (running) => askedRoutes(Object.assign(running, { config }), questions),
+      (running) => askedRoutes(Object.assign(running, { config }), questions, kept.env.directory),
       // On Kafka several processes serve one application.
       kafka && writerName(kafka.instanceId),
     ),

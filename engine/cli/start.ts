@@ -140,7 +140,8 @@ export async function takeIn(
   const progress = progressBar(await contentBytes(files), () => summary);
   const questions = new QuestionPool();
   const http = options.http ?? (stays ? await freePort(options.httpHost) : undefined);
-  const routes: Routes = (running) => askedRoutes(Object.assign(running, { config }), questions);
+  const routes: Routes = (running) =>
+    askedRoutes(Object.assign(running, { config }), questions, env.directory);
   const execution = await execute({
     env,
     reference: { ...reference, params: config },

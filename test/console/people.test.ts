@@ -143,6 +143,45 @@ describe.skipIf(missing !== undefined)('people and segments', () => {
     expect(await faultsOf(page)).toEqual([]);
   });
 
+  test('a new version: completed by keyboard, looked at, kept for the next start', async () => {
+    await page.goto(`${running.url}/console/#/segments/draft`);
+    // The draft of the test before is forgotten.
+    await page.reload();
+    const field = page.getByLabel('Segments', { exact: true });
+    await page.getByText('no mistakes').waitFor();
+    const text = await field.inputValue();
+    await field.fill(text.replace('"n": 2', '"n": 1, "wher'));
+    await field.evaluate((element) => {
+      const area = element as unknown as {
+        value: string;
+        setSelectionRange(from: number, to: number): void;
+      };
+      const end = area.value.indexOf('"wher') + '"wher'.length;
+      area.setSelectionRange(end, end);
+    });
+    await field.press('Control+Space');
+    await page.getByRole('option', { name: 'where' }).waitFor();
+    expect(await faultsOf(page), 'while something is offered').toEqual([]);
+    await field.press('Enter');
+    expect(await field.inputValue()).toContain('"n": 1, "where": {');
+    await field.fill(text.replace('"n": 2', '"n": 1'));
+    await page.getByText('no mistakes').waitFor();
+    await page.getByRole('button', { name: 'Save as a new version' }).click();
+    expect(await field.inputValue(), 'the version is counted up').toContain('"version": 2');
+    await page.getByRole('button', { name: 'Plan and what-if' }).click();
+    await page
+      .getByRole('row', { name: /buyers/ })
+      .getByText('+1')
+      .waitFor();
+    await page.getByRole('columnheader', { name: 'Bytes a person' }).waitFor();
+    await page.getByRole('button', { name: 'Keep it for the next start' }).click();
+    const command = await page.getByText(/^millrace start --data/).innerText();
+    const [, file = ''] = /--config (.*)$/.exec(command) ?? [];
+    const kept = JSON.parse(await readFile(file, 'utf8')) as { segments: { version: number }[] };
+    expect(kept.segments[0]?.version).toBe(2);
+    expect(await faultsOf(page)).toEqual([]);
+  });
+
   test('each view fits 360 pixels and has no serious fault in the dark', async () => {
     await page.emulateMedia({ colorScheme: 'dark' });
     await page.setViewportSize({ width: 360, height: 740 });
