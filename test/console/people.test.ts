@@ -175,8 +175,8 @@ describe.skipIf(missing !== undefined)('people and segments', () => {
       .waitFor();
     await page.getByRole('columnheader', { name: 'Bytes a person' }).waitFor();
     await page.getByRole('button', { name: 'Keep it for the next start' }).click();
-    const command = await page.getByText(/^millrace start --data/).innerText();
-    const [, file = ''] = /--config (.*)$/.exec(command) ?? [];
+    const command = await page.getByText(/^millrace start --data/).textContent();
+    const [, file = ''] = /--config (.*)$/.exec(command ?? '') ?? [];
     const kept = JSON.parse(await readFile(file, 'utf8')) as { segments: { version: number }[] };
     expect(kept.segments[0]?.version).toBe(2);
     expect(await faultsOf(page)).toEqual([]);
