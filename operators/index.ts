@@ -1,6 +1,7 @@
 /** The public API: what a topology is made of. */
 export { days, hours, minutes, seconds } from '../engine/base/duration.ts';
 export { type ErrorCode, isMillraceError, MillraceError } from '../engine/base/errors.ts';
+export type { ErrorAnswer, ErrorHandler, FailedRecord } from '../engine/graph/error-handler.ts';
 export type { Topology } from '../engine/graph/graph.ts';
 export type { RowOf, StoreHandle, StoreRow } from '../engine/graph/store-spec.ts';
 export {

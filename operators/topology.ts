@@ -9,7 +9,9 @@ import {
   msOrInfinity,
   optional,
   refuseSetting,
+  text,
 } from '../engine/base/settings.ts';
+import type { ErrorHandler } from '../engine/graph/error-handler.ts';
 import { GraphBuilder, type Topology, type TopologySettings } from '../engine/graph/graph.ts';
 import type { SourceOptions } from '../engine/graph/node.ts';
 import type { Topic } from '../engine/graph/topic.ts';
@@ -80,6 +82,17 @@ export class TopologyBuilder {
     });
     const port = this.#graph.source(topic, options as SourceOptions);
     return new Stream({ graph: this.#graph, port, key: topic.key, value: topic.value });
+  }
+
+  /**
+   * What becomes of a record that fails, in any step or in one: the answer of a function. It is asked instead of the
+   * policy of the process, also about records that cannot be read or written.
+   * @param options.step name of a step, or of a topic that is read or written; default all
+   */
+  onError(handler: ErrorHandler, options: { readonly step?: string } = {}): void {
+    checkSetting('onError.handler', handler, aFunction);
+    checkSettings('onError', options, { step: optional(text) });
+    this.#graph.onError({ ...options, handler });
   }
 
   /**

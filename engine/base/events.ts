@@ -14,6 +14,7 @@ export const dropReasons = [
   'invalid',
   'no_consent',
   'erased',
+  'skipped',
 ] as const;
 export type DropReason = (typeof dropReasons)[number];
 
@@ -162,6 +163,15 @@ export interface TelemetryEvents {
   metricsUnsent: { readonly address: string; readonly problem: string };
   /** State was compared with a recomputation from the log by other means: how much, and how much differs. */
   stateVerified: { readonly compared: number; readonly differing: number };
+  /** A record failed and is tried again later; its task reads nothing until then. */
+  recordWaits: {
+    readonly task: string;
+    readonly topic: string;
+    readonly offset: number;
+    /** How often it was tried. */
+    readonly attempt: number;
+    readonly afterMs: number;
+  };
   /** Reading was paused, or goes on: the whole application, topics, partitions ('topic/0'), sources. */
   pauseChanged: {
     readonly all: boolean;

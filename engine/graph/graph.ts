@@ -4,6 +4,7 @@
  */
 import { callSite } from '../base/call-site.ts';
 import { refuseSetting } from '../base/settings.ts';
+import type { HandledErrors } from './error-handler.ts';
 import type {
   GraphNode,
   Port,
@@ -24,6 +25,8 @@ export interface Topology<out E = unknown> {
   readonly globals: readonly Source<unknown, unknown>[];
   /** Tables without a store of their own, by name. */
   readonly views: ReadonlyMap<string, TableView>;
+  /** What the author says of records that fail. */
+  readonly errorHandlers: readonly HandledErrors[];
   /** What the author returned: handles for the driver and for queries. */
   readonly exports: E;
   /** Each step goes by the records it has seen, also behind a keyBy, as in Kafka Streams. */
@@ -44,6 +47,7 @@ export class GraphBuilder {
   readonly #nodes: GraphNode[] = [];
   readonly #globals: Source<unknown, unknown>[] = [];
   readonly #views = new Map<string, TableView>();
+  readonly #errorHandlers: HandledErrors[] = [];
   #isBuilt = false;
 
   constructor(name: string, settings: TopologySettings = {}) {
@@ -60,6 +64,11 @@ export class GraphBuilder {
       callSite: callSite(),
     };
     return this.#add(node);
+  }
+
+  /** The last one of a step, or of all steps, counts. */
+  onError(handled: HandledErrors): void {
+    this.#errorHandlers.push(handled);
   }
 
   /** Makes a topic a global table; steps read it by the topic's name. */
@@ -103,12 +112,27 @@ export class GraphBuilder {
       nodes: Object.freeze([...this.#nodes]),
       globals: Object.freeze([...this.#globals]),
       views: new Map(this.#views),
+      errorHandlers: Object.freeze([...this.#errorHandlers]),
       exports,
       ...(this.#settings.asKafkaStreams === true ? { asKafkaStreams: true as const } : {}),
     });
     validate(topology);
+    this.#checkHandlers();
     this.#isBuilt = true;
     return topology;
+  }
+
+  /** A misspelt step would never be handled. */
+  #checkHandlers(): void {
+    const names = this.#nodes.map((node) =>
+      node.type === 'step' ? node.step.name : node.topic.name,
+    );
+    const wrong = this.#errorHandlers.find(
+      ({ step }) => step !== undefined && !names.includes(step),
+    );
+    if (wrong === undefined) return;
+    const known = [...new Set(names)].join(', ');
+    refuseSetting('onError.step', `there is no step or topic ${wrong.step}; there are ${known}`);
   }
 
   #add(node: GraphNode): Port {

@@ -353,6 +353,7 @@ function logLines(log: Lines): Handlers {
     metricsUnsent: (event) => log.warn(event, 'metrics were not sent'),
     sourceAway: (event) => log.warn(event, 'a source does not answer, trying again'),
     sourceBack: (event) => log.warn(event, 'a source answers again'),
+    recordWaits: (event) => log.warn(event, 'a record failed and is tried again'),
     pauseChanged: (event) => log.warn(event, 'what is paused has changed'),
     logAway: (event) => log.warn(event, 'no broker answers, waiting'),
     logBack: (event) => log.warn(event, 'a broker answers again'),

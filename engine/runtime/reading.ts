@@ -5,7 +5,6 @@ import { witnessesMost } from '../time/guard.ts';
 import { alignedTo, isHeldBack } from './alignment.ts';
 import type { CycleSize } from './cycle-size.ts';
 import type { IdleWatch } from './idle-watch.ts';
-import type { PauseWatch } from './pause.ts';
 import type { RunningTask } from './task-opener.ts';
 
 type Read = Pick<TaskWork, 'batches' | 'caughtUp' | 'readTo'> & {
@@ -22,23 +21,24 @@ export class Reading {
   isHeldBack = false;
   readonly #idle: IdleWatch;
   readonly #maxDriftMs: number | undefined;
-  readonly #pause: Pick<PauseWatch, 'holds'>;
+  readonly #isHeld: (task: RunningTask) => boolean;
   #readTo: (task: RunningTask) => number = () => all;
 
+  /** @param isHeld it is paused, or a record of it waits to be tried again */
   constructor(
     idle: IdleWatch,
     maxDriftMs: number | undefined,
-    pause: Pick<PauseWatch, 'holds'> = { holds: () => false },
+    isHeld: (task: RunningTask) => boolean = () => false,
   ) {
-    this.#pause = pause;
+    this.#isHeld = isHeld;
     this.#idle = idle;
     this.#maxDriftMs = maxDriftMs;
   }
 
   /** A cycle begins. */
   begin(tasks: readonly RunningTask[]): void {
-    // The others do not wait for a task that is paused.
-    const read = tasks.filter(({ planned }) => !this.#pause.holds(planned));
+    // The others do not wait for a task that is held.
+    const read = tasks.filter((task) => !this.#isHeld(task));
     this.#readTo = alignedTo(read, this.#maxDriftMs);
     this.isHeldBack = false;
   }
@@ -46,7 +46,7 @@ export class Reading {
   /** The next records of a task; undefined when there are none, or it could take none. */
   async next(task: RunningTask, member: Member, size: CycleSize): Promise<Read | undefined> {
     const { planned, positions } = task;
-    if (this.#pause.holds(planned)) {
+    if (this.#isHeld(task)) {
       // What comes meanwhile must not find that its time has passed.
       this.#idle.forget(task);
       return undefined;

@@ -25,6 +25,8 @@ export interface RuntimeOptions extends RuntimeSettings {
   readonly address?: string;
   readonly clock?: Clock;
   readonly scheduler?: Scheduler;
+  /** The clock moves between two runs only: what waits for it is not waited for. Of test drivers. */
+  readonly clockStands?: boolean;
   /** Called at every commit step; see task/commit.ts. */
   readonly at?: StepHook;
 }

@@ -40,7 +40,7 @@ import { StageClock } from './stages.ts';
 import { StateQuestions } from './state-questions.ts';
 import { emptySummary, type Summary } from './summary.ts';
 import type { RunningTask } from './task-opener.ts';
-import { hasChanges, notePositions } from './task-results.ts';
+import { hasChanges, notePositions, tellRetry } from './task-results.ts';
 import { RefusedTimes, type TimeReport, timeReport } from './time-report.ts';
 
 /** Between two looks at the log when there is nothing to do, ms; a log that can wakes us before. */
@@ -109,7 +109,9 @@ export class Runtime {
     this.#idle = new IdleWatch(this.#clock, this.#wall, options.idleAfterMs);
     this.#failures = new Failures(this.#observer, options.onOffsetLost);
     this.#pause = new PauseWatch(options.log, options.application, this.#clock, this.#observer);
-    this.#reading = new Reading(this.#idle, options.maxDriftMs, this.#pause);
+    this.#reading = new Reading(this.#idle, options.maxDriftMs, ({ planned, retryAt = 0 }) => {
+      return this.#pause.holds(planned) || retryAt > this.#clock.monotonic();
+    });
     this.#wallIntervals = wallClockIntervals(options.topology);
     this.tasks = new LocalTasks(options.topology, this.#questions, this, () => {
       return { running: this.#running, committing: this.#committing, joined: this.#joined };
@@ -288,9 +290,10 @@ export class Runtime {
     await this.#settle(signal);
   }
 
-  /** Nothing waits for a commit, nor for the end of a pause, and no source may bring more. */
+  /** Nothing waits for a commit, for the end of a pause or another attempt, and no source may bring more. */
   get #isIdle(): boolean {
-    if (this.#pause.isAny) return false;
+    const waits = this.#running.tasks.some(({ retryAt }) => retryAt !== undefined);
+    if (this.#pause.isAny || (waits && this.#options.clockStands !== true)) return false;
     return this.#committing.cursors.size === 0 && !this.#intake.expectsMore;
   }
 
@@ -644,7 +647,8 @@ export class Runtime {
     const results = await allDone(
       all.map(async ({ task, work, isBacklog, result: begun }) => {
         const result = await (begun ?? task.host.process(work));
-        notePositions(task, result);
+        notePositions(task, result, this.#clock.monotonic());
+        tellRetry(task, result, this.#observer);
         if (ahead && isBacklog) await this.#goAhead(task, work.commitId + 1);
         return { task, result };
       }),

@@ -33,6 +33,8 @@ export interface RunningTask {
   sourceTimes: TaskResult['sourceTimes'];
   /** How far its time is, ms UTC. */
   watermark: number;
+  /** A record waits to be tried again until then, on the monotonic clock, ms; undefined: none does. */
+  retryAt: number | undefined;
   /** Topics that are read to their end. */
   readonly silent: Set<string>;
 }
@@ -201,6 +203,7 @@ export class TaskOpener {
       wants: new Set(),
       sourceTimes: [],
       watermark: Number.NEGATIVE_INFINITY,
+      retryAt: undefined,
       silent: new Set(),
     };
     return { task, restored: records };

@@ -1,4 +1,5 @@
 /** What a cycle's results say of the tasks that brought them. */
+import type { Observer } from '../base/events.ts';
 import type { TaskResult } from '../task/task-host.ts';
 import type { CycleWork } from './committer.ts';
 import type { RunningTask } from './task-opener.ts';
@@ -8,9 +9,14 @@ export function hasChanges({ result }: CycleWork['results'][number]): boolean {
   return result.outputs.length + result.changelogs.length + result.promises.length > 0;
 }
 
-/** Where the task's sources go on, and how far its time is. */
-export function notePositions(task: RunningTask, result: TaskResult): void {
-  const { positions, sourceTimes, watermark } = result;
+/**
+ * Where the task's sources go on, how far its time is, and whether a record waits to be tried again.
+ * @param now on the monotonic clock, ms
+ */
+export function notePositions(task: RunningTask, result: TaskResult, now: number): void {
+  const { positions, sourceTimes, watermark, retry } = result;
+  if (retry === undefined) task.retryAt = undefined;
+  else if (retry.afterMs !== undefined) task.retryAt = now + retry.afterMs;
   task.sourceTimes = sourceTimes;
   task.watermark = watermark;
   for (const { topic, offset, waitsTo, wants } of positions) {
@@ -23,4 +29,10 @@ export function notePositions(task: RunningTask, result: TaskResult): void {
     // Too much waited for the commit.
     if (offset < task.givenTo) task.leaves = true;
   }
+}
+
+/** Tells of a record that failed and is tried again. */
+export function tellRetry({ planned }: RunningTask, { retry }: TaskResult, to: Observer): void {
+  if (retry?.afterMs === undefined) return;
+  to.on('recordWaits', { task: planned.taskId, ...retry, afterMs: retry.afterMs });
 }

@@ -5,7 +5,7 @@
  */
 
 import { fatalError } from '../base/assert.ts';
-import { MillraceError } from '../base/errors.ts';
+import { MillraceError, messageOf } from '../base/errors.ts';
 import type { FailureStage } from '../base/events.ts';
 import type { SubTopology } from '../graph/sub-topology.ts';
 import { decodeKeyId } from '../serde/serde.ts';
@@ -30,6 +30,15 @@ export function verdictOf(policy: ErrorPolicy, stage: FailureStage): Verdict {
   if (stage === 'deserialise' || stage === 'produce') return policy[stage];
   if (stage !== 'process') return 'dead-letter';
   return typeof policy.process === 'object' ? policy.process.otherwise : policy.process;
+}
+
+/** The run ends because of a record. */
+export function recordFailed(
+  { stage, step, error }: Failure,
+  origin: { readonly topic: string; readonly partition: number; readonly offset: number },
+): MillraceError {
+  const context = { stage, step, problem: messageOf(error), ...origin };
+  return fatalError(new MillraceError('RECORD_FAILED', context, { cause: error }));
 }
 
 /** The cycle cannot be committed: a task that is careful must do it from the last commit on. */

@@ -8,6 +8,8 @@ export class ReadLimits {
   isFinal = false;
   /** Records of the author's topics that are later wait for slower partitions, ms UTC. */
   readTo = Number.POSITIVE_INFINITY;
+  /** A record is to be tried again later: nothing more is read. */
+  stops = false;
   /** Topics whose next record waits for another one to confirm its time. */
   readonly undecided = new Set<string>();
   /** The same, where more records can be had. */
@@ -16,6 +18,7 @@ export class ReadLimits {
   readonly waiting = new Set<string>();
 
   begin({ isFinal = false, readTo = Number.POSITIVE_INFINITY }: PassingTime): void {
+    this.stops = false;
     this.undecided.clear();
     this.wants.clear();
     this.waiting.clear();

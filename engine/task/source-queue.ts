@@ -174,6 +174,12 @@ export class SourceQueue {
     return (this.#times as Float64Array)[this.index] as number;
   }
 
+  /** The record at hand is the next one again. */
+  giveBack(): void {
+    this.position = (this.batch as PackedBatch).offsets[this.index] as number;
+    this.index--;
+  }
+
   /** Whether the guard lets the next record pass; there must be one. */
   verdict(wall: number | undefined, final: boolean): GuardVerdict {
     const { sourceTime } = this;
@@ -492,6 +498,7 @@ export function nextQueue(
   queues: readonly SourceQueue[],
   limits: ReadLimits,
 ): SourceQueue | undefined {
+  if (limits.stops) return undefined;
   let next: SourceQueue | undefined;
   let wantsMore = false;
   for (const queue of queues) {

@@ -25,6 +25,7 @@ import type { ErrorPolicy } from './error-policy.ts';
 import { GlobalTables } from './global-tables.ts';
 import type { OutputBatch } from './outputs.ts';
 import { Pauses } from './pauses.ts';
+import { Retries, type RetryTold } from './retries.ts';
 import { AsOfCommits, answerRows, type RowAnswer, type RowQuestion } from './row-answers.ts';
 import { Task } from './task.ts';
 import type { SourceProgress } from './task-clock.ts';
@@ -117,6 +118,8 @@ export interface TaskResult {
   readonly sourceTimes: readonly SourceProgress[];
   /** What the task tells those downstream after its outputs: how far it is (ms UTC); NaN: its input has ended. */
   readonly promises: readonly number[];
+  /** A record that waits to be tried again. */
+  readonly retry?: RetryTold;
   readonly counters: TaskCounters;
   readonly timings: TaskTimings;
   /** Keys that were looked for in its state, and those of them that were not in memory. */
@@ -180,6 +183,7 @@ export class TaskHost implements HostPort {
   readonly #world: World;
   readonly #globals: GlobalTables;
   readonly #tasks = new Map<string, OpenTask>();
+  readonly #retries = new Map<string, Retries>();
   readonly #threadTime: ThreadTime = { busyMs: 0 };
   readonly #pauses: Pauses;
   readonly #memory: MemoryBudget;
@@ -201,6 +205,12 @@ export class TaskHost implements HostPort {
     this.#parts = subTopologies(topology);
     this.#times = timePlan(topology);
     this.#globals = new GlobalTables(topology.globals);
+  }
+
+  #retriesOf(taskId: string): Retries {
+    const known = this.#retries.get(taskId) ?? new Retries();
+    this.#retries.set(taskId, known);
+    return known;
   }
 
   /** Opens a task's state and answers where each of its stores stands. */
@@ -230,6 +240,7 @@ export class TaskHost implements HostPort {
       part,
       partition,
       state,
+      retries: this.#retriesOf(taskId),
       positions,
       ...(assignment.careful === undefined ? {} : { careful: assignment.careful }),
       times,
@@ -300,6 +311,7 @@ export class TaskHost implements HostPort {
     this.#threadTime.busyMs += changelog;
     asOf.sealed(work.commitId, timeOf(task));
     const { outputs, counters, timings } = task.take();
+    const retry = this.#retriesOf(work.taskId).take();
     return {
       taskId: work.taskId,
       outputs,
@@ -309,6 +321,7 @@ export class TaskHost implements HostPort {
       promises: task.time.takePromises(),
       watermark: task.time.watermark,
       sourceTimes,
+      ...(retry === undefined ? {} : { retry }),
       counters,
       timings: { ...timings, changelog },
       lookups: state.takeLookups(),

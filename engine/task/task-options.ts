@@ -9,6 +9,7 @@ import type { ChainTask, Ways } from './chain.ts';
 import type { ErrorPolicy } from './error-policy.ts';
 import type { GlobalTables } from './global-tables.ts';
 import type { Pauses } from './pauses.ts';
+import type { Retries } from './retries.ts';
 import type { ThreadTime } from './timings.ts';
 import type { WallClockSpan } from './wall-clock.ts';
 
@@ -19,6 +20,7 @@ export interface TaskOptions {
   readonly partition: number;
   readonly state: TaskState;
   readonly onError: ErrorPolicy;
+  readonly retries: Retries;
   /** Stop taking records when this many bytes wait for the commit. */
   readonly dirtyBytesMax: number;
   readonly partitionsOf: Readonly<Record<string, number>>;

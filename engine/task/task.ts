@@ -3,9 +3,9 @@
  * partitions, runs the operators on it, and collects what they write. `run` awaits once a round (the
  * prefetch). Calls to the world outside are awaited at the end of the round.
  */
-import { fatalError, isFatal } from '../base/assert.ts';
+import { isFatal } from '../base/assert.ts';
 import { emptyBytes } from '../base/bytes.ts';
-import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts';
+import { isMillraceError, messageOf } from '../base/errors.ts';
 import type { DropReason, FailureStage } from '../base/events.ts';
 import { ignoreRejection } from '../base/promises.ts';
 import type { World } from '../base/world.ts';
@@ -34,14 +34,16 @@ import {
   cycleRepeated,
   type Failure,
   placeOf,
+  recordFailed,
   recordRefused,
   unkeptError,
-  verdictOf,
 } from './failure.ts';
 import { noteOut, noteWrite } from './noted-output.ts';
 import { type OutputBatch, Outputs } from './outputs.ts';
+import { prefetchRound } from './prefetch.ts';
 import { ReadLimits } from './read-limits.ts';
 import { retried } from './retried.ts';
+import { answerTo, stopsAt } from './retries.ts';
 import { nextQueue, ownHeaders, type SourceQueue } from './source-queue.ts';
 import type { Place } from './step-context.ts';
 import { keptPlace, type RecordPlace, type Suspended, type SuspendedUnit } from './suspended.ts';
@@ -410,18 +412,9 @@ export class Task implements ChainTask {
     const { threadTime, pauses } = this.#options;
     for (let more = true; more; ) {
       const before = clock.monotonic() - threadTime.busyMs;
-      const keyIds: string[] = [];
-      let until = Number.NEGATIVE_INFINITY;
-      for (const queue of this.queues) {
-        queue.refill();
-        if (this.#stateful) until = Math.max(until, queue.collect(this.#state, keyIds));
-      }
-      if (this.bySource && this.#stateful) {
-        until = this.time.ahead();
-        await this.#state.prefetch(keyIds, until, until);
-      } else if (keyIds.length > 0 || until !== Number.NEGATIVE_INFINITY) {
-        await this.#state.prefetch(keyIds, until);
-      }
+      const { queues } = this;
+      const ahead = this.bySource ? () => this.time.ahead() : undefined;
+      await prefetchRound({ queues, state: this.#state, isStateful: this.#stateful, ahead });
       this.timings.load += Math.max(0, clock.monotonic() - threadTime.busyMs - before);
       for (let taken: boolean | undefined; taken === undefined; more = taken ?? true) {
         if (pauses.isOpen) await pauses.give();
@@ -495,7 +488,7 @@ export class Task implements ChainTask {
       const most = pauses.room(taken, budgetEvery);
       const plain = this.queues.length === 1 ? queue.plainAhead(most, this.reading.readTo) : 0;
       if (plain === 0 && !this.#hears(queue)) this.#takeRecord(queue);
-      for (let i = 0; i < plain; i++) this.#takeRecord(queue);
+      for (let i = 0; i < plain && !this.reading.stops; i++) this.#takeRecord(queue);
       taken += Math.max(1, plain);
       queue.settle();
     }
@@ -523,7 +516,7 @@ export class Task implements ChainTask {
       this.#at = queue;
       this.#state.keyId = keyId;
       if (suspended !== undefined) this.#outcome = Math.max(this.#outcome, suspended.outcome);
-      this.#finish(touches, outer, streamTime);
+      if (this.#finish(touches, outer, streamTime)) queue.giveBack();
       queue.settle();
     }
     return false;
@@ -553,7 +546,7 @@ export class Task implements ChainTask {
     const { streamTime } = this;
     const outer = this.#undo === undefined ? 0 : this.#undo.begin();
     this.#begin(queue);
-    this.#finish(touches, outer, streamTime);
+    if (this.#finish(touches, outer, streamTime)) queue.giveBack();
   }
 
   /** Takes the queue's next record as far as it goes at once. */
@@ -569,23 +562,26 @@ export class Task implements ChainTask {
     this.#deliver(queue, timestamp);
   }
 
-  /** Ends the record at hand. The other numbers are of when it began. */
-  #finish(touches: number, outer: number, streamTime: number): void {
+  /** Ends the record at hand; true when it is to be tried again. The other numbers are of when it began. */
+  #finish(touches: number, outer: number, streamTime: number): boolean {
     let isRefused = false;
     if (this.#failure !== undefined || this.#undo !== undefined) {
-      isRefused = this.#endUnit(touches, outer);
+      isRefused = this.#endUnit(touches, outer, true);
       if (isRefused) this.streamTime = streamTime;
       this.#undo?.clear();
     }
     this.#noteSuspended(touches, isRefused);
     this.#unnamed = undefined;
     this.#state.keyId = '';
+    if (!this.reading.stops && this.#at !== undefined) this.#options.retries.done(this.#at);
     this.#at = undefined;
+    const suspended = this.#suspended;
+    this.#suspended = undefined;
+    if (this.reading.stops) return true;
     this.counters.in++;
     countOutcome(this.counters, this.#outcome, 1);
-    if (this.#suspended === undefined) return;
-    this.#suspended.outcome = this.#outcome;
-    this.#suspended = undefined;
+    if (suspended !== undefined) suspended.outcome = this.#outcome;
+    return false;
   }
 
   #deliver(queue: SourceQueue, timestamp: number): void {
@@ -637,18 +633,16 @@ export class Task implements ChainTask {
   #fail(stage: FailureStage, { step, callSite }: Place, error: unknown): void {
     ignoreRejection(error);
     if (this.#failure !== undefined) return;
-    if (verdictOf(this.#options.onError, stage) === 'stop') {
-      const context = { stage, step, problem: messageOf(error), ...this.origin };
-      throw fatalError(new MillraceError('RECORD_FAILED', context, { cause: error }));
-    }
-    this.#failure = { stage, step, callSite, error };
+    const failure = { stage, step, callSite, error };
+    if (stopsAt(this.#options, failure)) throw recordFailed(failure, this.origin);
+    this.#failure = failure;
   }
 
   /**
-   * Ends the unit at hand: takes back what it did if it was refused, and writes its dead letter; true
-   * then. @param touches as they were when it began
+   * Ends the unit at hand: takes back what it did if it was refused, and writes its dead letter, or what else the author
+   * says; true then. @param touches as they were when it began @param mayWait it is the queue's record at hand
    */
-  #endUnit(touches: number, outer: number): boolean {
+  #endUnit(touches: number, outer: number, mayWait = false): boolean {
     const unkept = this.#undo && this.#failure === undefined && this.#state.problemIn(this.#undo);
     if (unkept) this.#fail('process', placeOf(unkept, this.#callSites), unkeptError(unkept));
     const failure = this.#failure;
@@ -658,7 +652,14 @@ export class Task implements ChainTask {
     }
     this.#failure = undefined;
     this.#takeBack(touches, outer, failure);
-    this.#writeDeadLetter(failure);
+    const answer = answerTo(this.#options, failure, this.#at, this.origin, this.#timestamp);
+    if (answer === 'fail') throw recordFailed(failure, this.origin);
+    if (answer === 'skip') this.drop(failure.step, 'skipped');
+    else if (answer === 'deadLetter' || this.#at === undefined) this.#writeDeadLetter(failure);
+    else if (mayWait) {
+      this.#options.retries.wait(this.#at, answer.retryAfterMs);
+      this.reading.stops = true;
+    } else throw cycleRepeated(this.#options, failure.step, messageOf(failure.error));
     return true;
   }
 
@@ -675,8 +676,7 @@ export class Task implements ChainTask {
 
   #writeDeadLetter(failure: Failure): void {
     const place = `${failure.step}|${failure.stage}`;
-    const outcome = this.#outcome;
-    const queue = this.#at;
+    const [outcome, queue] = [this.#outcome, this.#at];
     const batch = writeDeadLetter(this.#outputs, this.#options.application, failure, {
       record: queue,
       keyId: queue === undefined ? this.keyId : '',

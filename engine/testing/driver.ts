@@ -319,6 +319,7 @@ export class TestDriver {
       stateDirectory: 'state',
       orphans,
       clock: this.#clock,
+      clockStands: true,
       partitions,
       startHosts: async (config) => [new TaskHost(this.#topology, config, this.#backends, world)],
       ...(cacheBytes === undefined ? {} : { cacheBytes }),
