@@ -1,5 +1,5 @@
 /** Error handlers of the author: fail, skip, dead letter, or another attempt later; with order, state and time kept. */
-import { count, type ErrorAnswer, json, type TopologyBuilder, topic, topology, utf8 } from 'millrace';
+import { type ErrorAnswer, json, type TopologyBuilder, topic, topology } from 'millrace';
 import { testDriver } from 'millrace/testing';
 import { expect, onTestFinished, test } from 'vitest';
 
