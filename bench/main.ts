@@ -14,6 +14,7 @@ import { linesTable, machine, ratios, ratiosTable } from './compare/report.ts';
 import { joinedReport, writeReport } from './compare/report-files.ts';
 import { measureRestart, restartTable } from './compare/restart.ts';
 import { measureScale, scaleTable } from './compare/scale.ts';
+import { doorBench, doorTable } from './door.ts';
 import { jobs as pathJobs } from './jobs/page-views.ts';
 import { micro } from './micro/micro.ts';
 import type { PathResult } from './path.ts';
@@ -48,6 +49,8 @@ interface Options {
   readonly segments: number;
   readonly measureSeconds: number;
   readonly data?: string;
+  readonly requests: number;
+  readonly hooks: number;
 }
 
 const quickJobs: readonly JobName[] = ['map', 'tumbling', 'sliding', 'session', 'engagement'];
@@ -193,6 +196,12 @@ async function latency(options: Options): Promise<void> {
   keep(options, lines);
 }
 
+async function door(options: Options): Promise<void> {
+  const parts = await doorBench({ ...options, seconds: Math.min(options.seconds, 60) });
+  console.log(doorTable(parts));
+  keep(options, parts);
+}
+
 async function restart(options: Options): Promise<void> {
   const peers = await peersOf(options, 'restart');
   if (peers === undefined) return;
@@ -242,6 +251,7 @@ async function main(what: string, options: Options): Promise<void> {
   if (asked('segments')) segmentsBench();
   if (asked('segments-engine')) await segmentsEngineBench(options.threads);
   if (what === 'questions') await questions(options);
+  if (what === 'door') await door(options);
   if (what === 'latency') await latency(options);
   if (what === 'restart') await restart(options);
   if (what === 'scale') await scale(options);
@@ -259,7 +269,7 @@ async function main(what: string, options: Options): Promise<void> {
 await new Command('bench')
   .argument(
     '[what]',
-    'path, micro, segments, segments-engine, questions, compare, latency, restart, scale, report, or all',
+    'path, micro, segments, segments-engine, questions, door, compare, latency, restart, scale, report, or all',
     'all',
   )
   .option('--jobs <names>', `of the comparison: ${jobNames.join(',')}`, among(jobNames))
@@ -299,6 +309,8 @@ await new Command('bench')
     'of compare and scale: what each process may take (Linux, as root)',
     positive,
   )
+  .option('--requests <n>', 'of door: a second, of ten events each', positive, 1_000)
+  .option('--hooks <n>', 'of door: purchases a second', positive, 500)
   .option('--seconds <n>', 'a run of a peer, at most', positive, 240)
   .option('--json <file>', 'write all figures there')
   .option('--from <files>', 'of report: what --json wrote, to be one report', (text) =>

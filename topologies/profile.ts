@@ -9,6 +9,7 @@ import {
 } from './accepted/accepted.ts';
 import { type ConsentConfig, isConsent, purposeOf } from './accepted/consent.ts';
 import type { MachineRules } from './accepted/machine.ts';
+import { correctionOf } from './correction.ts';
 import { bandAfter, bandChangesAt, suppressed } from './engagement/bands.ts';
 import type { Companions } from './engagement/companions.ts';
 import type { EngagementConfig } from './engagement/config.ts';
@@ -39,7 +40,7 @@ import { mergeAccepted, mergeEngagement, mergeHistory } from './merge.ts';
 import { fromWritten, historyFromWritten, historyToWritten, toWritten } from './profile-codec.ts';
 import type { SegmentDefinition } from './segments/definition.ts';
 import { type Explanation, explain } from './segments/explain.ts';
-import { stateOf } from './segments/membership.ts';
+import { noMembership, retell, stateOf } from './segments/membership.ts';
 import { rootOf } from './segments/program.ts';
 import type { EngagementView } from './segments/score-leaves.ts';
 import {
@@ -79,6 +80,12 @@ export const erasedClass = 'subject_erased';
 
 /** An event of this class says that the definitions have changed; it is of nobody's doing and nowhere kept. */
 export const redefinedClass = 'segments_redefined';
+
+/**
+ * An event of this class brings what is kept of its subject to what a corrected input makes of it; it
+ * is of nobody's doing and nowhere kept. See correction.ts.
+ */
+export const correctedClass = 'input_corrected';
 
 /** The item of an event of this class names the subject that goes on for this one. */
 export const mergedClass = 'subject_merged';
@@ -171,6 +178,10 @@ export class ProfileLogic {
       const isOfThese = event.id === this.redefined().id;
       if (isOfThese && event.rebuilt !== undefined) rebuild(segments, event.rebuilt);
       this.onTimer(context, context.now);
+      return;
+    }
+    if (event.class === correctedClass) {
+      this.#correct(context, profile, event);
       return;
     }
     if (event.class === mergedClass) {
@@ -345,6 +356,45 @@ export class ProfileLogic {
     context.state = profile;
   }
 
+  /** All is as the corrected input makes it; what was told otherwise is told anew. */
+  #correct(context: ProfileContext, told: Profile, event: Event): void {
+    const { profile, scoredAt } = correctionOf(event);
+    const fresh = profile ?? this.empty();
+    const members = fresh.segments.members;
+    const merged = new Map(told.segments.members);
+    fresh.segments.members = merged;
+    for (const root of this.segments.program.roots) {
+      const { id, corrections } = root.segment;
+      const target = members.get(id);
+      const known = merged.get(id) ?? target;
+      if (known === undefined) continue;
+      const membership = merged.get(id) ?? noMembership(known.version, known.definition);
+      const frozen = Math.max(told.segments.history.from, membership.from);
+      const ends = retell(membership, target, context.now, corrections, frozen);
+      merged.set(id, membership);
+      const decision = { segment: root.segment, ends, membership, redefined: false };
+      const occasion: Occasion = { cause: 'event', at: Number.NaN };
+      const curve = curveOf(this.#config, fresh.engagement);
+      this.#tellChanges(context, fresh, decision, occasion, curve);
+      if (target !== undefined) continue;
+      context.emitTo(segmentStates, `${context.key}|${id}`, null, context.now);
+    }
+    if (profile !== undefined) {
+      const { emitted } = fresh;
+      if (emitted !== undefined && !isSameScore(emitted, told.emitted)) {
+        const score = { ...emitted, effectiveAt: scoredAt, cause: 'correction' } as const;
+        context.emit({ type: 'score', score }, scoredAt);
+      }
+      this.#decide(context, fresh, context.now, { cause: 'time', at: context.now });
+    } else {
+      fresh.emitted = undefined;
+      context.emitTo(scores, context.key, null, context.now);
+      context.cancelTimer('next');
+    }
+    // The numbers of what was told go on, should the subject come again.
+    context.state = profile !== undefined || merged.size > 0 ? fresh : undefined;
+  }
+
   #tellLabel(context: ProfileContext, label: Label): void {
     const { at, event, isMachine, as, rules, correction } = label;
     const user = context.key;
@@ -515,6 +565,13 @@ function causeOf(
   const isCurrent = end.supersedes === undefined && end.effectiveAt === at && at === now;
   if (!isCurrent) return 'correction';
   return isPurpose ? 'consent' : 'event';
+}
+
+function isSameScore(
+  a: NonNullable<Profile['emitted']>,
+  b: NonNullable<Profile['emitted']> | undefined,
+): boolean {
+  return a.score === b?.score && a.band === b.band && sameSubs(a.subs, b.subs);
 }
 
 function sameSubs(

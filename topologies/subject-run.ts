@@ -2,7 +2,7 @@
  * One subject's events run without an engine: the same logic, the same timers, in the same order as the
  * operator does on the subject's own clock. For recomputing, comparing and explaining.
  */
-import type { Event, SegmentChange, SegmentState } from './event.ts';
+import type { ActivityLabel, Event, SegmentChange, SegmentState } from './event.ts';
 import type { Output, Profile, ProfileContext, ProfileLogic } from './profile.ts';
 
 /** An event as it came: the order of arrival is that of the list. */
@@ -17,6 +17,7 @@ export class SubjectRun implements ProfileContext {
   readonly changes: SegmentChange[] = [];
   readonly outputs: Output[] = [];
   readonly states = new Map<string, SegmentState>();
+  readonly labels: ActivityLabel[] = [];
   /** How many events were refused, by reason. */
   readonly dropped: Record<string, number> = {};
   state: Profile | undefined;
@@ -63,6 +64,7 @@ export class SubjectRun implements ProfileContext {
 
   emitTo(topic: { readonly name: string }, key: unknown, value: unknown): void {
     if (topic.name === 'segment-states') this.states.set(String(key), value as SegmentState);
+    if (topic.name === 'activity-labels') this.labels.push(value as ActivityLabel);
   }
 
   setTimer(_name: string, at: number): void {

@@ -341,7 +341,7 @@ export const errorCatalogue = {
   INPUT_CHANGED: {
     message: 'input file {file} is not the one read before: {problem}',
     remedy:
-      'rows that were taken stay taken: put the file back as it was to go on with it, or give the changed one another name to take it in as a new file, or start with --fresh',
+      'rows that were taken stay taken: put the file back as it was to go on with it, or give the changed one another name to take it in as a new file; to have the changed one in its place, take all files in once more, with --fresh or into another --data folder',
     exitCode: 2,
   },
   LOAD_INTERRUPTED: {

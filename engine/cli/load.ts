@@ -6,19 +6,31 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { PersonalisationConfig } from '../../topologies/personalisation.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { standardInput } from '../connect/content.ts';
 import type { Cursor } from '../connect/cursor.ts';
 import { deadLetterTopic } from '../graph/topic-names.ts';
 import type { Log } from '../log/log.ts';
-import { decodeHeaders } from '../record/headers.ts';
 import { readCursors } from '../runtime/cursors.ts';
-import type { Execution } from './execution.ts';
+import { loadTopology } from '../thread/load-topology.ts';
+import { type CorrectedNight, correctNight } from './correct-night.ts';
+import { environment, openKeptLog } from './environment.ts';
+import { type Execution, execute } from './execution.ts';
 import { inputGroups } from './input-groups.ts';
+import { type Letter, lettersOf } from './letters.ts';
+import { type MappingReader, mappingsOnce } from './mappings.ts';
+import {
+  beginNight,
+  type ChangedNight,
+  changedNights,
+  endNight,
+  type NightBegin,
+} from './nights.ts';
 import { print, printJson } from './output.ts';
-import { type StartOptions, takeIn } from './start.ts';
+import { keptParams, personalisationModule, ready, type StartOptions, takeIn } from './start.ts';
 import { checkTaken, clockOf } from './start-report.ts';
-import type { FileInput } from './topic-input.ts';
+import { type FileInput, groupSources } from './topic-input.ts';
 
 export type LoadOptions = Omit<StartOptions, 'top'> & {
   readonly manifest: string;
@@ -39,11 +51,13 @@ interface LoadedFile {
 export interface Manifest {
   readonly version: 1;
   readonly application: string;
-  /** 'unchanged': there was nothing new. */
-  readonly result: 'loaded' | 'unchanged';
+  /** 'corrected': a night was given with other rows; 'unchanged': there was nothing new. */
+  readonly result: 'loaded' | 'corrected' | 'unchanged';
   /** An earlier run had begun these files. */
   readonly continued: boolean;
   readonly inputs: readonly LoadedFile[];
+  /** Nights that were given with other rows than before, in `rows` as they are now. */
+  readonly corrected: readonly Pick<CorrectedNight, 'files' | 'subjects' | 'events'>[];
   /** Of this run: in = out + rejected + skipped, where a row becomes one event. */
   readonly rows: {
     readonly in: number;
@@ -70,17 +84,23 @@ export async function load(options: LoadOptions): Promise<void> {
     });
   }
   let begin: Begin | undefined;
+  const mappingOf = mappingsOnce();
+  const corrected = await correctNights(options, mappingOf);
   await takeIn(
     { ...options, top: 0 },
     {
+      mappingOf,
       async begin(execution, sources) {
-        begin = await beginOf(execution, sources);
+        begin = await beginOf(execution, sources, corrected);
       },
-      async interrupted({ sources }) {
+      async interrupted({ sources }, { log, application }) {
+        if (begin !== undefined) await endNight(log, application, begin.night);
         const rows = sources.reduce((sum, { records }) => sum + records, 0);
         throw new MillraceError('LOAD_INTERRUPTED', { rows });
       },
       async report(execution) {
+        const { log, application } = execution;
+        await endNight(log, application, (begin as Begin).night);
         const manifest = await manifestOf(execution, begin as Begin);
         await keep(options.manifest, manifest);
         if (options.json === true) printJson(manifest);
@@ -91,19 +111,76 @@ export async function load(options: LoadOptions): Promise<void> {
   );
 }
 
+/** Brings the log to nights that are given with other rows than before, and lets the application take that. */
+async function correctNights(
+  options: LoadOptions,
+  mappingOf: MappingReader,
+): Promise<CorrectedNight[]> {
+  const env = environment(options.data, options.stateBackend);
+  const groups = inputGroups(options.tokens).filter(({ mapping }) => mapping !== undefined);
+  const kept = await keptParams(env);
+  if (kept?.application !== ready || groups.length === 0) return [];
+  const say = (text: string) => process.stderr.write(`${text}\n`);
+  const reference = { module: personalisationModule };
+  const sources = await groupSources(await loadTopology(reference), groups, () => {}, mappingOf);
+  const log = await openKeptLog(env, ready);
+  let changed: ChangedNight[];
+  try {
+    changed = await changedNights(log, ready, sources);
+  } finally {
+    await log.close();
+  }
+  if (changed.length === 0) return [];
+  const { threads, logLevel, memory } = options;
+  const execution = await execute({
+    env,
+    reference: { ...reference, params: kept.params },
+    threads,
+    logLevel,
+    ...(memory === undefined ? {} : { settings: { memoryBytes: memory } }),
+  });
+  const corrected: CorrectedNight[] = [];
+  try {
+    const { runtime } = execution;
+    await runtime.runUntilCaughtUp();
+    for (const night of changed) {
+      const one = await correctNight(
+        execution,
+        (kept.params ?? {}) as PersonalisationConfig,
+        night,
+      );
+      say(`${one.files.join(', ')} is corrected: ${one.subjects} subjects are taken anew`);
+      corrected.push(one);
+      await runtime.runUntilCaughtUp();
+    }
+    const clock = await clockOf(runtime);
+    if (Number.isFinite(clock)) await runtime.advanceIdle(clock);
+  } finally {
+    await execution.close();
+  }
+  return corrected;
+}
+
 /** What is known before anything is read. */
 interface Begin {
+  readonly corrected: readonly CorrectedNight[];
+  readonly night: NightBegin;
   readonly sources: readonly FileInput[];
   readonly deadLetters: number;
   readonly known: ReadonlySet<string>;
 }
 
-async function beginOf({ log, application }: Execution, sources: readonly FileInput[]) {
+async function beginOf(
+  { log, application }: Execution,
+  sources: readonly FileInput[],
+  corrected: readonly CorrectedNight[],
+): Promise<Begin> {
   if (sources.some(({ files }) => files.includes(standardInput))) {
     throw new MillraceError('USAGE', { problem: '`load` reads files: standard input has no name' });
   }
   const known = new Set((await filesKnown(log, application)).keys());
-  return { sources, deadLetters: await endOf(log, application), known };
+  const night = await beginNight(log, application, sources);
+  return { corrected, night, sources, deadLetters: await endOf(log, application), known };
 }
 
 async function endOf(log: Log, application: string): Promise<number> {
@@ -118,14 +195,20 @@ async function manifestOf(execution: Execution, begin: Begin): Promise<Manifest>
   const files = begin.sources.flatMap((source) => source.files);
   const inputs = await Promise.all(
     files.map(async (file): Promise<LoadedFile> => {
-      const rejected = reasonsOf(letters.filter(({ origin }) => origin === file));
+      const anew = begin.corrected.find(({ files: all }) => all.includes(basename(file)));
+      const refused = anew?.rows.rejected ?? letters.map((one) => ({ ...one, file: one.origin }));
+      const rejected = reasonsOf(refused.filter((one) => one.file === file));
       const rows = known.get(basename(file)) ?? 0;
       return { file, ...(await checksum(file)), rows, rejected };
     }),
   );
-  const rows = sources.reduce((sum, { records }) => sum + records, 0);
-  const skipped = totals(sources.map((source) => source.skipped));
-  const refused = sources.reduce((sum, { deadLettered }) => sum + deadLettered, 0);
+  const anew = begin.corrected.map((one) => one.rows);
+  const taken = sources.reduce((sum, { records }) => sum + records, 0);
+  const rows = taken + anew.reduce((sum, one) => sum + one.in, 0);
+  const skipped = totals([...sources, ...anew].map((one) => one.skipped));
+  const refused =
+    sources.reduce((sum, { deadLettered }) => sum + deadLettered, 0) +
+    anew.reduce((sum, { rejected }) => sum + rejected.length, 0);
   const left = Object.values(skipped).reduce((sum, count) => sum + count, 0);
   const own = letters.filter(
     ({ offset, stage }) => offset >= begin.deadLetters && stage === 'source',
@@ -134,10 +217,20 @@ async function manifestOf(execution: Execution, begin: Begin): Promise<Manifest>
   return {
     version: 1,
     application,
-    result: rows === 0 ? 'unchanged' : 'loaded',
+    result: begin.corrected.length > 0 ? 'corrected' : rows === 0 ? 'unchanged' : 'loaded',
     continued: files.some((file) => begin.known.has(basename(file))),
     inputs,
-    rows: { in: rows, out: rows - refused - left, rejected: reasonsOf(own), skipped },
+    corrected: begin.corrected.map(({ files: of, subjects, events }) => ({
+      files: of,
+      subjects,
+      events,
+    })),
+    rows: {
+      in: rows,
+      out: rows - refused - left,
+      rejected: reasonsOf([...own, ...anew.flatMap(({ rejected }) => rejected)]),
+      skipped,
+    },
     sources: sources.map(({ name, records }) => ({ name, rows: records })),
     events: {
       in: counters.in,
@@ -160,29 +253,8 @@ async function filesKnown(log: Log, application: string): Promise<Map<string, nu
   return known;
 }
 
-interface Letter {
-  readonly offset: number;
-  readonly stage: string;
-  readonly reason: string;
-  readonly origin: string;
-}
-
-async function lettersOf(log: Log, application: string): Promise<Letter[]> {
-  const at = { topic: deadLetterTopic(application), partition: 0 };
-  const letters: Letter[] = [];
-  for (let from = await log.startOffset(at); ; ) {
-    const batch = await log.read(at, from, { records: 10_000 });
-    if (batch === undefined) return letters;
-    for (let i = 0; i < batch.count; i++) {
-      const { stage = '', reason = '', topic: origin = '' } = decodeHeaders(batch.headerBytes(i));
-      letters.push({ offset: batch.offsets[i] as number, stage, reason, origin });
-    }
-    from = batch.nextOffset;
-  }
-}
-
 /** Counts by reason, without the values and lines in it: they are of one row, and may be personal. */
-function reasonsOf(letters: readonly Letter[]): Record<string, number> {
+function reasonsOf(letters: readonly Pick<Letter, 'reason'>[]): Record<string, number> {
   return totals(letters.map(({ reason }) => ({ [general(reason)]: 1 })));
 }
 

@@ -11,7 +11,7 @@ import { type AskedPeople, peopleRoutes } from './people-routes.ts';
 import { pictureRoutes } from './picture-routes.ts';
 import type { QuestionPool } from './question-pool.ts';
 import { type Asked, asOfAnswer, explainScore, explainSegment, instantOf } from './questions.ts';
-import { refusedPlaces } from './taken-events.ts';
+import { logEdits } from './taken-events.ts';
 
 /** Over HTTP a what-if is of so many subjects unless asked for other; a sample is as good for a look. */
 const subjectsUsual = 20_000;
@@ -63,9 +63,9 @@ export function questionRoutes(asked: Asked, pool: QuestionPool): readonly Route
     ),
     post('/segment/what-if', async (after, query, signal) => {
       const subjects = subjectsAskedFor(query);
-      const refused = await refusedPlaces(asked.log);
+      const edits = await logEdits(asked.log);
       const asking = (port: MessagePort) =>
-        ({ kind: 'what-if', before: asked.config, after, subjects, refused, port }) as const;
+        ({ kind: 'what-if', before: asked.config, after, subjects, edits, port }) as const;
       return pool.askOf(asked.log, events.name, asking, signal);
     }),
   ];

@@ -15,7 +15,7 @@ import type { Decoder } from '../serde/serde.ts';
 import type { Answer } from '../thread/answer-thread.ts';
 import { lintOf, planOf, warningsOf, whatIfOver } from './questions.ts';
 import { SubjectSample } from './subject-sample.ts';
-import { placeOf } from './taken-events.ts';
+import { type LogEdits, placeOf } from './taken-events.ts';
 
 /** What is asked; `port` brings the records of a topic, batch by batch. */
 export type Question =
@@ -26,8 +26,7 @@ export type Question =
       readonly before: PersonalisationConfig;
       readonly after: PersonalisationConfig;
       readonly subjects: number;
-      /** Events that were refused, by `placeOf`. */
-      readonly refused: ReadonlySet<string>;
+      readonly edits: LogEdits;
       readonly port: MessagePort;
     }
   | {
@@ -70,13 +69,17 @@ async function contentOf(question: Question): Promise<object> {
     case 'overlap':
       return overlapIn(changesFrom(question.port));
     case 'what-if': {
-      const { before, after, subjects, refused, port } = question;
+      const { before, after, subjects, edits, port } = question;
       checkPersonalisation(after);
       const sample = new SubjectSample(subjects);
       let until = 0;
       for await (const batch of batchesFrom(port)) {
         for (const { key, value, at, place } of recordsIn(batch, events.key, events.value)) {
-          if (refused.has(place)) continue;
+          for (const added of edits.before.get(place) ?? []) {
+            until = Math.max(until, added.at);
+            sample.add(added.key, { event: added.event, at: added.at });
+          }
+          if (edits.gone.has(place)) continue;
           until = Math.max(until, at);
           // Of the application's doing, not of the subject's.
           if (value.class === redefinedClass) continue;

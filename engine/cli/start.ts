@@ -25,7 +25,14 @@ import { type Environment, environment, prepare, readApplication } from './envir
 import { type Execution, type ExecutionOptions, execute } from './execution.ts';
 import { type InputGroup, type InputToken, inputGroups } from './input-groups.ts';
 import { onInterrupt } from './interrupt.ts';
-import { fileSource, mappingsOnce, readMapping, rowOptions, shippedMappings } from './mappings.ts';
+import {
+  fileSource,
+  type MappingReader,
+  mappingsOnce,
+  readMapping,
+  rowOptions,
+  shippedMappings,
+} from './mappings.ts';
 import { print, printJson } from './output.ts';
 import { progressBar } from './progress.ts';
 import { connectorsOf, pulledSources, readSources } from './pulled-sources.ts';
@@ -76,7 +83,7 @@ export const standardPort = 8_080;
 export const personalisationModule = fileURLToPath(moduleAt('topologies/personalisation'));
 const sampleName = 'sample.jsonl';
 /** The name of the ready topology. */
-const ready = 'personalisation';
+export const ready = 'personalisation';
 
 export async function start(options: StartOptions): Promise<void> {
   await takeIn(options, {
@@ -98,14 +105,16 @@ export interface TakingIn {
   begin?(execution: Execution, sources: readonly FileInput[]): Promise<void>;
   /** When all is read; not after an interrupt. */
   report(execution: Execution, config: PersonalisationConfig): Promise<void>;
+  /** How mappings are read; each is read once. */
+  readonly mappingOf?: MappingReader;
   /** In place of the report. */
-  interrupted?(summary: Summary): Promise<void>;
+  interrupted?(summary: Summary, execution: Execution): Promise<void>;
 }
 
 /** Takes in what is there now, of files and of sources, and lets time pass up to it. */
 export async function takeIn(
   options: StartOptions,
-  { stays = false, begin, report, interrupted }: TakingIn,
+  { stays = false, begin, report, interrupted, mappingOf = mappingsOnce() }: TakingIn,
 ): Promise<void> {
   const env = environment(options.data, options.stateBackend, options.fresh);
   const say = (text: string) => process.stderr.write(`${text}\n`);
@@ -115,7 +124,6 @@ export async function takeIn(
   const isEmpty = fresh || !existsSync(env.logDirectory);
   await checkGroups(groups, isEmpty, kept, env);
   const reference = { module: personalisationModule };
-  const mappingOf = mappingsOnce();
   const topology = await loadTopology(reference);
   const given = await groupSources(topology, groups, say, mappingOf);
   const specs = options.sources === undefined ? {} : await readSources(options.sources);
@@ -175,7 +183,7 @@ export async function takeIn(
     const end = Number.isFinite(read) ? read : await clockOf(runtime);
     if (!signal.aborted && Number.isFinite(end)) await runtime.advanceIdle(end, signal);
     progress.stop();
-    if (signal.aborted && interrupted !== undefined) await interrupted(summary);
+    if (signal.aborted && interrupted !== undefined) await interrupted(summary, execution);
     else await report(execution, config);
     if (!stays || signal.aborted) return;
     say(`It stays up, takes events in and answers questions. Look at ${execution.url}/console/`);
@@ -219,7 +227,7 @@ async function freePort(host = '127.0.0.1'): Promise<number> {
 }
 
 /** What `start` ran here last; undefined in an empty folder. */
-async function keptParams(env: Environment) {
+export async function keptParams(env: Environment) {
   if (!existsSync(env.logDirectory)) return undefined;
   const found = await readApplication(env).catch(() => undefined);
   if (found === undefined) return undefined;

@@ -6,12 +6,13 @@
 import { MillraceError } from '../base/errors.ts';
 import { systemScheduler } from '../base/scheduler.ts';
 import type { Topic } from '../graph/topic.ts';
-import { encodeHeaders } from '../record/headers.ts';
+import { encodeHeaders, type Headers } from '../record/headers.ts';
 import type { SourceChunk, SourceConnector, SourceStart } from '../runtime/connector.ts';
 import { Outputs } from '../task/outputs.ts';
 import { standardInput } from './content.ts';
 import { type Cursor, checkOfFiles, cursorOf, isOldCursor, oldInputOf } from './cursor.ts';
 import { FileReader, type Item, type Mapped, recordsOf } from './file-reader.ts';
+import type { KnownFile } from './known-files.ts';
 import { rowHeaders } from './row-letter.ts';
 import type { RowOptions } from './rows.ts';
 import { writeRow } from './write-rows.ts';
@@ -71,6 +72,37 @@ export class FileSource<K, V> implements SourceConnector {
   /** As given. */
   get files(): readonly string[] {
     return this.#options.files;
+  }
+
+  get topic(): Topic<K, V> {
+    return this.#options.topic;
+  }
+
+  /** How rows are read. */
+  get rowOptions(): RowOptions {
+    return this.#options;
+  }
+
+  /** Reads files as if only these had been known before; nothing of this source moves. */
+  reader(files: readonly string[], known: readonly KnownFile[]): FileReader<K, V> {
+    return new FileReader({ ...this.#options, files }, { files: known, oldRows: 0 });
+  }
+
+  /** What a dead letter says of a row that is refused. */
+  letterOf({ row, file, ordinal }: Item<K, V>, reason: string): Headers {
+    const { topic, mapping } = this.#options;
+    return {
+      stage: 'source',
+      step: this.name,
+      reason: shortened(reason),
+      callSite: 'mapping',
+      topic: file,
+      partition: '0',
+      offset: String(ordinal),
+      line: String(row.line),
+      timestamp: '0',
+      ...rowHeaders({ mapping, topic: topic.name, fields: row.fields, raw: row.raw }),
+    };
   }
 
   get #isLive(): boolean {
@@ -178,8 +210,7 @@ export class FileSource<K, V> implements SourceConnector {
   }
 
   #write(item: Item<K, V>, skipped: Map<string, number>): 'taken' | 'skipped' | 'refused' {
-    const { row, file, mapped } = item;
-    const { topic, mapping: name } = this.#options;
+    const { row, mapped } = item;
     const reader = this.#reader as FileReader<K, V>;
     const outputs = this.#outputs as Outputs;
     reader.took(item);
@@ -190,18 +221,7 @@ export class FileSource<K, V> implements SourceConnector {
     }
     const reject = 'reject' in mapped ? mapped.reject : this.#taken(outputs, recordsOf(mapped));
     if (reject === undefined) return 'taken';
-    const headers = encodeHeaders({
-      stage: 'source',
-      step: this.name,
-      reason: shortened(reject),
-      callSite: 'mapping',
-      topic: file,
-      partition: '0',
-      offset: String(item.ordinal),
-      line: String(row.line),
-      timestamp: '0',
-      ...rowHeaders({ mapping: name, topic: topic.name, fields: row.fields, raw: row.raw }),
-    });
+    const headers = encodeHeaders(this.letterOf(item, reject));
     outputs.writeRaw(this.#deadLetterTopic, null, Buffer.from(row.raw), 0, headers);
     return 'refused';
   }

@@ -51,20 +51,35 @@ export function addToSample(sample: string[], hash: string): void {
   if (sample.length > sampleSize) sample.pop();
 }
 
+/** What a file is beside those known: the same one, so far; one of them that was changed; or a new one. */
+export type Recognised =
+  | { readonly is: 'known' | 'changed'; readonly file: KnownFile }
+  | { readonly is: 'new' };
+
+export async function recognise(
+  file: string,
+  known: readonly KnownFile[],
+  options: RowOptions,
+): Promise<Recognised> {
+  if (known.length === 0) return { is: 'new' };
+  const name = baseName(file);
+  const { found, resembling } = await compare(file, known, options);
+  if (found !== undefined) return { is: 'known', file: found };
+  const alike = resembling.find((one) => one.name === name);
+  const changed = alike ?? (await sharing(file, name, known, options));
+  return changed === undefined ? { is: 'new' } : { is: 'changed', file: changed };
+}
+
 /** Answers which of the known files this one is, so far; undefined when it is a new one. Throws INPUT_CHANGED. */
 export async function identify(
   file: string,
   known: readonly KnownFile[],
   options: RowOptions,
 ): Promise<KnownFile | undefined> {
-  if (known.length === 0) return undefined;
-  const name = baseName(file);
-  const { found, resembling } = await compare(file, known, options);
-  if (found !== undefined) return found;
-  const alike = resembling.find((one) => one.name === name);
-  const changed = alike ?? (await sharing(file, name, known, options));
-  if (changed !== undefined) throw changedBefore(file, changed);
-  return undefined;
+  const recognised = await recognise(file, known, options);
+  if (recognised.is === 'new') return undefined;
+  if (recognised.is === 'changed') throw changedBefore(file, recognised.file);
+  return recognised.file;
 }
 
 export function changedBefore(file: string, { length, rows }: KnownFile): MillraceError {

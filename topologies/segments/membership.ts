@@ -130,6 +130,34 @@ export function redefine(
   return holds === member.in ? [] : [push(member, holds, now, undefined)];
 }
 
+/**
+ * Brings what was told to what a recomputation has told, `target`; answers what is to be told. A
+ * subject that the recomputation never had in the segment has no `target`.
+ * @param frozen what lies before is not kept, ms UTC
+ */
+export function retell(
+  member: Membership,
+  target: Membership | undefined,
+  now: number,
+  corrections: 'emit' | 'none',
+  frozen: number,
+): End[] {
+  const flips: number[] = [];
+  for (const [at] of target?.ends ?? []) {
+    if (flips.at(-1) === at) flips.pop();
+    else flips.push(at);
+  }
+  const isIn = target?.in === true;
+  const line = { first: isIn !== (flips.length % 2 === 1), flips };
+  const ends = tell(member, line, now, corrections, frozen);
+  if (target === undefined) return ends;
+  member.since = target.since;
+  member.version = target.version;
+  member.definition = target.definition;
+  member.from = target.from;
+  return ends;
+}
+
 /** Only the present is put right, by one end. */
 function tellPresent(member: Membership, line: Timeline, now: number): End[] {
   const holds = holdsAt(line, now);
