@@ -45,13 +45,18 @@ async function fuzz(directory: string): Promise<boolean> {
   const document = (await (await fetch(`${url}/openapi.json`)).json()) as {
     paths: Record<string, object>;
   };
-  const operations = Object.values(document.paths).flatMap((path) => Object.keys(path)).length;
+  // Answers to subscriptions have no end: these are asked below.
+  const streams = Object.entries(document.paths).filter(([path]) => path.endsWith('/changes'));
+  const all = Object.values(document.paths).flatMap((path) => Object.keys(path)).length;
+  const operations = all - streams.flatMap(([, path]) => Object.keys(path)).length;
   const each = Math.ceil(Number(cases) / operations);
   const code = await run(command, [
     ...['run', `${url}/openapi.json`, '--checks', 'not_a_server_error', '--phases', 'fuzzing'],
     ...['--max-examples', String(each), '--seed', seed, '--suppress-health-check', 'all'],
     ...['--request-timeout', '60', '--workers', '1', '--no-color'],
+    ...['--exclude-path-regex', '/changes$'],
   ]);
+  await subscribe(url, streams);
   const alive = await fetch(`${url}/live`).catch(() => undefined);
   const metrics = (await (await fetch(`${url}/metrics`)).text()).split('\n');
   // `/ready` was asked until it was.
@@ -60,6 +65,7 @@ async function fuzz(directory: string): Promise<boolean> {
   );
   const byStatus = new Map<string, number>();
   for (const line of counted) {
+    if (/status="5/.test(line)) console.log(line);
     const [, status = '', count] = /status="(\d+)"\} (\d+)/.exec(line) ?? [];
     byStatus.set(status, (byStatus.get(status) ?? 0) + Number(count));
   }
@@ -69,6 +75,30 @@ async function fuzz(directory: string): Promise<boolean> {
   if (ended !== 0) console.error(stderr);
   const errors = [...byStatus.keys()].filter((status) => status.startsWith('5'));
   return code !== 0 || alive?.status !== 200 || ended !== 0 || errors.length > 0;
+}
+
+/** Subscriptions with names of any kind, each left after a moment. */
+async function subscribe(
+  url: string,
+  streams: readonly (readonly [string, object])[],
+): Promise<void> {
+  const names = ['', 'ann', '%00', '%F0%9F%92%A9', 'a%2Fb', '..', '%', 'x'.repeat(300), '{}', '-1'];
+  for (const [path, methods] of streams) {
+    for (const name of names) {
+      for (const last of ['', '0', 'events/0/-1', '%%', '9'.repeat(40)]) {
+        for (const method of Object.keys(methods)) {
+          const left = AbortSignal.timeout(100);
+          const body = method === 'post' ? { body: JSON.stringify({ id: name }) } : {};
+          const headers = { 'content-type': 'application/json', 'last-event-id': last };
+          const asked = { method: method.toUpperCase(), signal: left, headers, ...body };
+          const answer = await fetch(url + path.replace(/\{\w+\}/, name), asked).catch(
+            () => undefined,
+          );
+          await answer?.body?.cancel().catch(() => undefined);
+        }
+      }
+    }
+  }
 }
 
 function run(name: string, args: readonly string[]): Promise<number> {
