@@ -50,7 +50,7 @@ async function fuzz(directory: string): Promise<boolean> {
   const all = Object.values(document.paths).flatMap((path) => Object.keys(path)).length;
   const operations = all - streams.flatMap(([, path]) => Object.keys(path)).length;
   const each = Math.ceil(Number(cases) / operations);
-  const code = await run(command, [
+  const code = await run(command, directory, [
     ...['run', `${url}/openapi.json`, '--checks', 'not_a_server_error', '--phases', 'fuzzing'],
     ...['--max-examples', String(each), '--seed', seed, '--suppress-health-check', 'all'],
     ...['--request-timeout', '60', '--workers', '1', '--no-color'],
@@ -101,9 +101,10 @@ async function subscribe(
   }
 }
 
-function run(name: string, args: readonly string[]): Promise<number> {
+/** @param cwd where it keeps what it has found */
+function run(name: string, cwd: string, args: readonly string[]): Promise<number> {
   return new Promise((done, fail) => {
-    const child = spawn(name, args, { stdio: 'inherit' });
+    const child = spawn(name, args, { cwd, stdio: 'inherit' });
     child.on('error', fail);
     child.on('close', (code) => done(code ?? 1));
   });

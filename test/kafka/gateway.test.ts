@@ -14,8 +14,9 @@ import { kafkaAvailable, sharedBroker } from './shared.ts';
 
 const application = 'gateways';
 const partitions = 3;
-/** MILLRACE_GATEWAY_KILLS=10 for the long run. */
+/** `MILLRACE_GATEWAY_REQUESTS=10000 MILLRACE_GATEWAY_KILLS=10` for the long run. */
 const kills = Number(process.env['MILLRACE_GATEWAY_KILLS'] ?? 4);
+const requests = Number(process.env['MILLRACE_GATEWAY_REQUESTS'] ?? 160);
 
 describe.skipIf(!(await kafkaAvailable()))('gateways on Kafka', () => {
   let brokers: string;
@@ -66,43 +67,43 @@ describe.skipIf(!(await kafkaAvailable()))('gateways on Kafka', () => {
   }
 
   test('acknowledged events are there once after kills of two gateways', {
-    timeout: 400_000,
+    timeout: 1_200_000,
   }, async () => {
     const data = join(await emptyFolder(), 'data');
     const running = await runApplication(data);
     const acknowledged = new Set<string>();
     const sent = new Set<string>();
-    let next = 0;
-    let over = false;
+    let [next, answered] = [0, 0];
     const gateways = await Promise.all([gateway('a'), gateway('b')]);
     const sender = async (n: number) => {
-      while (!over) {
-        const ids = Array.from({ length: 5 }, () => `e${next++}`);
+      while (next < requests) {
+        const request = next++;
+        const ids = Array.from({ length: 5 }, (_, i) => `e${request}-${i}`);
         for (const id of ids) sent.add(id);
-        // Sent again until somebody has acknowledged it, as clients do; one of ten once more.
-        for (let left = next % 10 === 0 ? 2 : 1; left > 0 && !over; ) {
+        // Sent again until somebody has acknowledged it, as clients do; one of a hundred once more.
+        for (let left = request % 100 === 0 ? 2 : 1; left > 0; ) {
           const { url } = gateways[(n + left) % 2] as { url: string };
           const status = await send(url, ids).catch(() => 0);
           if (status === 202) left--;
           else await sleep(20);
           if (status === 202) for (const id of ids) acknowledged.add(id);
         }
+        answered++;
       }
     };
     const killer = async () => {
-      for (let kill = 0; kill < kills; kill++) {
-        const goal = acknowledged.size + 150;
-        while (acknowledged.size < goal) await sleep(5);
+      for (let kill = 1; kill <= kills; kill++) {
+        while (answered < (kill * requests) / (kills + 1)) await sleep(5);
         const [which, name] = kill % 2 === 0 ? [0, 'a'] : [1, 'b'];
         gateways[which]?.child.kill('SIGKILL');
         await gateways[which]?.ended;
         gateways[which] = await gateway(name);
       }
-      over = true;
     };
     await Promise.all([killer(), ...[0, 1, 2, 3].map(sender)]);
     for (const { child } of gateways) child.kill('SIGTERM');
     for (const { ended } of gateways) expect(await ended).toMatchObject({ code: 0 });
+    expect(acknowledged.size).toBe(requests * 5);
     const ids = await idsInLog();
     const there = new Set(ids);
     expect([...acknowledged].filter((id) => !there.has(id))).toEqual([]);

@@ -81,14 +81,24 @@ export function utf8Text(body: Uint8Array): string {
  * @throws BodyError 400 for what is not JSON, is nested too deep, or names a field twice
  */
 export function jsonBody(body: Uint8Array, depthMax: number): unknown {
-  const text = utf8Text(body);
+  const parsed = innerJson(utf8Text(body), depthMax);
+  if ('value' in parsed) return parsed.value;
+  throw new BodyError(400, `the body ${parsed.problem}`, parsed.why);
+}
+
+/** JSON that stands inside of a body, by the same rules. */
+export type InnerJson =
+  | { readonly value: unknown }
+  | { readonly problem: string; readonly why: 'not_json' | 'name_twice' | 'too_deep' };
+
+export function innerJson(text: string, depthMax: number): InnerJson {
   if (isDeeper(text, depthMax)) {
-    throw new BodyError(400, `the body is nested deeper than ${depthMax}`, 'too_deep');
+    return { problem: `is nested deeper than ${depthMax}`, why: 'too_deep' };
   }
   const parsed = parseJson(text);
-  if ('value' in parsed) return parsed.value;
-  const why = parsed.problem.endsWith(' twice') ? 'name_twice' : 'not_json';
-  throw new BodyError(400, `the body ${parsed.problem}`, why);
+  if ('value' in parsed) return parsed;
+  const { problem } = parsed;
+  return { problem, why: problem.endsWith(' twice') ? 'name_twice' : 'not_json' };
 }
 
 /** Looks before the text is parsed: deep nesting costs the parser time and stack. */

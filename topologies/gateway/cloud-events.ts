@@ -5,7 +5,7 @@
  */
 
 import type { Row } from '../ingest/fields.ts';
-import { BodyError, jsonBody, utf8Text } from './body.ts';
+import { BodyError, innerJson, jsonBody, utf8Text } from './body.ts';
 
 export interface CloudEventsBody {
   readonly contentType: string;
@@ -19,11 +19,11 @@ export function cloudEvents(request: CloudEventsBody): Row[] | undefined {
   const { contentType, headers, body, depthMax } = request;
   if (contentType === 'application/cloudevents-batch+json') {
     const list = jsonBody(body, depthMax);
-    if (Array.isArray(list)) return list.map((event) => structured(event));
+    if (Array.isArray(list)) return list.map((event) => structured(event, depthMax));
     throw new BodyError(400, 'a batch must be a list of events');
   }
   if (contentType === 'application/cloudevents+json') {
-    return [structured(jsonBody(body, depthMax))];
+    return [structured(jsonBody(body, depthMax), depthMax)];
   }
   if (contentType.startsWith('application/cloudevents')) {
     throw new BodyError(415, `${contentType} is not accepted; CloudEvents come in JSON`);
@@ -32,7 +32,7 @@ export function cloudEvents(request: CloudEventsBody): Row[] | undefined {
 }
 
 /** What is wrong with an event is told for it alone, so a row stands for every one. */
-function structured(event: unknown): Row {
+function structured(event: unknown, depthMax: number): Row {
   if (typeof event !== 'object' || event === null || Array.isArray(event)) {
     return { '(problem)': 'is not an object' };
   }
@@ -40,10 +40,16 @@ function structured(event: unknown): Row {
   const problem = attributeProblem(row);
   if (problem !== undefined) return { '(problem)': problem };
   if (typeof base64 !== 'string') return row;
-  return { ...row, data: parsedData(Buffer.from(base64, 'base64'), row['datacontenttype']) };
+  try {
+    const data = Buffer.from(base64, 'base64');
+    return { ...row, data: parsedData(data, row['datacontenttype'], depthMax) };
+  } catch (error) {
+    if (!(error instanceof BodyError)) throw error;
+    return { '(problem)': error.message.replace('the body', 'data_base64') };
+  }
 }
 
-function binary({ headers, body, contentType }: CloudEventsBody): Row {
+function binary({ headers, body, contentType, depthMax }: CloudEventsBody): Row {
   const row: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(headers)) {
     if (name.startsWith('ce-') && typeof value === 'string') row[name.slice(3)] = decoded(value);
@@ -51,7 +57,7 @@ function binary({ headers, body, contentType }: CloudEventsBody): Row {
   const problem = attributeProblem(row);
   if (problem !== undefined) throw new BodyError(400, problem);
   row['datacontenttype'] = contentType;
-  row['data'] = parsedData(body, contentType);
+  row['data'] = parsedData(body, contentType, depthMax);
   return row;
 }
 
@@ -72,13 +78,14 @@ function attributeProblem(row: Record<string, unknown>): string | undefined {
   return row['specversion'] === '1.0' ? undefined : 'is not of specversion 1.0';
 }
 
-function parsedData(body: Buffer, contentType: unknown): unknown {
+/** JSON where that is said; where nothing is said, if it is JSON. @throws BodyError */
+function parsedData(body: Buffer, contentType: unknown, depthMax: number): unknown {
   if (body.byteLength === 0) return undefined;
   const text = utf8Text(body);
-  if (typeof contentType === 'string' && !/json/i.test(contentType)) return text;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
+  const told = typeof contentType === 'string' && contentType !== '';
+  if (told && !/json/i.test(contentType)) return text;
+  const parsed = innerJson(text, depthMax);
+  if ('value' in parsed) return parsed.value;
+  if (!told && parsed.why === 'not_json') return text;
+  throw new BodyError(400, `the body ${parsed.problem}`, parsed.why);
 }

@@ -227,7 +227,7 @@ function addSnowplow(gateway: Gateway): void {
     async (request, reply) => {
       await gateway.checkBacklog();
       const body = jsonBody(await bodyOf(gateway, request), limits.depth);
-      const rows = snowplowPayloads(body, options.now());
+      const rows = snowplowPayloads(body, options.now(), limits.depth);
       if (rows.length > limits.events) {
         throw new BodyError(413, `has more than ${limits.events} payloads`, 'too_many');
       }
@@ -247,7 +247,9 @@ function addSnowplow(gateway: Gateway): void {
     },
     async (request, reply) => {
       await gateway.checkBacklog();
-      await gateway.intake().take(batchOf([snowplowRow(request.query, options.now())]));
+      await gateway
+        .intake()
+        .take(batchOf([snowplowRow(request.query, options.now(), limits.depth)]));
       return reply.header('content-type', 'image/gif').send(pixel);
     },
   );

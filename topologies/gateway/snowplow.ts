@@ -2,21 +2,21 @@
  * Snowplow's collector protocol: `POST /com.snowplowanalytics.snowplow/tp2` with a list of payloads,
  * and `GET /i` with one in the query. docs.snowplow.io: "Snowplow Tracker Protocol".
  */
-import { BodyError } from './body.ts';
+import { BodyError, innerJson } from './body.ts';
 
 const payloadSchema = /^iglu:com\.snowplowanalytics\.snowplow\/payload_data\/jsonschema\/1-0-\d+$/;
 
 /** Rows of the mapping `snowplow`. @throws BodyError 400 */
-export function snowplowPayloads(body: unknown, receivedAt: number): object[] {
+export function snowplowPayloads(body: unknown, receivedAt: number, depthMax: number): object[] {
   const { schema, data } = (body ?? {}) as { schema?: unknown; data?: unknown };
   if (typeof schema !== 'string' || !payloadSchema.test(schema) || !Array.isArray(data)) {
     throw new BodyError(400, 'the body must be a payload_data with a list of payloads in `data`');
   }
-  return data.map((one) => snowplowRow(one, receivedAt));
+  return data.map((one) => snowplowRow(one, receivedAt, depthMax));
 }
 
 /** @param payload fields of the protocol, as text */
-export function snowplowRow(payload: unknown, receivedAt: number): object {
+export function snowplowRow(payload: unknown, receivedAt: number, depthMax: number): object {
   if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
     return { '(problem)': 'is not an object' };
   }
@@ -24,9 +24,11 @@ export function snowplowRow(payload: unknown, receivedAt: number): object {
   const { ue_px: encoded, ue_pr: plain } = row;
   const selfDescribing =
     typeof encoded === 'string' ? Buffer.from(encoded, 'base64url').toString('utf8') : plain;
+  const ue = selfDescribing === undefined ? {} : ueOf(String(selfDescribing), depthMax);
+  if ('(problem)' in ue) return ue;
   return {
     ...row,
-    ...(selfDescribing === undefined ? {} : { ue: parsed(selfDescribing) }),
+    ...ue,
     event_time: new Date(derivedTime(row, receivedAt)).toISOString(),
   };
 }
@@ -46,12 +48,12 @@ function epochMs(value: unknown): number | undefined {
   return typeof value === 'string' && /^\d{12,14}$/.test(value) ? Number(value) : undefined;
 }
 
-function parsed(text: unknown): unknown {
-  try {
-    return JSON.parse(String(text));
-  } catch {
-    return undefined;
-  }
+/** What is no JSON is left to the mapping, which refuses what it needs and does not find. */
+function ueOf(text: string, depthMax: number): object {
+  const parsed = innerJson(text, depthMax);
+  if ('value' in parsed) return { ue: parsed.value };
+  if (parsed.why === 'not_json') return {};
+  return { '(problem)': `its self-describing event ${parsed.problem}` };
 }
 
 /** A transparent picture of one point, which `GET /i` answers. */

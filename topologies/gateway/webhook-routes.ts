@@ -1,6 +1,6 @@
 /** `POST /webhooks/<source>`: checks the provider's own signature over the bytes, then takes the events. */
 import { isObject } from '../ingest/fields.ts';
-import { BodyError, jsonBody, utf8Text } from './body.ts';
+import { BodyError, innerJson, jsonBody, utf8Text } from './body.ts';
 import { invalid, type SecretSpec, type WebhookConfig } from './config.ts';
 import { answers, bodyOf } from './event-routes.ts';
 import { webhookBody } from './schemas.ts';
@@ -8,6 +8,7 @@ import type { Gateway } from './server.ts';
 import { type Provider, providers } from './webhooks/providers.ts';
 import type { SignedRequest } from './webhooks/signature.ts';
 import { SnsTopics } from './webhooks/sns.ts';
+import { UsedTokens } from './webhooks/used-tokens.ts';
 
 /** What webhooks need of the world. */
 export interface WebhookWorld {
@@ -49,7 +50,12 @@ async function sourceOf(
   const provider = providers.get(config.provider) as Provider;
   const secrets = [];
   for (const [i, spec] of (config.secrets ?? []).entries()) {
-    secrets.push(await secretOf(spec, `webhooks.${name}.secrets.${i}`, options));
+    const at = `webhooks.${name}.secrets.${i}`;
+    const secret = await secretOf(spec, at, options);
+    const problem = provider.secretProblem?.(secret);
+    // What is read is not told: it may be the secret of another provider.
+    if (problem !== undefined) throw invalid(at, `the secret ${problem}`);
+    secrets.push(secret);
   }
   const seconds = config.toleranceSeconds ?? snsToleranceSeconds;
   const sns =
@@ -85,6 +91,11 @@ function addRoute(gateway: Gateway, source: Source): void {
   const { app, options, limits } = gateway;
   const { name, provider, config } = source;
   const toleranceMs = (config.toleranceSeconds ?? defaultToleranceSeconds) * 1_000;
+  const used = new UsedTokens(toleranceMs);
+  if (provider.asksByHead === true) {
+    const schema = { summary: `Whether ${provider.name} may send here.`, security: [], hide: true };
+    app.head(`/webhooks/${name}`, { schema }, async (_, reply) => reply.code(200).send());
+  }
   app.post(
     `/webhooks/${name}`,
     {
@@ -103,8 +114,11 @@ function addRoute(gateway: Gateway, source: Source): void {
       const body = await bodyOf(gateway, request);
       const signed: SignedRequest = { headers: request.headers, body, now: options.now() };
       const { secrets, sns } = source;
+      if (provider.isPing?.(signed) === true) return { accepted: 0 };
       const url = config.url === undefined ? {} : { url: config.url };
       provider.check(signed, { secrets, toleranceMs, ...url });
+      const token = provider.onceToken?.(signed);
+      if (token !== undefined) used.check(token, body, signed.now);
       await gateway.checkBacklog();
       const payload = payloadOf(provider, body, limits.depth);
       if (sns !== undefined) return takeSns(gateway, source, sns, payload);
@@ -161,15 +175,14 @@ async function takeSns(gateway: Gateway, source: Source, sns: SnsTopics, payload
     return { accepted: 0 };
   }
   if (message.Type !== 'Notification') return { accepted: 0 };
-  const inner = notificationOf(message.Message);
+  const inner = notificationOf(message.Message, gateway.limits.depth);
   return take(gateway, source, isObject(inner) ? [inner] : [], message.MessageId);
 }
 
-/** SES tells in plain text that a topic was set up; everything else is JSON. */
-function notificationOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+/** SES tells in plain text that a topic was set up; everything else is JSON. @throws BodyError */
+function notificationOf(text: string, depthMax: number): unknown {
+  const parsed = innerJson(text, depthMax);
+  if ('value' in parsed) return parsed.value;
+  if (parsed.why === 'not_json') return undefined;
+  throw new BodyError(400, `the message ${parsed.problem}`, parsed.why);
 }

@@ -4,12 +4,11 @@ import { isUtf8 } from 'node:buffer';
 import { gunzipSync } from 'node:zlib';
 import { messageOf } from '../../base/errors.ts';
 import { parseJson } from '../../serde/faithful-json.ts';
+import { isAggregated, takenApart } from './aggregated.ts';
 import { type PulledRow, rowOf } from './puller.ts';
 
 /** Of a record, unzipped. */
 const bytesMax = 16 * 2 ** 20;
-/** What records begin with that the Kinesis Producer Library has put together. */
-const aggregated = Buffer.from([0xf3, 0x89, 0x9a, 0xc2]);
 
 type Found = Pick<PulledRow, 'fields' | 'problem' | 'skip' | 'raw'>;
 
@@ -22,8 +21,16 @@ export function recordRows(
   const none = (problem: string): Found[] => [
     { fields: undefined, problem, raw: bytes.toString('base64') },
   ];
-  if (bytes.subarray(0, aggregated.length).equals(aggregated)) {
-    return none('it is aggregated by the Kinesis Producer Library: turn aggregation off');
+  if (isAggregated(bytes)) {
+    const parts = takenApart(bytes);
+    if (parts === undefined) return none('it is aggregated by a producer, and damaged');
+    if (parts.length === 0) return [{ fields: undefined, skip: 'an empty list', raw: '' }];
+    // What is in it is no such record again: one level is all there is.
+    return parts.flatMap((part) =>
+      isAggregated(part)
+        ? [{ fields: undefined, problem: 'it is aggregated twice', raw: part.toString('base64') }]
+        : recordRows(part, unpack),
+    );
   }
   let text: string;
   try {

@@ -1,4 +1,5 @@
 /** The records of a stream: shards, resharding, kills. Nothing lost, nothing twice, keys in order. */
+import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import {
@@ -11,7 +12,9 @@ import {
   SplitShardCommand,
 } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import fc from 'fast-check';
 import kinesalite from 'kinesalite';
+import protobuf from 'protobufjs';
 import { beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../../../engine/base/clock.ts';
 import { KinesisPuller } from '../../../engine/connect/pull/kinesis/kinesis.ts';
@@ -170,6 +173,78 @@ test('a stream that is not there is named', async () => {
   await expect(pull(source('none'))).rejects.toThrow(/cannot be read: ResourceNotFoundException/);
 });
 
+/** As the Kinesis Producer Library does: its message, in the documented format, by another encoder. */
+function aggregated(parts: readonly (string | Buffer)[], more: object = {}): Buffer {
+  const { root } = protobuf.parse(`syntax = "proto2";
+    message AggregatedRecord {
+      repeated string partition_key_table = 1;
+      repeated string explicit_hash_key_table = 2;
+      repeated Record records = 3;
+    }
+    message Tag { required string key = 1; optional string value = 2; }
+    message Record {
+      required uint64 partition_key_index = 1;
+      optional uint64 explicit_hash_key_index = 2;
+      required bytes data = 3;
+      repeated Tag tags = 4;
+    }`);
+  const type = root.lookupType('AggregatedRecord');
+  const records = parts.map((data, i) => ({
+    ...{ partitionKeyIndex: i, data: Buffer.from(data as string), ...more },
+  }));
+  const keys = parts.map((_, i) => `key ${i}`);
+  const message = type
+    .encode(type.create({ partitionKeyTable: keys, explicitHashKeyTable: ['1'], records }))
+    .finish();
+  const digest = createHash('md5').update(message).digest();
+  return Buffer.concat([Buffer.from([0xf3, 0x89, 0x9a, 0xc2]), message, digest]);
+}
+
+test('what a producer has put together is taken apart, and in order', async () => {
+  const rows = (data: Buffer) =>
+    recordRows(data, undefined).map(({ fields, problem, skip }) => fields ?? problem ?? skip);
+  const more = { explicitHashKeyIndex: 0, tags: [{ key: 'a', value: 'b' }] };
+  for (const record of [{}, more]) {
+    const all = aggregated(['{"id":1}', gzipSync('{"id":2}'), 'no', '{"id":3}\n{"id":4}'], record);
+    const problem = expect.stringContaining('is not JSON');
+    expect(rows(all)).toEqual([{ id: 1 }, { id: 2 }, problem, { id: 3 }, { id: 4 }]);
+  }
+  const large = Array.from({ length: 300 }, (_, i) => JSON.stringify({ i, text: 'x'.repeat(i) }));
+  expect(rows(aggregated(large))).toHaveLength(300);
+  expect(rows(aggregated([]))).toEqual(['an empty list']);
+  expect(rows(aggregated([aggregated(['{}'])]))).toEqual(['it is aggregated twice']);
+  const whole = aggregated(['{"id":1}', '{"id":2}']);
+  // Each byte that is another, and each end that is missing, is noticed.
+  for (let i = 4; i < whole.length; i++) {
+    const wrong = Buffer.from(whole);
+    wrong[i] = (wrong[i] as number) ^ 1;
+    expect([i, rows(wrong)]).toEqual([i, [expect.stringContaining('damaged')]]);
+    expect(rows(whole.subarray(0, i))).toEqual([expect.stringContaining('damaged')]);
+  }
+  // Nor does a message that is no protobuf, whose MD5 fits, do harm.
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 60 }), (message) => {
+      const digest = createHash('md5').update(message).digest();
+      const record = Buffer.concat([Buffer.from([0xf3, 0x89, 0x9a, 0xc2]), message, digest]);
+      expect(Array.isArray(rows(record))).toBe(true);
+    }),
+    { numRuns: 2_000, seed: 6 },
+  );
+
+  await create('aggregated', 2);
+  const told = Array.from({ length: 60 }, () => ({ id: `k${n % 10}`, value: n++ }));
+  const Records = told
+    .map((value, i) => ({ value, i }))
+    .filter(({ i }) => i % 3 === 0)
+    .map(({ i }) => ({
+      Data: aggregated(told.slice(i, i + 3).map((one) => JSON.stringify(one))),
+      PartitionKey: 'one',
+    }));
+  await client.send(new PutRecordsCommand({ StreamName: 'aggregated', Records }));
+  const { records } = await pull(source('aggregated', { recordsMax: 7 }));
+  expect(records).toEqual(told.map(({ id, value }) => `${id} ${value}`));
+});
+
 test('what a record holds: a value, lines, gzip; what is none is told', () => {
   const rows = (data: string | Buffer) =>
     recordRows(Buffer.from(data as string), undefined).map(
@@ -184,6 +259,6 @@ test('what a record holds: a value, lines, gzip; what is none is told', () => {
   expect(rows('7')).toEqual(['it is not a JSON object']);
   expect(rows(Buffer.from([0xff, 0xfe]))).toEqual(['it is not UTF-8 text']);
   expect(rows(Buffer.from([0x1f, 0x8b, 1]))[0]).toContain('cannot be unzipped');
-  expect(rows(Buffer.from([0xf3, 0x89, 0x9a, 0xc2, 1]))[0]).toContain('Producer Library');
+  expect(rows(Buffer.from([0xf3, 0x89, 0x9a, 0xc2, 1]))[0]).toContain('damaged');
   expect(rows(gzipSync(Buffer.alloc(20 * 2 ** 20)))[0]).toContain('cannot be unzipped');
 });

@@ -18,6 +18,8 @@ import {
 
 export interface Provider {
   readonly name: string;
+  /** Of a signature that does not cover the body: a text that it covers, good for one body. */
+  readonly onceToken?: (request: SignedRequest) => string;
   /** False where the provider signs with keys of its own (Amazon SNS). */
   readonly secrets: boolean;
   /** The address that the provider calls is signed along. */
@@ -30,6 +32,15 @@ export interface Provider {
   readonly topicHeader?: string;
   /** Rows of a payload that a mapping alone cannot read. */
   readonly rows?: ShopRows;
+  /** Why this is no secret of the provider; undefined when it may be one. */
+  readonly secretProblem?: (secret: string) => string | undefined;
+  /**
+   * A request that the provider sends unsigned, before it has a secret, to see whether the address
+   * answers: it is answered and has no effect.
+   */
+  readonly isPing?: (request: SignedRequest) => boolean;
+  /** It asks by HEAD whether the address answers. */
+  readonly asksByHead?: boolean;
   /** Identifies the delivery, so that a repeated one is known; undefined where it tells none. */
   readonly deliveryId?: (request: SignedRequest) => string | undefined;
   /** @throws SignatureError when the request is not the provider's, or too old */
@@ -49,6 +60,14 @@ function define(definition: Definition): Provider {
  */
 const sendgrid = define({
   name: 'sendgrid',
+  secretProblem: (secret) => {
+    try {
+      const { asymmetricKeyType } = sendgridKey(secret);
+      return asymmetricKeyType === 'ec' ? undefined : 'is not the key of an ECDSA signature';
+    } catch {
+      return 'is not the verification key that SendGrid shows, in base64';
+    }
+  },
   check: (request, { secrets, toleranceMs }) => {
     const signature = header(request, 'x-twilio-email-event-webhook-signature');
     const timestamp = header(request, 'x-twilio-email-event-webhook-timestamp');
@@ -70,6 +89,8 @@ function sendgridKey(base64: string): KeyObject {
  */
 const mailgun = define({
   name: 'mailgun',
+  // The body is not signed: what one request was signed with must not let another body in.
+  onceToken: (request) => mailgunSignature(request).token,
   deliveryId: (request) => mailgunSignature(request).token,
   check: (request, { secrets, toleranceMs }) => {
     const { timestamp, token, signature } = mailgunSignature(request);
@@ -91,7 +112,11 @@ function mailgunSignature({ body }: SignedRequest) {
 }
 
 /** Basic authentication in the URL. postmarkapp.com: "Webhooks overview", "Protecting your webhook". */
-const postmark = define({ name: 'postmark', check: (r, { secrets }) => checkBasic(r, secrets) });
+const postmark = define({
+  name: 'postmark',
+  secretProblem: userAndPassword,
+  check: (request, { secrets }) => checkBasic(request, secrets),
+});
 
 /** Basic authentication, or OAuth 2.0 with a token. developers.sparkpost.com: "Webhooks". */
 const sparkpost = define({ name: 'sparkpost', check: basicOrBearer });
@@ -100,7 +125,15 @@ const sparkpost = define({ name: 'sparkpost', check: basicOrBearer });
 const brevo = define({ name: 'brevo', check: basicOrBearer });
 
 /** Basic authentication in the URL. dev.mailjet.com: "Event API: secure your endpoint". */
-const mailjet = define({ name: 'mailjet', check: (r, { secrets }) => checkBasic(r, secrets) });
+const mailjet = define({
+  name: 'mailjet',
+  secretProblem: userAndPassword,
+  check: (request, { secrets }) => checkBasic(request, secrets),
+});
+
+function userAndPassword(secret: string): string | undefined {
+  return /^[^:]+:./.test(secret) ? undefined : 'must be user:password';
+}
 
 function basicOrBearer(request: SignedRequest, { secrets }: SignatureSettings): void {
   const basic = header(request, 'authorization').toLowerCase().startsWith('basic ');
@@ -116,6 +149,8 @@ const mandrill = define({
   name: 'mandrill',
   needsUrl: true,
   formField: 'mandrill_events',
+  // Its key is made when the webhook is, and before that the address is asked for.
+  asksByHead: true,
   check: (request, { secrets, url = '' }) => {
     const signature = header(request, 'x-mandrill-signature');
     const form = [...new URLSearchParams(request.body.toString('utf8'))].sort(([a], [b]) =>
@@ -163,6 +198,8 @@ const shopify = define({
 /** HMAC-SHA256 in base64 over the body. woocommerce.github.io: REST API, "Webhooks". */
 const woocommerce = define({
   name: 'woocommerce',
+  // WC_Webhook::deliver_ping: a form with the webhook's number, without a signature.
+  isPing: ({ body }) => /^webhook_id=\d{1,12}$/.test(body.toString('latin1', 0, 64)),
   mapping: 'shop',
   topicHeader: 'x-wc-webhook-topic',
   rows: woocommerceRows,
@@ -193,30 +230,59 @@ const stripe = define({
 });
 
 /**
- * HMAC-SHA256 in base64 over `id.timestamp.body`. github.com/standard-webhooks: the specification,
- * "Signature scheme". Svix, and so Resend, name the headers `svix-...`.
+ * HMAC-SHA256 in base64 over `id.timestamp.body`, or Ed25519 where the secret is a public key.
+ * github.com/standard-webhooks: the specification, "Signature scheme". Svix, and so Resend, name the
+ * headers `svix-...`.
  */
 function standard(name: string, prefix: string, mapping: string | undefined): Provider {
   return define({
     name,
     mapping,
+    secretProblem: standardProblem,
     deliveryId: ({ headers }) => oneText(headers[`${prefix}-id`]),
     check: (request, { secrets, toleranceMs }) => {
       const id = header(request, `${prefix}-id`);
       const timestamp = header(request, `${prefix}-timestamp`);
       const signed = [Buffer.from(`${id}.${timestamp}.`), request.body];
-      const signatures = header(request, `${prefix}-signature`)
-        .split(' ')
-        .filter((one) => one.startsWith('v1,'))
-        .map((one) => one.slice(3));
-      checkHmac('sha256', secrets.map(standardKey), signed, signatures, 'base64');
+      const all = header(request, `${prefix}-signature`).split(' ');
+      const of = (version: string) =>
+        all.filter((one) => one.startsWith(version)).map((one) => one.slice(version.length));
+      const keys = secrets.filter((secret) => secret.startsWith(publicPrefix)).map(ed25519Key);
+      const bytes = of('v1a,').map((one) => Buffer.from(one, 'base64'));
+      const content = Buffer.concat(signed);
+      const fits = keys.some((key) =>
+        bytes.some((one) => verifySignature(null, content, key, one)),
+      );
+      if (!fits) {
+        const shared = secrets.filter((secret) => !secret.startsWith(publicPrefix));
+        checkHmac('sha256', shared.map(standardKey), signed, of('v1,'), 'base64');
+      }
       checkAge(timestamp, request, toleranceMs);
     },
   });
 }
 
+const publicPrefix = 'whpk_';
+/** The specification asks for 24 to 64 bytes. */
+const leastKeyBytes = 16;
+
+/** A key of no bytes would sign for everybody. */
+function standardProblem(secret: string): string | undefined {
+  const isPublic = secret.startsWith(publicPrefix);
+  const text = secret.replace(/^(whsec|whpk)_/, '');
+  const { byteLength } = Buffer.from(text, 'base64');
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return 'must be base64, mostly behind whsec_';
+  if (isPublic && byteLength !== 32) return 'must be an Ed25519 key of 32 bytes in base64';
+  return byteLength < leastKeyBytes ? `must hold at least ${leastKeyBytes} bytes` : undefined;
+}
+
 function standardKey(secret: string): Buffer {
   return Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
+}
+
+function ed25519Key(secret: string): KeyObject {
+  const x = Buffer.from(secret.slice(publicPrefix.length), 'base64').toString('base64url');
+  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
 }
 
 /** Amazon SES sends through SNS, whose signature is checked in sns.ts: its keys are fetched. */

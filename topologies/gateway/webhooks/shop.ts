@@ -74,14 +74,13 @@ export const stripeRows: ShopRows = (payload) => {
   const event = objectOf(payload);
   const charge = objectOf(objectOf(event['data'])['object']);
   const kind = { 'charge.succeeded': 'paid', 'charge.refunded': 'refunded' }[String(event['type'])];
-  const created = Number(event['created']);
   const amount = kind === 'refunded' ? charge['amount_refunded'] : charge['amount'];
   const currency = String(charge['currency'] ?? '').toUpperCase();
   return [
     {
       event_kind: kind ?? 'other',
       event_id: `stripe/${event['id']}`,
-      event_time: Number.isFinite(created) ? new Date(created * 1_000).toISOString() : undefined,
+      event_time: stripeTime(event['created']),
       order_id: charge['id'],
       customer_key:
         objectOf(charge['billing_details'])['email'] ??
@@ -98,6 +97,13 @@ const withoutDecimals = new Set(
   'BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF'.split(' '),
 );
 const withThreeDecimals = new Set('BHD JOD KWD OMR TND'.split(' '));
+
+/** Seconds since 1970. */
+function stripeTime(created: unknown): string | undefined {
+  const isTime = Number.isSafeInteger(created) && (created as number) >= 0;
+  if (!isTime || (created as number) > 8.64e12) return undefined;
+  return new Date((created as number) * 1_000).toISOString();
+}
 
 function stripeAmount(amount: unknown, currency: string): string | undefined {
   if (withoutDecimals.has(currency)) return hundredths((amount as number) * 100);
