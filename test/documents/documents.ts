@@ -1,4 +1,5 @@
 /** The documents of the interfaces, made of what is there. */
+import { generateKeyPairSync } from 'node:crypto';
 import { engineRoutes } from '../../engine/cli/execution.ts';
 import { askedRoutes } from '../../engine/cli/question-routes.ts';
 import { asyncApiDocument } from '../../topologies/asyncapi.ts';
@@ -13,7 +14,7 @@ async function openApiDocument(): Promise<object> {
       provider.name,
       {
         provider: provider.name,
-        secrets: provider.secrets ? [{ env: 'SECRET' }] : [],
+        secrets: provider.secrets ? [{ env: provider.name }] : [],
         mapping: provider.mapping ?? 'sample',
         ...(provider.needsUrl ? { url: 'https://events.example' } : {}),
         ...(provider.name === 'amazon-ses'
@@ -32,7 +33,7 @@ async function openApiDocument(): Promise<object> {
     metrics: async () => ({ contentType: 'text/plain', text: '' }),
     questions: [...engineRoutes({} as never), ...askedRoutes({ config: {} } as never, {} as never)],
     now: () => Date.now(),
-    env: { SECRET: 'x' },
+    env: Object.fromEntries([...providers.keys()].map((name) => [name, secretOf(name)])),
     readSecret: async () => '',
     get: async () => '',
   });
@@ -41,6 +42,15 @@ async function openApiDocument(): Promise<object> {
   } finally {
     await app.close();
   }
+}
+
+/** Of the form that each provider's has. */
+function secretOf(provider: string): string {
+  const isStandard = ['resend', 'standard-webhooks'].includes(provider);
+  if (isStandard) return `whsec_${Buffer.alloc(24).toString('base64')}`;
+  if (provider !== 'sendgrid') return 'user:password';
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+  return publicKey.export({ format: 'der', type: 'spki' }).toString('base64');
 }
 
 /** By file name in docs. */
