@@ -55,14 +55,23 @@ export const sections: readonly Section[] = [
 /** Is read on the site's own address. */
 export const homePage = 'docs/README.md';
 
-/** @param documents all Markdown of the repository, by path */
+/** Documents that no section names. */
+const more: Section = { text: 'More', pages: [] };
+
+/** @param documents all Markdown of the repository, by path; those of docs/ are all placed */
 export function placed(documents: readonly string[]): ReadonlyMap<Section, readonly string[]> {
-  return new Map(
-    sections.map((section) => [
-      section,
-      section.pages.flatMap((page) =>
-        page.endsWith('/') ? documents.filter((file) => file.startsWith(page)).sort() : [page],
-      ),
-    ]),
+  const places = sections.map(
+    (section) =>
+      [
+        section,
+        section.pages.flatMap((page) =>
+          page.endsWith('/') ? documents.filter((file) => file.startsWith(page)).sort() : [page],
+        ),
+      ] as const,
   );
+  const named = new Set(places.flatMap(([, pages]) => pages));
+  const others = documents.filter(
+    (file) => file.startsWith('docs/') && file !== homePage && !named.has(file),
+  );
+  return new Map(others.length === 0 ? places : [...places, [more, others]]);
 }

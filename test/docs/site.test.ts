@@ -16,6 +16,8 @@ test('every document has a place beside the pages, and every place a document', 
   expect(shown.filter((page) => !all.includes(page))).toEqual([]);
   const lost = all.filter((page) => page.startsWith('docs/') && !shown.includes(page));
   expect(lost).toEqual([homePage]);
+  const [last] = [...placed([...all, 'docs/new/page.md'])].slice(-1);
+  expect(last).toEqual([{ text: 'More', pages: [] }, expect.arrayContaining(['docs/new/page.md'])]);
 });
 
 test.each([

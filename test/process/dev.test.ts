@@ -119,14 +119,19 @@ test('an edit begins again with what is kept, an error waits, and loss is asked 
 });
 
 test('it waits for what is not there yet, tells of bad settings, and may lose state unasked', async () => {
-  const { write, begin } = await project();
+  const { at, write, begin } = await project();
   await write('orders.ts', "export { default } from './later.ts';\n");
   const running = begin('--drop-state');
   const says = saysNext(running);
   expect(await says('waiting for the next edit')).toContain('./later.ts');
   await write('later.ts', source({ hours: -1 }));
   expect(await says('waiting for the next edit')).toMatch(/window\.size: must be .*later\.ts:\d/);
-  await write('later.ts', source());
+  const mark = JSON.stringify(at('mark'));
+  const unless = `if (!existsSync(${mark})) throw new Error('no table yet');\n`;
+  await write('later.ts', `import { existsSync } from 'node:fs';\n${unless}${source()}`);
+  expect(await says('waiting for the next edit; s starts')).toContain('no table yet');
+  await write('mark', '');
+  running.child.stdin?.write('s');
   await says(started);
   await write('later.ts', source({ store: 'other' }));
   await says('--drop-state: leave per-hour behind');

@@ -115,12 +115,15 @@ class Session {
     void this.#loading?.stop();
     this.#next(async () => {
       if (build !== this.#newest) return;
-      this.#forgetAsking();
+      const wasAsking = this.#forgetAsking();
       if (build.kind === 'failed') {
         process.stderr.write(`${build.problems}\n`);
         return this.#waits();
       }
-      if (this.#running !== undefined && build.hash === this.#runningHash) return;
+      if (this.#running !== undefined && build.hash === this.#runningHash) {
+        if (wasAsking) say('this is what runs: nothing is lost');
+        return;
+      }
       await this.#try(build, (planned) => this.#lossless(planned));
     });
   }
@@ -128,6 +131,7 @@ class Session {
   key(key: string): void {
     if (key === '\u0003' || key === 'q') this.interrupt();
     if (key === 'r') this.#next(() => this.#anew());
+    if (key === 's') this.#next(() => this.#again());
     if (key === 'd') this.#next(() => this.#dropAsked());
   }
 
@@ -155,6 +159,14 @@ class Session {
     const asking = this.#asking;
     this.#asking = undefined;
     if (asking !== undefined) await this.#switch(asking);
+  }
+
+  /** What failed for another reason than its code may work now. */
+  async #again(): Promise<void> {
+    const build = this.#newest;
+    if (this.#running !== undefined || this.#asking !== undefined) return;
+    if (build?.kind !== 'built') return this.#waits();
+    await this.#try(build, (planned) => this.#lossless(planned));
   }
 
   async #anew(): Promise<void> {
@@ -226,13 +238,16 @@ class Session {
   }
 
   #waits(): void {
-    const before = this.#running === undefined ? '' : 'the version before runs on; ';
-    say(`${before}waiting for the next edit`);
+    if (this.#running !== undefined) say('the version before runs on; waiting for the next edit');
+    else say('waiting for the next edit; s starts it again');
   }
 
-  #forgetAsking(): void {
-    void this.#asking?.version.stop();
+  /** Answers whether somebody was asked. */
+  #forgetAsking(): boolean {
+    const asking = this.#asking;
+    void asking?.version.stop();
     this.#asking = undefined;
+    return asking !== undefined;
   }
 }
 
