@@ -146,6 +146,7 @@ export function openIntake(parts: IntakeParts) {
   const appender = new Appender({ log, id, partitionsOf });
   const intake = new Intake({
     append: (records, bytes) => appender.append(records, bytes),
+    problemOf: (record) => appender.problemOf(record),
     deadLetterTopic: deadLetterTopic(application),
     readMapping,
     now: () => systemClock.now(),

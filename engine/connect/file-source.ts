@@ -109,12 +109,12 @@ export class FileSource<K, V> implements SourceConnector {
     return this.#options.files.includes(standardInput);
   }
 
-  async open({ cursor, partitionsOf, deadLetterTopic }: SourceStart): Promise<void> {
+  async open({ cursor, partitionsOf, deadLetterTopic, limits }: SourceStart): Promise<void> {
     if (this.#isLive && this.#items !== undefined) return this.#reopenLive(cursor);
     const { files } = this.#options;
     await this.close();
     this.#failure = undefined;
-    this.#outputs = new Outputs(partitionsOf);
+    this.#outputs = new Outputs(partitionsOf, limits);
     this.#deadLetterTopic = deadLetterTopic;
     const given = cursor as Cursor | undefined;
     checkOfFiles(this.name, given);

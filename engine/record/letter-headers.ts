@@ -10,6 +10,9 @@ export const triedHeader = 'millrace-tried';
 /** In a dead letter: how often the record was tried; absent the first time. */
 export const attemptsHeader = 'attempts';
 
+/** In a dead letter that was too large for its log: how many bytes its value had. It cannot be replayed. */
+export const cutHeader = 'cut';
+
 const kept = 'header.';
 
 /** @param own of the dead letter @param record header bytes of the record; marks of ours come first, as they stand */
@@ -27,6 +30,26 @@ export function letterHeaders(own: Headers, record: Uint8Array | undefined): Buf
     if (name !== triedHeader) pairs.push([`${kept}${name}`, value]);
   }
   return encodePairs(pairs);
+}
+
+interface LetterBytes {
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: Uint8Array;
+}
+
+/** A letter of `most` bytes: of one that is larger, the beginning of the value, and why it was refused. */
+export function fittedLetter(letter: LetterBytes, most: number): LetterBytes {
+  const { value } = letter;
+  const size = (bytes: Uint8Array | null) => bytes?.byteLength ?? 0;
+  if (size(letter.key) + size(value) + size(letter.headers) <= most) return letter;
+  const pairs = decodePairs(letter.headers).filter(
+    ([name]) => name !== 'row' && !name.startsWith(kept),
+  );
+  const headers = encodePairs([...pairs, [cutHeader, Buffer.from(String(size(value)))]]);
+  const key = size(letter.key) + headers.byteLength <= most ? letter.key : null;
+  const room = Math.max(0, most - size(key) - headers.byteLength);
+  return { key, value: value === null ? null : value.subarray(0, room), headers };
 }
 
 /** The headers with which the record of a dead letter is written again. @param attempts until now */

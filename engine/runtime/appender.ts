@@ -9,7 +9,7 @@
  *                    └─ the next ──┘
  */
 import { emptyBytes } from '../base/bytes.ts';
-import { MillraceError } from '../base/errors.ts';
+import { MillraceError, messageOf } from '../base/errors.ts';
 import type { Sink } from '../graph/topic.ts';
 import type { Append, Log, Writer } from '../log/log.ts';
 import { PackedBatch } from '../record/batch.ts';
@@ -113,6 +113,16 @@ export class Appender {
       this.#waitingRecords += count;
       this.#committing ??= this.#commitAll();
     });
+  }
+
+  /** Why a record cannot be written, such as its text or its size; undefined when it can. */
+  problemOf(record: OutsideRecord): string | undefined {
+    try {
+      this.#write(new Outputs(this.#options.partitionsOf, this.#options.log.limits), [record]);
+      return undefined;
+    } catch (error) {
+      return messageOf(error);
+    }
   }
 
   /** Commits what waits, then takes no more. */

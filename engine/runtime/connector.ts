@@ -4,6 +4,7 @@
  */
 import type { Observer } from '../base/events.ts';
 import type { Sink } from '../graph/topic.ts';
+import type { RecordLimits } from '../log/log.ts';
 import type { OutputBatch } from '../task/outputs.ts';
 
 export interface SourceStart {
@@ -14,6 +15,8 @@ export interface SourceStart {
   readonly deadLetterTopic: string;
   /** Told when the outside does not answer, and when it does again. */
   readonly observer?: Observer;
+  /** What the log takes of a record; undefined: any. */
+  readonly limits?: RecordLimits;
 }
 
 export interface SourceChunk {

@@ -1,8 +1,10 @@
 /** The source connectors of a runtime: opened at their cursors, read a chunk a cycle, done once. */
 import { type Observer, silentObserver } from '../base/events.ts';
 import { deadLetterTopic } from '../graph/topic-names.ts';
+import type { RecordLimits } from '../log/log.ts';
 import type { SourceChunk, SourceConnector } from './connector.ts';
 import type { PauseWatch } from './pause.ts';
+import type { RuntimeOptions } from './runtime-options.ts';
 import { addChunk, type SourceProgress } from './summary.ts';
 
 export interface Taken {
@@ -19,14 +21,16 @@ export class Intake {
   readonly #idle = new Set<SourceConnector>();
   readonly #observer: Observer;
 
+  readonly #limits: RecordLimits | undefined;
+
   constructor(
-    application: string,
-    sources: readonly SourceConnector[],
+    { application, sources = [], log }: Pick<RuntimeOptions, 'application' | 'sources' | 'log'>,
     observer: Observer = silentObserver,
   ) {
     this.#application = application;
     this.#observer = observer;
     this.#sources = sources;
+    this.#limits = log.limits;
     this.progress = sources.map(({ name }) => newProgress(name));
   }
 
@@ -42,6 +46,7 @@ export class Intake {
         partitionsOf,
         deadLetterTopic: deadLetterTopic(this.#application),
         observer: this.#observer,
+        ...(this.#limits === undefined ? {} : { limits: this.#limits }),
       });
     }
   }

@@ -98,7 +98,7 @@ export class Runtime {
   private constructor(options: RuntimeOptions) {
     this.#options = options;
     this.#observer = allObservers([this.#refusedTimes, options.observer ?? silentObserver]);
-    this.#intake = new Intake(options.application, options.sources ?? [], this.#observer);
+    this.#intake = new Intake(options, this.#observer);
     this.#summary = emptySummary(options.application, this.#intake.progress);
     this.#clock = options.clock ?? systemClock;
     this.#scheduler = options.scheduler ?? systemScheduler;

@@ -6,6 +6,7 @@ import { Scratch } from '../base/scratch.ts';
 import type { Sink } from '../graph/topic.ts';
 import type { RecordLimits } from '../log/log.ts';
 import { BatchBuilder } from '../record/batch.ts';
+import { fittedLetter } from '../record/letter-headers.ts';
 import { partitionOf } from '../record/partitioner.ts';
 import { encodeTo } from '../serde/serde.ts';
 
@@ -73,7 +74,7 @@ export class Outputs {
     return builder;
   }
 
-  /** Appends bytes as they are to partition 0. */
+  /** Appends a dead letter to partition 0: bytes as they are, or cut where the log takes no more. */
   writeRaw(
     topic: string,
     key: Uint8Array | null,
@@ -82,7 +83,14 @@ export class Outputs {
     headers: Uint8Array,
   ): BatchBuilder {
     const builder = this.#builder(this.#topic(topic), 0);
-    builder.append(key, value, timestamp, headers);
+    if (this.#limits === undefined) builder.append(key, value, timestamp, headers);
+    else {
+      const { bytes, aheadMs } = this.#limits;
+      const letter = fittedLetter({ key, value, headers }, bytes);
+      // The time of the record stands in the headers.
+      const at = Math.min(timestamp, this.now + aheadMs);
+      builder.append(letter.key, letter.value, at, letter.headers);
+    }
     return builder;
   }
 

@@ -48,6 +48,7 @@ describe('bodies', () => {
     ],
     ['no events', 400, /is not an object/, '5', json],
     ['a time that is none', 400, /event 1: time "soon"/, 'MIXED', json],
+    ['half a surrogate pair', 400, /event 1: it cannot be written: .*surrogate/, 'HALF', json],
     ['a mapping that is a path', 400, /name of a shipped mapping/, 'PATH', json],
     ['a long idempotency key', 400, /Idempotency-Key/, 'KEY', json],
   ];
@@ -60,11 +61,13 @@ describe('bodies', () => {
       const answer =
         body === 'MIXED'
           ? await post(url, [event('a'), { ...event('b'), time: 'soon' }])
-          : body === 'PATH'
-            ? await post(`${url}?mapping=..%2F..%2Fetc%2Fpasswd`, event('a'))
-            : body === 'KEY'
-              ? await post(url, event('a'), { 'idempotency-key': 'x'.repeat(300) })
-              : await post(url, body, headers as Record<string, string>);
+          : body === 'HALF'
+            ? await post(url, [event('c'), { ...event('d'), item: '\ud800' }])
+            : body === 'PATH'
+              ? await post(`${url}?mapping=..%2F..%2Fetc%2Fpasswd`, event('a'))
+              : body === 'KEY'
+                ? await post(url, event('a'), { 'idempotency-key': 'x'.repeat(300) })
+                : await post(url, body, headers as Record<string, string>);
       expect([name, answer.status]).toEqual([name, status]);
       const { problem } = (await answer.json()) as { problem: string };
       expect(problem, name).toMatch(text);
@@ -72,7 +75,7 @@ describe('bodies', () => {
     }
     expect((await post(url, event('good'))).status).toBe(202);
     const ids = (await gateway.records('events')).map(({ value }) => value['id']);
-    expect(ids.sort()).toEqual(['a', 'good']);
+    expect(ids.sort()).toEqual(['a', 'c', 'good']);
   });
 
   test('malformed requests get 400 and never end the process', async () => {

@@ -28,6 +28,8 @@ export interface BrokerOptions {
   readonly users?: Readonly<Record<string, string>>;
   /** Users may do only what access-control lists allow; tools may do everything. */
   readonly authorise?: boolean;
+  /** Another node of this broker's cluster, which is its only controller. */
+  readonly joins?: Broker;
   /** PKCS #12 with the broker's private key and certificate. Clients must speak TLS. */
   readonly keystore?: { readonly file: string; readonly password: string };
 }
@@ -184,27 +186,51 @@ async function format(directory: string, file: string, options: BrokerOptions): 
     '--add-scram',
     `SCRAM-SHA-512=[name=${name},password=${password}]`,
   ]);
-  const id = randomBytes(16).toString('base64url').replace(/^-/, 'A');
+  const { joins } = options;
+  const id =
+    joins === undefined
+      ? randomBytes(16).toString('base64url').replace(/^-/, 'A')
+      : await clusterOf(joins);
   // With version 2 a broker that comes back completes a transaction that timed out without telling the
   // partitions, which hang for good then (seen on 4.3.1).
   const features = ['--feature', 'transaction.version=1'];
-  const args = ['format', '--standalone', '-t', id, '-c', file, ...features, ...scram];
+  const first = joins === undefined ? ['--standalone', ...features] : [];
+  const args = ['format', ...first, '-t', id, '-c', file, ...scram];
   const { code, stdout, stderr } = await runTool('kafka.tools.StorageTool', args);
   if (code !== 0) throw new Error(`the broker's folder cannot be formatted: ${stdout}${stderr}`);
 }
 
+async function clusterOf({ directory }: Broker): Promise<string> {
+  const properties = await readFile(join(directory, 'log', 'meta.properties'), 'utf8');
+  return /^cluster\.id=(.*)$/m.exec(properties)?.[1] ?? '';
+}
+
+async function controllerOf({ directory }: Broker): Promise<string> {
+  const properties = await readFile(join(directory, 'server.properties'), 'utf8');
+  return /^controller\.quorum\.bootstrap\.servers=(.*)$/m.exec(properties)?.[1] ?? '';
+}
+
 async function propertiesOf(directory: string, options: BrokerOptions) {
-  const { users, authorise = false, keystore, settings } = options;
+  const { users, authorise = false, keystore, settings, joins } = options;
   const [client, internal, controller] = await freePorts(3);
   const at = (port: number | undefined) => `127.0.0.1:${port}`;
   const transport = keystore === undefined ? 'PLAINTEXT' : 'SSL';
   const protocol = users === undefined ? transport : `SASL_${transport}`;
   const served = `CLIENT://${at(client)},INTERNAL://${at(internal)}`;
   return {
-    'process.roles': 'broker,controller',
-    'node.id': 1,
-    'controller.quorum.bootstrap.servers': at(controller),
-    listeners: `${served},CONTROLLER://${at(controller)}`,
+    ...(joins === undefined
+      ? {
+          'process.roles': 'broker,controller',
+          'node.id': 1,
+          'controller.quorum.bootstrap.servers': at(controller),
+          listeners: `${served},CONTROLLER://${at(controller)}`,
+        }
+      : {
+          'process.roles': 'broker',
+          'node.id': 2,
+          'controller.quorum.bootstrap.servers': await controllerOf(joins),
+          listeners: served,
+        }),
     'advertised.listeners': served,
     'listener.security.protocol.map': `CLIENT:${protocol},INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT`,
     'controller.listener.names': 'CONTROLLER',

@@ -12,7 +12,7 @@ export const views = topic<string, string>('views', options);
 export const goneDirect = topic<string, string>('gone-direct', { value: utf8, partitions: 1 });
 export const goneBehind = topic<string, string>('gone-behind', { value: utf8, partitions: 1 });
 
-const watch = (name: string, seen: Stream<string, string>) =>
+export const watch = (name: string, seen: Stream<string, string>) =>
   seen.process<number, string>(name, {
     record(context, _, at) {
       context.state = at;

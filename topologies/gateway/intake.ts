@@ -29,6 +29,8 @@ export interface Taken {
 
 export interface IntakeOptions {
   readonly append: Append;
+  /** Why a record cannot be written; asked when an append has failed. */
+  readonly problemOf: (record: OutsideRecord) => string | undefined;
   readonly deadLetterTopic: string;
   /** A shipped mapping by name, or the path of one. */
   readonly readMapping: (name: string) => Promise<Mapping>;
@@ -48,6 +50,17 @@ export interface Batch {
   readonly deadLetters: boolean;
   /** Named in dead letters. */
   readonly source: string;
+}
+
+interface Refused extends Rejection {
+  readonly row: unknown;
+}
+
+/** A row that fits, as records. */
+interface Mapped {
+  readonly index: number;
+  readonly row: unknown;
+  readonly records: readonly OutsideRecord[];
 }
 
 interface Reader {
@@ -73,8 +86,8 @@ export class Intake {
   async take(batch: Batch): Promise<Taken> {
     const { name, unpack, map } = await this.#reader(batch.mapping);
     const { catalogue } = this.#options;
-    const rejected: (Rejection & { readonly row: unknown })[] = [];
-    const records: OutsideRecord[] = [];
+    const rejected: Refused[] = [];
+    const fitting: Mapped[] = [];
     let skipped = 0;
     let undeclared = 0;
     for (const [index, value] of batch.rows.entries()) {
@@ -90,22 +103,51 @@ export class Intake {
         const mapped = mappedRow(map, row, id);
         if ('skip' in mapped) skipped++;
         else if ('reject' in mapped) rejected.push({ index, problem: mapped.reject, row });
-        else if ('records' in mapped) records.push(...mapped.records.map(recordOf));
-        else records.push(recordOf(mapped));
+        else {
+          const records = 'records' in mapped ? mapped.records : [mapped];
+          fitting.push({ index, row, records: records.map(recordOf) });
+        }
       }
     }
-    const letters = batch.deadLetters ? rejected.map((one) => this.#deadLetter(batch, one)) : [];
-    await this.#options.append(records, letters);
-    const accepted = records.length;
+    const accepted = await this.#append(batch, fitting, rejected);
+    const deadLettered = batch.deadLetters ? rejected.length : 0;
     this.#options.taken?.({
       ...{ source: batch.source, accepted, skipped },
-      ...{ rejected: rejected.length, deadLettered: letters.length, undeclared },
+      ...{ rejected: rejected.length, deadLettered, undeclared },
     });
     return {
       accepted,
       skipped,
-      rejected: rejected.map(({ index, problem }) => ({ index, problem })),
+      rejected: rejected
+        .sort((a, b) => a.index - b.index)
+        .map(({ index, problem }) => ({ index, problem })),
     };
+  }
+
+  /**
+   * Appends what fits, and dead letters of what does not; answers how many records. Rows that cannot be written, such as one
+   * with half of a surrogate pair, are refused in their turn: a sender that sends again could never mend them.
+   */
+  async #append(batch: Batch, fitting: readonly Mapped[], rejected: Refused[]): Promise<number> {
+    const { append, problemOf } = this.#options;
+    const records = fitting.flatMap((one) => one.records);
+    const letters = batch.deadLetters ? rejected.map((one) => this.#deadLetter(batch, one)) : [];
+    try {
+      await append(records, letters);
+      return records.length;
+    } catch (error) {
+      const writable: Mapped[] = [];
+      for (const one of fitting) {
+        const problem = one.records.map(problemOf).find((found) => found !== undefined);
+        if (problem === undefined) writable.push(one);
+        else {
+          const { index, row } = one;
+          rejected.push({ index, problem: `it cannot be written: ${problem}`, row });
+        }
+      }
+      if (writable.length === fitting.length) throw error;
+      return this.#append(batch, writable, rejected);
+    }
   }
 
   #reader(name: string): Promise<Reader> {
@@ -121,7 +163,7 @@ export class Intake {
     return reader;
   }
 
-  #deadLetter({ source, mapping }: Batch, { index, problem, row }: Rejection & { row: unknown }) {
+  #deadLetter({ source, mapping }: Batch, { index, problem, row }: Refused) {
     const now = this.#options.now();
     return {
       topic: this.#options.deadLetterTopic,

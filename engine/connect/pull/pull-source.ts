@@ -99,10 +99,16 @@ export class PullSource<K, V> implements SourceConnector {
   /** It reads no files that a progress bar could measure. */
   readonly files: readonly string[] = [];
 
-  async open({ cursor, partitionsOf, deadLetterTopic, observer }: SourceStart): Promise<void> {
+  async open({
+    cursor,
+    partitionsOf,
+    deadLetterTopic,
+    observer,
+    limits,
+  }: SourceStart): Promise<void> {
     await this.#halt();
     this.#cursor = cursor === undefined ? this.#emptyCursor() : this.#checked(cursor);
-    this.#outputs = new Outputs(partitionsOf);
+    this.#outputs = new Outputs(partitionsOf, limits);
     this.#deadLetterTopic = deadLetterTopic;
     this.#observer = observer;
     this.#failure = undefined;

@@ -7,7 +7,7 @@ import { emptyBytes } from '../../base/bytes.ts';
 import { deadLetterTopic } from '../../graph/topic-names.ts';
 import type { Append, Log, RecordLimits, TopicPartition } from '../../log/log.ts';
 import { BatchBuilder, PackedBatch } from '../../record/batch.ts';
-import { attemptsOf, replayedHeaders } from '../../record/letter-headers.ts';
+import { attemptsOf, cutHeader, replayedHeaders } from '../../record/letter-headers.ts';
 import { Outputs } from '../../task/outputs.ts';
 import type { OutsideRecord } from '../appender.ts';
 import { cursorAppend, readCursors } from '../cursors.ts';
@@ -123,6 +123,8 @@ async function replayed(
   const { headers, partition, offset } = letter;
   if (done.has(partition, offset)) return 'replayed before';
   if (attemptsOf(headers) > 1 && !afterFix) return 'tried before';
+  // Its record, or its row, is not all there.
+  if (headers[cutHeader] !== undefined) return 'too large';
   if (headers['stage'] !== 'source') return writing.record(letter);
   if (remap === undefined) return 'no mapping';
   const mapped = await remap(letter);
