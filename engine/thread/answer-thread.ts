@@ -24,7 +24,11 @@ export interface ThreadLimits {
 export type Answer = { readonly value: object } | { readonly error: ErrorImage };
 
 const idleMs = 30_000;
-const sourceArguments = ['--conditions=millrace-source', '--import=tsx'];
+// tsx is found from here: the process may have been started in any folder.
+const sourceArguments = () => [
+  '--conditions=millrace-source',
+  `--import=${import.meta.resolve('tsx')}`,
+];
 const library = onDemand<typeof import('piscina')>('piscina');
 
 /**
@@ -36,6 +40,8 @@ export class AnswerThread {
   readonly #limits: ThreadLimits;
   readonly #closed = new AbortController();
   #pool: Piscina | undefined;
+  /** Why the last thread ended before it could answer. */
+  #problem: string | undefined;
   #waiting = 0;
   /** How long the last one took, ms. */
   #lastMs = 1_000;
@@ -75,7 +81,7 @@ export class AnswerThread {
       if (isMillraceError(error)) throw error;
       if (tooLong.aborted) throw tooLarge(`it takes longer than ${most / 1_000} s`);
       if (either.aborted) throw tooLarge('nobody waits for it any more');
-      throw tooLarge(messageOf(error));
+      throw tooLarge(this.#problem ?? messageOf(error));
     } finally {
       this.#waiting--;
     }
@@ -87,18 +93,28 @@ export class AnswerThread {
   }
 
   #threads(): Piscina {
+    if (this.#pool !== undefined) return this.#pool;
     const { Piscina } = library();
-    this.#pool ??= new Piscina({
+    const pool = new Piscina({
       filename: this.#module.href,
       minThreads: 0,
       maxThreads: 1,
       concurrentTasksPerWorker: 1,
       idleTimeout: idleMs,
       // Sources are loaded as this process was told to, also where it was told by other means.
-      ...(runsSources ? { execArgv: sourceArguments } : {}),
+      ...(runsSources ? { execArgv: sourceArguments() } : {}),
       resourceLimits: { maxOldGenerationSizeMb: this.#limits.memory },
     });
-    return this.#pool;
+    this.#pool = pool;
+    this.#problem = undefined;
+    // A thread that cannot start, or fails between two questions. Who waits is told, the next one gets another.
+    pool.on('error', (error: unknown) => {
+      if (this.#pool !== pool) return;
+      this.#pool = undefined;
+      this.#problem = messageOf(error);
+      void pool.destroy();
+    });
+    return pool;
   }
 }
 
