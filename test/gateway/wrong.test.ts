@@ -90,6 +90,9 @@ describe('bodies', () => {
       'GET /live HTTP/1.1\r\n\r\n',
     ];
     for (const text of texts) expect(await rawRequest(url, text)).toMatch(/^HTTP\/1\.1 4\d\d /);
+    const answer = await fetch(`${url}/%E0%A4%A`);
+    expect(await answer.json()).toEqual({ problem: expect.stringContaining('%') });
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
     expect((await fetch(`${url}/live`)).status).toBe(200);
   });
 

@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { MillraceError } from 'millrace';
 import {
   type AnyRoute,
@@ -158,6 +158,13 @@ export async function gatewayApp(
       const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
       options.requests?.refusedConnection(slow ? 'too_slow' : 'malformed');
       answerMalformed(error.code, socket);
+    },
+    // Such a path reaches no route and no hook.
+    frameworkErrors: (error, _, reply: FastifyReply) => {
+      options.requests?.refusedConnection('malformed');
+      const problem = 'the path cannot be read: a % must be followed by the hex digits of UTF-8';
+      const status = error.statusCode ?? 400;
+      reply.code(status).headers(securityHeaders).send({ problem });
     },
     routerOptions: { maxParamLength: 200 },
     return503OnClosing: true,
