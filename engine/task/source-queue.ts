@@ -424,8 +424,8 @@ export class SourceQueue {
       if (value === null) return;
       const told = extract(value, this.key(i), logged);
       if (typeof told === 'object') refusePromise(told, 'the time extractor');
-      // A negative time is dropped and counted, as one that the log has.
-      if (isInstant(told) || (Number.isInteger(told) && told < 0)) times[i] = told;
+      // The log's own may be negative: then the record is dropped and counted.
+      if (isInstant(told) || told === logged) times[i] = told;
       else values[i] = new Undecodable(`its time is ${String(told)}, ${notAnInstant(told)}`);
     } catch (error) {
       values[i] = new Undecodable(messageOf(error));

@@ -230,14 +230,10 @@ describe('time', () => {
     expect(letters.map(({ headers }) => [headers['stage'], headers['reason']])).toEqual([
       ['future', 'its time, 6001 ms UTC, lies too far in the future'],
       ['deserialise', 'its time is noon, not a number of milliseconds'],
+      ['deserialise', 'its time is -1, not whole milliseconds from 0 to 8.64e15'],
     ]);
-    expect(driver.summary.counters).toMatchObject({
-      in: 5,
-      processed: 2,
-      deadLettered: 2,
-      dropped: 1,
-      drops: { 'timed|negative_timestamp': 1 },
-    });
+    const { in: taken, processed, deadLettered, dropped } = driver.summary.counters;
+    expect([taken, processed, deadLettered, dropped]).toEqual([5, 2, 3, 0]);
     await driver.close();
   });
 });
