@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
+import { builtCommandLine } from '../built.ts';
 import { emptyFolder, millrace } from './millrace.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -10,10 +11,11 @@ const port = 20_000 + (process.pid % 20_000);
 
 /** Starts `serve` and resolves when it takes events. */
 async function serve(data: string) {
-  const main = join(root, 'engine/cli/main.ts');
-  const node = ['--conditions=millrace-source', '--import=tsx', main];
   const args = ['serve', '--data', data, '--threads', '0', '--http', String(port)];
-  const child = spawn(process.execPath, [...node, ...args], { cwd: root, stdio: 'ignore' });
+  const child = spawn(process.execPath, [builtCommandLine, ...args], {
+    cwd: root,
+    stdio: 'ignore',
+  });
   const ended = new Promise((done) => child.once('exit', done));
   for (;;) {
     const ready = await fetch(`http://127.0.0.1:${port}/ready`).catch(() => undefined);

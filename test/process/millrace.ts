@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { builtCommandLine } from '../built.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const loader = ['--conditions=millrace-source', '--import=tsx'];
@@ -27,12 +28,17 @@ export interface Running {
   said(): string;
 }
 
+/** The command line runs as it is shipped (test/built.ts): it starts in a tenth of the time that sources take. */
+function nodeArguments(script: string): string[] {
+  return script === 'engine/cli/main.ts' ? [builtCommandLine] : [...loader, join(root, script)];
+}
+
 /**
  * @param script path in the source tree
  * @param env added to this process's own
  */
 export function launch(script: string, args: readonly string[], env = {}): Running {
-  const child = spawn(process.execPath, [...loader, join(root, script), ...args], {
+  const child = spawn(process.execPath, [...nodeArguments(script), ...args], {
     cwd: root,
     env: { ...process.env, ...env },
   });

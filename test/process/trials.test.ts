@@ -1,6 +1,7 @@
 /** The trials of the repository: what a user sees of each kind of fault. */
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { builtCommandLine } from '../built.ts';
 import { difference } from '../trials/match.ts';
 import { runTrial } from '../trials/run-trial.ts';
 import { trialsIn } from '../trials/trial.ts';
@@ -11,7 +12,7 @@ describe('trials', () => {
   test.each(trials.map((trial) => [trial.name, trial] as const))(
     '%s',
     async (_, trial) => {
-      expect(await runTrial(trial)).toBeUndefined();
+      expect(await runTrial(trial, [builtCommandLine])).toBeUndefined();
     },
     300_000,
   );

@@ -30,6 +30,7 @@ import { describe, expect, test } from 'vitest';
 import { execute } from '../../engine/index.ts';
 import { MemoryLog } from '../../engine/log/memory.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
+import { builtCommandLine } from '../built.ts';
 
 const a = topic<string, string>('a');
 const b = topic<string, string>('b');
@@ -312,9 +313,11 @@ describe('nonsense settings are refused', () => {
 
 describe('nonsense on the command line is refused', () => {
   const cli = (...args: string[]) => {
-    const command = ['--conditions=millrace-source', '--import=tsx', 'engine/cli/main.ts'];
     try {
-      execFileSync(process.execPath, [...command, ...args], { encoding: 'utf8', stdio: 'pipe' });
+      execFileSync(process.execPath, [builtCommandLine, ...args], {
+        encoding: 'utf8',
+        stdio: 'pipe',
+      });
       return { status: 0, stderr: '' };
     } catch (error) {
       return error as { status: number; stderr: string };

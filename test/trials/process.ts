@@ -4,7 +4,11 @@ import { join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '../..');
 const nodeArguments = ['--conditions=millrace-source', `--import=${import.meta.resolve('tsx')}`];
-export const commandLine = [...nodeArguments, join(root, 'engine/cli/main.ts')];
+/** The command line `millrace` as sources, as arguments of Node. */
+export const sourceCommandLine: readonly string[] = [
+  ...nodeArguments,
+  join(root, 'engine/cli/main.ts'),
+];
 
 export interface Ended {
   readonly code: number | null;
@@ -83,12 +87,12 @@ export function nodeCommand(args: readonly string[]): string[] {
 }
 
 /** The command line `millrace`. */
-export function millraceCommand(args: readonly string[]): string[] {
+export function millraceCommand(commandLine: readonly string[], args: readonly string[]): string[] {
   return [process.execPath, ...commandLine, ...args];
 }
 
 /** A shell command in which `millrace` is the command line. */
-export function shellCommand(command: string): string[] {
+export function shellCommand(commandLine: readonly string[], command: string): string[] {
   const quoted = [process.execPath, ...commandLine].map((part) => `'${part}'`).join(' ');
   return ['bash', '-c', `millrace() { ${quoted} "$@"; }\nset -o pipefail\n${command}`];
 }

@@ -2,7 +2,14 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { difference } from './match.ts';
-import { type Ended, millraceCommand, nodeCommand, Running, shellCommand } from './process.ts';
+import {
+  type Ended,
+  millraceCommand,
+  nodeCommand,
+  Running,
+  shellCommand,
+  sourceCommandLine,
+} from './process.ts';
 import type { Expected, FileStep, HttpStep, RunStep, Step, Trial } from './trial.ts';
 
 /** Trials run inside the source tree, so that their modules import `millrace` by its name. */
@@ -11,15 +18,22 @@ const defaultSeconds = 120;
 
 interface Stage {
   readonly cwd: string;
+  readonly commandLine: readonly string[];
   background: Running | undefined;
   port: string;
 }
 
-/** @returns what differs, with the number of its step; undefined when the trial has passed */
-export async function runTrial(trial: Trial): Promise<string | undefined> {
+/**
+ * @param commandLine of `millrace`, as arguments of Node
+ * @returns what differs, with the number of its step; undefined when the trial has passed
+ */
+export async function runTrial(
+  trial: Trial,
+  commandLine: readonly string[] = sourceCommandLine,
+): Promise<string | undefined> {
   await mkdir(workFolder, { recursive: true });
   const cwd = await mkdtemp(join(workFolder, 'trial-'));
-  const stage: Stage = { cwd, background: undefined, port: '' };
+  const stage: Stage = { cwd, commandLine, background: undefined, port: '' };
   try {
     await cp(trial.folder, cwd, { recursive: true });
     for (const [i, step] of trial.steps.entries()) {
@@ -62,9 +76,9 @@ async function runProcess(step: Foreground, stage: Stage): Promise<string | unde
 }
 
 function commandOf(step: Foreground, stage: Stage): string[] {
-  if ('run' in step) return millraceCommand(argumentsOf(step.run, stage));
+  if ('run' in step) return millraceCommand(stage.commandLine, argumentsOf(step.run, stage));
   if ('node' in step) return nodeCommand(argumentsOf(step.node, stage));
-  return shellCommand(step.shell.replaceAll('{port}', stage.port));
+  return shellCommand(stage.commandLine, step.shell.replaceAll('{port}', stage.port));
 }
 
 function argumentsOf(args: string | readonly string[], { port }: Stage): string[] {
@@ -81,7 +95,7 @@ async function startBackground(
   stage: Stage,
 ): Promise<string | undefined> {
   const running = new Running({
-    command: millraceCommand(argumentsOf(step.start, stage)),
+    command: millraceCommand(stage.commandLine, argumentsOf(step.start, stage)),
     cwd: stage.cwd,
     within: step.within ?? defaultSeconds,
     ...(step.env === undefined ? {} : { env: step.env }),

@@ -6,9 +6,9 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { builtCommandLine } from '../built.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const tsx = join(root, 'node_modules/tsx/dist/loader.mjs');
 
 /** A block of the page, or a remark `[//]: # (...)`, which readers do not see. */
 interface Block {
@@ -79,15 +79,13 @@ export class Reader {
     await symlink(root, join(modules, 'millrace'));
     await symlink(join(root, 'node_modules/tsx'), join(modules, 'tsx'));
     const bin = join(modules, '.bin/millrace');
-    const main = join(root, 'engine/cli/main.ts');
-    await writeFile(bin, `#!/bin/sh\nexec node --import=${tsx} ${main} "$@"\n`);
+    await writeFile(bin, `#!/bin/sh\nexec node ${builtCommandLine} "$@"\n`);
     await chmod(bin, 0o755);
   }
 
   get #environment() {
     return {
       ...process.env,
-      NODE_OPTIONS: '--conditions=millrace-source',
       MILLRACE_HTTP: '0',
       npm_config_update_notifier: 'false',
     };
