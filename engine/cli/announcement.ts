@@ -16,10 +16,14 @@ export class Announcement {
     this.#lines = lines;
     this.#write = write;
     let isStarted = false;
+    /** Tasks that are being opened; unknown before the first assignment. */
+    let left: number | undefined;
     this.observer = {
       on: (name, event) => {
         if (name === 'runtimeStarted') isStarted = true;
-        else if (isStarted && 'opening' in event && event.opening === 0) this.#tell();
+        else if ('opening' in event) left = event.opening;
+        else return;
+        if (isStarted && left === 0) this.#tell();
       },
     };
     this.#timer = setTimeout(() => this.#tell(), latestMs);

@@ -75,7 +75,7 @@ describe.skipIf(!(await kafkaAvailable()))('questions to several processes', () 
         { MILLRACE_TEST_JOB: name },
       );
       onTestFinished(() => void running.child.kill('SIGKILL'));
-      await running.says('"msg":"running"');
+      await running.says('questions, metrics and health on');
       const [, url = ''] = /(http:\/\/127\.0\.0\.1:\d+)/.exec(running.said()) ?? [];
       return { ...running, url };
     };

@@ -18,10 +18,17 @@ function announced() {
   return { said, announcement, tell, start };
 }
 
-test('an address is told when every task is open, once', () => {
+test('where the tasks are open first, an address is told when the runtime has started', () => {
   const { said, tell, start } = announced();
+  tell(4);
   tell(0);
   expect(said, 'before the runtime has started').toEqual([]);
+  start();
+  expect(said).toEqual(['a\n', 'b\n']);
+});
+
+test('an address is told when every task is open, once', () => {
+  const { said, tell, start } = announced();
   start();
   tell(4);
   expect(said, 'while tasks are opened').toEqual([]);
