@@ -30,7 +30,8 @@ export function Details({
         </button>
       </header>
       <dl class="facts">
-        {box.node !== undefined && (
+        {/* Steps of the package itself, as it is shipped, have no place in anybody's code. */}
+        {box.node !== undefined && box.node.callSite !== 'unknown' && (
           <>
             <dt>In the code</dt>
             <dd>
