@@ -9,6 +9,9 @@ const dist = join(import.meta.dirname, '../dist');
 /** The command line, for Node without any loader. */
 export const builtCommandLine: string = join(dist, 'engine/cli/main.js');
 
+/** The module of the ready topology, as `run` names it and `start` keeps it. */
+export const builtPersonalisation: string = join(dist, 'topologies/personalisation.js');
+
 /** Vitest's global setup. */
 export default async function setup(): Promise<void> {
   await bundle();

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
 import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/log.ts';
 import { events } from '../../topologies/event.ts';
+import { builtPersonalisation } from '../built.ts';
 import { emptyFolder, launch, type Running } from '../process/millrace.ts';
 import { kafkaAvailable, sharedBroker } from './shared.ts';
 
@@ -34,7 +35,7 @@ describe.skipIf(!(await kafkaAvailable()))('gateways on Kafka', () => {
   };
   const runApplication = async (data: string) => {
     const running = main(
-      ...['run', 'topologies/personalisation.ts', '--application', application, '--data', data],
+      ...['run', builtPersonalisation, '--application', application, '--data', data],
       ...['--partitions', String(partitions), '--threads', '0', '--http', '0'],
     );
     return { ...running, url: await addressOf(running) };
