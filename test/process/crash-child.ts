@@ -2,18 +2,22 @@
  * A run that is killed: the simulation's job, or the ready topology over a file, with small cycles so
  * that a kill at any moment hits many different steps. Arguments: job, folder, threads, input file.
  */
-import { resolve } from 'node:path';
+import { extname, resolve } from 'node:path';
 import { environment } from '../../engine/cli/environment.ts';
 import { execute } from '../../engine/cli/execution.ts';
 import { fileSource, personalisationModule, readMapping } from '../../engine/cli/start.ts';
 
 const [job = '', folder = '', threads = '0', input = ''] = process.argv.slice(2);
 const engagement = job === 'engagement';
+/** Sources, or what was built of them. */
+const ending = extname(import.meta.filename);
 
 const execution = await execute({
   env: environment(folder),
   reference: {
-    module: engagement ? personalisationModule : resolve(import.meta.dirname, 'job-module.ts'),
+    module: engagement
+      ? personalisationModule
+      : resolve(import.meta.dirname, `job-module${ending}`),
   },
   threads: Number(threads),
   settings: { recordsPerCycle: 24, partitions: 2 },

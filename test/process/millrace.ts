@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { builtCommandLine } from '../built.ts';
+import { builtScript } from '../built.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const loader = ['--conditions=millrace-source', '--import=tsx'];
@@ -29,12 +29,13 @@ export interface Running {
 }
 
 /**
- * In tests the command line runs as it is shipped (test/built.ts): it starts in a tenth of the time that
- * sources take. Programs beside the tests, for which nothing was built, run the sources.
+ * In tests the command line, and what is started often, runs as it is shipped (test/built.ts): it starts in
+ * a tenth of the time that sources take. Programs beside the tests, for which nothing was built, run the
+ * sources.
  */
 function nodeArguments(script: string): string[] {
-  const isBuilt = script === 'engine/cli/main.ts' && process.env['VITEST'] !== undefined;
-  return isBuilt ? [builtCommandLine] : [...loader, join(root, script)];
+  const built = process.env['VITEST'] === undefined ? undefined : builtScript(script);
+  return built === undefined ? [...loader, join(root, script)] : [built];
 }
 
 /**
