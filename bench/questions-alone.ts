@@ -4,11 +4,12 @@
  * works cycle by cycle, and a question is asked whenever the thread lets messages in. Arguments: folders
  * of checkouts, which take turns. Prints a table; see README.md.
  */
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { table } from '../engine/cli/output.ts';
 import { BatchBuilder } from '../engine/record/batch.ts';
 import type { HostPort } from '../engine/task/task-host.ts';
 import { events } from '../topologies/event.ts';
+import { hostOf } from './other-checkout.ts';
 import { day, segmentsOf, subjectClasses } from './segments.ts';
 
 const [subjects, perCycle, cycles, warmCycles] = [5_000, 1_024, 40, 20];
@@ -26,28 +27,20 @@ interface Side {
 }
 
 async function sideOf(folder: string): Promise<Side> {
-  const from = <M>(file: string): Promise<M> => import(resolve(folder, file)) as Promise<M>;
-  const { TaskHost } = await from<typeof import('../engine/task/task-host.ts')>(
-    'engine/task/task-host.ts',
+  const host = await hostOf(
+    folder,
+    async (from) => {
+      const { default: personalisation } = await from<
+        typeof import('../topologies/personalisation.ts')
+      >('topologies/personalisation.ts');
+      return personalisation({ segments: segmentsOf(10) });
+    },
+    ({ nodes }) =>
+      Object.fromEntries(
+        nodes.flatMap((node) => (node.type === 'sink' ? [[node.topic.name, 1]] : [])),
+      ),
+    2 ** 27,
   );
-  const { MemoryBackends } = await from<typeof import('../engine/storage/memory.ts')>(
-    'engine/storage/memory.ts',
-  );
-  const { defaultErrorPolicy } = await from<typeof import('../engine/task/error-policy.ts')>(
-    'engine/task/error-policy.ts',
-  );
-  const { default: personalisation } = await from<
-    typeof import('../topologies/personalisation.ts')
-  >('topologies/personalisation.ts');
-  const topology = personalisation({ segments: segmentsOf(10) });
-  const partitionsOf = Object.fromEntries(
-    topology.nodes.flatMap((node) => (node.type === 'sink' ? [[node.topic.name, 1]] : [])),
-  );
-  const config = {
-    ...{ application: 'alone', stateDirectory: 'alone', partitionsOf },
-    ...{ cacheBytes: 2 ** 28, dirtyBytesMax: 2 ** 27, onError: defaultErrorPolicy },
-  };
-  const host = new TaskHost(topology, config, new MemoryBackends());
   const positions = [
     { topic: events.name, offset: 0 },
     { topic: 'identity-links', offset: 0 },

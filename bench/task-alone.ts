@@ -4,12 +4,13 @@
  * touched, all are slower than alone. Arguments: job, events, folders of the checkouts. Prints a table; see README.md.
  */
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { table } from '../engine/cli/output.ts';
 import { BatchBuilder } from '../engine/record/batch.ts';
 import type { HostPort } from '../engine/task/task-host.ts';
 import { type Events, eventsOf, partitions } from './compare/events.ts';
 import type { JobName } from './compare/jobs.ts';
+import { hostOf } from './other-checkout.ts';
 
 const [job = 'count', events = '1000000', ...folders] = process.argv.slice(2);
 /** Records of a partition in a cycle: twice what one takes unless told otherwise. */
@@ -34,29 +35,15 @@ interface Cycle {
 }
 
 async function sideOf(folder: string): Promise<Side> {
-  const from = <M>(file: string): Promise<M> => import(resolve(folder, file)) as Promise<M>;
-  const { TaskHost } = await from<typeof import('../engine/task/task-host.ts')>(
-    'engine/task/task-host.ts',
-  );
-  const { MemoryBackends } = await from<typeof import('../engine/storage/memory.ts')>(
-    'engine/storage/memory.ts',
-  );
-  const { defaultErrorPolicy } = await from<typeof import('../engine/task/error-policy.ts')>(
-    'engine/task/error-policy.ts',
-  );
-  const { jobTopology } = await from<typeof import('./compare/jobs.ts')>('bench/compare/jobs.ts');
-  const config = {
-    application: 'alone',
-    stateDirectory: 'alone',
-    cacheBytes: 2 ** 28,
-    dirtyBytesMax: 2 ** 26,
-    onError: defaultErrorPolicy,
-    partitionsOf: { out: partitions },
-  };
-  const host = new TaskHost(
-    jobTopology(job as JobName, input, 'out'),
-    config,
-    new MemoryBackends(),
+  const host = await hostOf(
+    folder,
+    async (from) => {
+      const { jobTopology } =
+        await from<typeof import('./compare/jobs.ts')>('bench/compare/jobs.ts');
+      return jobTopology(job as JobName, input, 'out');
+    },
+    () => ({ out: partitions }),
+    2 ** 26,
   );
   let stores: readonly string[] = [];
   for (const partition of own) {

@@ -1,6 +1,6 @@
 /** Tells of each person who has not been seen for three seconds, over six partitions. */
-import { topic, topology, utf8 } from 'millrace';
-import { watch } from '../time/absence-module.ts';
+import { topic, utf8 } from 'millrace';
+import { absence } from '../time/absence-module.ts';
 
 export const partitions = 6;
 /** Those who are alone have the last partition to themselves. */
@@ -14,10 +14,4 @@ export const views = topic<string, string>('absence-views', options);
 export const goneDirect = topic<string, string>('absence-direct', { value: utf8, partitions: 1 });
 export const goneBehind = topic<string, string>('absence-behind', { value: utf8, partitions: 1 });
 
-export default topology('absence', (t) => {
-  watch('watch-direct', t.stream(visits)).to(goneDirect);
-  watch(
-    'watch-behind',
-    t.stream(views).keyBy('by-person', (person) => person),
-  ).to(goneBehind);
-});
+export default absence(visits, views, goneDirect, goneBehind);

@@ -1,5 +1,5 @@
 /** Tells of each person who has not been seen for three seconds; of some behind a keyBy. */
-import { type Stream, topic, topology, utf8 } from 'millrace';
+import { type Stream, type Topic, topic, topology, utf8 } from 'millrace';
 
 export const absenceMs = 3_000;
 /** Those who are alone have the second partition to themselves. */
@@ -12,7 +12,7 @@ export const views = topic<string, string>('views', options);
 export const goneDirect = topic<string, string>('gone-direct', { value: utf8, partitions: 1 });
 export const goneBehind = topic<string, string>('gone-behind', { value: utf8, partitions: 1 });
 
-export const watch = (name: string, seen: Stream<string, string>) =>
+const watch = (name: string, seen: Stream<string, string>) =>
   seen.process<number, string>(name, {
     record(context, _, at) {
       context.state = at;
@@ -24,10 +24,16 @@ export const watch = (name: string, seen: Stream<string, string>) =>
     },
   });
 
-export default topology('absence', (t) => {
-  watch('watch-direct', t.stream(visits)).to(goneDirect);
-  watch(
-    'watch-behind',
-    t.stream(views).keyBy('by-person', (person) => person),
-  ).to(goneBehind);
-});
+type Names = Topic<string, string>;
+
+/** Those of `visits` as they are read, those of `views` behind a keyBy. */
+export const absence = (visits: Names, views: Names, direct: Names, behind: Names) =>
+  topology('absence', (t) => {
+    watch('watch-direct', t.stream(visits)).to(direct);
+    watch(
+      'watch-behind',
+      t.stream(views).keyBy('by-person', (person) => person),
+    ).to(behind);
+  });
+
+export default absence(visits, views, goneDirect, goneBehind);

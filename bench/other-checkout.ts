@@ -1,0 +1,36 @@
+/** A host of tasks by the code of another checkout of Millrace: on the main thread, state in memory, no log. */
+import { resolve } from 'node:path';
+import type { Topology } from 'millrace';
+import type { HostPort } from '../engine/task/task-host.ts';
+
+/** Loads a module of the checkout. @param file path in it */
+export type FromCheckout = <M>(file: string) => Promise<M>;
+
+/**
+ * @param folder of the checkout
+ * @param topologyOf made of the checkout's own modules
+ * @param partitionsOf of the topics that are written
+ */
+export async function hostOf(
+  folder: string,
+  topologyOf: (from: FromCheckout) => Promise<Topology>,
+  partitionsOf: (topology: Topology) => Readonly<Record<string, number>>,
+  dirtyBytesMax: number,
+): Promise<HostPort> {
+  const from = <M>(file: string): Promise<M> => import(resolve(folder, file)) as Promise<M>;
+  const { TaskHost } = await from<typeof import('../engine/task/task-host.ts')>(
+    'engine/task/task-host.ts',
+  );
+  const { MemoryBackends } = await from<typeof import('../engine/storage/memory.ts')>(
+    'engine/storage/memory.ts',
+  );
+  const { defaultErrorPolicy } = await from<typeof import('../engine/task/error-policy.ts')>(
+    'engine/task/error-policy.ts',
+  );
+  const topology = await topologyOf(from);
+  const config = {
+    ...{ application: 'alone', stateDirectory: 'alone', partitionsOf: partitionsOf(topology) },
+    ...{ cacheBytes: 2 ** 28, dirtyBytesMax, onError: defaultErrorPolicy },
+  };
+  return new TaskHost(topology, config, new MemoryBackends());
+}
