@@ -35,15 +35,15 @@ WORKDIR /app
 COPY --from=install /app /app
 # A module that is mounted anywhere finds the package by its name.
 RUN mkdir /data /jobs /node_modules && chown node:node /data && ln -s /app /node_modules/millrace \
-  && chmod +x dist/engine/cli/main.js && ln -s /app/dist/engine/cli/main.js /usr/local/bin/millrace
+  && chmod +x dist/topologies/app/main.js && ln -s /app/dist/topologies/app/main.js /usr/local/bin/millrace
 # Kafka's clients wait on libuv's threads, which the files of RocksDB need as well.
 ENV NODE_ENV=production UV_THREADPOOL_SIZE=16 MILLRACE_DATA=/data MILLRACE_HTTP=9464
 USER node
 VOLUME /data
 EXPOSE 9464
 # Ready when it runs: not while it restores its state, nor when nothing answers.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["node", "/app/dist/engine/cli/main.js", "health"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["node", "/app/dist/topologies/app/main.js", "health"]
 # SIGTERM drains and commits; a second one leaves at once and loses nothing.
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["node", "/app/dist/engine/cli/main.js"]
+ENTRYPOINT ["node", "/app/dist/topologies/app/main.js"]
 CMD ["start"]

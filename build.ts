@@ -15,8 +15,8 @@ const root = import.meta.dirname;
 /** What the package exports, its command, and what threads load. */
 const loadedByName = [
   'engine/cli/dev/version-process.ts',
-  'engine/cli/main.ts',
-  'engine/cli/question-worker.ts',
+  'topologies/app/main.ts',
+  'topologies/app/questions/question-worker.ts',
   'engine/index.ts',
   'engine/laws/index.ts',
   'engine/serde/schemas/index.ts',

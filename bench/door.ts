@@ -148,7 +148,7 @@ class Server {
 }
 
 function run(args: readonly string[]) {
-  const main = join(root, 'engine/cli/main.ts');
+  const main = join(root, 'topologies/app/main.ts');
   const node = ['--conditions=millrace-source', '--import=tsx', main, ...args];
   const env = { ...process.env, DOOR_SECRET: secret };
   const child = spawn(process.execPath, node, {

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { randomBelow, SeededRandom } from '../engine/base/random.ts';
 import { environment, openLog, writeApplication } from '../engine/cli/environment.ts';
 import { table } from '../engine/cli/output.ts';
-import { personalisationModule } from '../engine/cli/start.ts';
+import { personalisationModule } from '../topologies/app/start.ts';
 import { day, segmentsOf } from './segments.ts';
 import { fill } from './segments-engine.ts';
 
@@ -41,7 +41,7 @@ export interface QuestionFigures {
 }
 
 const root = join(import.meta.dirname, '..');
-const main = join(root, 'engine/cli/main.ts');
+const main = join(root, 'topologies/app/main.ts');
 const loader = ['--conditions=millrace-source', '--import=tsx'];
 const warmSeconds = 5;
 const eventsAtOnce = 50;

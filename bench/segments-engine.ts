@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { environment, openLog } from '../engine/cli/environment.ts';
 import { execute } from '../engine/cli/execution.ts';
 import { table } from '../engine/cli/output.ts';
-import { personalisationModule } from '../engine/cli/start.ts';
-import { recordsOf } from '../engine/cli/verify/topic-reader.ts';
 import type { Log } from '../engine/log/log.ts';
+import { recordsOf } from '../engine/log/topic-records.ts';
 import { BatchBuilder } from '../engine/record/batch.ts';
 import { partitionOf } from '../engine/record/partitioner.ts';
+import { personalisationModule } from '../topologies/app/start.ts';
 import { type Event, events, segmentChanges } from '../topologies/event.ts';
 import { day, segmentsOf, subjectClasses } from './segments.ts';
 

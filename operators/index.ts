@@ -27,6 +27,13 @@ export {
   calendarTimes,
 } from '../engine/time/calendar-times.ts';
 export {
+  epochFormats,
+  type InstantReader,
+  instantReader,
+  type ZonePolicy,
+  zonePolicies,
+} from '../engine/time/instant-reader.ts';
+export {
   calendar,
   hopping,
   hoppingCount,

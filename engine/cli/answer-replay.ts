@@ -1,4 +1,6 @@
 /** Replays dead letters, and puts rows through their mappings again. */
+
+import { readMapping } from '../../topologies/app/mappings.ts';
 import { events } from '../../topologies/event.ts';
 import { type EventMap, eventMap } from '../../topologies/ingest/event-map.ts';
 import { systemClock } from '../base/clock.ts';
@@ -11,7 +13,6 @@ import type { Letter } from '../runtime/replay/letters.ts';
 import { type Remapped, type ReplayReport, replayLetters } from '../runtime/replay/replay.ts';
 import type { Where } from '../runtime/replay/where.ts';
 import { parseJson } from '../serde/faithful-json.ts';
-import { readMapping } from './mappings.ts';
 
 /** What is asked of a replay, by the command line or over HTTP. */
 export interface ReplayQuestion {

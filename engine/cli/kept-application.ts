@@ -1,4 +1,7 @@
 /** What ran in a data directory, opened for the questions that are asked of it; it may run meanwhile. */
+
+import type { Asked } from '../../topologies/app/questions/questions.ts';
+import { personalisationModule } from '../../topologies/app/start.ts';
 import type { PersonalisationConfig } from '../../topologies/personalisation.ts';
 import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
@@ -20,8 +23,6 @@ import {
 import { execute } from './execution.ts';
 import { type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
 import { type RunningProcess, runningProcess } from './local-questions.ts';
-import type { Asked } from './questions.ts';
-import { personalisationModule } from './start.ts';
 
 export interface KeptOptions extends KafkaFlags {
   readonly data: string;

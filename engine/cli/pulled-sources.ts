@@ -1,10 +1,10 @@
 /** The file of `--sources`: read, checked as a whole, and made into connectors. docs/SOURCES.md. */
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mappingName, readMapping, rowOptions } from '../../topologies/app/mappings.ts';
 import { events } from '../../topologies/event.ts';
 import { checkGateway } from '../../topologies/gateway/config.ts';
 import { eventMap } from '../../topologies/ingest/event-map.ts';
-import { instantReader } from '../../topologies/ingest/instant.ts';
 import type { Mapping } from '../../topologies/ingest/mapping.ts';
 import { unpacker } from '../../topologies/ingest/unpack.ts';
 import { systemClock } from '../base/clock.ts';
@@ -25,8 +25,8 @@ import type { Topology } from '../graph/graph.ts';
 import type { Topic } from '../graph/topic.ts';
 import { openKafkaLog } from '../log/kafka/log.ts';
 import type { Log } from '../log/log.ts';
+import { instantReader } from '../time/instant-reader.ts';
 import { kafkaConfiguration } from './kafka-options.ts';
-import { mappingName, readMapping, rowOptions } from './mappings.ts';
 import { type FileInput, rowMap, topicRead } from './topic-input.ts';
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -1,5 +1,8 @@
 /** `run`: runs a topology module on the embedded log or on Kafka, until it is interrupted or has caught up. */
 import { resolve } from 'node:path';
+import { readMapping } from '../../topologies/app/mappings.ts';
+import { sampleFile } from '../../topologies/app/start.ts';
+import { balance, checkTaken } from '../../topologies/app/start-report.ts';
 import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Observer, TelemetryEvents } from '../base/events.ts';
@@ -15,11 +18,8 @@ import { execute } from './execution.ts';
 import { type InputToken, inputGroups } from './input-groups.ts';
 import { onInterrupt } from './interrupt.ts';
 import { type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
-import { readMapping } from './mappings.ts';
 import { print, printJson } from './output.ts';
 import { sourcesFrom } from './pulled-sources.ts';
-import { sampleFile } from './start.ts';
-import { balance, checkTaken } from './start-report.ts';
 import { type TimeFlags, timeSettings } from './time-flags.ts';
 import { checkNames, groupSources, mappedSource } from './topic-input.ts';
 

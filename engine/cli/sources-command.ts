@@ -1,4 +1,6 @@
 /** `sources lint`, `sources test`: checks the file of `--sources`; fetches from one and shows what comes of it. */
+
+import { personalisationModule } from '../../topologies/app/start.ts';
 import { MillraceError } from '../base/errors.ts';
 import { recordsOf } from '../connect/file-reader.ts';
 import { mappedOf, type PulledRow } from '../connect/pull/puller.ts';
@@ -11,7 +13,6 @@ import {
   pulledSources,
   readSources,
 } from './pulled-sources.ts';
-import { personalisationModule } from './start.ts';
 
 export interface SourcesOptions {
   readonly json?: boolean;

@@ -1,15 +1,16 @@
 /** `--input` of `run`: rows become events by a mapping, or records of one topic as they are; exactly once. */
+
+import { fileSource, type MappingReader, readMapping } from '../../topologies/app/mappings.ts';
 import type { Event } from '../../topologies/event.ts';
-import { instantReader } from '../../topologies/ingest/instant.ts';
 import type { Mapping } from '../../topologies/ingest/mapping.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { FileSource, type Mapped } from '../connect/file-source.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { Topic } from '../graph/topic.ts';
 import type { SourceConnector } from '../runtime/connector.ts';
+import { instantReader } from '../time/instant-reader.ts';
 import { inputFiles } from './input-files.ts';
 import type { InputGroup } from './input-groups.ts';
-import { fileSource, type MappingReader, readMapping } from './mappings.ts';
 
 /** A source that a run begins with. */
 export interface FileInput extends SourceConnector {

@@ -24,7 +24,7 @@ export interface Serving extends Running {
 
 /** A process that serves, when it says where. @param args of the command line */
 export async function serving(args: readonly string[]): Promise<Serving> {
-  const running = launch('engine/cli/main.ts', args);
+  const running = launch('topologies/app/main.ts', args);
   await running.says('console on');
   const [, url = ''] = /console on (http:\/\/[\w.]+:\d+)\/console\//.exec(running.said()) ?? [];
   return { ...running, url };

@@ -1,7 +1,7 @@
 /** The documents of the interfaces, made of what is there. */
 import { generateKeyPairSync } from 'node:crypto';
 import { engineRoutes } from '../../engine/cli/execution.ts';
-import { askedRoutes } from '../../engine/cli/question-routes.ts';
+import { askedRoutes } from '../../topologies/app/questions/question-routes.ts';
 import { asyncApiDocument } from '../../topologies/asyncapi.ts';
 import { checkGateway } from '../../topologies/gateway/config.ts';
 import { gatewayApp } from '../../topologies/gateway/server.ts';

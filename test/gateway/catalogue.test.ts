@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readMapping } from '../../engine/cli/mappings.ts';
+import { readMapping } from '../../topologies/app/mappings.ts';
 import { Catalogue, draftOf } from '../../topologies/catalogue.ts';
 import type { Mapping } from '../../topologies/ingest/mapping.ts';
 import { emptyFolder, millrace } from '../process/millrace.ts';

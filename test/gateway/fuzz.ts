@@ -34,9 +34,9 @@ async function fuzz(directory: string): Promise<boolean> {
   const row = { id: 'a', subject: 'ann', class: 'email_open', time: '2026-01-01T10:00:00Z' };
   await writeFile(input, `${JSON.stringify(row)}\n`);
   const from = ['--input', input, '--mapping', 'sample', '--threads', '0'];
-  const started = await launch('engine/cli/main.ts', ['start', '--data', data, ...from]).ended;
+  const started = await launch('topologies/app/main.ts', ['start', '--data', data, ...from]).ended;
   if (started.code !== 0) throw new Error(started.stderr);
-  const serving = launch('engine/cli/main.ts', [
+  const serving = launch('topologies/app/main.ts', [
     ...['serve', '--data', data, '--threads', '0', '--http', '0'],
   ]);
   await serving.says(' on http://');

@@ -277,7 +277,7 @@ describe('HTTP', () => {
     const config = join(folder, 'gateway.json');
     await writeFile(config, JSON.stringify({ ...closed, ...own }));
     const running = launch(
-      'engine/cli/main.ts',
+      'topologies/app/main.ts',
       [
         ...['serve', '--data', data, '--threads', '0', '--http', '0', '--log-level', 'debug'],
         ...['--gateway', config],

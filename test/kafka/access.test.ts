@@ -61,7 +61,7 @@ describe.skipIf(!(await kafkaAvailable()))('a broker that asks who is there', ()
     const { MILLRACE_KAFKA_BROKERS: _, ...rest } = environment;
     const args = ['topics', 'plan', module, '--partitions', String(partitions)];
     const { stdout, stderr } = await launch(
-      'engine/cli/main.ts',
+      'topologies/app/main.ts',
       [...args, '--topic', 'secured-orders', '--brokers', broker.internal, '--json'],
       Object.fromEntries(Object.keys(rest).map((name) => [name, ''])),
     ).ended;
@@ -82,7 +82,7 @@ describe.skipIf(!(await kafkaAvailable()))('a broker that asks who is there', ()
   /** Runs the job until it has caught up, on a state folder of its own. */
   function run(args: readonly string[] = [], own: Readonly<Record<string, string>> = {}) {
     return launch(
-      'engine/cli/main.ts',
+      'topologies/app/main.ts',
       [
         ...['run', module, '--until-caught-up', '--threads', '0', '--log-level', 'info'],
         ...['--partitions', String(partitions), '--data', join(folder, `data-${runs++}`), ...args],

@@ -110,7 +110,7 @@ describe.skipIf(!(await kafkaAvailable()))('a cluster that keeps every topic as 
       const env = { MILLRACE_TEST_JOB: transport, MILLRACE_KAFKA_TRANSPORT: transport };
       const run = () =>
         launch(
-          'engine/cli/main.ts',
+          'topologies/app/main.ts',
           [
             ...['run', 'test/kafka/codec-job.ts', '--until-caught-up', '--threads', '0'],
             ...['--application', transport, '--partitions', '2', ...on],
@@ -124,7 +124,7 @@ describe.skipIf(!(await kafkaAvailable()))('a cluster that keeps every topic as 
       await feed(1);
       expect(await run()).toMatchObject({ code: 0 });
       const read = await launch(
-        'engine/cli/main.ts',
+        'topologies/app/main.ts',
         [
           ...['topics', 'read', `${transport}-counts`, '--json', '--limit', '1000', ...on],
           ...['--module', 'test/kafka/codec-job.ts'],

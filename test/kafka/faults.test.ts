@@ -38,7 +38,7 @@ describe.skipIf(!(await kafkaAvailable()))('faults', () => {
     await log.createTopics([{ name: words, partitions, settings: {} }]);
     const start = (...args: readonly string[]): Running => {
       const running = launch(
-        'engine/cli/main.ts',
+        'topologies/app/main.ts',
         [
           ...['run', 'test/kafka/fault-job.ts', '--brokers', broker.address],
           ...['--application', name, '--partitions', String(partitions), '--threads', '0'],
@@ -174,7 +174,7 @@ describe.skipIf(!(await kafkaAvailable()))('faults', () => {
 describe.skipIf(!(await kafkaAvailable()))('brokers that do not answer', () => {
   test('at the start, for good: an error that names them, after the time allowed', async () => {
     const nobody = '127.0.0.1:9';
-    const ended = await launch('engine/cli/main.ts', runAt(nobody, await emptyFolder()), {
+    const ended = await launch('topologies/app/main.ts', runAt(nobody, await emptyFolder()), {
       MILLRACE_KAFKA_CONNECT_TIMEOUT_MS: '2000',
     }).ended;
     expect(ended).toMatchObject({ code: 1 });
@@ -187,7 +187,7 @@ describe.skipIf(!(await kafkaAvailable()))('brokers that do not answer', () => {
     const broker = await startBroker();
     onTestFinished(() => broker.stop('SIGKILL'));
     const args = [...runAt(broker.address, await emptyFolder()), '--http', '0'];
-    const running = launch('engine/cli/main.ts', args, { MILLRACE_TEST_JOB: 'away' });
+    const running = launch('topologies/app/main.ts', args, { MILLRACE_TEST_JOB: 'away' });
     onTestFinished(() => void running.child.kill('SIGKILL'));
     await running.says('"task":"1_0"');
     const address = /http:\S+/.exec(running.said())?.[0];

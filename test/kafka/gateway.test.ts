@@ -29,7 +29,7 @@ describe.skipIf(!(await kafkaAvailable()))('gateways on Kafka', () => {
   afterAll(() => log?.close());
 
   const main = (...args: readonly string[]): Running => {
-    const running = launch('engine/cli/main.ts', [...args, '--brokers', brokers]);
+    const running = launch('topologies/app/main.ts', [...args, '--brokers', brokers]);
     onTestFinished(() => void running.child.kill('SIGKILL'));
     return running;
   };
@@ -154,7 +154,7 @@ describe.skipIf(!(await kafkaAvailable()))('gateways on Kafka', () => {
   });
 
   test('without brokers it says where to go', async () => {
-    const { code, stderr } = await launch('engine/cli/main.ts', ['gateway']).ended;
+    const { code, stderr } = await launch('topologies/app/main.ts', ['gateway']).ended;
     expect(code).toBe(2);
     expect(stderr).toMatch(/--brokers.*`serve`/);
   });

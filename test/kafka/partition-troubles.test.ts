@@ -40,7 +40,7 @@ describe.skipIf(!(await kafkaAvailable()))('a partition that cannot be read', ()
     const data = await emptyFolder();
     const start = (...args: readonly string[]): Running => {
       const running = launch(
-        'engine/cli/main.ts',
+        'topologies/app/main.ts',
         [
           ...['run', 'test/kafka/fault-job.ts', '--brokers', broker.address, '--data', data],
           ...['--application', name, '--partitions', `${partitions}`, '--threads', '0'],

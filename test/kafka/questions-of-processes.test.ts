@@ -66,7 +66,7 @@ describe.skipIf(!(await kafkaAvailable()))('questions to several processes', () 
     const folder = await emptyFolder();
     const member = async (own: string): Promise<Member> => {
       const running = launch(
-        'engine/cli/main.ts',
+        'topologies/app/main.ts',
         [
           ...['run', 'test/kafka/fault-job.ts', '--brokers', brokers, '--data', join(folder, own)],
           ...['--application', name, '--partitions', String(partitions), '--threads', '0'],

@@ -25,7 +25,7 @@ describe.skipIf(!(await kafkaAvailable()))('questions on Kafka', () => {
   afterAll(() => log?.close());
 
   const asked = (...args: readonly string[]) =>
-    launch('engine/cli/main.ts', args, { MILLRACE_TEST_JOB: 'questions' }).ended;
+    launch('topologies/app/main.ts', args, { MILLRACE_TEST_JOB: 'questions' }).ended;
 
   async function write(topic: string, partition: number, values: readonly string[]) {
     const writer = await log.openWriter(`${topic}-feeder`);
@@ -104,7 +104,7 @@ describe.skipIf(!(await kafkaAvailable()))('questions on Kafka', () => {
     const data = await emptyFolder();
     const run = (...more: readonly string[]) =>
       launch(
-        'engine/cli/main.ts',
+        'topologies/app/main.ts',
         [
           ...['run', 'test/kafka/fault-job.ts', '--brokers', brokers, '--data', data],
           ...['--application', 'questions', '--partitions', '3', '--threads', '0', ...more],

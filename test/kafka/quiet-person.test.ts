@@ -112,7 +112,7 @@ describe.skipIf(!(await kafkaAvailable()))('a quiet person', () => {
     const folder = await emptyFolder();
     const names = ['one', 'two', 'three'];
     const member = (name: string): Running => {
-      const running = launch('engine/cli/main.ts', [
+      const running = launch('topologies/app/main.ts', [
         ...[
           'run',
           'test/kafka/absence-job.ts',

@@ -54,7 +54,7 @@ test('a thread that cannot start is told to who asks', async () => {
 test('sources are loaded wherever the process was started', async () => {
   const before = process.cwd();
   const thread = new AnswerThread(
-    new URL('../../engine/cli/question-worker.ts', import.meta.url),
+    new URL('../../topologies/app/questions/question-worker.ts', import.meta.url),
     limits,
   );
   process.chdir(tmpdir());

@@ -202,7 +202,7 @@ describe('input files', () => {
 describe('the data folder', () => {
   test('a second process is told who holds it', async () => {
     const data = await emptyFolder();
-    const first = launch('engine/cli/main.ts', [
+    const first = launch('topologies/app/main.ts', [
       'run',
       jobModule,
       '--data',
@@ -221,7 +221,7 @@ describe('the data folder', () => {
 
   test('two interrupts leave at once', async () => {
     const data = await emptyFolder();
-    const running = launch('engine/cli/main.ts', [
+    const running = launch('topologies/app/main.ts', [
       'run',
       jobModule,
       '--data',

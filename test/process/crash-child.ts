@@ -5,7 +5,7 @@
 import { extname, resolve } from 'node:path';
 import { environment } from '../../engine/cli/environment.ts';
 import { execute } from '../../engine/cli/execution.ts';
-import { fileSource, personalisationModule, readMapping } from '../../engine/cli/start.ts';
+import { fileSource, personalisationModule, readMapping } from '../../topologies/app/start.ts';
 
 const [job = '', folder = '', threads = '0', input = ''] = process.argv.slice(2);
 const engagement = job === 'engagement';

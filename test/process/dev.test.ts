@@ -38,7 +38,7 @@ async function project() {
   const input = ['--input', at('orders.jsonl'), '--topic', 'orders', '--key', 'id', '--time', 'at'];
   const begin = (...more: readonly string[]) => {
     const args = ['dev', at('orders.ts'), ...input, '--data', at('data'), ...more];
-    const running = launch('engine/cli/main.ts', args, { MILLRACE_KAFKA_BROKERS: '' });
+    const running = launch('topologies/app/main.ts', args, { MILLRACE_KAFKA_BROKERS: '' });
     onTestFinished(() => {
       running.child.kill('SIGKILL');
     });

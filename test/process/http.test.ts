@@ -7,7 +7,7 @@ const jobModule = 'test/process/job-module.ts';
 test('metrics and health of a run, on the loopback interface', async () => {
   const data = await emptyFolder();
   const args = ['run', jobModule, '--data', data, '--http', '0', '--log-level', 'info'];
-  const running = launch('engine/cli/main.ts', args);
+  const running = launch('topologies/app/main.ts', args);
   await running.says('tasks on');
   const [, url = ''] = /(http:\/\/127\.0\.0\.1:\d+)/.exec(running.said()) ?? [];
   const health = await fetch(`${url}/health`);

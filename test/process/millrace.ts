@@ -70,7 +70,7 @@ export function launch(script: string, args: readonly string[], env = {}): Runni
 }
 
 export function millrace(...args: readonly string[]): Promise<Ended> {
-  return launch('engine/cli/main.ts', args).ended;
+  return launch('topologies/app/main.ts', args).ended;
 }
 
 /** An empty folder that is deleted when the test is over. */

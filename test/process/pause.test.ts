@@ -8,7 +8,7 @@ test('a pause by command is kept, and ends over HTTP', { timeout: 240_000 }, asy
   const data = await emptyFolder();
   const flags = ['--threads', '0', '--partitions', '1', '--data', data, '--http', '0'];
   const started = async () => {
-    const running = launch('engine/cli/main.ts', ['run', job, ...flags]);
+    const running = launch('topologies/app/main.ts', ['run', job, ...flags]);
     onTestFinished(() => void running.child.kill('SIGKILL'));
     await running.says('console on');
     const [, url = ''] = /console on (http:\S+)\/console/.exec(running.said()) ?? [];

@@ -49,7 +49,7 @@ test('killed by SIGKILL between pages and commits: every row once', async () => 
       if (++asked >= dieAfter) serving?.child.kill('SIGKILL');
       return undefined;
     };
-    serving = launch('engine/cli/main.ts', ['serve', ...options, '--http', '0']);
+    serving = launch('topologies/app/main.ts', ['serve', ...options, '--http', '0']);
     expect(await serving.ended).toMatchObject({ signal: 'SIGKILL' });
   }
   shop.fault = () => undefined;

@@ -16,7 +16,7 @@ test('a command replays in what ran, in what runs, and over HTTP', {
   const from = ['--input', file, '--topic', 'rows', '--key', 'id', '--time', 'at'];
   const flags = ['--threads', '0', '--partitions', '1', '--data', data];
   const taken = await launch(
-    'engine/cli/main.ts',
+    'topologies/app/main.ts',
     ['run', job, ...from, '--time-format', 'epoch-ms', ...flags, '--until-caught-up'],
     { MILLRACE_TEST_REFUSES: '1 2 3' },
   ).ended;
@@ -41,7 +41,7 @@ test('a command replays in what ran, in what runs, and over HTTP', {
   });
 
   const running = launch(
-    'engine/cli/main.ts',
+    'topologies/app/main.ts',
     ['run', job, ...flags, '--http', '0', '--log-level', 'info'],
     { MILLRACE_TEST_REFUSES: '3' },
   );

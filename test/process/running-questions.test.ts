@@ -39,7 +39,7 @@ it('query, topics, listings and plan ask the process that runs', { timeout: 240_
   };
   const before = await answers();
   expect(before[0]?.stdout).toContain('k0');
-  const running = launch('engine/cli/main.ts', [
+  const running = launch('topologies/app/main.ts', [
     'run',
     job,
     ...runFlags(data),

@@ -33,7 +33,7 @@ test('explain, as-of, what-if, lint and plan', { timeout: 300_000 }, async () =>
   const started = await millrace('start', '--data', data, '--threads', '0', ...files);
   expect(started).toMatchObject({ code: 0, stderr: expect.not.stringContaining('error') });
 
-  const serving = launch('engine/cli/main.ts', [
+  const serving = launch('topologies/app/main.ts', [
     ...['serve', '--data', data, '--http', '0'],
     ...['--verify-every', '200', '--verify-sample', '10'],
   ]);

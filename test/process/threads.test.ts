@@ -75,7 +75,7 @@ async function runDying(folder: string, deaths: number) {
   const file = join(folder, 'deaths');
   await writeFile(file, String(deaths));
   const args = ['test/process/dying-module.ts', '--until-caught-up', '--data', folder];
-  return launch('engine/cli/main.ts', ['run', ...args], { DIE_FILE: file }).ended;
+  return launch('topologies/app/main.ts', ['run', ...args], { DIE_FILE: file }).ended;
 }
 
 test('a worker that dies is replaced, and its tasks go on from the last commit', async () => {

@@ -13,7 +13,7 @@ async function runOn(module: string, args: readonly string[], env = {}) {
   await writeFile(input, `${rows.join('\n')}\n`);
   const named = ['--input', input, '--topic', 'rows', '--key', 'id', '--time', 'at'];
   const data = ['--data', join(folder, 'data')];
-  return launch('engine/cli/main.ts', ['run', module, ...named, ...data, ...args], env);
+  return launch('topologies/app/main.ts', ['run', module, ...named, ...data, ...args], env);
 }
 
 /** Each starts processes, on machines that have other work. */

@@ -1,8 +1,8 @@
 /** Cleaning: one form for each text, and done twice it is what it was; wall times by a stated policy. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { instantReader, zonePolicies } from '../../engine/time/instant-reader.ts';
 import { emailForm, numberForm, textForm } from '../../topologies/ingest/forms.ts';
-import { instantReader, zonePolicies } from '../../topologies/ingest/instant.ts';
 
 const forms = { textForm, emailForm, numberForm };
 const odd = [

@@ -1,6 +1,6 @@
 /** What `segment lint` says of words that are not known. */
 import { expect, test } from 'vitest';
-import { lintOf, warningsOf } from '../../engine/cli/questions.ts';
+import { lintOf, warningsOf } from '../../topologies/app/questions/questions.ts';
 import type { PersonalisationConfig } from '../../topologies/personalisation.ts';
 import { defaultSegments } from '../../topologies/segments/examples.ts';
 import { nearest } from '../../topologies/segments/nearest.ts';

@@ -1,8 +1,7 @@
 /** Names that every JavaScript object inherits are names like any other, wherever names come with the data. */
 import { testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
-import { lintOf } from '../../engine/cli/questions.ts';
-import { canonical, compareWithSql } from '../../engine/cli/verify/compare.ts';
+import { lintOf } from '../../topologies/app/questions/questions.ts';
 import {
   type Event,
   events,
@@ -15,6 +14,7 @@ import personalisation, {
   profileLogic,
 } from '../../topologies/personalisation.ts';
 import type { Profile } from '../../topologies/profile.ts';
+import { canonical, compareWithSql } from '../../topologies/verify/compare.ts';
 
 const day = 86_400_000;
 const names = ['constructor', '__proto__', 'toString', 'hasOwnProperty'];

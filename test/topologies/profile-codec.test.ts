@@ -3,13 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { SeededRandom } from '../../engine/base/random.ts';
-import { canonical } from '../../engine/cli/verify/compare.ts';
 import type { SegmentChange } from '../../topologies/event.ts';
 import { eventSerde } from '../../topologies/event-codec.ts';
 import { type PersonalisationConfig, profileLogic } from '../../topologies/personalisation.ts';
 import type { Profile } from '../../topologies/profile.ts';
 import { profileSerde } from '../../topologies/profile-codec.ts';
 import { type Arrival, runSubject, SubjectRun } from '../../topologies/subject-run.ts';
+import { canonical } from '../../topologies/verify/compare.ts';
 import { nodes } from './segment-draws.ts';
 import { randomHistory, withRefunds } from './segment-histories.ts';
 

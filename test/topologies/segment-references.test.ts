@@ -1,10 +1,10 @@
 /** Segments that ask for each other: every step is linear in their number, also where many share one. */
 import { expect, test } from 'vitest';
-import { lintOf, planOf } from '../../engine/cli/questions.ts';
-import { compareWithSql } from '../../engine/cli/verify/compare.ts';
+import { lintOf, planOf } from '../../topologies/app/questions/questions.ts';
 import { type PersonalisationConfig, profileLogic } from '../../topologies/personalisation.ts';
 import type { Explanation } from '../../topologies/segments/explain.ts';
 import { runSubject } from '../../topologies/subject-run.ts';
+import { compareWithSql } from '../../topologies/verify/compare.ts';
 import { whatIf } from '../../topologies/what-if.ts';
 
 const day = 86_400_000;

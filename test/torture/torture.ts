@@ -91,7 +91,7 @@ class Worker {
   }
 
   start(...more: readonly string[]): void {
-    const loader = ['--conditions=millrace-source', '--import=tsx', 'engine/cli/main.ts'];
+    const loader = ['--conditions=millrace-source', '--import=tsx', 'topologies/app/main.ts'];
     // Few records a cycle: after a fault there is a backlog, and cycles commit beside the next one's work.
     const own = ['--data', this.#folder, '--records-per-cycle', '4', ...this.#args];
     const job = ['run', 'test/torture/job.ts', ...own, ...more];

@@ -7,7 +7,7 @@ const nodeArguments = ['--conditions=millrace-source', `--import=${import.meta.r
 /** The command line `millrace` as sources, as arguments of Node. */
 export const sourceCommandLine: readonly string[] = [
   ...nodeArguments,
-  join(root, 'engine/cli/main.ts'),
+  join(root, 'topologies/app/main.ts'),
 ];
 
 export interface Ended {

@@ -6,20 +6,20 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestDriver, testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
-import { readMapping } from '../../engine/cli/start.ts';
-import {
-  canonical,
-  compareWithSql,
-  type EngineResult,
-  standingEnds,
-} from '../../engine/cli/verify/compare.ts';
-import type { LoggedEvent } from '../../engine/cli/verify/database.ts';
+import { readMapping } from '../../topologies/app/start.ts';
 import { events, segmentChanges } from '../../topologies/event.ts';
 import { defaultSample, sampleLines } from '../../topologies/ingest/sample.ts';
 import personalisation, {
   type PersonalisationConfig,
   profileLogic,
 } from '../../topologies/personalisation.ts';
+import {
+  canonical,
+  compareWithSql,
+  type EngineResult,
+  standingEnds,
+} from '../../topologies/verify/compare.ts';
+import type { LoggedEvent } from '../../topologies/verify/database.ts';
 import { emptyFolder } from '../process/millrace.ts';
 import { runOver } from './engine-run.ts';
 import { readEvents } from './events.ts';

@@ -1,11 +1,11 @@
 /** One run of the ready topology over a log, and what it left. */
 import { environment, prepare } from '../../engine/cli/environment.ts';
 import { execute } from '../../engine/cli/execution.ts';
-import { fileSource, personalisationModule } from '../../engine/cli/start.ts';
-import type { EngineResult } from '../../engine/cli/verify/compare.ts';
-import { resultOf } from '../../engine/cli/verify/result.ts';
+import { fileSource, personalisationModule } from '../../topologies/app/start.ts';
 import type { Mapping } from '../../topologies/ingest/mapping.ts';
 import type { PersonalisationConfig } from '../../topologies/personalisation.ts';
+import type { EngineResult } from '../../topologies/verify/compare.ts';
+import { resultOf } from '../../topologies/verify/result.ts';
 
 export async function runOver(options: {
   readonly directory: string;

@@ -1,11 +1,11 @@
 /** The events of a log, read apart from the engine: only the mapping is shared. */
 import { createHash } from 'node:crypto';
-import { rowOptions } from '../../engine/cli/start.ts';
-import type { LoggedEvent } from '../../engine/cli/verify/database.ts';
 import { recordsOf } from '../../engine/connect/file-reader.ts';
 import { rowsOf } from '../../engine/connect/rows.ts';
+import { rowOptions } from '../../topologies/app/start.ts';
 import { eventMap } from '../../topologies/ingest/event-map.ts';
 import type { Mapping } from '../../topologies/ingest/mapping.ts';
+import type { LoggedEvent } from '../../topologies/verify/database.ts';
 
 /** Every row of the files that maps to an event, in the order the mapping asks for. */
 export async function readEvents(

@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { inputFiles } from '../../engine/cli/input-files.ts';
-import { readConfig, readMapping } from '../../engine/cli/start.ts';
-import { type EngineResult, standingEnds } from '../../engine/cli/verify/compare.ts';
+import { readConfig, readMapping } from '../../topologies/app/start.ts';
 import type { SegmentChange } from '../../topologies/event.ts';
 import type { Mapping } from '../../topologies/ingest/mapping.ts';
 import type { SegmentText } from '../../topologies/segments/builder.ts';
 import { defaultSegments } from '../../topologies/segments/examples.ts';
+import { type EngineResult, standingEnds } from '../../topologies/verify/compare.ts';
 import { emptyFolder } from '../process/millrace.ts';
 import { runOver } from './engine-run.ts';
 

@@ -1,8 +1,6 @@
 /** `verify` over a log that two definitions have decided, one after the other. */
 import { testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
-import { compareWithSql, type EngineResult } from '../../engine/cli/verify/compare.ts';
-import type { LoggedEvent } from '../../engine/cli/verify/database.ts';
 import { events, segmentChanges } from '../../topologies/event.ts';
 import personalisation, {
   type PersonalisationConfig,
@@ -10,6 +8,8 @@ import personalisation, {
 } from '../../topologies/personalisation.ts';
 import type { Profile } from '../../topologies/profile.ts';
 import { runSubject } from '../../topologies/subject-run.ts';
+import { compareWithSql, type EngineResult } from '../../topologies/verify/compare.ts';
+import type { LoggedEvent } from '../../topologies/verify/database.ts';
 
 const day = 86_400_000;
 /** Days on which something happens: ann clicks, ben looks, cid does both. */

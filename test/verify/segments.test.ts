@@ -2,11 +2,11 @@
 import { testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
 import { SeededRandom } from '../../engine/base/random.ts';
-import { compareWithSql } from '../../engine/cli/verify/compare.ts';
-import type { LoggedEvent } from '../../engine/cli/verify/database.ts';
 import { events, segmentChanges } from '../../topologies/event.ts';
 import personalisation, { type PersonalisationConfig } from '../../topologies/personalisation.ts';
 import type { Profile } from '../../topologies/profile.ts';
+import { compareWithSql } from '../../topologies/verify/compare.ts';
+import type { LoggedEvent } from '../../topologies/verify/database.ts';
 import { nodes } from '../topologies/segment-draws.ts';
 import { randomHistory } from '../topologies/segment-histories.ts';
 

@@ -2,9 +2,6 @@
 import { testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
-import { compareWithSql, type EngineResult } from '../../engine/cli/verify/compare.ts';
-import type { LoggedEvent } from '../../engine/cli/verify/database.ts';
-import { loggedEvents } from '../../engine/cli/verify/logged.ts';
 import {
   activityLabels,
   type Event,
@@ -17,6 +14,9 @@ import personalisation, {
   profileLogic,
 } from '../../topologies/personalisation.ts';
 import type { Profile } from '../../topologies/profile.ts';
+import { compareWithSql, type EngineResult } from '../../topologies/verify/compare.ts';
+import type { LoggedEvent } from '../../topologies/verify/database.ts';
+import { loggedEvents } from '../../topologies/verify/logged.ts';
 
 const [hour, day] = [3_600_000, 86_400_000];
 const classes = [

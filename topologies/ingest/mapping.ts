@@ -1,9 +1,10 @@
 /** Mappings: how the rows of somebody's log become events. Declared in JSON; docs/MAPPINGS.md. */
+
+import { instantReader, zonePolicies } from 'millrace';
 import type { Identifier } from '../event.ts';
 import type { ClassRule, ClassSpec } from './classes.ts';
 import { type DecimalForm, groupMarks } from './decimal.ts';
 import { columnsOf, type FieldSpec, isObject } from './fields.ts';
-import { instantReader, zonePolicies } from './instant.ts';
 import {
   checkKeys,
   checkText,

@@ -1,6 +1,7 @@
 /** Reads the times of rows as a mapping says: several formats, several fields with a unit each, and bounds. */
+
+import { epochFormats, type InstantReader, instantReader, type ZonePolicy } from 'millrace';
 import { type FieldSpec, nameOf, type Row, textReader, Unreadable } from './fields.ts';
-import { epochFormats, type InstantReader, instantReader, type ZonePolicy } from './instant.ts';
 
 export interface TimeSpec extends ZonePolicy {
   readonly field: FieldSpec;

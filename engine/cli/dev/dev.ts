@@ -5,13 +5,13 @@
  */
 import { createServer } from 'node:net';
 import { resolve } from 'node:path';
+import { standardPort } from '../../../topologies/app/start.ts';
 import { MillraceError } from '../../base/errors.ts';
 import { standardInput } from '../../connect/content.ts';
 import type { Change } from '../../graph/deployment.ts';
 import { stopWithinMs } from '../interrupt.ts';
 import { table } from '../output.ts';
 import { lostBy, type Planned } from '../plan.ts';
-import { standardPort } from '../start.ts';
 import { readKeys } from './keys.ts';
 import type { Begin, VersionOptions } from './protocol.ts';
 import { Version } from './version.ts';

@@ -1,0 +1,20 @@
+/** Reads the catalogue of fields for the commands that check what they are given against it. */
+import { readFile } from 'node:fs/promises';
+import { MillraceError, messageOf } from '../../engine/base/errors.ts';
+import { jsonOf } from '../../engine/base/json-text.ts';
+import { Catalogue } from '../catalogue.ts';
+
+/** @param field that names the file @throws CONFIG_INVALID */
+export async function readCatalogue(
+  file: string | undefined,
+  field: string,
+): Promise<Catalogue | undefined> {
+  if (file === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = jsonOf(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw new MillraceError('CONFIG_INVALID', { field, problem: `${file}: ${messageOf(error)}` });
+  }
+  return new Catalogue(value);
+}

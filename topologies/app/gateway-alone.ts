@@ -1,0 +1,170 @@
+/**
+ * `gateway`: takes events in for an application on Kafka that runs elsewhere. Any number of them
+ * write beside one another; what the application answers is asked of `serve`.
+ */
+
+import { isPassing, MillraceError } from '../../engine/base/errors.ts';
+import { allObservers, type Observer } from '../../engine/base/events.ts';
+import { systemScheduler } from '../../engine/base/scheduler.ts';
+import { openObservedKafkaLog } from '../../engine/cli/any-log.ts';
+import { onInterrupt } from '../../engine/cli/interrupt.ts';
+import { type KafkaFlags, kafkaConfiguration } from '../../engine/cli/kafka-options.ts';
+import { deadLetterTopic } from '../../engine/graph/topic-names.ts';
+import { requestMetrics } from '../../engine/http/metrics.ts';
+import type { Log, TopicDescription, TopicPartition } from '../../engine/log/log.ts';
+import type { PartitionLag } from '../../engine/runtime/assignment.ts';
+import { type LogLevel, logObserver, metricsObserver } from '../../engine/runtime/observe.ts';
+import { events } from '../event.ts';
+import { serveGateway } from '../gateway/server.ts';
+import {
+  cachedBacklog,
+  declaredFields,
+  openIntake,
+  readGateway,
+  withRequests,
+  world,
+  writerName,
+} from './gateway.ts';
+
+export interface GatewayAloneOptions extends KafkaFlags {
+  /** Whose events they are: names dead letters, and the group whose lag is the backlog. */
+  readonly application: string;
+  readonly gateway?: string;
+  readonly http: number;
+  readonly httpHost?: string;
+  readonly logLevel: LogLevel;
+  readonly stopWithin?: number;
+}
+
+/** How often topics that are not there yet are looked for, ms. */
+const lookEveryMs = 1_000;
+
+/** Runs until it is interrupted. @throws CONFIG_INVALID, HTTP_UNAVAILABLE, and Kafka's refusals */
+export async function gatewayAlone(options: GatewayAloneOptions): Promise<void> {
+  const settings = (await kafkaConfiguration(options))?.settings;
+  if (settings === undefined) {
+    const problem =
+      'names no Kafka; an embedded log belongs to one process, whose gateway is that of `serve`';
+    throw new MillraceError('CONFIG_INVALID', { field: '--brokers', problem });
+  }
+  const { application, httpHost: host = '127.0.0.1', http, stopWithin } = options;
+  const config = await readGateway(options.gateway);
+  const catalogue = await declaredFields(config);
+  const signal = onInterrupt((text) => process.stderr.write(`${text}\n`), stopWithin);
+  const state = new GatewayState();
+  let opened: ReturnType<typeof openIntake> | undefined;
+  let lags = async (): Promise<readonly PartitionLag[]> => [];
+  const requests = requestMetrics();
+  const metrics = metricsObserver(() => lags());
+  const observer = allObservers([logObserver(options.logLevel), metrics.observer, state.observer]);
+  const endpoint = await serveGateway({
+    port: http,
+    host,
+    config,
+    intake: () => opened?.intake,
+    backlog: cachedBacklog(() => lags()),
+    health: () => ({ status: state.status, application }),
+    metrics: withRequests(
+      async () => ({
+        contentType: metrics.registry.contentType,
+        text: await metrics.registry.metrics(),
+      }),
+      requests,
+    ),
+    requests,
+    questions: [],
+    ...world,
+  });
+  process.stderr.write(`events on http://${host}:${endpoint.port}\n`);
+  let log: Log | undefined;
+  try {
+    log = await openObservedKafkaLog(settings, application, observer);
+    const topics = await topicsOf(log, application, signal);
+    if (topics === undefined) return;
+    lags = groupLags(log, application, topics);
+    const partitionsOf = Object.fromEntries(
+      topics.map(({ name, partitions }) => [name, partitions]),
+    );
+    const writer = writerName(settings.instanceId);
+    opened = openIntake({ log, application, partitionsOf, writer, requests, catalogue });
+    state.started();
+    await aborted(signal);
+  } finally {
+    // First: requests that are under way still write to the log.
+    await endpoint.close();
+    await opened?.appender.close();
+    await log?.close();
+  }
+}
+
+/** The topics that are written, when the application has made them; undefined when the signal came first. */
+async function topicsOf(
+  log: Log,
+  application: string,
+  signal: AbortSignal,
+): Promise<readonly TopicDescription[] | undefined> {
+  const names = [events.name, deadLetterTopic(application)];
+  for (let said = false; !signal.aborted; ) {
+    const found = (await log.topics()).filter(({ name }) => names.includes(name));
+    if (found.length === names.length) return found;
+    const missing = names.filter((name) => !found.some((topic) => topic.name === name));
+    if (!said) {
+      const remedy = `start the application ${application}, which makes them`;
+      process.stderr.write(`waiting for the topics ${missing.join(', ')}: ${remedy}\n`);
+    }
+    said = true;
+    await systemScheduler.sleep(lookEveryMs, signal);
+  }
+  return undefined;
+}
+
+/**
+ * What the application has not read of the events. Marks of transactions count as records where
+ * nothing follows them, so a little more than there is may be told.
+ */
+function groupLags(log: Log, application: string, topics: readonly TopicDescription[]) {
+  const all = topics
+    .filter(({ name }) => name === events.name)
+    .flatMap(({ name: topic, partitions }) =>
+      Array.from({ length: partitions }, (_, partition): TopicPartition => ({ topic, partition })),
+    );
+  return (): Promise<PartitionLag[]> =>
+    Promise.all(
+      all.map(async (at) => {
+        const end = await log.endOffset(at);
+        const from = (await log.committed(application, at))?.offset ?? (await log.startOffset(at));
+        return { ...at, records: Math.max(0, end - from) };
+      }),
+    ).catch((error: unknown) => {
+      // While no broker answers the log itself refuses events; the lag is not known.
+      if (isPassing(error)) return [];
+      throw error;
+    });
+}
+
+/** How the gateway is: it runs when the log is open and answers. */
+class GatewayState {
+  #started = false;
+  #away = false;
+  readonly observer: Observer = {
+    on: (name) => {
+      if (name === 'logAway' || name === 'logBack') this.#away = name === 'logAway';
+    },
+  };
+
+  started(): void {
+    this.#started = true;
+  }
+
+  get status(): string {
+    if (!this.#started) return 'starting';
+    return this.#away ? 'waiting' : 'running';
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    if (signal.aborted) done();
+    else signal.addEventListener('abort', () => done(), { once: true });
+  });
+}

@@ -1,0 +1,201 @@
+/** The gateway of `serve`: events in and questions over HTTP, beside the running application. */
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { systemClock } from '../../engine/base/clock.ts';
+import { MillraceError, messageOf } from '../../engine/base/errors.ts';
+import { engineRoutes, type Running, type ServerParts } from '../../engine/cli/execution.ts';
+import { deadLetterTopic } from '../../engine/graph/topic-names.ts';
+import { type RequestMetrics, requestMetrics } from '../../engine/http/metrics.ts';
+import type { AnyRoute } from '../../engine/http/routes.ts';
+import type { HttpEndpoint } from '../../engine/http/server.ts';
+import type { Log } from '../../engine/log/log.ts';
+import { Appender } from '../../engine/runtime/appender.ts';
+import type { Catalogue } from '../catalogue.ts';
+import { checkGateway, type GatewayConfig } from '../gateway/config.ts';
+import { Intake } from '../gateway/intake.ts';
+import { serveGateway } from '../gateway/server.ts';
+import { providers } from '../gateway/webhooks/providers.ts';
+import { readCatalogue } from './catalogue-file.ts';
+import { readMapping } from './start.ts';
+
+/** How old what is known of the backlog may be, ms. */
+const backlogAgeMs = 1_000;
+const fetchTimeoutMs = 10_000;
+const fetchedBytesMax = 65_536;
+
+/** The configuration of `--gateway`; none: events are taken on the loopback interface, from anybody. */
+export async function readGateway(file: string | undefined): Promise<GatewayConfig> {
+  if (file === undefined) return {};
+  let value: unknown;
+  try {
+    value = JSON.parse((await readFile(file, 'utf8')).replace(/^\uFEFF/, ''));
+  } catch (error) {
+    const problem = `${file}: ${messageOf(error)}`;
+    throw new MillraceError('CONFIG_INVALID', { field: '--gateway', problem });
+  }
+  return checkGateway(value);
+}
+
+/**
+ * For `execute`: listens with the gateway, and closes what it wrote with.
+ * @param questions makes the application's questions; its argument is asked only when one is answered
+ * @param writer names this process among the gateways of the application where there are several
+ */
+export function gatewayListener(
+  config: GatewayConfig,
+  questions: (running: Running) => readonly AnyRoute[],
+  writer?: string,
+) {
+  return async (parts: ServerParts): Promise<HttpEndpoint> => {
+    const { running, application } = parts;
+    const asked = (): Running => {
+      const now = running();
+      if (now !== undefined) return now;
+      const problem = 'the application has not started yet';
+      throw new MillraceError('LOG_UNAVAILABLE', { directory: application, problem });
+    };
+    const requests = requestMetrics();
+    const catalogue = await declaredFields(config);
+    const lazily: Running = {
+      get runtime() {
+        return asked().runtime;
+      },
+      get log() {
+        return asked().log;
+      },
+      get tables() {
+        return asked().tables;
+      },
+      get tails() {
+        return asked().tails;
+      },
+      application,
+      get owners() {
+        return asked().owners;
+      },
+    };
+    let opened: { appender: Appender; intake: Intake } | undefined;
+    const intake = () => {
+      const now = running();
+      if (now === undefined) return undefined;
+      const { log, runtime } = now;
+      const { partitionsOf } = runtime.plan;
+      opened ??= openIntake({ log, application, partitionsOf, writer, requests, catalogue });
+      return opened.intake;
+    };
+    const endpoint = await serveGateway({
+      port: parts.port,
+      host: parts.host,
+      config,
+      intake,
+      backlog: cachedBacklog(async () => (await running()?.runtime.lag()) ?? []),
+      page: parts.page,
+      health: parts.health,
+      metrics: withRequests(parts.metrics, requests),
+      requests,
+      questions: [...engineRoutes(lazily), ...questions(lazily)],
+      ...world,
+    });
+    return {
+      port: endpoint.port,
+      registry: requests.registry,
+      close: async () => {
+        await endpoint.close();
+        await opened?.appender.close();
+      },
+    };
+  };
+}
+
+/** The catalogue that a gateway's configuration names, against which its mappings are checked. */
+export async function declaredFields(config: GatewayConfig): Promise<Catalogue | undefined> {
+  const { catalogue: file, webhooks = {}, mapping } = config;
+  const catalogue = await readCatalogue(file, 'catalogue');
+  if (catalogue === undefined) return undefined;
+  const own = Object.values(webhooks).map(
+    ({ mapping: named, provider }) => named ?? providers.get(provider)?.mapping,
+  );
+  for (const name of new Set([mapping, ...own])) {
+    if (name !== undefined) catalogue.checkMapping(await readMapping(name));
+  }
+  return catalogue;
+}
+
+/** What webhooks need of this machine. */
+export const world = {
+  now: () => systemClock.now(),
+  env: process.env,
+  readSecret: (file: string) => readFile(file, 'utf8'),
+  get: fetchText,
+};
+
+export interface IntakeParts {
+  readonly log: Log;
+  readonly application: string;
+  readonly partitionsOf: Readonly<Record<string, number>>;
+  /** Two writers of one name would fence each other. */
+  readonly writer?: string | undefined;
+  readonly requests: RequestMetrics;
+  readonly catalogue?: Catalogue | undefined;
+}
+
+/** @returns the intake, and the appender that it writes with, which is to be closed */
+export function openIntake(parts: IntakeParts) {
+  const { log, application, partitionsOf, writer, requests, catalogue } = parts;
+  const id = `${application}-gateway${writer === undefined ? '' : `-${writer}`}`;
+  const appender = new Appender({ log, id, partitionsOf });
+  const intake = new Intake({
+    append: (records, bytes) => appender.append(records, bytes),
+    problemOf: (record) => appender.problemOf(record),
+    deadLetterTopic: deadLetterTopic(application),
+    readMapping,
+    now: () => systemClock.now(),
+    catalogue,
+    taken: requests.taken,
+  });
+  return { appender, intake };
+}
+
+/** Metrics of the process, and of its requests behind them. */
+export function withRequests(
+  metrics: ServerParts['metrics'],
+  requests: RequestMetrics,
+): ServerParts['metrics'] {
+  return async () => {
+    const { contentType, text } = await metrics();
+    return { contentType, text: `${text}\n${await requests.text()}` };
+  };
+}
+
+/** Its writer's name among the gateways on Kafka: kept over a restart where the process has one. */
+export function writerName(instanceId: string | undefined): string {
+  return instanceId ?? randomUUID();
+}
+
+/** Records that the application is behind, asked for once a second at most. */
+export function cachedBacklog(
+  lags: () => Promise<readonly { readonly records: number }[]>,
+): () => Promise<number> {
+  let known = 0;
+  let askedAt = Number.NEGATIVE_INFINITY;
+  return async () => {
+    const now = systemClock.monotonic();
+    if (now - askedAt < backlogAgeMs) return known;
+    askedAt = now;
+    known = (await lags()).reduce((sum, { records }) => sum + records, 0);
+    return known;
+  };
+}
+
+/** No redirects, https only, at most 64 KiB within ten seconds. */
+async function fetchText(url: URL): Promise<string> {
+  if (url.protocol !== 'https:') throw new Error('only https is fetched');
+  const answer = await fetch(url, {
+    redirect: 'error',
+    signal: AbortSignal.timeout(fetchTimeoutMs),
+  });
+  if (!answer.ok) throw new Error(`${url.host} answers ${answer.status}`);
+  const bytes = await answer.arrayBuffer();
+  if (bytes.byteLength > fetchedBytesMax) throw new Error(`${url.host} answers too much`);
+  return Buffer.from(bytes).toString('utf8');
+}

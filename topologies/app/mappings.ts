@@ -1,0 +1,90 @@
+/** Mappings by name or path, and the sources that are made of them. */
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { MillraceError, messageOf } from '../../engine/base/errors.ts';
+import { codeRoot } from '../../engine/base/package-files.ts';
+import { FileSource } from '../../engine/connect/file-source.ts';
+import type { RowOptions } from '../../engine/connect/rows.ts';
+import type { Topic } from '../../engine/graph/topic.ts';
+import { parseJson } from '../../engine/serde/faithful-json.ts';
+import { type Event, events } from '../event.ts';
+import { eventMap } from '../ingest/event-map.ts';
+import { checkMapping, type Mapping, neededFields } from '../ingest/mapping.ts';
+import { unpacker } from '../ingest/unpack.ts';
+
+const mappingsFolder = fileURLToPath(new URL('topologies/ingest/mappings/', codeRoot));
+
+/** @param name of the source; default that of the mapping */
+export function fileSource(
+  mapping: Mapping,
+  files: readonly string[],
+  topic: Topic<string, Event> = events,
+  name = mapping.name,
+): FileSource<string, Event> {
+  return new FileSource({
+    name,
+    mapping: mappingName(mapping),
+    files,
+    order: mapping.order ?? 'file',
+    topic,
+    map: eventMap(mapping),
+    ...rowOptions(mapping),
+  });
+}
+
+/** How the files of a mapping are read. */
+export function rowOptions(mapping: Mapping): RowOptions {
+  const { format, columns, separator } = mapping;
+  return {
+    format,
+    needed: neededFields(mapping),
+    ...(columns === undefined ? {} : { columns }),
+    ...(separator === undefined ? {} : { separator }),
+    ...(format === 'csv' ? {} : { unpack: unpacker(mapping) }),
+  };
+}
+
+export type MappingReader = (name: string) => Promise<Mapping>;
+
+/** Reads each mapping once: its file may be a pipe. */
+export function mappingsOnce(): MappingReader {
+  const known = new Map<string, Promise<Mapping>>();
+  return (name) => {
+    const mapping = known.get(name) ?? readMapping(name);
+    known.set(name, mapping);
+    return mapping;
+  };
+}
+
+/** A shipped mapping by name, or one of the user's by path. Throws MAPPING_INVALID. */
+export async function readMapping(name: string): Promise<Mapping> {
+  const shipped = join(mappingsFolder, `${name}.json`);
+  const file = existsSync(shipped) ? shipped : name;
+  const fail = (problem: string) =>
+    new MillraceError('MAPPING_INVALID', { mapping: name, field: '(file)', problem });
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    const problem = `${messageOf(error)}; shipped are ${(await shippedMappings()).join(', ')}`;
+    throw fail(problem);
+  }
+  const parsed = parseJson(text.replace(/^\uFEFF/, ''));
+  if ('problem' in parsed) throw fail(parsed.problem);
+  const mapping = checkMapping(parsed.value, basename(name, '.json'));
+  names.set(mapping, file === shipped ? name : resolve(file));
+  return mapping;
+}
+
+const names = new WeakMap<Mapping, string>();
+
+/** By which `readMapping` finds it again, from any folder. */
+export function mappingName(mapping: Mapping): string {
+  return names.get(mapping) ?? mapping.name;
+}
+
+export async function shippedMappings(): Promise<string[]> {
+  return (await readdir(mappingsFolder)).map((name) => basename(name, '.json')).sort();
+}

@@ -1,0 +1,122 @@
+/** What the editor of segments asks: the words that a definition may have, and where a new one is kept. */
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MillraceError, messageOf } from '../../../engine/base/errors.ts';
+import type { Route } from '../../../engine/http/routes.ts';
+import {
+  checkPersonalisation,
+  lintPersonalisation,
+  type PersonalisationConfig,
+} from '../../personalisation.ts';
+import { knownClasses } from '../../segments/class-warnings.ts';
+import type { SegmentDefinition } from '../../segments/definition.ts';
+import { segmentsSchema } from '../../segments/schema.ts';
+
+/** In the data folder. */
+const fileName = 'segments-next.json';
+
+/** @param folder where a new version is kept; undefined where there is none */
+export function definitionRoutes(
+  asked: { readonly config: PersonalisationConfig },
+  folder: string | undefined,
+): readonly Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/segment/vocabulary',
+      about: { summary: 'The JSON schema of segments, and the names that they may use.' },
+      answer: async () => vocabularyOf(asked.config),
+    },
+    {
+      method: 'POST',
+      path: '/segment/save',
+      role: 'operate',
+      about: {
+        summary:
+          'Keeps a configuration with new versions of segments in the data folder, for the next start.',
+      },
+      answer: async (_, body) => save(asked.config, body, folder),
+    },
+  ];
+}
+
+function vocabularyOf(config: PersonalisationConfig): object {
+  const { engagement, machine, consent, segments } = checkPersonalisation(config);
+  return {
+    schema: segmentsSchema(),
+    events: [...knownClasses(engagement, machine.config)].sort(),
+    traits: named(segments, 'trait', 'path'),
+    purposes: [
+      ...new Set([...named(segments, 'consent', 'purpose'), ...Object.values(consent.needs)]),
+    ],
+    bands: engagement.bands.map(({ name }) => name),
+    channels: Object.keys(engagement.channels),
+    segments: segments.map(({ id }) => id),
+  };
+}
+
+/** What the definitions that run name, by the kind of a condition. */
+function named(
+  segments: readonly SegmentDefinition[],
+  kind: string,
+  field: string,
+): readonly string[] {
+  const found = new Set<string>();
+  const look = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [name, inner] of Object.entries(value)) {
+      const text = (inner as Record<string, unknown> | null)?.[field];
+      if (name === kind && typeof text === 'string') found.add(text);
+      look(inner);
+    }
+  };
+  look(segments);
+  return [...found].sort();
+}
+
+/** @throws CONFIG_INVALID for what `start` would refuse */
+async function save(
+  before: PersonalisationConfig,
+  body: unknown,
+  folder: string | undefined,
+): Promise<object> {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    const problem = 'must be a configuration: an object with engagement, segments, ...';
+    throw new MillraceError('CONFIG_INVALID', { field: '(body)', problem });
+  }
+  const config = body as PersonalisationConfig;
+  const [mistake] = lintPersonalisation(config);
+  if (mistake !== undefined) {
+    throw new MillraceError('CONFIG_INVALID', { field: mistake.path, problem: mistake.problem });
+  }
+  checkVersions(checkPersonalisation(before).segments, checkPersonalisation(config).segments);
+  if (folder === undefined) {
+    const problem = 'this process has no data folder to keep it in';
+    throw new MillraceError('CONFIG_INVALID', { field: '(body)', problem });
+  }
+  const file = join(folder, fileName);
+  try {
+    // Whoever reads it meanwhile reads the one before.
+    await writeFile(`${file}.new`, `${JSON.stringify(config, undefined, 2)}\n`);
+    await rename(`${file}.new`, file);
+  } catch (error) {
+    throw new MillraceError('STATE_UNAVAILABLE', { directory: folder, problem: messageOf(error) });
+  }
+  return { file, command: `millrace start --data ${folder} --config ${file}` };
+}
+
+/** A segment that means something else has a greater version. */
+function checkVersions(
+  before: readonly SegmentDefinition[],
+  after: readonly SegmentDefinition[],
+): void {
+  const known = new Map(before.map((one) => [one.id, one]));
+  for (const one of after) {
+    const old = known.get(one.id);
+    if (old === undefined || one.version > old.version) continue;
+    const meaning = ({ version, ...rest }: SegmentDefinition) => JSON.stringify(rest);
+    if (one.version === old.version && meaning(one) === meaning(old)) continue;
+    const problem = `is ${one.version}; it means something else now, so it must be above ${old.version}`;
+    throw new MillraceError('CONFIG_INVALID', { field: `${one.id}.version`, problem });
+  }
+}

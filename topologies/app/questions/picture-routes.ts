@@ -1,0 +1,119 @@
+/** What the console shows of people and segments; computed in threads, or kept up as changes come. */
+
+import { keyIdOf } from '../../../engine/base/bytes.ts';
+import { MillraceError } from '../../../engine/base/errors.ts';
+import type { Route } from '../../../engine/http/routes.ts';
+import { utf8 } from '../../../engine/serde/utf8.ts';
+import { segmentChanges } from '../../event.ts';
+import { checkPersonalisation } from '../../personalisation.ts';
+import type { Profile } from '../../profile.ts';
+import { addEntries, type Entries, sizesOf } from '../../segments/sizes.ts';
+import { segmentToJson } from '../../segments/unparse.ts';
+import type { QuestionPool } from './question-pool.ts';
+import { type Asked, instantOf } from './questions.ts';
+
+const day = 86_400_000;
+/** No picture shows more. */
+const longest = 4_000 * day;
+
+/** @param pool where what takes long is answered */
+export function pictureRoutes(asked: Asked, pool: QuestionPool): readonly Route[] {
+  const entries = new SegmentEntries(asked, pool);
+  return [
+    {
+      method: 'GET',
+      path: '/subject/story',
+      answer: async (query, _, signal) => {
+        const subject = query.get('subject') ?? '';
+        if (subject === '') {
+          const problem = 'is missing: add ?subject=...';
+          throw new MillraceError('CONFIG_INVALID', { field: 'subject', problem });
+        }
+        const [row] = await asked.runtime.query('profiles', keyIdOf(utf8.encode(subject)));
+        if (row === undefined) throw new MillraceError('SUBJECT_UNKNOWN', { subject });
+        const span = spanIn(query);
+        const { config } = asked;
+        const [profile, clock] = [row.value as Profile, row.timestamp ?? 0];
+        const story = await pool.ask(
+          { kind: 'story', config, profile, clock, asked: span },
+          signal,
+        );
+        return { subject, ...story };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/segment/definitions',
+      answer: async () => {
+        const { segments } = checkPersonalisation(asked.config);
+        return { config: asked.config, segments: segments.map(segmentToJson) };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/segment/sizes',
+      answer: async (_, __, signal) => {
+        const all = await entries.now(signal);
+        const configured = checkPersonalisation(asked.config).segments;
+        const ids = [...new Set([...configured.map(({ id }) => id), ...Object.keys(all)])];
+        const known = new Set(configured.map(({ id }) => id));
+        const segments = ids.map((id) => ({ id, runs: known.has(id), days: sizesOf(all, id) }));
+        return { segments };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/segment/overlap',
+      answer: (_, __, signal) =>
+        pool.askOf(asked.log, segmentChanges.name, (port) => ({ kind: 'overlap', port }), signal),
+    },
+  ];
+}
+
+function spanIn(query: URLSearchParams): { readonly from?: number; readonly to?: number } {
+  const [from, to] = ['from', 'to'].map((field) => {
+    const text = query.get(field);
+    if (text === null) return undefined;
+    return /^\d{1,15}$/.test(text) ? Number(text) : instantOf(text, field);
+  });
+  if (from !== undefined && to !== undefined && (to <= from || to - from > longest)) {
+    const problem = `must lie after from, by ${longest / day} days at most`;
+    throw new MillraceError('CONFIG_INVALID', { field: 'to', problem });
+  }
+  return { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
+}
+
+/** Entries and exits so far: each question reads what has come since the one before. */
+class SegmentEntries {
+  readonly #asked: Asked;
+  readonly #pool: QuestionPool;
+  #entries: Entries = {};
+  #positions = new Map<number, number>();
+  /** Questions follow one another, so that none counts what another has counted. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(asked: Asked, pool: QuestionPool) {
+    this.#asked = asked;
+    this.#pool = pool;
+  }
+
+  now(signal: AbortSignal): Promise<Entries> {
+    const next = this.#last.then(() => this.#read(signal));
+    this.#last = next.catch(() => {});
+    return next;
+  }
+
+  async #read(signal: AbortSignal): Promise<Entries> {
+    const positions = new Map(this.#positions);
+    const more = await this.#pool.askOf(
+      this.#asked.log,
+      segmentChanges.name,
+      (port) => ({ kind: 'entries', port }),
+      signal,
+      positions,
+    );
+    this.#positions = positions;
+    this.#entries = addEntries(this.#entries, more as Entries);
+    return this.#entries;
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Questions that take long, answered in threads: one at a time of each kind, a short queue behind it,
+ * and none that nobody waits for any more. The thread that runs the tasks and answers HTTP only hands
+ * out the records of the log.
+ */
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { moduleAt } from '../../../engine/base/package-files.ts';
+import type { Log } from '../../../engine/log/log.ts';
+import { AnswerThread, type ThreadLimits } from '../../../engine/thread/answer-thread.ts';
+import type { Feed, Question } from './question-worker.ts';
+
+const worker = moduleAt('topologies/app/questions/question-worker');
+const minute = 60_000;
+/** Checks and prices take milliseconds, also of a thousand segments. */
+const quick: ThreadLimits = { queue: 16, most: minute / 2, memory: 512 };
+const long: ThreadLimits = { queue: 4, most: 15 * minute, memory: 2_048 };
+
+type Asking = (port: MessagePort) => Question;
+
+export class QuestionPool {
+  readonly #quick = new AnswerThread(worker, quick);
+  readonly #long = new AnswerThread(worker, long);
+
+  /** @param signal of who asks: nobody waits for the answer any more */
+  ask(question: Question, signal: AbortSignal): Promise<object> {
+    return this.#quick.ask(question, [], signal);
+  }
+
+  /**
+   * Asks what needs all records of a topic.
+   * @param positions where to begin, by partition; afterwards, where it ended
+   */
+  async askOf(
+    log: Log,
+    topic: string,
+    asking: Asking,
+    signal: AbortSignal,
+    positions: Map<number, number> = new Map(),
+  ): Promise<object> {
+    const { port1, port2 } = new MessageChannel();
+    const ended = new AbortController();
+    const either = AbortSignal.any([signal, ended.signal]);
+    const fed = feed(batchesOf(log, topic, positions), port1, either);
+    try {
+      const answered = this.#long.ask(asking(port2), [port2], signal);
+      // A log that cannot be read ends the question; one that is read to its end leaves it going.
+      const failed = fed.then(() => new Promise<never>(() => {}));
+      return await Promise.race([answered, failed]);
+    } finally {
+      ended.abort();
+      port1.close();
+      await fed.catch(() => {});
+    }
+  }
+
+  /** Ends what is asked; the threads are gone when it returns. */
+  async close(): Promise<void> {
+    await Promise.all([this.#quick.close(), this.#long.close()]);
+  }
+}
+
+/** Batches as they are asked for; it waits in between. */
+async function feed(batches: ReturnType<typeof batchesOf>, port: MessagePort, signal: AbortSignal) {
+  const asked = () =>
+    new Promise<boolean>((resolve) => {
+      signal.addEventListener('abort', () => resolve(false), { once: true });
+      if (signal.aborted) resolve(false);
+      port.once('message', () => resolve(true));
+    });
+  while (await asked()) {
+    const { value, done } = await batches.next();
+    if (done === true) {
+      port.postMessage(null satisfies Feed);
+      return;
+    }
+    port.postMessage(value satisfies Feed, [value.image]);
+  }
+}
+
+async function* batchesOf(
+  log: Log,
+  topic: string,
+  positions: Map<number, number>,
+): AsyncGenerator<NonNullable<Feed>, undefined> {
+  const partitions = (await log.topics()).find(({ name }) => name === topic)?.partitions ?? 0;
+  for (let partition = 0; partition < partitions; partition++) {
+    const at = { topic, partition };
+    for (let from = Math.max(positions.get(partition) ?? 0, await log.startOffset(at)); ; ) {
+      const batch = await log.read(at, from, { records: 4_000 });
+      if (batch === undefined) break;
+      // A copy: what the log has read may still be used by others.
+      yield { partition, image: batch.image.slice(0) };
+      from = batch.nextOffset;
+      positions.set(partition, from);
+    }
+  }
+  return undefined;
+}

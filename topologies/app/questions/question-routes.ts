@@ -1,0 +1,118 @@
+/** The questions of the ready topology over HTTP: named as the commands are. */
+import type { MessagePort } from 'node:worker_threads';
+import { systemClock } from '../../../engine/base/clock.ts';
+import { MillraceError } from '../../../engine/base/errors.ts';
+import { type AnyRoute, needed, type Route } from '../../../engine/http/routes.ts';
+import { events, segmentChanges } from '../../event.ts';
+import type { PersonalisationConfig } from '../../personalisation.ts';
+import type { AsOf } from '../../segments/as-of.ts';
+import { definitionRoutes } from './definition-routes.ts';
+import { type AskedPeople, peopleRoutes } from './people-routes.ts';
+import { pictureRoutes } from './picture-routes.ts';
+import type { QuestionPool } from './question-pool.ts';
+import { type Asked, asOfAnswer, explainScore, explainSegment, instantOf } from './questions.ts';
+import { logEdits } from './taken-events.ts';
+
+/** Over HTTP a what-if is of so many subjects unless asked for other; a sample is as good for a look. */
+const subjectsUsual = 20_000;
+const subjectsMost = 200_000;
+
+/**
+ * All questions of the ready topology.
+ * @param folder where new versions of segments are kept
+ */
+export function askedRoutes(
+  asked: Asked & AskedPeople,
+  pool: QuestionPool,
+  folder?: string,
+): readonly AnyRoute[] {
+  return [
+    ...questionRoutes(asked, pool),
+    ...definitionRoutes(asked, folder),
+    ...peopleRoutes(asked, () => systemClock.now()),
+  ];
+}
+
+/** @param pool where what takes long is answered */
+export function questionRoutes(asked: Asked, pool: QuestionPool): readonly Route[] {
+  return [
+    ...pictureRoutes(asked, pool),
+    get('/segment/explain', (query) =>
+      explainSegment(asked, {
+        subject: needed(query, 'subject'),
+        segment: needed(query, 'segment'),
+        at: query.get('at') ?? undefined,
+      }),
+    ),
+    get('/segment/as-of', async (query, signal) => {
+      const question = { at: needed(query, 'at'), segment: query.get('segment') ?? undefined };
+      const at = instantOf(question.at, 'instant');
+      const asking = (port: MessagePort) => ({ kind: 'as-of', at, port }) as const;
+      const told = await pool.askOf(asked.log, segmentChanges.name, asking, signal);
+      return asOfAnswer(asked.config, question, told as readonly AsOf[]);
+    }),
+    get('/score/explain', (query) =>
+      explainScore(asked, {
+        subject: needed(query, 'subject'),
+        at: query.get('at') ?? undefined,
+      }),
+    ),
+    post('/segment/lint', (config, _, signal) => pool.ask({ kind: 'lint', config }, signal)),
+    post('/segment/plan', (config, query, signal) =>
+      pool.ask({ kind: 'plan', config, eventsPerDay: eventsPerDay(query) }, signal),
+    ),
+    post('/segment/what-if', async (after, query, signal) => {
+      const subjects = subjectsAskedFor(query);
+      const edits = await logEdits(asked.log);
+      const asking = (port: MessagePort) =>
+        ({ kind: 'what-if', before: asked.config, after, subjects, edits, port }) as const;
+      return pool.askOf(asked.log, events.name, asking, signal);
+    }),
+  ];
+}
+
+type Get = (query: URLSearchParams, signal: AbortSignal) => Promise<object>;
+
+function get(path: string, answer: Get): Route {
+  return { method: 'GET', path, answer: (query, _, signal) => answer(query, signal) };
+}
+
+/** The body is a configuration, as a file of the command is. */
+function post(
+  path: string,
+  answer: (
+    config: PersonalisationConfig,
+    query: URLSearchParams,
+    signal: AbortSignal,
+  ) => Promise<object>,
+): Route {
+  return {
+    method: 'POST',
+    path,
+    answer: async (query, body, signal) => {
+      if (typeof body === 'object' && body !== null && !Array.isArray(body)) {
+        return answer(body as PersonalisationConfig, query, signal);
+      }
+      const problem = 'must be a configuration: an object with engagement, segments, ...';
+      throw new MillraceError('CONFIG_INVALID', { field: '(body)', problem });
+    },
+  };
+}
+
+function subjectsAskedFor(query: URLSearchParams): number {
+  const text = query.get('subjects');
+  if (text === null) return subjectsUsual;
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value > 0 && value <= subjectsMost) return value;
+  const problem = `must be a whole number of 1 to ${subjectsMost}, is ${text}; the command segment what-if takes all`;
+  throw new MillraceError('CONFIG_INVALID', { field: 'subjects', problem });
+}
+
+function eventsPerDay(query: URLSearchParams): number {
+  const text = query.get('eventsPerDay');
+  if (text === null) return 1;
+  const value = Number(text);
+  if (Number.isFinite(value) && value > 0) return value;
+  const problem = `must be a number above 0, is ${text}`;
+  throw new MillraceError('CONFIG_INVALID', { field: 'eventsPerDay', problem });
+}

@@ -1,0 +1,156 @@
+/** Answers one question in a thread of its own: what it costs holds up nobody else. */
+import type { MessagePort } from 'node:worker_threads';
+import { imageOfError } from '../../../engine/base/errors.ts';
+import { PackedBatch } from '../../../engine/record/batch.ts';
+import type { Decoder } from '../../../engine/serde/serde.ts';
+import type { Answer } from '../../../engine/thread/answer-thread.ts';
+import { events, type SegmentChange, segmentChanges } from '../../event.ts';
+import {
+  checkPersonalisation,
+  type PersonalisationConfig,
+  profileLogic,
+} from '../../personalisation.ts';
+import { type Profile, type ProfileLogic, redefinedClass } from '../../profile.ts';
+import { asOf } from '../../segments/as-of.ts';
+import { entriesIn, overlapIn } from '../../segments/sizes.ts';
+import { lintOf, planOf, warningsOf, whatIfOver } from './questions.ts';
+import { SubjectSample } from './subject-sample.ts';
+import { type LogEdits, placeOf } from './taken-events.ts';
+
+/** What is asked; `port` brings the records of a topic, batch by batch. */
+export type Question =
+  | { readonly kind: 'lint'; readonly config: PersonalisationConfig }
+  | { readonly kind: 'plan'; readonly config: PersonalisationConfig; readonly eventsPerDay: number }
+  | {
+      readonly kind: 'what-if';
+      readonly before: PersonalisationConfig;
+      readonly after: PersonalisationConfig;
+      readonly subjects: number;
+      readonly edits: LogEdits;
+      readonly port: MessagePort;
+    }
+  | {
+      readonly kind: 'story';
+      readonly config: PersonalisationConfig;
+      readonly profile: Profile;
+      readonly clock: number;
+      readonly asked: { readonly from?: number; readonly to?: number };
+    }
+  | {
+      readonly kind: 'entries';
+      readonly port: MessagePort;
+    }
+  | { readonly kind: 'overlap'; readonly port: MessagePort }
+  | { readonly kind: 'as-of'; readonly at: number; readonly port: MessagePort };
+
+/** From the thread that has the log: a batch; or none, when there are no more. */
+export type Feed = { readonly partition: number; readonly image: ArrayBuffer } | null;
+
+export default async function answer(question: Question): Promise<Answer> {
+  try {
+    return { value: await contentOf(question) };
+  } catch (error) {
+    return { error: imageOfError(error) };
+  }
+}
+
+async function contentOf(question: Question): Promise<object> {
+  switch (question.kind) {
+    case 'lint':
+      return linted(question.config);
+    case 'plan':
+      return planOf(question.config, question.eventsPerDay);
+    case 'story': {
+      const { config, profile, clock, asked } = question;
+      return logicOf(config).storyOf(profile, clock, asked);
+    }
+    case 'entries':
+      return entriesIn(changesFrom(question.port));
+    case 'overlap':
+      return overlapIn(changesFrom(question.port));
+    case 'what-if': {
+      const { before, after, subjects, edits, port } = question;
+      checkPersonalisation(after);
+      const sample = new SubjectSample(subjects);
+      let until = 0;
+      for await (const batch of batchesFrom(port)) {
+        for (const { key, value, at, place } of recordsIn(batch, events.key, events.value)) {
+          for (const added of edits.before.get(place) ?? []) {
+            until = Math.max(until, added.at);
+            sample.add(added.key, { event: added.event, at: added.at });
+          }
+          if (edits.gone.has(place)) continue;
+          until = Math.max(until, at);
+          // Of the application's doing, not of the subject's.
+          if (value.class === redefinedClass) continue;
+          sample.add(key, { event: value, at });
+        }
+      }
+      return whatIfOver(before, after, sample, until);
+    }
+    case 'as-of': {
+      const changes = [];
+      for await (const change of changesFrom(question.port)) changes.push(change);
+      return asOf(changes, question.at);
+    }
+  }
+}
+
+/** Warnings only where there are no mistakes: these come first. */
+function linted(config: PersonalisationConfig): object {
+  const mistakes = lintOf(config).map(({ path, problem }) => ({ path, problem }));
+  return { mistakes, warnings: mistakes.length === 0 ? warningsOf(config) : [] };
+}
+
+async function* changesFrom(port: MessagePort): AsyncGenerator<SegmentChange> {
+  for await (const batch of batchesFrom(port)) {
+    for (const { value } of recordsIn(batch, segmentChanges.key, segmentChanges.value)) yield value;
+  }
+}
+
+let known: { readonly text: string; readonly logic: ProfileLogic } | undefined;
+
+/** Made once of the configuration that runs, not at every question. */
+function logicOf(config: PersonalisationConfig): ProfileLogic {
+  const text = JSON.stringify(config);
+  if (known?.text !== text) known = { text, logic: profileLogic(config) };
+  return known.logic;
+}
+
+/** The next batch is asked for when the one before is taken in. */
+async function* batchesFrom(port: MessagePort): AsyncGenerator<Batch> {
+  try {
+    for (;;) {
+      const batch = await new Promise<Feed>((resolve) => {
+        port.once('message', resolve);
+        port.postMessage('next');
+      });
+      if (batch === null) return;
+      yield { partition: batch.partition, records: new PackedBatch(batch.image) };
+    }
+  } finally {
+    port.close();
+  }
+}
+
+interface Batch {
+  readonly partition: number;
+  readonly records: PackedBatch;
+}
+
+function* recordsIn<K, V>(
+  { partition, records: batch }: Batch,
+  keys: Decoder<K>,
+  values: Decoder<V>,
+) {
+  for (let i = 0; i < batch.count; i++) {
+    const [key, value] = [batch.key(i), batch.value(i)];
+    if (key === null || value === null) continue;
+    yield {
+      key: keys.decode(key, 0, key.byteLength),
+      value: values.decode(value, 0, value.byteLength),
+      at: batch.timestamps[i] as number,
+      place: placeOf(partition, batch.offsets[i] as number),
+    };
+  }
+}

@@ -1,0 +1,250 @@
+/** What may be asked of the ready topology, on the command line and over HTTP alike: data in, data out. */
+
+import { keyIdOf } from '../../../engine/base/bytes.ts';
+import { MillraceError } from '../../../engine/base/errors.ts';
+import { instant } from '../../../engine/cli/output.ts';
+import type { Log } from '../../../engine/log/log.ts';
+import { recordsOf } from '../../../engine/log/topic-records.ts';
+import type { Runtime } from '../../../engine/runtime/runtime.ts';
+import { utf8 } from '../../../engine/serde/utf8.ts';
+import { instantReader } from '../../../engine/time/instant-reader.ts';
+import { events, segmentChanges } from '../../event.ts';
+import {
+  checkPersonalisation,
+  lintPersonalisation,
+  type PersonalisationConfig,
+  profileLogic,
+  warnPersonalisation,
+} from '../../personalisation.ts';
+import { type Profile, type ProfileLogic, redefinedClass } from '../../profile.ts';
+import { type AsOf, asOf } from '../../segments/as-of.ts';
+import type { Warning } from '../../segments/class-warnings.ts';
+import { defaultSegments } from '../../segments/examples.ts';
+import type { Explanation } from '../../segments/explain.ts';
+import type { Mistake } from '../../segments/fields.ts';
+import { nearest } from '../../segments/nearest.ts';
+import { checkSize, planSegments, type SegmentPlan } from '../../segments/plan.ts';
+import { type WhatIf, whatIf } from '../../what-if.ts';
+import { SubjectSample } from './subject-sample.ts';
+import { takenEvents } from './taken-events.ts';
+
+/** An application that is open, and the configuration that it runs. */
+export interface Asked {
+  readonly runtime: Pick<Runtime, 'query'>;
+  readonly log: Log;
+  readonly config: PersonalisationConfig;
+}
+
+interface KeptProfile {
+  readonly profile: Profile;
+  readonly logic: ProfileLogic;
+  /** The instant asked for, ms UTC. */
+  readonly at: number;
+}
+
+/** Where a record lies. */
+export interface Place {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** Why a subject is in a segment or not; `records`: where the events lie that are named as witnesses. */
+export async function explainSegment(
+  asked: Asked,
+  { subject, segment, at: text }: { subject: string; segment: string; at?: string | undefined },
+) {
+  const { segments = defaultSegments } = asked.config;
+  checkSegment(
+    segment,
+    segments.map(({ id }) => id),
+  );
+  const { profile, logic, at } = await keptProfile(asked, subject, text);
+  const why = logic.explain(subject, profile, segment, at);
+  const records = await placesOf(asked.log, subject, new Set(witnessesIn(why)));
+  return { subject, segment, at, ...why, records };
+}
+
+/** What the score of a subject is made of. */
+export async function explainScore(
+  asked: Asked,
+  { subject, at: text }: { subject: string; at?: string | undefined },
+) {
+  const { profile, logic, at } = await keptProfile(asked, subject, text);
+  return { subject, at, ...logic.explainScore(profile, at) };
+}
+
+/** Every mistake in a configuration, with its path. */
+export function lintOf(config: PersonalisationConfig): readonly Mistake[] {
+  return lintPersonalisation(config);
+}
+
+/** What is valid in a configuration and mostly not meant. */
+export function warningsOf(config: PersonalisationConfig): readonly Warning[] {
+  return warnPersonalisation(config);
+}
+
+/** What the segments of a configuration keep and cost. Throws CONFIG_INVALID for what is refused. */
+export function planOf(
+  config: PersonalisationConfig,
+  eventsPerDay: number,
+): {
+  readonly scored: number;
+  readonly channels: readonly string[];
+  readonly segments: readonly SegmentPlan[];
+} {
+  const { engagement, consent, segments } = checkPersonalisation(config);
+  const { graceMs, refundMs } = engagement;
+  const plans = planSegments(segments, { graceMs, refundMs, consent, eventsPerDay });
+  const scored = Object.keys(engagement.classes).length;
+  return { scored, channels: Object.keys(engagement.channels), segments: plans };
+}
+
+/** What-if, and of which subjects: absent when it is of all. */
+export interface SampledWhatIf extends WhatIf {
+  readonly sample?: { readonly subjects: number; readonly of: number };
+}
+
+/** As `whatIfOver`, over the events in the log, up to the last of them. */
+export async function whatIfOf(
+  { log, config }: Pick<Asked, 'log' | 'config'>,
+  after: PersonalisationConfig,
+): Promise<SampledWhatIf> {
+  checkPersonalisation(after);
+  const sample = new SubjectSample(Number.POSITIVE_INFINITY);
+  let until = 0;
+  for await (const { key, value, timestamp: at } of takenEvents(log)) {
+    until = Math.max(until, at);
+    if (value.class === redefinedClass) continue;
+    sample.add(key, { event: value, at });
+  }
+  return whatIfOver(config, after, sample, until);
+}
+
+/**
+ * Two configurations over the same events. Throws CONFIG_INVALID for a segment that would be smaller
+ * than it may be; of a sample, its size is that of the whole, about.
+ * @param until ms UTC
+ */
+export async function whatIfOver(
+  before: PersonalisationConfig,
+  after: PersonalisationConfig,
+  sample: SubjectSample,
+  until: number,
+): Promise<SampledWhatIf> {
+  const { segments } = checkPersonalisation(after);
+  const result = await whatIf(before, after, sample, until);
+  const { subjects } = result.scores;
+  const of = sample.population;
+  const membersOf = new Map(result.segments.map(({ id, after: then }) => [id, then?.members ?? 0]));
+  for (const segment of segments) {
+    const members = membersOf.get(segment.id) ?? 0;
+    checkSize(segment, sample.isWhole ? members : Math.round((members * of) / subjects));
+  }
+  return sample.isWhole ? result : { ...result, sample: { subjects, of } };
+}
+
+export interface AsOfAnswer {
+  readonly at: number;
+  readonly segments: readonly AsOf[];
+}
+
+interface AsOfQuestion {
+  readonly at: string;
+  readonly segment?: string | undefined;
+}
+
+/** Who was in each segment, or in one, at an instant: as known then, and as known now. */
+export async function asOfOf(
+  { log, config }: Pick<Asked, 'log' | 'config'>,
+  question: AsOfQuestion,
+): Promise<AsOfAnswer> {
+  const at = instantOf(question.at, 'instant');
+  const changes = [];
+  for await (const { value } of recordsOf(log, segmentChanges)) changes.push(value);
+  return asOfAnswer(config, question, asOf(changes, at));
+}
+
+/**
+ * Of the segments that were told of, all or the one asked for; one that is configured and that nobody
+ * has been in is empty. Throws SEGMENT_UNKNOWN.
+ */
+export function asOfAnswer(
+  { segments: configured = defaultSegments }: PersonalisationConfig,
+  { at: text, segment }: AsOfQuestion,
+  told: readonly AsOf[],
+): AsOfAnswer {
+  const at = instantOf(text, 'instant');
+  if (segment === undefined) return { at, segments: told };
+  const found = told.find((one) => one.segment === segment);
+  if (found !== undefined) return { at, segments: [found] };
+  const ids = configured.map(({ id }) => id);
+  if (ids.includes(segment)) return { at, segments: [{ segment, knownThen: [], knownNow: [] }] };
+  const known = [...new Set([...ids, ...told.map((one) => one.segment)])].sort();
+  checkSegment(segment, known);
+  return { at, segments: [] };
+}
+
+const logics = new WeakMap<PersonalisationConfig, ProfileLogic>();
+
+/** It is made once of the configuration that runs, not at every question. */
+function logicOf(config: PersonalisationConfig): ProfileLogic {
+  const logic = logics.get(config) ?? profileLogic(config);
+  logics.set(config, logic);
+  return logic;
+}
+
+/** Throws SEGMENT_UNKNOWN. */
+function checkSegment(segment: string, known: readonly string[]): void {
+  if (known.includes(segment)) return;
+  const near = nearest(segment, known);
+  const hint = near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`;
+  throw new MillraceError('SEGMENT_UNKNOWN', { segment, hint });
+}
+
+/** Throws SUBJECT_UNKNOWN, and CONFIG_INVALID for an instant that is settled. */
+async function keptProfile(
+  { runtime, config }: Asked,
+  subject: string,
+  text: string | undefined,
+): Promise<KeptProfile> {
+  const [row] = await runtime.query('profiles', keyIdOf(utf8.encode(subject)));
+  if (row === undefined) throw new MillraceError('SUBJECT_UNKNOWN', { subject });
+  const profile = row.value as Profile;
+  // Without an instant, the subject's clock: its newest event or timer.
+  const at = text === undefined ? (row.timestamp ?? 0) : instantOf(text, 'at');
+  const { from } = profile.segments.history;
+  if (at < from) {
+    const problem = `what was before ${instant(from)} is settled, and stands in segment-changes`;
+    throw new MillraceError('CONFIG_INVALID', { field: 'at', problem });
+  }
+  return { profile, logic: logicOf(config), at };
+}
+
+/** ms UTC of an ISO 8601 instant. Throws CONFIG_INVALID. */
+export function instantOf(text: string, field: string): number {
+  const at = instantReader('iso', 'UTC')(text);
+  if (typeof at === 'number') return at;
+  throw new MillraceError('CONFIG_INVALID', { field, problem: `${text} ${at}` });
+}
+
+function witnessesIn({ witnesses = [], parts }: Explanation): string[] {
+  return [...witnesses, ...parts.flatMap(witnessesIn)];
+}
+
+/** Where the events of a subject lie in the log, by id. Of an event that came twice, the first. */
+async function placesOf(
+  log: Log,
+  subject: string,
+  ids: ReadonlySet<string>,
+): Promise<Readonly<Record<string, Place>>> {
+  const found = new Map<string, Place>();
+  if (ids.size === 0) return {};
+  const left = new Set(ids);
+  for await (const { key, value, partition, offset } of recordsOf(log, events, subject)) {
+    if (key !== subject || !left.delete(value.id)) continue;
+    found.set(value.id, { topic: events.name, partition, offset });
+    if (left.size === 0) break;
+  }
+  return Object.fromEntries(found);
+}

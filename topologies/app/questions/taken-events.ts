@@ -1,0 +1,135 @@
+/**
+ * The events of the log that the application has taken: all but those that became dead letters, and as
+ * corrections of the input have left them (topologies/correction.ts).
+ */
+
+import { cursorTopic, deadLetterTopic } from '../../../engine/graph/topic-names.ts';
+import type { Log } from '../../../engine/log/log.ts';
+import { recordsOf, type TopicRecord } from '../../../engine/log/topic-records.ts';
+import { decodeHeaders } from '../../../engine/record/headers.ts';
+import { readCursors } from '../../../engine/runtime/cursors.ts';
+import { correctionOf } from '../../correction.ts';
+import { type Event, events } from '../../event.ts';
+
+/** What the ready topology is called, where nothing else is said. */
+const application = 'personalisation';
+
+/** Where corrections lie: from an offset on, so many, by partition. A value of the cursor topic. */
+export const correctionsCursor = 'corrections';
+
+export type CorrectionPlaces = readonly {
+  readonly partition: number;
+  readonly from: number;
+  readonly count: number;
+}[];
+
+/** An event that a correction has put into the log, in front of a place. */
+export interface AddedEvent {
+  readonly key: string;
+  readonly event: Event;
+  /** ms UTC. */
+  readonly at: number;
+  /** The night that it belongs to, and the offset of the correction that brought it. */
+  readonly night: string;
+  readonly order: number;
+  readonly by: number;
+}
+
+/** What a reader of the log leaves out and puts in, by `placeOf`. */
+export interface LogEdits {
+  readonly gone: ReadonlySet<string>;
+  readonly before: ReadonlyMap<string, readonly AddedEvent[]>;
+}
+
+export interface TakenEvent extends TopicRecord<string, Event> {
+  /** Of an event that a correction has brought: `partition` and `offset` are those of where it counts. */
+  readonly added?: AddedEvent;
+}
+
+/** Where events were refused, as `placeOf` names it: dead letters say where they came from. */
+async function refusedPlaces(log: Log): Promise<Set<string>> {
+  const places = new Set<string>();
+  const name = deadLetterTopic(application);
+  const partitions = (await log.topics()).find((known) => known.name === name)?.partitions ?? 0;
+  for (let partition = 0; partition < partitions; partition++) {
+    const at = { topic: name, partition };
+    for (let from = await log.startOffset(at); ; ) {
+      const batch = await log.read(at, from, { records: 10_000 });
+      if (batch === undefined) break;
+      for (let i = 0; i < batch.count; i++) {
+        const origin = decodeHeaders(batch.headerBytes(i));
+        if (origin['topic'] !== events.name) continue;
+        places.add(placeOf(Number(origin['partition']), Number(origin['offset'])));
+      }
+      from = batch.nextOffset;
+    }
+  }
+  return places;
+}
+
+export function placeOf(partition: number, offset: number): string {
+  return `${partition}/${offset}`;
+}
+
+/** Where the corrections of a log lie. */
+export async function correctionPlaces(log: Log): Promise<CorrectionPlaces> {
+  const topics = await log.topics();
+  if (!topics.some(({ name }) => name === cursorTopic(application))) return [];
+  return ((await readCursors(log, application)).get(correctionsCursor) ?? []) as CorrectionPlaces;
+}
+
+/** What is to be left out and put in when the events of a log are read. */
+export async function logEdits(log: Log): Promise<LogEdits> {
+  const gone = await refusedPlaces(log);
+  const added = new Map<string, { readonly place: string; readonly all: AddedEvent[] }>();
+  for (const { partition, from, count } of await correctionPlaces(log)) {
+    for await (const { key, value, offset } of correctionsAt(log, partition, from, count)) {
+      const { gone: without, rows, before, night, order } = correctionOf(value);
+      for (const one of without) {
+        gone.add(placeOf(partition, one));
+        added.delete(placeOf(partition, one));
+      }
+      gone.add(placeOf(partition, offset));
+      const all = rows.map(({ event, at }) => ({ key, event, at, night, order, by: offset }));
+      added.set(placeOf(partition, offset), { place: placeOf(partition, before), all });
+    }
+  }
+  const before = new Map<string, AddedEvent[]>();
+  for (const { place, all } of added.values()) {
+    before.set(place, [...(before.get(place) ?? []), ...all]);
+  }
+  // Stable: those of one correction stay in their order.
+  for (const all of before.values()) all.sort((a, b) => a.order - b.order);
+  return { gone, before };
+}
+
+async function* correctionsAt(log: Log, partition: number, from: number, count: number) {
+  const at = { topic: events.name, partition };
+  for (let next = from, left = count; left > 0; ) {
+    const batch = await log.read(at, next, { records: left });
+    if (batch === undefined) return;
+    for (let i = 0; i < batch.count && left > 0; i++, left--) {
+      const [key, value] = [batch.key(i) as Buffer, batch.value(i) as Buffer];
+      yield {
+        key: events.key.decode(key, 0, key.byteLength),
+        value: events.value.decode(value, 0, value.byteLength),
+        offset: batch.offsets[i] as number,
+      };
+    }
+    next = batch.nextOffset;
+  }
+}
+
+/** @param edits of the log as it is now; default: they are read */
+export async function* takenEvents(log: Log, edits?: LogEdits): AsyncGenerator<TakenEvent> {
+  const { gone, before } = edits ?? (await logEdits(log));
+  for await (const record of recordsOf(log, events)) {
+    const { partition, offset } = record;
+    const place = placeOf(partition, offset);
+    for (const added of before.get(place) ?? []) {
+      const { key, event: value, at: timestamp } = added;
+      yield { key, value, timestamp, partition, offset, added };
+    }
+    if (!gone.has(place)) yield record;
+  }
+}

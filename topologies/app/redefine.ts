@@ -1,0 +1,67 @@
+/**
+ * Definitions that changed decide for everybody at once: each subject that others decided last is sent an
+ * event that says so. Without it a subject is decided anew by its next event or timer, which may never come.
+ */
+
+import type { Log } from '../../engine/log/log.ts';
+import { BatchBuilder } from '../../engine/record/batch.ts';
+import { partitionOf } from '../../engine/record/partitioner.ts';
+import { events } from '../event.ts';
+import { profileLogic } from '../personalisation.ts';
+import { type Profile, type ProfileLogic, redefinedClass } from '../profile.ts';
+import { SubjectRun } from '../subject-run.ts';
+import type { Asked } from './questions/questions.ts';
+import { takenEvents } from './questions/taken-events.ts';
+
+/** Answers how many subjects there were. To be called when the application is open and stands still. */
+export async function tellRedefined({ runtime, log, config }: Asked): Promise<number> {
+  const logic = profileLogic(config);
+  const { fingerprint } = logic.segments;
+  const subjects = (await runtime.query('profiles')).filter(({ value }) => {
+    const { segments, erased, mergedInto } = value as Profile;
+    const isKept = (erased ?? mergedInto) === undefined;
+    return isKept && segments.program !== fingerprint;
+  });
+  if (subjects.length === 0) return 0;
+  const topic = (await log.topics()).find(({ name }) => name === events.name);
+  const builders = new Map<number, BatchBuilder>();
+  const runs = await runAnew(log, logic, subjects);
+  for (const { key, timestamp = 0 } of subjects) {
+    const event = logic.redefined(runs.get(String(key))?.state);
+    const bytes = Buffer.from(events.key.encode(String(key)));
+    const partition = partitionOf(bytes, topic?.partitions ?? 1);
+    const builder = builders.get(partition) ?? new BatchBuilder();
+    builders.set(partition, builder);
+    // At the subject's own clock: no time passes by it.
+    builder.append(bytes, Buffer.from(events.value.encode(event)), Math.max(0, timestamp));
+  }
+  const appends = [...builders].map(([partition, builder]) => ({
+    topic: events.name,
+    partition,
+    batch: builder.finishAt(0),
+  }));
+  const writer = await log.openWriter('segment-definitions');
+  await writer.commit({ appends, offsets: [], commitId: writer.lastCommitId + 1 });
+  await writer.close();
+  return subjects.length;
+}
+
+/**
+ * What the new definitions would have kept, had they always decided: the events of the log, each subject
+ * by itself. Of a subject that goes on for another what is kept stays: the other's events came as a whole.
+ */
+async function runAnew(
+  log: Log,
+  logic: ProfileLogic,
+  subjects: readonly { readonly key: unknown; readonly value: unknown }[],
+): Promise<ReadonlyMap<string, SubjectRun>> {
+  const runs = new Map<string, SubjectRun>();
+  for (const { key, value } of subjects) {
+    if ((value as Profile).absorbed !== undefined) continue;
+    runs.set(String(key), new SubjectRun(logic, String(key)));
+  }
+  for await (const { key, value, timestamp: at } of takenEvents(log)) {
+    if (value.class !== redefinedClass) runs.get(key)?.take({ event: value, at });
+  }
+  return runs;
+}

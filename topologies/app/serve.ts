@@ -1,0 +1,105 @@
+/** `serve`: keeps what `start` ran running, so that time passes for it, and answers questions over HTTP. */
+import type { Observer } from '../../engine/base/events.ts';
+import { systemScheduler } from '../../engine/base/scheduler.ts';
+import { execute } from '../../engine/cli/execution.ts';
+import { onInterrupt } from '../../engine/cli/interrupt.ts';
+import { type KeptOptions, keptApplication } from '../../engine/cli/kept-application.ts';
+import { sourcesFrom } from '../../engine/cli/pulled-sources.ts';
+import { type TimeFlags, timeSettings } from '../../engine/cli/time-flags.ts';
+import type { LogLevel } from '../../engine/runtime/observe.ts';
+import { loadTopology } from '../../engine/thread/load-topology.ts';
+import { readCatalogue } from './catalogue-file.ts';
+import { QuestionPool } from './questions/question-pool.ts';
+import { askedRoutes } from './questions/question-routes.ts';
+import type { Asked } from './questions/questions.ts';
+import { standardPort } from './start.ts';
+import { mismatchesOf, verifySample } from './verify.ts';
+
+export interface ServeOptions extends KeptOptions, TimeFlags {
+  /** From the first signal to the end, at most, ms. */
+  readonly stopWithin?: number;
+  readonly http?: number;
+  readonly httpHost?: string;
+  /** host:port of a DogStatsD agent. */
+  readonly statsd?: string;
+  readonly threads: number;
+  /** Bytes for state. */
+  readonly memory?: number;
+  readonly logLevel: LogLevel;
+  /** File with accounts, webhooks and limits (docs/SOURCES.md). */
+  readonly gateway?: string;
+  /** File of sources that are pulled from, while it runs. */
+  readonly sources?: string;
+  /** Every so many ms a sample is recomputed in SQL; 0: never. */
+  readonly verifyEvery: number;
+  readonly verifySample: number;
+}
+
+export async function serve(options: ServeOptions): Promise<void> {
+  const { config, kafka, ...kept } = await keptApplication(options);
+  const { threads, logLevel, http = standardPort, httpHost, memory } = options;
+  const say = (text: string) => process.stderr.write(`${text}\n`);
+  const signal = onInterrupt(say, options.stopWithin);
+  const topology = await loadTopology(kept.reference);
+  const pulling = { topology, isReady: true, warn: say, bounded: false };
+  const sources = await sourcesFrom(options.sources, pulling);
+  const questions = new QuestionPool();
+  // Loaded here: the other commands need no HTTP framework.
+  const { gatewayListener, readGateway, writerName } = await import('./gateway.ts');
+  const gateway = await readGateway(options.gateway);
+  (await readCatalogue(gateway.catalogue, 'catalogue'))?.checkConfiguration(config);
+  const execution = await execute({
+    ...kept,
+    ...(kafka === undefined ? {} : { kafka }),
+    threads,
+    logLevel,
+    http,
+    sources,
+    ...(httpHost === undefined ? {} : { httpHost }),
+    statsd: options.statsd,
+    ...(options.advertise === undefined ? {} : { advertise: options.advertise }),
+    listen: gatewayListener(
+      gateway,
+      (running) => askedRoutes(Object.assign(running, { config }), questions, kept.env.directory),
+      // On Kafka several processes serve one application.
+      kafka && writerName(kafka.instanceId),
+    ),
+    hasPeople: true,
+    settings: {
+      ...timeSettings(options),
+      ...(memory === undefined ? {} : { memoryBytes: memory }),
+    },
+  });
+  const asked: Asked = { ...execution, config };
+  const failed = new AbortController();
+  const either = AbortSignal.any([signal, failed.signal]);
+  try {
+    const done = await Promise.allSettled([
+      execution.runtime.run(either),
+      verifyAgainAndAgain(asked, options, execution.observer, either).catch((error: unknown) => {
+        failed.abort();
+        throw error;
+      }),
+    ]);
+    for (const one of done) if (one.status === 'rejected') throw one.reason;
+  } finally {
+    await questions.close();
+    await execution.close();
+  }
+}
+
+/** A timer may fire between two looks at log and state: what differs is looked at twice. */
+async function verifyAgainAndAgain(
+  asked: Asked,
+  { verifyEvery, verifySample: count }: ServeOptions,
+  observer: Observer,
+  signal: AbortSignal,
+): Promise<void> {
+  while (verifyEvery > 0 && !signal.aborted) {
+    let parts = await verifySample(asked, count);
+    if (mismatchesOf(parts) > 0) parts = await verifySample(asked, count);
+    const compared = parts.reduce((sum, part) => sum + part.compared, 0);
+    observer.on('stateVerified', { compared, differing: mismatchesOf(parts) });
+    await systemScheduler.sleep(verifyEvery, signal);
+  }
+}

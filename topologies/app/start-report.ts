@@ -1,0 +1,185 @@
+/** What `start` shows at its end: subjects, segments, the last changes, and the balance of records. */
+import { resolve } from 'node:path';
+import { MillraceError } from '../../engine/base/errors.ts';
+import { runsSources } from '../../engine/base/package-files.ts';
+import { defaultData } from '../../engine/cli/environment.ts';
+import type { Execution } from '../../engine/cli/execution.ts';
+import { instant, table } from '../../engine/cli/output.ts';
+import type { Log } from '../../engine/log/log.ts';
+import type { Summary } from '../../engine/runtime/summary.ts';
+import { type SegmentChange, segmentChanges } from '../event.ts';
+import { bandOrder, type PersonalisationConfig, profileLogic } from '../personalisation.ts';
+import type { Profile } from '../profile.ts';
+
+export interface SubjectRow {
+  readonly subject: string;
+  readonly score: number;
+  readonly subs: Readonly<Record<string, number>>;
+  readonly band: string;
+}
+
+export interface PersonalisationReport {
+  readonly continued: boolean;
+  /** The instant of the scores, ms UTC. */
+  readonly at: number;
+  readonly subjects: number;
+  readonly top: readonly SubjectRow[];
+  readonly bands: Readonly<Record<string, number>>;
+  readonly segments: Readonly<Record<string, number>>;
+  readonly lastChanges: readonly SegmentChange[];
+  readonly summary: Summary;
+}
+
+const changesShown = 8;
+
+/**
+ * The furthest clock of any subject: its newest event or timer, ms UTC; -Infinity of no subject. It is
+ * read from the state, so that it does not depend on what this run took in.
+ */
+export async function clockOf(runtime: Pick<Execution['runtime'], 'query'>): Promise<number> {
+  return latest(await runtime.query('profiles'));
+}
+
+function latest(rows: readonly { readonly timestamp?: number }[]): number {
+  let at = Number.NEGATIVE_INFINITY;
+  for (const { timestamp = at } of rows) if (timestamp > at) at = timestamp;
+  return at;
+}
+
+/** The scores are those at the furthest clock of any subject. */
+export async function personalisationReport(
+  { runtime, log }: Execution,
+  config: PersonalisationConfig,
+  count: number,
+): Promise<PersonalisationReport> {
+  const logic = profileLogic(config);
+  const rows = await runtime.query('profiles');
+  const at = latest(rows);
+  const subjects: SubjectRow[] = [];
+  const bands = new Map(bandOrder(config).map((band) => [band, 0]));
+  const segments = new Map<string, number>();
+  for (const row of rows) {
+    const profile = row.value as Profile;
+    if (profile.erased !== undefined) continue;
+    const { score, subs, band } = logic.scoreOf(profile, at);
+    subjects.push({ subject: String(row.key), score, subs, band });
+    bands.set(band, (bands.get(band) ?? 0) + 1);
+    for (const [id, { in: isIn }] of profile.segments.members) {
+      segments.set(id, (segments.get(id) ?? 0) + (isIn ? 1 : 0));
+    }
+  }
+  subjects.sort((a, b) => b.score - a.score || (a.subject < b.subject ? -1 : 1));
+  return {
+    continued: runtime.summary.continued,
+    at,
+    subjects: subjects.length,
+    top: subjects.slice(0, count),
+    bands: Object.fromEntries(bands),
+    segments: Object.fromEntries(segments),
+    lastChanges: await lastChanges(log),
+    summary: runtime.summary,
+  };
+}
+
+/** The newest entries and exits, newest first. */
+async function lastChanges(log: Log): Promise<SegmentChange[]> {
+  const { name, valueDecoder } = segmentChanges;
+  const topic = (await log.topics()).find((known) => known.name === name);
+  const changes: SegmentChange[] = [];
+  for (let partition = 0; partition < (topic?.partitions ?? 0); partition++) {
+    const end = await log.endOffset({ topic: name, partition });
+    const from = Math.max(await log.startOffset({ topic: name, partition }), end - 500);
+    const batch = await log.read({ topic: name, partition }, from, { records: 500 });
+    for (let i = 0; i < (batch?.count ?? 0); i++) {
+      const value = batch?.value(i);
+      if (value) changes.push(valueDecoder.decode(value, 0, value.byteLength));
+    }
+  }
+  changes.sort((a, b) => b.effectiveAt - a.effectiveAt || (a.user < b.user ? -1 : 1));
+  return changes.slice(0, changesShown);
+}
+
+/** How the command line is called: from the source tree, or where the package is installed. */
+const command = runsSources ? 'npm run millrace --' : 'npx millrace';
+
+/** @param data the data folder as it was given, for the commands to try next */
+export function reportText(report: PersonalisationReport, data: string): string {
+  const { summary, subjects } = report;
+  const where = data === defaultData ? '' : ` --data ${data}`;
+  return [
+    report.continued
+      ? 'Continued from the committed position of an earlier run.'
+      : 'First run in this directory.',
+    ...(subjects === 0
+      ? ['No events: the input holds no rows, or none that became an event.']
+      : results(report)),
+    'Records of this run',
+    balance(summary),
+    `Log and state lie in ${resolve(data)}. Next:`,
+    [
+      'query profiles <subject>',
+      'topics read segment-changes --from 0',
+      'dead-letters',
+      'start --fresh',
+    ]
+      .map((next) => `  ${command} ${next}${where}`)
+      .join('\n'),
+  ].join('\n\n');
+}
+
+function results({
+  at,
+  subjects,
+  top,
+  bands,
+  segments,
+  lastChanges,
+}: PersonalisationReport): string[] {
+  const channels = Object.keys(top[0]?.subs ?? {});
+  return [
+    `Top subjects at ${instant(at)}, of ${subjects}`,
+    table(
+      ['subject', 'score', ...channels, 'band'],
+      top.map((row) => [row.subject, row.score, ...channels.map((c) => row.subs[c]), row.band]),
+    ),
+    'Bands',
+    table(['band', 'subjects'], Object.entries(bands)),
+    'Segments',
+    table(['segment', 'members'], Object.entries(segments)),
+    'Last entries and exits',
+    table(
+      ['at', 'subject', 'segment', 'change', 'cause'],
+      lastChanges.map((c) => [instant(c.effectiveAt), c.user, c.segment, c.type, c.cause]),
+    ),
+  ];
+}
+
+/** Throws INPUT_REFUSED when rows were read, and not one of them was taken or left out on purpose. */
+export function checkTaken({ sources, counters }: Summary): void {
+  const read = sources.reduce((sum, { records }) => sum + records, 0);
+  const refused = sources.reduce((sum, { deadLettered }) => sum + deadLettered, 0);
+  const noneProcessed = counters.in > 0 && counters.deadLettered === counters.in;
+  if (read > 0 && (refused === read || noneProcessed)) {
+    throw new MillraceError('INPUT_REFUSED', { rows: read });
+  }
+}
+
+/** Where every record went; the numbers add up. */
+export function balance(summary: Summary): string {
+  const { counters, sources } = summary;
+  const lines = sources.flatMap(({ name, records, deadLettered, skipped }) => {
+    const reasons = Object.entries(skipped).sort();
+    const left = reasons.reduce((sum, [, n]) => sum + n, 0);
+    const taken = records - deadLettered - left;
+    return [
+      `source ${name}: ${records} rows read = taken ${taken} + dead-lettered ${deadLettered} + skipped ${left}`,
+      ...reasons.map(([reason, n]) => `  skipped: ${reason} ${n}`),
+    ];
+  });
+  lines.push(
+    `in ${counters.in} = processed ${counters.processed} + dropped ${counters.dropped} + dead-lettered ${counters.deadLettered}; out ${counters.out}`,
+  );
+  const places = [...Object.entries(counters.drops), ...Object.entries(counters.failures)];
+  for (const [place, n] of places.sort()) lines.push(`  ${place.replace('|', ': ')} ${n}`);
+  return lines.join('\n');
+}

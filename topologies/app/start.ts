@@ -1,0 +1,319 @@
+/** `start`: takes in logs, or a sample, runs the ready topology over them, and shows the result. */
+import { existsSync } from 'node:fs';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { MillraceError, messageOf } from '../../engine/base/errors.ts';
+import { jsonOf } from '../../engine/base/json-text.ts';
+import { moduleAt } from '../../engine/base/package-files.ts';
+import {
+  type Environment,
+  environment,
+  prepare,
+  readApplication,
+} from '../../engine/cli/environment.ts';
+import { type Execution, type ExecutionOptions, execute } from '../../engine/cli/execution.ts';
+import { type InputGroup, type InputToken, inputGroups } from '../../engine/cli/input-groups.ts';
+import { onInterrupt } from '../../engine/cli/interrupt.ts';
+import { print, printJson } from '../../engine/cli/output.ts';
+import { progressBar } from '../../engine/cli/progress.ts';
+import { connectorsOf, pulledSources, readSources } from '../../engine/cli/pulled-sources.ts';
+import { type TimeFlags, timeSettings } from '../../engine/cli/time-flags.ts';
+import { checkNames, type FileInput, groupSources } from '../../engine/cli/topic-input.ts';
+import { standardInput } from '../../engine/connect/content.ts';
+import type { LogLevel } from '../../engine/runtime/observe.ts';
+import type { Summary } from '../../engine/runtime/summary.ts';
+import type { BackendChoice } from '../../engine/storage/backends.ts';
+import { moduleChosen } from '../../engine/thread/adapters.ts';
+import { loadTopology } from '../../engine/thread/load-topology.ts';
+import { events } from '../event.ts';
+import type { Mapping } from '../ingest/mapping.ts';
+import { sampleLines } from '../ingest/sample.ts';
+import { checkPersonalisation, type PersonalisationConfig } from '../personalisation.ts';
+import { readCatalogue } from './catalogue-file.ts';
+import {
+  fileSource,
+  type MappingReader,
+  mappingsOnce,
+  readMapping,
+  rowOptions,
+  shippedMappings,
+} from './mappings.ts';
+import { QuestionPool } from './questions/question-pool.ts';
+import { askedRoutes } from './questions/question-routes.ts';
+import { tellRedefined } from './redefine.ts';
+import { checkTaken, clockOf, personalisationReport, reportText } from './start-report.ts';
+
+export { fileSource, readMapping, rowOptions };
+
+export interface StartOptions extends TimeFlags {
+  /** From the first signal to the end, at most, ms. */
+  readonly stopWithin?: number;
+  readonly data: string;
+  readonly stateBackend?: BackendChoice;
+  /** A log from outside, by module. */
+  readonly log?: string;
+  /** Bytes for state. */
+  readonly memory?: number;
+  readonly fresh?: boolean;
+  readonly http?: number;
+  readonly httpHost?: string;
+  /** host:port of a DogStatsD agent. */
+  readonly statsd?: string;
+  readonly logLevel: LogLevel;
+  /** What is taken in: see input-groups.ts. */
+  readonly tokens: readonly InputToken[];
+  readonly config?: string;
+  /** File of sources that are pulled from (docs/SOURCES.md). */
+  readonly sources?: string;
+  /** File that names every field (docs/CATALOGUE.md). */
+  readonly catalogue?: string;
+  readonly threads: number;
+  readonly top: number;
+  readonly json?: boolean;
+  /** Whether it stays up after its report; default: on a terminal. */
+  readonly serve?: boolean;
+  /** File with accounts, webhooks and limits (docs/SOURCES.md). */
+  readonly gateway?: string;
+}
+
+/** Where `start` and `serve` listen when nothing is said. */
+export const standardPort = 8_080;
+
+/** The ready topology as workers load it. */
+export const personalisationModule = fileURLToPath(moduleAt('topologies/personalisation'));
+const sampleName = 'sample.jsonl';
+/** The name of the ready topology. */
+export const ready = 'personalisation';
+
+export async function start(options: StartOptions): Promise<void> {
+  await takeIn(options, {
+    stays: options.serve ?? (process.stdout.isTTY === true && options.json !== true),
+    async report(execution, config) {
+      const report = await personalisationReport(execution, config, options.top);
+      if (options.json === true) printJson(report);
+      else print(reportText(report, options.data));
+      checkTaken(execution.runtime.summary);
+    },
+  });
+}
+
+/** What is done beside taking in. */
+export interface TakingIn {
+  /** Whether it goes on after the report, and serves. */
+  readonly stays?: boolean;
+  /** Before anything is read. */
+  begin?(execution: Execution, sources: readonly FileInput[]): Promise<void>;
+  /** When all is read; not after an interrupt. */
+  report(execution: Execution, config: PersonalisationConfig): Promise<void>;
+  /** How mappings are read; each is read once. */
+  readonly mappingOf?: MappingReader;
+  /** In place of the report. */
+  interrupted?(summary: Summary, execution: Execution): Promise<void>;
+}
+
+/** Takes in what is there now, of files and of sources, and lets time pass up to it. */
+export async function takeIn(
+  options: StartOptions,
+  { stays = false, begin, report, interrupted, mappingOf = mappingsOnce() }: TakingIn,
+): Promise<void> {
+  const env = environment(options.data, options.stateBackend, options.fresh);
+  const say = (text: string) => process.stderr.write(`${text}\n`);
+  const fresh = options.fresh === true;
+  const groups = inputGroups(options.tokens);
+  const kept = fresh ? undefined : await keptParams(env);
+  const isEmpty = fresh || !existsSync(env.logDirectory);
+  await checkGroups(groups, isEmpty, kept, env);
+  const reference = { module: personalisationModule };
+  const topology = await loadTopology(reference);
+  const given = await groupSources(topology, groups, say, mappingOf);
+  const specs = options.sources === undefined ? {} : await readSources(options.sources);
+  const pulled = await pulledSources(specs, { topology, isReady: true, warn: say });
+  const named = [...groups, ...Object.values(specs)];
+  const mappings = await Promise.all(named.map(({ mapping = '' }) => mappingOf(mapping)));
+  const config = await configOf(options.config, mappings, kept?.params, say);
+  checkPersonalisation(config);
+  const catalogue = await readCatalogue(options.catalogue, '--catalogue');
+  for (const mapping of mappings) catalogue?.checkMapping(mapping);
+  catalogue?.checkConfiguration(config);
+  await prepare(env, fresh);
+  if (fresh) await rm(join(env.directory, sampleName), { force: true });
+  const isSample = groups.length === 0 && options.sources === undefined;
+  const sources = isSample
+    ? await sampleSources(env, isEmpty, say)
+    : [...given, ...connectorsOf(pulled, true)];
+  checkNames(sources);
+  const signal = onInterrupt(say, options.stopWithin);
+  let summary: Summary | undefined;
+  const files = sources.flatMap((source) => source.files);
+  const progress = progressBar(await contentBytes(files), () => summary);
+  const questions = new QuestionPool();
+  const http = options.http ?? (stays ? await freePort(options.httpHost) : undefined);
+  const routes: Routes = (running) =>
+    askedRoutes(Object.assign(running, { config }), questions, env.directory);
+  const execution = await execute({
+    env,
+    reference: { ...reference, params: config },
+    threads: options.threads,
+    sources,
+    observer: progress.observer,
+    logLevel: options.logLevel,
+    hasPeople: true,
+    settings: {
+      ...timeSettings(options),
+      ...(options.memory === undefined ? {} : { memoryBytes: options.memory }),
+    },
+    ...(options.log === undefined ? {} : { log: moduleChosen('log', options.log) }),
+    ...(await listening(options, stays, routes)),
+    ...(http === undefined ? {} : { http }),
+    ...(options.httpHost === undefined ? {} : { httpHost: options.httpHost }),
+    statsd: options.statsd,
+  });
+  try {
+    const { runtime } = execution;
+    summary = runtime.summary;
+    if (summary.continued) say('continuing from the committed position');
+    await begin?.(execution, sources);
+    const redefined = await tellRedefined({ ...execution, config });
+    if (redefined > 0) say(`${redefined} subjects are decided anew: definitions have changed`);
+    await runtime.runUntilCaughtUp(signal);
+    const told = Math.max(...summary.sources.map((source) => source.eventTime));
+    // What the guard has refused moves no time.
+    const read = Math.min(told, summary.streamTime);
+    // Of a run without anything new, the clock is where the one before has left it.
+    const end = Number.isFinite(read) ? read : await clockOf(runtime);
+    if (!signal.aborted && Number.isFinite(end)) await runtime.advanceIdle(end, signal);
+    progress.stop();
+    if (signal.aborted && interrupted !== undefined) await interrupted(summary, execution);
+    else await report(execution, config);
+    if (!stays || signal.aborted) return;
+    say(`It stays up, takes events in and answers questions. Look at ${execution.url}/console/`);
+    say('Ctrl-C ends it; --no-serve ends after the report.');
+    await runtime.run(signal);
+  } finally {
+    progress.stop();
+    await questions.close();
+    await execution.close();
+  }
+}
+
+type Routes = NonNullable<ExecutionOptions['routes']>;
+
+/**
+ * Who stays up takes events in, as `serve` does. Where others reach it, that needs accounts: without
+ * them only questions are answered, as whoever said --http-host wanted it.
+ */
+async function listening(
+  { gateway, httpHost = '127.0.0.1' }: StartOptions,
+  stays: boolean,
+  routes: Routes,
+): Promise<Pick<ExecutionOptions, 'routes' | 'listen'>> {
+  if (gateway === undefined && !(stays && isLoopback(httpHost))) return { routes };
+  // Loaded here: who does not serve needs no HTTP framework.
+  const { gatewayListener, readGateway } = await import('./gateway.ts');
+  return { listen: gatewayListener(await readGateway(gateway), routes) };
+}
+
+function isLoopback(host: string): boolean {
+  return ['127.0.0.1', '::1', 'localhost'].includes(host);
+}
+
+/** The usual port; any other where it is taken, as nobody has asked for this one. */
+async function freePort(host = '127.0.0.1'): Promise<number> {
+  const probe = createServer();
+  return new Promise((resolve) => {
+    probe.once('error', () => resolve(0));
+    probe.listen(standardPort, host, () => probe.close(() => resolve(standardPort)));
+  });
+}
+
+/** What `start` ran here last; undefined in an empty folder. */
+export async function keptParams(env: Environment) {
+  if (!existsSync(env.logDirectory)) return undefined;
+  const found = await readApplication(env).catch(() => undefined);
+  if (found === undefined) return undefined;
+  const { application, topology } = found;
+  return { application, params: application === ready ? topology.params : undefined };
+}
+
+async function checkGroups(
+  groups: readonly InputGroup[],
+  isEmpty: boolean,
+  kept: { readonly application: string } | undefined,
+  { directory }: Environment,
+): Promise<void> {
+  const usage = (problem: string) => new MillraceError('USAGE', { problem });
+  for (const { inputs, mapping, topic } of groups) {
+    if (mapping === undefined) {
+      const names = (await shippedMappings()).join(', ');
+      throw usage(`--input needs --mapping; shipped are ${names}`);
+    }
+    if (inputs.length === 0) throw usage(`--mapping ${mapping} needs --input`);
+    if (topic === undefined || topic === events.name) continue;
+    throw usage(`\`start\` writes to the topic ${events.name} alone, not to ${topic}`);
+  }
+  if (groups.length > 0 || isEmpty || kept?.application === ready) return;
+  const other = kept?.application ?? 'a log';
+  const problem = `${directory} holds ${other}, which \`start\` has not made: give --input, or another --data folder for the sample`;
+  throw usage(problem);
+}
+
+/** Definitions change only when the user asks for others. */
+async function configOf(
+  file: string | undefined,
+  mappings: readonly Mapping[],
+  kept: unknown,
+  say: (text: string) => void,
+): Promise<PersonalisationConfig> {
+  if (file !== undefined) return readConfig(file);
+  const brought = mappings.find(({ configuration }) => configuration !== undefined);
+  if (kept === undefined) return readConfig(undefined, brought);
+  const isOther = JSON.stringify(brought?.configuration ?? kept) !== JSON.stringify(kept);
+  if (isOther) say(`scores and segments stay as they were; those of ${brought?.name}: --config`);
+  return kept as PersonalisationConfig;
+}
+
+/** The sample goes into an empty folder only, or goes on where it was begun. */
+async function sampleSources(
+  env: Environment,
+  isEmpty: boolean,
+  say: (text: string) => void,
+): Promise<FileInput[]> {
+  if (!isEmpty && !existsSync(join(env.directory, sampleName))) {
+    say('no --input: going on with what is here');
+    return [];
+  }
+  return [fileSource(await readMapping('sample'), [await sampleFile(env)])];
+}
+
+/** The configuration of a file; without one, that which the mapping brings along. */
+export async function readConfig(
+  file: string | undefined,
+  mapping?: Mapping,
+): Promise<PersonalisationConfig> {
+  if (file === undefined) return (mapping?.configuration ?? {}) as PersonalisationConfig;
+  try {
+    return jsonOf(await readFile(file, 'utf8')) as PersonalisationConfig;
+  } catch (error) {
+    const problem = `${file}: ${messageOf(error)}`;
+    throw new MillraceError('CONFIG_INVALID', { field: '--config', problem });
+  }
+}
+
+/** The sample that stands in for a log of the user's own; made where it is not there. */
+export async function sampleFile(env: Environment): Promise<string> {
+  const file = join(env.directory, sampleName);
+  if (!existsSync(file)) await writeFile(file, `${sampleLines().join('\n')}\n`);
+  return file;
+}
+
+/** Bytes of content; of a gzip file about ten times its size. */
+async function contentBytes(files: readonly string[]): Promise<number> {
+  const sizes = await Promise.all(
+    files
+      .filter((file) => file !== standardInput)
+      .map(async (file) => (await stat(file)).size * (file.endsWith('.gz') ? 10 : 1)),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}

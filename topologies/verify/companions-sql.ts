@@ -1,0 +1,96 @@
+/** What is read beside the score, in SQL: recency, active days, counts, money, repeat buying. */
+import { setOwn } from '../dictionary.ts';
+import type { Companions } from '../engagement/companions.ts';
+import type { EngagementConfig } from '../engagement/config.ts';
+import { type Database, listOf, quoted } from './database.ts';
+
+const hourMs = 3_600_000;
+
+/** Of every subject at the hour of an instant, in the same form as the engine's. */
+export function companionsBySql(
+  db: Database,
+  { zone, money }: EngagementConfig,
+  at: number,
+): Map<string, Companions> {
+  const hour = Math.floor(at / hourMs);
+  const numbers = { hour };
+  localDays(db, zone);
+  const found = new Map<string, Record<string, unknown>>();
+  const of = (subject: unknown) => {
+    const key = String(subject);
+    const known = found.get(key) ?? {
+      ...{ activeDays7: 0, activeDays30: 0, counts7: {}, counts30: {}, money30: {}, money365: {} },
+    };
+    found.set(key, known);
+    return known;
+  };
+  for (const row of db.all('select distinct subject from accepted')) of(row['subject']);
+  const human =
+    'from counted c join class on class.name = c.class and not machine join local_day d using (hour)';
+  for (const row of db.all(
+    `select subject, :hour - max(hour) as recency,
+      count(distinct case when hour > :hour - 168 then day end) as d7,
+      count(distinct case when hour > :hour - 720 then day end) as d30
+    ${human} where hour <= :hour group by subject`,
+    numbers,
+  )) {
+    Object.assign(of(row['subject']), {
+      recencyHours: row['recency'],
+      activeDays7: row['d7'],
+      activeDays30: row['d30'],
+    });
+  }
+  const sums = (name: string, hours: number, sql: string) => {
+    for (const row of db.all(sql, { ...numbers, hours })) {
+      const into = of(row['subject'])[name] as Record<string, unknown>;
+      setOwn(into, String(row['name']), row['value']);
+    }
+  };
+  for (const [name, hours] of [
+    ['counts7', 168],
+    ['counts30', 720],
+  ] as const) {
+    sums(
+      name,
+      hours,
+      `select subject, class as name, sum(n) as value from counted
+        where hour > :hour - :hours and hour <= :hour group by subject, class`,
+    );
+  }
+  const orders = `from accepted where class in ${listOf(money.classes)} and hour <= :hour`;
+  for (const [name, hours] of [
+    ['money30', 720],
+    ['money365', 8_760],
+  ] as const) {
+    sums(
+      name,
+      hours,
+      `select subject, coalesce(currency, ${quoted(money.currency)}) as name,
+        sum(coalesce(json_extract(fields, ${quoted(`$.numbers."${money.number}"`)}), 0)) as value
+      ${orders} and hour > :hour - :hours group by 1, 2`,
+    );
+  }
+  for (const row of db.all(
+    `with orders as (select subject, item, min(at) as at ${orders} group by subject, item)
+    select subject, count(*) - 1 as x, (max(at) - min(at)) / 86400000 as tx,
+      ((:hour + 1) * 3600000 - 1 - min(at)) / 86400000 as age from orders group by subject`,
+    numbers,
+  )) {
+    const { x, tx, age } = row;
+    of(row['subject'])['repeatBuying'] = { x, tx, age };
+  }
+  return found as unknown as Map<string, Companions>;
+}
+
+/** The day of the zone in which each hour with an event begins. */
+function localDays(db: Database, zone: string): void {
+  const format = new Intl.DateTimeFormat('sv-SE', { timeZone: zone });
+  db.run(
+    'drop table if exists local_day; create table local_day (hour integer primary key, day text)',
+  );
+  const hours = db.all('select distinct hour from counted').map((row) => Number(row['hour']));
+  db.insert(
+    'local_day',
+    hours.map((hour) => [hour, format.format(hour * hourMs)]),
+  );
+}

@@ -1,0 +1,39 @@
+/** What a run of the ready topology left in its state and its topics. */
+
+import { recordsOf } from '../../engine/log/topic-records.ts';
+import type { Asked } from '../app/questions/questions.ts';
+import { activityLabels, segmentChanges } from '../event.ts';
+import type { Profile } from '../profile.ts';
+import type { EngineResult } from './compare.ts';
+
+/**
+ * @param end the instant to which the clock was advanced, ms UTC
+ * @param wanted whether a subject is to be compared; default all
+ */
+export async function resultOf(
+  { runtime, log }: Pick<Asked, 'runtime' | 'log'>,
+  end: number,
+  wanted: (subject: string) => boolean = () => true,
+): Promise<EngineResult> {
+  const rows = await runtime.query('profiles');
+  const profiles = new Map(
+    rows
+      .filter((row) => wanted(String(row.key)))
+      .map((row) => [String(row.key), row.value as Profile]),
+  );
+  return {
+    end,
+    profiles,
+    changes: await valuesOf(recordsOf(log, segmentChanges), wanted),
+    labels: await valuesOf(recordsOf(log, activityLabels), wanted),
+  };
+}
+
+async function valuesOf<V>(
+  records: AsyncGenerator<{ readonly key: string; readonly value: V }>,
+  wanted: (subject: string) => boolean,
+): Promise<V[]> {
+  const values: V[] = [];
+  for await (const { key, value } of records) if (wanted(key)) values.push(value);
+  return values;
+}
