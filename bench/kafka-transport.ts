@@ -4,18 +4,22 @@
  * Argument: messages of a round. Prints a table; see README.md.
  */
 import { table } from '../engine/cli/output.ts';
-import { answered } from '../engine/log/kafka/calls.ts';
+import { chooseTransport } from '../engine/log/kafka/adapter/transport-choice.ts';
+import { answered } from '../engine/log/kafka/rdkafka/client-calls.ts';
+import type { MessageTransport } from '../engine/log/kafka/rdkafka/messages.ts';
+import { loadPacked } from '../engine/log/kafka/rdkafka/packed-messages.ts';
+import { plainTransport } from '../engine/log/kafka/rdkafka/plain-messages.ts';
+import {
+  type KafkaConsumer,
+  loadRdkafka,
+  type Producer,
+} from '../engine/log/kafka/rdkafka/rdkafka.ts';
 import {
   adminOptions,
-  defaultKafkaSettings,
   plainProducerOptions,
   readerOptions,
-} from '../engine/log/kafka/config.ts';
-import type { MessageTransport } from '../engine/log/kafka/messages.ts';
-import { loadPacked } from '../engine/log/kafka/packed-messages.ts';
-import { plainTransport } from '../engine/log/kafka/plain-messages.ts';
-import { type KafkaConsumer, loadRdkafka, type Producer } from '../engine/log/kafka/rdkafka.ts';
-import { chooseTransport } from '../engine/log/kafka/transport.ts';
+} from '../engine/log/kafka/settings/client-configs.ts';
+import { defaultKafkaSettings } from '../engine/log/kafka/settings/kafka-settings.ts';
 import { BatchBuilder } from '../engine/record/batch.ts';
 import { startBroker } from '../test/kafka/broker.ts';
 

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBelow, SeededRandom } from '../engine/base/random.ts';
-import { openEmbeddedLog } from '../engine/log/embedded/log.ts';
+import { openEmbeddedLog } from '../engine/log/embedded/open-embedded-log.ts';
 import type { Log } from '../engine/log/log.ts';
 import { BatchBuilder } from '../engine/record/batch.ts';
 import { Runtime } from '../engine/runtime/runtime.ts';

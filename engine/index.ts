@@ -46,7 +46,7 @@ export {
   valuesInPath,
 } from './http/routes.ts';
 export { type HttpEndpoint, statusOf } from './http/server.ts';
-export { type EmbeddedLog, openEmbeddedLog } from './log/embedded/log.ts';
+export { type EmbeddedLog, openEmbeddedLog } from './log/embedded/open-embedded-log.ts';
 export type {
   Append,
   Commit,

@@ -52,6 +52,10 @@ function targetOf(file: string, specifier: string): string | undefined {
     : undefined;
 }
 
+function nameOf(file: string): string {
+  return file.slice(file.lastIndexOf('/') + 1);
+}
+
 function forbiddenImport(file: string, specifier: string): string | undefined {
   const target = targetOf(file, specifier);
   const [top, folder = ''] = file.split('/');
@@ -79,6 +83,9 @@ function forbiddenImport(file: string, specifier: string): string | undefined {
   return to < from ? undefined : 'upwards or sideways';
 }
 
+/** Folders of the Kafka log: each may import itself and those before it. */
+const kafkaFolders = ['wire', 'settings', 'direct', 'rdkafka', 'adapter'];
+
 describe('tidy', () => {
   it('imports go one way', () => {
     const wrong = product.flatMap((file) =>
@@ -90,13 +97,30 @@ describe('tidy', () => {
     expect(wrong).toEqual([]);
   });
 
+  it('the folders of the Kafka log import one way, and its file names are unique', () => {
+    const folder = 'engine/log/kafka';
+    const rankOf = (path: string) => kafkaFolders.indexOf(path.split('/')[3] ?? '');
+    const files = engine.filter((file) => file.startsWith(`${folder}/`));
+    const wrong = files.flatMap((file) =>
+      importsOf(file).flatMap((specifier) => {
+        const target = targetOf(file, specifier);
+        if (target === undefined || !target.startsWith(`${folder}/`)) return [];
+        return rankOf(target) <= rankOf(file) ? [] : [`${file} imports ${specifier}`];
+      }),
+    );
+    const homeless = files.filter((file) => rankOf(file) < 0);
+    const names = engine.filter((file) => file.startsWith('engine/log/')).map(nameOf);
+    const twice = names.filter((name, i) => names.indexOf(name) !== i);
+    expect([...wrong, ...homeless, ...twice]).toEqual([]);
+  });
+
   it('each named dependency is reached through its adapter only', () => {
     const adapters: Record<string, RegExp> = {
       'rocksdb-native': /^engine\/storage\/rocksdb\.ts$/,
       rocksdb: /^engine\/storage\/rocksdb-5\/backend\.ts$/,
-      fzstd: /^engine\/log\/kafka\/fetch\/codecs\.ts$/,
-      snappyjs: /^engine\/(storage\/rocksdb-5\/table|log\/kafka\/fetch\/codecs)\.ts$/,
-      'node-rdkafka': /^engine\/log\/kafka\/rdkafka\.ts$/,
+      fzstd: /^engine\/log\/kafka\/direct\/codecs\.ts$/,
+      snappyjs: /^engine\/(storage\/rocksdb-5\/table|log\/kafka\/direct\/codecs)\.ts$/,
+      'node-rdkafka': /^engine\/log\/kafka\/rdkafka\/rdkafka\.ts$/,
       msgpackr: /^engine\/serde\/msgpack\.ts$/,
       'ajv/dist/2020.js': /^(operators|engine\/serde\/schemas)\/json-schema\.ts$/,
       avsc: /^engine\/serde\/schemas\/avro(-bounds)?\.ts$/,

@@ -4,8 +4,8 @@
  */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
-import { openKafkaLog } from '../../engine/log/kafka/log.ts';
+import { openKafkaLog } from '../../engine/log/kafka/adapter/kafka-log.ts';
+import { defaultKafkaSettings } from '../../engine/log/kafka/settings/kafka-settings.ts';
 import type { Log } from '../../engine/log/log.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { partitionOf } from '../../engine/record/partitioner.ts';

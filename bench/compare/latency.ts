@@ -5,8 +5,8 @@
  */
 import { join } from 'node:path';
 import { table } from '../../engine/cli/output.ts';
-import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
-import { openKafkaLog } from '../../engine/log/kafka/log.ts';
+import { openKafkaLog } from '../../engine/log/kafka/adapter/kafka-log.ts';
+import { defaultKafkaSettings } from '../../engine/log/kafka/settings/kafka-settings.ts';
 import { startBroker } from '../../test/kafka/broker.ts';
 import type { JobName } from './jobs.ts';
 import type { Latency } from './load.ts';

@@ -5,14 +5,18 @@
  * do not count. Prints one JSON line.
  */
 import { createHistogram } from 'node:perf_hooks';
-import { answered } from '../../engine/log/kafka/calls.ts';
+import { answered } from '../../engine/log/kafka/rdkafka/client-calls.ts';
+import { loadPacked } from '../../engine/log/kafka/rdkafka/packed-messages.ts';
 import {
-  defaultKafkaSettings,
+  type KafkaConsumer,
+  loadRdkafka,
+  type Producer,
+} from '../../engine/log/kafka/rdkafka/rdkafka.ts';
+import {
   plainProducerOptions,
   readerOptions,
-} from '../../engine/log/kafka/config.ts';
-import { loadPacked } from '../../engine/log/kafka/packed-messages.ts';
-import { type KafkaConsumer, loadRdkafka, type Producer } from '../../engine/log/kafka/rdkafka.ts';
+} from '../../engine/log/kafka/settings/client-configs.ts';
+import { defaultKafkaSettings } from '../../engine/log/kafka/settings/kafka-settings.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { eventsOf, partitions } from './events.ts';
 

@@ -6,7 +6,10 @@ import { resolve } from 'node:path';
 import type { TelemetryEvents } from '../../engine/base/events.ts';
 import { environment } from '../../engine/cli/environment.ts';
 import { execute } from '../../engine/cli/execution.ts';
-import { defaultKafkaSettings, type KafkaSettings } from '../../engine/log/kafka/config.ts';
+import {
+  defaultKafkaSettings,
+  type KafkaSettings,
+} from '../../engine/log/kafka/settings/kafka-settings.ts';
 import { peakMemoryMiB } from './peak-memory.ts';
 import type { Drained } from './peer.ts';
 

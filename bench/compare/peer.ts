@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundle } from '../../build.ts';
-import type { KafkaSettings } from '../../engine/log/kafka/config.ts';
+import type { KafkaSettings } from '../../engine/log/kafka/settings/kafka-settings.ts';
 import type { Format } from './event-formats.ts';
 import { bytesUnder } from './footprint.ts';
 import type { JobName } from './jobs.ts';

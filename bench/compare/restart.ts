@@ -6,8 +6,8 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { table } from '../../engine/cli/output.ts';
-import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
-import { openKafkaLog } from '../../engine/log/kafka/log.ts';
+import { openKafkaLog } from '../../engine/log/kafka/adapter/kafka-log.ts';
+import { defaultKafkaSettings } from '../../engine/log/kafka/settings/kafka-settings.ts';
 import type { Log } from '../../engine/log/log.ts';
 import { startBroker } from '../../test/kafka/broker.ts';
 import { type Events, type EventsSpec, eventsOf, partitions } from './events.ts';

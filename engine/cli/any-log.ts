@@ -1,7 +1,7 @@
 /** The log of an application: the embedded one, Kafka, or one from outside. */
 import type { Observer } from '../base/events.ts';
-import type { KafkaSettings } from '../log/kafka/config.ts';
-import { openKafkaLog } from '../log/kafka/log.ts';
+import { openKafkaLog } from '../log/kafka/adapter/kafka-log.ts';
+import type { KafkaSettings } from '../log/kafka/settings/kafka-settings.ts';
 import type { Log } from '../log/log.ts';
 import { type LogChoice, loadLog } from '../thread/adapters.ts';
 import { type Environment, openLog } from './environment.ts';

@@ -20,7 +20,7 @@ import { HttpProcesses, processRoutes } from '../http/processes.ts';
 import type { AnyRoute } from '../http/routes.ts';
 import { type HttpEndpoint, type HttpOptions, serveHttp } from '../http/server.ts';
 import { tableRoutes } from '../http/table-routes.ts';
-import type { KafkaSettings } from '../log/kafka/config.ts';
+import type { KafkaSettings } from '../log/kafka/settings/kafka-settings.ts';
 import type { Log } from '../log/log.ts';
 import type { SourceConnector } from '../runtime/connector.ts';
 import type { LocalTasks } from '../runtime/local-tasks.ts';

@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { jsonOf } from '../base/json-text.ts';
-import { defaultKafkaSettings } from '../log/kafka/config.ts';
-import { type FieldName, fields } from '../log/kafka/fields.ts';
-import { type KafkaConfiguration, kafkaSettings } from '../log/kafka/settings.ts';
+import { defaultKafkaSettings } from '../log/kafka/settings/kafka-settings.ts';
+import { type FieldName, fields } from '../log/kafka/settings/setting-fields.ts';
+import { type KafkaConfiguration, kafkaSettings } from '../log/kafka/settings/settings-sources.ts';
 import { print, printJson, table } from './output.ts';
 
 export interface KafkaFlags {

@@ -23,7 +23,7 @@ import { mistakesInSources, type SourceSpec, type SourceSpecs } from '../connect
 import type { RowOptions } from '../connect/rows.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { Topic } from '../graph/topic.ts';
-import { openKafkaLog } from '../log/kafka/log.ts';
+import { openKafkaLog } from '../log/kafka/adapter/kafka-log.ts';
 import type { Log } from '../log/log.ts';
 import { instantReader } from '../time/instant-reader.ts';
 import { kafkaConfiguration } from './kafka-options.ts';

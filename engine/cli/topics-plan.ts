@@ -1,8 +1,8 @@
 /** `topics plan`: the topics of a topology on Kafka and the least rights its principal needs. */
 import { MillraceError } from '../base/errors.ts';
-import { type Access, leastAccess } from '../log/kafka/access.ts';
-import { openKafkaLog } from '../log/kafka/log.ts';
-import { topicConfig } from '../log/kafka/topics.ts';
+import { openKafkaLog } from '../log/kafka/adapter/kafka-log.ts';
+import { type Access, leastAccess } from '../log/kafka/adapter/least-access.ts';
+import { topicConfig } from '../log/kafka/adapter/topic-admin.ts';
 import type { TopicDescription } from '../log/log.ts';
 import { type PlannedTopic, topicPlan } from '../runtime/topic-plan.ts';
 import { loadTopology } from '../thread/load-topology.ts';

@@ -2,6 +2,7 @@
 import { must } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { CommittedOffset, GroupOffset, TopicDescription, TopicPartition } from './log.ts';
+import { keyOf } from './partition-key.ts';
 
 export interface PartitionState {
   /** Offset of the first record still kept. */
@@ -72,7 +73,7 @@ export class LogCatalogue {
   }
 
   committed(group: string, at: TopicPartition): CommittedOffset | undefined {
-    return this.groups.get(group)?.get(`${at.topic}/${at.partition}`);
+    return this.groups.get(group)?.get(keyOf(at));
   }
 
   /** What every group that reads a partition has committed; 0 when none has. */
@@ -81,7 +82,7 @@ export class LogCatalogue {
     for (const offsets of this.groups.values()) {
       least = Math.min(
         least,
-        offsets.get(`${topic}/${partition}`)?.offset ?? Number.POSITIVE_INFINITY,
+        offsets.get(keyOf({ topic, partition }))?.offset ?? Number.POSITIVE_INFINITY,
       );
     }
     return Number.isFinite(least) ? least : 0;
@@ -110,7 +111,7 @@ export class LogCatalogue {
     }
     for (const { topic, partition, offset, metadata } of offsets) {
       known.set(
-        `${topic}/${partition}`,
+        keyOf({ topic, partition }),
         metadata === undefined ? { offset } : { offset, metadata },
       );
     }

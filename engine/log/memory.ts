@@ -15,6 +15,7 @@ import type {
   Writer,
 } from './log.ts';
 import { type JoinOptions, type Member, soleMember } from './member.ts';
+import { keyOf } from './partition-key.ts';
 import { checkOffset, copyBatch, mergeBatches } from './partition-reader.ts';
 import { compacted, expiry, noteLastOffsets } from './retention.ts';
 
@@ -92,7 +93,7 @@ export class MemoryLog implements Log {
     for (const topic of topics) {
       this.#catalogue.topic({ topic }).partitions.forEach((state, partition) => {
         Object.assign(state, this.#catalogue.emptied(state));
-        this.#batches.delete(`${topic}/${partition}`);
+        this.#batches.delete(keyOf({ topic, partition }));
       });
     }
   }
@@ -141,7 +142,7 @@ export class MemoryLog implements Log {
   }
 
   #stored(at: TopicPartition): PackedBatch[] {
-    const key = `${at.topic}/${at.partition}`;
+    const key = keyOf(at);
     let batches = this.#batches.get(key);
     if (batches === undefined) {
       batches = [];

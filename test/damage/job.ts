@@ -1,7 +1,7 @@
 /** The job whose files are damaged: written, and looked at again. */
 import { join } from 'node:path';
 import { SeededRandom } from '../../engine/base/random.ts';
-import { type EmbeddedLog, openEmbeddedLog } from '../../engine/log/embedded/log.ts';
+import { type EmbeddedLog, openEmbeddedLog } from '../../engine/log/embedded/open-embedded-log.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { type BackendName, backendsOf } from '../../engine/storage/backends.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';

@@ -5,7 +5,7 @@
  */
 import { SeededRandom } from '../../engine/base/random.ts';
 import { append } from '../../engine/laws/index.ts';
-import { openEmbeddedLog } from '../../engine/log/embedded/log.ts';
+import { openEmbeddedLog } from '../../engine/log/embedded/open-embedded-log.ts';
 import type { BackendFactory } from '../../engine/storage/backend.ts';
 import { type BackendName, backendsOf } from '../../engine/storage/backends.ts';
 

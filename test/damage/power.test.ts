@@ -7,7 +7,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { openEmbeddedLog } from '../../engine/log/embedded/log.ts';
+import { openEmbeddedLog } from '../../engine/log/embedded/open-embedded-log.ts';
 import { type BackendName, backendsOf } from '../../engine/storage/backends.ts';
 import { launch } from '../process/millrace.ts';
 import { onDisk } from '../storage/adapters.ts';

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Access } from '../../engine/log/kafka/access.ts';
+import type { Access } from '../../engine/log/kafka/adapter/least-access.ts';
 import { type Ended, launch } from '../process/millrace.ts';
 import { type Broker, startBroker } from './broker.ts';
 import { kafkaAvailable } from './shared.ts';

@@ -5,8 +5,11 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { defaultKafkaSettings, type KafkaSettings } from '../../engine/log/kafka/config.ts';
-import { openKafkaLog } from '../../engine/log/kafka/log.ts';
+import { openKafkaLog } from '../../engine/log/kafka/adapter/kafka-log.ts';
+import {
+  defaultKafkaSettings,
+  type KafkaSettings,
+} from '../../engine/log/kafka/settings/kafka-settings.ts';
 import { emptyFolder, launch } from '../process/millrace.ts';
 import { type Broker, type BrokerClient, startBroker } from './broker.ts';
 import { kafkaAvailable, sharedBroker } from './shared.ts';

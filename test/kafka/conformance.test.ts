@@ -6,8 +6,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { topology } from 'millrace';
 import { describe, expect, test } from 'vitest';
-import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
-import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/log.ts';
+import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/adapter/kafka-log.ts';
+import { defaultKafkaSettings } from '../../engine/log/kafka/settings/kafka-settings.ts';
 import type { Append } from '../../engine/log/log.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';

@@ -1,8 +1,8 @@
 /** Records that librdkafka's producer wrote, in every codec that it has: all come, past the client. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
-import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/log.ts';
-import { loadRdkafka, type Producer } from '../../engine/log/kafka/rdkafka.ts';
+import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/adapter/kafka-log.ts';
+import { loadRdkafka, type Producer } from '../../engine/log/kafka/rdkafka/rdkafka.ts';
+import { defaultKafkaSettings } from '../../engine/log/kafka/settings/kafka-settings.ts';
 import { kafkaAvailable, sharedBroker } from './shared.ts';
 
 const count = 20_000;

@@ -2,8 +2,9 @@
  * A member that runs the jobs of the history. Arguments: brokers, folder, prefix of the names, instance, and 'ever' (until
  * SIGTERM) or 'close' (until it has caught up; then it closes what is open).
  */
-import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
-import { openKafkaLog } from '../../engine/log/kafka/log.ts';
+
+import { openKafkaLog } from '../../engine/log/kafka/adapter/kafka-log.ts';
+import { defaultKafkaSettings } from '../../engine/log/kafka/settings/kafka-settings.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { rocksBackends } from '../../engine/storage/rocksdb.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';

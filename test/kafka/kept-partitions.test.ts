@@ -5,8 +5,8 @@
  */
 import { describe, expect, test } from 'vitest';
 import { systemScheduler } from '../../engine/base/scheduler.ts';
-import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
-import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/log.ts';
+import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/adapter/kafka-log.ts';
+import { defaultKafkaSettings } from '../../engine/log/kafka/settings/kafka-settings.ts';
 import type { TopicPartition } from '../../engine/log/log.ts';
 import type { Member } from '../../engine/log/member.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';

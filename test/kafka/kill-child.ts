@@ -4,8 +4,11 @@
  * exactly-once, and the group protocol, if another than consumer. 'none': it runs until it has caught up; 'ever': until SIGTERM.
  */
 import { isPassing } from '../../engine/base/errors.ts';
-import { defaultKafkaSettings, type KafkaSettings } from '../../engine/log/kafka/config.ts';
-import { openKafkaLog } from '../../engine/log/kafka/log.ts';
+import { openKafkaLog } from '../../engine/log/kafka/adapter/kafka-log.ts';
+import {
+  defaultKafkaSettings,
+  type KafkaSettings,
+} from '../../engine/log/kafka/settings/kafka-settings.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { rocksBackends } from '../../engine/storage/rocksdb.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';

@@ -1,8 +1,8 @@
 /** The laws of the ports Log and Member on a real broker, over each transport. */
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { logLaws, memberLaws } from '../../engine/laws/index.ts';
-import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
-import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/log.ts';
+import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/adapter/kafka-log.ts';
+import { defaultKafkaSettings } from '../../engine/log/kafka/settings/kafka-settings.ts';
 import { kafkaAvailable, sharedBroker } from './shared.ts';
 
 describe.skipIf(!(await kafkaAvailable())).each(['direct', 'packed', 'plain'] as const)(

@@ -2,8 +2,8 @@
 import { json, topic, topology } from 'millrace';
 import { BatchBuilder, type Log, MemoryBackends, Runtime, TaskHost } from 'millrace/engine';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
-import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/log.ts';
+import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/adapter/kafka-log.ts';
+import { defaultKafkaSettings } from '../../engine/log/kafka/settings/kafka-settings.ts';
 import { writePause } from '../../engine/runtime/pause.ts';
 import { replayLetters } from '../../engine/runtime/replay/replay.ts';
 import { planReset, reset } from '../../engine/runtime/reset.ts';

@@ -1,8 +1,8 @@
 /** A topic of a real broker as a source: committed records, from the offsets that its cursor has. */
 import { describe, expect, test } from 'vitest';
 import { KafkaPuller } from '../../engine/connect/pull/kafka/kafka.ts';
-import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
-import { openKafkaLog } from '../../engine/log/kafka/log.ts';
+import { openKafkaLog } from '../../engine/log/kafka/adapter/kafka-log.ts';
+import { defaultKafkaSettings } from '../../engine/log/kafka/settings/kafka-settings.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { nothing, pull } from '../connect/pull/pulling.ts';
 import { kafkaAvailable, sharedBroker } from './shared.ts';

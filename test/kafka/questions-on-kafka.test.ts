@@ -5,9 +5,9 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
-import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/log.ts';
-import { loadRdkafka } from '../../engine/log/kafka/rdkafka.ts';
+import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/adapter/kafka-log.ts';
+import { loadRdkafka } from '../../engine/log/kafka/rdkafka/rdkafka.ts';
+import { defaultKafkaSettings } from '../../engine/log/kafka/settings/kafka-settings.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { emptyFolder, launch } from '../process/millrace.ts';
 import { kafkaAvailable, sharedBroker } from './shared.ts';

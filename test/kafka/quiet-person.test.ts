@@ -5,8 +5,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFailed, onTestFinished, test } from 'vitest';
-import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
-import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/log.ts';
+import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/adapter/kafka-log.ts';
+import { defaultKafkaSettings } from '../../engine/log/kafka/settings/kafka-settings.ts';
 import { Appender, recordFor } from '../../engine/runtime/appender.ts';
 import type { TimeReport } from '../../engine/runtime/time-report.ts';
 import { emptyFolder, launch, millrace, type Running } from '../process/millrace.ts';

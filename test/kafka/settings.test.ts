@@ -2,18 +2,25 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { isMillraceError } from '../../engine/base/errors.ts';
-import { allowedOptions } from '../../engine/log/kafka/client-options.ts';
+import { allowedOptions } from '../../engine/log/kafka/settings/allowed-options.ts';
 import {
   adminOptions,
   consumerOptions,
-  type KafkaSettings,
   probeOptions,
   producerOptions,
   readerOptions,
-} from '../../engine/log/kafka/config.ts';
-import { fields, optionVariableOf, variableOf } from '../../engine/log/kafka/fields.ts';
-import { checkFeatures } from '../../engine/log/kafka/security.ts';
-import { type KafkaSources, kafkaSettings } from '../../engine/log/kafka/settings.ts';
+} from '../../engine/log/kafka/settings/client-configs.ts';
+import type { KafkaSettings } from '../../engine/log/kafka/settings/kafka-settings.ts';
+import { checkFeatures } from '../../engine/log/kafka/settings/security.ts';
+import {
+  fields,
+  optionVariableOf,
+  variableOf,
+} from '../../engine/log/kafka/settings/setting-fields.ts';
+import {
+  type KafkaSources,
+  kafkaSettings,
+} from '../../engine/log/kafka/settings/settings-sources.ts';
 
 const canary = 'c4nary-s3cret';
 const here = '127.0.0.1:9092';

@@ -2,8 +2,8 @@
 import { topic, topology, utf8 } from 'millrace';
 import { describe, expect, test } from 'vitest';
 import type { TelemetryEvents } from '../../engine/base/events.ts';
-import { defaultKafkaSettings } from '../../engine/log/kafka/config.ts';
-import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/log.ts';
+import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/adapter/kafka-log.ts';
+import { defaultKafkaSettings } from '../../engine/log/kafka/settings/kafka-settings.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { MemoryBackends } from '../../engine/storage/memory.ts';

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isMillraceError } from '../../engine/base/errors.ts';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
 import { append, rowsOf } from '../../engine/laws/index.ts';
-import { openEmbeddedLog } from '../../engine/log/embedded/log.ts';
+import { openEmbeddedLog } from '../../engine/log/embedded/open-embedded-log.ts';
 import type { Log } from '../../engine/log/log.ts';
 import type { BackendFactory } from '../../engine/storage/backend.ts';
 import { onDisk } from '../storage/adapters.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { append, logLaws, memberLaws, rowsOf } from '../../engine/laws/index.ts';
-import { openEmbeddedLog } from '../../engine/log/embedded/log.ts';
+import { openEmbeddedLog } from '../../engine/log/embedded/open-embedded-log.ts';
 import { MemoryLog } from '../../engine/log/memory.ts';
 import { rocksBackends } from '../../engine/storage/rocksdb.ts';
 

@@ -3,7 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { SeededRandom } from '../../engine/base/random.ts';
-import { openEmbeddedLog } from '../../engine/log/embedded/log.ts';
+import { openEmbeddedLog } from '../../engine/log/embedded/open-embedded-log.ts';
 import { rocksBackends } from '../../engine/storage/rocksdb.ts';
 import { defaultSample, sampleLines } from '../../topologies/ingest/sample.ts';
 import { contentOf, writeInput } from '../simulation/job.ts';

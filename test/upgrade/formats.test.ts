@@ -3,7 +3,7 @@ import { cp, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { openEmbeddedLog } from '../../engine/log/embedded/log.ts';
+import { openEmbeddedLog } from '../../engine/log/embedded/open-embedded-log.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { rocksBackends } from '../../engine/storage/rocksdb.ts';

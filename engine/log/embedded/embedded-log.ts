@@ -22,6 +22,7 @@ import type {
   Writer,
 } from '../log.ts';
 import { type JoinOptions, type Member, soleMember } from '../member.ts';
+import { keyOf } from '../partition-key.ts';
 import { checkOffset, mergeBatches } from '../partition-reader.ts';
 import { compacted, expiry, noteLastOffsets } from '../retention.ts';
 import { corrupt, logError } from './corrupt.ts';
@@ -259,14 +260,14 @@ export class EmbeddedLog implements Log {
       if (batch.count === 0) continue;
       const at = { topic, partition };
       const state = this.#catalogue.partition(at);
-      const base = ends.get(`${topic}/${partition}`)?.offset ?? state.end;
+      const base = ends.get(keyOf(at))?.offset ?? state.end;
       const { id: topicId } = this.#catalogue.topic(at);
       const stored = PackedBatch.rebase(batch.image, base);
       const next = stored.nextOffset;
       const checksum = checksumOf(stored.image);
       writes.push({ key: batchKey(topicId, partition, base), value: new Uint8Array(stored.image) });
       writes.push(row(partitionKey(topicId, partition), { ...state, end: next }));
-      ends.set(`${topic}/${partition}`, { ...at, offset: next });
+      ends.set(keyOf(at), { ...at, offset: next });
       appends.push({ topic: topicId, partition, base, next, checksum });
     }
     for (const { topic, partition, offset, metadata } of commit.offsets) {

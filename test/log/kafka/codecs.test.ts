@@ -3,9 +3,9 @@
 import { createRequire } from 'node:module';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { decompressed } from '../../../engine/log/kafka/fetch/codecs.ts';
-import { wholeBatches } from '../../../engine/log/kafka/fetch/record-sets.ts';
-import { unpackPlainly } from '../../../engine/log/kafka/fetch/unpack.ts';
+import { decompressed } from '../../../engine/log/kafka/direct/codecs.ts';
+import { wholeBatches } from '../../../engine/log/kafka/direct/record-sets.ts';
+import { unpackPlainly } from '../../../engine/log/kafka/direct/unpack-plainly.ts';
 import { PackedBatch } from '../../../engine/record/batch.ts';
 import { compressedBatch, recordBatch } from './record-batches.ts';
 

@@ -1,13 +1,13 @@
 /** Which settings let Millrace fetch and write past librdkafka, and how it reaches the brokers then. */
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../../engine/base/secret.ts';
+import { readerOptions } from '../../../engine/log/kafka/settings/client-configs.ts';
+import { directAccess } from '../../../engine/log/kafka/settings/direct-access.ts';
+import { directBatchBytes } from '../../../engine/log/kafka/settings/direct-batch-size.ts';
 import {
   defaultKafkaSettings,
   type KafkaSettings,
-  readerOptions,
-} from '../../../engine/log/kafka/config.ts';
-import { directBatchBytes } from '../../../engine/log/kafka/produce/access.ts';
-import { directAccess } from '../../../engine/log/kafka/protocol/access.ts';
+} from '../../../engine/log/kafka/settings/kafka-settings.ts';
 
 const settings = (own: Partial<KafkaSettings>): KafkaSettings => ({
   ...defaultKafkaSettings,

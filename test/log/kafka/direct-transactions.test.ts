@@ -1,10 +1,10 @@
 /** Transactions past librdkafka: what passes is waited for, nothing is written twice, all else ends the producer. */
 import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { DirectCalls } from '../../../engine/log/kafka/messages.ts';
-import { DirectTransactions } from '../../../engine/log/kafka/produce/direct-transactions.ts';
-import { LostError } from '../../../engine/log/kafka/protocol/connection.ts';
-import { RefusedError } from '../../../engine/log/kafka/protocol/login.ts';
+import { DirectTransactions } from '../../../engine/log/kafka/direct/direct-transactions.ts';
+import type { DirectCalls } from '../../../engine/log/kafka/rdkafka/messages.ts';
+import { LostError } from '../../../engine/log/kafka/wire/broker-connection.ts';
+import { RefusedError } from '../../../engine/log/kafka/wire/sasl-login.ts';
 import type { Append } from '../../../engine/log/log.ts';
 import { BatchBuilder } from '../../../engine/record/batch.ts';
 import { directCalls } from './direct-calls.ts';

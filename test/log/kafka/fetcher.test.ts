@@ -1,11 +1,8 @@
 /** Fetching past librdkafka, with the faults of a cluster: nothing is lost, nothing comes twice, nothing hangs. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../engine/base/clock.ts';
-import {
-  DirectFetcher,
-  type Fetcher,
-  type Unpack,
-} from '../../../engine/log/kafka/fetch/fetcher.ts';
+import { DirectFetcher, type Fetcher } from '../../../engine/log/kafka/direct/direct-fetcher.ts';
+import type { Unpack } from '../../../engine/log/kafka/direct/unpacking.ts';
 import { directCalls } from './direct-calls.ts';
 import { recordBatch } from './record-batches.ts';
 import { type FetchAsked, type FetchTold, type Script, ScriptedBroker } from './scripted-broker.ts';

@@ -1,8 +1,7 @@
 /** Questions to a partition's leader: what passes is asked again, what does not is told at once. */
 import { describe, expect, it } from 'vitest';
-import { kafkaCodes } from '../../../engine/log/kafka/calls.ts';
-import { askedOfLeader } from '../../../engine/log/kafka/leader-calls.ts';
-import { unknownTopicMs } from '../../../engine/log/kafka/protocol/passing.ts';
+import { askedOfLeader } from '../../../engine/log/kafka/rdkafka/leader-calls.ts';
+import { kafkaCodes, unknownTopicMs } from '../../../engine/log/kafka/wire/error-codes.ts';
 
 const context = { brokers: 'broker:9092', what: 'ask for the end of orders/0', topic: 'orders' };
 const timeoutMs = 15_000;

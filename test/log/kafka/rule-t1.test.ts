@@ -6,8 +6,11 @@
  */
 import { describe, expect, test } from 'vitest';
 import { VirtualClock } from '../../../engine/base/clock.ts';
-import type { Transactions } from '../../../engine/log/kafka/transactions.ts';
-import { KafkaWriter, type KafkaWriterOptions } from '../../../engine/log/kafka/writer.ts';
+import {
+  KafkaWriter,
+  type KafkaWriterOptions,
+} from '../../../engine/log/kafka/adapter/kafka-writer.ts';
+import type { Transactions } from '../../../engine/log/kafka/direct/transactions.ts';
 import type { Commit } from '../../../engine/log/log.ts';
 import { BatchBuilder } from '../../../engine/record/batch.ts';
 

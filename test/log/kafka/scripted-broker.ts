@@ -5,7 +5,7 @@
 
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
-import { WireReader, WireWriter } from '../../../engine/log/kafka/protocol/wire.ts';
+import { WireReader, WireWriter } from '../../../engine/log/kafka/wire/wire-format.ts';
 
 export interface FetchAsked {
   readonly topic: string;

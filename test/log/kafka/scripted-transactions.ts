@@ -1,6 +1,6 @@
 /** Brokers that take transactions as a test says, and note what they were asked. */
-import { recordsIn } from '../../../engine/log/kafka/produce/batches.ts';
-import type { WireReader } from '../../../engine/log/kafka/protocol/wire.ts';
+import { recordsIn } from '../../../engine/log/kafka/direct/produced-batches.ts';
+import type { WireReader } from '../../../engine/log/kafka/wire/wire-format.ts';
 import { type Answering, ScriptedBroker } from './scripted-broker.ts';
 
 export interface Written {

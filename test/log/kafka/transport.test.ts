@@ -5,20 +5,20 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { defaultKafkaSettings } from '../../../engine/log/kafka/config.ts';
+import { chooseTransport } from '../../../engine/log/kafka/adapter/transport-choice.ts';
 import type {
   MessageConsumer,
   MessageProducer,
   MessageTransport,
   Polled,
-} from '../../../engine/log/kafka/messages.ts';
+} from '../../../engine/log/kafka/rdkafka/messages.ts';
 import {
   type KafkaConsumer,
   loadRdkafka,
   type Producer,
   type RdkafkaModule,
-} from '../../../engine/log/kafka/rdkafka.ts';
-import { chooseTransport } from '../../../engine/log/kafka/transport.ts';
+} from '../../../engine/log/kafka/rdkafka/rdkafka.ts';
+import { defaultKafkaSettings } from '../../../engine/log/kafka/settings/kafka-settings.ts';
 import { BatchBuilder, type PackedBatch } from '../../../engine/record/batch.ts';
 import { decodeHeaders, encodeHeaders } from '../../../engine/record/headers.ts';
 import { kafkaAvailable, sharedBroker } from '../../kafka/shared.ts';

@@ -1,10 +1,10 @@
 /** The native reader of Kafka's record batches against a model: every record that counts, as it was, and no other. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Unpack } from '../../../engine/log/kafka/fetch/fetcher.ts';
-import { wholeBatches } from '../../../engine/log/kafka/fetch/record-sets.ts';
-import { unpackPlainly } from '../../../engine/log/kafka/fetch/unpack.ts';
-import { recordsPerBatch } from '../../../engine/log/kafka/messages.ts';
+import { wholeBatches } from '../../../engine/log/kafka/direct/record-sets.ts';
+import { unpackPlainly } from '../../../engine/log/kafka/direct/unpack-plainly.ts';
+import type { Unpack } from '../../../engine/log/kafka/direct/unpacking.ts';
+import { recordsPerBatch } from '../../../engine/log/kafka/direct/unpacking.ts';
 import { PackedBatch } from '../../../engine/record/batch.ts';
 import { decodeHeaders } from '../../../engine/record/headers.ts';
 import { directCalls } from './direct-calls.ts';

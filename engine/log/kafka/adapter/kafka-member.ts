@@ -1,0 +1,284 @@
+/**
+ * A member of a Kafka consumer group. Rebalances come as changes that wait for the runtime's answer, so
+ * that a partition is let go only when all of it is committed and closed (R1-R6 of a hand-over).
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Clock } from '../../../base/clock.ts';
+import { MillraceError } from '../../../base/errors.ts';
+import type { GroupOffset, ReadLimits, TopicPartition } from '../../log.ts';
+import type { AssignmentChange, Fetched, JoinOptions, Member } from '../../member.ts';
+import { keyOf } from '../../partition-key.ts';
+import { answered, constructed } from '../rdkafka/client-calls.ts';
+import { readError } from '../rdkafka/client-errors.ts';
+import type { MessageTransport } from '../rdkafka/messages.ts';
+import type { KafkaConsumer, LibrdKafkaError, RdkafkaModule } from '../rdkafka/rdkafka.ts';
+import { kafkaCodes, type PartitionError } from '../wire/error-codes.ts';
+import type { KafkaReader } from './kafka-reader.ts';
+import { Pump, type Reading } from './pump.ts';
+
+const leaveTimeoutMs = 15_000;
+const rejoinPauseMs = 1_000;
+/** Longer than sessions last: 45 s by the brokers' default. */
+const rejoinForMs = 120_000;
+
+export interface KafkaMemberOptions {
+  readonly rdkafka: RdkafkaModule;
+  readonly transport: MessageTransport;
+  readonly reading: Reading;
+  /** Options of the group's consumer, without callbacks. */
+  readonly consumer: Readonly<Record<string, unknown>>;
+  readonly connect: (client: KafkaConsumer) => Promise<void>;
+  readonly topics: readonly string[];
+  readonly ready: Required<JoinOptions>['ready'];
+  readonly brokers: string;
+  readonly bufferBytes: number;
+  readonly maxPollIntervalMs: number;
+  /** Reads partitions that are not the group's. */
+  readonly reader: KafkaReader;
+  readonly clock: Clock;
+}
+
+/** A consumer that belongs to the group, and what polls it. After a fatal error it is replaced. */
+interface Membership {
+  readonly client: KafkaConsumer;
+  readonly pump: Pump;
+}
+
+export class KafkaMember implements Member {
+  readonly sole = false;
+  readonly #options: KafkaMemberOptions;
+  #current: Membership;
+  #changes: AssignmentChange[] = [];
+  #news = false;
+  #wake: (() => void) | undefined;
+  #left = false;
+  /** Partitions that were assigned and answered, as 'topic/partition'. */
+  readonly #owned = new Set<string>();
+  #rejoining: Promise<void> | undefined;
+  /** When the group first refused this process; undefined while it is a member. */
+  #fatalSince: number | undefined;
+  #failure: MillraceError | undefined;
+
+  private constructor(options: KafkaMemberOptions) {
+    this.#options = options;
+    this.#current = this.#create();
+    options.reader.onNews = () => this.#tell();
+  }
+
+  static async join(options: KafkaMemberOptions): Promise<KafkaMember> {
+    const member = new KafkaMember(options);
+    await member.#subscribe();
+    return member;
+  }
+
+  /** The consumer whose membership vouches for offsets; throws while there is none. */
+  get client(): KafkaConsumer {
+    if (this.#rejoining === undefined) return this.#current.client;
+    throw new Error('this process is not a member of its group now');
+  }
+
+  #create(): Membership {
+    const options = this.#options;
+    const onRebalance = (error: LibrdKafkaError, partitions: TopicPartition[]) =>
+      this.#rebalanced(client, error, partitions);
+    const config = { ...options.consumer, rebalance_cb: onRebalance } as never;
+    const client: KafkaConsumer = constructed(() => new options.rdkafka.KafkaConsumer(config, {}));
+    client.on('event.error', () => {});
+    const pump = new Pump({
+      ...options.reading,
+      client,
+      messages: options.transport.consumer(client),
+      clock: options.clock,
+      bufferBytes: options.bufferBytes,
+      idleStopMs: options.maxPollIntervalMs,
+      onError: (error) => {
+        if (error.code !== kafkaCodes.fatal) return memberError(options.brokers, error);
+        this.#rejoining ??= this.#rejoin();
+        return undefined;
+      },
+      onNews: () => this.#tell(),
+    });
+    return { client, pump };
+  }
+
+  async #subscribe(): Promise<void> {
+    const { client, pump } = this.#current;
+    await this.#options.connect(client);
+    try {
+      await this.#options.ready();
+    } catch (error) {
+      await this.#drop(this.#current);
+      throw error;
+    }
+    client.subscribe([...this.#options.topics]);
+    pump.start();
+  }
+
+  /**
+   * A fatal error ends a consumer for good. The usual one: a process that died is still a member under
+   * this instance id, until its session times out. So it is tried again for a while.
+   */
+  async #rejoin(): Promise<void> {
+    const { brokers, clock } = this.#options;
+    const begin = clock.monotonic();
+    const lost = this.#current.pump.partitions;
+    this.#owned.clear();
+    // What the old consumer had to say is void; its partitions are lost.
+    this.#changes =
+      lost.length === 0 ? [] : [{ kind: 'revoked', partitions: lost, answer: async () => {} }];
+    this.#tell();
+    await this.#drop(this.#current);
+    await pause(rejoinPauseMs);
+    if (this.#left) return;
+    this.#current = this.#create();
+    try {
+      await this.#subscribe();
+    } catch (error) {
+      this.#failure = error as MillraceError;
+    }
+    this.#fatalSince ??= begin;
+    if (clock.monotonic() - this.#fatalSince > rejoinForMs) {
+      const problem =
+        'the group does not take this process in: is another one alive under its instance id?';
+      this.#failure = new MillraceError('KAFKA_REFUSED', { brokers, problem });
+    }
+    this.#rejoining = undefined;
+    this.#tell();
+  }
+
+  hasChange(): boolean {
+    return this.#changes.length > 0;
+  }
+
+  takeChange(): AssignmentChange | undefined {
+    this.#current.pump.touch();
+    if (this.#failure !== undefined) throw this.#failure;
+    return this.#changes.shift();
+  }
+
+  async fetch(at: TopicPartition, from: number, limits: ReadLimits): Promise<Fetched> {
+    const { pump } = this.#current;
+    if (this.#owned.has(keyOf(at))) return pump.fetch(at, from, limits);
+    return this.#options.reader.follow(at, from, limits);
+  }
+
+  async lag(positions: readonly GroupOffset[]): Promise<readonly number[]> {
+    const ends = await this.#options.reader.endOffsets(positions);
+    return positions.map((at, i) => {
+      // Behind the last record stand marks of transactions that no reader gets.
+      const seen = this.#current.pump.endSeen(at, at.offset) ?? at.offset;
+      return Math.max(0, (ends[i] ?? 0) - Math.max(seen, at.offset));
+    });
+  }
+
+  wait(waitMs: number, signal?: AbortSignal): Promise<void> {
+    this.#current.pump.touch();
+    if (this.#news || signal?.aborted === true) {
+      this.#news = false;
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', done);
+        this.#wake = undefined;
+        this.#news = false;
+        resolve();
+      };
+      const timer = setTimeout(done, waitMs);
+      signal?.addEventListener('abort', done);
+      this.#wake = done;
+    });
+  }
+
+  async leave(): Promise<void> {
+    if (this.#left) return;
+    this.#left = true;
+    await this.#rejoining;
+    for (const change of this.#changes.splice(0)) await change.answer([]);
+    await this.#drop(this.#current);
+  }
+
+  async #drop({ client, pump }: Membership): Promise<void> {
+    await pump.stop();
+    // Whoever does not answer within the time leaves by the session timeout.
+    await answered<unknown>(leaveTimeoutMs, (done) => client.disconnect(done)).catch(() => {});
+  }
+
+  #rebalanced(
+    client: KafkaConsumer,
+    error: LibrdKafkaError,
+    partitions: readonly TopicPartition[],
+  ): void {
+    const given = partitions.map(({ topic, partition }) => ({ topic, partition }));
+    const kind = error.code === kafkaCodes.assignPartitions ? 'assigned' : 'revoked';
+    if (this.#left || this.#rejoining !== undefined || client !== this.#current.client) {
+      // Nothing of it is ours any more: the runtime has closed it, or is told that it is lost.
+      this.#release(client, given);
+      return;
+    }
+    const holds = () => this.#rejoining === undefined && client === this.#current.client;
+    const answer = async (positions: readonly GroupOffset[]) => {
+      if (!holds()) return;
+      if (kind === 'assigned') this.#assign(given, positions);
+      else {
+        for (const at of given) {
+          this.#owned.delete(keyOf(at));
+          this.#current.pump.remove(at);
+        }
+        this.#current.pump.resync();
+        this.#release(client, given);
+      }
+    };
+    this.#changes.push({ kind, partitions: given, answer, holds });
+    this.#tell();
+  }
+
+  #assign(partitions: readonly TopicPartition[], positions: readonly GroupOffset[]): void {
+    const { client, pump } = this.#current;
+    this.#fatalSince = undefined;
+    for (const at of partitions) this.#owned.add(keyOf(at));
+    pump.resync();
+    for (const position of positions) pump.add(position);
+    const offsetOf = new Map(positions.map((p) => [keyOf(p), p.offset]));
+    const list = partitions.map((at) => {
+      const offset = offsetOf.get(keyOf(at));
+      return offset === undefined ? at : { ...at, offset };
+    });
+    this.#applied(() => {
+      if (client.rebalanceProtocol() === 'COOPERATIVE') client.incrementalAssign(list);
+      else client.assign(list);
+    });
+    pump.assigned();
+  }
+
+  #release(client: KafkaConsumer, partitions: readonly TopicPartition[]): void {
+    this.#applied(() => {
+      if (client.rebalanceProtocol() === 'COOPERATIVE') client.incrementalUnassign([...partitions]);
+      else client.unassign();
+    });
+  }
+
+  /** The group may have gone on before the answer: the client refuses it then, and calls back anew. */
+  #applied(answer: () => void): void {
+    try {
+      answer();
+    } catch {
+      // What holds comes as the next change.
+    }
+  }
+
+  #tell(): void {
+    this.#news = true;
+    this.#wake?.();
+  }
+}
+
+/** What a poll's error means for the run; undefined for what may pass. */
+function memberError(brokers: string, error: PartitionError): MillraceError | undefined {
+  if (error.code === kafkaCodes.fencedInstanceId) {
+    return new MillraceError('LOG_FENCED', { writer: 'of this instance id' }, { cause: error });
+  }
+  // What a member reads was there when it joined.
+  return readError(brokers, error, 'TOPIC_DELETED');
+}

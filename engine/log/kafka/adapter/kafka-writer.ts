@@ -1,0 +1,168 @@
+/**
+ * The transactional writer of a process. A commit is one transaction over outputs, changelogs, cursors
+ * and offsets, in the older protocol of transactions, in which a late commit or abort can hit
+ * the next one (KAFKA-17754). Rule T1: after any doubt (an error, a broker that went away, a call
+ * over a second) the producer is closed and a new one initialised before the next transaction.
+ */
+import type { Clock } from '../../../base/clock.ts';
+import { isPassing, MillraceError, messageOf } from '../../../base/errors.ts';
+import type { Commit, CommitReceipt, Writer } from '../../log.ts';
+import { keyOf } from '../../partition-key.ts';
+import { refusalOf, type Transactions } from '../direct/transactions.ts';
+import { kafkaError } from '../rdkafka/client-errors.ts';
+import type { ClientProducer } from '../rdkafka/client-producer.ts';
+import type { LibrdKafkaError } from '../rdkafka/rdkafka.ts';
+import { kafkaCodes } from '../wire/error-codes.ts';
+
+/** A transactional call that takes longer leaves a doubt, ms (T1). */
+const doubtAfterMs = 1_000;
+
+export interface KafkaWriterOptions {
+  readonly id: string;
+  /**
+   * Initialises a producer with the writer's transactional id; every older one is fenced. `onDoubt` is told of what may have gone
+   * wrong between calls.
+   */
+  readonly open: (onDoubt: () => void) => Promise<Transactions>;
+  /**
+   * At least once: what `early` says of a topic is written and delivered before the transaction begins.
+   * Changelogs, cursors and offsets stay in it, so that the writer of state is fenced all the same.
+   */
+  readonly outside?: {
+    readonly early: (topic: string) => boolean;
+    readonly open: () => Promise<ClientProducer>;
+  };
+  /** Its offsets are a group's, whose protocol says who may commit them. */
+  readonly ofMember: boolean;
+  readonly brokers: string;
+  readonly transactionTimeoutMs: number;
+  readonly clock: Clock;
+}
+
+export class KafkaWriter implements Writer {
+  /** The ledger beside the offsets tells, task by task. */
+  readonly lastCommitId = 0;
+  readonly #options: KafkaWriterOptions;
+  #transactions: Transactions | undefined;
+  #outside: ClientProducer | undefined;
+  #doubt = false;
+
+  private constructor(options: KafkaWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Opens a writer; every older one of that id is fenced. */
+  static async open(options: KafkaWriterOptions): Promise<KafkaWriter> {
+    const writer = new KafkaWriter(options);
+    await writer.#open();
+    return writer;
+  }
+
+  async commit(commit: Commit): Promise<CommitReceipt> {
+    const { clock, id, transactionTimeoutMs, ofMember } = this.#options;
+    const begin = clock.monotonic();
+    try {
+      const transactions = await this.#certain();
+      return await this.#transact(transactions, await this.#writeEarly(commit));
+    } catch (error) {
+      this.#doubt = true;
+      if (error instanceof MillraceError && !isPassing(error)) throw error;
+      const code = Number((error as LibrdKafkaError).code);
+      // The coordinator fences a transaction that timed out as well; a newer writer fences at once.
+      const timedOut = clock.monotonic() - begin > transactionTimeoutMs / 2;
+      if (isFenced(code) && !timedOut && !ofMember) {
+        throw new MillraceError('LOG_FENCED', { writer: id }, { cause: error });
+      }
+      const failure = this.#error('commit', error);
+      if (!isPassing(failure)) throw failure;
+      const context = { commitId: commit.commitId, problem: messageOf(error) };
+      throw new MillraceError('COMMIT_DOUBTFUL', context, { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {
+    const open = [this.#transactions, this.#outside];
+    this.#transactions = undefined;
+    this.#outside = undefined;
+    for (const producer of open) await producer?.close();
+  }
+
+  /** Writes what need not be in the transaction; answers the rest of the commit. */
+  async #writeEarly(commit: Commit): Promise<Commit> {
+    const { outside } = this.#options;
+    if (outside === undefined) return commit;
+    this.#outside ??= await outside.open();
+    const early = commit.appends.filter(({ topic }) => outside.early(topic));
+    for (const append of early) await this.#outside.append(append);
+    const { failures } = await this.#outside.flush();
+    const [failure] = failures;
+    if (failure !== undefined) throw refusalOf(failure);
+    return { ...commit, appends: commit.appends.filter(({ topic }) => !outside.early(topic)) };
+  }
+
+  async #transact(transactions: Transactions, commit: Commit): Promise<CommitReceipt> {
+    const { appends, offsets } = commit;
+    await this.#timed(() => transactions.begin());
+    await commit.at?.('C4');
+    for (const append of appends) await transactions.append(append);
+    await commit.at?.('C5');
+    const ends = await transactions.flush();
+    // A retried request that the broker had taken before comes back without offsets.
+    const told = new Set(ends.map(keyOf));
+    const silent = appends.find((append) => append.batch.count > 0 && !told.has(keyOf(append)));
+    if (silent !== undefined) {
+      throw new Error(`${keyOf(silent)}: written, but it is not told where`);
+    }
+    await commit.at?.('C6');
+    if (offsets.length > 0) await this.#timed(() => transactions.sendOffsets(offsets));
+    await commit.at?.('C7');
+    await this.#timed(() => transactions.commit());
+    return { ends };
+  }
+
+  /** The producer, without a doubt about it. */
+  async #certain(): Promise<Transactions> {
+    if (this.#doubt && this.#transactions !== undefined) {
+      const doubtful = this.#transactions;
+      this.#transactions = undefined;
+      await doubtful.close();
+    }
+    return this.#transactions ?? (await this.#open());
+  }
+
+  async #open(): Promise<Transactions> {
+    const { id, open } = this.#options;
+    let transactions: Transactions;
+    try {
+      transactions = await open(() => {
+        this.#doubt = true;
+      });
+    } catch (error) {
+      throw this.#error(`begin as ${id}`, error);
+    }
+    this.#transactions = transactions;
+    this.#doubt = false;
+    return transactions;
+  }
+
+  /** A transactional call: one that takes long leaves a doubt. */
+  async #timed(call: () => Promise<void>): Promise<void> {
+    const { clock } = this.#options;
+    const begin = clock.monotonic();
+    await call();
+    if (clock.monotonic() - begin > doubtAfterMs) this.#doubt = true;
+  }
+
+  #error(what: string, error: unknown): MillraceError {
+    if (error instanceof MillraceError) return error;
+    return kafkaError({ brokers: this.#options.brokers, what }, error as LibrdKafkaError);
+  }
+}
+
+function isFenced(code: number): boolean {
+  return (
+    code === kafkaCodes.fenced ||
+    code === kafkaCodes.producerFenced ||
+    code === kafkaCodes.invalidProducerEpoch
+  );
+}

@@ -1,0 +1,58 @@
+/**
+ * The least access-control list of an application on Kafka: what its principal must be allowed, and
+ * nothing more. Kafka derives Describe from Read and from Write.
+ */
+
+import { isRepartitionTopic } from './topic-admin.ts';
+
+export interface Access {
+  readonly operation: 'Read' | 'Write' | 'Create' | 'Delete';
+  readonly resource: 'topic' | 'group' | 'transactional-id';
+  readonly name: string;
+  /** 'prefixed': every name that begins so. */
+  readonly pattern: 'literal' | 'prefixed';
+  readonly why: string;
+}
+
+export interface AccessOptions {
+  readonly application: string;
+  readonly topics: readonly {
+    readonly name: string;
+    readonly uses: readonly ('read' | 'write')[];
+    readonly why: string;
+    /** Made by somebody else, so that Millrace need not be allowed to. */
+    readonly exists: boolean;
+  }[];
+}
+
+export function leastAccess({ application, topics }: AccessOptions): Access[] {
+  const ofTopics = topics.flatMap(({ name, uses, why, exists }) => {
+    const literal = { resource: 'topic', name, pattern: 'literal' } as const;
+    const list: Access[] = [];
+    if (uses.includes('read')) list.push({ operation: 'Read', ...literal, why });
+    if (uses.includes('write')) list.push({ operation: 'Write', ...literal, why });
+    if (isRepartitionTopic(application, name)) {
+      list.push({ operation: 'Delete', ...literal, why: 'delete the records that were consumed' });
+    }
+    if (!exists) list.push({ operation: 'Create', ...literal, why: 'it is not there yet' });
+    return list;
+  });
+  return [
+    ...ofTopics,
+    {
+      operation: 'Read',
+      resource: 'group',
+      name: application,
+      pattern: 'literal',
+      why: 'share the partitions, commit offsets',
+    },
+    {
+      operation: 'Write',
+      resource: 'transactional-id',
+      // Every process and every source writes under a name of its own.
+      name: `${application}-`,
+      pattern: 'prefixed',
+      why: 'commit results, state and offsets together',
+    },
+  ];
+}

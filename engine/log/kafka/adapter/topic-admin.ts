@@ -1,0 +1,170 @@
+/** Topics of the cluster: which there are, and how Millrace makes its own. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { MillraceError } from '../../../base/errors.ts';
+import type { TopicSettings } from '../../../graph/topic.ts';
+import { cursorTopic } from '../../../graph/topic-names.ts';
+import type { TopicDescription } from '../../log.ts';
+import { asked } from '../rdkafka/client-calls.ts';
+import type { KafkaConsumer, RdkafkaModule } from '../rdkafka/rdkafka.ts';
+import { kafkaCodes } from '../wire/error-codes.ts';
+
+/** How long a changelog keeps deletions; state that has not read it for longer is rebuilt. */
+export const deleteRetentionMs = 7 * 24 * 3_600_000;
+/** The same for a topic that somebody else has made: Kafka's default. */
+export const foreignDeleteRetentionMs = 24 * 3_600_000;
+const appearTimeoutMs = 15_000;
+const lookMs = 10;
+
+export interface TopicAdminOptions {
+  readonly rdkafka: RdkafkaModule;
+  /** Options of the admin client. */
+  readonly admin: Readonly<Record<string, unknown>>;
+  /** A connected client that is asked for metadata. */
+  readonly probe: KafkaConsumer;
+  readonly brokers: string;
+  readonly callTimeoutMs: number;
+  /** Copies of a new topic; -1: the cluster's default. */
+  readonly replicationFactor: number;
+}
+
+/** Settings of a topic in Kafka's terms. Event times may be old, so nothing goes by the broker's default age. */
+export function topicConfig(settings: TopicSettings): Record<string, string> {
+  const { cleanup = 'delete', retentionMs } = settings;
+  if (cleanup === 'compact') {
+    return {
+      'cleanup.policy': 'compact',
+      'delete.retention.ms': String(deleteRetentionMs),
+    };
+  }
+  return { 'cleanup.policy': 'delete', 'retention.ms': String(retentionMs ?? -1) };
+}
+
+/** Changelogs and cursors of an application: what its own restart is built on. */
+export function isStateTopic(application: string, topic: string): boolean {
+  return (
+    topic === cursorTopic(application) ||
+    (topic.startsWith(`${application}-`) && topic.endsWith('-changelog'))
+  );
+}
+
+export function isRepartitionTopic(application: string, topic: string): boolean {
+  return topic.startsWith(`${application}-`) && topic.endsWith('-repartition');
+}
+
+export class TopicAdmin {
+  readonly #options: TopicAdminOptions;
+
+  constructor(options: TopicAdminOptions) {
+    this.#options = options;
+  }
+
+  async list(): Promise<readonly TopicDescription[]> {
+    const { probe, brokers, callTimeoutMs } = this.#options;
+    const { topics } = await asked<{ topics: { name: string; partitions: unknown[] }[] }>(
+      { brokers, what: 'list the topics' },
+      callTimeoutMs,
+      (done) => probe.getMetadata({ allTopics: true, timeout: callTimeoutMs / 2 }, done as never),
+    );
+    return topics
+      .filter(({ name }) => !name.startsWith('__'))
+      .map(({ name, partitions }) => ({ name, partitions: partitions.length, settings: {} }));
+  }
+
+  /** As Log.createTopics; returns when every topic is known to the brokers. */
+  async create(
+    topics: readonly TopicDescription[],
+    existing?: readonly TopicDescription[],
+  ): Promise<void> {
+    const missing = missingOf(topics, existing ?? (await this.list()));
+    if (missing.length === 0) return;
+    const { rdkafka, admin: config, brokers, callTimeoutMs, replicationFactor } = this.#options;
+    // Made by another instance just now, or there all along and not shown to us.
+    const hidden = new Set<string>();
+    const admin = rdkafka.AdminClient.create({ ...config });
+    try {
+      const create = ({ name, partitions, settings }: TopicDescription) => {
+        const topic = {
+          topic: name,
+          num_partitions: partitions,
+          replication_factor: replicationFactor,
+          config: topicConfig(settings),
+        };
+        const context = { brokers, what: `create topic ${name}` };
+        return asked<void>(context, callTimeoutMs, (done) =>
+          admin.createTopic(topic, callTimeoutMs / 2, (error) => {
+            const exists = error?.code === kafkaCodes.topicExists;
+            if (exists) hidden.add(name);
+            done(exists ? undefined : error);
+          }),
+        );
+      };
+      // All of them at once: each waits for the cluster to agree on it. What was asked for is waited for before the client goes.
+      const made = await Promise.allSettled(missing.map(create));
+      for (const one of made) if (one.status === 'rejected') throw one.reason;
+    } finally {
+      admin.disconnect();
+    }
+    await this.#appear(missing, hidden);
+  }
+
+  /** Deletes topics; returns when no broker tells of them any more. */
+  async delete(topics: readonly string[]): Promise<void> {
+    const { rdkafka, admin: config, brokers, callTimeoutMs } = this.#options;
+    if (topics.length === 0) return;
+    const admin = rdkafka.AdminClient.create({ ...config });
+    try {
+      const gone = await Promise.allSettled(
+        topics.map((topic) =>
+          asked<void>({ brokers, what: `delete topic ${topic}` }, callTimeoutMs, (done) =>
+            admin.deleteTopic(topic, callTimeoutMs / 2, (error) => {
+              done(error?.code === kafkaCodes.unknownTopicOrPartition ? undefined : error);
+            }),
+          ),
+        ),
+      );
+      for (const one of gone) if (one.status === 'rejected') throw one.reason;
+    } finally {
+      admin.disconnect();
+    }
+    for (let waited = 0; waited < appearTimeoutMs; waited += lookMs) {
+      const there = new Set((await this.list()).map(({ name }) => name));
+      if (!topics.some((topic) => there.has(topic))) return;
+      await pause(lookMs);
+    }
+    const problem = `topics ${topics.join(', ')} were deleted and do not disappear`;
+    throw new MillraceError('LOG_UNREACHABLE', { brokers, problem });
+  }
+
+  async #appear(topics: readonly TopicDescription[], hidden: ReadonlySet<string>): Promise<void> {
+    let missing = topics;
+    for (let waited = 0; waited < appearTimeoutMs; waited += lookMs) {
+      missing = missingOf(missing, await this.list());
+      if (missing.length === 0) return;
+      await pause(lookMs);
+    }
+    const { brokers } = this.#options;
+    const names = missing.map(({ name }) => name);
+    const refused = names.filter((name) => hidden.has(name));
+    if (refused.length > 0) {
+      const problem = `topic ${refused.join(', ')} is there, but this principal may not see it: neither read nor write it`;
+      throw new MillraceError('KAFKA_REFUSED', { brokers, problem });
+    }
+    const problem = `topics ${names.join(', ')} were created and do not appear`;
+    throw new MillraceError('LOG_UNREACHABLE', { brokers, problem });
+  }
+}
+
+function missingOf(
+  topics: readonly TopicDescription[],
+  existing: readonly TopicDescription[],
+): readonly TopicDescription[] {
+  const known = new Map(existing.map((topic) => [topic.name, topic.partitions]));
+  return topics.filter(({ name: topic, partitions: expected }) => {
+    const actual = known.get(topic);
+    if (actual === undefined) return true;
+    if (actual !== expected) {
+      throw new MillraceError('TOPIC_MISMATCH', { topic, actual, expected });
+    }
+    return false;
+  });
+}

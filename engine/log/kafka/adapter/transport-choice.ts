@@ -1,0 +1,87 @@
+/**
+ * Chooses how messages cross: packed where the native helper was built, else plain. Beside packed calls records are
+ * fetched and written past librdkafka where the settings let us.
+ */
+import { systemClock } from '../../../base/clock.ts';
+import { MillraceError, messageOf } from '../../../base/errors.ts';
+import { DirectFetcher, type Fetcher, type FetchListener } from '../direct/direct-fetcher.ts';
+import type { DirectTransactionsOptions } from '../direct/direct-transactions.ts';
+import { unpackPlainly } from '../direct/unpack-plainly.ts';
+import type { DirectCalls, MessageTransport } from '../rdkafka/messages.ts';
+import { loadPacked } from '../rdkafka/packed-messages.ts';
+import { plainTransport } from '../rdkafka/plain-messages.ts';
+import { directAccess } from '../settings/direct-access.ts';
+import { directBatchBytes } from '../settings/direct-batch-size.ts';
+import type { KafkaSettings } from '../settings/kafka-settings.ts';
+
+/** How to write past librdkafka. */
+export interface DirectWriting
+  extends Pick<DirectTransactionsOptions, 'bootstrap' | 'access' | 'pack'> {
+  readonly membership: DirectCalls['membership'];
+}
+
+export interface ChosenTransport {
+  readonly transport: MessageTransport;
+  /** Fetches past the transport; undefined: the settings do not let us. */
+  readonly fetcher: ((listener: FetchListener) => Fetcher) | undefined;
+  /** The fetcher brings all that it can; false: only what the client cannot read, as its codec is not built in. */
+  readonly isDirect: boolean;
+  /** Undefined: records are written by the transport. */
+  readonly writing: DirectWriting | undefined;
+  readonly kind: 'direct' | MessageTransport['kind'];
+  /** Why it is not the best one; undefined when it is, or was asked for. */
+  readonly reason: string | undefined;
+}
+
+/** node-rdkafka must be loaded. What was insisted on and cannot be is CONFIG_INVALID. */
+export function chooseTransport(settings: KafkaSettings): ChosenTransport {
+  const { transport: wanted } = settings;
+  const reached = directAccess(settings);
+  const fetching = (direct?: DirectCalls) => {
+    if (typeof reached === 'string') return undefined;
+    const unpack = direct?.unpack ?? unpackPlainly;
+    const options = { ...reached, unpack, readsLz4: direct !== undefined, clock: systemClock };
+    return (listener: FetchListener) => new DirectFetcher(options, listener);
+  };
+  const plain = {
+    ...{ transport: plainTransport, writing: undefined, kind: 'plain' as const },
+    ...{ fetcher: fetching(), isDirect: false },
+  };
+  if (wanted === 'plain') return { ...plain, reason: undefined };
+  let transport: MessageTransport;
+  try {
+    transport = loadPacked();
+  } catch (error) {
+    const [problem = ''] = messageOf(error).split('\n');
+    const reason = `the native helper does not load: ${problem}`;
+    if (wanted === 'auto') return { ...plain, reason };
+    throw new MillraceError('CONFIG_INVALID', { field: 'transport', problem: reason });
+  }
+  const { direct } = transport;
+  const fetcher = fetching(direct);
+  const packed = {
+    transport,
+    fetcher,
+    isDirect: false,
+    writing: undefined,
+    kind: 'packed' as const,
+  };
+  if (wanted === 'packed' || direct === undefined) return { ...packed, reason: undefined };
+  if (typeof reached !== 'string') {
+    const writing = directWriting(settings, direct, reached);
+    return { transport, fetcher, isDirect: true, writing, kind: 'direct', reason: undefined };
+  }
+  if (wanted === 'auto') return { ...packed, reason: reached };
+  throw new MillraceError('CONFIG_INVALID', { field: 'transport', problem: reached });
+}
+
+/** Undefined where an option asks for what librdkafka alone does of writing. */
+function directWriting(
+  settings: KafkaSettings,
+  { pack, membership }: DirectCalls,
+  { bootstrap, access }: Pick<DirectWriting, 'bootstrap' | 'access'>,
+): DirectWriting | undefined {
+  const bytesMax = directBatchBytes(settings);
+  if (typeof bytesMax === 'string') return undefined;
+  return { bootstrap, access, pack: (image) => pack(image, bytesMax), membership };
+}

@@ -1,0 +1,89 @@
+/**
+ * Partitions that cannot be read for a while. What passes within seconds, as a leader that moves, is not worth a word; what does
+ * not is told once, and once again when it is over.
+ */
+import type { Clock } from '../../../base/clock.ts';
+import type { TopicPartition } from '../../log.ts';
+import { keyOf } from '../../partition-key.ts';
+
+/** A trouble that lasts for so long is told, ms. */
+export const toldAfterMs = 5_000;
+
+export interface TroublesOptions {
+  readonly clock: Clock;
+  /** Default: `toldAfterMs`. */
+  readonly afterMs?: number;
+  readonly onStalled: (at: TopicPartition, problem: string) => void;
+  readonly onResumed: (at: TopicPartition, stalledMs: number) => void;
+}
+
+interface Trouble {
+  readonly at: TopicPartition;
+  /** ms of the monotonic clock. */
+  since: number;
+  problem: string;
+  isTold: boolean;
+  timer: NodeJS.Timeout;
+}
+
+export class Troubles {
+  readonly #options: TroublesOptions;
+  readonly #troubles = new Map<string, Trouble>();
+  #isAway = false;
+
+  constructor(options: TroublesOptions) {
+    this.#options = options;
+  }
+
+  /** An attempt failed. */
+  met(at: TopicPartition, problem: string): void {
+    const known = this.#troubles.get(keyOf(at));
+    if (known !== undefined) {
+      known.problem = problem;
+      return;
+    }
+    const { topic, partition } = at;
+    const since = this.#options.clock.monotonic();
+    const timer = this.#timer(keyOf(at));
+    this.#troubles.set(keyOf(at), {
+      at: { topic, partition },
+      ...{ since, problem, isTold: false, timer },
+    });
+  }
+
+  /** The partition is read again, or not any more. */
+  over(at: TopicPartition): void {
+    const trouble = this.#troubles.get(keyOf(at));
+    if (trouble === undefined) return;
+    clearTimeout(trouble.timer);
+    this.#troubles.delete(keyOf(at));
+    if (!trouble.isTold) return;
+    this.#options.onResumed(trouble.at, this.#options.clock.monotonic() - trouble.since);
+  }
+
+  /** No broker answers, which is told by itself; or one does again. */
+  set isAway(isAway: boolean) {
+    this.#isAway = isAway;
+    if (isAway) return;
+    for (const [key, trouble] of this.#troubles) {
+      if (trouble.isTold) continue;
+      clearTimeout(trouble.timer);
+      trouble.timer = this.#timer(key);
+    }
+  }
+
+  close(): void {
+    for (const { timer } of this.#troubles.values()) clearTimeout(timer);
+    this.#troubles.clear();
+  }
+
+  #timer(key: string): NodeJS.Timeout {
+    const { afterMs = toldAfterMs } = this.#options;
+    return setTimeout(() => {
+      const trouble = this.#troubles.get(key);
+      if (trouble === undefined || this.#isAway) return;
+      trouble.isTold = true;
+      this.#options.onStalled(trouble.at, trouble.problem);
+    }, afterMs).unref();
+  }
+}

@@ -1,0 +1,326 @@
+/**
+ * Transactions past librdkafka: a commit's records are packed and compressed at one stroke, where librdkafka makes an object
+ * of each message. It does what is usual, and nothing else. Waited for is what passes by itself: a coordinator that still ends the
+ * last transaction, a leader that moves or does not answer; a batch that is sent again keeps its sequence, by which
+ * the broker knows it. Whatever else goes wrong ends the producer (rule T1, kafka-writer.ts).
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Append, GroupOffset, TopicPartition } from '../../log.ts';
+import { keyOf } from '../../partition-key.ts';
+import { type BrokerAddress, LostError } from '../wire/broker-connection.ts';
+import { brokerError } from '../wire/broker-errors.ts';
+import { findCoordinator, metadata } from '../wire/cluster-requests.ts';
+import { kafkaCodes } from '../wire/error-codes.ts';
+import type { Request } from '../wire/request.ts';
+import {
+  addOffsets,
+  addPartitions,
+  commitOffsets,
+  endTransaction,
+  initProducerId,
+  type Membership,
+  type Produced,
+  type ProducerId,
+  produce,
+} from '../wire/transaction-requests.ts';
+import { Cluster, type ClusterOptions } from './cluster.ts';
+import { fillIn, type Pack, recordsIn } from './produced-batches.ts';
+import { passes, retried } from './retry.ts';
+import { refusalOf, type Transactions } from './transactions.ts';
+
+export interface DirectTransactionsOptions extends Omit<ClusterOptions, 'needed'> {
+  readonly transactionalId: string;
+  /** After so long without its end the coordinator aborts a transaction, ms. */
+  readonly transactionTimeoutMs: number;
+  /** How long what passes is waited for, ms. */
+  readonly callTimeoutMs: number;
+  readonly pack: Pack;
+  /** The member whose offsets are committed; undefined for a producer that commits none. */
+  readonly membership: (() => Promise<Membership>) | undefined;
+}
+
+/** A request is filled up to so many bytes, or holds one batch. */
+const requestBytesMax = 16 * 1024 * 1024;
+/** Requests whose versions a broker must speak. */
+const needed = neededRequests();
+
+function neededRequests(): Request<unknown>[] {
+  const nobody = { transactionalId: '', id: 0, epoch: 0 };
+  return [
+    metadata([]),
+    findCoordinator('group', ''),
+    initProducerId('', 0),
+    addPartitions(nobody, []),
+    produce('', 0, []),
+    addOffsets(nobody, ''),
+    commitOffsets(nobody, { group: '', member: '', generation: 0 }, []),
+    endTransaction(nobody),
+  ];
+}
+
+/** What of a partition's batches is not written yet, in order. */
+interface Writing extends TopicPartition {
+  readonly batches: Buffer[];
+  /** The offset after the last record that was written. */
+  end: number;
+}
+
+interface NotWritten {
+  readonly writing: Writing;
+  readonly error: unknown;
+}
+
+interface Failure {
+  readonly error: number;
+  readonly topic?: string;
+}
+
+export class DirectTransactions implements Transactions {
+  readonly #options: DirectTransactionsOptions;
+  readonly #cluster: Cluster;
+  readonly #producer: ProducerId;
+  #coordinator: BrokerAddress | undefined;
+  #groupCoordinator: BrokerAddress | undefined;
+  /** Of each partition the sequence of the next record. */
+  readonly #sequences = new Map<string, number>();
+  /** What was appended since the last flush, being packed. */
+  #packing: { readonly at: TopicPartition; readonly packed: Promise<readonly ArrayBuffer[]> }[] =
+    [];
+  /** The coordinator knows of something in the transaction. */
+  #isBegun = false;
+
+  private constructor(
+    options: DirectTransactionsOptions,
+    cluster: Cluster,
+    coordinator: BrokerAddress,
+    producer: ProducerId,
+  ) {
+    this.#options = options;
+    this.#cluster = cluster;
+    this.#coordinator = coordinator;
+    this.#producer = producer;
+  }
+
+  /** Rejects with RefusedError where brokers do not let us. */
+  static async open(options: DirectTransactionsOptions): Promise<DirectTransactions> {
+    const { transactionalId, transactionTimeoutMs } = options;
+    const cluster = new Cluster({ ...options, needed });
+    try {
+      const request = initProducerId(transactionalId, transactionTimeoutMs);
+      const begun = async () => {
+        const coordinator = await cluster.coordinatorOf('transaction', transactionalId);
+        const connection = await cluster.to(coordinator);
+        const { error, id, epoch } = await connection.ask(request);
+        if (error !== kafkaCodes.none) throw brokerError(error);
+        const producer = { transactionalId, id, epoch };
+        return new DirectTransactions(options, cluster, coordinator, producer);
+      };
+      return await retried(options.callTimeoutMs, begun, passesOrIsLost);
+    } catch (error) {
+      cluster.close();
+      throw error;
+    }
+  }
+
+  /** Brokers hear of a transaction by what is in it. */
+  async begin(): Promise<void> {}
+
+  async append({ topic, partition, batch }: Append): Promise<void> {
+    if (batch.count === 0) return;
+    const packed = this.#options.pack(batch.image);
+    // Looked at when it is flushed.
+    packed.catch(() => {});
+    this.#packing.push({ at: { topic, partition }, packed });
+  }
+
+  async flush(): Promise<readonly GroupOffset[]> {
+    const packing = this.#packing;
+    this.#packing = [];
+    if (packing.length === 0) return [];
+    const written = new Map<string, Writing>();
+    for (const { at } of packing) written.set(keyOf(at), { ...at, batches: [], end: -1 });
+    const [packed] = await Promise.all([
+      Promise.all(packing.map(async ({ at, packed }) => ({ at, images: await packed }))),
+      this.#addPartitions([...written.values()]),
+    ]);
+    for (const { at, images } of packed) {
+      const key = keyOf(at);
+      for (const image of images) {
+        const batch = Buffer.from(image);
+        const { id, epoch } = this.#producer;
+        this.#sequences.set(key, fillIn(batch, id, epoch, this.#sequences.get(key) ?? 0));
+        written.get(key)?.batches.push(batch);
+      }
+    }
+    await this.#write([...written.values()]);
+    return [...written.values()].map(({ topic, partition, end }) => ({
+      topic,
+      partition,
+      offset: end,
+    }));
+  }
+
+  async sendOffsets(offsets: readonly GroupOffset[]): Promise<void> {
+    const { membership, callTimeoutMs } = this.#options;
+    if (membership === undefined) throw new Error('a writer without a member commits no offsets');
+    const member = await membership();
+    await this.#ask(addOffsets(this.#producer, member.group), errorOf);
+    this.#isBegun = true;
+    await retried(callTimeoutMs, async () => {
+      this.#groupCoordinator ??= await this.#cluster.coordinatorOf('group', member.group);
+      const connection = await this.#cluster.to(this.#groupCoordinator);
+      const answers = await connection.ask(commitOffsets(this.#producer, member, offsets));
+      const refused = answers.find(({ error }) => error !== kafkaCodes.none);
+      if (refused === undefined) return;
+      this.#groupCoordinator = undefined;
+      throw brokerError(refused.error, keyOf(refused));
+    });
+  }
+
+  async commit(): Promise<void> {
+    if (!this.#isBegun) return;
+    await this.#ask(endTransaction(this.#producer), errorOf);
+    this.#isBegun = false;
+  }
+
+  async close(): Promise<void> {
+    this.#cluster.close();
+  }
+
+  async #addPartitions(partitions: readonly TopicPartition[]): Promise<void> {
+    await this.#ask(addPartitions(this.#producer, partitions), (answers) => {
+      // Where one partition is refused, the others are told not to have been tried.
+      const errors = answers.filter(({ error }) => error !== kafkaCodes.none);
+      return errors.find(({ error }) => error !== kafkaCodes.notAttempted) ?? errors[0];
+    });
+    this.#isBegun = true;
+  }
+
+  /**
+   * Asks the transaction's coordinator.
+   * @param failureIn what of the answer is an error
+   */
+  #ask<Answer>(
+    request: Request<Answer>,
+    failureIn: (answer: Answer) => Failure | undefined,
+  ): Promise<void> {
+    const { transactionalId } = this.#producer;
+    return retried(this.#options.callTimeoutMs, async () => {
+      this.#coordinator ??= await this.#cluster.coordinatorOf('transaction', transactionalId);
+      const connection = await this.#cluster.to(this.#coordinator);
+      const failure = failureIn(await connection.ask(request));
+      if (failure === undefined) return;
+      if (failure.error === kafkaCodes.notCoordinator) this.#coordinator = undefined;
+      throw brokerError(failure.error, failure.topic);
+    });
+  }
+
+  /** Round by round, a batch of each partition in each: so a partition's batches stay in order. */
+  async #write(all: readonly Writing[]): Promise<void> {
+    for (let left = all; left.length > 0; left = left.filter(({ batches }) => batches.length > 0)) {
+      let waiting = left;
+      const round = async () => {
+        const failures = await this.#writeFirst(waiting);
+        waiting = failures.map(({ writing }) => writing);
+        for (const writing of waiting) this.#cluster.forgetLeader(writing);
+        const [failure] = failures;
+        if (failure !== undefined) throw failure.error;
+      };
+      await retried(this.#options.callTimeoutMs, round, passesOrIsLost);
+    }
+  }
+
+  /** Writes the first batch of each partition; answers which could not be, for reasons that pass. */
+  async #writeFirst(waiting: readonly Writing[]): Promise<NotWritten[]> {
+    const lost = waiting.filter((one) => this.#cluster.leaderOf(one) === undefined);
+    if (lost.length > 0) await this.#cluster.learn([...new Set(lost.map(({ topic }) => topic))]);
+    const shares = new Map<BrokerAddress, Writing[]>();
+    const unled: NotWritten[] = [];
+    for (const writing of waiting) {
+      const leader = this.#cluster.leaderOf(writing);
+      if (leader === undefined) {
+        // The coordinator has taken the partition in: there is such a topic.
+        const error = brokerError(kafkaCodes.leaderNotAvailable, keyOf(writing));
+        unled.push({ writing, error });
+      } else shares.set(leader, [...(shares.get(leader) ?? []), writing]);
+    }
+    const written = [...shares].map(([leader, share]) => this.#writeTo(leader, share));
+    return [...unled, ...(await Promise.all(written)).flat()];
+  }
+
+  async #writeTo(leader: BrokerAddress, share: readonly Writing[]): Promise<NotWritten[]> {
+    const failures: NotWritten[] = [];
+    for (const part of inRequests(share)) {
+      try {
+        failures.push(...(await this.#request(leader, part)));
+      } catch (error) {
+        if (!(error instanceof LostError)) throw error;
+        failures.push(...part.map((writing) => ({ writing, error })));
+      }
+    }
+    return failures;
+  }
+
+  async #request(leader: BrokerAddress, part: readonly Writing[]): Promise<NotWritten[]> {
+    const { callTimeoutMs } = this.#options;
+    const connection = await this.#cluster.to(leader);
+    const firsts = part.map(({ topic, partition, batches }) => ({
+      topic,
+      partition,
+      batch: batches[0] as Buffer,
+    }));
+    const request = produce(this.#producer.transactionalId, callTimeoutMs, firsts);
+    const { throttledMs, partitions } = await connection.ask(request);
+    const answers = new Map(partitions.map((answer) => [keyOf(answer), answer]));
+    const failures: NotWritten[] = [];
+    for (const writing of part) {
+      const error = settled(writing, answers.get(keyOf(writing)));
+      if (error !== undefined) failures.push({ writing, error });
+    }
+    if (throttledMs > 0) await pause(throttledMs);
+    return failures;
+  }
+}
+
+/** Takes note of what became of a partition's first batch; answers why it was not written when that passes, else throws. */
+function settled(writing: Writing, answer: Produced | undefined): unknown {
+  if (answer === undefined)
+    throw new Error(`${keyOf(writing)}: the broker does not say whether it is written`);
+  const { error: code, offset } = answer;
+  if (code === kafkaCodes.none && offset >= 0) {
+    writing.end = offset + recordsIn(writing.batches.shift() as Buffer);
+    return undefined;
+  }
+  // It was sent again, and the broker had taken it before.
+  if (code === kafkaCodes.none || code === kafkaCodes.duplicateSequence) {
+    throw new Error(`${keyOf(writing)}: written, but it is not told where`);
+  }
+  const error = brokerError(code);
+  if (passes(error)) return error;
+  throw refusalOf({ ...writing, code, message: error.message });
+}
+
+/** The partitions whose first batches fit into a request together. */
+function inRequests(share: readonly Writing[]): Writing[][] {
+  const requests: Writing[][] = [];
+  let bytes = 0;
+  for (const writing of share) {
+    const [batch] = writing.batches as [Buffer];
+    bytes += batch.byteLength;
+    const last = requests.at(-1);
+    if (last !== undefined && bytes <= requestBytesMax) last.push(writing);
+    else {
+      requests.push([writing]);
+      bytes = batch.byteLength;
+    }
+  }
+  return requests;
+}
+
+function errorOf(error: number): Failure | undefined {
+  return error === kafkaCodes.none ? undefined : { error };
+}
+
+function passesOrIsLost(error: unknown): boolean {
+  return passes(error) || error instanceof LostError;
+}

@@ -1,0 +1,97 @@
+/** Transactions by a producer of librdkafka. */
+import type { Append, GroupOffset } from '../../log.ts';
+import { refusalOf, type Transactions } from '../direct/transactions.ts';
+import type { PartitionError } from '../wire/error-codes.ts';
+import { kafkaCodes } from '../wire/error-codes.ts';
+import { answered, graceMs } from './client-calls.ts';
+import { ClientProducer, type ClientProducerOptions } from './client-producer.ts';
+import type { KafkaConsumer, LibrdKafkaError } from './rdkafka.ts';
+
+export interface ClientTransactionsOptions extends ClientProducerOptions {
+  /** The consumer whose offsets are committed; undefined for a producer that commits none. */
+  readonly consumer: (() => KafkaConsumer) | undefined;
+}
+
+/**
+ * Initialises a producer whose options name a transactional id.
+ * @param onDoubt told of errors between calls
+ */
+export async function openClientTransactions(
+  options: ClientTransactionsOptions,
+  onDoubt: () => void,
+): Promise<Transactions> {
+  const { callTimeoutMs } = options;
+  const producer = await ClientProducer.connected(options);
+  const { client } = producer;
+  client.on('event.error', onDoubt);
+  try {
+    await answered<void>(callTimeoutMs, (done) => client.initTransactions(callTimeoutMs, done));
+  } catch (error) {
+    await producer.close();
+    throw error;
+  }
+  return new ClientTransactions(options, producer);
+}
+
+class ClientTransactions implements Transactions {
+  readonly #options: ClientTransactionsOptions;
+  readonly #producer: ClientProducer;
+
+  constructor(options: ClientTransactionsOptions, producer: ClientProducer) {
+    this.#options = options;
+    this.#producer = producer;
+  }
+
+  begin(): Promise<void> {
+    return this.#call((done) => this.#producer.client.beginTransaction(done));
+  }
+
+  append(append: Append): Promise<void> {
+    return this.#producer.append(append);
+  }
+
+  async flush(): Promise<readonly GroupOffset[]> {
+    const { ends, failures } = await this.#producer.flush();
+    const [failure] = failures;
+    if (failure !== undefined) throw (await this.#reasonOf(failures)) ?? refusalOf(failure);
+    return ends;
+  }
+
+  async sendOffsets(offsets: readonly GroupOffset[]): Promise<void> {
+    const { consumer, callTimeoutMs } = this.#options;
+    if (consumer === undefined) throw new Error('a writer without a member commits no offsets');
+    await this.#producer.messages.sendOffsets(consumer(), offsets, callTimeoutMs);
+  }
+
+  commit(): Promise<void> {
+    const { callTimeoutMs } = this.#options;
+    return this.#call((done) => this.#producer.client.commitTransaction(callTimeoutMs, done));
+  }
+
+  close(): Promise<void> {
+    return this.#producer.close();
+  }
+
+  #call(start: (done: (error: LibrdKafkaError) => void) => void): Promise<void> {
+    return answered<void>(this.#options.callTimeoutMs + graceMs, (done) =>
+      start((error) => done(error)),
+    );
+  }
+
+  /** Why the library gave the transaction up, when all it says of the records is that it dropped them. */
+  async #reasonOf(failures: readonly PartitionError[]): Promise<Error | undefined> {
+    const code = failures[0]?.code;
+    if (code !== kafkaCodes.purgedInQueue && code !== kafkaCodes.purgedInFlight) return undefined;
+    try {
+      // Begins nothing in the middle of a transaction; answers with the error that made it void.
+      await this.begin();
+      return undefined;
+    } catch (error) {
+      const reason = error as LibrdKafkaError;
+      if (Number(reason.code) === kafkaCodes.state) return undefined;
+      const topics = [...new Set(failures.map(({ topic }) => topic))].join(', ');
+      const problem = new Error(`writing ${topics}: ${reason.message}`, { cause: error });
+      return Object.assign(problem, { code: reason.code });
+    }
+  }
+}

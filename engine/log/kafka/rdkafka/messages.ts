@@ -1,0 +1,104 @@
+/**
+ * How messages cross between librdkafka and JavaScript: packed by the native helper, or one by one by
+ * node-rdkafka's own calls. Clients, groups and transactions are node-rdkafka's either way.
+ */
+import type { PackedBatch } from '../../../record/batch.ts';
+import type { GroupOffset, TopicPartition } from '../../log.ts';
+import type { Unpack } from '../direct/unpacking.ts';
+import type { PartitionError } from '../wire/error-codes.ts';
+import type { Membership } from '../wire/transaction-requests.ts';
+import type { KafkaConsumer, Producer } from './rdkafka.ts';
+
+/** Records of one partition from one poll; offsets are the log's, gaps allowed; no CRC, Kafka checks its own. */
+export interface FetchedBatch extends TopicPartition {
+  readonly batch: PackedBatch;
+}
+
+/** As an end of a poll: nothing more to read before `offset` now. As a delivery: last offset + 1. */
+export interface PartitionEnd extends TopicPartition {
+  readonly offset: number;
+}
+
+export interface Polled {
+  readonly batches: readonly FetchedBatch[];
+  readonly ends: readonly PartitionEnd[];
+  readonly errors: readonly PartitionError[];
+}
+
+export interface CommittedEntry extends TopicPartition {
+  readonly offset: number | undefined;
+  /** Undefined where the transport cannot read it. */
+  readonly metadata?: string;
+}
+
+/** What only the packed transport can ask. */
+export interface PartitionAdmin {
+  /** High watermarks, all in one question. */
+  endOffsets(
+    partitions: readonly TopicPartition[],
+    timeoutMs: number,
+  ): Promise<readonly PartitionEnd[]>;
+  /** Deletes the records before each offset. */
+  deleteRecords(before: readonly PartitionEnd[], timeoutMs: number): Promise<void>;
+}
+
+export interface MessageConsumer {
+  /**
+   * Waits up to `waitMs` for the first message, then takes what is there, up to `max` messages. One poll
+   * at a time; it occupies a thread of libuv's pool while it waits.
+   */
+  poll(max: number, waitMs: number): Promise<Polled>;
+  /** Committed offsets of the consumer's group. Rejects with the client's error. */
+  committed(
+    partitions: readonly TopicPartition[],
+    timeoutMs: number,
+  ): Promise<readonly CommittedEntry[]>;
+}
+
+export interface Delivered {
+  /** Of each partition that got messages since the last flush. */
+  readonly ends: readonly PartitionEnd[];
+  readonly delivered: number;
+  readonly failures: readonly PartitionError[];
+}
+
+export interface MessageProducer {
+  /**
+   * Hands records [from, batch.count) to the client's queue; answers the index of the first that did not
+   * fit: the queue is full.
+   */
+  produce(topic: string, partition: number, batch: PackedBatch, from: number): number;
+  /**
+   * Puts offsets of the consumer's group into the open transaction. Plain calls lose the metadata.
+   * Rejects with the client's error.
+   */
+  sendOffsets(
+    consumer: KafkaConsumer,
+    offsets: readonly GroupOffset[],
+    timeoutMs: number,
+  ): Promise<void>;
+  /** Waits until everything handed over is delivered or has failed. */
+  flush(timeoutMs: number): Promise<Delivered>;
+  /** To be called before the client is disconnected. */
+  release(): void;
+}
+
+/** What it takes to speak to brokers past the client. */
+export interface DirectCalls {
+  readonly unpack: Unpack;
+  /** A packed batch's records as record batches with at most so many bytes of records each, or one record. */
+  pack(image: ArrayBuffer, bytesMax: number): Promise<readonly ArrayBuffer[]>;
+  /** Who a member is in its group now. Rejects with the client's error. */
+  membership(client: KafkaConsumer): Promise<Membership>;
+}
+
+/** Consumers have `enable.partition.eof`, plain producers `dr_cb`. */
+export interface MessageTransport {
+  readonly kind: 'packed' | 'plain';
+  consumer(client: KafkaConsumer): MessageConsumer;
+  /** To be called before the client is connected. */
+  producer(client: Producer): MessageProducer;
+  admin?(client: KafkaConsumer): PartitionAdmin;
+  /** Where Kafka's own record batches can be read, and written. */
+  readonly direct?: DirectCalls;
+}

@@ -1,0 +1,258 @@
+/** A connection to one broker: requests and their responses, in order, each with a deadline. */
+import { readFileSync } from 'node:fs';
+import { connect as connectPlain, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { Secret } from '../../../base/secret.ts';
+import { apiVersions } from './cluster-requests.ts';
+import type { Request } from './request.ts';
+import { type Credentials, logIn, RefusedError } from './sasl-login.ts';
+import { WireReader, WireWriter } from './wire-format.ts';
+
+export interface BrokerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface BrokerAccess {
+  readonly clientId: string;
+  /** Of connecting and logging in, and of one request, ms. */
+  readonly timeoutMs: number;
+  /** Undefined: without encryption. */
+  readonly tls: TlsFiles | undefined;
+  readonly credentials: Credentials | undefined;
+}
+
+/** PEM files. */
+export interface TlsFiles {
+  /** Undefined: the authorities that Node knows. */
+  readonly authority: string | undefined;
+  readonly certificate: string | undefined;
+  readonly key: string | undefined;
+  readonly keyPassword: Secret | undefined;
+}
+
+/** The connection failed, or was not to be had: it is not known what the broker has done of what it was asked. */
+export class LostError extends Error {}
+
+/** No response is longer: what says so is no broker. */
+const responseBytesMax = 256 * 1024 * 1024;
+/** What comes from the socket at once, and what the memory of a response is a multiple of. */
+const pieceBytes = 256 * 1024;
+/** Memory is kept of responses that are longer. */
+const smallBytes = 16 * 1024;
+/** One response is read while another comes. */
+const sparesMax = 2;
+
+/** Certificate errors of Node's TLS, beside those whose codes begin so. */
+const untrusted =
+  /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|INVALID_(CA|PURPOSE)|HOSTNAME_)/;
+
+interface Pending {
+  readonly correlation: number;
+  readonly read: (body: WireReader) => void;
+  readonly fail: (error: Error) => void;
+}
+
+export class BrokerConnection {
+  readonly #access: BrokerAccess;
+  readonly #socket: Socket;
+  readonly #pending: Pending[] = [];
+  #correlation = 0;
+  #failure: Error | undefined;
+  /** Of the response that is coming: its length's bytes, then its body; `#filled` of it are here. */
+  readonly #lengthBytes = Buffer.alloc(4);
+  #body: Buffer | undefined;
+  #filled = 0;
+  /**
+   * Memory of responses that are done with. Megabytes of garbage for each would make V8 collect many times a second.
+   */
+  readonly #spares: Buffer[] = [];
+
+  private constructor(access: BrokerAccess, socket: Socket) {
+    this.#access = access;
+    this.#socket = socket;
+    socket.setNoDelay(true).setKeepAlive(true);
+    socket.on('error', (error) => this.#fail(lost(error)));
+    socket.on('close', () => this.#fail(new LostError('the broker closed the connection')));
+  }
+
+  /**
+   * Connects, logs in, and makes sure that the broker speaks our versions of `needed`. Rejects with RefusedError
+   * for what does not pass by itself, with another for what may.
+   */
+  static async open(
+    address: BrokerAddress,
+    access: BrokerAccess,
+    needed: readonly Request<unknown>[],
+  ): Promise<BrokerConnection> {
+    let take: (piece: Buffer) => void = () => {};
+    const socket = await socketTo(address, access, (piece) => take(piece));
+    const connection = new BrokerConnection(access, socket);
+    take = (piece) => connection.#take(piece);
+    try {
+      const { ranges } = await connection.ask(apiVersions);
+      for (const { api, version } of needed) {
+        const range = ranges.find((one) => one.api === api);
+        if (range !== undefined && range.min <= version && version <= range.max) continue;
+        throw new RefusedError(`the broker does not speak version ${version} of request ${api}`);
+      }
+      const { credentials } = access;
+      if (credentials !== undefined) {
+        await logIn((request) => connection.ask(request), credentials);
+      }
+      return connection;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  /** False once it has failed: then nothing can be asked any more. */
+  get isOpen(): boolean {
+    return this.#failure === undefined;
+  }
+
+  /** @param waitMs how long the broker may take on purpose, beside the deadline */
+  ask<Answer>(request: Request<Answer>, waitMs = 0): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) {
+        reject(this.#failure);
+        return;
+      }
+      const correlation = this.#correlation++;
+      const { timeoutMs, clientId } = this.#access;
+      const timer = setTimeout(
+        () => this.#fail(new LostError(`no answer within ${timeoutMs + waitMs} ms`)),
+        timeoutMs + waitMs,
+      );
+      this.#pending.push({
+        correlation,
+        read: (body) => {
+          clearTimeout(timer);
+          if (request.isFlexible) body.tags();
+          resolve(request.read(body));
+        },
+        fail: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      });
+      const message = new WireWriter().int32(0);
+      message.int16(request.api).int16(request.version).int32(correlation).string(clientId);
+      if (request.isFlexible) message.tags();
+      request.write(message);
+      const { written } = message;
+      written.writeInt32BE(written.length - 4, 0);
+      this.#socket.write(written);
+    });
+  }
+
+  /** The response is read: its memory may hold the next. */
+  reuse(response: Buffer): void {
+    if (this.#spares.length < sparesMax && response.length > smallBytes) {
+      this.#spares.push(response);
+    }
+  }
+
+  close(): void {
+    this.#fail(new LostError('the connection was closed'));
+  }
+
+  #take(bytes: Buffer): void {
+    try {
+      for (let at = 0; at < bytes.length; ) at += this.#takePart(bytes, at);
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  /** Takes what belongs to the length or the body that is under way; answers how many bytes that were. */
+  #takePart(bytes: Buffer, at: number): number {
+    const target = this.#body ?? this.#lengthBytes;
+    const taken = bytes.copy(target, this.#filled, at);
+    this.#filled += taken;
+    if (this.#filled < target.length) return taken;
+    this.#filled = 0;
+    if (this.#body === undefined) {
+      const length = this.#lengthBytes.readInt32BE();
+      if (length < 4 || length > responseBytesMax) throw new Error(`a response of ${length} bytes`);
+      this.#body = this.#memory(length);
+      return taken;
+    }
+    const response = new WireReader(this.#body);
+    this.#body = undefined;
+    const pending = this.#pending.shift();
+    const correlation = response.int32();
+    if (pending?.correlation !== correlation) throw new Error('a response that nobody waits for');
+    try {
+      pending.read(response);
+    } catch (error) {
+      pending.fail(error as Error);
+      throw error;
+    }
+    return taken;
+  }
+
+  #memory(length: number): Buffer {
+    if (length <= smallBytes) return Buffer.allocUnsafeSlow(length);
+    const spare = this.#spares.shift();
+    if (spare !== undefined && spare.buffer.byteLength >= length) {
+      return Buffer.from(spare.buffer, 0, length);
+    }
+    const pieces = Math.ceil(length / pieceBytes);
+    return Buffer.allocUnsafeSlow(pieces * pieceBytes).subarray(0, length);
+  }
+
+  /** Nothing more comes: the order of responses is lost, or the socket. */
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#socket.destroy();
+    for (const { fail } of this.#pending.splice(0)) fail(this.#failure);
+  }
+}
+
+/** @param take told of each piece that comes, which is overwritten by the next */
+function socketTo(
+  { host, port }: BrokerAddress,
+  { tls, timeoutMs }: BrokerAccess,
+  take: (piece: Buffer) => void,
+): Promise<Socket> {
+  const buffer = Buffer.allocUnsafeSlow(pieceBytes);
+  const callback = (bytes: number) => {
+    take(buffer.subarray(0, bytes));
+    return true;
+  };
+  const to = { host, port, onread: { buffer, callback } };
+  return new Promise((resolve, reject) => {
+    const name = isIP(host) === 0 ? { servername: host } : {};
+    const socket =
+      tls === undefined ? connectPlain(to) : connectTls({ ...to, ...name, ...read(tls) });
+    const timer = setTimeout(
+      () => socket.destroy(new Error(`no connection to ${host}:${port} within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    const failed = (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
+      reject(untrusted.test(error.code ?? '') ? new RefusedError(error.message) : lost(error));
+    };
+    socket.once('error', failed);
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
+      clearTimeout(timer);
+      socket.off('error', failed);
+      resolve(socket);
+    });
+  });
+}
+
+function lost(error: Error): LostError {
+  return new LostError(error.message, { cause: error });
+}
+
+function read({ authority, certificate, key, keyPassword }: TlsFiles) {
+  return {
+    ...(authority === undefined ? {} : { ca: readFileSync(authority) }),
+    ...(certificate === undefined ? {} : { cert: readFileSync(certificate) }),
+    ...(key === undefined ? {} : { key: readFileSync(key) }),
+    ...(keyPassword === undefined ? {} : { passphrase: keyPassword.reveal() }),
+  };
+}
