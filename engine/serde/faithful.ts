@@ -26,6 +26,8 @@ export interface Kept {
 
 /** Deeper values are taken for such as hold themselves. */
 const depthMost = 1_000;
+/** Longer lists are not looked at for fields beside their entries. */
+const listedMost = 1_024;
 
 let negativeZero = false;
 
@@ -36,9 +38,14 @@ let negativeZero = false;
 export function checkKept(value: unknown, kept: Kept): boolean {
   negativeZero = false;
   const problem = problemOf(value, kept, 0);
-  if (problem === undefined) return negativeZero;
+  if (problem !== undefined) refuse(problem, kept.format);
+  checkHidden(value, kept.format);
+  return negativeZero;
+}
+
+function refuse(problem: Problem, format: string): never {
   const at = problem.path === '' ? '' : ` at ${problem.path}`;
-  throw new TypeError(`${kept.format}: ${problem.what}${at} ${problem.why}`);
+  throw new TypeError(`${format}: ${problem.what}${at} ${problem.why}`);
 }
 
 interface Problem {
@@ -85,6 +92,7 @@ function problemOf(value: unknown, kept: Kept, depth: number): Problem | undefin
 }
 
 function problemOfArray(list: readonly unknown[], kept: Kept, depth: number): Problem | undefined {
+  if (isOwnArray(list)) return bad(named(list));
   for (let i = 0; i < list.length; i++) {
     const item = list[i];
     const problem =
@@ -112,9 +120,21 @@ function problemOfObject(value: object, kept: Kept, depth: number): Problem | un
   return undefined;
 }
 
-/** No prototype, or the root of one realm. */
+/** No prototype, or the root of one realm; not another object, of which fields are inherited. */
 function isPlain(prototype: object | null): boolean {
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
+  if (prototype === null) return true;
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf');
+}
+
+/** Of a class that extends Array; the prototype of arrays is one itself, in each realm. */
+function isOwnArray(list: readonly unknown[]): boolean {
+  const prototype = Object.getPrototypeOf(list);
+  return prototype !== Array.prototype && !Array.isArray(prototype);
+}
+
+/** Of a class that extends the one whose values are known. */
+function isOfSubclass(value: object): boolean {
+  return !isPlain(Object.getPrototypeOf(Object.getPrototypeOf(value)));
 }
 
 function problemOfInstance(value: object, kept: Kept, depth: number): Problem | undefined {
@@ -122,12 +142,12 @@ function problemOfInstance(value: object, kept: Kept, depth: number): Problem | 
     ignoreRejection(value);
     return promise;
   }
-  if (value instanceof Date) {
+  if (value instanceof Date && !isOfSubclass(value)) {
     if (!kept.dates) return bad('a Date', `${notEqual} (its ISO text, or ms)`);
     return Number.isNaN(value.getTime()) ? bad('an invalid Date') : undefined;
   }
   if (kept.bytes && value instanceof Uint8Array) return undefined;
-  if (kept.maps && value instanceof Map) {
+  if (kept.maps && value instanceof Map && !isOfSubclass(value)) {
     for (const [name, of] of value) {
       const problem = problemOf(name, kept, depth + 1) ?? problemOf(of, kept, depth + 1);
       if (problem !== undefined) return within(`[${String(name)}]`, problem);
@@ -135,6 +155,65 @@ function problemOfInstance(value: object, kept: Kept, depth: number): Problem | 
     return undefined;
   }
   return bad(named(value));
+}
+
+/** Values since one was looked at for what no format writes. */
+let skipped = 0;
+let looked = 0;
+
+/**
+ * Throws TypeError of what is in an object and in no format: fields whose names are symbols, fields
+ * of arrays beside their entries, getters. To find it costs more than to write the value, and it is
+ * rare: the first 16 384 values are looked at, then one in 256; and every value again once one was
+ * refused.
+ */
+export function checkHidden(value: unknown, format: string): void {
+  if (looked >= comparedAll && ++skipped < lookedEvery) return;
+  skipped = 0;
+  const problem = hiddenIn(value, 0);
+  if (problem === undefined) {
+    looked++;
+    return;
+  }
+  looked = Number.NEGATIVE_INFINITY;
+  refuse(problem, format);
+}
+
+function hiddenIn(value: unknown, depth: number): Problem | undefined {
+  if (typeof value !== 'object' || value === null || depth > depthMost) return undefined;
+  if (value instanceof Uint8Array) return undefined;
+  const entries = Array.isArray(value) ? value.length : 0;
+  if (entries > listedMost) return undefined;
+  const names = Reflect.ownKeys(value);
+  for (let i = entries; i < names.length; i++) {
+    const name = names[i] as string | symbol;
+    const field = Object.getOwnPropertyDescriptor(value, name);
+    if (field === undefined || !field.enumerable) continue;
+    if (field.get !== undefined || field.set !== undefined)
+      return bad(`a getter '${String(name)}'`);
+    if (field.value === undefined || isPlainField(value, name)) continue;
+    return bad(
+      `a field ${typeof name === 'symbol' ? String(name) : `'${name}'`} of ${what(value)}`,
+    );
+  }
+  return hiddenInFields(value, depth);
+}
+
+function hiddenInFields(value: object, depth: number): Problem | undefined {
+  const fields = value instanceof Map ? [...value].flat() : Object.values(value);
+  for (const field of fields) {
+    const problem = hiddenIn(field, depth + 1);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+function isPlainField(value: object, name: string | symbol): boolean {
+  return typeof name === 'string' && isPlain(Object.getPrototypeOf(value));
+}
+
+function what(value: object): string {
+  return Array.isArray(value) ? 'an array' : 'an object';
 }
 
 function named(value: object): string {
@@ -178,6 +257,7 @@ export function withoutCheck<T>(write: () => T): T {
 /** Values of a serde that are all compared, the first ones; then one in so many. */
 export const comparedAll = 16_384;
 const comparedEvery = 16;
+const lookedEvery = 256;
 
 /**
  * The serde, for state: what it does not give back as it was is refused when it is written. Serdes of
@@ -194,7 +274,7 @@ export function faithful<T>(serde: Serde<T>): Serde<T> {
       if (!isChecking) return bytes;
       count++;
       if (count > comparedAll && count % comparedEvery !== 0) return bytes;
-      if (isEqual(value, serde.decode(bufferOf(bytes), 0, bytes.length))) return bytes;
+      if (comesBack(value, serde.decode(bufferOf(bytes), 0, bytes.length))) return bytes;
       count = Number.NEGATIVE_INFINITY;
       throw new TypeError(`${serde.format}: the value ${notEqual}`);
     },
@@ -216,6 +296,11 @@ export function bytesOf<T>(encoder: Encoder<T>, value: T): Uint8Array {
   throw new TypeError(
     `encode answered ${isThenable(bytes) ? 'a promise' : typeof bytes}, no bytes`,
   );
+}
+
+function comesBack(value: unknown, back: unknown): boolean {
+  if (!isEqual(value, back)) return false;
+  return hiddenIn(value, 0) === undefined || isDeepStrictEqual(value, back);
 }
 
 /** Undefined fields count as missing. Most values are plain, and those need no help of Node's. */
@@ -249,6 +334,7 @@ function areFieldsEqual(value: Fields, back: Fields): boolean {
 }
 
 function areEqual(value: readonly unknown[], back: readonly unknown[]): boolean {
+  if (isOwnArray(value)) return isDeepStrictEqual(value, back);
   if (value.length !== back.length) return false;
   for (let i = 0; i < value.length; i++) {
     if (!isEqual(value[i], back[i]) || i in value !== i in back) return false;

@@ -7,7 +7,7 @@
  */
 import { moveUp } from '../base/move-up.ts';
 import type { Scratch } from '../base/scratch.ts';
-import { checkKept, type Kept } from './faithful.ts';
+import { checkHidden, checkKept, type Kept } from './faithful.ts';
 
 /** False, and nothing written, of an object of another layout, or with a value that is not flat. */
 type LayoutWriter = (value: object, to: Scratch) => boolean;
@@ -26,7 +26,10 @@ export class JsonWriter {
 
   /** Throws TypeError of what JSON cannot say. */
   write(value: unknown, to: Scratch): void {
-    if (isPlainObject(value) && this.#writeFlat(value, to)) return;
+    if (isPlainObject(value) && this.#writeFlat(value, to)) {
+      checkHidden(value, 'json');
+      return;
+    }
     to.text(jsonText(value));
   }
 

@@ -33,6 +33,10 @@ const out = topic<string, Any>('out', { value: json() });
 class Money {
   readonly cents = 5;
 }
+class Amounts extends Array<number> {}
+class Day extends Date {}
+const named = Symbol('named');
+let calls = 0;
 const cyclic: Record<string, unknown> = {};
 cyclic['self'] = cyclic;
 
@@ -53,6 +57,18 @@ const unkept: Record<string, unknown> = {
   'a RegExp': /x/,
   'a typed array': new Float32Array([1.5]),
   'a URL': new URL('http://a.b/'),
+  'a field named by a symbol': { a: 1, [named]: 2 },
+  'the same deep inside': { a: [{ [named]: 2 }] },
+  'a match, which is an array with fields': { at: /b/.exec('abc') },
+  'a list of a class': Amounts.from([1, 2]),
+  'a Date of a class': new Day(5),
+  'a Date with a field': Object.assign(new Date(5), { zone: 'UTC' }),
+  'a getter': {
+    get calls() {
+      return ++calls;
+    },
+  },
+  'fields that are inherited': Object.create(Object.assign(Object.create(null), { a: 1 })),
   'deep inside': { a: [{ b: new Map() }] },
 };
 const unkeptByJson: Record<string, unknown> = {
