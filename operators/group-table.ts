@@ -4,6 +4,7 @@
  * one update.
  */
 
+import { refusePromise } from '../engine/base/promises.ts';
 import {
   aFunction,
   aSerde,
@@ -79,7 +80,11 @@ type Group<K, V> = readonly [key: K, value: V];
 
 /** Null, or a group without a key or a value, puts the row into no group. */
 function inGroup<K, V>(group: Group<K, V> | null | undefined): Group<K, V> | null {
-  return present(group) && present(group[0]) && present(group[1]) ? group : null;
+  if (!present(group) || !present(group[0]) || !present(group[1])) return null;
+  for (let i = 0; i < 2; i++) {
+    if (typeof group[i] === 'object') refusePromise(group[i], "groupBy's function");
+  }
+  return group;
 }
 
 /** How a row that leaves is dated. */

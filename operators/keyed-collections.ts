@@ -3,6 +3,7 @@
  * changed of them. Values are written when they are put, and read when they are asked for, so each read answers a value of
  * its own, and what cannot be written is an error of the record at hand.
  */
+import { synchronous } from '../engine/base/promises.ts';
 import { aSerde, checkSetting } from '../engine/base/settings.ts';
 import { faithful } from '../engine/serde/faithful.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
@@ -147,10 +148,11 @@ export class ListHandle<V> implements KeyedList<V> {
   }
 
   remove(from: number, to: number, predicate?: (entry: ListEntry<V>) => boolean): void {
+    const isToGo = predicate && synchronous(predicate, 'the predicate of remove');
     this.#current
       .list()
       .scan(from, to, (entries, i) =>
-        predicate === undefined || predicate(this.#entry(entries, i)) ? 2 : 0,
+        isToGo === undefined || isToGo(this.#entry(entries, i)) ? 2 : 0,
       );
   }
 

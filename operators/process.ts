@@ -339,6 +339,7 @@ class Processor<K, V, S, R, C> implements ProcessContext<K, S, R, C>, TimedStep 
     this.#context.task.emit(topic, key, value, timestamp ?? this.#timestamp, headers);
   }
   setTimer(name: string, at: number): void {
+    if (typeof name !== 'string') throw new TypeError("setTimer: a timer's name is a text");
     checkInstant(at, `setTimer('${name}')`);
     const { timers } = this.#cell;
     const known = timers.find((timer) => timer.name === name);
@@ -409,5 +410,6 @@ class Processor<K, V, S, R, C> implements ProcessContext<K, S, R, C>, TimedStep 
 /** @throws RangeError, which makes the record, or the timer, a dead letter */
 function checkInstant(at: number, call: string): void {
   if (isInstant(at)) return;
+  refusePromise(at, `the time of ${call}`);
   throw new RangeError(`${call}: ${instantProblem(at)}`);
 }

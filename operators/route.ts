@@ -24,7 +24,7 @@ export function routeStep<K, V>(
         receive: (key, value, timestamp) => {
           const chosen = routeOf(value as V, key as K);
           if (chosen === null) return;
-          const topic = topics[chosen];
+          const topic = Object.hasOwn(topics, chosen) ? topics[chosen] : undefined;
           if (topic === undefined) {
             const known = Object.keys(topics).join(', ');
             throw new RangeError(`there is no route ${JSON.stringify(chosen)}, but ${known}`);

@@ -40,11 +40,22 @@ export function flatMapStep<K, V, W>(fn: (value: V, key: K) => Iterable<W>): Ste
   checkSetting('flatMap.fn', fn, aFunction);
   const map = synchronous(fn, "flatMap's function");
   return stateless('flat-map', (next) => (key, value, timestamp) => {
-    for (const item of map(value as V, key as K)) {
+    const items = map(value as V, key as K);
+    if (!Array.isArray(items)) refuseAsync(items);
+    for (const item of items) {
       if (typeof item === 'object') refusePromise(item, "flatMap's function");
       next.receive(key, item, timestamp);
     }
   });
+}
+
+/** An async generator is no promise, but its items are. */
+function refuseAsync(items: unknown): void {
+  if (typeof items !== 'object' || items === null || !(Symbol.asyncIterator in items)) return;
+  if (Symbol.iterator in items) return;
+  throw new TypeError(
+    "flatMap's function answered an async iterable: use asyncMap for what has to be awaited",
+  );
 }
 
 export function peekStep<K, V>(fn: (value: V, key: K, timestamp: number) => void): Step {

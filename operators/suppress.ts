@@ -8,6 +8,7 @@
 import { fatalError } from '../engine/base/assert.ts';
 import { emptyBytes } from '../engine/base/bytes.ts';
 import { MillraceError } from '../engine/base/errors.ts';
+import { refusePromise } from '../engine/base/promises.ts';
 import {
   aFunction,
   anObject,
@@ -364,7 +365,9 @@ class Suppress implements AnyReceiver, TimedStep {
     if (early === undefined || Math.min(held.due, held.early) <= passed) return false;
     const { everyRecords, everyMs, when } = early;
     if (everyRecords !== undefined && held.records % everyRecords === 0) return true;
-    if (when?.(held.value, held.old) === true) return true;
+    const isWanted = when?.(held.value, held.old);
+    if (typeof isWanted === 'object') refusePromise(isWanted, 'the function of early results');
+    if (isWanted === true) return true;
     if (everyMs !== undefined && held.early === Number.POSITIVE_INFINITY) {
       held.early = streamTime + everyMs;
       this.#putChange(held);

@@ -1,4 +1,5 @@
 /** validate: rows of the type that a schema describes; what does not fit is a dead letter. */
+import { refusePromise } from '../engine/base/promises.ts';
 import type { Step } from '../engine/graph/node.ts';
 
 /**
@@ -34,12 +35,14 @@ export function validateStep(schema: StandardSchema<unknown>): Step {
       return [
         {
           receive: (key, value, timestamp) => {
-            const result = schema['~standard'].validate(value);
-            if (result instanceof Promise) {
-              throw new TypeError('the schema validates asynchronously; give a synchronous one');
-            }
-            if (result.issues === undefined) next.receive(key, result.value, timestamp);
-            else context.task.deadLetter('validate', result.issues.map(textOf).join('; '));
+            const answered = schema['~standard'].validate(value);
+            refusePromise(answered, 'the schema');
+            const result = answered as ValidationResult<unknown>;
+            if (result.issues === undefined) {
+              const valid = result.value;
+              if (typeof valid === 'object') refusePromise(valid, 'the schema');
+              next.receive(key, valid, timestamp);
+            } else context.task.deadLetter('validate', result.issues.map(textOf).join('; '));
           },
         },
       ];

@@ -7,6 +7,7 @@
  * No value of MessagePack, JSON or UTF-8 text begins with the byte C1: a value without it was written
  * before there were versions, and is version 0.
  */
+import { refusePromise } from '../base/promises.ts';
 import { aFunction, anObject, aSerde, checkSetting, wholeNumber } from '../base/settings.ts';
 import { checked, isChecked } from './faithful.ts';
 import type { Serde } from './serde.ts';
@@ -41,6 +42,7 @@ export function versioned<T>(version: number, upcasters: Upcasters, serde: Serde
         );
       }
       risen = upcast(risen);
+      if (typeof risen === 'object') refusePromise(risen, `the upcaster from ${at}`);
     }
     return risen as T;
   };

@@ -11,11 +11,13 @@
  * 1.6 % at 12.
  */
 import { createHash } from 'node:crypto';
+import { refusePromise } from '../../engine/base/promises.ts';
 import {
   aFunction,
   checkSetting,
   checkSettings,
   optional,
+  shown,
   wholeNumber,
 } from '../../engine/base/settings.ts';
 import type { MergeableAggregate } from '../aggregate-value.ts';
@@ -37,7 +39,14 @@ export function distinctCount<V>(
   return {
     name: `distinctCount(${precision})`,
     init: () => [],
-    add: (known, value) => union(known, [entryOf(of(value), precision)], precision),
+    add: (known, value) => {
+      const found: unknown = of(value);
+      if (typeof found !== 'string') {
+        refusePromise(found, "distinctCount's function");
+        throw new TypeError(`distinctCount: expected a text from the record, got ${shown(found)}`);
+      }
+      return union(known, [entryOf(found, precision)], precision);
+    },
     merge: (a, b) => (a.length < b.length ? union(b, a, precision) : union(a, b, precision)),
   };
 }

@@ -6,6 +6,7 @@
  */
 import type { DDSketch } from '@datadog/sketches-js';
 import { onDemand } from '../../engine/base/on-demand.ts';
+import { refusePromise } from '../../engine/base/promises.ts';
 import {
   aFunction,
   share as aShare,
@@ -61,6 +62,7 @@ export function quantiles<V>(
     max: null,
   };
   const one = (value: number): Quantiles => {
+    if (typeof value === 'object') refusePromise(value, "quantiles' function");
     if (!Number.isFinite(value)) throw new RangeError(`${value} has no quantile`);
     const [min, max] = [value, value];
     if (Math.abs(value) <= mapping.minPossible) return { ...empty, zeroes: 1, min, max };

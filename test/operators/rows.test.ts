@@ -120,8 +120,8 @@ test('route sends each record to the topic it names; an unknown one is a dead le
     t.stream(texts).route({ even, odd }, (text) =>
       text === 'none'
         ? null
-        : text === '?'
-          ? ('nowhere' as 'odd')
+        : text.startsWith('?')
+          ? (text.slice(1) as 'odd')
           : text.length % 2
             ? 'odd'
             : 'even',
@@ -129,11 +129,15 @@ test('route sends each record to the topic it names; an unknown one is a dead le
     return {};
   });
   const driver = await testDriver(built);
-  for (const [i, text] of ['a', 'bb', 'none', '?'].entries())
+  for (const [i, text] of ['a', 'bb', 'none', '?nowhere', '?__proto__', '?toString'].entries())
     await driver.pipe(texts, 'k', text, i);
   expect((await driver.read(even)).map(({ value }) => value)).toEqual(['bb']);
   expect((await driver.read(odd)).map(({ value }) => value)).toEqual(['a']);
-  const [letter] = await driver.deadLetters();
-  expect(letter?.headers['reason']).toBe('there is no route "nowhere", but even, odd');
+  const letters = await driver.deadLetters();
+  expect(letters.map(({ headers }) => headers['reason'])).toEqual(
+    ['nowhere', '__proto__', 'toString'].map(
+      (name) => `there is no route "${name}", but even, odd`,
+    ),
+  );
   await driver.close();
 });

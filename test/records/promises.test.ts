@@ -1,7 +1,10 @@
 /** A promise from a function that must be synchronous is the error of its record, and names asyncMap. */
 import {
+  distinctCount,
   joinWindow,
   json,
+  keyedList,
+  quantiles,
   type Serde,
   type Stream,
   sum,
@@ -10,6 +13,7 @@ import {
   topology,
   tumbling,
   utf8,
+  versioned,
 } from 'millrace';
 import { testDriver } from 'millrace/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -74,6 +78,44 @@ const uses: Record<string, Use> = {
       .reduce('a', (_, b) => b)
       .groupBy('g', give)
       .count('c'),
+  'key of a group': (s, give) =>
+    s
+      .reduce('a', (_, b) => b)
+      .groupBy('g', () => [give(), 1])
+      .count('c'),
+  'value of a group': (s, give) =>
+    s
+      .reduce('a', (_, b) => b)
+      .groupBy('g', () => ['all', give()])
+      .count('c'),
+  'distinctCount of': (s, give) => s.aggregate('a', distinctCount(give)),
+  'quantiles of': (s, give) => s.aggregate('a', quantiles(give)),
+  'value of a schema': (s, give) =>
+    s
+      .validate({ '~standard': { version: 1, vendor: 'own', validate: () => ({ value: give() }) } })
+      .map(() => 1)
+      .to(out),
+  schema: (s, give) =>
+    s
+      .validate({ '~standard': { version: 1, vendor: 'own', validate: give } })
+      .map(() => 1)
+      .to(out),
+  'predicate of a list': (s, give) =>
+    s.process('p', {
+      collections: { list: keyedList() },
+      record: ({ collections: { list } }, _, timestamp) => {
+        list.add(1);
+        list.remove(0, timestamp, give);
+      },
+    }),
+  'time of a timer': (s, give) => s.process('p', { record: (c) => c.setTimer('t', give()) }),
+  'time of a result': (s, give) =>
+    s.process<never, number>('p', { record: (c) => c.emit(1, give()) }).to(out),
+  'early results': (s, give) =>
+    s
+      .window(tumbling({ size: 10, grace: 0 }))
+      .count('c')
+      .suppress('s', { untilClosed: true, early: { when: give } }),
   'filter of a table': (s, give) =>
     s
       .reduce('a', (_, b) => b)
@@ -121,6 +163,33 @@ describe('a promise where none belongs', () => {
       expect(letters[0]?.headers['step']).toBeTruthy();
       await driver.close();
     }
+  });
+
+  test('an upcaster', async () => {
+    const older = topic<string, Row>('older', { value: json() });
+    const newer = topic<string, Any>('older', { value: versioned(1, { 0: late }, json()) });
+    const app = topology('t', (t) => {
+      t.stream(newer)
+        .map(() => 1)
+        .to(out);
+    });
+    const driver = await testDriver(app);
+    await driver.pipe(older, 'a', { n: 1 }, 1);
+    const [letter] = await driver.deadLetters();
+    expect(letter?.headers['reason']).toMatch(/upcaster from 0.*promise.*asyncMap/);
+    await driver.close();
+  });
+
+  test('an async generator in flatMap', async () => {
+    const give: Any = async function* () {};
+    const app = topology('t', (t) => {
+      t.stream(rows).flatMap(give).to(out);
+    });
+    const driver = await testDriver(app);
+    await driver.pipe(rows, 'a', { n: 1 }, 1);
+    const [letter] = await driver.deadLetters();
+    expect(letter?.headers['reason']).toMatch(/flatMap.*async iterable.*asyncMap/);
+    await driver.close();
   });
 
   test('a time extractor', async () => {
