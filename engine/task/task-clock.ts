@@ -2,10 +2,11 @@
  * How time passes for a task: its sources' promises, its watermark, and what it tells those downstream. Steps act
  * instant by instant over all of them, so that nothing depends on how far the watermark moves in one step.
  */
-import type { TaskContext, TimedStep } from '../graph/processor.ts';
+import type { TimedStep } from '../graph/processor.ts';
 import type { PartTime } from '../graph/time-plan.ts';
 import { type ToldPromise, withStand } from '../record/marks.ts';
 import { aside, SourceTime, UpstreamTime, unknown, Watermark } from '../time/watermark.ts';
+import type { AtHand } from './at-hand.ts';
 import type { Chain } from './chain.ts';
 import type { SourceQueue } from './source-queue.ts';
 import type { PassingTime } from './task-options.ts';
@@ -23,7 +24,6 @@ export interface SourceProgress {
 
 type Load = (until: number) => Promise<void>;
 type Settle = () => Promise<void>;
-type Context = Pick<TaskContext, 'stand' | 'bySource' | 'partition' | 'place'>;
 
 export class TaskClock {
   /** Time has passed up to here for every step, ms UTC; by source only. */
@@ -37,7 +37,7 @@ export class TaskClock {
   readonly #queues: readonly SourceQueue[];
   readonly #timed: readonly TimedStep[];
   readonly #timedNames: readonly string[];
-  readonly #context: Context;
+  readonly #hand: AtHand;
   readonly #watermark: Watermark;
   readonly #placesRecords: boolean;
   /** What those downstream have been told. */
@@ -51,13 +51,13 @@ export class TaskClock {
     plan: PartTime,
     queues: readonly SourceQueue[],
     { timed, timedNames }: Pick<Chain, 'timed' | 'timedNames'>,
-    context: Context,
+    hand: AtHand,
   ) {
     this.#plan = plan;
     this.#queues = queues;
     this.#timed = timed;
     this.#timedNames = timedNames;
-    this.#context = context;
+    this.#hand = hand;
     this.marked = new Set(plan.tells);
     this.placed = new Set(plan.placed);
     this.#placesRecords = plan.ordersByTime || this.placed.size > 0;
@@ -96,16 +96,16 @@ export class TaskClock {
   /** A record moves the time of its source, and stands where that is; true when the watermark may have moved. */
   note(queue: SourceQueue, timestamp: number): boolean {
     const { sourceTime } = queue;
-    const context = this.#context;
+    const { frame, partition, bySource } = this.#hand;
     if (sourceTime !== undefined) {
       sourceTime.take(timestamp);
-      context.stand = queue.isRepartition ? queue.markedStand(timestamp) : sourceTime.stand;
-    } else context.stand = queue.markedStand(timestamp);
+      frame.stand = queue.isRepartition ? queue.markedStand(timestamp) : sourceTime.stand;
+    } else frame.stand = queue.markedStand(timestamp);
     if (this.#placesRecords) {
-      const read = { partition: context.partition, offset: queue.position - 1 };
-      context.place = queue.isRepartition ? queue.markedPlace() : read;
+      const read = { partition, offset: queue.position - 1 };
+      frame.place = queue.isRepartition ? queue.markedPlace() : read;
     }
-    return context.bySource;
+    return bySource;
   }
 
   /** Time passes without records. */
@@ -125,12 +125,13 @@ export class TaskClock {
   }
 
   /** Headers with the stand of what is written, where that is not its timestamp. @param sink logical name */
-  marks(sink: string, timestamp: number, headers: Uint8Array, context: Context): Uint8Array {
+  marks(sink: string, timestamp: number, headers: Uint8Array): Uint8Array {
     // What was promised is not taken back.
     const promised = this.#told === aside ? unknown : this.#told;
-    const stand = Math.max(context.stand, promised);
+    const { frame, partition } = this.#hand;
+    const stand = Math.max(frame.stand, promised);
     if (this.placed.has(sink)) {
-      const { partition, place } = context;
+      const { place } = frame;
       return withStand(headers, stand, place ?? { partition, offset: -1 });
     }
     return stand === timestamp ? headers : withStand(headers, stand);
@@ -164,7 +165,7 @@ export class TaskClock {
    * @param keptTime of a step that goes by its records, ms UTC
    */
   report(streamTime: number, keptTime: (step: string) => number): TaskTime {
-    const { bySource } = this.#context;
+    const { bySource } = this.#hand;
     const inputs = taskInputs(this.#plan, this.#queues);
     // The stream time of a task begins anew with each start; that of its sources is kept.
     const read = inputs.map((input) => (input.kind === 'source' ? input.sourceTime : unknown));
@@ -194,7 +195,7 @@ export class TaskClock {
   /** Whether everything has ended and nothing waits to be read. @param atEnd the author's topics have ended */
   mayEnd(atEnd: boolean): boolean {
     const { inputs } = this.#plan;
-    const { bySource } = this.#context;
+    const { bySource } = this.#hand;
     if (atEnd) {
       inputs.forEach(({ kind }, i) => {
         if (kind === 'source' || !bySource) this.#ended.add(i);
@@ -212,13 +213,14 @@ export class TaskClock {
     this.#ended.clear();
     for (const { time } of this.#queues) if (time instanceof UpstreamTime) time.clearEnded();
     await load(Number.POSITIVE_INFINITY);
-    const { stand } = this.#context;
+    const { frame } = this.#hand;
+    const { stand } = frame;
     await this.#endRecords(settle);
     for (const step of this.#timed) {
       step.end();
       await settle();
     }
-    this.#context.stand = stand;
+    frame.stand = stand;
     this.#endTold = this.marked.size > 0;
   }
 
@@ -247,7 +249,7 @@ export class TaskClock {
     this.#pass(idleClock, true);
     if (this.#watermark.advance()) this.passed = this.#watermark.now;
     // Whoever told us tells those downstream as well.
-    if (this.#context.bySource) this.#told = Math.max(this.#told, this.#watermark.promise);
+    if (this.#hand.bySource) this.#told = Math.max(this.#told, this.#watermark.promise);
     await settle();
   }
 
@@ -273,7 +275,8 @@ export class TaskClock {
 
   #pass(until: number, isIdle: boolean): void {
     const timed = this.#timed;
-    const { stand, bySource } = this.#context;
+    const { frame, bySource } = this.#hand;
+    const { stand } = frame;
     // One step alone keeps the order of instants itself.
     if (bySource && timed.length > 1) {
       for (let next = nextOf(timed); next <= until; ) {
@@ -287,7 +290,7 @@ export class TaskClock {
       if (isIdle && step.passIdle !== undefined) step.passIdle(until);
       else step.pass(until);
     }
-    this.#context.stand = stand;
+    frame.stand = stand;
   }
 }
 

@@ -1,0 +1,246 @@
+/**
+ * How a unit of work ends: well, or refused. One that is refused leaves only its dead letter (or what
+ * else its author's handler says). If it has changed something, the cycle is given up (CYCLE_REPEATED)
+ * and the task reopened at its last commit. For some cycles it is then *careful*: it notes how to undo
+ * each record's changes, and proves the state encodable. Others pay nothing for that.
+ */
+import { isFatal } from '../base/assert.ts';
+import { messageOf } from '../base/errors.ts';
+import type { DropReason, FailureStage } from '../base/events.ts';
+import { ignoreRejection } from '../base/promises.ts';
+import type { TaskState } from '../state/task-state.ts';
+import { UndoLog } from '../state/undo-log.ts';
+import type { AtHand, Frame } from './at-hand.ts';
+import { callSitesOf } from './chain.ts';
+import {
+  deadLettered,
+  decrease,
+  dropped,
+  increase,
+  type TaskCounters,
+  zeroCounters,
+} from './counters.ts';
+import { writeDeadLetter } from './dead-letter.ts';
+import {
+  cycleRepeated,
+  type Failure,
+  placeOf,
+  recordFailed,
+  recordRefused,
+  unkeptError,
+} from './failure.ts';
+import type { Outputs } from './outputs.ts';
+import type { ReadLimits } from './read-limits.ts';
+import type { Attempt } from './retried.ts';
+import { answerTo, stopsAt } from './retries.ts';
+import type { Place } from './step-context.ts';
+import type { TaskOptions } from './task-options.ts';
+
+type UnitOptions = Pick<
+  TaskOptions,
+  'application' | 'topology' | 'part' | 'partition' | 'state' | 'onError' | 'retries' | 'careful'
+>;
+
+export class Units {
+  counters: TaskCounters = zeroCounters();
+  /** Where a careful task notes its changes; undefined while it is not careful. */
+  undo: UndoLog | undefined;
+  readonly #options: UnitOptions;
+  readonly #hand: AtHand;
+  readonly #state: TaskState;
+  readonly #outputs: Outputs;
+  readonly #reading: ReadLimits;
+  /** Cycles for which it stays careful. */
+  #careful: number;
+  readonly #callSites: ReadonlyMap<string, string>;
+
+  constructor(options: UnitOptions, hand: AtHand, outputs: Outputs, reading: ReadLimits) {
+    this.#options = options;
+    this.#hand = hand;
+    this.#state = options.state;
+    this.#outputs = outputs;
+    this.#reading = reading;
+    this.#callSites = callSitesOf(options.topology);
+    this.#careful = options.careful ?? 0;
+    if (this.#careful > 0) this.#beCareful(new UndoLog());
+  }
+
+  /** Begins a unit; the answer is to be given to `end` or `keep`. */
+  begin(): number {
+    return this.undo === undefined ? 0 : this.undo.begin();
+  }
+
+  /** What the unit did belongs to the one around it. @param outer answer of its `begin` */
+  keep(outer: number): void {
+    this.undo?.end(outer);
+  }
+
+  /**
+   * Ends the unit at hand: takes back what it did if it was refused, and writes its dead letter, or
+   * what else the author says; true then.
+   * @param touches of the state, when the unit began
+   * @param outer answer of its `begin`
+   * @param mayWait it is the queue's record at hand
+   */
+  end(touches: number, outer: number, mayWait = false): boolean {
+    const { frame } = this.#hand;
+    const { undo } = this;
+    const unkept = undo && frame.failure === undefined && this.#state.problemIn(undo);
+    if (unkept) this.fail('process', placeOf(unkept, this.#callSites), unkeptError(unkept));
+    const { failure, record } = frame;
+    if (failure === undefined) {
+      undo?.end(outer);
+      return false;
+    }
+    const { origin } = this.#hand;
+    frame.failure = undefined;
+    this.#takeBack(touches, outer, failure);
+    const answer = answerTo(this.#options, failure, record, origin, frame.timestamp);
+    if (answer === 'fail') throw recordFailed(failure, origin);
+    if (answer === 'skip') this.drop(failure.step, 'skipped');
+    else if (answer === 'deadLetter' || record === undefined) this.#writeDeadLetter(failure);
+    else if (mayWait) {
+      this.#options.retries.wait(record, answer.retryAfterMs);
+      this.#reading.stops = true;
+    } else throw cycleRepeated(this.#options, failure.step, messageOf(failure.error));
+    return true;
+  }
+
+  /**
+   * Runs a unit within the one at hand.
+   * @param frame its own, of `AtHand.inner`
+   * @param keyId see `AtHand.enter`
+   */
+  apart(place: Place, frame: Frame, keyId: string | undefined, body: () => void): void {
+    const hand = this.#hand;
+    // User code went on although its record was refused.
+    if (frame.failure !== undefined) throw recordRefused;
+    const { touches } = this.#state;
+    const { counted } = frame;
+    const { outcome } = counted;
+    const undone = this.begin();
+    const outer = hand.enter(frame, keyId);
+    try {
+      try {
+        body();
+      } catch (error) {
+        this.note(error, place);
+      }
+      frame.record = undefined;
+      const isRefused = this.end(touches, undone);
+      if (isRefused) counted.outcome = outcome;
+      this.noteSuspended(touches, isRefused);
+    } finally {
+      hand.leave(outer);
+    }
+  }
+
+  /** The unit at hand ends, but for what was suspended of it. */
+  noteSuspended(touches: number, isRefused: boolean): void {
+    const { frame } = this.#hand;
+    const { unit } = frame;
+    if (unit === undefined) return;
+    unit.touched = this.#state.touches !== touches;
+    unit.failed = isRefused;
+    frame.unit = undefined;
+  }
+
+  /** One of several tries of a step: what it did is taken back before the next one. */
+  attempt(place: Place): Attempt {
+    const { touches } = this.#state;
+    const outer = this.begin();
+    return {
+      done: () => this.keep(outer),
+      isOver: (error) => this.#hand.frame.failure !== undefined || isFatal(error),
+      giveUp: (error) => this.note(error, place),
+      takeBack: (error) => this.#takeBack(touches, outer, { ...place, stage: 'process', error }),
+    };
+  }
+
+  /** Counts a record that has no effect. */
+  drop(step: string, reason: DropReason): void {
+    const place = `${step}|${reason}`;
+    const { counted } = this.#hand.frame;
+    const { outcome } = counted;
+    this.#state.touches++;
+    increase(this.counters.drops, place);
+    if (outcome < dropped) counted.outcome = dropped;
+    this.undo?.note(() => {
+      decrease(this.counters.drops, place);
+      counted.outcome = outcome;
+    });
+  }
+
+  /** Notes what was caught around a step, unless a step within has refused the record already. */
+  note(error: unknown, place: Place): void {
+    if (isFatal(error)) throw error;
+    if (error !== recordRefused || this.#hand.frame.failure === undefined) {
+      this.fail('process', place, error);
+    }
+  }
+
+  /** Refuses the unit at hand, and leaves its steps. */
+  refuse(stage: FailureStage, place: Place, error: unknown): never {
+    this.fail(stage, place, error);
+    throw recordRefused;
+  }
+
+  /** The unit at hand is refused: the first reason stands. Throws where the policy is to stop. */
+  fail(stage: FailureStage, { step, callSite }: Place, error: unknown): void {
+    ignoreRejection(error);
+    const { frame } = this.#hand;
+    if (frame.failure !== undefined) return;
+    const failure = { stage, step, callSite, error };
+    if (stopsAt(this.#options, failure)) throw recordFailed(failure, this.#hand.origin);
+    frame.failure = failure;
+  }
+
+  /** The records of a cycle are done: one more that it was careful for. */
+  endCycle(): void {
+    this.undo?.clear();
+    if (this.undo !== undefined && --this.#careful <= 0) this.#beCareful(undefined);
+  }
+
+  /** Hands over the counters of the cycle. */
+  takeCounters(): TaskCounters {
+    const { counters } = this;
+    this.counters = zeroCounters();
+    return counters;
+  }
+
+  #beCareful(undo: UndoLog | undefined): void {
+    this.undo = undo;
+    this.#state.undo = undo;
+  }
+
+  /** Takes back what the unit at hand did; where nobody noted how, the cycle must be done again. */
+  #takeBack(touches: number, outer: number, { step, error }: Failure): void {
+    if (this.undo !== undefined) {
+      this.undo.rollback();
+      this.undo.end(outer);
+      this.#careful = this.#options.careful ?? 0;
+    } else if (this.#state.touches !== touches) {
+      throw cycleRepeated(this.#options, step, messageOf(error));
+    }
+  }
+
+  #writeDeadLetter(failure: Failure): void {
+    const place = `${failure.step}|${failure.stage}`;
+    const { frame, origin, keyId } = this.#hand;
+    const { counted, record } = frame;
+    const { outcome } = counted;
+    const batch = writeDeadLetter(this.#outputs, this.#options.application, failure, {
+      record,
+      keyId: record === undefined ? keyId : '',
+      origin: { ...origin, timestamp: frame.timestamp },
+    });
+    this.#state.touches++;
+    increase(this.counters.failures, place);
+    counted.outcome = deadLettered;
+    this.undo?.note(() => {
+      batch.dropLast();
+      decrease(this.counters.failures, place);
+      counted.outcome = outcome;
+    });
+  }
+}
