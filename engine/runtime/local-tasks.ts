@@ -1,46 +1,31 @@
 /** The tasks of this process, for those who ask about their rows while cycles run. */
 import type { Topology } from '../graph/graph.ts';
-import type { Member } from '../log/member.ts';
 import type { RowAnswer, RowQuestion } from '../task/row-answers.ts';
-import type { Assignment } from './assignment.ts';
-import type { Committer } from './committer.ts';
 import type { Plan } from './plan.ts';
-import type { Runtime } from './runtime.ts';
+import type { Session } from './session.ts';
 import type { StateQuestions } from './state-questions.ts';
-
-/** What they are read off. */
-interface Parts {
-  readonly running: Assignment;
-  readonly committing: Committer;
-  readonly joined: Member;
-}
+import type { Summary } from './summary.ts';
 
 export class LocalTasks {
   readonly topology: Topology;
   readonly #questions: StateQuestions;
-  readonly #runtime: Pick<Runtime, 'plan' | 'summary'>;
-  readonly #parts: () => Parts;
+  readonly #session: Session;
+  readonly #summary: Summary;
 
-  /** @param parts throws while the runtime is not started */
-  constructor(
-    topology: Topology,
-    questions: StateQuestions,
-    runtime: Pick<Runtime, 'plan' | 'summary'>,
-    parts: () => Parts,
-  ) {
+  constructor(topology: Topology, questions: StateQuestions, session: Session, summary: Summary) {
     this.topology = topology;
     this.#questions = questions;
-    this.#runtime = runtime;
-    this.#parts = parts;
+    this.#session = session;
+    this.#summary = summary;
   }
 
   get plan(): Plan {
-    return this.#runtime.plan;
+    return this.#session.plan;
   }
 
   /** Id of the last commit of this process; 0 before the first. */
   get commitId(): number {
-    return this.#parts().committing.commitId;
+    return this.#session.committer.commitId;
   }
 
   /**
@@ -48,9 +33,9 @@ export class LocalTasks {
    * greatest that was taken in. null before the first record.
    */
   get watermark(): number | null {
-    const { tasks } = this.#parts().running;
+    const { tasks } = this.#session.assignment;
     const times = tasks.map(({ watermark }) => watermark).filter(Number.isFinite);
-    const time = times.length === 0 ? this.#runtime.summary.streamTime : Math.min(...times);
+    const time = times.length === 0 ? this.#summary.streamTime : Math.min(...times);
     return Number.isFinite(time) ? time : null;
   }
 
@@ -60,18 +45,18 @@ export class LocalTasks {
    */
   ask(taskId: string, question: RowQuestion): Promise<RowAnswer> {
     return this.#questions.ask(() => {
-      const { running, committing } = this.#parts();
-      return running.ask(taskId, { ...question, logged: committing.commitId });
+      const { assignment, committer } = this.#session;
+      return assignment.ask(taskId, { ...question, logged: committer.commitId });
     });
   }
 
   /** Whether a task is open here, or about to be. */
   holds(taskId: string): boolean {
-    return this.#parts().running.has(taskId);
+    return this.#session.assignment.has(taskId);
   }
 
   /** Other processes may hold tasks that this one does not. */
   get needsOthers(): boolean {
-    return !this.#parts().joined.sole;
+    return !this.#session.member.sole;
   }
 }
