@@ -14,9 +14,9 @@ const root = import.meta.dirname;
 
 /** What the package exports, its command, and what threads load. */
 const loadedByName = [
-  'engine/cli/dev/version-process.ts',
   'topologies/app/main.ts',
   'topologies/app/questions/question-worker.ts',
+  'topologies/app/version.ts',
   'engine/index.ts',
   'engine/laws/index.ts',
   'engine/serde/schemas/index.ts',

@@ -3,6 +3,7 @@
  * topology has taken in a log of many subjects; then events and questions arrive over HTTP at fixed
  * rates, whatever the answers do (open loop): a question's time counts from when it was due.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
@@ -11,7 +12,7 @@ import { join } from 'node:path';
 import { randomBelow, SeededRandom } from '../engine/base/random.ts';
 import { environment, openLog, writeApplication } from '../engine/cli/environment.ts';
 import { table } from '../engine/cli/output.ts';
-import { personalisationModule } from '../topologies/app/start.ts';
+import { personalisationModule } from '../topologies/app/application.ts';
 import { day, segmentsOf } from './segments.ts';
 import { fill } from './segments-engine.ts';
 

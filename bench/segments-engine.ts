@@ -2,6 +2,7 @@
  * `npm run bench -- segments-engine`: the ready topology whole, with log, RocksDB state, changelogs and
  * exactly-once commits: 100 segments over many subjects, then a night in which everybody leaves a segment.
  */
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ import type { Log } from '../engine/log/log.ts';
 import { recordsOf } from '../engine/log/topic-records.ts';
 import { BatchBuilder } from '../engine/record/batch.ts';
 import { partitionOf } from '../engine/record/partitioner.ts';
-import { personalisationModule } from '../topologies/app/start.ts';
+import { personalisationModule } from '../topologies/app/application.ts';
 import { type Event, events, segmentChanges } from '../topologies/event.ts';
 import { day, segmentsOf, subjectClasses } from './segments.ts';
 

@@ -26,6 +26,7 @@ export {
   type Settings,
 } from './cli/execution.ts';
 export { FileSource, type FileSourceOptions } from './connect/file-source.ts';
+export { mappedFiles, type RowMapping, type RowMappings } from './connect/row-mapping.ts';
 export { describeJson, describeMermaid, describeText } from './graph/describe.ts';
 export type { TopicSettings } from './graph/topic.ts';
 export { deadLetterTopic } from './graph/topic-names.ts';

@@ -73,8 +73,6 @@ function forbiddenImport(file: string, specifier: string): string | undefined {
     if (targetTop === 'operators') return undefined;
     return targetTop === 'engine' && operatorsMayImport.has(targetFolder) ? undefined : 'upwards';
   }
-  // Until the application gives the command line its mappings.
-  if (folder === 'cli' && targetTop === 'topologies') return undefined;
   if (targetTop !== 'engine') return 'upwards';
   if (folder.endsWith('.ts') || folder === targetFolder) return undefined;
   const from = engineRank[folder];

@@ -1,14 +1,11 @@
 /** Replays dead letters, and puts rows through their mappings again. */
 
-import { readMapping } from '../../topologies/app/mappings.ts';
-import { events } from '../../topologies/event.ts';
-import { type EventMap, eventMap } from '../../topologies/ingest/event-map.ts';
 import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
+import type { RowMapping, RowMappings } from '../connect/row-mapping.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { Sink } from '../graph/topic.ts';
 import type { Log } from '../log/log.ts';
-import type { OutsideRecord } from '../runtime/appender.ts';
 import type { Letter } from '../runtime/replay/letters.ts';
 import { type Remapped, type ReplayReport, replayLetters } from '../runtime/replay/replay.ts';
 import type { Where } from '../runtime/replay/where.ts';
@@ -23,65 +20,78 @@ export interface ReplayQuestion {
   readonly mapping?: string;
 }
 
-/** @param of whose letters they are; rows go to `events` alone where the topology is not known */
+/**
+ * @param of whose letters they are; where the topology is not known, rows go to the topic of the mappings
+ * alone, and without mappings they are left
+ */
 export async function answerReplay(
   of: {
     readonly log: Log;
     readonly application: string;
     readonly topology: Topology | undefined;
+    readonly mappings: RowMappings | undefined;
   },
   { where, afterFix, dryRun, mapping }: ReplayQuestion,
   signal?: AbortSignal,
 ): Promise<ReplayReport> {
-  const { log, application, topology } = of;
+  const { log, application, topology, mappings } = of;
   // A wrong name is told before anything is written.
-  if (mapping !== undefined) await readMapping(mapping);
+  if (mapping !== undefined) await named(mappings, mapping);
   return replayLetters({
     ...{ log, application, where, afterFix, dryRun },
-    ...{ remap: remapBy(topology, mapping), now: systemClock.now() },
+    ...{ remap: remapBy(topology, mappings, mapping), now: systemClock.now() },
     ...(signal === undefined ? {} : { signal }),
   });
 }
 
-/** Rows become events by the mapping that their letter names, or by another. */
-function remapBy(topology: Topology | undefined, chosen: string | undefined) {
-  const maps = new Map<string, Promise<EventMap | undefined>>();
-  const mapOf = (name: string) => {
-    const known =
-      maps.get(name) ??
-      readMapping(name).then(eventMap, (error: unknown) => {
+function named(mappings: RowMappings | undefined, mapping: string): Promise<RowMapping> {
+  if (mappings !== undefined) return mappings.read(mapping);
+  const problem = `${mapping} is not known: this program has no mappings`;
+  throw new MillraceError('CONFIG_INVALID', { field: 'mapping', problem });
+}
+
+/** Rows become records by the mapping that their letter names, or by another. */
+function remapBy(
+  topology: Topology | undefined,
+  mappings: RowMappings | undefined,
+  chosen: string | undefined,
+) {
+  const known = new Map<string, Promise<RowMapping | undefined>>();
+  const mappingOf = (name: string) => {
+    const mapping =
+      known.get(name) ??
+      mappings?.read(name).catch((error: unknown) => {
         if (error instanceof MillraceError) return undefined;
         throw error;
       });
-    maps.set(name, known);
-    return known;
+    if (mapping !== undefined) known.set(name, mapping);
+    return mapping;
   };
   return async (letter: Letter): Promise<Remapped> => {
     const { headers, partition, offset } = letter;
     const name = chosen ?? headers['mapping'];
-    const map = name === undefined ? undefined : await mapOf(name);
-    if (map === undefined) return { skip: 'no mapping' };
-    const to = topicOf(topology, headers['to']);
+    const mapping = name === undefined ? undefined : await mappingOf(name);
+    if (mapping === undefined || mappings === undefined) return { skip: 'no mapping' };
+    const to = topicOf(topology, mappings, headers['to']);
     if (to === undefined) return { skip: 'topic gone' };
     const row = rowOf(letter);
     if (row === undefined) return { skip: 'not a row' };
-    const mapped = map(row, `letter-${partition}-${offset}`);
-    if ('skip' in mapped) return { skip: 'not wanted' };
+    const mapped = mapping.map(row, `letter-${partition}-${offset}`);
+    if (mapped === 'skip' || 'skip' in mapped) return { skip: 'not wanted' };
     if ('reject' in mapped) return { skip: 'refused again' };
     const records = 'records' in mapped ? mapped.records : [mapped];
     return {
-      records: records.map(
-        ({ key, value, timestamp }): OutsideRecord => ({ topic: to, key, value, timestamp }),
-      ),
+      records: records.map(({ key, value, timestamp }) => ({ topic: to, key, value, timestamp })),
     };
   };
 }
 
 function topicOf(
   topology: Topology | undefined,
-  name: string = events.name,
+  { topic: usual }: RowMappings,
+  name: string = usual.name,
 ): Sink<never, never> | undefined {
-  if (name === events.name) return events as never;
+  if (name === usual.name) return usual as never;
   const found = topology?.nodes.find((node) => node.type === 'source' && node.topic.name === name);
   return found?.type === 'source' ? (found.topic as never) : undefined;
 }

@@ -12,6 +12,7 @@ import {
   refuseSetting,
   threadCount,
 } from '../base/settings.ts';
+import type { RowMappings } from '../connect/row-mapping.ts';
 import { changeRoutes } from '../http/change-routes.ts';
 import { Console } from '../http/console.ts';
 import { HealthWatch } from '../http/health.ts';
@@ -74,6 +75,8 @@ export interface ExecutionOptions {
   readonly routes?: (running: Running) => readonly AnyRoute[];
   /** Serves instead of `serveHttp`: an application with a server of its own. */
   readonly listen?: (parts: ServerParts) => Promise<HttpEndpoint>;
+  /** By which rows of dead letters become records again on a replay; without them rows are left. */
+  readonly mappings?: RowMappings;
   /** Questions about people and segments are among the routes: the console shows them. */
   readonly hasPeople?: boolean;
   /** Commands may ask this process over a socket in the data directory; default true. */
@@ -202,7 +205,7 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
         routes: () => {
           const now = running();
           if (now === undefined) return undefined;
-          routes ??= [...engineRoutes(now), ...(options.routes?.(now) ?? [])];
+          routes ??= [...engineRoutes(now, options.mappings), ...(options.routes?.(now) ?? [])];
           return routes;
         },
       });
@@ -266,7 +269,10 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
     const asked =
       options.answers === false
         ? undefined
-        : await answerLocally(env, { application, topology, runtime: started, log: opened });
+        : await answerLocally(env, {
+            ...{ application, topology, runtime: started, log: opened },
+            mappings: options.mappings,
+          });
     const watch = new TimeWatch({ time: () => started.time(), observer, clock: systemClock });
     watch.start(systemScheduler);
     const close = async () => {
@@ -303,7 +309,7 @@ function urlOf(host: string, port: number): string {
 }
 
 /** What is answered of every topology. */
-export function engineRoutes(asked: Running): readonly AnyRoute[] {
+export function engineRoutes(asked: Running, mappings?: RowMappings): readonly AnyRoute[] {
   const local = {
     ask: (...args: Parameters<LocalTasks['ask']>) => asked.runtime.tasks.ask(...args),
     get commitId() {
@@ -316,7 +322,12 @@ export function engineRoutes(asked: Running): readonly AnyRoute[] {
       return asked.owners;
     },
   });
-  return [...tableRoutes(asked), ...changeRoutes(asked), ...operateRoutes(asked), ...processes];
+  return [
+    ...tableRoutes(asked),
+    ...changeRoutes(asked),
+    ...operateRoutes(asked, mappings),
+    ...processes,
+  ];
 }
 
 /** The address by which another machine is to find this one, where nothing is said. */

@@ -1,8 +1,5 @@
 /** What ran in a data directory, opened for the questions that are asked of it; it may run meanwhile. */
 
-import type { Asked } from '../../topologies/app/questions/questions.ts';
-import { personalisationModule } from '../../topologies/app/start.ts';
-import type { PersonalisationConfig } from '../../topologies/personalisation.ts';
 import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import { openKafkaLog } from '../log/kafka/adapter/kafka-log.ts';
@@ -27,52 +24,6 @@ import { type RunningProcess, runningProcess } from './local-questions.ts';
 export interface KeptOptions extends KafkaFlags {
   readonly data: string;
   readonly json?: boolean;
-}
-
-export interface Kept {
-  readonly env: Environment;
-  readonly application: string;
-  readonly reference: TopologyReference;
-  /** The log is Kafka. */
-  readonly kafka: KafkaSettings | undefined;
-  /** That which ran last. */
-  readonly config: PersonalisationConfig;
-}
-
-/** Throws USAGE where nothing, or another application than that of `start`, ran. */
-export async function keptApplication(options: KeptOptions): Promise<Kept> {
-  const env = environment(options.data);
-  const file = await readApplication(env);
-  const { application, topology: reference } = file;
-  if (reference.module !== personalisationModule) {
-    const problem = `${env.directory} holds another application; this is for what \`start\` ran`;
-    throw new MillraceError('USAGE', { problem });
-  }
-  const config = (reference.params ?? {}) as PersonalisationConfig;
-  return { env, application, reference, kafka: await kafkaOf(options, file), config };
-}
-
-/** Log and state of the application of `start`. */
-export async function withState<T>(
-  options: KeptOptions,
-  use: (asked: Asked) => Promise<T>,
-): Promise<T> {
-  const { config } = await keptApplication(options);
-  return withApplication(options, (opened) => use({ ...opened, config }));
-}
-
-/** Its log alone: what it answers does not need the state. */
-export async function withLog<T>(
-  options: KeptOptions,
-  use: (asked: Pick<Asked, 'log' | 'config'>) => Promise<T>,
-): Promise<T> {
-  const { config } = await keptApplication(options);
-  const log = await openInspected(options);
-  try {
-    return await use({ log, config });
-  } finally {
-    await log.close();
-  }
 }
 
 /**
@@ -178,7 +129,7 @@ function openWritten(
 }
 
 /** Kafka as it was named, or where the application ran last. */
-async function kafkaOf(
+export async function kafkaOf(
   options: KafkaFlags,
   file: ApplicationFile | undefined,
 ): Promise<KafkaSettings | undefined> {

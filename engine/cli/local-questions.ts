@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { type ErrorImage, imageOfError, MillraceError, reviveError } from '../base/errors.ts';
+import type { RowMappings } from '../connect/row-mapping.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
 import type {
@@ -64,11 +65,14 @@ export async function answerLocally(
     topology,
     runtime,
     log,
+    mappings,
   }: {
     application: string;
     topology: Topology;
     runtime: Pick<Runtime, 'query' | 'time' | 'pause'>;
     log: Log;
+    /** By which rows of dead letters become records again. */
+    mappings: RowMappings | undefined;
   },
 ): Promise<{ close(): Promise<void> }> {
   const path = socketOf(env);
@@ -86,7 +90,7 @@ export async function answerLocally(
     read: async (at, from, limits) => (await log.read(at, from, limits))?.image,
     query: (store, keyId, limit) => runtime.query(store, keyId, limit),
     time: () => runtime.time(),
-    replay: (question) => answerReplay({ log, application, topology }, question),
+    replay: (question) => answerReplay({ log, application, topology, mappings }, question),
     pause: (change) => runtime.pause(change),
   };
   const server = createServer((question, response) => {

@@ -1,5 +1,6 @@
 /** What a running application is told over HTTP by who may operate it. */
 import { MillraceError } from '../base/errors.ts';
+import type { RowMappings } from '../connect/row-mapping.ts';
 import type { Route } from '../http/routes.ts';
 import type { Log } from '../log/log.ts';
 import type { PauseChange } from '../runtime/pause.ts';
@@ -13,7 +14,8 @@ export interface Operated {
   readonly log: Log;
 }
 
-export function operateRoutes(asked: Operated): readonly Route[] {
+/** @param mappings by which rows of dead letters become records again; without them rows are left */
+export function operateRoutes(asked: Operated, mappings?: RowMappings): readonly Route[] {
   return [
     ...([true, false] as const).map((pause): Route => {
       const summary = pause
@@ -57,7 +59,7 @@ export function operateRoutes(asked: Operated): readonly Route[] {
       },
       answer: (_, body, signal) => {
         const { application, log, runtime } = asked;
-        const of = { log, application, topology: runtime.tasks.topology };
+        const of = { log, application, topology: runtime.tasks.topology, mappings };
         return answerReplay(of, replayQuestion(body), signal);
       },
     },

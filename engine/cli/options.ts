@@ -2,6 +2,9 @@
 import { Option } from 'commander';
 import { checkSetting, type Rule } from '../base/settings.ts';
 
+/** Where HTTP is served when nothing is said. */
+export const standardPort = 8_080;
+
 /**
  * An option whose value is a whole number.
  * @param flags as commander has them, e.g. '--threads <n>'

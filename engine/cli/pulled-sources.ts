@@ -1,12 +1,6 @@
 /** The file of `--sources`: read, checked as a whole, and made into connectors. docs/SOURCES.md. */
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { mappingName, readMapping, rowOptions } from '../../topologies/app/mappings.ts';
-import { events } from '../../topologies/event.ts';
-import { checkGateway } from '../../topologies/gateway/config.ts';
-import { eventMap } from '../../topologies/ingest/event-map.ts';
-import type { Mapping } from '../../topologies/ingest/mapping.ts';
-import { unpacker } from '../../topologies/ingest/unpack.ts';
 import { systemClock } from '../base/clock.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { jsonOf } from '../base/json-text.ts';
@@ -20,6 +14,7 @@ import type { Puller } from '../connect/pull/puller.ts';
 import { Schedule } from '../connect/pull/schedule.ts';
 import type { Secrets } from '../connect/pull/secrets.ts';
 import { mistakesInSources, type SourceSpec, type SourceSpecs } from '../connect/pull/spec.ts';
+import type { RowMapping, RowMappings } from '../connect/row-mapping.ts';
 import type { RowOptions } from '../connect/rows.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { Topic } from '../graph/topic.ts';
@@ -27,7 +22,8 @@ import { openKafkaLog } from '../log/kafka/adapter/kafka-log.ts';
 import type { Log } from '../log/log.ts';
 import { instantReader } from '../time/instant-reader.ts';
 import { kafkaConfiguration } from './kafka-options.ts';
-import { type FileInput, rowMap, topicRead } from './topic-input.ts';
+import type { ShippedApplication } from './shipped-application.ts';
+import { type FileInput, rowMap, topicOf, topicRead } from './topic-input.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -43,13 +39,19 @@ export interface PulledSource {
 }
 
 /** Every mistake in the file, each with its path. Throws CONFIG_INVALID where it is not JSON. */
-export async function lintSources(file: string): Promise<readonly Mistake[]> {
-  return (await checked(file)).mistakes;
+export async function lintSources(
+  file: string,
+  application: ShippedApplication,
+): Promise<readonly Mistake[]> {
+  return (await checked(file, application)).mistakes;
 }
 
 /** @throws CONFIG_INVALID that names every mistake */
-export async function readSources(file: string): Promise<SourceSpecs> {
-  const { specs, mistakes } = await checked(file);
+export async function readSources(
+  file: string,
+  application: ShippedApplication,
+): Promise<SourceSpecs> {
+  const { specs, mistakes } = await checked(file, application);
   if (mistakes.length > 0) throw mistakenSources(file, mistakes);
   return specs;
 }
@@ -61,7 +63,7 @@ export function mistakenSources(file: string, mistakes: readonly Mistake[]): Mil
   return new MillraceError('CONFIG_INVALID', { field: first.path, problem, file });
 }
 
-async function checked(file: string) {
+async function checked(file: string, { mappings, checkBesideSources }: ShippedApplication) {
   let value: unknown;
   try {
     value = jsonOf(await readFile(file, 'utf8'));
@@ -69,11 +71,10 @@ async function checked(file: string) {
     const problem = `${file}: ${messageOf(error)}`;
     throw new MillraceError('CONFIG_INVALID', { field: '--sources', problem });
   }
-  const { sources, ...gateway } = isPlain(value) ? value : { sources: undefined };
+  const { sources, ...others } = isPlain(value) ? value : { sources: undefined };
   const mistakes = mistakesInSources(sources);
   try {
-    // The file may be that of the gateway as well.
-    checkGateway(gateway);
+    checkBesideSources(others);
   } catch (error) {
     if (!(error instanceof MillraceError)) throw error;
     const { field, problem } = error.context;
@@ -81,13 +82,17 @@ async function checked(file: string) {
   }
   if (isPlain(sources)) {
     for (const [name, spec] of Object.entries(sources)) {
-      mistakes.push(...(await mappingMistakes(`sources.${name}`, spec)));
+      mistakes.push(...(await mappingMistakes(`sources.${name}`, spec, mappings)));
     }
   }
   return { specs: sources as SourceSpecs, mistakes };
 }
 
-async function mappingMistakes(path: string, spec: unknown): Promise<Mistake[]> {
+async function mappingMistakes(
+  path: string,
+  spec: unknown,
+  mappings: RowMappings,
+): Promise<Mistake[]> {
   const { mapping, timeFormat } = (isPlain(spec) ? spec : {}) as Partial<SourceSpec>;
   if (typeof timeFormat === 'string') {
     try {
@@ -98,7 +103,7 @@ async function mappingMistakes(path: string, spec: unknown): Promise<Mistake[]> 
   }
   if (typeof mapping !== 'string' || mapping === '') return [];
   try {
-    await readMapping(mapping);
+    await mappings.read(mapping);
     return [];
   } catch (error) {
     return [{ path: `${path}.mapping`, problem: messageOf(error) }];
@@ -122,8 +127,9 @@ const secrets: Secrets = {
 };
 
 export interface PulledOptions {
+  readonly application: ShippedApplication;
   readonly topology: Topology;
-  /** The ready topology: rows become events. */
+  /** The topology is the application's own: rows become its records. */
   readonly isReady: boolean;
   warn(text: string): void;
 }
@@ -139,11 +145,10 @@ export async function pulledSources(
 async function pulled(
   name: string,
   spec: SourceSpec,
-  { topology, isReady, warn }: PulledOptions,
+  { application: { mappings }, topology, isReady, warn }: PulledOptions,
 ): Promise<PulledSource> {
-  const mapping = spec.mapping === undefined ? undefined : await readMapping(spec.mapping);
-  if (isReady) checkReady(name, spec);
-  const unpack = mapping === undefined ? undefined : unpacker(mapping);
+  const mapping = spec.mapping === undefined ? undefined : await mappings.read(spec.mapping);
+  if (isReady) checkReady(name, spec, mappings);
   const puller = pullerOf({
     name,
     spec,
@@ -151,13 +156,13 @@ async function pulled(
     clock: systemClock,
     scheduler: systemScheduler,
     warn,
-    ...(unpack === undefined ? {} : { unpack }),
+    ...(mapping === undefined ? {} : { unpack: mapping.unpack }),
     openKafka: (kafka) => openKafka(name, kafka),
-    rowOptions: (file) => (mapping === undefined ? optionsByName(file) : rowOptions(mapping)),
+    rowOptions: (file) => mapping?.rows ?? optionsByName(file),
     ...(mapping?.order === undefined ? {} : { order: mapping.order }),
   });
-  const kept = mapping && mappingName(mapping);
-  return { name, spec, puller, mapping: kept, ...mapOf(spec, mapping, topology) };
+  const written = mapOf(spec, mapping, topology, mappings);
+  return { name, spec, puller, mapping: mapping?.reference, ...written };
 }
 
 async function openKafka(name: string, { brokers, kafkaConfig }: KafkaSpec): Promise<Log> {
@@ -177,22 +182,24 @@ function optionsByName(file: string): RowOptions {
   return { format: /\.csv(\.gz)?$/.test(file) ? 'csv' : 'jsonl', needed: [] };
 }
 
-function mapOf(spec: SourceSpec, mapping: Mapping | undefined, topology: Topology) {
+function mapOf(
+  spec: SourceSpec,
+  mapping: RowMapping | undefined,
+  topology: Topology,
+  mappings: RowMappings,
+): Pick<PulledSource, 'topic' | 'map'> {
   if (mapping !== undefined) {
-    const map = eventMap(mapping) as (row: Fields, id: string) => Mapped<unknown, unknown>;
-    const isEvents = spec.topic === undefined || spec.topic === events.name;
-    const own: unknown = events;
-    const topic = isEvents ? (own as Topic<unknown, unknown>) : topicRead(topology, spec.topic);
-    return { topic, map };
+    return { topic: topicOf(topology, mappings, spec.topic).topic, map: mapping.map };
   }
   const { topic: written = '', key = '', time = '', timeFormat = 'iso' } = spec;
   const topic = topicRead(topology, written);
   return { topic, map: rowMap(topic, key, time, instantReader(timeFormat, 'UTC')) };
 }
 
-function checkReady(name: string, { mapping, topic = events.name }: SourceSpec): void {
-  if (mapping !== undefined && topic === events.name) return;
-  const problem = `must have a mapping and write to ${events.name}: that is what the application reads`;
+function checkReady(name: string, spec: SourceSpec, { topic: { name: own } }: RowMappings): void {
+  const { mapping, topic = own } = spec;
+  if (mapping !== undefined && topic === own) return;
+  const problem = `must have a mapping and write to ${own}: that is what the application reads`;
   throw new MillraceError('CONFIG_INVALID', { field: `sources.${name}`, problem });
 }
 
@@ -220,5 +227,6 @@ export async function sourcesFrom(
   options: PulledOptions & { readonly bounded: boolean },
 ): Promise<FileInput[]> {
   if (file === undefined) return [];
-  return connectorsOf(await pulledSources(await readSources(file), options), options.bounded);
+  const specs = await readSources(file, options.application);
+  return connectorsOf(await pulledSources(specs, options), options.bounded);
 }

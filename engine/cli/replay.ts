@@ -1,5 +1,6 @@
 /** `dead-letters replay`: in the process that runs, in what ran last, or on Kafka. */
 import type { Command } from 'commander';
+import type { RowMappings } from '../connect/row-mapping.ts';
 import type { ReplayReport } from '../runtime/replay/replay.ts';
 import { whereOf, whereTexts } from '../runtime/replay/where.ts';
 import { loadTopology } from '../thread/load-topology.ts';
@@ -27,7 +28,10 @@ export function addReplay(command: Command): Command {
     .addHelpText('after', `\nNames of --where:\n${names.join('\n')}`);
 }
 
-export async function replayCommand(options: ReplayCommandOptions): Promise<void> {
+export async function replayCommand(
+  options: ReplayCommandOptions,
+  mappings: RowMappings,
+): Promise<void> {
   const question: ReplayQuestion = {
     where: whereOf(options.where ?? []),
     afterFix: options.afterFix === true,
@@ -38,7 +42,7 @@ export async function replayCommand(options: ReplayCommandOptions): Promise<void
     running: (process) => process.replay(question),
     stopped: async ({ log, application, reference }) => {
       const topology = reference && (await loadTopology(reference));
-      return answerReplay({ log, application, topology }, question);
+      return answerReplay({ log, application, topology, mappings }, question);
     },
   });
   if (options.json === true) printJson(report);

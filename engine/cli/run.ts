@@ -1,8 +1,5 @@
 /** `run`: runs a topology module on the embedded log or on Kafka, until it is interrupted or has caught up. */
 import { resolve } from 'node:path';
-import { readMapping } from '../../topologies/app/mappings.ts';
-import { sampleFile } from '../../topologies/app/start.ts';
-import { balance, checkTaken } from '../../topologies/app/start-report.ts';
 import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Observer, TelemetryEvents } from '../base/events.ts';
@@ -13,6 +10,7 @@ import type { OffsetLost } from '../runtime/task-opener.ts';
 import type { BackendChoice } from '../storage/backends.ts';
 import { moduleChosen } from '../thread/adapters.ts';
 import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
+import { balance, checkTaken } from './balance.ts';
 import { environment, prepare } from './environment.ts';
 import { execute } from './execution.ts';
 import { type InputToken, inputGroups } from './input-groups.ts';
@@ -20,8 +18,9 @@ import { onInterrupt } from './interrupt.ts';
 import { type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
 import { print, printJson } from './output.ts';
 import { sourcesFrom } from './pulled-sources.ts';
+import type { ShippedApplication } from './shipped-application.ts';
 import { type TimeFlags, timeSettings } from './time-flags.ts';
-import { checkNames, groupSources, mappedSource } from './topic-input.ts';
+import { checkNames, groupSources, mappedSource, topicOf } from './topic-input.ts';
 
 /** Changelog records from which on a restore is told of. */
 const worthSaying = 10_000;
@@ -55,19 +54,23 @@ export interface RunOptions extends KafkaFlags, TimeFlags {
   readonly json?: boolean;
 }
 
-export async function run(module: string, options: RunOptions): Promise<void> {
+export async function run(
+  module: string,
+  options: RunOptions,
+  application: ShippedApplication,
+): Promise<void> {
   const env = environment(options.data, options.stateBackend, options.fresh);
   const kafka = (await kafkaConfiguration(options))?.settings;
   await prepare(env, options.fresh === true);
   const say = (text: string) => process.stderr.write(`${text}\n`);
   const signal = onInterrupt(say, options.stopWithin);
-  const { application, threads, partitions, onOffsetLost } = options;
+  const { application: name, threads, partitions, onOffsetLost } = options;
   const { recordsPerCycle } = options;
   const reference = { module: resolve(module) };
   const execution = await execute({
     env,
     reference,
-    sources: await sourcesOf(reference, options, say),
+    sources: await sourcesOf(reference, options, application, say),
     threads,
     observer: restoreLines(say),
     logLevel: options.logLevel,
@@ -75,7 +78,8 @@ export async function run(module: string, options: RunOptions): Promise<void> {
     ...(options.httpHost === undefined ? {} : { httpHost: options.httpHost }),
     statsd: options.statsd,
     ...(options.advertise === undefined ? {} : { advertise: options.advertise }),
-    ...(application === undefined ? {} : { application }),
+    mappings: application.mappings,
+    ...(name === undefined ? {} : { application: name }),
     ...(kafka === undefined ? {} : { kafka }),
     ...(options.log === undefined ? {} : { log: moduleChosen('log', options.log) }),
     settings: {
@@ -116,22 +120,24 @@ function restoreLines(say: (text: string) => void): Observer {
   };
 }
 
-/** By a mapping `--input`, or the sample, becomes events; else its rows become records of one topic. */
+/** By a mapping the rows of `--input` become its records; else they are records of one topic. */
 async function sourcesOf(
   reference: TopologyReference,
   options: RunOptions,
+  application: ShippedApplication,
   say: (text: string) => void,
 ): Promise<SourceConnector[]> {
   const pulled =
     options.sources === undefined
       ? []
       : await sourcesFrom(options.sources, {
+          application,
           topology: await loadTopology(reference),
           isReady: false,
           warn: say,
           bounded: options.untilCaughtUp === true,
         });
-  const sources = [...(await inputSources(reference, options, say)), ...pulled];
+  const sources = [...(await inputSources(reference, options, application, say)), ...pulled];
   checkNames(sources);
   return sources;
 }
@@ -139,21 +145,24 @@ async function sourcesOf(
 async function inputSources(
   reference: TopologyReference,
   { tokens, data }: RunOptions,
+  { mappings }: ShippedApplication,
   say: (text: string) => void,
 ): Promise<SourceConnector[]> {
   const groups = inputGroups(tokens);
   const [first, ...others] = groups;
   if (first === undefined) return [];
   const topology = await loadTopology(reference);
-  if (first.inputs.length === 0 && first.mapping === 'sample' && others.length === 0) {
-    const file = await sampleFile(environment(data));
-    const mapping = await readMapping(first.mapping);
-    return [mappedSource(topology, [file], mapping, first.topic)];
+  if (first.inputs.length === 0 && first.mapping !== undefined && others.length === 0) {
+    const file = await mappings.ownInput(first.mapping, environment(data).directory);
+    if (file !== undefined) {
+      const mapping = await mappings.read(first.mapping);
+      return [mappedSource([file], mapping, topicOf(topology, mappings, first.topic))];
+    }
   }
   if (groups.some(({ inputs }) => inputs.length === 0)) {
     throw new MillraceError('USAGE', {
       problem: '--mapping, --topic, --key and --time need --input',
     });
   }
-  return groupSources(topology, groups, say);
+  return groupSources(topology, groups, say, mappings);
 }

@@ -1,6 +1,5 @@
 /** `sources lint`, `sources test`: checks the file of `--sources`; fetches from one and shows what comes of it. */
 
-import { personalisationModule } from '../../topologies/app/start.ts';
 import { MillraceError } from '../base/errors.ts';
 import { recordsOf } from '../connect/file-reader.ts';
 import { mappedOf, type PulledRow } from '../connect/pull/puller.ts';
@@ -13,6 +12,7 @@ import {
   pulledSources,
   readSources,
 } from './pulled-sources.ts';
+import type { ShippedApplication } from './shipped-application.ts';
 
 export interface SourcesOptions {
   readonly json?: boolean;
@@ -20,14 +20,18 @@ export interface SourcesOptions {
 
 export interface TestOptions extends SourcesOptions {
   readonly sources: string;
-  /** A topology that the source is for; default the ready one. */
+  /** A topology that the source is for; default that of the application. */
   readonly module?: string;
   readonly limit: number;
 }
 
 /** Every mistake, with its path; they are the error. */
-export async function lintCommand(file: string, { json }: SourcesOptions): Promise<void> {
-  const mistakes = await lintSources(file);
+export async function lintCommand(
+  file: string,
+  { json }: SourcesOptions,
+  application: ShippedApplication,
+): Promise<void> {
+  const mistakes = await lintSources(file, application);
   if (json === true) printJson({ mistakes });
   else for (const { path, problem } of mistakes) process.stderr.write(`${path}: ${problem}\n`);
   if (mistakes.length === 1) throw mistakenSources(file, mistakes);
@@ -36,7 +40,7 @@ export async function lintCommand(file: string, { json }: SourcesOptions): Promi
     throw new MillraceError('CONFIG_INVALID', { field: file, problem });
   }
   if (json === true) return;
-  const specs = Object.entries(await readSources(file));
+  const specs = Object.entries(await readSources(file, application));
   const about = specs.map(([name, { kind, mapping = '', schedule, everySeconds }]) => {
     const when = schedule ?? (everySeconds === undefined ? '' : `every ${everySeconds} s`);
     return [name, kind, mapping, when];
@@ -57,8 +61,12 @@ interface Tested {
 }
 
 /** Fetches from the start, for real; nothing is written, and no position is kept. */
-export async function testCommand(name: string, options: TestOptions): Promise<void> {
-  const specs = await readSources(options.sources);
+export async function testCommand(
+  name: string,
+  options: TestOptions,
+  application: ShippedApplication,
+): Promise<void> {
+  const specs = await readSources(options.sources, application);
   const spec = specs[name];
   if (spec === undefined) {
     const names = Object.keys(specs).join(', ') || 'none';
@@ -66,10 +74,11 @@ export async function testCommand(name: string, options: TestOptions): Promise<v
       problem: `there is no source ${name}; there are: ${names}`,
     });
   }
-  const module = options.module ?? personalisationModule;
+  const module = options.module ?? application.module;
   const [source] = await pulledSources(
     { [name]: spec },
     {
+      application,
       topology: await loadTopology({ module }),
       isReady: options.module === undefined,
       warn: (text) => process.stderr.write(`${text}\n`),

@@ -1,10 +1,8 @@
-/** `--input` of `run`: rows become events by a mapping, or records of one topic as they are; exactly once. */
+/** `--input` of `run`: rows become records by a mapping, or records of one topic as they are; exactly once. */
 
-import { fileSource, type MappingReader, readMapping } from '../../topologies/app/mappings.ts';
-import type { Event } from '../../topologies/event.ts';
-import type { Mapping } from '../../topologies/ingest/mapping.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { FileSource, type Mapped } from '../connect/file-source.ts';
+import { mappedFiles, type RowMapping, type RowMappings } from '../connect/row-mapping.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { Topic } from '../graph/topic.ts';
 import type { SourceConnector } from '../runtime/connector.ts';
@@ -24,15 +22,15 @@ export async function groupSources(
   topology: Topology,
   groups: readonly InputGroup[],
   say: (text: string) => void,
-  mappingOf: MappingReader = readMapping,
+  mappings: RowMappings,
 ): Promise<FileInput[]> {
   const sources: FileInput[] = [];
   for (const group of groups) {
     const files = await inputFiles(group.inputs, say);
     if (group.mapping === undefined) sources.push(rowSource(topology, files, group, groups));
     else {
-      const mapping = await mappingOf(group.mapping);
-      sources.push(mappedSource(topology, files, mapping, group.topic));
+      const mapping = await mappings.read(group.mapping);
+      sources.push(mappedSource(files, mapping, topicOf(topology, mappings, group.topic)));
     }
   }
   checkNames(sources);
@@ -47,16 +45,29 @@ export function checkNames(sources: readonly SourceConnector[]): void {
   throw new MillraceError('USAGE', { problem });
 }
 
-/** @param topic that the events are written to; default events */
-export function mappedSource(
+/** Where a mapping's records go. */
+interface MappedTopic {
+  readonly topic: Topic<unknown, unknown>;
+  /** Of the source's name, behind that of the mapping; empty for the usual topic. */
+  readonly suffix: string;
+}
+
+/** @param name of the topic; default that of the mappings @throws USAGE as `topicRead` */
+export function topicOf(
   topology: Topology,
+  { topic: usual }: RowMappings,
+  name: string = usual.name,
+): MappedTopic {
+  if (name === usual.name) return { topic: usual, suffix: '' };
+  return { topic: topicRead(topology, name), suffix: `-${name}` };
+}
+
+export function mappedSource(
   files: readonly string[],
-  mapping: Mapping,
-  topic?: string,
+  mapping: RowMapping,
+  { topic, suffix }: MappedTopic,
 ): FileInput {
-  if (topic === undefined || topic === 'events') return fileSource(mapping, files);
-  const to = topicRead(topology, topic) as Topic<string, Event>;
-  return fileSource(mapping, files, to, `${mapping.name}-${topic}`);
+  return mappedFiles(mapping, files, topic, `${mapping.name}${suffix}`);
 }
 
 /** The value of a record is the whole row. */

@@ -2,10 +2,12 @@
  * A run that is killed: the simulation's job, or the ready topology over a file, with small cycles so
  * that a kill at any moment hits many different steps. Arguments: job, folder, threads, input file.
  */
+
 import { extname, resolve } from 'node:path';
 import { environment } from '../../engine/cli/environment.ts';
 import { execute } from '../../engine/cli/execution.ts';
-import { fileSource, personalisationModule, readMapping } from '../../topologies/app/start.ts';
+import { personalisationModule } from '../../topologies/app/application.ts';
+import { fileSource, readMapping } from '../../topologies/app/mappings.ts';
 
 const [job = '', folder = '', threads = '0', input = ''] = process.argv.slice(2);
 const engagement = job === 'engagement';

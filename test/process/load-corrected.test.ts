@@ -2,20 +2,26 @@
  * A night that is given again with rows changed, added or removed: what the application holds and has
  * told is in the end what a recomputation from the corrected files makes.
  */
+
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
-import { withState } from '../../engine/cli/kept-application.ts';
 import type { Topic } from '../../engine/graph/topic.ts';
 import type { Log } from '../../engine/log/log.ts';
 import { recordsOf } from '../../engine/log/topic-records.ts';
+import { withState } from '../../topologies/app/kept-personalisation.ts';
 import { load, type Manifest } from '../../topologies/app/nights/load.ts';
 import { takenEvents } from '../../topologies/app/questions/taken-events.ts';
 import { clockOf } from '../../topologies/app/start-report.ts';
 import { mismatchesOf, verifySample } from '../../topologies/app/verify.ts';
-import type { SegmentChange } from '../../topologies/event.ts';
-import { activityLabels, scores, segmentChanges, segmentStates } from '../../topologies/event.ts';
+import {
+  activityLabels,
+  type SegmentChange,
+  scores,
+  segmentChanges,
+  segmentStates,
+} from '../../topologies/event.ts';
 import { profileLogic } from '../../topologies/personalisation.ts';
 import type { Profile } from '../../topologies/profile.ts';
 import { fold } from '../../topologies/segments/membership.ts';

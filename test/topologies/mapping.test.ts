@@ -1,11 +1,12 @@
 /** Mappings over nested payloads, envelopes and lists, and those that are shipped. */
+
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { rowsOf } from '../../engine/connect/rows.ts';
 import { instantReader } from '../../engine/time/instant-reader.ts';
-import { readMapping, rowOptions } from '../../topologies/app/start.ts';
+import { readMapping, rowOptions } from '../../topologies/app/mappings.ts';
 import { eventMap, type MappedEvent } from '../../topologies/ingest/event-map.ts';
 import { checkMapping, type Mapping } from '../../topologies/ingest/mapping.ts';
 import { checkPersonalisation } from '../../topologies/personalisation.ts';

@@ -1,11 +1,12 @@
 /** Payloads of e-mail providers: what each event is by their documentation, and what is no event of theirs. */
+
 import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { recordsOf } from '../../engine/connect/file-reader.ts';
 import { rowsOf } from '../../engine/connect/rows.ts';
-import { readMapping, rowOptions } from '../../topologies/app/start.ts';
+import { readMapping, rowOptions } from '../../topologies/app/mappings.ts';
 import type { Event } from '../../topologies/event.ts';
 import { eventMap, type MappedEvent } from '../../topologies/ingest/event-map.ts';
 import { emptyFolder } from '../process/millrace.ts';

@@ -2,11 +2,12 @@
  * One seeded log in many ways: other orders of arrival, numbers of partitions, and time that
  * passes in one step or in thousands. Scores, bands and memberships are the same, and those of SQL.
  */
+
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestDriver, testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
-import { readMapping } from '../../topologies/app/start.ts';
+import { readMapping } from '../../topologies/app/mappings.ts';
 import { events, segmentChanges } from '../../topologies/event.ts';
 import { defaultSample, sampleLines } from '../../topologies/ingest/sample.ts';
 import personalisation, {

@@ -1,7 +1,9 @@
 /** One run of the ready topology over a log, and what it left. */
+
 import { environment, prepare } from '../../engine/cli/environment.ts';
 import { execute } from '../../engine/cli/execution.ts';
-import { fileSource, personalisationModule } from '../../topologies/app/start.ts';
+import { personalisationModule } from '../../topologies/app/application.ts';
+import { fileSource } from '../../topologies/app/mappings.ts';
 import type { Mapping } from '../../topologies/ingest/mapping.ts';
 import type { PersonalisationConfig } from '../../topologies/personalisation.ts';
 import type { EngineResult } from '../../topologies/verify/compare.ts';

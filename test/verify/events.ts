@@ -1,8 +1,9 @@
 /** The events of a log, read apart from the engine: only the mapping is shared. */
+
 import { createHash } from 'node:crypto';
 import { recordsOf } from '../../engine/connect/file-reader.ts';
 import { rowsOf } from '../../engine/connect/rows.ts';
-import { rowOptions } from '../../topologies/app/start.ts';
+import { rowOptions } from '../../topologies/app/mappings.ts';
 import { eventMap } from '../../topologies/ingest/event-map.ts';
 import type { Mapping } from '../../topologies/ingest/mapping.ts';
 import type { LoggedEvent } from '../../topologies/verify/database.ts';

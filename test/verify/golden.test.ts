@@ -1,9 +1,11 @@
 /** Real logs, when they are there: numbers found by other means, to the unit, and SQL over all of them. */
+
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { inputFiles } from '../../engine/cli/input-files.ts';
-import { readConfig, readMapping } from '../../topologies/app/start.ts';
+import { readMapping } from '../../topologies/app/mappings.ts';
+import { readConfig } from '../../topologies/app/start.ts';
 import type { SegmentChange } from '../../topologies/event.ts';
 import type { Mapping } from '../../topologies/ingest/mapping.ts';
 import type { SegmentText } from '../../topologies/segments/builder.ts';

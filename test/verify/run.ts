@@ -2,13 +2,15 @@
  * `npm run verify -- --input FILE --mapping NAME`: runs the ready topology over a log, then recomputes
  * everything from the rows of the log apart from the engine; prints compared and differing.
  */
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { inputFiles } from '../../engine/cli/input-files.ts';
 import { report } from '../../engine/cli/output.ts';
-import { readConfig, readMapping } from '../../topologies/app/start.ts';
+import { readMapping } from '../../topologies/app/mappings.ts';
+import { readConfig } from '../../topologies/app/start.ts';
 import { mismatchesOf } from '../../topologies/app/verify.ts';
 import type { PersonalisationConfig } from '../../topologies/personalisation.ts';
 import { compareWithSql, textOfPart } from '../../topologies/verify/compare.ts';

@@ -1,8 +1,9 @@
 /** The rows of a log in another order. */
+
 import { writeFile } from 'node:fs/promises';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
 import { rowsOf } from '../../engine/connect/rows.ts';
-import { rowOptions } from '../../topologies/app/start.ts';
+import { rowOptions } from '../../topologies/app/mappings.ts';
 import type { Mapping } from '../../topologies/ingest/mapping.ts';
 
 /** Writes the rows that can be read to `to`, in an order drawn from the seed, under the same header. */

@@ -1,8 +1,9 @@
 /** `segment explain`: why a subject is in a segment or not, and what changes when, as of an instant. */
 
-import { type KeptOptions, withState } from '../../engine/cli/kept-application.ts';
+import type { KeptOptions } from '../../engine/cli/kept-application.ts';
 import { instant, print, printJson } from '../../engine/cli/output.ts';
 import type { Explanation } from '../segments/explain.ts';
+import { withState } from './kept-personalisation.ts';
 import { explainSegment, type Place } from './questions/questions.ts';
 
 export interface InstantOptions extends KeptOptions {

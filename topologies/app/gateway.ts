@@ -1,4 +1,5 @@
 /** The gateway of `serve`: events in and questions over HTTP, beside the running application. */
+
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { systemClock } from '../../engine/base/clock.ts';
@@ -16,7 +17,7 @@ import { Intake } from '../gateway/intake.ts';
 import { serveGateway } from '../gateway/server.ts';
 import { providers } from '../gateway/webhooks/providers.ts';
 import { readCatalogue } from './catalogue-file.ts';
-import { readMapping } from './start.ts';
+import { readMapping } from './mappings.ts';
 
 /** How old what is known of the backlog may be, ms. */
 const backlogAgeMs = 1_000;

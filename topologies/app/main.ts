@@ -47,6 +47,7 @@ import {
 import { type TopicsPlanOptions, topicsPlan } from '../../engine/cli/topics-plan.ts';
 import { logLevels } from '../../engine/runtime/observe.ts';
 import { backendNames } from '../../engine/storage/backends.ts';
+import { application } from './application.ts';
 import { explain } from './explain.ts';
 import type { GatewayAloneOptions } from './gateway-alone.ts';
 import { lint, plan } from './lint.ts';
@@ -327,7 +328,7 @@ function programOf(version: string): Command {
     .addOption(logLevel())
     .addOption(json())
     .action((module: string, options: RunOptions) =>
-      run(module, { ...options, tokens: ran.tokens }),
+      run(module, { ...options, tokens: ran.tokens }, application),
     );
   addDev(program);
   addKafkaOptions(program.command('plan <module>'))
@@ -445,7 +446,11 @@ function addDev(program: Command): void {
     .action(async (module: string, options: DevOptions) => {
       // Loaded here: the other commands need no compiler.
       const { dev } = await import('../../engine/cli/dev/dev.ts');
-      const code = await dev(module, { ...options, tokens: given.tokens });
+      const code = await dev(
+        module,
+        { ...options, tokens: given.tokens },
+        application.versionProgram,
+      );
       if (code !== 0) process.exit(code);
     });
 }
@@ -458,7 +463,7 @@ function addSources(program: Command): void {
     .command('lint <file>')
     .description('every mistake in the file of --sources, with its path')
     .addOption(json())
-    .action((file: string, options: SourcesOptions) => lintCommand(file, options));
+    .action((file: string, options: SourcesOptions) => lintCommand(file, options, application));
   command
     .command('test <name>')
     .description('fetch from a source for real, and show what its rows become; nothing is written')
@@ -466,7 +471,7 @@ function addSources(program: Command): void {
     .option('--module <path>', 'the topology that `run` is given; default: that of `start`')
     .addOption(numberOption('--limit <n>', 'rows at most', count(1)).default(5))
     .addOption(json())
-    .action((name: string, options: TestOptions) => testCommand(name, options));
+    .action((name: string, options: TestOptions) => testCommand(name, options, application));
 }
 
 function addSegments(program: Command): void {
@@ -589,7 +594,7 @@ function addInspection(program: Command): void {
     .option('--application <name>', 'whose; default: what ran last in the data folder')
     .action((options: ReadOptions) => deadLetters(options));
   addReplay(letters.command('replay')).action((_: unknown, command: Command) =>
-    replayCommand(command.optsWithGlobals<ReplayCommandOptions>()),
+    replayCommand(command.optsWithGlobals<ReplayCommandOptions>(), application.mappings),
   );
 }
 

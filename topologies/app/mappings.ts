@@ -1,11 +1,16 @@
-/** Mappings by name or path, and the sources that are made of them. */
+/** Mappings by name or path, and what the engine makes sources of. */
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MillraceError, messageOf } from '../../engine/base/errors.ts';
 import { codeRoot } from '../../engine/base/package-files.ts';
-import { FileSource } from '../../engine/connect/file-source.ts';
+import type { FileSource } from '../../engine/connect/file-source.ts';
+import {
+  mappedFiles,
+  type RowMapping,
+  type RowMappings,
+} from '../../engine/connect/row-mapping.ts';
 import type { RowOptions } from '../../engine/connect/rows.ts';
 import type { Topic } from '../../engine/graph/topic.ts';
 import { parseJson } from '../../engine/serde/faithful-json.ts';
@@ -13,6 +18,7 @@ import { type Event, events } from '../event.ts';
 import { eventMap } from '../ingest/event-map.ts';
 import { checkMapping, type Mapping, neededFields } from '../ingest/mapping.ts';
 import { unpacker } from '../ingest/unpack.ts';
+import { sampleFile } from './sample-file.ts';
 
 const mappingsFolder = fileURLToPath(new URL('topologies/ingest/mappings/', codeRoot));
 
@@ -23,15 +29,30 @@ export function fileSource(
   topic: Topic<string, Event> = events,
   name = mapping.name,
 ): FileSource<string, Event> {
-  return new FileSource({
+  return mappedFiles(rowMapping(mapping), files, topic, name);
+}
+
+/** A mapping that is checked, as the engine uses it. */
+export function rowMapping(mapping: Mapping): RowMapping {
+  const { name, order } = mapping;
+  return {
     name,
-    mapping: mappingName(mapping),
-    files,
-    order: mapping.order ?? 'file',
-    topic,
+    reference: mappingName(mapping),
+    rows: rowOptions(mapping),
+    ...(order === undefined ? {} : { order }),
+    unpack: unpacker(mapping),
     map: eventMap(mapping),
-    ...rowOptions(mapping),
-  });
+  };
+}
+
+/** Mappings to events, for the engine's commands. */
+export function eventMappings(mappingOf: MappingReader = readMapping): RowMappings {
+  const topic: unknown = events;
+  return {
+    topic: topic as Topic<unknown, unknown>,
+    read: async (name) => rowMapping(await mappingOf(name)),
+    ownInput: async (name, folder) => (name === 'sample' ? sampleFile(folder) : undefined),
+  };
 }
 
 /** How the files of a mapping are read. */

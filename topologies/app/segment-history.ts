@@ -1,9 +1,10 @@
 /** `segment what-if`, `segment as-of`: questions that the log answers, apart from the state. */
 
-import { type KeptOptions, withLog } from '../../engine/cli/kept-application.ts';
+import type { KeptOptions } from '../../engine/cli/kept-application.ts';
 import { instant, print, printJson, table } from '../../engine/cli/output.ts';
 import type { AsOf } from '../segments/as-of.ts';
 import type { SegmentDifference } from '../what-if.ts';
+import { withLog } from './kept-personalisation.ts';
 import { asOfOf, type SampledWhatIf, whatIfOf } from './questions/questions.ts';
 import { readConfig } from './start.ts';
 

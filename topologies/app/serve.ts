@@ -1,18 +1,21 @@
 /** `serve`: keeps what `start` ran running, so that time passes for it, and answers questions over HTTP. */
+
 import type { Observer } from '../../engine/base/events.ts';
 import { systemScheduler } from '../../engine/base/scheduler.ts';
 import { execute } from '../../engine/cli/execution.ts';
 import { onInterrupt } from '../../engine/cli/interrupt.ts';
-import { type KeptOptions, keptApplication } from '../../engine/cli/kept-application.ts';
+import type { KeptOptions } from '../../engine/cli/kept-application.ts';
+import { standardPort } from '../../engine/cli/options.ts';
 import { sourcesFrom } from '../../engine/cli/pulled-sources.ts';
 import { type TimeFlags, timeSettings } from '../../engine/cli/time-flags.ts';
 import type { LogLevel } from '../../engine/runtime/observe.ts';
 import { loadTopology } from '../../engine/thread/load-topology.ts';
+import { application } from './application.ts';
 import { readCatalogue } from './catalogue-file.ts';
+import { keptPersonalisation } from './kept-personalisation.ts';
 import { QuestionPool } from './questions/question-pool.ts';
 import { askedRoutes } from './questions/question-routes.ts';
 import type { Asked } from './questions/questions.ts';
-import { standardPort } from './start.ts';
 import { mismatchesOf, verifySample } from './verify.ts';
 
 export interface ServeOptions extends KeptOptions, TimeFlags {
@@ -36,12 +39,12 @@ export interface ServeOptions extends KeptOptions, TimeFlags {
 }
 
 export async function serve(options: ServeOptions): Promise<void> {
-  const { config, kafka, ...kept } = await keptApplication(options);
+  const { config, kafka, ...kept } = await keptPersonalisation(options);
   const { threads, logLevel, http = standardPort, httpHost, memory } = options;
   const say = (text: string) => process.stderr.write(`${text}\n`);
   const signal = onInterrupt(say, options.stopWithin);
   const topology = await loadTopology(kept.reference);
-  const pulling = { topology, isReady: true, warn: say, bounded: false };
+  const pulling = { application, topology, isReady: true, warn: say, bounded: false };
   const sources = await sourcesFrom(options.sources, pulling);
   const questions = new QuestionPool();
   // Loaded here: the other commands need no HTTP framework.
@@ -64,6 +67,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       // On Kafka several processes serve one application.
       kafka && writerName(kafka.instanceId),
     ),
+    mappings: application.mappings,
     hasPeople: true,
     settings: {
       ...timeSettings(options),

@@ -1,7 +1,7 @@
 /** What `start` shows at its end: subjects, segments, the last changes, and the balance of records. */
 import { resolve } from 'node:path';
-import { MillraceError } from '../../engine/base/errors.ts';
 import { runsSources } from '../../engine/base/package-files.ts';
+import { balance } from '../../engine/cli/balance.ts';
 import { defaultData } from '../../engine/cli/environment.ts';
 import type { Execution } from '../../engine/cli/execution.ts';
 import { instant, table } from '../../engine/cli/output.ts';
@@ -152,34 +152,4 @@ function results({
       lastChanges.map((c) => [instant(c.effectiveAt), c.user, c.segment, c.type, c.cause]),
     ),
   ];
-}
-
-/** Throws INPUT_REFUSED when rows were read, and not one of them was taken or left out on purpose. */
-export function checkTaken({ sources, counters }: Summary): void {
-  const read = sources.reduce((sum, { records }) => sum + records, 0);
-  const refused = sources.reduce((sum, { deadLettered }) => sum + deadLettered, 0);
-  const noneProcessed = counters.in > 0 && counters.deadLettered === counters.in;
-  if (read > 0 && (refused === read || noneProcessed)) {
-    throw new MillraceError('INPUT_REFUSED', { rows: read });
-  }
-}
-
-/** Where every record went; the numbers add up. */
-export function balance(summary: Summary): string {
-  const { counters, sources } = summary;
-  const lines = sources.flatMap(({ name, records, deadLettered, skipped }) => {
-    const reasons = Object.entries(skipped).sort();
-    const left = reasons.reduce((sum, [, n]) => sum + n, 0);
-    const taken = records - deadLettered - left;
-    return [
-      `source ${name}: ${records} rows read = taken ${taken} + dead-lettered ${deadLettered} + skipped ${left}`,
-      ...reasons.map(([reason, n]) => `  skipped: ${reason} ${n}`),
-    ];
-  });
-  lines.push(
-    `in ${counters.in} = processed ${counters.processed} + dropped ${counters.dropped} + dead-lettered ${counters.deadLettered}; out ${counters.out}`,
-  );
-  const places = [...Object.entries(counters.drops), ...Object.entries(counters.failures)];
-  for (const [place, n] of places.sort()) lines.push(`  ${place.replace('|', ': ')} ${n}`);
-  return lines.join('\n');
 }

@@ -1,12 +1,11 @@
 /** `start`: takes in logs, or a sample, runs the ready topology over them, and shows the result. */
+
 import { existsSync } from 'node:fs';
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { MillraceError, messageOf } from '../../engine/base/errors.ts';
 import { jsonOf } from '../../engine/base/json-text.ts';
-import { moduleAt } from '../../engine/base/package-files.ts';
+import { checkTaken } from '../../engine/cli/balance.ts';
 import {
   type Environment,
   environment,
@@ -16,6 +15,7 @@ import {
 import { type Execution, type ExecutionOptions, execute } from '../../engine/cli/execution.ts';
 import { type InputGroup, type InputToken, inputGroups } from '../../engine/cli/input-groups.ts';
 import { onInterrupt } from '../../engine/cli/interrupt.ts';
+import { standardPort } from '../../engine/cli/options.ts';
 import { print, printJson } from '../../engine/cli/output.ts';
 import { progressBar } from '../../engine/cli/progress.ts';
 import { connectorsOf, pulledSources, readSources } from '../../engine/cli/pulled-sources.ts';
@@ -29,23 +29,22 @@ import { moduleChosen } from '../../engine/thread/adapters.ts';
 import { loadTopology } from '../../engine/thread/load-topology.ts';
 import { events } from '../event.ts';
 import type { Mapping } from '../ingest/mapping.ts';
-import { sampleLines } from '../ingest/sample.ts';
 import { checkPersonalisation, type PersonalisationConfig } from '../personalisation.ts';
+import { application, personalisationModule, ready } from './application.ts';
 import { readCatalogue } from './catalogue-file.ts';
 import {
+  eventMappings,
   fileSource,
   type MappingReader,
   mappingsOnce,
   readMapping,
-  rowOptions,
   shippedMappings,
 } from './mappings.ts';
 import { QuestionPool } from './questions/question-pool.ts';
 import { askedRoutes } from './questions/question-routes.ts';
 import { tellRedefined } from './redefine.ts';
-import { checkTaken, clockOf, personalisationReport, reportText } from './start-report.ts';
-
-export { fileSource, readMapping, rowOptions };
+import { sampleFile, samplePath } from './sample-file.ts';
+import { clockOf, personalisationReport, reportText } from './start-report.ts';
 
 export interface StartOptions extends TimeFlags {
   /** From the first signal to the end, at most, ms. */
@@ -77,15 +76,6 @@ export interface StartOptions extends TimeFlags {
   /** File with accounts, webhooks and limits (docs/SOURCES.md). */
   readonly gateway?: string;
 }
-
-/** Where `start` and `serve` listen when nothing is said. */
-export const standardPort = 8_080;
-
-/** The ready topology as workers load it. */
-export const personalisationModule = fileURLToPath(moduleAt('topologies/personalisation'));
-const sampleName = 'sample.jsonl';
-/** The name of the ready topology. */
-export const ready = 'personalisation';
 
 export async function start(options: StartOptions): Promise<void> {
   await takeIn(options, {
@@ -127,9 +117,14 @@ export async function takeIn(
   await checkGroups(groups, isEmpty, kept, env);
   const reference = { module: personalisationModule };
   const topology = await loadTopology(reference);
-  const given = await groupSources(topology, groups, say, mappingOf);
-  const specs = options.sources === undefined ? {} : await readSources(options.sources);
-  const pulled = await pulledSources(specs, { topology, isReady: true, warn: say });
+  const given = await groupSources(topology, groups, say, eventMappings(mappingOf));
+  const specs =
+    options.sources === undefined ? {} : await readSources(options.sources, application);
+  const pulled = await pulledSources(specs, {
+    ...{ application, topology },
+    isReady: true,
+    warn: say,
+  });
   const named = [...groups, ...Object.values(specs)];
   const mappings = await Promise.all(named.map(({ mapping = '' }) => mappingOf(mapping)));
   const config = await configOf(options.config, mappings, kept?.params, say);
@@ -138,7 +133,7 @@ export async function takeIn(
   for (const mapping of mappings) catalogue?.checkMapping(mapping);
   catalogue?.checkConfiguration(config);
   await prepare(env, fresh);
-  if (fresh) await rm(join(env.directory, sampleName), { force: true });
+  if (fresh) await rm(samplePath(env.directory), { force: true });
   const isSample = groups.length === 0 && options.sources === undefined;
   const sources = isSample
     ? await sampleSources(env, isEmpty, say)
@@ -159,6 +154,7 @@ export async function takeIn(
     sources,
     observer: progress.observer,
     logLevel: options.logLevel,
+    mappings: application.mappings,
     hasPeople: true,
     settings: {
       ...timeSettings(options),
@@ -280,11 +276,11 @@ async function sampleSources(
   isEmpty: boolean,
   say: (text: string) => void,
 ): Promise<FileInput[]> {
-  if (!isEmpty && !existsSync(join(env.directory, sampleName))) {
+  if (!isEmpty && !existsSync(samplePath(env.directory))) {
     say('no --input: going on with what is here');
     return [];
   }
-  return [fileSource(await readMapping('sample'), [await sampleFile(env)])];
+  return [fileSource(await readMapping('sample'), [await sampleFile(env.directory)])];
 }
 
 /** The configuration of a file; without one, that which the mapping brings along. */
@@ -299,13 +295,6 @@ export async function readConfig(
     const problem = `${file}: ${messageOf(error)}`;
     throw new MillraceError('CONFIG_INVALID', { field: '--config', problem });
   }
-}
-
-/** The sample that stands in for a log of the user's own; made where it is not there. */
-export async function sampleFile(env: Environment): Promise<string> {
-  const file = join(env.directory, sampleName);
-  if (!existsSync(file)) await writeFile(file, `${sampleLines().join('\n')}\n`);
-  return file;
 }
 
 /** Bytes of content; of a gzip file about ten times its size. */

@@ -1,11 +1,13 @@
 /** `verify`: recomputes a sample of subjects from the log in SQL, and compares it with the state. */
+
 import { createHash } from 'node:crypto';
 import { MillraceError } from '../../engine/base/errors.ts';
-import { type KeptOptions, withState } from '../../engine/cli/kept-application.ts';
+import type { KeptOptions } from '../../engine/cli/kept-application.ts';
 import { print, printJson } from '../../engine/cli/output.ts';
 import { compareWithSql, type Part, textOfPart } from '../verify/compare.ts';
 import { loggedEvents } from '../verify/logged.ts';
 import { resultOf } from '../verify/result.ts';
+import { withState } from './kept-personalisation.ts';
 import type { Asked } from './questions/questions.ts';
 import { takenEvents } from './questions/taken-events.ts';
 import { clockOf } from './start-report.ts';

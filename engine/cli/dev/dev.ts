@@ -5,11 +5,11 @@
  */
 import { createServer } from 'node:net';
 import { resolve } from 'node:path';
-import { standardPort } from '../../../topologies/app/start.ts';
 import { MillraceError } from '../../base/errors.ts';
 import { standardInput } from '../../connect/content.ts';
 import type { Change } from '../../graph/deployment.ts';
 import { stopWithinMs } from '../interrupt.ts';
+import { standardPort } from '../options.ts';
 import { table } from '../output.ts';
 import { lostBy, type Planned } from '../plan.ts';
 import { readKeys } from './keys.ts';
@@ -25,8 +25,15 @@ export interface DevOptions extends VersionOptions {
 const interruptedCode = 130;
 const kept: Begin = { fresh: false, orphan: [] };
 
-/** Answers the exit code, when it is interrupted. */
-export async function dev(module: string, options: DevOptions): Promise<number> {
+/**
+ * Answers the exit code, when it is interrupted.
+ * @param versionProgram that runs one version: it calls `serveVersion`
+ */
+export async function dev(
+  module: string,
+  options: DevOptions,
+  versionProgram: URL,
+): Promise<number> {
   if (options.tokens.some(({ name, value }) => name === 'input' && value === standardInput)) {
     const problem =
       'dev reads keys from standard input: give --input a file, which can be read again';
@@ -34,7 +41,7 @@ export async function dev(module: string, options: DevOptions): Promise<number> 
   }
   const path = resolve(module);
   const http = await lastingPort(options);
-  const session = new Session(path, { ...options, http });
+  const session = new Session(path, { ...options, http }, versionProgram);
   if ((process.env['MILLRACE_KAFKA_BROKERS'] ?? '') !== '') {
     say('the embedded log is used; MILLRACE_KAFKA_BROKERS is for `run`');
   }
@@ -84,6 +91,7 @@ interface Asking {
 class Session {
   readonly ended: Promise<number>;
   readonly #module: string;
+  readonly #versionProgram: URL;
   readonly #options: VersionOptions;
   readonly #dropState: boolean;
   readonly #stopWithinMs: number;
@@ -99,8 +107,9 @@ class Session {
   #newest: Build | undefined;
   #isEnding = false;
 
-  constructor(module: string, { dropState = false, ...options }: DevOptions) {
+  constructor(module: string, { dropState = false, ...options }: DevOptions, versionProgram: URL) {
     this.#module = module;
+    this.#versionProgram = versionProgram;
     this.#options = options;
     this.#dropState = dropState;
     this.#stopWithinMs = options.stopWithin ?? stopWithinMs;
@@ -179,7 +188,12 @@ class Session {
   /** Loads a version, and has it run if `decide` says how. */
   async #try(build: Built, decide: (planned: Planned) => Begin | undefined): Promise<void> {
     const { hash } = build;
-    const version = new Version(this.#module, this.#options, this.#stopWithinMs);
+    const version = new Version(
+      this.#versionProgram,
+      this.#module,
+      this.#options,
+      this.#stopWithinMs,
+    );
     this.#loading = version;
     const planned = await version.planned;
     this.#loading = undefined;

@@ -1,7 +1,6 @@
 /** One version of the topology, in a process of its own: module caches do not outlive an edit. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { moduleAt } from '../../base/package-files.ts';
 import type { Planned } from '../plan.ts';
 import type { Begin, FromVersion, ToVersion, VersionOptions } from './protocol.ts';
 
@@ -16,10 +15,13 @@ export class Version {
   readonly #child: ChildProcess;
   readonly #stopWithinMs: number;
 
-  /** @param stopWithinMs from the first signal to the end of the process, at most */
-  constructor(module: string, options: VersionOptions, stopWithinMs: number) {
+  /**
+   * @param program the process's own module: it calls `serveVersion`
+   * @param stopWithinMs from the first signal to the end of the process, at most
+   */
+  constructor(program: URL, module: string, options: VersionOptions, stopWithinMs: number) {
     this.#stopWithinMs = stopWithinMs;
-    const child = fork(fileURLToPath(moduleAt('engine/cli/dev/version-process')), [], {
+    const child = fork(fileURLToPath(program), [], {
       // A Ctrl-C reaches this process alone, which passes it on once.
       detached: true,
       env: onEmbeddedLog(process.env),

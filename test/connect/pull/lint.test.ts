@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { lintSources, readSources } from '../../../engine/cli/pulled-sources.ts';
 import { mistakesInSources } from '../../../engine/connect/pull/spec.ts';
+import { application } from '../../../topologies/app/application.ts';
 import { emptyFolder } from '../../process/millrace.ts';
 
 const rest = { kind: 'rest', url: 'https://shop.example/orders', mapping: 'sample' };
@@ -96,14 +97,16 @@ test('mappings are looked at, and the file may be that of the gateway as well', 
   const file = join(await emptyFolder(), 'millrace.json');
   const write = (value: unknown) => writeFile(file, `\uFEFF${JSON.stringify(value)}`);
   await write({ hosts: ['events.example'], sources: { orders: rest } });
-  expect(await lintSources(file)).toEqual([]);
-  expect(Object.keys(await readSources(file))).toEqual(['orders']);
+  expect(await lintSources(file, application)).toEqual([]);
+  expect(Object.keys(await readSources(file, application))).toEqual(['orders']);
   await write({ hosts: [''], sources: { orders: { ...rest, mapping: 'none.json' } } });
-  expect((await lintSources(file)).map(({ path }) => path)).toEqual([
+  expect((await lintSources(file, application)).map(({ path }) => path)).toEqual([
     'hosts.0',
     'sources.orders.mapping',
   ]);
-  await expect(readSources(file)).rejects.toThrow(/hosts\.0.*sources\.orders\.mapping/);
+  await expect(readSources(file, application)).rejects.toThrow(
+    /hosts\.0.*sources\.orders\.mapping/,
+  );
   await writeFile(file, '{');
-  await expect(lintSources(file)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+  await expect(lintSources(file, application)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
 });

@@ -2,11 +2,13 @@
  * `load`: a bounded run for schedulers. It takes in what is there, ends, and writes a manifest. The same
  * night again brings nothing new, and leaves the manifest of the first time as it is.
  */
+
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { MillraceError, messageOf } from '../../../engine/base/errors.ts';
+import { checkTaken } from '../../../engine/cli/balance.ts';
 import { environment, openKeptLog } from '../../../engine/cli/environment.ts';
 import { type Execution, execute } from '../../../engine/cli/execution.ts';
 import { inputGroups } from '../../../engine/cli/input-groups.ts';
@@ -19,9 +21,10 @@ import type { Log } from '../../../engine/log/log.ts';
 import { readCursors } from '../../../engine/runtime/cursors.ts';
 import { loadTopology } from '../../../engine/thread/load-topology.ts';
 import type { PersonalisationConfig } from '../../personalisation.ts';
-import { type MappingReader, mappingsOnce } from '../mappings.ts';
-import { keptParams, personalisationModule, ready, type StartOptions, takeIn } from '../start.ts';
-import { checkTaken, clockOf } from '../start-report.ts';
+import { application, personalisationModule, ready } from '../application.ts';
+import { eventMappings, type MappingReader, mappingsOnce } from '../mappings.ts';
+import { keptParams, type StartOptions, takeIn } from '../start.ts';
+import { clockOf } from '../start-report.ts';
 import { type CorrectedNight, correctNight } from './correct-night.ts';
 import { type Letter, lettersOf } from './letters.ts';
 import {
@@ -122,7 +125,12 @@ async function correctNights(
   if (kept?.application !== ready || groups.length === 0) return [];
   const say = (text: string) => process.stderr.write(`${text}\n`);
   const reference = { module: personalisationModule };
-  const sources = await groupSources(await loadTopology(reference), groups, () => {}, mappingOf);
+  const sources = await groupSources(
+    await loadTopology(reference),
+    groups,
+    () => {},
+    eventMappings(mappingOf),
+  );
   const log = await openKeptLog(env, ready);
   let changed: ChangedNight[];
   try {
@@ -137,6 +145,7 @@ async function correctNights(
     reference: { ...reference, params: kept.params },
     threads,
     logLevel,
+    mappings: application.mappings,
     ...(memory === undefined ? {} : { settings: { memoryBytes: memory } }),
   });
   const corrected: CorrectedNight[] = [];

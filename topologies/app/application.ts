@@ -1,0 +1,22 @@
+/** The ready application, as the engine's command line is given it. */
+import { fileURLToPath } from 'node:url';
+import { moduleAt } from '../../engine/base/package-files.ts';
+import type { ShippedApplication } from '../../engine/cli/shipped-application.ts';
+import { checkGateway } from '../gateway/config.ts';
+import { eventMappings } from './mappings.ts';
+
+/** The name of the ready topology. */
+export const ready = 'personalisation';
+
+/** The ready topology as workers load it. */
+export const personalisationModule = fileURLToPath(moduleAt('topologies/personalisation'));
+
+export const application: ShippedApplication = {
+  mappings: eventMappings(),
+  module: personalisationModule,
+  versionProgram: moduleAt('topologies/app/version'),
+  // The file may be that of the gateway as well.
+  checkBesideSources: (others) => {
+    checkGateway(others);
+  },
+};

@@ -1,0 +1,60 @@
+/** What `start` ran in a data directory, opened for the questions that are asked of it; it may run meanwhile. */
+import { MillraceError } from '../../engine/base/errors.ts';
+import { type Environment, environment, readApplication } from '../../engine/cli/environment.ts';
+import {
+  type KeptOptions,
+  kafkaOf,
+  openInspected,
+  withApplication,
+} from '../../engine/cli/kept-application.ts';
+import type { KafkaSettings } from '../../engine/log/kafka/settings/kafka-settings.ts';
+import type { TopologyReference } from '../../engine/thread/load-topology.ts';
+import type { PersonalisationConfig } from '../personalisation.ts';
+import { personalisationModule } from './application.ts';
+import type { Asked } from './questions/questions.ts';
+
+export interface Kept {
+  readonly env: Environment;
+  readonly application: string;
+  readonly reference: TopologyReference;
+  /** The log is Kafka. */
+  readonly kafka: KafkaSettings | undefined;
+  /** That which ran last. */
+  readonly config: PersonalisationConfig;
+}
+
+/** Throws USAGE where nothing, or another application than that of `start`, ran. */
+export async function keptPersonalisation(options: KeptOptions): Promise<Kept> {
+  const env = environment(options.data);
+  const file = await readApplication(env);
+  const { application, topology: reference } = file;
+  if (reference.module !== personalisationModule) {
+    const problem = `${env.directory} holds another application; this is for what \`start\` ran`;
+    throw new MillraceError('USAGE', { problem });
+  }
+  const config = (reference.params ?? {}) as PersonalisationConfig;
+  return { env, application, reference, kafka: await kafkaOf(options, file), config };
+}
+
+/** Log and state of the application of `start`. */
+export async function withState<T>(
+  options: KeptOptions,
+  use: (asked: Asked) => Promise<T>,
+): Promise<T> {
+  const { config } = await keptPersonalisation(options);
+  return withApplication(options, (opened) => use({ ...opened, config }));
+}
+
+/** Its log alone: what it answers does not need the state. */
+export async function withLog<T>(
+  options: KeptOptions,
+  use: (asked: Pick<Asked, 'log' | 'config'>) => Promise<T>,
+): Promise<T> {
+  const { config } = await keptPersonalisation(options);
+  const log = await openInspected(options);
+  try {
+    return await use({ log, config });
+  } finally {
+    await log.close();
+  }
+}
