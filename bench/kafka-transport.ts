@@ -3,6 +3,9 @@
  * one broker: A B B A.
  * Argument: messages of a round. Prints a table; see README.md.
  */
+
+import { systemScheduler } from '../engine/base/scheduler.ts';
+import { systemTiming } from '../engine/base/timing.ts';
 import { table } from '../engine/cli/output.ts';
 import { chooseTransport } from '../engine/log/kafka/adapter/transport-choice.ts';
 import { answered } from '../engine/log/kafka/rdkafka/client-calls.ts';
@@ -34,12 +37,15 @@ interface Cost {
 }
 
 const rdkafka = loadRdkafka();
-const transports: readonly MessageTransport[] = [plainTransport, loadPacked()];
+const transports: readonly MessageTransport[] = [
+  plainTransport(systemScheduler),
+  loadPacked(systemScheduler),
+];
 const broker = await startBroker();
 const settings = { ...defaultKafkaSettings, brokers: broker.address };
 
 async function connected<T extends KafkaConsumer | Producer>(client: T): Promise<T> {
-  await answered<unknown>(timeoutMs, (done) =>
+  await answered<unknown>(systemScheduler, timeoutMs, (done) =>
     client.connect({ timeout: timeoutMs }, done as never),
   );
   return client;
@@ -79,7 +85,7 @@ async function produce(transport: MessageTransport, topic: string): Promise<Cost
     if (delivered !== messages || failures.length > 0) throw new Error(`${delivered} delivered`);
   });
   producer.release();
-  await answered<unknown>(timeoutMs, (done) => client.disconnect(done as never));
+  await answered<unknown>(systemScheduler, timeoutMs, (done) => client.disconnect(done as never));
   return result;
 }
 
@@ -101,14 +107,14 @@ async function consume(transport: MessageTransport, topic: string): Promise<Cost
   const { seconds, cpuSeconds } = await cost(async () => {
     while (seen < messages) await take();
   });
-  await answered<unknown>(timeoutMs, (done) => client.disconnect(done as never));
+  await answered<unknown>(systemScheduler, timeoutMs, (done) => client.disconnect(done as never));
   const scale = messages / (messages - before);
   return { seconds: seconds * scale, cpuSeconds: cpuSeconds * scale };
 }
 
 /** Past the client, whose own fetching is what it is measured beside. */
 async function fetchDirect(topic: string): Promise<Cost> {
-  const { fetcher: make } = chooseTransport({ ...settings, transport: 'direct' });
+  const { fetcher: make } = chooseTransport({ ...settings, transport: 'direct' }, systemTiming);
   let seen = 0;
   let news = () => {};
   const fetcher = make?.({
@@ -147,7 +153,9 @@ for (const [round, order] of [transports, [...transports].reverse()].entries()) 
   for (const transport of order) {
     const topic = `${transport.kind}-${round}`;
     const config = { topic, num_partitions: 1, replication_factor: 1 };
-    await answered<void>(timeoutMs, (done) => admin.createTopic(config, timeoutMs, done));
+    await answered<void>(systemScheduler, timeoutMs, (done) =>
+      admin.createTopic(config, timeoutMs, done),
+    );
     const note = (what: string, calls: string, { seconds, cpuSeconds }: Cost) => {
       const micros = ((cpuSeconds * 1e6) / messages).toFixed(2);
       rows.push([what, calls, round + 1, Math.round(messages / seconds), micros]);

@@ -5,6 +5,7 @@
  * do not count. Prints one JSON line.
  */
 import { createHistogram } from 'node:perf_hooks';
+import { systemScheduler } from '../../engine/base/scheduler.ts';
 import { answered } from '../../engine/log/kafka/rdkafka/client-calls.ts';
 import { loadPacked } from '../../engine/log/kafka/rdkafka/packed-messages.ts';
 import {
@@ -47,11 +48,11 @@ const tickMs = 5;
 const tailMs = 15_000;
 
 const rdkafka = loadRdkafka();
-const transport = loadPacked();
+const transport = loadPacked(systemScheduler);
 const settings = { ...defaultKafkaSettings, brokers };
 
 async function connected<T extends KafkaConsumer | Producer>(client: T): Promise<T> {
-  await answered<unknown>(timeoutMs, (done) =>
+  await answered<unknown>(systemScheduler, timeoutMs, (done) =>
     client.connect({ timeout: timeoutMs }, done as never),
   );
   return client;

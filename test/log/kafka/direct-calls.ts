@@ -1,4 +1,5 @@
 /** What reads and writes Kafka's record batches; undefined where the native helper is not there, for `describe.skipIf`. */
+import { systemScheduler } from '../../../engine/base/scheduler.ts';
 import type { DirectCalls } from '../../../engine/log/kafka/rdkafka/messages.ts';
 import { loadPacked } from '../../../engine/log/kafka/rdkafka/packed-messages.ts';
 import { loadRdkafka } from '../../../engine/log/kafka/rdkafka/rdkafka.ts';
@@ -7,7 +8,7 @@ import { mustRun } from '../../kafka/questions.ts';
 export function directCalls(): DirectCalls | undefined {
   try {
     loadRdkafka();
-    return loadPacked().direct;
+    return loadPacked(systemScheduler).direct;
   } catch (error) {
     if (mustRun()) throw error;
     return undefined;

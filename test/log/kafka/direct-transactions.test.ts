@@ -1,6 +1,8 @@
 /** Transactions past librdkafka: what passes is waited for, nothing is written twice, all else ends the producer. */
 import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
+import { systemTiming, type Timing } from '../../../engine/base/timing.ts';
+import { ClusterView } from '../../../engine/log/kafka/direct/cluster-view.ts';
 import { DirectTransactions } from '../../../engine/log/kafka/direct/direct-transactions.ts';
 import type { DirectCalls } from '../../../engine/log/kafka/rdkafka/messages.ts';
 import { LostError } from '../../../engine/log/kafka/wire/broker-connection.ts';
@@ -9,6 +11,7 @@ import type { Append } from '../../../engine/log/log.ts';
 import { BatchBuilder } from '../../../engine/record/batch.ts';
 import { directCalls } from './direct-calls.ts';
 import { type Faults, ScriptedCluster, type Written } from './scripted-transactions.ts';
+import { VirtualTime } from './virtual-time.ts';
 
 const calls = directCalls();
 /** Nothing here is to end by a timeout, however busy the machine. */
@@ -18,14 +21,22 @@ let cluster: ScriptedCluster;
 const open: DirectTransactions[] = [];
 const refusals: string[] = [];
 
-/** @param bytesMax of records a batch */
-async function opened(bytesMax = 1_000): Promise<DirectTransactions> {
+interface Opening {
+  /** Of records a batch. */
+  readonly bytesMax?: number;
+  readonly timing?: Timing;
+  readonly callTimeoutMs?: number;
+}
+
+async function opened(opening: Opening = {}): Promise<DirectTransactions> {
+  const { bytesMax = 1_000, timing = systemTiming, callTimeoutMs = patienceMs } = opening;
   const { pack } = calls as DirectCalls;
   const transactions = await DirectTransactions.open({
     transactionalId: 't',
     transactionTimeoutMs: patienceMs,
-    callTimeoutMs: patienceMs,
-    bootstrap: cluster.bootstrap,
+    callTimeoutMs,
+    timing,
+    view: new ClusterView(cluster.bootstrap),
     access: { clientId: 'test', timeoutMs: patienceMs, tls: undefined, credentials: undefined },
     pack: (image) => pack(image, bytesMax),
     membership: async () => member,
@@ -96,7 +107,7 @@ describe.skipIf(calls === undefined)('transactions past librdkafka', () => {
 
   it('keep the batches of a partition in order', async () => {
     cluster = await ScriptedCluster.start(1);
-    const transactions = await opened(20);
+    const transactions = await opened({ bytesMax: 20 });
     await commit(transactions, append(0, 3), append(1, 1));
     expect(cluster.written.map(told)).toEqual(['0: 0+1', '1: 0+1', '0: 1+1', '0: 2+1']);
   });
@@ -128,7 +139,7 @@ describe.skipIf(calls === undefined)('transactions past librdkafka', () => {
   it('follow a leader that moves', async () => {
     cluster = await ScriptedCluster.start(2);
     cluster.faults.leader = 1;
-    const transactions = await opened(20);
+    const transactions = await opened({ bytesMax: 20 });
     await commit(transactions, append(0, 1));
     cluster.faults.leader = 0;
     cluster.faults.produce = ({ node }) => (node === 0 ? 0 : 6);
@@ -224,6 +235,21 @@ describe.skipIf(calls === undefined)('transactions past librdkafka', () => {
     cluster.brokers[1]?.forget(28);
     await expect(commit(transactions, append(0, 1))).rejects.toBeInstanceOf(RefusedError);
     expect(refusals).toEqual(['the broker does not speak version 3 of request 28']);
+  });
+
+  it('are given up when what passes does not, for as long as a call may take', async () => {
+    cluster = await ScriptedCluster.start(1);
+    cluster.faults.leader = -1;
+    const timing = new VirtualTime();
+    const transactions = await opened({ timing, callTimeoutMs: 15_000 });
+    const before = timing.now;
+    await expect(timing.settled(commit(transactions, append(0, 1)))).rejects.toMatchObject({
+      code: 5,
+    });
+    expect(timing.now - before).toBe(15_000);
+    // Two milliseconds, doubled up to half a second: more often would be a burden.
+    expect(cluster.brokers[0]?.metadataAsked).toBeGreaterThan(20);
+    expect(cluster.brokers[0]?.metadataAsked).toBeLessThan(45);
   });
 
   it('wait for a leader while there is none', async () => {

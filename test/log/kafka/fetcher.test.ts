@@ -1,11 +1,14 @@
 /** Fetching past librdkafka, with the faults of a cluster: nothing is lost, nothing comes twice, nothing hangs. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../../engine/base/clock.ts';
-import { DirectFetcher, type Fetcher } from '../../../engine/log/kafka/direct/direct-fetcher.ts';
+import { systemTiming, type Timing } from '../../../engine/base/timing.ts';
+import { ClusterView } from '../../../engine/log/kafka/direct/cluster-view.ts';
+import { DirectFetcher } from '../../../engine/log/kafka/direct/direct-fetcher.ts';
+import type { Fetcher } from '../../../engine/log/kafka/direct/fetching.ts';
 import type { Unpack } from '../../../engine/log/kafka/direct/unpacking.ts';
 import { directCalls } from './direct-calls.ts';
 import { recordBatch } from './record-batches.ts';
 import { type FetchAsked, type FetchTold, type Script, ScriptedBroker } from './scripted-broker.ts';
+import { VirtualTime } from './virtual-time.ts';
 
 const unpack = directCalls()?.unpack;
 const topic = 'orders';
@@ -37,7 +40,11 @@ describe.skipIf(unpack === undefined)('the fetcher', () => {
     return { records: Buffer.concat(there.map(batchAt)), lastStableOffset: records };
   }
 
-  async function start(fetched: Script['fetched'] = told, nodes = 1): Promise<Fetcher> {
+  async function start(
+    fetched: Script['fetched'] = told,
+    nodes = 1,
+    timing: Timing = systemTiming,
+  ): Promise<Fetcher> {
     const script: Script = {
       brokers: () => new Map(brokers.map(({ node, port }) => [node, port])),
       leader: () => leader,
@@ -46,12 +53,12 @@ describe.skipIf(unpack === undefined)('the fetcher', () => {
     for (let node = 0; node < nodes; node++) brokers.push(await ScriptedBroker.start(node, script));
     fetcher = new DirectFetcher(
       {
-        bootstrap: [{ host: '127.0.0.1', port: (brokers[0] as ScriptedBroker).port }],
-        access: { clientId: 'test', timeoutMs: 60_000, tls: undefined, credentials: undefined },
+        view: new ClusterView([{ host: '127.0.0.1', port: (brokers[0] as ScriptedBroker).port }]),
+        timing,
+        access: { clientId: 'test', timeoutMs: 3_600_000, tls: undefined, credentials: undefined },
         limits: { waitMs: 5, minBytes: 1, maxBytes: 1e6, maxPartitionBytes: 1e6 },
         unpack: unpack as Unpack,
         readsLz4: true,
-        clock: systemClock,
       },
       {
         onFetched: (_, batches, end) => {
@@ -214,6 +221,43 @@ describe.skipIf(unpack === undefined)('the fetcher', () => {
     await until(() => failed.length > 0);
     expect(seen).toEqual(rows(0, 1));
     expect(failed[0]).toMatch(/^1: /);
+  });
+
+  it('fails a partition whose topic no broker knows for five seconds', async () => {
+    const time = new VirtualTime();
+    const one = await start(() => ({ error: 3, lastStableOffset: -1 }), 1, time);
+    one.add({ topic, partition: 0, offset: 4 });
+    await time.until(() => failed.length > 0);
+    expect(failed).toEqual([expect.stringMatching(/^4: 3 unknown topic/)]);
+    expect(time.now).toBeGreaterThan(5_000);
+    expect(time.now).toBeLessThan(6_000);
+  });
+
+  it('looks less and less often for a leader while there is none, and finds it soon after', async () => {
+    const time = new VirtualTime();
+    leader = -1;
+    (await start(told, 1, time)).add({ topic, partition: 0, offset: 0 });
+    await time.until(() => time.now > 30_000);
+    const { metadataAsked = 0 } = brokers[0] ?? {};
+    expect(metadataAsked).toBeGreaterThan(30);
+    expect(metadataAsked).toBeLessThan(90);
+    leader = 0;
+    await time.until(() => ends.length > 0);
+    expect(seen).toEqual(rows(0, 10));
+    expect(time.now).toBeLessThan(31_500);
+    expect(handedBack).toEqual([]);
+  });
+
+  it('gives everything back when nobody has let it in for ten seconds', async () => {
+    const time = new VirtualTime();
+    const one = await start(told, 1, time);
+    await brokers[0]?.stop();
+    one.add({ topic, partition: 0, offset: 2 });
+    await time.until(() => handedBack.length > 0);
+    expect(handedBack).toEqual([expect.stringMatching(/^2: .*ECONNREFUSED/)]);
+    expect(one.isUsable).toBe(false);
+    expect(time.now).toBeGreaterThan(10_000);
+    expect(time.now).toBeLessThan(11_500);
   });
 
   it('gives everything back to who can when a broker does not speak its language', async () => {

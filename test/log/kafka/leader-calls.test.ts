@@ -1,47 +1,49 @@
 /** Questions to a partition's leader: what passes is asked again, what does not is told at once. */
 import { describe, expect, it } from 'vitest';
-import { askedOfLeader } from '../../../engine/log/kafka/rdkafka/leader-calls.ts';
+import { ClientCalls } from '../../../engine/log/kafka/rdkafka/client-calls.ts';
 import { kafkaCodes, unknownTopicMs } from '../../../engine/log/kafka/wire/error-codes.ts';
+import { VirtualTime } from './virtual-time.ts';
 
-const context = { brokers: 'broker:9092', what: 'ask for the end of orders/0', topic: 'orders' };
-const timeoutMs = 15_000;
+const purpose = { what: 'ask for the end of orders/0', topic: 'orders' };
+const callTimeoutMs = 15_000;
 
 /** Answers with these errors, one after the other, the last of them for ever; with 42 where there is none. */
 function asking(codes: readonly number[], msACall = 0) {
-  let [calls, now] = [0, 0];
-  const clock = { now: () => now, monotonic: () => now };
-  const answer = askedOfLeader<number>(context, timeoutMs, clock, (done) => {
-    const code = codes[Math.min(calls++, codes.length - 1)];
-    now += msACall;
+  let asked = 0;
+  const timing = new VirtualTime();
+  const calls = new ClientCalls({ brokers: 'broker:9092', callTimeoutMs, timing });
+  const answer = calls.askedOfLeader<number>(purpose, (done) => {
+    const code = codes[Math.min(asked++, codes.length - 1)];
+    timing.clock.advance(msACall);
     if (code === undefined || code === kafkaCodes.none) done(null, 42);
     else done(Object.assign(new Error(`error ${code}`), { code }) as never);
   });
-  return { answer, calls: () => calls };
+  return { answer: timing.settled(answer), asked: () => asked };
 }
 
 describe('a question to a leader', () => {
   it('is asked again while the leader is elsewhere or not there yet', async () => {
     const { notLeader, leaderNotAvailable, unknownTopicOrPartition, none } = kafkaCodes;
-    const { answer, calls } = asking([
+    const { answer, asked } = asking([
       notLeader,
       leaderNotAvailable,
       unknownTopicOrPartition,
       none,
     ]);
     expect(await answer).toBe(42);
-    expect(calls()).toBe(4);
+    expect(asked()).toBe(4);
   });
 
   it('is given up when time is over', async () => {
-    const { answer, calls } = asking([kafkaCodes.notLeader], timeoutMs / 3);
+    const { answer, asked } = asking([kafkaCodes.notLeader], callTimeoutMs / 3);
     await expect(answer).rejects.toMatchObject({ code: 'LOG_NOT_READY' });
-    expect(calls()).toBe(3);
+    expect(asked()).toBe(3);
   });
 
   it('about a topic that no leader comes to know is given up sooner', async () => {
-    const { answer, calls } = asking([kafkaCodes.unknownTopicOrPartition], unknownTopicMs / 2);
+    const { answer, asked } = asking([kafkaCodes.unknownTopicOrPartition], unknownTopicMs / 2);
     await expect(answer).rejects.toMatchObject({ code: 'TOPIC_UNKNOWN' });
-    expect(calls()).toBe(2);
+    expect(asked()).toBe(2);
   });
 
   it.each([
@@ -49,8 +51,16 @@ describe('a question to a leader', () => {
     [kafkaCodes.unknownTopic, 'TOPIC_UNKNOWN'],
     [kafkaCodes.transport, 'LOG_UNREACHABLE'],
   ])('is asked once when the answer is error %d', async (code, ours) => {
-    const { answer, calls } = asking([code]);
+    const { answer, asked } = asking([code]);
     await expect(answer).rejects.toMatchObject({ code: ours });
-    expect(calls()).toBe(1);
+    expect(asked()).toBe(1);
+  });
+
+  it('that the client does not answer ends when its time is over', async () => {
+    const timing = new VirtualTime();
+    const calls = new ClientCalls({ brokers: 'broker:9092', callTimeoutMs, timing });
+    const answer = calls.asked(purpose, () => {});
+    await expect(timing.settled(answer)).rejects.toMatchObject({ code: 'LOG_UNREACHABLE' });
+    expect(timing.now).toBe(callTimeoutMs);
   });
 });

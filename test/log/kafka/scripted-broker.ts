@@ -37,6 +37,8 @@ export type Answering = (request: WireReader, response: WireWriter, node: number
 export class ScriptedBroker {
   readonly node: number;
   readonly fetches: FetchAsked[] = [];
+  /** How often it was asked for leaders. */
+  metadataAsked = 0;
   readonly #script: Script;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -130,6 +132,7 @@ export class ScriptedBroker {
   }
 
   #metadata(body: WireWriter, request: WireReader): void {
+    this.metadataAsked++;
     const topics = request.array(() => request.string() ?? '');
     body.int32(0).array([...this.#script.brokers()], ([node, port]) => {
       body.int32(node).string('127.0.0.1').int32(port).int16(-1);

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemTiming } from '../../../engine/base/timing.ts';
 import { chooseTransport } from '../../../engine/log/kafka/adapter/transport-choice.ts';
 import type {
   MessageConsumer,
@@ -46,7 +47,10 @@ describe.skipIf(!available).each(['plain', 'packed'] as const)('%s transport', (
   beforeAll(async () => {
     rdkafka = loadRdkafka();
     brokers = (await sharedBroker()).address;
-    ({ transport } = chooseTransport({ ...defaultKafkaSettings, brokers, transport: kind }));
+    ({ transport } = chooseTransport(
+      { ...defaultKafkaSettings, brokers, transport: kind },
+      systemTiming,
+    ));
   });
   afterAll(async () => {
     for (const client of open) {

@@ -1,10 +1,6 @@
 /** What the brokers do with old records of topics, which node-rdkafka cannot ask. */
 
-import {
-  type BrokerAccess,
-  type BrokerAddress,
-  BrokerConnection,
-} from '../wire/broker-connection.ts';
+import { Cluster, type Reach } from '../direct/cluster.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
 import type { Request } from '../wire/request.ts';
 
@@ -53,28 +49,18 @@ interface Described {
 
 /** Policies by topic; without those that we may not know. Rejects when no broker answers. */
 export async function cleanupPolicies(
-  bootstrap: readonly BrokerAddress[],
-  access: BrokerAccess,
+  reach: Reach,
   topics: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {
-  let last: unknown = new Error('no broker is known');
-  for (const address of bootstrap) {
-    try {
-      const request = describeConfigs(topics);
-      const connection = await BrokerConnection.open(address, access, [request]);
-      try {
-        const answers = await connection.ask(request);
-        return new Map(
-          answers.flatMap(({ error, topic, policy }) =>
-            error === kafkaCodes.none && policy !== undefined ? [[topic, policy] as const] : [],
-          ),
-        );
-      } finally {
-        connection.close();
-      }
-    } catch (error) {
-      last = error;
+  const request = describeConfigs(topics);
+  const cluster = new Cluster({ ...reach, needed: [request] });
+  try {
+    const policies = new Map<string, string>();
+    for (const { error, topic, policy } of await cluster.askAny(request)) {
+      if (error === kafkaCodes.none && policy !== undefined) policies.set(topic, policy);
     }
+    return policies;
+  } finally {
+    cluster.close();
   }
-  throw last;
 }

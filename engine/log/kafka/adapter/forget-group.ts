@@ -1,14 +1,12 @@
 /** Forgets the offsets of a group that nobody is in, which node-rdkafka cannot. */
 import { MillraceError } from '../../../base/errors.ts';
 import type { GroupOffset } from '../../log.ts';
-import { Cluster } from '../direct/cluster.ts';
-import { retried } from '../direct/retry.ts';
-import { directAccess } from '../settings/direct-access.ts';
-import type { KafkaSettings } from '../settings/kafka-settings.ts';
+import { Cluster, type Reach } from '../direct/cluster.ts';
 import { brokerError } from '../wire/broker-errors.ts';
 import { findCoordinator } from '../wire/cluster-requests.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
 import { byTopic, type Request } from '../wire/request.ts';
+import { retried } from '../wire/retry.ts';
 import type { PartitionOutcome } from '../wire/transaction-requests.ts';
 
 const [nonEmptyGroup, groupIdNotFound] = [68, 69];
@@ -65,19 +63,19 @@ function setOffsets(
  * @throws APPLICATION_RUNS while the group has members; nothing is changed then
  */
 export async function forgetGroup(
-  settings: KafkaSettings,
+  reach: Reach | string,
+  { brokers, timeoutMs }: { readonly brokers: string; readonly timeoutMs: number },
   group: string,
   offsets: readonly GroupOffset[],
 ): Promise<void> {
-  const reached = directAccess(settings);
-  if (typeof reached === 'string') {
-    const problem = `the group cannot be reset with these settings (${reached}): use kafka-consumer-groups --delete --group ${group} first`;
-    throw new MillraceError('KAFKA_REJECTED', { brokers: settings.brokers, problem });
+  if (typeof reach === 'string') {
+    const problem = `the group cannot be reset with these settings (${reach}): use kafka-consumer-groups --delete --group ${group} first`;
+    throw new MillraceError('KAFKA_REJECTED', { brokers, problem });
   }
   const needed = [findCoordinator('group', ''), deleteGroups([]), setOffsets('', [])];
-  const cluster = new Cluster({ ...reached, needed, onRefused: () => {} });
+  const cluster = new Cluster({ ...reach, needed });
   const asked = <T>(request: Request<T>, errorsOf: (answer: T) => readonly number[]) =>
-    retried(settings.callTimeoutMs, async () => {
+    retried(reach.timing, timeoutMs, async () => {
       const connection = await cluster.to(await cluster.coordinatorOf('group', group));
       const wrong = errorsOf(await connection.ask(request)).find((e) => e !== kafkaCodes.none);
       if (wrong !== undefined) throw brokerError(wrong, `group ${group}`);

@@ -2,13 +2,13 @@
  * A member of a Kafka consumer group. Rebalances come as changes that wait for the runtime's answer, so
  * that a partition is let go only when all of it is committed and closed (R1-R6 of a hand-over).
  */
-import { setTimeout as pause } from 'node:timers/promises';
-import type { Clock } from '../../../base/clock.ts';
 import { MillraceError } from '../../../base/errors.ts';
+import type { Scheduler } from '../../../base/scheduler.ts';
+import { after } from '../../../base/timing.ts';
 import type { GroupOffset, ReadLimits, TopicPartition } from '../../log.ts';
 import type { AssignmentChange, Fetched, JoinOptions, Member } from '../../member.ts';
 import { keyOf } from '../../partition-key.ts';
-import { answered, constructed } from '../rdkafka/client-calls.ts';
+import { type ClientCalls, constructed } from '../rdkafka/client-calls.ts';
 import { readError } from '../rdkafka/client-errors.ts';
 import type { MessageTransport } from '../rdkafka/messages.ts';
 import type { KafkaConsumer, LibrdKafkaError, RdkafkaModule } from '../rdkafka/rdkafka.ts';
@@ -30,12 +30,13 @@ export interface KafkaMemberOptions {
   readonly connect: (client: KafkaConsumer) => Promise<void>;
   readonly topics: readonly string[];
   readonly ready: Required<JoinOptions>['ready'];
-  readonly brokers: string;
   readonly bufferBytes: number;
   readonly maxPollIntervalMs: number;
   /** Reads partitions that are not the group's. */
   readonly reader: KafkaReader;
-  readonly clock: Clock;
+  readonly calls: ClientCalls;
+  /** By which the member waits. */
+  readonly scheduler: Scheduler;
 }
 
 /** A consumer that belongs to the group, and what polls it. After a fatal error it is replaced. */
@@ -51,9 +52,10 @@ export class KafkaMember implements Member {
   #changes: AssignmentChange[] = [];
   #news = false;
   #wake: (() => void) | undefined;
-  #left = false;
+  readonly #leaving = new AbortController();
   /** Partitions that were assigned and answered, as 'topic/partition'. */
   readonly #owned = new Set<string>();
+  readonly #unsubscribe: () => void;
   #rejoining: Promise<void> | undefined;
   /** When the group first refused this process; undefined while it is a member. */
   #fatalSince: number | undefined;
@@ -62,13 +64,18 @@ export class KafkaMember implements Member {
   private constructor(options: KafkaMemberOptions) {
     this.#options = options;
     this.#current = this.#create();
-    options.reader.onNews = () => this.#tell();
+    this.#unsubscribe = options.reader.onNews(() => this.#tell());
   }
 
   static async join(options: KafkaMemberOptions): Promise<KafkaMember> {
     const member = new KafkaMember(options);
-    await member.#subscribe();
-    return member;
+    try {
+      await member.#subscribe();
+      return member;
+    } catch (error) {
+      member.#unsubscribe();
+      throw error;
+    }
   }
 
   /** The consumer whose membership vouches for offsets; throws while there is none. */
@@ -88,11 +95,11 @@ export class KafkaMember implements Member {
       ...options.reading,
       client,
       messages: options.transport.consumer(client),
-      clock: options.clock,
+      calls: options.calls,
       bufferBytes: options.bufferBytes,
       idleStopMs: options.maxPollIntervalMs,
       onError: (error) => {
-        if (error.code !== kafkaCodes.fatal) return memberError(options.brokers, error);
+        if (error.code !== kafkaCodes.fatal) return memberError(options.calls.brokers, error);
         this.#rejoining ??= this.#rejoin();
         return undefined;
       },
@@ -119,7 +126,8 @@ export class KafkaMember implements Member {
    * this instance id, until its session times out. So it is tried again for a while.
    */
   async #rejoin(): Promise<void> {
-    const { brokers, clock } = this.#options;
+    const { brokers, timing } = this.#options.calls;
+    const { clock, scheduler } = timing;
     const begin = clock.monotonic();
     const lost = this.#current.pump.partitions;
     this.#owned.clear();
@@ -128,8 +136,8 @@ export class KafkaMember implements Member {
       lost.length === 0 ? [] : [{ kind: 'revoked', partitions: lost, answer: async () => {} }];
     this.#tell();
     await this.#drop(this.#current);
-    await pause(rejoinPauseMs);
-    if (this.#left) return;
+    await scheduler.sleep(rejoinPauseMs, this.#leaving.signal);
+    if (this.#isLeft) return;
     this.#current = this.#create();
     try {
       await this.#subscribe();
@@ -177,32 +185,40 @@ export class KafkaMember implements Member {
       this.#news = false;
       return Promise.resolve();
     }
+    const { scheduler } = this.#options;
     return new Promise((resolve) => {
       const done = () => {
-        clearTimeout(timer);
+        inTime();
         signal?.removeEventListener('abort', done);
         this.#wake = undefined;
         this.#news = false;
         resolve();
       };
-      const timer = setTimeout(done, waitMs);
+      const inTime = after(scheduler, waitMs, done);
       signal?.addEventListener('abort', done);
       this.#wake = done;
     });
   }
 
+  get #isLeft(): boolean {
+    return this.#leaving.signal.aborted;
+  }
+
   async leave(): Promise<void> {
-    if (this.#left) return;
-    this.#left = true;
+    if (this.#isLeft) return;
+    this.#leaving.abort();
     await this.#rejoining;
     for (const change of this.#changes.splice(0)) await change.answer([]);
     await this.#drop(this.#current);
+    this.#unsubscribe();
   }
 
   async #drop({ client, pump }: Membership): Promise<void> {
     await pump.stop();
     // Whoever does not answer within the time leaves by the session timeout.
-    await answered<unknown>(leaveTimeoutMs, (done) => client.disconnect(done)).catch(() => {});
+    const { calls } = this.#options;
+    const left = calls.answered<unknown>((done) => client.disconnect(done), leaveTimeoutMs);
+    await left.catch(() => {});
   }
 
   #rebalanced(
@@ -212,7 +228,7 @@ export class KafkaMember implements Member {
   ): void {
     const given = partitions.map(({ topic, partition }) => ({ topic, partition }));
     const kind = error.code === kafkaCodes.assignPartitions ? 'assigned' : 'revoked';
-    if (this.#left || this.#rejoining !== undefined || client !== this.#current.client) {
+    if (this.#isLeft || this.#rejoining !== undefined || client !== this.#current.client) {
       // Nothing of it is ours any more: the runtime has closed it, or is told that it is lost.
       this.#release(client, given);
       return;

@@ -3,19 +3,16 @@
  * inspected. A consumer without a group's assignment takes up a partition when it is asked for, and
  * lets go of it when nobody asks any more.
  */
-import type { Clock } from '../../../base/clock.ts';
 import { MillraceError } from '../../../base/errors.ts';
 import type { PackedBatch } from '../../../record/batch.ts';
 import type { ReadLimits, TopicPartition } from '../../log.ts';
 import type { Fetched } from '../../member.ts';
 import { keyOf } from '../../partition-key.ts';
 import { checkOffset, mergeBatches } from '../../partition-reader.ts';
-import { asked } from '../rdkafka/client-calls.ts';
-import { codeOf, kafkaError, readError } from '../rdkafka/client-errors.ts';
-import { askedOfLeader } from '../rdkafka/leader-calls.ts';
+import { type ClientCalls, isPassingOfLeader } from '../rdkafka/client-calls.ts';
+import { readError } from '../rdkafka/client-errors.ts';
 import type { MessageTransport } from '../rdkafka/messages.ts';
-import type { KafkaConsumer, LibrdKafkaError } from '../rdkafka/rdkafka.ts';
-import { leaderErrorsThatPass } from '../wire/error-codes.ts';
+import type { KafkaConsumer } from '../rdkafka/rdkafka.ts';
 import { Pump, type Reading } from './pump.ts';
 
 /** A partition that was not asked for so long is let go, ms. */
@@ -31,12 +28,10 @@ export interface KafkaReaderOptions {
   readonly probe: KafkaConsumer;
   readonly transport: MessageTransport;
   readonly reading: Reading;
-  readonly brokers: string;
   readonly bufferBytes: number;
-  readonly callTimeoutMs: number;
   /** How long another's open transaction is waited for, ms. */
   readonly stableTimeoutMs: number;
-  readonly clock: Clock;
+  readonly calls: ClientCalls;
 }
 
 /** As the client calls them. */
@@ -46,30 +41,39 @@ interface Watermarks {
 }
 
 export class KafkaReader {
-  onNews: () => void = () => {};
   readonly #options: KafkaReaderOptions;
   readonly #pump: Pump;
   /** Topics whose leaders the client knows. */
   readonly #topics = new Set<string>();
-  #waiting: (() => void)[] = [];
+  readonly #listeners = new Set<() => void>();
+  /** Aborted when there are news. */
+  #news = new AbortController();
 
   constructor(options: KafkaReaderOptions) {
     this.#options = options;
-    const { client, transport, reading, clock, bufferBytes, brokers } = options;
+    const { client, transport, reading, calls, bufferBytes } = options;
     this.#pump = new Pump({
       ...reading,
       client,
       messages: transport.consumer(client),
-      clock,
+      calls,
       bufferBytes,
       idleStopMs: Number.POSITIVE_INFINITY,
-      onError: (error) => readError(brokers, error, 'TOPIC_UNKNOWN'),
+      onError: (error) => readError(calls.brokers, error, 'TOPIC_UNKNOWN'),
       onNews: () => {
-        for (const wake of this.#waiting.splice(0)) wake();
-        this.onNews();
+        const told = this.#news;
+        this.#news = new AbortController();
+        told.abort();
+        for (const tell of this.#listeners) tell();
       },
     });
     this.#pump.start();
+  }
+
+  /** Tells of news from now on; answers how to end that. */
+  onNews(tell: () => void): () => void {
+    this.#listeners.add(tell);
+    return () => this.#listeners.delete(tell);
   }
 
   /** As Log.read: waits until there is something, or the partition is read to its high watermark. */
@@ -78,7 +82,9 @@ export class KafkaReader {
     from: number,
     limits: ReadLimits,
   ): Promise<PackedBatch | undefined> {
-    const { clock, stableTimeoutMs, callTimeoutMs, brokers } = this.#options;
+    const { stableTimeoutMs, calls } = this.#options;
+    const { brokers, timeoutMs } = calls;
+    const { clock } = calls.timing;
     if (!this.#pump.has(at)) {
       const { low, high } = await this.watermarks(at);
       checkOffset(at, from, low, high);
@@ -105,7 +111,7 @@ export class KafkaReader {
           const problem = `${at.topic}/${at.partition} has an open transaction at ${seen} that does not end`;
           throw new MillraceError('LOG_UNREACHABLE', { brokers, problem });
         }
-      } else if (clock.monotonic() - begin > callTimeoutMs + stableTimeoutMs) {
+      } else if (clock.monotonic() - begin > timeoutMs + stableTimeoutMs) {
         const problem = `nothing came of ${at.topic}/${at.partition} from offset ${from} on`;
         this.#release(at);
         throw new MillraceError('LOG_UNREACHABLE', { brokers, problem });
@@ -131,38 +137,37 @@ export class KafkaReader {
 
   /** The same of several partitions, in one question where the transport can. */
   async endOffsets(partitions: readonly TopicPartition[]): Promise<readonly number[]> {
-    const { probe, transport, brokers, callTimeoutMs } = this.#options;
+    const { probe, transport, calls } = this.#options;
     if (partitions.length === 0) return [];
     if (transport.admin === undefined) {
       return Promise.all(partitions.map((at) => this.endOffset(at)));
     }
     try {
-      const ends = await transport.admin(probe).endOffsets(partitions, callTimeoutMs);
+      const ends = await transport.admin(probe).endOffsets(partitions, calls.timeoutMs);
       const byName = new Map(ends.map((end) => [keyOf(end), end.offset]));
       return partitions.map((at) => byName.get(keyOf(at)) ?? 0);
     } catch (error) {
-      if (!leaderErrorsThatPass.includes(codeOf(error as LibrdKafkaError))) {
-        throw kafkaError({ brokers, what: 'ask for the ends of partitions' }, error as Error);
+      if (!isPassingOfLeader(error)) {
+        throw calls.errorOf({ what: 'ask for the ends of partitions' }, error);
       }
     }
     // The client asked by what it knows of leaders, which has changed: asked one by one, they are looked for anew.
-    const timeoutMs = Math.min(callTimeoutMs, leaderMs);
+    const timeoutMs = Math.min(calls.timeoutMs, leaderMs);
     const found = await Promise.all(partitions.map((at) => this.watermarks(at, timeoutMs)));
     return found.map(({ high }) => high);
   }
 
   async watermarks(
     at: TopicPartition,
-    timeoutMs = this.#options.callTimeoutMs,
+    timeoutMs = this.#options.calls.timeoutMs,
   ): Promise<{ low: number; high: number }> {
-    const { probe, brokers, clock } = this.#options;
+    const { probe, calls } = this.#options;
     const { topic, partition } = at;
     const what = `ask for the end of ${topic}/${partition}`;
-    const { lowOffset, highOffset } = await askedOfLeader<Watermarks>(
-      { brokers, what, topic },
-      timeoutMs,
-      clock,
+    const { lowOffset, highOffset } = await calls.askedOfLeader<Watermarks>(
+      { what, topic },
       (done) => probe.queryWatermarkOffsets(topic, partition, timeoutMs / 2, done),
+      timeoutMs,
     );
     return { low: lowOffset, high: highOffset };
   }
@@ -181,19 +186,18 @@ export class KafkaReader {
       this.#pump.assigned();
     } catch (error) {
       this.#pump.remove(at);
-      const { brokers } = this.#options;
       const what = `read ${at.topic}/${at.partition}`;
-      throw kafkaError({ brokers, what, topic: at.topic }, error as Error);
+      throw this.#options.calls.errorOf({ what, topic: at.topic }, error);
     }
   }
 
   /** Asks for the leaders of a topic: on its own the client looks for them once a second. */
   async #learn(topic: string): Promise<void> {
-    const { client, brokers, callTimeoutMs } = this.#options;
+    const { client, calls } = this.#options;
     if (this.#topics.has(topic)) return;
     const what = `ask for the partitions of ${topic}`;
-    await asked<unknown>({ brokers, what, topic }, callTimeoutMs, (done) =>
-      client.getMetadata({ topic, timeout: callTimeoutMs / 2 }, done as never),
+    await calls.asked<unknown>({ what, topic }, (done) =>
+      client.getMetadata({ topic, timeout: calls.timeoutMs / 2 }, done as never),
     );
     this.#topics.add(topic);
   }
@@ -209,12 +213,6 @@ export class KafkaReader {
   }
 
   #newsOr(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#waiting.push(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
+    return this.#options.calls.timing.scheduler.sleep(ms, this.#news.signal);
   }
 }

@@ -1,6 +1,5 @@
 /** Whether the brokers answer. The client says when a connection breaks, never that one is back: it is asked. */
-import type { Clock } from '../../../base/clock.ts';
-import { answered, graceMs } from '../rdkafka/client-calls.ts';
+import { type ClientCalls, graceMs } from '../rdkafka/client-calls.ts';
 import { codeOf } from '../rdkafka/client-errors.ts';
 import type { KafkaConsumer, LibrdKafkaError } from '../rdkafka/rdkafka.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
@@ -14,7 +13,7 @@ export interface ReachabilityOptions {
   readonly polled: KafkaConsumer;
   /** The client that is asked. */
   readonly probe: KafkaConsumer;
-  readonly clock: Clock;
+  readonly calls: ClientCalls;
   readonly onAway: (problem: string) => void;
   readonly onBack: (awayMs: number) => void;
 }
@@ -22,7 +21,7 @@ export interface ReachabilityOptions {
 export class Reachability {
   readonly #options: ReachabilityOptions;
   #isAsking = false;
-  #isClosed = false;
+  readonly #closing = new AbortController();
 
   constructor(options: ReachabilityOptions) {
     this.#options = options;
@@ -37,28 +36,33 @@ export class Reachability {
 
   /** What is asked now ends with its deadline. */
   close(): void {
-    this.#isClosed = true;
+    this.#closing.abort();
   }
 
   async #ask(problem: string): Promise<void> {
-    const { clock, onAway, onBack } = this.#options;
-    if (this.#isAsking || this.#isClosed) return;
+    const { calls, onAway, onBack } = this.#options;
+    const { clock, scheduler } = calls.timing;
+    const { signal } = this.#closing;
+    if (this.#isAsking || signal.aborted) return;
     this.#isAsking = true;
     const since = clock.monotonic();
     if (!(await this.#answers())) {
-      if (!this.#isClosed) onAway(problem);
-      while (!this.#isClosed && !(await this.#answers())) {
-        await new Promise((resolve) => setTimeout(resolve, pauseMs).unref());
+      if (!signal.aborted) onAway(problem);
+      while (!signal.aborted && !(await this.#answers())) {
+        await scheduler.sleep(pauseMs, signal);
       }
-      if (!this.#isClosed) onBack(clock.monotonic() - since);
+      if (!signal.aborted) onBack(clock.monotonic() - since);
     }
     this.#isAsking = false;
   }
 
   #answers(): Promise<boolean> {
-    return answered<unknown>(askMs + graceMs, (done) =>
-      this.#options.probe.getMetadata({ timeout: askMs }, done as never),
-    ).then(
+    const { calls, probe } = this.#options;
+    const answer = calls.answered<unknown>(
+      (done) => probe.getMetadata({ timeout: askMs }, done as never),
+      askMs + graceMs,
+    );
+    return answer.then(
       () => true,
       () => false,
     );

@@ -1,10 +1,9 @@
 /** Topics of the cluster: which there are, and how Millrace makes its own. */
-import { setTimeout as pause } from 'node:timers/promises';
 import { MillraceError } from '../../../base/errors.ts';
 import type { TopicSettings } from '../../../graph/topic.ts';
 import { cursorTopic } from '../../../graph/topic-names.ts';
 import type { TopicDescription } from '../../log.ts';
-import { asked } from '../rdkafka/client-calls.ts';
+import type { ClientCalls } from '../rdkafka/client-calls.ts';
 import type { KafkaConsumer, RdkafkaModule } from '../rdkafka/rdkafka.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
 
@@ -21,8 +20,7 @@ export interface TopicAdminOptions {
   readonly admin: Readonly<Record<string, unknown>>;
   /** A connected client that is asked for metadata. */
   readonly probe: KafkaConsumer;
-  readonly brokers: string;
-  readonly callTimeoutMs: number;
+  readonly calls: ClientCalls;
   /** Copies of a new topic; -1: the cluster's default. */
   readonly replicationFactor: number;
 }
@@ -59,11 +57,11 @@ export class TopicAdmin {
   }
 
   async list(): Promise<readonly TopicDescription[]> {
-    const { probe, brokers, callTimeoutMs } = this.#options;
-    const { topics } = await asked<{ topics: { name: string; partitions: unknown[] }[] }>(
-      { brokers, what: 'list the topics' },
-      callTimeoutMs,
-      (done) => probe.getMetadata({ allTopics: true, timeout: callTimeoutMs / 2 }, done as never),
+    const { probe, calls } = this.#options;
+    const timeout = calls.timeoutMs / 2;
+    const { topics } = await calls.asked<{ topics: { name: string; partitions: unknown[] }[] }>(
+      { what: 'list the topics' },
+      (done) => probe.getMetadata({ allTopics: true, timeout }, done as never),
     );
     return topics
       .filter(({ name }) => !name.startsWith('__'))
@@ -77,7 +75,7 @@ export class TopicAdmin {
   ): Promise<void> {
     const missing = missingOf(topics, existing ?? (await this.list()));
     if (missing.length === 0) return;
-    const { rdkafka, admin: config, brokers, callTimeoutMs, replicationFactor } = this.#options;
+    const { rdkafka, admin: config, calls, replicationFactor } = this.#options;
     // Made by another instance just now, or there all along and not shown to us.
     const hidden = new Set<string>();
     const admin = rdkafka.AdminClient.create({ ...config });
@@ -89,9 +87,8 @@ export class TopicAdmin {
           replication_factor: replicationFactor,
           config: topicConfig(settings),
         };
-        const context = { brokers, what: `create topic ${name}` };
-        return asked<void>(context, callTimeoutMs, (done) =>
-          admin.createTopic(topic, callTimeoutMs / 2, (error) => {
+        return calls.asked<void>({ what: `create topic ${name}` }, (done) =>
+          admin.createTopic(topic, calls.timeoutMs / 2, (error) => {
             const exists = error?.code === kafkaCodes.topicExists;
             if (exists) hidden.add(name);
             done(exists ? undefined : error);
@@ -109,14 +106,14 @@ export class TopicAdmin {
 
   /** Deletes topics; returns when no broker tells of them any more. */
   async delete(topics: readonly string[]): Promise<void> {
-    const { rdkafka, admin: config, brokers, callTimeoutMs } = this.#options;
+    const { rdkafka, admin: config, calls } = this.#options;
     if (topics.length === 0) return;
     const admin = rdkafka.AdminClient.create({ ...config });
     try {
       const gone = await Promise.allSettled(
         topics.map((topic) =>
-          asked<void>({ brokers, what: `delete topic ${topic}` }, callTimeoutMs, (done) =>
-            admin.deleteTopic(topic, callTimeoutMs / 2, (error) => {
+          calls.asked<void>({ what: `delete topic ${topic}` }, (done) =>
+            admin.deleteTopic(topic, calls.timeoutMs / 2, (error) => {
               done(error?.code === kafkaCodes.unknownTopicOrPartition ? undefined : error);
             }),
           ),
@@ -129,10 +126,10 @@ export class TopicAdmin {
     for (let waited = 0; waited < appearTimeoutMs; waited += lookMs) {
       const there = new Set((await this.list()).map(({ name }) => name));
       if (!topics.some((topic) => there.has(topic))) return;
-      await pause(lookMs);
+      await this.#options.calls.timing.scheduler.sleep(lookMs);
     }
     const problem = `topics ${topics.join(', ')} were deleted and do not disappear`;
-    throw new MillraceError('LOG_UNREACHABLE', { brokers, problem });
+    throw new MillraceError('LOG_UNREACHABLE', { brokers: calls.brokers, problem });
   }
 
   async #appear(topics: readonly TopicDescription[], hidden: ReadonlySet<string>): Promise<void> {
@@ -140,9 +137,9 @@ export class TopicAdmin {
     for (let waited = 0; waited < appearTimeoutMs; waited += lookMs) {
       missing = missingOf(missing, await this.list());
       if (missing.length === 0) return;
-      await pause(lookMs);
+      await this.#options.calls.timing.scheduler.sleep(lookMs);
     }
-    const { brokers } = this.#options;
+    const { brokers } = this.#options.calls;
     const names = missing.map(({ name }) => name);
     const refused = names.filter((name) => hidden.has(name));
     if (refused.length > 0) {

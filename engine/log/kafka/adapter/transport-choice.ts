@@ -2,10 +2,13 @@
  * Chooses how messages cross: packed where the native helper was built, else plain. Beside packed calls records are
  * fetched and written past librdkafka where the settings let us.
  */
-import { systemClock } from '../../../base/clock.ts';
 import { MillraceError, messageOf } from '../../../base/errors.ts';
-import { DirectFetcher, type Fetcher, type FetchListener } from '../direct/direct-fetcher.ts';
+import type { Timing } from '../../../base/timing.ts';
+import type { Reach } from '../direct/cluster.ts';
+import { ClusterView } from '../direct/cluster-view.ts';
+import { DirectFetcher } from '../direct/direct-fetcher.ts';
 import type { DirectTransactionsOptions } from '../direct/direct-transactions.ts';
+import type { Fetcher, FetchListener } from '../direct/fetching.ts';
 import { unpackPlainly } from '../direct/unpack-plainly.ts';
 import type { DirectCalls, MessageTransport } from '../rdkafka/messages.ts';
 import { loadPacked } from '../rdkafka/packed-messages.ts';
@@ -15,13 +18,14 @@ import { directBatchBytes } from '../settings/direct-batch-size.ts';
 import type { KafkaSettings } from '../settings/kafka-settings.ts';
 
 /** How to write past librdkafka. */
-export interface DirectWriting
-  extends Pick<DirectTransactionsOptions, 'bootstrap' | 'access' | 'pack'> {
+export interface DirectWriting extends Reach, Pick<DirectTransactionsOptions, 'pack'> {
   readonly membership: DirectCalls['membership'];
 }
 
 export interface ChosenTransport {
   readonly transport: MessageTransport;
+  /** How to reach the brokers past the client; a text says why that is left to it. */
+  readonly reach: Reach | string;
   /** Fetches past the transport; undefined: the settings do not let us. */
   readonly fetcher: ((listener: FetchListener) => Fetcher) | undefined;
   /** The fetcher brings all that it can; false: only what the client cannot read, as its codec is not built in. */
@@ -34,23 +38,27 @@ export interface ChosenTransport {
 }
 
 /** node-rdkafka must be loaded. What was insisted on and cannot be is CONFIG_INVALID. */
-export function chooseTransport(settings: KafkaSettings): ChosenTransport {
+export function chooseTransport(settings: KafkaSettings, timing: Timing): ChosenTransport {
   const { transport: wanted } = settings;
-  const reached = directAccess(settings);
+  const found = directAccess(settings);
+  const reach: Reach | string =
+    typeof found === 'string'
+      ? found
+      : { view: new ClusterView(found.bootstrap), access: found.access, timing };
   const fetching = (direct?: DirectCalls) => {
-    if (typeof reached === 'string') return undefined;
+    if (typeof found === 'string' || typeof reach === 'string') return undefined;
     const unpack = direct?.unpack ?? unpackPlainly;
-    const options = { ...reached, unpack, readsLz4: direct !== undefined, clock: systemClock };
+    const options = { ...reach, limits: found.limits, unpack, readsLz4: direct !== undefined };
     return (listener: FetchListener) => new DirectFetcher(options, listener);
   };
   const plain = {
-    ...{ transport: plainTransport, writing: undefined, kind: 'plain' as const },
-    ...{ fetcher: fetching(), isDirect: false },
+    ...{ transport: plainTransport(timing.scheduler), writing: undefined, kind: 'plain' as const },
+    ...{ reach, fetcher: fetching(), isDirect: false },
   };
   if (wanted === 'plain') return { ...plain, reason: undefined };
   let transport: MessageTransport;
   try {
-    transport = loadPacked();
+    transport = loadPacked(timing.scheduler);
   } catch (error) {
     const [problem = ''] = messageOf(error).split('\n');
     const reason = `the native helper does not load: ${problem}`;
@@ -61,27 +69,28 @@ export function chooseTransport(settings: KafkaSettings): ChosenTransport {
   const fetcher = fetching(direct);
   const packed = {
     transport,
+    reach,
     fetcher,
     isDirect: false,
     writing: undefined,
     kind: 'packed' as const,
   };
   if (wanted === 'packed' || direct === undefined) return { ...packed, reason: undefined };
-  if (typeof reached !== 'string') {
-    const writing = directWriting(settings, direct, reached);
-    return { transport, fetcher, isDirect: true, writing, kind: 'direct', reason: undefined };
+  if (typeof reach !== 'string') {
+    const writing = directWriting(settings, direct, reach);
+    return { ...packed, isDirect: true, writing, kind: 'direct', reason: undefined };
   }
-  if (wanted === 'auto') return { ...packed, reason: reached };
-  throw new MillraceError('CONFIG_INVALID', { field: 'transport', problem: reached });
+  if (wanted === 'auto') return { ...packed, reason: reach };
+  throw new MillraceError('CONFIG_INVALID', { field: 'transport', problem: reach });
 }
 
 /** Undefined where an option asks for what librdkafka alone does of writing. */
 function directWriting(
   settings: KafkaSettings,
   { pack, membership }: DirectCalls,
-  { bootstrap, access }: Pick<DirectWriting, 'bootstrap' | 'access'>,
+  reach: Reach,
 ): DirectWriting | undefined {
   const bytesMax = directBatchBytes(settings);
   if (typeof bytesMax === 'string') return undefined;
-  return { bootstrap, access, pack: (image) => pack(image, bytesMax), membership };
+  return { ...reach, pack: (image) => pack(image, bytesMax), membership };
 }

@@ -2,7 +2,7 @@
  * Partitions that cannot be read for a while. What passes within seconds, as a leader that moves, is not worth a word; what does
  * not is told once, and once again when it is over.
  */
-import type { Clock } from '../../../base/clock.ts';
+import { after, type Timing } from '../../../base/timing.ts';
 import type { TopicPartition } from '../../log.ts';
 import { keyOf } from '../../partition-key.ts';
 
@@ -10,7 +10,7 @@ import { keyOf } from '../../partition-key.ts';
 export const toldAfterMs = 5_000;
 
 export interface TroublesOptions {
-  readonly clock: Clock;
+  readonly timing: Timing;
   /** Default: `toldAfterMs`. */
   readonly afterMs?: number;
   readonly onStalled: (at: TopicPartition, problem: string) => void;
@@ -23,7 +23,8 @@ interface Trouble {
   since: number;
   problem: string;
   isTold: boolean;
-  timer: NodeJS.Timeout;
+  /** Calls the telling off. */
+  callOff: () => void;
 }
 
 export class Troubles {
@@ -43,11 +44,11 @@ export class Troubles {
       return;
     }
     const { topic, partition } = at;
-    const since = this.#options.clock.monotonic();
-    const timer = this.#timer(keyOf(at));
+    const since = this.#options.timing.clock.monotonic();
+    const callOff = this.#tellLater(keyOf(at));
     this.#troubles.set(keyOf(at), {
       at: { topic, partition },
-      ...{ since, problem, isTold: false, timer },
+      ...{ since, problem, isTold: false, callOff },
     });
   }
 
@@ -55,10 +56,10 @@ export class Troubles {
   over(at: TopicPartition): void {
     const trouble = this.#troubles.get(keyOf(at));
     if (trouble === undefined) return;
-    clearTimeout(trouble.timer);
+    trouble.callOff();
     this.#troubles.delete(keyOf(at));
     if (!trouble.isTold) return;
-    this.#options.onResumed(trouble.at, this.#options.clock.monotonic() - trouble.since);
+    this.#options.onResumed(trouble.at, this.#options.timing.clock.monotonic() - trouble.since);
   }
 
   /** No broker answers, which is told by itself; or one does again. */
@@ -67,23 +68,23 @@ export class Troubles {
     if (isAway) return;
     for (const [key, trouble] of this.#troubles) {
       if (trouble.isTold) continue;
-      clearTimeout(trouble.timer);
-      trouble.timer = this.#timer(key);
+      trouble.callOff();
+      trouble.callOff = this.#tellLater(key);
     }
   }
 
   close(): void {
-    for (const { timer } of this.#troubles.values()) clearTimeout(timer);
+    for (const { callOff } of this.#troubles.values()) callOff();
     this.#troubles.clear();
   }
 
-  #timer(key: string): NodeJS.Timeout {
-    const { afterMs = toldAfterMs } = this.#options;
-    return setTimeout(() => {
+  #tellLater(key: string): () => void {
+    const { afterMs = toldAfterMs, timing } = this.#options;
+    return after(timing.scheduler, afterMs, () => {
       const trouble = this.#troubles.get(key);
       if (trouble === undefined || this.#isAway) return;
       trouble.isTold = true;
       this.#options.onStalled(trouble.at, trouble.problem);
-    }, afterMs).unref();
+    });
   }
 }

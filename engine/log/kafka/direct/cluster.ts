@@ -1,65 +1,55 @@
-/** Which broker leads or coordinates what, and a connection to each that is needed. */
-import type { TopicPartition } from '../../log.ts';
-import { keyOf } from '../../partition-key.ts';
+/** The brokers as one user of them asks them: a connection to each that is needed, and what they say of the cluster. */
+import type { Timing } from '../../../base/timing.ts';
 import {
   type BrokerAccess,
   type BrokerAddress,
   BrokerConnection,
 } from '../wire/broker-connection.ts';
 import { brokerError } from '../wire/broker-errors.ts';
-import { findCoordinator, metadata } from '../wire/cluster-requests.ts';
+import { findCoordinator, type Metadata, metadata } from '../wire/cluster-requests.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
 import type { Request } from '../wire/request.ts';
 import { RefusedError } from '../wire/sasl-login.ts';
+import type { ClusterView } from './cluster-view.ts';
 
-export interface ClusterOptions {
-  /** To begin with; the cluster says which there are. */
-  readonly bootstrap: readonly BrokerAddress[];
+/** How to reach the brokers past the client; all of a log share the view. */
+export interface Reach {
+  readonly view: ClusterView;
   readonly access: BrokerAccess;
+  readonly timing: Timing;
+}
+
+export interface ClusterOptions extends Reach {
   /** Requests that each broker must know, in these versions. */
   readonly needed: readonly Request<unknown>[];
   /** Told when a broker does not let us in, or does not speak our versions, at the beginning or later on. */
-  readonly onRefused: (reason: string) => void;
+  readonly onRefused?: (reason: string) => void;
 }
 
 export class Cluster {
+  readonly view: ClusterView;
   readonly #options: ClusterOptions;
-  readonly #connections = new Map<string, Promise<BrokerConnection>>();
-  /** One object a broker, by host and port. */
-  readonly #addresses = new Map<string, BrokerAddress>();
-  readonly #leaders = new Map<string, BrokerAddress>();
-  #answered: BrokerAddress | undefined;
+  readonly #shared = new Map<BrokerAddress, Promise<BrokerConnection>>();
+  readonly #own = new Set<BrokerConnection>();
+  #isLetIn = false;
   #isClosed = false;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
-    for (const { host, port } of options.bootstrap) this.#address(host, port);
+    this.view = options.view;
   }
 
-  /** Undefined when it is not known now; `learn` asks. */
-  leaderOf(at: TopicPartition): BrokerAddress | undefined {
-    return this.#leaders.get(keyOf(at));
+  /** A broker has let us in before. */
+  get isLetIn(): boolean {
+    return this.#isLetIn;
   }
 
-  forgetLeader(at: TopicPartition): void {
-    this.#leaders.delete(keyOf(at));
-  }
-
-  /** Asks for the leaders of topics' partitions; of those that have one. */
-  async learn(topics: readonly string[]): Promise<void> {
+  /** Asks for the leaders of topics' partitions, and takes note of them. */
+  async learn(topics: readonly string[]): Promise<Metadata> {
     const connection = await this.#any();
     const answer = await connection.ask(metadata(topics));
-    const brokers = new Map(
-      answer.brokers.map(({ node, host, port }) => [node, this.#address(host, port)]),
-    );
-    for (const { topic, partitions } of answer.topics) {
-      for (const { partition, error, leader } of partitions) {
-        const address = brokers.get(leader);
-        if (error === kafkaCodes.none && address !== undefined) {
-          this.#leaders.set(keyOf({ topic, partition }), address);
-        }
-      }
-    }
+    this.view.take(answer);
+    return answer;
   }
 
   /** Rejects with the error of a broker that does not name it. */
@@ -67,35 +57,44 @@ export class Cluster {
     const connection = await this.#any();
     const { error, host, port } = await connection.ask(findCoordinator(of, key));
     if (error !== kafkaCodes.none) throw brokerError(error);
-    return this.#address(host, port);
+    return this.view.brokerAt(host, port);
+  }
+
+  /** Asks any broker. */
+  async askAny<Answer>(request: Request<Answer>): Promise<Answer> {
+    return (await this.#any()).ask(request);
   }
 
   /** A connection that is open: a broker closes those on which nothing is said for long. */
-  async to(address: BrokerAddress): Promise<BrokerConnection> {
-    const name = nameOf(address);
-    const known = this.#connections.get(name);
+  async to(broker: BrokerAddress): Promise<BrokerConnection> {
+    const known = this.#shared.get(broker);
     if (known !== undefined) {
       const connection = await known.catch(() => undefined);
       if (connection?.isOpen) return connection;
       // Somebody else has opened another meanwhile.
-      if (this.#connections.get(name) !== known) return this.to(address);
+      if (this.#shared.get(broker) !== known) return this.to(broker);
     }
-    const { access, needed, onRefused } = this.#options;
-    const opening = BrokerConnection.open(address, access, needed);
-    this.#connections.set(name, opening);
-    try {
-      const connection = await opening;
-      if (this.#isClosed) connection.close();
-      return connection;
-    } catch (error) {
-      if (error instanceof RefusedError) onRefused(error.message);
-      throw error;
-    }
+    const opening = this.#open(broker);
+    this.#shared.set(broker, opening);
+    return opening;
+  }
+
+  /** A connection on which nobody else asks; `release` closes it. */
+  async own(broker: BrokerAddress): Promise<BrokerConnection> {
+    const connection = await this.#open(broker);
+    this.#own.add(connection);
+    return connection;
+  }
+
+  release(connection: BrokerConnection): void {
+    this.#own.delete(connection);
+    connection.close();
   }
 
   close(): void {
     this.#isClosed = true;
-    for (const opening of this.#connections.values()) {
+    for (const connection of this.#own) connection.close();
+    for (const opening of this.#shared.values()) {
       opening.then(
         (connection) => connection.close(),
         () => {},
@@ -103,14 +102,27 @@ export class Cluster {
     }
   }
 
+  async #open(broker: BrokerAddress): Promise<BrokerConnection> {
+    const { access, needed, timing, onRefused } = this.#options;
+    try {
+      const connection = await BrokerConnection.open(broker, access, needed, timing.scheduler);
+      this.#isLetIn = true;
+      if (this.#isClosed) connection.close();
+      return connection;
+    } catch (error) {
+      if (error instanceof RefusedError) onRefused?.(error.message);
+      throw error;
+    }
+  }
+
   /** To a broker that answers: the last that did, or another we know of. */
   async #any(): Promise<BrokerConnection> {
     let last: unknown = new Error('no broker is known');
-    const all = this.#addresses.values();
-    for (const address of new Set(this.#answered ? [this.#answered, ...all] : all)) {
+    for (const broker of this.view.brokers) {
+      if (this.#isClosed) break;
       try {
-        const connection = await this.to(address);
-        this.#answered = address;
+        const connection = await this.to(broker);
+        this.view.answered(broker);
         return connection;
       } catch (error) {
         if (error instanceof RefusedError) throw error;
@@ -119,15 +131,4 @@ export class Cluster {
     }
     throw last;
   }
-
-  #address(host: string, port: number): BrokerAddress {
-    const name = nameOf({ host, port });
-    const address = this.#addresses.get(name) ?? { host, port };
-    this.#addresses.set(name, address);
-    return address;
-  }
-}
-
-function nameOf({ host, port }: BrokerAddress): string {
-  return `${host}:${port}`;
 }

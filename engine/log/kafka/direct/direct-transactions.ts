@@ -4,7 +4,6 @@
  * last transaction, a leader that moves or does not answer; a batch that is sent again keeps its sequence, by which
  * the broker knows it. Whatever else goes wrong ends the producer (rule T1, kafka-writer.ts).
  */
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Append, GroupOffset, TopicPartition } from '../../log.ts';
 import { keyOf } from '../../partition-key.ts';
 import { type BrokerAddress, LostError } from '../wire/broker-connection.ts';
@@ -12,6 +11,7 @@ import { brokerError } from '../wire/broker-errors.ts';
 import { findCoordinator, metadata } from '../wire/cluster-requests.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
 import type { Request } from '../wire/request.ts';
+import { passes, retried } from '../wire/retry.ts';
 import {
   addOffsets,
   addPartitions,
@@ -23,18 +23,19 @@ import {
   type ProducerId,
   produce,
 } from '../wire/transaction-requests.ts';
-import { Cluster, type ClusterOptions } from './cluster.ts';
+import { Cluster, type Reach } from './cluster.ts';
 import { fillIn, type Pack, recordsIn } from './produced-batches.ts';
-import { passes, retried } from './retry.ts';
 import { refusalOf, type Transactions } from './transactions.ts';
 
-export interface DirectTransactionsOptions extends Omit<ClusterOptions, 'needed'> {
+export interface DirectTransactionsOptions extends Reach {
   readonly transactionalId: string;
   /** After so long without its end the coordinator aborts a transaction, ms. */
   readonly transactionTimeoutMs: number;
   /** How long what passes is waited for, ms. */
   readonly callTimeoutMs: number;
   readonly pack: Pack;
+  /** Told when a broker does not let us in, or does not speak our versions. */
+  readonly onRefused: (reason: string) => void;
   /** The member whose offsets are committed; undefined for a producer that commits none. */
   readonly membership: (() => Promise<Membership>) | undefined;
 }
@@ -115,7 +116,7 @@ export class DirectTransactions implements Transactions {
         const producer = { transactionalId, id, epoch };
         return new DirectTransactions(options, cluster, coordinator, producer);
       };
-      return await retried(options.callTimeoutMs, begun, passesOrIsLost);
+      return await retried(options.timing, options.callTimeoutMs, begun, passesOrIsLost);
     } catch (error) {
       cluster.close();
       throw error;
@@ -161,12 +162,12 @@ export class DirectTransactions implements Transactions {
   }
 
   async sendOffsets(offsets: readonly GroupOffset[]): Promise<void> {
-    const { membership, callTimeoutMs } = this.#options;
+    const { membership, timing, callTimeoutMs } = this.#options;
     if (membership === undefined) throw new Error('a writer without a member commits no offsets');
     const member = await membership();
     await this.#ask(addOffsets(this.#producer, member.group), errorOf);
     this.#isBegun = true;
-    await retried(callTimeoutMs, async () => {
+    await retried(timing, callTimeoutMs, async () => {
       this.#groupCoordinator ??= await this.#cluster.coordinatorOf('group', member.group);
       const connection = await this.#cluster.to(this.#groupCoordinator);
       const answers = await connection.ask(commitOffsets(this.#producer, member, offsets));
@@ -205,7 +206,7 @@ export class DirectTransactions implements Transactions {
     failureIn: (answer: Answer) => Failure | undefined,
   ): Promise<void> {
     const { transactionalId } = this.#producer;
-    return retried(this.#options.callTimeoutMs, async () => {
+    return retried(this.#options.timing, this.#options.callTimeoutMs, async () => {
       this.#coordinator ??= await this.#cluster.coordinatorOf('transaction', transactionalId);
       const connection = await this.#cluster.to(this.#coordinator);
       const failure = failureIn(await connection.ask(request));
@@ -222,22 +223,22 @@ export class DirectTransactions implements Transactions {
       const round = async () => {
         const failures = await this.#writeFirst(waiting);
         waiting = failures.map(({ writing }) => writing);
-        for (const writing of waiting) this.#cluster.forgetLeader(writing);
+        for (const writing of waiting) this.#cluster.view.forgetLeader(writing);
         const [failure] = failures;
         if (failure !== undefined) throw failure.error;
       };
-      await retried(this.#options.callTimeoutMs, round, passesOrIsLost);
+      await retried(this.#options.timing, this.#options.callTimeoutMs, round, passesOrIsLost);
     }
   }
 
   /** Writes the first batch of each partition; answers which could not be, for reasons that pass. */
   async #writeFirst(waiting: readonly Writing[]): Promise<NotWritten[]> {
-    const lost = waiting.filter((one) => this.#cluster.leaderOf(one) === undefined);
+    const lost = waiting.filter((one) => this.#cluster.view.leaderOf(one) === undefined);
     if (lost.length > 0) await this.#cluster.learn([...new Set(lost.map(({ topic }) => topic))]);
     const shares = new Map<BrokerAddress, Writing[]>();
     const unled: NotWritten[] = [];
     for (const writing of waiting) {
-      const leader = this.#cluster.leaderOf(writing);
+      const leader = this.#cluster.view.leaderOf(writing);
       if (leader === undefined) {
         // The coordinator has taken the partition in: there is such a topic.
         const error = brokerError(kafkaCodes.leaderNotAvailable, keyOf(writing));
@@ -262,7 +263,7 @@ export class DirectTransactions implements Transactions {
   }
 
   async #request(leader: BrokerAddress, part: readonly Writing[]): Promise<NotWritten[]> {
-    const { callTimeoutMs } = this.#options;
+    const { timing, callTimeoutMs } = this.#options;
     const connection = await this.#cluster.to(leader);
     const firsts = part.map(({ topic, partition, batches }) => ({
       topic,
@@ -277,7 +278,7 @@ export class DirectTransactions implements Transactions {
       const error = settled(writing, answers.get(keyOf(writing)));
       if (error !== undefined) failures.push({ writing, error });
     }
-    if (throttledMs > 0) await pause(throttledMs);
+    if (throttledMs > 0) await timing.scheduler.sleep(throttledMs);
     return failures;
   }
 }

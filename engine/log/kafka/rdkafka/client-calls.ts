@@ -3,8 +3,11 @@
  * never (a second disconnect does).
  */
 import { MillraceError, messageOf } from '../../../base/errors.ts';
-import { kafkaCodes } from '../wire/error-codes.ts';
-import { type CallContext, kafkaError } from './client-errors.ts';
+import type { Scheduler } from '../../../base/scheduler.ts';
+import { after, type Timing } from '../../../base/timing.ts';
+import { kafkaCodes, leaderErrorsThatPass } from '../wire/error-codes.ts';
+import { retried } from '../wire/retry.ts';
+import { type CallContext, codeOf, kafkaError } from './client-errors.ts';
 import type { LibrdKafkaError } from './rdkafka.ts';
 
 /** Of our deadline around calls that keep one of their own, ms. */
@@ -12,18 +15,21 @@ export const graceMs = 2_000;
 
 export type Callback<T> = (error: LibrdKafkaError | null | undefined, value?: T) => void;
 
+/** Starts a call that answers by callback. */
+export type Call<T> = (done: Callback<T>) => void;
+
 /**
- * Runs a call that answers by callback. Rejects with the client's own error, or with one of code
- * `timedOut` when nothing was heard for `timeoutMs`.
+ * Runs a call. Rejects with the client's own error, or with one of code `timedOut` when nothing was heard
+ * for `timeoutMs`.
  */
-export function answered<T>(timeoutMs: number, start: (done: Callback<T>) => void): Promise<T> {
+export function answered<T>(scheduler: Scheduler, timeoutMs: number, start: Call<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
+    const inTime = after(scheduler, timeoutMs, () => {
       const message = `no answer within ${timeoutMs} ms`;
       reject(Object.assign(new Error(message), { code: kafkaCodes.timedOut }));
-    }, timeoutMs);
+    });
     const settle: Callback<T> = (error, value) => {
-      clearTimeout(timer);
+      inTime();
       if (error === null || error === undefined) resolve(value as T);
       else reject(error);
     };
@@ -35,17 +41,63 @@ export function answered<T>(timeoutMs: number, start: (done: Callback<T>) => voi
   });
 }
 
-/** The same, with errors as ours. */
-export async function asked<T>(
-  context: CallContext,
-  timeoutMs: number,
-  start: (done: Callback<T>) => void,
-): Promise<T> {
-  try {
-    return await answered<T>(timeoutMs, start);
-  } catch (error) {
-    throw kafkaError(context, error as LibrdKafkaError);
+export interface ClientCallsOptions {
+  /** The brokers as configured, for messages. */
+  readonly brokers: string;
+  /** Deadline of one call where nothing else is said, ms. */
+  readonly callTimeoutMs: number;
+  readonly timing: Timing;
+}
+
+/** What a call is for, e.g. 'read the end of orders/0'. */
+export type Purpose = Omit<CallContext, 'brokers'>;
+
+/** Calls with the deadlines of one log, and errors as ours. */
+export class ClientCalls {
+  readonly brokers: string;
+  readonly timeoutMs: number;
+  readonly timing: Timing;
+
+  constructor({ brokers, callTimeoutMs, timing }: ClientCallsOptions) {
+    this.brokers = brokers;
+    this.timeoutMs = callTimeoutMs;
+    this.timing = timing;
   }
+
+  /** Rejects with the client's error. */
+  answered<T>(start: Call<T>, timeoutMs = this.timeoutMs): Promise<T> {
+    return answered(this.timing.scheduler, timeoutMs, start);
+  }
+
+  async asked<T>(purpose: Purpose, start: Call<T>, timeoutMs = this.timeoutMs): Promise<T> {
+    try {
+      return await this.answered(start, timeoutMs);
+    } catch (error) {
+      throw this.errorOf(purpose, error);
+    }
+  }
+
+  /**
+   * As `asked`, again and again while the leader is said to be elsewhere or not there yet, as after a topic was made; for
+   * `timeoutMs` in all.
+   */
+  async askedOfLeader<T>(purpose: Purpose, start: Call<T>, timeoutMs = this.timeoutMs): Promise<T> {
+    const attempt = () => this.answered(start, timeoutMs);
+    try {
+      return await retried(this.timing, timeoutMs, attempt, isPassingOfLeader);
+    } catch (error) {
+      throw this.errorOf(purpose, error);
+    }
+  }
+
+  errorOf(purpose: Purpose, error: unknown): MillraceError {
+    return kafkaError({ brokers: this.brokers, ...purpose }, error as LibrdKafkaError);
+  }
+}
+
+/** Whether a leader's error passes by itself. */
+export function isPassingOfLeader(error: unknown): boolean {
+  return leaderErrorsThatPass.includes(codeOf(error as LibrdKafkaError));
 }
 
 /** Makes a client; what the library does not accept of its options is an error of the configuration. */

@@ -1,7 +1,6 @@
 /** A producer of librdkafka: records are handed to its queue, and waited for. */
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Append } from '../../log.ts';
-import { answered } from './client-calls.ts';
+import type { ClientCalls } from './client-calls.ts';
 import type { Delivered, MessageProducer, MessageTransport } from './messages.ts';
 import type { Producer } from './rdkafka.ts';
 
@@ -12,26 +11,25 @@ export interface ClientProducerOptions {
   readonly create: () => Producer;
   readonly connect: (client: Producer) => Promise<void>;
   readonly transport: MessageTransport;
-  /** Deadline of one call of the client, ms. */
-  readonly callTimeoutMs: number;
+  readonly calls: ClientCalls;
 }
 
 export class ClientProducer {
   readonly client: Producer;
   readonly messages: MessageProducer;
-  readonly #callTimeoutMs: number;
+  readonly #calls: ClientCalls;
 
-  private constructor(client: Producer, messages: MessageProducer, callTimeoutMs: number) {
+  private constructor(client: Producer, messages: MessageProducer, calls: ClientCalls) {
     this.client = client;
     this.messages = messages;
-    this.#callTimeoutMs = callTimeoutMs;
+    this.#calls = calls;
   }
 
   static async connected(options: ClientProducerOptions): Promise<ClientProducer> {
     const client = options.create();
     const messages = options.transport.producer(client);
     await options.connect(client);
-    return new ClientProducer(client, messages, options.callTimeoutMs);
+    return new ClientProducer(client, messages, options.calls);
   }
 
   async append({ topic, partition, batch }: Append): Promise<void> {
@@ -39,7 +37,7 @@ export class ClientProducer {
       const next = this.messages.produce(topic, partition, batch, from);
       if (next < batch.count) {
         this.client.poll();
-        await pause(queueFullPauseMs);
+        await this.#calls.timing.scheduler.sleep(queueFullPauseMs);
       }
       from = next;
     }
@@ -47,15 +45,13 @@ export class ClientProducer {
 
   /** Waits until everything that was appended is delivered or has failed. */
   flush(): Promise<Delivered> {
-    return this.messages.flush(this.#callTimeoutMs);
+    return this.messages.flush(this.#calls.timeoutMs);
   }
 
   /** An open transaction is left to the coordinator, which aborts it at the next init. */
   async close(): Promise<void> {
     this.messages.release();
-    const disconnected = answered<unknown>(this.#callTimeoutMs, (done) =>
-      this.client.disconnect(done),
-    );
+    const disconnected = this.#calls.answered<unknown>((done) => this.client.disconnect(done));
     await disconnected.catch(() => {});
   }
 }

@@ -3,7 +3,7 @@ import type { Append, GroupOffset } from '../../log.ts';
 import { refusalOf, type Transactions } from '../direct/transactions.ts';
 import type { PartitionError } from '../wire/error-codes.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
-import { answered, graceMs } from './client-calls.ts';
+import { graceMs } from './client-calls.ts';
 import { ClientProducer, type ClientProducerOptions } from './client-producer.ts';
 import type { KafkaConsumer, LibrdKafkaError } from './rdkafka.ts';
 
@@ -20,12 +20,12 @@ export async function openClientTransactions(
   options: ClientTransactionsOptions,
   onDoubt: () => void,
 ): Promise<Transactions> {
-  const { callTimeoutMs } = options;
+  const { calls } = options;
   const producer = await ClientProducer.connected(options);
   const { client } = producer;
   client.on('event.error', onDoubt);
   try {
-    await answered<void>(callTimeoutMs, (done) => client.initTransactions(callTimeoutMs, done));
+    await calls.answered<void>((done) => client.initTransactions(calls.timeoutMs, done));
   } catch (error) {
     await producer.close();
     throw error;
@@ -58,14 +58,14 @@ class ClientTransactions implements Transactions {
   }
 
   async sendOffsets(offsets: readonly GroupOffset[]): Promise<void> {
-    const { consumer, callTimeoutMs } = this.#options;
+    const { consumer, calls } = this.#options;
     if (consumer === undefined) throw new Error('a writer without a member commits no offsets');
-    await this.#producer.messages.sendOffsets(consumer(), offsets, callTimeoutMs);
+    await this.#producer.messages.sendOffsets(consumer(), offsets, calls.timeoutMs);
   }
 
   commit(): Promise<void> {
-    const { callTimeoutMs } = this.#options;
-    return this.#call((done) => this.#producer.client.commitTransaction(callTimeoutMs, done));
+    const { timeoutMs } = this.#options.calls;
+    return this.#call((done) => this.#producer.client.commitTransaction(timeoutMs, done));
   }
 
   close(): Promise<void> {
@@ -73,9 +73,8 @@ class ClientTransactions implements Transactions {
   }
 
   #call(start: (done: (error: LibrdKafkaError) => void) => void): Promise<void> {
-    return answered<void>(this.#options.callTimeoutMs + graceMs, (done) =>
-      start((error) => done(error)),
-    );
+    const { calls } = this.#options;
+    return calls.answered<void>((done) => start((error) => done(error)), calls.timeoutMs + graceMs);
   }
 
   /** Why the library gave the transaction up, when all it says of the records is that it dropped them. */

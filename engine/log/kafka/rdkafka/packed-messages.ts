@@ -1,5 +1,6 @@
 /** The transport by the native helper (native/packed.cc): batches cross as one buffer, half a microsecond a message. */
 import { nativeHelper } from '../../../base/native-helper.ts';
+import type { Scheduler } from '../../../base/scheduler.ts';
 import { PackedBatch } from '../../../record/batch.ts';
 import type { GroupOffset } from '../../log.ts';
 import { recordsPerBatch } from '../direct/unpacking.ts';
@@ -72,13 +73,13 @@ type NativeQuestion<Answer> = (
 ) => void;
 
 /** Loads the helper. node-rdkafka must be loaded before, as the helper uses its library. Throws when it is not there. */
-export function loadPacked(): MessageTransport {
+export function loadPacked(scheduler: Scheduler): MessageTransport {
   const addon = nativeHelper<Addon>('engine/log/kafka/native', 'packed');
   return {
     kind: 'packed',
-    consumer: (client) => new PackedConsumer(addon, client.getClient()),
-    producer: (client) => new PackedProducer(addon, client.getClient()),
-    admin: (client) => adminOf(addon, client.getClient()),
+    consumer: (client) => new PackedConsumer(addon, client.getClient(), scheduler),
+    producer: (client) => new PackedProducer(addon, client.getClient(), scheduler),
+    admin: (client) => adminOf(addon, client.getClient(), scheduler),
     direct: {
       unpack: (records, bytes, from, aborted) =>
         worked((done) => addon.unpack(records, bytes, from, aborted, recordsPerBatch, done)),
@@ -98,10 +99,12 @@ function worked<T>(start: (done: Callback<T>) => void): Promise<T> {
 class PackedConsumer implements MessageConsumer {
   readonly #addon: Addon;
   readonly #client: Native;
+  readonly #scheduler: Scheduler;
 
-  constructor(addon: Addon, client: Native) {
+  constructor(addon: Addon, client: Native, scheduler: Scheduler) {
     this.#addon = addon;
     this.#client = client;
+    this.#scheduler = scheduler;
   }
 
   async poll(max: number, waitMs: number) {
@@ -118,6 +121,7 @@ class PackedConsumer implements MessageConsumer {
 
   async committed(partitions: readonly Place[], timeoutMs: number) {
     const found = await answered<readonly (Place & { offset: number; metadata: string })[]>(
+      this.#scheduler,
       timeoutMs + graceMs,
       (done) => this.#addon.committed(this.#client, partitions, timeoutMs, done),
     );
@@ -133,10 +137,12 @@ class PackedConsumer implements MessageConsumer {
 class PackedProducer implements MessageProducer {
   readonly #addon: Addon;
   readonly #client: Native;
+  readonly #scheduler: Scheduler;
 
-  constructor(addon: Addon, client: Native) {
+  constructor(addon: Addon, client: Native, scheduler: Scheduler) {
     this.#addon = addon;
     this.#client = client;
+    this.#scheduler = scheduler;
     addon.watch(client);
   }
 
@@ -145,14 +151,14 @@ class PackedProducer implements MessageProducer {
   }
 
   flush(timeoutMs: number): Promise<Delivered> {
-    return answered(timeoutMs + graceMs, (done) =>
+    return answered(this.#scheduler, timeoutMs + graceMs, (done) =>
       this.#addon.flush(this.#client, timeoutMs, done),
     );
   }
 
   async sendOffsets(consumer: KafkaConsumer, offsets: readonly GroupOffset[], timeoutMs: number) {
     const member: Native = consumer.getClient();
-    await answered(timeoutMs + graceMs, (done) =>
+    await answered(this.#scheduler, timeoutMs + graceMs, (done) =>
       this.#addon.sendOffsets(this.#client, member, offsets, timeoutMs, done),
     );
   }
@@ -162,14 +168,14 @@ class PackedProducer implements MessageProducer {
   }
 }
 
-function adminOf(addon: Addon, client: Native): PartitionAdmin {
+function adminOf(addon: Addon, client: Native, scheduler: Scheduler): PartitionAdmin {
   return {
     endOffsets: (partitions, timeoutMs) =>
-      answered(timeoutMs + graceMs, (done) =>
+      answered(scheduler, timeoutMs + graceMs, (done) =>
         addon.endOffsets(client, partitions, timeoutMs, done),
       ),
     deleteRecords: async (before, timeoutMs) => {
-      await answered(timeoutMs + graceMs, (done) =>
+      await answered(scheduler, timeoutMs + graceMs, (done) =>
         addon.deleteRecords(client, before, timeoutMs, done),
       );
     },

@@ -1,4 +1,5 @@
 /** The transport by node-rdkafka's own calls: several microseconds a message, and nothing to compile. */
+import type { Scheduler } from '../../../base/scheduler.ts';
 import { BatchBuilder, type PackedBatch } from '../../../record/batch.ts';
 import type { GroupOffset } from '../../log.ts';
 import { keyOf } from '../../partition-key.ts';
@@ -30,19 +31,23 @@ interface Message {
   readonly headers?: readonly Readonly<Record<string, string | Buffer>>[];
 }
 
-export const plainTransport: MessageTransport = {
-  kind: 'plain',
-  consumer: (client) => new PlainConsumer(client),
-  producer: (client) => new PlainProducer(client),
-};
+export function plainTransport(scheduler: Scheduler): MessageTransport {
+  return {
+    kind: 'plain',
+    consumer: (client) => new PlainConsumer(client, scheduler),
+    producer: (client) => new PlainProducer(client, scheduler),
+  };
+}
 
 class PlainConsumer implements MessageConsumer {
   readonly #client: KafkaConsumer;
+  readonly #scheduler: Scheduler;
   #open = new Map<string, { topic: string; partition: number; builder: BatchBuilder }>();
   #ends = new Map<string, PartitionEnd>();
 
-  constructor(client: KafkaConsumer) {
+  constructor(client: KafkaConsumer, scheduler: Scheduler) {
     this.#client = client;
+    this.#scheduler = scheduler;
     client.on('data', (message) => this.#take(message as Message));
     client.on('partition.eof', (end) => {
       const { topic, partition, offset } = end;
@@ -76,7 +81,7 @@ class PlainConsumer implements MessageConsumer {
     timeoutMs: number,
   ): Promise<readonly CommittedEntry[]> {
     type Entry = { topic: string; partition: number; offset?: number };
-    const found = await answered<Entry[]>(timeoutMs, (done) =>
+    const found = await answered<Entry[]>(this.#scheduler, timeoutMs, (done) =>
       this.#client.committed([...partitions], timeoutMs / 2, done as never),
     );
     return found.map(({ topic, partition, offset }) => ({ topic, partition, offset }));
@@ -106,6 +111,7 @@ class PlainConsumer implements MessageConsumer {
 
 class PlainProducer implements MessageProducer {
   readonly #client: Producer;
+  readonly #scheduler: Scheduler;
   #ends = new Map<string, PartitionEnd>();
   #failures: PartitionError[] = [];
   #delivered = 0;
@@ -113,8 +119,9 @@ class PlainProducer implements MessageProducer {
   #handed = 0;
   #refused = 0;
 
-  constructor(client: Producer) {
+  constructor(client: Producer, scheduler: Scheduler) {
     this.#client = client;
+    this.#scheduler = scheduler;
     client.on('delivery-report', (error: LibrdKafkaError | null, report) => {
       const { topic, partition, offset } = report;
       if (error) {
@@ -160,11 +167,13 @@ class PlainProducer implements MessageProducer {
   }
 
   async flush(timeoutMs: number): Promise<Delivered> {
-    await answered<void>(timeoutMs, (done) => this.#client.flush(timeoutMs / 2, done));
+    await answered<void>(this.#scheduler, timeoutMs, (done) =>
+      this.#client.flush(timeoutMs / 2, done),
+    );
     // Everything has an outcome now; the reports come in by and by.
     while (this.#delivered + this.#refused < this.#handed) {
       this.#client.poll();
-      await new Promise((resolve) => setImmediate(resolve));
+      await this.#scheduler.yieldNow();
     }
     const delivered = {
       ends: [...this.#ends.values()],
@@ -181,7 +190,7 @@ class PlainProducer implements MessageProducer {
 
   sendOffsets(consumer: KafkaConsumer, offsets: readonly GroupOffset[], timeoutMs: number) {
     const list = offsets.map((offset) => ({ ...offset }));
-    return answered<void>(timeoutMs + graceMs, (done) =>
+    return answered<void>(this.#scheduler, timeoutMs + graceMs, (done) =>
       this.#client.sendOffsetsToTransaction(list, consumer, timeoutMs, (error) => done(error)),
     );
   }

@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import type { Scheduler } from '../../../base/scheduler.ts';
 import type { Secret } from '../../../base/secret.ts';
+import { after } from '../../../base/timing.ts';
 import { apiVersions } from './cluster-requests.ts';
 import type { Request } from './request.ts';
 import { type Credentials, logIn, RefusedError } from './sasl-login.ts';
@@ -56,6 +58,7 @@ interface Pending {
 export class BrokerConnection {
   readonly #access: BrokerAccess;
   readonly #socket: Socket;
+  readonly #scheduler: Scheduler;
   readonly #pending: Pending[] = [];
   #correlation = 0;
   #failure: Error | undefined;
@@ -68,8 +71,9 @@ export class BrokerConnection {
    */
   readonly #spares: Buffer[] = [];
 
-  private constructor(access: BrokerAccess, socket: Socket) {
+  private constructor(access: BrokerAccess, socket: Socket, scheduler: Scheduler) {
     this.#access = access;
+    this.#scheduler = scheduler;
     this.#socket = socket;
     socket.setNoDelay(true).setKeepAlive(true);
     socket.on('error', (error) => this.#fail(lost(error)));
@@ -84,10 +88,11 @@ export class BrokerConnection {
     address: BrokerAddress,
     access: BrokerAccess,
     needed: readonly Request<unknown>[],
+    scheduler: Scheduler,
   ): Promise<BrokerConnection> {
     let take: (piece: Buffer) => void = () => {};
-    const socket = await socketTo(address, access, (piece) => take(piece));
-    const connection = new BrokerConnection(access, socket);
+    const socket = await socketTo(address, access, scheduler, (piece) => take(piece));
+    const connection = new BrokerConnection(access, socket, scheduler);
     take = (piece) => connection.#take(piece);
     try {
       const { ranges } = await connection.ask(apiVersions);
@@ -121,19 +126,18 @@ export class BrokerConnection {
       }
       const correlation = this.#correlation++;
       const { timeoutMs, clientId } = this.#access;
-      const timer = setTimeout(
-        () => this.#fail(new LostError(`no answer within ${timeoutMs + waitMs} ms`)),
-        timeoutMs + waitMs,
+      const inTime = after(this.#scheduler, timeoutMs + waitMs, () =>
+        this.#fail(new LostError(`no answer within ${timeoutMs + waitMs} ms`)),
       );
       this.#pending.push({
         correlation,
         read: (body) => {
-          clearTimeout(timer);
+          inTime();
           if (request.isFlexible) body.tags();
           resolve(request.read(body));
         },
         fail: (error) => {
-          clearTimeout(timer);
+          inTime();
           reject(error);
         },
       });
@@ -215,6 +219,7 @@ export class BrokerConnection {
 function socketTo(
   { host, port }: BrokerAddress,
   { tls, timeoutMs }: BrokerAccess,
+  scheduler: Scheduler,
   take: (piece: Buffer) => void,
 ): Promise<Socket> {
   const buffer = Buffer.allocUnsafeSlow(pieceBytes);
@@ -227,17 +232,16 @@ function socketTo(
     const name = isIP(host) === 0 ? { servername: host } : {};
     const socket =
       tls === undefined ? connectPlain(to) : connectTls({ ...to, ...name, ...read(tls) });
-    const timer = setTimeout(
-      () => socket.destroy(new Error(`no connection to ${host}:${port} within ${timeoutMs} ms`)),
-      timeoutMs,
+    const inTime = after(scheduler, timeoutMs, () =>
+      socket.destroy(new Error(`no connection to ${host}:${port} within ${timeoutMs} ms`)),
     );
     const failed = (error: NodeJS.ErrnoException) => {
-      clearTimeout(timer);
+      inTime();
       reject(untrusted.test(error.code ?? '') ? new RefusedError(error.message) : lost(error));
     };
     socket.once('error', failed);
     socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
-      clearTimeout(timer);
+      inTime();
       socket.off('error', failed);
       resolve(socket);
     });

@@ -1,0 +1,88 @@
+/** Producers of a log: ours where the settings and the brokers let us write past the client, else the client's. */
+import { DirectTransactions } from '../direct/direct-transactions.ts';
+import type { Transactions } from '../direct/transactions.ts';
+import type { ClientCalls } from '../rdkafka/client-calls.ts';
+import { ClientProducer, type ClientProducerOptions } from '../rdkafka/client-producer.ts';
+import { openClientTransactions } from '../rdkafka/client-transactions.ts';
+import type { MessageTransport } from '../rdkafka/messages.ts';
+import type { KafkaConsumer } from '../rdkafka/rdkafka.ts';
+import { plainProducerOptions, producerOptions } from '../settings/client-configs.ts';
+import type { KafkaSettings } from '../settings/kafka-settings.ts';
+import { RefusedError } from '../wire/sasl-login.ts';
+import type { ClientPool } from './client-pool.ts';
+import type { DirectWriting } from './transport-choice.ts';
+
+export interface ProducersOptions {
+  readonly settings: KafkaSettings;
+  readonly calls: ClientCalls;
+  readonly clients: ClientPool;
+  readonly transport: MessageTransport;
+  /** Undefined: the client writes. */
+  readonly writing: DirectWriting | undefined;
+  /** Told when the client must write after all. */
+  readonly onHandedBack: (reason: string) => void;
+}
+
+export class Producers {
+  readonly #options: ProducersOptions;
+  #writing: DirectWriting | undefined;
+
+  constructor(options: ProducersOptions) {
+    this.#options = options;
+    this.#writing = options.writing;
+  }
+
+  /** Of what is not part of a transaction. */
+  plain(): Promise<ClientProducer> {
+    return ClientProducer.connected(this.#ofClient(plainProducerOptions(this.#options.settings)));
+  }
+
+  /**
+   * Past the client where that can be; brokers that refuse us say why to the client, too.
+   * @param consumer whose offsets are committed; undefined for a producer that commits none
+   */
+  async transactional(
+    transactionalId: string,
+    consumer: (() => KafkaConsumer) | undefined,
+    onDoubt: () => void,
+  ): Promise<Transactions> {
+    const { settings } = this.#options;
+    const { callTimeoutMs, transactionTimeoutMs } = settings;
+    const writing = this.#writing;
+    if (writing !== undefined) {
+      const { membership } = writing;
+      try {
+        return await DirectTransactions.open({
+          ...writing,
+          transactionalId,
+          transactionTimeoutMs,
+          callTimeoutMs,
+          membership: consumer && (() => membership(consumer())),
+          onRefused: (reason) => this.#handBack(reason),
+        });
+      } catch (error) {
+        if (!(error instanceof RefusedError)) throw error;
+      }
+    }
+    const options = this.#ofClient(producerOptions(settings, transactionalId));
+    return openClientTransactions({ ...options, consumer }, onDoubt);
+  }
+
+  /** From the next producer on the client writes. */
+  #handBack(reason: string): void {
+    if (this.#writing === undefined) return;
+    this.#writing = undefined;
+    this.#options.onHandedBack(reason);
+  }
+
+  #ofClient(options: Readonly<Record<string, unknown>>): ClientProducerOptions {
+    const { clients, transport, calls } = this.#options;
+    const reports = transport.kind === 'plain' ? { dr_cb: true } : {};
+    return {
+      create: () => clients.producer({ ...options, ...reports }),
+      connect: (client) => clients.connect(client),
+      transport,
+      calls,
+    };
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * What the cluster has last said of itself: which brokers there are, and which of them leads what. A log
+ * has one, for all that reads and writes past the client.
+ */
+import type { TopicPartition } from '../../log.ts';
+import { keyOf } from '../../partition-key.ts';
+import type { BrokerAddress } from '../wire/broker-connection.ts';
+import type { Metadata } from '../wire/cluster-requests.ts';
+import { kafkaCodes } from '../wire/error-codes.ts';
+
+export class ClusterView {
+  /** One object a broker, by host and port. */
+  readonly #brokers = new Map<string, BrokerAddress>();
+  readonly #leaders = new Map<string, BrokerAddress>();
+  #answered: BrokerAddress | undefined;
+
+  /** @param bootstrap to begin with; the cluster says which there are */
+  constructor(bootstrap: readonly BrokerAddress[]) {
+    for (const { host, port } of bootstrap) this.brokerAt(host, port);
+  }
+
+  /** Whom to ask of the cluster: who answered last, then the others. */
+  get brokers(): readonly BrokerAddress[] {
+    const all = this.#brokers.values();
+    return [...new Set(this.#answered === undefined ? all : [this.#answered, ...all])];
+  }
+
+  answered(broker: BrokerAddress): void {
+    this.#answered = broker;
+  }
+
+  /** The same object for the same broker. */
+  brokerAt(host: string, port: number): BrokerAddress {
+    const name = `${host}:${port}`;
+    let broker = this.#brokers.get(name);
+    if (broker === undefined) {
+      broker = { host, port };
+      this.#brokers.set(name, broker);
+    }
+    return broker;
+  }
+
+  /** Undefined when it is not known now. */
+  leaderOf(at: TopicPartition): BrokerAddress | undefined {
+    return this.#leaders.get(keyOf(at));
+  }
+
+  /** To be called when the leader does not answer, or says that it is none. */
+  forgetLeader(at: TopicPartition): void {
+    this.#leaders.delete(keyOf(at));
+  }
+
+  /** Takes note of an answer: of the partitions in it, whose leader is told and whose is not. */
+  take({ brokers, topics }: Metadata): void {
+    const byNode = new Map(
+      brokers.map(({ node, host, port }) => [node, this.brokerAt(host, port)]),
+    );
+    for (const { topic, partitions } of topics) {
+      for (const { partition, error, leader } of partitions) {
+        const broker = error === kafkaCodes.none ? byNode.get(leader) : undefined;
+        if (broker === undefined) this.#leaders.delete(keyOf({ topic, partition }));
+        else this.#leaders.set(keyOf({ topic, partition }), broker);
+      }
+    }
+  }
+}
