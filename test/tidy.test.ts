@@ -151,12 +151,12 @@ describe('tidy', () => {
     const banned: [RegExp, string][] = [
       [/\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(/, 'use the Clock port'],
       [/\bMath\.random\(/, 'use the Random port'],
-      [/\bset(Timeout|Interval|Immediate)\(/, 'use the Scheduler port'],
+      [/\bset(Timeout|Interval|Immediate)\(|from 'node:timers/, 'use the Scheduler port'],
       [/\bprocess\.(env|argv|exit|on|cwd|pid)\b/, 'belongs to the command line or lifecycle'],
       [/from 'node:fs(\/promises)?'/, 'belongs to an adapter'],
     ];
     const adapters =
-      /^engine\/(base\/(clock|scheduler|call-site)|storage\/|log\/(embedded|kafka)\/|thread\/|connect\/|http\/|cli\/|testing\/golden\/file|runtime\/(lifecycle|observe))|^topologies\/(app\/|ingest\/(sample|mapping))/;
+      /^engine\/(base\/(clock|scheduler|call-site)|storage\/|log\/(embedded\/(head|open-embedded-log|owner)|kafka\/wire\/broker-connection)|thread\/|connect\/|http\/|cli\/|testing\/golden\/file|runtime\/(lifecycle|observe))|^topologies\/(app\/|ingest\/(sample|mapping))/;
     const wrong = product
       .filter((file) => !adapters.test(file))
       .flatMap((file) => {
