@@ -18,6 +18,7 @@ import { doorBench, doorTable } from './door.ts';
 import { jobs as pathJobs } from './jobs/page-views.ts';
 import { micro } from './micro/micro.ts';
 import type { PathResult } from './path.ts';
+import { flinkPeers } from './peers/flink/peer.ts';
 import { questionsBench } from './questions.ts';
 import { segmentsBench } from './segments.ts';
 import { segmentsEngineBench } from './segments-engine.ts';
@@ -38,6 +39,7 @@ interface Options {
   readonly json?: string;
   readonly out?: string;
   readonly quick?: boolean;
+  readonly flink?: boolean;
   readonly rates?: number[];
   readonly shares?: number[];
   readonly commits?: number[];
@@ -53,11 +55,19 @@ interface Options {
   readonly hooks: number;
 }
 
-const quickJobs: readonly JobName[] = ['map', 'tumbling', 'sliding', 'session', 'engagement'];
+const quickJobs: readonly JobName[] = [
+  'map',
+  'tumbling',
+  'sliding',
+  'session',
+  'engagement',
+  'rekey',
+];
 const loader = ['--conditions=millrace-source', '--import=tsx'];
 const peerNames = [
   'kafka-streams',
   'kafka-streams-default',
+  ...Object.keys(flinkPeers),
   'millrace-packed',
   'millrace-plain',
   'by-hand',
@@ -124,7 +134,7 @@ async function sideBySide(options: Options): Promise<boolean> {
   const { lines, skipped } = await compare({
     ...options,
     jobs,
-    peers: options.peers.filter((name) => name !== 'none'),
+    ...peersOfComparison(options),
     events: quick ? Math.min(options.events, 60_000) : options.events,
     rounds: quick ? 1 : options.rounds,
     // A quick run covers event time enough for windows to close.
@@ -153,6 +163,15 @@ async function sideBySide(options: Options): Promise<boolean> {
   if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(report, undefined, 2));
   if (options.out !== undefined) writeReport(options.out, report);
   return lines.every(({ peer, verdict }) => !peer.startsWith('millrace') || verdict.green);
+}
+
+/** A quick run has Flink where its time differs from ours; its start takes longer than that of the others. */
+function peersOfComparison({ peers, flink = false, quick = false }: Options) {
+  const names = peers.filter((name) => name !== 'none');
+  if (flink) return { peers: [...new Set([...names, 'flink'])] };
+  const isAsked = names.some((name) => name in flinkPeers) || peers.includes('none');
+  if (!quick || isAsked) return { peers: names };
+  return { peers: [...names, 'flink'], flinkJobs: ['rekey'] as const };
 }
 
 function memoryOf({ memory }: Options): { memoryMiB?: number } {
@@ -203,7 +222,9 @@ async function door(options: Options): Promise<void> {
 }
 
 async function restart(options: Options): Promise<void> {
-  const peers = await peersOf(options, 'restart');
+  // Flink's state comes back from checkpoints, which a run of ours does not keep.
+  const names = options.peers.filter((name) => !(name in flinkPeers));
+  const peers = await peersOf({ ...options, peers: names }, 'restart');
   if (peers === undefined) return;
   const lines = await measureRestart({ ...options, peers, commitMs: options.commit, say });
   console.log(`\n${restartTable(lines)}`);
@@ -278,6 +299,7 @@ await new Command('bench')
       .argParser(among(peerNames))
       .default(['kafka-streams']),
   )
+  .option('--flink', 'of compare: beside Flink as well, in all jobs that it can do')
   .option('--events <n>', 'of a job', positive, 2_000_000)
   .option('--keys <n>', 'distinct keys', positive, 100_000)
   .option('--skew <s>', "Zipf's exponent of the keys", number, 1)

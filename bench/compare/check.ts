@@ -1,4 +1,7 @@
-/** Holds what a run wrote against the oracle: the last value of each key and window, and what is missing. */
+/**
+ * Holds what a run wrote against the oracle: the last value of each key and window, what is missing, and, of `rekey`, how
+ * many records were lost.
+ */
 import { sessionWindowed, timeWindowed, utf8, type Windowed } from 'millrace';
 import type { Log } from '../../engine/log/log.ts';
 import type { Change } from './engagement.ts';
@@ -14,6 +17,8 @@ export interface Verdict {
   readonly results: number;
   /** Windows that were due and did not come. */
   readonly missing: number;
+  /** Of `rekey`: records that no result counts, though by the definition one does. */
+  readonly lost?: number;
   /** The first difference, in words. */
   readonly problem?: string;
 }
@@ -21,11 +26,12 @@ export interface Verdict {
 export interface RunFacts {
   /** Records that the engine says came too late for every window, when it says so. */
   readonly late?: number;
-  /**
-   * Kafka Streams looks for closed windows once a second of wall clock: what was due in the last so many ms of
-   * stream time may be missing. 0 for us.
-   */
+  /** Of ours nothing may be lost. */
+  readonly isOurs: boolean;
+  /** What was due in the last so many ms of event time may be missing. */
   readonly slackMs: number;
+  /** What is due is due by the least time of all partitions. */
+  readonly timeIsLeast: boolean;
 }
 
 export async function check(
@@ -33,7 +39,7 @@ export async function check(
   expected: Expected,
   log: Log,
   output: string,
-  { late, slackMs }: RunFacts,
+  facts: RunFacts,
 ): Promise<Verdict> {
   if (expected.changes !== undefined) return checkChanges(expected.changes, log, output);
   const last = new Map<string, Totals>();
@@ -52,7 +58,9 @@ export async function check(
     const problem = `${mapped.count} results of sum ${mapped.sum}, not ${count} of ${sum}`;
     return verdictOf(mapped.count, count - mapped.count, isRight ? undefined : problem);
   }
-  const verdict = compare(expected, last, slackMs);
+  if (job === 'rekey') return lossOf(expected, last, facts);
+  const { late } = facts;
+  const verdict = compare(expected, last, facts);
   if (!verdict.green || late === undefined || expected.late === undefined) return verdict;
   const counted = `${late} records counted as late, not ${expected.late}`;
   return verdictOf(verdict.results, 0, late === expected.late ? undefined : counted);
@@ -103,26 +111,66 @@ async function* recordsOf(
   }
 }
 
-function compare(expected: Expected, last: ReadonlyMap<string, Totals>, slackMs: number): Verdict {
+function compare(expected: Expected, last: ReadonlyMap<string, Totals>, facts: RunFacts): Verdict {
   let missing = 0;
   let problem: string | undefined;
   for (const [id, actual] of last) {
     const wanted = expected.totals.get(id);
-    if (
-      wanted === undefined ||
-      wanted.count !== actual.count ||
-      wanted.max !== actual.max ||
-      !near(wanted.sum, actual.sum)
-    ) {
-      problem ??= `${id}: ${JSON.stringify(actual)}, expected ${JSON.stringify(wanted)}`;
-    }
+    if (wanted === undefined || !isSame(wanted, actual)) problem ??= difference(id, actual, wanted);
   }
-  for (const [id, { dueBy, partition }] of expected.totals) {
-    if (last.has(id) || dueBy > (expected.streamTimes[partition] ?? 0) - slackMs) continue;
+  for (const [id, { dueBy }] of dueOf(expected, facts)) {
+    if (last.has(id)) continue;
     missing++;
     problem ??= `${id} was due at ${dueBy} and is missing`;
   }
   return verdictOf(last.size, missing, problem);
+}
+
+/** The same where records may be lost: what is left of a window must be a part of it. */
+function lossOf(expected: Expected, last: ReadonlyMap<string, Totals>, facts: RunFacts): Verdict {
+  let [missing, lost] = [0, 0];
+  let problem: string | undefined;
+  for (const [id, actual] of last) {
+    const wanted = expected.totals.get(id);
+    const isPart =
+      wanted !== undefined &&
+      (isSame(wanted, actual) ||
+        (actual.count < wanted.count &&
+          actual.sum <= wanted.sum * (1 + tolerance) &&
+          (actual.max ?? 0) <= (wanted.max ?? 0)));
+    if (!isPart) problem ??= difference(id, actual, wanted);
+    else lost += wanted.count - actual.count;
+  }
+  for (const [id, { count }] of dueOf(expected, facts)) {
+    if (last.has(id)) continue;
+    missing++;
+    lost += count;
+  }
+  if (facts.isOurs && lost > 0) problem ??= `${lost} records are lost`;
+  return { ...verdictOf(last.size, missing, problem), lost };
+}
+
+type Due = Expected['totals'] extends ReadonlyMap<string, infer V> ? V : never;
+
+/** What must be there. */
+function* dueOf(
+  { totals, streamTimes }: Expected,
+  { slackMs, timeIsLeast }: RunFacts,
+): Generator<readonly [string, Due]> {
+  const least = Math.min(...streamTimes);
+  for (const one of totals) {
+    const { dueBy, partition } = one[1];
+    const time = timeIsLeast ? least : (streamTimes[partition] ?? 0);
+    if (dueBy <= time - slackMs) yield one;
+  }
+}
+
+function isSame(a: Totals, b: Totals): boolean {
+  return a.count === b.count && a.max === b.max && near(a.sum, b.sum);
+}
+
+function difference(id: string, actual: Totals, wanted: Totals | undefined): string {
+  return `${id}: ${JSON.stringify(actual)}, expected ${JSON.stringify(wanted)}`;
 }
 
 function near(a: number, b: number): boolean {

@@ -11,20 +11,29 @@ import { BatchBuilder } from '../../engine/record/batch.ts';
 import { partitionOf } from '../../engine/record/partitioner.ts';
 import { startBroker } from '../../test/kafka/broker.ts';
 import { byHand } from '../peers/by-hand/peer.ts';
+import { flink, flinkPeers } from '../peers/flink/peer.ts';
 import { kafkaStreams } from '../peers/kafka-streams/peer.ts';
 import { check, type Verdict } from './check.ts';
 import { type Format, inFormat } from './event-formats.ts';
-import { baseTime, type Events, eventsOf, partitions, userName } from './events.ts';
+import {
+  baseTime,
+  type Events,
+  type EventsSpec,
+  eventsOf,
+  kindOf,
+  partitions,
+  userName,
+} from './events.ts';
 import { type Changelogs, changelogsOf } from './footprint.ts';
 import { factorOf, type JobName, usersTopic } from './jobs.ts';
-import { type Expected, expectedOf, takesLate } from './oracle.ts';
+import { type Expected, expectedOf, isOrdered, takesLate } from './oracle.ts';
 import { type Drained, millrace, millracePacked, millracePlain, type Peer } from './peer.ts';
 import { createTopics, fill } from './topics.ts';
 
 export interface CompareOptions {
   readonly jobs: readonly JobName[];
   readonly peers: readonly string[];
-  /** Events of a job for us; peers that would take too long get fewer, see `peerEvents`. */
+  /** Events of a job for us; peers that would take too long get fewer, see `Peer.share`. */
   readonly events: number;
   readonly keys: number;
   readonly skew: number;
@@ -38,6 +47,8 @@ export interface CompareOptions {
   readonly secondsAtMost: number;
   /** What each process may take, its page cache included. Default: no limit. */
   readonly memoryMiB?: number;
+  /** Jobs that Flink is run with. Default: all that it can do. */
+  readonly flinkJobs?: readonly JobName[];
   readonly say: (text: string) => void;
 }
 
@@ -51,20 +62,10 @@ export interface Line {
   readonly changelogs: Changelogs;
 }
 
-/** A share of the events, for peers whose cost grows with the overlap: rates need no more of them. */
-const peerShare: Partial<Record<JobName, number>> = {
-  hopping60: 0.05,
-  hopping360: 0.02,
-  sliding: 0.02,
-  session: 0.25,
-};
-/** Jobs whose events lie further apart: so many a ms. Users come and go over hours. */
-const perMsOf: Partial<Record<JobName, number>> = { engagement: 0.1 };
-/** Event time in which Kafka Streams may leave closed windows alone, ms. */
-const peerSlackMs = 600_000;
+/** Jobs whose events lie further apart: so many a ms. Users come and go over hours; history is hours long. */
+const perMsOf: Partial<Record<JobName, number>> = { engagement: 0.1, rekey: 0.1 };
 
 const ours: readonly Peer[] = [millrace, millracePacked, millracePlain];
-const isOurs = (peer: Peer): boolean => ours.includes(peer);
 
 interface Input {
   readonly topic: string;
@@ -92,10 +93,14 @@ export async function compare(
   try {
     const inputs = new Map<string, Input>();
     const lines: Line[] = [];
+    const doing = (job: JobName) => all.filter((peer) => does(options, peer, job));
     const inputFor = (job: JobName, peer: Peer) => {
-      const share = isOurs(peer) ? 1 : (peerShare[job] ?? 1);
-      const [events, perMs] = [Math.round(options.events * share), perMsOf[job] ?? options.perMs];
-      return inputOf(log, inputs, { ...options, events, perMs }, takesLate(job));
+      const events = Math.round(options.events * (peer.share?.(job) ?? 1));
+      const perMs = perMsOf[job] ?? options.perMs;
+      // All have the same events: where one cannot say what it does with those that are too late, there are none.
+      const tooLate = takesLate(job) && !doing(job).some(({ timeIsLeast }) => timeIsLeast === true);
+      const kind = { tooLate, ordered: isOrdered(job) };
+      return inputOf(log, inputs, { ...options, events, perMs }, kind);
     };
     const [first] = jobs;
     if (first !== undefined) {
@@ -106,8 +111,8 @@ export async function compare(
     for (const job of new Set(jobs)) {
       for (let round = 0; round < rounds; round++) {
         // There and back again, so that a drift of the machine meets both.
-        for (const peer of round % 2 === 0 ? all : [...all].reverse()) {
-          if (peer.does?.(job, options.format) === false) continue;
+        const peers = doing(job);
+        for (const peer of round % 2 === 0 ? peers : peers.reverse()) {
           const input = await inputFor(job, peer);
           lines.push(await runOne(options, log, broker.address, job, peer, round, input));
         }
@@ -120,9 +125,16 @@ export async function compare(
   }
 }
 
+function does({ format, flinkJobs }: CompareOptions, peer: Peer, job: JobName): boolean {
+  if (peer.name in flinkPeers && flinkJobs?.includes(job) === false) return false;
+  return peer.does?.(job, format) !== false;
+}
+
 export function peerOf(name: string, secondsAtMost: number): Peer {
   const own = ours.find((peer) => peer.name === name);
   if (own !== undefined) return own;
+  const settings = flinkPeers[name];
+  if (settings !== undefined) return flink(name, settings, secondsAtMost);
   if (name === byHand.name) return byHand;
   return kafkaStreams(name === 'kafka-streams' ? 'tuned' : 'default', secondsAtMost);
 }
@@ -151,7 +163,9 @@ async function runOne(
     drained.events === events
       ? await check(job, expected, log, output, {
           ...drained,
-          slackMs: isOurs(peer) ? 0 : peerSlackMs,
+          isOurs: ours.includes(peer),
+          slackMs: peer.slackMs?.(job) ?? 0,
+          timeIsLeast: peer.timeIsLeast ?? false,
         })
       : {
           green: false,
@@ -160,7 +174,8 @@ async function runOne(
           problem: drained.problem ?? `saw ${drained.events} of ${events} in time`,
         };
   const changelogs = await changelogsOf(log, application);
-  const shown = verdict.green ? `${verdict.results} results, all right` : verdict.problem;
+  const right = verdict.lost ? `right but for ${verdict.lost} records lost` : 'all right';
+  const shown = verdict.green ? `${verdict.results} results, ${right}` : verdict.problem;
   say(`${job} ${peer.name} round ${round + 1}: ${drained.eventsPerSecond} events/s; ${shown}`);
   return { job, peer: peer.name, round, events, drained, verdict, changelogs };
 }
@@ -188,15 +203,13 @@ async function inputOf(
   log: Log,
   inputs: Map<string, Input>,
   { events, keys, skew, perMs, format, say }: CompareOptions,
-  tooLate: boolean,
+  kind: Pick<EventsSpec, 'tooLate' | 'ordered'>,
 ): Promise<Input> {
-  const topic = `events-${events}-${perMs}${tooLate ? '-late' : ''}`;
+  const spec = { events, keys, skew, perMs, ...kind };
+  const topic = `events-${events}-${perMs}${kindOf(spec)}`;
   const known = inputs.get(topic);
   if (known !== undefined) return known;
-  const made = await eventsOf(
-    { events, keys, skew, perMs, tooLate },
-    join(tmpdir(), 'millrace-bench-events'),
-  );
+  const made = await eventsOf(spec, join(tmpdir(), 'millrace-bench-events'));
   await createTopics(log, [topic]);
   await fill(log, topic, inFormat(made, format));
   await loadUsers(log, topic, keys);

@@ -1,6 +1,6 @@
 /**
  * The events of the comparison: deterministic, made once, kept with a checksum. Keys follow Zipf's law with
- * scrambled ranks; 5 % come up to 8 s late, and of some sets 0.1 % a minute or two.
+ * scrambled ranks; 5 % come up to 8 s late, and of some sets 0.1 % a minute or two; of others none.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -38,7 +38,13 @@ export interface EventsSpec {
   readonly perMs: number;
   /** One in a thousand comes one to two minutes late: later than any job's grace. */
   readonly tooLate?: boolean;
+  /** Each partition in the order of time: none is late at all. */
+  readonly ordered?: boolean;
 }
+
+/** What sets events apart that are as many, of as many keys. */
+export const kindOf = ({ tooLate = false, ordered = false }: EventsSpec): string =>
+  `${tooLate ? '-late' : ''}${ordered ? '-ordered' : ''}`;
 
 export interface Events {
   readonly spec: EventsSpec;
@@ -63,8 +69,8 @@ class SplitMix {
 
 /** From the folder when they were made before, else made and kept there. */
 export async function eventsOf(spec: EventsSpec, folder: string): Promise<Events> {
-  const { tooLate = false } = spec;
-  const name = `events-${spec.events}-${spec.keys}-${spec.skew}-${spec.perMs}${tooLate ? '-late' : ''}`;
+  const { events, keys, skew, perMs } = spec;
+  const name = `events-${events}-${keys}-${skew}-${perMs}${kindOf(spec)}`;
   const [data, sum] = [join(folder, `${name}.bin`), join(folder, `${name}.sha256`)];
   if (existsSync(sum)) return read(spec, await readFile(data), await readFile(sum, 'utf8'));
   const batches = make(spec);
@@ -104,6 +110,7 @@ function make({
   skew,
   perMs,
   tooLate = false,
+  ordered = false,
 }: EventsSpec): { partition: number; batch: PackedBatch }[] {
   const random = new SplitMix();
   const weights = new Float64Array(keys);
@@ -127,7 +134,7 @@ function make({
     const rank = firstAbove(weights, random.unit() * total);
     const user = userName(keyOfRank[rank] as number);
     let time = baseTime + Math.floor(i / perMs);
-    if (random.unit() < 0.05)
+    if (!ordered && random.unit() < 0.05)
       time -= Math.min(8_000, Math.floor(-2_000 * Math.log(1 - random.unit())));
     if (tooLate && random.unit() < 0.001) time -= 60_000 + Math.floor(60_000 * random.unit());
     const value = {

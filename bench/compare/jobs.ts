@@ -9,6 +9,7 @@ import {
   max,
   minutes,
   type Serde,
+  type Stream,
   seconds,
   session,
   sessionWindowed,
@@ -63,9 +64,10 @@ export const totalsSerde: Serde<Totals> = {
   }),
 };
 
-const numberOf = ({ value }: Event) => value;
-const totals: MergeableAggregate<Event, Totals> = combined({
-  count: count<Event>(),
+type Valued = Pick<Event, 'value'>;
+const numberOf = ({ value }: Valued) => value;
+const totals: MergeableAggregate<Valued, Totals> = combined({
+  count: count<Valued>(),
   sum: sum(numberOf),
   max: max(numberOf),
 });
@@ -84,6 +86,7 @@ export const jobNames = [
   'join-table',
   'join-streams',
   'engagement',
+  'rekey',
 ] as const;
 export type JobName = (typeof jobNames)[number];
 
@@ -95,6 +98,7 @@ export const windows = {
   hopping360: hopping({ size: minutes(360), advance: minutes(1), grace }),
   sliding: sliding({ size: minutes(1), grace }),
   session: session({ gap: seconds(30), grace }),
+  rekey: tumbling({ size: minutes(1), grace }),
 } as const;
 type WindowedJob = keyof typeof windows;
 
@@ -115,6 +119,19 @@ export const usersTopic = (input: string): string => `${input}-users`;
 /** Clicks with purchases of the same user, as far apart as this, ms; few enough pairs for the hottest user. */
 export const joinMs = seconds(1);
 
+/** What `rekey` takes along to the item of an event: the key says which one that is. 8 bytes, big-endian. */
+type Sale = Pick<Event, 'itemId' | 'value'>;
+const saleBytes = Buffer.alloc(8);
+const saleSerde: Serde<Sale> = {
+  format: 'sale',
+  // Whoever asks copies it before the next call.
+  encode: ({ value }) => {
+    saleBytes.writeDoubleBE(value);
+    return saleBytes;
+  },
+  decode: (bytes, start) => ({ itemId: '', value: bytes.readDoubleBE(start) }),
+};
+
 /** The values that `map` writes. */
 export interface Mapped {
   readonly userId: string;
@@ -132,6 +149,7 @@ const fieldsRead: Partial<Record<JobName, readonly (keyof Event)[]>> = {
   'map-project': ['userId', 'type', 'itemId', 'value', 'ts'],
   'join-streams': ['type', 'value'],
   engagement: ['type', 'value'],
+  rekey: ['itemId', 'value'],
 };
 
 export function jobTopology(
@@ -198,6 +216,10 @@ export function jobTopology(
     const spec = windows[job as WindowedJob];
     const key = spec.type === 'session' ? sessionWindowed(utf8) : timeWindowed(utf8, spec.sizeMs);
     const out = topic<Windowed<string>, Totals>(output, { key, value: totalsSerde });
-    stream.window(spec).aggregate('totals', totals, { emit: 'close', value: totalsSerde }).to(out);
+    const close = <V extends Valued>(of: Stream<string, V>): void =>
+      of.window(spec).aggregate('totals', totals, { emit: 'close', value: totalsSerde }).to(out);
+    if (job !== 'rekey') return close(stream);
+    const sales = stream.map(({ itemId, value }): Sale => ({ itemId, value }));
+    close(sales.keyBy('by-item', ({ itemId }) => itemId, { value: saleSerde }));
   });
 }

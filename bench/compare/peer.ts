@@ -65,6 +65,15 @@ export interface Peer {
   missing(): Promise<string | undefined>;
   /** Whether it can do a job over events of a format at all; default: all of them. */
   does?(job: JobName, format: Format): boolean;
+  /** The share of the events that it gets; default: all. */
+  share?(job: JobName): number;
+  /** What was due in the last so many ms of event time may be missing; default: 0. */
+  slackMs?(job: JobName): number;
+  /**
+   * Its time is the least of all partitions, as far as its steps have heard of it: what is due is due by that, and which
+   * of the events later than the grace it takes is chance. Default: each partition's own.
+   */
+  readonly timeIsLeast?: boolean;
   run(run: Run): Promise<Drained>;
 }
 

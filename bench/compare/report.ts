@@ -39,12 +39,19 @@ export function linesTable(lines: readonly Line[]): string {
     drained.stateBytes === undefined ? '' : (drained.stateBytes / 2 ** 20).toFixed(0),
     (changelogs.records / events).toFixed(2),
     (changelogs.bytes / events).toFixed(0),
+    lossText(verdict.lost, events),
     verdict.green ? 'green' : `VOID: ${verdict.problem}`,
   ]);
   const measured = ['events/s', 'CPU s/M events', 'RSS MiB', 'state MiB'];
   const changelog = ['logged an event', 'bytes'];
-  const head = ['job', 'who', 'round', 'events', ...measured, ...changelog, 'oracle'];
+  const head = ['job', 'who', 'round', 'events', ...measured, ...changelog, 'lost', 'oracle'];
   return table(head, rows);
+}
+
+/** Records that no result counts, where a job may lose any. */
+function lossText(lost: number | undefined, events: number): string {
+  if (lost === undefined) return '';
+  return lost === 0 ? '0' : `${lost} (${((lost * 100) / events).toFixed(1)} %)`;
 }
 
 export function ratios(lines: readonly Line[]): Ratio[] {
@@ -87,10 +94,21 @@ export function ratiosTable(list: readonly Ratio[]): string {
   return table(['job', 'peer', 'Millrace events/s', 'peer events/s', 'ratio', 'by round'], rows);
 }
 
+/** What each engine's bars are filled with, by the beginning of its peers' names; others have the last. */
+const fills = [
+  ['kafka-streams', '#2a7f62', 'Kafka Streams'],
+  ['flink', '#3b6ea8', 'Flink'],
+  ['', '#8a8a8a', 'others'],
+] as const;
+const slower = '#b5482f';
+
 /** Bars of the ratios on a logarithmic scale; a line where both are as fast. */
 export function ratiosSvg(list: readonly Ratio[]): string {
-  const [width, row, left] = [760, 28, 240];
-  const height = list.length * row + 40;
+  const [width, row, left] = [760, 28, 280];
+  const engineOf = (peer: string) => fills.find(([name]) => peer.startsWith(name)) ?? fills[2];
+  const engines = new Set(list.map(({ peer }) => engineOf(peer)));
+  const legend = engines.size > 1 ? 24 : 0;
+  const height = list.length * row + 40 + legend;
   const most = Math.max(10, ...list.map(({ ratio }) => ratio));
   const least = Math.min(0.5, ...list.map(({ ratio }) => ratio));
   const x = (ratio: number) =>
@@ -98,18 +116,30 @@ export function ratiosSvg(list: readonly Ratio[]): string {
     ((Math.log(ratio) - Math.log(least)) / (Math.log(most) - Math.log(least))) *
       (width - left - 80);
   const bars = list.map(({ job, peer, ratio }, i) => {
-    const [y, from, to] = [20 + i * row, Math.min(x(1), x(ratio)), Math.max(x(1), x(ratio))];
-    const fill = ratio >= 1 ? '#2a7f62' : '#b5482f';
+    const [y, from, to] = [
+      20 + legend + i * row,
+      Math.min(x(1), x(ratio)),
+      Math.max(x(1), x(ratio)),
+    ];
+    const fill = ratio >= 1 ? engineOf(peer)[1] : slower;
     return (
       `<text x="${left - 10}" y="${y + 15}" text-anchor="end">${job} / ${peer}</text>` +
       `<rect x="${from.toFixed(1)}" y="${y}" width="${Math.max(1, to - from).toFixed(1)}" height="18" fill="${fill}"/>` +
       `<text x="${(to + 6).toFixed(1)}" y="${y + 14}">${ratio.toFixed(1)}x</text>`
     );
   });
+  const names = [...engines].map(([, fill, name], i) => {
+    const at = left + i * 140;
+    return (
+      `<rect x="${at}" y="12" width="12" height="12" fill="${fill}"/>` +
+      `<text x="${at + 18}" y="22">over ${name}</text>`
+    );
+  });
+  const top = 10 + legend;
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif" font-size="13">` +
-    `<rect width="100%" height="100%" fill="white"/>${bars.join('')}` +
-    `<line x1="${x(1).toFixed(1)}" x2="${x(1).toFixed(1)}" y1="10" y2="${height - 20}" stroke="#333"/></svg>\n`
+    `<rect width="100%" height="100%" fill="white"/>${legend > 0 ? names.join('') : ''}${bars.join('')}` +
+    `<line x1="${x(1).toFixed(1)}" x2="${x(1).toFixed(1)}" y1="${top}" y2="${height - 20}" stroke="#333"/></svg>\n`
   );
 }
 

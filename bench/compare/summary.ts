@@ -19,10 +19,11 @@ const titles: Readonly<Record<JobName, string>> = {
   'join-table': 'stream with table',
   'join-streams': 'stream with stream',
   engagement: 'engagement score and segments',
+  rekey: 'history by another key, tumbling 1 min',
 };
 
 /** How many times as fast as Kafka Streams a job is to be. */
-const goals: Readonly<Record<JobName, number>> = {
+const goals: Readonly<Partial<Record<JobName, number>>> = {
   map: 2,
   'map-project': 3,
   count: 3,
@@ -38,45 +39,75 @@ const goals: Readonly<Record<JobName, number>> = {
 };
 
 const [us, streams, hand] = ['millrace', 'kafka-streams', 'by-hand'] as const;
+/** By the names of peers; their columns stand only where they were run. */
+const flinks: Readonly<Record<string, string>> = {
+  flink: 'Flink 2.2',
+  'flink-1s': 'Flink 2.2, checkpoints of 1 s',
+  'flink-rocksdb': 'Flink 2.2, RocksDB',
+  'flink-rocksdb-1s': 'Flink 2.2, RocksDB, checkpoints of 1 s',
+};
 
 /** Rates, processor time, memory and what is logged; peers that a job was not run with are left out of its line. */
 export function summaryTable(lines: readonly Line[]): string {
+  const there = Object.keys(flinks).filter((name) => lines.some(({ peer }) => peer === name));
+  const named = there.map((name) => `, ${flinks[name]}`).join('');
   const list = ratios(lines);
+  const isLossTold = lines.some(({ verdict }) => verdict.lost !== undefined);
   const head = [
     'job',
     'Millrace, events/s',
     'tuned Kafka Streams 4.1, events/s',
     'ratio, median (rounds)',
+    ...there.flatMap((name) => [`${flinks[name]}, events/s`, 'ratio, median (rounds)']),
     'by hand, events/s',
-    'CPU a million events: ours, Kafka Streams, by hand',
-    'RSS: ours, Kafka Streams',
+    `CPU a million events: ours, Kafka Streams${named}, by hand`,
+    `RSS: ours, Kafka Streams${named}`,
     'logged an event: ours, Kafka Streams',
+    ...(isLossTold ? [`records lost: ours, Kafka Streams${named}`] : []),
     'goal',
   ];
   const rows = jobsOf(lines).map((job) => {
     const of = (peer: string, what: (line: Line) => number) =>
       median(lines.filter((one) => one.job === job && one.peer === peer).map(what));
-    const each = (peers: readonly string[], what: (line: Line) => number, unit: string) => {
+    const each = (
+      peers: readonly string[],
+      what: (line: Line) => number,
+      unit: string,
+      digits = 0,
+    ) => {
       const known = peers.map((peer) => of(peer, what)).filter(Number.isFinite);
-      return known.map((value) => `${Math.round(value)}${unit}`).join(', ');
+      return known.map((value) => `${value.toFixed(digits)}${unit}`).join(', ');
     };
-    const byHand = of(hand, rate);
-    const ratio = list.find((one) => one.job === job && one.peer === streams);
+    const rateOf = (peer: string) => {
+      const found = of(peer, rate);
+      return Number.isFinite(found) ? thousands(found) : '';
+    };
+    const ratioTo = (peer: string) => {
+      const ratio = list.find((one) => one.job === job && one.peer === peer);
+      if (ratio === undefined) return '';
+      const rounds = `(${short(ratio.least)}-${short(ratio.greatest)})`;
+      return `${short(ratio.ratio)} ${rounds}`;
+    };
     return [
       titles[job],
-      thousands(of(us, rate)),
-      thousands(of(streams, rate)),
-      ratio === undefined
-        ? ''
-        : `${short(ratio.ratio)} (${short(ratio.least)}-${short(ratio.greatest)})`,
-      Number.isFinite(byHand) ? thousands(byHand) : '',
-      each([us, streams, hand], ({ drained }) => cpuOf(drained), ' s'),
-      `${each([us, streams], ({ drained }) => drained.rssMiB, '')} MiB`,
+      rateOf(us),
+      rateOf(streams),
+      ratioTo(streams),
+      ...there.flatMap((name) => [rateOf(name), ratioTo(name)]),
+      rateOf(hand),
+      each([us, streams, ...there, hand], ({ drained }) => cpuOf(drained), ' s'),
+      `${each([us, streams, ...there], ({ drained }) => drained.rssMiB, '')} MiB`,
       `${each([us, streams], ({ changelogs, events }) => changelogs.bytes / events, '')} B`,
-      String(goals[job]),
+      ...(isLossTold ? [each([us, streams, ...there], lostPercent, ' %', 2)] : []),
+      String(goals[job] ?? ''),
     ];
   });
   return markdown(head, rows);
+}
+
+/** Percent of the events; NaN where a job cannot lose any. */
+function lostPercent({ verdict, events }: Line): number {
+  return verdict.lost === undefined ? Number.NaN : (verdict.lost * 100) / events;
 }
 
 /** µs an event by stage, of each job's fastest run; the largest in which something is done is bold. */
