@@ -4,11 +4,13 @@
  *   '~rt'  f64 stand of the record's source partition when it was read; absent where that is the record's timestamp.
  *          Where records are put in order of time: u32 partition and f64 offset of the source record after it
  *   '~wm'  on a record with neither key nor value: (u32 upstream task, f64 promise) pairs; NaN = the end of its input
+ *   '~rh', '~wh'  the same in hexadecimal digits, where a client writes that takes texts for values
  *
  * The topics belong to Millrace alone, so no header of a user comes first.
  */
+import { latin1 } from '../base/bytes.ts';
 
-const [tilde, r, t, w, m] = [0x7e, 0x72, 0x74, 0x77, 0x6d];
+const [tilde, r, t, w, m, h] = [0x7e, 0x72, 0x74, 0x77, 0x6d, 0x68];
 const nameBytes = 3;
 const valueAt = 2 + nameBytes + 4;
 const [standBytes, originBytes] = [8, 20];
@@ -33,18 +35,42 @@ function isMark(bytes: Buffer, at: number, end: number, first: number, second: n
 
 /** Bytes of the stand's mark at the beginning of a record's headers; 0 where there is none. */
 export function standMarkLength(bytes: Buffer, at: number, end: number): number {
-  return isMark(bytes, at, end, r, t) ? valueAt + bytes.readUInt32LE(at + 5) : 0;
+  if (!isMark(bytes, at, end, r, t) && !isMark(bytes, at, end, r, h)) return 0;
+  return valueAt + bytes.readUInt32LE(at + 5);
+}
+
+function isText(bytes: Buffer, at: number): boolean {
+  return bytes[at + 4] === h;
+}
+
+/** The value of a mark that is text. */
+function untexted(bytes: Buffer, at: number): Buffer {
+  const from = at + valueAt;
+  return Buffer.from(latin1(bytes, from, from + bytes.readUInt32LE(at + 5)), 'hex');
+}
+
+/** A header as a client takes it that makes texts of values: a mark becomes the one that is text. */
+export function asText(name: string, value: Buffer): readonly [name: string, value: Buffer] {
+  const text = name === '~rt' ? '~rh' : name === '~wm' ? '~wh' : undefined;
+  return text === undefined ? [name, value] : [text, Buffer.from(value.toString('hex'), 'latin1')];
 }
 
 /** The stand, ms UTC; there must be a mark. */
 export function markedStand(bytes: Buffer, at: number): number {
+  if (isText(bytes, at)) return untexted(bytes, at).readDoubleLE(0);
   return bytes.readDoubleLE(at + valueAt);
 }
 
 /** Undefined where the mark has none. */
 export function markedPlace(bytes: Buffer, at: number, length: number): SourcePlace | undefined {
-  if (length < valueAt + originBytes) return undefined;
-  const from = at + valueAt + standBytes;
+  if (isText(bytes, at)) return placeIn(untexted(bytes, at), 0);
+  return placeIn(bytes, at + valueAt, at + length);
+}
+
+/** @param end of the value */
+function placeIn(bytes: Buffer, at: number, end = bytes.byteLength): SourcePlace | undefined {
+  if (end - at < originBytes) return undefined;
+  const from = at + standBytes;
   return { partition: bytes.readUInt32LE(from), offset: bytes.readDoubleLE(from + 4) };
 }
 
@@ -89,9 +115,13 @@ export function encodePromises(told: readonly ToldPromise[]): Buffer {
 
 /** Undefined for headers of a record that tells nothing. */
 export function decodePromises(bytes: Buffer): ToldPromise[] | undefined {
-  if (!isMark(bytes, 0, bytes.byteLength, w, m)) return undefined;
+  if (isMark(bytes, 0, bytes.byteLength, w, m)) return toldIn(bytes, valueAt);
+  return isMark(bytes, 0, bytes.byteLength, w, h) ? toldIn(untexted(bytes, 0), 0) : undefined;
+}
+
+function toldIn(bytes: Buffer, from: number): ToldPromise[] {
   const told: ToldPromise[] = [];
-  for (let at = valueAt; at + pairBytes <= bytes.byteLength; at += pairBytes) {
+  for (let at = from; at + pairBytes <= bytes.byteLength; at += pairBytes) {
     told.push({ task: bytes.readUInt32LE(at), promise: bytes.readDoubleLE(at + 4) });
   }
   return told;

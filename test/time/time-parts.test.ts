@@ -1,6 +1,7 @@
 /** The parts that time is made of: promises, marks in repartition topics, the guard, the clock. */
 import { expect, test } from 'vitest';
 import type { Clock } from '../../engine/base/clock.ts';
+import { headerBytesOf, headersOf } from '../../engine/log/kafka/rdkafka/plain-headers.ts';
 import { encodeHeaders } from '../../engine/record/headers.ts';
 import {
   decodePromises,
@@ -104,6 +105,31 @@ test('a stand lies before the headers of a record, and a promise is no record', 
   ];
   expect(decodePromises(encodePromises(told))).toEqual(told);
   expect(decodePromises(own)).toBeUndefined();
+});
+
+test('marks come back from a client that makes texts of header values', () => {
+  // As node-rdkafka's producer does it: UTF-8, up to a NUL.
+  const through = (headers: Uint8Array): Buffer =>
+    headerBytesOf(
+      headersOf(Buffer.from(headers)).map((pair) => {
+        const [[name = '', value = Buffer.alloc(0)] = []] = Object.entries(pair);
+        return { [name]: value.toString().split('\0')[0] ?? '' };
+      }),
+    );
+  const own = encodeHeaders({ '~rt': 'a user’s', trace: 'x' });
+  for (const place of [undefined, { partition: 7, offset: 2 ** 40 }]) {
+    const marked = through(withStand(own, 1_700_000_000_123, place));
+    const length = standMarkLength(marked, 0, marked.byteLength);
+    expect(marked.subarray(length)).toEqual(own);
+    expect(markedStand(marked, 0)).toBe(1_700_000_000_123);
+    expect(markedPlace(marked, 0, length)).toEqual(place);
+  }
+  const told = [
+    { task: 200, promise: 1_700_000_000_123 },
+    { task: 4, promise: aside },
+    { task: 5, promise: Number.NaN },
+  ];
+  expect(decodePromises(through(encodePromises(told)))).toEqual(told);
 });
 
 test('times are whole milliseconds that a date can express', () => {

@@ -1,5 +1,9 @@
-/** Headers between the packed form (record/headers.ts) and node-rdkafka's list of one-pair objects. */
+/**
+ * Headers between the packed form (record/headers.ts) and node-rdkafka's list of one-pair objects. Its producer makes a
+ * UTF-8 text of each value and cuts it at a NUL: what is no such text does not come back as it was.
+ */
 import { encodePairs } from '../../../record/headers.ts';
+import { asText } from '../../../record/marks.ts';
 
 type Pair = Readonly<Record<string, string | Buffer>>;
 
@@ -16,9 +20,11 @@ export function headersOf(bytes: Buffer): { [name: string]: Buffer }[] {
   for (let at = 0; at < bytes.byteLength; ) {
     const nameEnd = at + 2 + bytes.readUInt16LE(at);
     const valueEnd = nameEnd + 4 + bytes.readUInt32LE(nameEnd);
-    pairs.push({
-      [bytes.toString('utf8', at + 2, nameEnd)]: bytes.subarray(nameEnd + 4, valueEnd),
-    });
+    const name = bytes.toString('utf8', at + 2, nameEnd);
+    const value = bytes.subarray(nameEnd + 4, valueEnd);
+    // Marks come first, and in topics of ours alone; a user's header behind them keeps its name.
+    const [written, text] = at === 0 ? asText(name, value) : [name, value];
+    pairs.push({ [written]: text });
     at = valueEnd;
   }
   return pairs;
