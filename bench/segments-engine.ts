@@ -10,7 +10,7 @@ import { environment, openLog } from '../engine/cli/environment.ts';
 import { execute } from '../engine/cli/execution.ts';
 import { table } from '../engine/cli/output.ts';
 import type { Log } from '../engine/log/log.ts';
-import { recordsOf } from '../engine/log/topic-records.ts';
+import { topicRecords } from '../engine/log/topic-records.ts';
 import { BatchBuilder } from '../engine/record/batch.ts';
 import { partitionOf } from '../engine/record/partitioner.ts';
 import { personalisationModule } from '../topologies/app/application.ts';
@@ -91,7 +91,7 @@ async function measure(subjects: number, segments: number, threads: number): Pro
     /** Changes from an instant on, and of these the exits from `active`. */
     const changesFrom = async (at: number) => {
       let [changes, exits] = [0, 0];
-      for await (const { value } of recordsOf(log, segmentChanges)) {
+      for await (const { value } of topicRecords(log, segmentChanges)) {
         if (value.effectiveAt < at) continue;
         changes++;
         if (value.segment === active.id && value.type === 'exited') exits++;

@@ -1,5 +1,6 @@
 /** The engine for those who embed it: runtime, logs, stores, threads, sources. */
 
+export { messageOf } from './base/errors.ts';
 export type { Observer, TelemetryEvents } from './base/events.ts';
 export { silentObserver } from './base/events.ts';
 export {
@@ -70,6 +71,7 @@ export {
   soleMember,
 } from './log/member.ts';
 export { MemoryLog } from './log/memory.ts';
+export { type TopicRecord, topicRecords } from './log/topic-records.ts';
 export { BatchBuilder, PackedBatch } from './record/batch.ts';
 export { decodeHeaders, encodeHeaders, type Headers } from './record/headers.ts';
 export {

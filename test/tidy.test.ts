@@ -38,8 +38,15 @@ const engineRank: Record<string, number> = {
   http: 10,
   cli: 11,
 };
-/** Folders of topologies/ that may know the engine: the application and its second opinion. */
-const outside = new Set(['app', 'verify']);
+/** What the application knows of the engine beside what is public. */
+const commandLine = new Set(['engine/cli/index.ts', 'engine/cli/thread-parts.ts']);
+/** Who may embed the engine: the application, its SQL, its HTTP, and a client that needs its types. */
+const embeds = /^topologies\/(app\/|verify\/|gateway\/|client\.ts$)/;
+/** Whom a folder of topologies/ is for, where it is not for all. */
+const importedBy: Readonly<Record<string, readonly string[]>> = {
+  app: ['app'],
+  verify: ['app', 'verify'],
+};
 const operatorsMayImport = new Set(['base', 'record', 'time', 'serde', 'graph']);
 
 function importsOf(file: string): string[] {
@@ -60,14 +67,17 @@ function forbiddenImport(file: string, specifier: string): string | undefined {
   const target = targetOf(file, specifier);
   const [top, folder = ''] = file.split('/');
   if (target === undefined) {
-    return specifier.startsWith('millrace') && top !== 'topologies' ? 'itself by name' : undefined;
+    if (!/^millrace(\/|$)/.test(specifier)) return undefined;
+    if (top !== 'topologies') return 'itself by name';
+    return specifier !== 'millrace/engine' || embeds.test(file) ? undefined : 'the engine';
   }
   const [targetTop, targetFolder = ''] = target.split('/');
   if (top === 'topologies') {
     if (targetTop === 'topologies') {
-      return outside.has(targetFolder) && !outside.has(folder) ? 'the application' : undefined;
+      const readers = importedBy[targetFolder];
+      return readers === undefined || readers.includes(folder) ? undefined : 'the application';
     }
-    return outside.has(folder) ? undefined : 'past the public API';
+    return folder === 'app' && commandLine.has(target) ? undefined : 'past the public API';
   }
   if (top === 'operators') {
     if (targetTop === 'operators') return undefined;

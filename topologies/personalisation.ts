@@ -3,7 +3,7 @@
  * durable timers for what changes by the passing of time alone.
  */
 import { type StoreRow, topology } from 'millrace';
-import { aRecord, checkSettings, list, optional } from 'millrace/engine';
+import { aRecord, checkSettings, list, optional } from 'millrace/steps';
 import { type ConsentConfig, checkConsent, defaultConsent } from './accepted/consent.ts';
 import {
   checkMachine,

@@ -9,7 +9,7 @@ import { plan } from '../runtime/plan.ts';
 import { loadTopology } from '../thread/load-topology.ts';
 import { addKafkaOptions } from './kafka-options.ts';
 import { type KeptOptions, withWrittenLog } from './kept-application.ts';
-import { numberOption } from './options.ts';
+import { numberOption } from './number-option.ts';
 import { print, printJson } from './output.ts';
 
 export interface PauseOptions extends KeptOptions {

@@ -12,7 +12,7 @@ export interface TopicRecord<K, V> {
 }
 
 /** @param ofKey only the partition that records of this key lie in */
-export async function* recordsOf<K, V>(
+export async function* topicRecords<K, V>(
   log: Log,
   { name, key: keys, value: values }: Topic<K, V>,
   ofKey?: K,

@@ -5,6 +5,7 @@ export { type Scratch, written } from '../../engine/base/scratch.ts';
 export {
   aFunction,
   anObject,
+  aRecord,
   aSerde,
   between,
   checkSetting,
@@ -22,6 +23,7 @@ export {
   refuseSetting,
   share,
   text,
+  texts,
   wholeNumber,
 } from '../../engine/base/settings.ts';
 export type { Step } from '../../engine/graph/node.ts';

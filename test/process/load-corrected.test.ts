@@ -9,7 +9,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
 import type { Topic } from '../../engine/graph/topic.ts';
 import type { Log } from '../../engine/log/log.ts';
-import { recordsOf } from '../../engine/log/topic-records.ts';
+import { topicRecords } from '../../engine/log/topic-records.ts';
 import { withState } from '../../topologies/app/kept-personalisation.ts';
 import { load, type Manifest } from '../../topologies/app/nights/load.ts';
 import { takenEvents } from '../../topologies/app/questions/taken-events.ts';
@@ -161,13 +161,13 @@ class Folder {
         else states.delete(key);
       }
       const changes = new Map<string, SegmentChange[]>();
-      for await (const { value } of recordsOf(log, segmentChanges)) {
+      for await (const { value } of topicRecords(log, segmentChanges)) {
         const name = `${value.user}|${value.segment}`;
         changes.set(name, [...(changes.get(name) ?? []), value]);
       }
       const intervals = [...changes].map(([name, all]) => [name, fold(all)] as const);
       const told = new Map<string, string>();
-      for await (const { value } of recordsOf(log, activityLabels)) {
+      for await (const { value } of topicRecords(log, activityLabels)) {
         told.set(`${value.user} ${value.eventId}`, value.label);
       }
       const machines = [...told].filter(([, label]) => label === 'machine').map(([name]) => name);
@@ -265,7 +265,7 @@ test('what was told wrongly is taken back by what supersedes it', async () => {
   expect(told).toMatchObject([{ subjects: 2, events: { same: 1, removed: 1, added: 1 } }]);
   const changes: SegmentChange[] = [];
   await withState({ data: folder.data }, async ({ log }) => {
-    for await (const { value } of recordsOf(log, segmentChanges)) changes.push(value);
+    for await (const { value } of topicRecords(log, segmentChanges)) changes.push(value);
   });
   const ofAnn = changes.filter(
     ({ user, segment }) => user === 'ann' && segment.startsWith('opens'),

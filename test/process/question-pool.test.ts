@@ -1,4 +1,5 @@
 /** Questions that take long: a thread of their own, a short queue, none that nobody waits for. */
+
 import { expect, test } from 'vitest';
 import type { Route } from '../../engine/http/routes.ts';
 import { serveHttp } from '../../engine/http/server.ts';
@@ -6,7 +7,7 @@ import { MemoryLog } from '../../engine/log/memory.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { QuestionPool } from '../../topologies/app/questions/question-pool.ts';
 import { questionRoutes } from '../../topologies/app/questions/question-routes.ts';
-import type { SampledWhatIf } from '../../topologies/app/questions/questions.ts';
+import type { SampledWhatIf } from '../../topologies/app/questions/sampled-what-if.ts';
 import { SubjectSample } from '../../topologies/app/questions/subject-sample.ts';
 import { events } from '../../topologies/event.ts';
 import type { PersonalisationConfig } from '../../topologies/personalisation.ts';

@@ -1,7 +1,11 @@
 /** What `segment lint` says of words that are not known. */
+
 import { expect, test } from 'vitest';
-import { lintOf, warningsOf } from '../../topologies/app/questions/questions.ts';
-import type { PersonalisationConfig } from '../../topologies/personalisation.ts';
+import {
+  lintPersonalisation,
+  type PersonalisationConfig,
+  warnPersonalisation,
+} from '../../topologies/personalisation.ts';
 import { defaultSegments } from '../../topologies/segments/examples.ts';
 import { nearest } from '../../topologies/segments/nearest.ts';
 
@@ -30,13 +34,13 @@ test.each([
   ['GE', 'ge'],
 ])('lint: the operator %s is meant as %s', (written, meant) => {
   for (const when of [count(written), { score: { op: written, value: 1 } }]) {
-    const [mistake] = lintOf(configOf(when));
+    const [mistake] = lintPersonalisation(configOf(when));
     expect(mistake?.problem).toContain(`did you mean ${meant}?`);
   }
 });
 
 test.each(['~', '%', 'xyz', '??'])('lint: for %s nothing is suggested', (written) => {
-  const [mistake] = lintOf(configOf(count(written)));
+  const [mistake] = lintPersonalisation(configOf(count(written)));
   expect(mistake?.problem).not.toContain('did you mean');
 });
 
@@ -56,8 +60,8 @@ test('lint: classes that nothing else knows are warned of, wherever they stand',
       { abandoned: { start: 'add_to_cart', unless: 'constructor', after: '1d', for: '1d' } },
     ],
   };
-  expect(lintOf(configOf(when))).toEqual([]);
-  expect(warningsOf(configOf(when)).map(({ path, problem }) => [path, problem])).toEqual([
+  expect(lintPersonalisation(configOf(when))).toEqual([]);
+  expect(warnPersonalisation(configOf(when)).map(({ path, problem }) => [path, problem])).toEqual([
     ['segment s', expect.stringContaining('"purchas"; did you mean purchase?')],
     ['segment s', expect.stringContaining('"email_opn"; did you mean email_open?')],
     ['segment s', expect.stringContaining('"newsletter_read"; the mapping must make it')],
@@ -66,10 +70,10 @@ test('lint: classes that nothing else knows are warned of, wherever they stand',
 });
 
 test('lint: the shipped segments, and classes that are configured, need no warning', () => {
-  expect(warningsOf({ segments: defaultSegments })).toEqual([]);
+  expect(warnPersonalisation({ segments: defaultSegments })).toEqual([]);
   const scored = {
     ...configOf(count('ge', 'newsletter_read')),
     engagement: { classes: { newsletter_read: { channel: 'email', weight: 1, perHour: 1 } } },
   };
-  expect(warningsOf(scored)).toEqual([]);
+  expect(warnPersonalisation(scored)).toEqual([]);
 });

@@ -1,7 +1,7 @@
 /** Names that every JavaScript object inherits are names like any other, wherever names come with the data. */
+
 import { testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
-import { lintOf } from '../../topologies/app/questions/questions.ts';
 import {
   type Event,
   events,
@@ -9,7 +9,9 @@ import {
   segmentChanges,
   segmentStates,
 } from '../../topologies/event.ts';
+/** Names that every JavaScript object inherits are names like any other, wherever names come with the data. */
 import personalisation, {
+  lintPersonalisation,
   type PersonalisationConfig,
   profileLogic,
 } from '../../topologies/personalisation.ts';
@@ -77,7 +79,7 @@ function world(name: string) {
 
 async function outcome(name: string) {
   const { config, history } = world(name);
-  expect(lintOf(config)).toEqual([]);
+  expect(lintPersonalisation(config)).toEqual([]);
   const driver = await testDriver(personalisation(config));
   for (const [at, event] of history) {
     await driver.pipe(events, name, event, at * day);
@@ -127,7 +129,7 @@ test.each(names)('%s as the kind of a node, or a field that is not known, is a m
   const segment = (when: object) => ({ segments: [{ id: 's', version: 1, when }] });
   const count = { event: 'a', op: 'ge', n: 1, within: '1d' };
   for (const when of [own({}), { count: { ...count, ...own(1) } }, { or: [own(1)] }]) {
-    expect(lintOf(segment(when) as never).length).toBeGreaterThan(0);
+    expect(lintPersonalisation(segment(when) as never).length).toBeGreaterThan(0);
   }
   for (const part of ['engagement', 'machine', 'consent']) {
     const config = { ...segment({ count }), ...Object.fromEntries([[part, own(1)]]) };

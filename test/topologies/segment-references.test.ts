@@ -1,7 +1,12 @@
 /** Segments that ask for each other: every step is linear in their number, also where many share one. */
+
 import { expect, test } from 'vitest';
-import { lintOf, planOf } from '../../topologies/app/questions/questions.ts';
-import { type PersonalisationConfig, profileLogic } from '../../topologies/personalisation.ts';
+import { segmentPlans } from '../../topologies/app/questions/segment-plans.ts';
+import {
+  lintPersonalisation,
+  type PersonalisationConfig,
+  profileLogic,
+} from '../../topologies/personalisation.ts';
 import type { Explanation } from '../../topologies/segments/explain.ts';
 import { runSubject } from '../../topologies/subject-run.ts';
 import { compareWithSql } from '../../topologies/verify/compare.ts';
@@ -52,8 +57,8 @@ const shapes: [string, number, Refer][] = [
 
 test.each(shapes)('references, %s: lint, plan, run, explain, what-if', async (_, length, refer) => {
   const config = chainOf(length, refer);
-  expect(lintOf(config)).toEqual([]);
-  const { segments } = planOf(config, 1);
+  expect(lintPersonalisation(config)).toEqual([]);
+  const { segments } = segmentPlans(config, 1);
   expect(segments.map(({ id }) => id)).toEqual((config.segments ?? []).map(({ id }) => id));
   const arrivals = [1, 2, 50].map((at) => ({
     event: { id: `${at}`, class: 'purchase' },
@@ -97,7 +102,7 @@ test.each([1, 2, 3, 1_000])('a circle of %i segments is refused, by a short mess
     when: { inSegment: `s${(i + 1) % length}` },
   }));
   const config = { segments } as unknown as PersonalisationConfig;
-  const [mistake] = lintOf(config);
+  const [mistake] = lintPersonalisation(config);
   expect(mistake).toMatchObject({ problem: expect.stringMatching(/^asks for itself: s0 -> /) });
   expect(mistake?.problem.length).toBeLessThan(200);
   expect(() => profileLogic(config)).toThrow(/asks for itself/);
@@ -106,7 +111,7 @@ test.each([1, 2, 3, 1_000])('a circle of %i segments is refused, by a short mess
 test('a circle behind a chain names the circle alone', () => {
   const asking = (id: string, other: string) => ({ id, version: 1, when: { inSegment: other } });
   const segments = [asking('a', 'b'), asking('b', 'c'), asking('c', 'b')];
-  const [mistake] = lintOf({ segments } as unknown as PersonalisationConfig);
+  const [mistake] = lintPersonalisation({ segments } as unknown as PersonalisationConfig);
   expect(mistake).toMatchObject({ path: 'segments b', problem: 'asks for itself: b -> c -> b' });
 });
 
@@ -114,5 +119,7 @@ test.each([300, 100_000])('a condition nested %i deep is refused, not a fault', 
   let when: object = bought;
   for (let i = 0; i < depth; i++) when = { not: when };
   const config = { segments: [{ id: 's', version: 1, when }] } as unknown as PersonalisationConfig;
-  expect(lintOf(config)).toMatchObject([{ problem: expect.stringContaining('nested deeper') }]);
+  expect(lintPersonalisation(config)).toMatchObject([
+    { problem: expect.stringContaining('nested deeper') },
+  ]);
 });

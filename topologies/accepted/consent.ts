@@ -1,5 +1,5 @@
 /** Consent by purpose, as intervals of event time: each instant has its own answer. */
-import { aRecord, checkSetting, checkSettings, choice, flag, text } from 'millrace/engine';
+import { aRecord, checkSetting, checkSettings, choice, flag, text } from 'millrace/steps';
 import { withoutInherited } from '../dictionary.ts';
 import type { Event } from '../event.ts';
 

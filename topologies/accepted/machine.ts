@@ -22,7 +22,7 @@ import {
   refuseSetting,
   text,
   texts,
-} from 'millrace/engine';
+} from 'millrace/steps';
 import { withoutInherited } from '../dictionary.ts';
 import type { Event } from '../event.ts';
 

@@ -1,7 +1,6 @@
 /** The ready application, as the engine's command line is given it. */
 import { fileURLToPath } from 'node:url';
-import { moduleAt } from '../../engine/base/package-files.ts';
-import type { ShippedApplication } from '../../engine/cli/shipped-application.ts';
+import { moduleAt, type ShippedApplication } from '../../engine/cli/index.ts';
 import { checkGateway } from '../gateway/config.ts';
 import { eventMappings } from './mappings.ts';
 

@@ -1,7 +1,9 @@
 /** Reads the catalogue of fields for the commands that check what they are given against it. */
+
 import { readFile } from 'node:fs/promises';
-import { MillraceError, messageOf } from '../../engine/base/errors.ts';
-import { jsonOf } from '../../engine/base/json-text.ts';
+import { MillraceError } from 'millrace';
+import { messageOf } from 'millrace/engine';
+import { jsonOf } from '../../engine/cli/index.ts';
 import { Catalogue } from '../catalogue.ts';
 
 /** @param field that names the file @throws CONFIG_INVALID */

@@ -1,7 +1,5 @@
 /** `segment explain`: why a subject is in a segment or not, and what changes when, as of an instant. */
-
-import type { KeptOptions } from '../../engine/cli/kept-application.ts';
-import { instant, print, printJson } from '../../engine/cli/output.ts';
+import { instant, type KeptOptions, print, printJson } from '../../engine/cli/index.ts';
 import type { Explanation } from '../segments/explain.ts';
 import { withState } from './kept-personalisation.ts';
 import { explainSegment, type Place } from './questions/questions.ts';

@@ -2,18 +2,28 @@
  * `gateway`: takes events in for an application on Kafka that runs elsewhere. Any number of them
  * write beside one another; what the application answers is asked of `serve`.
  */
-
-import { isPassing, MillraceError } from '../../engine/base/errors.ts';
-import { allObservers, type Observer } from '../../engine/base/events.ts';
-import { systemScheduler } from '../../engine/base/scheduler.ts';
-import { openObservedKafkaLog } from '../../engine/cli/any-log.ts';
-import { onInterrupt } from '../../engine/cli/interrupt.ts';
-import { type KafkaFlags, kafkaConfiguration } from '../../engine/cli/kafka-options.ts';
-import { deadLetterTopic } from '../../engine/graph/topic-names.ts';
-import { requestMetrics } from '../../engine/http/metrics.ts';
-import type { Log, TopicDescription, TopicPartition } from '../../engine/log/log.ts';
-import type { PartitionLag } from '../../engine/runtime/assignment.ts';
-import { type LogLevel, logObserver, metricsObserver } from '../../engine/runtime/observe.ts';
+import { MillraceError } from 'millrace';
+import {
+  deadLetterTopic,
+  type Log,
+  type Observer,
+  requestMetrics,
+  type TopicDescription,
+  type TopicPartition,
+} from 'millrace/engine';
+import {
+  allObservers,
+  isPassing,
+  type KafkaFlags,
+  kafkaConfiguration,
+  type LogLevel,
+  logObserver,
+  metricsObserver,
+  onInterrupt,
+  openObservedKafkaLog,
+  type PartitionLag,
+  systemScheduler,
+} from '../../engine/cli/index.ts';
 import { events } from '../event.ts';
 import { serveGateway } from '../gateway/server.ts';
 import {

@@ -1,16 +1,19 @@
 /** The gateway of `serve`: events in and questions over HTTP, beside the running application. */
-
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { systemClock } from '../../engine/base/clock.ts';
-import { MillraceError, messageOf } from '../../engine/base/errors.ts';
-import { engineRoutes, type Running, type ServerParts } from '../../engine/cli/execution.ts';
-import { deadLetterTopic } from '../../engine/graph/topic-names.ts';
-import { type RequestMetrics, requestMetrics } from '../../engine/http/metrics.ts';
-import type { AnyRoute } from '../../engine/http/routes.ts';
-import type { HttpEndpoint } from '../../engine/http/server.ts';
-import type { Log } from '../../engine/log/log.ts';
-import { Appender } from '../../engine/runtime/appender.ts';
+import { MillraceError } from 'millrace';
+import {
+  type AnyRoute,
+  Appender,
+  deadLetterTopic,
+  type HttpEndpoint,
+  type Log,
+  messageOf,
+  type RequestMetrics,
+  requestMetrics,
+  type ServerParts,
+} from 'millrace/engine';
+import { engineRoutes, type Running, systemClock } from '../../engine/cli/index.ts';
 import type { Catalogue } from '../catalogue.ts';
 import { checkGateway, type GatewayConfig } from '../gateway/config.ts';
 import { Intake } from '../gateway/intake.ts';

@@ -1,14 +1,15 @@
 /** What `start` ran in a data directory, opened for the questions that are asked of it; it may run meanwhile. */
-import { MillraceError } from '../../engine/base/errors.ts';
-import { type Environment, environment, readApplication } from '../../engine/cli/environment.ts';
+import { MillraceError } from 'millrace';
+import { environment, type TopologyReference } from 'millrace/engine';
 import {
+  type Environment,
+  type KafkaSettings,
   type KeptOptions,
   kafkaOf,
   openInspected,
+  readApplication,
   withApplication,
-} from '../../engine/cli/kept-application.ts';
-import type { KafkaSettings } from '../../engine/log/kafka/settings/kafka-settings.ts';
-import type { TopologyReference } from '../../engine/thread/load-topology.ts';
+} from '../../engine/cli/index.ts';
 import type { PersonalisationConfig } from '../personalisation.ts';
 import { personalisationModule } from './application.ts';
 import type { Asked } from './questions/questions.ts';

@@ -1,9 +1,9 @@
 /** `segment lint`, `segment plan`: checks a configuration; says what each segment keeps of a subject and costs. */
-
-import { MillraceError } from '../../engine/base/errors.ts';
-import { print, printJson, table } from '../../engine/cli/output.ts';
+import { MillraceError } from 'millrace';
+import { print, printJson, table } from '../../engine/cli/index.ts';
+import { lintPersonalisation, warnPersonalisation } from '../personalisation.ts';
 import type { Kept, SegmentPlan } from '../segments/plan.ts';
-import { lintOf, planOf, warningsOf } from './questions/questions.ts';
+import { segmentPlans } from './questions/segment-plans.ts';
 import { readConfig } from './start.ts';
 
 interface PlanOptions {
@@ -14,21 +14,21 @@ interface PlanOptions {
 /** Every mistake, with its path; the first one is the error. */
 export async function lint(file: string, options: PlanOptions): Promise<void> {
   const config = await readConfig(file);
-  const mistakes = lintOf(config);
+  const mistakes = lintPersonalisation(config);
   if (mistakes.length > 1) {
     for (const { path, problem } of mistakes) process.stderr.write(`${path}: ${problem}\n`);
     const problem = `has ${mistakes.length} mistakes, named above`;
     throw new MillraceError('CONFIG_INVALID', { field: file, problem });
   }
   await plan(file, options);
-  for (const { path, problem } of warningsOf(config)) {
+  for (const { path, problem } of warnPersonalisation(config)) {
     process.stderr.write(`warning: ${path}: ${problem}\n`);
   }
 }
 
 export async function plan(file: string, options: PlanOptions): Promise<void> {
   const eventsPerDay = options.eventsPerDay ?? 1;
-  const { scored, channels, segments: plans } = planOf(await readConfig(file), eventsPerDay);
+  const { scored, channels, segments: plans } = segmentPlans(await readConfig(file), eventsPerDay);
   if (options.json === true) {
     printJson({ channels, segments: plans });
     return;

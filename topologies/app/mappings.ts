@@ -3,17 +3,15 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { MillraceError, messageOf } from '../../engine/base/errors.ts';
-import { codeRoot } from '../../engine/base/package-files.ts';
-import type { FileSource } from '../../engine/connect/file-source.ts';
+import { MillraceError, parseJson, type Topic } from 'millrace';
 import {
+  type FileSource,
   mappedFiles,
+  messageOf,
   type RowMapping,
   type RowMappings,
-} from '../../engine/connect/row-mapping.ts';
-import type { RowOptions } from '../../engine/connect/rows.ts';
-import type { Topic } from '../../engine/graph/topic.ts';
-import { parseJson } from '../../engine/serde/faithful-json.ts';
+} from 'millrace/engine';
+import { codeRoot, type RowOptions } from '../../engine/cli/index.ts';
 import { type Event, events } from '../event.ts';
 import { eventMap } from '../ingest/event-map.ts';
 import { checkMapping, type Mapping, neededFields } from '../ingest/mapping.ts';

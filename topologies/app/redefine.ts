@@ -2,10 +2,8 @@
  * Definitions that changed decide for everybody at once: each subject that others decided last is sent an
  * event that says so. Without it a subject is decided anew by its next event or timer, which may never come.
  */
-
-import type { Log } from '../../engine/log/log.ts';
-import { BatchBuilder } from '../../engine/record/batch.ts';
-import { partitionOf } from '../../engine/record/partitioner.ts';
+import { BatchBuilder, type Log } from 'millrace/engine';
+import { partitionOf } from '../../engine/cli/index.ts';
 import { events } from '../event.ts';
 import { profileLogic } from '../personalisation.ts';
 import { type Profile, type ProfileLogic, redefinedClass } from '../profile.ts';

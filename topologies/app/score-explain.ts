@@ -1,6 +1,5 @@
 /** `score explain`: what the score of a subject is made of, as of an instant. */
-
-import { instant, print, printJson, table } from '../../engine/cli/output.ts';
+import { instant, print, printJson, table } from '../../engine/cli/index.ts';
 import type { HourShare, ScoreExplanation } from '../engagement/explain-score.ts';
 import type { InstantOptions } from './explain.ts';
 import { withState } from './kept-personalisation.ts';

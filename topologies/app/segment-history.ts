@@ -1,11 +1,10 @@
 /** `segment what-if`, `segment as-of`: questions that the log answers, apart from the state. */
-
-import type { KeptOptions } from '../../engine/cli/kept-application.ts';
-import { instant, print, printJson, table } from '../../engine/cli/output.ts';
+import { instant, type KeptOptions, print, printJson, table } from '../../engine/cli/index.ts';
 import type { AsOf } from '../segments/as-of.ts';
 import type { SegmentDifference } from '../what-if.ts';
 import { withLog } from './kept-personalisation.ts';
-import { asOfOf, type SampledWhatIf, whatIfOf } from './questions/questions.ts';
+import { asOfOf, whatIfOf } from './questions/questions.ts';
+import type { SampledWhatIf } from './questions/sampled-what-if.ts';
 import { readConfig } from './start.ts';
 
 /** The configuration that ran beside the one of the file, over the same events, up to the last of them. */

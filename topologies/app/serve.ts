@@ -1,15 +1,15 @@
 /** `serve`: keeps what `start` ran running, so that time passes for it, and answers questions over HTTP. */
-
-import type { Observer } from '../../engine/base/events.ts';
-import { systemScheduler } from '../../engine/base/scheduler.ts';
-import { execute } from '../../engine/cli/execution.ts';
-import { onInterrupt } from '../../engine/cli/interrupt.ts';
-import type { KeptOptions } from '../../engine/cli/kept-application.ts';
-import { standardPort } from '../../engine/cli/options.ts';
-import { sourcesFrom } from '../../engine/cli/pulled-sources.ts';
-import { type TimeFlags, timeSettings } from '../../engine/cli/time-flags.ts';
-import type { LogLevel } from '../../engine/runtime/observe.ts';
-import { loadTopology } from '../../engine/thread/load-topology.ts';
+import { execute, loadTopology, type Observer } from 'millrace/engine';
+import {
+  type KeptOptions,
+  type LogLevel,
+  onInterrupt,
+  sourcesFrom,
+  standardPort,
+  systemScheduler,
+  type TimeFlags,
+  timeSettings,
+} from '../../engine/cli/index.ts';
 import { application } from './application.ts';
 import { readCatalogue } from './catalogue-file.ts';
 import { keptPersonalisation } from './kept-personalisation.ts';

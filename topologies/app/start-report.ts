@@ -1,12 +1,7 @@
 /** What `start` shows at its end: subjects, segments, the last changes, and the balance of records. */
 import { resolve } from 'node:path';
-import { runsSources } from '../../engine/base/package-files.ts';
-import { balance } from '../../engine/cli/balance.ts';
-import { defaultData } from '../../engine/cli/environment.ts';
-import type { Execution } from '../../engine/cli/execution.ts';
-import { instant, table } from '../../engine/cli/output.ts';
-import type { Log } from '../../engine/log/log.ts';
-import type { Summary } from '../../engine/runtime/summary.ts';
+import type { Execution, Log, Summary } from 'millrace/engine';
+import { balance, defaultData, instant, runsSources, table } from '../../engine/cli/index.ts';
 import { type SegmentChange, segmentChanges } from '../event.ts';
 import { bandOrder, type PersonalisationConfig, profileLogic } from '../personalisation.ts';
 import type { Profile } from '../profile.ts';

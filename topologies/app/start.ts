@@ -1,32 +1,44 @@
 /** `start`: takes in logs, or a sample, runs the ready topology over them, and shows the result. */
-
 import { existsSync } from 'node:fs';
 import { readFile, rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { MillraceError, messageOf } from '../../engine/base/errors.ts';
-import { jsonOf } from '../../engine/base/json-text.ts';
-import { checkTaken } from '../../engine/cli/balance.ts';
+import { MillraceError } from 'millrace';
 import {
-  type Environment,
+  type BackendChoice,
+  type Execution,
+  type ExecutionOptions,
   environment,
+  execute,
+  loadTopology,
+  messageOf,
+  type Summary,
+} from 'millrace/engine';
+import {
+  checkNames,
+  checkTaken,
+  connectorsOf,
+  type Environment,
+  type FileInput,
+  groupSources,
+  type InputGroup,
+  type InputToken,
+  inputGroups,
+  jsonOf,
+  type LogLevel,
+  moduleChosen,
+  onInterrupt,
   prepare,
+  print,
+  printJson,
+  progressBar,
+  pulledSources,
   readApplication,
-} from '../../engine/cli/environment.ts';
-import { type Execution, type ExecutionOptions, execute } from '../../engine/cli/execution.ts';
-import { type InputGroup, type InputToken, inputGroups } from '../../engine/cli/input-groups.ts';
-import { onInterrupt } from '../../engine/cli/interrupt.ts';
-import { standardPort } from '../../engine/cli/options.ts';
-import { print, printJson } from '../../engine/cli/output.ts';
-import { progressBar } from '../../engine/cli/progress.ts';
-import { connectorsOf, pulledSources, readSources } from '../../engine/cli/pulled-sources.ts';
-import { type TimeFlags, timeSettings } from '../../engine/cli/time-flags.ts';
-import { checkNames, type FileInput, groupSources } from '../../engine/cli/topic-input.ts';
-import { standardInput } from '../../engine/connect/content.ts';
-import type { LogLevel } from '../../engine/runtime/observe.ts';
-import type { Summary } from '../../engine/runtime/summary.ts';
-import type { BackendChoice } from '../../engine/storage/backends.ts';
-import { moduleChosen } from '../../engine/thread/adapters.ts';
-import { loadTopology } from '../../engine/thread/load-topology.ts';
+  readSources,
+  standardInput,
+  standardPort,
+  type TimeFlags,
+  timeSettings,
+} from '../../engine/cli/index.ts';
 import { events } from '../event.ts';
 import type { Mapping } from '../ingest/mapping.ts';
 import { checkPersonalisation, type PersonalisationConfig } from '../personalisation.ts';

@@ -1,9 +1,13 @@
 /** `mapping`: checks a mapping, and shows what it makes of the rows of a file without taking them in. */
-
-import { inputFiles } from '../../engine/cli/input-files.ts';
-import { instant, print, printJson, table } from '../../engine/cli/output.ts';
-import { recordsOf } from '../../engine/connect/file-reader.ts';
-import { rowsOf } from '../../engine/connect/rows.ts';
+import {
+  inputFiles,
+  instant,
+  print,
+  printJson,
+  recordsOf,
+  rowsOf,
+  table,
+} from '../../engine/cli/index.ts';
 import { draftOf } from '../catalogue.ts';
 import { eventMap } from '../ingest/event-map.ts';
 import type { Mapping } from '../ingest/mapping.ts';

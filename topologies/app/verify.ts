@@ -1,9 +1,7 @@
 /** `verify`: recomputes a sample of subjects from the log in SQL, and compares it with the state. */
-
 import { createHash } from 'node:crypto';
-import { MillraceError } from '../../engine/base/errors.ts';
-import type { KeptOptions } from '../../engine/cli/kept-application.ts';
-import { print, printJson } from '../../engine/cli/output.ts';
+import { MillraceError } from 'millrace';
+import { type KeptOptions, print, printJson } from '../../engine/cli/index.ts';
 import { compareWithSql, type Part, textOfPart } from '../verify/compare.ts';
 import { loggedEvents } from '../verify/logged.ts';
 import { resultOf } from '../verify/result.ts';

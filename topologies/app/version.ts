@@ -1,5 +1,5 @@
 /** The process of one version of a topology that `dev` runs. */
-import { serveVersion } from '../../engine/cli/dev/version-process.ts';
+import { serveVersion } from '../../engine/cli/index.ts';
 import { application } from './application.ts';
 
 serveVersion(application);

@@ -11,7 +11,7 @@ import {
   refuseSetting,
   text,
   texts,
-} from 'millrace/engine';
+} from 'millrace/steps';
 import { withoutInherited } from '../dictionary.ts';
 import { decayTable } from './decay.ts';
 

@@ -1,6 +1,8 @@
 /** The second opinion's database: SQL in memory, over the events as they stand in the log. */
+
 import { isIP } from 'node:net';
-import { MillraceError, messageOf } from '../../engine/base/errors.ts';
+import { MillraceError } from 'millrace';
+import { messageOf } from 'millrace/engine';
 import type { MachineConfig } from '../accepted/machine.ts';
 import type { Event } from '../event.ts';
 

@@ -1,7 +1,5 @@
 /** What a run of the ready topology left in its state and its topics. */
-
-import { recordsOf } from '../../engine/log/topic-records.ts';
-import type { Asked } from '../app/questions/questions.ts';
+import { type Log, type Runtime, topicRecords } from 'millrace/engine';
 import { activityLabels, segmentChanges } from '../event.ts';
 import type { Profile } from '../profile.ts';
 import type { EngineResult } from './compare.ts';
@@ -11,7 +9,7 @@ import type { EngineResult } from './compare.ts';
  * @param wanted whether a subject is to be compared; default all
  */
 export async function resultOf(
-  { runtime, log }: Pick<Asked, 'runtime' | 'log'>,
+  { runtime, log }: { readonly runtime: Pick<Runtime, 'query'>; readonly log: Log },
   end: number,
   wanted: (subject: string) => boolean = () => true,
 ): Promise<EngineResult> {
@@ -24,8 +22,8 @@ export async function resultOf(
   return {
     end,
     profiles,
-    changes: await valuesOf(recordsOf(log, segmentChanges), wanted),
-    labels: await valuesOf(recordsOf(log, activityLabels), wanted),
+    changes: await valuesOf(topicRecords(log, segmentChanges), wanted),
+    labels: await valuesOf(topicRecords(log, activityLabels), wanted),
   };
 }
 

@@ -3,20 +3,28 @@
  * each subject with others, all that the log holds of it is taken anew as if the night had always been as
  * it is now, and one event brings what is kept of the subject, and what was told of it, to that.
  */
-
-import type { Execution } from '../../../engine/cli/execution.ts';
-import { type Item, recordsOf as mappedOf } from '../../../engine/connect/file-reader.ts';
-import { baseName, inputChanged, type KnownFile } from '../../../engine/connect/known-files.ts';
-import { writeRow } from '../../../engine/connect/write-rows.ts';
-import type { Topic } from '../../../engine/graph/topic.ts';
-import { deadLetterTopic } from '../../../engine/graph/topic-names.ts';
-import type { Append, Log } from '../../../engine/log/log.ts';
-import { BatchBuilder } from '../../../engine/record/batch.ts';
-import { encodeHeaders } from '../../../engine/record/headers.ts';
-import { partitionOf } from '../../../engine/record/partitioner.ts';
-import { cursorAppend, readCursors } from '../../../engine/runtime/cursors.ts';
-import { cursorName } from '../../../engine/runtime/intake.ts';
-import { Outputs } from '../../../engine/task/outputs.ts';
+import type { Topic } from 'millrace';
+import {
+  type Append,
+  BatchBuilder,
+  deadLetterTopic,
+  type Execution,
+  encodeHeaders,
+  type Log,
+} from 'millrace/engine';
+import {
+  baseName,
+  cursorAppend,
+  cursorName,
+  type Item,
+  inputChanged,
+  type KnownFile,
+  recordsOf as mappedOf,
+  Outputs,
+  partitionOf,
+  readCursors,
+  writeRow,
+} from '../../../engine/cli/index.ts';
 import { type Correction, correctionEvent } from '../../correction.ts';
 import { type ActivityLabel, activityLabels, type Event, events } from '../../event.ts';
 import { type PersonalisationConfig, profileLogic } from '../../personalisation.ts';
@@ -31,12 +39,11 @@ import {
   splitClass,
 } from '../../profile.ts';
 import { type Arrival, SubjectRun } from '../../subject-run.ts';
+import { type LogEdits, placeOf } from '../questions/log-edits.ts';
 import {
   correctionPlaces,
   correctionsCursor,
-  type LogEdits,
   logEdits,
-  placeOf,
   type TakenEvent,
   takenEvents,
 } from '../questions/taken-events.ts';

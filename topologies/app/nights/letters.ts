@@ -1,7 +1,5 @@
 /** The dead letters of an application. */
-import { deadLetterTopic } from '../../../engine/graph/topic-names.ts';
-import type { Log } from '../../../engine/log/log.ts';
-import { decodeHeaders } from '../../../engine/record/headers.ts';
+import { deadLetterTopic, decodeHeaders, type Log } from 'millrace/engine';
 
 export interface Letter {
   readonly offset: number;

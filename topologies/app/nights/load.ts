@@ -2,24 +2,32 @@
  * `load`: a bounded run for schedulers. It takes in what is there, ends, and writes a manifest. The same
  * night again brings nothing new, and leaves the manifest of the first time as it is.
  */
-
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { MillraceError, messageOf } from '../../../engine/base/errors.ts';
-import { checkTaken } from '../../../engine/cli/balance.ts';
-import { environment, openKeptLog } from '../../../engine/cli/environment.ts';
-import { type Execution, execute } from '../../../engine/cli/execution.ts';
-import { inputGroups } from '../../../engine/cli/input-groups.ts';
-import { print, printJson } from '../../../engine/cli/output.ts';
-import { type FileInput, groupSources } from '../../../engine/cli/topic-input.ts';
-import { standardInput } from '../../../engine/connect/content.ts';
-import type { Cursor } from '../../../engine/connect/cursor.ts';
-import { deadLetterTopic } from '../../../engine/graph/topic-names.ts';
-import type { Log } from '../../../engine/log/log.ts';
-import { readCursors } from '../../../engine/runtime/cursors.ts';
-import { loadTopology } from '../../../engine/thread/load-topology.ts';
+import { MillraceError } from 'millrace';
+import {
+  deadLetterTopic,
+  type Execution,
+  environment,
+  execute,
+  type Log,
+  loadTopology,
+  messageOf,
+} from 'millrace/engine';
+import {
+  type Cursor,
+  checkTaken,
+  type FileInput,
+  groupSources,
+  inputGroups,
+  openKeptLog,
+  print,
+  printJson,
+  readCursors,
+  standardInput,
+} from '../../../engine/cli/index.ts';
 import type { PersonalisationConfig } from '../../personalisation.ts';
 import { application, personalisationModule, ready } from '../application.ts';
 import { eventMappings, type MappingReader, mappingsOnce } from '../mappings.ts';

@@ -2,19 +2,18 @@
  * Nights: which files `load` has taken in together, and where in the log their events lie. So a night
  * that is given again with other rows can be told from what was taken (correct-night.ts).
  */
-
-import type { FileInput } from '../../../engine/cli/topic-input.ts';
-import type { Cursor } from '../../../engine/connect/cursor.ts';
-import type { FileSource } from '../../../engine/connect/file-source.ts';
+import type { Append, FileSource, Log } from 'millrace/engine';
 import {
   baseName,
+  type Cursor,
   changedBefore,
+  cursorAppend,
+  cursorName,
+  type FileInput,
   inputChanged,
+  readCursors,
   recognise,
-} from '../../../engine/connect/known-files.ts';
-import type { Append, Log } from '../../../engine/log/log.ts';
-import { cursorAppend, readCursors } from '../../../engine/runtime/cursors.ts';
-import { cursorName } from '../../../engine/runtime/intake.ts';
+} from '../../../engine/cli/index.ts';
 import { events } from '../../event.ts';
 
 export type FileInputs = FileInput & FileSource<string, unknown>;

@@ -1,8 +1,8 @@
 /** What the editor of segments asks: the words that a definition may have, and where a new one is kept. */
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MillraceError, messageOf } from '../../../engine/base/errors.ts';
-import type { Route } from '../../../engine/http/routes.ts';
+import { MillraceError } from 'millrace';
+import { messageOf, type Route } from 'millrace/engine';
 import {
   checkPersonalisation,
   lintPersonalisation,

@@ -1,12 +1,15 @@
 /** Subscriptions to segments and subjects of the ready topology. */
-
-import { followed, followedFrom, type SeenEvent } from '../../../engine/http/change-routes.ts';
-import { needed, type ServerEvent, type StreamRoute } from '../../../engine/http/routes.ts';
-import type { PackedBatch } from '../../../engine/record/batch.ts';
-import { partitionOf } from '../../../engine/record/partitioner.ts';
-import type { TopicTails } from '../../../engine/runtime/topic-tail.ts';
-import type { Decoder } from '../../../engine/serde/serde.ts';
-import { utf8 } from '../../../engine/serde/utf8.ts';
+import { utf8 } from 'millrace';
+import type { PackedBatch, ServerEvent, StreamRoute } from 'millrace/engine';
+import {
+  type Decoder,
+  followed,
+  followedFrom,
+  needed,
+  partitionOf,
+  type SeenEvent,
+  type TopicTails,
+} from '../../../engine/cli/index.ts';
 import { scores, segmentChanges } from '../../event.ts';
 
 export interface AskedPeopleChanges {

@@ -1,13 +1,14 @@
 /** Questions about subjects and segments of the ready topology, for programs that decide by them. */
-
-import { keyIdOf } from '../../../engine/base/bytes.ts';
-import { MillraceError } from '../../../engine/base/errors.ts';
-import { type AnyRoute, countOf, instantOf, needed } from '../../../engine/http/routes.ts';
-import { asOfSchema } from '../../../engine/http/table-routes.ts';
-import type { Log } from '../../../engine/log/log.ts';
-import type { Runtime } from '../../../engine/runtime/runtime.ts';
-import type { TableQuestions } from '../../../engine/runtime/table-questions.ts';
-import { utf8 } from '../../../engine/serde/utf8.ts';
+import { MillraceError, utf8 } from 'millrace';
+import type { AnyRoute, Log, Runtime } from 'millrace/engine';
+import {
+  asOfSchema,
+  countOf,
+  instantOf,
+  keyIdOf,
+  needed,
+  type TableQuestions,
+} from '../../../engine/cli/index.ts';
 import { checkPersonalisation, type PersonalisationConfig } from '../../personalisation.ts';
 import type { SegmentDefinition } from '../../segments/definition.ts';
 import { segmentToJson } from '../../segments/unparse.ts';

@@ -1,9 +1,7 @@
 /** What the console shows of people and segments; computed in threads, or kept up as changes come. */
-
-import { keyIdOf } from '../../../engine/base/bytes.ts';
-import { MillraceError } from '../../../engine/base/errors.ts';
-import type { Route } from '../../../engine/http/routes.ts';
-import { utf8 } from '../../../engine/serde/utf8.ts';
+import { MillraceError, utf8 } from 'millrace';
+import type { Route } from 'millrace/engine';
+import { keyIdOf } from '../../../engine/cli/index.ts';
 import { segmentChanges } from '../../event.ts';
 import { checkPersonalisation } from '../../personalisation.ts';
 import type { Profile } from '../../profile.ts';

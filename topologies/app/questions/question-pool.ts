@@ -4,9 +4,8 @@
  * out the records of the log.
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import { moduleAt } from '../../../engine/base/package-files.ts';
-import type { Log } from '../../../engine/log/log.ts';
-import { AnswerThread, type ThreadLimits } from '../../../engine/thread/answer-thread.ts';
+import type { Log } from 'millrace/engine';
+import { AnswerThread, moduleAt, type ThreadLimits } from '../../../engine/cli/index.ts';
 import type { Feed, Question } from './question-worker.ts';
 
 const worker = moduleAt('topologies/app/questions/question-worker');

@@ -1,8 +1,8 @@
 /** The questions of the ready topology over HTTP: named as the commands are. */
 import type { MessagePort } from 'node:worker_threads';
-import { systemClock } from '../../../engine/base/clock.ts';
-import { MillraceError } from '../../../engine/base/errors.ts';
-import { type AnyRoute, needed, type Route } from '../../../engine/http/routes.ts';
+import { MillraceError } from 'millrace';
+import type { AnyRoute, Route } from 'millrace/engine';
+import { needed, systemClock } from '../../../engine/cli/index.ts';
 import { events, segmentChanges } from '../../event.ts';
 import type { PersonalisationConfig } from '../../personalisation.ts';
 import type { AsOf } from '../../segments/as-of.ts';

@@ -1,21 +1,26 @@
 /** Answers one question in a thread of its own: what it costs holds up nobody else. */
 import type { MessagePort } from 'node:worker_threads';
-import { imageOfError } from '../../../engine/base/errors.ts';
-import { PackedBatch } from '../../../engine/record/batch.ts';
-import type { Decoder } from '../../../engine/serde/serde.ts';
-import type { Answer } from '../../../engine/thread/answer-thread.ts';
+import {
+  type Answer,
+  type Decoder,
+  imageOfError,
+  PackedBatch,
+} from '../../../engine/cli/thread-parts.ts';
 import { events, type SegmentChange, segmentChanges } from '../../event.ts';
 import {
   checkPersonalisation,
+  lintPersonalisation,
   type PersonalisationConfig,
   profileLogic,
+  warnPersonalisation,
 } from '../../personalisation.ts';
 import { type Profile, type ProfileLogic, redefinedClass } from '../../profile.ts';
 import { asOf } from '../../segments/as-of.ts';
 import { entriesIn, overlapIn } from '../../segments/sizes.ts';
-import { lintOf, planOf, warningsOf, whatIfOver } from './questions.ts';
+import { type LogEdits, placeOf } from './log-edits.ts';
+import { whatIfOver } from './sampled-what-if.ts';
+import { segmentPlans } from './segment-plans.ts';
 import { SubjectSample } from './subject-sample.ts';
-import { type LogEdits, placeOf } from './taken-events.ts';
 
 /** What is asked; `port` brings the records of a topic, batch by batch. */
 export type Question =
@@ -59,7 +64,7 @@ async function contentOf(question: Question): Promise<object> {
     case 'lint':
       return linted(question.config);
     case 'plan':
-      return planOf(question.config, question.eventsPerDay);
+      return segmentPlans(question.config, question.eventsPerDay);
     case 'story': {
       const { config, profile, clock, asked } = question;
       return logicOf(config).storyOf(profile, clock, asked);
@@ -98,8 +103,8 @@ async function contentOf(question: Question): Promise<object> {
 
 /** Warnings only where there are no mistakes: these come first. */
 function linted(config: PersonalisationConfig): object {
-  const mistakes = lintOf(config).map(({ path, problem }) => ({ path, problem }));
-  return { mistakes, warnings: mistakes.length === 0 ? warningsOf(config) : [] };
+  const mistakes = lintPersonalisation(config).map(({ path, problem }) => ({ path, problem }));
+  return { mistakes, warnings: mistakes.length === 0 ? warnPersonalisation(config) : [] };
 }
 
 async function* changesFrom(port: MessagePort): AsyncGenerator<SegmentChange> {

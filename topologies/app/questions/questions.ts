@@ -1,30 +1,19 @@
 /** What may be asked of the ready topology, on the command line and over HTTP alike: data in, data out. */
-
-import { keyIdOf } from '../../../engine/base/bytes.ts';
-import { MillraceError } from '../../../engine/base/errors.ts';
-import { instant } from '../../../engine/cli/output.ts';
-import type { Log } from '../../../engine/log/log.ts';
-import { recordsOf } from '../../../engine/log/topic-records.ts';
-import type { Runtime } from '../../../engine/runtime/runtime.ts';
-import { utf8 } from '../../../engine/serde/utf8.ts';
-import { instantReader } from '../../../engine/time/instant-reader.ts';
+import { instantReader, MillraceError, utf8 } from 'millrace';
+import { type Log, type Runtime, topicRecords } from 'millrace/engine';
+import { instant, keyIdOf } from '../../../engine/cli/index.ts';
 import { events, segmentChanges } from '../../event.ts';
 import {
   checkPersonalisation,
-  lintPersonalisation,
   type PersonalisationConfig,
   profileLogic,
-  warnPersonalisation,
 } from '../../personalisation.ts';
 import { type Profile, type ProfileLogic, redefinedClass } from '../../profile.ts';
 import { type AsOf, asOf } from '../../segments/as-of.ts';
-import type { Warning } from '../../segments/class-warnings.ts';
 import { defaultSegments } from '../../segments/examples.ts';
 import type { Explanation } from '../../segments/explain.ts';
-import type { Mistake } from '../../segments/fields.ts';
 import { nearest } from '../../segments/nearest.ts';
-import { checkSize, planSegments, type SegmentPlan } from '../../segments/plan.ts';
-import { type WhatIf, whatIf } from '../../what-if.ts';
+import { type SampledWhatIf, whatIfOver } from './sampled-what-if.ts';
 import { SubjectSample } from './subject-sample.ts';
 import { takenEvents } from './taken-events.ts';
 
@@ -74,37 +63,6 @@ export async function explainScore(
   return { subject, at, ...logic.explainScore(profile, at) };
 }
 
-/** Every mistake in a configuration, with its path. */
-export function lintOf(config: PersonalisationConfig): readonly Mistake[] {
-  return lintPersonalisation(config);
-}
-
-/** What is valid in a configuration and mostly not meant. */
-export function warningsOf(config: PersonalisationConfig): readonly Warning[] {
-  return warnPersonalisation(config);
-}
-
-/** What the segments of a configuration keep and cost. Throws CONFIG_INVALID for what is refused. */
-export function planOf(
-  config: PersonalisationConfig,
-  eventsPerDay: number,
-): {
-  readonly scored: number;
-  readonly channels: readonly string[];
-  readonly segments: readonly SegmentPlan[];
-} {
-  const { engagement, consent, segments } = checkPersonalisation(config);
-  const { graceMs, refundMs } = engagement;
-  const plans = planSegments(segments, { graceMs, refundMs, consent, eventsPerDay });
-  const scored = Object.keys(engagement.classes).length;
-  return { scored, channels: Object.keys(engagement.channels), segments: plans };
-}
-
-/** What-if, and of which subjects: absent when it is of all. */
-export interface SampledWhatIf extends WhatIf {
-  readonly sample?: { readonly subjects: number; readonly of: number };
-}
-
 /** As `whatIfOver`, over the events in the log, up to the last of them. */
 export async function whatIfOf(
   { log, config }: Pick<Asked, 'log' | 'config'>,
@@ -119,29 +77,6 @@ export async function whatIfOf(
     sample.add(key, { event: value, at });
   }
   return whatIfOver(config, after, sample, until);
-}
-
-/**
- * Two configurations over the same events. Throws CONFIG_INVALID for a segment that would be smaller
- * than it may be; of a sample, its size is that of the whole, about.
- * @param until ms UTC
- */
-export async function whatIfOver(
-  before: PersonalisationConfig,
-  after: PersonalisationConfig,
-  sample: SubjectSample,
-  until: number,
-): Promise<SampledWhatIf> {
-  const { segments } = checkPersonalisation(after);
-  const result = await whatIf(before, after, sample, until);
-  const { subjects } = result.scores;
-  const of = sample.population;
-  const membersOf = new Map(result.segments.map(({ id, after: then }) => [id, then?.members ?? 0]));
-  for (const segment of segments) {
-    const members = membersOf.get(segment.id) ?? 0;
-    checkSize(segment, sample.isWhole ? members : Math.round((members * of) / subjects));
-  }
-  return sample.isWhole ? result : { ...result, sample: { subjects, of } };
 }
 
 export interface AsOfAnswer {
@@ -161,7 +96,7 @@ export async function asOfOf(
 ): Promise<AsOfAnswer> {
   const at = instantOf(question.at, 'instant');
   const changes = [];
-  for await (const { value } of recordsOf(log, segmentChanges)) changes.push(value);
+  for await (const { value } of topicRecords(log, segmentChanges)) changes.push(value);
   return asOfAnswer(config, question, asOf(changes, at));
 }
 
@@ -241,7 +176,7 @@ async function placesOf(
   const found = new Map<string, Place>();
   if (ids.size === 0) return {};
   const left = new Set(ids);
-  for await (const { key, value, partition, offset } of recordsOf(log, events, subject)) {
+  for await (const { key, value, partition, offset } of topicRecords(log, events, subject)) {
     if (key !== subject || !left.delete(value.id)) continue;
     found.set(value.id, { topic: events.name, partition, offset });
     if (left.size === 0) break;

@@ -4,15 +4,17 @@
  * answers for all. A subject is a row of a key table, a segment a bit a row: a million subjects in a
  * hundred segments take some 60 MB, and nothing before somebody asks.
  */
-
-import { keyIdOf } from '../../../engine/base/bytes.ts';
-import { type Clock, systemClock } from '../../../engine/base/clock.ts';
-import { MillraceError } from '../../../engine/base/errors.ts';
-import { murmur2 } from '../../../engine/base/murmur2.ts';
-import { type Scheduler, systemScheduler } from '../../../engine/base/scheduler.ts';
-import type { Log } from '../../../engine/log/log.ts';
-import type { PackedBatch } from '../../../engine/record/batch.ts';
-import { KeyTable } from '../../../engine/state/key-table.ts';
+import { MillraceError } from 'millrace';
+import type { Log, PackedBatch } from 'millrace/engine';
+import {
+  type Clock,
+  KeyTable,
+  keyIdOf,
+  murmur2,
+  type Scheduler,
+  systemClock,
+  systemScheduler,
+} from '../../../engine/cli/index.ts';
 import { segmentStates } from '../../event.ts';
 
 const recordsPerRead = 4_000;

@@ -2,14 +2,17 @@
  * The events of the log that the application has taken: all but those that became dead letters, and as
  * corrections of the input have left them (topologies/correction.ts).
  */
-
-import { cursorTopic, deadLetterTopic } from '../../../engine/graph/topic-names.ts';
-import type { Log } from '../../../engine/log/log.ts';
-import { recordsOf, type TopicRecord } from '../../../engine/log/topic-records.ts';
-import { decodeHeaders } from '../../../engine/record/headers.ts';
-import { readCursors } from '../../../engine/runtime/cursors.ts';
+import {
+  deadLetterTopic,
+  decodeHeaders,
+  type Log,
+  type TopicRecord,
+  topicRecords,
+} from 'millrace/engine';
+import { cursorTopic, readCursors } from '../../../engine/cli/index.ts';
 import { correctionOf } from '../../correction.ts';
 import { type Event, events } from '../../event.ts';
+import { type AddedEvent, type LogEdits, placeOf } from './log-edits.ts';
 
 /** What the ready topology is called, where nothing else is said. */
 const application = 'personalisation';
@@ -22,24 +25,6 @@ export type CorrectionPlaces = readonly {
   readonly from: number;
   readonly count: number;
 }[];
-
-/** An event that a correction has put into the log, in front of a place. */
-export interface AddedEvent {
-  readonly key: string;
-  readonly event: Event;
-  /** ms UTC. */
-  readonly at: number;
-  /** The night that it belongs to, and the offset of the correction that brought it. */
-  readonly night: string;
-  readonly order: number;
-  readonly by: number;
-}
-
-/** What a reader of the log leaves out and puts in, by `placeOf`. */
-export interface LogEdits {
-  readonly gone: ReadonlySet<string>;
-  readonly before: ReadonlyMap<string, readonly AddedEvent[]>;
-}
 
 export interface TakenEvent extends TopicRecord<string, Event> {
   /** Of an event that a correction has brought: `partition` and `offset` are those of where it counts. */
@@ -65,10 +50,6 @@ async function refusedPlaces(log: Log): Promise<Set<string>> {
     }
   }
   return places;
-}
-
-export function placeOf(partition: number, offset: number): string {
-  return `${partition}/${offset}`;
 }
 
 /** Where the corrections of a log lie. */
@@ -123,7 +104,7 @@ async function* correctionsAt(log: Log, partition: number, from: number, count: 
 /** @param edits of the log as it is now; default: they are read */
 export async function* takenEvents(log: Log, edits?: LogEdits): AsyncGenerator<TakenEvent> {
   const { gone, before } = edits ?? (await logEdits(log));
-  for await (const record of recordsOf(log, events)) {
+  for await (const record of topicRecords(log, events)) {
     const { partition, offset } = record;
     const place = placeOf(partition, offset);
     for (const added of before.get(place) ?? []) {

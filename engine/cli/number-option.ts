@@ -1,9 +1,6 @@
-/** Options of the command line whose values are numbers. */
+/** An option of the command line whose value is a number. */
 import { Option } from 'commander';
 import { checkSetting, type Rule } from '../base/settings.ts';
-
-/** Where HTTP is served when nothing is said. */
-export const standardPort = 8_080;
 
 /**
  * An option whose value is a whole number.

@@ -1,0 +1,85 @@
+/**
+ * The command line for an application of its own: what it adds commands to, and what they are made of. What is
+ * public already stands in `millrace` and `millrace/engine`.
+ */
+export { keyIdOf } from '../base/bytes.ts';
+export { type Clock, systemClock } from '../base/clock.ts';
+export { isPassing } from '../base/errors.ts';
+export { allObservers } from '../base/events.ts';
+export { jsonOf } from '../base/json-text.ts';
+export { murmur2 } from '../base/murmur2.ts';
+export { codeRoot, moduleAt, runsSources } from '../base/package-files.ts';
+export { type Scheduler, systemScheduler } from '../base/scheduler.ts';
+export { longestTimerMs } from '../base/settings.ts';
+export { standardInput } from '../connect/content.ts';
+export type { Cursor } from '../connect/cursor.ts';
+export { type Item, recordsOf } from '../connect/file-reader.ts';
+export {
+  baseName,
+  changedBefore,
+  inputChanged,
+  type KnownFile,
+  recognise,
+} from '../connect/known-files.ts';
+export { type RowOptions, rowsOf } from '../connect/rows.ts';
+export { writeRow } from '../connect/write-rows.ts';
+export { cursorTopic } from '../graph/topic-names.ts';
+export { followed, followedFrom, type SeenEvent } from '../http/change-routes.ts';
+export { countOf, instantOf, needed } from '../http/routes.ts';
+export { asOfSchema } from '../http/table-routes.ts';
+export type { KafkaSettings } from '../log/kafka/settings/kafka-settings.ts';
+export { partitionOf } from '../record/partitioner.ts';
+export type { PartitionLag } from '../runtime/assignment.ts';
+export { cursorAppend, readCursors } from '../runtime/cursors.ts';
+export { cursorName } from '../runtime/intake.ts';
+export { type LogLevel, logObserver, metricsObserver } from '../runtime/observe.ts';
+export type { TableQuestions } from '../runtime/table-questions.ts';
+export type { TopicTails } from '../runtime/topic-tail.ts';
+export type { Decoder } from '../serde/serde.ts';
+export { KeyTable } from '../state/key-table.ts';
+export { Outputs } from '../task/outputs.ts';
+export { moduleChosen } from '../thread/adapters.ts';
+export { AnswerThread, type ThreadLimits } from '../thread/answer-thread.ts';
+export { openObservedKafkaLog } from './any-log.ts';
+export { balance, checkTaken } from './balance.ts';
+export {
+  atEndOption,
+  dataOption,
+  freshOption,
+  httpHostOption,
+  httpOption,
+  idleAfterOption,
+  jsonOption,
+  logLevelOption,
+  logOption,
+  maxDriftOption,
+  memoryOption,
+  sourcesOption,
+  standardPort,
+  stateBackendOption,
+  statsdOption,
+  stopWithinOption,
+  threadsOption,
+} from './common-options.ts';
+export { serveVersion } from './dev/version-process.ts';
+export {
+  defaultData,
+  type Environment,
+  openKeptLog,
+  prepare,
+  readApplication,
+} from './environment.ts';
+export { engineRoutes, type Running } from './execution.ts';
+export { inputFiles } from './input-files.ts';
+export { type InputGroup, type InputToken, inputGroups, inputOptions } from './input-groups.ts';
+export { onInterrupt } from './interrupt.ts';
+export { addKafkaOptions, type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
+export { type KeptOptions, kafkaOf, openInspected, withApplication } from './kept-application.ts';
+export { numberOption } from './number-option.ts';
+export { instant, print, printJson, table } from './output.ts';
+export { addEngineCommands, commandLine, runProgram } from './program.ts';
+export { progressBar } from './progress.ts';
+export { connectorsOf, pulledSources, readSources, sourcesFrom } from './pulled-sources.ts';
+export type { ShippedApplication } from './shipped-application.ts';
+export { type TimeFlags, timeSettings } from './time-flags.ts';
+export { checkNames, type FileInput, groupSources } from './topic-input.ts';

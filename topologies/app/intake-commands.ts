@@ -1,0 +1,140 @@
+/** Commands that take events in: start, load, serve, gateway. */
+import type { Command } from 'commander';
+import { count, ms } from 'millrace/engine';
+import {
+  addKafkaOptions,
+  atEndOption,
+  dataOption,
+  freshOption,
+  httpHostOption,
+  httpOption,
+  idleAfterOption,
+  inputOptions,
+  jsonOption,
+  logLevelOption,
+  logOption,
+  longestTimerMs,
+  maxDriftOption,
+  memoryOption,
+  numberOption,
+  sourcesOption,
+  stateBackendOption,
+  statsdOption,
+  stopWithinOption,
+  threadsOption,
+} from '../../engine/cli/index.ts';
+import type { GatewayAloneOptions } from './gateway-alone.ts';
+import { type LoadOptions, load } from './nights/load.ts';
+import { type ServeOptions, serve } from './serve.ts';
+import { type StartOptions, start } from './start.ts';
+
+export function addIntakeCommands(program: Command): void {
+  const started = inputOptions();
+  program
+    .command('start')
+    .description('take in a log, or a sample; show engagement scores and segments')
+    .addOption(
+      started.option(
+        'input',
+        '--input <path...>',
+        'files, folders or patterns: CSV or JSON, plain or gzip; - is standard input. Again, with --mapping, for another log',
+      ),
+    )
+    .addOption(
+      started.option(
+        'mapping',
+        '--mapping <name>',
+        'of the --input beside it: a shipped mapping, or the path of one (docs/MAPPINGS.md)',
+      ),
+    )
+    .addOption(started.option('topic', '--topic <name>', 'that --input is written to: events'))
+    .option('--config <file>', 'JSON with engagement and segments')
+    .addOption(sourcesOption())
+    .option('--catalogue <file>', 'JSON that names every field; others are refused')
+    .addOption(idleAfterOption())
+    .addOption(maxDriftOption())
+    .addOption(atEndOption())
+    .addOption(numberOption('--top <n>', 'subjects shown', count(0)).default(10))
+    .option(
+      '--serve',
+      'stay up after the report, with the console; on a terminal it does so by itself',
+    )
+    .option('--no-serve', 'end after the report, on a terminal, too')
+    .option(
+      '--gateway <file>',
+      'of --serve: JSON with accounts, webhooks and limits (docs/SOURCES.md)',
+    )
+    .addOption(dataOption())
+    .addOption(stateBackendOption())
+    .addOption(logOption())
+    .addOption(memoryOption())
+    .addOption(threadsOption())
+    .addOption(stopWithinOption())
+    .addOption(freshOption())
+    .addOption(httpOption())
+    .addOption(httpHostOption())
+    .addOption(statsdOption())
+    .addOption(logLevelOption())
+    .addOption(jsonOption())
+    .action((options: StartOptions) => start({ ...options, tokens: started.tokens }));
+  const loaded = inputOptions();
+  program
+    .command('load')
+    .description('take in a night of files or sources, end, and write what became of it')
+    .requiredOption('--manifest <file>', 'JSON that is written: rows, checksums, watermark')
+    .addOption(
+      loaded.option('input', '--input <path...>', 'files, folders or patterns, as of `start`'),
+    )
+    .addOption(loaded.option('mapping', '--mapping <name>', 'of the --input beside it'))
+    .addOption(sourcesOption())
+    .option('--config <file>', 'JSON with engagement and segments')
+    .addOption(dataOption())
+    .addOption(stateBackendOption())
+    .addOption(memoryOption())
+    .addOption(threadsOption())
+    .addOption(stopWithinOption())
+    .addOption(logLevelOption())
+    .addOption(jsonOption())
+    .action((options: LoadOptions) => load({ ...options, tokens: loaded.tokens }));
+  addKafkaOptions(program.command('serve'))
+    .description(
+      'keep what `start` ran running; take events in and answer questions over HTTP (docs/SOURCES.md)',
+    )
+    .option('--gateway <file>', 'JSON with accounts, webhooks and limits (docs/SOURCES.md)')
+    .addOption(sourcesOption())
+    .addOption(dataOption())
+    .addOption(memoryOption())
+    .addOption(threadsOption())
+    .addOption(stopWithinOption())
+    .addOption(idleAfterOption())
+    .addOption(maxDriftOption())
+    .addOption(atEndOption())
+    .addOption(
+      numberOption(
+        '--verify-every <ms>',
+        'recompute a sample in SQL so often; 0 = never',
+        ms(0, longestTimerMs),
+      ).default(0),
+    )
+    .addOption(
+      numberOption('--verify-sample <n>', 'subjects of such a sample', count(1)).default(100),
+    )
+    .addOption(httpOption())
+    .addOption(httpHostOption())
+    .addOption(statsdOption())
+    .addOption(logLevelOption())
+    .action((options: ServeOptions) => serve(options));
+  addKafkaOptions(program.command('gateway'))
+    .description('take events in over HTTP for an application on Kafka; any number of them may run')
+    .option('--gateway <file>', 'JSON with accounts, webhooks and limits (docs/SOURCES.md)')
+    .option('--application <name>', 'whose events they are', 'personalisation')
+    .addOption(stopWithinOption())
+    .addOption(httpOption().default(8_080))
+    .addOption(httpHostOption())
+    .addOption(logLevelOption())
+    .action(async (options: GatewayAloneOptions) => {
+      // Loaded here: the other commands need no HTTP framework.
+      const { gatewayAlone } = await import('./gateway-alone.ts');
+      await gatewayAlone(options);
+    });
+}

@@ -1,0 +1,92 @@
+/** Commands that ask, or check a configuration: explain, verify, score, segment, lint, mapping. */
+import type { Command } from 'commander';
+import { count } from 'millrace/engine';
+import { addKafkaOptions, dataOption, jsonOption, numberOption } from '../../engine/cli/index.ts';
+import { explain } from './explain.ts';
+import { lint, plan } from './lint.ts';
+import { scoreExplain } from './score-explain.ts';
+import { segmentAsOf, segmentWhatIf } from './segment-history.ts';
+import { tryMapping } from './try-mapping.ts';
+import { verify } from './verify.ts';
+
+export function addQuestionCommands(program: Command): void {
+  addKafkaOptions(program.command('explain <subject> <segment>'))
+    .description('why a subject is in a segment or not, and what changes when')
+    .option('--at <instant>', "ISO 8601, e.g. 2026-01-31T09:30:00Z; default: the subject's clock")
+    .addOption(dataOption())
+    .addOption(jsonOption())
+    .action(explain);
+  addKafkaOptions(program.command('verify'))
+    .description('recompute subjects from the log in SQL and compare them with the state')
+    .addOption(numberOption('--sample <n>', 'subjects at most', count(1)).default(1_000))
+    .addOption(dataOption())
+    .addOption(jsonOption())
+    .action(verify);
+  program
+    .command('lint <config>')
+    .description('check a configuration of scores and segments (docs/SEGMENTS.md)')
+    .addOption(jsonOption())
+    .action(lint);
+  program
+    .command('mapping <name>')
+    .description('check a mapping; with --input, show what it makes of the rows (docs/MAPPINGS.md)')
+    .option('--input <path...>', 'files, folders or patterns; nothing is taken in')
+    .addOption(numberOption('--rows <n>', 'looked at, at most', count(1)).default(10_000))
+    .option('--catalogue <file>', 'check it against this catalogue of fields (docs/CATALOGUE.md)')
+    .option('--fields', 'print a catalogue of the fields that it reads and writes, to be filled in')
+    .addOption(jsonOption())
+    .action(tryMapping);
+  addSegments(program);
+  addKafkaOptions(
+    program.command('score').description('scores: explain').command('explain <subject>'),
+  )
+    .description('what a score is made of, hour by hour, and when it changes without events')
+    .option('--at <instant>', "ISO 8601, e.g. 2026-01-31T09:30:00Z; default: the subject's clock")
+    .addOption(dataOption())
+    .addOption(jsonOption())
+    .action(scoreExplain);
+}
+
+function addSegments(program: Command): void {
+  const segment = program.command('segment').description('segments: check, price, explain');
+  for (const [name, about, action] of [
+    ['lint', 'every mistake in a configuration, or what its segments cost', lint],
+    ['plan', 'bytes, timers, retention, purposes and hash of each segment', plan],
+  ] as const) {
+    segment
+      .command(`${name} <config>`)
+      .description(about)
+      .addOption(
+        numberOption(
+          '--events-per-day <n>',
+          'of each class and subject, for the bytes',
+          count(1),
+        ).default(1),
+      )
+      .addOption(jsonOption())
+      .action(action);
+  }
+  addHistory(segment);
+  addKafkaOptions(segment.command('explain <subject> <segment>'))
+    .description('why a subject is in a segment or not, and what changes when')
+    .option('--at <instant>', "ISO 8601, e.g. 2026-01-31T09:30:00Z; default: the subject's clock")
+    .addOption(dataOption())
+    .addOption(jsonOption())
+    .action(explain);
+}
+
+function addHistory(segment: Command): void {
+  addKafkaOptions(segment.command('what-if <config>'))
+    .description(
+      'another configuration over the same events: who would enter and leave, and how scores shift',
+    )
+    .addOption(dataOption())
+    .addOption(jsonOption())
+    .action(segmentWhatIf);
+  addKafkaOptions(segment.command('as-of <instant>'))
+    .description('who was in each segment at an instant (ISO 8601), as known then and as known now')
+    .option('--segment <id>', 'this one only, with its members')
+    .addOption(dataOption())
+    .addOption(jsonOption())
+    .action(segmentAsOf);
+}
