@@ -17,9 +17,10 @@ import {
 import { Chunks } from './chunks.ts';
 import { rowsIn } from './key-table.ts';
 import { PackedCells } from './packed-cells.ts';
+import { headOfParts, PartsLogged } from './parts-logged.ts';
 import { cellsHelper, putCells } from './put-cells.ts';
 import { cellWrites, metaWrite, type Store } from './saver.ts';
-import { headOfParts, PartsLogged, type StoreState } from './store-state.ts';
+import type { StoreState } from './store-state.ts';
 import { type StoredCells, storedValue } from './stored-cells.ts';
 
 /** A record of a key, and in how many chunks it came. */
@@ -81,7 +82,7 @@ export class ChangelogReplay {
       const value = old[i];
       const stored = value && (await this.#stored.read(spec, keys, keyId, value));
       // A cell in parts is changed in place.
-      const dueBefore = state.dueOf(stored?.cell);
+      const dueBefore = state.cells.dueOf(stored?.cell);
       const known: Taken = { cell: undefined, inParts: undefined, bytes: 0, ...stored };
       const before = known.inParts?.stored === true ? spec.parts?.partsOf(known.cell) : undefined;
       for (const record of changes.get(keyId) ?? []) this.#take(spec, known, record);
@@ -96,7 +97,7 @@ export class ChangelogReplay {
         keyId,
         storedValue(writes, spec, keys, entry),
         dueBefore,
-        state.dueOf(known.cell),
+        state.cells.dueOf(known.cell),
       );
     }
     state.index.horizon = Number.NEGATIVE_INFINITY;
@@ -162,8 +163,8 @@ export class ChangelogReplay {
 
   /** Records [from, to), each a whole cell or its end. */
   #takeWhole(state: StoreState, batch: PackedBatch, from: number, to: number): void {
-    const rows = rowsIn(state.keys, batch, from, to, cellKeyStart);
-    state.makeRoom();
+    const rows = rowsIn(state.table.keys, batch, from, to, cellKeyStart);
+    state.table.makeRoom();
     for (let i = from; i < to; i++) {
       const length = batch.valueLengths[i] as number;
       const start = batch.valueStart(i);
@@ -171,12 +172,12 @@ export class ChangelogReplay {
         length < 0 ? undefined : this.#reader.cell(state.spec, batch.bytes, start, start + length);
       state.restoredAt(rows[i] as number, cell, Math.max(0, length));
     }
-    state.dropUnused(rows, from, to);
+    state.table.dropUnused(rows, from, to);
   }
 
   #takeChange(state: StoreState, change: KeyRecord): void {
     const { keyId } = change.record;
-    const { cell, bytes = 0, inParts } = state.entryOf(keyId) ?? {};
+    const { cell, bytes = 0, inParts } = state.table.of(keyId) ?? {};
     const taken: Taken = { cell, bytes, inParts };
     this.#take(state.spec, taken, change);
     state.restored(keyId, taken.cell, taken.bytes, taken.inParts);
@@ -311,7 +312,7 @@ function sourceByKey(
 
 /** What of a store is packed; about to change. */
 function packedOf(state: StoreState): PackedCells {
-  assert(state.entryCount === 0, 'a store is restored before its cells are read');
+  assert(state.table.count === 0, 'a store is restored before its cells are read');
   state.packed ??= new PackedCells();
   state.packed.isSaved = false;
   return state.packed;

@@ -5,7 +5,9 @@ import { type CellParts, type StoreSpec, wholeBytesMost } from '../graph/store-s
 import { BatchBuilder, type PackedBatch } from '../record/batch.ts';
 import { type ChangelogMeta, cellTag, headTag, metaTag, partPrefixOf } from './changelog.ts';
 import { chunksOf, endRecord } from './chunks.ts';
-import { type CacheEntry, headOfParts, PartsLogged, type StoreState } from './store-state.ts';
+import { type CacheEntry, logged, nothingLogged } from './entry.ts';
+import { headOfParts, PartsLogged } from './parts-logged.ts';
+import type { StoreState } from './store-state.ts';
 
 const metaRecordKey: Buffer = Buffer.from([metaTag]);
 const cellPrefix: Buffer = Buffer.from([cellTag]);
@@ -22,22 +24,23 @@ const nothingGone: ReadonlySet<number> = new Set();
  * A cell that came and went since the last commit leaves nothing behind: there is nothing to take back.
  */
 export function sealedChanges(store: StoreState, commitId: number): PackedBatch | undefined {
-  if (store.dirty.length === 0 && !store.numbersDirty) return undefined;
+  if (!store.isDirty) return undefined;
   const { spec } = store;
+  const { dirty } = store.cells;
   if (spec.source !== undefined) {
     store.seal((entry) => {
       if (!isNews(entry)) return;
       unread.length = 0;
       if (entry.cell !== undefined) spec.write(entry.cell, unread);
-      entry.loggedBytes = unread.length;
+      logged(entry, unread.length);
     });
     return undefined;
   }
-  const builder = new BatchBuilder(store.dirty.length + 1, 96);
+  const builder = new BatchBuilder(dirty.length + 1, 96);
   const meta: ChangelogMeta = { commitId, numbers: store.numbers };
   builder.append(metaRecordKey, Buffer.from(JSON.stringify(meta)), 0);
   const { parts } = spec;
-  const first = store.dirty[0];
+  const first = dirty[0];
   if (parts === undefined || first === undefined) {
     store.seal((entry) => {
       if (isNews(entry)) appendWhole(builder, spec, entry, commitId);
@@ -54,7 +57,7 @@ export function sealedChanges(store: StoreState, commitId: number): PackedBatch 
 /** False of a cell that came and went since the last commit, parts and all. */
 function isNews(entry: CacheEntry): boolean {
   if (entry.cell !== undefined || entry.logged) return true;
-  entry.loggedBytes = -1;
+  logged(entry, nothingLogged);
   entry.loggedCell = undefined;
   return false;
 }
@@ -68,7 +71,7 @@ function appendWhole(
   const body = builder.beginKeyId(cellPrefix, entry.keyId);
   const { cell, bytes } = entry;
   if (cell !== undefined) spec.write(cell, body);
-  entry.loggedBytes = builder.valueLength;
+  logged(entry, builder.valueLength);
   const before = chunksOf(bytes);
   if (before === 0 && chunksOf(entry.loggedBytes) === 0) builder.end(cell !== undefined, 0);
   else endRecord(builder, cellPrefix, entry.keyId, commitId, cell !== undefined, before);
@@ -141,14 +144,14 @@ class PartsWriter {
       const some = parts.writePart(cell, part, this.#begin(partPrefixOf(part)));
       this.#end(partPrefixOf(part), part, some);
     }
-    this.#entry.loggedBytes = Math.round(parts.bytesOf(cell));
+    logged(this.#entry, Math.round(parts.bytesOf(cell)));
   }
 
   #logEnd(): void {
     // It goes last: a restore that has read so far knows no cell of which it reads parts after.
     this.#begin(cellPrefix);
     endRecord(this.#builder, cellPrefix, this.#entry.keyId, this.#commitId, false, 0);
-    this.#entry.loggedBytes = 0;
+    logged(this.#entry, 0);
   }
 
   #logWhole(): void {
@@ -158,7 +161,7 @@ class PartsWriter {
     const bytes = this.#builder.valueLength;
     if (bytes <= wholeBytesMost) {
       this.#builder.end(true, 0);
-      entry.loggedBytes = bytes;
+      logged(entry, bytes);
       return;
     }
     if (entry.logged) {

@@ -10,9 +10,10 @@ import { MillraceError } from '../base/errors.ts';
 import { systemScheduler } from '../base/scheduler.ts';
 import type { StateBackend } from '../storage/backend.ts';
 import type { CellReader } from './cell-reader.ts';
+import type { CacheEntry } from './entry.ts';
 import type { KeptCells } from './kept-cells.ts';
 import type { Store } from './saver.ts';
-import type { CacheEntry, StoreState } from './store-state.ts';
+import type { StoreState } from './store-state.ts';
 import type { StoredCells } from './stored-cells.ts';
 
 /** Keys in the order of their bytes, as ids. */
@@ -148,9 +149,9 @@ export class CommittedReads {
       (range.to === undefined || keyId < range.to);
     const least = new LeastKeys(limit + 1);
     // Memory first: what leaves it later is on disk by then.
-    for (let row = 0; row < state.keys.rowsEnd; row++) {
+    for (let row = 0; row < state.table.keys.rowsEnd; row++) {
       if (row % keysPerSlice === keysPerSlice - 1) await systemScheduler.yieldNow();
-      const entry = state.entryAt(row);
+      const entry = state.table.at(row);
       if (entry !== undefined && isIn(entry.keyId)) least.add(entry.keyId);
     }
     const { packed } = state;
@@ -239,7 +240,7 @@ export class CommittedReads {
       const { state } = store;
       if (state.isWhole) return [];
       return keyIds
-        .filter((keyId) => state.entryOf(keyId) === undefined && !isPacked(store, keyId))
+        .filter((keyId) => state.table.of(keyId) === undefined && !isPacked(store, keyId))
         .map((keyId) => ({ store, keyId }));
     });
     const found = new Map<string, unknown>(
@@ -270,7 +271,7 @@ export class CommittedReads {
       if (state.isWhole) return true;
       return keyIds.every(
         (keyId) =>
-          state.entryOf(keyId) !== undefined ||
+          state.table.of(keyId) !== undefined ||
           isPacked(store, keyId) ||
           fromDisk.has(`${state.spec.name} ${keyId}`),
       );
@@ -279,7 +280,7 @@ export class CommittedReads {
 
   #cell(name: string, keyId: string, fromDisk: ReadonlyMap<string, unknown>): unknown {
     const { state } = this.#stores.get(name) as Store;
-    const entry = state.entryOf(keyId);
+    const entry = state.table.of(keyId);
     if (entry !== undefined) return entry.cell;
     const { packed } = state;
     const row = packed?.rowOf(keyId);
@@ -297,7 +298,7 @@ export class CommittedReads {
   ): boolean {
     return stores.every(({ state }) =>
       keyIds.every((keyId) => {
-        const entry = state.entryOf(keyId);
+        const entry = state.table.of(keyId);
         return entry === undefined || committedIn(state, entry, underWay) !== undefined;
       }),
     );
@@ -310,7 +311,7 @@ export class CommittedReads {
     underWay: readonly SealedEntries[],
   ): unknown {
     const { state } = this.#stores.get(name) as Store;
-    const entry = state.entryOf(keyId);
+    const entry = state.table.of(keyId);
     const kept = entry && committedIn(state, entry, underWay)?.kept;
     if (entry === undefined || kept === undefined) return this.#cell(name, keyId, fromDisk);
     return this.#reader.guard(name, () => kept.cellOf(state.spec, entry));
@@ -319,7 +320,8 @@ export class CommittedReads {
   #isDirty(stores: readonly Store[], keyIds: readonly string[]): boolean {
     return stores.some(
       ({ state }) =>
-        state.dirty.length > 0 && keyIds.some((keyId) => state.entryOf(keyId)?.dirty === true),
+        state.cells.dirty.length > 0 &&
+        keyIds.some((keyId) => state.table.of(keyId)?.dirty === true),
     );
   }
 
@@ -327,7 +329,7 @@ export class CommittedReads {
   #sealedIn(stores: readonly Store[], keyIds: readonly string[]): number | undefined {
     if (this.#sealed.length === 0) return undefined;
     const entries = stores.flatMap(({ state }) =>
-      keyIds.flatMap((keyId) => state.entryOf(keyId) ?? []),
+      keyIds.flatMap((keyId) => state.table.of(keyId) ?? []),
     );
     return this.#sealed.findLast((sealed) => entries.some((one) => sealed.entries.has(one)))
       ?.commitId;
@@ -382,7 +384,7 @@ function committedIn(
     if (kept?.has(entry) === true) return { kept };
     if (kept?.isWhole !== true && one.entries.has(entry)) return undefined;
   }
-  if (state.kept?.has(entry) === true) return { kept: state.kept };
+  if (state.cells.kept?.has(entry) === true) return { kept: state.cells.kept };
   return entry.dirty ? undefined : { kept: undefined };
 }
 

@@ -3,7 +3,7 @@
  * it works. They are kept only while many ask (task/pauses.ts): each costs its encoding once a cycle.
  */
 import { encodedCell, type StoreSpec } from '../graph/store-spec.ts';
-import type { CacheEntry } from './store-state.ts';
+import type { CacheEntry } from './entry.ts';
 
 /** Of one store and cycle; what comes beyond is told with its commit. */
 const bytesMost = 16 * 1_024 * 1_024;

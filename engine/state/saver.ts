@@ -16,9 +16,10 @@ import { assert, must } from '../base/assert.ts';
 import { emptyBytes } from '../base/bytes.ts';
 import { sealed } from '../base/sealed.ts';
 import type { BackendWrite, StateBackend } from '../storage/backend.ts';
+import type { CacheEntry } from './entry.ts';
 import { type StoreKeys, taskKey } from './key-layout.ts';
 import type { PackedCells } from './packed-cells.ts';
-import { type CacheEntry, entryOverheadBytes, type StoreState } from './store-state.ts';
+import type { StoreState } from './store-state.ts';
 import { storedValue } from './stored-cells.ts';
 
 export interface Store {
@@ -243,7 +244,7 @@ export class Saver {
         const taken = part.entries.slice(cut.next, end);
         const before = store.state.unsavedBytes;
         for (const [i, entry] of taken.entries()) {
-          store.state.lookAhead(taken, i);
+          store.state.table.warmAhead(taken, i);
           holdEntry(writes, store, entry, this.#numbered);
         }
         cut.restoredBytes -= Math.min(cut.restoredBytes, before - store.state.unsavedBytes);
@@ -279,7 +280,7 @@ export class Saver {
   /** Between the work of two cycles: nobody holds on to an entry. */
   #settle(): void {
     for (const { store, entries } of this.#written) {
-      for (const entry of entries) store.state.settle(entry);
+      for (const entry of entries) store.state.written(entry);
     }
     this.#written = [];
   }
@@ -288,18 +289,12 @@ export class Saver {
 /** The entry's write, as bytes: its cell may change before it is done. */
 function holdEntry(writes: BackendWrite[], store: Store, entry: CacheEntry, number: number): void {
   const { state } = store;
-  const { keyId } = entry;
-  assert(!entry.dirty, 'what is saved is sealed');
-  const due = state.dueOf(entry.cell);
+  const { keyId, persistedDue, stored } = entry;
   const value = storedValue(writes, state.spec, store.keys, entry);
-  if (value !== undefined || entry.stored) {
-    cellWrites(writes, store, keyId, value, entry.persistedDue, due);
+  state.held(entry, number, value !== undefined);
+  if (value !== undefined || stored) {
+    cellWrites(writes, store, keyId, value, persistedDue, entry.persistedDue);
   }
-  entry.persistedDue = due;
-  entry.stored = value !== undefined;
-  entry.unsaved = false;
-  entry.heldBy = number;
-  state.unsavedBytes -= entry.bytes + entryOverheadBytes;
 }
 
 function rowWrite({ store, rows }: StoreRows, row: number): BackendWrite {

@@ -10,8 +10,9 @@ import { withoutCheck } from '../serde/faithful.ts';
 import type { BackendEntry, BackendWrite, StateBackend } from '../storage/backend.ts';
 import type { CellReader } from './cell-reader.ts';
 import { chunksOf } from './chunks.ts';
+import type { CacheEntry } from './entry.ts';
 import type { StoreKeys } from './key-layout.ts';
-import { type CacheEntry, headOfParts, PartsLogged } from './store-state.ts';
+import { headOfParts, PartsLogged } from './parts-logged.ts';
 
 const headMark = Buffer.from('head of parts');
 

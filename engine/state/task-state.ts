@@ -21,19 +21,15 @@ import type { ChangelogMeta } from './changelog.ts';
 import { ChangelogReplay, isPackable } from './changelog-replay.ts';
 import { sealedChanges } from './changelog-writer.ts';
 import { CommittedReads, type SealedStore } from './committed-reads.ts';
+import type { CacheEntry } from './entry.ts';
 import { KeptCells } from './kept-cells.ts';
 import { storeKeys, taskKey } from './key-layout.ts';
 import { addKeys, type KeyColumns, type KeyTable } from './key-table.ts';
 import type { MemoryBudget, MemoryUser, TaskMemory } from './memory-budget.ts';
+import type { StoreNumbers } from './numbers.ts';
 import type { PackedCells } from './packed-cells.ts';
 import { defaultSaving, Saver, type Saving, type Store } from './saver.ts';
-import {
-  type CacheEntry,
-  emptyMeta,
-  type StoreMeta,
-  type StoreNumbers,
-  StoreState,
-} from './store-state.ts';
+import { emptyMeta, type StoreMeta, StoreState } from './store-state.ts';
 import { StoredCells } from './stored-cells.ts';
 import type { UndoLog } from './undo-log.ts';
 
@@ -133,7 +129,7 @@ export class TaskState implements MemoryUser {
       else if (stored === undefined) await state.reset(spec.name);
     }
     state.#states = [...state.#stores.values()].map((store) => store.state);
-    state.#tables = state.#states.map(({ keys }) => keys);
+    state.#tables = state.#states.map(({ table }) => table.keys);
     return state;
   }
 
@@ -144,13 +140,13 @@ export class TaskState implements MemoryUser {
 
   /** Notes from now on how to take changes back; undefined ends that. */
   set undo(undo: UndoLog | undefined) {
-    for (const state of this.#states) state.undo = undo;
+    for (const state of this.#states) state.cells.undo = undo;
   }
 
   /** A cycle begins. @param keeps whether what it changes is also kept as it was, for those who ask meanwhile */
   beginCycle(keeps: boolean): void {
     if (!keeps) return;
-    for (const state of this.#states) state.kept ??= new KeptCells();
+    for (const state of this.#states) state.cells.kept ??= new KeptCells();
   }
 
   /** The first cell of the log's unit that cannot be written. */
@@ -158,8 +154,8 @@ export class TaskState implements MemoryUser {
     return undo.problem((object) => {
       const entry = object as CacheEntry;
       for (const state of this.#states) {
-        if (state.entryAt(entry.row) !== entry) continue;
-        const problem = state.problemOf(entry);
+        if (state.table.at(entry.row) !== entry) continue;
+        const problem = state.cells.problemOf(entry);
         if (problem !== undefined) return { store: state.spec, keyId: entry.keyId, problem };
       }
       return undefined;
@@ -178,7 +174,7 @@ export class TaskState implements MemoryUser {
   memory(): TaskMemory {
     let [cache, packed] = [0, 0];
     for (const state of this.#states) {
-      cache += state.cacheBytes;
+      cache += state.table.bytes;
       packed += state.packed?.byteLength ?? 0;
     }
     return { cache, packed, backend: this.#options.backend.memory() };
@@ -192,7 +188,7 @@ export class TaskState implements MemoryUser {
 
   get dirtyBytes(): number {
     let bytes = 0;
-    for (const { state } of this.#stores.values()) bytes += state.dirtyBytes;
+    for (const { state } of this.#stores.values()) bytes += state.cells.dirtyBytes;
     return bytes;
   }
 
@@ -207,7 +203,7 @@ export class TaskState implements MemoryUser {
 
   /** The key's cells are in memory, in every store. */
   #has(keyId: string): boolean {
-    return this.#states.every((state) => state.entryOf(keyId) !== undefined);
+    return this.#states.every((state) => state.table.of(keyId) !== undefined);
   }
 
   /**
@@ -225,13 +221,13 @@ export class TaskState implements MemoryUser {
     this.#located += to - from;
     addKeys(this.#tables, keys, from, to, rows);
     const states = this.#states;
-    for (const state of states) state.makeRoom();
+    for (const state of states) state.table.makeRoom();
     const first = rows[0] as Int32Array;
     for (let i = from; i < to; i++) {
       if ((first[i] as number) < 0) continue;
       for (let s = 0; s < states.length; s++) {
         const row = (rows[s] as Int32Array)[i] as number;
-        if ((states[s] as StoreState).entryAt(row) !== undefined) continue;
+        if ((states[s] as StoreState).table.at(row) !== undefined) continue;
         this.#makeEntries(rows, i, wanted);
         break;
       }
@@ -243,10 +239,10 @@ export class TaskState implements MemoryUser {
     const first = this.#states[0] as StoreState;
     const rowInFirst = (rows[0] as Int32Array)[i] as number;
     // One string for all stores.
-    const keyId = first.entryAt(rowInFirst)?.keyId ?? first.keys.keyIdOf(rowInFirst);
+    const keyId = first.table.at(rowInFirst)?.keyId ?? first.table.keys.keyIdOf(rowInFirst);
     for (const [s, state] of this.#states.entries()) {
       const row = (rows[s] as Int32Array)[i] as number;
-      if (state.entryAt(row) !== undefined) continue;
+      if (state.table.at(row) !== undefined) continue;
       if (state.isWhole) state.loadAt(row, keyId, undefined, 0);
       else wanted.push(keyId);
     }
@@ -256,7 +252,7 @@ export class TaskState implements MemoryUser {
   approach(rows: readonly Int32Array[], from: number, to: number): void {
     const states = this.#states;
     for (let s = 0; s < states.length; s++) {
-      (states[s] as StoreState).approach(rows[s] as Int32Array, from, to);
+      (states[s] as StoreState).table.warmRows(rows[s] as Int32Array, from, to);
     }
   }
 
@@ -264,15 +260,15 @@ export class TaskState implements MemoryUser {
   enter(rows: readonly Int32Array[], i: number): void {
     const states = this.#states;
     const row = (rows[0] as Int32Array)[i] as number;
-    this.keyId = row < 0 ? '' : ((states[0] as StoreState).entryAt(row) as CacheEntry).keyId;
+    this.keyId = row < 0 ? '' : ((states[0] as StoreState).table.at(row) as CacheEntry).keyId;
     if (row < 0) return;
     for (let s = 0; s < states.length; s++) {
-      (states[s] as StoreState).enterRow((rows[s] as Int32Array)[i] as number, this.keyId);
+      (states[s] as StoreState).cells.enterRow((rows[s] as Int32Array)[i] as number, this.keyId);
     }
   }
 
   cells<C>(spec: { readonly name: string }): Cells<C> {
-    return this.#store(spec.name).state as Cells<C>;
+    return this.#store(spec.name).state.cells as Cells<C>;
   }
 
   /**
@@ -299,7 +295,11 @@ export class TaskState implements MemoryUser {
       if (store.state.spec.due === undefined) continue;
       const { clock = 'stream' } = store.state.spec;
       const untilOf = {
-        stream: Math.max(streamUntil, idleUntil, store.state.number(streamTimeNumber) ?? idleUntil),
+        stream: Math.max(
+          streamUntil,
+          idleUntil,
+          store.state.cells.number(streamTimeNumber) ?? idleUntil,
+        ),
         key: idleUntil,
         wall: wallUntil,
         tick: Number.isFinite(wallUntil) ? Number.POSITIVE_INFINITY : wallUntil,
@@ -341,7 +341,7 @@ export class TaskState implements MemoryUser {
     const wanted = new Set<string>();
     for (const keyIds of lists) {
       for (const keyId of keyIds) {
-        if (state.entryOf(keyId) !== undefined) continue;
+        if (state.table.of(keyId) !== undefined) continue;
         if (state.packed !== undefined && this.#unpack(store, state.packed, keyId)) continue;
         if (state.complete) state.load(keyId, undefined, 0);
         else wanted.add(keyId);
@@ -360,9 +360,9 @@ export class TaskState implements MemoryUser {
     const stores: Sealed['stores'][number][] = [];
     const changed: SealedStore[] = [];
     for (const [store, { state }] of this.#stores) {
-      if (state.dirty.length === 0 && !state.numbersDirty) continue;
+      if (!state.isDirty) continue;
       const { numbers } = state;
-      changed.push({ store, entries: state.dirty, kept: state.kept });
+      changed.push({ store, entries: state.cells.dirty, kept: state.cells.kept });
       const batch = sealedChanges(state, commitId);
       if (batch !== undefined) changes.push({ store, batch });
       stores.push({ state, numbers });
@@ -375,7 +375,7 @@ export class TaskState implements MemoryUser {
       );
       this.#sealed.push({ commitId, stores });
     }
-    for (const state of this.#states) state.kept = undefined;
+    for (const state of this.#states) state.cells.kept = undefined;
     this.reads.sealed(commitId, changed);
     this.#saver.follow(this.#sealed.length === 0 ? undefined : commitId, this.#commitId);
     const share = this.#cacheBytes / this.#stores.size;
@@ -456,7 +456,7 @@ export class TaskState implements MemoryUser {
         const id = packed.keys.keyIdOf(row);
         cells.set(id, this.#reader.packed(store.state.spec, packed, row));
       }
-      for (const entry of store.state.entries()) {
+      for (const entry of store.state.table) {
         if (!store.state.isSaved(entry)) cells.set(entry.keyId, entry.cell);
       }
     } else {
@@ -490,7 +490,7 @@ export class TaskState implements MemoryUser {
 
   async #cellNow(store: Store, keyId: string): Promise<unknown> {
     const { packed } = store.state;
-    const cached = store.state.entryOf(keyId);
+    const cached = store.state.table.of(keyId);
     if (cached !== undefined) return cached.cell;
     const row = packed?.rowOf(keyId);
     if (packed !== undefined && row !== undefined) {
@@ -510,7 +510,7 @@ export class TaskState implements MemoryUser {
     this.reads.close();
     try {
       const states = [...this.#stores.values()].map(({ state }) => state);
-      const open = states.some((state) => state.dirty.length > 0 || state.numbersDirty);
+      const open = states.some((state) => state.isDirty);
       // Of what a commit under way has changed the committed values are gone: the changelog has them.
       if (!open && this.#sealed.length === 0) await this.#saver.saveAll(this.#commitId);
     } finally {
@@ -531,7 +531,7 @@ export class TaskState implements MemoryUser {
     if (state.residentLoaded) return;
     for (const [key, value] of await this.#cellRange(store)) {
       const keyId = keys.keyIdOfCell(key);
-      if (state.entryOf(keyId) === undefined) await this.#loadStored(store, keyId, value);
+      if (state.table.of(keyId) === undefined) await this.#loadStored(store, keyId, value);
     }
     await this.#loadDue(store, Number.POSITIVE_INFINITY);
     state.residentLoaded = true;
@@ -557,7 +557,7 @@ export class TaskState implements MemoryUser {
     for (const [key] of entries) {
       const { due, keyId } = keys.entryOfDue(key);
       // A changed cell has its say in memory already; what the disk says of it is older.
-      const known = state.entryOf(keyId);
+      const known = state.table.of(keyId);
       if (known === undefined) index.setStored(keyId, due);
       else if (state.isSaved(known)) index.set(known, due);
     }

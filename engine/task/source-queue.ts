@@ -20,7 +20,7 @@ import {
 } from '../record/marks.ts';
 import { isChecked } from '../serde/faithful.ts';
 import { knownKey } from '../serde/serde.ts';
-import { lookedAtTogether } from '../state/store-state.ts';
+import { warmedTogether } from '../state/entry-table.ts';
 import type { TaskState } from '../state/task-state.ts';
 import {
   defaultMaxAheadMs,
@@ -269,7 +269,7 @@ export class SourceQueue {
   /** Before the record at hand is entered: looks at its cells and those of the records after it, some at a time. */
   approach(state: TaskState): void {
     if (this.index < this.#approached) return;
-    const to = Math.min(this.index + lookedAtTogether, (this.batch as PackedBatch).count);
+    const to = Math.min(this.index + warmedTogether, (this.batch as PackedBatch).count);
     state.approach(this.rows, this.index, to);
     this.#approached = to;
   }

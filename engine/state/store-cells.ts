@@ -1,0 +1,211 @@
+/**
+ * The cells of a store as its steps see them: that of the current key, those that are due, and numbers.
+ * It notes what changes: for the commit, for a careful task to take it back, and for those who ask
+ * meanwhile. A cell is an object that steps change in place.
+ */
+import { assert, must } from '../base/assert.ts';
+import { messageOf } from '../base/errors.ts';
+import { type Cells, encodedCell, type StoreSpec } from '../graph/store-spec.ts';
+import type { DueIndex } from './due-index.ts';
+import { type CacheEntry, dirtied, entryOverheadBytes, undirtied } from './entry.ts';
+import type { EntryTable } from './entry-table.ts';
+import type { KeptCells } from './kept-cells.ts';
+import type { Numbers } from './numbers.ts';
+import type { UndoLog } from './undo-log.ts';
+
+/** The part of the task that a store looks at: whose cell is meant. */
+export interface CurrentKey {
+  readonly keyId: string;
+  /** Counts what leaves a trace: changes, and looks at cells that may be changed in place. */
+  touches: number;
+}
+
+const nobody: readonly undefined[] = [];
+
+export class StoreCells implements Cells<unknown> {
+  /** Entries in the order they first changed since the last seal: the changelog's order. */
+  dirty: CacheEntry[] = [];
+  dirtyBytes = 0;
+  /** Of a careful task: how to take back what is done to the store. */
+  undo: UndoLog | undefined;
+  /** While many ask: the cells as they were before the cycle at hand. */
+  kept: KeptCells | undefined;
+  readonly #spec: StoreSpec<unknown, unknown>;
+  readonly #current: CurrentKey;
+  readonly #table: EntryTable;
+  readonly #index: DueIndex<CacheEntry>;
+  readonly #numbers: Numbers;
+  // A record asks for its key's entry several times in a row.
+  #lastId = '';
+  #last: CacheEntry | undefined;
+  /** Of the keys that became due, who are entered one after the other. */
+  #expected: readonly (CacheEntry | undefined)[] = nobody;
+  #expectedNext = 0;
+
+  constructor(
+    spec: StoreSpec<unknown, unknown>,
+    current: CurrentKey,
+    table: EntryTable,
+    index: DueIndex<CacheEntry>,
+    numbers: Numbers,
+  ) {
+    this.#spec = spec;
+    this.#current = current;
+    this.#table = table;
+    this.#index = index;
+    this.#numbers = numbers;
+  }
+
+  get(): unknown {
+    const entry = this.#entry();
+    if (this.kept !== undefined) this.kept.note(this.#spec, entry);
+    if (this.undo !== undefined) this.#remember(this.undo, entry);
+    const { cell } = entry;
+    if (cell !== undefined && this.#spec.isFixed?.(cell) !== true) this.#current.touches++;
+    return cell;
+  }
+
+  put(cell: unknown): void {
+    assert(cell !== undefined, 'a cell is never undefined; use remove');
+    if (this.kept !== undefined) this.kept.note(this.#spec, this.#entry());
+    if (this.undo !== undefined) this.#remember(this.undo, this.#entry());
+    this.#change(cell, this.dueOf(cell));
+  }
+
+  remove(): void {
+    const entry = this.#entry();
+    if (entry.cell === undefined) return;
+    if (this.kept !== undefined) this.kept.note(this.#spec, entry);
+    if (this.undo !== undefined) this.#remember(this.undo, entry);
+    this.#change(undefined, Number.POSITIVE_INFINITY);
+  }
+
+  nextDue(): number {
+    return this.#index.nextDue();
+  }
+
+  dueKeys(until: number): readonly string[] {
+    const { keyIds, owners } = this.#index.dueKeys(until);
+    this.#expected = owners;
+    this.#expectedNext = 0;
+    this.#table.warmAhead(owners, 0);
+    return keyIds;
+  }
+
+  number(name: string): number | undefined {
+    return this.#numbers.get(name);
+  }
+
+  setNumber(name: string, value: number): void {
+    if (this.#numbers.set(name, value, this.undo)) this.#current.touches++;
+  }
+
+  /** When a cell is due, ms UTC; +Infinity for never, and of no cell. */
+  dueOf(cell: unknown): number {
+    const { due } = this.#spec;
+    return cell === undefined || due === undefined ? Number.POSITIVE_INFINITY : due(cell);
+  }
+
+  /** The current key's row is known; its entry must be there. */
+  enterRow(row: number, keyId: string): void {
+    this.#lastId = keyId;
+    this.#last = this.#table.at(row);
+  }
+
+  /** The entry of the current key may be another one. */
+  forgetLast(): void {
+    this.#last = undefined;
+  }
+
+  /** Entries that were found before may be there no more. */
+  forgetFound(): void {
+    this.#last = undefined;
+    this.#expected = nobody;
+  }
+
+  /** Hands over what has changed since it was handed over last. */
+  takeDirty(): CacheEntry[] {
+    const { dirty } = this;
+    this.dirty = [];
+    this.dirtyBytes = 0;
+    this.#numbers.dirty = false;
+    return dirty;
+  }
+
+  /** Why the entry's cell cannot be written; undefined when it can. */
+  problemOf(entry: CacheEntry): string | undefined {
+    if (entry.cell === undefined || !entry.dirty) return undefined;
+    try {
+      encodedCell(this.#spec, entry.cell);
+      return undefined;
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+
+  #change(cell: unknown, due: number): void {
+    const entry = this.#entry();
+    this.#current.touches++;
+    entry.cell = cell;
+    if (!entry.dirty) {
+      dirtied(entry);
+      this.dirty.push(entry);
+      this.dirtyBytes += entry.bytes + entryOverheadBytes;
+      if (this.undo !== undefined) this.#noteDirty(this.undo, entry);
+    }
+    if (this.#spec.due !== undefined) this.#index.set(entry, due);
+  }
+
+  // Functions that make a closure allocate a context on each call: those of undo stand apart.
+  #noteDirty(undo: UndoLog, entry: CacheEntry): void {
+    undo.note(() => {
+      undirtied(entry);
+      this.dirty.pop();
+      this.dirtyBytes -= entry.bytes + entryOverheadBytes;
+    });
+  }
+
+  /** Notes the cell as it is, before anybody changes it: its bytes, where it may be changed in place. */
+  #remember(undo: UndoLog, entry: CacheEntry): void {
+    if (undo.knows(entry)) return;
+    const spec = this.#spec;
+    const { cell } = entry;
+    const isFixed = cell === undefined || spec.isFixed?.(cell) === true;
+    const bytes = isFixed ? undefined : this.#bytesOf(cell);
+    undo.noteValue(entry, () => {
+      entry.cell = bytes === undefined ? cell : spec.decode(bytes, 0, bytes.byteLength);
+      if (spec.due !== undefined) this.#index.set(entry, this.dueOf(entry.cell));
+    });
+  }
+
+  /** undefined of a cell that cannot be written. */
+  #bytesOf(cell: unknown): Buffer | undefined {
+    try {
+      return encodedCell(this.#spec, cell);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #entry(): CacheEntry {
+    const keyId = this.#current.keyId;
+    if (this.#last !== undefined && keyId === this.#lastId) return this.#last;
+    const expected = this.#expected[this.#expectedNext];
+    let entry: CacheEntry;
+    if (expected?.keyId === keyId) {
+      this.#table.warmAhead(this.#expected, ++this.#expectedNext);
+      entry = expected;
+    } else entry = this.#found(keyId);
+    this.#lastId = keyId;
+    this.#last = entry;
+    return entry;
+  }
+
+  #found(keyId: string): CacheEntry {
+    return must(this.#table.of(keyId), () =>
+      keyId === ''
+        ? `store ${this.#spec.name}: there is no current key`
+        : `store ${this.#spec.name}: key ${JSON.stringify(keyId)} was not prefetched`,
+    );
+  }
+}
