@@ -1,7 +1,7 @@
 /** A host of tasks by the code of another checkout of Millrace: on the main thread, state in memory, no log. */
 import { resolve } from 'node:path';
 import type { Topology } from 'millrace';
-import type { HostPort } from '../engine/task/task-host.ts';
+import type { HostPort } from '../engine/task/host-port.ts';
 
 /** Loads a module of the checkout. @param file path in it */
 export type FromCheckout = <M>(file: string) => Promise<M>;

@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 import { table } from '../engine/cli/output.ts';
 import { BatchBuilder } from '../engine/record/batch.ts';
-import type { HostPort } from '../engine/task/task-host.ts';
+import type { HostPort } from '../engine/task/host-port.ts';
 import { events } from '../topologies/event.ts';
 import { hostOf } from './other-checkout.ts';
 import { day, segmentsOf, subjectClasses } from './segments.ts';

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { table } from '../engine/cli/output.ts';
 import { BatchBuilder } from '../engine/record/batch.ts';
-import type { HostPort } from '../engine/task/task-host.ts';
+import type { HostPort } from '../engine/task/host-port.ts';
 import { type Events, eventsOf, partitions } from './compare/events.ts';
 import type { JobName } from './compare/jobs.ts';
 import { hostOf } from './other-checkout.ts';

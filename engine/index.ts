@@ -109,8 +109,8 @@ export {
 } from './storage/backends.ts';
 export { MemoryBackends } from './storage/memory.ts';
 export { rocksBackends } from './storage/rocksdb.ts';
+export type { HostConfig, HostPort } from './task/host-port.ts';
 export type { ShownRow } from './task/row-answers.ts';
-export type { HostConfig, HostPort } from './task/task-host.ts';
 export { TaskHost } from './task/task-host.ts';
 export type { LogChoice } from './thread/adapters.ts';
 export { loadTopology, type TopologyReference } from './thread/load-topology.ts';

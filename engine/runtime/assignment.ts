@@ -1,21 +1,18 @@
 /**
- * The tasks that run here and the hosts that run them. It follows the membership: a task is opened when
- * all its source partitions are assigned, and closed when one of them is taken away. Tasks open beside
- * the running ones; on each host they are restored one after another.
+ * Follows the membership: a task is opened when all its source partitions are assigned, and closed when
+ * one of them is taken away. Tasks open beside the running ones (open-tasks.ts).
  */
 import type { Clock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
 import type { Scheduler } from '../base/scheduler.ts';
-import type { StoreRow } from '../graph/store-spec.ts';
-import type { Readable } from '../graph/view.ts';
 import type { GroupOffset, Log, TopicPartition } from '../log/log.ts';
 import type { AssignmentChange, Member } from '../log/member.ts';
 import type { StepHook } from '../task/commit.ts';
-import type { RowAnswer, RowQuestion } from '../task/row-answers.ts';
-import type { HostConfig, HostPort } from '../task/task-host.ts';
+import type { HostConfig, HostPort } from '../task/host-port.ts';
 import { GlobalFeed } from './global-feed.ts';
 import { firstUnread } from './group-lag.ts';
+import { OpenTasks } from './open-tasks.ts';
 import type { Plan, PlannedTask } from './plan.ts';
 import { type OffsetLost, type RunningTask, TaskOpener } from './task-opener.ts';
 
@@ -48,28 +45,12 @@ const colocateWithinMs = 60_000;
 /** Longer than sessions last, which a group waits for when a member died: 45 s by the brokers' default. */
 const awaitedAfterMs = 60_000;
 
-/** Cycles for which a task is careful after one of its cycles was repeated; doubled each time. */
-const [carefulFirst, carefulMost] = [64, 4_096];
-
-interface Opening {
-  stopped: boolean;
-  done: Promise<void>;
-}
-
-interface HostSlot {
-  readonly host: HostPort;
-  tasks: number;
-  /** The restore before; they follow one another. */
-  tail: Promise<void>;
-}
-
 export class Assignment {
   readonly #options: AssignmentOptions;
   readonly #globals: GlobalFeed;
   readonly #opener: TaskOpener;
-  #hosts: HostSlot[] = [];
-  readonly #tasks = new Map<string, RunningTask & { readonly slot: HostSlot }>();
-  readonly #opening = new Map<string, Opening>();
+  /** The tasks whose partitions are all assigned to this process. */
+  readonly openTasks: OpenTasks;
   readonly #owned = new Map<string, TopicPartition>();
   /** Taken of the member and not answered yet: what the answer needs may fail, and is tried again. */
   #change: AssignmentChange | undefined;
@@ -80,17 +61,12 @@ export class Assignment {
   #awaitedSince: number;
   /** Since when topics that are read together are assigned to different members. */
   #apartSince: number | undefined;
-  /** What an opening failed of; the next look at the membership throws it. */
-  #failure: { readonly error: unknown } | undefined;
-  /** By task: for how many cycles it is to be careful when it is opened next, and was last. */
-  readonly #careful = new Map<string, number>();
-  /** Changelog records that were applied to open the tasks. */
-  restored = 0;
 
   constructor(options: AssignmentOptions) {
     this.#options = options;
     this.#awaitedSince = options.clock.monotonic();
     this.#opener = new TaskOpener({ ...options, shared: !options.member.sole });
+    this.openTasks = new OpenTasks({ ...options, opener: this.#opener });
     this.#globals = new GlobalFeed(
       options.log,
       options.member,
@@ -101,7 +77,7 @@ export class Assignment {
 
   /** Takes in what is new for the global tables; answers how many records. */
   feedGlobals(): Promise<number> {
-    return this.#globals.next(this.#hosts.map(({ host }) => host));
+    return this.#globals.next(this.openTasks.hosts);
   }
 
   /** How far the global tables are, to be committed with what was read with them. */
@@ -111,35 +87,37 @@ export class Assignment {
 
   /** The tasks that are open, in the order of the plan. */
   get tasks(): readonly RunningTask[] {
-    return this.#options.planned.flatMap(({ taskId }) => this.#tasks.get(taskId) ?? []);
+    return this.openTasks.running;
   }
 
   /** Tasks are still to come. */
   get isOpening(): boolean {
-    return !this.#assignedOnce || this.#opening.size > 0;
-  }
-
-  /** Until the next task is open, where one is being opened; else for ever. */
-  nextOpened(): Promise<void> {
-    return Promise.race([...this.#opening.values()].map(({ done }) => done));
-  }
-
-  get threads(): number {
-    return this.#hosts.length;
+    return !this.#assignedOnce || this.openTasks.isOpening;
   }
 
   /** Starts hosts and opens every task whose partitions are assigned already. */
-  async open(): Promise<void> {
+  async start(): Promise<void> {
     const hosts = await this.#options.startHosts(this.#options.config);
-    this.#hosts = hosts.map((host) => ({ host, tasks: 0, tail: Promise.resolve() }));
+    this.openTasks.startOn(hosts);
     await this.#globals.load(hosts);
+    this.#openOwned();
+  }
+
+  /** Closes every task; what was not committed is forgotten. */
+  close(): Promise<void> {
+    return this.openTasks.leaveHosts();
+  }
+
+  /** Opens every task again at its last commit, on the same hosts. @param careful see `OpenTasks.closeAll` */
+  async reopen(careful: string): Promise<void> {
+    await this.openTasks.closeAll(careful);
     this.#openOwned();
   }
 
   /** Answers what the membership has to say. When it has a change, nothing may be uncommitted. */
   async follow(): Promise<void> {
     for (;;) {
-      this.#throwFailure();
+      this.openTasks.throwFailure();
       const change = this.#change ?? this.#nextChange();
       if (change === undefined) {
         await this.#checkThere();
@@ -157,7 +135,7 @@ export class Assignment {
   async caughtUp(): Promise<boolean> {
     if (this.#options.member.sole) return true;
     if (this.isOpening) return false;
-    const lags = await this.#options.member.lag(this.#positions('past what waits'));
+    const lags = await this.#options.member.lag(this.openTasks.positions('past what waits'));
     return lags.every((records) => records === 0);
   }
 
@@ -176,99 +154,15 @@ export class Assignment {
     return this.caughtUp();
   }
 
-  /** Waits until every task that can be opened is. */
-  async settled(): Promise<void> {
-    while (this.#opening.size > 0) {
-      await Promise.all([...this.#opening.values()].map(({ done }) => done));
-    }
-    this.#throwFailure();
-  }
-
-  /** Closes every task; what was not committed is forgotten. Errors of dead hosts are of no interest. */
-  async close(): Promise<void> {
-    const hosts = this.#hosts;
-    this.#hosts = [];
-    await this.#closeTasks(hosts);
-  }
-
-  /**
-   * Opens every task again at its last commit, on the same hosts.
-   * @param careful task whose cycle could not be committed; what it met, others of its steps will meet
-   */
-  async reopen(careful: string): Promise<void> {
-    const before = this.#careful.get(careful);
-    const next = before === undefined ? carefulFirst : Math.min(2 * before, carefulMost);
-    const { planned } = this.#options;
-    const part = planned.find(({ taskId }) => taskId === careful)?.subTopology;
-    for (const { taskId, subTopology } of planned) {
-      if (subTopology === part) this.#careful.set(taskId, next);
-    }
-    await this.#closeTasks(this.#hosts);
-    this.#hosts = this.#hosts.map(({ host }) => ({ host, tasks: 0, tail: Promise.resolve() }));
-    this.#openOwned();
-  }
-
-  async #closeTasks(hosts: readonly HostSlot[]): Promise<void> {
-    for (const opening of this.#opening.values()) opening.stopped = true;
-    await Promise.all([...this.#opening.values()].map(({ done }) => done));
-    this.#tasks.clear();
-    this.#told();
-    this.#failure = undefined;
-    for (const { host } of hosts) {
-      await host.closeAll().catch((error: unknown) => {
-        if (!(error instanceof MillraceError && error.code === 'WORKER_FAILED')) throw error;
-      });
-    }
-  }
-
   /** Records that wait in the topics the tasks read. */
   async lag(): Promise<PartitionLag[]> {
-    const positions = this.#positions();
+    const positions = this.openTasks.positions();
     const lags = await this.#options.member.lag(positions);
     return positions.map(({ topic, partition }, i) => ({
       topic,
       partition,
       records: lags[i] ?? 0,
     }));
-  }
-
-  /** Where the tasks read on; of records that wait for a witness of their time, before or past them. */
-  #positions(side: 'before what waits' | 'past what waits' = 'before what waits'): GroupOffset[] {
-    return [...this.#tasks.values()].flatMap(({ planned: { partition }, positions, undecided }) =>
-      [...positions].map(([topic, position]) => {
-        const waitsTo = side === 'past what waits' ? undecided.get(topic) : undefined;
-        return { topic, partition, offset: waitsTo ?? position };
-      }),
-    );
-  }
-
-  /** Rows of a table over the tasks that hold its store. */
-  async query({ table, store }: Readable, keyId?: string, limit?: number): Promise<StoreRow[]> {
-    const rows: StoreRow[] = [];
-    for (const task of this.tasks) {
-      if (!task.planned.stores.includes(store)) continue;
-      rows.push(...(await task.host.query(task.planned.taskId, table, keyId, limit)));
-    }
-    return rows;
-  }
-
-  /** As HostPort.ask; STATE_AWAY, too, while the task is opened or restored. */
-  async ask(taskId: string, question: RowQuestion): Promise<RowAnswer> {
-    const task = this.#tasks.get(taskId);
-    if (task === undefined) {
-      const problem = this.#opening.has(taskId)
-        ? `task ${taskId} is being restored here`
-        : `task ${taskId} is not open here`;
-      throw new MillraceError('STATE_AWAY', { table: question.table, problem });
-    }
-    const answer = await task.host.ask(taskId, question);
-    // What was restored belongs to a commit that the host has not heard of.
-    return answer.commit >= task.commitId ? answer : { ...answer, commit: task.commitId };
-  }
-
-  /** Whether a task is open here, or about to be. */
-  has(taskId: string): boolean {
-    return this.#tasks.has(taskId) || this.#opening.has(taskId);
   }
 
   #nextChange(): AssignmentChange | undefined {
@@ -305,7 +199,7 @@ export class Assignment {
     await at?.('R5');
     for (const { taskId, topics, partition } of this.#options.planned) {
       if (topics.every((topic) => this.#owned.has(`${topic}/${partition}`))) continue;
-      await this.#closeTask(taskId);
+      await this.openTasks.close(taskId);
     }
     await at?.('R6');
     await change.answer([]);
@@ -321,62 +215,12 @@ export class Assignment {
     if (deleted !== undefined) throw new MillraceError('TOPIC_DELETED', { topic: deleted.topic });
   }
 
-  async #closeTask(taskId: string): Promise<void> {
-    const opening = this.#opening.get(taskId);
-    if (opening !== undefined) {
-      opening.stopped = true;
-      await opening.done;
-    }
-    const task = this.#tasks.get(taskId);
-    if (task === undefined) return;
-    this.#tasks.delete(taskId);
-    task.slot.tasks--;
-    await task.host.close(taskId);
-    this.#told();
-  }
-
   #openOwned(): void {
     for (const planned of this.#options.planned) {
-      const { taskId, topics, partition } = planned;
-      if (this.#tasks.has(taskId) || this.#opening.has(taskId)) continue;
-      if (!topics.every((topic) => this.#owned.has(`${topic}/${partition}`))) continue;
-      const slot = this.#hosts.reduce((least, one) => (one.tasks < least.tasks ? one : least));
-      this.#startOpening(planned, slot);
+      const { topics, partition } = planned;
+      if (topics.every((topic) => this.#owned.has(`${topic}/${partition}`)))
+        this.openTasks.open(planned);
     }
-  }
-
-  #startOpening(planned: PlannedTask, slot: HostSlot): void {
-    const { taskId } = planned;
-    slot.tasks++;
-    const stopped = () => this.#opening.get(taskId)?.stopped === true;
-    const { tail } = slot;
-    const open = async () => {
-      try {
-        const careful = this.#careful.get(taskId);
-        const opened = await this.#opener.open(planned, slot.host, stopped, tail, careful);
-        this.restored += opened?.restored ?? 0;
-        if (opened === undefined) slot.tasks--;
-        else {
-          this.#tasks.set(taskId, { ...opened.task, slot });
-          this.#options.onOpened(taskId);
-        }
-      } catch (error) {
-        this.#failure ??= { error };
-      } finally {
-        this.#opening.delete(taskId);
-        this.#told();
-      }
-    };
-    const opening = { stopped: false, done: Promise.resolve() };
-    this.#opening.set(taskId, opening);
-    opening.done = open();
-    slot.tail = Promise.all([tail, opening.done]).then(() => {});
-    this.#told();
-  }
-
-  #told(): void {
-    const [open, opening] = [this.#tasks.size, this.#opening.size];
-    this.#options.observer.on('assignmentChanged', { open, opening });
   }
 
   /** State and repartition topics are bound to the number of partitions they were made for. */
@@ -413,12 +257,5 @@ export class Assignment {
     if (this.#assignedOnce || waitedMs < awaitedAfterMs) return;
     this.#awaitedSince = clock.monotonic();
     observer.on('assignmentAwaited', { waitedMs });
-  }
-
-  #throwFailure(): void {
-    if (this.#failure === undefined) return;
-    const { error } = this.#failure;
-    this.#failure = undefined;
-    throw error;
   }
 }

@@ -4,7 +4,7 @@
  * alone, so a crash at any point and any number of threads end in the same bytes. On a shared log the
  * next cycle begins while one commits.
  */
-import type { TaskWork } from '../task/task-host.ts';
+import type { TaskWork } from '../task/host-port.ts';
 import type { PassingTime } from '../task/task-options.ts';
 import { Ahead, type GivenWork } from './ahead.ts';
 import { allDone, type CycleWork } from './committer.ts';

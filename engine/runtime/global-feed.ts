@@ -7,7 +7,7 @@
 import type { GroupOffset, Log } from '../log/log.ts';
 import type { Member } from '../log/member.ts';
 import type { PackedBatch } from '../record/batch.ts';
-import type { HostPort } from '../task/task-host.ts';
+import type { HostPort } from '../task/host-port.ts';
 
 const recordsPerRead = 8_192;
 

@@ -46,13 +46,13 @@ export class LocalTasks {
   ask(taskId: string, question: RowQuestion): Promise<RowAnswer> {
     return this.#questions.ask(() => {
       const { assignment, committer } = this.#session;
-      return assignment.ask(taskId, { ...question, logged: committer.commitId });
+      return assignment.openTasks.ask(taskId, { ...question, logged: committer.commitId });
     });
   }
 
   /** Whether a task is open here, or about to be. */
   holds(taskId: string): boolean {
-    return this.#session.assignment.has(taskId);
+    return this.#session.assignment.openTasks.has(taskId);
   }
 
   /** Other processes may hold tasks that this one does not. */

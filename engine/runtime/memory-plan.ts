@@ -2,7 +2,7 @@
 import { defaultMemoryBytes } from '../base/memory.ts';
 import type { Log } from '../log/log.ts';
 import { defaultErrorPolicy } from '../task/error-policy.ts';
-import type { HostConfig } from '../task/task-host.ts';
+import type { HostConfig } from '../task/host-port.ts';
 import { type CycleRoom, CycleSize, cycleRoom } from './cycle-size.ts';
 import type { Plan } from './plan.ts';
 import type { RuntimeSettings } from './settings.ts';

@@ -1,6 +1,6 @@
 /** What of its sources a task is given in a cycle, and which tasks wait for slower ones. */
 import type { Member } from '../log/member.ts';
-import type { TaskWork } from '../task/task-host.ts';
+import type { TaskWork } from '../task/host-port.ts';
 import { witnessesMost } from '../time/guard.ts';
 import { alignedTo, isHeldBack } from './alignment.ts';
 import type { CycleSize } from './cycle-size.ts';

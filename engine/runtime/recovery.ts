@@ -63,11 +63,11 @@ export class Recovery {
     if (pause > 0) await scheduler.sleep(pause, signal);
     if (signal?.aborted) return { error };
     try {
-      if (careful === undefined) await assignment.open();
+      if (careful === undefined) await assignment.start();
       else await assignment.reopen(String(careful));
       await this.#session.openTasks(this.#parts);
       // Time that has passed is told again at once, to all of them.
-      if (careful !== undefined) await assignment.settled();
+      if (careful !== undefined) await assignment.openTasks.settled();
       const cursors = await readCursors(options.log, options.application);
       await intake.open(cursors, plan.partitionsOf);
       return undefined;

@@ -2,7 +2,7 @@
 import type { DropReason, FailureStage, Observer, WorkedTask, Written } from '../base/events.ts';
 import { PackedBatch } from '../record/batch.ts';
 import { addCounters } from '../task/counters.ts';
-import type { TaskResult } from '../task/task-host.ts';
+import type { TaskResult } from '../task/host-port.ts';
 import type { Taken } from './intake.ts';
 import type { Stages } from './stages.ts';
 import type { Summary } from './summary.ts';

@@ -5,7 +5,7 @@ import { MillraceError } from '../base/errors.ts';
 import { changelogTopic } from '../graph/topic-names.ts';
 import type { Log, TopicPartition } from '../log/log.ts';
 import type { PackedBatch } from '../record/batch.ts';
-import type { HostPort, OpenedStore } from '../task/task-host.ts';
+import type { HostPort, OpenedStore } from '../task/host-port.ts';
 import type { LedgerEntry } from './ledger.ts';
 import type { PlannedTask } from './plan.ts';
 

@@ -5,7 +5,7 @@ import type { Scheduler } from '../base/scheduler.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { Log } from '../log/log.ts';
 import type { StepHook } from '../task/commit.ts';
-import type { HostConfig, HostPort } from '../task/task-host.ts';
+import type { HostConfig, HostPort } from '../task/host-port.ts';
 import type { SourceConnector } from './connector.ts';
 import type { RuntimeSettings } from './settings.ts';
 

@@ -77,7 +77,8 @@ export class Runtime {
         throw error;
       }
       const { assignment, memory } = session;
-      const { tasks, threads } = assignment;
+      const { tasks, openTasks } = assignment;
+      const threads = openTasks.hosts.length;
       const { memoryBytes } = memory;
       observer.on('runtimeStarted', { application, tasks: tasks.length, threads, memoryBytes });
       return runtime;
@@ -117,7 +118,9 @@ export class Runtime {
    */
   async query(table: string, keyId?: string, limit?: number): Promise<StoreRow[]> {
     const readable = readableTable(this.#parts.options.topology, table);
-    return this.#questions.ask(() => this.#session.assignment.query(readable, keyId, limit));
+    return this.#questions.ask(() =>
+      this.#session.assignment.openTasks.query(readable, keyId, limit),
+    );
   }
 
   /** What is paused, as this process knows it. */
@@ -202,7 +205,7 @@ export class Runtime {
   async #news(signal?: AbortSignal): Promise<void> {
     const { member, assignment } = this.#session;
     const wait = member.wait(pollMs, signal);
-    await (assignment.isOpening ? Promise.race([wait, assignment.nextOpened()]) : wait);
+    await (assignment.isOpening ? Promise.race([wait, assignment.openTasks.nextOpened()]) : wait);
   }
 
   /** Runs until the signal is aborted. */

@@ -5,7 +5,7 @@
 import { must } from '../base/assert.ts';
 import type { Writer } from '../log/log.ts';
 import type { Member } from '../log/member.ts';
-import type { HostPort } from '../task/task-host.ts';
+import type { HostPort } from '../task/host-port.ts';
 import { Assignment } from './assignment.ts';
 import { Committer } from './committer.ts';
 import type { SourceConnector } from './connector.ts';
@@ -52,8 +52,8 @@ export class Session {
   /** Where all partitions are ours at once, the tasks are open when this returns. */
   async openTasks({ summary }: Pick<RuntimeParts, 'summary'>): Promise<void> {
     await this.assignment.follow();
-    if (this.member.sole) await this.assignment.settled();
-    summary.restored = this.assignment.restored;
+    if (this.member.sole) await this.assignment.openTasks.settled();
+    summary.restored = this.assignment.openTasks.restored;
   }
 }
 
@@ -98,7 +98,7 @@ class Opening {
     this.#deploy(planned, committer, cursors.get(deploymentCursor));
     const assignment = this.#assign(planned, memory, { member, committer, cursors });
     this.#assignment = assignment;
-    await assignment.open();
+    await assignment.start();
     return { plan: planned, memory, member, committer, assignment };
   }
 

@@ -3,7 +3,7 @@
  * while it commits; but work that a task began ahead counts in the cycle it is of, too. Of tasks that run side by side the thread that takes longest counts, for it is what the cycle waits for.
  */
 import type { StepHook } from '../task/commit.ts';
-import type { HostPort, TaskResult } from '../task/task-host.ts';
+import type { HostPort, TaskResult } from '../task/host-port.ts';
 
 /**
  * hold: the rest of the commit interval before the cycle. fetch: waiting for the readers. hand-over: to the

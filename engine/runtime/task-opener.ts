@@ -7,7 +7,7 @@ import { isMillraceError, MillraceError } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import type { Log, TopicPartition } from '../log/log.ts';
-import type { HostConfig, HostPort, TaskResult } from '../task/task-host.ts';
+import type { HostConfig, HostPort, TaskResult } from '../task/host-port.ts';
 import { decodeLedger, type LedgerEntry, timeOf } from './ledger.ts';
 import type { PlannedTask } from './plan.ts';
 import { restoreTask } from './restore.ts';

@@ -1,6 +1,6 @@
 /** What a cycle's results say of the tasks that brought them. */
 import type { Observer } from '../base/events.ts';
-import type { TaskResult } from '../task/task-host.ts';
+import type { TaskResult } from '../task/host-port.ts';
 import type { CycleWork } from './committer.ts';
 import type { RunningTask } from './task-opener.ts';
 

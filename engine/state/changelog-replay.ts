@@ -19,7 +19,7 @@ import { rowsIn } from './key-table.ts';
 import { PackedCells } from './packed-cells.ts';
 import { headOfParts, PartsLogged } from './parts-logged.ts';
 import { cellsHelper, putCells } from './put-cells.ts';
-import { cellWrites, metaWrite, type Store } from './saver.ts';
+import { cellWrites, metaWrite, type Store } from './store.ts';
 import type { StoreState } from './store-state.ts';
 import { type StoredCells, storedValue } from './stored-cells.ts';
 

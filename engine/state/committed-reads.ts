@@ -12,7 +12,8 @@ import type { StateBackend } from '../storage/backend.ts';
 import type { CellReader } from './cell-reader.ts';
 import type { CacheEntry } from './entry.ts';
 import type { KeptCells } from './kept-cells.ts';
-import type { Store } from './saver.ts';
+import { LeastKeys } from './least-keys.ts';
+import type { Store } from './store.ts';
 import type { StoreState } from './store-state.ts';
 import type { StoredCells } from './stored-cells.ts';
 
@@ -341,31 +342,6 @@ export class CommittedReads {
 
   #moved(): MillraceError {
     return new MillraceError('STATE_MOVED', { task: this.#task });
-  }
-}
-
-/** Keeps the least of many keys. */
-class LeastKeys {
-  readonly #limit: number;
-  #keys = new Set<string>();
-  /** No key behind it is wanted. */
-  #last: string | undefined;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  add(keyId: string): void {
-    if (this.#last !== undefined && keyId > this.#last) return;
-    this.#keys.add(keyId);
-    if (this.#keys.size < 4 * this.#limit + 64) return;
-    const kept = this.sorted();
-    this.#keys = new Set(kept);
-    this.#last = kept.at(-1);
-  }
-
-  sorted(): string[] {
-    return [...this.#keys].sort().slice(0, this.#limit);
   }
 }
 

@@ -13,19 +13,13 @@
  * the positions to its end, and so over all of them.
  */
 import { assert, must } from '../base/assert.ts';
-import { emptyBytes } from '../base/bytes.ts';
 import { sealed } from '../base/sealed.ts';
 import type { BackendWrite, StateBackend } from '../storage/backend.ts';
 import type { CacheEntry } from './entry.ts';
-import { type StoreKeys, taskKey } from './key-layout.ts';
+import { taskKey } from './key-layout.ts';
 import type { PackedCells } from './packed-cells.ts';
-import type { StoreState } from './store-state.ts';
+import { cellWrites, metaWrite, type Store } from './store.ts';
 import { storedValue } from './stored-cells.ts';
-
-export interface Store {
-  readonly state: StoreState;
-  readonly keys: StoreKeys;
-}
 
 export interface Saving {
   /** From one cut to the next, ms of the wall clock: so much of the changelog a restart may replay. */
@@ -300,27 +294,4 @@ function holdEntry(writes: BackendWrite[], store: Store, entry: CacheEntry, numb
 function rowWrite({ store, rows }: StoreRows, row: number): BackendWrite {
   const cell = rows.cellOf(row);
   return { key: store.keys.cellOf(rows.keys.keyOf(row)), value: cell && sealed(cell) };
-}
-
-/** A cell, or its end, and its entry in the index of what is due. @param value sealed */
-export function cellWrites(
-  writes: BackendWrite[],
-  { keys }: Store,
-  keyId: string,
-  value: Buffer | undefined,
-  oldDue: number,
-  newDue: number,
-): void {
-  writes.push({ key: keys.cell(keyId), value });
-  if (oldDue === newDue) return;
-  if (oldDue !== Number.POSITIVE_INFINITY) {
-    writes.push({ key: keys.due(oldDue, keyId), value: undefined });
-  }
-  if (newDue !== Number.POSITIVE_INFINITY) {
-    writes.push({ key: keys.due(newDue, keyId), value: emptyBytes });
-  }
-}
-
-export function metaWrite({ state, keys }: Store): BackendWrite {
-  return { key: keys.meta, value: sealed(Buffer.from(JSON.stringify(state.meta))) };
 }

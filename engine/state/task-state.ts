@@ -7,15 +7,10 @@
  * after a crash, and `restore` replays the rest.
  */
 import { assert, must } from '../base/assert.ts';
-import {
-  type Cells,
-  type StoreRow,
-  type StoreSpec,
-  streamTimeNumber,
-} from '../graph/store-spec.ts';
+import type { Cells, StoreRow, StoreSpec } from '../graph/store-spec.ts';
 import type { PackedBatch } from '../record/batch.ts';
-import { decodeKeyId } from '../serde/serde.ts';
-import type { BackendEntry, StateBackend } from '../storage/backend.ts';
+import type { StateBackend } from '../storage/backend.ts';
+import { CellLoader } from './cell-loader.ts';
 import { CellReader } from './cell-reader.ts';
 import type { ChangelogMeta } from './changelog.ts';
 import { ChangelogReplay, isPackable } from './changelog-replay.ts';
@@ -25,10 +20,11 @@ import type { CacheEntry } from './entry.ts';
 import { KeptCells } from './kept-cells.ts';
 import { storeKeys, taskKey } from './key-layout.ts';
 import { addKeys, type KeyColumns, type KeyTable } from './key-table.ts';
+import { LiveRows } from './live-rows.ts';
 import type { MemoryBudget, MemoryUser, TaskMemory } from './memory-budget.ts';
 import type { StoreNumbers } from './numbers.ts';
-import type { PackedCells } from './packed-cells.ts';
-import { defaultSaving, Saver, type Saving, type Store } from './saver.ts';
+import { defaultSaving, Saver, type Saving } from './saver.ts';
+import type { Store } from './store.ts';
 import { emptyMeta, type StoreMeta, StoreState } from './store-state.ts';
 import { StoredCells } from './stored-cells.ts';
 import type { UndoLog } from './undo-log.ts';
@@ -73,7 +69,6 @@ export class TaskState implements MemoryUser {
   touches = 0;
   #commitId = 0;
   #located = 0;
-  #read = 0;
   readonly #options: TaskStateOptions;
   readonly #stores = new Map<string, Store>();
   /** The same, for the way of each record. */
@@ -81,7 +76,8 @@ export class TaskState implements MemoryUser {
   #tables: readonly KeyTable[] = [];
   readonly #saver: Saver;
   readonly #reader: CellReader;
-  readonly #stored: StoredCells;
+  readonly #loader: CellLoader;
+  readonly #rows: LiveRows;
   readonly #replay: ChangelogReplay;
   /** In the order of their commits. */
   readonly #sealed: Sealed[] = [];
@@ -92,9 +88,11 @@ export class TaskState implements MemoryUser {
     this.#options = options;
     const { task, directory, backend, saving = defaultSaving } = options;
     this.#reader = new CellReader(task, directory);
-    this.#stored = new StoredCells(backend, this.#reader);
-    this.#replay = new ChangelogReplay(task, backend, this.#reader, this.#stored);
-    this.reads = new CommittedReads(task, this.#stores, backend, this.#reader, this.#stored);
+    const stored = new StoredCells(backend, this.#reader);
+    this.#loader = new CellLoader(this.#stores, backend, this.#reader, stored);
+    this.#rows = new LiveRows(backend, this.#reader, stored);
+    this.#replay = new ChangelogReplay(task, backend, this.#reader, stored);
+    this.reads = new CommittedReads(task, this.#stores, backend, this.#reader, stored);
     this.#saver = new Saver(backend, this.#stores, () => this.#cacheBytes / 2, saving);
   }
 
@@ -164,9 +162,9 @@ export class TaskState implements MemoryUser {
 
   /** Keys that records looked for since it was asked last, and those of them that the backend was asked for. */
   takeLookups(): { readonly keys: number; readonly reads: number } {
-    const taken = { keys: this.#located, reads: this.#read };
+    const taken = { keys: this.#located, reads: this.#loader.reads };
     this.#located = 0;
-    this.#read = 0;
+    this.#loader.reads = 0;
     return taken;
   }
 
@@ -199,11 +197,6 @@ export class TaskState implements MemoryUser {
   /** Where a store stands in its changelog. */
   meta(store: string): StoreMeta {
     return this.#store(store).state.meta;
-  }
-
-  /** The key's cells are in memory, in every store. */
-  #has(keyId: string): boolean {
-    return this.#states.every((state) => state.table.of(keyId) !== undefined);
   }
 
   /**
@@ -249,7 +242,7 @@ export class TaskState implements MemoryUser {
   }
 
   /** Looks at the cells of records [from, to), which come next. @param rows of `locate` */
-  approach(rows: readonly Int32Array[], from: number, to: number): void {
+  warm(rows: readonly Int32Array[], from: number, to: number): void {
     const states = this.#states;
     for (let s = 0; s < states.length; s++) {
       (states[s] as StoreState).table.warmRows(rows[s] as Int32Array, from, to);
@@ -271,83 +264,14 @@ export class TaskState implements MemoryUser {
     return this.#store(spec.name).state.cells as Cells<C>;
   }
 
-  /**
-   * Loads the cells of `keyIds` in every store, and of the keys that become due: up to `streamUntil`
-   * in stores on the stream's clock, or where their own stream time is, up to `idleUntil` in all but those on the wall clock, up to
-   * `wallUntil` in these; in stores of ticks all, when `wallUntil` is given. One read of the backend for the cells.
-   */
-  async prefetch(
+  /** See CellLoader. */
+  prefetch(
     keyIds: readonly string[],
     streamUntil: number,
-    idleUntil = Number.NEGATIVE_INFINITY,
-    wallUntil = Number.NEGATIVE_INFINITY,
+    idleUntil?: number,
+    wallUntil?: number,
   ): Promise<void> {
-    const dueIds: string[] = [];
-    // Most that become due are in memory.
-    const { size } = this.#stores;
-    const note = (keyId: string, owner: CacheEntry | undefined) => {
-      const there = size === 1 && owner !== undefined;
-      if (!there && !this.#has(keyId)) dueIds.push(keyId);
-    };
-    // A step may forward a due key to the stores after it, so a key due anywhere is loaded everywhere.
-    for (const store of this.#stores.values()) {
-      if (store.state.spec.resident === true) await this.#loadResident(store);
-      if (store.state.spec.due === undefined) continue;
-      const { clock = 'stream' } = store.state.spec;
-      const untilOf = {
-        stream: Math.max(
-          streamUntil,
-          idleUntil,
-          store.state.cells.number(streamTimeNumber) ?? idleUntil,
-        ),
-        key: idleUntil,
-        wall: wallUntil,
-        tick: Number.isFinite(wallUntil) ? Number.POSITIVE_INFINITY : wallUntil,
-      };
-      const until = untilOf[clock];
-      await this.#loadDue(store, until);
-      store.state.index.eachDue(until, note);
-    }
-    const wanted: { store: Store; keyId: string }[] = [];
-    for (const store of this.#stores.values()) {
-      for (const keyId of this.#loadFromMemory(store, keyIds, dueIds))
-        wanted.push({ store, keyId });
-    }
-    if (wanted.length === 0) return;
-    this.#read += wanted.length;
-    const values = await this.#options.backend.getMany(
-      wanted.map(({ store, keyId }) => store.keys.cell(keyId)),
-    );
-    const inParts: Promise<void>[] = [];
-    wanted.forEach(({ store, keyId }, i) => {
-      const value = values[i];
-      const whole = value && this.#stored.whole(store.state.spec, value);
-      if (value === undefined) store.state.load(keyId, undefined, 0);
-      else if (whole === undefined) inParts.push(this.#loadStored(store, keyId, value));
-      else store.state.load(keyId, whole.cell, whole.bytes);
-    });
-    if (inParts.length > 0) await Promise.all(inParts);
-  }
-
-  /** Takes in what the backend has of a key. */
-  async #loadStored({ state, keys }: Store, keyId: string, value: Buffer): Promise<void> {
-    const { cell, bytes, inParts } = await this.#stored.read(state.spec, keys, keyId, value);
-    state.load(keyId, cell, bytes, inParts);
-  }
-
-  /** Answers the keys of which the backend must be asked, each once. */
-  #loadFromMemory(store: Store, ...lists: readonly (readonly string[])[]): ReadonlySet<string> {
-    const { state } = store;
-    const wanted = new Set<string>();
-    for (const keyIds of lists) {
-      for (const keyId of keyIds) {
-        if (state.table.of(keyId) !== undefined) continue;
-        if (state.packed !== undefined && this.#unpack(store, state.packed, keyId)) continue;
-        if (state.complete) state.load(keyId, undefined, 0);
-        else wanted.add(keyId);
-      }
-    }
-    return wanted;
+    return this.#loader.load(keyIds, streamUntil, idleUntil, wallUntil);
   }
 
   /**
@@ -437,72 +361,8 @@ export class TaskState implements MemoryUser {
   }
 
   /** Committed and pending rows of a store, in key order; all keys, or one. */
-  async rows(
-    storeName: string,
-    keyId?: string,
-    limit = Number.POSITIVE_INFINITY,
-    newestOnly = false,
-  ): Promise<StoreRow[]> {
-    const store = this.#store(storeName);
-    const cells = new Map<string, unknown>();
-    const { packed } = store.state;
-    if (keyId === undefined) {
-      const stored = await this.#cellRange(store);
-      for (const [key, value] of stored) {
-        const id = store.keys.keyIdOfCell(key);
-        cells.set(id, await this.#storedCell(store, id, value));
-      }
-      for (let row = 0; packed?.isSaved === false && row < packed.count; row++) {
-        const id = packed.keys.keyIdOf(row);
-        cells.set(id, this.#reader.packed(store.state.spec, packed, row));
-      }
-      for (const entry of store.state.table) {
-        if (!store.state.isSaved(entry)) cells.set(entry.keyId, entry.cell);
-      }
-    } else {
-      cells.set(keyId, await this.#cellNow(store, keyId));
-    }
-    const rows: StoreRow[] = [];
-    for (const id of [...cells.keys()].sort()) {
-      const cell = cells.get(id);
-      if (cell === undefined) continue;
-      const key = decodeKeyId(store.state.spec.key, id);
-      const { spec } = store.state;
-      const shown =
-        newestOnly && spec.newestRows !== undefined
-          ? spec.newestRows(cell, key)
-          : spec.rows(cell, key);
-      for (const row of shown) rows.push(row);
-      if (rows.length >= limit) break;
-    }
-    return rows;
-  }
-
-  /** The cell of a key, if it is packed, becomes an entry; false when it is not. */
-  #unpack(store: Store, packed: PackedCells, keyId: string): boolean {
-    const row = packed.rowOf(keyId);
-    if (row === undefined) return false;
-    const cell = this.#reader.packed(store.state.spec, packed, row);
-    store.state.load(keyId, cell, packed.cellOf(row)?.byteLength ?? 0);
-    packed.take(row);
-    return true;
-  }
-
-  async #cellNow(store: Store, keyId: string): Promise<unknown> {
-    const { packed } = store.state;
-    const cached = store.state.table.of(keyId);
-    if (cached !== undefined) return cached.cell;
-    const row = packed?.rowOf(keyId);
-    if (packed !== undefined && row !== undefined) {
-      return this.#reader.packed(store.state.spec, packed, row);
-    }
-    const [stored] = await this.#options.backend.getMany([store.keys.cell(keyId)]);
-    return stored && this.#storedCell(store, keyId, stored);
-  }
-
-  /** The cell that a value of the backend stands for. */
-  async #storedCell({ state, keys }: Store, keyId: string, value: Buffer): Promise<unknown> {
-    return (await this.#stored.read(state.spec, keys, keyId, value)).cell;
+  rows(store: string, keyId?: string, limit?: number, newestOnly?: boolean): Promise<StoreRow[]> {
+    return this.#rows.rows(this.#store(store), keyId, limit, newestOnly);
   }
 
   /** What is committed is saved; what is not is forgotten. */
@@ -524,44 +384,6 @@ export class TaskState implements MemoryUser {
     this.reads.close();
     this.#options.memory?.leave(this);
     await this.#options.backend.close();
-  }
-
-  async #loadResident(store: Store): Promise<void> {
-    const { state, keys } = store;
-    if (state.residentLoaded) return;
-    for (const [key, value] of await this.#cellRange(store)) {
-      const keyId = keys.keyIdOfCell(key);
-      if (state.table.of(keyId) === undefined) await this.#loadStored(store, keyId, value);
-    }
-    await this.#loadDue(store, Number.POSITIVE_INFINITY);
-    state.residentLoaded = true;
-  }
-
-  #cellRange({ keys }: Store): Promise<BackendEntry[]> {
-    const from = keys.cells;
-    return this.#options.backend.range({ from, to: keys.dueFrom(0).subarray(0, from.byteLength) });
-  }
-
-  async #loadDue(store: Store, until: number): Promise<void> {
-    const { state, keys } = store;
-    const { index } = state;
-    index.asked = Math.max(index.asked, until);
-    if (until <= index.horizon) return;
-    const entries = await this.#options.backend.range({
-      from:
-        index.horizon === Number.NEGATIVE_INFINITY
-          ? keys.dueFrom(0)
-          : keys.dueFrom(index.horizon + 1),
-      to: until === Number.POSITIVE_INFINITY ? keys.dueEnd : keys.dueFrom(until + 1),
-    });
-    for (const [key] of entries) {
-      const { due, keyId } = keys.entryOfDue(key);
-      // A changed cell has its say in memory already; what the disk says of it is older.
-      const known = state.table.of(keyId);
-      if (known === undefined) index.setStored(keyId, due);
-      else if (state.isSaved(known)) index.set(known, due);
-    }
-    index.horizon = until;
   }
 
   #store(name: string): Store {

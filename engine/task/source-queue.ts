@@ -1,56 +1,19 @@
-/**
- * The records of one source partition that a task holds and has not taken yet. Times come from the
- * log, or from the author's extractor, which needs the values: then they are decoded ahead, once.
- */
+/** The records of one source partition that a task holds and has not taken yet. */
 
 import { emptyBytes, latin1 } from '../base/bytes.ts';
-import { messageOf } from '../base/errors.ts';
-import { refusePromise } from '../base/promises.ts';
 import type { SourceOptions } from '../graph/node.ts';
 import type { AnyReceiver } from '../graph/processor.ts';
 import type { Source } from '../graph/topic.ts';
 import type { PackedBatch } from '../record/batch.ts';
-import {
-  decodePromises,
-  markedPlace,
-  markedStand,
-  type SourcePlace,
-  standMarkLength,
-  type ToldPromise,
-} from '../record/marks.ts';
-import { isChecked } from '../serde/faithful.ts';
-import { knownKey } from '../serde/serde.ts';
+import { decodePromises, type SourcePlace, type ToldPromise } from '../record/marks.ts';
 import { warmedTogether } from '../state/entry-table.ts';
 import type { TaskState } from '../state/task-state.ts';
-import {
-  defaultMaxAheadMs,
-  defaultMaxJumpMs,
-  type GuardSettings,
-  type GuardVerdict,
-  judge,
-  unquestionedTo,
-} from '../time/guard.ts';
+import type { GuardVerdict } from '../time/guard.ts';
 import { instantProblem, isInstant, SourceTime, type UpstreamTime } from '../time/watermark.ts';
-import type { ReadLimits } from './read-limits.ts';
+import { QueueGuard } from './queue-guard.ts';
+import { placeIn, standIn, standMarkIn, toldAhead } from './repartition-marks.ts';
+import { SourceDecoder, Undecodable } from './source-decoder.ts';
 import type { RecordPlace } from './suspended.ts';
-
-/** A value that could not be decoded, or a time that could not be told; kept until its turn. */
-class Undecodable {
-  readonly problem: string;
-  constructor(problem: string) {
-    this.problem = problem;
-  }
-}
-
-/** So often, cycle by cycle, the records after one are asked for that it is judged by: they may be too large to come together. */
-const asksMost = 50;
-
-/** Records after the one at `offset`; they ended at `end`. */
-interface Asked {
-  readonly offset: number;
-  readonly end: number;
-  readonly times: number;
-}
 
 export class SourceQueue {
   /** Name in the log. */
@@ -77,24 +40,15 @@ export class SourceQueue {
   #greatest = Number.NaN;
   /** The guard has nothing to say of any record of the batch. */
   #isUnquestioned = false;
-  readonly #guard: GuardSettings;
-  /** What was asked for in the last cycle, and is in this one. */
-  #asked: Asked | undefined;
-  #asking: Asked | undefined;
-  /**
-   * What was said of the next record. It stands, whatever is read with the record in the next cycle: another topic's
-   * record may be waited for meanwhile.
-   */
-  #judged: { readonly offset: number; readonly verdict: GuardVerdict } | undefined;
+  readonly #guard: QueueGuard;
+  readonly #decoder: SourceDecoder;
   #times: Float64Array | undefined;
   #values: unknown[] | undefined;
   /** Where the state has the keys of the batch's records, as far as they were collected: rows by store and record. */
   rows: readonly Int32Array[] = [];
   /** Up to this record their cells were looked at. */
-  #approached = 0;
+  #warmedTo = 0;
   readonly #later: PackedBatch[] = [];
-  /** The decoder is one of ours, which answers no promises. */
-  readonly #isChecked: boolean;
 
   constructor(
     topic: string,
@@ -105,15 +59,14 @@ export class SourceQueue {
     time: SourceTime | UpstreamTime = new SourceTime(options.disorder),
     isRepartition = false,
   ) {
-    const { maxAhead = defaultMaxAheadMs, maxJump = defaultMaxJumpMs } = options;
-    this.#guard = { maxAheadMs: maxAhead, maxJumpMs: maxJump };
+    this.#guard = new QueueGuard(options);
+    this.#decoder = new SourceDecoder(source, options);
     this.time = time;
     this.sourceTime = time instanceof SourceTime ? time : undefined;
     this.isRepartition = isRepartition;
     this.topic = topic;
     this.source = source;
     this.options = options;
-    this.#isChecked = isChecked(source.valueDecoder);
     this.receiver = receiver;
     this.position = position;
   }
@@ -155,8 +108,7 @@ export class SourceQueue {
    * depends on nothing but what is committed.
    */
   clear(): void {
-    this.#asked = this.#asking;
-    this.#asking = undefined;
+    this.#guard.endCycle();
     this.batch = undefined;
     this.#later.length = 0;
   }
@@ -185,23 +137,16 @@ export class SourceQueue {
     const { sourceTime } = this;
     if (this.#isUnquestioned || this.isRepartition || sourceTime === undefined) return 'take';
     const { greatest } = sourceTime;
-    const limit = unquestionedTo(this.#guard, greatest, wall);
+    const limit = this.#guard.unquestionedTo(greatest, wall);
     // Neither source time nor the steady clock goes back: this holds to the end of the batch.
     this.#isUnquestioned = this.#greatest <= limit;
-    const at = this.index + 1;
     const timestamp = this.headTime;
     if (timestamp <= limit || !isInstant(timestamp)) return 'take';
+    const at = this.index + 1;
     const offset = (this.batch as PackedBatch).offsets[at] as number;
-    if (this.#judged?.offset === offset) return this.#judged.verdict;
-    const verdict = judge(this.#guard, timestamp, {
-      greatest,
-      wall,
-      final,
-      next: (n) => this.#timeAfter(at + n),
-      more: this.#hasMore(offset),
-    });
-    if (verdict === 'take' || verdict === 'refuse') this.#judged = { offset, verdict };
-    return verdict;
+    const { end, caughtUp } = this;
+    const next = (n: number) => this.#timeAfter(at + n);
+    return this.#guard.judge({ offset, timestamp, greatest, end, caughtUp, next }, wall, final);
   }
 
   /**
@@ -213,27 +158,13 @@ export class SourceQueue {
     return Math.min(most, (this.batch as PackedBatch).count - 1 - this.index);
   }
 
-  /** Records that follow those that are there can be had: not if they were asked for often, and none came. */
-  #hasMore(offset: number): boolean {
-    if (this.caughtUp) return false;
-    const { end } = this;
-    const { times = 0 } = this.#askedFor(offset, end) ?? {};
-    this.#asking = { offset, end, times: times + 1 };
-    return times < asksMost;
-  }
-
-  #askedFor(offset: number, end: number): Asked | undefined {
-    const asked = this.#asked;
-    return asked?.offset === offset && asked.end === end ? asked : undefined;
-  }
-
   /** Time of record `i` of the batch, or of those after it. */
   #timeAfter(i: number): number | undefined {
     const batch = this.batch as PackedBatch;
     if (i < batch.count) return (this.#times as Float64Array)[i] as number;
     let left = i - batch.count;
     for (const later of this.#later) {
-      if (left < later.count) return this.#timeOf(later, left);
+      if (left < later.count) return this.#decoder.timeOf(later, left);
       left -= later.count;
     }
     return undefined;
@@ -253,7 +184,7 @@ export class SourceQueue {
     const { batch } = this;
     if (batch === undefined) return greatest;
     const from = this.index + 1;
-    this.#approached = from;
+    this.#warmedTo = from;
     if ((this.rows[0]?.length ?? 0) < batch.count) {
       this.rows = Array.from({ length: state.storeCount }, () => new Int32Array(batch.count));
     }
@@ -267,11 +198,11 @@ export class SourceQueue {
   }
 
   /** Before the record at hand is entered: looks at its cells and those of the records after it, some at a time. */
-  approach(state: TaskState): void {
-    if (this.index < this.#approached) return;
+  warm(state: TaskState): void {
+    if (this.index < this.#warmedTo) return;
     const to = Math.min(this.index + warmedTogether, (this.batch as PackedBatch).count);
-    state.approach(this.rows, this.index, to);
-    this.#approached = to;
+    state.warm(this.rows, this.index, to);
+    this.#warmedTo = to;
   }
 
   /**
@@ -280,24 +211,12 @@ export class SourceQueue {
   get promiseAhead(): number {
     const { batch, time } = this;
     if (!(time instanceof SourceTime))
-      return batch === undefined ? time.promise : this.#toldAhead();
+      return batch === undefined ? time.promise : toldAhead(batch, this.index + 1, time.promise);
     let greatest = time.promise;
     if (batch === undefined) return greatest;
     const times = this.#times as Float64Array;
     for (let i = this.index + 1; i < batch.count; i++) {
       if ((times[i] as number) > greatest) greatest = times[i] as number;
-    }
-    return greatest;
-  }
-
-  #toldAhead(): number {
-    const batch = this.batch as PackedBatch;
-    let greatest = this.time.promise;
-    for (let i = this.index + 1; i < batch.count; i++) {
-      if (batch.keyLengths[i] !== -1) continue;
-      for (const { promise } of decodePromises(batch.headerBytes(i)) ?? []) {
-        if (promise > greatest && Number.isFinite(promise)) greatest = promise;
-      }
     }
     return greatest;
   }
@@ -328,29 +247,17 @@ export class SourceQueue {
 
   /** Bytes of the mark before the headers of record `i`. */
   markLength(i: number): number {
-    const { batch } = this;
-    if (!this.isRepartition || batch === undefined) return 0;
-    const at = batch.valueStart(i) + Math.max(0, batch.valueLengths[i] as number);
-    const end = batch.starts[i + 1] as number;
-    return at === end ? 0 : standMarkLength(batch.bytes, at, end);
+    return this.isRepartition && this.batch !== undefined ? standMarkIn(this.batch, i) : 0;
   }
 
   /** How far the source partition of the record at hand stood, as it says. @param timestamp its own, ms UTC */
   markedStand(timestamp: number): number {
-    const batch = this.batch as PackedBatch;
-    const at = batch.valueStart(this.index) + Math.max(0, batch.valueLengths[this.index] as number);
-    const end = batch.starts[this.index + 1] as number;
-    if (at === end || standMarkLength(batch.bytes, at, end) === 0) return timestamp;
-    return markedStand(batch.bytes, at);
+    return standIn(this.batch as PackedBatch, this.index) ?? timestamp;
   }
 
   /** Where the record at hand was read first, if it says so. */
   markedPlace(): SourcePlace | undefined {
-    const length = this.markLength(this.index);
-    if (length === 0) return undefined;
-    const batch = this.batch as PackedBatch;
-    const at = batch.valueStart(this.index) + Math.max(0, batch.valueLengths[this.index] as number);
-    return markedPlace(batch.bytes, at, length);
+    return this.isRepartition ? placeIn(this.batch as PackedBatch, this.index) : undefined;
   }
 
   /** Id of record `i`'s key; '' for a null key. */
@@ -371,89 +278,23 @@ export class SourceQueue {
       if (value instanceof Undecodable) throw new Error(value.problem);
       return value;
     }
-    return this.#decode(batch, i);
+    return this.#decoder.value(batch, i);
   }
 
   #begin(batch: PackedBatch): void {
     this.batch = batch;
     this.index = firstFrom(batch, this.position) - 1;
-    this.#times = batch.timestamps;
-    this.#values = undefined;
-    this.#readTimesAhead(batch);
-    this.#greatest = greatestOf(this.#times as Float64Array, this.index + 1);
+    const { times, values } = this.#decoder.timesOf(batch);
+    this.#times = times;
+    this.#values = values;
+    this.#greatest = greatestOf(times, this.index + 1);
     this.#isUnquestioned = this.isRepartition && !Number.isNaN(this.#greatest);
     this.isRefused = false;
   }
 
-  #readTimesAhead(batch: PackedBatch): void {
-    const { time } = this.options;
-    if (time === undefined) return;
-    const extract = time as unknown as (value: unknown, key: unknown, timestamp: number) => number;
-    this.#times = new Float64Array(batch.count);
-    this.#values = new Array<unknown>(batch.count);
-    for (let i = 0; i < batch.count; i++) this.#readAhead(batch, i, extract);
-  }
-
-  /** Time of a record of a batch that has not begun. */
-  #timeOf(batch: PackedBatch, i: number): number {
-    const logged = batch.timestamps[i] as number;
-    const { time } = this.options;
-    if (time === undefined) return logged;
-    try {
-      const value = this.#decode(batch, i);
-      if (value === null) return logged;
-      const told: unknown = time(value as never, this.#keyOf(batch, i) as never, logged);
-      return isInstant(told) ? told : logged;
-    } catch {
-      return logged;
-    }
-  }
-
-  #readAhead(
-    batch: PackedBatch,
-    i: number,
-    extract: (value: unknown, key: unknown, timestamp: number) => number,
-  ): void {
-    const values = this.#values as unknown[];
-    const times = this.#times as Float64Array;
-    const logged = batch.timestamps[i] as number;
-    times[i] = logged;
-    try {
-      const value = this.#decode(batch, i);
-      values[i] = value;
-      if (value === null) return;
-      const told = extract(value, this.key(i), logged);
-      if (typeof told === 'object') refusePromise(told, 'the time extractor');
-      // The log's own may be negative: then the record is dropped and counted.
-      if (isInstant(told) || told === logged) times[i] = told;
-      else values[i] = new Undecodable(`its time is ${String(told)}, ${notAnInstant(told)}`);
-    } catch (error) {
-      values[i] = new Undecodable(messageOf(error));
-    }
-  }
-
   /** Key of record `i`, decoded; throws when it cannot be. @param keyId its id, '' where nobody knows it yet */
   key(i: number, keyId = ''): unknown {
-    return this.#keyOf(this.batch as PackedBatch, i, keyId);
-  }
-
-  #keyOf(batch: PackedBatch, i: number, keyId = ''): unknown {
-    const length = batch.keyLengths[i] as number;
-    if (length < 0) return null;
-    const { keyDecoder } = this.source;
-    const known = keyId === '' ? undefined : knownKey(keyDecoder, keyId);
-    if (known !== undefined) return known;
-    const start = batch.starts[i] as number;
-    return keyDecoder.decode(batch.bytes, start, start + length);
-  }
-
-  #decode(batch: PackedBatch, i: number): unknown {
-    const length = batch.valueLengths[i] as number;
-    if (length < 0) return null;
-    const start = batch.valueStart(i);
-    const value = this.source.valueDecoder.decode(batch.bytes, start, start + length);
-    if (!this.#isChecked && typeof value === 'object') refusePromise(value, 'decode');
-    return value;
+    return this.#decoder.key(this.batch as PackedBatch, i, keyId);
   }
 }
 
@@ -466,12 +307,6 @@ function greatestOf(times: Float64Array, from: number): number {
     if (time > greatest) greatest = time;
   }
   return greatest;
-}
-
-function notAnInstant(time: unknown): string {
-  return Number.isFinite(time)
-    ? 'not whole milliseconds from 0 to 8.64e15'
-    : 'not a number of milliseconds';
 }
 
 /** Index of the first record at `offset` or after it. */
@@ -491,39 +326,4 @@ export function ownHeaders(at: RecordPlace): Uint8Array {
   if (batch === undefined) return emptyBytes;
   const bytes = batch.headerBytes(index);
   return bytes.byteLength === 0 ? bytes : bytes.subarray(at.markLength(index));
-}
-
-/** The queue with the smallest head timestamp; undefined when one must be waited for, or all are empty. */
-export function nextQueue(
-  queues: readonly SourceQueue[],
-  limits: ReadLimits,
-): SourceQueue | undefined {
-  if (limits.stops) return undefined;
-  let next: SourceQueue | undefined;
-  let wantsMore = false;
-  for (const queue of queues) {
-    if (!queue.hasNext) {
-      if (!queue.caughtUp || queue.wantsRefill) return undefined;
-      continue;
-    }
-    if (!queue.isRepartition) {
-      const verdict = queue.verdict(limits.wall, limits.isFinal);
-      if (verdict === 'more') {
-        limits.wants.add(queue.topic);
-        wantsMore = true;
-        continue;
-      }
-      if (verdict === 'wait') {
-        limits.undecided.add(queue.topic);
-        continue;
-      }
-      if (queue.headTime > limits.readTo) {
-        limits.waiting.add(queue.topic);
-        continue;
-      }
-      queue.isRefused = verdict === 'refuse';
-    }
-    if (next === undefined || queue.headTime < next.headTime) next = queue;
-  }
-  return wantsMore ? undefined : next;
 }

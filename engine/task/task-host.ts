@@ -11,127 +11,30 @@ import type { Topology } from '../graph/graph.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
 import { type SubTopology, subTopologies } from '../graph/sub-topology.ts';
 import { type PartTime, timePlan } from '../graph/time-plan.ts';
-import { repartitionTopic } from '../graph/topic-names.ts';
-import type { RecordLimits } from '../log/log.ts';
 import { PackedBatch } from '../record/batch.ts';
-import { MemoryBudget, type TaskMemory } from '../state/memory-budget.ts';
-import type { Saving } from '../state/saver.ts';
-import { TaskState } from '../state/task-state.ts';
+import { MemoryBudget } from '../state/memory-budget.ts';
+import type { TaskState } from '../state/task-state.ts';
 import type { BackendFactory } from '../storage/backend.ts';
-import { NumberedBackend } from '../storage/numbered-backend.ts';
 import type { ChainTask } from './chain.ts';
-import type { TaskCounters } from './counters.ts';
-import type { ErrorPolicy } from './error-policy.ts';
 import { GlobalTables } from './global-tables.ts';
-import type { OutputBatch } from './outputs.ts';
+import type {
+  HostConfig,
+  HostPort,
+  OpenedStore,
+  StorePosition,
+  TaskAssignment,
+  TaskResult,
+  TaskWork,
+} from './host-port.ts';
+import { isDamage, openState } from './open-state.ts';
 import { Pauses } from './pauses.ts';
-import { Retries, type RetryTold } from './retries.ts';
+import { Retries } from './retries.ts';
 import { AsOfCommits, answerRows, type RowAnswer, type RowQuestion } from './row-answers.ts';
 import { Task } from './task.ts';
-import type { SourceProgress } from './task-clock.ts';
-import type { PassingTime } from './task-options.ts';
 import { keptTimeOf, type TaskTime } from './task-time.ts';
-import type { TaskTimings, ThreadTime } from './timings.ts';
-import { registeredTracer, type TracedRecord, Tracing, type TracingOptions } from './tracing.ts';
-
-export interface HostConfig {
-  readonly application: string;
-  readonly stateDirectory: string;
-  /** Budget of the clean cache of each task, in bytes, at most. */
-  readonly cacheBytes: number;
-  /** Memory of all tasks of the host, in bytes; default: all that state may have in the process. */
-  readonly memoryBytes?: number;
-  /** So many tasks share it, about; default 1. */
-  readonly tasks?: number;
-  /** When committed state is written to the backend; see state/saver.ts. */
-  readonly saving?: Saving;
-  /** A task stops taking records when this many bytes wait for its commit. */
-  readonly dirtyBytesMax: number;
-  readonly onError: ErrorPolicy;
-  /** Partitions of every topic the topology writes, by name in the log. */
-  readonly partitionsOf: Readonly<Record<string, number>>;
-  readonly limits?: RecordLimits;
-  /** See TracingOptions; default 1 000. */
-  readonly traceEvery?: number | undefined;
-}
-
-export interface TaskAssignment {
-  readonly taskId: string;
-  readonly subTopology: number;
-  readonly partition: number;
-  /** Next offset of each source topic, by name in the log. */
-  readonly positions: readonly TopicOffset[];
-  /** Its last cycle could not be committed: for so many cycles it is careful (task.ts). */
-  readonly careful?: number;
-  /** How often the application was reset: state of before is another's. */
-  readonly resets?: number;
-}
-
-export interface TopicOffset {
-  readonly topic: string;
-  readonly offset: number;
-  /** How far the source's time has come, as time/watermark.ts writes it; '' or absent when nothing is known. */
-  readonly time?: string | undefined;
-  /** Records from the offset up to here wait for a witness of the first one's time. */
-  readonly waitsTo?: number | undefined;
-  /** The next record is judged by those after it, which are to be read with it. */
-  readonly wants?: boolean | undefined;
-}
-
-export interface StorePosition {
-  readonly store: string;
-  /** Next changelog offset to restore. */
-  readonly offset: number;
-}
-
-/** Where a store stands when its task is opened. */
-export interface OpenedStore extends StorePosition {
-  /** Id of the last commit that changed it; 0 before the first. */
-  readonly commitId: number;
-  /** When it last read its changelog, ms UTC. */
-  readonly readAt: number;
-  /** Why the task's state was wiped, when it was: it is to be restored whole. */
-  readonly wiped?: string;
-}
-
-export interface TaskWork extends PassingTime {
-  readonly taskId: string;
-  readonly commitId: number;
-  readonly batches: readonly { readonly topic: string; readonly image: ArrayBuffer }[];
-  /** Source topics of which the log has no more records now. */
-  readonly caughtUp: readonly string[];
-  /** Wall time, ms UTC, where the log limits timestamps by it. */
-  readonly now?: number;
-  /** Wall time, ms UTC, by which timestamps that lie too far ahead are refused. */
-  readonly wall?: number;
-}
-
-export interface TaskResult {
-  readonly taskId: string;
-  readonly outputs: readonly OutputBatch[];
-  readonly changelogs: readonly { readonly store: string; readonly image: ArrayBuffer }[];
-  /** Next offset to consume of each source topic; records after it were handed back. */
-  readonly positions: readonly TopicOffset[];
-  readonly streamTime: number;
-  /** How far its time is, ms UTC; see time/watermark.ts. */
-  readonly watermark: number;
-  readonly sourceTimes: readonly SourceProgress[];
-  /** What the task tells those downstream after its outputs: how far it is (ms UTC); NaN: its input has ended. */
-  readonly promises: readonly number[];
-  /** A record that waits to be tried again. */
-  readonly retry?: RetryTold;
-  readonly counters: TaskCounters;
-  readonly timings: TaskTimings;
-  /** Keys that were looked for in its state, and those of them that were not in memory. */
-  readonly lookups: { readonly keys: number; readonly reads: number };
-  /** Records that traces follow, some of them; absent where nobody traces. */
-  readonly traced?: readonly TracedRecord[];
-  /** What its state takes now. */
-  readonly memory: TaskMemory;
-}
-
-/** A sampler of the SDK may take fewer. */
-const defaultTraceEvery = 1_000;
+import type { ThreadTime } from './timings.ts';
+import { registeredTracer, Tracing, tracingOptions } from './tracing.ts';
+import { upstreamTasks } from './upstream-tasks.ts';
 
 interface OpenTask {
   /** How far its time was with each cycle that is not committed yet, and with the last that is. */
@@ -148,30 +51,6 @@ interface OpenTask {
 /** How far a task's time is: its watermark, or without one the greatest timestamp that it has taken in. */
 function timeOf({ time, streamTime }: Task): number {
   return Number.isFinite(time.watermark) ? time.watermark : streamTime;
-}
-
-/** What the runtime asks of the thread that runs tasks; `TaskHost` is that thread's end. */
-export interface HostPort {
-  open(assignment: TaskAssignment): Promise<readonly OpenedStore[]>;
-  /** Answers the id of the last commit that changed the store. @param now wall time, ms UTC */
-  restore(taskId: string, store: string, image: ArrayBuffer, now: number): Promise<number>;
-  reset(taskId: string, store: string): Promise<void>;
-  applyGlobal(topic: string, image: ArrayBuffer): Promise<void>;
-  process(work: TaskWork): Promise<TaskResult>;
-  /** Answers how long it took, ms, without waiting for the thread. @param now wall time, ms UTC */
-  commit(
-    taskId: string,
-    commitId: number,
-    ends: readonly StorePosition[],
-    now: number,
-  ): Promise<number>;
-  query(taskId: string, store: string, keyId?: string, limit?: number): Promise<StoreRow[]>;
-  /** How far the task's time is. */
-  timeOf(taskId: string): Promise<TaskTime>;
-  /** Rows as they are committed, also while the task works. @throws STATE_AWAY when the task is not here */
-  ask(taskId: string, question: RowQuestion): Promise<RowAnswer>;
-  close(taskId: string): Promise<void>;
-  closeAll(): Promise<void>;
 }
 
 export class TaskHost implements HostPort {
@@ -216,16 +95,29 @@ export class TaskHost implements HostPort {
   /** Opens a task's state and answers where each of its stores stands. */
   async open(assignment: TaskAssignment): Promise<readonly OpenedStore[]> {
     const { taskId, partition } = assignment;
+    const topology = this.#topology;
+    const { traceEvery } = this.#config;
     assert(!this.#tasks.has(taskId), () => `task ${taskId} is open already`);
     const part = must(this.#parts[assignment.subTopology], () => `no sub-topology for ${taskId}`);
     const directory = `${this.#config.stateDirectory}/${taskId}`;
-    const { state, wiped } = await this.#openState(assignment, directory, part);
+    const { state, wiped } = await openState(
+      assignment,
+      directory,
+      part.stores,
+      this.#config,
+      this.#memory,
+      this.#backends,
+    );
     const positions = new Map(assignment.positions.map(({ topic, offset }) => [topic, offset]));
     const times = new Map(assignment.positions.map(({ topic, time }) => [topic, time ?? '']));
     const tracer = registeredTracer();
     let tracing: Tracing | undefined;
     const trace = (one: ChainTask) => {
-      tracing = new Tracing(one, must(tracer, 'a tracer'), this.#tracingOf(taskId, part));
+      tracing = new Tracing(
+        one,
+        must(tracer, 'a tracer'),
+        tracingOptions(taskId, topology, part, traceEvery),
+      );
       return tracing;
     };
     const task = new Task({
@@ -236,7 +128,7 @@ export class TaskHost implements HostPort {
       threadTime: this.#threadTime,
       pauses: this.#pauses,
       trace: tracer === undefined ? undefined : trace,
-      topology: this.#topology,
+      topology,
       part,
       partition,
       state,
@@ -245,7 +137,7 @@ export class TaskHost implements HostPort {
       ...(assignment.careful === undefined ? {} : { careful: assignment.careful }),
       times,
       time: must(this.#times[part.id], 'a part has its time'),
-      upstreamTasks: this.#upstreamTasks(part),
+      upstreamTasks: upstreamTasks(part, topology, this.#parts, this.#times, this.#config),
     });
     const asOf = new AsOfCommits(timeOf(task));
     this.#tasks.set(taskId, { state, task, part, directory, asOf, tracing, isDamaged: false });
@@ -414,35 +306,6 @@ export class TaskHost implements HostPort {
     for (const taskId of [...this.#tasks.keys()]) await this.close(taskId);
   }
 
-  /** Opens a task's state. What is damaged, or another's, is wiped: the changelog has all of it. */
-  async #openState(
-    { taskId, resets = 0 }: TaskAssignment,
-    directory: string,
-    { stores: specs }: SubTopology,
-  ): Promise<{ readonly state: TaskState; readonly wiped: string | undefined }> {
-    const { application, cacheBytes, saving } = this.#config;
-    const options = saving === undefined ? { cacheBytes } : { cacheBytes, saving };
-    let wiped: string | undefined;
-    for (;;) {
-      let backend: NumberedBackend | undefined;
-      try {
-        const owner = `${application} ${taskId}${resets === 0 ? '' : ` ${resets}`}`;
-        const { writeBufferBytes } = this.#memory;
-        backend = await NumberedBackend.open(this.#backends, directory, owner, {
-          writeBufferBytes,
-        });
-        const given = { task: taskId, directory, specs, backend, ...options };
-        const state = await TaskState.open({ ...given, memory: this.#memory });
-        return { state, wiped };
-      } catch (error) {
-        await backend?.close().catch(() => {});
-        if (wiped !== undefined || !isDamage(error)) throw error;
-        wiped = messageOf(error);
-        await this.#backends.destroy(directory);
-      }
-    }
-  }
-
   /** Damage that is met is STATE_CORRUPT with the task; its state goes when the task is closed. */
   async #guarded<T>(taskId: string, work: (open: OpenTask) => Promise<T>): Promise<T> {
     const open = this.#task(taskId);
@@ -458,41 +321,7 @@ export class TaskHost implements HostPort {
     }
   }
 
-  #tracingOf(taskId: string, part: SubTopology): TracingOptions {
-    const { traceEvery: every = defaultTraceEvery } = this.#config;
-    const steps = part.nodes.flatMap((id) => {
-      const node = this.#topology.nodes[id];
-      return node?.type === 'step' && node.step.stores.length > 0 ? [node.step.name] : [];
-    });
-    return { taskId, stateful: new Set(steps), every };
-  }
-
-  /** Number of the tasks that write each source that tells, by the topic's logical name. */
-  #upstreamTasks(part: SubTopology): ReadonlyMap<string, number> {
-    const { application, partitionsOf } = this.#config;
-    const tasks = new Map<string, number>();
-    part.sources.forEach(({ topic }, i) => {
-      const input = this.#times[part.id]?.inputs[i];
-      if (input?.kind !== 'told') return;
-      const source = must(this.#parts[input.part]?.sources[0], 'a part has a source');
-      const node = this.#topology.nodes[source.node];
-      const name =
-        source.repartition && node?.type === 'step'
-          ? repartitionTopic(application, node.step.name)
-          : source.topic.name;
-      tasks.set(
-        topic.name,
-        must(partitionsOf[name], () => `partitions of ${name} are unknown`),
-      );
-    });
-    return tasks;
-  }
-
   #task(taskId: string): OpenTask {
     return must(this.#tasks.get(taskId), () => `task ${taskId} is not open`);
   }
-}
-
-function isDamage(error: unknown): boolean {
-  return isMillraceError(error, 'STORE_CORRUPT') || isMillraceError(error, 'STATE_CORRUPT');
 }

@@ -12,10 +12,11 @@ import { AtHand } from './at-hand.ts';
 import { buildChain, type Chain, repartitionNames } from './chain.ts';
 import { countOutcome, processed, type TaskCounters } from './counters.ts';
 import { cycleRepeated, recordRefused } from './failure.ts';
+import { nextQueue } from './next-queue.ts';
 import { type OutputBatch, Outputs } from './outputs.ts';
 import { prefetchRound } from './prefetch.ts';
 import { ReadLimits } from './read-limits.ts';
-import { nextQueue, type SourceQueue } from './source-queue.ts';
+import type { SourceQueue } from './source-queue.ts';
 import { StepPort } from './step-port.ts';
 import { TaskClock } from './task-clock.ts';
 import type { PassingTime, TaskOptions } from './task-options.ts';
@@ -214,7 +215,7 @@ export class Task {
     record.outcome = processed;
     record.timestamp = timestamp;
     if (this.#stateful) {
-      queue.approach(this.#state);
+      queue.warm(this.#state);
       this.#state.enter(queue.rows, queue.index);
     } else this.#hand.nameLater(queue);
     this.#deliver(queue, timestamp);

@@ -10,8 +10,10 @@
  */
 import type { Attributes, Context, Link, Span, SpanContext, Tracer } from '@opentelemetry/api';
 import { onDemand } from '../base/on-demand.ts';
+import type { Topology } from '../graph/graph.ts';
 import type { AnyReceiver, Resume } from '../graph/processor.ts';
 import type { KeyedBy } from '../graph/store-spec.ts';
+import type { SubTopology } from '../graph/sub-topology.ts';
 import type { Sink } from '../graph/topic.ts';
 import type { Headers } from '../record/headers.ts';
 import type { ChainTask, Ways } from './chain.ts';
@@ -26,6 +28,23 @@ export interface TracingOptions {
   readonly stateful: ReadonlySet<string>;
   /** Of the records without a context, one in so many begins a trace; 0: none does. */
   readonly every: number;
+}
+
+/** A sampler of the SDK may take fewer. */
+const defaultTraceEvery = 1_000;
+
+/** @param every default 1 000 */
+export function tracingOptions(
+  taskId: string,
+  { nodes }: Pick<Topology, 'nodes'>,
+  part: SubTopology,
+  every = defaultTraceEvery,
+): TracingOptions {
+  const steps = part.nodes.flatMap((id) => {
+    const node = nodes[id];
+    return node?.type === 'step' && node.step.stores.length > 0 ? [node.step.name] : [];
+  });
+  return { taskId, stateful: new Set(steps), every };
 }
 
 /** Of a traced record, until its commit. */

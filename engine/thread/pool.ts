@@ -11,7 +11,7 @@ import { moduleAt } from '../base/package-files.ts';
 import { fingerprint } from '../graph/fingerprint.ts';
 import type { Topology } from '../graph/graph.ts';
 import { type BackendChoice, defaultBackend, holdBackend } from '../storage/backends.ts';
-import type { HostConfig, HostPort } from '../task/task-host.ts';
+import type { HostConfig, HostPort } from '../task/host-port.ts';
 import type { TopologyReference } from './load-topology.ts';
 import { type Answer, buffersIn, type Call, type WorkerStart } from './protocol.ts';
 

@@ -2,7 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ErrorImage } from '../base/errors.ts';
 import type { BackendChoice } from '../storage/backends.ts';
-import type { HostConfig, HostPort } from '../task/task-host.ts';
+import type { HostConfig, HostPort } from '../task/host-port.ts';
 import type { TopologyReference } from './load-topology.ts';
 
 export interface WorkerStart {

@@ -9,7 +9,8 @@ import { MemoryLog } from '../../engine/log/memory.ts';
 import { encodeLedger } from '../../engine/runtime/ledger.ts';
 import { Runtime, type RuntimeOptions } from '../../engine/runtime/runtime.ts';
 import { MemoryBackends } from '../../engine/storage/memory.ts';
-import { type HostPort, TaskHost } from '../../engine/task/task-host.ts';
+import type { HostPort } from '../../engine/task/host-port.ts';
+import { TaskHost } from '../../engine/task/task-host.ts';
 import { portOf } from './shared-log.ts';
 
 const application = 'ledger';

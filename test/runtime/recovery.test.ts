@@ -10,7 +10,8 @@ import { MemoryLog } from '../../engine/log/memory.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { MemoryBackends } from '../../engine/storage/memory.ts';
-import { type HostConfig, type HostPort, TaskHost } from '../../engine/task/task-host.ts';
+import type { HostConfig, HostPort } from '../../engine/task/host-port.ts';
+import { TaskHost } from '../../engine/task/task-host.ts';
 import { contentOf } from '../simulation/job.ts';
 import { portOf } from './shared-log.ts';
 

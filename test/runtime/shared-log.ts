@@ -1,7 +1,8 @@
 /** A log in memory that others seem to write to as well, and hosts to be watched. */
 import { type AssignmentChange, soleMember } from '../../engine/log/member.ts';
 import type { MemoryLog } from '../../engine/log/memory.ts';
-import type { HostPort, TaskHost } from '../../engine/task/task-host.ts';
+import type { HostPort } from '../../engine/task/host-port.ts';
+import type { TaskHost } from '../../engine/task/task-host.ts';
 
 /** A change of the membership that comes after so many commits. */
 export interface DueChange {

@@ -6,7 +6,8 @@ import { MemoryLog } from '../../engine/log/memory.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { StageClock, type Stages, stageNames } from '../../engine/runtime/stages.ts';
 import { MemoryBackends } from '../../engine/storage/memory.ts';
-import { type HostPort, TaskHost, type TaskResult } from '../../engine/task/task-host.ts';
+import type { HostPort, TaskResult } from '../../engine/task/host-port.ts';
+import { TaskHost } from '../../engine/task/task-host.ts';
 
 test('the slowest thread, and what is left of the cycle', async () => {
   let now = 1_000;

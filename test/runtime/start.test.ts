@@ -9,7 +9,8 @@ import { MemoryLog } from '../../engine/log/memory.ts';
 import { deploymentCursor, readCursors } from '../../engine/runtime/cursors.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { MemoryBackends } from '../../engine/storage/memory.ts';
-import { type HostConfig, TaskHost } from '../../engine/task/task-host.ts';
+import type { HostConfig } from '../../engine/task/host-port.ts';
+import { TaskHost } from '../../engine/task/task-host.ts';
 
 const application = 'first';
 const words = topic<string, string>('words', { value: utf8, partitions: 1 });

@@ -1,0 +1,165 @@
+/** Brings the cells of a task into memory: those that the next records need, and those that become due. */
+import { streamTimeNumber } from '../graph/store-spec.ts';
+import type { BackendEntry, StateBackend } from '../storage/backend.ts';
+import type { CellReader } from './cell-reader.ts';
+import type { CacheEntry } from './entry.ts';
+import type { PackedCells } from './packed-cells.ts';
+import type { Store } from './store.ts';
+import type { StoredCells } from './stored-cells.ts';
+
+export class CellLoader {
+  /** Keys that the backend was asked for, since somebody set it back. */
+  reads = 0;
+  readonly #stores: ReadonlyMap<string, Store>;
+  readonly #backend: StateBackend;
+  readonly #reader: CellReader;
+  readonly #stored: StoredCells;
+
+  constructor(
+    stores: ReadonlyMap<string, Store>,
+    backend: StateBackend,
+    reader: CellReader,
+    stored: StoredCells,
+  ) {
+    this.#stores = stores;
+    this.#backend = backend;
+    this.#reader = reader;
+    this.#stored = stored;
+  }
+
+  /**
+   * Loads the cells of `keyIds` in every store, and of the keys that become due: up to `streamUntil`
+   * in stores on the stream's clock, or where their own stream time is, up to `idleUntil` in all but those on the wall clock, up to
+   * `wallUntil` in these; in stores of ticks all, when `wallUntil` is given. One read of the backend for the cells.
+   */
+  async load(
+    keyIds: readonly string[],
+    streamUntil: number,
+    idleUntil = Number.NEGATIVE_INFINITY,
+    wallUntil = Number.NEGATIVE_INFINITY,
+  ): Promise<void> {
+    const dueIds: string[] = [];
+    // Most that become due are in memory.
+    const { size } = this.#stores;
+    const note = (keyId: string, owner: CacheEntry | undefined) => {
+      const there = size === 1 && owner !== undefined;
+      if (!there && !this.#has(keyId)) dueIds.push(keyId);
+    };
+    // A step may forward a due key to the stores after it, so a key due anywhere is loaded everywhere.
+    for (const store of this.#stores.values()) {
+      if (store.state.spec.resident === true) await this.#loadResident(store);
+      if (store.state.spec.due === undefined) continue;
+      const { clock = 'stream' } = store.state.spec;
+      const untilOf = {
+        stream: Math.max(
+          streamUntil,
+          idleUntil,
+          store.state.cells.number(streamTimeNumber) ?? idleUntil,
+        ),
+        key: idleUntil,
+        wall: wallUntil,
+        tick: Number.isFinite(wallUntil) ? Number.POSITIVE_INFINITY : wallUntil,
+      };
+      const until = untilOf[clock];
+      await this.#loadDue(store, until);
+      store.state.index.eachDue(until, note);
+    }
+    const wanted: { store: Store; keyId: string }[] = [];
+    for (const store of this.#stores.values()) {
+      for (const keyId of this.#loadFromMemory(store, keyIds, dueIds))
+        wanted.push({ store, keyId });
+    }
+    if (wanted.length === 0) return;
+    this.reads += wanted.length;
+    const values = await this.#backend.getMany(
+      wanted.map(({ store, keyId }) => store.keys.cell(keyId)),
+    );
+    const inParts: Promise<void>[] = [];
+    wanted.forEach(({ store, keyId }, i) => {
+      const value = values[i];
+      const whole = value && this.#stored.whole(store.state.spec, value);
+      if (value === undefined) store.state.load(keyId, undefined, 0);
+      else if (whole === undefined) inParts.push(this.#loadStored(store, keyId, value));
+      else store.state.load(keyId, whole.cell, whole.bytes);
+    });
+    if (inParts.length > 0) await Promise.all(inParts);
+  }
+
+  /** Takes in what the backend has of a key. */
+  async #loadStored({ state, keys }: Store, keyId: string, value: Buffer): Promise<void> {
+    const { cell, bytes, inParts } = await this.#stored.read(state.spec, keys, keyId, value);
+    state.load(keyId, cell, bytes, inParts);
+  }
+
+  /** Answers the keys of which the backend must be asked, each once. */
+  #loadFromMemory(store: Store, ...lists: readonly (readonly string[])[]): ReadonlySet<string> {
+    const { state } = store;
+    const wanted = new Set<string>();
+    for (const keyIds of lists) {
+      for (const keyId of keyIds) {
+        if (state.table.of(keyId) !== undefined) continue;
+        if (state.packed !== undefined && this.#unpack(store, state.packed, keyId)) continue;
+        if (state.complete) state.load(keyId, undefined, 0);
+        else wanted.add(keyId);
+      }
+    }
+    return wanted;
+  }
+
+  /** The key's cells are in memory, in every store. */
+  #has(keyId: string): boolean {
+    for (const { state } of this.#stores.values()) {
+      if (state.table.of(keyId) === undefined) return false;
+    }
+    return true;
+  }
+
+  /** The cell of a key, if it is packed, becomes an entry; false when it is not. */
+  #unpack(store: Store, packed: PackedCells, keyId: string): boolean {
+    const row = packed.rowOf(keyId);
+    if (row === undefined) return false;
+    const cell = this.#reader.packed(store.state.spec, packed, row);
+    store.state.load(keyId, cell, packed.cellOf(row)?.byteLength ?? 0);
+    packed.take(row);
+    return true;
+  }
+
+  async #loadResident(store: Store): Promise<void> {
+    const { state, keys } = store;
+    if (state.residentLoaded) return;
+    for (const [key, value] of await cellRange(this.#backend, store)) {
+      const keyId = keys.keyIdOfCell(key);
+      if (state.table.of(keyId) === undefined) await this.#loadStored(store, keyId, value);
+    }
+    await this.#loadDue(store, Number.POSITIVE_INFINITY);
+    state.residentLoaded = true;
+  }
+
+  async #loadDue(store: Store, until: number): Promise<void> {
+    const { state, keys } = store;
+    const { index } = state;
+    index.asked = Math.max(index.asked, until);
+    if (until <= index.horizon) return;
+    const entries = await this.#backend.range({
+      from:
+        index.horizon === Number.NEGATIVE_INFINITY
+          ? keys.dueFrom(0)
+          : keys.dueFrom(index.horizon + 1),
+      to: until === Number.POSITIVE_INFINITY ? keys.dueEnd : keys.dueFrom(until + 1),
+    });
+    for (const [key] of entries) {
+      const { due, keyId } = keys.entryOfDue(key);
+      // A changed cell has its say in memory already; what the disk says of it is older.
+      const known = state.table.of(keyId);
+      if (known === undefined) index.setStored(keyId, due);
+      else if (state.isSaved(known)) index.set(known, due);
+    }
+    index.horizon = until;
+  }
+}
+
+/** All cells of a store that are on disk, in key order. */
+export function cellRange(backend: StateBackend, { keys }: Store): Promise<BackendEntry[]> {
+  const from = keys.cells;
+  return backend.range({ from, to: keys.dueFrom(0).subarray(0, from.byteLength) });
+}

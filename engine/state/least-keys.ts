@@ -1,0 +1,24 @@
+/** Keeps the least of many keys. */
+export class LeastKeys {
+  readonly #limit: number;
+  #keys = new Set<string>();
+  /** No key behind it is wanted. */
+  #last: string | undefined;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  add(keyId: string): void {
+    if (this.#last !== undefined && keyId > this.#last) return;
+    this.#keys.add(keyId);
+    if (this.#keys.size < 4 * this.#limit + 64) return;
+    const kept = this.sorted();
+    this.#keys = new Set(kept);
+    this.#last = kept.at(-1);
+  }
+
+  sorted(): string[] {
+    return [...this.#keys].sort().slice(0, this.#limit);
+  }
+}

@@ -1,0 +1,78 @@
+/** Rows of a task's stores, those that are not committed yet among them; for who asks between two cycles. */
+import type { StoreRow } from '../graph/store-spec.ts';
+import { decodeKeyId } from '../serde/serde.ts';
+import type { StateBackend } from '../storage/backend.ts';
+import { cellRange } from './cell-loader.ts';
+import type { CellReader } from './cell-reader.ts';
+import type { Store } from './store.ts';
+import type { StoredCells } from './stored-cells.ts';
+
+export class LiveRows {
+  readonly #backend: StateBackend;
+  readonly #reader: CellReader;
+  readonly #stored: StoredCells;
+
+  constructor(backend: StateBackend, reader: CellReader, stored: StoredCells) {
+    this.#backend = backend;
+    this.#reader = reader;
+    this.#stored = stored;
+  }
+
+  /** Committed and pending rows of a store, in key order; all keys, or one. */
+  async rows(
+    store: Store,
+    keyId?: string,
+    limit = Number.POSITIVE_INFINITY,
+    newestOnly = false,
+  ): Promise<StoreRow[]> {
+    const cells = new Map<string, unknown>();
+    const { packed } = store.state;
+    if (keyId === undefined) {
+      const stored = await cellRange(this.#backend, store);
+      for (const [key, value] of stored) {
+        const id = store.keys.keyIdOfCell(key);
+        cells.set(id, await this.#storedCell(store, id, value));
+      }
+      for (let row = 0; packed?.isSaved === false && row < packed.count; row++) {
+        const id = packed.keys.keyIdOf(row);
+        cells.set(id, this.#reader.packed(store.state.spec, packed, row));
+      }
+      for (const entry of store.state.table) {
+        if (!store.state.isSaved(entry)) cells.set(entry.keyId, entry.cell);
+      }
+    } else {
+      cells.set(keyId, await this.#cellNow(store, keyId));
+    }
+    const rows: StoreRow[] = [];
+    for (const id of [...cells.keys()].sort()) {
+      const cell = cells.get(id);
+      if (cell === undefined) continue;
+      const key = decodeKeyId(store.state.spec.key, id);
+      const { spec } = store.state;
+      const shown =
+        newestOnly && spec.newestRows !== undefined
+          ? spec.newestRows(cell, key)
+          : spec.rows(cell, key);
+      for (const row of shown) rows.push(row);
+      if (rows.length >= limit) break;
+    }
+    return rows;
+  }
+
+  async #cellNow(store: Store, keyId: string): Promise<unknown> {
+    const { packed } = store.state;
+    const cached = store.state.table.of(keyId);
+    if (cached !== undefined) return cached.cell;
+    const row = packed?.rowOf(keyId);
+    if (packed !== undefined && row !== undefined) {
+      return this.#reader.packed(store.state.spec, packed, row);
+    }
+    const [stored] = await this.#backend.getMany([store.keys.cell(keyId)]);
+    return stored && this.#storedCell(store, keyId, stored);
+  }
+
+  /** The cell that a value of the backend stands for. */
+  async #storedCell({ state, keys }: Store, keyId: string, value: Buffer): Promise<unknown> {
+    return (await this.#stored.read(state.spec, keys, keyId, value)).cell;
+  }
+}

@@ -1,0 +1,34 @@
+/** A store of a task: its state in memory, its keys in the backend, and the writes that bring one to the other. */
+import { emptyBytes } from '../base/bytes.ts';
+import { sealed } from '../base/sealed.ts';
+import type { BackendWrite } from '../storage/backend.ts';
+import type { StoreKeys } from './key-layout.ts';
+import type { StoreState } from './store-state.ts';
+
+export interface Store {
+  readonly state: StoreState;
+  readonly keys: StoreKeys;
+}
+
+/** A cell, or its end, and its entry in the index of what is due. @param value sealed */
+export function cellWrites(
+  writes: BackendWrite[],
+  { keys }: Store,
+  keyId: string,
+  value: Buffer | undefined,
+  oldDue: number,
+  newDue: number,
+): void {
+  writes.push({ key: keys.cell(keyId), value });
+  if (oldDue === newDue) return;
+  if (oldDue !== Number.POSITIVE_INFINITY) {
+    writes.push({ key: keys.due(oldDue, keyId), value: undefined });
+  }
+  if (newDue !== Number.POSITIVE_INFINITY) {
+    writes.push({ key: keys.due(newDue, keyId), value: emptyBytes });
+  }
+}
+
+export function metaWrite({ state, keys }: Store): BackendWrite {
+  return { key: keys.meta, value: sealed(Buffer.from(JSON.stringify(state.meta))) };
+}

@@ -1,0 +1,49 @@
+/** Opens the state of a task. What is damaged, or another's, is wiped: the changelog has all of it. */
+import { isMillraceError, messageOf } from '../base/errors.ts';
+import type { StoreSpec } from '../graph/store-spec.ts';
+import type { MemoryBudget } from '../state/memory-budget.ts';
+import { TaskState } from '../state/task-state.ts';
+import type { BackendFactory } from '../storage/backend.ts';
+import { NumberedBackend } from '../storage/numbered-backend.ts';
+import type { HostConfig, TaskAssignment } from './host-port.ts';
+
+export interface OpenedState {
+  readonly state: TaskState;
+  /** Why what was there was wiped, when it was. */
+  readonly wiped: string | undefined;
+}
+
+export async function openState(
+  { taskId, resets = 0 }: TaskAssignment,
+  directory: string,
+  specs: readonly StoreSpec<unknown, unknown>[],
+  { application, cacheBytes, saving }: HostConfig,
+  memory: MemoryBudget,
+  backends: BackendFactory,
+): Promise<OpenedState> {
+  const options = saving === undefined ? { cacheBytes } : { cacheBytes, saving };
+  let wiped: string | undefined;
+  for (;;) {
+    let backend: NumberedBackend | undefined;
+    try {
+      const owner = `${application} ${taskId}${resets === 0 ? '' : ` ${resets}`}`;
+      const { writeBufferBytes } = memory;
+      backend = await NumberedBackend.open(backends, directory, owner, {
+        writeBufferBytes,
+      });
+      const given = { task: taskId, directory, specs, backend, ...options };
+      const state = await TaskState.open({ ...given, memory });
+      return { state, wiped };
+    } catch (error) {
+      await backend?.close().catch(() => {});
+      if (wiped !== undefined || !isDamage(error)) throw error;
+      wiped = messageOf(error);
+      await backends.destroy(directory);
+    }
+  }
+}
+
+/** The error tells of damage in state. */
+export function isDamage(error: unknown): boolean {
+  return isMillraceError(error, 'STORE_CORRUPT') || isMillraceError(error, 'STATE_CORRUPT');
+}
