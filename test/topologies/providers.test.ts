@@ -455,6 +455,19 @@ describe('Customer.io', () => {
   });
 });
 
+test.each([
+  ['mandrill', { event: 'click', ts: at, _id: 'x', msg: { _id: 'x', email: 'a@x' } }, 'url'],
+  ['mailjet', { event: 'click', time: at, MessageID: 1, email: 'a@x' }, 'url'],
+  ['brevo', { event: 'click', ts_epoch: at * 1_000, 'message-id': '<1@x>', email: 'a@x' }, 'link'],
+  ['brevo', { event: 'click', ts_event: at, ts: at, camp_id: 1, email: 'a@x' }, 'URL'],
+])('%s: two links clicked in one instant are two events', async (provider, click, link) => {
+  const both = ['http://a', 'http://b'].map((url) => ({ ...click, [link]: url }));
+  const [a, b, again] = await events(provider, [...both, both[0]]);
+  expect([a?.link, b?.link]).toEqual(['http://a', 'http://b']);
+  expect(a?.id).not.toBe(b?.id);
+  expect(again?.id).toBe(a?.id);
+});
+
 describe('the analytics spec', () => {
   const call = (more: object) => ({ userId: 'ann', timestamp: iso, ...more });
 
