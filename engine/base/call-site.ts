@@ -4,7 +4,9 @@
  */
 import { codeRoot } from './package-files.ts';
 
-const ownFolders = ['engine/', 'operators/', 'chunks/'].map((name) => codeRoot.href + name);
+const ownFolders = ['engine/', 'operators/', 'topologies/app/', 'chunks/'].map(
+  (name) => codeRoot.href + name,
+);
 
 /** Where the settings of the ready topology are checked: the line is that of who gave them. */
 const readyFolders = [

@@ -399,7 +399,8 @@ export const errorCatalogue = {
   },
   MAPPING_INVALID: {
     message: 'mapping {mapping}: {field}: {problem}',
-    remedy: 'correct the mapping; docs/MAPPINGS.md describes every field',
+    remedy:
+      'correct the mapping; docs/MAPPINGS.md describes every field; for rows without one, see --key, --time and --time-format',
     exitCode: 2,
   },
   DISK_FULL: {

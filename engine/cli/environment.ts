@@ -1,6 +1,6 @@
 /** The data directory of the command line: log, state, and which application wrote them. */
 import { readFileSync } from 'node:fs';
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MillraceError, messageOf } from '../base/errors.ts';
@@ -49,6 +49,10 @@ export function environment(
   stateBackend?: BackendChoice,
   fresh = false,
 ): Environment {
+  if (data === '') {
+    const problem = 'must name a folder, is empty, which would be the current one';
+    throw new MillraceError('CONFIG_INVALID', { field: '--data, MILLRACE_DATA', problem });
+  }
   const directory = resolve(data);
   const kept = keptBackend(directory);
   const chosen =
@@ -82,6 +86,7 @@ function keptBackend(directory: string): BackendChoice | undefined {
 export async function prepare(env: Environment, fresh: boolean): Promise<void> {
   try {
     if (fresh) {
+      await checkOwn(env);
       // The lock of a running owner is respected: the log is opened, then closed, before it goes.
       const kept = { ...env, stateBackend: keptBackend(env.directory) ?? env.stateBackend };
       await (await openLog(kept, 'fresh')).close();
@@ -91,6 +96,32 @@ export async function prepare(env: Environment, fresh: boolean): Promise<void> {
     await makeDirectory(env.directory);
   } catch (error) {
     throw unavailable(env.directory, error);
+  }
+}
+
+/** What a log of ours has, of each version; a folder without these is somebody else's. */
+const ownNames = ['db', 'OWNER', 'CURRENT'];
+
+/** @throws USAGE where what would be deleted was not written by Millrace */
+async function checkOwn({ directory, logDirectory, stateDirectory }: Environment): Promise<void> {
+  const [own, log, state] = await Promise.all([
+    namesIn(directory),
+    namesIn(logDirectory),
+    namesIn(stateDirectory),
+  ]);
+  if (own.includes('application.json') || ownNames.some((name) => log.includes(name))) return;
+  const foreign = log.length > 0 ? logDirectory : state.length > 0 ? stateDirectory : undefined;
+  if (foreign === undefined) return;
+  const problem = `${foreign} was not written by Millrace, and --fresh would delete it; give another --data folder`;
+  throw new MillraceError('USAGE', { problem });
+}
+
+async function namesIn(directory: string): Promise<readonly string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
   }
 }
 

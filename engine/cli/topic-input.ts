@@ -99,16 +99,24 @@ export function rowMap(
 ): (fields: Fields) => Mapped<unknown, unknown> {
   const isText = topic.key.format === 'utf8';
   return (fields) => {
-    const told = fields[time];
+    const told = fieldOf(fields, time);
+    if (told === undefined || told === null || told === '') {
+      return { reject: `there is no ${time}` };
+    }
     const timestamp = read(textOf(told));
     if (typeof timestamp === 'string') {
       return { reject: `${time} ${JSON.stringify(told)} ${timestamp}` };
     }
-    const id = fields[key];
+    const id = fieldOf(fields, key);
     if (id === undefined || id === null || id === '') return { reject: `there is no ${key}` };
     if (isText && typeof id === 'object') return { reject: `${key} is an object or a list` };
     return { key: isText ? String(id) : id, value: fields, timestamp };
   };
+}
+
+/** Of a field that the row has, whatever its name. */
+function fieldOf(fields: Fields, name: string): unknown {
+  return Object.hasOwn(fields, name) ? fields[name] : undefined;
 }
 
 function textOf(value: unknown): string {
