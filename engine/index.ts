@@ -52,6 +52,7 @@ export { type EmbeddedLog, openEmbeddedLog } from './log/embedded/open-embedded-
 export type {
   Append,
   Commit,
+  CommitPhase,
   CommitReceipt,
   CommittedOffset,
   GroupOffset,
@@ -61,6 +62,7 @@ export type {
   RecordLimits,
   TopicDescription,
   TopicPartition,
+  TopicRole,
   Writer,
 } from './log/log.ts';
 export {

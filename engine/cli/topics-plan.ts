@@ -34,7 +34,7 @@ export async function topicsPlan(module: string, options: TopicsPlanOptions): Pr
   }
   const acls = leastAccess({ application, topics });
   if (options.json === true) {
-    const shown = topics.map(({ settings, ...topic }) => ({
+    const shown = topics.map(({ settings, role: _, ...topic }) => ({
       ...topic,
       config: topicConfig(settings),
     }));

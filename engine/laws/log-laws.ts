@@ -1,6 +1,6 @@
 /** The laws of the Log port (engine/log/log.ts), for every adapter. */
 import assert from 'node:assert/strict';
-import type { Log, TopicPartition } from '../log/log.ts';
+import type { Commit, CommitPhase, Log, TopicPartition } from '../log/log.ts';
 import { BatchBuilder, type PackedBatch } from '../record/batch.ts';
 import { decodeHeaders, encodeHeaders } from '../record/headers.ts';
 import { type Law, mustReject } from './law.ts';
@@ -161,6 +161,37 @@ export function logLaws(under: LogUnderTest): readonly Law[] {
       assert.deepEqual(await readAll(log, at(two), 10), ['d=4']);
       await writer.close();
     }),
+
+    law(
+      'the phase that commits is told once, and who throws there leaves nothing',
+      async (given) => {
+        const { log, one, id } = given;
+        const writer = await log.openWriter(id);
+        const phases: CommitPhase[] = [];
+        const commit = (value: string, commitId: number, onPhase: Commit['onPhase']) => {
+          const appends = [append(one, 0, [['a', value]])];
+          return writer.commit({ appends, offsets: [], commitId, ...(onPhase && { onPhase }) });
+        };
+        await commit('1', 1, (phase) => {
+          phases.push(phase);
+        });
+        assert.deepEqual(
+          phases.filter((phase) => phase === 'commit'),
+          ['commit'],
+        );
+        const failed = commit('2', 2, (phase) => {
+          if (phase === 'commit') throw new Error('the process ends here');
+        });
+        const outcome = await failed.then(
+          () => 'committed',
+          () => 'failed',
+        );
+        assert.equal(outcome, 'failed');
+        await commit('3', 3, undefined);
+        assert.deepEqual(await readAll(log, at(one), 1_000), ['a=1', 'a=3']);
+        await writer.close();
+      },
+    ),
 
     law('a newer writer of the same id fences the older; others go on', async (given) => {
       const { log, one, id } = given;

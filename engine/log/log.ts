@@ -18,10 +18,18 @@ export interface TopicPartition {
   readonly partition: number;
 }
 
+/**
+ * What a topic is to the application that makes it: its state ('changelog'), how far its inputs were read
+ * ('cursors'), or what it writes for itself to read once ('repartition').
+ */
+export type TopicRole = 'changelog' | 'cursors' | 'repartition';
+
 export interface TopicDescription {
   readonly name: string;
   readonly partitions: number;
   readonly settings: TopicSettings;
+  /** Absent for a topic of the author's, and where the log tells of topics. */
+  readonly role?: TopicRole;
 }
 
 export interface Append extends TopicPartition {
@@ -50,16 +58,22 @@ export interface CommittedOffset {
   readonly metadata?: string;
 }
 
+/**
+ * Phases inside a commit, in their order: appends are handed over, all of them are accepted, the offsets
+ * are added, and what cannot be taken back is done.
+ */
+export type CommitPhase = 'append' | 'flush' | 'offsets' | 'commit';
+
 export interface Commit {
   readonly appends: readonly Append[];
   readonly offsets: readonly GroupOffset[];
   /** Stored for the writer; the last one is answered by `Writer.lastCommitId` after a restart. */
   readonly commitId: number;
   /**
-   * Told before each step inside the commit that the log has, in order; every log tells C7, before what
-   * cannot be taken back. See task/commit.ts.
+   * Told before each phase that the log has, and waited for; what it throws fails the commit. Every log
+   * tells 'commit', once.
    */
-  readonly at?: (step: 'C4' | 'C5' | 'C6' | 'C7') => void | Promise<void>;
+  readonly onPhase?: (phase: CommitPhase) => void | Promise<void>;
 }
 
 export interface CommitReceipt {
@@ -106,7 +120,8 @@ export interface Log {
   /** Undefined: everything is taken. */
   readonly limits?: RecordLimits;
   /**
-   * Creates what is missing; an existing topic with other partitions is TOPIC_MISMATCH.
+   * Creates what is missing; an existing topic with other partitions is TOPIC_MISMATCH. To be called at each
+   * start with all topics: the log need not keep their roles.
    * @param existing what `topics` has told just now: it need not be asked again
    */
   createTopics(

@@ -79,7 +79,7 @@ export class MemoryLog implements Log {
     return {
       lastCommitId: this.#catalogue.commits.get(id) ?? 0,
       commit: async (commit) => {
-        await commit.at?.('C7');
+        await commit.onPhase?.('commit');
         if (this.#epochs.get(id) !== epoch) throw new MillraceError('LOG_FENCED', { writer: id });
         return this.#commit(id, commit);
       },

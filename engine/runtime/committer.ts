@@ -207,7 +207,12 @@ export class Committer {
     const offsets = [...results.flatMap((r) => offsetsOf(r, commitId)), ...globalOffsets];
     const isEmpty = appends.length === 0 && offsets.length === 0;
     if (sourceWriters !== undefined && isEmpty) return { ends: new Map(), cursors };
-    const { ends } = await writer.commit({ appends, offsets, commitId, at: stages.hook(at) });
+    const { ends } = await writer.commit({
+      appends,
+      offsets,
+      commitId,
+      onPhase: stages.phases(at),
+    });
     const byPartition = ends.map((end) => [`${end.topic}/${end.partition}`, end.offset] as const);
     return { ends: new Map(byPartition), cursors };
   }

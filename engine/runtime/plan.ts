@@ -17,7 +17,7 @@ import {
   repartitionTopic,
 } from '../graph/topic-names.ts';
 import { topicNameProblems } from '../graph/validate.ts';
-import type { TopicDescription, TopicPartition } from '../log/log.ts';
+import type { TopicDescription, TopicPartition, TopicRole } from '../log/log.ts';
 
 export interface PlannedTask {
   readonly taskId: string;
@@ -77,13 +77,15 @@ export function plan(options: PlanOptions): Plan {
     name: string,
     settings: TopicSettings,
     count = settings.partitions ?? partitions,
+    role?: TopicRole,
   ) => {
     if (topics.has(name)) return;
-    topics.set(name, existing.get(name) ?? { name, partitions: count, settings });
+    const described = existing.get(name) ?? { name, partitions: count, settings };
+    topics.set(name, role === undefined ? described : { ...described, role });
   };
   /** A topic of ours is bound to the width of its part: one of another width holds other keys. */
-  const addOwn = (name: string, settings: TopicSettings, width: number) => {
-    add(name, settings, width);
+  const addOwn = (name: string, settings: TopicSettings, width: number, role: TopicRole) => {
+    add(name, settings, width, role);
     const actual = topics.get(name)?.partitions ?? width;
     if (actual === width) return;
     throw new MillraceError('PARTITIONS_CHANGED', { topic: name, actual, expected: width });
@@ -105,11 +107,11 @@ export function plan(options: PlanOptions): Plan {
     const width = widthOf(part, sources, new Map([...existing, ...topics]), unknown);
     widths.set(part, width);
     // What comes here and is no topic of the author's is a repartition topic: read once, then gone.
-    for (const source of sources) addOwn(source, { cleanup: 'consumed' }, width);
+    for (const source of sources) addOwn(source, { cleanup: 'consumed' }, width, 'repartition');
     const sourceOf = new Map<string, string>();
     for (const { name, source } of part.stores) {
       if (source !== undefined) sourceOf.set(name, source.topic);
-      else addOwn(changelogTopic(application, name), { cleanup: 'compact' }, width);
+      else addOwn(changelogTopic(application, name), { cleanup: 'compact' }, width, 'changelog');
     }
     for (const [store, topic] of sourceOf) checkCompacted(store, topic, existing.get(topic));
     for (let partition = 0; partition < width; partition++) {
@@ -121,7 +123,7 @@ export function plan(options: PlanOptions): Plan {
     }
   }
   add(deadLetterTopic(application), {}, 1);
-  add(cursorTopic(application), { cleanup: 'compact' }, 1);
+  add(cursorTopic(application), { cleanup: 'compact' }, 1, 'cursors');
   const all = [...topics.values()];
   const partitionsOf = Object.fromEntries(all.map((topic) => [topic.name, topic.partitions]));
   const globals = topology.globals.map(({ name }) => ({

@@ -2,7 +2,8 @@
  * Where the time of a cycle goes: stages that follow each other and add up to it, also where the next cycle works
  * while it commits; but work that a task began ahead counts in the cycle it is of, too. Of tasks that run side by side the thread that takes longest counts, for it is what the cycle waits for.
  */
-import type { StepHook } from '../task/commit.ts';
+import type { Commit, CommitPhase } from '../log/log.ts';
+import type { Step, StepHook } from '../task/commit.ts';
 import type { HostPort, TaskResult } from '../task/host-port.ts';
 
 /**
@@ -29,6 +30,14 @@ export type StageName = (typeof stageNames)[number];
 export const waitingStages: ReadonlySet<StageName> = new Set(['hold', 'turn']);
 /** ms by stage. */
 export type Stages = Readonly<Record<StageName, number>>;
+
+/** The step of a commit that each phase of the log's is. */
+const stepOf = {
+  append: 'C4',
+  flush: 'C5',
+  offsets: 'C6',
+  commit: 'C7',
+} as const satisfies Readonly<Record<CommitPhase, Step>>;
 
 /** Notes the instants at which a cycle passes from one stage to the next. */
 export class StageClock {
@@ -68,11 +77,11 @@ export class StageClock {
     this.#committing = this.#now();
   }
 
-  /** Watches the steps of the log's commit, for a log that tells them. */
-  hook(at: StepHook | undefined): StepHook {
-    return (step) => {
-      if (step === 'C6') this.#appended = this.#now();
-      return at?.(step);
+  /** Watches the phases of the log's commit, and tells them as steps. */
+  phases(at: StepHook | undefined): NonNullable<Commit['onPhase']> {
+    return (phase) => {
+      if (phase === 'offsets') this.#appended = this.#now();
+      return at?.(stepOf[phase]);
     };
   }
 

@@ -3,7 +3,7 @@ import type { Topology } from '../graph/graph.ts';
 import { subTopologies, writtenTopics } from '../graph/sub-topology.ts';
 import type { TopicSettings } from '../graph/topic.ts';
 import { changelogTopic, cursorTopic, deadLetterTopic } from '../graph/topic-names.ts';
-import type { TopicDescription } from '../log/log.ts';
+import type { TopicDescription, TopicRole } from '../log/log.ts';
 import { plan } from './plan.ts';
 
 /** What an application does with a topic. */
@@ -13,6 +13,7 @@ export interface PlannedTopic {
   readonly name: string;
   readonly partitions: number;
   readonly settings: TopicSettings;
+  readonly role?: TopicRole;
   readonly uses: readonly TopicUse[];
   /** In words, e.g. 'changelog of store orders-per-hour'. */
   readonly why: string;
@@ -37,12 +38,13 @@ export function topicPlan(options: TopicPlanOptions): PlannedTopic[] {
   const purposes = purposesOf(application, topology, new Set(fed));
   const known = new Set(existing.map(({ name }) => name));
   const { topics } = plan({ application, topology, partitions, existing, written: [] });
-  return topics.map(({ name, partitions: count, settings }) => {
+  return topics.map(({ name, partitions: count, settings, role }) => {
     const { uses, why } = purposes.get(name) ?? {
       uses: ['read', 'write'],
       why: 'between two steps',
     };
-    return { name, partitions: count, settings, uses, why, exists: known.has(name) };
+    const planned = { name, partitions: count, settings, uses, why, exists: known.has(name) };
+    return role === undefined ? planned : { ...planned, role };
   });
 }
 

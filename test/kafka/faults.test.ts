@@ -190,6 +190,7 @@ describe.skipIf(!(await kafkaAvailable()))('brokers that do not answer', () => {
     const running = launch('topologies/app/main.ts', args, { MILLRACE_TEST_JOB: 'away' });
     onTestFinished(() => void running.child.kill('SIGKILL'));
     await running.says('"task":"1_0"');
+    await running.says('http:');
     const address = /http:\S+/.exec(running.said())?.[0];
     const health = async () => {
       const response = await fetch(`${address}/health`);

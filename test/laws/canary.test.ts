@@ -53,6 +53,22 @@ test('a log that fences nobody', async () => {
   );
 });
 
+test('a log that tells no phase of its commits', async () => {
+  const under = logWith((log) => ({
+    openWriter: async (id) => {
+      const writer = await log.openWriter(id);
+      return {
+        lastCommitId: writer.lastCommitId,
+        commit: ({ onPhase: _, ...commit }) => writer.commit(commit),
+        close: () => writer.close(),
+      };
+    },
+  }));
+  expect(await broken(logLaws(under))).toEqual([
+    'the phase that commits is told once, and who throws there leaves nothing',
+  ]);
+});
+
 test('a log that hands out its own bytes', async () => {
   const under = logWith((log) => {
     const kept = new Map<string, Awaited<ReturnType<Log['read']>>>();

@@ -12,12 +12,12 @@ import { TaskHost } from '../../engine/task/task-host.ts';
 const input = topic<string, string>('in');
 const job = topology('steps', (t) => ({ n: t.stream(input).count('n') }));
 
-/** A log that tells its own steps, as Kafka does. */
+/** A log that tells its own phases, as Kafka does. */
 function steppingLog(log: MemoryLog): Log {
   const openWriter: Log['openWriter'] = async (id) => {
     const writer = await log.openWriter(id);
-    const commit: typeof writer.commit = async ({ at, ...rest }) => {
-      for (const step of ['C4', 'C5', 'C6', 'C7'] as const) await at?.(step);
+    const commit: typeof writer.commit = async ({ onPhase, ...rest }) => {
+      for (const phase of ['append', 'flush', 'offsets', 'commit'] as const) await onPhase?.(phase);
       return writer.commit(rest);
     };
     return { ...writer, commit, close: () => writer.close() };

@@ -24,10 +24,10 @@ test('the slowest thread, and what is left of the cycle', async () => {
   clock.processed();
   now += 7;
   clock.committing();
-  const hook = clock.hook(undefined);
-  for (const step of ['C4', 'C5', 'C6', 'C7'] as const) {
+  const onPhase = clock.phases(undefined);
+  for (const phase of ['append', 'flush', 'offsets', 'commit'] as const) {
     now += 2;
-    await hook(step);
+    await onPhase(phase);
   }
   clock.committed();
   now += 3;

@@ -106,7 +106,10 @@ export class EmbeddedLog implements Log {
 
   createTopics(topics: readonly TopicDescription[]): Promise<void> {
     return this.#inTurn(async () => {
-      const fresh = topics.filter((topic) => this.#catalogue.isNew(topic));
+      const fresh = topics
+        .filter((topic) => this.#catalogue.isNew(topic))
+        // What a topic is for is told at each start, and not kept.
+        .map(({ name, partitions, settings }) => ({ name, partitions, settings }));
       if (fresh.length === 0) return;
       const ids = fresh.map((_, i) => this.#catalogue.topics.size + i);
       await this.#write(
@@ -186,7 +189,7 @@ export class EmbeddedLog implements Log {
     return {
       lastCommitId: this.#catalogue.commits.get(id) ?? 0,
       commit: async (commit) => {
-        await commit.at?.('C7');
+        await commit.onPhase?.('commit');
         return this.#inTurn(() => {
           if (this.#epochs.get(id) !== epoch) throw new MillraceError('LOG_FENCED', { writer: id });
           return this.#commit(id, commit);

@@ -93,14 +93,14 @@ class Network {
   }
 }
 
-function commitOf(commitId: number, at?: Commit['at']): Commit {
+function commitOf(commitId: number, onPhase?: Commit['onPhase']): Commit {
   const appends = [0, 1].map((partition) => {
     const builder = new BatchBuilder();
     builder.append(null, Buffer.from('value'), 0);
     return { topic: 'out', partition, batch: builder.finishAt(null) };
   });
   const offsets = [{ topic: 'in', partition: 0, offset: commitId }];
-  return { appends, offsets, commitId, ...(at === undefined ? {} : { at }) };
+  return { appends, offsets, commitId, ...(onPhase === undefined ? {} : { onPhase }) };
 }
 
 type Open = KafkaWriterOptions['open'];
@@ -128,8 +128,8 @@ async function committedAfter(
   await writer.commit(commitOf(1)).catch(() => {});
   network.trouble = 'none';
   const ended = writer.commit(
-    commitOf(2, (step) => {
-      if (step !== 'C6') return;
+    commitOf(2, (phase) => {
+      if (phase !== 'offsets') return;
       network.held?.();
       throw new Error('the process ends here');
     }),

@@ -41,13 +41,7 @@ import { KafkaWriter } from './kafka-writer.ts';
 import { Producers } from './producers.ts';
 import type { Reading } from './pump.ts';
 import { Reachability } from './reachability.ts';
-import {
-  deleteRetentionMs,
-  foreignDeleteRetentionMs,
-  isRepartitionTopic,
-  isStateTopic,
-  TopicAdmin,
-} from './topic-admin.ts';
+import { deleteRetentionMs, foreignDeleteRetentionMs, TopicAdmin } from './topic-admin.ts';
 import { type ChosenTransport, chooseTransport } from './transport-choice.ts';
 import { Troubles } from './troubles.ts';
 
@@ -112,6 +106,8 @@ export class KafkaLog implements Log {
   readonly #reading: Reading;
   /** Names this process among the writers of an application. */
   readonly #instance: string;
+  /** The application's own topics, by name. */
+  readonly #own = new Map<string, TopicDescription>();
   #connected: Connected | undefined;
 
   /** Use `openKafkaLog`. */
@@ -177,6 +173,9 @@ export class KafkaLog implements Log {
     topics: readonly TopicDescription[],
     existing?: readonly TopicDescription[],
   ): Promise<void> {
+    for (const topic of topics) {
+      if (topic.role !== undefined) this.#own.set(topic.name, topic);
+    }
     return this.#open.admin.create(topics, existing);
   }
 
@@ -205,8 +204,7 @@ export class KafkaLog implements Log {
   /** Kafka does not say what it compacted away; it keeps deletions for a time that we set, or is its default. */
   async completeFrom(at: TopicPartition, readAt: number): Promise<number> {
     const { low, high } = await this.#open.reader.watermarks(at);
-    const ours = isStateTopic(this.#options.application, at.topic);
-    const keptMs = ours ? deleteRetentionMs : foreignDeleteRetentionMs;
+    const keptMs = this.#isState(at.topic) ? deleteRetentionMs : foreignDeleteRetentionMs;
     return this.#calls.timing.clock.now() - readAt > keptMs ? high + 1 : low;
   }
 
@@ -236,7 +234,7 @@ export class KafkaLog implements Log {
     const transactionalId = ofMember ? `${id}-${this.#instance}` : id;
     const consumer = ofMember ? () => (memberOf() as KafkaMember).client : undefined;
     const outside = {
-      early: (topic: string) => !isStateTopic(id, topic),
+      early: (topic: string) => !this.#isState(topic),
       open: () => this.#producers.plain(),
     };
     return KafkaWriter.open({
@@ -262,13 +260,13 @@ export class KafkaLog implements Log {
    */
   async maintain(): Promise<void> {
     const { application, onUpkeepFailed } = this.#options;
-    const { admin, probe } = this.#open;
+    const { probe } = this.#open;
     const deleting = this.#chosen.transport.admin?.(probe);
     if (deleting === undefined) return;
     try {
       const done: GroupOffset[] = [];
-      for (const { name: topic, partitions } of await admin.list()) {
-        if (!isRepartitionTopic(application, topic)) continue;
+      for (const { name: topic, partitions, role } of this.#own.values()) {
+        if (role !== 'repartition') continue;
         for (let partition = 0; partition < partitions; partition++) {
           const committed = await this.committed(application, { topic, partition });
           if (committed !== undefined) done.push({ topic, partition, offset: committed.offset });
@@ -291,6 +289,12 @@ export class KafkaLog implements Log {
   get #open(): Connected {
     if (this.#connected === undefined) throw new Error('the log is not open');
     return this.#connected;
+  }
+
+  /** What the application's own restart is built on. */
+  #isState(topic: string): boolean {
+    const role = this.#own.get(topic)?.role;
+    return role === 'changelog' || role === 'cursors';
   }
 
   #watch(): PartitionWatch {

@@ -103,9 +103,9 @@ export class KafkaWriter implements Writer {
   async #transact(transactions: Transactions, commit: Commit): Promise<CommitReceipt> {
     const { appends, offsets } = commit;
     await this.#timed(() => transactions.begin());
-    await commit.at?.('C4');
+    await commit.onPhase?.('append');
     for (const append of appends) await transactions.append(append);
-    await commit.at?.('C5');
+    await commit.onPhase?.('flush');
     const ends = await transactions.flush();
     // A retried request that the broker had taken before comes back without offsets.
     const told = new Set(ends.map(keyOf));
@@ -113,9 +113,9 @@ export class KafkaWriter implements Writer {
     if (silent !== undefined) {
       throw new Error(`${keyOf(silent)}: written, but it is not told where`);
     }
-    await commit.at?.('C6');
+    await commit.onPhase?.('offsets');
     if (offsets.length > 0) await this.#timed(() => transactions.sendOffsets(offsets));
-    await commit.at?.('C7');
+    await commit.onPhase?.('commit');
     await this.#timed(() => transactions.commit());
     return { ends };
   }

@@ -3,7 +3,7 @@
  * nothing more. Kafka derives Describe from Read and from Write.
  */
 
-import { isRepartitionTopic } from './topic-admin.ts';
+import type { TopicRole } from '../../log.ts';
 
 export interface Access {
   readonly operation: 'Read' | 'Write' | 'Create' | 'Delete';
@@ -22,16 +22,17 @@ export interface AccessOptions {
     readonly why: string;
     /** Made by somebody else, so that Millrace need not be allowed to. */
     readonly exists: boolean;
+    readonly role?: TopicRole;
   }[];
 }
 
 export function leastAccess({ application, topics }: AccessOptions): Access[] {
-  const ofTopics = topics.flatMap(({ name, uses, why, exists }) => {
+  const ofTopics = topics.flatMap(({ name, uses, why, exists, role }) => {
     const literal = { resource: 'topic', name, pattern: 'literal' } as const;
     const list: Access[] = [];
     if (uses.includes('read')) list.push({ operation: 'Read', ...literal, why });
     if (uses.includes('write')) list.push({ operation: 'Write', ...literal, why });
-    if (isRepartitionTopic(application, name)) {
+    if (role === 'repartition') {
       list.push({ operation: 'Delete', ...literal, why: 'delete the records that were consumed' });
     }
     if (!exists) list.push({ operation: 'Create', ...literal, why: 'it is not there yet' });

@@ -1,7 +1,6 @@
 /** Topics of the cluster: which there are, and how Millrace makes its own. */
 import { MillraceError } from '../../../base/errors.ts';
 import type { TopicSettings } from '../../../graph/topic.ts';
-import { cursorTopic } from '../../../graph/topic-names.ts';
 import type { TopicDescription } from '../../log.ts';
 import type { ClientCalls } from '../rdkafka/client-calls.ts';
 import type { KafkaConsumer, RdkafkaModule } from '../rdkafka/rdkafka.ts';
@@ -35,18 +34,6 @@ export function topicConfig(settings: TopicSettings): Record<string, string> {
     };
   }
   return { 'cleanup.policy': 'delete', 'retention.ms': String(retentionMs ?? -1) };
-}
-
-/** Changelogs and cursors of an application: what its own restart is built on. */
-export function isStateTopic(application: string, topic: string): boolean {
-  return (
-    topic === cursorTopic(application) ||
-    (topic.startsWith(`${application}-`) && topic.endsWith('-changelog'))
-  );
-}
-
-export function isRepartitionTopic(application: string, topic: string): boolean {
-  return topic.startsWith(`${application}-`) && topic.endsWith('-repartition');
 }
 
 export class TopicAdmin {

@@ -139,7 +139,7 @@ export class SqliteLog implements Log {
     return {
       lastCommitId: row['commit_id'] as number,
       commit: async (commit) => {
-        await commit.at?.('C7');
+        await commit.onPhase?.('commit');
         const now = this.#one('SELECT epoch FROM writers WHERE id = ?', [id]);
         if (now?.['epoch'] !== epoch) throw new MillraceError('LOG_FENCED', { writer: id });
         return this.#atomically(() => this.#commit(id, commit));
