@@ -28,7 +28,7 @@ export interface TopicDescription {
   readonly name: string;
   readonly partitions: number;
   readonly settings: TopicSettings;
-  /** Absent for a topic of the author's, and where the log tells of topics. */
+  /** Absent for a topic of the author's; a log need not know it of topics it tells of. */
   readonly role?: TopicRole;
 }
 

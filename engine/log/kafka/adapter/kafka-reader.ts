@@ -4,6 +4,7 @@
  * lets go of it when nobody asks any more.
  */
 import { MillraceError } from '../../../base/errors.ts';
+import { after } from '../../../base/timing.ts';
 import type { PackedBatch } from '../../../record/batch.ts';
 import type { ReadLimits, TopicPartition } from '../../log.ts';
 import type { Fetched } from '../../member.ts';
@@ -46,8 +47,8 @@ export class KafkaReader {
   /** Topics whose leaders the client knows. */
   readonly #topics = new Set<string>();
   readonly #listeners = new Set<() => void>();
-  /** Aborted when there are news. */
-  #news = new AbortController();
+  /** Who waits for news. */
+  readonly #waiting = new Set<() => void>();
 
   constructor(options: KafkaReaderOptions) {
     this.#options = options;
@@ -61,9 +62,7 @@ export class KafkaReader {
       idleStopMs: Number.POSITIVE_INFINITY,
       onError: (error) => readError(calls.brokers, error, 'TOPIC_UNKNOWN'),
       onNews: () => {
-        const told = this.#news;
-        this.#news = new AbortController();
-        told.abort();
+        for (const wake of [...this.#waiting]) wake();
         for (const tell of this.#listeners) tell();
       },
     });
@@ -213,6 +212,15 @@ export class KafkaReader {
   }
 
   #newsOr(ms: number): Promise<void> {
-    return this.#options.calls.timing.scheduler.sleep(ms, this.#news.signal);
+    const { scheduler } = this.#options.calls.timing;
+    return new Promise((resolve) => {
+      const wake = () => {
+        callOff();
+        this.#waiting.delete(wake);
+        resolve();
+      };
+      const callOff = after(scheduler, ms, wake);
+      this.#waiting.add(wake);
+    });
   }
 }

@@ -1,0 +1,44 @@
+/** Rows of the database that are no batches: JSON, sealed with its key. */
+import { sealed } from '../../base/sealed.ts';
+import type { BackendWrite } from '../../storage/backend.ts';
+import type { PartitionState } from '../catalogue.ts';
+import type { GroupOffset, TopicDescription } from '../log.ts';
+import { keptKey, offsetKey, partitionKey, topicKey, writerKey } from './key-layout.ts';
+
+export function row(key: Buffer, value: unknown): BackendWrite {
+  return { key, value: sealed(Buffer.from(JSON.stringify(value)), key) };
+}
+
+export function deletion(key: Buffer): BackendWrite {
+  return { key, value: undefined };
+}
+
+/** What a topic is for is told at each start, and not kept. */
+export function topicRow(
+  id: number,
+  { name, partitions, settings }: TopicDescription,
+): BackendWrite {
+  return row(topicKey(name), { id, description: { name, partitions, settings } });
+}
+
+export function partitionRow(
+  topicId: number,
+  partition: number,
+  state: PartitionState,
+): BackendWrite {
+  return row(partitionKey(topicId, partition), state);
+}
+
+/** @param bases base offsets of the batches that a compaction kept */
+export function keptRow(topicId: number, partition: number, bases: readonly number[]) {
+  return row(keptKey(topicId, partition), bases);
+}
+
+export function offsetRow(group: string, at: GroupOffset): BackendWrite {
+  const { topic, partition, offset, metadata } = at;
+  return row(offsetKey(group, topic, partition), { offset, metadata });
+}
+
+export function writerRow(id: string, commitId: number): BackendWrite {
+  return row(writerKey(id), commitId);
+}
