@@ -6,7 +6,19 @@
   "targets": [
     {
       "target_name": "packed",
-      "sources": ["packed.cc", "unpack.cc", "pack.cc", "blocks.cc", "lz4-library.c"],
+      "sources": [
+        "packed.cc",
+        "library.cc",
+        "bridge.cc",
+        "poll.cc",
+        "deliveries.cc",
+        "questions.cc",
+        "batches.cc",
+        "unpack.cc",
+        "pack.cc",
+        "blocks.cc",
+        "lz4-library.c"
+      ],
       "include_dirs": [
         "<!(node -p \"require('path').dirname(require.resolve('nan/package.json', { paths: [require.resolve('node-rdkafka/package.json')] }))\")",
         "<(rdkafka)",

@@ -1,4 +1,4 @@
-/** The transport by the native helper (native/packed.cc): batches cross as one buffer, half a microsecond a message. */
+/** The transport by the native helper (native/poll.cc): batches cross as one buffer, half a microsecond a message. */
 import { nativeHelper } from '../../../base/native-helper.ts';
 import type { Scheduler } from '../../../base/scheduler.ts';
 import { PackedBatch } from '../../../record/batch.ts';
