@@ -9,20 +9,23 @@ import type { Metadata } from '../wire/cluster-requests.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
 
 export class ClusterView {
-  /** One object a broker, by host and port. */
-  readonly #brokers = new Map<string, BrokerAddress>();
+  /** One object a broker that was ever known, by host and port. */
+  readonly #known = new Map<string, BrokerAddress>();
+  readonly #bootstrap: readonly BrokerAddress[];
+  /** Those that the cluster has last named. */
+  #named: readonly BrokerAddress[] = [];
   readonly #leaders = new Map<string, BrokerAddress>();
   #answered: BrokerAddress | undefined;
 
   /** @param bootstrap to begin with; the cluster says which there are */
   constructor(bootstrap: readonly BrokerAddress[]) {
-    for (const { host, port } of bootstrap) this.brokerAt(host, port);
+    this.#bootstrap = bootstrap.map(({ host, port }) => this.brokerAt(host, port));
   }
 
-  /** Whom to ask of the cluster: who answered last, then the others. */
+  /** Whom to ask of the cluster: who answered last, then the others; those that have left are not asked. */
   get brokers(): readonly BrokerAddress[] {
-    const all = this.#brokers.values();
-    return [...new Set(this.#answered === undefined ? all : [this.#answered, ...all])];
+    const first = this.#answered === undefined ? [] : [this.#answered];
+    return [...new Set([...first, ...this.#named, ...this.#bootstrap])];
   }
 
   answered(broker: BrokerAddress): void {
@@ -32,10 +35,10 @@ export class ClusterView {
   /** The same object for the same broker. */
   brokerAt(host: string, port: number): BrokerAddress {
     const name = `${host}:${port}`;
-    let broker = this.#brokers.get(name);
+    let broker = this.#known.get(name);
     if (broker === undefined) {
       broker = { host, port };
-      this.#brokers.set(name, broker);
+      this.#known.set(name, broker);
     }
     return broker;
   }
@@ -55,6 +58,7 @@ export class ClusterView {
     const byNode = new Map(
       brokers.map(({ node, host, port }) => [node, this.brokerAt(host, port)]),
     );
+    this.#named = [...byNode.values()];
     for (const { topic, partitions } of topics) {
       for (const { partition, error, leader } of partitions) {
         const broker = error === kafkaCodes.none ? byNode.get(leader) : undefined;
