@@ -45,6 +45,8 @@ const flinks: Readonly<Record<string, string>> = {
   'flink-1s': 'Flink 2.2, checkpoints of 1 s',
   'flink-rocksdb': 'Flink 2.2, RocksDB',
   'flink-rocksdb-1s': 'Flink 2.2, RocksDB, checkpoints of 1 s',
+  'flink-sql': 'Flink 2.2, SQL',
+  'flink-sql-1s': 'Flink 2.2, SQL, checkpoints of 1 s',
 };
 
 /** Rates, processor time, memory and what is logged; peers that a job was not run with are left out of its line. */
