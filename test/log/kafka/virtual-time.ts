@@ -22,6 +22,7 @@ export class VirtualTime implements Timing {
 
   /** Moves on by `ms`, and wakes in their order who sleeps until then. */
   async advance(ms: number): Promise<void> {
+    await turn();
     const end = this.now + ms;
     for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {
       await this.#wake(next);
