@@ -42,6 +42,8 @@ export const sections: readonly Section[] = [
       'docs/KAFKA.md',
       'docs/CONSOLE.md',
       'docs/ALERTS.md',
+      'docs/ERRORS.md',
+      'docs/METRICS.md',
       'docs/RELIABILITY.md',
       'UPGRADING.md',
       'SECURITY.md',

@@ -1,4 +1,4 @@
-/** The documents of the interfaces, made of what is there. */
+/** The documents that are made of what is there. */
 import { generateKeyPairSync } from 'node:crypto';
 import { engineRoutes } from '../../engine/cli/execution.ts';
 import { askedRoutes } from '../../topologies/app/questions/question-routes.ts';
@@ -6,6 +6,7 @@ import { asyncApiDocument } from '../../topologies/asyncapi.ts';
 import { checkGateway } from '../../topologies/gateway/config.ts';
 import { gatewayApp } from '../../topologies/gateway/server.ts';
 import { providers } from '../../topologies/gateway/webhooks/providers.ts';
+import { errorsDocument, metricsDocument } from './lists.ts';
 
 /** Of a gateway with accounts and a webhook of every provider. */
 async function openApiDocument(): Promise<object> {
@@ -54,11 +55,13 @@ function secretOf(provider: string): string {
 }
 
 /** By file name in docs. */
-export const documents: Readonly<Record<string, () => Promise<object>>> = {
+export const documents: Readonly<Record<string, () => Promise<object | string>>> = {
   'openapi.json': openApiDocument,
   'asyncapi.json': async () => asyncApiDocument(),
+  'ERRORS.md': async () => errorsDocument(),
+  'METRICS.md': async () => metricsDocument(),
 };
 
-export function written(document: object): string {
-  return `${JSON.stringify(document, undefined, 1)}\n`;
+export function written(document: object | string): string {
+  return typeof document === 'string' ? document : `${JSON.stringify(document, undefined, 1)}\n`;
 }

@@ -1,4 +1,4 @@
-/** `npm run api-documents`: writes docs/openapi.json and docs/asyncapi.json anew. */
+/** `npm run api-documents`: writes the documents in docs/ that are made of what is there. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { documents, written } from './documents.ts';
