@@ -13,7 +13,8 @@ export { type Scheduler, systemScheduler } from '../base/scheduler.ts';
 export { longestTimerMs } from '../base/settings.ts';
 export { standardInput } from '../connect/content.ts';
 export type { Cursor } from '../connect/cursor.ts';
-export { type Item, recordsOf } from '../connect/file-reader.ts';
+export { recordsOf } from '../connect/file-options.ts';
+export type { Item } from '../connect/file-reader.ts';
 export {
   baseName,
   changedBefore,

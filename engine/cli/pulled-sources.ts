@@ -5,7 +5,7 @@ import { systemClock } from '../base/clock.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { jsonOf } from '../base/json-text.ts';
 import { systemScheduler } from '../base/scheduler.ts';
-import type { Mapped } from '../connect/file-reader.ts';
+import type { Mapped } from '../connect/file-options.ts';
 import { isPlain, type Mistake } from '../connect/pull/check.ts';
 import type { KafkaSpec } from '../connect/pull/kafka/spec.ts';
 import { everySeconds, pullerOf, targetOf } from '../connect/pull/kinds.ts';

@@ -2,35 +2,20 @@
 import { MillraceError } from '../base/errors.ts';
 import { holdStandardInput, standardInput } from './content.ts';
 import type { Cursor, Start } from './cursor.ts';
-import type { FileSourceOptions } from './file-source.ts';
-import { Fingerprint, rowHash } from './fingerprint.ts';
+import { type FileReaderOptions, isRefused, type Mapped, recordsOf } from './file-options.ts';
+import { Fingerprint } from './fingerprint.ts';
+import { InputResume } from './input-resume.ts';
 import {
   addToSample,
   baseName,
-  changedBefore,
   copyOf,
   emptyFile,
   identify,
   inputChanged,
   type KnownFile,
 } from './known-files.ts';
+import { RowIds } from './row-ids.ts';
 import { type Row, rowBlocks } from './rows.ts';
-
-export interface MappedRecord<K, V> {
-  readonly key: K;
-  readonly value: V;
-  readonly timestamp: number;
-}
-
-export type Mapped<K, V> =
-  | MappedRecord<K, V>
-  /** The row stands for several. */
-  | { readonly records: readonly MappedRecord<K, V>[] }
-  /** The row is not wanted, e.g. another kind of record. */
-  | 'skip'
-  /** As before, counted by this reason. */
-  | { readonly skip: string }
-  | { readonly reject: string };
 
 export interface Item<K, V> {
   readonly row: Row;
@@ -61,9 +46,6 @@ interface Batch {
 /** When all rows of a new file of as many are refused, the mapping is wrong, not the rows. */
 const suspicious = 50;
 const blockSize = 1_000;
-
-/** How the rows are read, and what they become. */
-export type FileReaderOptions<K, V> = Omit<FileSourceOptions<K, V>, 'name' | 'topic'>;
 
 export class FileReader<K, V> {
   readonly #options: FileReaderOptions<K, V>;
@@ -141,7 +123,8 @@ export class FileReader<K, V> {
   /** The rows of a file that were not taken; of a known one those behind the place up to which it was. */
   async *#read(file: string, given: KnownFile | undefined): AsyncGenerator<Item<K, V>[]> {
     const fingerprint = new Fingerprint();
-    const resume = file === standardInput ? new Resume(file, this.#files, fingerprint) : undefined;
+    const resume =
+      file === standardInput ? new InputResume(file, this.#files, fingerprint) : undefined;
     let place = { known: this.#continued(file, given), fingerprint };
     let from = given?.length ?? 0;
     let ordinal = -1;
@@ -368,16 +351,6 @@ function isPast({ start, end, line }: Row, from: number, known: KnownFile, file:
   throw inputChanged(file, `line ${line} was taken when it was not whole, and now it goes on`);
 }
 
-/** What a row becomes; nothing when it is refused or not wanted. */
-export function recordsOf<K, V>(mapped: Mapped<K, V>): readonly MappedRecord<K, V>[] {
-  if (mapped === 'skip' || 'skip' in mapped || 'reject' in mapped) return [];
-  return 'records' in mapped ? mapped.records : [mapped];
-}
-
-function isRefused<K, V>(mapped: Mapped<K, V>): mapped is { readonly reject: string } {
-  return mapped !== 'skip' && 'reject' in mapped;
-}
-
 function isBroken(error: unknown): boolean {
   return error instanceof MillraceError && error.code === 'INPUT_BROKEN';
 }
@@ -389,57 +362,4 @@ function checkRefused(rows: number, problem: string): void {
     field: 'all fields',
     problem: `all of the first ${rows} rows are refused; the last because ${problem}`,
   });
-}
-
-/** Hash of a row's text, told apart by its file and by its ordinal among equal rows of the file. */
-class RowIds {
-  readonly #suffix: string;
-  readonly #seen = new Map<string, number>();
-
-  constructor(file: number) {
-    this.#suffix = file === 0 ? '' : `.${file}`;
-  }
-
-  next({ raw }: Row): { readonly hash: string; readonly id: string } {
-    const hash = rowHash(raw);
-    const n = this.#seen.get(hash) ?? 0;
-    this.#seen.set(hash, n + 1);
-    return { hash, id: `${hash}${this.#suffix}${n === 0 ? '' : `-${n}`}` };
-  }
-}
-
-/** Finds out whether standard input brings what was taken before, row by row. */
-class Resume {
-  readonly #file: string;
-  readonly #known: readonly KnownFile[];
-  readonly #fingerprint: Fingerprint;
-  #candidate: KnownFile | undefined;
-  isSearching = true;
-
-  constructor(file: string, known: readonly KnownFile[], fingerprint: Fingerprint) {
-    this.#file = file;
-    this.#known = known;
-    this.#fingerprint = fingerprint;
-    this.isSearching = known.length > 0;
-  }
-
-  /** The file that the content goes on from; throws INPUT_CHANGED when it went another way. */
-  look({ end }: Row): KnownFile | undefined {
-    if (this.#candidate === undefined) {
-      const hash = this.#fingerprint.digest(end);
-      const found = this.#known.filter(({ head }) => head[0] === end && head[1] === hash);
-      this.#candidate = found.sort((a, b) => b.length - a.length)[0];
-    }
-    const candidate = this.#candidate;
-    this.isSearching = candidate !== undefined && end < candidate.length;
-    if (candidate === undefined || this.isSearching) return candidate;
-    if (this.#fingerprint.digest(candidate.length) === candidate.hash) return candidate;
-    throw changedBefore(this.#file, candidate);
-  }
-
-  /** To be called at the end of the input. */
-  end(): void {
-    if (this.isSearching && this.#candidate !== undefined)
-      throw changedBefore(this.#file, this.#candidate);
-  }
 }

@@ -11,29 +11,14 @@ import type { SourceChunk, SourceConnector, SourceStart } from '../runtime/conne
 import { Outputs } from '../task/outputs.ts';
 import { standardInput } from './content.ts';
 import { type Cursor, checkOfFiles, cursorOf, isOldCursor, oldInputOf } from './cursor.ts';
-import { FileReader, type Item, type Mapped, recordsOf } from './file-reader.ts';
+import { type FileSourceOptions, recordsOf } from './file-options.ts';
+import { FileReader, type Item } from './file-reader.ts';
 import type { KnownFile } from './known-files.ts';
 import { rowHeaders } from './row-letter.ts';
 import type { RowOptions } from './rows.ts';
 import { writeRow } from './write-rows.ts';
 
-export type { Mapped } from './file-reader.ts';
-
-export interface FileSourceOptions<K, V> extends RowOptions {
-  readonly name: string;
-  /** Read one after the other, in this order; '-' is standard input. */
-  readonly files: readonly string[];
-  readonly topic: Topic<K, V>;
-  /** Name or path of the mapping that `map` is: kept in dead letters, so that a replay finds it. */
-  readonly mapping?: string;
-  /**
-   * 'time': the rows are sorted by their time before they enter, in memory, so for bounded files only; a row
-   * that cannot be mapped goes with the one before it. Default: as they stand in the files.
-   */
-  readonly order?: 'file' | 'time';
-  /** `id` tells rows of the same text apart by file and ordinal. */
-  map(fields: Readonly<Record<string, unknown>>, id: string): Mapped<K, V>;
-}
+export type { FileSourceOptions, Mapped } from './file-options.ts';
 
 /** Characters of a reason; the row itself is the value of the dead letter. */
 const reasonMax = 1_000;

@@ -1,6 +1,6 @@
 /** Mappings by name, as the engine uses them: how rows are read, and which records they become. */
 import type { Topic } from '../graph/topic.ts';
-import type { Mapped } from './file-reader.ts';
+import type { Mapped } from './file-options.ts';
 import { FileSource } from './file-source.ts';
 import type { RowOptions } from './rows.ts';
 

@@ -1,6 +1,6 @@
 /** Spans of commits: one below each traced record that a commit brings, or some of them where there are many. */
 import { commitSpan, registeredTracer } from '../task/tracing.ts';
-import type { CycleWork } from './committer.ts';
+import type { CycleWork } from './cycle-work.ts';
 
 export interface CommitTaken {
   readonly commitId: number;

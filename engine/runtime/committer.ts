@@ -14,24 +14,13 @@ import type { OutputBatch } from '../task/outputs.ts';
 import { traceCommit } from './commit-spans.ts';
 import type { SourceConnector } from './connector.ts';
 import { cursorAppend } from './cursors.ts';
-import { bringsNews, cursorName, type Intake, type Taken } from './intake.ts';
+import { allDone, type CycleWork } from './cycle-work.ts';
+import { bringsNews, cursorName, type Intake } from './intake.ts';
 import { encodeLedger, offsetMetadata } from './ledger.ts';
 import { promiseAppends } from './promises.ts';
 import { reportCycle } from './report.ts';
-import type { StageClock } from './stages.ts';
 import type { Summary } from './summary.ts';
 import type { RunningTask } from './task-opener.ts';
-
-export interface CycleWork {
-  /** Of the cycle from its work to its commit: tasks that open meanwhile may bring a greater one. */
-  readonly commitId: number;
-  readonly chunks: readonly Taken[];
-  readonly results: readonly { readonly task: RunningTask; readonly result: TaskResult }[];
-  /** How far the global tables are that it was done with. */
-  readonly globalOffsets: readonly GroupOffset[];
-  /** Stands at the end of the work. */
-  readonly stages: StageClock;
-}
 
 export interface CommitterOptions {
   readonly application: string;
@@ -276,10 +265,4 @@ function offsetsOf(
     const metadata = offsetMetadata(i === 0 ? ledger : '', { time, waitsTo });
     return { topic, offset, partition, ...(metadata === undefined ? {} : { metadata }) };
   });
-}
-
-/** Waits for all, also after a failure, so that none goes on behind the caller's back. */
-export async function allDone<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  await Promise.allSettled(promises);
-  return Promise.all(promises);
 }

@@ -7,8 +7,8 @@
 import type { TaskWork } from '../task/host-port.ts';
 import type { PassingTime } from '../task/task-options.ts';
 import { Ahead, type GivenWork } from './ahead.ts';
-import { allDone, type CycleWork } from './committer.ts';
 import type { CycleSize } from './cycle-size.ts';
+import { allDone, type CycleWork } from './cycle-work.ts';
 import { bringsNews } from './intake.ts';
 import { Reading } from './reading.ts';
 import type { RuntimeParts } from './runtime-parts.ts';

@@ -1,7 +1,7 @@
 /** What a cycle's results say of the tasks that brought them. */
 import type { Observer } from '../base/events.ts';
 import type { TaskResult } from '../task/host-port.ts';
-import type { CycleWork } from './committer.ts';
+import type { CycleWork } from './cycle-work.ts';
 import type { RunningTask } from './task-opener.ts';
 
 /** Something must be committed. */

@@ -3,62 +3,13 @@
  * consumer, one, or many gets its own receiver, so nothing is asked per record.
  */
 import { must } from '../base/assert.ts';
-import type { World } from '../base/world.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { GraphNode, StepNode } from '../graph/node.ts';
-import type {
-  AnyReceiver,
-  BuildContext,
-  GlobalRow,
-  Resume,
-  TaskContext,
-  TimedStep,
-} from '../graph/processor.ts';
-import type { Cells, KeyedBy } from '../graph/store-spec.ts';
+import type { AnyReceiver, BuildContext, TimedStep } from '../graph/processor.ts';
 import { inputsOf, isRepartition, type SubTopology } from '../graph/sub-topology.ts';
-import type { Sink } from '../graph/topic.ts';
 import { repartitionTopic } from '../graph/topic-names.ts';
-import type { Headers } from '../record/headers.ts';
-import { type Place, StepContext } from './step-context.ts';
-import type { TaskClock } from './task-clock.ts';
-
-type OwnWay = 'enter' | 'enterId' | 'deadLetter' | 'emit' | 'passedTime' | 'idleClock';
-
-export interface ChainTask extends Omit<TaskContext, OwnWay> {
-  readonly time: Pick<TaskClock, 'passed' | 'idleClock'>;
-  readonly world: World;
-  /** As `TaskContext.enter`, for a step. */
-  enterKey<K>(
-    place: Place,
-    keyId: string,
-    spec: KeyedBy<K> | undefined,
-    body: (key: K) => void,
-  ): void;
-  deadLetter(step: string, reason: string, callSite: string): void;
-  emit<K, V>(
-    sink: Sink<K, V>,
-    key: K,
-    value: V | null,
-    timestamp: number,
-    headers?: Headers,
-    callSite?: string,
-  ): void;
-  cells<C>(store: string): Cells<C>;
-  globalRow(topic: string, keyId: string): GlobalRow | undefined;
-  /** Catches what a step throws and lets the error policy decide. */
-  guard(place: Place, inner: AnyReceiver): AnyReceiver;
-  /** The same for what runs because time has passed: the record at hand has no part in it. */
-  guardTimer(place: Place, inner: AnyReceiver): AnyReceiver;
-  /** Keeps the record at hand, to go on with it later in the same run. */
-  suspend(place: Place): Resume;
-}
-
-/** Ways that may be followed by traces (tracing.ts); else they are the task's own. */
-export interface Ways
-  extends Pick<ChainTask, 'guard' | 'guardTimer' | 'enterKey' | 'suspend' | 'emit'> {
-  /** Where records of a topic enter. */
-  entry?(topic: string, inner: AnyReceiver): AnyReceiver;
-}
+import type { ChainTask, Place, Ways } from './chain-task.ts';
+import { StepContext } from './step-context.ts';
 
 export interface Chain {
   /** Where the records of each source enter, in the order of the sub-topology's sources. */

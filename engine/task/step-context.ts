@@ -7,13 +7,7 @@ import type { TaskContext } from '../graph/processor.ts';
 import type { KeyedBy } from '../graph/store-spec.ts';
 import type { Sink } from '../graph/topic.ts';
 import type { Headers } from '../record/headers.ts';
-import type { ChainTask, Ways } from './chain.ts';
-
-/** A step, as errors name it. */
-export interface Place {
-  readonly step: string;
-  readonly callSite: string;
-}
+import type { ChainTask, Place, Ways } from './chain-task.ts';
 
 export class StepContext implements TaskContext {
   readonly partition: number;

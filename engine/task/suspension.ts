@@ -5,8 +5,8 @@
 import type { Resume } from '../graph/processor.ts';
 import type { TaskState } from '../state/task-state.ts';
 import type { AtHand } from './at-hand.ts';
+import type { Place } from './chain-task.ts';
 import { countOutcome } from './counters.ts';
-import type { Place } from './step-context.ts';
 import { keptPlace, type Suspended } from './suspended.ts';
 import type { Units } from './units.ts';
 

@@ -15,7 +15,7 @@ import { PackedBatch } from '../record/batch.ts';
 import { MemoryBudget } from '../state/memory-budget.ts';
 import type { TaskState } from '../state/task-state.ts';
 import type { BackendFactory } from '../storage/backend.ts';
-import type { ChainTask } from './chain.ts';
+import type { ChainTask } from './chain-task.ts';
 import { GlobalTables } from './global-tables.ts';
 import type {
   HostConfig,

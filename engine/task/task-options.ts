@@ -5,7 +5,7 @@ import type { SubTopology } from '../graph/sub-topology.ts';
 import type { PartTime } from '../graph/time-plan.ts';
 import type { RecordLimits } from '../log/log.ts';
 import type { TaskState } from '../state/task-state.ts';
-import type { ChainTask, Ways } from './chain.ts';
+import type { ChainTask, Ways } from './chain-task.ts';
 import type { ErrorPolicy } from './error-policy.ts';
 import type { GlobalTables } from './global-tables.ts';
 import type { Pauses } from './pauses.ts';

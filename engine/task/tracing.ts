@@ -16,9 +16,8 @@ import type { KeyedBy } from '../graph/store-spec.ts';
 import type { SubTopology } from '../graph/sub-topology.ts';
 import type { Sink } from '../graph/topic.ts';
 import type { Headers } from '../record/headers.ts';
-import type { ChainTask, Ways } from './chain.ts';
+import type { ChainTask, Place, Ways } from './chain-task.ts';
 import { recordRefused } from './failure.ts';
-import type { Place } from './step-context.ts';
 
 const library = onDemand<typeof import('@opentelemetry/api')>('@opentelemetry/api');
 

@@ -12,6 +12,7 @@ import type { TaskState } from '../state/task-state.ts';
 import { UndoLog } from '../state/undo-log.ts';
 import type { AtHand, Frame } from './at-hand.ts';
 import { callSitesOf } from './chain.ts';
+import type { Place } from './chain-task.ts';
 import {
   deadLettered,
   decrease,
@@ -33,7 +34,6 @@ import type { Outputs } from './outputs.ts';
 import type { ReadLimits } from './read-limits.ts';
 import type { Attempt } from './retried.ts';
 import { answerTo, stopsAt } from './retries.ts';
-import type { Place } from './step-context.ts';
 import type { TaskOptions } from './task-options.ts';
 
 type UnitOptions = Pick<

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { recordsOf } from '../../engine/connect/file-reader.ts';
+import { recordsOf } from '../../engine/connect/file-options.ts';
 import { rowsOf } from '../../engine/connect/rows.ts';
 import { readMapping, rowOptions } from '../../topologies/app/mappings.ts';
 import type { Event } from '../../topologies/event.ts';

@@ -1,7 +1,7 @@
 /** The events of a log, read apart from the engine: only the mapping is shared. */
 
 import { createHash } from 'node:crypto';
-import { recordsOf } from '../../engine/connect/file-reader.ts';
+import { recordsOf } from '../../engine/connect/file-options.ts';
 import { rowsOf } from '../../engine/connect/rows.ts';
 import { rowOptions } from '../../topologies/app/mappings.ts';
 import { eventMap } from '../../topologies/ingest/event-map.ts';

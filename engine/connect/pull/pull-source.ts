@@ -12,7 +12,7 @@ import type { Topic } from '../../graph/topic.ts';
 import { encodeHeaders } from '../../record/headers.ts';
 import type { SourceChunk, SourceConnector, SourceStart } from '../../runtime/connector.ts';
 import { Outputs } from '../../task/outputs.ts';
-import { type Mapped, recordsOf } from '../file-reader.ts';
+import { type Mapped, recordsOf } from '../file-options.ts';
 import { rowHeaders } from '../row-letter.ts';
 import { writeRow } from '../write-rows.ts';
 import { BackOff, type BackOffOptions } from './back-off.ts';

@@ -3,7 +3,7 @@
  * become and how failures are answered is the same for all: pull-source.ts.
  */
 import { MillraceError } from '../../base/errors.ts';
-import type { Mapped } from '../file-reader.ts';
+import type { Mapped } from '../file-options.ts';
 import { isPlain } from './check.ts';
 
 export interface PulledRow {

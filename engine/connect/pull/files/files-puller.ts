@@ -5,7 +5,8 @@
  */
 import { MillraceError } from '../../../base/errors.ts';
 import type { Cursor } from '../../cursor.ts';
-import { FileReader, type Item, recordsOf } from '../../file-reader.ts';
+import { recordsOf } from '../../file-options.ts';
+import { FileReader, type Item } from '../../file-reader.ts';
 import type { KnownFile } from '../../known-files.ts';
 import type { RowOptions } from '../../rows.ts';
 import { type Page, type PulledRow, type Puller, refused } from '../puller.ts';

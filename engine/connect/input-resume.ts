@@ -1,0 +1,40 @@
+/** Standard input that is piped in again. */
+import type { Fingerprint } from './fingerprint.ts';
+import { changedBefore, type KnownFile } from './known-files.ts';
+import type { Row } from './rows.ts';
+
+/** Finds out whether standard input brings what was taken before, row by row. */
+export class InputResume {
+  readonly #file: string;
+  readonly #known: readonly KnownFile[];
+  readonly #fingerprint: Fingerprint;
+  #candidate: KnownFile | undefined;
+  isSearching = true;
+
+  constructor(file: string, known: readonly KnownFile[], fingerprint: Fingerprint) {
+    this.#file = file;
+    this.#known = known;
+    this.#fingerprint = fingerprint;
+    this.isSearching = known.length > 0;
+  }
+
+  /** The file that the content goes on from; throws INPUT_CHANGED when it went another way. */
+  look({ end }: Row): KnownFile | undefined {
+    if (this.#candidate === undefined) {
+      const hash = this.#fingerprint.digest(end);
+      const found = this.#known.filter(({ head }) => head[0] === end && head[1] === hash);
+      this.#candidate = found.sort((a, b) => b.length - a.length)[0];
+    }
+    const candidate = this.#candidate;
+    this.isSearching = candidate !== undefined && end < candidate.length;
+    if (candidate === undefined || this.isSearching) return candidate;
+    if (this.#fingerprint.digest(candidate.length) === candidate.hash) return candidate;
+    throw changedBefore(this.#file, candidate);
+  }
+
+  /** To be called at the end of the input. */
+  end(): void {
+    if (this.isSearching && this.#candidate !== undefined)
+      throw changedBefore(this.#file, this.#candidate);
+  }
+}
