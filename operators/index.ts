@@ -67,7 +67,7 @@ export { CogroupedStream, type CogroupWhole, WindowedCogroup } from './cogroup.t
 export { GroupedTable } from './group-table.ts';
 export type { AsyncOptions } from './in-flight.ts';
 export { GlobalTable } from './join-global.ts';
-export type { StreamJoinSettings } from './join-streams.ts';
+export type { StreamJoinSettings } from './join-streams-store.ts';
 export { type JoinWindow, joinWindow } from './join-window.ts';
 export { jsonSchema } from './json-schema.ts';
 export type {
@@ -80,9 +80,10 @@ export type {
 } from './keyed-collections.ts';
 export { keyedList, keyedMap } from './keyed-collections.ts';
 export type { LookupOptions } from './lookup.ts';
-export type { NoCollections, ProcessClock, ProcessContext, ProcessSpec } from './process.ts';
-export { Stream, type TableJoinWait } from './stream.ts';
-export type { EarlyResults, SuppressBuffer, SuppressOptions } from './suppress.ts';
+export type { NoCollections, ProcessClock, ProcessContext, ProcessSpec } from './process-spec.ts';
+export { Stream } from './stream.ts';
+export type { TableJoinWait } from './stream-options.ts';
+export type { EarlyResults, SuppressBuffer, SuppressOptions } from './suppress-options.ts';
 export type { Synchronous, Unawaited } from './synchronous.ts';
 export { Table } from './table.ts';
 export { type StreamOptions, type TableOptions, TopologyBuilder, topology } from './topology.ts';

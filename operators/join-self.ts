@@ -11,7 +11,7 @@ import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { columnLayout } from './cell-codec.ts';
 import { type EntryLayout, type EntryList, kept } from './entry-list.ts';
-import { retentionMs, type StreamJoinOptions } from './join-streams.ts';
+import { retentionMs, type StreamJoinOptions } from './join-streams-store.ts';
 import { OperatorTime } from './kit/operator-time.ts';
 import { visitDue } from './kit/release.ts';
 import { type ListStore, listStore, type RecordList } from './list-store.ts';

@@ -24,64 +24,27 @@ import {
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
-import { faithful } from '../engine/serde/faithful.ts';
-import type { Serde } from '../engine/serde/serde.ts';
 import { standOfDue } from '../engine/time/watermark.ts';
-import { recordLayout } from './cell-codec.ts';
-import { changed, type Entries, type EntryLayout, EntryList, kept } from './entry-list.ts';
-import type { JoinWindow } from './join-window.ts';
+import { changed, kept } from './entry-list.ts';
+import {
+  columnOf,
+  headersAt,
+  type JoinCell,
+  type JoinStore,
+  joinStore,
+  left,
+  openAt,
+  retentionMs,
+  right,
+  type SideIndex,
+  type StreamJoinOptions,
+  type StreamJoinSettings,
+  standAt,
+  valueAt,
+  waitMs,
+} from './join-streams-store.ts';
 import { OperatorTime } from './kit/operator-time.ts';
 import { byKeyId } from './kit/order.ts';
-import { type AnyList, listParts } from './list-parts.ts';
-
-export type JoinKind = 'inner' | 'left' | 'outer';
-
-/** A missing side is undefined. */
-export type Joiner = (left: unknown, right: unknown, key: unknown) => unknown;
-
-/**
- * The records of one side, by time, then arrival. Columns: 1 while the record waits for its first partner; its value; its
- * headers, of those that wait: the others go on no more; how far its source stood, or its own time where that is later,
- * ms UTC.
- */
-type Side = EntryList<number>;
-const [openAt, valueAt, headersAt, standAt] = [0, 1, 2, 3] as const;
-type SideColumns = [open: number[], values: unknown[], headers: Uint8Array[], stands: number[]];
-
-// By index: to take an array apart by a pattern is to iterate, which costs more than what is done here.
-function columnOf(columns: readonly unknown[][], at: number): unknown[] {
-  return columns[at] as unknown[];
-}
-
-interface JoinCell {
-  readonly sides: readonly [left: Side, right: Side];
-  /** When the cell is looked at for records that nobody can reach any more. */
-  checkAt: number;
-}
-
-type SideIndex = 0 | 1;
-const left: SideIndex = 0;
-const right: SideIndex = 1;
-
-export interface StreamJoinSettings {
-  /**
-   * Does exactly what Kafka Streams 4.1 does. Records without a partner go on later than the window and
-   * the grace ask for, or at once, without grace, when they come out of order (KAFKA-19536), also if a
-   * partner follows. For comparisons: a left or outer join keeps its whole store in memory then.
-   * Default: when their time and the grace are over.
-   */
-  readonly asKafkaStreams?: boolean;
-}
-
-export interface StreamJoinOptions extends StreamJoinSettings {
-  readonly name: string;
-  readonly kind: JoinKind;
-  readonly window: JoinWindow;
-  readonly joiner: Joiner;
-  readonly key: Serde<unknown>;
-  readonly leftValue: Serde<unknown>;
-  readonly rightValue: Serde<unknown>;
-}
 
 /** @throws CONFIG_INVALID for a window or settings that make no sense */
 export function checkStreamJoin(
@@ -112,126 +75,6 @@ export function streamJoinStep(options: StreamJoinOptions): Step {
       }));
     },
   };
-}
-
-/** How long after its time, in stream time, a record of a side waits alone. */
-function waitMs({ beforeMs, afterMs, graceMs }: JoinWindow, side: SideIndex): number {
-  return (side === left ? afterMs : beforeMs) + graceMs;
-}
-
-/**
- * How long a record can be reached: a partner may be as late as the grace. Kafka Streams keeps one
- * millisecond less, so that the last possible partner at the edge of the window is lost.
- */
-export function retentionMs({ window, asKafkaStreams }: StreamJoinOptions): number {
-  const { beforeMs, afterMs, graceMs } = window;
-  return beforeMs + afterMs + graceMs + (asKafkaStreams === true ? 0 : 1);
-}
-
-interface JoinStore {
-  readonly store: StoreSpec<unknown, JoinCell>;
-  newCell(): JoinCell;
-}
-
-function joinStore(options: StreamJoinOptions): JoinStore {
-  const { name, kind, key, window, leftValue, rightValue } = options;
-  const layouts = sideLayouts(options);
-  const emptyCell = (newSide: (layout: EntryLayout<number>) => Side): JoinCell => ({
-    sides: [newSide(layouts[left]), newSide(layouts[right])],
-    checkAt: Number.POSITIVE_INFINITY,
-  });
-  const store: StoreSpec<unknown, JoinCell> = {
-    name,
-    kind: 'join',
-    ...(options.asKafkaStreams === true && kind !== 'inner' ? { resident: true } : {}),
-    key,
-    format: `join2(${leftValue.format},${rightValue.format})`,
-    due: ({ sides, checkAt }) => {
-      let due = checkAt;
-      // Nobody waits in an inner join.
-      for (const index of kind === 'inner' ? [] : [left, right]) {
-        const { wake } = sides[index];
-        if (wake < due) due = Math.min(due, wake + waitMs(window, index) + 1);
-      }
-      return due;
-    },
-    write: ({ sides, checkAt }, to) => {
-      to.float64(checkAt);
-      const lengthAt = to.length;
-      to.skip(4);
-      for (const index of [left, right]) {
-        const side = sides[index].joined();
-        layouts[index].write(to, side, 0, side.keys.length);
-        if (index === left) to.uint32At(lengthAt, to.length - lengthAt - 4);
-      }
-    },
-    decode: (bytes, start, end) => {
-      const middle = start + 12 + bytes.readUInt32LE(start + 8);
-      const side = (index: SideIndex, from: number, to: number): Side =>
-        new EntryList(layouts[index], layouts[index].decode(bytes, from, to));
-      const sides = [side(left, start + 12, middle), side(right, middle, end)] as const;
-      return { sides, checkAt: bytes.readDoubleLE(start) };
-    },
-    parts: listParts<JoinCell>({
-      lists: ({ sides }) => sides as readonly AnyList[],
-      empty: () => emptyCell((layout) => EntryList.inParts(layout)),
-      writeHead: ({ checkAt }, to) => to.float64(checkAt),
-      readHead: (cell, head) => {
-        cell.checkAt = head.readDoubleLE(0);
-      },
-    }),
-    rows: function* rows({ sides }, k) {
-      for (const index of [left, right]) {
-        for (const { keys, columns, i } of sides[index].all()) {
-          yield {
-            key: k,
-            value: { side: index === left ? 'left' : 'right', value: columns[valueAt]?.[i] },
-            timestamp: keys[i] as number,
-          };
-        }
-      }
-    },
-  };
-  return { store, newCell: () => emptyCell((layout) => new EntryList(layout)) };
-}
-
-/**
- * One number says whether the record waits, 0 or 1, and twice by how much its source stood later: a record that stood at its
- * own time is as it always was.
- */
-function sideLayout(value: Serde<unknown>): EntryLayout<number> {
-  const records = recordLayout(1, faithful(value));
-  return {
-    text: false,
-    width: 4,
-    write: (to, { keys, columns }, from, end) => {
-      const [open = [], values = [], headers = [], stands = []] = columns as SideColumns;
-      const states = new Array<number>(end);
-      for (let i = from; i < end; i++) {
-        states[i] = (open[i] as number) + 2 * ((stands[i] as number) - (keys[i] as number));
-      }
-      records.write(to, { keys, columns: [states, values, headers] }, from, end);
-    },
-    decode: (bytes, start, end) => {
-      const { keys, columns } = records.decode(bytes, start, end);
-      const [states = [], values = [], headers = []] = columns as [number[], unknown[], unknown[]];
-      const open = states.map((state) => state % 2);
-      const stands = keys.map((time, i) => time + Math.floor((states[i] as number) / 2));
-      return { keys, columns: [open, values, headers, stands] };
-    },
-  };
-}
-
-/** Of an inner join nobody waits; else each wakes at its time, from which it waits. */
-function sideLayouts({ kind, leftValue, rightValue }: StreamJoinOptions) {
-  const layouts = [sideLayout(leftValue), sideLayout(rightValue)] as const;
-  if (kind === 'inner') return layouts;
-  const wake = ({ keys, columns }: Entries<number>, i: number) =>
-    columns[openAt]?.[i] === 1 ? (keys[i] as number) : Number.POSITIVE_INFINITY;
-  return [
-    { ...layouts[left], wake },
-    { ...layouts[right], wake },
-  ] as const;
 }
 
 interface Waiting {

@@ -12,7 +12,7 @@
 import { aFunction, checkSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
-import type { JoinKind } from './join-streams.ts';
+import type { JoinKind } from './join-streams-store.ts';
 import { present } from './present.ts';
 import { type RowReader, type TableGetter, tableGetter } from './table-getter.ts';
 import { Heard, underWay } from './under-way.ts';

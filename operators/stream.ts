@@ -11,7 +11,7 @@ import {
   refuseSetting,
 } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
-import type { KeyOptions, Partitioner, Sink } from '../engine/graph/topic.ts';
+import type { KeyOptions, Sink } from '../engine/graph/topic.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { utf8 } from '../engine/serde/utf8.ts';
@@ -28,46 +28,30 @@ import type { AsyncOptions } from './in-flight.ts';
 import { type GlobalTable, globalJoinStep } from './join-global.ts';
 import { selfJoinStep } from './join-self.ts';
 import { streamTableJoinStep, type TableJoinOptions } from './join-stream-table.ts';
-import {
-  checkStreamJoin,
-  type Joiner,
-  type JoinKind,
-  type StreamJoinOptions,
-  type StreamJoinSettings,
-  streamJoinStep,
-} from './join-streams.ts';
+import { checkStreamJoin, streamJoinStep } from './join-streams.ts';
+import type {
+  Joiner,
+  JoinKind,
+  StreamJoinOptions,
+  StreamJoinSettings,
+} from './join-streams-store.ts';
 import type { JoinWindow } from './join-window.ts';
 import { keyByStep } from './key-by.ts';
 import type { Collections } from './keyed-collections.ts';
 import { type StepOf, stepAt } from './kit/define-step.ts';
 import { type Answer, type LookupOptions, lookupStep } from './lookup.ts';
 import { orderByTimeStep } from './order-by-time.ts';
-import { type NoCollections, type ProcessSpec, processStep } from './process.ts';
+import { processStep } from './process.ts';
+import type { NoCollections, ProcessSpec } from './process-spec.ts';
 import { routeStep } from './route.ts';
 import { type TtlOption, ttlRule } from './row-expiry.ts';
 import { filterStep, flatMapStep, mapStep, mergeStep, peekStep, splitStep } from './stateless.ts';
+import type { KeyBySettings, TableJoinWait } from './stream-options.ts';
 import { type Synchronous, synchronousAggregate, type Unawaited } from './synchronous.ts';
 import { Table } from './table.ts';
 import type { TableGetter } from './table-getter.ts';
 import { type StandardSchema, validateStep } from './validate.ts';
 import { WindowedStream } from './windowed-stream.ts';
-
-export interface TableJoinWait {
-  /** Records wait for so much stream time, in a store of that name; versioned tables only. */
-  readonly wait?: { readonly name: string; readonly graceMs: number };
-}
-
-export interface KeyBySettings<K, V> {
-  /** How records are written to the repartition topic. */
-  readonly value?: Serde<V>;
-  readonly partitioner?: Partitioner<K, V>;
-  /**
-   * 'time': records are held until the watermark has passed them, and go on by (timestamp, source
-   * partition, offset). For what depends on order: first, last, collect, reduce, process. They come as
-   * late as the slowest source partition. Default 'arrival': as the tasks before wrote them.
-   */
-  readonly order?: 'arrival' | 'time';
-}
 
 /** A predicate that is a type guard. */
 type Guard<V, W extends V> = (value: V, ...rest: never[]) => value is W;

@@ -4,7 +4,7 @@ import type { StoreSpec } from '../engine/graph/store-spec.ts';
 import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { decodeColumns, decodeRecords, writeColumns, writeRecords } from './cell-codec.ts';
-import { type Entries, type EntryLayout, EntryList } from './entry-list.ts';
+import { changed, type Entries, type EntryLayout, EntryList, kept } from './entry-list.ts';
 import { type AnyList, listParts } from './list-parts.ts';
 
 /** A change that waits. */
@@ -160,4 +160,21 @@ export function suppressStore(options: SuppressStoreOptions): SuppressStore {
     },
   };
   return { store, newList: () => new EntryList(layout) };
+}
+
+/** The change that waits of a window. */
+export function findHeld(list: EntryList<number>, start: number, end: number): Held | undefined {
+  let found: Held | undefined;
+  list.scan(start, start, (entries, i) => {
+    const held = heldAt(entries, i);
+    if (held.end === end) found = held;
+    return kept;
+  });
+  return found;
+}
+
+/** What waits was changed. */
+export function noteHeld(list: EntryList<number>, held: Held): void {
+  const { start } = held;
+  list.scan(start, start, (entries, i) => (heldAt(entries, i) === held ? changed : kept));
 }

@@ -9,21 +9,6 @@ import { fatalError } from '../engine/base/assert.ts';
 import { emptyBytes } from '../engine/base/bytes.ts';
 import { MillraceError } from '../engine/base/errors.ts';
 import { refusePromise } from '../engine/base/promises.ts';
-import {
-  aFunction,
-  anObject,
-  checkSetting,
-  checkSettings,
-  choice,
-  count,
-  isTrue,
-  longestTimerMs,
-  ms,
-  optional,
-  type Rule,
-  type Rules,
-  refuseSetting,
-} from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
 import type { Cells } from '../engine/graph/store-spec.ts';
@@ -32,169 +17,21 @@ import type { Windowed } from '../engine/serde/windowed.ts';
 import { closesAt } from '../engine/time/closed.ts';
 import { standOfDue } from '../engine/time/watermark.ts';
 import type { WindowSpec } from '../engine/time/windows/spec.ts';
-import { changed, type EntryList, kept, removed } from './entry-list.ts';
+import { changed, kept, removed } from './entry-list.ts';
 import { OperatorTime } from './kit/operator-time.ts';
 import { releaseDue } from './kit/release.ts';
+import { type SuppressOptions, type SuppressSettings, settingsOf } from './suppress-options.ts';
 import {
+  findHeld,
   type Held,
   type HeldCell,
   heldAt,
+  noteHeld,
   noWindow,
   type SuppressStore,
   suppressStore,
 } from './suppress-store.ts';
 import { untilCommitStep } from './until-commit.ts';
-
-/** How much a task may hold back. Bytes are those of keys and values as they are written. */
-export interface SuppressBuffer {
-  readonly maxRecords?: number;
-  readonly maxBytes?: number;
-}
-
-/** When a window's result so far goes on before the window is closed; each that applies. */
-export interface EarlyResults<V> {
-  /** After every so many changes of a window; of a session also those of the sessions in it. */
-  readonly everyRecords?: number;
-  /** So many ms of stream time after a change that has not been told, the newest then. */
-  readonly everyMs?: number;
-  /** When it says so; `told` is the result last told, undefined when there is none. */
-  readonly when?: (result: V, told: V | undefined) => boolean;
-}
-
-export type SuppressOptions<V = unknown> =
-  | (SuppressBuffer & {
-      /** One final result a window; early ones only if asked for. */
-      readonly untilClosed: true;
-      readonly early?: EarlyResults<V>;
-      /** A final result never goes on early: the task stops with SUPPRESS_FULL. */
-      readonly whenFull?: 'stop';
-    })
-  | (SuppressBuffer & {
-      /** ms of stream time that a change waits for newer ones. */
-      readonly timeLimitMs: number;
-      /** 'emit' (default): the oldest goes on early; 'stop': the task stops with SUPPRESS_FULL. */
-      readonly whenFull?: 'emit' | 'stop';
-    })
-  | (SuppressBuffer & {
-      /** The newest change of each row goes on at every multiple of so many ms of the wall clock. */
-      readonly wallIntervalMs: number;
-      readonly whenFull?: 'emit' | 'stop';
-    })
-  | {
-      /**
-       * The newest change of each row goes on at each commit, in it. How many changes become one depends on when
-       * commits come, the last word on each row does not.
-       */
-      readonly untilCommit: true;
-    };
-
-/** What is held back longer than until the commit. */
-type StoredOptions = Exclude<SuppressOptions, { readonly untilCommit: true }>;
-
-type Mode = 'closed' | 'limit' | 'wall';
-
-interface Settings {
-  readonly mode: Mode;
-  /** ms, of the modes 'limit' and 'wall'. */
-  readonly ms: number;
-  readonly early: EarlyResults<unknown> | undefined;
-  readonly maxRecords: number;
-  readonly maxBytes: number;
-  readonly whenFull: 'emit' | 'stop';
-}
-
-const finalWhenFull: Rule = (value) =>
-  value === undefined || value === 'stop'
-    ? undefined
-    : "left out, or 'stop': a final result cannot go on early";
-
-/** Every setting of every kind of suppress. */
-type EveryOption = SuppressBuffer & {
-  readonly untilClosed: true;
-  readonly early: EarlyResults<unknown>;
-  readonly whenFull: string;
-  readonly timeLimitMs: number;
-  readonly wallIntervalMs: number;
-  readonly untilCommit: true;
-};
-
-const ways = ['untilClosed', 'timeLimitMs', 'wallIntervalMs', 'untilCommit'] as const;
-
-const notWith: Rule = (value) =>
-  value === undefined ? undefined : 'left out: it belongs to another way of holding back';
-
-const noOther: Rules<EveryOption> = {
-  untilClosed: notWith,
-  early: notWith,
-  whenFull: notWith,
-  maxRecords: notWith,
-  maxBytes: notWith,
-  timeLimitMs: notWith,
-  wallIntervalMs: notWith,
-  untilCommit: notWith,
-};
-
-/** @throws CONFIG_INVALID unless the options ask for exactly one way of holding back */
-export function checkWay(name: string, options: SuppressOptions): void {
-  checkSetting(`suppress ${name}`, options, anObject);
-  const given = ways.filter((way) => way in options);
-  if (given.length === 1) return;
-  const problem = given.length === 0 ? 'says not' : `says twice (${given.join(', ')})`;
-  refuseSetting(name, `suppress ${problem} how long to hold back: give one of ${ways.join(', ')}`);
-}
-
-/** @throws CONFIG_INVALID for settings that contradict themselves or the table */
-function settingsOf(
-  name: string,
-  options: StoredOptions,
-  window: WindowSpec | undefined,
-): Settings {
-  const refuse = (field: string, problem: string) => refuseSetting(`${name}.${field}`, problem);
-  checkSettings<Partial<EveryOption>>(name, options, {
-    ...noOther,
-    maxRecords: optional(count(1)),
-    maxBytes: optional(count(1)),
-    ...('untilClosed' in options
-      ? { untilClosed: isTrue, early: optional(anObject), whenFull: finalWhenFull }
-      : { whenFull: optional(choice('emit', 'stop')) }),
-    ...('timeLimitMs' in options ? { timeLimitMs: ms(0) } : {}),
-    ...('wallIntervalMs' in options ? { wallIntervalMs: ms(1, longestTimerMs) } : {}),
-  });
-  const { maxRecords, maxBytes } = options;
-  const bounds = {
-    maxRecords: maxRecords ?? Number.POSITIVE_INFINITY,
-    maxBytes: maxBytes ?? Number.POSITIVE_INFINITY,
-  };
-  if ('untilClosed' in options) {
-    if (window === undefined) {
-      refuse(
-        'untilClosed',
-        'only the table of a window aggregate can be held until its windows close',
-      );
-    }
-    if (window?.type === 'count') {
-      refuse(
-        'untilClosed',
-        "a count window closes by its key's records: aggregate with emit 'close' instead",
-      );
-    }
-    const { early } = options;
-    if (early !== undefined) {
-      checkSettings(`${name}.early`, early, {
-        everyRecords: optional(count(1)),
-        everyMs: optional(ms(1)),
-        when: optional(aFunction),
-      });
-    }
-    return { mode: 'closed', ms: 0, early, ...bounds, whenFull: 'stop' };
-  }
-  const { whenFull = 'emit' } = options;
-  if ('timeLimitMs' in options) {
-    const { timeLimitMs } = options;
-    return { mode: 'limit', ms: timeLimitMs, early: undefined, ...bounds, whenFull };
-  }
-  return { mode: 'wall', ms: options.wallIntervalMs, early: undefined, ...bounds, whenFull };
-}
 
 export function suppressStep(
   name: string,
@@ -232,7 +69,7 @@ export function suppressStep(
 
 interface SuppressParts {
   readonly name: string;
-  readonly settings: Settings;
+  readonly settings: SuppressSettings;
   readonly window: WindowSpec | undefined;
   readonly held: SuppressStore;
   readonly value: Serde<unknown>;
@@ -307,7 +144,7 @@ class Suppress implements AnyReceiver, TimedStep {
   #hold(change: Pick<Held, 'start' | 'end' | 'timestamp' | 'value' | 'old'>): Held {
     const { start, end, timestamp, value } = change;
     const cell = this.#cells.get() ?? { list: this.#parts.held.newList() };
-    const same = this.#find(cell.list, start, end);
+    const same = findHeld(cell.list, start, end);
     const bytes = this.#bytesOf(value);
     const held = same ?? {
       ...change,
@@ -327,31 +164,14 @@ class Suppress implements AnyReceiver, TimedStep {
     held.bytes = bytes;
     this.#takeCarried(held);
     if (same === undefined) cell.list.insert(start, held);
-    else this.#noteChange(cell.list, held);
+    else noteHeld(cell.list, held);
     this.#cells.put(cell);
     return held;
   }
 
-  /** The change that waits of a window. */
-  #find(list: EntryList<number>, start: number, end: number): Held | undefined {
-    let found: Held | undefined;
-    list.scan(start, start, (entries, i) => {
-      const held = heldAt(entries, i);
-      if (held.end === end) found = held;
-      return kept;
-    });
-    return found;
-  }
-
-  /** What waits was changed. */
-  #noteChange(list: EntryList<number>, held: Held): void {
-    const { start } = held;
-    list.scan(start, start, (entries, i) => (heldAt(entries, i) === held ? changed : kept));
-  }
-
   #putChange(held: Held): void {
     const cell = this.#cells.get() as HeldCell;
-    this.#noteChange(cell.list, held);
+    noteHeld(cell.list, held);
     this.#cells.put(cell);
   }
 
@@ -386,7 +206,7 @@ class Suppress implements AnyReceiver, TimedStep {
 
   #withdraw(key: unknown, start: number, end: number, timestamp: number): void {
     const cell = this.#cells.get();
-    const held = cell && this.#find(cell.list, start, end);
+    const held = cell && findHeld(cell.list, start, end);
     if (cell === undefined || held === undefined) return;
     cell.list.scan(start, start, (entries, i) => (heldAt(entries, i) === held ? removed : kept));
     this.#count('waiting', -1);

@@ -3,7 +3,7 @@ import { keyIdOf } from '../engine/base/bytes.ts';
 import type { StoreRow } from '../engine/graph/store-spec.ts';
 import type { TableView } from '../engine/graph/view.ts';
 import type { Serde } from '../engine/serde/serde.ts';
-import type { JoinKind } from './join-streams.ts';
+import type { JoinKind } from './join-streams-store.ts';
 import type { RowJoiner } from './join-tables.ts';
 import { present } from './present.ts';
 

@@ -18,12 +18,13 @@ import {
   resultStep,
   subscribeStep,
 } from './join-foreign-key.ts';
-import type { JoinKind } from './join-streams.ts';
+import type { JoinKind } from './join-streams-store.ts';
 import { type RowJoiner, tableJoinGetter, tableJoinStep } from './join-tables.ts';
 import { type StepOf, stepAt } from './kit/define-step.ts';
 import { mergeStep } from './stateless.ts';
 import { Stream } from './stream.ts';
-import { checkWay, type SuppressOptions, suppressStep } from './suppress.ts';
+import { suppressStep } from './suppress.ts';
+import { checkWay, type SuppressOptions } from './suppress-options.ts';
 import type { Synchronous } from './synchronous.ts';
 import {
   derivedGetter,

@@ -1,0 +1,168 @@
+/** How suppress holds back: what may be asked for, and what is refused. */
+import {
+  aFunction,
+  anObject,
+  checkSetting,
+  checkSettings,
+  choice,
+  count,
+  isTrue,
+  longestTimerMs,
+  ms,
+  optional,
+  type Rule,
+  type Rules,
+  refuseSetting,
+} from '../engine/base/settings.ts';
+import type { WindowSpec } from '../engine/time/windows/spec.ts';
+
+/** How much a task may hold back. Bytes are those of keys and values as they are written. */
+export interface SuppressBuffer {
+  readonly maxRecords?: number;
+  readonly maxBytes?: number;
+}
+
+/** When a window's result so far goes on before the window is closed; each that applies. */
+export interface EarlyResults<V> {
+  /** After every so many changes of a window; of a session also those of the sessions in it. */
+  readonly everyRecords?: number;
+  /** So many ms of stream time after a change that has not been told, the newest then. */
+  readonly everyMs?: number;
+  /** When it says so; `told` is the result last told, undefined when there is none. */
+  readonly when?: (result: V, told: V | undefined) => boolean;
+}
+
+export type SuppressOptions<V = unknown> =
+  | (SuppressBuffer & {
+      /** One final result a window; early ones only if asked for. */
+      readonly untilClosed: true;
+      readonly early?: EarlyResults<V>;
+      /** A final result never goes on early: the task stops with SUPPRESS_FULL. */
+      readonly whenFull?: 'stop';
+    })
+  | (SuppressBuffer & {
+      /** ms of stream time that a change waits for newer ones. */
+      readonly timeLimitMs: number;
+      /** 'emit' (default): the oldest goes on early; 'stop': the task stops with SUPPRESS_FULL. */
+      readonly whenFull?: 'emit' | 'stop';
+    })
+  | (SuppressBuffer & {
+      /** The newest change of each row goes on at every multiple of so many ms of the wall clock. */
+      readonly wallIntervalMs: number;
+      readonly whenFull?: 'emit' | 'stop';
+    })
+  | {
+      /**
+       * The newest change of each row goes on at each commit, in it. How many changes become one depends on when
+       * commits come, the last word on each row does not.
+       */
+      readonly untilCommit: true;
+    };
+
+/** What is held back longer than until the commit. */
+export type StoredOptions = Exclude<SuppressOptions, { readonly untilCommit: true }>;
+
+type Mode = 'closed' | 'limit' | 'wall';
+
+export interface SuppressSettings {
+  readonly mode: Mode;
+  /** ms, of the modes 'limit' and 'wall'. */
+  readonly ms: number;
+  readonly early: EarlyResults<unknown> | undefined;
+  readonly maxRecords: number;
+  readonly maxBytes: number;
+  readonly whenFull: 'emit' | 'stop';
+}
+
+const finalWhenFull: Rule = (value) =>
+  value === undefined || value === 'stop'
+    ? undefined
+    : "left out, or 'stop': a final result cannot go on early";
+
+/** Every setting of every kind of suppress. */
+type EveryOption = SuppressBuffer & {
+  readonly untilClosed: true;
+  readonly early: EarlyResults<unknown>;
+  readonly whenFull: string;
+  readonly timeLimitMs: number;
+  readonly wallIntervalMs: number;
+  readonly untilCommit: true;
+};
+
+const ways = ['untilClosed', 'timeLimitMs', 'wallIntervalMs', 'untilCommit'] as const;
+
+const notWith: Rule = (value) =>
+  value === undefined ? undefined : 'left out: it belongs to another way of holding back';
+
+const noOther: Rules<EveryOption> = {
+  untilClosed: notWith,
+  early: notWith,
+  whenFull: notWith,
+  maxRecords: notWith,
+  maxBytes: notWith,
+  timeLimitMs: notWith,
+  wallIntervalMs: notWith,
+  untilCommit: notWith,
+};
+
+/** @throws CONFIG_INVALID unless the options ask for exactly one way of holding back */
+export function checkWay(name: string, options: SuppressOptions): void {
+  checkSetting(`suppress ${name}`, options, anObject);
+  const given = ways.filter((way) => way in options);
+  if (given.length === 1) return;
+  const problem = given.length === 0 ? 'says not' : `says twice (${given.join(', ')})`;
+  refuseSetting(name, `suppress ${problem} how long to hold back: give one of ${ways.join(', ')}`);
+}
+
+/** @throws CONFIG_INVALID for settings that contradict themselves or the table */
+export function settingsOf(
+  name: string,
+  options: StoredOptions,
+  window: WindowSpec | undefined,
+): SuppressSettings {
+  const refuse = (field: string, problem: string) => refuseSetting(`${name}.${field}`, problem);
+  checkSettings<Partial<EveryOption>>(name, options, {
+    ...noOther,
+    maxRecords: optional(count(1)),
+    maxBytes: optional(count(1)),
+    ...('untilClosed' in options
+      ? { untilClosed: isTrue, early: optional(anObject), whenFull: finalWhenFull }
+      : { whenFull: optional(choice('emit', 'stop')) }),
+    ...('timeLimitMs' in options ? { timeLimitMs: ms(0) } : {}),
+    ...('wallIntervalMs' in options ? { wallIntervalMs: ms(1, longestTimerMs) } : {}),
+  });
+  const { maxRecords, maxBytes } = options;
+  const bounds = {
+    maxRecords: maxRecords ?? Number.POSITIVE_INFINITY,
+    maxBytes: maxBytes ?? Number.POSITIVE_INFINITY,
+  };
+  if ('untilClosed' in options) {
+    if (window === undefined) {
+      refuse(
+        'untilClosed',
+        'only the table of a window aggregate can be held until its windows close',
+      );
+    }
+    if (window?.type === 'count') {
+      refuse(
+        'untilClosed',
+        "a count window closes by its key's records: aggregate with emit 'close' instead",
+      );
+    }
+    const { early } = options;
+    if (early !== undefined) {
+      checkSettings(`${name}.early`, early, {
+        everyRecords: optional(count(1)),
+        everyMs: optional(ms(1)),
+        when: optional(aFunction),
+      });
+    }
+    return { mode: 'closed', ms: 0, early, ...bounds, whenFull: 'stop' };
+  }
+  const { whenFull = 'emit' } = options;
+  if ('timeLimitMs' in options) {
+    const { timeLimitMs } = options;
+    return { mode: 'limit', ms: timeLimitMs, early: undefined, ...bounds, whenFull };
+  }
+  return { mode: 'wall', ms: options.wallIntervalMs, early: undefined, ...bounds, whenFull };
+}
