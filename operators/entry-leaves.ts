@@ -1,5 +1,5 @@
 /**
- * The leaves of a list (entry-list.ts), and what is done to the columns of entries.
+ * A leaf of a list (entry-list.ts), and what is done to the columns of entries.
  *
  * Bytes of a leaf: f64 order · f64 wake · u32 entries · first key · last key · entries.
  */
@@ -39,30 +39,6 @@ export interface Leaf<K extends EntryKey> {
   first: K;
   last: K;
   wake: number;
-}
-
-/** Of a list in parts. */
-export class Leaves<K extends EntryKey> {
-  /** All but the last, which is the list's own columns. */
-  readonly list: Leaf<K>[] = [];
-  sorted = true;
-  readonly byId = new Map<number, Leaf<K>>();
-  readonly changed = new Set<Leaf<K>>();
-  /** Of which the entries are there. */
-  readonly opened = new Set<Leaf<K>>();
-  /** Ids of leaves that went since the changes were taken. */
-  readonly gone = new Set<number>();
-  nextId = 0;
-  /** Of the last leaf; -1: there is none. */
-  lastId = -1;
-  lastOrder = 0;
-  lastBytes: Buffer | undefined;
-  lastChanged = false;
-  /** Of all but the last. */
-  count = 0;
-  bytes = 0;
-  /** The least of `list`; NaN when it must be looked for. */
-  wake = never;
 }
 
 /** When the first of some entries wants attention; +Infinity: none ever does. */
@@ -154,17 +130,6 @@ export function writeText(to: Scratch, text: string): void {
 
 export function readText(bytes: Buffer, at: number): string {
   return bytes.toString('utf16le', at + 4, at + 4 + bytes.readUInt32LE(at));
-}
-
-/** Index of the last leaf that begins at `key` or before it; -1 when none does. */
-export function lastBeginning<K extends EntryKey>(list: readonly Leaf<K>[], key: K): number {
-  let [low, high] = [0, list.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((list[middle] as Leaf<K>).first <= key) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
 }
 
 export function firstAfter<K extends EntryKey>(keys: readonly K[], key: K): number {

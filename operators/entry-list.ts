@@ -15,18 +15,15 @@ import {
   type Entries,
   type EntryKey,
   type EntryLayout,
-  entriesOf,
   firstAfter,
   insertEntry,
   type Leaf,
-  Leaves,
-  lastBeginning,
-  leafOf,
   moveEntry,
   never,
   removeEntries,
   wakeOf,
 } from './entry-leaves.ts';
+import { Leaves } from './leaves.ts';
 import { firstAtOrAfter } from './times.ts';
 
 export type { Entries, EntryKey, EntryLayout } from './entry-leaves.ts';
@@ -45,7 +42,6 @@ export type Visited = 0 | 1 | 2;
 /** Called for each entry; the columns are the list's own, and may be changed at `i`. */
 export type Visit<K extends EntryKey> = (entries: Entries<K>, i: number) => Visited;
 
-const [leafBytesMost, leafBytesSplit] = [8_192, 4_096];
 const noColumns: unknown[][] = [];
 
 export class EntryList<K extends EntryKey> {
@@ -68,7 +64,7 @@ export class EntryList<K extends EntryKey> {
   /** An empty one whose cell is in parts. */
   static inParts<K extends EntryKey>(layout: EntryLayout<K>): EntryList<K> {
     const list = new EntryList(layout);
-    list.#parts = new Leaves();
+    list.#parts = new Leaves(layout);
     return list;
   }
 
@@ -91,7 +87,7 @@ export class EntryList<K extends EntryKey> {
     const leaves = this.#leaves;
     const leaf = leaves?.list[0];
     if (leaves === undefined || leaf === undefined) return this.keys[1];
-    if (leaf.count > 1) return this.#open(leaves, leaf).keys[1];
+    if (leaf.count > 1) return leaves.open(leaf).keys[1];
     return leaves.list[1]?.first ?? this.keys[0];
   }
 
@@ -109,10 +105,7 @@ export class EntryList<K extends EntryKey> {
     if (Number.isNaN(this.#wake)) this.#wake = wakeOf(this.layout, this);
     const leaves = this.#leaves;
     if (leaves === undefined) return this.#wake;
-    if (Number.isNaN(leaves.wake)) {
-      leaves.wake = leaves.list.reduce((found, leaf) => Math.min(found, leaf.wake), never);
-    }
-    return Math.min(this.#wake, leaves.wake);
+    return Math.min(this.#wake, leaves.leastWake);
   }
 
   /** Adds an entry after those of the same key. @param cells one a column */
@@ -122,7 +115,7 @@ export class EntryList<K extends EntryKey> {
       if (this.keys.length === 0) this.#refill(leaves);
       const first = this.keys[0];
       if (leaves.list.length > 0 && first !== undefined && key < first) {
-        this.#insertBefore(leaves, key, cells);
+        leaves.insert(key, cells);
         return;
       }
       if (leaves.lastId < 0) leaves.lastId = leaves.nextId++;
@@ -151,9 +144,9 @@ export class EntryList<K extends EntryKey> {
     const leaves = this.#leaves;
     const last = firstAfter(this.keys, key);
     if (last > 0) return this.#place(leaves?.list.length ?? 0, this, last - 1);
-    const at = leaves === undefined ? -1 : lastBeginning(leaves.list, key);
+    const at = leaves === undefined ? -1 : leaves.lastBeginning(key);
     if (leaves === undefined || at < 0) return undefined;
-    const entries = this.#open(leaves, leaves.list[at] as Leaf<K>);
+    const entries = leaves.open(leaves.list[at] as Leaf<K>);
     return this.#place(at, entries, firstAfter(entries.keys, key) - 1);
   }
 
@@ -176,7 +169,7 @@ export class EntryList<K extends EntryKey> {
       (leaves.list[leaf] as Leaf<K>).count--;
     }
     this.#changed(leaves, leaf);
-    this.#dropEmpty(leaves, leaf);
+    leaves.dropEmpty(leaf);
   }
 
   /** Visits the entries with keys in [from, to], ascending, until `visit` has seen the last. Both may be left open. */
@@ -185,11 +178,11 @@ export class EntryList<K extends EntryKey> {
     let at = 0;
     if (leaves !== undefined) {
       const { list } = leaves;
-      at = from === undefined ? 0 : this.#leafOf(leaves, from);
+      at = from === undefined ? 0 : leaves.indexFor(from);
       while (at < list.length) {
         const leaf = list[at] as Leaf<K>;
         if (to !== undefined && leaf.first > to) return;
-        if (this.#visit(leaves, at, this.#open(leaves, leaf), from, to, visit)) at++;
+        if (this.#visit(leaves, at, leaves.open(leaf), from, to, visit)) at++;
       }
     }
     this.#visit(leaves, at, this, from, to, visit);
@@ -203,7 +196,7 @@ export class EntryList<K extends EntryKey> {
         const leaf = leaves.list[at] as Leaf<K>;
         if (leaf.wake > until) at++;
         else {
-          const entries = this.#open(leaves, leaf);
+          const entries = leaves.open(leaf);
           if (this.#visit(leaves, at, entries, undefined, undefined, visit)) at++;
         }
       }
@@ -223,7 +216,7 @@ export class EntryList<K extends EntryKey> {
       while (count < list.length) {
         const leaf = list[count] as Leaf<K>;
         if (leaf.last > to || leaf.wake !== never) break;
-        this.#forget(leaves, leaf);
+        leaves.forget(leaf);
         count++;
       }
       if (count > 0) leaves.list.splice(0, count);
@@ -244,12 +237,12 @@ export class EntryList<K extends EntryKey> {
   *range(from: K | undefined, to: K | undefined): Generator<Place<K>> {
     const leaves = this.#leaves;
     const count = leaves?.list.length ?? 0;
-    let at = leaves === undefined || from === undefined ? 0 : this.#leafOf(leaves, from);
+    let at = leaves === undefined || from === undefined ? 0 : leaves.indexFor(from);
     for (; at <= count; at++) {
       const leaf = leaves?.list[at];
       if (leaf !== undefined && to !== undefined && leaf.first > to) return;
       const isOpen = leaf === undefined || leaf.entries !== undefined;
-      const entries = leaves === undefined || leaf === undefined ? this : this.#open(leaves, leaf);
+      const entries = leaves === undefined || leaf === undefined ? this : leaves.open(leaf);
       const { keys } = entries;
       let i = from === undefined ? 0 : firstAtOrAfter(keys, from);
       for (; i < keys.length && (to === undefined || (keys[i] as K) <= to); i++) {
@@ -278,7 +271,7 @@ export class EntryList<K extends EntryKey> {
   clear(): void {
     const leaves = this.#leaves;
     if (leaves !== undefined) {
-      for (const leaf of leaves.list) this.#forget(leaves, leaf);
+      for (const leaf of leaves.list) leaves.forget(leaf);
       leaves.list.length = 0;
       leaves.lastChanged = leaves.lastId >= 0;
     }
@@ -291,7 +284,7 @@ export class EntryList<K extends EntryKey> {
 
   /** From now on it has leaves; the changelog has none of them. */
   cut(): void {
-    this.#parts ??= new Leaves();
+    this.#parts ??= new Leaves(this.layout);
     const leaves = this.#parts;
     if (leaves.lastId < 0 && this.keys.length > 0) leaves.lastId = leaves.nextId++;
     leaves.lastChanged = leaves.lastId >= 0;
@@ -305,7 +298,7 @@ export class EntryList<K extends EntryKey> {
     const ids = [...leaves.gone];
     leaves.gone.clear();
     for (const leaf of [...leaves.changed]) {
-      if (leaf.bytes === undefined) this.#encode(leaves, leaf);
+      if (leaf.bytes === undefined) leaves.encode(leaf);
     }
     for (const { id } of leaves.changed) ids.push(id);
     leaves.changed.clear();
@@ -318,43 +311,20 @@ export class EntryList<K extends EntryKey> {
 
   partIds(): number[] {
     const leaves = this.#leaves;
-    return leaves === undefined
-      ? []
-      : [
-          ...leaves.list.map(({ id }) => id),
-          ...(leaves.lastId < 0 ? [] : [leaves.lastId]),
-          ...leaves.gone,
-        ];
+    return leaves === undefined ? [] : leaves.ids;
   }
 
   /** As of the last `takeChanges`; undefined of a leaf that is gone. */
   partBytes(id: number): Buffer | undefined {
     const leaves = this.#leaves;
-    if (leaves === undefined) return undefined;
-    return id === leaves.lastId ? leaves.lastBytes : leaves.byId.get(id)?.bytes;
+    return leaves?.bytesOf(id);
   }
 
   /** Takes a leaf over, or its end. */
   setPart(id: number, bytes: Buffer | null): void {
     const leaves = must(this.#parts, 'the cell is in parts');
     this.#unsetLast(leaves);
-    const known = leaves.byId.get(id);
-    if (known !== undefined) {
-      leaves.list.splice(leaves.list.indexOf(known), 1);
-      this.#forget(leaves, known);
-      leaves.gone.delete(id);
-    }
-    leaves.wake = Number.NaN;
-    leaves.nextId = Math.max(leaves.nextId, id + 1);
-    if (bytes === null) return;
-    const leaf = leafOf(this.layout, id, Buffer.from(bytes));
-    leaves.byId.set(id, leaf);
-    leaves.count += leaf.count;
-    leaves.bytes += bytes.byteLength;
-    // Mostly they come in their order.
-    const before = leaves.list.at(-1)?.order ?? leaf.order;
-    leaves.sorted &&= before <= leaf.order;
-    leaves.list.push(leaf);
+    leaves.set(id, bytes);
   }
 
   /** About as many bytes as it takes. */
@@ -365,9 +335,7 @@ export class EntryList<K extends EntryKey> {
 
   get #leaves(): Leaves<K> | undefined {
     const leaves = this.#parts;
-    if (leaves === undefined || leaves.sorted) return leaves;
-    leaves.list.sort((a, b) => a.order - b.order);
-    leaves.sorted = true;
+    if (leaves?.sorted === false) leaves.sort();
     return leaves;
   }
 
@@ -375,7 +343,7 @@ export class EntryList<K extends EntryKey> {
   #refill(leaves: Leaves<K>): void {
     const leaf = leaves.list.pop();
     if (leaf === undefined) return;
-    const { keys, columns } = this.#open(leaves, leaf);
+    const { keys, columns } = leaves.open(leaf);
     if (leaves.lastId >= 0) leaves.gone.add(leaves.lastId);
     this.keys = keys;
     this.columns = columns;
@@ -384,7 +352,7 @@ export class EntryList<K extends EntryKey> {
     leaves.lastBytes = leaf.bytes;
     leaves.lastChanged = leaf.bytes === undefined || leaves.changed.has(leaf);
     this.#wake = Number.NaN;
-    this.#forget(leaves, leaf);
+    leaves.forget(leaf);
     leaves.gone.delete(leaf.id);
   }
 
@@ -392,13 +360,7 @@ export class EntryList<K extends EntryKey> {
   #unsetLast(leaves: Leaves<K>): void {
     if (leaves.lastId < 0) return;
     const { lastId: id, lastBytes: bytes } = leaves;
-    if (bytes !== undefined) {
-      const leaf = leafOf(this.layout, id, bytes);
-      leaves.byId.set(id, leaf);
-      leaves.list.push(leaf);
-      leaves.count += leaf.count;
-      leaves.bytes += bytes.byteLength;
-    }
+    if (bytes !== undefined) leaves.add(id, bytes);
     this.keys = [];
     this.columns = noColumns;
     this.#wake = never;
@@ -407,31 +369,13 @@ export class EntryList<K extends EntryKey> {
     leaves.lastChanged = false;
   }
 
-  #open(leaves: Leaves<K>, leaf: Leaf<K>): { keys: K[]; columns: unknown[][] } {
-    if (leaf.entries !== undefined) return leaf.entries;
-    leaf.entries = entriesOf(this.layout, leaf.bytes as Buffer);
-    leaves.opened.add(leaf);
-    return leaf.entries;
-  }
-
-  /** Index of the first leaf that may hold an entry of `key`, or one after it. */
-  #leafOf({ list }: Leaves<K>, key: K): number {
-    let [low, high] = [0, list.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((list[middle] as Leaf<K>).last < key) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
   #atOrAfter(key: K): Place<K> | undefined {
     const leaves = this.#leaves;
     if (leaves !== undefined) {
-      const at = this.#leafOf(leaves, key);
+      const at = leaves.indexFor(key);
       const leaf = leaves.list[at];
       if (leaf !== undefined) {
-        const entries = this.#open(leaves, leaf);
+        const entries = leaves.open(leaf);
         return this.#place(at, entries, firstAtOrAfter(entries.keys, key));
       }
     }
@@ -439,60 +383,18 @@ export class EntryList<K extends EntryKey> {
     return i === this.keys.length ? undefined : this.#place(leaves?.list.length ?? 0, this, i);
   }
 
-  #place(leaf: number, { keys, columns }: Entries<K>, i: number): Place<K> {
-    return { keys, columns, i, leaf };
-  }
-
-  #insertBefore(leaves: Leaves<K>, key: K, cells: readonly unknown[]): void {
-    // The last leaf that begins at the key or before it, or the first of all.
-    const at = Math.max(0, lastBeginning(leaves.list, key));
-    const leaf = leaves.list[at] as Leaf<K>;
-    const entries = this.#open(leaves, leaf);
-    insertEntry(entries, firstAfter(entries.keys, key), key, cells);
-    leaf.count++;
-    leaves.count++;
-    this.#changed(leaves, at);
-  }
-
   /** Entries of a leaf have changed. @param at the number of leaves: the last */
   #changed(leaves: Leaves<K>, at: number): void {
     const leaf = leaves.list[at];
-    if (leaf === undefined) {
+    if (leaf !== undefined) leaves.change(leaf);
+    else {
       leaves.lastChanged = true;
       this.#wake = Number.NaN;
-      return;
     }
-    leaves.bytes -= leaf.bytes?.byteLength ?? 0;
-    leaf.bytes = undefined;
-    leaves.changed.add(leaf);
-    const { keys } = leaf.entries as { keys: K[] };
-    if (keys.length > 0) {
-      leaf.first = keys[0] as K;
-      leaf.last = keys[keys.length - 1] as K;
-    }
-    if (this.layout.wake === undefined) return;
-    leaf.wake = wakeOf(this.layout, leaf.entries as Entries<K>);
-    leaves.wake = Number.NaN;
   }
 
-  /** True when the leaf is gone, as it has no entries. */
-  #dropEmpty(leaves: Leaves<K>, at: number): boolean {
-    const leaf = leaves.list[at];
-    if (leaf === undefined || leaf.count > 0) return false;
-    leaves.list.splice(at, 1);
-    this.#forget(leaves, leaf);
-    return true;
-  }
-
-  /** A leaf that is no more in the list. */
-  #forget(leaves: Leaves<K>, leaf: Leaf<K>): void {
-    leaves.count -= leaf.count;
-    leaves.bytes -= leaf.bytes?.byteLength ?? 0;
-    leaves.gone.add(leaf.id);
-    leaves.wake = Number.NaN;
-    leaves.byId.delete(leaf.id);
-    leaves.changed.delete(leaf);
-    leaves.opened.delete(leaf);
+  #place(leaf: number, { keys, columns }: Entries<K>, i: number): Place<K> {
+    return { keys, columns, i, leaf };
   }
 
   /** False when the leaf is gone, as all of its entries were removed. */
@@ -527,7 +429,7 @@ export class EntryList<K extends EntryKey> {
       leaves.count -= gone;
     }
     this.#changed(leaves, at);
-    return !this.#dropEmpty(leaves, at);
+    return !leaves.dropEmpty(at);
   }
 
   #droppable(to: K): number {
@@ -541,30 +443,6 @@ export class EntryList<K extends EntryKey> {
     return count;
   }
 
-  /** Makes the bytes of a leaf; of one that is too long several leaves. */
-  #encode(leaves: Leaves<K>, leaf: Leaf<K>): void {
-    const entries = leaf.entries as Entries<K>;
-    const ends = this.#cuts(entries);
-    let from = 0;
-    for (const [n, end] of ends.entries()) {
-      const at = leaves.list.indexOf(leaf) + n;
-      const order = n === 0 ? leaf.order : this.#orderAfter(leaves, at - 1);
-      const id = n === 0 ? leaf.id : leaves.nextId++;
-      const made = this.#newLeaf(leaves, id, order, entries, from, end);
-      if (n === 0) {
-        leaves.count += made.count - leaf.count;
-        Object.assign(leaf, made);
-      } else {
-        leaves.list.splice(at, 0, made);
-        leaves.byId.set(id, made);
-        leaves.changed.add(made);
-        leaves.count += made.count;
-      }
-      from = end;
-    }
-    leaves.wake = Number.NaN;
-  }
-
   /** The same of the last. @param ids gets those of its leaves */
   #encodeLast(leaves: Leaves<K>, ids: number[]): void {
     if (leaves.lastId < 0) return;
@@ -573,10 +451,10 @@ export class EntryList<K extends EntryKey> {
       leaves.lastBytes = undefined;
       return;
     }
-    const ends = this.#cuts(this);
+    const ends = leaves.cuts(this);
     let from = 0;
     for (const end of ends.slice(0, -1)) {
-      const leaf = this.#newLeaf(leaves, leaves.lastId, leaves.lastOrder, this, from, end);
+      const leaf = leaves.newLeaf(leaves.lastId, leaves.lastOrder, this, from, end);
       leaves.list.push(leaf);
       leaves.byId.set(leaf.id, leaf);
       leaves.count += leaf.count;
@@ -589,55 +467,5 @@ export class EntryList<K extends EntryKey> {
     removeEntries(this, 0, from);
     this.#wake = Number.NaN;
     leaves.lastBytes = bytesOf(this.layout, leaves.lastOrder, this, 0, this.keys.length);
-  }
-
-  /** Ends of the leaves to make of some entries. */
-  #cuts(entries: Entries<K>): number[] {
-    const count = entries.keys.length;
-    const ends: number[] = [];
-    const cut = (from: number, end: number): void => {
-      const bytes = bytesOf(this.layout, 0, entries, from, end).byteLength;
-      if (bytes <= leafBytesMost || end - from === 1) {
-        ends.push(end);
-        return;
-      }
-      const pieces = Math.min(end - from, Math.ceil(bytes / leafBytesSplit));
-      for (let n = 0; n < pieces; n++) {
-        const [a, b] = [n, n + 1].map((k) => from + Math.floor(((end - from) * k) / pieces));
-        cut(a as number, b as number);
-      }
-    };
-    cut(0, count);
-    return ends;
-  }
-
-  #newLeaf(
-    leaves: Leaves<K>,
-    id: number,
-    order: number,
-    entries: Entries<K>,
-    from: number,
-    end: number,
-  ): Leaf<K> {
-    const bytes = bytesOf(this.layout, order, entries, from, end);
-    leaves.bytes += bytes.byteLength;
-    return leafOf(this.layout, id, bytes);
-  }
-
-  /** A number between that of leaf `at` and the next. */
-  #orderAfter(leaves: Leaves<K>, at: number): number {
-    const next = (i: number) => leaves.list[i]?.order ?? leaves.lastOrder;
-    const [before, after] = [next(at), next(at + 1)];
-    const middle = (before + after) / 2;
-    if (middle > before && middle < after) return middle;
-    // There is none left: all are numbered anew, with their bytes.
-    for (const [i, leaf] of leaves.list.entries()) {
-      leaf.order = i;
-      if (leaf.bytes !== undefined) leaf.bytes.writeDoubleLE(i, 0);
-      leaves.changed.add(leaf);
-    }
-    leaves.lastOrder = leaves.list.length;
-    leaves.lastChanged = true;
-    return at + 0.5;
   }
 }
