@@ -11,6 +11,8 @@ import type { ShippedApplication } from './shipped-application.ts';
 
 /** Exit code of wrong usage. */
 const usage = 2;
+/** From the end of a command to the end of the process, at most. */
+const leftOpenMs = 1_000;
 
 /** The program `millrace` without a command. */
 export function commandLine(): Command {
@@ -39,9 +41,11 @@ export async function runProgram(program: Command): Promise<void> {
   });
   endWhenNobodyReads();
   const code = await codeOf(program);
-  if (code === 0) process.exitCode = 0;
   // What the brokers were asked cannot be taken back: a run that failed does not wait for the answer.
-  else process.exit(code);
+  if (code !== 0) process.exit(code);
+  process.exitCode = 0;
+  // All is done and printed. What user code has left open, a timer or a connection, holds nobody up.
+  process.stdout.write('', () => setTimeout(() => process.exit(), leftOpenMs).unref());
 }
 
 async function codeOf(program: Command): Promise<number> {
