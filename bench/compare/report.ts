@@ -15,6 +15,8 @@ export interface Ratio {
   readonly least: number;
   readonly greatest: number;
   readonly green: boolean;
+  /** Of the events, that no result of the peer counts, 0 to 1; undefined where a job cannot lose any. */
+  readonly lost?: number;
 }
 
 export function machine(): Record<string, string | number> {
@@ -67,6 +69,9 @@ export function ratios(lines: readonly Line[]): Ratio[] {
         return other === undefined ? [] : drained.eventsPerSecond / other.drained.eventsPerSecond;
       });
       const [a, b] = [median(ours.map(rate)), median(theirs.map(rate))];
+      const losses = theirs.flatMap(({ verdict: { lost }, events }) =>
+        lost === undefined ? [] : [lost / events],
+      );
       result.push({
         job,
         peer,
@@ -76,6 +81,7 @@ export function ratios(lines: readonly Line[]): Ratio[] {
         least: Math.min(...single),
         greatest: Math.max(...single),
         green: [...ours, ...theirs].every(({ verdict }) => verdict.green),
+        ...(losses.length === 0 ? {} : { lost: median(losses) }),
       });
     }
   }
@@ -114,18 +120,19 @@ export function ratiosSvg(list: readonly Ratio[]): string {
   const x = (ratio: number) =>
     left +
     ((Math.log(ratio) - Math.log(least)) / (Math.log(most) - Math.log(least))) *
-      (width - left - 80);
-  const bars = list.map(({ job, peer, ratio }, i) => {
+      (width - left - 140);
+  const bars = list.map(({ job, peer, ratio, lost = 0 }, i) => {
     const [y, from, to] = [
       20 + legend + i * row,
       Math.min(x(1), x(ratio)),
       Math.max(x(1), x(ratio)),
     ];
     const fill = ratio >= 1 ? engineOf(peer)[1] : slower;
+    const loss = lost === 0 ? '' : `, ${(lost * 100).toFixed(1)} % lost`;
     return (
       `<text x="${left - 10}" y="${y + 15}" text-anchor="end">${job} / ${peer}</text>` +
       `<rect x="${from.toFixed(1)}" y="${y}" width="${Math.max(1, to - from).toFixed(1)}" height="18" fill="${fill}"/>` +
-      `<text x="${(to + 6).toFixed(1)}" y="${y + 14}">${ratio.toFixed(1)}x</text>`
+      `<text x="${(to + 6).toFixed(1)}" y="${y + 14}">${ratio.toFixed(1)}x${loss}</text>`
     );
   });
   const names = [...engines].map(([, fill, name], i) => {

@@ -5,9 +5,12 @@ import { join } from 'node:path';
 import { timeWindowed, utf8 } from 'millrace';
 import { afterAll, expect, test } from 'vitest';
 import { check } from '../../bench/compare/check.ts';
+import type { Line } from '../../bench/compare/compare.ts';
 import { type Events, eventsOf, partitions } from '../../bench/compare/events.ts';
 import { type Totals, totalsSerde, windows } from '../../bench/compare/jobs.ts';
 import { type Expected, expectedOf } from '../../bench/compare/oracle.ts';
+import { linesTable, ratios, ratiosSvg } from '../../bench/compare/report.ts';
+import { summaryTable } from '../../bench/compare/summary.ts';
 import { createTopics, fill } from '../../bench/compare/topics.ts';
 import { MemoryLog } from '../../engine/log/memory.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
@@ -78,6 +81,25 @@ test.each([
   totals.set(id, wrong(whole));
   const { green, problem } = await verdictOf(totals);
   expect([green, problem?.startsWith(id)]).toEqual([false, true]);
+});
+
+test('tables and plot say what each engine lost beside its rate', () => {
+  const line = (peer: string, eventsPerSecond: number, lost: number): Line => ({
+    ...{ job: 'rekey', peer, round: 0, events: 1_000, changelogs: { records: 0, bytes: 0 } },
+    drained: { events: 1_000, eventsPerSecond, totalSeconds: 1, cpuSeconds: 1, rssMiB: 100 },
+    verdict: { green: true, results: 1, missing: 0, lost },
+  });
+  const lines = [line('millrace', 400, 0), line('kafka-streams', 200, 425), line('flink', 100, 0)];
+  const rows = summaryTable(lines).split('\n');
+  const cells = rows.map((row) => row.split('|').map((cell) => cell.trim()));
+  const under = (head: string) => cells[2]?.[cells[0]?.indexOf(head) ?? -1];
+  expect(under('Flink 2.2, events/s')).toBe('100');
+  expect(under('records lost: ours, Kafka Streams, Flink 2.2')).toBe('0.00 %, 42.50 %, 0.00 %');
+  expect(linesTable(lines)).toContain('425 (42.5 %)');
+  const plot = ratiosSvg(ratios(lines));
+  expect(plot).toContain('2.0x, 42.5 % lost<');
+  expect(plot).toContain('4.0x<');
+  expect(plot).toContain('over Flink');
 });
 
 /** By the definition alone: the least of the partitions' times has passed the window's end and the grace. */
