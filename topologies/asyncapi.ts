@@ -1,5 +1,4 @@
 /** The topics of the ready topology as an AsyncAPI document, for who reads or writes them beside it. */
-
 import {
   activityLabels,
   events,

@@ -5,7 +5,7 @@
  */
 import type { AsOf, ShownRow } from 'millrace/engine';
 import type { ScoreChange, SegmentChange } from './event.ts';
-import type { SubjectAnswer } from './subject-answer.ts';
+import type { SubjectAnswer } from './subject/answer.ts';
 
 export type { AsOf, ScoreChange, SegmentChange, ShownRow, SubjectAnswer };
 

@@ -143,3 +143,10 @@ export const segmentStates = topic<string, SegmentState>('segment-states', {
   value: json(),
   cleanup: 'compact',
 });
+
+/** An event as it came: the order of arrival is that of a list of them. */
+export interface Arrival {
+  readonly event: Event;
+  /** ms UTC. */
+  readonly at: number;
+}

@@ -10,11 +10,11 @@
  *     link a-b ─▶ a ─▶ root of a ─▶ find ─▶ b ─▶ root of b: the greater of both roots goes under the lesser
  *
  * Where two roots join, the event `subject_merged` is written for the one that goes under, and
- * scores and segments follow (topologies/profile.ts). Only `subject_split` parts what was joined.
+ * scores and segments follow (topologies/subject/lifecycle.ts). Only `subject_split` parts what was joined.
  */
 import { json, type ProcessContext, type Stream, topic } from 'millrace';
 import { type Event, events, type Identifier } from './event.ts';
-import { mergedClass, splitClass } from './profile.ts';
+import { mergedClass, splitClass } from './subject/classes.ts';
 
 /** From the one that goes on first. */
 export const identityKinds = ['user', 'email', 'anonymous'] as const;

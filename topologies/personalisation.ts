@@ -22,15 +22,17 @@ import {
   segmentStates,
 } from './event.ts';
 import { addIdentity, identityLinks } from './identity.ts';
-import { type Output, type Profile, ProfileLogic } from './profile.ts';
-import { profileSerde } from './profile-codec.ts';
 import type { SegmentText } from './segments/builder.ts';
 import { checkSegments, readSegments, type SegmentVocabulary } from './segments/check.ts';
 import { classWarnings, knownClasses, type Warning } from './segments/class-warnings.ts';
 import { defaultSegments } from './segments/examples.ts';
 import type { Mistake } from './segments/fields.ts';
 import { planSegments } from './segments/plan.ts';
-import { type SubjectArgs, subjectAnswer } from './subject-answer.ts';
+import { type SubjectArgs, subjectAnswer } from './subject/answer.ts';
+import { ProfileLogic } from './subject/logic.ts';
+import type { Output, Profile } from './subject/profile.ts';
+import { profileSerde } from './subject/profile-codec.ts';
+import { SubjectRules } from './subject/rules.ts';
 
 export interface PersonalisationConfig {
   readonly engagement?: Partial<EngagementConfig>;
@@ -80,7 +82,7 @@ function vocabularyOf({ bands, channels, graceMs }: EngagementConfig): SegmentVo
 /** What the topology does for one subject; also scores a stored profile at any instant. */
 export function profileLogic(config: PersonalisationConfig): ProfileLogic {
   const { engagement, machine, consent, segments } = checkPersonalisation(config);
-  return new ProfileLogic(engagement, machine, consent, segments);
+  return new ProfileLogic(new SubjectRules(engagement, machine, consent, segments));
 }
 
 /** Names of the bands, from the lowest up. */

@@ -1,8 +1,10 @@
 /** Two configurations over the same events: who would enter and leave, and how scores would shift. */
+import type { Arrival } from './event.ts';
 import { type PersonalisationConfig, profileLogic } from './personalisation.ts';
-import type { Profile, ProfileLogic } from './profile.ts';
 import { definitionHash } from './segments/canonical.ts';
-import { type Arrival, runSubject } from './subject-run.ts';
+import type { ProfileLogic } from './subject/logic.ts';
+import type { Profile } from './subject/profile.ts';
+import { runSubject } from './subject/run.ts';
 
 export interface SegmentDifference {
   readonly id: string;

@@ -1,12 +1,12 @@
 /** What is told of a person; instants in ms UTC. */
 import type { Explanation } from '../../topologies/segments/explain.ts';
 import type { Interval } from '../../topologies/segments/timeline.ts';
-import type { SubjectStory } from '../../topologies/subject-story.ts';
+import type { SubjectStory } from '../../topologies/subject/story.ts';
 import { askAbout } from '../lib/api.ts';
 
 export type { Explanation } from '../../topologies/segments/explain.ts';
 export type { Interval } from '../../topologies/segments/timeline.ts';
-export type { Coming, Mark, SegmentStory } from '../../topologies/subject-story.ts';
+export type { Coming, Mark, SegmentStory } from '../../topologies/subject/story.ts';
 
 export interface Story extends SubjectStory {
   readonly subject: string;

@@ -23,8 +23,8 @@ import {
   segmentStates,
 } from '../../topologies/event.ts';
 import { profileLogic } from '../../topologies/personalisation.ts';
-import type { Profile } from '../../topologies/profile.ts';
 import { fold } from '../../topologies/segments/membership.ts';
+import type { Profile } from '../../topologies/subject/profile.ts';
 import { emptyFolder } from './millrace.ts';
 
 interface Row {

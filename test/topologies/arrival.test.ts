@@ -1,4 +1,5 @@
 /** Score, band and companions are a function of the set of events, whatever the order of arrival. */
+
 import fc from 'fast-check';
 import { testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
@@ -7,7 +8,7 @@ import personalisation, {
   type PersonalisationConfig,
   profileLogic,
 } from '../../topologies/personalisation.ts';
-import type { Profile } from '../../topologies/profile.ts';
+import type { Profile } from '../../topologies/subject/profile.ts';
 
 const hour = 3_600_000;
 const day = 24 * hour;

@@ -1,12 +1,13 @@
 /** Configuration and mappings that cannot work are refused at the start, by the name of the field. */
+
 import { isMillraceError } from 'millrace';
 import { describe, expect, test } from 'vitest';
 import { instantReader } from '../../engine/time/instant-reader.ts';
 import { defaultConsent } from '../../topologies/accepted/consent.ts';
 import { defaultMachine } from '../../topologies/accepted/machine.ts';
 import { defaultEngagement } from '../../topologies/engagement/config.ts';
+import { checkMapping } from '../../topologies/ingest/check-mapping.ts';
 import { eventMap } from '../../topologies/ingest/event-map.ts';
-import { checkMapping } from '../../topologies/ingest/mapping.ts';
 import { checkPersonalisation, lintPersonalisation } from '../../topologies/personalisation.ts';
 
 function fieldOf(run: () => unknown): unknown {

@@ -1,7 +1,8 @@
 /** Change events of Debezium as rows of a mapping. */
+
 import { expect, test } from 'vitest';
+import { checkMapping } from '../../topologies/ingest/check-mapping.ts';
 import { eventMap } from '../../topologies/ingest/event-map.ts';
-import { checkMapping } from '../../topologies/ingest/mapping.ts';
 import { unpacker } from '../../topologies/ingest/unpack.ts';
 
 const rows = unpacker({ envelope: 'debezium' });

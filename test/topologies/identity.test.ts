@@ -1,15 +1,16 @@
 /** Identifiers of one person meet in one subject, in whatever order the events come. */
+
 import { type TestDriver, testDriver } from 'millrace/testing';
 import { describe, expect, test } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
 import { type Event, events, type Identifier } from '../../topologies/event.ts';
 import { identityKinds } from '../../topologies/identity.ts';
+import { checkMapping } from '../../topologies/ingest/check-mapping.ts';
 import { eventMap } from '../../topologies/ingest/event-map.ts';
-import { checkMapping } from '../../topologies/ingest/mapping.ts';
 import segmentSpec from '../../topologies/ingest/mappings/segment-spec.json' with { type: 'json' };
 import personalisation, { profileLogic } from '../../topologies/personalisation.ts';
-import type { Profile } from '../../topologies/profile.ts';
-import { runSubject } from '../../topologies/subject-run.ts';
+import type { Profile } from '../../topologies/subject/profile.ts';
+import { runSubject } from '../../topologies/subject/run.ts';
 
 const day = 86_400_000;
 const mapping = eventMap(checkMapping(segmentSpec, 'segment-spec'));

@@ -1,7 +1,8 @@
 /** What the mapping language can say: times with their units, texts, numbers, fields made of others, ids. */
+
 import { describe, expect, test } from 'vitest';
+import { checkMapping } from '../../topologies/ingest/check-mapping.ts';
 import { eventMap, type MappedEvent } from '../../topologies/ingest/event-map.ts';
-import { checkMapping } from '../../topologies/ingest/mapping.ts';
 
 const base = {
   format: 'jsonl',

@@ -1,10 +1,11 @@
 /** The schema of mappings and the check of the code say the same; the examples of the documentation work. */
+
 import { readdirSync, readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { checkMapping } from '../../topologies/ingest/check-mapping.ts';
 import { eventMap } from '../../topologies/ingest/event-map.ts';
-import { checkMapping } from '../../topologies/ingest/mapping.ts';
 
 const schema: object = JSON.parse(readFileSync('docs/mapping.schema.json', 'utf8'));
 const validate = new Ajv2020({ allowUnionTypes: true, allErrors: false }).compile(schema);

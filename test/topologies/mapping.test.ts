@@ -7,8 +7,9 @@ import { describe, expect, test } from 'vitest';
 import { rowsOf } from '../../engine/connect/rows.ts';
 import { instantReader } from '../../engine/time/instant-reader.ts';
 import { readMapping, rowOptions } from '../../topologies/app/mappings.ts';
+import { checkMapping } from '../../topologies/ingest/check-mapping.ts';
 import { eventMap, type MappedEvent } from '../../topologies/ingest/event-map.ts';
-import { checkMapping, type Mapping } from '../../topologies/ingest/mapping.ts';
+import type { Mapping } from '../../topologies/ingest/mapping.ts';
 import { checkPersonalisation } from '../../topologies/personalisation.ts';
 import { emptyFolder } from '../process/millrace.ts';
 

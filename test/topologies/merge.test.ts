@@ -1,8 +1,10 @@
 /** Two subjects that turn out to be one person go on as one, by the events of both. */
+
 import { type TestDriver, testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
 import {
+  type Arrival,
   type Event,
   events,
   type SegmentChange,
@@ -14,9 +16,8 @@ import personalisation, {
   type PersonalisationConfig,
   profileLogic,
 } from '../../topologies/personalisation.ts';
-import type { Profile } from '../../topologies/profile.ts';
 import { fold } from '../../topologies/segments/membership.ts';
-import type { Arrival } from '../../topologies/subject-run.ts';
+import type { Profile } from '../../topologies/subject/profile.ts';
 import { nodes } from './segment-draws.ts';
 import { randomHistory, span } from './segment-histories.ts';
 

@@ -15,7 +15,7 @@ import personalisation, {
   type PersonalisationConfig,
   profileLogic,
 } from '../../topologies/personalisation.ts';
-import type { Profile } from '../../topologies/profile.ts';
+import type { Profile } from '../../topologies/subject/profile.ts';
 import { canonical, compareWithSql } from '../../topologies/verify/compare.ts';
 
 const day = 86_400_000;

@@ -1,14 +1,15 @@
 /** How profiles and events are written: what was written before is read, and goes on as it would have. */
+
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { SeededRandom } from '../../engine/base/random.ts';
-import type { SegmentChange } from '../../topologies/event.ts';
+import type { Arrival, SegmentChange } from '../../topologies/event.ts';
 import { eventSerde } from '../../topologies/event-codec.ts';
 import { type PersonalisationConfig, profileLogic } from '../../topologies/personalisation.ts';
-import type { Profile } from '../../topologies/profile.ts';
-import { profileSerde } from '../../topologies/profile-codec.ts';
-import { type Arrival, runSubject, SubjectRun } from '../../topologies/subject-run.ts';
+import type { Profile } from '../../topologies/subject/profile.ts';
+import { profileSerde } from '../../topologies/subject/profile-codec.ts';
+import { runSubject, SubjectRun } from '../../topologies/subject/run.ts';
 import { canonical } from '../../topologies/verify/compare.ts';
 import { nodes } from './segment-draws.ts';
 import { randomHistory, withRefunds } from './segment-histories.ts';

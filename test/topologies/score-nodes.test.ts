@@ -2,13 +2,14 @@
  * Nodes that read the score, against their definition: every hour and every event of random histories with
  * disorder, duplicates, refunds and shut gates, by plain sums over all events.
  */
+
 import { expect, test } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
 import { defaultEngagement } from '../../topologies/engagement/config.ts';
-import type { Event } from '../../topologies/event.ts';
+import type { Arrival, Event } from '../../topologies/event.ts';
 import { type PersonalisationConfig, profileLogic } from '../../topologies/personalisation.ts';
 import { fold } from '../../topologies/segments/membership.ts';
-import { type Arrival, runSubject } from '../../topologies/subject-run.ts';
+import { runSubject } from '../../topologies/subject/run.ts';
 import { pick } from './segment-histories.ts';
 
 const hour = 3_600_000;

@@ -1,7 +1,7 @@
 /** Random histories of a subject: many events at one instant, few values, so that everything collides. */
+
 import { randomBelow, type SeededRandom } from '../../engine/base/random.ts';
-import type { Event } from '../../topologies/event.ts';
-import type { Arrival } from '../../topologies/subject-run.ts';
+import type { Arrival, Event } from '../../topologies/event.ts';
 import type { OracleEvent } from '../verify/segment-intervals.ts';
 
 export const classes = ['email_sent', 'email_open', 'email_click', 'product_view', 'purchase'];

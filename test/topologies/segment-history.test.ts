@@ -1,12 +1,14 @@
 /** What-if, as-of, explain and the change of a definition: questions about the past and about tomorrow. */
+
 import { expect, test } from 'vitest';
 import { SeededRandom } from '../../engine/base/random.ts';
+import type { Arrival } from '../../topologies/event.ts';
 import { type PersonalisationConfig, profileLogic } from '../../topologies/personalisation.ts';
 import { asOf } from '../../topologies/segments/as-of.ts';
 import { absent, count, sequence } from '../../topologies/segments/builder.ts';
 import type { Explanation } from '../../topologies/segments/explain.ts';
 import { holdsAt } from '../../topologies/segments/timeline.ts';
-import { type Arrival, runSubject, SubjectRun } from '../../topologies/subject-run.ts';
+import { runSubject, SubjectRun } from '../../topologies/subject/run.ts';
 import { whatIf } from '../../topologies/what-if.ts';
 import { nodes } from './segment-draws.ts';
 import { randomHistory, span } from './segment-histories.ts';

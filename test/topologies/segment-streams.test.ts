@@ -2,14 +2,15 @@
  * Change streams of random subjects whose events come in disorder, twice, and are taken back: what stands
  * at the end are the intervals of the accepted set, to the millisecond, whatever the order and the clock.
  */
+
 import { expect, test } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
-import type { SegmentChange } from '../../topologies/event.ts';
+import type { Arrival, SegmentChange } from '../../topologies/event.ts';
 import { profileLogic } from '../../topologies/personalisation.ts';
-import type { ProfileLogic } from '../../topologies/profile.ts';
 import { checkSegments } from '../../topologies/segments/check.ts';
 import { fold } from '../../topologies/segments/membership.ts';
-import { type Arrival, runSubject } from '../../topologies/subject-run.ts';
+import type { ProfileLogic } from '../../topologies/subject/logic.ts';
+import { runSubject } from '../../topologies/subject/run.ts';
 import { edgesOf } from '../verify/segment-intervals.ts';
 import { standing } from '../verify/standing.ts';
 import { nodes } from './segment-draws.ts';

@@ -1,4 +1,5 @@
 /** Segments in the engine: random subjects against a recomputation, and what a change tells. */
+
 import { testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
 import { SeededRandom } from '../../engine/base/random.ts';
@@ -14,7 +15,6 @@ import personalisation, {
   type PersonalisationConfig,
   profileLogic,
 } from '../../topologies/personalisation.ts';
-import type { Profile } from '../../topologies/profile.ts';
 import {
   absent,
   all,
@@ -24,6 +24,7 @@ import {
   inSegment,
   type SegmentText,
 } from '../../topologies/segments/builder.ts';
+import type { Profile } from '../../topologies/subject/profile.ts';
 import { edgesOf } from '../verify/segment-intervals.ts';
 import { standing } from '../verify/standing.ts';
 import { nodes } from './segment-draws.ts';

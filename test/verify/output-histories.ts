@@ -2,16 +2,21 @@
  * Random histories against the definition, read from the topic `segment-changes` of a running topology:
  * many subjects at once, time that stops at random instants, events in order or late within the grace.
  */
+
 import { testDriver } from 'millrace/testing';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
-import { events, type SegmentChange, segmentChanges } from '../../topologies/event.ts';
+import {
+  type Arrival,
+  events,
+  type SegmentChange,
+  segmentChanges,
+} from '../../topologies/event.ts';
 import personalisation, {
   checkPersonalisation,
   type PersonalisationConfig,
 } from '../../topologies/personalisation.ts';
 import { wholeCondition } from '../../topologies/segments/check.ts';
 import type { Expression, SegmentDefinition } from '../../topologies/segments/definition.ts';
-import type { Arrival } from '../../topologies/subject-run.ts';
 import { type Draw, leaf, nodes } from '../topologies/segment-draws.ts';
 import {
   accepted,

@@ -1,4 +1,5 @@
 /** `verify` over a log that two definitions have decided, one after the other. */
+
 import { testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
 import { events, segmentChanges } from '../../topologies/event.ts';
@@ -6,8 +7,8 @@ import personalisation, {
   type PersonalisationConfig,
   profileLogic,
 } from '../../topologies/personalisation.ts';
-import type { Profile } from '../../topologies/profile.ts';
-import { runSubject } from '../../topologies/subject-run.ts';
+import type { Profile } from '../../topologies/subject/profile.ts';
+import { runSubject } from '../../topologies/subject/run.ts';
 import { compareWithSql, type EngineResult } from '../../topologies/verify/compare.ts';
 import type { LoggedEvent } from '../../topologies/verify/database.ts';
 

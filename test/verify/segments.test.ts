@@ -1,10 +1,11 @@
 /** Every kind of node in SQL against the engine: random conditions over random histories. */
+
 import { testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
 import { SeededRandom } from '../../engine/base/random.ts';
 import { events, segmentChanges } from '../../topologies/event.ts';
 import personalisation, { type PersonalisationConfig } from '../../topologies/personalisation.ts';
-import type { Profile } from '../../topologies/profile.ts';
+import type { Profile } from '../../topologies/subject/profile.ts';
 import { compareWithSql } from '../../topologies/verify/compare.ts';
 import type { LoggedEvent } from '../../topologies/verify/database.ts';
 import { nodes } from '../topologies/segment-draws.ts';

@@ -1,4 +1,5 @@
 /** The state against SQL over the same events: disorder, duplicates, refunds, consent, machines, late events. */
+
 import { testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
@@ -13,7 +14,7 @@ import personalisation, {
   type PersonalisationConfig,
   profileLogic,
 } from '../../topologies/personalisation.ts';
-import type { Profile } from '../../topologies/profile.ts';
+import type { Profile } from '../../topologies/subject/profile.ts';
 import { compareWithSql, type EngineResult } from '../../topologies/verify/compare.ts';
 import type { LoggedEvent } from '../../topologies/verify/database.ts';
 import { loggedEvents } from '../../topologies/verify/logged.ts';

@@ -3,7 +3,6 @@
  * an arriving event changes is told as events that join the set or leave it, so that everything
  * computed from the set is corrected by the same few lines, in whatever order events come.
  */
-
 import { listOf } from '../dictionary.ts';
 import type { EngagementConfig } from '../engagement/config.ts';
 import type { Event } from '../event.ts';

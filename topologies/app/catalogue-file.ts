@@ -1,5 +1,4 @@
 /** Reads the catalogue of fields for the commands that check what they are given against it. */
-
 import { readFile } from 'node:fs/promises';
 import { MillraceError } from 'millrace';
 import { messageOf } from 'millrace/engine';

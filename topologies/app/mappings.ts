@@ -1,4 +1,5 @@
 /** Mappings by name or path, and what the engine makes sources of. */
+
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
@@ -13,8 +14,9 @@ import {
 } from 'millrace/engine';
 import { codeRoot, type RowOptions } from '../../engine/cli/index.ts';
 import { type Event, events } from '../event.ts';
+import { checkMapping } from '../ingest/check-mapping.ts';
 import { eventMap } from '../ingest/event-map.ts';
-import { checkMapping, type Mapping, neededFields } from '../ingest/mapping.ts';
+import { type Mapping, neededFields } from '../ingest/mapping.ts';
 import { unpacker } from '../ingest/unpack.ts';
 import { sampleFile } from './sample-file.ts';
 

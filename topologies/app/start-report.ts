@@ -4,7 +4,7 @@ import type { Execution, Log, Summary } from 'millrace/engine';
 import { balance, defaultData, instant, runsSources, table } from '../../engine/cli/index.ts';
 import { type SegmentChange, segmentChanges } from '../event.ts';
 import { bandOrder, type PersonalisationConfig, profileLogic } from '../personalisation.ts';
-import type { Profile } from '../profile.ts';
+import type { Profile } from '../subject/profile.ts';
 
 export interface SubjectRow {
   readonly subject: string;

@@ -1,6 +1,6 @@
 /** Rows become events by a mapping, or are refused with the reason. */
 import type { Event, Evidence, Identifier, Trait } from '../event.ts';
-import { mergedClass } from '../profile.ts';
+import { mergedClass } from '../subject/classes.ts';
 import { classReader } from './classes.ts';
 import { decimalReader } from './decimal.ts';
 import {

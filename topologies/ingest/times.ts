@@ -1,5 +1,4 @@
 /** Reads the times of rows as a mapping says: several formats, several fields with a unit each, and bounds. */
-
 import { epochFormats, type InstantReader, instantReader, type ZonePolicy } from 'millrace';
 import { type FieldSpec, nameOf, type Row, textReader, Unreadable } from './fields.ts';
 

@@ -1,5 +1,4 @@
 /** Classes of events that a definition names and nothing else does: mostly a slip of the pen. */
-
 import { refundClass } from '../accepted/accepted.ts';
 import { consentGranted, consentWithdrawn } from '../accepted/consent.ts';
 import type { MachineConfig } from '../accepted/machine.ts';

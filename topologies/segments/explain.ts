@@ -1,5 +1,4 @@
 /** Why a condition holds or not: each of its parts, the events it is owed to, and when it may change. */
-
 import { turningSet } from './counterfactual.ts';
 import type { Leaf } from './definition.ts';
 import type { History, Kept, TraitEntry } from './history.ts';

@@ -1,5 +1,4 @@
 /** What is kept of a subject for its segments: a function of the set of events, in whatever order they came. */
-
 import {
   addConsent,
   type Consents,

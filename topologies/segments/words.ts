@@ -1,5 +1,4 @@
 /** A condition in words, as a person would say it: "at least 2 × email_open within 7 days". */
-
 import { buckets } from './bucket.ts';
 import type {
   AggregateNode,

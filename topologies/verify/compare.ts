@@ -5,7 +5,7 @@ import {
   type PersonalisationConfig,
   profileLogic,
 } from '../personalisation.ts';
-import type { Profile } from '../profile.ts';
+import type { Profile } from '../subject/profile.ts';
 import { type Activity, acceptInSql, activitiesInSql } from './accepted-sql.ts';
 import { companionsBySql } from './companions-sql.ts';
 import { Database, type LoggedEvent } from './database.ts';

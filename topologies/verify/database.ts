@@ -1,5 +1,4 @@
 /** The second opinion's database: SQL in memory, over the events as they stand in the log. */
-
 import { isIP } from 'node:net';
 import { MillraceError } from 'millrace';
 import { messageOf } from 'millrace/engine';

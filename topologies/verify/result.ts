@@ -1,7 +1,7 @@
 /** What a run of the ready topology left in its state and its topics. */
 import { type Log, type Runtime, topicRecords } from 'millrace/engine';
 import { activityLabels, segmentChanges } from '../event.ts';
-import type { Profile } from '../profile.ts';
+import type { Profile } from '../subject/profile.ts';
 import type { EngineResult } from './compare.ts';
 
 /**

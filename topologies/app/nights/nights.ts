@@ -179,3 +179,8 @@ function filesOf(source: FileInput, night: Night, changed: string): string[] {
     throw inputChanged(changed, problem);
   });
 }
+
+/** Tells a night apart from the others of its application. */
+export function nameOf({ source, first }: Night): string {
+  return `${source}/${first}`;
+}

@@ -13,7 +13,7 @@ import { checkPersonalisation, type PersonalisationConfig } from '../../personal
 import type { SegmentDefinition } from '../../segments/definition.ts';
 import { segmentToJson } from '../../segments/unparse.ts';
 import { segmentInWords } from '../../segments/words.ts';
-import type { SubjectAnswer, SubjectArgs } from '../../subject-answer.ts';
+import type { SubjectAnswer, SubjectArgs } from '../../subject/answer.ts';
 import { type AskedPeopleChanges, peopleChanges } from './people-changes.ts';
 import { type MemberCursor, SegmentIndex } from './segment-index.ts';
 

@@ -4,9 +4,9 @@ import type { Route } from 'millrace/engine';
 import { keyIdOf } from '../../../engine/cli/index.ts';
 import { segmentChanges } from '../../event.ts';
 import { checkPersonalisation } from '../../personalisation.ts';
-import type { Profile } from '../../profile.ts';
 import { addEntries, type Entries, sizesOf } from '../../segments/sizes.ts';
 import { segmentToJson } from '../../segments/unparse.ts';
+import type { Profile } from '../../subject/profile.ts';
 import type { QuestionPool } from './question-pool.ts';
 import { type Asked, instantOf } from './questions.ts';
 

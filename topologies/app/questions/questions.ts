@@ -8,11 +8,13 @@ import {
   type PersonalisationConfig,
   profileLogic,
 } from '../../personalisation.ts';
-import { type Profile, type ProfileLogic, redefinedClass } from '../../profile.ts';
 import { type AsOf, asOf } from '../../segments/as-of.ts';
 import { defaultSegments } from '../../segments/examples.ts';
 import type { Explanation } from '../../segments/explain.ts';
 import { nearest } from '../../segments/nearest.ts';
+import { redefinedClass } from '../../subject/classes.ts';
+import type { ProfileLogic } from '../../subject/logic.ts';
+import type { Profile } from '../../subject/profile.ts';
 import { type SampledWhatIf, whatIfOver } from './sampled-what-if.ts';
 import { SubjectSample } from './subject-sample.ts';
 import { takenEvents } from './taken-events.ts';

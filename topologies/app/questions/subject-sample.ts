@@ -1,6 +1,7 @@
 /** Events by subject, of a limited number of subjects: those whose names hash least, whatever the order of the log. */
+
 import { createHash } from 'node:crypto';
-import type { Arrival } from '../../subject-run.ts';
+import type { Arrival } from '../../event.ts';
 
 /** Hashes are whole numbers below this. */
 const hashes = 2 ** 48;

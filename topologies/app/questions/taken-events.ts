@@ -1,6 +1,6 @@
 /**
  * The events of the log that the application has taken: all but those that became dead letters, and as
- * corrections of the input have left them (topologies/correction.ts).
+ * corrections of the input have left them (topologies/subject/correction.ts).
  */
 import {
   deadLetterTopic,
@@ -10,8 +10,8 @@ import {
   topicRecords,
 } from 'millrace/engine';
 import { cursorTopic, readCursors } from '../../../engine/cli/index.ts';
-import { correctionOf } from '../../correction.ts';
 import { type Event, events } from '../../event.ts';
+import { correctionOf } from '../../subject/correction.ts';
 import { type AddedEvent, type LogEdits, placeOf } from './log-edits.ts';
 
 /** What the ready topology is called, where nothing else is said. */

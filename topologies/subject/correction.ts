@@ -3,11 +3,11 @@
  * gone, which stand in their place, and what is kept of the subject when that is taken from the start.
  * Whoever reads the log applies the first two; the subject itself takes the last.
  */
-import type { Event } from './event.ts';
-import { fromWritten as eventFromWritten, toWritten as eventToWritten } from './event-codec.ts';
-import { correctedClass, type Profile } from './profile.ts';
+import type { Arrival, Event } from '../event.ts';
+import { fromWritten as eventFromWritten, toWritten as eventToWritten } from '../event-codec.ts';
+import { correctedClass } from './classes.ts';
+import type { Profile } from './profile.ts';
 import { fromWritten, toWritten } from './profile-codec.ts';
-import type { Arrival } from './subject-run.ts';
 
 export interface Correction {
   /** Offsets of records that count no more: events, or corrections, of which no event counts any more. */

@@ -2,15 +2,9 @@
  * One subject's events run without an engine: the same logic, the same timers, in the same order as the
  * operator does on the subject's own clock. For recomputing, comparing and explaining.
  */
-import type { ActivityLabel, Event, SegmentChange, SegmentState } from './event.ts';
-import type { Output, Profile, ProfileContext, ProfileLogic } from './profile.ts';
-
-/** An event as it came: the order of arrival is that of the list. */
-export interface Arrival {
-  readonly event: Event;
-  /** ms UTC. */
-  readonly at: number;
-}
+import type { ActivityLabel, Arrival, SegmentChange, SegmentState } from '../event.ts';
+import type { ProfileLogic } from './logic.ts';
+import type { Output, Profile, ProfileContext } from './profile.ts';
 
 export class SubjectRun implements ProfileContext {
   readonly key: string;

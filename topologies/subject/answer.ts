@@ -1,11 +1,12 @@
 /** What is told of one subject to those who ask: score, band, segments, traits, consents, and what changes next. */
 import { MillraceError } from 'millrace';
-import { type ConsentEntry, consentAt } from './accepted/consent.ts';
-import type { Trait } from './event.ts';
-import type { Profile, ProfileLogic } from './profile.ts';
-import type { TraitEntry } from './segments/history.ts';
-import type { Root } from './segments/program.ts';
-import { holdsAt, lastFlip, never, nextFlip, type Timeline } from './segments/timeline.ts';
+import { type ConsentEntry, consentAt } from '../accepted/consent.ts';
+import type { Trait } from '../event.ts';
+import type { TraitEntry } from '../segments/history.ts';
+import type { Root } from '../segments/program.ts';
+import { holdsAt, lastFlip, never, nextFlip, type Timeline } from '../segments/timeline.ts';
+import type { Profile } from './profile.ts';
+import type { SubjectQuestions } from './questions.ts';
 
 export interface SubjectAnswer {
   /** The instant that it is of, ms UTC: that asked for, else the subject's own clock. */
@@ -67,7 +68,7 @@ export interface SubjectArgs {
  * @throws CONFIG_INVALID for an instant before what is settled
  */
 export function subjectAnswer(
-  logic: ProfileLogic,
+  logic: SubjectQuestions,
   profile: Profile,
   clock: number,
   { at: asked }: SubjectArgs = {},

@@ -1,17 +1,17 @@
 /** The story of one subject for a picture: its score over time, what made it, and when it is in which segment. */
-import { consentAt } from './accepted/consent.ts';
-import { type BandStep, suppressed } from './engagement/bands.ts';
-import type { EngagementConfig } from './engagement/config.ts';
-import { hourMs, hourOf } from './engagement/counts.ts';
-import { bandsUntil, curveOf } from './engagement/engagement.ts';
-import type { ScoreExplanation } from './engagement/explain-score.ts';
-import { type Gates, gateChangesAt, gateIsShut } from './engagement/gates.ts';
-import type { ScoreCurve } from './engagement/score.ts';
-import type { Trait } from './event.ts';
+import { consentAt } from '../accepted/consent.ts';
+import { type BandStep, suppressed } from '../engagement/bands.ts';
+import type { EngagementConfig } from '../engagement/config.ts';
+import { hourMs, hourOf } from '../engagement/counts.ts';
+import { bandsUntil, curveOf } from '../engagement/engagement.ts';
+import type { ScoreExplanation } from '../engagement/explain-score.ts';
+import { type Gates, gateChangesAt, gateIsShut } from '../engagement/gates.ts';
+import type { ScoreCurve } from '../engagement/score.ts';
+import type { Trait } from '../event.ts';
+import type { SegmentLogic } from '../segments/subject.ts';
+import { holdsAt, type Interval, nextFlip, type Timeline } from '../segments/timeline.ts';
+import { type SegmentJson, segmentToJson } from '../segments/unparse.ts';
 import type { Profile } from './profile.ts';
-import type { SegmentLogic } from './segments/subject.ts';
-import { holdsAt, type Interval, nextFlip, type Timeline } from './segments/timeline.ts';
-import { type SegmentJson, segmentToJson } from './segments/unparse.ts';
 
 /** All instants are ms UTC. */
 export interface SubjectStory {

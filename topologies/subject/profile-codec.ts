@@ -6,13 +6,13 @@
  * when they change.
  */
 import { msgpack, type Serde, versioned } from 'millrace';
-import type { ConsentEntry } from './accepted/consent.ts';
-import { setOwn } from './dictionary.ts';
-import type { Hour } from './engagement/counts.ts';
-import type { Trait } from './event.ts';
-import { fromWritten as eventFromWritten, toWritten as eventToWritten } from './event-codec.ts';
+import type { ConsentEntry } from '../accepted/consent.ts';
+import { setOwn } from '../dictionary.ts';
+import type { Hour } from '../engagement/counts.ts';
+import type { Trait } from '../event.ts';
+import { fromWritten as eventFromWritten, toWritten as eventToWritten } from '../event-codec.ts';
+import { type History, type Kept, noFields } from '../segments/history.ts';
 import type { Profile } from './profile.ts';
-import { type History, type Kept, noFields } from './segments/history.ts';
 
 /** Name, value, name, value; before: an object. */
 type Written = readonly unknown[] | Readonly<Record<string, unknown>>;
