@@ -2,6 +2,7 @@
  * The gateway's security requirements, each test named by its number. Those about other parts are
  * held where the part is tested: S17 and S19 with the schemas.
  */
+
 import { createHmac } from 'node:crypto';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
@@ -15,7 +16,8 @@ import { nameProblem } from '../../engine/graph/topic-names.ts';
 import { logObserver } from '../../engine/runtime/observe.ts';
 import { makeDirectory } from '../../engine/storage/directory.ts';
 import { checkGateway } from '../../topologies/gateway/config.ts';
-import { type GatewayOptions, gatewayApp, serveGateway } from '../../topologies/gateway/server.ts';
+import type { GatewayOptions } from '../../topologies/gateway/parts.ts';
+import { gatewayApp, serveGateway } from '../../topologies/gateway/server.ts';
 import { checkHmac, same } from '../../topologies/gateway/webhooks/signature.ts';
 import { SnsTopics } from '../../topologies/gateway/webhooks/sns.ts';
 import { textTest } from '../../topologies/ingest/pattern.ts';

@@ -1,8 +1,10 @@
 /** Routes that take events: CloudEvents and plain JSON, Segment's API, Snowplow's collector. */
+
 import type { FastifyRequest } from 'fastify';
 import { BodyError, jsonBody, unpackedBody } from './body.ts';
 import { cloudEvents } from './cloud-events.ts';
 import type { Taken } from './intake.ts';
+import type { Gateway } from './parts.ts';
 import {
   eventsBody,
   segmentBatchBody,
@@ -11,7 +13,6 @@ import {
   snowplowQuery,
 } from './schemas.ts';
 import { segmentCalls, segmentPaths } from './segment-api.ts';
-import type { Gateway } from './server.ts';
 import { pixel, snowplowPayloads, snowplowRow } from './snowplow.ts';
 
 const taken = {

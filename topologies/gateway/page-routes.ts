@@ -1,7 +1,8 @@
 /** The console beside the gateway: its page is open to all, what it shows to those who may read. */
+
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Gateway } from './server.ts';
+import type { Gateway } from './parts.ts';
 
 export function addPageRoutes({ app, options: { page }, accounts, allow }: Gateway): void {
   if (page === undefined) return;

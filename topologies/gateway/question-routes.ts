@@ -2,6 +2,7 @@
  * The questions of the application as routes. Each can be asked by POST with a JSON body, so that
  * no subject stands in an address, which proxies and browsers write down; GET takes the query.
  */
+
 import type { FastifyRequest } from 'fastify';
 import {
   addBodyValues,
@@ -13,8 +14,8 @@ import {
 } from 'millrace/engine';
 import { BodyError, jsonBody } from './body.ts';
 import { answers, bodyOf, contentTypeOf } from './event-routes.ts';
+import { type Gateway, securityHeaders } from './parts.ts';
 import { questionBody } from './schemas.ts';
-import { type Gateway, securityHeaders } from './server.ts';
 
 const bodyLimit = 4 * 1024 * 1024;
 /** A schema describes an answer; it does not cut it. */

@@ -2,64 +2,21 @@
  * The HTTP server of `serve` and `gateway`: takes events in, answers questions, and tells how the
  * process is. Routes are declared once; the OpenAPI document is made of the same declarations.
  */
+
 import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { MillraceError } from 'millrace';
-import {
-  type AnyRoute,
-  type HttpEndpoint,
-  isReady,
-  type PageServer,
-  type RequestMetrics,
-  valuesInPath,
-} from 'millrace/engine';
+import { type HttpEndpoint, isReady, valuesInPath } from 'millrace/engine';
 import { nearest } from '../segments/nearest.ts';
 import { Accounts } from './accounts.ts';
 import { answerError, Later, type Refusal } from './answers.ts';
 import { BodyError } from './body.ts';
-import type { GatewayConfig, Role } from './config.ts';
 import { addEventRoutes } from './event-routes.ts';
-import type { Intake } from './intake.ts';
 import { addPageRoutes } from './page-routes.ts';
+import { type Gateway, type GatewayOptions, securityHeaders } from './parts.ts';
 import { addQuestionRoutes } from './question-routes.ts';
-import { addWebhookRoutes, type WebhookWorld } from './webhook-routes.ts';
-
-export interface GatewayOptions extends WebhookWorld {
-  /** 0 takes a free one. */
-  readonly port: number;
-  /** Without accounts only the loopback interface is allowed. */
-  readonly host: string;
-  readonly config: GatewayConfig;
-  /** Undefined until the log is open. */
-  readonly intake: () => Intake | undefined;
-  /** Records that the application is behind. */
-  readonly backlog: () => Promise<number>;
-  readonly health: () => { readonly status: string };
-  readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
-  /** Questions that are answered beside. */
-  readonly questions: readonly AnyRoute[];
-  /** The console, at / and below /console/. */
-  readonly page?: PageServer;
-  /** Told what became of each request. */
-  readonly requests?: RequestMetrics;
-}
-
-/** What the routes share. */
-export interface Gateway {
-  readonly app: FastifyInstance;
-  readonly options: GatewayOptions;
-  readonly limits: Required<NonNullable<GatewayConfig['limits']>>;
-  readonly accounts: Accounts;
-  /** @throws MillraceError LOG_UNAVAILABLE while the log is not open */
-  intake(): Intake;
-  /** Declares that callers of a route need this role. */
-  allow(role: Role): (request: FastifyRequest) => Promise<void>;
-  /** Refuses a request while the application is too far behind. */
-  checkBacklog(): Promise<void>;
-  /** Notes why a request is refused whose answer the route itself makes. */
-  refuse(request: FastifyRequest, why: Refusal): void;
-}
+import { addWebhookRoutes } from './webhook-routes.ts';
 
 const loopback = ['127.0.0.1', '::1', 'localhost'];
 const defaults = {
@@ -71,15 +28,6 @@ const defaults = {
 };
 /** How often slow senders are looked for, ms; Node's own default is half a minute. */
 const slowCheckMs = 2_000;
-
-/** OWASP ASVS 5: 3.2 (content), 3.4 (security headers), 14.3.2 (no caching). */
-export const securityHeaders = {
-  'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-};
 
 /** Which routes a listener has. */
 export type Part = 'all' | 'ingest' | 'admin';

@@ -1,25 +1,15 @@
 /** `POST /webhooks/<source>`: checks the provider's own signature over the bytes, then takes the events. */
+
 import { isObject } from '../ingest/fields.ts';
 import { BodyError, innerJson, jsonBody, utf8Text } from './body.ts';
 import { invalid, type SecretSpec, type WebhookConfig } from './config.ts';
 import { answers, bodyOf } from './event-routes.ts';
+import type { Gateway, WebhookWorld } from './parts.ts';
 import { webhookBody } from './schemas.ts';
-import type { Gateway } from './server.ts';
 import { type Provider, providers } from './webhooks/providers.ts';
 import type { SignedRequest } from './webhooks/signature.ts';
 import { SnsTopics } from './webhooks/sns.ts';
 import { UsedTokens } from './webhooks/used-tokens.ts';
-
-/** What webhooks need of the world. */
-export interface WebhookWorld {
-  /** ms UTC. */
-  readonly now: () => number;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** The text of a file that holds a secret. */
-  readonly readSecret: (file: string) => Promise<string>;
-  /** GET of an https address, for Amazon SNS; answers the body. */
-  readonly get: (url: URL) => Promise<string>;
-}
 
 interface Source {
   readonly name: string;
