@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { environment, prepare } from '../../engine/cli/environment.ts';
 import { type Execution, execute } from '../../engine/cli/execution.ts';
-import { gatewayListener } from '../../topologies/app/gateway.ts';
+import { gatewayListener } from '../../topologies/app/gateway-listener.ts';
 import { QuestionPool } from '../../topologies/app/questions/question-pool.ts';
 import { askedRoutes } from '../../topologies/app/questions/question-routes.ts';
 import { events } from '../../topologies/event.ts';

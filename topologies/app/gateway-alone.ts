@@ -34,7 +34,7 @@ import {
   withRequests,
   world,
   writerName,
-} from './gateway.ts';
+} from './gateway-listener.ts';
 
 export interface GatewayAloneOptions extends KafkaFlags {
   /** Whose events they are: names dead letters, and the group whose lag is the backlog. */

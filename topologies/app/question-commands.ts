@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { count } from 'millrace/engine';
 import { addKafkaOptions, dataOption, jsonOption, numberOption } from '../../engine/cli/index.ts';
+import { lint, plan } from './definition-checks.ts';
 import { explain } from './explain.ts';
-import { lint, plan } from './lint.ts';
 import { scoreExplain } from './score-explain.ts';
 import { segmentAsOf, segmentWhatIf } from './segment-history.ts';
 import { tryMapping } from './try-mapping.ts';

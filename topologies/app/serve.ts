@@ -48,7 +48,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const sources = await sourcesFrom(options.sources, pulling);
   const questions = new QuestionPool();
   // Loaded here: the other commands need no HTTP framework.
-  const { gatewayListener, readGateway, writerName } = await import('./gateway.ts');
+  const { gatewayListener, readGateway, writerName } = await import('./gateway-listener.ts');
   const gateway = await readGateway(options.gateway);
   (await readCatalogue(gateway.catalogue, 'catalogue'))?.checkConfiguration(config);
   const execution = await execute({

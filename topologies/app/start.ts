@@ -219,7 +219,7 @@ async function listening(
 ): Promise<Pick<ExecutionOptions, 'routes' | 'listen'>> {
   if (gateway === undefined && !(stays && isLoopback(httpHost))) return { routes };
   // Loaded here: who does not serve needs no HTTP framework.
-  const { gatewayListener, readGateway } = await import('./gateway.ts');
+  const { gatewayListener, readGateway } = await import('./gateway-listener.ts');
   return { listen: gatewayListener(await readGateway(gateway), routes) };
 }
 
