@@ -64,7 +64,9 @@ describe('questions over HTTP', () => {
     });
     expect(segments.find(({ id }) => id === 'opens-2-in-7d')).toMatchObject({ in: false });
     expect(ann.body['next']).toMatchObject({ what: expect.any(String) });
-    expect((await ask('/v1/subjects', { id: 'ann' })).body).toEqual(ann.body);
+    // A commit of others' events may come between the two.
+    const asked = (await ask('/v1/subjects', { id: 'ann' })).body;
+    expect({ ...asked, asOf: undefined }).toEqual({ ...ann.body, asOf: undefined });
     const later = await get('/v1/subjects/ann?at=2026-02-10T00:00:00Z');
     expect(later.body).toMatchObject({ at: Date.parse('2026-02-10T00:00:00Z') });
     expect((later.body['segments'] as Json[]).find(({ id }) => id === 'engaged-30d')).toMatchObject(
