@@ -23,7 +23,7 @@ import {
   removeEntries,
   wakeOf,
 } from './entry-leaves.ts';
-import { Leaves } from './leaves.ts';
+import { Leaves } from './list-leaves.ts';
 import { firstAtOrAfter } from './times.ts';
 
 export type { Entries, EntryKey, EntryLayout } from './entry-leaves.ts';

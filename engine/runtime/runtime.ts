@@ -5,13 +5,10 @@
 import { MillraceError } from '../base/errors.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
 import { readableTable } from '../graph/view.ts';
-import type { PassingTime } from '../task/task-options.ts';
-import { passesMultiple, wallClockIntervals } from '../task/wall-clock.ts';
 import { isInstant } from '../time/watermark.ts';
 import type { PartitionLag } from './assignment.ts';
 import { readCursors } from './cursors.ts';
 import { Cycles } from './cycles.ts';
-import { stillOpen } from './idle-watch.ts';
 import { LocalTasks } from './local-tasks.ts';
 import type { PauseChange, Paused } from './pause.ts';
 import type { Plan } from './plan.ts';
@@ -22,6 +19,7 @@ import { Session } from './session.ts';
 import { checkApplicationName, checkRuntimeSettings, settingsIn } from './settings.ts';
 import { StateQuestions } from './state-questions.ts';
 import type { Summary } from './summary.ts';
+import { TimePassing } from './time-passing.ts';
 import { type TimeReport, timeReport } from './time-report.ts';
 
 /** Between two looks at the log when there is nothing to do, ms; a log that can wakes us before. */
@@ -40,9 +38,7 @@ export class Runtime {
   readonly #cycles: Cycles;
   readonly #recovery: Recovery;
   readonly #questions: StateQuestions;
-  readonly #wallIntervals: readonly number[];
-  /** Wall time up to which steps know the wall clock, ms UTC. */
-  #tickedAt: number;
+  readonly #passing: TimePassing;
 
   private constructor(parts: RuntimeParts, session: Session, tickedAt: number) {
     const { topology } = parts.options;
@@ -51,8 +47,10 @@ export class Runtime {
     this.#questions = new StateQuestions((work) => this.#recovery.survive(work));
     this.#cycles = new Cycles(parts, session, this.#questions);
     this.#recovery = new Recovery(parts, session, this.#cycles);
-    this.#wallIntervals = wallClockIntervals(topology);
-    this.#tickedAt = tickedAt;
+    const runUntilCaughtUp = (stop?: AbortSignal) =>
+      this.#runUntil(() => session.assignment.caughtUp(), stop);
+    const working = { cycles: this.#cycles, recovery: this.#recovery, runUntilCaughtUp };
+    this.#passing = new TimePassing(parts, session, working, tickedAt);
     this.tasks = new LocalTasks(topology, this.#questions, session, parts.summary);
   }
 
@@ -174,7 +172,7 @@ export class Runtime {
     reading.isFinal = true;
     for (const task of assignment.tasks) task.undecided.clear();
     try {
-      await this.#passPartByPart({ atEnd: true }, signal);
+      await this.#passing.partByPart({ atEnd: true }, signal);
       await this.#runUntil(() => assignment.groupCaughtUp(), signal);
     } finally {
       reading.isFinal = false;
@@ -220,7 +218,7 @@ export class Runtime {
     while (!signal.aborted) {
       const begin = clock.monotonic();
       await this.tick(signal);
-      await this.#passIdle(signal);
+      await this.#passing.passIdle(signal);
       if (await this.#advance(signal)) await this.#rest(begin, signal);
       else if (toClose && intake.progress.every(({ done }) => done)) {
         toClose = false;
@@ -254,57 +252,12 @@ export class Runtime {
       const problem = `the idle clock is ${String(idleClock)}, not whole ms UTC from 0 to 8.64e15`;
       throw new MillraceError('CONFIG_INVALID', { field: 'idleClock', problem });
     }
-    await this.#passPartByPart({ idleClock }, signal);
+    await this.#passing.partByPart({ idleClock }, signal);
   }
 
-  /** Upstream first: what a part writes because time has passed must not come late to the next. */
-  async #passPartByPart(passing: PassingTime, signal?: AbortSignal): Promise<void> {
-    await this.#recovery.survive(async () => {
-      const { plan, assignment } = this.#session;
-      const caughtUp = () => assignment.caughtUp();
-      for (const part of new Set(plan.tasks.map((task) => task.subTopology))) {
-        // Also the first time: a worker may have died after a part's commit, before the next part read it.
-        await this.#runUntil(caughtUp, signal);
-        if (signal?.aborted) return;
-        await this.#cycles.pass((tasks) =>
-          tasks
-            .filter(({ planned }) => planned.subTopology === part)
-            .map((task) => ({ task, passing })),
-        );
-      }
-      await this.#runUntil(caughtUp, signal);
-    }, signal);
-  }
-
-  /** Lets time pass for source partitions that are idle, whatever the others do. */
-  async #passIdle(signal: AbortSignal): Promise<void> {
-    const { intake, idle } = this.#parts;
-    // What a source brings may be under way to any partition.
-    if (intake.isUnderWay) return;
-    const due = idle.due(this.#session.assignment.tasks);
-    if (due.length === 0) return;
-    await this.#recovery.survive(async () => {
-      await this.#cycles.drain();
-      await this.#cycles.pass((tasks) =>
-        stillOpen(due, tasks).map(({ task, idle }) => ({ task, passing: { idle } })),
-      );
-    }, signal);
-  }
-
-  /**
-   * Tells the steps that look at the wall clock how far it is; between two cycles, when a multiple that
-   * one of them asks for has passed since the last time.
-   */
-  async tick(signal?: AbortSignal): Promise<void> {
-    // The time of a pause is told when it is over.
-    if (this.#wallIntervals.length === 0 || this.#parts.pause.paused.all) return;
-    const wallClock = { from: this.#tickedAt, to: this.#parts.clock.now() };
-    this.#tickedAt = wallClock.to;
-    if (!this.#wallIntervals.some((everyMs) => passesMultiple(wallClock, everyMs))) return;
-    await this.#recovery.survive(async () => {
-      await this.#cycles.drain();
-      await this.#cycles.pass((tasks) => tasks.map((task) => ({ task, passing: { wallClock } })));
-    }, signal);
+  /** See TimePassing. */
+  tick(signal?: AbortSignal): Promise<void> {
+    return this.#passing.tick(signal);
   }
 
   /** Closes tasks, sources and writers, leaves the group; the log stays open. What was not committed is forgotten. */

@@ -10,6 +10,7 @@ import { MillraceError } from '../base/errors.ts';
 import { systemScheduler } from '../base/scheduler.ts';
 import type { StateBackend } from '../storage/backend.ts';
 import type { CellReader } from './cell-reader.ts';
+import { DiskCells, isFound } from './disk-cells.ts';
 import type { CacheEntry } from './entry.ts';
 import type { KeptCells } from './kept-cells.ts';
 import { LeastKeys } from './least-keys.ts';
@@ -76,7 +77,7 @@ export class CommittedReads {
   readonly #stores: ReadonlyMap<string, Store>;
   readonly #backend: StateBackend;
   readonly #reader: CellReader;
-  readonly #stored: StoredCells;
+  readonly #disk: DiskCells;
   /** In the order of the commits. */
   readonly #sealed: SealedEntries[] = [];
   #atSeal: AtSeal[] = [];
@@ -94,7 +95,7 @@ export class CommittedReads {
     this.#stores = stores;
     this.#backend = backend;
     this.#reader = reader;
-    this.#stored = stored;
+    this.#disk = new DiskCells(backend, stored);
   }
 
   /**
@@ -113,10 +114,10 @@ export class CommittedReads {
     for (;;) {
       this.#checkOpen();
       // What is not in memory now is on disk as it is committed, be it changed meanwhile or not.
-      const fromDisk = await this.#fromDisk(used, keyIds);
+      const fromDisk = await this.#disk.cellsOf(used, keyIds);
       this.#checkOpen();
       // What was in memory may have been saved and evicted meanwhile: it is on disk now.
-      if (!this.#isFound(used, keyIds, fromDisk)) continue;
+      if (!isFound(used, keyIds, fromDisk)) continue;
       const underWay = this.#sealed.filter(({ commitId }) => commitId > logged);
       if (this.#knowsAll(used, keyIds, underWay)) {
         return show((name, keyId) => this.#committedCell(name, keyId, fromDisk, underWay));
@@ -232,53 +233,6 @@ export class CommittedReads {
     else this.#atCommit.push({ commitId, tell, reject });
   }
 
-  /** Cells that no entry in memory has, by store and key. */
-  async #fromDisk(
-    stores: readonly Store[],
-    keyIds: readonly string[],
-  ): Promise<ReadonlyMap<string, unknown>> {
-    const wanted = stores.flatMap((store) => {
-      const { state } = store;
-      if (state.isWhole) return [];
-      return keyIds
-        .filter((keyId) => state.table.of(keyId) === undefined && !isPacked(store, keyId))
-        .map((keyId) => ({ store, keyId }));
-    });
-    const found = new Map<string, unknown>(
-      wanted.map(({ store, keyId }) => [`${store.state.spec.name} ${keyId}`, undefined]),
-    );
-    if (wanted.length === 0) return found;
-    const values = await this.#backend.getMany(
-      wanted.map(({ store, keyId }) => store.keys.cell(keyId)),
-    );
-    for (const [i, { store, keyId }] of wanted.entries()) {
-      const value = values[i];
-      if (value === undefined) continue;
-      const { state, keys } = store;
-      const { cell } = await this.#stored.read(state.spec, keys, keyId, value);
-      found.set(`${state.spec.name} ${keyId}`, cell);
-    }
-    return found;
-  }
-
-  /** Each key is in memory, or was looked for on disk. */
-  #isFound(
-    stores: readonly Store[],
-    keyIds: readonly string[],
-    fromDisk: ReadonlyMap<string, unknown>,
-  ): boolean {
-    return stores.every((store) => {
-      const { state } = store;
-      if (state.isWhole) return true;
-      return keyIds.every(
-        (keyId) =>
-          state.table.of(keyId) !== undefined ||
-          isPacked(store, keyId) ||
-          fromDisk.has(`${state.spec.name} ${keyId}`),
-      );
-    });
-  }
-
   #cell(name: string, keyId: string, fromDisk: ReadonlyMap<string, unknown>): unknown {
     const { state } = this.#stores.get(name) as Store;
     const entry = state.table.of(keyId);
@@ -362,10 +316,6 @@ function committedIn(
   }
   if (state.cells.kept?.has(entry) === true) return { kept: state.cells.kept };
   return entry.dirty ? undefined : { kept: undefined };
-}
-
-function isPacked({ state }: Store, keyId: string): boolean {
-  return state.packed?.rowOf(keyId) !== undefined;
 }
 
 /** What a reader fails of is the reader's, not the task's. */

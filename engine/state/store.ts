@@ -1,7 +1,7 @@
 /** A store of a task: its state in memory, its keys in the backend, and the writes that bring one to the other. */
 import { emptyBytes } from '../base/bytes.ts';
 import { sealed } from '../base/sealed.ts';
-import type { BackendWrite } from '../storage/backend.ts';
+import type { BackendWrite, StateBackend } from '../storage/backend.ts';
 import type { StoreKeys } from './key-layout.ts';
 import type { StoreState } from './store-state.ts';
 
@@ -31,4 +31,17 @@ export function cellWrites(
 
 export function metaWrite({ state, keys }: Store): BackendWrite {
   return { key: keys.meta, value: sealed(Buffer.from(JSON.stringify(state.meta))) };
+}
+
+const keysPerDelete = 10_000;
+
+/** Deletes everything a store holds on disk. */
+export async function deleteStored(backend: StateBackend, { keys }: Store): Promise<void> {
+  for (;;) {
+    const entries = await backend.range({ ...keys.content, limit: keysPerDelete });
+    if (entries.length === 0) break;
+    await backend.write(entries.map(([key]) => ({ key, value: undefined })));
+  }
+  // The position goes last: until then, a start that finds it deletes the store again.
+  await backend.write([{ key: keys.meta, value: undefined }]);
 }

@@ -19,12 +19,13 @@ import { CommittedReads, type SealedStore } from './committed-reads.ts';
 import type { CacheEntry } from './entry.ts';
 import { KeptCells } from './kept-cells.ts';
 import { storeKeys, taskKey } from './key-layout.ts';
-import { addKeys, type KeyColumns, type KeyTable } from './key-table.ts';
+import type { KeyColumns, KeyTable } from './key-table.ts';
 import { LiveRows } from './live-rows.ts';
+import { locateKeys } from './locate-keys.ts';
 import type { MemoryBudget, MemoryUser, TaskMemory } from './memory-budget.ts';
 import type { StoreNumbers } from './numbers.ts';
 import { defaultSaving, Saver, type Saving } from './saver.ts';
-import type { Store } from './store.ts';
+import { deleteStored, type Store } from './store.ts';
 import { emptyMeta, type StoreMeta, StoreState } from './store-state.ts';
 import { StoredCells } from './stored-cells.ts';
 import type { UndoLog } from './undo-log.ts';
@@ -59,8 +60,6 @@ interface Sealed {
   readonly commitId: number;
   readonly stores: readonly { readonly state: StoreState; readonly numbers: StoreNumbers }[];
 }
-
-const keysPerReset = 10_000;
 
 export class TaskState implements MemoryUser {
   /** The current key; '' when there is none. */
@@ -212,33 +211,7 @@ export class TaskState implements MemoryUser {
     wanted: string[],
   ): void {
     this.#located += to - from;
-    addKeys(this.#tables, keys, from, to, rows);
-    const states = this.#states;
-    for (const state of states) state.table.makeRoom();
-    const first = rows[0] as Int32Array;
-    for (let i = from; i < to; i++) {
-      if ((first[i] as number) < 0) continue;
-      for (let s = 0; s < states.length; s++) {
-        const row = (rows[s] as Int32Array)[i] as number;
-        if ((states[s] as StoreState).table.at(row) !== undefined) continue;
-        this.#makeEntries(rows, i, wanted);
-        break;
-      }
-    }
-  }
-
-  /** Entries of record `i`'s key where there is none; where there may be a cell on disk, the key is wanted. */
-  #makeEntries(rows: readonly Int32Array[], i: number, wanted: string[]): void {
-    const first = this.#states[0] as StoreState;
-    const rowInFirst = (rows[0] as Int32Array)[i] as number;
-    // One string for all stores.
-    const keyId = first.table.at(rowInFirst)?.keyId ?? first.table.keys.keyIdOf(rowInFirst);
-    for (const [s, state] of this.#states.entries()) {
-      const row = (rows[s] as Int32Array)[i] as number;
-      if (state.table.at(row) !== undefined) continue;
-      if (state.isWhole) state.loadAt(row, keyId, undefined, 0);
-      else wanted.push(keyId);
-    }
+    locateKeys(this.#states, this.#tables, keys, from, to, rows, wanted);
   }
 
   /** Looks at the cells of records [from, to), which come next. @param rows of `locate` */
@@ -349,14 +322,7 @@ export class TaskState implements MemoryUser {
   /** Deletes everything a store holds on disk; it stands at offset 0 then. */
   async reset(storeName: string): Promise<void> {
     const store = this.#store(storeName);
-    for (;;) {
-      const content = { ...store.keys.content, limit: keysPerReset };
-      const entries = await this.#options.backend.range(content);
-      if (entries.length === 0) break;
-      await this.#options.backend.write(entries.map(([key]) => ({ key, value: undefined })));
-    }
-    // The position goes last: until then, a start that finds it resets the store again.
-    await this.#options.backend.write([{ key: store.keys.meta, value: undefined }]);
+    await deleteStored(this.#options.backend, store);
     store.state.reset();
   }
 

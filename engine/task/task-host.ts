@@ -30,6 +30,7 @@ import { isDamage, openState } from './open-state.ts';
 import { Pauses } from './pauses.ts';
 import { Retries } from './retries.ts';
 import { AsOfCommits, answerRows, type RowAnswer, type RowQuestion } from './row-answers.ts';
+import { rowsOf } from './table-rows.ts';
 import { Task } from './task.ts';
 import { keptTimeOf, type TaskTime } from './task-time.ts';
 import type { ThreadTime } from './timings.ts';
@@ -243,37 +244,15 @@ export class TaskHost implements HostPort {
 
   /** Rows of a store or a view, in key order; of one key when its encoded id is given. */
   query(taskId: string, table: string, keyId?: string, limit?: number): Promise<StoreRow[]> {
-    return this.#guarded(taskId, (open) => this.#rows(open, table, keyId, limit, false));
+    return this.#guarded(taskId, (open) =>
+      rowsOf(this.#topology, open, table, keyId, limit, false),
+    );
   }
 
   async timeOf(taskId: string): Promise<TaskTime> {
     const { task, part, state } = this.#task(taskId);
     const kept = (step: string) => keptTimeOf(step, this.#topology, part, state);
     return task.time.report(task.streamTime, kept);
-  }
-
-  async #rows(
-    open: OpenTask,
-    table: string,
-    keyId: string | undefined,
-    limit: number | undefined,
-    newestOnly: boolean,
-  ): Promise<StoreRow[]> {
-    const { part, state } = open;
-    const view = this.#topology.views.get(table);
-    if (view === undefined || typeof view.rows === 'string') {
-      if (part.stores.some((spec) => spec.name === table)) {
-        return state.rows(table, keyId, limit, newestOnly);
-      }
-      const stores = part.stores.map((spec) => spec.name).join(', ');
-      throw new MillraceError('STORE_UNKNOWN', { store: table, stores });
-    }
-    const inputs: StoreRow[][] = [];
-    for (const one of view.of) {
-      inputs.push(await this.#rows(open, one, keyId, undefined, newestOnly || view.newestOnly));
-    }
-    const rows = view.rows(inputs);
-    return limit === undefined ? rows : rows.slice(0, limit);
   }
 
   async ask(taskId: string, question: RowQuestion): Promise<RowAnswer> {
