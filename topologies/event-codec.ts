@@ -4,16 +4,17 @@
  */
 import { msgpack, type Serde } from 'millrace';
 import { ownOf, setOwn } from './dictionary.ts';
-import type { Event } from './event.ts';
 
 const name = '__proto__';
 const parts = ['traits', 'numbers'] as const;
 
-/** An event with what stands beside: the values of `__proto__`. */
-type Written = Event & { readonly proto?: Readonly<Record<string, unknown>> };
+/** What of an event has names that come with the data. */
+type Named = Readonly<Partial<Record<(typeof parts)[number], Readonly<Record<string, unknown>>>>>;
+/** Stands beside the others: the values of `__proto__`. */
+type Proto = { readonly proto?: Readonly<Record<string, unknown>> };
 
-export function eventSerde(): Serde<Event> {
-  const base = msgpack<Event>();
+export function eventSerde<E extends Named>(): Serde<E> {
+  const base = msgpack<E>();
   return {
     format: base.format,
     encode: (event) => base.encode(toWritten(event)),
@@ -22,7 +23,7 @@ export function eventSerde(): Serde<Event> {
 }
 
 /** The event itself where nothing of it needs care. */
-export function toWritten(event: Event): Event {
+export function toWritten<E extends Named>(event: E): E {
   const special = parts.filter((part) => ownOf<unknown>(event[part], name) !== undefined);
   if (special.length === 0) return event;
   const proto: Record<string, unknown> = {};
@@ -32,11 +33,11 @@ export function toWritten(event: Event): Event {
     proto[part] = value;
     written[part] = rest;
   }
-  return written as unknown as Event;
+  return written as unknown as E;
 }
 
-export function fromWritten(event: Event): Event {
-  const { proto, ...rest } = event as Written;
+export function fromWritten<E extends Named>(event: E): E {
+  const { proto, ...rest } = event as E & Proto;
   if (proto === undefined) return event;
   const read = { ...rest } as Record<string, unknown>;
   for (const [part, value] of Object.entries(proto)) {
@@ -44,5 +45,5 @@ export function fromWritten(event: Event): Event {
     setOwn(values, name, value);
     read[part] = values;
   }
-  return read as unknown as Event;
+  return read as unknown as E;
 }

@@ -5,15 +5,12 @@
  */
 import type { Event } from '../event.ts';
 import type { EngagementConfig } from './config.ts';
-import { hourChanged } from './points.ts';
+import { type Hour, hourChanged } from './points.ts';
 
 export const hourMs = 3_600_000;
 
 /** Companions look back this far, hours, whatever the half-lives are. */
 const companionHours = 720;
-
-/** Item -> the instants of its events, ascending; or how many items there were. */
-export type Hour = Map<string, number[]> | number;
 
 export interface Counts {
   /** Class -> hour since 1970 -> its items. */

@@ -1,11 +1,12 @@
 /** What a score is made of at an instant: hour by hour what was counted, and what decay left of it. */
+
 import { ownOf } from '../dictionary.ts';
 import type { EngagementConfig, EventClass } from './config.ts';
-import { type Hour, hourMs, hourOf } from './counts.ts';
+import { hourMs, hourOf } from './counts.ts';
 import { decayTable, decayUnit } from './decay.ts';
 import { curveOf, type Engagement } from './engagement.ts';
 import { gateChangesAt, gateIsShut } from './gates.ts';
-import { itemsUntil } from './points.ts';
+import { type Hour, itemsUntil } from './points.ts';
 
 /** What one class gives in one hour. Points are thousandths. */
 export interface HourShare {

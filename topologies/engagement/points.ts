@@ -3,7 +3,9 @@
  * as they live in memory; an hour whose items change is laid out anew, the others stay.
  */
 import type { EventClass } from './config.ts';
-import type { Hour } from './counts.ts';
+
+/** Item -> the instants of its events, ascending; or how many items there were. */
+export type Hour = Map<string, number[]> | number;
 
 /** Points of one class in one hour. */
 export interface Points {

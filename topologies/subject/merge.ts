@@ -2,13 +2,15 @@
  * Two subjects that are one person: what was kept of the one joins what is kept of the other, as the union
  * of their events. An event that both had, by its id, counts once.
  */
+
 import type { Accepted } from '../accepted/accepted.ts';
 import type { ConsentEntry, Consents } from '../accepted/consent.ts';
 import { listOf } from '../dictionary.ts';
-import type { Counts, Hour } from '../engagement/counts.ts';
+import type { Counts } from '../engagement/counts.ts';
 import type { Engagement } from '../engagement/engagement.ts';
 import type { GateKind } from '../engagement/gates.ts';
 import type { Orders } from '../engagement/orders.ts';
+import type { Hour } from '../engagement/points.ts';
 import { type History, inOrder } from '../segments/history.ts';
 
 export function mergeAccepted(into: Accepted, from: Accepted): void {

@@ -5,10 +5,11 @@
  * Profiles from before (version 0) were objects throughout; they are read as they are and written anew
  * when they change.
  */
+
 import { msgpack, type Serde, versioned } from 'millrace';
 import type { ConsentEntry } from '../accepted/consent.ts';
 import { setOwn } from '../dictionary.ts';
-import type { Hour } from '../engagement/counts.ts';
+import type { Hour } from '../engagement/points.ts';
 import type { Trait } from '../event.ts';
 import { fromWritten as eventFromWritten, toWritten as eventToWritten } from '../event-codec.ts';
 import { type History, type Kept, noFields } from '../segments/history.ts';
