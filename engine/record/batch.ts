@@ -3,7 +3,7 @@
  * that it crosses a thread by transfer and a disk by one write; no object a record.
  *
  *   byte 0        magic u32 'MRB1'
- *   byte 4        CRC-32C u32 of everything from byte 8 on, once it is sealed: before it is stored
+ *   byte 4        CRC-32C u32 of everything from byte 8 on, once it is there: before it is stored
  *   byte 8        count u32          byte 12  total bytes u32
  *   byte 16       timestamps f64[n]  ms UTC
  *                 offsets    f64[n]  absolute, ascending, gaps allowed (compaction)
@@ -112,11 +112,11 @@ export class PackedBatch {
     return builder.finishAt(null);
   }
 
-  /** The image, sealed, whose first record has offset `baseOffset` and the others follow without gaps. */
+  /** The image, with its checksum, whose first record has offset `baseOffset` and the others follow without gaps. */
   static rebase(image: ArrayBuffer, baseOffset: number): PackedBatch {
     const batch = new PackedBatch(image);
     for (let i = 0; i < batch.count; i++) batch.offsets[i] = baseOffset + i;
-    seal(image);
+    writeChecksum(image);
     return batch;
   }
 }
@@ -140,13 +140,13 @@ export function imageOf(bytes: Uint8Array): ArrayBuffer {
   return image;
 }
 
-/** The checksum of an image that is sealed. */
+/** The checksum of an image that has one. */
 export function checksumOf(image: ArrayBuffer): number {
   return new DataView(image).getUint32(4, true);
 }
 
 /** Gives an image its checksum. */
-export function seal(image: ArrayBuffer): void {
+export function writeChecksum(image: ArrayBuffer): void {
   const header = new DataView(image);
   header.setUint32(4, crc32c(new Uint8Array(image, crcFrom)), true);
 }
@@ -269,7 +269,7 @@ export class BatchBuilder {
   }
 
   /**
-   * The batch, not sealed, with offsets as appended (`null`) or counted from `baseOffset`; the builder is empty
+   * The batch, without a checksum, with offsets as appended (`null`) or counted from `baseOffset`; the builder is empty
    * after.
    */
   finishAt(baseOffset: number | null): PackedBatch {

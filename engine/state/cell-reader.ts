@@ -1,6 +1,7 @@
 /** Reads a task's cells from their bytes. What is damaged is an error that names task, store and folder. */
+
+import { contentOf } from '../base/checksummed.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
-import { unsealed } from '../base/sealed.ts';
 import type { StoreSpec } from '../graph/store-spec.ts';
 import type { PackedCells } from './packed-cells.ts';
 
@@ -49,7 +50,7 @@ export class CellReader {
 
   /** What a value of the backend holds. @param owner name of the store, for the error */
   content(value: Buffer, owner: string): Buffer {
-    const content = unsealed(value);
+    const content = contentOf(value);
     if (content === undefined) throw this.corrupt(owner, 'CRC-32C does not match');
     return content;
   }

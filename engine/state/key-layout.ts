@@ -7,7 +7,7 @@
  *   [n][store name][2][instant 8][key]  due index; the value is empty
  *   [n][store name][3][u32 length of the key][key][part 8]    a part of a cell
  *
- * Values are sealed (base/sealed.ts).
+ * Values have a checksum (base/checksummed.ts).
  */
 import { orderedTimeBytes, readOrderedTime, writeLatin1, writeOrderedTime } from '../base/bytes.ts';
 

@@ -13,7 +13,7 @@
  * the positions to its end, and so over all of them.
  */
 import { assert, must } from '../base/assert.ts';
-import { sealed } from '../base/sealed.ts';
+import { checksummed } from '../base/checksummed.ts';
 import type { BackendWrite, StateBackend } from '../storage/backend.ts';
 import type { CacheEntry } from './entry.ts';
 import { taskKey } from './key-layout.ts';
@@ -214,7 +214,7 @@ export class Saver {
     for (const store of this.#stores.values()) {
       if (store.state.position > 0) positions.push(metaWrite(store));
     }
-    positions.push({ key: taskKey, value: sealed(Buffer.from(JSON.stringify({ commitId }))) });
+    positions.push({ key: taskKey, value: checksummed(Buffer.from(JSON.stringify({ commitId }))) });
     return positions;
   }
 
@@ -293,5 +293,5 @@ function holdEntry(writes: BackendWrite[], store: Store, entry: CacheEntry, numb
 
 function rowWrite({ store, rows }: StoreRows, row: number): BackendWrite {
   const cell = rows.cellOf(row);
-  return { key: store.keys.cellOf(rows.keys.keyOf(row)), value: cell && sealed(cell) };
+  return { key: store.keys.cellOf(rows.keys.keyOf(row)), value: cell && checksummed(cell) };
 }

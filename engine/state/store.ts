@@ -1,6 +1,6 @@
 /** A store of a task: its state in memory, its keys in the backend, and the writes that bring one to the other. */
 import { emptyBytes } from '../base/bytes.ts';
-import { sealed } from '../base/sealed.ts';
+import { checksummed } from '../base/checksummed.ts';
 import type { BackendWrite, StateBackend } from '../storage/backend.ts';
 import type { StoreKeys } from './key-layout.ts';
 import type { StoreState } from './store-state.ts';
@@ -30,7 +30,7 @@ export function cellWrites(
 }
 
 export function metaWrite({ state, keys }: Store): BackendWrite {
-  return { key: keys.meta, value: sealed(Buffer.from(JSON.stringify(state.meta))) };
+  return { key: keys.meta, value: checksummed(Buffer.from(JSON.stringify(state.meta))) };
 }
 
 const keysPerDelete = 10_000;

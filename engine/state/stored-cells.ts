@@ -3,8 +3,8 @@
  * taken for a whole cell; that of a part covers its key, so that none is taken for another.
  */
 
+import { checksummed, checksummedBy, contentOf } from '../base/checksummed.ts';
 import { written } from '../base/scratch.ts';
-import { sealed, sealedBy, unsealed } from '../base/sealed.ts';
 import type { CellParts, StoreSpec } from '../graph/store-spec.ts';
 import { withoutCheck } from '../serde/faithful.ts';
 import type { BackendEntry, BackendWrite, StateBackend } from '../storage/backend.ts';
@@ -27,12 +27,12 @@ export interface StoredCell {
 }
 
 /** A whole cell as the backend has it; undefined of no cell. */
-export function sealedCell<C>(
+export function cellWithChecksum<C>(
   spec: Pick<StoreSpec<never, C>, 'write'>,
   cell: C | undefined,
 ): Buffer | undefined {
   if (cell === undefined) return undefined;
-  return withoutCheck(() => sealedBy((to) => spec.write(cell, to)));
+  return withoutCheck(() => checksummedBy((to) => spec.write(cell, to)));
 }
 
 /** What is told of a key: a cache entry, or what a restore has made of it. */
@@ -62,12 +62,12 @@ export function storedValue(
   const { parts } = spec;
   const before = entry.inParts;
   const splits = isSavedInParts(spec, entry);
-  if (!splits && before?.stored !== true) return sealedCell(spec, cell);
+  if (!splits && before?.stored !== true) return cellWithChecksum(spec, cell);
   const unsaved = before?.takeUnsaved() ?? [];
   if (!splits || parts === undefined) {
     for (const part of unsaved) if (part !== headOfParts) writes.push(noPart(keys, keyId, part));
     if (before !== undefined) before.stored = false;
-    return sealedCell(spec, cell);
+    return cellWithChecksum(spec, cell);
   }
   const inParts = before ?? new PartsLogged();
   const toWrite = inParts.stored ? unsaved : parts.partsOf(cell);
@@ -80,7 +80,7 @@ export function storedValue(
 }
 
 export function sealedHead(parts: CellParts<unknown>, cell: unknown): Buffer {
-  return sealed(
+  return checksummed(
     written((to) => parts.writeHead(cell, to)),
     headMark,
   );
@@ -102,7 +102,7 @@ export function partWrite(
   const bytes = written((to) => {
     some = parts.writePart(cell, part, to);
   });
-  return { key, value: some ? sealed(bytes, key) : undefined };
+  return { key, value: some ? checksummed(bytes, key) : undefined };
 }
 
 /** Reads them back. */
@@ -118,7 +118,7 @@ export class StoredCells {
   /** The cell of a value; undefined when the value is the head of one in parts. */
   whole(spec: StoreSpec<unknown, unknown>, value: Buffer): StoredCell | undefined {
     const content =
-      spec.parts === undefined ? this.#reader.content(value, spec.name) : unsealed(value);
+      spec.parts === undefined ? this.#reader.content(value, spec.name) : contentOf(value);
     if (content === undefined) return undefined;
     return {
       cell: this.#reader.cell(spec, content),
@@ -147,7 +147,7 @@ export class StoredCells {
     entries: readonly BackendEntry[],
   ): StoredCell {
     const parts = spec.parts as CellParts<unknown>;
-    const head = unsealed(value, headMark);
+    const head = contentOf(value, headMark);
     if (head === undefined) throw this.#reader.corrupt(spec.name, 'CRC-32C does not match');
     const inParts = new PartsLogged();
     inParts.inLog = parts.always !== true;
@@ -156,7 +156,7 @@ export class StoredCells {
     const cell = this.#reader.guard(spec.name, () => {
       const made = parts.withHead(undefined, head);
       for (const [key, stored] of entries) {
-        const bytes = unsealed(stored, key);
+        const bytes = contentOf(stored, key);
         if (bytes === undefined) throw new RangeError('CRC-32C of a part does not match');
         const part = keys.partOf(key);
         inParts.noteChunks(part, chunksOf(bytes.byteLength));

@@ -7,13 +7,13 @@
  *   [0][2][number]   a write: links to the write before and to the store's id
  *   [0][3]           anchor: all writes up to this number lie in tables
  *
- * Values are sealed with their keys (base/sealed.ts). Other keys that begin with [0] have one byte.
+ * Values have a checksum that covers their keys (base/checksummed.ts). Other keys that begin with [0] have one byte.
  */
 import { randomUUID } from 'node:crypto';
 import { orderedTimeBytes, readOrderedTime, writeOrderedTime } from '../base/bytes.ts';
+import { checksummed, contentOf } from '../base/checksummed.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { MillraceError } from '../base/errors.ts';
-import { sealed, unsealed } from '../base/sealed.ts';
 import type {
   BackendEntry,
   BackendFactory,
@@ -201,7 +201,7 @@ function followed(
   for (const [key, value] of numbers) {
     const number = numberOf(key);
     if (number <= anchor.number) continue;
-    const content = unsealed(value, key);
+    const content = contentOf(value, key);
     if (content === undefined) throw damage(directory, `CRC-32C of write ${number} does not match`);
     if (number !== last.number + 1) {
       throw damage(directory, `write ${last.number + 1} is missing, ${number} is there`);
@@ -238,15 +238,15 @@ function numberRow(number: number, before: number, link: number): BackendWrite {
   const content = Buffer.alloc(8);
   content.writeUInt32BE(before, 0);
   content.writeUInt32BE(link, 4);
-  return { key, value: sealed(content, key) };
+  return { key, value: checksummed(content, key) };
 }
 
 function row(key: Buffer, value: unknown): BackendWrite {
-  return { key, value: sealed(Buffer.from(JSON.stringify(value)), key) };
+  return { key, value: checksummed(Buffer.from(JSON.stringify(value)), key) };
 }
 
 function parsed<T>(directory: string, key: Buffer, value: Buffer): T {
-  const content = unsealed(value, key);
+  const content = contentOf(value, key);
   if (content === undefined) throw damage(directory, 'CRC-32C of its owner does not match');
   return JSON.parse(content.toString()) as T;
 }

@@ -1,12 +1,12 @@
-/** Rows of the database that are no batches: JSON, sealed with its key. */
-import { sealed } from '../../base/sealed.ts';
+/** Rows of the database that are no batches: JSON, with a checksum that covers its key. */
+import { checksummed } from '../../base/checksummed.ts';
 import type { BackendWrite } from '../../storage/backend.ts';
 import type { PartitionState } from '../catalogue.ts';
 import type { GroupOffset, TopicDescription } from '../log.ts';
 import { keptKey, offsetKey, partitionKey, topicKey, writerKey } from './key-layout.ts';
 
 export function row(key: Buffer, value: unknown): BackendWrite {
-  return { key, value: sealed(Buffer.from(JSON.stringify(value)), key) };
+  return { key, value: checksummed(Buffer.from(JSON.stringify(value)), key) };
 }
 
 export function deletion(key: Buffer): BackendWrite {

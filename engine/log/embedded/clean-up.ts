@@ -1,5 +1,5 @@
 /** Clean-up of an embedded log: compaction and retention, a partition in one durable write. */
-import { type PackedBatch, seal } from '../../record/batch.ts';
+import { type PackedBatch, writeChecksum } from '../../record/batch.ts';
 import type { BackendWrite } from '../../storage/backend.ts';
 import { type LogCatalogue, type TopicState, wantsCompaction } from '../catalogue.ts';
 import { compacted, expiry, noteLastOffsets } from '../retention.ts';
@@ -55,7 +55,7 @@ export class CleanUp {
       changes.push(deletion(batchKey(topic.id, partition, batch.baseOffset)));
       if (kept === undefined) return;
       const key = batchKey(topic.id, partition, kept.baseOffset);
-      seal(kept.image);
+      writeChecksum(kept.image);
       changes.push({ key, value: new Uint8Array(kept.image) });
     });
     const cleaned = { ...state, cleaned: end, kept: records };

@@ -7,7 +7,7 @@
  * missing. Two files take turns, so a torn write leaves the other whole.
  */
 import { type FileHandle, open, readFile } from 'node:fs/promises';
-import { sealed, unsealed } from '../../base/sealed.ts';
+import { checksummed, contentOf } from '../../base/checksummed.ts';
 import type { CatalogueDigest, JournalPoint } from './journal.ts';
 
 export interface Head {
@@ -57,7 +57,7 @@ function noFile(error: unknown): Buffer {
 
 function headIn(bytes: Buffer): Head | undefined {
   const length = bytes.byteLength < lengthBytes ? 0 : bytes.readUInt32BE(0);
-  const content = unsealed(bytes.subarray(lengthBytes, lengthBytes + length));
+  const content = contentOf(bytes.subarray(lengthBytes, lengthBytes + length));
   return content && (JSON.parse(content.toString()) as Head);
 }
 
@@ -86,7 +86,7 @@ export class HeadFile {
   /** Durable when the promise resolves. */
   async write(head: Head): Promise<void> {
     const slot = this.#slots[this.slotOf(head)] as FileHandle;
-    const content = sealed(Buffer.from(JSON.stringify(head)));
+    const content = checksummed(Buffer.from(JSON.stringify(head)));
     const bytes = Buffer.allocUnsafe(lengthBytes + content.byteLength);
     bytes.writeUInt32BE(content.byteLength, 0);
     content.copy(bytes, lengthBytes);

@@ -6,7 +6,7 @@
  * Rows are kept from the last point on of which all is known to lie in tables (the anchor, in HEAD).
  */
 import { asBuffer, keyIdOf } from '../../base/bytes.ts';
-import { sealed } from '../../base/sealed.ts';
+import { checksummed } from '../../base/checksummed.ts';
 import type { BackendWrite } from '../../storage/backend.ts';
 import { catalogueTags, journalKey } from './key-layout.ts';
 
@@ -58,14 +58,14 @@ export interface JournalLimits {
 
 export const journalLimits: JournalLimits = { rows: 2_000, bytes: 16 * 1024 * 1024 };
 
-/** The checksum at the head of a sealed value. */
+/** The checksum at the head of a value. */
 export function sealOf(value: Uint8Array): number {
   return asBuffer(value).readUInt32BE(0);
 }
 
 export function journalWrite(sequence: number, content: JournalRow): BackendWrite {
   const key = journalKey(sequence);
-  return { key, value: sealed(Buffer.from(JSON.stringify(content)), key) };
+  return { key, value: checksummed(Buffer.from(JSON.stringify(content)), key) };
 }
 
 /** The seals of the catalogue's rows, and so its digest. */

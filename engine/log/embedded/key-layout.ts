@@ -1,5 +1,5 @@
 /**
- * Keys in the embedded log's database; values are sealed (base/sealed.ts) unless said:
+ * Keys in the embedded log's database; values have a checksum (base/checksummed.ts) unless said:
  *
  *   [0]                                        sequence number of the last commit
  *   [1][topic name]                            {id, description}

@@ -2,7 +2,7 @@
  * Reads an embedded log's catalogue, and verifies that nothing of it is missing: the journal from its
  * anchor up to HEAD, the batches that it names, and the catalogue's digest. Nothing is written.
  */
-import { unsealed } from '../../base/sealed.ts';
+import { contentOf } from '../../base/checksummed.ts';
 import type { BackendEntry, StateBackend } from '../../storage/backend.ts';
 import { LogCatalogue, type TopicState } from '../catalogue.ts';
 import type { CommittedOffset, TopicDescription } from '../log.ts';
@@ -131,7 +131,7 @@ class Loader {
     };
     for (const [key, value] of await this.#backend.range(range)) {
       const sequence = sequenceOf(key);
-      const content = unsealed(value, key);
+      const content = contentOf(value, key);
       if (content === undefined) {
         throw corrupt('(commits)', 0, sequence, 'CRC-32C of its row does not match');
       }
@@ -257,7 +257,7 @@ class Loader {
 }
 
 function parse<T>(key: Buffer, value: Buffer, topic: string, partition = 0): T {
-  const content = unsealed(value, key);
+  const content = contentOf(value, key);
   if (content === undefined) {
     throw corrupt(topic, partition, 0, 'CRC-32C of its entry does not match');
   }

@@ -9,14 +9,14 @@ import { type Scratch, written } from './scratch.ts';
 
 const checksumBytes = 4;
 
-export function sealed(content: Uint8Array, key: Uint8Array = emptyBytes): Buffer {
+export function checksummed(content: Uint8Array, key: Uint8Array = emptyBytes): Buffer {
   const value = Buffer.allocUnsafe(checksumBytes + content.byteLength);
   asBuffer(content).copy(value, checksumBytes);
   return withChecksum(value, key);
 }
 
 /** The same of the content that `write` writes. */
-export function sealedBy(write: (to: Scratch) => void): Buffer {
+export function checksummedBy(write: (to: Scratch) => void): Buffer {
   const value = written((to) => {
     to.skip(checksumBytes);
     write(to);
@@ -33,8 +33,8 @@ function checksum(content: Uint8Array, key: Uint8Array): number {
   return key.byteLength === 0 ? crc32c(content) : crc32c(content, crc32c(key));
 }
 
-/** The content of a sealed value; undefined when its checksum is wrong. */
-export function unsealed(value: Buffer, key: Uint8Array = emptyBytes): Buffer | undefined {
+/** The content of such a value; undefined when its checksum is wrong. */
+export function contentOf(value: Buffer, key: Uint8Array = emptyBytes): Buffer | undefined {
   if (value.byteLength < checksumBytes) return undefined;
   const content = value.subarray(checksumBytes);
   return checksum(content, key) === value.readUInt32BE(0) ? content : undefined;
