@@ -1,5 +1,4 @@
 /** Replays dead letters, and puts rows through their mappings again. */
-
 import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { RowMapping, RowMappings } from '../connect/row-mapping.ts';

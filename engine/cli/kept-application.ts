@@ -1,5 +1,4 @@
 /** What ran in a data directory, opened for the questions that are asked of it; it may run meanwhile. */
-
 import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import { openKafkaLog } from '../log/kafka/adapter/kafka-log.ts';

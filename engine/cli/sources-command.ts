@@ -1,5 +1,4 @@
 /** `sources lint`, `sources test`: checks the file of `--sources`; fetches from one and shows what comes of it. */
-
 import { MillraceError } from '../base/errors.ts';
 import { recordsOf } from '../connect/file-options.ts';
 import { mappedOf, type PulledRow } from '../connect/pull/puller.ts';

@@ -1,5 +1,4 @@
 /** `--input` of `run`: rows become records by a mapping, or records of one topic as they are; exactly once. */
-
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { FileSource, type Mapped } from '../connect/file-source.ts';
 import { mappedFiles, type RowMapping, type RowMappings } from '../connect/row-mapping.ts';

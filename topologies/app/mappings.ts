@@ -1,5 +1,4 @@
 /** Mappings by name or path, and what the engine makes sources of. */
-
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';

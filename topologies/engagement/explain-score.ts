@@ -1,5 +1,4 @@
 /** What a score is made of at an instant: hour by hour what was counted, and what decay left of it. */
-
 import { ownOf } from '../dictionary.ts';
 import type { EngagementConfig, EventClass } from './config.ts';
 import { hourMs, hourOf } from './counts.ts';

@@ -1,5 +1,4 @@
 /** Routes that take events: CloudEvents and plain JSON, Segment's API, Snowplow's collector. */
-
 import type { FastifyRequest } from 'fastify';
 import { BodyError, jsonBody, unpackedBody } from './body.ts';
 import { cloudEvents } from './cloud-events.ts';

@@ -1,5 +1,4 @@
 /** The console beside the gateway: its page is open to all, what it shows to those who may read. */
-
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Gateway } from './parts.ts';

@@ -2,7 +2,6 @@
  * The questions of the application as routes. Each can be asked by POST with a JSON body, so that
  * no subject stands in an address, which proxies and browsers write down; GET takes the query.
  */
-
 import type { FastifyRequest } from 'fastify';
 import {
   addBodyValues,

@@ -2,7 +2,6 @@
  * The HTTP server of `serve` and `gateway`: takes events in, answers questions, and tells how the
  * process is. Routes are declared once; the OpenAPI document is made of the same declarations.
  */
-
 import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';

@@ -1,5 +1,4 @@
 /** Checks a mapping that was read from JSON, to the last member. */
-
 import {
   checkField,
   checkFields,

@@ -5,7 +5,6 @@
  * Profiles from before (version 0) were objects throughout; they are read as they are and written anew
  * when they change.
  */
-
 import { msgpack, type Serde, versioned } from 'millrace';
 import type { ConsentEntry } from '../accepted/consent.ts';
 import { setOwn } from '../dictionary.ts';

@@ -1,5 +1,4 @@
 /** What `dev` and the process of one version of the topology say to each other. */
-
 import type { Planned } from '../plan.ts';
 import type { RunOptions } from '../run.ts';
 

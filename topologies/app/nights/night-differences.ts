@@ -1,5 +1,4 @@
 /** What is other in the events of a night, subject by subject, and whether a correction can bring it. */
-
 import type { Log } from 'millrace/engine';
 import { inputChanged, partitionOf } from '../../../engine/cli/index.ts';
 import { type Arrival, type Event, events } from '../../event.ts';

@@ -1,5 +1,4 @@
 /** What the files of a night hold now, as it would come out of the log. */
-
 import type { Log } from 'millrace/engine';
 import {
   type Item,

@@ -1,5 +1,4 @@
 /** Events by subject, of a limited number of subjects: those whose names hash least, whatever the order of the log. */
-
 import { createHash } from 'node:crypto';
 import type { Arrival } from '../../event.ts';
 
