@@ -190,6 +190,8 @@ export class PauseWatch {
 
   async #read(): Promise<void> {
     const at = { topic: cursorTopic(this.#application), partition: 0 };
+    // Only the newest counts: what was paused and resumed meanwhile is told to nobody.
+    let newest: Paused | undefined;
     try {
       const end = await this.#log.endOffset(at);
       let from = Math.max(this.#from, await this.#log.startOffset(at));
@@ -197,7 +199,7 @@ export class PauseWatch {
         const batch = await this.#log.read(at, from, { records: 1_024 });
         if (batch === undefined) break;
         for (let i = 0; i < batch.count; i++) {
-          if (batch.key(i)?.toString() === pauseCursor) this.#take(batch.value(i));
+          if (batch.key(i)?.toString() === pauseCursor) newest = pausedAs(batch.value(i));
         }
         from = batch.nextOffset;
         this.#from = from;
@@ -205,13 +207,17 @@ export class PauseWatch {
     } catch (error) {
       if (!(error instanceof MillraceError) || !isPassing(error)) throw error;
     }
+    if (newest !== undefined) this.#take(newest);
   }
 
-  #take(value: Buffer | null): void {
-    const told = value === null ? {} : (JSON.parse(value.toString()) as Partial<Paused>);
-    const paused = { ...nothingPaused, ...told };
+  #take(paused: Paused): void {
     if (JSON.stringify(paused) === JSON.stringify(this.#paused)) return;
     this.#paused = paused;
     this.#observer.on('pauseChanged', paused);
   }
+}
+
+function pausedAs(value: Buffer | null): Paused {
+  const told = value === null ? {} : (JSON.parse(value.toString()) as Partial<Paused>);
+  return { ...nothingPaused, ...told };
 }

@@ -1,7 +1,8 @@
 /** Makes directories, and says truly why one cannot be made. */
 import { constants } from 'node:fs';
-import { access, mkdir, open } from 'node:fs/promises';
+import { access, mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { storageError } from './errors.ts';
 
 /**
  * Makes a directory, for its owner alone, and those above it. Throws the system's error. Node's own recursive mkdir says
@@ -26,6 +27,15 @@ async function existing(directory: string): Promise<string> {
     const parent = dirname(directory);
     if (parent === directory) throw error;
     return existing(parent);
+  }
+}
+
+/** Deletes a store's directory. @throws STATE_UNAVAILABLE where the system refuses */
+export async function destroyDirectory(directory: string): Promise<void> {
+  try {
+    await rm(directory, { recursive: true, force: true });
+  } catch (error) {
+    throw storageError(error, directory);
   }
 }
 

@@ -7,7 +7,6 @@
  * when it is opened (rocksdb-5/convert.ts).
  */
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { asBuffer } from '../base/bytes.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { onDemand } from '../base/on-demand.ts';
@@ -19,7 +18,7 @@ import type {
   RangeOptions,
   StateBackend,
 } from './backend.ts';
-import { makeDirectory } from './directory.ts';
+import { destroyDirectory, makeDirectory } from './directory.ts';
 import { storageError } from './errors.ts';
 import { convert, isOfRocksDb5, settle } from './rocksdb-5/convert.ts';
 import { WalSync } from './wal-sync.ts';
@@ -192,6 +191,6 @@ export const rocksBackends: BackendFactory = {
   open: (directory, options) => RocksBackend.open(directory, options),
   destroy: async (directory) => {
     await settle(directory);
-    await rm(directory, { recursive: true, force: true });
+    await destroyDirectory(directory);
   },
 };

@@ -1,4 +1,5 @@
 /** Pause and resume: nothing is read, questions are answered, a restart keeps it, nothing is lost or late. */
+
 import { count, json, topic, topology, tumbling, utf8 } from 'millrace';
 import {
   MemoryBackends,
@@ -9,6 +10,7 @@ import {
 } from 'millrace/engine';
 import { expect, onTestFinished, test } from 'vitest';
 import { VirtualClock } from '../../engine/base/clock.ts';
+import type { Observer } from '../../engine/base/events.ts';
 import { systemScheduler } from '../../engine/base/scheduler.ts';
 import { HealthWatch } from '../../engine/http/health.ts';
 import { append } from '../../engine/laws/index.ts';
@@ -34,11 +36,18 @@ async function world() {
   const clock = new VirtualClock(start);
   const backends = new MemoryBackends();
   const health = new HealthWatch(clock);
+  const told: unknown[] = [];
+  const observer: Observer = {
+    on: (name, event) => {
+      if (name === 'pauseChanged') told.push(event);
+      health.observer.on(name, event);
+    },
+  };
   let n = 0;
   const begin = async (sources: readonly SourceConnector[] = []) => {
     const runtime = await Runtime.start({
       ...{ topology: job, application: 'job', log, stateDirectory: 'state', clock, sources },
-      ...{ idleAfterMs: 1_000, observer: health.observer },
+      ...{ idleAfterMs: 1_000, observer },
       startHosts: async (config) => [new TaskHost(job, config, backends)],
       // Time passes where it is waited for.
       scheduler: {
@@ -75,7 +84,7 @@ async function world() {
     appended.batch.timestamps.fill(at);
     await writer.commit({ appends: [appended], offsets: [], commitId: ++n });
   };
-  return { log, clock, health, begin, feed };
+  return { log, clock, health, told, begin, feed };
 }
 
 test('the whole application: over a restart, and what came meanwhile is neither lost nor late', async () => {
@@ -107,6 +116,22 @@ test('the whole application: over a restart, and what came meanwhile is neither 
   expect(second.runtime.summary.counters.drops).toEqual({});
   expect(health.health.status).toBe('running');
   expect(clock.now()).toBeGreaterThan(start + 10 * minute);
+});
+
+test('a start tells what is paused now, not what was', async () => {
+  const { told, begin } = await world();
+  const first = await begin();
+  await first.runtime.pause({ pause: true });
+  await first.runtime.pause({ pause: false });
+  await first.close();
+  expect(told).toMatchObject([{ all: true }, { all: false }]);
+  const second = await begin();
+  await second.runFor(10);
+  expect(told).toHaveLength(2);
+  await second.runtime.pause({ pause: true });
+  await second.close();
+  await begin();
+  expect(told.slice(2)).toMatchObject([{ all: true }, { all: true }]);
 });
 
 test('a topic or a partition: what is read together waits, other tasks go on', async () => {

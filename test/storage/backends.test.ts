@@ -1,5 +1,5 @@
 /** The laws of the StateBackend port (engine/storage/backend.ts), for every adapter. */
-import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -31,6 +31,14 @@ describe.each(adapters)('%s', (name, make) => {
 
 describe.each(onDisk)('%s on disk', (_, make) => {
   const at = async () => join(await mkdtemp(join(tmpdir(), 'millrace-store-')), 'store');
+
+  test('a store whose folder is no folder cannot be used, nor destroyed', async () => {
+    const folder = await at();
+    await writeFile(folder, 'a file');
+    await expect(make().destroy(join(folder, '0_0'))).rejects.toMatchObject({
+      code: 'STATE_UNAVAILABLE',
+    });
+  });
 
   test('to look at a store changes no file of it, and sees its write-ahead log', async () => {
     const folder = await at();

@@ -6,7 +6,6 @@
  * Its iterators do not verify the blocks that they read, so `range` reads what it found again.
  */
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { asBuffer } from '../../base/bytes.ts';
@@ -19,7 +18,7 @@ import type {
   RangeOptions,
   StateBackend,
 } from '../backend.ts';
-import { makeDirectory } from '../directory.ts';
+import { destroyDirectory, makeDirectory } from '../directory.ts';
 import { storageError } from '../errors.ts';
 
 /** The part of the package that is used; it ships no types, so it is required, not imported. */
@@ -203,7 +202,7 @@ export class Rocks5Backend implements StateBackend {
 
 export const rocks5Backends: BackendFactory = {
   open: (directory, options) => Rocks5Backend.open(directory, options),
-  destroy: (directory) => rm(directory, { recursive: true, force: true }),
+  destroy: destroyDirectory,
 };
 
 function readAll(
