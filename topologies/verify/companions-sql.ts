@@ -2,7 +2,7 @@
 import { setOwn } from '../dictionary.ts';
 import type { Companions } from '../engagement/companions.ts';
 import type { EngagementConfig } from '../engagement/config.ts';
-import { type Database, listOf, quoted } from './database.ts';
+import { type Database, listOf, memberPlace, quoted } from './database.ts';
 
 const hourMs = 3_600_000;
 
@@ -66,7 +66,7 @@ export function companionsBySql(
       name,
       hours,
       `select subject, coalesce(currency, ${quoted(money.currency)}) as name,
-        sum(coalesce(json_extract(fields, ${quoted(`$.numbers."${money.number}"`)}), 0)) as value
+        sum(coalesce(json_extract(fields, ${memberPlace('numbers', money.number)}), 0)) as value
       ${orders} and hour > :hour - :hours group by 1, 2`,
     );
   }

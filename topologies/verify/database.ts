@@ -87,9 +87,15 @@ export class Database {
 }
 
 function withNumbers(sql: string, numbers: Readonly<Record<string, number>>): string {
-  return sql.replace(/:([a-z]\w*)/gi, (name, key: string) =>
-    Object.hasOwn(numbers, key) ? String(numbers[key]) : name,
+  // Texts stay as they are: a class may be called 'shop:hour'.
+  return sql.replace(/'(?:[^']|'')*'|:([a-z]\w*)/gi, (found, key?: string) =>
+    key !== undefined && Object.hasOwn(numbers, key) ? String(numbers[key]) : found,
   );
+}
+
+/** Where a number or a trait of an event stands in its JSON, as SQL text; any name is one. */
+export function memberPlace(group: string, name: string): string {
+  return quoted(`$.${group}.${JSON.stringify(name)}`);
 }
 
 /** A text in a statement. */

@@ -1,5 +1,5 @@
 /** Every instant at which a condition, or one below it, may change: as SQL that lists (subject, at). */
-import { quoted } from './database.ts';
+import { memberPlace, quoted } from './database.ts';
 import type { Node } from './segment-node.ts';
 
 const hourMs = 3_600_000;
@@ -64,7 +64,7 @@ function ownSql(node: Node, end: number): Own {
         parts: [`select subject, until as at from accepted where until is not null`],
       };
     case 'trait': {
-      const at = quoted(`$.traits."${String(node['path'])}"`);
+      const at = memberPlace('traits', String(node['path']));
       const date = `date_from(json_extract(fields, ${at}), ${quoted(String(node['tz']))})`;
       const dates = `select subject, ${date} as d from accepted where json_type(fields, ${at}) is not null`;
       const span = typeof node['value'] === 'number' ? node['value'] : 0;

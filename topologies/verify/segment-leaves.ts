@@ -1,5 +1,5 @@
 /** Conditions on the events of a subject, as SQL that is true or false at each row `i` of `instant`. */
-import { listOf, quoted } from './database.ts';
+import { listOf, memberPlace, quoted } from './database.ts';
 import { type ClassMatch, fieldSql, matchSql, operators, testSql } from './segment-match.ts';
 import type { Node } from './segment-node.ts';
 
@@ -176,7 +176,7 @@ function traitSql(node: Node): string {
     value: unknown;
     tz: string;
   };
-  const at = quoted(`$.traits."${path}"`);
+  const at = memberPlace('traits', path);
   const newest = (what: string) => `(select ${what} from accepted e where e.subject = i.subject
     and e.at <= i.t and json_type(e.fields, ${at}) is not null order by e.at desc, e.id desc limit 1)`;
   const date = `date_from(json_extract(e.fields, ${at}), ${quoted(tz)})`;

@@ -1,5 +1,5 @@
 /** Which events a condition looks at, in SQL. */
-import { listOf, quoted } from './database.ts';
+import { listOf, memberPlace, quoted } from './database.ts';
 
 export const operators: Readonly<Record<string, string>> = {
   eq: '=',
@@ -44,8 +44,8 @@ function typeSql(path: string, table: string): string {
 function placesOf(path: string): string[] {
   if (path === 'purpose') return [quoted('$.purpose')];
   const match = /^(numbers|traits)\.(.*)$/.exec(path);
-  if (match !== null) return [quoted(`$.${match[1]}."${match[2]}"`)];
-  return [quoted(`$.numbers."${path}"`), quoted(`$.traits."${path}"`)];
+  if (match !== null) return [memberPlace(match[1] as string, match[2] as string)];
+  return [memberPlace('numbers', path), memberPlace('traits', path)];
 }
 
 /** A comparison of one value; with a missing one, or one of another type, it is false. */
