@@ -1,0 +1,114 @@
+/** Each error of the catalogue is met by a test or a law, by its code; some are met here. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { topic, topology, utf8 } from 'millrace';
+import { expect, test } from 'vitest';
+import { errorCatalogue } from '../../engine/base/errors.ts';
+import { optionalPackage } from '../../engine/base/optional-package.ts';
+import type { StoreSpec } from '../../engine/graph/store-spec.ts';
+import { readableTable } from '../../engine/graph/view.ts';
+import { MemoryLog } from '../../engine/log/memory.ts';
+import { BatchBuilder } from '../../engine/record/batch.ts';
+import { plan } from '../../engine/runtime/plan.ts';
+import { TaskState } from '../../engine/state/task-state.ts';
+import { MemoryBackend, MemoryStore } from '../../engine/storage/memory.ts';
+import { plainOf } from '../../engine/testing/golden/plain.ts';
+
+const words = topic<string, string>('words', { value: utf8 });
+const counts = topology('counts', (t) => ({
+  counted: t
+    .stream(words)
+    .keyBy('by-word', (word) => word)
+    .count('counted'),
+}));
+
+const [store] = counts.nodes.flatMap((node) => (node.type === 'step' ? node.step.stores : []));
+const openState = (values: MemoryStore) =>
+  TaskState.open({
+    task: '0_0',
+    directory: 'state',
+    specs: [store as StoreSpec<unknown, unknown>],
+    backend: new MemoryBackend(values),
+    cacheBytes: 1_000_000,
+  });
+
+const met: Readonly<Record<string, () => unknown>> = {
+  TOPIC_MISMATCH: async () => {
+    const log = new MemoryLog();
+    await log.createTopics([{ name: 'words', partitions: 2, settings: {} }]);
+    await log.createTopics([{ name: 'words', partitions: 3, settings: {} }]);
+  },
+  PARTITIONS_CHANGED: () => {
+    const existing = [
+      { name: 'words', partitions: 4, settings: {} },
+      { name: 'a-by-word-repartition', partitions: 5, settings: {} },
+      { name: 'a-counted-changelog', partitions: 3, settings: {} },
+    ];
+    return plan({ application: 'a', topology: counts, existing, written: [] });
+  },
+  PACKAGE_MISSING: () =>
+    optionalPackage('nowhere', 'no-such-package', () => Promise.reject(new Error('not found'))),
+  GOLDEN_VALUE: () => plainOf({ call: () => 1 }, 'value'),
+  TABLE_NOT_KEPT: () => {
+    const told = topology('told', (t) => ({
+      table: t.stream(words).count('kept').suppress('told', { untilCommit: true }),
+    }));
+    return readableTable(told, 'table');
+  },
+  CHANGELOG_CORRUPT: async () => {
+    const state = await openState(new MemoryStore());
+    const records = new BatchBuilder(1, 64);
+    records.append(Buffer.from([250, 1]), Buffer.from('?'), 0);
+    await state.restore('counted', records.finishAt(0), 0);
+  },
+  STATE_CORRUPT: async () => {
+    const values = new MemoryStore();
+    const state = await openState(values);
+    await state.prefetch(['w'], 0);
+    state.keyId = 'w';
+    state.cells({ name: 'counted' }).put(7);
+    state.seal(1);
+    await state.commit(1, new Map([['counted', 1]]), 10_000);
+    await state.close();
+    for (const [key, value] of values.values) {
+      const damaged = Buffer.from(value);
+      damaged.writeUInt8(damaged.readUInt8(0) ^ 1, 0);
+      values.values.set(key, damaged);
+    }
+    await openState(values);
+  },
+};
+
+test.each(Object.entries(met))('%s', async (code, meet) => {
+  await expect(Promise.resolve().then(meet)).rejects.toMatchObject({ code });
+});
+
+/** Whose tests look at the text, not at the code; none may be added. */
+const notNamed: readonly string[] = [
+  'BACKEND_MISSING',
+  'CYCLE_REPEATED',
+  'KAFKA_CLIENT_MISSING',
+  'KAFKA_REJECTED',
+  'LOAD_INTERRUPTED',
+  'NOT_OURS',
+  'SCHEMA_REFUSED',
+  'STATE_AHEAD',
+  'TOOL_MISSING',
+  'TOPOLOGY_CHANGED',
+  'VERIFY_DIFFERS',
+];
+
+test('every error is met by a test', () => {
+  const root = resolve(import.meta.dirname, '../..');
+  const texts = ['test', 'engine/laws'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && /\.(ts|json)$/.test(entry.name))
+      .filter((entry) => join(entry.parentPath, entry.name) !== import.meta.filename)
+      .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8')),
+  );
+  const all = [...texts, ...Object.keys(met)].join('\n');
+  const missing = Object.keys(errorCatalogue).filter(
+    (code) => !new RegExp(`\\b${code}\\b`).test(all),
+  );
+  expect(missing.sort()).toEqual(notNamed);
+});
