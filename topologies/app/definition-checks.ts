@@ -3,8 +3,8 @@ import { MillraceError } from 'millrace';
 import { print, printJson, table } from '../../engine/cli/index.ts';
 import { lintPersonalisation, warnPersonalisation } from '../personalisation.ts';
 import type { Kept, SegmentPlan } from '../segments/plan.ts';
+import { readConfig } from './configuration.ts';
 import { segmentPlans } from './questions/segment-plans.ts';
-import { readConfig } from './start.ts';
 
 interface PlanOptions {
   readonly json?: boolean;

@@ -2,10 +2,10 @@
 import { instant, type KeptOptions, print, printJson, table } from '../../engine/cli/index.ts';
 import type { AsOf } from '../segments/as-of.ts';
 import type { SegmentDifference } from '../what-if.ts';
+import { readConfig } from './configuration.ts';
 import { withLog } from './kept-personalisation.ts';
 import { asOfOf, whatIfOf } from './questions/questions.ts';
 import type { SampledWhatIf } from './questions/sampled-what-if.ts';
-import { readConfig } from './start.ts';
 
 /** The configuration that ran beside the one of the file, over the same events, up to the last of them. */
 export async function segmentWhatIf(file: string, options: KeptOptions): Promise<void> {

@@ -30,9 +30,10 @@ import {
 } from '../../../engine/cli/index.ts';
 import type { PersonalisationConfig } from '../../personalisation.ts';
 import { application, personalisationModule, ready } from '../application.ts';
+import { keptParams } from '../configuration.ts';
 import { eventMappings, type MappingReader, mappingsOnce } from '../mappings.ts';
-import { keptParams, type StartOptions, takeIn } from '../start.ts';
 import { clockOf } from '../start-report.ts';
+import { type TakeInOptions, takeIn } from '../take-in.ts';
 import { type CorrectedNight, correctNight } from './correct-night.ts';
 import { type Letter, lettersOf } from './letters.ts';
 import {
@@ -43,9 +44,10 @@ import {
   type NightBegin,
 } from './nights.ts';
 
-export type LoadOptions = Omit<StartOptions, 'top'> & {
+export interface LoadOptions extends TakeInOptions {
+  /** Path that the manifest is written to. */
   readonly manifest: string;
-};
+}
 
 /** A file of the night. */
 interface LoadedFile {
@@ -97,29 +99,26 @@ export async function load(options: LoadOptions): Promise<void> {
   let begin: Begin | undefined;
   const mappingOf = mappingsOnce();
   const corrected = await correctNights(options, mappingOf);
-  await takeIn(
-    { ...options, top: 0 },
-    {
-      mappingOf,
-      async begin(execution, sources) {
-        begin = await beginOf(execution, sources, corrected);
-      },
-      async interrupted({ sources }, { log, application }) {
-        if (begin !== undefined) await endNight(log, application, begin.night);
-        const rows = sources.reduce((sum, { records }) => sum + records, 0);
-        throw new MillraceError('LOAD_INTERRUPTED', { rows });
-      },
-      async report(execution) {
-        const { log, application } = execution;
-        await endNight(log, application, (begin as Begin).night);
-        const manifest = await manifestOf(execution, begin as Begin);
-        await keep(options.manifest, manifest);
-        if (options.json === true) printJson(manifest);
-        else print(textOf(manifest, options.manifest));
-        checkTaken(execution.runtime.summary);
-      },
+  await takeIn(options, {
+    mappingOf,
+    async begin(execution, sources) {
+      begin = await beginOf(execution, sources, corrected);
     },
-  );
+    async interrupted({ sources }, { log, application }) {
+      if (begin !== undefined) await endNight(log, application, begin.night);
+      const rows = sources.reduce((sum, { records }) => sum + records, 0);
+      throw new MillraceError('LOAD_INTERRUPTED', { rows });
+    },
+    async report(execution) {
+      const { log, application } = execution;
+      await endNight(log, application, (begin as Begin).night);
+      const manifest = await manifestOf(execution, begin as Begin);
+      await keep(options.manifest, manifest);
+      if (options.json === true) printJson(manifest);
+      else print(textOf(manifest, options.manifest));
+      checkTaken(execution.runtime.summary);
+    },
+  });
 }
 
 /** Brings the log to nights that are given with other rows than before, and lets the application take that. */

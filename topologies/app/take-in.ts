@@ -1,0 +1,263 @@
+/** Takes in logs and sources, or a sample, and runs the ready topology over them: `start` and `load`. */
+import { existsSync } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { MillraceError } from 'millrace';
+import {
+  type BackendChoice,
+  type Execution,
+  type ExecutionOptions,
+  environment,
+  execute,
+  loadTopology,
+  type Summary,
+} from 'millrace/engine';
+import {
+  checkNames,
+  connectorsOf,
+  type Environment,
+  type FileInput,
+  groupSources,
+  type InputGroup,
+  type InputToken,
+  inputGroups,
+  type LogLevel,
+  moduleChosen,
+  onInterrupt,
+  prepare,
+  progressBar,
+  pulledSources,
+  readSources,
+  standardInput,
+  standardPort,
+  type TimeFlags,
+  timeSettings,
+} from '../../engine/cli/index.ts';
+import { events } from '../event.ts';
+import { checkPersonalisation, type PersonalisationConfig } from '../personalisation.ts';
+import { application, personalisationModule, ready } from './application.ts';
+import { readCatalogue } from './catalogue-file.ts';
+import { configOf, keptParams } from './configuration.ts';
+import {
+  eventMappings,
+  fileSource,
+  type MappingReader,
+  mappingsOnce,
+  readMapping,
+  shippedMappings,
+} from './mappings.ts';
+import { QuestionPool } from './questions/question-pool.ts';
+import { askedRoutes } from './questions/question-routes.ts';
+import { tellRedefined } from './redefine.ts';
+import { sampleFile, samplePath } from './sample-file.ts';
+import { clockOf } from './start-report.ts';
+
+export interface TakeInOptions extends TimeFlags {
+  /** From the first signal to the end, at most, ms. */
+  readonly stopWithin?: number;
+  readonly data: string;
+  readonly stateBackend?: BackendChoice;
+  /** A log from outside, by module. */
+  readonly log?: string;
+  /** Bytes for state. */
+  readonly memory?: number;
+  readonly fresh?: boolean;
+  readonly http?: number;
+  readonly httpHost?: string;
+  /** host:port of a DogStatsD agent. */
+  readonly statsd?: string;
+  readonly logLevel: LogLevel;
+  /** What is taken in: see input-groups.ts. */
+  readonly tokens: readonly InputToken[];
+  readonly config?: string;
+  /** File of sources that are pulled from (docs/SOURCES.md). */
+  readonly sources?: string;
+  /** File that names every field (docs/CATALOGUE.md). */
+  readonly catalogue?: string;
+  readonly threads: number;
+  readonly json?: boolean;
+  /** Whether it stays up after its report; default: on a terminal. */
+  readonly serve?: boolean;
+  /** File with accounts, webhooks and limits (docs/SOURCES.md). */
+  readonly gateway?: string;
+}
+
+/** What is done beside taking in. */
+export interface TakingIn {
+  /** Whether it goes on after the report, and serves. */
+  readonly stays?: boolean;
+  /** Before anything is read. */
+  begin?(execution: Execution, sources: readonly FileInput[]): Promise<void>;
+  /** When all is read; not after an interrupt. */
+  report(execution: Execution, config: PersonalisationConfig): Promise<void>;
+  /** How mappings are read; each is read once. */
+  readonly mappingOf?: MappingReader;
+  /** In place of the report. */
+  interrupted?(summary: Summary, execution: Execution): Promise<void>;
+}
+
+/** Takes in what is there now, of files and of sources, and lets time pass up to it. */
+export async function takeIn(
+  options: TakeInOptions,
+  { stays = false, begin, report, interrupted, mappingOf = mappingsOnce() }: TakingIn,
+): Promise<void> {
+  const env = environment(options.data, options.stateBackend, options.fresh);
+  const say = (text: string) => process.stderr.write(`${text}\n`);
+  const fresh = options.fresh === true;
+  const groups = inputGroups(options.tokens);
+  const kept = fresh ? undefined : await keptParams(env);
+  const isEmpty = fresh || !existsSync(env.logDirectory);
+  await checkGroups(groups, isEmpty, kept, env);
+  const reference = { module: personalisationModule };
+  const topology = await loadTopology(reference);
+  const given = await groupSources(topology, groups, say, eventMappings(mappingOf));
+  const specs =
+    options.sources === undefined ? {} : await readSources(options.sources, application);
+  const pulled = await pulledSources(specs, {
+    ...{ application, topology },
+    isReady: true,
+    warn: say,
+  });
+  const named = [...groups, ...Object.values(specs)];
+  const mappings = await Promise.all(named.map(({ mapping = '' }) => mappingOf(mapping)));
+  const config = await configOf(options.config, mappings, kept?.params, say);
+  checkPersonalisation(config);
+  const catalogue = await readCatalogue(options.catalogue, '--catalogue');
+  for (const mapping of mappings) catalogue?.checkMapping(mapping);
+  catalogue?.checkConfiguration(config);
+  await prepare(env, fresh);
+  if (fresh) await rm(samplePath(env.directory), { force: true });
+  const isSample = groups.length === 0 && options.sources === undefined;
+  const sources = isSample
+    ? await sampleSources(env, isEmpty, say)
+    : [...given, ...connectorsOf(pulled, true)];
+  checkNames(sources);
+  const signal = onInterrupt(say, options.stopWithin);
+  let summary: Summary | undefined;
+  const files = sources.flatMap((source) => source.files);
+  const progress = progressBar(await contentBytes(files), () => summary);
+  const questions = new QuestionPool();
+  const http = options.http ?? (stays ? await freePort(options.httpHost) : undefined);
+  const routes: Routes = (running) =>
+    askedRoutes(Object.assign(running, { config }), questions, env.directory);
+  const execution = await execute({
+    env,
+    reference: { ...reference, params: config },
+    threads: options.threads,
+    sources,
+    observer: progress.observer,
+    logLevel: options.logLevel,
+    mappings: application.mappings,
+    hasPeople: true,
+    settings: {
+      ...timeSettings(options),
+      ...(options.memory === undefined ? {} : { memoryBytes: options.memory }),
+    },
+    ...(options.log === undefined ? {} : { log: moduleChosen('log', options.log) }),
+    ...(await listening(options, stays, routes)),
+    ...(http === undefined ? {} : { http }),
+    ...(options.httpHost === undefined ? {} : { httpHost: options.httpHost }),
+    statsd: options.statsd,
+  });
+  try {
+    const { runtime } = execution;
+    summary = runtime.summary;
+    if (summary.continued) say('continuing from the committed position');
+    await begin?.(execution, sources);
+    const redefined = await tellRedefined({ ...execution, config });
+    if (redefined > 0) say(`${redefined} subjects are decided anew: definitions have changed`);
+    await runtime.runUntilCaughtUp(signal);
+    const told = Math.max(...summary.sources.map((source) => source.eventTime));
+    // What the guard has refused moves no time.
+    const read = Math.min(told, summary.streamTime);
+    // Of a run without anything new, the clock is where the one before has left it.
+    const end = Number.isFinite(read) ? read : await clockOf(runtime);
+    if (!signal.aborted && Number.isFinite(end)) await runtime.advanceIdle(end, signal);
+    progress.stop();
+    if (signal.aborted && interrupted !== undefined) await interrupted(summary, execution);
+    else await report(execution, config);
+    if (!stays || signal.aborted) return;
+    say(`It stays up, takes events in and answers questions. Look at ${execution.url}/console/`);
+    say('Ctrl-C ends it; --no-serve ends after the report.');
+    await runtime.run(signal);
+  } finally {
+    progress.stop();
+    await questions.close();
+    await execution.close();
+  }
+}
+
+type Routes = NonNullable<ExecutionOptions['routes']>;
+
+/**
+ * Who stays up takes events in, as `serve` does. Where others reach it, that needs accounts: without
+ * them only questions are answered, as whoever said --http-host wanted it.
+ */
+async function listening(
+  { gateway, httpHost = '127.0.0.1' }: TakeInOptions,
+  stays: boolean,
+  routes: Routes,
+): Promise<Pick<ExecutionOptions, 'routes' | 'listen'>> {
+  if (gateway === undefined && !(stays && isLoopback(httpHost))) return { routes };
+  // Loaded here: who does not serve needs no HTTP framework.
+  const { gatewayListener, readGateway } = await import('./gateway-listener.ts');
+  return { listen: gatewayListener(await readGateway(gateway), routes) };
+}
+
+function isLoopback(host: string): boolean {
+  return ['127.0.0.1', '::1', 'localhost'].includes(host);
+}
+
+/** The usual port; any other where it is taken, as nobody has asked for this one. */
+async function freePort(host = '127.0.0.1'): Promise<number> {
+  const probe = createServer();
+  return new Promise((resolve) => {
+    probe.once('error', () => resolve(0));
+    probe.listen(standardPort, host, () => probe.close(() => resolve(standardPort)));
+  });
+}
+
+async function checkGroups(
+  groups: readonly InputGroup[],
+  isEmpty: boolean,
+  kept: { readonly application: string } | undefined,
+  { directory }: Environment,
+): Promise<void> {
+  const usage = (problem: string) => new MillraceError('USAGE', { problem });
+  for (const { inputs, mapping, topic } of groups) {
+    if (mapping === undefined) {
+      const names = (await shippedMappings()).join(', ');
+      throw usage(`--input needs --mapping; shipped are ${names}`);
+    }
+    if (inputs.length === 0) throw usage(`--mapping ${mapping} needs --input`);
+    if (topic === undefined || topic === events.name) continue;
+    throw usage(`\`start\` writes to the topic ${events.name} alone, not to ${topic}`);
+  }
+  if (groups.length > 0 || isEmpty || kept?.application === ready) return;
+  const other = kept?.application ?? 'a log';
+  const problem = `${directory} holds ${other}, which \`start\` has not made: give --input, or another --data folder for the sample`;
+  throw usage(problem);
+}
+
+/** The sample goes into an empty folder only, or goes on where it was begun. */
+async function sampleSources(
+  env: Environment,
+  isEmpty: boolean,
+  say: (text: string) => void,
+): Promise<FileInput[]> {
+  if (!isEmpty && !existsSync(samplePath(env.directory))) {
+    say('no --input: going on with what is here');
+    return [];
+  }
+  return [fileSource(await readMapping('sample'), [await sampleFile(env.directory)])];
+}
+
+/** Bytes of content; of a gzip file about ten times its size. */
+async function contentBytes(files: readonly string[]): Promise<number> {
+  const sizes = await Promise.all(
+    files
+      .filter((file) => file !== standardInput)
+      .map(async (file) => (await stat(file)).size * (file.endsWith('.gz') ? 10 : 1)),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
