@@ -61,16 +61,19 @@ export async function run(
 ): Promise<void> {
   const env = environment(options.data, options.stateBackend, options.fresh);
   const kafka = (await kafkaConfiguration(options))?.settings;
-  await prepare(env, options.fresh === true);
   const say = (text: string) => process.stderr.write(`${text}\n`);
   const signal = onInterrupt(say, options.stopWithin);
   const { application: name, threads, partitions, onOffsetLost } = options;
   const { recordsPerCycle } = options;
   const reference = { module: resolve(module) };
+  // What is wrong in the module, the input or the options is told before anything is deleted.
+  await loadTopology(reference);
+  const sources = await sourcesOf(reference, options, application, say);
+  await prepare(env, options.fresh === true);
   const execution = await execute({
     env,
     reference,
-    sources: await sourcesOf(reference, options, application, say),
+    sources,
     threads,
     observer: restoreLines(say),
     logLevel: options.logLevel,
