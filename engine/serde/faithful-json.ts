@@ -3,6 +3,7 @@
  * a name that comes twice in an object is refused, and so is what is nested too deep to be walked through.
  */
 import { messageOf } from '../base/errors.ts';
+import { nameTwice } from '../base/json-text.ts';
 
 /** Objects and lists within one another. */
 export const depthMax = 100;
@@ -109,24 +110,6 @@ function colons(text: string): number {
   let count = 0;
   for (let at = text.indexOf('":'); at >= 0; at = text.indexOf('":', at + 2)) count++;
   return count;
-}
-
-/** Of valid JSON text, a name that one object has twice; undefined when there is none. */
-function nameTwice(text: string): string | undefined {
-  const open: (Set<string> | undefined)[] = [];
-  const parts = /"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/g;
-  for (const [part, colon] of text.matchAll(parts)) {
-    if (part === '{') open.push(new Set());
-    else if (part === '[') open.push(undefined);
-    else if (part === '}' || part === ']') open.pop();
-    else if (colon !== undefined) {
-      const name = JSON.parse(part.slice(0, part.length - colon.length)) as string;
-      const names = open.at(-1);
-      if (names?.has(name) === true) return name;
-      names?.add(name);
-    }
-  }
-  return undefined;
 }
 
 function reason(error: unknown): string {

@@ -13,7 +13,7 @@ import {
   requestMetrics,
   type ServerParts,
 } from 'millrace/engine';
-import { engineRoutes, type Running, systemClock } from '../../engine/cli/index.ts';
+import { engineRoutes, jsonOf, type Running, systemClock } from '../../engine/cli/index.ts';
 import type { Catalogue } from '../catalogue.ts';
 import { checkGateway, type GatewayConfig } from '../gateway/config.ts';
 import { Intake } from '../gateway/intake.ts';
@@ -32,7 +32,7 @@ export async function readGateway(file: string | undefined): Promise<GatewayConf
   if (file === undefined) return {};
   let value: unknown;
   try {
-    value = JSON.parse((await readFile(file, 'utf8')).replace(/^\uFEFF/, ''));
+    value = jsonOf(await readFile(file, 'utf8'));
   } catch (error) {
     const problem = `${file}: ${messageOf(error)}`;
     throw new MillraceError('CONFIG_INVALID', { field: '--gateway', problem });
