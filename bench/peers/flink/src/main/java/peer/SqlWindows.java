@@ -26,7 +26,7 @@ final class SqlWindows {
     tables.createTemporaryView("events", events, schema);
     String windows = minutes == 1
         ? "TUMBLE(TABLE events, DESCRIPTOR(event_time), INTERVAL '1' MINUTE)"
-        : "HOP(TABLE events, DESCRIPTOR(event_time), INTERVAL '1' MINUTE, INTERVAL '" + minutes + "' MINUTE)";
+        : "HOP(TABLE events, DESCRIPTOR(event_time), INTERVAL '1' MINUTE, INTERVAL '" + minutes + "' MINUTE(3))";
     return tables.toDataStream(tables.sqlQuery(
         "SELECT `key`, window_start, COUNT(*), SUM(`value`), MAX(`value`) FROM TABLE(" + windows + ")"
             + " GROUP BY `key`, window_start, window_end"))
