@@ -95,6 +95,8 @@ export interface Running {
   readonly application: string;
   /** Which process holds which task, on Kafka. */
   readonly owners: Owners;
+  /** By which rows of dead letters become records again; without them rows are left. */
+  readonly mappings: RowMappings | undefined;
 }
 
 /** What a server of the application is made of. */
@@ -152,7 +154,7 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
     const owners = new Owners(log, application);
     const others = address === undefined ? undefined : new HttpProcesses(owners, address);
     questions = {
-      ...{ runtime, log, application, owners },
+      ...{ runtime, log, application, owners, mappings: options.mappings },
       tables: new TableQuestions({ local: runtime.tasks, others }),
       tails: tailsOf(log, observers),
     };
@@ -205,7 +207,7 @@ export async function execute(options: ExecutionOptions): Promise<Execution> {
         routes: () => {
           const now = running();
           if (now === undefined) return undefined;
-          routes ??= [...engineRoutes(now, options.mappings), ...(options.routes?.(now) ?? [])];
+          routes ??= [...engineRoutes(now), ...(options.routes?.(now) ?? [])];
           return routes;
         },
       });
@@ -309,7 +311,7 @@ function urlOf(host: string, port: number): string {
 }
 
 /** What is answered of every topology. */
-export function engineRoutes(asked: Running, mappings?: RowMappings): readonly AnyRoute[] {
+export function engineRoutes(asked: Running): readonly AnyRoute[] {
   const local = {
     ask: (...args: Parameters<LocalTasks['ask']>) => asked.runtime.tasks.ask(...args),
     get commitId() {
@@ -322,12 +324,7 @@ export function engineRoutes(asked: Running, mappings?: RowMappings): readonly A
       return asked.owners;
     },
   });
-  return [
-    ...tableRoutes(asked),
-    ...changeRoutes(asked),
-    ...operateRoutes(asked, mappings),
-    ...processes,
-  ];
+  return [...tableRoutes(asked), ...changeRoutes(asked), ...operateRoutes(asked), ...processes];
 }
 
 /** The address by which another machine is to find this one, where nothing is said. */

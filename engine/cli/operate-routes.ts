@@ -12,10 +12,11 @@ export interface Operated {
   readonly application: string;
   readonly runtime: Pick<Runtime, 'tasks' | 'pause' | 'paused'>;
   readonly log: Log;
+  /** By which rows of dead letters become records again; without them rows are left. */
+  readonly mappings: RowMappings | undefined;
 }
 
-/** @param mappings by which rows of dead letters become records again; without them rows are left */
-export function operateRoutes(asked: Operated, mappings?: RowMappings): readonly Route[] {
+export function operateRoutes(asked: Operated): readonly Route[] {
   return [
     ...([true, false] as const).map((pause): Route => {
       const summary = pause
@@ -58,7 +59,7 @@ export function operateRoutes(asked: Operated, mappings?: RowMappings): readonly
         },
       },
       answer: (_, body, signal) => {
-        const { application, log, runtime } = asked;
+        const { application, log, runtime, mappings } = asked;
         const of = { log, application, topology: runtime.tasks.topology, mappings };
         return answerReplay(of, replayQuestion(body), signal);
       },

@@ -77,6 +77,9 @@ export function gatewayListener(
       get owners() {
         return asked().owners;
       },
+      get mappings() {
+        return asked().mappings;
+      },
     };
     let opened: { appender: Appender; intake: Intake } | undefined;
     const intake = () => {
