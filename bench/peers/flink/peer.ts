@@ -5,8 +5,9 @@ import { MavenPeer } from '../maven.ts';
 
 const program = new MavenPeer(import.meta.dirname);
 
-/** What Flink can do as it is defined; bench/README.md says why it cannot do the others. */
+/** Windows of whole minutes, which its SQL has as well. */
 const sqlJobs: readonly JobName[] = ['tumbling', 'hopping10', 'hopping60', 'hopping360', 'rekey'];
+/** What Flink can do as it is defined; bench/README.md says why it cannot do the others. */
 const jobs: readonly JobName[] = [
   ...sqlJobs,
   'map',
