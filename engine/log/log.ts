@@ -96,6 +96,11 @@ export interface Writer {
   readonly lastCommitId: number;
   /** COMMIT_DOUBTFUL when it is not known whether the commit happened; the writer goes on. */
   commit(commit: Commit): Promise<CommitReceipt>;
+  /**
+   * The process is to stop: a commit that waits for the log to be reached fails within seconds. Absent where none
+   * waits.
+   */
+  hurry?(): void;
   close(): Promise<void>;
 }
 

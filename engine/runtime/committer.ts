@@ -77,6 +77,12 @@ export class Committer {
     return this.#untold;
   }
 
+  /** The process is to stop: what waits for the log does not wait long. */
+  hurry(): void {
+    const { writer, sourceWriters } = this.#options;
+    for (const one of [writer, ...(sourceWriters?.values() ?? [])]) one.hurry?.();
+  }
+
   /** Begins a commit, when it is its `turn`. What it fails of, the next `turn` or `settled` throws. */
   begin(work: CycleWork): void {
     assert(!this.#isLogging, 'commits follow one another');

@@ -157,7 +157,7 @@ export class Runtime {
   async runUntilCaughtUp(signal?: AbortSignal): Promise<Summary> {
     const { assignment } = this.#session;
     const done = () => assignment.groupCaughtUp();
-    await this.#questions.whileCycling(() => this.#runUntil(done, signal));
+    await this.#work(() => this.#runUntil(done, signal), signal);
     if (this.#parts.options.atEnd === 'close') await this.closeInput(signal);
     return this.summary;
   }
@@ -206,9 +206,20 @@ export class Runtime {
     await (assignment.isOpening ? Promise.race([wait, assignment.openTasks.nextOpened()]) : wait);
   }
 
+  /** Work in cycles, which waits for the log no longer than it must once the signal is aborted. */
+  async #work(work: () => Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+    const hurry = () => this.#session.committer.hurry();
+    signal?.addEventListener('abort', hurry);
+    try {
+      await this.#questions.whileCycling(work);
+    } finally {
+      signal?.removeEventListener('abort', hurry);
+    }
+  }
+
   /** Runs until the signal is aborted. */
   async run(signal: AbortSignal): Promise<Summary> {
-    await this.#questions.whileCycling(() => this.#run(signal));
+    await this.#work(() => this.#run(signal), signal);
     return this.summary;
   }
 

@@ -6,6 +6,7 @@ import { ClusterView } from '../../../engine/log/kafka/direct/cluster-view.ts';
 import { DirectTransactions } from '../../../engine/log/kafka/direct/direct-transactions.ts';
 import type { DirectCalls } from '../../../engine/log/kafka/rdkafka/messages.ts';
 import { LostError } from '../../../engine/log/kafka/wire/broker-connection.ts';
+import { Patience } from '../../../engine/log/kafka/wire/retry.ts';
 import { RefusedError } from '../../../engine/log/kafka/wire/sasl-login.ts';
 import type { Append } from '../../../engine/log/log.ts';
 import { BatchBuilder } from '../../../engine/record/batch.ts';
@@ -26,15 +27,18 @@ interface Opening {
   readonly bytesMax?: number;
   readonly timing?: Timing;
   readonly callTimeoutMs?: number;
+  readonly patience?: Patience;
 }
 
 async function opened(opening: Opening = {}): Promise<DirectTransactions> {
   const { bytesMax = 1_000, timing = systemTiming, callTimeoutMs = patienceMs } = opening;
   const { pack } = calls as DirectCalls;
+  const { patience = new Patience(timing.clock, callTimeoutMs) } = opening;
   const transactions = await DirectTransactions.open({
     transactionalId: 't',
     transactionTimeoutMs: patienceMs,
     callTimeoutMs,
+    patience,
     timing,
     view: new ClusterView(cluster.bootstrap),
     access: { clientId: 'test', timeoutMs: patienceMs, tls: undefined, credentials: undefined },
@@ -250,6 +254,30 @@ describe.skipIf(calls === undefined)('transactions past librdkafka', () => {
     // Two milliseconds, doubled up to half a second: more often would be a burden.
     expect(cluster.brokers[0]?.metadataAsked).toBeGreaterThan(20);
     expect(cluster.brokers[0]?.metadataAsked).toBeLessThan(45);
+  });
+
+  it('are given up within two seconds when the process is to stop', async () => {
+    cluster = await ScriptedCluster.start(1);
+    cluster.faults.leader = -1;
+    const timing = new VirtualTime();
+    const patience = new Patience(timing.clock, 15_000);
+    const transactions = await opened({ timing, patience });
+    const before = timing.now;
+    const committed = commit(transactions, append(0, 1));
+    committed.catch(() => {});
+    await timing.until(() => timing.now - before >= 3_000);
+    patience.hurry();
+    const hurried = timing.now;
+    await expect(timing.settled(committed)).rejects.toMatchObject({ code: 5 });
+    expect(timing.now - hurried).toBe(2_000);
+    // What begins soon after does not wait long either; a later run of the process does.
+    const again = timing.now;
+    await expect(timing.settled(commit(transactions, append(0, 1)))).rejects.toThrow();
+    expect(timing.now - again).toBe(2_000);
+    await timing.advance(10_000);
+    const later = timing.now;
+    await expect(timing.settled(commit(transactions, append(0, 1)))).rejects.toThrow();
+    expect(timing.now - later).toBe(15_000);
   });
 
   it('wait for a leader while there is none', async () => {

@@ -30,6 +30,7 @@ import {
 } from '../settings/client-configs.ts';
 import type { KafkaSettings } from '../settings/kafka-settings.ts';
 import { checkFeatures, checkKafkaSettings } from '../settings/security.ts';
+import { Patience } from '../wire/retry.ts';
 import { cleanupPolicies } from './cleanup-policies.ts';
 import { ClientPool } from './client-pool.ts';
 import type { PartitionWatch } from './feed-failures.ts';
@@ -228,7 +229,7 @@ export class KafkaLog implements Log {
   }
 
   async openWriter(id: string, memberOf?: () => Member): Promise<Writer> {
-    const { brokers, transactionTimeoutMs, guarantee } = this.#options.settings;
+    const { brokers, transactionTimeoutMs, guarantee, callTimeoutMs } = this.#options.settings;
     // Members share a group and each has a writer; the group's protocol fences what it takes away.
     const ofMember = memberOf !== undefined;
     const transactionalId = ofMember ? `${id}-${this.#instance}` : id;
@@ -237,14 +238,18 @@ export class KafkaLog implements Log {
       early: (topic: string) => !this.#isState(topic),
       open: () => this.#producers.plain(),
     };
+    const { clock } = this.#calls.timing;
+    const patience = new Patience(clock, callTimeoutMs);
     return KafkaWriter.open({
       id: transactionalId,
-      open: (onDoubt) => this.#producers.transactional(transactionalId, consumer, onDoubt),
+      open: (onDoubt) =>
+        this.#producers.transactional(transactionalId, consumer, onDoubt, patience),
+      hurry: () => patience.hurry(),
       ...(ofMember && guarantee === 'at-least-once' ? { outside } : {}),
       ofMember,
       brokers,
       transactionTimeoutMs,
-      clock: this.#calls.timing.clock,
+      clock,
     });
   }
 

@@ -32,6 +32,8 @@ export interface KafkaWriterOptions {
     readonly early: (topic: string) => boolean;
     readonly open: () => Promise<ClientProducer>;
   };
+  /** What waits for brokers ends within seconds. */
+  readonly hurry?: () => void;
   /** Its offsets are a group's, whose protocol says who may commit them. */
   readonly ofMember: boolean;
   readonly brokers: string;
@@ -78,6 +80,10 @@ export class KafkaWriter implements Writer {
       const context = { commitId: commit.commitId, problem: messageOf(error) };
       throw new MillraceError('COMMIT_DOUBTFUL', context, { cause: error });
     }
+  }
+
+  hurry(): void {
+    this.#options.hurry?.();
   }
 
   async close(): Promise<void> {

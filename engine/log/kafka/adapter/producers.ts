@@ -8,6 +8,7 @@ import type { MessageTransport } from '../rdkafka/messages.ts';
 import type { KafkaConsumer } from '../rdkafka/rdkafka.ts';
 import { plainProducerOptions, producerOptions } from '../settings/client-configs.ts';
 import type { KafkaSettings } from '../settings/kafka-settings.ts';
+import type { Patience } from '../wire/retry.ts';
 import { RefusedError } from '../wire/sasl-login.ts';
 import type { ClientPool } from './client-pool.ts';
 import type { DirectWriting } from './transport-choice.ts';
@@ -40,11 +41,13 @@ export class Producers {
   /**
    * Past the client where that can be; brokers that refuse us say why to the client, too.
    * @param consumer whose offsets are committed; undefined for a producer that commits none
+   * @param patience with what passes
    */
   async transactional(
     transactionalId: string,
     consumer: (() => KafkaConsumer) | undefined,
     onDoubt: () => void,
+    patience: Patience,
   ): Promise<Transactions> {
     const { settings } = this.#options;
     const { callTimeoutMs, transactionTimeoutMs } = settings;
@@ -57,6 +60,7 @@ export class Producers {
           transactionalId,
           transactionTimeoutMs,
           callTimeoutMs,
+          patience,
           membership: consumer && (() => membership(consumer())),
           onRefused: (reason) => this.#handBack(reason),
         });

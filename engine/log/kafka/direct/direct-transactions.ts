@@ -11,7 +11,7 @@ import { brokerError } from '../wire/broker-errors.ts';
 import { findCoordinator, metadata } from '../wire/cluster-requests.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
 import type { Request } from '../wire/request.ts';
-import { passes, retried } from '../wire/retry.ts';
+import { type Patience, passes, retried } from '../wire/retry.ts';
 import {
   addOffsets,
   addPartitions,
@@ -33,6 +33,8 @@ export interface DirectTransactionsOptions extends Reach {
   readonly transactionTimeoutMs: number;
   /** How long what passes is waited for, ms. */
   readonly callTimeoutMs: number;
+  /** The same, less while the process is to stop. */
+  readonly patience: Patience;
   readonly pack: Pack;
   /** Told when a broker does not let us in, or does not speak our versions. */
   readonly onRefused: (reason: string) => void;
@@ -116,7 +118,7 @@ export class DirectTransactions implements Transactions {
         const producer = { transactionalId, id, epoch };
         return new DirectTransactions(options, cluster, coordinator, producer);
       };
-      return await retried(options.timing, options.callTimeoutMs, begun, passesOrIsLost);
+      return await retried(options.timing, options.patience, begun, passesOrIsLost);
     } catch (error) {
       cluster.close();
       throw error;
@@ -162,12 +164,12 @@ export class DirectTransactions implements Transactions {
   }
 
   async sendOffsets(offsets: readonly GroupOffset[]): Promise<void> {
-    const { membership, timing, callTimeoutMs } = this.#options;
+    const { membership, timing, patience } = this.#options;
     if (membership === undefined) throw new Error('a writer without a member commits no offsets');
     const member = await membership();
     await this.#ask(addOffsets(this.#producer, member.group), errorOf);
     this.#isBegun = true;
-    await retried(timing, callTimeoutMs, async () => {
+    await retried(timing, patience, async () => {
       this.#groupCoordinator ??= await this.#cluster.coordinatorOf('group', member.group);
       const connection = await this.#cluster.to(this.#groupCoordinator);
       const answers = await connection.ask(commitOffsets(this.#producer, member, offsets));
@@ -206,7 +208,7 @@ export class DirectTransactions implements Transactions {
     failureIn: (answer: Answer) => Failure | undefined,
   ): Promise<void> {
     const { transactionalId } = this.#producer;
-    return retried(this.#options.timing, this.#options.callTimeoutMs, async () => {
+    return retried(this.#options.timing, this.#options.patience, async () => {
       this.#coordinator ??= await this.#cluster.coordinatorOf('transaction', transactionalId);
       const connection = await this.#cluster.to(this.#coordinator);
       const failure = failureIn(await connection.ask(request));
@@ -227,7 +229,7 @@ export class DirectTransactions implements Transactions {
         const [failure] = failures;
         if (failure !== undefined) throw failure.error;
       };
-      await retried(this.#options.timing, this.#options.callTimeoutMs, round, passesOrIsLost);
+      await retried(this.#options.timing, this.#options.patience, round, passesOrIsLost);
     }
   }
 
