@@ -12,6 +12,7 @@ import {
   checkSettings,
   flag,
   optional,
+  type Rule,
   text,
   ms as wholeMs,
 } from '../base/settings.ts';
@@ -153,6 +154,7 @@ export class TestDriver {
     const partitions = this.#partitionsOf(to.name);
     const builders = new Map<number, BatchBuilder>();
     for (const { key, value, timestamp, headers, partition: own } of records) {
+      checkSetting('pipe.timestamp', timestamp, aTimestamp);
       const deciding = key === null ? 0 : to.keyEncoder.partitionLength?.(key.byteLength);
       const partition = own ?? partitionOf(key, partitions, deciding);
       const builder = builders.get(partition) ?? new BatchBuilder();
@@ -349,6 +351,9 @@ export class TestDriver {
     return drained;
   }
 }
+
+/** Of numbers, those that are no instants become dead letters, as in a run. */
+const aTimestamp: Rule = (value) => (typeof value === 'number' ? undefined : 'a number of ms UTC');
 
 /**
  * Starts a topology in memory.

@@ -333,3 +333,16 @@ describe('nonsense on the command line is refused', () => {
     expect(stderr).toMatch(new RegExp(`CONFIG_INVALID.*${flag}: must be a whole number`));
   });
 });
+
+test('a driver takes no time that is no number', async () => {
+  const driver = await testDriver(topology('times', (t) => void t.stream(a).count('n')));
+  for (const time of ['5', null, undefined, 5n, new Date(5), true, []]) {
+    await expect(driver.pipe(a, 'k', 'v', time as never)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      context: { field: 'pipe.timestamp' },
+    });
+  }
+  await driver.pipe(a, 'k', 'v', 5);
+  expect(driver.summary.counters).toMatchObject({ in: 1, processed: 1 });
+  await driver.close();
+});
