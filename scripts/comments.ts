@@ -9,7 +9,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 
 export const columns = 100;
 
-const isProse = (text: string): boolean => text.trim() !== '' && !/^ {2,}/.test(text);
+const isProse = (text: string): boolean =>
+  text.trim() !== '' && !/^ {2,}|^(?:biome-|@ts-)/.test(text);
 /** Begins a paragraph of its own. */
 const begins = /^(@|- |\d+\. |\* )/;
 
