@@ -93,15 +93,16 @@ export function wrapComments(text: string): string {
   return out.join('\n');
 }
 
-export function sources(): readonly string[] {
-  return execFileSync('git', ['ls-files', '*.ts', '*.tsx'], { encoding: 'utf8' })
+/** Of the repository, by their paths in it. */
+export function sources(root: string): readonly string[] {
+  return execFileSync('git', ['ls-files', '*.ts', '*.tsx'], { cwd: root, encoding: 'utf8' })
     .trim()
     .split('\n');
 }
 
 function main(): void {
   const write = process.argv.includes('--write');
-  for (const file of sources()) {
+  for (const file of sources('.')) {
     const text = readFileSync(file, 'utf8');
     const made = wrapComments(text);
     if (made === text) continue;

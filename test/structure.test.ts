@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { sources, wrapComments } from '../scripts/comments.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
@@ -37,7 +38,11 @@ function blocksOf(file: string): Block[] {
     const ofClass = classBegins.exec(line)?.[1];
     const name = ofClass ?? (functionBegins.exec(line) ?? methodBegins.exec(line))?.[1];
     if (name === undefined || line.endsWith(';')) continue;
-    const end = `${/^ */.exec(line)?.[0] ?? ''}}`;
+    const indent = /^ */.exec(line)?.[0] ?? '';
+    // The parameters may take several lines; those of a call do not end in a brace.
+    const close = lines.find((one, i) => i > from && one.startsWith(`${indent})`));
+    if (line.endsWith('(') && close?.endsWith('{') !== true) continue;
+    const end = `${indent}}`;
     const to = lines.findIndex((one, i) => i > from && one === end);
     const length = to - from + 1;
     if (to > 0) blocks.push({ kind: ofClass === undefined ? 'function' : 'class', name, length });
@@ -94,6 +99,11 @@ describe('structure', () => {
     expect(circlesIn(new Map(product.map((file) => [file, importsOf(file)])))).toEqual(
       circlesAlready,
     );
+  });
+
+  it('comments have lines of at most 100 columns; else: node --import=tsx scripts/comments.ts --write', () => {
+    const all = sources(root).filter((file) => wrapComments(read(file)) !== read(file));
+    expect(all).toEqual([]);
   });
 
   it('no two files have one name', () => {
