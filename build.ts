@@ -1,7 +1,8 @@
 /**
- * `npm run build`: what is deployed, in dist/. Modules share files: at a start each file costs Node most of a millisecond, on the main
- * thread and on every worker. What is loaded by its name keeps it; what several of those need lies in dist/chunks, once, so
- * that a process has one instance of each module. Packages stay packages.
+ * `npm run build`: what is deployed, in dist/. Modules share files: at a start each file costs Node
+ * most of a millisecond, on the main thread and on every worker. What is loaded by its name keeps
+ * it; what several of those need lies in dist/chunks, once, so that a process has one instance of
+ * each module. Packages stay packages.
  */
 import { execFile } from 'node:child_process';
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises';

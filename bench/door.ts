@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- door`: the gateway of a real `serve` on the embedded log, in a process of its own. Open
- * loop: requests are sent when they are due, however late answers are (no coordinated omission), and
- * each is counted from that instant on.
+ * `npm run bench -- door`: the gateway of a real `serve` on the embedded log, in a process of its
+ * own. Open loop: requests are sent when they are due, however late answers are (no coordinated
+ * omission), and each is counted from that instant on.
  *
  * acknowledged: requests of ten events to their answer, which comes when the events are durable.
  * moved: a shop's signed purchase hooks to the entry into a segment in the hands of a subscriber.

@@ -1,7 +1,7 @@
 /**
- * How messages cross to and from the Kafka client, plain and packed, and how they come past it (direct), in one run on
- * one broker: A B B A.
- * Argument: messages of a round. Prints a table; see README.md.
+ * How messages cross to and from the Kafka client, plain and packed, and how they come past it
+ * (direct), in one run on one broker: A B B A. Argument: messages of a round. Prints a table; see
+ * README.md.
  */
 
 import { systemScheduler } from '../engine/base/scheduler.ts';

@@ -165,7 +165,10 @@ async function sideBySide(options: Options): Promise<boolean> {
   return lines.every(({ peer, verdict }) => !peer.startsWith('millrace') || verdict.green);
 }
 
-/** A quick run has Flink where its time differs from ours; its start takes longer than that of the others. */
+/**
+ * A quick run has Flink where its time differs from ours; its start takes longer than that of the
+ * others.
+ */
 function peersOfComparison({ peers, flink = false, quick = false }: Options) {
   const names = peers.filter((name) => name !== 'none');
   if (flink) return { peers: [...new Set([...names, 'flink'])] };
@@ -178,7 +181,10 @@ function memoryOf({ memory }: Options): { memoryMiB?: number } {
   return memory === undefined ? {} : { memoryMiB: memory };
 }
 
-/** The peers that are asked for and can run here, ours first; undefined, and said, where the broker cannot. */
+/**
+ * The peers that are asked for and can run here, ours first; undefined, and said, where the broker
+ * cannot.
+ */
 async function peersOf(options: Options, what: string): Promise<readonly Peer[] | undefined> {
   const problem = await kafkaProblem();
   if (problem !== undefined) {

@@ -1,4 +1,7 @@
-/** A host of tasks by the code of another checkout of Millrace: on the main thread, state in memory, no log. */
+/**
+ * A host of tasks by the code of another checkout of Millrace: on the main thread, state in memory,
+ * no log.
+ */
 import { resolve } from 'node:path';
 import type { Topology } from 'millrace';
 import type { HostPort } from '../engine/task/host-port.ts';

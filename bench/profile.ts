@@ -1,6 +1,7 @@
 /**
- * `npm run profile -- JOB`: one job of `path` under the CPU profiler; prints where the time goes, by part
- * of the engine and by function. The profile itself, for a viewer, stays in the folder it names.
+ * `npm run profile -- JOB`: one job of `path` under the CPU profiler; prints where the time goes,
+ * by part of the engine and by function. The profile itself, for a viewer, stays in the folder it
+ * names.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile } from 'node:fs/promises';

@@ -1,8 +1,8 @@
 /**
- * How long who asks about a subject waits for the thread that has it, in processor time: so it can be
- * told on a machine that others use as well. One task of the ready topology, state in memory, no log,
- * works cycle by cycle, and a question is asked whenever the thread lets messages in. Arguments: folders
- * of checkouts, which take turns. Prints a table; see README.md.
+ * How long who asks about a subject waits for the thread that has it, in processor time: so it can
+ * be told on a machine that others use as well. One task of the ready topology, state in memory, no
+ * log, works cycle by cycle, and a question is asked whenever the thread lets messages in.
+ * Arguments: folders of checkouts, which take turns. Prints a table; see README.md.
  */
 import { join } from 'node:path';
 import { table } from '../engine/cli/output.ts';

@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- questions`: GET /v1/subjects/:id of a real process beside a running load. The ready
- * topology has taken in a log of many subjects; then events and questions arrive over HTTP at fixed
- * rates, whatever the answers do (open loop): a question's time counts from when it was due.
+ * `npm run bench -- questions`: GET /v1/subjects/:id of a real process beside a running load. The
+ * ready topology has taken in a log of many subjects; then events and questions arrive over HTTP at
+ * fixed rates, whatever the answers do (open loop): a question's time counts from when it was due.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -93,7 +93,10 @@ function ask(agent: Agent, port: number, path: string, body?: string): Promise<A
   });
 }
 
-/** Calls `send` so many times a second, each with the instant at which it was due; resolves when all are done. */
+/**
+ * Calls `send` so many times a second, each with the instant at which it was due; resolves when all
+ * are done.
+ */
 async function openLoop(
   perSecond: number,
   until: number,

@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- segments-engine`: the ready topology whole, with log, RocksDB state, changelogs and
- * exactly-once commits: 100 segments over many subjects, then a night in which everybody leaves a segment.
+ * `npm run bench -- segments-engine`: the ready topology whole, with log, RocksDB state, changelogs
+ * and exactly-once commits: 100 segments over many subjects, then a night in which everybody leaves
+ * a segment.
  */
 
 import { mkdtemp, rm } from 'node:fs/promises';

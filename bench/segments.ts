@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- segments`: the segment logic alone, on one thread, without log and store: 100 segments
- * over many subjects, the cost of an event as segments grow, and a night in which exits fall due.
+ * `npm run bench -- segments`: the segment logic alone, on one thread, without log and store: 100
+ * segments over many subjects, the cost of an event as segments grow, and a night in which exits
+ * fall due.
  */
 import { table } from '../engine/cli/output.ts';
 import { profileLogic } from '../topologies/personalisation.ts';

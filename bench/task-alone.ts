@@ -1,7 +1,8 @@
 /**
- * A job's tasks of two partitions on the main thread, state in memory, no log: several checkouts of Millrace in one process, cycle by cycle in
- * turn, so that whatever the machine does meanwhile befalls all of them. They also share its caches: where much memory is
- * touched, all are slower than alone. Arguments: job, events, folders of the checkouts. Prints a table; see README.md.
+ * A job's tasks of two partitions on the main thread, state in memory, no log: several checkouts of
+ * Millrace in one process, cycle by cycle in turn, so that whatever the machine does meanwhile
+ * befalls all of them. They also share its caches: where much memory is touched, all are slower
+ * than alone. Arguments: job, events, folders of the checkouts. Prints a table; see README.md.
  */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

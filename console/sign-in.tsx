@@ -1,4 +1,6 @@
-/** Where accounts are set: who looks gives a key or a token. It is kept until the window is closed. */
+/**
+ * Where accounts are set: who looks gives a key or a token. It is kept until the window is closed.
+ */
 import { useState } from 'preact/hooks';
 
 export function SignIn({

@@ -1,6 +1,6 @@
 /**
- * How a window cell keeps its accumulators, and what is done to them there: as values of their own, or as numbers
- * beside the times of their window.
+ * How a window cell keeps its accumulators, and what is done to them there: as values of their own,
+ * or as numbers beside the times of their window.
  */
 
 import { must } from '../engine/base/assert.ts';
@@ -38,7 +38,10 @@ export interface Accumulators<in V, A> {
   begin(cell: WindowCell<A>, i: number, start: number, end: number, added: V, at: number): void;
   /** Adds a record to window `i`, whose timestamp is that of its newest record. */
   add(cell: WindowCell<A>, i: number, added: V, at: number): void;
-  /** Makes windows [from, to), of which there are some, and a record one: the first, which keeps its times. */
+  /**
+   * Makes windows [from, to), of which there are some, and a record one: the first, which keeps its
+   * times.
+   */
   join(cell: WindowCell<A>, from: number, to: number, added: V, at: number): void;
   valueAt(cell: WindowCell<A>, i: number): A;
   /** The merge of windows [from, to), of which there are some. */

@@ -1,14 +1,15 @@
 /**
  * Count windows: the records of a key counted from 0 as they come; a window `[start, end)` of such
- * numbers is closed by the record that makes it full. Time has no part in it: nothing is late, no other
- * key and no idle clock closes anything. Worked example, size 3, advance 2:
+ * numbers is closed by the record that makes it full. Time has no part in it: nothing is late, no
+ * other key and no idle clock closes anything. Worked example, size 3, advance 2:
  *
  *     records   0  1  2  3  4
  *     windows  [0  1  2)                 closed by record 2
  *                    [2  3  4)           closed by record 4
  *
- * The timestamp of a result is the greatest of its window's records. A key's cell stays when its windows
- * are closed: it holds how many records there were, so that no window has the name of another.
+ * The timestamp of a result is the greatest of its window's records. A key's cell stays when its
+ * windows are closed: it holds how many records there were, so that no window has the name of
+ * another.
  */
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';

@@ -1,6 +1,7 @@
 /**
- * Aggregate of the records of a key whose row ends `ttlMs` after its newest record: the next record begins anew. A
- * record that is older than that when it comes, and finds no row, has no effect and is counted as expired.
+ * Aggregate of the records of a key whose row ends `ttlMs` after its newest record: the next record
+ * begins anew. A record that is older than that when it comes, and finds no row, has no effect and
+ * is counted as expired.
  */
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';

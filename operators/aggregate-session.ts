@@ -1,12 +1,13 @@
 /**
- * Session windows `[first, last]`, both inclusive: records no more than the gap apart. A record that
- * joins sessions takes them in: each of them is withdrawn (null), the grown one follows (SEMANTICS
- * B.4). A closed session is final: nothing grows from it any more.
+ * Session windows `[first, last]`, both inclusive: records no more than the gap apart. A record
+ * that joins sessions takes them in: each of them is withdrawn (null), the grown one follows
+ * (SEMANTICS B.4). A closed session is final: nothing grows from it any more.
  *
- * By source, a record alone decides whether it is late, and it reaches back no further than to records that its
- * source has left open. A session is the union of what its records reach; then it is the same in whatever order the
- * records of several sources come. Where a session reaches less far than a gap before its start, the place of the
- * timestamp, which is its end, holds how far it reaches, less 1.
+ * By source, a record alone decides whether it is late, and it reaches back no further than to
+ * records that its source has left open. A session is the union of what its records reach; then it
+ * is the same in whatever order the records of several sources come. Where a session reaches less
+ * far than a gap before its start, the place of the timestamp, which is its end, holds how far it
+ * reaches, less 1.
  */
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
@@ -57,7 +58,9 @@ function withdrawnOf<A>(
 interface Reached {
   readonly from: number;
   readonly to: number;
-  /** The one at `from` has the record's very instant as its whole, and the record takes its place. */
+  /**
+   * The one at `from` has the record's very instant as its whole, and the record takes its place.
+   */
   readonly same: boolean;
   /** By source: how far back they reach, with the record, ms UTC. */
   readonly least: number;
@@ -72,7 +75,10 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
   readonly #results: boolean;
   readonly #partMs: number;
 
-  /** @param results answer what became of the sessions at each record; false when only final ones are wanted */
+  /**
+   * @param results answer what became of the sessions at each record; false when only final ones
+   * are wanted
+   */
   constructor(
     name: string,
     spec: SessionWindow,
@@ -175,7 +181,10 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
     return closed;
   }
 
-  /** How far back a record reaches: a gap, and no record that its source has closed. After `at`: it is late itself. */
+  /**
+   * How far back a record reaches: a gap, and no record that its source has closed. After `at`: it
+   * is late itself.
+   */
   #reach(at: number, judged: number): number {
     const { gapMs, graceMs } = this.#spec;
     return Math.max(at - gapMs, judged - gapMs - graceMs);
@@ -187,7 +196,9 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
     return kept === end ? start - this.#spec.gapMs : kept + 1;
   }
 
-  /** The sessions [from, to) that have a part of [reach, at], and how far back they reach together. */
+  /**
+   * The sessions [from, to) that have a part of [reach, at], and how far back they reach together.
+   */
   #overlapping(cell: WindowCell<A>, reach: number, at: number): Reached {
     let from = windowsOf(cell);
     let to = 0;
@@ -205,10 +216,10 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
   }
 
   /**
-   * The sessions within the gap of `timestamp`, as indexes [from, to). As in Kafka Streams, one that
-   * ended a gap and a grace before the last record's stream time is not found any more, an instant
-   * before it is closed. A record of that very instant begins a session of the same name, which takes
-   * the place of the one that was not found: `same`, and that is the one at `from`.
+   * The sessions within the gap of `timestamp`, as indexes [from, to). As in Kafka Streams, one
+   * that ended a gap and a grace before the last record's stream time is not found any more, an
+   * instant before it is closed. A record of that very instant begins a session of the same name,
+   * which takes the place of the one that was not found: `same`, and that is the one at `from`.
    */
   #reached(cell: WindowCell<A>, timestamp: number, timeBefore: number): Reached {
     const { gapMs, graceMs } = this.#spec;
@@ -217,7 +228,8 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
     let from = to;
     while (from > 0 && (endAt(cell, from - 1) as number) >= earliest) from--;
     const before = from - 1;
-    // Not below 0: V8 reads an array at -1 as a property by name, slowly, and from then on everywhere.
+    // Not below 0: V8 reads an array at -1 as a property by name, slowly, and from then on
+    // everywhere.
     const same =
       from === to &&
       before >= 0 &&

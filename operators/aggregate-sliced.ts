@@ -1,19 +1,22 @@
 /**
- * Hopping windows on slices. The time line is cut into slices of gcd(size, advance); a record updates
- * one slice, whatever the overlap; a window's result is the merge of its slices, made when it is
- * emitted. `finalTo` is the first window start that is not final; slices before it are forgotten.
+ * Hopping windows on slices. The time line is cut into slices of gcd(size, advance); a record
+ * updates one slice, whatever the overlap; a window's result is the merge of its slices, made when
+ * it is emitted. `finalTo` is the first window start that is not final; slices before it are
+ * forgotten.
  *
  *     slices   | a | b | c | d | e |          size 3 slices, advance 1
  *     windows  [ a   b   c )
  *                  [ b   c   d )
  *                      [ c   d   e )
  *
- * A record whose source has closed some of its windows already, while the watermark has not, counts in the others
- * only. It is kept in a row of its own after that of its slice: in place of the end, which follows from the start,
- * stands -1 - s, where s is the first window start that it counts from.
+ * A record whose source has closed some of its windows already, while the watermark has not, counts
+ * in the others only. It is kept in a row of its own after that of its slice: in place of the end,
+ * which follows from the start, stands -1 - s, where s is the first window start that it counts
+ * from.
  *
- * On update all windows over a slice change together: their results are built from one run of merges
- * to the left of the slice and one to the right, so n windows cost about 2n merges, not n * n.
+ * On update all windows over a slice change together: their results are built from one run of
+ * merges to the left of the slice and one to the right, so n windows cost about 2n merges, not n *
+ * n.
  */
 import type { Cells, StoreRow, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
@@ -114,8 +117,8 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     if (this.bySource)
       return this.#updateBySource(cells, cell, value, timestamp, start, timeBefore);
     const before = this.#addToSlice(cell, value, timestamp);
-    // A late record must not bring a final window back. What is due at a record that moved stream time
-    // is final only once it was taken, right after it.
+    // A late record must not bring a final window back. What is due at a record that moved stream
+    // time is final only once it was taken, right after it.
     if (timestamp < streamTime) setFinalTo(cell, Math.max(cell.finalTo, firstOpen));
     cells.put(cell);
     if (this.#quiet) return takenIn;
@@ -125,7 +128,10 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     return this.#changed(cell, before, timestamp, open);
   }
 
-  /** @param from the first window start that the record counts in; @param passed how far the watermark has passed */
+  /**
+   * @param from the first window start that the record counts in;
+   * @param passed how far the watermark has passed
+   */
   #updateBySource(
     cells: Cells<PartedCell<A>>,
     cell: PartedCell<A>,
@@ -240,7 +246,9 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     return before;
   }
 
-  /** New and old results of the windows that start at `starts`, all of which hold the slice of `at`. */
+  /**
+   * New and old results of the windows that start at `starts`, all of which hold the slice of `at`.
+   */
   #changed(
     cell: WindowCell<A>,
     before: Merged<A> | undefined,
@@ -292,7 +300,10 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     return { value, timestamp: timestampAt(cell, i) as number };
   }
 
-  /** Of the window that starts at `start`: rows [from, to), but for those that count in later windows only. */
+  /**
+   * Of the window that starts at `start`: rows [from, to), but for those that count in later
+   * windows only.
+   */
   #mergeSlices(
     cell: WindowCell<A>,
     from: number,

@@ -1,12 +1,13 @@
 /**
- * Sliding windows of which only the final results are wanted. The cell holds what the records of each instant
- * add up to, and a window is put together when it closes; so a record costs the same however many of its key
- * share a window with it. aggregate-sliding.ts, which answers every change, changes each window over a record, as Kafka
- * Streams does; there a new window begins with the value of the one before it, so that when that one was closed already,
- * and never came to be, the new one lacks records. Here a window holds all that came before it closed.
+ * Sliding windows of which only the final results are wanted. The cell holds what the records of
+ * each instant add up to, and a window is put together when it closes; so a record costs the same
+ * however many of its key share a window with it. aggregate-sliding.ts, which answers every change,
+ * changes each window over a record, as Kafka Streams does; there a new window begins with the
+ * value of the one before it, so that when that one was closed already, and never came to be, the
+ * new one lacks records. Here a window holds all that came before it closed.
  *
- * Of every instant t with records there is the window that ends at it, and the one that starts right after it when it
- * holds records (SEMANTICS B.3):
+ * Of every instant t with records there is the window that ends at it, and the one that starts
+ * right after it when it holds records (SEMANTICS B.3):
  *
  *     instants        a      b   c
  *     left of c    [ ........... ]        c - size to c; before there is time for that, from 0
@@ -35,7 +36,10 @@ import { takenIn, type WindowFamily, type WindowUpdate } from './windowed-step.t
 
 /** What is merged of so few instants is not worth being kept with them. */
 const fewInstants = 16;
-/** The changelog has a record for each such part of a window, and for no more instants than it comfortably holds. */
+/**
+ * The changelog has a record for each such part of a window, and for no more instants than it
+ * comfortably holds.
+ */
 const [partsAWindow, instantsMost] = [64, 1_000];
 
 /** A window cell whose windows are the instants. */
@@ -108,8 +112,8 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
     touch(cell, at, this.#partMs);
     if (startAt(cell, i) === at) this.#accumulators.add(cell, i, value, at);
     else this.#accumulators.begin(cell, i, at, at, value, at);
-    // A late record must not bring a final window back. What is due at a record that moved stream time
-    // is final only once it was taken, right after it.
+    // A late record must not bring a final window back. What is due at a record that moved stream
+    // time is final only once it was taken, right after it.
     if (at < passed) setFinalTo(cell, Math.max(cell.finalTo, passed - graceMs - sizeMs));
     cell.fold?.changed(at);
     cells.put(cell);

@@ -1,7 +1,7 @@
 /**
- * Aggregates as values. Name the algebra and ask for no more than the operator needs: `init` and `add`
- * fold records; `merge` joins two accumulators (sessions need it, hopping windows then run on slices);
- * `subtract` takes a record back.
+ * Aggregates as values. Name the algebra and ask for no more than the operator needs: `init` and
+ * `add` fold records; `merge` joins two accumulators (sessions need it, hopping windows then run on
+ * slices); `subtract` takes a record back.
  *
  * Laws. `add`, `merge` and `subtract` answer a new accumulator; `init()` is neutral for `merge`;
  * `merge` is associative, and unless `ordered` is set it does not matter in which order records and
@@ -35,8 +35,9 @@ export interface MergeableAggregate<in V, A> extends Aggregate<V, A> {
 }
 
 /**
- * The aggregate as windows fold with it, which keep what it answers: null is no accumulator, so a record
- * begins anew and a merge takes the other side. One whose accumulators are numbers never answers null.
+ * The aggregate as windows fold with it, which keep what it answers: null is no accumulator, so a
+ * record begins anew and a merge takes the other side. One whose accumulators are numbers never
+ * answers null.
  */
 export function withoutNulls<V, A>(aggregate: Aggregate<V, A>): Aggregate<V, A> {
   if (numberFormOf(aggregate) !== undefined) return aggregate;

@@ -1,7 +1,8 @@
 /**
- * Aggregate of all records of a key. A record with a null key or value has no effect and is counted.
- * Each update goes on as (new, old); its timestamp is the greatest of the records so far. An `add` that
- * answers null or undefined takes the row away; the next record begins anew from `init`.
+ * Aggregate of all records of a key. A record with a null key or value has no effect and is
+ * counted. Each update goes on as (new, old); its timestamp is the greatest of the records so far.
+ * An `add` that answers null or undefined takes the row away; the next record begins anew from
+ * `init`.
  */
 
 import type { Step } from '../engine/graph/node.ts';
@@ -104,7 +105,9 @@ class KeyAggregate<V, A> {
   }
 }
 
-/** Counts and refuses what no aggregate can use: a null key or a null value (SEMANTICS, decisions). */
+/**
+ * Counts and refuses what no aggregate can use: a null key or a null value (SEMANTICS, decisions).
+ */
 export function dropUnusable(
   context: BuildContext,
   step: string,

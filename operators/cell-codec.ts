@@ -3,9 +3,9 @@
  *
  *   u32 count · f64[width * count] for each number column · u32[count] lengths · values
  *
- * When all values are numbers they are one more column of f64, and the highest bit of the count is set:
- * no serde call a value. A value that is null, which no serde need know, has the length FFFFFFFF and no
- * bytes.
+ * When all values are numbers they are one more column of f64, and the highest bit of the count is
+ * set: no serde call a value. A value that is null, which no serde need know, has the length
+ * FFFFFFFF and no bytes.
  */
 import { emptyBytes } from '../engine/base/bytes.ts';
 import type { Scratch } from '../engine/base/scratch.ts';
@@ -145,7 +145,8 @@ export function decodeRecords<V>(
 }
 
 /**
- * The layout of lists of values, each with its key and some numbers. Columns: the numbers, then the value.
+ * The layout of lists of values, each with its key and some numbers. Columns: the numbers, then the
+ * value.
  * @param text the keys are texts, else numbers
  * @param numbers columns of numbers beside the key
  */
@@ -185,8 +186,8 @@ export function columnLayout<K extends EntryKey, V>(
 }
 
 /**
- * The layout of lists of records: by time, with some numbers, a value and the headers it came with. Columns: the numbers,
- * values, headers.
+ * The layout of lists of records: by time, with some numbers, a value and the headers it came with.
+ * Columns: the numbers, values, headers.
  */
 export function recordLayout<V>(numbers: number, value: Serde<V>): EntryLayout<number> {
   return {

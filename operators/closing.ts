@@ -1,7 +1,7 @@
 /**
  * Closing of windows, for every family alike: when stream time passes, the due index names the keys
- * that have something to close; each key gives up what is closed; all of it goes on ordered by window
- * start (sessions: by end, then start), then key (SEMANTICS B.2).
+ * that have something to close; each key gives up what is closed; all of it goes on ordered by
+ * window start (sessions: by end, then start), then key (SEMANTICS B.2).
  */
 import { isFatal } from '../engine/base/assert.ts';
 import type { BuildContext } from '../engine/graph/processor.ts';
@@ -17,9 +17,9 @@ export interface Closed<A> {
 }
 
 /**
- * Stands for the value of a closed window that the aggregate could not make. The error is thrown when it is the
- * window's turn to go on: it is the failure of this window alone, which is closed all the same, and one dead letter
- * tells it.
+ * Stands for the value of a closed window that the aggregate could not make. The error is thrown
+ * when it is the window's turn to go on: it is the failure of this window alone, which is closed
+ * all the same, and one dead letter tells it.
  */
 export class FailedResult {
   readonly error: unknown;

@@ -1,6 +1,7 @@
 /**
- * cogroup: one aggregate that takes in the records of several streams of a key, each in its own way.
- * All of it is one cell a key (or one a window), where a join of aggregates would keep one a stream.
+ * cogroup: one aggregate that takes in the records of several streams of a key, each in its own
+ * way. All of it is one cell a key (or one a window), where a join of aggregates would keep one a
+ * stream.
  *
  * Records of the streams come in the order in which the task takes them: by timestamp.
  */
@@ -21,7 +22,9 @@ import { synchronousAggregate } from './synchronous.ts';
 import { Table } from './table.ts';
 import { type WindowAggregateOptions, windowedTable } from './windowed-stream.ts';
 
-/** What the streams of a cogroup have in common: their accumulator. Laws as in aggregate-value.ts. */
+/**
+ * What the streams of a cogroup have in common: their accumulator. Laws as in aggregate-value.ts.
+ */
 export interface CogroupWhole<A> {
   /** Part of the topology's fingerprint. */
   readonly name?: string;
@@ -71,7 +74,10 @@ export class CogroupedStream<K, V, A> {
     return new CogroupedStream(this.#whole, [...this.#parts, ...parts]);
   }
 
-  /** The aggregate of each key; `name` names the store. `ttlMs`: a row ends so long after its newest record. */
+  /**
+   * The aggregate of each key; `name` names the store. `ttlMs`: a row ends so long after its newest
+   * record.
+   */
   aggregate(name: string, options: { readonly value?: Serde<A> } & TtlOption = {}): Table<K, A> {
     checkSettings(name, options, { value: optional(aSerde), ttlMs: ttlRule });
     const { graph, key } = this.#first;

@@ -1,7 +1,7 @@
 /**
- * dedupe: lets the first record of an id through and drops its repetitions, for as long as stream time
- * has not passed the first one by more than `withinMs`. What is older than that is late: nobody can
- * say any more whether it was there.
+ * dedupe: lets the first record of an id through and drops its repetitions, for as long as stream
+ * time has not passed the first one by more than `withinMs`. What is older than that is late:
+ * nobody can say any more whether it was there.
  */
 import { synchronous } from '../engine/base/promises.ts';
 import { aFunction, checkSetting, ms } from '../engine/base/settings.ts';

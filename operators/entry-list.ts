@@ -1,13 +1,14 @@
 /**
- * A list of entries, ascending by key (a time, or a text), that may become very long. Most are short: then the entries lie
- * in columns, as they come. A list whose cell was cut into parts has leaves of a few kilobytes, each of which is a part
- * (graph/store-spec.ts); all but the last stay bytes until someone looks into them:
+ * A list of entries, ascending by key (a time, or a text), that may become very long. Most are
+ * short: then the entries lie in columns, as they come. A list whose cell was cut into parts has
+ * leaves of a few kilobytes, each of which is a part (graph/store-spec.ts); all but the last stay
+ * bytes until someone looks into them:
  *
  *      leaves   [ bytes ][ bytes ][ decoded, changed ][ bytes ]      last   keys, columns
  *      order       0        1            1.5              2                   3
  *
- * So a record costs what it looks at and what it changes, however many entries there are. Leaves are ordered by numbers,
- * not by their keys, as equal keys may lie in several.
+ * So a record costs what it looks at and what it changes, however many entries there are. Leaves
+ * are ordered by numbers, not by their keys, as equal keys may lie in several.
  */
 import { must } from '../engine/base/assert.ts';
 import {
@@ -172,7 +173,10 @@ export class EntryList<K extends EntryKey> {
     leaves.dropEmpty(leaf);
   }
 
-  /** Visits the entries with keys in [from, to], ascending, until `visit` has seen the last. Both may be left open. */
+  /**
+   * Visits the entries with keys in [from, to], ascending, until `visit` has seen the last. Both
+   * may be left open.
+   */
   scan(from: K | undefined, to: K | undefined, visit: Visit<K>): void {
     const leaves = this.#leaves;
     let at = 0;
@@ -205,8 +209,9 @@ export class EntryList<K extends EntryKey> {
   }
 
   /**
-   * Lets go of the first entries, up to key `to`, of which none wants attention: if there are `least` or more of them, or
-   * they are all; of the leaves before the last, as soon as all of a leaf may go. So some may be there for longer.
+   * Lets go of the first entries, up to key `to`, of which none wants attention: if there are
+   * `least` or more of them, or they are all; of the leaves before the last, as soon as all of a
+   * leaf may go. So some may be there for longer.
    */
   dropFirst(to: K, least = 1): void {
     const leaves = this.#leaves;
@@ -233,7 +238,10 @@ export class EntryList<K extends EntryKey> {
     return this.range(undefined, undefined);
   }
 
-  /** Entries with keys in [from, to], ascending; both may be left open. The list must not change meanwhile. */
+  /**
+   * Entries with keys in [from, to], ascending; both may be left open. The list must not change
+   * meanwhile.
+   */
   *range(from: K | undefined, to: K | undefined): Generator<Place<K>> {
     const leaves = this.#leaves;
     const count = leaves?.list.length ?? 0;
@@ -356,7 +364,10 @@ export class EntryList<K extends EntryKey> {
     leaves.gone.delete(leaf.id);
   }
 
-  /** The reverse, before leaves are taken over: the order of the last may not be the greatest any more. */
+  /**
+   * The reverse, before leaves are taken over: the order of the last may not be the greatest any
+   * more.
+   */
   #unsetLast(leaves: Leaves<K>): void {
     if (leaves.lastId < 0) return;
     const { lastId: id, lastBytes: bytes } = leaves;

@@ -17,6 +17,8 @@ export interface Flow<K, V> {
   readonly graph: GraphBuilder;
   readonly port: Port;
   readonly key: Serde<K>;
-  /** How values are written where they must be; undefined when the values have a type of their own. */
+  /**
+   * How values are written where they must be; undefined when the values have a type of their own.
+   */
   readonly value: Serde<V> | undefined;
 }

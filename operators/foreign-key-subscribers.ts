@@ -1,4 +1,7 @@
-/** Who asks for a row of the right table of a foreign-key join: how they are kept, with the row's key. */
+/**
+ * Who asks for a row of the right table of a foreign-key join: how they are kept, with the row's
+ * key.
+ */
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { type EntryLayout, EntryList } from './entry-list.ts';

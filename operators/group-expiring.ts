@@ -1,13 +1,13 @@
 /**
- * Aggregate of the rows of a group that ends `ttlMs` after its last change, whether it has rows or not. The rows that it
- * had are forgotten with it: when one of them changes or leaves, it is not taken back from a group that never counted
- * it. A row is one of them by its time:
+ * Aggregate of the rows of a group that ends `ttlMs` after its last change, whether it has rows or
+ * not. The rows that it had are forgotten with it: when one of them changes or leaves, it is not
+ * taken back from a group that never counted it. A row is one of them by its time:
  *
  *     ttl 100      0: a comes    100: the group ends    250: b comes    300: a leaves
  *     count           1             (deleted)              1               1
  *
- * A group that begins at stream time n counts rows later than n - ttl only, as older ones are over when they come; and
- * those of the group before it were not later, or it would not have ended by n.
+ * A group that begins at stream time n counts rows later than n - ttl only, as older ones are over
+ * when they come; and those of the group before it were not later, or it would not have ended by n.
  */
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';

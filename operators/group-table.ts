@@ -1,7 +1,7 @@
 /**
- * Aggregates over a table (KGroupedTable): each change of a row takes the old value out of its group
- * and puts the new one into its group, through a repartition topic. A row that stays in its group is
- * one update.
+ * Aggregates over a table (KGroupedTable): each change of a row takes the old value out of its
+ * group and puts the new one into its group, through a repartition topic. A row that stays in its
+ * group is one update.
  */
 
 import { refusePromise } from '../engine/base/promises.ts';
@@ -201,9 +201,10 @@ class GroupAggregate<V, A> implements AnyReceiver {
   }
 
   /**
-   * The group without a value. An aggregate of the author's may have said of a group with members that it
-   * is no row (a sum of 0, say): a member is then taken out of what the aggregate begins with. One of ours
-   * never says so: a group that is not there was never counted, as its rows came before this aggregate.
+   * The group without a value. An aggregate of the author's may have said of a group with members
+   * that it is no row (a sum of 0, say): a member is then taken out of what the aggregate begins
+   * with. One of ours never says so: a group that is not there was never counted, as its rows came
+   * before this aggregate.
    */
   #without(accumulator: A | null | undefined, left: V): A | null | undefined {
     const begun = accumulator ?? (this.#saysNoRow ? this.#aggregate.init() : undefined);
@@ -222,8 +223,9 @@ export class GroupedTable<K, V> {
   }
 
   /**
-   * The aggregate of each group's rows; `name` names the store. A group without rows stays, as what is left of its
-   * aggregate (0 of a count), unless it has a `ttlMs`: then it ends so long after its last change, with the rows in it.
+   * The aggregate of each group's rows; `name` names the store. A group without rows stays, as what
+   * is left of its aggregate (0 of a count), unless it has a `ttlMs`: then it ends so long after
+   * its last change, with the rows in it.
    * @throws CONFIG_INVALID for an aggregate that cannot take rows back
    */
   aggregate<A>(

@@ -1,7 +1,8 @@
 /**
- * Calls to the world outside that a commit waits for. A call begins as soon as a place is free (and,
- * where it is asked for, the key has no earlier one under way); its result goes on when those of all earlier records have. So what
- * follows sees the records in their order, whatever the world does.
+ * Calls to the world outside that a commit waits for. A call begins as soon as a place is free
+ * (and, where it is asked for, the key has no earlier one under way); its result goes on when those
+ * of all earlier records have. So what follows sees the records in their order, whatever the world
+ * does.
  */
 import { messageOf } from '../engine/base/errors.ts';
 import { ignoreRejection } from '../engine/base/promises.ts';
@@ -23,9 +24,15 @@ export interface AsyncOptions {
   readonly timeoutMs?: number;
   /** How often a call is made again after a failure, before the record is refused; default 3. */
   readonly retries?: number;
-  /** Pause before the first repetition, doubled for each further one, at most `backoffMaxMs`; default 100. */
+  /**
+   * Pause before the first repetition, doubled for each further one, at most `backoffMaxMs`;
+   * default 100.
+   */
   readonly backoffMs?: number;
-  /** Default 10 seconds. A pause is drawn between half of it and all of it, so that tasks do not march in step. */
+  /**
+   * Default 10 seconds. A pause is drawn between half of it and all of it, so that tasks do not
+   * march in step.
+   */
   readonly backoffMaxMs?: number;
 }
 
@@ -86,8 +93,10 @@ export class InFlight<R> {
   }
 
   /**
-   * Makes `call` for the record at hand; `use` gets its result, with the record's key and context again.
-   * @param keyId the call begins when the one before it of the same key is done; undefined when it need not wait
+   * Makes `call` for the record at hand; `use` gets its result, with the record's key and context
+   * again.
+   * @param keyId the call begins when the one before it of the same key is done; undefined when it
+   * need not wait
    * @param call undefined: there is nothing to ask, `use` only waits for its turn
    */
   add(keyId: string | undefined, call: Call<R> | undefined, use: (result: R) => void): void {

@@ -1,6 +1,6 @@
 /**
- * Foreign-key join of two tables (KIP-213, SEMANTICS B.10): each row of the left table names a key of
- * the right one.
+ * Foreign-key join of two tables (KIP-213, SEMANTICS B.10): each row of the left table names a key
+ * of the right one.
  *
  *   left row ──plan──► subscription, to the task of the foreign key ──► right table
  *      ▲  └─(no foreign key: answered at once)                              │
@@ -43,8 +43,8 @@ export interface ForeignKeyJoinOptions {
 
 /**
  * What the right side is asked to do with a subscription. There is no request that is answered only
- * sometimes: while several changes are under way, silence could mean that nothing changed, or that the
- * answer was to an older row.
+ * sometimes: while several changes are under way, silence could mean that nothing changed, or that
+ * the answer was to an older row.
  */
 const ask = {
   /** Forget it; the left side knows what becomes of its row. */
@@ -66,8 +66,8 @@ interface Subscription {
 interface Answer {
   readonly hash: Buffer;
   /**
-   * True where Kafka Streams tells no deletion unless there was a result. Otherwise it tells one in any
-   * case, and so do we.
+   * True where Kafka Streams tells no deletion unless there was a result. Otherwise it tells one in
+   * any case, and so do we.
    */
   readonly quiet?: boolean;
   /** The right row's bytes; absent when there is none. */
@@ -111,8 +111,9 @@ function hashOf(serde: Serde<unknown>, value: unknown): Buffer {
 }
 
 /**
- * Left side: what each change asks for. Output 0: subscriptions by foreign key; 1: answers at once, to a
- * row that is gone or that points nowhere. Each change gets one answer, from here or from the right side.
+ * Left side: what each change asks for. Output 0: subscriptions by foreign key; 1: answers at once,
+ * to a row that is gone or that points nowhere. Each change gets one answer, from here or from the
+ * right side.
  */
 export function planStep({ name, kind, foreignKey, joiner, left }: ForeignKeyJoinOptions): Step {
   checkSetting(`${name}.foreignKey`, foreignKey, aFunction);

@@ -1,7 +1,7 @@
 /**
- * Inner join of a stream with itself (KIP-862): both sides would keep the same records, so they are kept
- * once. Results and their order are those of the join of two streams: a record first joins, as the left
- * one, those before it; then, as the right one, those before it and itself.
+ * Inner join of a stream with itself (KIP-862): both sides would keep the same records, so they are
+ * kept once. Results and their order are those of the join of two streams: a record first joins, as
+ * the left one, those before it; then, as the right one, those before it and itself.
  */
 
 import type { Step } from '../engine/graph/node.ts';
@@ -16,7 +16,10 @@ import { OperatorTime } from './kit/operator-time.ts';
 import { visitDue } from './kit/release.ts';
 import { type ListStore, listStore, type RecordList } from './list-store.ts';
 
-/** Before a cell some of whose records stood later than their own time: a column for that follows the times. */
+/**
+ * Before a cell some of whose records stood later than their own time: a column for that follows
+ * the times.
+ */
 const withStands = 0xffff_ffff;
 
 /** @param options of a join whose two sides are one stream; its kind is 'inner' */
@@ -38,8 +41,8 @@ export function selfJoinStep(options: StreamJoinOptions): Step {
 }
 
 /**
- * Records that can still be reached. Columns: values; how far each record's source stood, or its own
- * time where that is later, ms UTC. Where all stood at their own time the second is left out.
+ * Records that can still be reached. Columns: values; how far each record's source stood, or its
+ * own time where that is later, ms UTC. Where all stood at their own time the second is left out.
  */
 function selfLayout(value: Serde<unknown>): EntryLayout<number> {
   const [own, standing] = [
@@ -151,7 +154,10 @@ class SelfJoin implements AnyReceiver, TimedStep {
   /** Nobody waits in an inner join. */
   end(): void {}
 
-  /** As join-streams.ts: a pair exists when neither record's wait was over where the other one's source stood. */
+  /**
+   * As join-streams.ts: a pair exists when neither record's wait was over where the other one's
+   * source stood.
+   */
   #receiveBySource(key: unknown, value: unknown, timestamp: number): void {
     const { joiner, window } = this.#options;
     const { task } = this.#context;
@@ -218,7 +224,10 @@ interface Reach {
   readonly otherMs: number;
 }
 
-/** Records with times in [from, to] that form a pair with a record at `timestamp` whose source stood at `judged`. */
+/**
+ * Records with times in [from, to] that form a pair with a record at `timestamp` whose source stood
+ * at `judged`.
+ */
 function pairs(
   { list }: RecordList,
   timestamp: number,

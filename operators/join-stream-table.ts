@@ -1,10 +1,11 @@
 /**
- * Join of a stream with a table (SEMANTICS B.8): each record of the stream finds the row of its key;
- * changes of the table produce nothing. On a versioned table the row is that of the record's own time.
+ * Join of a stream with a table (SEMANTICS B.8): each record of the stream finds the row of its
+ * key; changes of the table produce nothing. On a versioned table the row is that of the record's
+ * own time.
  *
- * With a grace (versioned tables only) a record first waits until stream time is that much later, so
- * that changes of the table which come out of order are there; a record that is older already joins
- * at once. What is released together goes in the order (time, key, arrival).
+ * With a grace (versioned tables only) a record first waits until stream time is that much later,
+ * so that changes of the table which come out of order are there; a record that is older already
+ * joins at once. What is released together goes in the order (time, key, arrival).
  */
 
 import { aFunction, checkSetting, checkSettings, ms, text } from '../engine/base/settings.ts';

@@ -1,4 +1,7 @@
-/** What a join of two streams keeps of a key: the records of both sides, and when one of them waits no longer. */
+/**
+ * What a join of two streams keeps of a key: the records of both sides, and when one of them waits
+ * no longer.
+ */
 import type { StoreSpec } from '../engine/graph/store-spec.ts';
 import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
@@ -14,10 +17,10 @@ export type Joiner = (left: unknown, right: unknown, key: unknown) => unknown;
 
 export interface StreamJoinSettings {
   /**
-   * Does exactly what Kafka Streams 4.1 does. Records without a partner go on later than the window and
-   * the grace ask for, or at once, without grace, when they come out of order (KAFKA-19536), also if a
-   * partner follows. For comparisons: a left or outer join keeps its whole store in memory then.
-   * Default: when their time and the grace are over.
+   * Does exactly what Kafka Streams 4.1 does. Records without a partner go on later than the window
+   * and the grace ask for, or at once, without grace, when they come out of order (KAFKA-19536),
+   * also if a partner follows. For comparisons: a left or outer join keeps its whole store in
+   * memory then. Default: when their time and the grace are over.
    */
   readonly asKafkaStreams?: boolean;
 }
@@ -33,15 +36,16 @@ export interface StreamJoinOptions extends StreamJoinSettings {
 }
 
 /**
- * The records of one side, by time, then arrival. Columns: 1 while the record waits for its first partner; its value; its
- * headers, of those that wait: the others go on no more; how far its source stood, or its own time where that is later,
- * ms UTC.
+ * The records of one side, by time, then arrival. Columns: 1 while the record waits for its first
+ * partner; its value; its headers, of those that wait: the others go on no more; how far its source
+ * stood, or its own time where that is later, ms UTC.
  */
 type Side = EntryList<number>;
 export const [openAt, valueAt, headersAt, standAt] = [0, 1, 2, 3] as const;
 type SideColumns = [open: number[], values: unknown[], headers: Uint8Array[], stands: number[]];
 
-// By index: to take an array apart by a pattern is to iterate, which costs more than what is done here.
+// By index: to take an array apart by a pattern is to iterate, which costs more than what is done
+// here.
 export function columnOf(columns: readonly unknown[][], at: number): unknown[] {
   return columns[at] as unknown[];
 }
@@ -138,8 +142,8 @@ export function joinStore(options: StreamJoinOptions): JoinStore {
 }
 
 /**
- * One number says whether the record waits, 0 or 1, and twice by how much its source stood later: a record that stood at its
- * own time is as it always was.
+ * One number says whether the record waits, 0 or 1, and twice by how much its source stood later: a
+ * record that stood at its own time is as it always was.
  */
 function sideLayout(value: Serde<unknown>): EntryLayout<number> {
   const records = recordLayout(1, faithful(value));

@@ -7,8 +7,9 @@
  * grace. Such records go on in the order (time, right before left, key), before the results of the
  * record that made time pass. A record so late that its wait is over when it comes goes on at once.
  *
- * By source, a pair exists when the times fit, the left record's wait was not over where the right one's source
- * stood, and the other way round: whichever comes first. The pair stands where the later of both stood.
+ * By source, a pair exists when the times fit, the left record's wait was not over where the right
+ * one's source stood, and the other way round: whichever comes first. The pair stands where the
+ * later of both stood.
  */
 
 import { emptyBytes } from '../engine/base/bytes.ts';
@@ -213,9 +214,9 @@ class StreamJoin implements TimedStep {
   }
 
   /**
-   * As Kafka Streams releases: it looks only when stream time has passed a lower bound of the waiting
-   * records' times, and that bound becomes the time of the last record it looked at, not of the first
-   * that still waits. So some wait longer than they need.
+   * As Kafka Streams releases: it looks only when stream time has passed a lower bound of the
+   * waiting records' times, and that bound becomes the time of the last record it looked at, not of
+   * the first that still waits. So some wait longer than they need.
    */
   #releaseSeldom(side: SideIndex, streamTime: number): void {
     const { window } = this.#options;

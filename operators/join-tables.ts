@@ -1,7 +1,7 @@
 /**
  * Join of two tables by key (SEMANTICS B.9). Nothing is kept but the tables themselves: a change of
- * one side reads the other's row. The result's timestamp is the greater of the two rows'. A joiner that
- * answers null or undefined makes no row.
+ * one side reads the other's row. The result's timestamp is the greater of the two rows'. A joiner
+ * that answers null or undefined makes no row.
  *
  * What is said, per change, follows Kafka Streams to the record, tombstones included:
  *

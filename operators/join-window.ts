@@ -10,7 +10,8 @@ export interface JoinWindow {
 }
 
 /**
- * The other stream's records from `before` ms before a record to `after` ms after it, both inclusive.
+ * The other stream's records from `before` ms before a record to `after` ms after it, both
+ * inclusive.
  * @throws CONFIG_INVALID for a duration that is no whole number of milliseconds, or negative
  */
 export function joinWindow(options: {

@@ -8,8 +8,8 @@ import type { StandardSchema, ValidationIssue } from './validate.ts';
 const ajvPackage = onDemand<typeof import('ajv/dist/2020.js')>('ajv/dist/2020.js');
 
 /**
- * A validator for rows of type `T`. The type is the author's word: nothing derives it from the schema.
- * Rows are not changed: there are no defaults, and nothing is coerced.
+ * A validator for rows of type `T`. The type is the author's word: nothing derives it from the
+ * schema. Rows are not changed: there are no defaults, and nothing is coerced.
  * @param schema a JSON Schema; `format` is not checked
  * Throws CONFIG_INVALID for what is none.
  */

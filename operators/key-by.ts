@@ -1,6 +1,7 @@
 /**
- * keyBy: gives records a new key and sends them through a repartition topic to the partition of that
- * key. The one cut between sub-topologies. A record whose new key is null is dropped and counted.
+ * keyBy: gives records a new key and sends them through a repartition topic to the partition of
+ * that key. The one cut between sub-topologies. A record whose new key is null is dropped and
+ * counted.
  */
 import { synchronous } from '../engine/base/promises.ts';
 import { aFunction, checkSetting } from '../engine/base/settings.ts';

@@ -1,7 +1,8 @@
 /**
- * Lists and maps as state of `process`: of each key its own. They may become very long; what is logged and saved is what
- * changed of them. Values are written when they are put, and read when they are asked for, so each read answers a value of
- * its own, and what cannot be written is an error of the record at hand.
+ * Lists and maps as state of `process`: of each key its own. They may become very long; what is
+ * logged and saved is what changed of them. Values are written when they are put, and read when
+ * they are asked for, so each read answers a value of its own, and what cannot be written is an
+ * error of the record at hand.
  */
 import { synchronous } from '../engine/base/promises.ts';
 import { aSerde, checkSetting } from '../engine/base/settings.ts';
@@ -53,10 +54,14 @@ export interface KeyedList<V> extends Iterable<ListEntry<V>> {
   readonly last: ListEntry<V> | undefined;
   /**
    * Adds a value. @param at ms UTC; default: the time of the record or timer at hand
-   * @throws TypeError for null and undefined, RangeError for a time that is no whole number of ms from 0 on
+   * @throws TypeError for null and undefined, RangeError for a time that is no whole number of ms
+   * from 0 on
    */
   add(value: V, at?: number): void;
-  /** Entries with times in [from, to], ms UTC, ascending; both may be left out. The list must not change meanwhile. */
+  /**
+   * Entries with times in [from, to], ms UTC, ascending; both may be left out. The list must not
+   * change meanwhile.
+   */
   range(from?: number, to?: number): Iterable<ListEntry<V>>;
   /** Removes the entries before an instant, ms UTC. */
   removeBefore(at: number): void;

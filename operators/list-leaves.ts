@@ -1,4 +1,6 @@
-/** The leaves of a list in parts (entry-list.ts): all but the last, which is the list's own columns. */
+/**
+ * The leaves of a list in parts (entry-list.ts): all but the last, which is the list's own columns.
+ */
 import {
   bytesOf,
   type Entries,

@@ -1,7 +1,7 @@
 /**
- * lookup: joins each record with what an outside store answers for it. Answers are kept in memory for a
- * while, so that a key that comes often is asked for seldom; what is asked for already is not asked
- * twice. The cache is no state: it is empty after a restart.
+ * lookup: joins each record with what an outside store answers for it. Answers are kept in memory
+ * for a while, so that a key that comes often is asked for seldom; what is asked for already is not
+ * asked twice. The cache is no state: it is empty after a restart.
  */
 
 import type { Clock } from '../engine/base/clock.ts';
@@ -18,9 +18,15 @@ import type { Step } from '../engine/graph/node.ts';
 import { type AsyncOptions, asyncRules, asyncSettings, InFlight } from './in-flight.ts';
 
 export interface LookupOptions extends AsyncOptions {
-  /** Answers kept at most, in each task; the longest unused goes first. Default 10 000; 0 keeps none. */
+  /**
+   * Answers kept at most, in each task; the longest unused goes first. Default 10 000; 0 keeps
+   * none.
+   */
   readonly cacheSize?: number;
-  /** How long an answer counts, ms of the wall clock; also the answer that there is none. Default one minute. */
+  /**
+   * How long an answer counts, ms of the wall clock; also the answer that there is none. Default
+   * one minute.
+   */
   readonly cacheTtlMs?: number;
 }
 

@@ -1,8 +1,8 @@
 /**
- * Puts the records behind a keyBy in the order of time: each is held until the watermark has passed it, and they go on
- * by (timestamp, source partition, offset), whatever the order in which upstream tasks wrote them. So aggregates that
- * depend on order come out the same at any width. A record that its own source had passed already when it was read
- * takes its place where that source stood.
+ * Puts the records behind a keyBy in the order of time: each is held until the watermark has passed
+ * it, and they go on by (timestamp, source partition, offset), whatever the order in which upstream
+ * tasks wrote them. So aggregates that depend on order come out the same at any width. A record
+ * that its own source had passed already when it was read takes its place where that source stood.
  */
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
@@ -191,7 +191,10 @@ class OrderByTime implements AnyReceiver, TimedStep {
   }
 }
 
-/** What one source record was made into stays in its order: sorting is stable, and a key's records lie as they came. */
+/**
+ * What one source record was made into stays in its order: sorting is stable, and a key's records
+ * lie as they came.
+ */
 function inOrder(a: Released, b: Released): number {
   return a.turn - b.turn || a.time - b.time || a.partition - b.partition || a.offset - b.offset;
 }

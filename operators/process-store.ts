@@ -1,13 +1,15 @@
 /**
- * What `process` keeps of a key: its state, its timers, its lists and maps. A key of which nothing is left has no cell.
+ * What `process` keeps of a key: its state, its timers, its lists and maps. A key of which nothing
+ * is left has no cell.
  *
  *   f64 now · u32 timers, the highest bit set where there are collections
  *   · of each timer f64 instant, u32 length of the name, name
  *   · u32 collections · of each u32 1 of a map or 0, name, u32 length of its entries, entries
  *   · u32 1 and the state, or 0
  *
- * Of a cell in parts this is the head, in which the collections have no entries. The number of a collection among the
- * lists of a cell (list-parts.ts) is twice its place in the head, and one more of a map.
+ * Of a cell in parts this is the head, in which the collections have no entries. The number of a
+ * collection among the lists of a cell (list-parts.ts) is twice its place in the head, and one more
+ * of a map.
  */
 import type { Scratch } from '../engine/base/scratch.ts';
 import { encodedCell, type StoreRow, type StoreSpec } from '../engine/graph/store-spec.ts';
@@ -263,7 +265,10 @@ function readCollections<S>(cell: ProcessCell<S>, bytes: Buffer, start: number):
   return at;
 }
 
-/** One row an entry, with the name of its collection; none of a collection that the step has no more. */
+/**
+ * One row an entry, with the name of its collection; none of a collection that the step has no
+ * more.
+ */
 function* collectionRows(
   { name, isMap, list }: Collection,
   collections: Collections,

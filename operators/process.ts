@@ -3,11 +3,11 @@
  *
  * Timers fire with their exact time, in the order (time, name), once time has passed it: before the
  * first record that is later (all records of that instant come first), or when the idle clock says
- * that no more will come up to it. Any record of the task makes time pass for all keys; behind a keyBy the
- * watermark does. On the key's clock `now` is the key's own time, so that what happens to a key does not
- * depend on when other keys' records arrive. On the wall clock they fire when
- * the machine's time has passed them, looked at in steps of `resolutionMs`: such timers survive a restart,
- * but a replay does not repeat when they fired.
+ * that no more will come up to it. Any record of the task makes time pass for all keys; behind a
+ * keyBy the watermark does. On the key's clock `now` is the key's own time, so that what happens to
+ * a key does not depend on when other keys' records arrive. On the wall clock they fire when the
+ * machine's time has passed them, looked at in steps of `resolutionMs`: such timers survive a
+ * restart, but a replay does not repeat when they fired.
  */
 
 import { fatalError } from '../engine/base/assert.ts';

@@ -1,7 +1,7 @@
 /**
- * Rows that end so long after their last change. Their ends are indexed by time, so nothing is scanned. When stream
- * time reaches an end, the row is deleted as if its topic had said so: a change goes on, with the instant of the end as
- * its time, and the changelog gets a tombstone.
+ * Rows that end so long after their last change. Their ends are indexed by time, so nothing is
+ * scanned. When stream time reaches an end, the row is deleted as if its topic had said so: a
+ * change goes on, with the instant of the end as its time, and the changelog gets a tombstone.
  */
 import { ms, optional } from '../engine/base/settings.ts';
 import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
@@ -18,7 +18,10 @@ export interface TimedCell {
 }
 
 export interface TtlOption {
-  /** A row ends so many ms of stream time after its last change: it is deleted, downstream as well. Default: never. */
+  /**
+   * A row ends so many ms of stream time after its last change: it is deleted, downstream as well.
+   * Default: never.
+   */
   readonly ttlMs?: number;
 }
 
@@ -70,7 +73,10 @@ export class RowExpiry<C extends TimedCell> implements TimedStep {
     context.onTime(this);
   }
 
-  /** Takes in a record's timestamp, and ends what is over by then. Answers the time by which the record is judged. */
+  /**
+   * Takes in a record's timestamp, and ends what is over by then. Answers the time by which the
+   * record is judged.
+   */
   advance(timestamp: number): number {
     const now = this.#time.advance(timestamp);
     if (!this.#time.bySource) this.#expire(now);
@@ -82,7 +88,10 @@ export class RowExpiry<C extends TimedCell> implements TimedStep {
     return timestamp + this.#parts.ttlMs <= now;
   }
 
-  /** The current key's cell; one that is over by `now`, which may be ahead of the watermark, is ended first. */
+  /**
+   * The current key's cell; one that is over by `now`, which may be ahead of the watermark, is
+   * ended first.
+   */
   living(key: unknown, now: number): C | undefined {
     const cell = this.cells.get();
     if (cell === undefined || !this.isOver(cell.timestamp, now)) return cell;

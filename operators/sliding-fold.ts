@@ -1,17 +1,20 @@
 /**
- * Merges of a range that slides along a line of partial aggregates: about three merges a step, instead of one an
- * element of the range (van Herk 1992, Gil and Werman 1993). The line is cut into panes as wide as the range, so that
- * a range is the end of one pane and the beginning of the next:
+ * Merges of a range that slides along a line of partial aggregates: about three merges a step,
+ * instead of one an element of the range (van Herk 1992, Gil and Werman 1993). The line is cut into
+ * panes as wide as the range, so that a range is the end of one pane and the beginning of the next:
  *
  *     panes     |  . a b c d  |  e f g . .  |        c to f = (c d) (e f)
  *
- * Panes lie at multiples of their width, so whoever comes to a range merges the same elements in the same order,
- * also after a restart: sums of floating point numbers do not depend on it.
+ * Panes lie at multiples of their width, so whoever comes to a range merges the same elements in
+ * the same order, also after a restart: sums of floating point numbers do not depend on it.
  */
 export class SlidingFold<A> {
   readonly #width: number;
   readonly #merge: (left: A, right: A) => A;
-  /** The ends of this pane: its last element, its last two, and so on, as far as they were asked for. */
+  /**
+   * The ends of this pane: its last element, its last two, and so on, as far as they were asked
+   * for.
+   */
   #endsOf = Number.NaN;
   readonly #ends: A[] = [];
   /** The beginning of this pane, up to an instant. */

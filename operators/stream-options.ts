@@ -13,8 +13,8 @@ export interface KeyBySettings<K, V> {
   readonly partitioner?: Partitioner<K, V>;
   /**
    * 'time': records are held until the watermark has passed them, and go on by (timestamp, source
-   * partition, offset). For what depends on order: first, last, collect, reduce, process. They come as
-   * late as the slowest source partition. Default 'arrival': as the tasks before wrote them.
+   * partition, offset). For what depends on order: first, last, collect, reduce, process. They come
+   * as late as the slowest source partition. Default 'arrival': as the tasks before wrote them.
    */
   readonly order?: 'arrival' | 'time';
 }

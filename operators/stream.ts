@@ -86,15 +86,17 @@ export class Stream<K, V> {
     return this.#then<W>(mapStep(fn), undefined);
   }
 
-  /** A record for each value of the result, in its order, with the key and timestamp of the record. */
+  /**
+   * A record for each value of the result, in its order, with the key and timestamp of the record.
+   */
   flatMap<W>(fn: (value: V, key: K) => Iterable<Synchronous<W>>): Stream<K, W> {
     return this.#then<W>(flatMapStep(fn), undefined);
   }
 
   /**
-   * What an asynchronous function makes of each record: several calls at a time, one at a time for a key;
-   * results go on in the records' order. The commit waits for them. A call may be repeated after a
-   * failure or a crash. A record whose calls all fail goes where the error policy says.
+   * What an asynchronous function makes of each record: several calls at a time, one at a time for
+   * a key; results go on in the records' order. The commit waits for them. A call may be repeated
+   * after a failure or a crash. A record whose calls all fail goes where the error policy says.
    */
   asyncMap<W>(
     fn: (value: V, call: AsyncCall<K>) => W | Promise<W>,
@@ -104,8 +106,8 @@ export class Stream<K, V> {
   }
 
   /**
-   * Each record with what an outside store answers for the key that `keyOf` tells; without an answer,
-   * no result. Answers are kept in memory for a while.
+   * Each record with what an outside store answers for the key that `keyOf` tells; without an
+   * answer, no result. Answers are kept in memory for a while.
    */
   lookup<W, R>(
     keyOf: (value: V, key: K) => string | null,
@@ -127,14 +129,16 @@ export class Stream<K, V> {
     return this.#then<R>(lookupStep({ kind: 'left', keyOf, fetch, joiner }, options), undefined);
   }
 
-  /** Calls `fn` for each record, which goes on as it is. What `fn` does outside is not exactly once. */
+  /**
+   * Calls `fn` for each record, which goes on as it is. What `fn` does outside is not exactly once.
+   */
   peek(fn: (value: V, key: K, timestamp: number) => Unawaited): Stream<K, V> {
     return this.#then(peekStep(fn), this.#flow.value);
   }
 
   /**
-   * Each record goes to the first branch whose predicate holds, or to `otherwise`. A predicate that is a
-   * type guard gives its branch the narrower type, and `otherwise` what is left.
+   * Each record goes to the first branch whose predicate holds, or to `otherwise`. A predicate that
+   * is a type guard gives its branch the narrower type, and `otherwise` what is left.
    */
   split<B extends Readonly<Record<string, (value: V, key: K) => boolean>>>(
     branches: B,
@@ -157,8 +161,8 @@ export class Stream<K, V> {
   }
 
   /**
-   * Gives each record a new key, through a repartition topic named after `name`. Null and undefined drop
-   * the record, counted as null_key. Keys that are no texts need a serde: `{ key: int64 }`.
+   * Gives each record a new key, through a repartition topic named after `name`. Null and undefined
+   * drop the record, counted as null_key. Keys that are no texts need a serde: `{ key: int64 }`.
    * @throws CONFIG_INVALID for an option that makes no sense
    */
   keyBy<K2 = string>(
@@ -186,8 +190,8 @@ export class Stream<K, V> {
   }
 
   /**
-   * The author's own operator with state and timers for each key; `name` names the store. A record with
-   * a null key is dropped and counted.
+   * The author's own operator with state and timers for each key; `name` names the store. A record
+   * with a null key is dropped and counted.
    * @throws CONFIG_INVALID for a setting that makes no sense, or a table of another topology
    */
   process<S, R = never, C extends Collections = NoCollections>(
@@ -214,8 +218,8 @@ export class Stream<K, V> {
   }
 
   /**
-   * Drops repetitions of an id within `withinMs` (ms of stream time, from 0), key by key; what is older
-   * is late, and null keys are dropped: all are counted. `name` names the store.
+   * Drops repetitions of an id within `withinMs` (ms of stream time, from 0), key by key; what is
+   * older is late, and null keys are dropped: all are counted. `name` names the store.
    * @throws CONFIG_INVALID for a duration that makes no sense
    */
   dedupe(name: string, idOf: (value: V, key: K) => string, withinMs: number): Stream<K, V> {
@@ -251,9 +255,10 @@ export class Stream<K, V> {
   }
 
   /**
-   * The aggregate of all records of a key; `name` names the store. A record with a null key or a null
-   * value has no effect and is counted. An aggregate that answers null or undefined has no row. With `ttlMs` a key's row
-   * ends so long after its newest record, and the next one begins anew.
+   * The aggregate of all records of a key; `name` names the store. A record with a null key or a
+   * null value has no effect and is counted. An aggregate that answers null or undefined has no
+   * row. With `ttlMs` a key's row ends so long after its newest record, and the next one begins
+   * anew.
    * @throws CONFIG_INVALID for an aggregate without its functions
    */
   aggregate<A>(
@@ -295,7 +300,9 @@ export class Stream<K, V> {
     return this.#joinStream('inner', name, other, window, joiner as Joiner, settings);
   }
 
-  /** As `join`; a record of this stream that finds no partner goes on alone when its time is over. */
+  /**
+   * As `join`; a record of this stream that finds no partner goes on alone when its time is over.
+   */
   leftJoin<W, R>(
     name: string,
     other: Stream<K, W>,
@@ -390,7 +397,9 @@ export class Stream<K, V> {
     ]);
   }
 
-  /** The stream cut into windows. Records with a null value have no effect there and are counted. */
+  /**
+   * The stream cut into windows. Records with a null value have no effect there and are counted.
+   */
   window(spec: WindowSpec): WindowedStream<K, NonNullable<V>> {
     return new WindowedStream(this.#flow as Flow<K, NonNullable<V>>, spec);
   }

@@ -47,14 +47,16 @@ export type SuppressOptions<V = unknown> =
       readonly whenFull?: 'emit' | 'stop';
     })
   | (SuppressBuffer & {
-      /** The newest change of each row goes on at every multiple of so many ms of the wall clock. */
+      /**
+       * The newest change of each row goes on at every multiple of so many ms of the wall clock.
+       */
       readonly wallIntervalMs: number;
       readonly whenFull?: 'emit' | 'stop';
     })
   | {
       /**
-       * The newest change of each row goes on at each commit, in it. How many changes become one depends on when
-       * commits come, the last word on each row does not.
+       * The newest change of each row goes on at each commit, in it. How many changes become one
+       * depends on when commits come, the last word on each row does not.
        */
       readonly untilCommit: true;
     };

@@ -1,8 +1,8 @@
 /**
- * suppress: holds the changes of a table back. Until its window is closed (one final result a window,
- * and early ones on a trigger), for a time (the newest change within it), to the next tick of the
- * wall clock, or to the commit (until-commit.ts). Its time is that of the changes it receives. What is released is ordered by time, then
- * key, then window.
+ * suppress: holds the changes of a table back. Until its window is closed (one final result a
+ * window, and early ones on a trigger), for a time (the newest change within it), to the next tick
+ * of the wall clock, or to the commit (until-commit.ts). Its time is that of the changes it
+ * receives. What is released is ordered by time, then key, then window.
  */
 
 import { fatalError } from '../engine/base/assert.ts';

@@ -9,8 +9,9 @@ interface AnswersNoPromise {
 }
 
 /**
- * The type of what a synchronous function answers: `T`, or a type that nothing has where `T` may be a promise. A
- * generic helper that passes a function on declares it the same: `fn: (value: V) => Synchronous<W>`.
+ * The type of what a synchronous function answers: `T`, or a type that nothing has where `T` may be
+ * a promise. A generic helper that passes a function on declares it the same: `fn: (value: V) =>
+ * Synchronous<W>`.
  */
 export type Synchronous<T> = T &
   (0 extends 1 & T
@@ -19,7 +20,9 @@ export type Synchronous<T> = T &
       ? unknown
       : AnswersNoPromise);
 
-/** The type of an answer that is not looked at: anything but a promise, which nobody would wait for. */
+/**
+ * The type of an answer that is not looked at: anything but a promise, which nobody would wait for.
+ */
 export type Unawaited =
   | string
   | number

@@ -24,8 +24,9 @@ function edge(
 }
 
 /**
- * A row that no longer passes becomes a deletion; a row that never passed is not told. Of a versioned
- * table each change is, as in Kafka Streams (KIP-914): the one before may not be the older.
+ * A row that no longer passes becomes a deletion; a row that never passed is not told. Of a
+ * versioned table each change is, as in Kafka Streams (KIP-914): the one before may not be the
+ * older.
  */
 export function tableFilterStep<K, V>(
   predicate: (value: V, key: K) => boolean,

@@ -1,8 +1,8 @@
 /**
- * A versioned table: each key's values of the last `historyMs` of stream time, so that a join can ask
- * for the value as of a record's time (KIP-889, SEMANTICS B.8). A change older than the history is
- * dropped and counted. One that is not the newest changes the history; the table as it is now stays, so
- * joins and groups do not see it (output 1), only who asks for every change.
+ * A versioned table: each key's values of the last `historyMs` of stream time, so that a join can
+ * ask for the value as of a record's time (KIP-889, SEMANTICS B.8). A change older than the history
+ * is dropped and counted. One that is not the newest changes the history; the table as it is now
+ * stays, so joins and groups do not see it (output 1), only who asks for every change.
  */
 
 import type { Step } from '../engine/graph/node.ts';
@@ -49,7 +49,8 @@ function versionStore<K, V>(
     kind: 'versioned',
     key,
     format: `versions(${value.format})`,
-    // Its first version is needed until the second one is in force throughout the history; a deletion is none.
+    // Its first version is needed until the second one is in force throughout the history; a
+    // deletion is none.
     due: ({ list }) => {
       const first = list.secondKey ?? (isDeleted(list) ? list.firstKey : undefined);
       return (first ?? Number.POSITIVE_INFINITY) + historyMs;
@@ -198,7 +199,10 @@ class VersionedTable implements AnyReceiver, TimedStep {
   /** What is in force stays so. */
   end(): void {}
 
-  /** Forgets what no history reaches back to. @param except the current key's cell is about to change anyway */
+  /**
+   * Forgets what no history reaches back to.
+   * @param except the current key's cell is about to change anyway
+   */
   #expire(streamTime: number, except: string | undefined): void {
     if (this.#cells.nextDue() > streamTime) return;
     this.#time.keep();

@@ -1,4 +1,6 @@
-/** The rows of tables that keep none: mapped, filtered, joined. They are made when they are read. */
+/**
+ * The rows of tables that keep none: mapped, filtered, joined. They are made when they are read.
+ */
 import { keyIdOf } from '../engine/base/bytes.ts';
 import type { StoreRow } from '../engine/graph/store-spec.ts';
 import type { TableView } from '../engine/graph/view.ts';

@@ -106,7 +106,9 @@ export class Table<K, V> implements RowsOf<K, V> {
     return new Stream<K, V | null>({ graph, port, key, value: value as Serde<V | null> });
   }
 
-  /** Holds changes back: until the window is closed, for a time, or to the wall clock's next tick. */
+  /**
+   * Holds changes back: until the window is closed, for a time, or to the wall clock's next tick.
+   */
   suppress(name: string, options: SuppressOptions<V>): Table<K, V> {
     checkWay(name, options as SuppressOptions);
     const { window } = this.#traits;
@@ -134,10 +136,10 @@ export class Table<K, V> implements RowsOf<K, V> {
   }
 
   /**
-   * Puts an operator from outside after the table: one made by `defineStep` of `millrace/steps` with
-   * `nulls`. It gets each change: the new row, null for a deletion, and the old row, undefined when
-   * there was none; and it must send its own changes on in the same way. Rows of the result are not
-   * kept.
+   * Puts an operator from outside after the table: one made by `defineStep` of `millrace/steps`
+   * with `nulls`. It gets each change: the new row, null for a deletion, and the old row, undefined
+   * when there was none; and it must send its own changes on in the same way. Rows of the result
+   * are not kept.
    * @throws CONFIG_INVALID for what is no such operator
    */
   apply<R>(step: StepOf<K, V | null, R | null>): Table<K, R> {
@@ -190,8 +192,8 @@ export class Table<K, V> implements RowsOf<K, V> {
   }
 
   /**
-   * Puts the rows into groups, through a repartition topic named after `name`; null: no group. Groups
-   * whose keys are no texts need a serde: `{ key: int64 }`.
+   * Puts the rows into groups, through a repartition topic named after `name`; null: no group.
+   * Groups whose keys are no texts need a serde: `{ key: int64 }`.
    * @throws CONFIG_INVALID for an option that makes no sense
    */
   groupBy<V2, K2 = string>(

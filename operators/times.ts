@@ -18,7 +18,9 @@ export function lastAtOrBefore(times: readonly number[], at: number): number {
   return i;
 }
 
-/** Puts one entry into each of several columns, at the same place; at the end it is only appended. */
+/**
+ * Puts one entry into each of several columns, at the same place; at the end it is only appended.
+ */
 export function insertAt(
   at: number,
   ...entries: readonly (readonly [column: unknown[], entry: unknown])[]

@@ -25,27 +25,31 @@ import { versionedTable } from './table-versioned.ts';
 export interface StreamOptions<K, V> {
   /** Event time of a record, ms UTC; default: the timestamp in the log. */
   readonly time?: (value: V, key: K, timestamp: number) => number;
-  /** Records later than the log's own timestamp by more than this many ms go to the dead letters. */
+  /**
+   * Records later than the log's own timestamp by more than this many ms go to the dead letters.
+   */
   readonly maxFutureSkewMs?: number;
   /**
-   * How far records of a partition may be out of order, ms. Time is so much behind the newest record: such records are
-   * not late, and results, timers and order come so much later. Default 0; when it is given, also as 0, windows close
-   * and timers fire by the watermark even where no keyBy comes before them.
+   * How far records of a partition may be out of order, ms. Time is so much behind the newest
+   * record: such records are not late, and results, timers and order come so much later. Default 0;
+   * when it is given, also as 0, windows close and timers fire by the watermark even where no keyBy
+   * comes before them.
    */
   readonly disorder?: number;
   /**
-   * A timestamp further ahead of the wall clock than so many ms goes to the dead letters and moves no time. Default one
-   * day; Infinity: every one is taken.
+   * A timestamp further ahead of the wall clock than so many ms goes to the dead letters and moves
+   * no time. Default one day; Infinity: every one is taken.
    */
   readonly maxAhead?: number;
   /**
-   * In history: a record that jumps further ahead of its partition than so many ms counts when another one confirms it;
-   * a lone one goes to the dead letters. Default 366 days; Infinity: every one is taken.
+   * In history: a record that jumps further ahead of its partition than so many ms counts when
+   * another one confirms it; a lone one goes to the dead letters. Default 366 days; Infinity: every
+   * one is taken.
    */
   readonly maxJump?: number;
   /**
-   * A partition that is read to its end and silent for so many ms of the wall clock is idle: it promises the wall clock
-   * less this. Default: as the process says (`--idle-after`).
+   * A partition that is read to its end and silent for so many ms of the wall clock is idle: it
+   * promises the wall clock less this. Default: as the process says (`--idle-after`).
    */
   readonly idleAfter?: number;
 }
@@ -56,9 +60,10 @@ export interface TableOptions {
   /** Deletes a row when stream time is so much later than its last change. Not with `historyMs`. */
   readonly ttlMs?: number;
   /**
-   * 'source': the topic, which must be compacted, is the table's changelog too. Nothing is written twice, and
-   * several applications share the one topic as a table that none of them writes. Restored is what the topic
-   * still has: what was compacted away before it was read here is not. Not with `historyMs` or `ttlMs`.
+   * 'source': the topic, which must be compacted, is the table's changelog too. Nothing is written
+   * twice, and several applications share the one topic as a table that none of them writes.
+   * Restored is what the topic still has: what was compacted away before it was read here is not.
+   * Not with `historyMs` or `ttlMs`.
    */
   readonly changelog?: 'own' | 'source';
 }
@@ -85,8 +90,8 @@ export class TopologyBuilder {
   }
 
   /**
-   * What becomes of a record that fails, in any step or in one: the answer of a function. It is asked instead of the
-   * policy of the process, also about records that cannot be read or written.
+   * What becomes of a record that fails, in any step or in one: the answer of a function. It is
+   * asked instead of the policy of the process, also about records that cannot be read or written.
    * @param options.step name of a step, or of a topic that is read or written; default all
    */
   onError(handler: ErrorHandler, options: { readonly step?: string } = {}): void {
@@ -96,9 +101,9 @@ export class TopologyBuilder {
   }
 
   /**
-   * The last value of each key of a topic, all partitions, in every task: what a stream of any key may
-   * look up. It is loaded before the first record; after that, changes count as they come, in no order
-   * of time with the streams. It must fit into memory.
+   * The last value of each key of a topic, all partitions, in every task: what a stream of any key
+   * may look up. It is loaded before the first record; after that, changes count as they come, in
+   * no order of time with the streams. It must fit into memory.
    */
   globalTable<K, V>(topic: Topic<K, V>): GlobalTable<K, V> {
     this.#graph.global(topic);

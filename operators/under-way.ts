@@ -1,8 +1,9 @@
 /**
- * The change of a table that is under way. A change goes depth first through the steps after its table,
- * while the store has the new row already. A join whose two sides come from one store hears of the change
- * twice, and must not read on one side what it has not heard of yet: else the old row that it tells was
- * never told as a new one, and what is counted from the differences is wrong for good.
+ * The change of a table that is under way. A change goes depth first through the steps after its
+ * table, while the store has the new row already. A join whose two sides come from one store hears
+ * of the change twice, and must not read on one side what it has not heard of yet: else the old row
+ * that it tells was never told as a new one, and what is counted from the differences is wrong for
+ * good.
  *
  *   store: row 1 -> row 2          join (left, right), both of this store
  *   left hears (2, was 1)          right is still 1:  tells (2, 1), was (1, 1)

@@ -1,7 +1,8 @@
 /**
- * suppress until the commit: of each row that changed between two commits, the newest change goes on, with what the
- * row was at the commit before as its old value. Nothing waits at a commit, so there is no store. It is what Kafka
- * Streams' record cache does to the changes of a table, but without a size: dirty state ends a cycle early.
+ * suppress until the commit: of each row that changed between two commits, the newest change goes
+ * on, with what the row was at the commit before as its old value. Nothing waits at a commit, so
+ * there is no store. It is what Kafka Streams' record cache does to the changes of a table, but
+ * without a size: dirty state ends a cycle early.
  */
 import { emptyBytes } from '../engine/base/bytes.ts';
 import { checkSetting, isTrue, refuseSetting } from '../engine/base/settings.ts';

@@ -1,6 +1,7 @@
 /**
- * The cell of windowed stores: a key's windows (or slices, or sessions), ascending by start. A million of them
- * wait for memory, so there are few objects: one array of numbers, and one of accumulators where these are none.
+ * The cell of windowed stores: a key's windows (or slices, or sessions), ascending by start. A
+ * million of them wait for memory, so there are few objects: one array of numbers, and one of
+ * accumulators where these are none.
  */
 import {
   type Cells,
@@ -16,13 +17,15 @@ export interface WindowCell<A> {
   /** Numbers of a window in `rows`. */
   readonly width: number;
   /**
-   * Of each window start, end and timestamp, then the numbers of its accumulator where it is made of some. Only
-   * sessions need the end; other families know it from the start.
+   * Of each window start, end and timestamp, then the numbers of its accumulator where it is made
+   * of some. Only sessions need the end; other families know it from the start.
    */
   rows: number[];
   /** The accumulators, one a window, where they are not in the rows. */
   values: A[];
-  /** Windows that start before it (hopping), or close at or before it (sliding, session), are final. */
+  /**
+   * Windows that start before it (hopping), or close at or before it (sliding, session), are final.
+   */
   finalTo: number;
   /** Time of the key, ms UTC; in stores that keep it. */
   now?: number;
@@ -111,7 +114,10 @@ export function indexOfStart(cell: WindowCell<unknown>, start: number): number {
 /** So many windows a key mostly has at most. */
 export const few = 4;
 
-/** Makes room for a window at `i`. @param blank as many numbers as a window has, each with a fraction */
+/**
+ * Makes room for a window at `i`.
+ * @param blank as many numbers as a window has, each with a fraction
+ */
 export function insertRow(cell: WindowCell<unknown>, i: number, blank: readonly number[]): void {
   const { rows, width } = cell;
   const at = width * i;
@@ -157,8 +163,8 @@ export function keyTimedStore<K, A>(
 }
 
 /**
- * Cells of such a store: a key without windows keeps its time, or it would take in late records; until everybody's time, the
- * idle clock's, has come as far.
+ * Cells of such a store: a key without windows keeps its time, or it would take in late records;
+ * until everybody's time, the idle clock's, has come as far.
  */
 export function keyTimedCells<A>(cells: Cells<WindowCell<A>>): Cells<WindowCell<A>> {
   return {

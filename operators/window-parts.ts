@@ -1,7 +1,8 @@
 /**
- * Window cells that the changelog keeps in parts (graph/store-spec.ts): one a stretch of `partMs` of the windows'
- * starts, e.g. a slice. So a commit logs the slices that changed, not all of a key's, and a key with very many
- * windows fits the log, whatever its limit of a record is. Who changes a window says so by `touch`.
+ * Window cells that the changelog keeps in parts (graph/store-spec.ts): one a stretch of `partMs`
+ * of the windows' starts, e.g. a slice. So a commit logs the slices that changed, not all of a
+ * key's, and a key with very many windows fits the log, whatever its limit of a record is. Who
+ * changes a window says so by `touch`.
  */
 import type { CellParts, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Accumulators } from './accumulators.ts';
@@ -19,7 +20,10 @@ import {
 } from './window-cell.ts';
 
 export interface PartedCell<A> extends WindowCell<A> {
-  /** The part that changed last since the changelog had it, -1 for none; the others that did, when there are any. */
+  /**
+   * The part that changed last since the changelog had it, -1 for none; the others that did, when
+   * there are any.
+   */
   changed: number;
   alsoChanged: Set<number> | undefined;
   /** `finalTo` is not what the changelog has. */
@@ -38,7 +42,10 @@ export function emptyWholeCell<A>(width?: number): PartedCell<A> {
   return parted(emptyWindowCell<A>(width), false, false);
 }
 
-/** Field by field: of an object that is spread, V8 keeps what is added apart from it, and every cell would be two. */
+/**
+ * Field by field: of an object that is spread, V8 keeps what is added apart from it, and every cell
+ * would be two.
+ */
 function parted<A>(cell: WindowCell<A>, headChanged: boolean, inParts: boolean): PartedCell<A> {
   return {
     width: cell.width,
@@ -78,7 +85,8 @@ export function removeFirst(cell: PartedCell<unknown>, count: number, partMs: nu
 }
 
 /**
- * A store whose cells the changelog always has in parts. Small ones lie on disk whole, as those of any window store.
+ * A store whose cells the changelog always has in parts. Small ones lie on disk whole, as those of
+ * any window store.
  * @param format what the windows of a cell are, such as 'slices'
  */
 export function partedStore<K, A>(

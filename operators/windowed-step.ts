@@ -1,6 +1,7 @@
 /**
- * The step of every windowed aggregate. A window family says which windows a record updates and which
- * are closed; this file does what all families share: stream time, drops, late output, emission.
+ * The step of every windowed aggregate. A window family says which windows a record updates and
+ * which are closed; this file does what all families share: stream time, drops, late output,
+ * emission.
  */
 import { refuseSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
@@ -28,19 +29,25 @@ export interface WindowUpdate<A> {
 /** Of a record that was taken in, where nobody asks what it changed. */
 export const takenIn: WindowUpdate<never>[] = [unseen<never>(0)];
 
-/** A change whose result nobody asked for; it only tells that the record was taken in, up to where. */
+/**
+ * A change whose result nobody asked for; it only tells that the record was taken in, up to where.
+ */
 export function unseen<A>(start: number): WindowUpdate<A> {
   return { start, end: start, value: null, timestamp: 0, old: undefined };
 }
 
 export interface WindowFamily<K, V, A, C extends WindowCell<A> = WindowCell<A>> {
   readonly store: StoreSpec<K, C>;
-  /** Records are judged by how far their source stood, and windows closed by the watermark, which may be behind. */
+  /**
+   * Records are judged by how far their source stood, and windows closed by the watermark, which
+   * may be behind.
+   */
   bySource?: boolean;
   emptyCell(): C;
   /**
    * Takes a record into the current key's windows and answers the updates in the order they are
-   * emitted; `timeBefore` is the stream time before it; by source, how far the watermark has passed. Calls `late` for each window (hopping) or record (others) that is closed already.
+   * emitted; `timeBefore` is the stream time before it; by source, how far the watermark has
+   * passed. Calls `late` for each window (hopping) or record (others) that is closed already.
    * Windows that start before `oldestStart` are not looked at any more.
    */
   update(
@@ -65,15 +72,16 @@ export interface WindowStepOptions<K, V> {
   readonly late?: Sink<K, V>;
   /**
    * A window that starts so many ms before the newest one, or more, is forgotten. With emission on
-   * close it has no result, and is counted as expired; a sliding window is no longer what newer ones
-   * begin with. Kafka Streams does so (its store keeps size + grace; sliding: 2 size + grace) and
-   * thereby loses results when time jumps. Default: nothing expires.
+   * close it has no result, and is counted as expired; a sliding window is no longer what newer
+   * ones begin with. Kafka Streams does so (its store keeps size + grace; sliding: 2 size + grace)
+   * and thereby loses results when time jumps. Default: nothing expires.
    */
   readonly retentionMs?: number;
   /**
    * Whose records make time pass for a key's windows: 'stream' (default): those of all keys of the
-   * partition; 'key': only the key's own, so that what happens to a key does not depend on when other
-   * keys' records arrive; then a key's last windows wait for its next record or the idle clock.
+   * partition; 'key': only the key's own, so that what happens to a key does not depend on when
+   * other keys' records arrive; then a key's last windows wait for its next record or the idle
+   * clock.
    */
   readonly clock?: 'stream' | 'key';
 }
@@ -224,8 +232,8 @@ class WindowedAggregate<K, V, A> implements TimedStep {
     if ((this.#store.due?.(cell) ?? Number.POSITIVE_INFINITY) > keyTime) return;
     const closed = [...this.#family.takeClosed(this.#cells, keyTime)].sort(this.#family.order);
     if (!this.#closing) return;
-    // Each is a unit of its own: one that fails is its own dead letter, not that of the record at hand, which
-    // would leave the window to fail at the key's next record.
+    // Each is a unit of its own: one that fails is its own dead letter, not that of the record at
+    // hand, which would leave the window to fail at the key's next record.
     const { task } = this.#context;
     for (const one of closed) task.enterId(task.keyId, () => this.#final(key, one));
   }
@@ -240,7 +248,9 @@ class WindowedAggregate<K, V, A> implements TimedStep {
     if (newest > this.#newestStart) this.#cells.setNumber('newestStart', newest);
   }
 
-  /** Windows that start before it have expired. Without a retention there is no number to look up. */
+  /**
+   * Windows that start before it have expired. Without a retention there is no number to look up.
+   */
   get #expiredBefore(): number {
     return this.#retentionMs === Number.POSITIVE_INFINITY
       ? Number.NEGATIVE_INFINITY

@@ -150,8 +150,9 @@ export class WindowedStream<K, V> {
   }
 
   /**
-   * The aggregate of each key and window; `name` names the store. A record with a null key or a null
-   * value has no effect, and so has a late one; all are counted. `late` takes late records to a topic.
+   * The aggregate of each key and window; `name` names the store. A record with a null key or a
+   * null value has no effect, and so has a late one; all are counted. `late` takes late records to
+   * a topic.
    * @throws CONFIG_INVALID for an aggregate that the window cannot use
    */
   aggregate<A>(

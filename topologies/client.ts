@@ -1,7 +1,7 @@
 /**
- * Asks a running application over HTTP: `import { MillraceClient } from 'millrace/client'`. It needs no
- * more than `fetch`, also in a browser. Questions about people go by POST, so that no name stands in an
- * address; a task that moves is asked again as the server says.
+ * Asks a running application over HTTP: `import { MillraceClient } from 'millrace/client'`. It
+ * needs no more than `fetch`, also in a browser. Questions about people go by POST, so that no name
+ * stands in an address; a task that moves is asked again as the server says.
  */
 import type { AsOf, ShownRow } from 'millrace/engine';
 import type { ScoreChange, SegmentChange } from './event.ts';
@@ -102,7 +102,10 @@ export class MillraceClient {
     return stores;
   }
 
-  /** Rows of one key: none, one, or one a window. Keys of other formats than text are written as docs say. */
+  /**
+   * Rows of one key: none, one, or one a window. Keys of other formats than text are written as
+   * docs say.
+   */
   rows<V = unknown>(store: string, key: string): Promise<Rows<V>> {
     return this.#ask('POST', `/v1/stores/${encodeURIComponent(store)}/rows`, { key });
   }
@@ -170,7 +173,10 @@ export class MillraceClient {
     }
   }
 
-  /** Rows of a store as they change; of one key, or of all. Ends when the server or `signal` ends it. */
+  /**
+   * Rows of a store as they change; of one key, or of all. Ends when the server or `signal` ends
+   * it.
+   */
   storeChanges<V = unknown>(
     store: string,
     { key, ...options }: SubscribeOptions & { readonly key?: string } = {},

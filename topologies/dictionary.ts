@@ -1,4 +1,7 @@
-/** Dictionaries whose names come with the data: `constructor` and `__proto__` are names like any other. */
+/**
+ * Dictionaries whose names come with the data: `constructor` and `__proto__` are names like any
+ * other.
+ */
 
 /** Adds to the list of a name, or takes out of it: what is made anew each time is not shared. */
 export function listOf<V>(lists: Map<string, V[]>, name: string): V[] {

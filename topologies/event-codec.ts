@@ -1,6 +1,6 @@
 /**
- * How an event is written: MessagePack, as it is. A trait or number called `__proto__`, which does not
- * come back from a MessagePack map, stands beside the others.
+ * How an event is written: MessagePack, as it is. A trait or number called `__proto__`, which does
+ * not come back from a MessagePack map, stands beside the others.
  */
 import { msgpack, type Serde } from 'millrace';
 import { ownOf, setOwn } from './dictionary.ts';

@@ -26,7 +26,9 @@ export interface Event {
   readonly identities?: readonly Identifier[];
   /** Written by the application alone: what was kept of a subject that this one goes on for. */
   readonly absorbed?: { readonly subject: string; readonly profile: unknown };
-  /** Written by the application alone: what of the log is kept of a subject under other definitions. */
+  /**
+   * Written by the application alone: what of the log is kept of a subject under other definitions.
+   */
   readonly rebuilt?: unknown;
   /** The subjects that have passed it on, since they were merged into another. */
   readonly via?: readonly string[];
@@ -115,8 +117,8 @@ export interface SegmentChange {
 }
 
 /**
- * Why a membership changed: an event; time alone; an event that came late or was taken back; another
- * definition; a merge of subjects; a consent; an erasure; a replay.
+ * Why a membership changed: an event; time alone; an event that came late or was taken back;
+ * another definition; a merge of subjects; a consent; an erasure; a replay.
  */
 export type ChangeCause =
   | 'event'

@@ -10,7 +10,8 @@
  *     link a-b ─▶ a ─▶ root of a ─▶ find ─▶ b ─▶ root of b: the greater of both roots goes under the lesser
  *
  * Where two roots join, the event `subject_merged` is written for the one that goes under, and
- * scores and segments follow (topologies/subject/lifecycle.ts). Only `subject_split` parts what was joined.
+ * scores and segments follow (topologies/subject/lifecycle.ts). Only `subject_split` parts what was
+ * joined.
  */
 import { json, type ProcessContext, type Stream, topic } from 'millrace';
 import { type Event, events, type Identifier } from './event.ts';

@@ -41,7 +41,10 @@ export interface PersonalisationConfig {
   readonly segments?: readonly SegmentText[];
 }
 
-/** Throws CONFIG_INVALID that names the field; also for a segment that breaks its budget or a purpose. */
+/**
+ * Throws CONFIG_INVALID that names the field; also for a segment that breaks its budget or a
+ * purpose.
+ */
 export function checkPersonalisation(config: PersonalisationConfig) {
   checkSettings('', config, {
     engagement: optional(aRecord),

@@ -1,4 +1,6 @@
-/** `millrace/personalisation`: the ready topology, its configuration, and the builder of segments. */
+/**
+ * `millrace/personalisation`: the ready topology, its configuration, and the builder of segments.
+ */
 export type { ConsentConfig } from './accepted/consent.ts';
 export { defaultConsent } from './accepted/consent.ts';
 export type { MachineConfig, MachineRule } from './accepted/machine.ts';

@@ -1,4 +1,6 @@
-/** Two configurations over the same events: who would enter and leave, and how scores would shift. */
+/**
+ * Two configurations over the same events: who would enter and leave, and how scores would shift.
+ */
 import type { Arrival } from './event.ts';
 import { type PersonalisationConfig, profileLogic } from './personalisation.ts';
 import { definitionHash } from './segments/canonical.ts';
@@ -41,8 +43,8 @@ interface Tally {
 }
 
 /**
- * Runs every subject under both, without a pause: it may take minutes, so a thread of its own is the
- * place for it. The memberships compared are those at `until`, known by then.
+ * Runs every subject under both, without a pause: it may take minutes, so a thread of its own is
+ * the place for it. The memberships compared are those at `until`, known by then.
  * @param subjects each with its events in the order in which they came
  * @param until ms UTC
  */

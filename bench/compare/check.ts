@@ -1,6 +1,6 @@
 /**
- * Holds what a run wrote against the oracle: the last value of each key and window, what is missing, and, of `rekey`, how
- * many records were lost.
+ * Holds what a run wrote against the oracle: the last value of each key and window, what is
+ * missing, and, of `rekey`, how many records were lost.
  */
 import { sessionWindowed, timeWindowed, utf8, type Windowed } from 'millrace';
 import type { Log } from '../../engine/log/log.ts';

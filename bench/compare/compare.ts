@@ -1,6 +1,6 @@
 /**
- * Jobs side by side: on one broker, over the same events, one after the other and back again (A B B A), each
- * run held against the oracle. A figure without a green oracle is void.
+ * Jobs side by side: on one broker, over the same events, one after the other and back again (A B B
+ * A), each run held against the oracle. A figure without a green oracle is void.
  */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,7 +62,10 @@ export interface Line {
   readonly changelogs: Changelogs;
 }
 
-/** Jobs whose events lie further apart: so many a ms. Users come and go over hours; history is hours long. */
+/**
+ * Jobs whose events lie further apart: so many a ms. Users come and go over hours; history is hours
+ * long.
+ */
 const perMsOf: Partial<Record<JobName, number>> = { engagement: 0.1, rekey: 0.1 };
 
 const ours: readonly Peer[] = [millrace, millracePacked, millracePlain];
@@ -97,7 +100,8 @@ export async function compare(
     const inputFor = (job: JobName, peer: Peer) => {
       const events = Math.round(options.events * (peer.share?.(job) ?? 1));
       const perMs = perMsOf[job] ?? options.perMs;
-      // All have the same events: where one cannot say what it does with those that are too late, there are none.
+      // All have the same events: where one cannot say what it does with those that are too late,
+      // there are none.
       const tooLate = takesLate(job) && !doing(job).some(({ timeIsLeast }) => timeIsLeast === true);
       const kind = { tooLate, ordered: isOrdered(job) };
       return inputOf(log, inputs, { ...options, events, perMs }, kind);

@@ -1,6 +1,6 @@
 /**
- * What the job `engagement` must tell, found the long way: every user is decided at each event and at every full minute
- * after it, and nothing is foretold. Its arithmetic is its own.
+ * What the job `engagement` must tell, found the long way: every user is decided at each event and
+ * at every full minute after it, and nothing is foretold. Its arithmetic is its own.
  */
 import { type Change, dormantMs, halfLifeMs, minuteMs, segments, weights } from './engagement.ts';
 import { baseTime, type Events } from './events.ts';
@@ -8,7 +8,9 @@ import type { Event } from './jobs.ts';
 
 interface Past {
   readonly partition: number;
-  /** Sum of the weights, each doubled for every half-life from the first event of all to its own. */
+  /**
+   * Sum of the weights, each doubled for every half-life from the first event of all to its own.
+   */
   grown: number;
   readonly minutes: { readonly minute: number; events: number; tenths: number }[];
   readonly inside: Set<string>;

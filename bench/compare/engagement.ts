@@ -1,7 +1,8 @@
 /**
- * The product's job in small: an engagement score that decays, and segments with hysteresis, told as they change.
- * A score is the sum of weights, each halved every hour. Segments are decided at each event, at the user's latest
- * event time, and at every full minute after it that stream time has passed, before the next record is taken:
+ * The product's job in small: an engagement score that decays, and segments with hysteresis, told
+ * as they change. A score is the sum of weights, each halved every hour. Segments are decided at
+ * each event, at the user's latest event time, and at every full minute after it that stream time
+ * has passed, before the next record is taken:
  *
  *   power    score at least 60; until it is below 45
  *   buyer    bought for 100 in the last hour; until it is less than 60
@@ -44,7 +45,10 @@ interface User {
   in: number;
   /** The score was 30 since the user was at risk. */
   armed: boolean;
-  /** Minute, events and tenths bought in it; three numbers a minute, ascending, of the last two hours. */
+  /**
+   * Minute, events and tenths bought in it; three numbers a minute, ascending, of the last two
+   * hours.
+   */
   minutes: number[];
 }
 
@@ -160,7 +164,10 @@ function tell(context: Context, was: number, is: number, ts: number, score: numb
   });
 }
 
-/** The first full minute after `at` at which anything may change without an event, ms UTC; undefined for none. */
+/**
+ * The first full minute after `at` at which anything may change without an event, ms UTC; undefined
+ * for none.
+ */
 function nextMinute(user: User, at: number, events: number): number | undefined {
   const { in: bits, armed, minutes, last } = user;
   const now = Math.floor(at / minuteMs);

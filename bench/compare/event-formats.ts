@@ -1,5 +1,6 @@
 /**
- * The forms in which the events come: JSON text, MessagePack maps, or fields at fixed places of their bytes.
+ * The forms in which the events come: JSON text, MessagePack maps, or fields at fixed places of
+ * their bytes.
  *
  *   fixed  byte 0  userId, 13 ASCII letters      byte 13  type u8      byte 14  itemId u32
  *          byte 18 value f64                     byte 26  sessionId u32

@@ -1,6 +1,7 @@
 /**
- * The events of the comparison: deterministic, made once, kept with a checksum. Keys follow Zipf's law with
- * scrambled ranks; 5 % come up to 8 s late, and of some sets 0.1 % a minute or two; of others none.
+ * The events of the comparison: deterministic, made once, kept with a checksum. Keys follow Zipf's
+ * law with scrambled ranks; 5 % come up to 8 s late, and of some sets 0.1 % a minute or two; of
+ * others none.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';

@@ -108,7 +108,9 @@ export interface Joined {
   readonly value: number;
 }
 
-/** The row of a user in the table that `join-table` reads: loaded before, older than every event. */
+/**
+ * The row of a user in the table that `join-table` reads: loaded before, older than every event.
+ */
 export interface User {
   readonly factor: number;
 }
@@ -116,10 +118,16 @@ export const factorOf = (user: string): number => 1 + (Number(user.slice(1)) % 3
 /** The topic of the table beside a topic of events. */
 export const usersTopic = (input: string): string => `${input}-users`;
 
-/** Clicks with purchases of the same user, as far apart as this, ms; few enough pairs for the hottest user. */
+/**
+ * Clicks with purchases of the same user, as far apart as this, ms; few enough pairs for the
+ * hottest user.
+ */
 export const joinMs = seconds(1);
 
-/** What `rekey` takes along to the item of an event: the key says which one that is. 8 bytes, big-endian. */
+/**
+ * What `rekey` takes along to the item of an event: the key says which one that is. 8 bytes,
+ * big-endian.
+ */
 type Sale = Pick<Event, 'itemId' | 'value'>;
 const saleBytes = Buffer.alloc(8);
 const saleSerde: Serde<Sale> = {

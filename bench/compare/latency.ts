@@ -1,7 +1,8 @@
 /**
- * Latency side by side, in open loop: events come at a fixed rate whether the engine keeps up or not, and the
- * time of each counts from the instant it was due. One peer after the other and back again. With `shares` the rates are
- * shares of what each peer sustains at most, on this machine and beside this load; that is looked for first.
+ * Latency side by side, in open loop: events come at a fixed rate whether the engine keeps up or
+ * not, and the time of each counts from the instant it was due. One peer after the other and back
+ * again. With `shares` the rates are shares of what each peer sustains at most, on this machine and
+ * beside this load; that is looked for first.
  */
 import { join } from 'node:path';
 import { table } from '../../engine/cli/output.ts';
@@ -14,7 +15,10 @@ import { lastLine, type Peer } from './peer.ts';
 import { createTopics } from './topics.ts';
 
 export interface LatencyOptions {
-  /** Jobs with a result for each event that passes, or for the newest of each key and commit: map, count. */
+  /**
+   * Jobs with a result for each event that passes, or for the newest of each key and commit: map,
+   * count.
+   */
   readonly jobs: readonly JobName[];
   readonly peers: readonly Peer[];
   /** Events a second. */
@@ -43,9 +47,14 @@ export interface LatencyLine extends Latency {
   readonly cpuSeconds: number;
 }
 
-/** Rates that are tried in search of a peer's best, events a second: doubled from the first on, then halved between. */
+/**
+ * Rates that are tried in search of a peer's best, events a second: doubled from the first on, then
+ * halved between.
+ */
 const [firstTried, mostTried, halvings] = [12_500, 1_600_000, 3];
-/** A rate is sustained when its load was as it says, and 99 % of the results came within so many ms. */
+/**
+ * A rate is sustained when its load was as it says, and 99 % of the results came within so many ms.
+ */
 const sustainedMs = 1_000;
 const [triedSeconds, triedWarmSeconds] = [20, 10];
 

@@ -1,8 +1,8 @@
 /**
- * The load of a latency run, in a process of its own: events at a fixed rate, each stamped with the instant at
- * which it was due, however late the sender is (no coordinated omission); and the reader of the results, who
- * sees what is committed. Arguments: brokers, input topic, output topic, events a second, seconds, seconds that
- * do not count. Prints one JSON line.
+ * The load of a latency run, in a process of its own: events at a fixed rate, each stamped with the
+ * instant at which it was due, however late the sender is (no coordinated omission); and the reader
+ * of the results, who sees what is committed. Arguments: brokers, input topic, output topic, events
+ * a second, seconds, seconds that do not count. Prints one JSON line.
  */
 import { createHistogram } from 'node:perf_hooks';
 import { systemScheduler } from '../../engine/base/scheduler.ts';

@@ -1,4 +1,7 @@
-/** A memory cgroup of Linux, for a run whose state is not to fit into memory: the page cache counts as well. */
+/**
+ * A memory cgroup of Linux, for a run whose state is not to fit into memory: the page cache counts
+ * as well.
+ */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, rmdir, writeFile } from 'node:fs/promises';
@@ -6,7 +9,10 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
 const mount = '/sys/fs/cgroup';
-/** Where the first version of cgroups has its memory; of the second all controllers are in one place. */
+/**
+ * Where the first version of cgroups has its memory; of the second all controllers are in one
+ * place.
+ */
 const first = join(mount, 'memory');
 const enterGroup = 'echo $$ > "$0" && exec "$@"';
 

@@ -1,6 +1,7 @@
 /**
- * Millrace doing one job over a filled topic; prints one JSON line (peer.ts says what). Arguments: brokers,
- * events, application, threads, guarantee, commit interval in ms, state folder. The job comes by the environment.
+ * Millrace doing one job over a filled topic; prints one JSON line (peer.ts says what). Arguments:
+ * brokers, events, application, threads, guarantee, commit interval in ms, state folder. The job
+ * comes by the environment.
  */
 import { resolve } from 'node:path';
 import type { TelemetryEvents } from '../../engine/base/events.ts';
@@ -24,7 +25,10 @@ const [
   folder = '',
 ] = process.argv.slice(2);
 const events = Number(n);
-/** Each event of `rekey` is taken again behind its change of key, and results follow when time is told. */
+/**
+ * Each event of `rekey` is taken again behind its change of key, and results follow when time is
+ * told.
+ */
 const [passes, quietMs] = process.env['BENCH_JOB'] === 'rekey' ? [2, 500] : [1, 0];
 /** The rows of a table come first, and do not count. */
 let seen = -Number(process.env['BENCH_BEFORE'] ?? 0);

@@ -1,8 +1,9 @@
 /**
- * What each job must give, computed from the events alone and by other means than either engine: every result
- * follows from the sorted times of a key, and from which windows the partition's stream time had closed when an
- * event came. Sessions alone are followed as they grow: what a late event reaches depends on what came before. A
- * window's result is due when stream time has closed it.
+ * What each job must give, computed from the events alone and by other means than either engine:
+ * every result follows from the sorted times of a key, and from which windows the partition's
+ * stream time had closed when an event came. Sessions alone are followed as they grow: what a late
+ * event reaches depends on what came before. A window's result is due when stream time has closed
+ * it.
  */
 import type { Change } from './engagement.ts';
 import { expectedChanges } from './engagement-oracle.ts';
@@ -108,8 +109,9 @@ const newKey = (partition: number): KeyEvents => ({
 });
 
 /**
- * Whether the events of a job may be later than the grace. Which windows such an event still reaches in sliding windows,
- * and which pairs in a join of streams, the engines do not agree on (docs/KAFKA-STREAMS.md).
+ * Whether the events of a job may be later than the grace. Which windows such an event still
+ * reaches in sliding windows, and which pairs in a join of streams, the engines do not agree on
+ * (docs/KAFKA-STREAMS.md).
  */
 export function takesLate(job: JobName): boolean {
   return !['sliding', 'join-streams', 'engagement', 'rekey'].includes(job);
@@ -204,9 +206,9 @@ function totalsOfKey(job: JobName, events: KeyEvents, add: Add): number {
 }
 
 /**
- * Sessions, event by event in the order in which they came: one takes in every session within the gap that the
- * stream time before it had not put out of reach, and is late when what comes of it is closed (SEMANTICS B.4).
- * Answers how many were late.
+ * Sessions, event by event in the order in which they came: one takes in every session within the
+ * gap that the stream time before it had not put out of reach, and is late when what comes of it is
+ * closed (SEMANTICS B.4). Answers how many were late.
  */
 function sessionTotals(
   { times, values, timesBefore, streamTimes, partition }: KeyEvents,

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * MiB. By Linux's VmHWM, as Kafka Streams' peer tells its own: what getrusage says of a process that another started
- * is at least what that one had.
+ * MiB. By Linux's VmHWM, as Kafka Streams' peer tells its own: what getrusage says of a process
+ * that another started is at least what that one had.
  */
 export function peakMemoryMiB(): number {
   let kib = process.resourceUsage().maxRSS;

@@ -70,8 +70,9 @@ export interface Peer {
   /** What was due in the last so many ms of event time may be missing; default: 0. */
   slackMs?(job: JobName): number;
   /**
-   * Its time is the least of all partitions, as far as its steps have heard of it: what is due is due by that, and which
-   * of the events later than the grace it takes is chance. Default: each partition's own.
+   * Its time is the least of all partitions, as far as its steps have heard of it: what is due is
+   * due by that, and which of the events later than the grace it takes is chance. Default: each
+   * partition's own.
    */
   readonly timeIsLeast?: boolean;
   run(run: Run): Promise<Drained>;
@@ -80,7 +81,10 @@ export interface Peer {
 const root = join(import.meta.dirname, '..', '..');
 
 export const millrace = millraceBy('millrace', 'auto');
-/** Whose records come by librdkafka, and without the native helper: what each gives is the ratio to it. */
+/**
+ * Whose records come by librdkafka, and without the native helper: what each gives is the ratio to
+ * it.
+ */
 export const millracePacked = millraceBy('millrace-packed', 'packed');
 export const millracePlain = millraceBy('millrace-plain', 'plain');
 
@@ -95,7 +99,10 @@ function millraceBy(name: string, transport: KafkaSettings['transport']): Peer {
 
 let built: Promise<unknown> | undefined;
 
-/** Compiled, as it is deployed: what tsx takes to load the sources is not the engine's. Answers the script. */
+/**
+ * Compiled, as it is deployed: what tsx takes to load the sources is not the engine's. Answers the
+ * script.
+ */
 async function compiled(): Promise<string> {
   built ??= bundle(['bench/compare/millrace.ts', 'bench/compare/job-module.ts']);
   await built;
@@ -143,7 +150,10 @@ export async function drainedBy(
   }
 }
 
-/** The machine's own certificates, where it names some, Node reads at each start; no peer speaks to anybody whom they are for. */
+/**
+ * The machine's own certificates, where it names some, Node reads at each start; no peer speaks to
+ * anybody whom they are for.
+ */
 const { NODE_EXTRA_CA_CERTS: _certificates, ...withoutCertificates } = process.env;
 
 /** Runs a program in the source tree and answers the JSON of its last line. */

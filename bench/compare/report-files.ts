@@ -1,4 +1,7 @@
-/** A comparison as it is kept: report.json with every run, report.md with its tables, ratios.svg with the plot. */
+/**
+ * A comparison as it is kept: report.json with every run, report.md with its tables, ratios.svg
+ * with the plot.
+ */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { attributionTable } from './attribution.ts';

@@ -15,7 +15,10 @@ export interface Ratio {
   readonly least: number;
   readonly greatest: number;
   readonly green: boolean;
-  /** Of the events, that no result of the peer counts, 0 to 1; undefined where a job cannot lose any. */
+  /**
+   * Of the events, that no result of the peer counts, 0 to 1; undefined where a job cannot lose
+   * any.
+   */
   readonly lost?: number;
 }
 
@@ -100,7 +103,10 @@ export function ratiosTable(list: readonly Ratio[]): string {
   return table(['job', 'peer', 'Millrace events/s', 'peer events/s', 'ratio', 'by round'], rows);
 }
 
-/** What each engine's bars are filled with, by the beginning of its peers' names; others have the last. */
+/**
+ * What each engine's bars are filled with, by the beginning of its peers' names; others have the
+ * last.
+ */
 const fills = [
   ['kafka-streams', '#2a7f62', 'Kafka Streams'],
   ['flink', '#3b6ea8', 'Flink'],

@@ -1,7 +1,8 @@
 /**
- * How long a process takes to its first result, side by side, with nothing to restore (cold start); and to a result of
- * each of its tasks, with the state of `count` lost, so that all of it comes back from the changelog. From the start of
- * the process to committed results that a reader may see.
+ * How long a process takes to its first result, side by side, with nothing to restore (cold start);
+ * and to a result of each of its tasks, with the state of `count` lost, so that all of it comes
+ * back from the changelog. From the start of the process to committed results that a reader may
+ * see.
  */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -88,8 +89,8 @@ async function topics(log: Log, application: string) {
 }
 
 /**
- * To the first result, or to one of every task: a key is in the partition of its number in every topic. Waits for the run as well: the
- * next one is not to share the machine with it.
+ * To the first result, or to one of every task: a key is in the partition of its number in every
+ * topic. Waits for the run as well: the next one is not to share the machine with it.
  */
 async function timeTo(
   result: 'first' | 'every',

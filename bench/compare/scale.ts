@@ -1,4 +1,7 @@
-/** How a job's rate and memory go with the number of keys and of threads: comparisons that differ in one number. */
+/**
+ * How a job's rate and memory go with the number of keys and of threads: comparisons that differ in
+ * one number.
+ */
 import { table } from '../../engine/cli/output.ts';
 import { type CompareOptions, compare, type Line } from './compare.ts';
 import { cpuOf } from './peer.ts';

@@ -1,4 +1,6 @@
-/** A comparison as README shows it: a line a job, medians of the rounds, beside the goal. Markdown. */
+/**
+ * A comparison as README shows it: a line a job, medians of the rounds, beside the goal. Markdown.
+ */
 import { type StageName, stageNames } from '../../engine/runtime/stages.ts';
 import { fastestOf, largestStage, stageUs } from './attribution.ts';
 import type { Line } from './compare.ts';
@@ -49,7 +51,10 @@ const flinks: Readonly<Record<string, string>> = {
   'flink-sql-1s': 'Flink 2.2, SQL, checkpoints of 1 s',
 };
 
-/** Rates, processor time, memory and what is logged; peers that a job was not run with are left out of its line. */
+/**
+ * Rates, processor time, memory and what is logged; peers that a job was not run with are left out
+ * of its line.
+ */
 export function summaryTable(lines: readonly Line[]): string {
   const there = Object.keys(flinks).filter((name) => lines.some(({ peer }) => peer === name));
   const named = there.map((name) => `, ${flinks[name]}`).join('');
@@ -112,7 +117,9 @@ function lostPercent({ verdict, events }: Line): number {
   return verdict.lost === undefined ? Number.NaN : (verdict.lost * 100) / events;
 }
 
-/** µs an event by stage, of each job's fastest run; the largest in which something is done is bold. */
+/**
+ * µs an event by stage, of each job's fastest run; the largest in which something is done is bold.
+ */
 export function stagesTable(lines: readonly Line[]): string {
   const shown = stageNames.filter((stage) => stage !== 'hold');
   const rows = jobsOf(lines).flatMap((job) => {

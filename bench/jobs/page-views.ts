@@ -1,4 +1,7 @@
-/** The jobs of `bench path`: what a record costs without state, with one window, with sixty, in sessions. */
+/**
+ * The jobs of `bench path`: what a record costs without state, with one window, with sixty, in
+ * sessions.
+ */
 import { count, hopping, minutes, session, topic, topology, tumbling, utf8 } from 'millrace';
 
 export interface PageView {

@@ -1,4 +1,7 @@
-/** What is known of one box: where it stands in the code, what it keeps, its topics and their records. */
+/**
+ * What is known of one box: where it stands in the code, what it keeps, its topics and their
+ * records.
+ */
 import { useState } from 'preact/hooks';
 import { bytes, count, from, instant, plural, rate, span } from '../lib/format.ts';
 import type { Flow, Live } from '../lib/live.ts';

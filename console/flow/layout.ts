@@ -62,7 +62,10 @@ function layersOf(ids: readonly string[], edges: readonly Edge[]): Map<string, n
   return layers;
 }
 
-/** The nodes of each layer from top to bottom: by the mean place of their neighbours, there and back. */
+/**
+ * The nodes of each layer from top to bottom: by the mean place of their neighbours, there and
+ * back.
+ */
 function ordersOf(
   ids: readonly string[],
   edges: readonly Edge[],

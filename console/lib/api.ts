@@ -29,7 +29,9 @@ export function headersOf(): Record<string, string> {
   return token === undefined ? {} : { authorization: `Bearer ${token}` };
 }
 
-/** The address of a path of the server, also behind a proxy that serves it below a path of its own. */
+/**
+ * The address of a path of the server, also behind a proxy that serves it below a path of its own.
+ */
 export function addressOf(path: string): string {
   return new URL(`..${path}`, document.baseURI.replace(/[?#].*$/, '')).href;
 }
@@ -57,8 +59,8 @@ export async function ask<T>(
 }
 
 /**
- * A question about a person: its values travel in the body, so that no name stands in an address that
- * proxies write down. Where the server has only the address form, that is used.
+ * A question about a person: its values travel in the body, so that no name stands in an address
+ * that proxies write down. Where the server has only the address form, that is used.
  */
 export async function askAbout<T>(
   path: string,
@@ -100,7 +102,9 @@ async function send(
   }
 }
 
-/** Server-sent events by fetch, which can send a token. Ends when the stream does; throws AskError. */
+/**
+ * Server-sent events by fetch, which can send a token. Ends when the stream does; throws AskError.
+ */
 export async function* eventsOf(
   path: string,
   signal: AbortSignal,

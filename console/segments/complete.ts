@@ -1,4 +1,7 @@
-/** What may stand at the caret of a text of segments, by their JSON schema and by what is known of the data. */
+/**
+ * What may stand at the caret of a text of segments, by their JSON schema and by what is known of
+ * the data.
+ */
 
 export interface Vocabulary {
   readonly schema: Schema;
@@ -76,7 +79,10 @@ export function completionAt(text: string, caret: number, known: Vocabulary): Co
   return { from, to: closes ? caret + 1 : caret, options };
 }
 
-/** Where the text ends: in what, and what of a word stands there. What is no JSON yet is taken as it comes. */
+/**
+ * Where the text ends: in what, and what of a word stands there. What is no JSON yet is taken as it
+ * comes.
+ */
 function spotAt(text: string): Spot {
   const levels: Level[] = [];
   for (let i = 0; i < text.length; i++) {

@@ -1,4 +1,6 @@
-/** A change of the segments, tried before it is made: mistakes as one types, then who would move. */
+/**
+ * A change of the segments, tried before it is made: mistakes as one types, then who would move.
+ */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { AskError, ask } from '../lib/api.ts';
 import { plural } from '../lib/format.ts';
@@ -204,7 +206,9 @@ function changedIn(text: string, { config, segments }: Definitions): readonly st
   }
 }
 
-/** Where a path such as `segments.2.when.count` stands in the text; the start where it is not found. */
+/**
+ * Where a path such as `segments.2.when.count` stands in the text; the start where it is not found.
+ */
 function placeOf(text: string, path: string): number {
   const [, index] = /^segments\.(\d+)/.exec(path) ?? [];
   if (index === undefined) return 0;

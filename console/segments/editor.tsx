@@ -1,4 +1,6 @@
-/** A text field of segments that offers what may come next, for keyboard, mouse and screen reader. */
+/**
+ * A text field of segments that offers what may come next, for keyboard, mouse and screen reader.
+ */
 import type { RefObject } from 'preact';
 import { useLayoutEffect, useState } from 'preact/hooks';
 import { type Completion, completionAt, type Suggestion, type Vocabulary } from './complete.ts';

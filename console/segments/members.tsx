@@ -16,8 +16,8 @@ const filePage = 1_000;
 const fileMost = 500_000;
 
 /**
- * Members in the order of their names. A server that knows no pages answers with all of them, which are
- * cut into pages here.
+ * Members in the order of their names. A server that knows no pages answers with all of them, which
+ * are cut into pages here.
  */
 async function pageOf(
   segment: string,

@@ -3,7 +3,9 @@
  * A message may be a closure, so that the hot path builds no string.
  */
 
-/** Errors that end the run wherever they are thrown: known by identity, as any name can be taken. */
+/**
+ * Errors that end the run wherever they are thrown: known by identity, as any name can be taken.
+ */
 const fatal = new WeakSet<object>();
 
 /** Marks an error that no error policy may take for a record's: it ends the run. */

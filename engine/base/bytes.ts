@@ -43,7 +43,9 @@ export function readOrderedTime(source: Buffer, at: number): number {
   return (source.readUInt32BE(at) - highBias) * 2 ** 32 + source.readUInt32BE(at + 4);
 }
 
-/** The smallest byte string greater than every string that starts with `prefix`; null = no bound. */
+/**
+ * The smallest byte string greater than every string that starts with `prefix`; null = no bound.
+ */
 export function prefixEnd(prefix: Uint8Array): Buffer | null {
   const end = Buffer.from(prefix);
   for (let i = end.length - 1; i >= 0; i--) {
@@ -116,8 +118,9 @@ const speltMost = 16;
 type Spell = (bytes: Uint8Array, from: number, length: number) => string;
 
 /**
- * Makes a text of up to `speltMost` letters from their codes, all in one call: written out for each length, as gathering
- * them in an array takes longer than the call that is saved. Undefined where code must not be made at run time.
+ * Makes a text of up to `speltMost` letters from their codes, all in one call: written out for each
+ * length, as gathering them in an array takes longer than the call that is saved. Undefined where
+ * code must not be made at run time.
  */
 function speller(): Spell | undefined {
   const cases = Array.from({ length: speltMost + 1 }, (_, length) => {

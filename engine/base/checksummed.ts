@@ -1,7 +1,7 @@
 /**
- * A value with its checksum before it: CRC-32C (4 bytes, big-endian), then the content. Given the key under
- * which it is stored, the checksum covers that too: the database's iterators do not verify blocks, and a
- * key that has changed would be another row.
+ * A value with its checksum before it: CRC-32C (4 bytes, big-endian), then the content. Given the
+ * key under which it is stored, the checksum covers that too: the database's iterators do not
+ * verify blocks, and a key that has changed would be another row.
  */
 import { asBuffer, emptyBytes } from './bytes.ts';
 import { crc32c } from './crc32c.ts';

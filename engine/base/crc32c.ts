@@ -1,6 +1,6 @@
 /**
- * CRC-32C (Castagnoli), the checksum of every batch in the log. Adapter of @node-rs/crc32, whose binary
- * is an optional package; without it JavaScript does the same, some five times slower.
+ * CRC-32C (Castagnoli), the checksum of every batch in the log. Adapter of @node-rs/crc32, whose
+ * binary is an optional package; without it JavaScript does the same, some five times slower.
  */
 import { asBuffer } from './bytes.ts';
 import { onDemand } from './on-demand.ts';

@@ -8,7 +8,9 @@ export const minutes = (n: number): number => n * unitMs.m;
 export const hours = (n: number): number => n * unitMs.h;
 export const days = (n: number): number => n * unitMs.d;
 
-/** Parses '500ms', '30s', '5m', '12h' or '7d' to milliseconds; undefined when it is none of these. */
+/**
+ * Parses '500ms', '30s', '5m', '12h' or '7d' to milliseconds; undefined when it is none of these.
+ */
 export function parseDuration(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim());
   if (match === null) return undefined;

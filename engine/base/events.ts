@@ -91,8 +91,9 @@ export interface TelemetryEvents {
   /** A worker thread died; `attempt` counts the failures since the last commit. */
   workerLost: { readonly problem: string; readonly attempt: number };
   /**
-   * A record failed in a step after it had changed state, or state could not be written: the tasks go
-   * on from the last commit, and `task` notes for a while how each record's changes are taken back.
+   * A record failed in a step after it had changed state, or state could not be written: the tasks
+   * go on from the last commit, and `task` notes for a while how each record's changes are taken
+   * back.
    */
   cycleRepeated: { readonly task: string; readonly step: string; readonly problem: string };
   /** After each of them: the tasks that are ours are open, or being opened. */
@@ -132,7 +133,10 @@ export interface TelemetryEvents {
     readonly partition: number;
     readonly stalledMs: number;
   };
-  /** Tasks wait for a source partition, or a task that does not run here, whose time has not moved for a minute. */
+  /**
+   * Tasks wait for a source partition, or a task that does not run here, whose time has not moved
+   * for a minute.
+   */
   timeHeld: {
     /** 'topic/partition', or 'task 0_1'. */
     readonly holder: string;
@@ -144,7 +148,10 @@ export interface TelemetryEvents {
   };
   /** It has moved. */
   timeReleased: { readonly holder: string; readonly heldMs: number };
-  /** The next offset of a partition was gone, and the run goes on at the start or the end, as it was told to. */
+  /**
+   * The next offset of a partition was gone, and the run goes on at the start or the end, as it was
+   * told to.
+   */
   offsetLost: {
     readonly topic: string;
     readonly partition: number;
@@ -157,11 +164,17 @@ export interface TelemetryEvents {
   writesHandedBack: { readonly reason: string };
   /** The group has assigned nothing yet, not even that there is nothing; told once a minute. */
   assignmentAwaited: { readonly waitedMs: number };
-  /** The group's committed offsets are older than what a task's changelogs say; they are asked for again. */
+  /**
+   * The group's committed offsets are older than what a task's changelogs say; they are asked for
+   * again.
+   */
   offsetsBehind: { readonly task: string; readonly problem: string };
   /** Metrics could not be sent to where they are wanted; told once a trouble. */
   metricsUnsent: { readonly address: string; readonly problem: string };
-  /** State was compared with a recomputation from the log by other means: how much, and how much differs. */
+  /**
+   * State was compared with a recomputation from the log by other means: how much, and how much
+   * differs.
+   */
   stateVerified: { readonly compared: number; readonly differing: number };
   /** A record failed and is tried again later; its task reads nothing until then. */
   recordWaits: {
@@ -172,7 +185,9 @@ export interface TelemetryEvents {
     readonly attempt: number;
     readonly afterMs: number;
   };
-  /** Reading was paused, or goes on: the whole application, topics, partitions ('topic/0'), sources. */
+  /**
+   * Reading was paused, or goes on: the whole application, topics, partitions ('topic/0'), sources.
+   */
   pauseChanged: {
     readonly all: boolean;
     readonly topics: readonly string[];

@@ -1,6 +1,7 @@
 /**
- * The value of a JSON text that a person may have written: editors of some systems put a byte-order mark before it.
- * Throws SyntaxError, also of a name that comes twice in an object: the first value would be lost.
+ * The value of a JSON text that a person may have written: editors of some systems put a byte-order
+ * mark before it. Throws SyntaxError, also of a name that comes twice in an object: the first value
+ * would be lost.
  */
 export function jsonOf(text: string): unknown {
   const content = text.replace(/^\uFEFF/, '');

@@ -7,7 +7,9 @@ const mebibyte = 1024 * 1024;
 export const leastMemoryBytes: number = 16 * mebibyte;
 /** Node itself, its threads and the code that they load take about so much. */
 const nodeBytes = 200 * mebibyte;
-/** Of what is left; the rest is for the heap of user code, batches under way, buffers of the system. */
+/**
+ * Of what is left; the rest is for the heap of user code, batches under way, buffers of the system.
+ */
 const shareOfMemory = 0.3;
 
 /** What the process may use: the limit of its container, else the machine's memory, bytes. */
@@ -26,8 +28,8 @@ export function defaultMemoryBytes(): number {
 const shortBytes = 256 * mebibyte;
 
 /**
- * Where memory is short V8 collects old objects when they have grown by a quarter, not by several times;
- * in every thread that starts from now on. Called once, before there are threads.
+ * Where memory is short V8 collects old objects when they have grown by a quarter, not by several
+ * times; in every thread that starts from now on. Called once, before there are threads.
  */
 export function keepHeapsSmall(memoryBytes: number): void {
   if (memoryBytes < shortBytes) setFlagsFromString('--heap-growing-percent=25');

@@ -5,7 +5,8 @@ import { packageRoot } from './package-files.ts';
 const require = createRequire(import.meta.url);
 
 /**
- * A native helper, which `npm install` builds (install.mjs) where there is a compiler. Throws when it is not there.
+ * A native helper, which `npm install` builds (install.mjs) where there is a compiler. Throws when
+ * it is not there.
  * @param folder with its sources, from the package's root
  * @typeParam Helper what it exports
  */

@@ -1,4 +1,7 @@
-/** Where the package's own files lie: its sources as they are, or what was built of them in dist/, where many share a file. */
+/**
+ * Where the package's own files lie: its sources as they are, or what was built of them in dist/,
+ * where many share a file.
+ */
 const here = import.meta.url;
 
 /** The sources run as they are, by tsx. */
@@ -10,7 +13,10 @@ export const packageRoot = runsSources
 /** The folder of what runs. */
 export const codeRoot = runsSources ? packageRoot : new URL('dist/', packageRoot);
 
-/** A module that is loaded by its name, of those that keep theirs in dist/. @param path without its ending */
+/**
+ * A module that is loaded by its name, of those that keep theirs in dist/.
+ * @param path without its ending
+ */
 export function moduleAt(path: string): URL {
   return new URL(`${path}${runsSources ? '.ts' : '.js'}`, codeRoot);
 }

@@ -1,10 +1,10 @@
 /** Values of any serde as JSON can hold them, for those who ask over HTTP. */
 
 /**
- * A copy of a value that JSON can hold, and that shares nothing with it. Integers beyond 2^53 become
- * text; bytes base64 text; dates ISO 8601 text; maps objects, or lists of pairs where a key is no
- * text; sets lists; NaN and infinities text. Functions and symbols are left out. A value that holds
- * itself has null in the place.
+ * A copy of a value that JSON can hold, and that shares nothing with it. Integers beyond 2^53
+ * become text; bytes base64 text; dates ISO 8601 text; maps objects, or lists of pairs where a key
+ * is no text; sets lists; NaN and infinities text. Functions and symbols are left out. A value that
+ * holds itself has null in the place.
  */
 export function plainOf(value: unknown): unknown {
   return plain(value, []);

@@ -1,6 +1,6 @@
 /**
- * Promises where there must be none. Steps are synchronous: what a promise comes to would be missed by
- * the commit. Only asyncMap and lookup wait.
+ * Promises where there must be none. Steps are synchronous: what a promise comes to would be missed
+ * by the commit. Only asyncMap and lookup wait.
  */
 import { types } from 'node:util';
 

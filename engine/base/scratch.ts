@@ -1,6 +1,6 @@
 /**
- * Bytes of unknown length, put together in a buffer that is used again and again: one allocation a result
- * instead of one a part. Numbers are little-endian.
+ * Bytes of unknown length, put together in a buffer that is used again and again: one allocation a
+ * result instead of one a part. Numbers are little-endian.
  */
 import { copiedByLoop, copyView, utf8Most, writeLatin1, writeText } from './bytes.ts';
 
@@ -100,7 +100,10 @@ export class Scratch {
     this.length += writeText(this.#bytes, text, this.length);
   }
 
-  /** The buffer, with room for so many bytes more at `length`: for who writes there, and moves `length` on. */
+  /**
+   * The buffer, with room for so many bytes more at `length`: for who writes there, and moves
+   * `length` on.
+   */
   room(bytes: number): Buffer {
     this.#ensure(bytes);
     return this.#bytes;
@@ -136,7 +139,10 @@ export class Scratch {
 
 const free: Scratch[] = [];
 
-/** What `write` wrote, as bytes of their own. It may in its turn ask for a scratch: that is another one. */
+/**
+ * What `write` wrote, as bytes of their own. It may in its turn ask for a scratch: that is another
+ * one.
+ */
 export function written(write: (scratch: Scratch) => void): Buffer {
   const scratch = free.pop() ?? new Scratch();
   scratch.length = 0;

@@ -5,7 +5,8 @@
  *   checkSettings('dedupe orders', { withinMs }, { withinMs: ms(0) });
  *
  * What is wrong is CONFIG_INVALID. It names the field, what it must be, what it is, and the line of
- * the call outside Millrace. Null never stands for "not given"; undefined does, for `optional` rules.
+ * the call outside Millrace. Null never stands for "not given"; undefined does, for `optional`
+ * rules.
  */
 import { settingSite } from './call-site.ts';
 import { MillraceError } from './errors.ts';

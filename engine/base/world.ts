@@ -1,4 +1,7 @@
-/** What a step that asks the world outside is given: ports, so that a test can stand in for time and chance. */
+/**
+ * What a step that asks the world outside is given: ports, so that a test can stand in for time and
+ * chance.
+ */
 import { randomInt } from 'node:crypto';
 import { type Clock, systemClock } from './clock.ts';
 import { type Random, SeededRandom } from './random.ts';

@@ -20,8 +20,8 @@ export interface ReplayQuestion {
 }
 
 /**
- * @param of whose letters they are; where the topology is not known, rows go to the topic of the mappings
- * alone, and without mappings they are left
+ * @param of whose letters they are; where the topology is not known, rows go to the topic of the
+ * mappings alone, and without mappings they are left
  */
 export async function answerReplay(
   of: {

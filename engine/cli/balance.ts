@@ -2,7 +2,9 @@
 import { MillraceError } from '../base/errors.ts';
 import type { Summary } from '../runtime/summary.ts';
 
-/** Throws INPUT_REFUSED when rows were read, and not one of them was taken or left out on purpose. */
+/**
+ * Throws INPUT_REFUSED when rows were read, and not one of them was taken or left out on purpose.
+ */
 export function checkTaken({ sources, counters }: Summary): void {
   const read = sources.reduce((sum, { records }) => sum + records, 0);
   const refused = sources.reduce((sum, { deadLettered }) => sum + deadLettered, 0);

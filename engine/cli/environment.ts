@@ -39,8 +39,8 @@ export interface ApplicationFile {
 }
 
 /**
- * @param stateBackend that was asked for, a name or a module; default: the one that ran here last, or
- * the default one
+ * @param stateBackend that was asked for, a name or a module; default: the one that ran here last,
+ * or the default one
  * @param fresh whether what is there is to be deleted. Throws CONFIG_INVALID where it is kept, and
  * the backend asked for cannot read it.
  */
@@ -189,7 +189,9 @@ export async function openKeptLog(env: Environment, application: string): Promis
 /** Modules of this package are kept by name: it may be installed elsewhere the next time. */
 const shippedPrefix = 'millrace:';
 
-/** A module's path as it is kept: from the data directory on, so that both may be moved together. */
+/**
+ * A module's path as it is kept: from the data directory on, so that both may be moved together.
+ */
 function portable(directory: string, module: string): string {
   const code = fileURLToPath(codeRoot);
   if (module.startsWith(join(code, 'topologies'))) {

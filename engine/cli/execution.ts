@@ -1,4 +1,7 @@
-/** A runtime on the embedded log of a data directory or on Kafka: what `start`, `run`, `query` and embedders share. */
+/**
+ * A runtime on the embedded log of a data directory or on Kafka: what `start`, `run`, `query` and
+ * embedders share.
+ */
 import { hostname } from 'node:os';
 import { systemClock } from '../base/clock.ts';
 import { isPassing } from '../base/errors.ts';
@@ -304,7 +307,9 @@ function metricsOf(
   );
 }
 
-/** Where a person opens it: one that listens everywhere is reached here by this machine's own name. */
+/**
+ * Where a person opens it: one that listens everywhere is reached here by this machine's own name.
+ */
 function urlOf(host: string, port: number): string {
   const own = host === '0.0.0.0' || host === '::' ? 'localhost' : host;
   return `http://${own.includes(':') ? `[${own}]` : own}:${port}`;
@@ -344,7 +349,10 @@ function tailsOf(log: Log, observers: Observer[]): TopicTails {
   return tails;
 }
 
-/** Brokers that go away while the run starts are waited for, as long as those that are not there yet. */
+/**
+ * Brokers that go away while the run starts are waited for, as long as those that are not there
+ * yet.
+ */
 async function patiently<T>(kafka: KafkaSettings | undefined, start: () => Promise<T>): Promise<T> {
   const end = systemClock.monotonic() + (kafka?.connectTimeoutMs ?? 0);
   for (;;) {

@@ -1,4 +1,6 @@
-/** `health`: asks a running process how it is; for the checks of containers, which know exit codes. */
+/**
+ * `health`: asks a running process how it is; for the checks of containers, which know exit codes.
+ */
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { type Health, isReady } from '../http/health.ts';
 import { print } from './output.ts';

@@ -1,6 +1,6 @@
 /**
- * `--input` with what belongs to it: several groups of `--input`, `--mapping`, `--topic`, `--key`, `--time` and
- * `--time-format`, told apart by their order on the command line.
+ * `--input` with what belongs to it: several groups of `--input`, `--mapping`, `--topic`, `--key`,
+ * `--time` and `--time-format`, told apart by their order on the command line.
  */
 import { Option } from 'commander';
 import { MillraceError } from '../base/errors.ts';
@@ -24,8 +24,8 @@ export interface InputToken {
 }
 
 /**
- * Options that tell the order in which they were given. They share one list: take them from one call for
- * each command, and read `tokens` when the command is run.
+ * Options that tell the order in which they were given. They share one list: take them from one
+ * call for each command, and read `tokens` when the command is run.
  */
 export function inputOptions(): {
   readonly tokens: InputToken[];
@@ -46,9 +46,10 @@ interface Growing {
 }
 
 /**
- * The groups. A new one begins with an option that the one before has already, and with `--input` behind
- * another option of a group that has input. What a group leaves out is as in the one before. Groups that differ
- * in their input alone are one. Throws USAGE where standard input is given twice.
+ * The groups. A new one begins with an option that the one before has already, and with `--input`
+ * behind another option of a group that has input. What a group leaves out is as in the one before.
+ * Groups that differ in their input alone are one. Throws USAGE where standard input is given
+ * twice.
  */
 export function inputGroups(tokens: readonly InputToken[]): InputGroup[] {
   const groups: Growing[] = [];
@@ -81,7 +82,10 @@ function inherited(groups: readonly Growing[]): InputGroup[] {
   });
 }
 
-/** A mapping says all; without one, the fields of key and time are as before where they are left out. */
+/**
+ * A mapping says all; without one, the fields of key and time are as before where they are left
+ * out.
+ */
 function following(before: Growing['told'], told: Growing['told']): Growing['told'] {
   if (Object.keys(told).length === 0) return before;
   const isOther = told.mapping !== undefined || before.mapping !== undefined;

@@ -1,4 +1,6 @@
-/** Commands that look, and change nothing: describe, query, topics, health, config, sources, schema. */
+/**
+ * Commands that look, and change nothing: describe, query, topics, health, config, sources, schema.
+ */
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { MillraceError } from '../base/errors.ts';

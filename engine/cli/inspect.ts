@@ -135,8 +135,9 @@ function cutOff(limit: number): string {
 const recordsPerRead = 1_000;
 
 /**
- * Every record of the partitions from `options.from` on, up to where they end now: what comes while they are read is not waited
- * for, and gaps (compaction, marks of transactions, what was aborted) are passed over.
+ * Every record of the partitions from `options.from` on, up to where they end now: what comes while
+ * they are read is not waited for, and gaps (compaction, marks of transactions, what was aborted)
+ * are passed over.
  */
 async function* recordsOf(
   log: Log,

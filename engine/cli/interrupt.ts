@@ -1,7 +1,7 @@
 /**
- * Ctrl-C and SIGTERM: the first one asks the run to finish its cycle, the second one leaves at once.
- * So does the end of the deadline, whatever user code waits for: what was not committed is read again
- * by the next start.
+ * Ctrl-C and SIGTERM: the first one asks the run to finish its cycle, the second one leaves at
+ * once. So does the end of the deadline, whatever user code waits for: what was not committed is
+ * read again by the next start.
  */
 
 /** Exit code of a process that left on a signal. */

@@ -1,4 +1,7 @@
-/** The options of the commands that may use Kafka, and the configuration that they and the environment make. */
+/**
+ * The options of the commands that may use Kafka, and the configuration that they and the
+ * environment make.
+ */
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';

@@ -1,4 +1,7 @@
-/** What ran in a data directory, opened for the questions that are asked of it; it may run meanwhile. */
+/**
+ * What ran in a data directory, opened for the questions that are asked of it; it may run
+ * meanwhile.
+ */
 import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import { openKafkaLog } from '../log/kafka/adapter/kafka-log.ts';
@@ -26,8 +29,9 @@ export interface KeptOptions extends KafkaFlags {
 }
 
 /**
- * Log and state of whatever ran last: those of the process that runs, if there is one; else they are opened, and nothing is run.
- * On Kafka the state is read from the changelogs, as processes elsewhere may have shares of it.
+ * Log and state of whatever ran last: those of the process that runs, if there is one; else they
+ * are opened, and nothing is run. On Kafka the state is read from the changelogs, as processes
+ * elsewhere may have shares of it.
  */
 export async function withApplication<T>(
   options: KeptOptions,
@@ -80,7 +84,8 @@ export async function openInspected(options: KeptOptions): Promise<Log> {
 }
 
 /**
- * Asks the process that runs in the data folder to write, or writes to its log while nothing runs; on Kafka, beside it.
+ * Asks the process that runs in the data folder to write, or writes to its log while nothing runs;
+ * on Kafka, beside it.
  * @param options.application whose; default: what ran last in the data folder
  */
 export async function withWrittenLog<T>(

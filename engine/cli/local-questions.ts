@@ -1,6 +1,7 @@
 /**
- * How a command asks a process that runs: log and state are its own, so it answers what a command would look up, over a socket in
- * the data folder that only the user of the process can reach. Values cross as V8 writes them, so that they come as they are.
+ * How a command asks a process that runs: log and state are its own, so it answers what a command
+ * would look up, over a socket in the data folder that only the user of the process can reach.
+ * Values cross as V8 writes them, so that they come as they are.
  */
 import { createHash } from 'node:crypto';
 import { chmod, rm } from 'node:fs/promises';
@@ -57,7 +58,10 @@ function socketOf({ directory }: Environment): string {
   return Buffer.byteLength(path) <= pathBytesMax ? path : join(tmpdir(), `millrace-${name}.sock`);
 }
 
-/** Answers questions until it is closed. Where a socket cannot be made, nobody can ask, and nothing else is wrong. */
+/**
+ * Answers questions until it is closed. Where a socket cannot be made, nobody can ask, and nothing
+ * else is wrong.
+ */
 export async function answerLocally(
   env: Environment,
   {

@@ -1,9 +1,12 @@
-/** How the command line prints: tables for people, JSON when asked for, errors with their remedy. */
+/**
+ * How the command line prints: tables for people, JSON when asked for, errors with their remedy.
+ */
 import { isMillraceError, messageOf } from '../base/errors.ts';
 
 /**
- * Whoever reads what is printed may have had enough, as `head` has: the process ends then, quietly, with the code that it has. Any
- * other failure of an output is an error. To be called once, before anything is printed.
+ * Whoever reads what is printed may have had enough, as `head` has: the process ends then, quietly,
+ * with the code that it has. Any other failure of an output is an error. To be called once, before
+ * anything is printed.
  */
 export function endWhenNobodyReads(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {

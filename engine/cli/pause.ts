@@ -1,4 +1,7 @@
-/** `pause` and `resume`: in the process that runs, for the next start, or for all processes on Kafka. */
+/**
+ * `pause` and `resume`: in the process that runs, for the next start, or for all processes on
+ * Kafka.
+ */
 import type { Command } from 'commander';
 import { count } from '../base/settings.ts';
 import type { Topology } from '../graph/graph.ts';

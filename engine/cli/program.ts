@@ -41,10 +41,12 @@ export async function runProgram(program: Command): Promise<void> {
   });
   endWhenNobodyReads();
   const code = await codeOf(program);
-  // What the brokers were asked cannot be taken back: a run that failed does not wait for the answer.
+  // What the brokers were asked cannot be taken back: a run that failed does not wait for the
+  // answer.
   if (code !== 0) process.exit(code);
   process.exitCode = 0;
-  // All is done and printed. What user code has left open, a timer or a connection, holds nobody up.
+  // All is done and printed. What user code has left open, a timer or a connection, holds nobody
+  // up.
   process.stdout.write('', () => setTimeout(() => process.exit(), leftOpenMs).unref());
 }
 

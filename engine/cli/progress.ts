@@ -1,4 +1,7 @@
-/** The progress bar of a bounded run, on standard error; a line now and then when that is no terminal. */
+/**
+ * The progress bar of a bounded run, on standard error; a line now and then when that is no
+ * terminal.
+ */
 import { MultiBar, Presets } from 'cli-progress';
 import type { Observer } from '../base/events.ts';
 import type { Summary } from '../runtime/summary.ts';

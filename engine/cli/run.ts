@@ -1,4 +1,7 @@
-/** `run`: runs a topology module on the embedded log or on Kafka, until it is interrupted or has caught up. */
+/**
+ * `run`: runs a topology module on the embedded log or on Kafka, until it is interrupted or has
+ * caught up.
+ */
 import { resolve } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';

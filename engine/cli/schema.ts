@@ -1,4 +1,7 @@
-/** `schema check`: whether a schema may take the place of the one that is in use, before it is deployed. */
+/**
+ * `schema check`: whether a schema may take the place of the one that is in use, before it is
+ * deployed.
+ */
 import { readFile } from 'node:fs/promises';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { type CompatibilityLevel, incompatibilities } from '../serde/schemas/compatibility.ts';

@@ -1,6 +1,6 @@
 /**
- * The application that the command line is shipped with: what the engine's own commands need of it. It is
- * given by the program that puts both together.
+ * The application that the command line is shipped with: what the engine's own commands need of it.
+ * It is given by the program that puts both together.
  */
 import type { RowMappings } from '../connect/row-mapping.ts';
 

@@ -1,4 +1,7 @@
-/** `sources lint`, `sources test`: checks the file of `--sources`; fetches from one and shows what comes of it. */
+/**
+ * `sources lint`, `sources test`: checks the file of `--sources`; fetches from one and shows what
+ * comes of it.
+ */
 import { MillraceError } from '../base/errors.ts';
 import { recordsOf } from '../connect/file-options.ts';
 import { mappedOf, type PulledRow } from '../connect/pull/puller.ts';

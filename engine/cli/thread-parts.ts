@@ -1,4 +1,6 @@
-/** Of `index.ts`, what a thread that answers questions needs: it is loaded in each, so it is small. */
+/**
+ * Of `index.ts`, what a thread that answers questions needs: it is loaded in each, so it is small.
+ */
 export { imageOfError } from '../base/errors.ts';
 export { PackedBatch } from '../record/batch.ts';
 export type { Decoder } from '../serde/serde.ts';

@@ -1,4 +1,7 @@
-/** `--input` of `run`: rows become records by a mapping, or records of one topic as they are; exactly once. */
+/**
+ * `--input` of `run`: rows become records by a mapping, or records of one topic as they are;
+ * exactly once.
+ */
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { FileSource, type Mapped } from '../connect/file-source.ts';
 import { mappedFiles, type RowMapping, type RowMappings } from '../connect/row-mapping.ts';
@@ -16,7 +19,10 @@ export interface FileInput extends SourceConnector {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A source for each group; its files are read one after the other. Throws USAGE where two are alike. */
+/**
+ * A source for each group; its files are read one after the other. Throws USAGE where two are
+ * alike.
+ */
 export async function groupSources(
   topology: Topology,
   groups: readonly InputGroup[],

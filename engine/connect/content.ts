@@ -1,4 +1,6 @@
-/** The bytes of an input: a file or standard input, plain or gzip. The only place that opens inputs. */
+/**
+ * The bytes of an input: a file or standard input, plain or gzip. The only place that opens inputs.
+ */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
@@ -12,8 +14,9 @@ const chunkBytes = 256 * 1024;
 const gzipMagic = [0x1f, 0x8b] as const;
 
 /**
- * The content of a file in chunks, unzipped where it begins as gzip does. Throws INPUT_MISSING where
- * it cannot be read, INPUT_BROKEN where gzip data is damaged, cut off, or followed by something else.
+ * The content of a file in chunks, unzipped where it begins as gzip does. Throws INPUT_MISSING
+ * where it cannot be read, INPUT_BROKEN where gzip data is damaged, cut off, or followed by
+ * something else.
  */
 export async function* contentOf(file: string): AsyncGenerator<Buffer> {
   let content = 0;
@@ -94,7 +97,9 @@ async function* chunksOf(stream: Readable): AsyncGenerator<Buffer> {
 /** All of standard input, where it is read more than once. */
 let held: Buffer[] | undefined;
 
-/** Reads standard input to its end and keeps it: from now on it can be read again, as a file can. */
+/**
+ * Reads standard input to its end and keeps it: from now on it can be read again, as a file can.
+ */
 export async function holdStandardInput(): Promise<void> {
   if (held !== undefined) return;
   const chunks: Buffer[] = [];

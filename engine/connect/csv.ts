@@ -1,7 +1,8 @@
 /**
- * Records of a CSV file (RFC 4180) out of its lines. A quoted cell may hold separators, doubled quotes and line
- * ends. Where a record cannot be read, the line in which it begins is bad, and reading goes on with the next
- * line: a quote that is never closed costs one row, not all that follow.
+ * Records of a CSV file (RFC 4180) out of its lines. A quoted cell may hold separators, doubled
+ * quotes and line ends. Where a record cannot be read, the line in which it begins is bad, and
+ * reading goes on with the next line: a quote that is never closed costs one row, not all that
+ * follow.
  */
 import { type Line, rowLengthMax } from './lines.ts';
 
@@ -70,7 +71,8 @@ export class CsvReader {
     if ('problem' in parsed) return one(parsed.problem);
     const { cells, lines } = parsed;
     const { width = cells.length } = this;
-    // It would swallow rows that are whole: the quote is a stray one, which another closed by chance.
+    // It would swallow rows that are whole: the quote is a stray one, which another closed by
+    // chance.
     if (cells.length !== width && this.#swallows(all, i, lines, width)) {
       return one('a quote that opens here is closed lines later, in a row of its own');
     }

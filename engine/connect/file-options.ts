@@ -26,8 +26,9 @@ export interface FileSourceOptions<K, V> extends RowOptions {
   /** Name or path of the mapping that `map` is: kept in dead letters, so that a replay finds it. */
   readonly mapping?: string;
   /**
-   * 'time': the rows are sorted by their time before they enter, in memory, so for bounded files only; a row
-   * that cannot be mapped goes with the one before it. Default: as they stand in the files.
+   * 'time': the rows are sorted by their time before they enter, in memory, so for bounded files
+   * only; a row that cannot be mapped goes with the one before it. Default: as they stand in the
+   * files.
    */
   readonly order?: 'file' | 'time';
   /** `id` tells rows of the same text apart by file and ordinal. */

@@ -1,4 +1,7 @@
-/** The rows of several files that were not taken yet, mapped, in the order of the files or of their times. */
+/**
+ * The rows of several files that were not taken yet, mapped, in the order of the files or of their
+ * times.
+ */
 import { MillraceError } from '../base/errors.ts';
 import { holdStandardInput, standardInput } from './content.ts';
 import type { Cursor, Start } from './cursor.ts';
@@ -120,7 +123,10 @@ export class FileReader<K, V> {
     return identify(file, this.#files, this.#options);
   }
 
-  /** The rows of a file that were not taken; of a known one those behind the place up to which it was. */
+  /**
+   * The rows of a file that were not taken; of a known one those behind the place up to which it
+   * was.
+   */
   async *#read(file: string, given: KnownFile | undefined): AsyncGenerator<Item<K, V>[]> {
     const fingerprint = new Fingerprint();
     const resume =
@@ -257,7 +263,9 @@ export class FileReader<K, V> {
     return merged;
   }
 
-  /** The rows of a file behind the place up to which it is known, up to `to` bytes of its content. */
+  /**
+   * The rows of a file behind the place up to which it is known, up to `to` bytes of its content.
+   */
   async #gather({ file, known, to, number, isOld = false }: Gathering): Promise<Gathered<K, V>> {
     const fingerprint = new Fingerprint();
     const place = { known, fingerprint };

@@ -1,7 +1,7 @@
 /**
- * Files, or standard input, as a source: rows become records of one topic; rows that cannot be mapped become
- * dead letters with their text and the reason; rows that are not wanted are counted by reason. The cursor
- * knows each file by its content up to where it was read: see known-files.ts.
+ * Files, or standard input, as a source: rows become records of one topic; rows that cannot be
+ * mapped become dead letters with their text and the reason; rows that are not wanted are counted
+ * by reason. The cursor knows each file by its content up to where it was read: see known-files.ts.
  */
 import { MillraceError } from '../base/errors.ts';
 import { systemScheduler } from '../base/scheduler.ts';
@@ -143,8 +143,8 @@ export class FileSource<K, V> implements SourceConnector {
   }
 
   /**
-   * undefined when there is none, for now, or when the file breaks here: what came before is handed over
-   * first, the next call throws.
+   * undefined when there is none, for now, or when the file breaks here: what came before is handed
+   * over first, the next call throws.
    */
   async #nextItem(chunk: { records: number; done: boolean }): Promise<Item<K, V> | undefined> {
     const items = this.#items as AsyncGenerator<Item<K, V>[]>;

@@ -3,7 +3,10 @@ import { createHash, type Hash } from 'node:crypto';
 
 const digits = 32;
 
-/** Takes the content in, in order, and tells the hash of what lies before a place that was not passed yet. */
+/**
+ * Takes the content in, in order, and tells the hash of what lies before a place that was not
+ * passed yet.
+ */
 export class Fingerprint {
   #hash: Hash = createHash('sha256');
   /** Bytes that are in the hash. */

@@ -1,7 +1,7 @@
 /**
- * Which files a source has read, and how far: each is known by its content up to there, not by its name, size
- * or time. So a file that has grown goes on, a file that was renamed is not read twice, and one that was
- * changed where it has been read is told from a new one of the same name.
+ * Which files a source has read, and how far: each is known by its content up to there, not by its
+ * name, size or time. So a file that has grown goes on, a file that was renamed is not read twice,
+ * and one that was changed where it has been read is told from a new one of the same name.
  */
 import { MillraceError } from '../base/errors.ts';
 import { contentOf } from './content.ts';
@@ -23,7 +23,10 @@ export interface KnownFile {
   sample: string[];
   /** The last row taken has become a record. */
   taken: boolean;
-  /** In a batch: the place of the known file that it will replace, and the length that was taken before. */
+  /**
+   * In a batch: the place of the known file that it will replace, and the length that was taken
+   * before.
+   */
   of?: number;
   from?: number;
 }
@@ -51,7 +54,10 @@ export function addToSample(sample: string[], hash: string): void {
   if (sample.length > sampleSize) sample.pop();
 }
 
-/** What a file is beside those known: the same one, so far; one of them that was changed; or a new one. */
+/**
+ * What a file is beside those known: the same one, so far; one of them that was changed; or a new
+ * one.
+ */
 export type Recognised =
   | { readonly is: 'known' | 'changed'; readonly file: KnownFile }
   | { readonly is: 'new' };
@@ -70,7 +76,10 @@ export async function recognise(
   return changed === undefined ? { is: 'new' } : { is: 'changed', file: changed };
 }
 
-/** Answers which of the known files this one is, so far; undefined when it is a new one. Throws INPUT_CHANGED. */
+/**
+ * Answers which of the known files this one is, so far; undefined when it is a new one. Throws
+ * INPUT_CHANGED.
+ */
 export async function identify(
   file: string,
   known: readonly KnownFile[],

@@ -1,4 +1,6 @@
-/** Lines of a text file, strictly UTF-8. A line ends with LF, CRLF or CR, also mixed in one file. */
+/**
+ * Lines of a text file, strictly UTF-8. A line ends with LF, CRLF or CR, also mixed in one file.
+ */
 import { isAscii, isUtf8 } from 'node:buffer';
 import { MillraceError } from '../base/errors.ts';
 import { contentOf } from './content.ts';
@@ -23,8 +25,8 @@ const cr = 0x0d;
 const bom = '\uFEFF';
 
 /**
- * The lines of a file, some at a time. Throws INPUT_MISSING, or INPUT_BROKEN after the last line that
- * is whole: not UTF-8, a line that is too long, damaged gzip data.
+ * The lines of a file, some at a time. Throws INPUT_MISSING, or INPUT_BROKEN after the last line
+ * that is whole: not UTF-8, a line that is too long, damaged gzip data.
  * @param fingerprint is told the bytes of the lines before these are handed over
  */
 export async function* linesOf(file: string, fingerprint?: Fingerprint): AsyncGenerator<Line[]> {
@@ -60,7 +62,10 @@ export async function* linesOf(file: string, fingerprint?: Fingerprint): AsyncGe
   if (error !== undefined) throw error;
 }
 
-/** Index of the last byte that surely ends a line; -1 when there is none. A CR at the end may be half of a CRLF. */
+/**
+ * Index of the last byte that surely ends a line; -1 when there is none. A CR at the end may be
+ * half of a CRLF.
+ */
 function lastLineEnd(bytes: Buffer): number {
   const found = bytes.lastIndexOf(lf);
   if (found >= 0) return found;
@@ -82,7 +87,9 @@ class Splitter {
     this.#file = file;
   }
 
-  /** The lines of the next block; up to the first that is not UTF-8 or too long, and the error then. */
+  /**
+   * The lines of the next block; up to the first that is not UTF-8 or too long, and the error then.
+   */
   split(bytes: Buffer): Split {
     if (isAscii(bytes)) return this.#lines(bytes.toString('latin1'), true);
     if (isUtf8(bytes)) return this.#lines(bytes.toString(), false);

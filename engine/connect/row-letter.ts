@@ -2,7 +2,10 @@
 import type { Headers } from '../record/headers.ts';
 
 export interface RefusedRow {
-  /** The name or path of its mapping; undefined: it is mapped by named fields, and cannot be replayed. */
+  /**
+   * The name or path of its mapping; undefined: it is mapped by named fields, and cannot be
+   * replayed.
+   */
   readonly mapping: string | undefined;
   /** That its records would be written to. */
   readonly topic: string;

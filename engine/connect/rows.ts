@@ -8,8 +8,8 @@ import type { Fingerprint } from './fingerprint.ts';
 import { type Line, linesOf } from './lines.ts';
 
 /**
- * A table; one JSON value a line; one JSON value in the whole file, or one a line where the name ends in
- * .jsonl or .ndjson.
+ * A table; one JSON value a line; one JSON value in the whole file, or one a line where the name
+ * ends in .jsonl or .ndjson.
  */
 export type RowFormat = 'csv' | 'jsonl' | 'json';
 
@@ -237,7 +237,9 @@ function objectRow(row: unknown, raw: string, where: string, place: Place): Row 
   return { fields: undefined, raw, problem: `${where} is not a JSON object`, ...place };
 }
 
-/** The content of a document is that of its rows, one a line: a list may grow, or be laid out anew. */
+/**
+ * The content of a document is that of its rows, one a line: a list may grow, or be laid out anew.
+ */
 async function* documentRows(
   file: string,
   { unpack }: RowOptions,

@@ -12,7 +12,10 @@ interface RowRecord<K, V> {
   readonly timestamp: number;
 }
 
-/** Answers why nothing was written, such as a key that its serde cannot write; undefined when all is. */
+/**
+ * Answers why nothing was written, such as a key that its serde cannot write; undefined when all
+ * is.
+ */
 export function writeRow<K, V>(
   outputs: Outputs,
   topic: Topic<K, V>,

@@ -1,6 +1,7 @@
 /**
- * What of an application is deployed, store by store, and what becomes of it under another topology. It
- * is kept beside the changelogs. Only what owns bytes counts: a filter or a map may come and go.
+ * What of an application is deployed, store by store, and what becomes of it under another
+ * topology. It is kept beside the changelogs. Only what owns bytes counts: a filter or a map may
+ * come and go.
  */
 import { formatChange } from '../serde/versioned.ts';
 import type { Topology } from './graph.ts';
@@ -25,9 +26,9 @@ export interface Deployed {
 export type Deployment = Readonly<Record<string, Deployed>>;
 
 /**
- * keep: goes on as it is. migrate: goes on, older values are brought up when they are read. rebuild: goes
- * on, its local copy is made anew from the changelog. new: begins empty. orphan: is left behind; its
- * changelog stays. refuse: cannot go on.
+ * keep: goes on as it is. migrate: goes on, older values are brought up when they are read.
+ * rebuild: goes on, its local copy is made anew from the changelog. new: begins empty. orphan: is
+ * left behind; its changelog stays. refuse: cannot go on.
  */
 export type Verdict = 'keep' | 'migrate' | 'rebuild' | 'new' | 'orphan' | 'refuse';
 

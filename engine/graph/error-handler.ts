@@ -18,13 +18,15 @@ export interface FailedRecord {
 }
 
 /**
- * 'fail': the run ends with RECORD_FAILED. 'skip': the record has no effect, and is counted as 'skipped'. 'deadLetter': it
- * goes to the dead letters. `retryAfterMs`: it is tried again after so many ms; its task reads nothing until then.
+ * 'fail': the run ends with RECORD_FAILED. 'skip': the record has no effect, and is counted as
+ * 'skipped'. 'deadLetter': it goes to the dead letters. `retryAfterMs`: it is tried again after so
+ * many ms; its task reads nothing until then.
  */
 export type ErrorAnswer = 'fail' | 'skip' | 'deadLetter' | { readonly retryAfterMs: number };
 
 /**
- * Answers what becomes of a record. Must be synchronous. It may be asked again about the same attempt.
+ * Answers what becomes of a record. Must be synchronous. It may be asked again about the same
+ * attempt.
  * @param attempt how often it was tried since the process has started, from 1 on
  */
 export type ErrorHandler = (error: unknown, record: FailedRecord, attempt: number) => ErrorAnswer;

@@ -1,6 +1,6 @@
 /**
- * The topology as data: an append-only builder, and the frozen graph it yields. Operators add nodes;
- * nothing runs until a task builds the processors of its part.
+ * The topology as data: an append-only builder, and the frozen graph it yields. Operators add
+ * nodes; nothing runs until a task builds the processors of its part.
  */
 import { callSite } from '../base/call-site.ts';
 import { refuseSetting } from '../base/settings.ts';
@@ -35,8 +35,9 @@ export interface Topology<out E = unknown> {
 
 export interface TopologySettings {
   /**
-   * Time behind a `keyBy` as Kafka Streams 4.1 has it: a step's time is the greatest timestamp it has seen, so that
-   * what one upstream task writes makes the records of others late. For comparisons only.
+   * Time behind a `keyBy` as Kafka Streams 4.1 has it: a step's time is the greatest timestamp it
+   * has seen, so that what one upstream task writes makes the records of others late. For
+   * comparisons only.
    */
   readonly asKafkaStreams?: boolean;
 }

@@ -14,7 +14,10 @@ export interface SourceOptions {
   readonly time?: (value: never, key: never, timestamp: number) => number;
   /** Records later than the log's own timestamp by more than this go to the dead letters. */
   readonly maxFutureSkewMs?: number;
-  /** How far records may be out of order within a partition, ms; the partition's time is so much behind. */
+  /**
+   * How far records may be out of order within a partition, ms; the partition's time is so much
+   * behind.
+   */
   readonly disorder?: number;
   /** A timestamp further ahead of the wall clock, ms, is refused. */
   readonly maxAhead?: number;
@@ -55,7 +58,9 @@ export type GraphNode = SourceNode | StepNode | SinkNode;
 export interface Step {
   /** Operator, e.g. 'filter'. */
   readonly kind: string;
-  /** Given by the author when the step owns bytes; otherwise made from the kind, for messages only. */
+  /**
+   * Given by the author when the step owns bytes; otherwise made from the kind, for messages only.
+   */
   readonly name: string;
   /** Settings that `describe` shows and the fingerprint holds. */
   readonly detail?: Readonly<Record<string, unknown>>;
@@ -65,9 +70,15 @@ export interface Step {
    * say so never see one: it is dropped and counted as null_value.
    */
   readonly nulls?: boolean;
-  /** Wants to know, through `BuildContext.onWallClock`, of every multiple of so many ms of the wall clock. */
+  /**
+   * Wants to know, through `BuildContext.onWallClock`, of every multiple of so many ms of the wall
+   * clock.
+   */
   readonly wallClockMs?: number;
-  /** What is wrong with its settings, and the remedy: said with everything else when the topology is built. */
+  /**
+   * What is wrong with its settings, and the remedy: said with everything else when the topology is
+   * built.
+   */
   readonly problem?: string;
   /** Side outputs to topics (late records, ...), for `describe` and topic creation. */
   readonly sinks?: readonly Sink<never, never>[];

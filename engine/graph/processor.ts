@@ -2,11 +2,12 @@
  * The contract between the engine and an operator. Records go depth first: a processor handles one
  * record completely, calling `receive` of the next ones as often as it likes, before it returns.
  *
- * The caller guarantees: one thread; records of a task in the order chosen by timestamp; the context
- * describes the record; cells of the current key are loaded. A processor may throw on a bad record:
- * the error policy decides, and what the record has done in any step (stores, outputs, counters) is
- * taken back. It must not keep a key, value or context for later (the store is for that; else see
- * `TaskContext.onUndo`), must not wait, and must not look at a clock, at chance or at the world.
+ * The caller guarantees: one thread; records of a task in the order chosen by timestamp; the
+ * context describes the record; cells of the current key are loaded. A processor may throw on a bad
+ * record: the error policy decides, and what the record has done in any step (stores, outputs,
+ * counters) is taken back. It must not keep a key, value or context for later (the store is for
+ * that; else see `TaskContext.onUndo`), must not wait, and must not look at a clock, at chance or
+ * at the world.
  */
 import type { DropReason } from '../base/events.ts';
 import type { World } from '../base/world.ts';
@@ -41,23 +42,30 @@ export interface TaskContext {
   withHeaders(headers: Uint8Array, body: () => void): void;
   /** The task's stream time: the greatest timestamp it has taken in, ms UTC; -Infinity at first. */
   readonly streamTime: number;
-  /** Records are late by their own source partition, and the watermark makes time pass; else each step goes by its records. */
+  /**
+   * Records are late by their own source partition, and the watermark makes time pass; else each
+   * step goes by its records.
+   */
   readonly bySource: boolean;
   /**
-   * How far the source partition of the record at hand had come when it was read, ms UTC. A step that lets something
-   * go because time has passed, or joins what came before, sets it for its results and sets it back.
+   * How far the source partition of the record at hand had come when it was read, ms UTC. A step
+   * that lets something go because time has passed, or joins what came before, sets it for its
+   * results and sets it back.
    */
   stand: number;
   /** Time has passed up to here for every step, ms UTC; by source only. */
   readonly passedTime: number;
-  /** Where the record at hand was read first, where records are put in order of time; set as `stand` is. */
+  /**
+   * Where the record at hand was read first, where records are put in order of time; set as `stand`
+   * is.
+   */
   place: SourcePlace | undefined;
   /** How far time is known to have passed without records, ms UTC; -Infinity when nobody said. */
   readonly idleClock: number;
   /**
-   * Runs `body` with another current key, e.g. to close its windows. Its cells must be loaded. It is a
-   * unit of work of its own: what fails in it is taken back and becomes a dead letter of that key,
-   * while the record at hand goes on. Cells that were read before must be read again after it.
+   * Runs `body` with another current key, e.g. to close its windows. Its cells must be loaded. It
+   * is a unit of work of its own: what fails in it is taken back and becomes a dead letter of that
+   * key, while the record at hand goes on. Cells that were read before must be read again after it.
    */
   enter<K>(keyId: string, spec: KeyedBy<K>, body: (key: K) => void): void;
   /** The same for who knows the key already, or does not ask for it. */
@@ -93,11 +101,16 @@ export interface TimedStep {
   nextDue(): number;
   /** Time has passed up to `until`, and no record that comes later stands before it, ms UTC. */
   pass(until: number): void;
-  /** The same without records: also what falls due at `until` itself is done. Default: as `pass`. */
+  /**
+   * The same without records: also what falls due at `until` itself is done. Default: as `pass`.
+   */
   passIdle?(until: number): void;
   /** The input has ended: all that still waits is done, as if time had passed it. */
   end(): void;
-  /** The same of what is due up to `until`, ms UTC (`nextDue`): for steps whose order among each other users see. */
+  /**
+   * The same of what is due up to `until`, ms UTC (`nextDue`): for steps whose order among each
+   * other users see.
+   */
   endUntil?(until: number): void;
   /** What waits are records: at the end of the input, what is due before one is done before it. */
   readonly holdsRecords?: boolean;
@@ -115,8 +128,8 @@ export interface BuildContext {
   onTime(step: TimedStep): void;
   /**
    * Asks to be called, between two cycles, when the wall clock has passed a multiple of the step's
-   * `wallClockMs`; once, however many it has passed. `now` is how far it is, ms UTC; cells of stores on
-   * the wall clock that are due by then are loaded.
+   * `wallClockMs`; once, however many it has passed. `now` is how far it is, ms UTC; cells of
+   * stores on the wall clock that are due by then are loaded.
    */
   onWallClock(tick: (now: number) => void): void;
   /**
@@ -125,18 +138,18 @@ export interface BuildContext {
    */
   timer(inner: AnyReceiver): AnyReceiver;
   /**
-   * Keeps the record at hand (its key, position, headers) and answers how to go on with it: in the same
-   * commit, while `onSettle` runs. What `body` throws is the step's error on that record.
+   * Keeps the record at hand (its key, position, headers) and answers how to go on with it: in the
+   * same commit, while `onSettle` runs. What `body` throws is the step's error on that record.
    */
   suspend(): Resume;
   /**
-   * Asks to be waited for: when the task has taken the records of a round, before its commit. All that
-   * was suspended must have gone on when the promise resolves.
+   * Asks to be waited for: when the task has taken the records of a round, before its commit. All
+   * that was suspended must have gone on when the promise resolves.
    */
   onSettle(settle: () => Promise<void>): void;
   /**
-   * Asks to be called when the records of a cycle have been taken, before its commit; upstream first. There is no record
-   * at hand then; the cells of all keys that the cycle met are loaded.
+   * Asks to be called when the records of a cycle have been taken, before its commit; upstream
+   * first. There is no record at hand then; the cells of all keys that the cycle met are loaded.
    */
   onCommit(release: () => void): void;
   /** Time and chance for steps that ask the world outside; results must not depend on them. */

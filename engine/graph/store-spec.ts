@@ -3,13 +3,13 @@
  * that key (a value, its windows, its sessions, its timers), decoded once and held as an object.
  *
  * A cell may be due at an instant (a window to close, a timer to fire). The engine keeps the due
- * instants in an index ordered by (instant, key bytes), so nobody ever scans keys. The index follows
- * from the cells; a restore rebuilds it.
+ * instants in an index ordered by (instant, key bytes), so nobody ever scans keys. The index
+ * follows from the cells; a restore rebuilds it.
  *
  * Laws: all access is for the *current key* of the task (the record's key, or the key entered with
- * `TaskContext.enter`), whose cell was prefetched. A cell that was changed in place counts only after
- * `put`. What is read after `put` in the same or a later record is what was put. A crash forgets
- * everything since the last commit, together with the outputs and offsets of that time.
+ * `TaskContext.enter`), whose cell was prefetched. A cell that was changed in place counts only
+ * after `put`. What is read after `put` in the same or a later record is what was put. A crash
+ * forgets everything since the last commit, together with the outputs and offsets of that time.
  */
 import { type Scratch, written } from '../base/scratch.ts';
 import type { Serde } from '../serde/serde.ts';
@@ -38,8 +38,9 @@ export interface StoreSpec<K = unknown, C = unknown> {
   /** Decodes bytes [start, end); throws when they are damaged. */
   decode(bytes: Buffer, start: number, end: number): C;
   /**
-   * Reads what of the cell lies deepest and an operator is about to read, and answers any number. It is called for many
-   * cells before their records come, so that the processor waits for their memory at once.
+   * Reads what of the cell lies deepest and an operator is about to read, and answers any number.
+   * It is called for many cells before their records come, so that the processor waits for their
+   * memory at once.
    */
   peek?(cell: C): number;
   /**
@@ -52,11 +53,15 @@ export interface StoreSpec<K = unknown, C = unknown> {
   /**
    * Whose clock makes a cell due. 'stream' (default): the operator's stream time, moved by any key.
    * 'key': only the key's own records and the idle clock; so what happens to a key does not depend
-   * on when other keys' records arrive. 'wall': only ticks of the wall clock; what is due by then is
-   * loaded. 'tick': the same, but every cell with any instant is loaded at a tick, be it due or not.
+   * on when other keys' records arrive. 'wall': only ticks of the wall clock; what is due by then
+   * is loaded. 'tick': the same, but every cell with any instant is loaded at a tick, be it due or
+   * not.
    */
   readonly clock?: 'stream' | 'key' | 'wall' | 'tick';
-  /** All cells stay in memory, so that the earliest due one may be entered at any time; must be bounded. */
+  /**
+   * All cells stay in memory, so that the earliest due one may be entered at any time; must be
+   * bounded.
+   */
   readonly resident?: boolean;
   /** Has no changelog of its own: the records of a topic that the step reads are its changes. */
   readonly source?: StoreSource<C>;
@@ -77,22 +82,26 @@ export function encodedCell<C>(spec: Pick<StoreSpec<unknown, C>, 'write'>, cell:
 }
 
 /**
- * How a cell is cut into parts. A commit logs the parts that changed, and a save writes those, so a large cell costs in
- * proportion to what changed, and none of its records exceeds what a log takes. Parts are named by whole numbers from 0 on;
- * what belongs to none is the head.
+ * How a cell is cut into parts. A commit logs the parts that changed, and a save writes those, so a
+ * large cell costs in proportion to what changed, and none of its records exceeds what a log takes.
+ * Parts are named by whole numbers from 0 on; what belongs to none is the head.
  *
- * A cell begins whole: it is logged and saved as `write` writes it. When that exceeds `wholeBytesMost`, it is cut, and
- * stays so until it is removed. Parts are independent of one another: a restore may meet them in any order, and parts of
- * different commits together, until it has read all of them.
+ * A cell begins whole: it is logged and saved as `write` writes it. When that exceeds
+ * `wholeBytesMost`, it is cut, and stays so until it is removed. Parts are independent of one
+ * another: a restore may meet them in any order, and parts of different commits together, until it
+ * has read all of them.
  */
 export interface CellParts<C> {
-  /** The changelog never has the cell whole; its head is logged under the cell's own name. On disk small ones lie whole. */
+  /**
+   * The changelog never has the cell whole; its head is logged under the cell's own name. On disk
+   * small ones lie whole.
+   */
   readonly always?: boolean;
   /** The changelog has none of the cell's parts: all of it is a change. */
   cut(cell: C): void;
   /**
-   * What changed since it was asked last. Adds the parts to `parts`, also those that went, each once; answers whether
-   * the head changed.
+   * What changed since it was asked last. Adds the parts to `parts`, also those that went, each
+   * once; answers whether the head changed.
    */
   takeChanges(cell: C, parts: number[]): boolean;
   /** The parts that hold something, and those that went since `takeChanges` was called last. */
@@ -102,7 +111,10 @@ export interface CellParts<C> {
   writePart(cell: C, part: number, to: Scratch): boolean;
   /** The cell, or a new one, with this head; with its own when none is given. */
   withHead(cell: C | undefined, head: Buffer | undefined): C;
-  /** Takes a part over from the changelog or from disk; null = it is gone. `bytes` are good until the call returns. */
+  /**
+   * Takes a part over from the changelog or from disk; null = it is gone. `bytes` are good until
+   * the call returns.
+   */
   setPart(cell: C, part: number, bytes: Buffer | null): void;
   /** About as many bytes as `write` would write; for budgets. */
   bytesOf(cell: C): number;
@@ -111,19 +123,21 @@ export interface CellParts<C> {
 /** A cell that takes more bytes is cut into parts, where its store has them. */
 export const wholeBytesMost = 16_384;
 
-/** The topic that stands for a store's changelog: every record of it is put, and nothing else is. */
+/**
+ * The topic that stands for a store's changelog: every record of it is put, and nothing else is.
+ */
 export interface StoreSource<C> {
   readonly topic: string;
   /**
-   * The cell that a record's value makes; undefined when it says that there is none. Throws for a value
-   * that the step never saw.
+   * The cell that a record's value makes; undefined when it says that there is none. Throws for a
+   * value that the step never saw.
    */
   cell(value: Buffer, timestamp: number): C | undefined;
 }
 
 /**
- * The number under which a step keeps its stream time, if it does. What is due by then is loaded with every batch: a
- * record that failed may have moved the time and closed nothing.
+ * The number under which a step keeps its stream time, if it does. What is due by then is loaded
+ * with every batch: a record that failed may have moved the time and closed nothing.
  */
 export const streamTimeNumber = 'streamTime';
 
@@ -137,14 +151,19 @@ export interface Cells<C> {
   remove(): void;
   /** The earliest due instant of any key; +Infinity when there is none. */
   nextDue(): number;
-  /** Ids of the keys due at or before `until`, ordered by (instant, key); a copy, safe to `put` during. */
+  /**
+   * Ids of the keys due at or before `until`, ordered by (instant, key); a copy, safe to `put`
+   * during.
+   */
   dueKeys(until: number): readonly string[];
   /** A number of the operator itself, kept with the state, e.g. its stream time. */
   number(name: string): number | undefined;
   setNumber(name: string, value: number): void;
 }
 
-/** A handle by which a table is read from outside: the driver, the query client, the command line. */
+/**
+ * A handle by which a table is read from outside: the driver, the query client, the command line.
+ */
 export interface StoreHandle<out K = unknown, out V = unknown> {
   /** The store that holds the table, or the one of the table that it is derived from. */
   readonly store: string;

@@ -1,11 +1,12 @@
 /**
  * Whose time counts in each sub-topology, read off the graph.
  *
- * A part goes *by its sources* when something that depends on time reads what has travelled through a repartition
- * topic, or when one of its sources says how far out of order it is: then records are late by their own source
- * partition, and the watermark closes windows and fires timers (time/watermark.ts). Every other part goes *by its
- * records*, as Kafka Streams does: each step's time is the greatest timestamp it has seen. For one source partition
- * both are the same, but that records which were filtered out before a step move the first and not the second.
+ * A part goes *by its sources* when something that depends on time reads what has travelled through
+ * a repartition topic, or when one of its sources says how far out of order it is: then records are
+ * late by their own source partition, and the watermark closes windows and fires timers
+ * (time/watermark.ts). Every other part goes *by its records*, as Kafka Streams does: each step's
+ * time is the greatest timestamp it has seen. For one source partition both are the same, but that
+ * records which were filtered out before a step move the first and not the second.
  */
 import type { Topology } from './graph.ts';
 import type { GraphNode, Port } from './node.ts';
@@ -15,7 +16,9 @@ export interface PartTime {
   readonly bySource: boolean;
   /** Repartition topics, by logical name, in which the part's tasks tell how far they are. */
   readonly tells: readonly string[];
-  /** The same whose records say where they were read first, because they are put in order of time. */
+  /**
+   * The same whose records say where they were read first, because they are put in order of time.
+   */
   readonly placed: readonly string[];
   /** A step of the part puts records in order of time. */
   readonly ordersByTime: boolean;
@@ -28,7 +31,9 @@ export type InputTime =
   | { readonly kind: 'source'; readonly idleAfterMs?: number }
   /** A repartition topic that tells; written by the tasks of this part. */
   | { readonly kind: 'told'; readonly part: number }
-  /** Holds nobody back: a table that is only looked up, or what comes back to a part that caused it. */
+  /**
+   * Holds nobody back: a table that is only looked up, or what comes back to a part that caused it.
+   */
   | { readonly kind: 'free' };
 
 /** By sub-topology. */

@@ -1,4 +1,7 @@
-/** Names of the topics that Millrace makes for itself, all led by the application's name; and what a name may be. */
+/**
+ * Names of the topics that Millrace makes for itself, all led by the application's name; and what a
+ * name may be.
+ */
 
 /** Kafka takes no longer name. */
 const longest = 249;

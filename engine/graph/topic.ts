@@ -1,7 +1,7 @@
 /**
  * A topic: its name and how its keys and values are written. A topology names topics; the log keeps
- * them. `Source` and `Sink` are the two one-way views, so that a narrowed stream may be written to a
- * wider topic.
+ * them. `Source` and `Sink` are the two one-way views, so that a narrowed stream may be written to
+ * a wider topic.
  */
 
 import {
@@ -32,8 +32,8 @@ export interface TopicSettings {
 }
 
 /**
- * Chooses the partition of a record, from 0 to `partitions` - 1. It must answer the same for all records
- * of a key, now and after a restart; else the key's state is torn.
+ * Chooses the partition of a record, from 0 to `partitions` - 1. It must answer the same for all
+ * records of a key, now and after a restart; else the key's state is torn.
  */
 export type Partitioner<in K, in V> = (
   key: K | null,
@@ -72,13 +72,16 @@ export interface TopicOptions<K, V> extends TopicSettings {
   readonly key?: Serde<K>;
   /** Default: MessagePack. */
   readonly value?: Serde<V>;
-  /** Who else writes the topic must choose the same. Default: murmur2 of the key's bytes, as Kafka's. */
+  /**
+   * Who else writes the topic must choose the same. Default: murmur2 of the key's bytes, as
+   * Kafka's.
+   */
   readonly partitioner?: Partitioner<K, V>;
 }
 
 /**
- * The last argument of what makes keys: options, which must name how keys are written unless these are
- * texts. The default is UTF-8 text, and would refuse every record with another key.
+ * The last argument of what makes keys: options, which must name how keys are written unless these
+ * are texts. The default is UTF-8 text, and would refuse every record with another key.
  */
 export type KeyOptions<K, Options> = [K] extends [string]
   ? [options?: Options & { readonly key?: Serde<K> }]

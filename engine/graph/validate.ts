@@ -1,6 +1,7 @@
 /**
  * What must hold of a topology before it runs:
- * 1. Kafka takes every name of a topic, those that are made for stores and repartitions included, and
+ * 1. Kafka takes every name of a topic, those that are made for stores and repartitions included,
+ * and
  *    no two of them differ in '.' and '_' only;
  * 2. no two stores, and no two repartition topics, have the same name;
  * 3. it reads at least one topic, and reads none twice;
@@ -276,7 +277,8 @@ function keyProblems({ nodes }: Topology): string[] {
         `${callSite}: '${name}': keys are written as ${a} and as ${b}, so the same key would be two: declare the topics with one serde, or bring one to the other's keys with keyBy`,
       ];
     }
-    // `process` over windows keeps its state by the key of their records, which is what places them.
+    // `process` over windows keeps its state by the key of their records, which is what places
+    // them.
     const store = stores.find(({ key }) => key.format !== one[0]);
     if (store === undefined || kind === 'process') return [];
     return [

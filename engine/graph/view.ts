@@ -1,4 +1,6 @@
-/** Tables that keep no rows of their own (mapped, filtered, joined): their rows follow from stores. */
+/**
+ * Tables that keep no rows of their own (mapped, filtered, joined): their rows follow from stores.
+ */
 import { isMillraceError, MillraceError } from '../base/errors.ts';
 import type { Topology } from './graph.ts';
 import type { StoreHandle, StoreRow, StoreSpec } from './store-spec.ts';
@@ -21,7 +23,9 @@ export interface Readable {
   readonly store: string;
 }
 
-/** What is shown of a row: plain data; undefined leaves the row out. `args` is as the asker sent it. */
+/**
+ * What is shown of a row: plain data; undefined leaves the row out. `args` is as the asker sent it.
+ */
 export type ShowRow = (row: StoreRow, args: unknown) => unknown;
 
 /**

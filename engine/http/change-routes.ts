@@ -50,7 +50,9 @@ export function changeRoutes(asked: AskedChanges): readonly StreamRoute[] {
   ];
 }
 
-/** The current rows of keys: each change is followed by a look, so what is told may be newer still. */
+/**
+ * The current rows of keys: each change is followed by a look, so what is told may be newer still.
+ */
 async function* rowsOf(
   tables: TableQuestions,
   name: string,
@@ -76,8 +78,8 @@ export interface SeenEvent<T> {
 }
 
 /**
- * What is seen in some partitions: first where it begins, then what `seenIn` makes of the records from
- * an offset on, each with the place behind it.
+ * What is seen in some partitions: first where it begins, then what `seenIn` makes of the records
+ * from an offset on, each with the place behind it.
  */
 export async function* followed<T>(
   tails: TopicTails,

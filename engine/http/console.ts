@@ -1,6 +1,7 @@
 /**
- * The console: a page, and what it shows of any topology (docs/CONSOLE.md). Counters are summed up from
- * events that are told anyway; log and tasks are asked once a second, and only while somebody looks.
+ * The console: a page, and what it shows of any topology (docs/CONSOLE.md). Counters are summed up
+ * from events that are told anyway; log and tasks are asked once a second, and only while somebody
+ * looks.
  */
 
 import type { Clock } from '../base/clock.ts';
@@ -141,7 +142,9 @@ export class Console implements PageServer {
     };
   }
 
-  /** What the sources of this process brought; one that has brought nothing yet is there as well. */
+  /**
+   * What the sources of this process brought; one that has brought nothing yet is there as well.
+   */
   #sources() {
     const known = this.#options.running()?.runtime.summary.sources ?? [];
     const done = new Map(known.map((source) => [source.name, source]));

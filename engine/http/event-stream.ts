@@ -32,8 +32,8 @@ export class Streams {
   }
 
   /**
-   * Sends events until the reader goes, `events` ends, or one of the limits is reached. What ends it is
-   * told by a last event: `cut` (too slow), `again` (come back), `failed`.
+   * Sends events until the reader goes, `events` ends, or one of the limits is reached. What ends
+   * it is told by a last event: `cut` (too slow), `again` (come back), `failed`.
    */
   async send(
     response: ServerResponse,

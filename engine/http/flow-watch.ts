@@ -1,4 +1,7 @@
-/** What the running topology does, summed up from its events for the console: totals, and the last minutes. */
+/**
+ * What the running topology does, summed up from its events for the console: totals, and the last
+ * minutes.
+ */
 import type { Clock } from '../base/clock.ts';
 import type { EventName, Observer, TelemetryEvents } from '../base/events.ts';
 import type { Scheduler } from '../base/scheduler.ts';

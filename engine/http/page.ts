@@ -23,8 +23,8 @@ export interface PageServer {
 }
 
 /**
- * OWASP ASVS 5: 3.4. Only the page's own files are loaded and only its own server is asked; nothing is
- * run from within the markup, and no other page may frame it.
+ * OWASP ASVS 5: 3.4. Only the page's own files are loaded and only its own server is asked; nothing
+ * is run from within the markup, and no other page may frame it.
  */
 export const pageHeaders: Readonly<Record<string, string>> = {
   'content-security-policy': [

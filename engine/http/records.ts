@@ -53,7 +53,10 @@ export function serdesIn(topology: Topology, name: string): Source<unknown, unkn
 /** A page of records, the newest first, and where the older ones begin. */
 export interface RecordPage {
   readonly records: readonly RecordText[];
-  /** By partition: the offset before which the older ones lie; without those that are at their start. */
+  /**
+   * By partition: the offset before which the older ones lie; without those that are at their
+   * start.
+   */
   readonly before: Readonly<Record<string, number>>;
 }
 

@@ -1,4 +1,7 @@
-/** Questions that an application answers over HTTP: declared once, for every server that serves them. */
+/**
+ * Questions that an application answers over HTTP: declared once, for every server that serves
+ * them.
+ */
 import { MillraceError } from '../base/errors.ts';
 import { instantIn } from '../base/instant-text.ts';
 
@@ -30,12 +33,16 @@ export interface Route {
    */
   readonly byPost?: string | null;
   readonly about?: RouteText;
-  /** Who may ask, where accounts are set; default 'read'. A server without accounts answers it to this machine alone. */
+  /**
+   * Who may ask, where accounts are set; default 'read'. A server without accounts answers it to
+   * this machine alone.
+   */
   readonly role?: 'operate';
   /** It is asked by other processes of the application, and checks by itself who asks. */
   readonly isInternal?: true;
   /**
-   * Answers what is sent as JSON. A MillraceError is the asker's: 400, or what `statusOf` says of it.
+   * Answers what is sent as JSON. A MillraceError is the asker's: 400, or what `statusOf` says of
+   * it.
    * @param signal aborts when nobody waits for the answer any more
    */
   answer(
@@ -157,7 +164,10 @@ export function countOf(
   throw new MillraceError('CONFIG_INVALID', { field, problem });
 }
 
-/** ms UTC of an instant: so many ms since 1970, or ISO 8601 with its zone. @throws CONFIG_INVALID */
+/**
+ * ms UTC of an instant: so many ms since 1970, or ISO 8601 with its zone.
+ * @throws CONFIG_INVALID
+ */
 export function instantOf(text: string, field: string): number {
   const at = instantIn(text);
   if (at !== undefined) return at;

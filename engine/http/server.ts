@@ -1,4 +1,7 @@
-/** GET /metrics and GET /health, and an application's own routes, by default on the loopback interface. */
+/**
+ * GET /metrics and GET /health, and an application's own routes, by default on the loopback
+ * interface.
+ */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
@@ -191,8 +194,8 @@ async function answerRoute(
 }
 
 /**
- * This server knows no accounts: who operates must be on this machine, and no web page may (by a name of its own, or
- * by a form). @throws OPERATE_REFUSED
+ * This server knows no accounts: who operates must be on this machine, and no web page may (by a
+ * name of its own, or by a form). @throws OPERATE_REFUSED
  */
 function checkNear({ socket, headers: { host = '', origin } }: IncomingMessage): void {
   const isNear = [socket.remoteAddress, socket.localAddress].every((address) =>
@@ -258,8 +261,8 @@ async function bodyOf(request: IncomingMessage): Promise<unknown> {
 }
 
 /**
- * What is too large is read on for a moment, and forgotten: a client would see a broken connection, and not the answer,
- * if the socket were closed while it writes.
+ * What is too large is read on for a moment, and forgotten: a client would see a broken connection,
+ * and not the answer, if the socket were closed while it writes.
  */
 function bytesOf(request: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve, reject) => {

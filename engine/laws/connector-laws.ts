@@ -30,7 +30,9 @@ function recordsOf(chunk: SourceChunk): string[] {
 const kept = (cursor: unknown): unknown =>
   cursor === undefined ? undefined : JSON.parse(JSON.stringify(cursor));
 
-/** The laws of a connector. Its input must have records, and few enough to be read some dozen times. */
+/**
+ * The laws of a connector. Its input must have records, and few enough to be read some dozen times.
+ */
 export function connectorLaws(under: ConnectorUnderTest): readonly Law[] {
   const open = async (cursor: unknown) => {
     const source = await under.make();

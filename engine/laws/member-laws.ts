@@ -42,7 +42,9 @@ async function fetched(member: Member, partition: TopicPartition, from: number):
   }
 }
 
-/** The laws of members and of committed offsets, over a log. A law waits as long as the log takes. */
+/**
+ * The laws of members and of committed offsets, over a log. A law waits as long as the log takes.
+ */
 export function memberLaws(under: LogUnderTest): readonly Law[] {
   const law = lawsOver(under, 'member');
   const { keepsMetadata = true, dense = true } = under;

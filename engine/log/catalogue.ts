@@ -1,4 +1,6 @@
-/** The topics of a log and the groups' offsets, in memory; the durable adapters store them as well. */
+/**
+ * The topics of a log and the groups' offsets, in memory; the durable adapters store them as well.
+ */
 import { must } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { CommittedOffset, GroupOffset, TopicDescription, TopicPartition } from './log.ts';

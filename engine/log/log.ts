@@ -19,8 +19,8 @@ export interface TopicPartition {
 }
 
 /**
- * What a topic is to the application that makes it: its state ('changelog'), how far its inputs were read
- * ('cursors'), or what it writes for itself to read once ('repartition').
+ * What a topic is to the application that makes it: its state ('changelog'), how far its inputs
+ * were read ('cursors'), or what it writes for itself to read once ('repartition').
  */
 export type TopicRole = 'changelog' | 'cursors' | 'repartition';
 
@@ -59,8 +59,8 @@ export interface CommittedOffset {
 }
 
 /**
- * Phases inside a commit, in their order: appends are handed over, all of them are accepted, the offsets
- * are added, and what cannot be taken back is done.
+ * Phases inside a commit, in their order: appends are handed over, all of them are accepted, the
+ * offsets are added, and what cannot be taken back is done.
  */
 export type CommitPhase = 'append' | 'flush' | 'offsets' | 'commit';
 
@@ -70,8 +70,8 @@ export interface Commit {
   /** Stored for the writer; the last one is answered by `Writer.lastCommitId` after a restart. */
   readonly commitId: number;
   /**
-   * Told before each phase that the log has, and waited for; what it throws fails the commit. Every log
-   * tells 'commit', once.
+   * Told before each phase that the log has, and waited for; what it throws fails the commit. Every
+   * log tells 'commit', once.
    */
   readonly onPhase?: (phase: CommitPhase) => void | Promise<void>;
 }
@@ -97,14 +97,17 @@ export interface Writer {
   /** COMMIT_DOUBTFUL when it is not known whether the commit happened; the writer goes on. */
   commit(commit: Commit): Promise<CommitReceipt>;
   /**
-   * The process is to stop: a commit that waits for the log to be reached fails within seconds. Absent where none
-   * waits.
+   * The process is to stop: a commit that waits for the log to be reached fails within seconds.
+   * Absent where none waits.
    */
   hurry?(): void;
   close(): Promise<void>;
 }
 
-/** What the log refuses of a record; checked before it is written, so that it concerns that record only. */
+/**
+ * What the log refuses of a record; checked before it is written, so that it concerns that record
+ * only.
+ */
 export interface RecordLimits {
   /** Bytes of key, value and headers together. */
   readonly bytes: number;
@@ -125,8 +128,8 @@ export interface Log {
   /** Undefined: everything is taken. */
   readonly limits?: RecordLimits;
   /**
-   * Creates what is missing; an existing topic with other partitions is TOPIC_MISMATCH. To be called at each
-   * start with all topics: the log need not keep their roles.
+   * Creates what is missing; an existing topic with other partitions is TOPIC_MISMATCH. To be
+   * called at each start with all topics: the log need not keep their roles.
    * @param existing what `topics` has told just now: it need not be asked again
    */
   createTopics(
@@ -135,8 +138,8 @@ export interface Log {
   ): Promise<void>;
   topics(): Promise<readonly TopicDescription[]>;
   /**
-   * What really becomes of old records, by topic, where the log is asked for it: others may have made a topic, or set
-   * it otherwise. Without those of which the log does not tell.
+   * What really becomes of old records, by topic, where the log is asked for it: others may have
+   * made a topic, or set it otherwise. Without those of which the log does not tell.
    */
   cleanupPolicies?(topics: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /**
@@ -148,8 +151,8 @@ export interface Log {
   /**
    * Whoever reads on from this offset or a later one misses no deletion; before it, compaction has
    * taken records away that only a reader from the start can do without.
-   * @param readAt when the reader last read on, ms UTC: a log that does not know what it compacted away
-   * goes by the time for which it keeps deletions
+   * @param readAt when the reader last read on, ms UTC: a log that does not know what it compacted
+   * away goes by the time for which it keeps deletions
    */
   completeFrom(at: TopicPartition, readAt: number): Promise<number>;
   endOffset(at: TopicPartition): Promise<number>;
@@ -157,12 +160,16 @@ export interface Log {
   committed(group: string, at: TopicPartition): Promise<CommittedOffset | undefined>;
   /** Becomes a member of a group, whose topics exist. */
   join(options: JoinOptions): Promise<Member>;
-  /** @param memberOf the member whose offsets the writer commits, who may join until then; its group is `id` */
+  /**
+   * @param memberOf the member whose offsets the writer commits, who may join until then; its group
+   * is `id`
+   */
   openWriter(id: string, memberOf?: () => Member): Promise<Writer>;
   /**
-   * Forgets what a group has committed, all of it, but for `offsets`, which it has then; and empties topics or deletes
-   * them: they are made again when they are needed. APPLICATION_RUNS while the group has members: nothing is changed then.
-   * A log may leave it out; its applications cannot be reset.
+   * Forgets what a group has committed, all of it, but for `offsets`, which it has then; and
+   * empties topics or deletes them: they are made again when they are needed. APPLICATION_RUNS
+   * while the group has members: nothing is changed then. A log may leave it out; its applications
+   * cannot be reset.
    */
   forget?(what: Forgotten): Promise<void>;
   /**

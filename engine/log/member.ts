@@ -1,7 +1,7 @@
 /**
  * Membership of a group: the instances of an application share the partitions of its topics. What a
- * member may read changes; a change is taken between two cycles, when nothing is uncommitted, and takes
- * effect when it is answered.
+ * member may read changes; a change is taken between two cycles, when nothing is uncommitted, and
+ * takes effect when it is answered.
  */
 import type { Scheduler } from '../base/scheduler.ts';
 import type { PackedBatch } from '../record/batch.ts';
@@ -11,11 +11,13 @@ export interface AssignmentChange {
   readonly kind: 'assigned' | 'revoked';
   readonly partitions: readonly TopicPartition[];
   /**
-   * 'assigned': where to read on, for each partition. 'revoked': all that concerns the partitions is
-   * closed; until then no other member gets them.
+   * 'assigned': where to read on, for each partition. 'revoked': all that concerns the partitions
+   * is closed; until then no other member gets them.
    */
   answer(positions: readonly GroupOffset[]): Promise<void>;
-  /** False when the group has gone on without an answer: then it means nothing. Undefined: it holds. */
+  /**
+   * False when the group has gone on without an answer: then it means nothing. Undefined: it holds.
+   */
   holds?(): boolean;
 }
 
@@ -34,8 +36,8 @@ export interface Member {
   /** The next one, which the caller keeps until it is answered; undefined when there is none. */
   takeChange(): AssignmentChange | undefined;
   /**
-   * What is there of a partition from `from` on; does not wait. Whoever asks again from an earlier offset gets the
-   * records again. The batches are the caller's, who may transfer them away.
+   * What is there of a partition from `from` on; does not wait. Whoever asks again from an earlier
+   * offset gets the records again. The batches are the caller's, who may transfer them away.
    */
   fetch(at: TopicPartition, from: number, limits: ReadLimits): Promise<Fetched>;
   /** Records that wait from each position on, in the same order. */
@@ -50,7 +52,10 @@ export interface JoinOptions {
   readonly group: string;
   readonly partitions: readonly TopicPartition[];
   readonly scheduler: Scheduler;
-  /** Asked when all is done that may be done before the group is joined, and waited for; what it throws ends the joining. */
+  /**
+   * Asked when all is done that may be done before the group is joined, and waited for; what it
+   * throws ends the joining.
+   */
   readonly ready?: () => Promise<void>;
 }
 

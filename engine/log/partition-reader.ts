@@ -9,8 +9,8 @@ export function checkOffset(at: TopicPartition, offset: number, start: number, e
 }
 
 /**
- * The records from `from` on of consecutive stored batches, as one batch within the limits. A stored
- * batch that is wanted whole is handed on without a copy.
+ * The records from `from` on of consecutive stored batches, as one batch within the limits. A
+ * stored batch that is wanted whole is handed on without a copy.
  */
 export function mergeBatches(
   stored: readonly PackedBatch[],

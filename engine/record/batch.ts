@@ -112,7 +112,10 @@ export class PackedBatch {
     return builder.finishAt(null);
   }
 
-  /** The image, with its checksum, whose first record has offset `baseOffset` and the others follow without gaps. */
+  /**
+   * The image, with its checksum, whose first record has offset `baseOffset` and the others follow
+   * without gaps.
+   */
   static rebase(image: ArrayBuffer, baseOffset: number): PackedBatch {
     const batch = new PackedBatch(image);
     for (let i = 0; i < batch.count; i++) batch.offsets[i] = baseOffset + i;
@@ -152,8 +155,9 @@ export function writeChecksum(image: ArrayBuffer): void {
 }
 
 /**
- * Collects records into a batch. Offsets are given by the log when it appends. Columns are typed from the
- * start, so that a record costs no number on the heap and `finishAt` copies each column once.
+ * Collects records into a batch. Offsets are given by the log when it appends. Columns are typed
+ * from the start, so that a record costs no number on the heap and `finishAt` copies each column
+ * once.
  */
 export class BatchBuilder {
   #count = 0;
@@ -201,8 +205,8 @@ export class BatchBuilder {
   }
 
   /**
-   * Begins a record with the first `keyLength` bytes of `key`. What is written to the answer is its value. A record that is not
-   * ended never was.
+   * Begins a record with the first `keyLength` bytes of `key`. What is written to the answer is its
+   * value. A record that is not ended never was.
    */
   begin(key: Uint8Array | null, keyLength: number): Scratch {
     const body = this.#body;
@@ -269,8 +273,8 @@ export class BatchBuilder {
   }
 
   /**
-   * The batch, without a checksum, with offsets as appended (`null`) or counted from `baseOffset`; the builder is empty
-   * after.
+   * The batch, without a checksum, with offsets as appended (`null`) or counted from `baseOffset`;
+   * the builder is empty after.
    */
   finishAt(baseOffset: number | null): PackedBatch {
     assert(this.#used < 2 ** 31, 'a batch holds less than 2 GiB');

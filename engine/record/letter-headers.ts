@@ -1,21 +1,30 @@
 /**
- * The headers of a dead letter: ours (stage, step, reason, place), then those of the record, each under
- * `header.<name>`, so that a replay can write the record as it was. A record that is replayed has a
- * header of its own that counts the attempts before; what fails again names them in its dead letter.
+ * The headers of a dead letter: ours (stage, step, reason, place), then those of the record, each
+ * under `header.<name>`, so that a replay can write the record as it was. A record that is replayed
+ * has a header of its own that counts the attempts before; what fails again names them in its dead
+ * letter.
  */
 import { decodePairs, encodePairs, type Headers } from './headers.ts';
 
-/** On a replayed record: how often it was tried before. Consumers tell replayed records apart by it. */
+/**
+ * On a replayed record: how often it was tried before. Consumers tell replayed records apart by it.
+ */
 export const triedHeader = 'millrace-tried';
 /** In a dead letter: how often the record was tried; absent the first time. */
 export const attemptsHeader = 'attempts';
 
-/** In a dead letter that was too large for its log: how many bytes its value had. It cannot be replayed. */
+/**
+ * In a dead letter that was too large for its log: how many bytes its value had. It cannot be
+ * replayed.
+ */
 export const cutHeader = 'cut';
 
 const kept = 'header.';
 
-/** @param own of the dead letter @param record header bytes of the record; marks of ours come first, as they stand */
+/**
+ * @param own of the dead letter
+ * @param record header bytes of the record; marks of ours come first, as they stand
+ */
 export function letterHeaders(own: Headers, record: Uint8Array | undefined): Buffer {
   const pairs: [string, Buffer][] = Object.entries(own).map(([name, value]) => [
     name,
@@ -38,7 +47,10 @@ interface LetterBytes {
   readonly headers: Uint8Array;
 }
 
-/** A letter of `most` bytes: of one that is larger, the beginning of the value, and why it was refused. */
+/**
+ * A letter of `most` bytes: of one that is larger, the beginning of the value, and why it was
+ * refused.
+ */
 export function fittedLetter(letter: LetterBytes, most: number): LetterBytes {
   const { value } = letter;
   const size = (bytes: Uint8Array | null) => bytes?.byteLength ?? 0;
@@ -52,7 +64,10 @@ export function fittedLetter(letter: LetterBytes, most: number): LetterBytes {
   return { key, value: value === null ? null : value.subarray(0, room), headers };
 }
 
-/** The headers with which the record of a dead letter is written again. @param attempts until now */
+/**
+ * The headers with which the record of a dead letter is written again.
+ * @param attempts until now
+ */
 export function replayedHeaders(letter: Uint8Array, attempts: number): Buffer {
   const own = decodePairs(letter)
     .filter(([name]) => name.startsWith(kept))

@@ -1,5 +1,6 @@
 /**
- * What the records of a repartition topic say of time, before their own headers (headers.ts has the form):
+ * What the records of a repartition topic say of time, before their own headers (headers.ts has the
+ * form):
  *
  *   '~rt'  f64 stand of the record's source partition when it was read; absent where that is the record's timestamp.
  *          Where records are put in order of time: u32 partition and f64 offset of the source record after it
@@ -49,7 +50,9 @@ function untexted(bytes: Buffer, at: number): Buffer {
   return Buffer.from(latin1(bytes, from, from + bytes.readUInt32LE(at + 5)), 'hex');
 }
 
-/** A header as a client takes it that makes texts of values: a mark becomes the one that is text. */
+/**
+ * A header as a client takes it that makes texts of values: a mark becomes the one that is text.
+ */
 export function asText(name: string, value: Buffer): readonly [name: string, value: Buffer] {
   const text = name === '~rt' ? '~rh' : name === '~wm' ? '~wh' : undefined;
   return text === undefined ? [name, value] : [text, Buffer.from(value.toString('hex'), 'latin1')];

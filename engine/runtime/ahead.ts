@@ -1,6 +1,7 @@
 /**
- * Work of the next cycle that tasks are at already: who is done with a cycle need not wait for the others. It is done in
- * that cycle, whatever else comes first, for it carries the cycle's commit id.
+ * Work of the next cycle that tasks are at already: who is done with a cycle need not wait for the
+ * others. It is done in that cycle, whatever else comes first, for it carries the cycle's commit
+ * id.
  */
 import type { TaskResult, TaskWork } from '../task/host-port.ts';
 import type { RunningTask } from './task-opener.ts';

@@ -1,7 +1,7 @@
 /**
- * Partitions of a process are read in the order of time: none further ahead of the slowest that has records than the
- * drift. What a fast partition brings waits for the slow ones in windows and joins downstream; so a replay in which one
- * is far behind keeps little state.
+ * Partitions of a process are read in the order of time: none further ahead of the slowest that has
+ * records than the drift. What a fast partition brings waits for the slow ones in windows and joins
+ * downstream; so a replay in which one is far behind keeps little state.
  */
 import type { RunningTask } from './task-opener.ts';
 

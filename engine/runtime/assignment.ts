@@ -1,6 +1,6 @@
 /**
- * Follows the membership: a task is opened when all its source partitions are assigned, and closed when
- * one of them is taken away. Tasks open beside the running ones (open-tasks.ts).
+ * Follows the membership: a task is opened when all its source partitions are assigned, and closed
+ * when one of them is taken away. Tasks open beside the running ones (open-tasks.ts).
  */
 import type { Clock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
@@ -42,7 +42,10 @@ export interface AssignmentOptions {
 
 /** How long the parts of an assignment may take to come, ms. */
 const colocateWithinMs = 60_000;
-/** Longer than sessions last, which a group waits for when a member died: 45 s by the brokers' default. */
+/**
+ * Longer than sessions last, which a group waits for when a member died: 45 s by the brokers'
+ * default.
+ */
 const awaitedAfterMs = 60_000;
 
 export class Assignment {
@@ -52,9 +55,14 @@ export class Assignment {
   /** The tasks whose partitions are all assigned to this process. */
   readonly openTasks: OpenTasks;
   readonly #owned = new Map<string, TopicPartition>();
-  /** Taken of the member and not answered yet: what the answer needs may fail, and is tried again. */
+  /**
+   * Taken of the member and not answered yet: what the answer needs may fail, and is tried again.
+   */
   #change: AssignmentChange | undefined;
-  /** Partitions that were taken away, as long as nobody has asked whether their topics are still there. */
+  /**
+   * Partitions that were taken away, as long as nobody has asked whether their topics are still
+   * there.
+   */
   #taken: TopicPartition[] = [];
   #assignedOnce = false;
   /** Since when the first assignment is waited for, or this was told last. */
@@ -108,7 +116,10 @@ export class Assignment {
     return this.openTasks.leaveHosts();
   }
 
-  /** Opens every task again at its last commit, on the same hosts. @param careful see `OpenTasks.closeAll` */
+  /**
+   * Opens every task again at its last commit, on the same hosts.
+   * @param careful see `OpenTasks.closeAll`
+   */
   async reopen(careful: string): Promise<void> {
     await this.openTasks.closeAll(careful);
     this.#openOwned();
@@ -131,7 +142,9 @@ export class Assignment {
     }
   }
 
-  /** After a cycle without work: false where records may be on their way to a task that runs here. */
+  /**
+   * After a cycle without work: false where records may be on their way to a task that runs here.
+   */
   async caughtUp(): Promise<boolean> {
     if (this.#options.member.sole) return true;
     if (this.isOpening) return false;
@@ -140,8 +153,8 @@ export class Assignment {
   }
 
   /**
-   * The same of the whole group: what others have not done yet, or have left undone, may come to a task
-   * that runs here. Upstream first, so that what others write meanwhile is seen further down.
+   * The same of the whole group: what others have not done yet, or have left undone, may come to a
+   * task that runs here. Upstream first, so that what others write meanwhile is seen further down.
    */
   async groupCaughtUp(): Promise<boolean> {
     const { log, config, planned } = this.#options;
@@ -231,8 +244,8 @@ export class Assignment {
   }
 
   /**
-   * Partitions that are read together must be given together; range assignment promises it to topics of
-   * equal width. An assignment may come in steps, so only what stays apart is an error.
+   * Partitions that are read together must be given together; range assignment promises it to
+   * topics of equal width. An assignment may come in steps, so only what stays apart is an error.
    */
   #checkColocated(): void {
     const { planned, clock } = this.#options;

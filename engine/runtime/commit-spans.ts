@@ -1,4 +1,7 @@
-/** Spans of commits: one below each traced record that a commit brings, or some of them where there are many. */
+/**
+ * Spans of commits: one below each traced record that a commit brings, or some of them where there
+ * are many.
+ */
 import { commitSpan, registeredTracer } from '../task/tracing.ts';
 import type { CycleWork } from './cycle-work.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Commits the work of cycles, one after another: one log transaction of all that follows from it, then the
- * tasks are told. The work of the next cycle may go on meanwhile.
+ * Commits the work of cycles, one after another: one log transaction of all that follows from it,
+ * then the tasks are told. The work of the next cycle may go on meanwhile.
  */
 import { assert, must } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
@@ -83,7 +83,9 @@ export class Committer {
     for (const one of [writer, ...(sourceWriters?.values() ?? [])]) one.hurry?.();
   }
 
-  /** Begins a commit, when it is its `turn`. What it fails of, the next `turn` or `settled` throws. */
+  /**
+   * Begins a commit, when it is its `turn`. What it fails of, the next `turn` or `settled` throws.
+   */
   begin(work: CycleWork): void {
     assert(!this.#isLogging, 'commits follow one another');
     this.#isLogging = true;
@@ -103,8 +105,8 @@ export class Committer {
   }
 
   /**
-   * Waits until the log has the last commit, and every task has heard of the one before: of the last itself a task that is at
-   * work hears late. Throws what they failed of, once.
+   * Waits until the log has the last commit, and every task has heard of the one before: of the
+   * last itself a task that is at work hears late. Throws what they failed of, once.
    */
   async turn(): Promise<void> {
     try {
@@ -162,7 +164,8 @@ export class Committer {
     };
     let told: readonly number[];
     try {
-      // Whoever did not hear of the commit before must not hear of this one: its state would claim what it has not.
+      // Whoever did not hear of the commit before must not hear of this one: its state would claim
+      // what it has not.
       await before;
       told = await allDone(
         results.map(({ task, result }) => this.#tell(task, result, commitId, ends)),
@@ -177,7 +180,10 @@ export class Committer {
     report(told);
   }
 
-  /** Answers the end offset of each partition written to, by 'topic/partition', and the cursors it took along. */
+  /**
+   * Answers the end offset of each partition written to, by 'topic/partition', and the cursors it
+   * took along.
+   */
   async #commitToLog(work: CycleWork): Promise<{
     readonly ends: ReadonlyMap<string, number>;
     readonly cursors: ReadonlyMap<string, unknown>;

@@ -33,7 +33,10 @@ export interface SourceChunk {
   readonly records: number;
   readonly bytes: number;
   readonly deadLettered: number;
-  /** Of the records, those that were not wanted, by reason; they are neither handed over nor dead letters. */
+  /**
+   * Of the records, those that were not wanted, by reason; they are neither handed over nor dead
+   * letters.
+   */
   readonly skipped?: Readonly<Record<string, number>>;
   /** Greatest event time handed over so far, ms UTC; -Infinity before the first. */
   readonly eventTime: number;
@@ -45,8 +48,8 @@ export interface SourceConnector {
   readonly topics: readonly Sink<never, never>[];
   open(start: SourceStart): Promise<void>;
   /**
-   * Up to `limit` records. Answers soon, with nothing when nothing is at hand: a cycle waits for it.
-   * A source that can be read again answers the same chunk for the same cursor and limit.
+   * Up to `limit` records. Answers soon, with nothing when nothing is at hand: a cycle waits for
+   * it. A source that can be read again answers the same chunk for the same cursor and limit.
    */
   next(limit: number): Promise<SourceChunk>;
   close(): Promise<void>;

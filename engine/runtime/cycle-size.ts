@@ -1,14 +1,18 @@
 /**
- * How many records of a partition a cycle takes, at most. Each cycle ends in a transaction, whose price hardly depends on what it carries:
- * for tasks with little to do it is most of what a cycle costs the broker. So where records wait, cycles grow until they last about as
- * long as commits are to be apart.
+ * How many records of a partition a cycle takes, at most. Each cycle ends in a transaction, whose
+ * price hardly depends on what it carries: for tasks with little to do it is most of what a cycle
+ * costs the broker. So where records wait, cycles grow until they last about as long as commits are
+ * to be apart.
  */
 
 /** So many however long a cycle takes: fewer cost more a record (bench/README.md). */
 const least = 16_384;
 /** More gain little, and wait in memory. */
 const most = 65_536;
-/** Of the commit interval: a cycle that takes less may take twice the records, and one that takes more half of them. */
+/**
+ * Of the commit interval: a cycle that takes less may take twice the records, and one that takes
+ * more half of them.
+ */
 const [short, long] = [0.6, 2];
 
 /** Of the memory for state: what is read in a cycle, and what becomes of it until the commit. */

@@ -6,7 +6,9 @@ import type { StageClock } from './stages.ts';
 import type { RunningTask } from './task-opener.ts';
 
 export interface CycleWork {
-  /** Of the cycle from its work to its commit: tasks that open meanwhile may bring a greater one. */
+  /**
+   * Of the cycle from its work to its commit: tasks that open meanwhile may bring a greater one.
+   */
   readonly commitId: number;
   readonly chunks: readonly Taken[];
   readonly results: readonly { readonly task: RunningTask; readonly result: TaskResult }[];

@@ -1,8 +1,8 @@
 /**
- * Cycles: each reads the next records of every task, lets the tasks process them, and commits all that
- * follows in one log transaction. On a log of its own, what a cycle does depends on committed data
- * alone, so a crash at any point and any number of threads end in the same bytes. On a shared log the
- * next cycle begins while one commits.
+ * Cycles: each reads the next records of every task, lets the tasks process them, and commits all
+ * that follows in one log transaction. On a log of its own, what a cycle does depends on committed
+ * data alone, so a crash at any point and any number of threads end in the same bytes. On a shared
+ * log the next cycle begins while one commits.
  */
 import type { TaskWork } from '../task/host-port.ts';
 import type { PassingTime } from '../task/task-options.ts';
@@ -56,12 +56,17 @@ export class Cycles {
     return this.#backlog;
   }
 
-  /** Nothing was done for so long before the next cycle, so that commits keep their distance, ms. */
+  /**
+   * Nothing was done for so long before the next cycle, so that commits keep their distance, ms.
+   */
   held(ms: number): void {
     this.#heldMs = ms;
   }
 
-  /** One cycle, whose commit may still be under way; false when there was nothing to do, nor to wait for. */
+  /**
+   * One cycle, whose commit may still be under way; false when there was nothing to do, nor to wait
+   * for.
+   */
   async next(): Promise<boolean> {
     const { assignment, committer, member } = this.#session;
     const { options, pause, intake, clock } = this.#parts;
@@ -94,7 +99,9 @@ export class Cycles {
     return true;
   }
 
-  /** After it nothing is uncommitted: what tasks are at of the next cycle becomes one of its own. */
+  /**
+   * After it nothing is uncommitted: what tasks are at of the next cycle becomes one of its own.
+   */
   async drain(): Promise<void> {
     const { commitId } = this.#ahead;
     if (commitId !== undefined) {
@@ -107,8 +114,8 @@ export class Cycles {
   }
 
   /**
-   * Work without records, because time has passed. What changes nothing is not committed: that would
-   * tell the runs apart.
+   * Work without records, because time has passed. What changes nothing is not committed: that
+   * would tell the runs apart.
    */
   async pass(passing: (tasks: readonly RunningTask[]) => Passing): Promise<void> {
     const stages = this.#stageClock();
@@ -127,7 +134,10 @@ export class Cycles {
     return this.#ahead.forget();
   }
 
-  /** The first records are about to come, and a commit that carries no more than cursors would be in their way. */
+  /**
+   * The first records are about to come, and a commit that carries no more than cursors would be in
+   * their way.
+   */
   get #expectsWork(): boolean {
     const { assignment } = this.#session;
     return assignment.isOpening && this.#parts.clock.monotonic() < this.#expectedUntil;

@@ -38,7 +38,9 @@ export function checkDeployment(
   return { changes: compareDeployments(before, now), next: nextDeployment(before, now) };
 }
 
-/** Throws STATE_INCOMPATIBLE with everything that would lose state; answers what is deployed then. */
+/**
+ * Throws STATE_INCOMPATIBLE with everything that would lose state; answers what is deployed then.
+ */
 export function deploy(deployed: unknown, options: DeployOptions): Deployment {
   const { changes, next } = checkDeployment(deployed, options);
   const lost = changes.filter(({ name, verdict }) => {

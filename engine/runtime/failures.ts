@@ -3,7 +3,9 @@ import { isPassing, MillraceError } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
 import { goesOnAfter, type OffsetLost } from './task-opener.ts';
 
-/** Worker failures in a row that are survived, and the pause after the first; it grows by itself. */
+/**
+ * Worker failures in a row that are survived, and the pause after the first; it grows by itself.
+ */
 const workerRetries = 3;
 const workerRetryMs = 100;
 const doubtRetryMaxMs = 5_000;

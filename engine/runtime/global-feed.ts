@@ -1,8 +1,9 @@
 /**
- * Feeds the global tables of all hosts: at the start up to the committed offsets, or at the very first
- * one up to the end of the topics; then what is new, once a cycle. The offsets are committed with the
- * cycle, so that after a crash every record sees the global tables it saw before. Members that share a
- * group are each as far as they have read; there, every start reads to the end of the topics.
+ * Feeds the global tables of all hosts: at the start up to the committed offsets, or at the very
+ * first one up to the end of the topics; then what is new, once a cycle. The offsets are committed
+ * with the cycle, so that after a crash every record sees the global tables it saw before. Members
+ * that share a group are each as far as they have read; there, every start reads to the end of the
+ * topics.
  */
 import type { GroupOffset, Log } from '../log/log.ts';
 import type { Member } from '../log/member.ts';

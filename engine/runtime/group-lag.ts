@@ -4,8 +4,8 @@ import { waitsToOf } from './ledger.ts';
 
 /**
  * The first of `partitions` that holds committed records which the group has not committed as read.
- * Offsets alone do not tell: behind the last record stand marks of transactions that no reader gets, and what waits
- * for a witness of its time is not committed.
+ * Offsets alone do not tell: behind the last record stand marks of transactions that no reader
+ * gets, and what waits for a witness of its time is not committed.
  */
 export async function firstUnread(
   log: Log,

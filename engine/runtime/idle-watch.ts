@@ -1,7 +1,8 @@
 /**
- * Which source partitions are idle: caught up, and silent for so long on the monotonic clock. One that is idle promises
- * the wall clock less that time, for as long as it stays so; without a setting it steps aside after a while and
- * promises nothing, so that a history that waits for its next file is not closed by the wall clock.
+ * Which source partitions are idle: caught up, and silent for so long on the monotonic clock. One
+ * that is idle promises the wall clock less that time, for as long as it stays so; without a
+ * setting it steps aside after a while and promises nothing, so that a history that waits for its
+ * next file is not closed by the wall clock.
  */
 import type { Clock } from '../base/clock.ts';
 import type { SteadyClock } from '../time/steady-clock.ts';
@@ -9,7 +10,10 @@ import type { RunningTask } from './task-opener.ts';
 
 /** Where nothing is set, a partition that is silent for so long is waited for no more, ms. */
 const asideAfterMs = 30_000;
-/** Between two promises of an idle partition, ms: a tenth of the time that makes it idle, within these. */
+/**
+ * Between two promises of an idle partition, ms: a tenth of the time that makes it idle, within
+ * these.
+ */
 const [promiseLeastMs, promiseMostMs] = [50, 500];
 
 interface Silence {
@@ -23,7 +27,10 @@ export interface IdleTask {
   readonly idle: readonly { readonly topic: string; readonly until: number | null }[];
 }
 
-/** Without tasks that were opened anew since: of theirs, time tells when they have been silent in their turn. */
+/**
+ * Without tasks that were opened anew since: of theirs, time tells when they have been silent in
+ * their turn.
+ */
 export function stillOpen(due: readonly IdleTask[], tasks: readonly RunningTask[]): IdleTask[] {
   const open = new Set(tasks);
   return due.filter(({ task }) => open.has(task));

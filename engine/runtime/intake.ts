@@ -56,7 +56,10 @@ export class Intake {
     return this.#waiting.size > 0;
   }
 
-  /** What a source brings may be under way: none but those that are done or idle promise the contrary. */
+  /**
+   * What a source brings may be under way: none but those that are done or idle promise the
+   * contrary.
+   */
   get isUnderWay(): boolean {
     return this.#sources.some((source) => !this.#done.has(source) && !this.#idle.has(source));
   }

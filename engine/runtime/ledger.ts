@@ -1,14 +1,16 @@
 /**
- * The commit ledger: beside a task's committed offset stands which commit that was, and in which commit
- * each of its stores changed last. The same numbers lie at the head of each changelog commit and in the
- * state itself. A transaction that was torn (docs/RELIABILITY.md: a late commit or abort that hits the next
- * transaction) leaves them different; the task is not run then.
+ * The commit ledger: beside a task's committed offset stands which commit that was, and in which
+ * commit each of its stores changed last. The same numbers lie at the head of each changelog commit
+ * and in the state itself. A transaction that was torn (docs/RELIABILITY.md: a late commit or abort
+ * that hits the next transaction) leaves them different; the task is not run then.
  *
- * Format: '<commit>' ' ' '<commit of store 0>,<commit of store 1>,…' ' ' '<CRC-32C of their names>', in the
- * order of the task's stores. What was written for other stores, by a topology before, says nothing of them.
+ * Format: '<commit>' ' ' '<commit of store 0>,<commit of store 1>,…' ' ' '<CRC-32C of their
+ * names>', in the order of the task's stores. What was written for other stores, by a topology
+ * before, says nothing of them.
  *
- * Beside each source's offset stands how far its time has come (time/watermark.ts), as ' t=<text>'; alone, or after the
- * ledger entry. Before it, ' w=<offset>' says that the records up to there are read, and wait for a witness of their time.
+ * Beside each source's offset stands how far its time has come (time/watermark.ts), as ' t=<text>';
+ * alone, or after the ledger entry. Before it, ' w=<offset>' says that the records up to there are
+ * read, and wait for a witness of their time.
  */
 import { crc32c } from '../base/crc32c.ts';
 
@@ -22,7 +24,10 @@ export function encodeLedger({ commitId, stores }: LedgerEntry, names: readonly 
   return `${commitId} ${stores.join(',')} ${checkOf(names)}`;
 }
 
-/** Undefined when the text is missing or another's; without stores when it is of others than `names`. */
+/**
+ * Undefined when the text is missing or another's; without stores when it is of others than
+ * `names`.
+ */
 export function decodeLedger(
   text: string | undefined,
   names: readonly string[],
@@ -34,7 +39,10 @@ export function decodeLedger(
   return { commitId: Number(match[1]), stores };
 }
 
-/** Metadata of an offset: the ledger's entry, where it is the task's first, and what is known of the source. */
+/**
+ * Metadata of an offset: the ledger's entry, where it is the task's first, and what is known of the
+ * source.
+ */
 export function offsetMetadata(
   ledger: string,
   {
@@ -47,7 +55,10 @@ export function offsetMetadata(
   return text === '' ? undefined : text;
 }
 
-/** Up to where the records behind a committed offset wait for a witness of their time; undefined when they do not. */
+/**
+ * Up to where the records behind a committed offset wait for a witness of their time; undefined
+ * when they do not.
+ */
 export function waitsToOf(text: string | undefined): number | undefined {
   const found = / w=(\d+)(?: |$)/.exec(text ?? '')?.[1];
   return found === undefined ? undefined : Number(found);

@@ -29,8 +29,8 @@ export class LocalTasks {
   }
 
   /**
-   * Event time of the task here that is furthest behind, ms UTC; where time is not kept by source the
-   * greatest that was taken in. null before the first record.
+   * Event time of the task here that is furthest behind, ms UTC; where time is not kept by source
+   * the greatest that was taken in. null before the first record.
    */
   get watermark(): number | null {
     const { tasks } = this.#session.assignment;

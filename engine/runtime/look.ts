@@ -1,6 +1,7 @@
 /**
- * A read-only look at the state of an application on a shared log, from outside: stores are made anew, in memory, from their
- * changelogs. It is no member of the group, fences nobody and writes nothing, so the application may run meanwhile.
+ * A read-only look at the state of an application on a shared log, from outside: stores are made
+ * anew, in memory, from their changelogs. It is no member of the group, fences nobody and writes
+ * nothing, so the application may run meanwhile.
  */
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Topology } from '../graph/graph.ts';
@@ -17,7 +18,9 @@ export interface LookOptions {
   readonly topology: Topology;
   readonly application: string;
   readonly log: Log;
-  /** Told after every read: changelog records taken in, and how many there are, of one task's store. */
+  /**
+   * Told after every read: changelog records taken in, and how many there are, of one task's store.
+   */
   readonly progress?: (task: string, store: string, done: number, total: number) => void;
   readonly clock?: Clock;
 }
@@ -51,7 +54,8 @@ export class Look {
   }
 
   /**
-   * Rows of a store or a table that follows from stores, over all partitions, as of now, in the order of the tasks.
+   * Rows of a store or a table that follows from stores, over all partitions, as of now, in the
+   * order of the tasks.
    * @param keyId asks for one key
    * @throws STORE_UNKNOWN, TOPIC_UNKNOWN when the application has never run on this log
    */

@@ -255,7 +255,8 @@ function metrics(registry: Registry, lag: () => Promise<readonly PartitionLag[]>
     labelNames: ['topic', 'partition'],
     registers,
     async collect() {
-      // What cannot be asked now, and what went to another process, has no value; the others are told all the same.
+      // What cannot be asked now, and what went to another process, has no value; the others are
+      // told all the same.
       const lags = await lag().catch(() => []);
       this.reset();
       for (const { topic, partition, records } of lags) {

@@ -1,6 +1,6 @@
 /**
- * The hosts of this process and the tasks on them: opened where there is most room, restored one after
- * another on each host, closed, and opened again at their last commit.
+ * The hosts of this process and the tasks on them: opened where there is most room, restored one
+ * after another on each host, closed, and opened again at their last commit.
  */
 import { MillraceError } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
@@ -125,7 +125,8 @@ export class OpenTasks {
 
   /**
    * Closes all on hosts that stay, to be opened again.
-   * @param careful task whose cycle could not be committed; what it met, others of its steps will meet
+   * @param careful task whose cycle could not be committed; what it met, others of its steps will
+   * meet
    */
   async closeAll(careful: string): Promise<void> {
     const before = this.#careful.get(careful);
@@ -153,7 +154,9 @@ export class OpenTasks {
     }
   }
 
-  /** Where the tasks read on; of records that wait for a witness of their time, before or past them. */
+  /**
+   * Where the tasks read on; of records that wait for a witness of their time, before or past them.
+   */
   positions(side: 'before what waits' | 'past what waits' = 'before what waits'): GroupOffset[] {
     return [...this.#tasks.values()].flatMap(({ planned: { partition }, positions, undecided }) =>
       [...positions].map(([topic, position]) => {

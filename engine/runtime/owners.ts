@@ -1,7 +1,7 @@
 /**
- * Which process holds which task, on a log that several processes share. Each says so of a task that it
- * has opened, with its next commit, in the cursor topic: one compacted record a task, and the last that
- * is committed is right. docs/decisions/1001-who-holds-a-task.md.
+ * Which process holds which task, on a log that several processes share. Each says so of a task
+ * that it has opened, with its next commit, in the cursor topic: one compacted record a task, and
+ * the last that is committed is right. docs/decisions/1001-who-holds-a-task.md.
  */
 import { randomBytes } from 'node:crypto';
 import { cursorTopic } from '../graph/topic-names.ts';

@@ -1,6 +1,7 @@
 /**
- * What is paused: the whole application, topics, partitions of them, sources. It is kept in the cursor topic, so that a
- * restart keeps it, and every process of the application sees it. docs/decisions/1021-a-pause-is-in-the-log.md.
+ * What is paused: the whole application, topics, partitions of them, sources. It is kept in the
+ * cursor topic, so that a restart keeps it, and every process of the application sees it.
+ * docs/decisions/1021-a-pause-is-in-the-log.md.
  */
 import type { Clock } from '../base/clock.ts';
 import { isPassing, MillraceError } from '../base/errors.ts';
@@ -145,7 +146,10 @@ export class PauseWatch {
     return all || topics.length + partitions.length + sources.length > 0;
   }
 
-  /** A task is not read when one of its partitions is paused: what it reads together stays in order of time. */
+  /**
+   * A task is not read when one of its partitions is paused: what it reads together stays in order
+   * of time.
+   */
   holds({ topics, partition }: Pick<PlannedTask, 'topics' | 'partition'>): boolean {
     if (!this.isAny) return false;
     const { all, topics: whole, partitions } = this.#paused;

@@ -51,8 +51,8 @@ export interface PlanOptions {
   readonly application: string;
   readonly topology: Topology;
   /**
-   * Partitions of the topics that do not say. Default: 4, and for what lies between two steps as many as
-   * the widest of what comes before, as Kafka Streams has it.
+   * Partitions of the topics that do not say. Default: 4, and for what lies between two steps as
+   * many as the widest of what comes before, as Kafka Streams has it.
    */
   readonly partitions?: number | undefined;
   /** Topics the log has already. */
@@ -167,7 +167,9 @@ function logNames(application: string, topology: Topology): ReadonlyMap<string, 
   );
 }
 
-/** The widest of the parts that write what a part reads; undefined for one that none of ours feeds. */
+/**
+ * The widest of the parts that write what a part reads; undefined for one that none of ours feeds.
+ */
 function widthBefore(
   part: SubTopology,
   widths: ReadonlyMap<SubTopology, number>,
@@ -177,7 +179,9 @@ function widthBefore(
   return before.length === 0 ? undefined : Math.max(...before.map(([, width]) => width));
 }
 
-/** Partitions of a part: that of its sources, which must agree; `partitions` where none is known. */
+/**
+ * Partitions of a part: that of its sources, which must agree; `partitions` where none is known.
+ */
 function widthOf(
   part: SubTopology,
   sources: readonly string[],

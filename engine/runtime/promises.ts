@@ -1,6 +1,7 @@
 /**
- * How tasks tell those downstream how far their time has come: after all records of a commit, one record in each
- * partition of a repartition topic, with what every task of this process has to say. Only when it has moved.
+ * How tasks tell those downstream how far their time has come: after all records of a commit, one
+ * record in each partition of a repartition topic, with what every task of this process has to say.
+ * Only when it has moved.
  */
 import type { Append } from '../log/log.ts';
 import { BatchBuilder } from '../record/batch.ts';

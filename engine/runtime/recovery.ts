@@ -1,6 +1,7 @@
 /**
- * Does work again after a worker has died, or a commit is in doubt: the tasks go on from the last commit
- * that the log has. A dead worker's process is not ours to trust, so all workers are replaced.
+ * Does work again after a worker has died, or a commit is in doubt: the tasks go on from the last
+ * commit that the log has. A dead worker's process is not ours to trust, so all workers are
+ * replaced.
  */
 import { isMillraceError } from '../base/errors.ts';
 import { readCursors } from './cursors.ts';
@@ -23,9 +24,9 @@ export class Recovery {
   }
 
   /**
-   * Returns what `work` comes to. Recovery is given up after some failures in a row. The log is waited
-   * for without end, but not by a run that is to stop: it leaves the tasks closed and gets undefined;
-   * what was not committed is read again.
+   * Returns what `work` comes to. Recovery is given up after some failures in a row. The log is
+   * waited for without end, but not by a run that is to stop: it leaves the tasks closed and gets
+   * undefined; what was not committed is read again.
    */
   async survive<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T | undefined> {
     for (;;) {
@@ -45,8 +46,8 @@ export class Recovery {
   }
 
   /**
-   * Undefined when the tasks are open again; else what it failed of in its turn, or `error` when it is
-   * not wanted any more. Throws what cannot be survived.
+   * Undefined when the tasks are open again; else what it failed of in its turn, or `error` when it
+   * is not wanted any more. Throws what cannot be survived.
    */
   async #recover(
     error: unknown,

@@ -1,6 +1,7 @@
 /**
- * Sets an application back: it forgets how far it has read, its state and what lies between its steps; the next run
- * computes everything anew. docs/decisions/1022-a-reset-is-finished-or-refused.md.
+ * Sets an application back: it forgets how far it has read, its state and what lies between its
+ * steps; the next run computes everything anew.
+ * docs/decisions/1022-a-reset-is-finished-or-refused.md.
  */
 import { MillraceError } from '../base/errors.ts';
 import type { Deployed } from '../graph/deployment.ts';
@@ -19,7 +20,10 @@ interface ResetState {
   readonly unfinished?: true;
 }
 
-/** Where input topics are read from afterwards; a number is a time, ms UTC: the first record from then on. */
+/**
+ * Where input topics are read from afterwards; a number is a time, ms UTC: the first record from
+ * then on.
+ */
 export type ResetTo = 'earliest' | 'latest' | number;
 
 export interface ResetOptions {

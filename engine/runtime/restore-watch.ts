@@ -24,7 +24,9 @@ export class RestoreWatch {
     this.#clock = clock;
   }
 
-  /** Takes an event in; answers the state of all once a second, and when all that was begun is done. */
+  /**
+   * Takes an event in; answers the state of all once a second, and when all that was begun is done.
+   */
   advance(event: TelemetryEvents['restoreProgress']): RestoreState | undefined {
     const now = this.#clock.monotonic();
     if (this.left === 0) {

@@ -17,9 +17,14 @@ export interface RestoreOptions {
   readonly host: HostPort;
   readonly task: PlannedTask;
   readonly stores: readonly OpenedStore[];
-  /** Next offset of each source topic: stores that have one for a changelog are restored up to there. */
+  /**
+   * Next offset of each source topic: stores that have one for a changelog are restored up to
+   * there.
+   */
   readonly positions: ReadonlyMap<string, number>;
-  /** What the last commit of the task says of its stores; undefined when the log keeps no ledger. */
+  /**
+   * What the last commit of the task says of its stores; undefined when the log keeps no ledger.
+   */
   readonly ledger: LedgerEntry | undefined;
   readonly directory: string;
   readonly clock: Clock;
@@ -96,7 +101,8 @@ async function restoreStore(
       const batch = upTo(end, await next);
       if (batch === undefined) break;
       const { count, nextOffset, image } = batch;
-      // The log is read on while the state takes in what was read; a failure is met at the next turn.
+      // The log is read on while the state takes in what was read; a failure is met at the next
+      // turn.
       next = readFrom(nextOffset);
       next?.catch(() => {});
       last = await host.restore(task.taskId, store, image, clock.now());

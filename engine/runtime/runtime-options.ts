@@ -11,7 +11,10 @@ import type { RuntimeSettings } from './settings.ts';
 
 export interface RuntimeOptions extends RuntimeSettings {
   readonly topology: Topology;
-  /** Names the group, the changelogs and the state. On a shared log, the instances of a name share the work. */
+  /**
+   * Names the group, the changelogs and the state. On a shared log, the instances of a name share
+   * the work.
+   */
   readonly application: string;
   readonly log: Log;
   readonly stateDirectory: string;
@@ -25,7 +28,9 @@ export interface RuntimeOptions extends RuntimeSettings {
   readonly address?: string;
   readonly clock?: Clock;
   readonly scheduler?: Scheduler;
-  /** The clock moves between two runs only: what waits for it is not waited for. Of test drivers. */
+  /**
+   * The clock moves between two runs only: what waits for it is not waited for. Of test drivers.
+   */
   readonly clockStands?: boolean;
   /** Called at every commit step; see task/commit.ts. */
   readonly at?: StepHook;

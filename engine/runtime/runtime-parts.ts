@@ -1,4 +1,7 @@
-/** What a runtime has before it opens anything: its options with their defaults, and what watches over it. */
+/**
+ * What a runtime has before it opens anything: its options with their defaults, and what watches
+ * over it.
+ */
 import { type Clock, systemClock } from '../base/clock.ts';
 import { allObservers, type Observer, silentObserver } from '../base/events.ts';
 import { type Scheduler, systemScheduler } from '../base/scheduler.ts';

@@ -1,6 +1,6 @@
 /**
- * The runtime: moves a topology forward in cycles (cycles.ts) and lets time pass for it. It is open from
- * `start` to `close`; what it has open meanwhile is its session.
+ * The runtime: moves a topology forward in cycles (cycles.ts) and lets time pass for it. It is open
+ * from `start` to `close`; what it has open meanwhile is its session.
  */
 import { MillraceError } from '../base/errors.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
@@ -24,7 +24,10 @@ import { type TimeReport, timeReport } from './time-report.ts';
 
 /** Between two looks at the log when there is nothing to do, ms; a log that can wakes us before. */
 const pollMs = 50;
-/** Of the time between the beginnings of two cycles, one in so many parts may be work before the full interval is kept. */
+/**
+ * Of the time between the beginnings of two cycles, one in so many parts may be work before the
+ * full interval is kept.
+ */
 const workShare = 2;
 const leastShare = 4;
 
@@ -127,7 +130,8 @@ export class Runtime {
   }
 
   /**
-   * Pauses or resumes reading; it is kept in the log, for this and every other process of the application.
+   * Pauses or resumes reading; it is kept in the log, for this and every other process of the
+   * application.
    * @throws CONFIG_INVALID for what there is not
    */
   pause(change: PauseChange): Promise<Paused> {
@@ -143,7 +147,10 @@ export class Runtime {
     return worked;
   }
 
-  /** A cycle whose commit may still be under way; false when there was nothing to do, nor to wait for. */
+  /**
+   * A cycle whose commit may still be under way; false when there was nothing to do, nor to wait
+   * for.
+   */
   async #advance(signal?: AbortSignal): Promise<boolean> {
     return (await this.#recovery.survive(() => this.#cycles.next(), signal)) ?? false;
   }
@@ -153,7 +160,9 @@ export class Runtime {
     await this.#recovery.survive(() => this.#cycles.drain(), signal);
   }
 
-  /** Runs cycles until all sources are done and every topic is read to its end, by whichever member. */
+  /**
+   * Runs cycles until all sources are done and every topic is read to its end, by whichever member.
+   */
   async runUntilCaughtUp(signal?: AbortSignal): Promise<Summary> {
     const { assignment } = this.#session;
     const done = () => assignment.groupCaughtUp();
@@ -163,8 +172,8 @@ export class Runtime {
   }
 
   /**
-   * Closes all that is open because the input has ended: windows, sessions, timers, waiting joins, step after step.
-   * What is read later goes on as if nothing had been closed. Call when caught up.
+   * Closes all that is open because the input has ended: windows, sessions, timers, waiting joins,
+   * step after step. What is read later goes on as if nothing had been closed. Call when caught up.
    */
   async closeInput(signal?: AbortSignal): Promise<void> {
     const { reading } = this.#cycles;
@@ -190,7 +199,10 @@ export class Runtime {
     await this.#settle(signal);
   }
 
-  /** Nothing waits for a commit, for the end of a pause or another attempt, and no source may bring more. */
+  /**
+   * Nothing waits for a commit, for the end of a pause or another attempt, and no source may bring
+   * more.
+   */
   get #isIdle(): boolean {
     const { options, pause, intake } = this.#parts;
     const { assignment, committer } = this.#session;
@@ -199,7 +211,10 @@ export class Runtime {
     return committer.cursors.size === 0 && !intake.expectsMore;
   }
 
-  /** Waits until there may be something to do: records or a change for the member, or a task that was opened. */
+  /**
+   * Waits until there may be something to do: records or a change for the member, or a task that
+   * was opened.
+   */
   async #news(signal?: AbortSignal): Promise<void> {
     const { member, assignment } = this.#session;
     const wait = member.wait(pollMs, signal);
@@ -239,7 +254,10 @@ export class Runtime {
     await this.#settle(signal);
   }
 
-  /** Keeps commits apart, where nothing waits. @param begin of the cycle, on the monotonic clock, ms */
+  /**
+   * Keeps commits apart, where nothing waits.
+   * @param begin of the cycle, on the monotonic clock, ms
+   */
   async #rest(begin: number, signal: AbortSignal): Promise<void> {
     const { options, clock, scheduler } = this.#parts;
     const { commitIntervalMs = 0 } = options;
@@ -255,8 +273,8 @@ export class Runtime {
   }
 
   /**
-   * Tells every task that time has passed up to `idleClock` (ms UTC) without records, and runs until
-   * all that follows is done, or the signal is aborted. Call when caught up.
+   * Tells every task that time has passed up to `idleClock` (ms UTC) without records, and runs
+   * until all that follows is done, or the signal is aborted. Call when caught up.
    */
   async advanceIdle(idleClock: number, signal?: AbortSignal): Promise<void> {
     if (!isInstant(idleClock)) {
@@ -271,7 +289,10 @@ export class Runtime {
     return this.#passing.tick(signal);
   }
 
-  /** Closes tasks, sources and writers, leaves the group; the log stays open. What was not committed is forgotten. */
+  /**
+   * Closes tasks, sources and writers, leaves the group; the log stays open. What was not committed
+   * is forgotten.
+   */
   async close(): Promise<void> {
     const { options, intake, observer } = this.#parts;
     await this.#cycles.forget();

@@ -1,6 +1,7 @@
 /**
- * What a runtime has open from its start to its end: the writer, the place in the group, the hosts and
- * their tasks. A session is complete or it is not there: what a start that fails has opened is closed.
+ * What a runtime has open from its start to its end: the writer, the place in the group, the hosts
+ * and their tasks. A session is complete or it is not there: what a start that fails has opened is
+ * closed.
  */
 import { must } from '../base/assert.ts';
 import type { Writer } from '../log/log.ts';
@@ -36,7 +37,10 @@ export class Session {
     this.close = close;
   }
 
-  /** Opens the writer, creates topics, joins the group; opens and restores every task that is ours already. */
+  /**
+   * Opens the writer, creates topics, joins the group; opens and restores every task that is ours
+   * already.
+   */
   static async open(parts: RuntimeParts): Promise<Session> {
     const opening = new Opening(parts);
     try {
@@ -135,7 +139,8 @@ class Opening {
       group: application,
       partitions,
       scheduler,
-      // The group need not wait for changelogs; but a start that is known to fail is not to disturb it.
+      // The group need not wait for changelogs; but a start that is known to fail is not to disturb
+      // it.
       ready: () => (complete ? Promise.race([topicsMade, Promise.resolve()]) : topicsMade),
     });
     const [joined, made] = await Promise.allSettled([joining, topicsMade]);

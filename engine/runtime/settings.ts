@@ -25,8 +25,9 @@ export interface RuntimeSettings {
   /** Partitions of topics that do not say; default 4, and between steps as many as come before. */
   readonly partitions?: number;
   /**
-   * Records read of a partition in a cycle, at most; by default 16384, and up to four times as many where cycles with a backlog
-   * take less than the commit interval. Fewer commit sooner while there is a backlog; more cost less a record (bench/README.md).
+   * Records read of a partition in a cycle, at most; by default 16384, and up to four times as many
+   * where cycles with a backlog take less than the commit interval. Fewer commit sooner while there
+   * is a backlog; more cost less a record (bench/README.md).
    */
   readonly recordsPerCycle?: number;
   /** A task commits early when this many bytes of state wait; default 32 MiB. */
@@ -34,8 +35,9 @@ export interface RuntimeSettings {
   /** Clean cache of a task in bytes, at most; default 32 MiB. */
   readonly cacheBytes?: number;
   /**
-   * Memory for state in bytes, over all tasks and threads: caches, packed cells, what waits for commits,
-   * memtables. Default: three tenths of what the container or the machine has beside 200 MiB.
+   * Memory for state in bytes, over all tasks and threads: caches, packed cells, what waits for
+   * commits, memtables. Default: three tenths of what the container or the machine has beside 200
+   * MiB.
    */
   readonly memoryBytes?: number;
   readonly onError?: Partial<ErrorPolicy>;
@@ -44,30 +46,34 @@ export interface RuntimeSettings {
   /** When the log no longer has what is to be read next; default 'stop'. */
   readonly onOffsetLost?: OffsetLost;
   /**
-   * `run` leaves up to so long between the beginnings of two cycles (ms) while it keeps up, so that a commit
-   * carries more records; but no longer than twice what the last cycle took, or a quarter of it where that is
-   * more, so that records do not wait for an engine that is at leisure. Default 0: at once.
+   * `run` leaves up to so long between the beginnings of two cycles (ms) while it keeps up, so that
+   * a commit carries more records; but no longer than twice what the last cycle took, or a quarter
+   * of it where that is more, so that records do not wait for an engine that is at leisure. Default
+   * 0: at once.
    */
   readonly commitIntervalMs?: number;
   /**
-   * When a source partition is read to its end and no record has come for so long (ms), `run` lets its time pass up to
-   * the wall clock less this, whatever its neighbours do: windows close and timers fire. For topics whose event times
-   * follow the clock. Default: after 30 s it is waited for no more, and promises nothing.
+   * When a source partition is read to its end and no record has come for so long (ms), `run` lets
+   * its time pass up to the wall clock less this, whatever its neighbours do: windows close and
+   * timers fire. For topics whose event times follow the clock. Default: after 30 s it is waited
+   * for no more, and promises nothing.
    */
   readonly idleAfterMs?: number;
   /**
-   * No source partition is read further ahead of the slowest that has records, ms of event time: in a replay, state
-   * stays small. Default one day where someone downstream waits for them; Infinity: as they come.
+   * No source partition is read further ahead of the slowest that has records, ms of event time: in
+   * a replay, state stays small. Default one day where someone downstream waits for them; Infinity:
+   * as they come.
    */
   readonly maxDriftMs?: number;
   /**
-   * What becomes of open windows, timers and waiting joins when bounded input has ended. 'keep' (default): they wait
-   * for more. 'close': they close once; what is read later goes on without loss.
+   * What becomes of open windows, timers and waiting joins when bounded input has ended. 'keep'
+   * (default): they wait for more. 'close': they close once; what is read later goes on without
+   * loss.
    */
   readonly atEnd?: 'close' | 'keep';
   /**
-   * Where the application traces (docs/ALERTS.md), of the records that bring no context one in so many begins a trace;
-   * 0: none does. Default 1 000.
+   * Where the application traces (docs/ALERTS.md), of the records that bring no context one in so
+   * many begins a trace; 0: none does. Default 1 000.
    */
   readonly traceEvery?: number;
   /** Between two clean-ups of the log (retention, compaction), ms; default five minutes. */

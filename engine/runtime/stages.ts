@@ -1,16 +1,19 @@
 /**
- * Where the time of a cycle goes: stages that follow each other and add up to it, also where the next cycle works
- * while it commits; but work that a task began ahead counts in the cycle it is of, too. Of tasks that run side by side the thread that takes longest counts, for it is what the cycle waits for.
+ * Where the time of a cycle goes: stages that follow each other and add up to it, also where the
+ * next cycle works while it commits; but work that a task began ahead counts in the cycle it is of,
+ * too. Of tasks that run side by side the thread that takes longest counts, for it is what the
+ * cycle waits for.
  */
 import type { Commit, CommitPhase } from '../log/log.ts';
 import type { Step, StepHook } from '../task/commit.ts';
 import type { HostPort, TaskResult } from '../task/host-port.ts';
 
 /**
- * hold: the rest of the commit interval before the cycle. fetch: waiting for the readers. hand-over: to the
- * threads and back, and waiting for them. load, decode, steps, changelog: see task/timings.ts. turn: waiting for the
- * commit before, and for threads that are at the next cycle's work to hear of this one's. append: outputs and
- * changelogs written to the log. transaction: offsets and the end of it. state: tasks told of the commit.
+ * hold: the rest of the commit interval before the cycle. fetch: waiting for the readers.
+ * hand-over: to the threads and back, and waiting for them. load, decode, steps, changelog: see
+ * task/timings.ts. turn: waiting for the commit before, and for threads that are at the next
+ * cycle's work to hear of this one's. append: outputs and changelogs written to the log.
+ * transaction: offsets and the end of it. state: tasks told of the commit.
  */
 export const stageNames = [
   'hold',
@@ -95,7 +98,10 @@ export class StageClock {
     return this.#now() - this.#committed;
   }
 
-  /** To be called when the tasks know of it. @param results with how long each task took to hear of the commit */
+  /**
+   * To be called when the tasks know of it.
+   * @param results with how long each task took to hear of the commit
+   */
   stages(
     results: readonly { task: { host: HostPort }; result: TaskResult; toldMs: number }[],
   ): Stages {

@@ -14,7 +14,9 @@ export class StateQuestions {
     this.#survive = survive;
   }
 
-  /** Where cycles run they restore damaged state, and the question fails; else it is asked again. */
+  /**
+   * Where cycles run they restore damaged state, and the question fails; else it is asked again.
+   */
   async ask<T>(question: () => Promise<T>): Promise<T> {
     try {
       return await question();

@@ -1,6 +1,7 @@
 /**
- * Sends the metrics that `/metrics` shows to a DogStatsD agent, by the same names and labels: gauges as
- * they are, counters as what they grew by. Of a histogram its `_sum` and `_count`, not its buckets.
+ * Sends the metrics that `/metrics` shows to a DogStatsD agent, by the same names and labels:
+ * gauges as they are, counters as what they grew by. Of a histogram its `_sum` and `_count`, not
+ * its buckets.
  */
 import type { StatsD } from 'hot-shots';
 import { MillraceError, messageOf } from '../base/errors.ts';

@@ -1,4 +1,7 @@
-/** Questions about whole tables: which task has a key, page by page over all tasks, and again while tasks move. */
+/**
+ * Questions about whole tables: which task has a key, page by page over all tasks, and again while
+ * tasks move.
+ */
 import { bytesOfKeyId, keyIdOf } from '../base/bytes.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
@@ -117,8 +120,9 @@ export class TableQuestions {
   }
 
   /**
-   * Rows of some keys in a range: partition after partition, in each in the order of the keys' bytes.
-   * A page may be short, or empty, and have a next one: where rows are filtered it ends after a second.
+   * Rows of some keys in a range: partition after partition, in each in the order of the keys'
+   * bytes. A page may be short, or empty, and have a next one: where rows are filtered it ends
+   * after a second.
    * @param limit keys at most
    */
   async page(
@@ -160,8 +164,8 @@ export class TableQuestions {
   }
 
   /**
-   * What one task answers, here or elsewhere. Asked again while tasks move; a task that stays away is
-   * STATE_AWAY.
+   * What one task answers, here or elsewhere. Asked again while tasks move; a task that stays away
+   * is STATE_AWAY.
    */
   async #ask(task: PlannedTask, question: RowQuestion, signal?: AbortSignal): Promise<RowAnswer> {
     const { patienceMs = defaultPatienceMs } = this.#options;

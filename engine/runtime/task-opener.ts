@@ -1,6 +1,6 @@
 /**
- * Opens a task on a host: from what the group has committed of its sources, with its stores brought to the
- * end of their changelogs, and both held against the ledger.
+ * Opens a task on a host: from what the group has committed of its sources, with its stores brought
+ * to the end of their changelogs, and both held against the ledger.
  */
 import type { Clock } from '../base/clock.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
@@ -25,7 +25,9 @@ export interface RunningTask {
   leaves: boolean;
   /** Where what it was given last ends, while it leaves nothing. */
   givenTo: number;
-  /** Topics whose next record waits for a witness of its time, and where what waits with it ends. */
+  /**
+   * Topics whose next record waits for a witness of its time, and where what waits with it ends.
+   */
   readonly undecided: Map<string, number>;
   /** Topics whose next record is judged by those after it, which are to be read with it. */
   readonly wants: Set<string>;
@@ -33,7 +35,9 @@ export interface RunningTask {
   sourceTimes: TaskResult['sourceTimes'];
   /** How far its time is, ms UTC. */
   watermark: number;
-  /** A record waits to be tried again until then, on the monotonic clock, ms; undefined: none does. */
+  /**
+   * A record waits to be tried again until then, on the monotonic clock, ms; undefined: none does.
+   */
   retryAt: number | undefined;
   /** Topics that are read to their end. */
   readonly silent: Set<string>;
@@ -42,15 +46,23 @@ export interface RunningTask {
 /** What to do when the log no longer has the offset that is to be read next. */
 export type OffsetLost = 'stop' | 'earliest' | 'latest';
 
-/** Whether a run goes on after its next offset was lost: the policy says where, when the tasks are opened again. */
+/**
+ * Whether a run goes on after its next offset was lost: the policy says where, when the tasks are
+ * opened again.
+ */
 export function goesOnAfter(error: MillraceError, policy: OffsetLost = 'stop'): boolean {
   return error.code === 'OFFSET_LOST' && policy !== 'stop';
 }
 
-/** How long committed offsets that are older than a changelog are taken for a coordinator's that is not up to date yet, ms. */
+/**
+ * How long committed offsets that are older than a changelog are taken for a coordinator's that is
+ * not up to date yet, ms.
+ */
 const staleOffsetsMs = 60_000;
 const askAgainMs = 250;
-/** Damage is met so often while one task is opened, at most: what is restored anew should be whole. */
+/**
+ * Damage is met so often while one task is opened, at most: what is restored anew should be whole.
+ */
 const wipedAtOpening = 2;
 
 export interface TaskOpenerOptions {
@@ -120,10 +132,10 @@ export class TaskOpener {
   }
 
   /**
-   * What is committed, when it is not what was found before. Another member may have committed since: this
-   * process was held still, or lost the partitions meanwhile. Or the group's coordinator has just come back and
-   * tells of an earlier commit than the changelog has (seen on Kafka 4.1.2): then it is asked again for a while.
-   * Throws the mismatch when it stands.
+   * What is committed, when it is not what was found before. Another member may have committed
+   * since: this process was held still, or lost the partitions meanwhile. Or the group's
+   * coordinator has just come back and tells of an earlier commit than the changelog has (seen on
+   * Kafka 4.1.2): then it is asked again for a while. Throws the mismatch when it stands.
    */
   async #newerThan(
     before: CommittedTask,
@@ -227,7 +239,9 @@ export class TaskOpener {
     return { positions, times, ledger };
   }
 
-  /** Where a source partition is to be read on: at the group's committed offset, else at its start. */
+  /**
+   * Where a source partition is to be read on: at the group's committed offset, else at its start.
+   */
   async position(at: TopicPartition): Promise<{ offset: number; metadata?: string }> {
     const { log, config, onOffsetLost } = this.#options;
     const [committed, start] = await Promise.all([

@@ -10,7 +10,8 @@ export function hasChanges({ result }: CycleWork['results'][number]): boolean {
 }
 
 /**
- * Where the task's sources go on, how far its time is, and whether a record waits to be tried again.
+ * Where the task's sources go on, how far its time is, and whether a record waits to be tried
+ * again.
  * @param now on the monotonic clock, ms
  */
 export function notePositions(task: RunningTask, result: TaskResult, now: number): void {

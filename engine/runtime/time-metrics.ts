@@ -1,6 +1,6 @@
 /**
- * How time stands, as metrics: asked for when they are read. Their number is bounded by source partitions, tasks and
- * steps; instants are seconds UTC, and what is not known yet has no value.
+ * How time stands, as metrics: asked for when they are read. Their number is bounded by source
+ * partitions, tasks and steps; instants are seconds UTC, and what is not known yet has no value.
  */
 import type { SourceTimeState, TaskTimeReport, TimeReport } from './time-report.ts';
 
@@ -27,7 +27,9 @@ type MakeGauge = (
 /** @param time asked when the metrics are read; undefined while nothing runs */
 export function timeMetrics(make: MakeGauge, time: () => Promise<TimeReport | undefined>): void {
   let asking: Promise<TimeReport | undefined> | undefined;
-  /** All that are read together share one answer. A runtime that cannot be asked now has no values. */
+  /**
+   * All that are read together share one answer. A runtime that cannot be asked now has no values.
+   */
   const report = () => {
     asking ??= time()
       .catch(() => undefined)

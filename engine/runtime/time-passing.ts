@@ -1,4 +1,7 @@
-/** How time passes for the tasks without records: idle sources, the wall clock, the end of the input. */
+/**
+ * How time passes for the tasks without records: idle sources, the wall clock, the end of the
+ * input.
+ */
 import type { PassingTime } from '../task/task-options.ts';
 import { passesMultiple, wallClockIntervals } from '../task/wall-clock.ts';
 import type { Cycles } from './cycles.ts';
@@ -11,7 +14,9 @@ import type { Session } from './session.ts';
 export interface Working {
   readonly cycles: Cycles;
   readonly recovery: Recovery;
-  /** Runs cycles until this process has read all there is for its tasks, or the signal is aborted. */
+  /**
+   * Runs cycles until this process has read all there is for its tasks, or the signal is aborted.
+   */
   readonly runUntilCaughtUp: (signal?: AbortSignal) => Promise<void>;
 }
 
@@ -37,7 +42,8 @@ export class TimePassing {
       const { plan } = this.#session;
       const { cycles, runUntilCaughtUp } = this.#working;
       for (const part of new Set(plan.tasks.map((task) => task.subTopology))) {
-        // Also the first time: a worker may have died after a part's commit, before the next part read it.
+        // Also the first time: a worker may have died after a part's commit, before the next part
+        // read it.
         await runUntilCaughtUp(signal);
         if (signal?.aborted) return;
         await cycles.pass((tasks) =>
@@ -67,8 +73,8 @@ export class TimePassing {
   }
 
   /**
-   * Tells the steps that look at the wall clock how far it is; between two cycles, when a multiple that
-   * one of them asks for has passed since the last time.
+   * Tells the steps that look at the wall clock how far it is; between two cycles, when a multiple
+   * that one of them asks for has passed since the last time.
    */
   async tick(signal?: AbortSignal): Promise<void> {
     const { cycles, recovery } = this.#working;

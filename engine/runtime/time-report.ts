@@ -1,10 +1,10 @@
 /**
  * How time stands in a process: source partitions, tasks, steps, and who holds whom back.
  *
- * Ask for it by `runtime.time()`, as often as you like: it costs a message to each thread, and nothing between two
- * questions. Over the socket of a data folder the same is the call `time` (cli/local-questions.ts), and
- * `millrace describe --live --json` prints it. It is plain JSON: every instant is ms UTC, every duration ms; null
- * stands for what is not known yet.
+ * Ask for it by `runtime.time()`, as often as you like: it costs a message to each thread, and
+ * nothing between two questions. Over the socket of a data folder the same is the call `time`
+ * (cli/local-questions.ts), and `millrace describe --live --json` prints it. It is plain JSON:
+ * every instant is ms UTC, every duration ms; null stands for what is not known yet.
  */
 import type { EventName, Observer, TelemetryEvents } from '../base/events.ts';
 import type { TaskInput, TaskTime } from '../task/task-time.ts';
@@ -41,7 +41,10 @@ export interface SourceTimeReport {
   readonly state: SourceTimeState;
   /** Greatest timestamp taken from it. */
   readonly sourceTime: number | null;
-  /** How far it has come: its source time less its disorder, or what the clock says of it while it is idle. */
+  /**
+   * How far it has come: its source time less its disorder, or what the clock says of it while it
+   * is idle.
+   */
   readonly stand: number | null;
   /** The stand, behind the wall clock. */
   readonly lagMs: number | null;

@@ -1,7 +1,7 @@
 /**
- * Says when time stands still: a source partition or a task that runs nowhere has promised the same for a
- * minute, although newer records were taken in elsewhere. Told once for each that holds time back, and once
- * more when it goes on.
+ * Says when time stands still: a source partition or a task that runs nowhere has promised the same
+ * for a minute, although newer records were taken in elsewhere. Told once for each that holds time
+ * back, and once more when it goes on.
  */
 import type { Clock } from '../base/clock.ts';
 import type { Observer } from '../base/events.ts';

@@ -1,4 +1,7 @@
-/** Every topic of an application, and what it is for: what an operator of a shared log wants to know first. */
+/**
+ * Every topic of an application, and what it is for: what an operator of a shared log wants to know
+ * first.
+ */
 import type { Topology } from '../graph/graph.ts';
 import { subTopologies, writtenTopics } from '../graph/sub-topology.ts';
 import type { TopicSettings } from '../graph/topic.ts';

@@ -1,6 +1,6 @@
 /**
- * Records of topics as they are committed, for those who subscribe. Each subscriber reads at its own
- * pace from the log, so that nothing is kept for a slow one; those at the end share one read.
+ * Records of topics as they are committed, for those who subscribe. Each subscriber reads at its
+ * own pace from the log, so that nothing is kept for a slow one; those at the end share one read.
  */
 import { type Clock, systemClock } from '../base/clock.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
@@ -74,8 +74,8 @@ export class TopicTails {
   }
 
   /**
-   * What comes from the offsets of `partitions` on, which move with it: when something is yielded they
-   * stand behind what was yielded before, and behind it only when the next is asked for.
+   * What comes from the offsets of `partitions` on, which move with it: when something is yielded
+   * they stand behind what was yielded before, and behind it only when the next is asked for.
    */
   async *follow(
     partitions: readonly Followed[],
@@ -154,7 +154,10 @@ export function placeText(partitions: readonly Followed[]): string {
   return partitions.map(({ offset }) => offset.toString(36)).join('.');
 }
 
-/** The same partitions at the offsets of a text. @throws CONFIG_INVALID for a text of other partitions */
+/**
+ * The same partitions at the offsets of a text.
+ * @throws CONFIG_INVALID for a text of other partitions
+ */
 export function placesOf(partitions: readonly Followed[], text: string): Followed[] {
   const parts = text.split('.');
   const isRight =

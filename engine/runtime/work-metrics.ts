@@ -1,6 +1,6 @@
 /**
- * Metrics of what tasks do, by task, store and topic. Their number is bounded: names beyond the first
- * few hundred are counted together, as `other`.
+ * Metrics of what tasks do, by task, store and topic. Their number is bounded: names beyond the
+ * first few hundred are counted together, as `other`.
  */
 import type { TelemetryEvents } from '../base/events.ts';
 

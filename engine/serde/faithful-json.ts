@@ -1,6 +1,7 @@
 /**
- * JSON values of an input, without silent loss: numbers that a double does not hold keep their digits as text,
- * a name that comes twice in an object is refused, and so is what is nested too deep to be walked through.
+ * JSON values of an input, without silent loss: numbers that a double does not hold keep their
+ * digits as text, a name that comes twice in an object is refused, and so is what is nested too
+ * deep to be walked through.
  */
 import { messageOf } from '../base/errors.ts';
 import { nameTwice } from '../base/json-text.ts';
@@ -46,8 +47,8 @@ function faithful(text: string): string {
 }
 
 /**
- * The number is the double that it is read as. Of a fraction up to 17 digits tell which double is meant: so
- * many are written of one, and its shortest form may be another.
+ * The number is the double that it is read as. Of a fraction up to 17 digits tell which double is
+ * meant: so many are written of one, and its shortest form may be another.
  */
 function isHeld(token: string): boolean {
   if (token.length < 16 && !/[eE]/.test(token)) return true;

@@ -1,9 +1,10 @@
 /**
  * Whether a value comes back from its bytes as it is. What does not (a Map in JSON, say) is refused
- * where it is written: else the same code would see one value before a restart and another after it.
+ * where it is written: else the same code would see one value before a restart and another after
+ * it.
  *
- * An undefined field counts as one that is missing, a Buffer as its bytes, and objects of other realms
- * or without a prototype as plain ones.
+ * An undefined field counts as one that is missing, a Buffer as its bytes, and objects of other
+ * realms or without a prototype as plain ones.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { ignoreRejection, isThenable } from '../base/promises.ts';
@@ -32,8 +33,8 @@ const listedMost = 1_024;
 let negativeZero = false;
 
 /**
- * Throws TypeError, naming the place, of a value that the format does not keep. Answers true when it
- * holds a -0, which needs care.
+ * Throws TypeError, naming the place, of a value that the format does not keep. Answers true when
+ * it holds a -0, which needs care.
  */
 export function checkKept(value: unknown, kept: Kept): boolean {
   negativeZero = false;
@@ -260,9 +261,9 @@ const comparedEvery = 16;
 const lookedEvery = 256;
 
 /**
- * The serde, for state: what it does not give back as it was is refused when it is written. Serdes of
- * others are asked to decode what they have encoded: the first 16 384 values, then one in 16, since that
- * costs as much as a small job itself; and every value again once one was refused.
+ * The serde, for state: what it does not give back as it was is refused when it is written. Serdes
+ * of others are asked to decode what they have encoded: the first 16 384 values, then one in 16,
+ * since that costs as much as a small job itself; and every value again once one was refused.
  */
 export function faithful<T>(serde: Serde<T>): Serde<T> {
   if (checking.has(serde)) return serde;

@@ -1,7 +1,8 @@
 /**
- * Some fields of JSON objects, read straight from their bytes: what is not asked for is passed over and makes
- * no object. Layouts that come again get a reader of their own (json-layout.ts); this one reads all there is. What
- * is unusual (an escape, a nested value, an exponent) is left to JSON.parse.
+ * Some fields of JSON objects, read straight from their bytes: what is not asked for is passed over
+ * and makes no object. Layouts that come again get a reader of their own (json-layout.ts); this one
+ * reads all there is. What is unusual (an escape, a nested value, an exponent) is left to
+ * JSON.parse.
  */
 import { latin1 } from '../base/bytes.ts';
 import { compileLayout, exactDigits, layoutOf, powersOfTen } from './json-layout.ts';
@@ -31,7 +32,10 @@ export class JsonFields {
     this.#bytesOf = names.map((name) => Buffer.from(JSON.stringify(name).slice(1, -1)));
   }
 
-  /** The object's fields, in the order in which they were asked for; those it lacks are not there. Throws SyntaxError. */
+  /**
+   * The object's fields, in the order in which they were asked for; those it lacks are not there.
+   * Throws SyntaxError.
+   */
   decode(bytes: Buffer, start: number, end: number): Record<string, unknown> {
     const known = readByLayout(this.#readers, bytes, start, end);
     if (known !== undefined) return known;

@@ -1,8 +1,9 @@
 /**
- * Readers for JSON objects of one layout: the same names in the same order, each with a value of the same kind,
- * and no white space, as one producer's JSON.stringify writes them. Such a reader is compiled to straight code, as
- * V8 makes the least of a loop over names. Whatever is otherwise than its layout says, it leaves to others. Names that come
- * with the data enter the code as the numbers of their bytes only, so none can say anything in it.
+ * Readers for JSON objects of one layout: the same names in the same order, each with a value of
+ * the same kind, and no white space, as one producer's JSON.stringify writes them. Such a reader is
+ * compiled to straight code, as V8 makes the least of a loop over names. Whatever is otherwise than
+ * its layout says, it leaves to others. Names that come with the data enter the code as the numbers
+ * of their bytes only, so none can say anything in it.
  */
 
 import { KeptTexts } from './kept-texts.ts';
@@ -23,7 +24,9 @@ export interface ValueHelp {
 
 const fieldsMost = 64;
 const nameBytesMost = 64;
-/** So many digits, and this power of ten, are exact in a double; so their quotient is rounded once. */
+/**
+ * So many digits, and this power of ten, are exact in a double; so their quotient is rounded once.
+ */
 export const exactDigits = 15;
 export const powersOfTen = Array.from({ length: exactDigits + 1 }, (_, i) => 10 ** i);
 
@@ -49,7 +52,10 @@ function kindOf(value: unknown): ValueKind {
   return typeof value === 'number' ? 'number' : 'other';
 }
 
-/** @param wanted names of the fields to read; throws EvalError where code must not be made at run time */
+/**
+ * @param wanted names of the fields to read; throws EvalError where code must not be made at run
+ * time
+ */
 export function compileLayout(
   { fields }: Layout,
   wanted: readonly string[],
@@ -81,7 +87,10 @@ export function compileLayout(
   return make(help, kept, powersOfTen);
 }
 
-/** Code that passes over what comes before a value, four bytes at a time; or leaves where something else is there. */
+/**
+ * Code that passes over what comes before a value, four bytes at a time; or leaves where something
+ * else is there.
+ */
 function codeOfHead(head: Buffer): string {
   const others = [`at + ${head.length} > end`];
   let k = 0;
@@ -92,7 +101,9 @@ function codeOfHead(head: Buffer): string {
   return `if (${others.join(' || ')}) return undefined;\nat += ${head.length};`;
 }
 
-/** Code that passes over a value at `at`, and keeps it as `v<field>` when `field` is not negative. */
+/**
+ * Code that passes over a value at `at`, and keeps it as `v<field>` when `field` is not negative.
+ */
 const codeOfValue: Readonly<Record<ValueKind, (field: number) => string>> = {
   text: (field) =>
     field < 0
@@ -130,7 +141,10 @@ const codeOfValue: Readonly<Record<ValueKind, (field: number) => string>> = {
      ${field < 0 ? '' : `const v${field} = JSON.parse(b.toString('utf8', from, at));`}`,
 };
 
-/** Leading zeros and bare points are not JSON: they are left to others. `digits` is the number without its point. */
+/**
+ * Leading zeros and bare points are not JSON: they are left to others. `digits` is the number
+ * without its point.
+ */
 function codeOfNumber(field: number): string {
   return `
      if (point === first || point === at - 1 || at === first) return undefined;

@@ -1,9 +1,9 @@
 /**
- * Writes values as the text that JSON.stringify makes of them, byte for byte, but flat objects of a layout that comes
- * again (the same names in the same order) straight into the buffer in which they leave. Such a writer is compiled, as
- * is its counterpart (json-layout.ts); what it does not know (a nested value, a field that is undefined) it leaves to
- * JSON.stringify. What would not come back equal is refused (faithful.ts); a -0, which JSON.stringify makes a 0 of, is
- * written as -0.
+ * Writes values as the text that JSON.stringify makes of them, byte for byte, but flat objects of a
+ * layout that comes again (the same names in the same order) straight into the buffer in which they
+ * leave. Such a writer is compiled, as is its counterpart (json-layout.ts); what it does not know
+ * (a nested value, a field that is undefined) it leaves to JSON.stringify. What would not come back
+ * equal is refused (faithful.ts); a -0, which JSON.stringify makes a 0 of, is written as -0.
  */
 import { moveUp } from '../base/move-up.ts';
 import type { Scratch } from '../base/scratch.ts';
@@ -12,7 +12,9 @@ import { checkHidden, checkKept, type Kept } from './faithful.ts';
 /** False, and nothing written, of an object of another layout, or with a value that is not flat. */
 type LayoutWriter = (value: object, to: Scratch) => boolean;
 
-/** So many layouts get a writer, and so many objects that none of them fits are looked at for it. */
+/**
+ * So many layouts get a writer, and so many objects that none of them fits are looked at for it.
+ */
 const [writersMost, looksMost] = [8, 256];
 const fieldsMost = 64;
 /** Bytes of a number or a word, at most, and of a letter of a text that is escaped. */

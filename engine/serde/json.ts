@@ -6,15 +6,17 @@ import { encodeInPlace, type Serde } from './serde.ts';
 /** @typeParam T what is read of a value */
 export interface JsonOptions<T> {
   /**
-   * Reads these fields of objects and no other: several times as fast, and a value that is not an object is an
-   * error. What stands between them is checked for its brackets and quotes only. Encoding writes all there is.
+   * Reads these fields of objects and no other: several times as fast, and a value that is not an
+   * object is an error. What stands between them is checked for its brackets and quotes only.
+   * Encoding writes all there is.
    */
   readonly only?: readonly (keyof T & string)[];
 }
 
 /**
  * Values as JSON text. What would not come back from it as it is (undefined, NaN, a Date, a Map, a
- * bigint, an instance of a class, a cycle ...) is an error when it is written; undefined fields are left out.
+ * bigint, an instance of a class, a cycle ...) is an error when it is written; undefined fields are
+ * left out.
  */
 export function json<T = unknown>({ only }: JsonOptions<T> = {}): Serde<T> {
   const writer = new JsonWriter();

@@ -1,4 +1,7 @@
-/** Short texts that come again and again, such as names of types: one string each, which is not made again. */
+/**
+ * Short texts that come again and again, such as names of types: one string each, which is not made
+ * again.
+ */
 import { latin1 } from '../base/bytes.ts';
 
 /** So many are kept, of so many letters at most. */

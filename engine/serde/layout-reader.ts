@@ -1,4 +1,7 @@
-/** What compiled readers of one layout have in common, whatever the format (json-layout.ts, msgpack-layout.ts). */
+/**
+ * What compiled readers of one layout have in common, whatever the format (json-layout.ts,
+ * msgpack-layout.ts).
+ */
 import { moveUp } from '../base/move-up.ts';
 
 /** The wanted fields of the object in bytes [start, end); undefined when it has another layout. */
@@ -8,7 +11,10 @@ export type LayoutReader = (
   end: number,
 ) => Record<string, unknown> | undefined;
 
-/** What the first reader that fits answers; undefined when none does. Those that fit oftener come to the front. */
+/**
+ * What the first reader that fits answers; undefined when none does. Those that fit oftener come to
+ * the front.
+ */
 export function readByLayout(
   readers: LayoutReader[],
   bytes: Buffer,

@@ -1,7 +1,8 @@
 /**
- * Some fields of MessagePack maps, read straight from their bytes (https://github.com/msgpack/msgpack, spec.md): what
- * is not asked for is passed over by its head and makes no object. Layouts that come again get a reader of their own
- * (msgpack-layout.ts); this one walks over any map. Values that are asked for and not plain are left to msgpackr.
+ * Some fields of MessagePack maps, read straight from their bytes
+ * (https://github.com/msgpack/msgpack, spec.md): what is not asked for is passed over by its head
+ * and makes no object. Layouts that come again get a reader of their own (msgpack-layout.ts); this
+ * one walks over any map. Values that are asked for and not plain are left to msgpackr.
  */
 
 import { type LayoutReader, readByLayout } from './layout-reader.ts';
@@ -34,8 +35,9 @@ export class MsgpackFields {
   }
 
   /**
-   * The map's fields, in the order in which they were asked for; those it lacks, or that are undefined, are not there. Throws
-   * RangeError of bytes that end too early or too late, TypeError of what is no object.
+   * The map's fields, in the order in which they were asked for; those it lacks, or that are
+   * undefined, are not there. Throws RangeError of bytes that end too early or too late, TypeError
+   * of what is no object.
    */
   decode(bytes: Buffer, start: number, end: number): Record<string, unknown> {
     return readByLayout(this.#readers, bytes, start, end) ?? this.#walk(bytes, start, end);

@@ -1,12 +1,15 @@
 /**
- * Readers for MessagePack maps of one layout: the same names in the same order. As those for JSON (json-layout.ts) they are
- * compiled to straight code; here the values may be of any kind. Names that come with the data enter the code as the numbers
- * of their bytes only.
+ * Readers for MessagePack maps of one layout: the same names in the same order. As those for JSON
+ * (json-layout.ts) they are compiled to straight code; here the values may be of any kind. Names
+ * that come with the data enter the code as the numbers of their bytes only.
  */
 import { KeptTexts } from './kept-texts.ts';
 import type { LayoutReader } from './layout-reader.ts';
 
-/** A name as it stands in the bytes, head and all, and which of the wanted fields it is: -1 for none. */
+/**
+ * A name as it stands in the bytes, head and all, and which of the wanted fields it is: -1 for
+ * none.
+ */
 export interface Name {
   readonly bytes: Uint8Array;
   readonly field: number;
@@ -26,7 +29,8 @@ export const nameBytesMost = 64;
 
 /**
  * @param head of the map: how many names there are, of which there are several ways to write it
- * @param wanted names of the fields to read; throws EvalError where code must not be made at run time
+ * @param wanted names of the fields to read; throws EvalError where code must not be made at run
+ * time
  */
 export function compileMap(
   head: Uint8Array,
@@ -68,7 +72,10 @@ const skipped = `
   else if (h === 0xcb) at += 9;
   else at = help.skip(b, at, end);`;
 
-/** The same, and keeps it as `v<field>`. What is undefined is left to others: it would be a field that is there. */
+/**
+ * The same, and keeps it as `v<field>`. What is undefined is left to others: it would be a field
+ * that is there.
+ */
 function read(field: number): string {
   return `
   let v${field};

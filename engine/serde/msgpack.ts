@@ -1,8 +1,8 @@
 /**
- * MessagePack through msgpackr, the default serde. With declared fields a record costs one structure
- * byte instead of its field names: the structures are fixed when the serde is made, the same in
- * every thread and every run, so no dictionary has to be stored or agreed upon. An object with other
- * fields is written in full, self-contained.
+ * MessagePack through msgpackr, the default serde. With declared fields a record costs one
+ * structure byte instead of its field names: the structures are fixed when the serde is made, the
+ * same in every thread and every run, so no dictionary has to be stored or agreed upon. An object
+ * with other fields is written in full, self-contained.
  */
 import type { Packr } from 'msgpackr';
 import { onDemand } from '../base/on-demand.ts';
@@ -21,18 +21,19 @@ const chunkBytes = 256 * 1024;
 /** @typeParam T what is read of a value */
 export interface MsgpackOptions<T> {
   /**
-   * Reads these fields of objects and no other, several times as fast, and a value that is not an object is an
-   * error. Objects of declared structures are read whole first. Encoding writes all there is.
+   * Reads these fields of objects and no other, several times as fast, and a value that is not an
+   * object is an error. Objects of declared structures are read whole first. Encoding writes all
+   * there is.
    */
   readonly only?: readonly (keyof T & string)[];
 }
 
 /**
- * Values that would not come back as they are (a Map without structures, a Set, an instance of a class,
- * half a surrogate pair, a function ...) are an error when they are written.
+ * Values that would not come back as they are (a Map without structures, a Set, an instance of a
+ * class, half a surrogate pair, a function ...) are an error when they are written.
  *
- * @param structures object shapes known in advance; at most 32. Changing their order or fields makes
- * older bytes unreadable: append new shapes at the end.
+ * @param structures object shapes known in advance; at most 32. Changing their order or fields
+ * makes older bytes unreadable: append new shapes at the end.
  */
 export function msgpack<T = unknown>(
   structures: Structures = [],
@@ -107,7 +108,8 @@ function newPackr(shapes: string[][]): Packr {
     shapes.length === 0
       ? new Packr({ useRecords: false, encodeUndefinedAsNil: false })
       : new Packr({ structures: shapes, maxSharedStructures: shapes.length });
-  // It goes on with chunks of the same size; its own of 8 KiB hold a few values each, and each is a trip to malloc.
+  // It goes on with chunks of the same size; its own of 8 KiB hold a few values each, and each is a
+  // trip to malloc.
   packr.useBuffer(Buffer.allocUnsafeSlow(chunkBytes));
   return packr;
 }

@@ -18,13 +18,16 @@ export interface Decoder<out T> {
 export interface Serde<T> extends Encoder<T>, Decoder<T> {
   /** Part of the topology's fingerprint: the format, e.g. 'utf8'. */
   readonly format: string;
-  /** How many of the first bytes of an encoded key of `length` bytes decide its partition; all of them when absent. */
+  /**
+   * How many of the first bytes of an encoded key of `length` bytes decide its partition; all of
+   * them when absent.
+   */
   partitionLength?(length: number): number;
 }
 
 /*
- * Short cuts hang at the functions they are of, not at the serde: one that is made of another by an `encode` or a
- * `decode` of its own does not inherit them.
+ * Short cuts hang at the functions they are of, not at the serde: one that is made of another by an
+ * `encode` or a `decode` of its own does not inherit them.
  */
 interface Encode<T> {
   (value: T): Uint8Array;
@@ -36,7 +39,10 @@ interface Decode<T> {
   ofKeyId?(keyId: string): T | undefined;
 }
 
-/** `encode` of a format that is text, in UTF-8: who can write it in place needs no object for its bytes. */
+/**
+ * `encode` of a format that is text, in UTF-8: who can write it in place needs no object for its
+ * bytes.
+ */
 export function encodeText<T>(text: (value: T) => string): Encode<T> {
   return Object.assign((value: T) => Buffer.from(text(value)), { text });
 }
@@ -62,7 +68,9 @@ export function encodeTo<T>(encoder: Encoder<T>, value: T, to: Scratch): void {
   (lastWrite as Write<T>)(value, to);
 }
 
-/** What encodes values after what a scratch holds already: `encodeTo` for who has one encoder only. */
+/**
+ * What encodes values after what a scratch holds already: `encodeTo` for who has one encoder only.
+ */
 export function writerOf<T>(encoder: Encoder<T>): Write<T> {
   const known = writes.get(encoder);
   if (known !== undefined) return known as Write<T>;
@@ -76,7 +84,10 @@ export function writerOf<T>(encoder: Encoder<T>): Write<T> {
   return made;
 }
 
-/** @param ofKeyId the value whose bytes have this id (base/bytes.ts); undefined when they must be decoded */
+/**
+ * @param ofKeyId the value whose bytes have this id (base/bytes.ts); undefined when they must be
+ * decoded
+ */
 export function decodeOrKnow<T>(
   decode: Decode<T>,
   ofKeyId: (keyId: string) => T | undefined,

@@ -4,8 +4,8 @@
  *
  *   C1 · u8 version · value
  *
- * No value of MessagePack, JSON or UTF-8 text begins with the byte C1: a value without it was written
- * before there were versions, and is version 0.
+ * No value of MessagePack, JSON or UTF-8 text begins with the byte C1: a value without it was
+ * written before there were versions, and is version 0.
  */
 import { refusePromise } from '../base/promises.ts';
 import { aFunction, anObject, aSerde, checkSetting, wholeNumber } from '../base/settings.ts';

@@ -6,7 +6,9 @@
 import type { Scratch } from '../base/scratch.ts';
 import { encodeInPlace, type Serde, writerOf } from './serde.ts';
 
-/** A key and its window: `[start, end)` for time windows, `[start, end]` for sliding and session. */
+/**
+ * A key and its window: `[start, end)` for time windows, `[start, end]` for sliding and session.
+ */
 export interface Windowed<K> {
   readonly key: K;
   /** ms UTC */

@@ -1,4 +1,7 @@
-/** Brings the cells of a task into memory: those that the next records need, and those that become due. */
+/**
+ * Brings the cells of a task into memory: those that the next records need, and those that become
+ * due.
+ */
 import { streamTimeNumber } from '../graph/store-spec.ts';
 import type { BackendEntry, StateBackend } from '../storage/backend.ts';
 import type { CellReader } from './cell-reader.ts';
@@ -28,9 +31,10 @@ export class CellLoader {
   }
 
   /**
-   * Loads the cells of `keyIds` in every store, and of the keys that become due: up to `streamUntil`
-   * in stores on the stream's clock, or where their own stream time is, up to `idleUntil` in all but those on the wall clock, up to
-   * `wallUntil` in these; in stores of ticks all, when `wallUntil` is given. One read of the backend for the cells.
+   * Loads the cells of `keyIds` in every store, and of the keys that become due: up to
+   * `streamUntil` in stores on the stream's clock, or where their own stream time is, up to
+   * `idleUntil` in all but those on the wall clock, up to `wallUntil` in these; in stores of ticks
+   * all, when `wallUntil` is given. One read of the backend for the cells.
    */
   async load(
     keyIds: readonly string[],
@@ -45,7 +49,8 @@ export class CellLoader {
       const there = size === 1 && owner !== undefined;
       if (!there && !this.#has(keyId)) dueIds.push(keyId);
     };
-    // A step may forward a due key to the stores after it, so a key due anywhere is loaded everywhere.
+    // A step may forward a due key to the stores after it, so a key due anywhere is loaded
+    // everywhere.
     for (const store of this.#stores.values()) {
       if (store.state.spec.resident === true) await this.#loadResident(store);
       if (store.state.spec.due === undefined) continue;

@@ -1,4 +1,7 @@
-/** Reads a task's cells from their bytes. What is damaged is an error that names task, store and folder. */
+/**
+ * Reads a task's cells from their bytes. What is damaged is an error that names task, store and
+ * folder.
+ */
 
 import { contentOf } from '../base/checksummed.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';

@@ -1,4 +1,7 @@
-/** What the batches of a changelog do to a store that is restored: in memory, as bytes where that is enough, or on disk. */
+/**
+ * What the batches of a changelog do to a store that is restored: in memory, as bytes where that is
+ * enough, or on disk.
+ */
 import { assert } from '../base/assert.ts';
 import { asBuffer, emptyBytes } from '../base/bytes.ts';
 import { MillraceError } from '../base/errors.ts';
@@ -37,7 +40,9 @@ interface Taken {
   bytes: number;
 }
 
-/** Whether cells may stay bytes until someone asks for them: nothing else is to be known of them. */
+/**
+ * Whether cells may stay bytes until someone asks for them: nothing else is to be known of them.
+ */
 export function isPackable({ due, parts, resident }: StoreSpec<unknown, unknown>): boolean {
   return due === undefined && parts === undefined && resident !== true;
 }
@@ -58,7 +63,10 @@ export class ChangelogReplay {
     this.#stored = stored;
   }
 
-  /** Of a store that is in memory whole, or whose cells may stay bytes. @param now wall time, ms UTC */
+  /**
+   * Of a store that is in memory whole, or whose cells may stay bytes.
+   * @param now wall time, ms UTC
+   */
   inMemory(store: Store, batch: PackedBatch, now: number): void {
     const { state } = store;
     if (isPackable(state.spec)) this.#pack(state, batch);
@@ -106,7 +114,10 @@ export class ChangelogReplay {
     await this.#backend.write(writes);
   }
 
-  /** A batch was taken in, but for chunks that wait for others: their batch is to be read again after a crash. */
+  /**
+   * A batch was taken in, but for chunks that wait for others: their batch is to be read again
+   * after a crash.
+   */
   #arrived(state: StoreState, batch: PackedBatch, now: number): void {
     const since = this.#chunks.get(state)?.since ?? Number.POSITIVE_INFINITY;
     state.position = Math.min(batch.nextOffset, since);

@@ -20,8 +20,9 @@ const changed: number[] = [];
 const nothingGone: ReadonlySet<number> = new Set();
 
 /**
- * Seals a store, and answers the records of its changes; undefined when nothing changed, and when its topic has them already.
- * A cell that came and went since the last commit leaves nothing behind: there is nothing to take back.
+ * Seals a store, and answers the records of its changes; undefined when nothing changed, and when
+ * its topic has them already. A cell that came and went since the last commit leaves nothing
+ * behind: there is nothing to take back.
  */
 export function sealedChanges(store: StoreState, commitId: number): PackedBatch | undefined {
   if (!store.isDirty) return undefined;

@@ -1,6 +1,7 @@
 /**
- * The records of a changelog. Each commit that changed a store begins with one that holds the store's numbers and the
- * commit id; then come those of the changed keys, in the order the keys first changed (changelog-writer.ts).
+ * The records of a changelog. Each commit that changed a store begins with one that holds the
+ * store's numbers and the commit id; then come those of the changed keys, in the order the keys
+ * first changed (changelog-writer.ts).
  *
  *   key    [0]                           the first record
  *          [1][key bytes]                a cell, whole; of a store whose cells are always in parts, its head
@@ -9,8 +10,8 @@
  *          [4][key bytes]                the head of a cell in parts
  *   value  JSON {commitId, numbers} · what it says; null when it is gone
  *
- * Of a key either the cell or the head holds something, never both: a cell that is cut, or whole again, takes the other
- * back in the same commit.
+ * Of a key either the cell or the head holds something, never both: a cell that is cut, or whole
+ * again, takes the other back in the same commit.
  */
 
 import { must } from '../base/assert.ts';
@@ -100,8 +101,9 @@ export function recordOf(key: Buffer, value: Buffer | null): ChangelogRecord | u
 }
 
 /**
- * The change that record `i` of a store's source topic is; undefined for a record that changed nothing,
- * because the task refused it: one without a key, with a time before 1970, or that nobody can decode.
+ * The change that record `i` of a store's source topic is; undefined for a record that changed
+ * nothing, because the task refused it: one without a key, with a time before 1970, or that nobody
+ * can decode.
  */
 export function sourceRecord(
   spec: StoreSpec<unknown, unknown>,

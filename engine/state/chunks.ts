@@ -1,17 +1,20 @@
 /**
- * Records of a changelog whose values are longer than a log may take: they are logged in chunks, each a record of its
- * own. All chunks of a value are logged together.
+ * Records of a changelog whose values are longer than a log may take: they are logged in chunks,
+ * each a record of its own. All chunks of a value are logged together.
  *
  *   value of a chunk   f64 id of the commit · u32 how many chunks there are · bytes
  *
- * A value counts when all its chunks of one commit have been read. A restore that stops between them must begin with the
- * first of them again.
+ * A value counts when all its chunks of one commit have been read. A restore that stops between
+ * them must begin with the first of them again.
  */
 import { asBuffer } from '../base/bytes.ts';
 import type { BatchBuilder } from '../record/batch.ts';
 import { type ChangelogRecord, chunkPrefixBytes, chunkTag, recordOf } from './changelog.ts';
 
-/** Longer values are logged in chunks of so many bytes: a quarter of what a Kafka broker takes by default. */
+/**
+ * Longer values are logged in chunks of so many bytes: a quarter of what a Kafka broker takes by
+ * default.
+ */
 export const chunkBytes = 262_144;
 const headBytes = 12;
 
@@ -72,7 +75,10 @@ interface Pending {
   readonly since: number;
 }
 
-/** Puts chunks together while a changelog is read. They come in their order; compaction may have left some of older values. */
+/**
+ * Puts chunks together while a changelog is read. They come in their order; compaction may have
+ * left some of older values.
+ */
 export class Chunks {
   readonly #pending = new Map<string, Pending>();
 
@@ -83,7 +89,9 @@ export class Chunks {
     return since;
   }
 
-  /** The record whose last chunk this is, and how many it has; undefined when others are missing. */
+  /**
+   * The record whose last chunk this is, and how many it has; undefined when others are missing.
+   */
   take(
     { of, chunk, value }: Extract<ChangelogRecord, { kind: 'chunk' }>,
     offset: number,

@@ -1,8 +1,8 @@
 /**
  * Reads of what is committed, beside the work of the task. A key that no commit under way has
  * changed is answered at once. Any other waits: its cell is shown when the change is sealed, as the
- * commit that takes it will have it, and told when the log has that commit. So nobody is shown what a
- * crash could take back, the task holds nothing ready for readers, and a key that changes all the
+ * commit that takes it will have it, and told when the log has that commit. So nobody is shown what
+ * a crash could take back, the task holds nothing ready for readers, and a key that changes all the
  * time is still answered: after one cycle and its commit.
  */
 import { must } from '../base/assert.ts';
@@ -52,7 +52,10 @@ interface SealedEntries {
   readonly entries: ReadonlySet<CacheEntry>;
 }
 
-/** Where the committed cell of a key is: in what was kept of it, or, undefined, where the key's cell is now. */
+/**
+ * Where the committed cell of a key is: in what was kept of it, or, undefined, where the key's cell
+ * is now.
+ */
 interface Committed {
   readonly kept: KeptCells | undefined;
 }
@@ -100,8 +103,10 @@ export class CommittedReads {
 
   /**
    * What `show` makes of the cells of some keys, each as it is committed. `show` is called once the
-   * cells may be seen, must answer at once, and keeps nothing of a cell: it is changed in place later.
-   * @param logged the log is known to have commits up to this one, though the task may not have heard of it
+   * cells may be seen, must answer at once, and keeps nothing of a cell: it is changed in place
+   * later.
+   * @param logged the log is known to have commits up to this one, though the task may not have
+   * heard of it
    * @throws STATE_MOVED when the task is closed meanwhile
    */
   async read<T>(
@@ -303,7 +308,10 @@ function largest(a: string, b: string): string {
   return a > b ? a : b;
 }
 
-/** Undefined where the committed cell is not known any more. @param underWay in the order of the commits */
+/**
+ * Undefined where the committed cell is not known any more.
+ * @param underWay in the order of the commits
+ */
 function committedIn(
   state: StoreState,
   entry: CacheEntry,

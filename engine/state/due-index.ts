@@ -1,21 +1,25 @@
 /**
- * The due index: which key wants attention when, ordered by (instant, key bytes), one instant a key.
+ * The due index: which key wants attention when, ordered by (instant, key bytes), one instant a
+ * key.
  *
- * On disk stands an entry for every key whose saved cell is due some day. In memory are the entries up to
- * the horizon, and those of cells that are not saved:
+ * On disk stands an entry for every key whose saved cell is due some day. In memory are the entries
+ * up to the horizon, and those of cells that are not saved:
  *
  *      -inf ..... asked ..... horizon .................. +inf
  *      [ heap: all           ] [ heap: unsaved only; the rest on disk ]
  *
- * Of a store that was empty when it was opened all is in memory, and nothing is ever read, until cells are evicted:
- * what is due beyond what was asked for goes with them, and the horizon comes down.
+ * Of a store that was empty when it was opened all is in memory, and nothing is ever read, until
+ * cells are evicted: what is due beyond what was asked for goes with them, and the horizon comes
+ * down.
  *
- * A key has a slot, and what is known of it lies in columns, so that a million keys are no million objects. Whoever has the
- * key's cell owns the slot and knows its number, and the slot its owner, so that no key is looked for here but those whose
- * cell is on disk alone, nor anywhere the cell of a key that is due. The heap
- * holds slots by the instants at which they were put there, four children a node. It deletes lazily: what no longer lies at
- * its slot's instant is passed over at the top. It also moves lazily: a key that is due later than before, as sessions are with
- * every record, stays where it is until it comes to the top. Keys of one instant are put in order when they are asked for.
+ * A key has a slot, and what is known of it lies in columns, so that a million keys are no million
+ * objects. Whoever has the key's cell owns the slot and knows its number, and the slot its owner,
+ * so that no key is looked for here but those whose cell is on disk alone, nor anywhere the cell of
+ * a key that is due. The heap holds slots by the instants at which they were put there, four
+ * children a node. It deletes lazily: what no longer lies at its slot's instant is passed over at
+ * the top. It also moves lazily: a key that is due later than before, as sessions are with every
+ * record, stays where it is until it comes to the top. Keys of one instant are put in order when
+ * they are asked for.
  */
 import { twiceAsLong } from '../base/twice-as-long.ts';
 
@@ -36,7 +40,10 @@ export class DueIndex<O extends DueOwner> {
   /** Slots that were let go of, to be used again. */
   readonly #free: number[] = [];
   #used = 0;
-  /** By slot: the key, when it is due (NaN: the slot is free), and at which instant it lies in the heap (NaN: it does not). */
+  /**
+   * By slot: the key, when it is due (NaN: the slot is free), and at which instant it lies in the
+   * heap (NaN: it does not).
+   */
   readonly #keyIds: string[] = [];
   readonly #owners: (O | undefined)[] = [];
   #dues = new Float64Array(firstSlots);
@@ -46,8 +53,8 @@ export class DueIndex<O extends DueOwner> {
   #heap = new Int32Array(firstSlots);
   #heapSize = 0;
   /**
-   * What `dueKeys` gave out. Most of it is set anew at once, so it goes back to the heap only when the
-   * index is asked again.
+   * What `dueKeys` gave out. Most of it is set anew at once, so it goes back to the heap only when
+   * the index is asked again.
    */
   #given: number[] = [];
   /** Everything due at or before it is in memory. */
@@ -74,7 +81,10 @@ export class DueIndex<O extends DueOwner> {
     this.#setDue(owner.dueSlot, due);
   }
 
-  /** The same of a key whose cell is on disk alone, so that nobody owns it. @param due not +Infinity */
+  /**
+   * The same of a key whose cell is on disk alone, so that nobody owns it.
+   * @param due not +Infinity
+   */
   setStored(keyId: string, due: number): void {
     const slot = this.#unowned.get(keyId) ?? this.#newSlot(keyId);
     this.#unowned.set(keyId, slot);
@@ -99,7 +109,10 @@ export class DueIndex<O extends DueOwner> {
     return slot;
   }
 
-  /** Drops the owner's key from memory: it is due no more, or after the horizon and the disk holds it. */
+  /**
+   * Drops the owner's key from memory: it is due no more, or after the horizon and the disk holds
+   * it.
+   */
   release(owner: O): void {
     const slot = owner.dueSlot < 0 ? this.#taken(owner.keyId) : owner.dueSlot;
     owner.dueSlot = -1;
@@ -111,7 +124,10 @@ export class DueIndex<O extends DueOwner> {
     this.#free.push(slot);
   }
 
-  /** Forgets all keys, and their owners, who are to be forgotten as well; what is on disk is as it was. */
+  /**
+   * Forgets all keys, and their owners, who are to be forgotten as well; what is on disk is as it
+   * was.
+   */
   clear(): void {
     this.#unowned.clear();
     this.#free.length = 0;
@@ -150,7 +166,10 @@ export class DueIndex<O extends DueOwner> {
     return Number.POSITIVE_INFINITY;
   }
 
-  /** Keys due at or before `until`, in order, and who owns each. They stay in the index until they are set anew. */
+  /**
+   * Keys due at or before `until`, in order, and who owns each. They stay in the index until they
+   * are set anew.
+   */
   dueKeys(until: number): { readonly keyIds: string[]; readonly owners: (O | undefined)[] } {
     const given: number[] = [];
     for (let due = this.nextDue(); due <= until; due = this.nextDue()) {
@@ -171,7 +190,10 @@ export class DueIndex<O extends DueOwner> {
     return { keyIds, owners };
   }
 
-  /** Visits the keys due at or before `until`, in no order, some perhaps twice; takes nothing out of the heap. */
+  /**
+   * Visits the keys due at or before `until`, in no order, some perhaps twice; takes nothing out of
+   * the heap.
+   */
   eachDue(until: number, visit: (keyId: string, owner: O | undefined) => void): void {
     for (const slot of this.#given) {
       if ((this.#dues[slot] as number) <= until) {

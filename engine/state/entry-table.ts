@@ -1,7 +1,8 @@
 /**
- * The entries of a store, by the row of their key (key-table.ts), with the bytes they take. Entries are
- * evicted in a round, so those that were loaded last go last, or so. Entries that are needed soon can be
- * warmed: brought into the processor's nearest cache, some together, as none depends on the one before.
+ * The entries of a store, by the row of their key (key-table.ts), with the bytes they take. Entries
+ * are evicted in a round, so those that were loaded last go last, or so. Entries that are needed
+ * soon can be warmed: brought into the processor's nearest cache, some together, as none depends on
+ * the one before.
  */
 import { type CacheEntry, entryOverheadBytes } from './entry.ts';
 import { KeyTable } from './key-table.ts';
@@ -66,7 +67,10 @@ export class EntryTable {
     this.bytes -= bytes + entryOverheadBytes;
   }
 
-  /** Rows without an entry are other keys' to have. @param rows of records [from, to), -1 of none */
+  /**
+   * Rows without an entry are other keys' to have.
+   * @param rows of records [from, to), -1 of none
+   */
   dropUnused(rows: Int32Array, from: number, to: number): void {
     this.makeRoom();
     for (let i = from; i < to; i++) {
@@ -75,7 +79,10 @@ export class EntryTable {
     }
   }
 
-  /** Drops entries until the rest fits `budget` bytes. @param mayGo says so of one, which then goes */
+  /**
+   * Drops entries until the rest fits `budget` bytes.
+   * @param mayGo says so of one, which then goes
+   */
   evict(budget: number, mayGo: (entry: CacheEntry) => boolean): void {
     const entries = this.#entries;
     for (let seen = 0; seen < entries.length && this.bytes > budget; seen++) {
@@ -93,7 +100,10 @@ export class EntryTable {
     this.bytes = 0;
   }
 
-  /** Warms the entries of records [from, to), which are about to be entered. @param rows by record, -1 of no key */
+  /**
+   * Warms the entries of records [from, to), which are about to be entered.
+   * @param rows by record, -1 of no key
+   */
   warmRows(rows: Int32Array, from: number, to: number): void {
     for (let i = from; i < to; i++) {
       const row = rows[i] as number;
@@ -101,7 +111,10 @@ export class EntryTable {
     }
   }
 
-  /** For who takes entries one after the other, and is about to take this one: now and then warms some that come then. */
+  /**
+   * For who takes entries one after the other, and is about to take this one: now and then warms
+   * some that come then.
+   */
   warmAhead(entries: readonly (CacheEntry | undefined)[], next: number): void {
     if (next % warmedTogether > 0) return;
     const to = Math.min(next + warmedTogether, entries.length);

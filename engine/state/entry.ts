@@ -15,20 +15,24 @@
  *   held     its bytes wait for the commit and then for the backend's write
  *   clean    the backend has it as it is: the only state in which an entry may be evicted
  *
- * An entry that is held or unsaved may be dirty as well. These functions alone move an entry; each checks
- * where it comes from. They are functions over one shape of object, as a record takes several of them.
+ * An entry that is held or unsaved may be dirty as well. These functions alone move an entry; each
+ * checks where it comes from. They are functions over one shape of object, as a record takes
+ * several of them.
  */
 import { assert } from '../base/assert.ts';
 import type { DueOwner } from './due-index.ts';
 import type { PartsLogged } from './parts-logged.ts';
 
 /**
- * What budgets count for a cache entry beside its cell's bytes: slot and string of the key, object. With the objects of a
- * cell it is about twice as much on the heap.
+ * What budgets count for a cache entry beside its cell's bytes: slot and string of the key, object.
+ * With the objects of a cell it is about twice as much on the heap.
  */
 export const entryOverheadBytes = 160;
 
-/** Where the changelog has nothing to be told of an entry: its cell came and went between two commits. */
+/**
+ * Where the changelog has nothing to be told of an entry: its cell came and went between two
+ * commits.
+ */
 export const nothingLogged = -1;
 
 export interface CacheEntry extends DueOwner {
@@ -46,7 +50,10 @@ export interface CacheEntry extends DueOwner {
   stored: boolean;
   /** The instant of the key's entry in the index on disk; +Infinity when there is none. */
   persistedDue: number;
-  /** Size of the cell as the changelog was told of it, or so; 0 of one that is gone, or `nothingLogged`. */
+  /**
+   * Size of the cell as the changelog was told of it, or so; 0 of one that is gone, or
+   * `nothingLogged`.
+   */
   loggedBytes: number;
   /** Of a store whose cells are kept in parts: the cell as the changelog has it, or its end. */
   loggedCell: unknown;
@@ -54,7 +61,10 @@ export interface CacheEntry extends DueOwner {
   inParts: PartsLogged | undefined;
 }
 
-/** A clean entry, as the backend has it: without a cell where it has none. @param due ms UTC, or +Infinity */
+/**
+ * A clean entry, as the backend has it: without a cell where it has none.
+ * @param due ms UTC, or +Infinity
+ */
 export function loadedEntry(
   row: number,
   keyId: string,
@@ -95,12 +105,18 @@ export function undirtied(entry: CacheEntry): void {
   entry.dirty = false;
 }
 
-/** The changelog is told of its cell. @param bytes of the cell as it is written, 0 of one that is gone */
+/**
+ * The changelog is told of its cell.
+ * @param bytes of the cell as it is written, 0 of one that is gone
+ */
 export function logged(entry: CacheEntry, bytes: number): void {
   entry.loggedBytes = bytes;
 }
 
-/** Its change belongs to a commit. True when there is something to save; false of a cell that came and went. */
+/**
+ * Its change belongs to a commit. True when there is something to save; false of a cell that came
+ * and went.
+ */
 export function sealedEntry(entry: CacheEntry): boolean {
   assert(entry.dirty, 'what is sealed has changed');
   entry.dirty = false;
@@ -110,7 +126,10 @@ export function sealedEntry(entry: CacheEntry): boolean {
   return true;
 }
 
-/** The changelog has this cell of its key, as a restore reads it. @param bytes as it is written, 0 of none */
+/**
+ * The changelog has this cell of its key, as a restore reads it.
+ * @param bytes as it is written, 0 of none
+ */
 export function restoredEntry(entry: CacheEntry, cell: unknown, bytes: number): void {
   assert(!entry.dirty, 'a store is restored before its cells change');
   entry.cell = cell;
@@ -119,7 +138,10 @@ export function restoredEntry(entry: CacheEntry, cell: unknown, bytes: number): 
   entry.loggedBytes = bytes;
 }
 
-/** The backend does not have what a commit, or a restore, has brought. False when that was so already. */
+/**
+ * The backend does not have what a commit, or a restore, has brought. False when that was so
+ * already.
+ */
 export function becomesUnsaved(entry: CacheEntry): boolean {
   if (entry.unsaved) return false;
   entry.unsaved = true;

@@ -1,6 +1,7 @@
 /**
- * Cells of a store as they were before the cycle at hand first looked at them, for those who ask while
- * it works. They are kept only while many ask (task/pauses.ts): each costs its encoding once a cycle.
+ * Cells of a store as they were before the cycle at hand first looked at them, for those who ask
+ * while it works. They are kept only while many ask (task/pauses.ts): each costs its encoding once
+ * a cycle.
  */
 import { encodedCell, type StoreSpec } from '../graph/store-spec.ts';
 import type { CacheEntry } from './entry.ts';

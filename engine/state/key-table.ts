@@ -1,16 +1,18 @@
 /**
- * Keys by their bytes, each with a number of its own, its row: what is known of a key lies in columns by row, with whoever
- * owns the table. One buffer and two columns for all keys, no object a key, and no string to find one by.
+ * Keys by their bytes, each with a number of its own, its row: what is known of a key lies in
+ * columns by row, with whoever owns the table. One buffer and two columns for all keys, no object a
+ * key, and no string to find one by.
  *
  *   slots   by the hash of the key, or the next free one, two numbers each: hash, row + 1 (0: free)
  *   places  by row: where the key begins and its length, -1 of a row that is free
  *   bytes   key · key · ...   some of them removed
  *
- * Finding a key waits for memory in each of them. The keys of a batch are looked for in three passes (hashes, slots, keys), in
- * each of which no key depends on the one before it: the processor waits for many at once.
+ * Finding a key waits for memory in each of them. The keys of a batch are looked for in three
+ * passes (hashes, slots, keys), in each of which no key depends on the one before it: the processor
+ * waits for many at once.
  *
- * The hash has two multipliers that are drawn when the thread starts, so that who sends keys cannot choose ones that fall together.
- * The order of rows does not depend on it.
+ * The hash has two multipliers that are drawn when the thread starts, so that who sends keys cannot
+ * choose ones that fall together. The order of rows does not depend on it.
  */
 import { randomFillSync } from 'node:crypto';
 import { assert } from '../base/assert.ts';
@@ -119,7 +121,8 @@ export function addKeys(
 let rowsAtHand = new Int32Array(0);
 
 /**
- * Rows of the keys of records [from, to), new ones where they have none; -1 of no key. Good until the next call.
+ * Rows of the keys of records [from, to), new ones where they have none; -1 of no key. Good until
+ * the next call.
  * @param skip as of `addKeys`
  */
 export function rowsIn(
@@ -211,7 +214,10 @@ export class KeyTable {
     this.#free.length = 0;
   }
 
-  /** Its columns, with room for so many more keys, of so many bytes together. No key was ever removed. */
+  /**
+   * Its columns, with room for so many more keys, of so many bytes together. No key was ever
+   * removed.
+   */
   columnsFor(keys: number, bytes: number): KeyTableColumns {
     assert(this.#free.length === 0, 'rows follow one another');
     let enough = this.#slots.length;

@@ -1,4 +1,7 @@
-/** Rows of a task's stores, those that are not committed yet among them; for who asks between two cycles. */
+/**
+ * Rows of a task's stores, those that are not committed yet among them; for who asks between two
+ * cycles.
+ */
 import type { StoreRow } from '../graph/store-spec.ts';
 import { decodeKeyId } from '../serde/serde.ts';
 import type { StateBackend } from '../storage/backend.ts';

@@ -3,8 +3,8 @@ import { addKeys, type KeyColumns, type KeyTable } from './key-table.ts';
 import type { StoreState } from './store-state.ts';
 
 /**
- * Finds the keys of records [from, to) in every store, and creates empty entries for keys that are known
- * not to be on disk.
+ * Finds the keys of records [from, to) in every store, and creates empty entries for keys that are
+ * known not to be on disk.
  * @param rows by store and record, to be filled
  * @param wanted gets the keys that must be prefetched, some more than once
  */
@@ -31,7 +31,10 @@ export function locateKeys(
   }
 }
 
-/** Entries of record `i`'s key where there is none; where there may be a cell on disk, the key is wanted. */
+/**
+ * Entries of record `i`'s key where there is none; where there may be a cell on disk, the key is
+ * wanted.
+ */
 function makeEntries(
   states: readonly StoreState[],
   rows: readonly Int32Array[],

@@ -1,6 +1,6 @@
 /**
- * The memory of one thread's tasks: caches, packed cells, and the memtables of their backends share it.
- * A task may use what the others leave, and its fair share at least.
+ * The memory of one thread's tasks: caches, packed cells, and the memtables of their backends share
+ * it. A task may use what the others leave, and its fair share at least.
  */
 
 /** Who uses memory for cells. */

@@ -1,6 +1,6 @@
 /**
- * Cells of many keys, as bytes: what a restore has brought and nobody has asked for yet. One buffer and a column
- * for all of them, where an entry of the cache and its cell are a dozen objects.
+ * Cells of many keys, as bytes: what a restore has brought and nobody has asked for yet. One buffer
+ * and a column for all of them, where an entry of the cache and its cell are a dozen objects.
  *
  *   keys   rows in the order in which keys came first (key-table.ts)
  *   cells  by row, four numbers each
@@ -14,17 +14,24 @@ import { hashFactors, KeyTable } from './key-table.ts';
 
 const firstBytes = 16_384;
 const firstRows = 256;
-/** Numbers of a row: where its cell begins, its length, the room for one, and whether the cell is taken. */
+/**
+ * Numbers of a row: where its cell begins, its length, the room for one, and whether the cell is
+ * taken.
+ */
 const [cellAt, cellLength, cellRoom, takenAt, width] = [0, 1, 2, 3, 4];
 /** Length of a cell that is gone. */
 const gone = -1;
 
-/** native/cells.cc: works on the columns as they are described here and in key-table.ts, in which there must be room. */
+/**
+ * native/cells.cc: works on the columns as they are described here and in key-table.ts, in which
+ * there must be room.
+ */
 export interface CellsHelper {
   /**
    * As `putCells` (put-cells.ts).
    * @param image of a batch
-   * @param numbers rows, bytes of the keys and of the body in use, to be brought up to date; the factors of the hash
+   * @param numbers rows, bytes of the keys and of the body in use, to be brought up to date; the
+   * factors of the hash
    */
   putCells(
     image: ArrayBuffer,
@@ -58,7 +65,10 @@ export class PackedCells {
     return this.#body.length + BYTES_PER_ELEMENT * width * this.#count + this.keys.byteLength;
   }
 
-  /** The row's key has this cell now: so many bytes of the view from `start` on. @param length negative when the cell is gone */
+  /**
+   * The row's key has this cell now: so many bytes of the view from `start` on.
+   * @param length negative when the cell is gone
+   */
   put(row: number, view: DataView, start: number, length: number): void {
     while (row >= this.#count) this.#newRow();
     const at = width * row;
@@ -78,7 +88,9 @@ export class PackedCells {
     this.#body.skip(room - most);
   }
 
-  /** Has the native helper put the cells of records from `from` on; as `putCells` (put-cells.ts). */
+  /**
+   * Has the native helper put the cells of records from `from` on; as `putCells` (put-cells.ts).
+   */
   putBatch(helper: CellsHelper, batch: PackedBatch, from: number): number {
     const keys = this.keys.columnsFor(batch.count - from, batch.bytes.byteLength);
     // Each key may be new, and each cell may have grown.

@@ -1,6 +1,6 @@
 /**
- * Takes the cells of a changelog's batch into packed cells: by the native helper (native/cells.cc) where it was built, a
- * record at a time where it was not.
+ * Takes the cells of a changelog's batch into packed cells: by the native helper (native/cells.cc)
+ * where it was built, a record at a time where it was not.
  */
 import { nativeHelper } from '../base/native-helper.ts';
 import type { PackedBatch } from '../record/batch.ts';
@@ -25,7 +25,8 @@ function loadHelper(): CellsHelper | undefined {
 }
 
 /**
- * Takes in records from `from` on, up to one that holds no cell; answers its number, or how many there are.
+ * Takes in records from `from` on, up to one that holds no cell; answers its number, or how many
+ * there are.
  * @param helper `cellsHelper()`
  */
 export function putCells(

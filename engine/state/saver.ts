@@ -1,7 +1,7 @@
 /**
- * What of a task's committed state is written to its backend, and when. The changelog has every commit, so
- * the backend may lag behind: a cell that changes with each commit is written once an interval, and one
- * that came and went within it not at all.
+ * What of a task's committed state is written to its backend, and when. The changelog has every
+ * commit, so the backend may lag behind: a cell that changes with each commit is written once an
+ * interval, and one that came and went within it not at all.
  *
  *   cut:  the entries that were unsaved when a commit was sealed, with the stores' positions of that commit.
  *         They are written share by share with this commit and those that follow, so that none of them waits
@@ -9,8 +9,8 @@
  *   hold: a share as bytes. It is made when a commit is sealed, for the cells are the next cycle's to change
  *         then, and written when the commit is done.
  *
- * In between the backend holds values of commits after its positions. A restart replays the changelog from
- * the positions to its end, and so over all of them.
+ * In between the backend holds values of commits after its positions. A restart replays the
+ * changelog from the positions to its end, and so over all of them.
  */
 import { assert, must } from '../base/assert.ts';
 import { checksummed } from '../base/checksummed.ts';
@@ -22,13 +22,15 @@ import { cellWrites, metaWrite, type Store } from './store.ts';
 import { storedValue } from './stored-cells.ts';
 
 export interface Saving {
-  /** From one cut to the next, ms of the wall clock: so much of the changelog a restart may replay. */
+  /**
+   * From one cut to the next, ms of the wall clock: so much of the changelog a restart may replay.
+   */
   readonly everyMs: number;
   /** So many cells of a cut, at least, are written with a commit; and an eighth of it. */
   readonly leastShare: number;
   /**
-   * A restore brings much at once, and the first results after it are waited for: it is saved from so long after the first
-   * commit on, ms of the wall clock.
+   * A restore brings much at once, and the first results after it are waited for: it is saved from
+   * so long after the first commit on, ms of the wall clock.
    */
   readonly restoredAfterMs: number;
 }
@@ -56,7 +58,10 @@ interface Cut {
   readonly isRestored: boolean;
   /** Undefined until the commit is done that was sealed with it. */
   positions: readonly BackendWrite[] | undefined;
-  /** Of what a restore has brought: its bytes that are still unsaved. It may be more than commits may leave behind. */
+  /**
+   * Of what a restore has brought: its bytes that are still unsaved. It may be more than commits
+   * may leave behind.
+   */
   restoredBytes: number;
   /** Where the next share begins. */
   part: number;
@@ -93,14 +98,20 @@ export class Saver {
   #numbered = 0;
   /** Entries of writes that are done, for which no quiet moment has come yet. */
   #written: StoreEntries[] = [];
-  /** There was a commit after the last cut. Without one the positions in memory are not the saver's to write. */
+  /**
+   * There was a commit after the last cut. Without one the positions in memory are not the saver's
+   * to write.
+   */
   #committed = false;
   /** A restore has left cells in memory after the last cut. */
   #restored = false;
   /** A write failed: what it held is missing, so no positions may be written after it. */
   #failed = false;
 
-  /** @param bytesMax of unsaved state: half of it begins a cut before its time, more is saved at once */
+  /**
+   * @param bytesMax of unsaved state: half of it begins a cut before its time, more is saved at
+   * once
+   */
   constructor(
     backend: StateBackend,
     stores: ReadonlyMap<string, Store>,
@@ -118,7 +129,10 @@ export class Saver {
     this.#restored = true;
   }
 
-  /** Before a seal takes up what changed in memory: what was restored is a cut of its own. @param commitId of the commit before */
+  /**
+   * Before a seal takes up what changed in memory: what was restored is a cut of its own.
+   * @param commitId of the commit before
+   */
   precede(commitId: number): void {
     if (!this.#restored) return;
     assert(this.#cut === undefined, 'a task is restored before its first commit');
@@ -162,7 +176,10 @@ export class Saver {
     await this.#write(commitId);
   }
 
-  /** Brings the backend up to the last commit, or restore. Nothing may be dirty, nor sealed and not committed. */
+  /**
+   * Brings the backend up to the last commit, or restore. Nothing may be dirty, nor sealed and not
+   * committed.
+   */
   async saveAll(commitId: number): Promise<void> {
     if (this.#failed) return;
     this.#hold(atOnce, everything);

@@ -1,7 +1,7 @@
 /**
- * The cells of a store as its steps see them: that of the current key, those that are due, and numbers.
- * It notes what changes: for the commit, for a careful task to take it back, and for those who ask
- * meanwhile. A cell is an object that steps change in place.
+ * The cells of a store as its steps see them: that of the current key, those that are due, and
+ * numbers. It notes what changes: for the commit, for a careful task to take it back, and for those
+ * who ask meanwhile. A cell is an object that steps change in place.
  */
 import { assert, must } from '../base/assert.ts';
 import { messageOf } from '../base/errors.ts';
@@ -165,7 +165,10 @@ export class StoreCells implements Cells<unknown> {
     });
   }
 
-  /** Notes the cell as it is, before anybody changes it: its bytes, where it may be changed in place. */
+  /**
+   * Notes the cell as it is, before anybody changes it: its bytes, where it may be changed in
+   * place.
+   */
   #remember(undo: UndoLog, entry: CacheEntry): void {
     if (undo.knows(entry)) return;
     const spec = this.#spec;

@@ -1,10 +1,10 @@
 /**
- * One store of one task: its entries in memory from their load to their eviction (entry.ts), beside the
- * index of what is due and the store's numbers. Steps see its cells alone (store-cells.ts).
+ * One store of one task: its entries in memory from their load to their eviction (entry.ts), beside
+ * the index of what is due and the store's numbers. Steps see its cells alone (store-cells.ts).
  *
- * A cell's bytes are made once a commit, for the changelog, and once more when it is saved. Of what a
- * restore has brought the bytes alone are kept, until someone asks for the cell (packed-cells.ts). Saved
- * entries may be evicted when a cycle's work is sealed, at no other time.
+ * A cell's bytes are made once a commit, for the changelog, and once more when it is saved. Of what
+ * a restore has brought the bytes alone are kept, until someone asks for the cell
+ * (packed-cells.ts). Saved entries may be evicted when a cycle's work is sealed, at no other time.
  */
 import type { StoreSpec } from '../graph/store-spec.ts';
 import { DueIndex } from './due-index.ts';
@@ -54,8 +54,8 @@ export class StoreState {
   commitId: number;
   readAt: number;
   /**
-   * All cells are in memory: a key that is not has none, and nobody need look on disk. So it is of a store that was
-   * empty when it was opened, until a cell is evicted.
+   * All cells are in memory: a key that is not has none, and nobody need look on disk. So it is of
+   * a store that was empty when it was opened, until a cell is evicted.
    */
   complete = false;
   /** What was restored and not been asked for, as long as memory is left for it. */
@@ -131,8 +131,8 @@ export class StoreState {
   }
 
   /**
-   * Takes in what the changelog says of a key, where all cells are in memory: it is committed, and the backend does not
-   * know it. @param bytes the cell's size as it is written, 0 of none
+   * Takes in what the changelog says of a key, where all cells are in memory: it is committed, and
+   * the backend does not know it. @param bytes the cell's size as it is written, 0 of none
    */
   restored(keyId: string, cell: unknown, bytes: number, inParts?: PartsLogged): void {
     const known = this.table.of(keyId);
@@ -140,7 +140,10 @@ export class StoreState {
     this.#restored(known ?? this.load(keyId, undefined, 0), cell, bytes, inParts);
   }
 
-  /** The same of a key whose row is known. Once all is taken in, `EntryTable.dropUnused` must follow. */
+  /**
+   * The same of a key whose row is known. Once all is taken in, `EntryTable.dropUnused` must
+   * follow.
+   */
   restoredAt(row: number, cell: unknown, bytes: number): void {
     const { table } = this;
     const known = table.at(row);
@@ -161,7 +164,10 @@ export class StoreState {
     this.#noteUnsaved(entry, more);
   }
 
-  /** What changed belongs to a commit now. @param log gives the changelog what changed of an entry, and notes how much (`logged`) */
+  /**
+   * What changed belongs to a commit now.
+   * @param log gives the changelog what changed of an entry, and notes how much (`logged`)
+   */
   seal(log: (entry: CacheEntry) => void): void {
     const { table } = this;
     const { dirty } = this.cells;
@@ -202,7 +208,10 @@ export class StoreState {
     this.unsavedBytes += entry.bytes + entryOverheadBytes;
   }
 
-  /** The entry's bytes are held for a write of the backend. @param stored it will have a cell of the key */
+  /**
+   * The entry's bytes are held for a write of the backend.
+   * @param stored it will have a cell of the key
+   */
   held(entry: CacheEntry, number: number, stored: boolean): void {
     heldEntry(entry, number, stored, this.cells.dueOf(entry.cell));
     this.unsavedBytes -= entry.bytes + entryOverheadBytes;
@@ -221,8 +230,8 @@ export class StoreState {
   }
 
   /**
-   * Drops an entry without a cell, when there is nothing to save of it: where all cells are in memory nobody need
-   * know that a key has none.
+   * Drops an entry without a cell, when there is nothing to save of it: where all cells are in
+   * memory nobody need know that a key has none.
    */
   forgetEmpty(entry: CacheEntry): void {
     if (entry.cell !== undefined || !this.complete || !this.isSaved(entry)) return;
@@ -230,7 +239,10 @@ export class StoreState {
     this.cells.forgetFound();
   }
 
-  /** Evicts packed cells, then saved entries, on from where it came to last, until the cache fits `budget` bytes. */
+  /**
+   * Evicts packed cells, then saved entries, on from where it came to last, until the cache fits
+   * `budget` bytes.
+   */
   evict(budget: number): void {
     const { packed, table, index } = this;
     const packedBytes = packed?.byteLength ?? 0;

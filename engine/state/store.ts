@@ -1,4 +1,7 @@
-/** A store of a task: its state in memory, its keys in the backend, and the writes that bring one to the other. */
+/**
+ * A store of a task: its state in memory, its keys in the backend, and the writes that bring one to
+ * the other.
+ */
 import { emptyBytes } from '../base/bytes.ts';
 import { checksummed } from '../base/checksummed.ts';
 import type { BackendWrite, StateBackend } from '../storage/backend.ts';

@@ -1,6 +1,7 @@
 /**
- * Cells as the backend has them: whole, or as a head and parts. The checksum of a head covers a mark, so that none is
- * taken for a whole cell; that of a part covers its key, so that none is taken for another.
+ * Cells as the backend has them: whole, or as a head and parts. The checksum of a head covers a
+ * mark, so that none is taken for a whole cell; that of a part covers its key, so that none is
+ * taken for another.
  */
 
 import { checksummed, checksummedBy, contentOf } from '../base/checksummed.ts';
@@ -49,8 +50,8 @@ export function isSavedInParts(
 }
 
 /**
- * What the backend is to have of a key: the value under the cell's key, undefined when there is none. Writes of its parts
- * are added to `writes`.
+ * What the backend is to have of a key: the value under the cell's key, undefined when there is
+ * none. Writes of its parts are added to `writes`.
  */
 export function storedValue(
   writes: BackendWrite[],

@@ -2,9 +2,9 @@
  * The state of one task: its stores over one backend.
  *
  * Cycle: `prefetch` loads what a batch can touch, with one read; operators work on cells in memory;
- * `seal` yields what changed; `commit` says that the log has committed it. The next cycle may begin before
- * that, and be sealed as well. The backend follows later (saver.ts): it may lag behind the changelog, as
- * after a crash, and `restore` replays the rest.
+ * `seal` yields what changed; `commit` says that the log has committed it. The next cycle may begin
+ * before that, and be sealed as well. The backend follows later (saver.ts): it may lag behind the
+ * changelog, as after a crash, and `restore` replays the rest.
  */
 import { assert, must } from '../base/assert.ts';
 import type { Cells, StoreRow, StoreSpec } from '../graph/store-spec.ts';
@@ -122,7 +122,8 @@ export class TaskState implements MemoryUser {
       state.#stores.set(spec.name, store);
       const [any] = await options.backend.range({ ...store.keys.content, limit: 1 });
       if (any === undefined) store.state.beginEmpty();
-      // Shares of a first cut that came to no end: what the changelog has deleted since may be among them.
+      // Shares of a first cut that came to no end: what the changelog has deleted since may be
+      // among them.
       else if (stored === undefined) await state.reset(spec.name);
     }
     state.#states = [...state.#stores.values()].map((store) => store.state);
@@ -140,7 +141,10 @@ export class TaskState implements MemoryUser {
     for (const state of this.#states) state.cells.undo = undo;
   }
 
-  /** A cycle begins. @param keeps whether what it changes is also kept as it was, for those who ask meanwhile */
+  /**
+   * A cycle begins.
+   * @param keeps whether what it changes is also kept as it was, for those who ask meanwhile
+   */
   beginCycle(keeps: boolean): void {
     if (!keeps) return;
     for (const state of this.#states) state.cells.kept ??= new KeptCells();
@@ -159,7 +163,10 @@ export class TaskState implements MemoryUser {
     });
   }
 
-  /** Keys that records looked for since it was asked last, and those of them that the backend was asked for. */
+  /**
+   * Keys that records looked for since it was asked last, and those of them that the backend was
+   * asked for.
+   */
   takeLookups(): { readonly keys: number; readonly reads: number } {
     const taken = { keys: this.#located, reads: this.#loader.reads };
     this.#located = 0;
@@ -199,7 +206,8 @@ export class TaskState implements MemoryUser {
   }
 
   /**
-   * Finds the keys of records [from, to) in every store, and makes entries of those that nobody need be asked of.
+   * Finds the keys of records [from, to) in every store, and makes entries of those that nobody
+   * need be asked of.
    * @param rows by store and record, to be filled for `enter`; good until the next seal
    * @param wanted gets the keys that must be prefetched, some more than once
    */
@@ -222,7 +230,10 @@ export class TaskState implements MemoryUser {
     }
   }
 
-  /** Makes the key of record `i` the current one. @param rows of `locate`; what it wanted is there */
+  /**
+   * Makes the key of record `i` the current one.
+   * @param rows of `locate`; what it wanted is there
+   */
   enter(rows: readonly Int32Array[], i: number): void {
     const states = this.#states;
     const row = (rows[0] as Int32Array)[i] as number;
@@ -248,8 +259,9 @@ export class TaskState implements MemoryUser {
   }
 
   /**
-   * What changed since the last seal, store by store, as changelog records. It belongs to the commit now; what changes
-   * from here on belongs to the next. Where something did change, the commit must follow or the task be closed.
+   * What changed since the last seal, store by store, as changelog records. It belongs to the
+   * commit now; what changes from here on belongs to the next. Where something did change, the
+   * commit must follow or the task be closed.
    */
   seal(commitId: number): readonly StoreChanges[] {
     this.#saver.precede(this.#commitId);
@@ -281,8 +293,8 @@ export class TaskState implements MemoryUser {
   }
 
   /**
-   * The log has committed what `seal(commitId)` said. The work of the next cycle may be under way: nothing that it
-   * holds on to changes here.
+   * The log has committed what `seal(commitId)` said. The work of the next cycle may be under way:
+   * nothing that it holds on to changes here.
    * @param ends the offset after the last changelog record, by store that changed
    * @param now wall time, ms UTC
    */
@@ -300,8 +312,9 @@ export class TaskState implements MemoryUser {
   }
 
   /**
-   * Applies a batch of a store's changelog, in offset order; the batch may repeat what is known. What was empty is
-   * filled in memory as far as the cache reaches, and saved with the commits that follow; the rest goes to disk at once.
+   * Applies a batch of a store's changelog, in offset order; the batch may repeat what is known.
+   * What was empty is filled in memory as far as the cache reaches, and saved with the commits that
+   * follow; the rest goes to disk at once.
    * @param now wall time, ms UTC
    */
   async restore(storeName: string, batch: PackedBatch, now: number): Promise<void> {
@@ -337,7 +350,8 @@ export class TaskState implements MemoryUser {
     try {
       const states = [...this.#stores.values()].map(({ state }) => state);
       const open = states.some((state) => state.isDirty);
-      // Of what a commit under way has changed the committed values are gone: the changelog has them.
+      // Of what a commit under way has changed the committed values are gone: the changelog has
+      // them.
       if (!open && this.#sealed.length === 0) await this.#saver.saveAll(this.#commitId);
     } finally {
       this.#options.memory?.leave(this);

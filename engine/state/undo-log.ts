@@ -1,7 +1,7 @@
 /**
- * What a careful task notes of its changes, so that those of a record which fails can be taken back.
- * Units of work nest: a timer that fires while a record is processed is a unit within the record's.
- * What a unit that succeeds has noted belongs to the unit around it.
+ * What a careful task notes of its changes, so that those of a record which fails can be taken
+ * back. Units of work nest: a timer that fires while a record is processed is a unit within the
+ * record's. What a unit that succeeds has noted belongs to the unit around it.
  */
 export type Undo = () => void;
 

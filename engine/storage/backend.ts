@@ -2,11 +2,11 @@
  * StateBackend: an ordered store of bytes, under the state of a task and under the embedded log.
  *
  * Laws: keys are ordered as unsigned bytes. `write` is atomic: after a crash all of it is there or
- * none, and with `sync` it is there once the promise resolves. `getMany` keeps the order of its keys
- * and answers undefined for an absent one. A read sees every write that resolved before it began.
- * `close` waits for what is under way; later calls reject. Damage found by the store is an error,
- * never an absent value; but a backend may lose writes of its write-ahead log without a word when
- * that is damaged, also some in the middle. Who needs to know numbers the writes
+ * none, and with `sync` it is there once the promise resolves. `getMany` keeps the order of its
+ * keys and answers undefined for an absent one. A read sees every write that resolved before it
+ * began. `close` waits for what is under way; later calls reject. Damage found by the store is an
+ * error, never an absent value; but a backend may lose writes of its write-ahead log without a word
+ * when that is damaged, also some in the middle. Who needs to know numbers the writes
  * (numbered-backend.ts, log/embedded/journal.ts).
  */
 export interface BackendWrite {
@@ -31,7 +31,9 @@ export interface StateBackend {
   getMany(keys: readonly Uint8Array[]): Promise<(Buffer | undefined)[]>;
   range(options: RangeOptions): Promise<BackendEntry[]>;
   write(batch: readonly BackendWrite[], options?: { readonly sync?: boolean }): Promise<void>;
-  /** Every write that resolved before lies in tables, synced: no write-ahead log is needed for it. */
+  /**
+   * Every write that resolved before lies in tables, synced: no write-ahead log is needed for it.
+   */
   flush(): Promise<void>;
   /** Bytes of memory that the backend holds now, as far as it knows. */
   memory(): number;

@@ -32,9 +32,9 @@ export function backendsOf(name: BackendName): BackendFactory {
 }
 
 /**
- * Keeps the binary loaded for the life of this thread. Node unloads it with the last thread that has
- * it, and a worker that loads it at that moment fails ("Module did not self-register"): so the main
- * thread holds it while workers come and go. Throws BACKEND_MISSING.
+ * Keeps the binary loaded for the life of this thread. Node unloads it with the last thread that
+ * has it, and a worker that loads it at that moment fails ("Module did not self-register"): so the
+ * main thread holds it while workers come and go. Throws BACKEND_MISSING.
  */
 export function holdBackend(choice: BackendChoice): void {
   if (isBackendName(choice)) backends[choice].load();

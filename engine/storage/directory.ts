@@ -5,8 +5,9 @@ import { dirname } from 'node:path';
 import { storageError } from './errors.ts';
 
 /**
- * Makes a directory, for its owner alone, and those above it. Throws the system's error. Node's own recursive mkdir says
- * ENOENT where the file system is read-only, so the folder that is there is asked first.
+ * Makes a directory, for its owner alone, and those above it. Throws the system's error. Node's own
+ * recursive mkdir says ENOENT where the file system is read-only, so the folder that is there is
+ * asked first.
  */
 export async function makeDirectory(directory: string): Promise<void> {
   await access(await existing(directory), constants.W_OK);

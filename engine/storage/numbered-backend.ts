@@ -1,13 +1,14 @@
 /**
- * A StateBackend whose writes are numbered, and which knows its owner. A database may lose a part of its
- * write-ahead log without a word, also in the middle; then a number is missing at the next opening. What
- * is lost at the end leaves an earlier state behind, as a crash does.
+ * A StateBackend whose writes are numbered, and which knows its owner. A database may lose a part
+ * of its write-ahead log without a word, also in the middle; then a number is missing at the next
+ * opening. What is lost at the end leaves an earlier state behind, as a crash does.
  *
  *   [0][1]           owner: who it is, and the store's own id
  *   [0][2][number]   a write: links to the write before and to the store's id
  *   [0][3]           anchor: all writes up to this number lie in tables
  *
- * Values have a checksum that covers their keys (base/checksummed.ts). Other keys that begin with [0] have one byte.
+ * Values have a checksum that covers their keys (base/checksummed.ts). Other keys that begin with
+ * [0] have one byte.
  */
 import { randomUUID } from 'node:crypto';
 import { orderedTimeBytes, readOrderedTime, writeOrderedTime } from '../base/bytes.ts';

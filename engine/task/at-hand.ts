@@ -1,8 +1,8 @@
 /**
- * What a task is at. A unit of work is a record, a result that time lets go, or what a step had kept
- * for later; each runs in a frame of its own. Frames nest: a timer that fires while a record is
- * processed has a frame within the record's. Whoever enters a frame leaves it, so the one around it
- * is found as it was.
+ * What a task is at. A unit of work is a record, a result that time lets go, or what a step had
+ * kept for later; each runs in a frame of its own. Frames nest: a timer that fires while a record
+ * is processed has a frame within the record's. Whoever enters a frame leaves it, so the one around
+ * it is found as it was.
  */
 import { emptyBytes } from '../base/bytes.ts';
 import type { SourcePlace } from '../record/marks.ts';
@@ -56,7 +56,10 @@ export class AtHand {
   /** Frames by depth, which are used again. */
   readonly #frames: Frame[] = [this.record];
   #depth = 0;
-  /** Where the record lies, while nobody has asked for the id of its key: without stores hardly anybody does. */
+  /**
+   * Where the record lies, while nobody has asked for the id of its key: without stores hardly
+   * anybody does.
+   */
   #unnamed: SourceQueue | undefined;
 
   constructor(state: TaskState, partition: number, bySource: boolean) {
@@ -100,7 +103,10 @@ export class AtHand {
     this.#state.keyId = '';
   }
 
-  /** A frame within the one at hand, which begins as its copy; to be entered before another is asked for. */
+  /**
+   * A frame within the one at hand, which begins as its copy; to be entered before another is asked
+   * for.
+   */
   inner(): Frame {
     const { frame } = this;
     const depth = this.#depth + 1;

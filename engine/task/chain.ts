@@ -88,7 +88,9 @@ export function buildChain(
     release: upstreamFirst(release),
   };
 
-  /** Null values of a topic go to the steps that take them; for the others they are dropped, once. */
+  /**
+   * Null values of a topic go to the steps that take them; for the others they are dropped, once.
+   */
   function entry(source: number, topic: string): AnyReceiver {
     const consumers = topology.nodes.flatMap((node) =>
       inputsOf(node).flatMap((input, i) => (input.node === source ? [{ node, i }] : [])),

@@ -4,8 +4,8 @@
  *
  *     in = processed + dropped + deadLettered
  *
- * `drops` and `failures` count every single drop and failure by place; a record that is late for two
- * windows is one `dropped` record and two drops.
+ * `drops` and `failures` count every single drop and failure by place; a record that is late for
+ * two windows is one `dropped` record and two drops.
  */
 export interface TaskCounters {
   in: number;

@@ -1,6 +1,7 @@
 /**
- * The dead-letter record: key and value are the source's bytes, untouched; headers say where it came
- * from, which step refused it and why, and keep those of the record (record/letter-headers.ts).
+ * The dead-letter record: key and value are the source's bytes, untouched; headers say where it
+ * came from, which step refused it and why, and keep those of the record
+ * (record/letter-headers.ts).
  */
 import { authorFrame } from '../base/call-site.ts';
 import { messageOf, stackText } from '../base/errors.ts';

@@ -1,7 +1,7 @@
 /**
  * How a unit of work fails: a record, a timer, or a result that time lets go. The first step that
- * refuses it is noted, the steps around it are left at once, and where the unit began it is taken back
- * and its dead letter written.
+ * refuses it is noted, the steps around it are left at once, and where the unit began it is taken
+ * back and its dead letter written.
  */
 
 import { fatalError } from '../base/assert.ts';

@@ -1,4 +1,7 @@
-/** What the runtime asks of the threads that run tasks, and what it is answered. All of it can be sent between threads. */
+/**
+ * What the runtime asks of the threads that run tasks, and what it is answered. All of it can be
+ * sent between threads.
+ */
 import type { StoreRow } from '../graph/store-spec.ts';
 import type { RecordLimits } from '../log/log.ts';
 import type { TaskMemory } from '../state/memory-budget.ts';
@@ -50,7 +53,10 @@ export interface TaskAssignment {
 export interface TopicOffset {
   readonly topic: string;
   readonly offset: number;
-  /** How far the source's time has come, as time/watermark.ts writes it; '' or absent when nothing is known. */
+  /**
+   * How far the source's time has come, as time/watermark.ts writes it; '' or absent when nothing
+   * is known.
+   */
   readonly time?: string | undefined;
   /** Records from the offset up to here wait for a witness of the first one's time. */
   readonly waitsTo?: number | undefined;
@@ -96,7 +102,10 @@ export interface TaskResult {
   /** How far its time is, ms UTC; see time/watermark.ts. */
   readonly watermark: number;
   readonly sourceTimes: readonly SourceProgress[];
-  /** What the task tells those downstream after its outputs: how far it is (ms UTC); NaN: its input has ended. */
+  /**
+   * What the task tells those downstream after its outputs: how far it is (ms UTC); NaN: its input
+   * has ended.
+   */
   readonly promises: readonly number[];
   /** A record that waits to be tried again. */
   readonly retry?: RetryTold;
@@ -128,7 +137,10 @@ export interface HostPort {
   query(taskId: string, store: string, keyId?: string, limit?: number): Promise<StoreRow[]>;
   /** How far the task's time is. */
   timeOf(taskId: string): Promise<TaskTime>;
-  /** Rows as they are committed, also while the task works. @throws STATE_AWAY when the task is not here */
+  /**
+   * Rows as they are committed, also while the task works.
+   * @throws STATE_AWAY when the task is not here
+   */
   ask(taskId: string, question: RowQuestion): Promise<RowAnswer>;
   close(taskId: string): Promise<void>;
   closeAll(): Promise<void>;

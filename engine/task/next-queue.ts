@@ -2,7 +2,10 @@
 import type { ReadLimits } from './read-limits.ts';
 import type { SourceQueue } from './source-queue.ts';
 
-/** The queue with the smallest head timestamp; undefined when one must be waited for, or all are empty. */
+/**
+ * The queue with the smallest head timestamp; undefined when one must be waited for, or all are
+ * empty.
+ */
 export function nextQueue(
   queues: readonly SourceQueue[],
   limits: ReadLimits,

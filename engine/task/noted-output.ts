@@ -1,6 +1,6 @@
 /**
- * How a careful task takes back what it wrote. A function that makes a closure allocates a context on
- * each call, so these closures stand apart from the path of a record.
+ * How a careful task takes back what it wrote. A function that makes a closure allocates a context
+ * on each call, so these closures stand apart from the path of a record.
  */
 import type { BatchBuilder } from '../record/batch.ts';
 import type { UndoLog } from '../state/undo-log.ts';

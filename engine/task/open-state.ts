@@ -1,4 +1,6 @@
-/** Opens the state of a task. What is damaged, or another's, is wiped: the changelog has all of it. */
+/**
+ * Opens the state of a task. What is damaged, or another's, is wiped: the changelog has all of it.
+ */
 import { isMillraceError, messageOf } from '../base/errors.ts';
 import type { StoreSpec } from '../graph/store-spec.ts';
 import type { MemoryBudget } from '../state/memory-budget.ts';

@@ -42,8 +42,8 @@ export class Outputs {
   }
 
   /**
-   * Answers the batch to which the record was added. Throws what the sink's encoders throw, and when
-   * the log would refuse the record.
+   * Answers the batch to which the record was added. Throws what the sink's encoders throw, and
+   * when the log would refuse the record.
    */
   write<K, V>(
     topic: string,
@@ -74,7 +74,9 @@ export class Outputs {
     return builder;
   }
 
-  /** Appends a dead letter to partition 0: bytes as they are, or cut where the log takes no more. */
+  /**
+   * Appends a dead letter to partition 0: bytes as they are, or cut where the log takes no more.
+   */
   writeRaw(
     topic: string,
     key: Uint8Array | null,

@@ -1,7 +1,7 @@
 /**
- * Lets a thread answer questions between two records. Without it whoever asks waits for a round, which is
- * all that a cycle takes. Nothing is paid while nobody asks; while many do, tasks also keep what their
- * cycles change as it was committed (state/kept-cells.ts).
+ * Lets a thread answer questions between two records. Without it whoever asks waits for a round,
+ * which is all that a cycle takes. Nothing is paid while nobody asks; while many do, tasks also
+ * keep what their cycles change as it was committed (state/kept-cells.ts).
  */
 import type { Clock } from '../base/clock.ts';
 import type { Scheduler } from '../base/scheduler.ts';
@@ -53,7 +53,10 @@ export class Pauses {
     if (this.isOpen) this.#begin = this.#clock.monotonic();
   }
 
-  /** Whether it is time for a pause. Ask only while it is open. @param taken records of the round */
+  /**
+   * Whether it is time for a pause. Ask only while it is open.
+   * @param taken records of the round
+   */
   isDue(taken: number): boolean {
     if (taken % lookEvery > 0) return false;
     const now = this.#clock.monotonic();
@@ -61,7 +64,10 @@ export class Pauses {
     return now - this.#begin >= everyMs;
   }
 
-  /** Records from here to the next look: at the clock, or of those that come every `otherwise` records. */
+  /**
+   * Records from here to the next look: at the clock, or of those that come every `otherwise`
+   * records.
+   */
   room(taken: number, otherwise: number): number {
     const every = this.isOpen ? lookEvery : otherwise;
     return every - (taken % every);

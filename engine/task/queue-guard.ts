@@ -1,6 +1,6 @@
 /**
- * The guard of one source partition (time/guard.ts): what it says of a record whose time lies far ahead,
- * and how often the records that would confirm it are waited for.
+ * The guard of one source partition (time/guard.ts): what it says of a record whose time lies far
+ * ahead, and how often the records that would confirm it are waited for.
  */
 import type { SourceOptions } from '../graph/node.ts';
 import {
@@ -12,7 +12,10 @@ import {
   unquestionedTo,
 } from '../time/guard.ts';
 
-/** So often, cycle by cycle, the records after one are asked for that it is judged by: they may be too large to come together. */
+/**
+ * So often, cycle by cycle, the records after one are asked for that it is judged by: they may be
+ * too large to come together.
+ */
 const asksMost = 50;
 
 /** Records after the one at `offset`; they ended at `end`. */
@@ -42,8 +45,8 @@ export class QueueGuard {
   #asked: Asked | undefined;
   #asking: Asked | undefined;
   /**
-   * What was said of the next record. It stands, whatever is read with the record in the next cycle: another topic's
-   * record may be waited for meanwhile.
+   * What was said of the next record. It stands, whatever is read with the record in the next
+   * cycle: another topic's record may be waited for meanwhile.
    */
   #judged: { readonly offset: number; readonly verdict: GuardVerdict } | undefined;
 
@@ -77,7 +80,10 @@ export class QueueGuard {
     this.#asking = undefined;
   }
 
-  /** Records that follow those that are there can be had: not if they were asked for often, and none came. */
+  /**
+   * Records that follow those that are there can be had: not if they were asked for often, and none
+   * came.
+   */
   #hasMore({ offset, end, caughtUp }: Questioned): boolean {
     if (caughtUp) return false;
     const asked = this.#asked;

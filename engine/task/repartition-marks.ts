@@ -1,4 +1,7 @@
-/** What the records of a repartition topic say of time, read off their batch (record/marks.ts has the form). */
+/**
+ * What the records of a repartition topic say of time, read off their batch (record/marks.ts has
+ * the form).
+ */
 import type { PackedBatch } from '../record/batch.ts';
 import {
   decodePromises,
@@ -20,7 +23,10 @@ export function standMarkIn(batch: PackedBatch, i: number): number {
   return at === end ? 0 : standMarkLength(batch.bytes, at, end);
 }
 
-/** How far the source partition of record `i` stood, ms UTC; undefined where that is the record's timestamp. */
+/**
+ * How far the source partition of record `i` stood, ms UTC; undefined where that is the record's
+ * timestamp.
+ */
 export function standIn(batch: PackedBatch, i: number): number | undefined {
   const at = headersAt(batch, i);
   const end = batch.starts[i + 1] as number;

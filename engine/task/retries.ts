@@ -1,7 +1,7 @@
 /**
- * Asks the author's error handlers, and knows the record that waits to be tried again. A task has one at most: it reads
- * nothing more until that is done, so the order of its partition stays. It outlives the task, which is opened
- * anew when a cycle is repeated.
+ * Asks the author's error handlers, and knows the record that waits to be tried again. A task has
+ * one at most: it reads nothing more until that is done, so the order of its partition stays. It
+ * outlives the task, which is opened anew when a cycle is repeated.
  */
 import { fatalError } from '../base/assert.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
@@ -62,7 +62,10 @@ export class Retries {
   }
 }
 
-/** The last that was given for the step counts, else the last for all; undefined: the policy decides. */
+/**
+ * The last that was given for the step counts, else the last for all; undefined: the policy
+ * decides.
+ */
 function handlerOf(
   handlers: readonly HandledErrors[],
   stage: FailureStage,
@@ -86,7 +89,8 @@ export function stopsAt({ topology, onError }: Asked, { stage, step }: Failure):
 }
 
 /**
- * What the author says of a failure; without a handler it is a dead letter: where the policy is to stop, it has.
+ * What the author says of a failure; without a handler it is a dead letter: where the policy is to
+ * stop, it has.
  * @param at undefined where there is no record
  * @throws CONFIG_INVALID, which ends the run, for an answer that is none
  */

@@ -1,6 +1,6 @@
 /**
- * Keys, values and times of a source's records. Times come from the log, or from the author's extractor,
- * which needs the values: then they are decoded ahead, once.
+ * Keys, values and times of a source's records. Times come from the log, or from the author's
+ * extractor, which needs the values: then they are decoded ahead, once.
  */
 import { messageOf } from '../base/errors.ts';
 import { refusePromise } from '../base/promises.ts';
@@ -39,7 +39,10 @@ export class SourceDecoder {
     this.#isChecked = isChecked(source.valueDecoder);
   }
 
-  /** Key of record `i`; throws when it cannot be decoded. @param keyId its id, '' where nobody knows it yet */
+  /**
+   * Key of record `i`; throws when it cannot be decoded.
+   * @param keyId its id, '' where nobody knows it yet
+   */
   key(batch: PackedBatch, i: number, keyId = ''): unknown {
     const length = batch.keyLengths[i] as number;
     if (length < 0) return null;

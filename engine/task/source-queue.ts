@@ -21,7 +21,10 @@ export class SourceQueue {
   readonly source: Source<unknown, unknown>;
   readonly options: SourceOptions;
   readonly receiver: AnyReceiver;
-  /** How far the topic's partition has come; of a repartition topic that tells, by its upstream tasks. */
+  /**
+   * How far the topic's partition has come; of a repartition topic that tells, by its upstream
+   * tasks.
+   */
   readonly time: SourceTime | UpstreamTime;
   /** The same where it is the source's own. */
   readonly sourceTime: SourceTime | undefined;
@@ -44,7 +47,10 @@ export class SourceQueue {
   readonly #decoder: SourceDecoder;
   #times: Float64Array | undefined;
   #values: unknown[] | undefined;
-  /** Where the state has the keys of the batch's records, as far as they were collected: rows by store and record. */
+  /**
+   * Where the state has the keys of the batch's records, as far as they were collected: rows by
+   * store and record.
+   */
   rows: readonly Int32Array[] = [];
   /** Up to this record their cells were looked at. */
   #warmedTo = 0;
@@ -104,8 +110,8 @@ export class SourceQueue {
   }
 
   /**
-   * Hands back what was not taken. It is read again from `position` in the next cycle, so that a cycle
-   * depends on nothing but what is committed.
+   * Hands back what was not taken. It is read again from `position` in the next cycle, so that a
+   * cycle depends on nothing but what is committed.
    */
   clear(): void {
     this.#guard.endCycle();
@@ -176,8 +182,8 @@ export class SourceQueue {
   }
 
   /**
-   * Finds the keys of the batch's next records in the state, and adds to `wanted` the ids of those that it must load, some
-   * more than once; answers the greatest timestamp among the records.
+   * Finds the keys of the batch's next records in the state, and adds to `wanted` the ids of those
+   * that it must load, some more than once; answers the greatest timestamp among the records.
    */
   collect(state: TaskState, wanted: string[]): number {
     let greatest = Number.NEGATIVE_INFINITY;
@@ -197,7 +203,10 @@ export class SourceQueue {
     return greatest;
   }
 
-  /** Before the record at hand is entered: looks at its cells and those of the records after it, some at a time. */
+  /**
+   * Before the record at hand is entered: looks at its cells and those of the records after it,
+   * some at a time.
+   */
   warm(state: TaskState): void {
     if (this.index < this.#warmedTo) return;
     const to = Math.min(this.index + warmedTogether, (this.batch as PackedBatch).count);
@@ -206,7 +215,8 @@ export class SourceQueue {
   }
 
   /**
-   * What the records that wait can make the partition promise, at most; beyond what it promises now. For prefetching.
+   * What the records that wait can make the partition promise, at most; beyond what it promises
+   * now. For prefetching.
    */
   get promiseAhead(): number {
     const { batch, time } = this;
@@ -232,7 +242,10 @@ export class SourceQueue {
     return told;
   }
 
-  /** Why the record at hand has no time to go by; undefined when it has. @param timestamp its own, not below 0 */
+  /**
+   * Why the record at hand has no time to go by; undefined when it has.
+   * @param timestamp its own, not below 0
+   */
   timeProblem(timestamp: number): string | undefined {
     const { maxFutureSkewMs } = this.options;
     if (this.#isUnquestioned && maxFutureSkewMs === undefined) return undefined;
@@ -250,7 +263,10 @@ export class SourceQueue {
     return this.isRepartition && this.batch !== undefined ? standMarkIn(this.batch, i) : 0;
   }
 
-  /** How far the source partition of the record at hand stood, as it says. @param timestamp its own, ms UTC */
+  /**
+   * How far the source partition of the record at hand stood, as it says.
+   * @param timestamp its own, ms UTC
+   */
   markedStand(timestamp: number): number {
     return standIn(this.batch as PackedBatch, this.index) ?? timestamp;
   }
@@ -292,7 +308,10 @@ export class SourceQueue {
     this.isRefused = false;
   }
 
-  /** Key of record `i`, decoded; throws when it cannot be. @param keyId its id, '' where nobody knows it yet */
+  /**
+   * Key of record `i`, decoded; throws when it cannot be.
+   * @param keyId its id, '' where nobody knows it yet
+   */
   key(i: number, keyId = ''): unknown {
     return this.#decoder.key(this.batch as PackedBatch, i, keyId);
   }

@@ -27,7 +27,10 @@ export class Suspension {
     return (body) => this.#resume(kept, place, body);
   }
 
-  /** Records are kept once, however many steps wait for them; what timers and `enter` run, each time. */
+  /**
+   * Records are kept once, however many steps wait for them; what timers and `enter` run, each
+   * time.
+   */
   #keep(): Suspended {
     const hand = this.#hand;
     const { frame } = hand;

@@ -1,6 +1,7 @@
 /**
- * How time passes for a task: its sources' promises, its watermark, and what it tells those downstream. Steps act
- * instant by instant over all of them, so that nothing depends on how far the watermark moves in one step.
+ * How time passes for a task: its sources' promises, its watermark, and what it tells those
+ * downstream. Steps act instant by instant over all of them, so that nothing depends on how far the
+ * watermark moves in one step.
  */
 import type { TimedStep } from '../graph/processor.ts';
 import type { PartTime } from '../graph/time-plan.ts';
@@ -30,7 +31,10 @@ export class TaskClock {
   passed = unknown;
   /** How far time is known to have passed for all sources, ms UTC. */
   idleClock = unknown;
-  /** Topics, by logical name, that carry the stand of each record; and those that say where it was read first. */
+  /**
+   * Topics, by logical name, that carry the stand of each record; and those that say where it was
+   * read first.
+   */
   readonly marked: ReadonlySet<string>;
   readonly placed: ReadonlySet<string>;
   readonly #plan: PartTime;
@@ -93,7 +97,10 @@ export class TaskClock {
     }
   }
 
-  /** A record moves the time of its source, and stands where that is; true when the watermark may have moved. */
+  /**
+   * A record moves the time of its source, and stands where that is; true when the watermark may
+   * have moved.
+   */
   note(queue: SourceQueue, timestamp: number): boolean {
     const { sourceTime } = queue;
     const { frame, partition, bySource } = this.#hand;
@@ -124,7 +131,10 @@ export class TaskClock {
     return least === aside ? this.passed : least;
   }
 
-  /** Headers with the stand of what is written, where that is not its timestamp. @param sink logical name */
+  /**
+   * Headers with the stand of what is written, where that is not its timestamp.
+   * @param sink logical name
+   */
   marks(sink: string, timestamp: number, headers: Uint8Array): Uint8Array {
     // What was promised is not taken back.
     const promised = this.#told === aside ? unknown : this.#told;
@@ -138,8 +148,8 @@ export class TaskClock {
   }
 
   /**
-   * What is new for those downstream, to be told after what was written: how far the task is, and that its input has
-   * ended (NaN).
+   * What is new for those downstream, to be told after what was written: how far the task is, and
+   * that its input has ended (NaN).
    */
   takePromises(): readonly number[] {
     if (this.marked.size === 0) return [];
@@ -192,7 +202,10 @@ export class TaskClock {
     });
   }
 
-  /** Whether everything has ended and nothing waits to be read. @param atEnd the author's topics have ended */
+  /**
+   * Whether everything has ended and nothing waits to be read.
+   * @param atEnd the author's topics have ended
+   */
   mayEnd(atEnd: boolean): boolean {
     const { inputs } = this.#plan;
     const { bySource } = this.#hand;
@@ -224,7 +237,10 @@ export class TaskClock {
     this.#endTold = this.marked.size > 0;
   }
 
-  /** Records that wait for time go on one instant after the other, and timers fire between them, as if time passed. */
+  /**
+   * Records that wait for time go on one instant after the other, and timers fire between them, as
+   * if time passed.
+   */
   async #endRecords(settle: Settle): Promise<void> {
     const held = this.#timed.filter(({ holdsRecords }) => holdsRecords === true);
     for (let next = nextOf(held); next < Number.POSITIVE_INFINITY; ) {
@@ -237,7 +253,9 @@ export class TaskClock {
     }
   }
 
-  /** Time has passed for all sources, also upstream, and what is due at the instant itself is done. */
+  /**
+   * Time has passed for all sources, also upstream, and what is due at the instant itself is done.
+   */
   async #passClock(idleClock: number, load: Load, settle: Settle): Promise<void> {
     if (idleClock <= this.idleClock) return;
     this.idleClock = idleClock;

@@ -49,7 +49,10 @@ interface OpenTask {
   isDamaged: boolean;
 }
 
-/** How far a task's time is: its watermark, or without one the greatest timestamp that it has taken in. */
+/**
+ * How far a task's time is: its watermark, or without one the greatest timestamp that it has taken
+ * in.
+ */
 function timeOf({ time, streamTime }: Task): number {
   return Number.isFinite(time.watermark) ? time.watermark : streamTime;
 }

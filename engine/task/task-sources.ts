@@ -5,7 +5,10 @@ import { SourceTime, UpstreamTime } from '../time/watermark.ts';
 import { SourceQueue } from './source-queue.ts';
 import type { TaskOptions } from './task-options.ts';
 
-/** @param entries where the records of each enter; @param names of repartition topics in the log, by logical name */
+/**
+ * @param entries where the records of each enter;
+ * @param names of repartition topics in the log, by logical name
+ */
 export function sourceQueues(
   options: TaskOptions,
   entries: readonly AnyReceiver[],

@@ -7,7 +7,10 @@ import type { TaskState } from '../state/task-state.ts';
 import { SourceTime, UpstreamTime, unknown } from '../time/watermark.ts';
 import type { SourceQueue } from './source-queue.ts';
 
-/** Times are ms UTC; -Infinity: nothing is known yet; +Infinity for a promise: it is waited for no more. */
+/**
+ * Times are ms UTC; -Infinity: nothing is known yet; +Infinity for a promise: it is waited for no
+ * more.
+ */
 export interface TaskTime {
   /** The watermark makes time pass; else every step goes by the records that it has seen. */
   readonly bySource: boolean;

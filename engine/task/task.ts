@@ -1,7 +1,7 @@
 /**
  * A task: one sub-topology on one partition. It picks the next record by timestamp over its source
- * partitions, runs the operators on it, and collects what they write. `run` awaits once a round (the
- * prefetch). Calls to the world outside are awaited at the end of the round.
+ * partitions, runs the operators on it, and collects what they write. `run` awaits once a round
+ * (the prefetch). Calls to the world outside are awaited at the end of the round.
  */
 import { isFatal } from '../base/assert.ts';
 import { isMillraceError, messageOf } from '../base/errors.ts';
@@ -76,7 +76,10 @@ export class Task {
     for (const settle of this.#chain.settle) await settle();
   }
 
-  /** The way of a cycle to its commit: takes records until none can be taken, or too much waits for the commit. */
+  /**
+   * The way of a cycle to its commit: takes records until none can be taken, or too much waits for
+   * the commit.
+   */
   async run(passing: PassingTime = {}): Promise<void> {
     const { clock } = this.#world;
     this.reading.begin(passing);
@@ -122,7 +125,9 @@ export class Task {
     await this.#settle();
   }
 
-  /** Seals the state. What its serdes refuse is found record by record, when the cycle is repeated. */
+  /**
+   * Seals the state. What its serdes refuse is found record by record, when the cycle is repeated.
+   */
   seal(commitId: number): readonly StoreChanges[] {
     try {
       return this.#state.seal(commitId);
@@ -139,7 +144,10 @@ export class Task {
     return { outputs: this.#outputs.take(), counters: this.#units.takeCounters(), timings };
   }
 
-  /** True when another round is needed: a queue went on to its next batch. Undefined when it makes a pause. */
+  /**
+   * True when another round is needed: a queue went on to its next batch. Undefined when it makes a
+   * pause.
+   */
   #takeRecords(pauses: TaskOptions['pauses']): boolean | undefined {
     for (let taken = 0; ; ) {
       if (taken % budgetEvery === 0 && this.#isFull) return false;
@@ -155,7 +163,9 @@ export class Task {
     }
   }
 
-  /** The same, and each record's calls to the world outside are waited for before the next record. */
+  /**
+   * The same, and each record's calls to the world outside are waited for before the next record.
+   */
   async #takeAwaited(): Promise<boolean> {
     for (let taken = 0; taken < awaitedMost && !this.#isFull; taken++) {
       const queue = nextQueue(this.queues, this.reading);
@@ -221,7 +231,10 @@ export class Task {
     this.#deliver(queue, timestamp);
   }
 
-  /** Ends the record at hand; true when it is to be tried again. The other numbers are of when it began. */
+  /**
+   * Ends the record at hand; true when it is to be tried again. The other numbers are of when it
+   * began.
+   */
   #finish(touches: number, outer: number, streamTime: number): boolean {
     const hand = this.#hand;
     const units = this.#units;

@@ -11,8 +11,8 @@ export interface TaskTimings {
 }
 
 /**
- * What all tasks of a thread have computed so far: while one waits for its cells the others go on, and that is
- * no waiting.
+ * What all tasks of a thread have computed so far: while one waits for its cells the others go on,
+ * and that is no waiting.
  */
 export interface ThreadTime {
   busyMs: number;

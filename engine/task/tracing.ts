@@ -1,6 +1,6 @@
 /**
- * Follows records through steps, topics and state by OpenTelemetry. The host application brings the SDK;
- * where it has registered none in this thread, there is no Tracing and nothing is paid.
+ * Follows records through steps, topics and state by OpenTelemetry. The host application brings the
+ * SDK; where it has registered none in this thread, there is no Tracing and nothing is paid.
  *
  *   take: a span for each record that brings a sampled `traceparent`, or begins a trace
  *   step: a span for each step that the record reaches, below that of the step before

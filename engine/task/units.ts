@@ -1,8 +1,9 @@
 /**
- * How a unit of work ends: well, or refused. One that is refused leaves only its dead letter (or what
- * else its author's handler says). If it has changed something, the cycle is given up (CYCLE_REPEATED)
- * and the task reopened at its last commit. For some cycles it is then *careful*: it notes how to undo
- * each record's changes, and proves the state encodable. Others pay nothing for that.
+ * How a unit of work ends: well, or refused. One that is refused leaves only its dead letter (or
+ * what else its author's handler says). If it has changed something, the cycle is given up
+ * (CYCLE_REPEATED) and the task reopened at its last commit. For some cycles it is then *careful*:
+ * it notes how to undo each record's changes, and proves the state encodable. Others pay nothing
+ * for that.
  */
 import { isFatal } from '../base/assert.ts';
 import { messageOf } from '../base/errors.ts';

@@ -45,7 +45,9 @@ export interface DriverOptions {
   readonly onError?: Partial<ErrorPolicy>;
   /** Records of a partition in a cycle, at most: how large the batches are. */
   readonly recordsPerCycle?: number;
-  /** How steps that ask the world outside wait (timeouts, pauses before a retry); default: really. */
+  /**
+   * How steps that ask the world outside wait (timeouts, pauses before a retry); default: really.
+   */
   readonly scheduler?: Scheduler;
 }
 
@@ -177,9 +179,9 @@ export class TestDriver {
   }
 
   /**
-   * Makes a golden test of what is done from now on: each record that is piped and each that comes out
-   * (dead letters among them), calls that move time, and the rows of exported tables that they change.
-   * End with `check()` of the answer, which compares all of it with the file. With
+   * Makes a golden test of what is done from now on: each record that is piped and each that comes
+   * out (dead letters among them), calls that move time, and the rows of exported tables that they
+   * change. End with `check()` of the answer, which compares all of it with the file. With
    * MILLRACE_UPDATE_GOLDEN=1 in the environment it writes the file instead.
    * @param file path, relative to the working directory, or file: URL; its folder is made
    * @throws CONFIG_INVALID for an option that makes no sense
@@ -238,7 +240,9 @@ export class TestDriver {
     return this.#running.time();
   }
 
-  /** Closes all that is open, because the input has ended; what is piped later goes on without loss. */
+  /**
+   * Closes all that is open, because the input has ended; what is piped later goes on without loss.
+   */
   async endInput(): Promise<void> {
     await this.#running.closeInput();
     await this.#saw([{ call: 'endInput' }]);
@@ -261,7 +265,9 @@ export class TestDriver {
     return this.#running.query(table.view ?? table.store) as Promise<RowOf<H>[]>;
   }
 
-  /** Closes the runtime and starts it again; with `dropState`, the state is rebuilt from changelogs. */
+  /**
+   * Closes the runtime and starts it again; with `dropState`, the state is rebuilt from changelogs.
+   */
   async restart(
     options: {
       readonly dropState?: boolean;

@@ -32,8 +32,9 @@ const sourceArguments = () => [
 const library = onDemand<typeof import('piscina')>('piscina');
 
 /**
- * One thread and its queue, for what is asked now and then and takes long. The module's default export
- * answers; it is started when the first question comes, and ends when none has come for a while.
+ * One thread and its queue, for what is asked now and then and takes long. The module's default
+ * export answers; it is started when the first question comes, and ends when none has come for a
+ * while.
  */
 export class AnswerThread {
   readonly #module: URL;
@@ -107,7 +108,8 @@ export class AnswerThread {
     });
     this.#pool = pool;
     this.#problem = undefined;
-    // A thread that cannot start, or fails between two questions. Who waits is told, the next one gets another.
+    // A thread that cannot start, or fails between two questions. Who waits is told, the next one
+    // gets another.
     pool.on('error', (error: unknown) => {
       if (this.#pool !== pool) return;
       this.#pool = undefined;

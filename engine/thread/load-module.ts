@@ -7,7 +7,8 @@ import { runsSources } from '../base/package-files.ts';
 export async function defaultExportOf(module: string): Promise<unknown> {
   await readTypeScript(module);
   const loaded: { default?: unknown } = await import(pathToFileURL(module).href);
-  // In a package without "type": "module" a TypeScript file is CommonJS: its exports are the default.
+  // In a package without "type": "module" a TypeScript file is CommonJS: its exports are the
+  // default.
   const inner = loaded.default as { readonly __esModule?: true; readonly default?: unknown };
   return inner?.__esModule === true ? inner.default : inner;
 }

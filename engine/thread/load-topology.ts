@@ -6,13 +6,17 @@ import { defaultExportOf } from './load-module.ts';
 
 /** Where a topology comes from: sent to workers, and kept beside the state. */
 export interface TopologyReference {
-  /** Path of a .ts or .js module whose default export is a topology, or a function that makes one. */
+  /**
+   * Path of a .ts or .js module whose default export is a topology, or a function that makes one.
+   */
   readonly module: string;
   /** Given to the function; a JSON value. */
   readonly params?: unknown;
 }
 
-/** Throws TOPOLOGY_MODULE when the module is missing, throws while loading, or exports no topology. */
+/**
+ * Throws TOPOLOGY_MODULE when the module is missing, throws while loading, or exports no topology.
+ */
 export async function loadTopology({ module, params }: TopologyReference): Promise<Topology> {
   const fail = (problem: string, cause?: unknown): never => {
     throw new MillraceError('TOPOLOGY_MODULE', { module, problem }, { cause });

@@ -1,6 +1,6 @@
 /**
- * Worker threads by Piscina: one long call a worker, which serves the tasks it owns through a port for
- * as long as the runtime lives.
+ * Worker threads by Piscina: one long call a worker, which serves the tasks it owns through a port
+ * for as long as the runtime lives.
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
@@ -37,8 +37,8 @@ export interface WorkerHosts {
 }
 
 /**
- * For young objects, MB: a cycle's objects live until its commit, and with V8's default of 48 they are copied
- * over and over (bench/README.md).
+ * For young objects, MB: a cycle's objects live until its commit, and with V8's default of 48 they
+ * are copied over and over (bench/README.md).
  */
 const youngGenerationMb = 96;
 /** They take no more than this part of the budget of memory, and so much at least. */
@@ -49,7 +49,10 @@ const library = onDemand<typeof import('piscina')>('piscina');
 /** Calls whose buffers go to the worker for good. */
 const handsOver: ReadonlySet<string> = new Set(['process', 'restore', 'applyGlobal']);
 
-/** Lets threads start while there is something to wait for: it takes them longer than most of what comes before their work. */
+/**
+ * Lets threads start while there is something to wait for: it takes them longer than most of what
+ * comes before their work.
+ */
 export function spawnThreads(
   threads: number,
   stateBackend: BackendChoice = defaultBackend,

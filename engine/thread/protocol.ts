@@ -1,4 +1,6 @@
-/** Messages between the main thread and a worker: calls of the HostPort by name, answers by number. */
+/**
+ * Messages between the main thread and a worker: calls of the HostPort by name, answers by number.
+ */
 import type { MessagePort } from 'node:worker_threads';
 import type { ErrorImage } from '../base/errors.ts';
 import type { BackendChoice } from '../storage/backends.ts';

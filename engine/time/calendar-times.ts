@@ -1,6 +1,6 @@
 /**
- * Instants of a calendar: nine o'clock every day, Mondays, the first of the month, in a time zone. For
- * timers of `process` that are to fire by the calendar.
+ * Instants of a calendar: nine o'clock every day, Mondays, the first of the month, in a time zone.
+ * For timers of `process` that are to fire by the calendar.
  */
 import type { Temporal } from 'temporal-polyfill';
 import { messageOf } from '../base/errors.ts';
@@ -11,11 +11,17 @@ const temporal = onDemand<typeof import('temporal-polyfill')>('temporal-polyfill
 
 export interface CalendarRule {
   readonly every: 'day' | 'week' | 'month';
-  /** Local time, 'HH:MM'. One that a day skips comes as much later as clocks went forward; of one that comes twice it is the first. */
+  /**
+   * Local time, 'HH:MM'. One that a day skips comes as much later as clocks went forward; of one
+   * that comes twice it is the first.
+   */
   readonly at: string;
   /** IANA name, such as 'Europe/Berlin'. */
   readonly zone: string;
-  /** Of a week: 1 for Monday to 7. Of a month: 1 to 31; a shorter month takes its last day. Default 1. */
+  /**
+   * Of a week: 1 for Monday to 7. Of a month: 1 to 31; a shorter month takes its last day. Default
+   * 1.
+   */
   readonly on?: number;
 }
 

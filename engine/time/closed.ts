@@ -1,6 +1,7 @@
 /**
- * Closed means closed: a window is closed when no further update can be accepted. Late drop, suppress
- * and emit-on-close all ask here, so a final result is emitted once and nothing changes it later.
+ * Closed means closed: a window is closed when no further update can be accepted. Late drop,
+ * suppress and emit-on-close all ask here, so a final result is emitted once and nothing changes it
+ * later.
  *
  *   hopping  [start, end)   closed when  end <= st - grace
  *   sliding  [start, end]   closed when  end <  st - grace
@@ -14,8 +15,8 @@
 import type { WindowSpec } from './windows/spec.ts';
 
 /**
- * The stream time at which a window with this end is first closed, ms UTC; of a count window, the number
- * of its key's records.
+ * The stream time at which a window with this end is first closed, ms UTC; of a count window, the
+ * number of its key's records.
  */
 export function closesAt(spec: WindowSpec, end: number): number {
   switch (spec.type) {

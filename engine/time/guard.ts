@@ -1,9 +1,10 @@
 /**
  * The guard of a source partition: one wrong clock must not move time for everybody.
  *
- * A timestamp further ahead of the wall clock than `maxAheadMs` is refused. In history the wall clock says nothing; there
- * a record that jumps further ahead than `maxJumpMs` counts when another one confirms it: one of the next records has a
- * time within `maxJumpMs` of its own. So a lone wrong row is refused, and a real gap is not.
+ * A timestamp further ahead of the wall clock than `maxAheadMs` is refused. In history the wall
+ * clock says nothing; there a record that jumps further ahead than `maxJumpMs` counts when another
+ * one confirms it: one of the next records has a time within `maxJumpMs` of its own. So a lone
+ * wrong row is refused, and a real gap is not.
  */
 
 export interface GuardSettings {
@@ -74,7 +75,8 @@ export function judge(
     if (Math.abs(next - timestamp) <= maxJumpMs) return 'take';
     others.push(next);
   }
-  // Before the first record there is no time to jump from: it is wrong only where others agree without it.
+  // Before the first record there is no time to jump from: it is wrong only where others agree
+  // without it.
   if (isFirst) return someAgree(others, maxJumpMs) ? 'refuse' : 'take';
   return others.length > 0 || final ? 'refuse' : 'wait';
 }

@@ -1,4 +1,7 @@
-/** Reads instants strictly by a pattern: what does not fit exactly is refused with its reason, never guessed. */
+/**
+ * Reads instants strictly by a pattern: what does not fit exactly is refused with its reason, never
+ * guessed.
+ */
 
 const months = 'Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec';
 const offset = 'Z|[+-]\\d{2}:?\\d{2}';
@@ -51,9 +54,10 @@ const noSuchTime = 'names no real day and time';
 export const epochFormats = ['epoch-s', 'epoch-ms', 'epoch-us', 'epoch-ns'];
 
 /**
- * A reader for `format`: 'iso' (with an offset or Z), 'iso-local' (without one, of the zone), 'epoch-s',
- * 'epoch-ms', 'epoch-us', 'epoch-ns'; 'seconds', 'minutes', 'hours' or 'days' since an instant; or a
- * pattern such as 'DD-MM-YY H:mm'. Throws an Error that says what is wrong with the format or the zone.
+ * A reader for `format`: 'iso' (with an offset or Z), 'iso-local' (without one, of the zone),
+ * 'epoch-s', 'epoch-ms', 'epoch-us', 'epoch-ns'; 'seconds', 'minutes', 'hours' or 'days' since an
+ * instant; or a pattern such as 'DD-MM-YY H:mm'. Throws an Error that says what is wrong with the
+ * format or the zone.
  * @param zone IANA name, e.g. 'UTC' or 'Europe/London'; for times that name no offset
  * @param since ISO instant, for 'seconds' and its kin
  */

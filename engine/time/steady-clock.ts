@@ -1,6 +1,7 @@
 /**
- * The wall clock as time goes by it: it never goes back, and a jump ahead is believed only when it lasts. How much time
- * has really passed, the monotonic clock says; where the wall clock says more, it was set, or it is wrong for a moment.
+ * The wall clock as time goes by it: it never goes back, and a jump ahead is believed only when it
+ * lasts. How much time has really passed, the monotonic clock says; where the wall clock says more,
+ * it was set, or it is wrong for a moment.
  */
 import type { Clock } from '../base/clock.ts';
 
@@ -11,7 +12,9 @@ const toleranceMs = 100;
 
 export class SteadyClock {
   readonly #clock: Clock;
-  /** Where the wall clock would be had it gone as the monotonic one does since the last agreement. */
+  /**
+   * Where the wall clock would be had it gone as the monotonic one does since the last agreement.
+   */
   #wall: number;
   #monotonic: number;
   /** Since when the wall clock has been ahead, and by how much it was at first. */

@@ -72,7 +72,9 @@ export class SourceTime implements TimeInput {
     if (until > this.stand) this.stand = until;
   }
 
-  /** The partition is silent and promises nothing, but need not be waited for until it speaks again. */
+  /**
+   * The partition is silent and promises nothing, but need not be waited for until it speaks again.
+   */
   stepAside(): void {
     this.#isAside = true;
   }
@@ -127,7 +129,9 @@ export class UpstreamTime implements TimeInput {
     this.#ended = new Uint8Array(tasks);
   }
 
-  /** Takes in what upstream task `i` told. A promise is not taken back, but by one who stood aside. */
+  /**
+   * Takes in what upstream task `i` told. A promise is not taken back, but by one who stood aside.
+   */
   tell(i: number, promise: number): void {
     if (i >= this.#told.length) return;
     const before = this.#told[i] as number;
@@ -136,7 +140,9 @@ export class UpstreamTime implements TimeInput {
     this.#recompute();
   }
 
-  /** Upstream task `i` has come to the end of bounded input, and has told all that follows from it. */
+  /**
+   * Upstream task `i` has come to the end of bounded input, and has told all that follows from it.
+   */
   tellEnd(i: number): void {
     if (i < this.#ended.length) this.#ended[i] = 1;
   }
@@ -170,8 +176,8 @@ export class UpstreamTime implements TimeInput {
   }
 
   /**
-   * As text without blanks. Where it would be too long, promises are rounded down: each of those that can still move comes
-   * again, and whoever has stepped aside is kept as such.
+   * As text without blanks. Where it would be too long, promises are rounded down: each of those
+   * that can still move comes again, and whoever has stepped aside is kept as such.
    */
   get text(): string {
     const told = [...this.#told];
@@ -219,7 +225,10 @@ export class Watermark {
     return true;
   }
 
-  /** What the task promises to those downstream: its watermark, unless none of its inputs has anything to say. */
+  /**
+   * What the task promises to those downstream: its watermark, unless none of its inputs has
+   * anything to say.
+   */
   get promise(): number {
     return this.#inputs.length > 0 && this.#inputs.every(({ promise }) => promise === aside)
       ? aside

@@ -1,6 +1,8 @@
 import type { MergeableAggregate } from '../aggregate-value.ts';
 
-/** The values themselves, in the order of arrival. Grows with the records: bound what you collect. */
+/**
+ * The values themselves, in the order of arrival. Grows with the records: bound what you collect.
+ */
 export function collect<V>(): MergeableAggregate<V, readonly V[]> {
   return {
     name: 'collect',

@@ -1,6 +1,7 @@
 /**
- * The functions of combined aggregates as straight code: of a loop over parts V8 makes the least, as each turn
- * calls another function. Names enter the code as string literals, which say nothing else whatever is in them.
+ * The functions of combined aggregates as straight code: of a loop over parts V8 makes the least,
+ * as each turn calls another function. Names enter the code as string literals, which say nothing
+ * else whatever is in them.
  */
 import type { Aggregate } from '../aggregate-value.ts';
 import type { NumberForm } from './number-form.ts';

@@ -9,9 +9,10 @@ type NamedMergeable<V, R> = { readonly [N in keyof R]: MergeableAggregate<V, R[N
 type NamedSubtractable<V, R> = { readonly [N in keyof R]: SubtractableAggregate<V, R[N]> };
 
 /**
- * Several aggregates of the same records, each under its name: `combined({ n: count(), total: sum(of) })` answers
- * `{ n, total }`. It merges, and takes back, when all of them do, and depends on order when one of them does. Where all
- * are made of numbers (count, sum, average, min, max, decayedSum), windows keep them without an object a window.
+ * Several aggregates of the same records, each under its name: `combined({ n: count(), total:
+ * sum(of) })` answers `{ n, total }`. It merges, and takes back, when all of them do, and depends
+ * on order when one of them does. Where all are made of numbers (count, sum, average, min, max,
+ * decayedSum), windows keep them without an object a window.
  * @throws CONFIG_INVALID without any, and for one named `__proto__`
  */
 export function combined<V, R extends object>(

@@ -1,9 +1,10 @@
 /**
- * A sum in which each number halves every `halfLife` (ms): S(t) = sum of w_i * 2^(-(t - t_i) / halfLife).
+ * A sum in which each number halves every `halfLife` (ms): S(t) = sum of w_i * 2^(-(t - t_i) /
+ * halfLife).
  *
- * Kept as the sum at one time, that of the newest record. A record or another sum is taken in by scaling
- * the older to the newer time, so neither their order nor how they were merged matters but for the
- * rounding of the last bits.
+ * Kept as the sum at one time, that of the newest record. A record or another sum is taken in by
+ * scaling the older to the newer time, so neither their order nor how they were merged matters but
+ * for the rounding of the last bits.
  */
 import {
   aFunction,
@@ -23,8 +24,8 @@ export interface DecayedSum {
 }
 
 /**
- * Decayed sum of a number taken from each record, by the record's time. A record of which it is no finite
- * number is refused.
+ * Decayed sum of a number taken from each record, by the record's time. A record of which it is no
+ * finite number is refused.
  * @param options.halfLife ms after which a number counts half
  * @throws CONFIG_INVALID unless it is a finite number above 0
  */

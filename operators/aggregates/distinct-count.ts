@@ -2,13 +2,13 @@
  * Number of distinct texts by HyperLogLog: a fixed few bytes, however many there are.
  *
  * A text's hash names a register (its first `precision` bits) and a rank (how many zeroes the rest
- * begins with, plus 1); a register holds the greatest rank it has seen. So the order of the texts and
- * of merges does not matter. While few registers are in use only those are kept, `index * 64 + rank`
- * ascending; then one byte a register.
+ * begins with, plus 1); a register holds the greatest rank it has seen. So the order of the texts
+ * and of merges does not matter. While few registers are in use only those are kept, `index * 64 +
+ * rank` ascending; then one byte a register.
  *
- * Estimate: Otmar Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017), section
- * 4: unbiased from nothing to 10^18 without tables. Its relative standard error is 1.04 / sqrt(2^precision):
- * 1.6 % at 12.
+ * Estimate: Otmar Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017),
+ * section 4: unbiased from nothing to 10^18 without tables. Its relative standard error is 1.04 /
+ * sqrt(2^precision): 1.6 % at 12.
  */
 import { createHash } from 'node:crypto';
 import { refusePromise } from '../../engine/base/promises.ts';

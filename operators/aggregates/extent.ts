@@ -3,12 +3,16 @@ import { aFunction, checkSetting } from '../../engine/base/settings.ts';
 import type { MergeableAggregate } from '../aggregate-value.ts';
 import { type NumberForm, numberAt, withNumberForm } from './number-form.ts';
 
-/** Smallest number taken from the records; what is none (NaN) is passed over. null before the first. */
+/**
+ * Smallest number taken from the records; what is none (NaN) is passed over. null before the first.
+ */
 export function min<V>(of: (value: V) => number): MergeableAggregate<V, number | null> {
   return extreme('min', of, Math.min);
 }
 
-/** Greatest number taken from the records; what is none (NaN) is passed over. null before the first. */
+/**
+ * Greatest number taken from the records; what is none (NaN) is passed over. null before the first.
+ */
 export function max<V>(of: (value: V) => number): MergeableAggregate<V, number | null> {
   return extreme('max', of, Math.max);
 }

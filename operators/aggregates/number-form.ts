@@ -1,7 +1,8 @@
 /**
- * Aggregates whose accumulators are numbers in an array, so many of them each: windows keep them beside their
- * times, and a record changes them in place, where an accumulator of its own would be a new object at each record and
- * several of them a key. It is another form of an aggregate that there is, and must answer the same.
+ * Aggregates whose accumulators are numbers in an array, so many of them each: windows keep them
+ * beside their times, and a record changes them in place, where an accumulator of its own would be
+ * a new object at each record and several of them a key. It is another form of an aggregate that
+ * there is, and must answer the same.
  */
 import { ignoreRejection, isThenable } from '../../engine/base/promises.ts';
 import type { Aggregate } from '../aggregate-value.ts';
@@ -19,7 +20,8 @@ export interface NumberForm<V, A> {
   result(of: readonly number[], at: number): A;
 }
 
-// Not a property of the aggregate: a copy with another `add` (`{ ...sum(of), add }`) must not keep the form.
+// Not a property of the aggregate: a copy with another `add` (`{ ...sum(of), add }`) must not keep
+// the form.
 const forms = new WeakMap<object, NumberForm<never, unknown>>();
 
 /** The aggregate, known to have such a form. */
@@ -51,8 +53,8 @@ export function addTotal(
 }
 
 /**
- * The number that an aggregate takes from a record. Throws TypeError of what is none, or not finite:
- * it would make a text, or NaN, of all that is summed up already.
+ * The number that an aggregate takes from a record. Throws TypeError of what is none, or not
+ * finite: it would make a text, or NaN, of all that is summed up already.
  */
 export function finite(number: number, aggregate: string): number {
   if (typeof number === 'number' && number - number === 0) return number;

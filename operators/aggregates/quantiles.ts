@@ -1,8 +1,8 @@
 /**
- * Quantiles of a number by DDSketch (Masson, Rim, Lee, 2019): bins whose width grows with the value, so
- * that every quantile is right to a relative `accuracy`. Sketches are added bin by bin, so the order of
- * records and merges does not matter. Which bin a value falls into, and which value a bin stands for,
- * says the library.
+ * Quantiles of a number by DDSketch (Masson, Rim, Lee, 2019): bins whose width grows with the
+ * value, so that every quantile is right to a relative `accuracy`. Sketches are added bin by bin,
+ * so the order of records and merges does not matter. Which bin a value falls into, and which value
+ * a bin stands for, says the library.
  */
 import type { DDSketch } from '@datadog/sketches-js';
 import { onDemand } from '../../engine/base/on-demand.ts';
@@ -36,13 +36,17 @@ export interface Quantiles {
   readonly max: number | null;
 }
 
-/** Keys between the greatest and the least bin; beyond it, values next to 0 share one: 17 orders of magnitude at 1 %. */
+/**
+ * Keys between the greatest and the least bin; beyond it, values next to 0 share one: 17 orders of
+ * magnitude at 1 %.
+ */
 const binRange = 2_048;
 
 /**
- * A sketch of a number taken from each record. `accuracy` is the relative error of a quantile, above 0
- * and below 0.5, default 0.01.
- * @throws what the record's step answers with a dead letter: a RangeError when the number is not finite
+ * A sketch of a number taken from each record. `accuracy` is the relative error of a quantile,
+ * above 0 and below 0.5, default 0.01.
+ * @throws what the record's step answers with a dead letter: a RangeError when the number is not
+ * finite
  */
 export function quantiles<V>(
   of: (value: V) => number,

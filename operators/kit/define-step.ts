@@ -112,8 +112,8 @@ export interface DueWork<K, T> {
 export interface StepBody<K, V, T = unknown> {
   /**
    * A record, its key being the current one.
-   * @param now time of the step, ms UTC, by which the record's lateness is judged: what lies before it
-   * may be late; -Infinity for a step without stores
+   * @param now time of the step, ms UTC, by which the record's lateness is judged: what lies before
+   * it may be late; -Infinity for a step without stores
    * @param old on the edges of a table: the row before; undefined when none was
    */
   record(key: K, value: V, timestamp: number, now: number, old?: V): void;
@@ -124,7 +124,9 @@ export interface StepBody<K, V, T = unknown> {
 }
 
 export interface StepDefinition<K, V, R, S extends StepStores> {
-  /** What it is, for `describe`: 'every-nth'. Part of what is compared when a new version starts. */
+  /**
+   * What it is, for `describe`: 'every-nth'. Part of what is compared when a new version starts.
+   */
   readonly kind: string;
   /** Unique in the topology when the step has stores. */
   readonly name: string;
@@ -140,8 +142,8 @@ export interface StepDefinition<K, V, R, S extends StepStores> {
    */
   readonly keyed?: boolean;
   /**
-   * Null values (a table's deletions) come too; 'made': those that steps before have made, not those
-   * of a topic. Default: they are dropped and counted as null_value.
+   * Null values (a table's deletions) come too; 'made': those that steps before have made, not
+   * those of a topic. Default: they are dropped and counted as null_value.
    */
   readonly nulls?: boolean | 'made';
   /** Topics that `task.emit` writes. */

@@ -1,4 +1,6 @@
-/** A store as a step holds it: its cells are those of the current key, and it keeps the step's time. */
+/**
+ * A store as a step holds it: its cells are those of the current key, and it keeps the step's time.
+ */
 import type { TaskContext } from '../../engine/graph/processor.ts';
 import type { Cells, KeyedBy } from '../../engine/graph/store-spec.ts';
 import { OperatorTime } from './operator-time.ts';
@@ -35,7 +37,9 @@ export class KeyedStore<C, K = unknown> {
     this.cells.remove();
   }
 
-  /** A number of the step itself, the same for all keys of a task; undefined before the first set. */
+  /**
+   * A number of the step itself, the same for all keys of a task; undefined before the first set.
+   */
   number(name: string): number | undefined {
     return this.cells.number(name);
   }

@@ -3,9 +3,10 @@ import type { TaskContext } from '../../engine/graph/processor.ts';
 import { type Cells, streamTimeNumber } from '../../engine/graph/store-spec.ts';
 
 /**
- * Time of an operator. Where the task goes by its records it is the greatest timestamp the operator has seen, kept
- * with its state, so that it survives a restart (B.6). Where the task goes by its sources it is how far the watermark
- * has passed the operator, and a record is judged by how far its own source partition stood.
+ * Time of an operator. Where the task goes by its records it is the greatest timestamp the operator
+ * has seen, kept with its state, so that it survives a restart (B.6). Where the task goes by its
+ * sources it is how far the watermark has passed the operator, and a record is judged by how far
+ * its own source partition stood.
  */
 export class OperatorTime {
   readonly #cells: Cells<unknown>;

@@ -1,8 +1,8 @@
 /**
  * The release loop: what a step does when time has passed. The due index names the keys that have
- * something due. Each is entered, gives up what is due, and all of it goes on in one order, whatever
- * the order of the keys. Each key is a unit of work of its own: what fails in it is a dead letter of
- * that key.
+ * something due. Each is entered, gives up what is due, and all of it goes on in one order,
+ * whatever the order of the keys. Each key is a unit of work of its own: what fails in it is a dead
+ * letter of that key.
  */
 import type { TaskContext } from '../../engine/graph/processor.ts';
 import type { Cells, KeyedBy } from '../../engine/graph/store-spec.ts';

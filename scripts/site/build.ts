@@ -1,7 +1,7 @@
 /**
- * `npm run docs:site`: the documentation as a site, in dist/site. The documents are copied with their
- * links rewritten, built by VitePress, and the result is looked at, link by link. The reference of the
- * API, if `npm run docs:reference` has made it, is part of it.
+ * `npm run docs:site`: the documentation as a site, in dist/site. The documents are copied with
+ * their links rewritten, built by VitePress, and the result is looked at, link by link. The
+ * reference of the API, if `npm run docs:reference` has made it, is part of it.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -92,7 +92,10 @@ function extreme(better: (a: number, b: number) => number): MergeableAggregate<s
   return { init: () => '', add: join, merge: join };
 }
 
-/** A case on its own. @param merge false takes `merge` away, so that hopping windows are kept one by one */
+/**
+ * A case on its own.
+ * @param merge false takes `merge` away, so that hopping windows are kept one by one
+ */
 export function pipelineOf(file: CaseFile, merge = true) {
   const topics = caseTopics();
   const { stages } = file.pipeline;

@@ -1,4 +1,7 @@
-/** Pipelines of several stages, as test/conformance/oracle makes and records them; its README says what a stage does. */
+/**
+ * Pipelines of several stages, as test/conformance/oracle makes and records them; its README says
+ * what a stage does.
+ */
 import {
   hopping,
   type JoinWindow,

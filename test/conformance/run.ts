@@ -1,4 +1,7 @@
-/** `npm run conformance -- DIR`: runs every case file of a folder and prints passed and failed by name. */
+/**
+ * `npm run conformance -- DIR`: runs every case file of a folder and prints passed and failed by
+ * name.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CaseFile, runCase, supportedKinds } from './case.ts';

@@ -98,7 +98,10 @@ test.each([
   await expect(read(text, { needed: ['b'] })).rejects.toThrow(problem);
 });
 
-/** Of cells that a random writer wrote, the reader makes the same, however the lines are handed over. */
+/**
+ * Of cells that a random writer wrote, the reader makes the same, however the lines are handed
+ * over.
+ */
 describe('random tables', () => {
   const cell = fc.stringMatching(/^[ab"',;\r\n ]{0,6}$/);
   const eol = fc.constantFrom('\n', '\r\n', '\r');
@@ -126,7 +129,8 @@ describe('random tables', () => {
         for (const row of rows) {
           const line = linesIn(text).length + 1;
           const cells = row.cells.map((one, i) => written(one, row.quoted[i] === true));
-          // Faults whose reach is one line: cells of letters alone, so that no quote is closed by another.
+          // Faults whose reach is one line: cells of letters alone, so that no quote is closed by
+          // another.
           const plain = row.cells.map((one) => `k${one.replace(/[^ab]/g, '')}`);
           if (row.fault === 'none') {
             text += cells.join(',');
@@ -140,7 +144,8 @@ describe('random tables', () => {
             text += plain.join(',');
           }
           text += row.eol;
-          // What would close the open quote, or be taken for its end, ends the row before: a quote in front.
+          // What would close the open quote, or be taken for its end, ends the row before: a quote
+          // in front.
           if (row.fault === 'open') {
             text += `"q"${',k'.repeat(width - 1)}\n`;
             expected.push(['q', ...Array.from({ length: width - 1 }, () => 'k')]);

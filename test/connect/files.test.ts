@@ -1,4 +1,6 @@
-/** Files as a source: known by their content, taken once whatever restarts there are, counted whole. */
+/**
+ * Files as a source: known by their content, taken once whatever restarts there are, counted whole.
+ */
 import { appendFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -226,7 +228,10 @@ test('rows read = records + dead letters + skipped, by reason', async () => {
   expect(read).toBe(7);
 });
 
-/** Files that grow, are rotated, renamed and given anew, stopped and started at random: each row once. */
+/**
+ * Files that grow, are rotated, renamed and given anew, stopped and started at random: each row
+ * once.
+ */
 test('random histories of files: every row is taken once, in its order', async () => {
   for (let seed = 1; seed <= 25; seed++) {
     const random = new SeededRandom(seed);
@@ -254,7 +259,8 @@ test('random histories of files: every row is taken once, in its order', async (
         written.set(moved, written.get(name) ?? []);
         written.delete(name);
       }
-      // Half of the starts are broken off; those sorted by time must be finished with the same files.
+      // Half of the starts are broken off; those sorted by time must be finished with the same
+      // files.
       const all = [...written.keys()].sort();
       const files = unfinished.size > 0 || draw(2) === 0 ? all : all.filter(() => draw(2) === 0);
       const chunks = draw(2) === 0 ? draw(4) : Number.POSITIVE_INFINITY;

@@ -1,4 +1,7 @@
-/** `--input` with its `--mapping`, `--topic`, `--key`, `--time`: which belongs to which, by their order. */
+/**
+ * `--input` with its `--mapping`, `--topic`, `--key`, `--time`: which belongs to which, by their
+ * order.
+ */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { Command } from 'commander';

@@ -1,4 +1,7 @@
-/** JSON rows: numbers keep their digits, a field that comes twice is refused, and what is nested too deep. */
+/**
+ * JSON rows: numbers keep their digits, a field that comes twice is refused, and what is nested too
+ * deep.
+ */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';

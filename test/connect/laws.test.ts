@@ -1,4 +1,6 @@
-/** The file source keeps the laws of connectors: rows, refused rows and rows that are not wanted. */
+/**
+ * The file source keeps the laws of connectors: rows, refused rows and rows that are not wanted.
+ */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** Lines of files: characters and line ends across the borders of chunks, and what is kept of a file that breaks. */
+/**
+ * Lines of files: characters and line ends across the borders of chunks, and what is kept of a file
+ * that breaks.
+ */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';

@@ -1,4 +1,7 @@
-/** Runs a file source without an engine: what it hands over, and the cursors between which it may be stopped. */
+/**
+ * Runs a file source without an engine: what it hands over, and the cursors between which it may be
+ * stopped.
+ */
 import { FileSource, type FileSourceOptions } from '../../engine/connect/file-source.ts';
 import { PackedBatch } from '../../engine/record/batch.ts';
 import { decodeHeaders } from '../../engine/record/headers.ts';

@@ -30,7 +30,9 @@ export async function serving(args: readonly string[]): Promise<Serving> {
   return { ...running, url };
 }
 
-/** `start` on the sample, or on rows of one's own, staying up; its report is there when it answers. */
+/**
+ * `start` on the sample, or on rows of one's own, staying up; its report is there when it answers.
+ */
 export async function startServing(
   more: readonly string[] = [],
   folder?: string,

@@ -1,4 +1,7 @@
-/** The console in a real browser, over processes that run: what is seen, by whom, and when one is gone. */
+/**
+ * The console in a real browser, over processes that run: what is seen, by whom, and when one is
+ * gone.
+ */
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

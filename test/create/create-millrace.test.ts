@@ -1,4 +1,6 @@
-/** `npm create millrace`: what it makes, what it refuses. The project itself is tried in .ci/create. */
+/**
+ * `npm create millrace`: what it makes, what it refuses. The project itself is tried in .ci/create.
+ */
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';

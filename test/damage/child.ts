@@ -1,7 +1,7 @@
 /**
- * Inflicts faults, one after the other, each on a fresh copy of a folder, and prints what came of it, a
- * line each. A process of its own, because the database may end it.
- * Arguments: backend, folder, copy, JSON list of faults.
+ * Inflicts faults, one after the other, each on a fresh copy of a folder, and prints what came of
+ * it, a line each. A process of its own, because the database may end it. Arguments: backend,
+ * folder, copy, JSON list of faults.
  */
 import { cp, rm } from 'node:fs/promises';
 import { isMillraceError } from 'millrace';

@@ -1,6 +1,6 @@
 /**
- * Damage on disk: a damaged log is refused, damaged state is wiped and restored by itself, and results
- * are right in either case. `npm run damage` does more of it.
+ * Damage on disk: a damaged log is refused, damaged state is wiped and restored by itself, and
+ * results are right in either case. `npm run damage` does more of it.
  */
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -57,7 +57,10 @@ async function snapshot(log: EmbeddedLog, runtime: Runtime): Promise<string> {
   return `${await contentOf(log)}\n${JSON.stringify(rows)}`;
 }
 
-/** Starts on what is in the folder, and goes on with more input: what was wrong makes more of it wrong. */
+/**
+ * Starts on what is in the folder, and goes on with more input: what was wrong makes more of it
+ * wrong.
+ */
 export function look(folder: string, backend: BackendName): Promise<Looked> {
   return opened(folder, backend, async (log, runtime, wiped) => {
     const before = await snapshot(log, runtime);

@@ -1,6 +1,6 @@
 /**
- * The power goes: files are what was synced of them, and what was acknowledged is there. A backend that
- * does not sync turns this red, which the second test shows.
+ * The power goes: files are what was synced of them, and what was acknowledged is there. A backend
+ * that does not sync turns this red, which the second test shows.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -25,7 +25,9 @@ function compiled(folder: string): string | undefined {
 
 const canPreload = process.platform === 'linux';
 
-/** Commits until the power goes; answers the last acknowledged commit and the folder as it is then. */
+/**
+ * Commits until the power goes; answers the last acknowledged commit and the folder as it is then.
+ */
 async function powerCut(backend: BackendName, sync: 'synced' | 'unsynced') {
   const work = await mkdtemp(join(tmpdir(), 'millrace-power-'));
   const [folder, disk] = [join(work, 'log'), await mkdtemp(join(work, 'disk-'))];

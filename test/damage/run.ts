@@ -1,6 +1,7 @@
 /**
- * `npm run damage`: random single faults over every file of log and state, write-ahead logs full. Prints how
- * often each outcome was met, and each fault that came to no good; fails when there is one.
+ * `npm run damage`: random single faults over every file of log and state, write-ahead logs full.
+ * Prints how often each outcome was met, and each fault that came to no good; fails when there is
+ * one.
  *   --faults 2000  --seed 1  --backend rocksdb-native
  */
 import { parseArgs } from 'node:util';

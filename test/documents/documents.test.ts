@@ -1,4 +1,7 @@
-/** The documents of the interfaces are valid, and say what is there: routes, topics, and their records. */
+/**
+ * The documents of the interfaces are valid, and say what is there: routes, topics, and their
+ * records.
+ */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';

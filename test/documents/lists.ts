@@ -1,4 +1,7 @@
-/** docs/ERRORS.md and docs/METRICS.md, made of the catalogue of errors and of the registries of metrics. */
+/**
+ * docs/ERRORS.md and docs/METRICS.md, made of the catalogue of errors and of the registries of
+ * metrics.
+ */
 import type { Registry } from 'prom-client';
 import { errorCatalogue } from '../../engine/base/errors.ts';
 import { requestMetrics } from '../../engine/http/metrics.ts';

@@ -1,7 +1,8 @@
 /**
  * `npm run fuzz-http -- [cases] [seed]`: Schemathesis sends requests made of the OpenAPI document,
- * right and wrong ones, to a gateway that runs; none may be answered 5xx, and the process must live.
- * Schemathesis is a Python package (pip install schemathesis); SCHEMATHESIS names its command.
+ * right and wrong ones, to a gateway that runs; none may be answered 5xx, and the process must
+ * live. Schemathesis is a Python package (pip install schemathesis); SCHEMATHESIS names its
+ * command.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

@@ -1,4 +1,7 @@
-/** A gateway in this process over the ready topology and an embedded log, for tests with real clients. */
+/**
+ * A gateway in this process over the ready topology and an embedded log, for tests with real
+ * clients.
+ */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,7 @@
-/** What providers do beside sending events: they look whether the address answers, and have kinds of secrets. */
+/**
+ * What providers do beside sending events: they look whether the address answers, and have kinds of
+ * secrets.
+ */
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
 import { post, startGateway } from './running.ts';

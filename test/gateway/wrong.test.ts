@@ -202,7 +202,8 @@ describe('callers', () => {
     };
     expect(await send(undefined)).toBe(202);
     const { kid } = await server.issuer.keys.generate('RS256');
-    // The keys are fetched once a second at most, so that strangers cannot have them fetched at will.
+    // The keys are fetched once a second at most, so that strangers cannot have them fetched at
+    // will.
     let status = 0;
     for (let i = 0; i < 100 && status !== 202; i++) {
       status = await send(kid);

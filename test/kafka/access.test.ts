@@ -1,6 +1,7 @@
 /**
- * A broker that asks who is there: TLS, login, and exactly the rights that `topics plan` lists. With them
- * a job runs; with one less, a wrong password or another host's certificate it says what is wrong.
+ * A broker that asks who is there: TLS, login, and exactly the rights that `topics plan` lists.
+ * With them a job runs; with one less, a wrong password or another host's certificate it says what
+ * is wrong.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

@@ -1,4 +1,7 @@
-/** The harness itself: a broker that keeps what it was told through any end, and ends with its owner. */
+/**
+ * The harness itself: a broker that keeps what it was told through any end, and ends with its
+ * owner.
+ */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

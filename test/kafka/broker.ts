@@ -22,7 +22,10 @@ import {
 export interface BrokerOptions {
   /** Broker settings beside those that suit tests, e.g. `{ 'message.max.bytes': 1000 }`. */
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
-  /** Where the broker's data lies; default a folder of its own that goes with it. Given twice: a restart. */
+  /**
+   * Where the broker's data lies; default a folder of its own that goes with it. Given twice: a
+   * restart.
+   */
   readonly directory?: string;
   /** Names and passwords: clients must log in, by PLAIN or SCRAM-SHA-512. */
   readonly users?: Readonly<Record<string, string>>;
@@ -191,8 +194,8 @@ async function format(directory: string, file: string, options: BrokerOptions): 
     joins === undefined
       ? randomBytes(16).toString('base64url').replace(/^-/, 'A')
       : await clusterOf(joins);
-  // With version 2 a broker that comes back completes a transaction that timed out without telling the
-  // partitions, which hang for good then (seen on 4.3.1).
+  // With version 2 a broker that comes back completes a transaction that timed out without telling
+  // the partitions, which hang for good then (seen on 4.3.1).
   const features = ['--feature', 'transaction.version=1'];
   const first = joins === undefined ? ['--standalone', ...features] : [];
   const args = ['format', ...first, '-t', id, '-c', file, ...scram];

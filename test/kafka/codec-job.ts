@@ -1,4 +1,7 @@
-/** Reads by every path there is: a source, a repartition topic, a changelog that is restored, a global table. */
+/**
+ * Reads by every path there is: a source, a repartition topic, a changelog that is restored, a
+ * global table.
+ */
 import { topic, topology, utf8 } from 'millrace';
 
 const prefix = process.env['MILLRACE_TEST_JOB'] ?? 'codec';

@@ -1,6 +1,6 @@
 /**
- * Records that others compressed, by every codec of Kafka's own producer, on every path that reads: each comes once, whichever
- * way it is read, also where the client was built without the codec.
+ * Records that others compressed, by every codec of Kafka's own producer, on every path that reads:
+ * each comes once, whichever way it is read, also where the client was built without the codec.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';

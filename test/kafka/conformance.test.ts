@@ -1,7 +1,7 @@
 /**
- * Every recorded case through real topics of a real broker, all of them in one topology. Cases of one topic
- * are fed at once; those of two step by step, the next when all is read and committed, because there the
- * order of arrival counts.
+ * Every recorded case through real topics of a real broker, all of them in one topology. Cases of
+ * one topic are fed at once; those of two step by step, the next when all is read and committed,
+ * because there the order of arrival counts.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { topology } from 'millrace';
@@ -44,7 +44,9 @@ describe.skipIf(!(await kafkaAvailable()))('recorded cases through real topics',
   });
 });
 
-/** Feeds one transaction after the other, each when the one before is done; answers what differs. */
+/**
+ * Feeds one transaction after the other, each when the one before is done; answers what differs.
+ */
 async function differences(
   application: string,
   some: readonly Case[],

@@ -1,6 +1,6 @@
 /**
- * A job whose results show a lost or doubled record: counts a user, and behind a second repartition topic
- * counts a group. Each count must appear once, from 1 up to the number of its events.
+ * A job whose results show a lost or doubled record: counts a user, and behind a second repartition
+ * topic counts a group. Each count must appear once, from 1 up to the number of its events.
  */
 import { count, topic, topology, tumbling, utf8 } from 'millrace';
 import type { Append, Log } from '../../engine/log/log.ts';
@@ -71,7 +71,10 @@ export interface SeenCount {
   readonly count: number;
 }
 
-/** What is wrong with the counts seen, in the order of each partition; empty when each was seen once. */
+/**
+ * What is wrong with the counts seen, in the order of each partition; empty when each was seen
+ * once.
+ */
 export function countProblems(seen: readonly SeenCount[], events: number): string[] {
   const last = new Map<string, number>();
   const problems: string[] = [];
@@ -96,7 +99,10 @@ export function lostCounts(seen: readonly SeenCount[], events: number): string[]
     .map(([key, expected]) => `${key}: got to ${greatest.get(key)}, not ${expected}`);
 }
 
-/** Reads what an application counted of `events` events, committed only, and answers what is wrong with it. */
+/**
+ * Reads what an application counted of `events` events, committed only, and answers what is wrong
+ * with it.
+ */
 export async function countsSeen(
   log: Log,
   input: string,

@@ -1,4 +1,6 @@
-/** Records that librdkafka's producer wrote, in every codec that it has: all come, past the client. */
+/**
+ * Records that librdkafka's producer wrote, in every codec that it has: all come, past the client.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/adapter/kafka-log.ts';
 import { loadRdkafka, type Producer } from '../../engine/log/kafka/rdkafka/rdkafka.ts';

@@ -1,4 +1,7 @@
-/** Words copied and counted; the topics are named by the environment, so that every fault has its own. */
+/**
+ * Words copied and counted; the topics are named by the environment, so that every fault has its
+ * own.
+ */
 import { topic, topology, utf8 } from 'millrace';
 
 const prefix = process.env['MILLRACE_TEST_JOB'] ?? 'fault';

@@ -203,7 +203,8 @@ describe.skipIf(!(await kafkaAvailable()))('brokers that do not answer', () => {
     expect(await health()).toBe('503 waiting');
     await broker.start();
     await running.says('a broker answers again');
-    // A commit that was under way is in doubt, or the group assigns anew: the tasks may be opened once more.
+    // A commit that was under way is in doubt, or the group assigns anew: the tasks may be opened
+    // once more.
     while ((await health()) !== '200 running') await sleep(100);
     await broker.kill();
     await sleep(3_000);

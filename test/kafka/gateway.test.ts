@@ -1,6 +1,7 @@
 /**
  * Two gateways beside one application on Kafka: what they have acknowledged is there and counts
- * once, however often they are killed; and they take no more while the application is too far behind.
+ * once, however often they are killed; and they take no more while the application is too far
+ * behind.
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * The main process's side of the shared broker: it starts the broker when the first test file asks for
- * it, and stops it when the run is over.
+ * The main process's side of the shared broker: it starts the broker when the first test file asks
+ * for it, and stops it when the run is over.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -25,7 +25,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const { address, internal } = await broker;
     return { address, internal };
   };
-  // A folder of its own: a run that was killed leaves its socket behind, and process ids come again.
+  // A folder of its own: a run that was killed leaves its socket behind, and process ids come
+  // again.
   const folder = await mkdtemp(join(tmpdir(), 'millrace-kafka-'));
   const path = join(folder, 'socket');
   const server = createServer({ allowHalfOpen: true }, (socket) => {

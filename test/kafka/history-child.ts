@@ -1,6 +1,7 @@
 /**
- * A member that runs the jobs of the history. Arguments: brokers, folder, prefix of the names, instance, and 'ever' (until
- * SIGTERM) or 'close' (until it has caught up; then it closes what is open), transport.
+ * A member that runs the jobs of the history. Arguments: brokers, folder, prefix of the names,
+ * instance, and 'ever' (until SIGTERM) or 'close' (until it has caught up; then it closes what is
+ * open), transport.
  */
 
 import { openKafkaLog } from '../../engine/log/kafka/adapter/kafka-log.ts';

@@ -1,6 +1,6 @@
 /**
- * A key with much state on a real broker with its default record size (1 MB): every commit is taken, and what is
- * restored from the changelogs is what there was.
+ * A key with much state on a real broker with its default record size (1 MB): every commit is
+ * taken, and what is restored from the changelogs is what there was.
  */
 import {
   collect,

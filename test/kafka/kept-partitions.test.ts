@@ -1,7 +1,7 @@
 /**
- * A member that stands at the end of its partitions keeps some of them while others move to a new member.
- * While it has not answered yet, all of them are held by the client; what is written meanwhile must reach
- * it: the first record is easily passed over.
+ * A member that stands at the end of its partitions keeps some of them while others move to a new
+ * member. While it has not answered yet, all of them are held by the client; what is written
+ * meanwhile must reach it: the first record is easily passed over.
  */
 import { describe, expect, test } from 'vitest';
 import { systemScheduler } from '../../engine/base/scheduler.ts';

@@ -1,7 +1,8 @@
 /**
- * A member that ends itself by SIGKILL at a step of a commit or a hand-over. Arguments: brokers, folder,
- * input topic, application, instance, step and the how manieth time; then the guarantee, if another than
- * exactly-once, and the group protocol, if another than consumer. 'none': it runs until it has caught up; 'ever': until SIGTERM.
+ * A member that ends itself by SIGKILL at a step of a commit or a hand-over. Arguments: brokers,
+ * folder, input topic, application, instance, step and the how manieth time; then the guarantee, if
+ * another than exactly-once, and the group protocol, if another than consumer. 'none': it runs
+ * until it has caught up; 'ever': until SIGTERM.
  */
 import { isPassing } from '../../engine/base/errors.ts';
 import { openKafkaLog } from '../../engine/log/kafka/adapter/kafka-log.ts';

@@ -1,4 +1,7 @@
-/** A member killed at each step of a commit and of a hand-over: nothing is lost, nothing comes twice. */
+/**
+ * A member killed at each step of a commit and of a hand-over: nothing is lost, nothing comes
+ * twice.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -57,7 +57,9 @@ describe.skipIf(!(await kafkaAvailable()))('members of a group', () => {
     expect({ code, stderr }).toMatchObject({ code: 0 });
   }
 
-  /** Until the member runs the tasks of all partitions, or of some; `since` what it had said then. */
+  /**
+   * Until the member runs the tasks of all partitions, or of some; `since` what it had said then.
+   */
   const runs = (member: Running, open: number, since = '') =>
     member.says(`"open":${open},"opening":0`, since.length);
   const all = 3 * partitions;

@@ -1,4 +1,7 @@
-/** Replay, pause and reset on a real broker: what an operator does beside the processes, and what is refused while they run. */
+/**
+ * Replay, pause and reset on a real broker: what an operator does beside the processes, and what is
+ * refused while they run.
+ */
 import { json, topic, topology } from 'millrace';
 import { BatchBuilder, type Log, MemoryBackends, Runtime, TaskHost } from 'millrace/engine';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

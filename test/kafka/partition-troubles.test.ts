@@ -1,7 +1,8 @@
 /**
- * One partition of a topic cannot be read while the others can, on real brokers: its leader is gone, a
- * batch is damaged on the broker's disk, the right to read is taken away. The log, the health and the
- * metrics say so, or the run ends with an error that names it; nothing stands still in silence.
+ * One partition of a topic cannot be read while the others can, on real brokers: its leader is
+ * gone, a batch is damaged on the broker's disk, the right to read is taken away. The log, the
+ * health and the metrics say so, or the run ends with an error that names it; nothing stands still
+ * in silence.
  */
 import { open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -120,7 +121,8 @@ describe.skipIf(!(await kafkaAvailable()))('a partition that cannot be read', ()
   }, async () => {
     const name = 'leader';
     const { words, start } = await job(name);
-    // All topics of the job lie on the first broker; then one partition of its source goes to the second.
+    // All topics of the job lie on the first broker; then one partition of its source goes to the
+    // second.
     await write(words, 1, 'a');
     expect(await start('--until-caught-up').ended).toMatchObject({ code: 0 });
     const second = await startBroker({ joins: broker });

@@ -1,4 +1,6 @@
-/** A topic of a real broker as a source: committed records, from the offsets that its cursor has. */
+/**
+ * A topic of a real broker as a source: committed records, from the offsets that its cursor has.
+ */
 import { describe, expect, test } from 'vitest';
 import { KafkaPuller } from '../../engine/connect/pull/kafka/kafka.ts';
 import { openKafkaLog } from '../../engine/log/kafka/adapter/kafka-log.ts';

@@ -1,7 +1,7 @@
 /**
- * Several processes share the tasks of an application, and each answers for all: while one is killed,
- * while one comes. Random keys are asked through random processes; every answer is right as of its
- * commit, and what cannot be answered is a clear error.
+ * Several processes share the tasks of an application, and each answers for all: while one is
+ * killed, while one comes. Random keys are asked through random processes; every answer is right as
+ * of its commit, and what cannot be answered is a clear error.
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

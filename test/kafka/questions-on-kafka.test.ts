@@ -1,6 +1,7 @@
 /**
- * What an application on Kafka is asked by command: whole listings, also of topics with gaps, aborted records and marks of
- * transactions, and state from the changelogs; after the run, while it runs, and from a folder where nothing ran.
+ * What an application on Kafka is asked by command: whole listings, also of topics with gaps,
+ * aborted records and marks of transactions, and state from the changelogs; after the run, while it
+ * runs, and from a folder where nothing ran.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,7 +1,7 @@
 /**
- * Three processes on Kafka and a thousand people who are active, a thousand events a second by the wall
- * clock. Who is quiet for three seconds is told of at the exact millisecond, also on a silent partition,
- * and when the process that has the quiet person is killed meanwhile.
+ * Three processes on Kafka and a thousand people who are active, a thousand events a second by the
+ * wall clock. Who is quiet for three seconds is told of at the exact millisecond, also on a silent
+ * partition, and when the process that has the quiet person is killed meanwhile.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFailed, onTestFinished, test } from 'vitest';
@@ -158,7 +158,8 @@ describe.skipIf(!(await kafkaAvailable()))('a quiet person', () => {
     console.log(`told after ${delays.join(', ')} ms`);
     expect(Math.max(...delays)).toBeLessThan(delayBoundMs);
 
-    // The members' sessions are ordinary ones: the partitions of whoever dies are given away when its own is over.
+    // The members' sessions are ordinary ones: the partitions of whoever dies are given away when
+    // its own is over.
     const owners = [...(await tasks())].filter(([, own]) => own.includes(`0_${partitions - 1}`));
     const [[owner]] = owners as [[string, string[]]];
     const later = Date.now();

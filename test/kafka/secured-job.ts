@@ -1,4 +1,7 @@
-/** Orders counted per customer, through a repartition topic and a store, for a broker that grants little. */
+/**
+ * Orders counted per customer, through a repartition topic and a store, for a broker that grants
+ * little.
+ */
 import { json, topic, topology } from 'millrace';
 
 const orders = topic<string, { readonly customer: string }>('secured-orders', { value: json() });

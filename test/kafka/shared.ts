@@ -17,7 +17,9 @@ export async function kafkaAvailable(): Promise<boolean> {
   return false;
 }
 
-/** The broker of this run, started when nobody asked before. Name topics and groups after your test. */
+/**
+ * The broker of this run, started when nobody asked before. Name topics and groups after your test.
+ */
 export async function sharedBroker(): Promise<BrokerClient> {
   const answer = await ask('broker');
   if ('address' in answer) return new BrokerClient(answer.address, answer.internal);

@@ -1,4 +1,7 @@
-/** A table whose topic is its changelog, on a real broker: restored up to what the group has committed. */
+/**
+ * A table whose topic is its changelog, on a real broker: restored up to what the group has
+ * committed.
+ */
 import { topic, topology, utf8 } from 'millrace';
 import { describe, expect, test } from 'vitest';
 import type { TelemetryEvents } from '../../engine/base/events.ts';

@@ -93,7 +93,9 @@ describe.each(onDisk)('over %s', (_, backends) => {
   });
   afterAll(() => rm(join(folder, '..'), { recursive: true }));
 
-  /** What comes of a log after damage: its content is right, or it is refused twice and not changed. */
+  /**
+   * What comes of a log after damage: its content is right, or it is refused twice and not changed.
+   */
   async function outcome(damage: (copy: string) => Promise<void>): Promise<string> {
     const copy = `${folder}-copy`;
     await rm(copy, { recursive: true, force: true });

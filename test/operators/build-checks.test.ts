@@ -1,4 +1,7 @@
-/** What is wrong with a topology is said when it is built: all at once, each with its line and remedy. */
+/**
+ * What is wrong with a topology is said when it is built: all at once, each with its line and
+ * remedy.
+ */
 import {
   count,
   int64,

@@ -1,6 +1,7 @@
 /**
- * Keys with very many entries, in every operator whose cells hold several: what a commit logs is in proportion to what
- * changed, no record of a changelog is long, and a restore brings all of it back.
+ * Keys with very many entries, in every operator whose cells hold several: what a commit logs is in
+ * proportion to what changed, no record of a changelog is long, and a restore brings all of it
+ * back.
  */
 import {
   collect,

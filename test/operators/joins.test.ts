@@ -1,4 +1,7 @@
-/** Joins against their definitions: worked examples, and brute force over random input with disorder. */
+/**
+ * Joins against their definitions: worked examples, and brute force over random input with
+ * disorder.
+ */
 import { joinWindow, type Stream, topic, topology, utf8 } from 'millrace';
 import { testDriver } from 'millrace/testing';
 import { describe, expect, test } from 'vitest';
@@ -146,7 +149,10 @@ describe('two streams', () => {
 });
 
 describe('tables', () => {
-  /** - deletes; the published sequence of L−, R−, L A, R a, L B, R b, L−, R−, L C, R c, R−, L−, R−, R d, L D. */
+  /**
+   * - deletes; the published sequence of L−, R−, L A, R a, L B, R b, L−, R−, L C, R c, R−, L−, R−,
+   * R d, L D.
+   */
   const sequence = 'L- R- LA Ra LB Rb L- R- LC Rc R- L- R- Rd LD'.split(' ');
   test.each<[Kind, string]>([
     ['inner', '. . . Aa Ba Bb x . . Cc x . . . Dd'],

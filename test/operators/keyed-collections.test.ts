@@ -1,4 +1,7 @@
-/** Lists and maps as state of `process`: against plain arrays and Maps, through restarts and restores. */
+/**
+ * Lists and maps as state of `process`: against plain arrays and Maps, through restarts and
+ * restores.
+ */
 import { keyedList, keyedMap, topic, topology, utf8 } from 'millrace';
 import { testDriver } from 'millrace/testing';
 import { describe, expect, test } from 'vitest';

@@ -1,6 +1,7 @@
 /**
  * One suite of operators, run in every mode that must not change a result: record by record or in
- * batches, without a cache, restarted after each record with or without its state, on more partitions.
+ * batches, without a cache, restarted after each record with or without its state, on more
+ * partitions.
  */
 import {
   count,

@@ -1,6 +1,7 @@
 /**
- * Rows that are deleted, or whose time is over, leave nothing: no cell, and a tombstone in the changelog, in every
- * kind of store. And `ttlMs` of aggregates, groups and cogroups against its definition.
+ * Rows that are deleted, or whose time is over, leave nothing: no cell, and a tombstone in the
+ * changelog, in every kind of store. And `ttlMs` of aggregates, groups and cogroups against its
+ * definition.
  */
 import fc from 'fast-check';
 import {

@@ -1,4 +1,7 @@
-/** Aggregates that estimate, and the decayed sum: their error, and that neither order nor cuts matter. */
+/**
+ * Aggregates that estimate, and the decayed sum: their error, and that neither order nor cuts
+ * matter.
+ */
 import fc from 'fast-check';
 import {
   decayedAt,

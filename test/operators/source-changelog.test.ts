@@ -1,4 +1,7 @@
-/** Tables whose topic is their changelog: nothing is written twice, and a restore gives the same rows. */
+/**
+ * Tables whose topic is their changelog: nothing is written twice, and a restore gives the same
+ * rows.
+ */
 import { topic, topology, utf8 } from 'millrace';
 import { testDriver } from 'millrace/testing';
 import { describe, expect, test } from 'vitest';

@@ -1,4 +1,6 @@
-/** suppress: early results, bounded buffers, the wall clock; what goes on agrees with what it held. */
+/**
+ * suppress: early results, bounded buffers, the wall clock; what goes on agrees with what it held.
+ */
 import {
   calendar,
   collect,

@@ -1,4 +1,7 @@
-/** Joins with tables against their definitions, over random changes: brute force on the rows as they are. */
+/**
+ * Joins with tables against their definitions, over random changes: brute force on the rows as they
+ * are.
+ */
 import { type Stream, type Table, topic, topology, utf8 } from 'millrace';
 import { testDriver } from 'millrace/testing';
 import { describe, expect, test } from 'vitest';

@@ -1,4 +1,7 @@
-/** suppress until the commit: what one commit says of a row is the last word that single changes would have said. */
+/**
+ * suppress until the commit: what one commit says of a row is the last word that single changes
+ * would have said.
+ */
 import {
   count,
   hopping,

@@ -70,7 +70,10 @@ function expectError({ code, stderr }: Outcome, exit: number, name: string, text
   expect(stderr).not.toMatch(/^\s+at /m);
 }
 
-/** Mounts a small file system in memory and answers how to take it away; undefined without the right. */
+/**
+ * Mounts a small file system in memory and answers how to take it away; undefined without the
+ * right.
+ */
 function mount(folder: string, options: string): (() => void) | undefined {
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder], { stdio: 'ignore' });

@@ -102,7 +102,10 @@ test('tables and plot say what each engine lost beside its rate', () => {
   expect(plot).toContain('over Flink');
 });
 
-/** By the definition alone: the least of the partitions' times has passed the window's end and the grace. */
+/**
+ * By the definition alone: the least of the partitions' times has passed the window's end and the
+ * grace.
+ */
 function recordsDue({ batches }: Events, { streamTimes }: Expected): number {
   const latest = Array.from({ length: partitions }, () => 0);
   const times: number[] = [];

@@ -1,6 +1,7 @@
 /**
- * A run that is killed: the simulation's job, or the ready topology over a file, with small cycles so
- * that a kill at any moment hits many different steps. Arguments: job, folder, threads, input file.
+ * A run that is killed: the simulation's job, or the ready topology over a file, with small cycles
+ * so that a kill at any moment hits many different steps. Arguments: job, folder, threads, input
+ * file.
  */
 
 import { extname, resolve } from 'node:path';

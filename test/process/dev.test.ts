@@ -1,4 +1,6 @@
-/** `dev` as a person uses it: a process of its own, files that are edited, keys that are pressed. */
+/**
+ * `dev` as a person uses it: a process of its own, files that are edited, keys that are pressed.
+ */
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * A night that is given again with rows changed, added or removed: what the application holds and has
- * told is in the end what a recomputation from the corrected files makes.
+ * A night that is given again with rows changed, added or removed: what the application holds and
+ * has told is in the end what a recomputation from the corrected files makes.
  */
 
 import { readFile, writeFile } from 'node:fs/promises';

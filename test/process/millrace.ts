@@ -29,9 +29,9 @@ export interface Running {
 }
 
 /**
- * In tests the command line, and what is started often, runs as it is shipped (test/built.ts): it starts in
- * a tenth of the time that sources take. Programs beside the tests, for which nothing was built, run the
- * sources.
+ * In tests the command line, and what is started often, runs as it is shipped (test/built.ts): it
+ * starts in a tenth of the time that sources take. Programs beside the tests, for which nothing was
+ * built, run the sources.
  */
 function nodeArguments(script: string): string[] {
   const built = process.env['VITEST'] === undefined ? undefined : builtScript(script);

@@ -1,6 +1,7 @@
 /**
- * The files for operators, with the tools that read them: what rules and dashboards name exists, promtool
- * takes the rules and their tests, and a real Prometheus scrapes a real run and evaluates them.
+ * The files for operators, with the tools that read them: what rules and dashboards name exists,
+ * promtool takes the rules and their tests, and a real Prometheus scrapes a real run and evaluates
+ * them.
  */
 import { execFile, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,7 @@
-/** Questions while the application runs, and where it cannot be asked: an answer, or what to do; never a wrong remedy. */
+/**
+ * Questions while the application runs, and where it cannot be asked: an answer, or what to do;
+ * never a wrong remedy.
+ */
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';

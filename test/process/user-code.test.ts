@@ -35,7 +35,8 @@ describe('an unhandled rejection in user code', () => {
     const { ended } = await runOn('test/process/floating-module.ts', args);
     const { code, stderr, stdout } = await ended;
     expect(stderr).toMatch(said);
-    // The commit may have been done before the worker died, or the rejection may come three times more.
+    // The commit may have been done before the worker died, or the rejection may come three times
+    // more.
     if (code === 0) expect(JSON.parse(stdout).counters).toMatchObject({ in: 20, processed: 20 });
     else expect(stderr).toMatch(/WORKER_FAILED/);
   });

@@ -1,4 +1,7 @@
-/** Error handlers of the author: fail, skip, dead letter, or another attempt later; with order, state and time kept. */
+/**
+ * Error handlers of the author: fail, skip, dead letter, or another attempt later; with order,
+ * state and time kept.
+ */
 import { type ErrorAnswer, json, type TopologyBuilder, topic, topology } from 'millrace';
 import { testDriver } from 'millrace/testing';
 import { expect, onTestFinished, test } from 'vitest';

@@ -1,7 +1,7 @@
 /**
- * A record is one unit of work: one that fails leaves nothing but its dead letter, whichever step of
- * the chain refuses it. Random chains, in which random records are refused by a random step, are held
- * against the same chain without those records.
+ * A record is one unit of work: one that fails leaves nothing but its dead letter, whichever step
+ * of the chain refuses it. Random chains, in which random records are refused by a random step, are
+ * held against the same chain without those records.
  */
 import {
   hopping,

@@ -1,4 +1,7 @@
-/** A promise from a function that must be synchronous is the error of its record, and names asyncMap. */
+/**
+ * A promise from a function that must be synchronous is the error of its record, and names
+ * asyncMap.
+ */
 import {
   distinctCount,
   joinWindow,

@@ -1,6 +1,7 @@
 /**
- * What time lets go (closed windows, expired rows, records that waited) and then fails is told once: one
- * dead letter, and nothing of it comes again at the next record, the next instant or after a restart.
+ * What time lets go (closed windows, expired rows, records that waited) and then fails is told
+ * once: one dead letter, and nothing of it comes again at the next record, the next instant or
+ * after a restart.
  */
 import {
   hopping,

@@ -1,4 +1,7 @@
-/** A real Apicurio registry for tests, from Maven's central repository, in memory, in a process of its own. */
+/**
+ * A real Apicurio registry for tests, from Maven's central repository, in memory, in a process of
+ * its own.
+ */
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
@@ -16,7 +19,9 @@ const artifact = `io.apicurio:apicurio-registry-app:${version}:tar.gz:all`;
 const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'millrace-registry');
 const startMs = 300_000;
 
-/** False where there is no Java or Maven, for `describe.skipIf`; in continuous integration an error. */
+/**
+ * False where there is no Java or Maven, for `describe.skipIf`; in continuous integration an error.
+ */
 export async function registryAvailable(): Promise<boolean> {
   const problem = existsSync(join(cache, version)) ? undefined : await kafkaProblem();
   if (problem === undefined) return true;

@@ -1,4 +1,6 @@
-/** On a shared log a task that is done with a cycle begins the next one, whatever keeps the others. */
+/**
+ * On a shared log a task that is done with a cycle begins the next one, whatever keeps the others.
+ */
 import { type Topology, topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { MillraceError } from '../../engine/base/errors.ts';
@@ -83,7 +85,10 @@ class World {
     this.changes.push({ after, change });
   }
 
-  /** Partition 0 is taken away after so many commits, and given back. @param answered called when it is let go of */
+  /**
+   * Partition 0 is taken away after so many commits, and given back.
+   * @param answered called when it is let go of
+   */
   takeAway(after: number, answered: () => void): void {
     const partitions = [{ topic: words.name, partition: 0 }];
     this.change(after, { kind: 'revoked', partitions, answer: async () => answered() });
@@ -161,7 +166,10 @@ const expected = [0, 1].flatMap((partition) =>
   [0, 1, 2].map((i) => ({ key: `p${partition}-${i}`, value: (cycles * perCycle) / 3 })),
 );
 
-/** Runs it; answers how many cycles host 0 has begun after the one that host 1 is at, of each but the last. */
+/**
+ * Runs it; answers how many cycles host 0 has begun after the one that host 1 is at, of each but
+ * the last.
+ */
 async function leadsOf(world: World): Promise<number[]> {
   const leads: number[] = [];
   world.keepsWork = async (host) => {

@@ -1,4 +1,6 @@
-/** Questions are answered between two records of a round, with what is committed, while many ask. */
+/**
+ * Questions are answered between two records of a round, with what is committed, while many ask.
+ */
 import { topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { systemWorld } from '../../engine/base/world.ts';

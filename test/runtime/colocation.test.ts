@@ -1,4 +1,6 @@
-/** What is read together must be assigned together: a step late is no matter, for good is an error. */
+/**
+ * What is read together must be assigned together: a step late is no matter, for good is an error.
+ */
 import { joinWindow, topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../../engine/base/clock.ts';

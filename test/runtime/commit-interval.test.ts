@@ -1,4 +1,7 @@
-/** The interval between commits is kept while records keep coming, and not waited for behind a backlog. */
+/**
+ * The interval between commits is kept while records keep coming, and not waited for behind a
+ * backlog.
+ */
 import { topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../../engine/base/clock.ts';
@@ -18,8 +21,8 @@ const commitIntervalMs = 100;
 const recordsPerCycle = 10;
 
 /**
- * Commits of a run of so many ms in which so many records come a ms, and the reader is never at the end; a cycle
- * takes `cycleMs`.
+ * Commits of a run of so many ms in which so many records come a ms, and the reader is never at the
+ * end; a cycle takes `cycleMs`.
  */
 async function commitsOf(ms: number, perMs: number, cycleMs = 0): Promise<number> {
   const log = new MemoryLog();

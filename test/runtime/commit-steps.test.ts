@@ -1,4 +1,7 @@
-/** The steps of a commit are told in their order, once each, whether the log has steps of its own or not. */
+/**
+ * The steps of a commit are told in their order, once each, whether the log has steps of its own or
+ * not.
+ */
 import { topic, topology } from 'millrace';
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../../engine/base/clock.ts';

@@ -1,4 +1,6 @@
-/** What becomes of the state when the topology changes: told before, refused where it would be lost. */
+/**
+ * What becomes of the state when the topology changes: told before, refused where it would be lost.
+ */
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import {

@@ -1,4 +1,7 @@
-/** The log need not keep what a task takes whole; a task that leaves records of a batch is given copies from then on. */
+/**
+ * The log need not keep what a task takes whole; a task that leaves records of a batch is given
+ * copies from then on.
+ */
 import { topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { append } from '../../engine/laws/index.ts';

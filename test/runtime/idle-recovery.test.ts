@@ -1,4 +1,7 @@
-/** Time that passes by the clock while commits are in doubt: the run goes on, and the window closes once. */
+/**
+ * Time that passes by the clock while commits are in doubt: the run goes on, and the window closes
+ * once.
+ */
 import { count, topic, topology, tumbling, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../../engine/base/clock.ts';

@@ -1,4 +1,7 @@
-/** The lag as a metric: what cannot be asked now leaves the other metrics alone, and what is gone is gone. */
+/**
+ * The lag as a metric: what cannot be asked now leaves the other metrics alone, and what is gone is
+ * gone.
+ */
 import { expect, test } from 'vitest';
 import { MillraceError } from '../../engine/base/errors.ts';
 import type { PartitionLag } from '../../engine/runtime/assignment.ts';

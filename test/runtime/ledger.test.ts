@@ -1,4 +1,6 @@
-/** The ledger beside the offsets agrees with the changelogs, whatever opens or commits in between. */
+/**
+ * The ledger beside the offsets agrees with the changelogs, whatever opens or commits in between.
+ */
 import { topic, topology, utf8 } from 'millrace';
 import { describe, expect, test } from 'vitest';
 import { VirtualClock } from '../../engine/base/clock.ts';
@@ -148,7 +150,10 @@ test('what another member commits while a task is opened is no torn transaction'
 });
 
 describe('a coordinator that tells of an earlier commit than the changelog has', () => {
-  /** Two commits of partition 0, and a runtime on a shared log that hears of the first, `times` times. */
+  /**
+   * Two commits of partition 0, and a runtime on a shared log that hears of the first, `times`
+   * times.
+   */
   async function hearing(times: number) {
     const log = await newLog();
     const asked = log.committed.bind(log);

@@ -1,4 +1,7 @@
-/** One budget of memory for the state of a process, shared by the caches and backends of all its tasks. */
+/**
+ * One budget of memory for the state of a process, shared by the caches and backends of all its
+ * tasks.
+ */
 import fc from 'fast-check';
 import { topic, topology, utf8 } from 'millrace';
 import { describe, expect, test } from 'vitest';

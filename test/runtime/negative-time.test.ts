@@ -1,4 +1,7 @@
-/** Times before 1970: the log's own are dropped and counted, those that user code gives are dead letters. */
+/**
+ * Times before 1970: the log's own are dropped and counted, those that user code gives are dead
+ * letters.
+ */
 import { type StreamOptions, topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { BatchBuilder } from '../../engine/record/batch.ts';

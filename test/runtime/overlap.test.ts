@@ -1,4 +1,7 @@
-/** On a shared log a cycle commits while the next one works; whatever fails then, the results are the same. */
+/**
+ * On a shared log a cycle commits while the next one works; whatever fails then, the results are
+ * the same.
+ */
 import { count, topic, topology, tumbling, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { MillraceError } from '../../engine/base/errors.ts';

@@ -1,4 +1,7 @@
-/** Pause and resume: nothing is read, questions are answered, a restart keeps it, nothing is lost or late. */
+/**
+ * Pause and resume: nothing is read, questions are answered, a restart keeps it, nothing is lost or
+ * late.
+ */
 
 import { count, json, topic, topology, tumbling, utf8 } from 'millrace';
 import {

@@ -18,7 +18,9 @@ import { portOf } from './shared-log.ts';
 const words = topic<string, string>('words', { value: utf8, partitions: 1 });
 const out = topic<string, string>('out', { value: utf8, partitions: 1 });
 
-/** Windows that only the idle clock closes, whose results are counted in windows of the next part. */
+/**
+ * Windows that only the idle clock closes, whose results are counted in windows of the next part.
+ */
 const job = topology('recovery', (t) => {
   t.stream(words)
     .window(tumbling({ size: 10, grace: 0 }))
@@ -123,7 +125,10 @@ class RemoteLog extends MemoryLog {
   }
 }
 
-/** A run on a log that is away from the start; `onDoubt` is told at each commit or question that fails. */
+/**
+ * A run on a log that is away from the start; `onDoubt` is told at each commit or question that
+ * fails.
+ */
 async function runAway(onDoubt: (count: number, log: RemoteLog) => void) {
   const log = await written(new RemoteLog());
   const health = new HealthWatch(systemClock);

@@ -1,4 +1,7 @@
-/** Rows of dead letters go through a mapping again: that of the application which the engine is given. */
+/**
+ * Rows of dead letters go through a mapping again: that of the application which the engine is
+ * given.
+ */
 import { json, topic, topology } from 'millrace';
 import { BatchBuilder, encodeHeaders, MemoryLog, type RowMappings } from 'millrace/engine';
 import { expect, test } from 'vitest';

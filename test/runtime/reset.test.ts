@@ -1,4 +1,7 @@
-/** Reset: a run afterwards computes what the first one did, whatever state lies about; what is broken off is refused. */
+/**
+ * Reset: a run afterwards computes what the first one did, whatever state lies about; what is
+ * broken off is refused.
+ */
 import { join } from 'node:path';
 import { count, json, topic, topology, tumbling, utf8 } from 'millrace';
 import {

@@ -1,4 +1,7 @@
-/** A start on a shared log: what it waits for, commits first, and joins when it cannot make its topics. */
+/**
+ * A start on a shared log: what it waits for, commits first, and joins when it cannot make its
+ * topics.
+ */
 import { setTimeout } from 'node:timers/promises';
 import { topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';

@@ -1,4 +1,7 @@
-/** Traces follow a record through re-keying and state: with the real SDK, and its exporter in memory. */
+/**
+ * Traces follow a record through re-keying and state: with the real SDK, and its exporter in
+ * memory.
+ */
 import { trace } from '@opentelemetry/api';
 import {
   InMemorySpanExporter,

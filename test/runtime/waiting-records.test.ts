@@ -1,4 +1,7 @@
-/** What waits for a witness of its time, on a log that others write to as well: nobody waits for it for ever. */
+/**
+ * What waits for a witness of its time, on a log that others write to as well: nobody waits for it
+ * for ever.
+ */
 import { count, minutes, topic, topology, tumbling, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { type Member, soleMember } from '../../engine/log/member.ts';

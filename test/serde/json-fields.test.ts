@@ -1,4 +1,6 @@
-/** Fields of JSON read from the bytes, held against JSON.parse over random texts, whole and damaged. */
+/**
+ * Fields of JSON read from the bytes, held against JSON.parse over random texts, whole and damaged.
+ */
 import { json } from 'millrace';
 import { afterEach, expect, test, vi } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
@@ -55,7 +57,10 @@ test('as JSON.parse says, without the fields not asked for', () => {
   }
 });
 
-/** Objects of a few layouts, written without white space, over and over: they get readers of their own. */
+/**
+ * Objects of a few layouts, written without white space, over and over: they get readers of their
+ * own.
+ */
 function* written(random: SeededRandom): Generator<string> {
   const layouts = Array.from({ length: 1 + randomBelow(random, 4) }, () => {
     const order = [...names, 'other', 'more'].filter(() => randomBelow(random, 3) > 0);
@@ -198,7 +203,8 @@ test('damage where it is asked for, and anywhere in brackets and quotes, is an e
     const text = textOf(random).trim();
     const cut = text.slice(0, randomBelow(random, text.length));
     expect(() => decoded(cut), cut).toThrow(SyntaxError);
-    // One letter changed: what JSON.parse accepts is told the same; what it refuses may be passed over.
+    // One letter changed: what JSON.parse accepts is told the same; what it refuses may be passed
+    // over.
     const at = randomBelow(random, text.length);
     const letter = '{}[]",:0 -.ex'[randomBelow(random, 13)];
     const changed = text.slice(0, at) + letter + text.slice(at + 1);

@@ -1,4 +1,7 @@
-/** Text made letter by letter, beside what Buffer makes: every length around the one at which the way changes. */
+/**
+ * Text made letter by letter, beside what Buffer makes: every length around the one at which the
+ * way changes.
+ */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { withoutCode } from './no-code.ts';
 

@@ -1,4 +1,7 @@
-/** Fields of MessagePack read from the bytes, held against msgpackr over random values, whole and damaged. */
+/**
+ * Fields of MessagePack read from the bytes, held against msgpackr over random values, whole and
+ * damaged.
+ */
 import { isDeepStrictEqual } from 'node:util';
 import { msgpack } from 'millrace';
 import { Packr } from 'msgpackr';

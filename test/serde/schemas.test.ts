@@ -1,4 +1,7 @@
-/** Topics with schemas: Avro, JSON Schema and Protobuf; what breaks readers is told; wrong bytes are bounded. */
+/**
+ * Topics with schemas: Avro, JSON Schema and Protobuf; what breaks readers is told; wrong bytes are
+ * bounded.
+ */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import avsc from 'avsc';
 import { topic, topology } from 'millrace';

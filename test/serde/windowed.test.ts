@@ -1,4 +1,7 @@
-/** Windowed keys against the format of Kafka Streams: the key's bytes, then times as signed 64-bit integers, big-endian. */
+/**
+ * Windowed keys against the format of Kafka Streams: the key's bytes, then times as signed 64-bit
+ * integers, big-endian.
+ */
 import { type Serde, sessionWindowed, timeWindowed, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { partitionOf } from '../../engine/record/partitioner.ts';

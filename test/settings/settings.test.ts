@@ -1,4 +1,6 @@
-/** Every public setting refuses nonsense: CONFIG_INVALID with the field and the line of the call. */
+/**
+ * Every public setting refuses nonsense: CONFIG_INVALID with the field and the line of the call.
+ */
 import { execFileSync } from 'node:child_process';
 import {
   calendar,
@@ -64,7 +66,10 @@ const driven = (field: keyof DriverOptions): Use => {
 
 type Setting = readonly [field: string, use: Use, fine?: readonly unknown[]];
 
-/** The field as the error names it, how it is set, and what of the list (and 0) is no nonsense there. */
+/**
+ * The field as the error names it, how it is set, and what of the list (and 0) is no nonsense
+ * there.
+ */
 const settings: readonly Setting[] = [
   ['window.size', (size) => tumbling({ size, grace: 0 })],
   ['window.grace', (grace) => tumbling({ size: 5, grace }), [0]],

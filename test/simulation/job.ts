@@ -58,7 +58,10 @@ export const job = topology('job', (t) => {
 
 const keys = ['', 'k', 'k1', 'k2', 'k3'];
 
-/** Writes the seeded input: times mostly rise, some records come late, some keys are missing or empty. */
+/**
+ * Writes the seeded input: times mostly rise, some records come late, some keys are missing or
+ * empty.
+ */
 export async function writeInput(log: Log, random: SeededRandom, records: number): Promise<void> {
   await log.createTopics([{ name: input.name, partitions, settings: input.settings }]);
   const writer = await log.openWriter('feeder');

@@ -11,7 +11,9 @@ export interface Simulated {
   readonly calls: number;
 }
 
-/** @param stops after how many port calls each process is stopped; the last process runs to the end */
+/**
+ * @param stops after how many port calls each process is stopped; the last process runs to the end
+ */
 export async function simulate(seed: number, stops: readonly number[]): Promise<Simulated> {
   const world = new World(seed);
   await writeInput(world.log, new SeededRandom(seed), 60);

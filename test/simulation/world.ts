@@ -1,8 +1,8 @@
 /**
- * The world of a simulated run: log, stores, clock and scheduler behind a gate that counts every port
- * call, lets seeded turns pass before it, and may stop the process there, before or after its effect.
- * What is durable outlives the process; of the writes to a store since the last crash, the youngest may
- * be lost, as no one has asked for them to be synced.
+ * The world of a simulated run: log, stores, clock and scheduler behind a gate that counts every
+ * port call, lets seeded turns pass before it, and may stop the process there, before or after its
+ * effect. What is durable outlives the process; of the writes to a store since the last crash, the
+ * youngest may be lost, as no one has asked for them to be synced.
  */
 import { VirtualClock } from '../../engine/base/clock.ts';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';

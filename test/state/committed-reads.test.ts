@@ -1,7 +1,7 @@
 /**
  * Who asks while a task works is shown what is committed, and never what a crash could take back.
- * Random work against a model: keys change in memory, are sealed, committed one or two cycles later,
- * saved and evicted in a small cache, while readers ask at every step.
+ * Random work against a model: keys change in memory, are sealed, committed one or two cycles
+ * later, saved and evicted in a small cache, while readers ask at every step.
  */
 import { describe, expect, test } from 'vitest';
 import { must } from '../../engine/base/assert.ts';

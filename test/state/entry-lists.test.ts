@@ -1,6 +1,6 @@
 /**
- * Cells whose lists grow until they are cut into parts, against plain arrays: through commits, saves, crashes, compaction of
- * the changelog, and restores in memory and on disk.
+ * Cells whose lists grow until they are cut into parts, against plain arrays: through commits,
+ * saves, crashes, compaction of the changelog, and restores in memory and on disk.
  */
 import { utf8 } from 'millrace';
 import { expect, test } from 'vitest';
@@ -154,7 +154,10 @@ function change(random: SeededRandom, cell: Cell, plain: Plain): void {
   }
 }
 
-/** The log's batches as one list of records, some of which compaction has taken: older ones of a key, and tombstones. */
+/**
+ * The log's batches as one list of records, some of which compaction has taken: older ones of a
+ * key, and tombstones.
+ */
 function compacted(
   random: SeededRandom,
   batches: readonly PackedBatch[],

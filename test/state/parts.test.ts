@@ -1,4 +1,7 @@
-/** Cells that the changelog keeps in parts: what is restored from it, whole or compacted, is what was there. */
+/**
+ * Cells that the changelog keeps in parts: what is restored from it, whole or compacted, is what
+ * was there.
+ */
 import { utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { keyIdOf } from '../../engine/base/bytes.ts';
@@ -71,7 +74,10 @@ function change(random: SeededRandom, cells: Cells<PartedCell<string>>, value: s
   cells.put(cell);
 }
 
-/** The log's batches as one list of records, some of which compaction has taken: older ones of a key, and tombstones. */
+/**
+ * The log's batches as one list of records, some of which compaction has taken: older ones of a
+ * key, and tombstones.
+ */
 function compacted(random: SeededRandom, batches: readonly PackedBatch[]): PackedBatch[] {
   const records = batches.flatMap((batch) =>
     Array.from({ length: batch.count }, (_, i) => ({
@@ -86,7 +92,8 @@ function compacted(random: SeededRandom, batches: readonly PackedBatch[]): Packe
   const kept = records.filter(({ key, batch, i }, at) => {
     if (at >= cleanTo) return true;
     if (lastClean.get(key) !== at) return false;
-    // A tombstone goes when nothing of its key is left before it; the last one of all may have gone long since.
+    // A tombstone goes when nothing of its key is left before it; the last one of all may have gone
+    // long since.
     return batch.value(i) !== null || last.get(key) !== at || randomBelow(random, 2) === 0;
   });
   const split: PackedBatch[] = [];

@@ -1,4 +1,6 @@
-/** The backend lags behind the commits: whatever of it a crash leaves, the changelog makes it whole. */
+/**
+ * The backend lags behind the commits: whatever of it a crash leaves, the changelog makes it whole.
+ */
 import { expect, test } from 'vitest';
 import { must } from '../../engine/base/assert.ts';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
@@ -133,8 +135,8 @@ class Bench {
   }
 
   /**
-   * Draws changes of some keys and seals them. `amid` is called when operators have some of the keys' cells and not yet
-   * the others'.
+   * Draws changes of some keys and seals them. `amid` is called when operators have some of the
+   * keys' cells and not yet the others'.
    */
   async work(random: SeededRandom, amid = async () => {}): Promise<void> {
     const touched = keys.filter(() => randomBelow(random, 3) === 0);

@@ -1,8 +1,8 @@
 /**
- * Protocols between tasks with several changes under way: foreign-key joins, groups, joins of tables.
- * Random changes of two tables are written before any of them is processed, in cycles of random size, on
- * one partition or three, with restarts between. In the end the rows are those of the definition, what was
- * told ends in them, and what is counted from the differences agrees.
+ * Protocols between tasks with several changes under way: foreign-key joins, groups, joins of
+ * tables. Random changes of two tables are written before any of them is processed, in cycles of
+ * random size, on one partition or three, with restarts between. In the end the rows are those of
+ * the definition, what was told ends in them, and what is counted from the differences agrees.
  */
 import { type Table, type TopologyBuilder, topic, topology } from 'millrace';
 import { testDriver } from 'millrace/testing';

@@ -1,6 +1,6 @@
 /**
- * A row that anything makes null or undefined is no row: in changes, joins, aggregates, windows, `rows`
- * and `query`, whatever the order of arrival.
+ * A row that anything makes null or undefined is no row: in changes, joins, aggregates, windows,
+ * `rows` and `query`, whatever the order of arrival.
  */
 import {
   hopping,

@@ -1,4 +1,7 @@
-/** Files, day by day, by the command line: the end of the first closes what is open, the next one goes on. */
+/**
+ * Files, day by day, by the command line: the end of the first closes what is open, the next one
+ * goes on.
+ */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';

@@ -1,4 +1,7 @@
-/** A runtime on a clock that is wrong for a moment, and on source partitions that are silent or far behind. */
+/**
+ * A runtime on a clock that is wrong for a moment, and on source partitions that are silent or far
+ * behind.
+ */
 import {
   count,
   days,

@@ -1,4 +1,7 @@
-/** Everything that waits for time, behind a keyBy: windows, sessions, timers, joins; all of it is told in one topic. */
+/**
+ * Everything that waits for time, behind a keyBy: windows, sessions, timers, joins; all of it is
+ * told in one topic.
+ */
 import {
   count,
   hours,

@@ -1,7 +1,8 @@
 /**
- * A live system: a thousand people are active, each once a second, until all quiet people have been told of as absent.
- * Rows with a time in 2098 come at the start, in the middle and at the end. Arguments: folder, threads, and the ms UTC
- * at which the quiet people were seen, where an earlier process saw them. Prints what was told, as JSON.
+ * A live system: a thousand people are active, each once a second, until all quiet people have been
+ * told of as absent. Rows with a time in 2098 come at the start, in the middle and at the end.
+ * Arguments: folder, threads, and the ms UTC at which the quiet people were seen, where an earlier
+ * process saw them. Prints what was told, as JSON.
  */
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,4 +1,7 @@
-/** A live system in a process of its own: a quiet person among others who are active, and wrong clocks. */
+/**
+ * A live system in a process of its own: a quiet person among others who are active, and wrong
+ * clocks.
+ */
 import { expect, it } from 'vitest';
 import { emptyFolder, launch } from '../process/millrace.ts';
 import { absenceMs } from './absence-module.ts';

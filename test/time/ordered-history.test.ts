@@ -1,4 +1,7 @@
-/** History in perfect order loses nothing behind keyBy, at any width, and equals a batch recomputation. */
+/**
+ * History in perfect order loses nothing behind keyBy, at any width, and equals a batch
+ * recomputation.
+ */
 import { topic, topology, utf8 } from 'millrace';
 import { testDriver } from 'millrace/testing';
 import { describe, expect, test } from 'vitest';

@@ -1,6 +1,7 @@
 /**
- * Random pipelines over several source partitions and up to two re-keys, fed in a random interleaving with restarts in
- * between, held against definitions that know the source partitions alone (sources.ts).
+ * Random pipelines over several source partitions and up to two re-keys, fed in a random
+ * interleaving with restarts in between, held against definitions that know the source partitions
+ * alone (sources.ts).
  */
 import {
   collect,
@@ -267,7 +268,8 @@ function draw(random: SeededRandom): Drawn {
           };
           let instant = Number.NEGATIVE_INFINITY;
           for (const { value, at, stand } of inTimeOrder(records)) {
-            // A record that is not late fires what was due before it; time fires the rest, after the records of an instant.
+            // A record that is not late fires what was due before it; time fires the rest, after
+            // the records of an instant.
             if (Math.max(at, stand) > instant) {
               instant = Math.max(at, stand);
               for (const [key, { due }] of keys) if (due < instant) fire(key);
@@ -326,7 +328,9 @@ interface Refusal {
   readonly isLate: boolean;
 }
 
-/** In a third of the pipelines a step refuses every record of a value; its time counts all the same. */
+/**
+ * In a third of the pipelines a step refuses every record of a value; its time counts all the same.
+ */
 function drawRefusal(seed: number): Refusal | undefined {
   const random = new SeededRandom(seed * 7_919 + 1);
   if (randomBelow(random, 3) > 0) return undefined;

@@ -1,6 +1,6 @@
 /**
- * `npm run time-widths`: history in order on the embedded log, at every width, or at those that are given as
- * partitions,threads,records-a-cycle.
+ * `npm run time-widths`: history in order on the embedded log, at every width, or at those that are
+ * given as partitions,threads,records-a-cycle.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

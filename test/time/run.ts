@@ -1,4 +1,7 @@
-/** `npm run time-rule -- RUNS [FIRST SEED]`: random pipelines against definitions over the source partitions alone. */
+/**
+ * `npm run time-rule -- RUNS [FIRST SEED]`: random pipelines against definitions over the source
+ * partitions alone.
+ */
 import { checkSeed } from './random-pipelines.ts';
 
 const [runs = 1_000, first = 1] = process.argv.slice(2).map(Number);

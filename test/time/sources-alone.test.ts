@@ -1,6 +1,7 @@
 /**
- * Results are a function of what each source partition holds: random pipelines, interleavings and restarts against
- * definitions that know nothing else. `npm run time-rule -- 10000` runs more of them.
+ * Results are a function of what each source partition holds: random pipelines, interleavings and
+ * restarts against definitions that know nothing else. `npm run time-rule -- 10000` runs more of
+ * them.
  */
 import { expect, test } from 'vitest';
 import { checkSeed } from './random-pipelines.ts';

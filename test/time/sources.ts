@@ -58,7 +58,10 @@ export interface Window {
   readonly stand: number;
 }
 
-/** Windows [start, start + size), each of which takes a record if the record's source had not closed it. */
+/**
+ * Windows [start, start + size), each of which takes a record if the record's source had not closed
+ * it.
+ */
 export function hoppingWindows(
   arrivals: readonly Arrival[],
   { size, advance, grace }: { size: number; advance: number; grace: number },
@@ -82,8 +85,8 @@ export function hoppingWindows(
 }
 
 /**
- * Sessions: records whose source has not closed them; two of a key belong together when they are no more than the gap
- * apart, and the older one was open where the source of the newer one stood.
+ * Sessions: records whose source has not closed them; two of a key belong together when they are no
+ * more than the gap apart, and the older one was open where the source of the newer one stood.
  */
 export function sessions(
   arrivals: readonly Arrival[],
@@ -112,7 +115,10 @@ export function sessions(
   });
 }
 
-/** Pairs of a left and a right record: the times fit, and neither had waited too long where the other one stood. */
+/**
+ * Pairs of a left and a right record: the times fit, and neither had waited too long where the
+ * other one stood.
+ */
 export function joinedPairs<T extends Arrival>(
   left: readonly T[],
   right: readonly T[],

@@ -1,4 +1,7 @@
-/** Time that stands still, because nobody runs an upstream task, is told once; and once that it goes on. */
+/**
+ * Time that stands still, because nobody runs an upstream task, is told once; and once that it goes
+ * on.
+ */
 import { count, topic, topology, tumbling, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../../engine/base/clock.ts';

@@ -15,7 +15,10 @@ export interface Width {
 
 export const historyModule = resolve(import.meta.dirname, 'history-module.ts');
 
-/** Undefined when the outputs are what the definitions say and nothing was dropped; else what differs. */
+/**
+ * Undefined when the outputs are what the definitions say and nothing was dropped; else what
+ * differs.
+ */
 export async function checkWidth(folder: string, width: Width): Promise<string | undefined> {
   const { partitions, threads, recordsPerCycle } = width;
   const execution = await execute({
@@ -46,7 +49,8 @@ export async function checkWidth(folder: string, width: Width): Promise<string |
 }
 
 /**
- * The first job whose sorted outputs are not what its definition says; undefined when there is none.
+ * The first job whose sorted outputs are not what its definition says; undefined when there is
+ * none.
  * @param prefix as historyTopics has it
  */
 export async function differing(log: Log, prefix = ''): Promise<string | undefined> {

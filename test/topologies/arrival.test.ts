@@ -1,4 +1,6 @@
-/** Score, band and companions are a function of the set of events, whatever the order of arrival. */
+/**
+ * Score, band and companions are a function of the set of events, whatever the order of arrival.
+ */
 
 import fc from 'fast-check';
 import { testDriver } from 'millrace/testing';

@@ -1,4 +1,7 @@
-/** Cleaning: one form for each text, and done twice it is what it was; wall times by a stated policy. */
+/**
+ * Cleaning: one form for each text, and done twice it is what it was; wall times by a stated
+ * policy.
+ */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { instantReader, zonePolicies } from '../../engine/time/instant-reader.ts';

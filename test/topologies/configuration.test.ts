@@ -1,4 +1,6 @@
-/** Configuration and mappings that cannot work are refused at the start, by the name of the field. */
+/**
+ * Configuration and mappings that cannot work are refused at the start, by the name of the field.
+ */
 
 import { isMillraceError } from 'millrace';
 import { describe, expect, test } from 'vitest';

@@ -1,4 +1,7 @@
-/** The rewritten example applications against the same questions asked of all events at once, and their page. */
+/**
+ * The rewritten example applications against the same questions asked of all events at once, and
+ * their page.
+ */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Topic, Windowed } from 'millrace';

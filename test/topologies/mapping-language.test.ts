@@ -1,4 +1,7 @@
-/** What the mapping language can say: times with their units, texts, numbers, fields made of others, ids. */
+/**
+ * What the mapping language can say: times with their units, texts, numbers, fields made of others,
+ * ids.
+ */
 
 import { describe, expect, test } from 'vitest';
 import { checkMapping } from '../../topologies/ingest/check-mapping.ts';

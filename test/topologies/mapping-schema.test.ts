@@ -1,4 +1,7 @@
-/** The schema of mappings and the check of the code say the same; the examples of the documentation work. */
+/**
+ * The schema of mappings and the check of the code say the same; the examples of the documentation
+ * work.
+ */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
@@ -71,7 +74,8 @@ function mutated(value: unknown, path: number[], nonsense: unknown, how: string)
 
 describe('nonsense', () => {
   test('what one refuses the other refuses, wherever in a mapping it stands', () => {
-    // What a schema cannot know: formats, zones, instants, patterns and marks that are one another's.
+    // What a schema cannot know: formats, zones, instants, patterns and marks that are one
+    // another's.
     const deep = /\.(format(\.\d+)?|zone|since|from|pattern|thousands)$|^columns|\.value$/;
     const values = fc.constantFrom<unknown>(
       7,

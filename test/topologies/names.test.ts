@@ -1,4 +1,7 @@
-/** Names that every JavaScript object inherits are names like any other, wherever names come with the data. */
+/**
+ * Names that every JavaScript object inherits are names like any other, wherever names come with
+ * the data.
+ */
 
 import { testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
@@ -9,7 +12,10 @@ import {
   segmentChanges,
   segmentStates,
 } from '../../topologies/event.ts';
-/** Names that every JavaScript object inherits are names like any other, wherever names come with the data. */
+/**
+ * Names that every JavaScript object inherits are names like any other, wherever names come with
+ * the data.
+ */
 import personalisation, {
   lintPersonalisation,
   type PersonalisationConfig,

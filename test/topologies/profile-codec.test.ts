@@ -1,4 +1,7 @@
-/** How profiles and events are written: what was written before is read, and goes on as it would have. */
+/**
+ * How profiles and events are written: what was written before is read, and goes on as it would
+ * have.
+ */
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** Payloads of e-mail providers: what each event is by their documentation, and what is no event of theirs. */
+/**
+ * Payloads of e-mail providers: what each event is by their documentation, and what is no event of
+ * theirs.
+ */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -512,7 +515,9 @@ test.each(providers)('%s: every rule says where it stands in the documentation',
   expect(rules.length).toBeGreaterThan(5);
 });
 
-/** Payloads out of the providers' documentation and of a library's tests, where they are at hand. */
+/**
+ * Payloads out of the providers' documentation and of a library's tests, where they are at hand.
+ */
 const samples = '../shared/data/esp-webhook-samples';
 
 describe.runIf(existsSync(samples))('samples', () => {

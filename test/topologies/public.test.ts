@@ -1,4 +1,7 @@
-/** `millrace/personalisation` as a user of the package writes it: the example of docs/SEGMENTS.md runs. */
+/**
+ * `millrace/personalisation` as a user of the package writes it: the example of docs/SEGMENTS.md
+ * runs.
+ */
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import {

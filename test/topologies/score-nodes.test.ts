@@ -1,6 +1,6 @@
 /**
- * Nodes that read the score, against their definition: every hour and every event of random histories with
- * disorder, duplicates, refunds and shut gates, by plain sums over all events.
+ * Nodes that read the score, against their definition: every hour and every event of random
+ * histories with disorder, duplicates, refunds and shut gates, by plain sums over all events.
  */
 
 import { expect, test } from 'vitest';

@@ -1,4 +1,7 @@
-/** Random histories of a subject: many events at one instant, few values, so that everything collides. */
+/**
+ * Random histories of a subject: many events at one instant, few values, so that everything
+ * collides.
+ */
 
 import { randomBelow, type SeededRandom } from '../../engine/base/random.ts';
 import type { Arrival, Event } from '../../topologies/event.ts';

@@ -1,4 +1,7 @@
-/** What-if, as-of, explain and the change of a definition: questions about the past and about tomorrow. */
+/**
+ * What-if, as-of, explain and the change of a definition: questions about the past and about
+ * tomorrow.
+ */
 
 import { expect, test } from 'vitest';
 import { SeededRandom } from '../../engine/base/random.ts';

@@ -1,4 +1,7 @@
-/** What `segment-changes` tells of random histories, at random instants, is what the definition says. */
+/**
+ * What `segment-changes` tells of random histories, at random instants, is what the definition
+ * says.
+ */
 import { testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
 import { events, segmentChanges } from '../../topologies/event.ts';
@@ -26,7 +29,9 @@ test.each(modes)('every kind of node, %s: 0 differences in segment-changes', asy
 
 const minute = 60_000;
 const active = { count: { event: 'page_view', op: 'ge', n: 1, within: '10m' } };
-/** Each view comes before the ten minutes of the one before are over: the truth only grows longer. */
+/**
+ * Each view comes before the ten minutes of the one before are over: the truth only grows longer.
+ */
 const views = [0, 9, 18, 27];
 
 test.each<[string, object, [type: string, at: number][]]>([

@@ -1,4 +1,7 @@
-/** Segments that ask for each other: every step is linear in their number, also where many share one. */
+/**
+ * Segments that ask for each other: every step is linear in their number, also where many share
+ * one.
+ */
 
 import { expect, test } from 'vitest';
 import { segmentPlans } from '../../topologies/app/questions/segment-plans.ts';
@@ -16,7 +19,10 @@ const day = 86_400_000;
 const bought = { count: { event: 'purchase', op: 'ge', n: 2, within: '30d' } };
 type Refer = (before: string, i: number) => object;
 
-/** Each asks for the one before as often as `refer` does: paths through the last double, nodes do not. */
+/**
+ * Each asks for the one before as often as `refer` does: paths through the last double, nodes do
+ * not.
+ */
 function chainOf(length: number, refer: Refer): PersonalisationConfig {
   const segments = Array.from({ length }, (_, i) => ({
     id: `s${i}`,

@@ -1,6 +1,7 @@
 /**
- * Change streams of random subjects whose events come in disorder, twice, and are taken back: what stands
- * at the end are the intervals of the accepted set, to the millisecond, whatever the order and the clock.
+ * Change streams of random subjects whose events come in disorder, twice, and are taken back: what
+ * stands at the end are the intervals of the accepted set, to the millisecond, whatever the order
+ * and the clock.
  */
 
 import { expect, test } from 'vitest';

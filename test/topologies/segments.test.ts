@@ -93,8 +93,8 @@ test.each([1, 2])('every entry and exit is at its exact instant (seed %i)', asyn
   expect(told.size).toBeGreaterThan(arrivals.length * 5);
 });
 
-// Timers fire by the time of their partition, so what comes late corrects more or fewer of them; what
-// stands after the corrections is the same.
+// Timers fire by the time of their partition, so what comes late corrects more or fewer of them;
+// what stands after the corrections is the same.
 test('with 1, 4 and 16 partitions the same stands of each subject', async () => {
   const config = randomConfig(3);
   const outcomes = await Promise.all(

@@ -1,4 +1,7 @@
-/** The story of a subject: the same score and the same segments, at each instant, as the definitions say. */
+/**
+ * The story of a subject: the same score and the same segments, at each instant, as the definitions
+ * say.
+ */
 import { expect, test } from 'vitest';
 import type { SegmentChange } from '../../topologies/event.ts';
 import { profileLogic } from '../../topologies/personalisation.ts';

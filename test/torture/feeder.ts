@@ -1,6 +1,7 @@
 /**
- * Feeds the job through an idempotent producer, apart from the engine: it may be cut off from its broker
- * and writes every event once all the same. Both topics get each event, the second one in another order.
+ * Feeds the job through an idempotent producer, apart from the engine: it may be cut off from its
+ * broker and writes every event once all the same. Both topics get each event, the second one in
+ * another order.
  */
 import rdkafka, { type Producer } from 'node-rdkafka';
 import { partitionOf } from '../../engine/record/partitioner.ts';

@@ -1,7 +1,7 @@
 /**
- * A job whose results show every lost or doubled record: two topics joined by event, the pairs counted
- * per user and per window behind one repartition topic, and per group behind a second one. Whatever the
- * order in which partitions are read, each count must appear once, from 1 up.
+ * A job whose results show every lost or doubled record: two topics joined by event, the pairs
+ * counted per user and per window behind one repartition topic, and per group behind a second one.
+ * Whatever the order in which partitions are read, each count must appear once, from 1 up.
  */
 import {
   count,

@@ -1,4 +1,6 @@
-/** `npm run torture -- --kills N --seed S`: prints every fault and what Kafka's own reader found. */
+/**
+ * `npm run torture -- --kills N --seed S`: prints every fault and what Kafka's own reader found.
+ */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Fault, torture } from './torture.ts';
 

@@ -1,7 +1,7 @@
 /**
- * Two processes of the command line share a job on a real broker while they are killed, held still past
- * their session, robbed of their state, and while the broker itself is killed. In the end Kafka's own
- * reader must find every expected result once.
+ * Two processes of the command line share a job on a real broker while they are killed, held still
+ * past their session, robbed of their state, and while the broker itself is killed. In the end
+ * Kafka's own reader must find every expected result once.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -92,7 +92,8 @@ class Worker {
 
   start(...more: readonly string[]): void {
     const loader = ['--conditions=millrace-source', '--import=tsx', 'topologies/app/main.ts'];
-    // Few records a cycle: after a fault there is a backlog, and cycles commit beside the next one's work.
+    // Few records a cycle: after a fault there is a backlog, and cycles commit beside the next
+    // one's work.
     const own = ['--data', this.#folder, '--records-per-cycle', '4', ...this.#args];
     const job = ['run', 'test/torture/job.ts', ...own, ...more];
     const env = { ...process.env, ...this.#env };
@@ -274,7 +275,10 @@ async function lagOf(broker: Broker): Promise<string> {
   return stdout.toString();
 }
 
-/** A reader that stopped too early would see less, never more: it is asked again before anything is called lost. */
+/**
+ * A reader that stopped too early would see less, never more: it is asked again before anything is
+ * called lost.
+ */
 async function judge(broker: Broker, events: number): Promise<Verdict> {
   for (let quietMs = 6_000; ; quietMs *= 2) {
     const read = new Map<string, Awaited<ReturnType<Broker['readCommitted']>>>();

@@ -1,6 +1,7 @@
 /**
- * What must be in the topics of the results, computed from what stands in the inputs, and what is wrong with
- * them. An idempotent producer may write a batch twice over a broker that is killed; both count then.
+ * What must be in the topics of the results, computed from what stands in the inputs, and what is
+ * wrong with them. An idempotent producer may write a batch twice over a broker that is killed;
+ * both count then.
  */
 import { partitionOf } from '../../engine/record/partitioner.ts';
 import type { SeenRecord } from '../kafka/tools.ts';

@@ -1,6 +1,7 @@
 /**
- * Follows docs/TUTORIAL.md as a reader would: writes its files, makes its edits, runs its commands, presses
- * its keys, and compares what is told with the page. The project finds the source tree as the package.
+ * Follows docs/TUTORIAL.md as a reader would: writes its files, makes its edits, runs its commands,
+ * presses its keys, and compares what is told with the page. The project finds the source tree as
+ * the package.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';

@@ -34,7 +34,8 @@ export async function readEvents(
   const events: LoggedEvent[] = [];
   const ordinals = new Map<string, number>();
   for (const { raw, fields, file } of rows) {
-    // Without an id column no two rows are the same event: the text and its ordinal tell them apart.
+    // Without an id column no two rows are the same event: the text and its ordinal tell them
+    // apart.
     const hash = createHash('sha256').update(raw.trimEnd()).digest('hex').slice(0, 16);
     const own = file === 0 ? hash : `${hash}.${file}`;
     const ordinal = ordinals.get(own) ?? 0;

@@ -1,4 +1,7 @@
-/** Real logs, when they are there: numbers found by other means, to the unit, and SQL over all of them. */
+/**
+ * Real logs, when they are there: numbers found by other means, to the unit, and SQL over all of
+ * them.
+ */
 
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -1,6 +1,7 @@
 /**
- * Random histories against the definition, read from the topic `segment-changes` of a running topology:
- * many subjects at once, time that stops at random instants, events in order or late within the grace.
+ * Random histories against the definition, read from the topic `segment-changes` of a running
+ * topology: many subjects at once, time that stops at random instants, events in order or late
+ * within the grace.
  */
 
 import { testDriver } from 'millrace/testing';
@@ -78,8 +79,8 @@ export interface Difference {
 }
 
 /**
- * Runs so many subjects, each with a history of its own, under one segment of each kind. Looks at what
- * was told when time stands at two random instants, and at the end.
+ * Runs so many subjects, each with a history of its own, under one segment of each kind. Looks at
+ * what was told when time stands at two random instants, and at the end.
  * @param wanted names of kinds; kinds that these ask for are added
  */
 export async function compareHistories(

@@ -1,6 +1,7 @@
 /**
- * `npm run verify -- --input FILE --mapping NAME`: runs the ready topology over a log, then recomputes
- * everything from the rows of the log apart from the engine; prints compared and differing.
+ * `npm run verify -- --input FILE --mapping NAME`: runs the ready topology over a log, then
+ * recomputes everything from the rows of the log apart from the engine; prints compared and
+ * differing.
  */
 
 import { mkdtemp, rm } from 'node:fs/promises';

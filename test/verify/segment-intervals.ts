@@ -1,7 +1,8 @@
 /**
- * Membership intervals by brute force: every node is evaluated by plain counting at every instant at
- * which anything can change, over all accepted events; nothing is kept from one instant to the next
- * but what the remembering nodes mean. It shares the definitions with the engine, and none of its ways.
+ * Membership intervals by brute force: every node is evaluated by plain counting at every instant
+ * at which anything can change, over all accepted events; nothing is kept from one instant to the
+ * next but what the remembering nodes mean. It shares the definitions with the engine, and none of
+ * its ways.
  */
 import { createHash } from 'node:crypto';
 import type { Trait } from '../../topologies/event.ts';
@@ -125,7 +126,10 @@ function spansOf(node: Expression): number[] {
   }
 }
 
-/** The truth of a node at each of the instants, ascending, of which the first is the subject's first event. */
+/**
+ * The truth of a node at each of the instants, ascending, of which the first is the subject's first
+ * event.
+ */
 export function truthOf(
   node: Expression,
   events: readonly OracleEvent[],

@@ -6,7 +6,9 @@ import { rowsOf } from '../../engine/connect/rows.ts';
 import { rowOptions } from '../../topologies/app/mappings.ts';
 import type { Mapping } from '../../topologies/ingest/mapping.ts';
 
-/** Writes the rows that can be read to `to`, in an order drawn from the seed, under the same header. */
+/**
+ * Writes the rows that can be read to `to`, in an order drawn from the seed, under the same header.
+ */
 export async function shuffledFile(
   mapping: Mapping,
   files: readonly string[],

@@ -1,4 +1,7 @@
-/** The intervals a stream of changes tells: superseded ends gone, in order of time, checked to alternate. */
+/**
+ * The intervals a stream of changes tells: superseded ends gone, in order of time, checked to
+ * alternate.
+ */
 import type { Edge } from './segment-intervals.ts';
 
 interface Change {
@@ -8,7 +11,10 @@ interface Change {
   readonly supersedes?: number;
 }
 
-/** Of one subject and segment, in the order in which they were told. Throws when the rules are broken. */
+/**
+ * Of one subject and segment, in the order in which they were told. Throws when the rules are
+ * broken.
+ */
 export function standing(changes: readonly Change[]): Edge[] {
   const alive = new Map<number, Change>();
   changes.forEach((change, i) => {

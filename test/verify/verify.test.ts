@@ -1,4 +1,7 @@
-/** The state against SQL over the same events: disorder, duplicates, refunds, consent, machines, late events. */
+/**
+ * The state against SQL over the same events: disorder, duplicates, refunds, consent, machines,
+ * late events.
+ */
 
 import { testDriver } from 'millrace/testing';
 import { expect, test } from 'vitest';
@@ -35,7 +38,9 @@ const classes = [
   ...['consent_granted', 'consent_withdrawn', 'loyalty_redeem'],
 ];
 
-/** Some days of a subject, crowded about a few hours, in an order of arrival with gaps and repeats. */
+/**
+ * Some days of a subject, crowded about a few hours, in an order of arrival with gaps and repeats.
+ */
 function historyOf(random: SeededRandom, subject: string): LoggedEvent[] {
   const below = (n: number) => randomBelow(random, n);
   const pick = <T>(list: readonly T[]) => list[below(list.length)] as T;
@@ -126,7 +131,8 @@ test('0 differences: subjects that were merged, by the events of both', async ()
       return { ...one, event: { ...one.event, id, item: `${one.subject}-${item ?? id}` } };
     }),
   );
-  // Every third one is merged into the next one, some days after it began; of these, some once more.
+  // Every third one is merged into the next one, some days after it began; of these, some once
+  // more.
   const all = histories.flatMap((history, i) => {
     if (i % 3 === 2) return history;
     const at = (5 + randomBelow(random, 30)) * day;

@@ -6,7 +6,10 @@ export interface Arrived {
   readonly timestamp: number;
 }
 
-/** Sliding windows [start, start + size]: one ends at each record, one begins right after each that has a later one inside. */
+/**
+ * Sliding windows [start, start + size]: one ends at each record, one begins right after each that
+ * has a later one inside.
+ */
 export function slidingWindows(records: readonly Arrived[], size: number): Map<number, string[]> {
   const starts = new Set<number>();
   for (const { timestamp } of records) {

@@ -1,4 +1,7 @@
-/** Grace and closing by their definition: which windows still take a record in, and when they are final. */
+/**
+ * Grace and closing by their definition: which windows still take a record in, and when they are
+ * final.
+ */
 import {
   calendar,
   collect,

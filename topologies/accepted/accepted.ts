@@ -1,7 +1,8 @@
 /**
- * The accepted set of a subject: its events, each once, none late, none taken back, all permitted. What
- * an arriving event changes is told as events that join the set or leave it, so that everything
- * computed from the set is corrected by the same few lines, in whatever order events come.
+ * The accepted set of a subject: its events, each once, none late, none taken back, all permitted.
+ * What an arriving event changes is told as events that join the set or leave it, so that
+ * everything computed from the set is corrected by the same few lines, in whatever order events
+ * come.
  */
 import { listOf } from '../dictionary.ts';
 import type { EngagementConfig } from '../engagement/config.ts';

@@ -4,13 +4,16 @@ import { withoutInherited } from '../dictionary.ts';
 import type { Event } from '../event.ts';
 
 export interface ConsentConfig {
-  /** Class -> the purpose that its events need; '*' for classes not named. None: all are permitted. */
+  /**
+   * Class -> the purpose that its events need; '*' for classes not named. None: all are permitted.
+   */
   readonly needs: Readonly<Record<string, string>>;
   /** What holds while a subject has said nothing: 'withdrawn' where the policy is opt-in. */
   readonly unknown: 'granted' | 'withdrawn';
   /**
-   * Whether an event that is not permitted is kept for the grace period, for a consent that comes later
-   * but was given before. Without, nothing of it is kept, and such a consent does not bring it back.
+   * Whether an event that is not permitted is kept for the grace period, for a consent that comes
+   * later but was given before. Without, nothing of it is kept, and such a consent does not bring
+   * it back.
    */
   readonly keepRefused: boolean;
 }

@@ -1,6 +1,7 @@
 /**
- * Was it a person, or a machine: a link scanner, a proxy that opens ahead, a crawler? Decided by named
- * rules over the event and its siblings in the set, never by chance or by the order of arrival:
+ * Was it a person, or a machine: a link scanner, a proxy that opens ahead, a crawler? Decided by
+ * named rules over the event and its siblings in the set, never by chance or by the order of
+ * arrival:
  *
  *   E1  the provider says so
  *   E2  the address or the agent is on a list
@@ -119,7 +120,9 @@ export class MachineRules {
     this.#agents = config.agents.map((agent) => agent.toLowerCase());
   }
 
-  /** The class that the event counts as when a machine did it; undefined: the question is not asked. */
+  /**
+   * The class that the event counts as when a machine did it; undefined: the question is not asked.
+   */
   machineClass({ class: name }: Event): string | undefined {
     return this.config.of[name];
   }

@@ -1,4 +1,7 @@
-/** `segment lint`, `segment plan`: checks a configuration; says what each segment keeps of a subject and costs. */
+/**
+ * `segment lint`, `segment plan`: checks a configuration; says what each segment keeps of a subject
+ * and costs.
+ */
 import { MillraceError } from 'millrace';
 import { print, printJson, table } from '../../engine/cli/index.ts';
 import { lintPersonalisation, warnPersonalisation } from '../personalisation.ts';

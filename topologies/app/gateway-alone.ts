@@ -107,7 +107,10 @@ export async function gatewayAlone(options: GatewayAloneOptions): Promise<void> 
   }
 }
 
-/** The topics that are written, when the application has made them; undefined when the signal came first. */
+/**
+ * The topics that are written, when the application has made them; undefined when the signal came
+ * first.
+ */
 async function topicsOf(
   log: Log,
   application: string,

@@ -27,7 +27,9 @@ const backlogAgeMs = 1_000;
 const fetchTimeoutMs = 10_000;
 const fetchedBytesMax = 65_536;
 
-/** The configuration of `--gateway`; none: events are taken on the loopback interface, from anybody. */
+/**
+ * The configuration of `--gateway`; none: events are taken on the loopback interface, from anybody.
+ */
 export async function readGateway(file: string | undefined): Promise<GatewayConfig> {
   if (file === undefined) return {};
   let value: unknown;
@@ -42,7 +44,8 @@ export async function readGateway(file: string | undefined): Promise<GatewayConf
 
 /**
  * For `execute`: listens with the gateway, and closes what it wrote with.
- * @param questions makes the application's questions; its argument is asked only when one is answered
+ * @param questions makes the application's questions; its argument is asked only when one is
+ * answered
  * @param writer names this process among the gateways of the application where there are several
  */
 export function gatewayListener(

@@ -1,4 +1,7 @@
-/** What `start` ran in a data directory, opened for the questions that are asked of it; it may run meanwhile. */
+/**
+ * What `start` ran in a data directory, opened for the questions that are asked of it; it may run
+ * meanwhile.
+ */
 import { MillraceError } from 'millrace';
 import { environment, type TopologyReference } from 'millrace/engine';
 import {

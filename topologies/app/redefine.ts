@@ -1,6 +1,7 @@
 /**
- * Definitions that changed decide for everybody at once: each subject that others decided last is sent an
- * event that says so. Without it a subject is decided anew by its next event or timer, which may never come.
+ * Definitions that changed decide for everybody at once: each subject that others decided last is
+ * sent an event that says so. Without it a subject is decided anew by its next event or timer,
+ * which may never come.
  */
 import { BatchBuilder, type Log } from 'millrace/engine';
 import { partitionOf } from '../../engine/cli/index.ts';
@@ -13,7 +14,9 @@ import { SubjectRun } from '../subject/run.ts';
 import type { Asked } from './questions/questions.ts';
 import { takenEvents } from './questions/taken-events.ts';
 
-/** Answers how many subjects there were. To be called when the application is open and stands still. */
+/**
+ * Answers how many subjects there were. To be called when the application is open and stands still.
+ */
 export async function tellRedefined({ runtime, log, config }: Asked): Promise<number> {
   const logic = profileLogic(config);
   const { fingerprint } = logic.segments;
@@ -47,8 +50,9 @@ export async function tellRedefined({ runtime, log, config }: Asked): Promise<nu
 }
 
 /**
- * What the new definitions would have kept, had they always decided: the events of the log, each subject
- * by itself. Of a subject that goes on for another what is kept stays: the other's events came as a whole.
+ * What the new definitions would have kept, had they always decided: the events of the log, each
+ * subject by itself. Of a subject that goes on for another what is kept stays: the other's events
+ * came as a whole.
  */
 async function runAnew(
   log: Log,

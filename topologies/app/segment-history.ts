@@ -7,7 +7,10 @@ import { withLog } from './kept-personalisation.ts';
 import { asOfOf, whatIfOf } from './questions/questions.ts';
 import type { SampledWhatIf } from './questions/sampled-what-if.ts';
 
-/** The configuration that ran beside the one of the file, over the same events, up to the last of them. */
+/**
+ * The configuration that ran beside the one of the file, over the same events, up to the last of
+ * them.
+ */
 export async function segmentWhatIf(file: string, options: KeptOptions): Promise<void> {
   const after = await readConfig(file);
   const result = await withLog(options, (kept) => whatIfOf(kept, after));

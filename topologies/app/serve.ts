@@ -1,4 +1,7 @@
-/** `serve`: keeps what `start` ran running, so that time passes for it, and answers questions over HTTP. */
+/**
+ * `serve`: keeps what `start` ran running, so that time passes for it, and answers questions over
+ * HTTP.
+ */
 import { execute, loadTopology, type Observer } from 'millrace/engine';
 import {
   type KeptOptions,

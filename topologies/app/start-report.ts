@@ -1,4 +1,6 @@
-/** What `start` shows at its end: subjects, segments, the last changes, and the balance of records. */
+/**
+ * What `start` shows at its end: subjects, segments, the last changes, and the balance of records.
+ */
 import { resolve } from 'node:path';
 import type { Execution, Log, Summary } from 'millrace/engine';
 import { balance, defaultData, instant, runsSources, table } from '../../engine/cli/index.ts';
@@ -28,8 +30,8 @@ export interface PersonalisationReport {
 const changesShown = 8;
 
 /**
- * The furthest clock of any subject: its newest event or timer, ms UTC; -Infinity of no subject. It is
- * read from the state, so that it does not depend on what this run took in.
+ * The furthest clock of any subject: its newest event or timer, ms UTC; -Infinity of no subject. It
+ * is read from the state, so that it does not depend on what this run took in.
  */
 export async function clockOf(runtime: Pick<Execution['runtime'], 'query'>): Promise<number> {
   return latest(await runtime.query('profiles'));

@@ -1,4 +1,7 @@
-/** Takes in logs and sources, or a sample, and runs the ready topology over them: `start` and `load`. */
+/**
+ * Takes in logs and sources, or a sample, and runs the ready topology over them: `start` and
+ * `load`.
+ */
 import { existsSync } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -190,8 +193,8 @@ export async function takeIn(
 type Routes = NonNullable<ExecutionOptions['routes']>;
 
 /**
- * Who stays up takes events in, as `serve` does. Where others reach it, that needs accounts: without
- * them only questions are answered, as whoever said --http-host wanted it.
+ * Who stays up takes events in, as `serve` does. Where others reach it, that needs accounts:
+ * without them only questions are answered, as whoever said --http-host wanted it.
  */
 async function listening(
   { gateway, httpHost = '127.0.0.1' }: TakeInOptions,

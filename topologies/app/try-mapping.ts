@@ -1,4 +1,7 @@
-/** `mapping`: checks a mapping, and shows what it makes of the rows of a file without taking them in. */
+/**
+ * `mapping`: checks a mapping, and shows what it makes of the rows of a file without taking them
+ * in.
+ */
 import {
   inputFiles,
   instant,

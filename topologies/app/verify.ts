@@ -1,4 +1,6 @@
-/** `verify`: recomputes a sample of subjects from the log in SQL, and compares it with the state. */
+/**
+ * `verify`: recomputes a sample of subjects from the log in SQL, and compares it with the state.
+ */
 import { createHash } from 'node:crypto';
 import { MillraceError } from 'millrace';
 import { type KeptOptions, print, printJson } from '../../engine/cli/index.ts';

@@ -36,8 +36,8 @@ export function bandChangesAt(
 }
 
 /**
- * The way of the band from `start` to `end`: a function of the events and of the band at the start, so
- * that an event that comes late, or is taken back, leaves the band that it should have been.
+ * The way of the band from `start` to `end`: a function of the events and of the band at the start,
+ * so that an event that comes late, or is taken back, leaves the band that it should have been.
  * @param instants of all events after the start, ascending, ms UTC
  */
 export function bandPath(

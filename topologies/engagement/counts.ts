@@ -35,7 +35,9 @@ export function itemOf(config: EngagementConfig, event: Event): string {
   return key === 'item-link' && event.link !== undefined ? `${item}\n${event.link}` : item;
 }
 
-/** Adds an event, or takes one out again. Classes without points in the configuration count nothing. */
+/**
+ * Adds an event, or takes one out again. Classes without points in the configuration count nothing.
+ */
 export function countEvent(
   config: EngagementConfig,
   counts: Counts,
@@ -81,8 +83,8 @@ function horizonOf(config: EngagementConfig, eventClass: string): number {
 }
 
 /**
- * Settles the hours before `settled` (an hour since 1970), and forgets those that give nothing to any
- * hour from `settled` on.
+ * Settles the hours before `settled` (an hour since 1970), and forgets those that give nothing to
+ * any hour from `settled` on.
  */
 export function settleHours(config: EngagementConfig, counts: Counts, settled: number): void {
   for (const [name, hours] of counts.hours) {

@@ -1,4 +1,7 @@
-/** Everything kept of a subject for its score, and what an event that joins or leaves the set changes. */
+/**
+ * Everything kept of a subject for its score, and what an event that joins or leaves the set
+ * changes.
+ */
 import { addConsent, isConsent, purposeOf } from '../accepted/consent.ts';
 import type { Event } from '../event.ts';
 import { type BandStep, bandPath } from './bands.ts';
@@ -46,8 +49,8 @@ function concernsGate(config: EngagementConfig, event: Event): boolean {
 }
 
 /**
- * An event joins the accepted set, or leaves it again. Answers whether the band of an instant already
- * decided may be another now; it does so too when an instant has several events.
+ * An event joins the accepted set, or leaves it again. Answers whether the band of an instant
+ * already decided may be another now; it does so too when an instant has several events.
  */
 export function applyEvent(
   config: EngagementConfig,
@@ -89,8 +92,8 @@ export function bandsUntil(
 }
 
 /**
- * Settles what no event can change any more: all before `now` less the grace and the refund time. Once
- * a day of the subject's time is enough; the start of the bands moves along.
+ * Settles what no event can change any more: all before `now` less the grace and the refund time.
+ * Once a day of the subject's time is enough; the start of the bands moves along.
  */
 export function settle(config: EngagementConfig, state: Engagement, now: number): void {
   const settled = now - config.graceMs - config.refundMs;

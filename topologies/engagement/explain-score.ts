@@ -1,4 +1,6 @@
-/** What a score is made of at an instant: hour by hour what was counted, and what decay left of it. */
+/**
+ * What a score is made of at an instant: hour by hour what was counted, and what decay left of it.
+ */
 import { ownOf } from '../dictionary.ts';
 import type { EngagementConfig, EventClass } from './config.ts';
 import { hourMs, hourOf } from './counts.ts';
@@ -18,7 +20,9 @@ export interface HourShare {
   readonly points: number;
   /** What decay has left of them; not rounded. */
   readonly left: number;
-  /** Which items they were, first come first; of an hour that is settled the number alone is known. */
+  /**
+   * Which items they were, first come first; of an hour that is settled the number alone is known.
+   */
   readonly which?: readonly string[];
 }
 
@@ -29,7 +33,9 @@ export interface ChannelShare {
   /** Of the score; 0 while the gate shuts the channel. */
   readonly share: number;
   readonly saturation: number;
-  /** Thousandths of points after decay, rounded down: sub = floor(100 left / (left + saturation)). */
+  /**
+   * Thousandths of points after decay, rounded down: sub = floor(100 left / (left + saturation)).
+   */
   readonly left: number;
   /** Newest first. */
   readonly hours: readonly HourShare[];

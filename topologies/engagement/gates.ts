@@ -1,7 +1,7 @@
 /**
- * The e-mail gate: shut after a hard bounce until the address changes, for 365 days after a complaint,
- * and from an unsubscription or a withdrawn consent until the next subscription or consent. Intervals
- * of event time: each instant has its own answer, whatever came later.
+ * The e-mail gate: shut after a hard bounce until the address changes, for 365 days after a
+ * complaint, and from an unsubscription or a withdrawn consent until the next subscription or
+ * consent. Intervals of event time: each instant has its own answer, whatever came later.
  */
 import {
   type ConsentEntry,

@@ -1,4 +1,7 @@
-/** The orders of a subject with their values: for money per currency, and for models of repeat buying. */
+/**
+ * The orders of a subject with their values: for money per currency, and for models of repeat
+ * buying.
+ */
 import { ownOf } from '../dictionary.ts';
 import type { Event } from '../event.ts';
 import type { EngagementConfig } from './config.ts';
@@ -43,7 +46,9 @@ export function orderEvent(
   }
 }
 
-/** Forgets orders that give no money to any hour from `settled` (since 1970) on; they stay counted. */
+/**
+ * Forgets orders that give no money to any hour from `settled` (since 1970) on; they stay counted.
+ */
 export function forgetOrders(orders: Orders, settled: number): void {
   const { forgotten, lines } = orders;
   for (const [id, all] of lines) {
@@ -57,7 +62,9 @@ export function forgetOrders(orders: Orders, settled: number): void {
   }
 }
 
-/** Sums of the order values of the hours (hour - hours, hour], by currency; currencies never mix. */
+/**
+ * Sums of the order values of the hours (hour - hours, hour], by currency; currencies never mix.
+ */
 export function moneyIn(orders: Orders, hour: number, hours: number): Record<string, number> {
   const sums = new Map<string, number>();
   for (const [at, amount, currency] of [...orders.lines.values()].flat()) {

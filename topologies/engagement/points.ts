@@ -1,6 +1,6 @@
 /**
- * Points of a class, hour by hour, laid out for reading. A layout is kept beside the counts for as long
- * as they live in memory; an hour whose items change is laid out anew, the others stay.
+ * Points of a class, hour by hour, laid out for reading. A layout is kept beside the counts for as
+ * long as they live in memory; an hour whose items change is laid out anew, the others stay.
  */
 import type { EventClass } from './config.ts';
 

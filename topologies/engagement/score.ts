@@ -71,9 +71,9 @@ export class ScoreCurve {
   }
 
   /**
-   * The first instant after `at` at which a value is below `threshold` if nothing happens after `at`;
-   * +Infinity when it is below already, or never. It does not look beyond `opensAt(at)`: until then no
-   * value rises without an event, so a binary search over hours finds it.
+   * The first instant after `at` at which a value is below `threshold` if nothing happens after
+   * `at`; +Infinity when it is below already, or never. It does not look beyond `opensAt(at)`:
+   * until then no value rises without an event, so a binary search over hours finds it.
    */
   fallsBelow(of: string, threshold: number, at: number): number {
     const standing = this.#standingAt(at);

@@ -1,7 +1,7 @@
 /**
  * CloudEvents 1.0 over HTTP in its three forms: structured (one event in JSON), batch (a list), and
- * binary (attributes in `ce-` headers, the data in the body). The row of an event has its attributes
- * and `data`. cloudevents.io: HTTP protocol binding 1.0.2, JSON event format 1.0.2.
+ * binary (attributes in `ce-` headers, the data in the body). The row of an event has its
+ * attributes and `data`. cloudevents.io: HTTP protocol binding 1.0.2, JSON event format 1.0.2.
  */
 import type { Row } from '../ingest/fields.ts';
 import { BodyError, innerJson, jsonBody, utf8Text } from './body.ts';

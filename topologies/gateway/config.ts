@@ -1,4 +1,6 @@
-/** The gateway's configuration file: accounts, webhooks, limits. Checked before anything listens. */
+/**
+ * The gateway's configuration file: accounts, webhooks, limits. Checked before anything listens.
+ */
 import { MillraceError } from 'millrace';
 import { providers } from './webhooks/providers.ts';
 
@@ -52,7 +54,9 @@ export interface GatewayLimits {
   readonly events?: number;
   /** Nested lists and objects of a body; default 64. */
   readonly depth?: number;
-  /** Records that the application may be behind before requests are answered 429; default 1 000 000. */
+  /**
+   * Records that the application may be behind before requests are answered 429; default 1 000 000.
+   */
   readonly backlog?: number;
   /** Connections at a time; default 1 000. */
   readonly connections?: number;
@@ -67,7 +71,9 @@ export interface GatewayConfig {
   readonly mapping?: string;
   readonly webhooks?: Readonly<Record<string, WebhookConfig>>;
   readonly limits?: GatewayLimits;
-  /** Names under which a browser or client may reach the gateway, besides the loopback interface. */
+  /**
+   * Names under which a browser or client may reach the gateway, besides the loopback interface.
+   */
   readonly hosts?: readonly string[];
   /** Path of the catalogue of fields (docs/CATALOGUE.md). */
   readonly catalogue?: string;

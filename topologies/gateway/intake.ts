@@ -125,8 +125,9 @@ export class Intake {
   }
 
   /**
-   * Appends what fits, and dead letters of what does not; answers how many records. Rows that cannot be written, such as one
-   * with half of a surrogate pair, are refused in their turn: a sender that sends again could never mend them.
+   * Appends what fits, and dead letters of what does not; answers how many records. Rows that
+   * cannot be written, such as one with half of a surrogate pair, are refused in their turn: a
+   * sender that sends again could never mend them.
    */
   async #append(batch: Batch, fitting: readonly Mapped[], rejected: Refused[]): Promise<number> {
     const { append, problemOf } = this.#options;

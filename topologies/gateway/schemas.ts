@@ -1,4 +1,7 @@
-/** What bodies look like, for the OpenAPI document. What is wrong with one is told by the routes themselves. */
+/**
+ * What bodies look like, for the OpenAPI document. What is wrong with one is told by the routes
+ * themselves.
+ */
 
 const text = { type: 'string' } as const;
 const record = { type: 'object', additionalProperties: true } as const;

@@ -36,7 +36,10 @@ export interface GatewayEndpoint extends HttpEndpoint {
   readonly adminPort?: number;
 }
 
-/** @throws MillraceError HTTP_UNAVAILABLE when the port is taken, CONFIG_INVALID for the configuration */
+/**
+ * @throws MillraceError HTTP_UNAVAILABLE when the port is taken, CONFIG_INVALID for the
+ * configuration
+ */
 export async function serveGateway(options: GatewayOptions): Promise<GatewayEndpoint> {
   const { port, host, config } = options;
   const { accounts, admin } = config;
@@ -164,7 +167,8 @@ export async function gatewayApp(
       if (!reply.hasHeader(name)) reply.header(name, value);
     }
   });
-  // Idle connections are closed; who has sent a whole request waits for its answer, however long it takes.
+  // Idle connections are closed; who has sent a whole request waits for its answer, however long it
+  // takes.
   app.addHook('preHandler', async (request) => {
     request.raw.socket?.setTimeout?.(0);
   });

@@ -1,6 +1,6 @@
 /**
- * Snowplow's collector protocol: `POST /com.snowplowanalytics.snowplow/tp2` with a list of payloads,
- * and `GET /i` with one in the query. docs.snowplow.io: "Snowplow Tracker Protocol".
+ * Snowplow's collector protocol: `POST /com.snowplowanalytics.snowplow/tp2` with a list of
+ * payloads, and `GET /i` with one in the query. docs.snowplow.io: "Snowplow Tracker Protocol".
  */
 import { BodyError, innerJson } from './body.ts';
 

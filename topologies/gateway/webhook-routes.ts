@@ -1,4 +1,7 @@
-/** `POST /webhooks/<source>`: checks the provider's own signature over the bytes, then takes the events. */
+/**
+ * `POST /webhooks/<source>`: checks the provider's own signature over the bytes, then takes the
+ * events.
+ */
 import { isObject } from '../ingest/fields.ts';
 import { BodyError, innerJson, jsonBody, utf8Text } from './body.ts';
 import { invalid, type SecretSpec, type WebhookConfig } from './config.ts';

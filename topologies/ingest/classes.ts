@@ -97,7 +97,8 @@ function conditionReader(field: string, wanted: Condition) {
   const test = isList ? { equals: wanted as string | readonly string[] } : (wanted as TextTest);
   const passes = textTest(test);
   const readText = textReader(field);
-  // A text is not equal to an object; but whether an object holds a text is a question that has no answer.
+  // A text is not equal to an object; but whether an object holds a text is a question that has no
+  // answer.
   const textOfRow = isList ? (row: Row) => textOf(read(row)) : readText;
   return { fits: (row: Row) => passes(textOfRow(row)), words: `${field} ${wordsOf(test)}` };
 }

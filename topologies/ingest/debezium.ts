@@ -1,6 +1,7 @@
 /**
- * Change events of Debezium as rows: the row as it is after the change, or was before it was deleted, and what
- * the envelope says of the change under names of its own, as Debezium's own unwrapping names them.
+ * Change events of Debezium as rows: the row as it is after the change, or was before it was
+ * deleted, and what the envelope says of the change under names of its own, as Debezium's own
+ * unwrapping names them.
  */
 import { isObject, type Row } from './fields.ts';
 

@@ -143,7 +143,10 @@ function timeOf({ time, received }: Mapping): (row: Row) => number {
   };
 }
 
-/** undefined when there are no parts, or one is missing: then it is not known to be an event seen before. */
+/**
+ * undefined when there are no parts, or one is missing: then it is not known to be an event seen
+ * before.
+ */
 function idReader(parts: readonly FieldSpec[]): (row: Row) => string | undefined {
   const readers = parts.map((spec) => ({ spec, read: fieldReader(spec) }));
   return (row) => {
@@ -200,7 +203,10 @@ function evidenceReader(spec: NonNullable<Mapping['evidence']>): PartReader {
   };
 }
 
-/** In JSON null and an empty text say that there is no value any more; an empty cell of a table says nothing. */
+/**
+ * In JSON null and an empty text say that there is no value any more; an empty cell of a table says
+ * nothing.
+ */
 function traitReader(spec: NonNullable<Mapping['traits']>, isTable: boolean): PartReader {
   const readers = Object.entries(spec).map(([name, field]): [string, FieldSpec, FieldReader] => [
     name,

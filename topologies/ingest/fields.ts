@@ -1,12 +1,15 @@
-/** Where in a row a value stands: a column or a path into nested JSON, one of several, several joined, a constant. */
+/**
+ * Where in a row a value stands: a column or a path into nested JSON, one of several, several
+ * joined, a constant.
+ */
 import { createHash } from 'node:crypto';
 import { parseJson } from 'millrace';
 
 export type Row = Readonly<Record<string, unknown>>;
 
 /**
- * 'email', 'event-data.recipient', 'items.0.sku': the name itself when the row has it, else the path. A list:
- * the first that is there. See docs/MAPPINGS.md, "Fields of a row".
+ * 'email', 'event-data.recipient', 'items.0.sku': the name itself when the row has it, else the
+ * path. A list: the first that is there. See docs/MAPPINGS.md, "Fields of a row".
  */
 export type FieldSpec =
   | string
@@ -34,7 +37,10 @@ export function fieldReader(spec: FieldSpec): FieldReader {
   };
 }
 
-/** As fieldReader, but null and an empty text are told as they stand; undefined: there is no such field. */
+/**
+ * As fieldReader, but null and an empty text are told as they stand; undefined: there is no such
+ * field.
+ */
 export function toldReader(spec: FieldSpec): FieldReader {
   if (typeof spec === 'string') return pathReader(spec);
   if (isList(spec)) return firstReader(spec);
@@ -143,7 +149,9 @@ export function textIn(spec: FieldSpec, value: unknown): string {
   throw new Unreadable(`${nameOf(spec)} is ${what}, where one value is expected`);
 }
 
-/** The value says yes: anything but nothing, false, 0, no and none. Some sources name what they saw. */
+/**
+ * The value says yes: anything but nothing, false, 0, no and none. Some sources name what they saw.
+ */
 export function isTrue(text: string): boolean {
   return !['', 'false', '0', 'no', 'none'].includes(text.toLowerCase());
 }

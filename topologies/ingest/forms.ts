@@ -1,9 +1,12 @@
 /**
- * The one form that texts have, whatever the source: without blanks about them, in Unicode's form NFC,
- * and e-mail addresses as the part in angle brackets, in small letters. Each form of a form is itself.
+ * The one form that texts have, whatever the source: without blanks about them, in Unicode's form
+ * NFC, and e-mail addresses as the part in angle brackets, in small letters. Each form of a form is
+ * itself.
  */
 
-/** Blanks, and marks that nobody sees at the ends of a text: zero-width ones and byte-order marks. */
+/**
+ * Blanks, and marks that nobody sees at the ends of a text: zero-width ones and byte-order marks.
+ */
 const ends = /^[\s\u200B-\u200D\u2060\uFEFF]+|[\s\u200B-\u200D\u2060\uFEFF]+$/g;
 
 export function textForm(text: string): string {
@@ -11,8 +14,9 @@ export function textForm(text: string): string {
 }
 
 /**
- * Of `Ann <Ann@Shop.example>` `ann@shop.example`. The part before the @ is lowered, too: no provider that
- * people have keeps two mailboxes apart by it. Dots and tags stay: what they mean differs by provider.
+ * Of `Ann <Ann@Shop.example>` `ann@shop.example`. The part before the @ is lowered, too: no
+ * provider that people have keeps two mailboxes apart by it. Dots and tags stay: what they mean
+ * differs by provider.
  */
 export function emailForm(text: string): string {
   let told = textForm(text);

@@ -44,18 +44,25 @@ export const subjectForms = ['text', 'email', 'number'] as const;
 export interface Mapping extends Unpacking {
   readonly name: string;
   readonly format: 'csv' | 'jsonl' | 'json';
-  /** Between the columns of a CSV file: a character, default a comma, or 'blanks': one or more blanks. */
+  /**
+   * Between the columns of a CSV file: a character, default a comma, or 'blanks': one or more
+   * blanks.
+   */
   readonly separator?: string;
   /** Columns of a CSV file without a header. */
   readonly columns?: readonly string[];
   readonly subject: FieldSpec;
-  /** 'email': of `Ann <Ann@Shop.example>` the address, in small letters. 'number': 17850.0 is 17850. */
+  /**
+   * 'email': of `Ann <Ann@Shop.example>` the address, in small letters. 'number': 17850.0 is 17850.
+   */
   readonly subjectForm?: (typeof subjectForms)[number];
   /** Of several the first whose field is there. */
   readonly time: TimeSpec | readonly TimeSpec[];
   /** When the source got to know of it; an event from after that, and `maxSkewMs`, is refused. */
   readonly received?: TimeSpec & { readonly maxSkewMs?: number };
-  /** Fields that together identify an event; where one is missing no other row is the same event. */
+  /**
+   * Fields that together identify an event; where one is missing no other row is the same event.
+   */
   readonly id?: readonly FieldSpec[];
   readonly class: ClassSpec;
   /** What is counted once an hour. */
@@ -72,7 +79,9 @@ export interface Mapping extends Unpacking {
   readonly order?: 'file' | 'time';
   /** Trait -> field. */
   readonly traits?: Readonly<Record<string, FieldSpec>>;
-  /** Number -> field, and how many decimals of it are kept as a whole number: 2 makes 12.5 to 1250. */
+  /**
+   * Number -> field, and how many decimals of it are kept as a whole number: 2 makes 12.5 to 1250.
+   */
   readonly numbers?: Readonly<Record<string, NumberSpec>>;
   /** Other names of the same person, which meet in one subject. */
   readonly identities?: readonly IdentitySpec[];

@@ -1,6 +1,7 @@
 /**
- * Tests of texts. Patterns are those of RE2: their time is linear in the text, so no text of a log can hold
- * the reader up. The engine is re2js, a port in plain JavaScript: nothing is compiled or downloaded.
+ * Tests of texts. Patterns are those of RE2: their time is linear in the text, so no text of a log
+ * can hold the reader up. The engine is re2js, a port in plain JavaScript: nothing is compiled or
+ * downloaded.
  */
 import { RE2JS } from 're2js';
 

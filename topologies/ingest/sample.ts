@@ -1,6 +1,6 @@
 /**
- * The sample log of a first start: JSON lines, in order of arrival, the same for the same seed. A few
- * percent come late (beyond the grace period), twice, or malformed, on purpose.
+ * The sample log of a first start: JSON lines, in order of arrival, the same for the same seed. A
+ * few percent come late (beyond the grace period), twice, or malformed, on purpose.
  */
 export interface SampleOptions {
   readonly seed: number;
@@ -89,7 +89,9 @@ function push(
   }
 }
 
-/** Mulberry32: a small generator of even quality, enough for a sample. Public domain, T. Ettinger. */
+/**
+ * Mulberry32: a small generator of even quality, enough for a sample. Public domain, T. Ettinger.
+ */
 function mulberry(seed: number): () => number {
   let a = seed;
   return () => {

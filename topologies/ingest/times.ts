@@ -1,4 +1,7 @@
-/** Reads the times of rows as a mapping says: several formats, several fields with a unit each, and bounds. */
+/**
+ * Reads the times of rows as a mapping says: several formats, several fields with a unit each, and
+ * bounds.
+ */
 import { epochFormats, type InstantReader, instantReader, type ZonePolicy } from 'millrace';
 import { type FieldSpec, nameOf, type Row, textReader, Unreadable } from './fields.ts';
 
@@ -10,7 +13,9 @@ export interface TimeSpec extends ZonePolicy {
   readonly zone?: string;
   /** ISO instant from which 'seconds', 'minutes', 'hours' or 'days' count. */
   readonly since?: string;
-  /** ISO instant; earlier times are refused. Default 1990 for those that count from 1970, else 1970. */
+  /**
+   * ISO instant; earlier times are refused. Default 1990 for those that count from 1970, else 1970.
+   */
   readonly from?: string;
 }
 
@@ -18,14 +23,14 @@ export interface TimeSpec extends ZonePolicy {
 export const lastYear = 2099;
 const lastInstant = Date.UTC(lastYear + 1, 0, 1);
 /**
- * A count of seconds that has lost its last digit lies before 1984, one in the next greater unit before 1975:
- * neither is taken for a time.
+ * A count of seconds that has lost its last digit lies before 1984, one in the next greater unit
+ * before 1975: neither is taken for a time.
  */
 const firstEpoch = Date.UTC(1990, 0, 1);
 
 /**
- * Reads the time of the first spec whose field is there. Answers undefined where none is, unless `part` is
- * 'time', which every row must have. Throws Unreadable.
+ * Reads the time of the first spec whose field is there. Answers undefined where none is, unless
+ * `part` is 'time', which every row must have. Throws Unreadable.
  */
 export function timeReader(
   part: string,

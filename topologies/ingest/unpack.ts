@@ -9,13 +9,14 @@ export interface Unpacking {
   /** What is around a row: the change events of Debezium. It is taken off before all else. */
   readonly envelope?: (typeof envelopes)[number];
   /**
-   * Paths, tried in turn: what stands there is the row, also as JSON text; a path that is not there, or holds
-   * other text, is passed over.
+   * Paths, tried in turn: what stands there is the row, also as JSON text; a path that is not
+   * there, or holds other text, is passed over.
    */
   readonly root?: readonly string[];
   /**
-   * Paths of lists: each of their members makes a row of its own, in place of the list. Of several paths
-   * in a list, the first that is there. With an empty list the row stays, and has nothing there.
+   * Paths of lists: each of their members makes a row of its own, in place of the list. Of several
+   * paths in a list, the first that is there. With an empty list the row stays, and has nothing
+   * there.
    */
   readonly unpack?: readonly (string | readonly string[])[];
 }

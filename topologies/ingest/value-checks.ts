@@ -1,4 +1,7 @@
-/** What every check of a mapping is made of: a mistake is MAPPING_INVALID, with the path of the field. */
+/**
+ * What every check of a mapping is made of: a mistake is MAPPING_INVALID, with the path of the
+ * field.
+ */
 import { MillraceError } from 'millrace';
 
 export type Fail = (field: string, problem: string) => never;

@@ -1,6 +1,6 @@
 /**
- * The auction house of the NEXMark benchmark: people register, put things up for auction and bid. The
- * queries beside this file answer its questions q0 to q5, q7 and q8.
+ * The auction house of the NEXMark benchmark: people register, put things up for auction and bid.
+ * The queries beside this file answer its questions q0 to q5, q7 and q8.
  */
 import { topic } from 'millrace';
 

@@ -1,4 +1,7 @@
-/** Events of the auction house, by a seed: of fifty, one registers, three open an auction, the others bid. */
+/**
+ * Events of the auction house, by a seed: of fifty, one registers, three open an auction, the
+ * others bid.
+ */
 import type { Auction, Bid, Person } from './events.ts';
 
 export interface Events {

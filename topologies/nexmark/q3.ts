@@ -1,4 +1,7 @@
-/** q3: who sells in category 10 and lives in Oregon, Idaho or California; by auction, whoever comes first. */
+/**
+ * q3: who sells in category 10 and lives in Oregon, Idaho or California; by auction, whoever comes
+ * first.
+ */
 import { topology } from 'millrace';
 import { auctions, persons } from './events.ts';
 

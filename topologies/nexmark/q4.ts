@@ -1,4 +1,7 @@
-/** q4: the average of the winning bids so far, by category; a higher bid takes the place of the one before. */
+/**
+ * q4: the average of the winning bids so far, by category; a higher bid takes the place of the one
+ * before.
+ */
 import { average, topology } from 'millrace';
 import { auctions, bids } from './events.ts';
 

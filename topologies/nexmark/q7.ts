@@ -1,8 +1,14 @@
-/** q7: the highest bid of every ten seconds; found by auction first, so that one key need not see all bids. */
+/**
+ * q7: the highest bid of every ten seconds; found by auction first, so that one key need not see
+ * all bids.
+ */
 import { minutes, reduce, seconds, topology, tumbling } from 'millrace';
 import { type Bid, bids } from './events.ts';
 
-/** Of equal prices the bid for the smaller auction, then the earlier one: whatever the order they come in. */
+/**
+ * Of equal prices the bid for the smaller auction, then the earlier one: whatever the order they
+ * come in.
+ */
 function higher(a: Bid, b: Bid): Bid {
   if (a.price !== b.price) return a.price > b.price ? a : b;
   if (a.auction !== b.auction) return a.auction < b.auction ? a : b;

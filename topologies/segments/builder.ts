@@ -1,6 +1,6 @@
 /**
- * Segments in TypeScript: each function writes one kind of node, as it would stand in JSON. Whatever way
- * a definition is written, what is read from it is the same, and so is its hash.
+ * Segments in TypeScript: each function writes one kind of node, as it would stand in JSON.
+ * Whatever way a definition is written, what is read from it is the same, and so is its hash.
  */
 import type { Trait } from '../event.ts';
 import type { Comparison, SegmentBudget, Ties, TraitTest, ValueTest } from './definition.ts';

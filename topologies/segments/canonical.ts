@@ -20,8 +20,8 @@ export function hashOf(value: unknown): string {
 }
 
 /**
- * Hash of what decides membership and how it is told. Owner, description and destinations have no part
- * in it: changing them changes nobody's membership.
+ * Hash of what decides membership and how it is told. Owner, description and destinations have no
+ * part in it: changing them changes nobody's membership.
  */
 export function definitionHash(segment: SegmentDefinition): string {
   const { owner, description, destinations, budget, minSize, ...meaning } = segment;

@@ -67,8 +67,8 @@ export const segmentFields: Fields = {
 };
 
 /**
- * The definitions, in an order in which each comes after those it asks for. Throws CONFIG_INVALID that
- * names the first mistake.
+ * The definitions, in an order in which each comes after those it asks for. Throws CONFIG_INVALID
+ * that names the first mistake.
  */
 export function checkSegments(
   segments: unknown,

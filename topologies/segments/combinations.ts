@@ -1,6 +1,6 @@
 /**
- * The nodes that remember: what they were at the last settled instant is told by a number, so that the
- * past before it can be forgotten.
+ * The nodes that remember: what they were at the last settled instant is told by a number, so that
+ * the past before it can be forgotten.
  */
 import type { Combination } from './definition.ts';
 import {

@@ -1,8 +1,9 @@
 /** The smallest change of the past that would change an answer. */
 
 /**
- * Ids whose removal together turns the answer, none of which could be left out; undefined when no removal
- * tried does. One id is looked for first; else all are removed and put back as far as possible.
+ * Ids whose removal together turns the answer, none of which could be left out; undefined when no
+ * removal tried does. One id is looked for first; else all are removed and put back as far as
+ * possible.
  * @param turns whether the answer is another one without these
  */
 export function turningSet(

@@ -1,4 +1,7 @@
-/** Why a condition holds or not: each of its parts, the events it is owed to, and when it may change. */
+/**
+ * Why a condition holds or not: each of its parts, the events it is owed to, and when it may
+ * change.
+ */
 import { turningSet } from './counterfactual.ts';
 import type { Leaf } from './definition.ts';
 import type { History, Kept, TraitEntry } from './history.ts';
@@ -18,9 +21,9 @@ export interface Explanation {
   /** What it is made of stands above: several conditions share it. */
   readonly shared?: true;
   /**
-   * Ids of events without which the answer would be the other one, and none too many: of the whole, and of
-   * each condition without parts. Absent where no removal turns it, and of what reads the score, whose events
-   * are not kept one by one.
+   * Ids of events without which the answer would be the other one, and none too many: of the whole,
+   * and of each condition without parts. Absent where no removal turns it, and of what reads the
+   * score, whose events are not kept one by one.
    */
   readonly witnesses?: readonly string[];
 }

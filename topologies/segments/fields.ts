@@ -1,4 +1,6 @@
-/** Readers of the fields of a definition: each checks one kind of value, and says it as JSON Schema. */
+/**
+ * Readers of the fields of a definition: each checks one kind of value, and says it as JSON Schema.
+ */
 import type { Trait } from '../event.ts';
 import type { Filter, Match, ValueTest } from './definition.ts';
 import { nearest } from './nearest.ts';
@@ -241,7 +243,10 @@ const filterSchema = {
   ],
 };
 
-/** `{ "item": "a", "amount": { "op": "ge", "value": 100 } }`: every field must pass; sorted by field. */
+/**
+ * `{ "item": "a", "amount": { "op": "ge", "value": 100 } }`: every field must pass; sorted by
+ * field.
+ */
 export const filters: Field<readonly Filter[]> = {
   schema: { type: 'object', additionalProperties: filterSchema },
   optional: () => [],

@@ -1,4 +1,7 @@
-/** What is kept of a subject for its segments: a function of the set of events, in whatever order they came. */
+/**
+ * What is kept of a subject for its segments: a function of the set of events, in whatever order
+ * they came.
+ */
 import {
   addConsent,
   type Consents,
@@ -48,7 +51,10 @@ export function firstSeen({ firsts }: History): number {
   return firsts[0] ?? Number.POSITIVE_INFINITY;
 }
 
-/** A field of an event: `item`, `link`, `numbers.amount`, `traits.plan`, or the bare name of a number or trait. */
+/**
+ * A field of an event: `item`, `link`, `numbers.amount`, `traits.plan`, or the bare name of a
+ * number or trait.
+ */
 export function fieldOf(event: Event, path: string): Trait | undefined {
   if (path === 'id' || path === 'class') return event[path];
   if (path === 'item') return event.item ?? event.id;
@@ -64,7 +70,9 @@ function split(path: string): [string, string] {
   return dot < 0 ? ['', path] : [path.slice(0, dot), path.slice(dot + 1)];
 }
 
-/** An event joins the set, or leaves it. Answers the names of what changed: see `Program.concerned`. */
+/**
+ * An event joins the set, or leaves it. Answers the names of what changed: see `Program.concerned`.
+ */
 export function record(
   history: History,
   wanted: Wanted,
@@ -143,7 +151,10 @@ function remove(entries: Entry[], at: number, id: string): void {
   if (i >= 0) entries.splice(i, 1);
 }
 
-/** Forgets what says nothing about any instant after `from`. @param keeps by class, see `Program.retention` */
+/**
+ * Forgets what says nothing about any instant after `from`.
+ * @param keeps by class, see `Program.retention`
+ */
 export function settleHistory(
   history: History,
   from: number,

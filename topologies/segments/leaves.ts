@@ -1,4 +1,7 @@
-/** Each kind of leaf as a timeline, by what is kept of the subject. Nothing is remembered between calls. */
+/**
+ * Each kind of leaf as a timeline, by what is kept of the subject. Nothing is remembered between
+ * calls.
+ */
 import { type ConsentEntry, consentAt, consentChangesAt } from '../accepted/consent.ts';
 import type { Trait } from '../event.ts';
 import { bucketOf } from './bucket.ts';

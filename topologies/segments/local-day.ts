@@ -1,4 +1,7 @@
-/** Days of a time zone: where each begins, in ms UTC. Days at a change of the clock have 23 or 25 hours. */
+/**
+ * Days of a time zone: where each begins, in ms UTC. Days at a change of the clock have 23 or 25
+ * hours.
+ */
 
 const dayMs = 86_400_000;
 const hourMs = 3_600_000;
@@ -50,7 +53,9 @@ export function localDay(zone: string, at: number): number {
   return Math.floor((at + offsetAt(zone, at)) / dayMs);
 }
 
-/** The first instant of a local day. Where the clock is put forward at midnight it is that change. */
+/**
+ * The first instant of a local day. Where the clock is put forward at midnight it is that change.
+ */
 export function startOfDay(zone: string, day: number): number {
   const midnight = day * dayMs;
   if (zone === 'UTC') return midnight;
@@ -75,7 +80,9 @@ export function weekdayOf(day: number): number {
 const date = /^(\d{4})-(\d{2})-(\d{2})$/;
 const instant = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2})$/;
 
-/** ms UTC of a number (ms), an ISO 8601 instant, or a day, which begins at its midnight in the zone. */
+/**
+ * ms UTC of a number (ms), an ISO 8601 instant, or a day, which begins at its midnight in the zone.
+ */
 export function dateOf(value: unknown, zone: string): number | undefined {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? value : undefined;
   if (typeof value !== 'string') return undefined;

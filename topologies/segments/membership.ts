@@ -1,8 +1,8 @@
 /**
- * What has been told of a subject in a segment, and what is to be told next. Ends that were told are
- * corrected by ends that supersede them, so that the ends that stand, in the order of their numbers,
- * alternate, begin with an entry and never go back in time. What never was becomes an interval of no
- * length.
+ * What has been told of a subject in a segment, and what is to be told next. Ends that were told
+ * are corrected by ends that supersede them, so that the ends that stand, in the order of their
+ * numbers, alternate, begin with an entry and never go back in time. What never was becomes an
+ * interval of no length.
  */
 import type { SegmentChange, SegmentState } from '../event.ts';
 import { holdsAt, type Timeline } from './timeline.ts';
@@ -181,7 +181,10 @@ export function settleMembership(member: Membership, from: number): void {
   member.ends = member.ends.filter(([at]) => at > from);
 }
 
-/** The intervals that a stream of changes of one subject and segment tells: what stands, without what has no length. */
+/**
+ * The intervals that a stream of changes of one subject and segment tells: what stands, without
+ * what has no length.
+ */
 export function fold(
   changes: readonly (Pick<SegmentChange, 'seq' | 'type' | 'effectiveAt'> & {
     readonly supersedes?: number;

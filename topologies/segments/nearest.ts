@@ -35,8 +35,8 @@ const synonyms: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Of `known`, what another language says so, or the one with the fewest slips: at most one of a word
- * of up to three letters, else two or a third of it. Undefined where none is near.
+ * Of `known`, what another language says so, or the one with the fewest slips: at most one of a
+ * word of up to three letters, else two or a third of it. Undefined where none is near.
  */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const lower = word.toLowerCase();

@@ -24,7 +24,10 @@ const ranks: readonly RegExp[] = [
 ];
 const rankOf = new Map<string, number>();
 
-/** 0 sent, 1 delivered, 2 opened, 3 clicked, 4 visited, 5 added to a cart, 6 bought, 7 anything else. */
+/**
+ * 0 sent, 1 delivered, 2 opened, 3 clicked, 4 visited, 5 added to a cart, 6 bought, 7 anything
+ * else.
+ */
 export function causalRank(eventClass: string): number {
   let rank = rankOf.get(eventClass);
   if (rank === undefined) {

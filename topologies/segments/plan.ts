@@ -1,4 +1,7 @@
-/** What a segment costs: what is kept of a subject for it and how long, what wakes it, which consents it needs. */
+/**
+ * What a segment costs: what is kept of a subject for it and how long, what wakes it, which
+ * consents it needs.
+ */
 import { MillraceError } from 'millrace';
 import type { ConsentConfig } from '../accepted/consent.ts';
 import { definitionHash } from './canonical.ts';
@@ -22,14 +25,19 @@ export interface SegmentPlan {
   readonly keeps: readonly Kept[];
   readonly traits: readonly string[];
   readonly readsScore: boolean;
-  /** Upper estimate at the rate assumed, bytes of one subject; what segments share counts in each. */
+  /**
+   * Upper estimate at the rate assumed, bytes of one subject; what segments share counts in each.
+   */
   readonly bytesPerSubject: number;
   /** Conditions that change by themselves; one durable timer a subject stands for all of them. */
   readonly timers: number;
   /** How long the oldest event kept is kept, ms; absent: for ever. */
   readonly retention?: number;
   readonly purposes: readonly string[];
-  /** From the instant of a change to the latest at which it is decided, when an event comes late, ms. */
+  /**
+   * From the instant of a change to the latest at which it is decided, when an event comes late,
+   * ms.
+   */
   readonly latency: number;
 }
 
@@ -42,7 +50,9 @@ export interface PlanFacts {
   readonly eventsPerDay: number;
 }
 
-/** Bytes as MessagePack writes them: a number, an id, a name with its value, a row of the subject. */
+/**
+ * Bytes as MessagePack writes them: a number, an id, a name with its value, a row of the subject.
+ */
 const sizes = { number: 9, id: 28, field: 24, row: 96, leaf: 40 };
 const day = 86_400_000;
 const never = Number.POSITIVE_INFINITY;

@@ -1,6 +1,7 @@
 /**
- * All segments compiled to one graph: a condition that several segments share stands in it once, and is
- * known by the hash of its meaning. What an event or a trait concerns is looked up, not searched.
+ * All segments compiled to one graph: a condition that several segments share stands in it once,
+ * and is known by the hash of its meaning. What an event or a trait concerns is looked up, not
+ * searched.
  */
 import { MillraceError } from 'millrace';
 import { hashOf } from './canonical.ts';
@@ -86,7 +87,9 @@ export class Program {
     return this.nodes[place] as ProgramNode;
   }
 
-  /** Leaves that a change concerns: `event CLASS`, `trait NAME`, `consent PURPOSE` or `firstSeen`. */
+  /**
+   * Leaves that a change concerns: `event CLASS`, `trait NAME`, `consent PURPOSE` or `firstSeen`.
+   */
   concerned(change: string): readonly number[] {
     return this.#concerned.get(change) ?? [];
   }

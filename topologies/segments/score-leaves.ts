@@ -1,4 +1,6 @@
-/** Conditions on score and band as timelines: walked from change to change, not from hour to hour. */
+/**
+ * Conditions on score and band as timelines: walked from change to change, not from hour to hour.
+ */
 import { type BandStep, bandPath, suppressed } from '../engagement/bands.ts';
 import type { EngagementConfig } from '../engagement/config.ts';
 import type { Engagement } from '../engagement/engagement.ts';
@@ -32,7 +34,8 @@ function scoreTimeline({ channel, op, value }: ScoreNode, view: EngagementView):
     view,
     since.at,
     (at) => compare(curve.valueAt(of, at), op, value),
-    // Without events a score only falls: what can come next is that it passes the value or the one above.
+    // Without events a score only falls: what can come next is that it passes the value or the one
+    // above.
     (at) =>
       Math.min(
         curve.fallsBelow(of, value, at),

@@ -6,13 +6,15 @@ import { type Occurrence, occurrences } from './occurrences.ts';
 import { type Interval, never, type Timeline, unionOf } from './timeline.ts';
 import { passesAll } from './value-test.ts';
 
-/** Value of the bound field -> the latest start of a chain with it; undefined: nothing bound yet. */
+/**
+ * Value of the bound field -> the latest start of a chain with it; undefined: nothing bound yet.
+ */
 type Chains = Map<Trait | undefined, number>;
 
 /**
- * A chain that ends with an event is true from that event on for `for`. Of all chains up to a step with
- * the same bound value, ending at the same event, the one that starts latest is as good as any: only
- * its span is asked for later.
+ * A chain that ends with an event is true from that event on for `for`. Of all chains up to a step
+ * with the same bound value, ending at the same event, the one that starts latest is as good as
+ * any: only its span is asked for later.
  */
 export function sequence(node: SequenceNode, history: History): Timeline {
   const { steps, notBetween } = node;
@@ -63,7 +65,8 @@ function chainsTo(
       }
     }
     if (breaks[j] !== true) continue;
-    // Where events of one instant have no order, those of the break's own instant are not beyond it.
+    // Where events of one instant have no order, those of the break's own instant are not beyond
+    // it.
     if (ties === 'causal') break;
     if (isBefore) barrier = before.at;
   }

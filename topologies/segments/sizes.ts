@@ -1,4 +1,6 @@
-/** How many entered and left each segment day by day, and who is in two of them, from what was told. */
+/**
+ * How many entered and left each segment day by day, and who is in two of them, from what was told.
+ */
 import type { SegmentChange } from '../event.ts';
 
 /** [entered, left], by day since 1970 in UTC, by segment. By when it was decided. */
@@ -7,8 +9,9 @@ export type Entries = Record<string, Record<string, readonly [entered: number, l
 const day = 86_400_000;
 
 /**
- * A change that corrects another stands for it: it moves an end in time, and the size stays. So what is
- * counted is what corrects nothing, and a part of the changes can be added to the parts before.
+ * A change that corrects another stands for it: it moves an end in time, and the size stays. So
+ * what is counted is what corrects nothing, and a part of the changes can be added to the parts
+ * before.
  */
 export async function entriesIn(changes: AsyncIterable<SegmentChange>): Promise<Entries> {
   const entries = new Map<string, Map<number, [number, number]>>();

@@ -34,7 +34,10 @@ import {
 
 export interface SubjectSegments {
   history: History;
-  /** By key of a leaf: its truth before the first flip (1 or 0), then the flips. Not there: as of no events. */
+  /**
+   * By key of a leaf: its truth before the first flip (1 or 0), then the flips. Not there: as of no
+   * events.
+   */
   truths: Record<string, number[]>;
   memory: Record<string, number | null>;
   members: Map<string, Membership>;
@@ -59,7 +62,9 @@ export interface Deciding {
   readonly subject: string;
   /** ms UTC. */
   readonly now: number;
-  /** Up to where the subject's own events have come, ms UTC: the grace of a segment counts from it. */
+  /**
+   * Up to where the subject's own events have come, ms UTC: the grace of a segment counts from it.
+   */
   readonly clock?: number;
   /** Leaves to compute anew; -1 among them: the first event is another one now. */
   readonly concerned: Iterable<number>;
@@ -152,7 +157,10 @@ export class SegmentLogic {
     return next;
   }
 
-  /** Forgets what is not needed for any instant after `from`. Everything up to `from` must be decided. */
+  /**
+   * Forgets what is not needed for any instant after `from`. Everything up to `from` must be
+   * decided.
+   */
   settle(state: SubjectSegments, from: number): void {
     if (!(firstSeen(state.history) <= from) || from <= state.history.from) return;
     const settled = state.history.from;

@@ -1,7 +1,7 @@
 /**
- * When a condition holds: a truth before the first flip, and the instants at which it turns. A timeline
- * reaches to the end of time, as if nothing more arrived, so that «now» and «when next» are both read
- * off it, and a change of the past shows as a difference of two timelines.
+ * When a condition holds: a truth before the first flip, and the instants at which it turns. A
+ * timeline reaches to the end of time, as if nothing more arrived, so that «now» and «when next»
+ * are both read off it, and a change of the past shows as a difference of two timelines.
  */
 
 export interface Timeline {

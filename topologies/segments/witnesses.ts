@@ -1,4 +1,6 @@
-/** The events that a change at an instant is owed to: those that came then, or left a window then. */
+/**
+ * The events that a change at an instant is owed to: those that came then, or left a window then.
+ */
 import type { Leaf } from './definition.ts';
 import { calendarEnd } from './leaves.ts';
 import { matchesOf } from './matches.ts';

@@ -1,4 +1,7 @@
-/** What is told of one subject to those who ask: score, band, segments, traits, consents, and what changes next. */
+/**
+ * What is told of one subject to those who ask: score, band, segments, traits, consents, and what
+ * changes next.
+ */
 import { MillraceError } from 'millrace';
 import { type ConsentEntry, consentAt } from '../accepted/consent.ts';
 import type { Trait } from '../event.ts';

@@ -1,7 +1,7 @@
 /**
- * A correction of the input as an event of one subject: which of the subject's events in the log are
- * gone, which stand in their place, and what is kept of the subject when that is taken from the start.
- * Whoever reads the log applies the first two; the subject itself takes the last.
+ * A correction of the input as an event of one subject: which of the subject's events in the log
+ * are gone, which stand in their place, and what is kept of the subject when that is taken from the
+ * start. Whoever reads the log applies the first two; the subject itself takes the last.
  */
 import type { Arrival, Event } from '../event.ts';
 import { fromWritten as eventFromWritten, toWritten as eventToWritten } from '../event-codec.ts';
@@ -10,7 +10,10 @@ import type { Profile } from './profile.ts';
 import { fromWritten, toWritten } from './profile-codec.ts';
 
 export interface Correction {
-  /** Offsets of records that count no more: events, or corrections, of which no event counts any more. */
+  /**
+   * Offsets of records that count no more: events, or corrections, of which no event counts any
+   * more.
+   */
   readonly gone: readonly number[];
   /** Events that count in front of the record at `before`, in the partition of the correction. */
   readonly rows: readonly Arrival[];

@@ -1,4 +1,7 @@
-/** What is decided of a subject: its score and band, its segments, and when it is to be looked at next. */
+/**
+ * What is decided of a subject: its score and band, its segments, and when it is to be looked at
+ * next.
+ */
 import type { SetChange } from '../accepted/accepted.ts';
 import { bandAfter, bandChangesAt } from '../engagement/bands.ts';
 import { applyEvent, bandsUntil, concernsEngagement, curveOf } from '../engagement/engagement.ts';

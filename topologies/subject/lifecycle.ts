@@ -11,7 +11,10 @@ import { fromWritten, toWritten } from './profile-codec.ts';
 import type { SubjectRules } from './rules.ts';
 import { type Occasion, tellChanges } from './tell.ts';
 
-/** Leaves all segments, and forgets the subject: only that it is erased is kept, so that it does not come back. */
+/**
+ * Leaves all segments, and forgets the subject: only that it is erased is kept, so that it does not
+ * come back.
+ */
 export function erase(context: ProfileContext, profile: Profile, at: number): void {
   const user = context.key;
   for (const [segment, member] of profile.segments.members) {
@@ -28,7 +31,10 @@ export function erase(context: ProfileContext, profile: Profile, at: number): vo
   context.state = { ...emptyProfile(), erased: at };
 }
 
-/** Leaves all segments, and hands over to another subject all that is kept; what comes later follows. */
+/**
+ * Leaves all segments, and hands over to another subject all that is kept; what comes later
+ * follows.
+ */
 export function mergeInto(
   rules: SubjectRules,
   context: ProfileContext,
@@ -136,7 +142,10 @@ export function correct(
   context.state = profile !== undefined || merged.size > 0 ? fresh : undefined;
 }
 
-/** Where subjects were merged in a circle, at once, the one of the least name takes what has gone round. */
+/**
+ * Where subjects were merged in a circle, at once, the one of the least name takes what has gone
+ * round.
+ */
 export function endsCircle(subject: string, via: readonly string[]): boolean {
   const since = via.indexOf(subject);
   return since >= 0 && via.slice(since).every((other) => subject <= other);

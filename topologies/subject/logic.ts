@@ -95,7 +95,8 @@ export class ProfileLogic extends SubjectQuestions {
 
   /**
    * What tells a subject that these definitions decide for it from now on.
-   * @param known what would be kept of the subject had they always decided; default: what is kept stays
+   * @param known what would be kept of the subject had they always decided; default: what is kept
+   * stays
    */
   redefined(known?: Profile): Event {
     const event = { id: `redefined ${this.segments.fingerprint}`, class: redefinedClass };

@@ -1,6 +1,6 @@
 /**
- * Two subjects that are one person: what was kept of the one joins what is kept of the other, as the union
- * of their events. An event that both had, by its id, counts once.
+ * Two subjects that are one person: what was kept of the one joins what is kept of the other, as
+ * the union of their events. An event that both had, by its id, counts once.
  */
 import type { Accepted } from '../accepted/accepted.ts';
 import type { ConsentEntry, Consents } from '../accepted/consent.ts';

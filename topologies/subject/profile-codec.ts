@@ -1,9 +1,10 @@
 /**
- * How a profile is written: dictionaries as lists of name and value in turn, so that any name comes back
- * as it was. MessagePack's own maps do not keep `__proto__`, and become objects that have a `constructor`.
+ * How a profile is written: dictionaries as lists of name and value in turn, so that any name comes
+ * back as it was. MessagePack's own maps do not keep `__proto__`, and become objects that have a
+ * `constructor`.
  *
- * Profiles from before (version 0) were objects throughout; they are read as they are and written anew
- * when they change.
+ * Profiles from before (version 0) were objects throughout; they are read as they are and written
+ * anew when they change.
  */
 import { msgpack, type Serde, versioned } from 'millrace';
 import type { ConsentEntry } from '../accepted/consent.ts';

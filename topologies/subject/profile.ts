@@ -15,8 +15,9 @@ export interface Profile {
   emitted: { score: number; subs: Record<string, number>; band: string } | undefined;
   segments: SubjectSegments;
   /**
-   * The greatest instant of the subject's own events, ms UTC: what is late for it depends on them alone,
-   * not on timers that others' time has made fire. Absent in profiles from before there was one.
+   * The greatest instant of the subject's own events, ms UTC: what is late for it depends on them
+   * alone, not on timers that others' time has made fire. Absent in profiles from before there was
+   * one.
    */
   clock?: number;
   /** Who goes on for the subject: its events are passed on, nothing else is kept. */

@@ -47,7 +47,9 @@ export class SubjectQuestions {
     return subjectStory(parts, profile, clock, asked);
   }
 
-  /** When the band or the gate changes if nothing arrives after `at`, ms UTC; +Infinity for never. */
+  /**
+   * When the band or the gate changes if nothing arrives after `at`, ms UTC; +Infinity for never.
+   */
   bandNext(profile: Profile, at: number): number {
     const curve = curveOf(this.rules.config, profile.engagement);
     const band = bandAfter(this.rules.config, curve.at(at).score, profile.band);
@@ -60,15 +62,18 @@ export class SubjectQuestions {
   }
 
   /**
-   * Why a subject is in a segment or not at an instant, if nothing more arrives until then. Not before
-   * what is settled. Throws CONFIG_INVALID for an unknown segment.
+   * Why a subject is in a segment or not at an instant, if nothing more arrives until then. Not
+   * before what is settled. Throws CONFIG_INVALID for an unknown segment.
    */
   explain(subject: string, profile: Profile, id: string, at: number): Explanation {
     const root = rootOf(this.rules.segments.program, id);
     return explain(this.rules.segments, profile.segments, subject, root, at);
   }
 
-  /** When a subject is in a segment, as far as is kept and as is known now; ends may lie in the future. */
+  /**
+   * When a subject is in a segment, as far as is kept and as is known now; ends may lie in the
+   * future.
+   */
   timelineOf(profile: Profile, id: string): Timeline {
     return this.rules.segments.timelineOf(
       profile.segments,

@@ -1,6 +1,6 @@
 /**
- * One subject's events run without an engine: the same logic, the same timers, in the same order as the
- * operator does on the subject's own clock. For recomputing, comparing and explaining.
+ * One subject's events run without an engine: the same logic, the same timers, in the same order as
+ * the operator does on the subject's own clock. For recomputing, comparing and explaining.
  */
 import type { ActivityLabel, Arrival, SegmentChange, SegmentState } from '../event.ts';
 import type { ProfileLogic } from './logic.ts';

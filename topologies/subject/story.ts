@@ -1,4 +1,7 @@
-/** The story of one subject for a picture: its score over time, what made it, and when it is in which segment. */
+/**
+ * The story of one subject for a picture: its score over time, what made it, and when it is in
+ * which segment.
+ */
 import { consentAt } from '../accepted/consent.ts';
 import { type BandStep, suppressed } from '../engagement/bands.ts';
 import type { EngagementConfig } from '../engagement/config.ts';

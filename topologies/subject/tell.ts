@@ -92,7 +92,9 @@ export function tellLabel(rules: SubjectRules, context: ProfileContext, label: L
   });
 }
 
-/** An end elsewhere than at the event that brought it about corrects what was told, or was not told. */
+/**
+ * An end elsewhere than at the event that brought it about corrects what was told, or was not told.
+ */
 function causeOf(
   { purpose }: SegmentDefinition,
   end: { readonly effectiveAt: number; readonly supersedes?: number },

@@ -6,7 +6,8 @@ export type CheckedConfig = ReturnType<typeof checkPersonalisation>;
 
 /**
  * Makes the table `accepted` from `raw`: one row an event that counts, with the class it counts as.
- * Lateness follows the order of arrival, as does what is refused without consent; nothing else does.
+ * Lateness follows the order of arrival, as does what is refused without consent; nothing else
+ * does.
  */
 export function acceptInSql(db: Database, { engagement, machine, consent }: CheckedConfig): void {
   const { config } = machine;

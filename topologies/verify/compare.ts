@@ -1,4 +1,7 @@
-/** Sets what the engine says beside what SQL makes of the same events; counts, and shows the first differences. */
+/**
+ * Sets what the engine says beside what SQL makes of the same events; counts, and shows the first
+ * differences.
+ */
 import type { ActivityLabel, SegmentChange } from '../event.ts';
 import {
   checkPersonalisation,
@@ -54,7 +57,8 @@ export async function compareWithSql(
   };
   const logged = [...events].filter(({ subject }) => isCompared(subject));
   const profiles = new Map([...result.profiles].filter(([subject]) => isCompared(subject)));
-  // What a subject was told before it went on for another, too, stands: its intervals are not those of both.
+  // What a subject was told before it went on for another, too, stands: its intervals are not those
+  // of both.
   const alone = new Map([...profiles].filter(([, { absorbed }]) => absorbed === undefined));
   const db = await Database.open();
   try {
@@ -143,13 +147,15 @@ function compareLabels(activities: readonly Activity[], labels: readonly Activit
   return rows.part(`${machines} events of machines`);
 }
 
-/** So many subjects are compared in a segment that reads the score: each has its thousands of hours. */
+/**
+ * So many subjects are compared in a segment that reads the score: each has its thousands of hours.
+ */
 const hourly = 100;
 
 /**
  * All ends of all memberships, to the millisecond; of a segment that corrects nothing, the present.
- * What was told of a subject under an earlier definition stands and is not compared with this one: of
- * such a subject the membership at the change of definition counts, and every end after it.
+ * What was told of a subject under an earlier definition stands and is not compared with this one:
+ * of such a subject the membership at the change of definition counts, and every end after it.
  */
 function compareSegment(
   sql: SegmentsInSql,
@@ -191,7 +197,10 @@ function compareSegment(
   return rows.part(`${limited}${sizes}${since}`);
 }
 
-/** The ends after an instant, ms UTC. @param withState begins with whether it holds at the instant */
+/**
+ * The ends after an instant, ms UTC.
+ * @param withState begins with whether it holds at the instant
+ */
 function sinceChange(ends: readonly Edge[], from: number, withState: boolean): Edge[] {
   const state = { at: from, in: ends.findLast(({ at }) => at <= from)?.in ?? false };
   const after = ends.filter(({ at }) => at > from);

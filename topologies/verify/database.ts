@@ -12,7 +12,10 @@ type Row = Readonly<Record<string, unknown>>;
 /** An event of the log, in the order of its subject's partition. */
 export interface LoggedEvent {
   readonly subject: string;
-  /** Whose clock decided whether it was late: the subject's name before it was merged; default `subject`. */
+  /**
+   * Whose clock decided whether it was late: the subject's name before it was merged; default
+   * `subject`.
+   */
   readonly stream?: string;
   /** ms UTC. */
   readonly at: number;
@@ -34,7 +37,9 @@ export class Database {
     this.#db = new sqlite.Database();
   }
 
-  /** Throws TOOL_MISSING when the embedded SQL engine is not installed: it is a tool of development. */
+  /**
+   * Throws TOOL_MISSING when the embedded SQL engine is not installed: it is a tool of development.
+   */
   static async open(): Promise<Database> {
     try {
       const { default: sqlite } = await import('node-sqlite3-wasm');

@@ -12,9 +12,10 @@ interface EventRecord {
 }
 
 /**
- * What came for a subject before it was merged into another counts for that one; what came later is in the log
- * once more, under the other's name.
- * @param profiles of the subjects to compare; one that is missing there is to be found out, not passed over
+ * What came for a subject before it was merged into another counts for that one; what came later is
+ * in the log once more, under the other's name.
+ * @param profiles of the subjects to compare; one that is missing there is to be found out, not
+ * passed over
  * @param wanted the subjects to compare
  */
 export async function loggedEvents(

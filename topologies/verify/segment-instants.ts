@@ -1,4 +1,6 @@
-/** Every instant at which a condition, or one below it, may change: as SQL that lists (subject, at). */
+/**
+ * Every instant at which a condition, or one below it, may change: as SQL that lists (subject, at).
+ */
 import { memberPlace, quoted } from './database.ts';
 import type { Node } from './segment-node.ts';
 

@@ -1,4 +1,6 @@
-/** Conditions on the events of a subject, as SQL that is true or false at each row `i` of `instant`. */
+/**
+ * Conditions on the events of a subject, as SQL that is true or false at each row `i` of `instant`.
+ */
 import { listOf, memberPlace, quoted } from './database.ts';
 import { type ClassMatch, fieldSql, matchSql, operators, testSql } from './segment-match.ts';
 import type { Node } from './segment-node.ts';

@@ -57,7 +57,10 @@ export function scoreTables(db: Database, config: EngagementConfig): void {
   `);
 }
 
-/** The band at each instant, from that of the instant before: up at a bound, down below it less the hysteresis. */
+/**
+ * The band at each instant, from that of the instant before: up at a bound, down below it less the
+ * hysteresis.
+ */
 export function bandSql({ bands, hysteresis }: EngagementConfig): string {
   const up = (before: string) =>
     `max(${before}, ${bands.map(({ from }, k) => `(s.total >= ${from}) * ${k}`).join(', ')})`;

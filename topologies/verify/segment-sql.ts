@@ -1,7 +1,7 @@
 /**
- * Memberships in SQL: every condition is evaluated at every instant at which anything can change, by
- * plain counting over the accepted events; what held and latch mean is a fold over those instants.
- * Nothing of the evaluation of the engine is used but the shape of a checked definition.
+ * Memberships in SQL: every condition is evaluated at every instant at which anything can change,
+ * by plain counting over the accepted events; what held and latch mean is a fold over those
+ * instants. Nothing of the evaluation of the engine is used but the shape of a checked definition.
  */
 import { createHash } from 'node:crypto';
 import type { EngagementConfig } from '../engagement/config.ts';

@@ -31,7 +31,10 @@ export function startOf(zone: string, day: string): number {
   return found;
 }
 
-/** When the day of an instant, or its week, is out of a window of so many days. @param weekStart 1 = Monday */
+/**
+ * When the day of an instant, or its week, is out of a window of so many days.
+ * @param weekStart 1 = Monday
+ */
 export function windowEnd(zone: string, at: number, days: number, weekStart?: number): number {
   const date = new Date(`${dayOf(zone, at)}T00:00:00Z`);
   if (weekStart !== undefined) {

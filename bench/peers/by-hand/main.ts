@@ -1,7 +1,7 @@
 /**
- * What a Node engineer would write without a stream processor: node-rdkafka, JSON.parse and a Map. At least
- * once, on one thread; what is in the Map is lost with the process. Arguments: brokers, events, application,
- * commit interval in ms, job, input, output. Prints one JSON line.
+ * What a Node engineer would write without a stream processor: node-rdkafka, JSON.parse and a Map.
+ * At least once, on one thread; what is in the Map is lost with the process. Arguments: brokers,
+ * events, application, commit interval in ms, job, input, output. Prints one JSON line.
  */
 import rdkafka, { type Message } from 'node-rdkafka';
 import type { Event } from '../../compare/jobs.ts';

@@ -1,4 +1,7 @@
-/** Flink as a peer: built once by Maven, all of it in one process; what is set, and why, is told in bench/README.md. */
+/**
+ * Flink as a peer: built once by Maven, all of it in one process; what is set, and why, is told in
+ * bench/README.md.
+ */
 import type { JobName } from '../../compare/jobs.ts';
 import { drainedBy, type Peer } from '../../compare/peer.ts';
 import { MavenPeer } from '../maven.ts';
@@ -36,7 +39,10 @@ export interface FlinkSettings {
   readonly state: 'heap' | 'rocksdb';
   /** From one checkpoint to the next. Default: as often as the others commit. */
   readonly checkpointMs?: number;
-  /** How windows of whole minutes are written; those that hop share slices in SQL. Default: DataStream. */
+  /**
+   * How windows of whole minutes are written; those that hop share slices in SQL. Default:
+   * DataStream.
+   */
   readonly windows?: 'datastream' | 'sql';
 }
 

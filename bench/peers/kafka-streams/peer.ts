@@ -14,7 +14,10 @@ const shares: Partial<Record<JobName, number>> = {
 };
 /** Where it keeps events itself, or reads them on its Processor API, they are trees of JSON. */
 const jsonOnly: readonly JobName[] = ['join-streams', 'engagement'];
-/** Event time in which it may leave closed windows alone, ms: it looks for them once a second of wall clock. */
+/**
+ * Event time in which it may leave closed windows alone, ms: it looks for them once a second of
+ * wall clock.
+ */
 const slackMs = 600_000;
 
 export function kafkaStreams(settings: 'tuned' | 'default', secondsAtMost: number): Peer {

@@ -1,7 +1,7 @@
 /**
- * `dev`: runs a topology and begins it again after each edit of the module or what it imports. State is
- * kept where `plan` says that it can be; before any is lost, it asks. A module that does not work is told
- * of, and the version before runs on until the next edit.
+ * `dev`: runs a topology and begins it again after each edit of the module or what it imports.
+ * State is kept where `plan` says that it can be; before any is lost, it asks. A module that does
+ * not work is told of, and the version before runs on until the next edit.
  */
 import { createServer } from 'node:net';
 import { resolve } from 'node:path';
@@ -265,7 +265,10 @@ class Session {
   }
 }
 
-/** Of a store that cannot be read there is nothing to go on with; one without a step is left where it is. */
+/**
+ * Of a store that cannot be read there is nothing to go on with; one without a step is left where
+ * it is.
+ */
 function howToLose(lost: readonly Change[]): Begin {
   if (lost.some(({ verdict }) => verdict === 'refuse')) return { fresh: true, orphan: [] };
   return { fresh: false, orphan: lost.map(({ name }) => name) };

@@ -1,6 +1,7 @@
 /**
- * The process of one version of a topology, started by `dev`. It loads the module and tells what would
- * become of the state, while the version before runs on; then it waits until it is told to run.
+ * The process of one version of a topology, started by `dev`. It loads the module and tells what
+ * would become of the state, while the version before runs on; then it waits until it is told to
+ * run.
  */
 import { onUnhandled } from '../../base/unhandled.ts';
 import { loadTopology } from '../../thread/load-topology.ts';

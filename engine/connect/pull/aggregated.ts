@@ -1,6 +1,7 @@
 /**
- * Records that the Kinesis Producer Library has put together: four bytes of magic, a protobuf message, and the
- * MD5 of the message. github.com/awslabs/amazon-kinesis-producer: aggregation-format.md.
+ * Records that the Kinesis Producer Library has put together: four bytes of magic, a protobuf
+ * message, and the MD5 of the message. github.com/awslabs/amazon-kinesis-producer:
+ * aggregation-format.md.
  */
 import { createHash } from 'node:crypto';
 
@@ -21,7 +22,10 @@ export function isAggregated(bytes: Buffer): boolean {
   return bytes.subarray(0, magic.length).equals(magic);
 }
 
-/** The records in their order; undefined when their MD5 does not fit, or they are not as they should be. */
+/**
+ * The records in their order; undefined when their MD5 does not fit, or they are not as they should
+ * be.
+ */
 export function takenApart(bytes: Buffer): Buffer[] | undefined {
   const end = bytes.length - digestBytes;
   if (end < magic.length) return undefined;

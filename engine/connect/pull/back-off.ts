@@ -28,7 +28,10 @@ export class BackOff {
     this.#failures = 0;
   }
 
-  /** Notes a failure and answers how long to wait, ms: between half of a doubling span and all of it. */
+  /**
+   * Notes a failure and answers how long to wait, ms: between half of a doubling span and all of
+   * it.
+   */
   failed(leastMs = 0): number {
     const { firstMs, mostMs } = this.#options;
     const span = Math.min(mostMs, firstMs * 2 ** Math.min(this.#failures, 30));
@@ -37,7 +40,9 @@ export class BackOff {
   }
 }
 
-/** The wait that a `Retry-After` header asks for, ms; undefined when it cannot be read. RFC 9110. */
+/**
+ * The wait that a `Retry-After` header asks for, ms; undefined when it cannot be read. RFC 9110.
+ */
 export function retryAfterMs(header: string | null, now: number): number | undefined {
   if (header === null) return undefined;
   const told = header.trim();

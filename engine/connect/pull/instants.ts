@@ -3,7 +3,9 @@
 export const instantForms = ['iso', 'epoch-s', 'epoch-ms'] as const;
 export type InstantForm = (typeof instantForms)[number];
 
-/** ms UTC, or undefined where the value is no instant of this form. Without a zone a time is UTC. */
+/**
+ * ms UTC, or undefined where the value is no instant of this form. Without a zone a time is UTC.
+ */
 export function readInstant(form: InstantForm, value: unknown): number | undefined {
   if (form === 'iso') {
     const told = typeof value === 'string' ? value.trim() : '';

@@ -1,4 +1,7 @@
-/** The puller of each kind of source. Packages that only one kind needs are loaded with its first run. */
+/**
+ * The puller of each kind of source. Packages that only one kind needs are loaded with its first
+ * run.
+ */
 import type { Clock } from '../../base/clock.ts';
 import type { Scheduler } from '../../base/scheduler.ts';
 import type { Log } from '../../log/log.ts';

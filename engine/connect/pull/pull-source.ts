@@ -1,7 +1,8 @@
 /**
- * A pulled source as a connector. Pages are fetched ahead of the cycles that take them, so that a cycle
- * never waits for the network. The position behind the pages that a cycle has taken is committed with
- * their records; after a kill or a failed commit fetching begins anew behind the last commit.
+ * A pulled source as a connector. Pages are fetched ahead of the cycles that take them, so that a
+ * cycle never waits for the network. The position behind the pages that a cycle has taken is
+ * committed with their records; after a kill or a failed commit fetching begins anew behind the
+ * last commit.
  */
 
 import { type Clock, systemClock } from '../../base/clock.ts';

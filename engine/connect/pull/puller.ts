@@ -1,6 +1,6 @@
 /**
- * What is pulled from outside, page by page. A puller knows how to read; when it reads, what its rows
- * become and how failures are answered is the same for all: pull-source.ts.
+ * What is pulled from outside, page by page. A puller knows how to read; when it reads, what its
+ * rows become and how failures are answered is the same for all: pull-source.ts.
  */
 import { MillraceError } from '../../base/errors.ts';
 import type { Mapped } from '../file-options.ts';
@@ -30,8 +30,8 @@ export interface Page {
 
 export interface Puller {
   /**
-   * Reads what is there now, from a position on; undefined: from the start. It may be called again with
-   * the position of any page, after an error as well.
+   * Reads what is there now, from a position on; undefined: from the start. It may be called again
+   * with the position of any page, after an error as well.
    * @throws SOURCE_UNAVAILABLE where trying again may help, SOURCE_REFUSED where it does not
    */
   run(position: unknown, signal: AbortSignal): AsyncGenerator<Page>;

@@ -1,6 +1,6 @@
 /**
- * Writes of an embedded log, one after another: the database first, in one synced batch with the write's
- * row of the journal, then HEAD, then what readers see.
+ * Writes of an embedded log, one after another: the database first, in one synced batch with the
+ * write's row of the journal, then HEAD, then what readers see.
  */
 import type { BackendWrite, StateBackend } from '../../storage/backend.ts';
 import type { LogCatalogue } from '../catalogue.ts';
@@ -77,7 +77,10 @@ export class DurableWrites {
     this.#firstRow = loaded.firstRow;
   }
 
-  /** Durable when the promise resolves; the catalogue has the new ends then. The caller awaits one before the next. */
+  /**
+   * Durable when the promise resolves; the catalogue has the new ends then. The caller awaits one
+   * before the next.
+   */
   async write(writes: BackendWrite[], { ends, appends, place }: Written = nothing): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     const sequence = this.#last.sequence + 1;

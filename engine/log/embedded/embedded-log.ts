@@ -1,7 +1,7 @@
 /**
  * The embedded log: durable, in process, one database. A commit is one synced write over batches,
- * ends, group offsets, the commit id and its row in the journal, so it happens wholly or not at all;
- * then HEAD follows.
+ * ends, group offsets, the commit id and its row in the journal, so it happens wholly or not at
+ * all; then HEAD follows.
  */
 import { MillraceError } from '../../base/errors.ts';
 import { checksumOf, PackedBatch } from '../../record/batch.ts';

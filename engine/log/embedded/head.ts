@@ -1,10 +1,10 @@
 /**
- * The HEAD of an embedded log: how far it had come, kept apart from the database, which may lose the
- * end of its write-ahead log without a word.
+ * The HEAD of an embedded log: how far it had come, kept apart from the database, which may lose
+ * the end of its write-ahead log without a word.
  *
  * HEAD names the last commit and its row in the journal, every partition's end, and the anchor from
- * which on the journal has rows; so a log that lost commits is refused with the place where they are
- * missing. Two files take turns, so a torn write leaves the other whole.
+ * which on the journal has rows; so a log that lost commits is refused with the place where they
+ * are missing. Two files take turns, so a torn write leaves the other whole.
  */
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { checksummed, contentOf } from '../../base/checksummed.ts';

@@ -1,9 +1,10 @@
 /**
- * The journal of an embedded log: one row a commit, written in the commit's own batch, each naming the
- * one before by its checksum. A database may lose a part of its write-ahead log without a word; then a
- * row is missing, or does not follow from the one before.
+ * The journal of an embedded log: one row a commit, written in the commit's own batch, each naming
+ * the one before by its checksum. A database may lose a part of its write-ahead log without a word;
+ * then a row is missing, or does not follow from the one before.
  *
- * Rows are kept from the last point on of which all is known to lie in tables (the anchor, in HEAD).
+ * Rows are kept from the last point on of which all is known to lie in tables (the anchor, in
+ * HEAD).
  */
 import { asBuffer, keyIdOf } from '../../base/bytes.ts';
 import { checksummed } from '../../base/checksummed.ts';

@@ -1,6 +1,6 @@
 /**
- * Reads an embedded log's catalogue, and verifies that nothing of it is missing: the journal from its
- * anchor up to HEAD, the batches that it names, and the catalogue's digest. Nothing is written.
+ * Reads an embedded log's catalogue, and verifies that nothing of it is missing: the journal from
+ * its anchor up to HEAD, the batches that it names, and the catalogue's digest. Nothing is written.
  */
 import { contentOf } from '../../base/checksummed.ts';
 import type { BackendEntry, StateBackend } from '../../storage/backend.ts';
@@ -141,7 +141,9 @@ class Loader {
     return rows;
   }
 
-  /** HEAD was not written yet, or is of the format before: the first row says what came before it. */
+  /**
+   * HEAD was not written yet, or is of the format before: the first row says what came before it.
+   */
   #anchorOf(
     rows: ReadonlyMap<number, { content: JournalRow }>,
     firstRow: number,

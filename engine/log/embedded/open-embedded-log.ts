@@ -1,6 +1,7 @@
 /**
- * Opens an embedded log. It is looked at first, without a change on disk, and opened only when nothing
- * of it is missing: to open a database writes its tables anew and deletes its write-ahead log.
+ * Opens an embedded log. It is looked at first, without a change on disk, and opened only when
+ * nothing of it is missing: to open a database writes its tables anew and deletes its write-ahead
+ * log.
  */
 import { existsSync } from 'node:fs';
 import { isMillraceError } from '../../base/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * Who has the log. The lock itself is the database's (the kernel frees it when a process dies); this
- * file only lets the refused one say whom to look for.
+ * Who has the log. The lock itself is the database's (the kernel frees it when a process dies);
+ * this file only lets the refused one say whom to look for.
  */
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -29,8 +29,8 @@ export async function lockedError(directory: string): Promise<MillraceError> {
 }
 
 /**
- * Whether another process has the log open, as far as can be seen without opening it: by the system's
- * list of locks on Linux, else by the process that wrote OWNER.
+ * Whether another process has the log open, as far as can be seen without opening it: by the
+ * system's list of locks on Linux, else by the process that wrote OWNER.
  */
 export async function isHeld(directory: string): Promise<boolean> {
   const owner = await readOwner(directory);

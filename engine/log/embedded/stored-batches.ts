@@ -70,12 +70,18 @@ export class StoredBatches {
     }
   }
 
-  /** A clean-up has left these batches of a partition. @param bases their base offsets, ascending */
+  /**
+   * A clean-up has left these batches of a partition.
+   * @param bases their base offsets, ascending
+   */
   keep(topicId: number, partition: number, bases: readonly number[]): void {
     this.#kept.set(partitionId(topicId, partition), { bases });
   }
 
-  /** Batches that hold so many records, about: what is fetched and not wanted is garbage outside the heap. */
+  /**
+   * Batches that hold so many records, about: what is fetched and not wanted is garbage outside the
+   * heap.
+   */
   #fetchSize(at: TopicPartition, records: number): number {
     const usual = this.#batchSizes.get(this.#catalogue.partition(at)) ?? 1;
     return Math.min(batchesPerFetch, Math.max(1, Math.ceil(records / usual)));

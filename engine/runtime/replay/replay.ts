@@ -76,8 +76,8 @@ const namesMost = 100;
 
 /**
  * Goes through all letters that there are now.
- * @throws TOPIC_UNKNOWN where nothing has run, LOG_FENCED when another replay begins, CONFIG_INVALID
- * for a wrong `where`, and what the log throws: what was committed before stays done
+ * @throws TOPIC_UNKNOWN where nothing has run, LOG_FENCED when another replay begins,
+ * CONFIG_INVALID for a wrong `where`, and what the log throws: what was committed before stays done
  */
 export async function replayLetters(options: ReplayOptions): Promise<ReplayReport> {
   const { log, application, where = {}, dryRun = false, signal } = options;

@@ -1,6 +1,7 @@
 /**
  * Which dead letters were replayed: a bit for each, in cursors of a few thousand letters, which are
- * committed with the records that a replay writes. So a letter is replayed once, also after a crash.
+ * committed with the records that a replay writes. So a letter is replayed once, also after a
+ * crash.
  */
 
 const prefix = 'replayed ';

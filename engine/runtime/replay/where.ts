@@ -1,4 +1,6 @@
-/** Which dead letters are meant: `step=score`, `text=no such field`, `from=2026-05-01T00:00:00Z` ... */
+/**
+ * Which dead letters are meant: `step=score`, `text=no such field`, `from=2026-05-01T00:00:00Z` ...
+ */
 import { MillraceError } from '../../base/errors.ts';
 import { instantIn } from '../../base/instant-text.ts';
 import { type Letter, timeOfRecord } from './letters.ts';

@@ -13,7 +13,9 @@ export interface AvroOptions extends Partial<WireSettings> {
   readonly schema: object | string;
 }
 
-/** @throws CONFIG_INVALID for a schema that is none, or of which few bytes make values without end */
+/**
+ * @throws CONFIG_INVALID for a schema that is none, or of which few bytes make values without end
+ */
 export function avroType(schema: object | string): Type {
   try {
     const parsed = typeof schema === 'string' ? JSON.parse(schema) : schema;

@@ -1,4 +1,7 @@
-/** Whether a schema may take the place of another: what was written must be readable, one way or both. */
+/**
+ * Whether a schema may take the place of another: what was written must be readable, one way or
+ * both.
+ */
 import type { Enum, Type as Message, Root } from 'protobufjs';
 import { messageOf } from '../../base/errors.ts';
 import { avroType } from './avro.ts';

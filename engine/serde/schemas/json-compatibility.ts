@@ -1,7 +1,7 @@
 /**
- * Whether all that one JSON Schema allows is allowed by another. Only what can be decided by looking
- * is: where the schemas differ in a keyword that cannot, such as `pattern` or `not`, they are told to
- * be incompatible, so that nothing breaks unseen.
+ * Whether all that one JSON Schema allows is allowed by another. Only what can be decided by
+ * looking is: where the schemas differ in a keyword that cannot, such as `pattern` or `not`, they
+ * are told to be incompatible, so that nothing breaks unseen.
  */
 
 type Schema = Readonly<Record<string, unknown>> | boolean;

@@ -1,4 +1,6 @@
-/** Values as JSON that a JSON Schema (draft 2020-12) allows; what it does not is refused both ways. */
+/**
+ * Values as JSON that a JSON Schema (draft 2020-12) allows; what it does not is refused both ways.
+ */
 import type { ValidateFunction } from 'ajv/dist/2020.js';
 import { MillraceError, messageOf } from '../../base/errors.ts';
 import { onDemand } from '../../base/on-demand.ts';
@@ -15,8 +17,8 @@ export interface JsonSchemaOptions extends Partial<WireSettings> {
 }
 
 /**
- * With `registry` and `subject` in the wire format. Values are checked against this schema, whatever
- * schema they were written by; none is changed.
+ * With `registry` and `subject` in the wire format. Values are checked against this schema,
+ * whatever schema they were written by; none is changed.
  * @throws CONFIG_INVALID for a schema that is none
  */
 export function jsonOfSchema<T>(options: JsonSchemaOptions): Serde<T> {

@@ -47,8 +47,8 @@ export function messagesOf(root: Root): { readonly type: Type; readonly place: n
 }
 
 /**
- * Objects as protobufjs has them: fields by their names in the file, 64-bit numbers and enumerations as
- * text, bytes as Buffers. Unknown fields are left out.
+ * Objects as protobufjs has them: fields by their names in the file, 64-bit numbers and
+ * enumerations as text, bytes as Buffers. Unknown fields are left out.
  */
 export function protobuf<T>(options: ProtobufOptions): Serde<T> {
   const { schema, message, registry, subject, register } = options;

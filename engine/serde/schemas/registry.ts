@@ -1,7 +1,7 @@
 /**
  * A client of a schema registry that speaks Confluent's HTTP API (Confluent, Apicurio, Karapace,
- * Redpanda). Serdes are plain synchronous calls, so the few requests, one a schema, block the thread
- * that asks: a thread of its own sends them.
+ * Redpanda). Serdes are plain synchronous calls, so the few requests, one a schema, block the
+ * thread that asks: a thread of its own sends them.
  *
  * Schemas come from this registry alone, never from a message; a message only names a number.
  */
@@ -117,7 +117,10 @@ export class SchemaRegistry {
     };
   }
 
-  /** The schema of a number that a message names. @throws TypeError for one that nobody registered */
+  /**
+   * The schema of a number that a message names.
+   * @throws TypeError for one that nobody registered
+   */
   schema(id: number): RegisteredSchema {
     const known = this.#byId.get(id);
     if (known !== undefined) return known;
@@ -129,7 +132,10 @@ export class SchemaRegistry {
     return found;
   }
 
-  /** Registers a schema under a subject, or finds it there. @throws SCHEMA_REFUSED when it breaks readers */
+  /**
+   * Registers a schema under a subject, or finds it there.
+   * @throws SCHEMA_REFUSED when it breaks readers
+   */
   register(subject: string, type: SchemaType, schema: string): number {
     return this.#idOf(subject, type, schema, '/versions');
   }

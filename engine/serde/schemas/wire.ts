@@ -9,7 +9,9 @@ const headBytes = 5;
 
 export interface WireSettings {
   readonly registry: SchemaRegistry;
-  /** Under which the schema stands in the registry: mostly the topic's name and `-value` or `-key`. */
+  /**
+   * Under which the schema stands in the registry: mostly the topic's name and `-value` or `-key`.
+   */
   readonly subject: string;
   /** Registers the schema where it is not there; default true. False: it must be there. */
   readonly register?: boolean;

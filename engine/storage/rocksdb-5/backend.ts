@@ -146,7 +146,10 @@ export class Rocks5Backend implements StateBackend {
     return entries;
   }
 
-  /** What an iterator found is read again, with checksums: an entry beside it that was lost is in the same block. */
+  /**
+   * What an iterator found is read again, with checksums: an entry beside it that was lost is in
+   * the same block.
+   */
   async #verify(entries: readonly BackendEntry[]): Promise<void> {
     const values = await this.getMany(entries.map(([key]) => key));
     const other = entries.findIndex(([, value], i) => values[i]?.equals(value) !== true);
@@ -156,8 +159,8 @@ export class Rocks5Backend implements StateBackend {
   }
 
   /**
-   * Operation by operation: of a list of them the package makes objects, twice. The database takes Buffers only; of any other byte
-   * array it would store the text.
+   * Operation by operation: of a list of them the package makes objects, twice. The database takes
+   * Buffers only; of any other byte array it would store the text.
    */
   write(writes: readonly BackendWrite[], options: { readonly sync?: boolean } = {}): Promise<void> {
     return this.#call((done) => {

@@ -64,7 +64,10 @@ function refuse(where: string, problem: string): never {
   throw new MillraceError('GOLDEN_VALUE', { where, problem });
 }
 
-/** The first place in which two values differ, and what they have there; undefined when they are equal. */
+/**
+ * The first place in which two values differ, and what they have there; undefined when they are
+ * equal.
+ */
 export function firstDifference(
   expected: Plain | undefined,
   actual: Plain | undefined,

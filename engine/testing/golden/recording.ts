@@ -1,6 +1,6 @@
 /**
- * A golden run: what was done to a driver and what came out, one JSON object a line, compared with a
- * file. The file is to be read and reviewed as code is.
+ * A golden run: what was done to a driver and what came out, one JSON object a line, compared with
+ * a file. The file is to be read and reviewed as code is.
  */
 import { MillraceError, messageOf } from '../../base/errors.ts';
 import type { StoreRow } from '../../graph/store-spec.ts';
@@ -40,8 +40,8 @@ export interface Recorded {
 
 export interface RecordOptions {
   /**
-   * False: not the rows of exported tables. Default true: each that is new, other or gone behind a call.
-   * All rows are read for it, behind each call.
+   * False: not the rows of exported tables. Default true: each that is new, other or gone behind a
+   * call. All rows are read for it, behind each call.
    */
   readonly rows?: boolean;
 }
@@ -89,8 +89,8 @@ export class Recording {
   }
 
   /**
-   * Compares the run so far with the file. With MILLRACE_UPDATE_GOLDEN=1 in the environment, the file is
-   * written instead.
+   * Compares the run so far with the file. With MILLRACE_UPDATE_GOLDEN=1 in the environment, the
+   * file is written instead.
    * @throws GOLDEN_DIFFERS with the first difference, also when there is no file
    */
   async check(): Promise<void> {

@@ -1,7 +1,7 @@
 /**
- * Calendar windows: days, weeks and months of a time zone, `[start, end)`. A day is as long as the zone
- * makes it: 23 and 25 hours when its clocks change, and a day that a zone skipped is no window. Windows
- * lie side by side without gap or overlap.
+ * Calendar windows: days, weeks and months of a time zone, `[start, end)`. A day is as long as the
+ * zone makes it: 23 and 25 hours when its clocks change, and a day that a zone skipped is no
+ * window. Windows lie side by side without gap or overlap.
  *
  * What a zone does comes from the zone data of Node (ICU); the arithmetic is that of Temporal.
  */
@@ -49,8 +49,8 @@ export class CalendarGrid {
     const instant = temporal().Temporal.Instant.fromEpochMilliseconds(timestamp);
     let first = this.#firstDay(instant.toZonedDateTimeISO(timeZone).toPlainDate());
     let end = this.#startOf(this.#next(first));
-    // Where clocks go back over midnight, the last minutes of a day come twice: the second time they
-    // belong to the next one, which has begun already.
+    // Where clocks go back over midnight, the last minutes of a day come twice: the second time
+    // they belong to the next one, which has begun already.
     while (timestamp >= end) {
       first = this.#next(first);
       end = this.#startOf(this.#next(first));
@@ -81,7 +81,9 @@ export class CalendarGrid {
     }
   }
 
-  /** The first instant of a day, which need not be midnight; of a skipped day, of the one after it. */
+  /**
+   * The first instant of a day, which need not be midnight; of a skipped day, of the one after it.
+   */
   #startOf(day: Temporal.PlainDate): number {
     return day.toZonedDateTime(this.#spec.timeZone).epochMilliseconds;
   }

@@ -46,8 +46,8 @@ export interface CalendarWindow {
 }
 
 /**
- * `[start, start + size)` in records of a key, counted from 0 as they come: `size` records, one window
- * every `advance` records. Time has no part in it, so there is no grace and nothing is late.
+ * `[start, start + size)` in records of a key, counted from 0 as they come: `size` records, one
+ * window every `advance` records. Time has no part in it, so there is no grace and nothing is late.
  */
 export interface CountWindow {
   readonly type: 'count';
@@ -72,7 +72,10 @@ export function tumbling(options: {
   return hopping({ ...options, advance: options.size });
 }
 
-/** `[start, start + size)`, one every `advance`, aligned to the epoch; all in ms. `advance` ≤ `size`. */
+/**
+ * `[start, start + size)`, one every `advance`, aligned to the epoch; all in ms. `advance` ≤
+ * `size`.
+ */
 export function hopping(options: {
   readonly size: number;
   readonly advance: number;
@@ -114,8 +117,8 @@ export type Weekday =
   | 'sunday';
 
 /**
- * The days, weeks (from `weekStart`, default Monday) or months of a time zone, such as 'Europe/Berlin'
- * or 'UTC'; days of 23 and 25 hours where its clocks change.
+ * The days, weeks (from `weekStart`, default Monday) or months of a time zone, such as
+ * 'Europe/Berlin' or 'UTC'; days of 23 and 25 hours where its clocks change.
  */
 export function calendar(options: {
   readonly unit: 'day' | 'week' | 'month';

@@ -1,4 +1,6 @@
-/** The records of a stream: shards, resharding, kills. Nothing lost, nothing twice, keys in order. */
+/**
+ * The records of a stream: shards, resharding, kills. Nothing lost, nothing twice, keys in order.
+ */
 import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
@@ -173,7 +175,9 @@ test('a stream that is not there is named', async () => {
   await expect(pull(source('none'))).rejects.toThrow(/cannot be read: ResourceNotFoundException/);
 });
 
-/** As the Kinesis Producer Library does: its message, in the documented format, by another encoder. */
+/**
+ * As the Kinesis Producer Library does: its message, in the documented format, by another encoder.
+ */
 function aggregated(parts: readonly (string | Buffer)[], more: object = {}): Buffer {
   const { root } = protobuf.parse(`syntax = "proto2";
     message AggregatedRecord {

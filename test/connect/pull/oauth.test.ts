@@ -1,4 +1,6 @@
-/** Tokens of OAuth 2.0 from a real issuer, for a source that is pulled; and the other credentials. */
+/**
+ * Tokens of OAuth 2.0 from a real issuer, for a source that is pulled; and the other credentials.
+ */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

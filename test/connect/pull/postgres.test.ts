@@ -1,4 +1,6 @@
-/** Rows of a table of a real PostgreSQL: nothing lost, nothing twice, whatever is committed when. */
+/**
+ * Rows of a table of a real PostgreSQL: nothing lost, nothing twice, whatever is committed when.
+ */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';

@@ -1,4 +1,6 @@
-/** Runs a pulled source without an engine: what it hands over, with kills between page and commit. */
+/**
+ * Runs a pulled source without an engine: what it hands over, with kills between page and commit.
+ */
 
 import type { Observer } from '../../../engine/base/events.ts';
 import type { CommonSpec } from '../../../engine/connect/pull/common-spec.ts';

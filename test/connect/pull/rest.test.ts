@@ -1,4 +1,7 @@
-/** Rows of a REST interface: paging, increments, and an interface that misbehaves. Nothing lost, nothing twice. */
+/**
+ * Rows of a REST interface: paging, increments, and an interface that misbehaves. Nothing lost,
+ * nothing twice.
+ */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

@@ -1,4 +1,7 @@
-/** Record batches that others compressed: by each codec of Kafka, in each framing that producers write. */
+/**
+ * Record batches that others compressed: by each codec of Kafka, in each framing that producers
+ * write.
+ */
 
 import { createRequire } from 'node:module';
 import { gzipSync } from 'node:zlib';
@@ -29,7 +32,10 @@ function xerial(blocks: readonly Buffer[]): Buffer {
   return Buffer.concat([head, ...parts]);
 }
 
-/** Frames that the zstd tool made of the records above: with their length in the head, and of a stream, without. */
+/**
+ * Frames that the zstd tool made of the records above: with their length in the head, and of a
+ * stream, without.
+ */
 const zstd = {
   sized: '28b52ffd202319010014000000026b066f6e650014000002026b0674776f0018000004026b0a746872656500',
   streamed:

@@ -1,4 +1,6 @@
-/** Which settings let Millrace fetch and write past librdkafka, and how it reaches the brokers then. */
+/**
+ * Which settings let Millrace fetch and write past librdkafka, and how it reaches the brokers then.
+ */
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../../engine/base/secret.ts';
 import { readerOptions } from '../../../engine/log/kafka/settings/client-configs.ts';

@@ -1,4 +1,7 @@
-/** What reads and writes Kafka's record batches; undefined where the native helper is not there, for `describe.skipIf`. */
+/**
+ * What reads and writes Kafka's record batches; undefined where the native helper is not there, for
+ * `describe.skipIf`.
+ */
 import { systemScheduler } from '../../../engine/base/scheduler.ts';
 import type { DirectCalls } from '../../../engine/log/kafka/rdkafka/messages.ts';
 import { loadPacked } from '../../../engine/log/kafka/rdkafka/packed-messages.ts';

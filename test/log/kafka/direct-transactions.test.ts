@@ -1,4 +1,7 @@
-/** Transactions past librdkafka: what passes is waited for, nothing is written twice, all else ends the producer. */
+/**
+ * Transactions past librdkafka: what passes is waited for, nothing is written twice, all else ends
+ * the producer.
+ */
 import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemTiming, type Timing } from '../../../engine/base/timing.ts';

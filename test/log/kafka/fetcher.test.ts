@@ -1,4 +1,7 @@
-/** Fetching past librdkafka, with the faults of a cluster: nothing is lost, nothing comes twice, nothing hangs. */
+/**
+ * Fetching past librdkafka, with the faults of a cluster: nothing is lost, nothing comes twice,
+ * nothing hangs.
+ */
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemTiming, type Timing } from '../../../engine/base/timing.ts';
 import { ClusterView } from '../../../engine/log/kafka/direct/cluster-view.ts';

@@ -7,7 +7,10 @@ import { VirtualTime } from './virtual-time.ts';
 const purpose = { what: 'ask for the end of orders/0', topic: 'orders' };
 const callTimeoutMs = 15_000;
 
-/** Answers with these errors, one after the other, the last of them for ever; with 42 where there is none. */
+/**
+ * Answers with these errors, one after the other, the last of them for ever; with 42 where there is
+ * none.
+ */
 function asking(codes: readonly number[], msACall = 0) {
   let asked = 0;
   const timing = new VirtualTime();

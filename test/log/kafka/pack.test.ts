@@ -1,4 +1,7 @@
-/** The native writer of Kafka's record batches, read back by the reader: every record as it was, in batches of a limited size. */
+/**
+ * The native writer of Kafka's record batches, read back by the reader: every record as it was, in
+ * batches of a limited size.
+ */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';

@@ -1,6 +1,7 @@
 /**
- * The pump and what goes wrong with partitions (docs/decisions/0601), by a client that does as a test says, on virtual
- * time: nothing is silent, nothing is lost, what the client cannot read is relieved.
+ * The pump and what goes wrong with partitions (docs/decisions/0601), by a client that does as a
+ * test says, on virtual time: nothing is silent, nothing is lost, what the client cannot read is
+ * relieved.
  */
 import { afterEach, expect, test } from 'vitest';
 import { Pump } from '../../../engine/log/kafka/adapter/pump.ts';

@@ -1,4 +1,7 @@
-/** Kafka's record batches (format 2) as a broker would store them, for tests that need them byte by byte. */
+/**
+ * Kafka's record batches (format 2) as a broker would store them, for tests that need them byte by
+ * byte.
+ */
 import { crc32c } from '../../../engine/base/crc32c.ts';
 
 export interface Row {

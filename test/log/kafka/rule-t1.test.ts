@@ -1,8 +1,9 @@
 /**
- * Rule T1: no commit or abort that was delayed in the network hits a later transaction. In the older protocol of
- * transactions an EndTxn names the producer and its epoch, and no transaction, so a late one ends whichever is open. The
- * coordinator here keeps that protocol; the network holds one EndTxn back and delivers it in the middle of a later
- * transaction, whose process ends right after. What is committed must be whole transactions only.
+ * Rule T1: no commit or abort that was delayed in the network hits a later transaction. In the
+ * older protocol of transactions an EndTxn names the producer and its epoch, and no transaction, so
+ * a late one ends whichever is open. The coordinator here keeps that protocol; the network holds
+ * one EndTxn back and delivers it in the middle of a later transaction, whose process ends right
+ * after. What is committed must be whole transactions only.
  */
 import { describe, expect, test } from 'vitest';
 import { VirtualClock } from '../../../engine/base/clock.ts';
@@ -106,7 +107,8 @@ function commitOf(commitId: number, onPhase?: Commit['onPhase']): Commit {
 type Open = KafkaWriterOptions['open'];
 
 /**
- * Two commits, the second of which the held EndTxn hits, and the end of the process. Answers what is committed.
+ * Two commits, the second of which the held EndTxn hits, and the end of the process. Answers what
+ * is committed.
  * @param change makes a mutant of the writer
  */
 async function committedAfter(

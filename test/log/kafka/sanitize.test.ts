@@ -1,4 +1,6 @@
-/** The native packing and unpacking of record batches, under the sanitizer of undefined behaviour. */
+/**
+ * The native packing and unpacking of record batches, under the sanitizer of undefined behaviour.
+ */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

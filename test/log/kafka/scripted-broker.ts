@@ -1,6 +1,6 @@
 /**
- * A broker that does as a test says: the few requests of fetching, and others that a test answers itself, over a real
- * socket, with the faults that a real broker does not make on demand.
+ * A broker that does as a test says: the few requests of fetching, and others that a test answers
+ * itself, over a real socket, with the faults that a real broker does not make on demand.
  */
 
 import type { AddressInfo } from 'node:net';
@@ -31,7 +31,10 @@ export interface Script {
   readonly others?: ReadonlyMap<number, Answering>;
 }
 
-/** Reads a request's body and writes the response's; false: the connection ends in the middle of the answer. */
+/**
+ * Reads a request's body and writes the response's; false: the connection ends in the middle of the
+ * answer.
+ */
 export type Answering = (request: WireReader, response: WireWriter, node: number) => boolean;
 
 export class ScriptedBroker {

@@ -1,6 +1,6 @@
 /**
- * The laws of a message transport, on a real broker: the native helper and node-rdkafka's own calls must
- * give the same answers.
+ * The laws of a message transport, on a real broker: the native helper and node-rdkafka's own calls
+ * must give the same answers.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';

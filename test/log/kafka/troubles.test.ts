@@ -1,4 +1,7 @@
-/** Troubles of partitions: told when they last, and once; what passes within seconds is not worth a word. */
+/**
+ * Troubles of partitions: told when they last, and once; what passes within seconds is not worth a
+ * word.
+ */
 import { expect, test } from 'vitest';
 import { Troubles } from '../../../engine/log/kafka/adapter/troubles.ts';
 import { VirtualTime } from './virtual-time.ts';

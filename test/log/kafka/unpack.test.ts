@@ -1,4 +1,7 @@
-/** The native reader of Kafka's record batches against a model: every record that counts, as it was, and no other. */
+/**
+ * The native reader of Kafka's record batches against a model: every record that counts, as it was,
+ * and no other.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { wholeBatches } from '../../../engine/log/kafka/direct/record-sets.ts';

@@ -1,4 +1,7 @@
-/** Time that moves only as a test wants it, for what waits by the Clock and Scheduler ports; sockets stay real. */
+/**
+ * Time that moves only as a test wants it, for what waits by the Clock and Scheduler ports; sockets
+ * stay real.
+ */
 import { VirtualClock } from '../../../engine/base/clock.ts';
 import type { Scheduler } from '../../../engine/base/scheduler.ts';
 import type { Timing } from '../../../engine/base/timing.ts';
@@ -32,8 +35,8 @@ export class VirtualTime implements Timing {
   }
 
   /**
-   * Moves from one who sleeps to the next until a promise is settled, and answers it. Who sleeps longer than
-   * `mostMs` in all is never woken: what its time is for must come by a socket.
+   * Moves from one who sleeps to the next until a promise is settled, and answers it. Who sleeps
+   * longer than `mostMs` in all is never woken: what its time is for must come by a socket.
    */
   async settled<T>(promise: Promise<T>, mostMs = 60_000): Promise<T> {
     let isSettled = false;

@@ -1,7 +1,8 @@
 /**
- * A night that is given again with other rows. The events of its files that are still the same stay; of
- * each subject with others, all that the log holds of it is taken anew as if the night had always been as
- * it is now, and one event brings what is kept of the subject, and what was told of it, to that.
+ * A night that is given again with other rows. The events of its files that are still the same
+ * stay; of each subject with others, all that the log holds of it is taken anew as if the night had
+ * always been as it is now, and one event brings what is kept of the subject, and what was told of
+ * it, to that.
  */
 import type { Execution, Log } from 'millrace/engine';
 import { baseName, inputChanged } from '../../../engine/cli/index.ts';
@@ -31,8 +32,9 @@ export interface CorrectedNight {
 }
 
 /**
- * Writes the corrections of one night, in one commit; the application takes them as its next records.
- * Throws INPUT_CHANGED, before anything is written, where the log cannot be brought to a recomputation.
+ * Writes the corrections of one night, in one commit; the application takes them as its next
+ * records. Throws INPUT_CHANGED, before anything is written, where the log cannot be brought to a
+ * recomputation.
  */
 export async function correctNight(
   { log, runtime, application }: Pick<Execution, 'log' | 'runtime' | 'application'>,

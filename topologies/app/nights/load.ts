@@ -1,6 +1,6 @@
 /**
- * `load`: a bounded run for schedulers. It takes in what is there, ends, and writes a manifest. The same
- * night again brings nothing new, and leaves the manifest of the first time as it is.
+ * `load`: a bounded run for schedulers. It takes in what is there, ends, and writes a manifest. The
+ * same night again brings nothing new, and leaves the manifest of the first time as it is.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -121,7 +121,10 @@ export async function load(options: LoadOptions): Promise<void> {
   });
 }
 
-/** Brings the log to nights that are given with other rows than before, and lets the application take that. */
+/**
+ * Brings the log to nights that are given with other rows than before, and lets the application
+ * take that.
+ */
 async function correctNights(
   options: LoadOptions,
   mappingOf: MappingReader,
@@ -269,7 +272,9 @@ async function filesKnown(log: Log, application: string): Promise<Map<string, nu
   return known;
 }
 
-/** Counts by reason, without the values and lines in it: they are of one row, and may be personal. */
+/**
+ * Counts by reason, without the values and lines in it: they are of one row, and may be personal.
+ */
 function reasonsOf(letters: readonly Pick<Letter, 'reason'>[]): Record<string, number> {
   return totals(letters.map(({ reason }) => ({ [general(reason)]: 1 })));
 }

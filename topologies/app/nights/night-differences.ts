@@ -1,4 +1,7 @@
-/** What is other in the events of a night, subject by subject, and whether a correction can bring it. */
+/**
+ * What is other in the events of a night, subject by subject, and whether a correction can bring
+ * it.
+ */
 import type { Log } from 'millrace/engine';
 import { inputChanged, partitionOf } from '../../../engine/cli/index.ts';
 import { type Arrival, type Event, events } from '../../event.ts';
@@ -15,7 +18,10 @@ import type { LogEdits } from '../questions/log-edits.ts';
 import { type TakenEvent, takenEvents } from '../questions/taken-events.ts';
 import { type ChangedNight, nameOf } from './nights.ts';
 
-/** How far ahead of the application's time, and of the machine's, an event may be; as the guard has it. */
+/**
+ * How far ahead of the application's time, and of the machine's, an event may be; as the guard has
+ * it.
+ */
 const aheadOfTimeMs = 366 * 86_400_000;
 const aheadOfClockMs = 86_400_000;
 
@@ -77,7 +83,10 @@ export function differencesOf(
   return differences;
 }
 
-/** Of the same at the start and at the end nothing is said, unless an earlier correction has brought it. */
+/**
+ * Of the same at the start and at the end nothing is said, unless an earlier correction has brought
+ * it.
+ */
 function difference(
   old: readonly TakenEvent[],
   fresh: readonly Arrival[],

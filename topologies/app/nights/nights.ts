@@ -1,6 +1,6 @@
 /**
- * Nights: which files `load` has taken in together, and where in the log their events lie. So a night
- * that is given again with other rows can be told from what was taken (correct-night.ts).
+ * Nights: which files `load` has taken in together, and where in the log their events lie. So a
+ * night that is given again with other rows can be told from what was taken (correct-night.ts).
  */
 import type { Append, FileSource, Log } from 'millrace/engine';
 import {

@@ -1,4 +1,7 @@
-/** Writes the corrections of a night, what is known of its files, and what was refused, in one commit. */
+/**
+ * Writes the corrections of a night, what is known of its files, and what was refused, in one
+ * commit.
+ */
 import type { Topic } from 'millrace';
 import {
   type Append,

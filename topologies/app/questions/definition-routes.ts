@@ -1,4 +1,7 @@
-/** What the editor of segments asks: the words that a definition may have, and where a new one is kept. */
+/**
+ * What the editor of segments asks: the words that a definition may have, and where a new one is
+ * kept.
+ */
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from 'millrace';

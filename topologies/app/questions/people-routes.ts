@@ -1,4 +1,6 @@
-/** Questions about subjects and segments of the ready topology, for programs that decide by them. */
+/**
+ * Questions about subjects and segments of the ready topology, for programs that decide by them.
+ */
 import { MillraceError, utf8 } from 'millrace';
 import type { AnyRoute, Log, Runtime } from 'millrace/engine';
 import {

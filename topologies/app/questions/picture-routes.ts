@@ -1,4 +1,6 @@
-/** What the console shows of people and segments; computed in threads, or kept up as changes come. */
+/**
+ * What the console shows of people and segments; computed in threads, or kept up as changes come.
+ */
 import { MillraceError, utf8 } from 'millrace';
 import type { Route } from 'millrace/engine';
 import { keyIdOf } from '../../../engine/cli/index.ts';

@@ -1,7 +1,7 @@
 /**
- * Questions that take long, answered in threads: one at a time of each kind, a short queue behind it,
- * and none that nobody waits for any more. The thread that runs the tasks and answers HTTP only hands
- * out the records of the log.
+ * Questions that take long, answered in threads: one at a time of each kind, a short queue behind
+ * it, and none that nobody waits for any more. The thread that runs the tasks and answers HTTP only
+ * hands out the records of the log.
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Log } from 'millrace/engine';

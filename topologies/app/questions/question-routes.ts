@@ -13,7 +13,10 @@ import type { QuestionPool } from './question-pool.ts';
 import { type Asked, asOfAnswer, explainScore, explainSegment, instantOf } from './questions.ts';
 import { logEdits } from './taken-events.ts';
 
-/** Over HTTP a what-if is of so many subjects unless asked for other; a sample is as good for a look. */
+/**
+ * Over HTTP a what-if is of so many subjects unless asked for other; a sample is as good for a
+ * look.
+ */
 const subjectsUsual = 20_000;
 const subjectsMost = 200_000;
 

@@ -1,4 +1,7 @@
-/** What may be asked of the ready topology, on the command line and over HTTP alike: data in, data out. */
+/**
+ * What may be asked of the ready topology, on the command line and over HTTP alike: data in, data
+ * out.
+ */
 import { instantReader, MillraceError, utf8 } from 'millrace';
 import { type Log, type Runtime, topicRecords } from 'millrace/engine';
 import { instant, keyIdOf } from '../../../engine/cli/index.ts';
@@ -40,7 +43,10 @@ export interface Place {
   readonly offset: number;
 }
 
-/** Why a subject is in a segment or not; `records`: where the events lie that are named as witnesses. */
+/**
+ * Why a subject is in a segment or not; `records`: where the events lie that are named as
+ * witnesses.
+ */
 export async function explainSegment(
   asked: Asked,
   { subject, segment, at: text }: { subject: string; segment: string; at?: string | undefined },
@@ -103,8 +109,8 @@ export async function asOfOf(
 }
 
 /**
- * Of the segments that were told of, all or the one asked for; one that is configured and that nobody
- * has been in is empty. Throws SEGMENT_UNKNOWN.
+ * Of the segments that were told of, all or the one asked for; one that is configured and that
+ * nobody has been in is empty. Throws SEGMENT_UNKNOWN.
  */
 export function asOfAnswer(
   { segments: configured = defaultSegments }: PersonalisationConfig,

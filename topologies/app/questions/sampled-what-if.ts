@@ -10,8 +10,8 @@ export interface SampledWhatIf extends WhatIf {
 }
 
 /**
- * Two configurations over the same events. Throws CONFIG_INVALID for a segment that would be smaller
- * than it may be; of a sample, its size is that of the whole, about.
+ * Two configurations over the same events. Throws CONFIG_INVALID for a segment that would be
+ * smaller than it may be; of a sample, its size is that of the whole, about.
  * @param until ms UTC
  */
 export async function whatIfOver(

@@ -1,8 +1,8 @@
 /**
  * Who is in which segment, for sizes and lists: the compacted topic of the last states, read to its
- * end when something is asked, and from there on the next time. All processes read all of it, so each
- * answers for all. A subject is a row of a key table, a segment a bit a row: a million subjects in a
- * hundred segments take some 60 MB, and nothing before somebody asks.
+ * end when something is asked, and from there on the next time. All processes read all of it, so
+ * each answers for all. A subject is a row of a key table, a segment a bit a row: a million
+ * subjects in a hundred segments take some 60 MB, and nothing before somebody asks.
  */
 import { MillraceError } from 'millrace';
 import type { Log, PackedBatch } from 'millrace/engine';
@@ -86,7 +86,10 @@ export class SegmentIndex {
     return count;
   }
 
-  /** Members behind a place. A member that stays one while pages are asked for stands in exactly one of them. */
+  /**
+   * Members behind a place. A member that stays one while pages are asked for stands in exactly one
+   * of them.
+   */
   async membersOf(segment: string, limit: number, after?: MemberCursor): Promise<MemberPage> {
     const bits = this.#segments.get(segment)?.bits ?? new Uint32Array(0);
     let found: number[] = [];

@@ -2,7 +2,9 @@
 import { checkPersonalisation, type PersonalisationConfig } from '../../personalisation.ts';
 import { planSegments, type SegmentPlan } from '../../segments/plan.ts';
 
-/** What the segments of a configuration keep and cost. Throws CONFIG_INVALID for what is refused. */
+/**
+ * What the segments of a configuration keep and cost. Throws CONFIG_INVALID for what is refused.
+ */
 export function segmentPlans(
   config: PersonalisationConfig,
   eventsPerDay: number,

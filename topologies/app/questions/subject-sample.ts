@@ -1,4 +1,7 @@
-/** Events by subject, of a limited number of subjects: those whose names hash least, whatever the order of the log. */
+/**
+ * Events by subject, of a limited number of subjects: those whose names hash least, whatever the
+ * order of the log.
+ */
 import { createHash } from 'node:crypto';
 import type { Arrival } from '../../event.ts';
 

@@ -1,6 +1,6 @@
 /**
- * The events of the log that the application has taken: all but those that became dead letters, and as
- * corrections of the input have left them (topologies/subject/correction.ts).
+ * The events of the log that the application has taken: all but those that became dead letters, and
+ * as corrections of the input have left them (topologies/subject/correction.ts).
  */
 import {
   deadLetterTopic,
@@ -27,7 +27,10 @@ export type CorrectionPlaces = readonly {
 }[];
 
 export interface TakenEvent extends TopicRecord<string, Event> {
-  /** Of an event that a correction has brought: `partition` and `offset` are those of where it counts. */
+  /**
+   * Of an event that a correction has brought: `partition` and `offset` are those of where it
+   * counts.
+   */
   readonly added?: AddedEvent;
 }
 

@@ -111,7 +111,9 @@ function mailgunSignature({ body }: SignedRequest) {
   return { timestamp, token, signature };
 }
 
-/** Basic authentication in the URL. postmarkapp.com: "Webhooks overview", "Protecting your webhook". */
+/**
+ * Basic authentication in the URL. postmarkapp.com: "Webhooks overview", "Protecting your webhook".
+ */
 const postmark = define({
   name: 'postmark',
   secretProblem: userAndPassword,
@@ -231,8 +233,8 @@ const stripe = define({
 
 /**
  * HMAC-SHA256 in base64 over `id.timestamp.body`, or Ed25519 where the secret is a public key.
- * github.com/standard-webhooks: the specification, "Signature scheme". Svix, and so Resend, name the
- * headers `svix-...`.
+ * github.com/standard-webhooks: the specification, "Signature scheme". Svix, and so Resend, name
+ * the headers `svix-...`.
  */
 function standard(name: string, prefix: string, mapping: string | undefined): Provider {
   return define({

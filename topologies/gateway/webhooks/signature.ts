@@ -61,7 +61,10 @@ export function checkHmac(
   throw new SignatureError('wrong', 'the signature does not fit the body');
 }
 
-/** @param seconds since 1970, as text @throws SignatureError when it is no time, or too far from now */
+/**
+ * @param seconds since 1970, as text
+ * @throws SignatureError when it is no time, or too far from now
+ */
 export function checkAge(seconds: string, { now }: SignedRequest, toleranceMs: number): void {
   if (!/^\d{1,12}$/.test(seconds)) {
     throw new SignatureError('wrong', 'the time of the signature is not a number of seconds');

@@ -4,7 +4,8 @@
  * endpoint is ready": Type, Message, SubscribeURL.
  *
  * The sender chooses no address: the certificate comes from the SNS host of the topic's own region,
- * and a subscription is confirmed at an address that is made of the topic's ARN, not at SubscribeURL.
+ * and a subscription is confirmed at an address that is made of the topic's ARN, not at
+ * SubscribeURL.
  */
 import { verify, X509Certificate } from 'node:crypto';
 import { isObject } from '../../ingest/fields.ts';

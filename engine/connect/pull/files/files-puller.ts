@@ -1,7 +1,7 @@
 /**
- * Rows of files that appear somewhere: in a folder, in a bucket. What was read to its end is known by its
- * name and mark (size and time, or ETag), so that it is not looked into again; a file that is looked into is
- * known by its content, as the files of `--input` are.
+ * Rows of files that appear somewhere: in a folder, in a bucket. What was read to its end is known
+ * by its name and mark (size and time, or ETag), so that it is not looked into again; a file that
+ * is looked into is known by its content, as the files of `--input` are.
  */
 import { MillraceError } from '../../../base/errors.ts';
 import type { Cursor } from '../../cursor.ts';
@@ -40,7 +40,8 @@ export interface FileStore {
   /** Files of before an instant are known, because no new one has such a time. */
   readonly byTime: boolean;
   /**
-   * From when on files that were read must be remembered, ms UTC; undefined: as long as they are listed.
+   * From when on files that were read must be remembered, ms UTC; undefined: as long as they are
+   * listed.
    */
   forgetsBefore(newest: number): number | undefined;
   close(): Promise<void>;
@@ -66,7 +67,10 @@ interface FilesPosition {
   readonly newest?: number;
 }
 
-/** Files whose content is remembered: a copy of an older one under another name is taken for a new one. */
+/**
+ * Files whose content is remembered: a copy of an older one under another name is taken for a new
+ * one.
+ */
 const rememberedFiles = 200;
 
 export class FilesPuller implements Puller {

@@ -1,4 +1,7 @@
-/** The objects of a bucket that speaks the protocol of S3. An object is fetched into a file of its own, then read. */
+/**
+ * The objects of a bucket that speaks the protocol of S3. An object is fetched into a file of its
+ * own, then read.
+ */
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -44,11 +44,13 @@ export interface S3Spec extends CommonSpec {
   /** Default: as the AWS SDK finds them. */
   readonly credentials?: { readonly accessKeyId: SecretSpec; readonly secretAccessKey: SecretSpec };
   /**
-   * 'modified' (default): all names are listed, objects are taken in the order of their times. 'key': only names
-   * behind the last one are listed, for buckets in which names rise.
+   * 'modified' (default): all names are listed, objects are taken in the order of their times.
+   * 'key': only names behind the last one are listed, for buckets in which names rise.
    */
   readonly list?: 'modified' | 'key';
-  /** Of 'modified': an object may appear so much later than its time says, seconds; default a day. */
+  /**
+   * Of 'modified': an object may appear so much later than its time says, seconds; default a day.
+   */
   readonly overlapSeconds?: number;
 }
 

@@ -1,6 +1,7 @@
 /**
- * Committed records of a topic, partition by partition, each from the offset behind the last one. The offsets
- * are committed with the records that became of them, in the log of the application: no group is joined.
+ * Committed records of a topic, partition by partition, each from the offset behind the last one.
+ * The offsets are committed with the records that became of them, in the log of the application: no
+ * group is joined.
  */
 import { isMillraceError, isPassing } from '../../../base/errors.ts';
 import type { Log } from '../../../log/log.ts';

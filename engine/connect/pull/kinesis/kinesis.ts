@@ -1,7 +1,7 @@
 /**
- * The records of a stream, shard by shard. A shard is read when its parents are read to their ends, so that
- * the records of a key stay in their order when shards are split or merged. The position has the sequence number
- * of the last record of each shard.
+ * The records of a stream, shard by shard. A shard is read when its parents are read to their ends,
+ * so that the records of a key stay in their order when shards are split or merged. The position
+ * has the sequence number of the last record of each shard.
  */
 import type { KinesisClient, Shard } from '@aws-sdk/client-kinesis';
 import type { Clock } from '../../../base/clock.ts';

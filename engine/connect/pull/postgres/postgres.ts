@@ -1,7 +1,8 @@
 /**
- * The rows of a table in the order of a column that rises with each change. A run reads from the newest value of
- * the runs before on, less the overlap, as a transaction may commit an older value late; rows that were seen are
- * passed over. Within a run a page goes on behind the last row of the one before.
+ * The rows of a table in the order of a column that rises with each change. A run reads from the
+ * newest value of the runs before on, less the overlap, as a transaction may commit an older value
+ * late; rows that were seen are passed over. Within a run a page goes on behind the last row of the
+ * one before.
  */
 import type { Client, QueryResult } from 'pg';
 import { isMillraceError, messageOf } from '../../../base/errors.ts';

@@ -17,7 +17,8 @@ export interface Table {
   /** Rows that have no value in `updated`: they are never read. */
   readonly unread: string;
   /**
-   * One page. Parameters: the newest value of the runs before or null; then those of the last row, or null.
+   * One page. Parameters: the newest value of the runs before or null; then those of the last row,
+   * or null.
    */
   readonly page: string;
 }

@@ -1,4 +1,7 @@
-/** The headers that a request is allowed by. Tokens of OAuth 2.0 are kept until shortly before they expire. */
+/**
+ * The headers that a request is allowed by. Tokens of OAuth 2.0 are kept until shortly before they
+ * expire.
+ */
 import {
   type AuthorizationServer,
   allowInsecureRequests,
@@ -39,7 +42,9 @@ export interface CredentialsOptions {
   warn(text: string): void;
 }
 
-/** A token is replaced so long before it expires, ms; of a short one, a tenth of its life before. */
+/**
+ * A token is replaced so long before it expires, ms; of a short one, a tenth of its life before.
+ */
 const earlyMs = 30_000;
 const tokenTimeoutMs = 30_000;
 
@@ -188,7 +193,10 @@ class Tokens implements Credentials {
     return this.#server;
   }
 
-  /** Throws SOURCE_UNAVAILABLE where the issuer may answer otherwise later; leaves out the id token, which nobody reads. */
+  /**
+   * Throws SOURCE_UNAVAILABLE where the issuer may answer otherwise later; leaves out the id token,
+   * which nobody reads.
+   */
   async #usable(answer: Response): Promise<Response> {
     const { source, clock } = this.#options;
     const { status, headers } = answer;

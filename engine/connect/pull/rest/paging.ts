@@ -19,7 +19,10 @@ export interface PageRead {
   readonly rows: number;
 }
 
-/** The address of a page. @param first of the first page, with all parameters but those of paging */
+/**
+ * The address of a page.
+ * @param first of the first page, with all parameters but those of paging
+ */
 export function pageUrl(paging: PagingSpec | undefined, first: URL, mark: PageMark): URL {
   const url = new URL(first);
   if (paging === undefined) return url;
@@ -42,7 +45,10 @@ export function pageUrl(paging: PagingSpec | undefined, first: URL, mark: PageMa
   }
 }
 
-/** The page behind one; undefined when that was the last. @throws SOURCE_REFUSED for one that leads to itself */
+/**
+ * The page behind one; undefined when that was the last.
+ * @throws SOURCE_REFUSED for one that leads to itself
+ */
 export function nextPage(paging: PagingSpec | undefined, read: PageRead): PageMark {
   const next = paging === undefined ? undefined : nextOf(paging, read);
   if (next !== undefined && next === read.mark) {
@@ -79,8 +85,8 @@ function nextOf(
 }
 
 /**
- * Where reading goes on after a pause. Pages that are counted may have moved meanwhile: one page is read
- * again, and its rows are known.
+ * Where reading goes on after a pause. Pages that are counted may have moved meanwhile: one page is
+ * read again, and its rows are known.
  */
 export function resumedAt(paging: PagingSpec | undefined, mark: PageMark): PageMark {
   if (mark === undefined) return undefined;

@@ -1,4 +1,7 @@
-/** One request for a page: paced, within limits, with fresh credentials where the old ones are refused. */
+/**
+ * One request for a page: paced, within limits, with fresh credentials where the old ones are
+ * refused.
+ */
 import type { Clock } from '../../../base/clock.ts';
 import { isMillraceError } from '../../../base/errors.ts';
 import type { Scheduler } from '../../../base/scheduler.ts';
@@ -49,8 +52,8 @@ export class Requester {
   }
 
   /**
-   * @throws SOURCE_UNAVAILABLE, SOURCE_REFUSED where credentials or rights are missing, and WrongRequest
-   * for other answers from 400 to 499
+   * @throws SOURCE_UNAVAILABLE, SOURCE_REFUSED where credentials or rights are missing, and
+   * WrongRequest for other answers from 400 to 499
    */
   async get(url: URL, signal: AbortSignal): Promise<Answer> {
     const { credentials } = this.#options;

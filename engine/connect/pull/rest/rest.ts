@@ -1,7 +1,7 @@
 /**
- * Rows of an HTTP interface, page by page and run by run. A run asks for all rows from the newest one of
- * the runs before on, less the overlap; rows that were seen are passed over. The newest row counts only
- * when its run is whole: the pages of a run need not be in order.
+ * Rows of an HTTP interface, page by page and run by run. A run asks for all rows from the newest
+ * one of the runs before on, less the overlap; rows that were seen are passed over. The newest row
+ * counts only when its run is whole: the pages of a run need not be in order.
  */
 import type { Clock } from '../../../base/clock.ts';
 import type { Scheduler } from '../../../base/scheduler.ts';

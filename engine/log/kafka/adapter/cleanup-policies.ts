@@ -4,7 +4,10 @@ import { Cluster, type Reach } from '../direct/cluster.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
 import type { Request } from '../wire/request.ts';
 
-/** DescribeConfigs in the version that brokers from 2.0 to 4.x speak; field by field as in Kafka's protocol guide. */
+/**
+ * DescribeConfigs in the version that brokers from 2.0 to 4.x speak; field by field as in Kafka's
+ * protocol guide.
+ */
 function describeConfigs(topics: readonly string[]): Request<readonly Described[]> {
   const [ofTopic, withoutSynonyms] = [2, 0];
   return {

@@ -30,7 +30,10 @@ export class ClientPool {
     this.#options = options;
   }
 
-  /** The first clients. An attempt cannot be taken back, so they are short: a refusal ends the process soon. */
+  /**
+   * The first clients. An attempt cannot be taken back, so they are short: a refusal ends the
+   * process soon.
+   */
   async first(all: readonly ClientOptions[]): Promise<KafkaConsumer[]> {
     const { connectTimeoutMs, calls } = this.#options;
     const { clock } = calls.timing;
@@ -64,7 +67,9 @@ export class ClientPool {
     return constructed(() => new this.#options.rdkafka.Producer(options as never, {}));
   }
 
-  /** Connects a client; waits for brokers that do not answer yet, but not for one that refuses us. */
+  /**
+   * Connects a client; waits for brokers that do not answer yet, but not for one that refuses us.
+   */
   async connect(
     client: KafkaConsumer | Producer,
     timeoutMs = this.#options.connectTimeoutMs,

@@ -1,7 +1,7 @@
 /**
- * What goes wrong with partitions that are read (docs/decisions/0601). What the client cannot read the
- * fetcher takes over; what may pass is a trouble; all else fails the partition and is thrown at the next
- * fetch. A client that is silent about a partition is looked after.
+ * What goes wrong with partitions that are read (docs/decisions/0601). What the client cannot read
+ * the fetcher takes over; what may pass is a trouble; all else fails the partition and is thrown at
+ * the next fetch. A client that is silent about a partition is looked after.
  */
 import { MillraceError } from '../../../base/errors.ts';
 import type { TopicPartition } from '../../log.ts';
@@ -14,7 +14,10 @@ import type { PumpOptions } from './pump.ts';
 
 /** Before an offset is asked for again that should be there, ms. */
 const lostAgainMs = 200;
-/** When the client has said nothing of a partition for so long, it is looked after, ms; and then so often. */
+/**
+ * When the client has said nothing of a partition for so long, it is looked after, ms; and then so
+ * often.
+ */
 const silentMs = 3_000;
 
 /** How the cluster sees partitions that the client is silent about. */
@@ -81,8 +84,8 @@ export class FeedFailures {
   }
 
   /**
-   * Looks after partitions of which the client says nothing: it does not tell of a leader that is away, nor of some errors that
-   * it met behind records (with plain calls).
+   * Looks after partitions of which the client says nothing: it does not tell of a leader that is
+   * away, nor of some errors that it met behind records (with plain calls).
    */
   async watchSilent(): Promise<void> {
     const { watch, troubles } = this.#options;
@@ -146,7 +149,10 @@ export class FeedFailures {
     this.#options.onNews();
   }
 
-  /** Looks which partitions are read from an offset that is not there. @param feed undefined: any that the client brings */
+  /**
+   * Looks which partitions are read from an offset that is not there.
+   * @param feed undefined: any that the client brings
+   */
   async #offsetLost(feed: Feed | undefined): Promise<void> {
     const all = [...this.#feeds.values()].filter(({ direct }) => !direct);
     for (const one of feed === undefined ? all : [feed]) {
@@ -160,7 +166,8 @@ export class FeedFailures {
 
   /**
    * Fails a partition whose next offset is not there; answers whether records are.
-   * @param isSaid the leader has said so; an offset that is there all the same is asked for once more
+   * @param isSaid the leader has said so; an offset that is there all the same is asked for once
+   * more
    */
   async #checkOffset(feed: Feed, isSaid: boolean): Promise<boolean> {
     const { watch, troubles, calls } = this.#options;

@@ -19,7 +19,10 @@ export class Feed {
   usedAt: number;
   /** When the client last brought or said something of it. */
   heardAt: number;
-  /** Where the fetcher gave it to the client: the client is not relieved of it at the same offset again. */
+  /**
+   * Where the fetcher gave it to the client: the client is not relieved of it at the same offset
+   * again.
+   */
   handedBackAt: { readonly offset: number; readonly reason: string } | undefined;
   #batches: PackedBatch[] = [];
   #bytes = 0;
@@ -97,7 +100,10 @@ export class Feed {
     while (!this.isEmpty && (this.#batches[0] as PackedBatch).nextOffset <= from) this.#letGo();
   }
 
-  /** The first batches, as copies where they may be asked for again; `isAll`: nothing else is buffered. */
+  /**
+   * The first batches, as copies where they may be asked for again; `isAll`: nothing else is
+   * buffered.
+   */
   first(limits: ReadLimits): { readonly batches: PackedBatch[]; readonly isAll: boolean } {
     const { records: recordsMax, bytes: bytesMax = Number.POSITIVE_INFINITY, once } = limits;
     let [count, records, bytes] = [0, 0, 0];

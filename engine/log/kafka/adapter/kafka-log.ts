@@ -1,7 +1,7 @@
 /**
- * The Log port on Apache Kafka, by node-rdkafka on the main thread. Clients: a reader (committed records,
- * outside the group), a probe (high watermarks, metadata), and one consumer a member and one producer a
- * writer. Every call has a deadline of its own.
+ * The Log port on Apache Kafka, by node-rdkafka on the main thread. Clients: a reader (committed
+ * records, outside the group), a probe (high watermarks, metadata), and one consumer a member and
+ * one producer a writer. Every call has a deadline of its own.
  */
 import { randomUUID } from 'node:crypto';
 import { messageOf } from '../../../base/errors.ts';
@@ -202,7 +202,10 @@ export class KafkaLog implements Log {
     return this.#open.reader.endOffset(at);
   }
 
-  /** Kafka does not say what it compacted away; it keeps deletions for a time that we set, or is its default. */
+  /**
+   * Kafka does not say what it compacted away; it keeps deletions for a time that we set, or is its
+   * default.
+   */
   async completeFrom(at: TopicPartition, readAt: number): Promise<number> {
     const { low, high } = await this.#open.reader.watermarks(at);
     const keptMs = this.#isState(at.topic) ? deleteRetentionMs : foreignDeleteRetentionMs;
@@ -260,8 +263,9 @@ export class KafkaLog implements Log {
   }
 
   /**
-   * Retention and compaction are the brokers' work. Of the application's repartition topics the records go
-   * that the group has committed; it can be done by packed calls only, and wants the right to delete.
+   * Retention and compaction are the brokers' work. Of the application's repartition topics the
+   * records go that the group has committed; it can be done by packed calls only, and wants the
+   * right to delete.
    */
   async maintain(): Promise<void> {
     const { application, onUpkeepFailed } = this.#options;

@@ -1,6 +1,7 @@
 /**
- * A member of a Kafka consumer group. Rebalances come as changes that wait for the runtime's answer, so
- * that a partition is let go only when all of it is committed and closed (R1-R6 of a hand-over).
+ * A member of a Kafka consumer group. Rebalances come as changes that wait for the runtime's
+ * answer, so that a partition is let go only when all of it is committed and closed (R1-R6 of a
+ * hand-over).
  */
 import { MillraceError } from '../../../base/errors.ts';
 import type { Scheduler } from '../../../base/scheduler.ts';
@@ -122,8 +123,8 @@ export class KafkaMember implements Member {
   }
 
   /**
-   * A fatal error ends a consumer for good. The usual one: a process that died is still a member under
-   * this instance id, until its session times out. So it is tried again for a while.
+   * A fatal error ends a consumer for good. The usual one: a process that died is still a member
+   * under this instance id, until its session times out. So it is tried again for a while.
    */
   async #rejoin(): Promise<void> {
     const { brokers, timing } = this.#options.calls;
@@ -275,7 +276,9 @@ export class KafkaMember implements Member {
     });
   }
 
-  /** The group may have gone on before the answer: the client refuses it then, and calls back anew. */
+  /**
+   * The group may have gone on before the answer: the client refuses it then, and calls back anew.
+   */
   #applied(answer: () => void): void {
     try {
       answer();

@@ -1,7 +1,7 @@
 /**
- * Reads partitions outside the group: changelogs to be restored, cursors, global tables, whatever is
- * inspected. A consumer without a group's assignment takes up a partition when it is asked for, and
- * lets go of it when nobody asks any more.
+ * Reads partitions outside the group: changelogs to be restored, cursors, global tables, whatever
+ * is inspected. A consumer without a group's assignment takes up a partition when it is asked for,
+ * and lets go of it when nobody asks any more.
  */
 import { MillraceError } from '../../../base/errors.ts';
 import { after } from '../../../base/timing.ts';
@@ -19,7 +19,10 @@ import { Pump, type Reading } from './pump.ts';
 /** A partition that was not asked for so long is let go, ms. */
 const unusedMs = 3_000;
 const lookMs = 5;
-/** For how long leaders are looked for when the ends of many partitions are asked for: metrics wait for it, ms. */
+/**
+ * For how long leaders are looked for when the ends of many partitions are asked for: metrics wait
+ * for it, ms.
+ */
 const leaderMs = 2_000;
 
 export interface KafkaReaderOptions {
@@ -75,7 +78,9 @@ export class KafkaReader {
     return () => this.#listeners.delete(tell);
   }
 
-  /** As Log.read: waits until there is something, or the partition is read to its high watermark. */
+  /**
+   * As Log.read: waits until there is something, or the partition is read to its high watermark.
+   */
   async read(
     at: TopicPartition,
     from: number,
@@ -105,7 +110,8 @@ export class KafkaReader {
           if (from > high) checkOffset(at, from, 0, high);
           return undefined;
         }
-        // Behind the end stands a transaction that is still open: what is committed may lie above it.
+        // Behind the end stands a transaction that is still open: what is committed may lie above
+        // it.
         if (clock.monotonic() - begin > stableTimeoutMs) {
           const problem = `${at.topic}/${at.partition} has an open transaction at ${seen} that does not end`;
           throw new MillraceError('LOG_UNREACHABLE', { brokers, problem });
@@ -150,7 +156,8 @@ export class KafkaReader {
         throw calls.errorOf({ what: 'ask for the ends of partitions' }, error);
       }
     }
-    // The client asked by what it knows of leaders, which has changed: asked one by one, they are looked for anew.
+    // The client asked by what it knows of leaders, which has changed: asked one by one, they are
+    // looked for anew.
     const timeoutMs = Math.min(calls.timeoutMs, leaderMs);
     const found = await Promise.all(partitions.map((at) => this.watermarks(at, timeoutMs)));
     return found.map(({ high }) => high);

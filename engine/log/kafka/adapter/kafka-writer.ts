@@ -1,8 +1,8 @@
 /**
- * The transactional writer of a process. A commit is one transaction over outputs, changelogs, cursors
- * and offsets, in the older protocol of transactions, in which a late commit or abort can hit
- * the next one (KAFKA-17754). Rule T1: after any doubt (an error, a broker that went away, a call
- * over a second) the producer is closed and a new one initialised before the next transaction.
+ * The transactional writer of a process. A commit is one transaction over outputs, changelogs,
+ * cursors and offsets, in the older protocol of transactions, in which a late commit or abort can
+ * hit the next one (KAFKA-17754). Rule T1: after any doubt (an error, a broker that went away, a
+ * call over a second) the producer is closed and a new one initialised before the next transaction.
  */
 import type { Clock } from '../../../base/clock.ts';
 import { isPassing, MillraceError, messageOf } from '../../../base/errors.ts';
@@ -20,13 +20,14 @@ const doubtAfterMs = 1_000;
 export interface KafkaWriterOptions {
   readonly id: string;
   /**
-   * Initialises a producer with the writer's transactional id; every older one is fenced. `onDoubt` is told of what may have gone
-   * wrong between calls.
+   * Initialises a producer with the writer's transactional id; every older one is fenced. `onDoubt`
+   * is told of what may have gone wrong between calls.
    */
   readonly open: (onDoubt: () => void) => Promise<Transactions>;
   /**
-   * At least once: what `early` says of a topic is written and delivered before the transaction begins.
-   * Changelogs, cursors and offsets stay in it, so that the writer of state is fenced all the same.
+   * At least once: what `early` says of a topic is written and delivered before the transaction
+   * begins. Changelogs, cursors and offsets stay in it, so that the writer of state is fenced all
+   * the same.
    */
   readonly outside?: {
     readonly early: (topic: string) => boolean;

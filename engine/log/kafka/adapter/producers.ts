@@ -1,4 +1,7 @@
-/** Producers of a log: ours where the settings and the brokers let us write past the client, else the client's. */
+/**
+ * Producers of a log: ours where the settings and the brokers let us write past the client, else
+ * the client's.
+ */
 import { DirectTransactions } from '../direct/direct-transactions.ts';
 import type { Transactions } from '../direct/transactions.ts';
 import type { ClientCalls } from '../rdkafka/client-calls.ts';

@@ -1,8 +1,8 @@
 /**
- * Polls one consumer without end and sorts what comes into a buffer a partition. Readers take from the
- * buffers and never wait. A partition whose buffer is full is paused; one that is asked for an offset
- * already let go is sought back. Only this class polls, so a seek or a pause happens between two polls
- * and never meets records that were on their way.
+ * Polls one consumer without end and sorts what comes into a buffer a partition. Readers take from
+ * the buffers and never wait. A partition whose buffer is full is paused; one that is asked for an
+ * offset already let go is sought back. Only this class polls, so a seek or a pause happens between
+ * two polls and never meets records that were on their way.
  */
 import type { MillraceError } from '../../../base/errors.ts';
 import type { PackedBatch } from '../../../record/batch.ts';
@@ -41,9 +41,15 @@ export interface PumpOptions {
   readonly calls: ClientCalls;
   /** A partition is paused when its buffer holds more bytes than this. */
   readonly bufferBytes: number;
-  /** When nobody has asked for so long (ms), polling stops, so that the group takes a dead member out. */
+  /**
+   * When nobody has asked for so long (ms), polling stops, so that the group takes a dead member
+   * out.
+   */
   readonly idleStopMs: number;
-  /** Told of an error that concerns more than one record; what it answers is thrown at the next fetch. Undefined: it may pass. */
+  /**
+   * Told of an error that concerns more than one record; what it answers is thrown at the next
+   * fetch. Undefined: it may pass.
+   */
   readonly onError: (error: PartitionError) => MillraceError | undefined;
   readonly troubles: Troubles;
   readonly watch: PartitionWatch;
@@ -56,7 +62,9 @@ export class Pump {
   readonly #fetcher: Fetcher | undefined;
   readonly #feeds = new Map<string, Feed>();
   readonly #failures: FeedFailures;
-  /** Partitions let go of while a poll is under way: what it brings of them is of the time before. */
+  /**
+   * Partitions let go of while a poll is under way: what it brings of them is of the time before.
+   */
   readonly #removed = new Set<string>();
   #usedAt: number;
   readonly #stopping = new AbortController();
@@ -91,8 +99,8 @@ export class Pump {
   }
 
   /**
-   * From now on the partition's records are kept. The caller assigns it to the client, too, and says so by
-   * `assigned`.
+   * From now on the partition's records are kept. The caller assigns it to the client, too, and
+   * says so by `assigned`.
    */
   add(from: GroupOffset): void {
     const direct = this.#options.isDirect && this.#fetcher?.isUsable === true;
@@ -119,9 +127,10 @@ export class Pump {
   }
 
   /**
-   * Makes sure of where each partition goes on; to be called before a rebalance is answered. The library
-   * pauses all partitions for it, and goes on where it believes the last message was: when messages are
-   * taken in batches, it counts the mark of a partition's end as one, and would skip the next record.
+   * Makes sure of where each partition goes on; to be called before a rebalance is answered. The
+   * library pauses all partitions for it, and goes on where it believes the last message was: when
+   * messages are taken in batches, it counts the mark of a partition's end as one, and would skip
+   * the next record.
    */
   resync(): void {
     for (const feed of this.#feeds.values()) feed.resync();
@@ -148,7 +157,10 @@ export class Pump {
     this.#failures.throwOnce();
   }
 
-  /** What is buffered from `from` on, as copies where it may be asked for again. Everything before it is let go. */
+  /**
+   * What is buffered from `from` on, as copies where it may be asked for again. Everything before
+   * it is let go.
+   */
   fetch(at: TopicPartition, from: number, limits: ReadLimits): Fetched {
     this.touch();
     const feed = this.#feeds.get(keyOf(at));

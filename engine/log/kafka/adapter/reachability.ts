@@ -1,4 +1,7 @@
-/** Whether the brokers answer. The client says when a connection breaks, never that one is back: it is asked. */
+/**
+ * Whether the brokers answer. The client says when a connection breaks, never that one is back: it
+ * is asked.
+ */
 import { type ClientCalls, graceMs } from '../rdkafka/client-calls.ts';
 import { codeOf } from '../rdkafka/client-errors.ts';
 import type { KafkaConsumer, LibrdKafkaError } from '../rdkafka/rdkafka.ts';

@@ -24,7 +24,10 @@ export interface TopicAdminOptions {
   readonly replicationFactor: number;
 }
 
-/** Settings of a topic in Kafka's terms. Event times may be old, so nothing goes by the broker's default age. */
+/**
+ * Settings of a topic in Kafka's terms. Event times may be old, so nothing goes by the broker's
+ * default age.
+ */
 export function topicConfig(settings: TopicSettings): Record<string, string> {
   const { cleanup = 'delete', retentionMs } = settings;
   if (cleanup === 'compact') {
@@ -82,7 +85,8 @@ export class TopicAdmin {
           }),
         );
       };
-      // All of them at once: each waits for the cluster to agree on it. What was asked for is waited for before the client goes.
+      // All of them at once: each waits for the cluster to agree on it. What was asked for is
+      // waited for before the client goes.
       const made = await Promise.allSettled(missing.map(create));
       for (const one of made) if (one.status === 'rejected') throw one.reason;
     } finally {

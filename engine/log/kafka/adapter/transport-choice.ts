@@ -1,6 +1,6 @@
 /**
- * Chooses how messages cross: packed where the native helper was built, else plain. Beside packed calls records are
- * fetched and written past librdkafka where the settings let us.
+ * Chooses how messages cross: packed where the native helper was built, else plain. Beside packed
+ * calls records are fetched and written past librdkafka where the settings let us.
  */
 import { MillraceError, messageOf } from '../../../base/errors.ts';
 import type { Timing } from '../../../base/timing.ts';
@@ -28,7 +28,10 @@ export interface ChosenTransport {
   readonly reach: Reach | string;
   /** Fetches past the transport; undefined: the settings do not let us. */
   readonly fetcher: ((listener: FetchListener) => Fetcher) | undefined;
-  /** The fetcher brings all that it can; false: only what the client cannot read, as its codec is not built in. */
+  /**
+   * The fetcher brings all that it can; false: only what the client cannot read, as its codec is
+   * not built in.
+   */
   readonly isDirect: boolean;
   /** Undefined: records are written by the transport. */
   readonly writing: DirectWriting | undefined;

@@ -1,6 +1,6 @@
 /**
- * Partitions that cannot be read for a while. What passes within seconds, as a leader that moves, is not worth a word; what does
- * not is told once, and once again when it is over.
+ * Partitions that cannot be read for a while. What passes within seconds, as a leader that moves,
+ * is not worth a word; what does not is told once, and once again when it is over.
  */
 import { after, type Timing } from '../../../base/timing.ts';
 import type { TopicPartition } from '../../log.ts';

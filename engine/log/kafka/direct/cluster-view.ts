@@ -1,6 +1,6 @@
 /**
- * What the cluster has last said of itself: which brokers there are, and which of them leads what. A log
- * has one, for all that reads and writes past the client.
+ * What the cluster has last said of itself: which brokers there are, and which of them leads what.
+ * A log has one, for all that reads and writes past the client.
  */
 import type { TopicPartition } from '../../log.ts';
 import { keyOf } from '../../partition-key.ts';
@@ -22,7 +22,10 @@ export class ClusterView {
     this.#bootstrap = bootstrap.map(({ host, port }) => this.brokerAt(host, port));
   }
 
-  /** Whom to ask of the cluster: who answered last, then the others; those that have left are not asked. */
+  /**
+   * Whom to ask of the cluster: who answered last, then the others; those that have left are not
+   * asked.
+   */
   get brokers(): readonly BrokerAddress[] {
     const first = this.#answered === undefined ? [] : [this.#answered];
     return [...new Set([...first, ...this.#named, ...this.#bootstrap])];

@@ -1,4 +1,7 @@
-/** The brokers as one user of them asks them: a connection to each that is needed, and what they say of the cluster. */
+/**
+ * The brokers as one user of them asks them: a connection to each that is needed, and what they say
+ * of the cluster.
+ */
 import type { Timing } from '../../../base/timing.ts';
 import {
   type BrokerAccess,
@@ -22,7 +25,10 @@ export interface Reach {
 export interface ClusterOptions extends Reach {
   /** Requests that each broker must know, in these versions. */
   readonly needed: readonly Request<unknown>[];
-  /** Told when a broker does not let us in, or does not speak our versions, at the beginning or later on. */
+  /**
+   * Told when a broker does not let us in, or does not speak our versions, at the beginning or
+   * later on.
+   */
   readonly onRefused?: (reason: string) => void;
 }
 

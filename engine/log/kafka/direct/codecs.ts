@@ -1,6 +1,7 @@
 /**
- * Decompresses Kafka's record batches outside the client: gzip, snappy (raw, or in xerial's frames) and zstd. LZ4 is read by
- * the native helper. Nothing here holds more than `unpackedBytesMax` bytes of one batch, whatever its head says.
+ * Decompresses Kafka's record batches outside the client: gzip, snappy (raw, or in xerial's frames)
+ * and zstd. LZ4 is read by the native helper. Nothing here holds more than `unpackedBytesMax` bytes
+ * of one batch, whatever its head says.
  */
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
@@ -45,8 +46,8 @@ export function isDecompressed(codec: number): boolean {
 }
 
 /**
- * The same whole batches, those of the codecs above without compression. Their checksums are those of the compressed ones, and so
- * were to be checked before.
+ * The same whole batches, those of the codecs above without compression. Their checksums are those
+ * of the compressed ones, and so were to be checked before.
  * @param bytes where the whole batches end
  * @throws an Error that names codec and offset of a batch that does not decompress
  */
@@ -102,7 +103,10 @@ function unzstdByLibrary(bytes: Buffer): Buffer {
   return Buffer.concat(parts);
 }
 
-/** Java's clients write frames of xerial's: this mark, two versions, then blocks with their length before them. */
+/**
+ * Java's clients write frames of xerial's: this mark, two versions, then blocks with their length
+ * before them.
+ */
 const xerialMark = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 const xerialHeadBytes = 16;
 

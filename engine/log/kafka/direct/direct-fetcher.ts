@@ -1,10 +1,12 @@
 /**
- * Fetches committed records from the leaders of partitions, past librdkafka: a response's batches are unpacked at one
- * stroke, where librdkafka makes an object of each message. The group, its offsets and transactions stay librdkafka's.
+ * Fetches committed records from the leaders of partitions, past librdkafka: a response's batches
+ * are unpacked at one stroke, where librdkafka makes an object of each message. The group, its
+ * offsets and transactions stay librdkafka's.
  *
- * What librdkafka alone can do (old message formats, brokers that do not speak our versions) it hands back, with the offset
- * at which librdkafka is to go on. What may pass, such as a leader that moves or a broker that is away, it waits for and says so.
- * What does not pass, such as a refusal, an offset that is gone or a batch that nobody can read, it reports as failed.
+ * What librdkafka alone can do (old message formats, brokers that do not speak our versions) it
+ * hands back, with the offset at which librdkafka is to go on. What may pass, such as a leader that
+ * moves or a broker that is away, it waits for and says so. What does not pass, such as a refusal,
+ * an offset that is gone or a batch that nobody can read, it reports as failed.
  */
 import { messageOf } from '../../../base/errors.ts';
 import type { PackedBatch } from '../../../record/batch.ts';
@@ -34,7 +36,9 @@ export class DirectFetcher implements Fetcher {
   readonly #search: LeaderSearch;
   readonly #partitions = new Map<string, FetchedPartition>();
   readonly #leaders = new Map<BrokerAddress, Leader>();
-  /** One after the other, so that the log's order holds when a partition moves to another leader. */
+  /**
+   * One after the other, so that the log's order holds when a partition moves to another leader.
+   */
   #unpacking = Promise.resolve();
   readonly #closing = new AbortController();
   #isUsable = true;
@@ -109,7 +113,10 @@ export class DirectFetcher implements Fetcher {
     });
   }
 
-  /** Asks one leader for as long as it leads; whatever goes wrong, its partitions look for their leaders anew. */
+  /**
+   * Asks one leader for as long as it leads; whatever goes wrong, its partitions look for their
+   * leaders anew.
+   */
   async #serve(leader: Leader): Promise<void> {
     const { broker } = leader;
     let connection: BrokerConnection | undefined;

@@ -1,8 +1,9 @@
 /**
- * Transactions past librdkafka: a commit's records are packed and compressed at one stroke, where librdkafka makes an object
- * of each message. It does what is usual, and nothing else. Waited for is what passes by itself: a coordinator that still ends the
- * last transaction, a leader that moves or does not answer; a batch that is sent again keeps its sequence, by which
- * the broker knows it. Whatever else goes wrong ends the producer (rule T1, kafka-writer.ts).
+ * Transactions past librdkafka: a commit's records are packed and compressed at one stroke, where
+ * librdkafka makes an object of each message. It does what is usual, and nothing else. Waited for
+ * is what passes by itself: a coordinator that still ends the last transaction, a leader that moves
+ * or does not answer; a batch that is sent again keeps its sequence, by which the broker knows it.
+ * Whatever else goes wrong ends the producer (rule T1, kafka-writer.ts).
  */
 import type { Append, GroupOffset, TopicPartition } from '../../log.ts';
 import { keyOf } from '../../partition-key.ts';
@@ -233,7 +234,9 @@ export class DirectTransactions implements Transactions {
     }
   }
 
-  /** Writes the first batch of each partition; answers which could not be, for reasons that pass. */
+  /**
+   * Writes the first batch of each partition; answers which could not be, for reasons that pass.
+   */
   async #writeFirst(waiting: readonly Writing[]): Promise<NotWritten[]> {
     const lost = waiting.filter((one) => this.#cluster.view.leaderOf(one) === undefined);
     if (lost.length > 0) await this.#cluster.learn([...new Set(lost.map(({ topic }) => topic))]);
@@ -285,7 +288,10 @@ export class DirectTransactions implements Transactions {
   }
 }
 
-/** Takes note of what became of a partition's first batch; answers why it was not written when that passes, else throws. */
+/**
+ * Takes note of what became of a partition's first batch; answers why it was not written when that
+ * passes, else throws.
+ */
 function settled(writing: Writing, answer: Produced | undefined): unknown {
   if (answer === undefined)
     throw new Error(`${keyOf(writing)}: the broker does not say whether it is written`);

@@ -1,4 +1,6 @@
-/** A partition as it is fetched: where it is, how it goes, and what its share of a response holds. */
+/**
+ * A partition as it is fetched: where it is, how it goes, and what its share of a response holds.
+ */
 import type { Clock } from '../../../base/clock.ts';
 import { PackedBatch } from '../../../record/batch.ts';
 import type { GroupOffset, TopicPartition } from '../../log.ts';
@@ -89,7 +91,10 @@ export class FetchedPartition implements TopicPartition {
     return { partition: this, from, records, whole: wholeEnd, isCompressed, aborted, end, problem };
   }
 
-  /** What a broker says of the partition; undefined for what may pass: then the leader is looked for anew. */
+  /**
+   * What a broker says of the partition; undefined for what may pass: then the leader is looked for
+   * anew.
+   */
   failureOf(code: number): Failure | undefined {
     const { message: reason } = brokerError(code);
     const now = this.#clock.monotonic();

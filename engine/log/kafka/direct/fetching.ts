@@ -8,11 +8,16 @@ import type { Unpack } from './unpacking.ts';
 
 /** What becomes of partitions that are fetched. */
 export interface FetchListener {
-  /** Committed records; `end` when nothing more is there, else undefined. In the order of the log. */
+  /**
+   * Committed records; `end` when nothing more is there, else undefined. In the order of the log.
+   */
   onFetched(at: TopicPartition, batches: readonly PackedBatch[], end: number | undefined): void;
   /** The partition is not fetched any more; nothing before `offset` is missing. */
   onHandedBack(from: GroupOffset, reason: string): void;
-  /** The partition is not fetched any more, and trying again does not help; nothing before `offset` is missing. */
+  /**
+   * The partition is not fetched any more, and trying again does not help; nothing before `offset`
+   * is missing.
+   */
   onFailed(from: GroupOffset, error: PartitionError): void;
   /** An attempt failed in a way that may pass; it is tried again. */
   onTrouble(at: TopicPartition, problem: string): void;
@@ -23,7 +28,10 @@ export interface FetchListener {
 export interface Fetcher {
   /** False once it was found that brokers do not let us: then everything was handed back. */
   readonly isUsable: boolean;
-  /** Fetches from an offset on; of a partition that is fetched already, what is on its way is forgotten. */
+  /**
+   * Fetches from an offset on; of a partition that is fetched already, what is on its way is
+   * forgotten.
+   */
   add(from: GroupOffset): void;
   remove(at: TopicPartition): void;
   /** What is on its way still comes. */

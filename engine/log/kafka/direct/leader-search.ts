@@ -1,4 +1,7 @@
-/** Looks for the leaders of partitions that have none, until each has: one question for all, after each one's pause. */
+/**
+ * Looks for the leaders of partitions that have none, until each has: one question for all, after
+ * each one's pause.
+ */
 import { messageOf } from '../../../base/errors.ts';
 import type { Timing } from '../../../base/timing.ts';
 import { brokerError } from '../wire/broker-errors.ts';

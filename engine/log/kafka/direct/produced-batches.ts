@@ -1,4 +1,7 @@
-/** Fills in what the native helper leaves open of a record batch (native/pack.cc): whose it is, its sequence, its checksum. */
+/**
+ * Fills in what the native helper leaves open of a record batch (native/pack.cc): whose it is, its
+ * sequence, its checksum.
+ */
 import { crc32c } from '../../../base/crc32c.ts';
 import { recordBatchFields } from '../wire/record-batch-fields.ts';
 
@@ -13,7 +16,9 @@ export function recordsIn(batch: Buffer): number {
   return batch.readInt32BE(countAt);
 }
 
-/** Makes a batch the producer's own, with the sequence of its first record; answers the next one. */
+/**
+ * Makes a batch the producer's own, with the sequence of its first record; answers the next one.
+ */
 export function fillIn(batch: Buffer, producer: number, epoch: number, sequence: number): number {
   batch.writeBigInt64BE(BigInt(producer), producerAt);
   batch.writeInt16BE(epoch, epochAt);

@@ -1,6 +1,7 @@
 /**
- * Kafka's record batches, looked at from outside: where the whole ones end, what the next offset is, whether they are
- * as they were written. The records are read by the native helper (native/unpack.cc).
+ * Kafka's record batches, looked at from outside: where the whole ones end, what the next offset
+ * is, whether they are as they were written. The records are read by the native helper
+ * (native/unpack.cc).
  */
 import { crc32c } from '../../../base/crc32c.ts';
 import { recordBatchFields } from '../wire/record-batch-fields.ts';

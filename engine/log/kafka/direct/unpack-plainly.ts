@@ -1,6 +1,7 @@
 /**
- * Record batches of Kafka as packed batches, without the native helper (native/unpack.cc does the same, many times faster):
- * for partitions that the client cannot read where the helper was not built. LZ4 is left to the client.
+ * Record batches of Kafka as packed batches, without the native helper (native/unpack.cc does the
+ * same, many times faster): for partitions that the client cannot read where the helper was not
+ * built. LZ4 is left to the client.
  */
 
 import { BatchBuilder, type PackedBatch } from '../../../record/batch.ts';
@@ -67,7 +68,10 @@ function* recordsIn(batch: Buffer): Generator<Record> {
   }
 }
 
-/** Whether the records of a batch are none: markers, and what was aborted. To be asked in the order of the log. */
+/**
+ * Whether the records of a batch are none: markers, and what was aborted. To be asked in the order
+ * of the log.
+ */
 function abortedBatches(aborted: readonly number[]): (batch: Buffer) => boolean {
   const ahead: { producer: number; first: number }[] = [];
   for (let i = 0; i + 1 < aborted.length; i += 2) {

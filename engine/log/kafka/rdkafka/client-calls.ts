@@ -1,6 +1,6 @@
 /**
- * Calls of node-rdkafka as promises, each with a deadline of our own: a library call may answer late or
- * never (a second disconnect does).
+ * Calls of node-rdkafka as promises, each with a deadline of our own: a library call may answer
+ * late or never (a second disconnect does).
  */
 import { MillraceError, messageOf } from '../../../base/errors.ts';
 import type { Scheduler } from '../../../base/scheduler.ts';
@@ -19,8 +19,8 @@ export type Callback<T> = (error: LibrdKafkaError | null | undefined, value?: T)
 export type Call<T> = (done: Callback<T>) => void;
 
 /**
- * Runs a call. Rejects with the client's own error, or with one of code `timedOut` when nothing was heard
- * for `timeoutMs`.
+ * Runs a call. Rejects with the client's own error, or with one of code `timedOut` when nothing was
+ * heard for `timeoutMs`.
  */
 export function answered<T>(scheduler: Scheduler, timeoutMs: number, start: Call<T>): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -78,8 +78,8 @@ export class ClientCalls {
   }
 
   /**
-   * As `asked`, again and again while the leader is said to be elsewhere or not there yet, as after a topic was made; for
-   * `timeoutMs` in all.
+   * As `asked`, again and again while the leader is said to be elsewhere or not there yet, as after
+   * a topic was made; for `timeoutMs` in all.
    */
   async askedOfLeader<T>(purpose: Purpose, start: Call<T>, timeoutMs = this.timeoutMs): Promise<T> {
     const attempt = () => this.answered(start, timeoutMs);
@@ -100,7 +100,9 @@ export function isPassingOfLeader(error: unknown): boolean {
   return leaderErrorsThatPass.includes(codeOf(error as LibrdKafkaError));
 }
 
-/** Makes a client; what the library does not accept of its options is an error of the configuration. */
+/**
+ * Makes a client; what the library does not accept of its options is an error of the configuration.
+ */
 export function constructed<T>(make: () => T): T {
   try {
     return make();

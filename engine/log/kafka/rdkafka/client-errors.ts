@@ -18,8 +18,9 @@ export interface CallContext {
 }
 
 /**
- * An error of the client or a broker as ours. KAFKA_REFUSED, TOPIC_UNKNOWN and KAFKA_REJECTED do not pass by themselves;
- * LOG_NOT_READY, which brokers answer, and LOG_UNREACHABLE, where none does, may.
+ * An error of the client or a broker as ours. KAFKA_REFUSED, TOPIC_UNKNOWN and KAFKA_REJECTED do
+ * not pass by themselves; LOG_NOT_READY, which brokers answer, and LOG_UNREACHABLE, where none
+ * does, may.
  */
 export function kafkaError(
   { brokers, what, topic }: CallContext,
@@ -38,8 +39,8 @@ export function kafkaError(
 }
 
 /**
- * What an error of a partition that is read means for the run; undefined for what may pass. Offsets that are lost are told by
- * who knows where the partition begins and ends.
+ * What an error of a partition that is read means for the run; undefined for what may pass. Offsets
+ * that are lost are told by who knows where the partition begins and ends.
  * @param gone what an unknown topic means
  */
 export function readError(
@@ -70,7 +71,9 @@ export function refusalIn(line: string): string | undefined {
   )?.[1];
 }
 
-/** The library's texts, as the client gives them, of what delivery reports and error events may say. */
+/**
+ * The library's texts, as the client gives them, of what delivery reports and error events may say.
+ */
 const codesByText: ReadonlyMap<string, number> = new Map([
   ['all broker connections are down', kafkaCodes.allBrokersDown],
   ['bad message format', kafkaCodes.badMessage],

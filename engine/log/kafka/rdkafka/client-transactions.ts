@@ -77,7 +77,10 @@ class ClientTransactions implements Transactions {
     return calls.answered<void>((done) => start((error) => done(error)), calls.timeoutMs + graceMs);
   }
 
-  /** Why the library gave the transaction up, when all it says of the records is that it dropped them. */
+  /**
+   * Why the library gave the transaction up, when all it says of the records is that it dropped
+   * them.
+   */
   async #reasonOf(failures: readonly PartitionError[]): Promise<Error | undefined> {
     const code = failures[0]?.code;
     if (code !== kafkaCodes.purgedInQueue && code !== kafkaCodes.purgedInFlight) return undefined;

@@ -1,6 +1,6 @@
 /**
- * How messages cross between librdkafka and JavaScript: packed by the native helper, or one by one by
- * node-rdkafka's own calls. Clients, groups and transactions are node-rdkafka's either way.
+ * How messages cross between librdkafka and JavaScript: packed by the native helper, or one by one
+ * by node-rdkafka's own calls. Clients, groups and transactions are node-rdkafka's either way.
  */
 import type { PackedBatch } from '../../../record/batch.ts';
 import type { GroupOffset, TopicPartition } from '../../log.ts';
@@ -9,12 +9,17 @@ import type { PartitionError } from '../wire/error-codes.ts';
 import type { Membership } from '../wire/transaction-requests.ts';
 import type { KafkaConsumer, Producer } from './rdkafka.ts';
 
-/** Records of one partition from one poll; offsets are the log's, gaps allowed; no CRC, Kafka checks its own. */
+/**
+ * Records of one partition from one poll; offsets are the log's, gaps allowed; no CRC, Kafka checks
+ * its own.
+ */
 export interface FetchedBatch extends TopicPartition {
   readonly batch: PackedBatch;
 }
 
-/** As an end of a poll: nothing more to read before `offset` now. As a delivery: last offset + 1. */
+/**
+ * As an end of a poll: nothing more to read before `offset` now. As a delivery: last offset + 1.
+ */
 export interface PartitionEnd extends TopicPartition {
   readonly offset: number;
 }
@@ -44,8 +49,8 @@ export interface PartitionAdmin {
 
 export interface MessageConsumer {
   /**
-   * Waits up to `waitMs` for the first message, then takes what is there, up to `max` messages. One poll
-   * at a time; it occupies a thread of libuv's pool while it waits.
+   * Waits up to `waitMs` for the first message, then takes what is there, up to `max` messages. One
+   * poll at a time; it occupies a thread of libuv's pool while it waits.
    */
   poll(max: number, waitMs: number): Promise<Polled>;
   /** Committed offsets of the consumer's group. Rejects with the client's error. */
@@ -64,8 +69,8 @@ export interface Delivered {
 
 export interface MessageProducer {
   /**
-   * Hands records [from, batch.count) to the client's queue; answers the index of the first that did not
-   * fit: the queue is full.
+   * Hands records [from, batch.count) to the client's queue; answers the index of the first that
+   * did not fit: the queue is full.
    */
   produce(topic: string, partition: number, batch: PackedBatch, from: number): number;
   /**
@@ -86,7 +91,10 @@ export interface MessageProducer {
 /** What it takes to speak to brokers past the client. */
 export interface DirectCalls {
   readonly unpack: Unpack;
-  /** A packed batch's records as record batches with at most so many bytes of records each, or one record. */
+  /**
+   * A packed batch's records as record batches with at most so many bytes of records each, or one
+   * record.
+   */
   pack(image: ArrayBuffer, bytesMax: number): Promise<readonly ArrayBuffer[]>;
   /** Who a member is in its group now. Rejects with the client's error. */
   membership(client: KafkaConsumer): Promise<Membership>;

@@ -1,4 +1,7 @@
-/** The transport by the native helper (native/poll.cc): batches cross as one buffer, half a microsecond a message. */
+/**
+ * The transport by the native helper (native/poll.cc): batches cross as one buffer, half a
+ * microsecond a message.
+ */
 import { nativeHelper } from '../../../base/native-helper.ts';
 import type { Scheduler } from '../../../base/scheduler.ts';
 import { PackedBatch } from '../../../record/batch.ts';
@@ -72,7 +75,10 @@ type NativeQuestion<Answer> = (
   done: Callback<readonly Answer[]>,
 ) => void;
 
-/** Loads the helper. node-rdkafka must be loaded before, as the helper uses its library. Throws when it is not there. */
+/**
+ * Loads the helper. node-rdkafka must be loaded before, as the helper uses its library. Throws when
+ * it is not there.
+ */
 export function loadPacked(scheduler: Scheduler): MessageTransport {
   const addon = nativeHelper<Addon>('engine/log/kafka/native', 'packed');
   return {

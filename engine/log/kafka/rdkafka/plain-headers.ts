@@ -1,6 +1,7 @@
 /**
- * Headers between the packed form (record/headers.ts) and node-rdkafka's list of one-pair objects. Its producer makes a
- * UTF-8 text of each value and cuts it at a NUL: what is no such text does not come back as it was.
+ * Headers between the packed form (record/headers.ts) and node-rdkafka's list of one-pair objects.
+ * Its producer makes a UTF-8 text of each value and cuts it at a NUL: what is no such text does not
+ * come back as it was.
  */
 import { encodePairs } from '../../../record/headers.ts';
 import { asText } from '../../../record/marks.ts';

@@ -1,4 +1,7 @@
-/** The transport by node-rdkafka's own calls: several microseconds a message, and nothing to compile. */
+/**
+ * The transport by node-rdkafka's own calls: several microseconds a message, and nothing to
+ * compile.
+ */
 import type { Scheduler } from '../../../base/scheduler.ts';
 import { BatchBuilder, type PackedBatch } from '../../../record/batch.ts';
 import type { GroupOffset } from '../../log.ts';
@@ -57,7 +60,8 @@ class PlainConsumer implements MessageConsumer {
 
   async poll(max: number, waitMs: number): Promise<Polled> {
     const errors: PartitionError[] = [];
-    // The wait is for each message anew: so one is waited for, then the rest is taken without waiting.
+    // The wait is for each message anew: so one is waited for, then the rest is taken without
+    // waiting.
     for (const [count, wait] of [
       [1, waitMs],
       [max - 1, 0],

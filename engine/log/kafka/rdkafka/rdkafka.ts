@@ -11,7 +11,10 @@ export type RdkafkaModule = typeof Rdkafka;
 
 const library = onDemand<RdkafkaModule>('node-rdkafka');
 
-/** The module; throws KAFKA_CLIENT_MISSING when it was not installed or not compiled. Main thread only. */
+/**
+ * The module; throws KAFKA_CLIENT_MISSING when it was not installed or not compiled. Main thread
+ * only.
+ */
 export function loadRdkafka(): RdkafkaModule {
   try {
     return library();

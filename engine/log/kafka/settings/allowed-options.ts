@@ -1,6 +1,6 @@
 /**
- * librdkafka's own options, as far as a user may set them. What is not listed is refused: an option may
- * load code, weaken a check, or break what exactly-once rests on.
+ * librdkafka's own options, as far as a user may set them. What is not listed is refused: an option
+ * may load code, weaken a check, or break what exactly-once rests on.
  */
 import { MillraceError } from '../../../base/errors.ts';
 

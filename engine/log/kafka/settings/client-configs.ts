@@ -25,8 +25,9 @@ function common(settings: KafkaSettings, role: 'any' | 'consumer' | 'producer'):
 }
 
 /**
- * Half of it is also how often the library looks for a broker to connect to, 11 ms at least. When a cluster has told its brokers'
- * names it begins anew with these, so the default made every client wait for 50 ms at its start.
+ * Half of it is also how often the library looks for a broker to connect to, 11 ms at least. When a
+ * cluster has told its brokers' names it begins anew with these, so the default made every client
+ * wait for 50 ms at its start.
  */
 const connecting: ClientOptions = { 'reconnect.backoff.ms': 22 };
 

@@ -1,4 +1,6 @@
-/** Whether the settings of the Kafka log let us write past librdkafka, and in batches of which size. */
+/**
+ * Whether the settings of the Kafka log let us write past librdkafka, and in batches of which size.
+ */
 
 import { producerOptions } from './client-configs.ts';
 import type { KafkaSettings } from './kafka-settings.ts';

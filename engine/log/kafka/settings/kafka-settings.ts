@@ -6,9 +6,14 @@ export interface KafkaSettings {
   readonly brokers: string;
   /** 'auto': the first that can be. `transport.ts` says what each is. */
   readonly transport: 'auto' | 'direct' | 'packed' | 'plain';
-  /** Static membership: the member keeps its partitions over a restart. Unique in the application. */
+  /**
+   * Static membership: the member keeps its partitions over a restart. Unique in the application.
+   */
   readonly instanceId?: string;
-  /** 'classic' is the protocol that all brokers speak; 'consumer' is KIP-848, better with Kafka 4.2 or later only. */
+  /**
+   * 'classic' is the protocol that all brokers speak; 'consumer' is KIP-848, better with Kafka 4.2
+   * or later only.
+   */
   readonly groupProtocol: 'consumer' | 'classic';
   /** 'at-least-once' writes outputs before the transaction that holds changelogs and offsets. */
   readonly guarantee: 'exactly-once' | 'at-least-once';
@@ -23,7 +28,9 @@ export interface KafkaSettings {
   readonly maxPollIntervalMs: number;
   /** Records read ahead, bytes a partition. */
   readonly bufferBytes: number;
-  /** A record with more bytes goes to the dead letters instead; as the topics' max.message.bytes. */
+  /**
+   * A record with more bytes goes to the dead letters instead; as the topics' max.message.bytes.
+   */
   readonly maxRecordBytes: number;
   /** As the topics' message.timestamp.after.max.ms. */
   readonly maxTimestampAheadMs: number;

@@ -5,7 +5,9 @@ import type { KafkaSettings } from './kafka-settings.ts';
 
 type ClientOptions = Readonly<Record<string, unknown>>;
 
-/** Throws CONFIG_INVALID for settings that contradict each other or are less safe than they look. */
+/**
+ * Throws CONFIG_INVALID for settings that contradict each other or are less safe than they look.
+ */
 export function checkKafkaSettings(settings: KafkaSettings): void {
   checkOptions(settings.options, settings.groupProtocol);
   checkTls(settings);

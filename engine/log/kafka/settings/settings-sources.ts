@@ -44,8 +44,8 @@ type Value = string | number | boolean | Secret;
 type Given = Map<string, { readonly value: Value; readonly from: Origin }>;
 
 /**
- * Settings and their dump; undefined when nothing of Kafka is asked for. CONFIG_INVALID names the field,
- * where it was set, and what would be right.
+ * Settings and their dump; undefined when nothing of Kafka is asked for. CONFIG_INVALID names the
+ * field, where it was set, and what would be right.
  */
 export function kafkaSettings(sources: KafkaSources): KafkaConfiguration | undefined {
   const given: Given = new Map();

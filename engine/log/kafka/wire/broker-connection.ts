@@ -33,7 +33,10 @@ export interface TlsFiles {
   readonly keyPassword: Secret | undefined;
 }
 
-/** The connection failed, or was not to be had: it is not known what the broker has done of what it was asked. */
+/**
+ * The connection failed, or was not to be had: it is not known what the broker has done of what it
+ * was asked.
+ */
 export class LostError extends Error {}
 
 /** No response is longer: what says so is no broker. */
@@ -62,12 +65,15 @@ export class BrokerConnection {
   readonly #pending: Pending[] = [];
   #correlation = 0;
   #failure: Error | undefined;
-  /** Of the response that is coming: its length's bytes, then its body; `#filled` of it are here. */
+  /**
+   * Of the response that is coming: its length's bytes, then its body; `#filled` of it are here.
+   */
   readonly #lengthBytes = Buffer.alloc(4);
   #body: Buffer | undefined;
   #filled = 0;
   /**
-   * Memory of responses that are done with. Megabytes of garbage for each would make V8 collect many times a second.
+   * Memory of responses that are done with. Megabytes of garbage for each would make V8 collect
+   * many times a second.
    */
   readonly #spares: Buffer[] = [];
 
@@ -81,8 +87,8 @@ export class BrokerConnection {
   }
 
   /**
-   * Connects, logs in, and makes sure that the broker speaks our versions of `needed`. Rejects with RefusedError
-   * for what does not pass by itself, with another for what may.
+   * Connects, logs in, and makes sure that the broker speaks our versions of `needed`. Rejects with
+   * RefusedError for what does not pass by itself, with another for what may.
    */
   static async open(
     address: BrokerAddress,
@@ -170,7 +176,10 @@ export class BrokerConnection {
     }
   }
 
-  /** Takes what belongs to the length or the body that is under way; answers how many bytes that were. */
+  /**
+   * Takes what belongs to the length or the body that is under way; answers how many bytes that
+   * were.
+   */
   #takePart(bytes: Buffer, at: number): number {
     const target = this.#body ?? this.#lengthBytes;
     const taken = bytes.copy(target, this.#filled, at);

@@ -1,4 +1,7 @@
-/** Requests that any connection makes, in versions that brokers from 2.3 to 4.x speak; field by field as in Kafka's protocol guide. */
+/**
+ * Requests that any connection makes, in versions that brokers from 2.3 to 4.x speak; field by
+ * field as in Kafka's protocol guide.
+ */
 import type { Request } from './request.ts';
 
 export interface ApiRange {

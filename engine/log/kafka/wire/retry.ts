@@ -18,8 +18,8 @@ const passing: ReadonlySet<number> = new Set<number>([
 ]);
 
 /**
- * ms. The first is short, as a coordinator ends a transaction within milliseconds; doubled each time, a
- * pause is never longer than all that was waited before it.
+ * ms. The first is short, as a coordinator ends a transaction within milliseconds; doubled each
+ * time, a pause is never longer than all that was waited before it.
  */
 const [pauseMsMin, pauseMsMax] = [2, 500];
 
@@ -33,7 +33,10 @@ export function passes(error: unknown): boolean {
   return passing.has((error as BrokerError).code);
 }
 
-/** A process that is to stop waits so much longer for brokers, ms; and calls that begin so soon after do, too. */
+/**
+ * A process that is to stop waits so much longer for brokers, ms; and calls that begin so soon
+ * after do, too.
+ */
 const [hurriedMs, hurriedForMs] = [2_000, 5_000];
 
 /** How long what passes is waited for; less while the process is to stop. */
@@ -62,8 +65,8 @@ export class Patience {
 }
 
 /**
- * Tries again what rejects with what passes, for up to `timeout` ms; where no broker knows the topic, for
- * `unknownTopicMs` at most.
+ * Tries again what rejects with what passes, for up to `timeout` ms; where no broker knows the
+ * topic, for `unknownTopicMs` at most.
  * @param isWaitedFor what passes
  */
 export async function retried<T>(

@@ -1,5 +1,6 @@
 /**
- * Logs a connection in: SASL PLAIN (RFC 4616) or SCRAM (RFC 5802, 7677), each message in a SaslAuthenticate of Kafka.
+ * Logs a connection in: SASL PLAIN (RFC 4616) or SCRAM (RFC 5802, 7677), each message in a
+ * SaslAuthenticate of Kafka.
  */
 import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
@@ -18,7 +19,10 @@ export class RefusedError extends Error {}
 
 type Ask = <Answer>(request: Request<Answer>) => Promise<Answer>;
 
-/** Rejects with RefusedError when the broker does not accept the credentials, or does not know the password itself. */
+/**
+ * Rejects with RefusedError when the broker does not accept the credentials, or does not know the
+ * password itself.
+ */
 export async function logIn(ask: Ask, credentials: Credentials): Promise<void> {
   const { mechanism, username, password } = credentials;
   const { error, mechanisms } = await ask(saslHandshake(mechanism));

@@ -1,7 +1,8 @@
 /**
- * The requests of a transaction, in versions that brokers from 2.5 (offsets with the member's generation, KIP-447) to 4.x
- * speak: the older protocol of transactions, in which the producer's epoch lasts until the next init. Field by field as in Kafka's protocol
- * guide; what nobody here reads is skipped.
+ * The requests of a transaction, in versions that brokers from 2.5 (offsets with the member's
+ * generation, KIP-447) to 4.x speak: the older protocol of transactions, in which the producer's
+ * epoch lasts until the next init. Field by field as in Kafka's protocol guide; what nobody here
+ * reads is skipped.
  */
 import type { GroupOffset, TopicPartition } from '../../log.ts';
 import { byTopic, type Request } from './request.ts';
@@ -118,7 +119,10 @@ export function addOffsets(producer: ProducerId, group: string): Request<number>
   };
 }
 
-/** Answered by the group's coordinator, which refuses whoever is no member of the group's generation any more. */
+/**
+ * Answered by the group's coordinator, which refuses whoever is no member of the group's generation
+ * any more.
+ */
 export function commitOffsets(
   { transactionalId, id, epoch }: ProducerId,
   { group, member, generation, instance }: Membership,

@@ -1,4 +1,7 @@
-/** Kafka's wire types (the encodings of the protocol guide), big-endian: a writer and a reader. Compact ones are those of flexible versions. */
+/**
+ * Kafka's wire types (the encodings of the protocol guide), big-endian: a writer and a reader.
+ * Compact ones are those of flexible versions.
+ */
 import { emptyBytes } from '../../../base/bytes.ts';
 
 /** Builds a request; grows as it needs to. */

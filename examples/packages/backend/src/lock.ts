@@ -8,8 +8,9 @@ import { MillraceError } from 'millrace';
 const mine = new Set<string>();
 
 /**
- * Takes the lock. That of a process that has died is taken over, and so is that of another thread of
- * this process: the engine opens a store in one thread at a time, and replaces threads that died.
+ * Takes the lock. That of a process that has died is taken over, and so is that of another thread
+ * of this process: the engine opens a store in one thread at a time, and replaces threads that
+ * died.
  * @returns gives it back
  */
 export function lockDirectory(directory: string): () => void {
