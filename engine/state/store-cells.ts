@@ -69,7 +69,8 @@ export class StoreCells implements Cells<unknown> {
     assert(cell !== undefined, 'a cell is never undefined; use remove');
     if (this.kept !== undefined) this.kept.note(this.#spec, this.#entry());
     if (this.undo !== undefined) this.#remember(this.undo, this.#entry());
-    this.#change(cell, this.dueOf(cell));
+    const { due } = this.#spec;
+    this.#change(cell, due === undefined ? Number.POSITIVE_INFINITY : due(cell));
   }
 
   remove(): void {

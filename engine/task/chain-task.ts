@@ -4,6 +4,7 @@ import type { AnyReceiver, GlobalRow, Resume, TaskContext } from '../graph/proce
 import type { Cells, KeyedBy } from '../graph/store-spec.ts';
 import type { Sink } from '../graph/topic.ts';
 import type { Headers } from '../record/headers.ts';
+import type { AtHand } from './at-hand.ts';
 
 /** A step, as errors name it. */
 export interface Place {
@@ -12,8 +13,11 @@ export interface Place {
 }
 
 type OwnWay = 'enter' | 'enterId' | 'deadLetter' | 'emit' | 'passedTime' | 'idleClock';
+/** What is read off the unit of work at hand. */
+type AtHandOnly = 'bySource' | 'partition' | 'place' | 'stand' | 'streamTime';
 
-export interface ChainTask extends Omit<TaskContext, OwnWay> {
+export interface ChainTask extends Omit<TaskContext, OwnWay | AtHandOnly> {
+  readonly hand: AtHand;
   /** Time has passed up to here for every step, and without records; ms UTC. */
   readonly time: { readonly passed: number; readonly idleClock: number };
   readonly world: World;

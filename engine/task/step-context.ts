@@ -7,10 +7,13 @@ import type { TaskContext } from '../graph/processor.ts';
 import type { KeyedBy } from '../graph/store-spec.ts';
 import type { Sink } from '../graph/topic.ts';
 import type { Headers } from '../record/headers.ts';
+import type { AtHand } from './at-hand.ts';
 import type { ChainTask, Place, Ways } from './chain-task.ts';
 
 export class StepContext implements TaskContext {
   readonly partition: number;
+  readonly bySource: boolean;
+  readonly #hand: AtHand;
   readonly #task: ChainTask;
   readonly #place: Place;
   readonly #ways: Ways;
@@ -19,39 +22,37 @@ export class StepContext implements TaskContext {
     this.#task = task;
     this.#place = place;
     this.#ways = ways;
-    this.partition = task.partition;
+    this.#hand = task.hand;
+    this.partition = task.hand.partition;
+    this.bySource = task.hand.bySource;
   }
 
   get keyId(): string {
-    return this.#task.keyId;
+    return this.#hand.keyId;
   }
 
   get origin(): TaskContext['origin'] {
-    return this.#task.origin;
+    return this.#hand.origin;
   }
 
   get streamTime(): number {
-    return this.#task.streamTime;
-  }
-
-  get bySource(): boolean {
-    return this.#task.bySource;
+    return this.#hand.streamTime;
   }
 
   get stand(): number {
-    return this.#task.stand;
+    return this.#hand.frame.stand;
   }
 
   set stand(stand: number) {
-    this.#task.stand = stand;
+    this.#hand.frame.stand = stand;
   }
 
   get place(): TaskContext['place'] {
-    return this.#task.place;
+    return this.#hand.frame.place;
   }
 
   set place(place: TaskContext['place']) {
-    this.#task.place = place;
+    this.#hand.frame.place = place;
   }
 
   get passedTime(): number {

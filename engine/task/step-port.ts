@@ -7,7 +7,6 @@ import type { AnyReceiver, GlobalRow, Resume } from '../graph/processor.ts';
 import type { Cells, KeyedBy } from '../graph/store-spec.ts';
 import type { Sink } from '../graph/topic.ts';
 import { decodeHeaders, encodeHeaders, type Headers } from '../record/headers.ts';
-import type { SourcePlace } from '../record/marks.ts';
 import { decodeKeyId } from '../serde/serde.ts';
 import type { TaskState } from '../state/task-state.ts';
 import { instantProblem, isInstant } from '../time/watermark.ts';
@@ -25,12 +24,10 @@ import type { TaskOptions } from './task-options.ts';
 import type { Units } from './units.ts';
 
 export class StepPort implements ChainTask {
-  readonly partition: number;
-  readonly bySource: boolean;
+  readonly hand: AtHand;
   readonly world: World;
   /** Set once the steps are linked, which it moves. */
   declare time: TaskClock;
-  readonly #hand: AtHand;
   readonly #units: Units;
   readonly #state: TaskState;
   readonly #outputs: Outputs;
@@ -41,10 +38,8 @@ export class StepPort implements ChainTask {
 
   constructor(options: TaskOptions, hand: AtHand, units: Units, outputs: Outputs) {
     const { state, world, topology, application, globals, onError } = options;
-    this.partition = hand.partition;
-    this.bySource = hand.bySource;
     this.world = world;
-    this.#hand = hand;
+    this.hand = hand;
     this.#units = units;
     this.#state = state;
     this.#outputs = outputs;
@@ -55,44 +50,24 @@ export class StepPort implements ChainTask {
   }
 
   get keyId(): string {
-    return this.#hand.keyId;
+    return this.hand.keyId;
   }
 
   get origin(): { topic: string; partition: number; offset: number } {
-    return this.#hand.origin;
-  }
-
-  get streamTime(): number {
-    return this.#hand.streamTime;
-  }
-
-  get stand(): number {
-    return this.#hand.frame.stand;
-  }
-
-  set stand(stand: number) {
-    this.#hand.frame.stand = stand;
-  }
-
-  get place(): SourcePlace | undefined {
-    return this.#hand.frame.place;
-  }
-
-  set place(place: SourcePlace | undefined) {
-    this.#hand.frame.place = place;
+    return this.hand.origin;
   }
 
   headers(): Headers {
-    return decodeHeaders(this.#hand.headerBytes());
+    return decodeHeaders(this.hand.headerBytes());
   }
 
   headerBytes(): Uint8Array {
-    const bytes = this.#hand.headerBytes();
+    const bytes = this.hand.headerBytes();
     return bytes.byteLength === 0 ? emptyBytes : Buffer.from(bytes);
   }
 
   withHeaders(headers: Uint8Array, body: () => void): void {
-    this.#hand.withHeaders(headers, body);
+    this.hand.withHeaders(headers, body);
   }
 
   cells<C>(store: string): Cells<C> {
@@ -109,8 +84,8 @@ export class StepPort implements ChainTask {
     spec: KeyedBy<K> | undefined,
     body: (key: K) => void,
   ): void {
-    const frame = this.#hand.inner();
-    if (keyId !== this.#hand.keyId) frame.ownsHeaders = false;
+    const frame = this.hand.inner();
+    if (keyId !== this.hand.keyId) frame.ownsHeaders = false;
     frame.headers = undefined;
     this.#units.apart(place, frame, keyId, () =>
       body((spec === undefined ? undefined : decodeKeyId(spec.key, keyId)) as K),
@@ -145,7 +120,7 @@ export class StepPort implements ChainTask {
     const { undo, counters } = this.#units;
     const repartition = this.#repartitionNames.get(sink.name);
     try {
-      let bytes = headers === undefined ? this.#hand.headerBytes() : encodeHeaders(headers);
+      let bytes = headers === undefined ? this.hand.headerBytes() : encodeHeaders(headers);
       if (!isInstant(timestamp)) throw new RangeError(instantProblem(timestamp));
       if (this.time.marked.has(sink.name)) bytes = this.time.marks(sink.name, timestamp, bytes);
       const topic = repartition ?? sink.name;
@@ -178,7 +153,7 @@ export class StepPort implements ChainTask {
   }
 
   guardTimer(place: Place, inner: AnyReceiver): AnyReceiver {
-    const hand = this.#hand;
+    const hand = this.hand;
     return {
       receive: (key, value, timestamp, old) =>
         hand.beside(() => {
