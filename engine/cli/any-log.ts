@@ -1,5 +1,6 @@
 /** The log of an application: the embedded one, Kafka, or one from outside. */
 import type { Observer } from '../base/events.ts';
+import { after, systemTiming } from '../base/timing.ts';
 import { openKafkaLog } from '../log/kafka/adapter/kafka-log.ts';
 import type { KafkaSettings } from '../log/kafka/settings/kafka-settings.ts';
 import type { Log } from '../log/log.ts';
@@ -29,13 +30,29 @@ export async function openAnyLog(
   return openObservedKafkaLog(kafka, application, observer);
 }
 
+/** A start that waits longer for brokers says so, ms. */
+const saidAfterMs = 3_000;
+
 /** Kafka, with what happens to it told to the observer. */
-export function openObservedKafkaLog(
+export async function openObservedKafkaLog(
   settings: KafkaSettings,
   application: string,
   observer: Observer,
 ): Promise<Log> {
-  return openKafkaLog({ settings, application, ...kafkaEvents(observer) });
+  const { clock, scheduler } = systemTiming;
+  const begin = clock.monotonic();
+  let isTold = false;
+  const callOff = after(scheduler, saidAfterMs, () => {
+    isTold = true;
+    observer.on('logAway', { problem: `${settings.brokers}: no answer since the start` });
+  });
+  try {
+    const log = await openKafkaLog({ settings, application, ...kafkaEvents(observer) });
+    if (isTold) observer.on('logBack', { awayMs: clock.monotonic() - begin });
+    return log;
+  } finally {
+    callOff();
+  }
 }
 
 /** What the Kafka log tells while it runs, as events. */

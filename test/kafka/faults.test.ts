@@ -181,6 +181,16 @@ describe.skipIf(!(await kafkaAvailable()))('brokers that do not answer', () => {
     expect(ended.stderr).toMatch(/LOG_UNREACHABLE: the brokers at 127.0.0.1:9 do not answer/);
   });
 
+  test('at the start: it says so long before it gives up', async () => {
+    const args = [...runAt('127.0.0.1:9', await emptyFolder())];
+    const running = launch('topologies/app/main.ts', args, {
+      MILLRACE_KAFKA_CONNECT_TIMEOUT_MS: '600000',
+    });
+    onTestFinished(() => void running.child.kill('SIGKILL'));
+    await running.says('no broker answers, waiting');
+    await running.says('127.0.0.1:9: no answer since the start');
+  });
+
   test('while nothing comes: it says so, its health tells, and it goes on', {
     timeout: 600_000,
   }, async () => {
