@@ -7,11 +7,17 @@ import { errorCatalogue } from '../../engine/base/errors.ts';
 import { optionalPackage } from '../../engine/base/optional-package.ts';
 import type { StoreSpec } from '../../engine/graph/store-spec.ts';
 import { readableTable } from '../../engine/graph/view.ts';
+import { processRoutes } from '../../engine/http/processes.ts';
+import type { Route } from '../../engine/http/routes.ts';
+import { append } from '../../engine/laws/index.ts';
 import { MemoryLog } from '../../engine/log/memory.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
+import { Owners } from '../../engine/runtime/owners.ts';
 import { plan } from '../../engine/runtime/plan.ts';
+import { Runtime } from '../../engine/runtime/runtime.ts';
 import { TaskState } from '../../engine/state/task-state.ts';
-import { MemoryBackend, MemoryStore } from '../../engine/storage/memory.ts';
+import { MemoryBackend, MemoryBackends, MemoryStore } from '../../engine/storage/memory.ts';
+import { TaskHost } from '../../engine/task/task-host.ts';
 import { plainOf } from '../../engine/testing/golden/plain.ts';
 
 const words = topic<string, string>('words', { value: utf8 });
@@ -61,6 +67,23 @@ const met: Readonly<Record<string, () => unknown>> = {
     records.append(Buffer.from([250, 1]), Buffer.from('?'), 0);
     await state.restore('counted', records.finishAt(0), 0);
   },
+  STATE_AHEAD: async () => {
+    const backends = new MemoryBackends();
+    const first = await started(await logOf(3), backends);
+    await first.runUntilCaughtUp();
+    await first.close();
+    const second = await started(await logOf(0), backends);
+    await second.close();
+  },
+  NOT_OURS: async () => {
+    const log = await logOf(1);
+    const runtime = await started(log, new MemoryBackends());
+    await runtime.close();
+    const [route] = processRoutes({ local: runtime.tasks, owners: new Owners(log, 'all') });
+    const [query, other] = [new URLSearchParams(), 'Bearer of-another-application'];
+    const body = { task: '0_0', question: {} };
+    await (route as Route).answer(query, body, new AbortController().signal, other);
+  },
   STATE_CORRUPT: async () => {
     const values = new MemoryStore();
     const state = await openState(values);
@@ -79,6 +102,32 @@ const met: Readonly<Record<string, () => unknown>> = {
   },
 };
 
+/** A job whose state outlives its log. */
+const job = topology('all', (t) => {
+  t.stream(words).count('all');
+});
+
+async function started(log: MemoryLog, backends: MemoryBackends): Promise<Runtime> {
+  return Runtime.start({
+    topology: job,
+    application: 'all',
+    log,
+    stateDirectory: 'state',
+    partitions: 1,
+    startHosts: async (config) => [new TaskHost(job, config, backends)],
+  });
+}
+
+async function logOf(records: number): Promise<MemoryLog> {
+  const log = new MemoryLog();
+  await log.createTopics([{ name: 'words', partitions: 1, settings: {} }]);
+  const rows = Array.from({ length: records }, (): [string, string] => ['k', 'w']);
+  const writer = await log.openWriter('feed');
+  const appends = records === 0 ? [] : [append('words', 0, rows)];
+  await writer.commit({ appends, offsets: [], commitId: 1 });
+  return log;
+}
+
 test.each(Object.entries(met))('%s', async (code, meet) => {
   await expect(Promise.resolve().then(meet)).rejects.toMatchObject({ code });
 });
@@ -90,12 +139,9 @@ const notNamed: readonly string[] = [
   'KAFKA_CLIENT_MISSING',
   'KAFKA_REJECTED',
   'LOAD_INTERRUPTED',
-  'NOT_OURS',
   'SCHEMA_REFUSED',
-  'STATE_AHEAD',
   'TOOL_MISSING',
   'TOPOLOGY_CHANGED',
-  'VERIFY_DIFFERS',
 ];
 
 test('every error is met by a test', () => {
