@@ -2,7 +2,7 @@
  * GET /metrics and GET /health, and an application's own routes, by default on the loopback
  * interface.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -67,6 +67,22 @@ export interface HttpEndpoint {
   close(): Promise<void>;
 }
 
+/** @throws HTTP_UNAVAILABLE unless the port can be listened on now; 0 always can, if the host is ours */
+export async function checkPort(port: number, host = '127.0.0.1'): Promise<void> {
+  const probe = createServer();
+  await listening(probe, port, host);
+  await new Promise((resolve) => probe.close(resolve));
+}
+
+function listening(server: Server, port: number, host: string): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => {
+      reject(new MillraceError('HTTP_UNAVAILABLE', { host, port, problem: messageOf(error) }));
+    });
+    server.listen(port, host, resolve);
+  });
+}
+
 /** Throws HTTP_UNAVAILABLE when the port is taken. */
 export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
   const { port, host = '127.0.0.1' } = options;
@@ -84,12 +100,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
     socket.on('error', () => {});
     socket.end('HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => {
-      reject(new MillraceError('HTTP_UNAVAILABLE', { host, port, problem: messageOf(error) }));
-    });
-    server.listen(port, host, resolve);
-  });
+  await listening(server, port, host);
   return {
     port: (server.address() as AddressInfo).port,
     close: () =>
