@@ -67,7 +67,10 @@ export interface HttpEndpoint {
   close(): Promise<void>;
 }
 
-/** @throws HTTP_UNAVAILABLE unless the port can be listened on now; 0 always can, if the host is ours */
+/**
+ * @throws HTTP_UNAVAILABLE unless the port can be listened on now; 0 always can, if the host is
+ * ours
+ */
 export async function checkPort(port: number, host = '127.0.0.1'): Promise<void> {
   const probe = createServer();
   await listening(probe, port, host);
