@@ -5,6 +5,7 @@ import { join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { codeRoot, moduleAt } from '../base/package-files.ts';
+import { checkPort } from '../http/server.ts';
 import { type EmbeddedLog, openEmbeddedLog } from '../log/embedded/open-embedded-log.ts';
 import {
   type BackendChoice,
@@ -82,8 +83,17 @@ function keptBackend(directory: string): BackendChoice | undefined {
   }
 }
 
-/** Makes the directory; with `fresh`, deletes what an earlier run left in it. */
-export async function prepare(env: Environment, fresh: boolean): Promise<void> {
+/**
+ * Makes the directory; with `fresh`, deletes what an earlier run left in it.
+ * @throws HTTP_UNAVAILABLE
+ */
+export async function prepare(
+  env: Environment,
+  fresh: boolean,
+  { http, httpHost }: { readonly http?: number; readonly httpHost?: string } = {},
+): Promise<void> {
+  // Before anything goes: what cannot listen will not begin.
+  if (fresh && http !== undefined) await checkPort(http, httpHost);
   try {
     if (fresh) {
       await checkOwn(env);

@@ -27,7 +27,6 @@ export { writeRow } from '../connect/write-rows.ts';
 export { cursorTopic } from '../graph/topic-names.ts';
 export { followed, followedFrom, type SeenEvent } from '../http/change-routes.ts';
 export { countOf, instantOf, needed } from '../http/routes.ts';
-export { checkPort } from '../http/server.ts';
 export { asOfSchema } from '../http/table-routes.ts';
 export type { KafkaSettings } from '../log/kafka/settings/kafka-settings.ts';
 export { partitionOf } from '../record/partitioner.ts';

@@ -6,7 +6,6 @@ import { resolve } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Observer, TelemetryEvents } from '../base/events.ts';
-import { checkPort } from '../http/server.ts';
 import type { SourceConnector } from '../runtime/connector.ts';
 import type { LogLevel } from '../runtime/observe.ts';
 import { RestoreWatch, restoreText } from '../runtime/restore-watch.ts';
@@ -73,8 +72,7 @@ export async function run(
   // What is wrong in the module, the input or the options is told before anything is deleted.
   await loadTopology(reference);
   const sources = await sourcesOf(reference, options, application, say);
-  if (options.http !== undefined) await checkPort(options.http, options.httpHost);
-  await prepare(env, options.fresh === true);
+  await prepare(env, options.fresh === true, options);
   const execution = await execute({
     env,
     reference,

@@ -40,11 +40,6 @@ export class CellReader {
     }
   }
 
-  /** A cell as the backend has it. */
-  stored(spec: StoreSpec<unknown, unknown>, value: Buffer): unknown {
-    return this.cell(spec, this.content(value, spec.name));
-  }
-
   /** A cell that is packed; undefined when it is gone. */
   packed(spec: StoreSpec<unknown, unknown>, packed: PackedCells, row: number): unknown {
     const bytes = packed.cellOf(row);

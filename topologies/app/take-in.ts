@@ -17,7 +17,6 @@ import {
 } from 'millrace/engine';
 import {
   checkNames,
-  checkPort,
   connectorsOf,
   type Environment,
   type FileInput,
@@ -129,8 +128,7 @@ export async function takeIn(
   const catalogue = await readCatalogue(options.catalogue, '--catalogue');
   for (const mapping of mappings) catalogue?.checkMapping(mapping);
   catalogue?.checkConfiguration(config);
-  if (options.http !== undefined) await checkPort(options.http, options.httpHost);
-  await prepare(env, fresh);
+  await prepare(env, fresh, options);
   if (fresh) await rm(samplePath(env.directory), { force: true });
   const isSample = groups.length === 0 && options.sources === undefined;
   const sources = isSample
