@@ -17,7 +17,7 @@ const root = import.meta.dirname;
 const loadedByName = [
   'topologies/app/main.ts',
   'topologies/app/questions/question-worker.ts',
-  'topologies/app/version.ts',
+  'topologies/app/serve-version.ts',
   'engine/index.ts',
   'engine/laws/index.ts',
   'engine/serde/schemas/index.ts',

@@ -5,7 +5,7 @@
  */
 import { table } from '../engine/cli/output.ts';
 import { profileLogic } from '../topologies/personalisation.ts';
-import { SubjectRun } from '../topologies/subject/run.ts';
+import { SubjectRun } from '../topologies/subject/subject-run.ts';
 
 export const day = 86_400_000;
 export const subjectClasses = ['email_open', 'email_click', 'page_view', 'purchase', 'email_sent'];

@@ -15,7 +15,7 @@
  */
 import { json, type ProcessContext, type Stream, topic } from 'millrace';
 import { type Event, events, type Identifier } from './event.ts';
-import { mergedClass, splitClass } from './subject/classes.ts';
+import { mergedClass, splitClass } from './subject/subject-classes.ts';
 
 /** From the one that goes on first. */
 export const identityKinds = ['user', 'email', 'anonymous'] as const;

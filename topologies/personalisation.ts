@@ -12,7 +12,11 @@ import {
   MachineRules,
 } from './accepted/machine.ts';
 import { suppressed } from './engagement/bands.ts';
-import { checkEngagement, defaultEngagement, type EngagementConfig } from './engagement/config.ts';
+import {
+  checkEngagement,
+  defaultEngagement,
+  type EngagementConfig,
+} from './engagement/engagement-config.ts';
 import {
   activityLabels,
   events,
@@ -23,11 +27,11 @@ import {
 } from './event.ts';
 import { addIdentity, identityLinks } from './identity.ts';
 import type { SegmentText } from './segments/builder.ts';
-import { checkSegments, readSegments, type SegmentVocabulary } from './segments/check.ts';
+import { checkSegments, readSegments, type SegmentVocabulary } from './segments/check-segments.ts';
 import { classWarnings, knownClasses, type Warning } from './segments/class-warnings.ts';
+import type { Mistake } from './segments/definition-fields.ts';
 import { defaultSegments } from './segments/examples.ts';
-import type { Mistake } from './segments/fields.ts';
-import { planSegments } from './segments/plan.ts';
+import { planSegments } from './segments/segment-plan.ts';
 import { type SubjectArgs, subjectAnswer } from './subject/answer.ts';
 import { ProfileLogic } from './subject/logic.ts';
 import type { Output, Profile } from './subject/profile.ts';

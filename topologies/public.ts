@@ -13,7 +13,7 @@ export {
   type EventClass,
   type Money,
   type OpenSignal,
-} from './engagement/config.ts';
+} from './engagement/engagement-config.ts';
 export {
   type ActivityLabel,
   activityLabels,

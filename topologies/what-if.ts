@@ -6,7 +6,7 @@ import { type PersonalisationConfig, profileLogic } from './personalisation.ts';
 import { definitionHash } from './segments/canonical.ts';
 import type { ProfileLogic } from './subject/logic.ts';
 import type { Profile } from './subject/profile.ts';
-import { runSubject } from './subject/run.ts';
+import { runSubject } from './subject/subject-run.ts';
 
 export interface SegmentDifference {
   readonly id: string;

@@ -1,10 +1,10 @@
 /** The documents that are made of what is there. */
 import { generateKeyPairSync } from 'node:crypto';
 import { engineRoutes } from '../../engine/cli/execution.ts';
-import { askedRoutes } from '../../topologies/app/questions/question-routes.ts';
+import { askedRoutes } from '../../topologies/app/questions/application-routes.ts';
 import { asyncApiDocument } from '../../topologies/asyncapi.ts';
-import { checkGateway } from '../../topologies/gateway/config.ts';
-import { gatewayApp } from '../../topologies/gateway/server.ts';
+import { checkGateway } from '../../topologies/gateway/gateway-config.ts';
+import { gatewayApp } from '../../topologies/gateway/gateway-server.ts';
 import { providers } from '../../topologies/gateway/webhooks/providers.ts';
 import { errorsDocument, metricsDocument } from './lists.ts';
 

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readMapping } from '../../topologies/app/mappings.ts';
-import { Catalogue, draftOf } from '../../topologies/catalogue.ts';
+import { Catalogue, draftOf } from '../../topologies/field-catalogue.ts';
 import type { Mapping } from '../../topologies/ingest/mapping.ts';
 import { emptyFolder, millrace } from '../process/millrace.ts';
 import { post, startGateway } from './running.ts';

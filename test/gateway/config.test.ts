@@ -1,6 +1,6 @@
 /** The gateway's configuration: which sections a file may have. */
 import { expect, test } from 'vitest';
-import { checkGateway } from '../../topologies/gateway/config.ts';
+import { checkGateway } from '../../topologies/gateway/gateway-config.ts';
 
 test('one file may also name what is pulled from outside', () => {
   const both = { limits: { depth: 8 }, sources: { crm: { kind: 'folder' } } };

@@ -9,10 +9,10 @@ import { onTestFinished } from 'vitest';
 import { environment, prepare } from '../../engine/cli/environment.ts';
 import { type Execution, execute } from '../../engine/cli/execution.ts';
 import { gatewayListener } from '../../topologies/app/gateway-listener.ts';
+import { askedRoutes } from '../../topologies/app/questions/application-routes.ts';
 import { QuestionPool } from '../../topologies/app/questions/question-pool.ts';
-import { askedRoutes } from '../../topologies/app/questions/question-routes.ts';
 import { events } from '../../topologies/event.ts';
-import { checkGateway } from '../../topologies/gateway/config.ts';
+import { checkGateway } from '../../topologies/gateway/gateway-config.ts';
 import { emptyFolder } from '../process/millrace.ts';
 
 export interface RunningGateway {

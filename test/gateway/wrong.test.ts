@@ -229,7 +229,7 @@ describe('callers', () => {
   });
 
   test('without accounts nothing is served to other machines', async () => {
-    const { serveGateway } = await import('../../topologies/gateway/server.ts');
+    const { serveGateway } = await import('../../topologies/gateway/gateway-server.ts');
     const options = { host: '0.0.0.0', port: 0, config: {} } as never;
     await expect(serveGateway(options)).rejects.toMatchObject({
       code: 'CONFIG_INVALID',

@@ -11,7 +11,7 @@ import type { Topic } from '../../engine/graph/topic.ts';
 import type { Log } from '../../engine/log/log.ts';
 import { topicRecords } from '../../engine/log/topic-records.ts';
 import { withState } from '../../topologies/app/kept-personalisation.ts';
-import { load, type Manifest } from '../../topologies/app/nights/load.ts';
+import { load, type Manifest } from '../../topologies/app/nights/load-night.ts';
 import { takenEvents } from '../../topologies/app/questions/taken-events.ts';
 import { clockOf } from '../../topologies/app/start-report.ts';
 import { mismatchesOf, verifySample } from '../../topologies/app/verify.ts';

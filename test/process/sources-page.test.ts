@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { mistakesInSources } from '../../engine/connect/pull/spec.ts';
-import { checkGateway } from '../../topologies/gateway/config.ts';
+import { checkGateway } from '../../topologies/gateway/gateway-config.ts';
 import { providers } from '../../topologies/gateway/webhooks/providers.ts';
 import { startGateway } from '../gateway/running.ts';
 

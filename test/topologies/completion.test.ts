@@ -1,7 +1,7 @@
 /** What the editor of segments offers at a caret, marked | in the text. */
 import { describe, expect, test } from 'vitest';
 import { completionAt, type Schema } from '../../console/segments/complete.ts';
-import { segmentsSchema } from '../../topologies/segments/schema.ts';
+import { segmentsSchema } from '../../topologies/segments/segment-schema.ts';
 
 const known = {
   schema: segmentsSchema() as Schema,

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { instantReader } from '../../engine/time/instant-reader.ts';
 import { defaultConsent } from '../../topologies/accepted/consent.ts';
 import { defaultMachine } from '../../topologies/accepted/machine.ts';
-import { defaultEngagement } from '../../topologies/engagement/config.ts';
+import { defaultEngagement } from '../../topologies/engagement/engagement-config.ts';
 import { checkMapping } from '../../topologies/ingest/check-mapping.ts';
 import { eventMap } from '../../topologies/ingest/event-map.ts';
 import { checkPersonalisation, lintPersonalisation } from '../../topologies/personalisation.ts';

@@ -10,7 +10,7 @@ import { eventMap } from '../../topologies/ingest/event-map.ts';
 import segmentSpec from '../../topologies/ingest/mappings/segment-spec.json' with { type: 'json' };
 import personalisation, { profileLogic } from '../../topologies/personalisation.ts';
 import type { Profile } from '../../topologies/subject/profile.ts';
-import { runSubject } from '../../topologies/subject/run.ts';
+import { runSubject } from '../../topologies/subject/subject-run.ts';
 
 const day = 86_400_000;
 const mapping = eventMap(checkMapping(segmentSpec, 'segment-spec'));

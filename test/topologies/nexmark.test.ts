@@ -8,7 +8,7 @@ import {
   type Bid,
   bids,
   persons,
-} from '../../topologies/nexmark/events.ts';
+} from '../../topologies/nexmark/auction-house.ts';
 import { type Events, generate } from '../../topologies/nexmark/generate.ts';
 import q0, { passed } from '../../topologies/nexmark/q0.ts';
 import q1, { inEuros } from '../../topologies/nexmark/q1.ts';

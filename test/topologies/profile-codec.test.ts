@@ -12,7 +12,7 @@ import { eventSerde } from '../../topologies/event-codec.ts';
 import { type PersonalisationConfig, profileLogic } from '../../topologies/personalisation.ts';
 import type { Profile } from '../../topologies/subject/profile.ts';
 import { profileSerde } from '../../topologies/subject/profile-codec.ts';
-import { runSubject, SubjectRun } from '../../topologies/subject/run.ts';
+import { runSubject, SubjectRun } from '../../topologies/subject/subject-run.ts';
 import { canonical } from '../../topologies/verify/compare.ts';
 import { nodes } from './segment-draws.ts';
 import { randomHistory, withRefunds } from './segment-histories.ts';

@@ -1,7 +1,6 @@
 /** What `score explain` says adds up to the score, and the score stays until it says. */
 import { describe, expect, test } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
-import { defaultEngagement } from '../../topologies/engagement/config.ts';
 import { hourMs } from '../../topologies/engagement/counts.ts';
 import {
   applyEvent,
@@ -9,6 +8,7 @@ import {
   noEngagement,
   settle,
 } from '../../topologies/engagement/engagement.ts';
+import { defaultEngagement } from '../../topologies/engagement/engagement-config.ts';
 import { explainScore } from '../../topologies/engagement/explain-score.ts';
 import type { Event } from '../../topologies/event.ts';
 

@@ -5,11 +5,11 @@
 
 import { expect, test } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
-import { defaultEngagement } from '../../topologies/engagement/config.ts';
+import { defaultEngagement } from '../../topologies/engagement/engagement-config.ts';
 import type { Arrival, Event } from '../../topologies/event.ts';
 import { type PersonalisationConfig, profileLogic } from '../../topologies/personalisation.ts';
 import { fold } from '../../topologies/segments/membership.ts';
-import { runSubject } from '../../topologies/subject/run.ts';
+import { runSubject } from '../../topologies/subject/subject-run.ts';
 import { pick } from './segment-histories.ts';
 
 const hour = 3_600_000;

@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { bandAfter, bandPath } from '../../topologies/engagement/bands.ts';
-import { defaultEngagement, type EngagementConfig } from '../../topologies/engagement/config.ts';
 import {
   type Counts,
   countEvent,
@@ -12,6 +11,10 @@ import {
   settleHours,
 } from '../../topologies/engagement/counts.ts';
 import { decayTable } from '../../topologies/engagement/decay.ts';
+import {
+  defaultEngagement,
+  type EngagementConfig,
+} from '../../topologies/engagement/engagement-config.ts';
 import {
   type GateKind,
   gateChangesAt,

@@ -1,14 +1,14 @@
 /** One meaning, one hash: JSON, the builder, and the published schema. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { defaultEngagement } from '../../topologies/engagement/config.ts';
+import { defaultEngagement } from '../../topologies/engagement/engagement-config.ts';
 import { checkPersonalisation } from '../../topologies/personalisation.ts';
 import * as b from '../../topologies/segments/builder.ts';
 import { definitionHash } from '../../topologies/segments/canonical.ts';
-import { checkSegments } from '../../topologies/segments/check.ts';
+import { checkSegments } from '../../topologies/segments/check-segments.ts';
 import type { SegmentDefinition } from '../../topologies/segments/definition.ts';
 import { nodeKinds } from '../../topologies/segments/node-kinds.ts';
-import { segmentsSchema } from '../../topologies/segments/schema.ts';
+import { segmentsSchema } from '../../topologies/segments/segment-schema.ts';
 import { segmentToJson } from '../../topologies/segments/unparse.ts';
 
 const vocabulary = { bands: ['hot'], channels: ['email'] };

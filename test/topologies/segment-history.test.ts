@@ -11,7 +11,7 @@ import { asOf } from '../../topologies/segments/as-of.ts';
 import { absent, count, sequence } from '../../topologies/segments/builder.ts';
 import type { Explanation } from '../../topologies/segments/explain.ts';
 import { holdsAt } from '../../topologies/segments/timeline.ts';
-import { runSubject, SubjectRun } from '../../topologies/subject/run.ts';
+import { runSubject, SubjectRun } from '../../topologies/subject/subject-run.ts';
 import { whatIf } from '../../topologies/what-if.ts';
 import { nodes } from './segment-draws.ts';
 import { randomHistory, span } from './segment-histories.ts';

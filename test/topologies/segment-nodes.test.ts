@@ -1,7 +1,7 @@
 /** Every kind of node: its timeline at every instant of random histories against plain counting. */
 import { expect, test } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
-import { checkSegments } from '../../topologies/segments/check.ts';
+import { checkSegments } from '../../topologies/segments/check-segments.ts';
 import { noSegments, SegmentLogic } from '../../topologies/segments/subject.ts';
 import { holdsAt } from '../../topologies/segments/timeline.ts';
 import { truthOf } from '../verify/segment-intervals.ts';

@@ -11,7 +11,7 @@ import {
   profileLogic,
 } from '../../topologies/personalisation.ts';
 import type { Explanation } from '../../topologies/segments/explain.ts';
-import { runSubject } from '../../topologies/subject/run.ts';
+import { runSubject } from '../../topologies/subject/subject-run.ts';
 import { compareWithSql } from '../../topologies/verify/compare.ts';
 import { whatIf } from '../../topologies/what-if.ts';
 

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import type { SegmentChange } from '../../topologies/event.ts';
 import { profileLogic } from '../../topologies/personalisation.ts';
 import { addEntries, entriesIn, overlapIn, sizesOf } from '../../topologies/segments/sizes.ts';
-import { runSubject } from '../../topologies/subject/run.ts';
+import { runSubject } from '../../topologies/subject/subject-run.ts';
 
 const day = 86_400_000;
 const begin = Date.UTC(2026, 0, 1);

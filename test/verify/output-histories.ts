@@ -16,7 +16,7 @@ import personalisation, {
   checkPersonalisation,
   type PersonalisationConfig,
 } from '../../topologies/personalisation.ts';
-import { wholeCondition } from '../../topologies/segments/check.ts';
+import { wholeCondition } from '../../topologies/segments/check-segments.ts';
 import type { Expression, SegmentDefinition } from '../../topologies/segments/definition.ts';
 import { type Draw, leaf, nodes } from '../topologies/segment-draws.ts';
 import {

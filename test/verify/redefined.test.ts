@@ -8,7 +8,7 @@ import personalisation, {
   profileLogic,
 } from '../../topologies/personalisation.ts';
 import type { Profile } from '../../topologies/subject/profile.ts';
-import { runSubject } from '../../topologies/subject/run.ts';
+import { runSubject } from '../../topologies/subject/subject-run.ts';
 import { compareWithSql, type EngineResult } from '../../topologies/verify/compare.ts';
 import type { LoggedEvent } from '../../topologies/verify/database.ts';
 

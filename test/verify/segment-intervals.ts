@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Trait } from '../../topologies/event.ts';
-import { wholeCondition } from '../../topologies/segments/check.ts';
+import { wholeCondition } from '../../topologies/segments/check-segments.ts';
 import {
   childrenOf,
   type Expression,

@@ -5,7 +5,7 @@
  * come.
  */
 import { listOf } from '../dictionary.ts';
-import type { EngagementConfig } from '../engagement/config.ts';
+import type { EngagementConfig } from '../engagement/engagement-config.ts';
 import type { Event } from '../event.ts';
 import {
   addConsent,

@@ -1,7 +1,7 @@
 /** The ready application, as the engine's command line is given it. */
 import { fileURLToPath } from 'node:url';
 import { moduleAt, type ShippedApplication } from '../../engine/cli/index.ts';
-import { checkGateway } from '../gateway/config.ts';
+import { checkGateway } from '../gateway/gateway-config.ts';
 import { eventMappings } from './mappings.ts';
 
 /** The name of the ready topology. */
@@ -13,7 +13,7 @@ export const personalisationModule = fileURLToPath(moduleAt('topologies/personal
 export const application: ShippedApplication = {
   mappings: eventMappings(),
   module: personalisationModule,
-  versionProgram: moduleAt('topologies/app/version'),
+  versionProgram: moduleAt('topologies/app/serve-version'),
   // The file may be that of the gateway as well.
   checkBesideSources: (others) => {
     checkGateway(others);

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { MillraceError } from 'millrace';
 import { messageOf } from 'millrace/engine';
 import { jsonOf } from '../../engine/cli/index.ts';
-import { Catalogue } from '../catalogue.ts';
+import { Catalogue } from '../field-catalogue.ts';
 
 /** @param field that names the file @throws CONFIG_INVALID */
 export async function readCatalogue(

@@ -5,7 +5,7 @@
 import { MillraceError } from 'millrace';
 import { print, printJson, table } from '../../engine/cli/index.ts';
 import { lintPersonalisation, warnPersonalisation } from '../personalisation.ts';
-import type { Kept, SegmentPlan } from '../segments/plan.ts';
+import type { Kept, SegmentPlan } from '../segments/segment-plan.ts';
 import { readConfig } from './configuration.ts';
 import { segmentPlans } from './questions/segment-plans.ts';
 

@@ -25,7 +25,7 @@ import {
   systemScheduler,
 } from '../../engine/cli/index.ts';
 import { events } from '../event.ts';
-import { serveGateway } from '../gateway/server.ts';
+import { serveGateway } from '../gateway/gateway-server.ts';
 import {
   cachedBacklog,
   declaredFields,

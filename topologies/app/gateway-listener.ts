@@ -14,10 +14,10 @@ import {
   type ServerParts,
 } from 'millrace/engine';
 import { engineRoutes, jsonOf, type Running, systemClock } from '../../engine/cli/index.ts';
-import type { Catalogue } from '../catalogue.ts';
-import { checkGateway, type GatewayConfig } from '../gateway/config.ts';
-import { Intake } from '../gateway/intake.ts';
-import { serveGateway } from '../gateway/server.ts';
+import type { Catalogue } from '../field-catalogue.ts';
+import { Intake } from '../gateway/event-intake.ts';
+import { checkGateway, type GatewayConfig } from '../gateway/gateway-config.ts';
+import { serveGateway } from '../gateway/gateway-server.ts';
 import { providers } from '../gateway/webhooks/providers.ts';
 import { readCatalogue } from './catalogue-file.ts';
 import { readMapping } from './mappings.ts';

@@ -24,7 +24,7 @@ import {
   threadsOption,
 } from '../../engine/cli/index.ts';
 import type { GatewayAloneOptions } from './gateway-alone.ts';
-import { type LoadOptions, load } from './nights/load.ts';
+import { type LoadOptions, load } from './nights/load-night.ts';
 import { type ServeOptions, serve } from './serve.ts';
 import { type StartOptions, start } from './start.ts';
 

@@ -7,10 +7,10 @@ import { BatchBuilder, type Log } from 'millrace/engine';
 import { partitionOf } from '../../engine/cli/index.ts';
 import { events } from '../event.ts';
 import { profileLogic } from '../personalisation.ts';
-import { redefinedClass } from '../subject/classes.ts';
 import type { ProfileLogic } from '../subject/logic.ts';
 import type { Profile } from '../subject/profile.ts';
-import { SubjectRun } from '../subject/run.ts';
+import { redefinedClass } from '../subject/subject-classes.ts';
+import { SubjectRun } from '../subject/subject-run.ts';
 import type { Asked } from './questions/questions.ts';
 import { takenEvents } from './questions/taken-events.ts';
 

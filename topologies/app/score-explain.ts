@@ -1,9 +1,9 @@
 /** `score explain`: what the score of a subject is made of, as of an instant. */
 import { instant, print, printJson, table } from '../../engine/cli/index.ts';
 import type { HourShare, ScoreExplanation } from '../engagement/explain-score.ts';
-import type { InstantOptions } from './explain.ts';
 import { withState } from './kept-personalisation.ts';
 import { explainScore } from './questions/questions.ts';
+import type { InstantOptions } from './segment-explain.ts';
 
 /** Items of an hour that are shown; the JSON has all. */
 const itemsShown = 3;

@@ -16,8 +16,8 @@ import {
 import { application } from './application.ts';
 import { readCatalogue } from './catalogue-file.ts';
 import { keptPersonalisation } from './kept-personalisation.ts';
+import { askedRoutes } from './questions/application-routes.ts';
 import { QuestionPool } from './questions/question-pool.ts';
-import { askedRoutes } from './questions/question-routes.ts';
 import type { Asked } from './questions/questions.ts';
 import { mismatchesOf, verifySample } from './verify.ts';
 

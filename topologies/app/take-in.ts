@@ -49,8 +49,8 @@ import {
   readMapping,
   shippedMappings,
 } from './mappings.ts';
+import { askedRoutes } from './questions/application-routes.ts';
 import { QuestionPool } from './questions/question-pool.ts';
-import { askedRoutes } from './questions/question-routes.ts';
 import { tellRedefined } from './redefine.ts';
 import { sampleFile, samplePath } from './sample-file.ts';
 import { clockOf } from './start-report.ts';

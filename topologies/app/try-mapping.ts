@@ -11,7 +11,7 @@ import {
   rowsOf,
   table,
 } from '../../engine/cli/index.ts';
-import { draftOf } from '../catalogue.ts';
+import { draftOf } from '../field-catalogue.ts';
 import { eventMap } from '../ingest/event-map.ts';
 import type { Mapping } from '../ingest/mapping.ts';
 import { readCatalogue } from './catalogue-file.ts';

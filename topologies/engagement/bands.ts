@@ -1,5 +1,5 @@
 /** Bands of the score. Up at the bound, down only when the score is `hysteresis` below it. */
-import type { EngagementConfig } from './config.ts';
+import type { EngagementConfig } from './engagement-config.ts';
 import type { ScoreCurve } from './score.ts';
 
 /** Shown in place of a band while the e-mail gate is shut. */

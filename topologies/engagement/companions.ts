@@ -1,6 +1,7 @@
 /** What is read from the same counts beside the score: recency, active days, frequencies, money. */
-import type { EngagementConfig } from './config.ts';
+
 import { type Counts, hourMs, itemsIn } from './counts.ts';
+import type { EngagementConfig } from './engagement-config.ts';
 import { moneyIn, type Orders, type RepeatBuying, repeatBuying } from './orders.ts';
 
 export interface Companions {

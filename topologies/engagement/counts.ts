@@ -4,7 +4,7 @@
  * the number alone.
  */
 import type { Event } from '../event.ts';
-import type { EngagementConfig } from './config.ts';
+import type { EngagementConfig } from './engagement-config.ts';
 import { type Hour, hourChanged } from './points.ts';
 
 export const hourMs = 3_600_000;

@@ -2,10 +2,10 @@
  * What a score is made of at an instant: hour by hour what was counted, and what decay left of it.
  */
 import { ownOf } from '../dictionary.ts';
-import type { EngagementConfig, EventClass } from './config.ts';
 import { hourMs, hourOf } from './counts.ts';
 import { decayTable, decayUnit } from './decay.ts';
 import { curveOf, type Engagement } from './engagement.ts';
+import type { EngagementConfig, EventClass } from './engagement-config.ts';
 import { gateChangesAt, gateIsShut } from './gates.ts';
 import { type Hour, itemsUntil } from './points.ts';
 

@@ -4,8 +4,8 @@
  */
 import { ownOf } from '../dictionary.ts';
 import type { Event } from '../event.ts';
-import type { EngagementConfig } from './config.ts';
 import { hourMs, hourOf } from './counts.ts';
+import type { EngagementConfig } from './engagement-config.ts';
 
 /** One event of an order: its instant (ms UTC), value in minor units, and currency. */
 type Line = readonly [at: number, amount: number, currency: string];

@@ -2,7 +2,7 @@
  * Points of a class, hour by hour, laid out for reading. A layout is kept beside the counts for as
  * long as they live in memory; an hour whose items change is laid out anew, the others stay.
  */
-import type { EventClass } from './config.ts';
+import type { EventClass } from './engagement-config.ts';
 
 /** Item -> the instants of its events, ascending; or how many items there were. */
 export type Hour = Map<string, number[]> | number;

@@ -3,9 +3,9 @@
  * depends on the set of events alone, never on the order in which they came.
  */
 import { setOwn } from '../dictionary.ts';
-import type { EngagementConfig, EventClass, OpenSignal } from './config.ts';
 import { type Counts, hourMs, hourOf, itemsIn } from './counts.ts';
 import { decayTable, decayUnit } from './decay.ts';
+import type { EngagementConfig, EventClass, OpenSignal } from './engagement-config.ts';
 import { type Gates, gateChangesAt, gateIsShut } from './gates.ts';
 import { type Points, pointsOf } from './points.ts';
 

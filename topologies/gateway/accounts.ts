@@ -5,7 +5,7 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createRemoteJWKSet, errors, type JWTVerifyGetKey, jwtVerify } from 'jose';
-import type { GatewayConfig, OAuthConfig, Role, WriteKey } from './config.ts';
+import type { GatewayConfig, OAuthConfig, Role, WriteKey } from './gateway-config.ts';
 
 export interface Caller {
   /** For logs: the name of the key, or the token's subject. */

@@ -3,7 +3,7 @@
  * binary (attributes in `ce-` headers, the data in the body). The row of an event has its
  * attributes and `data`. cloudevents.io: HTTP protocol binding 1.0.2, JSON event format 1.0.2.
  */
-import type { Row } from '../ingest/fields.ts';
+import type { Row } from '../ingest/row-fields.ts';
 import { BodyError, innerJson, jsonBody, utf8Text } from './body.ts';
 
 export interface CloudEventsBody {

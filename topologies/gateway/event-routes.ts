@@ -2,7 +2,7 @@
 import type { FastifyRequest } from 'fastify';
 import { BodyError, jsonBody, unpackedBody } from './body.ts';
 import { cloudEvents } from './cloud-events.ts';
-import type { Taken } from './intake.ts';
+import type { Taken } from './event-intake.ts';
 import type { Gateway } from './parts.ts';
 import {
   eventsBody,

@@ -3,8 +3,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { AnyRoute, PageServer, RequestMetrics } from 'millrace/engine';
 import type { Accounts } from './accounts.ts';
 import type { Refusal } from './answers.ts';
-import type { GatewayConfig, Role } from './config.ts';
-import type { Intake } from './intake.ts';
+import type { Intake } from './event-intake.ts';
+import type { GatewayConfig, Role } from './gateway-config.ts';
 
 /** What webhooks need of the world. */
 export interface WebhookWorld {

@@ -2,10 +2,10 @@
  * `POST /webhooks/<source>`: checks the provider's own signature over the bytes, then takes the
  * events.
  */
-import { isObject } from '../ingest/fields.ts';
+import { isObject } from '../ingest/row-fields.ts';
 import { BodyError, innerJson, jsonBody, utf8Text } from './body.ts';
-import { invalid, type SecretSpec, type WebhookConfig } from './config.ts';
 import { answers, bodyOf } from './event-routes.ts';
+import { invalid, type SecretSpec, type WebhookConfig } from './gateway-config.ts';
 import type { Gateway, WebhookWorld } from './parts.ts';
 import { webhookBody } from './schemas.ts';
 import { type Provider, providers } from './webhooks/providers.ts';

@@ -1,6 +1,6 @@
 /** Checks the places of a mapping that name fields of a row, and times. */
 import { instantReader, zonePolicies } from 'millrace';
-import { isObject } from './fields.ts';
+import { isObject } from './row-fields.ts';
 import { checkKeys, checkText, type Fail, listAt, objectAt } from './value-checks.ts';
 
 export const timeKeys = ['field', 'format', 'zone', 'since', 'from', 'gap', 'overlap'];

@@ -9,9 +9,9 @@ import {
 } from './check-fields.ts';
 import type { ClassRule } from './classes.ts';
 import { groupMarks } from './decimal.ts';
-import { isObject } from './fields.ts';
 import { type Mapping, subjectForms } from './mapping.ts';
 import { type TextTest, textTest, textTests } from './pattern.ts';
+import { isObject } from './row-fields.ts';
 import { envelopes } from './unpack.ts';
 import {
   checkKeys,

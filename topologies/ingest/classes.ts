@@ -1,4 +1,6 @@
 /** What a row says has happened: by a constant, a map of values, or rules. */
+
+import { type TextTest, textTest, wordsOf } from './pattern.ts';
 import {
   type FieldSpec,
   fieldReader,
@@ -8,8 +10,7 @@ import {
   textOf,
   textReader,
   Unreadable,
-} from './fields.ts';
-import { type TextTest, textTest, wordsOf } from './pattern.ts';
+} from './row-fields.ts';
 
 /** A class, several of which the row makes an event each, or null: the row is not wanted. */
 export type ClassName = string | readonly string[] | null;

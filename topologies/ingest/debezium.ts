@@ -3,7 +3,7 @@
  * deleted, and what the envelope says of the change under names of its own, as Debezium's own
  * unwrapping names them.
  */
-import { isObject, type Row } from './fields.ts';
+import { isObject, type Row } from './row-fields.ts';
 
 /**
  * The rows of a change event. A tombstone is none; what has no envelope is a row already.

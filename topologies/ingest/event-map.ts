@@ -1,8 +1,11 @@
 /** Rows become events by a mapping, or are refused with the reason. */
 import type { Event, Evidence, Identifier, Trait } from '../event.ts';
-import { mergedClass } from '../subject/classes.ts';
+import { mergedClass } from '../subject/subject-classes.ts';
 import { classReader } from './classes.ts';
 import { decimalReader } from './decimal.ts';
+import { emailForm, numberForm, textForm } from './forms.ts';
+import type { FieldSpec, Mapping, SkipRule, TimeSpec } from './mapping.ts';
+import { textTest, wordsOf } from './pattern.ts';
 import {
   type FieldReader,
   fieldReader,
@@ -13,11 +16,8 @@ import {
   textReader,
   toldReader,
   Unreadable,
-} from './fields.ts';
-import { emailForm, numberForm, textForm } from './forms.ts';
-import type { FieldSpec, Mapping, SkipRule, TimeSpec } from './mapping.ts';
-import { textTest, wordsOf } from './pattern.ts';
-import { timeReader } from './times.ts';
+} from './row-fields.ts';
+import { timeReader } from './row-times.ts';
 
 export interface MappedRecord {
   readonly key: string;

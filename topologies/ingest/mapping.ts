@@ -2,14 +2,14 @@
 import type { Identifier } from '../event.ts';
 import type { ClassSpec } from './classes.ts';
 import type { DecimalForm } from './decimal.ts';
-import { columnsOf, type FieldSpec } from './fields.ts';
 import type { TextTest } from './pattern.ts';
-import type { TimeSpec } from './times.ts';
+import { columnsOf, type FieldSpec } from './row-fields.ts';
+import type { TimeSpec } from './row-times.ts';
 import type { Unpacking } from './unpack.ts';
 
 export type { ClassName, ClassRule, ClassSpec } from './classes.ts';
-export type { FieldSpec } from './fields.ts';
-export type { TimeSpec } from './times.ts';
+export type { FieldSpec } from './row-fields.ts';
+export type { TimeSpec } from './row-times.ts';
 
 /** Rows that are not wanted: all tests that are given must hold. */
 export interface SkipRule extends TextTest {

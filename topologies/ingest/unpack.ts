@@ -1,7 +1,7 @@
 /** The rows that a JSON value of a file stands for: lists are opened, envelopes are taken off. */
 import { parseJson } from 'millrace';
 import { unwrapped } from './debezium.ts';
-import { fieldReader, isObject } from './fields.ts';
+import { fieldReader, isObject } from './row-fields.ts';
 
 export const envelopes = ['debezium'] as const;
 

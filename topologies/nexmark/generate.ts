@@ -2,7 +2,7 @@
  * Events of the auction house, by a seed: of fifty, one registers, three open an auction, the
  * others bid.
  */
-import type { Auction, Bid, Person } from './events.ts';
+import type { Auction, Bid, Person } from './auction-house.ts';
 
 export interface Events {
   readonly persons: readonly Person[];

@@ -1,6 +1,6 @@
 /** q0: every bid as it is; what reading and writing alone cost. */
 import { topic, topology } from 'millrace';
-import { type Bid, bids } from './events.ts';
+import { type Bid, bids } from './auction-house.ts';
 
 export const passed = topic<string, Bid>('q0-bids');
 

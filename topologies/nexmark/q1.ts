@@ -1,6 +1,6 @@
 /** q1: the price of every bid in euros, at 0.908 a dollar. */
 import { topic, topology } from 'millrace';
-import { type Bid, bids } from './events.ts';
+import { type Bid, bids } from './auction-house.ts';
 
 export const inEuros = topic<string, Bid>('q1-bids');
 

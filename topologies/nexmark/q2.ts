@@ -1,6 +1,6 @@
 /** q2: bids for certain auctions, those whose id is a multiple of 123. */
 import { type Topic, topic, topology } from 'millrace';
-import { bids } from './events.ts';
+import { bids } from './auction-house.ts';
 
 export interface Offer {
   readonly auction: string;

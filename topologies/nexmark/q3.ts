@@ -3,7 +3,7 @@
  * first.
  */
 import { topology } from 'millrace';
-import { auctions, persons } from './events.ts';
+import { auctions, persons } from './auction-house.ts';
 
 const near = new Set(['OR', 'ID', 'CA']);
 

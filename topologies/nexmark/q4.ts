@@ -3,7 +3,7 @@
  * before.
  */
 import { average, topology } from 'millrace';
-import { auctions, bids } from './events.ts';
+import { auctions, bids } from './auction-house.ts';
 
 interface Winning {
   readonly category: number;

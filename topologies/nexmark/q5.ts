@@ -1,6 +1,6 @@
 /** q5: the auctions with most bids of the last ten seconds, every two seconds. */
 import { count, hopping, minutes, seconds, topology } from 'millrace';
-import { bids } from './events.ts';
+import { bids } from './auction-house.ts';
 
 export interface Hot {
   readonly bids: number;

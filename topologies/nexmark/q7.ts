@@ -3,7 +3,7 @@
  * all bids.
  */
 import { minutes, reduce, seconds, topology, tumbling } from 'millrace';
-import { type Bid, bids } from './events.ts';
+import { type Bid, bids } from './auction-house.ts';
 
 /**
  * Of equal prices the bid for the smaller auction, then the earlier one: whatever the order they

@@ -1,6 +1,6 @@
 /** q8: who registered and opened an auction within the same ten seconds. */
 import { minutes, msgpack, seconds, timeWindowed, topic, topology, tumbling, utf8 } from 'millrace';
-import { auctions, persons } from './events.ts';
+import { auctions, persons } from './auction-house.ts';
 
 export interface NewSeller {
   /** Null: registered at another time. */

@@ -2,7 +2,7 @@
 import { refundClass } from '../accepted/accepted.ts';
 import { consentGranted, consentWithdrawn } from '../accepted/consent.ts';
 import type { MachineConfig } from '../accepted/machine.ts';
-import type { EngagementConfig } from '../engagement/config.ts';
+import type { EngagementConfig } from '../engagement/engagement-config.ts';
 import { gateEvents } from '../engagement/gates.ts';
 import { childrenOf, type Expression, type Leaf, type SegmentDefinition } from './definition.ts';
 import { matchesOf } from './matches.ts';

@@ -6,7 +6,7 @@ import { turningSet } from './counterfactual.ts';
 import type { Leaf } from './definition.ts';
 import type { History, Kept, TraitEntry } from './history.ts';
 import { matchesOf } from './matches.ts';
-import { isLeaf, type Root } from './program.ts';
+import { isLeaf, type Root } from './segment-program.ts';
 import type { SegmentLogic, SubjectSegments } from './subject.ts';
 import { holdsAt, never, nextFlip } from './timeline.ts';
 import { toText } from './unparse.ts';

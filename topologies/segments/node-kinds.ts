@@ -36,7 +36,7 @@ import {
   weekdays,
   whole,
   yesNo,
-} from './fields.ts';
+} from './definition-fields.ts';
 import { dateOf } from './local-day.ts';
 import { nearest } from './nearest.ts';
 

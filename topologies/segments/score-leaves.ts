@@ -2,8 +2,8 @@
  * Conditions on score and band as timelines: walked from change to change, not from hour to hour.
  */
 import { type BandStep, bandPath, suppressed } from '../engagement/bands.ts';
-import type { EngagementConfig } from '../engagement/config.ts';
 import type { Engagement } from '../engagement/engagement.ts';
+import type { EngagementConfig } from '../engagement/engagement-config.ts';
 import { gateChangesAt, gateIsShut } from '../engagement/gates.ts';
 import type { ScoreCurve } from '../engagement/score.ts';
 import type { BandNode, EngagementLeaf, OpenSignalNode, ScoreNode } from './definition.ts';

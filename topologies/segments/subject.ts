@@ -18,8 +18,8 @@ import {
   settleMembership,
   tell,
 } from './membership.ts';
-import { isLeaf, Program, type Root, remembers } from './program.ts';
 import { continued, type EngagementView, engagementTimeline } from './score-leaves.ts';
+import { isLeaf, Program, type Root, remembers } from './segment-program.ts';
 import {
   clip,
   combine,

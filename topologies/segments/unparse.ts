@@ -1,7 +1,7 @@
 /** Definitions back as the JSON they are written in. */
 import { canonical } from './canonical.ts';
 import type { Expression, Filter, Match, SegmentDefinition } from './definition.ts';
-import { weekdays } from './fields.ts';
+import { weekdays } from './definition-fields.ts';
 
 /** A condition as it is written, defaults included; durations in ms. */
 export function toJson(node: Expression): Record<string, unknown> {

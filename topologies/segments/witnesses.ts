@@ -4,7 +4,7 @@
 import type { Leaf } from './definition.ts';
 import { calendarEnd } from './leaves.ts';
 import { matchesOf } from './matches.ts';
-import type { Root } from './program.ts';
+import type { Root } from './segment-program.ts';
 import type { SegmentLogic, SubjectSegments } from './subject.ts';
 
 /** Ids, the newest first. */

@@ -10,7 +10,7 @@ import type {
   SegmentDefinition,
   TraitNode,
 } from './definition.ts';
-import { weekdays } from './fields.ts';
+import { weekdays } from './definition-fields.ts';
 
 const [second, minute, hour, day] = [1_000, 60_000, 3_600_000, 86_400_000];
 const units: readonly (readonly [number, string])[] = [

@@ -6,10 +6,10 @@ import { MillraceError } from 'millrace';
 import { type ConsentEntry, consentAt } from '../accepted/consent.ts';
 import type { Trait } from '../event.ts';
 import type { TraitEntry } from '../segments/history.ts';
-import type { Root } from '../segments/program.ts';
+import type { Root } from '../segments/segment-program.ts';
 import { holdsAt, lastFlip, never, nextFlip, type Timeline } from '../segments/timeline.ts';
 import type { Profile } from './profile.ts';
-import type { SubjectQuestions } from './questions.ts';
+import type { SubjectQuestions } from './subject-questions.ts';
 
 export interface SubjectAnswer {
   /** The instant that it is of, ms UTC: that asked for, else the subject's own clock. */

@@ -5,9 +5,9 @@
  */
 import type { Arrival, Event } from '../event.ts';
 import { fromWritten as eventFromWritten, toWritten as eventToWritten } from '../event-codec.ts';
-import { correctedClass } from './classes.ts';
 import type { Profile } from './profile.ts';
 import { fromWritten, toWritten } from './profile-codec.ts';
+import { correctedClass } from './subject-classes.ts';
 
 export interface Correction {
   /**

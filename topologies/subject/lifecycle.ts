@@ -2,13 +2,13 @@
 import { curveOf } from '../engagement/engagement.ts';
 import { type Event, events, scores, segmentStates } from '../event.ts';
 import { noMembership, retell } from '../segments/membership.ts';
-import { absorbedClass, mergedClass } from './classes.ts';
 import { correctionOf } from './correction.ts';
 import { decide, passTime, sameSubs } from './decide.ts';
 import { mergeAccepted, mergeEngagement, mergeHistory } from './merge.ts';
 import { clockOf, emptyProfile, type Profile, type ProfileContext } from './profile.ts';
 import { fromWritten, toWritten } from './profile-codec.ts';
 import type { SubjectRules } from './rules.ts';
+import { absorbedClass, mergedClass } from './subject-classes.ts';
 import { type Occasion, tellChanges } from './tell.ts';
 
 /**

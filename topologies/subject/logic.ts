@@ -2,6 +2,10 @@
 import { settle } from '../engagement/engagement.ts';
 import { type Event, events } from '../event.ts';
 import type { SubjectSegments } from '../segments/subject.ts';
+import { decide, passTime, score, settleSegments } from './decide.ts';
+import { absorb, correct, endsCircle, erase, mergeInto, split } from './lifecycle.ts';
+import { clockOf, emptyProfile, type Profile, type ProfileContext } from './profile.ts';
+import { historyFromWritten, historyToWritten } from './profile-codec.ts';
 import {
   absorbedClass,
   correctedClass,
@@ -9,12 +13,8 @@ import {
   mergedClass,
   redefinedClass,
   splitClass,
-} from './classes.ts';
-import { decide, passTime, score, settleSegments } from './decide.ts';
-import { absorb, correct, endsCircle, erase, mergeInto, split } from './lifecycle.ts';
-import { clockOf, emptyProfile, type Profile, type ProfileContext } from './profile.ts';
-import { historyFromWritten, historyToWritten } from './profile-codec.ts';
-import { SubjectQuestions } from './questions.ts';
+} from './subject-classes.ts';
+import { SubjectQuestions } from './subject-questions.ts';
 import { type Occasion, tellLabel } from './tell.ts';
 
 /** Decides subjects by its rules, and answers what may be asked of them. */

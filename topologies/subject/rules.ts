@@ -3,7 +3,7 @@ import { AcceptedSet } from '../accepted/accepted.ts';
 import type { ConsentConfig } from '../accepted/consent.ts';
 import type { MachineRules } from '../accepted/machine.ts';
 import { suppressed } from '../engagement/bands.ts';
-import type { EngagementConfig } from '../engagement/config.ts';
+import type { EngagementConfig } from '../engagement/engagement-config.ts';
 import { gateIsShut } from '../engagement/gates.ts';
 import type { SegmentDefinition } from '../segments/definition.ts';
 import { SegmentLogic } from '../segments/subject.ts';

@@ -4,9 +4,9 @@
  */
 import { consentAt } from '../accepted/consent.ts';
 import { type BandStep, suppressed } from '../engagement/bands.ts';
-import type { EngagementConfig } from '../engagement/config.ts';
 import { hourMs, hourOf } from '../engagement/counts.ts';
 import { bandsUntil, curveOf } from '../engagement/engagement.ts';
+import type { EngagementConfig } from '../engagement/engagement-config.ts';
 import type { ScoreExplanation } from '../engagement/explain-score.ts';
 import { type Gates, gateChangesAt, gateIsShut } from '../engagement/gates.ts';
 import type { ScoreCurve } from '../engagement/score.ts';

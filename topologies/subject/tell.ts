@@ -11,7 +11,7 @@ import {
 } from '../event.ts';
 import type { SegmentDefinition } from '../segments/definition.ts';
 import { stateOf } from '../segments/membership.ts';
-import { rootOf } from '../segments/program.ts';
+import { rootOf } from '../segments/segment-program.ts';
 import type { Decision } from '../segments/subject.ts';
 import { witnessesOf } from '../segments/witnesses.ts';
 import type { Profile, ProfileContext } from './profile.ts';

@@ -1,7 +1,7 @@
 /** What is read beside the score, in SQL: recency, active days, counts, money, repeat buying. */
 import { setOwn } from '../dictionary.ts';
 import type { Companions } from '../engagement/companions.ts';
-import type { EngagementConfig } from '../engagement/config.ts';
+import type { EngagementConfig } from '../engagement/engagement-config.ts';
 import { type Database, listOf, memberPlace, quoted } from './database.ts';
 
 const hourMs = 3_600_000;

@@ -1,7 +1,7 @@
 /** The events of the log that a comparison is about, each under the subject that it counts for. */
 import type { Event } from '../event.ts';
-import { mergedClass, redefinedClass, splitClass } from '../subject/classes.ts';
 import type { Profile } from '../subject/profile.ts';
+import { mergedClass, redefinedClass, splitClass } from '../subject/subject-classes.ts';
 import type { LoggedEvent } from './database.ts';
 
 interface EventRecord {

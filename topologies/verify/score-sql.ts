@@ -1,5 +1,5 @@
 /** Scores in plain SQL over the accepted events: the second opinion on the engine's. */
-import type { EngagementConfig } from '../engagement/config.ts';
+import type { EngagementConfig } from '../engagement/engagement-config.ts';
 import { type Database, listOf, quoted } from './database.ts';
 
 export interface SqlScore {

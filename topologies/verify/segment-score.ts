@@ -1,5 +1,5 @@
 /** Score and band at every instant, in SQL, for conditions that read them. */
-import type { EngagementConfig } from '../engagement/config.ts';
+import type { EngagementConfig } from '../engagement/engagement-config.ts';
 import { type Database, quoted } from './database.ts';
 import { gateIsShutSql } from './score-sql.ts';
 

@@ -4,7 +4,7 @@
  * instants. Nothing of the evaluation of the engine is used but the shape of a checked definition.
  */
 import { createHash } from 'node:crypto';
-import type { EngagementConfig } from '../engagement/config.ts';
+import type { EngagementConfig } from '../engagement/engagement-config.ts';
 import type { Database } from './database.ts';
 import { criticalSql } from './segment-instants.ts';
 import { leafSql } from './segment-leaves.ts';

@@ -5,6 +5,7 @@
 import type { Log } from 'millrace/engine';
 import { inputChanged, partitionOf } from '../../../engine/cli/index.ts';
 import { type Arrival, type Event, events } from '../../event.ts';
+import type { Profile } from '../../subject/profile.ts';
 import {
   absorbedClass,
   correctedClass,
@@ -12,8 +13,7 @@ import {
   mergedClass,
   redefinedClass,
   splitClass,
-} from '../../subject/classes.ts';
-import type { Profile } from '../../subject/profile.ts';
+} from '../../subject/subject-classes.ts';
 import type { LogEdits } from '../questions/log-edits.ts';
 import { type TakenEvent, takenEvents } from '../questions/taken-events.ts';
 import { type ChangedNight, nameOf } from './nights.ts';

@@ -1,9 +1,9 @@
 /** Subjects as they were taken, and as they are to be: computed anew from the log. */
 import type { Log } from 'millrace/engine';
 import type { ActivityLabel } from '../../event.ts';
-import { redefinedClass } from '../../subject/classes.ts';
 import type { ProfileLogic } from '../../subject/logic.ts';
-import { SubjectRun } from '../../subject/run.ts';
+import { redefinedClass } from '../../subject/subject-classes.ts';
+import { SubjectRun } from '../../subject/subject-run.ts';
 import type { LogEdits } from '../questions/log-edits.ts';
 import { takenEvents } from '../questions/taken-events.ts';
 import type { Difference } from './night-differences.ts';

@@ -18,11 +18,11 @@ import {
   readCursors,
 } from '../../../engine/cli/index.ts';
 import { type ActivityLabel, activityLabels, events } from '../../event.ts';
-import { correctedClass } from '../../subject/classes.ts';
 import { type Correction, correctionEvent } from '../../subject/correction.ts';
+import { correctedClass } from '../../subject/subject-classes.ts';
 import { placeOf } from '../questions/log-edits.ts';
 import { correctionPlaces, correctionsCursor } from '../questions/taken-events.ts';
-import { lettersOf } from './letters.ts';
+import { lettersOf } from './night-letters.ts';
 import type { NightRows } from './night-rows.ts';
 import {
   type ChangedNight,

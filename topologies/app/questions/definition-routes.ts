@@ -13,7 +13,7 @@ import {
 } from '../../personalisation.ts';
 import { knownClasses } from '../../segments/class-warnings.ts';
 import type { SegmentDefinition } from '../../segments/definition.ts';
-import { segmentsSchema } from '../../segments/schema.ts';
+import { segmentsSchema } from '../../segments/segment-schema.ts';
 
 /** In the data folder. */
 const fileName = 'segments-next.json';

@@ -16,9 +16,9 @@ import {
 } from '../../personalisation.ts';
 import { asOf } from '../../segments/as-of.ts';
 import { entriesIn, overlapIn } from '../../segments/sizes.ts';
-import { redefinedClass } from '../../subject/classes.ts';
 import type { ProfileLogic } from '../../subject/logic.ts';
 import type { Profile } from '../../subject/profile.ts';
+import { redefinedClass } from '../../subject/subject-classes.ts';
 import { type LogEdits, placeOf } from './log-edits.ts';
 import { whatIfOver } from './sampled-what-if.ts';
 import { segmentPlans } from './segment-plans.ts';

@@ -1,6 +1,6 @@
 /** What-if over all subjects, or over a sample of them. */
 import { checkPersonalisation, type PersonalisationConfig } from '../../personalisation.ts';
-import { checkSize } from '../../segments/plan.ts';
+import { checkSize } from '../../segments/segment-plan.ts';
 import { type WhatIf, whatIf } from '../../what-if.ts';
 import type { SubjectSample } from './subject-sample.ts';
 

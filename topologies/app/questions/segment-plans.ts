@@ -1,6 +1,6 @@
 /** What segments keep of a subject and cost. */
 import { checkPersonalisation, type PersonalisationConfig } from '../../personalisation.ts';
-import { planSegments, type SegmentPlan } from '../../segments/plan.ts';
+import { planSegments, type SegmentPlan } from '../../segments/segment-plan.ts';
 
 /**
  * What the segments of a configuration keep and cost. Throws CONFIG_INVALID for what is refused.

@@ -3,7 +3,7 @@
  * The scheme of each is cited to the provider's documentation.
  */
 import { createPublicKey, type KeyObject, verify as verifySignature } from 'node:crypto';
-import { isObject } from '../../ingest/fields.ts';
+import { isObject } from '../../ingest/row-fields.ts';
 import { type ShopRows, shopifyRows, stripeRows, woocommerceRows } from './shop.ts';
 import {
   checkAge,

@@ -2,7 +2,7 @@
  * Orders of shops: each provider's payload becomes a row of the shipped mapping `shop`. An order is
  * a purchase once, when it is paid; what is paid back is a refund of the same order.
  */
-import { isObject, type Row } from '../../ingest/fields.ts';
+import { isObject, type Row } from '../../ingest/row-fields.ts';
 
 /** @param topic what the provider says happened, in a header or in the payload */
 export type ShopRows = (payload: unknown, topic: string) => Row[];

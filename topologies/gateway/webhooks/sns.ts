@@ -8,7 +8,7 @@
  * SubscribeURL.
  */
 import { verify, X509Certificate } from 'node:crypto';
-import { isObject } from '../../ingest/fields.ts';
+import { isObject } from '../../ingest/row-fields.ts';
 import { SignatureError } from './signature.ts';
 
 export interface SnsMessage {

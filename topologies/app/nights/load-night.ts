@@ -35,7 +35,7 @@ import { eventMappings, type MappingReader, mappingsOnce } from '../mappings.ts'
 import { clockOf } from '../start-report.ts';
 import { type TakeInOptions, takeIn } from '../take-in.ts';
 import { type CorrectedNight, correctNight } from './correct-night.ts';
-import { type Letter, lettersOf } from './letters.ts';
+import { type Letter, lettersOf } from './night-letters.ts';
 import {
   beginNight,
   type ChangedNight,

@@ -3,7 +3,7 @@
  * bounds.
  */
 import { epochFormats, type InstantReader, instantReader, type ZonePolicy } from 'millrace';
-import { type FieldSpec, nameOf, type Row, textReader, Unreadable } from './fields.ts';
+import { type FieldSpec, nameOf, type Row, textReader, Unreadable } from './row-fields.ts';
 
 export interface TimeSpec extends ZonePolicy {
   readonly field: FieldSpec;

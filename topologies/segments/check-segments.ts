@@ -15,7 +15,7 @@ import {
   text,
   timeZone,
   whole,
-} from './fields.ts';
+} from './definition-fields.ts';
 import { expression } from './node-kinds.ts';
 
 /** What a definition may name beside events and other segments. */

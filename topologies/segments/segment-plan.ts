@@ -7,7 +7,7 @@ import type { ConsentConfig } from '../accepted/consent.ts';
 import { definitionHash } from './canonical.ts';
 import { type Leaf, type SegmentDefinition, segmentsAskedFor } from './definition.ts';
 import { matchesOf, newestOf, pathsOf, reachOf } from './matches.ts';
-import { Program, type Root } from './program.ts';
+import { Program, type Root } from './segment-program.ts';
 
 export interface Kept {
   readonly class: string;

@@ -5,8 +5,8 @@
  * counted.
  */
 import { MillraceError } from 'millrace';
-import { isObject, keepContent, type Row } from './ingest/fields.ts';
 import { type Mapping, neededFields } from './ingest/mapping.ts';
+import { isObject, keepContent, type Row } from './ingest/row-fields.ts';
 
 export const fieldTypes = ['text', 'number', 'flag', 'time', 'list', 'object'] as const;
 /** How near a field is to a person; `special` as Article 9 of the GDPR has it. */

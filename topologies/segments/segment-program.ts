@@ -5,7 +5,7 @@
  */
 import { MillraceError } from 'millrace';
 import { hashOf } from './canonical.ts';
-import { wholeCondition } from './check.ts';
+import { wholeCondition } from './check-segments.ts';
 import type { Remembering } from './combinations.ts';
 import {
   childrenOf,

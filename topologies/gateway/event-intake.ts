@@ -1,11 +1,11 @@
 /** Rows of a request become events by a mapping and are appended; what does not fit is told. */
 import { createHash } from 'node:crypto';
 import type { OutsideBytes, OutsideRecord, RequestMetrics } from 'millrace/engine';
-import type { Catalogue } from '../catalogue.ts';
 import { events } from '../event.ts';
+import type { Catalogue } from '../field-catalogue.ts';
 import { type EventMap, eventMap, type MappedRecord } from '../ingest/event-map.ts';
-import { isObject, type Row } from '../ingest/fields.ts';
 import type { Mapping } from '../ingest/mapping.ts';
+import { isObject, type Row } from '../ingest/row-fields.ts';
 import { unpacker } from '../ingest/unpack.ts';
 
 /** Where records go, durably: see Appender. */

@@ -5,7 +5,7 @@ import { companions, curveOf } from '../engagement/engagement.ts';
 import { explainScore, type ScoreExplanation } from '../engagement/explain-score.ts';
 import type { Score } from '../engagement/score.ts';
 import { type Explanation, explain } from '../segments/explain.ts';
-import { rootOf } from '../segments/program.ts';
+import { rootOf } from '../segments/segment-program.ts';
 import type { SegmentLogic } from '../segments/subject.ts';
 import type { Timeline } from '../segments/timeline.ts';
 import type { Profile } from './profile.ts';

@@ -1,6 +1,6 @@
 /** The JSON Schema of a configuration's segments, made from the same tables that read them. */
-import { segmentFields } from './check.ts';
-import { objectSchema } from './fields.ts';
+import { segmentFields } from './check-segments.ts';
+import { objectSchema } from './definition-fields.ts';
 import { nodeKinds } from './node-kinds.ts';
 
 export function segmentsSchema(): object {
