@@ -66,6 +66,7 @@ export { serveVersion } from './dev/version-process.ts';
 export {
   defaultData,
   type Environment,
+  knownApplication,
   openKeptLog,
   prepare,
   readApplication,

@@ -115,6 +115,34 @@ test('explain, as-of, what-if, lint and plan', { timeout: 300_000 }, async () =>
   expect((await serving.ended).code).toBe(0);
 });
 
+test('it begins in an empty folder, by the configuration that it is given', {
+  timeout: 120_000,
+}, async () => {
+  const data = await emptyFolder();
+  const [config, other] = [join(data, 'config.json'), join(data, 'other.json')];
+  await writeFile(config, JSON.stringify({ segments }));
+  await writeFile(other, JSON.stringify({ segments: [] }));
+  const given = ['serve', '--data', join(data, 'data'), '--http', '0', '--config'];
+  // As a container is started: with the same line each time.
+  for (let times = 0; times < 2; times++) {
+    const serving = launch('topologies/app/main.ts', [...given, config]);
+    await serving.says('questions, metrics and health on');
+    const [, url = ''] = /(http:\/\/127\.0\.0\.1:\d+)/.exec(serving.said()) ?? [];
+    let answer = await fetch(`${url}/segment/definitions`);
+    for (let left = 200; answer.status === 503 && left > 0; left--) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      answer = await fetch(answer.url);
+    }
+    expect(await answer.json()).toMatchObject({ segments: [{ id: 'buyers' }] });
+    serving.child.kill('SIGTERM');
+    expect((await serving.ended).code).toBe(0);
+  }
+  const refused = await millrace(...given, other);
+  expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('start --config') });
+  const wrong = await millrace('serve', '--data', join(data, 'none'), '--config', join(data, 'no'));
+  expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('CONFIG_INVALID') });
+});
+
 test('definitions that changed decide at once for everybody, also whom nothing happens to', {
   timeout: 60_000,
 }, async () => {

@@ -1,6 +1,6 @@
 /** The commands of docs/SOURCES.md, as they stand there, against a running gateway. */
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
@@ -8,6 +8,7 @@ import { mistakesInSources } from '../../engine/connect/pull/spec.ts';
 import { checkGateway } from '../../topologies/gateway/gateway-config.ts';
 import { providers } from '../../topologies/gateway/webhooks/providers.ts';
 import { startGateway } from '../gateway/running.ts';
+import { emptyFolder, launch } from './millrace.ts';
 
 const page = join(import.meta.dirname, '../../docs/SOURCES.md');
 
@@ -28,6 +29,51 @@ test('every curl line answers as the page says', async () => {
   let answer = '';
   for (let i = 0; i < 200 && !answer.endsWith(' 200'); i++) answer = await run(question);
   expect(answer).toContain('"subject":"ann"');
+});
+
+test('SendGrid and a shop, as somebody new does it: an empty folder, the blocks in their order', {
+  timeout: 120_000,
+}, async () => {
+  const text = await readFile(page, 'utf8');
+  const section = /## In ten minutes[\s\S]*?(?=\n## )/.exec(text)?.[0] ?? '';
+  const blocks = [...section.matchAll(/```(\w+)\n([\s\S]*?)```/g)];
+  expect(blocks.map(([, language]) => language)).toEqual(['json', 'bash', 'bash', 'bash']);
+  const [gateway = '', begin = '', send = '', ask = ''] = blocks.map(
+    ([, , body]) => body as string,
+  );
+  const folder = await emptyFolder();
+  await writeFile(join(folder, 'gateway.json'), gateway);
+  // The command is that of the tests; the port is a free one.
+  const keys = begin.replace(/^npx millrace.*$/m, '');
+  expect(keys).not.toBe(begin);
+  const shell = (script: string, env = {}) =>
+    promisify(execFile)('bash', ['-ec', script], {
+      cwd: folder,
+      env: { ...process.env, ...env },
+    });
+  const { stdout } = await shell(`${keys}\necho "$SENDGRID_KEY $SHOPIFY_SECRET"`);
+  const [SENDGRID_KEY = '', SHOPIFY_SECRET = ''] = stdout.trim().split(' ');
+  const secrets = { SENDGRID_KEY, SHOPIFY_SECRET };
+  const files = ['--gateway', join(folder, 'gateway.json'), '--data', join(folder, 'data')];
+  const serving = launch('topologies/app/main.ts', ['serve', ...files, '--http', '0'], secrets);
+  await serving.says('questions, metrics and health on');
+  const [, url = ''] = /(http:\/\/127\.0\.0\.1:\d+)/.exec(serving.said()) ?? [];
+  const curl = async (script: string) => {
+    const here = script
+      .replaceAll('http://127.0.0.1:8080', url)
+      .replaceAll(/^curl /gm, "curl -s -w ' %{http_code}\\n' ");
+    return (await shell(here, secrets)).stdout.trim().split('\n');
+  };
+  const accepted = '{"accepted":1} 200';
+  expect(await curl(send)).toEqual([accepted, accepted]);
+  // Known by their ids: a second delivery counts no more.
+  expect(await curl(send)).toEqual([accepted, accepted]);
+  let answer = '';
+  for (let i = 0; i < 400 && !/purchase.* 200$/.test(answer); i++) [answer = ''] = await curl(ask);
+  expect(answer).toContain('"subject":"ann@shop.example"');
+  expect(answer).toContain('email_open');
+  serving.child.kill('SIGTERM');
+  expect((await serving.ended).code).toBe(0);
 });
 
 test('the configurations of the page are valid, and every provider is listed', async () => {

@@ -98,8 +98,9 @@ export function addIntakeCommands(program: Command): void {
     .action((options: LoadOptions) => load({ ...options, tokens: loaded.tokens }));
   addKafkaOptions(program.command('serve'))
     .description(
-      'keep what `start` ran running; take events in and answer questions over HTTP (docs/SOURCES.md)',
+      'take events in, score them and answer questions over HTTP (docs/SOURCES.md); goes on with what `start` ran',
     )
+    .option('--config <file>', 'JSON with engagement and segments, where nothing has run yet')
     .option('--gateway <file>', 'JSON with accounts, webhooks and limits (docs/SOURCES.md)')
     .addOption(sourcesOption())
     .addOption(dataOption())

@@ -2,6 +2,7 @@
  * What `start` ran in a data directory, opened for the questions that are asked of it; it may run
  * meanwhile.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { MillraceError } from 'millrace';
 import { environment, type TopologyReference } from 'millrace/engine';
 import {
@@ -9,12 +10,15 @@ import {
   type KafkaSettings,
   type KeptOptions,
   kafkaOf,
+  knownApplication,
   openInspected,
+  prepare,
   readApplication,
   withApplication,
 } from '../../engine/cli/index.ts';
-import type { PersonalisationConfig } from '../personalisation.ts';
-import { personalisationModule } from './application.ts';
+import { checkPersonalisation, type PersonalisationConfig } from '../personalisation.ts';
+import { personalisationModule, ready } from './application.ts';
+import { readConfig } from './configuration.ts';
 import type { Asked } from './questions/questions.ts';
 
 export interface Kept {
@@ -38,6 +42,30 @@ export async function keptPersonalisation(options: KeptOptions): Promise<Kept> {
   }
   const config = (reference.params ?? {}) as PersonalisationConfig;
   return { env, application, reference, kafka: await kafkaOf(options, file), config };
+}
+
+/**
+ * The same; where nothing has run yet, the ready topology begins there.
+ * @param file of `--config`: where something ran, only on Kafka it may say otherwise than that
+ */
+export async function keptOrBegun(options: KeptOptions, file: string | undefined): Promise<Kept> {
+  const env = environment(options.data);
+  const config = file === undefined ? undefined : await readConfig(file);
+  if (config !== undefined) checkPersonalisation(config);
+  const params = config ?? {};
+  if ((await knownApplication(env)) === undefined) {
+    await prepare(env, false);
+    const reference = { module: personalisationModule, params };
+    const kafka = await kafkaOf(options, undefined);
+    return { env, application: ready, reference, kafka, config: params };
+  }
+  const kept = await keptPersonalisation(options);
+  if (config === undefined || isDeepStrictEqual(config, kept.config)) return kept;
+  if (kept.kafka !== undefined) {
+    return { ...kept, reference: { ...kept.reference, params }, config };
+  }
+  const problem = `${env.directory} is decided by another configuration: \`start --config ${file}\` changes it`;
+  throw new MillraceError('USAGE', { problem });
 }
 
 /** Log and state of the application of `start`. */

@@ -15,7 +15,7 @@ import {
 } from '../../engine/cli/index.ts';
 import { application } from './application.ts';
 import { readCatalogue } from './catalogue-file.ts';
-import { keptPersonalisation } from './kept-personalisation.ts';
+import { keptOrBegun } from './kept-personalisation.ts';
 import { askedRoutes } from './questions/application-routes.ts';
 import { QuestionPool } from './questions/question-pool.ts';
 import type { Asked } from './questions/questions.ts';
@@ -34,6 +34,8 @@ export interface ServeOptions extends KeptOptions, TimeFlags {
   readonly logLevel: LogLevel;
   /** File with accounts, webhooks and limits (docs/SOURCES.md). */
   readonly gateway?: string;
+  /** File with scores and segments, of an application that begins here. */
+  readonly config?: string;
   /** File of sources that are pulled from, while it runs. */
   readonly sources?: string;
   /** Every so many ms a sample is recomputed in SQL; 0: never. */
@@ -42,7 +44,7 @@ export interface ServeOptions extends KeptOptions, TimeFlags {
 }
 
 export async function serve(options: ServeOptions): Promise<void> {
-  const { config, kafka, ...kept } = await keptPersonalisation(options);
+  const { config, kafka, ...kept } = await keptOrBegun(options, options.config);
   const { threads, logLevel, http = standardPort, httpHost, memory } = options;
   const say = (text: string) => process.stderr.write(`${text}\n`);
   const signal = onInterrupt(say, options.stopWithin);
