@@ -106,13 +106,6 @@ const longAlready: readonly string[] = [
   'operators/stream.ts',
   'operators/stream.ts Stream',
   'operators/window-parts.ts windowParts',
-  'topologies/app/intake-commands.ts addIntakeCommands',
-  'topologies/app/questions/people-routes.ts peopleRoutes',
-  'topologies/app/take-in.ts takeIn',
-  'topologies/gateway/gateway-server.ts gatewayApp',
-  'topologies/segments/subject.ts SegmentLogic',
-  'topologies/verify/accepted-sql.ts acceptInSql',
-  'topologies/verify/companions-sql.ts companionsBySql',
 ];
 /** A stream makes tables, and a table streams. */
 const circlesAlready: readonly (readonly string[])[] = [

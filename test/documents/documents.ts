@@ -3,8 +3,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { engineRoutes } from '../../engine/cli/execution.ts';
 import { askedRoutes } from '../../topologies/app/questions/application-routes.ts';
 import { asyncApiDocument } from '../../topologies/asyncapi.ts';
+import { gatewayApp } from '../../topologies/gateway/gateway-app.ts';
 import { checkGateway } from '../../topologies/gateway/gateway-config.ts';
-import { gatewayApp } from '../../topologies/gateway/gateway-server.ts';
 import { providers } from '../../topologies/gateway/webhooks/providers.ts';
 import { errorsDocument, metricsDocument } from './lists.ts';
 

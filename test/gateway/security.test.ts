@@ -15,8 +15,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { nameProblem } from '../../engine/graph/topic-names.ts';
 import { logObserver } from '../../engine/runtime/observe.ts';
 import { makeDirectory } from '../../engine/storage/directory.ts';
+import { gatewayApp } from '../../topologies/gateway/gateway-app.ts';
 import { checkGateway } from '../../topologies/gateway/gateway-config.ts';
-import { gatewayApp, serveGateway } from '../../topologies/gateway/gateway-server.ts';
+import { serveGateway } from '../../topologies/gateway/gateway-server.ts';
 import type { GatewayOptions } from '../../topologies/gateway/parts.ts';
 import { checkHmac, same } from '../../topologies/gateway/webhooks/signature.ts';
 import { SnsTopics } from '../../topologies/gateway/webhooks/sns.ts';
@@ -204,7 +205,7 @@ describe('HTTP', () => {
       expect(answer.split('HTTP/1.1 ')).toHaveLength(2);
     }
     const product = await readFile(
-      join(import.meta.dirname, '../../topologies/gateway/gateway-server.ts'),
+      join(import.meta.dirname, '../../topologies/gateway/gateway-app.ts'),
       'utf8',
     );
     expect(product).not.toContain('insecureHTTPParser');

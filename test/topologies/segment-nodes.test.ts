@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
 import { checkSegments } from '../../topologies/segments/check-segments.ts';
-import { noSegments, SegmentLogic } from '../../topologies/segments/subject.ts';
+import { SegmentLogic } from '../../topologies/segments/subject.ts';
+import { noSegments } from '../../topologies/segments/subject-state.ts';
 import { holdsAt } from '../../topologies/segments/timeline.ts';
 import { truthOf } from '../verify/segment-intervals.ts';
 import { aggregate, count, type Draw, nodes } from './segment-draws.ts';

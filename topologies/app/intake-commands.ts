@@ -29,6 +29,13 @@ import { type ServeOptions, serve } from './serve.ts';
 import { type StartOptions, start } from './start.ts';
 
 export function addIntakeCommands(program: Command): void {
+  addStart(program);
+  addLoad(program);
+  addServe(program);
+  addGateway(program);
+}
+
+function addStart(program: Command): void {
   const started = inputOptions();
   program
     .command('start')
@@ -77,6 +84,9 @@ export function addIntakeCommands(program: Command): void {
     .addOption(logLevelOption())
     .addOption(jsonOption())
     .action((options: StartOptions) => start({ ...options, tokens: started.tokens }));
+}
+
+function addLoad(program: Command): void {
   const loaded = inputOptions();
   program
     .command('load')
@@ -96,6 +106,9 @@ export function addIntakeCommands(program: Command): void {
     .addOption(logLevelOption())
     .addOption(jsonOption())
     .action((options: LoadOptions) => load({ ...options, tokens: loaded.tokens }));
+}
+
+function addServe(program: Command): void {
   addKafkaOptions(program.command('serve'))
     .description(
       'take events in, score them and answer questions over HTTP (docs/SOURCES.md); goes on with what `start` ran',
@@ -125,6 +138,9 @@ export function addIntakeCommands(program: Command): void {
     .addOption(statsdOption())
     .addOption(logLevelOption())
     .action((options: ServeOptions) => serve(options));
+}
+
+function addGateway(program: Command): void {
   addKafkaOptions(program.command('gateway'))
     .description('take events in over HTTP for an application on Kafka; any number of them may run')
     .option('--gateway <file>', 'JSON with accounts, webhooks and limits (docs/SOURCES.md)')

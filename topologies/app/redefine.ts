@@ -1,6 +1,6 @@
 /**
  * Definitions that changed decide for everybody at once: each subject that others decided last is
- * sent an event that says so. Without it a subject is decided anew by its next event or timer,
+ * sent an event that says so. Without it a subject is decided again by its next event or timer,
  * which may never come.
  */
 import { BatchBuilder, type Log } from 'millrace/engine';

@@ -37,6 +37,7 @@ import {
   timeSettings,
 } from '../../engine/cli/index.ts';
 import { events } from '../event.ts';
+import { isLoopback } from '../gateway/loopback.ts';
 import { checkPersonalisation, type PersonalisationConfig } from '../personalisation.ts';
 import { application, personalisationModule, ready } from './application.ts';
 import { readCatalogue } from './catalogue-file.ts';
@@ -99,42 +100,22 @@ export interface TakingIn {
   interrupted?(summary: Summary, execution: Execution): Promise<void>;
 }
 
+/** What a run takes in, and by which configuration. */
+interface Planned {
+  readonly env: Environment;
+  readonly sources: readonly FileInput[];
+  readonly config: PersonalisationConfig;
+}
+
+type Say = (text: string) => void;
+
+const reference = { module: personalisationModule };
+
 /** Takes in what is there now, of files and of sources, and lets time pass up to it. */
-export async function takeIn(
-  options: TakeInOptions,
-  { stays = false, begin, report, interrupted, mappingOf = mappingsOnce() }: TakingIn,
-): Promise<void> {
-  const env = environment(options.data, options.stateBackend, options.fresh);
-  const say = (text: string) => process.stderr.write(`${text}\n`);
-  const fresh = options.fresh === true;
-  const groups = inputGroups(options.tokens);
-  const kept = fresh ? undefined : await keptParams(env);
-  const isEmpty = fresh || !existsSync(env.logDirectory);
-  await checkGroups(groups, isEmpty, kept, env);
-  const reference = { module: personalisationModule };
-  const topology = await loadTopology(reference);
-  const given = await groupSources(topology, groups, say, eventMappings(mappingOf));
-  const specs =
-    options.sources === undefined ? {} : await readSources(options.sources, application);
-  const pulled = await pulledSources(specs, {
-    ...{ application, topology },
-    isReady: true,
-    warn: say,
-  });
-  const named = [...groups, ...Object.values(specs)];
-  const mappings = await Promise.all(named.map(({ mapping = '' }) => mappingOf(mapping)));
-  const config = await configOf(options.config, mappings, kept?.params, say);
-  checkPersonalisation(config);
-  const catalogue = await readCatalogue(options.catalogue, '--catalogue');
-  for (const mapping of mappings) catalogue?.checkMapping(mapping);
-  catalogue?.checkConfiguration(config);
-  await prepare(env, fresh, options);
-  if (fresh) await rm(samplePath(env.directory), { force: true });
-  const isSample = groups.length === 0 && options.sources === undefined;
-  const sources = isSample
-    ? await sampleSources(env, isEmpty, say)
-    : [...given, ...connectorsOf(pulled, true)];
-  checkNames(sources);
+export async function takeIn(options: TakeInOptions, taking: TakingIn): Promise<void> {
+  const { stays = false, mappingOf = mappingsOnce() } = taking;
+  const say: Say = (text) => process.stderr.write(`${text}\n`);
+  const { env, sources, config } = await planned(options, mappingOf, say);
   const signal = onInterrupt(say, options.stopWithin);
   let summary: Summary | undefined;
   const files = sources.flatMap((source) => source.files);
@@ -163,26 +144,17 @@ export async function takeIn(
     statsd: options.statsd,
   });
   try {
-    const { runtime } = execution;
-    summary = runtime.summary;
-    if (summary.continued) say('continuing from the committed position');
-    await begin?.(execution, sources);
-    const redefined = await tellRedefined({ ...execution, config });
-    if (redefined > 0) say(`${redefined} subjects are decided anew: definitions have changed`);
-    await runtime.runUntilCaughtUp(signal);
-    const told = Math.max(...summary.sources.map((source) => source.eventTime));
-    // What the guard has refused moves no time.
-    const read = Math.min(told, summary.streamTime);
-    // Of a run without anything new, the clock is where the one before has left it.
-    const end = Number.isFinite(read) ? read : await clockOf(runtime);
-    if (!signal.aborted && Number.isFinite(end)) await runtime.advanceIdle(end, signal);
+    summary = execution.runtime.summary;
+    await begun(execution, sources, config, taking, say);
+    await runUntilRead(execution.runtime, signal);
     progress.stop();
+    const { report, interrupted } = taking;
     if (signal.aborted && interrupted !== undefined) await interrupted(summary, execution);
     else await report(execution, config);
     if (!stays || signal.aborted) return;
     say(`It stays up, takes events in and answers questions. Look at ${execution.url}/console/`);
     say('Ctrl-C ends it; --no-serve ends after the report.');
-    await runtime.run(signal);
+    await execution.runtime.run(signal);
   } finally {
     progress.stop();
     await questions.close();
@@ -190,11 +162,75 @@ export async function takeIn(
   }
 }
 
+/** Checks all that was given, before anything is kept or deleted; then prepares the folder. */
+async function planned(
+  options: TakeInOptions,
+  mappingOf: MappingReader,
+  say: Say,
+): Promise<Planned> {
+  const env = environment(options.data, options.stateBackend, options.fresh);
+  const fresh = options.fresh === true;
+  const groups = inputGroups(options.tokens);
+  const kept = fresh ? undefined : await keptParams(env);
+  const isEmpty = fresh || !existsSync(env.logDirectory);
+  await checkGroups(groups, isEmpty, kept, env);
+  const topology = await loadTopology(reference);
+  const given = await groupSources(topology, groups, say, eventMappings(mappingOf));
+  const specs =
+    options.sources === undefined ? {} : await readSources(options.sources, application);
+  const pulled = await pulledSources(specs, {
+    ...{ application, topology },
+    isReady: true,
+    warn: say,
+  });
+  const named = [...groups, ...Object.values(specs)];
+  const mappings = await Promise.all(named.map(({ mapping = '' }) => mappingOf(mapping)));
+  const config = await configOf(options.config, mappings, kept?.params, say);
+  checkPersonalisation(config);
+  const catalogue = await readCatalogue(options.catalogue, '--catalogue');
+  for (const mapping of mappings) catalogue?.checkMapping(mapping);
+  catalogue?.checkConfiguration(config);
+  await prepare(env, fresh, options);
+  if (fresh) await rm(samplePath(env.directory), { force: true });
+  const isSample = groups.length === 0 && options.sources === undefined;
+  const sources = isSample
+    ? await sampleSources(env, isEmpty, say)
+    : [...given, ...connectorsOf(pulled, true)];
+  checkNames(sources);
+  return { env, sources, config };
+}
+
+/** Says how the run begins, and brings in what a change of the definitions asks for. */
+async function begun(
+  execution: Execution,
+  sources: readonly FileInput[],
+  config: PersonalisationConfig,
+  { begin }: TakingIn,
+  say: Say,
+): Promise<void> {
+  if (execution.runtime.summary.continued) say('continuing from the committed position');
+  await begin?.(execution, sources);
+  const redefined = await tellRedefined({ ...execution, config });
+  if (redefined > 0) say(`${redefined} subjects are decided again: definitions have changed`);
+}
+
+/** Processes all that is there, then lets time pass up to the latest event. */
+async function runUntilRead(runtime: Execution['runtime'], signal: AbortSignal): Promise<void> {
+  await runtime.runUntilCaughtUp(signal);
+  const { sources, streamTime } = runtime.summary;
+  const told = Math.max(...sources.map((source) => source.eventTime));
+  // An event that the guard refused moves no time.
+  const read = Math.min(told, streamTime);
+  // A run without anything new goes on at the clock of the run before it.
+  const end = Number.isFinite(read) ? read : await clockOf(runtime);
+  if (!signal.aborted && Number.isFinite(end)) await runtime.advanceIdle(end, signal);
+}
+
 type Routes = NonNullable<ExecutionOptions['routes']>;
 
 /**
- * Who stays up takes events in, as `serve` does. Where others reach it, that needs accounts:
- * without them only questions are answered, as whoever said --http-host wanted it.
+ * A run that stays up takes events in, as `serve` does. Where others can reach it, taking events in
+ * needs accounts; without them it only answers questions, since --http-host asks for no more.
  */
 async function listening(
   { gateway, httpHost = '127.0.0.1' }: TakeInOptions,
@@ -202,16 +238,12 @@ async function listening(
   routes: Routes,
 ): Promise<Pick<ExecutionOptions, 'routes' | 'listen'>> {
   if (gateway === undefined && !(stays && isLoopback(httpHost))) return { routes };
-  // Loaded here: who does not serve needs no HTTP framework.
+  // Loaded here: a run that does not serve needs no HTTP framework.
   const { gatewayListener, readGateway } = await import('./gateway-listener.ts');
   return { listen: gatewayListener(await readGateway(gateway), routes) };
 }
 
-function isLoopback(host: string): boolean {
-  return ['127.0.0.1', '::1', 'localhost'].includes(host);
-}
-
-/** The usual port; any other where it is taken, as nobody has asked for this one. */
+/** The usual port; any free one where it is taken, since no option asked for it. */
 async function freePort(host = '127.0.0.1'): Promise<number> {
   const probe = createServer();
   return new Promise((resolve) => {
@@ -243,11 +275,7 @@ async function checkGroups(
 }
 
 /** The sample goes into an empty folder only, or goes on where it was begun. */
-async function sampleSources(
-  env: Environment,
-  isEmpty: boolean,
-  say: (text: string) => void,
-): Promise<FileInput[]> {
+async function sampleSources(env: Environment, isEmpty: boolean, say: Say): Promise<FileInput[]> {
   if (!isEmpty && !existsSync(samplePath(env.directory))) {
     say('no --input: going on with what is here');
     return [];

@@ -6,6 +6,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createRemoteJWKSet, errors, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { GatewayConfig, OAuthConfig, Role, WriteKey } from './gateway-config.ts';
+import { loopbackHosts } from './loopback.ts';
 
 export interface Caller {
   /** For logs: the name of the key, or the token's subject. */
@@ -65,7 +66,7 @@ export class Accounts {
     // jose asks again when a token names a key that it has not seen, so keys may rotate.
     this.#keys =
       this.#oauth && createRemoteJWKSet(new URL(this.#oauth.jwksUri), { cooldownDuration: 1_000 });
-    this.#hosts = new Set(['localhost', '127.0.0.1', '[::1]', ...hosts]);
+    this.#hosts = new Set([...loopbackHosts, ...hosts]);
   }
 
   /** @throws Refused */

@@ -2,6 +2,7 @@
  * The gateway's configuration file: accounts, webhooks, limits. Checked before anything listens.
  */
 import { MillraceError } from 'millrace';
+import { isLoopback } from './loopback.ts';
 import { providers } from './webhooks/providers.ts';
 
 export const roles = ['ingest', 'read', 'operate', 'admin'] as const;
@@ -168,8 +169,7 @@ function checkOAuth(oauth: Record<string, unknown>): void {
   } catch {
     throw invalid('accounts.oauth.jwksUri', `must be a URL, is ${jwksUri}`);
   }
-  const loopback = ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname);
-  if (url.protocol !== 'https:' && !loopback) {
+  if (url.protocol !== 'https:' && !isLoopback(url.hostname)) {
     throw invalid('accounts.oauth.jwksUri', 'must begin with https:');
   }
   const tolerance = oauth['clockToleranceSeconds'];

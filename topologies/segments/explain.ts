@@ -7,7 +7,8 @@ import type { Leaf } from './definition.ts';
 import type { History, Kept, TraitEntry } from './history.ts';
 import { matchesOf } from './matches.ts';
 import { isLeaf, type Root } from './segment-program.ts';
-import type { SegmentLogic, SubjectSegments } from './subject.ts';
+import type { SegmentLogic } from './subject.ts';
+import type { SubjectSegments } from './subject-state.ts';
 import { holdsAt, never, nextFlip } from './timeline.ts';
 import { toText } from './unparse.ts';
 

@@ -1,15 +1,15 @@
 /**
- * One subject in all segments. Timelines of leaves are kept. An event computes those anew that it
- * concerns. Segments are decided again when a leaf of theirs has changed up to now or has come to a
- * flip; those that remember, also when only the future of a leaf has changed.
+ * One subject in all segments. The timelines of leaves are kept; an event recomputes only those it
+ * concerns. A segment is decided again when the past of one of its leaves has changed, or when a
+ * flip of a leaf is due. A segment with nodes that remember is also decided when only the future of
+ * a leaf has changed.
  */
 import type { Event } from '../event.ts';
 import { definitionHash, hashOf } from './canonical.ts';
-import { memoryAt, remembering } from './combinations.ts';
-import { type Leaf, readsEngagement, type SegmentDefinition } from './definition.ts';
-import { firstSeen, type History, type Kept, noHistory, record, settleHistory } from './history.ts';
-import { leafTimeline } from './leaves.ts';
-import { markNeeded } from './matches.ts';
+import { memoryAt } from './combinations.ts';
+import type { EngagementLeaf, SegmentDefinition } from './definition.ts';
+import { firstSeen, type History, record, settleHistory } from './history.ts';
+import { LeafTruths } from './leaf-truths.ts';
 import {
   type End,
   type Membership,
@@ -18,41 +18,17 @@ import {
   settleMembership,
   tell,
 } from './membership.ts';
+import { neededEvents } from './needed-events.ts';
+import { nodeTimelines } from './node-timelines.ts';
 import { continued, type EngagementView, engagementTimeline } from './score-leaves.ts';
-import { isLeaf, Program, type Root, remembers } from './segment-program.ts';
-import {
-  clip,
-  combine,
-  differFrom,
-  forget,
-  never,
-  nextFlip,
-  not,
-  nowhere,
-  type Timeline,
-} from './timeline.ts';
-
-export interface SubjectSegments {
-  history: History;
-  /**
-   * By key of a leaf: its truth before the first flip (1 or 0), then the flips. Not there: as of no
-   * events.
-   */
-  truths: Record<string, number[]>;
-  memory: Record<string, number | null>;
-  members: Map<string, Membership>;
-  /** By segment: when it changes by itself though no leaf does. */
-  wakes: Map<string, number>;
-  /** All is decided up to this instant; -Infinity before the first. */
-  decided: number;
-  /** The definitions by which it was decided. */
-  program: string;
-}
+import { Program, type Root, remembers } from './segment-program.ts';
+import type { SubjectSegments } from './subject-state.ts';
+import { differFrom, forget, never, nextFlip, type Timeline } from './timeline.ts';
 
 export interface Decision {
   readonly segment: SegmentDefinition;
   readonly ends: readonly End[];
-  /** Another definition than before is what changed it. */
+  /** Whether a change of the definition caused it, and not an event or time. */
   readonly redefined: boolean;
   readonly membership: Membership;
 }
@@ -62,40 +38,23 @@ export interface Deciding {
   readonly subject: string;
   /** ms UTC. */
   readonly now: number;
-  /**
-   * Up to where the subject's own events have come, ms UTC: the grace of a segment counts from it.
-   */
+  /** The latest event of the subject, ms UTC; the grace of a segment counts from it. */
   readonly clock?: number;
-  /** Leaves to compute anew; -1 among them: the first event is another one now. */
+  /** Places of leaves to recompute; -1 says that the first event has changed. */
   readonly concerned: Iterable<number>;
-  /** undefined: the score is as it was. */
+  /** Undefined while the score is unchanged. */
   readonly view?: EngagementView | undefined;
-  /** All is decided from now on as by other definitions: the history is another one. */
+  /** The history was replaced: decide everything from now on, as after a new definition. */
   readonly anew?: boolean;
 }
-
-export function noSegments(): SubjectSegments {
-  return {
-    history: noHistory(),
-    truths: {},
-    memory: {},
-    members: new Map(),
-    wakes: new Map(),
-    decided: Number.NEGATIVE_INFINITY,
-    program: '',
-  };
-}
-
-const nobody = noHistory();
 
 export class SegmentLogic {
   readonly program: Program;
   /** Hash over all definitions. */
   readonly fingerprint: string;
-  readonly #consentUnknown: 'granted' | 'withdrawn';
-  readonly #empty = new Map<number, Timeline>();
-  readonly #keeps: ReadonlyMap<string, (events: readonly Kept[], from: number) => Kept[]>;
-
+  readonly #truths: LeafTruths;
+  readonly #keeps: ReturnType<typeof neededEvents>;
+  /** Hashes, in the order of the segments. */
   readonly #definitions: readonly string[];
 
   constructor(segments: readonly SegmentDefinition[], consentUnknown: 'granted' | 'withdrawn') {
@@ -103,12 +62,11 @@ export class SegmentLogic {
     this.program = program;
     this.#definitions = segments.map(definitionHash);
     this.fingerprint = hashOf([this.#definitions, consentUnknown]);
-    this.#consentUnknown = consentUnknown;
-    for (const place of program.leaves) this.#empty.set(place, this.#emptyTimeline(place));
-    this.#keeps = this.#retention();
+    this.#truths = new LeafTruths(program, consentUnknown);
+    this.#keeps = neededEvents(program);
   }
 
-  /** An event joins the accepted set, or leaves it. Answers the leaves it concerns. */
+  /** Adds an event to the accepted set, or removes it. Returns the leaves that it concerns. */
   apply(state: SubjectSegments, event: Event, at: number, add: boolean): readonly number[] {
     const changed = record(state.history, this.program.wanted, event, at, add);
     return changed.flatMap((one) =>
@@ -142,7 +100,7 @@ export class SegmentLogic {
     return this.#decideRoots(state, due, { now, clock, isOther, anew });
   }
 
-  /** When something may change by itself after `state.decided`; +Infinity for never. */
+  /** The next instant after `state.decided` at which time alone changes something; or Infinity. */
   next(state: SubjectSegments): number {
     let next = never;
     for (const truth of Object.values(state.truths)) {
@@ -158,8 +116,7 @@ export class SegmentLogic {
   }
 
   /**
-   * Forgets what is not needed for any instant after `from`. Everything up to `from` must be
-   * decided.
+   * Forgets what no instant after `from` (ms UTC) needs. Everything up to `from` must be decided.
    */
   settle(state: SubjectSegments, from: number): void {
     if (!(firstSeen(state.history) <= from) || from <= state.history.from) return;
@@ -177,51 +134,22 @@ export class SegmentLogic {
     for (const place of this.program.leaves) {
       const { key } = this.program.nodeAt(place);
       if (state.truths[key] === undefined) continue;
-      this.#store(state, place, forget(this.#truth(state, place), from));
+      this.#truths.put(state, place, forget(this.#truths.of(state, place), from));
     }
     for (const member of state.members.values()) settleMembership(member, from);
   }
 
-  /** The timeline of a segment, as if nothing more came. */
+  /** The timeline of a segment if no further event arrives. */
   timelineOf(state: SubjectSegments, root: Root): Timeline {
     return this.timelines(state)(root.node);
   }
 
   /** Timelines of the nodes by their place, each computed once. */
   timelines(state: SubjectSegments): (place: number) => Timeline {
-    const settled = state.history.from;
-    const start = settled === Number.NEGATIVE_INFINITY ? firstSeen(state.history) : settled;
-    const known = new Map<number, Timeline>();
-    const clipped = (line: Timeline) =>
-      settled === Number.NEGATIVE_INFINITY ? (start === never ? nowhere : clip(line, start)) : line;
-    const compute = (place: number): Timeline => {
-      const { key, node, children } = this.program.nodeAt(place);
-      if (isLeaf(node)) return this.#truth(state, place);
-      const below = children.map((child) => known.get(child) as Timeline);
-      if (node.kind === 'not') return not(below[0] as Timeline);
-      if (remembers(node)) return remembering(node, below, state.memory[key], settled);
-      return combine(below, node.kind === 'and');
-    };
-    // A stack of its own: segments that ask for each other may make a chain of any length.
-    const lineOf = (wanted: number): Timeline => {
-      const left = [wanted];
-      for (let place = left.at(-1); place !== undefined; place = left.at(-1)) {
-        const depth = left.length;
-        if (!known.has(place)) {
-          for (const child of this.program.nodeAt(place).children) {
-            if (!known.has(child)) left.push(child);
-          }
-          if (left.length > depth) continue;
-          known.set(place, clipped(compute(place)));
-        }
-        left.pop();
-      }
-      return known.get(wanted) as Timeline;
-    };
-    return lineOf;
+    return nodeTimelines(this.program, this.#truths, state);
   }
 
-  /** A state as these leaves would be with another history; nothing of `state` is changed. */
+  /** A copy of `state` in which these leaves follow another history. `state` is not changed. */
   withHistory(
     state: SubjectSegments,
     subject: string,
@@ -230,15 +158,13 @@ export class SegmentLogic {
   ): SubjectSegments {
     const other = { ...state, history, truths: { ...state.truths } };
     for (const place of leaves) {
-      const leaf = this.program.nodeAt(place).node as Leaf;
-      if (readsEngagement(leaf)) continue;
-      const line = leafTimeline(leaf, history, subject, this.#consentUnknown);
-      this.#store(other, place, forget(line, history.from));
+      const line = this.#truths.computed(place, history, subject);
+      if (line !== undefined) this.#truths.put(other, place, line);
     }
     return other;
   }
 
-  /** Segments of leaves with a flip since what was decided last. */
+  /** Adds the segments whose leaves flip after `state.decided` and up to `now`. */
   #flipped(state: SubjectSegments, now: number, due: Set<number>): void {
     const { decided } = state;
     for (const [key, truth] of Object.entries(state.truths)) {
@@ -254,7 +180,7 @@ export class SegmentLogic {
     }
   }
 
-  /** @param rememberingOnly only segments whose next change is not read off their leaves alone */
+  /** @param rememberingOnly leave out segments whose next change follows from their leaves alone */
   #readersOf(place: number | undefined, due: Set<number>, rememberingOnly = false): void {
     if (place === undefined) return;
     for (const i of this.program.readers.get(place) ?? []) {
@@ -263,8 +189,8 @@ export class SegmentLogic {
   }
 
   /**
-   * Computes a leaf anew. Its segments are due when its truth up to `now` is another; those that
-   * remember, also when only its future is: they set their next wake anew.
+   * Recomputes a leaf. Its segments are due when its truth up to `now` has changed. Segments that
+   * remember are also due when only its future has changed, because they must set their next wake.
    */
   #renew(
     state: SubjectSegments,
@@ -274,24 +200,22 @@ export class SegmentLogic {
     now: number,
     due: Set<number>,
   ): void {
-    const leaf = this.program.nodeAt(place).node as Leaf;
-    const before = this.#truth(state, place);
-    let line: Timeline;
-    if (readsEngagement(leaf)) {
+    const before = this.#truths.of(state, place);
+    let line = this.#truths.computed(place, state.history, subject);
+    if (line === undefined) {
       if (view === undefined) return;
-      line = continued(before, view.since.at, engagementTimeline(leaf, view));
-    } else {
-      line = leafTimeline(leaf, state.history, subject, this.#consentUnknown);
+      const leaf = this.program.nodeAt(place).node as EngagementLeaf;
+      const read = engagementTimeline(leaf, view);
+      line = forget(continued(before, view.since.at, read), state.history.from);
     }
-    line = forget(line, state.history.from);
     const from = differFrom(before, line);
     if (from === never) return;
-    // A change of the future alone tells nothing now, but it moves what remembering nodes wait for.
+    // A change of the future tells nothing now, but moves the next wake of nodes that remember.
     this.#readersOf(place, due, from > now);
-    this.#store(state, place, line);
+    this.#truths.put(state, place, line);
   }
 
-  /** @param by `isOther`: the definitions are others than those by which it was decided before */
+  /** @param by `isOther`: the last decision followed other definitions */
   #decideRoots(
     state: SubjectSegments,
     due: ReadonlySet<number>,
@@ -317,7 +241,7 @@ export class SegmentLogic {
       const definition = this.#definitions[i] as string;
       const known = state.members.get(segment.id);
       const membership = known ?? noMembership(segment.version, definition);
-      // A segment that is new has no past: what its condition says of it is told to nobody.
+      // A new segment has no past: earlier entries and exits of its condition are not reported.
       const hasPast =
         known === undefined && isOther && (line.first || (line.flips[0] ?? never) <= now);
       const redefined = anew || membership.definition !== definition || hasPast;
@@ -339,38 +263,5 @@ export class SegmentLogic {
       decisions.push({ segment, ends, membership, redefined });
     }
     return decisions;
-  }
-
-  #truth(state: SubjectSegments, place: number): Timeline {
-    const truth = state.truths[this.program.nodeAt(place).key];
-    if (truth === undefined) return this.#empty.get(place) as Timeline;
-    return { first: truth[0] === 1, flips: truth.slice(1) };
-  }
-
-  #store(state: SubjectSegments, place: number, line: Timeline): void {
-    const { key } = this.program.nodeAt(place);
-    if (differFrom(line, this.#empty.get(place) as Timeline) === never) delete state.truths[key];
-    else state.truths[key] = [line.first ? 1 : 0, ...line.flips];
-  }
-
-  #emptyTimeline(place: number): Timeline {
-    const leaf = this.program.nodeAt(place).node as Leaf;
-    if (readsEngagement(leaf) || leaf.kind === 'bucket') return nowhere;
-    return leafTimeline(leaf, nobody, '', this.#consentUnknown);
-  }
-
-  #retention() {
-    const keeps = new Map<string, (events: readonly Kept[], from: number) => Kept[]>();
-    for (const name of this.program.wanted.events.keys()) {
-      const leaves = this.program
-        .concerned(`event ${name}`)
-        .map((place) => this.program.nodeAt(place).node as Leaf);
-      keeps.set(name, (events, from) => {
-        const needed = new Set(events.filter(([at]) => at > from));
-        for (const leaf of leaves) markNeeded(leaf, name, events, from, needed);
-        return events.filter((event) => needed.has(event));
-      });
-    }
-    return keeps;
   }
 }

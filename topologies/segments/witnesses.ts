@@ -5,7 +5,8 @@ import type { Leaf } from './definition.ts';
 import { calendarEnd } from './leaves.ts';
 import { matchesOf } from './matches.ts';
 import type { Root } from './segment-program.ts';
-import type { SegmentLogic, SubjectSegments } from './subject.ts';
+import type { SegmentLogic } from './subject.ts';
+import type { SubjectSegments } from './subject-state.ts';
 
 /** Ids, the newest first. */
 export function witnessesOf(

@@ -1,7 +1,7 @@
 /** One subject: what an event or the passing of time changes. */
 import { settle } from '../engagement/engagement.ts';
 import { type Event, events } from '../event.ts';
-import type { SubjectSegments } from '../segments/subject.ts';
+import type { SubjectSegments } from '../segments/subject-state.ts';
 import { decide, passTime, score, settleSegments } from './decide.ts';
 import { absorb, correct, endsCircle, erase, mergeInto, split } from './lifecycle.ts';
 import { clockOf, emptyProfile, type Profile, type ProfileContext } from './profile.ts';

@@ -3,7 +3,7 @@ import type { ProcessContext } from 'millrace';
 import { type Accepted, nothingAccepted } from '../accepted/accepted.ts';
 import { type Engagement, noEngagement } from '../engagement/engagement.ts';
 import type { Event, ScoreChange, SegmentChange } from '../event.ts';
-import { noSegments, type SubjectSegments } from '../segments/subject.ts';
+import { noSegments, type SubjectSegments } from '../segments/subject-state.ts';
 
 export interface Profile {
   accepted: Accepted;

@@ -1,22 +1,49 @@
-/** The accepted set in SQL: what is late, twice, not permitted, refunded, or a machine's. */
+/**
+ * The accepted set in SQL: without what is late, a duplicate, not permitted or refunded, and with
+ * the class of a machine where a machine made the event.
+ */
 import type { checkPersonalisation } from '../personalisation.ts';
 import { type Database, listOf, quoted } from './database.ts';
 
 export type CheckedConfig = ReturnType<typeof checkPersonalisation>;
 
 /**
- * Makes the table `accepted` from `raw`: one row an event that counts, with the class it counts as.
- * Lateness follows the order of arrival, as does what is refused without consent; nothing else
- * does.
+ * Makes the table `accepted` from `raw`: one row for each event that counts, with the class it
+ * counts as. Lateness and the refusal for want of consent depend on the order of arrival; nothing
+ * else does.
  */
-export function acceptInSql(db: Database, { engagement, machine, consent }: CheckedConfig): void {
-  const { config } = machine;
-  const numbers = { grace: engagement.graceMs, refund: engagement.refundMs };
+export function acceptInSql(db: Database, config: CheckedConfig): void {
+  dropLate(db, config);
+  dropRefused(db, config);
+  dropRefunded(db, config);
+  judgeMachines(db, config);
+  db.run(`
+    create table accepted as select r.subject, r.at, r.at / 3600000 as hour,
+      case when j.e1 or j.e4 or j.e5 or j.e2 + j.e3 + j.e6 >= 2 then m.becomes else r.class end as class,
+      r.class as original, r.id, coalesce(r.item, r.id) as item, r.link, r.purpose, r.until, r.n,
+      r.currency, r.fields
+    from ready r left join judged j on j.n = r.n left join machine_class m on m.class = r.class;
+    create index accepted_of on accepted (subject, class, at);
+  `);
+}
+
+/** The table `seen`: the events that came within the grace. */
+function dropLate(db: Database, { engagement }: CheckedConfig): void {
   db.run(
     `
     create table seen as select *, max(at) over (partition by stream order by n) as newest from raw;
     delete from seen where at < newest - :grace;
     create index seen_of on seen (subject, id);
+    `,
+    { grace: engagement.graceMs },
+  );
+}
+
+/** The table `ready`: of what was seen, each event once, and only what its subject permits. */
+function dropRefused(db: Database, { engagement, consent }: CheckedConfig): void {
+  const grace = { grace: engagement.graceMs };
+  db.run(
+    `
     create table needs (class text primary key, purpose text);
     create table consent as
       select n, subject, purpose, at, class = 'consent_granted' as granted,
@@ -26,11 +53,11 @@ export function acceptInSql(db: Database, { engagement, machine, consent }: Chec
           and p.at >= s.newest - :grace);
     create index consent_of on consent (subject, purpose);
     `,
-    numbers,
+    grace,
   );
   db.insert('needs', Object.entries(consent.needs));
   const unknown = consent.unknown === 'granted' ? 1 : 0;
-  // Whether a consent held at the event's instant, of what had come by the arrival `upTo`.
+  // Whether a consent held at the event's instant, by the consents that had come by arrival `upTo`.
   const held = (upTo: string) => `coalesce((
     select c.granted and (c.until is null or s.at < c.until) from consent c
     where c.subject = s.subject and c.purpose = s.needed and c.n <= ${upTo} and c.at <= s.at
@@ -54,20 +81,26 @@ export function acceptInSql(db: Database, { engagement, machine, consent }: Chec
         and p.at >= s.newest - :grace);
     delete from ready as s where needed is not null and not (${permitted});
     create index ready_item on ready (subject, coalesce(item, id), class);
+    `,
+    grace,
+  );
+}
+
+/** Deletes from `ready` the purchases that a refund followed in time. */
+function dropRefunded(db: Database, { engagement }: CheckedConfig): void {
+  db.run(
+    `
     delete from ready as s where class in ${listOf(engagement.money.classes)} and exists (
       select 1 from ready r where r.subject = s.subject and r.class = 'refund'
         and coalesce(r.item, r.id) = coalesce(s.item, s.id) and r.at between s.at and s.at + :refund);
     `,
-    numbers,
+    { refund: engagement.refundMs },
   );
+}
+
+/** The table `judged`: the signs of a machine, e1 to e6, of each open and click. */
+function judgeMachines(db: Database, { machine: { config } }: CheckedConfig): void {
   const clicks = listOf(config.clicks);
-  const timings = {
-    honeypotMs: config.honeypotMs,
-    burstMs: config.burstMs,
-    burstLinks: config.burstLinks,
-    before: config.beforeDeliveryMs,
-    after: config.afterDeliveryMs,
-  };
   const isClick = `s.class in ${clicks}`;
   const sibling = `o.subject = s.subject and coalesce(o.item, o.id) = coalesce(s.item, s.id)
     and o.class in ${clicks}`;
@@ -84,17 +117,15 @@ export function acceptInSql(db: Database, { engagement, machine, consent }: Chec
     from ready s where s.class in ${listOf(Object.keys(config.of))};
     create table machine_class (class text primary key, becomes text);
     `,
-    timings,
+    {
+      honeypotMs: config.honeypotMs,
+      burstMs: config.burstMs,
+      burstLinks: config.burstLinks,
+      before: config.beforeDeliveryMs,
+      after: config.afterDeliveryMs,
+    },
   );
   db.insert('machine_class', Object.entries(config.of));
-  db.run(`
-    create table accepted as select r.subject, r.at, r.at / 3600000 as hour,
-      case when j.e1 or j.e4 or j.e5 or j.e2 + j.e3 + j.e6 >= 2 then m.becomes else r.class end as class,
-      r.class as original, r.id, coalesce(r.item, r.id) as item, r.link, r.purpose, r.until, r.n,
-      r.currency, r.fields
-    from ready r left join judged j on j.n = r.n left join machine_class m on m.class = r.class;
-    create index accepted_of on accepted (subject, class, at);
-  `);
 }
 
 export interface Activity {
@@ -103,7 +134,7 @@ export interface Activity {
   readonly isMachine: boolean;
 }
 
-/** The accepted activities, and whether each is a machine's. */
+/** The accepted activities, and whether a machine made each. */
 export function activitiesInSql(db: Database): Activity[] {
   const rows = db.all(`
     select subject, id, class <> original as machine from accepted

@@ -21,7 +21,7 @@ interface Seen {
   readonly data: object;
 }
 
-/** @param checkSegment throws for a segment that nobody knows */
+/** @param checkSegment throws for an id that no segment has */
 export function peopleChanges(
   asked: AskedPeopleChanges,
   checkSegment: (id: string) => void,

@@ -1,0 +1,289 @@
+/**
+ * The HTTP application of the gateway: it takes events in, answers questions, and tells how the
+ * process is. Routes are declared once; the OpenAPI document is made of the same declarations.
+ */
+import type { Socket } from 'node:net';
+import swagger from '@fastify/swagger';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { isReady, valuesInPath } from 'millrace/engine';
+import { nearest } from '../segments/nearest.ts';
+import { Accounts } from './accounts.ts';
+import { answerError, Later, type Refusal } from './answers.ts';
+import { BodyError } from './body.ts';
+import { addEventRoutes } from './event-routes.ts';
+import { addPageRoutes } from './page-routes.ts';
+import { type Gateway, type GatewayOptions, securityHeaders } from './parts.ts';
+import { addQuestionRoutes } from './question-routes.ts';
+import { addWebhookRoutes } from './webhook-routes.ts';
+
+const defaults = {
+  bodyBytes: 1_048_576,
+  events: 10_000,
+  depth: 64,
+  backlog: 1_000_000,
+  connections: 1_000,
+};
+/** How often slow senders are looked for, ms; Node's own default is half a minute. */
+const slowCheckMs = 2_000;
+
+/** Which routes a listener has: all, those that take events in, or the others. */
+export type Part = 'all' | 'ingest' | 'admin';
+
+/** Why each request was refused, for its metric. */
+type Reasons = WeakMap<FastifyRequest, Refusal>;
+
+/** The application without a listener; the OpenAPI document is made of it, too. */
+export async function gatewayApp(
+  options: GatewayOptions,
+  part: Part = 'all',
+): Promise<FastifyInstance> {
+  const limits = { ...defaults, ...options.config.limits };
+  const app = newApp(options, limits);
+  const reasons: Reasons = new WeakMap();
+  const gateway = gatewayOf(app, options, limits, reasons);
+  addHooks(gateway, reasons);
+  answerUnknownPaths(gateway, reasons);
+  await app.register(swagger, { openapi: openApiHead(gateway.accounts.closed) });
+  addLifeRoutes(gateway);
+  if (part !== 'ingest') {
+    addAdminRoutes(gateway);
+    addQuestionRoutes(gateway);
+    addPageRoutes(gateway);
+  }
+  if (part !== 'admin') {
+    addEventRoutes(gateway);
+    await addWebhookRoutes(gateway);
+  }
+  await app.ready();
+  return app;
+}
+
+/** An application without routes: limits of connections, heads and bodies. */
+function newApp({ requests }: GatewayOptions, limits: Gateway['limits']): FastifyInstance {
+  const app = Fastify({
+    logger: false,
+    bodyLimit: limits.bodyBytes,
+    // A slow sender holds a connection; these are shorter than Node's own limits.
+    requestTimeout: 30_000,
+    connectionTimeout: 60_000,
+    keepAliveTimeout: 10_000,
+    maxRequestsPerSocket: 10_000,
+    http: {
+      headersTimeout: 10_000,
+      maxHeaderSize: 16_384,
+      connectionsCheckingInterval: slowCheckMs,
+    },
+    clientErrorHandler: (error, socket) => {
+      const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+      requests?.refusedConnection(slow ? 'too_slow' : 'malformed');
+      answerMalformed(error.code, socket);
+    },
+    // Such a path reaches no route and no hook.
+    frameworkErrors: (error, _, reply: FastifyReply) => {
+      requests?.refusedConnection('malformed');
+      const problem = 'the path cannot be read: a % must be followed by the hex digits of UTF-8';
+      const status = error.statusCode ?? 400;
+      reply.code(status).headers(securityHeaders).send({ problem });
+    },
+    routerOptions: { maxParamLength: 200 },
+    return503OnClosing: true,
+    forceCloseConnections: true,
+  });
+  app.server.maxConnections = limits.connections;
+  app.server.on('drop', () => requests?.refusedConnection('connections'));
+  // Bodies reach the routes as bytes: signatures are made over them.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body));
+  app.setValidatorCompiler(() => () => true);
+  return app;
+}
+
+/** What the routes share. */
+function gatewayOf(
+  app: FastifyInstance,
+  options: GatewayOptions,
+  limits: Gateway['limits'],
+  reasons: Reasons,
+): Gateway {
+  const accounts = new Accounts(options.config);
+  return {
+    app,
+    options,
+    limits,
+    accounts,
+    intake: () => {
+      const intake = options.intake();
+      if (intake !== undefined) return intake;
+      throw new Later(503, 5, 'it has not started yet');
+    },
+    allow: (role) => async (request) => {
+      await accounts.allow(request, role);
+    },
+    checkBacklog: async () => {
+      const behind = await options.backlog();
+      if (behind > limits.backlog) {
+        throw new Later(429, 5, `the application is ${behind} records behind`);
+      }
+    },
+    refuse: (request, why) => void reasons.set(request, why),
+  };
+}
+
+/** What holds for every request: its Host header, the headers of its answer, its metrics. */
+function addHooks({ app, options }: Gateway, reasons: Reasons): void {
+  app.addHook('onRequest', async ({ raw }) => {
+    // Of two Host headers a proxy may have routed by the other one (RFC 9112, 3.2).
+    const names = raw.rawHeaders.filter((_, i) => i % 2 === 0);
+    const hosts = names.filter((name) => name.toLowerCase() === 'host');
+    if (hosts.length > 1) throw new BodyError(400, 'the Host header must be there once');
+  });
+  app.addHook('onSend', async (_, reply) => {
+    // The page of the console has its own.
+    for (const [name, value] of Object.entries(securityHeaders)) {
+      if (!reply.hasHeader(name)) reply.header(name, value);
+    }
+  });
+  // Idle connections are closed. A client that has sent its whole request waits for its answer,
+  // however long that takes.
+  app.addHook('preHandler', async (request) => {
+    request.raw.socket?.setTimeout?.(0);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? '(unknown)';
+    options.requests?.answered({
+      route,
+      method: request.method,
+      status: reply.statusCode,
+      seconds: reply.elapsedTime / 1_000,
+      refusal: reasons.get(request),
+    });
+  });
+  app.setErrorHandler((error, request, reply) => {
+    reasons.set(request, answerError(error, reply));
+  });
+}
+
+/** 404 with the nearest path, or 405 with the methods that a path has. */
+function answerUnknownPaths({ app, accounts }: Gateway, reasons: Reasons): void {
+  const routes = new Map<string, Set<string>>();
+  app.addHook('onRoute', ({ url, method }) => {
+    const methods = routes.get(url) ?? new Set();
+    for (const one of [method].flat()) methods.add(one);
+    routes.set(url, methods);
+  });
+  app.setNotFoundHandler(async (request, reply) => {
+    // A caller without an account does not learn which routes there are.
+    await accounts.allow(request, 'read');
+    const path = request.url.split('?')[0] ?? '';
+    const pattern = [...routes.keys()].find((one) => matches(one, path));
+    const methods = pattern === undefined ? undefined : routes.get(pattern);
+    reasons.set(request, methods === undefined ? 'no_route' : 'method');
+    if (methods === undefined) {
+      return reply.code(404).send({ problem: noRoute(path, [...routes.keys()]) });
+    }
+    const allowed = [...methods].join(', ');
+    return reply
+      .code(405)
+      .header('allow', allowed)
+      .send({ problem: `${path} answers ${allowed}` });
+  });
+}
+
+/** @param closed whether callers need an account */
+function openApiHead(closed: boolean) {
+  return {
+    openapi: '3.1.0' as const,
+    info: {
+      title: 'Millrace',
+      description: 'Events in, and questions about scores and segments.',
+      version: '1',
+    },
+    components: {
+      securitySchemes: {
+        key: {
+          type: 'http' as const,
+          scheme: 'basic',
+          description: 'A write key as the user name.',
+        },
+        token: {
+          type: 'http' as const,
+          scheme: 'bearer',
+          description: 'A write key, or a token.',
+        },
+      },
+    },
+    ...(closed ? { security: [{ key: [] }, { token: [] }] } : {}),
+  };
+}
+
+function matches(pattern: string, path: string): boolean {
+  try {
+    return valuesInPath(pattern, path) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function addLifeRoutes({ app, options }: Gateway): void {
+  app.get('/live', { schema: { summary: 'The process lives.', security: [] } }, async () => ({
+    status: 'live',
+  }));
+  app.get(
+    '/ready',
+    { schema: { summary: 'The application takes records.', security: [] } },
+    async (_, reply) => {
+      const { status } = options.health();
+      return reply.code(isReady({ status }) ? 200 : 503).send({ status });
+    },
+  );
+}
+
+function addAdminRoutes({ app, options, allow }: Gateway): void {
+  app.get(
+    '/health',
+    { onRequest: allow('read'), schema: { summary: 'How the application is.' } },
+    async (_, reply) => {
+      const health = options.health();
+      return reply.code(isReady(health) ? 200 : 503).send(health);
+    },
+  );
+  app.get(
+    '/metrics',
+    { onRequest: allow('read'), schema: { summary: 'Metrics for Prometheus.' } },
+    async (_, reply) => {
+      const { contentType, text } = await options.metrics();
+      return reply.header('content-type', contentType).send(text);
+    },
+  );
+  app.get(
+    '/openapi.json',
+    { onRequest: allow('read'), schema: { summary: 'This document.' } },
+    async () => app.swagger(),
+  );
+}
+
+/** Answers bytes that Node's parser refuses; they never become a request. */
+function answerMalformed(code: string | undefined, socket: Socket): void {
+  const status = statusOfParser[code ?? ''] ?? '400 Bad Request';
+  if (!socket.writable) return void socket.destroy();
+  const body = JSON.stringify({ problem: 'the request is not valid HTTP' });
+  const head = [
+    `HTTP/1.1 ${status}`,
+    'content-type: application/json',
+    `content-length: ${body.length}`,
+    ...Object.entries(securityHeaders).map(([name, value]) => `${name}: ${value}`),
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+const statusOfParser: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
+/** The path itself is not repeated: it may name a person. */
+function noRoute(path: string, paths: readonly string[]): string {
+  const near = nearest(path, paths);
+  return `there is no such path${near === undefined ? '' : `; the nearest is ${near}`}: GET /openapi.json lists them`;
+}
