@@ -452,9 +452,52 @@ describe('Customer.io', () => {
     expect(await told('customerio', [event(metric)])).toEqual([`${expected} ann@x.example`]);
   });
 
-  test('what is told beside another event is skipped, other channels are refused', async () => {
-    const payload = [event('human_opened'), event('drafted'), event('sent', 'push')];
-    expect(await told('customerio', payload)).toEqual(['skipped', 'skipped', 'refused']);
+  test.each([
+    ['push', 'sent', 'push_sent'],
+    ['push', 'delivered', 'push_delivered'],
+    ['push', 'opened', 'push_open'],
+    ['push', 'clicked', 'push_click'],
+    ['push', 'bounced', 'push_bounce'],
+    ['push', 'attempted', 'push_deferred'],
+    ['push', 'undeliverable', 'push_dropped'],
+    ['sms', 'sent', 'sms_sent'],
+    ['sms', 'delivered', 'sms_delivered'],
+    ['sms', 'clicked', 'sms_click'],
+    ['sms', 'bounced', 'sms_bounce'],
+    ['sms', 'failed', 'sms_dropped'],
+    ['in_app', 'opened', 'in_app_open'],
+    ['in_app', 'clicked', 'in_app_click'],
+  ])('%s %s is %s', async (object, metric, expected) => {
+    expect(await told('customerio', [event(metric, object)])).toEqual([
+      `${expected} ann@x.example`,
+    ]);
+  });
+
+  test('what is told beside another event is skipped, a channel that is not known is refused', async () => {
+    const payload = [
+      event('human_opened'),
+      event('drafted'),
+      event('drafted', 'push'),
+      event('sent', 'slack'),
+      event('sent', 'fax'),
+      event('frobnicated', 'sms'),
+    ];
+    expect(await told('customerio', payload)).toEqual([
+      ...['skipped', 'skipped', 'skipped', 'skipped', 'refused', 'refused'],
+    ]);
+  });
+
+  test('a phone number and a list of devices are nobody: the person is told otherwise', async () => {
+    const of = (object: string, data: object) => ({ ...event('sent', object), data });
+    const identifiers = { id: '12345' };
+    expect(
+      await told('customerio', [
+        of('sms', { recipient: '+1234567890', identifiers, delivery_id: 'd' }),
+        of('push', { recipients: [{ device_id: 'a' }], customer_id: '12345', delivery_id: 'e' }),
+        of('email', { recipient: 'ann@x.example', identifiers, delivery_id: 'f' }),
+        of('sms', { recipient: '+1234567890', delivery_id: 'g' }),
+      ]),
+    ).toEqual(['sms_sent 12345', 'push_sent 12345', 'email_sent ann@x.example', 'refused']);
   });
 });
 

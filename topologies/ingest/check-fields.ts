@@ -1,12 +1,13 @@
 /** Checks the places of a mapping that name fields of a row, and times. */
 import { instantReader, zonePolicies } from 'millrace';
+import { checkTest } from './check-tests.ts';
 import { isObject } from './row-fields.ts';
 import { checkKeys, checkText, type Fail, listAt, objectAt } from './value-checks.ts';
 
 export const timeKeys = ['field', 'format', 'zone', 'since', 'from', 'gap', 'overlap'];
 
 const fieldForms =
-  'must be the name of a field, a list of fields, { "value": a constant }, { "field", "path" }, { "join": fields } or { "content": true }';
+  'must be the name of a field, a list of fields, { "value": a constant }, { "field", "path" }, { "field" } with tests of its text, { "join": fields } or { "content": true }';
 
 export function checkField(field: string, found: unknown, fail: Fail): void {
   if (typeof found === 'string' && found !== '') return;
@@ -46,6 +47,10 @@ function checkFieldForm(field: string, found: Readonly<Record<string, unknown>>,
     checkKeys(field, found, ['field', 'path'], fail);
     checkField(`${field}.field`, found['field'], fail);
     checkText(`${field}.path`, found['path'], fail);
+  } else if (Object.hasOwn(found, 'field')) {
+    const { field: of, ...test } = found;
+    checkField(`${field}.field`, of, fail);
+    checkTest(field, test, fail);
   } else fail(field, fieldForms);
 }
 

@@ -7,11 +7,11 @@ import {
   checkTimes,
   timeKeys,
 } from './check-fields.ts';
+import { checkTest, checkWhen } from './check-tests.ts';
 import type { ClassRule } from './classes.ts';
 import { groupMarks } from './decimal.ts';
 import { type Mapping, subjectForms } from './mapping.ts';
-import { type TextTest, textTest, textTests } from './pattern.ts';
-import { isObject } from './row-fields.ts';
+import { textTests } from './pattern.ts';
 import { envelopes } from './unpack.ts';
 import {
   checkKeys,
@@ -193,17 +193,7 @@ function checkClassName(field: string, name: unknown, fail: Fail): void {
 function checkRule(field: string, found: unknown, fail: Fail): void {
   const rule = objectAt(field, found, fail) as Readonly<Record<keyof ClassRule, unknown>>;
   checkKeys(field, rule, ['when', 'value', 'note'], fail);
-  const when = Object.entries(objectAt(`${field}.when`, rule.when, fail));
-  if (when.length === 0) fail(`${field}.when`, 'must test at least one field');
-  for (const [name, told] of when) {
-    const at = `${field}.when.${name}`;
-    if (isObject(told) && !Array.isArray(told)) checkTest(at, told, fail);
-    else if (typeof told !== 'string' && typeof told !== 'boolean') {
-      const isList = Array.isArray(told) && told.length > 0;
-      if (isList && told.every((one) => typeof one === 'string')) continue;
-      fail(at, 'must be a text, a list of texts, true: it is there, or tests of its text');
-    }
-  }
+  checkWhen(`${field}.when`, rule.when, fail);
   checkClassName(`${field}.value`, rule.value, fail);
   if (rule.note !== undefined) checkText(`${field}.note`, rule.note, fail);
 }
@@ -213,33 +203,6 @@ function checkSkip(field: string, found: unknown, fail: Fail): void {
   if (of === undefined) fail(field, `needs 'field' and one of ${textTests.join(', ')}`);
   checkField(`${field}.field`, of, fail);
   checkTest(field, test, fail);
-}
-
-function checkTest(field: string, test: Readonly<Record<string, unknown>>, fail: Fail): void {
-  checkKeys(field, test, [...textTests, 'ignoreCase'], fail);
-  const tests = textTests.filter((name) => test[name] !== undefined);
-  if (tests.length === 0) fail(field, `needs one of ${textTests.join(', ')}`);
-  for (const name of tests) {
-    const told = test[name];
-    const at = `${field}.${name}`;
-    if (name === 'empty') {
-      if (typeof told !== 'boolean') fail(at, 'must be true or false');
-    } else if (name === 'equals') {
-      const plain = ['string', 'number', 'boolean'];
-      const all = Array.isArray(told) ? told : [told];
-      if (all.length > 0 && all.every((one) => plain.includes(typeof one))) continue;
-      fail(at, 'must be a text, a number, true or false, or a list of these');
-    } else if (name === 'contains') checkTextOrList(at, told, fail);
-    else checkText(at, told, fail);
-  }
-  if (test['ignoreCase'] !== undefined && typeof test['ignoreCase'] !== 'boolean') {
-    fail(`${field}.ignoreCase`, 'must be true or false');
-  }
-  try {
-    textTest(test as TextTest);
-  } catch (error) {
-    fail(`${field}.pattern`, `is no pattern of RE2: ${(error as Error).message}`);
-  }
 }
 
 function checkNumber(field: string, found: unknown, fail: Fail): void {

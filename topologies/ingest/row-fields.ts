@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { parseJson } from 'millrace';
+import { type TextTest, textTest } from './pattern.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -18,6 +19,8 @@ export type FieldSpec =
   | { readonly value: string | number | boolean }
   /** A path into JSON that stands as text in a field. */
   | { readonly field: FieldSpec; readonly path: string }
+  /** Of a field whose text passes the tests; of others nothing. */
+  | ({ readonly field: FieldSpec; readonly path?: undefined } & TextTest)
   /** Several, one behind the other; nothing when one of them is not there. */
   | { readonly join: readonly FieldSpec[]; readonly with?: string }
   /** A hash of the whole row: equal rows have the same. */
@@ -47,7 +50,16 @@ export function toldReader(spec: FieldSpec): FieldReader {
   if ('value' in spec) return () => spec.value;
   if ('join' in spec) return joinReader(spec.join, spec.with ?? ' ');
   if ('content' in spec) return contentOf;
-  return innerReader(spec.field, spec.path);
+  return spec.path === undefined ? passingReader(spec) : innerReader(spec.field, spec.path);
+}
+
+function passingReader({ field, ...test }: { readonly field: FieldSpec } & TextTest): FieldReader {
+  const read = toldReader(field);
+  const passes = textTest(test);
+  return (row) => {
+    const found = read(row);
+    return passes(textIn(field, found)) ? found : undefined;
+  };
 }
 
 function isList(spec: FieldSpec): spec is readonly FieldSpec[] {
@@ -162,7 +174,9 @@ export function nameOf(spec: FieldSpec): string {
   if (isList(spec)) return spec.map(nameOf).join(' or ');
   if ('value' in spec) return JSON.stringify(spec.value);
   if ('join' in spec) return spec.join.map(nameOf).join(' and ');
-  return 'content' in spec ? 'the content' : `${nameOf(spec.field)}: ${spec.path}`;
+  if ('content' in spec) return 'the content';
+  const { path } = spec;
+  return path === undefined ? nameOf(spec.field) : `${nameOf(spec.field)}: ${path}`;
 }
 
 /** The columns that a table must have for this field: one of each list. */
