@@ -28,7 +28,14 @@ import {
 import { type TopicsPlanOptions, topicsPlan } from './topics-plan.ts';
 
 /** As in serde/schemas/compatibility.ts, which the other commands need not load. */
-const levels = ['backward', 'forward', 'full'] as const;
+const levels = [
+  'backward',
+  'backward-transitive',
+  'forward',
+  'forward-transitive',
+  'full',
+  'full-transitive',
+] as const;
 
 interface DescribeOptions {
   readonly format: 'text' | 'json' | 'mermaid';
@@ -104,7 +111,7 @@ export function addInspectCommands(program: Command, application: ShippedApplica
     .description('schemas of topics: check')
     .command('check <file>')
     .description('refuse a schema that breaks who reads or writes what is in use (docs/SCHEMAS.md)')
-    .option('--against <file>', 'the schema in use')
+    .option('--against <files...>', 'the schema in use; of a transitive level all, oldest first')
     .option('--registry <url>', 'the registry that has it, such as http://registry:8081')
     .option('--subject <name>', 'under which it stands there, e.g. orders-value')
     .addOption(

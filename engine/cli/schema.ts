@@ -4,13 +4,17 @@
  */
 import { readFile } from 'node:fs/promises';
 import { MillraceError, messageOf } from '../base/errors.ts';
-import { type CompatibilityLevel, incompatibilities } from '../serde/schemas/compatibility.ts';
+import {
+  type CompatibilityLevel,
+  incompatibilities,
+  isTransitive,
+} from '../serde/schemas/compatibility.ts';
 import { type SchemaType, schemaRegistry } from '../serde/schemas/registry.ts';
 import { print, printJson } from './output.ts';
 
 export interface SchemaCheckOptions {
-  /** File with the schema in use. */
-  readonly against?: string;
+  /** Files with the schemas in use, oldest first. */
+  readonly against?: readonly string[];
   /** The registry that has it. */
   readonly registry?: string;
   readonly subject?: string;
@@ -41,37 +45,61 @@ export async function schemaCheck(file: string, options: SchemaCheckOptions): Pr
   if (type === undefined) {
     throw new MillraceError('USAGE', { problem: `--type is needed: ${file} does not tell` });
   }
+  if (against !== undefined && against.length > 1 && !isTransitive(level)) {
+    const problem = `--level ${level} compares with one schema; name one, or --level ${level}-transitive`;
+    throw new MillraceError('USAGE', { problem });
+  }
   const after = await textOf(file);
-  const before = against === undefined ? inUse(options, type) : await textOf(against);
-  const name = subject ?? against ?? file;
-  if (before === undefined) {
+  const inUse =
+    against === undefined
+      ? registered(options, type)
+      : await Promise.all(against.map(async (name) => ({ name, schema: await textOf(name) })));
+  const name = subject ?? against?.at(-1) ?? file;
+  if (inUse.length === 0) {
     // Read all the same, so that what is no schema is told.
     incompatibilities(type, after, after, level);
     if (options.json === true) printJson({ subject: name, level, problems: [], isNew: true });
     else print(`${name}: there is no schema yet; this one would be the first`);
     return;
   }
-  const problems = incompatibilities(type, before, after, level);
+  const schemas = inUse.map(({ schema }) => schema);
+  const problems = incompatibilities(type, schemas, after, level, (i) => inUse[i]?.name ?? '');
   if (options.json === true) printJson({ subject: name, level, problems, isNew: false });
   if (problems.length === 0) {
-    if (options.json !== true) print(`${name}: ${level} compatible`);
+    const all = schemas.length > 1 ? ` with ${schemas.length} versions` : '';
+    if (options.json !== true) print(`${name}: ${level} compatible${all}`);
     return;
   }
   const problem = problems.map((one) => `\n  ${one}`).join('');
   throw new MillraceError('SCHEMA_REFUSED', { subject: name, problem });
 }
 
-/** The newest one of the registry; secrets come by the environment. */
-function inUse({ registry = '', subject = '' }: SchemaCheckOptions, type: SchemaType) {
+interface SchemaInUse {
+  readonly name: string;
+  readonly schema: string;
+}
+
+/** The newest one of the registry, or all, oldest first; secrets come by the environment. */
+function registered(options: SchemaCheckOptions, type: SchemaType): readonly SchemaInUse[] {
+  const { registry = '', subject = '', level } = options;
   const { SCHEMA_REGISTRY_USERNAME: username, SCHEMA_REGISTRY_PASSWORD: password } = process.env;
-  const found = schemaRegistry({
+  const client = schemaRegistry({
     url: registry,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
-  }).latest(subject);
-  if (found === undefined || found.type === type) return found?.schema;
-  const problem = `it is of ${found.type} in the registry, the file is of ${type}`;
-  throw new MillraceError('SCHEMA_REFUSED', { subject, problem });
+  });
+  const latest = isTransitive(level) ? undefined : client.latest(subject);
+  const found = isTransitive(level)
+    ? client.versions(subject)
+    : latest === undefined
+      ? []
+      : [latest];
+  return found.map((one) => {
+    const name = 'version' in one ? `version ${one.version}` : 'latest';
+    if (one.type === type) return { name, schema: one.schema };
+    const problem = `${name} is of ${one.type} in the registry, the file is of ${type}`;
+    throw new MillraceError('SCHEMA_REFUSED', { subject, problem });
+  });
 }
 
 async function textOf(file: string): Promise<string> {

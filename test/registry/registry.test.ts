@@ -128,6 +128,15 @@ describe.skipIf(!(await registryAvailable()))('a schema registry', () => {
     expect(refused.text).toMatch(/backward.*note/s);
     expect(await check(broken, '--level', 'forward')).toMatchObject({ code: 0 });
     expect(await check({ type: 'nonsense' })).toMatchObject({ code: 2 });
+    // With a default first, then without: each reads the one before, the third not the first.
+    avro<Order>({ schema: newer, registry: registry(), subject: 'checked-value' }).encode(value);
+    const bare = { ...order, fields: [...fields, { name: 'note', type: ['null', 'string'] }] };
+    expect(await check(bare)).toMatchObject({ code: 0 });
+    const all = await check(bare, '--level', 'backward-transitive');
+    expect(all.code).toBe(2);
+    expect(all.text).toMatch(/version 1: backward.*note/s);
+    expect(all.text).not.toContain('version 2:');
+    expect(await check(newer, '--level', 'full-transitive')).toMatchObject({ code: 0 });
     expect(await check(newer, '--subject', 'new-value')).toMatchObject({
       code: 0,
       text: expect.stringContaining('there is no schema yet'),

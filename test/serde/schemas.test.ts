@@ -5,7 +5,14 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import avsc from 'avsc';
 import { topic, topology } from 'millrace';
-import { avro, incompatibilities, jsonOfSchema, protobuf, type SchemaType } from 'millrace/schemas';
+import {
+  avro,
+  type CompatibilityLevel,
+  incompatibilities,
+  jsonOfSchema,
+  protobuf,
+  type SchemaType,
+} from 'millrace/schemas';
 import { testDriver } from 'millrace/testing';
 import { describe, expect, test } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
@@ -264,6 +271,36 @@ describe('what breaks', () => {
       forward,
       backward && forward,
     ]);
+  });
+
+  test('a transitive level looks at all versions, another one at the newest', () => {
+    const record = (...more: object[]) =>
+      JSON.stringify({
+        type: 'record',
+        name: 'r',
+        fields: [{ name: 'id', type: 'string' }, ...more],
+      });
+    // Each reads what the one before wrote; the last one does not read the first.
+    const note = { name: 'note', type: 'string' };
+    const before = [record(), record({ ...note, default: '' })];
+    const after = record(note);
+    const problems = (level: CompatibilityLevel) =>
+      incompatibilities('AVRO', before, after, level).map((one) => one.split(':', 2).join(':'));
+    expect(problems('backward')).toEqual([]);
+    expect(problems('backward-transitive')).toEqual(['version 1: backward']);
+    expect(problems('forward-transitive')).toEqual([]);
+    expect(problems('full')).toEqual([]);
+    expect(problems('full-transitive')).toEqual(['version 1: backward']);
+    // The other way round, what comes first reads none of the last.
+    const first = incompatibilities('AVRO', [after, before[1] as string], record(), 'forward');
+    expect(first).toEqual([]);
+    const all = incompatibilities(
+      'AVRO',
+      [after, before[1] as string],
+      record(),
+      'forward-transitive',
+    );
+    expect(all).toEqual([expect.stringMatching(/^version 1: forward/)]);
   });
 
   test('JSON: what is called compatible is: no value of the one is refused by the other', () => {

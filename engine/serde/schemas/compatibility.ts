@@ -9,23 +9,57 @@ import { jsonProblems } from './json-compatibility.ts';
 import { messagesOf, protobufRoot } from './protobuf.ts';
 import type { SchemaType } from './registry.ts';
 
-export const levels = ['backward', 'forward', 'full'] as const;
-/** backward: the new one reads what the old one wrote; forward: the other way; full: both. */
+export const levels = [
+  'backward',
+  'backward-transitive',
+  'forward',
+  'forward-transitive',
+  'full',
+  'full-transitive',
+] as const;
+/**
+ * backward: the new one reads what the old one wrote; forward: the other way; full: both. The old
+ * one is the newest so far; of a transitive level, each that there was.
+ */
 export type CompatibilityLevel = (typeof levels)[number];
 
-/** What breaks, in words; empty: nothing. @throws CONFIG_INVALID for a text that is no schema */
+export function isTransitive(level: CompatibilityLevel): boolean {
+  return level.endsWith('-transitive');
+}
+
+/**
+ * What breaks, in words; empty: nothing.
+ * @param before the old one, or all of them, oldest first
+ * @param nameOf how one of several is called in a problem, by its place
+ * @throws CONFIG_INVALID for a text that is no schema
+ */
 export function incompatibilities(
+  type: SchemaType,
+  before: string | readonly string[],
+  after: string,
+  level: CompatibilityLevel,
+  nameOf = (place: number) => `version ${place + 1}`,
+): string[] {
+  const all = [before].flat();
+  if (!isTransitive(level)) return pairProblems(type, all.at(-1) ?? after, after, level);
+  return all.flatMap((one, i) => {
+    const told = pairProblems(type, one, after, level);
+    return all.length === 1 ? told : told.map((problem) => `${nameOf(i)}: ${problem}`);
+  });
+}
+
+function pairProblems(
   type: SchemaType,
   before: string,
   after: string,
   level: CompatibilityLevel,
 ): string[] {
   const problems: string[] = [];
-  if (level !== 'forward') {
+  if (!level.startsWith('forward')) {
     const told = readingProblems(type, after, before);
     problems.push(...told.map((one) => `backward: the new schema cannot read the old: ${one}`));
   }
-  if (level !== 'backward') {
+  if (!level.startsWith('backward')) {
     const told = readingProblems(type, before, after);
     problems.push(...told.map((one) => `forward: the old schema cannot read the new: ${one}`));
   }

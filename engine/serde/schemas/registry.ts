@@ -147,7 +147,22 @@ export class SchemaRegistry {
 
   /** The newest schema of a subject; undefined when there is none. */
   latest(subject: string): RegisteredSchema | undefined {
-    const answer = this.#ask('GET', `/subjects/${encodeURIComponent(subject)}/versions/latest`);
+    return this.#version(subject, 'latest');
+  }
+
+  /** All schemas of a subject that are not deleted, oldest first. */
+  versions(subject: string): readonly (RegisteredSchema & { readonly version: number })[] {
+    const answer = this.#ask('GET', `/subjects/${encodeURIComponent(subject)}/versions`);
+    const numbers = [...((answer ?? []) as readonly number[])].sort((a, b) => a - b);
+    return numbers.flatMap((version) => {
+      const found = this.#version(subject, version);
+      // Deleted since the list was told.
+      return found === undefined ? [] : [{ ...found, version }];
+    });
+  }
+
+  #version(subject: string, version: number | 'latest'): RegisteredSchema | undefined {
+    const answer = this.#ask('GET', `/subjects/${encodeURIComponent(subject)}/versions/${version}`);
     if (answer === undefined) return undefined;
     const {
       id,
