@@ -3,7 +3,9 @@ import { type TextTest, textTest, textTests } from './pattern.ts';
 import { isObject } from './row-fields.ts';
 import { checkKeys, checkText, checkTextOrList, type Fail, objectAt } from './value-checks.ts';
 
-/** What must fit for a rule to be the one: each field a text, a list, a flag, or tests of a text. */
+/**
+ * What must fit for a rule to be the one: each field a text, a list, a flag, or tests of a text.
+ */
 export function checkWhen(field: string, found: unknown, fail: Fail): void {
   const when = Object.entries(objectAt(field, found, fail));
   if (when.length === 0) fail(field, 'must test at least one field');
