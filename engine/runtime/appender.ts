@@ -12,7 +12,7 @@ import { emptyBytes } from '../base/bytes.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import type { Sink } from '../graph/topic.ts';
 import type { Append, Log, Writer } from '../log/log.ts';
-import { PackedBatch } from '../record/batch.ts';
+import { type BatchBuilder, PackedBatch } from '../record/batch.ts';
 import { encodeHeaders, type Headers } from '../record/headers.ts';
 import { Outputs } from '../task/outputs.ts';
 
@@ -62,18 +62,21 @@ export interface AppenderOptions {
 }
 
 interface Waiting {
-  readonly records: readonly OutsideRecord[];
-  readonly bytes: readonly OutsideBytes[];
+  readonly count: number;
   readonly done: () => void;
   readonly failed: (error: unknown) => void;
 }
 
 const defaultWaitingMax = 100_000;
+/** Buffers that a larger commit has filled are let go. */
+const keptBytesMax = 4 * 1024 * 1024;
 
 export class Appender {
   readonly #options: AppenderOptions;
   readonly #waitingMax: number;
   #waiting: Waiting[] = [];
+  /** What waits, as it will be written. */
+  #outputs: Outputs;
   #waitingRecords = 0;
   #writer: Writer | undefined;
   #commitId = 0;
@@ -83,6 +86,7 @@ export class Appender {
   constructor(options: AppenderOptions) {
     this.#options = options;
     this.#waitingMax = options.waitingMax ?? defaultWaitingMax;
+    this.#outputs = this.#newOutputs();
   }
 
   /** Records that wait for a commit. */
@@ -104,12 +108,12 @@ export class Appender {
       return Promise.reject(new MillraceError('APPEND_FULL', { waiting: this.#waitingRecords }));
     }
     try {
-      this.#write(new Outputs(this.#options.partitionsOf, this.#options.log.limits), records);
+      this.#write(records, bytes);
     } catch (error) {
       return Promise.reject(error);
     }
     return new Promise((done, failed) => {
-      this.#waiting.push({ records, bytes, done, failed });
+      this.#waiting.push({ count, done, failed });
       this.#waitingRecords += count;
       this.#committing ??= this.#commitAll();
     });
@@ -118,7 +122,7 @@ export class Appender {
   /** Why a record cannot be written, such as its text or its size; undefined when it can. */
   problemOf(record: OutsideRecord): string | undefined {
     try {
-      this.#write(new Outputs(this.#options.partitionsOf, this.#options.log.limits), [record]);
+      written(this.#outputs, record).dropLast();
       return undefined;
     } catch (error) {
       return messageOf(error);
@@ -139,15 +143,13 @@ export class Appender {
       const taken = this.#waiting;
       this.#waiting = [];
       try {
-        await this.#commit(taken);
+        await this.#commit(this.#taken());
         for (const { done } of taken) done();
       } catch (error) {
         await this.#dropWriter();
         for (const { failed } of taken) failed(error);
       } finally {
-        for (const { records, bytes } of taken) {
-          this.#waitingRecords -= records.length + bytes.length;
-        }
+        for (const { count } of taken) this.#waitingRecords -= count;
       }
     }
     this.#committing = undefined;
@@ -161,14 +163,10 @@ export class Appender {
     await writer?.close().catch(() => {});
   }
 
-  async #commit(taken: readonly Waiting[]): Promise<void> {
-    const outputs = new Outputs(this.#options.partitionsOf, this.#options.log.limits);
-    for (const { records, bytes } of taken) {
-      this.#write(outputs, records);
-      for (const { topic, value, timestamp, headers } of bytes) {
-        outputs.writeRaw(topic, null, value, timestamp, encodeHeaders(headers));
-      }
-    }
+  /** All that waits. Who comes from now on is in the next commit. */
+  #taken(): Append[] {
+    const outputs = this.#outputs;
+    this.#outputs = this.#newOutputs();
     const appends = outputs.take().map(
       ({ topic, partition, image }): Append => ({
         topic,
@@ -176,6 +174,12 @@ export class Appender {
         batch: new PackedBatch(image),
       }),
     );
+    const bytes = appends.reduce((sum, { batch }) => sum + batch.byteLength, 0);
+    if (bytes <= keptBytesMax) this.#outputs = outputs;
+    return appends;
+  }
+
+  async #commit(appends: readonly Append[]): Promise<void> {
     if (this.#writer === undefined) {
       this.#writer = await this.#options.log.openWriter(this.#options.id);
       this.#commitId = Math.max(this.#commitId, this.#writer.lastCommitId);
@@ -184,10 +188,31 @@ export class Appender {
     await this.#writer.commit({ appends, offsets: [], commitId: this.#commitId });
   }
 
-  #write(outputs: Outputs, records: readonly OutsideRecord[]): void {
-    for (const { topic, key, value, timestamp, headers } of records) {
-      const encoded = headers === undefined ? emptyBytes : encodeHeaders(headers);
-      outputs.write(topic.name, topic, key as never, value as never, timestamp, encoded);
+  /** All of them, or none. */
+  #write(records: readonly OutsideRecord[], bytes: readonly OutsideBytes[]): void {
+    const outputs = this.#outputs;
+    const builders: BatchBuilder[] = [];
+    try {
+      for (const record of records) builders.push(written(outputs, record));
+      for (const { topic, value, timestamp, headers } of bytes) {
+        builders.push(outputs.writeRaw(topic, null, value, timestamp, encodeHeaders(headers)));
+      }
+    } catch (error) {
+      for (const builder of builders) builder.dropLast();
+      throw error;
     }
   }
+
+  #newOutputs(): Outputs {
+    return new Outputs(this.#options.partitionsOf, this.#options.log.limits);
+  }
+}
+
+/** The batch that the record is the last of now. */
+function written(
+  outputs: Outputs,
+  { topic, key, value, timestamp, headers }: OutsideRecord,
+): BatchBuilder {
+  const encoded = headers === undefined ? emptyBytes : encodeHeaders(headers);
+  return outputs.write(topic.name, topic, key as never, value as never, timestamp, encoded);
 }
