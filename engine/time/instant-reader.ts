@@ -109,11 +109,44 @@ function sinceReader(unit: keyof typeof spans, since: string | undefined): Insta
 const iso = /^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:?\d{2})$/;
 
 function isoInstant(text: string): number | string {
+  const common = commonInstant(text);
+  if (common >= 0) return common;
   const match = iso.exec(text);
   if (match === null) return 'does not fit iso, e.g. 2026-01-31T09:30:00Z';
   const [, day = '', time = '', zone = ''] = match;
   const local = isoWallTime(day, time);
   return local === undefined ? noSuchTime : shifted(local, zone);
+}
+
+/**
+ * Of `2026-01-31T09:30:00Z` or `2026-01-31T09:30:00.000Z`, as most clients write; -1 of any other
+ * form, of what lies before 1970, and of what is no real time.
+ */
+function commonInstant(text: string): number {
+  const { length } = text;
+  if (length !== 20 && length !== 24) return -1;
+  const marks =
+    text[4] === '-' && text[7] === '-' && text[10] === 'T' && text[13] === ':' && text[16] === ':';
+  if (!marks || text[length - 1] !== 'Z' || (length === 24 && text[19] !== '.')) return -1;
+  const [year, month, day] = [digits(text, 0, 4), digits(text, 5, 7), digits(text, 8, 10)];
+  const [hour, minute, second] = [digits(text, 11, 13), digits(text, 14, 16), digits(text, 17, 19)];
+  const ms = length === 24 ? digits(text, 20, 23) : 0;
+  if (!(hour < 24 && minute < 60 && second < 60 && ms >= 0)) return -1;
+  if (!(year >= 1970 && month >= 1 && month <= 12 && day >= 1 && day <= 31)) return -1;
+  // 30 February would be 2 March.
+  if (day > 28 && new Date(Date.UTC(year, month - 1, day)).getUTCDate() !== day) return -1;
+  return Date.UTC(year, month - 1, day, hour, minute, second, ms);
+}
+
+/** The number that stands at [from, to); NaN where another character does. */
+function digits(text: string, from: number, to: number): number {
+  let number = 0;
+  for (let i = from; i < to; i++) {
+    const digit = text.charCodeAt(i) - 48;
+    if (digit < 0 || digit > 9) return Number.NaN;
+    number = 10 * number + digit;
+  }
+  return number;
 }
 
 function isoWallTime(day: string, time: string): number | undefined {

@@ -90,10 +90,13 @@ export class Intake {
     const fitting: Mapped[] = [];
     let skipped = 0;
     let undeclared = 0;
-    for (const [index, value] of batch.rows.entries()) {
-      for (const [part, whole] of unpack(value).entries()) {
-        // Of the whole row: two events that differ in what is dropped are two.
-        const id = idOf(batch, whole, index, part);
+    // Of the whole row: two events that differ in what is dropped are two.
+    let [whole, index, part]: [unknown, number, number] = [undefined, 0, 0];
+    const id = () => idOf(batch, whole, index, part);
+    for (index = 0; index < batch.rows.length; index++) {
+      const parts = unpack(batch.rows[index]);
+      for (part = 0; part < parts.length; part++) {
+        whole = parts[part];
         let row = whole;
         if (catalogue !== undefined && isPlain(whole)) {
           const declared = catalogue.declared(name, whole);
@@ -191,7 +194,7 @@ function isPlain(row: unknown): row is Row {
   return isObject(row) && !Array.isArray(row) && typeof row['(problem)'] !== 'string';
 }
 
-function mappedRow(map: EventMap, row: unknown, id: string): ReturnType<EventMap> {
+function mappedRow(map: EventMap, row: unknown, id: () => string): ReturnType<EventMap> {
   if (!isObject(row) || Array.isArray(row)) return { reject: 'is not an object' };
   const problem = row['(problem)'];
   return typeof problem === 'string' ? { reject: problem } : map(row as Row, id);

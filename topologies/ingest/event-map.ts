@@ -33,7 +33,8 @@ export type MappedEvent =
   | { readonly skip: string }
   | { readonly reject: string };
 
-export type EventMap = (row: Row, id: string) => MappedEvent;
+/** @param rowId the event's id where the row has none; a function is asked only then */
+export type EventMap = (row: Row, rowId: string | (() => string)) => MappedEvent;
 
 const dayMs = 86_400_000;
 
@@ -50,13 +51,13 @@ export function eventMap(mapping: Mapping): EventMap {
   const parts = partReaders(mapping);
   const form = subjectForm(mapping.subjectForm);
   const identities = identityReader(mapping);
-  const toEvent = (row: Row, rowId: string): MappedEvent => {
+  const toEvent: EventMap = (row, rowId) => {
     for (const { fits, reason } of skips) if (fits(row)) return { skip: reason };
     const classes = classOf(row);
     if ('skip' in classes) return classes;
     const key = subject(row);
     const timestamp = time(row);
-    const id = idOf(row) ?? rowId;
+    const id = idOf(row) ?? (typeof rowId === 'string' ? rowId : rowId());
     const records = classes.names.map((eventClass, i): MappedRecord => {
       const value: Event = { id: i === 0 ? id : `${id}/${eventClass}`, class: eventClass };
       for (const part of parts) Object.assign(value, part(row, eventClass));
@@ -109,6 +110,7 @@ function identityReader({ identities = [], subjectForm: form }: Mapping) {
     classes: classes === undefined ? undefined : new Set(classes),
   }));
   return (row: Row, eventClass: string, subject: string): Identifier[] | undefined => {
+    if (readers.length === 0) return undefined;
     const found = new Map<string, Identifier>();
     for (const { kind, read, form: formed, classes } of readers) {
       if (classes !== undefined && !classes.has(eventClass)) continue;

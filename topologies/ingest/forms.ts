@@ -9,7 +9,11 @@
  */
 const ends = /^[\s\u200B-\u200D\u2060\uFEFF]+|[\s\u200B-\u200D\u2060\uFEFF]+$/g;
 
+/** Printable ASCII without a blank at its ends: it has this form already. */
+const formed = /^[!-~]+(?: +[!-~]+)*$/;
+
 export function textForm(text: string): string {
+  if (formed.test(text)) return text;
   return text.normalize('NFC').replace(ends, '').normalize('NFC');
 }
 

@@ -54,13 +54,14 @@ function oneReader(part: string, spec: TimeSpec) {
   const { format, zone, since, from } = spec;
   const formats = [format].flat();
   const readers = formats.map((one) => instantReader(one, zone, since, spec));
+  const only = readers.length === 1 ? readers[0] : undefined;
   const first = firstInstant(formats, from);
+  const isTime = (at: number) => at >= first && at < lastInstant;
   return (told: string): number => {
-    const isTime = (at: number) => at >= first && at < lastInstant;
-    const found = oneInstant(told, readers, isTime);
+    const found = only === undefined ? oneInstant(told, readers, isTime) : only(told);
+    if (typeof found === 'number' && isTime(found)) return found;
     const what = `${part} ${JSON.stringify(told)}`;
     if (typeof found === 'string') throw new Unreadable(`${what} ${found}`);
-    if (isTime(found)) return found;
     if (from === undefined && !formats.some((one) => epochFormats.includes(one))) {
       throw new Unreadable(`${what} lies outside 1970 to ${lastYear}`);
     }
