@@ -23,8 +23,13 @@ export class WalSync {
 
   /** All writes that the database has answered are on disk. */
   async sync(): Promise<void> {
+    // Both at once: where the file is still the same, it holds what was answered before.
+    const synced = this.#file?.datasync();
+    synced?.catch(() => {});
     const number = numberOf(await this.#current());
-    if (number !== this.#number) await this.#follow(number);
+    await synced;
+    if (number === this.#number) return;
+    await this.#follow(number);
     await this.#file?.datasync();
   }
 
