@@ -1,4 +1,5 @@
 /** Bodies of requests: decompressed within a limit, as UTF-8, as JSON of bounded depth. */
+import { isUtf8 } from 'node:buffer';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import { parseJson } from 'millrace';
@@ -68,19 +69,18 @@ export async function unpackedBody(
 }
 
 /** @throws BodyError 400 for what is not UTF-8 */
-export function utf8Text(body: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(body);
-  } catch {
-    throw new BodyError(400, 'the body is not UTF-8', 'not_utf8');
-  }
+export function utf8Text(body: Buffer): string {
+  if (!isUtf8(body)) throw new BodyError(400, 'the body is not UTF-8', 'not_utf8');
+  // A byte order mark is no part of the text.
+  const hasMark = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf;
+  return body.toString('utf8', hasMark ? 3 : 0);
 }
 
 /**
  * The value of a JSON body; numbers that a double does not hold are texts of the same digits.
  * @throws BodyError 400 for what is not JSON, is nested too deep, or names a field twice
  */
-export function jsonBody(body: Uint8Array, depthMax: number): unknown {
+export function jsonBody(body: Buffer, depthMax: number): unknown {
   const parsed = innerJson(utf8Text(body), depthMax);
   if ('value' in parsed) return parsed.value;
   throw new BodyError(400, `the body ${parsed.problem}`, parsed.why);
@@ -105,21 +105,25 @@ export function innerJson(text: string, depthMax: number): InnerJson {
 function isDeeper(text: string, depthMax: number): boolean {
   let depth = 0;
   for (let i = 0; i < text.length; i++) {
-    const char = text[i];
-    if (char === '"') i = endOfText(text, i);
-    else if (char === '{' || char === '[') {
+    const char = text.charCodeAt(i);
+    if (char === quote) i = endOfText(text, i);
+    else if (char === brace || char === bracket) {
       depth++;
       if (depth > depthMax) return true;
-    } else if (char === '}' || char === ']') depth--;
+    } else if (char === braceEnd || char === bracketEnd) depth--;
   }
   return false;
 }
 
+const [quote, backslash] = [0x22, 0x5c];
+const [brace, braceEnd, bracket, bracketEnd] = [0x7b, 0x7d, 0x5b, 0x5d];
+
 /** Index of the quote that ends the text which begins at `start`. */
 function endOfText(text: string, start: number): number {
   for (let i = start + 1; i < text.length; i++) {
-    if (text[i] === '\\') i++;
-    else if (text[i] === '"') return i;
+    const char = text.charCodeAt(i);
+    if (char === backslash) i++;
+    else if (char === quote) return i;
   }
   return text.length;
 }
