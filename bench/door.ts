@@ -170,7 +170,7 @@ const sleep = (ms: number) => new Promise((done) => setTimeout(done, ms));
 const agent = new Agent({ keepAlive: true, maxSockets: 256 });
 
 /** Answers the status; 0 when there is no answer. */
-function post(url: string, body: string, headers: Record<string, string>): Promise<number> {
+export function post(url: string, body: string, headers: Record<string, string>): Promise<number> {
   return new Promise((done) => {
     const all = { 'content-type': 'application/json', ...headers };
     const sent = request(url, { method: 'POST', agent, headers: all }, (answer) => {
@@ -215,6 +215,19 @@ function record(to: RecordableHistogram, due: number): void {
   to.record(Math.max(1, Math.round((now() - due) * 1_000)));
 }
 
+/** The body of request `n`: page views that happen now. */
+export function requestOf(n: number): string {
+  const time = new Date().toISOString();
+  const rows = Array.from({ length: eventsOfRequest }, (_, i) => ({
+    id: `d${n}-${i}`,
+    subject: `s${(n * eventsOfRequest + i * 7_919) % 50_000}`,
+    class: 'page_view',
+    item: `p${i}`,
+    time,
+  }));
+  return JSON.stringify(rows);
+}
+
 async function acknowledged(server: Server, { requests, seconds }: DoorOptions): Promise<DoorPart> {
   const { url } = server;
   const before = server.cpuMs();
@@ -223,15 +236,7 @@ async function acknowledged(server: Server, { requests, seconds }: DoorOptions):
   const answers: Promise<void>[] = [];
   let refused = 0;
   const senderLateMs = await openLoop(requests, seconds + warmSeconds, (n, due) => {
-    const time = new Date().toISOString();
-    const rows = Array.from({ length: eventsOfRequest }, (_, i) => ({
-      id: `d${n}-${i}`,
-      subject: `s${(n * eventsOfRequest + i * 7_919) % 50_000}`,
-      class: 'page_view',
-      item: `p${i}`,
-      time,
-    }));
-    const answer = post(`${url}/v1/events?mapping=sample`, JSON.stringify(rows), {});
+    const answer = post(`${url}/v1/events?mapping=sample`, requestOf(n), {});
     answers.push(
       answer.then((status) => {
         if (status !== 202) refused++;

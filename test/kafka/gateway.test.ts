@@ -121,7 +121,7 @@ describe.skipIf(!(await kafkaAvailable()))('gateways on Kafka', () => {
     expect(ids.length).toBeGreaterThan(there.size);
     running.child.kill('SIGTERM');
     expect(await running.ended).toMatchObject({ code: 0 });
-    const verified = await main('verify', '--data', data, '--json').ended;
+    const verified = await main('verify', '--data', data, '--json', '--sample', '1000').ended;
     expect(verified).toMatchObject({ code: 0 });
   });
 
@@ -169,7 +169,8 @@ async function addressOf(running: Running): Promise<string> {
 function post(url: string, ids: readonly string[]): Promise<Response> {
   const rows = ids.map((id) => ({
     id,
-    subject: `s${id.length}${id.at(-1)}`,
+    // Of each request one: what is kept of a subject grows with its events.
+    subject: `s${/\d+/.exec(id)?.[0] ?? ''}`,
     class: 'email_open',
     item: id,
     time: '2026-01-01T10:00:00Z',
