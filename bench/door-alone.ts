@@ -35,8 +35,8 @@ async function serve(folder: string, directory: string): Promise<void> {
   );
   const { requestMetrics } =
     await from<typeof import('../engine/http/metrics.ts')>('engine/http/metrics.ts');
-  const { serveGateway } = await from<typeof import('../topologies/gateway/server.ts')>(
-    'topologies/gateway/server.ts',
+  const { serveGateway } = await from<typeof import('../topologies/gateway/gateway-server.ts')>(
+    'topologies/gateway/gateway-server.ts',
   );
   const { openIntake, world } = await from<typeof import('../topologies/app/gateway-listener.ts')>(
     'topologies/app/gateway-listener.ts',
