@@ -92,8 +92,8 @@ async function run(side: Side, cycle: number, asks: boolean): Promise<void> {
   const underWay: Promise<void>[] = [];
   const ask = async (i: number) => {
     const asked = cpuMs();
-    const keyId = `s${(i * 104_729 + cycle) % subjects}`;
-    await host.ask('0_0', { table: 'profiles', store: 'profiles', name: 'subjects', keyId });
+    const keyText = `s${(i * 104_729 + cycle) % subjects}`;
+    await host.ask('0_0', { table: 'profiles', store: 'profiles', name: 'subjects', keyText });
     if (cycle >= warmCycles) waits.push(cpuMs() - asked);
   };
   for (let i = 0; asks && !isDone; i++) {

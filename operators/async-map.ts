@@ -30,7 +30,7 @@ export function asyncMapStep<K, V, W>(
         {
           receive: (key, value, timestamp) =>
             calls.add(
-              key === null ? undefined : context.task.keyId,
+              key === null ? undefined : context.task.keyText,
               (signal) => fn(value as V, { key: key as K, timestamp, signal }),
               (result) => next.receive(key, result, timestamp),
             ),

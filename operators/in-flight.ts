@@ -67,7 +67,7 @@ export function asyncSettings(of: string, options: AsyncOptions): AsyncSettings 
 export type Call<R> = (signal: AbortSignal) => R | Promise<R>;
 
 interface Waiting<R> {
-  readonly keyId: string | undefined;
+  readonly keyText: string | undefined;
   readonly call: Call<R>;
   readonly resume: Resume;
   readonly use: (result: R) => void;
@@ -95,15 +95,15 @@ export class InFlight<R> {
   /**
    * Makes `call` for the record at hand; `use` gets its result, with the record's key and context
    * again.
-   * @param keyId the call begins when the one before it of the same key is done; undefined when it
+   * @param keyText the call begins when the one before it of the same key is done; undefined when it
    * need not wait
    * @param call undefined: there is nothing to ask, `use` only waits for its turn
    */
-  add(keyId: string | undefined, call: Call<R> | undefined, use: (result: R) => void): void {
+  add(keyText: string | undefined, call: Call<R> | undefined, use: (result: R) => void): void {
     const nothing = undefined as R;
     const outcome = call === undefined ? { result: nothing } : undefined;
     const waiting: Waiting<R> = {
-      keyId,
+      keyText,
       call: call ?? (() => nothing),
       resume: this.#context.suspend(),
       use,
@@ -112,12 +112,12 @@ export class InFlight<R> {
     };
     this.#waiting.push(waiting);
     if (call === undefined) return;
-    const behind = keyId === undefined ? undefined : this.#behind.get(keyId);
+    const behind = keyText === undefined ? undefined : this.#behind.get(keyText);
     if (behind !== undefined) {
       behind.push(waiting);
       return;
     }
-    if (keyId !== undefined) this.#behind.set(keyId, []);
+    if (keyText !== undefined) this.#behind.set(keyText, []);
     this.#ready.push(waiting);
     this.#start();
   }
@@ -157,10 +157,10 @@ export class InFlight<R> {
   async #run(waiting: Waiting<R>): Promise<void> {
     waiting.outcome = await this.#repeat(waiting.call);
     this.#running--;
-    const { keyId } = waiting;
-    const next = keyId === undefined ? undefined : this.#behind.get(keyId)?.shift();
+    const { keyText } = waiting;
+    const next = keyText === undefined ? undefined : this.#behind.get(keyText)?.shift();
     if (next !== undefined) this.#ready.push(next);
-    else if (keyId !== undefined) this.#behind.delete(keyId);
+    else if (keyText !== undefined) this.#behind.delete(keyText);
     waiting.wake?.();
     this.#start();
   }

@@ -1,5 +1,5 @@
 /** Join of a stream with a global table: any record may look up any row (SEMANTICS B.8). */
-import { keyIdOf } from '../engine/base/bytes.ts';
+import { keyTextOf } from '../engine/base/bytes.ts';
 import { aFunction, checkSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { Topic } from '../engine/graph/topic.ts';
@@ -35,7 +35,7 @@ export function globalJoinStep(
             const row =
               rowKey === null || rowKey === undefined
                 ? undefined
-                : context.globalRow(topic.name, keyIdOf(topic.key.encode(rowKey)));
+                : context.globalRow(topic.name, keyTextOf(topic.key.encode(rowKey)));
             if (row === undefined && kind === 'inner') return;
             next.receive(key, joiner(value, row?.value, key), timestamp);
           },

@@ -45,7 +45,7 @@ import {
   waitMs,
 } from './join-streams-store.ts';
 import { OperatorTime } from './kit/operator-time.ts';
-import { byKeyId } from './kit/order.ts';
+import { byKeyText } from './kit/order.ts';
 
 /** @throws CONFIG_INVALID for a window or settings that make no sense */
 export function checkStreamJoin(
@@ -79,7 +79,7 @@ export function streamJoinStep(options: StreamJoinOptions): Step {
 }
 
 interface Waiting {
-  readonly keyId: string;
+  readonly keyText: string;
   readonly side: SideIndex;
   readonly time: number;
   readonly value: unknown;
@@ -94,7 +94,7 @@ interface Result {
   stand: number;
 }
 
-type Order = Pick<Waiting, 'keyId' | 'side' | 'time'>;
+type Order = Pick<Waiting, 'keyText' | 'side' | 'time'>;
 
 class StreamJoin implements TimedStep {
   readonly #options: StreamJoinOptions;
@@ -223,13 +223,13 @@ class StreamJoin implements TimedStep {
     const lookBack = side === left ? window.afterMs : window.beforeMs;
     if (this.#soonest >= streamTime - lookBack - window.graceMs) return;
     const all: Order[] = [];
-    for (const keyId of this.#cells.dueKeys(Number.MAX_VALUE)) {
-      this.#context.task.enterId(keyId, () => {
+    for (const keyText of this.#cells.dueKeys(Number.MAX_VALUE)) {
+      this.#context.task.enterUndecoded(keyText, () => {
         const cell = this.#cells.get();
         for (const index of cell === undefined ? [] : [left, right]) {
           for (const { keys, columns, i } of (cell as JoinCell).sides[index].all()) {
             if (columns[openAt]?.[i] === 1) {
-              all.push({ keyId, side: index, time: keys[i] as number });
+              all.push({ keyText, side: index, time: keys[i] as number });
             }
           }
         }
@@ -251,11 +251,11 @@ class StreamJoin implements TimedStep {
     if (this.#cells.nextDue() > streamTime) return;
     if (streamTime < Number.MAX_VALUE) this.#time.keep();
     const waiting: Waiting[] = [];
-    for (const keyId of this.#cells.dueKeys(streamTime)) {
-      this.#context.task.enterId(keyId, () => {
+    for (const keyText of this.#cells.dueKeys(streamTime)) {
+      this.#context.task.enterUndecoded(keyText, () => {
         const cell = this.#cells.get();
         if (cell === undefined) return;
-        for (const side of [left, right]) this.#collect(cell, side, keyId, streamTime, waiting);
+        for (const side of [left, right]) this.#collect(cell, side, keyText, streamTime, waiting);
         this.#keep(cell, streamTime);
       });
     }
@@ -267,9 +267,9 @@ class StreamJoin implements TimedStep {
       ? (a: Waiting, b: Waiting) =>
           a.time + wait(a.side) - b.time - wait(b.side) || byTimeSideKey(a, b)
       : byTimeSideKey;
-    for (const { keyId, side, time, value, headers, stand } of waiting.sort(order)) {
+    for (const { keyText, side, time, value, headers, stand } of waiting.sort(order)) {
       if (bySource) task.stand = Math.max(stand, standOfDue(time + wait(side) + 1));
-      task.enter(keyId, this.#store, (key) => {
+      task.enter(keyText, this.#store, (key) => {
         const alone = this.#alone(side, value, key);
         task.withHeaders(headers, () => this.#forward(key, alone, time));
       });
@@ -280,7 +280,7 @@ class StreamJoin implements TimedStep {
   #collect(
     cell: JoinCell,
     side: SideIndex,
-    keyId: string,
+    keyText: string,
     streamTime: number,
     waiting: Waiting[],
   ): void {
@@ -293,7 +293,7 @@ class StreamJoin implements TimedStep {
       const values = columnOf(columns, valueAt);
       const headers = columnOf(columns, headersAt);
       waiting.push({
-        ...{ keyId, side, time, value: values[i], headers: headers[i] as Uint8Array },
+        ...{ keyText, side, time, value: values[i], headers: headers[i] as Uint8Array },
         stand: columnOf(columns, standAt)[i] as number,
       });
       headers[i] = emptyBytes;
@@ -357,7 +357,7 @@ class StreamJoin implements TimedStep {
 }
 
 function byTimeSideKey(a: Order, b: Order): number {
-  return a.time - b.time || b.side - a.side || byKeyId(a, b);
+  return a.time - b.time || b.side - a.side || byKeyText(a, b);
 }
 
 const forgottenAtOnce = 64;

@@ -196,8 +196,8 @@ class Processor<K, V, S, R, C> implements ProcessContext<K, S, R, C>, TimedStep 
   /** Every timer that is set fires; one that is set by then waits for the next input. */
   end(): void {
     const due = this.#cells.dueKeys(Number.MAX_VALUE);
-    for (const keyId of due) {
-      this.#context.task.enter(keyId, this.#store, (key) => {
+    for (const keyText of due) {
+      this.#context.task.enter(keyText, this.#store, (key) => {
         this.#load(key);
         const set = this.#cell.timers.map(({ name, at }) => ({ name, at }));
         for (const { name, at } of set.sort((a, b) => a.at - b.at || (a.name < b.name ? -1 : 1))) {
@@ -223,8 +223,8 @@ class Processor<K, V, S, R, C> implements ProcessContext<K, S, R, C>, TimedStep 
     if (this.#cells.nextDue() > until) return;
     if (this.#spec.clock !== 'wall') this.#time.keep();
     for (let due = this.#cells.nextDue(); due <= until; due = this.#cells.nextDue()) {
-      for (const keyId of this.#cells.dueKeys(due)) {
-        this.#context.task.enter(keyId, this.#store, (key) => {
+      for (const keyText of this.#cells.dueKeys(due)) {
+        this.#context.task.enter(keyText, this.#store, (key) => {
           this.#load(key);
           this.#fireUntil(due);
           if (endOf(this.#cell, this.#ttlMs) <= due || isEmptyCell(this.#cell)) {

@@ -78,7 +78,7 @@ interface SuppressParts {
 
 /** Sessions that were withdrawn by the record at hand, for the one that they grow into. */
 interface Carried {
-  readonly keyId: string;
+  readonly keyText: string;
   readonly offset: number;
   readonly records: number;
   readonly early: number;
@@ -219,10 +219,10 @@ class Suppress implements AnyReceiver, TimedStep {
   }
 
   #carry({ records, early }: Held): void {
-    const { keyId, origin } = this.#parts.context.task;
+    const { keyText, origin } = this.#parts.context.task;
     const before = this.#carriedHere();
     this.#carried = {
-      keyId,
+      keyText,
       offset: origin.offset,
       records: records + (before?.records ?? 0),
       early: Math.min(early, before?.early ?? Number.POSITIVE_INFINITY),
@@ -238,9 +238,9 @@ class Suppress implements AnyReceiver, TimedStep {
   }
 
   #carriedHere(): Carried | undefined {
-    const { keyId, origin } = this.#parts.context.task;
+    const { keyText, origin } = this.#parts.context.task;
     const carried = this.#carried;
-    return carried?.keyId === keyId && carried.offset === origin.offset ? carried : undefined;
+    return carried?.keyText === keyText && carried.offset === origin.offset ? carried : undefined;
   }
 
   #release(until: number): void {
@@ -299,10 +299,10 @@ class Suppress implements AnyReceiver, TimedStep {
   }
 
   #evictOldest(): void {
-    const keyId = this.#cells.dueKeys(this.#cells.nextDue())[0] ?? '';
+    const keyText = this.#cells.dueKeys(this.#cells.nextDue())[0] ?? '';
     const { task } = this.#parts.context;
     let oldest: Held | undefined;
-    task.enterId(keyId, () => {
+    task.enterUndecoded(keyText, () => {
       const cell = this.#cells.get();
       if (cell === undefined) return;
       const { list } = cell;
@@ -320,7 +320,7 @@ class Suppress implements AnyReceiver, TimedStep {
     const evicted: Held = oldest;
     this.#count('waiting', -1);
     this.#count('bytes', -evicted.bytes);
-    task.enter(keyId, this.#parts.held.store, (key) => {
+    task.enter(keyText, this.#parts.held.store, (key) => {
       task.withHeaders(evicted.headers, () => this.#forward(key, evicted));
     });
   }
@@ -335,7 +335,7 @@ class Suppress implements AnyReceiver, TimedStep {
     const { settings, value: serde, context } = this.#parts;
     if (settings.maxBytes === Number.POSITIVE_INFINITY) return 0;
     const none = value === null || value === undefined;
-    return context.task.keyId.length + (none ? 0 : serde.encode(value).byteLength);
+    return context.task.keyText.length + (none ? 0 : serde.encode(value).byteLength);
   }
 
   #number(name: 'waiting' | 'bytes'): number {

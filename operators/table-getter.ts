@@ -4,7 +4,7 @@ import type { GraphBuilder } from '../engine/graph/graph.ts';
 import type { Port } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreHandle, StoreSpec } from '../engine/graph/store-spec.ts';
-import { decodeKeyId, type Serde } from '../engine/serde/serde.ts';
+import { decodeKeyText, type Serde } from '../engine/serde/serde.ts';
 import type { AggregateCell } from './aggregate.ts';
 import { present } from './present.ts';
 import { type UnderWay, underWay } from './under-way.ts';
@@ -85,7 +85,7 @@ export function derivedGetter<K, V, W>(
     return (asOf, isAhead) => {
       const row = read(asOf, isAhead);
       if (row === undefined) return undefined;
-      const value = derive(row.value, decodeKeyId(key, context.task.keyId));
+      const value = derive(row.value, decodeKeyText(key, context.task.keyText));
       return present(value) ? { value, timestamp: row.timestamp } : undefined;
     };
   });

@@ -168,7 +168,7 @@ class VersionedTable implements AnyReceiver, TimedStep {
       return;
     }
     const now = bySource ? this.#time.now : this.#time.advance(timestamp);
-    this.#expire(now, this.#context.task.keyId);
+    this.#expire(now, this.#context.task.keyText);
     const cell = this.#cells.get() ?? { list: this.#newList() };
     const { list } = cell;
     const newest = list.last;
@@ -206,8 +206,8 @@ class VersionedTable implements AnyReceiver, TimedStep {
   #expire(streamTime: number, except: string | undefined): void {
     if (this.#cells.nextDue() > streamTime) return;
     this.#time.keep();
-    visitDue(this.#context.task, this.#cells, streamTime, (keyId) => {
-      const cell = keyId === except ? undefined : this.#cells.get();
+    visitDue(this.#context.task, this.#cells, streamTime, (keyText) => {
+      const cell = keyText === except ? undefined : this.#cells.get();
       if (cell !== undefined) this.#keep(cell, streamTime - this.#historyMs);
     });
   }

@@ -1,7 +1,7 @@
 /**
  * The rows of tables that keep none: mapped, filtered, joined. They are made when they are read.
  */
-import { keyIdOf } from '../engine/base/bytes.ts';
+import { keyTextOf } from '../engine/base/bytes.ts';
 import type { StoreRow } from '../engine/graph/store-spec.ts';
 import type { TableView } from '../engine/graph/view.ts';
 import type { Serde } from '../engine/serde/serde.ts';
@@ -34,7 +34,7 @@ export function joinedView(
   joiner: RowJoiner,
   key: Serde<unknown>,
 ): TableView {
-  const idOf = (row: StoreRow) => keyIdOf(key.encode(row.key));
+  const idOf = (row: StoreRow) => keyTextOf(key.encode(row.key));
   const byId = (rows: readonly StoreRow[]) => new Map(rows.map((row) => [idOf(row), row]));
   const rows: TableView['rows'] = ([lefts = [], rights = []]) => {
     const [left, right] = [byId(lefts), byId(rights)];

@@ -13,7 +13,7 @@ import { present } from './present.ts';
 
 /** The changes of a row since the last commit: the newest, and what was before the first. */
 interface Change {
-  readonly keyId: string;
+  readonly keyText: string;
   readonly key: unknown;
   readonly old: unknown;
   value: unknown;
@@ -61,13 +61,13 @@ class UntilCommit implements AnyReceiver {
   }
 
   receive(key: unknown, value: unknown, timestamp: number, old?: unknown): void {
-    const { keyId } = this.#task;
-    const row = this.#windowed ? rowOf(keyId, key as Windowed<unknown>) : keyId;
+    const { keyText } = this.#task;
+    const row = this.#windowed ? rowOf(keyText, key as Windowed<unknown>) : keyText;
     const headers = this.#task.headerBytes();
     const { stand } = this.#task;
     const change = this.#changes.get(row);
     if (change === undefined) {
-      this.#changes.set(row, { keyId, key, old, value, timestamp, headers, stand });
+      this.#changes.set(row, { keyText, key, old, value, timestamp, headers, stand });
       if (this.#task.touch()) this.#noteNew(row);
       return;
     }
@@ -90,10 +90,10 @@ class UntilCommit implements AnyReceiver {
 
   release(): void {
     for (const change of this.#changes.values()) {
-      const { keyId, value, old } = change;
+      const { keyText, value, old } = change;
       // A row that came and went: nobody has heard of it.
       if (!present(value) && !present(old)) continue;
-      this.#task.enterId(keyId, () => this.#forward(change));
+      this.#task.enterUndecoded(keyText, () => this.#forward(change));
     }
     this.#changes.clear();
   }
@@ -107,6 +107,6 @@ class UntilCommit implements AnyReceiver {
   }
 }
 
-function rowOf(keyId: string, { start, end }: Windowed<unknown>): string {
-  return `${start} ${end} ${keyId}`;
+function rowOf(keyText: string, { start, end }: Windowed<unknown>): string {
+  return `${start} ${end} ${keyText}`;
 }

@@ -235,7 +235,7 @@ class WindowedAggregate<K, V, A> implements TimedStep {
     // Each is a unit of its own: one that fails is its own dead letter, not that of the record at
     // hand, which would leave the window to fail at the key's next record.
     const { task } = this.#context;
-    for (const one of closed) task.enterId(task.keyId, () => this.#final(key, one));
+    for (const one of closed) task.enterUndecoded(task.keyText, () => this.#final(key, one));
   }
 
   /** Time of the current key: that of its records, and of the idle clock, which is everybody's. */

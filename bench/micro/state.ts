@@ -9,7 +9,7 @@ export function statePieces(): Piece[] {
   const random = new SeededRandom(1);
   const ids = keys.map((key) => key.toString('latin1'));
   const index = new DueIndex<DueOwner>();
-  const owners = ids.map((keyId) => ({ keyId, dueSlot: -1 }));
+  const owners = ids.map((keyText) => ({ keyText, dueSlot: -1 }));
   let now = 0;
   const tables = [new KeyTable()];
   const batch = batchOfMany(0, 10);

@@ -1,7 +1,7 @@
 /**
- * Bytes: comparison, order-preserving numbers and key ids.
+ * Bytes: comparison, order-preserving numbers and key texts.
  *
- * A key id is the Latin-1 string of a key's bytes: one character a byte, so it is a Map key, keeps
+ * A key text is the Latin-1 string of a key's bytes: one character a byte, so it is a Map key, keeps
  * the order of the bytes (JavaScript compares strings by code unit) and turns back into the bytes.
  */
 
@@ -14,12 +14,12 @@ export function asBuffer(bytes: Uint8Array): Buffer {
     : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-export function keyIdOf(keyBytes: Uint8Array): string {
+export function keyTextOf(keyBytes: Uint8Array): string {
   return asBuffer(keyBytes).toString('latin1');
 }
 
-export function bytesOfKeyId(keyId: string): Buffer {
-  return Buffer.from(keyId, 'latin1');
+export function bytesOfKeyText(keyText: string): Buffer {
+  return Buffer.from(keyText, 'latin1');
 }
 
 /** Largest byte length that `writeOrderedTime` writes. */
@@ -97,7 +97,7 @@ export function writeText(target: Buffer, text: string, at: number): number {
   return length;
 }
 
-/** Writes text, a letter a byte, as key ids are; there must be room. */
+/** Writes text, a letter a byte, as key texts are; there must be room. */
 export function writeLatin1(target: Buffer, text: string, at: number): void {
   const { length } = text;
   if (length > copiedByLoop) target.write(text, at, 'latin1');

@@ -87,7 +87,7 @@ export class Scratch {
     copyView(this.#view, at, from, start, length);
   }
 
-  /** A letter a byte, as key ids are. */
+  /** A letter a byte, as key texts are. */
   latin1(text: string): void {
     this.#ensure(text.length);
     writeLatin1(this.#bytes, text, this.length);

@@ -2,7 +2,7 @@
  * The command line for an application of its own: what it adds commands to, and what they are made
  * of. What is public already stands in `millrace` and `millrace/engine`.
  */
-export { keyIdOf } from '../base/bytes.ts';
+export { keyTextOf } from '../base/bytes.ts';
 export { type Clock, systemClock } from '../base/clock.ts';
 export { isPassing } from '../base/errors.ts';
 export { allObservers } from '../base/events.ts';

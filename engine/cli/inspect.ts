@@ -1,6 +1,6 @@
 /** The commands that look at what a run left: describe, query, topics, dead-letters. */
 import { resolve } from 'node:path';
-import { keyIdOf } from '../base/bytes.ts';
+import { keyTextOf } from '../base/bytes.ts';
 import { MillraceError } from '../base/errors.ts';
 import { describeJson, describeMermaid, describeText } from '../graph/describe.ts';
 import { subTopologies } from '../graph/sub-topology.ts';
@@ -37,10 +37,10 @@ export async function query(
     const specs = subTopologies(topology).flatMap((part) => part.stores);
     const base = readableTable(topology, store).store;
     const spec = specs.find((one) => one.name === base);
-    const keyId =
-      key === undefined || spec === undefined ? undefined : keyIdOf(spec.key.encode(key));
+    const keyText =
+      key === undefined || spec === undefined ? undefined : keyTextOf(spec.key.encode(key));
     const oneMore = options.limit === undefined ? undefined : options.limit + 1;
-    const rows = await runtime.query(store, keyId, oneMore);
+    const rows = await runtime.query(store, keyText, oneMore);
     const kept = rows.slice(0, limit);
     if (rows.length > limit) process.stderr.write(cutOff(limit));
     if (options.json === true) return printJson(kept);

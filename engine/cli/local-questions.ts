@@ -38,7 +38,7 @@ interface Calls {
   committed(group: string, at: TopicPartition): Promise<CommittedOffset | undefined>;
   /** The batch's image. */
   read(at: TopicPartition, from: number, limits: ReadLimits): Promise<ArrayBuffer | undefined>;
-  query(store: string, keyId?: string, limit?: number): Promise<StoreRow[]>;
+  query(store: string, keyText?: string, limit?: number): Promise<StoreRow[]>;
   time(): Promise<TimeReport>;
   replay(question: ReplayQuestion): Promise<ReplayReport>;
   pause(change: PauseChange): Promise<Paused>;
@@ -92,7 +92,7 @@ export async function answerLocally(
     endOffset: (at) => log.endOffset(at),
     committed: (group, at) => log.committed(group, at),
     read: async (at, from, limits) => (await log.read(at, from, limits))?.image,
-    query: (store, keyId, limit) => runtime.query(store, keyId, limit),
+    query: (store, keyText, limit) => runtime.query(store, keyText, limit),
     time: () => runtime.time(),
     replay: (question) => answerReplay({ log, application, topology, mappings }, question),
     pause: (change) => runtime.pause(change),

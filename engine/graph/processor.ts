@@ -30,7 +30,12 @@ export type AnyReceiver = Receiver<unknown, unknown>;
 /** What a processor may ask of the task that runs it. */
 export interface TaskContext {
   readonly partition: number;
-  /** Id of the current key, see base/bytes.ts; '' for a null key (which no store accepts). */
+  /**
+   * The bytes of the current key as Latin-1 text, see base/bytes.ts; '' for a null key (which no
+   * store accepts).
+   */
+  readonly keyText: string;
+  /** @deprecated `keyText` */
   readonly keyId: string;
   /** Position of the record at hand; a timer has none, offset -1. */
   readonly origin: { readonly topic: string; readonly partition: number; readonly offset: number };
@@ -67,9 +72,11 @@ export interface TaskContext {
    * is a unit of work of its own: what fails in it is taken back and becomes a dead letter of that
    * key, while the record at hand goes on. Cells that were read before must be read again after it.
    */
-  enter<K>(keyId: string, spec: KeyedBy<K>, body: (key: K) => void): void;
+  enter<K>(keyText: string, spec: KeyedBy<K>, body: (key: K) => void): void;
   /** The same for who knows the key already, or does not ask for it. */
-  enterId(keyId: string, body: () => void): void;
+  enterUndecoded(keyText: string, body: () => void): void;
+  /** @deprecated `enterUndecoded` */
+  enterId(keyText: string, body: () => void): void;
   /** Counts a record that has no effect. */
   drop(step: string, reason: DropReason): void;
   /** Refuses the record at hand: it goes to the dead letters with its source bytes. Throws. */
@@ -120,8 +127,8 @@ export interface TimedStep {
 export interface BuildContext {
   readonly task: TaskContext;
   cells<C>(spec: StoreSpec<unknown, C>): Cells<C>;
-  /** The row of a global table, by the topic's name and the encoded key's id. */
-  globalRow(topic: string, keyId: string): GlobalRow | undefined;
+  /** The row of a global table, by the topic's name and the text of its key. */
+  globalRow(topic: string, keyText: string): GlobalRow | undefined;
   /** Receiver of the step's output number `port`; 0 is the main one. */
   output(port: number): AnyReceiver;
   /** Asks to be called when time passes that is not the step's records' own. */

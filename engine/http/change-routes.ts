@@ -1,10 +1,10 @@
 /** Subscriptions to what changes in stores and tables, of any topology. */
-import { keyIdOf } from '../base/bytes.ts';
+import { keyTextOf } from '../base/bytes.ts';
 import { changelogTopic } from '../graph/topic-names.ts';
 import { readableTable } from '../graph/view.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import type { Runtime } from '../runtime/runtime.ts';
-import { keyIdOfText, type TableQuestions } from '../runtime/table-questions.ts';
+import { askedKeyText, type TableQuestions } from '../runtime/table-questions.ts';
 import { type Followed, placesOf, placeText, type TopicTails } from '../runtime/topic-tail.ts';
 import { changelogRecord, recordOf } from '../state/changelog.ts';
 import { needed, type ServerEvent, type StreamRoute } from './routes.ts';
@@ -37,12 +37,12 @@ export function changeRoutes(asked: AskedChanges): readonly StreamRoute[] {
         const spec = asked.tables.specOf(name);
         const { store } = readableTable(topology, name);
         const text = query.get('key');
-        const only = text === null ? undefined : keyIdOfText(spec, text, 'key');
+        const only = text === null ? undefined : askedKeyText(spec, text, 'key');
         const topic = spec.source?.topic ?? changelogTopic(asked.application, store);
         const keysOf = spec.source === undefined ? changedKeys : recordKeys;
         const partitions = await followedFrom(asked.tails, [{ topic }], lastId);
         const seen = followed(asked.tails, partitions, signal, (batch, from) =>
-          keysOf(batch, from).filter((keyId) => only === undefined || keyId === only),
+          keysOf(batch, from).filter((keyText) => only === undefined || keyText === only),
         );
         return rowsOf(asked.tables, name, seen, signal);
       },
@@ -129,10 +129,10 @@ function changedKeys(batch: PackedBatch, from: number): string[] {
     if ((batch.offsets[i] as number) < from) continue;
     const record = changelogRecord(batch, i);
     if (record === undefined || record.kind === 'meta') continue;
-    if (record.kind !== 'chunk') keys.add(record.keyId);
+    if (record.kind !== 'chunk') keys.add(record.keyText);
     else {
       const of = recordOf(Buffer.from(record.of, 'latin1'), null);
-      if (of !== undefined && 'keyId' in of) keys.add(of.keyId);
+      if (of !== undefined && 'keyText' in of) keys.add(of.keyText);
     }
   }
   return [...keys];
@@ -143,7 +143,7 @@ function recordKeys(batch: PackedBatch, from: number): string[] {
   const keys = new Set<string>();
   for (let i = 0; i < batch.count; i++) {
     const key = batch.key(i);
-    if (key !== null && (batch.offsets[i] as number) >= from) keys.add(keyIdOf(key));
+    if (key !== null && (batch.offsets[i] as number) >= from) keys.add(keyTextOf(key));
   }
   return [...keys];
 }

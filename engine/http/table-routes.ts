@@ -1,11 +1,11 @@
 /** Questions about stores and tables, of any topology. */
-import { bytesOfKeyId, keyIdOf, prefixEnd } from '../base/bytes.ts';
+import { bytesOfKeyText, keyTextOf, prefixEnd } from '../base/bytes.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { StoreSpec } from '../graph/store-spec.ts';
 import { listedTables } from '../graph/view.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import {
-  keyIdOfText,
+  askedKeyText,
   type PageAnswer,
   type PageCursor,
   type TableQuestions,
@@ -98,8 +98,8 @@ const tablesSchema = {
 export function tableRoutes(asked: AskedTables): readonly Route[] {
   const rowsOf = async (query: URLSearchParams, signal: AbortSignal) => {
     const name = needed(query, 'store');
-    const keyId = keyIdOfText(asked.tables.specOf(name), needed(query, 'key'), 'key');
-    return asked.tables.row(name, keyId, {}, signal);
+    const keyText = askedKeyText(asked.tables.specOf(name), needed(query, 'key'), 'key');
+    return asked.tables.row(name, keyText, {}, signal);
   };
   return [
     {
@@ -158,8 +158,8 @@ export function tableRoutes(asked: AskedTables): readonly Route[] {
       },
       answer: async (query, _, signal) => {
         const name = needed(query, 'store');
-        const keyId = keyIdOfText(asked.tables.specOf(name), needed(query, 'key'), 'key');
-        return asked.tables.row(name, keyId, { window: spanOf(query) }, signal);
+        const keyText = askedKeyText(asked.tables.specOf(name), needed(query, 'key'), 'key');
+        return asked.tables.row(name, keyText, { window: spanOf(query) }, signal);
       },
     },
   ];
@@ -187,7 +187,7 @@ function rangeOf(spec: StoreSpec<unknown, unknown>, query: URLSearchParams): Key
   const prefix = query.get('prefix');
   const bound = (field: string) => {
     const text = query.get(field);
-    return text === null ? undefined : keyIdOfText(spec, text, field);
+    return text === null ? undefined : askedKeyText(spec, text, field);
   };
   const [from, to] = [bound('from'), bound('to')];
   if (prefix === null) return { from, to };
@@ -199,13 +199,13 @@ function rangeOf(spec: StoreSpec<unknown, unknown>, query: URLSearchParams): Key
   if (format !== 'utf8' && format !== 'raw') {
     return refuse(`keys of the format ${format} have no prefix: use from and to`);
   }
-  const start = keyIdOfText(spec, prefix, 'prefix');
-  const end = prefixEnd(bytesOfKeyId(start));
-  return { from: start, to: end === null ? undefined : keyIdOf(end) };
+  const start = askedKeyText(spec, prefix, 'prefix');
+  const end = prefixEnd(bytesOfKeyText(start));
+  return { from: start, to: end === null ? undefined : keyTextOf(end) };
 }
 
 function cursorText({ partition, after }: PageCursor): string {
-  const bytes = after === undefined ? Buffer.alloc(0) : bytesOfKeyId(after);
+  const bytes = after === undefined ? Buffer.alloc(0) : bytesOfKeyText(after);
   const rest = after === undefined ? '' : `.${bytes.toString('base64url')}`;
   return `${partition}${rest}`;
 }
@@ -218,5 +218,5 @@ function cursorOf(text: string): PageCursor {
   }
   const [, partition, after] = found;
   if (after === undefined) return { partition: Number(partition) };
-  return { partition: Number(partition), after: keyIdOf(Buffer.from(after, 'base64url')) };
+  return { partition: Number(partition), after: keyTextOf(Buffer.from(after, 'base64url')) };
 }

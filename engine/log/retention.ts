@@ -1,5 +1,5 @@
 /** Which records a clean-up keeps; pure, shared by the adapters. */
-import { keyIdOf } from '../base/bytes.ts';
+import { keyTextOf } from '../base/bytes.ts';
 import type { TopicSettings } from '../graph/topic.ts';
 import { BatchBuilder, type PackedBatch } from '../record/batch.ts';
 
@@ -27,7 +27,7 @@ function newestTimestamp(batch: PackedBatch): number {
 export function noteLastOffsets(batch: PackedBatch, last: Map<string, number>): void {
   for (let i = 0; i < batch.count; i++) {
     const key = batch.key(i);
-    if (key !== null) last.set(keyIdOf(key), batch.offsets[i] as number);
+    if (key !== null) last.set(keyTextOf(key), batch.offsets[i] as number);
   }
 }
 
@@ -45,7 +45,7 @@ export function compacted(
   for (let i = 0; i < batch.count; i++) {
     const key = batch.key(i);
     const offset = batch.offsets[i] as number;
-    const current = key === null || last.get(keyIdOf(key)) === offset;
+    const current = key === null || last.get(keyTextOf(key)) === offset;
     const alive = current && (key === null || batch.value(i) !== null);
     if (alive || offset === end - 1) builder.copy(batch, i);
   }

@@ -217,11 +217,11 @@ export class BatchBuilder {
     return body;
   }
 
-  /** The same, whose key is a prefix and the bytes of a key id. */
-  beginKeyId(prefix: Uint8Array, keyId: string): Scratch {
+  /** The same, whose key is a prefix and the bytes of a key text. */
+  beginKeyText(prefix: Uint8Array, keyText: string): Scratch {
     const body = this.begin(prefix, prefix.byteLength);
-    body.latin1(keyId);
-    this.#keyLength += keyId.length;
+    body.latin1(keyText);
+    this.#keyLength += keyText.length;
     this.#valueAt = body.length;
     return body;
   }

@@ -56,16 +56,16 @@ export class Look {
   /**
    * Rows of a store or a table that follows from stores, over all partitions, as of now, in the
    * order of the tasks.
-   * @param keyId asks for one key
+   * @param keyText asks for one key
    * @throws STORE_UNKNOWN, TOPIC_UNKNOWN when the application has never run on this log
    */
-  async query(name: string, keyId?: string, limit?: number): Promise<StoreRow[]> {
+  async query(name: string, keyText?: string, limit?: number): Promise<StoreRow[]> {
     const { table, store } = readableTable(this.#options.topology, name);
     const rows: StoreRow[] = [];
     for (const task of this.#tasks) {
       if (!task.stores.includes(store)) continue;
       for (const one of storesOf(this.#options.topology, table)) await this.#whole(task, one);
-      rows.push(...(await this.#host.query(task.taskId, table, keyId, limit)));
+      rows.push(...(await this.#host.query(task.taskId, table, keyText, limit)));
     }
     return rows;
   }

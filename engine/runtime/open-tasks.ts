@@ -167,11 +167,11 @@ export class OpenTasks {
   }
 
   /** Rows of a table over the tasks that hold its store. */
-  async query({ table, store }: Readable, keyId?: string, limit?: number): Promise<StoreRow[]> {
+  async query({ table, store }: Readable, keyText?: string, limit?: number): Promise<StoreRow[]> {
     const rows: StoreRow[] = [];
     for (const task of this.running) {
       if (!task.planned.stores.includes(store)) continue;
-      rows.push(...(await task.host.query(task.planned.taskId, table, keyId, limit)));
+      rows.push(...(await task.host.query(task.planned.taskId, table, keyText, limit)));
     }
     return rows;
   }

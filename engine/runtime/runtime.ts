@@ -113,14 +113,14 @@ export class Runtime {
   }
 
   /**
-   * Rows of a table over all partitions, in task order; `keyId` asks for one key.
+   * Rows of a table over all partitions, in task order; `keyText` asks for one key.
    * @param table a store, or a table among the topology's exports
    * @throws STORE_UNKNOWN, and TABLE_NOT_KEPT for a table whose rows cannot be read
    */
-  async query(table: string, keyId?: string, limit?: number): Promise<StoreRow[]> {
+  async query(table: string, keyText?: string, limit?: number): Promise<StoreRow[]> {
     const readable = readableTable(this.#parts.options.topology, table);
     return this.#questions.ask(() =>
-      this.#session.assignment.openTasks.query(readable, keyId, limit),
+      this.#session.assignment.openTasks.query(readable, keyText, limit),
     );
   }
 

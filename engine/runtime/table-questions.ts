@@ -2,7 +2,7 @@
  * Questions about whole tables: which task has a key, page by page over all tasks, and again while
  * tasks move.
  */
-import { bytesOfKeyId, keyIdOf } from '../base/bytes.ts';
+import { bytesOfKeyText, keyTextOf } from '../base/bytes.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
 import { type Scheduler, systemScheduler } from '../base/scheduler.ts';
@@ -36,7 +36,7 @@ export interface PageAnswer extends RowsAnswer {
 /** A place between two keys of one task. */
 export interface PageCursor {
   readonly partition: number;
-  /** Id of the key behind which it goes on; absent: from the first. */
+  /** Text of the key behind which it goes on; absent: from the first. */
   readonly after?: string;
 }
 
@@ -98,13 +98,13 @@ export class TableQuestions {
   /** Rows of one key, by the id of its bytes; none when it has none. */
   async row(
     name: string,
-    keyId: string,
+    keyText: string,
     showing: Showing = {},
     signal?: AbortSignal,
   ): Promise<RowsAnswer> {
     const table = this.#table(name);
-    const first = table.tasks[this.#partitionOf(table, keyId)] as PlannedTask;
-    const question = { ...this.#questionOf(table, showing), keyId };
+    const first = table.tasks[this.#partitionOf(table, keyText)] as PlannedTask;
+    const question = { ...this.#questionOf(table, showing), keyText };
     const answer = await this.#ask(first, question, signal);
     if (answer.rows.length > 0 || table.tasks.length === 1) {
       return { rows: answer.rows, asOf: asOf(first, answer) };
@@ -220,8 +220,8 @@ export class TableQuestions {
     throw new MillraceError('STORE_UNKNOWN', { store: name, stores: 'none' });
   }
 
-  #partitionOf({ spec, tasks }: Table, keyId: string): number {
-    const bytes = bytesOfKeyId(keyId);
+  #partitionOf({ spec, tasks }: Table, keyText: string): number {
+    const bytes = bytesOfKeyText(keyText);
     const { byteLength } = bytes;
     return partitionOf(bytes, tasks.length, spec.key.partitionLength?.(byteLength) ?? byteLength);
   }
@@ -248,13 +248,13 @@ function isBehind(a: AsOf, b: AsOf): boolean {
  * text, anything else as JSON.
  * @throws CONFIG_INVALID that names the field
  */
-export function keyIdOfText(
+export function askedKeyText(
   { key }: StoreSpec<unknown, unknown>,
   text: string,
   field: string,
 ): string {
   try {
-    return keyIdOf(key.encode(keyOfText(key.format, text)));
+    return keyTextOf(key.encode(keyOfText(key.format, text)));
   } catch (error) {
     const problem = `${JSON.stringify(text)} is no key of the format ${key.format}: ${String(
       error instanceof Error ? error.message : error,

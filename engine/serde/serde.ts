@@ -36,7 +36,7 @@ interface Encode<T> {
 }
 interface Decode<T> {
   (bytes: Buffer, start: number, end: number): T;
-  ofKeyId?(keyId: string): T | undefined;
+  ofKeyText?(keyText: string): T | undefined;
 }
 
 /**
@@ -85,26 +85,26 @@ export function writerOf<T>(encoder: Encoder<T>): Write<T> {
 }
 
 /**
- * @param ofKeyId the value whose bytes have this id (base/bytes.ts); undefined when they must be
+ * @param ofKeyText the value whose bytes have this id (base/bytes.ts); undefined when they must be
  * decoded
  */
 export function decodeOrKnow<T>(
   decode: Decode<T>,
-  ofKeyId: (keyId: string) => T | undefined,
+  ofKeyText: (keyText: string) => T | undefined,
 ): Decode<T> {
-  return Object.assign(decode, { ofKeyId });
+  return Object.assign(decode, { ofKeyText });
 }
 
 /** The key of this id, where it is known without decoding. */
-export function knownKey<K>(decoder: Decoder<K>, keyId: string): K | undefined {
-  return (decoder.decode as Decode<K>).ofKeyId?.(keyId);
+export function knownKey<K>(decoder: Decoder<K>, keyText: string): K | undefined {
+  return (decoder.decode as Decode<K>).ofKeyText?.(keyText);
 }
 
 /** A key from its id. */
-export function decodeKeyId<K>(serde: Decoder<K>, keyId: string): K {
-  const known = knownKey(serde, keyId);
+export function decodeKeyText<K>(serde: Decoder<K>, keyText: string): K {
+  const known = knownKey(serde, keyText);
   if (known !== undefined) return known;
-  const bytes = Buffer.from(keyId, 'latin1');
+  const bytes = Buffer.from(keyText, 'latin1');
   return serde.decode(bytes, 0, bytes.byteLength);
 }
 

@@ -9,9 +9,9 @@ import { decodeOrKnow, encodeText, type Serde } from './serde.ts';
 export const utf8: Serde<string> = checking({
   format: 'utf8',
   encode: encodeText(checked),
-  decode: decodeOrKnow(decoded, (keyId) => {
-    for (let i = 0; i < keyId.length; i++) if (keyId.charCodeAt(i) > 0x7f) return undefined;
-    return keyId;
+  decode: decodeOrKnow(decoded, (keyText) => {
+    for (let i = 0; i < keyText.length; i++) if (keyText.charCodeAt(i) > 0x7f) return undefined;
+    return keyText;
   }),
 });
 

@@ -31,13 +31,13 @@ export class CellLoader {
   }
 
   /**
-   * Loads the cells of `keyIds` in every store, and of the keys that become due: up to
+   * Loads the cells of `keyTexts` in every store, and of the keys that become due: up to
    * `streamUntil` in stores on the stream's clock, or where their own stream time is, up to
    * `idleUntil` in all but those on the wall clock, up to `wallUntil` in these; in stores of ticks
    * all, when `wallUntil` is given. One read of the backend for the cells.
    */
   async load(
-    keyIds: readonly string[],
+    keyTexts: readonly string[],
     streamUntil: number,
     idleUntil = Number.NEGATIVE_INFINITY,
     wallUntil = Number.NEGATIVE_INFINITY,
@@ -45,9 +45,9 @@ export class CellLoader {
     const dueIds: string[] = [];
     // Most that become due are in memory.
     const { size } = this.#stores;
-    const note = (keyId: string, owner: CacheEntry | undefined) => {
+    const note = (keyText: string, owner: CacheEntry | undefined) => {
       const there = size === 1 && owner !== undefined;
-      if (!there && !this.#has(keyId)) dueIds.push(keyId);
+      if (!there && !this.#has(keyText)) dueIds.push(keyText);
     };
     // A step may forward a due key to the stores after it, so a key due anywhere is loaded
     // everywhere.
@@ -69,62 +69,62 @@ export class CellLoader {
       await this.#loadDue(store, until);
       store.state.index.eachDue(until, note);
     }
-    const wanted: { store: Store; keyId: string }[] = [];
+    const wanted: { store: Store; keyText: string }[] = [];
     for (const store of this.#stores.values()) {
-      for (const keyId of this.#loadFromMemory(store, keyIds, dueIds))
-        wanted.push({ store, keyId });
+      for (const keyText of this.#loadFromMemory(store, keyTexts, dueIds))
+        wanted.push({ store, keyText });
     }
     if (wanted.length === 0) return;
     this.reads += wanted.length;
     const values = await this.#backend.getMany(
-      wanted.map(({ store, keyId }) => store.keys.cell(keyId)),
+      wanted.map(({ store, keyText }) => store.keys.cell(keyText)),
     );
     const inParts: Promise<void>[] = [];
-    wanted.forEach(({ store, keyId }, i) => {
+    wanted.forEach(({ store, keyText }, i) => {
       const value = values[i];
       const whole = value && this.#stored.whole(store.state.spec, value);
-      if (value === undefined) store.state.load(keyId, undefined, 0);
-      else if (whole === undefined) inParts.push(this.#loadStored(store, keyId, value));
-      else store.state.load(keyId, whole.cell, whole.bytes);
+      if (value === undefined) store.state.load(keyText, undefined, 0);
+      else if (whole === undefined) inParts.push(this.#loadStored(store, keyText, value));
+      else store.state.load(keyText, whole.cell, whole.bytes);
     });
     if (inParts.length > 0) await Promise.all(inParts);
   }
 
   /** Takes in what the backend has of a key. */
-  async #loadStored({ state, keys }: Store, keyId: string, value: Buffer): Promise<void> {
-    const { cell, bytes, inParts } = await this.#stored.read(state.spec, keys, keyId, value);
-    state.load(keyId, cell, bytes, inParts);
+  async #loadStored({ state, keys }: Store, keyText: string, value: Buffer): Promise<void> {
+    const { cell, bytes, inParts } = await this.#stored.read(state.spec, keys, keyText, value);
+    state.load(keyText, cell, bytes, inParts);
   }
 
   /** Answers the keys of which the backend must be asked, each once. */
   #loadFromMemory(store: Store, ...lists: readonly (readonly string[])[]): ReadonlySet<string> {
     const { state } = store;
     const wanted = new Set<string>();
-    for (const keyIds of lists) {
-      for (const keyId of keyIds) {
-        if (state.table.of(keyId) !== undefined) continue;
-        if (state.packed !== undefined && this.#unpack(store, state.packed, keyId)) continue;
-        if (state.complete) state.load(keyId, undefined, 0);
-        else wanted.add(keyId);
+    for (const keyTexts of lists) {
+      for (const keyText of keyTexts) {
+        if (state.table.of(keyText) !== undefined) continue;
+        if (state.packed !== undefined && this.#unpack(store, state.packed, keyText)) continue;
+        if (state.complete) state.load(keyText, undefined, 0);
+        else wanted.add(keyText);
       }
     }
     return wanted;
   }
 
   /** The key's cells are in memory, in every store. */
-  #has(keyId: string): boolean {
+  #has(keyText: string): boolean {
     for (const { state } of this.#stores.values()) {
-      if (state.table.of(keyId) === undefined) return false;
+      if (state.table.of(keyText) === undefined) return false;
     }
     return true;
   }
 
   /** The cell of a key, if it is packed, becomes an entry; false when it is not. */
-  #unpack(store: Store, packed: PackedCells, keyId: string): boolean {
-    const row = packed.rowOf(keyId);
+  #unpack(store: Store, packed: PackedCells, keyText: string): boolean {
+    const row = packed.rowOf(keyText);
     if (row === undefined) return false;
     const cell = this.#reader.packed(store.state.spec, packed, row);
-    store.state.load(keyId, cell, packed.cellOf(row)?.byteLength ?? 0);
+    store.state.load(keyText, cell, packed.cellOf(row)?.byteLength ?? 0);
     packed.take(row);
     return true;
   }
@@ -133,8 +133,8 @@ export class CellLoader {
     const { state, keys } = store;
     if (state.residentLoaded) return;
     for (const [key, value] of await cellRange(this.#backend, store)) {
-      const keyId = keys.keyIdOfCell(key);
-      if (state.table.of(keyId) === undefined) await this.#loadStored(store, keyId, value);
+      const keyText = keys.keyTextOfCell(key);
+      if (state.table.of(keyText) === undefined) await this.#loadStored(store, keyText, value);
     }
     await this.#loadDue(store, Number.POSITIVE_INFINITY);
     state.residentLoaded = true;
@@ -153,10 +153,10 @@ export class CellLoader {
       to: until === Number.POSITIVE_INFINITY ? keys.dueEnd : keys.dueFrom(until + 1),
     });
     for (const [key] of entries) {
-      const { due, keyId } = keys.entryOfDue(key);
+      const { due, keyText } = keys.entryOfDue(key);
       // A changed cell has its say in memory already; what the disk says of it is older.
-      const known = state.table.of(keyId);
-      if (known === undefined) index.setStored(keyId, due);
+      const known = state.table.of(keyText);
+      if (known === undefined) index.setStored(keyText, due);
       else if (state.isSaved(known)) index.set(known, due);
     }
     index.horizon = until;

@@ -82,27 +82,27 @@ export class ChangelogReplay {
     const changes =
       spec.source === undefined ? this.#byKey(state, batch) : sourceByKey(spec, batch);
     // In the order of the keys the database takes them in fastest.
-    const keyIds = [...changes.keys()].sort();
+    const keyTexts = [...changes.keys()].sort();
     // What is there already matters to the index of what is due, and where a part of it changes.
-    const old = await this.#backend.getMany(keyIds.map((keyId) => keys.cell(keyId)));
+    const old = await this.#backend.getMany(keyTexts.map((keyText) => keys.cell(keyText)));
     const writes: BackendWrite[] = [];
-    for (const [i, keyId] of keyIds.entries()) {
+    for (const [i, keyText] of keyTexts.entries()) {
       const value = old[i];
-      const stored = value && (await this.#stored.read(spec, keys, keyId, value));
+      const stored = value && (await this.#stored.read(spec, keys, keyText, value));
       // A cell in parts is changed in place.
       const dueBefore = state.cells.dueOf(stored?.cell);
       const known: Taken = { cell: undefined, inParts: undefined, bytes: 0, ...stored };
       const before = known.inParts?.stored === true ? spec.parts?.partsOf(known.cell) : undefined;
-      for (const record of changes.get(keyId) ?? []) this.#take(spec, known, record);
+      for (const record of changes.get(keyText) ?? []) this.#take(spec, known, record);
       // Another cell has taken its place: its parts go.
       if (known.cell !== stored?.cell) {
         for (const part of before ?? []) known.inParts?.changed(part);
       }
-      const entry = { ...known, keyId };
+      const entry = { ...known, keyText };
       cellWrites(
         writes,
         store,
-        keyId,
+        keyText,
         storedValue(writes, spec, keys, entry),
         dueBefore,
         state.cells.dueOf(known.cell),
@@ -137,10 +137,10 @@ export class ChangelogReplay {
       if (i === batch.count) return;
       const whole = this.#other(state, batch, i);
       if (whole === undefined) continue;
-      const { keyId, value } = whole.record;
+      const { keyText, value } = whole.record;
       const cell = value ?? emptyBytes;
       const view = new DataView(cell.buffer, cell.byteOffset, cell.byteLength);
-      packed.put(packed.keys.add(keyId), view, 0, value === null ? -1 : cell.byteLength);
+      packed.put(packed.keys.add(keyText), view, 0, value === null ? -1 : cell.byteLength);
     }
   }
 
@@ -187,20 +187,20 @@ export class ChangelogReplay {
   }
 
   #takeChange(state: StoreState, change: KeyRecord): void {
-    const { keyId } = change.record;
-    const { cell, bytes = 0, inParts } = state.table.of(keyId) ?? {};
+    const { keyText } = change.record;
+    const { cell, bytes = 0, inParts } = state.table.of(keyText) ?? {};
     const taken: Taken = { cell, bytes, inParts };
     this.#take(state.spec, taken, change);
-    state.restored(keyId, taken.cell, taken.bytes, taken.inParts);
+    state.restored(keyText, taken.cell, taken.bytes, taken.inParts);
   }
 
   /** Of a store whose changes are a topic's records. */
   #takeSource(state: StoreState, batch: PackedBatch): void {
-    for (const [keyId, changes] of sourceByKey(state.spec, batch)) {
+    for (const [keyText, changes] of sourceByKey(state.spec, batch)) {
       for (const { record } of changes) {
         const { value } = record;
         const cell = value === null ? undefined : this.#reader.cell(state.spec, value);
-        state.restored(keyId, cell, value?.byteLength ?? 0);
+        state.restored(keyText, cell, value?.byteLength ?? 0);
       }
     }
   }
@@ -297,9 +297,9 @@ export class ChangelogReplay {
 
 /** @param inParts records of cells are heads */
 function note(changes: Map<string, KeyRecord[]>, change: KeyRecord, inParts: boolean): void {
-  const { keyId, kind } = change.record;
-  const known = changes.get(keyId);
-  if (known === undefined) changes.set(keyId, [change]);
+  const { keyText, kind } = change.record;
+  const known = changes.get(keyText);
+  if (known === undefined) changes.set(keyText, [change]);
   else if (!inParts && kind === 'cell' && known.length === 1 && known[0]?.record.kind === kind) {
     known[0] = change;
   } else known.push(change);
@@ -314,9 +314,9 @@ function sourceByKey(
   for (let i = 0; i < batch.count; i++) {
     const found = sourceRecord(spec, batch, i);
     if (found === undefined) continue;
-    const { keyId } = found;
+    const { keyText } = found;
     const value = found.value && asBuffer(found.value);
-    changes.set(keyId, [{ record: { kind: 'cell', keyId, value }, chunks: 0 }]);
+    changes.set(keyText, [{ record: { kind: 'cell', keyText, value }, chunks: 0 }]);
   }
   return changes;
 }

@@ -69,13 +69,13 @@ function appendWhole(
   entry: CacheEntry,
   commitId: number,
 ): void {
-  const body = builder.beginKeyId(cellPrefix, entry.keyId);
+  const body = builder.beginKeyText(cellPrefix, entry.keyText);
   const { cell, bytes } = entry;
   if (cell !== undefined) spec.write(cell, body);
   logged(entry, builder.valueLength);
   const before = chunksOf(bytes);
   if (before === 0 && chunksOf(entry.loggedBytes) === 0) builder.end(cell !== undefined, 0);
-  else endRecord(builder, cellPrefix, entry.keyId, commitId, cell !== undefined, before);
+  else endRecord(builder, cellPrefix, entry.keyText, commitId, cell !== undefined, before);
 }
 
 /** Of a store whose large cells are in parts. */
@@ -151,7 +151,7 @@ class PartsWriter {
   #logEnd(): void {
     // It goes last: a restore that has read so far knows no cell of which it reads parts after.
     this.#begin(cellPrefix);
-    endRecord(this.#builder, cellPrefix, this.#entry.keyId, this.#commitId, false, 0);
+    endRecord(this.#builder, cellPrefix, this.#entry.keyText, this.#commitId, false, 0);
     logged(this.#entry, 0);
   }
 
@@ -187,7 +187,7 @@ class PartsWriter {
   }
 
   #begin(prefix: Uint8Array): Scratch {
-    return this.#builder.beginKeyId(prefix, this.#entry.keyId);
+    return this.#builder.beginKeyText(prefix, this.#entry.keyText);
   }
 
   /** @param part or `headOfParts` */
@@ -198,8 +198,8 @@ class PartsWriter {
     if (before === 0 && !(hasValue && long)) this.#builder.end(hasValue, 0);
     else {
       entry.inParts ??= new PartsLogged();
-      const { keyId } = entry;
-      const chunks = endRecord(this.#builder, prefix, keyId, this.#commitId, hasValue, before);
+      const { keyText } = entry;
+      const chunks = endRecord(this.#builder, prefix, keyText, this.#commitId, hasValue, before);
       entry.inParts.noteChunks(part, chunks);
     }
     entry.inParts?.changed(part);

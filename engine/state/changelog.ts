@@ -26,10 +26,10 @@ export const chunkPrefixBytes = 5;
 
 export type ChangelogRecord =
   | { readonly kind: 'meta'; readonly value: Buffer | null }
-  | { readonly kind: 'cell' | 'head'; readonly keyId: string; readonly value: Buffer | null }
+  | { readonly kind: 'cell' | 'head'; readonly keyText: string; readonly value: Buffer | null }
   | {
       readonly kind: 'part';
-      readonly keyId: string;
+      readonly keyText: string;
       readonly part: number;
       readonly value: Buffer | null;
     }
@@ -81,14 +81,14 @@ export function recordOf(key: Buffer, value: Buffer | null): ChangelogRecord | u
     case metaTag:
       return { kind: 'meta', value };
     case cellTag:
-      return { kind: 'cell', keyId: textFrom(cellKeyStart), value };
+      return { kind: 'cell', keyText: textFrom(cellKeyStart), value };
     case headTag:
-      return { kind: 'head', keyId: textFrom(cellKeyStart), value };
+      return { kind: 'head', keyText: textFrom(cellKeyStart), value };
     case partTag:
       if (byteLength < partPrefixBytes) return undefined;
       return {
         kind: 'part',
-        keyId: textFrom(partPrefixBytes),
+        keyText: textFrom(partPrefixBytes),
         part: readOrderedTime(key, 1),
         value,
       };
@@ -109,7 +109,7 @@ export function sourceRecord(
   spec: StoreSpec<unknown, unknown>,
   batch: PackedBatch,
   i: number,
-): { readonly keyId: string; readonly value: Uint8Array | null } | undefined {
+): { readonly keyText: string; readonly value: Uint8Array | null } | undefined {
   const source = must(spec.source, () => `store ${spec.name} has a changelog of its own`);
   const [key, value] = [batch.key(i), batch.value(i)];
   const timestamp = batch.timestamps[i] as number;
@@ -118,7 +118,7 @@ export function sourceRecord(
     spec.key.decode(key, 0, key.byteLength);
     const cell = value === null ? undefined : source.cell(value, timestamp);
     const bytes = cell === undefined ? null : encodedCell(spec, cell);
-    return { keyId: key.toString('latin1'), value: bytes };
+    return { keyText: key.toString('latin1'), value: bytes };
   } catch {
     return undefined;
   }

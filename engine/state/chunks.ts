@@ -25,7 +25,7 @@ export function chunksOf(bytes: number): number {
 
 const prefix = Buffer.alloc(256);
 
-/** @param of first bytes of the record's key; the rest is the key id */
+/** @param of first bytes of the record's key; the rest is the key text */
 function chunkPrefix(chunk: number, of: Uint8Array): Buffer {
   prefix[0] = chunkTag;
   prefix.writeUInt32BE(chunk, 1);
@@ -34,7 +34,7 @@ function chunkPrefix(chunk: number, of: Uint8Array): Buffer {
 }
 
 /**
- * Ends the record that was begun with this prefix and key id: as it is, or in chunks.
+ * Ends the record that was begun with this prefix and key text: as it is, or in chunks.
  * @param hasValue false of a tombstone
  * @param before chunks that the log may have of the record; those that are left over are taken back
  * @returns chunks that the log has of it now
@@ -42,7 +42,7 @@ function chunkPrefix(chunk: number, of: Uint8Array): Buffer {
 export function endRecord(
   builder: BatchBuilder,
   recordPrefix: Uint8Array,
-  keyId: string,
+  keyText: string,
   commitId: number,
   hasValue: boolean,
   before: number,
@@ -52,7 +52,7 @@ export function endRecord(
   else {
     const value = builder.takeValue();
     for (let i = 0; i < count; i++) {
-      const body = builder.beginKeyId(chunkPrefix(i, recordPrefix), keyId);
+      const body = builder.beginKeyText(chunkPrefix(i, recordPrefix), keyText);
       body.float64(commitId);
       body.uint32(count);
       body.appendRange(value, i * chunkBytes, Math.min(value.byteLength, (i + 1) * chunkBytes));
@@ -60,7 +60,7 @@ export function endRecord(
     }
   }
   for (let i = count; i < before; i++) {
-    builder.beginKeyId(chunkPrefix(i, recordPrefix), keyId);
+    builder.beginKeyText(chunkPrefix(i, recordPrefix), keyText);
     builder.end(false, 0);
   }
   return count;

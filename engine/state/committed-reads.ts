@@ -18,7 +18,7 @@ import type { Store } from './store.ts';
 import type { StoreState } from './store-state.ts';
 import type { StoredCells } from './stored-cells.ts';
 
-/** Keys in the order of their bytes, as ids. */
+/** Keys in the order of their bytes, as key texts. */
 export interface KeyRange {
   /** First key, inclusive. */
   readonly from?: string | undefined;
@@ -29,13 +29,13 @@ export interface KeyRange {
 }
 
 export interface KeysFound {
-  readonly keyIds: readonly string[];
+  readonly keyTexts: readonly string[];
   /** There may be keys behind the last one. */
   readonly more: boolean;
 }
 
 /** The cell of a key in a store; undefined when it has none. */
-export type CellOf = (store: string, keyId: string) => unknown;
+export type CellOf = (store: string, keyText: string) => unknown;
 
 /** What a seal has taken of a store. */
 export interface SealedStore {
@@ -111,7 +111,7 @@ export class CommittedReads {
    */
   async read<T>(
     stores: readonly string[],
-    keyIds: readonly string[],
+    keyTexts: readonly string[],
     show: (cellOf: CellOf) => T,
     logged = 0,
   ): Promise<T> {
@@ -119,16 +119,16 @@ export class CommittedReads {
     for (;;) {
       this.#checkOpen();
       // What is not in memory now is on disk as it is committed, be it changed meanwhile or not.
-      const fromDisk = await this.#disk.cellsOf(used, keyIds);
+      const fromDisk = await this.#disk.cellsOf(used, keyTexts);
       this.#checkOpen();
       // What was in memory may have been saved and evicted meanwhile: it is on disk now.
-      if (!isFound(used, keyIds, fromDisk)) continue;
+      if (!isFound(used, keyTexts, fromDisk)) continue;
       const underWay = this.#sealed.filter(({ commitId }) => commitId > logged);
-      if (this.#knowsAll(used, keyIds, underWay)) {
-        return show((name, keyId) => this.#committedCell(name, keyId, fromDisk, underWay));
+      if (this.#knowsAll(used, keyTexts, underWay)) {
+        return show((name, keyText) => this.#committedCell(name, keyText, fromDisk, underWay));
       }
-      const cellOf: CellOf = (name, keyId) => this.#cell(name, keyId, fromDisk);
-      if (this.#isDirty(used, keyIds)) {
+      const cellOf: CellOf = (name, keyText) => this.#cell(name, keyText, fromDisk);
+      if (this.#isDirty(used, keyTexts)) {
         return new Promise((resolve, reject) => {
           const shown = () => {
             // What it shows is taken before anything of this seal can be evicted.
@@ -138,7 +138,7 @@ export class CommittedReads {
           this.#atSeal.push({ show: guarded(shown, reject), reject });
         });
       }
-      const commitId = must(this.#sealedIn(used, keyIds), 'a commit under way has changed a key');
+      const commitId = must(this.#sealedIn(used, keyTexts), 'a commit under way has changed a key');
       const value = show(cellOf);
       return new Promise((resolve, reject) => {
         this.#wait(commitId, () => resolve(value), reject);
@@ -150,23 +150,23 @@ export class CommittedReads {
   async keysIn(store: string, range: KeyRange, limit: number): Promise<KeysFound> {
     const { state, keys } = this.#stores.get(store) as Store;
     this.#checkOpen();
-    const isIn = (keyId: string) =>
-      (range.after === undefined || keyId > range.after) &&
-      (range.from === undefined || keyId >= range.from) &&
-      (range.to === undefined || keyId < range.to);
+    const isIn = (keyText: string) =>
+      (range.after === undefined || keyText > range.after) &&
+      (range.from === undefined || keyText >= range.from) &&
+      (range.to === undefined || keyText < range.to);
     const least = new LeastKeys(limit + 1);
     // Memory first: what leaves it later is on disk by then.
     for (let row = 0; row < state.table.keys.rowsEnd; row++) {
       if (row % keysPerSlice === keysPerSlice - 1) await systemScheduler.yieldNow();
       const entry = state.table.at(row);
-      if (entry !== undefined && isIn(entry.keyId)) least.add(entry.keyId);
+      if (entry !== undefined && isIn(entry.keyText)) least.add(entry.keyText);
     }
     const { packed } = state;
     if (packed?.isSaved === false) {
       for (let row = 0; row < packed.count; row++) {
         if (row % keysPerSlice === keysPerSlice - 1) await systemScheduler.yieldNow();
-        const keyId = packed.keys.keyIdOf(row);
-        if (isIn(keyId)) least.add(keyId);
+        const keyText = packed.keys.keyTextOf(row);
+        if (isIn(keyText)) least.add(keyText);
       }
     }
     this.#checkOpen();
@@ -179,14 +179,14 @@ export class CommittedReads {
       const options = { from, to: end, limit: limit + 2 };
       if (Buffer.compare(from, end) < 0) {
         for (const [key] of await this.#backend.range(options)) {
-          const keyId = keys.keyIdOfCell(key);
-          if (isIn(keyId)) least.add(keyId);
+          const keyText = keys.keyTextOfCell(key);
+          if (isIn(keyText)) least.add(keyText);
         }
       }
       this.#checkOpen();
     }
     const found = least.sorted();
-    return { keyIds: found.slice(0, limit), more: found.length > limit };
+    return { keyTexts: found.slice(0, limit), more: found.length > limit };
   }
 
   /** Entries were sealed for a commit; nothing has been evicted since. */
@@ -238,27 +238,27 @@ export class CommittedReads {
     else this.#atCommit.push({ commitId, tell, reject });
   }
 
-  #cell(name: string, keyId: string, fromDisk: ReadonlyMap<string, unknown>): unknown {
+  #cell(name: string, keyText: string, fromDisk: ReadonlyMap<string, unknown>): unknown {
     const { state } = this.#stores.get(name) as Store;
-    const entry = state.table.of(keyId);
+    const entry = state.table.of(keyText);
     if (entry !== undefined) return entry.cell;
     const { packed } = state;
-    const row = packed?.rowOf(keyId);
+    const row = packed?.rowOf(keyText);
     if (packed !== undefined && row !== undefined) {
       return this.#reader.packed(state.spec, packed, row);
     }
-    return fromDisk.get(`${name} ${keyId}`);
+    return fromDisk.get(`${name} ${keyText}`);
   }
 
   /** The committed cell of each key is at hand. */
   #knowsAll(
     stores: readonly Store[],
-    keyIds: readonly string[],
+    keyTexts: readonly string[],
     underWay: readonly SealedEntries[],
   ): boolean {
     return stores.every(({ state }) =>
-      keyIds.every((keyId) => {
-        const entry = state.table.of(keyId);
+      keyTexts.every((keyText) => {
+        const entry = state.table.of(keyText);
         return entry === undefined || committedIn(state, entry, underWay) !== undefined;
       }),
     );
@@ -266,30 +266,30 @@ export class CommittedReads {
 
   #committedCell(
     name: string,
-    keyId: string,
+    keyText: string,
     fromDisk: ReadonlyMap<string, unknown>,
     underWay: readonly SealedEntries[],
   ): unknown {
     const { state } = this.#stores.get(name) as Store;
-    const entry = state.table.of(keyId);
+    const entry = state.table.of(keyText);
     const kept = entry && committedIn(state, entry, underWay)?.kept;
-    if (entry === undefined || kept === undefined) return this.#cell(name, keyId, fromDisk);
+    if (entry === undefined || kept === undefined) return this.#cell(name, keyText, fromDisk);
     return this.#reader.guard(name, () => kept.cellOf(state.spec, entry));
   }
 
-  #isDirty(stores: readonly Store[], keyIds: readonly string[]): boolean {
+  #isDirty(stores: readonly Store[], keyTexts: readonly string[]): boolean {
     return stores.some(
       ({ state }) =>
         state.cells.dirty.length > 0 &&
-        keyIds.some((keyId) => state.table.of(keyId)?.dirty === true),
+        keyTexts.some((keyText) => state.table.of(keyText)?.dirty === true),
     );
   }
 
   /** The last commit under way that has changed one of the keys. */
-  #sealedIn(stores: readonly Store[], keyIds: readonly string[]): number | undefined {
+  #sealedIn(stores: readonly Store[], keyTexts: readonly string[]): number | undefined {
     if (this.#sealed.length === 0) return undefined;
     const entries = stores.flatMap(({ state }) =>
-      keyIds.flatMap((keyId) => state.table.of(keyId) ?? []),
+      keyTexts.flatMap((keyText) => state.table.of(keyText) ?? []),
     );
     return this.#sealed.findLast((sealed) => entries.some((one) => sealed.entries.has(one)))
       ?.commitId;

@@ -15,28 +15,28 @@ export class DiskCells {
   /** Cells that no entry in memory has, by store and key. */
   async cellsOf(
     stores: readonly Store[],
-    keyIds: readonly string[],
+    keyTexts: readonly string[],
   ): Promise<ReadonlyMap<string, unknown>> {
     const wanted = stores.flatMap((store) => {
       const { state } = store;
       if (state.isWhole) return [];
-      return keyIds
-        .filter((keyId) => state.table.of(keyId) === undefined && !isPacked(store, keyId))
-        .map((keyId) => ({ store, keyId }));
+      return keyTexts
+        .filter((keyText) => state.table.of(keyText) === undefined && !isPacked(store, keyText))
+        .map((keyText) => ({ store, keyText }));
     });
     const found = new Map<string, unknown>(
-      wanted.map(({ store, keyId }) => [`${store.state.spec.name} ${keyId}`, undefined]),
+      wanted.map(({ store, keyText }) => [`${store.state.spec.name} ${keyText}`, undefined]),
     );
     if (wanted.length === 0) return found;
     const values = await this.#backend.getMany(
-      wanted.map(({ store, keyId }) => store.keys.cell(keyId)),
+      wanted.map(({ store, keyText }) => store.keys.cell(keyText)),
     );
-    for (const [i, { store, keyId }] of wanted.entries()) {
+    for (const [i, { store, keyText }] of wanted.entries()) {
       const value = values[i];
       if (value === undefined) continue;
       const { state, keys } = store;
-      const { cell } = await this.#stored.read(state.spec, keys, keyId, value);
-      found.set(`${state.spec.name} ${keyId}`, cell);
+      const { cell } = await this.#stored.read(state.spec, keys, keyText, value);
+      found.set(`${state.spec.name} ${keyText}`, cell);
     }
     return found;
   }
@@ -45,21 +45,21 @@ export class DiskCells {
 /** Each key is in memory, or was looked for on disk. */
 export function isFound(
   stores: readonly Store[],
-  keyIds: readonly string[],
+  keyTexts: readonly string[],
   fromDisk: ReadonlyMap<string, unknown>,
 ): boolean {
   return stores.every((store) => {
     const { state } = store;
     if (state.isWhole) return true;
-    return keyIds.every(
-      (keyId) =>
-        state.table.of(keyId) !== undefined ||
-        isPacked(store, keyId) ||
-        fromDisk.has(`${state.spec.name} ${keyId}`),
+    return keyTexts.every(
+      (keyText) =>
+        state.table.of(keyText) !== undefined ||
+        isPacked(store, keyText) ||
+        fromDisk.has(`${state.spec.name} ${keyText}`),
     );
   });
 }
 
-function isPacked({ state }: Store, keyId: string): boolean {
-  return state.packed?.rowOf(keyId) !== undefined;
+function isPacked({ state }: Store, keyText: string): boolean {
+  return state.packed?.rowOf(keyText) !== undefined;
 }

@@ -29,7 +29,7 @@ const firstSlots = 64;
 
 /** Who has a key's cell in memory; of a key there is one at a time. */
 export interface DueOwner {
-  readonly keyId: string;
+  readonly keyText: string;
   /** The key's slot, -1 when it has none; the index sets it. */
   dueSlot: number;
 }
@@ -44,7 +44,7 @@ export class DueIndex<O extends DueOwner> {
    * By slot: the key, when it is due (NaN: the slot is free), and at which instant it lies in the
    * heap (NaN: it does not).
    */
-  readonly #keyIds: string[] = [];
+  readonly #keyTexts: string[] = [];
   readonly #owners: (O | undefined)[] = [];
   #dues = new Float64Array(firstSlots);
   #lies = new Float64Array(firstSlots);
@@ -74,7 +74,7 @@ export class DueIndex<O extends DueOwner> {
       return;
     }
     if (owner.dueSlot < 0) {
-      const slot = this.#taken(owner.keyId) ?? this.#newSlot(owner.keyId);
+      const slot = this.#taken(owner.keyText) ?? this.#newSlot(owner.keyText);
       owner.dueSlot = slot;
       this.#owners[slot] = owner;
     }
@@ -85,9 +85,9 @@ export class DueIndex<O extends DueOwner> {
    * The same of a key whose cell is on disk alone, so that nobody owns it.
    * @param due not +Infinity
    */
-  setStored(keyId: string, due: number): void {
-    const slot = this.#unowned.get(keyId) ?? this.#newSlot(keyId);
-    this.#unowned.set(keyId, slot);
+  setStored(keyText: string, due: number): void {
+    const slot = this.#unowned.get(keyText) ?? this.#newSlot(keyText);
+    this.#unowned.set(keyText, slot);
     this.#setDue(slot, due);
   }
 
@@ -102,10 +102,10 @@ export class DueIndex<O extends DueOwner> {
   }
 
   /** The slot of a key that nobody owns: from now on someone does. */
-  #taken(keyId: string): number | undefined {
+  #taken(keyText: string): number | undefined {
     if (this.#unowned.size === 0) return undefined;
-    const slot = this.#unowned.get(keyId);
-    if (slot !== undefined) this.#unowned.delete(keyId);
+    const slot = this.#unowned.get(keyText);
+    if (slot !== undefined) this.#unowned.delete(keyText);
     return slot;
   }
 
@@ -114,10 +114,10 @@ export class DueIndex<O extends DueOwner> {
    * it.
    */
   release(owner: O): void {
-    const slot = owner.dueSlot < 0 ? this.#taken(owner.keyId) : owner.dueSlot;
+    const slot = owner.dueSlot < 0 ? this.#taken(owner.keyText) : owner.dueSlot;
     owner.dueSlot = -1;
     if (slot === undefined) return;
-    this.#keyIds[slot] = '';
+    this.#keyTexts[slot] = '';
     this.#owners[slot] = undefined;
     this.#dues[slot] = Number.NaN;
     this.#lies[slot] = Number.NaN;
@@ -131,7 +131,7 @@ export class DueIndex<O extends DueOwner> {
   clear(): void {
     this.#unowned.clear();
     this.#free.length = 0;
-    this.#keyIds.length = 0;
+    this.#keyTexts.length = 0;
     this.#owners.length = 0;
     this.#given = [];
     this.#used = 0;
@@ -143,7 +143,7 @@ export class DueIndex<O extends DueOwner> {
     if (due === Number.POSITIVE_INFINITY || due <= this.asked) {
       const slot = owner.dueSlot;
       if (slot < 0) return;
-      this.#unowned.set(owner.keyId, slot);
+      this.#unowned.set(owner.keyText, slot);
       this.#owners[slot] = undefined;
       owner.dueSlot = -1;
       return;
@@ -170,7 +170,7 @@ export class DueIndex<O extends DueOwner> {
    * Keys due at or before `until`, in order, and who owns each. They stay in the index until they
    * are set anew.
    */
-  dueKeys(until: number): { readonly keyIds: string[]; readonly owners: (O | undefined)[] } {
+  dueKeys(until: number): { readonly keyTexts: string[]; readonly owners: (O | undefined)[] } {
     const given: number[] = [];
     for (let due = this.nextDue(); due <= until; due = this.nextDue()) {
       if (due === Number.POSITIVE_INFINITY) break;
@@ -181,23 +181,23 @@ export class DueIndex<O extends DueOwner> {
     if (given.length > 1) given.sort((a, b) => this.#inOrder(a, b));
     this.#given = given;
     // No `map`: of arrays this long V8 takes its optimised code back, each time.
-    const keyIds: string[] = [];
+    const keyTexts: string[] = [];
     const owners: (O | undefined)[] = [];
     for (const slot of given) {
-      keyIds.push(this.#keyIds[slot] as string);
+      keyTexts.push(this.#keyTexts[slot] as string);
       owners.push(this.#owners[slot]);
     }
-    return { keyIds, owners };
+    return { keyTexts, owners };
   }
 
   /**
    * Visits the keys due at or before `until`, in no order, some perhaps twice; takes nothing out of
    * the heap.
    */
-  eachDue(until: number, visit: (keyId: string, owner: O | undefined) => void): void {
+  eachDue(until: number, visit: (keyText: string, owner: O | undefined) => void): void {
     for (const slot of this.#given) {
       if ((this.#dues[slot] as number) <= until) {
-        visit(this.#keyIds[slot] as string, this.#owners[slot]);
+        visit(this.#keyTexts[slot] as string, this.#owners[slot]);
       }
     }
     const waiting = [0];
@@ -206,7 +206,7 @@ export class DueIndex<O extends DueOwner> {
       if (i >= this.#heapSize || at > until) continue;
       const slot = this.#heap[i] as number;
       if (this.#lies[slot] === at && (this.#dues[slot] as number) <= until) {
-        visit(this.#keyIds[slot] as string, this.#owners[slot]);
+        visit(this.#keyTexts[slot] as string, this.#owners[slot]);
       }
       for (let child = fanOut * i + 1; child <= fanOut * (i + 1); child++) waiting.push(child);
     }
@@ -215,17 +215,17 @@ export class DueIndex<O extends DueOwner> {
   #inOrder(a: number, b: number): number {
     const [left, right] = [this.#dues[a] as number, this.#dues[b] as number];
     if (left !== right) return left - right;
-    return (this.#keyIds[a] as string) < (this.#keyIds[b] as string) ? -1 : 1;
+    return (this.#keyTexts[a] as string) < (this.#keyTexts[b] as string) ? -1 : 1;
   }
 
   /** A slot for a key that has none, due never yet. */
-  #newSlot(keyId: string): number {
+  #newSlot(keyText: string): number {
     const slot = this.#free.pop() ?? this.#used++;
     if (slot === this.#dues.length) {
       this.#dues = twiceAsLong(this.#dues);
       this.#lies = twiceAsLong(this.#lies);
     }
-    this.#keyIds[slot] = keyId;
+    this.#keyTexts[slot] = keyText;
     this.#owners[slot] = undefined;
     this.#dues[slot] = Number.NaN;
     this.#lies[slot] = Number.POSITIVE_INFINITY;

@@ -37,8 +37,8 @@ export class EntryTable {
   }
 
   /** The entry of a key; undefined when it has none. */
-  of(keyId: string): CacheEntry | undefined {
-    const row = this.keys.rowOf(keyId);
+  of(keyText: string): CacheEntry | undefined {
+    const row = this.keys.rowOf(keyText);
     return row < 0 ? undefined : this.#entries[row];
   }
 
@@ -123,9 +123,9 @@ export class EntryTable {
 
   #warm(entry: CacheEntry | undefined): void {
     if (entry === undefined) return;
-    const { cell, keyId } = entry;
+    const { cell, keyText } = entry;
     const peek = this.#peek;
-    let warmed = keyId.length;
+    let warmed = keyText.length;
     if (peek !== undefined && cell !== undefined) warmed += peek(cell);
     else if (typeof cell === 'object') warmed++;
     this.warmed = warmed;

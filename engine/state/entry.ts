@@ -67,7 +67,7 @@ export interface CacheEntry extends DueOwner {
  */
 export function loadedEntry(
   row: number,
-  keyId: string,
+  keyText: string,
   cell: unknown,
   bytes: number,
   due: number,
@@ -77,7 +77,7 @@ export function loadedEntry(
   const stored = cell !== undefined;
   return {
     row,
-    keyId,
+    keyText,
     cell,
     dirty: false,
     unsaved: false,

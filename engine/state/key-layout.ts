@@ -22,19 +22,19 @@ export interface StoreKeys {
   readonly cells: Buffer;
   /** Cells, due index and parts. */
   readonly content: { readonly from: Buffer; readonly to: Buffer };
-  cell(keyId: string): Buffer;
+  cell(keyText: string): Buffer;
   /** The same, for who has the bytes of the key. */
   cellOf(key: Buffer): Buffer;
-  due(instant: number, keyId: string): Buffer;
+  due(instant: number, keyText: string): Buffer;
   /** The first possible index key of an instant. */
   dueFrom(instant: number): Buffer;
   readonly dueEnd: Buffer;
-  part(keyId: string, part: number): Buffer;
+  part(keyText: string, part: number): Buffer;
   /** All parts of a key. */
-  partsOf(keyId: string): { readonly from: Buffer; readonly to: Buffer };
+  partsOf(keyText: string): { readonly from: Buffer; readonly to: Buffer };
   partOf(key: Buffer): number;
-  keyIdOfCell(key: Buffer): string;
-  entryOfDue(key: Buffer): { readonly due: number; readonly keyId: string };
+  keyTextOfCell(key: Buffer): string;
+  entryOfDue(key: Buffer): { readonly due: number; readonly keyText: string };
 }
 
 export function storeKeys(store: string): StoreKeys {
@@ -45,33 +45,33 @@ export function storeKeys(store: string): StoreKeys {
   const due = prefix(dueTag);
   const parts = prefix(partTag);
   const partsText = parts.toString('latin1');
-  const partOf = (keyId: string, part: number) => {
+  const partOf = (keyText: string, part: number) => {
     const at = parts.byteLength + 4;
-    const key = Buffer.allocUnsafe(at + keyId.length + orderedTimeBytes);
+    const key = Buffer.allocUnsafe(at + keyText.length + orderedTimeBytes);
     writeLatin1(key, partsText, 0);
-    key.writeUInt32BE(keyId.length, parts.byteLength);
-    writeLatin1(key, keyId, at);
-    writeOrderedTime(key, at + keyId.length, part);
+    key.writeUInt32BE(keyText.length, parts.byteLength);
+    writeLatin1(key, keyText, at);
+    writeOrderedTime(key, at + keyText.length, part);
     return key;
   };
   const cellsText = cells.toString('latin1');
   const dueText = due.toString('latin1');
-  const dueOf = (instant: number, keyId: string) => {
+  const dueOf = (instant: number, keyText: string) => {
     const at = due.byteLength + orderedTimeBytes;
-    const key = Buffer.allocUnsafe(at + keyId.length);
+    const key = Buffer.allocUnsafe(at + keyText.length);
     writeLatin1(key, dueText, 0);
     writeOrderedTime(key, due.byteLength, instant);
-    writeLatin1(key, keyId, at);
+    writeLatin1(key, keyText, at);
     return key;
   };
   return {
     meta: prefix(0),
     cells,
     content: { from: cells, to: prefix(partTag + 1) },
-    cell: (keyId) => {
-      const key = Buffer.allocUnsafe(cells.byteLength + keyId.length);
+    cell: (keyText) => {
+      const key = Buffer.allocUnsafe(cells.byteLength + keyText.length);
       writeLatin1(key, cellsText, 0);
-      writeLatin1(key, keyId, cells.byteLength);
+      writeLatin1(key, keyText, cells.byteLength);
       return key;
     },
     cellOf: (key) => Buffer.concat([cells, key]),
@@ -79,12 +79,15 @@ export function storeKeys(store: string): StoreKeys {
     dueFrom: (instant) => dueOf(instant, ''),
     dueEnd: prefix(dueTag + 1),
     part: partOf,
-    partsOf: (keyId) => ({ from: partOf(keyId, 0), to: partOf(keyId, Number.MAX_SAFE_INTEGER) }),
+    partsOf: (keyText) => ({
+      from: partOf(keyText, 0),
+      to: partOf(keyText, Number.MAX_SAFE_INTEGER),
+    }),
     partOf: (key) => readOrderedTime(key, key.byteLength - orderedTimeBytes),
-    keyIdOfCell: (key) => key.toString('latin1', cells.byteLength),
+    keyTextOfCell: (key) => key.toString('latin1', cells.byteLength),
     entryOfDue: (key) => ({
       due: readOrderedTime(key, due.byteLength),
-      keyId: key.toString('latin1', due.byteLength + orderedTimeBytes),
+      keyText: key.toString('latin1', due.byteLength + orderedTimeBytes),
     }),
   };
 }

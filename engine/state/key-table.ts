@@ -57,9 +57,9 @@ const candidates = new Int32Array(together);
 /** A key that came as a string. */
 const spelt = new Scratch(256);
 
-function spell(keyId: string): DataView {
+function spell(keyText: string): DataView {
   spelt.length = 0;
-  spelt.latin1(keyId);
+  spelt.latin1(keyText);
   return spelt.view;
 }
 
@@ -170,16 +170,16 @@ export class KeyTable {
   }
 
   /** The key's row, -1 when it has none. */
-  rowOf(keyId: string): number {
-    const view = spell(keyId);
-    const { length } = keyId;
+  rowOf(keyText: string): number {
+    const view = spell(keyText);
+    const { length } = keyText;
     return this.#rowAt(this.#slotOf(view, 0, length, hashOf(view, 0, length)));
   }
 
   /** The key's row, a new one when it has none. */
-  add(keyId: string): number {
-    const view = spell(keyId);
-    return this.#add(view, 0, keyId.length, hashOf(view, 0, keyId.length));
+  add(keyText: string): number {
+    const view = spell(keyText);
+    return this.#add(view, 0, keyText.length, hashOf(view, 0, keyText.length));
   }
 
   /** The key's bytes, good until more keys are added. */
@@ -188,7 +188,7 @@ export class KeyTable {
     return this.#bytes.bytes.subarray(start, start + (this.#places[2 * row + 1] as number));
   }
 
-  keyIdOf(row: number): string {
+  keyTextOf(row: number): string {
     const start = this.#places[2 * row] as number;
     return latin1(this.#bytes.bytes, start, start + (this.#places[2 * row + 1] as number));
   }

@@ -9,9 +9,9 @@ export class LeastKeys {
     this.#limit = limit;
   }
 
-  add(keyId: string): void {
-    if (this.#last !== undefined && keyId > this.#last) return;
-    this.#keys.add(keyId);
+  add(keyText: string): void {
+    if (this.#last !== undefined && keyText > this.#last) return;
+    this.#keys.add(keyText);
     if (this.#keys.size < 4 * this.#limit + 64) return;
     const kept = this.sorted();
     this.#keys = new Set(kept);

@@ -3,7 +3,7 @@
  * cycles.
  */
 import type { StoreRow } from '../graph/store-spec.ts';
-import { decodeKeyId } from '../serde/serde.ts';
+import { decodeKeyText } from '../serde/serde.ts';
 import type { StateBackend } from '../storage/backend.ts';
 import { cellRange } from './cell-loader.ts';
 import type { CellReader } from './cell-reader.ts';
@@ -24,33 +24,33 @@ export class LiveRows {
   /** Committed and pending rows of a store, in key order; all keys, or one. */
   async rows(
     store: Store,
-    keyId?: string,
+    keyText?: string,
     limit = Number.POSITIVE_INFINITY,
     newestOnly = false,
   ): Promise<StoreRow[]> {
     const cells = new Map<string, unknown>();
     const { packed } = store.state;
-    if (keyId === undefined) {
+    if (keyText === undefined) {
       const stored = await cellRange(this.#backend, store);
       for (const [key, value] of stored) {
-        const id = store.keys.keyIdOfCell(key);
+        const id = store.keys.keyTextOfCell(key);
         cells.set(id, await this.#storedCell(store, id, value));
       }
       for (let row = 0; packed?.isSaved === false && row < packed.count; row++) {
-        const id = packed.keys.keyIdOf(row);
+        const id = packed.keys.keyTextOf(row);
         cells.set(id, this.#reader.packed(store.state.spec, packed, row));
       }
       for (const entry of store.state.table) {
-        if (!store.state.isSaved(entry)) cells.set(entry.keyId, entry.cell);
+        if (!store.state.isSaved(entry)) cells.set(entry.keyText, entry.cell);
       }
     } else {
-      cells.set(keyId, await this.#cellNow(store, keyId));
+      cells.set(keyText, await this.#cellNow(store, keyText));
     }
     const rows: StoreRow[] = [];
     for (const id of [...cells.keys()].sort()) {
       const cell = cells.get(id);
       if (cell === undefined) continue;
-      const key = decodeKeyId(store.state.spec.key, id);
+      const key = decodeKeyText(store.state.spec.key, id);
       const { spec } = store.state;
       const shown =
         newestOnly && spec.newestRows !== undefined
@@ -62,20 +62,20 @@ export class LiveRows {
     return rows;
   }
 
-  async #cellNow(store: Store, keyId: string): Promise<unknown> {
+  async #cellNow(store: Store, keyText: string): Promise<unknown> {
     const { packed } = store.state;
-    const cached = store.state.table.of(keyId);
+    const cached = store.state.table.of(keyText);
     if (cached !== undefined) return cached.cell;
-    const row = packed?.rowOf(keyId);
+    const row = packed?.rowOf(keyText);
     if (packed !== undefined && row !== undefined) {
       return this.#reader.packed(store.state.spec, packed, row);
     }
-    const [stored] = await this.#backend.getMany([store.keys.cell(keyId)]);
-    return stored && this.#storedCell(store, keyId, stored);
+    const [stored] = await this.#backend.getMany([store.keys.cell(keyText)]);
+    return stored && this.#storedCell(store, keyText, stored);
   }
 
   /** The cell that a value of the backend stands for. */
-  async #storedCell({ state, keys }: Store, keyId: string, value: Buffer): Promise<unknown> {
-    return (await this.#stored.read(state.spec, keys, keyId, value)).cell;
+  async #storedCell({ state, keys }: Store, keyText: string, value: Buffer): Promise<unknown> {
+    return (await this.#stored.read(state.spec, keys, keyText, value)).cell;
   }
 }

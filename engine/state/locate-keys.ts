@@ -44,11 +44,11 @@ function makeEntries(
   const first = states[0] as StoreState;
   const rowInFirst = (rows[0] as Int32Array)[i] as number;
   // One string for all stores.
-  const keyId = first.table.at(rowInFirst)?.keyId ?? first.table.keys.keyIdOf(rowInFirst);
+  const keyText = first.table.at(rowInFirst)?.keyText ?? first.table.keys.keyTextOf(rowInFirst);
   for (const [s, state] of states.entries()) {
     const row = (rows[s] as Int32Array)[i] as number;
     if (state.table.at(row) !== undefined) continue;
-    if (state.isWhole) state.loadAt(row, keyId, undefined, 0);
-    else wanted.push(keyId);
+    if (state.isWhole) state.loadAt(row, keyText, undefined, 0);
+    else wanted.push(keyText);
   }
 }

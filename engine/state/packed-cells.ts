@@ -119,8 +119,8 @@ export class PackedCells {
   }
 
   /** The row of a key, whose cell nobody has taken; undefined when there is none. */
-  rowOf(keyId: string): number | undefined {
-    const row = this.keys.rowOf(keyId);
+  rowOf(keyText: string): number | undefined {
+    const row = this.keys.rowOf(keyText);
     // A record that was refused leaves a key without a cell.
     if (row < 0 || row >= this.#count) return undefined;
     return this.#cells[width * row + takenAt] === 1 ? undefined : row;

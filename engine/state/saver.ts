@@ -300,11 +300,11 @@ export class Saver {
 /** The entry's write, as bytes: its cell may change before it is done. */
 function holdEntry(writes: BackendWrite[], store: Store, entry: CacheEntry, number: number): void {
   const { state } = store;
-  const { keyId, persistedDue, stored } = entry;
+  const { keyText, persistedDue, stored } = entry;
   const value = storedValue(writes, state.spec, store.keys, entry);
   state.held(entry, number, value !== undefined);
   if (value !== undefined || stored) {
-    cellWrites(writes, store, keyId, value, persistedDue, entry.persistedDue);
+    cellWrites(writes, store, keyText, value, persistedDue, entry.persistedDue);
   }
 }
 

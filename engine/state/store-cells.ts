@@ -15,7 +15,7 @@ import type { UndoLog } from './undo-log.ts';
 
 /** The part of the task that a store looks at: whose cell is meant. */
 export interface CurrentKey {
-  readonly keyId: string;
+  readonly keyText: string;
   /** Counts what leaves a trace: changes, and looks at cells that may be changed in place. */
   touches: number;
 }
@@ -86,11 +86,11 @@ export class StoreCells implements Cells<unknown> {
   }
 
   dueKeys(until: number): readonly string[] {
-    const { keyIds, owners } = this.#index.dueKeys(until);
+    const { keyTexts, owners } = this.#index.dueKeys(until);
     this.#expected = owners;
     this.#expectedNext = 0;
     this.#table.warmAhead(owners, 0);
-    return keyIds;
+    return keyTexts;
   }
 
   number(name: string): number | undefined {
@@ -108,8 +108,8 @@ export class StoreCells implements Cells<unknown> {
   }
 
   /** The current key's row is known; its entry must be there. */
-  enterRow(row: number, keyId: string): void {
-    this.#lastId = keyId;
+  enterRow(row: number, keyText: string): void {
+    this.#lastId = keyText;
     this.#last = this.#table.at(row);
   }
 
@@ -192,24 +192,24 @@ export class StoreCells implements Cells<unknown> {
   }
 
   #entry(): CacheEntry {
-    const keyId = this.#current.keyId;
-    if (this.#last !== undefined && keyId === this.#lastId) return this.#last;
+    const keyText = this.#current.keyText;
+    if (this.#last !== undefined && keyText === this.#lastId) return this.#last;
     const expected = this.#expected[this.#expectedNext];
     let entry: CacheEntry;
-    if (expected?.keyId === keyId) {
+    if (expected?.keyText === keyText) {
       this.#table.warmAhead(this.#expected, ++this.#expectedNext);
       entry = expected;
-    } else entry = this.#found(keyId);
-    this.#lastId = keyId;
+    } else entry = this.#found(keyText);
+    this.#lastId = keyText;
     this.#last = entry;
     return entry;
   }
 
-  #found(keyId: string): CacheEntry {
-    return must(this.#table.of(keyId), () =>
-      keyId === ''
+  #found(keyText: string): CacheEntry {
+    return must(this.#table.of(keyText), () =>
+      keyText === ''
         ? `store ${this.#spec.name}: there is no current key`
-        : `store ${this.#spec.name}: key ${JSON.stringify(keyId)} was not prefetched`,
+        : `store ${this.#spec.name}: key ${JSON.stringify(keyText)} was not prefetched`,
     );
   }
 }

@@ -110,21 +110,21 @@ export class StoreState {
    * Takes in a cell read from the backend; `bytes` 0 and no cell when the key is absent.
    * @param inParts of a cell that it has in parts
    */
-  load(keyId: string, cell: unknown, bytes: number, inParts?: PartsLogged): CacheEntry {
-    return this.loadAt(this.table.keys.add(keyId), keyId, cell, bytes, inParts);
+  load(keyText: string, cell: unknown, bytes: number, inParts?: PartsLogged): CacheEntry {
+    return this.loadAt(this.table.keys.add(keyText), keyText, cell, bytes, inParts);
   }
 
   /** The same of a key whose row is known. */
   loadAt(
     row: number,
-    keyId: string,
+    keyText: string,
     cell: unknown,
     bytes: number,
     inParts?: PartsLogged,
   ): CacheEntry {
     const loggedCell = this.spec.parts === undefined ? undefined : cell;
     const due = this.cells.dueOf(cell);
-    const entry = loadedEntry(row, keyId, cell, bytes, due, loggedCell, inParts);
+    const entry = loadedEntry(row, keyText, cell, bytes, due, loggedCell, inParts);
     this.cells.forgetLast();
     this.table.add(entry);
     return entry;
@@ -134,10 +134,10 @@ export class StoreState {
    * Takes in what the changelog says of a key, where all cells are in memory: it is committed, and
    * the backend does not know it. @param bytes the cell's size as it is written, 0 of none
    */
-  restored(keyId: string, cell: unknown, bytes: number, inParts?: PartsLogged): void {
-    const known = this.table.of(keyId);
+  restored(keyText: string, cell: unknown, bytes: number, inParts?: PartsLogged): void {
+    const known = this.table.of(keyText);
     if (known === undefined && cell === undefined) return;
-    this.#restored(known ?? this.load(keyId, undefined, 0), cell, bytes, inParts);
+    this.#restored(known ?? this.load(keyText, undefined, 0), cell, bytes, inParts);
   }
 
   /**
@@ -148,7 +148,7 @@ export class StoreState {
     const { table } = this;
     const known = table.at(row);
     if (known === undefined && cell === undefined) return;
-    const entry = known ?? this.loadAt(row, table.keys.keyIdOf(row), undefined, 0);
+    const entry = known ?? this.loadAt(row, table.keys.keyTextOf(row), undefined, 0);
     this.#restored(entry, cell, bytes);
   }
 

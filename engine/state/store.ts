@@ -17,18 +17,18 @@ export interface Store {
 export function cellWrites(
   writes: BackendWrite[],
   { keys }: Store,
-  keyId: string,
+  keyText: string,
   value: Buffer | undefined,
   oldDue: number,
   newDue: number,
 ): void {
-  writes.push({ key: keys.cell(keyId), value });
+  writes.push({ key: keys.cell(keyText), value });
   if (oldDue === newDue) return;
   if (oldDue !== Number.POSITIVE_INFINITY) {
-    writes.push({ key: keys.due(oldDue, keyId), value: undefined });
+    writes.push({ key: keys.due(oldDue, keyText), value: undefined });
   }
   if (newDue !== Number.POSITIVE_INFINITY) {
-    writes.push({ key: keys.due(newDue, keyId), value: emptyBytes });
+    writes.push({ key: keys.due(newDue, keyText), value: emptyBytes });
   }
 }
 

@@ -37,7 +37,7 @@ export function cellWithChecksum<C>(
 }
 
 /** What is told of a key: a cache entry, or what a restore has made of it. */
-export type Kept = Pick<CacheEntry, 'keyId' | 'cell' | 'bytes' | 'inParts'>;
+export type Kept = Pick<CacheEntry, 'keyText' | 'cell' | 'bytes' | 'inParts'>;
 
 /** Whether a cell is to lie on disk in parts. */
 export function isSavedInParts(
@@ -59,14 +59,14 @@ export function storedValue(
   keys: StoreKeys,
   entry: Kept,
 ): Buffer | undefined {
-  const { cell, keyId } = entry;
+  const { cell, keyText } = entry;
   const { parts } = spec;
   const before = entry.inParts;
   const splits = isSavedInParts(spec, entry);
   if (!splits && before?.stored !== true) return cellWithChecksum(spec, cell);
   const unsaved = before?.takeUnsaved() ?? [];
   if (!splits || parts === undefined) {
-    for (const part of unsaved) if (part !== headOfParts) writes.push(noPart(keys, keyId, part));
+    for (const part of unsaved) if (part !== headOfParts) writes.push(noPart(keys, keyText, part));
     if (before !== undefined) before.stored = false;
     return cellWithChecksum(spec, cell);
   }
@@ -75,7 +75,7 @@ export function storedValue(
   entry.inParts = inParts;
   inParts.stored = true;
   for (const part of toWrite) {
-    if (part !== headOfParts) writes.push(partWrite(parts, keys, keyId, cell, part));
+    if (part !== headOfParts) writes.push(partWrite(parts, keys, keyText, cell, part));
   }
   return sealedHead(parts, cell);
 }
@@ -87,18 +87,18 @@ export function sealedHead(parts: CellParts<unknown>, cell: unknown): Buffer {
   );
 }
 
-export function noPart(keys: StoreKeys, keyId: string, part: number): BackendWrite {
-  return { key: keys.part(keyId, part), value: undefined };
+export function noPart(keys: StoreKeys, keyText: string, part: number): BackendWrite {
+  return { key: keys.part(keyText, part), value: undefined };
 }
 
 export function partWrite(
   parts: CellParts<unknown>,
   keys: StoreKeys,
-  keyId: string,
+  keyText: string,
   cell: unknown,
   part: number,
 ): BackendWrite {
-  const key = keys.part(keyId, part);
+  const key = keys.part(keyText, part);
   let some = false;
   const bytes = written((to) => {
     some = parts.writePart(cell, part, to);
@@ -132,12 +132,12 @@ export class StoredCells {
   async read(
     spec: StoreSpec<unknown, unknown>,
     keys: StoreKeys,
-    keyId: string,
+    keyText: string,
     value: Buffer,
   ): Promise<StoredCell> {
     return (
       this.whole(spec, value) ??
-      this.#assemble(spec, keys, value, await this.#backend.range(keys.partsOf(keyId)))
+      this.#assemble(spec, keys, value, await this.#backend.range(keys.partsOf(keyText)))
     );
   }
 

@@ -51,7 +51,7 @@ export interface StoreChanges {
 /** A cell that its serde refuses. */
 export interface CellProblem {
   readonly store: StoreSpec<unknown, unknown>;
-  readonly keyId: string;
+  readonly keyText: string;
   readonly problem: string;
 }
 
@@ -63,7 +63,7 @@ interface Sealed {
 
 export class TaskState implements MemoryUser {
   /** The current key; '' when there is none. */
-  keyId = '';
+  keyText = '';
   /** See CurrentKey. */
   touches = 0;
   #commitId = 0;
@@ -157,7 +157,7 @@ export class TaskState implements MemoryUser {
       for (const state of this.#states) {
         if (state.table.at(entry.row) !== entry) continue;
         const problem = state.cells.problemOf(entry);
-        if (problem !== undefined) return { store: state.spec, keyId: entry.keyId, problem };
+        if (problem !== undefined) return { store: state.spec, keyText: entry.keyText, problem };
       }
       return undefined;
     });
@@ -237,10 +237,10 @@ export class TaskState implements MemoryUser {
   enter(rows: readonly Int32Array[], i: number): void {
     const states = this.#states;
     const row = (rows[0] as Int32Array)[i] as number;
-    this.keyId = row < 0 ? '' : ((states[0] as StoreState).table.at(row) as CacheEntry).keyId;
+    this.keyText = row < 0 ? '' : ((states[0] as StoreState).table.at(row) as CacheEntry).keyText;
     if (row < 0) return;
     for (let s = 0; s < states.length; s++) {
-      (states[s] as StoreState).cells.enterRow((rows[s] as Int32Array)[i] as number, this.keyId);
+      (states[s] as StoreState).cells.enterRow((rows[s] as Int32Array)[i] as number, this.keyText);
     }
   }
 
@@ -250,12 +250,12 @@ export class TaskState implements MemoryUser {
 
   /** See CellLoader. */
   prefetch(
-    keyIds: readonly string[],
+    keyTexts: readonly string[],
     streamUntil: number,
     idleUntil?: number,
     wallUntil?: number,
   ): Promise<void> {
-    return this.#loader.load(keyIds, streamUntil, idleUntil, wallUntil);
+    return this.#loader.load(keyTexts, streamUntil, idleUntil, wallUntil);
   }
 
   /**
@@ -340,8 +340,8 @@ export class TaskState implements MemoryUser {
   }
 
   /** Committed and pending rows of a store, in key order; all keys, or one. */
-  rows(store: string, keyId?: string, limit?: number, newestOnly?: boolean): Promise<StoreRow[]> {
-    return this.#rows.rows(this.#store(store), keyId, limit, newestOnly);
+  rows(store: string, keyText?: string, limit?: number, newestOnly?: boolean): Promise<StoreRow[]> {
+    return this.#rows.rows(this.#store(store), keyText, limit, newestOnly);
   }
 
   /** What is committed is saved; what is not is forgotten. */

@@ -1,6 +1,6 @@
 /** StateBackend in memory: for the test driver, the simulation and threads that need no disk. */
 import { assert } from '../base/assert.ts';
-import { bytesOfKeyId, keyIdOf } from '../base/bytes.ts';
+import { bytesOfKeyText, keyTextOf } from '../base/bytes.ts';
 import type {
   BackendEntry,
   BackendFactory,
@@ -22,7 +22,7 @@ export class MemoryStore {
 
   apply(batch: readonly BackendWrite[]): void {
     for (const { key, value } of batch) {
-      const id = keyIdOf(key);
+      const id = keyTextOf(key);
       if (value === undefined ? this.values.delete(id) : !this.values.has(id))
         this.#sorted = undefined;
       if (value !== undefined) this.values.set(id, Buffer.from(value));
@@ -40,19 +40,19 @@ export class MemoryBackend implements StateBackend {
 
   async getMany(keys: readonly Uint8Array[]): Promise<(Buffer | undefined)[]> {
     this.#check();
-    return keys.map((key) => this.#store.values.get(keyIdOf(key)));
+    return keys.map((key) => this.#store.values.get(keyTextOf(key)));
   }
 
   async range(options: RangeOptions): Promise<BackendEntry[]> {
     this.#check();
     const keys = this.#store.sorted();
-    const from = lowerBound(keys, keyIdOf(options.from));
-    const to = options.to ? lowerBound(keys, keyIdOf(options.to)) : keys.length;
+    const from = lowerBound(keys, keyTextOf(options.from));
+    const to = options.to ? lowerBound(keys, keyTextOf(options.to)) : keys.length;
     const inside = keys.slice(from, Math.max(from, to));
     if (options.reverse) inside.reverse();
     return inside
       .slice(0, options.limit)
-      .map((id) => [bytesOfKeyId(id), this.#store.values.get(id) as Buffer]);
+      .map((id) => [bytesOfKeyText(id), this.#store.values.get(id) as Buffer]);
   }
 
   async write(batch: readonly BackendWrite[]): Promise<void> {

@@ -38,7 +38,7 @@ export class Frame {
   unit: SuspendedUnit | undefined = undefined;
   /** What was kept of the record. */
   suspended: Suspended | undefined = undefined;
-  /** Id of the key around the frame, where it has another one. */
+  /** Text of the key around the frame, where it has another one. */
   keyBefore: string | undefined = undefined;
 }
 
@@ -68,14 +68,14 @@ export class AtHand {
     this.bySource = bySource;
   }
 
-  /** Id of the current key; '' for a null key. */
-  get keyId(): string {
+  /** Text of the current key; '' for a null key. */
+  get keyText(): string {
     const queue = this.#unnamed;
     if (queue !== undefined) {
       this.#unnamed = undefined;
-      this.#state.keyId = queue.keyIdOf(queue.index);
+      this.#state.keyText = queue.keyTextOf(queue.index);
     }
-    return this.#state.keyId;
+    return this.#state.keyText;
   }
 
   /** Position of the record; a timer has none, offset -1. */
@@ -100,7 +100,7 @@ export class AtHand {
   /** No key is the current one. */
   forgetKey(): void {
     this.#unnamed = undefined;
-    this.#state.keyId = '';
+    this.#state.keyText = '';
   }
 
   /**
@@ -131,12 +131,12 @@ export class AtHand {
 
   /**
    * Enters a frame; returns the one around it, which `leave` takes.
-   * @param keyId of the current key inside; undefined: it stays
+   * @param keyText of the current key inside; undefined: it stays
    */
-  enter(frame: Frame, keyId?: string): Frame {
+  enter(frame: Frame, keyText?: string): Frame {
     const outer = this.frame;
-    frame.keyBefore = keyId === undefined ? undefined : this.keyId;
-    if (keyId !== undefined) this.#state.keyId = keyId;
+    frame.keyBefore = keyText === undefined ? undefined : this.keyText;
+    if (keyText !== undefined) this.#state.keyText = keyText;
     this.frame = frame;
     this.#depth++;
     return outer;
@@ -145,7 +145,7 @@ export class AtHand {
   /** Leaves the frame at hand. @param outer answer of its `enter` */
   leave(outer: Frame): void {
     const { keyBefore } = this.frame;
-    if (keyBefore !== undefined) this.#state.keyId = keyBefore;
+    if (keyBefore !== undefined) this.#state.keyText = keyBefore;
     this.frame = outer;
     this.#depth--;
   }

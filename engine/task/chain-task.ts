@@ -12,7 +12,15 @@ export interface Place {
   readonly callSite: string;
 }
 
-type OwnWay = 'enter' | 'enterId' | 'deadLetter' | 'emit' | 'passedTime' | 'idleClock';
+type OwnWay =
+  | 'enter'
+  | 'enterUndecoded'
+  | 'keyId'
+  | 'enterId'
+  | 'deadLetter'
+  | 'emit'
+  | 'passedTime'
+  | 'idleClock';
 /** What is read off the unit of work at hand. */
 type AtHandOnly = 'bySource' | 'partition' | 'place' | 'stand' | 'streamTime';
 
@@ -24,7 +32,7 @@ export interface ChainTask extends Omit<TaskContext, OwnWay | AtHandOnly> {
   /** As `TaskContext.enter`, for a step. */
   enterKey<K>(
     place: Place,
-    keyId: string,
+    keyText: string,
     spec: KeyedBy<K> | undefined,
     body: (key: K) => void,
   ): void;
@@ -38,7 +46,7 @@ export interface ChainTask extends Omit<TaskContext, OwnWay | AtHandOnly> {
     callSite?: string,
   ): void;
   cells<C>(store: string): Cells<C>;
-  globalRow(topic: string, keyId: string): GlobalRow | undefined;
+  globalRow(topic: string, keyText: string): GlobalRow | undefined;
   /** Catches what a step throws and lets the error policy decide. */
   guard(place: Place, inner: AnyReceiver): AnyReceiver;
   /** The same for what runs because time has passed: the record at hand has no part in it. */

@@ -118,7 +118,7 @@ export function buildChain(
     const context: BuildContext = {
       task: new StepContext(task, place, ways),
       cells: <C>(spec: { readonly name: string }) => task.cells<C>(spec.name),
-      globalRow: (topic, keyId) => task.globalRow(topic, keyId),
+      globalRow: (topic, keyText) => task.globalRow(topic, keyText),
       output: (port) => (cut ? nowhere : output(id, port)),
       onTime: (step) => timed.push({ node: id, call: step }),
       onWallClock: (tick) => {

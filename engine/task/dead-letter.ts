@@ -24,7 +24,7 @@ export interface DeadLetterSource {
   /** Undefined of a timer, or of a result that time let go. */
   readonly record: Pick<RecordPlace, 'batch' | 'index'> | undefined;
   /** Of its key, where there is no record. */
-  readonly keyId: string;
+  readonly keyText: string;
   readonly origin: DeadLetterOrigin;
 }
 
@@ -33,12 +33,12 @@ export function writeDeadLetter(
   outputs: Outputs,
   application: string,
   failure: Failure,
-  { record, keyId, origin }: DeadLetterSource,
+  { record, keyText, origin }: DeadLetterSource,
 ): BatchBuilder {
   const { batch, index } = record ?? { batch: undefined, index: 0 };
   return outputs.writeRaw(
     deadLetterTopic(application),
-    batch?.key(index) ?? (record === undefined ? Buffer.from(keyId, 'latin1') : null),
+    batch?.key(index) ?? (record === undefined ? Buffer.from(keyText, 'latin1') : null),
     batch?.value(index) ?? null,
     Math.max(0, batch?.timestamps[index] ?? 0),
     headersOf(origin, failure, batch?.headerBytes(index)),

@@ -8,7 +8,7 @@ import { fatalError } from '../base/assert.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import type { FailureStage } from '../base/events.ts';
 import type { SubTopology } from '../graph/sub-topology.ts';
-import { decodeKeyId } from '../serde/serde.ts';
+import { decodeKeyText } from '../serde/serde.ts';
 import type { CellProblem } from '../state/task-state.ts';
 import type { ErrorPolicy, Verdict } from './error-policy.ts';
 
@@ -60,14 +60,14 @@ export function placeOf(
 }
 
 /** Of a cell that its serde refuses. */
-export function unkeptError({ store, keyId, problem }: CellProblem): TypeError {
-  return new TypeError(`the state of key ${shownKey(store, keyId)} cannot be kept: ${problem}`);
+export function unkeptError({ store, keyText, problem }: CellProblem): TypeError {
+  return new TypeError(`the state of key ${shownKey(store, keyText)} cannot be kept: ${problem}`);
 }
 
-function shownKey({ key }: CellProblem['store'], keyId: string): string {
+function shownKey({ key }: CellProblem['store'], keyText: string): string {
   try {
-    return JSON.stringify(decodeKeyId(key, keyId)) ?? keyId;
+    return JSON.stringify(decodeKeyText(key, keyText)) ?? keyText;
   } catch {
-    return JSON.stringify(keyId);
+    return JSON.stringify(keyText);
   }
 }

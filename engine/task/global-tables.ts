@@ -3,7 +3,7 @@
  * host. The topic itself is what they are rebuilt from.
  */
 import { must } from '../base/assert.ts';
-import { keyIdOf } from '../base/bytes.ts';
+import { keyTextOf } from '../base/bytes.ts';
 import type { GlobalRow } from '../graph/processor.ts';
 import type { Source } from '../graph/topic.ts';
 import type { PackedBatch } from '../record/batch.ts';
@@ -29,13 +29,13 @@ export class GlobalTables {
       if (key === null) continue;
       const value = bytes === null ? null : decodeAll(source.valueDecoder, bytes);
       // A value that is decoded to null or undefined is no row either.
-      if (value === null || value === undefined) rows.delete(keyIdOf(key));
-      else rows.set(keyIdOf(key), { value, timestamp: batch.timestamps[i] as number });
+      if (value === null || value === undefined) rows.delete(keyTextOf(key));
+      else rows.set(keyTextOf(key), { value, timestamp: batch.timestamps[i] as number });
     }
   }
 
-  row(topic: string, keyId: string): GlobalRow | undefined {
-    return this.#table(topic).rows.get(keyId);
+  row(topic: string, keyText: string): GlobalRow | undefined {
+    return this.#table(topic).rows.get(keyText);
   }
 
   #table(topic: string): GlobalTable {

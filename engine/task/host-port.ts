@@ -134,7 +134,7 @@ export interface HostPort {
     ends: readonly StorePosition[],
     now: number,
   ): Promise<number>;
-  query(taskId: string, store: string, keyId?: string, limit?: number): Promise<StoreRow[]>;
+  query(taskId: string, store: string, keyText?: string, limit?: number): Promise<StoreRow[]>;
   /** How far the task's time is. */
   timeOf(taskId: string): Promise<TaskTime>;
   /**

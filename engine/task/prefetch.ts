@@ -12,16 +12,16 @@ export interface Round {
 
 /** Begins the queues' next batches, and loads their keys and what may become due. */
 export async function prefetchRound({ queues, state, isStateful, ahead }: Round): Promise<void> {
-  const keyIds: string[] = [];
+  const keyTexts: string[] = [];
   let until = Number.NEGATIVE_INFINITY;
   for (const queue of queues) {
     queue.refill();
-    if (isStateful) until = Math.max(until, queue.collect(state, keyIds));
+    if (isStateful) until = Math.max(until, queue.collect(state, keyTexts));
   }
   if (ahead !== undefined && isStateful) {
     until = ahead();
-    await state.prefetch(keyIds, until, until);
-  } else if (keyIds.length > 0 || until !== Number.NEGATIVE_INFINITY) {
-    await state.prefetch(keyIds, until);
+    await state.prefetch(keyTexts, until, until);
+  } else if (keyTexts.length > 0 || until !== Number.NEGATIVE_INFINITY) {
+    await state.prefetch(keyTexts, until);
   }
 }

@@ -4,7 +4,7 @@ import type { Topology } from '../graph/graph.ts';
 import type { StoreRow, StoreSpec } from '../graph/store-spec.ts';
 import type { SubTopology } from '../graph/sub-topology.ts';
 import { type ShowRow, shownBy, storesOf } from '../graph/view.ts';
-import { decodeKeyId } from '../serde/serde.ts';
+import { decodeKeyText } from '../serde/serde.ts';
 import type { CellOf, KeyRange } from '../state/committed-reads.ts';
 import type { TaskState } from '../state/task-state.ts';
 
@@ -18,7 +18,7 @@ export interface RowQuestion {
   /** For the author's `show`. */
   readonly args?: unknown;
   /** One key, by the id of its bytes. */
-  readonly keyId?: string | undefined;
+  readonly keyText?: string | undefined;
   /** Else keys in a range, so many at most. */
   readonly range?: KeyRange | undefined;
   readonly limit?: number | undefined;
@@ -84,33 +84,33 @@ export async function answerRows(
   { state, part, asOf }: Asked,
   question: RowQuestion,
 ): Promise<RowAnswer> {
-  const { table, store, name, keyId, range = {}, limit = 1, window, args, logged } = question;
+  const { table, store, name, keyText, range = {}, limit = 1, window, args, logged } = question;
   const commit = part.stores.reduce(
     (last, spec) => Math.max(last, state.meta(spec.name).commitId),
     state.commitId,
   );
   const { watermark } = asOf;
   const found =
-    keyId === undefined
+    keyText === undefined
       ? await state.reads.keysIn(store, range, limit)
-      : { keyIds: [keyId], more: false };
-  const { keyIds, more } = found;
+      : { keyTexts: [keyText], more: false };
+  const { keyTexts, more } = found;
   const specs = new Map(part.stores.map((spec) => [spec.name, spec]));
   const show = shownBy(topology, name);
   const rowsIn = (cellOf: CellOf) => {
-    const all = rowsOf(topology, { specs, cellOf, keyIds }, table, false);
+    const all = rowsOf(topology, { specs, cellOf, keyTexts }, table, false);
     const kept = window === undefined ? all : all.filter((row) => overlaps(row, window));
     return kept.flatMap((row) => shown(row, show, args) ?? []);
   };
-  const rows = await state.reads.read(storesOf(topology, table), keyIds, rowsIn, logged);
-  const next = more ? keyIds.at(-1) : undefined;
+  const rows = await state.reads.read(storesOf(topology, table), keyTexts, rowsIn, logged);
+  const next = more ? keyTexts.at(-1) : undefined;
   return { rows, commit, watermark, ...(next === undefined ? {} : { next }) };
 }
 
 interface Cells {
   readonly specs: ReadonlyMap<string, StoreSpec<unknown, unknown>>;
   readonly cellOf: CellOf;
-  readonly keyIds: readonly string[];
+  readonly keyTexts: readonly string[];
 }
 
 function rowsOf(topology: Topology, cells: Cells, table: string, newestOnly: boolean): StoreRow[] {
@@ -121,10 +121,10 @@ function rowsOf(topology: Topology, cells: Cells, table: string, newestOnly: boo
   }
   const spec = cells.specs.get(table);
   if (spec === undefined) return [];
-  return cells.keyIds.flatMap((keyId) => {
-    const cell = cells.cellOf(table, keyId);
+  return cells.keyTexts.flatMap((keyText) => {
+    const cell = cells.cellOf(table, keyText);
     if (cell === undefined) return [];
-    const key = decodeKeyId(spec.key, keyId);
+    const key = decodeKeyText(spec.key, keyText);
     const rows = newestOnly ? (spec.newestRows ?? spec.rows) : spec.rows;
     return [...rows.call(spec, cell, key)];
   });

@@ -41,13 +41,13 @@ export class SourceDecoder {
 
   /**
    * Key of record `i`; throws when it cannot be decoded.
-   * @param keyId its id, '' where nobody knows it yet
+   * @param keyText its text, '' where it is not known yet
    */
-  key(batch: PackedBatch, i: number, keyId = ''): unknown {
+  key(batch: PackedBatch, i: number, keyText = ''): unknown {
     const length = batch.keyLengths[i] as number;
     if (length < 0) return null;
     const { keyDecoder } = this.#source;
-    const known = keyId === '' ? undefined : knownKey(keyDecoder, keyId);
+    const known = keyText === '' ? undefined : knownKey(keyDecoder, keyText);
     if (known !== undefined) return known;
     const start = batch.starts[i] as number;
     return keyDecoder.decode(batch.bytes, start, start + length);

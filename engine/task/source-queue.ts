@@ -182,7 +182,7 @@ export class SourceQueue {
   }
 
   /**
-   * Finds the keys of the batch's next records in the state, and adds to `wanted` the ids of those
+   * Finds the keys of the batch's next records in the state, and adds to `wanted` the texts of those
    * that it must load, some more than once; answers the greatest timestamp among the records.
    */
   collect(state: TaskState, wanted: string[]): number {
@@ -276,8 +276,8 @@ export class SourceQueue {
     return this.isRepartition ? placeIn(this.batch as PackedBatch, this.index) : undefined;
   }
 
-  /** Id of record `i`'s key; '' for a null key. */
-  keyIdOf(i: number): string {
+  /** Text of record `i`'s key; '' for a null key. */
+  keyTextOf(i: number): string {
     const batch = this.batch as PackedBatch;
     const length = batch.keyLengths[i] as number;
     if (length < 0) return '';
@@ -310,10 +310,10 @@ export class SourceQueue {
 
   /**
    * Key of record `i`, decoded; throws when it cannot be.
-   * @param keyId its id, '' where nobody knows it yet
+   * @param keyText its text, '' where it is not known yet
    */
-  key(i: number, keyId = ''): unknown {
-    return this.#decoder.key(this.batch as PackedBatch, i, keyId);
+  key(i: number, keyText = ''): unknown {
+    return this.#decoder.key(this.batch as PackedBatch, i, keyText);
   }
 }
 

@@ -27,8 +27,12 @@ export class StepContext implements TaskContext {
     this.bySource = task.hand.bySource;
   }
 
+  get keyText(): string {
+    return this.#hand.keyText;
+  }
+
   get keyId(): string {
-    return this.#hand.keyId;
+    return this.keyText;
   }
 
   get origin(): TaskContext['origin'] {
@@ -75,12 +79,16 @@ export class StepContext implements TaskContext {
     this.#task.withHeaders(headers, body);
   }
 
-  enter<K>(keyId: string, spec: KeyedBy<K>, body: (key: K) => void): void {
-    this.#ways.enterKey(this.#place, keyId, spec, body);
+  enter<K>(keyText: string, spec: KeyedBy<K>, body: (key: K) => void): void {
+    this.#ways.enterKey(this.#place, keyText, spec, body);
   }
 
-  enterId(keyId: string, body: () => void): void {
-    this.#ways.enterKey(this.#place, keyId, undefined, body);
+  enterUndecoded(keyText: string, body: () => void): void {
+    this.#ways.enterKey(this.#place, keyText, undefined, body);
+  }
+
+  enterId(keyText: string, body: () => void): void {
+    this.enterUndecoded(keyText, body);
   }
 
   drop(step: string, reason: DropReason): void {

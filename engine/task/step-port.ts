@@ -7,7 +7,7 @@ import type { AnyReceiver, GlobalRow, Resume } from '../graph/processor.ts';
 import type { Cells, KeyedBy } from '../graph/store-spec.ts';
 import type { Sink } from '../graph/topic.ts';
 import { decodeHeaders, encodeHeaders, type Headers } from '../record/headers.ts';
-import { decodeKeyId } from '../serde/serde.ts';
+import { decodeKeyText } from '../serde/serde.ts';
 import type { TaskState } from '../state/task-state.ts';
 import { instantProblem, isInstant } from '../time/watermark.ts';
 import type { AtHand } from './at-hand.ts';
@@ -49,8 +49,8 @@ export class StepPort implements ChainTask {
     this.#onError = onError;
   }
 
-  get keyId(): string {
-    return this.hand.keyId;
+  get keyText(): string {
+    return this.hand.keyText;
   }
 
   get origin(): { topic: string; partition: number; offset: number } {
@@ -74,21 +74,21 @@ export class StepPort implements ChainTask {
     return this.#state.cells<C>({ name: store });
   }
 
-  globalRow(topic: string, keyId: string): GlobalRow | undefined {
-    return this.#globals.row(topic, keyId);
+  globalRow(topic: string, keyText: string): GlobalRow | undefined {
+    return this.#globals.row(topic, keyText);
   }
 
   enterKey<K>(
     place: Place,
-    keyId: string,
+    keyText: string,
     spec: KeyedBy<K> | undefined,
     body: (key: K) => void,
   ): void {
     const frame = this.hand.inner();
-    if (keyId !== this.hand.keyId) frame.ownsHeaders = false;
+    if (keyText !== this.hand.keyText) frame.ownsHeaders = false;
     frame.headers = undefined;
-    this.#units.apart(place, frame, keyId, () =>
-      body((spec === undefined ? undefined : decodeKeyId(spec.key, keyId)) as K),
+    this.#units.apart(place, frame, keyText, () =>
+      body((spec === undefined ? undefined : decodeKeyText(spec.key, keyText)) as K),
     );
   }
 

@@ -25,7 +25,7 @@ export interface Suspended {
   readonly place: RecordPlace | undefined;
   /** False of what time let go while the record was processed. */
   readonly isRecord: boolean;
-  readonly keyId: string;
+  readonly keyText: string;
   readonly own: boolean;
   readonly headers: Uint8Array | undefined;
   readonly timestamp: number;

@@ -42,7 +42,7 @@ export class Suspension {
       source: frame.place,
       stand: frame.stand,
       isRecord,
-      keyId: hand.keyId,
+      keyText: hand.keyText,
       own: frame.ownsHeaders,
       headers: frame.headers,
       timestamp: frame.timestamp,
@@ -65,7 +65,7 @@ export class Suspension {
     const endsLater = units.undo !== undefined && isRecord;
     const undone = units.begin();
     const frame = this.#frameOf(kept);
-    const outer = hand.enter(frame, kept.keyId);
+    const outer = hand.enter(frame, kept.keyText);
     try {
       try {
         body();

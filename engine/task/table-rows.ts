@@ -7,7 +7,7 @@ import type { TaskState } from '../state/task-state.ts';
 
 /**
  * Rows of a store, or of a table that follows from stores, in key order.
- * @param keyId id of one key; undefined: of all
+ * @param keyText text of one key; undefined: of all
  * @param newestOnly of a store that keeps a history, the newest row of each key
  * @throws STORE_UNKNOWN
  */
@@ -15,7 +15,7 @@ export async function rowsOf(
   topology: Topology,
   open: { readonly part: SubTopology; readonly state: TaskState },
   table: string,
-  keyId: string | undefined,
+  keyText: string | undefined,
   limit: number | undefined,
   newestOnly: boolean,
 ): Promise<StoreRow[]> {
@@ -23,14 +23,16 @@ export async function rowsOf(
   const view = topology.views.get(table);
   if (view === undefined || typeof view.rows === 'string') {
     if (part.stores.some((spec) => spec.name === table)) {
-      return state.rows(table, keyId, limit, newestOnly);
+      return state.rows(table, keyText, limit, newestOnly);
     }
     const stores = part.stores.map((spec) => spec.name).join(', ');
     throw new MillraceError('STORE_UNKNOWN', { store: table, stores });
   }
   const inputs: StoreRow[][] = [];
   for (const one of view.of) {
-    inputs.push(await rowsOf(topology, open, one, keyId, undefined, newestOnly || view.newestOnly));
+    inputs.push(
+      await rowsOf(topology, open, one, keyText, undefined, newestOnly || view.newestOnly),
+    );
   }
   const rows = view.rows(inputs);
   return limit === undefined ? rows : rows.slice(0, limit);

@@ -246,9 +246,9 @@ export class TaskHost implements HostPort {
   }
 
   /** Rows of a store or a view, in key order; of one key when its encoded id is given. */
-  query(taskId: string, table: string, keyId?: string, limit?: number): Promise<StoreRow[]> {
+  query(taskId: string, table: string, keyText?: string, limit?: number): Promise<StoreRow[]> {
     return this.#guarded(taskId, (open) =>
-      rowsOf(this.#topology, open, table, keyId, limit, false),
+      rowsOf(this.#topology, open, table, keyText, limit, false),
     );
   }
 

@@ -267,7 +267,7 @@ export class Task {
     const isTimed = this.#units.counters.in % decodeSample === 0;
     const begin = isTimed ? this.#world.clock.monotonic() : 0;
     try {
-      key = queue.key(queue.index, this.#state.keyId);
+      key = queue.key(queue.index, this.#state.keyText);
       value = queue.value();
       if (isTimed) this.#timings.decode += decodeSample * (this.#world.clock.monotonic() - begin);
     } catch (error) {

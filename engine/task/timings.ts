@@ -1,6 +1,6 @@
 /** Where the time of a task's cycle goes, by the clock of its thread; ms. */
 export interface TaskTimings {
-  /** Key ids collected, and the wait for cells read from the backend. */
+  /** Key texts collected, and the wait for cells read from the backend. */
   load: number;
   /** Keys and values decoded: estimated from every 64th record. */
   decode: number;

@@ -60,7 +60,7 @@ interface Active {
 /** What is let go because time has passed, or another record has come. */
 interface LetGo {
   readonly step: string;
-  readonly keyId: string;
+  readonly keyText: string;
 }
 
 /** A traced record that a step has kept something of. */
@@ -205,7 +205,7 @@ export class Tracing implements Ways {
   guardTimer(place: Place, inner: AnyReceiver): AnyReceiver {
     return this.#task.guardTimer(place, {
       receive: (key, value, timestamp, old) => {
-        const letGo = { step: place.step, keyId: this.#task.keyId };
+        const letGo = { step: place.step, keyText: this.#task.keyText };
         this.#with(undefined, letGo, () => inner.receive(key, value, timestamp, old));
       },
     });
@@ -213,13 +213,15 @@ export class Tracing implements Ways {
 
   enterKey<K>(
     place: Place,
-    keyId: string,
+    keyText: string,
     spec: KeyedBy<K> | undefined,
     body: (key: K) => void,
   ): void {
-    const letGo = { step: place.step, keyId };
-    const active = keyId === this.#task.keyId ? this.#active : undefined;
-    this.#task.enterKey<K>(place, keyId, spec, (key) => this.#with(active, letGo, () => body(key)));
+    const letGo = { step: place.step, keyText };
+    const active = keyText === this.#task.keyText ? this.#active : undefined;
+    this.#task.enterKey<K>(place, keyText, spec, (key) =>
+      this.#with(active, letGo, () => body(key)),
+    );
   }
 
   suspend(place: Place): Resume {
@@ -333,7 +335,7 @@ export class Tracing implements Ways {
   #note(step: string, timestamp: number): void {
     const context = this.#active?.span.spanContext();
     if (context === undefined) return;
-    const name = nameOf({ step, keyId: this.#task.keyId });
+    const name = nameOf({ step, keyText: this.#task.keyText });
     const made = this.#made.get(name) ?? [];
     this.#made.delete(name);
     this.#made.set(name, [...made.slice(1 - linksMost), { context, timestamp }]);
@@ -345,8 +347,8 @@ export class Tracing implements Ways {
   }
 }
 
-function nameOf({ step, keyId }: LetGo): string {
-  return `${step} ${keyId}`;
+function nameOf({ step, keyText }: LetGo): string {
+  return `${step} ${keyText}`;
 }
 
 /** Of a window, the records that lie in it; of anything else all. */

@@ -110,9 +110,9 @@ export class Units {
   /**
    * Runs a unit within the one at hand.
    * @param frame its own, of `AtHand.inner`
-   * @param keyId see `AtHand.enter`
+   * @param keyText see `AtHand.enter`
    */
-  apart(place: Place, frame: Frame, keyId: string | undefined, body: () => void): void {
+  apart(place: Place, frame: Frame, keyText: string | undefined, body: () => void): void {
     const hand = this.#hand;
     // User code went on although its record was refused.
     if (frame.failure !== undefined) throw recordRefused;
@@ -120,7 +120,7 @@ export class Units {
     const { counted } = frame;
     const { outcome } = counted;
     const undone = this.begin();
-    const outer = hand.enter(frame, keyId);
+    const outer = hand.enter(frame, keyText);
     try {
       try {
         body();
@@ -227,12 +227,12 @@ export class Units {
 
   #writeDeadLetter(failure: Failure): void {
     const place = `${failure.step}|${failure.stage}`;
-    const { frame, origin, keyId } = this.#hand;
+    const { frame, origin, keyText } = this.#hand;
     const { counted, record } = frame;
     const { outcome } = counted;
     const batch = writeDeadLetter(this.#outputs, this.#options.application, failure, {
       record,
-      keyId: record === undefined ? keyId : '',
+      keyText: record === undefined ? keyText : '',
       origin: { ...origin, timestamp: frame.timestamp },
     });
     this.#state.touches++;

@@ -1,6 +1,9 @@
 /** Orders of what a step releases. */
 
 /** By the bytes of the key. */
-export function byKeyId(a: { readonly keyId: string }, b: { readonly keyId: string }): number {
-  return a.keyId < b.keyId ? -1 : a.keyId > b.keyId ? 1 : 0;
+export function byKeyText(
+  a: { readonly keyText: string },
+  b: { readonly keyText: string },
+): number {
+  return a.keyText < b.keyText ? -1 : a.keyText > b.keyText ? 1 : 0;
 }

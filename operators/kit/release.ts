@@ -7,7 +7,7 @@
 import type { TaskContext } from '../../engine/graph/processor.ts';
 import type { Cells, KeyedBy } from '../../engine/graph/store-spec.ts';
 import type { SourcePlace } from '../../engine/record/marks.ts';
-import { byKeyId } from './order.ts';
+import { byKeyText } from './order.ts';
 
 /** What becomes of what is due. */
 export interface Release<K, T> {
@@ -29,7 +29,7 @@ export interface Release<K, T> {
 }
 
 interface Pending<T> {
-  readonly keyId: string;
+  readonly keyText: string;
   readonly one: T;
 }
 
@@ -41,14 +41,14 @@ export function visitDue(
   task: TaskContext,
   cells: Cells<unknown>,
   until: number,
-  visit: (keyId: string) => void,
+  visit: (keyText: string) => void,
 ): void {
   // One function for all keys, not one a key.
   let at = '';
   const visitOne = () => visit(at);
-  for (const keyId of cells.dueKeys(until)) {
-    at = keyId;
-    task.enterId(keyId, visitOne);
+  for (const keyText of cells.dueKeys(until)) {
+    at = keyText;
+    task.enterUndecoded(keyText, visitOne);
   }
 }
 
@@ -60,7 +60,7 @@ export function enterDue<K>(
   until: number,
   body: (key: K) => void,
 ): void {
-  for (const keyId of cells.dueKeys(until)) task.enter(keyId, spec, body);
+  for (const keyText of cells.dueKeys(until)) task.enter(keyText, spec, body);
 }
 
 /** Releases what is due at `until`, ms UTC. */
@@ -75,14 +75,14 @@ export function releaseDue<K, T>(
   // One function for all keys, not one a key.
   let at = '';
   const takeAll = () => {
-    for (const one of how.take(until)) all.push({ keyId: at, one });
+    for (const one of how.take(until)) all.push({ keyText: at, one });
   };
-  for (const keyId of cells.dueKeys(until)) {
-    at = keyId;
-    task.enterId(keyId, takeAll);
+  for (const keyText of cells.dueKeys(until)) {
+    at = keyText;
+    task.enterUndecoded(keyText, takeAll);
   }
   if (all.length === 0) return;
-  const inOrder = (a: Pending<T>, b: Pending<T>) => how.compare(a.one, b.one) || byKeyId(a, b);
+  const inOrder = (a: Pending<T>, b: Pending<T>) => how.compare(a.one, b.one) || byKeyText(a, b);
   // Keys come by what they have due first, so mostly it is in order.
   if (!isSorted(all, inOrder)) all.sort(inOrder);
   const { stand, place } = task;
@@ -96,7 +96,7 @@ export function releaseDue<K, T>(
     one = pending.one;
     if (standOf !== undefined) task.stand = standOf(one);
     if (placeOf !== undefined) task.place = placeOf(one);
-    task.enter(pending.keyId, spec, forward);
+    task.enter(pending.keyText, spec, forward);
   }
   task.stand = stand;
   task.place = place;

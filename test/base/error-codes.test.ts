@@ -88,7 +88,7 @@ const met: Readonly<Record<string, () => unknown>> = {
     const values = new MemoryStore();
     const state = await openState(values);
     await state.prefetch(['w'], 0);
-    state.keyId = 'w';
+    state.keyText = 'w';
     state.cells({ name: 'counted' }).put(7);
     state.seal(1);
     await state.commit(1, new Map([['counted', 1]]), 10_000);

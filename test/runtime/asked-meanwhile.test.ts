@@ -52,7 +52,7 @@ test('answers come between two records, and are those of the last commit', async
   const question = { table: 'all', store: 'all', name: 'all' };
   const countIn = ({ rows }: RowAnswer) => rows[0]?.value ?? 0;
   const ask = (key: string, logged = 0) =>
-    host.ask('0_0', { ...question, keyId: key, logged }).then(countIn);
+    host.ask('0_0', { ...question, keyText: key, logged }).then(countIn);
   // Enough that they are many.
   for (let i = 0; i < 200; i++) await ask('k0');
   for (let cycle = 0; cycle < 4; cycle++) {

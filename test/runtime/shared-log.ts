@@ -32,7 +32,7 @@ export function portOf(host: TaskHost): HostPort {
     applyGlobal: (name, image) => host.applyGlobal(name, image),
     process: (work) => host.process(work),
     commit: (task, id, ends, now) => host.commit(task, id, ends, now),
-    query: (task, store, keyId, limit) => host.query(task, store, keyId, limit),
+    query: (task, store, keyText, limit) => host.query(task, store, keyText, limit),
     timeOf: (task) => host.timeOf(task),
     ask: (task, question) => host.ask(task, question),
     close: (task) => host.close(task),

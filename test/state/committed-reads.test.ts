@@ -38,7 +38,7 @@ const open = (store: MemoryStore, cacheBytes: number) =>
 
 async function change(state: TaskState, key: string, value: number | undefined): Promise<void> {
   await state.prefetch([key], Number.NEGATIVE_INFINITY);
-  state.keyId = key;
+  state.keyText = key;
   const cells = state.cells<Cell>(spec);
   if (value === undefined) cells.remove();
   else {
@@ -133,14 +133,14 @@ describe('reads of committed state', () => {
         const [from, limit] = [must(keys[randomBelow(random, 40)], 'a key'), 7];
         const page = state.reads.keysIn('s', { from }, limit);
         checks.push(
-          page.then(({ keyIds, more }) => {
-            expect([...keyIds].sort(), 'in order').toEqual(keyIds);
-            const last = more ? must(keyIds.at(-1), 'a last one') : '~';
+          page.then(({ keyTexts, more }) => {
+            expect([...keyTexts].sort(), 'in order').toEqual(keyTexts);
+            const last = more ? must(keyTexts.at(-1), 'a last one') : '~';
             // What was there all the time is there.
             const stays = [...(committed.get(begun)?.keys() ?? [])].filter(
               (key) => key >= from && key <= last && stillThere(key, begun),
             );
-            expect(keyIds, `seed ${seed}: page from ${from}`).toEqual(
+            expect(keyTexts, `seed ${seed}: page from ${from}`).toEqual(
               expect.arrayContaining(stays),
             );
           }),

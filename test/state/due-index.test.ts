@@ -23,7 +23,7 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])('as a plain map, seed %i', (seed) => {
   // Who has the key's cell; also when the key has gone, but not of evicted keys.
   const owners = new Map<string, DueOwner>();
   const ownerOf = (key: string) => {
-    const owner = owners.get(key) ?? { keyId: key, dueSlot: -1 };
+    const owner = owners.get(key) ?? { keyText: key, dueSlot: -1 };
     owners.set(key, owner);
     return owner;
   };
@@ -52,7 +52,7 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])('as a plain map, seed %i', (seed) => {
         owners.delete(key);
         break;
       case 2: {
-        const { keyIds: given, owners: due } = index.dueKeys(until);
+        const { keyTexts: given, owners: due } = index.dueKeys(until);
         expect(given, `step ${step}`).toEqual(dueUntil(plain, until));
         // Who has a cell but has not set it since is not known to the index.
         expect(

@@ -4,7 +4,7 @@
  */
 import { utf8 } from 'millrace';
 import { expect, test } from 'vitest';
-import { bytesOfKeyId, keyIdOf } from '../../engine/base/bytes.ts';
+import { bytesOfKeyText, keyTextOf } from '../../engine/base/bytes.ts';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
 import type { StoreSpec } from '../../engine/graph/store-spec.ts';
 import { BatchBuilder, type PackedBatch } from '../../engine/record/batch.ts';
@@ -210,13 +210,13 @@ test.each(Array.from({ length: 12 }, (_, i) => i + 1))(
       }));
     for (let commit = 1; commit <= 30; commit++) {
       await state.prefetch(
-        keys.map((key) => keyIdOf(utf8.encode(key))),
+        keys.map((key) => keyTextOf(utf8.encode(key))),
         Number.NEGATIVE_INFINITY,
       );
       const cells = state.cells<Cell>(spec);
       for (let n = randomBelow(random, 60); n > 0; n--) {
         const key = keys[randomBelow(random, keys.length)] as string;
-        state.keyId = keyIdOf(utf8.encode(key));
+        state.keyText = keyTextOf(utf8.encode(key));
         if (randomBelow(random, 500) === 0) {
           cells.remove();
           plain.delete(key);
@@ -234,7 +234,7 @@ test.each(Array.from({ length: 12 }, (_, i) => i + 1))(
         expect(cell.lists[0].wake).toBe(Math.min(never, ...copy.timed.map(([, wake]) => wake)));
         cells.put(cell);
       }
-      state.keyId = '';
+      state.keyText = '';
       for (const { batch } of state.seal(commit)) {
         log.push(batch);
         end += batch.count;
@@ -246,7 +246,7 @@ test.each(Array.from({ length: 12 }, (_, i) => i + 1))(
       if (randomBelow(random, 2) === 0) await state.close();
       if (randomBelow(random, 3) === 0)
         disk.apply(
-          [...disk.values.keys()].map((id) => ({ key: bytesOfKeyId(id), value: undefined })),
+          [...disk.values.keys()].map((id) => ({ key: bytesOfKeyText(id), value: undefined })),
         );
       state = await open(disk, cacheBytes);
       const from = state.meta('store').position;

@@ -51,7 +51,7 @@ class Checked {
   check(): void {
     for (const [key, row] of this.rows) {
       expect(this.table.rowOf(key)).toBe(row);
-      expect(this.table.keyIdOf(row)).toBe(key);
+      expect(this.table.keyTextOf(row)).toBe(key);
       expect(this.table.keyOf(row).toString('latin1')).toBe(key);
       expect(row).toBeLessThan(this.table.rowsEnd);
     }
@@ -95,7 +95,7 @@ test('keys of one batch that come again and make the table grow', () => {
     if (i < 10) return;
     expect(first[i]).toBe(checked.get(key) ?? checked.size);
     checked.set(key, first[i] as number);
-    expect(tables[1]?.keyIdOf(second[i] as number)).toBe(key);
+    expect(tables[1]?.keyTextOf(second[i] as number)).toBe(key);
   });
   expect(tables[0]?.rowsEnd).toBe(7_000);
   expect(tables[1]?.rowsEnd).toBe(7_000);

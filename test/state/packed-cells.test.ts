@@ -28,7 +28,7 @@ test.each([1, 2, 3, 4, 5, 6])('as a plain map, seed %d', (seed) => {
   const taken = new Set<string>();
   for (const [key, cell] of plain) {
     const row = packed.rowOf(key) as number;
-    expect(packed.keys.keyIdOf(row)).toBe(key);
+    expect(packed.keys.keyTextOf(row)).toBe(key);
     expect(packed.cellOf(row)?.toString('latin1')).toBe(cell);
     if (randomBelow(random, 2) === 0) continue;
     packed.take(row);

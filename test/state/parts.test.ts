@@ -4,7 +4,7 @@
  */
 import { utf8 } from 'millrace';
 import { expect, test } from 'vitest';
-import { keyIdOf } from '../../engine/base/bytes.ts';
+import { keyTextOf } from '../../engine/base/bytes.ts';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
 import type { Cells, StoreSpec } from '../../engine/graph/store-spec.ts';
 import { BatchBuilder, type PackedBatch } from '../../engine/record/batch.ts';
@@ -118,14 +118,14 @@ test.each(Array.from({ length: 60 }, (_, i) => i + 1))(
     let end = 0;
     for (let commit = 1; commit <= 25; commit++) {
       await state.prefetch(
-        keys.map((key) => keyIdOf(utf8.encode(key))),
+        keys.map((key) => keyTextOf(utf8.encode(key))),
         Number.NEGATIVE_INFINITY,
       );
       for (let i = 0; i < randomBelow(random, 6); i++) {
-        state.keyId = keyIdOf(utf8.encode(keys[randomBelow(random, keys.length)] as string));
+        state.keyText = keyTextOf(utf8.encode(keys[randomBelow(random, keys.length)] as string));
         change(random, cells, `${commit}.${i}`);
       }
-      state.keyId = '';
+      state.keyText = '';
       for (const { batch } of state.seal(commit)) {
         log.push(batch);
         end += batch.count;

@@ -31,7 +31,7 @@ function batchOf(random: SeededRandom, keys: readonly string[]): PackedBatch {
 
 function cellsOf(packed: PackedCells): (readonly [string, string | undefined])[] {
   return Array.from({ length: packed.count }, (_, row) => [
-    packed.keys.keyIdOf(row),
+    packed.keys.keyTextOf(row),
     packed.cellOf(row)?.toString('latin1'),
   ]);
 }

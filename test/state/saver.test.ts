@@ -146,7 +146,7 @@ class Bench {
       const cells = this.state.cells<Cell>({ name });
       if (name === 'b') await amid();
       for (const key of touched) {
-        this.state.keyId = key;
+        this.state.keyText = key;
         const before = cells.get();
         expect(before).toEqual(this.model.get(name)?.get(key));
         if (randomBelow(random, 3) === 0) {
@@ -164,7 +164,7 @@ class Bench {
         next.get(name)?.set(key, { ...cell });
       }
     }
-    this.state.keyId = '';
+    this.state.keyText = '';
     this.commitId++;
     // Not with each commit: what is not told anew stands.
     if (this.commitId % 3 !== 0) this.state.cells({ name: 'a' }).setNumber('last', this.commitId);

@@ -6,7 +6,7 @@
  * Rows are kept from the last point on of which all is known to lie in tables (the anchor, in
  * HEAD).
  */
-import { asBuffer, keyIdOf } from '../../base/bytes.ts';
+import { asBuffer, keyTextOf } from '../../base/bytes.ts';
 import { checksummed } from '../../base/checksummed.ts';
 import type { BackendWrite } from '../../storage/backend.ts';
 import { catalogueTags, journalKey } from './key-layout.ts';
@@ -81,7 +81,7 @@ export class CatalogueSeals {
   /** Takes a write in, when it is one of the catalogue's; answers how to take it back. */
   apply({ key, value }: BackendWrite): (() => void) | undefined {
     if (!catalogueTags.has(key[0] as number)) return undefined;
-    const id = keyIdOf(key);
+    const id = keyTextOf(key);
     const before = this.#seals.get(id);
     this.#set(id, value === undefined ? undefined : sealOf(value));
     return () => this.#set(id, before);

@@ -3,7 +3,7 @@
  */
 import { MillraceError, utf8 } from 'millrace';
 import type { AnyRoute, Route } from 'millrace/engine';
-import { instantOf, keyIdOf, needed, type TableQuestions } from '../../../engine/cli/index.ts';
+import { instantOf, keyTextOf, needed, type TableQuestions } from '../../../engine/cli/index.ts';
 import { checkPersonalisation } from '../../personalisation.ts';
 import type { SubjectAnswer, SubjectArgs } from '../../subject/answer.ts';
 import { peopleChanges } from './people-changes.ts';
@@ -51,7 +51,7 @@ async function subjectOf(
   args: SubjectArgs,
   signal: AbortSignal,
 ): Promise<object> {
-  const { rows, asOf } = await tables.row('subjects', keyIdOf(utf8.encode(id)), { args }, signal);
+  const { rows, asOf } = await tables.row('subjects', keyTextOf(utf8.encode(id)), { args }, signal);
   const [row] = rows;
   if (row === undefined) throw new MillraceError('SUBJECT_UNKNOWN', { subject: id });
   return { id, ...(row.value as SubjectAnswer), asOf };

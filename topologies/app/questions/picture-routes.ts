@@ -3,7 +3,7 @@
  */
 import { MillraceError, utf8 } from 'millrace';
 import type { Route } from 'millrace/engine';
-import { keyIdOf } from '../../../engine/cli/index.ts';
+import { keyTextOf } from '../../../engine/cli/index.ts';
 import { segmentChanges } from '../../event.ts';
 import { checkPersonalisation } from '../../personalisation.ts';
 import { addEntries, type Entries, sizesOf } from '../../segments/sizes.ts';
@@ -29,7 +29,7 @@ export function pictureRoutes(asked: Asked, pool: QuestionPool): readonly Route[
           const problem = 'is missing: add ?subject=...';
           throw new MillraceError('CONFIG_INVALID', { field: 'subject', problem });
         }
-        const [row] = await asked.runtime.query('profiles', keyIdOf(utf8.encode(subject)));
+        const [row] = await asked.runtime.query('profiles', keyTextOf(utf8.encode(subject)));
         if (row === undefined) throw new MillraceError('SUBJECT_UNKNOWN', { subject });
         const span = spanIn(query);
         const { config } = asked;

@@ -4,7 +4,7 @@
  */
 import { instantReader, MillraceError, utf8 } from 'millrace';
 import { type Log, type Runtime, topicRecords } from 'millrace/engine';
-import { instant, keyIdOf } from '../../../engine/cli/index.ts';
+import { instant, keyTextOf } from '../../../engine/cli/index.ts';
 import { events, segmentChanges } from '../../event.ts';
 import {
   checkPersonalisation,
@@ -151,7 +151,7 @@ async function keptProfile(
   subject: string,
   text: string | undefined,
 ): Promise<KeptProfile> {
-  const [row] = await runtime.query('profiles', keyIdOf(utf8.encode(subject)));
+  const [row] = await runtime.query('profiles', keyTextOf(utf8.encode(subject)));
   if (row === undefined) throw new MillraceError('SUBJECT_UNKNOWN', { subject });
   const profile = row.value as Profile;
   // Without an instant, the subject's clock: its newest event or timer.

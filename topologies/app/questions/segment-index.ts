@@ -9,7 +9,7 @@ import type { Log, PackedBatch } from 'millrace/engine';
 import {
   type Clock,
   KeyTable,
-  keyIdOf,
+  keyTextOf,
   murmur2,
   type Scheduler,
   systemClock,
@@ -29,7 +29,7 @@ const isOut = Buffer.from('{"in":false,');
 export interface MemberCursor {
   readonly hash: number;
   /** Id of the name's bytes. */
-  readonly keyId: string;
+  readonly keyText: string;
 }
 
 export interface MemberPage {
@@ -116,20 +116,22 @@ export class SegmentIndex {
     const members = shown.map((row) => this.#subjects.keyOf(row).toString());
     const last = shown.at(-1);
     if (page.length <= limit || last === undefined) return { members };
-    const [hash, keyId] = [this.#hashes[last] as number, this.#subjects.keyIdOf(last)];
-    return { members, next: { hash, keyId } };
+    const [hash, keyText] = [this.#hashes[last] as number, this.#subjects.keyTextOf(last)];
+    return { members, next: { hash, keyText } };
   }
 
   #isBehind(row: number, hash: number, after: MemberCursor): boolean {
-    return hash > after.hash || (hash === after.hash && this.#subjects.keyIdOf(row) > after.keyId);
+    return (
+      hash > after.hash || (hash === after.hash && this.#subjects.keyTextOf(row) > after.keyText)
+    );
   }
 
   #first(rows: readonly number[], count: number): number[] {
-    const keyIdOf = (row: number) => this.#subjects.keyIdOf(row);
+    const keyTextOf = (row: number) => this.#subjects.keyTextOf(row);
     const sorted = [...rows].sort((a, b) => {
       const [one, other] = [this.#hashes[a] as number, this.#hashes[b] as number];
       if (one !== other) return one - other;
-      return keyIdOf(a) < keyIdOf(b) ? -1 : 1;
+      return keyTextOf(a) < keyTextOf(b) ? -1 : 1;
     });
     return sorted.slice(0, count);
   }
@@ -169,11 +171,11 @@ export class SegmentIndex {
     const segment = key.toString('latin1', bar + 1);
     const known = this.#segments.get(segment);
     const subject = key.subarray(0, bar);
-    const keyId = keyIdOf(subject);
-    let row = this.#subjects.rowOf(keyId);
+    const keyText = keyTextOf(subject);
+    let row = this.#subjects.rowOf(keyText);
     if (row < 0) {
       if (!isMember) return;
-      row = this.#subjects.add(keyId);
+      row = this.#subjects.add(keyText);
       while (row >= this.#hashes.length) this.#hashes = longer(this.#hashes);
       this.#hashes[row] = murmur2(subject) >>> 0;
     }

@@ -165,8 +165,8 @@ export function checkKnown(segments: readonly SegmentDefinition[], segment: stri
   throw new MillraceError('SEGMENT_UNKNOWN', { segment, hint });
 }
 
-function cursorText({ hash, keyId }: MemberCursor): string {
-  return `${hash.toString(36)}.${Buffer.from(keyId, 'latin1').toString('base64url')}`;
+function cursorText({ hash, keyText }: MemberCursor): string {
+  return `${hash.toString(36)}.${Buffer.from(keyText, 'latin1').toString('base64url')}`;
 }
 
 function cursorOf(text: string): MemberCursor {
@@ -175,6 +175,6 @@ function cursorOf(text: string): MemberCursor {
     const problem = 'is not the `next` of a page';
     throw new MillraceError('CONFIG_INVALID', { field: 'cursor', problem });
   }
-  const keyId = Buffer.from(name, 'base64url').toString('latin1');
-  return { hash: Number.parseInt(hash, 36), keyId };
+  const keyText = Buffer.from(name, 'base64url').toString('latin1');
+  return { hash: Number.parseInt(hash, 36), keyText };
 }
