@@ -62,13 +62,13 @@ export class Reading {
     let isBacklog = false;
     for (const [topic, position] of positions) {
       const at = { topic, partition: planned.partition };
-      const limits = { ...size.limits, once: !task.leaves };
+      const limits = { ...size.limits, once: !task.handsBack };
       if (task.wants.has(topic)) limits.records = Math.max(limits.records, witnessesMost + 1);
       const { batches: read, end } = await member.fetch(at, position, limits);
-      task.givenTo = read.at(-1)?.nextOffset ?? position;
+      task.offeredUpTo = read.at(-1)?.nextOffset ?? position;
       this.#noteSilent(task, topic, end && read.length === 0);
       // Its next record waits for a witness, and none has come.
-      if (task.undecided.get(topic) === task.givenTo && !this.isFinal) {
+      if (task.undecided.get(topic) === task.offeredUpTo && !this.isFinal) {
         caughtUp.push(topic);
         continue;
       }

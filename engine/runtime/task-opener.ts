@@ -22,9 +22,9 @@ export interface RunningTask {
   /** Id of the task's last commit, as far as the log's ledger says; 0 when it does not. */
   readonly commitId: number;
   /** It leaves records of what it is given for the next cycle: they must be there again then. */
-  leaves: boolean;
+  handsBack: boolean;
   /** Where what it was given last ends, while it leaves nothing. */
-  givenTo: number;
+  offeredUpTo: number;
   /**
    * Topics whose next record waits for a witness of its time, and where what waits with it ends.
    */
@@ -209,8 +209,8 @@ export class TaskOpener {
       positions,
       commits,
       commitId: ledger?.commitId ?? 0,
-      leaves: positions.size > 1,
-      givenTo: 0,
+      handsBack: positions.size > 1,
+      offeredUpTo: 0,
       undecided: new Map(),
       wants: new Set(),
       sourceTimes: [],

@@ -28,7 +28,7 @@ export function notePositions(task: RunningTask, result: TaskResult, now: number
     else if (offset !== task.positions.get(topic)) task.undecided.delete(topic);
     task.positions.set(topic, offset);
     // Too much waited for the commit.
-    if (offset < task.givenTo) task.leaves = true;
+    if (offset < task.offeredUpTo) task.handsBack = true;
   }
 }
 
