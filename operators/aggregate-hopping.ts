@@ -20,7 +20,7 @@ import {
   touch,
   windowsAPart,
 } from './window-parts.ts';
-import { takenIn, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
+import { acceptedOnly, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
 
 /** Calendar windows begin no more often. */
 const dayMs = 86_400_000;
@@ -91,7 +91,7 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
     }
     if (!taken) return updates;
     cells.put(cell);
-    return this.#quiet ? takenIn : updates;
+    return this.#quiet ? acceptedOnly : updates;
   }
 
   takeClosed(cells: Cells<PartedCell<A>>, streamTime: number): Closed<A>[] {

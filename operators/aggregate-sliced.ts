@@ -44,7 +44,12 @@ import {
   setFinalTo,
   touch,
 } from './window-parts.ts';
-import { takenIn, unseen, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
+import {
+  acceptedOnly,
+  type WindowFamily,
+  type WindowUpdate,
+  withoutResult,
+} from './windowed-step.ts';
 
 interface Merged<A> {
   readonly value: A;
@@ -121,8 +126,8 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     // time is final only once it was taken, right after it.
     if (timestamp < streamTime) setFinalTo(cell, Math.max(cell.finalTo, firstOpen));
     cells.put(cell);
-    if (this.#quiet) return takenIn;
-    if (!this.#results) return [unseen<A>(last)];
+    if (this.#quiet) return acceptedOnly;
+    if (!this.#results) return [withoutResult<A>(last)];
     const open: number[] = [];
     for (; start <= last; start += advanceMs) open.push(start);
     return this.#changed(cell, before, timestamp, open);
@@ -153,8 +158,8 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
       : this.#addToSlice(cell, value, at);
     if (at < passed) setFinalTo(cell, Math.max(cell.finalTo, closedTo));
     cells.put(cell);
-    if (this.#quiet) return takenIn;
-    if (!this.#results) return [unseen<A>(last)];
+    if (this.#quiet) return acceptedOnly;
+    if (!this.#results) return [withoutResult<A>(last)];
     if (!isMixed) return this.#changed(cell, before, at, open);
     return open.map((start, i) => {
       const end = start + this.#spec.sizeMs;

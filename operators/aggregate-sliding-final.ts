@@ -32,7 +32,7 @@ import {
   setFinalTo,
   touch,
 } from './window-parts.ts';
-import { takenIn, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
+import { acceptedOnly, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
 
 /** What is merged of so few instants is not worth being kept with them. */
 const fewInstants = 16;
@@ -117,7 +117,7 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
     if (at < passed) setFinalTo(cell, Math.max(cell.finalTo, passed - graceMs - sizeMs));
     cell.fold?.changed(at);
     cells.put(cell);
-    return takenIn;
+    return acceptedOnly;
   }
 
   takeClosed(cells: Cells<InstantsCell<A>>, streamTime: number): Closed<A>[] {

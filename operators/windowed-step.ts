@@ -26,13 +26,13 @@ export interface WindowUpdate<A> {
   readonly old: A | undefined;
 }
 
-/** Of a record that was taken in, where nobody asks what it changed. */
-export const takenIn: WindowUpdate<never>[] = [unseen<never>(0)];
+/** For a record that was accepted, where no step reads what it changed. */
+export const acceptedOnly: WindowUpdate<never>[] = [withoutResult<never>(0)];
 
 /**
  * A change whose result nobody asked for; it only tells that the record was taken in, up to where.
  */
-export function unseen<A>(start: number): WindowUpdate<A> {
+export function withoutResult<A>(start: number): WindowUpdate<A> {
   return { start, end: start, value: null, timestamp: 0, old: undefined };
 }
 
