@@ -11,9 +11,9 @@ import type { Aggregate } from './aggregate-value.ts';
 import { type NumberForm, numberFormOf } from './aggregates/number-form.ts';
 import { decodeColumns, writeColumns } from './cell-codec.ts';
 import {
-  few,
+  compactWindowsMax,
+  emptyValues,
   insertRow,
-  noValues,
   removeWindows,
   setTimes,
   setTimestamp,
@@ -99,7 +99,7 @@ export class ValueAccumulators<V, A> implements Accumulators<V, A> {
     setTimes(cell, i, window.start, window.end, window.timestamp);
     if (i < values.length) values.splice(i, 0, window.value);
     else if (i === 0) cell.values = [window.value];
-    else if (i < few) cell.values = values.concat([window.value]);
+    else if (i < compactWindowsMax) cell.values = values.concat([window.value]);
     else values.push(window.value);
   }
 
@@ -193,7 +193,7 @@ class NumberAccumulators<V, A> implements Accumulators<V, A> {
     if (numbers % this.width !== 0) throw new RangeError('cell has the wrong length');
     const rows = new Array<number>(numbers);
     for (let i = 0; i < numbers; i++) rows[i] = bytes.readDoubleLE(start + 8 * i);
-    return { rows, values: noValues };
+    return { rows, values: emptyValues };
   }
 
   /** The merge of windows [from, to). */

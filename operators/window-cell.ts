@@ -1,6 +1,6 @@
 /**
  * The cell of windowed stores: a key's windows (or slices, or sessions), ascending by start. A
- * million of them wait for memory, so there are few objects: one array of numbers, and one of
+ * million of them wait for memory, so there are compactWindowsMax objects: one array of numbers, and one of
  * accumulators where these are none.
  */
 import {
@@ -34,12 +34,12 @@ export interface WindowCell<A> {
 /** Numbers of a window before those of its accumulator. */
 export const timesWidth = 3;
 
-/** Of cells that have none: one for all, and never changed. */
-export const noValues: never[] = [];
+/** Shared by all cells without values, and never changed. */
+export const emptyValues: never[] = [];
 
 /** @param width of a window's numbers */
 export function emptyWindowCell<A>(width = timesWidth): WindowCell<A> {
-  return { width, rows: [], values: noValues, finalTo: Number.NEGATIVE_INFINITY };
+  return { width, rows: [], values: emptyValues, finalTo: Number.NEGATIVE_INFINITY };
 }
 
 export function windowsOf({ rows, width }: WindowCell<unknown>): number {
@@ -111,8 +111,8 @@ export function indexOfStart(cell: WindowCell<unknown>, start: number): number {
   return low;
 }
 
-/** So many windows a key mostly has at most. */
-export const few = 4;
+/** Up to so many windows a key gets arrays of exact length; most keys never have more. */
+export const compactWindowsMax = 4;
 
 /**
  * Makes room for a window at `i`.
@@ -124,7 +124,7 @@ export function insertRow(cell: WindowCell<unknown>, i: number, blank: readonly 
   if (at < rows.length) rows.splice(at, 0, ...blank);
   // Arrays of their own: `push` would leave room for sixteen more.
   else if (i === 0) cell.rows = blank.slice();
-  else if (i < few) cell.rows = rows.concat(blank);
+  else if (i < compactWindowsMax) cell.rows = rows.concat(blank);
   // Time mostly goes forward: the new window is the last one.
   else for (let k = 0; k < width; k++) rows.push(blank[k] as number);
 }

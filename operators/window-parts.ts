@@ -7,9 +7,9 @@
 import type { CellParts, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Accumulators } from './accumulators.ts';
 import {
+  emptyValues,
   emptyWindowCell,
   indexOfStart,
-  noValues,
   removeWindows,
   startAt,
   startsOf,
@@ -170,7 +170,7 @@ function windowParts<A>(
       const [from, to] = rangeOf(cell, part);
       const { rows, values } =
         bytes === null
-          ? { rows: [], values: noValues }
+          ? { rows: [], values: emptyValues }
           : accumulators.decode(bytes, 0, bytes.byteLength);
       // What a cell without windows holds is everybody's, and is not to be changed.
       if (windowsOf(cell) === 0) {
