@@ -5,7 +5,7 @@
  * (a nested value, a field that is undefined) it leaves to JSON.stringify. What would not come back
  * equal is refused (faithful.ts); a -0, which JSON.stringify makes a 0 of, is written as -0.
  */
-import { moveUp } from '../base/move-up.ts';
+import { moveForward } from '../base/move-forward.ts';
 import type { Scratch } from '../base/scratch.ts';
 import { checkHidden, checkKept, type Kept } from './faithful.ts';
 
@@ -40,7 +40,7 @@ export class JsonWriter {
     for (let i = 0; i < writers.length; i++) {
       const writer = writers[i] as LayoutWriter;
       if (!writer(value, to)) continue;
-      moveUp(writers, i);
+      moveForward(writers, i);
       return true;
     }
     if (this.#looks > 0) this.#learn(value);

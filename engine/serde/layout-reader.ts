@@ -2,7 +2,7 @@
  * What compiled readers of one layout have in common, whatever the format (json-layout.ts,
  * msgpack-layout.ts).
  */
-import { moveUp } from '../base/move-up.ts';
+import { moveForward } from '../base/move-forward.ts';
 
 /** The wanted fields of the object in bytes [start, end); undefined when it has another layout. */
 export type LayoutReader = (
@@ -24,7 +24,7 @@ export function readByLayout(
   for (let i = 0; i < readers.length; i++) {
     const found = (readers[i] as LayoutReader)(bytes, start, end);
     if (found === undefined) continue;
-    moveUp(readers, i);
+    moveForward(readers, i);
     return found;
   }
   return undefined;

@@ -21,7 +21,7 @@
  * record, stays where it is until it comes to the top. Keys of one instant are put in order when
  * they are asked for.
  */
-import { twiceAsLong } from '../base/twice-as-long.ts';
+import { grown } from '../base/grown.ts';
 
 const fanOutBits = 2;
 const fanOut = 1 << fanOutBits;
@@ -222,8 +222,8 @@ export class DueIndex<O extends DueOwner> {
   #newSlot(keyText: string): number {
     const slot = this.#free.pop() ?? this.#used++;
     if (slot === this.#dues.length) {
-      this.#dues = twiceAsLong(this.#dues);
-      this.#lies = twiceAsLong(this.#lies);
+      this.#dues = grown(this.#dues);
+      this.#lies = grown(this.#lies);
     }
     this.#keyTexts[slot] = keyText;
     this.#owners[slot] = undefined;
@@ -251,8 +251,8 @@ export class DueIndex<O extends DueOwner> {
   #push(slot: number): void {
     let i = this.#heapSize++;
     if (i === this.#heap.length) {
-      this.#heap = twiceAsLong(this.#heap);
-      this.#heapAt = twiceAsLong(this.#heapAt);
+      this.#heap = grown(this.#heap);
+      this.#heapAt = grown(this.#heapAt);
     }
     const [heap, heapAt] = [this.#heap, this.#heapAt];
     const due = this.#dues[slot] as number;

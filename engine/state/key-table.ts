@@ -17,8 +17,8 @@
 import { randomFillSync } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import { latin1 } from '../base/bytes.ts';
+import { grown } from '../base/grown.ts';
 import { Scratch } from '../base/scratch.ts';
-import { twiceAsLong } from '../base/twice-as-long.ts';
 
 const [hashAt, rowAt, slotBits] = [0, 1, 1];
 const slotWidth = 1 << slotBits;
@@ -223,7 +223,7 @@ export class KeyTable {
     let enough = this.#slots.length;
     while (2 * slotWidth * (this.#rows + keys) > enough) enough *= 2;
     if (enough > this.#slots.length) this.#spread(enough);
-    while (2 * (this.#rows + keys) > this.#places.length) this.#places = twiceAsLong(this.#places);
+    while (2 * (this.#rows + keys) > this.#places.length) this.#places = grown(this.#places);
     const [slots, places, rows] = [this.#slots, this.#places, this.#rows];
     return { slots, places, rows, bytes: this.#bytes.room(bytes), byteLength: this.#bytes.length };
   }
@@ -280,7 +280,7 @@ export class KeyTable {
     const known = this.#rowAt(slot);
     if (known >= 0) return known;
     const row = this.#free.pop() ?? this.#rows++;
-    if (2 * row === this.#places.length) this.#places = twiceAsLong(this.#places);
+    if (2 * row === this.#places.length) this.#places = grown(this.#places);
     this.#places[2 * row] = this.#bytes.length;
     this.#places[2 * row + 1] = length;
     this.#bytes.appendView(view, start, length);

@@ -7,8 +7,8 @@
  *   body   cell · cell · ...   with room for the longest cell that a key had
  */
 import { assert } from '../base/assert.ts';
+import { grown } from '../base/grown.ts';
 import { Scratch } from '../base/scratch.ts';
-import { twiceAsLong } from '../base/twice-as-long.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import { hashFactors, KeyTable } from './key-table.ts';
 
@@ -95,7 +95,7 @@ export class PackedCells {
     const keys = this.keys.columnsFor(batch.count - from, batch.bytes.byteLength);
     // Each key may be new, and each cell may have grown.
     while (width * (keys.rows + batch.count - from) > this.#cells.length) {
-      this.#cells = twiceAsLong(this.#cells);
+      this.#cells = grown(this.#cells);
     }
     assert(this.#count === keys.rows, 'every key has a cell');
     const body = this.#body.room(2 * batch.bytes.byteLength);
@@ -142,7 +142,7 @@ export class PackedCells {
 
   #newRow(): void {
     const at = width * this.#count++;
-    if (at === this.#cells.length) this.#cells = twiceAsLong(this.#cells);
+    if (at === this.#cells.length) this.#cells = grown(this.#cells);
     this.#cells[at + cellLength] = gone;
     this.#cells[at + cellRoom] = gone;
   }
