@@ -1,6 +1,6 @@
 /**
  * The cell of windowed stores: a key's windows (or slices, or sessions), ascending by start. A
- * million of them wait for memory, so there are compactWindowsMax objects: one array of numbers, and one of
+ * million of them wait for memory, so there are few objects: one array of numbers, and one of
  * accumulators where these are none.
  */
 import {

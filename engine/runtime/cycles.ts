@@ -18,7 +18,7 @@ import type { StateQuestions } from './state-questions.ts';
 import type { RunningTask } from './task-opener.ts';
 import { hasChanges, notePositions, tellRetry } from './task-results.ts';
 
-const fiveMinutes = 300_000;
+const maintainEveryMsDefault = 300_000;
 /** For so long after a start cursors wait for the first records, to be committed with them, ms. */
 const firstWorkMs = 2_000;
 
@@ -151,7 +151,7 @@ export class Cycles {
   /** When every task stands at the end of its changelogs. */
   async #maintain(): Promise<void> {
     const { options, clock } = this.#parts;
-    const { log, maintainEveryMs = fiveMinutes } = options;
+    const { log, maintainEveryMs = maintainEveryMsDefault } = options;
     if (clock.monotonic() - this.#maintainedAt < maintainEveryMs) return;
     await this.drain();
     await log.maintain(clock.now());
