@@ -18,6 +18,7 @@
 import { assert } from '../base/assert.ts';
 import { emptyBytes } from '../base/bytes.ts';
 import { crc32c } from '../base/crc32c.ts';
+import { grown } from '../base/grown.ts';
 import { Scratch } from '../base/scratch.ts';
 
 const magic = 0x3142524d;
@@ -315,16 +316,10 @@ export class BatchBuilder {
   }
 
   #growColumns(): void {
-    const capacity = 2 * this.#starts.length;
-    this.#timestamps = grown(this.#timestamps, new Float64Array(capacity));
-    this.#offsets = grown(this.#offsets, new Float64Array(capacity));
-    this.#starts = grown(this.#starts, new Int32Array(capacity));
-    this.#keyLengths = grown(this.#keyLengths, new Int32Array(capacity));
-    this.#valueLengths = grown(this.#valueLengths, new Int32Array(capacity));
+    this.#timestamps = grown(this.#timestamps);
+    this.#offsets = grown(this.#offsets);
+    this.#starts = grown(this.#starts);
+    this.#keyLengths = grown(this.#keyLengths);
+    this.#valueLengths = grown(this.#valueLengths);
   }
-}
-
-function grown<T extends Float64Array | Int32Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
 }
