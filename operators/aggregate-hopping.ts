@@ -4,6 +4,7 @@
  * aggregate-sliced.ts does the rest. Worked example (SEMANTICS B.1): size 10, grace 5; records at
  * 1, 9, 14 give [0,10) = 2 and [10,20) = 1; 8 is taken in at st 14, 9 is late at st 15.
  */
+import { days } from '../engine/base/duration.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { closesAt, isClosed } from '../engine/time/closed.ts';
@@ -23,7 +24,7 @@ import {
 import { acceptedOnly, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
 
 /** Calendar windows begin no more often. */
-const dayMs = 86_400_000;
+const dayMs = days(1);
 
 export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<A>> {
   readonly store: StoreSpec<K, PartedCell<A>>;

@@ -1,4 +1,5 @@
 /** `describe --live`: how time stands in the process that runs in a data folder. */
+import { days, hours, minutes } from '../base/duration.ts';
 import { MillraceError } from '../base/errors.ts';
 import type {
   Holder,
@@ -73,9 +74,9 @@ function shown(time: number | null): string {
 }
 
 const units = [
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['m', 60_000],
+  ['d', days(1)],
+  ['h', hours(1)],
+  ['m', minutes(1)],
   ['s', 1_000],
 ] as const;
 

@@ -1,6 +1,8 @@
 /** Whether the runtime is well, from its events: what an orchestrator asks. */
+
 import type { Clock } from '../base/clock.ts';
 import type { Observer, TelemetryEvents } from '../base/events.ts';
+import { keyOf } from '../log/partition-key.ts';
 
 export type HealthStatus =
   | 'starting'
@@ -66,10 +68,11 @@ export class HealthWatch {
         else if (name === 'runtimeStarted') this.#life = 'running';
         else if (name === 'runtimeStopped') this.#life = 'stopped';
         else if (name === 'logAway' || name === 'logBack') this.#isAway = name === 'logAway';
-        else if ('stalledMs' in event) this.#stalled.delete(`${event.topic}/${event.partition}`);
+        else if (name === 'partitionResumed')
+          this.#stalled.delete(keyOf(event as TelemetryEvents['partitionResumed']));
         else if (name === 'partitionStalled') {
           const { topic, partition, problem } = event as TelemetryEvents['partitionStalled'];
-          this.#stalled.set(`${topic}/${partition}`, { topic, partition, problem });
+          this.#stalled.set(keyOf({ topic, partition }), { topic, partition, problem });
         } else if (name === 'workerLost' || name === 'commitDoubtful') this.#isRecovering = true;
         else if (name === 'recovered') this.#isRecovering = false;
         else if (name === 'pauseChanged') this.#paused = event as TelemetryEvents['pauseChanged'];

@@ -3,9 +3,10 @@
  * records than the drift. What a fast partition brings waits for the slow ones in windows and joins
  * downstream; so a replay in which one is far behind keeps little state.
  */
+import { days } from '../base/duration.ts';
 import type { RunningTask } from './task-opener.ts';
 
-const dayMs = 86_400_000;
+const dayMs = days(1);
 const all = Number.POSITIVE_INFINITY;
 
 /** Where nothing is set, only those are aligned for whom someone downstream waits. */

@@ -2,12 +2,14 @@
  * Follows the membership: a task is opened when all its source partitions are assigned, and closed
  * when one of them is taken away. Tasks open beside the running ones (open-tasks.ts).
  */
+
 import type { Clock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import type { GroupOffset, Log, TopicPartition } from '../log/log.ts';
 import type { AssignmentChange, Member } from '../log/member.ts';
+import { keyOf } from '../log/partition-key.ts';
 import type { StepHook } from '../task/commit.ts';
 import type { HostConfig, HostPort } from '../task/host-port.ts';
 import { GlobalFeed } from './global-feed.ts';
@@ -161,7 +163,7 @@ export class Assignment {
     if (!(await this.caughtUp())) return false;
     const elsewhere = planned
       .flatMap(({ topics, partition }) => topics.map((topic) => ({ topic, partition })))
-      .filter(({ topic, partition }) => !this.#owned.has(`${topic}/${partition}`));
+      .filter(({ topic, partition }) => !this.#owned.has(keyOf({ topic, partition })));
     if (elsewhere.length === 0) return true;
     if ((await firstUnread(log, config.application, elsewhere)) !== undefined) return false;
     return this.caughtUp();
@@ -197,7 +199,7 @@ export class Assignment {
     );
     // Another member may have them by now.
     if (change.holds?.() === false) return;
-    for (const at of change.partitions) this.#owned.set(`${at.topic}/${at.partition}`, at);
+    for (const at of change.partitions) this.#owned.set(keyOf(at), at);
     await change.answer(positions);
     this.#assignedOnce = true;
     this.#openOwned();
@@ -207,11 +209,11 @@ export class Assignment {
     const { at } = this.#options;
     await at?.('R1');
     for (const { topic, partition } of change.partitions) {
-      this.#owned.delete(`${topic}/${partition}`);
+      this.#owned.delete(keyOf({ topic, partition }));
     }
     await at?.('R5');
     for (const { taskId, topics, partition } of this.#options.planned) {
-      if (topics.every((topic) => this.#owned.has(`${topic}/${partition}`))) continue;
+      if (topics.every((topic) => this.#owned.has(keyOf({ topic, partition })))) continue;
       await this.openTasks.close(taskId);
     }
     await at?.('R6');
@@ -231,7 +233,7 @@ export class Assignment {
   #openOwned(): void {
     for (const planned of this.#options.planned) {
       const { topics, partition } = planned;
-      if (topics.every((topic) => this.#owned.has(`${topic}/${partition}`)))
+      if (topics.every((topic) => this.#owned.has(keyOf({ topic, partition }))))
         this.openTasks.open(planned);
     }
   }
@@ -250,7 +252,7 @@ export class Assignment {
   #checkColocated(): void {
     const { planned, clock } = this.#options;
     const apart = planned.find(({ topics, partition }) => {
-      const here = topics.filter((topic) => this.#owned.has(`${topic}/${partition}`)).length;
+      const here = topics.filter((topic) => this.#owned.has(keyOf({ topic, partition }))).length;
       return here > 0 && here < topics.length;
     });
     if (apart === undefined) {

@@ -2,11 +2,13 @@
  * Commits the work of cycles, one after another: one log transaction of all that follows from it,
  * then the tasks are told. The work of the next cycle may go on meanwhile.
  */
+
 import { assert, must } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Observer } from '../base/events.ts';
 import { changelogTopic } from '../graph/topic-names.ts';
 import type { Append, GroupOffset, Writer } from '../log/log.ts';
+import { keyOf } from '../log/partition-key.ts';
 import { PackedBatch } from '../record/batch.ts';
 import type { StepHook } from '../task/commit.ts';
 import type { TaskResult } from '../task/host-port.ts';
@@ -214,7 +216,7 @@ export class Committer {
       commitId,
       onPhase: stages.phases(at),
     });
-    const byPartition = ends.map((end) => [`${end.topic}/${end.partition}`, end.offset] as const);
+    const byPartition = ends.map((end) => [keyOf(end), end.offset] as const);
     return { ends: new Map(byPartition), cursors };
   }
 

@@ -4,6 +4,7 @@
  * data alone, so a crash at any point and any number of threads end in the same bytes. On a shared
  * log the next cycle begins while one commits.
  */
+import { minutes } from '../base/duration.ts';
 import type { TaskWork } from '../task/host-port.ts';
 import type { PassingTime } from '../task/task-options.ts';
 import { Ahead, type GivenWork } from './ahead.ts';
@@ -18,7 +19,7 @@ import type { StateQuestions } from './state-questions.ts';
 import type { RunningTask } from './task-opener.ts';
 import { hasChanges, notePositions, tellRetry } from './task-results.ts';
 
-const maintainEveryMsDefault = 300_000;
+const maintainEveryMsDefault = minutes(5);
 /** For so long after a start cursors wait for the first records, to be committed with them, ms. */
 const firstWorkMs = 2_000;
 

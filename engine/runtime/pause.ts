@@ -3,11 +3,13 @@
  * cursor topic, so that a restart keeps it, and every process of the application sees it.
  * docs/decisions/1021-a-pause-is-in-the-log.md.
  */
+
 import type { Clock } from '../base/clock.ts';
 import { isPassing, MillraceError } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
 import { cursorTopic } from '../graph/topic-names.ts';
 import type { Log } from '../log/log.ts';
+import { keyOf } from '../log/partition-key.ts';
 import { cursorAppend, readCursors } from './cursors.ts';
 import type { Plan, PlannedTask } from './plan.ts';
 
@@ -154,7 +156,7 @@ export class PauseWatch {
     if (!this.isAny) return false;
     const { all, topics: whole, partitions } = this.#paused;
     const isHeld = (topic: string) =>
-      whole.includes(topic) || partitions.includes(`${topic}/${partition}`);
+      whole.includes(topic) || partitions.includes(keyOf({ topic, partition }));
     return all || topics.some(isHeld);
   }
 

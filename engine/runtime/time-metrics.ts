@@ -2,6 +2,7 @@
  * How time stands, as metrics: asked for when they are read. Their number is bounded by source
  * partitions, tasks and steps; instants are seconds UTC, and what is not known yet has no value.
  */
+import { keyOf } from '../log/partition-key.ts';
 import type { SourceTimeState, TaskTimeReport, TimeReport } from './time-report.ts';
 
 const second = 1_000;
@@ -115,8 +116,7 @@ export function timeMetrics(make: MakeGauge, time: () => Promise<TimeReport | un
     (to, all) => {
       for (const { heldBackBy } of all.tasks) {
         for (const holder of heldBackBy) {
-          const name =
-            holder.kind === 'task' ? `task ${holder.task}` : `${holder.topic}/${holder.partition}`;
+          const name = holder.kind === 'task' ? `task ${holder.task}` : keyOf(holder);
           to.inc({ holder: name });
         }
       }

@@ -6,7 +6,9 @@
  * (cli/local-questions.ts), and `millrace describe --live --json` prints it. It is plain JSON:
  * every instant is ms UTC, every duration ms; null stands for what is not known yet.
  */
+
 import type { EventName, Observer, TelemetryEvents } from '../base/events.ts';
+import { keyOf } from '../log/partition-key.ts';
 import type { TaskInput, TaskTime } from '../task/task-time.ts';
 import type { PartitionLag } from './assignment.ts';
 import type { RunningTask } from './task-opener.ts';
@@ -117,12 +119,12 @@ export async function timeReport(question: TimeQuestion): Promise<TimeReport> {
   );
   const known = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const waiting = new Map(
-    lags.map(({ topic, partition, records }) => [`${topic}/${partition}`, records]),
+    lags.map(({ topic, partition, records }) => [keyOf({ topic, partition }), records]),
   );
   const sources = known.flatMap((one) => sourcesOf(one, at, waiting, refused));
   const newest = Math.max(...known.flatMap(({ time }) => time.inputs.map(sourceTimeOf)), none);
   const byTask = new Map(known.map((one) => [one.task.planned.taskId, one]));
-  const stateOf = new Map(sources.map((one) => [`${one.topic}/${one.partition}`, one.state]));
+  const stateOf = new Map(sources.map((one) => [keyOf(one), one.state]));
   return {
     application,
     at,
@@ -156,7 +158,7 @@ function sourcesOf(
   return time.inputs.flatMap((input): SourceTimeReport[] => {
     if (input.kind !== 'source') return [];
     const { topic, sourceTime, stand } = input;
-    const records = waiting.get(`${topic}/${partition}`) ?? 0;
+    const records = waiting.get(keyOf({ topic, partition })) ?? 0;
     return [
       {
         topic,
@@ -226,9 +228,9 @@ function findHolders(known: Known, around: Around, found: Map<string, Holder>): 
     if (found.size >= holdersMost || promiseOf(input) > least) return;
     if (input.kind === 'source') {
       const { topic } = input;
-      const state = around.stateOf.get(`${topic}/${partition}`) ?? 'silent';
+      const state = around.stateOf.get(keyOf({ topic, partition })) ?? 'silent';
       const promise = orNull(input.promise);
-      found.set(`${topic}/${partition}`, { kind: 'source', topic, partition, state, promise });
+      found.set(keyOf({ topic, partition }), { kind: 'source', topic, partition, state, promise });
     } else if (input.kind === 'told') {
       const source = task.planned.time.inputs[i];
       const part = source?.kind === 'told' ? source.part : 0;

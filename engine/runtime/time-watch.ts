@@ -3,9 +3,11 @@
  * for a minute, although newer records were taken in elsewhere. Told once for each that holds time
  * back, and once more when it goes on.
  */
+
 import type { Clock } from '../base/clock.ts';
 import type { Observer } from '../base/events.ts';
 import type { Scheduler } from '../base/scheduler.ts';
+import { keyOf } from '../log/partition-key.ts';
 import type { Holder, TimeReport } from './time-report.ts';
 
 export interface TimeWatchOptions {
@@ -86,5 +88,5 @@ export class TimeWatch {
 }
 
 function nameOf(holder: Holder): string {
-  return holder.kind === 'source' ? `${holder.topic}/${holder.partition}` : `task ${holder.task}`;
+  return holder.kind === 'source' ? keyOf(holder) : `task ${holder.task}`;
 }

@@ -6,6 +6,7 @@
  * one confirms it: one of the next records has a time within `maxJumpMs` of its own. So a lone
  * wrong row is refused, and a real gap is not.
  */
+import { days } from '../base/duration.ts';
 
 export interface GuardSettings {
   /** ms. */
@@ -14,7 +15,7 @@ export interface GuardSettings {
   readonly maxJumpMs: number;
 }
 
-const dayMs = 86_400_000;
+const dayMs = days(1);
 /** Generous: clocks are set wrong by more than a day only when they are not set at all. */
 export const defaultMaxAheadMs = dayMs;
 /** Real gaps in a history are shorter. */

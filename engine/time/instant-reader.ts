@@ -2,6 +2,7 @@
  * Reads instants strictly by a pattern: what does not fit exactly is refused with its reason, never
  * guessed.
  */
+import { days, hours, minutes, seconds } from '../base/duration.ts';
 
 const months = 'Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec';
 const offset = 'Z|[+-]\\d{2}:?\\d{2}';
@@ -30,7 +31,7 @@ type Unit =
   | ('year' | 'month' | 'day' | 'hour' | 'minute' | 'second')
   | ('hour12' | 'half' | 'fraction' | 'offset');
 
-const spans = { seconds: 1_000, minutes: 60_000, hours: 3_600_000, days: 86_400_000 } as const;
+const spans = { seconds: seconds(1), minutes: minutes(1), hours: hours(1), days: days(1) } as const;
 
 /** ms UTC, or why the text is refused: words that follow 'time "..."'. */
 export type InstantReader = (text: string) => number | string;
@@ -221,7 +222,7 @@ function zoneReader(
 ): (local: number) => number | string {
   const offset = offsetOf(zone);
   return (local) => {
-    const day = 86_400_000;
+    const day = spans.days;
     // The offsets of the days around are all that can be in force at the wall time.
     const candidates = [...new Set([offset(local - day), offset(local + day)])];
     const instants = candidates.map((one) => local - one).filter((at) => at + offset(at) === local);

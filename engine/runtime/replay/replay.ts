@@ -3,9 +3,11 @@
  * once. What a replay has done is committed with what it writes; a younger replay fences it.
  * docs/decisions/1020-a-letter-is-replayed-once.md.
  */
+
 import { emptyBytes } from '../../base/bytes.ts';
 import { deadLetterTopic } from '../../graph/topic-names.ts';
 import type { Append, Log, RecordLimits, TopicPartition } from '../../log/log.ts';
+import { keyOf } from '../../log/partition-key.ts';
 import { BatchBuilder, PackedBatch } from '../../record/batch.ts';
 import { attemptsOf, cutHeader, replayedHeaders } from '../../record/letter-headers.ts';
 import { Outputs } from '../../task/outputs.ts';
@@ -199,7 +201,7 @@ class Writing {
   }
 
   #builder(topic: string, partition: number): BatchBuilder {
-    const name = `${topic}/${partition}`;
+    const name = keyOf({ topic, partition });
     const known = this.#builders.get(name);
     if (known !== undefined) return known.builder;
     const builder = new BatchBuilder();

@@ -6,6 +6,7 @@ import { writtenTopics } from '../../graph/sub-topology.ts';
 import type { Source } from '../../graph/topic.ts';
 import { deadLetterTopic } from '../../graph/topic-names.ts';
 import type { Log } from '../../log/log.ts';
+import { keyOf } from '../../log/partition-key.ts';
 import { decodeHeaders } from '../../record/headers.ts';
 import type { RecordSeen } from './recording.ts';
 
@@ -36,7 +37,7 @@ export class Outputs {
   static async from(options: OutputOptions): Promise<Outputs> {
     const outputs = new Outputs(options);
     for (const at of outputs.#partitions()) {
-      outputs.#positions.set(idOf(at), await options.log.endOffset(at));
+      outputs.#positions.set(keyOf(at), await options.log.endOffset(at));
     }
     return outputs;
   }
@@ -45,10 +46,10 @@ export class Outputs {
   async next(): Promise<RecordSeen[]> {
     const seen: RecordSeen[] = [];
     for (const at of this.#partitions()) {
-      const from = this.#positions.get(idOf(at)) ?? 0;
+      const from = this.#positions.get(keyOf(at)) ?? 0;
       const batch = await this.#options.log.read(at, from, { records: 1_000_000 });
       if (batch === undefined) continue;
-      this.#positions.set(idOf(at), batch.nextOffset);
+      this.#positions.set(keyOf(at), batch.nextOffset);
       const { topic, partition } = at;
       const several = (this.#options.partitionsOf[topic] ?? 1) > 1 ? { partition } : {};
       for (let i = 0; i < batch.count; i++)
@@ -115,8 +116,4 @@ function decoded(
   } catch {
     return bytes;
   }
-}
-
-function idOf({ topic, partition }: { topic: string; partition: number }): string {
-  return `${topic}/${partition}`;
 }

@@ -5,7 +5,9 @@
  *
  * What a zone does comes from the zone data of Node (ICU); the arithmetic is that of Temporal.
  */
+
 import type { Temporal } from 'temporal-polyfill';
+import { days } from '../../base/duration.ts';
 import { onDemand } from '../../base/on-demand.ts';
 import type { CalendarWindow } from './spec.ts';
 
@@ -18,7 +20,7 @@ export interface CalendarSpan {
   readonly end: number;
 }
 
-const dayMs = 86_400_000;
+const dayMs = days(1);
 /** UTC days whose windows are remembered: the arithmetic costs some microseconds. */
 const daysRemembered = 4_096;
 

@@ -1,4 +1,5 @@
 /** Topics of the cluster: which there are, and how Millrace makes its own. */
+import { days } from '../../../base/duration.ts';
 import { MillraceError } from '../../../base/errors.ts';
 import type { TopicSettings } from '../../../graph/topic.ts';
 import type { TopicDescription } from '../../log.ts';
@@ -7,9 +8,9 @@ import type { KafkaConsumer, RdkafkaModule } from '../rdkafka/rdkafka.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
 
 /** How long a changelog keeps deletions; state that has not read it for longer is rebuilt. */
-export const deleteRetentionMs = 7 * 24 * 3_600_000;
+export const deleteRetentionMs = days(7);
 /** The same for a topic that somebody else has made: Kafka's default. */
-export const foreignDeleteRetentionMs = 24 * 3_600_000;
+export const foreignDeleteRetentionMs = days(1);
 const appearTimeoutMs = 15_000;
 const lookMs = 10;
 

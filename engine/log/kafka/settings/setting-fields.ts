@@ -1,4 +1,5 @@
 /** Every field of the Kafka configuration: what it may be, and what it is for. */
+import { hours } from '../../../base/duration.ts';
 
 interface FieldBase {
   readonly name: string;
@@ -15,7 +16,7 @@ export type Field = FieldBase &
     | { readonly kind: 'choice'; readonly choices: readonly string[] }
   );
 
-const hour = 3_600_000;
+const hour = hours(1);
 const plainName = { pattern: /^[A-Za-z0-9._-]{1,200}$/, rule: 'letters, digits, . _ - only' };
 
 export const fields = [
