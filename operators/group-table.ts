@@ -24,6 +24,7 @@ import { checkAggregate, type SubtractableAggregate } from './aggregate-value.ts
 import { count } from './aggregates/count.ts';
 import { numberFormOf } from './aggregates/number-form.ts';
 import { reduce } from './aggregates/reduce.ts';
+import { handIn } from './chain-types.ts';
 import type { Flow } from './flow.ts';
 import { expiringGroup } from './group-expiring.ts';
 import { present } from './present.ts';
@@ -286,3 +287,5 @@ export function groupTable<K, V, K2, V2>(
   const port = graph.step(groupStep(name, dating, groupOf, key, value), [input]);
   return new GroupedTable({ graph, port, key, value: undefined }, dating);
 }
+
+handIn({ groupTable });

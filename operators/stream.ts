@@ -1,5 +1,4 @@
 /** A stream of records: the operators that take one and yield one. */
-import { synchronous } from '../engine/base/promises.ts';
 import {
   aFunction,
   anObject,
@@ -21,35 +20,24 @@ import { type Aggregate, checkAggregate } from './aggregate-value.ts';
 import { count } from './aggregates/count.ts';
 import { reduce } from './aggregates/reduce.ts';
 import { type AsyncCall, asyncMapStep } from './async-map.ts';
+import { handIn } from './chain-types.ts';
 import { CogroupedStream, type CogroupWhole } from './cogroup.ts';
 import { dedupeStep } from './dedupe.ts';
 import { type Flow, sameTopology } from './flow.ts';
 import type { AsyncOptions } from './in-flight.ts';
-import { type GlobalTable, globalJoinStep } from './join-global.ts';
-import { selfJoinStep } from './join-self.ts';
-import { streamTableJoinStep, type TableJoinOptions } from './join-stream-table.ts';
-import { checkStreamJoin, streamJoinStep } from './join-streams.ts';
-import type {
-  Joiner,
-  JoinKind,
-  StreamJoinOptions,
-  StreamJoinSettings,
-} from './join-streams-store.ts';
-import type { JoinWindow } from './join-window.ts';
 import { keyByStep } from './key-by.ts';
 import type { Collections } from './keyed-collections.ts';
 import { type StepOf, stepAt } from './kit/define-step.ts';
-import { type Answer, type LookupOptions, lookupStep } from './lookup.ts';
 import { orderByTimeStep } from './order-by-time.ts';
 import { processStep } from './process.ts';
 import type { NoCollections, ProcessSpec } from './process-spec.ts';
 import { routeStep } from './route.ts';
 import { type TtlOption, ttlRule } from './row-expiry.ts';
 import { filterStep, flatMapStep, mapStep, mergeStep, peekStep, splitStep } from './stateless.ts';
-import type { KeyBySettings, TableJoinWait } from './stream-options.ts';
+import { StreamJoins } from './stream-joins.ts';
+import type { KeyBySettings } from './stream-options.ts';
 import { type Synchronous, synchronousAggregate, type Unawaited } from './synchronous.ts';
 import { Table } from './table.ts';
-import type { TableGetter } from './table-getter.ts';
 import { type StandardSchema, validateStep } from './validate.ts';
 import { WindowedStream } from './windowed-stream.ts';
 
@@ -67,10 +55,11 @@ export type Branches<K, V, B> = { readonly [N in keyof B]: Stream<K, Passed<V, B
   readonly otherwise: Stream<K, Exclude<V, Taken<V, B[keyof B]>>>;
 };
 
-export class Stream<K, V> {
+export class Stream<K, V> extends StreamJoins<K, V> {
   readonly #flow: Flow<K, V>;
 
   constructor(flow: Flow<K, V>) {
+    super(flow);
     this.#flow = flow;
   }
 
@@ -103,30 +92,6 @@ export class Stream<K, V> {
     options: AsyncOptions = {},
   ): Stream<K, W> {
     return this.#then<W>(asyncMapStep(fn, options), undefined);
-  }
-
-  /**
-   * Each record with what an outside store answers for the key that `keyOf` tells; without an
-   * answer, no result. Answers are kept in memory for a while.
-   */
-  lookup<W, R>(
-    keyOf: (value: V, key: K) => string | null,
-    fetch: (key: string, signal: AbortSignal) => Answer<W> | Promise<Answer<W>>,
-    joiner: (value: V, answer: W, key: K) => Synchronous<R>,
-    options: LookupOptions = {},
-  ): Stream<K, R> {
-    const step = { kind: 'inner' as const, keyOf, fetch, joiner: joiner as never };
-    return this.#then<R>(lookupStep<K, V, W, R>(step, options), undefined);
-  }
-
-  /** As `lookup`; without an answer the joiner gets undefined. */
-  leftLookup<W, R>(
-    keyOf: (value: V, key: K) => string | null,
-    fetch: (key: string, signal: AbortSignal) => Answer<W> | Promise<Answer<W>>,
-    joiner: (value: V, answer: W | undefined, key: K) => Synchronous<R>,
-    options: LookupOptions = {},
-  ): Stream<K, R> {
-    return this.#then<R>(lookupStep({ kind: 'left', keyOf, fetch, joiner }, options), undefined);
   }
 
   /**
@@ -289,97 +254,6 @@ export class Stream<K, V> {
     return this.aggregate(name, reduce(fn), { value, ...options });
   }
 
-  /** Every pair of records of a key within the window, as they come; `name` names the store. */
-  join<W, R>(
-    name: string,
-    other: Stream<K, W>,
-    window: JoinWindow,
-    joiner: (left: NonNullable<V>, right: NonNullable<W>, key: K) => Synchronous<R>,
-    settings: StreamJoinSettings = {},
-  ): Stream<K, R> {
-    return this.#joinStream('inner', name, other, window, joiner as Joiner, settings);
-  }
-
-  /**
-   * As `join`; a record of this stream that finds no partner goes on alone when its time is over.
-   */
-  leftJoin<W, R>(
-    name: string,
-    other: Stream<K, W>,
-    window: JoinWindow,
-    joiner: (left: NonNullable<V>, right: NonNullable<W> | undefined, key: K) => Synchronous<R>,
-    settings: StreamJoinSettings = {},
-  ): Stream<K, R> {
-    return this.#joinStream('left', name, other, window, joiner as Joiner, settings);
-  }
-
-  /** As `leftJoin`, for the records of both streams. */
-  outerJoin<W, R>(
-    name: string,
-    other: Stream<K, W>,
-    window: JoinWindow,
-    joiner: (
-      left: NonNullable<V> | undefined,
-      right: NonNullable<W> | undefined,
-      key: K,
-    ) => Synchronous<R>,
-    settings: StreamJoinSettings = {},
-  ): Stream<K, R> {
-    return this.#joinStream('outer', name, other, window, joiner as Joiner, settings);
-  }
-
-  /** Each record with the table's row of its key; a record without one has no result. */
-  joinTable<W, R>(
-    table: Table<K, W>,
-    joiner: (value: NonNullable<V>, row: W, key: K) => Synchronous<R>,
-    options: TableJoinWait = {},
-  ): Stream<K, R> {
-    return this.#joinTable('inner', table, joiner as never, options);
-  }
-
-  /** As `joinTable`; without a row the joiner gets undefined. */
-  leftJoinTable<W, R>(
-    table: Table<K, W>,
-    joiner: (value: NonNullable<V>, row: W | undefined, key: K) => Synchronous<R>,
-    options: TableJoinWait = {},
-  ): Stream<K, R> {
-    return this.#joinTable('left', table, joiner as never, options);
-  }
-
-  /** Each record with the row of a global table that `keyOf` names; without one, no result. */
-  joinGlobal<G, W, R>(
-    table: GlobalTable<G, W>,
-    keyOf: (value: V, key: K) => G | null,
-    joiner: (value: V, row: W, key: K) => Synchronous<R>,
-  ): Stream<K, R> {
-    return this.#then<R>(
-      globalJoinStep(
-        'inner',
-        table.topic as never,
-        synchronous(keyOf, 'the key function') as never,
-        synchronous(joiner, 'the joiner') as never,
-      ),
-      undefined,
-    );
-  }
-
-  /** As `joinGlobal`; without a row the joiner gets undefined. */
-  leftJoinGlobal<G, W, R>(
-    table: GlobalTable<G, W>,
-    keyOf: (value: V, key: K) => G | null,
-    joiner: (value: V, row: W | undefined, key: K) => Synchronous<R>,
-  ): Stream<K, R> {
-    return this.#then<R>(
-      globalJoinStep(
-        'left',
-        table.topic as never,
-        synchronous(keyOf, 'the key function') as never,
-        synchronous(joiner, 'the joiner') as never,
-      ),
-      undefined,
-    );
-  }
-
   /**
    * Begins one aggregate over several streams: this one's records are taken in by `add`, those of
    * others by theirs: `a.cogroup(whole, addA).with(b, addB).aggregate(name)`.
@@ -404,64 +278,10 @@ export class Stream<K, V> {
     return new WindowedStream(this.#flow as Flow<K, NonNullable<V>>, spec);
   }
 
-  #joinStream<W, R>(
-    kind: JoinKind,
-    name: string,
-    other: Stream<K, W>,
-    window: JoinWindow,
-    joiner: Joiner,
-    settings: StreamJoinSettings,
-  ): Stream<K, R> {
-    const { graph, key, value } = this.#flow;
-    sameTopology(name, graph, other.#flow.graph);
-    const [left, right] = [this.#flow.port, other.#flow.port];
-    const itself = left.node === right.node && left.port === right.port;
-    const options: StreamJoinOptions = {
-      ...settings,
-      name,
-      kind,
-      window,
-      joiner: synchronous(joiner, 'the joiner'),
-      key: key as Serde<unknown>,
-      leftValue: (value ?? msgpack<V>()) as Serde<unknown>,
-      rightValue: (other.#flow.value ?? msgpack<W>()) as Serde<unknown>,
-    };
-    checkStreamJoin(options, settings);
-    const port =
-      itself && kind === 'inner'
-        ? graph.step(selfJoinStep(options), [left])
-        : graph.step(streamJoinStep(options), [left, right]);
-    return new Stream<K, R>({ graph, port, key, value: undefined });
-  }
-
-  #joinTable<W, R>(
-    kind: 'inner' | 'left',
-    table: Table<K, W>,
-    joiner: TableJoinOptions['joiner'],
-    options: TableJoinWait,
-  ): Stream<K, R> {
-    const { graph, key, value } = this.#flow;
-    checkSettings('joinTable', options, { wait: optional(anObject) });
-    const side = table.joinSide();
-    sameTopology('joinTable', graph, side.graph);
-    if (options.wait !== undefined && !side.versioned) {
-      const problem = 'only a versioned table can be waited for: give the table a historyMs';
-      refuseSetting(`${options.wait.name}.graceMs`, problem);
-    }
-    const step = streamTableJoinStep({
-      kind,
-      joiner: synchronous(joiner, 'the joiner'),
-      getter: side.getter as TableGetter<unknown>,
-      ...options,
-      key: key as Serde<unknown>,
-      value: (value ?? msgpack<V>()) as Serde<unknown>,
-    });
-    const port = graph.step(step, [this.#flow.port, side.port]);
-    return new Stream<K, R>({ graph, port, key, value: undefined });
-  }
-
   #then<W>(step: Step, value: Serde<W> | undefined): Stream<K, W> {
     const { graph, key } = this.#flow;
     return new Stream<K, W>({ graph, port: graph.step(step, [this.#flow.port]), key, value });
   }
 }
+
+handIn({ stream: Stream });

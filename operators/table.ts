@@ -8,8 +8,9 @@ import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { utf8 } from '../engine/serde/utf8.ts';
 import type { WindowSpec } from '../engine/time/windows/spec.ts';
+import { groupsOf, streamOf } from './chain-types.ts';
 import { type Flow, sameTopology } from './flow.ts';
-import { type GroupedTable, groupTable } from './group-table.ts';
+import type { GroupedTable } from './group-table.ts';
 import {
   answerStep,
   type ForeignKeyJoinOptions,
@@ -22,7 +23,7 @@ import type { JoinKind } from './join-streams-store.ts';
 import { type RowJoiner, tableJoinGetter, tableJoinStep } from './join-tables.ts';
 import { type StepOf, stepAt } from './kit/define-step.ts';
 import { mergeStep } from './stateless.ts';
-import { Stream } from './stream.ts';
+import type { Stream } from './stream.ts';
 import { suppressStep } from './suppress.ts';
 import { checkWay, type SuppressOptions } from './suppress-options.ts';
 import type { Synchronous } from './synchronous.ts';
@@ -103,7 +104,7 @@ export class Table<K, V> implements RowsOf<K, V> {
     const { graph, key, value } = this.#flow;
     const port = graph.step(changesStep(), [this.#everyChange]);
     // What writes values (a topic, a repartition) knows a null by itself.
-    return new Stream<K, V | null>({ graph, port, key, value: value as Serde<V | null> });
+    return streamOf<K, V | null>({ graph, port, key, value: value as Serde<V | null> });
   }
 
   /**
@@ -205,7 +206,7 @@ export class Table<K, V> implements RowsOf<K, V> {
     checkSettings(name, options, { key: optional(aSerde), value: optional(aSerde) });
     const { key = utf8 as unknown as Serde<K2>, value = msgpack<V2>() } = options;
     const group = synchronous(groupOf, "groupBy's function");
-    return groupTable(this.#flow, name, group, key, value, this.#traits.getter);
+    return groupsOf(this.#flow, name, group, key, value, this.#traits.getter);
   }
 
   /** Writes every change to a topic: the new row, null for a deletion. */

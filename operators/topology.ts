@@ -15,6 +15,7 @@ import type { ErrorHandler } from '../engine/graph/error-handler.ts';
 import { GraphBuilder, type Topology, type TopologySettings } from '../engine/graph/graph.ts';
 import type { SourceOptions } from '../engine/graph/node.ts';
 import type { Topic } from '../engine/graph/topic.ts';
+import './group-table.ts';
 import { GlobalTable } from './join-global.ts';
 import { Stream } from './stream.ts';
 import { Table } from './table.ts';
