@@ -24,8 +24,8 @@ export async function hostOf(
   const { TaskHost } = await from<typeof import('../engine/task/task-host.ts')>(
     'engine/task/task-host.ts',
   );
-  const { MemoryBackends } = await from<typeof import('../engine/storage/memory.ts')>(
-    'engine/storage/memory.ts',
+  const { MemoryBackends } = await from<typeof import('../engine/storage/memory-backend.ts')>(
+    'engine/storage/memory-backend.ts',
   );
   const { defaultErrorPolicy } = await from<typeof import('../engine/task/error-policy.ts')>(
     'engine/task/error-policy.ts',

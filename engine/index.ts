@@ -33,6 +33,7 @@ export type { TopicSettings } from './graph/topic.ts';
 export { deadLetterTopic } from './graph/topic-names.ts';
 export { Streams } from './http/event-stream.ts';
 export { isReady } from './http/health.ts';
+export { type HttpEndpoint, statusOf } from './http/http-server.ts';
 export { type RequestMetrics, requestMetrics } from './http/metrics.ts';
 export type { PageAnswer, PageServer } from './http/page.ts';
 export {
@@ -47,7 +48,6 @@ export {
   servedRoutes,
   valuesInPath,
 } from './http/routes.ts';
-export { type HttpEndpoint, statusOf } from './http/server.ts';
 export { type EmbeddedLog, openEmbeddedLog } from './log/embedded/open-embedded-log.ts';
 export type {
   Append,
@@ -72,7 +72,7 @@ export {
   type Member,
   soleMember,
 } from './log/member.ts';
-export { MemoryLog } from './log/memory.ts';
+export { MemoryLog } from './log/memory-log.ts';
 export { type TopicRecord, topicRecords } from './log/topic-records.ts';
 export { BatchBuilder, PackedBatch } from './record/batch.ts';
 export { decodeHeaders, encodeHeaders, type Headers } from './record/headers.ts';
@@ -109,7 +109,7 @@ export {
   backendNames,
   backendsOf,
 } from './storage/backends.ts';
-export { MemoryBackends } from './storage/memory.ts';
+export { MemoryBackends } from './storage/memory-backend.ts';
 export { rocksBackends } from './storage/rocksdb.ts';
 export type { HostConfig, HostPort } from './task/host-port.ts';
 export type { ShownRow } from './task/row-answers.ts';

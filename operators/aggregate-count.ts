@@ -16,7 +16,7 @@ import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { isClosed } from '../engine/time/closed.ts';
-import type { CountWindow } from '../engine/time/windows/spec.ts';
+import type { CountWindow } from '../engine/time/windows/window-spec.ts';
 import { type Accumulators, accumulatorsOf } from './accumulators.ts';
 import { dropUnusable } from './aggregate.ts';
 import type { Aggregate } from './aggregate-value.ts';

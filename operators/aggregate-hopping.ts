@@ -9,7 +9,7 @@ import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { closesAt, isClosed } from '../engine/time/closed.ts';
 import { gridOf, type WindowGrid } from '../engine/time/windows/hopping.ts';
-import type { CalendarWindow, HoppingWindow } from '../engine/time/windows/spec.ts';
+import type { CalendarWindow, HoppingWindow } from '../engine/time/windows/window-spec.ts';
 import type { Accumulators } from './accumulators.ts';
 import { byStart, type Closed } from './closing.ts';
 import { endAt, indexOfStart, startAt, timestampAt, windowsOf } from './window-cell.ts';

@@ -12,7 +12,7 @@
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { closesAt, isClosed } from '../engine/time/closed.ts';
-import type { SessionWindow } from '../engine/time/windows/spec.ts';
+import type { SessionWindow } from '../engine/time/windows/window-spec.ts';
 import type { Accumulators } from './accumulators.ts';
 import type { Closed } from './closing.ts';
 import { present } from './present.ts';

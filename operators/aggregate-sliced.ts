@@ -23,7 +23,7 @@ import type { Serde } from '../engine/serde/serde.ts';
 import { closesAt, isClosed } from '../engine/time/closed.ts';
 import { floorTo } from '../engine/time/floor-to.ts';
 import { firstOpenStart, firstWindowStart, sliceMs } from '../engine/time/windows/hopping.ts';
-import type { HoppingWindow } from '../engine/time/windows/spec.ts';
+import type { HoppingWindow } from '../engine/time/windows/window-spec.ts';
 import type { Accumulators } from './accumulators.ts';
 import type { MergeableAggregate } from './aggregate-value.ts';
 import { byStart, type Closed, FailedResult } from './closing.ts';

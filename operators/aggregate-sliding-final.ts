@@ -16,7 +16,7 @@
 import type { Cells, StoreRow, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { closesAt, isClosed } from '../engine/time/closed.ts';
-import type { SlidingWindow } from '../engine/time/windows/spec.ts';
+import type { SlidingWindow } from '../engine/time/windows/window-spec.ts';
 import { ValueAccumulators } from './accumulators.ts';
 import type { MergeableAggregate } from './aggregate-value.ts';
 import { byStart, type Closed, FailedResult } from './closing.ts';

@@ -12,7 +12,7 @@
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { closesAt, isClosed } from '../engine/time/closed.ts';
-import type { SlidingWindow } from '../engine/time/windows/spec.ts';
+import type { SlidingWindow } from '../engine/time/windows/window-spec.ts';
 import { ValueAccumulators } from './accumulators.ts';
 import type { Aggregate } from './aggregate-value.ts';
 import { byStart, type Closed } from './closing.ts';

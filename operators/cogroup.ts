@@ -12,7 +12,7 @@ import type { Sink } from '../engine/graph/topic.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import type { Windowed } from '../engine/serde/windowed.ts';
-import type { WindowSpec } from '../engine/time/windows/spec.ts';
+import type { WindowSpec } from '../engine/time/windows/window-spec.ts';
 import { keyAggregate } from './aggregate-expiring.ts';
 import type { Aggregate } from './aggregate-value.ts';
 import { type Flow, sameTopology } from './flow.ts';

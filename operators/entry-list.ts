@@ -25,7 +25,7 @@ import {
   wakeOf,
 } from './entry-leaves.ts';
 import { Leaves } from './list-leaves.ts';
-import { firstAtOrAfter } from './times.ts';
+import { firstAtOrAfter } from './time-columns.ts';
 
 export type { Entries, EntryKey, EntryLayout } from './entry-leaves.ts';
 

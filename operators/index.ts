@@ -43,7 +43,7 @@ export {
   tumblingCount,
   type Weekday,
   type WindowSpec,
-} from '../engine/time/windows/spec.ts';
+} from '../engine/time/windows/window-spec.ts';
 export type {
   Aggregate,
   MergeableAggregate,

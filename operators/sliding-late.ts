@@ -1,6 +1,6 @@
 /** Which records sliding windows refuse. */
 import { isClosed } from '../engine/time/closed.ts';
-import type { SlidingWindow } from '../engine/time/windows/spec.ts';
+import type { SlidingWindow } from '../engine/time/windows/window-spec.ts';
 
 /**
  * A record is late when its last window is closed. Where its source has closed its first window and

@@ -14,7 +14,7 @@ import type { KeyOptions, Sink } from '../engine/graph/topic.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { utf8 } from '../engine/serde/utf8.ts';
-import type { WindowSpec } from '../engine/time/windows/spec.ts';
+import type { WindowSpec } from '../engine/time/windows/window-spec.ts';
 import { keyAggregate } from './aggregate-expiring.ts';
 import { type Aggregate, checkAggregate } from './aggregate-value.ts';
 import { count } from './aggregates/count.ts';

@@ -14,7 +14,7 @@ import {
   type Rules,
   refuseSetting,
 } from '../engine/base/settings.ts';
-import type { WindowSpec } from '../engine/time/windows/spec.ts';
+import type { WindowSpec } from '../engine/time/windows/window-spec.ts';
 
 /** How much a task may hold back. Bytes are those of keys and values as they are written. */
 export interface SuppressBuffer {

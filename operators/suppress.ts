@@ -16,7 +16,7 @@ import type { Serde } from '../engine/serde/serde.ts';
 import type { Windowed } from '../engine/serde/windowed.ts';
 import { closesAt } from '../engine/time/closed.ts';
 import { standOfDue } from '../engine/time/watermark.ts';
-import type { WindowSpec } from '../engine/time/windows/spec.ts';
+import type { WindowSpec } from '../engine/time/windows/window-spec.ts';
 import { changed, kept, removed } from './entry-list.ts';
 import { OperatorTime } from './kit/operator-time.ts';
 import { releaseDue } from './kit/release.ts';

@@ -7,7 +7,7 @@ import type { TableView } from '../engine/graph/view.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { utf8 } from '../engine/serde/utf8.ts';
-import type { WindowSpec } from '../engine/time/windows/spec.ts';
+import type { WindowSpec } from '../engine/time/windows/window-spec.ts';
 import { groupsOf, streamOf } from './chain-types.ts';
 import { type Flow, sameTopology } from './flow.ts';
 import type { GroupedTable } from './group-table.ts';

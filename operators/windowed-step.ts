@@ -10,7 +10,7 @@ import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Sink } from '../engine/graph/topic.ts';
 import { closesAt } from '../engine/time/closed.ts';
 import { standOfDue } from '../engine/time/watermark.ts';
-import type { TimedWindow } from '../engine/time/windows/spec.ts';
+import type { TimedWindow } from '../engine/time/windows/window-spec.ts';
 import { dropUnusable } from './aggregate.ts';
 import { type Closed, closeDue, FailedResult } from './closing.ts';
 import { OperatorTime } from './kit/operator-time.ts';

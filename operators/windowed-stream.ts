@@ -13,7 +13,7 @@ import type { Port, Step } from '../engine/graph/node.ts';
 import { msgpack } from '../engine/serde/msgpack.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 import { sessionWindowed, timeWindowed, type Windowed } from '../engine/serde/windowed.ts';
-import type { TimedWindow, WindowSpec } from '../engine/time/windows/spec.ts';
+import type { TimedWindow, WindowSpec } from '../engine/time/windows/window-spec.ts';
 import { accumulatorsOf } from './accumulators.ts';
 import { countWindowStep } from './aggregate-count.ts';
 import { HoppingWindows } from './aggregate-hopping.ts';

@@ -12,10 +12,10 @@ import {
 } from 'millrace';
 import type { Topology } from '../../engine/graph/graph.ts';
 import { PackedBatch } from '../../engine/record/batch.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import { defaultErrorPolicy } from '../../engine/task/error-policy.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
-import type { TimedWindow } from '../../engine/time/windows/spec.ts';
+import type { TimedWindow } from '../../engine/time/windows/window-spec.ts';
 import { type Piece, use } from './piece.ts';
 import { batchOfMany, many } from './record.ts';
 

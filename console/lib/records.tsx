@@ -1,11 +1,11 @@
 /** Records of a topic, the newest first, page by page. */
 import { useEffect, useState } from 'preact/hooks';
-import type { RecordPage, RecordText } from '../../engine/http/records.ts';
+import type { RecordPage, RecordText } from '../../engine/http/shown-records.ts';
 import { AskError, ask } from './api.ts';
 import { instant } from './format.ts';
 import { Empty, Loading, Problem } from './parts.tsx';
 
-export type { RecordText } from '../../engine/http/records.ts';
+export type { RecordText } from '../../engine/http/shown-records.ts';
 
 export interface Pages {
   readonly records: readonly RecordText[];

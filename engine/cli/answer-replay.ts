@@ -5,7 +5,7 @@ import type { RowMapping, RowMappings } from '../connect/row-mapping.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { Sink } from '../graph/topic.ts';
 import type { Log } from '../log/log.ts';
-import type { Letter } from '../runtime/replay/letters.ts';
+import type { Letter } from '../runtime/replay/letter-topic.ts';
 import { type Remapped, type ReplayReport, replayLetters } from '../runtime/replay/replay.ts';
 import type { Where } from '../runtime/replay/where.ts';
 import { parseJson } from '../serde/faithful-json.ts';

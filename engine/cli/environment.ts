@@ -5,7 +5,7 @@ import { join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { codeRoot, moduleAt } from '../base/package-files.ts';
-import { checkPort } from '../http/server.ts';
+import { checkPort } from '../http/http-server.ts';
 import { type EmbeddedLog, openEmbeddedLog } from '../log/embedded/open-embedded-log.ts';
 import {
   type BackendChoice,

@@ -32,8 +32,8 @@ export type { KafkaSettings } from '../log/kafka/settings/kafka-settings.ts';
 export { partitionOf } from '../record/partitioner.ts';
 export type { PartitionLag } from '../runtime/assignment.ts';
 export { cursorAppend, readCursors } from '../runtime/cursors.ts';
-export { cursorName } from '../runtime/intake.ts';
 export { type LogLevel, logObserver, metricsObserver } from '../runtime/observe.ts';
+export { cursorName } from '../runtime/source-intake.ts';
 export type { TableQuestions } from '../runtime/table-questions.ts';
 export type { TopicTails } from '../runtime/topic-tail.ts';
 export type { Decoder } from '../serde/serde.ts';
@@ -43,6 +43,7 @@ export { moduleChosen } from '../thread/adapters.ts';
 export { AnswerThread, type ThreadLimits } from '../thread/answer-thread.ts';
 export { openObservedKafkaLog } from './any-log.ts';
 export { balance, checkTaken } from './balance.ts';
+export { addEngineCommands, commandLine, runProgram } from './command-program.ts';
 export {
   atEndOption,
   dataOption,
@@ -79,7 +80,6 @@ export { addKafkaOptions, type KafkaFlags, kafkaConfiguration } from './kafka-op
 export { type KeptOptions, kafkaOf, openInspected, withApplication } from './kept-application.ts';
 export { numberOption } from './number-option.ts';
 export { instant, print, printJson, table } from './output.ts';
-export { addEngineCommands, commandLine, runProgram } from './program.ts';
 export { progressBar } from './progress.ts';
 export { connectorsOf, pulledSources, readSources, sourcesFrom } from './pulled-sources.ts';
 export type { ShippedApplication } from './shipped-application.ts';

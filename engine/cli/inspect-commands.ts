@@ -12,12 +12,12 @@ import {
   jsonOption,
   sourcesOption,
 } from './common-options.ts';
-import { type HealthOptions, health } from './health.ts';
+import { type HealthOptions, health } from './health-command.ts';
 import { describe, query, type ReadOptions, readTopic, topics } from './inspect.ts';
 import { addKafkaOptions, showConfiguration } from './kafka-options.ts';
 import { describeLive } from './live.ts';
 import { numberOption } from './number-option.ts';
-import type { SchemaCheckOptions } from './schema.ts';
+import type { SchemaCheckOptions } from './schema-command.ts';
 import type { ShippedApplication } from './shipped-application.ts';
 import {
   lintCommand,
@@ -126,7 +126,7 @@ export function addInspectCommands(program: Command, application: ShippedApplica
     )
     .addOption(jsonOption())
     .action(async (file: string, options: SchemaCheckOptions) => {
-      const { schemaCheck } = await import('../../engine/cli/schema.ts');
+      const { schemaCheck } = await import('./schema-command.ts');
       await schemaCheck(file, options);
     });
 }

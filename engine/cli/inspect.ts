@@ -7,7 +7,7 @@ import { subTopologies } from '../graph/sub-topology.ts';
 import type { Source } from '../graph/topic.ts';
 import { deadLetterTopic } from '../graph/topic-names.ts';
 import { readableTable } from '../graph/view.ts';
-import { decodedText, type RecordText, serdesIn } from '../http/records.ts';
+import { decodedText, type RecordText, serdesIn } from '../http/shown-records.ts';
 import type { Log } from '../log/log.ts';
 import { decodeHeaders } from '../record/headers.ts';
 import { loadTopology } from '../thread/load-topology.ts';

@@ -3,9 +3,9 @@ import type { Command } from 'commander';
 import { dataOption, jsonOption } from './common-options.ts';
 import { deadLetters, type ReadOptions } from './inspect.ts';
 import { reading } from './inspect-commands.ts';
-import { addPause, type PauseOptions, pauseCommand } from './pause.ts';
-import { addReplay, type ReplayCommandOptions, replayCommand } from './replay.ts';
-import { addReset, type ResetCommandOptions, resetCommand } from './reset.ts';
+import { addPause, type PauseOptions, pauseCommand } from './pause-command.ts';
+import { addReplay, type ReplayCommandOptions, replayCommand } from './replay-command.ts';
+import { addReset, type ResetCommandOptions, resetCommand } from './reset-command.ts';
 import type { ShippedApplication } from './shipped-application.ts';
 
 export function addOperateCommands(program: Command, application: ShippedApplication): void {

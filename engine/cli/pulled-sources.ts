@@ -6,14 +6,18 @@ import { MillraceError, messageOf } from '../base/errors.ts';
 import { jsonOf } from '../base/json-text.ts';
 import { systemScheduler } from '../base/scheduler.ts';
 import type { Mapped } from '../connect/file-options.ts';
-import { isPlain, type Mistake } from '../connect/pull/check.ts';
-import type { KafkaSpec } from '../connect/pull/kafka/spec.ts';
+import type { KafkaSpec } from '../connect/pull/kafka/kafka-spec.ts';
 import { everySeconds, pullerOf, targetOf } from '../connect/pull/kinds.ts';
 import { PullSource } from '../connect/pull/pull-source.ts';
 import type { Puller } from '../connect/pull/puller.ts';
 import { Schedule } from '../connect/pull/schedule.ts';
 import type { Secrets } from '../connect/pull/secrets.ts';
-import { mistakesInSources, type SourceSpec, type SourceSpecs } from '../connect/pull/spec.ts';
+import {
+  mistakesInSources,
+  type SourceSpec,
+  type SourceSpecs,
+} from '../connect/pull/source-specs.ts';
+import { isPlain, type Mistake } from '../connect/pull/spec-check.ts';
 import type { RowMapping, RowMappings } from '../connect/row-mapping.ts';
 import type { RowOptions } from '../connect/rows.ts';
 import type { Topology } from '../graph/graph.ts';

@@ -25,8 +25,8 @@ import type { DevOptions } from './dev/dev.ts';
 import { inputOptions } from './input-groups.ts';
 import { addKafkaOptions } from './kafka-options.ts';
 import { numberOption } from './number-option.ts';
-import { type PlanOptions, planDeployment } from './plan.ts';
-import { type RunOptions, run } from './run.ts';
+import { type PlanOptions, planDeployment } from './plan-command.ts';
+import { type RunOptions, run } from './run-command.ts';
 import type { ShippedApplication } from './shipped-application.ts';
 
 export function addRunCommands(program: Command, application: ShippedApplication): void {

@@ -4,9 +4,9 @@
  */
 import { MillraceError } from '../base/errors.ts';
 import { holdStandardInput, standardInput } from './content.ts';
+import { Fingerprint } from './content-fingerprint.ts';
 import type { Cursor, Start } from './cursor.ts';
 import { type FileReaderOptions, isRefused, type Mapped, recordsOf } from './file-options.ts';
-import { Fingerprint } from './fingerprint.ts';
 import { InputResume } from './input-resume.ts';
 import {
   addToSample,

@@ -1,5 +1,5 @@
 /** Standard input that is piped in again. */
-import type { Fingerprint } from './fingerprint.ts';
+import type { Fingerprint } from './content-fingerprint.ts';
 import { changedBefore, type KnownFile } from './known-files.ts';
 import type { Row } from './rows.ts';
 

@@ -5,7 +5,7 @@
  */
 import { MillraceError } from '../base/errors.ts';
 import { contentOf } from './content.ts';
-import { Fingerprint, rowHash } from './fingerprint.ts';
+import { Fingerprint, rowHash } from './content-fingerprint.ts';
 import { type Row, type RowOptions, rowBlocks } from './rows.ts';
 
 /** A file that rows were taken from, as the cursor keeps it. */

@@ -4,7 +4,7 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import { MillraceError } from '../base/errors.ts';
 import { contentOf } from './content.ts';
-import type { Fingerprint } from './fingerprint.ts';
+import type { Fingerprint } from './content-fingerprint.ts';
 
 /** No row may be longer, in characters: a missing quote or line end must not fill the memory. */
 export const rowLengthMax = 1024 * 1024;

@@ -1,5 +1,5 @@
 /** Ids of the rows of a file. */
-import { rowHash } from './fingerprint.ts';
+import { rowHash } from './content-fingerprint.ts';
 import type { Row } from './rows.ts';
 
 /** Hash of a row's text, told apart by its file and by its ordinal among equal rows of the file. */

@@ -3,8 +3,8 @@ import { isUtf8 } from 'node:buffer';
 import { MillraceError } from '../base/errors.ts';
 import { membersOf, parseJson } from '../serde/faithful-json.ts';
 import { contentOf } from './content.ts';
+import type { Fingerprint } from './content-fingerprint.ts';
 import { CsvReader, type CsvRecord } from './csv.ts';
-import type { Fingerprint } from './fingerprint.ts';
 import { type Line, linesOf } from './lines.ts';
 
 /**

@@ -15,7 +15,7 @@ import type {
   StepNode,
 } from './node.ts';
 import type { Sink, Source } from './topic.ts';
-import { validate } from './validate.ts';
+import { validate } from './validate-graph.ts';
 import type { TableView } from './view.ts';
 
 export interface Topology<out E = unknown> {

@@ -17,7 +17,7 @@ import { FlowWatch, type Sample } from './flow-watch.ts';
 import type { Health } from './health.ts';
 import { jsonAnswer, type PageAnswer, type PageServer } from './page.ts';
 import { PageFiles } from './page-files.ts';
-import { newestRecords } from './records.ts';
+import { newestRecords } from './shown-records.ts';
 
 export interface ConsoleOptions {
   readonly application: string;

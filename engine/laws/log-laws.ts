@@ -4,7 +4,7 @@ import type { Commit, CommitPhase, Log, TopicPartition } from '../log/log.ts';
 import { BatchBuilder, type PackedBatch } from '../record/batch.ts';
 import { decodeHeaders, encodeHeaders } from '../record/headers.ts';
 import { type Law, mustReject } from './law.ts';
-import { append, keyedRows, type Row, rowsOf } from './records.ts';
+import { append, keyedRows, type Row, rowsOf } from './law-records.ts';
 
 export interface OpenedLog {
   readonly log: Log;

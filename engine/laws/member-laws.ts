@@ -4,8 +4,8 @@ import { systemScheduler } from '../base/scheduler.ts';
 import type { TopicPartition } from '../log/log.ts';
 import type { Member } from '../log/member.ts';
 import { type Law, mustReject } from './law.ts';
+import { append, keyedRows, type Row } from './law-records.ts';
 import { all, at, type LawLog, type LogUnderTest, lawsOver } from './log-laws.ts';
-import { append, keyedRows, type Row } from './records.ts';
 
 /** A member with both partitions of a topic, from offset 0 on. */
 async function joined({ log, one, id }: LawLog): Promise<Member> {

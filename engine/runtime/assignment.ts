@@ -15,7 +15,7 @@ import type { HostConfig, HostPort } from '../task/host-port.ts';
 import { GlobalFeed } from './global-feed.ts';
 import { firstUnread } from './group-lag.ts';
 import { OpenTasks } from './open-tasks.ts';
-import type { Plan, PlannedTask } from './plan.ts';
+import type { Plan, PlannedTask } from './start-plan.ts';
 import { type OffsetLost, type RunningTask, TaskOpener } from './task-opener.ts';
 
 export interface PartitionLag {

@@ -17,12 +17,12 @@ import { traceCommit } from './commit-spans.ts';
 import type { SourceConnector } from './connector.ts';
 import { cursorAppend } from './cursors.ts';
 import { allDone, type CycleWork } from './cycle-work.ts';
-import { bringsNews, cursorName, type Intake } from './intake.ts';
 import { encodeLedger, offsetMetadata } from './ledger.ts';
-import { promiseAppends } from './promises.ts';
 import { reportCycle } from './report.ts';
+import { bringsNews, cursorName, type Intake } from './source-intake.ts';
 import type { Summary } from './summary.ts';
 import type { RunningTask } from './task-opener.ts';
+import { promiseAppends } from './time-promises.ts';
 
 export interface CommitterOptions {
   readonly application: string;

@@ -1,7 +1,7 @@
 /** The work of a cycle, on its way to the commit. */
 import type { GroupOffset } from '../log/log.ts';
 import type { TaskResult } from '../task/host-port.ts';
-import type { Taken } from './intake.ts';
+import type { Taken } from './source-intake.ts';
 import type { StageClock } from './stages.ts';
 import type { RunningTask } from './task-opener.ts';
 

@@ -8,7 +8,7 @@ import {
   nextDeployment,
 } from '../graph/deployment.ts';
 import type { Topology } from '../graph/graph.ts';
-import type { Plan } from './plan.ts';
+import type { Plan } from './start-plan.ts';
 
 export interface DeployOptions {
   readonly application: string;

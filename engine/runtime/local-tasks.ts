@@ -1,8 +1,8 @@
 /** The tasks of this process, for those who ask about their rows while cycles run. */
 import type { Topology } from '../graph/graph.ts';
 import type { RowAnswer, RowQuestion } from '../task/row-answers.ts';
-import type { Plan } from './plan.ts';
 import type { Session } from './session.ts';
+import type { Plan } from './start-plan.ts';
 import type { StateQuestions } from './state-questions.ts';
 import type { Summary } from './summary.ts';
 

@@ -8,11 +8,11 @@ import type { Topology } from '../graph/graph.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
 import { readableTable, storesOf } from '../graph/view.ts';
 import type { Log } from '../log/log.ts';
-import { MemoryBackends } from '../storage/memory.ts';
+import { MemoryBackends } from '../storage/memory-backend.ts';
 import { defaultErrorPolicy } from '../task/error-policy.ts';
 import { TaskHost } from '../task/task-host.ts';
-import { type PlannedTask, plan } from './plan.ts';
 import { restoreTask } from './restore.ts';
+import { type PlannedTask, plan } from './start-plan.ts';
 
 export interface LookOptions {
   readonly topology: Topology;

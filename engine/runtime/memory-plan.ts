@@ -4,8 +4,8 @@ import type { Log } from '../log/log.ts';
 import { defaultErrorPolicy } from '../task/error-policy.ts';
 import type { HostConfig } from '../task/host-port.ts';
 import { type CycleRoom, CycleSize, cycleRoom } from './cycle-size.ts';
-import type { Plan } from './plan.ts';
-import type { RuntimeSettings } from './settings.ts';
+import type { RuntimeSettings } from './run-settings.ts';
+import type { Plan } from './start-plan.ts';
 
 interface Given extends RuntimeSettings {
   readonly application: string;

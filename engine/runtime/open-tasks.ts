@@ -9,7 +9,7 @@ import type { Readable } from '../graph/view.ts';
 import type { GroupOffset } from '../log/log.ts';
 import type { HostPort } from '../task/host-port.ts';
 import type { RowAnswer, RowQuestion } from '../task/row-answers.ts';
-import type { PlannedTask } from './plan.ts';
+import type { PlannedTask } from './start-plan.ts';
 import type { RunningTask, TaskOpener } from './task-opener.ts';
 
 /** Cycles for which a task is careful after one of its cycles was repeated; doubled each time. */

@@ -11,7 +11,7 @@ import { cursorTopic } from '../graph/topic-names.ts';
 import type { Log } from '../log/log.ts';
 import { keyOf } from '../log/partition-key.ts';
 import { cursorAppend, readCursors } from './cursors.ts';
-import type { Plan, PlannedTask } from './plan.ts';
+import type { Plan, PlannedTask } from './start-plan.ts';
 
 const pauseCursor = 'paused';
 /** Between two looks at what others have written, ms. */

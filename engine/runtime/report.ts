@@ -3,7 +3,7 @@ import type { DropReason, FailureStage, Observer, WorkedTask, Written } from '..
 import { PackedBatch } from '../record/batch.ts';
 import { addCounters } from '../task/counters.ts';
 import type { TaskResult } from '../task/host-port.ts';
-import type { Taken } from './intake.ts';
+import type { Taken } from './source-intake.ts';
 import type { Stages } from './stages.ts';
 import type { Summary } from './summary.ts';
 

@@ -9,7 +9,7 @@ import type { Topology } from '../graph/graph.ts';
 import { changelogTopic, repartitionTopic } from '../graph/topic-names.ts';
 import type { GroupOffset, Log, TopicPartition } from '../log/log.ts';
 import { cursorAppend, deploymentCursor, readCursors } from './cursors.ts';
-import { plan } from './plan.ts';
+import { plan } from './start-plan.ts';
 
 const resetCursor = 'reset';
 

@@ -7,7 +7,7 @@ import type { Log, TopicPartition } from '../log/log.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import type { HostPort, OpenedStore } from '../task/host-port.ts';
 import type { LedgerEntry } from './ledger.ts';
-import type { PlannedTask } from './plan.ts';
+import type { PlannedTask } from './start-plan.ts';
 
 const recordsPerRead = 8192;
 

@@ -7,7 +7,7 @@ import type { Log } from '../log/log.ts';
 import type { StepHook } from '../task/commit.ts';
 import type { HostConfig, HostPort } from '../task/host-port.ts';
 import type { SourceConnector } from './connector.ts';
-import type { RuntimeSettings } from './settings.ts';
+import type { RuntimeSettings } from './run-settings.ts';
 
 export interface RuntimeOptions extends RuntimeSettings {
   readonly topology: Topology;

@@ -7,9 +7,9 @@ import { allObservers, type Observer, silentObserver } from '../base/events.ts';
 import { type Scheduler, systemScheduler } from '../base/scheduler.ts';
 import { SteadyClock } from '../time/steady-clock.ts';
 import { IdleWatch } from './idle-watch.ts';
-import { Intake } from './intake.ts';
 import { PauseWatch } from './pause.ts';
 import type { RuntimeOptions } from './runtime-options.ts';
+import { Intake } from './source-intake.ts';
 import { emptySummary, type Summary } from './summary.ts';
 import { RefusedTimes } from './time-report.ts';
 

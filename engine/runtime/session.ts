@@ -12,12 +12,12 @@ import { Committer } from './committer.ts';
 import type { SourceConnector } from './connector.ts';
 import { deploymentCursor, readCursors } from './cursors.ts';
 import { deploy } from './deploy.ts';
-import { cursorWriter } from './intake.ts';
 import { MemoryPlan } from './memory-plan.ts';
 import { announcer } from './owners.ts';
-import { groupPartitions, type Plan, plan } from './plan.ts';
 import { resetsIn } from './reset.ts';
 import type { RuntimeParts } from './runtime-parts.ts';
+import { cursorWriter } from './source-intake.ts';
+import { groupPartitions, type Plan, plan } from './start-plan.ts';
 
 export class Session {
   readonly plan: Plan;

@@ -12,7 +12,7 @@ import { partitionOf } from '../record/partitioner.ts';
 import type { KeyRange } from '../state/committed-reads.ts';
 import type { RowAnswer, RowQuestion, ShownRow } from '../task/row-answers.ts';
 import type { LocalTasks } from './local-tasks.ts';
-import type { PlannedTask } from './plan.ts';
+import type { PlannedTask } from './start-plan.ts';
 
 /** Of what an answer knows: all that this commit, and those before it, have changed. */
 export interface AsOf {

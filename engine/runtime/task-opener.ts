@@ -9,8 +9,8 @@ import type { Scheduler } from '../base/scheduler.ts';
 import type { Log, TopicPartition } from '../log/log.ts';
 import type { HostConfig, HostPort, TaskResult } from '../task/host-port.ts';
 import { decodeLedger, type LedgerEntry, timeOf } from './ledger.ts';
-import type { PlannedTask } from './plan.ts';
 import { restoreTask } from './restore.ts';
+import type { PlannedTask } from './start-plan.ts';
 
 export interface RunningTask {
   readonly planned: PlannedTask;

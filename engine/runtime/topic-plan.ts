@@ -7,7 +7,7 @@ import { subTopologies, writtenTopics } from '../graph/sub-topology.ts';
 import type { TopicSettings } from '../graph/topic.ts';
 import { changelogTopic, cursorTopic, deadLetterTopic } from '../graph/topic-names.ts';
 import type { TopicDescription, TopicRole } from '../log/log.ts';
-import { plan } from './plan.ts';
+import { plan } from './start-plan.ts';
 
 /** What an application does with a topic. */
 export type TopicUse = 'read' | 'write';

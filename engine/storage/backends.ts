@@ -1,7 +1,7 @@
 /** The state backends by name: the one place where one is chosen. */
 import type { BackendFactory } from './backend.ts';
 import { loadRocksDb, rocksBackends } from './rocksdb.ts';
-import { loadRocks5, rocks5Backends } from './rocksdb-5/backend.ts';
+import { loadRocks5, rocks5Backends } from './rocksdb-5/rocksdb5-backend.ts';
 
 interface NamedBackend {
   readonly factory: BackendFactory;

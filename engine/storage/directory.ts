@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { access, mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { storageError } from './errors.ts';
+import { storageError } from './storage-errors.ts';
 
 /**
  * Makes a directory, for its owner alone, and those above it. Throws the system's error. Node's own

@@ -19,8 +19,8 @@ import type {
   StateBackend,
 } from './backend.ts';
 import { destroyDirectory, makeDirectory } from './directory.ts';
-import { storageError } from './errors.ts';
 import { convert, isOfRocksDb5, settle } from './rocksdb-5/convert.ts';
+import { storageError } from './storage-errors.ts';
 import { WalSync } from './wal-sync.ts';
 
 /** The part of the package that is used; it ships no types. */

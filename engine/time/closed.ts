@@ -12,7 +12,7 @@
  * (SEMANTICS B.1-B.4; Kafka Streams' suppress disagrees with its own aggregates by one for the
  * windows with an inclusive end, B.5.)
  */
-import type { WindowSpec } from './windows/spec.ts';
+import type { WindowSpec } from './windows/window-spec.ts';
 
 /**
  * The stream time at which a window with this end is first closed, ms UTC; of a count window, the

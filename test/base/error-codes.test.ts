@@ -10,15 +10,15 @@ import { readableTable } from '../../engine/graph/view.ts';
 import { processRoutes } from '../../engine/http/processes.ts';
 import type { Route } from '../../engine/http/routes.ts';
 import { append } from '../../engine/laws/index.ts';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { Owners } from '../../engine/runtime/owners.ts';
-import { plan } from '../../engine/runtime/plan.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
+import { plan } from '../../engine/runtime/start-plan.ts';
 import { TaskState } from '../../engine/state/task-state.ts';
-import { MemoryBackend, MemoryBackends, MemoryStore } from '../../engine/storage/memory.ts';
+import { MemoryBackend, MemoryBackends, MemoryStore } from '../../engine/storage/memory-backend.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
-import { plainOf } from '../../engine/testing/golden/plain.ts';
+import { plainOf } from '../../engine/testing/golden/plain-values.ts';
 
 const words = topic<string, string>('words', { value: utf8 });
 const counts = topology('counts', (t) => ({

@@ -11,7 +11,7 @@ import { defaultKafkaSettings } from '../../engine/log/kafka/settings/kafka-sett
 import type { Append } from '../../engine/log/log.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
 import { addCase, asCaseRecord, type CaseFile, topicOf } from '../conformance/case.ts';
 import { caseTopics } from '../conformance/join-cases.ts';

@@ -9,7 +9,7 @@ import { type KafkaLog, openKafkaLog } from '../../engine/log/kafka/adapter/kafk
 import { defaultKafkaSettings } from '../../engine/log/kafka/settings/kafka-settings.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
 import { kafkaAvailable, sharedBroker } from './shared.ts';
 

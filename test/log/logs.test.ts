@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { append, logLaws, memberLaws, rowsOf } from '../../engine/laws/index.ts';
 import { openEmbeddedLog } from '../../engine/log/embedded/open-embedded-log.ts';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { rocksBackends } from '../../engine/storage/rocksdb.ts';
 
 describe('memory log', () => {

@@ -1,9 +1,9 @@
 /** Clean-up of the log while a job runs: topics shrink, and nothing that is needed goes. */
 import { expect, test } from 'vitest';
 import { SeededRandom } from '../../engine/base/random.ts';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
 import { job, partitions, writeInput } from '../simulation/job.ts';
 

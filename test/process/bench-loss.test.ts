@@ -12,7 +12,7 @@ import { type Expected, expectedOf } from '../../bench/compare/oracle.ts';
 import { linesTable, ratios, ratiosSvg } from '../../bench/compare/report.ts';
 import { summaryTable } from '../../bench/compare/summary.ts';
 import { createTopics, fill } from '../../bench/compare/topics.ts';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-loss-'));

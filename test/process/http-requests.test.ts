@@ -3,8 +3,8 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MillraceError } from '../../engine/base/errors.ts';
 import type { Health } from '../../engine/http/health.ts';
+import { type HttpEndpoint, serveHttp } from '../../engine/http/http-server.ts';
 import type { Route } from '../../engine/http/routes.ts';
-import { type HttpEndpoint, serveHttp } from '../../engine/http/server.ts';
 
 const health: Health = {
   status: 'running',

@@ -1,9 +1,9 @@
 /** Questions that take long: a thread of their own, a short queue, none that nobody waits for. */
 
 import { expect, test } from 'vitest';
+import { serveHttp } from '../../engine/http/http-server.ts';
 import type { Route } from '../../engine/http/routes.ts';
-import { serveHttp } from '../../engine/http/server.ts';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { questionRoutes } from '../../topologies/app/questions/application-routes.ts';
 import { QuestionPool } from '../../topologies/app/questions/question-pool.ts';

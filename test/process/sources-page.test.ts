@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { mistakesInSources } from '../../engine/connect/pull/spec.ts';
+import { mistakesInSources } from '../../engine/connect/pull/source-specs.ts';
 import { checkGateway } from '../../topologies/gateway/gateway-config.ts';
 import { providers } from '../../topologies/gateway/webhooks/providers.ts';
 import { startGateway } from '../gateway/running.ts';

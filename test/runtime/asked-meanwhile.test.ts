@@ -5,7 +5,7 @@ import { topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { systemWorld } from '../../engine/base/world.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import { defaultErrorPolicy } from '../../engine/task/error-policy.ts';
 import type { RowAnswer } from '../../engine/task/row-answers.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';

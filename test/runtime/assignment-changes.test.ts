@@ -3,9 +3,9 @@ import { topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { MillraceError } from '../../engine/base/errors.ts';
 import { type AssignmentChange, soleMember } from '../../engine/log/member.ts';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
 
 const words = topic<string, string>('words', { value: utf8, partitions: 2 });

@@ -5,9 +5,9 @@ import { joinWindow, topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../../engine/base/clock.ts';
 import { type AssignmentChange, type Member, soleMember } from '../../engine/log/member.ts';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
 
 const [left, right] = ['left', 'right'].map((name) =>

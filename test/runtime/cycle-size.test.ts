@@ -3,11 +3,11 @@ import { topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../../engine/base/clock.ts';
 import { append } from '../../engine/laws/index.ts';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { PackedBatch } from '../../engine/record/batch.ts';
 import { CycleSize } from '../../engine/runtime/cycle-size.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
 
 test('it grows while cycles are short of the interval, and shrinks when they take two', () => {

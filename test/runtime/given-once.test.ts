@@ -6,9 +6,9 @@ import { topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { append } from '../../engine/laws/index.ts';
 import { soleMember } from '../../engine/log/member.ts';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { Runtime, type RuntimeOptions } from '../../engine/runtime/runtime.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
 
 const words = topic<string, string>('words', { value: utf8, partitions: 1 });

@@ -4,9 +4,9 @@ import { expect, test } from 'vitest';
 import { VirtualClock } from '../../engine/base/clock.ts';
 import { append } from '../../engine/laws/index.ts';
 import { type AssignmentChange, type Member, soleMember } from '../../engine/log/member.ts';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
 
 const words = topic<string, string>('words', { value: utf8, partitions: 2 });

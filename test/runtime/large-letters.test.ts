@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { FileSource } from '../../engine/connect/file-source.ts';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { decodeHeaders, encodeHeaders } from '../../engine/record/headers.ts';
 import { cutHeader, fittedLetter } from '../../engine/record/letter-headers.ts';
 import { replayLetters } from '../../engine/runtime/replay/replay.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
 import { emptyFolder } from '../process/millrace.ts';
 

@@ -6,11 +6,11 @@ import fc from 'fast-check';
 import { topic, topology, utf8 } from 'millrace';
 import { describe, expect, test } from 'vitest';
 import { bytesOf, leastMemoryBytes } from '../../engine/base/memory.ts';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { MemoryBudget, type TaskMemory } from '../../engine/state/memory-budget.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
 import { millrace } from '../process/millrace.ts';
 

@@ -5,7 +5,7 @@
 import { type StreamOptions, topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { BatchBuilder } from '../../engine/record/batch.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import { defaultErrorPolicy } from '../../engine/task/error-policy.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
 

@@ -1,7 +1,7 @@
 /** How wide the topics between two steps are. */
 import { joinWindow, topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
-import { plan } from '../../engine/runtime/plan.ts';
+import { plan } from '../../engine/runtime/start-plan.ts';
 
 const wide = topic<string, string>('wide', { value: utf8, partitions: 6 });
 const open = topic<string, string>('open', { value: utf8 });

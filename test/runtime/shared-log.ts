@@ -1,6 +1,6 @@
 /** A log in memory that others seem to write to as well, and hosts to be watched. */
 import { type AssignmentChange, soleMember } from '../../engine/log/member.ts';
-import type { MemoryLog } from '../../engine/log/memory.ts';
+import type { MemoryLog } from '../../engine/log/memory-log.ts';
 import type { HostPort } from '../../engine/task/host-port.ts';
 import type { TaskHost } from '../../engine/task/task-host.ts';
 

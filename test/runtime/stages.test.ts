@@ -2,10 +2,10 @@
 import { topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { append } from '../../engine/laws/index.ts';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { StageClock, type Stages, stageNames } from '../../engine/runtime/stages.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import type { HostPort, TaskResult } from '../../engine/task/host-port.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
 

@@ -8,10 +8,10 @@ import { expect, test } from 'vitest';
 import { MillraceError } from '../../engine/base/errors.ts';
 import { append } from '../../engine/laws/index.ts';
 import { type JoinOptions, type Member, soleMember } from '../../engine/log/member.ts';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { deploymentCursor, readCursors } from '../../engine/runtime/cursors.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import type { HostConfig } from '../../engine/task/host-port.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
 

@@ -11,11 +11,11 @@ import {
 } from '@opentelemetry/sdk-trace-node';
 import { count, topic, topology, tumbling, utf8 } from 'millrace';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { decodeHeaders, encodeHeaders } from '../../engine/record/headers.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
 
 const words = topic<string, string>('words', { value: utf8, partitions: 1 });

@@ -5,12 +5,12 @@
 import { count, minutes, topic, topology, tumbling, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { type Member, soleMember } from '../../engine/log/member.ts';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { firstUnread } from '../../engine/runtime/group-lag.ts';
 import { decodeLedger, encodeLedger, offsetMetadata, timeOf } from '../../engine/runtime/ledger.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
 
 const left = topic<string, string>('left', { value: utf8, partitions: 1 });

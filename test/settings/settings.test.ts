@@ -30,7 +30,7 @@ import {
 import { type DriverOptions, testDriver } from 'millrace/testing';
 import { describe, expect, test } from 'vitest';
 import { execute } from '../../engine/index.ts';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { builtCommandLine } from '../built.ts';
 

@@ -9,9 +9,9 @@ import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
 import type { Scheduler } from '../../engine/base/scheduler.ts';
 import type { Log, Writer } from '../../engine/log/log.ts';
 import { soleMember } from '../../engine/log/member.ts';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import type { BackendFactory, BackendWrite, StateBackend } from '../../engine/storage/backend.ts';
-import { MemoryBackend, MemoryStore } from '../../engine/storage/memory.ts';
+import { MemoryBackend, MemoryStore } from '../../engine/storage/memory-backend.ts';
 
 /** The process was stopped; nothing of it may reach the world any more. */
 export class Stopped extends Error {

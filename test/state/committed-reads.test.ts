@@ -11,7 +11,7 @@ import type { Scratch } from '../../engine/base/scratch.ts';
 import type { StoreSpec } from '../../engine/graph/store-spec.ts';
 import { utf8 } from '../../engine/serde/utf8.ts';
 import { TaskState } from '../../engine/state/task-state.ts';
-import { MemoryBackend, MemoryStore } from '../../engine/storage/memory.ts';
+import { MemoryBackend, MemoryStore } from '../../engine/storage/memory-backend.ts';
 
 interface Cell {
   value: number;

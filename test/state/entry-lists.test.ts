@@ -9,7 +9,7 @@ import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
 import type { StoreSpec } from '../../engine/graph/store-spec.ts';
 import { BatchBuilder, type PackedBatch } from '../../engine/record/batch.ts';
 import { TaskState } from '../../engine/state/task-state.ts';
-import { MemoryBackend, MemoryStore } from '../../engine/storage/memory.ts';
+import { MemoryBackend, MemoryStore } from '../../engine/storage/memory-backend.ts';
 import { columnLayout } from '../../operators/cell-codec.ts';
 import { changed, type EntryLayout, EntryList, kept, removed } from '../../operators/entry-list.ts';
 import { listParts } from '../../operators/list-parts.ts';

@@ -9,7 +9,7 @@ import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
 import type { Cells, StoreSpec } from '../../engine/graph/store-spec.ts';
 import { BatchBuilder, type PackedBatch } from '../../engine/record/batch.ts';
 import { TaskState } from '../../engine/state/task-state.ts';
-import { MemoryBackend, MemoryStore } from '../../engine/storage/memory.ts';
+import { MemoryBackend, MemoryStore } from '../../engine/storage/memory-backend.ts';
 import { ValueAccumulators } from '../../operators/accumulators.ts';
 import { reduce } from '../../operators/aggregates/reduce.ts';
 import { indexOfStart, startAt, windowsOf } from '../../operators/window-cell.ts';

@@ -11,7 +11,7 @@ import { utf8 } from '../../engine/serde/utf8.ts';
 import type { Saving } from '../../engine/state/saver.ts';
 import { type StoreChanges, TaskState } from '../../engine/state/task-state.ts';
 import type { StateBackend } from '../../engine/storage/backend.ts';
-import { MemoryBackend, MemoryStore } from '../../engine/storage/memory.ts';
+import { MemoryBackend, MemoryStore } from '../../engine/storage/memory-backend.ts';
 
 interface Cell {
   value: number;

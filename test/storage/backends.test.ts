@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { backendLaws } from '../../engine/laws/index.ts';
 import type { BackendFactory } from '../../engine/storage/backend.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import { onDisk } from './adapters.ts';
 
 const adapters: [string, () => BackendFactory][] = [

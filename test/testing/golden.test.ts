@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { count, hours, msgpack, type Topic, topic, topology, tumbling } from 'millrace';
 import { type TestDriver, testDriver } from 'millrace/testing';
 import { afterEach, expect, test } from 'vitest';
-import { firstDifference, plainOf } from '../../engine/testing/golden/plain.ts';
+import { firstDifference, plainOf } from '../../engine/testing/golden/plain-values.ts';
 import { emptyFolder } from '../process/millrace.ts';
 
 interface Order {

@@ -17,11 +17,11 @@ import {
 } from 'millrace';
 import { expect, it, onTestFinished } from 'vitest';
 import { type Clock, systemClock } from '../../engine/base/clock.ts';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
+import type { RuntimeSettings } from '../../engine/runtime/run-settings.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
-import type { RuntimeSettings } from '../../engine/runtime/settings.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import type { StepHook } from '../../engine/task/commit.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
 

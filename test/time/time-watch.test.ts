@@ -6,12 +6,12 @@ import { count, topic, topology, tumbling, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../../engine/base/clock.ts';
 import { type AssignmentChange, soleMember } from '../../engine/log/member.ts';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { Runtime } from '../../engine/runtime/runtime.ts';
 import { timeMetrics } from '../../engine/runtime/time-metrics.ts';
 import { TimeWatch } from '../../engine/runtime/time-watch.ts';
-import { MemoryBackends } from '../../engine/storage/memory.ts';
+import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
 
 const words = topic<string, string>('words', { value: utf8, partitions: 2 });

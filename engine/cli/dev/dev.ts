@@ -11,10 +11,10 @@ import type { Change } from '../../graph/deployment.ts';
 import { standardPort } from '../common-options.ts';
 import { stopWithinMs } from '../interrupt.ts';
 import { table } from '../output.ts';
-import { lostBy, type Planned } from '../plan.ts';
+import { lostBy, type Planned } from '../plan-command.ts';
+import type { Begin, VersionOptions } from './dev-protocol.ts';
 import { readKeys } from './keys.ts';
-import type { Begin, VersionOptions } from './protocol.ts';
-import { Version } from './version.ts';
+import { Version } from './topology-version.ts';
 import { type Build, shortPath, watchModule } from './watch.ts';
 
 export interface DevOptions extends VersionOptions {

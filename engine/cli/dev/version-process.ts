@@ -6,10 +6,10 @@
 import { onUnhandled } from '../../base/unhandled.ts';
 import { loadTopology } from '../../thread/load-topology.ts';
 import { endWhenNobodyReads, report } from '../output.ts';
-import { plannedChanges } from '../plan.ts';
-import { run } from '../run.ts';
+import { plannedChanges } from '../plan-command.ts';
+import { run } from '../run-command.ts';
 import type { ShippedApplication } from '../shipped-application.ts';
-import type { FromVersion, ToVersion } from './protocol.ts';
+import type { FromVersion, ToVersion } from './dev-protocol.ts';
 
 type Loaded = Extract<ToVersion, { kind: 'load' }>;
 

@@ -1,8 +1,8 @@
 /** What sources of every kind say of themselves, and the checks that their parts share. */
 import { Cron } from 'croner';
 import { messageOf } from '../../base/errors.ts';
-import { type Check, type Fields, maybe, numberFrom, text } from './check.ts';
 import { type SecretSpec, secretName } from './secrets.ts';
+import { type Check, type Fields, maybe, numberFrom, text } from './spec-check.ts';
 
 export interface CommonSpec {
   /** Rows become events by this mapping: a shipped one by name, or a path. */

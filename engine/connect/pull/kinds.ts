@@ -10,13 +10,13 @@ import { type FileStore, FilesPuller } from './files/files-puller.ts';
 import { FolderStore } from './files/folder.ts';
 import { S3Store } from './files/s3.ts';
 import { KafkaPuller } from './kafka/kafka.ts';
-import type { KafkaSpec } from './kafka/spec.ts';
+import type { KafkaSpec } from './kafka/kafka-spec.ts';
 import { KinesisPuller } from './kinesis/kinesis.ts';
 import { PostgresPuller } from './postgres/postgres.ts';
 import type { Puller } from './puller.ts';
 import { RestPuller } from './rest/rest.ts';
 import type { Secrets } from './secrets.ts';
-import type { SourceSpec } from './spec.ts';
+import type { SourceSpec } from './source-specs.ts';
 
 export interface PullerOptions {
   readonly name: string;

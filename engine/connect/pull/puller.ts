@@ -4,7 +4,7 @@
  */
 import { MillraceError } from '../../base/errors.ts';
 import type { Mapped } from '../file-options.ts';
-import { isPlain } from './check.ts';
+import { isPlain } from './spec-check.ts';
 
 export interface PulledRow {
   /** Undefined when it is not a row; `problem` says why. */

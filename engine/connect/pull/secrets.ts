@@ -1,7 +1,7 @@
 /** Secrets of a source: named in the configuration, never written there. */
 import { MillraceError, messageOf } from '../../base/errors.ts';
 import { Secret } from '../../base/secret.ts';
-import { type Check, isPlain } from './check.ts';
+import { type Check, isPlain } from './spec-check.ts';
 
 /** The environment variable, or the file, that holds it. */
 export type SecretSpec = { readonly env: string } | { readonly file: string };

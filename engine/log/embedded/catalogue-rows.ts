@@ -1,9 +1,9 @@
 /** Rows of the database that are no batches: JSON, with a checksum that covers its key. */
 import { checksummed } from '../../base/checksummed.ts';
 import type { BackendWrite } from '../../storage/backend.ts';
-import type { PartitionState } from '../catalogue.ts';
 import type { GroupOffset, TopicDescription } from '../log.ts';
-import { keptKey, offsetKey, partitionKey, topicKey, writerKey } from './key-layout.ts';
+import type { PartitionState } from '../topic-catalogue.ts';
+import { keptKey, offsetKey, partitionKey, topicKey, writerKey } from './log-keys.ts';
 
 export function row(key: Buffer, value: unknown): BackendWrite {
   return { key, value: checksummed(Buffer.from(JSON.stringify(value)), key) };

@@ -1,11 +1,11 @@
 /** Clean-up of an embedded log: compaction and retention, a partition in one durable write. */
 import { type PackedBatch, writeChecksum } from '../../record/batch.ts';
 import type { BackendWrite } from '../../storage/backend.ts';
-import { type LogCatalogue, type TopicState, wantsCompaction } from '../catalogue.ts';
 import { compacted, expiry, noteLastOffsets } from '../retention.ts';
+import { type LogCatalogue, type TopicState, wantsCompaction } from '../topic-catalogue.ts';
 import { deletion, keptRow, partitionRow } from './catalogue-rows.ts';
 import type { DurableWrites } from './durable-writes.ts';
-import { batchKey } from './key-layout.ts';
+import { batchKey } from './log-keys.ts';
 import type { StoredBatches } from './stored-batches.ts';
 
 export interface CleanUpParts {

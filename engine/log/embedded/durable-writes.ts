@@ -3,9 +3,9 @@
  * write's row of the journal, then HEAD, then what readers see.
  */
 import type { BackendWrite, StateBackend } from '../../storage/backend.ts';
-import type { LogCatalogue } from '../catalogue.ts';
 import type { GroupOffset } from '../log.ts';
 import { keyOf } from '../partition-key.ts';
+import type { LogCatalogue } from '../topic-catalogue.ts';
 import { deletion, row } from './catalogue-rows.ts';
 import { logError } from './corrupt.ts';
 import type { HeadFile } from './head.ts';
@@ -18,8 +18,8 @@ import {
   type Place,
   sealOf,
 } from './journal.ts';
-import { journalKey, sequenceKey } from './key-layout.ts';
-import type { Loaded } from './load.ts';
+import type { Loaded } from './load-catalogue.ts';
+import { journalKey, sequenceKey } from './log-keys.ts';
 
 const prunedPerCommit = 256;
 

@@ -6,7 +6,6 @@
 import { MillraceError } from '../../base/errors.ts';
 import { checksumOf, PackedBatch } from '../../record/batch.ts';
 import type { BackendWrite } from '../../storage/backend.ts';
-import type { LogCatalogue } from '../catalogue.ts';
 import type {
   Commit,
   CommitReceipt,
@@ -21,6 +20,7 @@ import type {
 } from '../log.ts';
 import { type JoinOptions, type Member, soleMember } from '../member.ts';
 import { keyOf } from '../partition-key.ts';
+import type { LogCatalogue } from '../topic-catalogue.ts';
 import {
   deletion,
   keptRow,
@@ -33,7 +33,7 @@ import {
 import { CleanUp } from './clean-up.ts';
 import { DurableWrites, type DurableWritesParts } from './durable-writes.ts';
 import type { JournalAppend, Place } from './journal.ts';
-import { batchKey, offsetKey } from './key-layout.ts';
+import { batchKey, offsetKey } from './log-keys.ts';
 import { StoredBatches } from './stored-batches.ts';
 
 export type EmbeddedLogParts = DurableWritesParts;

@@ -9,7 +9,7 @@
 import { asBuffer, keyTextOf } from '../../base/bytes.ts';
 import { checksummed } from '../../base/checksummed.ts';
 import type { BackendWrite } from '../../storage/backend.ts';
-import { catalogueTags, journalKey } from './key-layout.ts';
+import { catalogueTags, journalKey } from './log-keys.ts';
 
 /** A batch that a commit appended. */
 export interface JournalAppend {

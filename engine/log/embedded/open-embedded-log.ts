@@ -7,13 +7,13 @@ import { existsSync } from 'node:fs';
 import { isMillraceError } from '../../base/errors.ts';
 import type { BackendFactory, StateBackend } from '../../storage/backend.ts';
 import { makeDirectory, syncDirectory } from '../../storage/directory.ts';
-import { isLocked } from '../../storage/errors.ts';
+import { isLocked } from '../../storage/storage-errors.ts';
 import { corrupt, logError } from './corrupt.ts';
 import { EmbeddedLog } from './embedded-log.ts';
 import { HeadFile, type Heads, readHeads } from './head.ts';
 import { type JournalLimits, journalLimits } from './journal.ts';
-import { sequenceKey } from './key-layout.ts';
-import { type Loaded, loadLog } from './load.ts';
+import { type Loaded, loadLog } from './load-catalogue.ts';
+import { sequenceKey } from './log-keys.ts';
 import { isHeld, lockedError, writeOwner } from './owner.ts';
 
 export interface EmbeddedLogOptions {

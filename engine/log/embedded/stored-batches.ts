@@ -2,13 +2,13 @@
 import { isMillraceError, messageOf } from '../../base/errors.ts';
 import { checkImage, imageOf, PackedBatch } from '../../record/batch.ts';
 import type { BackendEntry, StateBackend } from '../../storage/backend.ts';
-import type { LogCatalogue, PartitionState } from '../catalogue.ts';
 import type { ReadLimits, TopicPartition } from '../log.ts';
 import { checkOffset, mergeBatches } from '../partition-reader.ts';
+import type { LogCatalogue, PartitionState } from '../topic-catalogue.ts';
 import { corrupt } from './corrupt.ts';
 import { type KeptBatches, missingOffset } from './kept-batches.ts';
-import { baseOffsetOf, batchKey, partitionId } from './key-layout.ts';
-import type { Loaded } from './load.ts';
+import type { Loaded } from './load-catalogue.ts';
+import { baseOffsetOf, batchKey, partitionId } from './log-keys.ts';
 
 /** Stored batches fetched by one range read. */
 const batchesPerFetch = 8;

@@ -13,7 +13,7 @@ import { attemptsOf, cutHeader, replayedHeaders } from '../../record/letter-head
 import { Outputs } from '../../task/outputs.ts';
 import type { OutsideRecord } from '../appender.ts';
 import { cursorAppend, readCursors } from '../cursors.ts';
-import { type Letter, lettersIn, timeOfRecord } from './letters.ts';
+import { type Letter, lettersIn, timeOfRecord } from './letter-topic.ts';
 import { ReplayedLetters } from './replayed-letters.ts';
 import { letterFilter, type Where } from './where.ts';
 

@@ -3,7 +3,7 @@
  */
 import { MillraceError } from '../../base/errors.ts';
 import { instantIn } from '../../base/instant-text.ts';
-import { type Letter, timeOfRecord } from './letters.ts';
+import { type Letter, timeOfRecord } from './letter-topic.ts';
 
 /** What may be asked of a letter, and how a person writes it. */
 export const whereTexts = {

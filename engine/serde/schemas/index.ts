@@ -5,7 +5,7 @@ export {
   incompatibilities,
   levels,
 } from './compatibility.ts';
-export { type JsonSchemaOptions, jsonOfSchema } from './json-schema.ts';
+export { type JsonSchemaOptions, jsonOfSchema } from './json-schema-serde.ts';
 export { type ProtobufOptions, protobuf } from './protobuf.ts';
 export {
   type RegisteredSchema,

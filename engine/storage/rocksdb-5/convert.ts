@@ -11,10 +11,10 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BackendWrite, StateBackend } from '../backend.ts';
+import { deletion, put, tableEntries } from './block-table.ts';
+import { records } from './log-fragments.ts';
 import { liveFiles } from './manifest.ts';
 import { ByteReader } from './reader.ts';
-import { records } from './records.ts';
-import { deletion, put, tableEntries } from './table.ts';
 
 /** Of RocksDB, in the package `rocksdb-native`. */
 const firstNativeVersion = 10;

@@ -1,8 +1,8 @@
 /** Which files of a database are alive: its manifest, a log of edits (RocksDB 6, VersionEdit). */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { records } from './log-fragments.ts';
 import { ByteReader } from './reader.ts';
-import { records } from './records.ts';
 
 export interface LiveFiles {
   /** Numbers of the tables, those with the oldest entries first. */

@@ -5,7 +5,7 @@
 import { MillraceError, messageOf } from '../../base/errors.ts';
 import type { StoreRow } from '../../graph/store-spec.ts';
 import { goldenPath, isUpdate, readGolden, updateVariable, writeGolden } from './file.ts';
-import { firstDifference, type Plain, plainOf } from './plain.ts';
+import { firstDifference, type Plain, plainOf } from './plain-values.ts';
 
 /** One line; the first name tells what it is. */
 export type Line = Readonly<Record<string, Plain>>;

@@ -9,7 +9,7 @@
 import type { Temporal } from 'temporal-polyfill';
 import { days } from '../../base/duration.ts';
 import { onDemand } from '../../base/on-demand.ts';
-import type { CalendarWindow } from './spec.ts';
+import type { CalendarWindow } from './window-spec.ts';
 
 const temporal = onDemand<typeof import('temporal-polyfill')>('temporal-polyfill');
 

@@ -1,7 +1,7 @@
 /** Which hopping windows hold an instant. Windows are `[start, start + sizeMs)`, never negative. */
 import { floorTo } from '../floor-to.ts';
 import { CalendarGrid } from './calendar.ts';
-import type { CalendarWindow, HoppingWindow } from './spec.ts';
+import type { CalendarWindow, HoppingWindow } from './window-spec.ts';
 
 /** Start of the first window that holds `timestamp` (SEMANTICS B.1). */
 export function firstWindowStart(spec: HoppingWindow, timestamp: number): number {

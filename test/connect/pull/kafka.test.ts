@@ -1,9 +1,9 @@
 /** Records of a topic that others write: each once, from committed offsets. */
 import { expect, test } from 'vitest';
 import { KafkaPuller } from '../../../engine/connect/pull/kafka/kafka.ts';
-import type { KafkaSpec } from '../../../engine/connect/pull/kafka/spec.ts';
+import type { KafkaSpec } from '../../../engine/connect/pull/kafka/kafka-spec.ts';
 import type { Log } from '../../../engine/log/log.ts';
-import { MemoryLog } from '../../../engine/log/memory.ts';
+import { MemoryLog } from '../../../engine/log/memory-log.ts';
 import { BatchBuilder } from '../../../engine/record/batch.ts';
 import { unpacker } from '../../../topologies/ingest/unpack.ts';
 import { nothing, type Pulled, pull } from './pulling.ts';

@@ -20,7 +20,7 @@ import protobuf from 'protobufjs';
 import { beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../../../engine/base/clock.ts';
 import { KinesisPuller } from '../../../engine/connect/pull/kinesis/kinesis.ts';
-import type { KinesisSpec } from '../../../engine/connect/pull/kinesis/spec.ts';
+import type { KinesisSpec } from '../../../engine/connect/pull/kinesis/kinesis-spec.ts';
 import { recordRows } from '../../../engine/connect/pull/record-rows.ts';
 import { noSecrets, nothing, type Pulled, pull } from './pulling.ts';
 

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { lintSources, readSources } from '../../../engine/cli/pulled-sources.ts';
-import { mistakesInSources } from '../../../engine/connect/pull/spec.ts';
+import { mistakesInSources } from '../../../engine/connect/pull/source-specs.ts';
 import { application } from '../../../topologies/app/application.ts';
 import { emptyFolder } from '../../process/millrace.ts';
 

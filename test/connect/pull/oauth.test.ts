@@ -9,7 +9,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../../engine/base/clock.ts';
 import { systemScheduler } from '../../../engine/base/scheduler.ts';
 import { RestPuller } from '../../../engine/connect/pull/rest/rest.ts';
-import type { AuthSpec, RestSpec } from '../../../engine/connect/pull/rest/spec.ts';
+import type { AuthSpec, RestSpec } from '../../../engine/connect/pull/rest/rest-spec.ts';
 import type { Secrets } from '../../../engine/connect/pull/secrets.ts';
 import { pull } from './pulling.ts';
 import { asRecords, type Shop, startShop, tenOrders } from './shop.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PostgresPuller } from '../../../engine/connect/pull/postgres/postgres.ts';
-import type { PostgresSpec } from '../../../engine/connect/pull/postgres/spec.ts';
+import type { PostgresSpec } from '../../../engine/connect/pull/postgres/postgres-spec.ts';
 import { type Postgres, postgresBin, startPostgres } from './postgresql.ts';
 import { noSecrets, nothing, type Pulled, pull } from './pulling.ts';
 

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../../engine/base/clock.ts';
 import { systemScheduler } from '../../../engine/base/scheduler.ts';
 import { RestPuller } from '../../../engine/connect/pull/rest/rest.ts';
-import type { PagingSpec, RestSpec } from '../../../engine/connect/pull/rest/spec.ts';
+import type { PagingSpec, RestSpec } from '../../../engine/connect/pull/rest/rest-spec.ts';
 import { noSecrets, nothing, type Pulled, pull } from './pulling.ts';
 import { asRecords, type Paging, type Shop, startShop, tenOrders } from './shop.ts';
 

@@ -2,9 +2,9 @@
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../../engine/base/secret.ts';
-import type { Request } from '../../../engine/log/kafka/wire/request.ts';
 import { logIn, RefusedError } from '../../../engine/log/kafka/wire/sasl-login.ts';
 import { WireReader, WireWriter } from '../../../engine/log/kafka/wire/wire-format.ts';
+import type { Request } from '../../../engine/log/kafka/wire/wire-request.ts';
 
 const credentials = {
   mechanism: 'SCRAM-SHA-256',

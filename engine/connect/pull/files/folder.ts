@@ -5,7 +5,7 @@ import type { Clock } from '../../../base/clock.ts';
 import { messageOf } from '../../../base/errors.ts';
 import { unavailable } from '../puller.ts';
 import { type FileStore, type FoundFile, fitting, type LocalFile } from './files-puller.ts';
-import type { FolderSpec } from './spec.ts';
+import type { FolderSpec } from './files-spec.ts';
 
 const stableSeconds = 5;
 

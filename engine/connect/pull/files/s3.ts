@@ -13,7 +13,7 @@ import { optionalPackage } from '../../../base/optional-package.ts';
 import { awsError, awsSettings, awsTimeouts } from '../aws.ts';
 import type { Secrets } from '../secrets.ts';
 import { type FileStore, type FoundFile, fitting, type LocalFile } from './files-puller.ts';
-import type { S3Spec } from './spec.ts';
+import type { S3Spec } from './files-spec.ts';
 
 const daySeconds = 86_400;
 

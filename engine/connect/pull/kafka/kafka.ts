@@ -7,7 +7,7 @@ import { isMillraceError, isPassing } from '../../../base/errors.ts';
 import type { Log } from '../../../log/log.ts';
 import { type Page, type PulledRow, type Puller, refused, unavailable } from '../puller.ts';
 import { recordRows } from '../record-rows.ts';
-import type { KafkaSpec } from './spec.ts';
+import type { KafkaSpec } from './kafka-spec.ts';
 
 export interface KafkaOptions {
   readonly name: string;

@@ -11,7 +11,7 @@ import { awsError, awsSettings, awsTimeouts } from '../aws.ts';
 import type { Page, PulledRow, Puller } from '../puller.ts';
 import { recordRows } from '../record-rows.ts';
 import type { Secrets } from '../secrets.ts';
-import type { KinesisSpec } from './spec.ts';
+import type { KinesisSpec } from './kinesis-spec.ts';
 
 export interface KinesisOptions {
   readonly name: string;

@@ -10,8 +10,15 @@ import { optionalPackage } from '../../../base/optional-package.ts';
 import { type Page, type PulledRow, type Puller, refused, unavailable } from '../puller.ts';
 import { readSecret, type Secrets } from '../secrets.ts';
 import { hashOf, Seen, type SeenImage } from '../seen.ts';
-import type { PostgresSpec } from './spec.ts';
-import { atName, describeTable, keyName, reachedName, type Table, updatedOf } from './table.ts';
+import {
+  atName,
+  describeTable,
+  keyName,
+  reachedName,
+  type Table,
+  updatedOf,
+} from './page-statements.ts';
+import type { PostgresSpec } from './postgres-spec.ts';
 import { faithfulTypes } from './values.ts';
 
 export interface PostgresOptions {

@@ -24,7 +24,7 @@ import { isMillraceError, messageOf } from '../../../base/errors.ts';
 import { retryAfterMs } from '../back-off.ts';
 import { refused, unavailable } from '../puller.ts';
 import { readSecret, type SecretSpec, type Secrets } from '../secrets.ts';
-import type { AuthSpec, ClientCredentialsSpec, RefreshTokenSpec } from './spec.ts';
+import type { AuthSpec, ClientCredentialsSpec, RefreshTokenSpec } from './rest-spec.ts';
 
 type Headers = Readonly<Record<string, string>>;
 

@@ -2,8 +2,8 @@
 
 import { valueAt } from '../paths.ts';
 import { refused } from '../puller.ts';
-import { type Answer, sameOrigin } from './request.ts';
-import type { PagingSpec } from './spec.ts';
+import { type Answer, sameOrigin } from './rest-request.ts';
+import type { PagingSpec } from './rest-spec.ts';
 
 /** Which page is next: a token, an address, a number. JSON; undefined for the first. */
 export type PageMark = string | number | undefined;

@@ -14,8 +14,8 @@ import { readSecret, type Secrets } from '../secrets.ts';
 import { hashOf, Seen, type SeenImage } from '../seen.ts';
 import { credentials } from './credentials.ts';
 import { nextPage, type PageMark, pageUrl, resumedAt } from './paging.ts';
-import { type Answer, nameOf, Requester, WrongRequest } from './request.ts';
-import type { RestSpec } from './spec.ts';
+import { type Answer, nameOf, Requester, WrongRequest } from './rest-request.ts';
+import type { RestSpec } from './rest-spec.ts';
 
 export interface RestOptions {
   readonly name: string;

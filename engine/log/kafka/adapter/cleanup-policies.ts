@@ -2,7 +2,7 @@
 
 import { Cluster, type Reach } from '../direct/cluster.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
-import type { Request } from '../wire/request.ts';
+import type { Request } from '../wire/wire-request.ts';
 
 /**
  * DescribeConfigs in the version that brokers from 2.0 to 4.x speak; field by field as in Kafka's

@@ -5,9 +5,9 @@ import { Cluster, type Reach } from '../direct/cluster.ts';
 import { brokerError } from '../wire/broker-errors.ts';
 import { findCoordinator } from '../wire/cluster-requests.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
-import { byTopic, type Request } from '../wire/request.ts';
 import { retried } from '../wire/retry.ts';
 import type { PartitionOutcome } from '../wire/transaction-requests.ts';
+import { byTopic, type Request } from '../wire/wire-request.ts';
 
 const [nonEmptyGroup, groupIdNotFound] = [68, 69];
 /** Errors by which a coordinator says that the group has members. */

@@ -11,8 +11,8 @@ import {
 import { brokerError } from '../wire/broker-errors.ts';
 import { findCoordinator, type Metadata, metadata } from '../wire/cluster-requests.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
-import type { Request } from '../wire/request.ts';
 import { RefusedError } from '../wire/sasl-login.ts';
+import type { Request } from '../wire/wire-request.ts';
 import type { ClusterView } from './cluster-view.ts';
 
 /** How to reach the brokers past the client; all of a log share the view. */

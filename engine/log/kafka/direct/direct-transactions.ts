@@ -11,7 +11,6 @@ import { type BrokerAddress, LostError } from '../wire/broker-connection.ts';
 import { brokerError } from '../wire/broker-errors.ts';
 import { findCoordinator, metadata } from '../wire/cluster-requests.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
-import type { Request } from '../wire/request.ts';
 import { type Patience, passes, retried } from '../wire/retry.ts';
 import {
   addOffsets,
@@ -24,6 +23,7 @@ import {
   type ProducerId,
   produce,
 } from '../wire/transaction-requests.ts';
+import type { Request } from '../wire/wire-request.ts';
 import { Cluster, type Reach } from './cluster.ts';
 import { fillIn, type Pack, recordsIn } from './produced-batches.ts';
 import { refusalOf, type Transactions } from './transactions.ts';

@@ -6,9 +6,9 @@ import type { Scheduler } from '../../../base/scheduler.ts';
 import type { Secret } from '../../../base/secret.ts';
 import { after } from '../../../base/timing.ts';
 import { apiVersions } from './cluster-requests.ts';
-import type { Request } from './request.ts';
 import { type Credentials, logIn, RefusedError } from './sasl-login.ts';
 import { WireReader, WireWriter } from './wire-format.ts';
+import type { Request } from './wire-request.ts';
 
 export interface BrokerAddress {
   readonly host: string;

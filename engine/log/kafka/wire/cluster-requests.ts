@@ -2,7 +2,7 @@
  * Requests that any connection makes, in versions that brokers from 2.3 to 4.x speak; field by
  * field as in Kafka's protocol guide.
  */
-import type { Request } from './request.ts';
+import type { Request } from './wire-request.ts';
 
 export interface ApiRange {
   readonly api: number;

@@ -2,8 +2,9 @@
  * The request that fetching is, in the version that brokers from 2.3 (with the rack of KIP-392) to
  * 4.x speak. Field by field as in Kafka's protocol guide; what nobody here reads is skipped.
  */
-import { byTopic, type Request } from './request.ts';
+
 import type { WireReader } from './wire-format.ts';
+import { byTopic, type Request } from './wire-request.ts';
 
 export interface FetchLimits {
   /** The broker waits for something to come up to so long, ms ... */

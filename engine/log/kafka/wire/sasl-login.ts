@@ -6,7 +6,7 @@ import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from 'no
 import { promisify } from 'node:util';
 import type { Secret } from '../../../base/secret.ts';
 import { saslAuthenticate, saslHandshake } from './cluster-requests.ts';
-import type { Request } from './request.ts';
+import type { Request } from './wire-request.ts';
 
 export interface Credentials {
   readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';

@@ -5,8 +5,8 @@
  * reads is skipped.
  */
 import type { GroupOffset, TopicPartition } from '../../log.ts';
-import { byTopic, type Request } from './request.ts';
 import type { WireReader, WireWriter } from './wire-format.ts';
+import { byTopic, type Request } from './wire-request.ts';
 
 /** Whose transaction it is. */
 export interface ProducerId {

@@ -16,7 +16,7 @@ import {
   deadLetterTopic,
   repartitionTopic,
 } from '../graph/topic-names.ts';
-import { topicNameProblems } from '../graph/validate.ts';
+import { topicNameProblems } from '../graph/validate-graph.ts';
 import type { TopicDescription, TopicPartition, TopicRole } from '../log/log.ts';
 
 export interface PlannedTask {

@@ -8,7 +8,7 @@ import type { Topology } from '../graph/graph.ts';
 import type { Log } from '../log/log.ts';
 import { readCursors } from '../runtime/cursors.ts';
 import { checkPause, type PauseChange, type Paused, writePause } from '../runtime/pause.ts';
-import { plan } from '../runtime/plan.ts';
+import { plan } from '../runtime/start-plan.ts';
 import { loadTopology } from '../thread/load-topology.ts';
 import { addKafkaOptions } from './kafka-options.ts';
 import { type KeptOptions, withWrittenLog } from './kept-application.ts';

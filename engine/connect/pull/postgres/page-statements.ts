@@ -1,7 +1,7 @@
 /** The statements that read a table page by page, made once what its columns are is known. */
 import type { Client } from 'pg';
 import { refused } from '../puller.ts';
-import type { PostgresSpec } from './spec.ts';
+import type { PostgresSpec } from './postgres-spec.ts';
 
 /** Names in the answer beside those of the columns. */
 export const atName = '__millrace_at';

@@ -1,6 +1,6 @@
 /** What `dev` and the process of one version of the topology say to each other. */
-import type { Planned } from '../plan.ts';
-import type { RunOptions } from '../run.ts';
+import type { Planned } from '../plan-command.ts';
+import type { RunOptions } from '../run-command.ts';
 
 /** What a version is run with, over all edits. */
 export type VersionOptions = Omit<RunOptions, 'fresh' | 'orphan' | 'untilCaughtUp' | 'json'>;

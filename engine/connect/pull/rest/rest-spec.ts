@@ -1,4 +1,8 @@
 /** `kind: rest`: rows of an HTTP interface that answers with JSON. */
+
+import { address, type CommonSpec, instant, seconds, type ValueSpec } from '../common-spec.ts';
+import { type InstantForm, instantForms } from '../instants.ts';
+import { type SecretSpec, secret, textOrSecret } from '../secrets.ts';
 import {
   all,
   type Check,
@@ -14,10 +18,7 @@ import {
   text,
   variants,
   whole,
-} from '../check.ts';
-import { address, type CommonSpec, instant, seconds, type ValueSpec } from '../common-spec.ts';
-import { type InstantForm, instantForms } from '../instants.ts';
-import { type SecretSpec, secret, textOrSecret } from '../secrets.ts';
+} from '../spec-check.ts';
 
 interface TokenSpec {
   /** Its metadata names the token endpoint; or `tokenUrl` does. */

@@ -1,11 +1,18 @@
 /** The section `sources` of the configuration file, checked as a whole: docs/SOURCES.md. */
-import { type Check, type Fields, isPlain, type Mistake, variants } from './check.ts';
+
 import { commonFields, commonRules } from './common-spec.ts';
-import { type FolderSpec, fileRules, folderFields, type S3Spec, s3Fields } from './files/spec.ts';
-import { type KafkaSpec, kafkaFields, kafkaRules } from './kafka/spec.ts';
-import { type KinesisSpec, kinesisFields } from './kinesis/spec.ts';
-import { type PostgresSpec, postgresFields, postgresRules } from './postgres/spec.ts';
-import { type RestSpec, restFields, restRules } from './rest/spec.ts';
+import {
+  type FolderSpec,
+  fileRules,
+  folderFields,
+  type S3Spec,
+  s3Fields,
+} from './files/files-spec.ts';
+import { type KafkaSpec, kafkaFields, kafkaRules } from './kafka/kafka-spec.ts';
+import { type KinesisSpec, kinesisFields } from './kinesis/kinesis-spec.ts';
+import { type PostgresSpec, postgresFields, postgresRules } from './postgres/postgres-spec.ts';
+import { type RestSpec, restFields, restRules } from './rest/rest-spec.ts';
+import { type Check, type Fields, isPlain, type Mistake, variants } from './spec-check.ts';
 
 export type SourceSpec = RestSpec | PostgresSpec | FolderSpec | S3Spec | KinesisSpec | KafkaSpec;
 

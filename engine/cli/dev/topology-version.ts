@@ -1,8 +1,8 @@
 /** One version of the topology, in a process of its own: module caches do not outlive an edit. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Planned } from '../plan.ts';
-import type { Begin, FromVersion, ToVersion, VersionOptions } from './protocol.ts';
+import type { Planned } from '../plan-command.ts';
+import type { Begin, FromVersion, ToVersion, VersionOptions } from './dev-protocol.ts';
 
 /** Beyond its own deadline, for the process to end. */
 const graceMs = 2_000;

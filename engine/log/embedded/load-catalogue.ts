@@ -4,8 +4,8 @@
  */
 import { contentOf } from '../../base/checksummed.ts';
 import type { BackendEntry, StateBackend } from '../../storage/backend.ts';
-import { LogCatalogue, type TopicState } from '../catalogue.ts';
 import type { CommittedOffset, TopicDescription } from '../log.ts';
+import { LogCatalogue, type TopicState } from '../topic-catalogue.ts';
 import { corrupt } from './corrupt.ts';
 import type { Heads } from './head.ts';
 import { CatalogueSeals, type JournalPoint, type JournalRow, sealOf } from './journal.ts';
@@ -17,7 +17,7 @@ import {
   prefixes,
   sequenceKey,
   sequenceOf,
-} from './key-layout.ts';
+} from './log-keys.ts';
 
 export interface Loaded {
   readonly catalogue: LogCatalogue;

@@ -6,8 +6,8 @@ import { asBuffer } from '../../base/bytes.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import { onDemand } from '../../base/on-demand.ts';
 import type { BackendWrite } from '../backend.ts';
+import { unmasked } from './log-fragments.ts';
 import { ByteReader } from './reader.ts';
-import { unmasked } from './records.ts';
 
 const library = onDemand<{ uncompress(bytes: Uint8Array): Uint8Array }>('snappyjs');
 

@@ -1,4 +1,7 @@
 /** `kind: folder` and `kind: s3`: files as they appear. */
+
+import { address, type CommonSpec } from '../common-spec.ts';
+import { type SecretSpec, secret } from '../secrets.ts';
 import {
   type Check,
   type Fields,
@@ -10,9 +13,7 @@ import {
   oneOf,
   text,
   variants,
-} from '../check.ts';
-import { address, type CommonSpec } from '../common-spec.ts';
-import { type SecretSpec, secret } from '../secrets.ts';
+} from '../spec-check.ts';
 
 /** How it is known that a file is written to its end. */
 export type CompleteSpec =

@@ -7,7 +7,7 @@ import type { Append } from '../log/log.ts';
 import { BatchBuilder } from '../record/batch.ts';
 import { encodePromises, type ToldPromise } from '../record/marks.ts';
 import type { TaskResult } from '../task/host-port.ts';
-import type { ToldTopic } from './plan.ts';
+import type { ToldTopic } from './start-plan.ts';
 import type { RunningTask } from './task-opener.ts';
 
 interface Telling {

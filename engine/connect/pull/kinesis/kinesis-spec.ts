@@ -1,7 +1,8 @@
 /** `kind: kinesis`: the records of an Amazon Kinesis stream. */
-import { type Check, type Fields, fields, maybe, text, whole } from '../check.ts';
+
 import { address, type CommonSpec, instant } from '../common-spec.ts';
 import { type SecretSpec, secret } from '../secrets.ts';
+import { type Check, type Fields, fields, maybe, text, whole } from '../spec-check.ts';
 
 export interface KinesisSpec extends CommonSpec {
   readonly kind: 'kinesis';

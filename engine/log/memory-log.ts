@@ -3,7 +3,6 @@
  */
 import { MillraceError } from '../base/errors.ts';
 import { PackedBatch } from '../record/batch.ts';
-import { LogCatalogue, wantsCompaction } from './catalogue.ts';
 import type {
   Commit,
   CommitReceipt,
@@ -20,6 +19,7 @@ import { type JoinOptions, type Member, soleMember } from './member.ts';
 import { keyOf } from './partition-key.ts';
 import { checkOffset, copyBatch, mergeBatches } from './partition-reader.ts';
 import { compacted, expiry, noteLastOffsets } from './retention.ts';
+import { LogCatalogue, wantsCompaction } from './topic-catalogue.ts';
 
 export class MemoryLog implements Log {
   readonly #catalogue = new LogCatalogue();

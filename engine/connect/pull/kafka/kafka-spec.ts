@@ -1,6 +1,7 @@
 /** `kind: kafka`: records of a topic that others write, such as the change events of Debezium. */
-import { type Check, type Fields, maybe, oneOf, text } from '../check.ts';
+
 import type { CommonSpec } from '../common-spec.ts';
+import { type Check, type Fields, maybe, oneOf, text } from '../spec-check.ts';
 
 export interface KafkaSpec extends CommonSpec {
   readonly kind: 'kafka';

@@ -1,4 +1,7 @@
 /** `kind: postgres`: the rows of a table, by a column that rises with each change. */
+
+import type { CommonSpec } from '../common-spec.ts';
+import { type SecretSpec, secret } from '../secrets.ts';
 import {
   all,
   type Check,
@@ -12,9 +15,7 @@ import {
   oneOrList,
   text,
   whole,
-} from '../check.ts';
-import type { CommonSpec } from '../common-spec.ts';
-import { type SecretSpec, secret } from '../secrets.ts';
+} from '../spec-check.ts';
 
 export interface ConnectionSpec {
   /** postgres://user:password@host:port/database, in place of the rest. */

@@ -19,7 +19,7 @@ import type {
   StateBackend,
 } from '../backend.ts';
 import { destroyDirectory, makeDirectory } from '../directory.ts';
-import { storageError } from '../errors.ts';
+import { storageError } from '../storage-errors.ts';
 
 /** The part of the package that is used; it ships no types, so it is required, not imported. */
 interface RocksDb {
