@@ -95,8 +95,8 @@ export class InFlight<R> {
   /**
    * Makes `call` for the record at hand; `use` gets its result, with the record's key and context
    * again.
-   * @param keyText the call begins when the one before it of the same key is done; undefined when it
-   * need not wait
+   * @param keyText the call begins when the one before it of the same key is done; undefined when
+   * it need not wait
    * @param call undefined: there is nothing to ask, `use` only waits for its turn
    */
   add(keyText: string | undefined, call: Call<R> | undefined, use: (result: R) => void): void {

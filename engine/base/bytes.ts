@@ -1,8 +1,9 @@
 /**
  * Bytes: comparison, order-preserving numbers and key texts.
  *
- * A key text is the Latin-1 string of a key's bytes: one character a byte, so it is a Map key, keeps
- * the order of the bytes (JavaScript compares strings by code unit) and turns back into the bytes.
+ * A key text is the Latin-1 string of a key's bytes: one character a byte, so it is a Map key,
+ * keeps the order of the bytes (JavaScript compares strings by code unit) and turns back into the
+ * bytes.
  */
 
 export const emptyBytes: Buffer = Buffer.alloc(0);

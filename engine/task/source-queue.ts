@@ -182,8 +182,8 @@ export class SourceQueue {
   }
 
   /**
-   * Finds the keys of the batch's next records in the state, and adds to `wanted` the texts of those
-   * that it must load, some more than once; answers the greatest timestamp among the records.
+   * Finds the keys of the batch's next records in the state, and adds to `wanted` the texts of
+   * those that it must load, some more than once; answers the greatest timestamp among the records.
    */
   collect(state: TaskState, wanted: string[]): number {
     let greatest = Number.NEGATIVE_INFINITY;
