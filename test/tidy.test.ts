@@ -150,12 +150,12 @@ describe('tidy', () => {
   it('each named dependency is reached through its adapter only', () => {
     const adapters: Record<string, RegExp> = {
       'rocksdb-native': /^engine\/storage\/rocksdb\.ts$/,
-      rocksdb: /^engine\/storage\/rocksdb-5\/backend\.ts$/,
+      rocksdb: /^engine\/storage\/rocksdb-5\/rocksdb5-backend\.ts$/,
       fzstd: /^engine\/log\/kafka\/direct\/codecs\.ts$/,
-      snappyjs: /^engine\/(storage\/rocksdb-5\/table|log\/kafka\/direct\/codecs)\.ts$/,
+      snappyjs: /^engine\/(storage\/rocksdb-5\/block-table|log\/kafka\/direct\/codecs)\.ts$/,
       'node-rdkafka': /^engine\/log\/kafka\/rdkafka\/rdkafka\.ts$/,
       msgpackr: /^engine\/serde\/msgpack\.ts$/,
-      'ajv/dist/2020.js': /^(operators|engine\/serde\/schemas)\/json-schema\.ts$/,
+      'ajv/dist/2020.js': /^(operators\/json-schema|engine\/serde\/schemas\/json-schema-serde)\.ts$/,
       avsc: /^engine\/serde\/schemas\/avro(-bounds)?\.ts$/,
       protobufjs: /^engine\/serde\/schemas\//,
       '@datadog/sketches-js': /^operators\/aggregates\/quantiles\.ts$/,
