@@ -10,7 +10,7 @@ import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBelow, SeededRandom } from '../engine/base/random.ts';
-import { environment, openLog, writeApplication } from '../engine/cli/environment.ts';
+import { environment, openLog, writeApplication } from '../engine/embed/environment.ts';
 import { table } from '../engine/cli/output.ts';
 import { personalisationModule } from '../topologies/app/application.ts';
 import { day, segmentsOf } from './segments.ts';

@@ -7,8 +7,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { environment, openLog } from '../engine/cli/environment.ts';
-import { execute } from '../engine/cli/execution.ts';
+import { environment, openLog } from '../engine/embed/environment.ts';
+import { execute } from '../engine/embed/execute.ts';
 import { table } from '../engine/cli/output.ts';
 import type { Log } from '../engine/log/log.ts';
 import { topicRecords } from '../engine/log/topic-records.ts';

@@ -18,16 +18,16 @@ export {
   text,
   texts,
 } from './base/settings.ts';
-export { environment } from './cli/environment.ts';
-export {
-  type Execution,
-  type ExecutionOptions,
-  execute,
-  type ServerParts,
-  type Settings,
-} from './cli/execution.ts';
 export { FileSource, type FileSourceOptions } from './connect/file-source.ts';
 export { mappedFiles, type RowMapping, type RowMappings } from './connect/row-mapping.ts';
+export { environment } from './embed/environment.ts';
+export { execute } from './embed/execute.ts';
+export type {
+  Execution,
+  ExecutionOptions,
+  ServerParts,
+  Settings,
+} from './embed/execution-options.ts';
 export { describeJson, describeMermaid, describeText } from './graph/describe.ts';
 export type { TopicSettings } from './graph/topic.ts';
 export { deadLetterTopic } from './graph/topic-names.ts';

@@ -5,8 +5,8 @@
  */
 import { resolve } from 'node:path';
 import type { TelemetryEvents } from '../../engine/base/events.ts';
-import { environment } from '../../engine/cli/environment.ts';
-import { execute } from '../../engine/cli/execution.ts';
+import { environment } from '../../engine/embed/environment.ts';
+import { execute } from '../../engine/embed/execute.ts';
 import {
   defaultKafkaSettings,
   type KafkaSettings,

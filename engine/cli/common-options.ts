@@ -2,9 +2,9 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { bytesOf, leastMemoryBytes } from '../base/memory.ts';
 import { ms, portNumber, threadCount } from '../base/settings.ts';
+import { defaultData } from '../embed/environment.ts';
 import { logLevels } from '../runtime/observe.ts';
 import { backendNames } from '../storage/backends.ts';
-import { defaultData } from './environment.ts';
 import { stopWithinMs } from './interrupt.ts';
 import { numberOption } from './number-option.ts';
 

@@ -24,6 +24,17 @@ export {
 } from '../connect/known-files.ts';
 export { type RowOptions, rowsOf } from '../connect/rows.ts';
 export { writeRow } from '../connect/write-rows.ts';
+export { openObservedKafkaLog } from '../embed/any-log.ts';
+export { engineRoutes } from '../embed/engine-routes.ts';
+export {
+  defaultData,
+  type Environment,
+  knownApplication,
+  openKeptLog,
+  prepare,
+  readApplication,
+} from '../embed/environment.ts';
+export type { Running } from '../embed/execution-options.ts';
 export { cursorTopic } from '../graph/topic-names.ts';
 export { followed, followedFrom, type SeenEvent } from '../http/change-routes.ts';
 export { countOf, instantOf, needed } from '../http/routes.ts';
@@ -41,7 +52,6 @@ export { KeyTable } from '../state/key-table.ts';
 export { Outputs } from '../task/outputs.ts';
 export { moduleChosen } from '../thread/adapters.ts';
 export { AnswerThread, type ThreadLimits } from '../thread/answer-thread.ts';
-export { openObservedKafkaLog } from './any-log.ts';
 export { balance, checkTaken } from './balance.ts';
 export { addEngineCommands, commandLine, runProgram } from './command-program.ts';
 export {
@@ -64,15 +74,6 @@ export {
   threadsOption,
 } from './common-options.ts';
 export { serveVersion } from './dev/version-process.ts';
-export {
-  defaultData,
-  type Environment,
-  knownApplication,
-  openKeptLog,
-  prepare,
-  readApplication,
-} from './environment.ts';
-export { engineRoutes, type Running } from './execution.ts';
 export { inputFiles } from './input-files.ts';
 export { type InputGroup, type InputToken, inputGroups, inputOptions } from './input-groups.ts';
 export { onInterrupt } from './interrupt.ts';

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { keyTextOf } from '../base/bytes.ts';
 import { MillraceError } from '../base/errors.ts';
+import { environment, knownApplication, readApplication } from '../embed/environment.ts';
 import { describeJson, describeMermaid, describeText } from '../graph/describe.ts';
 import { subTopologies } from '../graph/sub-topology.ts';
 import type { Source } from '../graph/topic.ts';
@@ -11,7 +12,6 @@ import { decodedText, type RecordText, serdesIn } from '../http/shown-records.ts
 import type { Log } from '../log/log.ts';
 import { decodeHeaders } from '../record/headers.ts';
 import { loadTopology } from '../thread/load-topology.ts';
-import { environment, knownApplication, readApplication } from './environment.ts';
 import { type KeptOptions, openInspected, withApplication } from './kept-application.ts';
 import { instant, jsonText, print, printJson, printJsonList, table } from './output.ts';
 

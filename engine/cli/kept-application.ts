@@ -4,13 +4,7 @@
  */
 import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
-import { openKafkaLog } from '../log/kafka/adapter/kafka-log.ts';
-import type { KafkaSettings } from '../log/kafka/settings/kafka-settings.ts';
-import type { Log } from '../log/log.ts';
-import { Look } from '../runtime/look.ts';
-import { RestoreWatch, restoreText } from '../runtime/restore-watch.ts';
-import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
-import { openAnyLog } from './any-log.ts';
+import { openAnyLog } from '../embed/any-log.ts';
 import {
   type ApplicationFile,
   type Environment,
@@ -18,10 +12,16 @@ import {
   knownApplication,
   openKeptLog,
   readApplication,
-} from './environment.ts';
-import { execute } from './execution.ts';
+} from '../embed/environment.ts';
+import { execute } from '../embed/execute.ts';
+import { type RunningProcess, runningProcess } from '../embed/local-questions.ts';
+import { openKafkaLog } from '../log/kafka/adapter/kafka-log.ts';
+import type { KafkaSettings } from '../log/kafka/settings/kafka-settings.ts';
+import type { Log } from '../log/log.ts';
+import { Look } from '../runtime/look.ts';
+import { RestoreWatch, restoreText } from '../runtime/restore-watch.ts';
+import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
 import { type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
-import { type RunningProcess, runningProcess } from './local-questions.ts';
 
 export interface KeptOptions extends KafkaFlags {
   readonly data: string;

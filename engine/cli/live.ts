@@ -1,14 +1,14 @@
 /** `describe --live`: how time stands in the process that runs in a data folder. */
 import { days, hours, minutes } from '../base/duration.ts';
 import { MillraceError } from '../base/errors.ts';
+import { environment, readApplication } from '../embed/environment.ts';
+import { runningProcess } from '../embed/local-questions.ts';
 import type {
   Holder,
   SourceTimeReport,
   TaskTimeReport,
   TimeReport,
 } from '../runtime/time-report.ts';
-import { environment, readApplication } from './environment.ts';
-import { runningProcess } from './local-questions.ts';
 import { instant, print, printJson, table } from './output.ts';
 
 export interface LiveOptions {

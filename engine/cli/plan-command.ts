@@ -1,6 +1,9 @@
 /** `plan`: what becomes of everything deployed when a topology is started, before anything is. */
 import { stat } from 'node:fs/promises';
 import { MillraceError } from '../base/errors.ts';
+import { openAnyLog } from '../embed/any-log.ts';
+import { environment, knownApplication, openLog } from '../embed/environment.ts';
+import { runningProcess } from '../embed/local-questions.ts';
 import type { Change } from '../graph/deployment.ts';
 import type { Topology } from '../graph/graph.ts';
 import { cursorTopic } from '../graph/topic-names.ts';
@@ -10,10 +13,7 @@ import { deploymentCursor, readCursors } from '../runtime/cursors.ts';
 import { checkDeployment } from '../runtime/deploy.ts';
 import { plan } from '../runtime/start-plan.ts';
 import { loadTopology } from '../thread/load-topology.ts';
-import { openAnyLog } from './any-log.ts';
-import { environment, knownApplication, openLog } from './environment.ts';
 import { type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
-import { runningProcess } from './local-questions.ts';
 import { print, printJson, table } from './output.ts';
 
 export interface PlanOptions extends KafkaFlags {

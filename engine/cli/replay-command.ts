@@ -1,10 +1,10 @@
 /** `dead-letters replay`: in the process that runs, in what ran last, or on Kafka. */
 import type { Command } from 'commander';
 import type { RowMappings } from '../connect/row-mapping.ts';
+import { answerReplay, type ReplayQuestion } from '../embed/answer-replay.ts';
 import type { ReplayReport } from '../runtime/replay/replay.ts';
 import { whereOf, whereTexts } from '../runtime/replay/where.ts';
 import { loadTopology } from '../thread/load-topology.ts';
-import { answerReplay, type ReplayQuestion } from './answer-replay.ts';
 import { addKafkaOptions } from './kafka-options.ts';
 import { type KeptOptions, withWrittenLog } from './kept-application.ts';
 import { print, printJson, table } from './output.ts';

@@ -3,7 +3,7 @@
  *
  * Ask for it by `runtime.time()`, as often as you like: it costs a message to each thread, and
  * nothing between two questions. Over the socket of a data folder the same is the call `time`
- * (cli/local-questions.ts), and `millrace describe --live --json` prints it. It is plain JSON:
+ * (embed/local-questions.ts), and `millrace describe --live --json` prints it. It is plain JSON:
  * every instant is ms UTC, every duration ms; null stands for what is not known yet.
  */
 

@@ -1,6 +1,6 @@
 /** The documents that are made of what is there. */
 import { generateKeyPairSync } from 'node:crypto';
-import { engineRoutes } from '../../engine/cli/execution.ts';
+import { engineRoutes } from '../../engine/embed/engine-routes.ts';
 import { askedRoutes } from '../../topologies/app/questions/application-routes.ts';
 import { asyncApiDocument } from '../../topologies/asyncapi.ts';
 import { gatewayApp } from '../../topologies/gateway/gateway-app.ts';

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { Announcement } from '../../engine/cli/announcement.ts';
+import { Announcement } from '../../engine/embed/announcement.ts';
 
 afterEach(() => {
   vi.useRealTimers();

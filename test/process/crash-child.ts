@@ -5,8 +5,8 @@
  */
 
 import { extname, resolve } from 'node:path';
-import { environment } from '../../engine/cli/environment.ts';
-import { execute } from '../../engine/cli/execution.ts';
+import { environment } from '../../engine/embed/environment.ts';
+import { execute } from '../../engine/embed/execute.ts';
 import { personalisationModule } from '../../topologies/app/application.ts';
 import { fileSource, readMapping } from '../../topologies/app/mappings.ts';
 

@@ -5,7 +5,7 @@
 import { json, topic, topology } from 'millrace';
 import { BatchBuilder, encodeHeaders, MemoryLog, type RowMappings } from 'millrace/engine';
 import { expect, test } from 'vitest';
-import { answerReplay } from '../../engine/cli/answer-replay.ts';
+import { answerReplay } from '../../engine/embed/answer-replay.ts';
 
 interface Visit {
   readonly page: string;

@@ -6,8 +6,8 @@
  */
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { environment } from '../../engine/cli/environment.ts';
-import { execute } from '../../engine/cli/execution.ts';
+import { environment } from '../../engine/embed/environment.ts';
+import { execute } from '../../engine/embed/execute.ts';
 import type { Source } from '../../engine/graph/topic.ts';
 import { Appender, type OutsideRecord, recordFor } from '../../engine/runtime/appender.ts';
 import { goneBehind, goneDirect, views, visits } from './absence-module.ts';

@@ -1,7 +1,7 @@
 /** The same history at any width, on the embedded log: partitions, threads, records a cycle. */
 import { resolve } from 'node:path';
-import { environment } from '../../engine/cli/environment.ts';
-import { execute } from '../../engine/cli/execution.ts';
+import { environment } from '../../engine/embed/environment.ts';
+import { execute } from '../../engine/embed/execute.ts';
 import type { Log } from '../../engine/log/log.ts';
 import { Appender, recordFor } from '../../engine/runtime/appender.ts';
 import { history, historyJobs } from './history-jobs.ts';

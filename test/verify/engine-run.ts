@@ -1,7 +1,7 @@
 /** One run of the ready topology over a log, and what it left. */
 
-import { environment, prepare } from '../../engine/cli/environment.ts';
-import { execute } from '../../engine/cli/execution.ts';
+import { environment, prepare } from '../../engine/embed/environment.ts';
+import { execute } from '../../engine/embed/execute.ts';
 import { personalisationModule } from '../../topologies/app/application.ts';
 import { fileSource } from '../../topologies/app/mappings.ts';
 import type { Mapping } from '../../topologies/ingest/mapping.ts';

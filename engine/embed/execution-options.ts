@@ -1,0 +1,95 @@
+/** What an application that runs here is asked for, and what it is then. */
+import type { Observer } from '../base/events.ts';
+import type { RowMappings } from '../connect/row-mapping.ts';
+import type { HttpEndpoint, HttpOptions } from '../http/http-server.ts';
+import type { PageServer } from '../http/page.ts';
+import type { AnyRoute } from '../http/routes.ts';
+import type { KafkaSettings } from '../log/kafka/settings/kafka-settings.ts';
+import type { Log } from '../log/log.ts';
+import type { SourceConnector } from '../runtime/connector.ts';
+import type { LogLevel } from '../runtime/observe.ts';
+import type { Owners } from '../runtime/owners.ts';
+import type { RuntimeSettings } from '../runtime/run-settings.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { TableQuestions } from '../runtime/table-questions.ts';
+import type { TopicTails } from '../runtime/topic-tail.ts';
+import type { LogChoice } from '../thread/adapters.ts';
+import type { TopologyReference } from '../thread/load-topology.ts';
+import type { Environment } from './environment.ts';
+
+/** What may be tuned without touching the topology. */
+export type Settings = RuntimeSettings;
+
+export interface ExecutionOptions {
+  readonly env: Environment;
+  /** The log is Kafka; the data directory holds state only. */
+  readonly kafka?: KafkaSettings;
+  /**
+   * The log is one from outside: a LogFactory, or the path of a module whose default export is one.
+   * A path is kept, so that the command line finds the log again. Not with `kafka`.
+   */
+  readonly log?: LogChoice;
+  readonly reference: TopologyReference;
+  /** Default: the topology's name. */
+  readonly application?: string;
+  /** 0: all tasks on the main thread. */
+  readonly threads: number;
+  readonly settings?: Settings;
+  readonly sources?: readonly SourceConnector[];
+  readonly observer?: Observer;
+  /** Port for /metrics and /health; 0 takes a free one. */
+  readonly http?: number;
+  /** Where they are served; default the loopback interface. */
+  readonly httpHost?: string;
+  /** host:port of a DogStatsD agent, to which the metrics are sent; needs the package hot-shots. */
+  readonly statsd?: string | undefined;
+  /** On Kafka: host:port at which other processes reach this one; default: where it listens. */
+  readonly advertise?: string;
+  /** Questions that are answered beside them. */
+  readonly routes?: (running: Running) => readonly AnyRoute[];
+  /** Serves instead of `serveHttp`: an application with a server of its own. */
+  readonly listen?: (parts: ServerParts) => Promise<HttpEndpoint>;
+  /** By which rows of dead letters become records again on a replay; without them rows are left. */
+  readonly mappings?: RowMappings;
+  /** Questions about people and segments are among the routes: the console shows them. */
+  readonly hasPeople?: boolean;
+  /** Commands may ask this process over a socket in the data directory; default true. */
+  readonly answers?: boolean;
+  /** Log lines on standard error, JSON; default 'warn'. */
+  readonly logLevel?: LogLevel;
+}
+
+/** An application that runs here. */
+export interface Running {
+  readonly runtime: Runtime;
+  readonly log: Log;
+  readonly tables: TableQuestions;
+  /** What is committed, as it comes. */
+  readonly tails: TopicTails;
+  readonly application: string;
+  /** Which process holds which task, on Kafka. */
+  readonly owners: Owners;
+  /** By which rows of dead letters become records again; without them rows are left. */
+  readonly mappings: RowMappings | undefined;
+}
+
+/** What a server of the application is made of. */
+export interface ServerParts extends HttpOptions {
+  readonly host: string;
+  /** Undefined while the application is not there yet. */
+  readonly running: () => Running | undefined;
+  readonly application: string;
+  readonly observer: Observer;
+  readonly page: PageServer;
+}
+
+export interface Execution {
+  /** Where it serves HTTP; undefined where it does not. */
+  readonly url?: string;
+  readonly log: Log;
+  readonly runtime: Runtime;
+  readonly application: string;
+  /** Told of everything that happens: log lines, metrics, health. */
+  readonly observer: Observer;
+  close(): Promise<void>;
+}
