@@ -86,7 +86,6 @@ function circlesIn(imports: ReadonlyMap<string, readonly string[]>): string[][] 
 }
 
 const longAlready: readonly string[] = [
-  'engine/base/errors.ts',
   'engine/cli/inspect-commands.ts addInspectCommands',
   'engine/cli/run-commands.ts addRunCommands',
   'engine/laws/backend-laws.ts backendLaws',

@@ -2,6 +2,7 @@
  * How the command line prints: tables for people, JSON when asked for, errors with their remedy.
  */
 import { isMillraceError, messageOf } from '../base/errors.ts';
+import { inFlags } from './setting-flags.ts';
 
 /**
  * Whoever reads what is printed may have had enough, as `head` has: the process ends then, quietly,
@@ -65,8 +66,8 @@ export function instant(ms: number): string {
 /** Prints an error and answers the exit code for it. */
 export function report(error: unknown, withStack: boolean): number {
   const known = isMillraceError(error);
-  process.stderr.write(`error${known ? ` ${error.code}` : ''}: ${messageOf(error)}\n`);
-  if (known) process.stderr.write(`remedy: ${error.remedy}\n`);
+  process.stderr.write(`error${known ? ` ${error.code}` : ''}: ${inFlags(messageOf(error))}\n`);
+  if (known) process.stderr.write(`remedy: ${inFlags(error.remedy)}\n`);
   else process.stderr.write('remedy: run again with --stack and report what it prints\n');
   if (withStack && error instanceof Error) {
     process.stderr.write(`${error.stack ?? ''}\n`);

@@ -52,7 +52,7 @@ export function environment(
 ): Environment {
   if (data === '') {
     const problem = 'must name a folder, is empty, which would be the current one';
-    throw new MillraceError('CONFIG_INVALID', { field: '--data, MILLRACE_DATA', problem });
+    throw new MillraceError('CONFIG_INVALID', { field: 'option `data`', problem });
   }
   const directory = resolve(data);
   const kept = keptBackend(directory);
@@ -60,8 +60,8 @@ export function environment(
     stateBackend === undefined ? (kept ?? defaultBackend) : backendChosen(stateBackend);
   const reads = chosen === kept || (kept === 'rocksdb' && chosen === 'rocksdb-native');
   if (!fresh && kept !== undefined && !reads) {
-    const problem = `${directory} was written by ${kept}, which ${chosen} cannot read; leave the option out, or start with --fresh`;
-    throw new MillraceError('CONFIG_INVALID', { field: 'state-backend', problem });
+    const problem = `${directory} was written by ${kept}, which ${chosen} cannot read; leave the option out, or begin with nothing (option \`fresh\`)`;
+    throw new MillraceError('CONFIG_INVALID', { field: 'option `stateBackend`', problem });
   }
   return {
     directory,
@@ -122,7 +122,7 @@ async function checkOwn({ directory, logDirectory, stateDirectory }: Environment
   if (own.includes('application.json') || ownNames.some((name) => log.includes(name))) return;
   const foreign = log.length > 0 ? logDirectory : state.length > 0 ? stateDirectory : undefined;
   if (foreign === undefined) return;
-  const problem = `${foreign} was not written by Millrace, and --fresh would delete it; give another --data folder`;
+  const problem = `${foreign} was not written by Millrace, and a fresh start (option \`fresh\`) would delete it; give another folder (option \`data\`)`;
   throw new MillraceError('USAGE', { problem });
 }
 
@@ -192,7 +192,7 @@ export async function openKeptLog(env: Environment, application: string): Promis
     () => false,
   );
   if (isThere) return openLog(env, application);
-  const problem = `there is no log in ${env.directory}; if ${application} runs on Kafka, name its brokers: --brokers <list>`;
+  const problem = `there is no log in ${env.directory}; if ${application} runs on Kafka, name its brokers (option \`brokers\`)`;
   throw new MillraceError('USAGE', { problem });
 }
 

@@ -39,14 +39,14 @@ const defaultSeriesMost = 5_000;
 const packetBytes = 1_432;
 const portMost = 65_535;
 
-/** `host:port`, or a host alone for the usual port. @throws CONFIG_INVALID that names `--statsd` */
+/** `host:port`, or a host alone for the usual port. @throws CONFIG_INVALID that names `statsd` */
 export function statsdAddress(text: string): { readonly host: string; readonly port: number } {
   const [, ipv6, host = ipv6, port = '8125'] =
     /^(?:\[([\da-fA-F:.]+)\]|([\w.-]+))(?::(\d+))?$/.exec(text) ?? [];
   const number = Number(port);
   if (host !== undefined && number > 0 && number <= portMost) return { host, port: number };
   const problem = `must be host:port, such as 127.0.0.1:8125, is ${JSON.stringify(text)}`;
-  throw new MillraceError('CONFIG_INVALID', { field: '--statsd', problem });
+  throw new MillraceError('CONFIG_INVALID', { field: 'option `statsd`', problem });
 }
 
 export class StatsdEmitter {
@@ -67,7 +67,7 @@ export class StatsdEmitter {
 
   /** @throws PACKAGE_MISSING where hot-shots is not installed */
   static async open(options: StatsdOptions): Promise<StatsdEmitter> {
-    const { StatsD } = await optionalPackage('--statsd', 'hot-shots', () => import('hot-shots'));
+    const { StatsD } = await optionalPackage('statsd', 'hot-shots', () => import('hot-shots'));
     let emitter: StatsdEmitter | undefined;
     const client = new StatsD({
       ...{ host: options.host, port: options.port, protocol: 'udp', maxBufferSize: packetBytes },

@@ -197,7 +197,7 @@ export class TableQuestions {
       return answer.commit >= commit ? answer : { ...answer, commit };
     }
     if (others !== undefined) return others.ask(taskId, question, signal);
-    const problem = `task ${taskId} is held by another process, and this one is not told where: start each with --http`;
+    const problem = `task ${taskId} is held by another process, and this one is not told where: start each with a port (option \`http\`)`;
     throw new MillraceError('STATE_AWAY', { table: question.name, problem });
   }
 

@@ -4,6 +4,7 @@
  */
 import type { Registry } from 'prom-client';
 import { errorCatalogue } from '../../engine/base/errors.ts';
+import { settingFlags } from '../../engine/cli/setting-flags.ts';
 import { requestMetrics } from '../../engine/http/metrics.ts';
 import { metricsObserver } from '../../engine/runtime/observe.ts';
 import { wrap } from '../../scripts/markdown.ts';
@@ -16,9 +17,17 @@ const exits = {
   3: 'damaged data',
 } as const;
 
+/** A setting as the API has it, and the command line. */
+function inBothWays(option: string, name: string): string {
+  return `${option}, \`${settingFlags[name]?.split(' ')[0]}\``;
+}
+
 /** An angle bracket or a brace would be taken for HTML, or for a template, by the site. */
 function text(words: string): string {
-  return words.replace(/\{([A-Za-z]+)\}/g, '‹$1›').replace(/<([^>]*)>/g, '‹$1›');
+  return words
+    .replace(/\boption `(\w+)`/g, inBothWays)
+    .replace(/\{([A-Za-z]+)\}/g, '‹$1›')
+    .replace(/<([^>]*)>/g, '‹$1›');
 }
 
 export function errorsDocument(): string {

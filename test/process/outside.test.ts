@@ -95,7 +95,7 @@ describe('what is no adapter is refused', () => {
   test('state of one backend is not read by another', async () => {
     const data = join(folder, 'two');
     await ran({ env: environment(data, backendModule), threads: 0 }, 1);
-    expect(() => environment(data, 'rocksdb-native')).toThrow(/cannot read.*--fresh/s);
+    expect(() => environment(data, 'rocksdb-native')).toThrow(/cannot read.*option `fresh`/s);
     expect(environment(data, 'rocksdb-native', true).stateBackend).toBe('rocksdb-native');
   });
 });

@@ -73,7 +73,7 @@ describe('DogStatsD', () => {
     expect(statsdAddress('10.0.0.1:9')).toEqual({ host: '10.0.0.1', port: 9 });
     expect(statsdAddress('[::1]:9')).toEqual({ host: '::1', port: 9 });
     for (const wrong of ['', ':1', 'a:0', 'a:x', 'a b', '[::1']) {
-      expect(() => statsdAddress(wrong), wrong).toThrow('--statsd');
+      expect(() => statsdAddress(wrong), wrong).toThrow('option `statsd`');
     }
   });
 });

@@ -57,7 +57,7 @@ export function kafkaSettings(sources: KafkaSources): KafkaConfiguration | undef
   if (!given.has('brokers')) {
     fail(
       'brokers',
-      `settings of Kafka are given, but no brokers: ${variableOf('brokers')} or --brokers`,
+      `settings of Kafka are given, but no brokers: ${variableOf('brokers')} or option \`brokers\``,
     );
   }
   const settings = settingsOf(given, options);
