@@ -7,9 +7,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { table } from '../engine/cli/output.ts';
 import { environment, openLog } from '../engine/embed/environment.ts';
 import { execute } from '../engine/embed/execute.ts';
-import { table } from '../engine/cli/output.ts';
 import type { Log } from '../engine/log/log.ts';
 import { topicRecords } from '../engine/log/topic-records.ts';
 import { BatchBuilder } from '../engine/record/batch.ts';

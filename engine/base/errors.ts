@@ -1,8 +1,8 @@
 /**
  * The error catalogue: every way in which the world outside (files, logs, configuration, other
  * processes) can be wrong. One table: code -> what happened and what to do about it. A mistake of
- * Millrace itself is an AssertionError; a bad record is a verdict, not an exception. The texts are in
- * catalogue/.
+ * Millrace itself is an AssertionError; a bad record is a verdict, not an exception. The texts are
+ * in catalogue/.
  */
 
 import { inspect, types } from 'node:util';
