@@ -1,7 +1,7 @@
 /** Appends from outside: together or not at all, in order, and one commit for all that wait. */
 import { json, topic } from 'millrace';
 import { expect, test } from 'vitest';
-import { MemoryLog } from '../../engine/log/memory.ts';
+import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { decodeHeaders } from '../../engine/record/headers.ts';
 import { Appender, type OutsideRecord, recordFor } from '../../engine/runtime/appender.ts';
 
