@@ -1,8 +1,8 @@
 /**
- * `npm run build`: what is deployed, in dist/. Modules share files: at a start each file costs Node
- * most of a millisecond, on the main thread and on every worker. What is loaded by its name keeps
- * it; what several of those need lies in dist/chunks, once, so that a process has one instance of
- * each module. Packages stay packages.
+ * `npm run build` makes dist/, which is deployed. Modules are bundled, because each file costs Node
+ * most of a millisecond at a start, on the main thread and on every worker. Modules that are loaded
+ * by name keep their names; what several of them need is in dist/chunks once, so that a process has
+ * one instance of each module. Dependencies stay packages.
  */
 import { execFile } from 'node:child_process';
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { buildConsole } from './console/build.ts';
 
 const root = import.meta.dirname;
 
-/** What the package exports, its command, and what threads load. */
+/** The exports of the package, its command, and what threads load. */
 const loadedByName = [
   'topologies/app/main.ts',
   'topologies/app/questions/question-worker.ts',
@@ -31,7 +31,7 @@ const loadedByName = [
 ];
 const copied = ['topologies/ingest/mappings', 'topologies/segments/examples'];
 
-/** @param more modules that are loaded by their names, beside the package's own */
+/** @param more modules that are loaded by name, beside those of the package */
 export async function bundle(more: readonly string[] = []): Promise<void> {
   await rm(join(root, 'dist', 'chunks'), { recursive: true, force: true });
   await build({

@@ -1,4 +1,4 @@
-/** The page: who looks, what is shown, and whether the process still answers. */
+/** The page: sign-in, navigation, and whether the process still answers. */
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { DataPage } from './data/data.tsx';
@@ -18,7 +18,7 @@ import { SignIn } from './sign-in.tsx';
 interface Me {
   readonly name: string;
   readonly roles: readonly string[];
-  /** Accounts are set: who looks has signed in. */
+  /** Whether accounts are set, so that the viewer has signed in. */
   readonly closed: boolean;
 }
 
@@ -56,7 +56,7 @@ export function App() {
 function Console({ signOut }: { readonly signOut: () => void }) {
   const live = useLive('page');
   const [place] = usePlace();
-  // A process that starts anew may run another topology.
+  // A restarted process may run another topology.
   const topology = useAnswer<Topology>(
     (signal) => ask('/console/api/topology', { signal }),
     [live.state === 'live'],

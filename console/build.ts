@@ -1,6 +1,7 @@
 /**
- * Builds the console's page: one script, one style sheet, one document that names both by their
- * content. Used by `npm run build`, and by a source tree when the page is asked for.
+ * Builds the page of the console: one script, one style sheet, and one document that names both by
+ * a hash of their content. It is used by `npm run build`, and in a source tree when the page is
+ * first asked for.
  */
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';

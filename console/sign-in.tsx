@@ -1,5 +1,6 @@
 /**
- * Where accounts are set: who looks gives a key or a token. It is kept until the window is closed.
+ * Asks the viewer for a key or a token when accounts are set. It is kept until the window is
+ * closed.
  */
 import { useState } from 'preact/hooks';
 

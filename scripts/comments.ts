@@ -1,8 +1,8 @@
 /**
- * Comments of the sources: lines of at most 100 columns.
+ * Wraps the comments of the sources at 100 columns.
  *
- *   node --import=tsx scripts/comments.ts --check    says which are longer
- *   node --import=tsx scripts/comments.ts --write    wraps those that are; nothing else changes
+ *   node --import=tsx scripts/comments.ts --check    lists the files with longer lines
+ *   node --import=tsx scripts/comments.ts --write    wraps those lines; nothing else changes
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -11,11 +11,12 @@ export const columns = 100;
 
 const isProse = (text: string): boolean =>
   text.trim() !== '' && !/^ {2,}|^(?:biome-|@ts-)/.test(text);
-/** Begins a paragraph of its own. */
+/** Begins a paragraph. */
 const begins = /^(@|- |\d+\. |\* )/;
 
 /**
- * Paragraphs of the lines of a comment, without their stars; drawings and tables stay as they are.
+ * The lines of a comment, without stars, with its paragraphs wrapped; drawings and tables are left
+ * alone.
  */
 function wrapped(lines: readonly string[], width: number): string[] {
   const out: string[] = [];
@@ -95,7 +96,7 @@ export function wrapComments(text: string): string {
   return out.join('\n');
 }
 
-/** Of the repository, by their paths in it. */
+/** Source files of the repository, by path. */
 export function sources(root: string): readonly string[] {
   return execFileSync('git', ['ls-files', '*.ts', '*.tsx'], { cwd: root, encoding: 'utf8' })
     .trim()

@@ -1,7 +1,7 @@
 /**
- * Markdown of the repository: lines of at most 100 columns, and links that lead somewhere.
+ * Markdown of the repository: lines of at most 100 columns, and links whose targets exist.
  *
- *   npm run docs:check        says what is wrong
+ *   npm run docs:check        lists what is wrong
  *   npm run docs:format       wraps paragraphs with a line that is too long; nothing else changes
  */
 import { execFileSync } from 'node:child_process';
@@ -10,17 +10,17 @@ import { dirname, join, resolve } from 'node:path';
 
 export const columns = 100;
 
-/** Tables, headings and links cannot be broken; a line of one word neither. */
+/** Tables, headings, links and lines of one word cannot be broken. */
 function isBreakable(line: string): boolean {
   return !/^\s*(\||#|\[[^\]]+\]:)/.test(line) && line.trim().includes(' ');
 }
 
 const marker = /^(\s*)([-*+]|\d+[.)])(\s+)/;
 
-/** What a line must not begin with, as it would mean something else there. */
+/** What a line must not begin with, because Markdown would read it as something else. */
 const begins = /^([-+*>|#]+|\d+[.)]|={2,}|<.*)$/;
 
-/** Words; a code span is one, since a line that ends in one reads badly. */
+/** Words; a code span counts as one word, so that it is not broken. */
 function wordsOf(text: string): string[] {
   const words: string[] = [];
   for (const [word] of text.matchAll(/(?:`[^`]*`|[^\s`])+/g)) {
@@ -50,7 +50,7 @@ function filled(words: readonly string[], first: string, rest: string): string[]
 /** One paragraph or list item. */
 function wrapped(lines: readonly string[]): readonly string[] {
   if (lines.every((line) => line.length <= columns || !isBreakable(line))) return lines;
-  // A line that ends in two spaces or a backslash is a break of the author's.
+  // A line that ends in two spaces or a backslash is a line break by the author.
   if (lines.slice(0, -1).some((line) => /( {2}|\\)$/.test(line))) return lines;
   const first = lines[0] as string;
   const [, indent = '', bullet = '', gap = ''] = marker.exec(first) ?? [];
@@ -111,7 +111,7 @@ export function anchorsOf(text: string): Set<string> {
   return ids;
 }
 
-/** Links of a document to files and headings that are not there. */
+/** Links of a document to files and headings that do not exist. */
 export function brokenLinks(root: string, file: string, text: string): string[] {
   const outside = text.replace(/^\s*(```+)[\s\S]*?^\s*\1/gm, '').replace(/`[^`\n]*`/g, '');
   return [...outside.matchAll(/\[[^\]]*\]\(([^)\s]+)\)/g)].flatMap(([, link = '']) => {
@@ -125,7 +125,7 @@ export function brokenLinks(root: string, file: string, text: string): string[] 
   });
 }
 
-/** Lines that are too long and could be wrapped. */
+/** Lines that are too long and can be wrapped. */
 export function longLines(file: string, text: string): string[] {
   const [before, after] = [text.split('\n'), wrap(text).split('\n')];
   return before.join('\n') === after.join('\n') ? [] : [`${file}: run npm run docs:format`];

@@ -1,6 +1,6 @@
 /**
- * `npm run release -- VERSION`: version, changelog, package, commit and tag. Nothing is pushed and
- * nothing published; it prints what is left to do.
+ * `npm run release -- VERSION` sets the version, closes the changelog, checks the package, commits
+ * and tags. It pushes and publishes nothing; it prints the remaining commands.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,10 +9,10 @@ import { join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '..');
 
-/** `npm create millrace`: the project that it makes depends on its own version. */
+/** `npm create millrace`; the project that it makes depends on the version of the creator. */
 const creator = 'packages/create-millrace';
 
-/** Numbers of a version; undefined for what is none. Pre-releases are not made here. */
+/** The numbers of a version; undefined for other text. Pre-releases are not supported. */
 export function versionOf(text: string): readonly number[] | undefined {
   const numbers = /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$/.exec(text)?.slice(1);
   return numbers?.map(Number);
@@ -31,7 +31,7 @@ export function checkNext(current: string, next: string): void {
 }
 
 /**
- * The changelog with what is unreleased under the version.
+ * The changelog with its unreleased part under the version.
  * @param date ISO 8601, e.g. 2026-01-31
  * @throws Error when nothing is unreleased
  */
@@ -53,7 +53,7 @@ function run(command: string, ...args: readonly string[]): string {
   }).trim();
 }
 
-/** Packs the package and has its exports looked at; the package's file is removed again. */
+/** Packs the package and checks its exports; deletes the packed file. */
 function checkPackage(): void {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-release-'));
   try {
@@ -62,7 +62,7 @@ function checkPackage(): void {
     ];
     const file = join(folder, packed.filename);
     console.log(run('npx', '--yes', 'publint@0.3.25', 'run', file, '--strict'));
-    // CommonJS users are told by Node itself: the package is ESM.
+    // Only ESM is checked: the package has no CommonJS entry, and Node says so itself.
     console.log(run('npx', '--yes', '@arethetypeswrong/cli@0.18.5', file, '--profile', 'esm-only'));
   } finally {
     rmSync(folder, { recursive: true });

@@ -1,5 +1,5 @@
 /**
- * The topics of the ready topology as an AsyncAPI document, for who reads or writes them beside it.
+ * The topics of the ready topology as an AsyncAPI document, for programs that read or write them.
  */
 import {
   activityLabels,
@@ -124,7 +124,7 @@ interface Described {
   readonly key: string;
   readonly format: 'application/json' | 'application/msgpack';
   readonly schema: object;
-  /** Others may write it. */
+  /** Whether other programs may write it. */
   readonly written?: boolean;
 }
 
@@ -132,7 +132,7 @@ const packed = 'application/msgpack';
 const plain = 'application/json';
 
 /**
- * Every topic of the application; a test holds it against the topology and against real records.
+ * Every topic of the application; a test compares the list with the topology and with real records.
  */
 export const describedTopics: readonly Described[] = [
   {

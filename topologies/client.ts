@@ -1,7 +1,8 @@
 /**
- * Asks a running application over HTTP: `import { MillraceClient } from 'millrace/client'`. It
- * needs no more than `fetch`, also in a browser. Questions about people go by POST, so that no name
- * stands in an address; a task that moves is asked again as the server says.
+ * A client for the HTTP questions of a running application: `import { MillraceClient } from
+ * 'millrace/client'`. It needs only `fetch`, so it also runs in a browser. Questions about people
+ * go by POST, so that no name is part of an address. While a task moves, a question is asked again
+ * after the time that the server gives.
  */
 import type { AsOf, ShownRow } from 'millrace/engine';
 import type { ScoreChange, SegmentChange } from './event.ts';
@@ -10,11 +11,11 @@ import type { SubjectAnswer } from './subject/answer.ts';
 export type { AsOf, ScoreChange, SegmentChange, ShownRow, SubjectAnswer };
 
 export interface ClientOptions {
-  /** Such as http://127.0.0.1:8080. */
+  /** For example http://127.0.0.1:8080. */
   readonly url: string;
   /** A token, or a write key, of an account with the role `read`. */
   readonly token?: string;
-  /** How often a question is asked again that the server cannot answer now; default 2. */
+  /** How often a question is repeated that the server cannot answer now; default 2. */
   readonly retries?: number;
   readonly fetch?: typeof fetch;
 }
@@ -33,7 +34,7 @@ export interface Rows<V = unknown> {
   readonly asOf: AsOf;
 }
 
-/** Of what is answered from the log of a process. */
+/** The state of the process that an answer from its log is from. */
 export type AsOfProcess = Pick<AsOf, 'commit' | 'watermark'>;
 
 export interface Segment {
@@ -58,10 +59,10 @@ export interface RangeOptions {
   readonly cursor?: string;
 }
 
-/** An event of a subscription. `open`, `gap`, `cut` and `again` come from the server itself. */
+/** An event of a subscription. The server itself sends `open`, `gap`, `cut` and `again`. */
 export interface Change<T = unknown> {
   readonly event: string;
-  /** To go on behind it: `lastId` of the next subscription. */
+  /** The place after this event: `lastId` of the next subscription. */
   readonly id: string | undefined;
   readonly data: T;
 }
@@ -71,11 +72,13 @@ export interface SubscribeOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What the server refused, or could not answer. */
+/** The server refused a question or could not answer it. */
 export class QuestionError extends Error {
   override readonly name = 'QuestionError';
   readonly status: number;
-  /** Of the catalogue, such as SUBJECT_UNKNOWN; undefined where the server named none. */
+  /**
+   * A code of the error catalogue, such as SUBJECT_UNKNOWN; undefined when the server named none.
+   */
   readonly code: string | undefined;
 
   constructor(status: number, code: string | undefined, message: string) {
@@ -103,14 +106,13 @@ export class MillraceClient {
   }
 
   /**
-   * Rows of one key: none, one, or one a window. Keys of other formats than text are written as
-   * docs say.
+   * Rows of one key: none, one, or one for each window. For keys that are not text see docs/API.md.
    */
   rows<V = unknown>(store: string, key: string): Promise<Rows<V>> {
     return this.#ask('POST', `/v1/stores/${encodeURIComponent(store)}/rows`, { key });
   }
 
-  /** One page. */
+  /** One page of a range. */
   page<V = unknown>(store: string, range: RangeOptions = {}): Promise<Rows<V>> {
     return this.#ask('POST', `/v1/stores/${encodeURIComponent(store)}/rows`, range);
   }
@@ -137,7 +139,7 @@ export class MillraceClient {
     return this.#ask('POST', `/v1/stores/${encodeURIComponent(store)}/windows`, { key, ...span });
   }
 
-  /** Undefined of a subject that is not known. @param at ms UTC, ISO 8601, or 'now' */
+  /** Undefined for an unknown subject. @param at ms UTC, ISO 8601, or 'now' */
   async subject(id: string, at?: number | string): Promise<Subject | undefined> {
     try {
       return await this.#ask('POST', '/v1/subjects', { id, ...(at === undefined ? {} : { at }) });
@@ -174,7 +176,7 @@ export class MillraceClient {
   }
 
   /**
-   * Rows of a store as they change; of one key, or of all. Ends when the server or `signal` ends
+   * Rows of a store as they change, of one key or of all. It ends when the server or `signal` ends
    * it.
    */
   storeChanges<V = unknown>(
@@ -273,7 +275,7 @@ async function errorOf(answer: Response): Promise<QuestionError> {
   }
 }
 
-/** Undefined of a sign of life. */
+/** Undefined for a keep-alive line. */
 function changeOf<T>(text: string): Change<T> | undefined {
   const fields = new Map<string, string>();
   for (const line of text.split('\n')) {
@@ -285,7 +287,7 @@ function changeOf<T>(text: string): Change<T> | undefined {
   return { event: fields.get('event') ?? 'message', id: fields.get('id'), data: JSON.parse(data) };
 }
 
-/** Resolves after so many ms, also in a browser. */
+/** Resolves after `ms` milliseconds; works in a browser too. */
 function paused(ms: number): Promise<void> {
   return new Promise((resolve) => {
     AbortSignal.timeout(Math.max(1, ms)).addEventListener('abort', () => resolve());

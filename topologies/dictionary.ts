@@ -1,9 +1,6 @@
-/**
- * Dictionaries whose names come with the data: `constructor` and `__proto__` are names like any
- * other.
- */
+/** Dictionaries whose names come from data: `constructor` and `__proto__` are ordinary names. */
 
-/** Adds to the list of a name, or takes out of it: what is made anew each time is not shared. */
+/** The list of a name, added when it is missing. */
 export function listOf<V>(lists: Map<string, V[]>, name: string): V[] {
   const known = lists.get(name);
   if (known !== undefined) return known;
@@ -12,12 +9,12 @@ export function listOf<V>(lists: Map<string, V[]>, name: string): V[] {
   return made;
 }
 
-/** The same entries without what every object inherits: a name that is not there has no value. */
+/** The same entries without inherited properties, so that an absent name has no value. */
 export function withoutInherited<V>(entries: Readonly<Record<string, V>>): Record<string, V> {
   return Object.assign(Object.create(null), entries);
 }
 
-/** Sets a property of its own, whatever its name. */
+/** Sets an own property, whatever its name. */
 export function setOwn<V>(object: Record<string, V>, name: string, value: V): void {
   if (name !== '__proto__') object[name] = value;
   else {
@@ -26,7 +23,7 @@ export function setOwn<V>(object: Record<string, V>, name: string, value: V): vo
   }
 }
 
-/** The property of its own, or undefined. */
+/** The value of an own property, or undefined. */
 export function ownOf<V>(object: Readonly<Record<string, V>> | undefined, name: string) {
   return object !== undefined && Object.hasOwn(object, name) ? object[name] : undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * How an event is written: MessagePack, as it is. A trait or number called `__proto__`, which does
- * not come back from a MessagePack map, stands beside the others.
+ * How an event is written: as it is, in MessagePack. A trait or number called `__proto__`, which
+ * MessagePack maps lose, is written beside the others.
  */
 import { msgpack, type Serde } from 'millrace';
 import { ownOf, setOwn } from './dictionary.ts';
@@ -8,9 +8,9 @@ import { ownOf, setOwn } from './dictionary.ts';
 const name = '__proto__';
 const parts = ['traits', 'numbers'] as const;
 
-/** What of an event has names that come with the data. */
+/** The parts of an event whose names come from data. */
 type Named = Readonly<Partial<Record<(typeof parts)[number], Readonly<Record<string, unknown>>>>>;
-/** Stands beside the others: the values of `__proto__`. */
+/** Values of `__proto__`, beside the others. */
 type Proto = { readonly proto?: Readonly<Record<string, unknown>> };
 
 export function eventSerde<E extends Named>(): Serde<E> {
@@ -22,7 +22,7 @@ export function eventSerde<E extends Named>(): Serde<E> {
   };
 }
 
-/** The event itself where nothing of it needs care. */
+/** Returns the event itself when it needs no change. */
 export function toWritten<E extends Named>(event: E): E {
   const special = parts.filter((part) => ownOf<unknown>(event[part], name) !== undefined);
   if (special.length === 0) return event;

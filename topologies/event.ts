@@ -3,44 +3,42 @@ import { json, topic } from 'millrace';
 import { eventSerde } from './event-codec.ts';
 
 export interface Event {
-  /** Unique for a subject within the grace period; a second one is a duplicate. */
+  /** Unique for a subject within the grace period; an event with the same id is a duplicate. */
   readonly id: string;
   /** What happened: a class of the engagement configuration, or any other name. */
   readonly class: string;
-  /** What is counted once an hour: message, product, order; default the id. */
+  /** What counts at most once an hour: message, product, order; default the id. */
   readonly item?: string;
   /** The link of a click. */
   readonly link?: string;
-  /** What tells a person from a machine. */
+  /** Facts that tell a person from a machine. */
   readonly evidence?: Evidence;
-  /** Of a consent: what for, and until when it is given, ms UTC. */
+  /** For a consent: its purpose, and its end, ms UTC. */
   readonly purpose?: string;
   readonly until?: number;
-  /** ISO 4217, of the money in `numbers`. */
+  /** ISO 4217; the currency of money in `numbers`. */
   readonly currency?: string;
-  /** null: it has no value any more. */
+  /** A null removes the value. */
   readonly traits?: Readonly<Record<string, Trait | null>>;
-  /** Whole numbers, e.g. money in minor units: sums of them do not depend on the order. */
+  /** Whole numbers, such as money in minor units, so that sums do not depend on the order. */
   readonly numbers?: Readonly<Record<string, number>>;
-  /** Identifiers of the one person that the event is about, its subject among them. */
+  /** Identifiers of the person that the event is about; the subject is one of them. */
   readonly identities?: readonly Identifier[];
-  /** Written by the application alone: what was kept of a subject that this one goes on for. */
+  /** Written by the application only: the profile of a subject that was merged into this one. */
   readonly absorbed?: { readonly subject: string; readonly profile: unknown };
-  /**
-   * Written by the application alone: what of the log is kept of a subject under other definitions.
-   */
+  /** Written by the application only: the past of a subject under other definitions. */
   readonly rebuilt?: unknown;
-  /** The subjects that have passed it on, since they were merged into another. */
+  /** The merged subjects that have passed the event on. */
   readonly via?: readonly string[];
 }
 
-/** A name of a person, and what kind of name it is. */
+/** An identifier of a person, and its kind. */
 export interface Identifier {
   readonly kind: 'user' | 'email' | 'anonymous';
   readonly id: string;
 }
 
-/** Each part as far as the source knows it. */
+/** Each fact is there if the source knows it. */
 export interface Evidence {
   /** The source's own flag. */
   readonly machine?: boolean;
@@ -48,11 +46,11 @@ export interface Evidence {
   readonly agent?: string;
   /** HTTP method of the request. */
   readonly method?: string;
-  /** Fetched ahead, without cookies. */
+  /** The request was a fetch ahead, without cookies. */
   readonly prefetch?: boolean;
-  /** The link clicked is one that no person sees. */
+  /** The clicked link is invisible to people. */
   readonly honeypot?: boolean;
-  /** How many links the message has. */
+  /** The number of links in the message. */
   readonly links?: number;
 }
 
@@ -60,7 +58,7 @@ export type Trait = string | number | boolean;
 
 /** Keyed by subject; the record's timestamp is the event's time, ms UTC. */
 export const events = topic<string, Event>('events', { value: eventSerde() });
-/** Events that came after the grace period, for a correction run. */
+/** Events that came after the grace period, for a run of corrections. */
 export const lateEvents = topic<string, Event>('late-events', { value: eventSerde() });
 
 export interface ScoreChange {
@@ -75,44 +73,44 @@ export interface ScoreChange {
 
 export const scores = topic<string, ScoreChange>('scores', { value: json(), cleanup: 'compact' });
 
-/** What an open, a click or a view was taken for; only of machines, and of what was one before. */
+/** The label of an open, a click or a view: only for a machine's, and for one that no longer is. */
 export interface ActivityLabel {
   readonly user: string;
   readonly eventId: string;
   readonly label: 'machine' | 'human';
   /** The class it counts as. */
   readonly class: string;
-  /** The rules that fit, of the version. */
+  /** The rules that match, of this version. */
   readonly rules: readonly string[];
   readonly version: number;
   /** Instant of the event, and the subject's clock when it was decided; ms UTC. */
   readonly at: number;
   readonly decidedAt: number;
-  /** It takes the place of what was said of the event before. */
+  /** Whether it replaces an earlier label of the event. */
   readonly correction: boolean;
 }
 
-/** Keyed by subject: the evidence against what was not counted. */
+/** Keyed by subject: the evidence for events that do not count as a person's. */
 export const activityLabels = topic<string, ActivityLabel>('activity-labels', { value: json() });
 
 export interface SegmentChange {
   readonly user: string;
   readonly segment: string;
   readonly version: number;
-  /** Rises by one for each change of a user in a segment. */
+  /** Increases by one with each change of a subject in a segment. */
   readonly seq: number;
   readonly type: 'entered' | 'exited';
-  /** The instant the truth changed, and the subject's clock when it was decided; ms UTC. */
+  /** The instant of the change, and the subject's clock when it was decided; ms UTC. */
   readonly effectiveAt: number;
   readonly decidedAt: number;
   readonly cause: ChangeCause;
-  /** Ids of events that decided it, at most five. */
+  /** Ids of at most five events that decided it. */
   readonly witness: readonly string[];
-  /** The `seq` of the change that this one takes the place of. */
+  /** The `seq` of the change that this one replaces. */
   readonly supersedes?: number;
-  /** Of segments that read the score. */
+  /** For segments that read the score. */
   readonly scoreSnapshot?: { readonly score: number; readonly band: string };
-  /** Of the cause merge: the subject that goes on. */
+  /** For the cause `merge`: the subject that goes on. */
   readonly mergedInto?: string;
 }
 
@@ -146,7 +144,7 @@ export const segmentStates = topic<string, SegmentState>('segment-states', {
   cleanup: 'compact',
 });
 
-/** An event as it came: the order of arrival is that of a list of them. */
+/** An event as it arrived; a list of them is in order of arrival. */
 export interface Arrival {
   readonly event: Event;
   /** ms UTC. */

@@ -1,15 +1,14 @@
 /**
- * The catalogue: one file that names every field of personal data, by source: its type, its class,
- * what it is for, and how long it is kept. A mapping or a configuration that reads or writes
- * another field is refused; what a sender adds beside declared fields is dropped at the door, and
- * counted.
+ * The catalogue: one file that names every field of personal data by source, with its type, class,
+ * purpose and retention. A mapping or configuration that reads or writes another field is refused.
+ * Fields that a sender adds are dropped on arrival, and counted.
  */
 import { MillraceError } from 'millrace';
 import { type Mapping, neededFields } from './ingest/mapping.ts';
 import { isObject, keepContent, type Row } from './ingest/row-fields.ts';
 
 export const fieldTypes = ['text', 'number', 'flag', 'time', 'list', 'object'] as const;
-/** How near a field is to a person; `special` as Article 9 of the GDPR has it. */
+/** How personal a field is; `special` as in Article 9 of the GDPR. */
 export const personalClasses = [
   'none',
   'identifier',
@@ -24,19 +23,19 @@ export const personalClasses = [
 export interface CatalogueField {
   readonly type: (typeof fieldTypes)[number];
   readonly class: (typeof personalClasses)[number];
-  /** At least one; of the author's own list. */
+  /** At least one, from the author's own list. */
   readonly purpose: readonly string[];
   /** Days, hours or years: `400d`, `36h`, `2y`; or `unlimited`. */
   readonly retention: string;
   readonly note?: string;
 }
 
-/** Of the unified event; the other sources are named as their mappings are. */
+/** The unified event; other sources have the names of their mappings. */
 export const eventSource = 'events';
 
 type Fields = Readonly<Record<string, CatalogueField>>;
 
-/** Members of declared fields: undefined is a whole value that is kept as it is. */
+/** Members of declared fields; undefined stands for a whole value that is kept as it is. */
 type Tree = Map<string, Tree | undefined>;
 
 export class Catalogue {
@@ -52,7 +51,8 @@ export class Catalogue {
   }
 
   /**
-   * @throws CONFIG_INVALID that lists each field that a mapping reads or writes and nobody declared
+   * @throws CONFIG_INVALID that lists each field that a mapping reads or writes and that is not
+   * declared
    */
   checkMapping(mapping: Mapping): void {
     const { name } = mapping;
@@ -66,8 +66,8 @@ export class Catalogue {
   }
 
   /**
-   * A row with declared fields alone, and how many others it had. Of a source that is not in the
-   * catalogue nothing is left.
+   * A row with its declared fields only, and the number of others. Nothing is left of a source that
+   * is not in the catalogue.
    */
   declared(source: string, row: Row): { readonly row: Row; readonly dropped: number } {
     const tree = this.#trees.get(source) ?? new Map();
@@ -79,7 +79,7 @@ export class Catalogue {
 
   #check(source: string, fields: readonly string[], who: string): void {
     const known = this.sources[source] ?? {};
-    // Of `a or b` one is enough: a bare name may be that of a number or of a trait.
+    // Of `a or b` one is enough: a bare name may stand for a number or a trait.
     const missing = fields.filter(
       (field) => !field.split(' or ').some((one) => isDeclared(known, one)),
     );
@@ -89,7 +89,7 @@ export class Catalogue {
   }
 }
 
-/** The field itself, or a whole object that holds it. */
+/** Whether the field, or a whole object that contains it, is declared. */
 function isDeclared(known: Fields, field: string): boolean {
   if (Object.hasOwn(known, field)) return true;
   const parts = field.split('.');
@@ -98,7 +98,7 @@ function isDeclared(known: Fields, field: string): boolean {
 
 function readFields(mapping: Mapping): string[] {
   const read = neededFields(mapping).flat();
-  // What else is looked at: envelopes, lists, and tests of rules.
+  // Further fields that are read: envelopes, lists, and tests of rules.
   const rules = 'rules' in mapping.class ? mapping.class.rules : [];
   const tested = rules.flatMap(({ when }) => Object.keys(when));
   return [...new Set([...read, ...tested])].sort();
@@ -118,7 +118,7 @@ function writtenFields(mapping: Mapping): string[] {
   ].sort();
 }
 
-/** Traits and numbers that segments name, wherever in them. */
+/** The traits and numbers that segments name. */
 function configuredFields(config: unknown): string[] {
   const found = new Set<string>();
   const walk = (value: unknown, isTrait: boolean): void => {
@@ -159,7 +159,7 @@ function treeOf(fields: readonly string[]): Tree {
 
 function pruned(value: unknown, tree: Tree, count: { dropped: number }): unknown {
   if (Array.isArray(value)) {
-    // A place in a list, or all of them.
+    // A place in a list, or all places.
     return value.map((one, i) => {
       const inner = tree.get(String(i)) ?? tree.get('*');
       if (tree.has(String(i)) || tree.has('*')) {
@@ -226,7 +226,8 @@ function invalid(field: string, problem: string): MillraceError {
 }
 
 /**
- * A catalogue to begin with: all that a mapping reads and writes, to be filled in. For the reader.
+ * A draft of a catalogue for the author: everything that a mapping reads and writes, to be
+ * completed.
  */
 export function draftOf(mappings: readonly Mapping[]): object {
   const blank = { type: 'text', class: '', purpose: [], retention: '' };

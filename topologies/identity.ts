@@ -1,33 +1,35 @@
 /**
- * Identity: several identifiers of one person meet in one subject. Events that name more than one
- * identifier join them; what is joined goes on under the least of its identifiers, in an order in
- * which user ids come before e-mail addresses, and these before anonymous ids. So the result does
- * not depend on the order of the events.
+ * Identity: joins the identifiers of one person into one subject. An event that names several
+ * identifiers joins them; the subject goes on under the smallest of them, in an order in which user
+ * ids come before e-mail addresses, and these before anonymous ids. The result does not depend on
+ * the order of the events.
  *
- * The graph lies in state by identifier: each knows the one that it goes on under, which is always
- * lesser, so there are no circles. Links walk up to the roots as messages of a topic:
+ * The graph is kept in state by identifier: each knows its parent, which is always smaller, so
+ * there are no circles. Links walk up to the roots as messages of a topic:
  *
- *     link a-b ─▶ a ─▶ root of a ─▶ find ─▶ b ─▶ root of b: the greater of both roots goes under the lesser
+ *     link a-b ─▶ a ─▶ root of a ─▶ find ─▶ b ─▶ root of b: the greater root goes under the smaller one
  *
- * Where two roots join, the event `subject_merged` is written for the one that goes under, and
- * scores and segments follow (topologies/subject/lifecycle.ts). Only `subject_split` parts what was
- * joined.
+ * When two roots join, the event `subject_merged` is written for the one that goes under, and
+ * scores and segments follow (topologies/subject/lifecycle.ts). Only `subject_split` undoes a join.
  */
 import { json, type ProcessContext, type Stream, topic } from 'millrace';
 import { type Event, events, type Identifier } from './event.ts';
 import { mergedClass, splitClass } from './subject/subject-classes.ts';
 
-/** From the one that goes on first. */
+/** In order of precedence. */
 export const identityKinds = ['user', 'email', 'anonymous'] as const;
 
-/** An identifier and its place in the order, as first seen: it never changes. */
+/** An identifier and its place in the order when it was first seen, which never changes. */
 interface Ranked {
   readonly id: string;
   readonly rank: number;
 }
 
 export type IdentityMessage =
-  /** `own` and `other` are one; goes up from the key. `end`: the key is what the event named. */
+  /**
+   * `own` and `other` are one person; the message goes up from the key. `end`: the event named the
+   * key.
+   */
   | {
       readonly type: 'link';
       readonly rank: number;
@@ -35,23 +37,23 @@ export type IdentityMessage =
       readonly end: boolean;
       readonly otherEnd: boolean;
     }
-  /** The root of the other side is looked for, from `root`. */
+  /** Looks for the root of the other side, on behalf of `root`. */
   | {
       readonly type: 'find';
       readonly rank: number;
       readonly root: Ranked;
       readonly end: boolean;
     }
-  /** The key goes under `parent`, unless it went under another meanwhile. */
+  /** The key goes under `parent`, unless it went under another one meanwhile. */
   | { readonly type: 'join'; readonly rank: number; readonly parent: Ranked }
   | { readonly type: 'split'; readonly rank: number };
 
 /** What is kept of an identifier. */
 export interface IdentityNode {
   readonly rank: number;
-  /** What it goes on under; undefined of a root. */
+  /** The identifier that it goes on under; undefined for a root. */
   readonly parent?: Ranked;
-  /** When it was split off, ms UTC: links of that time and before say nothing any more. */
+  /** When it was split off, ms UTC: links up to that time no longer count. */
   readonly splitAt?: number;
 }
 
@@ -65,7 +67,7 @@ type Context = Pick<
   'key' | 'state' | 'emitTo' | 'drop'
 >;
 
-/** The part of a topology that joins the subjects of `of`, which is the stream of `events`. */
+/** Adds to a topology the part that joins the subjects of `of`, the stream of `events`. */
 export function addIdentity(
   of: Stream<string, Event>,
   links: Stream<string, IdentityMessage>,
@@ -78,7 +80,7 @@ export function addIdentity(
   });
 }
 
-/** What an event says of its subject's identity; an event that was passed on has said it before. */
+/** The links that an event states; an event that was passed on has stated them before. */
 export function messagesOf(event: Event, subject: string): IdentityMessage[] {
   const { class: eventClass, identities, via } = event;
   if (eventClass === splitClass) return [{ type: 'split', rank: 0 }];
@@ -100,7 +102,7 @@ function rankOf({ kind }: Identifier): number {
   return identityKinds.indexOf(kind);
 }
 
-/** Whether `a` goes on where both are one. */
+/** Whether the joined subject goes on under `a`. */
 function precedes(a: Ranked, b: Ranked): boolean {
   return a.rank < b.rank || (a.rank === b.rank && a.id < b.id);
 }
@@ -155,7 +157,7 @@ function onJoin(context: Context, node: IdentityNode, parent: Ranked, at: number
     goUnder(context, node, parent, at);
     return;
   }
-  // It went under another since it was asked: these two are one, too.
+  // It went under another one since the question: these two are one person, too.
   if (before.id === parent.id) return;
   const link = { type: 'link', rank: before.rank, other: parent } as const;
   send(context, before.id, { ...link, end: false, otherEnd: false }, at);
@@ -167,7 +169,7 @@ function goUnder(context: Context, node: IdentityNode, parent: Ranked, at: numbe
   context.emitTo(events, context.key, { id, class: mergedClass, item: parent.id }, at);
 }
 
-/** One that goes on itself cannot be split off: the others can. */
+/** A root cannot be split off; the others can. */
 function onSplit(context: Context, node: IdentityNode, at: number): void {
   if (node.parent === undefined) {
     context.drop('invalid');

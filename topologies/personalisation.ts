@@ -1,6 +1,6 @@
 /**
- * The ready topology: events of a subject -> engagement score, band and segment memberships, with
- * durable timers for what changes by the passing of time alone.
+ * The ready topology: from events of a subject to engagement score, band and segment memberships,
+ * with durable timers for changes that time alone causes.
  */
 import { type StoreRow, topology } from 'millrace';
 import { aRecord, checkSettings, list, optional } from 'millrace/steps';
@@ -46,8 +46,9 @@ export interface PersonalisationConfig {
 }
 
 /**
- * Throws CONFIG_INVALID that names the field; also for a segment that breaks its budget or a
- * purpose.
+ * Checks a configuration.
+ * @throws CONFIG_INVALID that names the field, also for a segment that exceeds its budget or a
+ * purpose
  */
 export function checkPersonalisation(config: PersonalisationConfig) {
   checkSettings('', config, {
@@ -65,13 +66,19 @@ export function checkPersonalisation(config: PersonalisationConfig) {
   return { engagement, machine, consent, segments };
 }
 
-/** Every mistake in the segments, each with its path; what else is wrong throws CONFIG_INVALID. */
+/**
+ * Every mistake in the segments, each with its path.
+ * @throws CONFIG_INVALID for mistakes elsewhere in the configuration
+ */
 export function lintPersonalisation(config: PersonalisationConfig): readonly Mistake[] {
   const { engagement } = checkPersonalisation({ ...config, segments: [] });
   return readSegments(config.segments ?? defaultSegments, vocabularyOf(engagement)).mistakes;
 }
 
-/** What is valid and mostly not meant: classes of events that nothing else knows. */
+/**
+ * Warnings about valid definitions that are probably mistakes: classes of events that nothing else
+ * names.
+ */
 export function warnPersonalisation(config: PersonalisationConfig): readonly Warning[] {
   const { engagement, machine } = checkPersonalisation({ ...config, segments: [] });
   const { definitions } = readSegments(
@@ -86,13 +93,13 @@ function vocabularyOf({ bands, channels, graceMs }: EngagementConfig): SegmentVo
   return { bands: [...names, suppressed], channels: Object.keys(channels), graceMs };
 }
 
-/** What the topology does for one subject; also scores a stored profile at any instant. */
+/** What the topology does for one subject; it can also score a stored profile at any instant. */
 export function profileLogic(config: PersonalisationConfig): ProfileLogic {
   const { engagement, machine, consent, segments } = checkPersonalisation(config);
   return new ProfileLogic(new SubjectRules(engagement, machine, consent, segments));
 }
 
-/** Names of the bands, from the lowest up. */
+/** Names of the bands, lowest first. */
 export function bandOrder(config: PersonalisationConfig): readonly string[] {
   return checkPersonalisation(config).engagement.bands.map((band) => band.name);
 }
@@ -103,7 +110,7 @@ export default function personalisation(config: PersonalisationConfig = {}) {
     const heard = t.stream(events);
     addIdentity(heard, t.stream(identityLinks));
     const results = heard.process<Profile, Output>('profiles', {
-      // What happens to a subject must not depend on when other subjects' events arrive.
+      // The results of a subject must not depend on when the events of others arrive.
       clock: 'key',
       state: profileSerde,
       topics: [segmentStates, activityLabels, scores, events],

@@ -1,5 +1,6 @@
 /**
- * Two configurations over the same events: who would enter and leave, and how scores would shift.
+ * Compares two configurations over the same events: who would enter and leave segments, and how
+ * scores would shift.
  */
 import type { Arrival } from './event.ts';
 import { type PersonalisationConfig, profileLogic } from './personalisation.ts';
@@ -10,7 +11,7 @@ import { runSubject } from './subject/subject-run.ts';
 
 export interface SegmentDifference {
   readonly id: string;
-  /** Absent where there is no such segment. */
+  /** Absent when the configuration before has no such segment. */
   readonly before?: { readonly version: number; readonly members: number };
   readonly after?: { readonly version: number; readonly members: number };
   readonly changed: boolean;
@@ -22,12 +23,12 @@ export interface SegmentDifference {
 
 export interface ScoreShift {
   readonly subjects: number;
-  /** Sum of all scores; the mean is that by the number of subjects. */
+  /** Sums of all scores; divide by the number of subjects for means. */
   readonly before: number;
   readonly after: number;
-  /** By difference: how many subjects. */
+  /** Number of subjects by difference of score. */
   readonly shifts: Readonly<Record<string, number>>;
-  /** By band: subjects before and after. */
+  /** Subjects by band, before and after. */
   readonly bands: Readonly<Record<string, readonly [before: number, after: number]>>;
 }
 
@@ -43,9 +44,9 @@ interface Tally {
 }
 
 /**
- * Runs every subject under both, without a pause: it may take minutes, so a thread of its own is
- * the place for it. The memberships compared are those at `until`, known by then.
- * @param subjects each with its events in the order in which they came
+ * Runs every subject under both configurations without a pause. It may take minutes, so it belongs
+ * in a thread of its own. The memberships compared are those at `until`, as known then.
+ * @param subjects each with its events in order of arrival
  * @param until ms UTC
  */
 export function whatIf(

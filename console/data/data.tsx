@@ -1,4 +1,4 @@
-/** What comes in: the sources, how long it takes, and what was refused. */
+/** The input: sources, delays, and refused records. */
 
 import { reasonText } from '../flow/graph.ts';
 import { bytes, count, instant, milliseconds, plural, rate } from '../lib/format.ts';
@@ -12,7 +12,7 @@ export function DataPage({
   mayOperate,
 }: {
   readonly live: Live;
-  /** Who looks may replay. */
+  /** Whether the viewer may replay. */
   readonly mayOperate: boolean;
 }) {
   const { flow } = live;

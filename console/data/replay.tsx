@@ -1,4 +1,4 @@
-/** Replay of dead letters: first what would be done, then, when that is confirmed, what was. */
+/** Replay of dead letters: a preview first, and the result after it is confirmed. */
 import { useState } from 'preact/hooks';
 import type { ReplayReport } from '../../engine/runtime/replay/replay.ts';
 import { reasonText } from '../flow/graph.ts';

@@ -1,7 +1,4 @@
-/**
- * What is known of one box: where it stands in the code, what it keeps, its topics and their
- * records.
- */
+/** Details of one box: its place in the code, its stores, its topics and their records. */
 import { useState } from 'preact/hooks';
 import { bytes, count, from, instant, plural, rate, span } from '../lib/format.ts';
 import type { Flow, Live } from '../lib/live.ts';
@@ -127,7 +124,7 @@ function Store({ name, kind }: { readonly name: string; readonly kind: string })
   );
 }
 
-/** How far time has come in the tasks that run a box, and who holds it back. */
+/** How far time has come in the tasks of a box, and which partition holds it back. */
 function TimeOf({ box, flow }: { readonly box: Box; readonly flow: Flow | undefined }) {
   const time = flow?.time;
   if (time === undefined || box.part === undefined) return null;

@@ -1,4 +1,4 @@
-/** The application as it runs: how fast, how far behind and why, and what each step does. */
+/** The running application: its rate, how far it is behind and why, and what each step does. */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { brief, bytes, count, from, instant, milliseconds, rate } from '../lib/format.ts';
 import { type Flow, type Live, perSecond, rateNow } from '../lib/live.ts';
@@ -8,7 +8,7 @@ import { Details, holderText } from './details.tsx';
 import { graphOf, reasonText, type Topology } from './graph.ts';
 import { Picture } from './picture.tsx';
 
-/** Narrower than this the boxes stand below each other. */
+/** Below this width the boxes are stacked, px. */
 const narrow = 720;
 
 export function FlowView({ live, topology }: { readonly live: Live; readonly topology: Topology }) {
@@ -98,7 +98,7 @@ function Figures({ live, flow }: { readonly live: Live; readonly flow: Flow }) {
   );
 }
 
-/** Of the task that is furthest behind: whom it waits for. */
+/** What the task that is furthest behind waits for. */
 function slowestOf({ time }: Flow): string | undefined {
   const behind = (time?.tasks ?? []).filter((task) => task.heldBackBy.length > 0);
   const slowest = behind.sort((a, b) => (b.behindMs ?? 0) - (a.behindMs ?? 0))[0];

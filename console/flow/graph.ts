@@ -1,4 +1,4 @@
-/** The topology as it is drawn: topics and steps, and what flows between them. */
+/** The topology as it is drawn: topics and steps, and the records that flow between them. */
 import type { NodeDescription } from '../../engine/graph/describe.ts';
 import type { Flow } from '../lib/live.ts';
 
@@ -21,22 +21,22 @@ export interface Topology {
 export interface Box {
   readonly id: string;
   readonly title: string;
-  /** What it is, in a word or two. */
+  /** Its kind, in a word or two. */
   readonly what: string;
   readonly type: 'source' | 'step' | 'sink' | 'table';
-  /** Part of the topology; its tasks run it partition by partition. */
+  /** The sub-topology, whose tasks run it partition by partition. */
   readonly part: number | undefined;
   readonly node: TopologyNode | undefined;
-  /** The topic whose rate is shown on it. */
+  /** The topic whose rate the box shows. */
   readonly topic: string | undefined;
 }
 
 export interface Line {
   readonly from: string;
   readonly to: string;
-  /** Records travel over a topic of the log to the partition of their new key. */
+  /** The topic over which records travel to the partition of their new key. */
   readonly topic?: string;
-  /** Against the direction of the others: what a step writes comes in again. */
+  /** Whether it goes against the direction of the others, because a step reads what it wrote. */
   readonly back?: boolean;
 }
 
@@ -53,7 +53,7 @@ export function graphOf(topology: Topology): Graph {
   );
   const boxOf = new Map<number, string>();
   for (const { part, node } of nodes) {
-    // Several sinks of a topic are one: the topic.
+    // Several sinks of a topic are drawn as one box, the topic.
     const id = node.type === 'sink' ? `out ${node.name}` : `n${node.id}`;
     boxOf.set(node.id, id);
     boxes.set(id, {
@@ -115,7 +115,7 @@ export interface Trouble {
   readonly deadLettered: number;
 }
 
-/** What went wrong at a box; a source is named in the counters as its topic. */
+/** The failures at a box; counters name a source by its topic. */
 export function troubleOf(box: Box, flow: Flow | undefined): Trouble {
   const totals = flow?.steps[box.title];
   const sum = (counts: Readonly<Record<string, number>> = {}) =>

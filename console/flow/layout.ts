@@ -1,11 +1,11 @@
 /**
- * Places the nodes of an acyclic graph in layers, in the manner of Sugiyama: a node lies behind all
- * that it reads, neighbours lie at about the same height, and few lines cross.
+ * Places the nodes of an acyclic graph in layers, after Sugiyama: each node is behind all that it
+ * reads, neighbours are at similar heights, and few lines cross.
  */
 
 export interface Placed {
   readonly id: string;
-  /** Of its upper left corner, px. */
+  /** The upper left corner, px. */
   readonly x: number;
   readonly y: number;
   readonly layer: number;
@@ -22,7 +22,7 @@ export interface LayoutOptions {
   readonly heightOf: (id: string) => number;
   readonly layerGap: number;
   readonly nodeGap: number;
-  /** Layers go down instead of to the right: for narrow screens. */
+  /** Layers go down instead of right, for narrow screens. */
   readonly down?: boolean;
 }
 
@@ -42,7 +42,7 @@ export function layOut(
     : sideways(ordered, edges, layers, options);
 }
 
-/** The length of the longest way to each node; what lies in a circle is cut open where it began. */
+/** The length of the longest path to each node; a circle is cut where it was entered. */
 function layersOf(ids: readonly string[], edges: readonly Edge[]): Map<string, number> {
   const before = new Map<string, string[]>(ids.map((id) => [id, []]));
   for (const [from, to] of edges) if (before.has(from)) before.get(to)?.push(from);
@@ -63,7 +63,7 @@ function layersOf(ids: readonly string[], edges: readonly Edge[]): Map<string, n
 }
 
 /**
- * The nodes of each layer from top to bottom: by the mean place of their neighbours, there and
+ * The order of the nodes of each layer, by the mean place of their neighbours, in sweeps there and
  * back.
  */
 function ordersOf(
@@ -152,7 +152,7 @@ function sideways(
   return { nodes, width, height };
 }
 
-/** Moves the nodes of a layer so that none overlaps the one above, and their middle stays. */
+/** Moves the nodes of a layer apart without moving their centre. */
 function keepApart(
   row: readonly string[],
   y: Map<string, number>,

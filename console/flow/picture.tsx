@@ -1,4 +1,4 @@
-/** The graph as a picture: boxes that can be reached with the keyboard, over lines. */
+/** The graph as a picture: boxes, which the keyboard reaches, over lines. */
 import { useMemo } from 'preact/hooks';
 import { brief, count, rate } from '../lib/format.ts';
 import type { Live } from '../lib/live.ts';
@@ -11,7 +11,7 @@ const layerGap = 64;
 interface Props {
   readonly graph: Graph;
   readonly live: Live;
-  /** The boxes stand below each other. */
+  /** Whether the boxes are stacked. */
   readonly down: boolean;
   readonly chosen: string | undefined;
   readonly choose: (id: string) => void;
@@ -141,7 +141,7 @@ function Wire({
   const lag = line.topic === undefined ? 0 : (live.flow?.topics[line.topic]?.lag ?? 0);
   const classes = `wire ${line.topic === undefined ? '' : 'travels'} ${line.back === true ? 'back' : ''}`;
   if (down) {
-    // Boxes fill the width: only neighbours are joined by a line, the rest is read in the details.
+    // The boxes fill the width: only neighbours are joined by lines; the details list the rest.
     if (line.back === true || to.y - from.y - height(line.from) > 40) return null;
     const x = nodeWidth / 2;
     return <path class={classes} d={`M${x} ${from.y + height(line.from)}V${to.y}`} />;

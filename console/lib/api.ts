@@ -2,7 +2,7 @@
 
 const tokenKey = 'millrace.token';
 
-/** A question that was answered with an error, or not at all (status 0). */
+/** A question that failed: the server answered with an error, or did not answer (status 0). */
 export class AskError extends Error {
   readonly status: number;
   readonly remedy: string | undefined;
@@ -14,7 +14,7 @@ export class AskError extends Error {
   }
 }
 
-/** Kept until the window is closed; never in an address. */
+/** Kept until the window is closed, and never part of an address. */
 export function keptToken(): string | undefined {
   return sessionStorage.getItem(tokenKey) ?? undefined;
 }
@@ -30,13 +30,13 @@ export function headersOf(): Record<string, string> {
 }
 
 /**
- * The address of a path of the server, also behind a proxy that serves it below a path of its own.
+ * The address of a path of the server; it works behind a proxy that serves it below another path.
  */
 export function addressOf(path: string): string {
   return new URL(`..${path}`, document.baseURI.replace(/[?#].*$/, '')).href;
 }
 
-/** Throws AskError. `body` is sent as JSON. */
+/** `body` is sent as JSON. @throws AskError */
 export async function ask<T>(
   path: string,
   options: { readonly body?: unknown; readonly signal?: AbortSignal } = {},
@@ -59,8 +59,8 @@ export async function ask<T>(
 }
 
 /**
- * A question about a person: its values travel in the body, so that no name stands in an address
- * that proxies write down. Where the server has only the address form, that is used.
+ * A question about a person. Its values travel in the body, so that no name is part of an address,
+ * which proxies log. If the server has only the address form, that is used.
  */
 export async function askAbout<T>(
   path: string,
@@ -103,7 +103,7 @@ async function send(
 }
 
 /**
- * Server-sent events by fetch, which can send a token. Ends when the stream does; throws AskError.
+ * Server-sent events by `fetch`, which can send a token. It ends with the stream. @throws AskError
  */
 export async function* eventsOf(
   path: string,

@@ -7,7 +7,7 @@ export function count(n: number): string {
   return whole.format(n);
 }
 
-/** 1.2K, 3.4M: where there is little room. */
+/** 1.2K, 3.4M: for narrow places. */
 export function brief(n: number): string {
   return Math.abs(n) < 10_000 ? whole.format(n) : short.format(n);
 }
@@ -56,7 +56,7 @@ export function span(ms: number): string {
   return parts.join(' ');
 }
 
-/** About how long: the greatest unit alone, or two of days and hours. */
+/** An approximate span: the greatest unit, or two of days and hours. */
 export function about(ms: number): string {
   const least = units.find(([size]) => Math.abs(ms) >= size)?.[0] ?? 1_000;
   const unit = least === 86_400_000 && Math.abs(ms) < 3 * least ? 3_600_000 : least;
@@ -83,7 +83,7 @@ const clock = new Intl.DateTimeFormat(undefined, {
   second: '2-digit',
 });
 
-/** In the viewer's own zone. */
+/** In the viewer's own time zone. */
 export function instant(ms: number): string {
   return full.format(ms);
 }
@@ -96,7 +96,7 @@ export function time(ms: number): string {
   return clock.format(ms);
 }
 
-/** `in 3 days`, `2 hours ago`, as seen from an instant. */
+/** `in 3 days` or `2 hours ago`, relative to an instant. */
 export function from(ms: number, now: number): string {
   if (Math.abs(ms - now) < 1_000) return 'now';
   return ms > now ? `in ${about(ms - now)}` : `${about(now - ms)} ago`;

@@ -1,4 +1,4 @@
-/** How the application is now, and the last minutes of it: one stream for the whole page. */
+/** The current state of the application and its last minutes: one stream for the whole page. */
 import { useEffect, useState } from 'preact/hooks';
 import type { TimeReport } from '../../engine/runtime/time-report.ts';
 import { AskError, eventsOf } from './api.ts';
@@ -71,13 +71,13 @@ export interface Live {
   readonly state: 'connecting' | 'live' | 'lost';
   readonly flow: Flow | undefined;
   readonly samples: readonly Sample[];
-  /** Records a second that are written to each topic, of the last seconds. */
+  /** Records written to each topic a second, over the last seconds. */
   readonly topicRates: Readonly<Record<string, number>>;
 }
 
 const samplesKept = 300;
 const retryMs = 1_000;
-/** Rates are of so many looks, so that they do not flicker. */
+/** Samples that a rate is computed from, so that it does not flicker. */
 const looks = 5;
 
 export function useLive(key: unknown): Live {
@@ -135,7 +135,10 @@ function ratesOf(
   );
 }
 
-/** Per second, between neighbouring samples; a start anew, which sets totals back, is no rate. */
+/**
+ * Rates between neighbouring samples, per second; where totals fall back, after a restart, there is
+ * no rate.
+ */
 export function perSecond(samples: readonly Sample[], column: 1 | 2 | 3 | 4): (number | null)[] {
   return samples.map((sample, i) => {
     const before = samples[i - 1];
@@ -146,7 +149,7 @@ export function perSecond(samples: readonly Sample[], column: 1 | 2 | 3 | 4): (n
   });
 }
 
-/** The mean of the last seconds. */
+/** The mean rate of the last seconds. */
 export function rateNow(samples: readonly Sample[], column: 1 | 2 | 3 | 4): number {
   const last = samples.at(-1);
   const first = samples.at(-1 - looks) ?? samples[0];

@@ -1,4 +1,4 @@
-/** Small parts that all views are made of. */
+/** Small parts that several views use. */
 import type { ComponentChildren } from 'preact';
 import type { AskError } from './api.ts';
 
@@ -102,7 +102,7 @@ export function Pill({
   return <span class={`pill ${tone}`}>{children}</span>;
 }
 
-/** A table that is wider than a narrow screen; the keyboard reaches it, too. */
+/** Makes a wide table scroll on a narrow screen; the keyboard can scroll it too. */
 export function Scroll({
   label,
   children,

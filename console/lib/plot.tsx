@@ -5,7 +5,7 @@ import { colour } from './theme.ts';
 
 export interface Line {
   readonly label: string;
-  /** A colour of the style sheet, without its dashes. */
+  /** A colour of the style sheet, by its name without dashes. */
   readonly colour: string;
   readonly values: readonly (number | null)[];
   readonly fill?: boolean;
@@ -18,18 +18,18 @@ export interface PlotProps {
   readonly times: readonly number[];
   readonly lines: readonly Line[];
   readonly height: number;
-  /** What it shows, for who cannot see it. */
+  /** Text alternative of the curve. */
   readonly title: string;
   readonly max?: number;
   readonly format?: (value: number) => string;
-  /** Drawn below the lines; in CSS pixels of the canvas times `devicePixelRatio`. */
+  /** Draws below the lines; in CSS pixels of the canvas times `devicePixelRatio`. */
   readonly under?: (plot: uPlot) => void;
   readonly over?: (plot: uPlot) => void;
   readonly onSelect?: (from: number, to: number) => void;
   readonly onHover?: (at: number | undefined) => void;
 }
 
-/** Space for the numbers at the left, px; what stands below on the same axis keeps it free, too. */
+/** Space for the numbers at the left, px; charts below on the same axis keep it free, too. */
 export const axisWidth = 46;
 export const axisRight = 12;
 
@@ -136,7 +136,7 @@ function optionsOf(now: { readonly current: PlotProps }, width: number): uPlot.O
   };
 }
 
-/** What the colours of lines mean. */
+/** The meaning of the colours of the lines. */
 export function Legend({ lines }: { readonly lines: readonly Pick<Line, 'label' | 'colour'>[] }) {
   return (
     <ul class="legend">

@@ -1,4 +1,4 @@
-/** Records of a topic, the newest first, page by page. */
+/** Records of a topic, newest first, page by page. */
 import { useEffect, useState } from 'preact/hooks';
 import type { RecordPage, RecordText } from '../../engine/http/shown-records.ts';
 import { AskError, ask } from './api.ts';
@@ -11,7 +11,7 @@ export interface Pages {
   readonly records: readonly RecordText[];
   readonly error: AskError | undefined;
   readonly isLoading: boolean;
-  /** Absent when the first record is there. */
+  /** Absent when the first record is shown. */
   readonly more: (() => void) | undefined;
   readonly again: () => void;
 }
@@ -80,14 +80,14 @@ export function Records({ topic }: { readonly topic: string }) {
   );
 }
 
-/** JSON with its fields below each other; anything else as it is. */
+/** JSON with its fields on lines of their own; other text as it is. */
 export function Value({ text }: { readonly text: string | null }) {
   if (text === null) return <pre class="value muted">null: the key was deleted</pre>;
   let shown = text;
   try {
     shown = JSON.stringify(JSON.parse(text), null, 1).replace(/\n\s*/g, ' ');
   } catch {
-    // It is no JSON.
+    // The text is not JSON.
   }
   return <pre class="value">{shown}</pre>;
 }

@@ -1,4 +1,4 @@
-/** Light or dark: as the system has it, or as the viewer chose. */
+/** Light or dark, as the system or the viewer chose. */
 export type Theme = 'system' | 'light' | 'dark';
 
 const key = 'millrace.theme';
@@ -10,7 +10,7 @@ export function keptTheme(): Theme {
   return themes.find((one) => one === kept) ?? 'system';
 }
 
-/** Applies the theme, now and whenever the system changes its own. */
+/** Applies the theme, and follows changes of the system's theme. */
 export function followTheme(): void {
   applyTheme(keptTheme());
   systemIsDark.addEventListener('change', () => applyTheme(keptTheme()));
@@ -20,7 +20,7 @@ export function applyTheme(theme: Theme): void {
   localStorage.setItem(key, theme);
   const own = systemIsDark.matches ? 'dark' : 'light';
   document.documentElement.dataset['theme'] = theme === 'system' ? own : theme;
-  // Curves are drawn on canvas: they take their colours anew.
+  // Curves are drawn on canvas and must be drawn again in the new colours.
   dispatchEvent(new Event('themechange'));
 }
 

@@ -1,4 +1,4 @@
-/** An answer that a view waits for: none yet, there, or an error. */
+/** The answer that a view waits for: missing, present, or an error. */
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { AskError } from './api.ts';
 
@@ -9,7 +9,7 @@ export interface Waiting<T> {
   again(): void;
 }
 
-/** Asks when `keys` change; what was known stays shown meanwhile. */
+/** Asks when `keys` change; the last answer is shown meanwhile. */
 export function useAnswer<T>(
   question: (signal: AbortSignal) => Promise<T>,
   keys: readonly unknown[],
@@ -29,7 +29,7 @@ export function useAnswer<T>(
       (error: unknown) => {
         if (gone.signal.aborted) return;
         const known = error instanceof AskError ? error : new AskError(0, String(error));
-        // Where nobody answers, what was known stays shown.
+        // While the server does not answer, the last answer is shown.
         setState((old) => ({
           value: known.status === 0 ? old.value : undefined,
           error: known,

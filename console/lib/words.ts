@@ -1,9 +1,9 @@
-/** Conditions in the words of a person: "opened an email at least 2 times in the last 7 days". */
+/** Conditions in everyday words: "opened an email at least 2 times in the last 7 days". */
 import { count, instant, span } from './format.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** What a person did, of the classes that the ready mappings know; any other by its name. */
+/** Phrases for the classes that the shipped mappings use; any other class is shown by its name. */
 const doings: Readonly<Record<string, string>> = {
   email_sent: 'was sent an email',
   email_delivered: 'got an email',
@@ -49,7 +49,7 @@ const units: Readonly<Record<string, number>> = {
   w: 604_800_000,
 };
 
-/** A duration as definitions write it: ms, or 30d; "ever" for no end. */
+/** A duration as in definitions: ms, or 30d; "ever" for no end. */
 function spanOf(value: unknown): string {
   if (typeof value === 'number') return span(value);
   const [, n, unit] = /^(\d+)(s|m|h|d|w)$/.exec(String(value)) ?? [];
@@ -128,7 +128,7 @@ const sums: Readonly<Record<string, string>> = {
   max: 'the greatest',
 };
 
-/** A condition as it is written, in words; a part of another in brackets where it must be. */
+/** A condition of a definition in words; a nested one is in brackets when needed. */
 export function conditionText(condition: Json): string {
   const [kind = '', fields] = Object.entries(condition)[0] ?? [];
   const own = (fields ?? {}) as Json;
@@ -211,7 +211,10 @@ function inBrackets(condition: Json): string {
   return kind === 'and' || kind === 'or' || kind === 'latch' ? `(${text})` : text;
 }
 
-/** Of an explanation: JSON for what has no parts, else its kind: `and`, `held for 604800000`. */
+/**
+ * The title of an explanation: JSON for a condition without parts, else its kind: `and`, `held for
+ * 604800000`.
+ */
 export function titleText(condition: string): string {
   if (condition.startsWith('{')) {
     try {

@@ -45,7 +45,7 @@ export function Chart({ story, zoom, isZoomed, chosen, choose }: Props) {
     ctx.beginPath();
     ctx.rect(left, top, width, height);
     ctx.clip();
-    // Bands of the score, the higher the stronger.
+    // Bands of the score; higher bands are darker.
     bounds.forEach((bound, i) => {
       const next = bounds[i + 1]?.from ?? 100;
       const [y1, y2] = [u.valToPos(next, 'y', true), u.valToPos(bound.from, 'y', true)];
@@ -238,7 +238,7 @@ function Bar({
   );
 }
 
-/** An interval cut where the present is: behind it lies what comes if nothing more happens. */
+/** Cuts an interval at the present: the part after it is a forecast. */
 function parts(start: number, end: number, at: number): [number, number, boolean][] {
   if (end <= at) return [[start, end, false]];
   if (start >= at) return [[start, end, true]];

@@ -1,4 +1,4 @@
-/** Search for a person; without one, those of whom something changed last. */
+/** Search for a person; without a search, people with recent changes. */
 import { useEffect, useState } from 'preact/hooks';
 import { AskError, ask } from '../lib/api.ts';
 import { instant } from '../lib/format.ts';
@@ -58,7 +58,7 @@ function Search({ subject }: { readonly subject: string | undefined }) {
   );
 }
 
-/** Names that begin so, a few of them; none where the server cannot say. */
+/** A few names that begin with the text; none when the server does not support it. */
 function useSuggestions(text: string): readonly string[] {
   const [found, setFound] = useState<readonly string[]>([]);
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** One person: score and segments over time, why, and what comes next. */
+/** One person: score and segments over time, the reasons, and what comes next. */
 import { useEffect, useState } from 'preact/hooks';
 import { day, from as fromNow, instant, plural } from '../lib/format.ts';
 import { Card, Empty, Figure, Loading, Pill, Problem } from '../lib/parts.tsx';
@@ -154,7 +154,7 @@ function Next({ story }: { readonly story: Story }) {
   );
 }
 
-/** What the score is made of: each channel, and the events that count most now. */
+/** The parts of the score: each channel, and the events that count most now. */
 function Made({ story }: { readonly story: Story }) {
   const { channels, opensCountNothing } = story.score;
   const parts = channels

@@ -1,4 +1,4 @@
-/** What is told of a person; instants in ms UTC. */
+/** What the server answers about a person; instants are ms UTC. */
 import type { Explanation } from '../../topologies/segments/explain.ts';
 import type { Interval } from '../../topologies/segments/timeline.ts';
 import type { SubjectStory } from '../../topologies/subject/story.ts';

@@ -1,6 +1,6 @@
 /**
- * Why a person is in a segment, or not: its conditions, which of them hold, and the events they are
- * owed to.
+ * Why a person is in a segment or not: its conditions, which of them hold, and the events behind
+ * them.
  */
 import { from as fromNow, instant } from '../lib/format.ts';
 import { Card, Loading, Pill, Problem } from '../lib/parts.tsx';

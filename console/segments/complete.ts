@@ -1,6 +1,6 @@
 /**
- * What may stand at the caret of a text of segments, by their JSON schema and by what is known of
- * the data.
+ * Suggestions at the caret of a text of segments, from their JSON Schema and from names in the
+ * data.
  */
 
 export interface Vocabulary {
@@ -32,12 +32,12 @@ export interface Suggestion {
   readonly label: string;
   readonly about: string;
   readonly insert: string;
-  /** Where the caret stands in `insert` afterwards. */
+  /** Where the caret is in `insert` afterwards. */
   readonly caret: number;
 }
 
 export interface Completion {
-  /** What is replaced: [from, to) of the text. */
+  /** The replaced part of the text: [from, to). */
   readonly from: number;
   readonly to: number;
   readonly options: readonly Suggestion[];
@@ -47,13 +47,13 @@ interface Level {
   readonly kind: '{' | '[';
   /** Names that the object has before the caret. */
   readonly names: string[];
-  /** The name whose value is next; undefined before a colon. */
+  /** The name whose value comes next; undefined before a colon. */
   name: string | undefined;
 }
 
 interface Spot {
   readonly levels: readonly Level[];
-  /** What has been typed of a word or a text, with its quote. */
+  /** The typed part of a word or a text, with its quote. */
   readonly typed: string;
 }
 
@@ -72,7 +72,7 @@ export function completionAt(text: string, caret: number, known: Vocabulary): Co
     : valuesOf(schemas, levels, known);
   const bare = typed.replace(/^"/, '').toLowerCase();
   const fits = all.filter(({ label }) => label.toLowerCase().includes(bare));
-  // What begins so comes first.
+  // Suggestions that begin with the typed text come first.
   const rank = ({ label }: Suggestion) => (label.toLowerCase().startsWith(bare) ? 0 : 1);
   const options = fits.sort((a, b) => rank(a) - rank(b)).slice(0, optionsMost);
   const closes = typed.startsWith('"') && text[caret] === '"';
@@ -80,8 +80,8 @@ export function completionAt(text: string, caret: number, known: Vocabulary): Co
 }
 
 /**
- * Where the text ends: in what, and what of a word stands there. What is no JSON yet is taken as it
- * comes.
+ * The place at the end of the text: the levels around it, and the typed part of a word. Incomplete
+ * JSON is accepted.
  */
 function spotAt(text: string): Spot {
   const levels: Level[] = [];
@@ -114,7 +114,7 @@ function endOfText(text: string, start: number): number | undefined {
   return undefined;
 }
 
-/** Each that may be meant at the place; the text is a list of segments. */
+/** Every schema that may apply at the place; the text is a list of segments. */
 function schemasAt(root: Schema, levels: readonly Level[]): readonly Schema[] {
   let schemas: readonly Schema[] = alternatives(root.properties?.['segments'], root);
   for (const { kind, name } of levels) {
@@ -141,7 +141,7 @@ function alternatives(schema: Schema | undefined, root: Schema): readonly Schema
 function namesOf(schemas: readonly Schema[], there: readonly string[], root: Schema): Suggestion[] {
   const names = new Map<string, Suggestion>();
   for (const { properties = {}, description, required = [] } of schemas) {
-    // Of several forms that which has been begun.
+    // Of several forms, the one that has been begun.
     if (there.some((name) => properties[name] === undefined)) continue;
     for (const [name, value] of Object.entries(properties)) {
       if (there.includes(name) || names.has(name)) continue;
@@ -154,7 +154,7 @@ function namesOf(schemas: readonly Schema[], there: readonly string[], root: Sch
       names.set(name, { label: name, about: about ?? needed, insert, caret });
     }
   }
-  // What cannot be left out comes first.
+  // Required names come first.
   return [...names.values()].sort((a, b) => needs(b, schemas) - needs(a, schemas));
 }
 
@@ -193,7 +193,7 @@ function valuesOf(
   return options;
 }
 
-/** Names of the data, where the schema knows no more than that there is a text. */
+/** Names from the data, when the schema only says that a text is expected. */
 function knownAt(levels: readonly Level[], known: Vocabulary): (readonly [string, string])[] {
   const path = levels.flatMap(({ name }) => name ?? []);
   const [last, before] = [path.at(-1), path.at(-2)];

@@ -1,5 +1,6 @@
 /**
- * A change of the segments, tried before it is made: mistakes as one types, then who would move.
+ * Tries a change of the segments before it is made: reports mistakes while typing, then the people
+ * who would move.
  */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { AskError, ask } from '../lib/api.ts';
@@ -194,7 +195,7 @@ function textOf({ config, segments }: Definitions): string {
   return JSON.stringify(config['segments'] ?? segments, null, 2);
 }
 
-/** Ids of the segments that are other than those that run; none while the text cannot be read. */
+/** Ids of the segments that differ from the running ones; none while the text cannot be read. */
 function changedIn(text: string, { config, segments }: Definitions): readonly string[] {
   try {
     const before = (config['segments'] ?? segments) as readonly { readonly id: string }[];
@@ -206,9 +207,7 @@ function changedIn(text: string, { config, segments }: Definitions): readonly st
   }
 }
 
-/**
- * Where a path such as `segments.2.when.count` stands in the text; the start where it is not found.
- */
+/** The place of a path such as `segments.2.when.count` in the text; 0 when it is not found. */
 function placeOf(text: string, path: string): number {
   const [, index] = /^segments\.(\d+)/.exec(path) ?? [];
   if (index === undefined) return 0;
@@ -223,7 +222,7 @@ function placeOf(text: string, path: string): number {
   return start;
 }
 
-/** Asks what is wrong when the typing rests. */
+/** Checks the text when typing pauses. */
 function useChecked(text: string, definitions: Definitions) {
   const [state, setState] = useState<{
     readonly checked?: Checked;

@@ -1,5 +1,6 @@
 /**
- * A text field of segments that offers what may come next, for keyboard, mouse and screen reader.
+ * A text field for segments that suggests what may come next, for keyboard, mouse and screen
+ * reader.
  */
 import type { RefObject } from 'preact';
 import { useLayoutEffect, useState } from 'preact/hooks';
@@ -10,7 +11,7 @@ interface EditorProps {
   readonly text: string;
   readonly change: (text: string) => void;
   readonly isWrong: boolean;
-  /** Undefined until it is known: nothing is offered then. */
+  /** Undefined until it is loaded; nothing is suggested before. */
   readonly vocabulary: Vocabulary | undefined;
 }
 

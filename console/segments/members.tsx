@@ -1,4 +1,4 @@
-/** Who is in a segment: page by page, and as a file. */
+/** The members of a segment, page by page and as a file. */
 import { useEffect, useState } from 'preact/hooks';
 import { AskError, ask } from '../lib/api.ts';
 import { count, plural } from '../lib/format.ts';
@@ -11,13 +11,13 @@ interface Page {
 }
 
 const pageSize = 60;
-/** A page of the file; and at most so many names, so that the window holds them. */
+/** Size of a page of the file; and the most names, so that they fit into the window's memory. */
 const filePage = 1_000;
 const fileMost = 500_000;
 
 /**
- * Members in the order of their names. A server that knows no pages answers with all of them, which
- * are cut into pages here.
+ * Members in the order of their names. An older server answers with all of them, which are cut into
+ * pages here.
  */
 async function pageOf(
   segment: string,
@@ -147,7 +147,7 @@ export function Members({ segment, size }: { readonly segment: string; readonly 
   );
 }
 
-/** Quoted where it must be; what a table program would run as a formula is made text. */
+/** Quotes a cell when needed; text that a spreadsheet would run as a formula is made plain text. */
 function cell(name: string): string {
   const text = /^[=+\-@\t\r]/.test(name) ? `'${name}` : name;
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

@@ -1,4 +1,6 @@
-/** A new version of segments: what it costs and who would move is looked at before it is kept. */
+/**
+ * A new version of segments: its cost and the people who would move are shown before it is saved.
+ */
 import { useState } from 'preact/hooks';
 import { AskError, ask } from '../lib/api.ts';
 import { count } from '../lib/format.ts';
@@ -27,7 +29,7 @@ type Kept = { readonly file: string; readonly command: string };
 
 const day = 86_400_000;
 
-/** The text with a greater version of each segment that is another than the one that runs. */
+/** The text with a greater version for each segment that differs from the running one. */
 export function withNewVersions(text: string, definitions: Definitions): string {
   const running = (definitions.config['segments'] ?? definitions.segments) as Segment[];
   const known = new Map(running.map((one) => [one.id, one]));
@@ -46,7 +48,7 @@ export function NewVersion({
   leave,
 }: {
   readonly config: object;
-  /** Ids of the segments that are other ones. */
+  /** Ids of the segments that differ. */
   readonly changed: readonly string[];
   readonly leave: () => void;
 }) {

@@ -1,4 +1,4 @@
-/** What a change of the segments comes to: before and after, and the people who would move. */
+/** The effect of a change of the segments: before and after, and the people who would move. */
 import type { WhatIf as WhatIfAnswer } from '../../topologies/what-if.ts';
 import { count, plural } from '../lib/format.ts';
 import { Empty, Pill, Scroll } from '../lib/parts.tsx';

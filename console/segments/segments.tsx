@@ -1,4 +1,4 @@
-/** All segments: how large they are, how they change, who is in two of them; and a draft to try. */
+/** All segments: their sizes over time, members that two of them share, and a draft to try. */
 import { useState } from 'preact/hooks';
 import { ask } from '../lib/api.ts';
 import { count, day, plural } from '../lib/format.ts';
@@ -21,7 +21,7 @@ export interface SegmentDay {
 
 export interface SegmentSizes {
   readonly id: string;
-  /** False of a segment that is configured no more. */
+  /** False for a segment that is no longer configured. */
   readonly runs: boolean;
   readonly days: readonly SegmentDay[];
 }
@@ -171,7 +171,7 @@ function Spark({ days }: { readonly days: readonly SegmentDay[] }) {
   );
 }
 
-/** Each day between the first and the last, also those on which nothing changed. */
+/** Every day between the first and the last, including those without a change. */
 function everyDay(days: readonly SegmentDay[]): SegmentDay[] {
   const all: SegmentDay[] = [];
   for (const one of days) {
@@ -289,7 +289,7 @@ interface Overlap {
 
 const pairsShown = 12;
 
-/** Asked for by hand: it reads every change that was ever told. */
+/** Loaded only on request, because it reads every change that was ever reported. */
 function OverlapCard() {
   const [isAsked, setAsked] = useState(false);
   return (

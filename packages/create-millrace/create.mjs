@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** `npm create millrace FOLDER`: makes a project of the template beside this file. No dependencies. */
+/**
+ * `npm create millrace FOLDER`: makes a project from the template beside this file. It has no
+ * dependencies.
+ */
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
@@ -11,7 +14,7 @@ const usageText = `usage: npm create millrace <folder> -- [--name <name>] [--mil
   --name <name>         of the package; default: made of the folder's name
   --millrace <version>  or path of a tarball, to depend on`;
 
-/** Files that npm would leave out of a package, or read as its own, under the names they have here. */
+/** Files that npm would leave out of a package, or read as its own, by the names they have here. */
 const renamed = {
   _gitignore: '.gitignore',
   _dockerignore: '.dockerignore',
@@ -21,8 +24,8 @@ const renamed = {
 class Refused extends Error {}
 
 /**
- * What is wrong with a name for a new package, by the rules that npm and pnpm share; undefined when
- * nothing is.
+ * What is wrong with a name for a new package, by the rules of npm and pnpm; undefined for a valid
+ * name.
  */
 export function nameProblem(name) {
   if (name.length > 214) return 'has more than 214 characters';
@@ -33,7 +36,7 @@ export function nameProblem(name) {
   return undefined;
 }
 
-/** The nearest good name to that of a folder. */
+/** The valid name closest to that of a folder. */
 export function nameOf(folder) {
   const plain = folder.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
   const name = plain
@@ -44,7 +47,7 @@ export function nameOf(folder) {
   return nameProblem(name) === undefined ? name : `${name.slice(0, 207)}-stream`;
 }
 
-/** Throws Refused unless the folder is empty, or is not there. A new repository counts as empty. */
+/** @throws Refused unless the folder is empty or missing. A new Git repository counts as empty. */
 function checkEmpty(folder, given) {
   if (!existsSync(folder)) return;
   if (!statSync(folder).isDirectory()) throw new Refused(`${given} is a file: name a folder`);
@@ -54,7 +57,7 @@ function checkEmpty(folder, given) {
   throw new Refused(`${given} is not empty (it has ${shown}): name another folder, or empty it`);
 }
 
-/** A path is written from the project on, as package managers have it. */
+/** A path is written relative to the project, as package managers expect it. */
 function dependency(spec, folder) {
   const isFile = /\.(tgz|tar\.gz)$/.test(spec) && !/^[a-z]+:\/\//.test(spec);
   if (!isFile) return spec;
@@ -64,7 +67,7 @@ function dependency(spec, folder) {
   return `file:${isAbsolute(near) ? path : near}`;
 }
 
-/** Writes the project; answers its files. */
+/** Writes the project; returns its files. */
 export function createProject({ folder, name, millrace }) {
   const template = join(import.meta.dirname, 'template');
   const values = { name, millrace };
@@ -77,13 +80,13 @@ export function createProject({ folder, name, millrace }) {
     const text = readFileSync(join(template, file), 'utf8');
     mkdirSync(dirname(path), { recursive: true });
     const filled = text.replace(/\{\{(\w+)\}\}/g, (_, key) => values[key]);
-    // Whoever made a file meanwhile keeps it.
+    // A file that appeared meanwhile is not overwritten.
     writeFileSync(path, filled, { flag: 'wx' });
     return relative(folder, path);
   });
 }
 
-/** How the package manager that runs this is called. */
+/** The name of the package manager that runs this. */
 function manager() {
   const [, name = 'npm'] =
     /^(npm|pnpm|yarn|bun)\//.exec(process.env.npm_config_user_agent ?? '') ?? [];

@@ -1,7 +1,7 @@
 /**
- * `npm run docs:site`: the documentation as a site, in dist/site. The documents are copied with
- * their links rewritten, built by VitePress, and the result is looked at, link by link. The
- * reference of the API, if `npm run docs:reference` has made it, is part of it.
+ * `npm run docs:site` builds the documentation site in dist/site: it copies the documents with
+ * their links rewritten, builds them with VitePress, and checks every link of the result. The API
+ * reference is part of it when `npm run docs:reference` has made it.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -34,7 +34,7 @@ function sidebar(all: readonly string[], hasReference: boolean) {
     ...(isCollapsed === undefined ? {} : { collapsed: isCollapsed }),
     items: [
       ...pages.map((page) => ({ text: titleOf(page), link: `/${page.replace(/\.md$/, '')}` })),
-      // Another tool's page: the router of this site must not take it.
+      // A page of another tool, which the router of this site must not handle.
       ...(text === 'Reference' && hasReference
         ? [{ text: 'API', link: '/reference/index.html', target: '_self' }]
         : []),
@@ -58,7 +58,7 @@ function configuration(all: readonly string[], hasReference: boolean): string {
       sidebar: sidebar(all, hasReference),
     },
   };
-  // Headings have the ids that they have where the repository is read, so that links to them fit.
+  // Headings get the ids that GitHub gives them, so that links to them work in both places.
   return `const config = ${JSON.stringify(config, undefined, 2)};
 config.markdown.anchor = {
   slugify: (text) =>

@@ -1,8 +1,8 @@
-/** Looks at a built site: every link leads somewhere, and nothing comes from elsewhere. */
+/** Checks a built site: every link has a target, and no page loads anything from another host. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 
-/** @param skip folders that another tool has made and checked; links to them are looked at */
+/** @param skip folders that another tool has made and checked; links into them are checked */
 export function siteProblems(site: string, skip: readonly string[]): string[] {
   const files = readdirSync(site, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())

@@ -1,6 +1,6 @@
 /**
- * The documents as the pages of a site. Links of a document are paths in the repository; here they
- * lead to pages, to files that the site has beside them, or, for folders, to what is in them.
+ * The documents as pages of a site. Links in a document are paths of the repository; here they
+ * point to pages, to files that the site has beside them, or, for folders, to the document in them.
  */
 import { existsSync, statSync } from 'node:fs';
 import { dirname, extname, join, posix } from 'node:path';
@@ -8,22 +8,22 @@ import { homePage } from './sidebar.ts';
 
 export interface Page {
   readonly text: string;
-  /** Files of the repository that it shows or links to. */
+  /** Files of the repository that the page shows or links to. */
   readonly files: readonly string[];
 }
 
-/** Where a document is on the site. */
+/** Path of a document on the site. */
 export function pageOf(document: string): string {
   return document === homePage ? 'index.md' : document;
 }
 
-/** Program text is a page: browsers do not show it by themselves. */
+/** Whether a file is shown as a page: browsers do not display program text by themselves. */
 export function isShownAsPage(file: string): boolean {
   return ['.ts', '.yaml', '.yml', '.py'].includes(extname(file));
 }
 
 /**
- * A document with its links as the site has them.
+ * A document with its links rewritten for the site.
  * @param root of the repository
  * @param documents that are pages
  */
@@ -51,11 +51,11 @@ export function sitePage(
     part.replace(codeOrLink, (whole, code, image: string, label: string, link: string) => {
       if (code !== undefined || /^[a-z]+:/.test(link)) return whole;
       const to = target(link);
-      // A folder without a document: its name must do.
+      // A folder without a document is shown by its name.
       return to === undefined ? `${label} (\`${link}\`)` : `${image}[${label}](${to})`;
     }),
   );
-  // Its script is as large as the rest of the site: graphs are shown as their text.
+  // The script of Mermaid is as large as the rest of the site: graphs are shown as text.
   return { text: linked.replaceAll('```mermaid\n', '```text\n'), files: [...files] };
 }
 
@@ -65,7 +65,7 @@ export function filePage(file: string, text: string): string {
   return `# ${file}\n\n${fence}${extname(file).slice(1)}\n${text}${fence}\n`;
 }
 
-/** What stands in a code span is no link; the label of a link may have code spans. */
+/** A code span contains no links; the label of a link may contain code spans. */
 const codeOrLink = /(`[^`\n]+`)|(!?)\[((?:[^\]`]|`[^`]*`)*)\]\(([^)\s]+)\)/g;
 const codeBlock = /^(`{3,}|~{3,})[^\n]*\n[\s\S]*?^\1[^\n]*$|(?<=\n\n)(?: {4}[^\n]*\n)+/gm;
 

@@ -1,8 +1,8 @@
-/** What the documentation site shows beside each page, by task. Every document has its place. */
+/** The sidebar of the documentation site, by task. Every document has its place. */
 
 export interface Section {
   readonly text: string;
-  /** Paths in the repository, in order; those of a folder that ends in / come by name. */
+  /** Paths in the repository, in order; those of a folder that ends in / are sorted by name. */
   readonly pages: readonly string[];
   readonly isCollapsed?: boolean;
 }
@@ -54,7 +54,7 @@ export const sections: readonly Section[] = [
   { text: 'Contributing', pages: ['CONTRIBUTING.md'], isCollapsed: true },
 ];
 
-/** Is read on the site's own address. */
+/** The page at the site's own address. */
 export const homePage = 'docs/README.md';
 
 /** Documents that no section names. */

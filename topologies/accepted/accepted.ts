@@ -1,8 +1,8 @@
 /**
- * The accepted set of a subject: its events, each once, none late, none taken back, all permitted.
- * What an arriving event changes is told as events that join the set or leave it, so that
- * everything computed from the set is corrected by the same few lines, in whatever order events
- * come.
+ * The accepted set of a subject: each of its events once, without those that are late, taken back
+ * or not permitted. An arriving event is reported as the events that join the set or leave it, so
+ * everything computed from the set is corrected by the same few lines, whatever the order of
+ * arrival.
  */
 import { listOf } from '../dictionary.ts';
 import type { EngagementConfig } from '../engagement/engagement-config.ts';
@@ -18,11 +18,11 @@ import {
 } from './consent.ts';
 import { type MachineRule, type MachineRules, type MessageFacts, rulesDecide } from './machine.ts';
 
-/** An event that may still change its form: its instant, itself, and the class it counts as. */
+/** An event whose class may still change: its instant, the event, and the class it counts as. */
 export interface Held {
   readonly at: number;
   readonly event: Event;
-  /** undefined: it is not in the set now. */
+  /** Undefined while the event is not in the set. */
   as: string | undefined;
 }
 
@@ -30,7 +30,7 @@ export interface Accepted {
   /** Ids of events within the grace period, with their instants. */
   recent: Map<string, number>;
   held: Held[];
-  /** Instants of refunds by order, and of deliveries by message. */
+  /** Instants of refunds by order, and of deliveries by message; ms UTC. */
   refunds: Map<string, number[]>;
   delivered: Map<string, number[]>;
   consents: Consents;
@@ -42,7 +42,7 @@ export interface SetChange {
   readonly at: number;
 }
 
-/** An activity is taken for a machine's, or no more. */
+/** Says that an activity now counts as a machine's, or no longer does. */
 export interface Label {
   readonly at: number;
   readonly event: Event;
@@ -74,7 +74,7 @@ export class AcceptedSet {
   readonly #engagement: EngagementConfig;
   readonly #machine: MachineRules;
   readonly #consent: ConsentConfig;
-  /** How far apart in time two events may be that decide about each other, ms. */
+  /** Two events that are farther apart in time do not affect each other, ms. */
   readonly #reach: number;
 
   constructor(engagement: EngagementConfig, machine: MachineRules, consent: ConsentConfig) {
@@ -86,7 +86,7 @@ export class AcceptedSet {
   }
 
   /**
-   * Takes an event in. A refused one leaves nothing behind.
+   * Takes an event in. A refused event changes nothing.
    * @param now the greatest instant that the subject's clock has seen, ms UTC
    */
   take(state: Accepted, event: Event, at: number, now: number): Taken {
@@ -113,10 +113,11 @@ export class AcceptedSet {
       this.#put(state, held, this.#classBy(event, rules), rules, changes, labels);
     } else state.held.push({ at, event, as: undefined });
     if (!isConsent(event)) {
-      // What an event says of its message or order, it says of all events that share it.
+      // What an event tells about its message or order holds for all events that share it.
       concerned = state.held.filter((held) => held.event === event || itemOf(held.event) === item);
     }
-    // Twice: what a delivery or a refund that joins or leaves says of others is known after it.
+    // Two passes: a delivery or refund that joins or leaves in the first decides about others in
+    // the second.
     for (const held of [...concerned, ...concerned]) {
       this.#reform(state, held, horizon, changes, labels);
     }
@@ -143,7 +144,7 @@ export class AcceptedSet {
     );
   }
 
-  /** Brings a held event to the form that the set gives it now. */
+  /** Adds a held event to the set, removes it, or changes its class, as the rules now have it. */
   #reform(
     state: Accepted,
     held: Held,
@@ -156,14 +157,14 @@ export class AcceptedSet {
       this.#put(state, held, undefined, [], changes, labels);
       return;
     }
-    // Some of its siblings are forgotten already: it stays as it was decided when all were there.
+    // Some of its siblings are forgotten: the decision made when all were there stands.
     if (at < horizon - this.#reach && held.as !== undefined) return;
     const isActivity = this.#machine.machineClass(event) !== undefined;
     const rules = isActivity ? this.#machine.rulesFor(held, this.#messageOf(state, event)) : [];
     this.#put(state, held, this.#classBy(event, rules), rules, changes, labels);
   }
 
-  /** Says what changed when the event now counts as `as`. */
+  /** Records the change that the event now counts as `as`. */
   #put(
     state: Accepted,
     held: Held,
@@ -210,7 +211,7 @@ export class AcceptedSet {
     return refunds?.some((one) => at <= one && one <= until) === true;
   }
 
-  /** Forgets what no event from `horizon` on can concern. */
+  /** Forgets what no event from `horizon` on can affect. */
   #forget(state: Accepted, horizon: number): void {
     for (const [id, seen] of state.recent) if (seen < horizon) state.recent.delete(id);
     const siblings = horizon - 2 * this.#reach;
@@ -218,7 +219,7 @@ export class AcceptedSet {
     const isOver = ({ at, event }: Held) => at < (this.#isOrder(event) ? orders : siblings);
     if (state.held.some(isOver)) state.held = state.held.filter((held) => !isOver(held));
     for (const [instants, from] of [
-      // As long as the orders that they took out.
+      // Refunds are kept for as long as the orders they removed.
       [state.refunds, orders],
       [state.delivered, siblings],
     ] as const) {

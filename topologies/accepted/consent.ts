@@ -1,19 +1,19 @@
-/** Consent by purpose, as intervals of event time: each instant has its own answer. */
+/** Consent by purpose, as intervals of event time: every instant has its own status. */
 import { aRecord, checkSetting, checkSettings, choice, flag, text } from 'millrace/steps';
 import { withoutInherited } from '../dictionary.ts';
 import type { Event } from '../event.ts';
 
 export interface ConsentConfig {
   /**
-   * Class -> the purpose that its events need; '*' for classes not named. None: all are permitted.
+   * By class: the purpose that its events need; '*' is for classes not named. Without an entry,
+   * events of the class are permitted.
    */
   readonly needs: Readonly<Record<string, string>>;
-  /** What holds while a subject has said nothing: 'withdrawn' where the policy is opt-in. */
+  /** The status before a subject has said anything; 'withdrawn' under an opt-in policy. */
   readonly unknown: 'granted' | 'withdrawn';
   /**
-   * Whether an event that is not permitted is kept for the grace period, for a consent that comes
-   * later but was given before. Without, nothing of it is kept, and such a consent does not bring
-   * it back.
+   * Whether a refused event is kept for the grace period, in case a consent arrives that was given
+   * before it. If false, nothing of the event is kept, and such a consent does not bring it back.
    */
   readonly keepRefused: boolean;
 }
@@ -23,9 +23,9 @@ export const defaultConsent: ConsentConfig = { needs: {}, unknown: 'granted', ke
 export const consentGranted = 'consent_granted';
 export const consentWithdrawn = 'consent_withdrawn';
 
-/** Said at an instant; granted until another, or for good (null). ms UTC. */
+/** Stated at an instant; granted until another instant, or for good (null). ms UTC. */
 export type ConsentEntry = readonly [at: number, granted: boolean, until: number | null];
-/** By purpose, ascending; of one instant the withdrawal is last. */
+/** By purpose, ascending; at one instant the withdrawal comes last. */
 export type Consents = Map<string, ConsentEntry[]>;
 
 export function isConsent({ class: name }: Event): boolean {
@@ -37,21 +37,21 @@ export function purposeOf(event: Event): string {
   return event.purpose ?? event.item ?? '';
 }
 
-/** Adds what a consent event says, or takes one such entry out again. */
+/** Adds the entry of a consent event, or removes it again. */
 export function addConsent(entries: ConsentEntry[], event: Event, at: number, add = true): void {
   const granted = event.class === consentGranted;
   const entry: ConsentEntry = [at, granted, granted ? (event.until ?? null) : null];
   const known = add ? -1 : entries.findIndex((one) => one.every((part, i) => part === entry[i]));
   if (known >= 0) entries.splice(known, 1);
   if (add) entries.push(entry);
-  // Of two grants of one instant the longer one is last.
+  // Of two grants at one instant the longer comes last.
   const length = ([, , until]: ConsentEntry) => until ?? Number.POSITIVE_INFINITY;
   entries.sort(
     (a, b) => a[0] - b[0] || Number(b[1]) - Number(a[1]) || compare(length(a), length(b)),
   );
 }
 
-/** 'unknown' before anything was said; a consent that ran out is withdrawn. */
+/** 'unknown' before the first entry; a consent that has run out is withdrawn. */
 export function consentAt(
   entries: readonly ConsentEntry[] | undefined,
   at: number,
@@ -62,14 +62,14 @@ export function consentAt(
   return granted && (until === null || at < until) ? 'granted' : 'withdrawn';
 }
 
-/** When the answer changes by itself after `at`: a consent runs out. +Infinity for never. */
+/** The next instant after `at` (ms UTC) at which a consent runs out; +Infinity for never. */
 export function consentChangesAt(entries: readonly ConsentEntry[] | undefined, at: number): number {
   const last = entries?.findLast((entry) => entry[0] <= at);
   const until = last?.[1] === true ? last[2] : null;
   return until !== null && until > at ? until : Number.POSITIVE_INFINITY;
 }
 
-/** Forgets what says nothing about any instant from `from` on. */
+/** Forgets entries that say nothing about any instant from `from` on. */
 export function forgetConsents(entries: ConsentEntry[], from: number): void {
   const last = entries.findLastIndex(([at]) => at <= from);
   if (last > 0) entries.splice(0, last);
@@ -88,7 +88,7 @@ export function isPermitted(
   return (found === 'unknown' ? unknown : found) === 'granted';
 }
 
-/** Refuses what cannot be meant; the error names the field. */
+/** Refuses invalid settings. @throws CONFIG_INVALID that names the field */
 export function checkConsent(given: ConsentConfig): ConsentConfig {
   checkSettings('consent', given, {
     needs: aRecord,

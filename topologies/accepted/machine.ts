@@ -1,17 +1,18 @@
 /**
- * Was it a person, or a machine: a link scanner, a proxy that opens ahead, a crawler? Decided by
- * named rules over the event and its siblings in the set, never by chance or by the order of
- * arrival:
+ * Tells people from machines: link scanners, proxies that fetch ahead, crawlers. Named rules
+ * decide, over the event and its siblings in the set; neither chance nor the order of arrival has a
+ * part:
  *
  *   E1  the provider says so
  *   E2  the address or the agent is on a list
  *   E3  the request was HEAD, or a fetch ahead without cookies
- *   E4  a link that no person sees was clicked: all clicks of that message from the same address and
- *       agent, ten minutes before and after, are a machine's
- *   E5  a burst: of one message, within one fixed minute, at least three links and half of those it has
+ *   E4  a link that no person sees was clicked: all clicks of that message from the same address
+ *       and agent, ten minutes before and after, are a machine's
+ *   E5  a burst: of one message, within one fixed minute, at least three links and half of those it
+ *       has
  *   E6  a click before the message was delivered, or within two seconds after
  *
- * It was a machine by E1, E4 or E5 alone, or by two of E2, E3 and E6.
+ * An event is a machine's by E1, E4 or E5 alone, or by two of E2, E3 and E6.
  */
 import { BlockList, isIP } from 'node:net';
 import {
@@ -30,15 +31,18 @@ import type { Event } from '../event.ts';
 export type MachineRule = 'E1' | 'E2' | 'E3' | 'E4' | 'E5' | 'E6';
 
 export interface MachineConfig {
-  /** Stands in every label: which rules decided. Raise it with any change of this configuration. */
+  /**
+   * Part of every label, to say which rules decided. Raise it with any change of this
+   * configuration.
+   */
   readonly version: number;
-  /** Class -> the class that such an event of a machine counts as. */
+  /** By class: the class that such an event counts as when a machine made it. */
   readonly of: Readonly<Record<string, string>>;
   readonly clicks: readonly string[];
   readonly delivered: string;
   /** CIDR blocks or single addresses, IPv4 or IPv6. */
   readonly networks: readonly string[];
-  /** Parts of user agents, in any case of letters. */
+  /** Parts of user agents; upper and lower case are the same. */
   readonly agents: readonly string[];
   readonly honeypotMs: number;
   readonly burstMs: number;
@@ -66,7 +70,7 @@ export const defaultMachine: MachineConfig = {
   afterDeliveryMs: 2_000,
 };
 
-/** Refuses what cannot be meant; the error names the field. */
+/** Refuses invalid settings. @throws CONFIG_INVALID that names the field */
 export function checkMachine(given: MachineConfig): MachineConfig {
   checkSettings('machine', given, {
     version: count(0),
@@ -103,7 +107,7 @@ export class MachineRules {
   readonly #networks = new BlockList();
   readonly #agents: readonly string[];
 
-  /** Throws CONFIG_INVALID that names the field. */
+  /** @throws CONFIG_INVALID that names the field */
   constructor(config: MachineConfig) {
     this.config = config;
     config.networks.forEach((network, i) => {
@@ -121,7 +125,8 @@ export class MachineRules {
   }
 
   /**
-   * The class that the event counts as when a machine did it; undefined: the question is not asked.
+   * The class that the event counts as when a machine made it; undefined for a class of which the
+   * rules say nothing.
    */
   machineClass({ class: name }: Event): string | undefined {
     return this.config.of[name];
@@ -131,7 +136,7 @@ export class MachineRules {
     return this.config.clicks.includes(name);
   }
 
-  /** All rules that fit, in their order; `rulesDecide` says whether they suffice. */
+  /** All rules that match, in order; `rulesDecide` says whether they are enough. */
   rulesFor(activity: Activity, message: MessageFacts): MachineRule[] {
     const { event } = activity;
     const { machine, method, prefetch, ip, agent } = event.evidence ?? {};
@@ -183,7 +188,7 @@ export class MachineRules {
   }
 }
 
-/** Whether the rules that fit make it a machine. */
+/** Whether the rules that match make the event a machine's. */
 export function rulesDecide(rules: readonly MachineRule[]): boolean {
   const alone = rules.some((rule) => rule === 'E1' || rule === 'E4' || rule === 'E5');
   return alone || rules.length >= 2;

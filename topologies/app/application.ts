@@ -14,7 +14,7 @@ export const application: ShippedApplication = {
   mappings: eventMappings(),
   module: personalisationModule,
   versionProgram: moduleAt('topologies/app/serve-version'),
-  // The file may be that of the gateway as well.
+  // The same file may also configure the gateway.
   checkBesideSources: (others) => {
     checkGateway(others);
   },

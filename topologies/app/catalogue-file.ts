@@ -5,7 +5,7 @@ import { messageOf } from 'millrace/engine';
 import { jsonOf } from '../../engine/cli/index.ts';
 import { Catalogue } from '../field-catalogue.ts';
 
-/** @param field that names the file @throws CONFIG_INVALID */
+/** @param field that names the file, for errors @throws CONFIG_INVALID */
 export async function readCatalogue(
   file: string | undefined,
   field: string,

@@ -1,4 +1,6 @@
-/** The configuration of the ready topology: from a file, a mapping, or the run before. */
+/**
+ * The configuration of the ready topology: from a file, from a mapping, or that of the last run.
+ */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { MillraceError } from 'millrace';
@@ -8,7 +10,7 @@ import type { Mapping } from '../ingest/mapping.ts';
 import type { PersonalisationConfig } from '../personalisation.ts';
 import { ready } from './application.ts';
 
-/** What `start` ran here last; undefined in an empty folder. */
+/** What `start` ran here last; undefined for an empty folder. */
 export async function keptParams(env: Environment) {
   if (!existsSync(env.logDirectory)) return undefined;
   const found = await readApplication(env).catch(() => undefined);
@@ -17,7 +19,7 @@ export async function keptParams(env: Environment) {
   return { application, params: application === ready ? topology.params : undefined };
 }
 
-/** Definitions change only when the user asks for others. */
+/** Definitions change only when the user gives others. */
 export async function configOf(
   file: string | undefined,
   mappings: readonly Mapping[],
@@ -32,7 +34,7 @@ export async function configOf(
   return kept as PersonalisationConfig;
 }
 
-/** The configuration of a file; without one, that which the mapping brings along. */
+/** The configuration of a file; without a file, the one that the mapping has. */
 export async function readConfig(
   file: string | undefined,
   mapping?: Mapping,

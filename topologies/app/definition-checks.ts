@@ -1,6 +1,6 @@
 /**
- * `segment lint`, `segment plan`: checks a configuration; says what each segment keeps of a subject
- * and costs.
+ * `segment lint`, `segment plan`: check a configuration, and say what each segment keeps of a
+ * subject and costs.
  */
 import { MillraceError } from 'millrace';
 import { print, printJson, table } from '../../engine/cli/index.ts';
@@ -14,7 +14,7 @@ interface PlanOptions {
   readonly eventsPerDay?: number;
 }
 
-/** Every mistake, with its path; the first one is the error. */
+/** Prints every mistake with its path, and throws the first one. */
 export async function lint(file: string, options: PlanOptions): Promise<void> {
   const config = await readConfig(file);
   const mistakes = lintPersonalisation(config);
@@ -57,7 +57,7 @@ export async function plan(file: string, options: PlanOptions): Promise<void> {
   print(`bytes: of each subject, at ${eventsPerDay} events of each class a day`);
 }
 
-/** Of a segment with more, the JSON has all. */
+/** Kept classes that are shown of a segment; the JSON has all. */
 const keptShown = 12;
 
 function keptText({ keeps, traits, readsScore }: SegmentPlan): string {

@@ -1,6 +1,6 @@
 /**
- * `gateway`: takes events in for an application on Kafka that runs elsewhere. Any number of them
- * write beside one another; what the application answers is asked of `serve`.
+ * `gateway`: takes events in for an application on Kafka that runs elsewhere. Any number of
+ * gateways may run. Questions go to `serve`.
  */
 import { MillraceError } from 'millrace';
 import {
@@ -37,7 +37,10 @@ import {
 } from './gateway-listener.ts';
 
 export interface GatewayAloneOptions extends KafkaFlags {
-  /** Whose events they are: names dead letters, and the group whose lag is the backlog. */
+  /**
+   * The application whose events they are. It names dead letters, and the group whose lag is the
+   * backlog.
+   */
   readonly application: string;
   readonly gateway?: string;
   readonly http: number;
@@ -46,10 +49,10 @@ export interface GatewayAloneOptions extends KafkaFlags {
   readonly stopWithin?: number;
 }
 
-/** How often topics that are not there yet are looked for, ms. */
+/** Interval at which missing topics are looked for, ms. */
 const lookEveryMs = 1_000;
 
-/** Runs until it is interrupted. @throws CONFIG_INVALID, HTTP_UNAVAILABLE, and Kafka's refusals */
+/** Runs until it is interrupted. @throws CONFIG_INVALID, HTTP_UNAVAILABLE, and errors of Kafka */
 export async function gatewayAlone(options: GatewayAloneOptions): Promise<void> {
   const settings = (await kafkaConfiguration(options))?.settings;
   if (settings === undefined) {
@@ -100,7 +103,7 @@ export async function gatewayAlone(options: GatewayAloneOptions): Promise<void> 
     state.started();
     await aborted(signal);
   } finally {
-    // First: requests that are under way still write to the log.
+    // Closed first, because requests under way still write to the log.
     await endpoint.close();
     await opened?.appender.close();
     await log?.close();
@@ -108,8 +111,7 @@ export async function gatewayAlone(options: GatewayAloneOptions): Promise<void> 
 }
 
 /**
- * The topics that are written, when the application has made them; undefined when the signal came
- * first.
+ * The topics to write, once the application has made them; undefined when the signal came first.
  */
 async function topicsOf(
   log: Log,
@@ -132,8 +134,8 @@ async function topicsOf(
 }
 
 /**
- * What the application has not read of the events. Marks of transactions count as records where
- * nothing follows them, so a little more than there is may be told.
+ * The number of events that the application has not read. Transaction markers without records after
+ * them are counted too, so it may be a little too high.
  */
 function groupLags(log: Log, application: string, topics: readonly TopicDescription[]) {
   const all = topics
@@ -149,13 +151,13 @@ function groupLags(log: Log, application: string, topics: readonly TopicDescript
         return { ...at, records: Math.max(0, end - from) };
       }),
     ).catch((error: unknown) => {
-      // While no broker answers the log itself refuses events; the lag is not known.
+      // While no broker answers, the log itself refuses events, and the lag is unknown.
       if (isPassing(error)) return [];
       throw error;
     });
 }
 
-/** How the gateway is: it runs when the log is open and answers. */
+/** Health of the gateway: it runs when the log is open and answers. */
 class GatewayState {
   #started = false;
   #away = false;

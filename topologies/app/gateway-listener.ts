@@ -22,13 +22,14 @@ import { providers } from '../gateway/webhooks/providers.ts';
 import { readCatalogue } from './catalogue-file.ts';
 import { readMapping } from './mappings.ts';
 
-/** How old what is known of the backlog may be, ms. */
+/** Greatest age of the known backlog, ms. */
 const backlogAgeMs = 1_000;
 const fetchTimeoutMs = 10_000;
 const fetchedBytesMax = 65_536;
 
 /**
- * The configuration of `--gateway`; none: events are taken on the loopback interface, from anybody.
+ * The configuration of `--gateway`. Without one, events are taken on the loopback interface from
+ * every sender.
  */
 export async function readGateway(file: string | undefined): Promise<GatewayConfig> {
   if (file === undefined) return {};
@@ -43,10 +44,10 @@ export async function readGateway(file: string | undefined): Promise<GatewayConf
 }
 
 /**
- * For `execute`: listens with the gateway, and closes what it wrote with.
- * @param questions makes the application's questions; its argument is asked only when one is
+ * A listener for `execute`: serves the gateway, and closes what it wrote with.
+ * @param questions makes the questions of the application; its argument is read only when one is
  * answered
- * @param writer names this process among the gateways of the application where there are several
+ * @param writer names this process among the gateways of the application, when there are several
  */
 export function gatewayListener(
   config: GatewayConfig,
@@ -117,7 +118,7 @@ export function gatewayListener(
   };
 }
 
-/** The catalogue that a gateway's configuration names, against which its mappings are checked. */
+/** The catalogue that the configuration of a gateway names; its mappings are checked against it. */
 export async function declaredFields(config: GatewayConfig): Promise<Catalogue | undefined> {
   const { catalogue: file, webhooks = {}, mapping } = config;
   const catalogue = await readCatalogue(file, 'catalogue');
@@ -143,13 +144,13 @@ export interface IntakeParts {
   readonly log: Log;
   readonly application: string;
   readonly partitionsOf: Readonly<Record<string, number>>;
-  /** Two writers of one name would fence each other. */
+  /** Name of the writer; two writers of one name would fence each other. */
   readonly writer?: string | undefined;
   readonly requests: RequestMetrics;
   readonly catalogue?: Catalogue | undefined;
 }
 
-/** @returns the intake, and the appender that it writes with, which is to be closed */
+/** @returns the intake, and the appender that it writes with, which the caller closes */
 export function openIntake(parts: IntakeParts) {
   const { log, application, partitionsOf, writer, requests, catalogue } = parts;
   const id = `${application}-gateway${writer === undefined ? '' : `-${writer}`}`;
@@ -166,7 +167,7 @@ export function openIntake(parts: IntakeParts) {
   return { appender, intake };
 }
 
-/** Metrics of the process, and of its requests behind them. */
+/** Metrics of the process, followed by those of its requests. */
 export function withRequests(
   metrics: ServerParts['metrics'],
   requests: RequestMetrics,
@@ -177,12 +178,15 @@ export function withRequests(
   };
 }
 
-/** Its writer's name among the gateways on Kafka: kept over a restart where the process has one. */
+/**
+ * Name of this process's writer among the gateways on Kafka; it survives a restart when the process
+ * has an instance id.
+ */
 export function writerName(instanceId: string | undefined): string {
   return instanceId ?? randomUUID();
 }
 
-/** Records that the application is behind, asked for once a second at most. */
+/** The number of records that the application is behind, looked up at most once a second. */
 export function cachedBacklog(
   lags: () => Promise<readonly { readonly records: number }[]>,
 ): () => Promise<number> {
@@ -197,7 +201,7 @@ export function cachedBacklog(
   };
 }
 
-/** No redirects, https only, at most 64 KiB within ten seconds. */
+/** https only, without redirects; at most 64 KiB within ten seconds. */
 async function fetchText(url: URL): Promise<string> {
   if (url.protocol !== 'https:') throw new Error('only https is fetched');
   const answer = await fetch(url, {

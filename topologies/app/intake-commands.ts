@@ -150,7 +150,7 @@ function addGateway(program: Command): void {
     .addOption(httpHostOption())
     .addOption(logLevelOption())
     .action(async (options: GatewayAloneOptions) => {
-      // Loaded here: the other commands need no HTTP framework.
+      // Loaded here, because the other commands need no HTTP framework.
       const { gatewayAlone } = await import('./gateway-alone.ts');
       await gatewayAlone(options);
     });

@@ -1,7 +1,4 @@
-/**
- * What `start` ran in a data directory, opened for the questions that are asked of it; it may run
- * meanwhile.
- */
+/** What `start` ran in a data directory, opened for questions; it may run meanwhile. */
 import { isDeepStrictEqual } from 'node:util';
 import { MillraceError } from 'millrace';
 import { environment, type TopologyReference } from 'millrace/engine';
@@ -25,13 +22,13 @@ export interface Kept {
   readonly env: Environment;
   readonly application: string;
   readonly reference: TopologyReference;
-  /** The log is Kafka. */
+  /** Settings when the log is Kafka. */
   readonly kafka: KafkaSettings | undefined;
-  /** That which ran last. */
+  /** The configuration that ran last. */
   readonly config: PersonalisationConfig;
 }
 
-/** Throws USAGE where nothing, or another application than that of `start`, ran. */
+/** @throws USAGE when nothing ran here, or another application than that of `start` */
 export async function keptPersonalisation(options: KeptOptions): Promise<Kept> {
   const env = environment(options.data);
   const file = await readApplication(env);
@@ -68,7 +65,7 @@ export async function keptOrBegun(options: KeptOptions, file: string | undefined
   throw new MillraceError('USAGE', { problem });
 }
 
-/** Log and state of the application of `start`. */
+/** Opens log and state of the application of `start` for a question. */
 export async function withState<T>(
   options: KeptOptions,
   use: (asked: Asked) => Promise<T>,
@@ -77,7 +74,7 @@ export async function withState<T>(
   return withApplication(options, (opened) => use({ ...opened, config }));
 }
 
-/** Its log alone: what it answers does not need the state. */
+/** Opens only the log of the application, for questions that need no state. */
 export async function withLog<T>(
   options: KeptOptions,
   use: (asked: Pick<Asked, 'log' | 'config'>) => Promise<T>,

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** The command `millrace`: what the engine can do with any topology, and the ready application. */
+/**
+ * The command `millrace`: the commands of the engine for any topology, and those of the ready
+ * application.
+ */
 import { addEngineCommands, commandLine, runProgram } from '../../engine/cli/index.ts';
 import { application } from './application.ts';
 import { addIntakeCommands } from './intake-commands.ts';

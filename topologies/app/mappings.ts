@@ -1,4 +1,4 @@
-/** Mappings by name or path, and what the engine makes sources of. */
+/** Mappings by name or path, in the form from which the engine makes sources. */
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
@@ -21,7 +21,7 @@ import { sampleFile } from './sample-file.ts';
 
 const mappingsFolder = fileURLToPath(new URL('topologies/ingest/mappings/', codeRoot));
 
-/** @param name of the source; default that of the mapping */
+/** @param name of the source; default: that of the mapping */
 export function fileSource(
   mapping: Mapping,
   files: readonly string[],
@@ -31,7 +31,7 @@ export function fileSource(
   return mappedFiles(rowMapping(mapping), files, topic, name);
 }
 
-/** A mapping that is checked, as the engine uses it. */
+/** A checked mapping in the form of the engine. */
 export function rowMapping(mapping: Mapping): RowMapping {
   const { name, order } = mapping;
   return {
@@ -44,7 +44,7 @@ export function rowMapping(mapping: Mapping): RowMapping {
   };
 }
 
-/** Mappings to events, for the engine's commands. */
+/** Mappings to events, for the commands of the engine. */
 export function eventMappings(mappingOf: MappingReader = readMapping): RowMappings {
   const topic: unknown = events;
   return {
@@ -54,7 +54,7 @@ export function eventMappings(mappingOf: MappingReader = readMapping): RowMappin
   };
 }
 
-/** How the files of a mapping are read. */
+/** How to read the files of a mapping. */
 export function rowOptions(mapping: Mapping): RowOptions {
   const { format, columns, separator } = mapping;
   return {
@@ -68,7 +68,7 @@ export function rowOptions(mapping: Mapping): RowOptions {
 
 export type MappingReader = (name: string) => Promise<Mapping>;
 
-/** Reads each mapping once: its file may be a pipe. */
+/** A reader that reads each mapping once, because its file may be a pipe. */
 export function mappingsOnce(): MappingReader {
   const known = new Map<string, Promise<Mapping>>();
   return (name) => {
@@ -78,7 +78,7 @@ export function mappingsOnce(): MappingReader {
   };
 }
 
-/** A shipped mapping by name, or one of the user's by path. Throws MAPPING_INVALID. */
+/** A shipped mapping by name, or the user's by path. @throws MAPPING_INVALID */
 export async function readMapping(name: string): Promise<Mapping> {
   const shipped = join(mappingsFolder, `${name}.json`);
   const file = existsSync(shipped) ? shipped : name;
@@ -100,7 +100,7 @@ export async function readMapping(name: string): Promise<Mapping> {
 
 const names = new WeakMap<Mapping, string>();
 
-/** By which `readMapping` finds it again, from any folder. */
+/** The name under which `readMapping` finds it again, from any folder. */
 export function mappingName(mapping: Mapping): string {
   return names.get(mapping) ?? mapping.name;
 }

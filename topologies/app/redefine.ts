@@ -1,7 +1,7 @@
 /**
- * Definitions that changed decide for everybody at once: each subject that others decided last is
- * sent an event that says so. Without it a subject is decided again by its next event or timer,
- * which may never come.
+ * Makes changed definitions take effect for all subjects at once: each subject that other
+ * definitions decided last gets an event that says so. Without it, a subject would be decided again
+ * by its next event or timer, which may never come.
  */
 import { BatchBuilder, type Log } from 'millrace/engine';
 import { partitionOf } from '../../engine/cli/index.ts';
@@ -15,7 +15,8 @@ import type { Asked } from './questions/questions.ts';
 import { takenEvents } from './questions/taken-events.ts';
 
 /**
- * Answers how many subjects there were. To be called when the application is open and stands still.
+ * Returns the number of subjects that were told. Call it while the application is open and does not
+ * process.
  */
 export async function tellRedefined({ runtime, log, config }: Asked): Promise<number> {
   const logic = profileLogic(config);
@@ -35,7 +36,7 @@ export async function tellRedefined({ runtime, log, config }: Asked): Promise<nu
     const partition = partitionOf(bytes, topic?.partitions ?? 1);
     const builder = builders.get(partition) ?? new BatchBuilder();
     builders.set(partition, builder);
-    // At the subject's own clock: no time passes by it.
+    // At the subject's own clock, so that no time passes.
     builder.append(bytes, Buffer.from(events.value.encode(event)), Math.max(0, timestamp));
   }
   const appends = [...builders].map(([partition, builder]) => ({
@@ -50,9 +51,9 @@ export async function tellRedefined({ runtime, log, config }: Asked): Promise<nu
 }
 
 /**
- * What the new definitions would have kept, had they always decided: the events of the log, each
- * subject by itself. Of a subject that goes on for another what is kept stays: the other's events
- * came as a whole.
+ * Profiles as if the new definitions had always been in force, from the events of the log, subject
+ * by subject. A subject that took over another keeps its profile, because the other's events came
+ * as one profile.
  */
 async function runAnew(
   log: Log,

@@ -1,4 +1,4 @@
-/** `score explain`: what the score of a subject is made of, as of an instant. */
+/** `score explain`: the parts of a subject's score at an instant. */
 import { instant, print, printJson, table } from '../../engine/cli/index.ts';
 import type { HourShare, ScoreExplanation } from '../engagement/explain-score.ts';
 import { withState } from './kept-personalisation.ts';

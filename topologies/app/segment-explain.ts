@@ -1,6 +1,4 @@
-/**
- * `segment explain`: why a subject is in a segment or not, and what changes when, as of an instant.
- */
+/** `segment explain`: why a subject is in a segment or not at an instant, and what changes when. */
 import { instant, type KeptOptions, print, printJson } from '../../engine/cli/index.ts';
 import type { Explanation } from '../segments/explain.ts';
 import { withState } from './kept-personalisation.ts';

@@ -1,4 +1,6 @@
-/** `segment what-if`, `segment as-of`: questions that the log answers, apart from the state. */
+/**
+ * `segment what-if`, `segment as-of`: questions that are answered from the log, without the state.
+ */
 import { instant, type KeptOptions, print, printJson, table } from '../../engine/cli/index.ts';
 import type { AsOf } from '../segments/as-of.ts';
 import type { SegmentDifference } from '../what-if.ts';
@@ -8,8 +10,7 @@ import { asOfOf, whatIfOf } from './questions/questions.ts';
 import type { SampledWhatIf } from './questions/sampled-what-if.ts';
 
 /**
- * The configuration that ran beside the one of the file, over the same events, up to the last of
- * them.
+ * Compares the running configuration with that of a file, over the same events up to the last one.
  */
 export async function segmentWhatIf(file: string, options: KeptOptions): Promise<void> {
   const after = await readConfig(file);
@@ -51,7 +52,7 @@ export interface AsOfOptions extends KeptOptions {
   readonly segment?: string;
 }
 
-/** Who was in each segment at an instant, as known then and as known now. */
+/** The members of each segment at an instant, as known then and as known now. */
 export async function segmentAsOf(text: string, options: AsOfOptions): Promise<void> {
   const { segment } = options;
   const found = await withLog(options, (kept) => asOfOf(kept, { at: text, segment }));

@@ -1,6 +1,5 @@
 /**
- * `serve`: keeps what `start` ran running, so that time passes for it, and answers questions over
- * HTTP.
+ * `serve`: keeps running what `start` began, so that time passes, and answers questions over HTTP.
  */
 import { execute, loadTopology, type Observer } from 'millrace/engine';
 import {
@@ -22,23 +21,23 @@ import type { Asked } from './questions/questions.ts';
 import { mismatchesOf, verifySample } from './verify.ts';
 
 export interface ServeOptions extends KeptOptions, TimeFlags {
-  /** From the first signal to the end, at most, ms. */
+  /** The longest time from the first signal to the end, ms. */
   readonly stopWithin?: number;
   readonly http?: number;
   readonly httpHost?: string;
   /** host:port of a DogStatsD agent. */
   readonly statsd?: string;
   readonly threads: number;
-  /** Bytes for state. */
+  /** Memory for state, bytes. */
   readonly memory?: number;
   readonly logLevel: LogLevel;
   /** File with accounts, webhooks and limits (docs/SOURCES.md). */
   readonly gateway?: string;
-  /** File with scores and segments, of an application that begins here. */
+  /** File with scores and segments, for an application that begins here. */
   readonly config?: string;
-  /** File of sources that are pulled from, while it runs. */
+  /** File of sources to pull from while it runs. */
   readonly sources?: string;
-  /** Every so many ms a sample is recomputed in SQL; 0: never. */
+  /** Interval at which a sample is recomputed in SQL, ms; 0 for never. */
   readonly verifyEvery: number;
   readonly verifySample: number;
 }
@@ -52,7 +51,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const pulling = { application, topology, isReady: true, warn: say, bounded: false };
   const sources = await sourcesFrom(options.sources, pulling);
   const questions = new QuestionPool();
-  // Loaded here: the other commands need no HTTP framework.
+  // Loaded here, because the other commands need no HTTP framework.
   const { gatewayListener, readGateway, writerName } = await import('./gateway-listener.ts');
   const gateway = await readGateway(options.gateway);
   (await readCatalogue(gateway.catalogue, 'catalogue'))?.checkConfiguration(config);
@@ -69,7 +68,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     listen: gatewayListener(
       gateway,
       (running) => askedRoutes(Object.assign(running, { config }), questions, kept.env.directory),
-      // On Kafka several processes serve one application.
+      // On Kafka, several processes serve one application.
       kafka && writerName(kafka.instanceId),
     ),
     mappings: application.mappings,
@@ -97,7 +96,9 @@ export async function serve(options: ServeOptions): Promise<void> {
   }
 }
 
-/** A timer may fire between two looks at log and state: what differs is looked at twice. */
+/**
+ * A timer may fire between reading the log and reading the state, so a difference is checked again.
+ */
 async function verifyAgainAndAgain(
   asked: Asked,
   { verifyEvery, verifySample: count }: ServeOptions,

@@ -1,6 +1,4 @@
-/**
- * What `start` shows at its end: subjects, segments, the last changes, and the balance of records.
- */
+/** The report of `start`: subjects, segments, the last changes, and the balance of records. */
 import { resolve } from 'node:path';
 import type { Execution, Log, Summary } from 'millrace/engine';
 import { balance, defaultData, instant, runsSources, table } from '../../engine/cli/index.ts';
@@ -30,8 +28,8 @@ export interface PersonalisationReport {
 const changesShown = 8;
 
 /**
- * The furthest clock of any subject: its newest event or timer, ms UTC; -Infinity of no subject. It
- * is read from the state, so that it does not depend on what this run took in.
+ * The latest clock of any subject: its newest event or timer, ms UTC; -Infinity when there is none.
+ * It is read from the state, so it does not depend on what this run took in.
  */
 export async function clockOf(runtime: Pick<Execution['runtime'], 'query'>): Promise<number> {
   return latest(await runtime.query('profiles'));
@@ -43,7 +41,7 @@ function latest(rows: readonly { readonly timestamp?: number }[]): number {
   return at;
 }
 
-/** The scores are those at the furthest clock of any subject. */
+/** Scores are those at the latest clock of any subject. */
 export async function personalisationReport(
   { runtime, log }: Execution,
   config: PersonalisationConfig,
@@ -96,10 +94,10 @@ async function lastChanges(log: Log): Promise<SegmentChange[]> {
   return changes.slice(0, changesShown);
 }
 
-/** How the command line is called: from the source tree, or where the package is installed. */
+/** How to call the command line: in the source tree, or where the package is installed. */
 const command = runsSources ? 'npm run millrace --' : 'npx millrace';
 
-/** @param data the data folder as it was given, for the commands to try next */
+/** @param data the data folder as given, for the commands that are suggested */
 export function reportText(report: PersonalisationReport, data: string): string {
   const { summary, subjects } = report;
   const where = data === defaultData ? '' : ` --data ${data}`;

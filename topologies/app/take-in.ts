@@ -57,13 +57,13 @@ import { sampleFile, samplePath } from './sample-file.ts';
 import { clockOf } from './start-report.ts';
 
 export interface TakeInOptions extends TimeFlags {
-  /** From the first signal to the end, at most, ms. */
+  /** The longest time from the first signal to the end, ms. */
   readonly stopWithin?: number;
   readonly data: string;
   readonly stateBackend?: BackendChoice;
-  /** A log from outside, by module. */
+  /** Module of a log from outside the package. */
   readonly log?: string;
-  /** Bytes for state. */
+  /** Memory for state, bytes. */
   readonly memory?: number;
   readonly fresh?: boolean;
   readonly http?: number;
@@ -71,7 +71,7 @@ export interface TakeInOptions extends TimeFlags {
   /** host:port of a DogStatsD agent. */
   readonly statsd?: string;
   readonly logLevel: LogLevel;
-  /** What is taken in: see input-groups.ts. */
+  /** Inputs and their options, in order; see input-groups.ts. */
   readonly tokens: readonly InputToken[];
   readonly config?: string;
   /** File of sources that are pulled from (docs/SOURCES.md). */
@@ -80,27 +80,27 @@ export interface TakeInOptions extends TimeFlags {
   readonly catalogue?: string;
   readonly threads: number;
   readonly json?: boolean;
-  /** Whether it stays up after its report; default: on a terminal. */
+  /** Whether the process stays up after the report; default: if it runs on a terminal. */
   readonly serve?: boolean;
   /** File with accounts, webhooks and limits (docs/SOURCES.md). */
   readonly gateway?: string;
 }
 
-/** What is done beside taking in. */
+/** What a command does beside taking in. */
 export interface TakingIn {
-  /** Whether it goes on after the report, and serves. */
+  /** Whether the process goes on after the report, and serves. */
   readonly stays?: boolean;
-  /** Before anything is read. */
+  /** Called before anything is read. */
   begin?(execution: Execution, sources: readonly FileInput[]): Promise<void>;
-  /** When all is read; not after an interrupt. */
+  /** Called when everything is read, unless the run was interrupted. */
   report(execution: Execution, config: PersonalisationConfig): Promise<void>;
-  /** How mappings are read; each is read once. */
+  /** Reads mappings, each once. */
   readonly mappingOf?: MappingReader;
-  /** In place of the report. */
+  /** Called in place of `report` after an interrupt. */
   interrupted?(summary: Summary, execution: Execution): Promise<void>;
 }
 
-/** What a run takes in, and by which configuration. */
+/** The inputs and the configuration of a run. */
 interface Planned {
   readonly env: Environment;
   readonly sources: readonly FileInput[];
@@ -111,7 +111,7 @@ type Say = (text: string) => void;
 
 const reference = { module: personalisationModule };
 
-/** Takes in what is there now, of files and of sources, and lets time pass up to it. */
+/** Takes in all that the files and sources have now, and lets time pass up to it. */
 export async function takeIn(options: TakeInOptions, taking: TakingIn): Promise<void> {
   const { stays = false, mappingOf = mappingsOnce() } = taking;
   const say: Say = (text) => process.stderr.write(`${text}\n`);
@@ -200,7 +200,7 @@ async function planned(
   return { env, sources, config };
 }
 
-/** Says how the run begins, and brings in what a change of the definitions asks for. */
+/** Says how the run begins, and tells subjects of changed definitions. */
 async function begun(
   execution: Execution,
   sources: readonly FileInput[],
@@ -274,7 +274,7 @@ async function checkGroups(
   throw usage(problem);
 }
 
-/** The sample goes into an empty folder only, or goes on where it was begun. */
+/** The sample is taken in only into an empty folder, or continued where it was begun. */
 async function sampleSources(env: Environment, isEmpty: boolean, say: Say): Promise<FileInput[]> {
   if (!isEmpty && !existsSync(samplePath(env.directory))) {
     say('no --input: going on with what is here');
@@ -283,7 +283,7 @@ async function sampleSources(env: Environment, isEmpty: boolean, say: Say): Prom
   return [fileSource(await readMapping('sample'), [await sampleFile(env.directory)])];
 }
 
-/** Bytes of content; of a gzip file about ten times its size. */
+/** Bytes of content; a gzip file is assumed to hold ten times its size. */
 async function contentBytes(files: readonly string[]): Promise<number> {
   const sizes = await Promise.all(
     files

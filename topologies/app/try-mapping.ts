@@ -19,24 +19,24 @@ import { readMapping, rowOptions } from './mappings.ts';
 
 export interface TryOptions {
   readonly input?: readonly string[];
-  /** Rows looked at, at most. */
+  /** The most rows that are read. */
   readonly rows: number;
-  /** Checked against this catalogue of fields. */
+  /** Catalogue of fields to check against. */
   readonly catalogue?: string;
-  /** Print a catalogue to begin with, in place of the rest. */
+  /** Print a draft of a catalogue instead. */
   readonly fields?: boolean;
   readonly json?: boolean;
 }
 
-/** What became of the rows that were looked at. */
+/** Results for the rows that were read. */
 interface Tried {
   readonly mapping: string;
   rows: number;
-  /** Events by class, rows left out by reason. */
+  /** Events by class, skipped rows by reason. */
   readonly events: Record<string, number>;
   readonly skipped: Record<string, number>;
   refused: number;
-  /** The first that were refused. */
+  /** The first refused rows. */
   readonly problems: { readonly file: string; readonly line: number; readonly reason: string }[];
   readonly first: {
     readonly at: number;

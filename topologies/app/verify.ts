@@ -16,7 +16,7 @@ export interface VerifyOptions extends KeptOptions {
   readonly sample: number;
 }
 
-/** Throws VERIFY_DIFFERS when SQL and state are not the same. */
+/** @throws VERIFY_DIFFERS when SQL and state differ */
 export async function verify(options: VerifyOptions): Promise<void> {
   const parts = await withState(options, (kept) => verifySample(kept, options.sample));
   if (options.json === true) printJson(parts);
@@ -29,7 +29,7 @@ export function mismatchesOf(parts: readonly Part[]): number {
   return parts.reduce((sum, part) => sum + part.differing, 0);
 }
 
-/** Compares `count` subjects, the same ones at every call: those whose hashes are the least. */
+/** Compares `count` subjects; every call takes the same ones, those with the smallest hashes. */
 export async function verifySample(
   { log, runtime, config }: Asked,
   count: number,

@@ -1,8 +1,11 @@
-/** Bands of the score. Up at the bound, down only when the score is `hysteresis` below it. */
+/**
+ * Bands of the score. A band is entered at its bound, and left when the score is `hysteresis` below
+ * the bound.
+ */
 import type { EngagementConfig } from './engagement-config.ts';
 import type { ScoreCurve } from './score.ts';
 
-/** Shown in place of a band while the e-mail gate is shut. */
+/** Shown in place of a band while a gate shuts the e-mail channel. */
 export const suppressed = 'suppressed';
 
 /** Index of the band after `score`, coming from band `before`. */
@@ -24,7 +27,10 @@ export interface BandStep {
   readonly band: number;
 }
 
-/** When the band or the gate may change by itself after `at`; +Infinity for never. */
+/**
+ * The next instant after `at` (ms UTC) at which time alone may change the band or the gate;
+ * +Infinity for never.
+ */
 export function bandChangesAt(
   config: EngagementConfig,
   curve: ScoreCurve,
@@ -36,8 +42,8 @@ export function bandChangesAt(
 }
 
 /**
- * The way of the band from `start` to `end`: a function of the events and of the band at the start,
- * so that an event that comes late, or is taken back, leaves the band that it should have been.
+ * The bands from `start` to `end`. The result depends on the events and on the band at the start
+ * only, so an event that comes late or is taken back leaves the band that should have been.
  * @param instants of all events after the start, ascending, ms UTC
  */
 export function bandPath(

@@ -1,4 +1,4 @@
-/** What is read from the same counts beside the score: recency, active days, frequencies, money. */
+/** The companions of the score, from the same counts: recency, active days, frequencies, money. */
 
 import { type Counts, hourMs, itemsIn } from './counts.ts';
 import type { EngagementConfig } from './engagement-config.ts';
@@ -19,7 +19,7 @@ export interface Companions {
   readonly repeatBuying?: RepeatBuying;
 }
 
-/** @param hour since 1970; all windows are whole hours and include it */
+/** @param hour since 1970; all windows are whole hours and include this one */
 export function companionsAt(
   config: EngagementConfig,
   counts: Counts,
@@ -53,7 +53,7 @@ export function companionsAt(
   };
 }
 
-/** The day of an hour is that of its beginning. */
+/** An hour belongs to the day on which it begins. */
 function activeDays(zone: string, hours: ReadonlySet<number>, after: number): number {
   const days = new Set<string>();
   for (const hour of hours) if (hour > after) days.add(dayOf(zone, hour));

@@ -1,7 +1,7 @@
 /**
- * How many distinct items of each class a subject had in each hour: all that a score is made of. An
- * hour that events may still join or leave keeps its items with their instants; a settled one keeps
- * the number alone.
+ * The number of distinct items of each class and hour, from which scores are computed. An hour that
+ * events may still join or leave keeps its items with their instants; a settled hour keeps only the
+ * number.
  */
 import type { Event } from '../event.ts';
 import type { EngagementConfig } from './engagement-config.ts';
@@ -9,13 +9,13 @@ import { type Hour, hourChanged } from './points.ts';
 
 export const hourMs = 3_600_000;
 
-/** Companions look back this far, hours, whatever the half-lives are. */
+/** Hours that companions look back, whatever the half-lives are. */
 const companionHours = 720;
 
 export interface Counts {
   /** Class -> hour since 1970 -> its items. */
   hours: Map<string, Record<string, Hour>>;
-  /** The newest hour with a human event among those forgotten; -1 for none. */
+  /** The newest forgotten hour with a human event; -1 for none. */
   lastForgotten: number;
 }
 
@@ -27,7 +27,7 @@ export function hourOf(at: number): number {
   return Math.floor(at / hourMs);
 }
 
-/** What of an event is counted once an hour. */
+/** What is counted at most once an hour. */
 export function itemOf(config: EngagementConfig, event: Event): string {
   const { key = 'item' } = config.classes[event.class] ?? {};
   if (key === 'id') return event.id;
@@ -36,7 +36,7 @@ export function itemOf(config: EngagementConfig, event: Event): string {
 }
 
 /**
- * Adds an event, or takes one out again. Classes without points in the configuration count nothing.
+ * Adds an event, or removes it again. Classes without points in the configuration are not counted.
  */
 export function countEvent(
   config: EngagementConfig,
@@ -51,7 +51,7 @@ export function countEvent(
   const hour = String(hourOf(at));
   hours[hour] ??= new Map();
   const items = hours[hour];
-  // A settled hour is older than anything that may still be accepted or taken back.
+  // A settled hour is older than any event that may still be accepted or taken back.
   if (typeof items === 'number') return;
   hourChanged(hours, hour);
   const item = itemOf(config, event);
@@ -76,14 +76,14 @@ export function itemsIn(hour: Hour, until: number): number {
   return n;
 }
 
-/** For how many hours an event of a class matters to any number shown. */
+/** For how many hours an event of a class affects any number that is shown. */
 function horizonOf(config: EngagementConfig, eventClass: string): number {
   const channel = config.channels[config.classes[eventClass]?.channel ?? ''];
   return Math.max(8 * (channel?.halfLifeHours ?? 0), companionHours);
 }
 
 /**
- * Settles the hours before `settled` (an hour since 1970), and forgets those that give nothing to
+ * Settles the hours before `settled` (an hour since 1970), and forgets those that add nothing to
  * any hour from `settled` on.
  */
 export function settleHours(config: EngagementConfig, counts: Counts, settled: number): void {

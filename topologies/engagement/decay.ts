@@ -1,6 +1,6 @@
 /**
  * Decay by half-life in integers: D[k] = floor(2^20 * 2^(-k/h) + 1/2) for k hours, 0 <= k < 8h, and
- * 0 after that. Integers, so that the sum does not depend on the order and SQL finds the same.
+ * 0 after that. With integers the sum does not depend on the order, and SQL computes the same.
  */
 const tables = new Map<number, readonly number[]>();
 

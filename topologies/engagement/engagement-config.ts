@@ -1,4 +1,4 @@
-/** What an engagement score counts. All of it is configuration; these are the defaults. */
+/** What an engagement score counts. Everything is configuration; these are the defaults. */
 import {
   aRecord,
   checkSettings,
@@ -15,28 +15,30 @@ import {
 import { withoutInherited } from '../dictionary.ts';
 import { decayTable } from './decay.ts';
 
-/** What is counted once an hour: the item, the item and the link in it, or the event itself. */
+/** What counts once an hour: the item, the item with its link, or the event itself. */
 export const countedKeys = ['item', 'item-link', 'id'] as const;
 
 export interface EventClass {
   readonly channel: string;
-  /** Points of a counted event, in thousandths; 0 for what is counted but gives none. */
+  /**
+   * Points of a counted event, in thousandths; 0 for a class that is counted but gives no points.
+   */
   readonly weight: number;
-  /** Most events counted in one hour. */
+  /** The most events that count in one hour. */
   readonly perHour: number;
   /** Default 'item'. */
   readonly key?: (typeof countedKeys)[number];
-  /** What a machine did: it is no sign of life of the subject. */
+  /** The class stands for what a machine did: it is no sign of life of the subject. */
   readonly machine?: boolean;
 }
 
-/** When opens of a subject tell nothing: too many of them are a machine's. */
+/** When opens of a subject are ignored, because too many of them are a machine's. */
 export interface OpenSignal {
   readonly human: string;
   readonly machine: string;
-  /** From this share of machine opens on, in percent, no open counts. */
+  /** If at least this share of opens is a machine's, in percent, no open counts. */
   readonly percent: number;
-  /** Over so many hours. */
+  /** Length of the window, hours. */
   readonly hours: number;
 }
 
@@ -44,13 +46,13 @@ export interface OpenSignal {
 export interface Money {
   readonly classes: readonly string[];
   readonly number: string;
-  /** Of orders that name none. */
+  /** Currency of orders that name none, ISO 4217. */
   readonly currency: string;
 }
 
 export interface Channel {
   readonly halfLifeHours: number;
-  /** Millipoints that give half of the full sub-score. */
+  /** Millipoints at which the sub-score is half of its maximum. */
   readonly saturation: number;
   /** Share in the score; only the ratio counts. */
   readonly share: number;
@@ -58,7 +60,7 @@ export interface Channel {
 
 export interface Band {
   readonly name: string;
-  /** The least score of the band. */
+  /** The smallest score of the band. */
   readonly from: number;
 }
 
@@ -67,17 +69,19 @@ export interface EngagementConfig {
   readonly channels: Readonly<Record<string, Channel>>;
   /** Ascending; the first begins at 0. */
   readonly bands: readonly Band[];
-  /** How far below its bound the score falls before the band is left. */
+  /** The band is left when the score is this far below its bound. */
   readonly hysteresis: number;
   /** How much older than the subject's newest event an event may be, ms. */
   readonly graceMs: number;
-  /** How much older than its refund an order may be, ms; an older one stays counted. */
+  /**
+   * How much older than its refund an order may be, ms; a refund does not remove an older order.
+   */
   readonly refundMs: number;
-  /** IANA zone whose days are the active days. */
+  /** IANA time zone by whose days active days are counted. */
   readonly zone: string;
   /** The channel that bounces, complaints and withdrawals shut. */
   readonly gatedChannel: string;
-  /** The purpose whose withdrawn consent shuts it. */
+  /** The purpose whose withdrawn consent shuts that channel. */
   readonly gatePurpose: string;
   readonly openSignal: OpenSignal;
   readonly money: Money;
@@ -124,7 +128,10 @@ export const defaultEngagement: EngagementConfig = {
   money: { classes: ['purchase'], number: 'amount', currency: 'none' },
 };
 
-/** Refuses what cannot be computed exactly, or has another type; the error names the field. */
+/**
+ * Refuses settings of a wrong type, and those that cannot be computed exactly. @throws
+ * CONFIG_INVALID that names the field
+ */
 export function checkEngagement(given: EngagementConfig): EngagementConfig {
   checkSettings(of(''), given, {
     classes: aRecord,

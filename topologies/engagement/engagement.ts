@@ -1,6 +1,6 @@
 /**
- * Everything kept of a subject for its score, and what an event that joins or leaves the set
- * changes.
+ * Everything kept of a subject for its score, and how an event that joins or leaves the set changes
+ * it.
  */
 import { addConsent, isConsent, purposeOf } from '../accepted/consent.ts';
 import type { Event } from '../event.ts';
@@ -16,7 +16,7 @@ export interface Engagement {
   counts: Counts;
   gates: Gates;
   orders: Orders;
-  /** The band before anything that may still be corrected; -1 as instant before the first. */
+  /** The last band that no correction can change; its instant is -1 before the first. */
   start: BandStep;
   /** Instants of events after `start` at which the score may have changed, ascending. */
   instants: number[];
@@ -34,7 +34,7 @@ export function noEngagement(): Engagement {
   };
 }
 
-/** Whether an event has a part in score, gates or money. */
+/** Whether an event affects the score, the gates or money. */
 export function concernsEngagement(config: EngagementConfig, event: Event): boolean {
   return (
     config.classes[event.class] !== undefined ||
@@ -49,8 +49,8 @@ function concernsGate(config: EngagementConfig, event: Event): boolean {
 }
 
 /**
- * An event joins the accepted set, or leaves it again. Answers whether the band of an instant
- * already decided may be another now; it does so too when an instant has several events.
+ * Applies an event that joins the accepted set or leaves it. Returns whether the band of an instant
+ * that is already decided may change; several events at one instant count as such a change.
  */
 export function applyEvent(
   config: EngagementConfig,
@@ -81,7 +81,7 @@ export function curveOf(config: EngagementConfig, state: Engagement): ScoreCurve
   return new ScoreCurve(config, state.counts, state.gates);
 }
 
-/** The bands from the start of what is kept to `end`, ms UTC. */
+/** The bands from the start of the kept past to `end`, ms UTC. */
 export function bandsUntil(
   config: EngagementConfig,
   state: Engagement,
@@ -92,8 +92,8 @@ export function bandsUntil(
 }
 
 /**
- * Settles what no event can change any more: all before `now` less the grace and the refund time.
- * Once a day of the subject's time is enough; the start of the bands moves along.
+ * Settles what no event can change any more: everything before `now` less the grace and the refund
+ * time. Call it once a day of the subject's time; it also moves the start of the bands.
  */
 export function settle(config: EngagementConfig, state: Engagement, now: number): void {
   const settled = now - config.graceMs - config.refundMs;

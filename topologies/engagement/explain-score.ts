@@ -1,5 +1,5 @@
 /**
- * What a score is made of at an instant: hour by hour what was counted, and what decay left of it.
+ * The parts of a score at an instant: what was counted hour by hour, and what decay has left of it.
  */
 import { ownOf } from '../dictionary.ts';
 import { hourMs, hourOf } from './counts.ts';
@@ -9,20 +9,18 @@ import type { EngagementConfig, EventClass } from './engagement-config.ts';
 import { gateChangesAt, gateIsShut } from './gates.ts';
 import { type Hour, itemsUntil } from './points.ts';
 
-/** What one class gives in one hour. Points are thousandths. */
+/** The points of one class in one hour, in thousandths. */
 export interface HourShare {
   readonly class: string;
-  /** Its begin, ms UTC. */
+  /** Begin of the hour, ms UTC. */
   readonly hour: number;
-  /** Distinct items up to the instant; those beyond the class's cap count nothing. */
+  /** Distinct items up to the instant; those beyond the cap of the class do not count. */
   readonly items: number;
   readonly counted: number;
   readonly points: number;
-  /** What decay has left of them; not rounded. */
+  /** What is left after decay; not rounded. */
   readonly left: number;
-  /**
-   * Which items they were, first come first; of an hour that is settled the number alone is known.
-   */
+  /** The items, in the order of their first events. A settled hour has only their number. */
   readonly which?: readonly string[];
 }
 
@@ -30,7 +28,7 @@ export interface ChannelShare {
   readonly channel: string;
   /** 0..99. */
   readonly sub: number;
-  /** Of the score; 0 while the gate shuts the channel. */
+  /** Share in the score; 0 while the gate shuts the channel. */
   readonly share: number;
   readonly saturation: number;
   /**
@@ -45,15 +43,15 @@ export interface ScoreExplanation {
   readonly score: number;
   readonly channels: readonly ChannelShare[];
   readonly gateIsShut: boolean;
-  /** When the gate changes by itself, ms UTC; absent for never. */
+  /** The next instant at which time alone changes the gate, ms UTC; absent for never. */
   readonly gateChangesAt?: number;
-  /** Too many opens are a machine's: none counts. */
+  /** Whether no open counts, because too many are a machine's. */
   readonly opensCountNothing: boolean;
-  /** When the score is another one if nothing comes, ms UTC; absent for never. */
+  /** The next instant at which the score changes if nothing arrives, ms UTC; absent for never. */
   readonly changesAt?: number;
 }
 
-/** @param at ms UTC; not before what is settled */
+/** @param at ms UTC; not before the settled past */
 export function explainScore(
   config: EngagementConfig,
   state: Engagement,

@@ -1,7 +1,8 @@
 /**
  * The e-mail gate: shut after a hard bounce until the address changes, for 365 days after a
  * complaint, and from an unsubscription or a withdrawn consent until the next subscription or
- * consent. Intervals of event time: each instant has its own answer, whatever came later.
+ * consent. It is kept as intervals of event time: the state at an instant does not depend on later
+ * events.
  */
 import {
   type ConsentEntry,
@@ -14,7 +15,7 @@ import { hourMs } from './counts.ts';
 export interface Gates {
   /** Instants of the events of each kind, ms UTC, ascending. */
   readonly events: Readonly<Record<GateKind, number[]>>;
-  /** Of the purpose that the gate asks for. */
+  /** Consents for the purpose of the gate. */
   readonly consent: ConsentEntry[];
 }
 
@@ -42,7 +43,7 @@ export function gateEvent(gates: Gates, kind: GateKind, at: number, add: boolean
   instants.sort((a, b) => a - b);
 }
 
-/** At one instant that which opens wins over that which shuts. */
+/** At one instant, an event that opens the gate wins over one that shuts it. */
 export function gateIsShut({ events, consent }: Gates, at: number): boolean {
   const complained = lastOf(events.complained, at);
   return (
@@ -53,13 +54,16 @@ export function gateIsShut({ events, consent }: Gates, at: number): boolean {
   );
 }
 
-/** When the gate may open or shut by itself after `at`; +Infinity for never. */
+/**
+ * The next instant after `at` (ms UTC) at which time alone may open or shut the gate; +Infinity for
+ * never.
+ */
 export function gateChangesAt({ events, consent }: Gates, at: number): number {
   const until = lastOf(events.complained, at) + complaintMs;
   return Math.min(at < until ? until : Number.POSITIVE_INFINITY, consentChangesAt(consent, at));
 }
 
-/** Forgets what says nothing about any instant from `from` on. */
+/** Forgets events that say nothing about any instant from `from` on. */
 export function forgetGates(gates: Gates, from: number): void {
   forgetConsents(gates.consent, from);
   for (const instants of Object.values(gates.events)) {

@@ -1,6 +1,5 @@
 /**
- * The orders of a subject with their values: for money per currency, and for models of repeat
- * buying.
+ * The orders of a subject with their values, for money by currency and for models of repeat buying.
  */
 import { ownOf } from '../dictionary.ts';
 import type { Event } from '../event.ts';
@@ -11,20 +10,20 @@ import type { EngagementConfig } from './engagement-config.ts';
 type Line = readonly [at: number, amount: number, currency: string];
 
 export interface Orders {
-  /** By order id, i.e. the event's item. */
+  /** By order id, which is the item of the event. */
   lines: Map<string, Line[]>;
-  /** Of the orders forgotten: how many, and the instants of the first and last; -1 for none. */
+  /** Forgotten orders: their number, and the instants of the first and the last; -1 for none. */
   forgotten: { orders: number; first: number; last: number };
 }
 
-/** Money looks back a year. */
+/** Money is summed over a year, in hours. */
 const yearHours = 8_760;
 
 export function noOrders(): Orders {
   return { lines: new Map(), forgotten: { orders: 0, first: -1, last: -1 } };
 }
 
-/** Takes an order in, or out of the set again. Events of other classes are none. */
+/** Adds an order, or removes it again. Events of other classes are ignored. */
 export function orderEvent(
   { money }: EngagementConfig,
   orders: Orders,
@@ -47,7 +46,8 @@ export function orderEvent(
 }
 
 /**
- * Forgets orders that give no money to any hour from `settled` (since 1970) on; they stay counted.
+ * Forgets orders that add no money to any hour from `settled` (since 1970) on; they are still
+ * counted.
  */
 export function forgetOrders(orders: Orders, settled: number): void {
   const { forgotten, lines } = orders;
@@ -63,7 +63,8 @@ export function forgetOrders(orders: Orders, settled: number): void {
 }
 
 /**
- * Sums of the order values of the hours (hour - hours, hour], by currency; currencies never mix.
+ * Sums of the order values of the hours (hour - hours, hour], by currency. Currencies are never
+ * added up.
  */
 export function moneyIn(orders: Orders, hour: number, hours: number): Record<string, number> {
   const sums = new Map<string, number>();
@@ -75,17 +76,17 @@ export function moneyIn(orders: Orders, hour: number, hours: number): Record<str
   return Object.fromEntries(sums);
 }
 
-/** What BG/NBD and its kin take, in whole days. */
+/** The input of BG/NBD and related models, in whole days. */
 export interface RepeatBuying {
   /** Orders after the first. */
   readonly x: number;
-  /** From the first order to the last. */
+  /** From the first order to the last, days. */
   readonly tx: number;
-  /** From the first order to the hour asked for. */
+  /** From the first order to the hour asked for, days. */
   readonly age: number;
 }
 
-/** undefined before the first order. An order is at its first event. */
+/** Undefined before the first order. An order is placed at its first event. */
 export function repeatBuying(orders: Orders, hour: number): RepeatBuying | undefined {
   const { forgotten } = orders;
   const firsts = [...orders.lines.values()]

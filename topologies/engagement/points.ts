@@ -1,10 +1,10 @@
 /**
- * Points of a class, hour by hour, laid out for reading. A layout is kept beside the counts for as
- * long as they live in memory; an hour whose items change is laid out anew, the others stay.
+ * Points of a class by hour, as columns for fast reading. A layout is cached beside the counts
+ * while they are in memory; when the items of an hour change, only that hour is laid out again.
  */
 import type { EventClass } from './engagement-config.ts';
 
-/** Item -> the instants of its events, ascending; or how many items there were. */
+/** Item -> the instants of its events, ascending; or only the number of items. */
 export type Hour = Map<string, number[]> | number;
 
 /** Points of one class in one hour. */
@@ -12,7 +12,9 @@ export interface Points {
   readonly hour: number;
   readonly points: number;
   readonly weight: number;
-  /** Instants at which the items that count came first, ascending; only of hours not settled. */
+  /**
+   * Instants of the first event of each item that counts, ascending; only for hours not settled.
+   */
   readonly firsts: readonly number[] | undefined;
 }
 
@@ -21,14 +23,14 @@ type Hours = Readonly<Record<string, Hour>>;
 interface Layout {
   readonly scoring: EventClass;
   readonly list: Points[];
-  /** Where an hour stands in the list. */
+  /** The place of each hour in the list. */
   readonly placeOf: Map<string, number>;
   readonly stale: Set<string>;
 }
 
 const layouts = new WeakMap<Hours, Layout>();
 
-/** To be called when an hour has other items than before. */
+/** Must be called when the items of an hour have changed. */
 export function hourChanged(hours: Hours, hour: string): void {
   layouts.get(hours)?.stale.add(hour);
 }
@@ -71,7 +73,7 @@ function layOut(hour: number, items: Hour, { weight, perHour }: EventClass): Poi
   return { hour, points: firsts.length * weight, weight, firsts };
 }
 
-/** The items of an hour whose first event is not after `until` (ms UTC), first come first. */
+/** The items of an hour whose first event is at or before `until` (ms UTC), ordered by it. */
 export function itemsUntil(items: ReadonlyMap<string, number[]>, until: number): string[] {
   return [...items]
     .map(([item, instants]) => ({ item, first: instants[0] as number }))

@@ -1,6 +1,6 @@
 /**
- * The score of a subject at an hour: a closed form over hourly counts of distinct items, so that it
- * depends on the set of events alone, never on the order in which they came.
+ * The score of a subject at an hour: a closed form over hourly counts of distinct items. It depends
+ * on the set of events only, and not on their order.
  */
 import { setOwn } from '../dictionary.ts';
 import { type Counts, hourMs, hourOf, itemsIn } from './counts.ts';
@@ -25,15 +25,15 @@ interface ChannelCurve {
   readonly classes: readonly { readonly points: readonly Points[]; readonly isOpen: boolean }[];
 }
 
-/** What counts at an instant if nothing comes after it. */
+/** What counts at an instant if nothing arrives after it. */
 interface Standing {
   readonly until: number;
   readonly isShut: boolean;
-  /** By channel: hours and their points, in no order. */
+  /** By channel: hours and their points, unordered. */
   readonly counted: readonly { readonly hours: number[]; readonly points: number[] }[];
 }
 
-/** The score over time: what has been counted, laid out for reading. */
+/** The score over time, over counts laid out for reading. */
 export class ScoreCurve {
   readonly #channels: readonly ChannelCurve[];
   readonly #config: EngagementConfig;
@@ -42,7 +42,7 @@ export class ScoreCurve {
   readonly #shares: number;
   readonly #longest: number;
   readonly #hasMachineOpens: boolean;
-  /** Of the instant that was asked for last. */
+  /** The values at the instant asked for last. */
   #standing: Standing | undefined;
 
   constructor(config: EngagementConfig, counts: Counts, gates: Gates) {
@@ -55,7 +55,7 @@ export class ScoreCurve {
     this.#hasMachineOpens = counts.hours.has(config.openSignal.machine);
   }
 
-  /** Score and sub-scores at an instant, ms UTC, of the events up to it. */
+  /** Score and sub-scores at an instant (ms UTC), from the events up to it. */
   at(at: number): Score {
     const standing = this.#standingAt(at);
     const subs: Record<string, number> = {};
@@ -65,15 +65,15 @@ export class ScoreCurve {
     return { score: this.#value('total', hourOf(at), standing), subs };
   }
 
-  /** The score, of 'total', or a channel's sub-score. */
+  /** The score for 'total'; otherwise the sub-score of a channel. */
   valueAt(of: string, at: number): number {
     return this.#value(of, hourOf(at), this.#standingAt(at));
   }
 
   /**
-   * The first instant after `at` at which a value is below `threshold` if nothing happens after
-   * `at`; +Infinity when it is below already, or never. It does not look beyond `opensAt(at)`:
-   * until then no value rises without an event, so a binary search over hours finds it.
+   * The first instant after `at` at which a value is below `threshold` if nothing arrives after
+   * `at`; +Infinity when it is below already, or never. The search ends at `opensAt(at)`: until
+   * then no value rises without an event, so a binary search over hours finds the instant.
    */
   fallsBelow(of: string, threshold: number, at: number): number {
     const standing = this.#standingAt(at);
@@ -89,12 +89,12 @@ export class ScoreCurve {
     return found < this.opensAt(at) ? found : never;
   }
 
-  /** The next instant after `at` at which the gate opens, or the open signal changes, by itself. */
+  /** The next instant after `at` at which time alone opens the gate or changes the open signal. */
   opensAt(at: number): number {
     return Math.min(gateChangesAt(this.#gates, at), this.#signalChangesAt(at));
   }
 
-  /** Whether so many opens of the last days are a machine's that opens tell nothing. */
+  /** Whether opens are ignored, because too many in the last days are a machine's. */
   openSignalIsUnreliable(at: number): boolean {
     return this.#hasMachineOpens && this.#signalAt(hourOf(at), at);
   }
@@ -134,7 +134,7 @@ export class ScoreCurve {
     return machines > 0 && 100 * machines >= percent * (machines + count(human));
   }
 
-  /** Opens leave the window hour by hour: the first such hour at which the answer is another. */
+  /** Opens leave the window hour by hour; returns the first hour at which the signal changes. */
   #signalChangesAt(at: number): number {
     if (!this.#hasMachineOpens) return never;
     const { human, machine, hours } = this.#config.openSignal satisfies OpenSignal;
@@ -149,7 +149,7 @@ export class ScoreCurve {
     return hour === undefined ? never : hour * hourMs;
   }
 
-  /** Distinct items of a class in the hours (after, upTo], of events not after `until`. */
+  /** Distinct items of a class in the hours (after, upTo], from events at or before `until`. */
   countIn(eventClass: string, after: number, upTo: number, until: number): number {
     let n = 0;
     for (const [hour, items] of Object.entries(this.#counts.hours.get(eventClass) ?? {})) {

@@ -1,7 +1,7 @@
 /**
- * Who may do what. A client is known by a write key (Basic user name, or bearer) or by a bearer
- * token of OAuth 2.0. Without accounts only the loopback interface is served, and only under its
- * own names, so that no web page can reach it by a name of its own (DNS rebinding).
+ * Access control. A client is identified by a write key (as Basic user name, or as bearer) or by a
+ * bearer token of OAuth 2.0. Without accounts, only the loopback interface is served, and only
+ * under its own names, so that no web page can reach it through another name (DNS rebinding).
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createRemoteJWKSet, errors, type JWTVerifyGetKey, jwtVerify } from 'jose';
@@ -23,7 +23,7 @@ export type RefusedReason =
   | 'host'
   | 'origin';
 
-/** Why a request is refused: 401 nobody is known, 403 the caller may not. */
+/** A refused request: 401 when the caller is not identified, 403 when the caller lacks the role. */
 export class Refused extends Error {
   readonly status: 401 | 403;
   readonly reason: RefusedReason;
@@ -53,7 +53,7 @@ export class Accounts {
   readonly #oauth: OAuthConfig | undefined;
   readonly #keys: JWTVerifyGetKey | undefined;
   readonly #hosts: ReadonlySet<string>;
-  /** False: everybody on the loopback interface may do everything. */
+  /** False: every caller on the loopback interface may do everything. */
   readonly closed: boolean;
 
   constructor({ accounts, hosts = [] }: GatewayConfig) {
@@ -63,7 +63,7 @@ export class Accounts {
       digest: Buffer.from(key.sha256, 'hex'),
     }));
     this.#oauth = accounts?.oauth;
-    // jose asks again when a token names a key that it has not seen, so keys may rotate.
+    // jose fetches the keys again when a token names an unknown one, so keys may rotate.
     this.#keys =
       this.#oauth && createRemoteJWKSet(new URL(this.#oauth.jwksUri), { cooldownDuration: 1_000 });
     this.#hosts = new Set([...loopbackHosts, ...hosts]);
@@ -79,8 +79,8 @@ export class Accounts {
   }
 
   /**
-   * A request must name a host that is ours. A web page of elsewhere has another name (rebinding),
-   * and a form of elsewhere sends its own Origin (cross-site request).
+   * A request must name one of our hosts. A foreign web page reaches us under another name
+   * (rebinding), and a foreign form sends its own Origin (cross-site request).
    */
   #checkHost({ method, headers }: RequestParts): void {
     const host = hostName(oneOf(headers['host']) ?? '');
@@ -114,7 +114,7 @@ export class Accounts {
   #byKey(key: string): Caller | undefined {
     const digest = createHash('sha256').update(key).digest();
     let found: WriteKey | undefined;
-    // All are compared, so that time tells nothing.
+    // All keys are compared, so that the duration reveals nothing.
     for (const one of this.#writeKeys) if (timingSafeEqual(one.digest, digest)) found = one;
     if (found === undefined) return undefined;
     const roles = (found.roles ?? ['ingest']).flatMap((role) => included[role]);

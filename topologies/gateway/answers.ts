@@ -1,6 +1,6 @@
 /**
- * What a request that is refused is answered: one status and one sentence for each way to be wrong,
- * with nothing of the inside; and the reason that it is counted by, of a closed list.
+ * Answers to refused requests: one status and one sentence for each kind of fault, without
+ * internals, and a reason from a closed list for the metric.
  */
 import type { FastifyReply } from 'fastify';
 import { isMillraceError, type MillraceError } from 'millrace';
@@ -9,7 +9,7 @@ import { Refused } from './accounts.ts';
 import { BodyError } from './body.ts';
 import { SignatureError } from './webhooks/signature.ts';
 
-/** Every reason that is counted; metrics have no others. */
+/** Every reason that metrics may have. */
 export const refusals = [
   'credentials_missing',
   'credentials_unknown',
@@ -47,7 +47,7 @@ export const refusals = [
 ] as const;
 export type Refusal = (typeof refusals)[number];
 
-/** A request that is refused until later. */
+/** A request that is refused for now; the caller may try again. */
 export class Later extends Error {
   readonly status: 429 | 503;
   /** Seconds. */
@@ -60,7 +60,7 @@ export class Later extends Error {
   }
 }
 
-/** Sends the answer of an error; answers why it was, for metrics. */
+/** Sends the answer for an error; returns the reason for the metric. */
 export function answerError(error: unknown, reply: FastifyReply): Refusal {
   if (error instanceof Refused) {
     if (error.status === 401) reply.header('www-authenticate', 'Basic realm="millrace", Bearer');

@@ -22,7 +22,7 @@ const ofStatus: Readonly<Record<400 | 413 | 415, BodyReason>> = {
   415: 'content_type',
 };
 
-/** A body that is refused, with the status that says why. */
+/** A refused body; the status says why. */
 export class BodyError extends Error {
   readonly status: 400 | 413 | 415;
   readonly reason: BodyReason;
@@ -46,7 +46,7 @@ const unpackers: Readonly<Record<string, Unpacker>> = {
 /**
  * @param encoding of the Content-Encoding header
  * @param bytesMax bytes at most, after decompression
- * @throws BodyError 415 for an encoding that is not known, 413 for too many bytes, 400 for damage
+ * @throws BodyError 415 for an unknown encoding, 413 for too many bytes, 400 for damaged data
  */
 export async function unpackedBody(
   body: Buffer,
@@ -77,8 +77,8 @@ export function utf8Text(body: Buffer): string {
 }
 
 /**
- * The value of a JSON body; numbers that a double does not hold are texts of the same digits.
- * @throws BodyError 400 for what is not JSON, is nested too deep, or names a field twice
+ * The value of a JSON body; numbers that a double cannot hold become texts of the same digits.
+ * @throws BodyError 400 for text that is not JSON, nests too deep, or names a field twice
  */
 export function jsonBody(body: Buffer, depthMax: number): unknown {
   const parsed = innerJson(utf8Text(body), depthMax);
@@ -86,7 +86,7 @@ export function jsonBody(body: Buffer, depthMax: number): unknown {
   throw new BodyError(400, `the body ${parsed.problem}`, parsed.why);
 }
 
-/** JSON that stands inside of a body, by the same rules. */
+/** JSON within a body, by the same rules. */
 export type InnerJson =
   | { readonly value: unknown }
   | { readonly problem: string; readonly why: 'not_json' | 'name_twice' | 'too_deep' };
@@ -101,7 +101,7 @@ export function innerJson(text: string, depthMax: number): InnerJson {
   return { problem, why: problem.endsWith(' twice') ? 'name_twice' : 'not_json' };
 }
 
-/** Looks before the text is parsed: deep nesting costs the parser time and stack. */
+/** Checked before parsing: deep nesting costs the parser time and stack. */
 function isDeeper(text: string, depthMax: number): boolean {
   let depth = 0;
   for (let i = 0; i < text.length; i++) {

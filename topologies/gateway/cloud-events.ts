@@ -13,7 +13,7 @@ export interface CloudEventsBody {
   readonly depthMax: number;
 }
 
-/** Undefined when the request is not of CloudEvents. @throws BodyError */
+/** Undefined when the request is not a CloudEvents one. @throws BodyError */
 export function cloudEvents(request: CloudEventsBody): Row[] | undefined {
   const { contentType, headers, body, depthMax } = request;
   if (contentType === 'application/cloudevents-batch+json') {
@@ -30,7 +30,7 @@ export function cloudEvents(request: CloudEventsBody): Row[] | undefined {
   return headers['ce-specversion'] === undefined ? undefined : [binary(request)];
 }
 
-/** What is wrong with an event is told for it alone, so a row stands for every one. */
+/** Mistakes are reported for each event, so every event has a row. */
 function structured(event: unknown, depthMax: number): Row {
   if (typeof event !== 'object' || event === null || Array.isArray(event)) {
     return { '(problem)': 'is not an object' };
@@ -60,7 +60,7 @@ function binary({ headers, body, contentType, depthMax }: CloudEventsBody): Row 
   return row;
 }
 
-/** Header values are percent-encoded where they are not printable ASCII (3.1.3.2). */
+/** Header values are percent-encoded when they are not printable ASCII (3.1.3.2). */
 function decoded(value: string): string {
   try {
     return decodeURIComponent(value);
@@ -77,7 +77,9 @@ function attributeProblem(row: Record<string, unknown>): string | undefined {
   return row['specversion'] === '1.0' ? undefined : 'is not of specversion 1.0';
 }
 
-/** JSON where that is said; where nothing is said, if it is JSON. @throws BodyError */
+/**
+ * JSON when the content type says so, or when it is absent and the data is JSON. @throws BodyError
+ */
 function parsedData(body: Buffer, contentType: unknown, depthMax: number): unknown {
   if (body.byteLength === 0) return undefined;
   const text = utf8Text(body);

@@ -1,4 +1,6 @@
-/** Rows of a request become events by a mapping and are appended; what does not fit is told. */
+/**
+ * Rows of a request become events by a mapping and are appended; rows that do not fit are reported.
+ */
 import { createHash } from 'node:crypto';
 import type { OutsideBytes, OutsideRecord, RequestMetrics } from 'millrace/engine';
 import { events } from '../event.ts';
@@ -8,45 +10,45 @@ import type { Mapping } from '../ingest/mapping.ts';
 import { isObject, type Row } from '../ingest/row-fields.ts';
 import { unpacker } from '../ingest/unpack.ts';
 
-/** Where records go, durably: see Appender. */
+/** Appends records durably; see Appender. */
 export type Append = (
   records: readonly OutsideRecord[],
   bytes?: readonly OutsideBytes[],
 ) => Promise<void>;
 
 export interface Rejection {
-  /** Place of the event in the request, from 0. */
+  /** Index of the event in the request, from 0. */
   readonly index: number;
   readonly problem: string;
 }
 
 export interface Taken {
   readonly accepted: number;
-  /** Rows that the mapping leaves out. */
+  /** Rows that the mapping skips. */
   readonly skipped: number;
   readonly rejected: readonly Rejection[];
 }
 
 export interface IntakeOptions {
   readonly append: Append;
-  /** Why a record cannot be written; asked when an append has failed. */
+  /** Why a record cannot be written; called when an append has failed. */
   readonly problemOf: (record: OutsideRecord) => string | undefined;
   readonly deadLetterTopic: string;
   /** A shipped mapping by name, or the path of one. */
   readonly readMapping: (name: string) => Promise<Mapping>;
   readonly now: () => number;
-  /** Fields that are not in it are dropped, and mappings that read others are refused. */
+  /** The declared fields: other fields are dropped, and mappings that read others are refused. */
   readonly catalogue?: Catalogue | undefined;
-  /** Told when the events of a request are durable. */
+  /** Called when the events of a request are durable. */
   readonly taken?: RequestMetrics['taken'];
 }
 
 export interface Batch {
   readonly mapping: string;
   readonly rows: readonly unknown[];
-  /** Ids of events that bring none are made of this and their place; default their content. */
+  /** Events without an id get one from this key and their index; default: from their content. */
   readonly idempotencyKey?: string | undefined;
-  /** What is refused becomes a dead letter, for senders that cannot mend it. */
+  /** Whether refused rows become dead letters, for senders that cannot correct them. */
   readonly deadLetters: boolean;
   /** Named in dead letters. */
   readonly source: string;
@@ -56,7 +58,7 @@ interface Refused extends Rejection {
   readonly row: unknown;
 }
 
-/** A row that fits, as records. */
+/** The records of a row that fits. */
 interface Mapped {
   readonly index: number;
   readonly row: unknown;
@@ -77,12 +79,12 @@ export class Intake {
     this.#options = options;
   }
 
-  /** Reads a mapping, so that a wrong name is told at the start. @throws MAPPING_INVALID */
+  /** Reads a mapping, so that a wrong name fails at the start. @throws MAPPING_INVALID */
   async prepare(mapping: string): Promise<void> {
     await this.#reader(mapping);
   }
 
-  /** Resolves when what was accepted is durable. @throws what the log throws, and APPEND_FULL */
+  /** Resolves when the accepted events are durable. @throws errors of the log, and APPEND_FULL */
   async take(batch: Batch): Promise<Taken> {
     const { name, unpack, map } = await this.#reader(batch.mapping);
     const { catalogue } = this.#options;
@@ -128,9 +130,9 @@ export class Intake {
   }
 
   /**
-   * Appends what fits, and dead letters of what does not; answers how many records. Rows that
-   * cannot be written, such as one with half of a surrogate pair, are refused in their turn: a
-   * sender that sends again could never mend them.
+   * Appends what fits, and dead letters for the rest; returns the number of records. A row that
+   * cannot be written, such as one with half of a surrogate pair, is refused too: the sender could
+   * never correct it by sending it again.
    */
   async #append(batch: Batch, fitting: readonly Mapped[], rejected: Refused[]): Promise<number> {
     const { append, problemOf } = this.#options;
@@ -182,14 +184,14 @@ export class Intake {
         partition: '0',
         offset: String(index),
         timestamp: String(now),
-        // By these a replay puts it through the mapping again.
+        // A replay puts the row through the mapping again by these.
         ...{ mapping, to: events.name },
       },
     };
   }
 }
 
-/** A row, and not what stands for one that is wrong. */
+/** Whether it is a row, and not the placeholder for a wrong one. */
 function isPlain(row: unknown): row is Row {
   return isObject(row) && !Array.isArray(row) && typeof row['(problem)'] !== 'string';
 }
@@ -204,7 +206,7 @@ function recordOf({ key, value, timestamp }: MappedRecord): OutsideRecord {
   return { topic: events as never, key, value, timestamp };
 }
 
-/** A request that is sent again makes the same ids, so that its events count once. */
+/** A request that is sent again gets the same ids, so that its events count once. */
 function idOf({ idempotencyKey }: Batch, row: unknown, index: number, part: number): string {
   if (idempotencyKey !== undefined) return `${idempotencyKey}/${index}/${part}`;
   return createHash('sha256')

@@ -32,7 +32,7 @@ const taken = {
   },
 };
 
-/** Of a request of which some events are taken and some are wrong. */
+/** The answer when some events are taken and some are wrong. */
 const partly = { ...taken.properties, problem: { type: 'string' } };
 
 const problem = {
@@ -54,7 +54,7 @@ export const answers = {
   503: { description: 'The log is away; see Retry-After.', ...problem },
 };
 
-/** What trackers are answered; they read none of it. */
+/** The answer for trackers, which do not read it. */
 const accepted = {
   description: 'The payloads are durable.',
   content: { 'text/plain': { schema: { type: 'string' } } },
@@ -70,7 +70,7 @@ export async function bodyOf({ limits }: Gateway, request: FastifyRequest): Prom
   return unpackedBody(body, request.headers['content-encoding'], limits.bodyBytes);
 }
 
-/** Without parameters, in small letters; '' when there is none. */
+/** Without parameters, in lower case; '' when there is none. */
 export function contentTypeOf(request: FastifyRequest): string {
   return (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
 }
@@ -150,7 +150,7 @@ function answerOf(result: Taken) {
   return { problem, accepted, skipped, rejected };
 }
 
-/** A request names shipped mappings only: a path would read files of this machine. */
+/** A request may name shipped mappings only: a path would read files of this machine. */
 function shippedName(name: string): string {
   if (/^[a-z0-9][a-z0-9-]{0,62}$/.test(name)) return name;
   throw new BodyError(400, 'mapping must be the name of a shipped mapping');
@@ -186,8 +186,8 @@ function addSegment(gateway: Gateway): void {
       },
       async (request) => {
         await gateway.checkBacklog();
-        // SDKs send JSON under several types. Without accounts the type is what keeps a form of
-        // another web page out: a browser asks before it sends application/json elsewhere.
+        // SDKs send JSON under several types. Without accounts, the type keeps forms of foreign web
+        // pages out: a browser asks before it sends application/json to another host.
         if (!gateway.accounts.closed && contentTypeOf(request) !== 'application/json') {
           throw new BodyError(415, 'send application/json');
         }

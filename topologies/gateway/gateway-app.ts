@@ -23,7 +23,7 @@ const defaults = {
   backlog: 1_000_000,
   connections: 1_000,
 };
-/** How often slow senders are looked for, ms; Node's own default is half a minute. */
+/** Interval at which slow senders are looked for, ms; Node's default is half a minute. */
 const slowCheckMs = 2_000;
 
 /** Which routes a listener has: all, those that take events in, or the others. */
@@ -129,7 +129,7 @@ function gatewayOf(
   };
 }
 
-/** What holds for every request: its Host header, the headers of its answer, its metrics. */
+/** Hooks for every request: its Host header, the headers of its answer, its metrics. */
 function addHooks({ app, options }: Gateway, reasons: Reasons): void {
   // Hooks that wait for nothing call back: a promise each would be part of what a request costs.
   app.addHook('onRequest', ({ raw }, _, done) => {

@@ -1,5 +1,6 @@
 /**
- * The gateway's configuration file: accounts, webhooks, limits. Checked before anything listens.
+ * The configuration file of the gateway: accounts, webhooks, limits. It is checked before the
+ * gateway listens.
  */
 import { MillraceError } from 'millrace';
 import { isLoopback } from './loopback.ts';
@@ -8,7 +9,7 @@ import { providers } from './webhooks/providers.ts';
 export const roles = ['ingest', 'read', 'operate', 'admin'] as const;
 export type Role = (typeof roles)[number];
 
-/** A key that a client sends; only its hash stands in the configuration. */
+/** A key that a client sends; the configuration has only its hash. */
 export interface WriteKey {
   readonly name: string;
   /** SHA-256 of the key, 64 hexadecimal digits. */
@@ -17,49 +18,53 @@ export interface WriteKey {
   readonly roles?: readonly Role[];
 }
 
-/** Who issues bearer tokens. */
+/** The issuer of bearer tokens. */
 export interface OAuthConfig {
-  /** The `iss` of every token; its metadata names the keys where `jwksUri` does not. */
+  /** The `iss` of every token. */
   readonly issuer: string;
   /** The `aud` of every token. */
   readonly audience: string;
-  /** Where the issuer's public keys are. */
+  /** Address of the issuer's public keys. */
   readonly jwksUri: string;
-  /** Difference of clocks that is allowed, seconds; default 30. */
+  /** Allowed difference of clocks, seconds; default 30. */
   readonly clockToleranceSeconds?: number;
   /** The scope that gives a role; default `millrace:<role>`. */
   readonly scopes?: Partial<Record<Role, string>>;
 }
 
-/** A secret: in an environment variable or a file, never in the configuration itself. */
+/** A secret, in an environment variable or a file; never in the configuration itself. */
 export type SecretSpec = { readonly env: string } | { readonly file: string };
 
 export interface WebhookConfig {
   readonly provider: string;
-  /** One or two: while a secret is changed, both are accepted. Some providers have a public key. */
+  /**
+   * One or two: while a secret is being changed, both are accepted. Some providers have a public
+   * key.
+   */
   readonly secrets: readonly SecretSpec[];
   /** A shipped mapping or the path of one; default the provider's. */
   readonly mapping?: string;
-  /** Age of a signature's timestamp that is accepted, seconds; default 300. */
+  /** Greatest age of a signature's timestamp, seconds; default 300. */
   readonly toleranceSeconds?: number;
-  /** Amazon SNS: the topics that may be subscribed. */
+  /** Topics of Amazon SNS that may subscribe. */
   readonly topicArns?: readonly string[];
-  /** The address that a provider signs along with the body (Mandrill). */
+  /** The address that a provider signs together with the body (Mandrill). */
   readonly url?: string;
 }
 
 export interface GatewayLimits {
-  /** Bytes of a request's body, after decompression; default 1 MiB. */
+  /** Most bytes of a request's body, after decompression; default 1 MiB. */
   readonly bodyBytes?: number;
-  /** Events of a request; default 10 000. */
+  /** Most events of a request; default 10 000. */
   readonly events?: number;
-  /** Nested lists and objects of a body; default 64. */
+  /** Greatest depth of nested lists and objects in a body; default 64. */
   readonly depth?: number;
   /**
-   * Records that the application may be behind before requests are answered 429; default 1 000 000.
+   * If the application is more records behind than this, requests are answered 429; default 1 000
+   * 000.
    */
   readonly backlog?: number;
-  /** Connections at a time; default 1 000. */
+  /** Most connections at a time; default 1 000. */
   readonly connections?: number;
 }
 
@@ -72,13 +77,13 @@ export interface GatewayConfig {
   readonly mapping?: string;
   readonly webhooks?: Readonly<Record<string, WebhookConfig>>;
   readonly limits?: GatewayLimits;
-  /**
-   * Names under which a browser or client may reach the gateway, besides the loopback interface.
-   */
+  /** Further names under which browsers and clients may reach the gateway. */
   readonly hosts?: readonly string[];
   /** Path of the catalogue of fields (docs/CATALOGUE.md). */
   readonly catalogue?: string;
-  /** Questions, health and metrics on a listener of their own; else beside the events. */
+  /**
+   * A listener of its own for questions, health and metrics; absent: they are beside the events.
+   */
   readonly admin?: {
     readonly port: number;
     /** Default: the loopback interface. */
@@ -94,7 +99,7 @@ const configFields = [
   'hosts',
   'admin',
   'catalogue',
-  // One file may also name what is pulled from outside; `--sources` checks that section.
+  // The file may also name sources to pull from; `--sources` checks that section.
   'sources',
 ];
 const limitFields = ['bodyBytes', 'events', 'depth', 'backlog', 'connections'];

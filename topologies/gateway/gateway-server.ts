@@ -10,7 +10,7 @@ import { isLoopback } from './loopback.ts';
 import type { GatewayOptions } from './parts.ts';
 
 export interface GatewayEndpoint extends HttpEndpoint {
-  /** Where questions, health and metrics are answered, where that is a listener of its own. */
+  /** Port for questions, health and metrics, when they have a listener of their own. */
   readonly adminPort?: number;
 }
 

@@ -1,4 +1,4 @@
-/** The console beside the gateway: its page is open to all, what it shows to those who may read. */
+/** The console beside the gateway: its page is open to all; its data needs the role `read`. */
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Gateway } from './parts.ts';
@@ -15,7 +15,7 @@ export function addPageRoutes({ app, options: { page }, accounts, allow }: Gatew
     if (typeof body === 'string' || body instanceof Uint8Array) return reply.send(body);
     return reply.send(Readable.from(body));
   };
-  // Not of the API: the OpenAPI document leaves them out.
+  // Not part of the API, so not in the OpenAPI document.
   const schema = { hide: true };
   for (const path of ['/', '/console', '/console/*']) {
     app.get(path, { schema, exposeHeadRoute: false }, answer);

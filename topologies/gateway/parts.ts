@@ -6,34 +6,34 @@ import type { Refusal } from './answers.ts';
 import type { Intake } from './event-intake.ts';
 import type { GatewayConfig, Role } from './gateway-config.ts';
 
-/** What webhooks need of the world. */
+/** What webhooks need of their environment. */
 export interface WebhookWorld {
   /** ms UTC. */
   readonly now: () => number;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The text of a file that holds a secret. */
   readonly readSecret: (file: string) => Promise<string>;
-  /** GET of an https address, for Amazon SNS; answers the body. */
+  /** GET of an https address, for Amazon SNS; returns the body. */
   readonly get: (url: URL) => Promise<string>;
 }
 
 export interface GatewayOptions extends WebhookWorld {
-  /** 0 takes a free one. */
+  /** 0 chooses a free port. */
   readonly port: number;
   /** Without accounts only the loopback interface is allowed. */
   readonly host: string;
   readonly config: GatewayConfig;
   /** Undefined until the log is open. */
   readonly intake: () => Intake | undefined;
-  /** Records that the application is behind. */
+  /** The number of records that the application is behind. */
   readonly backlog: () => Promise<number>;
   readonly health: () => { readonly status: string };
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
-  /** Questions that are answered beside. */
+  /** Questions that are answered on the same listener. */
   readonly questions: readonly AnyRoute[];
   /** The console, at / and below /console/. */
   readonly page?: PageServer;
-  /** Told what became of each request. */
+  /** Called with the result of each request. */
   readonly requests?: RequestMetrics;
 }
 
@@ -46,9 +46,9 @@ export interface Gateway {
   intake(): Intake;
   /** Declares that callers of a route need this role. */
   allow(role: Role): (request: FastifyRequest) => Promise<void>;
-  /** Refuses a request while the application is too far behind. */
+  /** Refuses a request when the application is too far behind. */
   checkBacklog(): Promise<void>;
-  /** Notes why a request is refused whose answer the route itself makes. */
+  /** Records why a request is refused, when the route itself makes the answer. */
   refuse(request: FastifyRequest, why: Refusal): void;
 }
 

@@ -1,6 +1,6 @@
 /**
  * The questions of the application as routes. Each can be asked by POST with a JSON body, so that
- * no subject stands in an address, which proxies and browsers write down; GET takes the query.
+ * no subject is part of an address, which proxies and browsers log; GET takes the query.
  */
 import type { FastifyRequest } from 'fastify';
 import {
@@ -17,7 +17,7 @@ import { type Gateway, securityHeaders } from './parts.ts';
 import { questionBody } from './schemas.ts';
 
 const bodyLimit = 4 * 1024 * 1024;
-/** A schema describes an answer; it does not cut it. */
+/** A schema describes an answer; it does not filter it. */
 const serializerCompiler = () => JSON.stringify;
 
 export function addQuestionRoutes(gateway: Gateway): void {
@@ -73,7 +73,7 @@ async function givenBody(gateway: Gateway, request: FastifyRequest): Promise<unk
   throw new BodyError(400, 'the body must be an object');
 }
 
-/** What stands in the query and in the path. */
+/** The parameters in the query and in the path. */
 function valuesOf({ query, params }: FastifyRequest): URLSearchParams {
   const values = new URLSearchParams(query as Record<string, string>);
   for (const [name, value] of Object.entries(params as Record<string, string>)) {
@@ -84,7 +84,7 @@ function valuesOf({ query, params }: FastifyRequest): URLSearchParams {
 
 const plain = { summary: 'A question of the application.' };
 
-/** What the OpenAPI document says of a route. */
+/** The schema of a route for the OpenAPI document. */
 function schemaOf(path: string, about: RouteText = plain, hasBody: boolean): object {
   const { summary, parameters = {}, answer } = about;
   const inPath = new Set([...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name));

@@ -1,6 +1,6 @@
 /**
- * What bodies look like, for the OpenAPI document. What is wrong with one is told by the routes
- * themselves.
+ * Schemas of bodies for the OpenAPI document. The routes themselves report what is wrong with a
+ * body.
  */
 
 const text = { type: 'string' } as const;
@@ -24,7 +24,7 @@ export const cloudEvent = {
   additionalProperties: true,
 } as const;
 
-/** Rows of the mapping that the request names; those of `sample` as an example. */
+/** Rows of the mapping that the request names; those of `sample` are the example. */
 export const mappedRow = {
   type: 'object',
   description: 'A row of the mapping; here of `sample`.',
@@ -109,5 +109,5 @@ export const webhookBody = {
   anyOf: [record, { type: 'array', items: record }],
 } as const;
 
-/** Parameters of a question, as they are in the query of GET. */
+/** Parameters of a question, as in the query of GET. */
 export const questionBody = record;

@@ -1,6 +1,6 @@
 /**
- * The HTTP API of Segment, which its SDKs and RudderStack's speak. segment.com/docs: "HTTP Tracking
- * API source": types, batch, limits, and how timestamps are corrected by `sentAt`.
+ * The HTTP API of Segment, used by its SDKs and those of RudderStack. segment.com/docs: "HTTP
+ * Tracking API source": types, batch, limits, and how `sentAt` corrects timestamps.
  */
 import { BodyError } from './body.ts';
 
@@ -39,7 +39,7 @@ export function segmentCalls(path: string, body: unknown, receivedAt: number): o
       return { '(problem)': 'is not an object' };
     }
     const own = one as Record<string, unknown>;
-    // What stands beside the batch is of every call in it.
+    // The context beside the batch holds for every call in it.
     const shared = isObject(context)
       ? { context: { ...context, ...asObject(own['context']) } }
       : {};
@@ -47,7 +47,10 @@ export function segmentCalls(path: string, body: unknown, receivedAt: number): o
   });
 }
 
-/** The time by our clock: received - (sent - original), so that a wrong clock cancels out. */
+/**
+ * The time by our clock: received - (sent - original), so that an error of the sender's clock
+ * cancels out.
+ */
 function corrected(call: Record<string, unknown>, sentAt: unknown, receivedAt: number): object {
   const { writeKey: _, ...row } = call;
   const told = row['originalTimestamp'] ?? row['timestamp'];

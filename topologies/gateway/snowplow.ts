@@ -34,8 +34,8 @@ export function snowplowRow(payload: unknown, receivedAt: number, depthMax: numb
 }
 
 /**
- * The true time where the tracker tells it (`ttm`), else by our clock: received - (sent - created),
- * of `stm` and `dtm`, ms since 1970.
+ * The true time if the tracker sends it (`ttm`), else by our clock: received - (sent - created),
+ * from `stm` and `dtm`, ms since 1970.
  */
 function derivedTime(row: Record<string, unknown>, receivedAt: number): number {
   const [exact, created, sent] = ['ttm', 'dtm', 'stm'].map((name) => epochMs(row[name]));
@@ -48,7 +48,7 @@ function epochMs(value: unknown): number | undefined {
   return typeof value === 'string' && /^\d{12,14}$/.test(value) ? Number(value) : undefined;
 }
 
-/** What is no JSON is left to the mapping, which refuses what it needs and does not find. */
+/** Text that is not JSON is left to the mapping, which refuses rows without what it needs. */
 function ueOf(text: string, depthMax: number): object {
   const parsed = innerJson(text, depthMax);
   if ('value' in parsed) return { ue: parsed.value };
@@ -56,7 +56,7 @@ function ueOf(text: string, depthMax: number): object {
   return { '(problem)': `its self-describing event ${parsed.problem}` };
 }
 
-/** A transparent picture of one point, which `GET /i` answers. */
+/** A transparent picture of one pixel, the answer to `GET /i`. */
 export const pixel = Buffer.from(
   'R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7',
   'base64',

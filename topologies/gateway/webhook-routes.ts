@@ -1,6 +1,6 @@
 /**
- * `POST /webhooks/<source>`: checks the provider's own signature over the bytes, then takes the
- * events.
+ * `POST /webhooks/<source>`: checks the provider's signature over the bytes, then takes the events
+ * in.
  */
 import { isObject } from '../ingest/row-fields.ts';
 import { BodyError, innerJson, jsonBody, utf8Text } from './body.ts';
@@ -22,11 +22,11 @@ interface Source {
   readonly sns: SnsTopics | undefined;
 }
 
-/** SNS repeats a message for about an hour; others sign each attempt anew. */
+/** SNS repeats a message for about an hour; other providers sign each attempt again. */
 const snsToleranceSeconds = 3_600;
 const defaultToleranceSeconds = 300;
 
-/** @throws MillraceError CONFIG_INVALID for a secret that is not there, MAPPING_INVALID */
+/** @throws MillraceError CONFIG_INVALID for a missing secret, MAPPING_INVALID */
 export async function addWebhookRoutes(gateway: Gateway): Promise<void> {
   const { options } = gateway;
   for (const [name, config] of Object.entries(options.config.webhooks ?? {})) {
@@ -45,7 +45,7 @@ async function sourceOf(
     const at = `webhooks.${name}.secrets.${i}`;
     const secret = await secretOf(spec, at, options);
     const problem = provider.secretProblem?.(secret);
-    // What is read is not told: it may be the secret of another provider.
+    // The text that was read is not repeated: it may be the secret of another provider.
     if (problem !== undefined) throw invalid(at, `the secret ${problem}`);
     secrets.push(secret);
   }
@@ -62,7 +62,7 @@ async function sourceOf(
   return { name, provider, config, secrets, mapping, sns };
 }
 
-/** A missing or empty secret would let everybody in: nothing starts with one. */
+/** A missing or empty secret would accept every sender, so the gateway does not start with one. */
 async function secretOf(spec: SecretSpec, at: string, world: WebhookWorld): Promise<string> {
   if ('env' in spec) {
     const secret = world.env[spec.env]?.trim() ?? '';
@@ -152,7 +152,7 @@ async function take(
   const { accepted } = await gateway.intake().take({
     mapping,
     rows,
-    // A repeated delivery makes the same ids, so its events count once.
+    // A repeated delivery gets the same ids, so its events count once.
     idempotencyKey: deliveryId === undefined ? undefined : `${name}/${deliveryId}`,
     deadLetters: true,
     source: `webhooks/${name}`,
@@ -171,7 +171,9 @@ async function takeSns(gateway: Gateway, source: Source, sns: SnsTopics, payload
   return take(gateway, source, isObject(inner) ? [inner] : [], message.MessageId);
 }
 
-/** SES tells in plain text that a topic was set up; everything else is JSON. @throws BodyError */
+/**
+ * SES announces in plain text that a topic was set up; everything else is JSON. @throws BodyError
+ */
 function notificationOf(text: string, depthMax: number): unknown {
   const parsed = innerJson(text, depthMax);
   if ('value' in parsed) return parsed.value;

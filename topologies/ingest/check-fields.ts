@@ -1,4 +1,4 @@
-/** Checks the places of a mapping that name fields of a row, and times. */
+/** Checks the members of a mapping that name fields of a row, and times. */
 import { instantReader, zonePolicies } from 'millrace';
 import { checkTest } from './check-tests.ts';
 import { isObject } from './row-fields.ts';

@@ -1,4 +1,4 @@
-/** Checks a mapping that was read from JSON, to the last member. */
+/** Checks a mapping that was read from JSON, down to the last member. */
 import {
   checkField,
   checkFields,
@@ -56,7 +56,7 @@ const known = [
 ];
 const evidenceFields = ['machine', 'ip', 'agent', 'method', 'prefetch', 'honeypot', 'links'];
 
-/** Checks a mapping read from JSON. Throws MAPPING_INVALID that names the field. */
+/** Checks a mapping that was read from JSON. @throws MAPPING_INVALID that names the field */
 export function checkMapping(value: unknown, mapping: string): Mapping {
   const fail = failOf(mapping);
   const given = objectAt('(all)', value, fail);

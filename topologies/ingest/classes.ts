@@ -1,4 +1,4 @@
-/** What a row says has happened: by a constant, a map of values, or rules. */
+/** The class of a row: a constant, a map of values, or rules. */
 
 import { type TextTest, textTest, wordsOf } from './pattern.ts';
 import {
@@ -12,29 +12,29 @@ import {
   Unreadable,
 } from './row-fields.ts';
 
-/** A class, several of which the row makes an event each, or null: the row is not wanted. */
+/** A class; several, of which each becomes an event; or null for a row to skip. */
 export type ClassName = string | readonly string[] | null;
 
-/** The value, one of several, true: it is there, or tests of its text. */
+/** The value; a list of values; true for any value; or tests of its text. */
 export type Condition = string | boolean | readonly string[] | TextTest;
 
 export interface ClassRule {
-  /** Field -> what it must be. All must fit. */
+  /** Condition by field; all must hold. */
   readonly when: Readonly<Record<string, Condition>>;
   readonly value: ClassName;
-  /** For the reader, e.g. where it is documented. */
+  /** A note for readers of the file, such as a link to documentation. */
   readonly note?: string;
 }
 
 export type ClassSpec =
   | { readonly value: string }
   | { readonly field: FieldSpec; readonly map?: Readonly<Record<string, ClassName>> }
-  /** The first that fits. */
+  /** The first rule that matches. */
   | { readonly rules: readonly ClassRule[] };
 
 export type FoundClasses = { readonly names: readonly string[] } | { readonly skip: string };
 
-/** Throws Unreadable where there is no class. */
+/** @throws Unreadable when the row has no class */
 export function classReader(spec: ClassSpec): (row: Row) => FoundClasses {
   if ('value' in spec) return () => ({ names: [spec.value] });
   if ('rules' in spec) return ruleReader(spec.rules);
@@ -45,7 +45,7 @@ export function classReader(spec: ClassSpec): (row: Row) => FoundClasses {
     const value = read(row);
     const told = textIn(spec.field, value);
     if (map === undefined) {
-      // A number here is another column, or another log; read as a name it would count as nothing.
+      // A number here is from another column or another log; as a name it would count for nothing.
       if (typeof value === 'string' && told !== '') return { names: [told] };
       throw new Unreadable(`${name} ${JSON.stringify(value) ?? '(nothing)'} is not text`);
     }
@@ -98,8 +98,7 @@ function conditionReader(field: string, wanted: Condition) {
   const test = isList ? { equals: wanted as string | readonly string[] } : (wanted as TextTest);
   const passes = textTest(test);
   const readText = textReader(field);
-  // A text is not equal to an object; but whether an object holds a text is a question that has no
-  // answer.
+  // Text is never equal to an object; whether an object contains a text cannot be answered.
   const textOfRow = isList ? (row: Row) => textOf(read(row)) : readText;
   return { fits: (row: Row) => passes(textOfRow(row)), words: `${field} ${wordsOf(test)}` };
 }

@@ -1,12 +1,11 @@
 /**
- * Change events of Debezium as rows: the row as it is after the change, or was before it was
- * deleted, and what the envelope says of the change under names of its own, as Debezium's own
- * unwrapping names them.
+ * Change events of Debezium as rows: the row after the change, or before a deletion, and the facts
+ * of the envelope under the names that Debezium's own unwrapping gives them.
  */
 import { isObject, type Row } from './row-fields.ts';
 
 /**
- * The rows of a change event. A tombstone is none; what has no envelope is a row already.
+ * The rows of a change event; none for a tombstone. A value without an envelope is a row already.
  *
  *   { op: 'd', before: { id: 7 }, after: null, source: { table: 'orders', ts_ms: 5 } }
  *   -> { id: 7, __op: 'd', __deleted: true, __table: 'orders', __source_ts_ms: 5, __before: { id: 7 } }
@@ -57,7 +56,7 @@ function fieldOf(schema: unknown, name: string): Row | undefined {
 
 const day = 86_400_000;
 
-/** Values whose form only the schema tells: days, microseconds, decimals as bytes. */
+/** Converts values whose form only the schema tells: days, microseconds, decimals as bytes. */
 function readable(value: unknown, { name, parameters }: Row): unknown {
   switch (name) {
     case 'io.debezium.time.Date':
@@ -83,7 +82,7 @@ function iso(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-/** Time in parts of a second, all digits kept: numbers beyond 2^53 come as text. */
+/** Time in fractions of a second with all digits: numbers beyond 2^53 are text. */
 function fraction(value: unknown, digits: number): unknown {
   const isWhole =
     typeof value === 'number' ? Number.isSafeInteger(value) : /^-?\d+$/.test(String(value));
@@ -95,7 +94,7 @@ function fraction(value: unknown, digits: number): unknown {
   return `${iso(Number(seconds) * 1_000).slice(0, 19)}.${String(rest).padStart(digits, '0')}Z`;
 }
 
-/** A number of two's complement in base64, its last `scale` digits behind the point. */
+/** A two's complement number in base64, with the last `scale` digits behind the point. */
 function decimal(base64: string, scale: number): string {
   const bytes = Buffer.from(base64, 'base64');
   if (bytes.byteLength === 0) return base64;

@@ -1,9 +1,9 @@
-/** Decimal text to whole numbers, digit by digit: no rounding, so nothing is lost. */
+/** Reads decimal text as whole numbers, digit by digit, so that nothing is rounded. */
 
 export interface DecimalForm {
-  /** Decimals that are kept: 2 makes 12.5 to 1250. Default 0. */
+  /** Number of decimals that are kept: with 2, 12.5 becomes 1250. Default 0. */
   readonly decimals?: number;
-  /** The mark before the decimals; default a point. */
+  /** The decimal mark; default a point. */
   readonly decimal?: '.' | ',';
   /** The mark between groups of three digits; default none. */
   readonly thousands?: (typeof groupMarks)[number];
@@ -11,11 +11,11 @@ export interface DecimalForm {
 
 export const groupMarks = ['.', ',', ' ', "'", '_'] as const;
 
-/** A reader of text; answers undefined when the text is no number of this form. */
+/** A reader of text; it returns undefined for text that is not a number of this form. */
 export function decimalReader(form: DecimalForm): (text: string) => number | undefined {
   const { decimals = 0, decimal = '.', thousands } = form;
   const mark = `\\${decimal}`;
-  // Between groups a blank may be one that does not break.
+  // A blank between groups may be a no-break space.
   const group = thousands === ' ' ? '[ \\u00a0\\u202f]' : `\\${thousands}`;
   const whole = thousands === undefined ? '\\d+' : `\\d{1,3}(?:${group}\\d{3})+|\\d+`;
   const expression = new RegExp(`^([+-]?)(${whole})(?:${mark}(\\d*?)0*)?$`);

@@ -1,4 +1,4 @@
-/** Rows become events by a mapping, or are refused with the reason. */
+/** A mapping turns rows into events, or refuses them with a reason. */
 import type { Event, Evidence, Identifier, Trait } from '../event.ts';
 import { mergedClass } from '../subject/subject-classes.ts';
 import { classReader } from './classes.ts';
@@ -27,9 +27,9 @@ export interface MappedRecord {
 
 export type MappedEvent =
   | MappedRecord
-  /** The row says several things. */
+  /** The row becomes several events. */
   | { readonly records: readonly MappedRecord[] }
-  /** The row is not wanted; why. */
+  /** The row is skipped, with the reason. */
   | { readonly skip: string }
   | { readonly reject: string };
 
@@ -38,10 +38,10 @@ export type EventMap = (row: Row, rowId: string | (() => string)) => MappedEvent
 
 const dayMs = 86_400_000;
 
-/** A part of the event from a row; throws Unreadable. */
+/** Reads a part of the event from a row. @throws Unreadable */
 type PartReader = (row: Row, eventClass: string) => Partial<Event>;
 
-/** @param mapping one that checkMapping has passed */
+/** @param mapping as `checkMapping` returns it */
 export function eventMap(mapping: Mapping): EventMap {
   const skips = (mapping.skip ?? []).map(skipReader);
   const subject = subjectReader(mapping);
@@ -97,11 +97,14 @@ function subjectReader({ subject, subjectForm: name }: Mapping): (row: Row) => s
   };
 }
 
-/** What clients send where there is no identifier: it would make one person of all of them. */
+/**
+ * Values that clients send when there is no identifier: they would join all senders into one
+ * person.
+ */
 const nobody =
   /^(null|undefined|none|nil|nan|n\/a|na|unknown|anonymous|guest|true|false|0|-1|0{8}-.*)$/i;
 
-/** Identifiers of a row's person, undefined where the subject is the only one. */
+/** Reads the identifiers of a row's person; undefined when the subject is the only one. */
 function identityReader({ identities = [], subjectForm: form }: Mapping) {
   const readers = identities.map(({ kind, field, classes }) => ({
     kind,
@@ -124,7 +127,7 @@ function identityReader({ identities = [], subjectForm: form }: Mapping) {
   };
 }
 
-/** Brings the name of a subject into the form that all its events have. */
+/** Normalizes the name of a subject, so that all its events have the same. */
 function subjectForm(form: Mapping['subjectForm']): (text: string) => string {
   if (form === 'email') return emailForm;
   return form === 'number' ? numberForm : textForm;
@@ -146,8 +149,8 @@ function timeOf({ time, received }: Mapping): (row: Row) => number {
 }
 
 /**
- * undefined when there are no parts, or one is missing: then it is not known to be an event seen
- * before.
+ * Undefined when there are no parts, or when one is missing: the event then cannot be recognized as
+ * a duplicate.
  */
 function idReader(parts: readonly FieldSpec[]): (row: Row) => string | undefined {
   const readers = parts.map((spec) => ({ spec, read: fieldReader(spec) }));
@@ -206,8 +209,8 @@ function evidenceReader(spec: NonNullable<Mapping['evidence']>): PartReader {
 }
 
 /**
- * In JSON null and an empty text say that there is no value any more; an empty cell of a table says
- * nothing.
+ * In JSON, null and an empty text say that a trait has no value any more; an empty cell of a table
+ * says nothing.
  */
 function traitReader(spec: NonNullable<Mapping['traits']>, isTable: boolean): PartReader {
   const readers = Object.entries(spec).map(([name, field]): [string, FieldSpec, FieldReader] => [
@@ -238,7 +241,7 @@ function numberReader(spec: NonNullable<Mapping['numbers']>): PartReader {
     classes: classes === undefined ? undefined : new Set(classes),
     decimals: form.decimals ?? 0,
     read: fieldReader(field),
-    // A number of JSON has a point, whatever the texts of the source have.
+    // Numbers of JSON have a point, whatever mark the texts of the source have.
     ofNumber: decimalReader({ decimals: form.decimals ?? 0 }),
     ofText: decimalReader(form),
   }));

@@ -1,12 +1,9 @@
 /**
- * The one form that texts have, whatever the source: without blanks about them, in Unicode's form
- * NFC, and e-mail addresses as the part in angle brackets, in small letters. Each form of a form is
- * itself.
+ * The normal form of texts from all sources: without blanks at the ends, in Unicode form NFC, and
+ * for e-mail addresses the part in angle brackets, in lower case. Each function is idempotent.
  */
 
-/**
- * Blanks, and marks that nobody sees at the ends of a text: zero-width ones and byte-order marks.
- */
+/** Blanks and invisible marks at the ends of a text: zero-width characters and byte-order marks. */
 const ends = /^[\s\u200B-\u200D\u2060\uFEFF]+|[\s\u200B-\u200D\u2060\uFEFF]+$/g;
 
 /** Printable ASCII without a blank at its ends: it has this form already. */
@@ -18,13 +15,14 @@ export function textForm(text: string): string {
 }
 
 /**
- * Of `Ann <Ann@Shop.example>` `ann@shop.example`. The part before the @ is lowered, too: no
- * provider that people have keeps two mailboxes apart by it. Dots and tags stay: what they mean
+ * For `Ann <Ann@Shop.example>`, `ann@shop.example`. The part before the @ is lowered too, since no
+ * common provider distinguishes mailboxes by case. Dots and tags stay, because their meaning
  * differs by provider.
  */
 export function emailForm(text: string): string {
   let told = textForm(text);
-  // An address in brackets in a name in brackets: until there is nothing to take off.
+  // A name in brackets may contain an address in brackets; repeated until nothing is left to
+  // remove.
   for (let before = ''; before !== told; ) {
     before = told;
     const address = /<([^<>]*)>$/.exec(told)?.[1] ?? told;
@@ -33,7 +31,7 @@ export function emailForm(text: string): string {
   return told;
 }
 
-/** 17850.0 of a table that has read numbers is 17850. */
+/** Makes 17850 of 17850.0, as tables that parse numbers write it. */
 export function numberForm(text: string): string {
   return textForm(text).replace(/^(\d+)\.0*$/, '$1');
 }

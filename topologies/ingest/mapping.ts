@@ -1,4 +1,4 @@
-/** Mappings: how the rows of somebody's log become events. Declared in JSON; docs/MAPPINGS.md. */
+/** Mappings say how rows of a log become events. They are JSON files; see docs/MAPPINGS.md. */
 import type { Identifier } from '../event.ts';
 import type { ClassSpec } from './classes.ts';
 import type { DecimalForm } from './decimal.ts';
@@ -11,7 +11,7 @@ export type { ClassName, ClassRule, ClassSpec } from './classes.ts';
 export type { FieldSpec } from './row-fields.ts';
 export type { TimeSpec } from './row-times.ts';
 
-/** Rows that are not wanted: all tests that are given must hold. */
+/** Rows to skip: all given tests must hold. */
 export interface SkipRule extends TextTest {
   readonly field: FieldSpec;
 }
@@ -28,14 +28,14 @@ export interface EvidenceSpec {
 
 export interface NumberSpec extends DecimalForm {
   readonly field: FieldSpec;
-  /** Read of events of these classes only; default all. */
+  /** Only for events of these classes; default: all. */
   readonly classes?: readonly string[];
 }
 
 export interface IdentitySpec {
   readonly kind: Identifier['kind'];
   readonly field: FieldSpec;
-  /** Read of events of these classes only; default all. */
+  /** Only for events of these classes; default: all. */
   readonly classes?: readonly string[];
 }
 
@@ -45,53 +45,60 @@ export interface Mapping extends Unpacking {
   readonly name: string;
   readonly format: 'csv' | 'jsonl' | 'json';
   /**
-   * Between the columns of a CSV file: a character, default a comma, or 'blanks': one or more
-   * blanks.
+   * Separator of the columns of a CSV file: a character, or 'blanks' for one or more blanks;
+   * default a comma.
    */
   readonly separator?: string;
   /** Columns of a CSV file without a header. */
   readonly columns?: readonly string[];
   readonly subject: FieldSpec;
   /**
-   * 'email': of `Ann <Ann@Shop.example>` the address, in small letters. 'number': 17850.0 is 17850.
+   * 'email' takes the address out of `Ann <Ann@Shop.example>`, in lower case. 'number' reads
+   * 17850.0 as 17850.
    */
   readonly subjectForm?: (typeof subjectForms)[number];
-  /** Of several the first whose field is there. */
+  /** A list: the first whose field is present. */
   readonly time: TimeSpec | readonly TimeSpec[];
-  /** When the source got to know of it; an event from after that, and `maxSkewMs`, is refused. */
+  /**
+   * When the source received the event; an event that is later than this by more than `maxSkewMs`
+   * is refused.
+   */
   readonly received?: TimeSpec & { readonly maxSkewMs?: number };
   /**
-   * Fields that together identify an event; where one is missing no other row is the same event.
+   * Fields that together identify an event; when one is missing, no other row is the same event.
    */
   readonly id?: readonly FieldSpec[];
   readonly class: ClassSpec;
-  /** What is counted once an hour. */
+  /** What counts at most once an hour. */
   readonly item?: FieldSpec;
   /** The link of a click. */
   readonly link?: FieldSpec;
   readonly evidence?: EvidenceSpec;
   readonly currency?: FieldSpec;
-  /** Of consents: what for, and until when. */
+  /** For consents: the purpose, and the end. */
   readonly purpose?: FieldSpec;
   readonly until?: TimeSpec | readonly TimeSpec[];
   readonly skip?: readonly SkipRule[];
-  /** 'time': the file is not in the order of its times; it is sorted before it enters. */
+  /** 'time': the rows are not ordered by time, so the file is sorted before it is taken in. */
   readonly order?: 'file' | 'time';
-  /** Trait -> field. */
+  /** Field by trait. */
   readonly traits?: Readonly<Record<string, FieldSpec>>;
   /**
-   * Number -> field, and how many decimals of it are kept as a whole number: 2 makes 12.5 to 1250.
+   * Field by number, and how many decimals are kept as a whole number: with 2, 12.5 becomes 1250.
    */
   readonly numbers?: Readonly<Record<string, NumberSpec>>;
-  /** Other names of the same person, which meet in one subject. */
+  /** Other identifiers of the same person; they join into one subject. */
   readonly identities?: readonly IdentitySpec[];
-  /** What is done with the events where no other configuration is given. */
+  /** Configuration for the events, when the command is given no other. */
   readonly configuration?: unknown;
-  /** For the reader. */
+  /** A note for readers of the file. */
   readonly note?: string | readonly string[];
 }
 
-/** The columns that a table must have; of a list, one. Nested JSON says by row what it has. */
+/**
+ * The columns that a table must have; one of each list is enough. Rows of nested JSON differ in
+ * their fields.
+ */
 export function neededFields(mapping: Mapping): readonly (readonly string[])[] {
   const { subject, time, received, id = [], item, link, currency, purpose, until } = mapping;
   const { skip = [], evidence = {}, traits = {}, numbers = {}, identities = [] } = mapping;

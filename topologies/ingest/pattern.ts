@@ -1,19 +1,19 @@
 /**
- * Tests of texts. Patterns are those of RE2: their time is linear in the text, so no text of a log
- * can hold the reader up. The engine is re2js, a port in plain JavaScript: nothing is compiled or
+ * Tests of texts. Patterns have RE2 syntax: matching takes time linear in the text, so no text of a
+ * log can block the reader. The engine is re2js, a port in plain JavaScript: nothing is compiled or
  * downloaded.
  */
 import { RE2JS } from 're2js';
 
-/** All that are given must hold. */
+/** All given tests must hold. */
 export interface TextTest {
   readonly equals?: string | number | boolean | readonly (string | number | boolean)[];
   readonly startsWith?: string;
   readonly endsWith?: string;
   readonly contains?: string | readonly string[];
-  /** RE2 syntax, anywhere in the text. */
+  /** RE2 syntax; matches anywhere in the text. */
   readonly pattern?: string;
-  /** There is nothing, or something. */
+  /** Whether the value must be empty, or must not be. */
   readonly empty?: boolean;
   readonly ignoreCase?: boolean;
 }
@@ -27,7 +27,7 @@ export const textTests = [
   'empty',
 ] as const;
 
-/** Throws an Error that says what is wrong with the pattern. */
+/** @throws Error that says what is wrong with the pattern */
 export function textTest(test: TextTest): (text: string) => boolean {
   const { equals, startsWith, endsWith, contains, pattern, empty, ignoreCase = false } = test;
   const fold = (text: string) => (ignoreCase ? text.toLowerCase() : text);

@@ -1,6 +1,6 @@
 /**
- * Where in a row a value stands: a column or a path into nested JSON, one of several, several
- * joined, a constant.
+ * Where a value is in a row: a column or a path into nested JSON, one of several, several joined,
+ * or a constant.
  */
 import { createHash } from 'node:crypto';
 import { parseJson } from 'millrace';
@@ -9,27 +9,27 @@ import { type TextTest, textTest } from './pattern.ts';
 export type Row = Readonly<Record<string, unknown>>;
 
 /**
- * 'email', 'event-data.recipient', 'items.0.sku': the name itself when the row has it, else the
- * path. A list: the first that is there. See docs/MAPPINGS.md, "Fields of a row".
+ * 'email', 'event-data.recipient', 'items.0.sku': the name itself if the row has it, else the path.
+ * A list: the first that is present. See docs/MAPPINGS.md, "Fields of a row".
  */
 export type FieldSpec =
   | string
   | readonly FieldSpec[]
-  /** The same in every row. */
+  /** The same value for every row. */
   | { readonly value: string | number | boolean }
-  /** A path into JSON that stands as text in a field. */
+  /** A path into JSON that a field has as text. */
   | { readonly field: FieldSpec; readonly path: string }
   /** Of a field whose text passes the tests; of others nothing. */
   | ({ readonly field: FieldSpec; readonly path?: undefined } & TextTest)
   /** Several, one behind the other; nothing when one of them is not there. */
   | { readonly join: readonly FieldSpec[]; readonly with?: string }
-  /** A hash of the whole row: equal rows have the same. */
+  /** A hash of the whole row; equal rows have the same. */
   | { readonly content: true };
 
-/** Answers undefined where there is nothing: no such field, null, or an empty text. */
+/** Returns undefined for a missing field, null, or an empty text. */
 export type FieldReader = (row: Row) => unknown;
 
-/** A value cannot be read as what the mapping says it is; the row is refused for this reason. */
+/** A value that cannot be read as the mapping says; it is the reason why the row is refused. */
 export class Unreadable extends Error {}
 
 export function fieldReader(spec: FieldSpec): FieldReader {
@@ -41,7 +41,7 @@ export function fieldReader(spec: FieldSpec): FieldReader {
 }
 
 /**
- * As fieldReader, but null and an empty text are told as they stand; undefined: there is no such
+ * Like `fieldReader`, but returns null and an empty text as they are; undefined only for a missing
  * field.
  */
 export function toldReader(spec: FieldSpec): FieldReader {
@@ -66,14 +66,14 @@ function isList(spec: FieldSpec): spec is readonly FieldSpec[] {
   return Array.isArray(spec);
 }
 
-/** It ends in a constant, which may be an empty text on purpose. */
+/** Whether it ends in a constant, which may be an empty text on purpose. */
 function isConstant(spec: FieldSpec): boolean {
   if (typeof spec === 'string') return false;
   if (isList(spec)) return spec.some(isConstant);
   return 'value' in spec;
 }
 
-/** The first that is there; where none is, null or an empty text if one of them tells so. */
+/** Reads the first that is present; otherwise null or an empty text, if one of them is that. */
 function firstReader(specs: readonly FieldSpec[]): FieldReader {
   const readers = specs.map((spec) => ({ read: toldReader(spec), constant: isConstant(spec) }));
   return (row) => {
@@ -116,7 +116,7 @@ function joinReader(specs: readonly FieldSpec[], mark: string): FieldReader {
 function innerReader(spec: FieldSpec, path: string): FieldReader {
   const read = fieldReader(spec);
   const readInner = pathReader(path);
-  // Several fields are often read of one cell, one after another.
+  // Often several fields are read from the same cell, one after another.
   let [text, value]: [string | undefined, unknown] = [undefined, undefined];
   return (row) => {
     const found = read(row);
@@ -130,10 +130,13 @@ function innerReader(spec: FieldSpec, path: string): FieldReader {
   };
 }
 
-/** Rows of which a part was dropped, and the whole. */
+/** By row without its dropped fields: the whole row. */
 const wholes = new WeakMap<Row, Row>();
 
-/** What `{ "content": true }` tells of a row is that of the whole: rows that differ stay two. */
+/**
+ * Makes `{ "content": true }` hash the whole row, so that rows that differ in a dropped field stay
+ * two.
+ */
 export function keepContent(row: Row, whole: Row): void {
   wholes.set(row, whole);
 }
@@ -143,13 +146,13 @@ function contentOf(row: Row): string {
   return createHash('sha256').update(JSON.stringify(whole)).digest('hex').slice(0, 16);
 }
 
-/** Text without blanks about it; '' for what is no text, number or truth value. */
+/** Text without blanks at its ends; '' for values that are not text, numbers or booleans. */
 export function textOf(value: unknown): string {
   if (typeof value === 'string') return value.trim();
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
 }
 
-/** Reads text; '' where there is nothing. Throws Unreadable where there is an object or a list. */
+/** Reads text; '' for no value. @throws Unreadable for an object or a list */
 export function textReader(spec: FieldSpec): (row: Row) => string {
   const read = fieldReader(spec);
   return (row) => textIn(spec, read(row));
@@ -162,13 +165,14 @@ export function textIn(spec: FieldSpec, value: unknown): string {
 }
 
 /**
- * The value says yes: anything but nothing, false, 0, no and none. Some sources name what they saw.
+ * Whether a value means yes: all except an empty value, false, 0, no and none. Some sources name
+ * what they saw.
  */
 export function isTrue(text: string): boolean {
   return !['', 'false', '0', 'no', 'none'].includes(text.toLowerCase());
 }
 
-/** How a field is called in a message. */
+/** The name of a field in a message. */
 export function nameOf(spec: FieldSpec): string {
   if (typeof spec === 'string') return spec;
   if (isList(spec)) return spec.map(nameOf).join(' or ');
@@ -179,7 +183,7 @@ export function nameOf(spec: FieldSpec): string {
   return path === undefined ? nameOf(spec.field) : `${nameOf(spec.field)}: ${path}`;
 }
 
-/** The columns that a table must have for this field: one of each list. */
+/** The columns that a table must have for this field; of each list, one is enough. */
 export function columnsOf(spec: FieldSpec | undefined): readonly (readonly string[])[] {
   if (spec === undefined) return [];
   if (typeof spec === 'string') return [[spec]];

@@ -7,30 +7,29 @@ import { type FieldSpec, nameOf, type Row, textReader, Unreadable } from './row-
 
 export interface TimeSpec extends ZonePolicy {
   readonly field: FieldSpec;
-  /** One, or several of which exactly one must give an instant. */
+  /** One format, or several of which exactly one must give an instant. */
   readonly format: string | readonly string[];
-  /** IANA zone of times that name none; default UTC. */
+  /** IANA zone for times without one; default UTC. */
   readonly zone?: string;
-  /** ISO instant from which 'seconds', 'minutes', 'hours' or 'days' count. */
+  /** ISO instant from which 'seconds', 'minutes', 'hours' or 'days' are counted. */
   readonly since?: string;
-  /**
-   * ISO instant; earlier times are refused. Default 1990 for those that count from 1970, else 1970.
-   */
+  /** ISO instant; earlier times are refused. Default 1990 for counts from 1970, else 1970. */
   readonly from?: string;
 }
 
-/** Events of a later year are a mistake of the source: they would make all others late. */
+/** Later years are mistakes of the source, and would make all other events late. */
 export const lastYear = 2099;
 const lastInstant = Date.UTC(lastYear + 1, 0, 1);
 /**
- * A count of seconds that has lost its last digit lies before 1984, one in the next greater unit
- * before 1975: neither is taken for a time.
+ * A count of seconds that lost its last digit lies before 1984, and a count read in the next
+ * greater unit before 1975: both are refused as times.
  */
 const firstEpoch = Date.UTC(1990, 0, 1);
 
 /**
- * Reads the time of the first spec whose field is there. Answers undefined where none is, unless
- * `part` is 'time', which every row must have. Throws Unreadable.
+ * Reads the time of the first spec whose field is present. Returns undefined when none is, unless
+ * `part` is 'time', which every row must have.
+ * @throws Unreadable
  */
 export function timeReader(
   part: string,
@@ -79,7 +78,7 @@ function firstInstant(formats: readonly string[], from: string | undefined): num
   return formats.some((one) => epochFormats.includes(one)) ? firstEpoch : 0;
 }
 
-/** A unit in which the number would be a time. */
+/** A unit in which the number would be a valid time. */
 function otherUnit(told: string, first: number): string | undefined {
   return epochFormats.find((format) => {
     const at = instantReader(format)(told);
@@ -87,7 +86,7 @@ function otherUnit(told: string, first: number): string | undefined {
   });
 }
 
-/** The instant that the readers which can read the text agree on, or why there is none. */
+/** The instant on which all readers that can read the text agree, or why there is none. */
 function oneInstant(
   text: string,
   readers: readonly InstantReader[],
@@ -95,7 +94,7 @@ function oneInstant(
 ): number | string {
   const found = readers.map((read) => read(text));
   const instants = found.filter((one) => typeof one === 'number');
-  // Of a number in one of several units only one is a time.
+  // A number in one of several units is a valid time in only one of them.
   const times = new Set(instants.filter(isTime));
   if (times.size > 1) return 'is ambiguous: it fits several of the formats';
   const [instant = instants[0]] = times;

@@ -1,6 +1,6 @@
 /**
- * The sample log of a first start: JSON lines, in order of arrival, the same for the same seed. A
- * few percent come late (beyond the grace period), twice, or malformed, on purpose.
+ * The sample log of a first start: JSON lines in order of arrival, determined by the seed. A few
+ * percent are, on purpose, late (beyond the grace), duplicates, or malformed.
  */
 export interface SampleOptions {
   readonly seed: number;
@@ -25,7 +25,7 @@ interface Line {
 const day = 86_400_000;
 const minute = 60_000;
 
-/** Chance of each class a day for a subject of full interest. */
+/** Probability of each class on a day, for a subject of full interest. */
 const daily: readonly (readonly [name: string, chance: number])[] = [
   ['email_sent', 0.25],
   ['email_open', 0.18],
@@ -53,7 +53,7 @@ function subjectLines(
   const subject = `s${String(s).padStart(5, '0')}`;
   const interest = random() ** 2;
   const plan = ['free', 'free', 'premium', 'business'][Math.floor(random() * 4)];
-  // Interest ends for a third of the subjects, so that scores fall and segments are left.
+  // A third of the subjects lose interest, so that scores fall and segments are left.
   const leaves = random() < 0.35 ? random() * days : days;
   for (let d = 0; d < days; d++) {
     for (const [name, chance] of daily) {
@@ -68,7 +68,7 @@ function subjectLines(
   }
 }
 
-/** Writes the line once, or as one of the accidents that real logs have. */
+/** Writes the line, sometimes with one of the faults that real logs have. */
 function push(
   lines: Line[],
   random: () => number,
@@ -89,9 +89,7 @@ function push(
   }
 }
 
-/**
- * Mulberry32: a small generator of even quality, enough for a sample. Public domain, T. Ettinger.
- */
+/** Mulberry32: a small generator, uniform enough for a sample. Public domain, T. Ettinger. */
 function mulberry(seed: number): () => number {
   let a = seed;
   return () => {

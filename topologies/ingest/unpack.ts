@@ -1,4 +1,4 @@
-/** The rows that a JSON value of a file stands for: lists are opened, envelopes are taken off. */
+/** The rows that a JSON value of a file stands for: lists and envelopes are opened. */
 import { parseJson } from 'millrace';
 import { unwrapped } from './debezium.ts';
 import { fieldReader, isObject } from './row-fields.ts';
@@ -6,17 +6,17 @@ import { fieldReader, isObject } from './row-fields.ts';
 export const envelopes = ['debezium'] as const;
 
 export interface Unpacking {
-  /** What is around a row: the change events of Debezium. It is taken off before all else. */
+  /** The envelope around a row, removed first: a change event of Debezium. */
   readonly envelope?: (typeof envelopes)[number];
   /**
-   * Paths, tried in turn: what stands there is the row, also as JSON text; a path that is not
-   * there, or holds other text, is passed over.
+   * Paths that are tried in order: the value there is the row, even as JSON text. A path that is
+   * missing, or holds other text, is passed over.
    */
   readonly root?: readonly string[];
   /**
-   * Paths of lists: each of their members makes a row of its own, in place of the list. Of several
-   * paths in a list, the first that is there. With an empty list the row stays, and has nothing
-   * there.
+   * Paths of lists: each member makes a row of its own, in which it stands in place of the list.
+   * For a list of paths, the first that is present. A row with an empty list stays one row, without
+   * a member.
    */
   readonly unpack?: readonly (string | readonly string[])[];
 }

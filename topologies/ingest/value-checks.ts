@@ -1,7 +1,4 @@
-/**
- * What every check of a mapping is made of: a mistake is MAPPING_INVALID, with the path of the
- * field.
- */
+/** Parts of the checks of a mapping. A mistake is MAPPING_INVALID, with the path of the field. */
 import { MillraceError } from 'millrace';
 
 export type Fail = (field: string, problem: string) => never;
@@ -38,7 +35,7 @@ export function checkTextOrList(field: string, found: unknown, fail: Fail): void
   });
 }
 
-/** Names that nobody reads are mistakes: of spelling, most often. */
+/** Unknown names are mistakes, mostly of spelling. */
 export function checkKeys(
   field: string,
   given: Readonly<Record<string, unknown>>,

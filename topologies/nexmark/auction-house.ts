@@ -18,7 +18,7 @@ export interface Auction {
   readonly seller: string;
   readonly category: number;
   readonly at: number;
-  /** Bids count up to and without this instant. */
+  /** Bids count before this instant. */
   readonly expires: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Events of the auction house, by a seed: of fifty, one registers, three open an auction, the
- * others bid.
+ * Events of the auction house, determined by a seed: of fifty, one registers, three open an
+ * auction, and the others bid.
  */
 import type { Auction, Bid, Person } from './auction-house.ts';
 

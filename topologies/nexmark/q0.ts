@@ -1,4 +1,4 @@
-/** q0: every bid as it is; what reading and writing alone cost. */
+/** q0: every bid unchanged; measures reading and writing alone. */
 import { topic, topology } from 'millrace';
 import { type Bid, bids } from './auction-house.ts';
 

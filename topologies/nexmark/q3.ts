@@ -1,6 +1,6 @@
 /**
- * q3: who sells in category 10 and lives in Oregon, Idaho or California; by auction, whoever comes
- * first.
+ * q3: sellers in category 10 who live in Oregon, Idaho or California, by auction; either side may
+ * come first.
  */
 import { topology } from 'millrace';
 import { auctions, persons } from './auction-house.ts';

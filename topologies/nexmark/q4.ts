@@ -1,6 +1,5 @@
 /**
- * q4: the average of the winning bids so far, by category; a higher bid takes the place of the one
- * before.
+ * q4: the average of the winning bids so far, by category; a higher bid replaces the earlier one.
  */
 import { average, topology } from 'millrace';
 import { auctions, bids } from './auction-house.ts';
@@ -11,7 +10,7 @@ interface Winning {
 }
 
 export default topology('nexmark-q4', (t) => {
-  // The auctions first: of records of one instant, theirs are taken first.
+  // Auctions first: at one instant their records are read before bids.
   const open = t.table('auctions', auctions);
   const averages = t
     .stream(bids)

@@ -1,13 +1,13 @@
 /**
- * q7: the highest bid of every ten seconds; found by auction first, so that one key need not see
- * all bids.
+ * q7: the highest bid of every ten seconds, first by auction, so that no single key receives all
+ * bids.
  */
 import { minutes, reduce, seconds, topology, tumbling } from 'millrace';
 import { type Bid, bids } from './auction-house.ts';
 
 /**
- * Of equal prices the bid for the smaller auction, then the earlier one: whatever the order they
- * come in.
+ * Of equal prices the bid for the smaller auction wins, then the earlier one, whatever the order of
+ * arrival.
  */
 function higher(a: Bid, b: Bid): Bid {
   if (a.price !== b.price) return a.price > b.price ? a : b;

@@ -1,9 +1,9 @@
-/** q8: who registered and opened an auction within the same ten seconds. */
+/** q8: people who registered and opened an auction within the same ten seconds. */
 import { minutes, msgpack, seconds, timeWindowed, topic, topology, tumbling, utf8 } from 'millrace';
 import { auctions, persons } from './auction-house.ts';
 
 export interface NewSeller {
-  /** Null: registered at another time. */
+  /** Null when the person registered in another window. */
   readonly name: string | null;
   readonly auctions: number;
 }

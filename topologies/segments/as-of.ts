@@ -1,4 +1,4 @@
-/** Who was in a segment at an instant: as it was known then, and as it is known now. */
+/** The members of a segment at an instant: as known then, and as known now. */
 import type { SegmentChange } from '../event.ts';
 import { fold } from './membership.ts';
 
@@ -11,7 +11,7 @@ export interface AsOf {
 
 /**
  * By segment, ascending.
- * @param changes of every subject and segment in the order in which they were told
+ * @param changes of every subject and segment in the order in which they were reported
  * @param at ms UTC
  */
 export function asOf(changes: Iterable<SegmentChange>, at: number): AsOf[] {

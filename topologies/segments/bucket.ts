@@ -1,7 +1,7 @@
-/** A stable share of the subjects: for tests and roll-outs that keep everybody on one side. */
+/** A stable share of the subjects, for tests and roll-outs that keep each subject on one side. */
 import { createHash } from 'node:crypto';
 
-/** Ten thousandths in all. */
+/** Shares are ten-thousandths. */
 export const buckets = 10_000;
 
 /** First 53 bits of SHA-256(salt, subject) modulo 10,000. */

@@ -1,6 +1,6 @@
 /**
- * Segments in TypeScript: each function writes one kind of node, as it would stand in JSON.
- * Whatever way a definition is written, what is read from it is the same, and so is its hash.
+ * Segments in TypeScript: each function makes one kind of node, as it stands in JSON. A definition
+ * means the same, and has the same hash, however it is written.
  */
 import type { Trait } from '../event.ts';
 import type { Comparison, SegmentBudget, Ties, TraitTest, ValueTest } from './definition.ts';
@@ -34,7 +34,7 @@ export interface AggregateFields extends Matching {
   readonly within: Duration;
 }
 
-/** A condition. Its one own property is what stands in JSON. */
+/** A condition. Its only property is the one that stands in JSON. */
 export class Condition {
   readonly #node: Readonly<Record<string, unknown>>;
 
@@ -146,7 +146,7 @@ export const inSegment = (id: string) => node('inSegment', id);
 export const bucket = (salt: string, from: number, to: number) =>
   node('bucket', { salt, from, to });
 
-/** A definition as it is written: what checkSegments reads. */
+/** A definition as it is written, the input of `checkSegments`. */
 export interface SegmentText {
   readonly id: string;
   readonly version: number;

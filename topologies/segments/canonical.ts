@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { SegmentDefinition } from './definition.ts';
 
-/** JSON with sorted names; +Infinity is "ever". */
+/** JSON with sorted names; +Infinity is written "ever". */
 export function canonical(value: unknown): string {
   if (value === Number.POSITIVE_INFINITY) return '"ever"';
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
@@ -20,8 +20,8 @@ export function hashOf(value: unknown): string {
 }
 
 /**
- * Hash of what decides membership and how it is told. Owner, description and destinations have no
- * part in it: changing them changes nobody's membership.
+ * Hash of everything that decides membership and how it is reported. Owner, description and
+ * destinations are left out: they change no membership.
  */
 export function definitionHash(segment: SegmentDefinition): string {
   const { owner, description, destinations, budget, minSize, ...meaning } = segment;

@@ -1,4 +1,4 @@
-/** Reads segments from JSON: every default filled in, every mistake told by its path. */
+/** Reads segments from JSON: fills in every default, and reports every mistake with its path. */
 import { MillraceError } from 'millrace';
 import { type Expression, type SegmentDefinition, segmentsAskedFor } from './definition.ts';
 import {
@@ -22,7 +22,7 @@ import { expression } from './node-kinds.ts';
 export interface SegmentVocabulary {
   readonly bands: readonly string[];
   readonly channels: readonly string[];
-  /** Of the accepted events, ms; no segment corrects further back. */
+  /** Grace of the accepted events, ms; no segment corrects further back. */
   readonly graceMs?: number;
 }
 
@@ -67,8 +67,8 @@ export const segmentFields: Fields = {
 };
 
 /**
- * The definitions, in an order in which each comes after those it asks for. Throws CONFIG_INVALID
- * that names the first mistake.
+ * The definitions, each after those it refers to.
+ * @throws CONFIG_INVALID that names the first mistake
  */
 export function checkSegments(
   segments: unknown,
@@ -80,13 +80,16 @@ export function checkSegments(
   throw new MillraceError('CONFIG_INVALID', { field: first.path, problem: first.problem });
 }
 
-/** As checkSegments, but with every mistake; definitions are whole only when there is none. */
+/**
+ * Like `checkSegments`, but with every mistake; the definitions are complete only when there is
+ * none.
+ */
 export function readSegments(
   given: unknown,
   vocabulary: SegmentVocabulary,
 ): { readonly definitions: SegmentDefinition[]; readonly mistakes: readonly Mistake[] } {
   const mistakes: Mistake[] = [];
-  // Conditions of the builder say themselves how they stand in JSON.
+  // Conditions of the builder turn themselves into JSON.
   const segments = plainOf(given);
   if (segments === tooDeep || deeperThan(segments, deepest)) {
     const problem = `must not be nested deeper than ${deepest} levels; name a part and use inSegment`;
@@ -116,7 +119,7 @@ export function readSegments(
   return { definitions, mistakes };
 }
 
-/** Far beyond what anybody writes; what reads a condition calls itself for each level. */
+/** Far more than a person writes; readers of a condition recurse once for each level. */
 const deepest = 200;
 const tooDeep = Symbol('too deep');
 
@@ -167,13 +170,17 @@ function checkGrace(
   mistakes.push(new MistakeError(`${path}.grace`, problem));
 }
 
-/** Each after those it asks for, in time linear in segments and references. A circle is refused. */
+/**
+ * Puts each segment after those it refers to, in time linear in segments and references. @throws
+ * Mistake for a circle
+ */
 function inOrder(segments: readonly SegmentDefinition[]): SegmentDefinition[] {
   const byId = new Map(segments.map((segment) => [segment.id, segment]));
   const asked = new Map<string, Iterator<string>>();
   const ordered = new Set<SegmentDefinition>();
   for (const first of segments) {
-    // The way from `first` to the segment at hand; a stack of its own, as chains may be long.
+    // The path from `first` to the current segment, on an explicit stack because chains may be
+    // long.
     const way = ordered.has(first) ? [] : [first];
     for (let at = way.at(-1); at !== undefined; at = way.at(-1)) {
       const left = asked.get(at.id) ?? segmentsAskedFor(at.when)[Symbol.iterator]();
@@ -204,7 +211,7 @@ function shownCircle(ids: readonly string[]): string {
   return [...shown, ids[0]].join(' -> ');
 }
 
-/** The condition of a segment with everything its header asks for: consent and cooldown. */
+/** The condition of a segment with what its header adds: consent and cooldown. */
 export function wholeCondition(segment: SegmentDefinition): Expression {
   const { when, purpose, cooldown } = segment;
   const permitted: Expression =

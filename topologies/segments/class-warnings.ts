@@ -1,4 +1,4 @@
-/** Classes of events that a definition names and nothing else does: mostly a slip of the pen. */
+/** Warns of classes that only a definition names: mostly a misspelling. */
 import { refundClass } from '../accepted/accepted.ts';
 import { consentGranted, consentWithdrawn } from '../accepted/consent.ts';
 import type { MachineConfig } from '../accepted/machine.ts';
@@ -8,7 +8,7 @@ import { childrenOf, type Expression, type Leaf, type SegmentDefinition } from '
 import { matchesOf } from './matches.ts';
 import { nearest } from './nearest.ts';
 
-/** Classes that the configuration, or the application itself, gives a meaning. */
+/** Classes to which the configuration, or the application itself, gives a meaning. */
 export function knownClasses(engagement: EngagementConfig, machine: MachineConfig): Set<string> {
   return new Set([
     ...Object.keys(engagement.classes),
@@ -26,7 +26,7 @@ export function knownClasses(engagement: EngagementConfig, machine: MachineConfi
   ]);
 }
 
-/** What the shipped mappings make beside those. */
+/** Further classes that the shipped mappings produce. */
 const usual = [
   'edit',
   'email_auth_failure',
@@ -62,7 +62,7 @@ export interface Warning {
   readonly problem: string;
 }
 
-/** One warning a segment and class, in the order of the definitions. */
+/** One warning for each segment and class, in the order of the definitions. */
 export function classWarnings(
   segments: readonly SegmentDefinition[],
   known: ReadonlySet<string>,

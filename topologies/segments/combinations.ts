@@ -1,6 +1,6 @@
 /**
- * The nodes that remember: what they were at the last settled instant is told by a number, so that
- * the past before it can be forgotten.
+ * Nodes that remember. A number says what such a node was at the last settled instant, so the past
+ * before it can be forgotten.
  */
 import type { Combination } from './definition.ts';
 import {
@@ -19,10 +19,10 @@ export type Remembering = Extract<
   { readonly kind: 'held' | 'latch' | 'once' | 'cooldown' }
 >;
 
-/** What a node remembers of the settled instant; null and undefined: nothing. */
+/** What a node remembers of the settled instant; null and undefined for nothing. */
 export type Memory = number | null | undefined;
 
-/** @param settled nothing before it is known but `memory`; -Infinity when all is known */
+/** @param settled before it only `memory` is known; -Infinity when everything is known */
 export function remembering(
   node: Remembering,
   children: readonly Timeline[],
@@ -47,7 +47,7 @@ export function remembering(
   }
 }
 
-/** What the node is to remember of the instant `from`. */
+/** What the node must remember of the instant `from`, ms UTC. */
 export function memoryAt(
   node: Remembering,
   own: Timeline,
@@ -85,14 +85,14 @@ function settledBit(
   return memory === 1;
 }
 
-/** A timeline whose truths may begin before the settled instant. */
+/** A timeline whose intervals may begin before the settled instant. */
 function after(line: Timeline, settled: number): Timeline {
   if (settled === Number.NEGATIVE_INFINITY) return line;
   const before = flipsUntil(line.flips, settled);
   return { first: holdsAt(line, settled), flips: line.flips.slice(before) };
 }
 
-/** The last of enter and exit that became true; exit wins where both do. */
+/** True after `enter`, false after `exit`, by the latest of both; at one instant exit wins. */
 function latch(enter: Timeline, exit: Timeline, bit: boolean): Timeline {
   const rises = ({ first, flips }: Timeline) => flips.filter((_, i) => (i % 2 === 0) !== first);
   const [entries, exits] = [rises(enter), rises(exit)];
@@ -111,7 +111,10 @@ function latch(enter: Timeline, exit: Timeline, bit: boolean): Timeline {
   return { first: bit, flips };
 }
 
-/** From each first truth for `span`, and again at its end as long as the child is true. */
+/**
+ * True for `span` from each instant at which the child becomes true, and again from there while it
+ * stays true.
+ */
 function onceRuns(child: Timeline, span = never, memory: Memory, settled: number): Interval[] {
   const runs: Interval[] = [];
   let over = Number.NEGATIVE_INFINITY;
@@ -122,14 +125,14 @@ function onceRuns(child: Timeline, span = never, memory: Memory, settled: number
   for (const [from, to] of intervalsOf(child, settled)) {
     const start = Math.max(from, over);
     if (start >= to) continue;
-    // A truth that ends is taken up again and again until then; one that does not never ends.
+    // The run is renewed span by span while the child is true; without an end it lasts for ever.
     over = to === never || span === never ? never : start + Math.ceil((to - start) / span) * span;
     runs.push([start, over]);
   }
   return runs;
 }
 
-/** The truths of the child, none sooner than `span` after the end of the one before. */
+/** The intervals of the child, each at least `span` after the end of the one before. */
 function cooled(child: Timeline, span: number, memory: Memory, settled: number): Interval[] {
   const kept: Interval[] = [];
   let free = typeof memory === 'number' ? memory + span : Number.NEGATIVE_INFINITY;

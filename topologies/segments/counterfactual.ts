@@ -1,10 +1,9 @@
 /** The smallest change of the past that would change an answer. */
 
 /**
- * Ids whose removal together turns the answer, none of which could be left out; undefined when no
- * removal tried does. One id is looked for first; else all are removed and put back as far as
- * possible.
- * @param turns whether the answer is another one without these
+ * A minimal set of ids whose removal changes the answer; undefined when no removal that was tried
+ * does. Single ids are tried first; then all are removed and put back as far as possible.
+ * @param turns whether the answer changes without these ids
  */
 export function turningSet(
   ids: readonly string[],
@@ -26,7 +25,7 @@ export function turningSet(
 
 const singlesTried = 200;
 
-/** Puts back one after the other until none can be put back any more. */
+/** Puts ids back one by one until none can be put back any more. */
 function smallest(
   ids: readonly string[],
   turns: (removed: ReadonlySet<string>) => boolean,

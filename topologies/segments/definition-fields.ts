@@ -1,5 +1,6 @@
 /**
- * Readers of the fields of a definition: each checks one kind of value, and says it as JSON Schema.
+ * Readers for the fields of a definition: each checks one kind of value, and describes it as JSON
+ * Schema.
  */
 import type { Trait } from '../event.ts';
 import type { Filter, Match, ValueTest } from './definition.ts';
@@ -10,7 +11,7 @@ export interface Known {
   readonly bands: readonly string[];
   readonly channels: readonly string[];
   readonly segments: ReadonlySet<string>;
-  /** Zone where a node names none. */
+  /** Time zone of nodes that name none. */
   readonly timezone: string;
   readonly ties: 'causal' | 'strict';
 }
@@ -29,7 +30,7 @@ export class Mistake extends Error {
 export interface Field<T = unknown> {
   readonly read: (value: unknown, path: string, known: Known, mistakes: Mistake[]) => T;
   readonly schema: object;
-  /** Left out, this holds; a field without may not be left out. */
+  /** The value when the field is left out; a field without `optional` is required. */
   readonly optional?: (known: Known) => T | undefined;
 }
 
@@ -79,7 +80,9 @@ export function text(what: string): Field<string> {
   };
 }
 
-/** @param names by what is known, where the names are configuration; then the schema allows any */
+/**
+ * @param names by what is known, for names that are configuration; the schema then allows any text
+ */
 export function oneOf<T extends string>(
   names: readonly T[] | ((known: Known) => readonly T[]),
 ): Field<T> {
@@ -179,7 +182,7 @@ export function list<T>(of: Field<T>, least = 1): Field<readonly T[]> {
   };
 }
 
-/** A name, or a list of names; sorted, each once. */
+/** A name, or a list of names; sorted, without duplicates. */
 export const eventNames: Field<readonly string[]> = {
   schema: {
     oneOf: [
@@ -207,7 +210,7 @@ function isScalar(value: unknown): value is Trait {
   return ['string', 'number', 'boolean'].includes(typeof value);
 }
 
-/** The value an operator compares with; checked beside the operator. */
+/** The operand of an operator; the operator decides how it is checked. */
 export function readOperand(
   op: ValueTest,
   value: unknown,
@@ -244,7 +247,7 @@ const filterSchema = {
 };
 
 /**
- * `{ "item": "a", "amount": { "op": "ge", "value": 100 } }`: every field must pass; sorted by
+ * `{ "item": "a", "amount": { "op": "ge", "value": 100 } }`: every field must match; sorted by
  * field.
  */
 export const filters: Field<readonly Filter[]> = {
@@ -309,7 +312,7 @@ export function noOthers(value: object, names: readonly string[], path: string):
 
 export type Fields = Readonly<Record<string, Field>>;
 
-/** Reads an object by its fields; every mistake in it is added to `mistakes`. */
+/** Reads an object by its fields, and adds every mistake in it to `mistakes`. */
 export function readFields(
   fields: Fields,
   value: unknown,
@@ -342,7 +345,7 @@ export function readFields(
   return result;
 }
 
-/** Runs a reader; a mistake in it is added, and reading goes on with the next. */
+/** Runs a reader and collects its mistake, so that reading goes on with the next one. */
 export function collect(mistakes: Mistake[], read: () => void): void {
   try {
     read();

@@ -1,4 +1,4 @@
-/** Segments as data, checked and with every default filled in. All durations are milliseconds. */
+/** Segments as data, checked and with every default filled in. All durations are ms. */
 import type { Trait } from '../event.ts';
 
 export type Comparison = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge';
@@ -18,18 +18,18 @@ export interface Match {
   readonly where: readonly Filter[];
 }
 
-/** Whether events of one instant have an order (rank, then id), or none. */
+/** Whether events at one instant are ordered (by rank, then id) or not. */
 export type Ties = 'causal' | 'strict';
 
 export interface CountNode extends Match {
   readonly kind: 'count';
   readonly op: Comparison;
   readonly n: number;
-  /** +Infinity: ever. */
+  /** ms; +Infinity for ever. */
   readonly within: number;
-  /** Counts different values of this field, not events. */
+  /** Counts distinct values of this field instead of events. */
   readonly distinct?: string;
-  /** Counts only what came after the last of these. */
+  /** Counts only events after the last of these. */
   readonly since: readonly Match[];
 }
 
@@ -48,7 +48,7 @@ export interface AbsentNode extends Match {
 }
 
 export interface Step extends Match {
-  /** All steps that bind have the same value of their field. */
+  /** The steps that bind must agree in the value of their field. */
   readonly bind?: string;
 }
 
@@ -66,7 +66,7 @@ export interface AbandonedNode {
   readonly kind: 'abandoned';
   readonly start: Match;
   readonly unless: Match;
-  /** The field that start and unless share; 'subject' for none. */
+  /** The field that start and unless have in common; 'subject' for none. */
   readonly key: string;
   readonly after: number;
   readonly for: number;
@@ -78,7 +78,7 @@ export interface CalendarNode {
   readonly of: CountNode | AggregateNode;
   readonly days: number;
   readonly tz: string;
-  /** Whole weeks from this day on, 1 = Monday; without, days up to today. */
+  /** Whole weeks from this weekday on, 1 = Monday; absent: days up to today. */
   readonly weekStart?: number;
 }
 
@@ -86,9 +86,9 @@ export interface TraitNode {
   readonly kind: 'trait';
   readonly path: string;
   readonly op: TraitTest;
-  /** Of withinLast and withinNext: ms. Of before and after: ms UTC. */
+  /** For withinLast and withinNext: ms. For before and after: ms UTC. */
   readonly value?: Trait | readonly Trait[];
-  /** Zone of dates without a time. */
+  /** Time zone of dates without a time. */
   readonly tz: string;
 }
 
@@ -111,7 +111,7 @@ export interface BandNode {
   readonly in: readonly string[];
 }
 
-/** Whether so many opens are a machine's that opens tell nothing. */
+/** Whether opens are ignored because too many of them are a machine's. */
 export interface OpenSignalNode {
   readonly kind: 'openSignal';
   readonly is: 'reliable' | 'unreliable';
@@ -150,7 +150,10 @@ export type Combination =
     }
   | { readonly kind: 'once'; readonly child: Expression; readonly reentryAfter?: number }
   | { readonly kind: 'inSegment'; readonly id: string }
-  /** After an exit no entry for so long; not written by hand, it stands for the header's field. */
+  /**
+   * No entry for this long after an exit. It is not written in conditions; the header's field
+   * stands for it.
+   */
   | { readonly kind: 'cooldown'; readonly child: Expression; readonly for: number };
 
 export type Expression = Leaf | Combination;
@@ -162,12 +165,12 @@ export interface SegmentDefinition {
   readonly description?: string;
   /** The consent purpose that membership needs. */
   readonly purpose?: string;
-  /** Smallest number of members with which it may be used. */
+  /** The segment must have this many members before it may be used. */
   readonly minSize?: number;
-  /** How far back ends that were told are corrected; default: the grace of the events. */
+  /** How far back reported ends are corrected, ms; default: the grace of the events. */
   readonly grace?: number;
   readonly corrections: 'emit' | 'none';
-  /** Whether members at the first evaluation of a definition are told as changes. */
+  /** Whether the members at the first evaluation of a definition are reported as changes. */
   readonly initial: 'emit' | 'silent';
   readonly timezone: string;
   readonly cooldown?: number;
@@ -176,29 +179,29 @@ export interface SegmentDefinition {
   readonly when: Expression;
 }
 
-/** What a segment may cost; a definition that needs more is refused. */
+/** What a segment may cost; a definition that costs more is refused. */
 export interface SegmentBudget {
   readonly bytesPerSubject?: number;
   readonly timers?: number;
-  /** ms from the instant of a change to the latest at which it may be decided. */
+  /** The longest time from the instant of a change to its decision, ms. */
   readonly latency?: number;
 }
 
-/** Leaves that read what is counted for the score, not the events. */
+/** Leaves that read the counts of the score instead of the events. */
 export type EngagementLeaf = ScoreNode | BandNode | OpenSignalNode;
 
 export function readsEngagement(node: Expression): node is EngagementLeaf {
   return node.kind === 'score' || node.kind === 'band' || node.kind === 'openSignal';
 }
 
-/** The conditions that a node is made of. */
+/** The conditions below a node. */
 export function childrenOf(node: Expression): readonly Expression[] {
   if (node.kind === 'and' || node.kind === 'or') return node.children;
   if (node.kind === 'latch') return [node.enter, node.exit];
   return 'child' in node ? [node.child] : [];
 }
 
-/** The segments a condition asks for. */
+/** The segments that a condition refers to. */
 export function segmentsAskedFor(node: Expression): readonly string[] {
   return node.kind === 'inSegment' ? [node.id] : childrenOf(node).flatMap(segmentsAskedFor);
 }

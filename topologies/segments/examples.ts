@@ -1,4 +1,4 @@
-/** The segments of a first start. More, ready to be copied, stand in the folder examples/. */
+/** The segments of a first start. The folder examples/ has more to copy. */
 import { absent, band, count, definitions, held, latch, score, trait } from './builder.ts';
 
 const human = ['email_open', 'email_click'];

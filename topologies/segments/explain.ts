@@ -1,6 +1,5 @@
 /**
- * Why a condition holds or not: each of its parts, the events it is owed to, and when it may
- * change.
+ * Why a condition holds or not: each of its parts, the events behind it, and when it may change.
  */
 import { turningSet } from './counterfactual.ts';
 import type { Leaf } from './definition.ts';
@@ -13,23 +12,26 @@ import { holdsAt, never, nextFlip } from './timeline.ts';
 import { toText } from './unparse.ts';
 
 export interface Explanation {
-  /** 'and', 'latch', ... for what has parts; the whole condition as JSON for what has none. */
+  /**
+   * 'and', 'latch' and so on for a condition with parts; the whole condition as JSON for one
+   * without.
+   */
   readonly condition: string;
   readonly holds: boolean;
   /** The next instant at which it changes without an event, ms UTC; absent for never. */
   readonly changesAt?: number;
   readonly parts: readonly Explanation[];
-  /** What it is made of stands above: several conditions share it. */
+  /** Its parts are listed earlier: several conditions share it. */
   readonly shared?: true;
   /**
-   * Ids of events without which the answer would be the other one, and none too many: of the whole,
-   * and of each condition without parts. Absent where no removal turns it, and of what reads the
-   * score, whose events are not kept one by one.
+   * Ids of a minimal set of events without which the answer would be the opposite: of the whole,
+   * and of each condition without parts. Absent when no removal changes the answer, and for
+   * conditions on the score, whose events are not kept one by one.
    */
   readonly witnesses?: readonly string[];
 }
 
-/** @param at not before what is settled, ms UTC */
+/** @param at not before the settled past, ms UTC */
 export function explain(
   logic: SegmentLogic,
   state: SubjectSegments,
@@ -60,7 +62,7 @@ export function explain(
       ...(because === undefined ? {} : { witnesses: because }),
     };
   };
-  /** Of a node whose leaves these are: what turns it. */
+  /** The ids that turn a node with these leaves. */
   const turning = (place: number, leaves: readonly number[], holds: boolean) => {
     if (leaves.some((leaf) => logic.program.scoreLeaves.includes(leaf))) return undefined;
     return turningSet(idsOf(logic, state.history, leaves, at), (removed) => {
@@ -82,7 +84,7 @@ function titleOf(text: string, kind: string): string {
   return reentryAfter === undefined ? kind : `${kind} in ${String(reentryAfter)}`;
 }
 
-/** Of all events that the leaves read up to `at`, the newest first. */
+/** Ids of the events that the leaves read up to `at`, newest first. */
 function idsOf(
   logic: SegmentLogic,
   history: History,

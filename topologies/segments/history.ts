@@ -1,6 +1,6 @@
 /**
- * What is kept of a subject for its segments: a function of the set of events, in whatever order
- * they came.
+ * What is kept of a subject for its segments. It depends on the set of events, and not on their
+ * order.
  */
 import {
   addConsent,
@@ -12,14 +12,14 @@ import {
 import { listOf, ownOf } from '../dictionary.ts';
 import type { Event, Trait } from '../event.ts';
 
-/** An event as far as segments read it: its fields by the paths that definitions name. */
+/** An event as far as segments read it: its fields, by the paths that definitions name. */
 export type Kept = readonly [at: number, id: string, fields: ReadonlyMap<string, Trait>];
 export type TraitEntry = readonly [at: number, id: string, value: Trait | null];
 
 export interface History {
   /** Nothing at or before this instant can change any more; -Infinity before the first settling. */
   from: number;
-  /** Instants of events until the first one is settled, ascending: the first is `firstSeen`. */
+  /** Instants of events until the first one is settled, ascending; the first is `firstSeen`. */
   firsts: number[];
   /** By class, ordered by instant and id. */
   events: Map<string, Kept[]>;
@@ -28,7 +28,7 @@ export interface History {
   consents: Consents;
 }
 
-/** What of an event is to be kept, by class and name. */
+/** What must be kept of an event, by class and name. */
 export interface Wanted {
   /** Class -> the paths that some node reads. */
   readonly events: ReadonlyMap<string, readonly string[]>;
@@ -46,7 +46,7 @@ export function noHistory(): History {
   };
 }
 
-/** ms UTC of the first event; +Infinity before. */
+/** ms UTC of the first event; +Infinity when there is none. */
 export function firstSeen({ firsts }: History): number {
   return firsts[0] ?? Number.POSITIVE_INFINITY;
 }
@@ -71,7 +71,8 @@ function split(path: string): [string, string] {
 }
 
 /**
- * An event joins the set, or leaves it. Answers the names of what changed: see `Program.concerned`.
+ * Records an event that joins the set or leaves it. Returns the names of what changed; see
+ * `Program.concerned`.
  */
 export function record(
   history: History,
@@ -107,7 +108,7 @@ export function record(
 }
 
 function seen({ firsts, from }: History, at: number, add: boolean): void {
-  // Once the first is settled nothing can come before it, or take it away.
+  // When the first event is settled, no event can come before it, and it cannot be removed.
   const settled = firsts[0] !== undefined && firsts[0] <= from;
   if (settled) return;
   if (!add) {
@@ -121,7 +122,7 @@ function seen({ firsts, from }: History, at: number, add: boolean): void {
   }
 }
 
-/** Of events of which no field is read. */
+/** The fields of events of which no field is read. */
 export const noFields: ReadonlyMap<string, Trait> = new Map();
 
 function project(event: Event, paths: readonly string[]): ReadonlyMap<string, Trait> {
@@ -153,7 +154,7 @@ function remove(entries: Entry[], at: number, id: string): void {
 
 /**
  * Forgets what says nothing about any instant after `from`.
- * @param keeps by class, see `Program.retention`
+ * @param keeps by class, see `neededEvents`
  */
 export function settleHistory(
   history: History,

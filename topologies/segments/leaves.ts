@@ -1,5 +1,5 @@
 /**
- * Each kind of leaf as a timeline, by what is kept of the subject. Nothing is remembered between
+ * Each kind of leaf as a timeline, from what is kept of the subject. No state is kept between
  * calls.
  */
 import { type ConsentEntry, consentAt, consentChangesAt } from '../accepted/consent.ts';
@@ -64,7 +64,7 @@ function matched(history: History, match: Match): Occurrence[] {
   return occurrences(history, [match]);
 }
 
-/** The events of a window that moves: both ends only ever go on. */
+/** The events of a moving window; both of its ends only move forward. */
 function sweep(
   events: readonly Occurrence[],
   ends: readonly number[],
@@ -122,7 +122,7 @@ function count(
   });
 }
 
-/** An event counts no longer than to the first reset after it. */
+/** Ends what an event contributes at the first reset after it. */
 function endAtResets(
   events: readonly Occurrence[],
   ends: number[],
@@ -153,7 +153,7 @@ function aggregate(
     const { kind, op, value } = node;
     if (kind === 'sum') return compare(sum, op, value);
     if (from === to) return false;
-    // An average is compared by products, so that no quotient is rounded.
+    // Averages are compared by products, so that no quotient is rounded.
     if (kind === 'avg') return compare(sum, op, value * (to - from));
     let extreme = numberOf(events[from] as Occurrence);
     for (let i = from + 1; i < to; i++) {
@@ -201,7 +201,7 @@ function abandoned(node: AbandonedNode, history: History): Timeline {
   return unionOf(open);
 }
 
-/** The midnight at which an event's day, or week, leaves the window; ms UTC. */
+/** The midnight at which the day or week of an event leaves the window; ms UTC. */
 export function calendarEnd({ days, tz, weekStart }: CalendarNode, at: number): number {
   const day = localDay(tz, at);
   const first = weekStart === undefined ? day : day - ((weekdayOf(day) - weekStart + 7) % 7);
@@ -220,7 +220,7 @@ function trait(node: TraitNode, history: History): Timeline {
   const pieces: Interval[] = [];
   entries.forEach(([at, , value], i) => {
     const until = entries[i + 1]?.[0] ?? never;
-    // Of one instant the greatest id counts.
+    // At one instant the greatest id counts.
     if (until === at) return;
     if (value === null) return;
     const [from, to] = traitInterval(node, value);
@@ -229,7 +229,7 @@ function trait(node: TraitNode, history: History): Timeline {
   return unionOf(pieces);
 }
 
-/** When a value, were it the newest, passes the test. */
+/** The interval in which a value, if it is the latest, passes the test. */
 function traitInterval({ op, value, tz }: TraitNode, actual: Trait): Interval {
   const whole: Interval = [Number.NEGATIVE_INFINITY, never];
   const none: Interval = [0, 0];

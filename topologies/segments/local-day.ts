@@ -6,11 +6,11 @@
 const dayMs = 86_400_000;
 const hourMs = 3_600_000;
 const formats = new Map<string, Intl.DateTimeFormat>();
-/** Offsets by zone and quarter of an hour: no zone changes its clock between quarters. */
+/** Offsets by zone and quarter of an hour; no zone changes its clock within a quarter. */
 const offsets = new Map<string, Map<number, number>>();
 const remembered = 50_000;
 
-/** The wall clock of the zone as if it were UTC, less UTC; ms. */
+/** The wall clock of the zone minus UTC, ms. */
 export function offsetAt(zone: string, at: number): number {
   if (zone === 'UTC') return 0;
   let known = offsets.get(zone);
@@ -54,7 +54,8 @@ export function localDay(zone: string, at: number): number {
 }
 
 /**
- * The first instant of a local day. Where the clock is put forward at midnight it is that change.
+ * The first instant of a local day, ms UTC. If the clock is put forward at midnight, it is the
+ * instant of that change.
  */
 export function startOfDay(zone: string, day: number): number {
   const midnight = day * dayMs;
@@ -81,7 +82,8 @@ const date = /^(\d{4})-(\d{2})-(\d{2})$/;
 const instant = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2})$/;
 
 /**
- * ms UTC of a number (ms), an ISO 8601 instant, or a day, which begins at its midnight in the zone.
+ * ms UTC of a number (ms), of an ISO 8601 instant, or of a day, which begins at midnight in the
+ * zone.
  */
 export function dateOf(value: unknown, zone: string): number | undefined {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? value : undefined;
@@ -89,7 +91,7 @@ export function dateOf(value: unknown, zone: string): number | undefined {
   const day = date.exec(value);
   if (day !== null) {
     const at = Date.UTC(Number(day[1]), Number(day[2]) - 1, Number(day[3]));
-    // Date.UTC takes 30 February for 2 March; a real day comes back as it was written.
+    // Date.UTC reads 30 February as 2 March; only a real day gives back the same text.
     if (!new Date(at).toISOString().startsWith(value)) return undefined;
     return startOfDay(zone, at / dayMs);
   }

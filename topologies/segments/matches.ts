@@ -1,4 +1,4 @@
-/** Which events a leaf reads, which fields of them, and how far back. */
+/** What a leaf reads: which events, which of their fields, and how far back. */
 import type { CountNode, Leaf, Match } from './definition.ts';
 import type { Kept } from './history.ts';
 import { passesAll } from './value-test.ts';
@@ -52,7 +52,7 @@ export function pathsOf(leaf: Leaf, match: Match): readonly string[] {
   return paths;
 }
 
-/** How long before an instant events still say something about it, ms; +Infinity: ever. */
+/** How long before an instant events still affect it, ms; +Infinity for ever. */
 export function reachOf(leaf: Leaf): number {
   switch (leaf.kind) {
     case 'count':
@@ -75,9 +75,9 @@ export function reachOf(leaf: Leaf): number {
   }
 }
 
-/** How many of the newest settled events suffice; +Infinity: all within the reach. */
+/** How many of the newest settled events are enough; +Infinity: all within the reach. */
 export function newestOf(leaf: Leaf): number {
-  // What is settled stays as it is: of it, one more than is asked for decides every comparison.
+  // Settled events do not change: one more than the operand decides every comparison.
   if (leaf.kind === 'count' && leaf.distinct === undefined && leaf.since.length === 0) {
     return leaf.n + 1;
   }

@@ -1,13 +1,13 @@
 /**
- * What has been told of a subject in a segment, and what is to be told next. Ends that were told
- * are corrected by ends that supersede them, so that the ends that stand, in the order of their
- * numbers, alternate, begin with an entry and never go back in time. What never was becomes an
+ * What has been reported of a subject in a segment, and what must be reported next. A reported end
+ * is corrected by one that supersedes it. The ends that stand, in the order of their numbers,
+ * alternate, begin with an entry and never go back in time. A membership that never was becomes an
  * interval of no length.
  */
 import type { SegmentChange, SegmentState } from '../event.ts';
 import { holdsAt, type Timeline } from './timeline.ts';
 
-/** An end that was told and may still be corrected. */
+/** An end that was reported and may still be corrected. */
 export type Told = readonly [at: number, seq: number];
 
 export interface Membership {
@@ -15,14 +15,15 @@ export interface Membership {
   since: number;
   version: number;
   seq: number;
-  /** Ascending by both. */
+  /** Ascending by instant and by number. */
   ends: Told[];
-  /** Hash of the definition by which it was decided, and since when that holds; ms UTC. */
+  /** Hash of the definition that decided last. */
   definition: string;
+  /** Since when that definition decides, ms UTC. */
   from: number;
 }
 
-/** A change without what the subject adds: its name, cause and witnesses. */
+/** A change without the parts that the subject adds: name, cause and witnesses. */
 export type End = Pick<SegmentChange, 'seq' | 'type' | 'effectiveAt'> & {
   readonly supersedes?: number;
 };
@@ -37,8 +38,8 @@ export function stateOf({ in: isIn, since, version, seq }: Membership): SegmentS
 }
 
 /**
- * Brings what was told to `line` as of `now`; answers what is to be told.
- * @param frozen ends up to this instant are corrected no more, ms UTC
+ * Brings the reported ends to `line` as of `now`, and returns what must be reported.
+ * @param frozen ends up to this instant are no longer corrected, ms UTC
  */
 export function tell(
   member: Membership,
@@ -57,7 +58,7 @@ export function tell(
   const replaced = ends.slice(kept);
   const anew = wanted.slice(first[1]);
   const last = anew.at(-1) ?? replaced[0]?.[0] ?? now;
-  // What is left over becomes intervals without length; an odd one is closed by one end more.
+  // Ends that are left over become intervals of no length; an odd one gets one end more.
   while (anew.length < replaced.length) anew.push(last, last);
   for (; replaced[0] !== undefined && replaced[0][0] === anew[0]; kept++) {
     replaced.shift();
@@ -74,7 +75,7 @@ export function tell(
   return told;
 }
 
-/** The ends that should stand: those frozen, then those of the timeline. */
+/** The ends that should stand: the frozen ones, then those of the timeline. */
 function wantedEnds(
   before: boolean,
   ends: readonly Told[],
@@ -88,7 +89,7 @@ function wantedEnds(
     truth = !truth;
     wanted.push(frozen);
   } else if (frozen === Number.NEGATIVE_INFINITY && line.first !== truth) {
-    // Of a definition that is new: it held before all that is kept.
+    // For a new definition: the condition held before the kept past.
     truth = !truth;
     wanted.push(line.flips[0] === undefined ? now : Math.min(line.flips[0], now));
   }
@@ -96,7 +97,9 @@ function wantedEnds(
   return wanted;
 }
 
-/** Where what was told ceases to be what is wanted: as places in both; undefined: nowhere. */
+/**
+ * The places at which the reported and the wanted ends begin to differ; undefined when they do not.
+ */
 function firstDifference(
   ends: readonly Told[],
   wanted: readonly number[],
@@ -114,7 +117,7 @@ function firstDifference(
   }
 }
 
-/** Another definition decides from now on: what was told before stands. */
+/** Starts another definition; earlier reports stand. */
 export function redefine(
   member: Membership,
   line: Timeline,
@@ -131,9 +134,9 @@ export function redefine(
 }
 
 /**
- * Brings what was told to what a recomputation has told, `target`; answers what is to be told. A
- * subject that the recomputation never had in the segment has no `target`.
- * @param frozen what lies before is not kept, ms UTC
+ * Brings the reported ends to those of a recomputation, `target`, and returns what must be
+ * reported. `target` is undefined when the recomputation never had the subject in the segment.
+ * @param frozen nothing before it is kept, ms UTC
  */
 export function retell(
   member: Membership,
@@ -158,7 +161,7 @@ export function retell(
   return ends;
 }
 
-/** Only the present is put right, by one end. */
+/** Corrects only the present, by one end. */
 function tellPresent(member: Membership, line: Timeline, now: number): End[] {
   const holds = holdsAt(line, now);
   if (holds === member.in) return [];
@@ -176,14 +179,14 @@ function push(member: Membership, isIn: boolean, at: number, supersedes: number 
   return supersedes === undefined ? end : { ...end, supersedes };
 }
 
-/** Forgets the ends that can be corrected no more. */
+/** Forgets ends that can no longer be corrected. */
 export function settleMembership(member: Membership, from: number): void {
   member.ends = member.ends.filter(([at]) => at > from);
 }
 
 /**
- * The intervals that a stream of changes of one subject and segment tells: what stands, without
- * what has no length.
+ * The intervals of one subject and segment after a stream of changes: those that stand and have a
+ * length.
  */
 export function fold(
   changes: readonly (Pick<SegmentChange, 'seq' | 'type' | 'effectiveAt'> & {

@@ -1,6 +1,6 @@
 /** The nearest valid spelling of a word, for errors. */
 
-/** What other languages write for an operator. */
+/** How other languages write an operator. */
 const synonyms: ReadonlyMap<string, string> = new Map([
   ['=', 'eq'],
   ['==', 'eq'],
@@ -35,19 +35,20 @@ const synonyms: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Of `known`, what another language says so, or the one with the fewest slips: at most one of a
- * word of up to three letters, else two or a third of it. Undefined where none is near.
+ * The word of `known` that a word of another language stands for, or else the one with the fewest
+ * slips: at most one for a word of up to three letters, otherwise two or a third of its length.
+ * Undefined when none is near.
  */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const lower = word.toLowerCase();
   const meant = synonyms.get(lower.replaceAll(/[\s_-]/g, ''));
   if (meant !== undefined && known.includes(meant)) return meant;
-  // Signs are spelt like nothing.
+  // Signs have no near spelling.
   if (!/[a-z0-9]/.test(lower)) return undefined;
   let best: string | undefined;
   let least = (word.length <= 3 ? 1 : Math.max(2, Math.floor(word.length / 3))) + 1;
   for (const one of known) {
-    // A difference in length alone is more slips.
+    // The difference in length alone exceeds the best so far.
     if (Math.abs(one.length - word.length) >= least) continue;
     const distance = slips(lower, one.toLowerCase());
     if (distance < least) [best, least] = [one, distance];

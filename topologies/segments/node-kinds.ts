@@ -41,7 +41,7 @@ import { dateOf } from './local-day.ts';
 import { nearest } from './nearest.ts';
 
 interface NodeKind {
-  /** What it means, for the guide and the schema. */
+  /** Its meaning, for the guide and the schema. */
   readonly means: string;
   readonly schema: object;
   readonly read: (value: unknown, path: string, known: Known, mistakes: Mistake[]) => Expression;
@@ -49,7 +49,7 @@ interface NodeKind {
 
 const reference = { $ref: '#/$defs/expression' };
 
-/** A condition, as part of another. */
+/** A condition within another. */
 export const expression: Field<Expression> = {
   schema: reference,
   read: (value, path, known, mistakes) => readExpression(value, path, known, mistakes),
@@ -94,7 +94,7 @@ const counted: Readonly<Record<string, Fields>> = {
   sum: windowless(aggregateFields),
 };
 
-/** A kind whose fields are all that it is made of. */
+/** A kind that consists of its fields. */
 function plain(kind: Expression['kind'], means: string, fields: Fields): NodeKind {
   return {
     means,
@@ -106,7 +106,7 @@ function plain(kind: Expression['kind'], means: string, fields: Fields): NodeKin
   };
 }
 
-/** `expr` of the text is `child` of the node. */
+/** A kind with one condition below it: `expr` in the text, `child` in the node. */
 function wrapping(kind: 'held' | 'once', means: string, fields: Fields): NodeKind {
   const all: Fields = { expr: expression, ...fields };
   return {
@@ -283,7 +283,7 @@ export const nodeKinds: Readonly<Record<string, NodeKind>> = {
 
 const kinds = Object.keys(nodeKinds);
 
-/** Reads a condition: an object with the kind as its one name. */
+/** Reads a condition: an object whose only name is the kind. */
 export function readExpression(
   value: unknown,
   path: string,

@@ -1,4 +1,4 @@
-/** The events that a node looks at, in the order in which events of one instant are taken. */
+/** The events that a node looks at, and their order within an instant. */
 import type { Trait } from '../event.ts';
 import type { Match } from './definition.ts';
 import type { History } from './history.ts';
@@ -12,7 +12,7 @@ export interface Occurrence {
   readonly fields: ReadonlyMap<string, Trait>;
 }
 
-/** What comes first in life comes first within an instant. */
+/** Within an instant events are ordered as they happen in life. */
 const ranks: readonly RegExp[] = [
   /sent|send/,
   /deliver/,
@@ -43,13 +43,13 @@ export function byTies(a: Occurrence, b: Occurrence): number {
   return a.at - b.at || a.rank - b.rank || (a.id === b.id ? 0 : a.id < b.id ? -1 : 1);
 }
 
-/** Every event that fits one of the matches, in order. */
+/** Every event that matches one of the matches, in order. */
 export function occurrences(history: History, matches: readonly Match[]): Occurrence[] {
   const found: Occurrence[] = [];
   for (const [i, { event, where }] of matches.entries()) {
     for (const name of event) {
       const rank = causalRank(name);
-      // What an earlier match has taken already is not taken twice.
+      // An event that an earlier match has taken is not taken twice.
       const others = matches.slice(0, i).filter((one) => one.event.includes(name));
       for (const kept of history.events.get(name) ?? []) {
         if (where.length > 0 && !passesAll(kept, where)) continue;

@@ -1,5 +1,6 @@
 /**
- * Conditions on score and band as timelines: walked from change to change, not from hour to hour.
+ * Conditions on score and band as timelines, computed from change to change instead of hour by
+ * hour.
  */
 import { type BandStep, bandPath, suppressed } from '../engagement/bands.ts';
 import type { Engagement } from '../engagement/engagement.ts';
@@ -14,14 +15,14 @@ export interface EngagementView {
   readonly config: EngagementConfig;
   readonly state: Engagement;
   readonly curve: ScoreCurve;
-  /** Nothing before it has changed; the band at it. */
+  /** Nothing before this instant has changed; with the band at it. */
   readonly since: BandStep;
 }
 
-/** No instant is later; the walk of the bands needs an end. */
+/** Upper bound of all instants: the walk over the bands needs an end. */
 const endOfTime = Number.MAX_SAFE_INTEGER;
 
-/** Of a leaf that reads the engagement: from `since` on. */
+/** The timeline of a leaf that reads score, band or open signal, from `since` on. */
 export function engagementTimeline(leaf: EngagementLeaf, view: EngagementView): Timeline {
   if (leaf.kind === 'score') return scoreTimeline(leaf, view);
   return leaf.kind === 'band' ? bandTimeline(leaf, view) : openSignalTimeline(leaf, view);
@@ -34,8 +35,8 @@ function scoreTimeline({ channel, op, value }: ScoreNode, view: EngagementView):
     view,
     since.at,
     (at) => compare(curve.valueAt(of, at), op, value),
-    // Without events a score only falls: what can come next is that it passes the value or the one
-    // above.
+    // Without events a score only falls: the next change is when it passes the value or the next
+    // higher one.
     (at) =>
       Math.min(
         curve.fallsBelow(of, value, at),
@@ -71,7 +72,7 @@ function openSignalTimeline({ is }: OpenSignalNode, view: EngagementView): Timel
   return walk(view, since.at, holds, (at) => curve.opensAt(at));
 }
 
-/** Asks at every event and at every change that comes by itself. */
+/** Evaluates the leaf at every event and at every change that time alone causes. */
 function walk(
   { state }: EngagementView,
   since: number,
@@ -96,7 +97,7 @@ function walk(
   }
 }
 
-/** `line`, with what is known anew from `since` on in place of what was. */
+/** `line` with its part from `since` on replaced by `anew`. */
 export function continued(line: Timeline, since: number, anew: Timeline): Timeline {
   const flips = line.flips.slice(0, flipsUntil(line.flips, since - 1));
   const truth = line.first !== (flips.length % 2 === 1);

@@ -1,5 +1,5 @@
 /**
- * What a segment costs: what is kept of a subject for it and how long, what wakes it, which
+ * The cost of a segment: what is kept of a subject for it and how long, what wakes it, and which
  * consents it needs.
  */
 import { MillraceError } from 'millrace';
@@ -11,9 +11,9 @@ import { Program, type Root } from './segment-program.ts';
 
 export interface Kept {
   readonly class: string;
-  /** Kept this long, ms, and as long as it may still be corrected; absent: for ever. */
+  /** How long it is kept, ms, and at least while it may be corrected; absent: for ever. */
   readonly reach?: number;
-  /** At most so many of those that nothing corrects any more; absent: all within reach. */
+  /** At most this many of the settled events are kept; absent: all within reach. */
   readonly newest?: number;
   readonly fields: readonly string[];
 }
@@ -26,27 +26,27 @@ export interface SegmentPlan {
   readonly traits: readonly string[];
   readonly readsScore: boolean;
   /**
-   * Upper estimate at the rate assumed, bytes of one subject; what segments share counts in each.
+   * Upper estimate at the assumed rate, bytes for each subject; what segments share counts in each
+   * of them.
    */
   readonly bytesPerSubject: number;
-  /** Conditions that change by themselves; one durable timer a subject stands for all of them. */
+  /** Conditions that time alone changes; one durable timer for each subject serves all of them. */
   readonly timers: number;
-  /** How long the oldest event kept is kept, ms; absent: for ever. */
+  /** Age of the oldest event that is kept, ms; absent: for ever. */
   readonly retention?: number;
   readonly purposes: readonly string[];
   /**
-   * From the instant of a change to the latest at which it is decided, when an event comes late,
-   * ms.
+   * The longest time from the instant of a change to its decision, when an event comes late, ms.
    */
   readonly latency: number;
 }
 
 export interface PlanFacts {
-  /** How late an event may come, and how long after an order its refund, ms. */
+  /** How late an event may come, ms; for an order, also its refund. */
   readonly graceMs: number;
   readonly refundMs: number;
   readonly consent: ConsentConfig;
-  /** Events of a class that a subject is reckoned to have a day. */
+  /** The assumed number of events of a class a day, for each subject. */
   readonly eventsPerDay: number;
 }
 
@@ -57,7 +57,10 @@ const sizes = { number: 9, id: 28, field: 24, row: 96, leaf: 40 };
 const day = 86_400_000;
 const never = Number.POSITIVE_INFINITY;
 
-/** One plan a segment. Throws CONFIG_INVALID for what breaks a budget or a purpose. */
+/**
+ * One plan for each segment.
+ * @throws CONFIG_INVALID for a segment that exceeds its budget or reads events of another purpose
+ */
 export function planSegments(
   segments: readonly SegmentDefinition[],
   facts: PlanFacts,
@@ -76,7 +79,7 @@ export function planSegments(
   });
 }
 
-/** What one leaf needs, whatever segments share it. */
+/** The needs of one leaf, by itself. */
 interface LeafCost {
   readonly keeps: readonly Kept[];
   readonly bytes: number;
@@ -162,7 +165,7 @@ function checkBudget({ id, budget }: SegmentDefinition, plan: SegmentPlan): void
   }
 }
 
-/** What was gathered for one purpose is not used for another. */
+/** Refuses data that was collected for another purpose than the segment's. */
 function checkPurpose(
   { id, purpose, destinations, when }: SegmentDefinition,
   purposeOf: ReadonlyMap<string, string | undefined>,
@@ -183,7 +186,7 @@ function checkPurpose(
   }
 }
 
-/** Refuses to use a segment that is so small that it points at persons. */
+/** Refuses a segment that is so small that it identifies people. */
 export function checkSize({ id, minSize }: SegmentDefinition, members: number): void {
   if (minSize === undefined || members >= minSize || members === 0) return;
   refuse(`segment ${id}.minSize`, `asks for ${minSize} members at least, it has ${members}`);

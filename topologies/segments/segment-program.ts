@@ -1,7 +1,7 @@
 /**
- * All segments compiled to one graph: a condition that several segments share stands in it once,
- * and is known by the hash of its meaning. What an event or a trait concerns is looked up, not
- * searched.
+ * All segments compiled to one graph. A condition that several segments share is one node,
+ * identified by the hash of its meaning. Maps give the leaves that an event or a trait concerns, so
+ * nothing is searched.
  */
 import { MillraceError } from 'millrace';
 import { hashOf } from './canonical.ts';
@@ -18,19 +18,19 @@ import type { Wanted } from './history.ts';
 import { matchesOf, pathsOf } from './matches.ts';
 
 export interface ProgramNode {
-  /** Hash of the meaning, segments it asks for included. */
+  /** Hash of the meaning; that of the segments it refers to is part of it. */
   readonly key: string;
   readonly node: Expression;
   /** Places in `Program.nodes`, all before its own. */
   readonly children: readonly number[];
 }
 
-/** What a node and those below it are; places are in order. */
+/** What a node and those below it are; places are ascending. */
 interface Below {
   readonly leaves: readonly number[];
-  /** Some node changes by itself at instants that no leaf does. */
+  /** Whether a node changes by itself at instants at which no leaf does. */
   readonly remembers: boolean;
-  /** Nodes that change by the passing of time alone. */
+  /** Nodes whose truth time alone changes. */
   readonly changing: readonly number[];
   readonly readsScore: boolean;
 }
@@ -45,12 +45,12 @@ const keyLetters = 8;
 export class Program {
   readonly nodes: ProgramNode[] = [];
   readonly roots: readonly Root[];
-  /** By id of a segment: its place in `roots`. */
+  /** By segment id: the place in `roots`. */
   readonly rootPlaces: ReadonlyMap<string, number>;
   /** By place of a leaf: the places of the roots that read it. */
   readonly readers: ReadonlyMap<number, readonly number[]>;
   readonly leaves: readonly number[];
-  /** Leaves that read score or band, and those that depend on the subject's name alone. */
+  /** Leaves that read score or band, and leaves that depend on the subject's name only. */
   readonly scoreLeaves: readonly number[];
   readonly bucketLeaves: readonly number[];
   readonly wanted: Wanted;
@@ -94,13 +94,13 @@ export class Program {
     return this.#concerned.get(change) ?? [];
   }
 
-  /** Children first; the same meaning has the same place. */
+  /** Adds a node after its children; nodes of one meaning share a place. */
   #place(node: Expression, rootOf: ReadonlyMap<string, number>): number {
     if (node.kind === 'inSegment') return rootOf.get(node.id) as number;
     const children = childrenOf(node).map((child) => this.#place(child, rootOf));
     const { child, enter, exit, children: _, ...own } = node as Record<string, unknown>;
     const below = children.map((place) => this.nodeAt(place).key);
-    // Of and and or the order of the parts means nothing.
+    // The order of the parts of `and` and `or` has no meaning.
     const parts = node.kind === 'and' || node.kind === 'or' ? [...new Set(below)].sort() : below;
     const meaning = children.length === 0 ? node : { ...own, parts };
     const key = hashOf(meaning).slice(0, keyLetters);
@@ -111,7 +111,7 @@ export class Program {
     return this.nodes.length - 1;
   }
 
-  /** Made of what is below its children, as these come first; nothing is walked twice. */
+  /** Computed from what is below the children, which come first; no node is visited twice. */
   #below(place: number): Below {
     for (let i = this.#belows.length; i <= place; i++) {
       const { node, children } = this.nodeAt(i);
@@ -136,7 +136,7 @@ export class Program {
     const concerns = (change: string, place: number) => {
       const known = this.#concerned.get(change);
       if (known === undefined) this.#concerned.set(change, [place]);
-      // Places come in order: one that is there already is the last.
+      // Places are ascending: a duplicate can only be the last one.
       else if (known.at(-1) !== place) known.push(place);
     };
     for (const place of this.leaves) {
@@ -172,7 +172,7 @@ export function remembers(node: Expression): node is Remembering {
   return ['held', 'latch', 'once', 'cooldown'].includes(node.kind);
 }
 
-/** Whether the truth of a node changes by the passing of time alone. */
+/** Whether time alone changes the truth of a node. */
 function changesByItself(node: Expression): boolean {
   if (remembers(node)) return node.kind !== 'latch';
   if (!isLeaf(node) || node.kind === 'bucket') return false;
@@ -180,7 +180,7 @@ function changesByItself(node: Expression): boolean {
   return node.kind !== 'count' || Number.isFinite(node.within);
 }
 
-/** Where one list holds all, it is shared. */
+/** If one list contains all others, it is shared instead of copied. */
 function unionOf(lists: readonly (readonly number[])[]): readonly number[] {
   const longest = lists.reduce((a, b) => (b.length > a.length ? b : a), []);
   const all = new Set(longest);
@@ -188,7 +188,7 @@ function unionOf(lists: readonly (readonly number[])[]): readonly number[] {
   return all.size === longest.length ? longest : [...all].sort((a, b) => a - b);
 }
 
-/** Throws CONFIG_INVALID for a segment that is not there. */
+/** @throws CONFIG_INVALID for an unknown segment */
 export function rootOf({ roots, rootPlaces }: Program, id: string): Root {
   const root = roots[rootPlaces.get(id) ?? -1];
   if (root !== undefined) return root;

@@ -1,4 +1,4 @@
-/** The JSON Schema of a configuration's segments, made from the same tables that read them. */
+/** The JSON Schema of the segments of a configuration, from the tables that also read them. */
 import { segmentFields } from './check-segments.ts';
 import { objectSchema } from './definition-fields.ts';
 import { nodeKinds } from './node-kinds.ts';

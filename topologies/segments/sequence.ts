@@ -7,14 +7,14 @@ import { type Interval, never, type Timeline, unionOf } from './timeline.ts';
 import { passesAll } from './value-test.ts';
 
 /**
- * Value of the bound field -> the latest start of a chain with it; undefined: nothing bound yet.
+ * Value of the bound field -> the latest start of a chain with it; undefined before a step binds.
  */
 type Chains = Map<Trait | undefined, number>;
 
 /**
- * A chain that ends with an event is true from that event on for `for`. Of all chains up to a step
- * with the same bound value, ending at the same event, the one that starts latest is as good as
- * any: only its span is asked for later.
+ * A chain that ends with an event is true for `for` from that event on. Of all chains with the same
+ * bound value that end at the same event, only the one that starts latest is kept, since later
+ * steps only ask for its length.
  */
 export function sequence(node: SequenceNode, history: History): Timeline {
   const { steps, notBetween } = node;
@@ -36,7 +36,7 @@ function fits(event: Occurrence, { event: classes, where }: Match): boolean {
   return classes.includes(event.class) && passesAll([event.at, event.id, event.fields], where);
 }
 
-/** The chains that end with event `i` as step `k`. */
+/** The chains in which event `i` is step `k`. */
 function chainsTo(
   { within, maxGap = never, ties }: SequenceNode,
   events: readonly Occurrence[],
@@ -65,8 +65,7 @@ function chainsTo(
       }
     }
     if (breaks[j] !== true) continue;
-    // Where events of one instant have no order, those of the break's own instant are not beyond
-    // it.
+    // Without an order within an instant, an event at the instant of the break is not after it.
     if (ties === 'causal') break;
     if (isBefore) barrier = before.at;
   }

@@ -1,17 +1,17 @@
 /**
- * How many entered and left each segment day by day, and who is in two of them, from what was told.
+ * Entries and exits of each segment by day, and members that two segments share, from the reported
+ * changes.
  */
 import type { SegmentChange } from '../event.ts';
 
-/** [entered, left], by day since 1970 in UTC, by segment. By when it was decided. */
+/** By segment and day since 1970 (UTC, by the instant of the decision): [entered, left]. */
 export type Entries = Record<string, Record<string, readonly [entered: number, left: number]>>;
 
 const day = 86_400_000;
 
 /**
- * A change that corrects another stands for it: it moves an end in time, and the size stays. So
- * what is counted is what corrects nothing, and a part of the changes can be added to the parts
- * before.
+ * Counts the changes that correct no other. A correction moves an end in time and leaves the size
+ * as it is, so counts of later changes can be added to those of earlier ones.
  */
 export async function entriesIn(changes: AsyncIterable<SegmentChange>): Promise<Entries> {
   const entries = new Map<string, Map<number, [number, number]>>();
@@ -43,11 +43,11 @@ export function addEntries(entries: Entries, more: Entries): Entries {
 }
 
 export interface SegmentDay {
-  /** Its begin, ms UTC. */
+  /** Begin of the day, ms UTC. */
   readonly day: number;
   readonly entered: number;
   readonly left: number;
-  /** At its end. */
+  /** At the end of the day. */
   readonly size: number;
 }
 
@@ -73,7 +73,7 @@ export interface Overlap {
   }[];
 }
 
-/** @param changes of each subject in the order in which they were told */
+/** @param changes of each subject in the order in which they were reported */
 export async function overlapIn(changes: AsyncIterable<SegmentChange>): Promise<Overlap> {
   const members = new Map<string, Set<string>>();
   for await (const { user, segment, type, supersedes } of changes) {

@@ -1,13 +1,13 @@
 /**
- * When a condition holds: a truth before the first flip, and the instants at which it turns. A
- * timeline reaches to the end of time, as if nothing more arrived, so that «now» and «when next»
- * are both read off it, and a change of the past shows as a difference of two timelines.
+ * When a condition holds: the truth before the first flip, and the instants at which it turns. A
+ * timeline extends into the future as if nothing more arrived. Both the present truth and the next
+ * change are read from it, and a change of the past is the difference of two timelines.
  */
 
 export interface Timeline {
-  /** Truth before the first flip. */
+  /** The truth before the first flip. */
   readonly first: boolean;
-  /** ms UTC, strictly ascending; the truth turns at each. */
+  /** ms UTC, strictly ascending; the truth changes at each. */
   readonly flips: readonly number[];
 }
 
@@ -18,7 +18,7 @@ export const never = Number.POSITIVE_INFINITY;
 export const always: Timeline = { first: true, flips: [] };
 export const nowhere: Timeline = { first: false, flips: [] };
 
-/** How many of the flips are not after `at`. */
+/** The number of flips at or before `at`. */
 export function flipsUntil(flips: readonly number[], at: number): number {
   let [low, high] = [0, flips.length];
   while (low < high) {
@@ -43,7 +43,7 @@ export function lastFlip({ flips }: Timeline, at: number): number | undefined {
   return flips[flipsUntil(flips, at) - 1];
 }
 
-/** The instant from which two timelines differ; +Infinity when they are the same. */
+/** The instant from which on two timelines differ; +Infinity when they are equal. */
 export function differFrom(a: Timeline, b: Timeline): number {
   if (a.first !== b.first) return Number.NEGATIVE_INFINITY;
   const length = Math.max(a.flips.length, b.flips.length);
@@ -63,7 +63,7 @@ export function clip(line: Timeline, start: number): Timeline {
   return { first: false, flips: holdsAt(line, start) ? [start, ...rest] : rest };
 }
 
-/** The same from `from` on; what was before is told by `first` alone. */
+/** The same timeline from `from` on; `first` stands for everything before. */
 export function forget(line: Timeline, from: number): Timeline {
   const before = flipsUntil(line.flips, from);
   return before === 0 ? line : { first: holdsAt(line, from), flips: line.flips.slice(before) };
@@ -73,7 +73,7 @@ export function not({ first, flips }: Timeline): Timeline {
   return { first: !first, flips };
 }
 
-/** True where all (`every`), or at least one, are true. */
+/** True where all lines (`every`), or at least one line, are true. */
 export function combine(lines: readonly Timeline[], every: boolean): Timeline {
   if (lines.length === 1) return lines[0] as Timeline;
   const enough = every ? lines.length : 1;
@@ -118,7 +118,10 @@ export function unionOf(intervals: readonly Interval[]): Timeline {
   return { first: false, flips };
 }
 
-/** Where it is true; the first begins at `since` when it is true from before the first flip. */
+/**
+ * The intervals in which it is true; if it is true before the first flip, the first begins at
+ * `since`.
+ */
 export function intervalsOf({ first, flips }: Timeline, since: number): Interval[] {
   const turns = first ? [since, ...flips] : flips;
   const intervals: Interval[] = [];

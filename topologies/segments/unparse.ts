@@ -1,9 +1,9 @@
-/** Definitions back as the JSON they are written in. */
+/** Turns definitions back into the JSON they are written in. */
 import { canonical } from './canonical.ts';
 import type { Expression, Filter, Match, SegmentDefinition } from './definition.ts';
 import { weekdays } from './definition-fields.ts';
 
-/** A condition as it is written, defaults included; durations in ms. */
+/** A condition as JSON, with defaults filled in; durations in ms. */
 export function toJson(node: Expression): Record<string, unknown> {
   switch (node.kind) {
     case 'and':
@@ -64,7 +64,7 @@ export function toText(node: Expression): string {
   return canonical(toJson(node));
 }
 
-/** A definition as it is written, defaults included; durations in ms. */
+/** A definition as JSON, with defaults filled in; durations in ms. */
 export interface SegmentJson extends Omit<SegmentDefinition, 'when'> {
   readonly when: Readonly<Record<string, unknown>>;
 }

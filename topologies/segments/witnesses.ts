@@ -1,6 +1,4 @@
-/**
- * The events that a change at an instant is owed to: those that came then, or left a window then.
- */
+/** The events behind a change at an instant: those that came then, or left a window then. */
 import type { Leaf } from './definition.ts';
 import { calendarEnd } from './leaves.ts';
 import { matchesOf } from './matches.ts';
@@ -8,7 +6,7 @@ import type { Root } from './segment-program.ts';
 import type { SegmentLogic } from './subject.ts';
 import type { SubjectSegments } from './subject-state.ts';
 
-/** Ids, the newest first. */
+/** Ids, newest first. */
 export function witnessesOf(
   { program }: SegmentLogic,
   { history }: SubjectSegments,
@@ -30,7 +28,7 @@ export function witnessesOf(
   return [...found].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).map(([id]) => id);
 }
 
-/** The instants at which an event may turn the leaf after it has come. */
+/** The instants at which an event may turn the leaf after it came. */
 function endsAt(leaf: Leaf): (at: number) => readonly number[] {
   switch (leaf.kind) {
     case 'count':

@@ -34,7 +34,7 @@ export function spanInWords(ms: number): string {
   return parts.join(' ');
 }
 
-/** What a segment asks for, with the consent that it needs and its pause after an exit. */
+/** The condition of a segment, with the consent that it needs and its pause after an exit. */
 export function segmentInWords({ when, purpose, cooldown }: SegmentDefinition): string {
   const parts = [inWords(when)];
   if (purpose !== undefined) parts.push(`consent to ${purpose} is given`);

@@ -1,6 +1,6 @@
 /**
- * What is told of one subject to those who ask: score, band, segments, traits, consents, and what
- * changes next.
+ * What is answered about one subject: score, band, segments, traits, consents, and what changes
+ * next.
  */
 import { MillraceError } from 'millrace';
 import { type ConsentEntry, consentAt } from '../accepted/consent.ts';
@@ -12,22 +12,22 @@ import type { Profile } from './profile.ts';
 import type { SubjectQuestions } from './subject-questions.ts';
 
 export interface SubjectAnswer {
-  /** The instant that it is of, ms UTC: that asked for, else the subject's own clock. */
+  /** The instant of the answer, ms UTC: the one asked for, else the subject's own clock. */
   readonly at: number;
   readonly score: number;
   /** 0..99, by channel. */
   readonly channels: Readonly<Record<string, number>>;
   readonly band: string;
   readonly segments: readonly SubjectSegment[];
-  /** Those that a segment reads, as they are known. */
+  /** The traits that a segment reads. */
   readonly traits: Readonly<Record<string, { readonly value: Trait; readonly since: number }>>;
   /** By purpose. */
   readonly consents: Readonly<Record<string, SubjectConsent>>;
-  /** What changes first if nothing more arrives; absent when nothing does. */
+  /** The first change if nothing more arrives; absent when nothing changes. */
   readonly next?: NextChange;
-  /** Who goes on for the subject. */
+  /** The subject that this one was merged into. */
   readonly mergedInto?: string;
-  /** Whom it goes on for. */
+  /** The subjects that were merged into this one. */
   readonly absorbed?: readonly string[];
   /** When it was erased, ms UTC. */
   readonly erased?: number;
@@ -37,38 +37,38 @@ export interface SubjectSegment {
   readonly id: string;
   readonly version: number;
   readonly in: boolean;
-  /** Of the last change, ms UTC; absent when there was none. */
+  /** Instant of the last change, ms UTC; absent when there was none. */
   readonly since?: number;
-  /** When it changes if nothing more arrives, ms UTC; absent for never. */
+  /** Instant of the next change if nothing more arrives, ms UTC; absent for never. */
   readonly changesAt?: number;
 }
 
 export interface SubjectConsent {
   readonly status: 'granted' | 'withdrawn' | 'unknown';
-  /** When that was said, ms UTC. */
+  /** Instant of the statement, ms UTC. */
   readonly since?: number;
-  /** Until when it is given, ms UTC. */
+  /** End of the consent, ms UTC; absent for none. */
   readonly until?: number;
 }
 
 export interface NextChange {
   readonly at: number;
   readonly what: 'band' | 'segment';
-  /** Ids of the segments that change then. */
+  /** Ids of the segments that change at that instant. */
   readonly segments?: readonly string[];
 }
 
-/** What the asker may say; `segment` asks for members of it alone. */
+/** Arguments of the question; with `segment` only members of that segment are answered. */
 export interface SubjectArgs {
-  /** ms UTC; default: the subject's own clock, up to which all is decided. */
+  /** ms UTC; default: the subject's own clock, up to which everything is decided. */
   readonly at?: number;
 }
 
 /**
- * Of a profile as it is kept. What is asked for another instant than the subject's clock is as if
- * nothing more arrived until then.
+ * Answers from a profile as it is kept. For a later instant than the subject's clock the answer
+ * assumes that nothing more arrives until then.
  * @param clock of the subject, ms UTC: its newest event or timer
- * @throws CONFIG_INVALID for an instant before what is settled
+ * @throws CONFIG_INVALID for an instant before the settled past
  */
 export function subjectAnswer(
   logic: SubjectQuestions,
@@ -100,7 +100,9 @@ export function subjectAnswer(
   };
 }
 
-/** @param isNow as it was told, not as it may be at another instant */
+/**
+ * @param isNow whether to answer what was last reported, not a computed value of another instant
+ */
 function segmentAnswer(
   { segments }: Profile,
   { segment }: Root,

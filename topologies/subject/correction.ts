@@ -1,7 +1,7 @@
 /**
- * A correction of the input as an event of one subject: which of the subject's events in the log
- * are gone, which stand in their place, and what is kept of the subject when that is taken from the
- * start. Whoever reads the log applies the first two; the subject itself takes the last.
+ * A correction of the input as one event of a subject: which of the subject's events in the log no
+ * longer count, which count in their place, and the profile that results from the corrected events.
+ * Readers of the log apply the first two; the subject itself takes the third.
  */
 import type { Arrival, Event } from '../event.ts';
 import { fromWritten as eventFromWritten, toWritten as eventToWritten } from '../event-codec.ts';
@@ -11,19 +11,21 @@ import { correctedClass } from './subject-classes.ts';
 
 export interface Correction {
   /**
-   * Offsets of records that count no more: events, or corrections, of which no event counts any
+   * Offsets of records that no longer count: events, and corrections of which no event counts any
    * more.
    */
   readonly gone: readonly number[];
-  /** Events that count in front of the record at `before`, in the partition of the correction. */
+  /** Events that count before the record at `before`, in the partition of the correction. */
   readonly rows: readonly Arrival[];
   readonly before: number;
-  /** The night that is corrected, and its place among all: rows at one place go by it. */
+  /**
+   * The corrected night, and its number among all nights; rows at the same place are ordered by it.
+   */
   readonly night: string;
   readonly order: number;
-  /** undefined: nothing is left of the subject. */
+  /** Undefined when nothing is left of the subject. */
   readonly profile: Profile | undefined;
-  /** When its score was told last, ms UTC. */
+  /** When its score was last reported, ms UTC. */
   readonly scoredAt: number;
 }
 

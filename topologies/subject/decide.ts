@@ -1,7 +1,4 @@
-/**
- * What is decided of a subject: its score and band, its segments, and when it is to be looked at
- * next.
- */
+/** Decides a subject: its score and band, its segments, and when it must be looked at next. */
 import type { SetChange } from '../accepted/accepted.ts';
 import { bandAfter, bandChangesAt } from '../engagement/bands.ts';
 import { applyEvent, bandsUntil, concernsEngagement, curveOf } from '../engagement/engagement.ts';
@@ -14,7 +11,7 @@ import { type Occasion, tellChanges } from './tell.ts';
 
 const day = 86_400_000;
 
-/** Answers whether it is a matter of the score. */
+/** Counts a change of the set for the score. Returns whether the change affects the score. */
 export function score(
   rules: SubjectRules,
   profile: Profile,
@@ -27,7 +24,10 @@ export function score(
   return true;
 }
 
-/** Brings score, band and segments to the instant `at`, and sets the timer for the next change. */
+/**
+ * Brings score, band and segments up to the instant `at` (ms UTC), and sets the timer for the next
+ * change.
+ */
 export function decide(
   rules: SubjectRules,
   context: ProfileContext,
@@ -74,7 +74,7 @@ export function decide(
   else context.setTimer('next', next);
 }
 
-/** The score as the segments that read it need it; undefined when it has not changed. */
+/** The score in the form that segments read; undefined when it has not changed. */
 function viewOf(
   rules: SubjectRules,
   profile: Profile,
@@ -90,7 +90,7 @@ function viewOf(
   return { config: rules.config, state: engagement, curve, since };
 }
 
-/** Once a day of the subject's time is enough. */
+/** Settles the segments once a day of the subject's time; more often is not needed. */
 export function settleSegments(rules: SubjectRules, profile: Profile, now: number): void {
   const from = now - rules.keepMs - 1;
   const { history } = profile.segments;
@@ -99,7 +99,7 @@ export function settleSegments(rules: SubjectRules, profile: Profile, now: numbe
   rules.segments.settle(profile.segments, from);
 }
 
-/** Decides as of the instant `at`, up to which nothing came but time. */
+/** Decides as of the instant `at` (ms UTC), when only time has passed. */
 export function passTime(
   rules: SubjectRules,
   context: ProfileContext,

@@ -1,4 +1,4 @@
-/** What becomes of a subject itself: erased, merged, split, or corrected. */
+/** The life of a subject: erasure, merge, split and correction. */
 import { curveOf } from '../engagement/engagement.ts';
 import { type Event, events, scores, segmentStates } from '../event.ts';
 import { noMembership, retell } from '../segments/membership.ts';
@@ -12,8 +12,8 @@ import { absorbedClass, mergedClass } from './subject-classes.ts';
 import { type Occasion, tellChanges } from './tell.ts';
 
 /**
- * Leaves all segments, and forgets the subject: only that it is erased is kept, so that it does not
- * come back.
+ * Leaves all segments and forgets the subject. Only the fact of the erasure is kept, so that the
+ * subject does not come back.
  */
 export function erase(context: ProfileContext, profile: Profile, at: number): void {
   const user = context.key;
@@ -32,8 +32,8 @@ export function erase(context: ProfileContext, profile: Profile, at: number): vo
 }
 
 /**
- * Leaves all segments, and hands over to another subject all that is kept; what comes later
- * follows.
+ * Leaves all segments, and hands everything that is kept to another subject; later events follow it
+ * there.
  */
 export function mergeInto(
   rules: SubjectRules,
@@ -42,7 +42,7 @@ export function mergeInto(
   other: string,
 ): void {
   const user = context.key;
-  // What is one already cannot be merged the other way round.
+  // A subject that was merged into this one cannot take it over.
   if (other === '' || other === user || profile.absorbed?.includes(other) === true) {
     context.drop('invalid');
     return;
@@ -67,13 +67,13 @@ export function mergeInto(
   context.state = { ...emptyProfile(), mergedInto: other };
 }
 
-/** Begins anew: what was handed over stays with the other, what comes from now on is its own. */
+/** Starts over: what was handed over stays with the other subject, and later events are its own. */
 export function split(context: ProfileContext, profile: Profile): void {
   if (profile.mergedInto === undefined) context.drop('invalid');
   else context.state = emptyProfile();
 }
 
-/** Goes on for another subject, too: from now on all is decided by the events of both. */
+/** Takes over the profile of another subject; from now on the events of both decide. */
 export function absorb(
   rules: SubjectRules,
   context: ProfileContext,
@@ -83,7 +83,7 @@ export function absorb(
   if (absorbed === undefined) return;
   const now = context.now;
   const other = fromWritten(absorbed.profile);
-  // Of those that were merged into each other at once this one goes on.
+  // Where subjects were merged into each other at the same time, this one goes on.
   delete profile.mergedInto;
   passTime(rules, context, profile, now);
   profile.clock = Math.max(clockOf(context, profile), other.clock ?? now);
@@ -98,7 +98,10 @@ export function absorb(
   context.state = profile;
 }
 
-/** All is as the corrected input makes it; what was told otherwise is told anew. */
+/**
+ * Replaces the profile with that of the corrected input, and reports again what differs from
+ * earlier reports.
+ */
 export function correct(
   rules: SubjectRules,
   context: ProfileContext,
@@ -138,13 +141,13 @@ export function correct(
     context.emitTo(scores, context.key, null, context.now);
     context.cancelTimer('next');
   }
-  // The numbers of what was told go on, should the subject come again.
+  // The sequence numbers go on, should the subject come again.
   context.state = profile !== undefined || merged.size > 0 ? fresh : undefined;
 }
 
 /**
- * Where subjects were merged in a circle, at once, the one of the least name takes what has gone
- * round.
+ * Whether subjects were merged in a circle and this one has the smallest name: then it keeps the
+ * profile that has gone round.
  */
 export function endsCircle(subject: string, via: readonly string[]): boolean {
   const since = via.indexOf(subject);

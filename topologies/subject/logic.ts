@@ -1,4 +1,4 @@
-/** One subject: what an event or the passing of time changes. */
+/** One subject: how an event or the passing of time changes it. */
 import { settle } from '../engagement/engagement.ts';
 import { type Event, events } from '../event.ts';
 import type { SubjectSegments } from '../segments/subject-state.ts';
@@ -17,7 +17,7 @@ import {
 import { SubjectQuestions } from './subject-questions.ts';
 import { type Occasion, tellLabel } from './tell.ts';
 
-/** Decides subjects by its rules, and answers what may be asked of them. */
+/** Decides subjects by its rules, and answers questions about them. */
 export class ProfileLogic extends SubjectQuestions {
   onEvent(context: ProfileContext, event: Event, at: number): void {
     const { rules } = this;
@@ -64,7 +64,7 @@ export class ProfileLogic extends SubjectQuestions {
     if ('refused' in taken) {
       context.drop(taken.refused);
       if (taken.refused === 'late') context.emit({ type: 'late', event });
-      // A refused event moves the clock of a subject that is known.
+      // Even a refused event moves the clock of a known subject.
       if (context.state !== undefined) context.state = profile;
       return;
     }
@@ -80,7 +80,7 @@ export class ProfileLogic extends SubjectQuestions {
     const corrects = taken.changes.some((change) => !change.add || change.at < context.now);
     const occasion: Occasion = { cause: 'event', event, at, corrects, concerned, scored };
     decide(rules, context, profile, context.now, occasion);
-    // No event is accepted any more that is older than this clock allows.
+    // Events older than this clock allows are no longer accepted.
     settle(rules.config, profile.engagement, profile.clock);
     settleSegments(rules, profile, profile.clock);
     context.state = profile;
@@ -94,8 +94,8 @@ export class ProfileLogic extends SubjectQuestions {
   }
 
   /**
-   * What tells a subject that these definitions decide for it from now on.
-   * @param known what would be kept of the subject had they always decided; default: what is kept
+   * The event that tells a subject to follow these definitions from now on.
+   * @param known the profile as if these definitions had always been in force; default: the profile
    * stays
    */
   redefined(known?: Profile): Event {
@@ -106,10 +106,10 @@ export class ProfileLogic extends SubjectQuestions {
   }
 }
 
-/** What is kept of a subject is as if the definitions of now had always been in force. */
+/** Replaces the kept past by one as if the current definitions had always been in force. */
 function rebuild(segments: SubjectSegments, rebuilt: unknown): void {
   const { history, memory } = rebuilt as { history: unknown; memory: SubjectSegments['memory'] };
-  // The definitions are others by then: every leaf is computed anew.
+  // Changed definitions make the next event recompute every leaf.
   if (segments.program === '') return;
   segments.history = historyFromWritten(history);
   segments.memory = memory;

@@ -1,6 +1,6 @@
 /**
- * Two subjects that are one person: what was kept of the one joins what is kept of the other, as
- * the union of their events. An event that both had, by its id, counts once.
+ * Merges two subjects that are one person: the result is the union of their events. An event that
+ * both had, by its id, counts once.
  */
 import type { Accepted } from '../accepted/accepted.ts';
 import type { ConsentEntry, Consents } from '../accepted/consent.ts';
@@ -21,7 +21,7 @@ export function mergeAccepted(into: Accepted, from: Accepted): void {
   mergeConsents(into.consents, from.consents);
 }
 
-/** The way of the band up to `now` (ms UTC) stays that of the subject that goes on. */
+/** Up to `now` (ms UTC) the bands stay those of the subject that goes on. */
 export function mergeEngagement(
   into: Engagement,
   from: Engagement,
@@ -39,7 +39,7 @@ export function mergeEngagement(
   into.instants = [];
 }
 
-/** Nothing at or before the later of both settled instants can change any more. */
+/** Nothing at or before the later of the two settled instants can change any more. */
 export function mergeHistory(into: History, from: History): void {
   into.from = Math.max(into.from, from.from);
   into.firsts = union(into.firsts, from.firsts);
@@ -51,7 +51,7 @@ export function mergeHistory(into: History, from: History): void {
 function mergeCounts(into: Counts, from: Counts): void {
   into.lastForgotten = Math.max(into.lastForgotten, from.lastForgotten);
   for (const [name, hours] of from.hours) {
-    // A new object: what was computed of the old one is known by it.
+    // A new object, because cached results belong to the old one.
     const own = { ...into.hours.get(name) };
     into.hours.set(name, own);
     for (const [hour, items] of Object.entries(hours)) {
@@ -60,7 +60,7 @@ function mergeCounts(into: Counts, from: Counts): void {
   }
 }
 
-/** Of an hour that is settled on one side only the number of its items is known. */
+/** If the hour is settled on one side, only the number of its items is known. */
 function mergedHour(a: Hour, b: Hour): Hour {
   if (typeof a === 'number' || typeof b === 'number') return sizeOf(a) + sizeOf(b);
   const items = new Map(a);
@@ -108,7 +108,7 @@ function mergeInstants(into: Map<string, number[]>, from: ReadonlyMap<string, nu
   for (const [item, instants] of from) into.set(item, union(into.get(item) ?? [], instants));
 }
 
-/** Ascending, each once. */
+/** Ascending, without duplicates. */
 function union(a: readonly number[], b: readonly number[]): number[] {
   return [...new Set([...a, ...b])].sort((x, y) => x - y);
 }

@@ -1,10 +1,10 @@
 /**
- * How a profile is written: dictionaries as lists of name and value in turn, so that any name comes
- * back as it was. MessagePack's own maps do not keep `__proto__`, and become objects that have a
+ * How a profile is written: dictionaries are lists of names and values in turn, so that every name
+ * comes back as it was. MessagePack's own maps lose `__proto__`, and become objects that have a
  * `constructor`.
  *
- * Profiles from before (version 0) were objects throughout; they are read as they are and written
- * anew when they change.
+ * Profiles of version 0 were objects throughout; they are read as they are, and written in this
+ * form when they change.
  */
 import { msgpack, type Serde, versioned } from 'millrace';
 import type { ConsentEntry } from '../accepted/consent.ts';
@@ -15,7 +15,7 @@ import { fromWritten as eventFromWritten, toWritten as eventToWritten } from '..
 import { type History, type Kept, noFields } from '../segments/history.ts';
 import type { Profile } from './profile.ts';
 
-/** Name, value, name, value; before: an object. */
+/** Name, value, name, value; in version 0 an object. */
 type Written = readonly unknown[] | Readonly<Record<string, unknown>>;
 type Fields = Readonly<Record<string, never>>;
 
@@ -30,7 +30,7 @@ function serde(): Serde<Profile> {
   };
 }
 
-/** As plain data: numbers, texts, lists and objects of fixed names. */
+/** A profile as plain data: numbers, texts, lists, and objects with fixed names. */
 export function toWritten(profile: Profile): unknown {
   const { accepted, engagement, emitted, segments } = profile;
   const { history } = segments;
@@ -59,7 +59,7 @@ export function toWritten(profile: Profile): unknown {
   };
 }
 
-/** The profile of what `toWritten` made, or of a version before. */
+/** The profile from what `toWritten` made, or from version 0. */
 export function fromWritten(written: unknown): Profile {
   const profile = written as Fields & { readonly [part: string]: Fields };
   const { accepted, engagement, emitted, segments } = profile as Record<string, Fields>;

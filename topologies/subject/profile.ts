@@ -8,23 +8,24 @@ import { noSegments, type SubjectSegments } from '../segments/subject-state.ts';
 export interface Profile {
   accepted: Accepted;
   engagement: Engagement;
-  /** Index of the band, apart from the gate. */
+  /** Index of the band, without regard to the gate. */
   band: number;
-  /** The band is to be found from the start of its way: what is past has changed. */
+  /** The past has changed: the band must be found again from the start of the kept bands. */
   retrace: boolean;
   emitted: { score: number; subs: Record<string, number>; band: string } | undefined;
   segments: SubjectSegments;
   /**
-   * The greatest instant of the subject's own events, ms UTC: what is late for it depends on them
-   * alone, not on timers that others' time has made fire. Absent in profiles from before there was
-   * one.
+   * The greatest instant of the subject's own events, ms UTC. Lateness is judged by it, and not by
+   * timers that the time of other subjects fires. Absent in older profiles.
    */
   clock?: number;
-  /** Who goes on for the subject: its events are passed on, nothing else is kept. */
+  /**
+   * The subject that this one was merged into: its events are passed on, and nothing else is kept.
+   */
   mergedInto?: string;
-  /** Whom the subject goes on for. */
+  /** The subjects that were merged into this one. */
   absorbed?: readonly string[];
-  /** When the subject was erased, ms UTC: nothing else is kept, and nothing more is taken in. */
+  /** When the subject was erased, ms UTC: nothing else is kept, and no event is taken in. */
   erased?: number;
 }
 
@@ -39,7 +40,7 @@ export type ProfileContext = Pick<
   'key' | 'state' | 'now' | 'emit' | 'emitTo' | 'setTimer' | 'cancelTimer' | 'drop'
 >;
 
-/** Of a subject of which nothing is known. */
+/** The profile of an unknown subject. */
 export function emptyProfile(): Profile {
   return {
     accepted: nothingAccepted(),
@@ -51,7 +52,10 @@ export function emptyProfile(): Profile {
   };
 }
 
-/** Of a profile from before there was a clock, and of a new one, that of the operator. */
+/**
+ * The clock of a profile; for a new profile, and for an older one without a clock, that of the
+ * operator.
+ */
 export function clockOf({ now }: ProfileContext, { clock = now }: Profile): number {
   return clock;
 }

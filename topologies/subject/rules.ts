@@ -1,4 +1,4 @@
-/** By what subjects are decided: the configuration, checked and compiled. */
+/** The rules that decide subjects: the configuration, checked and compiled. */
 import { AcceptedSet } from '../accepted/accepted.ts';
 import type { ConsentConfig } from '../accepted/consent.ts';
 import type { MachineRules } from '../accepted/machine.ts';
@@ -31,7 +31,7 @@ export class SubjectRules {
   }
 }
 
-/** The name of a band of a profile at an instant, ms UTC: another one while a gate is shut. */
+/** The name of a band at an instant (ms UTC); `suppressed` while a gate is shut. */
 export function bandName(
   { config }: SubjectRules,
   profile: Profile,

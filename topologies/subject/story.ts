@@ -1,6 +1,6 @@
 /**
- * The story of one subject for a picture: its score over time, what made it, and when it is in
- * which segment.
+ * The story of one subject for a picture: its score over time, the events behind it, and when it
+ * was in which segment.
  */
 import { consentAt } from '../accepted/consent.ts';
 import { type BandStep, suppressed } from '../engagement/bands.ts';
@@ -18,28 +18,28 @@ import type { Profile } from './profile.ts';
 
 /** All instants are ms UTC. */
 export interface SubjectStory {
-  /** The subject's own clock, up to which all is decided: its newest event or timer. */
+  /** The subject's own clock, up to which everything is decided: its newest event or timer. */
   readonly at: number;
-  /** What is shown. */
+  /** First instant of the picture. */
   readonly from: number;
   readonly to: number;
   /** Ascending; from `at` on as if nothing more arrived. */
   readonly curve: readonly (readonly [at: number, score: number])[];
   readonly bounds: readonly { readonly name: string; readonly from: number }[];
-  /** From each instant on; also those to come if nothing more arrives. */
+  /** The band from each instant on; those after `at` come if nothing more arrives. */
   readonly bands: readonly { readonly at: number; readonly band: string }[];
-  /** What was counted, by class and hour, the oldest first. */
+  /** What was counted, by class and hour, oldest first. */
   readonly marks: readonly Mark[];
-  /** When the channel that gates shut counted nothing. */
+  /** When a gate was shut, so that its channel counted nothing. */
   readonly gated: readonly Interval[];
   readonly gatedChannel: string;
   readonly score: ScoreExplanation & { readonly band: string };
-  /** What was before this instant is settled, and not kept for the segments; absent when all is. */
+  /** The segments keep nothing from before this instant; absent when everything is kept. */
   readonly knownFrom?: number;
   readonly segments: readonly SegmentStory[];
   readonly consents: readonly ConsentStory[];
   readonly traits: Readonly<Record<string, { readonly value: Trait; readonly since: number }>>;
-  /** What changes by itself until `to` if nothing more arrives, the first first. */
+  /** Changes until `to` if nothing more arrives, earliest first. */
   readonly coming: readonly Coming[];
   readonly mergedInto?: string;
   readonly absorbed?: readonly string[];
@@ -51,7 +51,7 @@ export interface Mark {
   readonly class: string;
   readonly channel: string;
   readonly items: number;
-  /** Which, as far as they are kept; the first ones. */
+  /** The first items, as far as they are kept. */
   readonly which?: readonly string[];
 }
 
@@ -59,10 +59,10 @@ export interface SegmentStory {
   readonly id: string;
   readonly version: number;
   readonly description?: string;
-  /** The definition, as it is written; durations in ms. */
+  /** The definition as JSON; durations in ms. */
   readonly definition: SegmentJson;
   readonly in: boolean;
-  /** When the subject is in it; within the picture. */
+  /** When the subject is in the segment, within the picture. */
   readonly intervals: readonly Interval[];
   readonly changesAt?: number;
 }
@@ -70,7 +70,7 @@ export interface SegmentStory {
 export interface ConsentStory {
   readonly purpose: string;
   readonly status: 'granted' | 'withdrawn' | 'unknown';
-  /** When that was said, and until when it is given. */
+  /** When the status was stated, and until when it holds. */
   readonly since?: number;
   readonly until?: number;
 }
@@ -139,7 +139,7 @@ function nameOf(config: EngagementConfig, band: number): string {
   return config.bands[band]?.name ?? '';
 }
 
-/** At so many instants, and right at each mark, where the curve jumps. */
+/** Samples at regular instants, and at each mark, where the curve jumps. */
 function curveIn(
   curve: ScoreCurve,
   marks: readonly Mark[],
@@ -150,7 +150,7 @@ function curveIn(
   const step = Math.max(hourMs, Math.ceil((to - from) / samples / hourMs) * hourMs);
   const instants = new Set<number>([clock]);
   for (let at = hourOf(from) * hourMs; at <= to; at += step) instants.add(Math.max(at, from));
-  // Events of an hour count from their own instants on: at its end all of them do.
+  // Events count from their own instants on; at the end of the hour all of them do.
   for (const { at } of marks.slice(-samples)) {
     instants.add(Math.max(from, at - 1));
     instants.add(Math.min(at + hourMs - 1, at > clock ? to : Math.max(at, clock)));
@@ -179,7 +179,10 @@ function marksOf(config: EngagementConfig, profile: Profile, from: number, to: n
   return marks.sort((a, b) => a.at - b.at).slice(-marksMost);
 }
 
-/** The instants at which gates may open or shut, and what they are between them. */
+/**
+ * Intervals in which the gates are shut; their state is computed between the instants at which it
+ * may change.
+ */
 function gatedIn(gates: Gates, from: number, to: number): Interval[] {
   const instants = new Set<number>([from]);
   for (const at of Object.values(gates.events).flat()) instants.add(at);

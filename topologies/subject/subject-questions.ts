@@ -1,4 +1,4 @@
-/** What may be asked of a subject: questions change nothing. */
+/** Questions about a subject; they change nothing. */
 import { bandAfter, bandChangesAt } from '../engagement/bands.ts';
 import type { Companions } from '../engagement/companions.ts';
 import { companions, curveOf } from '../engagement/engagement.ts';
@@ -23,14 +23,14 @@ export class SubjectQuestions {
     return this.rules.segments;
   }
 
-  /** Score of a profile at an instant, as `query` and the end of a run show it. */
+  /** Score of a profile at an instant (ms UTC), as `query` and the report of a run show it. */
   scoreOf(profile: Profile, at: number): Score & { readonly band: string } {
     const score = curveOf(this.rules.config, profile.engagement).at(at);
     const band = bandAfter(this.rules.config, score.score, profile.band);
     return { ...score, band: bandName(this.rules, profile, band, at) };
   }
 
-  /** What the score of a profile is made of at an instant, ms UTC; not before what is settled. */
+  /** The parts of a score at an instant (ms UTC) that is not before the settled past. */
   explainScore(profile: Profile, at: number): ScoreExplanation & { readonly band: string } {
     const why = explainScore(this.rules.config, profile.engagement, at);
     return { ...why, band: this.scoreOf(profile, at).band };
@@ -48,7 +48,8 @@ export class SubjectQuestions {
   }
 
   /**
-   * When the band or the gate changes if nothing arrives after `at`, ms UTC; +Infinity for never.
+   * The next instant after `at` (ms UTC) at which the band or the gate changes if nothing arrives;
+   * +Infinity for never.
    */
   bandNext(profile: Profile, at: number): number {
     const curve = curveOf(this.rules.config, profile.engagement);
@@ -62,8 +63,9 @@ export class SubjectQuestions {
   }
 
   /**
-   * Why a subject is in a segment or not at an instant, if nothing more arrives until then. Not
-   * before what is settled. Throws CONFIG_INVALID for an unknown segment.
+   * Why a subject is in a segment or not at an instant (ms UTC), if nothing more arrives until
+   * then. The instant must not be before the settled past. @throws CONFIG_INVALID for an unknown
+   * segment
    */
   explain(subject: string, profile: Profile, id: string, at: number): Explanation {
     const root = rootOf(this.rules.segments.program, id);
@@ -71,8 +73,8 @@ export class SubjectQuestions {
   }
 
   /**
-   * When a subject is in a segment, as far as is kept and as is known now; ends may lie in the
-   * future.
+   * When a subject is in a segment, as far as the past is kept and the future is known now: ends
+   * may lie in the future.
    */
   timelineOf(profile: Profile, id: string): Timeline {
     return this.rules.segments.timelineOf(

@@ -1,6 +1,7 @@
 /**
- * One subject's events run without an engine: the same logic, the same timers, in the same order as
- * the operator does on the subject's own clock. For recomputing, comparing and explaining.
+ * Runs the events of one subject without an engine: the same logic and the same timers, in the
+ * order in which the operator runs them on the subject's own clock. It is for recomputing,
+ * comparing and explaining.
  */
 import type { ActivityLabel, Arrival, SegmentChange, SegmentState } from '../event.ts';
 import type { ProfileLogic } from './logic.ts';
@@ -24,7 +25,7 @@ export class SubjectRun implements ProfileContext {
     this.key = subject;
   }
 
-  /** A run that goes on from here with a copy of the state, and has told nothing yet. */
+  /** A run that goes on from here with a copy of the state, and has reported nothing yet. */
   fork(state: Profile | undefined): SubjectRun {
     const other = new SubjectRun(this.#logic, this.key);
     other.state = state;
@@ -33,14 +34,14 @@ export class SubjectRun implements ProfileContext {
     return other;
   }
 
-  /** Lets time pass up to just before the event, then takes it in. */
+  /** Lets time pass to just before the event, then takes the event in. */
   take({ event, at }: Arrival): void {
     this.advanceTo(at - 1, false);
     if (at > this.now) this.now = at;
     this.#logic.onEvent(this, event, at);
   }
 
-  /** Fires what is due up to `until`, ms UTC. */
+  /** Fires timers that are due up to `until`, ms UTC. */
   advanceTo(until: number, clock = true): void {
     while (this.#next !== undefined && this.#next <= until) {
       const at = this.#next;
@@ -74,7 +75,7 @@ export class SubjectRun implements ProfileContext {
   }
 }
 
-/** A subject's run over all its events. */
+/** Runs a subject over all its events. */
 export function runSubject(
   logic: ProfileLogic,
   subject: string,

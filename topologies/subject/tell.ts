@@ -1,4 +1,4 @@
-/** What is told of a decision: entries and exits with their cause, and labels of machines. */
+/** Reports of a decision: entries and exits with their cause, and labels of machines. */
 import type { Label } from '../accepted/accepted.ts';
 import { isConsent, purposeOf } from '../accepted/consent.ts';
 import type { ScoreCurve } from '../engagement/score.ts';
@@ -17,7 +17,7 @@ import { witnessesOf } from '../segments/witnesses.ts';
 import type { Profile, ProfileContext } from './profile.ts';
 import { bandName, type SubjectRules } from './rules.ts';
 
-/** What brings a decision about, and what it concerns. */
+/** What caused a decision, and what it concerns. */
 export interface Occasion {
   readonly cause: 'event' | 'time' | 'merge';
   readonly event?: Event;
@@ -25,9 +25,9 @@ export interface Occasion {
   readonly at: number;
   /** The past has changed: an event came out of order, or was taken back. */
   readonly corrects?: boolean;
-  /** Leaves of segments to compute anew. */
+  /** Places of leaves to recompute. */
   readonly concerned?: readonly number[];
-  /** The score may be another one. */
+  /** The score may have changed. */
   readonly scored?: boolean;
 }
 
@@ -93,7 +93,7 @@ export function tellLabel(rules: SubjectRules, context: ProfileContext, label: L
 }
 
 /**
- * An end elsewhere than at the event that brought it about corrects what was told, or was not told.
+ * An end at another instant than that of the event behind it is a correction of earlier reports.
  */
 function causeOf(
   { purpose }: SegmentDefinition,

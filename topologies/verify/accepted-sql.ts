@@ -39,7 +39,9 @@ function dropLate(db: Database, { engagement }: CheckedConfig): void {
   );
 }
 
-/** The table `ready`: of what was seen, each event once, and only what its subject permits. */
+/**
+ * The table `ready`: the events that were seen, without duplicates and without those not permitted.
+ */
 function dropRefused(db: Database, { engagement, consent }: CheckedConfig): void {
   const grace = { grace: engagement.graceMs };
   db.run(

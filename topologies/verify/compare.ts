@@ -1,6 +1,6 @@
 /**
- * Sets what the engine says beside what SQL makes of the same events; counts, and shows the first
- * differences.
+ * Compares the results of the engine with those that SQL makes of the same events; counts
+ * differences, and shows the first ones.
  */
 import type { ActivityLabel, SegmentChange } from '../event.ts';
 import {
@@ -16,7 +16,7 @@ import { prepareScores, scoresBySql } from './score-sql.ts';
 import { type CheckedSegment, wholeOf } from './segment-node.ts';
 import { type Edge, SegmentsInSql } from './segment-sql.ts';
 
-/** What a run left. */
+/** The results of a run. */
 export interface EngineResult {
   /** The instant to which the clock was advanced, ms UTC. */
   readonly end: number;
@@ -29,14 +29,14 @@ export interface Part {
   readonly name: string;
   readonly compared: number;
   readonly differing: number;
-  /** Sizes, or why nothing was compared. */
+  /** Sizes, or the reason why nothing was compared. */
   readonly note?: string;
   /** The first differences. */
   readonly examples: readonly string[];
 }
 
 const day = 86_400_000;
-/** How long after the end scores are compared, in days: without events they only decay. */
+/** Scores are also compared this many days after the end: without events they only decay. */
 const later = [0, 1, 7, 14, 30, 90, 365];
 const shown = 5;
 
@@ -49,7 +49,7 @@ export async function compareWithSql(
   const checked = checkPersonalisation(config);
   const { engagement, machine, consent } = checked;
   const mergedAreCompared = Object.keys(consent.needs).length === 0;
-  // Of a subject that is erased, or goes on as another, nothing is there to be compared.
+  // A subject that was erased, or merged into another, has nothing to compare.
   const isCompared = (subject: string) => {
     const { erased, mergedInto, absorbed } = result.profiles.get(subject) ?? {};
     if ((erased ?? mergedInto) !== undefined) return false;
@@ -57,8 +57,8 @@ export async function compareWithSql(
   };
   const logged = [...events].filter(({ subject }) => isCompared(subject));
   const profiles = new Map([...result.profiles].filter(([subject]) => isCompared(subject)));
-  // What a subject was told before it went on for another, too, stands: its intervals are not those
-  // of both.
+  // A subject that took over another keeps what was reported before; its intervals are not those of
+  // both.
   const alone = new Map([...profiles].filter(([, { absorbed }]) => absorbed === undefined));
   const db = await Database.open();
   try {
@@ -67,7 +67,7 @@ export async function compareWithSql(
     prepareScores(db, engagement);
     const logic = profileLogic(config);
     const scores = compareRows('scores');
-    // A subject of whom nothing is accepted has no points.
+    // A subject without accepted events has no points.
     const none = {
       score: 0,
       subs: Object.fromEntries(Object.keys(engagement.channels).map((name) => [name, 0])),
@@ -134,7 +134,7 @@ export function canonical(value: unknown): string {
   );
 }
 
-/** Of accepted events only: what left the set since has no label any more. */
+/** Only accepted events have labels; one that has left the set has none any more. */
 function compareLabels(activities: readonly Activity[], labels: readonly ActivityLabel[]): Part {
   const last = new Map(labels.map((label) => [`${label.user} ${label.eventId}`, label.label]));
   const rows = compareRows('machine activity');
@@ -147,15 +147,13 @@ function compareLabels(activities: readonly Activity[], labels: readonly Activit
   return rows.part(`${machines} events of machines`);
 }
 
-/**
- * So many subjects are compared in a segment that reads the score: each has its thousands of hours.
- */
+/** The most subjects compared for a segment that reads the score: each has thousands of hours. */
 const hourly = 100;
 
 /**
- * All ends of all memberships, to the millisecond; of a segment that corrects nothing, the present.
- * What was told of a subject under an earlier definition stands and is not compared with this one:
- * of such a subject the membership at the change of definition counts, and every end after it.
+ * Compares all ends of all memberships, to the millisecond; for a segment without corrections, the
+ * present. Reports made under an earlier definition stand and are not compared: for such a subject,
+ * the membership at the change of the definition counts, and every end after it.
  */
 function compareSegment(
   sql: SegmentsInSql,
@@ -199,7 +197,7 @@ function compareSegment(
 
 /**
  * The ends after an instant, ms UTC.
- * @param withState begins with whether it holds at the instant
+ * @param withState first says whether the condition holds at the instant
  */
 function sinceChange(ends: readonly Edge[], from: number, withState: boolean): Edge[] {
   const state = { at: from, in: ends.findLast(({ at }) => at <= from)?.in ?? false };
@@ -207,7 +205,7 @@ function sinceChange(ends: readonly Edge[], from: number, withState: boolean): E
   return withState ? [state, ...after] : after;
 }
 
-/** The ends that stand when those superseded are gone, and those without length. */
+/** The ends that are left without those superseded and those of no length. */
 export function standingEnds(changes: readonly SegmentChange[]): Edge[] {
   const alive = new Map(changes.map((change) => [change.seq, change]));
   for (const { supersedes } of changes as readonly { supersedes?: number }[]) {

@@ -1,4 +1,4 @@
-/** The second opinion's database: SQL in memory, over the events as they stand in the log. */
+/** The database of the second opinion: SQL in memory, over the events as they stand in the log. */
 import { isIP } from 'node:net';
 import { MillraceError } from 'millrace';
 import { messageOf } from 'millrace/engine';
@@ -13,7 +13,7 @@ type Row = Readonly<Record<string, unknown>>;
 export interface LoggedEvent {
   readonly subject: string;
   /**
-   * Whose clock decided whether it was late: the subject's name before it was merged; default
+   * The stream whose clock decides lateness: the name of the subject before a merge; default
    * `subject`.
    */
   readonly stream?: string;
@@ -38,7 +38,7 @@ export class Database {
   }
 
   /**
-   * Throws TOOL_MISSING when the embedded SQL engine is not installed: it is a tool of development.
+   * @throws TOOL_MISSING when the embedded SQL engine, a development dependency, is not installed
    */
   static async open(): Promise<Database> {
     try {
@@ -50,7 +50,7 @@ export class Database {
     }
   }
 
-  /** Statements apart by semicolons; `:name` stands for a number, put in as text. */
+  /** Runs statements separated by semicolons; `:name` is replaced by a number, as text. */
   run(sql: string, numbers: Readonly<Record<string, number>> = {}): void {
     this.#db.exec(withNumbers(sql, numbers));
   }
@@ -59,7 +59,7 @@ export class Database {
     return this.#db.all(withNumbers(sql, numbers)) as Row[];
   }
 
-  /** A function that SQL may call; the same values give the same result. */
+  /** Defines a function for SQL; it must be deterministic. */
   define(name: string, body: (...values: unknown[]) => string | number | null): void {
     this.#db.function(name, body as never, { deterministic: true });
   }
@@ -92,13 +92,13 @@ export class Database {
 }
 
 function withNumbers(sql: string, numbers: Readonly<Record<string, number>>): string {
-  // Texts stay as they are: a class may be called 'shop:hour'.
+  // Texts are left alone: a class may be called 'shop:hour'.
   return sql.replace(/'(?:[^']|'')*'|:([a-z]\w*)/gi, (found, key?: string) =>
     key !== undefined && Object.hasOwn(numbers, key) ? String(numbers[key]) : found,
   );
 }
 
-/** Where a number or a trait of an event stands in its JSON, as SQL text; any name is one. */
+/** The JSON path, as SQL text, of a number or a trait of an event; any name is allowed. */
 export function memberPlace(group: string, name: string): string {
   return quoted(`$.${group}.${JSON.stringify(name)}`);
 }
@@ -145,7 +145,7 @@ function isListed(machine: MachineConfig, ip: string | undefined, agent: string 
   });
 }
 
-/** An address as its bits, so that a block is a prefix of it. */
+/** The bits of an address, so that a block is a prefix. */
 function bitsOf(address: string): string | undefined {
   const family = isIP(address);
   if (family === 4) {

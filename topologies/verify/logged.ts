@@ -1,4 +1,4 @@
-/** The events of the log that a comparison is about, each under the subject that it counts for. */
+/** The events of the log to compare, each under the subject that it counts for. */
 import type { Event } from '../event.ts';
 import type { Profile } from '../subject/profile.ts';
 import { mergedClass, redefinedClass, splitClass } from '../subject/subject-classes.ts';
@@ -12,10 +12,9 @@ interface EventRecord {
 }
 
 /**
- * What came for a subject before it was merged into another counts for that one; what came later is
- * in the log once more, under the other's name.
- * @param profiles of the subjects to compare; one that is missing there is to be found out, not
- * passed over
+ * Events of a subject from before its merge count for the subject that goes on; later ones are in
+ * the log a second time, under the other name.
+ * @param profiles of the subjects to compare; a missing one is a difference and is reported
  * @param wanted the subjects to compare
  */
 export async function loggedEvents(
@@ -37,7 +36,7 @@ export async function loggedEvents(
       continue;
     }
     if (gone.has(key)) {
-      // What comes after a split is its own again.
+      // Events after a split are its own again.
       if (value.class === splitClass && value.via === undefined) ownerOf.delete(key);
       continue;
     }
@@ -51,7 +50,7 @@ function endsHere(subject: string, { class: name, item = '' }: Event): boolean {
   return name === mergedClass && item !== '' && item !== subject;
 }
 
-/** Without what only the application reads of it: the profile that a merged subject hands over. */
+/** The event without the profile of a merged subject, which only the application reads. */
 function plain(event: Event): Event {
   const { absorbed: _, ...rest } = event;
   return rest;

@@ -1,4 +1,4 @@
-/** What a run of the ready topology left in its state and its topics. */
+/** The results of a run of the ready topology, from its state and its topics. */
 import { type Log, type Runtime, topicRecords } from 'millrace/engine';
 import { activityLabels, segmentChanges } from '../event.ts';
 import type { Profile } from '../subject/profile.ts';
@@ -6,7 +6,7 @@ import type { EngineResult } from './compare.ts';
 
 /**
  * @param end the instant to which the clock was advanced, ms UTC
- * @param wanted whether a subject is to be compared; default all
+ * @param wanted whether a subject is to be compared; default: all
  */
 export async function resultOf(
   { runtime, log }: { readonly runtime: Pick<Runtime, 'query'>; readonly log: Log },

@@ -1,4 +1,4 @@
-/** Scores in plain SQL over the accepted events: the second opinion on the engine's. */
+/** Scores in plain SQL over the accepted events, as a second opinion on those of the engine. */
 import type { EngagementConfig } from '../engagement/engagement-config.ts';
 import { type Database, listOf, quoted } from './database.ts';
 

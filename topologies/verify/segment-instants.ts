@@ -1,12 +1,12 @@
 /**
- * Every instant at which a condition, or one below it, may change: as SQL that lists (subject, at).
+ * The instants at which a condition, or one below it, may change, as SQL that lists (subject, at).
  */
 import { memberPlace, quoted } from './database.ts';
 import type { Node } from './segment-node.ts';
 
 const hourMs = 3_600_000;
 
-/** @param tables (subject, at) of the conditions it is made of */
+/** @param tables (subject, at) of the conditions below */
 export function criticalSql(node: Node, end: number, tables: readonly string[]): string {
   const own = ownSql(node, end);
   const below = tables.map((table) => `select subject, at from ${table}`);
@@ -23,11 +23,11 @@ export function criticalSql(node: Node, end: number, tables: readonly string[]):
 }
 
 interface Own {
-  /** Each instant known may matter again so much later, ms. */
+  /** Every known instant matters again this much later, ms. */
   readonly spans: readonly number[];
   /** Further instants, as SQL. */
   readonly parts: readonly string[];
-  /** And again and again, ms. */
+  /** Repeats with this period, ms. */
   readonly repeat?: number;
 }
 

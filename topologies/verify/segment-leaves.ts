@@ -84,7 +84,7 @@ function countSql(node: Node, where: string): string {
     op: string;
     n: number;
   };
-  // A reset is as late as the event, or later, by instant, rank and id.
+  // The reset is at the event or after it, by instant, rank and id.
   const reset = since.map((match) => matchSql(match, 'r')).join(' or ');
   const alive =
     since.length === 0

@@ -48,9 +48,9 @@ function placesOf(path: string): string[] {
   return [memberPlace('numbers', path), memberPlace('traits', path)];
 }
 
-/** A comparison of one value; with a missing one, or one of another type, it is false. */
+/** A comparison of one value; false when it is missing or has another type. */
 export function testSql(field: string, type: string, op: string, value: unknown): string {
-  // A JSON null says that there is no value any more.
+  // A JSON null says that the value is gone.
   if (op === 'exists') return `coalesce(${type} <> 'null', 0)`;
   if (op === 'in') {
     const each = (value as unknown[]).map((one) => testSql(field, type, 'eq', one));

@@ -1,6 +1,6 @@
-/** A checked segment as SQL asks for its parts. */
+/** A checked segment, in the form that the SQL reads. */
 
-/** A checked condition, as far as its parts are asked for. */
+/** A checked condition, typed as far as the SQL reads it. */
 export type Node = Readonly<Record<string, unknown>> & { readonly kind: string };
 
 export interface CheckedSegment {
@@ -10,7 +10,7 @@ export interface CheckedSegment {
   readonly cooldown?: number;
 }
 
-/** The condition with what the header asks for. */
+/** The condition with what the header adds. */
 export function wholeOf({ when, purpose, cooldown }: CheckedSegment): Node {
   const own = when as Node;
   const permitted: Node =

@@ -9,7 +9,7 @@ export function scoreTables(db: Database, config: EngagementConfig): void {
   const channels = Object.entries(config.channels);
   const open = quoted(openSignal.human);
   const machine = quoted(openSignal.machine);
-  // How many distinct items of an hour had come by an instant.
+  // The number of distinct items of an hour that had come by an instant.
   db.run(`
     create table if not exists firsts as select a.subject, a.class, a.hour, min(a.at) as at,
         case class.key when 'id' then a.id when 'item' then a.item
@@ -58,13 +58,13 @@ export function scoreTables(db: Database, config: EngagementConfig): void {
 }
 
 /**
- * The band at each instant, from that of the instant before: up at a bound, down below it less the
- * hysteresis.
+ * The band at each instant, from the band at the instant before: up at a bound, down at
+ * `hysteresis` below it.
  */
 export function bandSql({ bands, hysteresis }: EngagementConfig): string {
   const up = (before: string) =>
     `max(${before}, ${bands.map(({ from }, k) => `(s.total >= ${from}) * ${k}`).join(', ')})`;
-  // The greatest band not above \`top\` that the score still holds.
+  // The greatest band up to `top` that the score still holds.
   const down = (top: string) =>
     `max(${bands
       .map(

@@ -1,7 +1,7 @@
 /**
  * Memberships in SQL: every condition is evaluated at every instant at which anything can change,
- * by plain counting over the accepted events; what held and latch mean is a fold over those
- * instants. Nothing of the evaluation of the engine is used but the shape of a checked definition.
+ * by plain counting over the accepted events; `held` and `latch` are a fold over those instants. Of
+ * the engine's evaluation only the shape of a checked definition is used.
  */
 import { createHash } from 'node:crypto';
 import type { EngagementConfig } from '../engagement/engagement-config.ts';
@@ -23,9 +23,15 @@ export class SegmentsInSql {
   readonly #segments: ReadonlyMap<string, CheckedSegment>;
   readonly #config: EngagementConfig;
   readonly #consentUnknown: 'granted' | 'withdrawn';
-  /** Conditions with the segments they ask for in place; what several ask for is one object. */
+  /**
+   * Conditions in which references to segments are replaced by their conditions; shared ones are
+   * one object.
+   */
   readonly #inlinedOf = new Map<string, Node>();
-  /** Tables by condition: of the segment at hand; and of all, with the end that they reach to. */
+  /**
+   * Tables by condition: of the current segment; and of all segments, with the end that they reach
+   * to.
+   */
   readonly #truths = new Map<Node, string>();
   readonly #criticals = new Map<Node, { readonly table: string; readonly end: number }>();
   #made = 0;
@@ -60,14 +66,17 @@ export class SegmentsInSql {
     });
   }
 
-  /** Whether the score has a part in it: then every hour is an instant. */
+  /** Whether the condition reads the score, which makes every hour an instant. */
   readsScore(node: Node): boolean {
     const nodes = new Set([this.#inlined(node)]);
     for (const one of nodes) for (const child of childrenOf(one)) nodes.add(child);
     return [...nodes].some(({ kind }) => ['score', 'band', 'openSignal'].includes(kind));
   }
 
-  /** Edges by subject up to `end`. @param only these subjects; default all */
+  /**
+   * Edges by subject up to `end`, ms UTC.
+   * @param only these subjects; default: all
+   */
   edges(segment: CheckedSegment, end: number, only?: ReadonlySet<string>): Map<string, Edge[]> {
     const node = this.#inlined({ kind: 'inSegment', id: segment.id });
     this.#db.run('drop table if exists wanted; create table wanted (subject text primary key)');
@@ -127,7 +136,7 @@ export class SegmentsInSql {
     };
   }
 
-  /** Makes the table (subject, at) of the instants of a node; answers its name. */
+  /** Makes the table (subject, at) of the instants of a node, and returns its name. */
   #critical(node: Node, end: number): string {
     const known = this.#criticals.get(node);
     if (known?.end === end) return known.table;
@@ -138,7 +147,7 @@ export class SegmentsInSql {
     return table;
   }
 
-  /** Makes the table (subject, t, i, v) of a node; answers its name. */
+  /** Makes the table (subject, t, i, v) of a node, and returns its name. */
   #truth(node: Node): string {
     const known = this.#truths.get(node);
     if (known !== undefined) return known;
@@ -219,7 +228,10 @@ export class SegmentsInSql {
   }
 }
 
-/** Of one instant, what comes first in life comes first: sent, delivered, opened and so on. */
+/**
+ * Ranks classes, so that events at one instant come in the order of life: sent, delivered, opened
+ * and so on.
+ */
 function rankClasses(db: Database): void {
   const parts = ['sen[dt]', 'deliver', 'open', 'click', 'view|visit|page|search', 'cart'];
   const order = [...parts, 'purchase|order|buy'].map((part) => new RegExp(part));

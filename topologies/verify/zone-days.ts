@@ -1,4 +1,4 @@
-/** Days of a time zone by the calendar of the platform, for SQL to ask. */
+/** Days of a time zone by the platform's calendar, as functions for SQL. */
 const formats = new Map<string, Intl.DateTimeFormat>();
 const known = new Map<string, number>();
 const hourMs = 3_600_000;
@@ -32,7 +32,7 @@ export function startOf(zone: string, day: string): number {
 }
 
 /**
- * When the day of an instant, or its week, is out of a window of so many days.
+ * When the day or week of an instant leaves a window of `days` days.
  * @param weekStart 1 = Monday
  */
 export function windowEnd(zone: string, at: number, days: number, weekStart?: number): number {
@@ -44,7 +44,7 @@ export function windowEnd(zone: string, at: number, days: number, weekStart?: nu
   return startOf(zone, date.toISOString().slice(0, 10));
 }
 
-/** ms UTC of what a trait says of a date; undefined when it is none. */
+/** ms UTC of a date in a trait; undefined when it is not a date. */
 export function dateFrom(value: string | number, zone: string): number | undefined {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? value : undefined;
   const isDay = /^\d{4}-\d{2}-\d{2}$/.test(value);

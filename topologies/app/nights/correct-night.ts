@@ -1,8 +1,8 @@
 /**
- * A night that is given again with other rows. The events of its files that are still the same
- * stay; of each subject with others, all that the log holds of it is taken anew as if the night had
- * always been as it is now, and one event brings what is kept of the subject, and what was told of
- * it, to that.
+ * A night that is given again with other rows. Events of files that did not change stay. Each
+ * subject whose events changed is run again over everything that the log holds of it, with the
+ * night as it is now. One event then brings the subject's profile, and what was reported of it, to
+ * the result.
  */
 import type { Execution, Log } from 'millrace/engine';
 import { baseName, inputChanged } from '../../../engine/cli/index.ts';
@@ -21,10 +21,10 @@ import { type ChangedNight, endsOf, nameOf } from './nights.ts';
 import { labelsAnew, type SubjectRuns, scoredAt, subjectRuns } from './subject-runs.ts';
 import { type SubjectCorrection, writeCorrections } from './write-corrections.ts';
 
-/** What became of a night that was given with other rows. */
+/** The result of a night that was given with other rows. */
 export interface CorrectedNight {
   readonly files: readonly string[];
-  /** Subjects whose events are others now. */
+  /** Number of subjects whose events changed. */
   readonly subjects: number;
   readonly events: { readonly same: number; readonly removed: number; readonly added: number };
   /** Of the files as they are now: in = out + rejected + skipped. */
@@ -32,9 +32,10 @@ export interface CorrectedNight {
 }
 
 /**
- * Writes the corrections of one night, in one commit; the application takes them as its next
- * records. Throws INPUT_CHANGED, before anything is written, where the log cannot be brought to a
- * recomputation.
+ * Writes the corrections of one night in one commit; the application reads them as its next
+ * records.
+ * @throws INPUT_CHANGED, before anything is written, when the log cannot be brought to the
+ * recomputed result
  */
 export async function correctNight(
   { log, runtime, application }: Pick<Execution, 'log' | 'runtime' | 'application'>,
@@ -83,7 +84,7 @@ export async function correctNight(
   };
 }
 
-/** Throws INPUT_CHANGED when the log has let go of events. */
+/** @throws INPUT_CHANGED when the log no longer has all events */
 async function checkWhole(log: Log, { files }: ChangedNight): Promise<void> {
   const partitions = [...(await endsOf(log)).keys()];
   for (const partition of partitions) {

@@ -1,6 +1,6 @@
 /**
- * `load`: a bounded run for schedulers. It takes in what is there, ends, and writes a manifest. The
- * same night again brings nothing new, and leaves the manifest of the first time as it is.
+ * `load`: a bounded run for schedulers. It takes in what is there, ends, and writes a manifest. A
+ * night that is loaded again adds nothing, and keeps its first manifest.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -45,7 +45,7 @@ import {
 } from './nights.ts';
 
 export interface LoadOptions extends TakeInOptions {
-  /** Path that the manifest is written to. */
+  /** Path of the manifest to write. */
   readonly manifest: string;
 }
 
@@ -53,25 +53,25 @@ export interface LoadOptions extends TakeInOptions {
 interface LoadedFile {
   readonly file: string;
   readonly bytes: number;
-  /** Of its bytes, as they lie there. */
+  /** SHA-256 of its bytes as stored, before decompression. */
   readonly sha256: string;
-  /** Rows of it that were read, also by earlier runs. */
+  /** Rows that were read of it; those of earlier runs are included. */
   readonly rows: number;
-  /** Of these, rows that became dead letters, by reason. */
+  /** How many of these rows became dead letters, by reason. */
   readonly rejected: Readonly<Record<string, number>>;
 }
 
 export interface Manifest {
   readonly version: 1;
   readonly application: string;
-  /** 'corrected': a night was given with other rows; 'unchanged': there was nothing new. */
+  /** 'corrected' when a night was given with other rows; 'unchanged' when nothing was new. */
   readonly result: 'loaded' | 'corrected' | 'unchanged';
-  /** An earlier run had begun these files. */
+  /** Whether an earlier run had begun these files. */
   readonly continued: boolean;
   readonly inputs: readonly LoadedFile[];
-  /** Nights that were given with other rows than before, in `rows` as they are now. */
+  /** Nights that were given with other rows than before; `rows` counts them as they are now. */
   readonly corrected: readonly Pick<CorrectedNight, 'files' | 'subjects' | 'events'>[];
-  /** Of this run: in = out + rejected + skipped, where a row becomes one event. */
+  /** Rows of this run: in = out + rejected + skipped, where a row becomes one event. */
   readonly rows: {
     readonly in: number;
     readonly out: number;
@@ -79,14 +79,14 @@ export interface Manifest {
     readonly skipped: Readonly<Record<string, number>>;
   };
   readonly sources: readonly { readonly name: string; readonly rows: number }[];
-  /** Of this run: in = processed + dropped + dead-lettered. */
+  /** Events of this run: in = processed + dropped + dead-lettered. */
   readonly events: {
     readonly in: number;
     readonly processed: number;
     readonly dropped: Readonly<Record<string, number>>;
     readonly deadLettered: number;
   };
-  /** How far event time has come, ISO 8601; null before the first event. */
+  /** The event time reached, ISO 8601; null before the first event. */
   readonly watermark: string | null;
 }
 
@@ -122,8 +122,8 @@ export async function load(options: LoadOptions): Promise<void> {
 }
 
 /**
- * Brings the log to nights that are given with other rows than before, and lets the application
- * take that.
+ * Corrects nights that are given with other rows than before, and lets the application process the
+ * corrections.
  */
 async function correctNights(
   options: LoadOptions,
@@ -261,7 +261,7 @@ async function manifestOf(execution: Execution, begin: Begin): Promise<Manifest>
   };
 }
 
-/** Rows taken of each file that a source knows, by the file's name. */
+/** Number of rows taken from each file that a source knows, by the file's name. */
 async function filesKnown(log: Log, application: string): Promise<Map<string, number>> {
   const known = new Map<string, number>();
   for (const [name, cursor] of await readCursors(log, application)) {
@@ -272,9 +272,7 @@ async function filesKnown(log: Log, application: string): Promise<Map<string, nu
   return known;
 }
 
-/**
- * Counts by reason, without the values and lines in it: they are of one row, and may be personal.
- */
+/** Counts by reason, without values and lines: these belong to one row and may be personal. */
 function reasonsOf(letters: readonly Pick<Letter, 'reason'>[]): Record<string, number> {
   return totals(letters.map(({ reason }) => ({ [general(reason)]: 1 })));
 }
@@ -300,7 +298,7 @@ async function checksum(file: string): Promise<{ bytes: number; sha256: string }
   return { bytes: (await stat(file)).size, sha256: hash.digest('hex') };
 }
 
-/** Whole or not at all. That of a night that is loaded stays when there was nothing new in it. */
+/** Writes atomically. The manifest of a loaded night stays when nothing was new. */
 async function keep(file: string, manifest: Manifest): Promise<void> {
   if (manifest.result === 'unchanged' && (await isOf(file, manifest))) return;
   const fresh = `${file}.${randomUUID()}`;
@@ -314,7 +312,7 @@ async function keep(file: string, manifest: Manifest): Promise<void> {
   }
 }
 
-/** The manifest that is there is of the same files. */
+/** Whether an existing manifest is of the same files. */
 async function isOf(file: string, { inputs }: Manifest): Promise<boolean> {
   const sums = (of: Pick<Manifest, 'inputs'>) => of.inputs.map(({ sha256 }) => sha256).join();
   try {

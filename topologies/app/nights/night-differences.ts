@@ -1,6 +1,5 @@
 /**
- * What is other in the events of a night, subject by subject, and whether a correction can bring
- * it.
+ * What changed in the events of a night, by subject, and whether a correction can bring it about.
  */
 import type { Log } from 'millrace/engine';
 import { inputChanged, partitionOf } from '../../../engine/cli/index.ts';
@@ -19,8 +18,8 @@ import { type TakenEvent, takenEvents } from '../questions/taken-events.ts';
 import { type ChangedNight, nameOf } from './nights.ts';
 
 /**
- * How far ahead of the application's time, and of the machine's, an event may be; as the guard has
- * it.
+ * How far an event may be ahead of the application's time, and of the machine's clock, as the guard
+ * has it.
  */
 const aheadOfTimeMs = 366 * 86_400_000;
 const aheadOfClockMs = 86_400_000;
@@ -49,7 +48,7 @@ export async function eventsOfNight(
   return own;
 }
 
-/** Written by the application, not by who brought the input. */
+/** Whether the application wrote it, and not the sender of the input. */
 function isOurs({ class: name, id, via }: Event): boolean {
   if (via !== undefined || [absorbedClass, redefinedClass, correctedClass].includes(name)) {
     return true;
@@ -57,7 +56,7 @@ function isOurs({ class: name, id, via }: Event): boolean {
   return name === mergedClass && id.startsWith('identity ');
 }
 
-/** What is other in one subject's events of the night. */
+/** What changed in one subject's events of the night. */
 export interface Difference {
   readonly gone: readonly number[];
   readonly rows: readonly Arrival[];
@@ -84,8 +83,7 @@ export function differencesOf(
 }
 
 /**
- * Of the same at the start and at the end nothing is said, unless an earlier correction has brought
- * it.
+ * Equal events at the start and at the end are left out, unless an earlier correction added them.
  */
 function difference(
   old: readonly TakenEvent[],
@@ -122,7 +120,7 @@ function textOf(event: Event, at: number): string {
   return JSON.stringify([at, event]);
 }
 
-/** Throws INPUT_CHANGED for what one subject's events alone do not decide. */
+/** @throws INPUT_CHANGED for a change whose result depends on other subjects */
 export function checkDifference(
   { files }: ChangedNight,
   profile: Profile | undefined,

@@ -5,9 +5,9 @@ export interface Letter {
   readonly offset: number;
   readonly stage: string;
   readonly reason: string;
-  /** The file or topic that it comes from. */
+  /** The file or topic that it came from. */
   readonly origin: string;
-  /** What was refused, as text. */
+  /** The refused data, as text. */
   readonly text: string;
 }
 

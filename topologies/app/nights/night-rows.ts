@@ -1,4 +1,4 @@
-/** What the files of a night hold now, as it would come out of the log. */
+/** What the files of a night contain now, in the form in which the log returns it. */
 import type { Log } from 'millrace/engine';
 import {
   type Item,
@@ -67,7 +67,10 @@ export async function rowsOf(
   return { events: arrivals, known: own, rejected, counts };
 }
 
-/** As they come out of the log; or why they cannot be written, as the source itself would say. */
+/**
+ * The rows in the form in which the log returns them, or why one cannot be written, as the source
+ * itself would say.
+ */
 function arrivalsOf(
   records: ReturnType<typeof mappedOf<string, unknown>>,
   { topic }: FileInputs,

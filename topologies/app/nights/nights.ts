@@ -1,6 +1,7 @@
 /**
- * Nights: which files `load` has taken in together, and where in the log their events lie. So a
- * night that is given again with other rows can be told from what was taken (correct-night.ts).
+ * Nights: the files that `load` took in together, and where their events are in the log. A night
+ * that is given again with other rows can thus be compared with what was taken in
+ * (correct-night.ts).
  */
 import type { Append, FileSource, Log } from 'millrace/engine';
 import {
@@ -18,7 +19,7 @@ import { events } from '../../event.ts';
 
 export type FileInputs = FileInput & FileSource<string, unknown>;
 
-/** Offsets of the topic `events` by partition: from the one, up to before the other. */
+/** Offsets of the topic `events` by partition: [from, to). */
 interface Range {
   readonly from: readonly number[];
   readonly to: readonly number[];
@@ -27,15 +28,17 @@ interface Range {
 export interface Night {
   /** Name of the source. */
   readonly source: string;
-  /** Place of its first file among those the source knows. */
+  /** Index of its first file among those that the source knows. */
   readonly first: number;
-  /** Their names, in the order in which they were taken. */
+  /** Names of the files, in the order in which they were taken in. */
   readonly files: readonly string[];
-  /** One for each run that took rows of it; empty: what was taken cannot be told apart any more. */
+  /**
+   * One for each run that took in rows of it; empty when its records can no longer be told apart.
+   */
   readonly ranges: readonly Range[];
 }
 
-/** Of the cursor topic: all nights, in the order in which they were begun. */
+/** Key in the cursor topic: all nights, in the order in which they were begun. */
 const nightsCursor = 'nights';
 
 export function nightsOf(cursors: ReadonlyMap<string, unknown>): readonly Night[] {
@@ -75,7 +78,7 @@ export async function beginNight(
   return { sources, cursors, from };
 }
 
-/** Writes down what a load has taken in, whole or not; nothing where there was nothing new. */
+/** Records what a load took in, complete or not; does nothing when nothing was new. */
 export async function endNight(log: Log, application: string, begin: NightBegin): Promise<void> {
   const cursors = await readCursors(log, application);
   const nights = nightsAfter(begin, cursors, { from: begin.from, to: await endsOf(log) });
@@ -115,7 +118,7 @@ function nightsAfter(
   return isNews ? nights : undefined;
 }
 
-/** -1: it was taken in otherwise than by a load that ended. */
+/** -1 when the file was not taken in by a load that ended. */
 function nightAt(nights: readonly Night[], source: string, file: number): number {
   return nights.findIndex(
     (night) =>
@@ -127,13 +130,13 @@ function nightAt(nights: readonly Night[], source: string, file: number): number
 export interface ChangedNight {
   readonly source: FileInputs;
   readonly night: Night;
-  /** Among all nights. */
+  /** Its index among all nights. */
   readonly order: number;
   /** The files of the night, as given now. */
   readonly files: readonly string[];
 }
 
-/** Throws INPUT_CHANGED for a file that was changed and cannot be taken back. */
+/** @throws INPUT_CHANGED for a file that changed and cannot be taken back */
 export async function changedNights(
   log: Log,
   application: string,
@@ -164,13 +167,13 @@ export async function changedNights(
   return [...changed.values()].sort((a, b) => a.order - b.order);
 }
 
-/** Something was written behind it: rows that are new in it do not belong at the end. */
+/** Whether something was written after it: new rows of it then do not belong at the end. */
 async function isFollowed(log: Log, { ranges }: Night): Promise<boolean> {
   const to = ranges.at(-1)?.to ?? [];
   return (await endsOf(log)).some((end, partition) => end > (to[partition] ?? 0));
 }
 
-/** Throws INPUT_CHANGED when not all files of the night are given. */
+/** @throws INPUT_CHANGED when not all files of the night are given */
 function filesOf(source: FileInput, night: Night, changed: string): string[] {
   return night.files.map((name) => {
     const given = source.files.find((file) => baseName(file) === name);
@@ -180,7 +183,7 @@ function filesOf(source: FileInput, night: Night, changed: string): string[] {
   });
 }
 
-/** Tells a night apart from the others of its application. */
+/** A name that tells a night from the others of its application. */
 export function nameOf({ source, first }: Night): string {
   return `${source}/${first}`;
 }

@@ -1,4 +1,4 @@
-/** Subjects as they were taken, and as they are to be: computed anew from the log. */
+/** Subjects as they were taken in, and as they should be: both recomputed from the log. */
 import type { Log } from 'millrace/engine';
 import type { ActivityLabel } from '../../event.ts';
 import type { ProfileLogic } from '../../subject/logic.ts';
@@ -11,11 +11,11 @@ import type { Difference } from './night-differences.ts';
 export interface SubjectRuns {
   readonly was: SubjectRun;
   readonly is: SubjectRun;
-  /** Of its events, by id. */
+  /** Classes of its events, by id. */
   readonly classes: Map<string, string>;
 }
 
-/** The subjects with differences: as they were taken, and as they are to be. */
+/** The subjects that differ: as they were taken in, and as they should be. */
 export async function subjectRuns(
   log: Log,
   logic: ProfileLogic,
@@ -51,7 +51,7 @@ export function scoredAt({ outputs }: SubjectRun): number {
   return told?.type === 'score' ? told.score.effectiveAt : 0;
 }
 
-/** What is to be said of activities of which something else was said. */
+/** Labels of activities whose label has changed. */
 export function labelsAnew({ was, is, classes }: SubjectRuns, decidedAt: number): ActivityLabel[] {
   const byId = (labels: readonly ActivityLabel[]) =>
     new Map(labels.map((label) => [label.eventId, label]));

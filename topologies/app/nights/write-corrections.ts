@@ -1,5 +1,5 @@
 /**
- * Writes the corrections of a night, what is known of its files, and what was refused, in one
+ * Writes the corrections of a night, what is known of its files, and its refused rows, in one
  * commit.
  */
 import type { Topic } from 'millrace';
@@ -34,7 +34,7 @@ import {
   nightsOf,
 } from './nights.ts';
 
-/** What one subject is sent. */
+/** The correction for one subject. */
 export interface SubjectCorrection {
   readonly subject: string;
   /** ms UTC. */
@@ -97,7 +97,7 @@ class Appends {
     this.#log = log;
   }
 
-  /** Answers the partition. */
+  /** Returns the partition. */
   async add<V>(topic: Topic<string, V>, key: string, value: V, at: number): Promise<number> {
     const found = (await this.#log.topics()).find(({ name }) => name === topic.name);
     const bytes = Buffer.from(topic.key.encode(key));
@@ -119,7 +119,7 @@ class Appends {
   }
 }
 
-/** Rows that are refused and were not before. */
+/** Dead letters for rows that are refused now and were not before. */
 async function lettersAnew(
   log: Log,
   application: string,

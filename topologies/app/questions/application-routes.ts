@@ -1,4 +1,4 @@
-/** The questions of the ready topology over HTTP: named as the commands are. */
+/** The questions of the ready topology over HTTP. They have the names of the commands. */
 import type { MessagePort } from 'node:worker_threads';
 import { MillraceError } from 'millrace';
 import type { AnyRoute, Route } from 'millrace/engine';
@@ -14,8 +14,7 @@ import { type Asked, asOfAnswer, explainScore, explainSegment, instantOf } from 
 import { logEdits } from './taken-events.ts';
 
 /**
- * Over HTTP a what-if is of so many subjects unless asked for other; a sample is as good for a
- * look.
+ * Subjects of a what-if over HTTP unless the request says otherwise; a sample is enough for a look.
  */
 const subjectsUsual = 20_000;
 const subjectsMost = 200_000;
@@ -36,7 +35,7 @@ export function askedRoutes(
   ];
 }
 
-/** @param pool where what takes long is answered */
+/** @param pool answers the questions that take long */
 export function questionRoutes(asked: Asked, pool: QuestionPool): readonly Route[] {
   return [
     ...pictureRoutes(asked, pool),
@@ -80,7 +79,7 @@ function get(path: string, answer: Get): Route {
   return { method: 'GET', path, answer: (query, _, signal) => answer(query, signal) };
 }
 
-/** The body is a configuration, as a file of the command is. */
+/** A question whose body is a configuration, as in the file of the command. */
 function post(
   path: string,
   answer: (

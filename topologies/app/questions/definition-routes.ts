@@ -1,6 +1,5 @@
 /**
- * What the editor of segments asks: the words that a definition may have, and where a new one is
- * kept.
+ * Questions of the segment editor: the names that a definition may use, and saving a new version.
  */
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,10 +14,10 @@ import { knownClasses } from '../../segments/class-warnings.ts';
 import type { SegmentDefinition } from '../../segments/definition.ts';
 import { segmentsSchema } from '../../segments/segment-schema.ts';
 
-/** In the data folder. */
+/** Name within the data folder. */
 const fileName = 'segments-next.json';
 
-/** @param folder where a new version is kept; undefined where there is none */
+/** @param folder where a new version is saved; undefined when there is none */
 export function definitionRoutes(
   asked: { readonly config: PersonalisationConfig },
   folder: string | undefined,
@@ -58,7 +57,7 @@ function vocabularyOf(config: PersonalisationConfig): object {
   };
 }
 
-/** What the definitions that run name, by the kind of a condition. */
+/** The names that the running definitions use, by kind of condition. */
 function named(
   segments: readonly SegmentDefinition[],
   kind: string,
@@ -77,7 +76,7 @@ function named(
   return [...found].sort();
 }
 
-/** @throws CONFIG_INVALID for what `start` would refuse */
+/** @throws CONFIG_INVALID for a configuration that `start` would refuse */
 async function save(
   before: PersonalisationConfig,
   body: unknown,
@@ -99,7 +98,7 @@ async function save(
   }
   const file = join(folder, fileName);
   try {
-    // Whoever reads it meanwhile reads the one before.
+    // A reader meanwhile sees the earlier version.
     await writeFile(`${file}.new`, `${JSON.stringify(config, undefined, 2)}\n`);
     await rename(`${file}.new`, file);
   } catch (error) {
@@ -108,7 +107,7 @@ async function save(
   return { file, command: `millrace start --data ${folder} --config ${file}` };
 }
 
-/** A segment that means something else has a greater version. */
+/** A segment whose meaning changed must have a greater version. */
 function checkVersions(
   before: readonly SegmentDefinition[],
   after: readonly SegmentDefinition[],

@@ -44,7 +44,7 @@ function subjectRoute(asked: AskedPeople, now: () => number): Route {
   };
 }
 
-/** @throws SUBJECT_UNKNOWN */
+/** @throws MillraceError SUBJECT_UNKNOWN */
 async function subjectOf(
   tables: TableQuestions,
   id: string,

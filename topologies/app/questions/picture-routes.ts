@@ -1,6 +1,4 @@
-/**
- * What the console shows of people and segments; computed in threads, or kept up as changes come.
- */
+/** What the console shows of people and segments: computed in threads, or kept up to date. */
 import { MillraceError, utf8 } from 'millrace';
 import type { Route } from 'millrace/engine';
 import { keyTextOf } from '../../../engine/cli/index.ts';
@@ -13,10 +11,10 @@ import type { QuestionPool } from './question-pool.ts';
 import { type Asked, instantOf } from './questions.ts';
 
 const day = 86_400_000;
-/** No picture shows more. */
+/** The longest span of a picture, ms. */
 const longest = 4_000 * day;
 
-/** @param pool where what takes long is answered */
+/** @param pool answers the questions that take long */
 export function pictureRoutes(asked: Asked, pool: QuestionPool): readonly Route[] {
   const entries = new SegmentEntries(asked, pool);
   return [
@@ -83,13 +81,13 @@ function spanIn(query: URLSearchParams): { readonly from?: number; readonly to?:
   return { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
 }
 
-/** Entries and exits so far: each question reads what has come since the one before. */
+/** Entries and exits so far; each question first reads the changes since the last one. */
 class SegmentEntries {
   readonly #asked: Asked;
   readonly #pool: QuestionPool;
   #entries: Entries = {};
   #positions = new Map<number, number>();
-  /** Questions follow one another, so that none counts what another has counted. */
+  /** Questions are answered one after another, so that no change is counted twice. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(asked: Asked, pool: QuestionPool) {

@@ -1,7 +1,7 @@
 /**
- * Questions that take long, answered in threads: one at a time of each kind, a short queue behind
- * it, and none that nobody waits for any more. The thread that runs the tasks and answers HTTP only
- * hands out the records of the log.
+ * Answers questions that take long in threads: one at a time of each kind, with a short queue. A
+ * question is dropped when its caller has gone. The thread that runs the tasks and answers HTTP
+ * only hands over the records of the log.
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Log } from 'millrace/engine';
@@ -10,7 +10,7 @@ import type { Feed, Question } from './question-worker.ts';
 
 const worker = moduleAt('topologies/app/questions/question-worker');
 const minute = 60_000;
-/** Checks and prices take milliseconds, also of a thousand segments. */
+/** Checks and plans take milliseconds, even for a thousand segments. */
 const quick: ThreadLimits = { queue: 16, most: minute / 2, memory: 512 };
 const long: ThreadLimits = { queue: 4, most: 15 * minute, memory: 2_048 };
 
@@ -20,14 +20,14 @@ export class QuestionPool {
   readonly #quick = new AnswerThread(worker, quick);
   readonly #long = new AnswerThread(worker, long);
 
-  /** @param signal of who asks: nobody waits for the answer any more */
+  /** @param signal aborts when the caller has gone */
   ask(question: Question, signal: AbortSignal): Promise<object> {
     return this.#quick.ask(question, [], signal);
   }
 
   /**
-   * Asks what needs all records of a topic.
-   * @param positions where to begin, by partition; afterwards, where it ended
+   * Asks a question that needs all records of a topic.
+   * @param positions offsets to begin at, by partition; set to the end offsets
    */
   async askOf(
     log: Log,
@@ -42,7 +42,7 @@ export class QuestionPool {
     const fed = feed(batchesOf(log, topic, positions), port1, either);
     try {
       const answered = this.#long.ask(asking(port2), [port2], signal);
-      // A log that cannot be read ends the question; one that is read to its end leaves it going.
+      // A log that cannot be read ends the question; reading to the end does not.
       const failed = fed.then(() => new Promise<never>(() => {}));
       return await Promise.race([answered, failed]);
     } finally {
@@ -52,13 +52,13 @@ export class QuestionPool {
     }
   }
 
-  /** Ends what is asked; the threads are gone when it returns. */
+  /** Ends all questions; returns when the threads have ended. */
   async close(): Promise<void> {
     await Promise.all([this.#quick.close(), this.#long.close()]);
   }
 }
 
-/** Batches as they are asked for; it waits in between. */
+/** Sends batches as they are asked for. */
 async function feed(batches: ReturnType<typeof batchesOf>, port: MessagePort, signal: AbortSignal) {
   const asked = () =>
     new Promise<boolean>((resolve) => {
@@ -87,7 +87,7 @@ async function* batchesOf(
     for (let from = Math.max(positions.get(partition) ?? 0, await log.startOffset(at)); ; ) {
       const batch = await log.read(at, from, { records: 4_000 });
       if (batch === undefined) break;
-      // A copy: what the log has read may still be used by others.
+      // A copy: others may still use what the log has read.
       yield { partition, image: batch.image.slice(0) };
       from = batch.nextOffset;
       positions.set(partition, from);

@@ -1,4 +1,4 @@
-/** Answers one question in a thread of its own: what it costs holds up nobody else. */
+/** Answers one question in a thread of its own, so that no other work waits for it. */
 import type { MessagePort } from 'node:worker_threads';
 import {
   type Answer,
@@ -24,7 +24,7 @@ import { whatIfOver } from './sampled-what-if.ts';
 import { segmentPlans } from './segment-plans.ts';
 import { SubjectSample } from './subject-sample.ts';
 
-/** What is asked; `port` brings the records of a topic, batch by batch. */
+/** A question; `port` delivers the records of a topic batch by batch. */
 export type Question =
   | { readonly kind: 'lint'; readonly config: PersonalisationConfig }
   | { readonly kind: 'plan'; readonly config: PersonalisationConfig; readonly eventsPerDay: number }
@@ -50,7 +50,7 @@ export type Question =
   | { readonly kind: 'overlap'; readonly port: MessagePort }
   | { readonly kind: 'as-of'; readonly at: number; readonly port: MessagePort };
 
-/** From the thread that has the log: a batch; or none, when there are no more. */
+/** From the thread that has the log: a batch, or undefined after the last. */
 export type Feed = { readonly partition: number; readonly image: ArrayBuffer } | null;
 
 export default async function answer(question: Question): Promise<Answer> {
@@ -88,7 +88,7 @@ async function contentOf(question: Question): Promise<object> {
           }
           if (edits.gone.has(place)) continue;
           until = Math.max(until, at);
-          // Of the application's doing, not of the subject's.
+          // Written by the application, not about the subject.
           if (value.class === redefinedClass) continue;
           sample.add(key, { event: value, at });
         }
@@ -103,7 +103,7 @@ async function contentOf(question: Question): Promise<object> {
   }
 }
 
-/** Warnings only where there are no mistakes: these come first. */
+/** Warnings are given only when there are no mistakes, which must be mended first. */
 function linted(config: PersonalisationConfig): object {
   const mistakes = lintPersonalisation(config).map(({ path, problem }) => ({ path, problem }));
   return { mistakes, warnings: mistakes.length === 0 ? warnPersonalisation(config) : [] };
@@ -117,14 +117,14 @@ async function* changesFrom(port: MessagePort): AsyncGenerator<SegmentChange> {
 
 let known: { readonly text: string; readonly logic: ProfileLogic } | undefined;
 
-/** Made once of the configuration that runs, not at every question. */
+/** Made once for the running configuration, not for every question. */
 function logicOf(config: PersonalisationConfig): ProfileLogic {
   const text = JSON.stringify(config);
   if (known?.text !== text) known = { text, logic: profileLogic(config) };
   return known.logic;
 }
 
-/** The next batch is asked for when the one before is taken in. */
+/** Asks for the next batch when the last one is processed. */
 async function* batchesFrom(port: MessagePort): AsyncGenerator<Batch> {
   try {
     for (;;) {

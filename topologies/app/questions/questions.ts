@@ -1,6 +1,6 @@
 /**
- * What may be asked of the ready topology, on the command line and over HTTP alike: data in, data
- * out.
+ * Questions about the ready topology, for the command line and HTTP alike: they take and return
+ * plain data.
  */
 import { instantReader, MillraceError, utf8 } from 'millrace';
 import { type Log, type Runtime, topicRecords } from 'millrace/engine';
@@ -22,7 +22,7 @@ import { type SampledWhatIf, whatIfOver } from './sampled-what-if.ts';
 import { SubjectSample } from './subject-sample.ts';
 import { takenEvents } from './taken-events.ts';
 
-/** An application that is open, and the configuration that it runs. */
+/** An open application, and the configuration that it runs. */
 export interface Asked {
   readonly runtime: Pick<Runtime, 'query'>;
   readonly log: Log;
@@ -36,7 +36,7 @@ interface KeptProfile {
   readonly at: number;
 }
 
-/** Where a record lies. */
+/** Where a record is in the log. */
 export interface Place {
   readonly topic: string;
   readonly partition: number;
@@ -44,8 +44,7 @@ export interface Place {
 }
 
 /**
- * Why a subject is in a segment or not; `records`: where the events lie that are named as
- * witnesses.
+ * Explains why a subject is in a segment or not. `records` says where the witnesses are in the log.
  */
 export async function explainSegment(
   asked: Asked,
@@ -62,7 +61,7 @@ export async function explainSegment(
   return { subject, segment, at, ...why, records };
 }
 
-/** What the score of a subject is made of. */
+/** The parts of a subject's score. */
 export async function explainScore(
   asked: Asked,
   { subject, at: text }: { subject: string; at?: string | undefined },
@@ -71,7 +70,7 @@ export async function explainScore(
   return { subject, at, ...logic.explainScore(profile, at) };
 }
 
-/** As `whatIfOver`, over the events in the log, up to the last of them. */
+/** `whatIfOver` for the events in the log, up to the last of them. */
 export async function whatIfOf(
   { log, config }: Pick<Asked, 'log' | 'config'>,
   after: PersonalisationConfig,
@@ -97,7 +96,7 @@ interface AsOfQuestion {
   readonly segment?: string | undefined;
 }
 
-/** Who was in each segment, or in one, at an instant: as known then, and as known now. */
+/** The members of each segment, or of one, at an instant: as known then, and as known now. */
 export async function asOfOf(
   { log, config }: Pick<Asked, 'log' | 'config'>,
   question: AsOfQuestion,
@@ -109,8 +108,9 @@ export async function asOfOf(
 }
 
 /**
- * Of the segments that were told of, all or the one asked for; one that is configured and that
- * nobody has been in is empty. Throws SEGMENT_UNKNOWN.
+ * The segments with changes, all or the one asked for; a configured segment that never had a member
+ * is empty.
+ * @throws SEGMENT_UNKNOWN
  */
 export function asOfAnswer(
   { segments: configured = defaultSegments }: PersonalisationConfig,
@@ -130,14 +130,14 @@ export function asOfAnswer(
 
 const logics = new WeakMap<PersonalisationConfig, ProfileLogic>();
 
-/** It is made once of the configuration that runs, not at every question. */
+/** Made once for the running configuration, not for every question. */
 function logicOf(config: PersonalisationConfig): ProfileLogic {
   const logic = logics.get(config) ?? profileLogic(config);
   logics.set(config, logic);
   return logic;
 }
 
-/** Throws SEGMENT_UNKNOWN. */
+/** @throws SEGMENT_UNKNOWN */
 function checkSegment(segment: string, known: readonly string[]): void {
   if (known.includes(segment)) return;
   const near = nearest(segment, known);
@@ -145,7 +145,7 @@ function checkSegment(segment: string, known: readonly string[]): void {
   throw new MillraceError('SEGMENT_UNKNOWN', { segment, hint });
 }
 
-/** Throws SUBJECT_UNKNOWN, and CONFIG_INVALID for an instant that is settled. */
+/** @throws SUBJECT_UNKNOWN; CONFIG_INVALID for an instant before the settled past */
 async function keptProfile(
   { runtime, config }: Asked,
   subject: string,
@@ -154,7 +154,7 @@ async function keptProfile(
   const [row] = await runtime.query('profiles', keyTextOf(utf8.encode(subject)));
   if (row === undefined) throw new MillraceError('SUBJECT_UNKNOWN', { subject });
   const profile = row.value as Profile;
-  // Without an instant, the subject's clock: its newest event or timer.
+  // The default is the subject's clock: its newest event or timer.
   const at = text === undefined ? (row.timestamp ?? 0) : instantOf(text, 'at');
   const { from } = profile.segments.history;
   if (at < from) {
@@ -164,7 +164,7 @@ async function keptProfile(
   return { profile, logic: logicOf(config), at };
 }
 
-/** ms UTC of an ISO 8601 instant. Throws CONFIG_INVALID. */
+/** ms UTC of an ISO 8601 instant. @throws CONFIG_INVALID */
 export function instantOf(text: string, field: string): number {
   const at = instantReader('iso', 'UTC')(text);
   if (typeof at === 'number') return at;
@@ -175,7 +175,7 @@ function witnessesIn({ witnesses = [], parts }: Explanation): string[] {
   return [...witnesses, ...parts.flatMap(witnessesIn)];
 }
 
-/** Where the events of a subject lie in the log, by id. Of an event that came twice, the first. */
+/** Where the events of a subject are in the log, by id; of duplicates, the first. */
 async function placesOf(
   log: Log,
   subject: string,

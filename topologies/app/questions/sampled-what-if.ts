@@ -4,15 +4,16 @@ import { checkSize } from '../../segments/segment-plan.ts';
 import { type WhatIf, whatIf } from '../../what-if.ts';
 import type { SubjectSample } from './subject-sample.ts';
 
-/** What-if, and of which subjects: absent when it is of all. */
+/** What-if and its sample; `sample` is absent when all subjects were compared. */
 export interface SampledWhatIf extends WhatIf {
   readonly sample?: { readonly subjects: number; readonly of: number };
 }
 
 /**
- * Two configurations over the same events. Throws CONFIG_INVALID for a segment that would be
- * smaller than it may be; of a sample, its size is that of the whole, about.
+ * Compares two configurations over the same events. For a sample, sizes are estimates for the
+ * whole.
  * @param until ms UTC
+ * @throws CONFIG_INVALID for a segment below its minimum size
  */
 export async function whatIfOver(
   before: PersonalisationConfig,

@@ -1,8 +1,9 @@
 /**
- * Who is in which segment, for sizes and lists: the compacted topic of the last states, read to its
- * end when something is asked, and from there on the next time. All processes read all of it, so
- * each answers for all. A subject is a row of a key table, a segment a bit a row: a million
- * subjects in a hundred segments take some 60 MB, and nothing before somebody asks.
+ * The members of all segments, for sizes and lists. The index reads the compacted topic of the last
+ * states to its end when something is asked, and goes on from there the next time. Every process
+ * reads the whole topic, so each can answer for all. A subject is a row of a key table, and a
+ * segment is one bit for each row: a million subjects in a hundred segments take about 60 MB.
+ * Nothing is read before the first question.
  */
 import { MillraceError } from 'millrace';
 import type { Log, PackedBatch } from 'millrace/engine';
@@ -18,14 +19,16 @@ import {
 import { segmentStates } from '../../event.ts';
 
 const recordsPerRead = 4_000;
-/** Other work waits no longer than this, ms. */
+/** The longest time that other work on this thread waits, ms. */
 const sliceMs = 5;
 const barCode = '|'.charCodeAt(0);
-/** What the state of a member begins with, as it is written; anything else is read as JSON. */
+/** How the state of a member begins when it is written; other values are parsed as JSON. */
 const isIn = Buffer.from('{"in":true,');
 const isOut = Buffer.from('{"in":false,');
 
-/** A place in the list of a segment: members come by the hash of their names, then by name. */
+/**
+ * A place in the list of a segment; members are ordered by the hash of their names, then by name.
+ */
 export interface MemberCursor {
   readonly hash: number;
   /** Id of the name's bytes. */
@@ -38,7 +41,7 @@ export interface MemberPage {
 }
 
 interface Members {
-  /** A bit a row. */
+  /** One bit for each row. */
   bits: Uint32Array;
   size: number;
 }
@@ -51,7 +54,7 @@ export class SegmentIndex {
   /** By row. */
   #hashes = new Uint32Array(1_024);
   readonly #segments = new Map<string, Members>();
-  /** Next offset by partition. */
+  /** Next offset by partition; undefined before the first reading. */
   #positions: number[] | undefined;
   #reading: Promise<void> | undefined;
 
@@ -61,9 +64,9 @@ export class SegmentIndex {
     this.#scheduler = scheduler;
   }
 
-  /** Takes in all that the log has when this is called. */
+  /** Reads everything that is in the log when this is called. */
   async catchUp(): Promise<void> {
-    // What is read now may have begun before the asker's commit.
+    // The current reading may have begun before the caller's commit.
     await this.#reading?.catch(() => {});
     this.#reading ??= this.#read().finally(() => {
       this.#reading = undefined;
@@ -75,7 +78,7 @@ export class SegmentIndex {
     return this.#segments.get(segment)?.size ?? 0;
   }
 
-  /** Members that are in both segments. */
+  /** The number of members that two segments share. */
   overlapOf(one: string, other: string): number {
     const [a, b] = [this.#segments.get(one)?.bits, this.#segments.get(other)?.bits];
     if (a === undefined || b === undefined) return 0;
@@ -86,10 +89,7 @@ export class SegmentIndex {
     return count;
   }
 
-  /**
-   * Members behind a place. A member that stays one while pages are asked for stands in exactly one
-   * of them.
-   */
+  /** Members after a place. A subject that is a member throughout is on exactly one page. */
   async membersOf(segment: string, limit: number, after?: MemberCursor): Promise<MemberPage> {
     const bits = this.#segments.get(segment)?.bits ?? new Uint32Array(0);
     let found: number[] = [];

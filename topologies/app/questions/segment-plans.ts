@@ -1,9 +1,10 @@
-/** What segments keep of a subject and cost. */
+/** What segments keep of a subject, and what they cost. */
 import { checkPersonalisation, type PersonalisationConfig } from '../../personalisation.ts';
 import { planSegments, type SegmentPlan } from '../../segments/segment-plan.ts';
 
 /**
- * What the segments of a configuration keep and cost. Throws CONFIG_INVALID for what is refused.
+ * Plans of the segments of a configuration.
+ * @throws CONFIG_INVALID for a segment that is refused
  */
 export function segmentPlans(
   config: PersonalisationConfig,

@@ -1,17 +1,17 @@
 /**
- * Events by subject, of a limited number of subjects: those whose names hash least, whatever the
- * order of the log.
+ * The events of a limited number of subjects. The subjects with the smallest hashes are taken,
+ * whatever the order of the log.
  */
 import { createHash } from 'node:crypto';
 import type { Arrival } from '../../event.ts';
 
-/** Hashes are whole numbers below this. */
+/** Hashes are whole numbers below this bound. */
 const hashes = 2 ** 48;
 
 export class SubjectSample implements Iterable<readonly [string, readonly Arrival[]]> {
   readonly #most: number;
   readonly #arrivals = new Map<string, Arrival[]>();
-  /** Subjects with a hash from here on are left out. */
+  /** Subjects with this hash or a greater one are left out. */
   #limit = hashes;
 
   /** @param most subjects; +Infinity takes all */
@@ -27,11 +27,11 @@ export class SubjectSample implements Iterable<readonly [string, readonly Arriva
     }
     if (this.#limit < hashes && hashOf(subject) >= this.#limit) return;
     this.#arrivals.set(subject, [arrival]);
-    // Now and then, so that each time pays for many subjects.
+    // Only now and then, so that the cost is spread over many subjects.
     if (this.#arrivals.size > 2 * this.#most) this.#shrink();
   }
 
-  /** How many subjects there are, about; exact while none is left out. */
+  /** The estimated number of subjects; exact while none is left out. */
   get population(): number {
     this.#shrink();
     return Math.round(this.#arrivals.size / (this.#limit / hashes));

@@ -1,6 +1,6 @@
 /**
- * The events of the log that the application has taken: all but those that became dead letters, and
- * as corrections of the input have left them (topologies/subject/correction.ts).
+ * The events of the log that the application has taken in: without those that became dead letters,
+ * and with corrections of the input applied (topologies/subject/correction.ts).
  */
 import {
   deadLetterTopic,
@@ -14,10 +14,10 @@ import { type Event, events } from '../../event.ts';
 import { correctionOf } from '../../subject/correction.ts';
 import { type AddedEvent, type LogEdits, placeOf } from './log-edits.ts';
 
-/** What the ready topology is called, where nothing else is said. */
+/** The default name of the ready topology. */
 const application = 'personalisation';
 
-/** Where corrections lie: from an offset on, so many, by partition. A value of the cursor topic. */
+/** Where corrections are: first offset and number, by partition. A value of the cursor topic. */
 export const correctionsCursor = 'corrections';
 
 export type CorrectionPlaces = readonly {
@@ -27,14 +27,11 @@ export type CorrectionPlaces = readonly {
 }[];
 
 export interface TakenEvent extends TopicRecord<string, Event> {
-  /**
-   * Of an event that a correction has brought: `partition` and `offset` are those of where it
-   * counts.
-   */
+  /** For an event that a correction adds: `partition` and `offset` say where it counts. */
   readonly added?: AddedEvent;
 }
 
-/** Where events were refused, as `placeOf` names it: dead letters say where they came from. */
+/** Places of refused events, from the origin in their dead letters. */
 async function refusedPlaces(log: Log): Promise<Set<string>> {
   const places = new Set<string>();
   const name = deadLetterTopic(application);
@@ -55,14 +52,14 @@ async function refusedPlaces(log: Log): Promise<Set<string>> {
   return places;
 }
 
-/** Where the corrections of a log lie. */
+/** Where the corrections of a log are. */
 export async function correctionPlaces(log: Log): Promise<CorrectionPlaces> {
   const topics = await log.topics();
   if (!topics.some(({ name }) => name === cursorTopic(application))) return [];
   return ((await readCursors(log, application)).get(correctionsCursor) ?? []) as CorrectionPlaces;
 }
 
-/** What is to be left out and put in when the events of a log are read. */
+/** What to leave out and add when the events of a log are read. */
 export async function logEdits(log: Log): Promise<LogEdits> {
   const gone = await refusedPlaces(log);
   const added = new Map<string, { readonly place: string; readonly all: AddedEvent[] }>();
@@ -82,7 +79,7 @@ export async function logEdits(log: Log): Promise<LogEdits> {
   for (const { place, all } of added.values()) {
     before.set(place, [...(before.get(place) ?? []), ...all]);
   }
-  // Stable: those of one correction stay in their order.
+  // The sort is stable: events of one correction keep their order.
   for (const all of before.values()) all.sort((a, b) => a.order - b.order);
   return { gone, before };
 }
@@ -104,7 +101,7 @@ async function* correctionsAt(log: Log, partition: number, from: number, count: 
   }
 }
 
-/** @param edits of the log as it is now; default: they are read */
+/** @param edits of the log as it is now; default: they are read from the log */
 export async function* takenEvents(log: Log, edits?: LogEdits): AsyncGenerator<TakenEvent> {
   const { gone, before } = edits ?? (await logEdits(log));
   for await (const record of topicRecords(log, events)) {

@@ -1,6 +1,6 @@
 /**
  * The webhook providers: how each proves that a request is its own, and the mapping of its payload.
- * The scheme of each is cited to the provider's documentation.
+ * Each scheme is cited from the provider's documentation.
  */
 import { createPublicKey, type KeyObject, verify as verifySignature } from 'node:crypto';
 import { isObject } from '../../ingest/row-fields.ts';
@@ -18,30 +18,33 @@ import {
 
 export interface Provider {
   readonly name: string;
-  /** Of a signature that does not cover the body: a text that it covers, good for one body. */
+  /** For a signature that does not cover the body: a text that it covers, valid for one body. */
   readonly onceToken?: (request: SignedRequest) => string;
-  /** False where the provider signs with keys of its own (Amazon SNS). */
+  /** False for a provider that signs with its own keys (Amazon SNS). */
   readonly secrets: boolean;
-  /** The address that the provider calls is signed along. */
+  /** Whether the signature covers the address that the provider calls. */
   readonly needsUrl: boolean;
-  /** Shipped mapping of its payload; undefined where the author must name one. */
+  /** Shipped mapping of its payload; undefined when the author must name one. */
   readonly mapping: string | undefined;
-  /** The form field that holds the JSON, where the body is a form. */
+  /** The form field that holds the JSON, when the body is a form. */
   readonly formField?: string;
-  /** The header that says what happened, where the payload does not. */
+  /** The header that says what happened, when the payload does not. */
   readonly topicHeader?: string;
-  /** Rows of a payload that a mapping alone cannot read. */
+  /** Makes the rows of a payload that a mapping alone cannot read. */
   readonly rows?: ShopRows;
-  /** Why this is no secret of the provider; undefined when it may be one. */
+  /** Why a text cannot be a secret of the provider; undefined when it can. */
   readonly secretProblem?: (secret: string) => string | undefined;
   /**
-   * A request that the provider sends unsigned, before it has a secret, to see whether the address
-   * answers: it is answered and has no effect.
+   * Whether a request is the unsigned one by which the provider, before it has a secret, tests the
+   * address. It is answered and has no effect.
    */
   readonly isPing?: (request: SignedRequest) => boolean;
-  /** It asks by HEAD whether the address answers. */
+  /** Whether the provider tests the address by HEAD. */
   readonly asksByHead?: boolean;
-  /** Identifies the delivery, so that a repeated one is known; undefined where it tells none. */
+  /**
+   * Identifies the delivery, so that a repetition is recognized; undefined for a provider that has
+   * no id.
+   */
   readonly deliveryId?: (request: SignedRequest) => string | undefined;
   /** @throws SignatureError when the request is not the provider's, or too old */
   check(request: SignedRequest, settings: SignatureSettings): void;
@@ -84,12 +87,12 @@ function sendgridKey(base64: string): KeyObject {
 }
 
 /**
- * HMAC-SHA256 over timestamp and token, which stand in the body; the body itself is not signed.
+ * HMAC-SHA256 over timestamp and token, which are in the body; the body itself is not signed.
  * documentation.mailgun.com: "Securing Webhooks".
  */
 const mailgun = define({
   name: 'mailgun',
-  // The body is not signed: what one request was signed with must not let another body in.
+  // The body is not signed: the signature of one request must not admit another body.
   onceToken: (request) => mailgunSignature(request).token,
   deliveryId: (request) => mailgunSignature(request).token,
   check: (request, { secrets, toleranceMs }) => {
@@ -151,7 +154,7 @@ const mandrill = define({
   name: 'mandrill',
   needsUrl: true,
   formField: 'mandrill_events',
-  // Its key is made when the webhook is, and before that the address is asked for.
+  // The key is made with the webhook, and the address is tested before that.
   asksByHead: true,
   check: (request, { secrets, url = '' }) => {
     const signature = header(request, 'x-mandrill-signature');
@@ -268,7 +271,7 @@ const publicPrefix = 'whpk_';
 /** The specification asks for 24 to 64 bytes. */
 const leastKeyBytes = 16;
 
-/** A key of no bytes would sign for everybody. */
+/** Everybody could sign with an empty key. */
 function standardProblem(secret: string): string | undefined {
   const isPublic = secret.startsWith(publicPrefix);
   const text = secret.replace(/^(whsec|whpk)_/, '');

@@ -1,10 +1,10 @@
 /**
- * Orders of shops: each provider's payload becomes a row of the shipped mapping `shop`. An order is
- * a purchase once, when it is paid; what is paid back is a refund of the same order.
+ * Orders of shops: the payload of each provider becomes a row of the shipped mapping `shop`. An
+ * order is one purchase, when it is paid; money paid back is a refund of the same order.
  */
 import { isObject, type Row } from '../../ingest/row-fields.ts';
 
-/** @param topic what the provider says happened, in a header or in the payload */
+/** @param topic what happened, as the provider says in a header or in the payload */
 export type ShopRows = (payload: unknown, topic: string) => Row[];
 
 /** shopify.dev: Admin REST API, "Webhook" topics, "Order", "Refund". */
@@ -48,7 +48,7 @@ function isPaid(order: Record<string, unknown>): boolean {
 /** woocommerce.github.io: REST API, "Order properties": times are GMT without an offset. */
 export const woocommerceRows: ShopRows = (payload) => {
   const order = objectOf(payload);
-  // A webhook is tried once with a ping of this form when it is saved.
+  // WooCommerce sends a ping of this form once, when a webhook is saved.
   if ('webhook_id' in order && !('status' in order)) return [];
   const status = String(order['status']);
   const refunded = status === 'refunded' || status === 'cancelled';
@@ -107,18 +107,18 @@ function stripeTime(created: unknown): string | undefined {
 
 function stripeAmount(amount: unknown, currency: string): string | undefined {
   if (withoutDecimals.has(currency)) return hundredths((amount as number) * 100);
-  // Stripe takes three-decimal amounts in tens only, so the last digit is 0.
+  // Stripe takes three-decimal amounts only in tens, so the last digit is 0.
   return hundredths(withThreeDecimals.has(currency) ? (amount as number) / 10 : amount);
 }
 
-/** 1999 is `19.99`: the mapping reads decimal text. */
+/** Makes `19.99` of 1999, since the mapping reads decimal text. */
 function hundredths(amount: unknown): string | undefined {
   if (!Number.isSafeInteger(amount) || (amount as number) < 0) return undefined;
   const digits = String(amount).padStart(3, '0');
   return `${digits.slice(0, -2)}.${digits.slice(-2)}`;
 }
 
-/** Sum of decimal texts of two digits, exact. */
+/** The exact sum of decimal texts with two digits. */
 function sumOf(amounts: readonly unknown[]): string | undefined {
   const cents = amounts.map((amount) => {
     const match = /^(\d{1,12})(?:\.(\d{1,2}))?$/.exec(String(amount));

@@ -4,7 +4,7 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 /** A request as a provider signed it. */
 export interface SignedRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** The body as it came, before any decoding of JSON. */
+  /** The body as received, before JSON is decoded. */
   readonly body: Buffer;
   /** ms UTC. */
   readonly now: number;
@@ -12,15 +12,17 @@ export interface SignedRequest {
 
 export interface SignatureSettings {
   readonly secrets: readonly string[];
-  /** Difference between the signature's time and now that is accepted, ms. */
+  /** Accepted difference between the signature's time and now, ms. */
   readonly toleranceMs: number;
   readonly url?: string;
   readonly topicArns?: readonly string[];
 }
 
-/** Why a request is not the provider's; the text never contains a secret or a signature. */
+/**
+ * Why a request is not accepted as the provider's; the text never contains a secret or a signature.
+ */
 export class SignatureError extends Error {
-  /** 'stale' is told apart: a clock may be wrong. */
+  /** 'stale' is a kind of its own, because a clock may be wrong. */
   readonly kind: 'missing' | 'wrong' | 'stale';
 
   constructor(kind: 'missing' | 'wrong' | 'stale', message: string) {
@@ -29,14 +31,16 @@ export class SignatureError extends Error {
   }
 }
 
-/** The value of a header that stands once. @throws SignatureError when it is not there */
+/** The value of a header that must be there once. @throws SignatureError when it is not */
 export function header({ headers }: SignedRequest, name: string): string {
   const value = headers[name];
   if (typeof value === 'string' && value !== '') return value;
   throw new SignatureError('missing', `the header ${name} is missing`);
 }
 
-/** Compares digests of both texts: their lengths may differ, and tell nothing. */
+/**
+ * Compares digests of both texts, so that neither their lengths nor the duration reveal anything.
+ */
 export function same(a: string | Buffer, b: string | Buffer): boolean {
   const digest = (value: string | Buffer) => createHash('sha256').update(value).digest();
   return timingSafeEqual(digest(a), digest(b));
@@ -44,7 +48,10 @@ export function same(a: string | Buffer, b: string | Buffer): boolean {
 
 type Encoding = 'hex' | 'base64';
 
-/** One of the secrets makes this HMAC of the parts. @throws SignatureError when none does */
+/**
+ * Checks that one of the secrets makes this HMAC of the parts. @throws SignatureError when none
+ * does
+ */
 export function checkHmac(
   algorithm: 'sha256' | 'sha1',
   secrets: readonly (string | Buffer)[],
@@ -63,7 +70,7 @@ export function checkHmac(
 
 /**
  * @param seconds since 1970, as text
- * @throws SignatureError when it is no time, or too far from now
+ * @throws SignatureError when it is not a time, or too far from now
  */
 export function checkAge(seconds: string, { now }: SignedRequest, toleranceMs: number): void {
   if (!/^\d{1,12}$/.test(seconds)) {
@@ -74,7 +81,7 @@ export function checkAge(seconds: string, { now }: SignedRequest, toleranceMs: n
   }
 }
 
-/** HTTP Basic authentication with one of the secrets, each `user:password`. */
+/** Checks HTTP Basic authentication against the secrets, each `user:password`. */
 export function checkBasic(request: SignedRequest, secrets: readonly string[]): void {
   const [scheme = '', credentials = ''] = header(request, 'authorization').split(' ');
   const told = Buffer.from(credentials, 'base64');
@@ -82,7 +89,7 @@ export function checkBasic(request: SignedRequest, secrets: readonly string[]): 
   throw new SignatureError('wrong', 'user or password is wrong');
 }
 
-/** A bearer token that is one of the secrets. */
+/** Checks for a bearer token that is one of the secrets. */
 export function checkBearer(request: SignedRequest, secrets: readonly string[]): void {
   const [scheme = '', token = ''] = header(request, 'authorization').split(' ');
   if (scheme.toLowerCase() === 'bearer' && secrets.some((secret) => same(secret, token))) return;

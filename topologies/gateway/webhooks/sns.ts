@@ -3,8 +3,8 @@
  * docs.aws.amazon.com/sns: "Verifying the signatures of Amazon SNS messages", and "Making sure your
  * endpoint is ready": Type, Message, SubscribeURL.
  *
- * The sender chooses no address: the certificate comes from the SNS host of the topic's own region,
- * and a subscription is confirmed at an address that is made of the topic's ARN, not at
+ * The sender cannot choose an address: the certificate is fetched from the SNS host of the topic's
+ * own region, and a subscription is confirmed at an address made from the topic's ARN, not at
  * SubscribeURL.
  */
 import { verify, X509Certificate } from 'node:crypto';
@@ -29,7 +29,7 @@ export interface SnsSettings {
   readonly topicArns: readonly string[];
   /** ms; SNS repeats a delivery for about an hour. */
   readonly toleranceMs: number;
-  /** GET of an https address; answers the body. */
+  /** GET of an https address; returns the body. */
   readonly get: (url: URL) => Promise<string>;
 }
 
@@ -46,7 +46,7 @@ const confirmation = [
 
 export class SnsTopics {
   readonly #settings: SnsSettings;
-  /** Certificates by address: there is one a region, and few of them. */
+  /** Certificates by address; there are few, about one for each region. */
   readonly #certificates = new Map<string, Promise<string>>();
 
   constructor(settings: SnsSettings) {

@@ -1,19 +1,19 @@
 /**
- * Tokens of signatures that do not cover the body. One that was seen with a body is refused with
- * another, as long as its signature would be accepted; the same request may come again.
+ * Tokens of signatures that do not cover the body. A token that was seen with one body is refused
+ * with another while its signature would be accepted; the same request may come again.
  */
 import { createHash } from 'node:crypto';
 import { SignatureError } from './signature.ts';
 
-/** Tokens at most; of a time window, so that a sender who signs may fill it, and nobody else. */
+/** The most tokens of a time window. Only a sender that signs can fill it. */
 const most = 200_000;
 
 export class UsedTokens {
   readonly #keepMs: number;
-  /** In the order in which they came. */
+  /** In order of arrival. */
   readonly #seen = new Map<string, { readonly body: string; readonly at: number }>();
 
-  /** @param toleranceMs difference between a signature's time and now that is accepted */
+  /** @param toleranceMs accepted difference between a signature's time and now */
   constructor(toleranceMs: number) {
     this.#keepMs = 2 * toleranceMs;
   }

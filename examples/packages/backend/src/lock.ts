@@ -8,10 +8,10 @@ import { MillraceError } from 'millrace';
 const mine = new Set<string>();
 
 /**
- * Takes the lock. That of a process that has died is taken over, and so is that of another thread
- * of this process: the engine opens a store in one thread at a time, and replaces threads that
- * died.
- * @returns gives it back
+ * Takes the lock. The lock of a process that has died is taken over, and so is that of another
+ * thread of this process: the engine opens a store in one thread at a time, and replaces threads
+ * that died.
+ * @returns a function that releases the lock
  */
 export function lockDirectory(directory: string): () => void {
   const path = join(directory, 'owner');
@@ -20,7 +20,7 @@ export function lockDirectory(directory: string): () => void {
     const problem = `it is locked by process ${owner ?? process.pid}`;
     throw new MillraceError('STATE_UNAVAILABLE', { directory, problem });
   }
-  // SQLite's own lock is a directory here, which outlives a process that was killed.
+  // SQLite's own lock is a directory here, which stays behind when a process is killed.
   rmSync(join(directory, 'state.sqlite.lock'), { recursive: true, force: true });
   writeFileSync(path, `${process.pid} ${threadId}`);
   mine.add(directory);

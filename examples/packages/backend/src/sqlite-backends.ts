@@ -75,7 +75,7 @@ class SqliteBackend implements StateBackend {
     }
   }
 
-  /** Every transaction is in the database's file when it is done. */
+  /** Nothing to do: every transaction is in the database file when it ends. */
   async flush(): Promise<void> {
     this.#mustBeOpen();
   }

@@ -1,8 +1,8 @@
 /**
  * A log from outside the engine: one SQLite database, for one process.
  *
- * The default export is what `--log` and `execute` take. A commit is one SQL transaction, and so is
- * all or nothing. Writers fence one another by an epoch that each commit looks at.
+ * The default export is what `--log` and `execute` take. A commit is one SQL transaction, so it is
+ * all or nothing. Writers fence each other by an epoch that every commit checks.
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -205,7 +205,7 @@ export class SqliteLog implements Log {
     this.#db.run('UPDATE partitions SET cleaned = ? WHERE topic = ? AND partition = ?', cleaned);
   }
 
-  /** Lets go of records at the front: those that are consumed, or older than the retention. */
+  /** Deletes records at the front that are consumed, or older than the retention. */
   #expire(at: TopicPartition, consumed: boolean, nowMs: number, retentionMs?: number): void {
     const { topic, partition } = at;
     const { first, next } = this.#partition(at);

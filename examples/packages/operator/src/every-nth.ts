@@ -10,11 +10,11 @@ import {
 } from 'millrace/steps';
 
 /**
- * Lets every n-th record of a key through. How many came is kept with the state, so a restart goes
- * on counting. Records with a null key or a null value are dropped and counted.
+ * Lets every n-th record of a key through. The count is part of the state, so it goes on after a
+ * restart. Records with a null key or a null value are dropped and counted.
  * @param name names the store; unique in the topology
  * @param n from 1; 1 lets all records through
- * @throws CONFIG_INVALID when `n` is no whole number from 1
+ * @throws CONFIG_INVALID when `n` is not a whole number from 1
  */
 export function everyNth<K, V>(name: string, n: number): StepOf<K, V, V> {
   checkSettings(name, { n }, { n: count(1) });

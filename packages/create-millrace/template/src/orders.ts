@@ -1,4 +1,6 @@
-/** Orders: large ones go to a topic of their own; each customer's are counted by the hour. */
+/**
+ * Orders: large ones go to a topic of their own; those of each customer are counted by the hour.
+ */
 import { combined, count, hours, minutes, sum, topic, topology, tumbling } from 'millrace';
 
 export interface Order {
@@ -10,7 +12,7 @@ export interface Order {
 export const orders = topic<string, Order>('orders');
 export const large = topic<string, Order>('large-orders');
 
-/** Cents from which on an order is large. */
+/** Least amount of a large order, cents. */
 const largeFrom = 1_000;
 
 export default topology('orders', (t) => {
@@ -18,7 +20,7 @@ export default topology('orders', (t) => {
   paid.filter((order) => order.amount >= largeFrom).to(large);
   const byCustomer = paid.keyBy('by-customer', (order) => order.customer);
   const perHour = byCustomer
-    // Up to ten minutes late: an order that comes later still is counted as dropped, not here.
+    // Orders may be up to ten minutes late; a later one is dropped and counted as such.
     .window(tumbling({ size: hours(1), grace: minutes(10) }))
     .aggregate('orders-per-hour', combined({ orders: count(), cents: sum((o) => o.amount) }));
   return { perHour };
