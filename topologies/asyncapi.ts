@@ -46,7 +46,7 @@ const event = object(
   {
     id: { ...text, description: 'Unique for a subject within the grace period.' },
     class: { ...text, description: 'What happened.' },
-    item: { ...text, description: 'What is counted once an hour; default the id.' },
+    item: { ...text, description: 'What counts at most once an hour; default the id.' },
     link: text,
     evidence,
     purpose: text,
@@ -148,7 +148,11 @@ export const describedTopics: readonly Described[] = [
     ...{ format: plain, schema: scoreChange },
   },
   {
-    ...{ topic: activityLabels, about: 'What was taken for a machine, and why.', key: 'subject' },
+    ...{
+      topic: activityLabels,
+      about: 'Activities that count as a machine’s, and why.',
+      key: 'subject',
+    },
     ...{ format: plain, schema: activityLabel },
   },
   {

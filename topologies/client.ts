@@ -106,7 +106,8 @@ export class MillraceClient {
   }
 
   /**
-   * Rows of one key: none, one, or one for each window. For keys that are not text see docs/API.md.
+   * Rows of one key: none, one, or one for each window. Other keys than texts are written as
+   * `query` takes them.
    */
   rows<V = unknown>(store: string, key: string): Promise<Rows<V>> {
     return this.#ask('POST', `/v1/stores/${encodeURIComponent(store)}/rows`, { key });

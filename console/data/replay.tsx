@@ -53,10 +53,10 @@ export function Replay({ done }: { readonly done: () => void }) {
               changed();
             }}
           />
-          <span>Also what failed again: it is mended now</span>
+          <span>Also those that failed again: the cause is fixed</span>
         </label>
         <button type="button" class="button" disabled={isBusy} onClick={() => void send(true)}>
-          What a replay would do
+          Preview a replay
         </button>
       </div>
       {error !== undefined && <Problem error={error} again={() => void send(true)} />}

@@ -168,7 +168,7 @@ const states: Readonly<Record<string, string>> = {
   witness: 'jumped ahead, waits for a second record',
   silent: 'is silent',
   idle: 'is silent, the clock moves it',
-  aside: 'is silent, nobody waits',
+  aside: 'is silent, is not waited for',
 };
 
 export function holderText(holder: {

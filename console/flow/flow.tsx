@@ -72,12 +72,12 @@ function Figures({ live, flow }: { readonly live: Live; readonly flow: Flow }) {
         label="Waiting"
         value={lag === 0 ? 'none' : brief(lag)}
         tone={lag > 100_000 ? 'warn' : ''}
-        note={lag === 0 ? 'all that came is processed' : 'records not yet read'}
+        note={lag === 0 ? 'everything is processed' : 'records waiting'}
       />
       <Figure
         label="Event time"
         value={streamTime === null ? '–' : instant(streamTime)}
-        note={slowest ?? (streamTime === null ? 'no event yet' : from(streamTime, flow.totals[0]))}
+        note={slowest ?? (streamTime === null ? 'no events yet' : from(streamTime, flow.totals[0]))}
       />
       <Figure
         label="A cycle takes"
@@ -131,10 +131,10 @@ const stageTexts: Readonly<Record<string, string>> = {
   decode: 'decodes records',
   steps: 'runs the steps',
   changelog: 'packs changes of state',
-  turn: 'waits for the commit before',
+  turn: 'waits for the previous commit',
   append: 'writes results',
   transaction: 'ends the transaction',
-  state: 'tells the tasks',
+  state: 'acknowledges the commit',
 };
 
 function Stages({ flow }: { readonly flow: Flow }) {
@@ -144,7 +144,7 @@ function Stages({ flow }: { readonly flow: Flow }) {
   return (
     <Card title="Where the time of a cycle goes">
       {all.length === 0 ? (
-        <Empty title="No cycle yet">It shows as soon as records come.</Empty>
+        <Empty title="No cycle yet">It appears as soon as records arrive.</Empty>
       ) : (
         <>
           <ul class="bars">
@@ -177,7 +177,7 @@ function Losses({ flow }: { readonly flow: Flow }) {
   return (
     <Card title="Records that had no effect" aside={<a href="#/data">Dead letters</a>}>
       {rows.length === 0 ? (
-        <Empty title="None since the start">Each record that came was used.</Empty>
+        <Empty title="None since the start">Every record had an effect.</Empty>
       ) : (
         <table>
           <thead>

@@ -47,7 +47,7 @@ export async function ask<T>(
   try {
     value = text === '' ? undefined : JSON.parse(text);
   } catch {
-    throw new AskError(response.status, 'The answer cannot be read: is this address Millrace’s?');
+    throw new AskError(response.status, 'The answer cannot be read: is Millrace at this address?');
   }
   if (response.ok) return value as T;
   const { problem = response.statusText, remedy } = (value ?? {}) as {

@@ -78,7 +78,7 @@ export function Problem({
   readonly again?: () => void;
 }) {
   const title =
-    error.status === 403 ? 'Your account may not see this.' : error.message || 'This did not work.';
+    error.status === 403 ? 'Your account may not see this.' : error.message || 'This failed.';
   return (
     <div class="state problem" role="alert">
       <strong>{title}</strong>

@@ -96,7 +96,7 @@ const causes: Readonly<Record<string, string>> = {
   event: 'something happened',
   time: 'time passed',
   correction: 'an event came late or was taken back',
-  definition: 'the segment was defined anew',
+  definition: 'the segment was redefined',
   merge: 'two people are one',
   consent: 'consent changed',
   erasure: 'the person was erased',

@@ -23,7 +23,7 @@ export function Person({ subject }: { readonly subject: string }) {
   const story = value?.subject === subject ? value : undefined;
   if (story === undefined && error !== undefined) {
     return error.status === 404 ? (
-      <Empty title={`Nobody is known as “${subject}”`}>
+      <Empty title={`No person is known as “${subject}”`}>
         Names are written exactly as your events have them, with upper and lower case.
       </Empty>
     ) : (
@@ -115,7 +115,7 @@ function Summary({ story }: { readonly story: Story }) {
           value={day(at)}
           note={
             score.gateIsShut
-              ? `${story.gatedChannel} counts nothing now: bounced, complained or unsubscribed`
+              ? `${story.gatedChannel} does not count now: bounced, complained or unsubscribed`
               : instant(at)
           }
           tone={score.gateIsShut ? 'warn' : ''}
@@ -164,7 +164,7 @@ function Made({ story }: { readonly story: Story }) {
   return (
     <Card title="What makes the score">
       {opensCountNothing && (
-        <p class="note">Most opens of this person are a machine’s, so opens count nothing.</p>
+        <p class="note">Most opens of this person are a machine’s, so opens do not count.</p>
       )}
       <ul class="bars">
         {channels.map(({ channel, sub, share }) => (
@@ -181,7 +181,7 @@ function Made({ story }: { readonly story: Story }) {
         ))}
       </ul>
       {parts.length === 0 ? (
-        <Empty title="Nothing counts any more">What they did is too long ago.</Empty>
+        <Empty title="Nothing counts any more">Their events are too long ago.</Empty>
       ) : (
         <>
           <h3>Counts most now</h3>

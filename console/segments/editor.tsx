@@ -95,8 +95,8 @@ export function Editor({ field, text, change, isWrong, vocabulary }: EditorProps
         </div>
       )}
       <p id="completion-help" class="muted">
-        What may come next is offered as you type, and by Ctrl+Space: arrows choose, Enter takes,
-        Escape closes.
+        Suggestions appear as you type, and by Ctrl+Space: arrows choose, Enter takes, Escape
+        closes.
       </p>
     </div>
   );

@@ -80,7 +80,7 @@ export function NewVersion({
     <Card title="A new version" aside={<span class="muted">{changed.join(', ')}</span>}>
       {error !== undefined && <Problem error={error} />}
       {looked === undefined ? (
-        <p>First look at what it costs, and at who would move.</p>
+        <p>First check its cost, and who would move.</p>
       ) : (
         <>
           <Costs costs={costs} />
@@ -121,7 +121,7 @@ export function NewVersion({
               disabled={isBusy}
               onClick={() => void keep()}
             >
-              Keep it for the next start
+              Save it for the next start
             </button>
           )
         )}

@@ -208,7 +208,7 @@ function Segment({
           <h1>{segment.id}</h1>
           <p class="muted">
             {definition === undefined
-              ? 'This segment is configured no more.'
+              ? 'This segment is no longer configured.'
               : `Version ${definition.version}${definition.owner === undefined ? '' : `, of ${definition.owner}`}`}
           </p>
         </div>

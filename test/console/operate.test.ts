@@ -50,7 +50,7 @@ describe.skipIf(missing !== undefined)('operating in the console', () => {
       await page.getByText('there is no subject in who').first().waitFor();
     };
     await signIn('look-key');
-    expect(await page.getByRole('button', { name: 'What a replay would do' }).count()).toBe(0);
+    expect(await page.getByRole('button', { name: 'Preview a replay' }).count()).toBe(0);
     const refused = await fetch(`${running.url}/v1/dead-letters/replay`, {
       method: 'POST',
       headers: { authorization: 'Bearer look-key', 'content-type': 'application/json' },
@@ -59,7 +59,7 @@ describe.skipIf(missing !== undefined)('operating in the console', () => {
     expect(refused.status).toBe(403);
     await page.getByRole('button', { name: /sign out/i }).click();
     await signIn('operate-key');
-    const look = page.getByRole('button', { name: 'What a replay would do' });
+    const look = page.getByRole('button', { name: 'Preview a replay' });
     await look.click();
     await page.getByText('2 of 3 dead letters would be written back').waitFor();
     await page.getByText('Stay as they are: refused again 1').waitFor();

@@ -174,7 +174,7 @@ describe.skipIf(missing !== undefined)('people and segments', () => {
       .getByText('+1')
       .waitFor();
     await page.getByRole('columnheader', { name: 'Bytes a person' }).waitFor();
-    await page.getByRole('button', { name: 'Keep it for the next start' }).click();
+    await page.getByRole('button', { name: 'Save it for the next start' }).click();
     const command = await page.getByText(/^millrace start --data/).textContent();
     const [, file = ''] = /--config (.*)$/.exec(command ?? '') ?? [];
     const kept = JSON.parse(await readFile(file, 'utf8')) as { segments: { version: number }[] };

@@ -180,7 +180,7 @@ describe('input files', () => {
     });
     const letters = await deadLettersIn(folder);
     expect(letters.map(({ value, headers }) => [value, headers.reason])).toEqual([
-      [odd[0], 'time "9999-01-01T00:00:00Z" lies outside 1970 to 2099'],
+      [odd[0], 'time "9999-01-01T00:00:00Z" is outside 1970 to 2099'],
       [odd[1], 'there is no subject in subject'],
       [odd[2], 'class 7 is not text'],
       [odd[3], 'time "12" does not fit iso, e.g. 2026-01-31T09:30:00Z'],

@@ -258,7 +258,7 @@ describe('mapping', () => {
     expect(row('')).toMatchObject({ value: { id: 'r' } });
     for (const wrong of ['1,5', '1.005', '1e3', 'free']) {
       expect(row(wrong)).toEqual({
-        reject: `paid ${JSON.stringify(wrong)} is no number of 2 decimals`,
+        reject: `paid ${JSON.stringify(wrong)} is not a number with 2 decimals`,
       });
     }
   });
@@ -275,7 +275,7 @@ describe('mapping', () => {
       reject: 'time "07/01/2026 9:05" does not fit DD-MM-YY H:mm',
     });
     expect(row('01-07-26 9:05', 'x')).toEqual({
-      reject: 'action "x" is no class that the mapping knows',
+      reject: 'action "x" is not a class that the mapping knows',
     });
     expect(row('01-07-26 9:05', 'o', ' ')).toEqual({ reject: 'there is no subject in user' });
   });

@@ -40,7 +40,7 @@ describe('times', () => {
   ])('%s of %s is no time: %s', (format, t, hint) => {
     const found = made({ time: { field: 't', format } }, { t });
     expect(found).toEqual({
-      reject: `time "${t}" lies outside 1990-01-01 to 2099 as ${format}: ${hint}`,
+      reject: `time "${t}" is outside 1990-01-01 to 2099 as ${format}: ${hint}`,
     });
   });
 
@@ -338,7 +338,7 @@ describe('merges', () => {
     const more = { subjectForm, class: { value: 'subject_merged' }, item: 'i' };
     expect(value(more, { i: item })).toMatchObject({ item: expected });
     expect(made(more, {})).toEqual({
-      reject: 'there is no other subject in item, with which it is merged',
+      reject: 'item must name the other subject, with which it is merged',
     });
     expect(value({ ...more, class: { value: 'purchase' } }, { i: item })).toMatchObject({ item });
   });

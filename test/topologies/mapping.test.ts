@@ -171,7 +171,7 @@ describe('parts', () => {
     const text = [5, 6].map((at) => JSON.stringify({ who: 'ann', at, got: 0 })).join('\n');
     expect(await told(mappingOf({ received }), 'x.jsonl', text)).toEqual([
       'seen ann - 5000',
-      'time lies 6000 ms after it was received: the future',
+      'time is 6000 ms after the event was received: in the future',
     ]);
   });
 

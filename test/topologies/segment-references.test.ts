@@ -109,16 +109,16 @@ test.each([1, 2, 3, 1_000])('a circle of %i segments is refused, by a short mess
   }));
   const config = { segments } as unknown as PersonalisationConfig;
   const [mistake] = lintPersonalisation(config);
-  expect(mistake).toMatchObject({ problem: expect.stringMatching(/^asks for itself: s0 -> /) });
+  expect(mistake).toMatchObject({ problem: expect.stringMatching(/^refers to itself: s0 -> /) });
   expect(mistake?.problem.length).toBeLessThan(200);
-  expect(() => profileLogic(config)).toThrow(/asks for itself/);
+  expect(() => profileLogic(config)).toThrow(/refers to itself/);
 });
 
 test('a circle behind a chain names the circle alone', () => {
   const asking = (id: string, other: string) => ({ id, version: 1, when: { inSegment: other } });
   const segments = [asking('a', 'b'), asking('b', 'c'), asking('c', 'b')];
   const [mistake] = lintPersonalisation({ segments } as unknown as PersonalisationConfig);
-  expect(mistake).toMatchObject({ path: 'segments b', problem: 'asks for itself: b -> c -> b' });
+  expect(mistake).toMatchObject({ path: 'segments b', problem: 'refers to itself: b -> c -> b' });
 });
 
 test.each([300, 100_000])('a condition nested %i deep is refused, not a fault', (depth) => {

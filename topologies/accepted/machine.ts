@@ -116,7 +116,7 @@ export class MachineRules {
       const width = family === 4 ? 32 : 128;
       const prefix = bits === undefined ? width : Number(bits);
       if (family === 0 || !Number.isInteger(prefix) || prefix < 0 || prefix > width) {
-        const problem = `${JSON.stringify(network)} is no address or CIDR block, e.g. 192.0.2.0/24`;
+        const problem = `${JSON.stringify(network)} is not an address or CIDR block, e.g. 192.0.2.0/24`;
         refuseSetting(`machine.networks.${i}`, problem);
       }
       this.#networks.addSubnet(address, prefix, family === 4 ? 'ipv4' : 'ipv6');

@@ -30,7 +30,8 @@ export async function configOf(
   const brought = mappings.find(({ configuration }) => configuration !== undefined);
   if (kept === undefined) return readConfig(undefined, brought);
   const isOther = JSON.stringify(brought?.configuration ?? kept) !== JSON.stringify(kept);
-  if (isOther) say(`scores and segments stay as they were; those of ${brought?.name}: --config`);
+  if (isOther)
+    say(`scores and segments stay as they were; pass --config to use those of ${brought?.name}`);
   return kept as PersonalisationConfig;
 }
 

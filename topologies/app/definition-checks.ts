@@ -54,7 +54,7 @@ export async function plan(file: string, options: PlanOptions): Promise<void> {
     ),
   );
   print('');
-  print(`bytes: of each subject, at ${eventsPerDay} events of each class a day`);
+  print(`bytes are for each subject, at ${eventsPerDay} events of each class a day`);
 }
 
 /** Kept classes that are shown of a segment; the JSON has all. */

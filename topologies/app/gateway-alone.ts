@@ -57,7 +57,7 @@ export async function gatewayAlone(options: GatewayAloneOptions): Promise<void> 
   const settings = (await kafkaConfiguration(options))?.settings;
   if (settings === undefined) {
     const problem =
-      'names no Kafka; an embedded log belongs to one process, whose gateway is that of `serve`';
+      'must name a Kafka cluster; an embedded log belongs to one process, and `serve` has its gateway';
     throw new MillraceError('CONFIG_INVALID', { field: '--brokers', problem });
   }
   const { application, httpHost: host = '127.0.0.1', http, stopWithin } = options;
@@ -124,7 +124,7 @@ async function topicsOf(
     if (found.length === names.length) return found;
     const missing = names.filter((name) => !found.some((topic) => topic.name === name));
     if (!said) {
-      const remedy = `start the application ${application}, which makes them`;
+      const remedy = `start the application ${application}, which creates them`;
       process.stderr.write(`waiting for the topics ${missing.join(', ')}: ${remedy}\n`);
     }
     said = true;

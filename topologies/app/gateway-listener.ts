@@ -210,6 +210,6 @@ async function fetchText(url: URL): Promise<string> {
   });
   if (!answer.ok) throw new Error(`${url.host} answers ${answer.status}`);
   const bytes = await answer.arrayBuffer();
-  if (bytes.byteLength > fetchedBytesMax) throw new Error(`${url.host} answers too much`);
+  if (bytes.byteLength > fetchedBytesMax) throw new Error(`the answer of ${url.host} is too long`);
   return Buffer.from(bytes).toString('utf8');
 }

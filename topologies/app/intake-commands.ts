@@ -39,37 +39,39 @@ function addStart(program: Command): void {
   const started = inputOptions();
   program
     .command('start')
-    .description('take in a log, or a sample; show engagement scores and segments')
+    .description('take in a log, or a sample, and show engagement scores and segments')
     .addOption(
       started.option(
         'input',
         '--input <path...>',
-        'files, folders or patterns: CSV or JSON, plain or gzip; - is standard input. Again, with --mapping, for another log',
+        'files, folders or patterns: CSV or JSON, plain or gzip; - reads standard input. Repeat it with --mapping for another log',
       ),
     )
     .addOption(
       started.option(
         'mapping',
         '--mapping <name>',
-        'of the --input beside it: a shipped mapping, or the path of one (docs/MAPPINGS.md)',
+        'mapping for the --input beside it: the name of a shipped one, or a path (docs/MAPPINGS.md)',
       ),
     )
-    .addOption(started.option('topic', '--topic <name>', 'that --input is written to: events'))
-    .option('--config <file>', 'JSON with engagement and segments')
+    .addOption(
+      started.option('topic', '--topic <name>', 'topic that --input is written to: events'),
+    )
+    .option('--config <file>', 'JSON file with engagement and segments')
     .addOption(sourcesOption())
-    .option('--catalogue <file>', 'JSON that names every field; others are refused')
+    .option(
+      '--catalogue <file>',
+      'JSON file that names every field; mappings that use others are refused',
+    )
     .addOption(idleAfterOption())
     .addOption(maxDriftOption())
     .addOption(atEndOption())
     .addOption(numberOption('--top <n>', 'subjects shown', count(0)).default(10))
-    .option(
-      '--serve',
-      'stay up after the report, with the console; on a terminal it does so by itself',
-    )
-    .option('--no-serve', 'end after the report, on a terminal, too')
+    .option('--serve', 'stay up after the report, with the console; the default on a terminal')
+    .option('--no-serve', 'end after the report, even on a terminal')
     .option(
       '--gateway <file>',
-      'of --serve: JSON with accounts, webhooks and limits (docs/SOURCES.md)',
+      'for --serve: JSON file with accounts, webhooks and limits (docs/SOURCES.md)',
     )
     .addOption(dataOption())
     .addOption(stateBackendOption())
@@ -90,14 +92,14 @@ function addLoad(program: Command): void {
   const loaded = inputOptions();
   program
     .command('load')
-    .description('take in a night of files or sources, end, and write what became of it')
-    .requiredOption('--manifest <file>', 'JSON that is written: rows, checksums, watermark')
+    .description('take in a night of files or sources, write a manifest of the result, and end')
+    .requiredOption('--manifest <file>', 'JSON file to write: rows, checksums, watermark')
     .addOption(
-      loaded.option('input', '--input <path...>', 'files, folders or patterns, as of `start`'),
+      loaded.option('input', '--input <path...>', 'files, folders or patterns, as for `start`'),
     )
-    .addOption(loaded.option('mapping', '--mapping <name>', 'of the --input beside it'))
+    .addOption(loaded.option('mapping', '--mapping <name>', 'mapping for the --input beside it'))
     .addOption(sourcesOption())
-    .option('--config <file>', 'JSON with engagement and segments')
+    .option('--config <file>', 'JSON file with engagement and segments')
     .addOption(dataOption())
     .addOption(stateBackendOption())
     .addOption(memoryOption())
@@ -113,8 +115,11 @@ function addServe(program: Command): void {
     .description(
       'take events in, score them and answer questions over HTTP (docs/SOURCES.md); goes on with what `start` ran',
     )
-    .option('--config <file>', 'JSON with engagement and segments, where nothing has run yet')
-    .option('--gateway <file>', 'JSON with accounts, webhooks and limits (docs/SOURCES.md)')
+    .option(
+      '--config <file>',
+      'JSON file with engagement and segments, for the first run in a data folder',
+    )
+    .option('--gateway <file>', 'JSON file with accounts, webhooks and limits (docs/SOURCES.md)')
     .addOption(sourcesOption())
     .addOption(dataOption())
     .addOption(memoryOption())
@@ -126,12 +131,12 @@ function addServe(program: Command): void {
     .addOption(
       numberOption(
         '--verify-every <ms>',
-        'recompute a sample in SQL so often; 0 = never',
+        'interval at which a sample is recomputed in SQL; 0: never',
         ms(0, longestTimerMs),
       ).default(0),
     )
     .addOption(
-      numberOption('--verify-sample <n>', 'subjects of such a sample', count(1)).default(100),
+      numberOption('--verify-sample <n>', 'subjects of that sample', count(1)).default(100),
     )
     .addOption(httpOption())
     .addOption(httpHostOption())
@@ -142,9 +147,11 @@ function addServe(program: Command): void {
 
 function addGateway(program: Command): void {
   addKafkaOptions(program.command('gateway'))
-    .description('take events in over HTTP for an application on Kafka; any number of them may run')
-    .option('--gateway <file>', 'JSON with accounts, webhooks and limits (docs/SOURCES.md)')
-    .option('--application <name>', 'whose events they are', 'personalisation')
+    .description(
+      'take events in over HTTP for an application on Kafka; any number of gateways may run',
+    )
+    .option('--gateway <file>', 'JSON file with accounts, webhooks and limits (docs/SOURCES.md)')
+    .option('--application <name>', 'application that the events are for', 'personalisation')
     .addOption(stopWithinOption())
     .addOption(httpOption().default(8_080))
     .addOption(httpHostOption())

@@ -61,7 +61,7 @@ export async function keptOrBegun(options: KeptOptions, file: string | undefined
   if (kept.kafka !== undefined) {
     return { ...kept, reference: { ...kept.reference, params }, config };
   }
-  const problem = `${env.directory} is decided by another configuration: \`start --config ${file}\` changes it`;
+  const problem = `${env.directory} runs another configuration; \`start --config ${file}\` changes it`;
   throw new MillraceError('USAGE', { problem });
 }
 

@@ -30,17 +30,20 @@ export function addQuestionCommands(program: Command): void {
   program
     .command('mapping <name>')
     .description('check a mapping; with --input, show what it makes of the rows (docs/MAPPINGS.md)')
-    .option('--input <path...>', 'files, folders or patterns; nothing is taken in')
-    .addOption(numberOption('--rows <n>', 'looked at, at most', count(1)).default(10_000))
+    .option(
+      '--input <path...>',
+      'files, folders or patterns to try the mapping on; nothing is taken in',
+    )
+    .addOption(numberOption('--rows <n>', 'most rows that are read', count(1)).default(10_000))
     .option('--catalogue <file>', 'check it against this catalogue of fields (docs/CATALOGUE.md)')
-    .option('--fields', 'print a catalogue of the fields that it reads and writes, to be filled in')
+    .option('--fields', 'print a draft of a catalogue with the fields that it reads and writes')
     .addOption(jsonOption())
     .action(tryMapping);
   addSegments(program);
   addKafkaOptions(
     program.command('score').description('scores: explain').command('explain <subject>'),
   )
-    .description('what a score is made of, hour by hour, and when it changes without events')
+    .description('the parts of a score, hour by hour, and when it changes without events')
     .option('--at <instant>', "ISO 8601, e.g. 2026-01-31T09:30:00Z; default: the subject's clock")
     .addOption(dataOption())
     .addOption(jsonOption())
@@ -48,9 +51,9 @@ export function addQuestionCommands(program: Command): void {
 }
 
 function addSegments(program: Command): void {
-  const segment = program.command('segment').description('segments: check, price, explain');
+  const segment = program.command('segment').description('check, price and explain segments');
   for (const [name, about, action] of [
-    ['lint', 'every mistake in a configuration, or what its segments cost', lint],
+    ['lint', 'list every mistake in a configuration, or what its segments cost', lint],
     ['plan', 'bytes, timers, retention, purposes and hash of each segment', plan],
   ] as const) {
     segment
@@ -59,7 +62,7 @@ function addSegments(program: Command): void {
       .addOption(
         numberOption(
           '--events-per-day <n>',
-          'of each class and subject, for the bytes',
+          'assumed events of each class a day, for the estimate of bytes',
           count(1),
         ).default(1),
       )
@@ -78,14 +81,16 @@ function addSegments(program: Command): void {
 function addHistory(segment: Command): void {
   addKafkaOptions(segment.command('what-if <config>'))
     .description(
-      'another configuration over the same events: who would enter and leave, and how scores shift',
+      'run another configuration over the same events: who would enter and leave, and how scores shift',
     )
     .addOption(dataOption())
     .addOption(jsonOption())
     .action(segmentWhatIf);
   addKafkaOptions(segment.command('as-of <instant>'))
-    .description('who was in each segment at an instant (ISO 8601), as known then and as known now')
-    .option('--segment <id>', 'this one only, with its members')
+    .description(
+      'the members of each segment at an instant (ISO 8601), as known then and as known now',
+    )
+    .option('--segment <id>', 'only this segment, with its members')
     .addOption(dataOption())
     .addOption(jsonOption())
     .action(segmentAsOf);

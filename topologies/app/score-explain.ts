@@ -25,10 +25,10 @@ function conditionsOf(why: ScoreExplanation): string[] {
   const { gateIsShut, gateChangesAt, opensCountNothing, changesAt } = why;
   const gate = gateChangesAt === undefined ? '' : `, until ${instant(gateChangesAt)}`;
   return [
-    ...(gateIsShut ? [`the e-mail gate is shut${gate}: that channel counts nothing`] : []),
-    ...(opensCountNothing ? ['too many opens are a machine’s: opens count nothing'] : []),
+    ...(gateIsShut ? [`the e-mail gate is shut${gate}: that channel does not count`] : []),
+    ...(opensCountNothing ? ['too many opens are a machine’s: opens do not count'] : []),
     changesAt === undefined
-      ? 'without events it stays so'
+      ? 'without events it does not change'
       : `without events it changes at ${instant(changesAt)}`,
   ];
 }

@@ -26,7 +26,7 @@ export async function explain(
   print(linesOf(why, records, 1).join('\n'));
   if (witnesses === undefined) return;
   print(
-    `without ${witnesses.map((id) => placed(id, records)).join(', ')} it would be the other way`,
+    `without ${witnesses.map((id) => placed(id, records)).join(', ')} the answer would be the opposite`,
   );
 }
 

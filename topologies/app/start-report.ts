@@ -106,11 +106,11 @@ export function reportText(report: PersonalisationReport, data: string): string 
       ? 'Continued from the committed position of an earlier run.'
       : 'First run in this directory.',
     ...(subjects === 0
-      ? ['No events: the input holds no rows, or none that became an event.']
+      ? ['No events: the input has no rows, or none that became an event.']
       : results(report)),
     'Records of this run',
     balance(summary),
-    `Log and state lie in ${resolve(data)}. Next:`,
+    `Log and state are in ${resolve(data)}. Next:`,
     [
       'query profiles <subject>',
       'topics read segment-changes --from 0',

@@ -266,18 +266,18 @@ async function checkGroups(
     }
     if (inputs.length === 0) throw usage(`--mapping ${mapping} needs --input`);
     if (topic === undefined || topic === events.name) continue;
-    throw usage(`\`start\` writes to the topic ${events.name} alone, not to ${topic}`);
+    throw usage(`\`start\` writes to the topic ${events.name} only, not to ${topic}`);
   }
   if (groups.length > 0 || isEmpty || kept?.application === ready) return;
   const other = kept?.application ?? 'a log';
-  const problem = `${directory} holds ${other}, which \`start\` has not made: give --input, or another --data folder for the sample`;
+  const problem = `${directory} holds ${other}, which \`start\` did not create: pass --input, or another --data folder for the sample`;
   throw usage(problem);
 }
 
 /** The sample is taken in only into an empty folder, or continued where it was begun. */
 async function sampleSources(env: Environment, isEmpty: boolean, say: Say): Promise<FileInput[]> {
   if (!isEmpty && !existsSync(samplePath(env.directory))) {
-    say('no --input: going on with what is here');
+    say('no --input: continuing with the data in this folder');
     return [];
   }
   return [fileSource(await readMapping('sample'), [await sampleFile(env.directory)])];

@@ -195,12 +195,12 @@ function checkBands(bands: readonly Band[]): void {
   for (const [i, band] of bands.entries()) {
     const field = of(`bands.${i}`);
     checkSettings(field, band, { name: text, from: count(0) });
-    if (names.has(band.name)) refuseSetting(`${field}.name`, 'two bands have this name');
+    if (names.has(band.name)) refuseSetting(`${field}.name`, 'is the name of two bands');
     names.add(band.name);
     if (i > 0 && band.from <= (bands[i - 1]?.from ?? 0))
       refuseSetting(`${field}.from`, 'must rise');
   }
-  if (bands[0]?.from !== 0) refuseSetting(of('bands.0.from'), 'the first band begins at 0');
+  if (bands[0]?.from !== 0) refuseSetting(of('bands.0.from'), 'must be 0 for the first band');
 }
 
 /** Sums of a channel must stay safe integers, or the score would not be exact. */
@@ -211,7 +211,7 @@ function checkExact(config: EngagementConfig, name: string, channel: Channel): v
   }
   const decay = decayTable(channel.halfLifeHours).reduce((sum, d) => sum + d, 0);
   if (perHour * decay >= 2 ** 53) {
-    const problem = 'weights times half-life are too great for exact integers';
+    const problem = 'weights times half-life must fit into exact integers';
     refuseSetting(of(`channels.${name}`), problem);
   }
 }

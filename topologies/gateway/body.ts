@@ -57,12 +57,12 @@ export async function unpackedBody(
   if (name === 'identity' || name === '') return body;
   const unpack = Object.hasOwn(unpackers, name) ? unpackers[name] : undefined;
   if (unpack === undefined)
-    throw new BodyError(415, `the encoding ${name} is not known`, 'content_encoding');
+    throw new BodyError(415, `the encoding ${name} is not supported`, 'content_encoding');
   try {
     return await unpack(body, { maxOutputLength: bytesMax });
   } catch (error) {
     if ((error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE') {
-      throw new BodyError(413, `the body has more than ${bytesMax} bytes when it is unpacked`);
+      throw new BodyError(413, `the body has more than ${bytesMax} bytes after decompression`);
     }
     throw new BodyError(400, `the body is not ${name}`, 'not_unpacked');
   }

@@ -18,13 +18,13 @@ const taken = {
   type: 'object',
   properties: {
     accepted: { type: 'integer', description: 'Events that are durable now.' },
-    skipped: { type: 'integer', description: 'Events that the mapping leaves out.' },
+    skipped: { type: 'integer', description: 'Events that the mapping skips.' },
     rejected: {
       type: 'array',
       items: {
         type: 'object',
         properties: {
-          index: { type: 'integer', description: 'Place in the request, from 0.' },
+          index: { type: 'integer', description: 'Index in the request, from 0.' },
           problem: { type: 'string' },
         },
       },
@@ -45,13 +45,13 @@ const problem = {
 };
 
 export const answers = {
-  400: { description: 'Wrong; other events of the request may be taken.', ...problem },
+  400: { description: 'The request is wrong; some of its events may have been taken.', ...problem },
   401: { description: 'Credentials are missing or wrong.', ...problem },
   403: { description: 'The caller may not do this.', ...problem },
   413: { description: 'Too large.', ...problem },
   415: { description: 'A content type or encoding that is not accepted.', ...problem },
   429: { description: 'The application is too far behind; see Retry-After.', ...problem },
-  503: { description: 'The log is away; see Retry-After.', ...problem },
+  503: { description: 'The log is not available; see Retry-After.', ...problem },
 };
 
 /** The answer for trackers, which do not read it. */
@@ -60,7 +60,7 @@ const accepted = {
   content: { 'text/plain': { schema: { type: 'string' } } },
 };
 const pixelAnswer = {
-  description: 'The payload is durable; a transparent picture of one point.',
+  description: 'The payload is durable; the answer is a transparent picture of one pixel.',
   content: { 'image/gif': { schema: { type: 'string', contentMediaType: 'image/gif' } } },
 };
 
@@ -88,7 +88,7 @@ function addEvents(gateway: Gateway): void {
     {
       onRequest: allow('ingest'),
       schema: {
-        summary: 'Takes CloudEvents (structured, batch, binary), or JSON through a mapping.',
+        summary: 'Takes CloudEvents (structured, batch, binary), or JSON by a mapping.',
         querystring: {
           type: 'object',
           properties: { mapping: { type: 'string', description: 'Name of a shipped mapping.' } },
@@ -98,7 +98,8 @@ function addEvents(gateway: Gateway): void {
           properties: {
             'idempotency-key': {
               type: 'string',
-              description: 'The same key again makes the same events, which count once.',
+              description:
+                'A request that is repeated with the same key makes the same events, which count once.',
             },
           },
         },

@@ -237,12 +237,16 @@ function matches(pattern: string, path: string): boolean {
 }
 
 function addLifeRoutes({ app, options }: Gateway): void {
-  app.get('/live', { schema: { summary: 'The process lives.', security: [] } }, async () => ({
-    status: 'live',
-  }));
+  app.get(
+    '/live',
+    { schema: { summary: 'Whether the process is alive.', security: [] } },
+    async () => ({
+      status: 'live',
+    }),
+  );
   app.get(
     '/ready',
-    { schema: { summary: 'The application takes records.', security: [] } },
+    { schema: { summary: 'Whether the application processes records.', security: [] } },
     async (_, reply) => {
       const { status } = options.health();
       return reply.code(isReady({ status }) ? 200 : 503).send({ status });
@@ -253,7 +257,7 @@ function addLifeRoutes({ app, options }: Gateway): void {
 function addAdminRoutes({ app, options, allow }: Gateway): void {
   app.get(
     '/health',
-    { onRequest: allow('read'), schema: { summary: 'How the application is.' } },
+    { onRequest: allow('read'), schema: { summary: 'Health of the application.' } },
     async (_, reply) => {
       const health = options.health();
       return reply.code(isReady(health) ? 200 : 503).send(health);

@@ -131,7 +131,7 @@ function checkAdmin(admin: Record<string, unknown>): void {
   known(admin, 'admin.', ['port', 'host']);
   const { port, host } = admin;
   if (!Number.isInteger(port) || (port as number) < 0 || (port as number) > 65_535) {
-    throw invalid('admin.port', 'must be a port from 0 to 65535; 0 takes a free one');
+    throw invalid('admin.port', 'must be a port from 0 to 65535; 0 chooses a free one');
   }
   if (host !== undefined) textAt(host, 'admin.host');
 }
@@ -144,7 +144,7 @@ function checkAccounts(accounts: Record<string, unknown>): void {
     const one = objectAt(key, at);
     known(one, `${at}.`, ['name', 'sha256', 'roles']);
     const name = textAt(one['name'], `${at}.name`);
-    if (names.has(name)) throw invalid(`${at}.name`, `${name} is there twice`);
+    if (names.has(name)) throw invalid(`${at}.name`, `${name} is used twice`);
     names.add(name);
     if (!/^[0-9a-f]{64}$/i.test(textAt(one['sha256'], `${at}.sha256`))) {
       throw invalid(
@@ -193,7 +193,7 @@ const webhookFields = ['provider', 'secrets', 'mapping', 'toleranceSeconds', 'to
 function checkWebhook(name: string, value: unknown): void {
   const at = `webhooks.${name}`;
   if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(name)) {
-    throw invalid(at, 'its name must be of small letters, digits and hyphens');
+    throw invalid(at, 'its name may have lower-case letters, digits and hyphens only');
   }
   const one = objectAt(value, at);
   known(one, `${at}.`, webhookFields);
@@ -212,13 +212,16 @@ function checkWebhook(name: string, value: unknown): void {
     throw invalid(`${at}.toleranceSeconds`, 'must be a number of seconds above 0');
   }
   if (provider.name === 'amazon-ses' && listAt(topicArns ?? [], `${at}.topicArns`).length === 0) {
-    throw invalid(`${at}.topicArns`, 'must list the SNS topics that may send');
+    throw invalid(`${at}.topicArns`, 'must list the SNS topics that may subscribe');
   }
   if (provider.needsUrl && url === undefined) {
-    throw invalid(`${at}.url`, 'must be the address that the provider calls: it is signed along');
+    throw invalid(
+      `${at}.url`,
+      'must be the address that the provider calls, which its signature covers',
+    );
   }
   if (mapping === undefined && provider.mapping === undefined) {
-    throw invalid(`${at}.mapping`, `must be named: none is shipped for ${provider.name}`);
+    throw invalid(`${at}.mapping`, `is needed: no mapping is shipped for ${provider.name}`);
   }
   for (const [field, text] of Object.entries({ mapping, url })) {
     if (text !== undefined) textAt(text, `${at}.${field}`);

@@ -67,7 +67,7 @@ async function secretOf(spec: SecretSpec, at: string, world: WebhookWorld): Prom
   if ('env' in spec) {
     const secret = world.env[spec.env]?.trim() ?? '';
     if (secret !== '') return secret;
-    throw invalid(at, `the environment variable ${spec.env} is not set, or empty`);
+    throw invalid(at, `the environment variable ${spec.env} is not set or is empty`);
   }
   let secret: string;
   try {
@@ -85,7 +85,11 @@ function addRoute(gateway: Gateway, source: Source): void {
   const toleranceMs = (config.toleranceSeconds ?? defaultToleranceSeconds) * 1_000;
   const used = new UsedTokens(toleranceMs);
   if (provider.asksByHead === true) {
-    const schema = { summary: `Whether ${provider.name} may send here.`, security: [], hide: true };
+    const schema = {
+      summary: `Answers the test of the address by ${provider.name}.`,
+      security: [],
+      hide: true,
+    };
     app.head(`/webhooks/${name}`, { schema }, async (_, reply) => reply.code(200).send());
   }
   app.post(

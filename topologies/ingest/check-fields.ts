@@ -28,7 +28,7 @@ function checkFieldForm(field: string, found: Readonly<Record<string, unknown>>,
     checkKeys(field, found, ['value'], fail);
     const { value } = found;
     if (!['string', 'number', 'boolean'].includes(typeof value)) {
-      fail(field, 'must be a text, a number, true or false as value');
+      fail(field, 'must have a text, a number, true or false as value');
     }
   } else if (form === 'join') {
     checkKeys(field, found, ['join', 'with'], fail);

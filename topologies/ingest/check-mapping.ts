@@ -114,10 +114,10 @@ function checkFormat(given: Readonly<Record<string, unknown>>, fail: Fail): void
   }
   const isTable = format === 'csv';
   for (const [field, told] of Object.entries({ separator, columns })) {
-    if (told !== undefined && !isTable) fail(field, 'is for the format csv alone');
+    if (told !== undefined && !isTable) fail(field, 'is only for the format csv');
   }
   for (const [field, told] of Object.entries({ envelope, root, unpack })) {
-    if (told !== undefined && isTable) fail(field, 'is for the formats jsonl and json alone');
+    if (told !== undefined && isTable) fail(field, 'is only for the formats jsonl and json');
   }
   if (separator !== undefined && separator !== 'blanks') {
     if (typeof separator !== 'string' || !/^[^"\r\n]$/.test(separator)) {
@@ -187,7 +187,7 @@ function checkClassName(field: string, name: unknown, fail: Fail): void {
     if (twice === undefined) return;
     fail(field, `has the class ${twice} twice`);
   }
-  fail(field, 'must be the name of a class, a list of them, or null for rows that are not wanted');
+  fail(field, 'must be the name of a class, a list of them, or null for rows to skip');
 }
 
 function checkRule(field: string, found: unknown, fail: Fail): void {

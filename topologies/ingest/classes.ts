@@ -52,7 +52,7 @@ export function classReader(spec: ClassSpec): (row: Row) => FoundClasses {
     const found = map.get(told) ?? map.get('*');
     if (found !== undefined) return found;
     if (value === undefined) throw new Unreadable(`there is no class in ${name}`);
-    throw new Unreadable(`${name} ${JSON.stringify(told)} is no class that the mapping knows`);
+    throw new Unreadable(`${name} ${JSON.stringify(told)} is not a class that the mapping knows`);
   };
 }
 

@@ -65,7 +65,7 @@ export function eventMap(mapping: Mapping): EventMap {
       if (others !== undefined) Object.assign(value, { identities: others });
       if (eventClass === mergedClass) Object.assign(value, { item: form(value.item ?? '') });
       if (eventClass === mergedClass && value.item === '') {
-        throw new Unreadable('there is no other subject in item, with which it is merged');
+        throw new Unreadable('item must name the other subject, with which it is merged');
       }
       return { key, value, timestamp };
     });
@@ -144,7 +144,7 @@ function timeOf({ time, received }: Mapping): (row: Row) => number {
     const at = read(row) as number;
     const known = readKnown(row);
     if (known === undefined || at <= known + maxSkewMs) return at;
-    throw new Unreadable(`time lies ${at - known} ms after it was received: the future`);
+    throw new Unreadable(`time is ${at - known} ms after the event was received: in the future`);
   };
 }
 
@@ -202,7 +202,7 @@ function evidenceReader(spec: NonNullable<Mapping['evidence']>): PartReader {
       else if (name !== 'links') {
         if (isTrue(text)) evidence[name] = true;
       } else if (/^\d{1,6}$/.test(text)) evidence[name] = Number(text);
-      else throw new Unreadable(`evidence.links ${JSON.stringify(text)} is no whole number`);
+      else throw new Unreadable(`evidence.links ${JSON.stringify(text)} is not a whole number`);
     }
     return Object.keys(evidence).length === 0 ? {} : { evidence: evidence as Evidence };
   };
@@ -255,7 +255,7 @@ function numberReader(spec: NonNullable<Mapping['numbers']>): PartReader {
       const found = typeof value === 'number' ? ofNumber(told) : ofText(told);
       if (found === undefined) {
         const what = `${nameOf(field)} ${JSON.stringify(told)}`;
-        throw new Unreadable(`${what} is no number of ${decimals} decimals`);
+        throw new Unreadable(`${what} is not a number with ${decimals} decimals`);
       }
       numbers.push([name, found]);
     }

@@ -62,13 +62,13 @@ function oneReader(part: string, spec: TimeSpec) {
     const what = `${part} ${JSON.stringify(told)}`;
     if (typeof found === 'string') throw new Unreadable(`${what} ${found}`);
     if (from === undefined && !formats.some((one) => epochFormats.includes(one))) {
-      throw new Unreadable(`${what} lies outside 1970 to ${lastYear}`);
+      throw new Unreadable(`${what} is outside 1970 to ${lastYear}`);
     }
     const day = new Date(first).toISOString().slice(0, 10);
     const other = otherUnit(told, first);
     const hint = other === undefined ? 'cut off, or in another unit?' : `is it ${other}?`;
     throw new Unreadable(
-      `${what} lies outside ${day} to ${lastYear} as ${formats.join(', ')}: ${hint}`,
+      `${what} is outside ${day} to ${lastYear} as ${formats.join(', ')}: ${hint}`,
     );
   };
 }

@@ -44,9 +44,9 @@ export const segmentFields: Fields = {
     },
   },
   version: whole(1),
-  owner: optional(text('who answers for the segment')),
-  description: optional(text('what it is for')),
-  purpose: optional(text('the purpose whose consent membership needs')),
+  owner: optional(text('owner of the segment')),
+  description: optional(text('purpose of the segment, for readers')),
+  purpose: optional(text('consent purpose that membership needs')),
   minSize: optional(whole(1)),
   grace: optional(duration()),
   corrections: optional(oneOf(['emit', 'none'] as const), 'emit'),
@@ -166,7 +166,7 @@ function checkGrace(
 ): void {
   if (definition?.grace === undefined || graceMs === undefined) return;
   if (definition.grace <= graceMs) return;
-  const problem = `must be at most the grace of the events, ${graceMs} ms: later ones are not accepted`;
+  const problem = `must be at most the grace of the events, ${graceMs} ms: later events are not accepted`;
   mistakes.push(new MistakeError(`${path}.grace`, problem));
 }
 
@@ -195,7 +195,7 @@ function inOrder(segments: readonly SegmentDefinition[]): SegmentDefinition[] {
       if (other === undefined || ordered.has(other)) continue;
       if (asked.has(other.id)) {
         const circle = way.slice(way.indexOf(other)).map(({ id }) => id);
-        throw new MistakeError(`segments ${other.id}`, `asks for itself: ${shownCircle(circle)}`);
+        throw new MistakeError(`segments ${other.id}`, `refers to itself: ${shownCircle(circle)}`);
       }
       way.push(other);
     }

@@ -218,7 +218,7 @@ export function readOperand(
 ): Trait | readonly Trait[] | undefined {
   if (op === 'exists') {
     if (value === undefined) return undefined;
-    return fail(path, 'op exists takes no value; put a not around it for the contrary');
+    return fail(path, 'op exists takes no value; put it into a not for the opposite');
   }
   if (op === 'in') {
     if (Array.isArray(value) && value.length > 0 && value.every(isScalar)) {

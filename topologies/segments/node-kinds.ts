@@ -137,13 +137,13 @@ function junction(kind: 'and' | 'or', means: string): NodeKind {
   };
 }
 
-const counting = plain('count', 'so many events are in the window', countFields);
+const counting = plain('count', 'the number of events in the window compares with n', countFields);
 
 const openSignals = oneOf(['reliable', 'unreliable'] as const);
 
 const range: NodeKind = {
-  ...plain('bucket', 'the subject falls into a stable share of 10,000', {
-    salt: text('a text that makes this share another than others'),
+  ...plain('bucket', 'the subject is in a stable share of 10,000', {
+    salt: text('a text that makes this share differ from others'),
     from: whole(0, buckets - 1),
     to: whole(1, buckets),
   }),
@@ -151,7 +151,7 @@ const range: NodeKind = {
 
 export const nodeKinds: Readonly<Record<string, NodeKind>> = {
   trait: {
-    means: 'the newest value of a trait compares so',
+    means: 'the latest value of a trait compares with value',
     schema: objectSchema({
       path: text('the name of a trait'),
       op: oneOf(traitTests),
@@ -164,7 +164,7 @@ export const nodeKinds: Readonly<Record<string, NodeKind>> = {
     purpose: text('the name of a purpose'),
     is: optional(yesNo, true),
   }),
-  score: plain('score', 'the score, or the sub-score of a channel, compares so', {
+  score: plain('score', 'the score, or the sub-score of a channel, compares with value', {
     channel: optional(oneOf((known) => known.channels)),
     op,
     value: whole(0, 100),
@@ -173,7 +173,7 @@ export const nodeKinds: Readonly<Record<string, NodeKind>> = {
     in: list(oneOf((known) => known.bands)),
   }),
   openSignal: {
-    means: 'whether opens tell anything, or too many are a machine’s',
+    means: 'whether opens are reliable, or too many are a machine’s',
     schema: openSignals.schema,
     read: (value, path, known, mistakes) => ({
       kind: 'openSignal',
@@ -194,45 +194,45 @@ export const nodeKinds: Readonly<Record<string, NodeKind>> = {
       return node;
     },
   },
-  sum: plain('sum', 'the sum of a number over the window compares so', aggregateFields),
-  avg: plain('avg', 'the average over the window compares so', aggregateFields),
-  min: plain('min', 'the least value in the window compares so', aggregateFields),
-  max: plain('max', 'the greatest value in the window compares so', aggregateFields),
-  absent: plain('absent', 'there was no such event for so long', {
+  sum: plain('sum', 'the sum of a number over the window compares with value', aggregateFields),
+  avg: plain('avg', 'the average over the window compares with value', aggregateFields),
+  min: plain('min', 'the smallest value in the window compares with value', aggregateFields),
+  max: plain('max', 'the greatest value in the window compares with value', aggregateFields),
+  absent: plain('absent', 'there was no such event within for', {
     ...match,
     for: duration(),
     knownSince: optional(oneOf(['firstSeen', 'any'] as const), 'firstSeen'),
   }),
-  sequence: plain(
-    'sequence',
-    'the steps happened in this order, the last no longer ago than `for`',
+  sequence: plain('sequence', 'the steps happened in this order, the last at most for ago', {
+    steps: list({
+      schema: objectSchema({ ...match, bind: optional(text('a field of the event')) }),
+      read: (value, path, known, mistakes) =>
+        readFields(
+          { ...match, bind: optional(text('a field of the event')) },
+          value,
+          path,
+          known,
+          mistakes,
+        ),
+    }),
+    within: duration(),
+    maxGap: optional(duration()),
+    notBetween: noMatches,
+    for: duration(),
+    ties,
+  }),
+  abandoned: plain(
+    'abandoned',
+    'start happened, after has passed without unless, and for is not over',
     {
-      steps: list({
-        schema: objectSchema({ ...match, bind: optional(text('a field of the event')) }),
-        read: (value, path, known, mistakes) =>
-          readFields(
-            { ...match, bind: optional(text('a field of the event')) },
-            value,
-            path,
-            known,
-            mistakes,
-          ),
-      }),
-      within: duration(),
-      maxGap: optional(duration()),
-      notBetween: noMatches,
+      start: matching,
+      unless: matching,
+      key: optional(text('a field that start and unless share, or "subject"'), 'item'),
+      after: duration(),
       for: duration(),
       ties,
     },
   ),
-  abandoned: plain('abandoned', 'begun, `after` has passed without an end, and `for` is not over', {
-    start: matching,
-    unless: matching,
-    key: optional(text('a field that start and unless share, or "subject"'), 'item'),
-    after: duration(),
-    for: duration(),
-    ties,
-  }),
   calendar: {
     means: 'a count or sum over local calendar days, today included',
     schema: calendarSchema(),
@@ -248,15 +248,15 @@ export const nodeKinds: Readonly<Record<string, NodeKind>> = {
       child: readExpression(value, path, known, mistakes),
     }),
   },
-  held: wrapping('held', 'the condition has held for so long without a break', {
+  held: wrapping('held', 'the condition has held for at least for without a break', {
     for: duration(),
   }),
-  latch: plain('latch', 'enter became true after exit last did', {
+  latch: plain('latch', 'enter became true after exit last became true', {
     enter: expression,
     exit: expression,
     initial: optional(yesNo, false),
   }),
-  once: wrapping('once', 'the condition held once, no longer ago than reentryAfter', {
+  once: wrapping('once', 'the condition held, at most reentryAfter ago', {
     reentryAfter: optional(duration()),
   }),
   inSegment: {
@@ -302,7 +302,7 @@ export function readExpression(
     const others = names.filter((one) => one !== found[0]).join(', ');
     return fail(
       path,
-      `must have one name only; put ${others} into the object of ${found[0]}: { "${found[0]}": { ... } }`,
+      `must have exactly one name; put ${others} into the object of ${found[0]}: { "${found[0]}": { ... } }`,
     );
   }
   const near = names.length === 1 ? nearest(name, kinds) : undefined;

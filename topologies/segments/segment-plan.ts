@@ -156,7 +156,7 @@ function checkBudget({ id, budget }: SegmentDefinition, plan: SegmentPlan): void
   const limits: [keyof typeof budget, number, string][] = [
     ['bytesPerSubject', plan.bytesPerSubject, 'bytes of each subject'],
     ['timers', plan.timers, 'conditions that change by themselves'],
-    ['latency', plan.latency, 'ms until a late event has its effect; a shorter grace'],
+    ['latency', plan.latency, 'ms until a late event takes effect; a shorter grace'],
   ];
   for (const [field, needed, what] of limits) {
     const limit = budget[field];
@@ -189,7 +189,7 @@ function checkPurpose(
 /** Refuses a segment that is so small that it identifies people. */
 export function checkSize({ id, minSize }: SegmentDefinition, members: number): void {
   if (minSize === undefined || members >= minSize || members === 0) return;
-  refuse(`segment ${id}.minSize`, `asks for ${minSize} members at least, it has ${members}`);
+  refuse(`segment ${id}.minSize`, `must have at least ${minSize} members, it has ${members}`);
 }
 
 function refuse(field: string, problem: string): never {

@@ -79,7 +79,7 @@ export function subjectAnswer(
   const at = asked ?? clock;
   const { from } = profile.segments.history;
   if (at < from) {
-    const problem = `what was before ${new Date(from).toISOString()} is settled`;
+    const problem = `the past before ${new Date(from).toISOString()} is settled`;
     throw new MillraceError('CONFIG_INVALID', { field: 'at', problem });
   }
   const { score, subs, band } = logic.scoreOf(profile, at);

@@ -168,7 +168,7 @@ async function correctNights(
         (kept.params ?? {}) as PersonalisationConfig,
         night,
       );
-      say(`${one.files.join(', ')} is corrected: ${one.subjects} subjects are taken anew`);
+      say(`${one.files.join(', ')} is corrected: ${one.subjects} subjects are recomputed`);
       corrected.push(one);
       await runtime.runUntilCaughtUp();
     }
@@ -307,7 +307,7 @@ async function keep(file: string, manifest: Manifest): Promise<void> {
     await rename(fresh, file);
   } catch (error) {
     await rm(fresh, { force: true });
-    const problem = `${file} cannot be written: ${messageOf(error)}; what was taken in stays`;
+    const problem = `${file} cannot be written: ${messageOf(error)}; the events that were taken in stay`;
     throw new MillraceError('CONFIG_INVALID', { field: '--manifest', problem });
   }
 }

@@ -131,15 +131,16 @@ export function checkDifference(
     throw inputChanged(files[0] ?? '', `${why}, which a correction cannot take back or bring`);
   };
   if ((profile?.mergedInto ?? profile?.absorbed) !== undefined) {
-    fail('a person of it was joined with another');
+    fail('one of its people was merged with another');
   }
   for (const event of [...removed, ...rows.map((row) => row.event)]) {
     if ([mergedClass, splitClass].includes(event.class)) fail(`it holds ${event.class}`);
-    if (event.class === erasedClass) fail('it holds an erasure');
-    if ((event.identities?.length ?? 0) > 1) fail('a row of it joins two identifiers of a person');
+    if (event.class === erasedClass) fail('it has an erasure');
+    if ((event.identities?.length ?? 0) > 1)
+      fail('one of its rows joins two identifiers of a person');
   }
   const latest = Math.min(Math.max(clock, 0) + aheadOfTimeMs, Date.now() + aheadOfClockMs);
   const ahead = rows.find(({ at }) => at > latest);
   if (ahead === undefined) return;
-  fail(`an event of it is of ${new Date(ahead.at).toISOString()}, too far ahead`);
+  fail(`one of its events is at ${new Date(ahead.at).toISOString()}, too far ahead`);
 }

@@ -58,7 +58,7 @@ export async function rowsOf(
   const own = after.slice(night.first);
   const isSame = (file: KnownFile, i: number) => JSON.stringify(file) === JSON.stringify(known[i]);
   if (!after.slice(0, night.first).every(isSame) || own.length !== night.files.length) {
-    const problem = 'a file of that night is empty now, or goes on from another one';
+    const problem = 'a file of that night is now empty, or continues another one';
     throw inputChanged(files[0] ?? '', problem);
   }
   const left = Object.values(skipped).reduce((sum, count) => sum + count, 0);

@@ -26,7 +26,7 @@ export function definitionRoutes(
     {
       method: 'GET',
       path: '/segment/vocabulary',
-      about: { summary: 'The JSON schema of segments, and the names that they may use.' },
+      about: { summary: 'The JSON Schema of segments, and the names that they may use.' },
       answer: async () => vocabularyOf(asked.config),
     },
     {
@@ -35,7 +35,7 @@ export function definitionRoutes(
       role: 'operate',
       about: {
         summary:
-          'Keeps a configuration with new versions of segments in the data folder, for the next start.',
+          'Saves a configuration with new versions of segments in the data folder, for the next start.',
       },
       answer: async (_, body) => save(asked.config, body, folder),
     },
@@ -93,7 +93,7 @@ async function save(
   }
   checkVersions(checkPersonalisation(before).segments, checkPersonalisation(config).segments);
   if (folder === undefined) {
-    const problem = 'this process has no data folder to keep it in';
+    const problem = 'this process has no data folder to save it in';
     throw new MillraceError('CONFIG_INVALID', { field: '(body)', problem });
   }
   const file = join(folder, fileName);

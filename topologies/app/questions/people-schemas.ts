@@ -5,7 +5,7 @@ export const subjectId = { description: 'The subject, as the events name it.' };
 export const segmentId = { description: 'Id of the segment.' };
 export const at = {
   description:
-    'As if nothing more arrived until then: ms since 1970, or ISO 8601 with its zone; `now` for the clock of the server. Default: the subject’s own clock, up to which all is decided.',
+    'The instant of the answer: ms since 1970, or ISO 8601 with its zone; `now` for the clock of the server. The answer assumes that nothing more arrives until then. Default: the subject’s own clock, up to which everything is decided.',
 };
 
 const segmentSchema = {
@@ -14,8 +14,11 @@ const segmentSchema = {
     id: { type: 'string' },
     version: { type: 'integer' },
     in: { type: 'boolean' },
-    since: { type: 'number', description: 'Of the last change, ms UTC.' },
-    changesAt: { type: 'number', description: 'If nothing more arrives, ms UTC.' },
+    since: { type: 'number', description: 'Instant of the last change, ms UTC.' },
+    changesAt: {
+      type: 'number',
+      description: 'Instant of the next change if nothing more arrives, ms UTC.',
+    },
   },
   required: ['id', 'version', 'in'],
 };
@@ -54,7 +57,7 @@ export const subjectSchema = {
     },
     next: {
       type: 'object',
-      description: 'What changes first if nothing more arrives.',
+      description: 'The first change if nothing more arrives.',
       properties: {
         at: { type: 'number' },
         what: { type: 'string', enum: ['band', 'segment'] },
@@ -78,7 +81,10 @@ export const asOfProcess = {
   type: 'object',
   properties: {
     commit: { type: 'integer' },
-    watermark: { type: ['number', 'null'], description: 'Of the tasks of this process, ms UTC.' },
+    watermark: {
+      type: ['number', 'null'],
+      description: 'Watermark of the tasks of this process, ms UTC.',
+    },
   },
   required: ['commit', 'watermark'],
 };
@@ -93,7 +99,7 @@ export const segmentsSchema = {
           id: { type: 'string' },
           version: { type: 'integer' },
           size: { type: 'integer' },
-          words: { type: 'string', description: 'The condition, as a person would say it.' },
+          words: { type: 'string', description: 'The condition in words.' },
           definition: { type: 'object', additionalProperties: true },
         },
         required: ['id', 'version', 'size', 'words', 'definition'],
@@ -107,7 +113,7 @@ export const membersSchema = {
   type: 'object',
   properties: {
     segment: { type: 'string' },
-    size: { type: 'integer', description: 'Of the whole segment.' },
+    size: { type: 'integer', description: 'Members of the whole segment.' },
     members: { type: 'array', items: { type: 'string' } },
     next: { type: 'string', description: 'Cursor of the next page; absent at the end.' },
     asOf: asOfProcess,

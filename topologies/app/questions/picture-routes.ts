@@ -75,7 +75,7 @@ function spanIn(query: URLSearchParams): { readonly from?: number; readonly to?:
     return /^\d{1,15}$/.test(text) ? Number(text) : instantOf(text, field);
   });
   if (from !== undefined && to !== undefined && (to <= from || to - from > longest)) {
-    const problem = `must lie after from, by ${longest / day} days at most`;
+    const problem = `must be after from, by at most ${longest / day} days`;
     throw new MillraceError('CONFIG_INVALID', { field: 'to', problem });
   }
   return { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };

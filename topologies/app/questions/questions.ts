@@ -158,7 +158,7 @@ async function keptProfile(
   const at = text === undefined ? (row.timestamp ?? 0) : instantOf(text, 'at');
   const { from } = profile.segments.history;
   if (at < from) {
-    const problem = `what was before ${instant(from)} is settled, and stands in segment-changes`;
+    const problem = `the past before ${instant(from)} is settled; see the topic segment-changes`;
     throw new MillraceError('CONFIG_INVALID', { field: 'at', problem });
   }
   return { profile, logic: logicOf(config), at };

@@ -54,7 +54,7 @@ function definitionsRoute(segments: readonly SegmentDefinition[], indexNow: Inde
     method: 'GET',
     path: '/v1/segments',
     byPost: null,
-    about: { summary: 'Segments: definition, in words, size.', answer: segmentsSchema },
+    about: { summary: 'Segments: definition, condition in words, size.', answer: segmentsSchema },
     answer: async () => {
       const { index, asOf } = await indexNow();
       return { segments: segments.map((one) => segmentOf(one, index)), asOf };
@@ -95,10 +95,10 @@ function membersRoute(segments: readonly SegmentDefinition[], indexNow: IndexNow
       parameters: {
         id: segmentId,
         limit: {
-          description: `Members a page, at most ${limits.most}; ${limits.usual} when nothing is said.`,
+          description: `Members a page, at most ${limits.most}; default ${limits.usual}.`,
           type: 'integer',
         },
-        cursor: { description: '`next` of the page before; it holds in every process.' },
+        cursor: { description: '`next` of the page before; it is valid in every process.' },
       },
       answer: membersSchema,
     },

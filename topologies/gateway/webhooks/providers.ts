@@ -77,7 +77,7 @@ const sendgrid = define({
     const signed = Buffer.concat([Buffer.from(timestamp), request.body]);
     const bytes = Buffer.from(signature, 'base64');
     const fits = secrets.some((key) => verifySignature('sha256', signed, sendgridKey(key), bytes));
-    if (!fits) throw new SignatureError('wrong', 'the signature does not fit the body');
+    if (!fits) throw new SignatureError('wrong', 'the signature does not match the body');
     checkAge(timestamp, request, toleranceMs);
   },
 });
@@ -276,9 +276,9 @@ function standardProblem(secret: string): string | undefined {
   const isPublic = secret.startsWith(publicPrefix);
   const text = secret.replace(/^(whsec|whpk)_/, '');
   const { byteLength } = Buffer.from(text, 'base64');
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return 'must be base64, mostly behind whsec_';
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return 'must be base64, usually after whsec_';
   if (isPublic && byteLength !== 32) return 'must be an Ed25519 key of 32 bytes in base64';
-  return byteLength < leastKeyBytes ? `must hold at least ${leastKeyBytes} bytes` : undefined;
+  return byteLength < leastKeyBytes ? `must have at least ${leastKeyBytes} bytes` : undefined;
 }
 
 function standardKey(secret: string): Buffer {

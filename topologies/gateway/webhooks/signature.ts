@@ -65,7 +65,7 @@ export function checkHmac(
     const wanted = hmac.digest(encoding);
     if (signatures.some((signature) => same(signature, wanted))) return;
   }
-  throw new SignatureError('wrong', 'the signature does not fit the body');
+  throw new SignatureError('wrong', 'the signature does not match the body');
 }
 
 /**

@@ -62,12 +62,12 @@ export class SnsTopics {
     }
     const algorithm = { '1': 'sha1', '2': 'sha256' }[message.SignatureVersion];
     if (algorithm === undefined) {
-      throw new SignatureError('wrong', 'the signature is of a version that is not known');
+      throw new SignatureError('wrong', 'the version of the signature is not supported');
     }
     const certificate = await this.#certificate(message, now);
     const signature = Buffer.from(message.Signature, 'base64');
     if (!verify(algorithm, Buffer.from(signedText(message)), certificate, signature)) {
-      throw new SignatureError('wrong', 'the signature does not fit the message');
+      throw new SignatureError('wrong', 'the signature does not match the message');
     }
     const at = Date.parse(message.Timestamp);
     if (!(Math.abs(now - at) <= toleranceMs)) {
@@ -95,7 +95,7 @@ export class SnsTopics {
       url.host === host &&
       /^\/SimpleNotificationService-[0-9a-zA-Z]{1,64}\.pem$/.test(url.pathname);
     if (!fits) {
-      throw new SignatureError('wrong', `the certificate must lie on https://${host}`);
+      throw new SignatureError('wrong', `the certificate must be on https://${host}`);
     }
     let text = this.#certificates.get(url.href);
     if (text === undefined) {
