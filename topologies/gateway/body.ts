@@ -68,7 +68,7 @@ export async function unpackedBody(
   }
 }
 
-/** @throws BodyError 400 for what is not UTF-8 */
+/** @throws BodyError 400 for bytes that are not UTF-8 */
 export function utf8Text(body: Buffer): string {
   if (!isUtf8(body)) throw new BodyError(400, 'the body is not UTF-8', 'not_utf8');
   // A byte order mark is no part of the text.
@@ -118,7 +118,7 @@ function isDeeper(text: string, depthMax: number): boolean {
 const [quote, backslash] = [0x22, 0x5c];
 const [brace, braceEnd, bracket, bracketEnd] = [0x7b, 0x7d, 0x5b, 0x5d];
 
-/** Index of the quote that ends the text which begins at `start`. */
+/** Index of the quote that ends the text beginning at `start`. */
 function endOfText(text: string, start: number): number {
   for (let i = start + 1; i < text.length; i++) {
     const char = text.charCodeAt(i);

@@ -92,7 +92,7 @@ export class Intake {
     const fitting: Mapped[] = [];
     let skipped = 0;
     let undeclared = 0;
-    // Of the whole row: two events that differ in what is dropped are two.
+    // From the whole row: events that differ in a dropped field are two events.
     let [whole, index, part]: [unknown, number, number] = [undefined, 0, 0];
     const id = () => idOf(batch, whole, index, part);
     for (index = 0; index < batch.rows.length; index++) {

@@ -135,11 +135,11 @@ function addHooks({ app, options }: Gateway, reasons: Reasons): void {
   app.addHook('onRequest', ({ raw }, _, done) => {
     // Of two Host headers a proxy may have routed by the other one (RFC 9112, 3.2).
     const once = timesThere('host', raw.rawHeaders) <= 1;
-    done(once ? undefined : new BodyError(400, 'the Host header must be there once'));
+    done(once ? undefined : new BodyError(400, 'there must be exactly one Host header'));
   });
   const headers = Object.entries(securityHeaders);
   app.addHook('onSend', (_, reply, payload, done) => {
-    // The page of the console has its own.
+    // The page of the console sets its own.
     for (const [name, value] of headers) if (!reply.hasHeader(name)) reply.header(name, value);
     done(null, payload);
   });

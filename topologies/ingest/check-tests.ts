@@ -15,7 +15,7 @@ export function checkWhen(field: string, found: unknown, fail: Fail): void {
     else if (typeof told !== 'string' && typeof told !== 'boolean') {
       const isList = Array.isArray(told) && told.length > 0;
       if (isList && told.every((one) => typeof one === 'string')) continue;
-      fail(at, 'must be a text, a list of texts, true: it is there, or tests of its text');
+      fail(at, 'must be a text, a list of texts, true for any value, or tests of its text');
     }
   }
 }
@@ -47,6 +47,6 @@ export function checkTest(
   try {
     textTest(test as TextTest);
   } catch (error) {
-    fail(`${field}.pattern`, `is no pattern of RE2: ${(error as Error).message}`);
+    fail(`${field}.pattern`, `is not a pattern of RE2: ${(error as Error).message}`);
   }
 }

@@ -21,7 +21,7 @@ export type FieldSpec =
   | { readonly field: FieldSpec; readonly path: string }
   /** Of a field whose text passes the tests; of others nothing. */
   | ({ readonly field: FieldSpec; readonly path?: undefined } & TextTest)
-  /** Several, one behind the other; nothing when one of them is not there. */
+  /** Several values joined; no value when one of them is missing. */
   | { readonly join: readonly FieldSpec[]; readonly with?: string }
   /** A hash of the whole row; equal rows have the same. */
   | { readonly content: true };

@@ -31,7 +31,7 @@ const isOut = Buffer.from('{"in":false,');
  */
 export interface MemberCursor {
   readonly hash: number;
-  /** Id of the name's bytes. */
+  /** The bytes of the name as text. */
   readonly keyText: string;
 }
 
