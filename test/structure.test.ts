@@ -88,9 +88,6 @@ function circlesIn(imports: ReadonlyMap<string, readonly string[]>): string[][] 
 const longAlready: readonly string[] = [
   'engine/cli/inspect-commands.ts addInspectCommands',
   'engine/cli/run-commands.ts addRunCommands',
-  'engine/laws/backend-laws.ts backendLaws',
-  'engine/laws/connector-laws.ts connectorLaws',
-  'engine/laws/log-laws.ts logLaws',
   'engine/runtime/observe.ts metrics',
   'engine/runtime/start-plan.ts plan',
   'engine/runtime/time-metrics.ts timeMetrics',

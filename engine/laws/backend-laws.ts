@@ -37,6 +37,15 @@ export function backendLaws(under: BackendUnderTest): readonly Law[] {
     },
   });
   const { onDisk = true } = under;
+  return [...readAndWriteLaws(law), ...lifeLaws(law), ...(onDisk ? diskLaws(law) : [])];
+}
+
+type MakeLaw = (
+  name: string,
+  check: (backends: BackendFactory, directory: string) => Promise<void>,
+) => Law;
+
+function readAndWriteLaws(law: MakeLaw): readonly Law[] {
   return [
     law('getMany keeps the order of its keys; an absent key is undefined', async (backends, at) => {
       const store = await backends.open(at);
@@ -86,7 +95,11 @@ export function backendLaws(under: BackendUnderTest): readonly Law[] {
       assert.ok(store.memory() >= 0);
       await store.close();
     }),
+  ];
+}
 
+function lifeLaws(law: MakeLaw): readonly Law[] {
+  return [
     law('stores of two directories are two', async (backends, at) => {
       const [left, right] = [await backends.open(`${at}-l`), await backends.open(`${at}-r`)];
       await left.write([{ key: bytes(1), value: bytes(1) }]);
@@ -108,15 +121,8 @@ export function backendLaws(under: BackendUnderTest): readonly Law[] {
       await mustReject(store.range({ from: bytes() }));
       await mustReject(store.write([{ key: bytes(1), value: bytes(1) }]));
     }),
-
-    ...(onDisk ? diskLaws(law) : []),
   ];
 }
-
-type MakeLaw = (
-  name: string,
-  check: (backends: BackendFactory, directory: string) => Promise<void>,
-) => Law;
 
 function diskLaws(law: MakeLaw): readonly Law[] {
   return [

@@ -30,10 +30,8 @@ function recordsOf(chunk: SourceChunk): string[] {
 const kept = (cursor: unknown): unknown =>
   cursor === undefined ? undefined : JSON.parse(JSON.stringify(cursor));
 
-/**
- * The laws of a connector. Its input must have records, and few enough to be read some dozen times.
- */
-export function connectorLaws(under: ConnectorUnderTest): readonly Law[] {
+/** Opens the connector, and reads it from cursors. */
+function readingOf(under: ConnectorUnderTest) {
   const open = async (cursor: unknown) => {
     const source = await under.make();
     const ones = source.topics.map(({ name }) => [name, 1] as const);
@@ -62,7 +60,20 @@ export function connectorLaws(under: ConnectorUnderTest): readonly Law[] {
   };
   const everything = async (cursor: unknown, limit: number) =>
     (await chunksFrom(cursor, limit)).chunks.flatMap(recordsOf).sort();
+  return { open, chunksFrom, everything };
+}
 
+type Reading = ReturnType<typeof readingOf>;
+
+/**
+ * The laws of a connector. Its input must have records, and few enough to be read some dozen times.
+ */
+export function connectorLaws(under: ConnectorUnderTest): readonly Law[] {
+  const reading = readingOf(under);
+  return [...cursorLaws(reading), ...contentLaws(reading)];
+}
+
+function cursorLaws({ chunksFrom, everything }: Reading): readonly Law[] {
   return [
     {
       name: 'the same cursor and limit give the same chunk',
@@ -105,6 +116,11 @@ export function connectorLaws(under: ConnectorUnderTest): readonly Law[] {
         }
       },
     },
+  ];
+}
+
+function contentLaws({ open, chunksFrom }: Reading): readonly Law[] {
+  return [
     {
       name: 'records go to its topics and their partitions; refused ones are counted',
       async check() {
