@@ -69,62 +69,19 @@ export function plan(options: PlanOptions): Plan {
   if (problem !== undefined) {
     throw new MillraceError('CONFIG_INVALID', { field: 'application', problem });
   }
-  const partitions = options.partitions ?? standardPartitions;
-  const parts = subTopologies(topology);
-  const topics = new Map<string, TopicDescription>();
-  const existing = new Map(options.existing.map((topic) => [topic.name, topic]));
-  const add = (
-    name: string,
-    settings: TopicSettings,
-    count = settings.partitions ?? partitions,
-    role?: TopicRole,
-  ) => {
-    if (topics.has(name)) return;
-    const described = existing.get(name) ?? { name, partitions: count, settings };
-    topics.set(name, role === undefined ? described : { ...described, role });
-  };
-  /** A topic of ours is bound to the width of its part: one of another width holds other keys. */
-  const addOwn = (name: string, settings: TopicSettings, width: number, role: TopicRole) => {
-    add(name, settings, width, role);
-    const actual = topics.get(name)?.partitions ?? width;
-    if (actual === width) return;
-    throw new MillraceError('PARTITIONS_CHANGED', { topic: name, actual, expected: width });
-  };
+  const topics = new PlannedTopics(options);
   for (const node of topology.nodes) {
-    if (node.type === 'source') add(node.topic.name, node.topic.settings);
+    if (node.type === 'source') topics.add(node.topic.name, node.topic.settings);
   }
-  for (const { name, settings } of topology.globals) add(name, settings);
+  for (const { name, settings } of topology.globals) topics.add(name, settings);
   for (const topic of [...writtenTopics(topology), ...options.written]) {
-    add(topic.name, topic.settings);
+    topics.add(topic.name, topic.settings);
   }
   const names = logNames(application, topology);
-  const times = timePlan(topology);
-  const tasks: PlannedTask[] = [];
-  const widths = new Map<SubTopology, number>();
-  for (const part of parts) {
-    const sources = part.sources.map(({ topic }) => names.get(topic.name) ?? topic.name);
-    const unknown = options.partitions ?? widthBefore(part, widths) ?? partitions;
-    const width = widthOf(part, sources, new Map([...existing, ...topics]), unknown);
-    widths.set(part, width);
-    // What comes here and is no topic of the author's is a repartition topic: read once, then gone.
-    for (const source of sources) addOwn(source, { cleanup: 'consumed' }, width, 'repartition');
-    const sourceOf = new Map<string, string>();
-    for (const { name, source } of part.stores) {
-      if (source !== undefined) sourceOf.set(name, source.topic);
-      else addOwn(changelogTopic(application, name), { cleanup: 'compact' }, width, 'changelog');
-    }
-    for (const [store, topic] of sourceOf) checkCompacted(store, topic, existing.get(topic));
-    for (let partition = 0; partition < width; partition++) {
-      const stores = part.stores.map(({ name }) => name);
-      const taskId = `${part.id}_${partition}`;
-      const common = { taskId, subTopology: part.id, partition, topics: sources, stores, sourceOf };
-      const time = must(times[part.id], 'a part has its time');
-      tasks.push({ ...common, tells: [], time });
-    }
-  }
-  add(deadLetterTopic(application), {}, 1);
-  add(cursorTopic(application), { cleanup: 'compact' }, 1, 'cursors');
-  const all = [...topics.values()];
+  const tasks = tasksOf(options, topics, names);
+  topics.add(deadLetterTopic(application), {}, 1);
+  topics.add(cursorTopic(application), { cleanup: 'compact' }, 1, 'cursors');
+  const all = [...topics.planned.values()];
   const partitionsOf = Object.fromEntries(all.map((topic) => [topic.name, topic.partitions]));
   const globals = topology.globals.map(({ name }) => ({
     topic: name,
@@ -135,6 +92,83 @@ export function plan(options: PlanOptions): Plan {
     tells: toldTopics(task.time, names, partitionsOf),
   }));
   return { topics: all, partitionsOf, tasks: telling, globals };
+}
+
+/** The topics of a plan, as the log has them or as they will be made. */
+class PlannedTopics {
+  /** Where nothing is said. */
+  readonly partitions: number;
+  readonly existing: ReadonlyMap<string, TopicDescription>;
+  readonly planned = new Map<string, TopicDescription>();
+
+  constructor({ partitions = standardPartitions, existing }: PlanOptions) {
+    this.partitions = partitions;
+    this.existing = new Map(existing.map((topic) => [topic.name, topic]));
+  }
+
+  /** Those that are there, and those that will be. */
+  get known(): ReadonlyMap<string, TopicDescription> {
+    return new Map([...this.existing, ...this.planned]);
+  }
+
+  add(
+    name: string,
+    settings: TopicSettings,
+    count = settings.partitions ?? this.partitions,
+    role?: TopicRole,
+  ): void {
+    if (this.planned.has(name)) return;
+    const described = this.existing.get(name) ?? { name, partitions: count, settings };
+    this.planned.set(name, role === undefined ? described : { ...described, role });
+  }
+
+  /** A topic of ours is bound to the width of its part: one of another width holds other keys. */
+  addOwn(name: string, settings: TopicSettings, width: number, role: TopicRole): void {
+    this.add(name, settings, width, role);
+    const actual = this.planned.get(name)?.partitions ?? width;
+    if (actual === width) return;
+    throw new MillraceError('PARTITIONS_CHANGED', { topic: name, actual, expected: width });
+  }
+}
+
+/** The tasks of all parts; adds the topics that are theirs. */
+function tasksOf(
+  { application, topology, partitions }: PlanOptions,
+  topics: PlannedTopics,
+  names: ReadonlyMap<string, string>,
+): PlannedTask[] {
+  const times = timePlan(topology);
+  const tasks: PlannedTask[] = [];
+  const widths = new Map<SubTopology, number>();
+  for (const part of subTopologies(topology)) {
+    const sources = part.sources.map(({ topic }) => names.get(topic.name) ?? topic.name);
+    const unknown = partitions ?? widthBefore(part, widths) ?? topics.partitions;
+    const width = widthOf(part, sources, topics.known, unknown);
+    widths.set(part, width);
+    // What comes here and is no topic of the author's is a repartition topic: read once, then gone.
+    for (const source of sources)
+      topics.addOwn(source, { cleanup: 'consumed' }, width, 'repartition');
+    const sourceOf = new Map<string, string>();
+    for (const { name, source } of part.stores) {
+      if (source !== undefined) sourceOf.set(name, source.topic);
+      else
+        topics.addOwn(
+          changelogTopic(application, name),
+          { cleanup: 'compact' },
+          width,
+          'changelog',
+        );
+    }
+    for (const [store, topic] of sourceOf) checkCompacted(store, topic, topics.existing.get(topic));
+    for (let partition = 0; partition < width; partition++) {
+      const stores = part.stores.map(({ name }) => name);
+      const taskId = `${part.id}_${partition}`;
+      const common = { taskId, subTopology: part.id, partition, topics: sources, stores, sourceOf };
+      const time = must(times[part.id], 'a part has its time');
+      tasks.push({ ...common, tells: [], time });
+    }
+  }
+  return tasks;
 }
 
 function toldTopics(
