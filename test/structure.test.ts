@@ -88,10 +88,6 @@ function circlesIn(imports: ReadonlyMap<string, readonly string[]>): string[][] 
 const longAlready: readonly string[] = [
   'engine/cli/inspect-commands.ts addInspectCommands',
   'engine/cli/run-commands.ts addRunCommands',
-  'engine/runtime/observe.ts metrics',
-  'engine/runtime/start-plan.ts plan',
-  'engine/runtime/time-metrics.ts timeMetrics',
-  'engine/runtime/work-metrics.ts workMetrics',
   'engine/state/task-state.ts TaskState',
   'engine/task/chain.ts buildChain',
   'operators/aggregate-sliced.ts SlicedWindows',

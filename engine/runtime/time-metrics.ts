@@ -3,6 +3,7 @@
  * partitions, tasks and steps; instants are seconds UTC, and what is not known yet has no value.
  */
 import { keyOf } from '../log/partition-key.ts';
+import type { Gauging, MetricMaker } from './metric-maker.ts';
 import type { SourceTimeState, TaskTimeReport, TimeReport } from './time-report.ts';
 
 const second = 1_000;
@@ -10,23 +11,18 @@ const states: readonly SourceTimeState[] = [
   ...(['reading', 'waits', 'witness', 'silent', 'idle', 'aside'] as const),
 ];
 
-/** A gauge, as whoever keeps the metrics has it. */
-interface Gauge {
-  set(labels: Record<string, string>, value: number): void;
-  inc(labels: Record<string, string>): void;
-  reset(): void;
-}
-
-/** Makes a gauge that is filled when it is read. */
-type MakeGauge = (
+type GaugeOf = (
   name: string,
   help: string,
-  labelNames: string[],
-  fill: (gauge: Gauge) => Promise<void>,
+  labelNames: readonly string[],
+  fill: (gauge: Gauging, report: TimeReport) => void,
 ) => void;
 
 /** @param time asked when the metrics are read; undefined while nothing runs */
-export function timeMetrics(make: MakeGauge, time: () => Promise<TimeReport | undefined>): void {
+export function timeMetrics(
+  make: Pick<MetricMaker, 'asked'>,
+  time: () => Promise<TimeReport | undefined>,
+): void {
   let asking: Promise<TimeReport | undefined> | undefined;
   /**
    * All that are read together share one answer. A runtime that cannot be asked now has no values.
@@ -39,18 +35,18 @@ export function timeMetrics(make: MakeGauge, time: () => Promise<TimeReport | un
       });
     return asking;
   };
-  const gauge = (
-    name: string,
-    help: string,
-    labelNames: string[],
-    fill: (gauge: Gauge, report: TimeReport) => void,
-  ) =>
-    make(`millrace_${name}`, help, labelNames, async (own) => {
+  const gauge: GaugeOf = (name, help, labelNames, fill) =>
+    make.asked(name, help, labelNames, async (own) => {
       const found = await report();
       // Partitions and tasks that went to another process have no values here.
       own.reset();
       if (found !== undefined) fill(own, found);
     });
+  sourceTimes(gauge);
+  taskTimes(gauge);
+}
+
+function sourceTimes(gauge: GaugeOf): void {
   const ofSource = ['topic', 'partition'];
   gauge('source_time_seconds', 'Greatest event time taken from a source', ofSource, (to, all) => {
     for (const { topic, partition, sourceTime } of all.sources) {
@@ -82,6 +78,9 @@ export function timeMetrics(make: MakeGauge, time: () => Promise<TimeReport | un
       }
     },
   );
+}
+
+function taskTimes(gauge: GaugeOf): void {
   gauge('watermark_seconds', 'Event time up to which a task is done', ['task'], (to, all) => {
     for (const { task, watermark } of all.tasks) set(to, { task }, watermark);
   });
@@ -124,7 +123,7 @@ export function timeMetrics(make: MakeGauge, time: () => Promise<TimeReport | un
   );
 }
 
-function set(gauge: Gauge, labels: Record<string, string>, ms: number | null): void {
+function set(gauge: Gauging, labels: Record<string, string>, ms: number | null): void {
   if (ms !== null) gauge.set(labels, ms / second);
 }
 

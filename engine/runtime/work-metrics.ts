@@ -2,18 +2,9 @@
  * Metrics of what tasks do, by task, store and topic. Their number is bounded: names beyond the
  * first few hundred are counted together, as `other`.
  */
-import type { TelemetryEvents } from '../base/events.ts';
-
-/** What metrics are made with; prom-client lies behind it. */
-export interface MetricMaker {
-  counter(name: string, help: string, labelNames?: string[]): Counting;
-  gauge(name: string, help: string): { set(value: number): void };
-  histogram(name: string, help: string, buckets: number[]): { observe(value: number): void };
-}
-
-export interface Counting {
-  inc(labels: Record<string, string>, by: number): void;
-}
+import type { WorkedTask } from '../base/events.ts';
+import type { MetricMaker } from './metric-maker.ts';
+import type { Handlers } from './run-metrics.ts';
 
 /** Names of a label that are told apart. */
 const namesMost = 300;
@@ -22,14 +13,23 @@ const second = 1_000;
 const latencyBuckets = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600, 86_400];
 const restoreBuckets = [0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600, 1_800];
 
-type Handlers = {
-  readonly [N in 'tasksWorked' | 'partitionsMoved' | 'taskOpened' | 'assignmentChanged']: (
-    event: TelemetryEvents[N],
-  ) => void;
-};
-
 /** @param now wall clock, ms UTC */
-export function workMetrics(make: MetricMaker, now: () => number): Handlers {
+export function workMetrics(make: MetricMaker, now: () => number): readonly Handlers[] {
+  const noteTask = taskWork(make);
+  const noteWrites = writtenWork(make);
+  const noteLatency = latencies(make, now);
+  const tasksWorked: Handlers['tasksWorked'] = ({ all, tookMs }) => {
+    const worked = all();
+    for (const one of worked) {
+      noteTask(one);
+      noteWrites(one);
+    }
+    noteLatency(worked, tookMs);
+  };
+  return [{ tasksWorked }, moveMetrics(make)];
+}
+
+function taskWork(make: MetricMaker): (one: WorkedTask) => void {
   const taskIn = make.counter('task_records_in_total', 'Records taken by a task', ['task']);
   const taskOut = make.counter(
     'task_records_out_total',
@@ -47,6 +47,19 @@ export function workMetrics(make: MetricMaker, now: () => number): Handlers {
     'Keys that were not in memory: the rest of task_state_gets_total were cache hits',
     ['task'],
   );
+  const tasks = new Names();
+  return (one) => {
+    const task = tasks.of(one.task);
+    taskIn.inc({ task }, one.recordsIn);
+    taskOut.inc({ task }, one.recordsOut);
+    for (const [stage, ms] of Object.entries(one.stages)) busy.inc({ task, stage }, ms / second);
+    gets.inc({ task }, one.lookups.keys);
+    reads.inc({ task }, one.lookups.reads);
+  };
+}
+
+/** What was written to stores and topics. */
+function writtenWork(make: MetricMaker): (one: WorkedTask) => void {
   const puts = make.counter('store_puts_total', 'Changes of a store, one a key and commit', [
     'store',
   ]);
@@ -57,6 +70,25 @@ export function workMetrics(make: MetricMaker, now: () => number): Handlers {
   const writtenBytes = make.counter('topic_bytes_written_total', 'Bytes written to a topic', [
     'topic',
   ]);
+  const [stores, topics] = [new Names(), new Names()];
+  return (one) => {
+    for (const { name, records, bytes } of one.stores) {
+      const store = stores.of(name);
+      puts.inc({ store }, records);
+      putBytes.inc({ store }, bytes);
+    }
+    for (const { name, records, bytes } of one.topics) {
+      const topic = topics.of(name);
+      written.inc({ topic }, records);
+      writtenBytes.inc({ topic }, bytes);
+    }
+  };
+}
+
+function latencies(
+  make: MetricMaker,
+  now: () => number,
+): (worked: readonly WorkedTask[], tookMs: number) => void {
   const fromEvent = make.histogram(
     'latency_from_event_seconds',
     'From the event time of the newest record of a task and cycle to its commit',
@@ -67,6 +99,18 @@ export function workMetrics(make: MetricMaker, now: () => number): Handlers {
     'From when a cycle began to take records to its commit',
     latencyBuckets,
   );
+  return (worked, tookMs) => {
+    for (const one of worked) {
+      if (one.recordsIn > 0 && Number.isFinite(one.streamTime)) {
+        fromEvent.observe({}, Math.max(0, now() - one.streamTime) / second);
+      }
+    }
+    fromArrival.observe({}, tookMs / second);
+  };
+}
+
+/** How tasks come and go. */
+function moveMetrics(make: MetricMaker): Handlers {
   const moved = make.counter('partitions_moved_total', 'Partitions that came or went, by kind', [
     'kind',
   ]);
@@ -75,42 +119,13 @@ export function workMetrics(make: MetricMaker, now: () => number): Handlers {
   ]);
   const restore = make.histogram('restore_seconds', 'How long a task was restored', restoreBuckets);
   const restoring = make.gauge('restoring_tasks', 'Tasks that are being opened or restored');
-  const tasks = new Names();
-  const stores = new Names();
-  const topics = new Names();
   return {
-    tasksWorked: ({ all, tookMs }) => {
-      for (const one of all()) {
-        const task = tasks.of(one.task);
-        taskIn.inc({ task }, one.recordsIn);
-        taskOut.inc({ task }, one.recordsOut);
-        for (const [stage, ms] of Object.entries(one.stages)) {
-          busy.inc({ task, stage }, ms / second);
-        }
-        gets.inc({ task }, one.lookups.keys);
-        reads.inc({ task }, one.lookups.reads);
-        for (const { name, records, bytes } of one.stores) {
-          const store = stores.of(name);
-          puts.inc({ store }, records);
-          putBytes.inc({ store }, bytes);
-        }
-        for (const { name, records, bytes } of one.topics) {
-          const topic = topics.of(name);
-          written.inc({ topic }, records);
-          writtenBytes.inc({ topic }, bytes);
-        }
-        if (one.recordsIn > 0 && Number.isFinite(one.streamTime)) {
-          fromEvent.observe(Math.max(0, now() - one.streamTime) / second);
-        }
-      }
-      fromArrival.observe(tookMs / second);
-    },
     partitionsMoved: ({ kind, count }) => {
       rebalances.inc({ kind }, 1);
       moved.inc({ kind }, count);
     },
-    taskOpened: ({ restoreMs }) => restore.observe(restoreMs / second),
-    assignmentChanged: ({ opening }) => restoring.set(opening),
+    taskOpened: ({ restoreMs }) => restore.observe({}, restoreMs / second),
+    assignmentChanged: ({ opening }) => restoring.set({}, opening),
   };
 }
 

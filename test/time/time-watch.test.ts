@@ -80,21 +80,19 @@ test('an upstream task without an owner is told of', async () => {
   // The same as a metric.
   const values = new Map<string, number>();
   let fill = async () => {};
-  timeMetrics(
-    (name, _help, _labels, own) => {
-      if (name !== 'millrace_time_held_tasks') return;
-      fill = () =>
-        own({
-          set: () => {},
-          reset: () => {},
-          inc: (labels) => {
-            const key = JSON.stringify(labels);
-            values.set(key, (values.get(key) ?? 0) + 1);
-          },
-        });
-    },
-    () => runtime.time(),
-  );
+  const asked: Parameters<typeof timeMetrics>[0]['asked'] = (name, _help, _labels, own) => {
+    if (name !== 'time_held_tasks') return;
+    fill = async () =>
+      own({
+        set: () => {},
+        reset: () => {},
+        inc: (labels) => {
+          const key = JSON.stringify(labels);
+          values.set(key, (values.get(key) ?? 0) + 1);
+        },
+      });
+  };
+  timeMetrics({ asked }, () => runtime.time());
   await fill();
   expect(JSON.stringify([...values])).toContain('0_1');
 
