@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path';
 import type { Topology } from 'millrace';
+import { systemWorld, type World } from '../engine/base/world.ts';
 import type { HostPort } from '../engine/task/host-port.ts';
 
 /** Loads a module of the checkout. @param file path in it */
@@ -19,6 +20,7 @@ export async function hostOf(
   topologyOf: (from: FromCheckout) => Promise<Topology>,
   partitionsOf: (topology: Topology) => Readonly<Record<string, number>>,
   dirtyBytesMax: number,
+  world: World = systemWorld,
 ): Promise<HostPort> {
   const from = <M>(file: string): Promise<M> => import(resolve(folder, file)) as Promise<M>;
   const { TaskHost } = await from<typeof import('../engine/task/task-host.ts')>(
@@ -35,5 +37,5 @@ export async function hostOf(
     ...{ application: 'alone', stateDirectory: 'alone', partitionsOf: partitionsOf(topology) },
     ...{ cacheBytes: 2 ** 28, dirtyBytesMax, onError: defaultErrorPolicy },
   };
-  return new TaskHost(topology, config, new MemoryBackends());
+  return new TaskHost(topology, config, new MemoryBackends(), world);
 }

@@ -1,10 +1,13 @@
 /**
  * How long who asks about a subject waits for the thread that has it, in processor time: so it can
  * be told on a machine that others use as well. One task of the ready topology, state in memory, no
- * log, works cycle by cycle, and a question is asked whenever the thread lets messages in.
+ * log, works cycle by cycle; a question is due at a fixed rate of that time, and waits from then on
+ * (open loop), whether the thread lets messages in or not.
  * Arguments: folders of checkouts, which take turns. Prints a table; see README.md.
  */
 import { join } from 'node:path';
+import { systemClock } from '../engine/base/clock.ts';
+import { systemWorld } from '../engine/base/world.ts';
 import { table } from '../engine/cli/output.ts';
 import { BatchBuilder } from '../engine/record/batch.ts';
 import type { HostPort } from '../engine/task/host-port.ts';
@@ -13,6 +16,12 @@ import { hostOf } from './other-checkout.ts';
 import { day, segmentsOf, subjectClasses } from './segments.ts';
 
 const [subjects, perCycle, cycles, warmCycles] = [5_000, 1_024, 40, 20];
+/** From one question to the next, CPU ms. */
+const everyMs = 2;
+/**
+ * From one cycle to the next by the clock of commits, ms: what changed is saved every five seconds.
+ */
+const cycleMs = 250;
 const firstDay = 20_000;
 
 interface Side {
@@ -40,6 +49,8 @@ async function sideOf(folder: string): Promise<Side> {
         nodes.flatMap((node) => (node.type === 'sink' ? [[node.topic.name, 1]] : [])),
       ),
     2 ** 27,
+    // What the thread decides by time it decides by that of the processor, too.
+    { ...systemWorld, clock: { now: systemClock.now, monotonic: cpuMs } },
   );
   const positions = [
     { topic: events.name, offset: 0 },
@@ -50,10 +61,10 @@ async function sideOf(folder: string): Promise<Side> {
   return { folder, host, stores, waits: [], asked: [], alone: [] };
 }
 
-const cpuMs = () => {
+function cpuMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1_000;
-};
+}
 
 function imageOf(cycle: number): ArrayBuffer {
   const builder = new BatchBuilder();
@@ -83,21 +94,20 @@ async function run(side: Side, cycle: number, asks: boolean): Promise<void> {
     .then(async ({ counters, positions }) => {
       if (counters.in !== perCycle) throw new Error(`took ${counters.in} records`);
       const ends = side.stores.map((store) => ({ store, offset: positions[0]?.offset ?? 0 }));
-      await host.commit('0_0', cycle + 1, ends, 100 * cycle);
+      await host.commit('0_0', cycle + 1, ends, cycleMs * cycle);
     })
     .finally(() => {
       isDone = true;
     });
   done.catch(() => {});
   const underWay: Promise<void>[] = [];
-  const ask = async (i: number) => {
-    const asked = cpuMs();
+  const ask = async (i: number, due: number) => {
     const keyText = `s${(i * 104_729 + cycle) % subjects}`;
     await host.ask('0_0', { table: 'profiles', store: 'profiles', name: 'subjects', keyText });
-    if (cycle >= warmCycles) waits.push(cpuMs() - asked);
+    if (cycle >= warmCycles) waits.push(cpuMs() - due);
   };
-  for (let i = 0; asks && !isDone; i++) {
-    underWay.push(ask(i));
+  for (let [i, due] = [0, begin + everyMs]; asks && !isDone; ) {
+    for (; due <= cpuMs(); due += everyMs) underWay.push(ask(i++, due));
     // As messages come to a thread.
     await new Promise((next) => setImmediate(next));
   }

@@ -7,6 +7,7 @@ import { type ChangelogMeta, cellTag, headTag, metaTag, partPrefixOf } from './c
 import { chunksOf, endRecord } from './chunks.ts';
 import { type CacheEntry, logged, nothingLogged } from './entry.ts';
 import { headOfParts, PartsLogged } from './parts-logged.ts';
+import type { Steps } from './steps.ts';
 import type { StoreState } from './store-state.ts';
 
 const metaRecordKey: Buffer = Buffer.from([metaTag]);
@@ -24,12 +25,15 @@ const nothingGone: ReadonlySet<number> = new Set();
  * its topic has them already. A cell that came and went since the last commit leaves nothing
  * behind: there is nothing to take back.
  */
-export function sealedChanges(store: StoreState, commitId: number): PackedBatch | undefined {
+export function* sealedChanges(
+  store: StoreState,
+  commitId: number,
+): Steps<PackedBatch | undefined> {
   if (!store.isDirty) return undefined;
   const { spec } = store;
   const { dirty } = store.cells;
   if (spec.source !== undefined) {
-    store.seal((entry) => {
+    yield* store.seal((entry) => {
       if (!isNews(entry)) return;
       unread.length = 0;
       if (entry.cell !== undefined) spec.write(entry.cell, unread);
@@ -43,12 +47,12 @@ export function sealedChanges(store: StoreState, commitId: number): PackedBatch 
   const { parts } = spec;
   const first = dirty[0];
   if (parts === undefined || first === undefined) {
-    store.seal((entry) => {
+    yield* store.seal((entry) => {
       if (isNews(entry)) appendWhole(builder, spec, entry, commitId);
     });
   } else {
     const writer = new PartsWriter(builder, spec, parts, commitId, first);
-    store.seal((entry) => {
+    yield* store.seal((entry) => {
       if (isNews(entry)) writer.append(entry);
     });
   }

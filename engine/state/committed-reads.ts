@@ -189,23 +189,26 @@ export class CommittedReads {
     return { keyTexts: found.slice(0, limit), more: found.length > limit };
   }
 
-  /** Entries were sealed for a commit; nothing has been evicted since. */
-  sealed(commitId: number, changed: readonly SealedStore[]): void {
-    if (changed.some(({ entries }) => entries.length > 0)) {
-      let known: ReadonlySet<CacheEntry> | undefined;
-      const kept = changed.flatMap(({ store, kept }) =>
-        kept === undefined ? [] : [[store, kept] as const],
-      );
-      this.#sealed.push({
-        commitId,
-        kept: new Map(kept),
-        // Nobody may ever ask.
-        get entries() {
-          known ??= new Set(changed.flatMap(({ entries }) => entries));
-          return known;
-        },
-      });
-    }
+  /** Entries are about to be sealed for a commit, one after another. */
+  sealing(commitId: number, changed: readonly SealedStore[]): void {
+    if (changed.every(({ entries }) => entries.length === 0)) return;
+    let known: ReadonlySet<CacheEntry> | undefined;
+    const kept = changed.flatMap(({ store, kept }) =>
+      kept === undefined ? [] : [[store, kept] as const],
+    );
+    this.#sealed.push({
+      commitId,
+      kept: new Map(kept),
+      // Nobody may ever ask.
+      get entries() {
+        known ??= new Set(changed.flatMap(({ entries }) => entries));
+        return known;
+      },
+    });
+  }
+
+  /** They are sealed; nothing has been evicted since. */
+  sealed(): void {
     if (this.#atSeal.length === 0) return;
     const waiting = this.#atSeal;
     this.#atSeal = [];

@@ -18,6 +18,7 @@ import type { BackendWrite, StateBackend } from '../storage/backend.ts';
 import type { CacheEntry } from './entry.ts';
 import { taskKey } from './key-layout.ts';
 import type { PackedCells } from './packed-cells.ts';
+import { allSteps, type Steps, stepBytes, stepCells } from './steps.ts';
 import { cellWrites, metaWrite, type Store } from './store.ts';
 import { storedValue } from './stored-cells.ts';
 
@@ -146,7 +147,7 @@ export class Saver {
    * @param sealedId of the commit that has sealed changes last, undefined when all are committed
    * @param commitId of the last commit that is done
    */
-  follow(sealedId: number | undefined, commitId: number): void {
+  *follow(sealedId: number | undefined, commitId: number): Steps<void> {
     this.#settle();
     let bytes = 0;
     for (const { state } of this.#stores.values()) bytes += state.unsavedBytes;
@@ -154,13 +155,13 @@ export class Saver {
     const bytesMax = this.#bytesMax();
     const tooMany = bytes > bytesMax;
     const id = sealedId ?? atOnce;
-    if (tooMany) this.#hold(id, everything);
+    if (tooMany) yield* this.#hold(id, everything);
     if (this.#cut === undefined && (this.#isTime || bytes > bytesMax / 2)) {
       const isCommitted = sealedId === undefined;
       this.#cut = this.#newCut(shares, isCommitted ? this.#positions(commitId) : undefined);
       this.#cutAt = isCommitted ? this.#now : undefined;
     }
-    this.#hold(id, tooMany ? everything : this.#share);
+    yield* this.#hold(id, tooMany ? everything : this.#share);
   }
 
   /** The commit is done: what was held for it is written. @param now wall time, ms UTC */
@@ -182,10 +183,10 @@ export class Saver {
    */
   async saveAll(commitId: number): Promise<void> {
     if (this.#failed) return;
-    this.#hold(atOnce, everything);
+    allSteps(this.#hold(atOnce, everything));
     if (this.#committed || this.#restored) {
       this.#cut = this.#newCut(shares, this.#positions(commitId));
-      this.#hold(atOnce, everything);
+      allSteps(this.#hold(atOnce, everything));
     }
     await this.#write(everything);
     this.#settle();
@@ -236,10 +237,10 @@ export class Saver {
   }
 
   /** Holds the next share of the cut, when there is one, for a commit. */
-  #hold(commitId: number, share = 0): void {
+  *#hold(commitId: number, share = 0): Steps<void> {
     const cut = this.#cut;
     if (cut === undefined || share === 0) return;
-    this.#numbered++;
+    const number = ++this.#numbered;
     const writes: BackendWrite[] = [];
     const entries: StoreEntries[] = [];
     const packed: PackedCells[] = [];
@@ -254,9 +255,9 @@ export class Saver {
       } else {
         const taken = part.entries.slice(cut.next, end);
         const before = store.state.unsavedBytes;
-        for (const [i, entry] of taken.entries()) {
-          store.state.table.warmAhead(taken, i);
-          holdEntry(writes, store, entry, this.#numbered);
+        for (let next = 0; next < taken.length; ) {
+          next = holdSome(writes, store, taken, next, number);
+          yield;
         }
         cut.restoredBytes -= Math.min(cut.restoredBytes, before - store.state.unsavedBytes);
         entries.push({ store, entries: taken });
@@ -269,7 +270,7 @@ export class Saver {
     }
     const last = cut.part === cut.parts.length;
     if (last) this.#cut = undefined;
-    this.#holds.push({ commitId, number: this.#numbered, writes, entries, packed, cut, last });
+    this.#holds.push({ commitId, number, writes, entries, packed, cut, last });
   }
 
   /** Writes what is held for the commits up to one. */
@@ -295,6 +296,25 @@ export class Saver {
     }
     this.#written = [];
   }
+}
+
+/** The work of a step; answers where the next one begins. */
+function holdSome(
+  writes: BackendWrite[],
+  store: Store,
+  entries: readonly CacheEntry[],
+  from: number,
+  number: number,
+): number {
+  const end = Math.min(entries.length, from + stepCells);
+  let i = from;
+  for (let bytes = 0; i < end && bytes < stepBytes; i++) {
+    store.state.table.warmAhead(entries, i);
+    const entry = entries[i] as CacheEntry;
+    holdEntry(writes, store, entry, number);
+    bytes += entry.bytes;
+  }
+  return i;
 }
 
 /** The entry's write, as bytes: its cell may change before it is done. */

@@ -22,6 +22,7 @@ import { EntryTable } from './entry-table.ts';
 import { Numbers, type StoreNumbers } from './numbers.ts';
 import type { PackedCells } from './packed-cells.ts';
 import type { PartsLogged } from './parts-logged.ts';
+import { type Steps, stepBytes, stepCells } from './steps.ts';
 import { type CurrentKey, StoreCells } from './store-cells.ts';
 
 /** What a store says of itself beside its cells. */
@@ -168,10 +169,21 @@ export class StoreState {
    * What changed belongs to a commit now.
    * @param log gives the changelog what changed of an entry, and notes how much (`logged`)
    */
-  seal(log: (entry: CacheEntry) => void): void {
-    const { table } = this;
+  *seal(log: (entry: CacheEntry) => void): Steps<void> {
     const { dirty } = this.cells;
-    for (let i = 0; i < dirty.length; i++) {
+    for (let next = 0; next < dirty.length; ) {
+      next = this.#sealSome(dirty, next, log);
+      yield;
+    }
+    this.cells.takeDirty();
+  }
+
+  /** The work of a step; answers where the next one begins. */
+  #sealSome(dirty: readonly CacheEntry[], from: number, log: (entry: CacheEntry) => void): number {
+    const { table } = this;
+    const end = Math.min(dirty.length, from + stepCells);
+    let i = from;
+    for (let bytes = 0; i < end && bytes < stepBytes; i++) {
       table.warmAhead(dirty, i);
       const entry = dirty[i] as CacheEntry;
       const before = entry.bytes;
@@ -180,11 +192,12 @@ export class StoreState {
         this.forgetEmpty(entry);
         continue;
       }
+      bytes += entry.bytes;
       const more = entry.bytes - before;
       table.bytes += more;
       this.#noteUnsaved(entry, more);
     }
-    this.cells.takeDirty();
+    return i;
   }
 
   /**

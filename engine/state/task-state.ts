@@ -25,6 +25,7 @@ import { locateKeys } from './locate-keys.ts';
 import type { MemoryBudget, MemoryUser, TaskMemory } from './memory-budget.ts';
 import type { StoreNumbers } from './numbers.ts';
 import { defaultSaving, Saver, type Saving } from './saver.ts';
+import { allSteps, type Steps } from './steps.ts';
 import { deleteStored, type Store } from './store.ts';
 import { emptyMeta, type StoreMeta, StoreState } from './store-state.ts';
 import { StoredCells } from './stored-cells.ts';
@@ -67,6 +68,8 @@ export class TaskState implements MemoryUser {
   /** See CurrentKey. */
   touches = 0;
   #commitId = 0;
+  /** Between two steps of a seal, or in one that failed. */
+  #isSealing = false;
   #located = 0;
   readonly #options: TaskStateOptions;
   readonly #stores = new Map<string, Store>();
@@ -264,15 +267,29 @@ export class TaskState implements MemoryUser {
    * commit must follow or the task be closed.
    */
   seal(commitId: number): readonly StoreChanges[] {
+    return allSteps(this.sealing(commitId));
+  }
+
+  /**
+   * The same in steps. Between two of them questions are answered, and the log's word about
+   * earlier commits may come; the task does nothing else.
+   */
+  *sealing(commitId: number): Steps<readonly StoreChanges[]> {
+    this.#isSealing = true;
     this.#saver.precede(this.#commitId);
     const changes: StoreChanges[] = [];
     const stores: Sealed['stores'][number][] = [];
     const changed: SealedStore[] = [];
     for (const [store, { state }] of this.#stores) {
+      if (state.isDirty)
+        changed.push({ store, entries: state.cells.dirty, kept: state.cells.kept });
+    }
+    // Before the first entry is clean: what is sealed is not committed yet.
+    this.reads.sealing(commitId, changed);
+    for (const [store, { state }] of this.#stores) {
       if (!state.isDirty) continue;
       const { numbers } = state;
-      changed.push({ store, entries: state.cells.dirty, kept: state.cells.kept });
-      const batch = sealedChanges(state, commitId);
+      const batch = yield* sealedChanges(state, commitId);
       if (batch !== undefined) changes.push({ store, batch });
       stores.push({ state, numbers });
     }
@@ -285,10 +302,11 @@ export class TaskState implements MemoryUser {
       this.#sealed.push({ commitId, stores });
     }
     for (const state of this.#states) state.cells.kept = undefined;
-    this.reads.sealed(commitId, changed);
-    this.#saver.follow(this.#sealed.length === 0 ? undefined : commitId, this.#commitId);
+    this.reads.sealed();
+    yield* this.#saver.follow(this.#sealed.length === 0 ? undefined : commitId, this.#commitId);
     const share = this.#cacheBytes / this.#stores.size;
     for (const { state } of this.#stores.values()) state.evict(share);
+    this.#isSealing = false;
     return changes;
   }
 
@@ -349,10 +367,10 @@ export class TaskState implements MemoryUser {
     this.reads.close();
     try {
       const states = [...this.#stores.values()].map(({ state }) => state);
-      const open = states.some((state) => state.isDirty);
+      const isOpen = this.#isSealing || states.some((state) => state.isDirty);
       // Of what a commit under way has changed the committed values are gone: the changelog has
       // them.
-      if (!open && this.#sealed.length === 0) await this.#saver.saveAll(this.#commitId);
+      if (!isOpen && this.#sealed.length === 0) await this.#saver.saveAll(this.#commitId);
     } finally {
       this.#options.memory?.leave(this);
       await this.#options.backend.close();

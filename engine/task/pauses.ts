@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { Scheduler } from '../base/scheduler.ts';
+import type { Steps } from '../state/steps.ts';
 
 /** For so long after a question there may be another, ms. */
 const openMs = 1_000;
@@ -71,6 +72,16 @@ export class Pauses {
   room(taken: number, otherwise: number): number {
     const every = this.isOpen ? lookEvery : otherwise;
     return every - (taken % every);
+  }
+
+  /** Does work in steps, and lets messages in between them while somebody asks. */
+  async through<T>(steps: Steps<T>): Promise<T> {
+    this.begin();
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+      if (this.isOpen && this.#clock.monotonic() - this.#begin >= everyMs) await this.give();
+    }
   }
 
   /** Lets messages in. */

@@ -199,11 +199,10 @@ export class TaskHost implements HostPort {
     const sourceTimes = task.time.sources(task.reading.waiting);
     for (const queue of task.queues) queue.clear();
     const { clock } = this.#world;
-    const begin = clock.monotonic();
-    const changelogs = task
-      .seal(work.commitId)
-      .map(({ store, batch }) => ({ store, image: batch.image }));
-    const changelog = clock.monotonic() - begin;
+    const begin = clock.monotonic() - this.#threadTime.busyMs;
+    const changes = await this.#pauses.through(task.sealing(work.commitId));
+    const changelogs = changes.map(({ store, batch }) => ({ store, image: batch.image }));
+    const changelog = Math.max(0, clock.monotonic() - this.#threadTime.busyMs - begin);
     this.#threadTime.busyMs += changelog;
     asOf.sealed(work.commitId, timeOf(task));
     const { outputs, counters, timings } = task.take();

@@ -6,6 +6,7 @@
 import { isFatal } from '../base/assert.ts';
 import { isMillraceError, messageOf } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
+import type { Steps } from '../state/steps.ts';
 import type { StoreChanges, TaskState } from '../state/task-state.ts';
 import { unknown } from '../time/watermark.ts';
 import { AtHand } from './at-hand.ts';
@@ -128,9 +129,9 @@ export class Task {
   /**
    * Seals the state. What its serdes refuse is found record by record, when the cycle is repeated.
    */
-  seal(commitId: number): readonly StoreChanges[] {
+  *sealing(commitId: number): Steps<readonly StoreChanges[]> {
     try {
-      return this.#state.seal(commitId);
+      return yield* this.#state.sealing(commitId);
     } catch (error) {
       if (isFatal(error) || isMillraceError(error) || this.#units.undo !== undefined) throw error;
       throw cycleRepeated(this.#options, 'the commit', messageOf(error));

@@ -104,6 +104,39 @@ describe('reads of committed state', () => {
     await state.close();
   });
 
+  test('between two steps of a seal nothing of it is committed yet', async () => {
+    const state = await open(new MemoryStore(), 1_000_000);
+    const keys = Array.from({ length: 100 }, (_, i) => `k${i}`);
+    const ends = new Map([['s', 1]]);
+    for (const key of keys) await change(state, key, 1);
+    state.seal(1);
+    await state.commit(1, ends, 0);
+    for (const isKept of [true, false]) {
+      const id = isKept ? 2 : 3;
+      state.beginCycle(isKept);
+      for (const key of keys) await change(state, key, id);
+      const asked: Promise<number | undefined>[] = [];
+      const steps = state.sealing(id);
+      let count = 0;
+      for (let step = steps.next(); step.done !== true; step = steps.next()) {
+        count++;
+        for (const key of keys) asked.push(cellValue(state, key));
+        // So that it is looked at here, and not when all is sealed.
+        await new Promise((done) => setImmediate(done));
+      }
+      expect(count, 'there are steps').toBeGreaterThan(2);
+      let told = 0;
+      for (const one of asked) void one.then(() => told++);
+      await new Promise((done) => setImmediate(done));
+      expect(told, 'before the commit').toBe(isKept ? asked.length : 0);
+      await state.commit(id, ends, 0);
+      // What is kept is told as it was before; who had to wait is told of the commit.
+      const value = isKept ? 1 : id;
+      expect(new Set(await Promise.all(asked))).toEqual(new Set([value]));
+    }
+    await state.close();
+  });
+
   for (const seed of [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]) {
     test(`random work, seed ${seed}`, async () => {
       const random = new SeededRandom(seed);
@@ -170,7 +203,13 @@ describe('reads of committed state', () => {
         }
         const isSame = [...before].join() === [...now].join();
         committed.set(++sealed, now);
-        state.seal(sealed);
+        const steps = state.sealing(sealed);
+        for (let step = steps.next(); step.done !== true; step = steps.next()) {
+          ask();
+          await new Promise((end) => setImmediate(end));
+          // The log's word about a commit before may come at any time.
+          if (done < sealed - 1 && randomBelow(random, 2) === 0) await commitNext();
+        }
         ask();
         if (isSame) {
           done = sealed;
