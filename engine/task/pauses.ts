@@ -11,7 +11,7 @@ import type { Steps } from '../state/steps.ts';
 const openMs = 1_000;
 /** From one pause to the next, ms. */
 const everyMs = 1;
-/** Records between two looks at the clock. */
+/** Records between two looks at the clock, where so many take less than a pause's time. */
 const lookEvery = 8;
 /** So many questions a second are many. */
 const many = 50;
@@ -23,6 +23,8 @@ export class Pauses {
   readonly #scheduler: Scheduler;
   #begin = 0;
   #until = 0;
+  #lookedAt = 0;
+  #every = lookEvery;
   /** Questions of the second at hand, when it began, and how many the one before had. */
   #count = 0;
   #countedFrom = 0;
@@ -51,7 +53,9 @@ export class Pauses {
 
   /** A round begins. */
   begin(): void {
-    if (this.isOpen) this.#begin = this.#clock.monotonic();
+    if (!this.isOpen) return;
+    this.#begin = this.#clock.monotonic();
+    this.#lookedAt = this.#begin;
   }
 
   /**
@@ -59,8 +63,11 @@ export class Pauses {
    * @param taken records of the round
    */
   isDue(taken: number): boolean {
-    if (taken % lookEvery > 0) return false;
+    if (taken % this.#every > 0) return false;
     const now = this.#clock.monotonic();
+    const eachMs = (now - this.#lookedAt) / this.#every;
+    this.#every = eachMs * lookEvery < everyMs ? lookEvery : 1;
+    this.#lookedAt = now;
     if (now > this.#until) this.isOpen = false;
     return now - this.#begin >= everyMs;
   }
@@ -70,7 +77,7 @@ export class Pauses {
    * records.
    */
   room(taken: number, otherwise: number): number {
-    const every = this.isOpen ? lookEvery : otherwise;
+    const every = this.isOpen ? this.#every : otherwise;
     return every - (taken % every);
   }
 
