@@ -27,6 +27,12 @@ import {
 } from './event.ts';
 import { addIdentity, identityLinks } from './identity.ts';
 import type { SegmentText } from './segments/builder.ts';
+import {
+  Categories,
+  type CategoryTable,
+  categoryWarnings,
+  withCategories,
+} from './segments/categories.ts';
 import { checkSegments, readSegments, type SegmentVocabulary } from './segments/check-segments.ts';
 import { classWarnings, knownClasses, type Warning } from './segments/class-warnings.ts';
 import type { Mistake } from './segments/definition-fields.ts';
@@ -42,6 +48,8 @@ export interface PersonalisationConfig {
   readonly engagement?: Partial<EngagementConfig>;
   readonly machine?: Partial<MachineConfig>;
   readonly consent?: Partial<ConsentConfig>;
+  /** What browsing is about; segments read it as the field `category`. */
+  readonly categories?: CategoryTable;
   readonly segments?: readonly SegmentText[];
 }
 
@@ -55,15 +63,19 @@ export function checkPersonalisation(config: PersonalisationConfig) {
     engagement: optional(aRecord),
     machine: optional(aRecord),
     consent: optional(aRecord),
+    categories: optional(aRecord),
     segments: optional(list),
   });
   const engagement = checkEngagement({ ...defaultEngagement, ...config.engagement });
-  const segments = checkSegments(config.segments ?? defaultSegments, vocabularyOf(engagement));
+  const categories =
+    config.categories === undefined ? undefined : new Categories(config.categories);
+  const written = checkSegments(config.segments ?? defaultSegments, vocabularyOf(engagement));
+  const segments = categories === undefined ? written : withCategories(written, categories);
   const machine = new MachineRules(checkMachine({ ...defaultMachine, ...config.machine }));
   const consent = checkConsent({ ...defaultConsent, ...config.consent });
   const { graceMs, refundMs } = engagement;
   planSegments(segments, { graceMs, refundMs, consent, eventsPerDay: 1 });
-  return { engagement, machine, consent, segments };
+  return { engagement, machine, consent, segments, categories };
 }
 
 /**
@@ -80,12 +92,15 @@ export function lintPersonalisation(config: PersonalisationConfig): readonly Mis
  * names.
  */
 export function warnPersonalisation(config: PersonalisationConfig): readonly Warning[] {
-  const { engagement, machine } = checkPersonalisation({ ...config, segments: [] });
+  const { engagement, machine, categories } = checkPersonalisation({ ...config, segments: [] });
   const { definitions } = readSegments(
     config.segments ?? defaultSegments,
     vocabularyOf(engagement),
   );
-  return classWarnings(definitions, knownClasses(engagement, machine.config));
+  return [
+    ...classWarnings(definitions, knownClasses(engagement, machine.config)),
+    ...(categories === undefined ? [] : categoryWarnings(definitions, categories)),
+  ];
 }
 
 function vocabularyOf({ bands, channels, graceMs }: EngagementConfig): SegmentVocabulary {
@@ -95,8 +110,8 @@ function vocabularyOf({ bands, channels, graceMs }: EngagementConfig): SegmentVo
 
 /** What the topology does for one subject; it can also score a stored profile at any instant. */
 export function profileLogic(config: PersonalisationConfig): ProfileLogic {
-  const { engagement, machine, consent, segments } = checkPersonalisation(config);
-  return new ProfileLogic(new SubjectRules(engagement, machine, consent, segments));
+  const { engagement, machine, consent, segments, categories } = checkPersonalisation(config);
+  return new ProfileLogic(new SubjectRules(engagement, machine, consent, segments, categories));
 }
 
 /** Names of the bands, lowest first. */

@@ -70,4 +70,5 @@ export {
   trait,
   type Where,
 } from './segments/builder.ts';
+export type { CategoryRule, CategoryTable } from './segments/categories.ts';
 export { defaultSegments } from './segments/examples.ts';

@@ -2,9 +2,14 @@
  * Compares two configurations over the same events: who would enter and leave segments, and how
  * scores would shift.
  */
-import type { Arrival } from './event.ts';
-import { type PersonalisationConfig, profileLogic } from './personalisation.ts';
+import type { Arrival, Event } from './event.ts';
+import {
+  checkPersonalisation,
+  type PersonalisationConfig,
+  profileLogic,
+} from './personalisation.ts';
 import { definitionHash } from './segments/canonical.ts';
+import type { Categories } from './segments/categories.ts';
 import type { ProfileLogic } from './subject/logic.ts';
 import type { Profile } from './subject/profile.ts';
 import { runSubject } from './subject/subject-run.ts';
@@ -32,9 +37,25 @@ export interface ScoreShift {
   readonly bands: Readonly<Record<string, readonly [before: number, after: number]>>;
 }
 
+/** What two tables of categories make of the same events. */
+export interface CategoryShift {
+  /** Version; absent where there is no table. */
+  readonly before?: number;
+  readonly after?: number;
+  readonly events: number;
+  /** Of those whose category is another one; without `from` or `to` they have none. */
+  readonly moved: readonly {
+    readonly from?: string;
+    readonly to?: string;
+    readonly events: number;
+  }[];
+}
+
 export interface WhatIf {
   readonly segments: readonly SegmentDifference[];
   readonly scores: ScoreShift;
+  /** Absent where neither has a table. */
+  readonly categories?: CategoryShift;
 }
 
 interface Tally {
@@ -60,8 +81,10 @@ export function whatIf(
   const tallies = new Map<string, Tally>(ids.map((id) => [id, { enter: [], leave: [], both: 0 }]));
   const shifts = new Map<string, number>();
   const bands = new Map<string, [number, number]>();
+  const categories = new CategoryTally(before, after);
   let [count, sumBefore, sumAfter] = [0, 0, 0];
   for (const [subject, arrivals] of subjects) {
+    for (const { event } of arrivals) categories.add(event);
     const [was, will] = [old, anew].map((logic) => outcome(logic, subject, arrivals, until));
     if (was === undefined || will === undefined) continue;
     count++;
@@ -91,7 +114,51 @@ export function whatIf(
       shifts: Object.fromEntries(shifts),
       bands: Object.fromEntries(bands),
     },
+    ...categories.told(),
   };
+}
+
+/** Events by the category that they had and would have. */
+class CategoryTally {
+  readonly #tables: readonly (Categories | undefined)[];
+  readonly #moved = new Map<string, { from?: string; to?: string; events: number }>();
+  #events = 0;
+
+  constructor(before: PersonalisationConfig, after: PersonalisationConfig) {
+    this.#tables = [before, after].map((one) => checkPersonalisation(one).categories);
+  }
+
+  add(event: Event): void {
+    const [old, anew] = this.#tables;
+    if (old === undefined && anew === undefined) return;
+    this.#events++;
+    const [from, to] = [old?.of(event), anew?.of(event)];
+    if (from === to) return;
+    const key = JSON.stringify([from, to]);
+    const moved = this.#moved.get(key) ?? {
+      ...(from === undefined ? {} : { from }),
+      ...(to === undefined ? {} : { to }),
+      events: 0,
+    };
+    moved.events++;
+    this.#moved.set(key, moved);
+  }
+
+  told(): Pick<WhatIf, 'categories'> {
+    const [old, anew] = this.#tables.map((one) => one?.table.version);
+    if (old === undefined && anew === undefined) return {};
+    const moved = [...this.#moved]
+      .sort(([a, one], [b, other]) => other.events - one.events || (a < b ? -1 : 1))
+      .map(([, one]) => one);
+    return {
+      categories: {
+        ...(old === undefined ? {} : { before: old }),
+        ...(anew === undefined ? {} : { after: anew }),
+        events: this.#events,
+        moved,
+      },
+    };
+  }
 }
 
 function idsOf({ segments }: ProfileLogic): string[] {

@@ -3,7 +3,7 @@
  */
 import { instant, type KeptOptions, print, printJson, table } from '../../engine/cli/index.ts';
 import type { AsOf } from '../segments/as-of.ts';
-import type { SegmentDifference } from '../what-if.ts';
+import type { CategoryShift, SegmentDifference } from '../what-if.ts';
 import { readConfig } from './configuration.ts';
 import { withLog } from './kept-personalisation.ts';
 import { asOfOf, whatIfOf } from './questions/questions.ts';
@@ -19,7 +19,7 @@ export async function segmentWhatIf(file: string, options: KeptOptions): Promise
   else print(whatIfText(result));
 }
 
-function whatIfText({ segments, scores }: SampledWhatIf): string {
+function whatIfText({ segments, scores, categories }: SampledWhatIf): string {
   const rows = segments.map((one) => [
     one.id,
     versions(one),
@@ -39,7 +39,15 @@ function whatIfText({ segments, scores }: SampledWhatIf): string {
       Object.entries(bands).map(([band, [was, will]]) => [band, was, will]),
     ),
     `scores of ${subjects} subjects: mean ${mean(before)}, then ${mean(after)}; ${moved} change`,
+    ...(categories === undefined ? [] : [categoriesText(categories)]),
   ].join('\n\n');
+}
+
+function categoriesText({ before, after, events, moved }: CategoryShift): string {
+  const told = `categories of ${events} events: version ${before ?? 'none'}, then ${after ?? 'none'}`;
+  if (moved.length === 0) return `${told}; none changes`;
+  const rows = moved.map(({ from = '-', to = '-', events: count }) => [from, to, count]);
+  return `${told}\n\n${table(['category', 'then', 'events'], rows)}`;
 }
 
 function versions({ before, after, changed }: SegmentDifference): string {

@@ -34,6 +34,13 @@ export interface Wanted {
   readonly events: ReadonlyMap<string, readonly string[]>;
   readonly traits: ReadonlySet<string>;
   readonly purposes: ReadonlySet<string>;
+  /** A field that events do not have themselves: see categories.ts. */
+  readonly derived?: DerivedField | undefined;
+}
+
+export interface DerivedField {
+  readonly path: string;
+  of(event: Event): Trait | undefined;
 }
 
 export function noHistory(): History {
@@ -88,7 +95,7 @@ export function record(
   const paths = wanted.events.get(event.class);
   if (paths !== undefined) {
     const known = listOf(history.events, event.class);
-    if (add) insert(known, [at, event.id, project(event, paths)]);
+    if (add) insert(known, [at, event.id, project(event, paths, wanted.derived)]);
     else remove(known, at, event.id);
     changed.push(`event ${event.class}`);
   }
@@ -125,11 +132,15 @@ function seen({ firsts, from }: History, at: number, add: boolean): void {
 /** The fields of events of which no field is read. */
 export const noFields: ReadonlyMap<string, Trait> = new Map();
 
-function project(event: Event, paths: readonly string[]): ReadonlyMap<string, Trait> {
+function project(
+  event: Event,
+  paths: readonly string[],
+  derived: DerivedField | undefined,
+): ReadonlyMap<string, Trait> {
   if (paths.length === 0) return noFields;
   const fields = new Map<string, Trait>();
   for (const path of paths) {
-    const value = fieldOf(event, path);
+    const value = path === derived?.path ? derived.of(event) : fieldOf(event, path);
     if (value !== undefined) fields.set(path, value);
   }
   return fields;

@@ -5,6 +5,7 @@
 import { MillraceError } from 'millrace';
 import type { ConsentConfig } from '../accepted/consent.ts';
 import { definitionHash } from './canonical.ts';
+import { categoryName } from './categories.ts';
 import { type Leaf, type SegmentDefinition, segmentsAskedFor } from './definition.ts';
 import { matchesOf, newestOf, pathsOf, reachOf } from './matches.ts';
 import { Program, type Root } from './segment-program.ts';
@@ -137,7 +138,7 @@ function keptBy(leaf: Leaf): Kept[] {
       class: name,
       ...(Number.isFinite(reach) ? { reach } : {}),
       ...(Number.isFinite(newest) ? { newest } : {}),
-      fields: [...new Set(pathsOf(leaf, match))].sort(),
+      fields: [...new Set(pathsOf(leaf, match).map(categoryName))].sort(),
     })),
   );
 }

@@ -14,7 +14,7 @@ import {
   readsEngagement,
   type SegmentDefinition,
 } from './definition.ts';
-import type { Wanted } from './history.ts';
+import type { DerivedField, Wanted } from './history.ts';
 import { matchesOf, pathsOf } from './matches.ts';
 
 export interface ProgramNode {
@@ -58,7 +58,7 @@ export class Program {
   readonly #concerned = new Map<string, number[]>();
   readonly #belows: Below[] = [];
 
-  constructor(segments: readonly SegmentDefinition[]) {
+  constructor(segments: readonly SegmentDefinition[], derived?: DerivedField) {
     const rootOf = new Map<string, number>();
     this.roots = segments.map((segment) => {
       const node = this.#place(wholeCondition(segment), rootOf);
@@ -80,7 +80,7 @@ export class Program {
       this.leaves.filter((place) => kinds.includes(this.nodeAt(place).node.kind));
     this.scoreLeaves = of('score', 'band', 'openSignal');
     this.bucketLeaves = of('bucket');
-    this.wanted = this.#index();
+    this.wanted = { ...this.#index(), derived };
   }
 
   nodeAt(place: number): ProgramNode {

@@ -8,7 +8,7 @@ import type { Event } from '../event.ts';
 import { definitionHash, hashOf } from './canonical.ts';
 import { memoryAt } from './combinations.ts';
 import type { EngagementLeaf, SegmentDefinition } from './definition.ts';
-import { firstSeen, type History, record, settleHistory } from './history.ts';
+import { type DerivedField, firstSeen, type History, record, settleHistory } from './history.ts';
 import { LeafTruths } from './leaf-truths.ts';
 import {
   type End,
@@ -57,8 +57,12 @@ export class SegmentLogic {
   /** Hashes, in the order of the segments. */
   readonly #definitions: readonly string[];
 
-  constructor(segments: readonly SegmentDefinition[], consentUnknown: 'granted' | 'withdrawn') {
-    const program = new Program(segments);
+  constructor(
+    segments: readonly SegmentDefinition[],
+    consentUnknown: 'granted' | 'withdrawn',
+    derived?: DerivedField,
+  ) {
+    const program = new Program(segments, derived);
     this.program = program;
     this.#definitions = segments.map(definitionHash);
     this.fingerprint = hashOf([this.#definitions, consentUnknown]);

@@ -1,29 +1,34 @@
 /** Turns definitions back into the JSON they are written in. */
 import { canonical } from './canonical.ts';
+import { withoutTable } from './categories.ts';
 import type { Expression, Filter, Match, SegmentDefinition } from './definition.ts';
 import { weekdays } from './definition-fields.ts';
 
 /** A condition as JSON, with defaults filled in; durations in ms. */
 export function toJson(node: Expression): Record<string, unknown> {
+  return written(withoutTable(node));
+}
+
+function written(node: Expression): Record<string, unknown> {
   switch (node.kind) {
     case 'and':
     case 'or':
-      return { [node.kind]: node.children.map(toJson) };
+      return { [node.kind]: node.children.map(written) };
     case 'not':
-      return { not: toJson(node.child) };
+      return { not: written(node.child) };
     case 'inSegment':
       return { inSegment: node.id };
     case 'openSignal':
       return { openSignal: node.is };
     case 'latch': {
       const { kind, enter, exit, ...rest } = node;
-      return { latch: { enter: toJson(enter), exit: toJson(exit), ...rest } };
+      return { latch: { enter: written(enter), exit: written(exit), ...rest } };
     }
     case 'held':
     case 'once':
     case 'cooldown': {
       const { kind, child, ...rest } = node;
-      return { [kind]: { expr: toJson(child), ...rest } };
+      return { [kind]: { expr: written(child), ...rest } };
     }
     case 'calendar': {
       const { kind, of, weekStart, ...rest } = node;
@@ -33,8 +38,8 @@ export function toJson(node: Expression): Record<string, unknown> {
     }
     case 'sequence': {
       const { kind, steps, notBetween, ...rest } = node;
-      const written = { steps: steps.map(withFilters), notBetween: notBetween.map(withFilters) };
-      return { sequence: { ...written, ...rest } };
+      const parts = { steps: steps.map(withFilters), notBetween: notBetween.map(withFilters) };
+      return { sequence: { ...parts, ...rest } };
     }
     case 'abandoned': {
       const { kind, start, unless, ...rest } = node;

@@ -1,5 +1,6 @@
 /** A condition in words, as a person would say it: "at least 2 × email_open within 7 days". */
 import { buckets } from './bucket.ts';
+import { withoutTable } from './categories.ts';
 import type {
   AggregateNode,
   Comparison,
@@ -36,7 +37,7 @@ export function spanInWords(ms: number): string {
 
 /** The condition of a segment, with the consent that it needs and its pause after an exit. */
 export function segmentInWords({ when, purpose, cooldown }: SegmentDefinition): string {
-  const parts = [inWords(when)];
+  const parts = [inWords(withoutTable(when))];
   if (purpose !== undefined) parts.push(`consent to ${purpose} is given`);
   const all = parts.join(', and ');
   return cooldown === undefined

@@ -5,6 +5,7 @@ import type { MachineRules } from '../accepted/machine.ts';
 import { suppressed } from '../engagement/bands.ts';
 import type { EngagementConfig } from '../engagement/engagement-config.ts';
 import { gateIsShut } from '../engagement/gates.ts';
+import type { Categories } from '../segments/categories.ts';
 import type { SegmentDefinition } from '../segments/definition.ts';
 import { SegmentLogic } from '../segments/subject.ts';
 import type { Profile } from './profile.ts';
@@ -22,9 +23,10 @@ export class SubjectRules {
     machine: MachineRules,
     consent: ConsentConfig,
     segments: readonly SegmentDefinition[],
+    categories?: Categories,
   ) {
     this.config = config;
-    this.segments = new SegmentLogic(segments, consent.unknown);
+    this.segments = new SegmentLogic(segments, consent.unknown, categories);
     this.accepted = new AcceptedSet(config, machine, consent);
     this.machineVersion = machine.config.version;
     this.keepMs = config.graceMs + config.refundMs;

@@ -10,6 +10,7 @@ import {
 } from '../personalisation.ts';
 import type { Profile } from '../subject/profile.ts';
 import { type Activity, acceptInSql, activitiesInSql } from './accepted-sql.ts';
+import { categoriseInSql } from './category-sql.ts';
 import { companionsBySql } from './companions-sql.ts';
 import { Database, type LoggedEvent } from './database.ts';
 import { prepareScores, scoresBySql } from './score-sql.ts';
@@ -64,6 +65,7 @@ export async function compareWithSql(
   try {
     db.load(logged, machine.config);
     acceptInSql(db, checked);
+    categoriseInSql(db, checked.categories?.table);
     prepareScores(db, engagement);
     const logic = profileLogic(config);
     const scores = compareRows('scores');

@@ -1,4 +1,5 @@
 /** Which events a condition looks at, in SQL. */
+import { isCategory } from '../segments/categories.ts';
 import { listOf, memberPlace, quoted } from './database.ts';
 
 export const operators: Readonly<Record<string, string>> = {
@@ -28,12 +29,14 @@ export function matchSql({ event, where }: ClassMatch, table: string): string {
 
 /** The value of a field of an event. */
 export function fieldSql(path: string, table: string): string {
+  if (isCategory(path)) return `${table}.category`;
   if (['id', 'class', 'item', 'link', 'currency'].includes(path)) return `${table}.${path}`;
   const places = placesOf(path).map((place) => `json_extract(${table}.fields, ${place})`);
   return places.length === 1 ? (places[0] as string) : `coalesce(${places.join(', ')})`;
 }
 
-function typeSql(path: string, table: string): string {
+export function typeSql(path: string, table: string): string {
+  if (isCategory(path)) return `case when ${table}.category is not null then 'text' end`;
   if (['id', 'class', 'item', 'link', 'currency'].includes(path)) {
     return `case when ${table}.${path} is not null then 'text' end`;
   }

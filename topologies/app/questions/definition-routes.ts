@@ -10,6 +10,7 @@ import {
   lintPersonalisation,
   type PersonalisationConfig,
 } from '../../personalisation.ts';
+import { type Categories, withoutTable } from '../../segments/categories.ts';
 import { knownClasses } from '../../segments/class-warnings.ts';
 import type { SegmentDefinition } from '../../segments/definition.ts';
 import { segmentsSchema } from '../../segments/segment-schema.ts';
@@ -91,7 +92,11 @@ async function save(
   if (mistake !== undefined) {
     throw new MillraceError('CONFIG_INVALID', { field: mistake.path, problem: mistake.problem });
   }
-  checkVersions(checkPersonalisation(before).segments, checkPersonalisation(config).segments);
+  const [was, will] = [before, config].map((one) => checkPersonalisation(one));
+  if (was !== undefined && will !== undefined) {
+    checkVersions(was.segments, will.segments);
+    checkTableVersion(was.categories, will.categories);
+  }
   if (folder === undefined) {
     const problem = 'this process has no data folder to save it in';
     throw new MillraceError('CONFIG_INVALID', { field: '(body)', problem });
@@ -116,9 +121,20 @@ function checkVersions(
   for (const one of after) {
     const old = known.get(one.id);
     if (old === undefined || one.version > old.version) continue;
-    const meaning = ({ version, ...rest }: SegmentDefinition) => JSON.stringify(rest);
+    // By which table categories are read is the version of the table.
+    const meaning = ({ version, when, ...rest }: SegmentDefinition) =>
+      JSON.stringify([rest, withoutTable(when)]);
     if (one.version === old.version && meaning(one) === meaning(old)) continue;
     const problem = `is ${one.version}; it means something else now, so it must be above ${old.version}`;
     throw new MillraceError('CONFIG_INVALID', { field: `${one.id}.version`, problem });
   }
+}
+
+/** A table that says something else has a greater version. */
+function checkTableVersion(before: Categories | undefined, after: Categories | undefined): void {
+  if (before === undefined || after === undefined || before.path === after.path) return;
+  const [was, is] = [before.table.version, after.table.version];
+  if (is > was) return;
+  const problem = `is ${is}; the table says something else now, so it must be above ${was}`;
+  throw new MillraceError('CONFIG_INVALID', { field: 'categories.version', problem });
 }
