@@ -4,8 +4,9 @@
  * Fields that a sender adds are dropped on arrival, and counted.
  */
 import { MillraceError } from 'millrace';
-import { type Mapping, neededFields } from './ingest/mapping.ts';
+import { type Mapping, readFields } from './ingest/mapping.ts';
 import { isObject, keepContent, type Row } from './ingest/row-fields.ts';
+import { categoryField } from './segments/categories.ts';
 
 export const fieldTypes = ['text', 'number', 'flag', 'time', 'list', 'object'] as const;
 /** How personal a field is; `special` as in Article 9 of the GDPR. */
@@ -96,14 +97,6 @@ function isDeclared(known: Fields, field: string): boolean {
   return parts.some((_, i) => i > 0 && Object.hasOwn(known, parts.slice(0, i).join('.')));
 }
 
-function readFields(mapping: Mapping): string[] {
-  const read = neededFields(mapping).flat();
-  // Further fields that are read: envelopes, lists, and tests of rules.
-  const rules = 'rules' in mapping.class ? mapping.class.rules : [];
-  const tested = rules.flatMap(({ when }) => Object.keys(when));
-  return [...new Set([...read, ...tested])].sort();
-}
-
 const parts = ['item', 'link', 'currency', 'purpose', 'until'] as const;
 
 function writtenFields(mapping: Mapping): string[] {
@@ -118,21 +111,41 @@ function writtenFields(mapping: Mapping): string[] {
   ].sort();
 }
 
-/** The traits and numbers that segments name. */
+/** The fields of events that segments and the rules of categories read. */
 function configuredFields(config: unknown): string[] {
+  const { segments, categories } = (isObject(config) ? config : {}) as Record<string, unknown>;
   const found = new Set<string>();
+  const add = (names: readonly unknown[]) => {
+    for (const name of names) if (typeof name === 'string') found.add(name);
+  };
   const walk = (value: unknown, isTrait: boolean): void => {
     if (Array.isArray(value)) for (const one of value) walk(one, false);
     if (!isObject(value) || Array.isArray(value)) return;
     for (const [name, inner] of Object.entries(value)) {
-      if ((name === 'path' || name === 'field') && typeof inner === 'string') {
-        found.add(isTrait ? `traits.${inner}` : fieldNamed(inner));
-      } else walk(inner, name === 'trait');
+      if (name === 'path' && isTrait) add([`traits.${inner}`]);
+      else if (readingMembers.includes(name)) add([inner]);
+      else if (name === 'where' && isObject(inner)) add(Object.keys(inner));
+      else if (name === 'abandoned' && isObject(inner)) walk({ key: 'item', ...inner }, false);
+      else walk(inner, name === 'trait');
     }
   };
-  walk(config, false);
-  return [...found].sort();
+  walk(segments, false);
+  if (isObject(categories)) {
+    // What segments read as the category is made of what its rules read.
+    found.delete(categoryField);
+    const { rules } = categories;
+    for (const rule of Array.isArray(rules) ? rules : []) add(Object.keys(rule?.when ?? {}));
+  }
+  return [...found]
+    .filter((name) => !ownFields.includes(name))
+    .map(fieldNamed)
+    .sort();
 }
+
+/** Members of conditions that name a field of the event. */
+const readingMembers = ['path', 'field', 'distinct', 'bind', 'key'];
+/** What every event has, or what stands for none of its fields. */
+const ownFields = ['id', 'class', 'subject'];
 
 function fieldNamed(path: string): string {
   const isWhole = /^(traits|numbers|evidence)\./.test(path);

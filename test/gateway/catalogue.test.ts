@@ -75,6 +75,41 @@ test('segments read declared traits and numbers only', async () => {
   );
 });
 
+test('a field is read where a constant would do, too; a delivery is known by its id at the door', async () => {
+  const sources = await declaredBy('segment-spec');
+  expect(Object.keys(sources['segment-spec'] ?? {})).toContain('messageId');
+});
+
+test.each([
+  ['where', { count: { event: 'a', where: { weight: 1 }, op: 'ge', n: 1, within: '1d' } }],
+  ['distinct', { count: { event: 'a', distinct: 'weight', op: 'ge', n: 1, within: '1d' } }],
+  ['since', { count: { event: 'a', since: [{ event: 'b', where: { weight: 1 } }] } }],
+  ['bind', { sequence: { steps: [{ event: 'a', bind: 'weight' }, { event: 'b' }] } }],
+  ['key', { abandoned: { start: 'a', unless: 'b', key: 'weight', after: '1d', for: '1d' } }],
+])('a segment reads by %s: declared, or refused', (_, when) => {
+  const config = { segments: [{ id: 'a', version: 1, when: { and: [{ not: when }] } }] };
+  const of = (...fields: readonly string[]) => {
+    const declared = Object.fromEntries(fields.map((field) => [field, good]));
+    return new Catalogue({ version: 1, sources: { events: declared } });
+  };
+  expect(() => of('item').checkConfiguration(config)).toThrow('numbers.weight or traits.weight');
+  expect(() => of('numbers.weight').checkConfiguration(config)).not.toThrow();
+});
+
+test('what rules of categories read is declared; the default key of abandoned is the item', () => {
+  const when = { count: { event: 'a', where: { category: 'x' }, op: 'ge', n: 1, within: '1d' } };
+  const rules = [{ when: { link: { startsWith: '/x' }, class: 'a' }, category: 'x' }];
+  const config = { categories: { version: 1, rules }, segments: [{ id: 'a', version: 1, when }] };
+  const of = (field: string) =>
+    new Catalogue({ version: 1, sources: { events: { [field]: good } } });
+  expect(() => of('link').checkConfiguration(config)).not.toThrow();
+  expect(() => of('item').checkConfiguration(config)).toThrow('link');
+  const abandoned = { abandoned: { start: 'a', unless: 'b', after: '1d', for: '1d' } };
+  const other = { segments: [{ id: 'a', version: 1, when: abandoned }] };
+  expect(() => of('item').checkConfiguration(other)).not.toThrow();
+  expect(() => of('link').checkConfiguration(other)).toThrow('item');
+});
+
 test('what is not declared is dropped at the door, counted, and in no dead letter', async () => {
   const file = join(await emptyFolder(), 'catalogue.json');
   const sources = await declaredBy('segment-spec', 'sample');
@@ -128,6 +163,24 @@ test('a mapping that reads more does not start', async () => {
   const data = ['--data', join(directory, 'data'), '--threads', '0', '--catalogue', file];
   const refused = await millrace('start', '--input', input, '--mapping', 'cdnow', ...data);
   expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('catalogue.sources')]);
+  const manifest = ['--manifest', join(directory, 'manifest.json')];
+  const loaded = await millrace(
+    'load',
+    ...manifest,
+    '--input',
+    input,
+    '--mapping',
+    'cdnow',
+    ...data,
+  );
+  expect([loaded.code, loaded.stderr]).toEqual([2, expect.stringContaining('catalogue.sources')]);
+  const [pulled, gateway] = [join(directory, 'sources.json'), join(directory, 'gateway.json')];
+  const folder = { kind: 'folder', path: directory, mapping: 'cdnow' };
+  await writeFile(pulled, JSON.stringify({ sources: { in: folder } }));
+  await writeFile(gateway, JSON.stringify({ catalogue: file }));
+  const files = ['--sources', pulled, '--gateway', gateway, '--data', join(directory, 'served')];
+  const served = await millrace('serve', ...files, '--http', '0');
+  expect([served.code, served.stderr]).toEqual([2, expect.stringContaining('catalogue.sources')]);
   const draft = await millrace('mapping', 'sample', '--fields');
   expect(JSON.parse(draft.stdout)).toMatchObject({
     version: 1,

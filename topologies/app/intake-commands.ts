@@ -99,6 +99,7 @@ function addLoad(program: Command): void {
     )
     .addOption(loaded.option('mapping', '--mapping <name>', 'mapping for the --input beside it'))
     .addOption(sourcesOption())
+    .option('--catalogue <file>', 'JSON file that names every field; others are refused')
     .option('--config <file>', 'JSON file with engagement and segments')
     .addOption(dataOption())
     .addOption(stateBackendOption())

@@ -6,6 +6,7 @@ import {
   type KeptOptions,
   type LogLevel,
   onInterrupt,
+  readSources,
   sourcesFrom,
   standardPort,
   systemScheduler,
@@ -15,6 +16,7 @@ import {
 import { application } from './application.ts';
 import { readCatalogue } from './catalogue-file.ts';
 import { keptOrBegun } from './kept-personalisation.ts';
+import { readMapping } from './mappings.ts';
 import { askedRoutes } from './questions/application-routes.ts';
 import { QuestionPool } from './questions/question-pool.ts';
 import type { Asked } from './questions/questions.ts';
@@ -54,7 +56,12 @@ export async function serve(options: ServeOptions): Promise<void> {
   // Loaded here, because the other commands need no HTTP framework.
   const { gatewayListener, readGateway, writerName } = await import('./gateway-listener.ts');
   const gateway = await readGateway(options.gateway);
-  (await readCatalogue(gateway.catalogue, 'catalogue'))?.checkConfiguration(config);
+  const catalogue = await readCatalogue(gateway.catalogue, 'catalogue');
+  catalogue?.checkConfiguration(config);
+  if (catalogue !== undefined && options.sources !== undefined) {
+    const specs = Object.values(await readSources(options.sources, application));
+    for (const { mapping = '' } of specs) catalogue.checkMapping(await readMapping(mapping));
+  }
   const execution = await execute({
     ...kept,
     ...(kafka === undefined ? {} : { kafka }),

@@ -3,7 +3,7 @@ import type { Identifier } from '../event.ts';
 import type { ClassSpec } from './classes.ts';
 import type { DecimalForm } from './decimal.ts';
 import type { TextTest } from './pattern.ts';
-import { columnsOf, type FieldSpec } from './row-fields.ts';
+import { columnsOf, type FieldSpec, fieldsOf } from './row-fields.ts';
 import type { TimeSpec } from './row-times.ts';
 import type { Unpacking } from './unpack.ts';
 
@@ -100,12 +100,24 @@ export interface Mapping extends Unpacking {
  * their fields.
  */
 export function neededFields(mapping: Mapping): readonly (readonly string[])[] {
+  const needed = fieldSpecs(mapping)
+    .flatMap(columnsOf)
+    .filter((columns) => columns.length > 0);
+  return [...new Map(needed.map((columns) => [columns.join('\n'), columns])).values()];
+}
+
+/** Every field that is looked at, also where another one or a constant would do. */
+export function readFields(mapping: Mapping): readonly string[] {
+  return [...new Set(fieldSpecs(mapping).flatMap(fieldsOf))].sort();
+}
+
+function fieldSpecs(mapping: Mapping): readonly (FieldSpec | undefined)[] {
   const { subject, time, received, id = [], item, link, currency, purpose, until } = mapping;
   const { skip = [], evidence = {}, traits = {}, numbers = {}, identities = [] } = mapping;
   const rules = 'rules' in mapping.class ? mapping.class.rules : [];
   const times = [time].flat().map(({ field }) => field);
   const untils = until === undefined ? [] : [until].flat().map(({ field }) => field);
-  const specs: (FieldSpec | undefined)[] = [
+  return [
     ...[subject, times, received?.field, ...id, item, link, currency, purpose],
     ...(untils.length === 0 ? [] : [untils]),
     ...skip.map((rule) => rule.field),
@@ -116,6 +128,4 @@ export function neededFields(mapping: Mapping): readonly (readonly string[])[] {
     ...Object.values(traits),
     ...identities.map(({ field }) => field),
   ];
-  const needed = specs.flatMap(columnsOf).filter((columns) => columns.length > 0);
-  return [...new Map(needed.map((columns) => [columns.join('\n'), columns])).values()];
 }

@@ -195,6 +195,15 @@ export function columnsOf(spec: FieldSpec | undefined): readonly (readonly strin
   return 'field' in spec ? columnsOf(spec.field) : [];
 }
 
+/** Every field that it looks at. */
+export function fieldsOf(spec: FieldSpec | undefined): readonly string[] {
+  if (spec === undefined) return [];
+  if (typeof spec === 'string') return [spec];
+  if (isList(spec)) return spec.flatMap(fieldsOf);
+  if ('join' in spec) return spec.join.flatMap(fieldsOf);
+  return 'field' in spec ? fieldsOf(spec.field) : [];
+}
+
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
