@@ -1,19 +1,19 @@
 /**
- * PackedBatch: the form in which records travel from the log to the task and back. One buffer, so
- * that it crosses a thread by transfer and a disk by one write; no object a record.
+ * PackedBatch: the format in which records travel from the log to the task and back. One buffer, so
+ * that it crosses a thread by one transfer and reaches the disk by one write; no object per record.
  *
  *   byte 0        magic u32 'MRB1'
- *   byte 4        CRC-32C u32 of everything from byte 8 on, once it is there: before it is stored
+ *   byte 4        CRC-32C u32 of everything from byte 8 on, set before the batch is stored
  *   byte 8        count u32          byte 12  total bytes u32
  *   byte 16       timestamps f64[n]  ms UTC
  *                 offsets    f64[n]  absolute, ascending, gaps allowed (compaction)
- *                 starts     i32[n+1] of each record's bytes, from the start of the byte area
+ *                 starts     i32[n+1] offset of each record's bytes in the byte area
  *                 keyLengths i32[n]  -1 = null key
  *                 valueLengths i32[n] -1 = null value (a tombstone)
  *                 bytes      key | value | headers, record after record
  *
- * What is left of a record after key and value are its headers (headers.ts). Numbers are
- * little-endian, as on every machine Node runs on. A batch is immutable once built.
+ * A record's bytes after key and value are its headers (headers.ts). Numbers are little-endian, as
+ * on every platform of Node. A batch is immutable once built.
  */
 import { assert } from '../base/assert.ts';
 import { emptyBytes } from '../base/bytes.ts';
@@ -38,7 +38,8 @@ export class PackedBatch {
   readonly valueLengths: Int32Array;
   /** The byte area; positions in `starts` are relative to it. */
   readonly bytes: Buffer;
-  /** The same. */
+  /** The byte area.
+   */
   readonly view: DataView;
   /** The whole image, transferable. */
   readonly image: ArrayBuffer;
@@ -105,7 +106,7 @@ export class PackedBatch {
     return start === end ? emptyBytes : this.bytes.subarray(start, end);
   }
 
-  /** Records [from, to) as a batch of their own. */
+  /** Records [from, to) as a separate batch. */
   slice(from: number, to: number): PackedBatch {
     if (from === 0 && to === this.count) return this;
     const builder = new BatchBuilder(to - from, 64);
@@ -113,10 +114,7 @@ export class PackedBatch {
     return builder.finishAt(null);
   }
 
-  /**
-   * The image, with its checksum, whose first record has offset `baseOffset` and the others follow
-   * without gaps.
-   */
+  /** The image with consecutive offsets from `baseOffset` on, and its checksum. */
   static rebase(image: ArrayBuffer, baseOffset: number): PackedBatch {
     const batch = new PackedBatch(image);
     for (let i = 0; i < batch.count; i++) batch.offsets[i] = baseOffset + i;
@@ -125,7 +123,7 @@ export class PackedBatch {
   }
 }
 
-/** What is wrong with an image read from outside; undefined when it is whole. */
+/** What is wrong with an image read from outside; undefined if it is intact. */
 export function checkImage(image: ArrayBuffer): string | undefined {
   if (image.byteLength < headerBytes) return 'batch is shorter than its header';
   const header = new DataView(image);
@@ -156,8 +154,8 @@ export function writeChecksum(image: ArrayBuffer): void {
 }
 
 /**
- * Collects records into a batch. Offsets are given by the log when it appends. Columns are typed
- * from the start, so that a record costs no number on the heap and `finishAt` copies each column
+ * Collects records into a batch. The log assigns the offsets when it appends. Columns are typed
+ * arrays from the start, so a record allocates no heap numbers and `finishAt` copies each column
  * once.
  */
 export class BatchBuilder {
@@ -167,10 +165,10 @@ export class BatchBuilder {
   #starts: Int32Array;
   #keyLengths: Int32Array;
   #valueLengths: Int32Array;
-  /** The bytes of the records, and after `#used` those of one that is not ended. */
+  /** The bytes of the records, followed (after `#used`) by those of an unfinished record. */
   readonly #body: Scratch;
   #used = 0;
-  // Of the record that was begun.
+  // The unfinished record.
   #keyLength = -1;
   #valueAt = 0;
 
@@ -206,8 +204,8 @@ export class BatchBuilder {
   }
 
   /**
-   * Begins a record with the first `keyLength` bytes of `key`. What is written to the answer is its
-   * value. A record that is not ended never was.
+   * Begins a record with the first `keyLength` bytes of `key`; write its value to the returned
+   * scratch. A record that is not ended is discarded.
    */
   begin(key: Uint8Array | null, keyLength: number): Scratch {
     const body = this.#body;
@@ -218,7 +216,7 @@ export class BatchBuilder {
     return body;
   }
 
-  /** The same, whose key is a prefix and the bytes of a key text. */
+  /** The same, with a key made of a prefix and the bytes of a key text. */
   beginKeyText(prefix: Uint8Array, keyText: string): Scratch {
     const body = this.begin(prefix, prefix.byteLength);
     body.latin1(keyText);
@@ -227,17 +225,17 @@ export class BatchBuilder {
     return body;
   }
 
-  /** Bytes of the value of the record that was begun, so far. */
+  /** Bytes of the unfinished record's value so far. */
   get valueLength(): number {
     return this.#body.length - this.#valueAt;
   }
 
-  /** A copy of that value; the record itself may be left as it is, not ended. */
+  /** A copy of that value; the record itself need not be ended. */
   takeValue(): Buffer {
     return Buffer.from(this.#body.bytes.subarray(this.#valueAt, this.#body.length));
   }
 
-  /** @param hasValue false of a tombstone */
+  /** @param hasValue false for a tombstone */
   end(
     hasValue: boolean,
     timestamp: number,
@@ -251,7 +249,7 @@ export class BatchBuilder {
     this.#used = body.length;
   }
 
-  /** Takes back the last record that was ended; there must be one. */
+  /** Removes the last record; there must be one. */
   dropLast(): void {
     this.#count--;
     this.#used = this.#starts[this.#count] as number;
@@ -274,8 +272,8 @@ export class BatchBuilder {
   }
 
   /**
-   * The batch, without a checksum, with offsets as appended (`null`) or counted from `baseOffset`;
-   * the builder is empty after.
+   * Returns the batch, without a checksum, with offsets as appended (`null`) or counted from
+   * `baseOffset`; the builder is empty afterwards.
    */
   finishAt(baseOffset: number | null): PackedBatch {
     assert(this.#used < 2 ** 31, 'a batch holds less than 2 GiB');

@@ -1,6 +1,6 @@
 /**
- * Record headers: a few name -> text pairs, kept as bytes until somebody asks.
- * Format: for each pair u16 length, UTF-8 name, u32 length, UTF-8 value (little-endian).
+ * Record headers: a few name -> text pairs, kept as bytes until they are read. Format: for each
+ * pair u16 length, UTF-8 name, u32 length, UTF-8 value (little-endian).
  */
 import { asBuffer, emptyBytes } from '../base/bytes.ts';
 
@@ -10,10 +10,10 @@ export function encodeHeaders(headers: Headers): Buffer {
   return encodePairs(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]));
 }
 
-/** A name of more bytes is refused, not cut. */
+/** A longer name is refused, not cut; bytes. */
 export const nameBytesMax = 0xffff;
 
-/** Several pairs of one name are kept, in order; values may be any bytes. */
+/** Encodes pairs in order; names may repeat; values may be any bytes. */
 export function encodePairs(pairs: readonly (readonly [name: string, value: Buffer])[]): Buffer {
   if (pairs.length === 0) return emptyBytes;
   const parts: Buffer[] = [];
@@ -37,7 +37,7 @@ export function decodeHeaders(bytes: Uint8Array): Headers {
   return Object.fromEntries(decodePairs(bytes).map(([name, value]) => [name, value.toString()]));
 }
 
-/** As they stand, in order; values are views. */
+/** Decodes all pairs in order; values are views. */
 export function decodePairs(bytes: Uint8Array): [name: string, value: Buffer][] {
   const source = asBuffer(bytes);
   const pairs: [name: string, value: Buffer][] = [];

@@ -1,21 +1,21 @@
 /**
- * The headers of a dead letter: ours (stage, step, reason, place), then those of the record, each
- * under `header.<name>`, so that a replay can write the record as it was. A record that is replayed
- * has a header of its own that counts the attempts before; what fails again names them in its dead
- * letter.
+ * The headers of a dead letter: its own (stage, step, reason, place), then those of the record,
+ * each under `header.<name>`, so that a replay can write the original record. A replayed record has
+ * a header that counts the earlier attempts; if it fails again, its dead letter has the count.
  */
 import { decodePairs, encodePairs, type Headers } from './headers.ts';
 
 /**
- * On a replayed record: how often it was tried before. Consumers tell replayed records apart by it.
+ * On a replayed record: the number of earlier attempts. Consumers can recognise replayed records by
+ * it.
  */
 export const triedHeader = 'millrace-tried';
-/** In a dead letter: how often the record was tried; absent the first time. */
+/** In a dead letter: the number of attempts; absent the first time. */
 export const attemptsHeader = 'attempts';
 
 /**
- * In a dead letter that was too large for its log: how many bytes its value had. It cannot be
- * replayed.
+ * In a dead letter that was too large for its log: the original length of its value, bytes. It
+ * cannot be replayed.
  */
 export const cutHeader = 'cut';
 
@@ -23,7 +23,7 @@ const kept = 'header.';
 
 /**
  * @param own of the dead letter
- * @param record header bytes of the record; marks of ours come first, as they stand
+ * @param record header bytes of the record; our marks come first, unchanged
  */
 export function letterHeaders(own: Headers, record: Uint8Array | undefined): Buffer {
   const pairs: [string, Buffer][] = Object.entries(own).map(([name, value]) => [
@@ -48,8 +48,7 @@ interface LetterBytes {
 }
 
 /**
- * A letter of `most` bytes: of one that is larger, the beginning of the value, and why it was
- * refused.
+ * A letter of at most `most` bytes: a larger one keeps the beginning of its value, and the reason.
  */
 export function fittedLetter(letter: LetterBytes, most: number): LetterBytes {
   const { value } = letter;
@@ -65,7 +64,7 @@ export function fittedLetter(letter: LetterBytes, most: number): LetterBytes {
 }
 
 /**
- * The headers with which the record of a dead letter is written again.
+ * The headers for the replay of a dead letter's record.
  * @param attempts until now
  */
 export function replayedHeaders(letter: Uint8Array, attempts: number): Buffer {
@@ -75,12 +74,12 @@ export function replayedHeaders(letter: Uint8Array, attempts: number): Buffer {
   return encodePairs([...own, [triedHeader, Buffer.from(String(attempts))]]);
 }
 
-/** How often the record of a dead letter was tried. */
+/** The number of attempts of a dead letter's record. */
 export function attemptsOf(letter: Headers): number {
   return countOf(letter[attemptsHeader]);
 }
 
-/** A header that others may have written. */
+/** Parses a count that others may have written. */
 function countOf(text: string | undefined): number {
   return text !== undefined && /^[1-9]\d{0,8}$/.test(text) ? Number(text) : 1;
 }

@@ -1,13 +1,13 @@
 /**
- * What the records of a repartition topic say of time, before their own headers (headers.ts has the
- * form):
+ * Marks: the time headers of records in a repartition topic, before the author's headers
+ * (headers.ts defines the format):
  *
- *   '~rt'  f64 stand of the record's source partition when it was read; absent where that is the record's timestamp.
- *          Where records are put in order of time: u32 partition and f64 offset of the source record after it
+ *   '~rt'  f64 stand of the record; absent if it is the record's timestamp.
+ *          If records are ordered by time, followed by u32 partition and f64 offset of the source record
  *   '~wm'  on a record with neither key nor value: (u32 upstream task, f64 promise) pairs; NaN = the end of its input
- *   '~rh', '~wh'  the same in hexadecimal digits, where a client writes that takes texts for values
+ *   '~rh', '~wh'  the same in hexadecimal digits, for a client that writes values as strings
  *
- * The topics belong to Millrace alone, so no header of a user comes first.
+ * Only Millrace writes these topics, so no user header comes first.
  */
 import { latin1 } from '../base/bytes.ts';
 
@@ -17,7 +17,7 @@ const valueAt = 2 + nameBytes + 4;
 const [standBytes, originBytes] = [8, 20];
 const pairBytes = 12;
 
-/** Where a record was read first. */
+/** Where a record was first read. */
 export interface SourcePlace {
   readonly partition: number;
   readonly offset: number;
@@ -34,7 +34,7 @@ function isMark(bytes: Buffer, at: number, end: number, first: number, second: n
   );
 }
 
-/** Bytes of the stand's mark at the beginning of a record's headers; 0 where there is none. */
+/** Length of the stand mark at the beginning of a record's headers; 0 if there is none. */
 export function standMarkLength(bytes: Buffer, at: number, end: number): number {
   if (!isMark(bytes, at, end, r, t) && !isMark(bytes, at, end, r, h)) return 0;
   return valueAt + bytes.readUInt32LE(at + 5);
@@ -44,14 +44,14 @@ function isText(bytes: Buffer, at: number): boolean {
   return bytes[at + 4] === h;
 }
 
-/** The value of a mark that is text. */
+/** The value of a textual mark. */
 function untexted(bytes: Buffer, at: number): Buffer {
   const from = at + valueAt;
   return Buffer.from(latin1(bytes, from, from + bytes.readUInt32LE(at + 5)), 'hex');
 }
 
 /**
- * A header as a client takes it that makes texts of values: a mark becomes the one that is text.
+ * Converts a header for a client that writes values as strings: a mark becomes its textual form.
  */
 export function asText(name: string, value: Buffer): readonly [name: string, value: Buffer] {
   const text = name === '~rt' ? '~rh' : name === '~wm' ? '~wh' : undefined;
@@ -64,20 +64,20 @@ export function markedStand(bytes: Buffer, at: number): number {
   return bytes.readDoubleLE(at + valueAt);
 }
 
-/** Undefined where the mark has none. */
+/** The place in the mark; undefined if it has none. */
 export function markedPlace(bytes: Buffer, at: number, length: number): SourcePlace | undefined {
   if (isText(bytes, at)) return placeIn(untexted(bytes, at), 0);
   return placeIn(bytes, at + valueAt, at + length);
 }
 
-/** @param end of the value */
+/** @param end end of the value */
 function placeIn(bytes: Buffer, at: number, end = bytes.byteLength): SourcePlace | undefined {
   if (end - at < originBytes) return undefined;
   const from = at + standBytes;
   return { partition: bytes.readUInt32LE(from), offset: bytes.readDoubleLE(from + 4) };
 }
 
-/** Headers with a stand before them, and the place of the source record where it is given. */
+/** Prefixes headers with a stand, and the place of the source record if given. */
 export function withStand(headers: Uint8Array, stand: number, place?: SourcePlace): Uint8Array {
   const length = place === undefined ? standBytes : originBytes;
   const marked = Buffer.allocUnsafe(valueAt + length + headers.byteLength);
@@ -95,13 +95,13 @@ export function withStand(headers: Uint8Array, stand: number, place?: SourcePlac
   return marked;
 }
 
-/** What one upstream task tells; `promise` NaN = the end of its input. */
+/** The promise of one upstream task, ms UTC; NaN = the end of its input. */
 export interface ToldPromise {
   readonly task: number;
   readonly promise: number;
 }
 
-/** Headers of the record that tells. */
+/** Headers of a promise record. */
 export function encodePromises(told: readonly ToldPromise[]): Buffer {
   const bytes = Buffer.alloc(valueAt + pairBytes * told.length);
   bytes.writeUInt16LE(nameBytes, 0);
@@ -116,7 +116,7 @@ export function encodePromises(told: readonly ToldPromise[]): Buffer {
   return bytes;
 }
 
-/** Undefined for headers of a record that tells nothing. */
+/** Decodes a promise record; undefined for headers of any other record. */
 export function decodePromises(bytes: Buffer): ToldPromise[] | undefined {
   if (isMark(bytes, 0, bytes.byteLength, w, m)) return toldIn(bytes, valueAt);
   return isMark(bytes, 0, bytes.byteLength, w, h) ? toldIn(untexted(bytes, 0), 0) : undefined;

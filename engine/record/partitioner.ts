@@ -2,8 +2,8 @@
 import { murmur2 } from '../base/murmur2.ts';
 
 /**
- * Partition of a key; a null key goes to partition 0, so that a replay is the same.
- * @param length of the key, which `keyBytes` begins with; all of them when absent
+ * Partition of a key. A null key goes to partition 0, so that a replay gives the same result.
+ * @param length length of the key at the start of `keyBytes`; default: all bytes
  */
 export function partitionOf(
   keyBytes: Uint8Array | null,

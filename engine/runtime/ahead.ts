@@ -1,18 +1,18 @@
 /**
- * Work of the next cycle that tasks are at already: who is done with a cycle need not wait for the
- * others. It is done in that cycle, whatever else comes first, for it carries the cycle's commit
- * id.
+ * Work of cycle n + 1 that is already running: a task that has finished cycle n starts n + 1
+ * without waiting for slower tasks. The work stays part of cycle n + 1, because it has that cycle's
+ * commit id.
  */
 import type { TaskResult, TaskWork } from '../task/host-port.ts';
 import type { RunningTask } from './task-opener.ts';
 
-/** What a task is to do in a cycle. */
+/** A task's work in a cycle. */
 export interface GivenWork {
   readonly task: RunningTask;
   readonly work: TaskWork;
-  /** It waits for more records than a cycle may leave waiting. */
+  /** True if more records wait for the task than a cycle may leave. */
   readonly isBacklog: boolean;
-  /** What will come of it; undefined when the task does not know of it yet. */
+  /** The coming result; undefined if the task has not started yet. */
   readonly result?: Promise<TaskResult>;
 }
 
@@ -23,26 +23,26 @@ export class Ahead {
     return this.#given;
   }
 
-  /** The cycle it belongs to; undefined when there is none. */
+  /** The cycle of the work; undefined if there is none. */
   get commitId(): number | undefined {
     return this.#given[0]?.work.commitId;
   }
 
-  /** Has the task begin; what it fails of is met when the cycle comes. */
+  /** Starts a task's work; an error surfaces when the cycle uses the result. */
   begin(given: Omit<GivenWork, 'result'>): void {
     const result = given.task.host.process(given.work);
     result.catch(() => {});
     this.#given.push({ ...given, result });
   }
 
-  /** Hands it over to its cycle. */
+  /** Returns the work to its cycle. */
   take(): readonly GivenWork[] {
     const given = this.#given;
     this.#given = [];
     return given;
   }
 
-  /** Forgets it, when nobody is at it any more. */
+  /** Waits until the work ends, and discards it. */
   async forget(): Promise<void> {
     await Promise.allSettled(this.take().map(({ result }) => result));
   }

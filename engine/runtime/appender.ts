@@ -1,7 +1,7 @@
 /**
  * Appends records from outside, such as those of an HTTP request, and resolves when they are
- * durable. Appends that come while a commit is under way share the next one (group commit), so the
- * cost of a synced write is shared by all requests of that time.
+ * durable. Appends that arrive during a commit share the next one (group commit), so they share the
+ * cost of a synced write.
  *
  *     append ─┐
  *     append ─┼─▶ waiting ──▶ one commit ──▶ every append of it resolves
@@ -16,7 +16,7 @@ import { type BatchBuilder, PackedBatch } from '../record/batch.ts';
 import { encodeHeaders, type Headers } from '../record/headers.ts';
 import { Outputs } from '../task/outputs.ts';
 
-/** A record for a topic; `recordFor` makes one whose key and value fit the topic. */
+/** A record for a topic; `recordFor` creates one with the key and value types of the topic. */
 export interface OutsideRecord {
   readonly topic: Sink<never, never>;
   readonly key: unknown;
@@ -43,7 +43,7 @@ export function recordFor<K, V>(
   };
 }
 
-/** Bytes as they are, to partition 0 of a topic: what a dead letter is made of. */
+/** Raw bytes for partition 0 of a topic, as dead letters are written. */
 export interface OutsideBytes {
   readonly topic: string;
   readonly value: Uint8Array;
@@ -53,11 +53,11 @@ export interface OutsideBytes {
 
 export interface AppenderOptions {
   readonly log: Log;
-  /** Names the writer; a younger writer of the same id fences this one (LOG_FENCED). */
+  /** Id of the writer; a newer writer with the same id fences this one (LOG_FENCED). */
   readonly id: string;
   /** Partitions of every topic that is written, by name. */
   readonly partitionsOf: Readonly<Record<string, number>>;
-  /** Records that may wait for a commit; default 100 000. More is APPEND_FULL. */
+  /** Maximal number of records that wait for a commit; default 100 000. Beyond it: APPEND_FULL. */
   readonly waitingMax?: number;
 }
 
@@ -68,14 +68,14 @@ interface Waiting {
 }
 
 const defaultWaitingMax = 100_000;
-/** Buffers that a larger commit has filled are let go. */
+/** Buffers larger than this are released after a commit, bytes. */
 const keptBytesMax = 4 * 1024 * 1024;
 
 export class Appender {
   readonly #options: AppenderOptions;
   readonly #waitingMax: number;
   #waiting: Waiting[] = [];
-  /** What waits, as it will be written. */
+  /** The encoded waiting records. */
   #outputs: Outputs;
   #waitingRecords = 0;
   #writer: Writer | undefined;
@@ -95,11 +95,11 @@ export class Appender {
   }
 
   /**
-   * Resolves when all of them are durable; they are in one commit, together or not at all. Rejects
-   * with APPEND_FULL when too many wait, with the encoder's error when a record cannot be written
-   * (then nothing of this call is), and with the log's error when the commit failed. After an error
-   * of the log it is not known whether the records are there: the caller sends them again, and what
-   * is there twice is told apart by the event's id.
+   * Resolves when all records are durable; they are in one commit, all or none. Rejects with
+   * APPEND_FULL if too many wait, with the encoder's error if a record cannot be encoded (then none
+   * of this call is written), and with the log's error if the commit failed. After an error of the
+   * log, it is unknown whether the records were written: the caller sends them again, and
+   * duplicates are recognised by the event's id.
    */
   append(records: readonly OutsideRecord[], bytes: readonly OutsideBytes[] = []): Promise<void> {
     const count = records.length + bytes.length;
@@ -119,7 +119,7 @@ export class Appender {
     });
   }
 
-  /** Why a record cannot be written, such as its text or its size; undefined when it can. */
+  /** Why a record cannot be written, such as its content or its size; undefined if it can. */
   problemOf(record: OutsideRecord): string | undefined {
     try {
       written(this.#outputs, record).dropLast();
@@ -129,7 +129,7 @@ export class Appender {
     }
   }
 
-  /** Commits what waits, then takes no more. */
+  /** Commits the waiting records, and accepts no more. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#committing;
@@ -137,7 +137,7 @@ export class Appender {
   }
 
   async #commitAll(): Promise<void> {
-    // Whoever comes in the same turn of the event loop shares this commit.
+    // Calls in the same turn of the event loop share this commit.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const taken = this.#waiting;
@@ -155,15 +155,17 @@ export class Appender {
     this.#committing = undefined;
   }
 
-  /** A writer whose commit failed may be fenced or gone; the next commit opens another. */
+  /**
+   * Closes a writer whose commit failed: it may be fenced or lost. The next commit opens another.
+   */
   async #dropWriter(): Promise<void> {
     const writer = this.#writer;
     this.#writer = undefined;
-    // What failed is told already; it must not keep its connections.
+    // The failure was reported already; just release the connections.
     await writer?.close().catch(() => {});
   }
 
-  /** All that waits. Who comes from now on is in the next commit. */
+  /** Takes everything that waits. Later appends are in the next commit. */
   #taken(): Append[] {
     const outputs = this.#outputs;
     this.#outputs = this.#newOutputs();
@@ -188,7 +190,7 @@ export class Appender {
     await this.#writer.commit({ appends, offsets: [], commitId: this.#commitId });
   }
 
-  /** All of them, or none. */
+  /** Encodes all records, or none. */
   #write(records: readonly OutsideRecord[], bytes: readonly OutsideBytes[]): void {
     const outputs = this.#outputs;
     const builders: BatchBuilder[] = [];
@@ -208,7 +210,7 @@ export class Appender {
   }
 }
 
-/** The batch that the record is the last of now. */
+/** Returns the batch to which the record was added. */
 function written(
   outputs: Outputs,
   { topic, key, value, timestamp, headers }: OutsideRecord,

@@ -34,7 +34,7 @@ export interface AssignmentOptions {
   readonly onOffsetLost: OffsetLost;
   /** How often the application was reset. */
   readonly resets: number;
-  /** Told of each task that is open. */
+  /** Called for each task when it is open. */
   readonly onOpened: (taskId: string) => void;
   readonly at: StepHook | undefined;
   readonly observer: Observer;
@@ -42,11 +42,11 @@ export interface AssignmentOptions {
   readonly scheduler: Scheduler;
 }
 
-/** How long the parts of an assignment may take to come, ms. */
+/** How long an assignment may arrive in parts, ms. */
 const colocateWithinMs = 60_000;
 /**
- * Longer than sessions last, which a group waits for when a member died: 45 s by the brokers'
- * default.
+ * Longer than the session timeout that a group waits for when a member died (brokers' default 45
+ * s), ms.
  */
 const awaitedAfterMs = 60_000;
 
@@ -58,16 +58,14 @@ export class Assignment {
   readonly openTasks: OpenTasks;
   readonly #owned = new Map<string, TopicPartition>();
   /**
-   * Taken of the member and not answered yet: what the answer needs may fail, and is tried again.
+   * A change that is not acknowledged to the member yet: the steps before that may fail and are
+   * retried.
    */
   #change: AssignmentChange | undefined;
-  /**
-   * Partitions that were taken away, as long as nobody has asked whether their topics are still
-   * there.
-   */
+  /** Revoked partitions, until it was checked that their topics still exist. */
   #taken: TopicPartition[] = [];
   #assignedOnce = false;
-  /** Since when the first assignment is waited for, or this was told last. */
+  /** Since when the first assignment is awaited, or when this was last reported. */
   #awaitedSince: number;
   /** Since when topics that are read together are assigned to different members. */
   #apartSince: number | undefined;
@@ -85,12 +83,12 @@ export class Assignment {
     );
   }
 
-  /** Takes in what is new for the global tables; answers how many records. */
+  /** Feeds new records to the global tables; returns their number. */
   feedGlobals(): Promise<number> {
     return this.#globals.next(this.openTasks.hosts);
   }
 
-  /** How far the global tables are, to be committed with what was read with them. */
+  /** Positions of the global tables, to be committed with the work that used them. */
   get globalOffsets(): readonly GroupOffset[] {
     return this.#globals.offsets;
   }
@@ -100,12 +98,12 @@ export class Assignment {
     return this.openTasks.running;
   }
 
-  /** Tasks are still to come. */
+  /** True while tasks are being opened. */
   get isOpening(): boolean {
     return !this.#assignedOnce || this.openTasks.isOpening;
   }
 
-  /** Starts hosts and opens every task whose partitions are assigned already. */
+  /** Starts hosts and opens every task whose partitions are already assigned. */
   async start(): Promise<void> {
     const hosts = await this.#options.startHosts(this.#options.config);
     this.openTasks.startOn(hosts);
@@ -113,7 +111,7 @@ export class Assignment {
     this.#openOwned();
   }
 
-  /** Closes every task; what was not committed is forgotten. */
+  /** Closes every task; discards uncommitted work. */
   close(): Promise<void> {
     return this.openTasks.leaveHosts();
   }
@@ -127,7 +125,7 @@ export class Assignment {
     this.#openOwned();
   }
 
-  /** Answers what the membership has to say. When it has a change, nothing may be uncommitted. */
+  /** Handles changes of the membership. If there is one, nothing may be uncommitted. */
   async follow(): Promise<void> {
     for (;;) {
       this.openTasks.throwFailure();
@@ -145,7 +143,7 @@ export class Assignment {
   }
 
   /**
-   * After a cycle without work: false where records may be on their way to a task that runs here.
+   * Call after a cycle without work: false if records for a task of this process may still arrive.
    */
   async caughtUp(): Promise<boolean> {
     if (this.#options.member.sole) return true;
@@ -155,8 +153,8 @@ export class Assignment {
   }
 
   /**
-   * The same of the whole group: what others have not done yet, or have left undone, may come to a
-   * task that runs here. Upstream first, so that what others write meanwhile is seen further down.
+   * The same for the whole group: unfinished work of other members may lead to records for tasks of
+   * this process. Checks upstream first, so that records written meanwhile are seen downstream.
    */
   async groupCaughtUp(): Promise<boolean> {
     const { log, config, planned } = this.#options;
@@ -221,7 +219,10 @@ export class Assignment {
     this.#taken.push(...change.partitions);
   }
 
-  /** Partitions are also taken away when their topic is deleted: nobody else gets them then. */
+  /**
+   * Checks revoked partitions: they are also revoked if their topic is deleted, and then no member
+   * gets them.
+   */
   async #checkThere(): Promise<void> {
     if (this.#taken.length === 0) return;
     const there = new Set((await this.#options.log.topics()).map(({ name }) => name));
@@ -238,7 +239,10 @@ export class Assignment {
     }
   }
 
-  /** State and repartition topics are bound to the number of partitions they were made for. */
+  /**
+   * Checks the number of partitions: state and repartition topics only match the number they were
+   * created for.
+   */
   #checkPlanned({ topic, partition }: TopicPartition): void {
     const planned = this.#options.config.partitionsOf[topic] ?? 0;
     if (partition < planned) return;
@@ -246,8 +250,9 @@ export class Assignment {
   }
 
   /**
-   * Partitions that are read together must be given together; range assignment promises it to
-   * topics of equal width. An assignment may come in steps, so only what stays apart is an error.
+   * Partitions that are read together must be assigned together; range assignment guarantees that
+   * for topics of equal width. An assignment may arrive in steps, so it is an error only if they
+   * stay apart.
    */
   #checkColocated(): void {
     const { planned, clock } = this.#options;

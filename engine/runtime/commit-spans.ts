@@ -1,6 +1,5 @@
 /**
- * Spans of commits: one below each traced record that a commit brings, or some of them where there
- * are many.
+ * Spans of commits: a child of each traced record in the commit, or of some if there are many.
  */
 import { commitSpan, registeredTracer } from '../task/tracing.ts';
 import type { CycleWork } from './cycle-work.ts';
@@ -12,7 +11,7 @@ export interface CommitTaken {
   readonly tookMs: number;
 }
 
-/** To be called when the log has the commit. Nothing happens where nothing was traced. */
+/** Call when the log has the commit. Does nothing if nothing was traced. */
 export function traceCommit(
   results: CycleWork['results'],
   { commitId, end, tookMs }: CommitTaken,

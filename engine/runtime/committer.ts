@@ -1,6 +1,6 @@
 /**
- * Commits the work of cycles, one after another: one log transaction of all that follows from it,
- * then the tasks are told. The work of the next cycle may go on meanwhile.
+ * Commits the work of cycles, one after another: writes one log transaction with all results, then
+ * acknowledges it to the tasks. The work of the next cycle may run meanwhile.
  */
 
 import { assert, must } from '../base/assert.ts';
@@ -27,7 +27,7 @@ import { promiseAppends } from './time-promises.ts';
 export interface CommitterOptions {
   readonly application: string;
   readonly writer: Writer;
-  /** Of each source, on a log that others write to as well; undefined on one that is ours alone. */
+  /** The writer of each source, on a shared log; undefined on a log with a single writer. */
   readonly sourceWriters: ReadonlyMap<SourceConnector, Writer> | undefined;
   readonly intake: Intake;
   readonly summary: Summary;
@@ -36,19 +36,19 @@ export interface CommitterOptions {
   readonly at: StepHook | undefined;
 }
 
-/** The commit that was begun last, and what is left of those before. */
+/** The commit that was begun last, and the rest of those before it. */
 interface UnderWay {
   readonly commitId: number;
-  /** The log has it, and the tasks are being told. */
+  /** Resolves when the log has the commit; then it is acknowledged to the tasks. */
   readonly logged: Promise<void>;
-  /** The commits before are done. */
+  /** Resolves when the earlier commits are done. */
   readonly before: Promise<void>;
   readonly done: Promise<void>;
 }
 
 export class Committer {
   readonly #options: CommitterOptions;
-  /** Cursors that the next commit takes along, by name. */
+  /** Cursors to write with the next commit, by name. */
   readonly cursors = new Map<string, unknown>();
   #commitId: number;
   #underWay: UnderWay | undefined;
@@ -74,19 +74,20 @@ export class Committer {
     return this.#underWay !== undefined;
   }
 
-  /** Commits that were begun and that not every task has heard of. */
+  /** Number of commits that were begun and are not acknowledged to every task. */
   get untold(): number {
     return this.#untold;
   }
 
-  /** The process is to stop: what waits for the log does not wait long. */
+  /** The process stops: waits for the log become short. */
   hurry(): void {
     const { writer, sourceWriters } = this.#options;
     for (const one of [writer, ...(sourceWriters?.values() ?? [])]) one.hurry?.();
   }
 
   /**
-   * Begins a commit, when it is its `turn`. What it fails of, the next `turn` or `settled` throws.
+   * Starts a commit (call after `turn()`). Its error surfaces from the next `turn()` or
+   * `settled()`.
    */
   begin(work: CycleWork): void {
     assert(!this.#isLogging, 'commits follow one another');
@@ -107,8 +108,8 @@ export class Committer {
   }
 
   /**
-   * Waits until the log has the last commit, and every task has heard of the one before: of the
-   * last itself a task that is at work hears late. Throws what they failed of, once.
+   * Resolves when the last commit is durable and the one before it is acknowledged by every task.
+   * (A task at work receives the last acknowledgement late.) Throws a failure once.
    */
   async turn(): Promise<void> {
     try {
@@ -119,7 +120,7 @@ export class Committer {
     }
   }
 
-  /** Waits until no commit is under way; throws what it failed of, once. */
+  /** Resolves when no commit is in progress; throws a failure once. */
   async settled(): Promise<void> {
     const underWay = this.#underWay;
     if (underWay === undefined) return;
@@ -141,7 +142,7 @@ export class Committer {
     const { ends, cursors } = await this.#commitToLog(work);
     stages.committed();
     traceCommit(results, { commitId, end: clock.now(), tookMs: clock.monotonic() - begin });
-    // What was set meanwhile belongs to the next commit.
+    // Cursors that were set meanwhile belong to the next commit.
     for (const [name, value] of cursors) {
       if (this.cursors.get(name) === value) this.cursors.delete(name);
     }
@@ -166,14 +167,13 @@ export class Committer {
     };
     let told: readonly number[];
     try {
-      // Whoever did not hear of the commit before must not hear of this one: its state would claim
-      // what it has not.
+      // Acknowledge in order: a task that missed commit n must not persist the positions of n + 1.
       await before;
       told = await allDone(
         results.map(({ task, result }) => this.#tell(task, result, commitId, ends)),
       );
     } catch (error) {
-      // The log has it all the same, so it counts; the tasks read it there.
+      // The log has the commit anyway, so it counts; the reopened tasks read it there.
       report([]);
       throw error;
     }
@@ -183,8 +183,8 @@ export class Committer {
   }
 
   /**
-   * Answers the end offset of each partition written to, by 'topic/partition', and the cursors it
-   * took along.
+   * Writes the commit; returns the end offset of each written partition, by 'topic/partition', and
+   * the written cursors.
    */
   async #commitToLog(work: CycleWork): Promise<{
     readonly ends: ReadonlyMap<string, number>;
@@ -220,7 +220,7 @@ export class Committer {
     return { ends: new Map(byPartition), cursors };
   }
 
-  /** Task by task outputs and changelogs. */
+  /** Outputs and changelogs, task by task. */
   #resultAppends(results: CycleWork['results']): Append[] {
     const { application } = this.#options;
     const appends: Append[] = [];
@@ -235,7 +235,7 @@ export class Committer {
     return appends;
   }
 
-  /** Tells a task that its part of the commit is done; answers how long that took there, ms. */
+  /** Acknowledges a task's part of the commit; returns how long that took in the task, ms. */
   #tell(
     task: RunningTask,
     result: TaskResult,

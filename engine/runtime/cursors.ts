@@ -1,10 +1,10 @@
-/** The cursor topic: how far each source was read, and what is deployed. Compacted. */
+/** The cursor topic: the position in each source, and the deployment. Compacted. */
 import { assert } from '../base/assert.ts';
 import { cursorTopic } from '../graph/topic-names.ts';
 import type { Append, Log } from '../log/log.ts';
 import { BatchBuilder } from '../record/batch.ts';
 
-/** What is deployed, store by store: see graph/deployment.ts. */
+/** Cursor of the deployment, store by store; see graph/deployment.ts. */
 export const deploymentCursor = 'deployment';
 
 export async function readCursors(log: Log, application: string): Promise<Map<string, unknown>> {
@@ -26,7 +26,7 @@ export async function readCursors(log: Log, application: string): Promise<Map<st
   return cursors;
 }
 
-/** @param cursors by name; undefined: it is forgotten */
+/** @param cursors by name; undefined deletes a cursor */
 export function cursorAppend(application: string, cursors: ReadonlyMap<string, unknown>): Append {
   const builder = new BatchBuilder();
   for (const [name, value] of cursors) {

@@ -1,34 +1,33 @@
 /**
- * How many records of a partition a cycle takes, at most. Each cycle ends in a transaction, whose
- * price hardly depends on what it carries: for tasks with little to do it is most of what a cycle
- * costs the broker. So where records wait, cycles grow until they last about as long as commits are
- * to be apart.
+ * The maximal number of records of a partition in a cycle. Each cycle ends with a transaction whose
+ * cost hardly depends on its size; for light tasks it is most of a cycle's cost for the broker. So
+ * under a backlog, cycles grow until they last about as long as the commit interval.
  */
 
-/** So many however long a cycle takes: fewer cost more a record (bench/README.md). */
+/** Minimum, however long a cycle takes: smaller cycles cost more per record (bench/README.md). */
 const least = 16_384;
-/** More gain little, and wait in memory. */
+/** Maximum: more records gain little and take memory. */
 const most = 65_536;
 /**
- * Of the commit interval: a cycle that takes less may take twice the records, and one that takes
- * more half of them.
+ * Fractions of the commit interval: a shorter cycle may double its records, a longer one halves
+ * them.
  */
 const [short, long] = [0.6, 2];
 
-/** Of the memory for state: what is read in a cycle, and what becomes of it until the commit. */
+/** Share of the state's memory for a cycle's input and its results until the commit. */
 const shareOfMemory = 0.2;
-/** A record with its results, bytes; they are rarely more. */
+/** Estimate of a record with its results, bytes; it is rarely more. */
 const recordBytes = 512;
 const leastRoom = 128;
 
 export interface CycleRoom {
   /** Records of a partition in a cycle. */
   readonly records: number;
-  /** Bytes of them, where memory is short; larger records are fewer then. */
+  /** Limit in bytes, if memory is short; then there are fewer large records. */
   readonly bytes: number | undefined;
 }
 
-/** What a cycle may take of each of so many partitions. @param memoryBytes for state */
+/** The limits of a cycle for each of this many partitions. @param memoryBytes memory for state */
 export function cycleRoom(memoryBytes: number, partitions: number): CycleRoom {
   const bytes = Math.floor((memoryBytes * shareOfMemory) / Math.max(1, partitions));
   const records = Math.max(leastRoom, Math.floor(bytes / recordBytes));
@@ -43,9 +42,9 @@ export class CycleSize {
   readonly #bytes: number | undefined;
 
   /**
-   * @param fixed records of a partition, where they are not to change
-   * @param commitIntervalMs ms, 0 when there is none
-   * @param room for which there is memory
+   * @param fixed records of a partition, if the number must not change
+   * @param commitIntervalMs ms, 0 if there is none
+   * @param room limits by memory
    */
   constructor(
     fixed: number | undefined,
@@ -59,7 +58,7 @@ export class CycleSize {
     this.#bytes = room.bytes;
   }
 
-  /** Of what is read of a partition. */
+  /** Limits of a read of a partition. */
   get limits(): { readonly records: number; readonly bytes?: number } {
     const [records, bytes] = [this.#records, this.#bytes];
     return bytes === undefined ? { records } : { records, bytes };
@@ -69,12 +68,12 @@ export class CycleSize {
     return this.#records;
   }
 
-  /** So many records of a partition that wait are a backlog, however many a cycle takes. */
+  /** Number of waiting records of a partition that counts as a backlog, whatever the cycle size. */
   get backlog(): number {
     return this.#least / 2;
   }
 
-  /** A cycle with a backlog took so long, ms. */
+  /** Adapts the size after a cycle with a backlog. @param ms its duration */
   took(ms: number): void {
     const shareOfInterval = ms / this.#commitIntervalMs;
     if (shareOfInterval < short) this.#records = Math.min(2 * this.#records, this.#most);

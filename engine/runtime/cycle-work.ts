@@ -7,18 +7,19 @@ import type { RunningTask } from './task-opener.ts';
 
 export interface CycleWork {
   /**
-   * Of the cycle from its work to its commit: tasks that open meanwhile may bring a greater one.
+   * Commit id of the cycle, from its work to its commit; tasks that open meanwhile may have a
+   * greater one.
    */
   readonly commitId: number;
   readonly chunks: readonly Taken[];
   readonly results: readonly { readonly task: RunningTask; readonly result: TaskResult }[];
-  /** How far the global tables are that it was done with. */
+  /** Positions of the global tables that the work used. */
   readonly globalOffsets: readonly GroupOffset[];
-  /** Stands at the end of the work. */
+  /** The stage clock, at the end of the work. */
   readonly stages: StageClock;
 }
 
-/** Waits for all, also after a failure, so that none goes on behind the caller's back. */
+/** Waits for all promises, also after a failure, so that none continues unnoticed. */
 export async function allDone<T>(promises: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(promises);
   return Promise.all(promises);

@@ -1,8 +1,8 @@
 /**
  * Cycles: each reads the next records of every task, lets the tasks process them, and commits all
- * that follows in one log transaction. On a log of its own, what a cycle does depends on committed
- * data alone, so a crash at any point and any number of threads end in the same bytes. On a shared
- * log the next cycle begins while one commits.
+ * results in one log transaction. On a log with a single writer, a cycle depends on committed data
+ * only, so any crash and any number of threads lead to the same bytes. On a shared log, the next
+ * cycle begins while one commits.
  */
 import { minutes } from '../base/duration.ts';
 import type { TaskWork } from '../task/host-port.ts';
@@ -20,10 +20,10 @@ import type { RunningTask } from './task-opener.ts';
 import { hasChanges, notePositions, tellRetry } from './task-results.ts';
 
 const maintainEveryMsDefault = minutes(5);
-/** For so long after a start cursors wait for the first records, to be committed with them, ms. */
+/** How long after a start cursors wait to be committed with the first records, ms. */
 const firstWorkMs = 2_000;
 
-/** Tasks, and what of time each is to be told. */
+/** Tasks with the passed time that each must receive. */
 export type Passing = readonly { readonly task: RunningTask; readonly passing: PassingTime }[];
 
 export class Cycles {
@@ -33,7 +33,7 @@ export class Cycles {
   readonly #questions: StateQuestions;
   readonly #ahead = new Ahead();
   readonly #size: CycleSize;
-  /** The last cycle had as many records of a partition as it can do with: there may be more. */
+  /** True if the last cycle was full for a partition: there may be more records. */
   #backlog = false;
   #cycledAt = Number.NEGATIVE_INFINITY;
   #maintainedAt: number;
@@ -57,16 +57,14 @@ export class Cycles {
     return this.#backlog;
   }
 
-  /**
-   * Nothing was done for so long before the next cycle, so that commits keep their distance, ms.
-   */
+  /** Notes how long the next cycle was delayed to keep commits apart, ms. */
   held(ms: number): void {
     this.#heldMs = ms;
   }
 
   /**
-   * One cycle, whose commit may still be under way; false when there was nothing to do, nor to wait
-   * for.
+   * Runs one cycle, whose commit may still be in progress; returns false if there was nothing to do
+   * or to wait for.
    */
   async next(): Promise<boolean> {
     const { assignment, committer, member } = this.#session;
@@ -85,7 +83,7 @@ export class Cycles {
         await committer.settled();
         return true;
       }
-      // The slowest has just come to its end: the others go on.
+      // The slowest partition has just ended: the others may continue.
       if (this.reading.isHeldBack) return true;
       if (committer.cursors.size === 0 || this.#expectsWork) return false;
     }
@@ -100,9 +98,7 @@ export class Cycles {
     return true;
   }
 
-  /**
-   * After it nothing is uncommitted: what tasks are at of the next cycle becomes one of its own.
-   */
+  /** Commits everything: work that tasks have begun ahead becomes a cycle of its own. */
   async drain(): Promise<void> {
     const { commitId } = this.#ahead;
     if (commitId !== undefined) {
@@ -115,8 +111,8 @@ export class Cycles {
   }
 
   /**
-   * Work without records, because time has passed. What changes nothing is not committed: that
-   * would tell the runs apart.
+   * Runs tasks without records, because time has passed. Without changes there is no commit, which
+   * would make runs differ.
    */
   async pass(passing: (tasks: readonly RunningTask[]) => Passing): Promise<void> {
     const stages = this.#stageClock();
@@ -130,26 +126,23 @@ export class Cycles {
     await this.#session.committer.settled();
   }
 
-  /** Forgets what tasks are at of the next cycle, when nobody is at it any more. */
+  /** Waits until work that was begun ahead ends, and discards it. */
   forget(): Promise<void> {
     return this.#ahead.forget();
   }
 
-  /**
-   * The first records are about to come, and a commit that carries no more than cursors would be in
-   * their way.
-   */
+  /** True while the first records are expected: a commit with only cursors would delay them. */
   get #expectsWork(): boolean {
     const { assignment } = this.#session;
     return assignment.isOpening && this.#parts.clock.monotonic() < this.#expectedUntil;
   }
 
-  /** Whether the next cycle begins while this one commits. */
+  /** True if the next cycle begins while this one commits. */
   get #overlaps(): boolean {
     return this.#backlog && !this.#session.member.sole && this.#parts.intake.progress.length === 0;
   }
 
-  /** When every task stands at the end of its changelogs. */
+  /** Maintains the log; called when every task is at the end of its changelogs. */
   async #maintain(): Promise<void> {
     const { options, clock } = this.#parts;
     const { log, maintainEveryMs = maintainEveryMsDefault } = options;
@@ -159,14 +152,14 @@ export class Cycles {
     this.#maintainedAt = clock.monotonic();
   }
 
-  /** What the tasks are to do in the next cycle: the next records of every one that has any. */
+  /** The tasks' work in the next cycle: the next records of each task that has any. */
   async #nextWork(): Promise<{ commitId: number; work: readonly GivenWork[] }> {
     const { tasks } = this.#session.assignment;
     const commitId = this.#nextCommitId;
     const { commitId: begunId = commitId } = this.#ahead;
     const begun = this.#ahead.given;
     this.#backlog = begun.some(({ isBacklog }) => isBacklog);
-    // A task that was opened meanwhile has a greater id, and waits for the cycle after.
+    // A task that was opened meanwhile has a greater id, and waits for the following cycle.
     if (begunId !== commitId) return { commitId: begunId, work: this.#ahead.take() };
     this.reading.begin(tasks);
     const work: GivenWork[] = [];
@@ -181,7 +174,7 @@ export class Cycles {
     return { commitId, work: [...this.#ahead.take(), ...work] };
   }
 
-  /** The next records of a task; undefined when there are none, or it could take none. */
+  /** The next records of a task; undefined if there are none, or it could process none. */
   async #readOf(task: RunningTask, commitId: number): Promise<GivenWork | undefined> {
     const read = await this.reading.next(task, this.#session.member, this.#size);
     if (read === undefined) return undefined;
@@ -210,7 +203,7 @@ export class Cycles {
     };
   }
 
-  /** @param ahead whether a task that is done may begin the next cycle's work */
+  /** @param ahead true if a finished task may begin the next cycle's work */
   async #process(
     all: readonly GivenWork[],
     stages: StageClock,
@@ -231,17 +224,17 @@ export class Cycles {
     return results;
   }
 
-  /** Gives a task its share of the next cycle, if that may begin. */
+  /** Starts a task's part of the next cycle, if that is allowed. */
   async #goAhead(task: RunningTask, commitId: number): Promise<void> {
     const { member, plan, committer } = this.#session;
     if (member.hasChange() || plan.globals.length > 0) return;
-    // A thread that always has work would never hear of a commit.
+    // A thread that always has work would never receive an acknowledgement.
     if (committer.untold > 1) return;
     const given = await this.#readOf(task, commitId);
     if (given !== undefined) this.#ahead.begin(given);
   }
 
-  /** Begins the commit of a cycle's work, when the one before is done. */
+  /** Begins the commit of a cycle's work, after the previous one. */
   async #commit(
     work: Pick<CycleWork, 'commitId' | 'chunks' | 'results' | 'stages'>,
   ): Promise<void> {
@@ -251,7 +244,9 @@ export class Cycles {
     committer.begin({ ...work, globalOffsets });
   }
 
-  /** Above every commit of the tasks that run here, also of those that ran elsewhere before. */
+  /**
+   * An id greater than every commit of the tasks here, including tasks that ran elsewhere before.
+   */
   get #nextCommitId(): number {
     const { assignment, committer } = this.#session;
     let last = committer.begunId;

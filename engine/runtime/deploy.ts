@@ -1,4 +1,4 @@
-/** Whether a topology may go on with what is deployed: asked before anything starts. */
+/** Checks, before anything starts, that a topology can continue with the deployed state. */
 import { MillraceError } from '../base/errors.ts';
 import {
   type Change,
@@ -14,17 +14,18 @@ export interface DeployOptions {
   readonly application: string;
   readonly topology: Topology;
   readonly plan: Plan;
-  /** Stores that may be left behind; their changelogs stay. */
+  /** Stores that may be left behind; their changelogs stay.
+   */
   readonly orphans: readonly string[];
 }
 
 export interface DeployCheck {
   readonly changes: readonly Change[];
-  /** To be kept beside the changelogs with the next commit. */
+  /** The deployment to store with the next commit. */
   readonly next: Deployment;
 }
 
-/** @param deployed what the cursor topic holds of it; undefined before the first commit */
+/** @param deployed the deployment in the cursor topic; undefined before the first commit */
 export function checkDeployment(
   deployed: unknown,
   { topology, plan }: Omit<DeployOptions, 'orphans' | 'application'>,
@@ -39,7 +40,8 @@ export function checkDeployment(
 }
 
 /**
- * Throws STATE_INCOMPATIBLE with everything that would lose state; answers what is deployed then.
+ * Returns the new deployment.
+ * @throws STATE_INCOMPATIBLE with everything that would lose state
  */
 export function deploy(deployed: unknown, options: DeployOptions): Deployment {
   const { changes, next } = checkDeployment(deployed, options);

@@ -1,10 +1,10 @@
-/** Failures that a run survives: how often in a row, and how long to wait after each. */
+/** Recoverable failures of a run: how many in a row, and how long to wait after each. */
 import { isPassing, MillraceError } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
 import { goesOnAfter, type OffsetLost } from './task-opener.ts';
 
 /**
- * Worker failures in a row that are survived, and the pause after the first; it grows by itself.
+ * Maximal consecutive worker failures, and the pause after the first; later pauses are multiples.
  */
 const workerRetries = 3;
 const workerRetryMs = 100;
@@ -13,7 +13,7 @@ const doubtRetryMaxMs = 5_000;
 export class Failures {
   readonly #observer: Observer;
   readonly #onOffsetLost: OffsetLost | undefined;
-  /** Worker failures and doubtful commits after a commit. */
+  /** Worker failures and commits in doubt since a commit. */
   #after = { count: 0, commitId: 0 };
 
   constructor(observer: Observer, onOffsetLost: OffsetLost | undefined) {
@@ -22,8 +22,8 @@ export class Failures {
   }
 
   /**
-   * Reports a failure that can be survived and answers how long to wait, ms; throws any other.
-   * @param commitId of the last commit: failures are counted from there
+   * Reports a recoverable failure and returns how long to wait, ms; throws any other.
+   * @param commitId the last commit; failures are counted since then
    */
   pauseAfter(error: unknown, commitId: number): number {
     if (!(error instanceof MillraceError)) throw error;

@@ -1,9 +1,8 @@
 /**
- * Feeds the global tables of all hosts: at the start up to the committed offsets, or at the very
- * first one up to the end of the topics; then what is new, once a cycle. The offsets are committed
- * with the cycle, so that after a crash every record sees the global tables it saw before. Members
- * that share a group are each as far as they have read; there, every start reads to the end of the
- * topics.
+ * Feeds the global tables of all hosts: at the start up to the committed offsets (at the first
+ * start, up to the end of the topics), then new records once a cycle. The offsets are committed
+ * with the cycle, so that after a crash every record sees the same rows again. Members of a group
+ * read at their own pace; there, every start reads to the end of the topics.
  */
 import type { GroupOffset, Log } from '../log/log.ts';
 import type { Member } from '../log/member.ts';
@@ -19,7 +18,7 @@ export class GlobalFeed {
   readonly #topics: readonly { readonly topic: string; readonly partitions: number }[];
   #offsets: GroupOffset[] = [];
 
-  /** @param group whose committed offsets count */
+  /** @param group group whose committed offsets are used */
   constructor(
     log: Log,
     member: Member,
@@ -32,7 +31,7 @@ export class GlobalFeed {
     this.#topics = topics;
   }
 
-  /** How far the tables are, to be committed. */
+  /** Positions of the tables, to be committed. */
   get offsets(): readonly GroupOffset[] {
     return this.#member.sole ? this.#offsets : [];
   }
@@ -58,7 +57,7 @@ export class GlobalFeed {
     }
   }
 
-  /** Takes in what has come; answers how many records. */
+  /** Feeds new records; returns their number. */
   async next(hosts: readonly HostPort[]): Promise<number> {
     let records = 0;
     for (const [i, at] of this.#offsets.entries()) {
@@ -74,6 +73,6 @@ export class GlobalFeed {
 }
 
 async function apply(hosts: readonly HostPort[], topic: string, batch: PackedBatch): Promise<void> {
-  // Each host gets a copy of its own: an image is handed over.
+  // Each host gets its own copy, because an image is transferred.
   for (const host of hosts) await host.applyGlobal(topic, batch.image.slice(0));
 }

@@ -1,11 +1,11 @@
-/** What waits for the other members of the group. */
+/** Records that wait for other members of the group. */
 import type { Log, TopicPartition } from '../log/log.ts';
 import { waitsToOf } from './ledger.ts';
 
 /**
- * The first of `partitions` that holds committed records which the group has not committed as read.
- * Offsets alone do not tell: behind the last record stand marks of transactions that no reader
- * gets, and what waits for a witness of its time is not committed.
+ * The first of `partitions` with committed records that the group has not consumed. Offsets are not
+ * enough: after the last record there are transaction markers that readers do not see, and records
+ * that wait for a witness of their time are not consumed.
  */
 export async function firstUnread(
   log: Log,

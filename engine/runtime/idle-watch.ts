@@ -1,24 +1,24 @@
 /**
- * Which source partitions are idle: caught up, and silent for so long on the monotonic clock. One
- * that is idle promises the wall clock less that time, for as long as it stays so; without a
- * setting it steps aside after a while and promises nothing, so that a history that waits for its
- * next file is not closed by the wall clock.
+ * Detects idle source partitions: caught up, and silent for `idleAfter` on the monotonic clock.
+ * While idle, a partition promises the wall clock minus that time. Without the setting it steps
+ * aside after a while and promises nothing, so that the wall clock does not close windows of a
+ * history that waits for its next file.
  */
 import type { Clock } from '../base/clock.ts';
 import type { SteadyClock } from '../time/steady-clock.ts';
 import type { RunningTask } from './task-opener.ts';
 
-/** Where nothing is set, a partition that is silent for so long is waited for no more, ms. */
+/** Without a setting, time stops waiting for a partition that is silent for this long, ms. */
 const asideAfterMs = 30_000;
 /**
- * Between two promises of an idle partition, ms: a tenth of the time that makes it idle, within
- * these.
+ * Bounds of the interval between promises of an idle partition, ms; the interval is a tenth of
+ * `idleAfter`.
  */
 const [promiseLeastMs, promiseMostMs] = [50, 500];
 
 interface Silence {
   readonly since: number;
-  /** When it promised last; -Infinity when it has not. */
+  /** Time of the last promise; -Infinity if there was none. */
   promisedAt: number;
 }
 
@@ -27,10 +27,7 @@ export interface IdleTask {
   readonly idle: readonly { readonly topic: string; readonly until: number | null }[];
 }
 
-/**
- * Without tasks that were opened anew since: of theirs, time tells when they have been silent in
- * their turn.
- */
+/** Leaves out tasks that were reopened since: their silence is measured from the reopening. */
 export function stillOpen(due: readonly IdleTask[], tasks: readonly RunningTask[]): IdleTask[] {
   const open = new Set(tasks);
   return due.filter(({ task }) => open.has(task));
@@ -42,14 +39,17 @@ export class IdleWatch {
   readonly #idleAfterMs: number | undefined;
   readonly #silent = new Map<RunningTask, Map<string, Silence>>();
 
-  /** @param idleAfterMs of topics that do not say */
+  /** @param idleAfterMs default for topics without the option */
   constructor(clock: Clock, wall: SteadyClock, idleAfterMs: number | undefined) {
     this.#clock = clock;
     this.#wall = wall;
     this.#idleAfterMs = idleAfterMs;
   }
 
-  /** A topic of a task was read. @param silent it is read to its end, and nothing was there */
+  /**
+   * Notes a read of a task's topic.
+   * @param silent true if it is read to its end and returned nothing
+   */
   noteRead(task: RunningTask, topic: string, silent: boolean): void {
     const topics = this.#silent.get(task) ?? new Map<string, Silence>();
     this.#silent.set(task, topics);
@@ -59,12 +59,12 @@ export class IdleWatch {
     }
   }
 
-  /** A task is not read: nothing of it is idle. */
+  /** Notes that a task is not read, so none of its partitions is idle. */
   forget(task: RunningTask): void {
     this.#silent.delete(task);
   }
 
-  /** What idle partitions have to say now. @param tasks that run */
+  /** The due promises of idle partitions. @param tasks running tasks */
   due(tasks: readonly RunningTask[]): IdleTask[] {
     const known = new Set(tasks);
     for (const task of this.#silent.keys()) if (!known.has(task)) this.#silent.delete(task);
@@ -80,7 +80,7 @@ export class IdleWatch {
     });
   }
 
-  /** Undefined: it is not idle, or has promised just now. */
+  /** Undefined if the partition is not idle, or has just promised. */
   #promiseOf(
     { planned }: RunningTask,
     topic: string,

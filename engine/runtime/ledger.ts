@@ -1,16 +1,16 @@
 /**
- * The commit ledger: beside a task's committed offset stands which commit that was, and in which
- * commit each of its stores changed last. The same numbers lie at the head of each changelog commit
- * and in the state itself. A transaction that was torn (docs/RELIABILITY.md: a late commit or abort
- * that hits the next transaction) leaves them different; the task is not run then.
+ * The commit ledger: a task's committed offset is stored with the commit id, and with the last
+ * commit that changed each of its stores. The same ids are at the head of each changelog commit and
+ * in the state. A torn transaction (docs/RELIABILITY.md: a late commit or abort that hits the next
+ * transaction) makes them differ; then the task is not run.
  *
  * Format: '<commit>' ' ' '<commit of store 0>,<commit of store 1>,…' ' ' '<CRC-32C of their
- * names>', in the order of the task's stores. What was written for other stores, by a topology
- * before, says nothing of them.
+ * names>', in the order of the task's stores. An entry written for other stores, by an earlier
+ * topology, is ignored for the stores.
  *
- * Beside each source's offset stands how far its time has come (time/watermark.ts), as ' t=<text>';
- * alone, or after the ledger entry. Before it, ' w=<offset>' says that the records up to there are
- * read, and wait for a witness of their time.
+ * Each source's offset is stored with its time (time/watermark.ts), as ' t=<text>', alone or after
+ * the ledger entry. Before it, ' w=<offset>' means that the records up to that offset have been
+ * read and wait for a witness of their time.
  */
 import { crc32c } from '../base/crc32c.ts';
 
@@ -19,14 +19,14 @@ export interface LedgerEntry {
   readonly stores: readonly number[];
 }
 
-/** @param names of the task's stores */
+/** @param names names of the task's stores */
 export function encodeLedger({ commitId, stores }: LedgerEntry, names: readonly string[]): string {
   return `${commitId} ${stores.join(',')} ${checkOf(names)}`;
 }
 
 /**
- * Undefined when the text is missing or another's; without stores when it is of others than
- * `names`.
+ * Decodes an entry; undefined if the text is missing or foreign; without stores if it is for stores
+ * other than `names`.
  */
 export function decodeLedger(
   text: string | undefined,
@@ -40,7 +40,7 @@ export function decodeLedger(
 }
 
 /**
- * Metadata of an offset: the ledger's entry, where it is the task's first, and what is known of the
+ * Metadata of an offset: the ledger entry, if it is the task's first source, and the state of the
  * source.
  */
 export function offsetMetadata(
@@ -56,15 +56,15 @@ export function offsetMetadata(
 }
 
 /**
- * Up to where the records behind a committed offset wait for a witness of their time; undefined
- * when they do not.
+ * End offset of the records after a committed offset that wait for a witness of their time;
+ * undefined if none wait.
  */
 export function waitsToOf(text: string | undefined): number | undefined {
   const found = / w=(\d+)(?: |$)/.exec(text ?? '')?.[1];
   return found === undefined ? undefined : Number(found);
 }
 
-/** The source's time in an offset's metadata; '' when there is none. */
+/** The source's time in an offset's metadata; '' if there is none. */
 export function timeOf(text: string | undefined): string {
   return / t=(\S+)$/.exec(text ?? '')?.[1] ?? '';
 }

@@ -1,4 +1,4 @@
-/** The tasks of this process, for those who ask about their rows while cycles run. */
+/** The tasks of this process, for queries of their rows while cycles run. */
 import type { Topology } from '../graph/graph.ts';
 import type { RowAnswer, RowQuestion } from '../task/row-answers.ts';
 import type { Session } from './session.ts';
@@ -29,8 +29,8 @@ export class LocalTasks {
   }
 
   /**
-   * Event time of the task here that is furthest behind, ms UTC; where time is not kept by source
-   * the greatest that was taken in. null before the first record.
+   * Event time of the slowest task here, ms UTC; if time does not follow sources, the greatest time
+   * so far. null before the first record.
    */
   get watermark(): number | null {
     const { tasks } = this.#session.assignment;
@@ -40,8 +40,8 @@ export class LocalTasks {
   }
 
   /**
-   * Rows of one task as they are committed; see TableQuestions for whole tables.
-   * @throws STATE_AWAY while the task is not open here, STATE_MOVED when it is closed meanwhile
+   * Committed rows of one task; see TableQuestions for whole tables.
+   * @throws STATE_AWAY while the task is not open here, STATE_MOVED if it is closed meanwhile
    */
   ask(taskId: string, question: RowQuestion): Promise<RowAnswer> {
     return this.#questions.ask(() => {
@@ -50,12 +50,13 @@ export class LocalTasks {
     });
   }
 
-  /** Whether a task is open here, or about to be. */
+  /** True if a task is open here, or about to be.
+   */
   holds(taskId: string): boolean {
     return this.#session.assignment.openTasks.has(taskId);
   }
 
-  /** Other processes may hold tasks that this one does not. */
+  /** True if other processes may hold tasks. */
   get needsOthers(): boolean {
     return !this.#session.member.sole;
   }

@@ -1,10 +1,10 @@
-/** A log line as a person reads it on a terminal: time, level, what happened, and the values. */
+/** Formats a log line for a terminal: time, level, message, and values. */
 
 const colours: Readonly<Record<string, number>> = { debug: 90, info: 36, warn: 33, error: 31 };
 const [grey, reset] = ['\u001b[90m', '\u001b[0m'];
 const levelWidth = 5;
 
-/** @param at wall time, ms UTC; shown in the local zone @param isColoured with ANSI colours */
+/** @param at wall time, ms UTC; shown in the local zone @param isColoured use ANSI colours */
 export function logText(
   at: number,
   level: string,
@@ -39,7 +39,7 @@ function valueText(name: string, value: unknown): string {
   return /^[\w./:@-]+$/.test(value) ? value : oneLine(JSON.stringify(value));
 }
 
-/** What comes from outside must not write lines, or colours, of its own. */
+/** Escapes external text, so that it cannot add lines or colours. */
 function oneLine(text: string): string {
   return text.replace(/\p{Cc}/gu, '?');
 }

@@ -1,7 +1,7 @@
 /**
- * A read-only look at the state of an application on a shared log, from outside: stores are made
- * anew, in memory, from their changelogs. It is no member of the group, fences nobody and writes
- * nothing, so the application may run meanwhile.
+ * A read-only view of an application's state on a shared log, from outside: stores are rebuilt in
+ * memory from their changelogs. It does not join the group, fences no writer and writes nothing, so
+ * the application may run meanwhile.
  */
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Topology } from '../graph/graph.ts';
@@ -19,7 +19,8 @@ export interface LookOptions {
   readonly application: string;
   readonly log: Log;
   /**
-   * Told after every read: changelog records taken in, and how many there are, of one task's store.
+   * Called after every read, with the number of applied changelog records and the total, for one
+   * store of a task.
    */
   readonly progress?: (task: string, store: string, done: number, total: number) => void;
   readonly clock?: Clock;
@@ -33,7 +34,7 @@ export class Look {
   readonly #tasks: readonly PlannedTask[];
   /** Tasks that are open. */
   readonly #open = new Set<string>();
-  /** Stores that are whole, as 'task store'. */
+  /** Restored stores, as 'task store'. */
   readonly #restored = new Map<string, Promise<void>>();
 
   private constructor(options: LookOptions, host: TaskHost, tasks: readonly PlannedTask[]) {
@@ -54,10 +55,10 @@ export class Look {
   }
 
   /**
-   * Rows of a store or a table that follows from stores, over all partitions, as of now, in the
-   * order of the tasks.
-   * @param keyText asks for one key
-   * @throws STORE_UNKNOWN, TOPIC_UNKNOWN when the application has never run on this log
+   * Current rows of a store, or of a table derived from stores, over all partitions, in the order
+   * of the tasks.
+   * @param keyText returns only this key
+   * @throws STORE_UNKNOWN, TOPIC_UNKNOWN if the application has never run on this log
    */
   async query(name: string, keyText?: string, limit?: number): Promise<StoreRow[]> {
     const { table, store } = readableTable(this.#options.topology, name);
@@ -98,7 +99,7 @@ export class Look {
       ...{ application, log, task, positions, clock },
       host: this.#host,
       stores: [{ store, offset: 0, commitId: 0, readAt: 0 }],
-      // The application may commit meanwhile: what the ledger says is of another instant.
+      // The application may commit meanwhile, so the ledger is of another instant.
       ledger: undefined,
       directory: '',
       shared: true,

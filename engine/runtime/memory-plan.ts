@@ -1,4 +1,4 @@
-/** How the memory for state is divided: what hosts are told of it, and what cycles may take. */
+/** Divides the memory for state between hosts and cycles. */
 import { defaultMemoryBytes } from '../base/memory.ts';
 import type { Log } from '../log/log.ts';
 import { defaultErrorPolicy } from '../task/error-policy.ts';
@@ -16,7 +16,7 @@ interface Given extends RuntimeSettings {
 const mebibyte = 1024 * 1024;
 
 export class MemoryPlan {
-  /** For state, over all tasks. */
+  /** Memory for state over all tasks, bytes. */
   readonly memoryBytes: number;
   readonly hostConfig: HostConfig;
   readonly #given: Given;

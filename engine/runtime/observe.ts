@@ -1,6 +1,6 @@
 /**
- * The one place where events become metrics and log lines. Labels hold names of steps, topics and
- * reasons; never keys or values, which may be personal.
+ * Turns events into metrics and log lines; the only place that does. Labels contain names of steps,
+ * topics and reasons, never keys or values, which may be personal.
  */
 import type { StatsFs } from 'node:fs';
 import { statfs } from 'node:fs/promises';
@@ -18,7 +18,7 @@ import { timeMetrics } from './time-metrics.ts';
 import type { TimeReport } from './time-report.ts';
 import { workMetrics } from './work-metrics.ts';
 
-// Most runs write no line, and serve no metrics.
+// Loaded on demand: most runs write no lines and serve no metrics.
 const pinoPackage = onDemand<typeof import('pino')>('pino');
 const promPackage = onDemand<typeof import('prom-client')>('prom-client');
 
@@ -34,8 +34,8 @@ export const logFormats = ['text', 'json'] as const;
 export type LogFormat = (typeof logFormats)[number];
 
 /**
- * Lines on standard error: as a person reads them on a terminal, else JSON.
- * MILLRACE_LOG_FORMAT (text or json) decides otherwise.
+ * Writes lines to standard error: text on a terminal, else JSON. MILLRACE_LOG_FORMAT (text or json)
+ * overrides this.
  */
 export function logObserver(level: LogLevel): Observer {
   const said = process.env['MILLRACE_LOG_FORMAT'];
@@ -55,7 +55,7 @@ function textLines(level: LogLevel): Lines {
 type LineLevel = Exclude<LogLevel, 'silent'>;
 type Lines = Readonly<Record<LineLevel, (event: object, text: string) => void>>;
 
-/** Where lines go from a level on. */
+/** The line writer for events from a level on. */
 function linesOf(level: LogLevel): Lines {
   let logger: Logger | undefined;
   const at = (own: LineLevel) => (event: object, text: string) => {
@@ -68,10 +68,10 @@ function linesOf(level: LogLevel): Lines {
 }
 
 /**
- * Metrics of the runtime and of the process, which is watched from now on: for who serves them.
- * @param lag asked when the metrics are read; records that wait
- * @param time asked when the metrics are read; how time stands, undefined while nothing runs
- * @param directory where log and state lie
+ * Metrics of the runtime and of the process, which is observed from now on.
+ * @param lag called when the metrics are read; waiting records
+ * @param time called when the metrics are read; the time report, undefined while nothing runs
+ * @param directory the directory of log and state
  */
 export function metricsObserver(
   lag: () => Promise<readonly PartitionLag[]>,
@@ -111,7 +111,7 @@ function makerOf(registry: Registry): MetricMaker {
   };
 }
 
-/** What is free where log and state lie, asked when the metrics are read. */
+/** Free disk space of the data directory, measured when the metrics are read. */
 function diskMetrics(make: MetricMaker, directory: string): void {
   const gauge = (name: string, help: string, of: (stats: StatsFs) => number) =>
     make.asked(name, help, [], async (own) => {

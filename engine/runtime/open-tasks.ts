@@ -1,6 +1,6 @@
 /**
- * The hosts of this process and the tasks on them: opened where there is most room, restored one
- * after another on each host, closed, and opened again at their last commit.
+ * The hosts of this process and their tasks: opens tasks on the least loaded host, restores them
+ * one after another on each host, closes them, and reopens them at their last commit.
  */
 import { MillraceError } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
@@ -23,7 +23,7 @@ interface Opening {
 interface HostSlot {
   readonly host: HostPort;
   tasks: number;
-  /** The restore before; they follow one another. */
+  /** The previous restore; restores run one after another. */
   tail: Promise<void>;
 }
 
@@ -31,7 +31,7 @@ export interface OpenTasksOptions {
   readonly planned: readonly PlannedTask[];
   readonly opener: TaskOpener;
   readonly observer: Observer;
-  /** Told of each task that is open. */
+  /** Called for each task when it is open. */
   readonly onOpened: (taskId: string) => void;
 }
 
@@ -40,9 +40,9 @@ export class OpenTasks {
   #slots: HostSlot[] = [];
   readonly #tasks = new Map<string, RunningTask & { readonly slot: HostSlot }>();
   readonly #opening = new Map<string, Opening>();
-  /** What an opening failed of. */
+  /** The error of a failed opening. */
   #failure: { readonly error: unknown } | undefined;
-  /** By task: for how many cycles it is to be careful when it is opened next, and was last. */
+  /** By task: the number of careful cycles at its next opening, and at its last one. */
   readonly #careful = new Map<string, number>();
   /** Changelog records that were applied to open the tasks. */
   restored = 0;
@@ -55,7 +55,7 @@ export class OpenTasks {
     return this.#slots.map(({ host }) => host);
   }
 
-  /** Tasks are opened on these hosts from now on. */
+  /** Opens tasks on these hosts from now on. */
   startOn(hosts: readonly HostPort[]): void {
     this.#slots = hosts.map((host) => ({ host, tasks: 0, tail: Promise.resolve() }));
   }
@@ -69,17 +69,18 @@ export class OpenTasks {
     return this.#opening.size > 0;
   }
 
-  /** Whether a task is open here, or about to be. */
+  /** True if a task is open here, or about to be.
+   */
   has(taskId: string): boolean {
     return this.#tasks.has(taskId) || this.#opening.has(taskId);
   }
 
-  /** Until the next task is open, where one is being opened; else for ever. */
+  /** Resolves when the next task is open; never, if none is being opened. */
   nextOpened(): Promise<void> {
     return Promise.race([...this.#opening.values()].map(({ done }) => done));
   }
 
-  /** Waits until no task is being opened; throws what one failed of, once. */
+  /** Waits until no task is being opened; throws an error of an opening once. */
   async settled(): Promise<void> {
     while (this.#opening.size > 0) {
       await Promise.all([...this.#opening.values()].map(({ done }) => done));
@@ -87,7 +88,7 @@ export class OpenTasks {
     this.throwFailure();
   }
 
-  /** Throws what an opening failed of, once. */
+  /** Throws the error of an opening once. */
   throwFailure(): void {
     if (this.#failure === undefined) return;
     const { error } = this.#failure;
@@ -95,7 +96,7 @@ export class OpenTasks {
     throw error;
   }
 
-  /** Begins to open a task, unless that is done or under way. */
+  /** Begins to open a task, unless it is open or being opened. */
   open(planned: PlannedTask): void {
     if (this.has(planned.taskId)) return;
     const slot = this.#slots.reduce((least, one) => (one.tasks < least.tasks ? one : least));
@@ -116,7 +117,7 @@ export class OpenTasks {
     this.#told();
   }
 
-  /** Closes all, and goes from the hosts; what was not committed is forgotten. */
+  /** Closes all tasks and leaves the hosts; discards uncommitted work. */
   async leaveHosts(): Promise<void> {
     const slots = this.#slots;
     this.#slots = [];
@@ -124,9 +125,9 @@ export class OpenTasks {
   }
 
   /**
-   * Closes all on hosts that stay, to be opened again.
-   * @param careful task whose cycle could not be committed; what it met, others of its steps will
-   * meet
+   * Closes all tasks, to reopen them on the same hosts.
+   * @param careful a task whose cycle could not be committed; other tasks with the same steps may
+   * fail the same way
    */
   async closeAll(careful: string): Promise<void> {
     const before = this.#careful.get(careful);
@@ -140,7 +141,7 @@ export class OpenTasks {
     this.startOn(this.hosts);
   }
 
-  /** Errors of dead hosts are of no interest. */
+  /** Closes tasks; ignores errors of dead hosts. */
   async #closeAll(slots: readonly HostSlot[]): Promise<void> {
     for (const opening of this.#opening.values()) opening.stopped = true;
     await Promise.all([...this.#opening.values()].map(({ done }) => done));
@@ -155,7 +156,7 @@ export class OpenTasks {
   }
 
   /**
-   * Where the tasks read on; of records that wait for a witness of their time, before or past them.
+   * The read positions of the tasks, before or after records that wait for a witness of their time.
    */
   positions(side: 'before what waits' | 'past what waits' = 'before what waits'): GroupOffset[] {
     return [...this.#tasks.values()].flatMap(({ planned: { partition }, positions, undecided }) =>
@@ -166,7 +167,7 @@ export class OpenTasks {
     );
   }
 
-  /** Rows of a table over the tasks that hold its store. */
+  /** Rows of a table over the tasks that have its store. */
   async query({ table, store }: Readable, keyText?: string, limit?: number): Promise<StoreRow[]> {
     const rows: StoreRow[] = [];
     for (const task of this.running) {
@@ -176,7 +177,7 @@ export class OpenTasks {
     return rows;
   }
 
-  /** As HostPort.ask; STATE_AWAY, too, while the task is opened or restored. */
+  /** As HostPort.ask; also STATE_AWAY while the task is being opened or restored. */
   async ask(taskId: string, question: RowQuestion): Promise<RowAnswer> {
     const task = this.#tasks.get(taskId);
     if (task === undefined) {
@@ -186,7 +187,7 @@ export class OpenTasks {
       throw new MillraceError('STATE_AWAY', { table: question.table, problem });
     }
     const answer = await task.host.ask(taskId, question);
-    // What was restored belongs to a commit that the host has not heard of.
+    // Restored rows belong to a commit that was not acknowledged to the host.
     return answer.commit >= task.commitId ? answer : { ...answer, commit: task.commitId };
   }
 

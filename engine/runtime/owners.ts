@@ -1,22 +1,25 @@
 /**
- * Which process holds which task, on a log that several processes share. Each says so of a task
- * that it has opened, with its next commit, in the cursor topic: one compacted record a task, and
- * the last that is committed is right. docs/decisions/1001-who-holds-a-task.md.
+ * Which process holds which task, on a shared log. When a process has opened a task, it announces
+ * this in the cursor topic with its next commit: one compacted record per task, of which the last
+ * committed one is valid. docs/decisions/1001-who-holds-a-task.md.
  */
 import { randomBytes } from 'node:crypto';
 import { cursorTopic } from '../graph/topic-names.ts';
 import type { Log } from '../log/log.ts';
 
-/** By which processes of an application know each other: who may read its topics knows it, too. */
+/**
+ * Cursor of the secret by which processes of an application authenticate each other: everyone who
+ * may read its topics knows it.
+ */
 const secretCursor = 'processes';
 const ownerPrefix = 'owner ';
 const secretBytes = 24;
 
 /**
- * Says what this process holds: to be told of each task that it has opened.
- * @param address host:port at which it answers; undefined: it says nothing
- * @param known what the cursor topic has
- * @param cursors what the next commit takes along
+ * Announces the tasks of this process; call the result for each opened task.
+ * @param address host:port of this process; undefined: announces nothing
+ * @param known content of the cursor topic
+ * @param cursors cursors of the next commit
  */
 export function announcer(
   address: string | undefined,
@@ -31,7 +34,7 @@ export function announcer(
     cursors.set(`${ownerPrefix}${taskId}`, { address });
   };
 }
-/** What the processes have said, read again when it is asked for. */
+/** The announcements of all processes, read again on request. */
 export class Owners {
   readonly #log: Log;
   readonly #application: string;
@@ -45,7 +48,7 @@ export class Owners {
     this.#application = application;
   }
 
-  /** host:port of the process that has opened a task last. */
+  /** host:port of the process that last opened a task. */
   addressOf(taskId: string): string | undefined {
     return this.#addresses.get(taskId);
   }
@@ -54,7 +57,7 @@ export class Owners {
     return this.#secret;
   }
 
-  /** Takes in what has been committed. */
+  /** Reads new committed announcements. */
   async refresh(): Promise<void> {
     this.#reading ??= this.#read().finally(() => {
       this.#reading = undefined;

@@ -1,6 +1,6 @@
 /**
- * What is paused: the whole application, topics, partitions of them, sources. It is kept in the
- * cursor topic, so that a restart keeps it, and every process of the application sees it.
+ * Pauses: of the whole application, topics, their partitions, sources. They are stored in the
+ * cursor topic, so that they survive restarts and every process of the application sees them.
  * docs/decisions/1021-a-pause-is-in-the-log.md.
  */
 
@@ -14,7 +14,7 @@ import { cursorAppend, readCursors } from './cursors.ts';
 import type { Plan, PlannedTask } from './start-plan.ts';
 
 const pauseCursor = 'paused';
-/** Between two looks at what others have written, ms. */
+/** Interval between reads of other processes' changes, ms. */
 const lookEveryMs = 1_000;
 
 export interface Paused {
@@ -28,16 +28,17 @@ export interface Paused {
 
 export const nothingPaused: Paused = { all: false, topics: [], partitions: [], sources: [] };
 
-/** What to pause or to resume: the whole application where nothing is named. */
+/** What to pause or resume; the whole application if nothing is named. */
 export interface PauseChange {
   readonly pause: boolean;
   readonly topic?: string | undefined;
-  /** Of the topic. */
+  /** Partition of the topic.
+   */
   readonly partition?: number | undefined;
   readonly source?: string | undefined;
 }
 
-/** What there is to pause. */
+/** What can be paused. */
 export interface Pausable {
   /** Partitions of each topic that is read. */
   readonly topics: ReadonlyMap<string, number>;
@@ -52,7 +53,8 @@ function pausable(
   return { topics: new Map(read.map((topic) => [topic, partitionsOf[topic] ?? 0])), sources };
 }
 
-/** @throws CONFIG_INVALID for what there is not */
+/** @throws CONFIG_INVALID for an unknown part
+ */
 export function checkPause({ topic, partition, source }: PauseChange, known: Pausable): void {
   const refuse = (field: string, problem: string): never => {
     throw new MillraceError('CONFIG_INVALID', { field, problem });
@@ -74,7 +76,7 @@ export function checkPause({ topic, partition, source }: PauseChange, known: Pau
   }
 }
 
-/** @throws CONFIG_INVALID where a part is to go on of what is paused as a whole */
+/** @throws CONFIG_INVALID if the change resumes a part of something that is paused as a whole */
 export function pausedAfter(before: Paused, change: PauseChange): Paused {
   const { pause, topic, partition, source } = change;
   if (topic === undefined && source === undefined) {
@@ -102,7 +104,7 @@ export async function writePause(
   application: string,
   change: PauseChange,
 ): Promise<Paused> {
-  // First: nobody else changes what is read now.
+  // Open the writer first: it fences others, so the read below is current.
   const writer = await log.openWriter(`${application}-operate`);
   try {
     const before = pausedIn(await readCursors(log, application));
@@ -120,7 +122,8 @@ export function pausedIn(cursors: ReadonlyMap<string, unknown>): Paused {
   return { ...nothingPaused, ...(cursors.get(pauseCursor) as Partial<Paused> | undefined) };
 }
 
-/** What is paused now, as this process knows it. */
+/** The current pauses, as this process knows them.
+ */
 export class PauseWatch {
   readonly #log: Log;
   readonly #application: string;
@@ -149,8 +152,8 @@ export class PauseWatch {
   }
 
   /**
-   * A task is not read when one of its partitions is paused: what it reads together stays in order
-   * of time.
+   * True if the task must not be read: if one of its partitions is paused, the task waits as a
+   * whole, so that its sources stay in order of time.
    */
   holds({ topics, partition }: Pick<PlannedTask, 'topics' | 'partition'>): boolean {
     if (!this.isAny) return false;
@@ -165,8 +168,8 @@ export class PauseWatch {
   }
 
   /**
-   * Pauses or resumes, and sees it at once.
-   * @throws CONFIG_INVALID for what there is not
+   * Pauses or resumes, with immediate effect in this process.
+   * @throws CONFIG_INVALID for an unknown part
    */
   async change(
     change: PauseChange,
@@ -179,13 +182,13 @@ export class PauseWatch {
     return paused;
   }
 
-  /** Takes in what has been written, now and then. */
+  /** Reads changes of other processes from time to time. */
   async look(): Promise<void> {
     if (this.#clock.monotonic() - this.#lookedAt < lookEveryMs) return;
     await this.read();
   }
 
-  /** Takes in what has been written. What cannot be asked now is asked later. */
+  /** Reads changes. If the log is unavailable, tries again later. */
   async read(): Promise<void> {
     this.#looking ??= this.#read().finally(() => {
       this.#lookedAt = this.#clock.monotonic();
@@ -196,7 +199,7 @@ export class PauseWatch {
 
   async #read(): Promise<void> {
     const at = { topic: cursorTopic(this.#application), partition: 0 };
-    // Only the newest counts: what was paused and resumed meanwhile is told to nobody.
+    // Only the newest counts: a pause that was resumed meanwhile is not reported.
     let newest: Paused | undefined;
     try {
       const end = await this.#log.endOffset(at);

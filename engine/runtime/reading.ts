@@ -1,4 +1,4 @@
-/** What of its sources a task is given in a cycle, and which tasks wait for slower ones. */
+/** Reads the sources of the tasks for a cycle, and decides which tasks wait for slower ones. */
 import type { Member } from '../log/member.ts';
 import type { TaskWork } from '../task/host-port.ts';
 import { witnessesMost } from '../time/guard.ts';
@@ -8,23 +8,24 @@ import type { IdleWatch } from './idle-watch.ts';
 import type { RunningTask } from './task-opener.ts';
 
 type Read = Pick<TaskWork, 'batches' | 'caughtUp' | 'readTo'> & {
-  /** The task has more than a cycle may leave waiting. */
+  /** True if more records wait for the task than a cycle may leave. */
   readonly isBacklog: boolean;
 };
 
 const all = Number.POSITIVE_INFINITY;
 
 export class Reading {
-  /** No more records will come: what waits for a witness of its time is refused. */
+  /** No more records will come: a record that waits for a witness of its time is refused.
+   */
   isFinal = false;
-  /** A task was not read since `begin`: it waits for slower ones. */
+  /** True if a task was not read since `begin` because it waits for slower ones. */
   isHeldBack = false;
   readonly #idle: IdleWatch;
   readonly #maxDriftMs: number | undefined;
   readonly #isHeld: (task: RunningTask) => boolean;
   #readTo: (task: RunningTask) => number = () => all;
 
-  /** @param isHeld it is paused, or a record of it waits to be tried again */
+  /** @param isHeld true if a task is paused or waits for a retry */
   constructor(
     idle: IdleWatch,
     maxDriftMs: number | undefined,
@@ -37,17 +38,17 @@ export class Reading {
 
   /** A cycle begins. */
   begin(tasks: readonly RunningTask[]): void {
-    // The others do not wait for a task that is held.
+    // Other tasks do not wait for a held task.
     const read = tasks.filter((task) => !this.#isHeld(task));
     this.#readTo = alignedTo(read, this.#maxDriftMs);
     this.isHeldBack = false;
   }
 
-  /** The next records of a task; undefined when there are none, or it could take none. */
+  /** The next records of a task; undefined if there are none, or it could process none. */
   async next(task: RunningTask, member: Member, size: CycleSize): Promise<Read | undefined> {
     const { planned, positions } = task;
     if (this.#isHeld(task)) {
-      // What comes meanwhile must not find that its time has passed.
+      // Records that arrive meanwhile must not be late.
       this.#idle.forget(task);
       return undefined;
     }
@@ -67,7 +68,7 @@ export class Reading {
       const { batches: read, end } = await member.fetch(at, position, limits);
       task.offeredUpTo = read.at(-1)?.nextOffset ?? position;
       this.#noteSilent(task, topic, end && read.length === 0);
-      // Its next record waits for a witness, and none has come.
+      // Its next record waits for a witness, and none has arrived.
       if (task.undecided.get(topic) === task.offeredUpTo && !this.isFinal) {
         caughtUp.push(topic);
         continue;
@@ -75,10 +76,11 @@ export class Reading {
       const waiting = read.reduce((sum, { count }) => sum + count, 0);
       for (const { image } of read) batches.push({ topic, image });
       if (end) caughtUp.push(topic);
-      // What comes without a pause is no backlog: the reader is hardly ever at the very end.
+      // A steady trickle keeps the reader from the end; only count it as a backlog from this size
+      // on.
       else isBacklog ||= waiting >= backlog;
     }
-    // A source of which nothing is known yet is waited for: the task could take nothing.
+    // Wait for a source whose state is unknown: until then the task could process nothing.
     const known = new Set([...caughtUp, ...batches.map(({ topic }) => topic)]);
     if (batches.length === 0 || known.size < positions.size) return undefined;
     return { batches, caughtUp, isBacklog, ...(readTo === all ? {} : { readTo }) };

@@ -1,6 +1,6 @@
 /**
- * Does work again after a worker has died, or a commit is in doubt: the tasks go on from the last
- * commit that the log has. A dead worker's process is not ours to trust, so all workers are
+ * Repeats work after a worker died or a commit is in doubt: the tasks continue from the last commit
+ * in the log. After a worker's death the others cannot be trusted either, so all workers are
  * replaced.
  */
 import { isMillraceError } from '../base/errors.ts';
@@ -24,16 +24,16 @@ export class Recovery {
   }
 
   /**
-   * Returns what `work` comes to. Recovery is given up after some failures in a row. The log is
-   * waited for without end, but not by a run that is to stop: it leaves the tasks closed and gets
-   * undefined; what was not committed is read again.
+   * Returns the result of `work`. Gives up after several consecutive failures. Waits for the log
+   * without limit, unless the run is stopping: then it leaves the tasks closed and returns
+   * undefined; uncommitted records are read again.
    */
   async survive<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T | undefined> {
     for (;;) {
       try {
         return await work();
       } catch (error) {
-        // The commit of work before may be under way, and may well be done.
+        // The commit of earlier work may be in progress, and may succeed.
         await this.#session.committer.settled().catch(() => {});
         let failure: { readonly error: unknown } | undefined = { error };
         while (failure !== undefined) {
@@ -46,8 +46,8 @@ export class Recovery {
   }
 
   /**
-   * Undefined when the tasks are open again; else what it failed of in its turn, or `error` when it
-   * is not wanted any more. Throws what cannot be survived.
+   * Returns undefined if the tasks are open again; otherwise the new failure, or `error` if
+   * recovery was aborted. Throws an unrecoverable failure.
    */
   async #recover(
     error: unknown,
@@ -57,7 +57,7 @@ export class Recovery {
     const { assignment, committer, plan } = this.#session;
     const careful = isMillraceError(error, 'CYCLE_REPEATED') ? error.context['task'] : undefined;
     const pause = this.#failures.pauseAfter(error, committer.commitId);
-    // Also the tasks of workers that live: they hold work which was not committed.
+    // Also the tasks of live workers: they have uncommitted work.
     await this.#cycles.forget();
     if (careful === undefined) await assignment.close();
     await intake.close();
@@ -67,7 +67,7 @@ export class Recovery {
       if (careful === undefined) await assignment.start();
       else await assignment.reopen(String(careful));
       await this.#session.openTasks(this.#parts);
-      // Time that has passed is told again at once, to all of them.
+      // Passed time is sent again to all tasks at once, so all must be open.
       if (careful !== undefined) await assignment.openTasks.settled();
       const cursors = await readCursors(options.log, options.application);
       await intake.open(cursors, plan.partitionsOf);

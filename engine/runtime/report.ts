@@ -1,4 +1,4 @@
-/** What a cycle did, told to the observer and added to the summary. */
+/** Reports a cycle to the observer and adds it to the summary. */
 import type { DropReason, FailureStage, Observer, WorkedTask, Written } from '../base/events.ts';
 import { PackedBatch } from '../record/batch.ts';
 import { addCounters } from '../task/counters.ts';
@@ -73,7 +73,7 @@ function writtenIn(name: string, image: ArrayBuffer): Written {
   return { name, bytes, records: bytes === 0 ? 0 : new PackedBatch(image).count };
 }
 
-/** '<step>|<reason>' -> both; a step's name may hold the mark itself. */
+/** Splits '<step>|<reason>'; a step's name may contain the separator. */
 function halves(place: string): [string, string] {
   const at = place.lastIndexOf('|');
   return [place.slice(0, at), place.slice(at + 1)];

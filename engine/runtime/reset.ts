@@ -1,7 +1,6 @@
 /**
- * Sets an application back: it forgets how far it has read, its state and what lies between its
- * steps; the next run computes everything anew.
- * docs/decisions/1022-a-reset-is-finished-or-refused.md.
+ * Resets an application: deletes its read positions, its state and the records between its steps;
+ * the next run recomputes everything. docs/decisions/1022-a-reset-is-finished-or-refused.md.
  */
 import { MillraceError } from '../base/errors.ts';
 import type { Deployed } from '../graph/deployment.ts';
@@ -14,15 +13,15 @@ import { plan } from './start-plan.ts';
 const resetCursor = 'reset';
 
 interface ResetState {
-  /** How often; part of the name of the state's owner, so that older state is nobody's. */
+  /** Number of resets; part of the name of the state's owner, so that older state has no owner. */
   readonly count: number;
-  /** It was begun, and its end is not known. */
+  /** The reset was begun and has not finished. */
   readonly unfinished?: true;
 }
 
 /**
- * Where input topics are read from afterwards; a number is a time, ms UTC: the first record from
- * then on.
+ * Where input topics are read from after the reset; a number is a time, ms UTC: the first record at
+ * or after it.
  */
 export type ResetTo = 'earliest' | 'latest' | number;
 
@@ -36,18 +35,18 @@ export interface ResetOptions {
 export interface ResetPlan {
   readonly application: string;
   readonly to: ResetTo;
-  /** Input topics: how far each partition is read, and from where it will be. */
+  /** Input partitions: the committed offset, and the new start offset. */
   readonly inputs: readonly (TopicPartition & {
     readonly committed: number | null;
     readonly next: number;
   })[];
-  /** Topics between steps and changelogs, with the records that go. */
+  /** Repartition topics and changelogs, with the number of records to delete. */
   readonly internal: readonly { readonly topic: string; readonly records: number }[];
-  /** Topics that stay: what the next run writes comes behind it. */
+  /** Topics that stay: the next run appends to them. */
   readonly kept: readonly string[];
 }
 
-/** What a reset would do; nothing is changed. */
+/** Plans a reset, without changes. */
 export async function planReset(options: ResetOptions): Promise<ResetPlan> {
   const { log, application, topology, to } = options;
   const existing = await log.topics();
@@ -79,8 +78,8 @@ export async function planReset(options: ResetOptions): Promise<ResetPlan> {
 }
 
 /**
- * Does it. What was begun and not finished is finished by another reset; until then nothing starts.
- * @throws APPLICATION_RUNS, and USAGE for a log that cannot forget
+ * Performs the reset. An unfinished reset is finished by another one; until then nothing starts.
+ * @throws APPLICATION_RUNS, and USAGE for a log that cannot delete
  */
 export async function reset(options: ResetOptions): Promise<ResetPlan> {
   const { log, application, to } = options;
@@ -128,7 +127,7 @@ function offsetOf({ topic, partition, next }: ResetPlan['inputs'][number]): Grou
 }
 
 /**
- * How often the application was reset.
+ * Number of resets of the application.
  * @throws RESET_UNFINISHED
  */
 export function resetsIn(application: string, cursors: ReadonlyMap<string, unknown>): number {
@@ -141,7 +140,7 @@ function resetIn(cursors: ReadonlyMap<string, unknown>): ResetState {
   return (cursors.get(resetCursor) as ResetState | undefined) ?? { count: 0 };
 }
 
-/** Of all that is deployed, also of what a topology before has left. */
+/** Internal topics of the deployment, including those of earlier topologies. */
 function internalTopics(application: string, deployed: unknown): string[] {
   const known = Object.entries((deployed ?? {}) as Readonly<Record<string, Deployed>>);
   return known.map(([name, { type }]) =>
@@ -151,7 +150,7 @@ function internalTopics(application: string, deployed: unknown): string[] {
   );
 }
 
-/** Of the topology, where a reset before has been broken off. */
+/** Changelogs of the topology, for an interrupted earlier reset. */
 function changelogsIn({ application }: ResetOptions, { tasks, topics }: ReturnType<typeof plan>) {
   const stores = tasks.flatMap((task) => task.stores.filter((name) => !task.sourceOf.has(name)));
   const names = new Set(stores.map((store) => changelogTopic(application, store)));
@@ -171,7 +170,10 @@ async function recordsIn(log: Log, topic: string, partitions: number): Promise<n
 
 const perRead = { records: 10_000 };
 
-/** The first record from a time on: they need not lie in its order, so they are read. */
+/**
+ * Offset of the first record at or after a time. Records need not be in order of time, so they are
+ * read.
+ */
 async function offsetAt(log: Log, at: TopicPartition, to: ResetTo): Promise<number> {
   const end = await log.endOffset(at);
   if (to === 'latest') return end;

@@ -1,17 +1,19 @@
-/** How far the restore of all tasks is: records, rate, time left, from the events of its stores. */
+/**
+ * Progress of the restore of all tasks: records, rate, time left, from the events of the stores.
+ */
 import type { Clock } from '../base/clock.ts';
 import type { TelemetryEvents } from '../base/events.ts';
 
 export interface RestoreState {
-  /** Changelog records applied so far, over all stores that were begun. */
+  /** Changelog records applied so far, over all stores that have started. */
   readonly done: number;
   readonly total: number;
   readonly perSecond: number;
-  /** Of the stores begun; undefined before a rate is known. */
+  /** Time left for the started stores, seconds; undefined until a rate is known. */
   readonly secondsLeft: number | undefined;
 }
 
-/** Between two reports, ms. */
+/** Interval between reports, ms. */
 const reportEveryMs = 1_000;
 
 export class RestoreWatch {
@@ -25,7 +27,8 @@ export class RestoreWatch {
   }
 
   /**
-   * Takes an event in; answers the state of all once a second, and when all that was begun is done.
+   * Processes an event; returns the total state once a second, and when all started stores are
+   * done.
    */
   advance(event: TelemetryEvents['restoreProgress']): RestoreState | undefined {
     const now = this.#clock.monotonic();
@@ -39,7 +42,7 @@ export class RestoreWatch {
     return this.#state(now);
   }
 
-  /** Records that are still to be applied, of the stores begun. */
+  /** Records left to apply in the started stores. */
   get left(): number {
     let left = 0;
     for (const { done, total } of this.#stores.values()) left += Math.max(0, total - done);

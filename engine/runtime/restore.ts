@@ -1,4 +1,4 @@
-/** Brings a task's stores from where they stand to the end of their changelogs. */
+/** Brings a task's stores from their position to the end of their changelogs. */
 import { must } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
@@ -18,21 +18,22 @@ export interface RestoreOptions {
   readonly task: PlannedTask;
   readonly stores: readonly OpenedStore[];
   /**
-   * Next offset of each source topic: stores that have one for a changelog are restored up to
-   * there.
+   * Next offset of each source topic; stores that use a source topic as changelog are restored up
+   * to it.
    */
   readonly positions: ReadonlyMap<string, number>;
-  /**
-   * What the last commit of the task says of its stores; undefined when the log keeps no ledger.
-   */
+  /** The ledger entry of the task's last commit; undefined if the log keeps no ledger. */
   readonly ledger: LedgerEntry | undefined;
   readonly directory: string;
   readonly clock: Clock;
-  /** The log is shared: state that does not fit it is rebuilt. Else it is refused. */
+  /** True on a shared log: state that does not match it is rebuilt. Otherwise it is refused. */
   readonly shared: boolean;
-  /** Told after every read: changelog records applied, and how many there are, of one store. */
+  /**
+   * Called after every read, with the number of applied changelog records and the total, for one
+   * store.
+   */
   readonly progress: (store: string, done: number, total: number) => void;
-  /** True when the task is to be closed again: the rest need not be read. */
+  /** True if the task is about to be closed, so the rest need not be read. */
   readonly stopped: () => boolean;
 }
 
@@ -48,7 +49,7 @@ export async function restoreTask(options: RestoreOptions): Promise<Restored> {
   const commits = new Map<string, number>();
   let records = 0;
   for (const store of stores) {
-    // A topic of records knows of no commits.
+    // A source topic has no commit ids.
     const expected = task.sourceOf.has(store.store)
       ? undefined
       : ledger?.stores[task.stores.indexOf(store.store)];
@@ -56,7 +57,7 @@ export async function restoreTask(options: RestoreOptions): Promise<Restored> {
     records += restored.records;
     if (options.stopped()) break;
     if (expected !== undefined && restored.commitId !== expected) {
-      // The state may be of another changelog of that name; the whole of this one decides.
+      // The state may be of another changelog with that name; restore this one completely.
       restored = await restoreStore(options, store, true);
       records += restored.records;
     }
@@ -88,7 +89,7 @@ async function restoreStore(
   const ahead = offset > end;
   if (ahead && !options.shared) throw stateAhead(options, at, offset, end);
   const gap = offset > 0 && !ahead && offset < (await log.completeFrom(at, readAt));
-  // Older than what compaction left, it would keep keys that were deleted since.
+  // State older than the compaction would keep keys that were deleted since.
   const reset = whole || ahead || gap;
   if (reset) await host.reset(task.taskId, store);
   const begin = reset || offset === 0 ? await log.startOffset(at) : offset;
@@ -101,8 +102,7 @@ async function restoreStore(
       const batch = upTo(end, await next);
       if (batch === undefined) break;
       const { count, nextOffset, image } = batch;
-      // The log is read on while the state takes in what was read; a failure is met at the next
-      // turn.
+      // Read ahead while the state applies the batch; a failure surfaces in the next turn.
       next = readFrom(nextOffset);
       next?.catch(() => {});
       last = await host.restore(task.taskId, store, image, clock.now());
@@ -110,13 +110,13 @@ async function restoreStore(
       options.progress(store, nextOffset - begin, end - begin);
     }
   } finally {
-    // Nobody else may read the partition before.
+    // The read in progress must end before the partition is read again.
     await next?.catch(() => {});
   }
   return { records, commitId: last };
 }
 
-/** What of a batch lies before an offset; undefined when nothing does. */
+/** The part of a batch before an offset; undefined if it is empty. */
 function upTo(end: number, batch: PackedBatch | undefined): PackedBatch | undefined {
   if (batch === undefined || batch.nextOffset <= end) return batch;
   const beyond = batch.offsets.findIndex((offset) => offset >= end);

@@ -1,4 +1,4 @@
-/** What a run may be told beside its topology and its log: the settings, and their check. */
+/** The settings of a run besides its topology and log, and their validation. */
 import { leastMemoryBytes } from '../base/memory.ts';
 import {
   anObject,
@@ -22,61 +22,61 @@ import type { ErrorPolicy } from '../task/error-policy.ts';
 import type { OffsetLost } from './task-opener.ts';
 
 export interface RuntimeSettings {
-  /** Partitions of topics that do not say; default 4, and between steps as many as come before. */
+  /**
+   * Partitions of topics without a declared number; default 4, and for repartition topics as many
+   * as the widest input.
+   */
   readonly partitions?: number;
   /**
-   * Records read of a partition in a cycle, at most; by default 16384, and up to four times as many
-   * where cycles with a backlog take less than the commit interval. Fewer commit sooner while there
-   * is a backlog; more cost less a record (bench/README.md).
+   * Maximal number of records read from a partition in a cycle; default 16384, and up to four times
+   * as many if cycles under a backlog take less than the commit interval. Smaller cycles commit
+   * sooner under a backlog; larger ones cost less per record (bench/README.md).
    */
   readonly recordsPerCycle?: number;
-  /** A task commits early when this many bytes of state wait; default 32 MiB. */
+  /** A task commits early when this many bytes of changed state wait; default 32 MiB. */
   readonly dirtyBytesMax?: number;
-  /** Clean cache of a task in bytes, at most; default 32 MiB. */
+  /** Maximal size of a task's clean cache, bytes; default 32 MiB. */
   readonly cacheBytes?: number;
   /**
-   * Memory for state in bytes, over all tasks and threads: caches, packed cells, what waits for
-   * commits, memtables. Default: three tenths of what the container or the machine has beside 200
-   * MiB.
+   * Memory for state over all tasks and threads, bytes: caches, packed cells, uncommitted changes,
+   * memtables. Default: three tenths of the memory of the container or machine above 200 MiB.
    */
   readonly memoryBytes?: number;
   readonly onError?: Partial<ErrorPolicy>;
-  /** Stores that a topology before had and that may be left behind; their changelogs stay. */
+  /** Stores of an earlier topology that may be left behind; their changelogs stay. */
   readonly orphans?: readonly string[];
-  /** When the log no longer has what is to be read next; default 'stop'. */
+  /** What to do if the log no longer has the next record; default 'stop'. */
   readonly onOffsetLost?: OffsetLost;
   /**
-   * `run` leaves up to so long between the beginnings of two cycles (ms) while it keeps up, so that
-   * a commit carries more records; but no longer than twice what the last cycle took, or a quarter
-   * of it where that is more, so that records do not wait for an engine that is at leisure. Default
-   * 0: at once.
+   * Maximal time between the starts of two cycles without a backlog, ms, so that a commit has more
+   * records. The actual time is twice the duration of the last cycle, but at least a quarter of
+   * this setting, so that records do not wait for an idle engine. Default 0: at once.
    */
   readonly commitIntervalMs?: number;
   /**
-   * When a source partition is read to its end and no record has come for so long (ms), `run` lets
-   * its time pass up to the wall clock less this, whatever its neighbours do: windows close and
-   * timers fire. For topics whose event times follow the clock. Default: after 30 s it is waited
-   * for no more, and promises nothing.
+   * When a source partition is read to its end and silent for this time (ms), `run` advances its
+   * time to the wall clock minus this, whatever other partitions do: windows close and timers fire.
+   * For topics whose event times follow the clock. Default: after 30 s time no longer waits for the
+   * partition, and it promises nothing.
    */
   readonly idleAfterMs?: number;
   /**
-   * No source partition is read further ahead of the slowest that has records, ms of event time: in
-   * a replay, state stays small. Default one day where someone downstream waits for them; Infinity:
-   * as they come.
+   * How far a source partition may be read ahead of the slowest one with records, ms of event time,
+   * so that state stays small in a replay. Default one day, for partitions that downstream tasks
+   * wait for; Infinity: no limit.
    */
   readonly maxDriftMs?: number;
   /**
-   * What becomes of open windows, timers and waiting joins when bounded input has ended. 'keep'
-   * (default): they wait for more. 'close': they close once; what is read later goes on without
-   * loss.
+   * What happens to open windows, timers and waiting joins when bounded input has ended. 'keep'
+   * (default): they wait for more. 'close': they close once; later input continues without loss.
    */
   readonly atEnd?: 'close' | 'keep';
   /**
-   * Where the application traces (docs/ALERTS.md), of the records that bring no context one in so
-   * many begins a trace; 0: none does. Default 1 000.
+   * With tracing (docs/ALERTS.md), one in this many of the records without a context starts a
+   * trace; 0: none does. Default 1 000.
    */
   readonly traceEvery?: number;
-  /** Between two clean-ups of the log (retention, compaction), ms; default five minutes. */
+  /** Interval between clean-ups of the log (retention, compaction), ms; default five minutes. */
   readonly maintainEveryMs?: number;
 }
 
@@ -107,7 +107,7 @@ const rules: Rules<RuntimeSettings> = {
 };
 
 /**
- * @param of what they are settings of, for messages
+ * @param of owner of the settings, for messages
  * @throws CONFIG_INVALID
  */
 export function checkRuntimeSettings(of: string, settings: RuntimeSettings): void {
@@ -120,14 +120,14 @@ export function checkRuntimeSettings(of: string, settings: RuntimeSettings): voi
   });
 }
 
-/** The settings among other options. */
+/** Picks the settings from other options. */
 export function settingsIn<T extends RuntimeSettings>(options: T): RuntimeSettings {
   const known = Object.keys(rules) as (keyof RuntimeSettings)[];
   return Object.fromEntries(known.map((name) => [name, options[name]]));
 }
 
 /**
- * The name of an application leads the names of its topics, group and state.
+ * Checks the name of an application, which is the prefix of its topics, group and state.
  * @throws CONFIG_INVALID
  */
 export function checkApplicationName(name: string): void {

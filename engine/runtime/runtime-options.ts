@@ -1,4 +1,4 @@
-/** What a runtime is made of. */
+/** The options of a runtime. */
 import type { Clock } from '../base/clock.ts';
 import type { Observer } from '../base/events.ts';
 import type { Scheduler } from '../base/scheduler.ts';
@@ -12,8 +12,8 @@ import type { RuntimeSettings } from './run-settings.ts';
 export interface RuntimeOptions extends RuntimeSettings {
   readonly topology: Topology;
   /**
-   * Names the group, the changelogs and the state. On a shared log, the instances of a name share
-   * the work.
+   * Name of the group, the changelogs and the state. On a shared log, instances with the same name
+   * share the work.
    */
   readonly application: string;
   readonly log: Log;
@@ -21,15 +21,16 @@ export interface RuntimeOptions extends RuntimeSettings {
   /** Starts the threads that run the tasks; task i runs on host i mod n. */
   readonly startHosts: (config: HostConfig) => Promise<readonly HostPort[]>;
   readonly sources?: readonly SourceConnector[];
-  /** Refuse timestamps that lie too far ahead of the clock; default: when it is the machine's. */
+  /** Refuse timestamps too far ahead of the clock; default: true if it is the machine's clock. */
   readonly guardByClock?: boolean;
   readonly observer?: Observer;
-  /** host:port at which other processes of the application reach this one, on a shared log. */
+  /** host:port at which other processes of the application reach this one; for a shared log. */
   readonly address?: string;
   readonly clock?: Clock;
   readonly scheduler?: Scheduler;
   /**
-   * The clock moves between two runs only: what waits for it is not waited for. Of test drivers.
+   * True if the clock only moves between runs, so that a run must not wait for it. For test
+   * drivers.
    */
   readonly clockStands?: boolean;
   /** Called at every commit step; see task/commit.ts. */

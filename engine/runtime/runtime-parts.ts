@@ -1,6 +1,5 @@
 /**
- * What a runtime has before it opens anything: its options with their defaults, and what watches
- * over it.
+ * The parts of a runtime before it opens anything: its options with defaults, and its observers.
  */
 import { type Clock, systemClock } from '../base/clock.ts';
 import { allObservers, type Observer, silentObserver } from '../base/events.ts';
@@ -18,7 +17,8 @@ export interface RuntimeParts {
   readonly observer: Observer;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
-  /** The wall clock as time goes by it. */
+  /** The steady wall clock.
+   */
   readonly wall: SteadyClock;
   readonly intake: Intake;
   readonly summary: Summary;

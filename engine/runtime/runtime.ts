@@ -1,6 +1,6 @@
 /**
- * The runtime: moves a topology forward in cycles (cycles.ts) and lets time pass for it. It is open
- * from `start` to `close`; what it has open meanwhile is its session.
+ * The runtime: runs a topology in cycles (cycles.ts) and advances its time. It is open from `start`
+ * to `close`; its open resources are its session.
  */
 import { MillraceError } from '../base/errors.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
@@ -22,11 +22,14 @@ import type { Summary } from './summary.ts';
 import { TimePassing } from './time-passing.ts';
 import { type TimeReport, timeReport } from './time-report.ts';
 
-/** Between two looks at the log when there is nothing to do, ms; a log that can wakes us before. */
+/**
+ * Interval between polls of the log when there is nothing to do, ms; a log may wake the runtime
+ * earlier.
+ */
 const pollMs = 50;
 /**
- * Of the time between the beginnings of two cycles, one in so many parts may be work before the
- * full interval is kept.
+ * The runtime waits at least `workShare` times the last cycle's duration between starts of cycles,
+ * capped by the commit interval.
  */
 const workShare = 2;
 const leastShare = 4;
@@ -34,7 +37,7 @@ const leastShare = 4;
 export type { RuntimeOptions } from './runtime-options.ts';
 
 export class Runtime {
-  /** Asked while cycles run. */
+  /** The tasks, for queries while cycles run. */
   readonly tasks: LocalTasks;
   readonly #parts: RuntimeParts;
   readonly #session: Session;
@@ -64,7 +67,7 @@ export class Runtime {
     const parts = runtimeParts(options);
     const { observer, summary, intake, clock } = parts;
     const { application, log } = options;
-    // What passes while the session opens has passed for the steps as well.
+    // Time that passes while the session opens counts for the steps as well.
     const tickedAt = clock.now();
     observer.on('runtimeStarting', { application });
     try {
@@ -103,7 +106,7 @@ export class Runtime {
     return this.#session.assignment.lag();
   }
 
-  /** How far time is, in source partitions, tasks and steps, and who holds it back. */
+  /** The time of source partitions, tasks and steps, and what holds it back. */
   async time(): Promise<TimeReport> {
     const { options, wall, refusedTimes: refused } = this.#parts;
     const { application } = options;
@@ -113,7 +116,7 @@ export class Runtime {
   }
 
   /**
-   * Rows of a table over all partitions, in task order; `keyText` asks for one key.
+   * Rows of a table over all partitions, in task order; with `keyText`, of one key.
    * @param table a store, or a table among the topology's exports
    * @throws STORE_UNKNOWN, and TABLE_NOT_KEPT for a table whose rows cannot be read
    */
@@ -124,15 +127,15 @@ export class Runtime {
     );
   }
 
-  /** What is paused, as this process knows it. */
+  /** The current pauses, as this process knows them. */
   get paused(): Paused {
     return this.#parts.pause.paused;
   }
 
   /**
-   * Pauses or resumes reading; it is kept in the log, for this and every other process of the
-   * application.
-   * @throws CONFIG_INVALID for what there is not
+   * Pauses or resumes reading. The change is stored in the log, for this and every other process of
+   * the application.
+   * @throws CONFIG_INVALID for an unknown part
    */
   pause(change: PauseChange): Promise<Paused> {
     const { intake, pause } = this.#parts;
@@ -140,7 +143,7 @@ export class Runtime {
     return pause.change(change, this.plan, sources);
   }
 
-  /** One cycle; false when there was nothing to do, or when the signal broke off a recovery. */
+  /** Runs one cycle; returns false if there was nothing to do, or the signal aborted a recovery. */
   async cycle(signal?: AbortSignal): Promise<boolean> {
     const worked = await this.#advance(signal);
     await this.#settle(signal);
@@ -148,14 +151,14 @@ export class Runtime {
   }
 
   /**
-   * A cycle whose commit may still be under way; false when there was nothing to do, nor to wait
-   * for.
+   * Runs a cycle whose commit may still be in progress; returns false if there was nothing to do or
+   * to wait for.
    */
   async #advance(signal?: AbortSignal): Promise<boolean> {
     return (await this.#recovery.survive(() => this.#cycles.next(), signal)) ?? false;
   }
 
-  /** Waits until all work that was begun is committed. */
+  /** Waits until all started work is committed. */
   async #settle(signal?: AbortSignal): Promise<void> {
     await this.#recovery.survive(() => this.#cycles.drain(), signal);
   }
@@ -172,8 +175,9 @@ export class Runtime {
   }
 
   /**
-   * Closes all that is open because the input has ended: windows, sessions, timers, waiting joins,
-   * step after step. What is read later goes on as if nothing had been closed. Call when caught up.
+   * Closes everything that is open, because the input has ended: windows, sessions, timers, waiting
+   * joins, step after step. Later input continues as if nothing had been closed. Call when caught
+   * up.
    */
   async closeInput(signal?: AbortSignal): Promise<void> {
     const { reading } = this.#cycles;
@@ -200,8 +204,7 @@ export class Runtime {
   }
 
   /**
-   * Nothing waits for a commit, for the end of a pause or another attempt, and no source may bring
-   * more.
+   * True if nothing waits for a commit, the end of a pause or a retry, and no source may have more.
    */
   get #isIdle(): boolean {
     const { options, pause, intake } = this.#parts;
@@ -212,8 +215,8 @@ export class Runtime {
   }
 
   /**
-   * Waits until there may be something to do: records or a change for the member, or a task that
-   * was opened.
+   * Waits until there may be something to do: records, a change of the membership, or an opened
+   * task.
    */
   async #news(signal?: AbortSignal): Promise<void> {
     const { member, assignment } = this.#session;
@@ -221,7 +224,7 @@ export class Runtime {
     await (assignment.isOpening ? Promise.race([wait, assignment.openTasks.nextOpened()]) : wait);
   }
 
-  /** Work in cycles, which waits for the log no longer than it must once the signal is aborted. */
+  /** Runs work in cycles; after the signal is aborted, waits for the log as briefly as possible. */
   async #work(work: () => Promise<void>, signal: AbortSignal | undefined): Promise<void> {
     const hurry = () => this.#session.committer.hurry();
     signal?.addEventListener('abort', hurry);
@@ -255,8 +258,8 @@ export class Runtime {
   }
 
   /**
-   * Keeps commits apart, where nothing waits.
-   * @param begin of the cycle, on the monotonic clock, ms
+   * Keeps commits apart while nothing waits.
+   * @param begin start of the cycle, on the monotonic clock, ms
    */
   async #rest(begin: number, signal: AbortSignal): Promise<void> {
     const { options, clock, scheduler } = this.#parts;
@@ -273,8 +276,8 @@ export class Runtime {
   }
 
   /**
-   * Tells every task that time has passed up to `idleClock` (ms UTC) without records, and runs
-   * until all that follows is done, or the signal is aborted. Call when caught up.
+   * Advances every task to `idleClock` (ms UTC) without records, and runs until all results are
+   * processed or the signal is aborted. Call when caught up.
    */
   async advanceIdle(idleClock: number, signal?: AbortSignal): Promise<void> {
     if (!isInstant(idleClock)) {
@@ -290,8 +293,8 @@ export class Runtime {
   }
 
   /**
-   * Closes tasks, sources and writers, leaves the group; the log stays open. What was not committed
-   * is forgotten.
+   * Closes tasks, sources and writers, and leaves the group; the log stays open. Discards
+   * uncommitted work.
    */
   async close(): Promise<void> {
     const { options, intake, observer } = this.#parts;

@@ -1,7 +1,6 @@
 /**
- * What a runtime has open from its start to its end: the writer, the place in the group, the hosts
- * and their tasks. A session is complete or it is not there: what a start that fails has opened is
- * closed.
+ * The open resources of a runtime from start to end: the writer, the group membership, the hosts
+ * and their tasks. A session is always complete: if a start fails, everything it opened is closed.
  */
 import { must } from '../base/assert.ts';
 import type { Writer } from '../log/log.ts';
@@ -25,7 +24,7 @@ export class Session {
   readonly member: Member;
   readonly committer: Committer;
   readonly assignment: Assignment;
-  /** Closes what is open, the youngest first. */
+  /** Closes everything, newest first. */
   readonly close: () => Promise<void>;
 
   private constructor(opened: Omit<Session, 'close' | 'openTasks'>, close: () => Promise<void>) {
@@ -37,10 +36,7 @@ export class Session {
     this.close = close;
   }
 
-  /**
-   * Opens the writer, creates topics, joins the group; opens and restores every task that is ours
-   * already.
-   */
+  /** Opens the writer, creates topics, joins the group; opens and restores every assigned task. */
   static async open(parts: RuntimeParts): Promise<Session> {
     const opening = new Opening(parts);
     try {
@@ -53,7 +49,9 @@ export class Session {
     }
   }
 
-  /** Where all partitions are ours at once, the tasks are open when this returns. */
+  /**
+   * Opens the tasks. If all partitions are assigned at once, the tasks are open when this returns.
+   */
   async openTasks({ summary }: Pick<RuntimeParts, 'summary'>): Promise<void> {
     await this.assignment.follow();
     if (this.member.sole) await this.assignment.openTasks.settled();
@@ -61,16 +59,18 @@ export class Session {
   }
 }
 
-/** The parts of a session on their way. */
+/** A session that is being opened. */
 class Opening {
   readonly #parts: RuntimeParts;
-  /** The first hosts: they load their code while topics are made and the group is joined. */
+  /** The first hosts; they load their code while topics are created and the group is joined. */
   #starting: Promise<readonly HostPort[]> | undefined;
-  /** Until it commits it needs neither topics nor group, so it opens beside them. */
+  /**
+   * The writer; until it commits it needs neither topics nor the group, so it opens in parallel.
+   */
   #writer: Promise<Writer> | undefined;
   #member: Member | undefined;
   #assignment: Assignment | undefined;
-  /** Writers of the sources on a shared log: whoever starts a source there takes it over. */
+  /** Writers of the sources on a shared log; the process that started a source last owns it. */
   readonly #sourceWriters = new Map<SourceConnector, Writer>();
 
   constructor(parts: RuntimeParts) {
@@ -85,7 +85,7 @@ class Opening {
     const planned = plan({ ...options, existing, written });
     const memory = new MemoryPlan(options, planned);
     this.#starting = options.startHosts(memory.hostConfig);
-    // It is looked at when the tasks are opened; until then a failure must not end the process.
+    // Awaited when the tasks are opened; until then a failure must not end the process.
     this.#starting.catch(() => {});
     const writer = log.openWriter(application, () => this.#joined);
     this.#writer = writer;
@@ -107,7 +107,7 @@ class Opening {
   }
 
   async close(): Promise<void> {
-    // Whoever started the hosts stops them, and knows them when they have started.
+    // The starter of the hosts stops them, which is possible once they have started.
     await this.#starting?.catch(() => {});
     await this.#assignment?.close();
     for (const writer of this.#sourceWriters.values()) await writer.close();
@@ -124,7 +124,7 @@ class Opening {
     return must(this.#member, 'the group is joined');
   }
 
-  /** Creates the topics that are missing, and joins the group. */
+  /** Creates missing topics and joins the group. */
   async #join(
     planned: Plan,
     existing: Awaited<ReturnType<RuntimeParts['options']['log']['topics']>>,
@@ -139,8 +139,8 @@ class Opening {
       group: application,
       partitions,
       scheduler,
-      // The group need not wait for changelogs; but a start that is known to fail is not to disturb
-      // it.
+      // Joining need not wait for changelogs; but a start that will fail must not disturb the
+      // group.
       ready: () => (complete ? Promise.race([topicsMade, Promise.resolve()]) : topicsMade),
     });
     const [joined, made] = await Promise.allSettled([joining, topicsMade]);

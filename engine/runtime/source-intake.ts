@@ -34,7 +34,7 @@ export class Intake {
     this.progress = sources.map(({ name }) => newProgress(name));
   }
 
-  /** Opens every source that is not done where its cursor says; also one that is open already. */
+  /** Opens every unfinished source at its cursor, even if it is already open. */
   async open(
     cursors: ReadonlyMap<string, unknown>,
     partitionsOf: Readonly<Record<string, number>>,
@@ -51,20 +51,19 @@ export class Intake {
     }
   }
 
-  /** A source has brought nothing the last time, and may bring more. */
+  /** True if a source returned nothing the last time and may have more. */
   get expectsMore(): boolean {
     return this.#waiting.size > 0;
   }
 
   /**
-   * What a source brings may be under way: none but those that are done or idle promise the
-   * contrary.
+   * True if records of a source may be on their way; only finished and idle sources rule that out.
    */
   get isUnderWay(): boolean {
     return this.#sources.some((source) => !this.#done.has(source) && !this.#idle.has(source));
   }
 
-  /** @param pause of sources that bring nothing now */
+  /** @param pause paused sources, which are not read */
   async take(limit: number, pause: Pick<PauseWatch, 'holdsSource'>): Promise<Taken[]> {
     const taken: Taken[] = [];
     for (const source of this.#sources) {
@@ -79,7 +78,7 @@ export class Intake {
     return taken;
   }
 
-  /** To be called when the chunks are committed. */
+  /** Call when the chunks are committed. */
   committed(taken: readonly Taken[]): void {
     for (const { source, chunk } of taken) {
       if (chunk.done) this.#done.add(source);
@@ -93,7 +92,7 @@ export class Intake {
   }
 }
 
-/** There is something to commit. */
+/** True if there is something to commit. */
 export function bringsNews({ records, moved }: SourceChunk): boolean {
   return records > 0 || moved === true;
 }
@@ -103,7 +102,9 @@ export function cursorName(source: SourceConnector): string {
   return `source:${source.name}`;
 }
 
-/** Id of the writer of a source on a shared log: the youngest process with the source has it. */
+/**
+ * Id of a source's writer on a shared log; the process that started last with the source owns it.
+ */
 export function cursorWriter(application: string, source: SourceConnector): string {
   return `${application}-source-${source.name}`;
 }

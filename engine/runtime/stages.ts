@@ -1,8 +1,7 @@
 /**
- * Where the time of a cycle goes: stages that follow each other and add up to it, also where the
- * next cycle works while it commits; but work that a task began ahead counts in the cycle it is of,
- * too. Of tasks that run side by side the thread that takes longest counts, for it is what the
- * cycle waits for.
+ * Splits a cycle's wall time into consecutive stages that add up to it, even if the next cycle
+ * works while it commits. Work that a task began ahead is charged to its own cycle. Of parallel
+ * tasks, the slowest thread counts, because the cycle waits for it.
  */
 import type { Commit, CommitPhase } from '../log/log.ts';
 import type { Step, StepHook } from '../task/commit.ts';
@@ -11,9 +10,9 @@ import type { HostPort, TaskResult } from '../task/host-port.ts';
 /**
  * hold: the rest of the commit interval before the cycle. fetch: waiting for the readers.
  * hand-over: to the threads and back, and waiting for them. load, decode, steps, changelog: see
- * task/timings.ts. turn: waiting for the commit before, and for threads that are at the next
- * cycle's work to hear of this one's. append: outputs and changelogs written to the log.
- * transaction: offsets and the end of it. state: tasks told of the commit.
+ * task/timings.ts. turn: waiting for the previous commit, and for its acknowledgement by threads
+ * that work on the next cycle. append: writing outputs and changelogs to the log. transaction:
+ * offsets and the end of the transaction. state: acknowledging the commit to the tasks.
  */
 export const stageNames = [
   'hold',
@@ -29,12 +28,12 @@ export const stageNames = [
   'state',
 ] as const;
 export type StageName = (typeof stageNames)[number];
-/** In these a cycle waits while others work: no time of theirs is the records'. */
+/** Stages in which a cycle waits while others work; they are not processing time of its records. */
 export const waitingStages: ReadonlySet<StageName> = new Set(['hold', 'turn']);
 /** ms by stage. */
 export type Stages = Readonly<Record<StageName, number>>;
 
-/** The step of a commit that each phase of the log's is. */
+/** The commit step of each phase of the log. */
 const stepOf = {
   append: 'C4',
   flush: 'C5',
@@ -42,7 +41,7 @@ const stepOf = {
   commit: 'C7',
 } as const satisfies Readonly<Record<CommitPhase, Step>>;
 
-/** Notes the instants at which a cycle passes from one stage to the next. */
+/** Records the instants at which a cycle passes from one stage to the next. */
 export class StageClock {
   readonly #now: () => number;
   readonly #holdMs: number;
@@ -61,7 +60,7 @@ export class StageClock {
     this.#fetched = this.#begin;
   }
 
-  /** The work is read; the threads get it now. */
+  /** The records are read; the threads get them now. */
   fetched(): void {
     this.#fetched = this.#now();
   }
@@ -75,12 +74,12 @@ export class StageClock {
     return this.#processed - this.#begin;
   }
 
-  /** The commit before is done. */
+  /** The previous commit is done. */
   committing(): void {
     this.#committing = this.#now();
   }
 
-  /** Watches the phases of the log's commit, and tells them as steps. */
+  /** Observes the phases of the log's commit, and reports them as steps. */
   phases(at: StepHook | undefined): NonNullable<Commit['onPhase']> {
     return (phase) => {
       if (phase === 'offsets') this.#appended = this.#now();
@@ -99,8 +98,8 @@ export class StageClock {
   }
 
   /**
-   * To be called when the tasks know of it.
-   * @param results with how long each task took to hear of the commit
+   * Call when the tasks have the acknowledgement.
+   * @param results with the time that each task took for the acknowledgement
    */
   stages(
     results: readonly { task: { host: HostPort }; result: TaskResult; toldMs: number }[],

@@ -1,4 +1,4 @@
-/** What a topology needs of the log: its topics, and its tasks with the partitions they read. */
+/** The plan of a topology on a log: its topics, and its tasks with the partitions they read. */
 import { must } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Topology } from '../graph/graph.ts';
@@ -26,15 +26,16 @@ export interface PlannedTask {
   /** Source topics, by name in the log. */
   readonly topics: readonly string[];
   readonly stores: readonly string[];
-  /** Stores whose changelog is one of `topics`, with that topic. */
+  /** Stores that use one of `topics` as changelog, with that topic. */
   readonly sourceOf: ReadonlyMap<string, string>;
-  /** Repartition topics in which the task tells how far its time has come. */
+  /** Repartition topics to which the task writes promises. */
   readonly tells: readonly ToldTopic[];
   readonly time: PartTime;
 }
 
 export interface ToldTopic {
-  /** In the log. */
+  /** Name in the log.
+   */
   readonly name: string;
   readonly partitions: number;
 }
@@ -51,13 +52,14 @@ export interface PlanOptions {
   readonly application: string;
   readonly topology: Topology;
   /**
-   * Partitions of the topics that do not say. Default: 4, and for what lies between two steps as
-   * many as the widest of what comes before, as Kafka Streams has it.
+   * Partitions of topics without a declared number. Default: 4, and for repartition topics as many
+   * as the widest input, as in Kafka Streams.
    */
   readonly partitions?: number | undefined;
-  /** Topics the log has already. */
+  /** Existing topics of the log.
+   */
   readonly existing: readonly TopicDescription[];
-  /** More topics that are written, by connectors. */
+  /** Further topics, written by connectors. */
   readonly written: readonly Sink<never, never>[];
 }
 
@@ -145,7 +147,7 @@ function tasksOf(
     const unknown = partitions ?? widthBefore(part, widths) ?? topics.partitions;
     const width = widthOf(part, sources, topics.known, unknown);
     widths.set(part, width);
-    // What comes here and is no topic of the author's is a repartition topic: read once, then gone.
+    // A source that is not a topic of the author is a repartition topic: read once, then deleted.
     for (const source of sources)
       topics.addOwn(source, { cleanup: 'consumed' }, width, 'repartition');
     const sourceOf = new Map<string, string>();
@@ -182,7 +184,9 @@ function toldTopics(
   });
 }
 
-/** Where the log tells how a topic is cleaned up: one that forgets rows is nobody's changelog. */
+/**
+ * If the log reports a topic's clean-up policy: a topic that deletes rows cannot be a changelog.
+ */
 function checkCompacted(store: string, topic: string, existing: TopicDescription | undefined) {
   if (existing === undefined || Object.keys(existing.settings).length === 0) return;
   const { cleanup = 'delete' } = existing.settings;
@@ -201,9 +205,7 @@ function logNames(application: string, topology: Topology): ReadonlyMap<string, 
   );
 }
 
-/**
- * The widest of the parts that write what a part reads; undefined for one that none of ours feeds.
- */
+/** The greatest width of the parts that write a part's input; undefined if no part writes it. */
 function widthBefore(
   part: SubTopology,
   widths: ReadonlyMap<SubTopology, number>,
@@ -214,7 +216,8 @@ function widthBefore(
 }
 
 /**
- * Partitions of a part: that of its sources, which must agree; `partitions` where none is known.
+ * Number of partitions of a part: that of its sources, which must agree; `partitions` if none is
+ * known.
  */
 function widthOf(
   part: SubTopology,

@@ -1,13 +1,13 @@
-/** Questions about state, and what becomes of damage that they meet: the state is restored. */
+/** Queries of state. If a query meets damage, the state is restored. */
 import { isMillraceError } from '../base/errors.ts';
 
-/** Does work again after tasks were opened anew; undefined when that was broken off. */
+/** Repeats work after the tasks were reopened; undefined if that was aborted. */
 type Survive = <T>(work: () => Promise<T>) => Promise<T | undefined>;
 
 export class StateQuestions {
   readonly #survive: Survive;
   #cycling = 0;
-  /** Damage that waits for the next cycle. */
+  /** Damage to be handled by the next cycle. */
   #damage: unknown;
 
   constructor(survive: Survive) {
@@ -15,7 +15,8 @@ export class StateQuestions {
   }
 
   /**
-   * Where cycles run they restore damaged state, and the question fails; else it is asked again.
+   * Runs a query. If cycles run, they restore damaged state and the query fails; otherwise it is
+   * repeated after the restore.
    */
   async ask<T>(question: () => Promise<T>): Promise<T> {
     try {
@@ -47,7 +48,7 @@ export class StateQuestions {
     }
   }
 
-  /** Throws damage that a question has met, once. */
+  /** Throws damage that a query has met, once. */
   throwDamage(): void {
     const damage = this.#damage;
     this.#damage = undefined;

@@ -1,7 +1,6 @@
 /**
- * Sends the metrics that `/metrics` shows to a DogStatsD agent, by the same names and labels:
- * gauges as they are, counters as what they grew by. Of a histogram its `_sum` and `_count`, not
- * its buckets.
+ * Sends the metrics of `/metrics` to a DogStatsD agent, with the same names and labels: gauges as
+ * values, counters as increments, and of a histogram `_sum` and `_count` without the buckets.
  */
 import type { StatsD } from 'hot-shots';
 import { MillraceError, messageOf } from '../base/errors.ts';
@@ -15,17 +14,17 @@ type Registry = Metrics['registry'];
 export interface StatsdOptions {
   readonly host: string;
   readonly port: number;
-  /** Asked anew each time: some come while the process starts. */
+  /** Called each time, because some are created while the process starts. */
   readonly registries: () => readonly Registry[];
   readonly observer: Observer;
   readonly scheduler: Scheduler;
-  /** From one sending to the next, ms. */
+  /** Interval between sends, ms. */
   readonly everyMs?: number;
-  /** Series that are sent at most; what comes beyond is left out, and told once. */
+  /** Maximal number of series; the rest is left out, which is reported once. */
   readonly seriesMost?: number;
 }
 
-/** A series of a registry as it is now. */
+/** The current value of a series. */
 interface Sample {
   readonly name: string;
   readonly kind: 'gauge' | 'counter';
@@ -35,7 +34,7 @@ interface Sample {
 
 const defaultEveryMs = 10_000;
 const defaultSeriesMost = 5_000;
-/** What a packet takes in on most networks, bytes. */
+/** Packet size that fits most networks, bytes. */
 const packetBytes = 1_432;
 const portMost = 65_535;
 
@@ -52,11 +51,11 @@ export function statsdAddress(text: string): { readonly host: string; readonly p
 export class StatsdEmitter {
   readonly #options: StatsdOptions;
   readonly #client: StatsD;
-  /** Counters by series, as they were sent last. */
+  /** Last sent value of each counter series. */
   readonly #sent = new Map<string, number>();
   readonly #closing = new AbortController();
   #isFull = false;
-  /** The last trouble that was told. */
+  /** The last reported problem. */
   #problem = '';
   #running: Promise<void> | undefined;
 
@@ -65,13 +64,13 @@ export class StatsdEmitter {
     this.#client = client;
   }
 
-  /** @throws PACKAGE_MISSING where hot-shots is not installed */
+  /** @throws PACKAGE_MISSING if hot-shots is not installed */
   static async open(options: StatsdOptions): Promise<StatsdEmitter> {
     const { StatsD } = await optionalPackage('statsd', 'hot-shots', () => import('hot-shots'));
     let emitter: StatsdEmitter | undefined;
     const client = new StatsD({
       ...{ host: options.host, port: options.port, protocol: 'udp', maxBufferSize: packetBytes },
-      // Numbers are not sampled, so lost packets alone make them wrong.
+      // Values are not sampled, so only lost packets make them wrong.
       errorHandler: (error) => emitter?.failed(error),
       telemetry: false,
     } as ConstructorParameters<typeof StatsD>[0]);
@@ -80,7 +79,7 @@ export class StatsdEmitter {
     return emitter;
   }
 
-  /** Tells of a trouble once, until it is another one. */
+  /** Reports a problem once, until a different one occurs. */
   failed(error: unknown): void {
     const problem = messageOf(error);
     if (problem === this.#problem) return;
@@ -89,7 +88,7 @@ export class StatsdEmitter {
     observer.on('metricsUnsent', { address: `${host}:${port}`, problem });
   }
 
-  /** Sends what there is now, and ends. */
+  /** Sends the current values, and closes. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#running;
@@ -141,7 +140,7 @@ async function samplesOf(registry: Registry): Promise<Sample[]> {
   return samples;
 }
 
-/** As prom-client gives it; its own type leaves the name out. */
+/** A value of prom-client, whose own type lacks the name. */
 interface MetricValue {
   readonly metricName?: string;
   readonly labels: Readonly<Record<string, string | number>>;

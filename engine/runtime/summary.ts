@@ -1,29 +1,29 @@
-/** What a run did, in numbers that add up: see task/counters.ts for the balance. */
+/** Summary of a run, in numbers that add up; see task/counters.ts for the balance. */
 
 import { type TaskCounters, zeroCounters } from '../task/counters.ts';
 import type { SourceChunk } from './connector.ts';
 
 export interface SourceProgress {
   readonly name: string;
-  /** Since the start of this run. */
+  /** Records since the start of this run. */
   records: number;
   bytes: number;
   deadLettered: number;
-  /** Rows that were not wanted, by reason. */
+  /** Skipped rows, by reason. */
   skipped: Readonly<Record<string, number>>;
   done: boolean;
-  /** Greatest event time handed over, ms UTC. */
+  /** Greatest event time returned by the source, ms UTC. */
   eventTime: number;
 }
 
 export interface Summary {
   readonly application: string;
-  /** True when an earlier run's committed work was continued. */
+  /** True if the run continued an earlier run's committed work. */
   continued: boolean;
   commits: number;
   /** Records restored from changelogs at the start. */
   restored: number;
-  /** Greatest event time taken in by any task, ms UTC; -Infinity before the first. */
+  /** Greatest event time processed by any task, ms UTC; -Infinity before the first. */
   streamTime: number;
   readonly sources: readonly SourceProgress[];
   readonly counters: TaskCounters;

@@ -1,6 +1,6 @@
 /**
- * Questions about whole tables: which task has a key, page by page over all tasks, and again while
- * tasks move.
+ * Queries of whole tables: finds the task of a key, pages over all tasks, and retries while tasks
+ * move.
  */
 import { bytesOfKeyText, keyTextOf } from '../base/bytes.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
@@ -14,12 +14,12 @@ import type { RowAnswer, RowQuestion, ShownRow } from '../task/row-answers.ts';
 import type { LocalTasks } from './local-tasks.ts';
 import type { PlannedTask } from './start-plan.ts';
 
-/** Of what an answer knows: all that this commit, and those before it, have changed. */
+/** The state that a response reflects: all changes up to this commit. */
 export interface AsOf {
-  /** The task that answered; of several the one that is furthest behind. */
+  /** The task that responded; of several, the slowest. */
   readonly task: string;
   readonly commit: number;
-  /** ms UTC of the task's event time; null before its first record. */
+  /** The task's event time, ms UTC; null before its first record. */
   readonly watermark: number | null;
 }
 
@@ -29,26 +29,26 @@ export interface RowsAnswer {
 }
 
 export interface PageAnswer extends RowsAnswer {
-  /** Where the next page goes on; absent when all has been shown. */
+  /** Start of the next page; absent after the last one. */
   readonly next?: PageCursor;
 }
 
 /** A place between two keys of one task. */
 export interface PageCursor {
   readonly partition: number;
-  /** Text of the key behind which it goes on; absent: from the first. */
+  /** Text of the key after which to continue; absent: from the first. */
   readonly after?: string;
 }
 
-/** What is asked beside the keys. */
+/** Options of a query besides the keys. */
 export interface Showing {
   readonly window?: RowQuestion['window'];
   readonly args?: unknown;
 }
 
-/** Processes that hold the tasks which this one does not. */
+/** The processes that hold the other tasks. */
 export interface OtherProcesses {
-  /** @throws STATE_AWAY when nobody is known to hold the task, or who holds it does not answer */
+  /** @throws STATE_AWAY if no process is known to hold the task, or it does not respond */
   ask(taskId: string, question: RowQuestion, signal?: AbortSignal): Promise<RowAnswer>;
 }
 
@@ -58,7 +58,7 @@ export interface TableQuestionsOptions {
     'ask' | 'commitId' | 'holds' | 'needsOthers' | 'plan' | 'topology'
   >;
   readonly others?: OtherProcesses | undefined;
-  /** How long a task that moves is waited for, ms. */
+  /** How long to wait for a task that moves, ms. */
   readonly patienceMs?: number;
   readonly clock?: Clock;
   readonly scheduler?: Scheduler;
@@ -66,9 +66,9 @@ export interface TableQuestionsOptions {
 
 const defaultPatienceMs = 10_000;
 const [firstPauseMs, pauseMostMs] = [10, 250];
-/** A page that finds little ends after so long, ms: whoever asks goes on behind it. */
+/** A page that finds few rows ends after this time, ms; the caller continues with the next page. */
 const pageMs = 1_000;
-/** Keys that are looked at in one go, at most. */
+/** Maximal number of keys examined at once. */
 const keysPerAsking = 1_000;
 
 /** A table, and where its rows are. */
@@ -90,12 +90,12 @@ export class TableQuestions {
     this.#scheduler = options.scheduler ?? systemScheduler;
   }
 
-  /** The store whose keys are those of a table. @throws STORE_UNKNOWN, TABLE_NOT_KEPT */
+  /** The store with the keys of a table. @throws STORE_UNKNOWN, TABLE_NOT_KEPT */
   specOf(name: string): StoreSpec<unknown, unknown> {
     return this.#table(name).spec;
   }
 
-  /** Rows of one key, by the id of its bytes; none when it has none. */
+  /** Rows of one key, by the text of its bytes; empty if it has none. */
   async row(
     name: string,
     keyText: string,
@@ -109,7 +109,7 @@ export class TableQuestions {
     if (answer.rows.length > 0 || table.tasks.length === 1) {
       return { rows: answer.rows, asOf: asOf(first, answer) };
     }
-    // Others who write the topic may choose partitions in their own way.
+    // Other writers of the topic may use another partitioner, so try all tasks.
     const rest = table.tasks.filter((task) => task !== first);
     const answers = await Promise.all(
       rest.map(async (task) => ({ task, answer: await this.#ask(task, question, signal) })),
@@ -120,10 +120,9 @@ export class TableQuestions {
   }
 
   /**
-   * Rows of some keys in a range: partition after partition, in each in the order of the keys'
-   * bytes. A page may be short, or empty, and have a next one: where rows are filtered it ends
-   * after a second.
-   * @param limit keys at most
+   * Rows of keys in a range: partition by partition, in the order of the keys' bytes. A page may be
+   * short or empty and still have a next one: with filters, it ends after a second.
+   * @param limit maximal number of keys
    */
   async page(
     name: string,
@@ -164,8 +163,8 @@ export class TableQuestions {
   }
 
   /**
-   * What one task answers, here or elsewhere. Asked again while tasks move; a task that stays away
-   * is STATE_AWAY.
+   * Returns the response of one task, here or elsewhere. Retries while tasks move; a task that
+   * stays unavailable is STATE_AWAY.
    */
   async #ask(task: PlannedTask, question: RowQuestion, signal?: AbortSignal): Promise<RowAnswer> {
     const { patienceMs = defaultPatienceMs } = this.#options;
@@ -237,15 +236,15 @@ function asOf({ taskId }: PlannedTask, { commit, watermark }: RowAnswer): AsOf {
   return { task: taskId, commit, watermark };
 }
 
-/** Whether the first is further behind: by its time, and where that is not known by nothing. */
+/** True if the first is further behind in time; false if that is unknown. */
 function isBehind(a: AsOf, b: AsOf): boolean {
   if (a.watermark === null) return false;
   return b.watermark === null || a.watermark < b.watermark;
 }
 
 /**
- * The id of a key as a person or a program writes it: text as it is, whole numbers, bytes as base64
- * text, anything else as JSON.
+ * Parses a key as a person or a program writes it: text, integers, bytes as base64, anything else
+ * as JSON. Returns its key text.
  * @throws CONFIG_INVALID that names the field
  */
 export function askedKeyText(

@@ -1,6 +1,6 @@
 /**
- * Opens a task on a host: from what the group has committed of its sources, with its stores brought
- * to the end of their changelogs, and both held against the ledger.
+ * Opens a task on a host: reads the group's committed offsets, brings its stores to the end of
+ * their changelogs, and compares both with the ledger.
  */
 import type { Clock } from '../base/clock.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
@@ -19,59 +19,57 @@ export interface RunningTask {
   readonly positions: Map<string, number>;
   /** Id of the last commit that changed each store. */
   readonly commits: Map<string, number>;
-  /** Id of the task's last commit, as far as the log's ledger says; 0 when it does not. */
+  /** Id of the task's last commit, from the log's ledger; 0 if unknown. */
   readonly commitId: number;
-  /** It leaves records of what it is given for the next cycle: they must be there again then. */
+  /** True once the task has returned unread records: keep them readable for the next cycle. */
   handsBack: boolean;
-  /** Where what it was given last ends, while it leaves nothing. */
+  /** End offset of the last records it was given, while it returns none. */
   offeredUpTo: number;
   /**
-   * Topics whose next record waits for a witness of its time, and where what waits with it ends.
+   * Topics whose next record waits for a witness of its time, with the end offset of the waiting
+   * records.
    */
   readonly undecided: Map<string, number>;
-  /** Topics whose next record is judged by those after it, which are to be read with it. */
+  /** Topics whose next record is judged by the records after it, which must be read with it. */
   readonly wants: Set<string>;
-  /** How far its sources' time is, by topic, as the last cycle left it. */
+  /** Time of its sources after the last cycle, by topic. */
   sourceTimes: TaskResult['sourceTimes'];
-  /** How far its time is, ms UTC. */
+  /** Its watermark, ms UTC. */
   watermark: number;
-  /**
-   * A record waits to be tried again until then, on the monotonic clock, ms; undefined: none does.
-   */
+  /** When a waiting record is tried again, on the monotonic clock, ms; undefined if none waits. */
   retryAt: number | undefined;
-  /** Topics that are read to their end. */
+  /** Topics read to their end. */
   readonly silent: Set<string>;
 }
 
-/** What to do when the log no longer has the offset that is to be read next. */
+/** What to do if the log no longer has the next offset. */
 export type OffsetLost = 'stop' | 'earliest' | 'latest';
 
 /**
- * Whether a run goes on after its next offset was lost: the policy says where, when the tasks are
- * opened again.
+ * True if a run continues after its next offset was lost: the tasks are reopened at the offset that
+ * the policy selects.
  */
 export function goesOnAfter(error: MillraceError, policy: OffsetLost = 'stop'): boolean {
   return error.code === 'OFFSET_LOST' && policy !== 'stop';
 }
 
 /**
- * How long committed offsets that are older than a changelog are taken for a coordinator's that is
- * not up to date yet, ms.
+ * How long committed offsets older than a changelog are attributed to a coordinator that is still
+ * loading, ms.
  */
 const staleOffsetsMs = 60_000;
 const askAgainMs = 250;
-/**
- * Damage is met so often while one task is opened, at most: what is restored anew should be whole.
- */
+/** Maximal number of wipes while one task is opened: freshly restored state should be intact. */
 const wipedAtOpening = 2;
 
 export interface TaskOpenerOptions {
   readonly log: Log;
-  /** The log has other members than this process. */
+  /** True if the log has members other than this process. */
   readonly shared: boolean;
   readonly config: HostConfig;
   readonly onOffsetLost: OffsetLost;
-  /** How often the application was reset. */
+  /** Number of resets of the application.
+   */
   readonly resets: number;
   readonly observer: Observer;
   readonly clock: Clock;
@@ -87,7 +85,7 @@ export interface OpenedTask {
 interface CommittedTask {
   /** Next offset of each source topic. */
   readonly positions: Map<string, number>;
-  /** How far the time of each has come, as text. */
+  /** Time of each source, as text. */
   readonly times: ReadonlyMap<string, string>;
   readonly ledger: LedgerEntry | undefined;
 }
@@ -100,8 +98,9 @@ export class TaskOpener {
   }
 
   /**
-   * Answers undefined when the opening was stopped. @param turn when its stores may be restored
-   * @param careful cycles for which it is to be careful (task/task.ts)
+   * Opens a task; returns undefined if the opening was stopped.
+   * @param turn resolves when its stores may be restored
+   * @param careful number of cycles for which it is careful (task/task.ts)
    */
   async open(
     planned: PlannedTask,
@@ -118,7 +117,7 @@ export class TaskOpener {
         return await this.#openAt(planned, host, stopped, found, turn, careful);
       } catch (error) {
         if (isMillraceError(error, 'STATE_CORRUPT') && wiped++ < wipedAtOpening) {
-          // With the task its state goes; it is restored whole.
+          // Closing the task deletes its damaged state; it is then fully restored.
           await host.close(planned.taskId);
           this.#tellWiped(planned.taskId, String(error.context['problem']));
           continue;
@@ -132,10 +131,11 @@ export class TaskOpener {
   }
 
   /**
-   * What is committed, when it is not what was found before. Another member may have committed
-   * since: this process was held still, or lost the partitions meanwhile. Or the group's
-   * coordinator has just come back and tells of an earlier commit than the changelog has (seen on
-   * Kafka 4.1.2): then it is asked again for a while. Throws the mismatch when it stands.
+   * Reads the committed offsets again after a mismatch, and returns them if they have changed.
+   * Another member may have committed since, because this process was suspended or lost the
+   * partitions meanwhile. Or the group's coordinator has just restarted and returns an earlier
+   * commit than the changelog has (seen on Kafka 4.1.2); then it is asked again for a while. Throws
+   * the mismatch if it persists.
    */
   async #newerThan(
     before: CommittedTask,
@@ -225,7 +225,7 @@ export class TaskOpener {
     this.#options.observer.on('stateWiped', { task, problem });
   }
 
-  /** What the group has committed of a task's sources, and the ledger beside it. */
+  /** The group's committed offsets of a task's sources, with the ledger. */
   async #committedOf({ topics, partition, stores }: PlannedTask): Promise<CommittedTask> {
     const positions = new Map<string, number>();
     const times = new Map<string, string>();
@@ -239,9 +239,7 @@ export class TaskOpener {
     return { positions, times, ledger };
   }
 
-  /**
-   * Where a source partition is to be read on: at the group's committed offset, else at its start.
-   */
+  /** The read position of a source partition: the group's committed offset, or its start. */
   async position(at: TopicPartition): Promise<{ offset: number; metadata?: string }> {
     const { log, config, onOffsetLost } = this.#options;
     const [committed, start] = await Promise.all([

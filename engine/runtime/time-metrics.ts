@@ -1,6 +1,6 @@
 /**
- * How time stands, as metrics: asked for when they are read. Their number is bounded by source
- * partitions, tasks and steps; instants are seconds UTC, and what is not known yet has no value.
+ * The time report as metrics, computed when they are read. Their number is bounded by source
+ * partitions, tasks and steps. Instants are seconds UTC; unknown ones have no value.
  */
 import { keyOf } from '../log/partition-key.ts';
 import type { Gauging, MetricMaker } from './metric-maker.ts';
@@ -18,14 +18,15 @@ type GaugeOf = (
   fill: (gauge: Gauging, report: TimeReport) => void,
 ) => void;
 
-/** @param time asked when the metrics are read; undefined while nothing runs */
+/** @param time called when the metrics are read; undefined while nothing runs */
 export function timeMetrics(
   make: Pick<MetricMaker, 'asked'>,
   time: () => Promise<TimeReport | undefined>,
 ): void {
   let asking: Promise<TimeReport | undefined> | undefined;
   /**
-   * All that are read together share one answer. A runtime that cannot be asked now has no values.
+   * Gauges that are read together share one report. If the runtime is unavailable, they have no
+   * values.
    */
   const report = () => {
     asking ??= time()

@@ -1,6 +1,5 @@
 /**
- * How time passes for the tasks without records: idle sources, the wall clock, the end of the
- * input.
+ * Advances time for the tasks without records: idle sources, the wall clock, the end of the input.
  */
 import type { PassingTime } from '../task/task-options.ts';
 import { passesMultiple, wallClockIntervals } from '../task/wall-clock.ts';
@@ -10,13 +9,11 @@ import type { Recovery } from './recovery.ts';
 import type { RuntimeParts } from './runtime-parts.ts';
 import type { Session } from './session.ts';
 
-/** How work is done between two passings. */
+/** How work is run while time passes. */
 export interface Working {
   readonly cycles: Cycles;
   readonly recovery: Recovery;
-  /**
-   * Runs cycles until this process has read all there is for its tasks, or the signal is aborted.
-   */
+  /** Runs cycles until this process has read everything for its tasks, or the signal is aborted. */
   readonly runUntilCaughtUp: (signal?: AbortSignal) => Promise<void>;
 }
 
@@ -25,7 +22,7 @@ export class TimePassing {
   readonly #session: Session;
   readonly #working: Working;
   readonly #wallIntervals: readonly number[];
-  /** Wall time up to which steps know the wall clock, ms UTC. */
+  /** Wall time that the steps have received, ms UTC. */
   #tickedAt: number;
 
   constructor(parts: RuntimeParts, session: Session, working: Working, tickedAt: number) {
@@ -36,14 +33,17 @@ export class TimePassing {
     this.#tickedAt = tickedAt;
   }
 
-  /** Upstream first: what a part writes because time has passed must not come late to the next. */
+  /**
+   * Advances part by part, upstream first: records that a part writes because of time must not be
+   * late for the next.
+   */
   async partByPart(passing: PassingTime, signal?: AbortSignal): Promise<void> {
     await this.#working.recovery.survive(async () => {
       const { plan } = this.#session;
       const { cycles, runUntilCaughtUp } = this.#working;
       for (const part of new Set(plan.tasks.map((task) => task.subTopology))) {
-        // Also the first time: a worker may have died after a part's commit, before the next part
-        // read it.
+        // Also before the first part: a worker may have died after a part's commit, before the next
+        // part read it.
         await runUntilCaughtUp(signal);
         if (signal?.aborted) return;
         await cycles.pass((tasks) =>
@@ -56,11 +56,11 @@ export class TimePassing {
     }, signal);
   }
 
-  /** Lets time pass for source partitions that are idle, whatever the others do. */
+  /** Advances time of idle source partitions, whatever the others do. */
   async passIdle(signal: AbortSignal): Promise<void> {
     const { intake, idle } = this.#parts;
     const { cycles, recovery } = this.#working;
-    // What a source brings may be under way to any partition.
+    // Records of a source may be on their way to any partition.
     if (intake.isUnderWay) return;
     const due = idle.due(this.#session.assignment.tasks);
     if (due.length === 0) return;
@@ -73,12 +73,12 @@ export class TimePassing {
   }
 
   /**
-   * Tells the steps that look at the wall clock how far it is; between two cycles, when a multiple
-   * that one of them asks for has passed since the last time.
+   * Sends the wall time to the steps that use it; between two cycles, when a multiple of one of
+   * their intervals has passed.
    */
   async tick(signal?: AbortSignal): Promise<void> {
     const { cycles, recovery } = this.#working;
-    // The time of a pause is told when it is over.
+    // The time of a pause is sent when it is over.
     if (this.#wallIntervals.length === 0 || this.#parts.pause.paused.all) return;
     const wallClock = { from: this.#tickedAt, to: this.#parts.clock.now() };
     this.#tickedAt = wallClock.to;

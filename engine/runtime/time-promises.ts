@@ -1,7 +1,7 @@
 /**
- * How tasks tell those downstream how far their time has come: after all records of a commit, one
- * record in each partition of a repartition topic, with what every task of this process has to say.
- * Only when it has moved.
+ * Writes the tasks' promises for downstream tasks: after all records of a commit, one record in
+ * each partition of a repartition topic, with the promises of all tasks of this process. Only if
+ * they have changed.
  */
 import type { Append } from '../log/log.ts';
 import { BatchBuilder } from '../record/batch.ts';
@@ -36,7 +36,7 @@ export function promiseAppends(
     const headers = encodePromises(told);
     return Array.from({ length: topic.partitions }, (_, partition): Append => {
       const builder = new BatchBuilder(1, headers.byteLength);
-      // Its timestamp is of no meaning; a log that limits timestamps takes this one.
+      // The timestamp has no meaning; a log that limits timestamps accepts this one.
       builder.append(null, null, 0, headers);
       return { topic: topic.name, partition, batch: builder.finishAt(0) };
     });

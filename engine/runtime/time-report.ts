@@ -1,10 +1,10 @@
 /**
- * How time stands in a process: source partitions, tasks, steps, and who holds whom back.
+ * The time report of a process: source partitions, tasks, steps, and what holds time back.
  *
- * Ask for it by `runtime.time()`, as often as you like: it costs a message to each thread, and
- * nothing between two questions. Over the socket of a data folder the same is the call `time`
+ * `runtime.time()` returns it. Each call costs a message to each thread; there is no cost between
+ * calls. Over the socket of a data folder, the call `time` returns the same
  * (embed/local-questions.ts), and `millrace describe --live --json` prints it. It is plain JSON:
- * every instant is ms UTC, every duration ms; null stands for what is not known yet.
+ * every instant is ms UTC, every duration ms; null means unknown.
  */
 
 import type { EventName, Observer, TelemetryEvents } from '../base/events.ts';
@@ -15,24 +15,25 @@ import type { RunningTask } from './task-opener.ts';
 
 export interface TimeReport {
   readonly application: string;
-  /** The wall clock as time goes by it. */
+  /** The steady wall clock, ms UTC.
+   */
   readonly at: number;
-  /** The greatest source time of all partitions that are read here. */
+  /** The greatest source time of all partitions that this process reads. */
   readonly newest: number | null;
-  /** Partitions of the author's topics that are read here. */
+  /** Partitions of the author's topics that this process reads. */
   readonly sources: readonly SourceTimeReport[];
   /** Tasks that run here, upstream first. */
   readonly tasks: readonly TaskTimeReport[];
 }
 
 /**
- * What becomes of a source partition's time.
- *   reading    records wait in the log, and are read
+ * The state of a source partition's time.
+ *   reading    records wait in the log and are read
  *   waits      its next record is further ahead than `maxDrift` allows: slower partitions are read first
- *   witness    its next record jumps further than `maxJump`: another one has to confirm that
- *   silent     it is read to its end and promises what its last record did
- *   idle       silent, and the wall clock moves it (`idleAfter`)
- *   aside      silent, and waited for no more
+ *   witness    its next record jumps further than `maxJump`: another record must confirm it
+ *    silent     it is read to its end, and its promise is that of its last record
+ *    idle       silent, and its time follows the wall clock (`idleAfter`)
+ *    aside      silent, and time no longer waits for it
  */
 export type SourceTimeState = 'reading' | 'waits' | 'witness' | 'silent' | 'idle' | 'aside';
 
@@ -41,39 +42,39 @@ export interface SourceTimeReport {
   readonly partition: number;
   readonly task: string;
   readonly state: SourceTimeState;
-  /** Greatest timestamp taken from it. */
+  /** Greatest timestamp read from it. */
   readonly sourceTime: number | null;
-  /**
-   * How far it has come: its source time less its disorder, or what the clock says of it while it
-   * is idle.
-   */
+  /** Its source time minus its disorder, or the promise of the clock while it is idle. */
   readonly stand: number | null;
-  /** The stand, behind the wall clock. */
+  /** How far the stand is behind the wall clock. */
   readonly lagMs: number | null;
   /** Records that wait in the log. */
   readonly records: number;
-  /** Records whose time the guard has refused, since this process began. */
+  /** Records whose time the guard has refused since this process started. */
   readonly refused: number;
 }
 
 export interface TaskTimeReport {
   readonly task: string;
-  /** Number of its part of the topology, as `describe` has it. */
+  /** Number of its part of the topology, as in `describe`. */
   readonly part: number;
   readonly partition: number;
-  /** Whether its watermark or its records make time pass; see docs/TIME.md. */
+  /** Whether its time follows its sources (watermark) or its records; see docs/TIME.md. */
   readonly by: 'sources' | 'records';
   readonly watermark: number | null;
-  /** The watermark, behind the wall clock. */
+  /** How far the watermark is behind the wall clock. */
   readonly lagMs: number | null;
-  /** The watermark, behind the newest source time here. */
+  /** How far the watermark is behind the newest source time of this process. */
   readonly behindMs: number | null;
-  /** Whom the watermark waits for, the first of them; empty when it waits for nobody. */
+  /** The first of the holders that the watermark waits for; empty if it waits for none. */
   readonly heldBackBy: readonly Holder[];
   readonly steps: readonly StepTimeReport[];
 }
 
-/** A source partition, or a task that runs elsewhere, which has promised least. */
+/**
+ * What holds time back: the source partition, or the task of another process, with the smallest
+ * promise.
+ */
 export type Holder =
   | {
       readonly kind: 'source';
@@ -82,19 +83,19 @@ export type Holder =
       readonly state: SourceTimeState;
       readonly promise: number | null;
     }
-  /** It runs in another process, or nowhere. */
+  /** A task that runs in another process, or nowhere. */
   | { readonly kind: 'task'; readonly task: string; readonly promise: number | null };
 
 export interface StepTimeReport {
   readonly step: string;
   readonly time: number | null;
-  /** Behind the newest source time here. */
+  /** How far it is behind the newest source time of this process. */
   readonly behindMs: number | null;
-  /** When it has something to do next. */
+  /** Its next due instant. */
   readonly nextDue: number | null;
 }
 
-/** More of those who hold a task back are not told. */
+/** Maximal number of holders that are listed. */
 const holdersMost = 8;
 
 interface Known {
@@ -111,7 +112,7 @@ export interface TimeQuestion {
   readonly refused: RefusedTimes;
 }
 
-/** Asks the tasks; one that is closed meanwhile is left out. */
+/** Creates the report; leaves out tasks that close meanwhile. */
 export async function timeReport(question: TimeQuestion): Promise<TimeReport> {
   const { application, at, tasks, lags, refused } = question;
   const asked = await Promise.allSettled(
@@ -219,7 +220,7 @@ function taskReport(known: Known, around: Around): TaskTimeReport {
   };
 }
 
-/** Follows the least promises up to the source partitions, and to tasks that do not run here. */
+/** Follows the smallest promises upstream to source partitions and to tasks of other processes. */
 function findHolders(known: Known, around: Around, found: Map<string, Holder>): void {
   const { task, time } = known;
   const { partition } = task.planned;

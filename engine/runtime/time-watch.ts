@@ -1,7 +1,7 @@
 /**
- * Says when time stands still: a source partition or a task that runs nowhere has promised the same
- * for a minute, although newer records were taken in elsewhere. Told once for each that holds time
- * back, and once more when it goes on.
+ * Reports when time stands still: a source partition, or a task that runs nowhere, has not raised
+ * its promise for a minute although newer records were processed elsewhere. Each holder is reported
+ * once, and once more when its time moves again.
  */
 
 import type { Clock } from '../base/clock.ts';
@@ -16,9 +16,12 @@ export interface TimeWatchOptions {
   readonly clock: Clock;
 }
 
-/** Between two looks, ms: each asks every task. */
+/** Interval between checks, ms; each asks every task. */
 const lookEveryMs = 20_000;
-/** Longer than a silent partition holds others back, and than a member that died is missed, ms. */
+/**
+ * Longer than a silent partition holds others back, and than a dead member's partitions are
+ * unassigned, ms.
+ */
 const toldAfterMs = 60_000;
 
 interface Held {
@@ -37,12 +40,12 @@ export class TimeWatch {
     this.#options = options;
   }
 
-  /** Looks again and again until it is closed. */
+  /** Checks repeatedly until it is closed. */
   start(scheduler: Scheduler): void {
     void this.#look(scheduler, this.#closed.signal);
   }
 
-  /** A look that is under way is not waited for: the brokers may be away. */
+  /** Does not wait for a check in progress: the brokers may be unavailable. */
   close(): void {
     this.#closed.abort();
   }
@@ -51,12 +54,12 @@ export class TimeWatch {
     for (;;) {
       await scheduler.sleep(lookEveryMs, signal);
       if (signal.aborted) return;
-      // A runtime that cannot be asked now is asked again.
+      // If the runtime is unavailable, the next check tries again.
       await this.look().catch(() => {});
     }
   }
 
-  /** Looks once who holds time back, and tells what is new. */
+  /** Checks once what holds time back, and reports changes. */
   async look(): Promise<void> {
     const { time, observer, clock } = this.#options;
     const waiting = new Map<string, { readonly holder: Holder; readonly tasks: string[] }>();

@@ -1,6 +1,5 @@
 /**
- * Every topic of an application, and what it is for: what an operator of a shared log wants to know
- * first.
+ * Lists every topic of an application and its purpose, for the operator of a shared log.
  */
 import type { Topology } from '../graph/graph.ts';
 import { subTopologies, writtenTopics } from '../graph/sub-topology.ts';
@@ -9,7 +8,7 @@ import { changelogTopic, cursorTopic, deadLetterTopic } from '../graph/topic-nam
 import type { TopicDescription, TopicRole } from '../log/log.ts';
 import { plan } from './start-plan.ts';
 
-/** What an application does with a topic. */
+/** How an application uses a topic. */
 export type TopicUse = 'read' | 'write';
 
 export interface PlannedTopic {
@@ -20,18 +19,19 @@ export interface PlannedTopic {
   readonly uses: readonly TopicUse[];
   /** In words, e.g. 'changelog of store orders-per-hour'. */
   readonly why: string;
-  /** The log has it already. */
+  /** True if the topic exists. */
   readonly exists: boolean;
 }
 
 export interface TopicPlanOptions {
   readonly application: string;
   readonly topology: Topology;
-  /** Partitions of the topics that do not say; as in a plan. */
+  /** Partitions of topics without a declared number; as in a plan. */
   readonly partitions?: number | undefined;
-  /** Topics the log has already. */
+  /** Existing topics of the log.
+   */
   readonly existing?: readonly TopicDescription[];
-  /** Topics that a connector writes as well. */
+  /** Topics that connectors write as well. */
   readonly fed?: readonly string[];
 }
 
@@ -53,7 +53,9 @@ export function topicPlan(options: TopicPlanOptions): PlannedTopic[] {
 
 type Purpose = Pick<PlannedTopic, 'uses' | 'why'>;
 
-/** What comes between steps is not here: the plan alone knows its name. */
+/**
+ * Purposes of the topics; repartition topics are missing, because only the plan has their names.
+ */
 function purposesOf(application: string, topology: Topology, fed: ReadonlySet<string>) {
   const purposes = new Map<string, Purpose>();
   const sources = topology.nodes.flatMap((node) => (node.type === 'source' ? [node.topic] : []));

@@ -1,6 +1,6 @@
 /**
- * Records of topics as they are committed, for those who subscribe. Each subscriber reads at its
- * own pace from the log, so that nothing is kept for a slow one; those at the end share one read.
+ * Follows topics as records are committed, for subscribers. Each subscriber reads from the log at
+ * its own pace, so nothing is buffered for a slow one; subscribers at the end share one read.
  */
 import { type Clock, systemClock } from '../base/clock.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
@@ -8,10 +8,10 @@ import { type Scheduler, systemScheduler } from '../base/scheduler.ts';
 import type { Log, TopicPartition } from '../log/log.ts';
 import type { PackedBatch } from '../record/batch.ts';
 
-/** Between two looks at the ends of what is followed, ms, where nobody tells of a commit. */
+/** Interval between checks of the end offsets, ms, if no commit is reported. */
 const pollMs = 200;
 const recordsPerRead = 1_000;
-/** Reads that are shared, so many at most. */
+/** Maximal number of shared reads. */
 const sharedReads = 64;
 
 export interface Followed extends TopicPartition {
@@ -19,7 +19,7 @@ export interface Followed extends TopicPartition {
   offset: number;
 }
 
-/** What became of the partitions that are followed. */
+/** An event of the followed partitions. */
 export type Tail =
   | { readonly kind: 'records'; readonly at: Followed; readonly batch: PackedBatch }
   /** Records were deleted before they were read. */
@@ -30,7 +30,7 @@ export type Tail =
       readonly from: number;
       readonly to: number;
     }
-  /** Nothing has come for a while. */
+  /** No records for a while. */
   | { readonly kind: 'quiet' };
 
 export class TopicTails {
@@ -46,7 +46,7 @@ export class TopicTails {
     this.#scheduler = scheduler;
   }
 
-  /** Something was committed here: whoever waits looks again. */
+  /** Call after a commit of this process: waiting subscribers check again. */
   committed(): void {
     const waiting = [...this.#waiting];
     this.#waiting.clear();
@@ -66,7 +66,7 @@ export class TopicTails {
     );
   }
 
-  /** How many partitions a topic has. @throws TOPIC_UNKNOWN */
+  /** Number of partitions of a topic. @throws TOPIC_UNKNOWN */
   async width(topic: string): Promise<number> {
     const found = (await this.#log.topics()).find(({ name }) => name === topic);
     if (found === undefined) throw new MillraceError('TOPIC_UNKNOWN', { topic });
@@ -74,8 +74,9 @@ export class TopicTails {
   }
 
   /**
-   * What comes from the offsets of `partitions` on, which move with it: when something is yielded
-   * they stand behind what was yielded before, and behind it only when the next is asked for.
+   * Yields records from the offsets of `partitions` on. The offsets advance: when a value is
+   * yielded, they point after the previously yielded one; they pass it when the next value is
+   * requested.
    */
   async *follow(
     partitions: readonly Followed[],
@@ -111,12 +112,12 @@ export class TopicTails {
       if (!isMillraceError(error, 'OFFSET_OUT_OF_RANGE')) throw error;
       const { topic, partition, offset: from } = at;
       const start = await this.#log.startOffset(at);
-      // A topic that was made anew ends before what was known of it.
+      // A recreated topic ends before the known offset.
       return { kind: 'gap', topic, partition, from, to: start };
     }
   }
 
-  /** Those that stand at the same place share the read. */
+  /** Reads the next batch; subscribers at the same offset share the read. */
   #read({ topic, partition, offset }: Followed): Promise<PackedBatch | undefined> {
     const place = `${topic} ${partition} ${offset}`;
     const known = this.#reads.get(place);
@@ -124,7 +125,7 @@ export class TopicTails {
     const reading = this.#log.read({ topic, partition }, offset, { records: recordsPerRead });
     this.#reads.set(place, reading);
     const forget = () => this.#reads.delete(place);
-    // What is at the end now is something else in a moment.
+    // The end of the topic moves, so an empty result is not shared.
     reading.then((batch) => {
       if (batch === undefined) forget();
     }, forget);
@@ -149,14 +150,14 @@ export class TopicTails {
   }
 }
 
-/** Offsets of what is followed as one text, for a subscriber who comes again. */
+/** The offsets of the followed partitions as text, for a subscriber that reconnects. */
 export function placeText(partitions: readonly Followed[]): string {
   return partitions.map(({ offset }) => offset.toString(36)).join('.');
 }
 
 /**
- * The same partitions at the offsets of a text.
- * @throws CONFIG_INVALID for a text of other partitions
+ * The partitions at the offsets of a text.
+ * @throws CONFIG_INVALID if the text is of other partitions
  */
 export function placesOf(partitions: readonly Followed[], text: string): Followed[] {
   const parts = text.split('.');

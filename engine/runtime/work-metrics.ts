@@ -1,15 +1,15 @@
 /**
- * Metrics of what tasks do, by task, store and topic. Their number is bounded: names beyond the
+ * Metrics of the tasks' work, by task, store and topic. Their number is bounded: names beyond the
  * first few hundred are counted together, as `other`.
  */
 import type { WorkedTask } from '../base/events.ts';
 import type { MetricMaker } from './metric-maker.ts';
 import type { Handlers } from './run-metrics.ts';
 
-/** Names of a label that are told apart. */
+/** Maximal number of distinct names of a label. */
 const namesMost = 300;
 const second = 1_000;
-/** From hundredths of a second to days: what is replayed is old. */
+/** From hundredths of a second to days: replayed records are old. */
 const latencyBuckets = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600, 86_400];
 const restoreBuckets = [0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600, 1_800];
 

@@ -1,25 +1,24 @@
 /**
- * JSON values of an input, without silent loss: numbers that a double does not hold keep their
- * digits as text, a name that comes twice in an object is refused, and so is what is nested too
- * deep to be walked through.
+ * Parses JSON input without silent loss: numbers that a double cannot represent keep their digits
+ * as strings; duplicate names in an object and values nested too deep are refused.
  */
 import { messageOf } from '../base/errors.ts';
 import { nameTwice } from '../base/json-text.ts';
 
-/** Objects and lists within one another. */
+/** Maximal nesting depth of objects and lists. */
 export const depthMax = 100;
 
 /** A string, or a number, of JSON text; outside of strings the numbers are whole tokens. */
 const tokens = /"(?:[^"\\]|\\.)*"|-?[\d.eE+-]+/g;
 const number = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
-/** A number with as many digits may not be the double that it is read as. */
+/** A number with this many digits may differ from its double. */
 const manyDigits = /\d[\d.]{15}|(?:^|[:,[\s])-?\d[\d.]*[eE]/;
 
 const spacedColon = /"\s+:/;
 
 export type ParsedJson = { readonly value: unknown } | { readonly problem: string };
 
-/** The value of a JSON text, or why it is not taken: words that follow the place. */
+/** Returns the value of a JSON text, or why it is refused: a phrase that follows the place. */
 export function parseJson(text: string): ParsedJson {
   let value: unknown;
   try {
@@ -30,7 +29,7 @@ export function parseJson(text: string): ParsedJson {
   if (typeof value !== 'object' || value === null) return { value };
   const names = namesIn(value, 0);
   if (names < 0) return { problem: `is nested deeper than ${depthMax}` };
-  // Each name stands before a colon: where their numbers differ, a name may have come twice.
+  // Each name precedes a colon: if their counts differ, a name may be duplicate.
   if (colons(text) !== names || spacedColon.test(text)) {
     const twice = nameTwice(text);
     if (twice !== undefined) return { problem: `has the field ${JSON.stringify(twice)} twice` };
@@ -38,7 +37,7 @@ export function parseJson(text: string): ParsedJson {
   return { value };
 }
 
-/** Numbers that a double does not hold become texts of the same digits. */
+/** Turns numbers that a double cannot represent into strings of the same digits. */
 function faithful(text: string): string {
   return text.replace(tokens, (token) => {
     if (token.startsWith('"') || !number.test(token) || isHeld(token)) return token;
@@ -47,8 +46,8 @@ function faithful(text: string): string {
 }
 
 /**
- * The number is the double that it is read as. Of a fraction up to 17 digits tell which double is
- * meant: so many are written of one, and its shortest form may be another.
+ * True if the number equals its double. Up to 17 digits identify the double of a fraction: writers
+ * print up to that many, and the shortest form may differ.
  */
 function isHeld(token: string): boolean {
   if (token.length < 16 && !/[eE]/.test(token)) return true;
@@ -73,7 +72,7 @@ function normal(text: string): string {
   return `${sign}${short}e${exponent}`;
 }
 
-/** The texts of the members of a list, of valid JSON text; undefined when the text is no list. */
+/** The texts of a list's members, for valid JSON text; undefined if the text is not a list. */
 export function membersOf(text: string): string[] | undefined {
   if (!/^\s*\[/.test(text)) return undefined;
   const members: string[] = [];
@@ -91,7 +90,7 @@ export function membersOf(text: string): string[] | undefined {
   return members;
 }
 
-/** Fields of all objects in a value; -1 when it is nested too deep. */
+/** Number of fields of all objects in a value; -1 if it is nested too deep. */
 function namesIn(value: object, depth: number): number {
   if (depth >= depthMax) return -1;
   let count = 0;
@@ -106,7 +105,7 @@ function namesIn(value: object, depth: number): number {
   return count;
 }
 
-/** Colons right after a quote, of strings as well. */
+/** Number of colons directly after a quote, including those in strings. */
 function colons(text: string): number {
   let count = 0;
   for (let at = text.indexOf('":'); at >= 0; at = text.indexOf('":', at + 2)) count++;
@@ -114,6 +113,6 @@ function colons(text: string): number {
 }
 
 function reason(error: unknown): string {
-  // The engine's message quotes the text, which the row shows anyway.
+  // V8's message quotes the text, which the row shows anyway.
   return messageOf(error).replace(/, ".*|\s*\.\.\..*$/s, '');
 }

@@ -1,16 +1,16 @@
 /**
- * Whether a value comes back from its bytes as it is. What does not (a Map in JSON, say) is refused
- * where it is written: else the same code would see one value before a restart and another after
- * it.
+ * Checks that a value survives encoding unchanged. A value that does not (such as a Map in JSON) is
+ * refused when it is written; otherwise the same code would see different values before and after a
+ * restart.
  *
- * An undefined field counts as one that is missing, a Buffer as its bytes, and objects of other
- * realms or without a prototype as plain ones.
+ * An undefined field counts as missing, a Buffer as its bytes, and objects of other realms or
+ * without a prototype as plain objects.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { ignoreRejection, isThenable } from '../base/promises.ts';
 import type { Encoder, Serde } from './serde.ts';
 
-/** What a format keeps beside texts, booleans, null, plain objects and arrays. */
+/** What a format can express, besides strings, booleans, null, plain objects and arrays. */
 export interface Kept {
   readonly format: string;
   readonly everyNumber: boolean;
@@ -19,22 +19,24 @@ export interface Kept {
   readonly dates: boolean;
   readonly bytes: boolean;
   readonly maps: boolean;
-  /** Texts may hold halves of surrogate pairs. */
+  /** Strings may contain half surrogate pairs. */
   readonly halfSurrogates: boolean;
-  /** Of fields. */
+  /** Fields may be named `__proto__`.
+   */
   readonly protoName: boolean;
 }
 
-/** Deeper values are taken for such as hold themselves. */
+/** Deeper values are treated as cyclic. */
 const depthMost = 1_000;
-/** Longer lists are not looked at for fields beside their entries. */
+/** Longer lists are not checked for fields besides their entries. */
 const listedMost = 1_024;
 
 let negativeZero = false;
 
 /**
- * Throws TypeError, naming the place, of a value that the format does not keep. Answers true when
- * it holds a -0, which needs care.
+ * Checks that the format can express a value. Returns true if the value contains -0, which needs
+ * care.
+ * @throws TypeError that names the path of the offending value
  */
 export function checkKept(value: unknown, kept: Kept): boolean {
   negativeZero = false;
@@ -121,19 +123,25 @@ function problemOfObject(value: object, kept: Kept, depth: number): Problem | un
   return undefined;
 }
 
-/** No prototype, or the root of one realm; not another object, of which fields are inherited. */
+/**
+ * True for no prototype or the root prototype of a realm; false for any other object, whose fields
+ * would be inherited.
+ */
 function isPlain(prototype: object | null): boolean {
   if (prototype === null) return true;
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf');
 }
 
-/** Of a class that extends Array; the prototype of arrays is one itself, in each realm. */
+/**
+ * True for an instance of a class that extends Array; the array prototype of each realm is itself
+ * an array.
+ */
 function isOwnArray(list: readonly unknown[]): boolean {
   const prototype = Object.getPrototypeOf(list);
   return prototype !== Array.prototype && !Array.isArray(prototype);
 }
 
-/** Of a class that extends the one whose values are known. */
+/** True for an instance of a subclass of a known class. */
 function isOfSubclass(value: object): boolean {
   return !isPlain(Object.getPrototypeOf(Object.getPrototypeOf(value)));
 }
@@ -158,15 +166,15 @@ function problemOfInstance(value: object, kept: Kept, depth: number): Problem | 
   return bad(named(value));
 }
 
-/** Values since one was looked at for what no format writes. */
+/** Values since the last check for hidden content. */
 let skipped = 0;
 let looked = 0;
 
 /**
- * Throws TypeError of what is in an object and in no format: fields whose names are symbols, fields
- * of arrays beside their entries, getters. To find it costs more than to write the value, and it is
- * rare: the first 16 384 values are looked at, then one in 256; and every value again once one was
- * refused.
+ * Checks for content of an object that no format writes: symbol fields, array fields besides the
+ * entries, getters. The check costs more than encoding the value, and such content is rare: so the
+ * first 16 384 values are checked, then one in 256, and every value after one was refused.
+ * @throws TypeError for such content
  */
 export function checkHidden(value: unknown, format: string): void {
   if (looked >= comparedAll && ++skipped < lookedEvery) return;
@@ -229,10 +237,10 @@ function isWellFormed(text: string): boolean {
   return (text as unknown as { isWellFormed(): boolean }).isWellFormed();
 }
 
-/** Serdes that check what they write themselves. */
+/** Serdes that check their values themselves. */
 const checking = new WeakSet<object>();
 
-/** Says that the serde refuses what does not come back equal. */
+/** Declares that the serde itself refuses values that do not survive encoding. */
 export function checked<S extends object>(serde: S): S {
   checking.add(serde);
   return serde;
@@ -242,10 +250,10 @@ export function isChecked(serde: object): boolean {
   return checking.has(serde);
 }
 
-/** What is written was checked when its commit was sealed. */
+/** False while values are written that were checked when their commit was sealed. */
 let isChecking = true;
 
-/** Has state written without another check: it has not changed since the last one. */
+/** Writes state without another check: it has not changed since the last one. */
 export function withoutCheck<T>(write: () => T): T {
   isChecking = false;
   try {
@@ -255,15 +263,15 @@ export function withoutCheck<T>(write: () => T): T {
   }
 }
 
-/** Values of a serde that are all compared, the first ones; then one in so many. */
+/** Number of first values of a serde that are all compared; afterwards a sample is. */
 export const comparedAll = 16_384;
 const comparedEvery = 16;
 const lookedEvery = 256;
 
 /**
- * The serde, for state: what it does not give back as it was is refused when it is written. Serdes
- * of others are asked to decode what they have encoded: the first 16 384 values, then one in 16,
- * since that costs as much as a small job itself; and every value again once one was refused.
+ * Wraps a serde for state: a value that does not survive encoding is refused when it is written.
+ * Custom serdes must decode what they have encoded: for the first 16 384 values, then for one in
+ * 16, because this costs as much as a small job; and for every value after one was refused.
  */
 export function faithful<T>(serde: Serde<T>): Serde<T> {
   if (checking.has(serde)) return serde;
@@ -289,7 +297,7 @@ function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength);
 }
 
-/** What an encoder answers; throws TypeError when these are no bytes. */
+/** The result of an encoder. @throws TypeError if it is not bytes */
 export function bytesOf<T>(encoder: Encoder<T>, value: T): Uint8Array {
   const bytes: unknown = encoder.encode(value);
   if (bytes instanceof Uint8Array) return bytes;
@@ -304,7 +312,10 @@ function comesBack(value: unknown, back: unknown): boolean {
   return hiddenIn(value, 0) === undefined || isDeepStrictEqual(value, back);
 }
 
-/** Undefined fields count as missing. Most values are plain, and those need no help of Node's. */
+/**
+ * Deep equality in which undefined fields count as missing. Most values are plain and are compared
+ * here, without Node's function.
+ */
 function isEqual(value: unknown, back: unknown): boolean {
   if (Object.is(value, back)) return true;
   if (typeof value !== 'object' || typeof back !== 'object') return false;
@@ -329,7 +340,7 @@ function areFieldsEqual(value: Fields, back: Fields): boolean {
     if (!isEqual(of, back[name])) return false;
     if (of !== undefined) fields++;
   }
-  // All of the value's fields came back: as many, so there is no other.
+  // All of the value's fields came back; with equal counts there are no others.
   for (const name in back) if (back[name] !== undefined) fields--;
   return fields === 0;
 }

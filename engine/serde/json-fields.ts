@@ -1,8 +1,7 @@
 /**
- * Some fields of JSON objects, read straight from their bytes: what is not asked for is passed over
- * and makes no object. Layouts that come again get a reader of their own (json-layout.ts); this one
- * reads all there is. What is unusual (an escape, a nested value, an exponent) is left to
- * JSON.parse.
+ * Reads selected fields of JSON objects directly from their bytes: other fields are skipped without
+ * allocating. Repeated layouts get a compiled reader (json-layout.ts); this one handles any layout.
+ * Unusual content (an escape, a nested value, an exponent) is left to JSON.parse.
  */
 import { latin1 } from '../base/bytes.ts';
 import { compileLayout, exactDigits, layoutOf, powersOfTen } from './json-layout.ts';
@@ -11,18 +10,18 @@ import { type LayoutReader, readByLayout } from './layout-reader.ts';
 const [quote, backslash, comma, colon] = [0x22, 0x5c, 0x2c, 0x3a];
 const [openObject, closeObject, openArray, closeArray] = [0x7b, 0x7d, 0x5b, 0x5d];
 const [minus, dot, zero, nine, space] = [0x2d, 0x2e, 0x30, 0x39, 0x20];
-/** So many layouts get a reader, and so many are looked at for it. */
+/** Limits: compiled readers, and layouts that are remembered. */
 const [readersMost, layoutsMost] = [8, 64];
 
 export class JsonFields {
   readonly #names: readonly string[];
   readonly #bytesOf: readonly Buffer[];
-  /** Of the layouts that came again; those that fit oftener come to the front. */
+  /** Readers of repeated layouts; frequently used ones move to the front. */
   readonly #readers: LayoutReader[] = [];
   /** Layouts seen once. */
   readonly #layouts = new Set<string>();
   #isLearning = true;
-  // Of the object at hand.
+  // The current object.
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
   #end = 0;
@@ -33,8 +32,8 @@ export class JsonFields {
   }
 
   /**
-   * The object's fields, in the order in which they were asked for; those it lacks are not there.
-   * Throws SyntaxError.
+   * Returns the requested fields, in the order of the request; missing fields are absent.
+   * @throws SyntaxError
    */
   decode(bytes: Buffer, start: number, end: number): Record<string, unknown> {
     const known = readByLayout(this.#readers, bytes, start, end);
@@ -52,7 +51,7 @@ export class JsonFields {
       try {
         this.#readers.push(compileLayout(layout, this.#names, { skip: this.#skip }));
       } catch (error) {
-        // Where code must not be made at run time, all is read by this reader.
+        // If code generation is not allowed, this reader reads everything.
         if (!(error instanceof EvalError)) throw error;
         this.#isLearning = false;
       }
@@ -97,7 +96,7 @@ export class JsonFields {
     return found;
   }
 
-  /** The next byte that is not white space; -1 at the end. */
+  /** Returns the next byte that is not white space; -1 at the end. */
   #next(): number {
     while (this.#at < this.#end) {
       const byte = this.#bytes[this.#at] as number;
@@ -112,14 +111,14 @@ export class JsonFields {
     this.#at++;
   }
 
-  /** Passes over a name; answers which one it is of those asked for, or -1. */
+  /** Skips a name; returns its index among the requested names, or -1. */
   #field(): number {
     if (this.#next() !== quote) throw this.#wrong();
     const start = this.#at + 1;
     const plain = this.#skipText();
     const end = this.#at - 1;
     if (!plain) {
-      // It may be one of those asked for, spelt otherwise.
+      // It may be a requested name in another spelling.
       return this.#names.indexOf(JSON.parse(this.#bytes.toString('utf8', start - 1, end + 1)));
     }
     for (let i = 0; i < this.#bytesOf.length; i++) {
@@ -196,7 +195,7 @@ export class JsonFields {
     }
   }
 
-  /** Up to what ends a number or a word. */
+  /** Skips to the end of a number or a word. */
   #skipScalar(): void {
     for (; this.#at < this.#end; this.#at++) {
       const byte = this.#bytes[this.#at] as number;
@@ -204,7 +203,7 @@ export class JsonFields {
     }
   }
 
-  /** Passes over a text in quotes; true when its bytes are its letters: ASCII without an escape. */
+  /** Skips a quoted string; returns true if its bytes are its characters: ASCII without escapes. */
   #skipText(): boolean {
     let plain = true;
     for (this.#at++; this.#at < this.#end; this.#at++) {

@@ -1,36 +1,37 @@
 /**
- * Readers for JSON objects of one layout: the same names in the same order, each with a value of
- * the same kind, and no white space, as one producer's JSON.stringify writes them. Such a reader is
- * compiled to straight code, as V8 makes the least of a loop over names. Whatever is otherwise than
- * its layout says, it leaves to others. Names that come with the data enter the code as the numbers
- * of their bytes only, so none can say anything in it.
+ * Compiled readers for JSON objects of one layout: the same names in the same order, each with the
+ * same kind of value, without white space, as the JSON.stringify of one producer writes them. The
+ * generated code is unrolled over the names, because V8 does not optimise such a loop. Objects that
+ * differ from the layout are left to other readers. Names from the data are embedded as byte values
+ * only, so they cannot inject code.
  */
 
 import { KeptTexts } from './kept-texts.ts';
 import type { LayoutReader } from './layout-reader.ts';
 
-/** How a value is passed over: by its closing quote, digit by digit, or whole. */
+/** How a value is skipped: to its closing quote, digit by digit, or by a general function. */
 type ValueKind = 'text' | 'number' | 'other';
 
 export interface Layout {
   readonly fields: readonly { readonly name: string; readonly kind: ValueKind }[];
 }
 
-/** What compiled code calls for values that are not plain. */
+/** Functions that compiled code calls for values that are not plain. */
 export interface ValueHelp {
-  /** The position after the value at `at`; throws when there is none. */
+  /** The position after the value at `at`; throws if there is none. */
   skip(bytes: Buffer, at: number, end: number): number;
 }
 
 const fieldsMost = 64;
 const nameBytesMost = 64;
 /**
- * So many digits, and this power of ten, are exact in a double; so their quotient is rounded once.
+ * Numbers with up to this many digits, and the matching power of ten, are exact in a double, so
+ * their quotient is rounded only once.
  */
 export const exactDigits = 15;
 export const powersOfTen = Array.from({ length: exactDigits + 1 }, (_, i) => 10 ** i);
 
-/** The layout of an object's JSON text; undefined when it is none that a reader is made for. */
+/** The layout of an object's JSON text; undefined if no reader is compiled for it. */
 export function layoutOf(text: string): Layout | undefined {
   let value: unknown;
   try {
@@ -53,8 +54,8 @@ function kindOf(value: unknown): ValueKind {
 }
 
 /**
- * @param wanted names of the fields to read; throws EvalError where code must not be made at run
- * time
+ * @param wanted names of the fields to read
+ * @throws EvalError if code generation is not allowed
  */
 export function compileLayout(
   { fields }: Layout,
@@ -87,10 +88,7 @@ export function compileLayout(
   return make(help, kept, powersOfTen);
 }
 
-/**
- * Code that passes over what comes before a value, four bytes at a time; or leaves where something
- * else is there.
- */
+/** Code that skips the bytes before a value, four at a time, and returns if they differ. */
 function codeOfHead(head: Buffer): string {
   const others = [`at + ${head.length} > end`];
   let k = 0;
@@ -101,9 +99,7 @@ function codeOfHead(head: Buffer): string {
   return `if (${others.join(' || ')}) return undefined;\nat += ${head.length};`;
 }
 
-/**
- * Code that passes over a value at `at`, and keeps it as `v<field>` when `field` is not negative.
- */
+/** Code that skips a value at `at`, and stores it in `v<field>` if `field` is not negative. */
 const codeOfValue: Readonly<Record<ValueKind, (field: number) => string>> = {
   text: (field) =>
     field < 0
@@ -142,7 +138,7 @@ const codeOfValue: Readonly<Record<ValueKind, (field: number) => string>> = {
 };
 
 /**
- * Leading zeros and bare points are not JSON: they are left to others. `digits` is the number
+ * Leading zeros and bare points are not JSON, and are left to other readers. `digits` is the number
  * without its point.
  */
 function codeOfNumber(field: number): string {

@@ -1,32 +1,32 @@
 /**
- * Writes values as the text that JSON.stringify makes of them, byte for byte, but flat objects of a
- * layout that comes again (the same names in the same order) straight into the buffer in which they
- * leave. Such a writer is compiled, as is its counterpart (json-layout.ts); what it does not know
- * (a nested value, a field that is undefined) it leaves to JSON.stringify. What would not come back
- * equal is refused (faithful.ts); a -0, which JSON.stringify makes a 0 of, is written as -0.
+ * Writes the same text as JSON.stringify, byte for byte. Flat objects of a repeated layout (the
+ * same names in the same order) are written directly into the output buffer by a compiled writer,
+ * the counterpart of json-layout.ts. Other content (a nested value, an undefined field) is left to
+ * JSON.stringify. A value that would not survive encoding is refused (faithful.ts); -0, which
+ * JSON.stringify writes as 0, is written as -0.
  */
 import { moveForward } from '../base/move-forward.ts';
 import type { Scratch } from '../base/scratch.ts';
 import { checkHidden, checkKept, type Kept } from './faithful.ts';
 
-/** False, and nothing written, of an object of another layout, or with a value that is not flat. */
+/**
+ * Returns false, without writing, for an object of another layout or with a value that is not flat.
+ */
 type LayoutWriter = (value: object, to: Scratch) => boolean;
 
-/**
- * So many layouts get a writer, and so many objects that none of them fits are looked at for it.
- */
+/** Limits: compiled writers, and unmatched objects that are examined for a new one. */
 const [writersMost, looksMost] = [8, 256];
 const fieldsMost = 64;
-/** Bytes of a number or a word, at most, and of a letter of a text that is escaped. */
+/** Maximal bytes of a number or a word, and of an escaped character. */
 const [scalarMost, letterMost] = [26, 6];
 const [quote, backslash, minus, zero] = [0x22, 0x5c, 0x2d, 0x30];
 
 export class JsonWriter {
-  /** Those that fit oftener come to the front. */
+  /** Writers; frequently used ones move to the front. */
   readonly #writers: LayoutWriter[] = [];
   #looks = looksMost;
 
-  /** Throws TypeError of what JSON cannot say. */
+  /** @throws TypeError for a value that JSON cannot express */
   write(value: unknown, to: Scratch): void {
     if (isPlainObject(value) && this.#writeFlat(value, to)) {
       checkHidden(value, 'json');
@@ -59,7 +59,7 @@ export class JsonWriter {
       this.#writers.push(compileWriter(fields.map(([name]) => name)));
       if (this.#writers.length === writersMost) this.#looks = 0;
     } catch (error) {
-      // Where code must not be made at run time, JSON.stringify writes it all.
+      // If code generation is not allowed, JSON.stringify writes everything.
       if (!(error instanceof EvalError)) throw error;
       this.#looks = 0;
     }
@@ -78,12 +78,12 @@ const kept: Kept = {
   protoName: true,
 };
 
-/** JSON.stringify, for which it is an error when the value does not come back equal. */
+/** JSON.stringify that refuses values that do not survive encoding. */
 export function jsonText(value: unknown): string {
   return checkKept(value, kept) ? exactText(value) : JSON.stringify(value);
 }
 
-/** The same, of a value that was checked, and -0 is written as such. */
+/** The same, for a checked value; -0 is written as -0. */
 function exactText(value: unknown): string {
   if (Object.is(value, -0)) return '-0';
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
@@ -102,7 +102,7 @@ function isFlat(value: unknown): boolean {
   return value === null || ['string', 'number', 'boolean'].includes(typeof value);
 }
 
-/** Names enter the code as string literals, which say nothing else whatever is in them. */
+/** Names are embedded as string literals, so they cannot inject code. */
 function compileWriter(names: readonly string[]): LayoutWriter {
   const heads = names.map((name, i) =>
     Buffer.from(`${i === 0 ? '{' : ','}${JSON.stringify(name)}:`),
@@ -141,7 +141,7 @@ function compileWriter(names: readonly string[]): LayoutWriter {
   return make(names, putText, putNumber, putLetters);
 }
 
-/** A text in its quotes; the position after it. */
+/** Writes a quoted string; returns the position after it. */
 function putText(bytes: Buffer, at: number, text: string): number {
   const { length } = text;
   bytes[at] = quote;
@@ -175,7 +175,7 @@ function putNumber(bytes: Buffer, at: number, number: number): number {
   return end;
 }
 
-/** ASCII as it is. */
+/** Writes ASCII characters without escaping. */
 function putLetters(bytes: Buffer, at: number, letters: string): number {
   for (let i = 0; i < letters.length; i++) bytes[at + i] = letters.charCodeAt(i);
   return at + letters.length;

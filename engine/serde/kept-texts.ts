@@ -1,10 +1,9 @@
 /**
- * Short texts that come again and again, such as names of types: one string each, which is not made
- * again.
+ * Interns short repeated strings, such as names of types.
  */
 import { latin1 } from '../base/bytes.ts';
 
-/** So many are kept, of so many letters at most. */
+/** Limits: number of strings, and their length. */
 const textsMost = 1_024;
 const lettersMost = 32;
 

@@ -1,10 +1,12 @@
 /**
- * What compiled readers of one layout have in common, whatever the format (json-layout.ts,
- * msgpack-layout.ts).
+ * The common interface of compiled readers (json-layout.ts, msgpack-layout.ts).
  */
 import { moveForward } from '../base/move-forward.ts';
 
-/** The wanted fields of the object in bytes [start, end); undefined when it has another layout. */
+/**
+ * Returns the wanted fields of the object in bytes [start, end); undefined if it has another
+ * layout.
+ */
 export type LayoutReader = (
   bytes: Buffer,
   start: number,
@@ -12,8 +14,8 @@ export type LayoutReader = (
 ) => Record<string, unknown> | undefined;
 
 /**
- * What the first reader that fits answers; undefined when none does. Those that fit oftener come to
- * the front.
+ * Returns the result of the first matching reader; undefined if none matches. Frequently used
+ * readers move to the front.
  */
 export function readByLayout(
   readers: LayoutReader[],

@@ -1,8 +1,8 @@
 /**
- * Some fields of MessagePack maps, read straight from their bytes
- * (https://github.com/msgpack/msgpack, spec.md): what is not asked for is passed over by its head
- * and makes no object. Layouts that come again get a reader of their own (msgpack-layout.ts); this
- * one walks over any map. Values that are asked for and not plain are left to msgpackr.
+ * Reads selected fields of MessagePack maps directly from their bytes
+ * (https://github.com/msgpack/msgpack, spec.md): other fields are skipped by their length without
+ * allocating. Repeated layouts get a compiled reader (msgpack-layout.ts); this one handles any map.
+ * Requested values that are not plain are left to msgpackr.
  */
 
 import { type LayoutReader, readByLayout } from './layout-reader.ts';
@@ -14,30 +14,31 @@ import {
   type ValueHelp,
 } from './msgpack-layout.ts';
 
-/** So many layouts get a reader, and so many maps that none of them fits are looked at for it. */
+/** Limits: compiled readers, and unmatched maps that are examined for a new one. */
 const [readersMost, looksMost] = [8, 256];
 
 export class MsgpackFields {
   readonly #names: readonly string[];
   readonly #help: ValueHelp;
-  /** Of the layouts that were seen; those that fit oftener come to the front. */
+  /** Readers of known layouts; frequently used ones move to the front. */
   readonly #readers: LayoutReader[] = [];
   #looks = looksMost;
-  // Of the map at hand.
+  // The current map.
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
   #end = 0;
 
-  /** @param decode one whole value in bytes [start, end) */
+  /** @param decode decodes one whole value in bytes [start, end) */
   constructor(names: readonly string[], decode: ValueHelp['decode']) {
     this.#names = names;
     this.#help = { skip: this.#skipFrom, decode };
   }
 
   /**
-   * The map's fields, in the order in which they were asked for; those it lacks, or that are
-   * undefined, are not there. Throws RangeError of bytes that end too early or too late, TypeError
-   * of what is no object.
+   * Returns the requested fields, in the order of the request; missing and undefined fields are
+   * absent.
+   * @throws RangeError if the bytes end too early or too late, TypeError if the value is not an
+   * object
    */
   decode(bytes: Buffer, start: number, end: number): Record<string, unknown> {
     return readByLayout(this.#readers, bytes, start, end) ?? this.#walk(bytes, start, end);
@@ -76,7 +77,7 @@ export class MsgpackFields {
       this.#readers.push(compileMap(head, names, this.#names, this.#help));
       if (this.#readers.length === readersMost) this.#looks = 0;
     } catch (error) {
-      // Where code must not be made at run time, all is read by this reader.
+      // If code generation is not allowed, this reader reads everything.
       if (!(error instanceof EvalError)) throw error;
       this.#looks = 0;
     }
@@ -99,7 +100,7 @@ export class MsgpackFields {
     return found;
   }
 
-  /** Passes over the head of a map; -1 when it is something else. */
+  /** Skips the head of a map; returns its size, or -1 for anything else. */
   #mapSize(): number {
     const head = this.#byte();
     if (head >= 0x80 && head <= 0x8f) return head - 0x80;
@@ -119,7 +120,7 @@ export class MsgpackFields {
     for (let left = 1; left > 0; left--) left += this.#skipOne();
   }
 
-  /** Passes over one value, but not over those it holds: answers how many they are. */
+  /** Skips one value without its members; returns the number of members. */
   #skipOne(): number {
     const head = this.#byte();
     if (head < 0x80 || head >= 0xe0) return 0;
@@ -127,13 +128,13 @@ export class MsgpackFields {
     if (head <= 0x9f) return head - 0x90;
     if (head <= 0xbf) return this.#pass(head - 0xa0);
     if (head <= 0xc3) return 0;
-    // Bytes, then extensions (with a type), of a length that is told.
+    // Bytes, then extensions (with a type), with an explicit length.
     if (head <= 0xc6) return this.#pass(this.#uint(2 ** (head - 0xc4)));
     if (head <= 0xc9) return this.#pass(this.#uint(2 ** (head - 0xc7)) + 1);
-    // float32, float64, then whole numbers of 1, 2, 4 and 8 bytes, without and with a sign.
+    // float32, float64, then integers of 1, 2, 4 and 8 bytes, unsigned and signed.
     if (head <= 0xcb) return this.#pass(head === 0xca ? 4 : 8);
     if (head <= 0xd3) return this.#pass(2 ** ((head - 0xcc) % 4));
-    // Extensions of 1, 2, 4, 8 and 16 bytes, then texts.
+    // Extensions of 1, 2, 4, 8 and 16 bytes, then strings.
     if (head <= 0xd8) return this.#pass(2 ** (head - 0xd4) + 1);
     if (head <= 0xdb) return this.#pass(this.#uint(2 ** (head - 0xd9)));
     if (head <= 0xdd) return this.#uint(2 ** (head - 0xdc + 1));
@@ -145,7 +146,7 @@ export class MsgpackFields {
     return this.#bytes[this.#at - 1] as number;
   }
 
-  /** A whole number of 1, 2 or 4 bytes. */
+  /** An unsigned integer of 1, 2 or 4 bytes. */
   #uint(bytes: number): number {
     this.#pass(bytes);
     let value = 0;

@@ -1,36 +1,33 @@
 /**
- * Readers for MessagePack maps of one layout: the same names in the same order. As those for JSON
- * (json-layout.ts) they are compiled to straight code; here the values may be of any kind. Names
- * that come with the data enter the code as the numbers of their bytes only.
+ * Compiled readers for MessagePack maps of one layout: the same names in the same order. Like those
+ * for JSON (json-layout.ts) they are unrolled; the values may be of any kind. Names from the data
+ * are embedded as byte values only.
  */
 import { KeptTexts } from './kept-texts.ts';
 import type { LayoutReader } from './layout-reader.ts';
 
-/**
- * A name as it stands in the bytes, head and all, and which of the wanted fields it is: -1 for
- * none.
- */
+/** An encoded name with its head, and its index among the wanted fields, or -1. */
 export interface Name {
   readonly bytes: Uint8Array;
   readonly field: number;
 }
 
-/** What compiled code calls for values that are not plain. */
+/** Functions that compiled code calls for values that are not plain. */
 export interface ValueHelp {
-  /** The position after the value at `at`; throws when it ends too late. */
+  /** The position after the value at `at`; throws if it ends too late. */
   skip(bytes: Buffer, at: number, end: number): number;
   /** The value in bytes [start, end). */
   decode(bytes: Buffer, start: number, end: number): unknown;
 }
 
-/** Maps with so many names, of so many bytes, get a reader. */
+/** Limits of maps that get a reader: number of names, and their bytes. */
 export const namesMost = 64;
 export const nameBytesMost = 64;
 
 /**
- * @param head of the map: how many names there are, of which there are several ways to write it
- * @param wanted names of the fields to read; throws EvalError where code must not be made at run
- * time
+ * @param head encoded size of the map, for which there are several encodings
+ * @param wanted names of the fields to read
+ * @throws EvalError if code generation is not allowed
  */
 export function compileMap(
   head: Uint8Array,
@@ -57,14 +54,14 @@ export function compileMap(
   return make(help, kept);
 }
 
-/** Passes over bytes that must be these. */
+/** Code that skips bytes that must equal these. */
 function expected(bytes: Uint8Array): string {
   const other = [...bytes].map((byte, k) => `b[at + ${k}] !== ${byte}`).join(' || ');
   return `if (${other}) return undefined;
     at += ${bytes.byteLength};`;
 }
 
-/** Passes over the value at `at`: small numbers, short texts and doubles at once. */
+/** Code that skips the value at `at`: small numbers, short strings and doubles inline. */
 const skipped = `
   h = b[at];
   if (h < 0x80 || h >= 0xe0) at++;
@@ -73,8 +70,8 @@ const skipped = `
   else at = help.skip(b, at, end);`;
 
 /**
- * The same, and keeps it as `v<field>`. What is undefined is left to others: it would be a field
- * that is there.
+ * The same, and stores it in `v<field>`. Undefined is left to other readers, because the field must
+ * then be absent.
  */
 function read(field: number): string {
   return `

@@ -1,8 +1,8 @@
 /**
- * MessagePack through msgpackr, the default serde. With declared fields a record costs one
- * structure byte instead of its field names: the structures are fixed when the serde is made, the
- * same in every thread and every run, so no dictionary has to be stored or agreed upon. An object
- * with other fields is written in full, self-contained.
+ * MessagePack through msgpackr, the default serde. With declared structures, an object is written
+ * with one structure byte instead of its field names. The structures are fixed when the serde is
+ * created and the same in every thread and run, so no dictionary has to be stored. An object with
+ * other fields is written in full.
  */
 import type { Packr } from 'msgpackr';
 import { onDemand } from '../base/on-demand.ts';
@@ -10,27 +10,27 @@ import { checked, checkKept, type Kept } from './faithful.ts';
 import { MsgpackFields } from './msgpack-fields.ts';
 import type { Serde } from './serde.ts';
 
-// Tables whose values are written otherwise have one, too, and never ask it.
+// Loaded on demand: tables with other value formats have this serde too, but never use it.
 const msgpackr = onDemand<typeof import('msgpackr')>('msgpackr');
 
-/** Field names in order, of each object shape that is to be written compactly. */
+/** The field names, in order, of each object shape to be written compactly. */
 export type Structures = readonly (readonly string[])[];
 
 const chunkBytes = 256 * 1024;
 
-/** @typeParam T what is read of a value */
+/** @typeParam T the type of decoded values */
 export interface MsgpackOptions<T> {
   /**
-   * Reads these fields of objects and no other, several times as fast, and a value that is not an
-   * object is an error. Objects of declared structures are read whole first. Encoding writes all
-   * there is.
+   * Reads only these fields of objects, several times as fast; a value that is not an object is an
+   * error. Objects of declared structures are read whole first. Encoding writes all fields.
    */
   readonly only?: readonly (keyof T & string)[];
 }
 
 /**
- * Values that would not come back as they are (a Map without structures, a Set, an instance of a
- * class, half a surrogate pair, a function ...) are an error when they are written.
+ * Values as MessagePack. A value that would not survive encoding (a Map without structures, a Set,
+ * a class instance, half a surrogate pair, a function ...) is an error when it is written. Example:
+ * `topic('orders', { value: msgpack<Order>() })`.
  *
  * @param structures object shapes known in advance; at most 32. Changing their order or fields
  * makes older bytes unreadable: append new shapes at the end.
@@ -51,7 +51,7 @@ export function msgpack<T = unknown>(
   return checked({
     format: `msgpack${JSON.stringify(structures)}`,
     encode: (value) => {
-      // Numbers and the like are what most states are.
+      // Fast path: most states are numbers and similar.
       const hasNegativeZero =
         typeof value === 'number' ? Object.is(value, -0) : checkKept(value, kept);
       return hasNegativeZero ? packedExactly(packr(), value) : packr().pack(value);
@@ -60,7 +60,7 @@ export function msgpack<T = unknown>(
   });
 }
 
-/** @param structured whether there are declared structures: maps stay maps then */
+/** @param structured true with declared structures: then maps stay maps */
 function keptBy(structured: boolean): Kept {
   return {
     format: 'msgpack',
@@ -75,7 +75,7 @@ function keptBy(structured: boolean): Kept {
   };
 }
 
-/** msgpackr makes 0 of -0. A number that nobody writes stands for it, until the value is packed. */
+/** msgpackr writes -0 as 0. A number that no one uses stands for it until the value is packed. */
 const standIn = 2.7364718290437e-308;
 const [standInBytes, zeroBytes] = [standIn, -0].map((number) => {
   const bytes = Buffer.alloc(9, 0xcb);

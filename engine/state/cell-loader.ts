@@ -1,6 +1,5 @@
 /**
- * Brings the cells of a task into memory: those that the next records need, and those that become
- * due.
+ * Loads cells of a task into memory: those that the next records need, and those that become due.
  */
 import { streamTimeNumber } from '../graph/store-spec.ts';
 import type { BackendEntry, StateBackend } from '../storage/backend.ts';
@@ -11,7 +10,7 @@ import type { Store } from './store.ts';
 import type { StoredCells } from './stored-cells.ts';
 
 export class CellLoader {
-  /** Keys that the backend was asked for, since somebody set it back. */
+  /** Keys read from the backend since the counter was last reset. */
   reads = 0;
   readonly #stores: ReadonlyMap<string, Store>;
   readonly #backend: StateBackend;
@@ -31,10 +30,10 @@ export class CellLoader {
   }
 
   /**
-   * Loads the cells of `keyTexts` in every store, and of the keys that become due: up to
-   * `streamUntil` in stores on the stream's clock, or where their own stream time is, up to
-   * `idleUntil` in all but those on the wall clock, up to `wallUntil` in these; in stores of ticks
-   * all, when `wallUntil` is given. One read of the backend for the cells.
+   * Loads the cells of `keyTexts` in every store, and of the keys that become due, with one read of
+   * the backend. Due means: up to `streamUntil`, or the store's own stream time, in stores on the
+   * stream's clock; up to `idleUntil` in all stores except those on the wall clock; up to
+   * `wallUntil` in stores on the wall clock; every key in stores of ticks, if `wallUntil` is given.
    */
   async load(
     keyTexts: readonly string[],
@@ -43,14 +42,14 @@ export class CellLoader {
     wallUntil = Number.NEGATIVE_INFINITY,
   ): Promise<void> {
     const dueIds: string[] = [];
-    // Most that become due are in memory.
+    // Most due keys are in memory.
     const { size } = this.#stores;
     const note = (keyText: string, owner: CacheEntry | undefined) => {
       const there = size === 1 && owner !== undefined;
       if (!there && !this.#has(keyText)) dueIds.push(keyText);
     };
-    // A step may forward a due key to the stores after it, so a key due anywhere is loaded
-    // everywhere.
+    // A step may forward a due key to later stores, so a key that is due in one store is loaded in
+    // all.
     for (const store of this.#stores.values()) {
       if (store.state.spec.resident === true) await this.#loadResident(store);
       if (store.state.spec.due === undefined) continue;
@@ -90,13 +89,13 @@ export class CellLoader {
     if (inParts.length > 0) await Promise.all(inParts);
   }
 
-  /** Takes in what the backend has of a key. */
+  /** Loads the value that the backend has for a key. */
   async #loadStored({ state, keys }: Store, keyText: string, value: Buffer): Promise<void> {
     const { cell, bytes, inParts } = await this.#stored.read(state.spec, keys, keyText, value);
     state.load(keyText, cell, bytes, inParts);
   }
 
-  /** Answers the keys of which the backend must be asked, each once. */
+  /** Returns the keys that must be read from the backend, each once. */
   #loadFromMemory(store: Store, ...lists: readonly (readonly string[])[]): ReadonlySet<string> {
     const { state } = store;
     const wanted = new Set<string>();
@@ -119,7 +118,7 @@ export class CellLoader {
     return true;
   }
 
-  /** The cell of a key, if it is packed, becomes an entry; false when it is not. */
+  /** Turns the packed cell of a key into an entry. Returns false if there is none. */
   #unpack(store: Store, packed: PackedCells, keyText: string): boolean {
     const row = packed.rowOf(keyText);
     if (row === undefined) return false;
@@ -154,7 +153,7 @@ export class CellLoader {
     });
     for (const [key] of entries) {
       const { due, keyText } = keys.entryOfDue(key);
-      // A changed cell has its say in memory already; what the disk says of it is older.
+      // A changed cell is already indexed in memory; the entry on disk is older.
       const known = state.table.of(keyText);
       if (known === undefined) index.setStored(keyText, due);
       else if (state.isSaved(known)) index.set(known, due);

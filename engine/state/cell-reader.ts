@@ -1,6 +1,5 @@
 /**
- * Reads a task's cells from their bytes. What is damaged is an error that names task, store and
- * folder.
+ * Decodes a task's cells. Damaged bytes are an error that names task, store and folder.
  */
 
 import { contentOf } from '../base/checksummed.ts';
@@ -31,7 +30,7 @@ export class CellReader {
     }
   }
 
-  /** What `read` answers; whatever it throws is damage of the store. */
+  /** Returns the result of `read`; reports anything it throws as damage of the store. */
   guard<T>(store: string, read: () => T): T {
     try {
       return read();
@@ -40,13 +39,16 @@ export class CellReader {
     }
   }
 
-  /** A cell that is packed; undefined when it is gone. */
+  /** Decodes a packed cell; undefined when it is deleted. */
   packed(spec: StoreSpec<unknown, unknown>, packed: PackedCells, row: number): unknown {
     const bytes = packed.cellOf(row);
     return bytes && this.cell(spec, bytes);
   }
 
-  /** What a value of the backend holds. @param owner name of the store, for the error */
+  /**
+   * The content of a backend value, after its checksum.
+   * @param owner name of the store, for the error
+   */
   content(value: Buffer, owner: string): Buffer {
     const content = contentOf(value);
     if (content === undefined) throw this.corrupt(owner, 'CRC-32C does not match');

@@ -1,6 +1,6 @@
 /**
- * What the batches of a changelog do to a store that is restored: in memory, as bytes where that is
- * enough, or on disk.
+ * Applies the batches of a changelog to a store that is being restored: in memory, as packed bytes
+ * if possible, or on disk.
  */
 import { assert } from '../base/assert.ts';
 import { asBuffer, emptyBytes } from '../base/bytes.ts';
@@ -26,22 +26,23 @@ import { cellWrites, metaWrite, type Store } from './store.ts';
 import type { StoreState } from './store-state.ts';
 import { type StoredCells, storedValue } from './stored-cells.ts';
 
-/** A record of a key, and in how many chunks it came. */
+/** A record of a key, and the number of its chunks. */
 interface KeyRecord {
   readonly record: Exclude<ChangelogRecord, { kind: 'meta' | 'chunk' }>;
   readonly chunks: number;
 }
 
-/** A cell while the records of its key are taken in. */
+/** A cell while the records of its key are applied. */
 interface Taken {
   cell: unknown;
   inParts: PartsLogged | undefined;
-  /** Bytes of a whole one. */
+  /** Bytes of a whole cell. */
   bytes: number;
 }
 
 /**
- * Whether cells may stay bytes until someone asks for them: nothing else is to be known of them.
+ * True if restored cells may stay encoded until they are used: the store needs no due instants,
+ * parts or residency.
  */
 export function isPackable({ due, parts, resident }: StoreSpec<unknown, unknown>): boolean {
   return due === undefined && parts === undefined && resident !== true;
@@ -52,7 +53,7 @@ export class ChangelogReplay {
   readonly #backend: StateBackend;
   readonly #reader: CellReader;
   readonly #stored: StoredCells;
-  /** Of each store: what has been read in part. */
+  /** By store: values of which only some chunks have been read. */
   readonly #chunks = new Map<StoreState, Chunks>();
 
   /** @param task for errors */
@@ -64,7 +65,7 @@ export class ChangelogReplay {
   }
 
   /**
-   * Of a store that is in memory whole, or whose cells may stay bytes.
+   * Applies a batch to a store that is completely in memory, or whose cells may stay encoded.
    * @param now wall time, ms UTC
    */
   inMemory(store: Store, batch: PackedBatch, now: number): void {
@@ -75,15 +76,18 @@ export class ChangelogReplay {
     this.#arrived(state, batch, now);
   }
 
-  /** Of any other: written at once, its position too. @param now wall time, ms UTC */
+  /**
+   * Applies a batch to any other store: writes it to the backend at once, with its position.
+   * @param now wall time, ms UTC
+   */
   async onDisk(store: Store, batch: PackedBatch, now: number): Promise<void> {
     const { state, keys } = store;
     const { spec } = state;
     const changes =
       spec.source === undefined ? this.#byKey(state, batch) : sourceByKey(spec, batch);
-    // In the order of the keys the database takes them in fastest.
+    // The database writes fastest in key order.
     const keyTexts = [...changes.keys()].sort();
-    // What is there already matters to the index of what is due, and where a part of it changes.
+    // The old cell is needed to update the due index and to change cells stored in parts.
     const old = await this.#backend.getMany(keyTexts.map((keyText) => keys.cell(keyText)));
     const writes: BackendWrite[] = [];
     for (const [i, keyText] of keyTexts.entries()) {
@@ -94,7 +98,7 @@ export class ChangelogReplay {
       const known: Taken = { cell: undefined, inParts: undefined, bytes: 0, ...stored };
       const before = known.inParts?.stored === true ? spec.parts?.partsOf(known.cell) : undefined;
       for (const record of changes.get(keyText) ?? []) this.#take(spec, known, record);
-      // Another cell has taken its place: its parts go.
+      // The cell was replaced: delete its parts.
       if (known.cell !== stored?.cell) {
         for (const part of before ?? []) known.inParts?.changed(part);
       }
@@ -115,7 +119,7 @@ export class ChangelogReplay {
   }
 
   /**
-   * A batch was taken in, but for chunks that wait for others: their batch is to be read again
+   * Notes that a batch was applied. If chunks still wait for others, their batch must be read again
    * after a crash.
    */
   #arrived(state: StoreState, batch: PackedBatch, now: number): void {
@@ -124,7 +128,7 @@ export class ChangelogReplay {
     state.readAt = now;
   }
 
-  /** As bytes, for nobody asks for a cell before all is restored. */
+  /** Keeps cells encoded: no cell is used before the restore ends. */
   #pack(state: StoreState, batch: PackedBatch): void {
     const packed = packedOf(state);
     if (state.spec.source !== undefined) {
@@ -144,7 +148,7 @@ export class ChangelogReplay {
     }
   }
 
-  /** Of a store whose changes are a topic's records. */
+  /** As `#pack`, for a store whose changelog is its source topic. */
   #packSource(spec: StoreSpec<unknown, unknown>, packed: PackedCells, batch: PackedBatch): void {
     const rows = rowsIn(packed.keys, batch, 0, batch.count, 0);
     for (let i = 0; i < batch.count; i++) {
@@ -157,7 +161,7 @@ export class ChangelogReplay {
     }
   }
 
-  /** Record by record, without an object for what each of a whole cell says. */
+  /** Applies record by record, without allocating an object for each whole cell. */
   #takeCells(state: StoreState, batch: PackedBatch): void {
     const isWhole = state.spec.parts?.always !== true;
     for (let from = 0; from < batch.count; ) {
@@ -172,7 +176,7 @@ export class ChangelogReplay {
     }
   }
 
-  /** Records [from, to), each a whole cell or its end. */
+  /** Applies records [from, to), each a whole cell or a tombstone. */
   #takeWhole(state: StoreState, batch: PackedBatch, from: number, to: number): void {
     const rows = rowsIn(state.table.keys, batch, from, to, cellKeyStart);
     state.table.makeRoom();
@@ -194,7 +198,7 @@ export class ChangelogReplay {
     state.restored(keyText, taken.cell, taken.bytes, taken.inParts);
   }
 
-  /** Of a store whose changes are a topic's records. */
+  /** As `#takeCells`, for a store whose changelog is its source topic. */
   #takeSource(state: StoreState, batch: PackedBatch): void {
     for (const [keyText, changes] of sourceByKey(state.spec, batch)) {
       for (const { record } of changes) {
@@ -205,7 +209,7 @@ export class ChangelogReplay {
     }
   }
 
-  /** What a record does to the cell of its key. */
+  /** Applies a record to the cell of its key. */
   #take(spec: StoreSpec<unknown, unknown>, taken: Taken, { record, chunks }: KeyRecord): void {
     const { kind, value } = record;
     const { parts } = spec;
@@ -218,15 +222,15 @@ export class ChangelogReplay {
     if (parts === undefined) throw this.#reader.corrupt(spec.name, 'its cells have no parts');
     const wasInParts = parts.always === true || taken.inParts?.inLog === true;
     if (kind !== 'part' && value === null) {
-      // The whole cell has taken its place already, where there is one.
+      // If there is a whole cell, it has already replaced the head.
       if (wasInParts) taken.cell = undefined;
       if (taken.inParts !== undefined) taken.inParts.inLog = false;
       return;
     }
-    // Of a cell that is gone.
+    // A part of a deleted cell.
     if (value === null && (!wasInParts || taken.cell === undefined)) return;
     this.#reader.guard(spec.name, () => {
-      // A head may be compacted away that did not change since, or come after its parts.
+      // An unchanged head may have been compacted away, or may come after its parts.
       const base = wasInParts ? taken.cell : undefined;
       taken.cell = parts.withHead(base, kind === 'part' ? undefined : (value ?? undefined));
       if (kind === 'part') parts.setPart(taken.cell, record.part, value);
@@ -241,7 +245,9 @@ export class ChangelogReplay {
     taken.bytes = Math.round(parts.bytesOf(taken.cell));
   }
 
-  /** What a batch says of each key, in order. Of whole cells the last is enough. */
+  /**
+   * Groups the records of a batch by key, in order. Of several whole cells only the last is kept.
+   */
   #byKey(state: StoreState, batch: PackedBatch): Map<string, KeyRecord[]> {
     const changes = new Map<string, KeyRecord[]>();
     for (let i = 0; i < batch.count; i++) {
@@ -256,7 +262,10 @@ export class ChangelogReplay {
     return record?.kind === 'cell' ? { record, chunks: 0 } : this.#other(state, batch, i);
   }
 
-  /** A record that is no whole cell: of a key, of the store's numbers, or nothing that is known. */
+  /**
+   * Handles a record that is not a whole cell: returns a change of a key, applies the store's
+   * numbers, or ignores an unknown kind.
+   */
   #other(state: StoreState, batch: PackedBatch, i: number): KeyRecord | undefined {
     const record = changelogRecord(batch, i);
     if (record === undefined) throw this.#error(state.spec.name, batch, i, 'unknown record');
@@ -321,7 +330,7 @@ function sourceByKey(
   return changes;
 }
 
-/** What of a store is packed; about to change. */
+/** The packed cells of a store, about to change. */
 function packedOf(state: StoreState): PackedCells {
   assert(state.table.count === 0, 'a store is restored before its cells are read');
   state.packed ??= new PackedCells();

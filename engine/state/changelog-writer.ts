@@ -1,4 +1,4 @@
-/** What a commit changed in a store, as records of its changelog (changelog.ts). */
+/** Writes the changes of a commit in a store as records of its changelog (changelog.ts). */
 
 import { Scratch } from '../base/scratch.ts';
 import { type CellParts, type StoreSpec, wholeBytesMost } from '../graph/store-spec.ts';
@@ -16,14 +16,14 @@ const headPrefix: Buffer = Buffer.from([headTag]);
 
 /** For stores whose topic has their cells already: only their sizes are wanted. */
 const unread = new Scratch();
-/** The parts of the cell at hand that changed, and those of one that went. */
+/** The changed parts of the current cell, and the parts of a deleted one. */
 const changed: number[] = [];
 const nothingGone: ReadonlySet<number> = new Set();
 
 /**
- * Seals a store, and answers the records of its changes; undefined when nothing changed, and when
- * its topic has them already. A cell that came and went since the last commit leaves nothing
- * behind: there is nothing to take back.
+ * Seals a store and returns the records of its changes; undefined if nothing changed, or if its
+ * source topic has them already. A cell that was created and deleted since the last commit writes
+ * no record.
  */
 export function* sealedChanges(
   store: StoreState,
@@ -59,7 +59,7 @@ export function* sealedChanges(
   return builder.finishAt(0);
 }
 
-/** False of a cell that came and went since the last commit, parts and all. */
+/** False for a cell that was created and deleted since the last commit. */
 function isNews(entry: CacheEntry): boolean {
   if (entry.cell !== undefined || entry.logged) return true;
   logged(entry, nothingLogged);
@@ -82,13 +82,13 @@ function appendWhole(
   else endRecord(builder, cellPrefix, entry.keyText, commitId, cell !== undefined, before);
 }
 
-/** Of a store whose large cells are in parts. */
+/** Writes the changes of a store whose large cells are logged in parts. */
 class PartsWriter {
   readonly #builder: BatchBuilder;
   readonly #spec: StoreSpec<unknown, unknown>;
   readonly #parts: CellParts<unknown>;
   readonly #commitId: number;
-  /** The one at hand. */
+  /** The current entry. */
   #entry: CacheEntry;
 
   constructor(
@@ -111,7 +111,7 @@ class PartsWriter {
     const { cell, loggedCell, inParts } = entry;
     const always = parts.always === true;
     const wasInParts = always || inParts?.inLog === true;
-    // Also one that was put back as a copy: nobody knows what of it the changelog has.
+    // True also for a copy of the same cell: it is unknown which parts the changelog has.
     const isOther = loggedCell !== cell;
     const gone =
       wasInParts && isOther && loggedCell !== undefined
@@ -153,7 +153,7 @@ class PartsWriter {
   }
 
   #logEnd(): void {
-    // It goes last: a restore that has read so far knows no cell of which it reads parts after.
+    // The tombstone comes last: after it, a restore must not read parts of the deleted cell.
     this.#begin(cellPrefix);
     endRecord(this.#builder, cellPrefix, this.#entry.keyText, this.#commitId, false, 0);
     logged(this.#entry, 0);

@@ -8,10 +8,10 @@
  *          [2][part, 8 bytes][key bytes] a part of a cell
  *          [3][chunk u32][record's key]  a chunk of a record whose value is too long (chunks.ts)
  *          [4][key bytes]                the head of a cell in parts
- *   value  JSON {commitId, numbers} · what it says; null when it is gone
+ *   value  JSON {commitId, numbers} · the content; null when it is deleted
  *
- * Of a key either the cell or the head holds something, never both: a cell that is cut, or whole
- * again, takes the other back in the same commit.
+ * For each key, either the cell or the head has a value, never both: a cell that is split into
+ * parts, or whole again, deletes the other record in the same commit.
  */
 
 import { must } from '../base/assert.ts';
@@ -21,7 +21,7 @@ import type { PackedBatch } from '../record/batch.ts';
 
 export const [metaTag, cellTag, partTag, chunkTag, headTag] = [0, 1, 2, 3, 4] as const;
 const partPrefixBytes = 1 + orderedTimeBytes;
-/** Before the key of the record that a chunk belongs to. */
+/** Length of the prefix before the key of the record that a chunk belongs to. */
 export const chunkPrefixBytes = 5;
 
 export type ChangelogRecord =
@@ -35,7 +35,7 @@ export type ChangelogRecord =
     }
   | {
       readonly kind: 'chunk';
-      /** Key of the record it belongs to, as its id. */
+      /** Key of the record that the chunk belongs to, as an id. */
       readonly of: string;
       readonly chunk: number;
       readonly value: Buffer | null;
@@ -46,33 +46,33 @@ export interface ChangelogMeta {
   readonly numbers: Readonly<Record<string, number>>;
 }
 
-/** Where the bytes of the key begin in the key of a cell's record. */
+/** Offset of the key's bytes in the key of a cell's record. */
 export const cellKeyStart = 1;
 
 const partPrefix = Buffer.alloc(partPrefixBytes, partTag);
-/** The part that it names: the next key's is mostly the same. */
+/** The part in `partPrefix`, cached because the next key mostly has the same one. */
 let prefixed = Number.NaN;
 
-/** What the key of a part's record begins with; good until the next call. */
+/** The prefix of the key of a part's record; valid until the next call. */
 export function partPrefixOf(part: number): Buffer {
   if (part !== prefixed) writeOrderedTime(partPrefix, 1, part);
   prefixed = part;
   return partPrefix;
 }
 
-/** Whether record `i` of a changelog holds a cell whole, or says its end. */
+/** True if record `i` of a changelog is a whole cell or its tombstone. */
 export function isCell(batch: PackedBatch, i: number): boolean {
   const length = batch.keyLengths[i] as number;
   return length >= cellKeyStart && batch.bytes[batch.starts[i] as number] === cellTag;
 }
 
-/** What record `i` of a changelog says; undefined when nobody knows. */
+/** Decodes record `i` of a changelog; undefined for an unknown kind. */
 export function changelogRecord(batch: PackedBatch, i: number): ChangelogRecord | undefined {
   const key = batch.key(i);
   return key === null ? undefined : recordOf(key, batch.value(i));
 }
 
-/** What a record with this key and value says. */
+/** Decodes a record with this key and value. */
 export function recordOf(key: Buffer, value: Buffer | null): ChangelogRecord | undefined {
   const { byteLength } = key;
   const textFrom = (start: number) => key.toString('latin1', start);
@@ -101,9 +101,8 @@ export function recordOf(key: Buffer, value: Buffer | null): ChangelogRecord | u
 }
 
 /**
- * The change that record `i` of a store's source topic is; undefined for a record that changed
- * nothing, because the task refused it: one without a key, with a time before 1970, or that nobody
- * can decode.
+ * Decodes record `i` of a store's source topic as a change. Undefined for a record that the task
+ * refused: one without a key, with a time before 1970, or that cannot be decoded.
  */
 export function sourceRecord(
   spec: StoreSpec<unknown, unknown>,

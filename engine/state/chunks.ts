@@ -1,24 +1,24 @@
 /**
- * Records of a changelog whose values are longer than a log may take: they are logged in chunks,
- * each a record of its own. All chunks of a value are logged together.
+ * Chunks: changelog values that are too long for one record of a log are logged in chunks, each a
+ * separate record. All chunks of a value are logged together.
  *
- *   value of a chunk   f64 id of the commit · u32 how many chunks there are · bytes
+ *   value of a chunk   f64 id of the commit · u32 number of chunks · bytes
  *
- * A value counts when all its chunks of one commit have been read. A restore that stops between
- * them must begin with the first of them again.
+ * A value is complete when all its chunks of one commit have been read. A restore that stops
+ * between them must start again with the first.
  */
 import { asBuffer } from '../base/bytes.ts';
 import type { BatchBuilder } from '../record/batch.ts';
 import { type ChangelogRecord, chunkPrefixBytes, chunkTag, recordOf } from './changelog.ts';
 
 /**
- * Longer values are logged in chunks of so many bytes: a quarter of what a Kafka broker takes by
- * default.
+ * Longer values are logged in chunks of this size: a quarter of a Kafka broker's default record
+ * limit.
  */
 export const chunkBytes = 262_144;
 const headBytes = 12;
 
-/** Chunks of a value of so many bytes; 0: it is one record. */
+/** Number of chunks of a value with this length; 0: it is one record. */
 export function chunksOf(bytes: number): number {
   return bytes > chunkBytes ? Math.ceil(bytes / chunkBytes) : 0;
 }
@@ -34,10 +34,10 @@ function chunkPrefix(chunk: number, of: Uint8Array): Buffer {
 }
 
 /**
- * Ends the record that was begun with this prefix and key text: as it is, or in chunks.
- * @param hasValue false of a tombstone
- * @param before chunks that the log may have of the record; those that are left over are taken back
- * @returns chunks that the log has of it now
+ * Ends the record that was begun with this prefix and key text: as one record, or in chunks.
+ * @param hasValue false for a tombstone
+ * @param before number of chunks that the log may have of the record; surplus ones are deleted
+ * @returns number of chunks that the log has now
  */
 export function endRecord(
   builder: BatchBuilder,
@@ -69,15 +69,15 @@ export function endRecord(
 interface Pending {
   readonly commitId: number;
   readonly count: number;
-  /** From the first on. */
+  /** The chunks so far, from the first on. */
   readonly chunks: Buffer[];
-  /** Offset of the first. */
+  /** Offset of the first chunk. */
   readonly since: number;
 }
 
 /**
- * Puts chunks together while a changelog is read. They come in their order; compaction may have
- * left some of older values.
+ * Assembles chunks while a changelog is read. They come in order; compaction may have left chunks
+ * of older values.
  */
 export class Chunks {
   readonly #pending = new Map<string, Pending>();
@@ -90,7 +90,8 @@ export class Chunks {
   }
 
   /**
-   * The record whose last chunk this is, and how many it has; undefined when others are missing.
+   * Returns the record that this chunk completes, and its number of chunks; undefined while chunks
+   * are missing.
    */
   take(
     { of, chunk, value }: Extract<ChangelogRecord, { kind: 'chunk' }>,

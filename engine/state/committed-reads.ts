@@ -1,9 +1,9 @@
 /**
- * Reads of what is committed, beside the work of the task. A key that no commit under way has
- * changed is answered at once. Any other waits: its cell is shown when the change is sealed, as the
- * commit that takes it will have it, and told when the log has that commit. So nobody is shown what
- * a crash could take back, the task holds nothing ready for readers, and a key that changes all the
- * time is still answered: after one cycle and its commit.
+ * Reads committed state while the task works. If no commit in progress has changed a key, the read
+ * returns at once. Otherwise it waits: its cell is captured when the change is sealed, as the
+ * commit will have it, and returned when the log has that commit. So a reader never sees a value
+ * that a crash could undo, the task keeps nothing prepared for readers, and a key that changes all
+ * the time can still be read, after one cycle and its commit.
  */
 import { must } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
@@ -24,24 +24,24 @@ export interface KeyRange {
   readonly from?: string | undefined;
   /** End, exclusive. */
   readonly to?: string | undefined;
-  /** Only keys behind this one. */
+  /** Only keys after this one. */
   readonly after?: string | undefined;
 }
 
 export interface KeysFound {
   readonly keyTexts: readonly string[];
-  /** There may be keys behind the last one. */
+  /** True if there may be keys after the last one. */
   readonly more: boolean;
 }
 
 /** The cell of a key in a store; undefined when it has none. */
 export type CellOf = (store: string, keyText: string) => unknown;
 
-/** What a seal has taken of a store. */
+/** The entries of a store that a seal has captured. */
 export interface SealedStore {
   readonly store: string;
   readonly entries: readonly CacheEntry[];
-  /** Its cells as they were before, where they were kept. */
+  /** Its cells before the cycle, if they were kept. */
   readonly kept: KeptCells | undefined;
 }
 
@@ -53,15 +53,14 @@ interface SealedEntries {
 }
 
 /**
- * Where the committed cell of a key is: in what was kept of it, or, undefined, where the key's cell
- * is now.
+ * Where the committed cell of a key is: in the kept cells, or, if undefined, in the current cell.
  */
 interface Committed {
   readonly kept: KeptCells | undefined;
 }
 
 interface AtSeal {
-  /** Shows the cells, and lets the answer wait for the commit. */
+  /** Captures the cells; the result then waits for the commit. */
   show(): void;
   reject(error: unknown): void;
 }
@@ -72,7 +71,7 @@ interface AtCommit {
   reject(error: unknown): void;
 }
 
-/** Keys looked at in memory between two looks at other work. */
+/** Keys scanned in memory before other work gets a turn. */
 const keysPerSlice = 32_768;
 
 export class CommittedReads {
@@ -102,11 +101,11 @@ export class CommittedReads {
   }
 
   /**
-   * What `show` makes of the cells of some keys, each as it is committed. `show` is called once the
-   * cells may be seen, must answer at once, and keeps nothing of a cell: it is changed in place
-   * later.
-   * @param logged the log is known to have commits up to this one, though the task may not have
-   * heard of it
+   * Returns the result of `show` for the committed cells of some keys. `show` is called once when
+   * the cells are available; it must return at once and must not keep a cell, because cells are
+   * changed in place later.
+   * @param logged the last commit known to be in the log, although the task may not have its
+   * acknowledgement yet
    * @throws STATE_MOVED when the task is closed meanwhile
    */
   async read<T>(
@@ -118,10 +117,11 @@ export class CommittedReads {
     const used = stores.map((name) => this.#stores.get(name) as Store);
     for (;;) {
       this.#checkOpen();
-      // What is not in memory now is on disk as it is committed, be it changed meanwhile or not.
+      // The disk has the committed cell of each key that is not in memory now, even if it changes
+      // meanwhile.
       const fromDisk = await this.#disk.cellsOf(used, keyTexts);
       this.#checkOpen();
-      // What was in memory may have been saved and evicted meanwhile: it is on disk now.
+      // A cell that was in memory may have been saved and evicted meanwhile: it is on disk now.
       if (!isFound(used, keyTexts, fromDisk)) continue;
       const underWay = this.#sealed.filter(({ commitId }) => commitId > logged);
       if (this.#knowsAll(used, keyTexts, underWay)) {
@@ -131,7 +131,7 @@ export class CommittedReads {
       if (this.#isDirty(used, keyTexts)) {
         return new Promise((resolve, reject) => {
           const shown = () => {
-            // What it shows is taken before anything of this seal can be evicted.
+            // Capture before anything of this seal can be evicted.
             const value = show(cellOf);
             this.#wait(this.#sealed.at(-1)?.commitId ?? 0, () => resolve(value), reject);
           };
@@ -146,7 +146,7 @@ export class CommittedReads {
     }
   }
 
-  /** Keys of a store in a range, in order; some of them may have no cell. */
+  /** Returns the keys of a store in a range, in order; some may have no cell. */
   async keysIn(store: string, range: KeyRange, limit: number): Promise<KeysFound> {
     const { state, keys } = this.#stores.get(store) as Store;
     this.#checkOpen();
@@ -155,7 +155,7 @@ export class CommittedReads {
       (range.from === undefined || keyText >= range.from) &&
       (range.to === undefined || keyText < range.to);
     const least = new LeastKeys(limit + 1);
-    // Memory first: what leaves it later is on disk by then.
+    // Memory first: a key that leaves it later is on disk by then.
     for (let row = 0; row < state.table.keys.rowsEnd; row++) {
       if (row % keysPerSlice === keysPerSlice - 1) await systemScheduler.yieldNow();
       const entry = state.table.at(row);
@@ -175,7 +175,7 @@ export class CommittedReads {
       const from = keys.cell(first);
       const to = range.to === undefined ? keys.dueFrom(0) : keys.cell(range.to);
       const end = range.to === undefined ? to.subarray(0, keys.cells.byteLength) : to;
-      // One more for the key that the range goes on behind.
+      // One more, for the key after which the range continues.
       const options = { from, to: end, limit: limit + 2 };
       if (Buffer.compare(from, end) < 0) {
         for (const [key] of await this.#backend.range(options)) {
@@ -199,7 +199,7 @@ export class CommittedReads {
     this.#sealed.push({
       commitId,
       kept: new Map(kept),
-      // Nobody may ever ask.
+      // Lazy: there may be no reader.
       get entries() {
         known ??= new Set(changed.flatMap(({ entries }) => entries));
         return known;
@@ -226,7 +226,7 @@ export class CommittedReads {
     for (const one of told) one.tell();
   }
 
-  /** The task goes, and with it what was not committed. */
+  /** The task closes; uncommitted changes are lost. */
   close(): void {
     this.#isClosed = true;
     const waiting = [...this.#atSeal, ...this.#atCommit];
@@ -236,7 +236,7 @@ export class CommittedReads {
   }
 
   #wait(commitId: number, tell: () => void, reject: (error: unknown) => void): void {
-    // Sealed without a change that is to be committed.
+    // Sealed without a change to commit.
     if (this.#sealed.every((one) => one.commitId > commitId)) tell();
     else this.#atCommit.push({ commitId, tell, reject });
   }
@@ -253,7 +253,7 @@ export class CommittedReads {
     return fromDisk.get(`${name} ${keyText}`);
   }
 
-  /** The committed cell of each key is at hand. */
+  /** True if the committed cell of each key is available. */
   #knowsAll(
     stores: readonly Store[],
     keyTexts: readonly string[],
@@ -288,7 +288,7 @@ export class CommittedReads {
     );
   }
 
-  /** The last commit under way that has changed one of the keys. */
+  /** Id of the last commit in progress that changed one of the keys. */
   #sealedIn(stores: readonly Store[], keyTexts: readonly string[]): number | undefined {
     if (this.#sealed.length === 0) return undefined;
     const entries = stores.flatMap(({ state }) =>
@@ -312,7 +312,7 @@ function largest(a: string, b: string): string {
 }
 
 /**
- * Undefined where the committed cell is not known any more.
+ * Undefined if the committed cell is no longer known.
  * @param underWay in the order of the commits
  */
 function committedIn(
@@ -329,7 +329,7 @@ function committedIn(
   return entry.dirty ? undefined : { kept: undefined };
 }
 
-/** What a reader fails of is the reader's, not the task's. */
+/** An error of a reader rejects the read; it does not fail the task. */
 function guarded(work: () => void, reject: (error: unknown) => void): () => void {
   return () => {
     try {

@@ -1,4 +1,4 @@
-/** Cells of keys that are not in memory, for those who read beside the work of the task. */
+/** Cells of keys that are not in memory, for reads while the task works. */
 import type { StateBackend } from '../storage/backend.ts';
 import type { Store } from './store.ts';
 import type { StoredCells } from './stored-cells.ts';
@@ -12,7 +12,7 @@ export class DiskCells {
     this.#stored = stored;
   }
 
-  /** Cells that no entry in memory has, by store and key. */
+  /** Returns the cells without an entry in memory, by store and key. */
   async cellsOf(
     stores: readonly Store[],
     keyTexts: readonly string[],
@@ -42,7 +42,7 @@ export class DiskCells {
   }
 }
 
-/** Each key is in memory, or was looked for on disk. */
+/** True if each key is in memory or was read from disk. */
 export function isFound(
   stores: readonly Store[],
   keyTexts: readonly string[],

@@ -1,25 +1,24 @@
 /**
- * The due index: which key wants attention when, ordered by (instant, key bytes), one instant a
- * key.
+ * The due index: the instant at which each key is due, ordered by (instant, key bytes), one instant
+ * per key.
  *
- * On disk stands an entry for every key whose saved cell is due some day. In memory are the entries
- * up to the horizon, and those of cells that are not saved:
+ * The disk has an entry for every key whose saved cell has a due instant. Memory has the entries up
+ * to the horizon, and those of unsaved cells:
  *
  *      -inf ..... asked ..... horizon .................. +inf
  *      [ heap: all           ] [ heap: unsaved only; the rest on disk ]
  *
- * Of a store that was empty when it was opened all is in memory, and nothing is ever read, until
- * cells are evicted: what is due beyond what was asked for goes with them, and the horizon comes
- * down.
+ * A store that was empty when it was opened has all entries in memory and never reads the index,
+ * until cells are evicted: entries after `asked` are then evicted with their cells, and the horizon
+ * moves down.
  *
- * A key has a slot, and what is known of it lies in columns, so that a million keys are no million
- * objects. Whoever has the key's cell owns the slot and knows its number, and the slot its owner,
- * so that no key is looked for here but those whose cell is on disk alone, nor anywhere the cell of
- * a key that is due. The heap holds slots by the instants at which they were put there, four
- * children a node. It deletes lazily: what no longer lies at its slot's instant is passed over at
- * the top. It also moves lazily: a key that is due later than before, as sessions are with every
- * record, stays where it is until it comes to the top. Keys of one instant are put in order when
- * they are asked for.
+ * A key has a slot, and its data is in columns by slot, so a million keys are not a million
+ * objects. A cache entry stores its slot and the slot its entry, so neither direction needs a
+ * lookup; only keys whose cell is on disk are found by name. The heap orders slots by the instants
+ * at which they were pushed, with four children per node. It deletes lazily: a slot that is no
+ * longer due at its pushed instant is skipped at the top. It also moves lazily: a key whose instant
+ * moves later, as a session's does with every record, stays in place until it reaches the top. Keys
+ * of one instant are sorted when they are requested.
  */
 import { grown } from '../base/grown.ts';
 
@@ -27,7 +26,7 @@ const fanOutBits = 2;
 const fanOut = 1 << fanOutBits;
 const firstSlots = 64;
 
-/** Who has a key's cell in memory; of a key there is one at a time. */
+/** The owner of a key's cell in memory; a key has one at a time. */
 export interface DueOwner {
   readonly keyText: string;
   /** The key's slot, -1 when it has none; the index sets it. */
@@ -37,29 +36,29 @@ export interface DueOwner {
 export class DueIndex<O extends DueOwner> {
   /** Slots that nobody owns, by key. */
   readonly #unowned = new Map<string, number>();
-  /** Slots that were let go of, to be used again. */
+  /** Free slots, for reuse. */
   readonly #free: number[] = [];
   #used = 0;
   /**
-   * By slot: the key, when it is due (NaN: the slot is free), and at which instant it lies in the
-   * heap (NaN: it does not).
+   * By slot: the key, its due instant (NaN: the slot is free), and its instant in the heap (NaN: it
+   * is not in the heap).
    */
   readonly #keyTexts: string[] = [];
   readonly #owners: (O | undefined)[] = [];
   #dues = new Float64Array(firstSlots);
   #lies = new Float64Array(firstSlots);
-  /** The heap: instants, and the slots that were put there. */
+  /** The heap: instants and their slots. */
   #heapAt = new Float64Array(firstSlots);
   #heap = new Int32Array(firstSlots);
   #heapSize = 0;
   /**
-   * What `dueKeys` gave out. Most of it is set anew at once, so it goes back to the heap only when
-   * the index is asked again.
+   * Slots returned by `dueKeys`. Most get a new instant at once, so the rest goes back to the heap
+   * only on the next request.
    */
   #given: number[] = [];
-  /** Everything due at or before it is in memory. */
+  /** All keys due at or before the horizon are in memory. */
   horizon = Number.NEGATIVE_INFINITY;
-  /** The greatest instant up to which keys were asked for. */
+  /** The greatest instant up to which keys were requested. */
   asked = Number.NEGATIVE_INFINITY;
 
   /** Number of keys held in memory. */
@@ -67,7 +66,7 @@ export class DueIndex<O extends DueOwner> {
     return this.#used - this.#free.length;
   }
 
-  /** Sets when the owner's key is due next; +Infinity forgets the key. */
+  /** Sets the next due instant of the owner's key; +Infinity removes the key. */
   set(owner: O, due: number): void {
     if (due === Number.POSITIVE_INFINITY) {
       this.release(owner);
@@ -82,7 +81,7 @@ export class DueIndex<O extends DueOwner> {
   }
 
   /**
-   * The same of a key whose cell is on disk alone, so that nobody owns it.
+   * As `set`, for a key whose cell is only on disk and has no owner.
    * @param due not +Infinity
    */
   setStored(keyText: string, due: number): void {
@@ -93,7 +92,7 @@ export class DueIndex<O extends DueOwner> {
 
   #setDue(slot: number, due: number): void {
     if (this.#dues[slot] === due) return;
-    // One that was given out goes back before anybody asks again.
+    // A slot returned by `dueKeys` goes back to the heap on the next request.
     const isGiven = !Number.isNaN(this.#dues[slot]) && Number.isNaN(this.#lies[slot]);
     this.#dues[slot] = due;
     if (isGiven || due >= (this.#lies[slot] as number)) return;
@@ -101,7 +100,7 @@ export class DueIndex<O extends DueOwner> {
     if (this.#heapSize > firstSlots && this.#heapSize > 4 * this.size) this.#compact();
   }
 
-  /** The slot of a key that nobody owns: from now on someone does. */
+  /** Takes the slot of a key without an owner, which gets one now. */
   #taken(keyText: string): number | undefined {
     if (this.#unowned.size === 0) return undefined;
     const slot = this.#unowned.get(keyText);
@@ -110,8 +109,8 @@ export class DueIndex<O extends DueOwner> {
   }
 
   /**
-   * Drops the owner's key from memory: it is due no more, or after the horizon and the disk holds
-   * it.
+   * Removes the owner's key from memory: it is no longer due, or it is due after the horizon and
+   * the disk has its entry.
    */
   release(owner: O): void {
     const slot = owner.dueSlot < 0 ? this.#taken(owner.keyText) : owner.dueSlot;
@@ -124,10 +123,7 @@ export class DueIndex<O extends DueOwner> {
     this.#free.push(slot);
   }
 
-  /**
-   * Forgets all keys, and their owners, who are to be forgotten as well; what is on disk is as it
-   * was.
-   */
+  /** Removes all keys from memory. Their owners must be dropped as well. The disk is unchanged. */
   clear(): void {
     this.#unowned.clear();
     this.#free.length = 0;
@@ -138,7 +134,7 @@ export class DueIndex<O extends DueOwner> {
     this.#heapSize = 0;
   }
 
-  /** A saved cell that is due at `due` leaves the memory, and with it who owned the key's slot. */
+  /** Call when a saved cell that is due at `due` is evicted, with the owner of the slot. */
   evicted(owner: O, due: number): void {
     if (due === Number.POSITIVE_INFINITY || due <= this.asked) {
       const slot = owner.dueSlot;
@@ -167,8 +163,8 @@ export class DueIndex<O extends DueOwner> {
   }
 
   /**
-   * Keys due at or before `until`, in order, and who owns each. They stay in the index until they
-   * are set anew.
+   * Returns the keys due at or before `until`, in order, and their owners. They stay in the index
+   * until they are set again.
    */
   dueKeys(until: number): { readonly keyTexts: string[]; readonly owners: (O | undefined)[] } {
     const given: number[] = [];
@@ -180,7 +176,7 @@ export class DueIndex<O extends DueOwner> {
     }
     if (given.length > 1) given.sort((a, b) => this.#inOrder(a, b));
     this.#given = given;
-    // No `map`: of arrays this long V8 takes its optimised code back, each time.
+    // No `map`: for arrays this long V8 deoptimises it each time.
     const keyTexts: string[] = [];
     const owners: (O | undefined)[] = [];
     for (const slot of given) {
@@ -191,7 +187,7 @@ export class DueIndex<O extends DueOwner> {
   }
 
   /**
-   * Visits the keys due at or before `until`, in no order, some perhaps twice; takes nothing out of
+   * Visits the keys due at or before `until`, unordered, some perhaps twice; removes nothing from
    * the heap.
    */
   eachDue(until: number, visit: (keyText: string, owner: O | undefined) => void): void {
@@ -218,7 +214,7 @@ export class DueIndex<O extends DueOwner> {
     return (this.#keyTexts[a] as string) < (this.#keyTexts[b] as string) ? -1 : 1;
   }
 
-  /** A slot for a key that has none, due never yet. */
+  /** Allocates a slot for a key, without a due instant. */
   #newSlot(keyText: string): number {
     const slot = this.#free.pop() ?? this.#used++;
     if (slot === this.#dues.length) {

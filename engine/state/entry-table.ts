@@ -1,8 +1,8 @@
 /**
- * The entries of a store, by the row of their key (key-table.ts), with the bytes they take. Entries
- * are evicted in a round, so those that were loaded last go last, or so. Entries that are needed
- * soon can be warmed: brought into the processor's nearest cache, some together, as none depends on
- * the one before.
+ * The entries of a store, by the row of their key (key-table.ts), with their size in bytes.
+ * Eviction goes round the table, so entries that were loaded last are evicted roughly last. Entries
+ * that are needed soon can be warmed: their memory is touched in groups, so that the cache misses
+ * overlap.
  */
 import { type CacheEntry, entryOverheadBytes } from './entry.ts';
 import { KeyTable } from './key-table.ts';
@@ -11,7 +11,7 @@ import { KeyTable } from './key-table.ts';
 export const warmedTogether = 64;
 
 export class EntryTable {
-  /** A key has a row as long as it has an entry, or is about to get one. */
+  /** A key has a row while it has an entry, or is about to get one. */
   readonly keys = new KeyTable();
   /** Estimated bytes of the cells, and of the entries. */
   bytes = 0;
@@ -19,11 +19,11 @@ export class EntryTable {
   warmed = 0;
   readonly #entries: (CacheEntry | undefined)[] = [];
   #count = 0;
-  /** The row at which the search for what can be evicted goes on. */
+  /** The row at which eviction continues. */
   #evictFrom = 0;
   readonly #peek: ((cell: unknown) => number) | undefined;
 
-  /** @param peek reads some of a cell, so that it is in the processor's cache */
+  /** @param peek reads a part of a cell, so that it is in the processor's cache */
   constructor(peek: ((cell: unknown) => number) | undefined) {
     this.#peek = peek;
   }
@@ -47,7 +47,7 @@ export class EntryTable {
     return this.#entries[row];
   }
 
-  /** Room for an entry of every key that has a row. */
+  /** Makes room for an entry of every row. */
   makeRoom(): void {
     // By push: an array that is set beyond its end becomes a dictionary.
     while (this.#entries.length < this.keys.rowsEnd) this.#entries.push(undefined);
@@ -68,7 +68,7 @@ export class EntryTable {
   }
 
   /**
-   * Rows without an entry are other keys' to have.
+   * Frees rows without an entry for other keys.
    * @param rows of records [from, to), -1 of none
    */
   dropUnused(rows: Int32Array, from: number, to: number): void {
@@ -81,7 +81,7 @@ export class EntryTable {
 
   /**
    * Drops entries until the rest fits `budget` bytes.
-   * @param mayGo says so of one, which then goes
+   *    @param mayGo returns true if an entry may be dropped; it is then dropped
    */
   evict(budget: number, mayGo: (entry: CacheEntry) => boolean): void {
     const entries = this.#entries;
@@ -112,8 +112,8 @@ export class EntryTable {
   }
 
   /**
-   * For who takes entries one after the other, and is about to take this one: now and then warms
-   * some that come then.
+   * For a caller that uses entries one after the other and is about to use entry `next`: from time
+   * to time warms the following ones.
    */
   warmAhead(entries: readonly (CacheEntry | undefined)[], next: number): void {
     if (next % warmedTogether > 0) return;

@@ -1,5 +1,5 @@
 /**
- * An entry of a store's cache: a key, and its cell while that is in memory. Its life:
+ * An entry of a store's cache: a key and its cell in memory. Its life cycle:
  *
  *     loaded from disk ───────▶ clean ◀──────────────── written ────────────┐
  *                                 │                                         │
@@ -10,59 +10,61 @@
  *     restored from the changelog ┼────────────────────┘                    │
  *                                 └── changed again, at any time ───────────┘
  *
- *   dirty    changed since the last seal; its change belongs to no commit yet
- *   unsaved  its change belongs to a commit, so the changelog has it or is about to; the backend does not
- *   held     its bytes wait for the commit and then for the backend's write
- *   clean    the backend has it as it is: the only state in which an entry may be evicted
+ *   dirty    changed since the last seal; the change belongs to no commit yet
+ *   unsaved  the change belongs to a commit: the changelog has it, or will; the backend does not
+ *    held     its bytes wait for the commit and then for the backend's write
+ *    clean    the backend has its current value: the only state in which an entry may be evicted
  *
- * An entry that is held or unsaved may be dirty as well. These functions alone move an entry; each
- * checks where it comes from. They are functions over one shape of object, as a record takes
- * several of them.
+ * An entry that is held or unsaved may also be dirty. Only these functions change the state of an
+ * entry, and each asserts the previous state. They are functions over one object shape, because
+ * each record calls several of them.
  */
 import { assert } from '../base/assert.ts';
 import type { DueOwner } from './due-index.ts';
 import type { PartsLogged } from './parts-logged.ts';
 
 /**
- * What budgets count for a cache entry beside its cell's bytes: slot and string of the key, object.
- * With the objects of a cell it is about twice as much on the heap.
+ * Bytes that budgets count for a cache entry in addition to its cell: slot, key string, object.
+ * With the objects of a cell, the heap use is about twice as much.
  */
 export const entryOverheadBytes = 160;
 
 /**
- * Where the changelog has nothing to be told of an entry: its cell came and went between two
- * commits.
+ * `loggedBytes` of an entry that needs no changelog record: its cell was created and deleted
+ * between two commits.
  */
 export const nothingLogged = -1;
 
 export interface CacheEntry extends DueOwner {
-  /** Of the key, in its store. */
+  /** Row of the key in its store. */
   readonly row: number;
   cell: unknown;
   dirty: boolean;
-  /** Encoded size when last known; the estimate for the budgets. */
+  /** Last known encoded size; the budgets' estimate. */
   bytes: number;
   unsaved: boolean;
-  /** Number of the write that takes it, or took it last, to the backend; 0 before the first. */
+  /** Number of the last backend write that includes the entry; 0 before the first. */
   heldBy: number;
-  /** True when the changelog holds a cell of the key, and when the backend does. */
+  /** True if the changelog has a cell of the key; the next field says the same of the backend. */
   logged: boolean;
   stored: boolean;
-  /** The instant of the key's entry in the index on disk; +Infinity when there is none. */
+  /** Instant of the key's entry in the due index on disk; +Infinity if there is none. */
   persistedDue: number;
   /**
-   * Size of the cell as the changelog was told of it, or so; 0 of one that is gone, or
-   * `nothingLogged`.
+   * Approximate size of the cell when it was last logged; 0 if it was deleted, or `nothingLogged`.
    */
   loggedBytes: number;
-  /** Of a store whose cells are kept in parts: the cell as the changelog has it, or its end. */
+  /** In a store with parts: the cell that the changelog has, or undefined after its deletion. */
   loggedCell: unknown;
-  /** Undefined of a cell that is whole, in the changelog as far as it may be so, and on disk. */
+  /**
+   * Undefined for a cell that is stored whole, on disk and (unless it is always in parts there) in
+   * the changelog.
+   */
   inParts: PartsLogged | undefined;
 }
 
 /**
- * A clean entry, as the backend has it: without a cell where it has none.
+ * Creates a clean entry with the backend's cell, or without one if there is none.
  * @param due ms UTC, or +Infinity
  */
 export function loadedEntry(
@@ -93,29 +95,29 @@ export function loadedEntry(
   };
 }
 
-/** Its cell has changed for the first time since the last seal. */
+/** The cell has changed for the first time since the last seal. */
 export function dirtied(entry: CacheEntry): void {
   assert(!entry.dirty, 'an entry becomes dirty once a cycle');
   entry.dirty = true;
 }
 
-/** The change is taken back. */
+/** The change was undone. */
 export function undirtied(entry: CacheEntry): void {
   assert(entry.dirty, 'a change is taken back before it is sealed');
   entry.dirty = false;
 }
 
 /**
- * The changelog is told of its cell.
- * @param bytes of the cell as it is written, 0 of one that is gone
+ * The cell was written to the changelog.
+ * @param bytes encoded size, 0 for a deletion
  */
 export function logged(entry: CacheEntry, bytes: number): void {
   entry.loggedBytes = bytes;
 }
 
 /**
- * Its change belongs to a commit. True when there is something to save; false of a cell that came
- * and went.
+ * The change now belongs to a commit. Returns true if there is something to save; false for a cell
+ * that was created and deleted since the last commit.
  */
 export function sealedEntry(entry: CacheEntry): boolean {
   assert(entry.dirty, 'what is sealed has changed');
@@ -127,8 +129,8 @@ export function sealedEntry(entry: CacheEntry): boolean {
 }
 
 /**
- * The changelog has this cell of its key, as a restore reads it.
- * @param bytes as it is written, 0 of none
+ * A restore has read this cell from the changelog.
+ * @param bytes encoded size, 0 without a cell
  */
 export function restoredEntry(entry: CacheEntry, cell: unknown, bytes: number): void {
   assert(!entry.dirty, 'a store is restored before its cells change');
@@ -139,8 +141,8 @@ export function restoredEntry(entry: CacheEntry, cell: unknown, bytes: number): 
 }
 
 /**
- * The backend does not have what a commit, or a restore, has brought. False when that was so
- * already.
+ * Marks an entry whose committed or restored cell is not in the backend. Returns false if it was
+ * already marked.
  */
 export function becomesUnsaved(entry: CacheEntry): boolean {
   if (entry.unsaved) return false;
@@ -149,10 +151,10 @@ export function becomesUnsaved(entry: CacheEntry): boolean {
 }
 
 /**
- * Its bytes are held for a write.
+ * The entry's bytes are held for a write.
  * @param number of the write
  * @param stored the backend will have a cell of the key
- * @param due of that cell, ms UTC, or +Infinity
+ * @param due due instant of that cell, ms UTC, or +Infinity
  */
 export function heldEntry(entry: CacheEntry, number: number, stored: boolean, due: number): void {
   assert(!entry.dirty, 'what is saved is sealed');
@@ -164,7 +166,10 @@ export function heldEntry(entry: CacheEntry, number: number, stored: boolean, du
   entry.heldBy = number;
 }
 
-/** The backend has it as it is. @param writtenTo number of the last write that is done */
+/**
+ * True if the backend has the current cell.
+ * @param writtenTo number of the last write that is done
+ */
 export function isSavedEntry({ dirty, unsaved, heldBy }: CacheEntry, writtenTo: number): boolean {
   return !dirty && !unsaved && heldBy <= writtenTo;
 }

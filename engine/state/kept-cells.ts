@@ -1,18 +1,18 @@
 /**
- * Cells of a store as they were before the cycle at hand first looked at them, for those who ask
- * while it works. They are kept only while many ask (task/pauses.ts): each costs its encoding once
- * a cycle.
+ * Cells of a store as they were before the current cycle first accessed them, for queries during
+ * the cycle. They are kept only while there are many queries (task/pauses.ts), because each costs
+ * one encoding per cycle.
  */
 import { encodedCell, type StoreSpec } from '../graph/store-spec.ts';
 import type { CacheEntry } from './entry.ts';
 
-/** Of one store and cycle; what comes beyond is told with its commit. */
+/** Limit per store and cycle; queries beyond it wait for the commit. */
 const bytesMost = 16 * 1_024 * 1_024;
-/** What an entry takes beside its bytes. */
+/** Overhead of an entry in addition to its bytes. */
 const overheadBytes = 100;
 
 interface KeptCell {
-  /** A cell that nobody changes in place, or undefined where there was none. */
+  /** A cell that is never changed in place, or undefined if there was none. */
   readonly cell: unknown;
   readonly bytes: Buffer | undefined;
 }
@@ -20,14 +20,14 @@ interface KeptCell {
 export class KeptCells {
   readonly #cells = new Map<CacheEntry, KeptCell>();
   #bytes = 0;
-  /** Whatever has changed is in it. */
+  /** True while every changed cell has been kept. */
   #isWhole = true;
 
   get isWhole(): boolean {
     return this.#isWhole;
   }
 
-  /** Call before anybody may change the entry's cell. */
+  /** Call before the entry's cell may be changed. */
   note(spec: StoreSpec<unknown, unknown>, entry: CacheEntry): void {
     if (this.#cells.has(entry)) return;
     const { cell } = entry;
@@ -44,7 +44,7 @@ export class KeptCells {
     return this.#cells.has(entry);
   }
 
-  /** The cell as it was, for the asker alone; undefined also where there was none. */
+  /** A private copy of the cell as it was; undefined if there was none. */
   cellOf(spec: StoreSpec<unknown, unknown>, entry: CacheEntry): unknown {
     const kept = this.#cells.get(entry);
     if (kept?.bytes === undefined) return kept?.cell;
@@ -57,7 +57,7 @@ export class KeptCells {
   }
 }
 
-/** A copy; undefined of a cell that cannot be written. */
+/** The encoded cell; undefined if it cannot be encoded. */
 function bytesOf(spec: StoreSpec<unknown, unknown>, cell: unknown): Buffer | undefined {
   try {
     return encodedCell(spec, cell);

@@ -23,7 +23,7 @@ export interface StoreKeys {
   /** Cells, due index and parts. */
   readonly content: { readonly from: Buffer; readonly to: Buffer };
   cell(keyText: string): Buffer;
-  /** The same, for who has the bytes of the key. */
+  /** The same, from the bytes of the key. */
   cellOf(key: Buffer): Buffer;
   due(instant: number, keyText: string): Buffer;
   /** The first possible index key of an instant. */

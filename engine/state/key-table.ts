@@ -1,18 +1,17 @@
 /**
- * Keys by their bytes, each with a number of its own, its row: what is known of a key lies in
- * columns by row, with whoever owns the table. One buffer and two columns for all keys, no object a
- * key, and no string to find one by.
+ * Interns keys: each distinct byte string gets a dense row number, and callers keep per-key data in
+ * arrays indexed by row. All keys share one buffer and two columns: no object per key, and no
+ * string to look one up.
  *
- *   slots   by the hash of the key, or the next free one, two numbers each: hash, row + 1 (0: free)
- *   places  by row: where the key begins and its length, -1 of a row that is free
+ *   slots   at the key's hash or the next free slot, two numbers each: hash, row + 1 (0: free)
+ *    places  by row: offset and length of the key, -1 for a free row
  *   bytes   key · key · ...   some of them removed
  *
- * Finding a key waits for memory in each of them. The keys of a batch are looked for in three
- * passes (hashes, slots, keys), in each of which no key depends on the one before it: the processor
- * waits for many at once.
+ * A lookup misses the cache in each of the three. So the keys of a batch are looked up in three
+ * passes (hashes, slots, keys); within a pass no key depends on another, so the misses overlap.
  *
- * The hash has two multipliers that are drawn when the thread starts, so that who sends keys cannot
- * choose ones that fall together. The order of rows does not depend on it.
+ * The hash has two random multipliers per thread, so a sender cannot craft colliding keys. The
+ * order of rows does not depend on the hash.
  */
 import { randomFillSync } from 'node:crypto';
 import { assert } from '../base/assert.ts';
@@ -25,36 +24,42 @@ const slotWidth = 1 << slotBits;
 const firstSlots = 64;
 const firstRows = 32;
 const firstBytes = 1_024;
-/** Keys that are looked for together: what their passes touch stays in the nearest cache. */
+/**
+ * Keys that are looked up together; few enough that the data of the passes stays in the nearest
+ * cache.
+ */
 const together = 1_024;
 
 /** Odd, so that no bit of a key is lost. */
 export const hashFactors: Int32Array = randomFillSync(new Int32Array(2)).map((n) => n | 1);
 const [firstFactor = 1, secondFactor = 1] = hashFactors;
 
-/** Where keys lie: those of a batch are at `starts`, of so many bytes; negative of none. */
+/** Positions of the keys of a batch: offsets and lengths; a negative length means no key. */
 export interface KeyColumns {
-  /** Over the bytes that `starts` are relative to. */
+  /** The bytes that `starts` refer to. */
   readonly view: DataView;
   readonly starts: Int32Array;
   readonly keyLengths: Int32Array;
 }
 
-/** What a table is, for who adds keys to it by himself; good until more are added otherwise. */
+/**
+ * The columns of a table, for code that adds keys directly; valid until keys are added in another
+ * way.
+ */
 export interface KeyTableColumns {
   readonly slots: Int32Array;
   readonly places: Int32Array;
   readonly bytes: Buffer;
-  /** In use, of places ... */
+  /** Rows in use in `places`. */
   readonly rows: number;
-  /** ... and of bytes. */
+  /** Bytes in use in `bytes`. */
   readonly byteLength: number;
 }
 
-/** Of the keys at hand: hashes, and the rows that may be theirs, -1 of none. */
+/** For the keys of the current pass: hashes, and candidate rows, -1 for none. */
 const hashes = new Int32Array(together);
 const candidates = new Int32Array(together);
-/** A key that came as a string. */
+/** Bytes of a key that was given as a string. */
 const spelt = new Scratch(256);
 
 function spell(keyText: string): DataView {
@@ -96,9 +101,9 @@ function areSame(
 }
 
 /**
- * Adds the keys of records [from, to) to each table, where they are not.
- * @param rows by table and record, to be filled: the key's row, -1 of a record without a key
- * @param skip so many first bytes of a record's key are not of the table's
+ * Adds the keys of records [from, to) to each table, if they are not in it.
+ * @param rows by table and record, to be filled: the key's row, -1 for a record without a key
+ * @param skip number of bytes at the start of a record's key that are not part of the table's key
  */
 export function addKeys(
   tables: readonly KeyTable[],
@@ -117,13 +122,13 @@ export function addKeys(
   }
 }
 
-/** Of the records of the batch at hand. */
+/** Rows of the records of the current batch. */
 let rowsAtHand = new Int32Array(0);
 
 /**
- * Rows of the keys of records [from, to), new ones where they have none; -1 of no key. Good until
- * the next call.
- * @param skip as of `addKeys`
+ * Returns the rows of the keys of records [from, to), new ones if needed; -1 without a key. Valid
+ * until the next call.
+ * @param skip as in `addKeys`
  */
 export function rowsIn(
   table: KeyTable,
@@ -152,10 +157,10 @@ export class KeyTable {
   /** Bytes of removed keys. */
   #removed = 0;
   #rows = 0;
-  /** Rows that are free again. */
+  /** Free rows, for reuse. */
   readonly #free: number[] = [];
 
-  /** Every row is less. */
+  /** Upper bound (exclusive) of all rows. */
   get rowsEnd(): number {
     return this.#rows;
   }
@@ -164,7 +169,8 @@ export class KeyTable {
     return this.#rows - this.#free.length;
   }
 
-  /** Of what is in it. */
+  /** Bytes in use.
+   */
   get byteLength(): number {
     return this.#bytes.length + Int32Array.BYTES_PER_ELEMENT * (2 + 3 * slotWidth) * this.#rows;
   }
@@ -182,7 +188,7 @@ export class KeyTable {
     return this.#add(view, 0, keyText.length, hashOf(view, 0, keyText.length));
   }
 
-  /** The key's bytes, good until more keys are added. */
+  /** The key's bytes, valid until more keys are added. */
   keyOf(row: number): Buffer {
     const start = this.#places[2 * row] as number;
     return this.#bytes.bytes.subarray(start, start + (this.#places[2 * row + 1] as number));
@@ -193,7 +199,7 @@ export class KeyTable {
     return latin1(this.#bytes.bytes, start, start + (this.#places[2 * row + 1] as number));
   }
 
-  /** The row is another key's to have. */
+  /** Removes the key; another key may get the row. */
   remove(row: number): void {
     const start = this.#places[2 * row] as number;
     if (start < 0) return;
@@ -215,8 +221,8 @@ export class KeyTable {
   }
 
   /**
-   * Its columns, with room for so many more keys, of so many bytes together. No key was ever
-   * removed.
+   * Returns the columns, with room for `keys` more keys of `bytes` bytes in total. Requires that no
+   * key was ever removed.
    */
   columnsFor(keys: number, bytes: number): KeyTableColumns {
     assert(this.#free.length === 0, 'rows follow one another');
@@ -228,13 +234,13 @@ export class KeyTable {
     return { slots, places, rows, bytes: this.#bytes.room(bytes), byteLength: this.#bytes.length };
   }
 
-  /** Keys were added to its columns: so many are in it now, of so many bytes. */
+  /** Call after adding keys to the columns directly, with the new number of rows and bytes. */
   grown(rows: number, byteLength: number): void {
     this.#rows = rows;
     this.#bytes.length = byteLength;
   }
 
-  /** `addKeys` for one table: records [from, to), whose hashes are at hand. */
+  /** `addKeys` for one table: records [from, to), whose hashes are computed. */
   addHashed(keys: KeyColumns, from: number, to: number, rows: Int32Array, skip: number): void {
     const { view, starts, keyLengths } = keys;
     this.#findCandidates(to - from);
@@ -253,7 +259,7 @@ export class KeyTable {
     }
   }
 
-  /** The first row of each hash at hand. */
+  /** Finds the first row with each hash of the pass. */
   #findCandidates(count: number): void {
     const slots = this.#slots;
     const last = slots.length - 1;
@@ -295,7 +301,7 @@ export class KeyTable {
     return (this.#slots[slot + rowAt] as number) - 1;
   }
 
-  /** The key's slot, or the free one where it belongs. */
+  /** The key's slot, or the free slot for it. */
   #slotOf(view: DataView, start: number, length: number, hash: number): number {
     const slots = this.#slots;
     const last = slots.length - 1;
@@ -306,7 +312,7 @@ export class KeyTable {
     }
   }
 
-  /** Frees the row's slot; those after it come nearer to where their hashes say. */
+  /** Frees the row's slot and moves the slots after it closer to their hash positions. */
   #freeSlot(row: number, hash: number): void {
     const slots = this.#slots;
     const last = slots.length - 1;
@@ -324,7 +330,7 @@ export class KeyTable {
     slots[hole + rowAt] = 0;
   }
 
-  /** Moves to other slots. @param length of their column */
+  /** Rehashes into new slots. @param length of the new column */
   #spread(length: number): void {
     const from = this.#slots;
     const to = new Int32Array(length);
@@ -339,7 +345,7 @@ export class KeyTable {
     this.#slots = to;
   }
 
-  /** Closes the gaps that removed keys left among the bytes, and among the slots. */
+  /** Closes the gaps of removed keys in the bytes and the slots. */
   #compact(): void {
     const { view, length } = this.#bytes;
     const kept = new Scratch(Math.max(firstBytes, 2 * (length - this.#removed)));

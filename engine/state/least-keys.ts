@@ -1,8 +1,8 @@
-/** Keeps the least of many keys. */
+/** Keeps the smallest n of many keys. */
 export class LeastKeys {
   readonly #limit: number;
   #keys = new Set<string>();
-  /** No key behind it is wanted. */
+  /** Keys after this one are not needed. */
   #last: string | undefined;
 
   constructor(limit: number) {

@@ -1,6 +1,5 @@
 /**
- * Rows of a task's stores, those that are not committed yet among them; for who asks between two
- * cycles.
+ * Rows of a task's stores, including uncommitted ones, for reads between two cycles.
  */
 import type { StoreRow } from '../graph/store-spec.ts';
 import { decodeKeyText } from '../serde/serde.ts';
@@ -74,7 +73,7 @@ export class LiveRows {
     return stored && this.#storedCell(store, keyText, stored);
   }
 
-  /** The cell that a value of the backend stands for. */
+  /** Decodes the cell of a backend value. */
   async #storedCell({ state, keys }: Store, keyText: string, value: Buffer): Promise<unknown> {
     return (await this.#stored.read(state.spec, keys, keyText, value)).cell;
   }

@@ -32,8 +32,8 @@ export function locateKeys(
 }
 
 /**
- * Entries of record `i`'s key where there is none; where there may be a cell on disk, the key is
- * wanted.
+ * Creates missing entries of record `i`'s key; if there may be a cell on disk, adds the key to
+ * `wanted`.
  */
 function makeEntries(
   states: readonly StoreState[],

@@ -1,24 +1,24 @@
 /**
- * The memory of one thread's tasks: caches, packed cells, and the memtables of their backends share
- * it. A task may use what the others leave, and its fair share at least.
+ * The memory budget of one thread's tasks, shared by caches, packed cells and the memtables of the
+ * backends. A task may use all memory that the others leave, and at least its fair share.
  */
 
-/** Who uses memory for cells. */
+/** A user of memory for cells. */
 export interface MemoryUser {
   /** Estimated size of cells and entries, and bytes of packed cells. */
   memory(): TaskMemory;
 }
 
-/** What the state of a task takes, bytes. */
+/** Memory of a task's state, in bytes. */
 export interface TaskMemory {
   readonly cache: number;
   readonly packed: number;
   readonly backend: number;
 }
 
-/** Shares of the budget; what is read and not committed takes the rest (runtime). */
+/** Shares of the budget; the uncommitted input takes the rest (runtime). */
 const [cacheShare, backendShare, dirtyShare] = [0.5, 0.15, 0.15];
-/** On the heap a cell takes about twice what is estimated. */
+/** A cell takes about twice its estimate on the heap. */
 const heapFactor = 2;
 const leastBytes = 64 * 1024;
 
@@ -27,7 +27,7 @@ export class MemoryBudget {
   readonly #tasks: number;
   readonly #users = new Set<MemoryUser>();
 
-  /** @param bytes of the thread @param tasks that it will have, about */
+  /** @param bytes of the thread @param tasks expected number of tasks */
   constructor(bytes: number, tasks: number) {
     this.#bytes = bytes;
     this.#tasks = Math.max(1, tasks);
@@ -50,12 +50,12 @@ export class MemoryBudget {
     return Math.max(fair, total - others) / heapFactor;
   }
 
-  /** Bytes of a memtable of a task; there may be two. */
+  /** Bytes of a memtable of a task; a task may have two. */
   get writeBufferBytes(): number {
     return Math.max(leastBytes, (this.#bytes * backendShare) / this.#tasks / 2);
   }
 
-  /** Bytes of changes after which a task commits early. */
+  /** Bytes of uncommitted changes after which a task commits early. */
   get dirtyBytes(): number {
     return Math.max(leastBytes, (this.#bytes * dirtyShare) / this.#tasks / heapFactor);
   }

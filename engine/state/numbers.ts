@@ -1,4 +1,4 @@
-/** The numbers that steps keep of a store beside its cells, by name. */
+/** Named numbers that steps keep in a store in addition to its cells. */
 import type { UndoLog } from './undo-log.ts';
 
 export type StoreNumbers = Readonly<Record<string, number>>;
@@ -9,10 +9,10 @@ interface NamedNumber {
 }
 
 export class Numbers {
-  /** Some have changed since the last seal. */
+  /** True if a number has changed since the last seal. */
   dirty = false;
   readonly #byName = new Map<string, NamedNumber>();
-  // One number is asked for and set again and again.
+  // Cache: mostly the same number is read and set.
   #last: NamedNumber = { name: '', value: undefined };
 
   constructor(numbers: StoreNumbers) {
@@ -23,7 +23,7 @@ export class Numbers {
     return this.#of(name).value;
   }
 
-  /** True when that changes it. */
+  /** Returns true if the value changed. */
   set(name: string, value: number, undo: UndoLog | undefined): boolean {
     const number = this.#of(name);
     if (number.value === value) return false;
@@ -33,7 +33,7 @@ export class Numbers {
     return true;
   }
 
-  /** Those that were set; in an order that does not depend on who asked for which first. */
+  /** The numbers that were set, in an order independent of access. */
   get all(): StoreNumbers {
     const set = [...this.#byName.values()]
       .filter(({ value }) => value !== undefined)
@@ -41,14 +41,14 @@ export class Numbers {
     return Object.fromEntries(set.map(({ name, value }) => [name, value as number]));
   }
 
-  /** These are the numbers, and no others. */
+  /** Replaces all numbers. */
   reset(numbers: StoreNumbers): void {
     this.#byName.clear();
     for (const [name, value] of Object.entries(numbers)) this.#byName.set(name, { name, value });
     this.#last = { name: '', value: undefined };
   }
 
-  // A function that makes a closure allocates a context on each call: this one stands apart.
+  // A function with a closure allocates a context on each call, so this one is separate.
   #note(undo: UndoLog, number: NamedNumber): void {
     const [before, wasDirty] = [number.value, this.dirty];
     undo.note(() => {

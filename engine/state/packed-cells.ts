@@ -1,8 +1,8 @@
 /**
- * Cells of many keys, as bytes: what a restore has brought and nobody has asked for yet. One buffer
- * and a column for all of them, where an entry of the cache and its cell are a dozen objects.
+ * Encoded cells of many keys: restored cells that have not been used yet. They share one buffer and
+ * one column, while a cache entry with its cell is a dozen objects.
  *
- *   keys   rows in the order in which keys came first (key-table.ts)
+ *   keys   rows in the order of first appearance (key-table.ts)
  *   cells  by row, four numbers each
  *   body   cell · cell · ...   with room for the longest cell that a key had
  */
@@ -14,23 +14,20 @@ import { hashFactors, KeyTable } from './key-table.ts';
 
 const firstBytes = 16_384;
 const firstRows = 256;
-/**
- * Numbers of a row: where its cell begins, its length, the room for one, and whether the cell is
- * taken.
- */
+/** Numbers of a row: offset of its cell, length, reserved length, and whether the cell is taken. */
 const [cellAt, cellLength, cellRoom, takenAt, width] = [0, 1, 2, 3, 4];
-/** Length of a cell that is gone. */
+/** Length of a deleted cell. */
 const gone = -1;
 
 /**
- * native/cells.cc: works on the columns as they are described here and in key-table.ts, in which
- * there must be room.
+ * native/cells.cc: works on the columns described here and in key-table.ts, which must have enough
+ * room.
  */
 export interface CellsHelper {
   /**
    * As `putCells` (put-cells.ts).
    * @param image of a batch
-   * @param numbers rows, bytes of the keys and of the body in use, to be brought up to date; the
+   * @param numbers rows, bytes of keys, bytes of the body (in use; updated by the call); the
    * factors of the hash
    */
   putCells(
@@ -46,15 +43,15 @@ export interface CellsHelper {
 }
 
 export class PackedCells {
-  /** The backend has all of it. */
+  /** True if the backend has all cells. */
   isSaved = false;
-  /** Whose cells may be put. */
+  /** The keys. */
   readonly keys = new KeyTable();
   readonly #body = new Scratch(firstBytes);
   #cells = new Int32Array(width * firstRows);
   #count = 0;
 
-  /** Rows, also those of keys whose cell is gone or taken. */
+  /** Number of rows, including keys whose cell is deleted or taken. */
   get count(): number {
     return this.#count;
   }
@@ -66,8 +63,8 @@ export class PackedCells {
   }
 
   /**
-   * The row's key has this cell now: so many bytes of the view from `start` on.
-   * @param length negative when the cell is gone
+   * Sets the cell of the row's key: `length` bytes of the view from `start` on.
+   * @param length negative for a deletion
    */
   put(row: number, view: DataView, start: number, length: number): void {
     while (row >= this.#count) this.#newRow();
@@ -80,7 +77,7 @@ export class PackedCells {
       this.#body.putViewAt(cells[at + cellAt] as number, view, start, most);
       return;
     }
-    // A cell that grows does so again.
+    // A cell that has grown will probably grow again.
     const room = isFirst ? most : 2 * most;
     cells[at + cellAt] = this.#body.length;
     cells[at + cellRoom] = room;
@@ -89,11 +86,11 @@ export class PackedCells {
   }
 
   /**
-   * Has the native helper put the cells of records from `from` on; as `putCells` (put-cells.ts).
+   * Lets the native helper put the cells of records from `from` on; as `putCells` (put-cells.ts).
    */
   putBatch(helper: CellsHelper, batch: PackedBatch, from: number): number {
     const keys = this.keys.columnsFor(batch.count - from, batch.bytes.byteLength);
-    // Each key may be new, and each cell may have grown.
+    // Worst case: each key is new and each cell has grown.
     while (width * (keys.rows + batch.count - from) > this.#cells.length) {
       this.#cells = grown(this.#cells);
     }
@@ -118,20 +115,20 @@ export class PackedCells {
     return next;
   }
 
-  /** The row of a key, whose cell nobody has taken; undefined when there is none. */
+  /** The row of a key whose cell has not been taken; undefined if there is none. */
   rowOf(keyText: string): number | undefined {
     const row = this.keys.rowOf(keyText);
-    // A record that was refused leaves a key without a cell.
+    // A refused record leaves a key without a cell.
     if (row < 0 || row >= this.#count) return undefined;
     return this.#cells[width * row + takenAt] === 1 ? undefined : row;
   }
 
-  /** The row's cell is someone else's to keep; its bytes stay until all are saved. */
+  /** Hands the row's cell over to the caller; its bytes stay until all cells are saved. */
   take(row: number): void {
     this.#cells[width * row + takenAt] = 1;
   }
 
-  /** undefined when it is gone. Good until more is put. */
+  /** The encoded cell; undefined if it was deleted. Valid until more cells are put. */
   cellOf(row: number): Buffer | undefined {
     const at = width * row;
     const length = this.#cells[at + cellLength] as number;

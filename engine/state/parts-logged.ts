@@ -1,16 +1,18 @@
-/** Of a cell that is kept in parts: which of them stand where. */
+/** Tracks where the parts of a cell are stored. */
 
-/** Stands for the head, where a part is named. */
+/** Part number that means the head. */
 export const headOfParts = -1;
 
 export class PartsLogged {
-  /** The changelog has the cell in parts; not used where it never has it otherwise. */
+  /** The changelog has the cell in parts; not used if it always does. */
   inLog = false;
-  /** The backend has it in parts, or is about to. */
+  /** The backend has it in parts, or will. */
   stored = false;
-  /** Parts, and the head, that the backend does not have as they are; only while it has some. */
+  /**
+   * Parts (and the head) whose current value the backend does not have; only while it has parts.
+   */
   #unsaved = new Set<number>();
-  /** Of parts that were logged in chunks: how many. */
+  /** Number of chunks of parts that were logged in chunks. */
   #chunks: Map<number, number> | undefined;
 
   chunksOf(part: number): number {
@@ -28,7 +30,7 @@ export class PartsLogged {
     if (this.stored) this.#unsaved.add(part);
   }
 
-  /** They are about to be saved. */
+  /** Returns the unsaved parts, which are about to be saved. */
   takeUnsaved(): ReadonlySet<number> {
     const unsaved = this.#unsaved;
     this.#unsaved = new Set();

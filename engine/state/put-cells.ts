@@ -1,6 +1,6 @@
 /**
- * Takes the cells of a changelog's batch into packed cells: by the native helper (native/cells.cc)
- * where it was built, a record at a time where it was not.
+ * Adds the cells of a changelog batch to packed cells: with the native helper (native/cells.cc) if
+ * it was built, otherwise record by record.
  */
 import { nativeHelper } from '../base/native-helper.ts';
 import type { PackedBatch } from '../record/batch.ts';
@@ -10,7 +10,7 @@ import type { CellsHelper, PackedCells } from './packed-cells.ts';
 
 let loaded: { readonly helper: CellsHelper | undefined } | undefined;
 
-/** Undefined where it was not built. */
+/** The native helper; undefined if it was not built. */
 export function cellsHelper(): CellsHelper | undefined {
   loaded ??= { helper: loadHelper() };
   return loaded.helper;
@@ -25,8 +25,8 @@ function loadHelper(): CellsHelper | undefined {
 }
 
 /**
- * Takes in records from `from` on, up to one that holds no cell; answers its number, or how many
- * there are.
+ * Adds records from `from` on, up to the first without a cell. Returns its number, or the number of
+ * records.
  * @param helper `cellsHelper()`
  */
 export function putCells(

@@ -1,16 +1,16 @@
 /**
- * What of a task's committed state is written to its backend, and when. The changelog has every
- * commit, so the backend may lag behind: a cell that changes with each commit is written once an
- * interval, and one that came and went within it not at all.
+ * Decides which committed cells are written to the backend, and when. The changelog has every
+ * commit, so the backend may lag behind: a cell that changes with each commit is written once per
+ * interval, and a cell that is created and deleted within the interval is never written.
  *
- *   cut:  the entries that were unsaved when a commit was sealed, with the stores' positions of that commit.
- *         They are written share by share with this commit and those that follow, so that none of them waits
- *         long; the positions come with the last share.
- *   hold: a share as bytes. It is made when a commit is sealed, for the cells are the next cycle's to change
- *         then, and written when the commit is done.
+ *   cut:  the entries that were unsaved when a commit was sealed, with the stores' positions at that commit.
+ *          They are written in shares with this commit and the following ones, so that no commit waits
+ *          long; the positions are written with the last share.
+ *    hold: an encoded share. It is encoded when a commit is sealed, because the next cycle may change the
+ *          cells, and written when the commit is done.
  *
- * In between the backend holds values of commits after its positions. A restart replays the
- * changelog from the positions to its end, and so over all of them.
+ * Until then the backend has values of commits after its positions. That is safe: a restart replays
+ * the changelog from the positions to its end, over all of them.
  */
 import { assert, must } from '../base/assert.ts';
 import { checksummed } from '../base/checksummed.ts';
@@ -24,14 +24,18 @@ import { storedValue } from './stored-cells.ts';
 
 export interface Saving {
   /**
-   * From one cut to the next, ms of the wall clock: so much of the changelog a restart may replay.
+   * Interval between cuts, ms of the wall clock. It bounds how much of the changelog a restart
+   * replays.
    */
   readonly everyMs: number;
-  /** So many cells of a cut, at least, are written with a commit; and an eighth of it. */
+  /**
+   * Least number of cells of a cut that are written with a commit; never less than an eighth of the
+   * cut.
+   */
   readonly leastShare: number;
   /**
-   * A restore brings much at once, and the first results after it are waited for: it is saved from
-   * so long after the first commit on, ms of the wall clock.
+   * Restored cells are saved from this time after the first commit on, ms of the wall clock, so
+   * that the first results after a restore are not delayed.
    */
   readonly restoredAfterMs: number;
 }
@@ -39,7 +43,7 @@ export interface Saving {
 export const defaultSaving: Saving = { everyMs: 5_000, leastShare: 2_000, restoredAfterMs: 1_000 };
 const [shares, sharesOfRestored] = [8, 32];
 const everything = Number.POSITIVE_INFINITY;
-/** Below the id of every commit: what is held of committed cells alone goes with the next. */
+/** Less than every commit id: a hold of committed cells only is written with the next commit. */
 const atOnce = 0;
 
 interface StoreEntries {
@@ -55,16 +59,13 @@ interface StoreRows {
 interface Cut {
   readonly parts: readonly (StoreEntries | StoreRows)[];
   readonly share: number;
-  /** It is what a restore has brought. */
+  /** True if the cut has restored cells. */
   readonly isRestored: boolean;
-  /** Undefined until the commit is done that was sealed with it. */
+  /** Undefined until the commit that was sealed with the cut is done. */
   positions: readonly BackendWrite[] | undefined;
-  /**
-   * Of what a restore has brought: its bytes that are still unsaved. It may be more than commits
-   * may leave behind.
-   */
+  /** Unsaved bytes of restored cells; may exceed the limit for commits. */
   restoredBytes: number;
-  /** Where the next share begins. */
+  /** Start of the next share. */
   part: number;
   next: number;
 }
@@ -75,10 +76,10 @@ interface Hold {
   readonly number: number;
   readonly writes: BackendWrite[];
   readonly entries: StoreEntries[];
-  /** Of which the last row is among the writes. */
+  /** Packed cells whose last row is among the writes. */
   readonly packed: PackedCells[];
   readonly cut: Cut;
-  /** No share of the cut is left. */
+  /** True for the last share of the cut. */
   readonly last: boolean;
 }
 
@@ -87,9 +88,9 @@ export class Saver {
   readonly #stores: ReadonlyMap<string, Store>;
   readonly #bytesMax: () => number;
   readonly #saving: Saving;
-  /** The cut that is not held whole yet. */
+  /** The cut whose last share is not held yet. */
   #cut: Cut | undefined;
-  /** Wall time of the last cut's commit, ms UTC; undefined until that is done. */
+  /** Wall time of the last cut's commit, ms UTC; undefined until it is done. */
   #cutAt: number | undefined = Number.NEGATIVE_INFINITY;
   /** Wall times of the first and the last commit, ms UTC. */
   #since: number | undefined;
@@ -97,21 +98,20 @@ export class Saver {
   /** In the order of their commits. */
   #holds: Hold[] = [];
   #numbered = 0;
-  /** Entries of writes that are done, for which no quiet moment has come yet. */
+  /** Entries of completed writes that still have to be settled between two cycles. */
   #written: StoreEntries[] = [];
   /**
-   * There was a commit after the last cut. Without one the positions in memory are not the saver's
-   * to write.
+   * True if there was a commit after the last cut. Otherwise there are no new positions to write.
    */
   #committed = false;
-  /** A restore has left cells in memory after the last cut. */
+  /** True if a restore has left cells in memory after the last cut. */
   #restored = false;
-  /** A write failed: what it held is missing, so no positions may be written after it. */
+  /** True after a failed write: its cells are missing, so no positions may be written any more. */
   #failed = false;
 
   /**
-   * @param bytesMax of unsaved state: half of it begins a cut before its time, more is saved at
-   * once
+   * @param bytesMax limit of unsaved state, bytes: half of it starts a cut early; above it
+   * everything is saved at once
    */
   constructor(
     backend: StateBackend,
@@ -125,13 +125,13 @@ export class Saver {
     this.#saving = saving;
   }
 
-  /** A restore has left cells in memory that the backend does not know. */
+  /** Notes that a restore has left cells in memory that the backend does not have. */
   restored(): void {
     this.#restored = true;
   }
 
   /**
-   * Before a seal takes up what changed in memory: what was restored is a cut of its own.
+   * Call before a seal: turns restored cells into a cut of their own.
    * @param commitId of the commit before
    */
   precede(commitId: number): void {
@@ -143,9 +143,9 @@ export class Saver {
   }
 
   /**
-   * After a seal: begins a cut when it is time, and holds the next share for the commit.
-   * @param sealedId of the commit that has sealed changes last, undefined when all are committed
-   * @param commitId of the last commit that is done
+   * Call after a seal: starts a cut when it is time, and holds the next share for the commit.
+   * @param sealedId the last sealed commit, undefined if all are committed
+   * @param commitId the last commit that is done
    */
   *follow(sealedId: number | undefined, commitId: number): Steps<void> {
     this.#settle();
@@ -164,7 +164,7 @@ export class Saver {
     yield* this.#hold(id, tooMany ? everything : this.#share);
   }
 
-  /** The commit is done: what was held for it is written. @param now wall time, ms UTC */
+  /** Call when the commit is done: writes what was held for it. @param now wall time, ms UTC */
   async committed(commitId: number, now: number): Promise<void> {
     this.#committed = true;
     this.#since ??= now;
@@ -178,8 +178,8 @@ export class Saver {
   }
 
   /**
-   * Brings the backend up to the last commit, or restore. Nothing may be dirty, nor sealed and not
-   * committed.
+   * Brings the backend up to the last commit or restore. There must be no dirty or uncommitted
+   * entries.
    */
   async saveAll(commitId: number): Promise<void> {
     if (this.#failed) return;
@@ -192,17 +192,17 @@ export class Saver {
     this.#settle();
   }
 
-  /** So many cells of the cut go with this commit. */
+  /** Number of the cut's cells to write with this commit. */
   get #share(): number | undefined {
     const { share, isRestored } = this.#cut ?? {};
     if (isRestored !== true) return share;
-    // A clock that was set back must not put it off.
+    // `abs`: a clock that was set back must not delay it.
     const sinceMs = Math.abs(this.#now - (this.#since ?? this.#now));
     return sinceMs < this.#saving.restoredAfterMs ? 0 : share;
   }
 
   get #isTime(): boolean {
-    // A clock that was set back must not put the next cut off.
+    // `abs`: a clock that was set back must not delay the next cut.
     return this.#cutAt !== undefined && Math.abs(this.#now - this.#cutAt) >= this.#saving.everyMs;
   }
 
@@ -226,7 +226,7 @@ export class Saver {
     return { parts, share, isRestored, positions, restoredBytes: 0, part: 0, next: 0 };
   }
 
-  /** Where the stores stand, of which something is committed. */
+  /** The positions of the stores that have commits. */
   #positions(commitId: number): readonly BackendWrite[] {
     const positions: BackendWrite[] = [];
     for (const store of this.#stores.values()) {
@@ -236,7 +236,7 @@ export class Saver {
     return positions;
   }
 
-  /** Holds the next share of the cut, when there is one, for a commit. */
+  /** Holds the next share of the cut, if any, for a commit. */
   *#hold(commitId: number, share = 0): Steps<void> {
     const cut = this.#cut;
     if (cut === undefined || share === 0) return;
@@ -273,7 +273,7 @@ export class Saver {
     this.#holds.push({ commitId, number, writes, entries, packed, cut, last });
   }
 
-  /** Writes what is held for the commits up to one. */
+  /** Writes the holds of all commits up to `commitId`. */
   async #write(commitId: number): Promise<void> {
     const due = this.#holds.filter((hold) => hold.commitId <= commitId);
     this.#holds = this.#holds.slice(due.length);
@@ -289,7 +289,7 @@ export class Saver {
     }
   }
 
-  /** Between the work of two cycles: nobody holds on to an entry. */
+  /** Settles written entries; called between two cycles, when no step holds an entry. */
   #settle(): void {
     for (const { store, entries } of this.#written) {
       for (const entry of entries) store.state.written(entry);
@@ -317,7 +317,7 @@ function holdSome(
   return i;
 }
 
-/** The entry's write, as bytes: its cell may change before it is done. */
+/** Adds the entry's encoded write; its cell may change before the write is done. */
 function holdEntry(writes: BackendWrite[], store: Store, entry: CacheEntry, number: number): void {
   const { state } = store;
   const { keyText, persistedDue, stored } = entry;

@@ -1,7 +1,7 @@
 /**
- * The cells of a store as its steps see them: that of the current key, those that are due, and
- * numbers. It notes what changes: for the commit, for a careful task to take it back, and for those
- * who ask meanwhile. A cell is an object that steps change in place.
+ * The steps' view of a store: the cell of the current key, due cells, and numbers. It records
+ * changes: for the commit, for the undo of a careful task, and for queries during the cycle. A cell
+ * is an object that steps change in place.
  */
 import { assert, must } from '../base/assert.ts';
 import { messageOf } from '../base/errors.ts';
@@ -13,10 +13,10 @@ import type { KeptCells } from './kept-cells.ts';
 import type { Numbers } from './numbers.ts';
 import type { UndoLog } from './undo-log.ts';
 
-/** The part of the task that a store looks at: whose cell is meant. */
+/** The part of the task that a store reads: the current key. */
 export interface CurrentKey {
   readonly keyText: string;
-  /** Counts what leaves a trace: changes, and looks at cells that may be changed in place. */
+  /** Counts possible changes: writes, and reads of cells that may be changed in place. */
   touches: number;
 }
 
@@ -26,19 +26,19 @@ export class StoreCells implements Cells<unknown> {
   /** Entries in the order they first changed since the last seal: the changelog's order. */
   dirty: CacheEntry[] = [];
   dirtyBytes = 0;
-  /** Of a careful task: how to take back what is done to the store. */
+  /** The undo log of a careful task. */
   undo: UndoLog | undefined;
-  /** While many ask: the cells as they were before the cycle at hand. */
+  /** While there are many queries: the cells before the current cycle. */
   kept: KeptCells | undefined;
   readonly #spec: StoreSpec<unknown, unknown>;
   readonly #current: CurrentKey;
   readonly #table: EntryTable;
   readonly #index: DueIndex<CacheEntry>;
   readonly #numbers: Numbers;
-  // A record asks for its key's entry several times in a row.
+  // Cache: a record requests its key's entry several times in a row.
   #lastId = '';
   #last: CacheEntry | undefined;
-  /** Of the keys that became due, who are entered one after the other. */
+  /** Entries of the due keys, which are entered one after the other. */
   #expected: readonly (CacheEntry | undefined)[] = nobody;
   #expectedNext = 0;
 
@@ -101,30 +101,30 @@ export class StoreCells implements Cells<unknown> {
     if (this.#numbers.set(name, value, this.undo)) this.#current.touches++;
   }
 
-  /** When a cell is due, ms UTC; +Infinity for never, and of no cell. */
+  /** Due instant of a cell, ms UTC; +Infinity for never, and without a cell. */
   dueOf(cell: unknown): number {
     const { due } = this.#spec;
     return cell === undefined || due === undefined ? Number.POSITIVE_INFINITY : due(cell);
   }
 
-  /** The current key's row is known; its entry must be there. */
+  /** Enters the current key by its row; its entry must exist. */
   enterRow(row: number, keyText: string): void {
     this.#lastId = keyText;
     this.#last = this.#table.at(row);
   }
 
-  /** The entry of the current key may be another one. */
+  /** Clears the cached entry of the current key. */
   forgetLast(): void {
     this.#last = undefined;
   }
 
-  /** Entries that were found before may be there no more. */
+  /** Clears all cached entries, which may have been dropped. */
   forgetFound(): void {
     this.#last = undefined;
     this.#expected = nobody;
   }
 
-  /** Hands over what has changed since it was handed over last. */
+  /** Returns the entries that have changed since the last call. */
   takeDirty(): CacheEntry[] {
     const { dirty } = this;
     this.dirty = [];
@@ -133,7 +133,7 @@ export class StoreCells implements Cells<unknown> {
     return dirty;
   }
 
-  /** Why the entry's cell cannot be written; undefined when it can. */
+  /** The reason why the entry's cell cannot be encoded; undefined if it can. */
   problemOf(entry: CacheEntry): string | undefined {
     if (entry.cell === undefined || !entry.dirty) return undefined;
     try {
@@ -157,7 +157,7 @@ export class StoreCells implements Cells<unknown> {
     if (this.#spec.due !== undefined) this.#index.set(entry, due);
   }
 
-  // Functions that make a closure allocate a context on each call: those of undo stand apart.
+  // A function with a closure allocates a context on each call, so those for undo are separate.
   #noteDirty(undo: UndoLog, entry: CacheEntry): void {
     undo.note(() => {
       undirtied(entry);
@@ -166,10 +166,7 @@ export class StoreCells implements Cells<unknown> {
     });
   }
 
-  /**
-   * Notes the cell as it is, before anybody changes it: its bytes, where it may be changed in
-   * place.
-   */
+  /** Notes the cell before a change: its bytes, if it may be changed in place. */
   #remember(undo: UndoLog, entry: CacheEntry): void {
     if (undo.knows(entry)) return;
     const spec = this.#spec;
@@ -182,7 +179,7 @@ export class StoreCells implements Cells<unknown> {
     });
   }
 
-  /** undefined of a cell that cannot be written. */
+  /** Undefined for a cell that cannot be encoded. */
   #bytesOf(cell: unknown): Buffer | undefined {
     try {
       return encodedCell(this.#spec, cell);

@@ -1,10 +1,10 @@
 /**
- * One store of one task: its entries in memory from their load to their eviction (entry.ts), beside
- * the index of what is due and the store's numbers. Steps see its cells alone (store-cells.ts).
+ * One store of one task: its entries in memory from load to eviction (entry.ts), with the due index
+ * and the store's numbers. Steps only see its cells (store-cells.ts).
  *
- * A cell's bytes are made once a commit, for the changelog, and once more when it is saved. Of what
- * a restore has brought the bytes alone are kept, until someone asks for the cell
- * (packed-cells.ts). Saved entries may be evicted when a cycle's work is sealed, at no other time.
+ * A cell is encoded once per commit, for the changelog, and once more when it is saved. Restored
+ * cells stay encoded until they are used (packed-cells.ts). Saved entries are evicted only when a
+ * cycle is sealed.
  */
 import type { StoreSpec } from '../graph/store-spec.ts';
 import { DueIndex } from './due-index.ts';
@@ -25,7 +25,7 @@ import type { PartsLogged } from './parts-logged.ts';
 import { type Steps, stepBytes, stepCells } from './steps.ts';
 import { type CurrentKey, StoreCells } from './store-cells.ts';
 
-/** What a store says of itself beside its cells. */
+/** A store's metadata. */
 export interface StoreMeta {
   readonly numbers: StoreNumbers;
   /** The changelog offset after the last record that is in the store. */
@@ -45,21 +45,21 @@ export class StoreState {
   readonly cells: StoreCells;
   readonly #numbers: Numbers;
   #committedNumbers: StoreNumbers;
-  /** Entries that the backend does not have as they are, and whose bytes are not held for it. */
+  /** Entries whose current value is neither in the backend nor held for it. */
   unsaved: CacheEntry[] = [];
   unsavedBytes = 0;
-  /** Number of the last write that the backend has done. */
+  /** Number of the last completed backend write. */
   writtenTo = 0;
   /** As in StoreMeta. */
   position: number;
   commitId: number;
   readAt: number;
   /**
-   * All cells are in memory: a key that is not has none, and nobody need look on disk. So it is of
-   * a store that was empty when it was opened, until a cell is evicted.
+   * All cells are in memory, so a key without an entry has no cell and no disk read is needed. True
+   * for a store that was empty when it was opened, until a cell is evicted.
    */
   complete = false;
-  /** What was restored and not been asked for, as long as memory is left for it. */
+  /** Restored cells that have not been used, while there is memory for them. */
   packed: PackedCells | undefined;
   /** For a resident store: its cells are all in memory. */
   residentLoaded = false;
@@ -75,24 +75,26 @@ export class StoreState {
     this.readAt = meta.readAt;
   }
 
-  /** There is nothing on disk. */
+  /** Starts an empty store: nothing is on disk. */
   beginEmpty(): void {
     this.complete = true;
     this.index.horizon = Number.POSITIVE_INFINITY;
   }
 
-  /** What is committed. */
+  /** The committed metadata. */
   get meta(): StoreMeta {
     const { position, commitId, readAt } = this;
     return { numbers: this.#committedNumbers, position, commitId, readAt };
   }
 
-  /** Every key that has a cell has an entry: of one without, nobody need be asked. */
+  /**
+   * Every live key has an entry, so a miss means that the key has no cell; no disk read is needed.
+   */
   get isWhole(): boolean {
     return this.complete && this.packed === undefined;
   }
 
-  /** Something has changed since the last seal. */
+  /** True if something has changed since the last seal. */
   get isDirty(): boolean {
     return this.cells.dirty.length > 0 || this.#numbers.dirty;
   }
@@ -101,21 +103,22 @@ export class StoreState {
     return this.#numbers.all;
   }
 
-  /** The numbers are these, and no others; so they are committed. */
+  /** Replaces the numbers, as committed ones. */
   resetNumbers(numbers: StoreNumbers): void {
     this.#committedNumbers = numbers;
     this.#numbers.reset(numbers);
   }
 
   /**
-   * Takes in a cell read from the backend; `bytes` 0 and no cell when the key is absent.
-   * @param inParts of a cell that it has in parts
+   * Adds a cell read from the backend; `bytes` is 0 and there is no cell if the key is absent.
+   * @param inParts for a cell that the backend has in parts
    */
   load(keyText: string, cell: unknown, bytes: number, inParts?: PartsLogged): CacheEntry {
     return this.loadAt(this.table.keys.add(keyText), keyText, cell, bytes, inParts);
   }
 
-  /** The same of a key whose row is known. */
+  /** The same for a key whose row is known.
+   */
   loadAt(
     row: number,
     keyText: string,
@@ -132,8 +135,9 @@ export class StoreState {
   }
 
   /**
-   * Takes in what the changelog says of a key, where all cells are in memory: it is committed, and
-   * the backend does not know it. @param bytes the cell's size as it is written, 0 of none
+   * Applies a changelog record to a store that has all cells in memory: the cell is committed, and
+   * the backend does not have it.
+   * @param bytes the cell's encoded size, 0 without a cell
    */
   restored(keyText: string, cell: unknown, bytes: number, inParts?: PartsLogged): void {
     const known = this.table.of(keyText);
@@ -141,10 +145,7 @@ export class StoreState {
     this.#restored(known ?? this.load(keyText, undefined, 0), cell, bytes, inParts);
   }
 
-  /**
-   * The same of a key whose row is known. Once all is taken in, `EntryTable.dropUnused` must
-   * follow.
-   */
+  /** The same for a key whose row is known. After the last one, call `EntryTable.dropUnused`. */
   restoredAt(row: number, cell: unknown, bytes: number): void {
     const { table } = this;
     const known = table.at(row);
@@ -166,8 +167,8 @@ export class StoreState {
   }
 
   /**
-   * What changed belongs to a commit now.
-   * @param log gives the changelog what changed of an entry, and notes how much (`logged`)
+   * Assigns the changes to a commit.
+   * @param log writes an entry's change to the changelog, and calls `logged` with its size
    */
   *seal(log: (entry: CacheEntry) => void): Steps<void> {
     const { dirty } = this.cells;
@@ -201,8 +202,9 @@ export class StoreState {
   }
 
   /**
-   * What was sealed is committed, up to the changelog's `position`.
-   * @param numbers as they were sealed @param now wall time, ms UTC
+   * The sealed changes are committed, up to the changelog's `position`.
+   * @param numbers the sealed numbers
+   * @param now wall time, ms UTC
    */
   committed(commitId: number, numbers: StoreNumbers, position: number, now: number): void {
     this.#committedNumbers = numbers;
@@ -211,7 +213,7 @@ export class StoreState {
     this.readAt = now;
   }
 
-  /** @param more bytes that the entry has grown by */
+  /** @param more growth of the entry, in bytes */
   #noteUnsaved(entry: CacheEntry, more: number): void {
     if (!becomesUnsaved(entry)) {
       this.unsavedBytes += more;
@@ -223,19 +225,19 @@ export class StoreState {
 
   /**
    * The entry's bytes are held for a write of the backend.
-   * @param stored it will have a cell of the key
+   * @param stored the backend will have a cell of the key
    */
   held(entry: CacheEntry, number: number, stored: boolean): void {
     heldEntry(entry, number, stored, this.cells.dueOf(entry.cell));
     this.unsavedBytes -= entry.bytes + entryOverheadBytes;
   }
 
-  /** False while the backend knows an older cell of the key, or none. */
+  /** False while the backend has an older cell of the key, or none. */
   isSaved(entry: CacheEntry): boolean {
     return isSavedEntry(entry, this.writtenTo);
   }
 
-  /** A write that held the entry is done: what memory kept for its sake may go. */
+  /** A write that held the entry is complete: drops what was kept for it. */
   written(entry: CacheEntry): void {
     if (!this.isSaved(entry) || this.table.at(entry.row) !== entry) return;
     if (entry.persistedDue > this.index.horizon) this.index.release(entry);
@@ -243,8 +245,8 @@ export class StoreState {
   }
 
   /**
-   * Drops an entry without a cell, when there is nothing to save of it: where all cells are in
-   * memory nobody need know that a key has none.
+   * Drops an entry without a cell if there is nothing to save: while all cells are in memory, a
+   * missing entry means the same.
    */
   forgetEmpty(entry: CacheEntry): void {
     if (entry.cell !== undefined || !this.complete || !this.isSaved(entry)) return;
@@ -253,14 +255,14 @@ export class StoreState {
   }
 
   /**
-   * Evicts packed cells, then saved entries, on from where it came to last, until the cache fits
+   * Evicts packed cells, then saved entries, continuing where it last stopped, until the cache fits
    * `budget` bytes.
    */
   evict(budget: number): void {
     const { packed, table, index } = this;
     const packedBytes = packed?.byteLength ?? 0;
     if (table.bytes + packedBytes <= budget || this.spec.resident === true) return;
-    // An entry that came from there would be looked for in the backend, which does not have it yet.
+    // Unsaved packed cells cannot be evicted: the backend does not have them yet.
     if (packed?.isSaved === false) return;
     this.cells.forgetFound();
     if (packed !== undefined) {
@@ -275,14 +277,16 @@ export class StoreState {
     });
   }
 
-  /** Forgets all cells, as all are saved: from now on they are on disk. */
+  /** Drops all cells from memory; all must be saved. */
   leaveMemory(): void {
     this.#forgetCells();
     this.index.horizon = Number.NEGATIVE_INFINITY;
     this.complete = false;
   }
 
-  /** There is nothing any more, in memory nor on disk; operators hold on to the store. */
+  /**
+   * Empties the store, in memory and on disk. The object stays the same, because operators hold it.
+   */
   reset(): void {
     this.#forgetCells();
     this.cells.takeDirty();

@@ -1,6 +1,6 @@
 /**
- * A store of a task: its state in memory, its keys in the backend, and the writes that bring one to
- * the other.
+ * A store of a task: its state in memory, its keys in the backend, and the writes from one to the
+ * other.
  */
 import { emptyBytes } from '../base/bytes.ts';
 import { checksummed } from '../base/checksummed.ts';
@@ -13,7 +13,10 @@ export interface Store {
   readonly keys: StoreKeys;
 }
 
-/** A cell, or its end, and its entry in the index of what is due. @param value sealed */
+/**
+ * The backend writes of a cell or its deletion, and of its entry in the due index.
+ * @param value sealed
+ */
 export function cellWrites(
   writes: BackendWrite[],
   { keys }: Store,
@@ -45,6 +48,6 @@ export async function deleteStored(backend: StateBackend, { keys }: Store): Prom
     if (entries.length === 0) break;
     await backend.write(entries.map(([key]) => ({ key, value: undefined })));
   }
-  // The position goes last: until then, a start that finds it deletes the store again.
+  // The position is deleted last: a start that finds it repeats the deletion.
   await backend.write([{ key: keys.meta, value: undefined }]);
 }

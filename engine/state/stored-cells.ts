@@ -1,7 +1,7 @@
 /**
- * Cells as the backend has them: whole, or as a head and parts. The checksum of a head covers a
- * mark, so that none is taken for a whole cell; that of a part covers its key, so that none is
- * taken for another.
+ * The backend's format of cells: whole, or a head and parts. The checksum of a head covers a mark,
+ * so that it cannot be mistaken for a whole cell; the checksum of a part covers its key, so that it
+ * cannot be mistaken for another part.
  */
 
 import { checksummed, checksummedBy, contentOf } from '../base/checksummed.ts';
@@ -17,17 +17,19 @@ import { headOfParts, PartsLogged } from './parts-logged.ts';
 
 const headMark = Buffer.from('head of parts');
 
-/** Cells that are always in parts in the changelog lie whole on disk up to so many bytes. */
+/**
+ * Cells that are always in parts in the changelog are stored whole on disk up to this size, bytes.
+ */
 const storedWholeMost = 65_536;
 
 export interface StoredCell {
   readonly cell: unknown;
-  /** Of a cell in parts. */
+  /** Set for a cell in parts. */
   readonly inParts: PartsLogged | undefined;
   readonly bytes: number;
 }
 
-/** A whole cell as the backend has it; undefined of no cell. */
+/** The backend value of a whole cell; undefined without a cell. */
 export function cellWithChecksum<C>(
   spec: Pick<StoreSpec<never, C>, 'write'>,
   cell: C | undefined,
@@ -36,10 +38,10 @@ export function cellWithChecksum<C>(
   return withoutCheck(() => checksummedBy((to) => spec.write(cell, to)));
 }
 
-/** What is told of a key: a cache entry, or what a restore has made of it. */
+/** The state of a key: a cache entry, or the result of a restore. */
 export type Kept = Pick<CacheEntry, 'keyText' | 'cell' | 'bytes' | 'inParts'>;
 
-/** Whether a cell is to lie on disk in parts. */
+/** True if a cell is stored on disk in parts. */
 export function isSavedInParts(
   { parts }: StoreSpec<unknown, unknown>,
   { cell, bytes, inParts }: Kept,
@@ -50,8 +52,8 @@ export function isSavedInParts(
 }
 
 /**
- * What the backend is to have of a key: the value under the cell's key, undefined when there is
- * none. Writes of its parts are added to `writes`.
+ * The backend value under the cell's key; undefined without a cell. Writes of its parts are added
+ * to `writes`.
  */
 export function storedValue(
   writes: BackendWrite[],
@@ -106,7 +108,7 @@ export function partWrite(
   return { key, value: some ? checksummed(bytes, key) : undefined };
 }
 
-/** Reads them back. */
+/** Reads stored cells. */
 export class StoredCells {
   readonly #backend: StateBackend;
   readonly #reader: CellReader;
@@ -116,7 +118,7 @@ export class StoredCells {
     this.#reader = reader;
   }
 
-  /** The cell of a value; undefined when the value is the head of one in parts. */
+  /** The cell of a value; undefined if the value is the head of a cell in parts. */
   whole(spec: StoreSpec<unknown, unknown>, value: Buffer): StoredCell | undefined {
     const content =
       spec.parts === undefined ? this.#reader.content(value, spec.name) : contentOf(value);
@@ -128,7 +130,7 @@ export class StoredCells {
     };
   }
 
-  /** The cell that a key's value stands for, with its parts. */
+  /** Reads the cell of a key's value, with its parts. */
   async read(
     spec: StoreSpec<unknown, unknown>,
     keys: StoreKeys,

@@ -1,10 +1,10 @@
 /**
  * The state of one task: its stores over one backend.
  *
- * Cycle: `prefetch` loads what a batch can touch, with one read; operators work on cells in memory;
- * `seal` yields what changed; `commit` says that the log has committed it. The next cycle may begin
- * before that, and be sealed as well. The backend follows later (saver.ts): it may lag behind the
- * changelog, as after a crash, and `restore` replays the rest.
+ * A cycle: `prefetch` loads the cells that a batch can touch, with one read; operators work on
+ * cells in memory; `seal` returns the changes; `commit` acknowledges that the log has committed
+ * them. The next cycle may begin before that, and be sealed as well. The backend is written later
+ * (saver.ts), so it may lag behind the changelog, as after a crash; `restore` replays the rest.
  */
 import { assert, must } from '../base/assert.ts';
 import type { Cells, StoreRow, StoreSpec } from '../graph/store-spec.ts';
@@ -37,9 +37,9 @@ export interface TaskStateOptions {
   readonly directory: string;
   readonly specs: readonly StoreSpec<unknown, unknown>[];
   readonly backend: StateBackend;
-  /** Budget of the clean cache, in bytes, over all stores, at most. */
+  /** Maximal budget of the clean cache over all stores, in bytes. */
   readonly cacheBytes: number;
-  /** What it shares with other tasks; default: all of `cacheBytes` is its own. */
+  /** Budget shared with other tasks; default: the task may use all of `cacheBytes`. */
   readonly memory?: MemoryBudget;
   readonly saving?: Saving;
 }
@@ -49,14 +49,14 @@ export interface StoreChanges {
   readonly batch: PackedBatch;
 }
 
-/** A cell that its serde refuses. */
+/** A cell that its serde cannot encode. */
 export interface CellProblem {
   readonly store: StoreSpec<unknown, unknown>;
   readonly keyText: string;
   readonly problem: string;
 }
 
-/** What a seal has taken, until it is committed. */
+/** Sealed changes, until they are committed. */
 interface Sealed {
   readonly commitId: number;
   readonly stores: readonly { readonly state: StoreState; readonly numbers: StoreNumbers }[];
@@ -73,7 +73,7 @@ export class TaskState implements MemoryUser {
   #located = 0;
   readonly #options: TaskStateOptions;
   readonly #stores = new Map<string, Store>();
-  /** The same, for the way of each record. */
+  /** The same as an array, for the hot path. */
   #states: readonly StoreState[] = [];
   #tables: readonly KeyTable[] = [];
   readonly #saver: Saver;
@@ -83,7 +83,7 @@ export class TaskState implements MemoryUser {
   readonly #replay: ChangelogReplay;
   /** In the order of their commits. */
   readonly #sealed: Sealed[] = [];
-  /** For those who ask while the task works. */
+  /** Reads of committed state while the task works. */
   readonly reads: CommittedReads;
 
   private constructor(options: TaskStateOptions) {
@@ -125,8 +125,8 @@ export class TaskState implements MemoryUser {
       state.#stores.set(spec.name, store);
       const [any] = await options.backend.range({ ...store.keys.content, limit: 1 });
       if (any === undefined) store.state.beginEmpty();
-      // Shares of a first cut that came to no end: what the changelog has deleted since may be
-      // among them.
+      // Shares of an unfinished first cut: they may contain keys that the changelog has since
+      // deleted.
       else if (stored === undefined) await state.reset(spec.name);
     }
     state.#states = [...state.#stores.values()].map((store) => store.state);
@@ -139,21 +139,21 @@ export class TaskState implements MemoryUser {
     return this.#commitId;
   }
 
-  /** Notes from now on how to take changes back; undefined ends that. */
+  /** Sets the undo log for changes; undefined turns undo off. */
   set undo(undo: UndoLog | undefined) {
     for (const state of this.#states) state.cells.undo = undo;
   }
 
   /**
    * A cycle begins.
-   * @param keeps whether what it changes is also kept as it was, for those who ask meanwhile
+   * @param keeps true if changed cells are also kept as they were, for queries during the cycle
    */
   beginCycle(keeps: boolean): void {
     if (!keeps) return;
     for (const state of this.#states) state.cells.kept ??= new KeptCells();
   }
 
-  /** The first cell of the log's unit that cannot be written. */
+  /** The first cell of the undo log's current unit that cannot be encoded. */
   problemIn(undo: UndoLog): CellProblem | undefined {
     return undo.problem((object) => {
       const entry = object as CacheEntry;
@@ -167,8 +167,8 @@ export class TaskState implements MemoryUser {
   }
 
   /**
-   * Keys that records looked for since it was asked last, and those of them that the backend was
-   * asked for.
+   * Number of keys that records used since the last call, and how many of them were read from the
+   * backend.
    */
   takeLookups(): { readonly keys: number; readonly reads: number } {
     const taken = { keys: this.#located, reads: this.#loader.reads };
@@ -177,7 +177,7 @@ export class TaskState implements MemoryUser {
     return taken;
   }
 
-  /** What cells take in memory, and the backend. */
+  /** Memory of the cells and of the backend, bytes. */
   memory(): TaskMemory {
     let [cache, packed] = [0, 0];
     for (const state of this.#states) {
@@ -187,7 +187,7 @@ export class TaskState implements MemoryUser {
     return { cache, packed, backend: this.#options.backend.memory() };
   }
 
-  /** Bytes of clean cells, at most. */
+  /** Maximal bytes of clean cells. */
   get #cacheBytes(): number {
     const { cacheBytes, memory } = this.#options;
     return Math.min(cacheBytes, memory?.limitOf(this) ?? cacheBytes);
@@ -203,15 +203,15 @@ export class TaskState implements MemoryUser {
     return this.#stores.size;
   }
 
-  /** Where a store stands in its changelog. */
+  /** The metadata of a store, with its position in the changelog. */
   meta(store: string): StoreMeta {
     return this.#store(store).state.meta;
   }
 
   /**
-   * Finds the keys of records [from, to) in every store, and makes entries of those that nobody
-   * need be asked of.
-   * @param rows by store and record, to be filled for `enter`; good until the next seal
+   * Finds the keys of records [from, to) in every store, and creates empty entries for keys known
+   * not to be on disk.
+   * @param rows by store and record, to be filled for `enter`; valid until the next seal
    * @param wanted gets the keys that must be prefetched, some more than once
    */
   locate(
@@ -225,7 +225,7 @@ export class TaskState implements MemoryUser {
     locateKeys(this.#states, this.#tables, keys, from, to, rows, wanted);
   }
 
-  /** Looks at the cells of records [from, to), which come next. @param rows of `locate` */
+  /** Warms the cells of records [from, to), which come next. @param rows of `locate` */
   warm(rows: readonly Int32Array[], from: number, to: number): void {
     const states = this.#states;
     for (let s = 0; s < states.length; s++) {
@@ -235,7 +235,7 @@ export class TaskState implements MemoryUser {
 
   /**
    * Makes the key of record `i` the current one.
-   * @param rows of `locate`; what it wanted is there
+   * @param rows of `locate`; the keys it wanted must be loaded
    */
   enter(rows: readonly Int32Array[], i: number): void {
     const states = this.#states;
@@ -262,9 +262,9 @@ export class TaskState implements MemoryUser {
   }
 
   /**
-   * What changed since the last seal, store by store, as changelog records. It belongs to the
-   * commit now; what changes from here on belongs to the next. Where something did change, the
-   * commit must follow or the task be closed.
+   * Returns the changes since the last seal, by store, as changelog records, and assigns them to
+   * the commit; later changes belong to the next one. If anything changed, the caller must commit
+   * or close the task.
    */
   seal(commitId: number): readonly StoreChanges[] {
     return allSteps(this.sealing(commitId));
@@ -294,7 +294,7 @@ export class TaskState implements MemoryUser {
       stores.push({ state, numbers });
     }
     if (stores.length > 0) {
-      // Not held against the last commit: on a log that keeps no ids they begin anew with each run.
+      // Not compared with the last commit: on a log that keeps no ids, they restart with each run.
       assert(
         commitId > (this.#sealed.at(-1)?.commitId ?? 0),
         'changes of one commit are sealed at once',
@@ -311,8 +311,8 @@ export class TaskState implements MemoryUser {
   }
 
   /**
-   * The log has committed what `seal(commitId)` said. The work of the next cycle may be under way:
-   * nothing that it holds on to changes here.
+   * The log has committed the changes of `seal(commitId)`. The next cycle may be in progress;
+   * nothing that it uses changes here.
    * @param ends the offset after the last changelog record, by store that changed
    * @param now wall time, ms UTC
    */
@@ -330,9 +330,9 @@ export class TaskState implements MemoryUser {
   }
 
   /**
-   * Applies a batch of a store's changelog, in offset order; the batch may repeat what is known.
-   * What was empty is filled in memory as far as the cache reaches, and saved with the commits that
-   * follow; the rest goes to disk at once.
+   * Applies a batch of a store's changelog, in offset order; the batch may repeat known records. An
+   * empty store is filled in memory up to the cache budget, and saved with the following commits;
+   * the rest is written to disk at once.
    * @param now wall time, ms UTC
    */
   async restore(storeName: string, batch: PackedBatch, now: number): Promise<void> {
@@ -350,7 +350,7 @@ export class TaskState implements MemoryUser {
     if (state.spec.resident !== true) state.leaveMemory();
   }
 
-  /** Deletes everything a store holds on disk; it stands at offset 0 then. */
+  /** Deletes everything that a store has on disk, and resets its position to offset 0. */
   async reset(storeName: string): Promise<void> {
     const store = this.#store(storeName);
     await deleteStored(this.#options.backend, store);
@@ -362,13 +362,13 @@ export class TaskState implements MemoryUser {
     return this.#rows.rows(this.#store(store), keyText, limit, newestOnly);
   }
 
-  /** What is committed is saved; what is not is forgotten. */
+  /** Closes the state: saves committed changes, discards others. */
   async close(): Promise<void> {
     this.reads.close();
     try {
       const states = [...this.#stores.values()].map(({ state }) => state);
       const isOpen = this.#isSealing || states.some((state) => state.isDirty);
-      // Of what a commit under way has changed the committed values are gone: the changelog has
+      // Committed values that a commit in progress has replaced are lost here; the changelog has
       // them.
       if (!isOpen && this.#sealed.length === 0) await this.#saver.saveAll(this.#commitId);
     } finally {
@@ -377,7 +377,7 @@ export class TaskState implements MemoryUser {
     }
   }
 
-  /** Closes the backend and saves nothing. */
+  /** Closes the backend without saving. */
   async abandon(): Promise<void> {
     this.reads.close();
     this.#options.memory?.leave(this);

@@ -1,35 +1,35 @@
 /**
- * What a careful task notes of its changes, so that those of a record which fails can be taken
- * back. Units of work nest: a timer that fires while a record is processed is a unit within the
- * record's. What a unit that succeeds has noted belongs to the unit around it.
+ * The undo log of a careful task: how to undo the changes of a record that fails. Units of work
+ * nest: a timer that fires while a record is processed is a unit within the record's. The notes of
+ * a unit that succeeds become part of the enclosing unit.
  */
 export type Undo = () => void;
 
 export class UndoLog {
   readonly #undos: Undo[] = [];
-  /** Where the unit at hand begins. */
+  /** Start of the current unit. */
   #from = 0;
-  /** By object: where its value was noted last. */
+  /** By object: where its value was last noted. */
   readonly #noted = new Map<object, number>();
 
-  /** Begins a unit; the answer is to be given to `end`. */
+  /** Begins a unit; pass the result to `end`. */
   begin(): number {
     const outer = this.#from;
     this.#from = this.#undos.length;
     return outer;
   }
 
-  /** Ends the unit at hand. @param outer answer of its `begin` */
+  /** Ends the current unit. @param outer result of its `begin` */
   end(outer: number): void {
     this.#from = outer;
   }
 
-  /** Takes back what the unit at hand has done, the newest first. */
+  /** Undoes the changes of the current unit, newest first. */
   rollback(): void {
     while (this.#undos.length > this.#from) (this.#undos.pop() as Undo)();
   }
 
-  /** The outermost unit is done: its changes stay. */
+  /** Ends the outermost unit: its changes stay. */
   clear(): void {
     this.#undos.length = 0;
     this.#noted.clear();
@@ -40,12 +40,12 @@ export class UndoLog {
     this.#undos.push(undo);
   }
 
-  /** True when the unit at hand has noted the object's value already. */
+  /** True if the current unit has already noted the object's value. */
   knows(object: object): boolean {
     return (this.#noted.get(object) ?? -1) >= this.#from;
   }
 
-  /** Notes how an object gets the value that it has now. */
+  /** Notes how to restore an object's current value. */
   noteValue(object: object, undo: Undo): void {
     const before = this.#noted.get(object);
     this.#noted.set(object, this.#undos.length);
@@ -56,7 +56,7 @@ export class UndoLog {
     });
   }
 
-  /** The first problem among the objects whose values the unit at hand, or one within it, noted. */
+  /** The first problem among the objects noted by the current unit or one within it. */
   problem<P>(of: (object: object) => P | undefined): P | undefined {
     for (const [object, at] of this.#noted) {
       const found = at >= this.#from ? of(object) : undefined;

@@ -2,11 +2,11 @@
  * StateBackend: an ordered store of bytes, under the state of a task and under the embedded log.
  *
  * Laws: keys are ordered as unsigned bytes. `write` is atomic: after a crash all of it is there or
- * none, and with `sync` it is there once the promise resolves. `getMany` keeps the order of its
- * keys and answers undefined for an absent one. A read sees every write that resolved before it
- * began. `close` waits for what is under way; later calls reject. Damage found by the store is an
- * error, never an absent value; but a backend may lose writes of its write-ahead log without a word
- * when that is damaged, also some in the middle. Who needs to know numbers the writes
+ * none; with `sync` it is durable once the promise resolves. `getMany` keeps the order of its keys
+ * and returns undefined for an absent one. A read sees every write that resolved before the read
+ * began. `close` waits for operations in progress; later calls reject. Damage that the store
+ * detects is an error, never an absent value. But if a backend's write-ahead log is damaged, it may
+ * silently lose writes, even in the middle. Users that must detect this number their writes
  * (numbered-backend.ts, log/embedded/journal.ts).
  */
 export interface BackendWrite {
@@ -21,7 +21,7 @@ export interface RangeOptions {
   /** End, exclusive; absent = to the last key. */
   readonly to?: Uint8Array | null;
   readonly reverse?: boolean;
-  /** Most entries to answer; default: all. */
+  /** Maximal number of entries; default: all. */
   readonly limit?: number;
 }
 
@@ -32,31 +32,31 @@ export interface StateBackend {
   range(options: RangeOptions): Promise<BackendEntry[]>;
   write(batch: readonly BackendWrite[], options?: { readonly sync?: boolean }): Promise<void>;
   /**
-   * Every write that resolved before lies in tables, synced: no write-ahead log is needed for it.
+   * Moves every resolved write to synced tables, so that it no longer needs the write-ahead log.
    */
   flush(): Promise<void>;
-  /** Bytes of memory that the backend holds now, as far as it knows. */
+  /** Known memory use of the backend, bytes. */
   memory(): number;
   close(): Promise<void>;
 }
 
 export interface OpenOptions {
-  /** Nothing on disk changes; writes reject. The store must exist. */
+  /** Changes nothing on disk; writes reject. The store must exist. */
   readonly readOnly?: boolean;
   /** False: the store must exist, a missing one is STORE_CORRUPT. Default true. */
   readonly create?: boolean;
-  /** Bytes of writes that are kept in memory before they become a table. */
+  /** Bytes of writes kept in memory before they become a table. */
   readonly writeBufferBytes?: number;
 }
 
-/** Opens stores by directory; the only way to one. */
+/** Opens stores by directory. */
 export interface BackendFactory {
   /**
-   * Opens or creates the store of a directory. Rejects with STORE_CORRUPT, DISK_FULL or
-   * STATE_UNAVAILABLE; a store that is open elsewhere is STATE_UNAVAILABLE and the problem says
-   * 'lock'.
+   * Opens or creates the store of a directory.
+   * @throws STORE_CORRUPT, DISK_FULL or STATE_UNAVAILABLE; for a store that is open elsewhere,
+   * STATE_UNAVAILABLE with 'lock' in the problem
    */
   open(directory: string, options?: OpenOptions): Promise<StateBackend>;
-  /** Deletes the store of a directory; nothing happens when there is none. */
+  /** Deletes the store of a directory, if there is one. */
   destroy(directory: string): Promise<void>;
 }

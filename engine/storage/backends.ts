@@ -1,4 +1,4 @@
-/** The state backends by name: the one place where one is chosen. */
+/** The state backends by name; the only place that chooses one. */
 import type { BackendFactory } from './backend.ts';
 import { loadRocksDb, rocksBackends } from './rocksdb.ts';
 import { loadRocks5, rocks5Backends } from './rocksdb-5/rocksdb5-backend.ts';
@@ -33,8 +33,9 @@ export function backendsOf(name: BackendName): BackendFactory {
 
 /**
  * Keeps the binary loaded for the life of this thread. Node unloads it with the last thread that
- * has it, and a worker that loads it at that moment fails ("Module did not self-register"): so the
- * main thread holds it while workers come and go. Throws BACKEND_MISSING.
+ * has it, and a worker that loads it at that moment fails ("Module did not self-register"). So the
+ * main thread holds it while workers start and stop.
+ * @throws BACKEND_MISSING
  */
 export function holdBackend(choice: BackendChoice): void {
   if (isBackendName(choice)) backends[choice].load();

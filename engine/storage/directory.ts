@@ -1,19 +1,19 @@
-/** Makes directories, and says truly why one cannot be made. */
+/** Creates directories, with correct errors. */
 import { constants } from 'node:fs';
 import { access, mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { storageError } from './storage-errors.ts';
 
 /**
- * Makes a directory, for its owner alone, and those above it. Throws the system's error. Node's own
- * recursive mkdir says ENOENT where the file system is read-only, so the folder that is there is
- * asked first.
+ * Creates a directory, accessible by its owner only, and its parents. Throws the system's error.
+ * Node's recursive mkdir reports ENOENT on a read-only file system, so the existing parent is
+ * checked first.
  */
 export async function makeDirectory(directory: string): Promise<void> {
   await access(await existing(directory), constants.W_OK);
   await mkdir(dirname(directory), { recursive: true });
   try {
-    // What is kept may be personal: others on the machine need not read it.
+    // The data may be personal, so other users of the machine must not read it.
     await mkdir(directory, { mode: 0o700 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
@@ -31,7 +31,7 @@ async function existing(directory: string): Promise<string> {
   }
 }
 
-/** Deletes a store's directory. @throws STATE_UNAVAILABLE where the system refuses */
+/** Deletes a store's directory. @throws STATE_UNAVAILABLE if the system refuses */
 export async function destroyDirectory(directory: string): Promise<void> {
   try {
     await rm(directory, { recursive: true, force: true });
@@ -40,7 +40,7 @@ export async function destroyDirectory(directory: string): Promise<void> {
   }
 }
 
-/** The names in a directory are on disk. Windows has no call for it. */
+/** Syncs the names in a directory to disk. Windows has no call for this. */
 export async function syncDirectory(directory: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(directory, 'r');

@@ -1,4 +1,4 @@
-/** StateBackend in memory: for the test driver, the simulation and threads that need no disk. */
+/** StateBackend in memory, for the test driver, the simulation and threads without a disk. */
 import { assert } from '../base/assert.ts';
 import { bytesOfKeyText, keyTextOf } from '../base/bytes.ts';
 import type {
@@ -9,10 +9,10 @@ import type {
   StateBackend,
 } from './backend.ts';
 
-/** The bytes of one store; outlives the backend that is open on it, as a directory would. */
+/** The bytes of one store; outlives an open backend, like a directory. */
 export class MemoryStore {
   readonly values = new Map<string, Buffer>();
-  /** Keys in order; undefined after a change of the key set. */
+  /** Sorted keys; undefined after a change of the key set. */
   #sorted: string[] | undefined;
 
   sorted(): readonly string[] {
@@ -77,7 +77,7 @@ export class MemoryBackend implements StateBackend {
   }
 }
 
-/** Keeps the stores it opened by directory name, so that reopening one finds its content. */
+/** Keeps opened stores by directory name, so that reopening one finds its content. */
 export class MemoryBackends implements BackendFactory {
   readonly stores = new Map<string, MemoryStore>();
 

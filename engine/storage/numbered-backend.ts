@@ -1,11 +1,11 @@
 /**
- * A StateBackend whose writes are numbered, and which knows its owner. A database may lose a part
- * of its write-ahead log without a word, also in the middle; then a number is missing at the next
- * opening. What is lost at the end leaves an earlier state behind, as a crash does.
+ * A StateBackend with numbered writes and an owner. A database may silently lose a part of its
+ * write-ahead log, even in the middle; then a number is missing at the next opening. A loss at the
+ * end leaves an earlier state, as a crash does.
  *
- *   [0][1]           owner: who it is, and the store's own id
- *   [0][2][number]   a write: links to the write before and to the store's id
- *   [0][3]           anchor: all writes up to this number lie in tables
+ *   [0][1]           owner, and the store's id
+ *    [0][2][number]   a write: links to the previous write and to the store's id
+ *    [0][3]           anchor: all writes up to this number are in tables
  *
  * Values have a checksum that covers their keys (base/checksummed.ts). Other keys that begin with
  * [0] have one byte.
@@ -28,14 +28,17 @@ const ownerKey = Buffer.from([0, 1]);
 const numbersFrom = Buffer.from([0, 2]);
 const anchorKey = Buffer.from([0, 3]);
 const lastOwnKey = Buffer.from([0, 4]);
-/** So many writes, or bytes of them, are made tables at once, so that few numbers are kept. */
+/**
+ * Number of writes, or bytes, after which writes are flushed to tables, so that few numbers are
+ * kept.
+ */
 const [writesPerFlush, bytesPerFlush] = [256, 8 * 1024 * 1024];
 const entryBytes = 32;
 
 interface Owner {
   readonly version: 2;
   readonly owner: string;
-  /** Of this store alone, also when its owner had others before. */
+  /** Id of this store only, even if its owner had others before. */
   readonly id: string;
 }
 
@@ -51,7 +54,7 @@ export class NumberedBackend implements StateBackend {
   readonly #salt: number;
   #last: Point;
   #anchor: Point;
-  /** Reached by a flush, and to be written with the next write. */
+  /** Anchor reached by a flush; stored with the next write. */
   #reached: Point | undefined;
   /** The first number that has a row. */
   #first: number;
@@ -72,8 +75,8 @@ export class NumberedBackend implements StateBackend {
   }
 
   /**
-   * Opens the store of an owner. Throws STORE_CORRUPT where writes are missing, or it is another's.
-   * A store of the format before, without an owner, is taken over as it is.
+   * Opens the store of an owner. A store of the earlier format, without an owner, is accepted.
+   * @throws STORE_CORRUPT if writes are missing, or the store belongs to another owner
    */
   static async open(
     backends: BackendFactory,
@@ -152,7 +155,7 @@ export class NumberedBackend implements StateBackend {
     try {
       await this.#backend.write(writes, options);
     } catch (error) {
-      // Whether it happened nobody knows: a later number would not follow.
+      // It is unknown whether the write happened, so a later number might not follow.
       this.#failure ??= error;
       throw error;
     }
@@ -191,7 +194,7 @@ export class NumberedBackend implements StateBackend {
   }
 }
 
-/** Follows the numbers from the anchor on; answers the last one. */
+/** Follows the numbers from the anchor on; returns the last one. */
 function followed(
   directory: string,
   numbers: readonly BackendEntry[],

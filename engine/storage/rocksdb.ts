@@ -1,10 +1,10 @@
 /**
- * StateBackend over the package `rocksdb-native` (RocksDB 10); the only file that knows it. It is
- * prebuilt for Linux, macOS and Windows and runs on every Node.
+ * StateBackend over the package `rocksdb-native` (RocksDB 10); the only file that uses it. The
+ * package is prebuilt for Linux, macOS and Windows and runs on every Node.
  *
- * The package cannot sync a write, so the write-ahead log is synced here (wal-sync.ts). It has no
- * Snappy, in which the package `rocksdb` writes its tables; a database of that one is converted
- * when it is opened (rocksdb-5/convert.ts).
+ * The package cannot sync a write, so the write-ahead log is synced here (wal-sync.ts). It does not
+ * support Snappy, which the package `rocksdb` uses for its tables; a database of that package is
+ * converted when it is opened (rocksdb-5/convert.ts).
  */
 import { existsSync } from 'node:fs';
 import { asBuffer } from '../base/bytes.ts';
@@ -23,7 +23,7 @@ import { convert, isOfRocksDb5, settle } from './rocksdb-5/convert.ts';
 import { storageError } from './storage-errors.ts';
 import { WalSync } from './wal-sync.ts';
 
-/** The part of the package that is used; it ships no types. */
+/** The used part of the package, which ships no types. */
 interface NativeDb {
   ready(): Promise<void>;
   close(): Promise<void>;
@@ -49,18 +49,19 @@ interface NativeWrites {
 type NativeClass = new (directory: string, options: object) => NativeDb;
 
 /**
- * Bytes of a memtable, unless the budget says less. What is read is cached by the state above, so
- * the database has no cache of blocks: it would be 32 MB for each store.
+ * Default bytes of a memtable; the budget may set less. The state above caches reads, so the
+ * database has no block cache, which would be 32 MB per store.
  */
 const writeBufferBytes = 8 * 1024 * 1024;
-/** The first memory of a memtable; RocksDB takes it in pieces. */
+/** Initial memory of a memtable; RocksDB allocates it in pieces. */
 const idleBytes = 64 * 1024;
-/** Entries that are fetched from the database at once. */
+/** Entries fetched from the database at once. */
 const entriesPerFetch = 512;
 
 const library = onDemand<NativeClass>('rocksdb-native');
 
-/** Loaded when the first database is opened: whoever keeps state in memory needs no native code. */
+/** Loads the package when the first database is opened: state in memory needs no native code.
+ */
 export function loadRocksDb(): NativeClass {
   try {
     return library();
@@ -82,7 +83,7 @@ export class RocksBackend implements StateBackend {
   readonly #directory: string;
   readonly #wal: WalSync;
   readonly #writeBufferBytes: number;
-  /** Bytes written since the last table; an upper limit of what the memtable holds. */
+  /** Bytes written since the last table; an upper bound of the memtable's content. */
   #unflushed = 0;
 
   private constructor(db: NativeDb, directory: string, buffer: number) {
@@ -156,7 +157,7 @@ export class RocksBackend implements StateBackend {
         this.#unflushed += key.byteLength + (value?.byteLength ?? 0);
       }
       await writes.flush();
-      // Windows lets nobody else open a file that RocksDB writes; a table is synced as well.
+      // On Windows, only RocksDB can open the file it writes, so flush to a table, which is synced.
       if (sync) await (process.platform === 'win32' ? this.#db.flush() : this.#wal.sync());
     });
   }

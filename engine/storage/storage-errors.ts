@@ -1,22 +1,22 @@
-/** What the packages of RocksDB report becomes an error of the catalogue. */
+/** Translates errors of the RocksDB packages to errors of the catalogue. */
 import { MillraceError, messageOf } from '../base/errors.ts';
 
-/** The disk or the system refuses; the files may be whole. */
+/** Errors of the disk or the system; the files may be intact. */
 const refused =
   /permission denied|operation not permitted|too many open files|input\/output error|read-only file system|cannot allocate|quota exceeded|device or resource busy/i;
 const locked = /lock hold by|\bLOCK: /i;
 const damaged =
   /corrupt|mismatch|bad (magic|block)|no such file|does not exist|truncated|too short|not an sstable|unknown|unsupported|invalid|missing|not found/i;
-/** By which rocksdb-native names corruption, a missing file and what is invalid or unknown. */
+/** Codes of rocksdb-native for corruption, a missing file, and invalid or unknown states. */
 const statusCodes = new Set(['EIO', 'ENOENT', 'EINVAL', 'ENOSYS']);
-/** Of the system, met by Node itself. */
+/** System errors that Node itself reports. */
 const refusedCodes = new Set(['EACCES', 'EPERM', 'EROFS', 'EMFILE', 'ENFILE', 'ENOMEM', 'ENOTDIR']);
 
 /**
- * RocksDB says what happened in English only; the texts are those of its Status class and of the
- * system. What neither system nor lock refuses is damage: also a file that is missing, since the
- * database knows which files it has.
- * @param opening any other failure to open a database is damage as well
+ * RocksDB reports errors only as English text: of its Status class, or of the system. Any error
+ * that is not from the system or a lock is damage, including a missing file, because the database
+ * knows which files it has.
+ * @param opening treats any other failure to open a database as damage as well
  */
 export function storageError(error: unknown, directory: string, opening = false): MillraceError {
   if (error instanceof MillraceError) return error;
@@ -38,7 +38,7 @@ function causeOf(error: unknown): object {
   return typeof cause === 'object' && cause !== null ? causeOf(cause) : (error as object);
 }
 
-/** The innermost reason; a batch that failed wraps it. */
+/** The innermost reason; a failed batch wraps it. */
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) {
     const inner = error.errors.find((one) => one !== undefined && one !== null);
@@ -48,7 +48,7 @@ export function reasonOf(error: unknown): string {
   return cause === undefined ? messageOf(error) : reasonOf(cause);
 }
 
-/** True for the error of a store that another process, or this one, has open. */
+/** True for the error of a store that is already open, in this or another process. */
 export function isLocked(error: unknown): boolean {
   return locked.test(messageOf(error));
 }

@@ -1,8 +1,8 @@
 /**
- * Syncs the write-ahead log of a RocksDB database past the database: a sync of any descriptor of a
- * file writes all of it that the system holds. RocksDB hands each write to the system before it
- * answers, and a write lies in the file that is current then, or was before the memtable became a
- * table.
+ * Syncs the write-ahead log of a RocksDB database without the database: syncing any descriptor of a
+ * file writes all its data that the system buffers. RocksDB passes each write to the system before
+ * it reports success, and the write is in the current file, or in one that was current before the
+ * memtable became a table.
  */
 import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -15,13 +15,13 @@ export class WalSync {
   #number = 0;
   #file: FileHandle | undefined;
 
-  /** @param current answers the path of the file that takes writes now; its base name counts */
+  /** @param current returns the path of the current file; only its base name matters */
   constructor(directory: string, current: () => Promise<string>) {
     this.#directory = directory;
     this.#current = current;
   }
 
-  /** All writes that the database has answered are on disk. */
+  /** Syncs all writes that the database has confirmed. */
   async sync(): Promise<void> {
     // Both at once: where the file is still the same, it holds what was answered before.
     const synced = this.#file?.datasync();
@@ -38,7 +38,7 @@ export class WalSync {
     this.#file = undefined;
   }
 
-  /** The log goes on in another file: those between may hold writes as well. */
+  /** Follows the log to another file; the files between may have writes as well. */
   async #follow(number: number): Promise<void> {
     await this.#file?.datasync();
     for (const name of await readdir(this.#directory)) {
@@ -47,20 +47,20 @@ export class WalSync {
       await syncFile(join(this.#directory, name));
     }
     await this.#file?.close();
-    // 'r+': Windows syncs only what may be written.
+    // 'r+': Windows syncs only writable files.
     this.#file = await open(join(this.#directory, `${String(number).padStart(6, '0')}.log`), 'r+');
     this.#number = number;
-    // The name of the new file must last as well.
+    // The name of the new file must be durable as well.
     if (process.platform !== 'win32') await syncFile(this.#directory, 'r');
   }
 }
 
-/** 0 of another file. */
+/** Number of a log file; 0 for any other file. */
 function numberOf(path: string): number {
   return Number(walName.exec(basename(path))?.[1] ?? 0);
 }
 
-/** A file that is gone has become a table, which is synced. */
+/** Syncs a file. A missing file has become a table, which is synced. */
 async function syncFile(path: string, flags = 'r+'): Promise<void> {
   let file: FileHandle;
   try {

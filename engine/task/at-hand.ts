@@ -1,8 +1,8 @@
 /**
- * What a task is at. A unit of work is a record, a result that time lets go, or what a step had
- * kept for later; each runs in a frame of its own. Frames nest: a timer that fires while a record
- * is processed has a frame within the record's. Whoever enters a frame leaves it, so the one around
- * it is found as it was.
+ * The current unit of work of a task: a record, a result that time releases, or suspended work that
+ * continues. Each unit runs in its own frame. Frames nest: a timer that fires while a record is
+ * processed has a frame within the record's. Code that enters a frame also leaves it, so the
+ * enclosing frame is unchanged.
  */
 import { emptyBytes } from '../base/bytes.ts';
 import type { SourcePlace } from '../record/marks.ts';
@@ -16,50 +16,50 @@ import type { RecordPlace, Suspended, SuspendedUnit } from './suspended.ts';
 export class Frame {
   /** The record; undefined while a timer runs. */
   record: RecordPlace | undefined = undefined;
-  /** Where the record was read first; only where records are put in order of time. */
+  /** Where the record was first read; only if records are ordered by time. */
   place: SourcePlace | undefined = undefined;
-  /** How far the source partition of the record stood when it was read, ms UTC. */
+  /** The record's stand: the time of its source partition when it was read, ms UTC. */
   stand = unknown;
-  /** Of the record, ms UTC. */
+  /** Timestamp of the record, ms UTC. */
   timestamp = 0;
-  /** Worst thing that happened to the record. */
+  /** Worst outcome of the record so far. */
   outcome: number = processed;
-  /** The frame whose outcome is counted: that of the record of which this one is a part. */
+  /** The frame whose outcome is counted: the frame of the record that this one is part of. */
   counted: Frame = this;
   /** False inside `enter` with another key than the record's: results do not get its headers. */
   ownsHeaders = true;
-  /** Headers of a record that state had kept, while it goes on. */
+  /** Headers of a buffered record, while it is forwarded. */
   headers: Uint8Array | undefined = undefined;
-  /** Why the unit is refused; undefined while it is not. */
+  /** Why the unit was refused; undefined if it was not. */
   failure: Failure | undefined = undefined;
-  /** The unit is one within a record, or beside all records. */
+  /** True for a unit within a record, or outside of all records. */
   isApart = false;
-  /** What was suspended of the unit knows it by this. */
+  /** The unit, as suspended work refers to it. */
   unit: SuspendedUnit | undefined = undefined;
-  /** What was kept of the record. */
+  /** The suspended copy of the record. */
   suspended: Suspended | undefined = undefined;
-  /** Text of the key around the frame, where it has another one. */
+  /** Text of the enclosing frame's key, if it differs. */
   keyBefore: string | undefined = undefined;
 }
 
 export class AtHand {
   readonly partition: number;
-  /** Records are late by their own source partition, and the watermark makes time pass. */
+  /**
+   * True if the task follows its sources: lateness by the record's own source partition, time by
+   * the watermark.
+   */
   readonly bySource: boolean;
-  /** Greatest timestamp that was taken in, ms UTC; -Infinity at first. */
+  /** Greatest timestamp of a record so far, ms UTC; -Infinity at first. */
   streamTime = Number.NEGATIVE_INFINITY;
-  /** The outermost frame: records that are taken from a queue run in it. */
+  /** The outermost frame, in which records of a queue run. */
   readonly record = new Frame();
   /** The innermost frame. */
   frame: Frame = this.record;
   readonly #state: TaskState;
-  /** Frames by depth, which are used again. */
+  /** Frames by depth, for reuse. */
   readonly #frames: Frame[] = [this.record];
   #depth = 0;
-  /**
-   * Where the record lies, while nobody has asked for the id of its key: without stores hardly
-   * anybody does.
-   */
+  /** The record's queue until the id of its key is first needed; without stores that is rare. */
   #unnamed: SourceQueue | undefined;
 
   constructor(state: TaskState, partition: number, bySource: boolean) {
@@ -92,21 +92,18 @@ export class AtHand {
     return record === undefined || !ownsHeaders ? emptyBytes : ownHeaders(record);
   }
 
-  /** The key of the queue's record is the current one; its id is told when somebody asks. */
+  /** Makes the key of the queue's record current; its id is computed on first use. */
   nameLater(queue: SourceQueue): void {
     this.#unnamed = queue;
   }
 
-  /** No key is the current one. */
+  /** Clears the current key. */
   forgetKey(): void {
     this.#unnamed = undefined;
     this.#state.keyText = '';
   }
 
-  /**
-   * A frame within the one at hand, which begins as its copy; to be entered before another is asked
-   * for.
-   */
+  /** Returns a frame within the current one, as its copy; enter it before requesting another. */
   inner(): Frame {
     const { frame } = this;
     const depth = this.#depth + 1;
@@ -131,7 +128,7 @@ export class AtHand {
 
   /**
    * Enters a frame; returns the one around it, which `leave` takes.
-   * @param keyText of the current key inside; undefined: it stays
+   * @param keyText id of the current key inside; undefined: unchanged
    */
   enter(frame: Frame, keyText?: string): Frame {
     const outer = this.frame;
@@ -142,7 +139,7 @@ export class AtHand {
     return outer;
   }
 
-  /** Leaves the frame at hand. @param outer answer of its `enter` */
+  /** Leaves the current frame. @param outer result of its `enter` */
   leave(outer: Frame): void {
     const { keyBefore } = this.frame;
     if (keyBefore !== undefined) this.#state.keyText = keyBefore;
@@ -150,7 +147,7 @@ export class AtHand {
     this.#depth--;
   }
 
-  /** Runs what has nothing to do with the record at hand. */
+  /** Runs work that does not belong to the current record. */
   beside(body: () => void): void {
     const frame = this.inner();
     frame.record = undefined;

@@ -1,4 +1,4 @@
-/** What the linked steps of a task ask of it, and by which ways. */
+/** The interface of a task for its linked steps. */
 import type { World } from '../base/world.ts';
 import type { AnyReceiver, GlobalRow, Resume, TaskContext } from '../graph/processor.ts';
 import type { Cells, KeyedBy } from '../graph/store-spec.ts';
@@ -6,7 +6,7 @@ import type { Sink } from '../graph/topic.ts';
 import type { Headers } from '../record/headers.ts';
 import type { AtHand } from './at-hand.ts';
 
-/** A step, as errors name it. */
+/** A step, for error messages. */
 export interface Place {
   readonly step: string;
   readonly callSite: string;
@@ -21,12 +21,12 @@ type OwnWay =
   | 'emit'
   | 'passedTime'
   | 'idleClock';
-/** What is read off the unit of work at hand. */
+/** Properties of the current unit of work. */
 type AtHandOnly = 'bySource' | 'partition' | 'place' | 'stand' | 'streamTime';
 
 export interface ChainTask extends Omit<TaskContext, OwnWay | AtHandOnly> {
   readonly hand: AtHand;
-  /** Time has passed up to here for every step, and without records; ms UTC. */
+  /** How far time has passed for every step, and without records; ms UTC. */
   readonly time: { readonly passed: number; readonly idleClock: number };
   readonly world: World;
   /** As `TaskContext.enter`, for a step. */
@@ -49,15 +49,15 @@ export interface ChainTask extends Omit<TaskContext, OwnWay | AtHandOnly> {
   globalRow(topic: string, keyText: string): GlobalRow | undefined;
   /** Catches what a step throws and lets the error policy decide. */
   guard(place: Place, inner: AnyReceiver): AnyReceiver;
-  /** The same for what runs because time has passed: the record at hand has no part in it. */
+  /** The same for work that time causes, independent of the current record. */
   guardTimer(place: Place, inner: AnyReceiver): AnyReceiver;
-  /** Keeps the record at hand, to go on with it later in the same run. */
+  /** Suspends the current record, to continue with it later in the same run. */
   suspend(place: Place): Resume;
 }
 
-/** Ways that may be followed by traces (tracing.ts); else they are the task's own. */
+/** The calls that tracing may wrap (tracing.ts); otherwise they are the task's own. */
 export interface Ways
   extends Pick<ChainTask, 'guard' | 'guardTimer' | 'enterKey' | 'suspend' | 'emit'> {
-  /** Where records of a topic enter. */
+  /** Wraps the receiver of a topic's records. */
   entry?(topic: string, inner: AnyReceiver): AnyReceiver;
 }

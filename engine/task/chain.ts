@@ -1,6 +1,6 @@
 /**
- * Graph -> linked processors. Which path a record takes is decided here, once: an output with no
- * consumer, one, or many gets its own receiver, so nothing is asked per record.
+ * Links a graph into processors. The path of a record is decided here, once: an output with no
+ * consumer, one, or many gets its own kind of receiver, so nothing is decided per record.
  */
 import { must } from '../base/assert.ts';
 import type { Topology } from '../graph/graph.ts';
@@ -12,21 +12,21 @@ import type { ChainTask, Place, Ways } from './chain-task.ts';
 import { StepContext } from './step-context.ts';
 
 export interface Chain {
-  /** Where the records of each source enter, in the order of the sub-topology's sources. */
+  /** Receivers of the sources' records, in the order of the sub-topology's sources. */
   readonly entries: readonly AnyReceiver[];
   /** Steps that act when time passes, upstream first. */
   readonly timed: readonly TimedStep[];
   /** Their names. */
   readonly timedNames: readonly string[];
-  /** Steps that act on the wall clock, upstream first, and at which multiples, ms. */
+  /** Steps that act on the wall clock, upstream first, with their interval, ms. */
   readonly wall: readonly { readonly everyMs: number; readonly tick: (now: number) => void }[];
-  /** Steps that wait for the world outside, upstream first. */
+  /** Steps that wait for outside services, upstream first. */
   readonly settle: readonly (() => Promise<void>)[];
-  /** Steps that have something to say before a commit, upstream first. */
+  /** Steps that emit before a commit, upstream first. */
   readonly release: readonly (() => void)[];
 }
 
-/** What a step asks to be called for. */
+/** A step's request to be called. */
 interface Asked<Call> {
   readonly node: number;
   readonly call: Call;
@@ -70,7 +70,7 @@ export function buildChain(
     if (targets.length > 1) return new FanOut(targets);
     return targets[0] ?? nowhere;
   };
-  // A consumer always has a greater number than what it consumes, so it is built before it.
+  // A consumer has a greater number than its input, so in reverse order it is built first.
   for (const id of [...part.nodes].reverse()) {
     const node = topology.nodes[id] as GraphNode;
     if (node.type === 'source') continue;
@@ -89,7 +89,8 @@ export function buildChain(
   };
 
   /**
-   * Null values of a topic go to the steps that take them; for the others they are dropped, once.
+   * Null values of a topic go to the steps that accept them; for the others they are dropped and
+   * counted once.
    */
   function entry(source: number, topic: string): AnyReceiver {
     const consumers = topology.nodes.flatMap((node) =>
@@ -156,7 +157,7 @@ export function repartitionNames(
   return names;
 }
 
-/** Where each step was made, by the name of its store. */
+/** Call sites of the steps, by the name of their stores. */
 export function callSitesOf({ nodes }: Topology): ReadonlyMap<string, string> {
   return new Map(
     nodes.flatMap((node) =>

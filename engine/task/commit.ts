@@ -1,7 +1,7 @@
 /**
  * The steps of a commit and of a hand-over of partitions (docs/RELIABILITY.md). Kill points, the
- * simulation and the stage clock use their keys. A hand-over happens between two commits, so that
- * nothing is left to drain.
+ * simulation and the stage clock use their keys. A hand-over happens between two commits, so there
+ * is nothing to drain.
  */
 export const commitSteps = {
   C1: 'C1 pull batch',

@@ -1,6 +1,6 @@
 /**
- * What became of the records of a task. Every record read is counted in `in` and in exactly one of
- * processed, dropped and deadLettered (the worst that happened to it), so that
+ * Counts of a task's records. Every record read is counted in `in` and, by its worst outcome, in
+ * exactly one of processed, dropped and deadLettered, so that
  *
  *     in = processed + dropped + deadLettered
  *
@@ -38,17 +38,17 @@ export function increase(counts: Record<string, number>, place: string, by = 1):
   counts[place] = (counts[place] ?? 0) + by;
 }
 
-/** Takes an increase back: what comes to nothing is not there. */
+/** Undoes an increase; a count of zero is removed. */
 export function decrease(counts: Record<string, number>, place: string): void {
   const left = (counts[place] ?? 0) - 1;
   if (left > 0) counts[place] = left;
   else delete counts[place];
 }
 
-/** Worst thing that happened to a record, in rising order. */
+/** Outcomes of a record, from best to worst. */
 export const [processed, dropped, deadLettered] = [0, 1, 2] as const;
 
-/** Counts a record by its outcome, or no more. */
+/** Counts a record by its outcome, or removes it from the count. */
 export function countOutcome(counters: TaskCounters, outcome: number, by: 1 | -1): void {
   if (outcome === processed) counters.processed += by;
   else if (outcome === dropped) counters.dropped += by;

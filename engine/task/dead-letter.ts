@@ -1,6 +1,6 @@
 /**
- * The dead-letter record: key and value are the source's bytes, untouched; headers say where it
- * came from, which step refused it and why, and keep those of the record
+ * The dead-letter record: key and value are the unchanged bytes of the source; the headers say
+ * where it came from, which step refused it and why, and include the record's own headers
  * (record/letter-headers.ts).
  */
 import { authorFrame } from '../base/call-site.ts';
@@ -19,16 +19,16 @@ export interface DeadLetterOrigin {
   readonly timestamp: number;
 }
 
-/** Of what failed. */
+/** The failed unit. */
 export interface DeadLetterSource {
-  /** Undefined of a timer, or of a result that time let go. */
+  /** Undefined for a timer or a result that time released. */
   readonly record: Pick<RecordPlace, 'batch' | 'index'> | undefined;
-  /** Of its key, where there is no record. */
+  /** Id of its key, if there is no record. */
   readonly keyText: string;
   readonly origin: DeadLetterOrigin;
 }
 
-/** Answers the batch to which it was added. */
+/** Returns the batch to which it was added. */
 export function writeDeadLetter(
   outputs: Outputs,
   application: string,
@@ -64,7 +64,7 @@ function headersOf(
   return letterHeaders(own, record);
 }
 
-/** Code units of a reason, at most: a log takes no record of any size. */
+/** Maximal length of a reason, in code units, because logs limit the size of records. */
 const reasonMost = 4_000;
 
 function shortened(reason: string): string {

@@ -1,7 +1,7 @@
 /**
- * How a unit of work fails: a record, a timer, or a result that time lets go. The first step that
- * refuses it is noted, the steps around it are left at once, and where the unit began it is taken
- * back and its dead letter written.
+ * Failure of a unit of work: a record, a timer, or a result that time releases. The first step that
+ * refuses it is noted, the enclosing steps are left by an exception, and where the unit began its
+ * changes are undone and its dead letter is written.
  */
 
 import { fatalError } from '../base/assert.ts';
@@ -12,7 +12,7 @@ import { decodeKeyText } from '../serde/serde.ts';
 import type { CellProblem } from '../state/task-state.ts';
 import type { ErrorPolicy, Verdict } from './error-policy.ts';
 
-/** What a step refused of the unit at hand. */
+/** A step's refusal of the current unit. */
 export interface Failure {
   readonly stage: FailureStage;
   readonly step: string;
@@ -20,19 +20,19 @@ export interface Failure {
   readonly error: unknown;
 }
 
-/** Thrown through the steps of a unit that was refused; the failure itself is noted by the task. */
+/** Thrown through the steps of a refused unit; the task has noted the failure itself. */
 export const recordRefused: Error = Object.freeze(
   new Error('the record was refused by a step after this one'),
 );
 
-/** What the policy says of a failure when all attempts were in vain. */
+/** The policy's verdict on a failure after all attempts. */
 export function verdictOf(policy: ErrorPolicy, stage: FailureStage): Verdict {
   if (stage === 'deserialise' || stage === 'produce') return policy[stage];
   if (stage !== 'process') return 'dead-letter';
   return typeof policy.process === 'object' ? policy.process.otherwise : policy.process;
 }
 
-/** The run ends because of a record. */
+/** The error that ends the run because of a record. */
 export function recordFailed(
   { stage, step, error }: Failure,
   origin: { readonly topic: string; readonly partition: number; readonly offset: number },
@@ -41,7 +41,10 @@ export function recordFailed(
   return fatalError(new MillraceError('RECORD_FAILED', context, { cause: error }));
 }
 
-/** The cycle cannot be committed: a task that is careful must do it from the last commit on. */
+/**
+ * The error of a cycle that cannot be committed: a careful task must repeat it from the last
+ * commit.
+ */
 export function cycleRepeated(
   { part, partition }: { readonly part: SubTopology; readonly partition: number },
   step: string,
@@ -51,7 +54,7 @@ export function cycleRepeated(
   return fatalError(new MillraceError('CYCLE_REPEATED', { task, step, problem }));
 }
 
-/** The step whose state it is. @param callSites by store */
+/** The step that owns a store. @param callSites by store */
 export function placeOf(
   { store }: CellProblem,
   callSites: ReadonlyMap<string, string>,
@@ -59,7 +62,7 @@ export function placeOf(
   return { step: store.name, callSite: callSites.get(store.name) ?? 'unknown' };
 }
 
-/** Of a cell that its serde refuses. */
+/** The error of a cell that its serde cannot encode. */
 export function unkeptError({ store, keyText, problem }: CellProblem): TypeError {
   return new TypeError(`the state of key ${shownKey(store, keyText)} cannot be kept: ${problem}`);
 }

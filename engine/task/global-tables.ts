@@ -1,6 +1,6 @@
 /**
- * Global tables: the newest value of every key of a topic, all partitions, in the memory of each
- * host. The topic itself is what they are rebuilt from.
+ * Global tables: the newest value of every key of a topic, from all partitions, in the memory of
+ * each host. They are rebuilt from the topic.
  */
 import { must } from '../base/assert.ts';
 import { keyTextOf } from '../base/bytes.ts';
@@ -21,14 +21,16 @@ export class GlobalTables {
     this.#tables = new Map(sources.map((source) => [source.name, { source, rows: new Map() }]));
   }
 
-  /** Takes in records of one partition, in offset order. Null deletes; a null key means nothing. */
+  /**
+   * Applies records of one partition, in offset order. A null value deletes; a null key is ignored.
+   */
   apply(topic: string, batch: PackedBatch): void {
     const { source, rows } = this.#table(topic);
     for (let i = 0; i < batch.count; i++) {
       const [key, bytes] = [batch.key(i), batch.value(i)];
       if (key === null) continue;
       const value = bytes === null ? null : decodeAll(source.valueDecoder, bytes);
-      // A value that is decoded to null or undefined is no row either.
+      // A value that decodes to null or undefined is no row either.
       if (value === null || value === undefined) rows.delete(keyTextOf(key));
       else rows.set(keyTextOf(key), { value, timestamp: batch.timestamps[i] as number });
     }

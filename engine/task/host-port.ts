@@ -1,6 +1,6 @@
 /**
- * What the runtime asks of the threads that run tasks, and what it is answered. All of it can be
- * sent between threads.
+ * The interface between the runtime and the threads that run tasks. All values can be sent between
+ * threads.
  */
 import type { StoreRow } from '../graph/store-spec.ts';
 import type { RecordLimits } from '../log/log.ts';
@@ -20,15 +20,15 @@ import type { TracedRecord } from './tracing.ts';
 export interface HostConfig {
   readonly application: string;
   readonly stateDirectory: string;
-  /** Budget of the clean cache of each task, in bytes, at most. */
+  /** Maximal budget of each task's clean cache, in bytes. */
   readonly cacheBytes: number;
-  /** Memory of all tasks of the host, in bytes; default: all that state may have in the process. */
+  /** Memory of all tasks of the host, in bytes; default: the process's whole budget for state. */
   readonly memoryBytes?: number;
-  /** So many tasks share it, about; default 1. */
+  /** Approximate number of tasks that share it; default 1. */
   readonly tasks?: number;
   /** When committed state is written to the backend; see state/saver.ts. */
   readonly saving?: Saving;
-  /** A task stops taking records when this many bytes wait for its commit. */
+  /** A task stops processing records when this many bytes wait for its commit. */
   readonly dirtyBytesMax: number;
   readonly onError: ErrorPolicy;
   /** Partitions of every topic the topology writes, by name in the log. */
@@ -44,23 +44,23 @@ export interface TaskAssignment {
   readonly partition: number;
   /** Next offset of each source topic, by name in the log. */
   readonly positions: readonly TopicOffset[];
-  /** Its last cycle could not be committed: for so many cycles it is careful (task.ts). */
+  /**
+   * Number of cycles for which the task is careful, after a cycle that could not be committed
+   * (task.ts).
+   */
   readonly careful?: number;
-  /** How often the application was reset: state of before is another's. */
+  /** Number of resets of the application; state from before the last one is invalid. */
   readonly resets?: number;
 }
 
 export interface TopicOffset {
   readonly topic: string;
   readonly offset: number;
-  /**
-   * How far the source's time has come, as time/watermark.ts writes it; '' or absent when nothing
-   * is known.
-   */
+  /** Time of the source, in the format of time/watermark.ts; '' or absent if unknown. */
   readonly time?: string | undefined;
   /** Records from the offset up to here wait for a witness of the first one's time. */
   readonly waitsTo?: number | undefined;
-  /** The next record is judged by those after it, which are to be read with it. */
+  /** True if the next record is judged by the records after it, which must be read with it. */
   readonly wants?: boolean | undefined;
 }
 
@@ -70,13 +70,13 @@ export interface StorePosition {
   readonly offset: number;
 }
 
-/** Where a store stands when its task is opened. */
+/** The position of a store when its task is opened. */
 export interface OpenedStore extends StorePosition {
   /** Id of the last commit that changed it; 0 before the first. */
   readonly commitId: number;
-  /** When it last read its changelog, ms UTC. */
+  /** When the store last read its changelog, ms UTC. */
   readonly readAt: number;
-  /** Why the task's state was wiped, when it was: it is to be restored whole. */
+  /** Why the task's state was wiped, if it was; it must be fully restored. */
   readonly wiped?: string;
 }
 
@@ -86,7 +86,7 @@ export interface TaskWork extends PassingTime {
   readonly batches: readonly { readonly topic: string; readonly image: ArrayBuffer }[];
   /** Source topics of which the log has no more records now. */
   readonly caughtUp: readonly string[];
-  /** Wall time, ms UTC, where the log limits timestamps by it. */
+  /** Wall time, ms UTC, if the log limits timestamps by it. */
   readonly now?: number;
   /** Wall time, ms UTC, by which timestamps that lie too far ahead are refused. */
   readonly wall?: number;
@@ -96,38 +96,44 @@ export interface TaskResult {
   readonly taskId: string;
   readonly outputs: readonly OutputBatch[];
   readonly changelogs: readonly { readonly store: string; readonly image: ArrayBuffer }[];
-  /** Next offset to consume of each source topic; records after it were handed back. */
+  /** Next offset to consume of each source topic; records from there on were handed back. */
   readonly positions: readonly TopicOffset[];
   readonly streamTime: number;
-  /** How far its time is, ms UTC; see time/watermark.ts. */
+  /** Watermark of the task, ms UTC; see time/watermark.ts. */
   readonly watermark: number;
   readonly sourceTimes: readonly SourceProgress[];
   /**
-   * What the task tells those downstream after its outputs: how far it is (ms UTC); NaN: its input
-   * has ended.
+   * Promises to downstream tasks, written after the outputs, ms UTC; NaN: the task's input has
+   * ended.
    */
   readonly promises: readonly number[];
   /** A record that waits to be tried again. */
   readonly retry?: RetryTold;
   readonly counters: TaskCounters;
   readonly timings: TaskTimings;
-  /** Keys that were looked for in its state, and those of them that were not in memory. */
+  /** Number of keys looked up in its state, and how many of them were not in memory. */
   readonly lookups: { readonly keys: number; readonly reads: number };
-  /** Records that traces follow, some of them; absent where nobody traces. */
+  /** Some of the traced records; absent without tracing. */
   readonly traced?: readonly TracedRecord[];
-  /** What its state takes now. */
+  /** Current memory of its state. */
   readonly memory: TaskMemory;
 }
 
-/** What the runtime asks of the thread that runs tasks; `TaskHost` is the thread's end. */
+/** The runtime's interface to a thread that runs tasks; `TaskHost` implements it. */
 export interface HostPort {
   open(assignment: TaskAssignment): Promise<readonly OpenedStore[]>;
-  /** Answers the id of the last commit that changed the store. @param now wall time, ms UTC */
+  /**
+   * Applies a changelog batch; returns the id of the last commit that changed the store.
+   * @param now wall time, ms UTC
+   */
   restore(taskId: string, store: string, image: ArrayBuffer, now: number): Promise<number>;
   reset(taskId: string, store: string): Promise<void>;
   applyGlobal(topic: string, image: ArrayBuffer): Promise<void>;
   process(work: TaskWork): Promise<TaskResult>;
-  /** Answers how long it took, ms, without waiting for the thread. @param now wall time, ms UTC */
+  /**
+   * Acknowledges a commit; returns how long that took, ms, without waiting for the thread.
+   * @param now wall time, ms UTC
+   */
   commit(
     taskId: string,
     commitId: number,
@@ -135,11 +141,11 @@ export interface HostPort {
     now: number,
   ): Promise<number>;
   query(taskId: string, store: string, keyText?: string, limit?: number): Promise<StoreRow[]>;
-  /** How far the task's time is. */
+  /** The task's time. */
   timeOf(taskId: string): Promise<TaskTime>;
   /**
-   * Rows as they are committed, also while the task works.
-   * @throws STATE_AWAY when the task is not here
+   * Committed rows, also while the task works.
+   * @throws STATE_AWAY if the task is not on this host
    */
   ask(taskId: string, question: RowQuestion): Promise<RowAnswer>;
   close(taskId: string): Promise<void>;

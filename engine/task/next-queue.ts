@@ -1,10 +1,10 @@
-/** Which source's record a task takes next. */
+/** Chooses the source whose record a task processes next. */
 import type { ReadLimits } from './read-limits.ts';
 import type { SourceQueue } from './source-queue.ts';
 
 /**
- * The queue with the smallest head timestamp; undefined when one must be waited for, or all are
- * empty.
+ * Returns the queue with the smallest head timestamp; undefined if the task must wait for a queue,
+ * or all are empty.
  */
 export function nextQueue(
   queues: readonly SourceQueue[],

@@ -1,6 +1,6 @@
 /**
- * How a careful task takes back what it wrote. A function that makes a closure allocates a context
- * on each call, so these closures stand apart from the path of a record.
+ * Undo of the writes of a careful task. A function with a closure allocates a context on each call,
+ * so these closures are kept out of the hot path.
  */
 import type { BatchBuilder } from '../record/batch.ts';
 import type { UndoLog } from '../state/undo-log.ts';
@@ -11,7 +11,7 @@ export function noteWrite(undo: UndoLog, batch: BatchBuilder): void {
   undo.note(() => batch.dropLast());
 }
 
-/** The record was counted as going out. */
+/** Notes that the record was counted as output. */
 export function noteOut(undo: UndoLog, counters: TaskCounters): void {
   undo.note(() => {
     counters.out--;

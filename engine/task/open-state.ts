@@ -1,5 +1,6 @@
 /**
- * Opens the state of a task. What is damaged, or another's, is wiped: the changelog has all of it.
+ * Opens the state of a task. State that is damaged, or belongs to another task, is wiped, because
+ * the changelog has all of it.
  */
 import { isMillraceError, messageOf } from '../base/errors.ts';
 import type { StoreSpec } from '../graph/store-spec.ts';
@@ -11,7 +12,7 @@ import type { HostConfig, TaskAssignment } from './host-port.ts';
 
 export interface OpenedState {
   readonly state: TaskState;
-  /** Why what was there was wiped, when it was. */
+  /** Why the old state was wiped, if it was. */
   readonly wiped: string | undefined;
 }
 
@@ -45,7 +46,7 @@ export async function openState(
   }
 }
 
-/** The error tells of damage in state. */
+/** True if the error reports damaged state. */
 export function isDamage(error: unknown): boolean {
   return isMillraceError(error, 'STORE_CORRUPT') || isMillraceError(error, 'STATE_CORRUPT');
 }

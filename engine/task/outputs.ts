@@ -1,4 +1,4 @@
-/** What a task writes until its commit: one batch a topic partition, in the order of the emits. */
+/** The uncommitted output of a task: one batch per topic partition, in the order of the emits. */
 
 import { must } from '../base/assert.ts';
 import { refusePromise } from '../base/promises.ts';
@@ -25,9 +25,9 @@ export class Outputs {
   readonly #partitionsOf: Readonly<Record<string, number>>;
   readonly #limits: RecordLimits | undefined;
   readonly #topics = new Map<string, OutputTopic>();
-  /** Wall time, ms UTC; used where the log limits timestamps by it. */
+  /** Wall time, ms UTC; used if the log limits timestamps by it. */
   now = Number.POSITIVE_INFINITY;
-  // Records of one key often follow one another: the key's bytes and partition are kept.
+  // Cache of the last key's bytes and partition: records of one key often follow one another.
   #lastSink: unknown;
   #lastKey: unknown;
   /** The key's bytes; undefined for a null key. */
@@ -42,8 +42,8 @@ export class Outputs {
   }
 
   /**
-   * Answers the batch to which the record was added. Throws what the sink's encoders throw, and
-   * when the log would refuse the record.
+   * Returns the batch to which the record was added.
+   * @throws errors of the sink's encoders, and an error if the log would refuse the record
    */
   write<K, V>(
     topic: string,
@@ -74,9 +74,7 @@ export class Outputs {
     return builder;
   }
 
-  /**
-   * Appends a dead letter to partition 0: bytes as they are, or cut where the log takes no more.
-   */
+  /** Appends a dead letter to partition 0, with unchanged bytes, or cut to the log's limit. */
   writeRaw(
     topic: string,
     key: Uint8Array | null,
@@ -89,14 +87,14 @@ export class Outputs {
     else {
       const { bytes, aheadMs } = this.#limits;
       const letter = fittedLetter({ key, value, headers }, bytes);
-      // The time of the record stands in the headers.
+      // The headers have the record's own time.
       const at = Math.min(timestamp, this.now + aheadMs);
       builder.append(letter.key, letter.value, at, letter.headers);
     }
     return builder;
   }
 
-  /** Hands over everything written; the outputs are empty afterwards. */
+  /** Returns everything written; the outputs are empty afterwards. */
   take(): OutputBatch[] {
     const batches: OutputBatch[] = [];
     for (const { name, builders } of this.#topics.values()) {
@@ -120,7 +118,7 @@ export class Outputs {
   }
 
   #encodeKey<K, V>(target: OutputTopic, sink: Sink<K, V>, key: K | null): void {
-    // What cannot be encoded must not leave another key's bytes under its name.
+    // If encoding fails, the cache must not keep the key with other bytes.
     this.#lastSink = undefined;
     this.#putKey(target, sink, key);
     this.#lastKey = key;

@@ -1,23 +1,23 @@
 /**
- * Lets a thread answer questions between two records. Without it whoever asks waits for a round,
- * which is all that a cycle takes. Nothing is paid while nobody asks; while many do, tasks also
- * keep what their cycles change as it was committed (state/kept-cells.ts).
+ * Lets a thread serve queries between two records. Without pauses a query waits for a round, which
+ * may be a whole cycle. Without queries this costs nothing. While there are many, tasks also keep
+ * committed cells that their cycles change (state/kept-cells.ts).
  */
 import type { Clock } from '../base/clock.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import type { Steps } from '../state/steps.ts';
 
-/** For so long after a question there may be another, ms. */
+/** How long after a query pauses are made for the next one, ms. */
 const openMs = 1_000;
-/** From one pause to the next, ms. */
+/** Interval between pauses, ms. */
 const everyMs = 1;
 /** Records between two looks at the clock, where so many take less than a pause's time. */
 const lookEvery = 8;
-/** So many questions a second are many. */
+/** Queries a second from which on they count as many. */
 const many = 50;
 
 export class Pauses {
-  /** Somebody has asked just now. */
+  /** True if there was a recent query. */
   isOpen = false;
   readonly #clock: Clock;
   readonly #scheduler: Scheduler;
@@ -25,7 +25,7 @@ export class Pauses {
   #until = 0;
   #lookedAt = 0;
   #every = lookEvery;
-  /** Questions of the second at hand, when it began, and how many the one before had. */
+  /** Queries in the current second, its start, and the number in the previous second. */
   #count = 0;
   #countedFrom = 0;
   #before = 0;
@@ -35,7 +35,7 @@ export class Pauses {
     this.#scheduler = scheduler;
   }
 
-  /** A question has come. */
+  /** Notes a query. */
   asked(): void {
     const now = this.#clock.monotonic();
     this.isOpen = true;
@@ -44,7 +44,7 @@ export class Pauses {
     this.#count++;
   }
 
-  /** Many ask. */
+  /** True if there are many queries. */
   get isBusy(): boolean {
     if (!this.isOpen) return false;
     this.#turn(this.#clock.monotonic());
@@ -59,8 +59,8 @@ export class Pauses {
   }
 
   /**
-   * Whether it is time for a pause. Ask only while it is open.
-   * @param taken records of the round
+   * True if a pause is due. Call only while `isOpen`.
+   * @param taken records processed in the round
    */
   isDue(taken: number): boolean {
     if (taken % this.#every > 0) return false;
@@ -73,7 +73,7 @@ export class Pauses {
   }
 
   /**
-   * Records from here to the next look: at the clock, or of those that come every `otherwise`
+   * Records to process before the next check: of the clock, or the one that comes every `otherwise`
    * records.
    */
   room(taken: number, otherwise: number): number {
@@ -91,7 +91,7 @@ export class Pauses {
     }
   }
 
-  /** Lets messages in. */
+  /** Makes a pause: lets messages arrive. */
   async give(): Promise<void> {
     await this.#scheduler.yieldNow();
     this.begin();

@@ -1,4 +1,4 @@
-/** Loads what the next round of a task will need of its state. */
+/** Loads the state that the next round of a task needs. */
 import type { TaskState } from '../state/task-state.ts';
 import type { SourceQueue } from './source-queue.ts';
 
@@ -6,11 +6,14 @@ export interface Round {
   readonly queues: readonly SourceQueue[];
   readonly state: TaskState;
   readonly isStateful: boolean;
-  /** How far time may go by what is at hand; undefined: by the records alone. */
+  /** How far time may advance in the round; undefined: by the records only. */
   readonly ahead: (() => number) | undefined;
 }
 
-/** Begins the queues' next batches, and loads their keys and what may become due. */
+/**
+ * Begins the queues' next batches, and loads the cells of their keys and of keys that may become
+ * due.
+ */
 export async function prefetchRound({ queues, state, isStateful, ahead }: Round): Promise<void> {
   const keyTexts: string[] = [];
   let until = Number.NEGATIVE_INFINITY;

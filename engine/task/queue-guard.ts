@@ -1,6 +1,6 @@
 /**
- * The guard of one source partition (time/guard.ts): what it says of a record whose time lies far
- * ahead, and how often the records that would confirm it are waited for.
+ * The guard of one source partition (time/guard.ts): its verdict on a record whose time is far
+ * ahead, and how often to wait for the records that could confirm it.
  */
 import type { SourceOptions } from '../graph/node.ts';
 import {
@@ -13,40 +13,40 @@ import {
 } from '../time/guard.ts';
 
 /**
- * So often, cycle by cycle, the records after one are asked for that it is judged by: they may be
- * too large to come together.
+ * In how many cycles the records that judge a record are requested: they may be too large to be
+ * read together.
  */
 const asksMost = 50;
 
-/** Records after the one at `offset`; they ended at `end`. */
+/** A request for records after the one at `offset`; they ended at `end`. */
 interface Asked {
   readonly offset: number;
   readonly end: number;
   readonly times: number;
 }
 
-/** A record that is to be judged. */
+/** A record to be judged. */
 export interface Questioned {
   readonly offset: number;
   readonly timestamp: number;
-  /** Greatest time that its partition has taken in, ms UTC. */
+  /** Greatest time of its partition so far, ms UTC. */
   readonly greatest: number;
-  /** Where the records end that are there. */
+  /** End offset of the available records. */
   readonly end: number;
-  /** No more records are in the log now. */
+  /** True if the log has no more records now. */
   readonly caughtUp: boolean;
-  /** Time of the nth record after it, ms UTC; undefined when it is not there. */
+  /** Time of the nth record after it, ms UTC; undefined if it is not available. */
   next(n: number): number | undefined;
 }
 
 export class QueueGuard {
   readonly #settings: GuardSettings;
-  /** What was asked for in the last cycle, and is in this one. */
+  /** The request of the last cycle, repeated in this one. */
   #asked: Asked | undefined;
   #asking: Asked | undefined;
   /**
-   * What was said of the next record. It stands, whatever is read with the record in the next
-   * cycle: another topic's record may be waited for meanwhile.
+   * The verdict on the next record. It stays valid, whatever is read with the record in the next
+   * cycle, because the task may wait for another topic's record meanwhile.
    */
   #judged: { readonly offset: number; readonly verdict: GuardVerdict } | undefined;
 
@@ -57,7 +57,7 @@ export class QueueGuard {
     this.#settings = { maxAheadMs: maxAhead, maxJumpMs: maxJump };
   }
 
-  /** Up to this time records pass without a question, ms UTC. */
+  /** Records up to this time need no verdict, ms UTC. */
   unquestionedTo(greatest: number, wall: number | undefined): number {
     return unquestionedTo(this.#settings, greatest, wall);
   }
@@ -80,10 +80,7 @@ export class QueueGuard {
     this.#asking = undefined;
   }
 
-  /**
-   * Records that follow those that are there can be had: not if they were asked for often, and none
-   * came.
-   */
+  /** True if more records can be requested: not if that was done often without a result. */
   #hasMore({ offset, end, caughtUp }: Questioned): boolean {
     if (caughtUp) return false;
     const asked = this.#asked;

@@ -1,6 +1,6 @@
 /**
- * What the records of a repartition topic say of time, read off their batch (record/marks.ts has
- * the form).
+ * Reads the time marks of repartition records from their batch (record/marks.ts defines the
+ * format).
  */
 import type { PackedBatch } from '../record/batch.ts';
 import {
@@ -11,22 +11,19 @@ import {
   standMarkLength,
 } from '../record/marks.ts';
 
-/** Where the headers of record `i` begin. */
+/** Offset of the headers of record `i`. */
 function headersAt(batch: PackedBatch, i: number): number {
   return batch.valueStart(i) + Math.max(0, batch.valueLengths[i] as number);
 }
 
-/** Bytes of the stand's mark before the headers of record `i`; 0 where there is none. */
+/** Length of the stand mark before the headers of record `i`; 0 if there is none. */
 export function standMarkIn(batch: PackedBatch, i: number): number {
   const at = headersAt(batch, i);
   const end = batch.starts[i + 1] as number;
   return at === end ? 0 : standMarkLength(batch.bytes, at, end);
 }
 
-/**
- * How far the source partition of record `i` stood, ms UTC; undefined where that is the record's
- * timestamp.
- */
+/** The stand of record `i`, ms UTC; undefined if it is the record's timestamp. */
 export function standIn(batch: PackedBatch, i: number): number | undefined {
   const at = headersAt(batch, i);
   const end = batch.starts[i + 1] as number;
@@ -34,13 +31,13 @@ export function standIn(batch: PackedBatch, i: number): number | undefined {
   return markedStand(batch.bytes, at);
 }
 
-/** Where record `i` was read first, if it says so. */
+/** Where record `i` was first read, if its mark has that. */
 export function placeIn(batch: PackedBatch, i: number): SourcePlace | undefined {
   const length = standMarkIn(batch, i);
   return length === 0 ? undefined : markedPlace(batch.bytes, headersAt(batch, i), length);
 }
 
-/** The greatest promise, ms UTC, among `promise` and those that records from `from` on tell. */
+/** The greatest promise, ms UTC, among `promise` and those in records from `from` on. */
 export function toldAhead(batch: PackedBatch, from: number, promise: number): number {
   let greatest = promise;
   for (let i = from; i < batch.count; i++) {

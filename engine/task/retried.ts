@@ -1,15 +1,15 @@
-/** A step that is tried several times before its error counts. */
+/** Wraps a step that is tried several times before its error counts. */
 import type { AnyReceiver } from '../graph/processor.ts';
 import type { ErrorPolicy } from './error-policy.ts';
 import { recordRefused } from './failure.ts';
 
 /** One attempt, as the task sees it. */
 export interface Attempt {
-  /** It is over: what it did stays, or is another's to take back. */
+  /** Ends the attempt: its changes stay, or are undone elsewhere. */
   done(): void;
-  /** A step after this one has tried in vain already, or nothing may be tried again. */
+  /** True if a later step has already used its attempts, or no retry is allowed. */
   isOver(error: unknown): boolean;
-  /** The error stands. */
+  /** Gives up: the error counts. */
   giveUp(error: unknown): void;
   takeBack(error: unknown): void;
 }

@@ -1,7 +1,7 @@
 /**
- * Asks the author's error handlers, and knows the record that waits to be tried again. A task has
- * one at most: it reads nothing more until that is done, so the order of its partition stays. It
- * outlives the task, which is opened anew when a cycle is repeated.
+ * Calls the author's error handlers, and tracks the record that waits for a retry. A task has at
+ * most one: it reads nothing more until that record is done, so the order of its partition is kept.
+ * This object outlives the task, which is reopened when a cycle is repeated.
  */
 import { fatalError } from '../base/assert.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
@@ -19,12 +19,12 @@ interface Waiting {
   readonly attempts: number;
 }
 
-/** What a result tells of a record that waits. */
+/** A waiting record, as a result reports it. */
 export interface RetryTold {
   readonly topic: string;
   readonly offset: number;
   readonly attempt: number;
-  /** From now on, ms; absent when it was told before. */
+  /** Delay from now, ms; absent if it was reported before. */
   readonly afterMs?: number;
 }
 
@@ -32,26 +32,26 @@ export class Retries {
   #waiting: Waiting | undefined;
   #afterMs: number | undefined;
 
-  /** How often the record was tried before. */
+  /** Number of earlier attempts of the record. */
   attemptsOf({ topic, position }: Pick<RecordPlace, 'topic' | 'position'>): number {
     const waiting = this.#waiting;
     const is = waiting?.topic === topic && waiting.position === position;
     return is ? waiting.attempts : 0;
   }
 
-  /** It is to be tried again. */
+  /** Notes that the record waits for a retry. */
   wait({ topic, position }: Pick<RecordPlace, 'topic' | 'position'>, afterMs: number): void {
     const attempts = this.attemptsOf({ topic, position }) + 1;
     this.#waiting = { topic, position, attempts };
     this.#afterMs = afterMs;
   }
 
-  /** A record is done: if it is the one that waited, nothing does any more. */
+  /** Notes that a record is done; if it was the waiting one, none waits any more. */
   done(at: Pick<RecordPlace, 'topic' | 'position'>): void {
     if (this.#waiting !== undefined && this.attemptsOf(at) > 0) this.#waiting = undefined;
   }
 
-  /** Undefined while nothing waits. */
+  /** The waiting record; undefined if there is none. */
   take(): RetryTold | undefined {
     const { topic, position, attempts } = this.#waiting ?? { position: 0 };
     const afterMs = this.#afterMs;
@@ -63,8 +63,8 @@ export class Retries {
 }
 
 /**
- * The last that was given for the step counts, else the last for all; undefined: the policy
- * decides.
+ * The handler that applies: the last one for the step, else the last general one; undefined: the
+ * policy decides.
  */
 function handlerOf(
   handlers: readonly HandledErrors[],
@@ -82,17 +82,17 @@ interface Asked {
   readonly retries: Retries;
 }
 
-/** No handler has a say in it, and the policy is to end the run. */
+/** True if no handler applies and the policy ends the run. */
 export function stopsAt({ topology, onError }: Asked, { stage, step }: Failure): boolean {
   const handled = handlerOf(topology.errorHandlers, stage, step);
   return handled === undefined && verdictOf(onError, stage) === 'stop';
 }
 
 /**
- * What the author says of a failure; without a handler it is a dead letter: where the policy is to
- * stop, it has.
+ * The author's decision on a failure. Without a handler it is a dead letter, because a policy of
+ * `stop` has already ended the run.
  * @param at undefined where there is no record
- * @throws CONFIG_INVALID, which ends the run, for an answer that is none
+ * @throws CONFIG_INVALID, which ends the run, for an invalid return value
  */
 export function answerTo(
   { topology, retries }: Asked,

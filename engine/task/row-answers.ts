@@ -1,4 +1,4 @@
-/** Questions about the rows of one task, answered in the thread that has them. */
+/** Serves queries for the rows of one task, in the thread that has them. */
 import { plainOf } from '../base/plain.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { StoreRow, StoreSpec } from '../graph/store-spec.ts';
@@ -11,18 +11,21 @@ import type { TaskState } from '../state/task-state.ts';
 export interface RowQuestion {
   /** A store or a view. */
   readonly table: string;
-  /** A store that it comes from, whose keys are the rows' keys. */
+  /** A store that the table derives from; its keys are the rows' keys. */
   readonly store: string;
-  /** Name among the topology's exports by which rows are shown, if it shows them. */
+  /** The topology export that formats the rows, if any. */
   readonly name: string;
   /** For the author's `show`. */
   readonly args?: unknown;
   /** One key, by the id of its bytes. */
   readonly keyText?: string | undefined;
-  /** Else keys in a range, so many at most. */
+  /** Otherwise keys in a range, with a limit. */
   readonly range?: KeyRange | undefined;
   readonly limit?: number | undefined;
-  /** The log has commits up to this one, though the task may not have heard of it; default 0. */
+  /**
+   * The last commit known to be in the log, which may not be acknowledged to the task yet; default
+   * 0.
+   */
   readonly logged?: number | undefined;
   /** Only rows of windows that overlap [from, to), ms UTC. */
   readonly window?: { readonly from: number; readonly to: number } | undefined;
@@ -40,20 +43,20 @@ export interface ShownRow {
 
 export interface RowAnswer {
   readonly rows: readonly ShownRow[];
-  /** Ids of keys: go on behind it; absent when there are no more. */
+  /** Id of the key after which to continue; absent if there are no more. */
   readonly next?: string;
-  /** All up to this commit is in it; 0 before the first. */
+  /** The result includes all commits up to this one; 0 before the first. */
   readonly commit: number;
-  /** How far the task's time was with it, ms UTC; null before the first record. */
+  /** The task's time at that commit, ms UTC; null before the first record. */
   readonly watermark: number | null;
 }
 
-/** How far a task's time was with each commit. */
+/** A task's time at each commit. */
 export class AsOfCommits {
   readonly #underWay: { readonly commitId: number; readonly watermark: number }[] = [];
   #watermark: number;
 
-  /** @param watermark of what was committed before the task was opened, ms UTC */
+  /** @param watermark at the last commit before the task was opened, ms UTC */
   constructor(watermark: number) {
     this.#watermark = watermark;
   }
@@ -135,7 +138,7 @@ function overlaps(
   { from, to }: { readonly from: number; readonly to: number },
 ): boolean {
   if (window === undefined) return false;
-  // A window of one instant, such as a session of one event, holds that instant.
+  // A window of one instant, such as a session of one event, contains that instant.
   return window.start < to && (window.end > from || window.start >= from);
 }
 

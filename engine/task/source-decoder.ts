@@ -1,6 +1,6 @@
 /**
- * Keys, values and times of a source's records. Times come from the log, or from the author's
- * extractor, which needs the values: then they are decoded ahead, once.
+ * Decodes keys, values and times of a source's records. Times come from the log, or from the
+ * author's extractor, which needs the values; then values are decoded ahead, once.
  */
 import { messageOf } from '../base/errors.ts';
 import { refusePromise } from '../base/promises.ts';
@@ -13,7 +13,10 @@ import { isInstant } from '../time/watermark.ts';
 
 type Extract = (value: unknown, key: unknown, timestamp: number) => number;
 
-/** A value that could not be decoded, or a time that could not be told; kept until its turn. */
+/**
+ * A value that could not be decoded, or a time that could not be extracted; kept until the record's
+ * turn.
+ */
 export class Undecodable {
   readonly problem: string;
   constructor(problem: string) {
@@ -21,7 +24,7 @@ export class Undecodable {
   }
 }
 
-/** Of the records of a batch: times, ms UTC, and values where they were needed for them. */
+/** Times of a batch's records, ms UTC, and values if they were needed for them. */
 export interface TimedRecords {
   readonly times: Float64Array;
   readonly values: unknown[] | undefined;
@@ -30,7 +33,7 @@ export interface TimedRecords {
 export class SourceDecoder {
   readonly #source: Source<unknown, unknown>;
   readonly #extract: Extract | undefined;
-  /** The decoder is one of ours, which answers no promises. */
+  /** True if the decoder is one of ours, which never returns a promise. */
   readonly #isChecked: boolean;
 
   constructor(source: Source<unknown, unknown>, { time }: SourceOptions) {
@@ -63,7 +66,9 @@ export class SourceDecoder {
     return value;
   }
 
-  /** Times of all records of a batch; what cannot be told of one is its value then. */
+  /**
+   * Times of all records of a batch; if a time cannot be extracted, the value is an `Undecodable`.
+   */
   timesOf(batch: PackedBatch): TimedRecords {
     const extract = this.#extract;
     if (extract === undefined) return { times: batch.timestamps, values: undefined };
@@ -73,7 +78,7 @@ export class SourceDecoder {
     return { times, values };
   }
 
-  /** Time of record `i` alone, ms UTC; that in the log where there is no other. */
+  /** Time of record `i`, ms UTC; the log's time without an extractor. */
   timeOf(batch: PackedBatch, i: number): number {
     const logged = batch.timestamps[i] as number;
     if (this.#extract === undefined) return logged;
@@ -102,7 +107,7 @@ export class SourceDecoder {
       if (value === null) return;
       const told = extract(value, this.key(batch, i), logged);
       if (typeof told === 'object') refusePromise(told, 'the time extractor');
-      // The log's own may be negative: then the record is dropped and counted.
+      // The log's time may be negative: then the record is dropped and counted.
       if (isInstant(told) || told === logged) times[i] = told;
       else values[i] = new Undecodable(`its time is ${String(told)}, ${notAnInstant(told)}`);
     } catch (error) {

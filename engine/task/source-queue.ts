@@ -1,4 +1,4 @@
-/** The records of one source partition that a task holds and has not taken yet. */
+/** The waiting records of one source partition of a task. */
 
 import { emptyBytes, latin1 } from '../base/bytes.ts';
 import type { SourceOptions } from '../graph/node.ts';
@@ -22,37 +22,35 @@ export class SourceQueue {
   readonly options: SourceOptions;
   readonly receiver: AnyReceiver;
   /**
-   * How far the topic's partition has come; of a repartition topic that tells, by its upstream
-   * tasks.
+   * Time of the topic's partition; for a repartition topic with promises, by its upstream tasks.
    */
   readonly time: SourceTime | UpstreamTime;
-  /** The same where it is the source's own. */
+  /** The same, if it is the source's own time. */
   readonly sourceTime: SourceTime | undefined;
-  /** The records come from a keyBy, and may say how far their source partition stood. */
+  /** True for the topic of a keyBy, whose records may have a stand. */
   readonly isRepartition: boolean;
-  /** Offset after the last record taken; what a commit stores. */
+  /** Offset after the last processed record; a commit stores it. */
   position: number;
-  /** No more records are in the log now; an empty queue need not be waited for. */
+  /** The log has no more records now, so the task need not wait for an empty queue. */
   caughtUp = false;
   /** The guard refuses the next record. */
   isRefused = false;
   batch: PackedBatch | undefined;
-  /** Index in `batch` of the record at hand. */
+  /** Index in `batch` of the current record. */
   index = -1;
-  /** Greatest time of the batch, ms UTC; NaN when one of its times is no instant. */
+  /** Greatest time of the batch, ms UTC; NaN if one of its times is not an instant. */
   #greatest = Number.NaN;
-  /** The guard has nothing to say of any record of the batch. */
+  /** True if no record of the batch needs a verdict of the guard. */
   #isUnquestioned = false;
   readonly #guard: QueueGuard;
   readonly #decoder: SourceDecoder;
   #times: Float64Array | undefined;
   #values: unknown[] | undefined;
   /**
-   * Where the state has the keys of the batch's records, as far as they were collected: rows by
-   * store and record.
+   * Rows of the keys of the batch's records, by store and record, as far as they were collected.
    */
   rows: readonly Int32Array[] = [];
-  /** Up to this record their cells were looked at. */
+  /** Cells are warmed up to this record. */
   #warmedTo = 0;
   readonly #later: PackedBatch[] = [];
 
@@ -77,29 +75,29 @@ export class SourceQueue {
     this.position = position;
   }
 
-  /** Takes a batch over; records below `position` in it are passed over. */
+  /** Adds a batch; its records below `position` are skipped. */
   add(batch: PackedBatch): void {
     if (batch.count > 0 && batch.nextOffset > this.position) this.#later.push(batch);
   }
 
-  /** Begins the next batch when the last one is done. */
+  /** Begins the next batch if the last one is done. */
   refill(): void {
     if (this.batch !== undefined) return;
     const next = this.#later.shift();
     if (next !== undefined) this.#begin(next);
   }
 
-  /** Where the records end that are there, the one at hand's batch or those after it. */
+  /** End offset of the available records, in the current batch or later ones. */
   get end(): number {
     return this.#later.at(-1)?.nextOffset ?? this.batch?.nextOffset ?? this.position;
   }
 
-  /** True when the batch at hand is done and another waits for `refill`. */
+  /** True if the current batch is done and another waits for `refill`. */
   get wantsRefill(): boolean {
     return this.batch === undefined && this.#later.length > 0;
   }
 
-  /** True while a next record is there. */
+  /** True if there is a next record. */
   get hasNext(): boolean {
     return this.batch !== undefined && this.index + 1 < this.batch.count;
   }
@@ -110,8 +108,8 @@ export class SourceQueue {
   }
 
   /**
-   * Hands back what was not taken. It is read again from `position` in the next cycle, so that a
-   * cycle depends on nothing but what is committed.
+   * Hands unprocessed records back. They are read again from `position` in the next cycle, so that
+   * a cycle depends only on committed data.
    */
   clear(): void {
     this.#guard.endCycle();
@@ -119,12 +117,12 @@ export class SourceQueue {
     this.#later.length = 0;
   }
 
-  /** Timestamp of the record at hand in the log, ms UTC. */
+  /** Timestamp of the current record in the log, ms UTC. */
   get loggedTime(): number {
     return this.batch?.timestamps[this.index] as number;
   }
 
-  /** Makes the next record the one at hand and answers its timestamp. */
+  /** Makes the next record current and returns its timestamp, ms UTC. */
   take(): number {
     this.index++;
     const batch = this.batch as PackedBatch;
@@ -132,19 +130,19 @@ export class SourceQueue {
     return (this.#times as Float64Array)[this.index] as number;
   }
 
-  /** The record at hand is the next one again. */
+  /** Makes the current record the next one again. */
   giveBack(): void {
     this.position = (this.batch as PackedBatch).offsets[this.index] as number;
     this.index--;
   }
 
-  /** Whether the guard lets the next record pass; there must be one. */
+  /** The guard's verdict on the next record; there must be one. */
   verdict(wall: number | undefined, final: boolean): GuardVerdict {
     const { sourceTime } = this;
     if (this.#isUnquestioned || this.isRepartition || sourceTime === undefined) return 'take';
     const { greatest } = sourceTime;
     const limit = this.#guard.unquestionedTo(greatest, wall);
-    // Neither source time nor the steady clock goes back: this holds to the end of the batch.
+    // Neither source time nor the steady clock goes back, so this holds to the end of the batch.
     this.#isUnquestioned = this.#greatest <= limit;
     const timestamp = this.headTime;
     if (timestamp <= limit || !isInstant(timestamp)) return 'take';
@@ -176,14 +174,14 @@ export class SourceQueue {
     return undefined;
   }
 
-  /** To be called when the record at hand is done: lets go of the batch after its last record. */
+  /** Call when the current record is done: releases the batch after its last record. */
   settle(): void {
     if (this.batch !== undefined && this.index + 1 === this.batch.count) this.batch = undefined;
   }
 
   /**
-   * Finds the keys of the batch's next records in the state, and adds to `wanted` the texts of
-   * those that it must load, some more than once; answers the greatest timestamp among the records.
+   * Finds the keys of the batch's next records in the state, and adds those that must be loaded to
+   * `wanted`, some more than once. Returns the greatest timestamp of the records.
    */
   collect(state: TaskState, wanted: string[]): number {
     let greatest = Number.NEGATIVE_INFINITY;
@@ -204,8 +202,8 @@ export class SourceQueue {
   }
 
   /**
-   * Before the record at hand is entered: looks at its cells and those of the records after it,
-   * some at a time.
+   * Call before the current record is entered: warms its cells and those of the following records,
+   * in groups.
    */
   warm(state: TaskState): void {
     if (this.index < this.#warmedTo) return;
@@ -214,10 +212,7 @@ export class SourceQueue {
     this.#warmedTo = to;
   }
 
-  /**
-   * What the records that wait can make the partition promise, at most; beyond what it promises
-   * now. For prefetching.
-   */
+  /** The greatest promise that the waiting records can lead to. For prefetching. */
   get promiseAhead(): number {
     const { batch, time } = this;
     if (!(time instanceof SourceTime))
@@ -231,7 +226,7 @@ export class SourceQueue {
     return greatest;
   }
 
-  /** Takes the next record if it tells of upstream tasks, and is no other: what it tells. */
+  /** If the next record carries promises of upstream tasks, takes it and returns them. */
   takePromises(): readonly ToldPromise[] | undefined {
     if (!this.isRepartition) return undefined;
     const batch = this.batch as PackedBatch;
@@ -243,8 +238,8 @@ export class SourceQueue {
   }
 
   /**
-   * Why the record at hand has no time to go by; undefined when it has.
-   * @param timestamp its own, not below 0
+   * Why the current record has no valid time; undefined if it has.
+   * @param timestamp the record's own, not below 0
    */
   timeProblem(timestamp: number): string | undefined {
     const { maxFutureSkewMs } = this.options;
@@ -264,14 +259,14 @@ export class SourceQueue {
   }
 
   /**
-   * How far the source partition of the record at hand stood, as it says.
-   * @param timestamp its own, ms UTC
+   * The stand of the current record, according to its mark.
+   * @param timestamp the record's own, ms UTC
    */
   markedStand(timestamp: number): number {
     return standIn(this.batch as PackedBatch, this.index) ?? timestamp;
   }
 
-  /** Where the record at hand was read first, if it says so. */
+  /** Where the current record was first read, if its mark has that. */
   markedPlace(): SourcePlace | undefined {
     return this.isRepartition ? placeIn(this.batch as PackedBatch, this.index) : undefined;
   }
@@ -285,7 +280,7 @@ export class SourceQueue {
     return latin1(batch.bytes, start, start + length);
   }
 
-  /** Value of the record at hand; throws when it cannot be decoded. */
+  /** Value of the current record; throws if it cannot be decoded. */
   value(): unknown {
     const batch = this.batch as PackedBatch;
     const i = this.index;
@@ -317,7 +312,7 @@ export class SourceQueue {
   }
 }
 
-/** NaN when one of them is no instant. */
+/** The greatest time; NaN if one of them is not an instant. */
 function greatestOf(times: Float64Array, from: number): number {
   let greatest = 0;
   for (let i = from; i < times.length; i++) {
@@ -339,7 +334,7 @@ function firstFrom(batch: PackedBatch, offset: number): number {
   return low;
 }
 
-/** Headers of a record without those that tell its time. */
+/** Headers of a record without its time marks. */
 export function ownHeaders(at: RecordPlace): Uint8Array {
   const { batch, index } = at;
   if (batch === undefined) return emptyBytes;

@@ -1,6 +1,6 @@
 /**
- * What one step sees of its task. It names the step where the task must know who acts: what fails
- * while time lets results go on is the step's error, not that of the record at hand.
+ * A step's view of its task. It passes the step to the task where needed: an error while time
+ * releases results belongs to the step, not to the current record.
  */
 import type { DropReason } from '../base/events.ts';
 import type { TaskContext } from '../graph/processor.ts';

@@ -1,4 +1,4 @@
-/** What the steps of a task may do: the task's side of their contexts (step-context.ts). */
+/** The calls that steps may make: the task's side of their contexts (step-context.ts). */
 import { isFatal } from '../base/assert.ts';
 import { emptyBytes } from '../base/bytes.ts';
 import type { DropReason } from '../base/events.ts';
@@ -26,7 +26,7 @@ import type { Units } from './units.ts';
 export class StepPort implements ChainTask {
   readonly hand: AtHand;
   readonly world: World;
-  /** Set once the steps are linked, which it moves. */
+  /** The clock that drives the steps; set once they are linked. */
   declare time: TaskClock;
   readonly #units: Units;
   readonly #state: TaskState;

@@ -1,6 +1,6 @@
 /**
- * Work that waits for the world outside. A step keeps the unit at hand and goes on with it later in
- * the same run, when its call has been answered: in a frame like the one it was kept in.
+ * Work that waits for outside services. A step suspends the current unit and continues with it
+ * later in the same run, when its call has completed, in a frame like the original one.
  */
 import type { Resume } from '../graph/processor.ts';
 import type { TaskState } from '../state/task-state.ts';
@@ -21,14 +21,14 @@ export class Suspension {
     this.#state = state;
   }
 
-  /** Keeps the unit at hand; the answer goes on with it. @param place the step that does */
+  /** Suspends the current unit; call the result to continue. @param place the step that suspends */
   suspend(place: Place): Resume {
     const kept = this.#keep();
     return (body) => this.#resume(kept, place, body);
   }
 
   /**
-   * Records are kept once, however many steps wait for them; what timers and `enter` run, each
+   * Keeps a record once, however many steps suspend it; work of timers and `enter` is kept each
    * time.
    */
   #keep(): Suspended {
@@ -61,7 +61,7 @@ export class Suspension {
     const { counters } = units;
     const { outcome } = kept;
     const { touches } = this.#state;
-    // A careful task ends and counts the record when all of it is done.
+    // A careful task ends and counts the record when all its parts are done.
     const endsLater = units.undo !== undefined && isRecord;
     const undone = units.begin();
     const frame = this.#frameOf(kept);
@@ -76,7 +76,7 @@ export class Suspension {
         units.keep(undone);
         outer.failure = frame.failure;
       }
-      // What it did before it was suspended counts as well.
+      // Its changes before the suspension count as well.
       else if (units.end(unit.touched ? -1 : touches, undone)) unit.failed = true;
       unit.touched ||= this.#state.touches !== touches;
     } finally {

@@ -1,4 +1,4 @@
-/** Rows of the tables of a task, as they stand between two cycles. */
+/** Rows of a task's tables, as of the moment between two cycles. */
 import { MillraceError } from '../base/errors.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
@@ -6,7 +6,7 @@ import type { SubTopology } from '../graph/sub-topology.ts';
 import type { TaskState } from '../state/task-state.ts';
 
 /**
- * Rows of a store, or of a table that follows from stores, in key order.
+ * Rows of a store, or of a table derived from stores, in key order.
  * @param keyText text of one key; undefined: of all
  * @param newestOnly of a store that keeps a history, the newest row of each key
  * @throws STORE_UNKNOWN

@@ -1,7 +1,7 @@
 /**
- * How time passes for a task: its sources' promises, its watermark, and what it tells those
- * downstream. Steps act instant by instant over all of them, so that nothing depends on how far the
- * watermark moves in one step.
+ * The time of a task: its sources' promises, its watermark, and its promises to downstream tasks.
+ * All steps act instant by instant, so that results do not depend on how far the watermark moves at
+ * once.
  */
 import type { TimedStep } from '../graph/processor.ts';
 import type { PartTime } from '../graph/time-plan.ts';
@@ -13,13 +13,13 @@ import type { SourceQueue } from './source-queue.ts';
 import type { PassingTime } from './task-options.ts';
 import { type TaskTime, taskInputs } from './task-time.ts';
 
-/** How far one of the author's topics is. */
+/** Progress of one of the author's topics. */
 export interface SourceProgress {
   /** In the log. */
   readonly topic: string;
   /** Source time, ms UTC; -Infinity before the first record. */
   readonly at: number;
-  /** Time of its next record, where that waits for slower partitions. */
+  /** Time of its next record, if that waits for slower partitions. */
   readonly next?: number;
 }
 
@@ -27,13 +27,13 @@ type Load = (until: number) => Promise<void>;
 type Settle = () => Promise<void>;
 
 export class TaskClock {
-  /** Time has passed up to here for every step, ms UTC; by source only. */
+  /** How far time has passed for every step, ms UTC; only in tasks that follow their sources. */
   passed = unknown;
   /** How far time is known to have passed for all sources, ms UTC. */
   idleClock = unknown;
   /**
-   * Topics, by logical name, that carry the stand of each record; and those that say where it was
-   * read first.
+   * Topics, by logical name, whose records carry their stand; and those whose records also carry
+   * where they were first read.
    */
   readonly marked: ReadonlySet<string>;
   readonly placed: ReadonlySet<string>;
@@ -44,9 +44,9 @@ export class TaskClock {
   readonly #hand: AtHand;
   readonly #watermark: Watermark;
   readonly #placesRecords: boolean;
-  /** What those downstream have been told. */
+  /** The last promise to downstream tasks. */
   #told: number;
-  /** The input has ended in this run: those downstream are to hear of it. */
+  /** The input has ended in this run; downstream tasks must be informed. */
   #endTold = false;
   /** Sources that have ended, by index. */
   readonly #ended = new Set<number>();
@@ -77,18 +77,18 @@ export class TaskClock {
     return this.#watermark.now;
   }
 
-  /** Asks the inputs; true when the watermark has moved. */
+  /** Updates the watermark from the inputs; returns true if it moved. */
   advance(): boolean {
     return this.#watermark.advance();
   }
 
-  /** Does what the watermark has passed. */
+  /** Runs the steps for the instants that the watermark has passed. */
   passWatermark(): void {
     this.#pass(this.#watermark.now, false);
     this.passed = this.#watermark.now;
   }
 
-  /** Upstream tasks tell how far they are. */
+  /** Receives promises of upstream tasks. */
   hear({ time }: SourceQueue, promises: readonly ToldPromise[]): void {
     if (!(time instanceof UpstreamTime)) return;
     for (const { task, promise } of promises) {
@@ -98,7 +98,7 @@ export class TaskClock {
   }
 
   /**
-   * A record moves the time of its source, and stands where that is; true when the watermark may
+   * A record advances the time of its source and gets its stand. Returns true if the watermark may
    * have moved.
    */
   note(queue: SourceQueue, timestamp: number): boolean {
@@ -121,7 +121,7 @@ export class TaskClock {
     if (idleClock !== undefined) await this.#passClock(idleClock, load, settle);
   }
 
-  /** How far the records that wait can bring the watermark, at most. */
+  /** The greatest watermark that the waiting records can lead to. */
   ahead(): number {
     let least = aside;
     for (let i = 0; i < this.#queues.length; i++) {
@@ -132,11 +132,11 @@ export class TaskClock {
   }
 
   /**
-   * Headers with the stand of what is written, where that is not its timestamp.
+   * Headers with the stand of the written record, if that is not its timestamp.
    * @param sink logical name
    */
   marks(sink: string, timestamp: number, headers: Uint8Array): Uint8Array {
-    // What was promised is not taken back.
+    // A promise is never reduced.
     const promised = this.#told === aside ? unknown : this.#told;
     const { frame, partition } = this.#hand;
     const stand = Math.max(frame.stand, promised);
@@ -148,8 +148,8 @@ export class TaskClock {
   }
 
   /**
-   * What is new for those downstream, to be told after what was written: how far the task is, and
-   * that its input has ended (NaN).
+   * Returns the new promises for downstream tasks, to be written after the outputs: the task's
+   * promise, and NaN if its input has ended.
    */
   takePromises(): readonly number[] {
     if (this.marked.size === 0) return [];
@@ -164,20 +164,23 @@ export class TaskClock {
     return promises;
   }
 
-  /** What is kept of a source's time with its committed offset. @param topic in the log */
+  /**
+   * The text of a source's time that is stored with its committed offset.
+   * @param topic name in the log
+   */
   textOf(topic: string): string {
     return this.#queues.find((queue) => queue.topic === topic)?.time.text ?? '';
   }
 
   /**
-   * What is to be said of the task's time.
-   * @param streamTime greatest timestamp that was taken in, ms UTC
-   * @param keptTime of a step that goes by its records, ms UTC
+   * Describes the task's time.
+   * @param streamTime greatest timestamp of a record so far, ms UTC
+   * @param keptTime time of a step that follows its records, ms UTC
    */
   report(streamTime: number, keptTime: (step: string) => number): TaskTime {
     const { bySource } = this.#hand;
     const inputs = taskInputs(this.#plan, this.#queues);
-    // The stream time of a task begins anew with each start; that of its sources is kept.
+    // The stream time of a task is reset by each start; the time of its sources is kept.
     const read = inputs.map((input) => (input.kind === 'source' ? input.sourceTime : unknown));
     return {
       bySource,
@@ -203,7 +206,7 @@ export class TaskClock {
   }
 
   /**
-   * Whether everything has ended and nothing waits to be read.
+   * True if everything has ended and no record waits.
    * @param atEnd the author's topics have ended
    */
   mayEnd(atEnd: boolean): boolean {
@@ -221,7 +224,7 @@ export class TaskClock {
     return isEnded && !this.#queues.some((queue) => queue.hasNext || queue.wantsRefill);
   }
 
-  /** Closes what is open; no time has passed by that. */
+  /** Closes everything that is open; this does not advance time. */
   async end(load: Load, settle: Settle): Promise<void> {
     this.#ended.clear();
     for (const { time } of this.#queues) if (time instanceof UpstreamTime) time.clearEnded();
@@ -238,8 +241,8 @@ export class TaskClock {
   }
 
   /**
-   * Records that wait for time go on one instant after the other, and timers fire between them, as
-   * if time passed.
+   * Forwards records that wait for time, instant by instant, with timers between them, as if time
+   * advanced.
    */
   async #endRecords(settle: Settle): Promise<void> {
     const held = this.#timed.filter(({ holdsRecords }) => holdsRecords === true);
@@ -254,7 +257,7 @@ export class TaskClock {
   }
 
   /**
-   * Time has passed for all sources, also upstream, and what is due at the instant itself is done.
+   * Time has passed for all sources, also upstream; runs the steps up to and including the instant.
    */
   async #passClock(idleClock: number, load: Load, settle: Settle): Promise<void> {
     if (idleClock <= this.idleClock) return;
@@ -266,7 +269,7 @@ export class TaskClock {
     await load(idleClock);
     this.#pass(idleClock, true);
     if (this.#watermark.advance()) this.passed = this.#watermark.now;
-    // Whoever told us tells those downstream as well.
+    // Upstream tasks inform downstream tasks as well.
     if (this.#hand.bySource) this.#told = Math.max(this.#told, this.#watermark.promise);
     await settle();
   }
@@ -295,7 +298,7 @@ export class TaskClock {
     const timed = this.#timed;
     const { frame, bySource } = this.#hand;
     const { stand } = frame;
-    // One step alone keeps the order of instants itself.
+    // A single step keeps the order of instants itself.
     if (bySource && timed.length > 1) {
       for (let next = nextOf(timed); next <= until; ) {
         for (const step of timed) step.pass(next);

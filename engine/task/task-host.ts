@@ -1,7 +1,7 @@
 /**
- * The tasks of one thread. It runs in a worker or on the main thread, is told everything by method
- * calls, and touches nothing outside but its state backends. All images are handed over: who passes
- * one on does not use it again.
+ * The tasks of one thread. It runs in a worker or on the main thread, is controlled by method
+ * calls, and accesses nothing outside except its state backends. Images are transferred: after
+ * passing one, the caller must not use it again.
  */
 import { assert, must } from '../base/assert.ts';
 import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts';
@@ -38,21 +38,18 @@ import { registeredTracer, Tracing, tracingOptions } from './tracing.ts';
 import { upstreamTasks } from './upstream-tasks.ts';
 
 interface OpenTask {
-  /** How far its time was with each cycle that is not committed yet, and with the last that is. */
+  /** Its time at each uncommitted cycle, and at the last committed one. */
   readonly asOf: AsOfCommits;
   readonly state: TaskState;
   readonly task: Task;
   readonly part: SubTopology;
   readonly directory: string;
   readonly tracing: Tracing | undefined;
-  /** Damage was found in its state, which goes when the task is closed. */
+  /** True if damage was found in its state, which is deleted when the task is closed. */
   isDamaged: boolean;
 }
 
-/**
- * How far a task's time is: its watermark, or without one the greatest timestamp that it has taken
- * in.
- */
+/** A task's time: its watermark, or without one its greatest timestamp so far. */
 function timeOf({ time, streamTime }: Task): number {
   return Number.isFinite(time.watermark) ? time.watermark : streamTime;
 }
@@ -71,7 +68,7 @@ export class TaskHost implements HostPort {
   readonly #pauses: Pauses;
   readonly #memory: MemoryBudget;
 
-  /** @param world what steps see of the world outside */
+  /** @param world the outside services available to steps */
   constructor(
     topology: Topology,
     config: HostConfig,
@@ -96,7 +93,7 @@ export class TaskHost implements HostPort {
     return known;
   }
 
-  /** Opens a task's state and answers where each of its stores stands. */
+  /** Opens a task's state and returns the position of each of its stores. */
   async open(assignment: TaskAssignment): Promise<readonly OpenedStore[]> {
     const { taskId, partition } = assignment;
     const topology = this.#topology;
@@ -159,7 +156,7 @@ export class TaskHost implements HostPort {
     });
   }
 
-  /** Takes records of a global table's topic in. */
+  /** Applies records of a global table's topic. */
   async applyGlobal(topic: string, image: ArrayBuffer): Promise<void> {
     this.#globals.apply(topic, new PackedBatch(image));
   }
@@ -225,7 +222,7 @@ export class TaskHost implements HostPort {
     };
   }
 
-  /** Moves the task's state to what the log has committed; `ends` are changelog end offsets. */
+  /** Acknowledges a commit to the task; `ends` are changelog end offsets. */
   async commit(
     taskId: string,
     commitId: number,
@@ -240,7 +237,7 @@ export class TaskHost implements HostPort {
       asOf.committed(commitId);
       return state.commit(commitId, byStore, now);
     });
-    // While a write is waited for, the thread may work.
+    // While a write is in progress, the thread may work.
     return Math.max(0, clock.monotonic() - begin - (this.#threadTime.busyMs - busyMs));
   }
 
@@ -266,7 +263,7 @@ export class TaskHost implements HostPort {
     return this.#guarded(taskId, (open) => answerRows(this.#topology, open, question));
   }
 
-  /** Closes a task; what was not committed is forgotten, and so is state that is damaged. */
+  /** Closes a task; discards uncommitted changes, and deletes damaged state. */
   async close(taskId: string): Promise<void> {
     const { state, directory, isDamaged } = this.#task(taskId);
     this.#tasks.delete(taskId);
@@ -278,7 +275,7 @@ export class TaskHost implements HostPort {
     try {
       await state.close();
     } catch (error) {
-      // It is found again at the next start, and wiped then: the changelog has all of it.
+      // The next start finds the damage again and wipes the state then.
       if (!isDamage(error)) throw error;
     }
   }
@@ -287,7 +284,7 @@ export class TaskHost implements HostPort {
     for (const taskId of [...this.#tasks.keys()]) await this.close(taskId);
   }
 
-  /** Damage that is met is STATE_CORRUPT with the task; its state goes when the task is closed. */
+  /** Reports damage as STATE_CORRUPT with the task, whose state is deleted when it is closed. */
   async #guarded<T>(taskId: string, work: (open: OpenTask) => Promise<T>): Promise<T> {
     const open = this.#task(taskId);
     try {

@@ -1,4 +1,4 @@
-/** What a task is made of, and how time passes for it without records. */
+/** The options of a task, and the time that passes for it without records. */
 import type { World } from '../base/world.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { SubTopology } from '../graph/sub-topology.ts';
@@ -21,7 +21,7 @@ export interface TaskOptions {
   readonly state: TaskState;
   readonly onError: ErrorPolicy;
   readonly retries: Retries;
-  /** Stop taking records when this many bytes wait for the commit. */
+  /** Stop processing records when this many bytes wait for the commit. */
   readonly dirtyBytesMax: number;
   readonly partitionsOf: Readonly<Record<string, number>>;
   readonly globals: GlobalTables;
@@ -29,30 +29,30 @@ export interface TaskOptions {
   readonly world: World;
   readonly threadTime: ThreadTime;
   readonly pauses: Pauses;
-  /** Follows its records, where somebody wants that. */
+  /** Traces its records, if tracing is on. */
   readonly trace?: ((task: ChainTask) => Ways) | undefined;
   /** Next offset of each source topic, by name in the log. */
   readonly positions: ReadonlyMap<string, number>;
-  /** For so many cycles the task is careful; see `Task`. Default 0. */
+  /** Number of cycles for which the task is careful; see `Task`. Default 0. */
   readonly careful?: number;
   readonly time: PartTime;
-  /** Number of the tasks that write each source topic which tells, by the topic's logical name. */
+  /** Number of tasks that write each source topic with promises, by the topic's logical name. */
   readonly upstreamTasks: ReadonlyMap<string, number>;
-  /** What the last commit has kept of each source's time, by name in the log. */
+  /** Each source's time at the last commit, as stored text, by name in the log. */
   readonly times: ReadonlyMap<string, string>;
 }
 
-/** Time that passes without records, as the runtime tells it. */
+/** Time that passes without records, from the runtime. */
 export interface PassingTime {
   /** Every source has passed this instant, ms UTC. */
   readonly idleClock?: number | undefined;
-  /** Idle source topics: what each promises, ms UTC; null: it steps aside. */
+  /** Idle source topics: the promise of each, ms UTC; null: nobody waits for it any more. */
   readonly idle?: readonly { readonly topic: string; readonly until: number | null }[] | undefined;
   readonly wallClock?: WallClockSpan | undefined;
-  /** The author's topics have ended: what is open closes. */
+  /** The author's topics have ended: everything open closes. */
   readonly atEnd?: boolean | undefined;
-  /** No more records will come: what waits for a witness of its time is refused. */
+  /** No more records will come: a record that waits for a witness of its time is refused. */
   readonly isFinal?: boolean | undefined;
-  /** Records of the author's topics are taken up to this time, ms UTC; default all. */
+  /** Records of the author's topics are processed up to this time, ms UTC; default all. */
   readonly readTo?: number | undefined;
 }

@@ -1,4 +1,4 @@
-/** The sources of a task, as it takes records from them. */
+/** Creates the source queues of a task. */
 import type { SourceNode } from '../graph/node.ts';
 import type { AnyReceiver } from '../graph/processor.ts';
 import { SourceTime, UpstreamTime } from '../time/watermark.ts';
@@ -6,7 +6,7 @@ import { SourceQueue } from './source-queue.ts';
 import type { TaskOptions } from './task-options.ts';
 
 /**
- * @param entries where the records of each enter;
+ * @param entries receivers of their records;
  * @param names of repartition topics in the log, by logical name
  */
 export function sourceQueues(

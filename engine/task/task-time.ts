@@ -1,4 +1,4 @@
-/** What a task says of its time when it is asked: its inputs, its watermark and its steps. */
+/** The description of a task's time: its inputs, its watermark and its steps. */
 import type { GraphNode } from '../graph/node.ts';
 import { streamTimeNumber } from '../graph/store-spec.ts';
 import type { SubTopology } from '../graph/sub-topology.ts';
@@ -8,13 +8,15 @@ import { SourceTime, UpstreamTime, unknown } from '../time/watermark.ts';
 import type { SourceQueue } from './source-queue.ts';
 
 /**
- * Times are ms UTC; -Infinity: nothing is known yet; +Infinity for a promise: it is waited for no
- * more.
+ * Times are ms UTC. -Infinity: nothing is known yet. A promise of +Infinity: nobody waits for the
+ * input any more.
  */
 export interface TaskTime {
-  /** The watermark makes time pass; else every step goes by the records that it has seen. */
+  /**
+   * True if the watermark advances time; otherwise every step follows the records that it has seen.
+   */
   readonly bySource: boolean;
-  /** By records: the greatest timestamp that was taken in. */
+  /** If time follows records: the greatest timestamp so far. */
   readonly watermark: number;
   readonly inputs: readonly TaskInput[];
   readonly steps: readonly TimedStepTime[];
@@ -28,18 +30,18 @@ export type TaskInput =
       readonly sourceTime: number;
       readonly stand: number;
       readonly promise: number;
-      /** The wall clock has moved its stand. */
+      /** True if the wall clock has moved its stand. */
       readonly isIdle: boolean;
     }
-  /** A repartition topic: what each upstream task has told. */
+  /** A repartition topic: the promise of each upstream task. */
   | { readonly kind: 'told'; readonly topic: string; readonly promises: readonly number[] }
-  /** Nobody waits for it. */
+  /** An input that time does not wait for. */
   | { readonly kind: 'free'; readonly topic: string };
 
 export interface TimedStepTime {
   readonly step: string;
   readonly at: number;
-  /** When it has something to do next; +Infinity: never, as far as is known. */
+  /** The next due instant; +Infinity: none is known. */
   readonly nextDue: number;
 }
 
@@ -55,7 +57,7 @@ export function taskInputs(plan: PartTime, queues: readonly SourceQueue[]): Task
   });
 }
 
-/** The time of a step that goes by its records, as it is kept with its state, ms UTC. */
+/** The time of a step that follows its records, as stored with its state, ms UTC. */
 export function keptTimeOf(
   step: string,
   { nodes }: { readonly nodes: readonly GraphNode[] },

@@ -1,7 +1,7 @@
 /**
  * A task: one sub-topology on one partition. It picks the next record by timestamp over its source
- * partitions, runs the operators on it, and collects what they write. `run` awaits once a round
- * (the prefetch). Calls to the world outside are awaited at the end of the round.
+ * partitions, runs the operators on it, and collects their output. `run` awaits once per round (the
+ * prefetch); calls to outside services are awaited at the end of the round.
  */
 import { isFatal } from '../base/assert.ts';
 import { isMillraceError, messageOf } from '../base/errors.ts';
@@ -26,15 +26,15 @@ import { decodeSample, noTimings, type TaskTimings, toldApart } from './timings.
 import { Units } from './units.ts';
 import { passesMultiple, type WallClockSpan } from './wall-clock.ts';
 
-/** Records between two looks at the dirty budget. */
+/** Records between two checks of the dirty budget. */
 const budgetEvery = 128;
-/** A careful task that waits for the world outside record by record takes so many in a cycle. */
+/** Records per cycle of a careful task that waits for outside services record by record. */
 const awaitedMost = 256;
 
 export class Task {
   readonly queues: readonly SourceQueue[];
   readonly reading = new ReadLimits();
-  /** How far the task is: what is kept of it, told of it, and shown. */
+  /** The task's clock. */
   readonly time: TaskClock;
   readonly #world: World;
   readonly #options: TaskOptions;
@@ -63,12 +63,12 @@ export class Task {
     port.time = this.time;
   }
 
-  /** Greatest timestamp that was taken in, ms UTC; -Infinity at first. */
+  /** Greatest timestamp of a record so far, ms UTC; -Infinity at first. */
   get streamTime(): number {
     return this.#hand.streamTime;
   }
 
-  /** Wall time of the cycle, ms UTC, by which the log limits timestamps. */
+  /** Wall time of the cycle, ms UTC; the log limits timestamps by it. */
   set now(now: number) {
     this.#outputs.now = now;
   }
@@ -78,14 +78,14 @@ export class Task {
   }
 
   /**
-   * The way of a cycle to its commit: takes records until none can be taken, or too much waits for
+   * Runs a cycle up to its commit: processes records until there are none, or too much waits for
    * the commit.
    */
   async run(passing: PassingTime = {}): Promise<void> {
     const { clock } = this.#world;
     this.reading.begin(passing);
     this.#state.touches = 0;
-    // A record at a time, so that what a call comes to is taken back with all of its record.
+    // One record at a time, so that the results of its calls can be undone with the record.
     const waits = this.#units.undo !== undefined && this.#chain.settle.length > 0;
     const { threadTime, pauses } = this.#options;
     for (let more = true; more; ) {
@@ -127,7 +127,8 @@ export class Task {
   }
 
   /**
-   * Seals the state. What its serdes refuse is found record by record, when the cycle is repeated.
+   * Seals the state. If a cell cannot be encoded, the repeated cycle finds the record that caused
+   * it.
    */
   *sealing(commitId: number): Steps<readonly StoreChanges[]> {
     try {
@@ -138,7 +139,7 @@ export class Task {
     }
   }
 
-  /** Hands over what the run has brought. */
+  /** Returns the results of the run. */
   take(): { outputs: OutputBatch[]; counters: TaskCounters; timings: TaskTimings } {
     const timings = toldApart(this.#timings);
     this.#timings = noTimings();
@@ -146,7 +147,7 @@ export class Task {
   }
 
   /**
-   * True when another round is needed: a queue went on to its next batch. Undefined when it makes a
+   * Returns true if another round is needed because a queue needs its next batch; undefined for a
    * pause.
    */
   #takeRecords(pauses: TaskOptions['pauses']): boolean | undefined {
@@ -164,9 +165,7 @@ export class Task {
     }
   }
 
-  /**
-   * The same, and each record's calls to the world outside are waited for before the next record.
-   */
+  /** The same, but waits for each record's calls to outside services before the next record. */
   async #takeAwaited(): Promise<boolean> {
     for (let taken = 0; taken < awaitedMost && !this.#isFull; taken++) {
       const queue = nextQueue(this.queues, this.reading);
@@ -195,7 +194,7 @@ export class Task {
     return this.#state.dirtyBytes >= this.#options.dirtyBytesMax;
   }
 
-  /** The next record is none, but tells how far upstream tasks are. */
+  /** Handles a next record that only carries promises of upstream tasks. */
   #hears(queue: SourceQueue): boolean {
     const promises = queue.takePromises();
     if (promises === undefined) return false;
@@ -204,7 +203,7 @@ export class Task {
     return true;
   }
 
-  /** The watermark has moved. What is done then stays done, whatever becomes of the record. */
+  /** Handles a moved watermark. Its effects stay, whatever happens to the record. */
   #passWatermark(): void {
     this.#hand.beside(() => this.time.passWatermark());
     this.#units.undo?.clear();
@@ -218,7 +217,7 @@ export class Task {
     if (this.#finish(touches, outer, streamTime)) queue.giveBack();
   }
 
-  /** Takes the queue's next record as far as it goes at once. */
+  /** Processes the queue's next record as far as possible without waiting. */
   #begin(queue: SourceQueue): void {
     const timestamp = queue.take();
     const { record } = this.#hand;
@@ -233,8 +232,8 @@ export class Task {
   }
 
   /**
-   * Ends the record at hand; true when it is to be tried again. The other numbers are of when it
-   * began.
+   * Ends the current record; returns true if it must be tried again. The parameters are values from
+   * its start.
    */
   #finish(touches: number, outer: number, streamTime: number): boolean {
     const hand = this.#hand;

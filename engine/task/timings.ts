@@ -1,31 +1,31 @@
-/** Where the time of a task's cycle goes, by the clock of its thread; ms. */
+/** The time of a task's cycle by stage, on the clock of its thread; ms. */
 export interface TaskTimings {
-  /** Key texts collected, and the wait for cells read from the backend. */
+  /** Collecting keys, and waiting for cells from the backend. */
   load: number;
-  /** Keys and values decoded: estimated from every 64th record. */
+  /** Decoding keys and values, estimated from every 64th record. */
   decode: number;
-  /** All else that records and timers set going: the steps and what they write. */
+  /** Everything else that records and timers cause: the steps and their output. */
   steps: number;
-  /** Cells that changed encoded, as the changelog's records. */
+  /** Encoding changed cells as changelog records. */
   changelog: number;
 }
 
 /**
- * What all tasks of a thread have computed so far: while one waits for its cells the others go on,
- * and that is no waiting.
+ * Total computing time of a thread's tasks: while one task waits for its cells, others compute, and
+ * that is not waiting.
  */
 export interface ThreadTime {
   busyMs: number;
 }
 
-/** Of so many records one is timed. */
+/** One record in this many is timed. */
 export const decodeSample = 64;
 
 export function noTimings(): TaskTimings {
   return { load: 0, decode: 0, steps: 0, changelog: 0 };
 }
 
-/** The timed records took part of the steps' time; all of them are told apart from it. */
+/** Subtracts the estimated decode time from the time of the steps. */
 export function toldApart(timings: TaskTimings): TaskTimings {
   const decode = Math.min(timings.decode, timings.steps);
   return { ...timings, decode, steps: timings.steps - decode };

@@ -1,12 +1,12 @@
 /**
- * Follows records through steps, topics and state by OpenTelemetry. The host application brings the
- * SDK; where it has registered none in this thread, there is no Tracing and nothing is paid.
+ * Traces records through steps, topics and state with OpenTelemetry. The host application provides
+ * the SDK; if none is registered in this thread, there is no Tracing and no cost.
  *
  *   take: a span for each record that brings a sampled `traceparent`, or begins a trace
- *   step: a span for each step that the record reaches, below that of the step before
- *   topics: what a traced record writes has the `traceparent` of the step that wrote it
- *   state: what a step lets go later, such as a window, is a span below the last traced record that
- *          made it, with links to some of them
+ *   step: a span for each step that the record reaches, a child of the previous step's span
+ *    topics: output of a traced record has the `traceparent` of the step that wrote it
+ *    state: a result that a step releases later, such as a window, is a child span of the last traced
+ *           record that contributed, with links to some others
  */
 import type { Attributes, Context, Link, Span, SpanContext, Tracer } from '@opentelemetry/api';
 import { onDemand } from '../base/on-demand.ts';
@@ -25,11 +25,11 @@ export interface TracingOptions {
   readonly taskId: string;
   /** Names of the steps that keep state. */
   readonly stateful: ReadonlySet<string>;
-  /** Of the records without a context, one in so many begins a trace; 0: none does. */
+  /** One in this many of the records without a context starts a trace; 0: none does. */
   readonly every: number;
 }
 
-/** A sampler of the SDK may take fewer. */
+/** The SDK's sampler may take fewer. */
 const defaultTraceEvery = 1_000;
 
 /** @param every default 1 000 */
@@ -46,7 +46,7 @@ export function tracingOptions(
   return { taskId, stateful: new Set(steps), every };
 }
 
-/** Of a traced record, until its commit. */
+/** A traced record, until its commit. */
 export interface TracedRecord {
   readonly traceparent: string;
   readonly tracestate?: string;
@@ -57,30 +57,30 @@ interface Active {
   readonly context: Context;
 }
 
-/** What is let go because time has passed, or another record has come. */
+/** A release of results because time has passed or another record has come. */
 interface LetGo {
   readonly step: string;
   readonly keyText: string;
 }
 
-/** A traced record that a step has kept something of. */
+/** A traced record that contributed to a step's state. */
 interface Made {
   readonly context: SpanContext;
   /** Event time, ms UTC. */
   readonly timestamp: number;
 }
 
-/** Links of a result, at most. */
+/** Maximal number of links of a result. */
 const linksMost = 8;
-/** Keys of steps whose records are known, at most: the last ones. */
+/** Maximal number of keys (per step) whose records are known: the most recent ones. */
 const keysMost = 1_000;
-/** Traced records that a cycle tells of, at most. */
+/** Maximal number of traced records that a cycle reports. */
 const tracedMost = 16;
 const traceparentForm = /^00-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})$/;
 const traceparentName = 'traceparent';
 const tracestateName = 'tracestate';
 
-/** That of the host application; undefined where it has registered none in this thread. */
+/** The host application's tracer; undefined if none is registered in this thread. */
 export function registeredTracer(): Tracer | undefined {
   const registered = (globalThis as Record<symbol, { readonly trace?: unknown } | undefined>)[
     Symbol.for('opentelemetry.js.api.1')
@@ -89,12 +89,12 @@ export function registeredTracer(): Tracer | undefined {
   try {
     return library().trace.getTracer('millrace');
   } catch {
-    // It was registered by a copy of the package that cannot be found from here.
+    // It was registered with a copy of the package that cannot be resolved from here.
     return undefined;
   }
 }
 
-/** Undefined where the headers have none, or none that can be read. */
+/** The context in the headers; undefined if there is none, or it is malformed. */
 export function contextIn(headers: Headers): SpanContext | undefined {
   const [, traceId, spanId, flags] = traceparentForm.exec(headers[traceparentName] ?? '') ?? [];
   if (traceId === undefined || spanId === undefined || flags === undefined) return undefined;
@@ -114,7 +114,7 @@ export function headersOf(context: SpanContext): TracedRecord {
   return state === undefined || state === '' ? { traceparent } : { traceparent, tracestate: state };
 }
 
-/** A span of a commit, below that of a record that it brings. Times are ms UTC. */
+/** Creates the span of a commit, a child of the span of a record in it. Times are ms UTC. */
 export function commitSpan(
   tracer: Tracer,
   record: TracedRecord,
@@ -138,7 +138,7 @@ export class Tracing implements Ways {
   readonly #options: TracingOptions;
   #active: Active | undefined;
   #letGo: LetGo | undefined;
-  /** By step and key, those that were changed last at the end. */
+  /** By step and key, the most recently changed last. */
   readonly #made = new Map<string, Made[]>();
   #traced: TracedRecord[] = [];
 
@@ -148,14 +148,14 @@ export class Tracing implements Ways {
     this.#options = options;
   }
 
-  /** Hands over the traced records of the cycle, some of them. */
+  /** Returns some of the traced records of the cycle. */
   takeTraced(): readonly TracedRecord[] {
     const traced = this.#traced;
     if (traced.length > 0) this.#traced = [];
     return traced;
   }
 
-  /** Where records of a topic enter. */
+  /** Wraps the receiver of a topic's records. */
   entry(topic: string, inner: AnyReceiver): AnyReceiver {
     const { SpanKind } = library();
     return {
@@ -248,13 +248,13 @@ export class Tracing implements Ways {
     });
   }
 
-  /** The record without a context begins a trace, if the SDK wants it. */
+  /** True if a record without a context starts a trace; the SDK may still decline. */
   #begins(): boolean {
     const { every } = this.#options;
     return every > 0 && this.#task.origin.offset % every === 0;
   }
 
-  /** The context that the record at hand brings, if it is sampled. */
+  /** The context in the current record's headers, if it is sampled. */
   #incoming(): Context | undefined {
     const bytes = this.#task.headerBytes();
     if (bytes.byteLength === 0) return undefined;
@@ -264,7 +264,7 @@ export class Tracing implements Ways {
     return trace.setSpanContext(ROOT_CONTEXT, found);
   }
 
-  /** What a step lets go is a result of its own, below the last record that made it. */
+  /** Runs a release as a span of its own, below the last record that contributed. */
   #asResult(key: unknown, body: () => void): void {
     const letGo = this.#letGo;
     if (letGo === undefined) {
@@ -318,7 +318,7 @@ export class Tracing implements Ways {
     }
   }
 
-  /** Spans that the author's code begins are below the active one. */
+  /** Makes the span active, so that spans of the author's code are its children. */
   #with(active: Active | undefined, letGo: LetGo | undefined, body: () => void): void {
     const before = [this.#active, this.#letGo] as const;
     this.#active = active;
@@ -331,7 +331,7 @@ export class Tracing implements Ways {
     }
   }
 
-  /** The record at hand changes what the step keeps of its key. */
+  /** Notes that the current record changes the step's state of its key. */
   #note(step: string, timestamp: number): void {
     const context = this.#active?.span.spanContext();
     if (context === undefined) return;
@@ -351,11 +351,11 @@ function nameOf({ step, keyText }: LetGo): string {
   return `${step} ${keyText}`;
 }
 
-/** Of a window, the records that lie in it; of anything else all. */
+/** For a window, the records in it; otherwise all. */
 function madeIn(key: unknown, made: readonly Made[]): readonly Made[] {
   if (typeof key !== 'object' || key === null) return made;
   const { start, end } = key as { readonly start?: unknown; readonly end?: unknown };
   if (typeof start !== 'number' || typeof end !== 'number') return made;
-  // The end of a session is its last record.
+  // A session ends with its last record.
   return made.filter(({ timestamp }) => timestamp >= start && timestamp <= end);
 }

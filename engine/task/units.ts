@@ -1,9 +1,9 @@
 /**
- * How a unit of work ends: well, or refused. One that is refused leaves only its dead letter (or
- * what else its author's handler says). If it has changed something, the cycle is given up
- * (CYCLE_REPEATED) and the task reopened at its last commit. For some cycles it is then *careful*:
- * it notes how to undo each record's changes, and proves the state encodable. Others pay nothing
- * for that.
+ * How a unit of work ends: successfully, or refused. A refused unit leaves only its dead letter (or
+ * the result of the author's handler). If it has changed state, the cycle is abandoned
+ * (CYCLE_REPEATED) and the task is reopened at its last commit. For some cycles the task is then
+ * *careful*: it notes how to undo each record's changes, and checks that the state can be encoded.
+ * Other tasks do not pay for this.
  */
 import { isFatal } from '../base/assert.ts';
 import { messageOf } from '../base/errors.ts';
@@ -66,22 +66,22 @@ export class Units {
     if (this.#careful > 0) this.#beCareful(new UndoLog());
   }
 
-  /** Begins a unit; the answer is to be given to `end` or `keep`. */
+  /** Begins a unit; pass the result to `end` or `keep`. */
   begin(): number {
     return this.undo === undefined ? 0 : this.undo.begin();
   }
 
-  /** What the unit did belongs to the one around it. @param outer answer of its `begin` */
+  /** Merges the unit's changes into the enclosing unit. @param outer result of its `begin` */
   keep(outer: number): void {
     this.undo?.end(outer);
   }
 
   /**
-   * Ends the unit at hand: takes back what it did if it was refused, and writes its dead letter, or
-   * what else the author says; true then.
-   * @param touches of the state, when the unit began
-   * @param outer answer of its `begin`
-   * @param mayWait it is the queue's record at hand
+   * Ends the current unit. If it was refused, undoes its changes, writes its dead letter (or does
+   * what the author's handler says), and returns true.
+   * @param touches the state's count when the unit began
+   * @param outer result of its `begin`
+   * @param mayWait true for the current record of a queue
    */
   end(touches: number, outer: number, mayWait = false): boolean {
     const { frame } = this.#hand;
@@ -108,13 +108,13 @@ export class Units {
   }
 
   /**
-   * Runs a unit within the one at hand.
-   * @param frame its own, of `AtHand.inner`
+   * Runs a unit within the current one.
+   * @param frame its frame, from `AtHand.inner`
    * @param keyText see `AtHand.enter`
    */
   apart(place: Place, frame: Frame, keyText: string | undefined, body: () => void): void {
     const hand = this.#hand;
-    // User code went on although its record was refused.
+    // User code continued although its record was refused.
     if (frame.failure !== undefined) throw recordRefused;
     const { touches } = this.#state;
     const { counted } = frame;
@@ -136,7 +136,7 @@ export class Units {
     }
   }
 
-  /** The unit at hand ends, but for what was suspended of it. */
+  /** Ends the current unit, except for its suspended parts. */
   noteSuspended(touches: number, isRefused: boolean): void {
     const { frame } = this.#hand;
     const { unit } = frame;
@@ -146,7 +146,7 @@ export class Units {
     frame.unit = undefined;
   }
 
-  /** One of several tries of a step: what it did is taken back before the next one. */
+  /** Begins one of several attempts of a step; its changes are undone before the next one. */
   attempt(place: Place): Attempt {
     const { touches } = this.#state;
     const outer = this.begin();
@@ -172,7 +172,7 @@ export class Units {
     });
   }
 
-  /** Notes what was caught around a step, unless a step within has refused the record already. */
+  /** Notes an error caught around a step, unless an inner step has already refused the record. */
   note(error: unknown, place: Place): void {
     if (isFatal(error)) throw error;
     if (error !== recordRefused || this.#hand.frame.failure === undefined) {
@@ -180,13 +180,15 @@ export class Units {
     }
   }
 
-  /** Refuses the unit at hand, and leaves its steps. */
+  /** Refuses the current unit, and leaves its steps by an exception. */
   refuse(stage: FailureStage, place: Place, error: unknown): never {
     this.fail(stage, place, error);
     throw recordRefused;
   }
 
-  /** The unit at hand is refused: the first reason stands. Throws where the policy is to stop. */
+  /**
+   * Marks the current unit as refused; the first reason counts. Throws if the policy is to stop.
+   */
   fail(stage: FailureStage, { step, callSite }: Place, error: unknown): void {
     ignoreRejection(error);
     const { frame } = this.#hand;
@@ -196,13 +198,13 @@ export class Units {
     frame.failure = failure;
   }
 
-  /** The records of a cycle are done: one more that it was careful for. */
+  /** Ends a cycle, and counts it if the task is careful. */
   endCycle(): void {
     this.undo?.clear();
     if (this.undo !== undefined && --this.#careful <= 0) this.#beCareful(undefined);
   }
 
-  /** Hands over the counters of the cycle. */
+  /** Returns the counters of the cycle. */
   takeCounters(): TaskCounters {
     const { counters } = this;
     this.counters = zeroCounters();
@@ -214,7 +216,7 @@ export class Units {
     this.#state.undo = undo;
   }
 
-  /** Takes back what the unit at hand did; where nobody noted how, the cycle must be done again. */
+  /** Undoes the changes of the current unit; without an undo log, the cycle must be repeated. */
   #takeBack(touches: number, outer: number, { step, error }: Failure): void {
     if (this.undo !== undefined) {
       this.undo.rollback();

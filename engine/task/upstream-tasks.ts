@@ -1,4 +1,4 @@
-/** Which tasks tell another one how far time is. */
+/** Counts the upstream tasks that send promises to a task. */
 import { must } from '../base/assert.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { SubTopology } from '../graph/sub-topology.ts';
@@ -7,8 +7,8 @@ import { repartitionTopic } from '../graph/topic-names.ts';
 import type { HostConfig } from './host-port.ts';
 
 /**
- * Number of the tasks that write each source of a part that tells, by the topic's logical name.
- * @param parts of the topology, and `times` of each
+ * Number of tasks that write each source with promises of a part, by the topic's logical name.
+ * @param parts of the topology, with the `times` of each
  */
 export function upstreamTasks(
   part: SubTopology,

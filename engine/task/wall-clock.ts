@@ -1,4 +1,4 @@
-/** The wall clock, as tasks hear of it: from one look at it to the next. */
+/** The wall clock of tasks, as a span between two reads. */
 import type { Topology } from '../graph/graph.ts';
 
 /** ms UTC. */
@@ -7,12 +7,12 @@ export interface WallClockSpan {
   readonly to: number;
 }
 
-/** True when a multiple of `everyMs` lies in (from, to]. */
+/** True if a multiple of `everyMs` is in (from, to]. */
 export function passesMultiple({ from, to }: WallClockSpan, everyMs: number): boolean {
   return Math.floor(to / everyMs) > Math.floor(from / everyMs);
 }
 
-/** The multiples that steps of a topology ask for, ms; empty when none looks at the wall clock. */
+/** The wall-clock intervals of a topology's steps, ms; empty if no step uses the wall clock. */
 export function wallClockIntervals(topology: Topology): readonly number[] {
   const asked = topology.nodes.flatMap((node) =>
     node.type === 'step' && node.step.wallClockMs !== undefined ? [node.step.wallClockMs] : [],

@@ -1,6 +1,6 @@
 /**
  * Instants of a calendar: nine o'clock every day, Mondays, the first of the month, in a time zone.
- * For timers of `process` that are to fire by the calendar.
+ * For timers of `process` that fire by the calendar.
  */
 import type { Temporal } from 'temporal-polyfill';
 import { messageOf } from '../base/errors.ts';
@@ -12,25 +12,26 @@ const temporal = onDemand<typeof import('temporal-polyfill')>('temporal-polyfill
 export interface CalendarRule {
   readonly every: 'day' | 'week' | 'month';
   /**
-   * Local time, 'HH:MM'. One that a day skips comes as much later as clocks went forward; of one
-   * that comes twice it is the first.
+   * Local time, 'HH:MM'. A time that a day skips is moved later by the length of the gap; of a time
+   * that occurs twice, the first is used.
    */
   readonly at: string;
   /** IANA name, such as 'Europe/Berlin'. */
   readonly zone: string;
   /**
-   * Of a week: 1 for Monday to 7. Of a month: 1 to 31; a shorter month takes its last day. Default
-   * 1.
+   * Day of the week, 1 for Monday to 7, or of the month, 1 to 31; a shorter month uses its last
+   * day. Default 1.
    */
   readonly on?: number;
 }
 
 export interface CalendarTimes {
-  /** The first instant of the rule after `instant`; both ms UTC. */
+  /** Returns the first instant of the rule after `instant`; both ms UTC. */
   after(instant: number): number;
 }
 
-/** Throws CONFIG_INVALID, with the field, for a rule that no calendar has. */
+/** Creates the instants of a rule.
+ * @throws CONFIG_INVALID, with the field, for an invalid rule */
 export function calendarTimes(rule: CalendarRule): CalendarTimes {
   checkSetting('calendar rule', rule, anObject);
   const { every, zone, on = 1 } = rule;

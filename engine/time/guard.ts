@@ -1,10 +1,10 @@
 /**
- * The guard of a source partition: one wrong clock must not move time for everybody.
+ * The guard of a source partition: a single wrong clock must not advance time for everyone.
  *
  * A timestamp further ahead of the wall clock than `maxAheadMs` is refused. In history the wall
- * clock says nothing; there a record that jumps further ahead than `maxJumpMs` counts when another
- * one confirms it: one of the next records has a time within `maxJumpMs` of its own. So a lone
- * wrong row is refused, and a real gap is not.
+ * clock does not help: there a record that jumps further ahead than `maxJumpMs` is accepted if
+ * another record confirms it, that is, if one of the next records has a time within `maxJumpMs` of
+ * it. So a single wrong row is refused, and a real gap is not.
  */
 import { days } from '../base/duration.ts';
 
@@ -16,36 +16,36 @@ export interface GuardSettings {
 }
 
 const dayMs = days(1);
-/** Generous: clocks are set wrong by more than a day only when they are not set at all. */
+/** Generous: a clock is wrong by more than a day only if it was never set. */
 export const defaultMaxAheadMs = dayMs;
 /** Real gaps in a history are shorter. */
 export const defaultMaxJumpMs = 366 * dayMs;
-/** As close to the wall clock as this a record is of now, and confirmed by the clock. */
+/** A record this close to the wall clock is current, and confirmed by the clock. */
 const nowMs = dayMs;
-/** So many records after a jump are asked whether they confirm it. */
+/** Number of records after a jump that may confirm it. */
 export const witnessesMost = 16;
 
 /**
- * 'wait': nobody can say yet; the next record of the partition decides.
- * 'more': records that may say are in the log, and are to be read with this one.
+ * 'wait': undecided; the next record of the partition decides.
+ * * 'more': undecided; the log has more records, which must be read with this one.
  */
 export type GuardVerdict = 'take' | 'refuse' | 'wait' | 'more';
 
-/** What is known of the record's surroundings. */
+/** The context of the record. */
 export interface Surroundings {
   /** Source time before the record, ms UTC; -Infinity before the first. */
   readonly greatest: number;
-  /** Wall clock, ms UTC; undefined where there is none to go by. */
+  /** Wall clock, ms UTC; undefined if there is none. */
   readonly wall: number | undefined;
-  /** Time of the nth record after it; undefined when it is not there yet. */
+  /** Time of the nth record after it, ms UTC; undefined if it is not available yet. */
   next(n: number): number | undefined;
-  /** More records are known to follow those that are there, and can be had. */
+  /** True if the log has more records after the available ones. */
   readonly more: boolean;
-  /** No more will come: what nobody confirms is refused. */
+  /** True if no more records will come: an unconfirmed jump is refused. */
   readonly final: boolean;
 }
 
-/** Up to this time a record needs no verdict, ms UTC. */
+/** Records up to this time need no verdict, ms UTC. */
 export function unquestionedTo(
   { maxAheadMs, maxJumpMs }: GuardSettings,
   greatest: number,
@@ -76,7 +76,7 @@ export function judge(
     if (Math.abs(next - timestamp) <= maxJumpMs) return 'take';
     others.push(next);
   }
-  // Before the first record there is no time to jump from: it is wrong only where others agree
+  // The first record has no earlier time to jump from: it is wrong only if two others agree
   // without it.
   if (isFirst) return someAgree(others, maxJumpMs) ? 'refuse' : 'take';
   return others.length > 0 || final ? 'refuse' : 'wait';

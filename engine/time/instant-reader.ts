@@ -1,6 +1,6 @@
 /**
- * Reads instants strictly by a pattern: what does not fit exactly is refused with its reason, never
- * guessed.
+ * Reads instants strictly by a pattern: text that does not match exactly is refused with a reason,
+ * never guessed.
  */
 import { days, hours, minutes, seconds } from '../base/duration.ts';
 
@@ -33,16 +33,16 @@ type Unit =
 
 const spans = { seconds: seconds(1), minutes: minutes(1), hours: hours(1), days: days(1) } as const;
 
-/** ms UTC, or why the text is refused: words that follow 'time "..."'. */
+/** Returns ms UTC, or why the text is refused: a phrase that follows 'time "..."'. */
 export type InstantReader = (text: string) => number | string;
 
-/** What becomes of wall times that a zone does not have, or has twice. */
+/** Policies for wall times that a zone does not have, or has twice. */
 export const zonePolicies = ['refuse', 'earlier', 'later'] as const;
 
 export interface ZonePolicy {
-  /** An hour that the clock skips: refused (default), or moved out of the gap to this side. */
+  /** An hour that the clock skips: refused (default), or moved out of the gap in this direction. */
   readonly gap?: (typeof zonePolicies)[number];
-  /** An hour that comes twice: refused (default), or the first or second of both. */
+  /** An hour that occurs twice: refused (default), or its first or second occurrence. */
   readonly overlap?: (typeof zonePolicies)[number];
 }
 
@@ -57,10 +57,10 @@ export const epochFormats = ['epoch-s', 'epoch-ms', 'epoch-us', 'epoch-ns'];
 /**
  * A reader for `format`: 'iso' (with an offset or Z), 'iso-local' (without one, of the zone),
  * 'epoch-s', 'epoch-ms', 'epoch-us', 'epoch-ns'; 'seconds', 'minutes', 'hours' or 'days' since an
- * instant; or a pattern such as 'DD-MM-YY H:mm'. Throws an Error that says what is wrong with the
- * format or the zone.
- * @param zone IANA name, e.g. 'UTC' or 'Europe/London'; for times that name no offset
- * @param since ISO instant, for 'seconds' and its kin
+ * instant; or a pattern such as 'DD-MM-YY H:mm'.
+ * @param zone IANA name, e.g. 'UTC' or 'Europe/London'; for times without an offset
+ * @param since ISO instant, for 'seconds', 'minutes', 'hours' and 'days'
+ * @throws Error that says what is wrong with the format or the zone
  */
 export function instantReader(
   format: string,
@@ -78,7 +78,7 @@ export function instantReader(
   return patternReader(format, zone, policy);
 }
 
-/** Decimal digits moved by `places` to whole milliseconds; what is below one is cut off. */
+/** Reads decimal digits, shifted by `places`, as milliseconds; smaller fractions are truncated. */
 function epoch(format: string, places: number): InstantReader {
   return (text) => {
     const match = /^(\d{1,19})(?:\.(\d{1,9}))?$/.exec(text);
@@ -100,7 +100,7 @@ function sinceReader(unit: keyof typeof spans, since: string | undefined): Insta
     const match = /^(\d{1,12})(?:\.(\d{1,30}))?$/.exec(text);
     if (match === null) return `does not fit ${unit}`;
     const [, whole = '', fraction = ''] = match;
-    // Digit by digit: 2.3 hours are 8 280 000 ms, which no product of doubles is sure to be.
+    // In integers: 2.3 hours are exactly 8 280 000 ms, which a product of doubles may miss.
     const scale = 10n ** BigInt(fraction.length);
     const scaled = BigInt(whole + fraction) * BigInt(spans[unit]);
     return start + Number((scaled + scale / 2n) / scale);
@@ -151,9 +151,9 @@ function digits(text: string, from: number, to: number): number {
 }
 
 function isoWallTime(day: string, time: string): number | undefined {
-  // Milliseconds are enough, and all that Date.parse is sure to take.
+  // Milliseconds are enough, and all that Date.parse reliably accepts.
   const cut = time.replace(/(\.\d{1,3})\d*$/, '$1');
-  // Date.parse takes 30 February for 2 March; a real day comes back as it was written.
+  // Date.parse reads 30 February as 2 March; a real day is printed back as written.
   const local = Date.parse(`${day}T${cut}Z`);
   return !Number.isNaN(local) && new Date(local).toISOString().startsWith(day) ? local : undefined;
 }
@@ -215,7 +215,7 @@ function patternReader(format: string, zone: string, policy: ZonePolicy): Instan
   };
 }
 
-/** Wall time of a zone -> ms UTC, or why there is no one instant of that name. */
+/** Wall time of a zone -> ms UTC, or why it is not a unique instant. */
 function zoneReader(
   zone: string,
   { gap = 'refuse', overlap = 'refuse' }: ZonePolicy,
@@ -223,11 +223,11 @@ function zoneReader(
   const offset = offsetOf(zone);
   return (local) => {
     const day = spans.days;
-    // The offsets of the days around are all that can be in force at the wall time.
+    // Only the offsets of the adjacent days can apply at the wall time.
     const candidates = [...new Set([offset(local - day), offset(local + day)])];
     const instants = candidates.map((one) => local - one).filter((at) => at + offset(at) === local);
     if (instants.length === 1) return instants[0] as number;
-    // Of a gap neither is a wall time of the zone: they are those before and behind it.
+    // In a gap, neither is a wall time of the zone: they are the times before and after it.
     const [policy, all] =
       instants.length === 0 ? [gap, candidates.map((one) => local - one)] : [overlap, instants];
     if (policy !== 'refuse') return policy === 'earlier' ? Math.min(...all) : Math.max(...all);
@@ -237,7 +237,7 @@ function zoneReader(
   };
 }
 
-/** The wall time as if it were UTC; undefined when there is no such day or time. */
+/** The wall time as if it were UTC; undefined if there is no such day or time. */
 function localInstant(found: Readonly<Partial<Record<Unit, string>>>): number | undefined {
   const { year: told = '', month: name = '', fraction = '' } = found;
   const year = Number(told) + (told.length === 2 ? century : 0);

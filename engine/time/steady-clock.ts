@@ -1,23 +1,23 @@
 /**
- * The wall clock as time goes by it: it never goes back, and a jump ahead is believed only when it
- * lasts. How much time has really passed, the monotonic clock says; where the wall clock says more,
- * it was set, or it is wrong for a moment.
+ * A wall clock that never goes back, and that follows a jump ahead only if the jump lasts. The
+ * monotonic clock measures how much time has really passed; if the wall clock shows more, it was
+ * set, or it is temporarily wrong.
  */
 import type { Clock } from '../base/clock.ts';
 
-/** A machine that slept, or was set right, is believed after so long, ms of the monotonic clock. */
+/**
+ * A jump (after sleep, or a corrected clock) is trusted after this time, ms of the monotonic clock.
+ */
 const believedAfterMs = 60_000;
-/** Within it the two clocks agree, ms. */
+/** Tolerance within which the two clocks agree, ms. */
 const toleranceMs = 100;
 
 export class SteadyClock {
   readonly #clock: Clock;
-  /**
-   * Where the wall clock would be had it gone as the monotonic one does since the last agreement.
-   */
+  /** Expected wall time: the last agreement plus the monotonic time since. */
   #wall: number;
   #monotonic: number;
-  /** Since when the wall clock has been ahead, and by how much it was at first. */
+  /** Since when the wall clock has been ahead, and by how much at first. */
   #ahead: { readonly since: number; readonly by: number } | undefined;
   #last: number;
 
@@ -28,7 +28,7 @@ export class SteadyClock {
     this.#last = this.#wall;
   }
 
-  /** ms UTC; never less than before. */
+  /** Returns ms UTC, never less than before. */
   now(): number {
     const wall = this.#clock.now();
     const monotonic = this.#clock.monotonic();

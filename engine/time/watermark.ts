@@ -1,24 +1,26 @@
 /**
- * What a watermark is, decided here and nowhere else.
+ * The definition of the watermark and its terms.
  *
- *   source time  of a source partition: the greatest timestamp taken from it
- *   stand        how far a source partition has come: its source time less its disorder, or the wall clock's promise
- *                while it is idle. Each record has the stand of its own source partition at the moment it was read;
- *                a record is late when that stand has closed its window. Nothing else makes a record late
- *   promise      of an input: every record that comes later has a stand of at least this much.
- *                A source partition promises its stand; a repartition partition promises the least of what its
- *                upstream tasks have told
- *                What falls due because time has passed stands at the last instant before: it is in time for whatever
- *                falls due at that same instant further down, such as a longer window with the same end
- *   watermark    of a task: the least of what its inputs have promised. It never goes back. Windows close, timers
- *                fire and joins give up waiting when the watermark has passed
+ *    source time  of a source partition: the greatest timestamp read from it
+ *    stand        of a source partition: its source time minus its disorder, or the promise of the wall clock while it
+ *                 is idle. Each record gets the stand of its own source partition when it is read. A record is late if
+ *                 that stand has passed the close of its window; nothing else makes a record late
+ *    promise      of an input: no later record has a smaller stand. A source partition promises its stand; a repartition
+ *                 partition promises the minimum of the promises of its upstream tasks.
+ *                 A result that falls due because time has passed stands at the last instant before: so it is on time
+ *                 for anything downstream that falls due at the same instant, such as a longer window with the same end
+ *    watermark    of a task: the minimum promise of its inputs. It never goes back. Windows close, timers fire and joins
+ *                 emit unmatched records when the watermark has passed their instant
  *
- * Results therefore depend on what each source partition holds, in its order, and on nothing else.
+ * Results therefore depend only on the records of each source partition and their order.
  */
 
-/** An input that holds nobody back: it is silent, and not known to have passed any instant. */
+/**
+ * Promise of an input that time does not wait for: it is silent, and not known to have passed any
+ * instant.
+ */
 export const aside = Number.POSITIVE_INFINITY;
-/** Nothing is promised yet. */
+/** Value of a promise before the first one. */
 export const unknown = Number.NEGATIVE_INFINITY;
 
 /** The greatest instant a JavaScript date can express, ms UTC. */
@@ -29,17 +31,17 @@ export function isInstant(time: unknown): time is number {
   return Number.isInteger(time) && (time as number) >= 0 && (time as number) <= lastInstant;
 }
 
-/** What to say of a time that is none. */
+/** The error text for an invalid time. */
 export function instantProblem(time: unknown): string {
   return `the time is ${String(time)}, not whole ms UTC from 0 to ${lastInstant}`;
 }
 
-/** The stand of what falls due at an instant, ms UTC. */
+/** The stand of a result that falls due at an instant, ms UTC. */
 export function standOfDue(instant: number): number {
   return instant - 1;
 }
 
-/** Something that a task waits for. */
+/** An input of a task's time. */
 export interface TimeInput {
   readonly promise: number;
 }
@@ -48,7 +50,7 @@ export interface TimeInput {
 export class SourceTime implements TimeInput {
   /** The source time, ms UTC. */
   greatest = unknown;
-  /** How far the partition has come: what a record that is read now stands at. */
+  /** The current stand of the partition, which a record that is read now gets, ms UTC. */
   stand = unknown;
   #isAside = false;
   readonly #disorderMs: number;
@@ -58,7 +60,7 @@ export class SourceTime implements TimeInput {
     this.#disorderMs = disorderMs;
   }
 
-  /** Takes a record's timestamp in. */
+  /** Advances the time by a record's timestamp. */
   take(timestamp: number): void {
     this.#isAside = false;
     if (timestamp <= this.greatest) return;
@@ -73,7 +75,7 @@ export class SourceTime implements TimeInput {
   }
 
   /**
-   * The partition is silent and promises nothing, but need not be waited for until it speaks again.
+   * The partition is silent and promises nothing; time does not wait for it until its next record.
    */
   stepAside(): void {
     this.#isAside = true;
@@ -83,12 +85,12 @@ export class SourceTime implements TimeInput {
     return this.#isAside ? aside : this.stand;
   }
 
-  /** The wall clock has brought it further than its records have. */
+  /** True if the wall clock has advanced it beyond its records. */
   get isIdle(): boolean {
     return this.stand > this.greatest - this.#disorderMs;
   }
 
-  /** As text without blanks, to be kept with the committed offset. */
+  /** The state as text without spaces, stored with the committed offset. */
   get text(): string {
     return `s${numberText(this.greatest)}${this.stand === this.greatest - this.#disorderMs ? '' : `,${numberText(this.stand)}`}`;
   }
@@ -101,12 +103,15 @@ export class SourceTime implements TimeInput {
   }
 }
 
-/** A coordinator keeps so many bytes of metadata with an offset; some are left for the ledger. */
+/**
+ * Limit of the text, bytes: a coordinator limits the metadata of an offset, and the ledger needs
+ * some of it.
+ */
 const textMost = 3_000;
-/** From one unit to the next coarser one: a digit less for each promise. */
+/** Factor between units: each coarser unit saves a digit per promise. */
 const unitStep = 36;
 
-/** Promises above the least in units of so many ms; '+' is aside, '-' unknown. */
+/** Promises relative to the least one, in units of `unit` ms; '+' is aside, '-' unknown. */
 function textOf(told: readonly number[], least: number, unit: number): string {
   const parts = told.map((one) => {
     if (one === aside) return '+';
@@ -130,7 +135,8 @@ export class UpstreamTime implements TimeInput {
   }
 
   /**
-   * Takes in what upstream task `i` told. A promise is not taken back, but by one who stood aside.
+   * Receives the promise of upstream task `i`. A promise is never reduced, except by a task that
+   * was aside.
    */
   tell(i: number, promise: number): void {
     if (i >= this.#told.length) return;
@@ -140,14 +146,12 @@ export class UpstreamTime implements TimeInput {
     this.#recompute();
   }
 
-  /**
-   * Upstream task `i` has come to the end of bounded input, and has told all that follows from it.
-   */
+  /** Upstream task `i` has reached the end of bounded input and has sent all its results. */
   tellEnd(i: number): void {
     if (i < this.#ended.length) this.#ended[i] = 1;
   }
 
-  /** Every upstream task has come to the end of its input. */
+  /** True if every upstream task has reached the end of its input. */
   get ended(): boolean {
     return this.#ended.every((ended) => ended === 1);
   }
@@ -164,7 +168,7 @@ export class UpstreamTime implements TimeInput {
     this.#recompute();
   }
 
-  /** What each upstream task has told, ms UTC. */
+  /** The promise of each upstream task, ms UTC. */
   get promises(): number[] {
     return [...this.#told];
   }
@@ -176,8 +180,8 @@ export class UpstreamTime implements TimeInput {
   }
 
   /**
-   * As text without blanks. Where it would be too long, promises are rounded down: each of those
-   * that can still move comes again, and whoever has stepped aside is kept as such.
+   * The state as text without spaces. If it would be too long, promises are rounded down: promises
+   * that can still change are sent again, and tasks that are aside stay so.
    */
   get text(): string {
     const told = [...this.#told];
@@ -206,7 +210,7 @@ export class UpstreamTime implements TimeInput {
   }
 }
 
-/** Time of a task: the least of its inputs. */
+/** The watermark of a task: the minimum of its inputs. */
 export class Watermark {
   /** ms UTC; -Infinity at first. */
   now = unknown;
@@ -216,7 +220,7 @@ export class Watermark {
     this.#inputs = inputs;
   }
 
-  /** Asks the inputs; true when the watermark moved. */
+  /** Updates the watermark from the inputs; returns true if it moved. */
   advance(): boolean {
     let least = aside;
     for (const { promise } of this.#inputs) if (promise < least) least = promise;
@@ -225,10 +229,7 @@ export class Watermark {
     return true;
   }
 
-  /**
-   * What the task promises to those downstream: its watermark, unless none of its inputs has
-   * anything to say.
-   */
+  /** The task's promise to downstream tasks: its watermark, unless all its inputs are aside. */
   get promise(): number {
     return this.#inputs.length > 0 && this.#inputs.every(({ promise }) => promise === aside)
       ? aside

@@ -1,4 +1,4 @@
-/** The dead letters of an application, as they lie in its topic. */
+/** Reads the dead letters of an application from its topic. */
 import { MillraceError } from '../../base/errors.ts';
 import type { Log, TopicDescription } from '../../log/log.ts';
 import { decodeHeaders, type Headers } from '../../record/headers.ts';
@@ -6,21 +6,21 @@ import { decodeHeaders, type Headers } from '../../record/headers.ts';
 export interface Letter {
   readonly partition: number;
   readonly offset: number;
-  /** The bytes of what was refused. */
+  /** The bytes of the refused record. */
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  /** Of the letter, ms UTC. */
+  /** Time of the letter, ms UTC. */
   readonly timestamp: number;
   readonly headers: Headers;
   readonly headerBytes: Buffer;
 }
 
-/** Letters that are read at a time, at most, and about so many bytes of them. */
+/** Maximal number of letters per read, and their approximate bytes. */
 const perRead = { records: 1_000, bytes: 4 * 1024 * 1024 };
 
 /**
- * Letters in blocks, partition by partition, up to where they end now.
- * @throws TOPIC_UNKNOWN where the application has none, as it never ran
+ * Yields letters in blocks, partition by partition, up to the current end.
+ * @throws TOPIC_UNKNOWN if the application never ran and has none
  */
 export async function* lettersIn(
   log: Log,
@@ -57,7 +57,7 @@ export async function* lettersIn(
   }
 }
 
-/** ms UTC: the time of the record that was refused; of a row that had none that of its letter. */
+/** Time of the refused record, ms UTC; for a row without a time, that of its letter. */
 export function timeOfRecord({ headers, timestamp }: Letter): number {
   const told = Number(headers['timestamp']);
   return headers['stage'] === 'source' || !Number.isFinite(told) ? timestamp : told;

@@ -1,6 +1,6 @@
 /**
- * Replays dead letters: writes their records back to the topics they came from, as they were, each
- * once. What a replay has done is committed with what it writes; a younger replay fences it.
+ * Replays dead letters: writes each original record back to its topic, once. The list of replayed
+ * letters is committed with the records; a newer replay fences this one.
  * docs/decisions/1020-a-letter-is-replayed-once.md.
  */
 
@@ -17,7 +17,7 @@ import { type Letter, lettersIn, timeOfRecord } from './letter-topic.ts';
 import { ReplayedLetters } from './replayed-letters.ts';
 import { letterFilter, type Where } from './where.ts';
 
-/** Why a letter is left as it is. */
+/** Reasons why a letter is left. */
 export const skipReasons = [
   'not selected',
   'replayed before',
@@ -33,7 +33,7 @@ export const skipReasons = [
 ] as const;
 export type SkipReason = (typeof skipReasons)[number];
 
-/** What a row that no record was made of becomes now. */
+/** The result of mapping a refused row again. */
 export type Remapped =
   | { readonly records: readonly OutsideRecord[] }
   | { readonly skip: SkipReason };
@@ -41,45 +41,45 @@ export type Remapped =
 export interface ReplayOptions {
   readonly log: Log;
   readonly application: string;
-  /** Which letters; default all. */
+  /** Selects letters; default all. */
   readonly where?: Where;
-  /** Also what failed again after a replay: its cause is mended now. */
+  /** Also replay letters that failed again after a replay, because their cause is fixed. */
   readonly afterFix?: boolean;
-  /** Nothing is written; the answer says what would be. */
+  /** Write nothing; the report shows what would be written. */
   readonly dryRun?: boolean;
-  /** Puts rows of files, sources and requests through their mapping again; default: they stay. */
+  /** Maps rows of files, sources and requests again; default: they are left. */
   readonly remap?: (letter: Letter) => Promise<Remapped>;
-  /** Wall time, ms UTC: a log may limit how far a record's time lies ahead of it. */
+  /** Wall time, ms UTC; a log may limit how far ahead of it a record's time may be. */
   readonly now: number;
-  /** Ends it between two commits; what is committed stays. */
+  /** Stops the replay between two commits; committed records stay. */
   readonly signal?: AbortSignal;
 }
 
 export type Counts = Readonly<Record<string, number>>;
 
-/** letters = replayed + all that is in `skipped`. */
+/** Invariant: letters = replayed + the sum of `skipped`. */
 export interface ReplayReport {
   readonly application: string;
   readonly topic: string;
   readonly dryRun: boolean;
   readonly letters: number;
   readonly replayed: number;
-  /** Records that were written: a row may stand for several. */
+  /** Written records; a row may become several. */
   readonly records: number;
   readonly skipped: Counts;
-  /** Of what was replayed, or would be. */
+  /** Counts of replayed letters (or of those that would be). */
   readonly stages: Counts;
   readonly steps: Counts;
   readonly topics: Counts;
 }
 
-/** Names that are counted by themselves. */
+/** Maximal number of names that are counted separately. */
 const namesMost = 100;
 
 /**
- * Goes through all letters that there are now.
- * @throws TOPIC_UNKNOWN where nothing has run, LOG_FENCED when another replay begins,
- * CONFIG_INVALID for a wrong `where`, and what the log throws: what was committed before stays done
+ * Replays all current letters.
+ * @throws TOPIC_UNKNOWN if the application never ran, LOG_FENCED if another replay begins,
+ * CONFIG_INVALID for an invalid `where`, and errors of the log; commits before the error stay
  */
 export async function replayLetters(options: ReplayOptions): Promise<ReplayReport> {
   const { log, application, where = {}, dryRun = false, signal } = options;
@@ -87,7 +87,7 @@ export async function replayLetters(options: ReplayOptions): Promise<ReplayRepor
   const topic = deadLetterTopic(application);
   const topics = await log.topics();
   const partitionsOf = Object.fromEntries(topics.map(({ name, partitions }) => [name, partitions]));
-  // First: what an older replay has committed is seen then, and it commits nothing more.
+  // Open the writer first: it fences an older replay, whose commits are then all visible.
   const writer = dryRun ? undefined : await log.openWriter(`${application}-replay`);
   try {
     const done = new ReplayedLetters(await readCursors(log, application));
@@ -115,7 +115,7 @@ export async function replayLetters(options: ReplayOptions): Promise<ReplayRepor
   }
 }
 
-/** Writes the record of a letter; answers why not, if it does not. */
+/** Writes the record of a letter; returns the reason if it does not. */
 async function replayed(
   letter: Letter,
   { remap, afterFix = false }: ReplayOptions,
@@ -125,7 +125,7 @@ async function replayed(
   const { headers, partition, offset } = letter;
   if (done.has(partition, offset)) return 'replayed before';
   if (attemptsOf(headers) > 1 && !afterFix) return 'tried before';
-  // Its record, or its row, is not all there.
+  // The letter has only a part of its record or row.
   if (headers[cutHeader] !== undefined) return 'too large';
   if (headers['stage'] !== 'source') return writing.record(letter);
   if (remap === undefined) return 'no mapping';
@@ -133,7 +133,7 @@ async function replayed(
   return 'skip' in mapped ? mapped.skip : writing.rows(mapped.records);
 }
 
-/** What a commit of a replay writes. */
+/** The writes of one commit of a replay. */
 class Writing {
   records = 0;
   readonly #partitionsOf: Readonly<Record<string, number>>;
@@ -153,12 +153,12 @@ class Writing {
     this.#outputs = new Outputs(partitionsOf);
   }
 
-  /** As it was, where it was. */
+  /** Writes the original record to its original partition. */
   record(letter: Letter): SkipReason | undefined {
     const { headers, key, value } = letter;
     const { topic = '' } = headers;
     const [partition, offset] = [Number(headers['partition']), Number(headers['offset'])];
-    // Of a timer, or of what time let go.
+    // From a timer or a time-driven result.
     if (topic === '' || !(offset >= 0)) return 'no record';
     const partitions = Object.hasOwn(this.#partitionsOf, topic) ? this.#partitionsOf[topic] : 0;
     if (!(partition < (partitions ?? 0))) return 'topic gone';
@@ -178,7 +178,7 @@ class Writing {
     const gone = records.some(({ topic }) => !Object.hasOwn(this.#partitionsOf, topic.name));
     if (gone) return 'topic gone';
     try {
-      // All or nothing: what cannot be written is found before anything is.
+      // All or nothing: find records that cannot be written before writing any.
       writeAll(new Outputs(this.#partitionsOf, this.#limits), records);
     } catch {
       return 'refused again';
@@ -255,7 +255,7 @@ class Counted {
   }
 }
 
-/** Names beyond the first are counted together: files may be many. */
+/** Counts a name; names beyond the limit are counted together, because there may be many files. */
 function count(counts: Map<string, number>, name: string): void {
   const own = counts.has(name) || counts.size < namesMost ? name : 'others';
   counts.set(own, (counts.get(own) ?? 0) + 1);

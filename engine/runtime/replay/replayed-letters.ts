@@ -1,11 +1,11 @@
 /**
- * Which dead letters were replayed: a bit for each, in cursors of a few thousand letters, which are
- * committed with the records that a replay writes. So a letter is replayed once, also after a
+ * The set of replayed dead letters: one bit per letter, in cursors of a few thousand letters,
+ * committed with the records that a replay writes. So a letter is replayed once, even after a
  * crash.
  */
 
 const prefix = 'replayed ';
-/** Letters a cursor; 1 KiB of bits. */
+/** Letters per cursor; 1 KiB of bits. */
 const lettersPerCursor = 8_192;
 const bitsPerByte = 8;
 
@@ -13,7 +13,7 @@ export class ReplayedLetters {
   readonly #bits = new Map<string, Buffer>();
   readonly #changed = new Set<string>();
 
-  /** @param cursors all of the application's */
+  /** @param cursors all cursors of the application */
   constructor(cursors: ReadonlyMap<string, unknown>) {
     for (const [name, value] of cursors) {
       if (!name.startsWith(prefix)) continue;

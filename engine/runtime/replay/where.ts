@@ -1,11 +1,11 @@
 /**
- * Which dead letters are meant: `step=score`, `text=no such field`, `from=2026-05-01T00:00:00Z` ...
+ * Selects dead letters: `step=score`, `text=no such field`, `from=2026-05-01T00:00:00Z` ...
  */
 import { MillraceError } from '../../base/errors.ts';
 import { instantIn } from '../../base/instant-text.ts';
 import { type Letter, timeOfRecord } from './letter-topic.ts';
 
-/** What may be asked of a letter, and how a person writes it. */
+/** The criteria, with their help texts. */
 export const whereTexts = {
   stage: 'source, deserialise, process, produce or future',
   step: 'that refused it',
@@ -19,12 +19,12 @@ export const whereTexts = {
 } as const;
 export type WhereName = keyof typeof whereTexts;
 
-/** By name; of several values of a name one must hold, and of all names each. */
+/** Criteria by name: one of the values of a name must match, for every name. */
 export type Where = Readonly<Partial<Record<WhereName, readonly string[]>>>;
 
 const names = Object.keys(whereTexts) as WhereName[];
 
-/** `name=value`, each. @throws CONFIG_INVALID */
+/** Parses texts of the form `name=value`. @throws CONFIG_INVALID */
 export function whereOf(texts: readonly string[]): Where {
   const where: Partial<Record<WhereName, string[]>> = {};
   for (const text of texts) {
@@ -37,7 +37,7 @@ export function whereOf(texts: readonly string[]): Where {
   return where;
 }
 
-/** An object of texts, or lists of texts, by name. @throws CONFIG_INVALID */
+/** Parses an object of strings, or lists of strings, by name. @throws CONFIG_INVALID */
 export function whereIn(value: unknown): Where {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     refuse('where', 'must be an object of texts by name');
@@ -57,7 +57,7 @@ function checkedName(name: string): WhereName {
   return refuse('where', `there is no ${name}; there are ${names.join(', ')}`);
 }
 
-/** @throws CONFIG_INVALID for an instant that is none */
+/** @throws CONFIG_INVALID for an invalid instant */
 export function letterFilter(where: Where): (letter: Letter) => boolean {
   const tests = Object.entries(where).map(([name, values]) => {
     const each = values.map((value) => testOf(name as WhereName, value));
@@ -79,7 +79,7 @@ function testOf(name: WhereName, value: string): (letter: Letter) => boolean {
     : (letter) => timeOfRecord(letter) < at;
 }
 
-/** As lists of dead letters show it. */
+/** The key as lists of dead letters show it. */
 function keyText(key: Buffer | null): string | undefined {
   if (key === null) return undefined;
   try {

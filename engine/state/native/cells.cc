@@ -1,9 +1,10 @@
 /**
- * Takes the cells of a changelog's batch into a store that is restored: what engine/state/put-cells.ts does where this
- * was not built, in half the time, and from the first record on, where JavaScript has yet to be compiled. The columns are
- * JavaScript's, and as key-table.ts, packed-cells.ts and record/batch.ts describe them; so is their growth, before the call.
- *
- * Loaded by every thread of tasks (Node-API); it keeps nothing between calls.
+ * Adds the cells of a changelog batch to a store that is being restored. It does the same as
+ * engine/state/put-cells.ts in half
+// the time, and at full speed from the first record on, before JavaScript is compiled. The columns
+// belong to JavaScript, as described in key-table.ts, packed-cells.ts and record/batch.ts;
+// JavaScript grows them before the call. Every thread of tasks loads it (Node-API); it keeps no
+// state between calls.
  */
 #include <node_api.h>
 
@@ -16,7 +17,7 @@ namespace {
 constexpr uint8_t kCellTag = 1;
 constexpr size_t kHeadBytes = 16;
 constexpr size_t kCountAt = 8;
-/** Records that are taken in together, in passes in each of which none waits for the memory of another. */
+/** Records that are added together, in passes without dependencies, so that their cache misses overlap. */
 constexpr uint32_t kTogether = 64;
 constexpr int32_t kGone = -1;
 
@@ -27,7 +28,7 @@ struct Column {
 };
 
 struct Batch {
-  /** False when what the image says of its columns cannot be. */
+  /** False if the image's description of its columns is impossible. */
   bool Read(const uint8_t *image, size_t size) {
     if (size < kHeadBytes) return false;
     memcpy(&count, image + kCountAt, sizeof count);
@@ -41,7 +42,7 @@ struct Batch {
     return true;
   }
 
-  /** Whether key and value lie in the batch. */
+  /** True if key and value are inside the batch. */
   bool IsWhole(uint32_t i) const {
     const int64_t value = value_lengths[i] < 0 ? 0 : value_lengths[i];
     const int64_t key = key_lengths[i] < 0 ? 0 : key_lengths[i];
@@ -60,7 +61,7 @@ struct Batch {
 
 class Cells {
  public:
-  /** Takes in records from `from` on; answers the first that holds no cell, or how many there are. `problem` says why not. */
+  /** Adds records from `from` on; returns the first without a cell, or the number of records. `problem` says what went wrong. */
   uint32_t Put(const Batch &batch, uint32_t from) {
     while (from < batch.count && problem == nullptr) {
       const uint32_t taken = PutSome(batch, from);
@@ -142,7 +143,7 @@ class Cells {
     return place[1] == length && memcmp(keys.at + place[0], key, length) == 0;
   }
 
-  /** Of a key that may be new; -1 when there is no room. */
+  /** Row of a key that may be new; -1 if there is no room. */
   int32_t RowOf(const uint8_t *key, int32_t length, uint32_t hash) {
     size_t slot = HomeOf(hash);
     for (; slots.at[slot + 1] != 0; slot = Next(slot)) {
@@ -172,7 +173,7 @@ class Cells {
     const bool is_first = cell[2] == kGone;
     const int32_t most = length < 0 ? 0 : length;
     if (is_first || most > cell[2]) {
-      // A cell that grows does so again.
+      // A cell that has grown will probably grow again.
       const size_t room = is_first ? size_t(most) : 2 * size_t(most);
       if (size_t(body_length) + room > body.length) {
         problem = "there is no room for a cell";
@@ -196,7 +197,7 @@ bool read_column(napi_env env, napi_value value, Column<T> *column) {
   return type == (sizeof(T) == 1 ? napi_uint8_array : napi_int32_array);
 }
 
-/** Of slots, two numbers each, so that no slot lies beyond the last. */
+/** Checks the length of the slots, two numbers each, so that no slot is beyond the last. */
 bool is_power_of_two(size_t length) { return length > 1 && (length & (length - 1)) == 0; }
 
 /** putCells(image, from, numbers, slots, places, keys, cells, body); numbers: rows, bytes of keys, of body, factors of the hash. */

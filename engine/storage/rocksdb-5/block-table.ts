@@ -33,7 +33,7 @@ export function* tableEntries(file: Buffer, name: string): Generator<BackendWrit
     const block = blockAt(file, handle, name);
     for (const [internal, value] of blockEntries(block, (reader, size) => reader.take(size))) {
       const key = internal.subarray(0, internal.byteLength - internalBytes);
-      // Of several entries of a key the newest comes first.
+      // The newest entry of a key comes first.
       if (before !== undefined && key.equals(before)) continue;
       before = key;
       const type = internal[internal.byteLength - internalBytes] as number;
@@ -72,8 +72,8 @@ function blockAt(file: Buffer, { offset, size }: Handle, name: string): Buffer {
 }
 
 /**
- * Key and value of each entry. Values of an index carry no length: `read` knows how long they are,
- * and is given the length else.
+ * Key and value of each entry. Values of an index have no length prefix, so `read` must know their
+ * length; other values are read with their length.
  */
 function* blockEntries<V>(
   block: Buffer,

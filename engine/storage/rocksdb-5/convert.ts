@@ -1,11 +1,12 @@
 /**
  * Converts a database of the package `rocksdb` (RocksDB 6, tables in Snappy) into one of another
- * backend. It is read by its file formats, as the package has no binary for Node 22 and later.
+ * backend. It reads the file formats directly, because the package has no binary for Node 22 and
+ * later.
  *
- *   folder.new   the database in the making
- *   folder.old   the old one, from the moment the new one is whole until it has its name
+ *   folder.new   the new database while it is being written
+ *    folder.old   the old one, from the moment the new one is complete until the new one has its name
  *
- * What is damaged throws, and the old folder is as it was.
+ * Damaged input throws, and the old folder is unchanged.
  */
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rename, rm } from 'node:fs/promises';
@@ -16,13 +17,15 @@ import { records } from './log-fragments.ts';
 import { liveFiles } from './manifest.ts';
 import { ByteReader } from './reader.ts';
 
-/** Of RocksDB, in the package `rocksdb-native`. */
+/** Version of RocksDB in the package `rocksdb-native`. */
 const firstNativeVersion = 10;
 const batchBytes = 4 * 1024 * 1024;
 /** Sequence number and count of a write batch. */
 const batchHeaderBytes = 12;
 
-/** True for a database that the package `rocksdb` wrote last. The other one leaves SESSION_ID. */
+/**
+ * True for a database last written by the package `rocksdb`. The other package leaves SESSION_ID.
+ */
 export async function isOfRocksDb5(directory: string): Promise<boolean> {
   const has = (name: string) => existsSync(join(directory, name));
   if (!has('CURRENT') || has('SESSION_ID')) return false;
@@ -35,7 +38,7 @@ export async function isOfRocksDb5(directory: string): Promise<boolean> {
   return version === null || Number(version[1]) < firstNativeVersion;
 }
 
-/** Finishes, or takes back, a conversion that was broken off. */
+/** Finishes or undoes an interrupted conversion. */
 export async function settle(directory: string): Promise<void> {
   const old = `${directory}.old`;
   if (!existsSync(old)) return;
@@ -43,7 +46,7 @@ export async function settle(directory: string): Promise<void> {
   else await rename(old, directory);
 }
 
-/** @param open makes the new database */
+/** @param open creates the new database */
 export async function convert(
   directory: string,
   open: (directory: string) => Promise<StateBackend>,
@@ -67,7 +70,7 @@ export async function convert(
   await rm(`${directory}.old`, { recursive: true, force: true });
 }
 
-/** Oldest entries first: a later one of the same key stands. */
+/** Copies the oldest entries first: a later one of the same key overwrites. */
 async function copy(directory: string, to: StateBackend): Promise<void> {
   let writes: BackendWrite[] = [];
   let bytes = 0;

@@ -22,8 +22,8 @@ export function unmasked(checksum: number): number {
 }
 
 /**
- * The records of a log file. A record that is torn at the end of the file was never finished and is
- * left out; anything else that is wrong throws.
+ * The records of a log file. A torn record at the end of the file was never finished and is
+ * skipped; any other damage throws.
  */
 export function* records(file: Buffer, name: string): Generator<Buffer> {
   let parts: Buffer[] = [];
@@ -36,7 +36,7 @@ export function* records(file: Buffer, name: string): Generator<Buffer> {
     const checksum = file.readUInt32LE(at);
     const length = file.readUInt16LE(at + 4);
     let type = file[at + 6] as number;
-    // What was reserved and not written is zero, up to the end of the file.
+    // Reserved but unwritten space is zero, up to the end of the file.
     if (type === 0 && length === 0 && checksum === 0) {
       if (file.subarray(at).every((byte) => byte === 0)) return;
       throw new Error(`checksum mismatch in ${name} at byte ${at}`);

@@ -1,11 +1,14 @@
-/** Which files of a database are alive: its manifest, a log of edits (RocksDB 6, VersionEdit). */
+/**
+ * Reads which files of a database are live from its manifest, a log of edits (RocksDB 6,
+ * VersionEdit).
+ */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { records } from './log-fragments.ts';
 import { ByteReader } from './reader.ts';
 
 export interface LiveFiles {
-  /** Numbers of the tables, those with the oldest entries first. */
+  /** Numbers of the tables, oldest entries first. */
   readonly tables: readonly number[];
   /** Write-ahead logs from this number on are not in tables yet. */
   readonly logNumber: number;
@@ -15,7 +18,7 @@ export interface LiveFiles {
 const [comparator, logNumber, nextFile, lastSequence, compactPointer] = [1, 2, 3, 4, 5];
 const [deletedFile, prevLogNumber, minLogToKeep, newFile4] = [6, 9, 10, 103];
 const [columnFamily, columnFamilyAdd, maxColumnFamily, inAtomicGroup] = [200, 201, 203, 300];
-/** What carries this bit may be passed over. */
+/** Tags with this bit may be ignored. */
 const ignorable = 1 << 13;
 const endOfFields = 1;
 

@@ -14,7 +14,7 @@ export class ByteReader {
     return this.at >= this.end;
   }
 
-  /** A variable-length number, as far as JavaScript's are whole. */
+  /** A variable-length number, up to JavaScript's safe integers. */
   varint(): number {
     let [value, factor] = [0, 1];
     for (;;) {
@@ -33,7 +33,7 @@ export class ByteReader {
     return this.#bytes.readUInt32LE(this.#skip(4));
   }
 
-  /** Bytes with their length before them. */
+  /** Length-prefixed bytes. */
   slice(): Buffer {
     return this.take(this.varint());
   }

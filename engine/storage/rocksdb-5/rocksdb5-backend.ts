@@ -1,9 +1,9 @@
 /**
- * StateBackend over the package `rocksdb` (RocksDB 6); the only file that knows it. The package is
- * not maintained any more and has no binary for Node 22 and later; it is installed by who selects
- * it (`--state-backend rocksdb`).
+ * StateBackend over the package `rocksdb` (RocksDB 6); the only file that uses it. The package is
+ * no longer maintained and has no binary for Node 22 and later; users who select it
+ * (`--state-backend rocksdb`) must install it.
  *
- * Its iterators do not verify the blocks that they read, so `range` reads what it found again.
+ * Its iterators do not verify the blocks that they read, so `range` reads found entries again.
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -21,7 +21,7 @@ import type {
 import { destroyDirectory, makeDirectory } from '../directory.ts';
 import { storageError } from '../storage-errors.ts';
 
-/** The part of the package that is used; it ships no types, so it is required, not imported. */
+/** The used part of the package, which ships no types, so it is required, not imported. */
 interface RocksDb {
   open(options: object, done: (error?: Error | null) => void): void;
   close(done: (error?: Error | null) => void): void;
@@ -35,7 +35,7 @@ interface RocksDb {
   compactRange(from: Buffer, to: Buffer, done: (error?: Error | null) => void): void;
 }
 
-/** Is one, whole, when it is written. */
+/** A write batch; applied atomically by `write`. */
 interface RocksBatch {
   put(key: Buffer, value: Buffer): void;
   del(key: Buffer): void;
@@ -50,14 +50,15 @@ interface RocksIterator {
 /** A key above all others. */
 const keyBytesMax = 64;
 
-/** The first Node whose own C++ library gets between the prebuilt binary and its. */
+/** The first Node whose C++ symbols clash with those of the prebuilt binary. */
 const firstClashingNode = 22;
 
-/** Bytes of a memtable and of the cache of blocks, unless the budget says less. */
+/** Default bytes of a memtable and of the block cache; the budget may set less. */
 const writeBufferBytes = 4 * 1024 * 1024;
 const blockCacheBytes = 2 * 1024 * 1024;
 
-/** Loaded when the first database is opened: whoever keeps state in memory needs no native code. */
+/** Loads the package when the first database is opened: state in memory needs no native code.
+ */
 export function loadRocks5(): (path: string) => RocksDb {
   const load = createRequire(import.meta.url);
   const missing = (problem: string, remedy: string, cause?: unknown) =>
@@ -147,8 +148,8 @@ export class Rocks5Backend implements StateBackend {
   }
 
   /**
-   * What an iterator found is read again, with checksums: an entry beside it that was lost is in
-   * the same block.
+   * Reads found entries again, with checksums. This also detects lost neighbours, which are in the
+   * same block.
    */
   async #verify(entries: readonly BackendEntry[]): Promise<void> {
     const values = await this.getMany(entries.map(([key]) => key));
@@ -159,8 +160,8 @@ export class Rocks5Backend implements StateBackend {
   }
 
   /**
-   * Operation by operation: of a list of them the package makes objects, twice. The database takes
-   * Buffers only; of any other byte array it would store the text.
+   * Adds operations one by one, because the package copies a list of them into objects twice. The
+   * database accepts only Buffers; of any other byte array it would store the text.
    */
   write(writes: readonly BackendWrite[], options: { readonly sync?: boolean } = {}): Promise<void> {
     return this.#call((done) => {
@@ -174,7 +175,7 @@ export class Rocks5Backend implements StateBackend {
     });
   }
 
-  /** The package has no call for it; a compaction writes the memtable first. */
+  /** The package has no flush; a compaction writes the memtable first. */
   async flush(): Promise<void> {
     const before = this.#unflushed;
     const [from, to] = [Buffer.alloc(0), Buffer.alloc(keyBytesMax, 0xff)];

@@ -1,9 +1,9 @@
 /**
  * Calendar windows: days, weeks and months of a time zone, `[start, end)`. A day is as long as the
- * zone makes it: 23 and 25 hours when its clocks change, and a day that a zone skipped is no
- * window. Windows lie side by side without gap or overlap.
+ * zone makes it: 23 or 25 hours when its clocks change, and a day that a zone skipped has no
+ * window. Windows are adjacent, without gap or overlap.
  *
- * What a zone does comes from the zone data of Node (ICU); the arithmetic is that of Temporal.
+ * Zone rules come from Node's zone data (ICU); the arithmetic is that of Temporal.
  */
 
 import type { Temporal } from 'temporal-polyfill';
@@ -14,17 +14,17 @@ import type { CalendarWindow } from './window-spec.ts';
 const temporal = onDemand<typeof import('temporal-polyfill')>('temporal-polyfill');
 
 export interface CalendarSpan {
-  /** ms UTC; of windows that begin before 1970 negative. */
+  /** ms UTC; negative for windows that begin before 1970. */
   readonly start: number;
   /** ms UTC; not part of the window. */
   readonly end: number;
 }
 
 const dayMs = days(1);
-/** UTC days whose windows are remembered: the arithmetic costs some microseconds. */
+/** Number of UTC days whose windows are cached: the arithmetic costs a few microseconds. */
 const daysRemembered = 4_096;
 
-/** Finds the windows of a spec; remembers those that it found. */
+/** Finds and caches the windows of a spec. */
 export class CalendarGrid {
   readonly #spec: CalendarWindow;
   readonly #known = new Map<number, CalendarSpan[]>();
@@ -33,7 +33,8 @@ export class CalendarGrid {
     this.#spec = spec;
   }
 
-  /** The window that holds `timestamp`, ms UTC. Throws a RangeError beyond the range of dates. */
+  /** The window that contains `timestamp`, ms UTC.
+   * @throws RangeError beyond the range of dates */
   windowAt(timestamp: number): CalendarSpan {
     const utcDay = Math.floor(timestamp / dayMs);
     const known = this.#known.get(utcDay) ?? [];
@@ -51,8 +52,8 @@ export class CalendarGrid {
     const instant = temporal().Temporal.Instant.fromEpochMilliseconds(timestamp);
     let first = this.#firstDay(instant.toZonedDateTimeISO(timeZone).toPlainDate());
     let end = this.#startOf(this.#next(first));
-    // Where clocks go back over midnight, the last minutes of a day come twice: the second time
-    // they belong to the next one, which has begun already.
+    // If clocks go back over midnight, the last minutes of a day occur twice: the second time
+    // they belong to the next day, which has already begun.
     while (timestamp >= end) {
       first = this.#next(first);
       end = this.#startOf(this.#next(first));
@@ -84,7 +85,7 @@ export class CalendarGrid {
   }
 
   /**
-   * The first instant of a day, which need not be midnight; of a skipped day, of the one after it.
+   * The first instant of a day, which need not be midnight; for a skipped day, of the day after it.
    */
   #startOf(day: Temporal.PlainDate): number {
     return day.toZonedDateTime(this.#spec.timeZone).epochMilliseconds;

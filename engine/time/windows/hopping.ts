@@ -1,9 +1,12 @@
-/** Which hopping windows hold an instant. Windows are `[start, start + sizeMs)`, never negative. */
+/**
+ * Finds the hopping windows that contain an instant. Windows are `[start, start + sizeMs)`, never
+ * negative.
+ */
 import { floorTo } from '../floor-to.ts';
 import { CalendarGrid } from './calendar.ts';
 import type { CalendarWindow, HoppingWindow } from './window-spec.ts';
 
-/** Start of the first window that holds `timestamp` (SEMANTICS B.1). */
+/** Start of the first window that contains `timestamp` (SEMANTICS B.1). */
 export function firstWindowStart(spec: HoppingWindow, timestamp: number): number {
   const earliest = Math.max(0, timestamp - spec.sizeMs + spec.advanceMs);
   return floorTo(earliest, spec.advanceMs);
@@ -24,7 +27,7 @@ export function windowStarts(spec: HoppingWindow, timestamp: number): number[] {
   return starts;
 }
 
-/** Windows that are known beforehand, whatever records come. */
+/** Windows with a fixed grid, independent of records. */
 export interface WindowGrid {
   /** Starts of every window that holds `timestamp`, ascending. */
   starts(timestamp: number): readonly number[];
@@ -50,7 +53,7 @@ function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b);
 }
 
-/** Length of the slices (panes) from which every window can be put together. */
+/** Length of the slices (panes) that every window is a union of, ms. */
 export function sliceMs(spec: HoppingWindow): number {
   return gcd(spec.sizeMs, spec.advanceMs);
 }

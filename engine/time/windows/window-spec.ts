@@ -1,6 +1,6 @@
 /**
  * Windows as values. All sizes are milliseconds. Grace is required: how long after a window's end
- * late records are still taken in is the author's decision, not a default.
+ * late records are accepted is the author's decision and has no default.
  */
 import {
   checkSettings,
@@ -20,7 +20,10 @@ export interface HoppingWindow {
   readonly graceMs: number;
 }
 
-/** `[end - sizeMs, end]`, both ends inclusive, one for every set of records that fits. */
+/**
+ * `[end - sizeMs, end]`, both ends inclusive, one for every distinct set of records within
+ * `sizeMs`.
+ */
 export interface SlidingWindow {
   readonly type: 'sliding';
   readonly sizeMs: number;
@@ -46,8 +49,9 @@ export interface CalendarWindow {
 }
 
 /**
- * `[start, start + size)` in records of a key, counted from 0 as they come: `size` records, one
- * window every `advance` records. Time has no part in it, so there is no grace and nothing is late.
+ * `[start, start + size)` in records of a key, numbered from 0 in order of arrival: a window of
+ * `size` records, every `advance` records. It does not depend on time, so there is no grace and
+ * nothing is late.
  */
 export interface CountWindow {
   readonly type: 'count';
@@ -61,8 +65,10 @@ export type TimedWindow = HoppingWindow | SlidingWindow | SessionWindow | Calend
 export type WindowSpec = TimedWindow | CountWindow;
 
 /**
- * `[start, start + size)` side by side, aligned to the epoch; `size` and `grace` in ms.
- * @throws CONFIG_INVALID for a duration that makes no sense; so do the other windows
+ * Adjacent windows `[start, start + size)`, aligned to the epoch. Example: `tumbling({ size:
+ * hours(1), grace: minutes(10) })`.
+ * @param options `size` > 0 and `grace` ≥ 0, both ms
+ * @throws CONFIG_INVALID for an invalid duration
  */
 export function tumbling(options: {
   readonly size: number;
@@ -73,8 +79,9 @@ export function tumbling(options: {
 }
 
 /**
- * `[start, start + size)`, one every `advance`, aligned to the epoch; all in ms. `advance` ≤
- * `size`.
+ * Windows `[start, start + size)` with a start every `advance`, aligned to the epoch.
+ * @param options `size` > 0, 0 < `advance` ≤ `size`, `grace` ≥ 0, all ms
+ * @throws CONFIG_INVALID for an invalid duration
  */
 export function hopping(options: {
   readonly size: number;
@@ -93,13 +100,17 @@ export function hopping(options: {
   });
 }
 
-/** Windows of `size` (ms) that slide with the records; both ends inclusive. */
+/** Windows `[end - size, end]` that slide with the records; both ends inclusive.
+ * @param options `size` > 0 and `grace` ≥ 0, both ms
+ * @throws CONFIG_INVALID for an invalid duration */
 export function sliding(options: { readonly size: number; readonly grace: number }): SlidingWindow {
   checkSettings('window', options, { size: ms(1), grace: ms(0) });
   return Object.freeze({ type: 'sliding', sizeMs: options.size, graceMs: options.grace });
 }
 
-/** Sessions that end after `gap` (ms) without a record; a gap of exactly `gap` still joins. */
+/** Sessions `[first, last]` that end after `gap` without a record; records exactly `gap` apart are still in one session.
+ * @param options `gap` ≥ 0 and `grace` ≥ 0, both ms
+ * @throws CONFIG_INVALID for an invalid duration */
 export function session(options: { readonly gap: number; readonly grace: number }): SessionWindow {
   checkSettings('window', options, { gap: ms(1), grace: ms(0) });
   return Object.freeze({ type: 'session', gapMs: options.gap, graceMs: options.grace });
@@ -118,7 +129,9 @@ export type Weekday =
 
 /**
  * The days, weeks (from `weekStart`, default Monday) or months of a time zone, such as
- * 'Europe/Berlin' or 'UTC'; days of 23 and 25 hours where its clocks change.
+ * 'Europe/Berlin' or 'UTC'; a day has 23 or 25 hours when its clocks change.
+ * @param options `timeZone` is an IANA name; `weekStart` is 1 (Monday) to 7; `grace` ≥ 0, ms
+ * @throws CONFIG_INVALID for an unknown unit or zone, or an invalid duration
  */
 export function calendar(options: {
   readonly unit: 'day' | 'week' | 'month';
@@ -142,13 +155,17 @@ export function calendar(options: {
   });
 }
 
-/** Every `size` records of a key, side by side. */
+/** Adjacent windows of `size` records of a key.
+ * @param options `size` ≥ 1, in records
+ * @throws CONFIG_INVALID for an invalid size */
 export function tumblingCount(options: { readonly size: number }): CountWindow {
   checkSettings('window', options, { size: count(1) });
   return hoppingCount({ size: options.size, advance: options.size });
 }
 
-/** The last `size` records of a key, after every `advance` of them. `advance` ≤ `size`. */
+/** The last `size` records of a key, every `advance` records.
+ * @param options `size` ≥ 1 and 1 ≤ `advance` ≤ `size`, in records
+ * @throws CONFIG_INVALID for an invalid size */
 export function hoppingCount(options: {
   readonly size: number;
   readonly advance: number;
