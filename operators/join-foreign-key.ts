@@ -12,7 +12,7 @@
 import { createHash } from 'node:crypto';
 import { aFunction, checkSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
-import type { AnyReceiver } from '../engine/graph/processor.ts';
+import { type AnyReceiver, discards } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import { declaredTopic } from '../engine/graph/topic.ts';
 import type { Serde } from '../engine/serde/serde.ts';
@@ -25,7 +25,7 @@ import {
   subscribersOf,
 } from './foreign-key-subscribers.ts';
 import { present } from './present.ts';
-import { rowOf, type TableGetter, unheard } from './table-getter.ts';
+import { rowOf, type TableGetter } from './table-getter.ts';
 import { underWay } from './under-way.ts';
 
 export interface ForeignKeyJoinOptions {
@@ -261,7 +261,7 @@ export function resultStep(options: ForeignKeyJoinOptions): {
           }
         },
       };
-      return [answers, answers, unheard];
+      return [answers, answers, discards];
     },
   };
   return { step, store };

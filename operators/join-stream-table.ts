@@ -10,7 +10,12 @@
 
 import { aFunction, checkSetting, checkSettings, ms, text } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
-import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
+import {
+  type AnyReceiver,
+  type BuildContext,
+  discards,
+  type TimedStep,
+} from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import { faithful } from '../engine/serde/faithful.ts';
 import type { Serde } from '../engine/serde/serde.ts';
@@ -20,7 +25,7 @@ import { type EntryList, removed } from './entry-list.ts';
 import { OperatorTime } from './kit/operator-time.ts';
 import { releaseDue } from './kit/release.ts';
 import { type ListStore, listStore, type RecordList } from './list-store.ts';
-import { type RowReader, type TableGetter, unheard } from './table-getter.ts';
+import type { RowReader, TableGetter } from './table-getter.ts';
 
 export interface TableJoinOptions {
   readonly kind: 'inner' | 'left';
@@ -44,7 +49,7 @@ export function streamTableJoinStep(options: TableJoinOptions): Step {
       ...common,
       name: common.kind,
       stores: [],
-      build: (context) => [new TableJoin(options, context), unheard],
+      build: (context) => [new TableJoin(options, context), discards],
     };
   }
   const buffered = bufferStore(wait, options);
@@ -60,7 +65,7 @@ export function streamTableJoinStep(options: TableJoinOptions): Step {
         context,
       );
       context.onTime(buffer);
-      return [buffer, unheard];
+      return [buffer, discards];
     },
   };
 }

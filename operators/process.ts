@@ -27,7 +27,12 @@ import {
   refuseSetting,
 } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
-import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
+import {
+  type AnyReceiver,
+  type BuildContext,
+  discards,
+  type TimedStep,
+} from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Sink } from '../engine/graph/topic.ts';
 import type { Headers } from '../engine/record/headers.ts';
@@ -54,7 +59,7 @@ import {
   processStore,
   type Timer,
 } from './process-store.ts';
-import { type RowReader, type RowsOf, unheard } from './table-getter.ts';
+import type { RowReader, RowsOf } from './table-getter.ts';
 
 export function processStep<K, V, S, R, C>(
   name: string,
@@ -98,7 +103,7 @@ export function processStep<K, V, S, R, C>(
       const processor = new Processor<K, V, S, R, C>(name, spec, store, context);
       if (clock === 'wall') context.onWallClock((now) => processor.tick(now));
       else context.onTime(processor);
-      return [processor as AnyReceiver, ...tables.map(() => unheard)];
+      return [processor as AnyReceiver, ...tables.map(() => discards)];
     },
   };
 }

@@ -2,7 +2,7 @@
 
 import type { GraphBuilder } from '../engine/graph/graph.ts';
 import type { Port } from '../engine/graph/node.ts';
-import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
+import type { BuildContext } from '../engine/graph/processor.ts';
 import type { Cells, StoreHandle, StoreSpec } from '../engine/graph/store-spec.ts';
 import { decodeKeyText, type Serde } from '../engine/serde/serde.ts';
 import type { AggregateCell } from './aggregate.ts';
@@ -53,9 +53,6 @@ export interface RowsOf<out K, out V> extends StoreHandle<K, V> {
   /** Throws CONFIG_INVALID for a table whose rows cannot be read by key. */
   joinSide(): JoinSide<V>;
 }
-
-/** The input of a table whose rows a step reads, and whose changes it does not ask for. */
-export const unheard: AnyReceiver = { receive() {} };
 
 /** The row in a cell. */
 export function rowOf<V>(cell: AggregateCell<V> | undefined): TableRow<V> | undefined {

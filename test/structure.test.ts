@@ -86,10 +86,7 @@ function circlesIn(imports: ReadonlyMap<string, readonly string[]>): string[][] 
 }
 
 const longAlready: readonly string[] = [
-  'engine/cli/inspect-commands.ts addInspectCommands',
-  'engine/cli/run-commands.ts addRunCommands',
   'engine/state/task-state.ts TaskState',
-  'engine/task/chain.ts buildChain',
   'operators/aggregate-sliced.ts SlicedWindows',
   'operators/entry-list.ts',
   'operators/entry-list.ts EntryList',

@@ -45,6 +45,24 @@ interface DescribeOptions {
 }
 
 export function addInspectCommands(program: Command, application: ShippedApplication): void {
+  addDescribe(program);
+  addKafkaOptions(program.command('query <store> [key]'))
+    .description('rows of a store of the application that ran last')
+    .addOption(numberOption('--limit <n>', 'rows at most; default: all', count(1)))
+    .addOption(dataOption())
+    .addOption(jsonOption())
+    .action(query);
+  addTopics(program);
+  addHealth(program);
+  addKafkaOptions(program.command('config'))
+    .description('what options, environment and file make of the settings of Kafka; no secrets')
+    .addOption(jsonOption())
+    .action(showConfiguration);
+  addSources(program, application);
+  addSchema(program);
+}
+
+function addDescribe(program: Command): void {
   program
     .command('describe [module]')
     .description("a topology's graph; with --live, how time stands in the process that runs")
@@ -67,12 +85,9 @@ export function addInspectCommands(program: Command, application: ShippedApplica
       const problem = 'describe needs a module, or --live for what runs';
       throw new MillraceError('USAGE', { problem });
     });
-  addKafkaOptions(program.command('query <store> [key]'))
-    .description('rows of a store of the application that ran last')
-    .addOption(numberOption('--limit <n>', 'rows at most; default: all', count(1)))
-    .addOption(dataOption())
-    .addOption(jsonOption())
-    .action(query);
+}
+
+function addTopics(program: Command): void {
   const list = addKafkaOptions(program.command('topics'))
     .description('the topics of the log')
     .addOption(dataOption())
@@ -94,6 +109,9 @@ export function addInspectCommands(program: Command, application: ShippedApplica
     .action((module: string, _: unknown, command: Command) =>
       topicsPlan(resolve(module), command.optsWithGlobals<TopicsPlanOptions>()),
     );
+}
+
+function addHealth(program: Command): void {
   program
     .command('health')
     .description('how the process is that serves --http; fails when it is not ready')
@@ -101,11 +119,9 @@ export function addInspectCommands(program: Command, application: ShippedApplica
     .addOption(httpHostOption())
     .option('--live', 'one that restores its state is well, too')
     .action((options: HealthOptions) => health(options));
-  addKafkaOptions(program.command('config'))
-    .description('what options, environment and file make of the settings of Kafka; no secrets')
-    .addOption(jsonOption())
-    .action(showConfiguration);
-  addSources(program, application);
+}
+
+function addSchema(program: Command): void {
   program
     .command('schema')
     .description('schemas of topics: check')

@@ -30,8 +30,22 @@ import { type RunOptions, run } from './run-command.ts';
 import type { ShippedApplication } from './shipped-application.ts';
 
 export function addRunCommands(program: Command, application: ShippedApplication): void {
+  addRun(program, application);
+  addDev(program, application);
+  addKafkaOptions(program.command('plan <module>'))
+    .description('what becomes of the state that is there, store by store, when a topology is run')
+    .option('--application <name>', "names changelogs and state; default the topology's name")
+    .addOption(numberOption('--partitions <n>', 'of new topics', partitionCount))
+    .addOption(orphanOption())
+    .addOption(logOption())
+    .addOption(dataOption())
+    .addOption(jsonOption())
+    .action((module: string, options: PlanOptions) => planDeployment(resolve(module), options));
+}
+
+function addRun(program: Command, application: ShippedApplication): void {
   const ran = inputOptions();
-  addKafkaOptions(program.command('run <module>'))
+  const command = addKafkaOptions(program.command('run <module>'))
     .description('run a topology module (.ts or .js) on the embedded log or on Kafka')
     .option('--application <name>', "names changelogs and state; default the topology's name")
     .addOption(numberOption('--partitions <n>', 'of new topics', partitionCount))
@@ -39,37 +53,8 @@ export function addRunCommands(program: Command, application: ShippedApplication
     .addOption(stopWithinOption())
     .addOption(maxDriftOption())
     .addOption(atEndOption())
-    .addOption(orphanOption())
-    .addOption(
-      ran.option(
-        'input',
-        '--input <path...>',
-        'files, folders or patterns whose rows become records: CSV or JSON lines; - is standard input. Again, with the options below, for another topic',
-      ),
-    )
-    .addOption(
-      ran.option(
-        'mapping',
-        '--mapping <name>',
-        'of the --input beside it: a mapping to events, shipped or a path (docs/MAPPINGS.md)',
-      ),
-    )
-    .addOption(
-      ran.option(
-        'topic',
-        '--topic <name>',
-        'that the --input beside it is written to; of a mapping: events when left out',
-      ),
-    )
-    .addOption(ran.option('key', '--key <field>', "field of a row that is the record's key"))
-    .addOption(ran.option('time', '--time <field>', "field of a row that is the record's time"))
-    .addOption(
-      ran.option(
-        'timeFormat',
-        '--time-format <format>',
-        'iso (when left out), epoch-ms, epoch-s or a pattern in UTC',
-      ),
-    )
+    .addOption(orphanOption());
+  addInput(command, ran)
     .addOption(
       new Option(
         '--on-offset-lost <policy>',
@@ -99,16 +84,41 @@ export function addRunCommands(program: Command, application: ShippedApplication
     .action((module: string, options: RunOptions) =>
       run(module, { ...options, tokens: ran.tokens }, application),
     );
-  addDev(program, application);
-  addKafkaOptions(program.command('plan <module>'))
-    .description('what becomes of the state that is there, store by store, when a topology is run')
-    .option('--application <name>', "names changelogs and state; default the topology's name")
-    .addOption(numberOption('--partitions <n>', 'of new topics', partitionCount))
-    .addOption(orphanOption())
-    .addOption(logOption())
-    .addOption(dataOption())
-    .addOption(jsonOption())
-    .action((module: string, options: PlanOptions) => planDeployment(resolve(module), options));
+}
+
+/** What is read, and how its rows become records; several groups of these may be given. */
+function addInput(command: Command, ran: ReturnType<typeof inputOptions>): Command {
+  return command
+    .addOption(
+      ran.option(
+        'input',
+        '--input <path...>',
+        'files, folders or patterns whose rows become records: CSV or JSON lines; - is standard input. Again, with the options below, for another topic',
+      ),
+    )
+    .addOption(
+      ran.option(
+        'mapping',
+        '--mapping <name>',
+        'of the --input beside it: a mapping to events, shipped or a path (docs/MAPPINGS.md)',
+      ),
+    )
+    .addOption(
+      ran.option(
+        'topic',
+        '--topic <name>',
+        'that the --input beside it is written to; of a mapping: events when left out',
+      ),
+    )
+    .addOption(ran.option('key', '--key <field>', "field of a row that is the record's key"))
+    .addOption(ran.option('time', '--time <field>', "field of a row that is the record's time"))
+    .addOption(
+      ran.option(
+        'timeFormat',
+        '--time-format <format>',
+        'iso (when left out), epoch-ms, epoch-s or a pattern in UTC',
+      ),
+    );
 }
 
 /** Input is read again when state is begun anew, so that only files will do. */

@@ -27,6 +27,9 @@ export interface Receiver<in K = never, in V = never> {
 /** Any receiver, when the types were checked where the step was made. */
 export type AnyReceiver = Receiver<unknown, unknown>;
 
+/** Where nobody reads what comes. */
+export const discards: AnyReceiver = { receive() {} };
+
 /** What a processor may ask of the task that runs it. */
 export interface TaskContext {
   readonly partition: number;

@@ -5,7 +5,12 @@
 import { must } from '../base/assert.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { GraphNode, StepNode } from '../graph/node.ts';
-import type { AnyReceiver, BuildContext, TimedStep } from '../graph/processor.ts';
+import {
+  type AnyReceiver,
+  type BuildContext,
+  discards,
+  type TimedStep,
+} from '../graph/processor.ts';
 import { inputsOf, isRepartition, type SubTopology } from '../graph/sub-topology.ts';
 import { repartitionTopic } from '../graph/topic-names.ts';
 import type { ChainTask, Place, Ways } from './chain-task.ts';
@@ -36,8 +41,6 @@ function upstreamFirst<Call>(asked: Asked<Call>[]): Call[] {
   return asked.sort((a, b) => a.node - b.node).map(({ call }) => call);
 }
 
-const nowhere: AnyReceiver = { receive() {} };
-
 class FanOut implements AnyReceiver {
   readonly #targets: readonly AnyReceiver[];
 
@@ -56,51 +59,76 @@ export function buildChain(
   task: ChainTask,
   ways: Ways = task,
 ): Chain {
-  const receivers = new Map<number, readonly AnyReceiver[]>();
-  const timed: Asked<TimedStep>[] = [];
-  const wall: Asked<Chain['wall'][number]>[] = [];
-  const settle: Asked<Chain['settle'][number]>[] = [];
-  const release: Asked<Chain['release'][number]>[] = [];
-  const output = (from: number, port: number): AnyReceiver => {
-    const targets = topology.nodes.flatMap((node) =>
+  return new ChainBuilder(topology, task, ways).build(part);
+}
+
+class ChainBuilder {
+  readonly #topology: Topology;
+  readonly #task: ChainTask;
+  readonly #ways: Ways;
+  readonly #receivers = new Map<number, readonly AnyReceiver[]>();
+  readonly #timed: Asked<TimedStep>[] = [];
+  readonly #wall: Asked<Chain['wall'][number]>[] = [];
+  readonly #settle: Asked<Chain['settle'][number]>[] = [];
+  readonly #release: Asked<Chain['release'][number]>[] = [];
+
+  constructor(topology: Topology, task: ChainTask, ways: Ways) {
+    this.#topology = topology;
+    this.#task = task;
+    this.#ways = ways;
+  }
+
+  build(part: SubTopology): Chain {
+    const { nodes } = this.#topology;
+    // A consumer has a greater number than its input, so in reverse order it is built first.
+    for (const id of [...part.nodes].reverse()) {
+      const node = nodes[id] as GraphNode;
+      if (node.type === 'source') continue;
+      const receivers =
+        node.type === 'sink' ? [sinkReceiver(node, this.#ways)] : this.#stepReceivers(node);
+      this.#receivers.set(id, receivers);
+    }
+    return {
+      entries: part.sources.map(({ node, topic }) => {
+        const first = this.#entry(node, topic.name);
+        return this.#ways.entry?.(topic.name, first) ?? first;
+      }),
+      timed: upstreamFirst(this.#timed),
+      timedNames: this.#timed.map(({ node }) => (nodes[node] as StepNode).step.name),
+      wall: upstreamFirst(this.#wall),
+      settle: upstreamFirst(this.#settle),
+      release: upstreamFirst(this.#release),
+    };
+  }
+
+  #output(from: number, port: number): AnyReceiver {
+    const targets = this.#topology.nodes.flatMap((node) =>
       inputsOf(node).flatMap((input, i) =>
-        input.node === from && input.port === port ? [receivers.get(node.id)?.[i] ?? nowhere] : [],
+        input.node === from && input.port === port ? [this.#receiver(node, i)] : [],
       ),
     );
     if (targets.length > 1) return new FanOut(targets);
-    return targets[0] ?? nowhere;
-  };
-  // A consumer has a greater number than its input, so in reverse order it is built first.
-  for (const id of [...part.nodes].reverse()) {
-    const node = topology.nodes[id] as GraphNode;
-    if (node.type === 'source') continue;
-    receivers.set(id, node.type === 'sink' ? [sinkReceiver(node, ways)] : stepReceivers(node));
+    return targets[0] ?? discards;
   }
-  return {
-    entries: part.sources.map(({ node, topic }) => {
-      const first = entry(node, topic.name);
-      return ways.entry?.(topic.name, first) ?? first;
-    }),
-    timed: upstreamFirst(timed),
-    timedNames: timed.map(({ node }) => (topology.nodes[node] as StepNode).step.name),
-    wall: upstreamFirst(wall),
-    settle: upstreamFirst(settle),
-    release: upstreamFirst(release),
-  };
+
+  #receiver(node: GraphNode, input: number): AnyReceiver {
+    return this.#receivers.get(node.id)?.[input] ?? discards;
+  }
 
   /**
    * Null values of a topic go to the steps that accept them; for the others they are dropped and
    * counted once.
    */
-  function entry(source: number, topic: string): AnyReceiver {
-    const consumers = topology.nodes.flatMap((node) =>
+  #entry(source: number, topic: string): AnyReceiver {
+    const task = this.#task;
+    const consumers = this.#topology.nodes.flatMap((node) =>
       inputsOf(node).flatMap((input, i) => (input.node === source ? [{ node, i }] : [])),
     );
     const takes = consumers.map(({ node }) => node.type === 'step' && node.step.nulls === true);
-    if (takes.every((yes) => yes)) return output(source, 0);
+    if (takes.every((yes) => yes)) return this.#output(source, 0);
     const firstWithout = takes.indexOf(false);
     const targets = consumers.map(({ node, i }, n): AnyReceiver => {
-      const inner = receivers.get(node.id)?.[i] ?? nowhere;
+      const inner = this.#receiver(node, i);
       if (takes[n]) return inner;
       return {
         receive: (key, value, timestamp, old) => {
@@ -112,27 +140,32 @@ export function buildChain(
     return targets.length === 1 ? (targets[0] as AnyReceiver) : new FanOut(targets);
   }
 
-  function stepReceivers(node: StepNode): readonly AnyReceiver[] {
+  #stepReceivers(node: StepNode): readonly AnyReceiver[] {
+    const place: Place = { step: node.step.name, callSite: node.callSite };
+    const receivers = node.step.build(this.#contextOf(node, place));
+    return receivers.map((inner) => this.#ways.guard(place, inner));
+  }
+
+  #contextOf(node: StepNode, place: Place): BuildContext {
     const { id, step } = node;
+    const [task, ways] = [this.#task, this.#ways];
     const cut = isRepartition(node);
-    const place: Place = { step: step.name, callSite: node.callSite };
-    const context: BuildContext = {
+    return {
       task: new StepContext(task, place, ways),
       cells: <C>(spec: { readonly name: string }) => task.cells<C>(spec.name),
       globalRow: (topic, keyText) => task.globalRow(topic, keyText),
-      output: (port) => (cut ? nowhere : output(id, port)),
-      onTime: (step) => timed.push({ node: id, call: step }),
+      output: (port) => (cut ? discards : this.#output(id, port)),
+      onTime: (one) => this.#timed.push({ node: id, call: one }),
       onWallClock: (tick) => {
         const everyMs = must(step.wallClockMs, () => `${step.name} does not say its wallClockMs`);
-        wall.push({ node: id, call: { everyMs, tick } });
+        this.#wall.push({ node: id, call: { everyMs, tick } });
       },
       timer: (inner) => ways.guardTimer(place, inner),
       suspend: () => ways.suspend(place),
-      onSettle: (wait) => settle.push({ node: id, call: wait }),
-      onCommit: (say) => release.push({ node: id, call: say }),
+      onSettle: (wait) => this.#settle.push({ node: id, call: wait }),
+      onCommit: (say) => this.#release.push({ node: id, call: say }),
       world: task.world,
     };
-    return step.build(context).map((inner) => ways.guard(place, inner));
   }
 }
 
