@@ -6,7 +6,7 @@
  * them. The next cycle may begin before that, and be sealed as well. The backend is written later
  * (saver.ts), so it may lag behind the changelog, as after a crash; `restore` replays the rest.
  */
-import { assert, must } from '../base/assert.ts';
+import { must } from '../base/assert.ts';
 import type { Cells, StoreRow, StoreSpec } from '../graph/store-spec.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import type { StateBackend } from '../storage/backend.ts';
@@ -23,8 +23,8 @@ import type { KeyColumns, KeyTable } from './key-table.ts';
 import { LiveRows } from './live-rows.ts';
 import { locateKeys } from './locate-keys.ts';
 import type { MemoryBudget, MemoryUser, TaskMemory } from './memory-budget.ts';
-import type { StoreNumbers } from './numbers.ts';
 import { defaultSaving, Saver, type Saving } from './saver.ts';
+import { type SealedChanges, SealedWork } from './sealed-work.ts';
 import { allSteps, type Steps } from './steps.ts';
 import { deleteStored, type Store } from './store.ts';
 import { emptyMeta, type StoreMeta, StoreState } from './store-state.ts';
@@ -56,12 +56,6 @@ export interface CellProblem {
   readonly problem: string;
 }
 
-/** Sealed changes, until they are committed. */
-interface Sealed {
-  readonly commitId: number;
-  readonly stores: readonly { readonly state: StoreState; readonly numbers: StoreNumbers }[];
-}
-
 export class TaskState implements MemoryUser {
   /** The current key; '' when there is none. */
   keyText = '';
@@ -81,8 +75,7 @@ export class TaskState implements MemoryUser {
   readonly #loader: CellLoader;
   readonly #rows: LiveRows;
   readonly #replay: ChangelogReplay;
-  /** In the order of their commits. */
-  readonly #sealed: Sealed[] = [];
+  readonly #sealed = new SealedWork();
   /** Reads of committed state while the task works. */
   readonly reads: CommittedReads;
 
@@ -278,7 +271,7 @@ export class TaskState implements MemoryUser {
     this.#isSealing = true;
     this.#saver.precede(this.#commitId);
     const changes: StoreChanges[] = [];
-    const stores: Sealed['stores'][number][] = [];
+    const stores: SealedChanges[] = [];
     const changed: SealedStore[] = [];
     for (const [store, { state }] of this.#stores) {
       if (state.isDirty)
@@ -293,17 +286,10 @@ export class TaskState implements MemoryUser {
       if (batch !== undefined) changes.push({ store, batch });
       stores.push({ state, numbers });
     }
-    if (stores.length > 0) {
-      // Not compared with the last commit: on a log that keeps no ids, they restart with each run.
-      assert(
-        commitId > (this.#sealed.at(-1)?.commitId ?? 0),
-        'changes of one commit are sealed at once',
-      );
-      this.#sealed.push({ commitId, stores });
-    }
+    this.#sealed.add(commitId, stores);
     for (const state of this.#states) state.cells.kept = undefined;
     this.reads.sealed();
-    yield* this.#saver.follow(this.#sealed.length === 0 ? undefined : commitId, this.#commitId);
+    yield* this.#saver.follow(this.#sealed.isEmpty ? undefined : commitId, this.#commitId);
     const share = this.#cacheBytes / this.#stores.size;
     for (const { state } of this.#stores.values()) state.evict(share);
     this.#isSealing = false;
@@ -317,13 +303,7 @@ export class TaskState implements MemoryUser {
    * @param now wall time, ms UTC
    */
   async commit(commitId: number, ends: ReadonlyMap<string, number>, now: number): Promise<void> {
-    while ((this.#sealed[0]?.commitId ?? Number.POSITIVE_INFINITY) <= commitId) {
-      for (const { state, numbers } of (this.#sealed.shift() as Sealed).stores) {
-        const { name } = state.spec;
-        const end = must(ends.get(name), `no changelog position for store ${name}`);
-        state.committed(commitId, numbers, end, now);
-      }
-    }
+    this.#sealed.committed(commitId, ends, now);
     this.#commitId = commitId;
     this.reads.committed(commitId);
     await this.#saver.committed(commitId, now);
@@ -370,7 +350,7 @@ export class TaskState implements MemoryUser {
       const isOpen = this.#isSealing || states.some((state) => state.isDirty);
       // Committed values that a commit in progress has replaced are lost here; the changelog has
       // them.
-      if (!isOpen && this.#sealed.length === 0) await this.#saver.saveAll(this.#commitId);
+      if (!isOpen && this.#sealed.isEmpty) await this.#saver.saveAll(this.#commitId);
     } finally {
       this.#options.memory?.leave(this);
       await this.#options.backend.close();
