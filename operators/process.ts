@@ -48,7 +48,6 @@ import {
   MapHandle,
 } from './keyed-collections.ts';
 import { OperatorTime } from './kit/operator-time.ts';
-import type { ProcessContext, ProcessSpec } from './process-spec.ts';
 import {
   collectionOf,
   emptyProcessCell,
@@ -56,9 +55,10 @@ import {
   isEmptyCell,
   nextTimer,
   type ProcessCell,
-  processStore,
   type Timer,
-} from './process-store.ts';
+} from './process-cell.ts';
+import type { ProcessContext, ProcessSpec } from './process-spec.ts';
+import { processStore } from './process-store.ts';
 import type { RowReader, RowsOf } from './table-getter.ts';
 
 export function processStep<K, V, S, R, C>(
