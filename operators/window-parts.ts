@@ -128,32 +128,15 @@ function windowParts<A>(
   let bytesAWindow = 64;
   return {
     always,
-    cut(cell) {
-      cell.inParts = true;
-      // Those that windows have left are noted as changed already.
-      for (let i = 0; i < windowsOf(cell); i++) touch(cell, startAt(cell, i) as number, partMs);
-      cell.headChanged = true;
-    },
-    takeChanges(cell, parts) {
-      const { changed, alsoChanged } = cell;
-      // The time of a key changes with nearly every record.
-      const head = cell.headChanged || cell.now !== undefined;
-      if (changed >= 0) parts.push(changed);
-      if (alsoChanged !== undefined) {
-        for (const part of alsoChanged) if (part !== changed) parts.push(part);
-        cell.alsoChanged = undefined;
-      }
-      cell.changed = -1;
-      cell.headChanged = false;
-      return head;
-    },
-    partsOf,
+    cut: (cell) => cutCell(cell, partMs),
+    takeChanges,
+    partsOf: (cell) => partsOf(cell, partMs),
     writeHead({ finalTo, now }, to) {
       to.float64(finalTo);
       if (now !== undefined) to.float64(now);
     },
     writePart(cell, part, to) {
-      const [first, end] = rangeOf(cell, part);
+      const [first, end] = rangeOf(cell, part, partMs);
       if (first === end) return false;
       const before = to.length;
       accumulators.write(to, cell, first, end);
@@ -167,31 +150,66 @@ function windowParts<A>(
       return changed;
     },
     setPart(cell, part, bytes) {
-      const [from, to] = rangeOf(cell, part);
-      const { rows, values } =
+      const windows =
         bytes === null
           ? { rows: [], values: emptyValues }
           : accumulators.decode(bytes, 0, bytes.byteLength);
-      // What a cell without windows holds is everybody's, and is not to be changed.
-      if (windowsOf(cell) === 0) {
-        cell.rows = rows;
-        cell.values = values;
-        return;
-      }
-      cell.rows.splice(cell.width * from, cell.width * (to - from), ...rows);
-      cell.values.splice(from, to - from, ...values);
+      replaceWindows(cell, rangeOf(cell, part, partMs), windows);
     },
     bytesOf: (cell) => windowsOf(cell) * bytesAWindow,
   };
+}
 
-  function partsOf(cell: PartedCell<A>): number[] {
-    const starts = startsOf(cell, 0, windowsOf(cell));
-    const { changed, alsoChanged = [] } = cell;
-    const touched = changed < 0 ? alsoChanged : [changed, ...alsoChanged];
-    return [...new Set([...starts.map((start) => Math.floor(start / partMs)), ...touched])];
-  }
+/** From now on it is in parts; the changelog has none of them. */
+function cutCell(cell: PartedCell<unknown>, partMs: number): void {
+  cell.inParts = true;
+  // Those that windows have left are noted as changed already.
+  for (let i = 0; i < windowsOf(cell); i++) touch(cell, startAt(cell, i) as number, partMs);
+  cell.headChanged = true;
+}
 
-  function rangeOf(cell: WindowCell<A>, part: number): [from: number, to: number] {
-    return [indexOfStart(cell, part * partMs), indexOfStart(cell, (part + 1) * partMs)];
+/** Adds the parts that changed; true: the head did. */
+function takeChanges(cell: PartedCell<unknown>, parts: number[]): boolean {
+  const { changed, alsoChanged } = cell;
+  // The time of a key changes with nearly every record.
+  const head = cell.headChanged || cell.now !== undefined;
+  if (changed >= 0) parts.push(changed);
+  if (alsoChanged !== undefined) {
+    for (const part of alsoChanged) if (part !== changed) parts.push(part);
+    cell.alsoChanged = undefined;
   }
+  cell.changed = -1;
+  cell.headChanged = false;
+  return head;
+}
+
+function replaceWindows<A>(
+  cell: PartedCell<A>,
+  [from, to]: readonly [from: number, to: number],
+  { rows, values }: Pick<WindowCell<A>, 'rows' | 'values'>,
+): void {
+  // What a cell without windows holds is everybody's, and is not to be changed.
+  if (windowsOf(cell) === 0) {
+    cell.rows = rows;
+    cell.values = values;
+    return;
+  }
+  cell.rows.splice(cell.width * from, cell.width * (to - from), ...rows);
+  cell.values.splice(from, to - from, ...values);
+}
+
+function partsOf(cell: PartedCell<unknown>, partMs: number): number[] {
+  const starts = startsOf(cell, 0, windowsOf(cell));
+  const { changed, alsoChanged = [] } = cell;
+  const touched = changed < 0 ? alsoChanged : [changed, ...alsoChanged];
+  return [...new Set([...starts.map((start) => Math.floor(start / partMs)), ...touched])];
+}
+
+/** Indexes of the windows of a part. */
+function rangeOf(
+  cell: WindowCell<unknown>,
+  part: number,
+  partMs: number,
+): [from: number, to: number] {
+  return [indexOfStart(cell, part * partMs), indexOfStart(cell, (part + 1) * partMs)];
 }
