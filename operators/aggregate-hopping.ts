@@ -21,7 +21,12 @@ import {
   touch,
   windowsAPart,
 } from './window-parts.ts';
-import { acceptedOnly, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
+import {
+  acceptedOnly,
+  type UpdatesWanted,
+  type WindowFamily,
+  type WindowUpdate,
+} from './windowed-step.ts';
 
 /** Calendar windows begin no more often. */
 const dayMs = days(1);
@@ -32,18 +37,18 @@ export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
   readonly #spec: HoppingWindow | CalendarWindow;
   readonly #grid: WindowGrid;
   readonly #accumulators: Accumulators<V, A>;
+  /** No step reads which windows a record changed. */
   readonly #quiet: boolean;
   readonly #partMs: number;
 
-  /** @param quiet nobody asks which windows a record changed */
   constructor(
     name: string,
     spec: HoppingWindow | CalendarWindow,
     accumulators: Accumulators<V, A>,
     key: Serde<K>,
-    quiet: boolean,
+    wanted: UpdatesWanted,
   ) {
-    this.#quiet = quiet;
+    this.#quiet = wanted === 'nothing';
     this.#spec = spec;
     this.#grid = gridOf(spec);
     this.#accumulators = accumulators;

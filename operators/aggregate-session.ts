@@ -34,7 +34,7 @@ import {
   touch,
   windowsAPart,
 } from './window-parts.ts';
-import type { WindowFamily, WindowUpdate } from './windowed-step.ts';
+import type { UpdatesWanted, WindowFamily, WindowUpdate } from './windowed-step.ts';
 
 const none: never[] = [];
 
@@ -72,23 +72,20 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
   bySource = false;
   readonly #spec: SessionWindow;
   readonly #accumulators: Accumulators<V, A>;
+  /** Some step reads what became of the sessions at each record. */
   readonly #results: boolean;
   readonly #partMs: number;
 
-  /**
-   * @param results answer what became of the sessions at each record; false when only final ones
-   * are wanted
-   */
   constructor(
     name: string,
     spec: SessionWindow,
     accumulators: Accumulators<V, A>,
     key: Serde<K>,
-    results: boolean,
+    wanted: UpdatesWanted,
   ) {
     this.#spec = spec;
     this.#accumulators = accumulators;
-    this.#results = results;
+    this.#results = wanted !== 'nothing';
     this.#partMs = windowsAPart * (spec.gapMs + 1);
     this.store = cutStore(this.#partMs, {
       name,

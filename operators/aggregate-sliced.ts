@@ -28,6 +28,7 @@ import type { Accumulators } from './accumulators.ts';
 import type { MergeableAggregate } from './aggregate-value.ts';
 import { byStart, type Closed, FailedResult } from './closing.ts';
 import { present } from './present.ts';
+import { type Merged, SliceMerges } from './slice-merges.ts';
 import {
   endAt,
   indexOfStart,
@@ -46,46 +47,39 @@ import {
 } from './window-parts.ts';
 import {
   acceptedOnly,
+  type UpdatesWanted,
   type WindowFamily,
   type WindowUpdate,
   withoutResult,
 } from './windowed-step.ts';
-
-interface Merged<A> {
-  readonly value: A;
-  readonly timestamp: number;
-}
 
 export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<A>> {
   readonly store: StoreSpec<K, PartedCell<A>>;
   readonly order = byStart;
   bySource = false;
   readonly #spec: HoppingWindow;
-  readonly #aggregate: MergeableAggregate<V, A>;
+  readonly #merges: SliceMerges<A>;
   readonly #accumulators: Accumulators<V, A>;
   readonly #sliceMs: number;
+  /** Some step reads the windows that a record changed, with their results. */
   readonly #results: boolean;
+  /** None reads even which they were. */
   readonly #quiet: boolean;
 
-  /**
-   * @param results answer the changed windows of each record; false when only final ones are wanted
-   * @param quiet then nobody asks how far a record reached, either
-   */
   constructor(
     name: string,
     spec: HoppingWindow,
     aggregate: MergeableAggregate<V, A>,
     accumulators: Accumulators<V, A>,
     key: Serde<K>,
-    results: boolean,
-    quiet: boolean,
+    wanted: UpdatesWanted,
   ) {
-    this.#quiet = quiet;
+    this.#quiet = wanted === 'nothing';
     this.#spec = spec;
-    this.#aggregate = aggregate;
     this.#accumulators = accumulators;
     this.#sliceMs = sliceMs(spec);
-    this.#results = results;
+    this.#merges = new SliceMerges(spec, aggregate, accumulators);
+    this.#results = wanted === 'results';
     this.store = partedStore('slices', this.#sliceMs, {
       name,
       kind: 'window',
@@ -130,7 +124,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     if (!this.#results) return [withoutResult<A>(last)];
     const open: number[] = [];
     for (; start <= last; start += advanceMs) open.push(start);
-    return this.#changed(cell, before, timestamp, open);
+    return this.#merges.changed(cell, before, timestamp, open);
   }
 
   /**
@@ -152,7 +146,8 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     for (let start = from; start <= last; start += advanceMs) open.push(start);
     const isPartial = Math.max(firstWindowStart(this.#spec, at), closedTo) < from;
     const isMixed = isPartial || this.#hasPartial(cell);
-    const olds = this.#results && isMixed ? open.map((start) => this.#window(cell, start)) : [];
+    const olds =
+      this.#results && isMixed ? open.map((start) => this.#merges.window(cell, start)) : [];
     const before = isPartial
       ? this.#addPartial(cell, value, at, from)
       : this.#addToSlice(cell, value, at);
@@ -160,10 +155,10 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     cells.put(cell);
     if (this.#quiet) return acceptedOnly;
     if (!this.#results) return [withoutResult<A>(last)];
-    if (!isMixed) return this.#changed(cell, before, at, open);
+    if (!isMixed) return this.#merges.changed(cell, before, at, open);
     return open.map((start, i) => {
       const end = start + this.#spec.sizeMs;
-      const now = this.#window(cell, start) as Merged<A>;
+      const now = this.#merges.window(cell, start) as Merged<A>;
       return { start, end, value: now.value, timestamp: now.timestamp, old: olds[i]?.value };
     });
   }
@@ -171,11 +166,6 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
   #hasPartial(cell: WindowCell<A>): boolean {
     for (let i = 0; i < windowsOf(cell); i++) if ((endAt(cell, i) as number) < 0) return true;
     return false;
-  }
-
-  #window(cell: WindowCell<A>, start: number): Merged<A> | undefined {
-    const end = start + this.#spec.sizeMs;
-    return this.#mergeSlices(cell, indexOfStart(cell, start), indexOfStart(cell, end), start);
   }
 
   /** A row of its own for a record that counts only in windows from `from` on. */
@@ -222,7 +212,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
     start: number,
   ): Merged<A> | undefined {
     try {
-      return this.#mergeSlices(cell, from, to, start);
+      return this.#merges.mergeSlices(cell, from, to, start);
     } catch (error) {
       const timestamps = Array.from({ length: to - from }, (_, i) => timestampAt(cell, from + i));
       const timestamp = Math.max(...(timestamps as number[]));
@@ -246,107 +236,16 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
       this.#accumulators.begin(cell, i, start, start + this.#sliceMs, added, at);
       return undefined;
     }
-    const before = this.#results ? this.#slice(cell, i) : undefined;
+    const before = this.#results ? this.#merges.slice(cell, i) : undefined;
     this.#accumulators.add(cell, i, added, at);
     return before;
-  }
-
-  /**
-   * New and old results of the windows that start at `starts`, all of which hold the slice of `at`.
-   */
-  #changed(
-    cell: WindowCell<A>,
-    before: Merged<A> | undefined,
-    at: number,
-    starts: readonly number[],
-  ): WindowUpdate<A>[] {
-    const i = indexOfStart(cell, floorTo(at, this.#sliceMs));
-    const now = this.#slice(cell, i);
-    // Windows begin further left, the longer their left part and the shorter their right part.
-    const updates: WindowUpdate<A>[] = [];
-    let left: Merged<A> | undefined;
-    let leftFrom = i;
-    const rights = this.#rightMerges(cell, i + 1, starts);
-    for (let w = starts.length - 1; w >= 0; w--) {
-      const start = starts[w] as number;
-      for (; leftFrom > 0 && (startAt(cell, leftFrom - 1) as number) >= start; leftFrom--) {
-        left = this.#join(this.#slice(cell, leftFrom - 1), left);
-      }
-      const right = rights[w];
-      const merged = this.#join(this.#join(left, now), right) as Merged<A>;
-      const old = this.#join(this.#join(left, before), right);
-      updates.push({ start, end: start + this.#spec.sizeMs, ...merged, old: old?.value });
-    }
-    return updates.reverse();
-  }
-
-  /** For each window, the merge of its slices from index `from` on. */
-  #rightMerges(
-    cell: WindowCell<A>,
-    from: number,
-    starts: readonly number[],
-  ): (Merged<A> | undefined)[] {
-    let right: Merged<A> | undefined;
-    let to = from;
-    return starts.map((start) => {
-      for (
-        ;
-        to < windowsOf(cell) && (startAt(cell, to) as number) < start + this.#spec.sizeMs;
-        to++
-      ) {
-        right = this.#join(right, this.#slice(cell, to));
-      }
-      return right;
-    });
-  }
-
-  #slice(cell: WindowCell<A>, i: number): Merged<A> {
-    const value = this.#accumulators.valueAt(cell, i);
-    return { value, timestamp: timestampAt(cell, i) as number };
-  }
-
-  /**
-   * Of the window that starts at `start`: rows [from, to), but for those that count in later
-   * windows only.
-   */
-  #mergeSlices(
-    cell: WindowCell<A>,
-    from: number,
-    to: number,
-    start: number,
-  ): Merged<A> | undefined {
-    if (from >= to) return undefined;
-    let timestamp = Number.NEGATIVE_INFINITY;
-    for (let i = from; i < to; i++) {
-      if ((endAt(cell, i) as number) < 0) return this.#mergeMixed(cell, from, to, start);
-      timestamp = Math.max(timestamp, timestampAt(cell, i) as number);
-    }
-    return { value: this.#accumulators.mergeOf(cell, from, to), timestamp };
-  }
-
-  #mergeMixed(cell: WindowCell<A>, from: number, to: number, start: number): Merged<A> | undefined {
-    let merged: Merged<A> | undefined;
-    for (let i = from; i < to; i++) {
-      const end = endAt(cell, i) as number;
-      if (end < 0 && -1 - end > start) continue;
-      merged = this.#join(merged, this.#slice(cell, i));
-    }
-    return merged;
-  }
-
-  #join(a: Merged<A> | undefined, b: Merged<A> | undefined): Merged<A> | undefined {
-    if (a === undefined || b === undefined) return a ?? b;
-    return {
-      value: this.#aggregate.merge(a.value, b.value),
-      timestamp: Math.max(a.timestamp, b.timestamp),
-    };
   }
 
   *#rows(cell: WindowCell<A>, key: K): Iterable<StoreRow> {
     const { sizeMs, advanceMs } = this.#spec;
     const last = startAt(cell, windowsOf(cell) - 1) ?? 0;
     for (let start = this.#firstOpen(cell) ?? last + 1; start <= last; start += advanceMs) {
-      const merged = this.#window(cell, start);
+      const merged = this.#merges.window(cell, start);
       if (merged === undefined || !present(merged.value)) continue;
       yield { key, window: { start, end: start + sizeMs }, ...merged };
     }

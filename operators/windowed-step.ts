@@ -17,6 +17,13 @@ import { OperatorTime } from './kit/operator-time.ts';
 import { present } from './present.ts';
 import { keyTimedCells, keyTimedStore, type WindowCell } from './window-cell.ts';
 
+/**
+ * What steps read of the windows that a record changed: their results; only which windows they
+ * were, as those that expire before they close are known so; or nothing, as final results come
+ * anyway.
+ */
+export type UpdatesWanted = 'results' | 'windows' | 'nothing';
+
 export interface WindowUpdate<A> {
   readonly start: number;
   readonly end: number;

@@ -32,7 +32,12 @@ import { reduce } from './aggregates/reduce.ts';
 import type { Flow } from './flow.ts';
 import { synchronousAggregate } from './synchronous.ts';
 import { Table } from './table.ts';
-import { type WindowFamily, type WindowStepOptions, windowedStep } from './windowed-step.ts';
+import {
+  type UpdatesWanted,
+  type WindowFamily,
+  type WindowStepOptions,
+  windowedStep,
+} from './windowed-step.ts';
 
 export interface WindowAggregateOptions<K, V, A> extends WindowStepOptions<K, V> {
   /** How results are written; default MessagePack. */
@@ -51,23 +56,22 @@ function familyOf<K, V, A>(
   value: Serde<A>,
   { emit, retentionMs }: WindowStepOptions<K, V>,
 ): WindowFamily<K, V, A> {
-  const closing = emit === 'close';
-  // Windows that expire before they close are known by the windows that records change.
-  const quiet = closing && retentionMs === undefined;
+  const whenClosing = retentionMs === undefined ? 'nothing' : 'windows';
+  const wanted: UpdatesWanted = emit === 'close' ? whenClosing : 'results';
   const mergesFreely = mergeable(aggregate) && aggregate.ordered !== true;
   if (spec.type === 'sliding') {
-    return quiet && mergesFreely
+    return wanted === 'nothing' && mergesFreely
       ? new FinalSlidingWindows(name, spec, aggregate, key, value)
       : new SlidingWindows(name, spec, aggregate, key, value);
   }
   const accumulators = accumulatorsOf(aggregate, value);
   if (spec.type === 'session') {
-    return new SessionWindows(name, spec, accumulators, key, !quiet);
+    return new SessionWindows(name, spec, accumulators, key, wanted);
   }
   const overlapping = spec.type === 'hopping' && spec.sizeMs > spec.advanceMs;
   return overlapping && mergesFreely
-    ? new SlicedWindows(name, spec, aggregate, accumulators, key, !closing, quiet)
-    : new HoppingWindows(name, spec, accumulators, key, quiet);
+    ? new SlicedWindows(name, spec, aggregate, accumulators, key, wanted)
+    : new HoppingWindows(name, spec, accumulators, key, wanted);
 }
 
 function stepFor<K, V, A>(
