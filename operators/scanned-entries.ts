@@ -1,6 +1,6 @@
 /**
- * Visits to the entries of a list (entry-list.ts), in which they may be changed and removed; and how
- * the first of them go.
+ * Visits to the entries of a list (entry-list.ts), in which they may be changed and removed; and
+ * how the first of them go.
  */
 import {
   type Entries,
