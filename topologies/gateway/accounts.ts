@@ -7,6 +7,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { createRemoteJWKSet, errors, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { GatewayConfig, OAuthConfig, Role, WriteKey } from './gateway-config.ts';
 import { loopbackHosts } from './loopback.ts';
+import type { Origins } from './origins.ts';
 
 export interface Caller {
   /** For logs: the name of the key, or the token's subject. */
@@ -69,26 +70,38 @@ export class Accounts {
     this.#hosts = new Set([...loopbackHosts, ...hosts]);
   }
 
-  /** @throws Refused */
-  async allow(request: RequestParts, role: Role): Promise<Caller> {
-    this.#checkHost(request);
+  /**
+   * @param origins whose web pages may send; default none
+   * @throws Refused
+   */
+  async allow(request: RequestParts, role: Role, origins?: Origins): Promise<Caller> {
+    this.checkHost(request, origins);
     if (!this.closed) return { name: 'loopback', roles: included.admin };
-    const caller = await this.#caller(request);
-    if (caller.roles.includes(role)) return caller;
-    throw new Refused(403, 'role', `needs the role ${role}`);
+    return withRole(await this.#caller(request), role);
+  }
+
+  /** Of a client that names its write key elsewhere than in the header. @throws Refused */
+  allowKey(key: unknown, role: Role): Caller {
+    if (typeof key !== 'string' || key === '') throw missing();
+    const caller = this.#byKey(key);
+    if (caller === undefined) throw unknownKey();
+    return withRole(caller, role);
   }
 
   /**
    * A request must name one of our hosts. A foreign web page reaches us under another name
    * (rebinding), and a foreign form sends its own Origin (cross-site request).
+   * @throws Refused
    */
-  #checkHost({ method, headers }: RequestParts): void {
+  checkHost(request: RequestParts, origins?: Origins): void {
+    const { method, headers } = request;
     const host = hostName(oneOf(headers['host']) ?? '');
     if (!this.closed && !this.#hosts.has(host)) {
       throw new Refused(403, 'host', 'the Host is not one of this gateway; name it in `hosts`');
     }
     const origin = oneOf(headers['origin']);
     if (origin === undefined || method === 'GET' || method === 'HEAD') return;
+    if (origins?.has(request) === true) return;
     const from = URL.canParse(origin) ? new URL(origin).hostname : '';
     if (!this.#hosts.has(from)) {
       throw new Refused(403, 'origin', 'the Origin is not one of this gateway; name it in `hosts`');
@@ -97,13 +110,11 @@ export class Accounts {
 
   async #caller({ headers }: RequestParts): Promise<Caller> {
     const [scheme = '', credentials = ''] = (oneOf(headers['authorization']) ?? '').split(' ');
-    if (credentials === '')
-      throw new Refused(401, 'credentials_missing', 'credentials are missing');
+    if (credentials === '') throw missing();
     if (scheme.toLowerCase() === 'basic') {
       const [user = ''] = Buffer.from(credentials, 'base64').toString('utf8').split(':');
       const caller = this.#byKey(user);
-      if (caller === undefined)
-        throw new Refused(401, 'credentials_unknown', 'the write key is not known');
+      if (caller === undefined) throw unknownKey();
       return caller;
     }
     if (scheme.toLowerCase() !== 'bearer')
@@ -145,6 +156,19 @@ export class Accounts {
       throw new Refused(401, why, tokenProblem(error));
     }
   }
+}
+
+function withRole(caller: Caller, role: Role): Caller {
+  if (caller.roles.includes(role)) return caller;
+  throw new Refused(403, 'role', `needs the role ${role}`);
+}
+
+function missing(): Refused {
+  return new Refused(401, 'credentials_missing', 'credentials are missing');
+}
+
+function unknownKey(): Refused {
+  return new Refused(401, 'credentials_unknown', 'the write key is not known');
 }
 
 function tokenProblem(error: unknown): string {

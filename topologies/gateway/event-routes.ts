@@ -11,8 +11,9 @@ import {
   snowplowBody,
   snowplowQuery,
 } from './schemas.ts';
-import { segmentCalls, segmentPaths } from './segment-api.ts';
+import { segmentCalls, segmentPaths, writeKeyOf } from './segment-api.ts';
 import { pixel, snowplowPayloads, snowplowRow } from './snowplow.ts';
+import { addAskedFirst, isKeyInBody, sending } from './web-pages.ts';
 
 const taken = {
   type: 'object',
@@ -82,11 +83,12 @@ export function addEventRoutes(gateway: Gateway): void {
 }
 
 function addEvents(gateway: Gateway): void {
-  const { app, options, limits, allow } = gateway;
+  const { app, options, limits } = gateway;
+  addAskedFirst(gateway, 'POST', '/v1/events');
   app.post<{ Querystring: { mapping?: string } }>(
     '/v1/events',
     {
-      onRequest: allow('ingest'),
+      onRequest: sending(gateway),
       schema: {
         summary: 'Takes CloudEvents (structured, batch, binary), or JSON by a mapping.',
         querystring: {
@@ -169,12 +171,13 @@ function listOf(value: unknown): readonly unknown[] {
 }
 
 function addSegment(gateway: Gateway): void {
-  const { app, options, limits, allow } = gateway;
+  const { app, options, limits } = gateway;
   for (const path of segmentPaths) {
+    addAskedFirst(gateway, 'POST', `/v1/${path}`);
     app.post(
       `/v1/${path}`,
       {
-        onRequest: allow('ingest'),
+        onRequest: sending(gateway, true),
         schema: {
           summary: "A call of Segment's HTTP API; the write key is the user name.",
           consumes: ['application/json'],
@@ -186,13 +189,7 @@ function addSegment(gateway: Gateway): void {
         },
       },
       async (request) => {
-        await gateway.checkBacklog();
-        // SDKs send JSON under several types. Without accounts, the type keeps forms of foreign web
-        // pages out: a browser asks before it sends application/json to another host.
-        if (!gateway.accounts.closed && contentTypeOf(request) !== 'application/json') {
-          throw new BodyError(415, 'send application/json');
-        }
-        const body = jsonBody(await bodyOf(gateway, request), limits.depth);
+        const body = await segmentBodyOf(gateway, request);
         const rows = segmentCalls(path, body, options.now());
         if (rows.length > limits.events) {
           throw new BodyError(413, `has more than ${limits.events} calls`, 'too_many');
@@ -206,18 +203,43 @@ function addSegment(gateway: Gateway): void {
   }
 }
 
+/**
+ * SDKs send JSON under several types. Without accounts, the type keeps forms of foreign web pages
+ * out, unless their origin may send: a browser asks before it sends application/json to another
+ * host.
+ */
+async function segmentBodyOf(gateway: Gateway, request: FastifyRequest): Promise<unknown> {
+  const { accounts, origins, limits } = gateway;
+  if (isKeyInBody(gateway, request)) {
+    // What is wrong with the body is told only to who may send.
+    const read = async () => jsonBody(await bodyOf(gateway, request), limits.depth);
+    const body = await read().catch((error: unknown) => {
+      if (!(error instanceof BodyError)) throw error;
+    });
+    accounts.allowKey(writeKeyOf(body), 'ingest');
+    await gateway.checkBacklog();
+    return body;
+  }
+  await gateway.checkBacklog();
+  if (!accounts.closed && !origins.has(request) && contentTypeOf(request) !== 'application/json') {
+    throw new BodyError(415, 'send application/json');
+  }
+  return jsonBody(await bodyOf(gateway, request), limits.depth);
+}
+
 function addSnowplow(gateway: Gateway): void {
-  const { app, options, limits, allow } = gateway;
+  const { app, options, limits } = gateway;
   const batchOf = (rows: readonly object[]) => ({
     mapping: 'snowplow',
     rows,
     deadLetters: true,
     source: 'snowplow',
   });
+  addAskedFirst(gateway, 'POST', '/com.snowplowanalytics.snowplow/tp2');
   app.post(
     '/com.snowplowanalytics.snowplow/tp2',
     {
-      onRequest: allow('ingest'),
+      onRequest: sending(gateway),
       schema: {
         summary: "Snowplow's collector, payloads in the body.",
         consumes: ['application/json'],
@@ -239,7 +261,7 @@ function addSnowplow(gateway: Gateway): void {
   app.get(
     '/i',
     {
-      onRequest: allow('ingest'),
+      onRequest: sending(gateway),
       schema: {
         summary: "Snowplow's collector, one payload in the query.",
         querystring: snowplowQuery,

@@ -2,7 +2,6 @@
  * The HTTP application of the gateway: it takes events in, answers questions, and tells how the
  * process is. Routes are declared once; the OpenAPI document is made of the same declarations.
  */
-import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { isReady, valuesInPath } from 'millrace/engine';
@@ -11,6 +10,8 @@ import { Accounts } from './accounts.ts';
 import { answerError, Later, type Refusal } from './answers.ts';
 import { BodyError } from './body.ts';
 import { addEventRoutes } from './event-routes.ts';
+import { answerBesideRequests, answerRefusedBytes, headBytes } from './no-request.ts';
+import { Origins } from './origins.ts';
 import { addPageRoutes } from './page-routes.ts';
 import { type Gateway, type GatewayOptions, securityHeaders } from './parts.ts';
 import { addQuestionRoutes } from './question-routes.ts';
@@ -70,14 +71,10 @@ function newApp({ requests }: GatewayOptions, limits: Gateway['limits']): Fastif
     maxRequestsPerSocket: 10_000,
     http: {
       headersTimeout: 10_000,
-      maxHeaderSize: 16_384,
+      maxHeaderSize: headBytes,
       connectionsCheckingInterval: slowCheckMs,
     },
-    clientErrorHandler: (error, socket) => {
-      const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-      requests?.refusedConnection(slow ? 'too_slow' : 'malformed');
-      answerMalformed(error.code, socket);
-    },
+    clientErrorHandler: answerRefusedBytes(requests),
     // Such a path reaches no route and no hook.
     frameworkErrors: (error, _, reply: FastifyReply) => {
       requests?.refusedConnection('malformed');
@@ -90,7 +87,7 @@ function newApp({ requests }: GatewayOptions, limits: Gateway['limits']): Fastif
     forceCloseConnections: true,
   });
   app.server.maxConnections = limits.connections;
-  app.server.on('drop', () => requests?.refusedConnection('connections'));
+  answerBesideRequests(app.server, requests);
   // Bodies reach the routes as bytes: signatures are made over them.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body));
@@ -106,11 +103,13 @@ function gatewayOf(
   reasons: Reasons,
 ): Gateway {
   const accounts = new Accounts(options.config);
+  const origins = new Origins(options.config.origins);
   return {
     app,
     options,
     limits,
     accounts,
+    origins,
     intake: () => {
       const intake = options.intake();
       if (intake !== undefined) return intake;
@@ -277,26 +276,6 @@ function addAdminRoutes({ app, options, allow }: Gateway): void {
     async () => app.swagger(),
   );
 }
-
-/** Answers bytes that Node's parser refuses; they never become a request. */
-function answerMalformed(code: string | undefined, socket: Socket): void {
-  const status = statusOfParser[code ?? ''] ?? '400 Bad Request';
-  if (!socket.writable) return void socket.destroy();
-  const body = JSON.stringify({ problem: 'the request is not valid HTTP' });
-  const head = [
-    `HTTP/1.1 ${status}`,
-    'content-type: application/json',
-    `content-length: ${body.length}`,
-    ...Object.entries(securityHeaders).map(([name, value]) => `${name}: ${value}`),
-    'connection: close',
-  ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
-}
-
-const statusOfParser: Readonly<Record<string, string>> = {
-  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
-  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
-};
 
 /** The path itself is not repeated: it may name a person. */
 function noRoute(path: string, paths: readonly string[]): string {

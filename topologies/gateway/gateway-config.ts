@@ -79,6 +79,8 @@ export interface GatewayConfig {
   readonly limits?: GatewayLimits;
   /** Further names under which browsers and clients may reach the gateway. */
   readonly hosts?: readonly string[];
+  /** Origins whose web pages may send events, such as `https://shop.example`; `*`: every one. */
+  readonly origins?: readonly string[];
   /** Path of the catalogue of fields (docs/CATALOGUE.md). */
   readonly catalogue?: string;
   /**
@@ -97,6 +99,7 @@ const configFields = [
   'webhooks',
   'limits',
   'hosts',
+  'origins',
   'admin',
   'catalogue',
   // The file may also name sources to pull from; `--sources` checks that section.
@@ -124,7 +127,23 @@ export function checkGateway(value: unknown): GatewayConfig {
   if (admin !== undefined) checkAdmin(objectAt(admin, 'admin'));
   if (hosts !== undefined)
     for (const [i, host] of listAt(hosts, 'hosts')) textAt(host, `hosts.${i}`);
+  for (const [i, origin] of listAt(config['origins'] ?? [], 'origins')) {
+    checkOrigin(origin, `origins.${i}`, accounts !== undefined);
+  }
   return config as GatewayConfig;
+}
+
+/** @param closed whether callers need an account */
+function checkOrigin(value: unknown, at: string, closed: boolean): void {
+  const origin = textAt(value, at);
+  if (origin === '*') {
+    if (closed) return;
+    throw invalid(at, 'would let every web page send: name accounts first');
+  }
+  const url = URL.canParse(origin) ? new URL(origin) : undefined;
+  if (!/^https?:$/.test(url?.protocol ?? '') || url?.origin !== origin) {
+    throw invalid(at, `must be an origin such as https://shop.example, is ${origin}`);
+  }
 }
 
 function checkAdmin(admin: Record<string, unknown>): void {

@@ -5,6 +5,7 @@ import type { Accounts } from './accounts.ts';
 import type { Refusal } from './answers.ts';
 import type { Intake } from './event-intake.ts';
 import type { GatewayConfig, Role } from './gateway-config.ts';
+import type { Origins } from './origins.ts';
 
 /** What webhooks need of their environment. */
 export interface WebhookWorld {
@@ -42,6 +43,8 @@ export interface Gateway {
   readonly options: GatewayOptions;
   readonly limits: Required<NonNullable<GatewayConfig['limits']>>;
   readonly accounts: Accounts;
+  /** Whose web pages may send events. */
+  readonly origins: Origins;
   /** @throws MillraceError LOG_UNAVAILABLE while the log is not open */
   intake(): Intake;
   /** Declares that callers of a route need this role. */

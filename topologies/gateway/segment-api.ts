@@ -22,6 +22,11 @@ const typeOfPath: Readonly<Record<string, string>> = {
 /** Last parts of the paths, after `/v1/`. */
 export const segmentPaths = ['batch', 'b', 'import', ...Object.keys(typeOfPath)];
 
+/** The write key that a body names, as those of browsers and phones do. */
+export function writeKeyOf(body: unknown): unknown {
+  return isObject(body) ? body['writeKey'] : undefined;
+}
+
 /** @returns the calls of a request as rows of the mapping `segment-spec` @throws BodyError 400 */
 export function segmentCalls(path: string, body: unknown, receivedAt: number): object[] {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {

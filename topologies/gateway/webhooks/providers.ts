@@ -237,15 +237,20 @@ const stripe = define({
 /**
  * HMAC-SHA256 in base64 over `id.timestamp.body`, or Ed25519 where the secret is a public key.
  * github.com/standard-webhooks: the specification, "Signature scheme". Svix, and so Resend, name
- * the headers `svix-...`.
+ * the headers `svix-...`; libraries that check them take either name, and so is it here.
  */
-function standard(name: string, prefix: string, mapping: string | undefined): Provider {
+function standard(name: string, own: HeaderPrefix, mapping: string | undefined): Provider {
+  const prefixOf = ({ headers }: SignedRequest): HeaderPrefix => {
+    const other = own === 'svix' ? 'webhook' : 'svix';
+    return headers[`${own}-id`] === undefined && headers[`${other}-id`] !== undefined ? other : own;
+  };
   return define({
     name,
     mapping,
     secretProblem: standardProblem,
-    deliveryId: ({ headers }) => oneText(headers[`${prefix}-id`]),
+    deliveryId: (request) => oneText(request.headers[`${prefixOf(request)}-id`]),
     check: (request, { secrets, toleranceMs }) => {
+      const prefix = prefixOf(request);
       const id = header(request, `${prefix}-id`);
       const timestamp = header(request, `${prefix}-timestamp`);
       const signed = [Buffer.from(`${id}.${timestamp}.`), request.body];
@@ -266,6 +271,9 @@ function standard(name: string, prefix: string, mapping: string | undefined): Pr
     },
   });
 }
+
+/** Of the names of its headers. */
+type HeaderPrefix = 'svix' | 'webhook';
 
 const publicPrefix = 'whpk_';
 /** The specification asks for 24 to 64 bytes. */
