@@ -1,6 +1,6 @@
 /**
- * How a window cell keeps its accumulators, and what is done to them there: as values of their own,
- * or as numbers beside the times of their window.
+ * The accumulators of a window cell and their operations: stored as values, or as numbers beside
+ * the times of their window.
  */
 
 import { must } from '../engine/base/assert.ts';
@@ -22,36 +22,36 @@ import {
   type WindowCell,
 } from './window-cell.ts';
 
-/** The windows of a cell, as they lie in it. */
+/** The windows of a cell. */
 export interface WindowRows<A> {
   readonly rows: number[];
   readonly values: A[];
 }
 
-/** What an aggregate throws at a record leaves the windows as they were. */
+/** If the aggregate throws for a record, the windows stay unchanged. */
 export interface Accumulators<in V, A> {
   /** Numbers of a window in the cell's rows. */
   readonly width: number;
-  /** Form of the windows' bytes. */
+  /** Format of the windows' bytes. */
   readonly format: string;
-  /** A new window at `i`, of one record; `at` is the record's timestamp. */
+  /** Adds a new window at `i` with one record; `at` is the record's timestamp. */
   begin(cell: WindowCell<A>, i: number, start: number, end: number, added: V, at: number): void;
   /** Adds a record to window `i`, whose timestamp is that of its newest record. */
   add(cell: WindowCell<A>, i: number, added: V, at: number): void;
   /**
-   * Makes windows [from, to), of which there are some, and a record one: the first, which keeps its
+   * Merges windows [from, to) (at least one) and a record into the first window, which keeps its
    * times.
    */
   join(cell: WindowCell<A>, from: number, to: number, added: V, at: number): void;
   valueAt(cell: WindowCell<A>, i: number): A;
-  /** The merge of windows [from, to), of which there are some. */
+  /** The merge of windows [from, to); at least one. */
   mergeOf(cell: WindowCell<A>, from: number, to: number): A;
   /** Windows [from, to). */
   write(to: Scratch, cell: WindowCell<A>, from: number, end: number): void;
   decode(bytes: Buffer, start: number, end: number): WindowRows<A>;
 }
 
-/** As numbers, where the aggregate has such a form, else as values. */
+/** Stores numbers if the aggregate has a number form, otherwise values. */
 export function accumulatorsOf<V, A>(
   aggregate: Aggregate<V, A>,
   value: Serde<A>,
@@ -64,12 +64,12 @@ export function accumulatorsOf<V, A>(
 
 function blankOf(width: number): number[] {
   const blank: number[] = [];
-  // For V8 it is an array of doubles then, and so is each that is made of it.
+  // A fraction makes it an array of doubles for V8, and so are its copies.
   for (let i = 0; i < width; i++) blank.push(0.5);
   return blank;
 }
 
-/** Of any kind. */
+/** Accumulators of any type. */
 export class ValueAccumulators<V, A> implements Accumulators<V, A> {
   readonly width = timesWidth;
   readonly format: string;
@@ -77,7 +77,7 @@ export class ValueAccumulators<V, A> implements Accumulators<V, A> {
   readonly #value: Serde<A>;
   readonly #blank = blankOf(timesWidth);
 
-  /** @param value how they are written */
+  /** @param value serde of the accumulators */
   constructor(aggregate: Aggregate<V, A>, value: Serde<A>) {
     this.#aggregate = aggregate;
     this.#value = faithful(value);
@@ -143,7 +143,7 @@ class NumberAccumulators<V, A> implements Accumulators<V, A> {
   readonly format: string;
   readonly #form: NumberForm<V, A>;
   readonly #blank: readonly number[];
-  /** Where an accumulator comes to be, before it takes its place in a cell. */
+  /** Scratch in which an accumulator is built before it is stored in a cell. */
   readonly #made: number[];
 
   constructor(form: NumberForm<V, A>, name: string) {

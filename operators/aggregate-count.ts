@@ -1,15 +1,16 @@
 /**
- * Count windows: the records of a key counted from 0 as they come; a window `[start, end)` of such
- * numbers is closed by the record that makes it full. Time has no part in it: nothing is late, no
- * other key and no idle clock closes anything. Worked example, size 3, advance 2:
+ * Count windows: the records of a key are numbered from 0 in order of arrival; a window `[start,
+ * end)` of these numbers is closed by the record that fills it. Time plays no part: nothing is
+ * late, and neither other keys nor the idle clock close a window. Worked example, size 3, advance
+ * 2:
  *
  *     records   0  1  2  3  4
  *     windows  [0  1  2)                 closed by record 2
  *                    [2  3  4)           closed by record 4
  *
- * The timestamp of a result is the greatest of its window's records. A key's cell stays when its
- * windows are closed: it holds how many records there were, so that no window has the name of
- * another.
+ * The timestamp of a result is the greatest of its window's records. A key's cell stays after its
+ * windows are closed, because it has the number of records so far, so that no window number is used
+ * twice.
  */
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
@@ -31,7 +32,7 @@ import {
   windowsAPart,
 } from './window-parts.ts';
 
-/** The store and the step; `emit` 'close' gives full windows only, 'update' every change. */
+/** The store and the step; `emit` 'close' emits full windows only, 'update' every change. */
 export function countWindowStep<K, V, A>(
   name: string,
   spec: CountWindow,
@@ -122,7 +123,7 @@ function firstCell<A>(width: number): PartedCell<A> {
   return cell;
 }
 
-/** Starts of the windows that hold record `number`, ascending. */
+/** Starts of the windows that contain record `number`, ascending. */
 function startsOf({ size, advance }: CountWindow, number: number): number[] {
   const earliest = Math.max(0, number - size + advance);
   const starts: number[] = [];

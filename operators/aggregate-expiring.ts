@@ -1,6 +1,6 @@
 /**
- * Aggregate of the records of a key whose row ends `ttlMs` after its newest record: the next record
- * begins anew. A record that is older than that when it comes, and finds no row, has no effect and
+ * Aggregate by key whose row expires `ttlMs` after its newest record; the next record starts from
+ * `init`. A record that is already older than that on arrival, and finds no row, has no effect and
  * is counted as expired.
  */
 import type { Step } from '../engine/graph/node.ts';
@@ -14,7 +14,7 @@ import { expiringStore, livingGetter, RowExpiry } from './row-expiry.ts';
 import { rowOf, storeGetter, type TableGetter } from './table-getter.ts';
 import { underWay } from './under-way.ts';
 
-/** The step and getter of an aggregate by key. @param ttlMs undefined: rows have no end */
+/** The step and getter of an aggregate by key. @param ttlMs undefined: rows do not expire */
 export function keyAggregate<K, V, A>(
   name: string,
   aggregate: Aggregate<V, A>,

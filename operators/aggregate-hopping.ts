@@ -1,8 +1,8 @@
 /**
- * Aggregates over tumbling, hopping and calendar windows `[start, end)`, one accumulator a window.
- * Used when the aggregate has no `merge`, when it depends on order, or when windows do not overlap;
- * aggregate-sliced.ts does the rest. Worked example (SEMANTICS B.1): size 10, grace 5; records at
- * 1, 9, 14 give [0,10) = 2 and [10,20) = 1; 8 is taken in at st 14, 9 is late at st 15.
+ * Aggregates over tumbling, hopping and calendar windows `[start, end)`, one accumulator per
+ * window. Used if the aggregate has no `merge`, if it depends on order, or if windows do not
+ * overlap; otherwise aggregate-sliced.ts is used. Worked example (SEMANTICS B.1): size 10, grace 5;
+ * records at 1, 9, 14 give [0,10) = 2 and [10,20) = 1; 8 is accepted at st 14, 9 is late at st 15.
  */
 import { days } from '../engine/base/duration.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
@@ -28,7 +28,7 @@ import {
   type WindowUpdate,
 } from './windowed-step.ts';
 
-/** Calendar windows begin no more often. */
+/** Shortest calendar window, ms. */
 const dayMs = days(1);
 
 export class HoppingWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<A>> {

@@ -1,13 +1,13 @@
 /**
- * Session windows `[first, last]`, both inclusive: records no more than the gap apart. A record
- * that joins sessions takes them in: each of them is withdrawn (null), the grown one follows
- * (SEMANTICS B.4). A closed session is final: nothing grows from it any more.
+ * Session windows `[first, last]`, both inclusive: records at most the gap apart. A record that
+ * connects sessions merges them: each is withdrawn (null), then the merged one is emitted
+ * (SEMANTICS B.4). A closed session is final and never grows.
  *
- * By source, a record alone decides whether it is late, and it reaches back no further than to
- * records that its source has left open. A session is the union of what its records reach; then it
- * is the same in whatever order the records of several sources come. Where a session reaches less
- * far than a gap before its start, the place of the timestamp, which is its end, holds how far it
- * reaches, less 1.
+ * If time follows sources, a record's own stand decides whether it is late, and the record reaches
+ * back only to records that its source has left open. A session is the union of its records'
+ * reaches, so it is the same in whatever order the records of several sources come. If a session
+ * reaches back less than a gap before its start, the timestamp column (which would equal its end)
+ * stores its reach minus 1.
  */
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
@@ -38,7 +38,7 @@ import type { UpdatesWanted, WindowFamily, WindowUpdate } from './windowed-step.
 
 const none: never[] = [];
 
-/** The sessions that a record takes in, as what they are no more. */
+/** The withdrawals of the sessions that a record merges. */
 function withdrawnOf<A>(
   accumulators: Accumulators<never, A>,
   cell: WindowCell<A>,
@@ -54,15 +54,16 @@ function withdrawnOf<A>(
   return withdrawn;
 }
 
-/** Sessions [from, to) that a record joins. */
+/** The sessions [from, to) that a record connects. */
 interface Reached {
   readonly from: number;
   readonly to: number;
   /**
-   * The one at `from` has the record's very instant as its whole, and the record takes its place.
+   * True if the session at `from` consists of the record's instant only, and the record replaces
+   * it.
    */
   readonly same: boolean;
-  /** By source: how far back they reach, with the record, ms UTC. */
+  /** By source: how far back they reach together with the record, ms UTC. */
   readonly least: number;
 }
 
@@ -129,7 +130,7 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
     let start = timestamp;
     let end = timestamp;
     for (let i = from; i < to; i++) {
-      // One of the same name begins and ends at the record, and changes neither.
+      // The replaced session starts and ends at the record, and changes neither bound.
       start = Math.min(start, startAt(cell, i) as number);
       end = Math.max(end, endAt(cell, i) as number);
     }
@@ -139,7 +140,7 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
     }
     const withdrawn =
       this.#results && end > start ? withdrawnOf(accumulators, cell, from, to) : none;
-    // A session of one instant that stays one is no other session: it changes as any window does.
+    // A zero-length session hit again at the same instant keeps its key: report an update.
     const stays = this.#results && end === start && to > from;
     const isUpdate = stays || (this.#results && same);
     const old = isUpdate ? accumulators.valueAt(cell, from) : undefined;
@@ -179,8 +180,8 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
   }
 
   /**
-   * How far back a record reaches: a gap, and no record that its source has closed. After `at`: it
-   * is late itself.
+   * How far back a record reaches: a gap, but not to records that its source has closed. A result
+   * after `at` means that the record is late.
    */
   #reach(at: number, judged: number): number {
     const { gapMs, graceMs } = this.#spec;
@@ -193,9 +194,7 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
     return kept === end ? start - this.#spec.gapMs : kept + 1;
   }
 
-  /**
-   * The sessions [from, to) that have a part of [reach, at], and how far back they reach together.
-   */
+  /** The sessions [from, to) that overlap [reach, at], and how far back they reach together. */
   #overlapping(cell: WindowCell<A>, reach: number, at: number): Reached {
     let from = windowsOf(cell);
     let to = 0;
@@ -213,10 +212,11 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
   }
 
   /**
-   * The sessions within the gap of `timestamp`, as indexes [from, to). As in Kafka Streams, one
-   * that ended a gap and a grace before the last record's stream time is not found any more, an
-   * instant before it is closed. A record of that very instant begins a session of the same name,
-   * which takes the place of the one that was not found: `same`, and that is the one at `from`.
+   * The sessions within the gap of `timestamp`, as indexes [from, to). As in Kafka Streams, a
+   * session that ended a gap and a grace before the previous stream time is no longer found, an
+   * instant before it is closed. A record at exactly its instant starts a session with the same
+   * key, which replaces the one that was not found: then `same` is true, and that session is at
+   * `from`.
    */
   #reached(cell: WindowCell<A>, timestamp: number, timeBefore: number): Reached {
     const { gapMs, graceMs } = this.#spec;
@@ -225,8 +225,7 @@ export class SessionWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
     let from = to;
     while (from > 0 && (endAt(cell, from - 1) as number) >= earliest) from--;
     const before = from - 1;
-    // Not below 0: V8 reads an array at -1 as a property by name, slowly, and from then on
-    // everywhere.
+    // Never index -1: V8 reads it as a named property, slowly, and deoptimises the access site.
     const same =
       from === to &&
       before >= 0 &&

@@ -1,16 +1,16 @@
 /**
- * Sliding windows of which only the final results are wanted. The cell holds what the records of
- * each instant add up to, and a window is put together when it closes; so a record costs the same
- * however many of its key share a window with it. aggregate-sliding.ts, which answers every change,
- * changes each window over a record, as Kafka Streams does; there a new window begins with the
- * value of the one before it, so that when that one was closed already, and never came to be, the
- * new one lacks records. Here a window holds all that came before it closed.
+ * Sliding windows with final results only. The cell has one accumulator per instant with records,
+ * and a window is assembled when it closes. So the cost of a record does not depend on how many
+ * records share a window with it. (aggregate-sliding.ts, which emits every change, updates each
+ * window over a record, as Kafka Streams does. There a new window starts from the value of the one
+ * before it; if that one was already closed and never created, the new one lacks records. Here a
+ * window contains all records that came before it closed.)
  *
- * Of every instant t with records there is the window that ends at it, and the one that starts
- * right after it when it holds records (SEMANTICS B.3):
+ * For every instant t with records there is the window that ends at t, and, if it contains records,
+ * the window that starts right after t (SEMANTICS B.3):
  *
  *     instants        a      b   c
- *     left of c    [ ........... ]        c - size to c; before there is time for that, from 0
+ *     left of c    [ ........... ]        c - size to c; from 0 for c < size
  *     right of a      ( .............. ]  a + 1 to a + 1 + size
  */
 import type { Cells, StoreRow, StoreSpec } from '../engine/graph/store-spec.ts';
@@ -34,17 +34,16 @@ import {
 } from './window-parts.ts';
 import { acceptedOnly, type WindowFamily, type WindowUpdate } from './windowed-step.ts';
 
-/** What is merged of so few instants is not worth being kept with them. */
+/** Below this number of instants, merges are not worth caching. */
 const fewInstants = 16;
 /**
- * The changelog has a record for each such part of a window, and for no more instants than it
- * comfortably holds.
+ * Parts of a window that are separate changelog records, and the maximal number of instants in one.
  */
 const [partsAWindow, instantsMost] = [64, 1_000];
 
 /** A window cell whose windows are the instants. */
 interface InstantsCell<A> extends PartedCell<A> {
-  /** What was merged of it, where it is kept; what is missing is merged anew. */
+  /** Cached merges; missing ones are recomputed. */
   fold?: SlidingFold<A>;
 }
 
@@ -54,10 +53,10 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
   bySource = false;
   readonly #spec: SlidingWindow;
   readonly #aggregate: MergeableAggregate<V, A>;
-  /** As values, which folds keep. */
+  /** Accumulators as values, because folds keep them. */
   readonly #accumulators: ValueAccumulators<V, A>;
   readonly #partMs: number;
-  /** For cells that keep none of their own. */
+  /** Shared fold for cells without their own. */
   readonly #fold: SlidingFold<A>;
 
   constructor(
@@ -79,7 +78,7 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
       accumulators: this.#accumulators,
       due: (cell) => {
         if (cell.values.length === 0) return Number.POSITIVE_INFINITY;
-        // Records are forgotten when windows close; the last ones when no window can come of them.
+        // Records are dropped when windows close; the last ones when no window can need them.
         const next = this.#nextStart(cell, cell.finalTo);
         return next === undefined
           ? this.#forgottenAt(startAt(cell, cell.values.length - 1) as number)
@@ -112,8 +111,8 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
     touch(cell, at, this.#partMs);
     if (startAt(cell, i) === at) this.#accumulators.add(cell, i, value, at);
     else this.#accumulators.begin(cell, i, at, at, value, at);
-    // A late record must not bring a final window back. What is due at a record that moved stream
-    // time is final only once it was taken, right after it.
+    // A late record must not reopen a final window. Windows that become due with the record that
+    // advances stream time are final only after the record.
     if (at < passed) setFinalTo(cell, Math.max(cell.finalTo, passed - graceMs - sizeMs));
     cell.fold?.changed(at);
     cells.put(cell);
@@ -135,14 +134,14 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
       setFinalTo(cell, start + 1);
     }
     const forgotten = indexOfStart(cell, streamTime - this.#forgottenAt(0) + 1);
-    // To take one off the front of many moves the others; so it is done for some at once.
+    // Removing from the front moves the rest, so remove several at once.
     if (4 * forgotten >= cell.values.length) removeFirst(cell, forgotten, this.#partMs);
     if (cell.values.length === 0) cells.remove();
     else cells.put(cell);
     return closed;
   }
 
-  /** A record is of use as long as the window right after it may still come to be. */
+  /** A record is needed as long as the window right after it may still be created. */
   #forgottenAt(at: number): number {
     return closesAt(this.#spec, at + 1 + this.#spec.sizeMs);
   }
@@ -170,7 +169,7 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
     try {
       value = fold.over(cell.values, start, (instant) => indexOfStart(cell, instant));
     } catch (error) {
-      // What was merged so far may be of no use.
+      // The cached merges may be invalid.
       fold.forget();
       value = new FailedResult(error) as A;
     }

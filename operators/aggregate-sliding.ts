@@ -1,5 +1,5 @@
 /**
- * Sliding windows `[end - size, end]`, both ends inclusive: one for every set of records that fits.
+ * Sliding windows `[end - size, end]`, both ends inclusive: one for every distinct set of records.
  * A window ends at a record (its left window) or starts right after one (its right window, once a
  * later record falls into it). SEMANTICS B.3 has the rules; the order of the updates is that of
  * Kafka Streams, which reads its windows from the newest back:
@@ -7,7 +7,7 @@
  *        windows over ts (newest first), right window of the record before, left window of ts,
  *        right window of ts
  *
- * Records younger than `size` share the window [0, size], as there is no time before 0.
+ * Records with a time below `size` share the window [0, size], because there is no time before 0.
  */
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
@@ -42,7 +42,7 @@ interface Timed<A> {
   readonly timestamp: number;
 }
 
-/** One record on its way into the windows of its key. */
+/** A record that is being added to the windows of its key. */
 interface Arrival<V, A> {
   readonly cell: PartedCell<A>;
   readonly value: V;
@@ -132,7 +132,10 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
     return closed;
   }
 
-  /** A closed window is still the source of newer ones until no record can reach back to it. */
+  /**
+   * When a window is dropped: a closed window is still the source of newer ones until no record can
+   * reach back to it.
+   */
   #forgottenAt(end: number): number {
     return closesAt(this.#spec, end) + 2 * this.#spec.sizeMs;
   }
@@ -170,7 +173,9 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
     this.#createRight(arrival, right);
   }
 
-  /** What came after the record is in the newest window over it; it begins the right window. */
+  /**
+   * Creates the right window from the newest window over the record, which has the later records.
+   */
   #createRight(arrival: Arrival<V, A>, newest: Timed<A> | undefined): void {
     const start = arrival.at + 1;
     if (newest === undefined || newest.timestamp <= arrival.at) return;
@@ -194,7 +199,7 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
     this.#update(arrival, 0, combined);
   }
 
-  /** The record falls into the right window of the one before it, which may not be there yet. */
+  /** Adds the record to the right window of the previous record, which may not exist yet. */
   #createRightOf(previous: number, arrival: Arrival<V, A>): void {
     const start = previous + 1;
     const { cell, at } = arrival;
@@ -202,7 +207,7 @@ export class SlidingWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell
     if (start + this.#spec.sizeMs >= at) this.#update(arrival, start, undefined);
   }
 
-  /** Adds the record to a window; `base` is what a window that is not there yet begins with. */
+  /** Adds the record to a window; a new window starts from `base`. */
   #update(arrival: Arrival<V, A>, start: number, window: Timed<A> | undefined, base?: A): void {
     const { at, streamTime, value } = arrival;
     if (isClosed(this.#spec, start + this.#spec.sizeMs, streamTime)) return;

@@ -1,11 +1,11 @@
 /**
- * Aggregates as values. Name the algebra and ask for no more than the operator needs: `init` and
- * `add` fold records; `merge` joins two accumulators (sessions need it, hopping windows then run on
- * slices); `subtract` takes a record back.
+ * Aggregates as values. An operator requires only the functions that it needs: `init` and `add`
+ * fold records; `merge` combines two accumulators (sessions need it; hopping windows with it run on
+ * slices); `subtract` removes a record.
  *
- * Laws. `add`, `merge` and `subtract` answer a new accumulator; `init()` is neutral for `merge`;
- * `merge` is associative, and unless `ordered` is set it does not matter in which order records and
- * accumulators come.
+ * Laws. `add`, `merge` and `subtract` return a new accumulator; `init()` is neutral for `merge`;
+ * `merge` is associative, and unless `ordered` is set, the order of records and accumulators does
+ * not matter.
  */
 
 import { aFunction, anObject, checkSetting, optional } from '../engine/base/settings.ts';
@@ -20,24 +20,26 @@ export interface Aggregate<in V, A> {
   add(accumulator: A, value: V, timestamp: number): A;
   merge?(left: A, right: A): A;
   subtract?(accumulator: A, value: V): A;
-  /** The result depends on the order of arrival; hopping windows are then kept one by one. */
+  /**
+   * True if the result depends on the order of arrival; hopping windows are then stored
+   * individually.
+   */
   readonly ordered?: boolean;
 }
 
-/** An aggregate that a table's groups can use: what leaves a group is taken back. */
+/** An aggregate for groups of a table: rows that leave a group are subtracted. */
 export interface SubtractableAggregate<in V, A> extends Aggregate<V, A> {
   subtract(accumulator: A, value: V): A;
 }
 
-/** An aggregate that a session window can use. */
+/** An aggregate for session windows. */
 export interface MergeableAggregate<in V, A> extends Aggregate<V, A> {
   merge(left: A, right: A): A;
 }
 
 /**
- * The aggregate as windows fold with it, which keep what it answers: null is no accumulator, so a
- * record begins anew and a merge takes the other side. One whose accumulators are numbers never
- * answers null.
+ * The aggregate as windows use it: a null result is not an accumulator, so the next record starts
+ * from `init` and a merge takes the other side. An aggregate with a number form never returns null.
  */
 export function withoutNulls<V, A>(aggregate: Aggregate<V, A>): Aggregate<V, A> {
   if (numberFormOf(aggregate) !== undefined) return aggregate;
@@ -59,8 +61,8 @@ export function withoutNulls<V, A>(aggregate: Aggregate<V, A>): Aggregate<V, A> 
 }
 
 /**
- * @param step that folds with it, for messages
- * @throws CONFIG_INVALID for what cannot fold
+ * @param step name of its step, for messages
+ * @throws CONFIG_INVALID for an invalid aggregate
  */
 export function checkAggregate<V, A>(
   step: string,

@@ -1,8 +1,7 @@
 /**
  * Aggregate of all records of a key. A record with a null key or value has no effect and is
- * counted. Each update goes on as (new, old); its timestamp is the greatest of the records so far.
- * An `add` that answers null or undefined takes the row away; the next record begins anew from
- * `init`.
+ * counted. Each update is forwarded as (new, old); its timestamp is the greatest of the records so
+ * far. If `add` returns null or undefined, the row is removed; the next record starts from `init`.
  */
 
 import type { Step } from '../engine/graph/node.ts';
@@ -106,7 +105,8 @@ class KeyAggregate<V, A> {
 }
 
 /**
- * Counts and refuses what no aggregate can use: a null key or a null value (SEMANTICS, decisions).
+ * Drops and counts records that no aggregate can use: with a null key or value (SEMANTICS,
+ * decisions).
  */
 export function dropUnusable(
   context: BuildContext,

@@ -1,14 +1,16 @@
-/** asyncMap: what an asynchronous function makes of each record, in the records' order. */
+/**
+ * asyncMap: maps each record with an asynchronous function; results keep the order of the records.
+ */
 import { aFunction, checkSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import { type AsyncOptions, asyncSettings, InFlight } from './in-flight.ts';
 
-/** What the function is told beside the value. */
+/** The arguments of the function besides the value. */
 export interface AsyncCall<K> {
   readonly key: K;
   /** ms UTC. */
   readonly timestamp: number;
-  /** Aborted when the call has taken too long. */
+  /** Aborted when the call exceeds its timeout. */
   readonly signal: AbortSignal;
 }
 

@@ -3,9 +3,9 @@
  *
  *   u32 count · f64[width * count] for each number column · u32[count] lengths · values
  *
- * When all values are numbers they are one more column of f64, and the highest bit of the count is
- * set: no serde call a value. A value that is null, which no serde need know, has the length
- * FFFFFFFF and no bytes.
+ * If all values are numbers, they are another f64 column, and the highest bit of the count is set:
+ * no serde call per value. A null value, which serdes need not support, has the length FFFFFFFF and
+ * no bytes.
  */
 import { emptyBytes } from '../engine/base/bytes.ts';
 import type { Scratch } from '../engine/base/scratch.ts';
@@ -47,7 +47,7 @@ export function writeColumns<V>(
   }
 }
 
-/** False of no values. */
+/** True if all values are numbers; false without values. */
 function areNumbers(
   values: readonly unknown[],
   from: number,
@@ -102,8 +102,8 @@ export function decodeColumns<V>(
 }
 
 /**
- * As `writeColumns`, with the headers of the record that each value came with:
- * u32 length of the columns · columns and values · headers, as columns, when any value has some.
+ * As `writeColumns`, with the headers of each value's record: u32 length of the columns · columns
+ * and values · headers, as columns, when any value has some.
  */
 export function writeRecords<V>(
   scratch: Scratch,
@@ -124,7 +124,7 @@ export function writeRecords<V>(
 }
 
 export interface Records<V> extends Columns<V> {
-  /** One a value; empty where there are none. */
+  /** Headers by value; empty if there are none. */
   readonly headers: Uint8Array[];
 }
 
@@ -186,7 +186,7 @@ export function columnLayout<K extends EntryKey, V>(
 }
 
 /**
- * The layout of lists of records: by time, with some numbers, a value and the headers it came with.
+ * The layout of lists of records: by time, with some numbers, a value and the record's headers.
  * Columns: the numbers, values, headers.
  */
 export function recordLayout<V>(numbers: number, value: Serde<V>): EntryLayout<number> {

@@ -1,7 +1,7 @@
 /**
- * A table turns into streams and groups of rows, and both of them make tables. So that no file of
- * theirs imports itself, `Stream` and `GroupedTable` are handed in here when their files are
- * loaded; whoever makes one without importing its file does so by these functions.
+ * Breaks an import cycle: a table creates streams and groups, which create tables. `Stream` and
+ * `GroupedTable` register here when their files are loaded; other files create them with these
+ * functions.
  */
 import { assert } from '../engine/base/assert.ts';
 import type { Flow } from './flow.ts';

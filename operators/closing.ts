@@ -1,7 +1,7 @@
 /**
- * Closing of windows, for every family alike: when stream time passes, the due index names the keys
- * that have something to close; each key gives up what is closed; all of it goes on ordered by
- * window start (sessions: by end, then start), then key (SEMANTICS B.2).
+ * Closing of windows, for every window family: when stream time passes, the due index lists the
+ * keys with windows to close. The closed windows are removed from each key and forwarded in the
+ * order of window start (sessions: end, then start), then key (SEMANTICS B.2).
  */
 import { isFatal } from '../engine/base/assert.ts';
 import type { BuildContext } from '../engine/graph/processor.ts';
@@ -17,30 +17,30 @@ export interface Closed<A> {
 }
 
 /**
- * Stands for the value of a closed window that the aggregate could not make. The error is thrown
- * when it is the window's turn to go on: it is the failure of this window alone, which is closed
- * all the same, and one dead letter tells it.
+ * Placeholder for the value of a closed window that the aggregate failed to compute. The error is
+ * thrown when the window is forwarded: it is a failure of this window only, which stays closed, and
+ * becomes one dead letter.
  */
 export class FailedResult {
   readonly error: unknown;
 
-  /** Throws again what is no failure of the aggregate's. */
+  /** Rethrows an error that is not of the aggregate. */
   constructor(error: unknown) {
     if (isFatal(error)) throw error;
     this.error = error;
   }
 }
 
-/** Windows of one length: by start. */
+/** Order of windows of equal length: by start. */
 export function byStart(a: Closed<unknown>, b: Closed<unknown>): number {
   return a.start - b.start;
 }
 
 /**
  * Closes what is due at `streamTime`.
- * @param take takes the closed windows out of the current key's cell and stores what is left
- * @param order of what closes together, before the order of the keys
- * @param emit receives them in order, the key being current; absent = they are only forgotten
+ * @param take removes the closed windows from the current key's cell and stores the rest
+ * @param order order of windows that close together, before the order of the keys
+ * @param emit receives them in order, with their key as current key; absent: they are only dropped
  */
 export function closeDue<A>(
   context: BuildContext,

@@ -1,9 +1,8 @@
 /**
- * cogroup: one aggregate that takes in the records of several streams of a key, each in its own
- * way. All of it is one cell a key (or one a window), where a join of aggregates would keep one a
- * stream.
+ * cogroup: one aggregate over the records of several streams of a key, each with its own `add`. It
+ * keeps one cell per key (or per window), while a join of aggregates would keep one per stream.
  *
- * Records of the streams come in the order in which the task takes them: by timestamp.
+ * The records of the streams are processed in the order of the task: by timestamp.
  */
 import { aSerde, checkSettings, optional } from '../engine/base/settings.ts';
 import type { Port, Step } from '../engine/graph/node.ts';
@@ -22,16 +21,14 @@ import { synchronousAggregate } from './synchronous.ts';
 import { Table } from './table.ts';
 import { type WindowAggregateOptions, windowedTable } from './windowed-stream.ts';
 
-/**
- * What the streams of a cogroup have in common: their accumulator. Laws as in aggregate-value.ts.
- */
+/** The common accumulator of a cogroup's streams. Laws as in aggregate-value.ts. */
 export interface CogroupWhole<A> {
   /** Part of the topology's fingerprint. */
   readonly name?: string;
   init(): A;
-  /** Joins two accumulators: session windows need it, hopping windows then run on slices. */
+  /** Combines two accumulators: session windows need it; hopping windows with it run on slices. */
   merge?(left: A, right: A): A;
-  /** The result depends on the order of arrival. */
+  /** True if the result depends on the order of arrival. */
   readonly ordered?: boolean;
 }
 
@@ -42,7 +39,7 @@ interface Part<K, A> {
   readonly add: Add<A>;
 }
 
-/** A record, and which of the streams it is of. */
+/** A record with the number of its stream. */
 class Tagged {
   readonly part: number;
   readonly value: unknown;
@@ -53,7 +50,7 @@ class Tagged {
   }
 }
 
-/** Streams that are aggregated together; `with` takes in one more. */
+/** Streams that are aggregated together; `with` adds another one. */
 export class CogroupedStream<K, V, A> {
   readonly #whole: CogroupWhole<A>;
   readonly #parts: readonly Part<K, A>[];
@@ -63,7 +60,10 @@ export class CogroupedStream<K, V, A> {
     this.#parts = parts;
   }
 
-  /** One more stream, of the same keys and partitions, and how its records are taken in. */
+  /**
+   * Adds another stream with the same keys and partitions.
+   * @param add adds one of its records to the accumulator
+   */
   with<W>(
     other: Stream<K, W>,
     add: (accumulator: A, value: W, timestamp: number) => A,
@@ -75,8 +75,8 @@ export class CogroupedStream<K, V, A> {
   }
 
   /**
-   * The aggregate of each key; `name` names the store. `ttlMs`: a row ends so long after its newest
-   * record.
+   * The aggregate of each key; `name` names the store. Records with a null key or value are dropped
+   * and counted. With `ttlMs`, a row expires this many ms after its newest record.
    */
   aggregate(name: string, options: { readonly value?: Serde<A> } & TtlOption = {}): Table<K, A> {
     checkSettings(name, options, { value: optional(aSerde), ttlMs: ttlRule });
@@ -88,7 +88,7 @@ export class CogroupedStream<K, V, A> {
     return new Table<K, A>({ graph, port, key: key as Serde<K>, value }, name, { getter });
   }
 
-  /** The same for each window of a key. */
+  /** Cuts the streams into windows: one aggregate per key and window. Sessions need `merge`. */
   window(spec: WindowSpec): WindowedCogroup<K, V, A> {
     return new WindowedCogroup((name, options) =>
       windowedTable({
@@ -121,7 +121,7 @@ export class CogroupedStream<K, V, A> {
     };
   }
 
-  /** The step of one input, with one for each stream. */
+  /** Turns the step of one input into a step with one input per stream. */
   #tagged(step: Step): Step {
     return {
       ...step,
@@ -154,13 +154,17 @@ export class WindowedCogroup<K, V, A> {
     this.#tableOf = tableOf;
   }
 
-  /** The aggregate of each key and window; `name` names the store. */
+  /**
+   * The aggregate of each key and window; `name` names the store. Records with a null key or value,
+   * and late ones, are dropped and counted.
+   * @throws CONFIG_INVALID if the window cannot use the aggregate
+   */
   aggregate(name: string, options: WindowAggregateOptions<K, V, A> = {}): Table<Windowed<K>, A> {
     return this.#tableOf(name, options);
   }
 }
 
-/** Late records go to their topic as they came. */
+/** Writes late records to their topic in their original form. */
 function untaggedLate<K, V, A>(
   options: WindowAggregateOptions<K, V, A>,
 ): WindowAggregateOptions<K, Tagged, A> {

@@ -1,7 +1,7 @@
 /**
- * dedupe: lets the first record of an id through and drops its repetitions, for as long as stream
- * time has not passed the first one by more than `withinMs`. What is older than that is late:
- * nobody can say any more whether it was there.
+ * dedupe: forwards the first record of an id and drops its repetitions, until stream time has
+ * passed the first one by more than `withinMs`. An older record is late, because its id may have
+ * been forgotten.
  */
 import { synchronous } from '../engine/base/promises.ts';
 import { aFunction, checkSetting, ms } from '../engine/base/settings.ts';
@@ -15,12 +15,12 @@ import { defineStep } from './kit/define-step.ts';
 import type { KeyedStore } from './kit/keyed-store.ts';
 import { type AnyList, listParts } from './list-parts.ts';
 
-/** Ids of a key that have been seen, in their order. One column: the time of their first record. */
+/** Seen ids of a key, sorted. One column: the time of their first record. */
 interface Seen {
   readonly ids: EntryList<string>;
 }
 
-/** As they are written while they are few: by time, ascending. */
+/** Encoded form of few ids: by time, ascending. */
 type SeenPairs = readonly (readonly [time: number, id: string])[];
 
 const nothing: Serde<unknown> = {
@@ -82,7 +82,7 @@ export function dedupeStep<K, V>(
         }
         if (known === undefined) cell.ids.insert(id, timestamp);
         else {
-          // It is over, and not forgotten yet.
+          // Expired, but not removed yet.
           times[known.i] = timestamp;
           cell.ids.change(known);
         }
@@ -93,7 +93,7 @@ export function dedupeStep<K, V>(
   }).at({ key, value: undefined });
 }
 
-/** Forgets the ids of the current key that were seen first before `oldest`, ms UTC. */
+/** Removes the ids of the current key that were first seen before `oldest`, ms UTC. */
 function forgetBefore(seen: KeyedStore<Seen>, oldest: number): readonly never[] {
   const cell = seen.get();
   if (cell === undefined) return [];

@@ -1,5 +1,5 @@
 /**
- * A leaf of a list (entry-list.ts), and what is done to the columns of entries.
+ * A leaf of a list (entry-list.ts), and operations on columns of entries.
  *
  * Bytes of a leaf: f64 order · f64 wake · u32 entries · first key · last key · entries.
  */
@@ -8,21 +8,21 @@ import { type Scratch, written } from '../engine/base/scratch.ts';
 
 export type EntryKey = number | string;
 
-/** Some entries, as columns: their keys, and whatever else they have. */
+/** Entries as columns: their keys and further columns. */
 export interface Entries<K extends EntryKey> {
   readonly keys: K[];
   readonly columns: readonly unknown[][];
 }
 
-/** What the entries of a list are. */
+/** The layout of a list's entries. */
 export interface EntryLayout<K extends EntryKey> {
   readonly text: boolean;
-  /** Columns beside the keys. */
+  /** Number of columns besides the keys. */
   readonly width: number;
   /** Entries [from, to). */
   write(to: Scratch, entries: Entries<K>, from: number, end: number): void;
   decode(bytes: Buffer, start: number, end: number): Entries<K>;
-  /** When entry `i` wants attention; +Infinity: never. Absent where none ever does. */
+  /** When entry `i` is due; +Infinity: never. Absent if entries are never due. */
   wake?(entries: Entries<K>, i: number): number;
 }
 
@@ -31,9 +31,9 @@ export const never = Number.POSITIVE_INFINITY;
 export interface Leaf<K extends EntryKey> {
   readonly id: number;
   order: number;
-  /** Undefined while they are bytes only. */
+  /** Undefined while the leaf is only bytes. */
   entries: { keys: K[]; columns: unknown[][] } | undefined;
-  /** Undefined of entries that have changed. */
+  /** Undefined after a change of the entries. */
   bytes: Buffer | undefined;
   count: number;
   first: K;
@@ -41,7 +41,7 @@ export interface Leaf<K extends EntryKey> {
   wake: number;
 }
 
-/** When the first of some entries wants attention; +Infinity: none ever does. */
+/** The earliest due instant of some entries; +Infinity: none is due. */
 export function wakeOf<K extends EntryKey>(
   { wake }: EntryLayout<K>,
   entries: Entries<K>,
@@ -75,7 +75,7 @@ export function bytesOf<K extends EntryKey>(
 
 const keysAt = 20;
 
-/** What the header of a leaf's bytes says; the entries stay bytes. */
+/** Reads the header of a leaf's bytes; the entries stay encoded. */
 export function leafOf<K extends EntryKey>(
   layout: EntryLayout<K>,
   id: number,
@@ -121,7 +121,7 @@ function readKey<K extends EntryKey>(
   return [readText(bytes, at) as K, end];
 }
 
-/** u32 length in bytes · UTF-16 units, little-endian: any text comes back as it was. */
+/** u32 length in bytes · UTF-16 units, little-endian: preserves any string. */
 export function writeText(to: Scratch, text: string): void {
   const bytes = text === '' ? emptyBytes : Buffer.from(text, 'utf16le');
   to.uint32(bytes.byteLength);

@@ -1,14 +1,15 @@
 /**
- * A list of entries, ascending by key (a time, or a text), that may become very long. Most are
- * short: then the entries lie in columns, as they come. A list whose cell was cut into parts has
- * leaves of a few kilobytes, each of which is a part (graph/store-spec.ts); all but the last stay
- * bytes until someone looks into them:
+ * A list of entries, ascending by key (a time or a string), that may become very long. Most lists
+ * are short and keep their entries in columns. A list whose cell was cut into parts has leaves of a
+ * few kilobytes, each of which is a part (graph/store-spec.ts); all but the last stay encoded until
+ * they are used:
  *
  *      leaves   [ bytes ][ bytes ][ decoded, changed ][ bytes ]      last   keys, columns
  *      order       0        1            1.5              2                   3
  *
- * So a record costs what it looks at and what it changes, however many entries there are. Leaves
- * are ordered by numbers, not by their keys, as equal keys may lie in several.
+ * So the cost of a record depends on the entries that it reads and changes, not on the length of
+ * the list. Leaves are ordered by numbers, not by keys, because equal keys may be in several
+ * leaves.
  */
 import {
   type Entries,
@@ -28,15 +29,15 @@ import { firstAtOrAfter } from './time-columns.ts';
 export type { Entries, EntryKey, EntryLayout } from './entry-leaves.ts';
 export { changed, kept, removed, type Visit, type Visited } from './scanned-entries.ts';
 
-/** Where an entry lies; good until the list changes. */
+/** Position of an entry; valid until the list changes. */
 export interface Place<K extends EntryKey> extends Entries<K> {
   readonly i: number;
-  /** Of the leaves; their number for the last. */
+  /** Index of the leaf; the number of leaves for the last one. */
   readonly leaf: number;
 }
 
 export class EntryList<K extends EntryKey> extends ScannedEntries<K> {
-  /** An empty one whose cell is in parts. */
+  /** Creates an empty list whose cell is in parts. */
   static inParts<K extends EntryKey>(layout: EntryLayout<K>): EntryList<K> {
     const list = new EntryList(layout);
     list.parts = new Leaves(layout);
@@ -66,7 +67,7 @@ export class EntryList<K extends EntryKey> extends ScannedEntries<K> {
     return leaves.list[1]?.first ?? this.keys[0];
   }
 
-  /** The last entry; undefined when there is none. */
+  /** The last entry; undefined if there is none. */
   get last(): Place<K> | undefined {
     const leaves = this.leaves;
     if (this.keys.length === 0 && leaves !== undefined) this.refill(leaves);
@@ -74,7 +75,7 @@ export class EntryList<K extends EntryKey> extends ScannedEntries<K> {
     return i < 0 ? undefined : this.#place(leaves?.list.length ?? 0, this, i);
   }
 
-  /** When the first of its entries wants attention; +Infinity: none ever does. */
+  /** The earliest due instant of its entries; +Infinity: none is due. */
   get wake(): number {
     if (this.layout.wake === undefined) return never;
     const leaves = this.leaves;
@@ -82,7 +83,7 @@ export class EntryList<K extends EntryKey> extends ScannedEntries<K> {
     return leaves === undefined ? own : Math.min(own, leaves.leastWake);
   }
 
-  /** Adds an entry after those of the same key. @param cells one a column */
+  /** Adds an entry after those with the same key. @param cells one value per column */
   insert(key: K, ...cells: readonly unknown[]): void {
     const leaves = this.leaves;
     if (leaves !== undefined) {
@@ -113,7 +114,7 @@ export class EntryList<K extends EntryKey> extends ScannedEntries<K> {
     return place !== undefined && place.keys[place.i] === key ? place : undefined;
   }
 
-  /** The last entry whose key is not after `key`; undefined when all are. */
+  /** The last entry whose key is not after `key`; undefined if all are. */
   atOrBefore(key: K): Place<K> | undefined {
     const leaves = this.leaves;
     const last = firstAfter(this.keys, key);
@@ -124,7 +125,7 @@ export class EntryList<K extends EntryKey> extends ScannedEntries<K> {
     return this.#place(at, entries, firstAfter(entries.keys, key) - 1);
   }
 
-  /** The entry of this place was changed. */
+  /** Notes that the entry at this place was changed. */
   change({ leaf }: Place<K>): void {
     const leaves = this.leaves;
     if (leaves === undefined) this.ownWake = Number.NaN;
@@ -146,14 +147,14 @@ export class EntryList<K extends EntryKey> extends ScannedEntries<K> {
     leaves.dropEmpty(leaf);
   }
 
-  /** All entries, ascending; the list must not change meanwhile. */
+  /** Yields all entries, ascending; the list must not change meanwhile. */
   all(): Generator<Place<K>> {
     return this.range(undefined, undefined);
   }
 
   /**
-   * Entries with keys in [from, to], ascending; both may be left open. The list must not change
-   * meanwhile.
+   * Yields entries with keys in [from, to], ascending; both bounds are optional. The list must not
+   * change meanwhile.
    */
   *range(from: K | undefined, to: K | undefined): Generator<Place<K>> {
     const leaves = this.leaves;
@@ -169,7 +170,7 @@ export class EntryList<K extends EntryKey> extends ScannedEntries<K> {
       for (; i < keys.length && (to === undefined || (keys[i] as K) <= to); i++) {
         yield this.#place(at, entries, i);
       }
-      // It was only looked at.
+      // It was only read.
       if (isOpen || leaf.bytes === undefined) continue;
       leaf.entries = undefined;
       leaves?.opened.delete(leaf);
@@ -188,7 +189,7 @@ export class EntryList<K extends EntryKey> extends ScannedEntries<K> {
     return { keys, columns };
   }
 
-  /** Lets go of all. */
+  /** Removes all entries. */
   clear(): void {
     const leaves = this.leaves;
     if (leaves !== undefined) {

@@ -1,11 +1,11 @@
-/** What streams and tables know of where they stand in the graph. */
+/** The position of streams and tables in the graph. */
 import { refuseSetting } from '../engine/base/settings.ts';
 import type { GraphBuilder } from '../engine/graph/graph.ts';
 import type { Port } from '../engine/graph/node.ts';
 import type { Serde } from '../engine/serde/serde.ts';
 
 /**
- * Streams and tables of one topology only meet one another.
+ * Checks that streams and tables belong to the same topology.
  * @throws CONFIG_INVALID
  */
 export function sameTopology(step: string, graph: GraphBuilder, other: GraphBuilder): void {
@@ -17,8 +17,6 @@ export interface Flow<K, V> {
   readonly graph: GraphBuilder;
   readonly port: Port;
   readonly key: Serde<K>;
-  /**
-   * How values are written where they must be; undefined when the values have a type of their own.
-   */
+  /** Serde for values that must be written; undefined if the value's type has changed. */
   readonly value: Serde<V> | undefined;
 }

@@ -1,6 +1,5 @@
 /**
- * Who asks for a row of the right table of a foreign-key join: how they are kept, with the row's
- * key.
+ * The subscribers of a right table's row in a foreign-key join, stored under the row's key.
  */
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Serde } from '../engine/serde/serde.ts';
@@ -22,7 +21,7 @@ export interface Subscriber {
   readonly timestamp: number;
 }
 
-/** u32 how many · of each f64 time, u32 length of the key, hash, key. */
+/** u32 count · for each: f64 time, u32 length of the key, hash, key. */
 const layout: EntryLayout<string> = {
   text: true,
   width: 2,
@@ -80,7 +79,7 @@ export function subscriberStore(
   };
 }
 
-/** In the order of their keys; the cell must not change meanwhile. */
+/** Yields the subscribers in key order; the cell must not change meanwhile. */
 export function* subscribersOf({ list }: Subscribers): Generator<Subscriber> {
   for (const { keys, columns, i } of list.all()) {
     const [hashes, times] = columns as [Buffer[], number[]];

@@ -1,13 +1,15 @@
 /**
- * Aggregate of the rows of a group that ends `ttlMs` after its last change, whether it has rows or
- * not. The rows that it had are forgotten with it: when one of them changes or leaves, it is not
- * taken back from a group that never counted it. A row is one of them by its time:
+ * Aggregate of the rows of a group that expires `ttlMs` after its last change, with or without
+ * rows. Its rows are forgotten with it: if one of them changes or leaves later, it is not
+ * subtracted from a newer group that never counted it. A row's time tells to which group it
+ * belongs:
  *
  *     ttl 100      0: a comes    100: the group ends    250: b comes    300: a leaves
  *     count           1             (deleted)              1               1
  *
- * A group that begins at stream time n counts rows later than n - ttl only, as older ones are over
- * when they come; and those of the group before it were not later, or it would not have ended by n.
+ * A group that begins at stream time n counts only rows later than n - ttl, because older ones have
+ * expired on arrival; and no row of the previous group is later, or that group would not have
+ * expired by n.
  */
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
@@ -22,11 +24,11 @@ import { type TableGetter, type TableRow, tableGetter } from './table-getter.ts'
 import { type UnderWay, underWay } from './under-way.ts';
 
 interface GroupCell<A> {
-  /** undefined: the aggregate has answered null, so that the group is no row. */
+  /** undefined: the aggregate returned null, so the group has no row. */
   readonly accumulator: A | undefined;
-  /** ms UTC of its newest change. */
+  /** Time of its newest change, ms UTC. */
   readonly timestamp: number;
-  /** Rows with times up to it belong to a group that has ended, ms UTC. */
+  /** Rows with times up to this belong to an expired group, ms UTC. */
   readonly after: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Aggregates over a table (KGroupedTable): each change of a row takes the old value out of its
- * group and puts the new one into its group, through a repartition topic. A row that stays in its
+ * Aggregates over a table (KGroupedTable): each change of a row subtracts the old value from its
+ * group and adds the new one to its group, through a repartition topic. A row that stays in its
  * group is one update.
  */
 
@@ -34,10 +34,10 @@ import { Table } from './table.ts';
 import { rowOf, storeGetter, type TableGetter } from './table-getter.ts';
 import { Heard, type UnderWay, underWay } from './under-way.ts';
 
-/** What leaves a group and what comes into it. */
+/** The values that leave and enter a group. */
 export interface GroupChange<V> {
   readonly left?: V;
-  /** ms UTC of the change that brought `left` into the group; for groups that have an end. */
+  /** Time of the change that added `left` to the group, ms UTC; for groups that expire. */
   readonly leftAt?: number;
   readonly came?: V;
 }
@@ -45,7 +45,7 @@ export interface GroupChange<V> {
 /** Bits of `which`. */
 const [hasLeft, hasCame, hasTime] = [1, 2, 4];
 
-/** u8 which · u32 length of the first · f64 time of the first, if it is there · values. */
+/** u8 which · u32 length of the first · f64 time of the first, if present · values. */
 function changeSerde<V>(value: Serde<V>): Serde<GroupChange<V>> {
   return {
     format: `change(${value.format})`,
@@ -79,7 +79,7 @@ function changeSerde<V>(value: Serde<V>): Serde<GroupChange<V>> {
 
 type Group<K, V> = readonly [key: K, value: V];
 
-/** Null, or a group without a key or a value, puts the row into no group. */
+/** The row's group; none for null, or a group without a key or a value. */
 function inGroup<K, V>(group: Group<K, V> | null | undefined): Group<K, V> | null {
   if (!present(group) || !present(group[0]) || !present(group[1])) return null;
   for (let i = 0; i < 2; i++) {
@@ -88,21 +88,21 @@ function inGroup<K, V>(group: Group<K, V> | null | undefined): Group<K, V> | nul
   return group;
 }
 
-/** How a row that leaves is dated. */
+/** How to find the time of a row that leaves. */
 interface Dating {
-  /** Of the table whose rows are grouped; absent when it keeps no rows by key. */
+  /** Getter of the grouped table; absent if it keeps no rows by key. */
   readonly getter: TableGetter<unknown> | undefined;
-  /** A group has an end, and so wants to know. */
+  /** True if a group expires and needs the time. */
   isWanted: boolean;
 }
 
-/** Tells of when the row was that a change replaces. To be asked once a change. */
+/** Returns the time of the row that a change replaces. Call once per change. */
 function rowTimes({ getter, isWanted }: Dating, context: BuildContext): () => number | undefined {
   if (!isWanted || getter === undefined) return () => undefined;
   const stores = getter.stores.map((store) => underWay(context.cells(store) as Cells<never>));
   const [read, heard] = [getter(context), new Heard(stores)];
   return () => {
-    // The change is not heard of yet: it is the row before it.
+    // The change was not received yet, so this reads the previous row.
     const row = read(undefined, heard.isAhead);
     heard.hear();
     return row?.timestamp;
@@ -202,10 +202,9 @@ class GroupAggregate<V, A> implements AnyReceiver {
   }
 
   /**
-   * The group without a value. An aggregate of the author's may have said of a group with members
-   * that it is no row (a sum of 0, say): a member is then taken out of what the aggregate begins
-   * with. One of ours never says so: a group that is not there was never counted, as its rows came
-   * before this aggregate.
+   * The group without a value. A custom aggregate may have returned null for a group with members
+   * (such as a sum of 0): then a member is subtracted from `init()`. A built-in aggregate never
+   * returns null: a missing group was never counted, because its rows came before this aggregate.
    */
   #without(accumulator: A | null | undefined, left: V): A | null | undefined {
     const begun = accumulator ?? (this.#saysNoRow ? this.#aggregate.init() : undefined);
@@ -213,7 +212,7 @@ class GroupAggregate<V, A> implements AnyReceiver {
   }
 }
 
-/** The rows of a table in groups, to be aggregated. */
+/** The rows of a table in groups, ready to be aggregated. */
 export class GroupedTable<K, V> {
   readonly #flow: Flow<K, V>;
   readonly #dating: Dating;
@@ -224,10 +223,12 @@ export class GroupedTable<K, V> {
   }
 
   /**
-   * The aggregate of each group's rows; `name` names the store. A group without rows stays, as what
-   * is left of its aggregate (0 of a count), unless it has a `ttlMs`: then it ends so long after
-   * its last change, with the rows in it.
-   * @throws CONFIG_INVALID for an aggregate that cannot take rows back
+   * The aggregate of each group's rows; `name` names the store. A group without rows stays, with
+   * what is left of its aggregate (0 for a count). With `ttlMs`, a group expires this many ms after
+   * its last change, with the rows in it. If the aggregate returns null, the group has no row.
+   * Example: `orders.groupBy('by-country', (o) => [o.country, o]).aggregate('turnover', sum((o) =>
+   * o.cents))`.
+   * @throws CONFIG_INVALID for an aggregate without `subtract`
    */
   aggregate<A>(
     name: string,
@@ -249,7 +250,7 @@ export class GroupedTable<K, V> {
     return new Table({ graph, port, key, value }, name, { getter: storeGetter(store) });
   }
 
-  /** The number of rows in each group; else as `aggregate`. */
+  /** The number of rows in each group; otherwise as `aggregate`. */
   count(name: string, options: TtlOption = {}): Table<K, number> {
     return this.aggregate(name, count<V>(), options);
   }
@@ -263,7 +264,10 @@ export class GroupedTable<K, V> {
     this.#dating.isWanted = true;
   }
 
-  /** Folds a group's rows: `add` takes one in, `subtract` takes one that left out again. */
+  /**
+   * Folds a group's rows: `add` adds a row, `subtract` removes one that left; otherwise as
+   * `aggregate`.
+   */
   reduce(
     name: string,
     add: (total: V, value: V) => V,

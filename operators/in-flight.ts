@@ -1,8 +1,8 @@
 /**
- * Calls to the world outside that a commit waits for. A call begins as soon as a place is free
- * (and, where it is asked for, the key has no earlier one under way); its result goes on when those
- * of all earlier records have. So what follows sees the records in their order, whatever the world
- * does.
+ * Calls to outside services that a commit waits for. A call starts as soon as a slot is free (and,
+ * if requested, its key has no earlier call in progress). Its result is forwarded after those of
+ * all earlier records. So the steps after it see the records in order, whatever order the calls end
+ * in.
  */
 import { messageOf } from '../engine/base/errors.ts';
 import { ignoreRejection } from '../engine/base/promises.ts';
@@ -16,22 +16,19 @@ import {
 } from '../engine/base/settings.ts';
 import type { BuildContext, Resume } from '../engine/graph/processor.ts';
 
-/** How the world outside is asked. Times in ms. */
+/** Options of calls to outside services. Times in ms. */
 export interface AsyncOptions {
-  /** Calls under way at a time, in each task (partition); default 16. */
+  /** Concurrent calls per task (partition); default 16. */
   readonly concurrency?: number;
-  /** A call that takes longer is given up: its signal is aborted; default 30 seconds. */
+  /** A call that takes longer fails and its signal is aborted; default 30 seconds. */
   readonly timeoutMs?: number;
-  /** How often a call is made again after a failure, before the record is refused; default 3. */
+  /** How often a failed call is repeated before the record is refused; default 3. */
   readonly retries?: number;
-  /**
-   * Pause before the first repetition, doubled for each further one, at most `backoffMaxMs`;
-   * default 100.
-   */
+  /** Pause before the first retry, doubled each time up to `backoffMaxMs`; default 100. */
   readonly backoffMs?: number;
   /**
-   * Default 10 seconds. A pause is drawn between half of it and all of it, so that tasks do not
-   * march in step.
+   * Maximal pause; default 10 seconds. Each pause is drawn between half and all of its length, so
+   * that tasks do not retry in step.
    */
   readonly backoffMaxMs?: number;
 }
@@ -48,8 +45,8 @@ export const asyncRules: Rules<AsyncOptions> = {
 
 /**
  * Fills in the defaults.
- * @param of the operator that has the options, for messages
- * @throws CONFIG_INVALID for numbers that make no sense
+ * @param of operator that has the options, for messages
+ * @throws CONFIG_INVALID for invalid numbers
  */
 export function asyncSettings(of: string, options: AsyncOptions): AsyncSettings {
   checkSettings(of, options, asyncRules);
@@ -78,9 +75,9 @@ interface Waiting<R> {
 export class InFlight<R> {
   readonly #settings: AsyncSettings;
   readonly #context: BuildContext;
-  /** In the order of the records. */
+  /** Waiting calls, in the order of the records. */
   #waiting: Waiting<R>[] = [];
-  /** Whose turn has come, as soon as a place is free. */
+  /** Calls that can start as soon as a slot is free. */
   #ready: Waiting<R>[] = [];
   /** Calls that wait for an earlier one of their key. */
   readonly #behind = new Map<string, Waiting<R>[]>();
@@ -93,11 +90,10 @@ export class InFlight<R> {
   }
 
   /**
-   * Makes `call` for the record at hand; `use` gets its result, with the record's key and context
-   * again.
-   * @param keyText the call begins when the one before it of the same key is done; undefined when
-   * it need not wait
-   * @param call undefined: there is nothing to ask, `use` only waits for its turn
+   * Makes `call` for the current record; `use` gets its result, with the record's key and context.
+   * @param keyText the call starts when the previous one with this key is done; undefined: it need
+   * not wait
+   * @param call undefined: no call is made, `use` only waits for its turn
    */
   add(keyText: string | undefined, call: Call<R> | undefined, use: (result: R) => void): void {
     const nothing = undefined as R;
@@ -198,7 +194,7 @@ export class InFlight<R> {
   }
 }
 
-/** The last error, with the number of attempts where there were several. */
+/** The last error, with the number of attempts if there were several. */
 function refusal(error: unknown, attempts: number): unknown {
   if (attempts === 1) return error;
   return new Error(`${messageOf(error)} (${attempts} attempts)`, { cause: error });

@@ -1,4 +1,4 @@
-/** The public API: what a topology is made of. */
+/** The public API of topologies. */
 export { days, hours, minutes, seconds } from '../engine/base/duration.ts';
 export { type ErrorCode, isMillraceError, MillraceError } from '../engine/base/errors.ts';
 export type { ErrorAnswer, ErrorHandler, FailedRecord } from '../engine/graph/error-handler.ts';

@@ -3,11 +3,11 @@
  * of the right one.
  *
  *   left row ──plan──► subscription, to the task of the foreign key ──► right table
- *      ▲  └─(no foreign key: answered at once)                              │
- *      └───────────── answer, back to the task of the left key ◄────────────┘
+ *       ▲  └─(no foreign key: response at once)                              │
+ *       └──────────── response, back to the task of the left key ◄───────────┘
  *
- * An answer carries the hash of the left row it was asked for; when the row has changed since, the
- * answer is stale and has no effect: the newer subscription brings its own.
+ * A response has the hash of the left row of its request. If the row has changed since, the
+ * response is stale and has no effect: the newer subscription gets its own.
  */
 import { createHash } from 'node:crypto';
 import { aFunction, checkSetting } from '../engine/base/settings.ts';
@@ -31,7 +31,7 @@ import { underWay } from './under-way.ts';
 export interface ForeignKeyJoinOptions {
   readonly name: string;
   readonly kind: 'inner' | 'left';
-  /** null or undefined: the row points nowhere. */
+  /** null or undefined: the row has no foreign key. */
   readonly foreignKey: (value: unknown, key: unknown) => unknown;
   readonly joiner: (left: unknown, right: unknown) => unknown;
   readonly left: { readonly key: Serde<unknown>; readonly value: Serde<unknown> };
@@ -42,18 +42,18 @@ export interface ForeignKeyJoinOptions {
 }
 
 /**
- * What the right side is asked to do with a subscription. There is no request that is answered only
- * sometimes: while several changes are under way, silence could mean that nothing changed, or that
- * the answer was to an older row.
+ * What the right side must do with a subscription. Every request gets a response: while several
+ * changes are in progress, silence would be ambiguous between "nothing changed" and "the response
+ * was to an older row".
  */
 const ask = {
-  /** Forget it; the left side knows what becomes of its row. */
+  /** Remove it; the left side needs no response. */
   forget: 0,
-  /** Forget it, and answer that there is no row: of records written by earlier versions. */
+  /** Remove it, and respond that there is no row; in records of earlier versions. */
   forgetAndAnswer: 1,
-  /** Keep it, and answer with the row, or that there is none. */
+  /** Keep it, and respond with the row, or that there is none. */
   answer: 2,
-  /** As `answer`; that there is no row is told on only if there was a result. */
+  /** As `answer`, but a missing row is only forwarded if there was a result. */
   answerQuietly: 3,
 } as const;
 
@@ -66,15 +66,15 @@ interface Subscription {
 interface Answer {
   readonly hash: Buffer;
   /**
-   * True where Kafka Streams tells no deletion unless there was a result. Otherwise it tells one in
-   * any case, and so do we.
+   * True where Kafka Streams forwards a deletion only if there was a result. Otherwise it always
+   * forwards one, and so do we.
    */
   readonly quiet?: boolean;
-  /** The right row's bytes; absent when there is none. */
+  /** The right row's bytes; absent if there is none. */
   readonly right?: Buffer;
 }
 
-/** Stands for a left row that is not there. */
+/** Hash of a missing left row. */
 const noRow = Buffer.alloc(hashBytes);
 
 /** u8 ask · hash · left key. */
@@ -111,9 +111,9 @@ function hashOf(serde: Serde<unknown>, value: unknown): Buffer {
 }
 
 /**
- * Left side: what each change asks for. Output 0: subscriptions by foreign key; 1: answers at once,
- * to a row that is gone or that points nowhere. Each change gets one answer, from here or from the
- * right side.
+ * Left side: sends the request of each change. Output 0: subscriptions by foreign key; 1: immediate
+ * responses, to a row that is deleted or has no foreign key. Each change gets one response, from
+ * here or from the right side.
  */
 export function planStep({ name, kind, foreignKey, joiner, left }: ForeignKeyJoinOptions): Step {
   checkSetting(`${name}.foreignKey`, foreignKey, aFunction);
@@ -158,7 +158,7 @@ export function subscribeStep({ name, right }: ForeignKeyJoinOptions): Step {
   return carrierStep(`${name}-subscribe`, right.key, subscriptionSerde);
 }
 
-/** Carries answers back to the task of the left key. */
+/** Carries responses back to the task of the left key. */
 export function answerStep({ name, left }: ForeignKeyJoinOptions): Step {
   return carrierStep(`${name}-answer`, left.key, answerSerde);
 }
@@ -176,7 +176,7 @@ function carrierStep<K, V>(name: string, key: Serde<K>, value: Serde<V>): Step {
   };
 }
 
-/** Right side. Inputs: subscriptions, changes of the right table. Output: answers by left key. */
+/** Right side. Inputs: subscriptions, changes of the right table. Output: responses by left key. */
 export function matchStep({ name, left, right, rightGetter }: ForeignKeyJoinOptions): Step {
   const store = subscriberStore(`${name}-subscribers`, right.key);
   return {
@@ -215,7 +215,7 @@ export function matchStep({ name, left, right, rightGetter }: ForeignKeyJoinOpti
         receive: (_, value, timestamp) => {
           const cell = cells.get();
           if (cell === undefined) return;
-          // As in Kafka Streams, results bear the time of this change, though a left row be later.
+          // As in Kafka Streams, results have the time of this change, even if a left row is later.
           for (const { leftKey, hash } of subscribersOf(cell)) {
             answer(leftKey, hash, value, timestamp);
           }
@@ -226,7 +226,10 @@ export function matchStep({ name, left, right, rightGetter }: ForeignKeyJoinOpti
   };
 }
 
-/** Left side again. Inputs: answers, answers at once, the left table. Output: the joined table. */
+/**
+ * Left side again. Inputs: responses, immediate responses, the left table. Output: the joined
+ * table.
+ */
 export function resultStep(options: ForeignKeyJoinOptions): {
   readonly step: Step;
   readonly store: StoreSpec<unknown, AggregateCell<unknown>>;

@@ -12,7 +12,7 @@ export class GlobalTable<K, V> {
   }
 }
 
-/** @param keyOf null: no row */
+/** @param keyOf returns the key of the row; null: no row */
 export function globalJoinStep(
   kind: 'inner' | 'left',
   topic: Topic<unknown, unknown>,

@@ -1,7 +1,7 @@
 /**
  * Inner join of a stream with itself (KIP-862): both sides would keep the same records, so they are
- * kept once. Results and their order are those of the join of two streams: a record first joins, as
- * the left one, those before it; then, as the right one, those before it and itself.
+ * kept once. Results and their order are those of the join of two streams: a record first joins the
+ * earlier records as the left side; then, as the right side, the earlier records and itself.
  */
 
 import type { Step } from '../engine/graph/node.ts';
@@ -17,12 +17,12 @@ import { visitDue } from './kit/release.ts';
 import { type ListStore, listStore, type RecordList } from './list-store.ts';
 
 /**
- * Before a cell some of whose records stood later than their own time: a column for that follows
- * the times.
+ * Prefix of a cell in which some records have a stand later than their time: a column for the
+ * stands follows the times.
  */
 const withStands = 0xffff_ffff;
 
-/** @param options of a join whose two sides are one stream; its kind is 'inner' */
+/** @param options of an inner join whose two sides are one stream */
 export function selfJoinStep(options: StreamJoinOptions): Step {
   const { name, window } = options;
   const records = recordStore(options);
@@ -41,8 +41,8 @@ export function selfJoinStep(options: StreamJoinOptions): Step {
 }
 
 /**
- * Records that can still be reached. Columns: values; how far each record's source stood, or its
- * own time where that is later, ms UTC. Where all stood at their own time the second is left out.
+ * Layout of the records that can still match. Columns: values; each record's stand, or its own time
+ * if later, ms UTC. The second column is omitted if all stands equal the records' times.
  */
 function selfLayout(value: Serde<unknown>): EntryLayout<number> {
   const [own, standing] = [
@@ -151,12 +151,11 @@ class SelfJoin implements AnyReceiver, TimedStep {
     this.#forget(this.#time.now);
   }
 
-  /** Nobody waits in an inner join. */
+  /** Nothing waits in an inner join. */
   end(): void {}
 
   /**
-   * As join-streams.ts: a pair exists when neither record's wait was over where the other one's
-   * source stood.
+   * As in join-streams.ts: a pair exists if neither record's wait was over at the other's stand.
    */
   #receiveBySource(key: unknown, value: unknown, timestamp: number): void {
     const { joiner, window } = this.#options;
@@ -193,7 +192,7 @@ class SelfJoin implements AnyReceiver, TimedStep {
     this.#next.receive(key, value, Math.max(timestamp, other));
   }
 
-  /** Records with times in [from, to] that stream time `now` has not put out of reach. */
+  /** Records with times in [from, to] that can still match at stream time `now`. */
   #within({ list }: RecordList, from: number, to: number, now: number) {
     const found: { readonly time: number; readonly value: unknown }[] = [];
     list.scan(Math.max(from, now - this.#retentionMs + 1), to, ({ keys, columns }, i) => {
@@ -209,7 +208,7 @@ class SelfJoin implements AnyReceiver, TimedStep {
     else this.#cells.put(records);
   }
 
-  /** Lets go of the keys that nobody can reach any more. */
+  /** Removes keys whose records can no longer match. */
   #forget(now: number): void {
     if (this.#cells.nextDue() > now) return;
     visitDue(this.#context.task, this.#cells, now, () => this.#cells.remove());
@@ -219,15 +218,12 @@ class SelfJoin implements AnyReceiver, TimedStep {
 interface Reach {
   readonly from: number;
   readonly to: number;
-  /** How long the record, and the others, wait for partners, ms. */
+  /** How long the record, and the others, wait for matches, ms. */
   readonly ownMs: number;
   readonly otherMs: number;
 }
 
-/**
- * Records with times in [from, to] that form a pair with a record at `timestamp` whose source stood
- * at `judged`.
- */
+/** Records with times in [from, to] that match a record at `timestamp` with the stand `judged`. */
 function pairs(
   { list }: RecordList,
   timestamp: number,

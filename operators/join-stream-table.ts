@@ -1,11 +1,11 @@
 /**
- * Join of a stream with a table (SEMANTICS B.8): each record of the stream finds the row of its
- * key; changes of the table produce nothing. On a versioned table the row is that of the record's
- * own time.
+ * Join of a stream with a table (SEMANTICS B.8): each record of the stream is joined with the row
+ * of its key; changes of the table produce no results. In a versioned table, the row is the one at
+ * the record's time.
  *
- * With a grace (versioned tables only) a record first waits until stream time is that much later,
- * so that changes of the table which come out of order are there; a record that is older already
- * joins at once. What is released together goes in the order (time, key, arrival).
+ * With a grace (versioned tables only), a record first waits until stream time is that much later,
+ * so that out-of-order changes of the table have arrived; a record that is already older joins at
+ * once. Records that are released together are ordered by (time, key, arrival).
  */
 
 import { aFunction, checkSetting, checkSettings, ms, text } from '../engine/base/settings.ts';
@@ -31,7 +31,7 @@ export interface TableJoinOptions {
   readonly kind: 'inner' | 'left';
   readonly joiner: (value: unknown, row: unknown, key: unknown) => unknown;
   readonly getter: TableGetter<unknown>;
-  /** Names the buffer's store. */
+  /** Name of the buffer's store, and the wait, ms. */
   readonly wait?: { readonly name: string; readonly graceMs: number };
   readonly key: Serde<unknown>;
   readonly value: Serde<unknown>;
@@ -90,7 +90,7 @@ class TableJoin implements AnyReceiver {
     this.#next.receive(key, this.#options.joiner(value, row?.value, key), timestamp);
   }
 
-  /** False, and counted, for a record that can have no result. */
+  /** False, and counted, for a record without a possible result. */
   accepts(key: unknown, value: unknown): boolean {
     const { task } = this.#context;
     if (value === null || value === undefined) task.drop('join-table', 'null_value');
@@ -100,7 +100,7 @@ class TableJoin implements AnyReceiver {
   }
 }
 
-/** Records that wait. Columns: values, headers. */
+/** The waiting records. Columns: values, headers. */
 function bufferStore(
   { name, graceMs }: { readonly name: string; readonly graceMs: number },
   { key, value: given }: TableJoinOptions,
@@ -146,7 +146,7 @@ class JoinBuffer implements AnyReceiver, TimedStep {
   receive(key: unknown, value: unknown, timestamp: number): void {
     if (!this.#join.accepts(key, value)) return;
     const { bySource, now } = this.#time;
-    // By source it waits for the watermark: what the table is to hear of may still be under way.
+    // By source it waits for the watermark: changes of the table may still be on their way.
     const streamTime = bySource ? now : this.#time.advance(timestamp);
     if (key === null || timestamp < streamTime - this.#graceMs) {
       this.#join.receive(key, value, timestamp);

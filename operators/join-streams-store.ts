@@ -1,6 +1,6 @@
 /**
- * What a join of two streams keeps of a key: the records of both sides, and when one of them waits
- * no longer.
+ * The store of a join of two streams: for each key, the records of both sides, and when the wait of
+ * each ends.
  */
 import type { StoreSpec } from '../engine/graph/store-spec.ts';
 import { faithful } from '../engine/serde/faithful.ts';
@@ -17,10 +17,10 @@ export type Joiner = (left: unknown, right: unknown, key: unknown) => unknown;
 
 export interface StreamJoinSettings {
   /**
-   * Does exactly what Kafka Streams 4.1 does. Records without a partner go on later than the window
-   * and the grace ask for, or at once, without grace, when they come out of order (KAFKA-19536),
-   * also if a partner follows. For comparisons: a left or outer join keeps its whole store in
-   * memory then. Default: when their time and the grace are over.
+   * Behaves exactly like Kafka Streams 4.1: an unmatched record is emitted later than window and
+   * grace require, or, if it comes out of order, at once without grace (KAFKA-19536), even if a
+   * match follows. For comparisons; a left or outer join then keeps its whole store in memory.
+   * Default: unmatched records are emitted when window and grace are over.
    */
   readonly asKafkaStreams?: boolean;
 }
@@ -37,22 +37,21 @@ export interface StreamJoinOptions extends StreamJoinSettings {
 
 /**
  * The records of one side, by time, then arrival. Columns: 1 while the record waits for its first
- * partner; its value; its headers, of those that wait: the others go on no more; how far its source
- * stood, or its own time where that is later, ms UTC.
+ * match; its value; its headers, while it waits (later they are not needed); its stand, or its own
+ * time if later, ms UTC.
  */
 type Side = EntryList<number>;
 export const [openAt, valueAt, headersAt, standAt] = [0, 1, 2, 3] as const;
 type SideColumns = [open: number[], values: unknown[], headers: Uint8Array[], stands: number[]];
 
-// By index: to take an array apart by a pattern is to iterate, which costs more than what is done
-// here.
+// By index: destructuring an array iterates, which costs more than the work here.
 export function columnOf(columns: readonly unknown[][], at: number): unknown[] {
   return columns[at] as unknown[];
 }
 
 export interface JoinCell {
   readonly sides: readonly [left: Side, right: Side];
-  /** When the cell is looked at for records that nobody can reach any more. */
+  /** When the cell is next checked for records that can no longer match. */
   checkAt: number;
 }
 
@@ -60,14 +59,14 @@ export type SideIndex = 0 | 1;
 export const left: SideIndex = 0;
 export const right: SideIndex = 1;
 
-/** How long after its time, in stream time, a record of a side waits alone. */
+/** How long a record of a side waits for a match, ms of stream time after its own time. */
 export function waitMs({ beforeMs, afterMs, graceMs }: JoinWindow, side: SideIndex): number {
   return (side === left ? afterMs : beforeMs) + graceMs;
 }
 
 /**
- * How long a record can be reached: a partner may be as late as the grace. Kafka Streams keeps one
- * millisecond less, so that the last possible partner at the edge of the window is lost.
+ * How long a record can match, ms: a match may be as late as the grace. Kafka Streams keeps one
+ * millisecond less, and so loses the last possible match at the edge of the window.
  */
 export function retentionMs({ window, asKafkaStreams }: StreamJoinOptions): number {
   const { beforeMs, afterMs, graceMs } = window;
@@ -94,7 +93,7 @@ export function joinStore(options: StreamJoinOptions): JoinStore {
     format: `join2(${leftValue.format},${rightValue.format})`,
     due: ({ sides, checkAt }) => {
       let due = checkAt;
-      // Nobody waits in an inner join.
+      // Nothing waits in an inner join.
       for (const index of kind === 'inner' ? [] : [left, right]) {
         const { wake } = sides[index];
         if (wake < due) due = Math.min(due, wake + waitMs(window, index) + 1);
@@ -142,8 +141,8 @@ export function joinStore(options: StreamJoinOptions): JoinStore {
 }
 
 /**
- * One number says whether the record waits, 0 or 1, and twice by how much its source stood later: a
- * record that stood at its own time is as it always was.
+ * The number of a record is 0 or 1 (whether it waits) plus twice the lead of its stand over its
+ * time. So a record whose stand is its time has the earlier format.
  */
 function sideLayout(value: Serde<unknown>): EntryLayout<number> {
   const records = recordLayout(1, faithful(value));
@@ -168,7 +167,7 @@ function sideLayout(value: Serde<unknown>): EntryLayout<number> {
   };
 }
 
-/** Of an inner join nobody waits; else each wakes at its time, from which it waits. */
+/** In an inner join nothing waits; otherwise each record is due at the end of its wait. */
 function sideLayouts({ kind, leftValue, rightValue }: StreamJoinOptions) {
   const layouts = [sideLayout(leftValue), sideLayout(rightValue)] as const;
   if (kind === 'inner') return layouts;

@@ -1,15 +1,14 @@
 /**
- * Join of two streams by key and event time (SEMANTICS B.7). Both sides are kept for as long as a
- * record within its time may still find them; every pair is produced, with the greater timestamp.
+ * Join of two streams by key and event time (SEMANTICS B.7). Records of both sides are kept as long
+ * as they can still match; every pair is emitted, with the greater timestamp.
  *
- * A record without a partner, in a left or outer join, waits: it goes on alone, with its own
- * timestamp, when stream time has passed the last instant at which a partner could have come, plus
- * grace. Such records go on in the order (time, right before left, key), before the results of the
- * record that made time pass. A record so late that its wait is over when it comes goes on at once.
+ * In a left or outer join, an unmatched record waits. It is emitted with its own timestamp when
+ * stream time has passed the last instant at which a match could have come, plus grace. Such
+ * records are ordered by (time, right before left, key), before the results of the record that
+ * advanced time. A record that comes after its wait would be over is emitted at once.
  *
- * By source, a pair exists when the times fit, the left record's wait was not over where the right
- * one's source stood, and the other way round: whichever comes first. The pair stands where the
- * later of both stood.
+ * If time follows sources, a pair exists if the times match and neither record's wait was over at
+ * the stand of the other, whichever comes first. The stand of the pair is the later of both.
  */
 
 import { emptyBytes } from '../engine/base/bytes.ts';
@@ -47,13 +46,13 @@ import {
 import { OperatorTime } from './kit/operator-time.ts';
 import { byKeyText } from './kit/order.ts';
 
-/** @throws CONFIG_INVALID for a window or settings that make no sense */
+/** @throws CONFIG_INVALID for an invalid window or settings */
 export function checkStreamJoin(
   { name, window, joiner }: StreamJoinOptions,
   settings: StreamJoinSettings,
 ): void {
   checkSetting(`${name}.joiner`, joiner, aFunction);
-  // joinWindow() has looked at its own; one written by hand is an object of the same fields.
+  // joinWindow() checks its own result; this one may be a hand-written object.
   checkSetting(`${name}.window`, window, anObject);
   checkSettings(`${name}.window`, window, { beforeMs: ms(0), afterMs: ms(0), graceMs: ms(0) });
   checkSettings(name, settings, { asKafkaStreams: optional(flag) });
@@ -87,7 +86,7 @@ interface Waiting {
   readonly stand: number;
 }
 
-/** A record of the other side, and then what it comes to with the record at hand: what goes on. */
+/** A match of the current record, and then the joined result. */
 interface Result {
   value: unknown;
   timestamp: number;
@@ -125,7 +124,7 @@ class StreamJoin implements TimedStep {
       return;
     }
     if (key === null) {
-      // Without a key there is no partner: nothing to wait for (KIP-962).
+      // A record without a key has no match, so it does not wait (KIP-962).
       if (this.#waits(side)) this.#forward(key, this.#alone(side, value, key), timestamp);
       else this.#context.task.drop(this.#options.name, 'null_key');
       return;
@@ -186,14 +185,14 @@ class StreamJoin implements TimedStep {
     task.stand = own;
   }
 
-  /** The other side's records within the window, which now have a partner. */
+  /** The other side's records within the window, which now have a match. */
   #partners(cell: JoinCell, side: SideIndex, timestamp: number, streamTime: number): Result[] {
     const { beforeMs, afterMs } = this.#options.window;
     const other = side === left ? right : left;
     const from = timestamp - (side === left ? beforeMs : afterMs);
     const to = timestamp + (side === left ? afterMs : beforeMs);
     const { bySource } = this.#time;
-    // By source: older ones had waited long enough where this record's source stands.
+    // By source: the wait of older ones was over at this record's stand.
     const oldest = bySource
       ? streamTime - waitMs(this.#options.window, other) - 1
       : this.#sideTime(other) - this.#retentionMs;
@@ -214,9 +213,9 @@ class StreamJoin implements TimedStep {
   }
 
   /**
-   * As Kafka Streams releases: it looks only when stream time has passed a lower bound of the
-   * waiting records' times, and that bound becomes the time of the last record it looked at, not of
-   * the first that still waits. So some wait longer than they need.
+   * Releases like Kafka Streams: it scans only when stream time has passed a lower bound of the
+   * waiting records' times, and sets that bound to the time of the last scanned record, not of the
+   * first that still waits. So some records wait longer than necessary.
    */
   #releaseSeldom(side: SideIndex, streamTime: number): void {
     const { window } = this.#options;
@@ -246,7 +245,7 @@ class StreamJoin implements TimedStep {
     this.#release(streamTime);
   }
 
-  /** Lets go on, alone, whoever has waited long enough. */
+  /** Emits the unmatched records whose wait is over. */
   #release(streamTime: number): void {
     if (this.#cells.nextDue() > streamTime) return;
     if (streamTime < Number.MAX_VALUE) this.#time.keep();
@@ -301,7 +300,7 @@ class StreamJoin implements TimedStep {
     });
   }
 
-  /** Stores a cell without what nobody can reach any more. */
+  /** Stores a cell without records that can no longer match. */
   #keep(cell: JoinCell, streamTime: number): void {
     let newest = Number.NEGATIVE_INFINITY;
     for (const index of [left, right]) {
@@ -309,7 +308,7 @@ class StreamJoin implements TimedStep {
       const oldest = this.#time.bySource
         ? streamTime - waitMs(this.#options.window, index) - 1
         : this.#sideTime(index) - this.#retentionMs;
-      // Many at once: each time, all that stay are moved.
+      // Drop many at once, because each drop moves the rest.
       side.dropFirst(oldest, forgottenAtOnce);
       newest = Math.max(newest, side.lastKey ?? Number.NEGATIVE_INFINITY);
     }
@@ -317,12 +316,12 @@ class StreamJoin implements TimedStep {
       this.#cells.remove();
       return;
     }
-    // A side's own time may lag behind: then the cell is looked at again later.
+    // A side's own time may lag behind; then the cell is checked again later.
     cell.checkAt = Math.max(newest, streamTime) + this.#retentionMs + 1;
     this.#cells.put(cell);
   }
 
-  /** How far behind stream time a record may come and still be waited with. */
+  /** How far behind stream time a record may arrive and still wait, ms. */
   #patienceMs(side: SideIndex): number {
     const { window, asKafkaStreams } = this.#options;
     return waitMs(window, side) - (asKafkaStreams === true ? window.graceMs : 0);
@@ -338,7 +337,7 @@ class StreamJoin implements TimedStep {
     return side === left ? joiner(value, undefined, key) : joiner(undefined, value, key);
   }
 
-  /** Greatest time of a side's own records: it alone decides what of the side is too old. */
+  /** Greatest time of a side's own records, which decides which of them are too old. */
   #sideTime(side: SideIndex): number {
     return this.#cells.number(sideTimes[side]) ?? Number.NEGATIVE_INFINITY;
   }

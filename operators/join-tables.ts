@@ -1,9 +1,9 @@
 /**
- * Join of two tables by key (SEMANTICS B.9). Nothing is kept but the tables themselves: a change of
- * one side reads the other's row. The result's timestamp is the greater of the two rows'. A joiner
- * that answers null or undefined makes no row.
+ * Join of two tables by key (SEMANTICS B.9). It keeps no state: a change of one side reads the
+ * other's row. The timestamp of a result is the greater of the two rows'. If the joiner returns
+ * null or undefined, there is no row.
  *
- * What is said, per change, follows Kafka Streams to the record, tombstones included:
+ * The emitted changes are those of Kafka Streams, record by record, including tombstones:
  *
  *   inner   other side absent: nothing; else the joined row, or a deletion
  *   left    left change: nothing when there was and is nothing; right change: only when left exists
@@ -49,7 +49,7 @@ function sideOf(getter: TableGetter<unknown>, context: BuildContext): Side {
   return { read: getter(context), heard: new Heard(stores) };
 }
 
-/** Changes of one side; the row of the other one is read as that side has heard of it. */
+/** Receives changes of one side; reads the other side's row as last emitted there. */
 function sideReceiver(
   kind: JoinKind,
   isLeft: boolean,
@@ -59,7 +59,7 @@ function sideReceiver(
   context: BuildContext,
 ): AnyReceiver {
   const next = context.output(0);
-  // Without the own row there is a result when the other side is kept for itself; and reversed.
+  // Without this side's row there is a result if the join keeps the other side unmatched.
   const ownIsKept = kind === 'outer' || (kind === 'left' && isLeft);
   const otherIsKept = kind === 'outer' || (kind === 'left' && !isLeft);
   return {
@@ -75,7 +75,7 @@ function sideReceiver(
           : joiner(own, other?.value);
       const joinedAt = Math.max(timestamp, other?.timestamp ?? timestamp);
       const [joined, was] = [result(now) ?? null, result(before) ?? undefined];
-      // A joiner that answers null of a row that was none: nothing changed.
+      // The joiner returned null where there was no row: nothing changed.
       if (joined === null && was === undefined && (now ?? before) !== undefined) return;
       next.receive(key, joined, joinedAt, was);
     },

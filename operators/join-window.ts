@@ -1,18 +1,19 @@
-/** Which records of two streams belong together: by how far apart in event time they are. */
+/** The window of a join of two streams: how far apart in event time two records may be. */
 import { checkSettings, ms } from '../engine/base/settings.ts';
 
 /** A left record at l joins right records in [l - beforeMs, l + afterMs], both ends included. */
 export interface JoinWindow {
   readonly beforeMs: number;
   readonly afterMs: number;
-  /** How much longer, in stream time, a record without a partner is waited for. */
+  /** How much longer an unmatched record waits, ms of stream time. */
   readonly graceMs: number;
 }
 
 /**
  * The other stream's records from `before` ms before a record to `after` ms after it, both
- * inclusive.
- * @throws CONFIG_INVALID for a duration that is no whole number of milliseconds, or negative
+ * inclusive. Example: `joinWindow({ before: 0, after: hours(1), grace: minutes(10) })`.
+ * @param options `before`, `after` and `grace`, all ≥ 0, in ms
+ * @throws CONFIG_INVALID for a duration that is negative or not an integer
  */
 export function joinWindow(options: {
   readonly before: number;

@@ -8,13 +8,13 @@ import type { StandardSchema, ValidationIssue } from './validate.ts';
 const ajvPackage = onDemand<typeof import('ajv/dist/2020.js')>('ajv/dist/2020.js');
 
 /**
- * A validator for rows of type `T`. The type is the author's word: nothing derives it from the
- * schema. Rows are not changed: there are no defaults, and nothing is coerced.
+ * A validator for rows of type `T`. The type is declared by the author; it is not derived from the
+ * schema. Rows are not changed: there are no defaults and no coercion.
  * @param schema a JSON Schema; `format` is not checked
- * Throws CONFIG_INVALID for what is none.
+ * @throws CONFIG_INVALID for an invalid schema
  */
 export function jsonSchema<T>(schema: Readonly<Record<string, unknown>>): StandardSchema<T> {
-  // One instance a schema: schemas of the same $id do not meet.
+  // One instance per schema, so that schemas with the same $id do not clash.
   const { Ajv2020 } = ajvPackage();
   const ajv = new Ajv2020({ allErrors: true, strict: true, validateFormats: false });
   const check = compiled(() => ajv.compile<T>(schema));
@@ -37,7 +37,7 @@ function compiled<R>(compile: () => R): R {
   }
 }
 
-/** '/lines/0/price' as the path lines.0.price; names of properties too many are said. */
+/** Formats '/lines/0/price' as lines.0.price, and names additional properties. */
 function issueOf({ instancePath, message = 'is not valid', params }: ErrorObject): ValidationIssue {
   const path = instancePath
     .split('/')

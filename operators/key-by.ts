@@ -1,6 +1,6 @@
 /**
  * keyBy: gives records a new key and sends them through a repartition topic to the partition of
- * that key. The one cut between sub-topologies. A record whose new key is null is dropped and
+ * that key. Only keyBy divides sub-topologies. A record whose new key is null is dropped and
  * counted.
  */
 import { synchronous } from '../engine/base/promises.ts';

@@ -1,8 +1,7 @@
 /**
- * Lists and maps as state of `process`: of each key its own. They may become very long; what is
- * logged and saved is what changed of them. Values are written when they are put, and read when
- * they are asked for, so each read answers a value of its own, and what cannot be written is an
- * error of the record at hand.
+ * Lists and maps per key as state of `process`. They may become very long; only their changes are
+ * logged and saved. Values are encoded on write and decoded on read, so each read returns a new
+ * value, and a value that cannot be encoded is an error of the current record.
  */
 import { synchronous } from '../engine/base/promises.ts';
 import { aSerde, checkSetting } from '../engine/base/settings.ts';
@@ -13,13 +12,13 @@ import { decodeAll, type Serde } from '../engine/serde/serde.ts';
 import { columnLayout } from './cell-codec.ts';
 import type { EntryKey, EntryLayout, EntryList, Place } from './entry-list.ts';
 
-/** A list that `process` is to keep for each key; made by `keyedList`. */
+/** A list that `process` keeps for each key; created by `keyedList`. */
 export interface KeyedListSpec<V> {
   readonly type: 'list';
   readonly value: Serde<V>;
 }
 
-/** A map that `process` is to keep for each key; made by `keyedMap`. */
+/** A map that `process` keeps for each key; created by `keyedMap`. */
 export interface KeyedMapSpec<V> {
   readonly type: 'map';
   readonly value: Serde<V>;
@@ -32,7 +31,7 @@ export interface CollectionSpec {
 /** By name. */
 export type Collections = Readonly<Record<string, CollectionSpec>>;
 
-/** What the step sees of them. */
+/** The step's view of its collections. */
 export type CollectionsOf<C> = {
   readonly [N in keyof C]: C[N] extends KeyedListSpec<infer V>
     ? KeyedList<V>
@@ -47,60 +46,68 @@ export interface ListEntry<V> {
   readonly value: V;
 }
 
-/** Values of the current key, by time, then in the order in which they were added. */
+/** Values of the current key, by time, then in order of insertion. */
 export interface KeyedList<V> extends Iterable<ListEntry<V>> {
   readonly size: number;
   readonly first: ListEntry<V> | undefined;
   readonly last: ListEntry<V> | undefined;
   /**
-   * Adds a value. @param at ms UTC; default: the time of the record or timer at hand
-   * @throws TypeError for null and undefined, RangeError for a time that is no whole number of ms
-   * from 0 on
+   * Adds a value.
+   * @param at ms UTC; default: the time of the current record or timer
+   * @throws TypeError for null and undefined, RangeError for a time that is not an integer ≥ 0
    */
   add(value: V, at?: number): void;
   /**
-   * Entries with times in [from, to], ms UTC, ascending; both may be left out. The list must not
-   * change meanwhile.
+   * Entries with times in [from, to], ms UTC, ascending; both bounds are optional. The list must
+   * not change meanwhile.
    */
   range(from?: number, to?: number): Iterable<ListEntry<V>>;
   /** Removes the entries before an instant, ms UTC. */
   removeBefore(at: number): void;
-  /** Removes the entries in [from, to], ms UTC, of which the predicate is true; default: all. */
+  /** Removes the entries in [from, to], ms UTC, for which the predicate is true; default: all. */
   remove(from: number, to: number, predicate?: (entry: ListEntry<V>) => boolean): void;
   clear(): void;
 }
 
-/** Values of the current key, by name, in the order of the names' UTF-16 units. */
+/** Values of the current key, by name, sorted by UTF-16 units. */
 export interface KeyedMap<V> extends Iterable<readonly [name: string, value: V]> {
   readonly size: number;
   get(name: string): V | undefined;
   has(name: string): boolean;
-  /** Puts a value in place of the one before; null or undefined removes it. */
+  /** Sets a value; null or undefined removes it. */
   set(name: string, value: V | null | undefined): void;
-  /** True when there was one. */
+  /** Removes a value; returns true if there was one. */
   delete(name: string): boolean;
-  /** Entries with names in [from, to]; both may be left out. The map must not change meanwhile. */
+  /**
+   * Entries with names in [from, to]; both bounds are optional. The map must not change meanwhile.
+   */
   range(from?: string, to?: string): Iterable<readonly [name: string, value: V]>;
   clear(): void;
 }
 
-/** A list for each key. @param value how its values are written; default MessagePack */
+/**
+ * A list for each key, for the `collections` of `process`.
+ * @param value serde of its values; default MessagePack
+ */
 export function keyedList<V>(value: Serde<V> = msgpack<V>()): KeyedListSpec<V> {
   checkSetting('keyedList.value', value, aSerde);
   return { type: 'list', value: faithful(value) };
 }
 
-/** A map for each key, by text. @param value how its values are written; default MessagePack */
+/**
+ * A map for each key, with string names, for the `collections` of `process`.
+ * @param value serde of its values; default MessagePack
+ */
 export function keyedMap<V>(value: Serde<V> = msgpack<V>()): KeyedMapSpec<V> {
   checkSetting('keyedMap.value', value, aSerde);
   return { type: 'map', value: faithful(value) };
 }
 
-/** How the entries lie in the cell: values as bytes. */
+/** Layout of the entries in the cell, with values as bytes. */
 export const listLayout: EntryLayout<number> = columnLayout<number, Uint8Array>(false, 0, raw);
 export const mapLayout: EntryLayout<string> = columnLayout<string, Uint8Array>(true, 0, raw);
 
-/** What a handle needs of the step: its list in the current key's cell, and the time at hand. */
+/** What a handle needs from the step: its list in the current key's cell, and the current time. */
 export interface Current<K extends EntryKey> {
   list(): EntryList<K>;
   readonly timestamp: number;
@@ -147,7 +154,7 @@ export class ListHandle<V> implements KeyedList<V> {
 
   removeBefore(at: number): void {
     const list = this.#current.list();
-    // Whole leaves first, without looking into them.
+    // Drop whole leaves first, without decoding them.
     list.dropFirst(at - 1);
     list.scan(undefined, at - 1, () => 2);
   }
@@ -241,7 +248,7 @@ export class MapHandle<V> implements KeyedMap<V> {
   }
 }
 
-/** A copy: a serde may use its bytes again. */
+/** A copy, because a serde may reuse its bytes. */
 function bytesOf<V>(serde: Serde<V>, value: V): Buffer {
   return Buffer.from(serde.encode(value));
 }

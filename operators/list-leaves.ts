@@ -17,7 +17,7 @@ import {
 
 const [leafBytesMost, leafBytesSplit] = [8_192, 4_096];
 
-/** Of a list in parts. */
+/** The leaves of a list in parts. */
 export class Leaves<K extends EntryKey> {
   readonly #layout: EntryLayout<K>;
   /** All but the last, which is the list's own columns. */
@@ -25,27 +25,27 @@ export class Leaves<K extends EntryKey> {
   sorted = true;
   readonly byId = new Map<number, Leaf<K>>();
   readonly changed = new Set<Leaf<K>>();
-  /** Of which the entries are there. */
+  /** Leaves with decoded entries. */
   readonly opened = new Set<Leaf<K>>();
-  /** Ids of leaves that went since the changes were taken. */
+  /** Ids of leaves removed since the last `takeChanges`. */
   readonly gone = new Set<number>();
   nextId = 0;
-  /** Of the last leaf; -1: there is none. */
+  /** Id of the last leaf; -1: there is none. */
   lastId = -1;
   lastOrder = 0;
   lastBytes: Buffer | undefined;
   lastChanged = false;
-  /** Of all but the last. */
+  /** Entries in all leaves but the last. */
   count = 0;
   bytes = 0;
-  /** The least of `list`; NaN when it must be looked for. */
+  /** Earliest due instant of `list`; NaN if it must be recomputed. */
   wake = never;
 
   constructor(layout: EntryLayout<K>) {
     this.#layout = layout;
   }
 
-  /** When the first of their entries wants attention; +Infinity: none ever does. */
+  /** The earliest due instant of their entries; +Infinity: none is due. */
   get leastWake(): number {
     if (Number.isNaN(this.wake)) {
       this.wake = this.list.reduce((found, leaf) => Math.min(found, leaf.wake), never);
@@ -53,13 +53,13 @@ export class Leaves<K extends EntryKey> {
     return this.wake;
   }
 
-  /** Of all leaves, of the last, and of those that went since the changes were taken. */
+  /** Ids of all leaves, including the last, and those removed since the last `takeChanges`. */
   get ids(): number[] {
     const last = this.lastId < 0 ? [] : [this.lastId];
     return [...this.list.map(({ id }) => id), ...last, ...this.gone];
   }
 
-  /** As of when the changes were taken last; undefined of a leaf that is gone. */
+  /** Bytes of a leaf as of the last `takeChanges`; undefined for a removed leaf. */
   bytesOf(id: number): Buffer | undefined {
     return id === this.lastId ? this.lastBytes : this.byId.get(id)?.bytes;
   }
@@ -69,7 +69,7 @@ export class Leaves<K extends EntryKey> {
     this.sorted = true;
   }
 
-  /** Takes a leaf over at the end of the list. */
+  /** Appends a leaf to the list. */
   add(id: number, bytes: Buffer): Leaf<K> {
     const leaf = leafOf(this.#layout, id, bytes);
     this.byId.set(id, leaf);
@@ -79,7 +79,7 @@ export class Leaves<K extends EntryKey> {
     return leaf;
   }
 
-  /** Takes a leaf over in place of the one that it was, or its end. */
+  /** Replaces or removes a leaf. */
   set(id: number, bytes: Buffer | null): void {
     const known = this.byId.get(id);
     if (known !== undefined) {
@@ -92,11 +92,11 @@ export class Leaves<K extends EntryKey> {
     if (bytes === null) return;
     const before = this.list.at(-1)?.order;
     const { order } = this.add(id, Buffer.from(bytes));
-    // Mostly they come in their order.
+    // Leaves mostly arrive in order.
     this.sorted &&= before === undefined || before <= order;
   }
 
-  /** Entries of a leaf, decoded when they are asked for. */
+  /** Entries of a leaf, decoded on demand. */
   open(leaf: Leaf<K>): { keys: K[]; columns: unknown[][] } {
     if (leaf.entries !== undefined) return leaf.entries;
     leaf.entries = entriesOf(this.#layout, leaf.bytes as Buffer);
@@ -104,7 +104,7 @@ export class Leaves<K extends EntryKey> {
     return leaf.entries;
   }
 
-  /** Index of the first leaf that may hold an entry of `key`, or one after it. */
+  /** Index of the first leaf that may have an entry at or after `key`. */
   indexFor(key: K): number {
     const { list } = this;
     let [low, high] = [0, list.length];
@@ -116,7 +116,7 @@ export class Leaves<K extends EntryKey> {
     return low;
   }
 
-  /** Index of the last leaf that begins at `key` or before it; -1 when none does. */
+  /** Index of the last leaf that begins at or before `key`; -1 if none does. */
   lastBeginning(key: K): number {
     const { list } = this;
     let [low, high] = [0, list.length];
@@ -128,9 +128,9 @@ export class Leaves<K extends EntryKey> {
     return low - 1;
   }
 
-  /** Adds an entry to the leaf where its key belongs. There must be a leaf. */
+  /** Adds an entry to the leaf of its key. There must be a leaf. */
   insert(key: K, cells: readonly unknown[]): void {
-    // The last leaf that begins at the key or before it, or the first of all.
+    // The last leaf that begins at or before the key, or the first one.
     const leaf = this.list[Math.max(0, this.lastBeginning(key))] as Leaf<K>;
     const entries = this.open(leaf);
     insertEntry(entries, firstAfter(entries.keys, key), key, cells);
@@ -139,7 +139,7 @@ export class Leaves<K extends EntryKey> {
     this.change(leaf);
   }
 
-  /** Entries of a leaf have changed. */
+  /** Notes that entries of a leaf have changed. */
   change(leaf: Leaf<K>): void {
     this.bytes -= leaf.bytes?.byteLength ?? 0;
     leaf.bytes = undefined;
@@ -154,7 +154,7 @@ export class Leaves<K extends EntryKey> {
     this.wake = Number.NaN;
   }
 
-  /** True when the leaf is gone, as it has no entries. */
+  /** Removes a leaf without entries; returns true if it did. */
   dropEmpty(at: number): boolean {
     const leaf = this.list[at];
     if (leaf === undefined || leaf.count > 0) return false;
@@ -163,7 +163,7 @@ export class Leaves<K extends EntryKey> {
     return true;
   }
 
-  /** A leaf that is no more in the list. */
+  /** Forgets a leaf that is no longer in the list. */
   forget(leaf: Leaf<K>): void {
     this.count -= leaf.count;
     this.bytes -= leaf.bytes?.byteLength ?? 0;
@@ -174,7 +174,7 @@ export class Leaves<K extends EntryKey> {
     this.opened.delete(leaf);
   }
 
-  /** Makes the bytes of a leaf; of one that is too long several this. */
+  /** Encodes a leaf; splits one that is too long. */
   encode(leaf: Leaf<K>): void {
     const entries = leaf.entries as Entries<K>;
     const ends = this.cuts(entries);
@@ -198,7 +198,7 @@ export class Leaves<K extends EntryKey> {
     this.wake = Number.NaN;
   }
 
-  /** Ends of the leaves to make of some entries. */
+  /** Where to split some entries into leaves. */
   cuts(entries: Entries<K>): number[] {
     const count = entries.keys.length;
     const ends: number[] = [];
@@ -230,7 +230,7 @@ export class Leaves<K extends EntryKey> {
     const [before, after] = [next(at), next(at + 1)];
     const middle = (before + after) / 2;
     if (middle > before && middle < after) return middle;
-    // There is none left: all are numbered anew, with their bytes.
+    // No number is left in between: renumber all leaves, and their bytes.
     for (const [i, leaf] of this.list.entries()) {
       leaf.order = i;
       if (leaf.bytes !== undefined) leaf.bytes.writeDoubleLE(i, 0);

@@ -1,9 +1,9 @@
-/** Cells that are made of lists (entry-list.ts) and a little more: how they are kept in parts. */
+/** Parts of cells that consist of lists (entry-list.ts) and a head. */
 import type { Scratch } from '../engine/base/scratch.ts';
 import type { CellParts } from '../engine/graph/store-spec.ts';
 import type { EntryKey, EntryList } from './entry-list.ts';
 
-/** A part is a leaf of a list: its number is the leaf's id times this, and the list's number. */
+/** A part is a leaf of a list: its number is the leaf's id times this, plus the list's number. */
 const listsMost = 256;
 
 export type AnyList = Pick<
@@ -12,16 +12,16 @@ export type AnyList = Pick<
 >;
 
 export interface ListCell<C> {
-  /** Each at its number, of which there may be some without a list. */
+  /** The lists by number; some numbers may have none. */
   lists(cell: C): readonly AnyList[];
-  /** The list of a number when it is restored. Default: it is there. */
+  /** The list of a number during a restore. Default: it exists. */
   listAt?(cell: C, number: number): AnyList;
-  /** Its lists are in parts. */
+  /** Creates a cell whose lists are in parts. */
   empty(): C;
-  /** What is not in the lists. Default: nothing. */
+  /** Writes the cell's content outside of the lists. Default: none. */
   writeHead?(cell: C, to: Scratch): void;
   readHead?(cell: C, head: Buffer): void;
-  /** Whether it has changed since it was asked last. Default: it has, if there is a head. */
+  /** True if the head has changed since the last call. Default: true if there is a head. */
   headChanged?(cell: C): boolean;
 }
 
@@ -29,7 +29,7 @@ export function listParts<C>(of: ListCell<C>): CellParts<C> {
   const listOf = (cell: C, part: number) => of.lists(cell)[part % listsMost] as AnyList;
   const each = (cell: C, ids: (list: AnyList) => readonly number[]): number[] =>
     of.lists(cell).flatMap((list, i) => ids(list).map((id) => id * listsMost + i));
-  /** Of cells that were cut just now: their head was never logged. */
+  /** Cells that were just cut: their head was never logged. */
   const headless = new WeakSet<object>();
   return {
     cut(cell) {

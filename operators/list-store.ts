@@ -1,4 +1,4 @@
-/** A store whose cell is one list of records by time: what a join keeps, or holds back. */
+/** A store whose cell is one list of records by time, for joins and buffers. */
 import type { StoreSpec } from '../engine/graph/store-spec.ts';
 import { type EntryLayout, EntryList } from './entry-list.ts';
 import { type AnyList, listParts } from './list-parts.ts';
@@ -15,7 +15,7 @@ export interface ListStore {
 
 type Settings = Pick<StoreSpec<unknown, RecordList>, 'name' | 'kind' | 'key' | 'format' | 'due'>;
 
-/** @param settings `due` answers ms UTC, or Infinity for an empty list */
+/** @param settings `due` returns ms UTC, or Infinity for an empty list */
 export function listStore(settings: Settings, layout: EntryLayout<number>): ListStore {
   const store: StoreSpec<unknown, RecordList> = {
     ...settings,

@@ -1,7 +1,7 @@
 /**
- * lookup: joins each record with what an outside store answers for it. Answers are kept in memory
- * for a while, so that a key that comes often is asked for seldom; what is asked for already is not
- * asked twice. The cache is no state: it is empty after a restart.
+ * lookup: joins each record with a value from an outside store. Values are cached in memory for a
+ * while, and concurrent requests for a key are shared. The cache is not state: it is empty after a
+ * restart.
  */
 
 import type { Clock } from '../engine/base/clock.ts';
@@ -19,23 +19,22 @@ import { type AsyncOptions, asyncRules, asyncSettings, InFlight } from './in-fli
 
 export interface LookupOptions extends AsyncOptions {
   /**
-   * Answers kept at most, in each task; the longest unused goes first. Default 10 000; 0 keeps
-   * none.
+   * Maximal number of cached values per task; the least recently used is evicted. Default 10 000;
+   * 0: no cache.
    */
   readonly cacheSize?: number;
   /**
-   * How long an answer counts, ms of the wall clock; also the answer that there is none. Default
-   * one minute.
+   * How long a cached value (or "not found") is valid, ms of the wall clock. Default one minute.
    */
   readonly cacheTtlMs?: number;
 }
 
-/** An answer of the outside store: undefined, or null, is none. */
+/** A result of the outside store; undefined or null: not found. */
 export type Answer<W> = W | undefined | null;
 
 export interface LookupSettings<K, V, W, R> {
   readonly kind: 'inner' | 'left';
-  /** Null: there is nothing to ask for. */
+  /** Returns the key; null: no call is made. */
   readonly keyOf: (value: V, key: K) => string | null;
   readonly fetch: (key: string, signal: AbortSignal) => Answer<W> | Promise<Answer<W>>;
   readonly joiner: (value: V, answer: W | undefined, key: K) => R;
@@ -93,7 +92,7 @@ class AnswerCache<W> {
   readonly #size: number;
   readonly #ttlMs: number;
   readonly #clock: Clock;
-  /** The longest unused first. */
+  /** Cached values, least recently used first. */
   readonly #kept = new Map<string, Kept<W>>();
   readonly #asked = new Map<string, Promise<Answer<W>>>();
 
@@ -117,14 +116,14 @@ class AnswerCache<W> {
       }
     }
     const asked = this.#asked.get(key);
-    // A failed question is each asker's own to repeat.
+    // Each caller retries a failed request itself.
     if (asked !== undefined) return asked;
     const question = Promise.resolve().then(() => fetch(key, signal));
     this.#asked.set(key, question);
     const forget = () => {
       if (this.#asked.get(key) === question) this.#asked.delete(key);
     };
-    // Who asks again after a timeout must not wait for the answer that did not come.
+    // A retry after a timeout must not wait for the request that timed out.
     signal.addEventListener('abort', forget);
     try {
       const answer = await question;

@@ -1,8 +1,8 @@
 /**
- * Puts the records behind a keyBy in the order of time: each is held until the watermark has passed
- * it, and they go on by (timestamp, source partition, offset), whatever the order in which upstream
- * tasks wrote them. So aggregates that depend on order come out the same at any width. A record
- * that its own source had passed already when it was read takes its place where that source stood.
+ * Orders the records behind a keyBy by time: each is buffered until the watermark has passed it,
+ * and they are forwarded by (timestamp, source partition, offset), whatever order upstream tasks
+ * wrote them in. So order-dependent aggregates have the same results with any number of partitions.
+ * A record that was out of order in its own source is placed at its stand.
  */
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
@@ -12,7 +12,7 @@ import { decodeRecords, writeRecords } from './cell-codec.ts';
 import { OperatorTime } from './kit/operator-time.ts';
 import { releaseDue } from './kit/release.ts';
 
-/** Records of a key that wait, in the order in which they came; a column each. */
+/** Waiting records of a key, in order of arrival, in columns. */
 interface Waiting {
   readonly times: number[];
   readonly stands: number[];
@@ -29,7 +29,7 @@ function emptyWaiting(): Waiting {
   return { times: [], stands: [], partitions: [], offsets: [], values: [], headers: [] };
 }
 
-/** When record `i` takes its turn, ms UTC. */
+/** When record `i` is forwarded, ms UTC. */
 function turnOf({ times, stands }: Waiting, i: number): number {
   return Math.max(times[i] as number, stands[i] as number);
 }
@@ -112,7 +112,7 @@ class OrderByTime implements AnyReceiver, TimedStep {
   receive(key: unknown, value: unknown, timestamp: number): void {
     const { task } = this.#context;
     const stand = Math.max(task.stand, timestamp);
-    // In a topology that goes by its records nothing would ever let it go.
+    // In a part that follows its records, nothing would ever release it.
     if (!this.#time.bySource || stand < this.#time.now) {
       this.#next.receive(key, value, timestamp);
       return;
@@ -128,7 +128,7 @@ class OrderByTime implements AnyReceiver, TimedStep {
     this.#cells.put(cell);
   }
 
-  /** A record goes on when all records of its instant have come. */
+  /** A record is forwarded when all records of its instant have arrived. */
   nextDue(): number {
     return this.#cells.nextDue() + 1;
   }
@@ -149,14 +149,14 @@ class OrderByTime implements AnyReceiver, TimedStep {
     this.#release(until - 1, false);
   }
 
-  /** @param passes time has passed so far */
+  /** @param passes true if time has passed this far */
   #release(until: number, passes = true): void {
     if (this.#cells.nextDue() > until) return;
     if (passes) this.#time.keep();
     releaseDue(this.#context.task, this.#store, this.#cells, until, {
       take: (at) => this.#take(at),
       compare: inOrder,
-      // What was promised before has not passed it.
+      // No earlier promise has passed it.
       standOf: (one) => Math.max(one.stand, one.time),
       placeOf: (one) => one,
       headersOf: (one) => one.headers,
@@ -192,8 +192,8 @@ class OrderByTime implements AnyReceiver, TimedStep {
 }
 
 /**
- * What one source record was made into stays in its order: sorting is stable, and a key's records
- * lie as they came.
+ * Results of one source record stay in order: sorting is stable, and a key's records are in order
+ * of arrival.
  */
 function inOrder(a: Released, b: Released): number {
   return a.turn - b.turn || a.time - b.time || a.partition - b.partition || a.offset - b.offset;

@@ -1,4 +1,4 @@
-/** What the author of a `process` step writes, and what it may ask for. */
+/** The specification of a `process` step, and its context. */
 import type { DropReason } from '../engine/base/events.ts';
 import type { Sink } from '../engine/graph/topic.ts';
 import type { Headers } from '../engine/record/headers.ts';
@@ -10,70 +10,67 @@ import type { RowsOf } from './table-getter.ts';
 export interface ProcessContext<K, S, R, C = NoCollections> {
   readonly key: K;
   /**
-   * The key's state; undefined before the first. Assign to store, also after a change in place.
-   * undefined and null remove it; a key without state, timers and entries of collections is
-   * forgotten, with its `now`.
+   * The key's state; undefined at first. Assign it to store it, also after a change in place.
+   * undefined and null remove it; a key without state, timers and collection entries is removed,
+   * with its `now`.
    */
   state: S | undefined;
-  /** The key's lists and maps, which the spec must name in `collections`. */
+  /** The key's lists and maps, as listed in the spec's `collections`. */
   readonly collections: CollectionsOf<C>;
   /** The greatest event time the key has seen, ms UTC. */
   readonly now: number;
   /**
-   * The machine's time, ms UTC: for timers on the wall clock. Results that depend on it are not
+   * The machine's time, ms UTC, for timers on the wall clock. Results that depend on it are not
    * repeatable.
    */
   readonly wallNow: number;
-  /** Headers of the record at hand; a timer has none. */
+  /** Headers of the current record; a timer has none. */
   headers(): Headers;
-  /**
-   * The row of the key in a table, which the spec must name in `tables`; undefined when there is
-   * none.
-   */
+  /** The key's row of a table that the spec lists in `tables`; undefined if there is none. */
   row<W>(table: RowsOf<K, W>): W | undefined;
-  /** Sends a result on; the timestamp is that of the record or timer unless given, ms UTC. */
+  /** Emits a result. @param timestamp ms UTC; default: that of the record or timer */
   emit(value: R, timestamp?: number): void;
-  /** Writes a record to a topic, which the spec must name in `topics`. */
+  /** Writes a record to a topic that the spec lists in `topics`. */
   emitTo<K2, V2>(
     topic: Sink<K2, V2>,
     key: K2,
     value: V2 | null,
     timestamp?: number,
-    /** Default: those of the record at hand. */
+    /** Default: those of the current record. */
     headers?: Headers,
   ): void;
-  /** Sets the timer of that name to fire at `at` (ms UTC), in place of the one before. */
+  /** Sets the timer `name` to fire at `at` (ms UTC); replaces an earlier one with this name. */
   setTimer(name: string, at: number): void;
   cancelTimer(name: string): void;
-  /** Counts the record as without effect. */
+  /** Counts the record as dropped. */
   drop(reason: DropReason): void;
 }
 
 export type ProcessClock = 'stream' | 'key' | 'wall';
 
-/** None are asked for. */
+/** No collections. */
 export type NoCollections = Readonly<Record<never, never>>;
 
 export interface ProcessSpec<K, V, S, R, C = NoCollections> {
-  /** How the state of a key is written; default MessagePack. */
+  /** Serde of a key's state; default MessagePack. */
   readonly state?: Serde<S>;
   /** Lists and maps to keep for each key, by name: `keyedList()` and `keyedMap()`. */
   readonly collections?: C;
   /**
-   * What is kept of a key ends so many ms after its last record or timer, by the step's clock:
-   * state, timers and collections. Default: never.
+   * Deletes a key's state, timers and collections this many ms after its last record or timer, by
+   * the step's clock. Default: never.
    */
   readonly ttlMs?: number;
   /** Topics that `emitTo` writes. */
   readonly topics?: readonly Sink<never, never>[];
-  /** Tables of the same keys whose rows `row` reads; their changes call nothing here. */
+  /** Tables with the same keys whose rows `row` reads; their changes do not call the step. */
   readonly tables?: readonly RowsOf<K, unknown>[];
   /**
-   * What makes time pass for a key's timers: any record, the key's own, or the machine; default
-   * 'stream'.
+   * What advances time for a key's timers: any record, the key's own records, or the wall clock;
+   * default 'stream'.
    */
   readonly clock?: ProcessClock;
-  /** On the wall clock: how often it is looked at, ms; default 1000. */
+  /** With the wall clock: interval between reads, ms; default 1000. */
   readonly resolutionMs?: number;
   record(context: ProcessContext<K, S, R, C>, value: V, timestamp: number): Unawaited;
   timer?(context: ProcessContext<K, S, R, C>, name: string, at: number): Unawaited;

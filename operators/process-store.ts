@@ -21,7 +21,7 @@ export interface ProcessStoreOptions<K, S> {
   readonly state: Serde<S>;
   readonly clock: 'stream' | 'key' | 'wall';
   readonly collections: Collections;
-  /** +Infinity: a key's state has no end. */
+  /** +Infinity: a key's state does not expire. */
   readonly ttlMs: number;
 }
 
@@ -38,7 +38,7 @@ export function processStore<K, S>(
     name,
     kind: 'process',
     key,
-    // On the key's clock, too: when its timers fire, time decides, not the key.
+    // Also for the key's clock: task time decides when timers fire.
     clock: clock === 'wall' ? 'wall' : 'stream',
     format: `process.2(${codec.format})`,
     due,
@@ -57,8 +57,8 @@ export function processStore<K, S>(
 }
 
 /**
- * One row an entry, with the name of its collection; none of a collection that the step has no
- * more.
+ * One row per entry, with the name of its collection; no rows for collections that the step no
+ * longer has.
  */
 function* collectionRows(
   { name, isMap, list }: Collection,

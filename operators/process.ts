@@ -1,13 +1,13 @@
 /**
- * process: the author's own operator, with durable state and durable timers for each key.
+ * process: a custom operator with durable state and durable timers for each key.
  *
- * Timers fire with their exact time, in the order (time, name), once time has passed it: before the
- * first record that is later (all records of that instant come first), or when the idle clock says
- * that no more will come up to it. Any record of the task makes time pass for all keys; behind a
- * keyBy the watermark does. On the key's clock `now` is the key's own time, so that what happens to
- * a key does not depend on when other keys' records arrive. On the wall clock they fire when the
- * machine's time has passed them, looked at in steps of `resolutionMs`: such timers survive a
- * restart, but a replay does not repeat when they fired.
+ * Timers fire in the order (time, name) when time has passed their instant: before the first later
+ * record (after all records of that instant), or when the idle clock says that no earlier record
+ * will come. Any record of the task advances time for all keys; behind a keyBy the watermark does.
+ * With the key's clock, `now` is the key's own time, so that results of a key do not depend on when
+ * other keys' records arrive. With the wall clock, timers fire when the machine's time has passed
+ * them, read every `resolutionMs`; they survive a restart, but a replay does not repeat the times
+ * at which they fired.
  */
 
 import { fatalError } from '../engine/base/assert.ts';
@@ -141,7 +141,7 @@ class Processor<K, V, S, R, C> implements ProcessContext<K, S, R, C>, TimedStep 
     this.#next = context.output(0);
     const { tables = [] } = spec;
     this.#rows = new Map(tables.map((table) => [table, table.joinSide().getter(context)]));
-    // A timer that fails leaves nothing but its dead letter, so it works on a cell of its own.
+    // A failed timer leaves only its dead letter, so it works on its own copy of the cell.
     this.#timer = context.timer({
       receive: (key, name, at) => {
         this.#load(key as K);
@@ -161,7 +161,7 @@ class Processor<K, V, S, R, C> implements ProcessContext<K, S, R, C>, TimedStep 
     const { task } = this.#context;
     if (clock !== 'wall' && !bySource) this.#fire(this.#time.advance(timestamp) - 1);
     this.#load(key);
-    // A record's source may be less far than its time, where it is known to be out of order.
+    // With `disorder`, a record's source may be behind the record's time.
     if (clock !== 'wall') {
       const before = bySource ? Math.min(timestamp, task.stand) - 1 : timestamp - 1;
       this.#fireUntil(before);
@@ -173,19 +173,19 @@ class Processor<K, V, S, R, C> implements ProcessContext<K, S, R, C>, TimedStep 
     this.#keep();
   }
 
-  /** Stores the key's cell, or forgets it, when there is nothing in it. */
+  /** Stores the key's cell, or removes it if it is empty. */
   #keep(): void {
     if (isEmptyCell(this.#cell)) this.#cells.remove();
     else this.#cells.put(this.#cell);
   }
 
-  /** The key's time is over. */
+  /** The key's state has expired: returns an empty cell. */
   #forgotten(): ProcessCell<S> {
     this.#cells.remove();
     return emptyProcessCell();
   }
 
-  /** A timer fires when all records of its instant have come. */
+  /** A timer fires when all records of its instant have arrived. */
   nextDue(): number {
     return this.#cells.nextDue() + 1;
   }
@@ -198,7 +198,7 @@ class Processor<K, V, S, R, C> implements ProcessContext<K, S, R, C>, TimedStep 
     this.#fire(this.#time.pass(until));
   }
 
-  /** Every timer that is set fires; one that is set by then waits for the next input. */
+  /** Fires every set timer; timers set meanwhile wait for the next input. */
   end(): void {
     const due = this.#cells.dueKeys(Number.MAX_VALUE);
     for (const keyText of due) {
@@ -218,7 +218,7 @@ class Processor<K, V, S, R, C> implements ProcessContext<K, S, R, C>, TimedStep 
     this.#fire(until - 1);
   }
 
-  /** The wall clock has come to `now`. */
+  /** Fires the timers up to the wall time `now`. */
   tick(now: number): void {
     this.#fire(now);
   }
@@ -298,7 +298,7 @@ class Processor<K, V, S, R, C> implements ProcessContext<K, S, R, C>, TimedStep 
     this.#context.task.drop(this.#name, reason);
   }
 
-  /** A handler that goes on after its record is done would change the state of another one. */
+  /** Refuses an asynchronous handler: it would change the state of another record's key. */
   #settled(result: unknown): void {
     if (typeof result === 'object') refusePromise(result, `a handler of ${this.#name}`);
   }
@@ -350,7 +350,7 @@ class Processor<K, V, S, R, C> implements ProcessContext<K, S, R, C>, TimedStep 
   }
 }
 
-/** @throws RangeError, which makes the record, or the timer, a dead letter */
+/** @throws RangeError, which turns the record or timer into a dead letter */
 function checkInstant(at: number, call: string): void {
   if (isInstant(at)) return;
   refusePromise(at, `the time of ${call}`);

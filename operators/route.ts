@@ -1,10 +1,10 @@
-/** route: each record to one of several topics, chosen by its content. */
+/** route: writes each record to one of several topics, chosen by its content. */
 import { synchronous } from '../engine/base/promises.ts';
 import { aFunction, anObject, checkSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { Sink } from '../engine/graph/topic.ts';
 
-/** @param choose the name of a topic; null: none, the record ends here */
+/** @param choose returns the name of a topic; null: the record is written nowhere */
 export function routeStep<K, V>(
   topics: Readonly<Record<string, Sink<K, V>>>,
   choose: (value: V, key: K) => string | null,

@@ -1,7 +1,7 @@
 /**
- * Rows that end so long after their last change. Their ends are indexed by time, so nothing is
- * scanned. When stream time reaches an end, the row is deleted as if its topic had said so: a
- * change goes on, with the instant of the end as its time, and the changelog gets a tombstone.
+ * Expiry of rows after their last change. The expiry instants are indexed by time, so nothing is
+ * scanned. When stream time reaches one, the row is deleted as by a tombstone of its topic: a
+ * change is forwarded with that instant as timestamp, and the changelog gets a tombstone.
  */
 import { ms, optional } from '../engine/base/settings.ts';
 import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
@@ -11,7 +11,7 @@ import { enterDue } from './kit/release.ts';
 import { type TableGetter, type TableRow, tableGetter } from './table-getter.ts';
 import { type UnderWay, underWay } from './under-way.ts';
 
-/** What of a cell decides when its row ends. */
+/** The part of a cell that decides when its row expires. */
 export interface TimedCell {
   /** ms UTC of its newest change. */
   readonly timestamp: number;
@@ -19,7 +19,7 @@ export interface TimedCell {
 
 export interface TtlOption {
   /**
-   * A row ends so many ms of stream time after its last change: it is deleted, downstream as well.
+   * A row is deleted, downstream as well, this many ms of stream time after its last change.
    * Default: never.
    */
   readonly ttlMs?: number;
@@ -34,7 +34,7 @@ export function expiringStore<K, C extends TimedCell>(
   return { ...store, due: ({ timestamp }) => timestamp + ttlMs };
 }
 
-/** A stream may be ahead of the table's own time: a row that is over by the stream's is none. */
+/** A getter that hides expired rows: a stream may be ahead of the table's own time. */
 export function livingGetter<V>(getter: TableGetter<V>, ttlMs: number): TableGetter<V> {
   return tableGetter(getter.stores, (context) => {
     const read = getter(context);
@@ -59,7 +59,7 @@ export class RowExpiry<C extends TimedCell> implements TimedStep {
   readonly cells: Cells<C>;
   readonly #parts: RowExpiryParts<C>;
   readonly #time: OperatorTime;
-  /** Takes deletions: one that fails leaves nothing but its dead letter. */
+  /** Receives deletions; a failed one leaves only its dead letter. */
   readonly #expired: AnyReceiver;
   readonly #underWay: UnderWay;
 
@@ -74,8 +74,8 @@ export class RowExpiry<C extends TimedCell> implements TimedStep {
   }
 
   /**
-   * Takes in a record's timestamp, and ends what is over by then. Answers the time by which the
-   * record is judged.
+   * Advances time by a record's timestamp and expires rows. Returns the time by which the record is
+   * judged.
    */
   advance(timestamp: number): number {
     const now = this.#time.advance(timestamp);
@@ -83,14 +83,14 @@ export class RowExpiry<C extends TimedCell> implements TimedStep {
     return now;
   }
 
-  /** A change at that time has no effect any more. */
+  /** True if a change at that time has already expired. */
   isOver(timestamp: number, now: number): boolean {
     return timestamp + this.#parts.ttlMs <= now;
   }
 
   /**
-   * The current key's cell; one that is over by `now`, which may be ahead of the watermark, is
-   * ended first.
+   * The current key's cell; a cell that has expired by `now`, which may be ahead of the watermark,
+   * is deleted first.
    */
   living(key: unknown, now: number): C | undefined {
     const cell = this.cells.get();
@@ -110,7 +110,7 @@ export class RowExpiry<C extends TimedCell> implements TimedStep {
     this.#expire(this.#time.pass(until));
   }
 
-  /** Rows live on when the input ends. */
+  /** Rows stay when the input ends. */
   end(): void {}
 
   #expire(now: number): void {

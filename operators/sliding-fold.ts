@@ -1,40 +1,39 @@
 /**
- * Merges of a range that slides along a line of partial aggregates: about three merges a step,
- * instead of one an element of the range (van Herk 1992, Gil and Werman 1993). The line is cut into
- * panes as wide as the range, so that a range is the end of one pane and the beginning of the next:
+ * Merges a range that slides along a line of partial aggregates, with about three merges per step
+ * instead of one per element of the range (van Herk 1992, Gil and Werman 1993). The line is cut
+ * into panes as wide as the range, so a range is the end of one pane and the beginning of the next:
  *
  *     panes     |  . a b c d  |  e f g . .  |        c to f = (c d) (e f)
  *
- * Panes lie at multiples of their width, so whoever comes to a range merges the same elements in
- * the same order, also after a restart: sums of floating point numbers do not depend on it.
+ * Panes are at multiples of their width, so a range always merges the same elements in the same
+ * order, also after a restart: floating-point sums are reproducible.
  */
 export class SlidingFold<A> {
   readonly #width: number;
   readonly #merge: (left: A, right: A) => A;
   /**
-   * The ends of this pane: its last element, its last two, and so on, as far as they were asked
-   * for.
+   * The suffix merges of this pane: its last element, its last two, and so on, as far as computed.
    */
   #endsOf = Number.NaN;
   readonly #ends: A[] = [];
-  /** The beginning of this pane, up to an instant. */
+  /** The prefix merge of this pane, up to an instant. */
   #beginningOf = Number.NaN;
   #beginning: A | undefined;
   #upTo = Number.NEGATIVE_INFINITY;
 
-  /** @param width of the range, and of the panes, ms */
+  /** @param width width of the range and of the panes, ms */
   constructor(width: number, merge: (left: A, right: A) => A) {
     this.#width = width;
     this.#merge = merge;
   }
 
-  /** What follows is of another line. */
+  /** Clears the cache, for another line. */
   forget(): void {
     this.#endsOf = Number.NaN;
     this.#beginningOf = Number.NaN;
   }
 
-  /** Something came to be at an instant, or changed. */
+  /** Invalidates the merges that contain an instant. */
   changed(at: number): void {
     const pane = Math.floor(at / this.#width);
     if (pane === this.#endsOf) this.#endsOf = Number.NaN;
@@ -42,7 +41,7 @@ export class SlidingFold<A> {
   }
 
   /**
-   * The merge of the elements in the range that begins at `start`, of which there must be some.
+   * The merge of the elements in the range that begins at `start`; there must be at least one.
    * @param indexAt index of the first element at an instant or after it
    */
   over(values: readonly A[], start: number, indexAt: (instant: number) => number): A {

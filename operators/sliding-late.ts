@@ -1,13 +1,13 @@
-/** Which records sliding windows refuse. */
+/** Lateness in sliding windows. */
 import { isClosed } from '../engine/time/closed.ts';
 import type { SlidingWindow } from '../engine/time/windows/window-spec.ts';
 
 /**
- * A record is late when its last window is closed. Where its source has closed its first window and
- * the watermark has not, it is late as well: the windows of a key share what they hold, so that it
- * would count in a closed one or not by how far the watermark has come.
- * @param judged how far the record's source stood; @param passed how far the watermark has passed,
- * ms UTC
+ * A record is late if its last window is closed. It is also late if its source has closed its first
+ * window but the watermark has not: the windows of a key share their content, so whether it counted
+ * in the closed one would depend on the watermark.
+ * @param judged the record's stand, ms UTC
+ * @param passed how far the watermark has passed, ms UTC
  */
 export function isLateForSome(
   { bySource }: { readonly bySource: boolean },

@@ -1,13 +1,13 @@
 /**
- * The steps that look at one record at a time and keep nothing. On the edges of a table they see
- * deletions too (value null); `filter` and `map` of a table are in table-steps.ts.
+ * Stateless steps that process one record at a time. On the edges of a table they also see
+ * deletions (value null); `filter` and `map` of a table are in table-steps.ts.
  */
 import { refusePromise, synchronous } from '../engine/base/promises.ts';
 import { aFunction, anObject, checkSetting, refuseSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 
-/** A step without state: `make` gets the next receiver and answers the one before it. */
+/** A step without state: `make` gets the next receiver and returns the step's own. */
 function stateless(
   kind: string,
   make: (next: AnyReceiver, context: BuildContext) => AnyReceiver['receive'],
@@ -49,7 +49,7 @@ export function flatMapStep<K, V, W>(fn: (value: V, key: K) => Iterable<W>): Ste
   });
 }
 
-/** An async generator is no promise, but its items are. */
+/** Refuses an async generator, which is not a promise but yields promises. */
 function refuseAsync(items: unknown): void {
   if (typeof items !== 'object' || items === null || !(Symbol.asyncIterator in items)) return;
   if (Symbol.iterator in items) return;

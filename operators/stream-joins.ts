@@ -1,4 +1,4 @@
-/** The joins of a stream: with other streams, tables, and what an outside store answers. */
+/** The joins of a stream: with other streams, tables, and outside stores. */
 import { synchronous } from '../engine/base/promises.ts';
 import { anObject, checkSettings, optional, refuseSetting } from '../engine/base/settings.ts';
 import type { Port, Step } from '../engine/graph/node.ts';
@@ -24,7 +24,7 @@ import type { Synchronous } from './synchronous.ts';
 import type { Table } from './table.ts';
 import type { TableGetter } from './table-getter.ts';
 
-/** What `Stream` inherits: its joins. */
+/** The joins, which `Stream` inherits. */
 export abstract class StreamJoins<K, V> {
   readonly #flow: Flow<K, V>;
 
@@ -32,7 +32,13 @@ export abstract class StreamJoins<K, V> {
     this.#flow = flow;
   }
 
-  /** Every pair of records of a key within the window, as they come; `name` names the store. */
+  /**
+   * Emits every pair of records of a key within the window, with the later timestamp; `name` names
+   * the store. Records with a null key or value are dropped and counted. Example:
+   * `orders.join('paid', payments, joinWindow({ before: 0, after: hours(1), grace: 0 }), (order,
+   * payment) => ({ ...order, payment }))`.
+   * @throws CONFIG_INVALID for an invalid window
+   */
   join<W, R>(
     name: string,
     other: Stream<K, W>,
@@ -44,7 +50,8 @@ export abstract class StreamJoins<K, V> {
   }
 
   /**
-   * As `join`; a record of this stream that finds no partner goes on alone when its time is over.
+   * As `join`; an unmatched record of this stream is emitted, with undefined for the other side,
+   * when window and grace are over. A record with a null key is emitted unmatched at once.
    */
   leftJoin<W, R>(
     name: string,
@@ -71,7 +78,11 @@ export abstract class StreamJoins<K, V> {
     return this.#joinStream('outer', name, other, window, joiner as Joiner, settings);
   }
 
-  /** Each record with the table's row of its key; a record without one has no result. */
+  /**
+   * Joins each record with the table's row of its key; a record without a row has no result.
+   * Changes of the table emit nothing. Records with a null value, and in this join a null key, are
+   * dropped and counted.
+   */
   joinTable<W, R>(
     table: Table<K, W>,
     joiner: (value: NonNullable<V>, row: W, key: K) => Synchronous<R>,
@@ -80,7 +91,7 @@ export abstract class StreamJoins<K, V> {
     return this.#joinTable('inner', table, joiner as never, options);
   }
 
-  /** As `joinTable`; without a row the joiner gets undefined. */
+  /** As `joinTable`; without a row or a key the joiner gets undefined. */
   leftJoinTable<W, R>(
     table: Table<K, W>,
     joiner: (value: NonNullable<V>, row: W | undefined, key: K) => Synchronous<R>,
@@ -89,7 +100,10 @@ export abstract class StreamJoins<K, V> {
     return this.#joinTable('left', table, joiner as never, options);
   }
 
-  /** Each record with the row of a global table that `keyOf` names; without one, no result. */
+  /**
+   * Joins each record with the row of a global table that `keyOf` names (null: no row); a record
+   * without a row has no result.
+   */
   joinGlobal<G, W, R>(
     table: GlobalTable<G, W>,
     keyOf: (value: V, key: K) => G | null,
@@ -108,8 +122,10 @@ export abstract class StreamJoins<K, V> {
   }
 
   /**
-   * Each record with what an outside store answers for the key that `keyOf` tells; without an
-   * answer, no result. Answers are kept in memory for a while.
+   * Joins each record with a value that `fetch` reads from an outside store, for the key that
+   * `keyOf` returns (null: no call). A record without a value has no result. Values are cached in
+   * memory for a while. Calls may be repeated.
+   * @throws CONFIG_INVALID for an invalid option
    */
   lookup<W, R>(
     keyOf: (value: V, key: K) => string | null,
@@ -121,7 +137,7 @@ export abstract class StreamJoins<K, V> {
     return this.#through<R>(lookupStep<K, V, W, R>(step, options));
   }
 
-  /** As `lookup`; without an answer the joiner gets undefined. */
+  /** As `lookup`; without a value the joiner gets undefined. */
   leftLookup<W, R>(
     keyOf: (value: V, key: K) => string | null,
     fetch: (key: string, signal: AbortSignal) => Answer<W> | Promise<Answer<W>>,

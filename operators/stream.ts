@@ -1,4 +1,4 @@
-/** A stream of records: the operators that take one and yield one. */
+/** A stream of records, with its operators. */
 import {
   aFunction,
   anObject,
@@ -44,10 +44,10 @@ import { WindowedStream } from './windowed-stream.ts';
 /** A predicate that is a type guard. */
 type Guard<V, W extends V> = (value: V, ...rest: never[]) => value is W;
 
-/** What a predicate lets through, by its type. */
+/** The type of values that pass a predicate. */
 type Passed<V, P> = P extends Guard<V, infer W> ? W : V;
 
-/** What a type guard takes; of any other predicate nothing is known. */
+/** The narrowed type of a type guard; unknown for any other predicate. */
 type Taken<V, P> = P extends Guard<V, infer W> ? W : never;
 
 /** The streams of a split, by branch. */
@@ -63,29 +63,38 @@ export class Stream<K, V> extends StreamJoins<K, V> {
     this.#flow = flow;
   }
 
-  /** The records for which the predicate holds; a type guard narrows the type of their values. */
+  /**
+   * Keeps the records for which the predicate is true; a type guard narrows the type of the values.
+   * Example: `orders.filter((order) => order.amount > 0)`.
+   */
   filter<W extends V>(predicate: (value: V, key: K) => value is W): Stream<K, W>;
   filter(predicate: (value: V, key: K) => boolean): Stream<K, V>;
   filter(predicate: (value: V, key: K) => boolean): Stream<K, V> {
     return this.#then(filterStep(predicate), this.#flow.value);
   }
 
-  /** Each record with another value; its key and timestamp (ms UTC) stay. */
+  /**
+   * Maps each record to another value; key and timestamp (ms UTC) stay the same. Records mapped to
+   * null or undefined are treated as null values by later steps.
+   */
   map<W>(fn: (value: V, key: K, timestamp: number) => Synchronous<W>): Stream<K, W> {
     return this.#then<W>(mapStep(fn), undefined);
   }
 
   /**
-   * A record for each value of the result, in its order, with the key and timestamp of the record.
+   * Emits a record for each value of the result, in order, with the key and timestamp of the
+   * original record.
    */
   flatMap<W>(fn: (value: V, key: K) => Iterable<Synchronous<W>>): Stream<K, W> {
     return this.#then<W>(flatMapStep(fn), undefined);
   }
 
   /**
-   * What an asynchronous function makes of each record: several calls at a time, one at a time for
-   * a key; results go on in the records' order. The commit waits for them. A call may be repeated
-   * after a failure or a crash. A record whose calls all fail goes where the error policy says.
+   * Maps each record with an asynchronous function: several concurrent calls, but one at a time per
+   * key; results keep the order of the records. The commit waits for the calls. A call may be
+   * repeated after a failure or a crash, so it should be idempotent. If all calls of a record fail,
+   * the error policy decides.
+   * @throws CONFIG_INVALID for an invalid option
    */
   asyncMap<W>(
     fn: (value: V, call: AsyncCall<K>) => W | Promise<W>,
@@ -95,15 +104,17 @@ export class Stream<K, V> extends StreamJoins<K, V> {
   }
 
   /**
-   * Calls `fn` for each record, which goes on as it is. What `fn` does outside is not exactly once.
+   * Calls `fn` for each record, which is forwarded unchanged. Side effects of `fn` are not
+   * exactly-once.
    */
   peek(fn: (value: V, key: K, timestamp: number) => Unawaited): Stream<K, V> {
     return this.#then(peekStep(fn), this.#flow.value);
   }
 
   /**
-   * Each record goes to the first branch whose predicate holds, or to `otherwise`. A predicate that
-   * is a type guard gives its branch the narrower type, and `otherwise` what is left.
+   * Sends each record to the first branch whose predicate is true, or to `otherwise`. A type guard
+   * gives its branch the narrowed type, and `otherwise` the rest. Example: `const { large,
+   * otherwise } = orders.split({ large: (o) => o.amount > 100 })`.
    */
   split<B extends Readonly<Record<string, (value: V, key: K) => boolean>>>(
     branches: B,
@@ -115,7 +126,7 @@ export class Stream<K, V> extends StreamJoins<K, V> {
   }
 
   /**
-   * The records of both streams, in the order of time as a task takes them in.
+   * The records of both streams, in the order in which the task processes them: by timestamp.
    * @throws CONFIG_INVALID for a stream of another topology
    */
   merge<W>(other: Stream<K, W>): Stream<K, V | W> {
@@ -126,9 +137,10 @@ export class Stream<K, V> extends StreamJoins<K, V> {
   }
 
   /**
-   * Gives each record a new key, through a repartition topic named after `name`. Null and undefined
-   * drop the record, counted as null_key. Keys that are no texts need a serde: `{ key: int64 }`.
-   * @throws CONFIG_INVALID for an option that makes no sense
+   * Gives each record a new key, through a repartition topic named after `name`. If the key is null
+   * or undefined, the record is dropped and counted as null_key. Keys that are not strings need a
+   * serde: `{ key: int64 }`. Example: `orders.keyBy('by-customer', (order) => order.customer)`.
+   * @throws CONFIG_INVALID for an invalid option
    */
   keyBy<K2 = string>(
     name: string,
@@ -155,9 +167,9 @@ export class Stream<K, V> extends StreamJoins<K, V> {
   }
 
   /**
-   * The author's own operator with state and timers for each key; `name` names the store. A record
-   * with a null key is dropped and counted.
-   * @throws CONFIG_INVALID for a setting that makes no sense, or a table of another topology
+   * A custom operator with state and timers for each key; `name` names the store. A record with a
+   * null key is dropped and counted. See docs/operators/process.md.
+   * @throws CONFIG_INVALID for an invalid setting, or a table of another topology
    */
   process<S, R = never, C extends Collections = NoCollections>(
     name: string,
@@ -177,22 +189,25 @@ export class Stream<K, V> extends StreamJoins<K, V> {
     return new Stream<K, R>({ graph, port, key, value: undefined });
   }
 
-  /** Rows of the schema's type; what does not fit is a dead letter with the issues. */
+  /** Validates each value with a schema; an invalid one becomes a dead letter with the issues. */
   validate<R>(schema: StandardSchema<R>): Stream<K, R> {
     return this.#then<R>(validateStep(schema), undefined);
   }
 
   /**
-   * Drops repetitions of an id within `withinMs` (ms of stream time, from 0), key by key; what is
-   * older is late, and null keys are dropped: all are counted. `name` names the store.
-   * @throws CONFIG_INVALID for a duration that makes no sense
+   * Drops repetitions of an id within `withinMs` (ms of stream time, ≥ 0), per key. Older records
+   * are late, and records with a null key are dropped; all are counted. `name` names the store.
+   * @throws CONFIG_INVALID for an invalid duration
    */
   dedupe(name: string, idOf: (value: V, key: K) => string, withinMs: number): Stream<K, V> {
     const { key, value } = this.#flow;
     return this.#then(dedupeStep(name, idOf, withinMs, key), value);
   }
 
-  /** Each record to one of the topics, by its name in `topics`; null: to none. */
+  /**
+   * Writes each record to one of the topics: `choose` returns its name in `topics`, or null for
+   * none.
+   */
   route<N extends string>(
     topics: Readonly<Record<N, Sink<K, V>>>,
     choose: (value: V, key: K) => N | null,
@@ -201,30 +216,34 @@ export class Stream<K, V> extends StreamJoins<K, V> {
     graph.step(routeStep(topics, choose), [port]);
   }
 
-  /** Writes the records to a topic; null values as they are, where they delete a row. */
+  /**
+   * Writes the records to a topic, at the commit. Null values are written as tombstones, which
+   * delete a row.
+   */
   to(topic: Sink<K, NonNullable<V>>): void {
     this.#flow.graph.sink(topic, this.#flow.port);
   }
 
   /**
-   * Puts an operator from outside after the stream: one made by `defineStep` of `millrace/steps`.
-   * @throws CONFIG_INVALID for what is no such operator
+   * Applies an external operator, created by `defineStep` of `millrace/steps`.
+   * @throws CONFIG_INVALID if it is not such an operator
    */
   apply<R>(step: StepOf<K, V, R>): Stream<K, R> {
     return this.#then<R>(stepAt(step, this.#flow), step.valueAt(this.#flow));
   }
 
-  /** Applies a function of streams: how parts of a topology are shared. */
+  /** Applies a function of streams, to share parts of a topology. */
   via<R>(part: (stream: Stream<K, V>) => R): R {
     return part(this);
   }
 
   /**
-   * The aggregate of all records of a key; `name` names the store. A record with a null key or a
-   * null value has no effect and is counted. An aggregate that answers null or undefined has no
-   * row. With `ttlMs` a key's row ends so long after its newest record, and the next one begins
-   * anew.
-   * @throws CONFIG_INVALID for an aggregate without its functions
+   * The aggregate of all records of a key; `name` names the store. A record with a null key or
+   * value has no effect and is counted. If the aggregate returns null or undefined, there is no
+   * row. With `ttlMs`, a key's row is deleted this many ms after its newest record, and the next
+   * record starts from `init`. Example: `orders.aggregate('turnover', sum((order) =>
+   * order.cents))`.
+   * @throws CONFIG_INVALID for an invalid aggregate
    */
   aggregate<A>(
     name: string,
@@ -239,12 +258,12 @@ export class Stream<K, V> extends StreamJoins<K, V> {
     return new Table({ graph, port: graph.step(step, [input]), key, value }, name, { getter });
   }
 
-  /** The number of records of a key; else as `aggregate`. */
+  /** The number of records of a key; otherwise as `aggregate`. */
   count(name: string, options: TtlOption = {}): Table<K, number> {
     return this.aggregate(name, count<NonNullable<V>>(), options);
   }
 
-  /** Folds the records of a key, the first one begins; else as `aggregate`. */
+  /** Folds the records of a key, starting with the first one; otherwise as `aggregate`. */
   reduce(
     name: string,
     fn: (total: NonNullable<V>, value: NonNullable<V>) => NonNullable<V>,
@@ -255,8 +274,8 @@ export class Stream<K, V> extends StreamJoins<K, V> {
   }
 
   /**
-   * Begins one aggregate over several streams: this one's records are taken in by `add`, those of
-   * others by theirs: `a.cogroup(whole, addA).with(b, addB).aggregate(name)`.
+   * Starts one aggregate over several streams, each with its own `add`: `a.cogroup({ init },
+   * addA).with(b, addB).aggregate(name)`.
    */
   cogroup<A>(
     whole: CogroupWhole<A>,
@@ -272,7 +291,9 @@ export class Stream<K, V> extends StreamJoins<K, V> {
   }
 
   /**
-   * The stream cut into windows. Records with a null value have no effect there and are counted.
+   * Cuts the stream into windows, for an aggregate. Records with a null key or value have no effect
+   * there and are counted. Example: `clicks.window(tumbling({ size: hours(1), grace: 0
+   * })).count('clicks-per-hour')`.
    */
   window(spec: WindowSpec): WindowedStream<K, NonNullable<V>> {
     return new WindowedStream(this.#flow as Flow<K, NonNullable<V>>, spec);

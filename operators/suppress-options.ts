@@ -1,4 +1,4 @@
-/** How suppress holds back: what may be asked for, and what is refused. */
+/** The options of suppress, and their validation. */
 import {
   aFunction,
   anObject,
@@ -16,59 +16,70 @@ import {
 } from '../engine/base/settings.ts';
 import type { WindowSpec } from '../engine/time/windows/window-spec.ts';
 
-/** How much a task may hold back. Bytes are those of keys and values as they are written. */
+/** Limits of a task's buffer. Bytes are those of the encoded keys and values. */
 export interface SuppressBuffer {
   readonly maxRecords?: number;
   readonly maxBytes?: number;
 }
 
-/** When a window's result so far goes on before the window is closed; each that applies. */
+/**
+ * When a window's preliminary result is emitted before the window closes; each condition applies.
+ */
 export interface EarlyResults<V> {
-  /** After every so many changes of a window; of a session also those of the sessions in it. */
+  /**
+   * After this many changes of a window; for a session, including those of the sessions merged into
+   * it.
+   */
   readonly everyRecords?: number;
-  /** So many ms of stream time after a change that has not been told, the newest then. */
+  /** This many ms of stream time after a change that was not emitted; emits the newest change. */
   readonly everyMs?: number;
-  /** When it says so; `told` is the result last told, undefined when there is none. */
+  /**
+   * If the predicate returns true; `told` is the last emitted result, undefined if there is none.
+   */
   readonly when?: (result: V, told: V | undefined) => boolean;
 }
 
 export type SuppressOptions<V = unknown> =
   | (SuppressBuffer & {
-      /** One final result a window; early ones only if asked for. */
+      /** One final result per window, and early ones if requested. */
       readonly untilClosed: true;
       readonly early?: EarlyResults<V>;
-      /** A final result never goes on early: the task stops with SUPPRESS_FULL. */
+      /** A final result is never emitted early: a full buffer stops the task with SUPPRESS_FULL. */
       readonly whenFull?: 'stop';
     })
   | (SuppressBuffer & {
       /** ms of stream time that a change waits for newer ones. */
       readonly timeLimitMs: number;
-      /** 'emit' (default): the oldest goes on early; 'stop': the task stops with SUPPRESS_FULL. */
+      /**
+       * 'emit' (default): the oldest change is emitted early; 'stop': the task stops with
+       * SUPPRESS_FULL.
+       */
       readonly whenFull?: 'emit' | 'stop';
     })
   | (SuppressBuffer & {
       /**
-       * The newest change of each row goes on at every multiple of so many ms of the wall clock.
+       * Emits the newest change of each row at every multiple of this interval on the wall clock,
+       * ms.
        */
       readonly wallIntervalMs: number;
       readonly whenFull?: 'emit' | 'stop';
     })
   | {
       /**
-       * The newest change of each row goes on at each commit, in it. How many changes become one
-       * depends on when commits come, the last word on each row does not.
+       * Emits the newest change of each row at each commit, as part of it. The number of merged
+       * changes depends on the commits; the last value of each row does not.
        */
       readonly untilCommit: true;
     };
 
-/** What is held back longer than until the commit. */
+/** Options of kinds that buffer longer than until the commit. */
 export type StoredOptions = Exclude<SuppressOptions, { readonly untilCommit: true }>;
 
 type Mode = 'closed' | 'limit' | 'wall';
 
 export interface SuppressSettings {
   readonly mode: Mode;
-  /** ms, of the modes 'limit' and 'wall'. */
+  /** Limit or interval of the modes 'limit' and 'wall', ms. */
   readonly ms: number;
   readonly early: EarlyResults<unknown> | undefined;
   readonly maxRecords: number;
@@ -107,7 +118,7 @@ const noOther: Rules<EveryOption> = {
   untilCommit: notWith,
 };
 
-/** @throws CONFIG_INVALID unless the options ask for exactly one way of holding back */
+/** @throws CONFIG_INVALID unless the options select exactly one kind of suppress */
 export function checkWay(name: string, options: SuppressOptions): void {
   checkSetting(`suppress ${name}`, options, anObject);
   const given = ways.filter((way) => way in options);
@@ -116,7 +127,7 @@ export function checkWay(name: string, options: SuppressOptions): void {
   refuseSetting(name, `suppress ${problem} how long to hold back: give one of ${ways.join(', ')}`);
 }
 
-/** @throws CONFIG_INVALID for settings that contradict themselves or the table */
+/** @throws CONFIG_INVALID for settings that contradict each other or the table */
 export function settingsOf(
   name: string,
   options: StoredOptions,

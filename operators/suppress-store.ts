@@ -1,4 +1,4 @@
-/** The changes that suppress holds back: how they are kept. */
+/** The store of changes that suppress buffers. */
 
 import type { StoreSpec } from '../engine/graph/store-spec.ts';
 import { faithful } from '../engine/serde/faithful.ts';
@@ -7,9 +7,9 @@ import { decodeColumns, decodeRecords, writeColumns, writeRecords } from './cell
 import { changed, type Entries, type EntryLayout, EntryList, kept } from './entry-list.ts';
 import { type AnyList, listParts } from './list-parts.ts';
 
-/** A change that waits. */
+/** A buffered change. */
 export interface Held {
-  /** When it goes on: stream time; on the wall clock's ticks, its own time. */
+  /** When it is emitted, in stream time; for ticks of the wall clock, its own time. */
   due: number;
   start: number;
   end: number;
@@ -17,13 +17,13 @@ export interface Held {
   value: unknown;
   /** Headers of the change. */
   headers: Uint8Array;
-  /** What is known downstream; undefined when nothing is. */
+  /** The last value known downstream; undefined if there is none. */
   old: unknown;
-  /** How many changes went into it. */
+  /** Number of merged changes. */
   records: number;
-  /** Stream time of its next early result; +Infinity when none is to come. */
+  /** Stream time of its next early result; +Infinity if there is none. */
   early: number;
-  /** Its share of the buffer's bytes; 0 when they are not counted. */
+  /** Its bytes in the buffer; 0 if they are not counted. */
   bytes: number;
 }
 
@@ -42,7 +42,7 @@ export interface SuppressStoreOptions {
   readonly name: string;
   readonly key: Serde<unknown>;
   readonly value: Serde<unknown>;
-  /** All of it stays in memory. */
+  /** True if the whole store stays in memory. */
   readonly resident: boolean;
   readonly clock: 'stream' | 'tick';
 }
@@ -138,7 +138,7 @@ export function suppressStore(options: SuppressStoreOptions): SuppressStore {
       const {
         columns: [helds = []],
       } = layout.decode(bytes, start, end);
-      // Those of before lie in the order in which they came.
+      // The earlier format is in order of arrival.
       const sorted = (helds as Held[]).sort((a, b) => a.start - b.start);
       const keys = sorted.map(({ start: from }) => from);
       return { list: new EntryList(layout, { keys, columns: [sorted] }) };
@@ -162,7 +162,7 @@ export function suppressStore(options: SuppressStoreOptions): SuppressStore {
   return { store, newList: () => new EntryList(layout) };
 }
 
-/** The change that waits of a window. */
+/** The buffered change of a window. */
 export function findHeld(list: EntryList<number>, start: number, end: number): Held | undefined {
   let found: Held | undefined;
   list.scan(start, start, (entries, i) => {
@@ -173,7 +173,7 @@ export function findHeld(list: EntryList<number>, start: number, end: number): H
   return found;
 }
 
-/** What waits was changed. */
+/** Notes that a buffered change was modified. */
 export function noteHeld(list: EntryList<number>, held: Held): void {
   const { start } = held;
   list.scan(start, start, (entries, i) => (heldAt(entries, i) === held ? changed : kept));

@@ -1,8 +1,8 @@
 /**
- * suppress: holds the changes of a table back. Until its window is closed (one final result a
- * window, and early ones on a trigger), for a time (the newest change within it), to the next tick
- * of the wall clock, or to the commit (until-commit.ts). Its time is that of the changes it
- * receives. What is released is ordered by time, then key, then window.
+ * suppress: buffers table changes until (a) the window closes (one final result per window, and
+ * early ones on a trigger), (b) a time limit, (c) the next tick of the wall clock, or (d) the
+ * commit (until-commit.ts). Its stream time is that of its input. Released changes are ordered by
+ * time, then key, then window.
  */
 
 import { fatalError } from '../engine/base/assert.ts';
@@ -48,7 +48,7 @@ export function suppressStep(
     name,
     key,
     value,
-    // The oldest change may be of any key, at any record.
+    // The oldest change may belong to any key, so all must be in memory.
     resident: bounded && whenFull === 'emit',
     clock: mode === 'wall' ? 'tick' : 'stream',
   });
@@ -76,7 +76,7 @@ interface SuppressParts {
   readonly context: BuildContext;
 }
 
-/** Sessions that were withdrawn by the record at hand, for the one that they grow into. */
+/** Sessions withdrawn by the current record, for the session that they grow into. */
 interface Carried {
   readonly keyText: string;
   readonly offset: number;
@@ -106,13 +106,13 @@ class Suppress implements AnyReceiver, TimedStep {
     const streamTime = this.#time.advance(timestamp);
     const { start, end } =
       window === undefined ? { start: noWindow, end: noWindow } : (key as Windowed<unknown>);
-    // A withdrawn session never becomes final; what waits of it must not either.
+    // A withdrawn session never becomes final, so its buffered change must not either.
     const withdrawn = settings.mode === 'closed' && (value === null || value === undefined);
     if (withdrawn) this.#withdraw(key, start, end, timestamp);
     const held = withdrawn ? undefined : this.#hold({ start, end, timestamp, value, old });
     const { bySource } = this.#time;
     const told = held !== undefined && this.#isTold(held, streamTime);
-    // Results of windows that end before are told before.
+    // Results of windows that end earlier are emitted first.
     if (!bySource) this.#release(streamTime);
     if (told) this.#tell(key, held);
     this.#makeRoom();
@@ -155,7 +155,7 @@ class Suppress implements AnyReceiver, TimedStep {
       bytes: 0,
     };
     if (same === undefined) this.#count('waiting', 1);
-    // The first change says when it goes on, and what was there before it.
+    // The first change determines the due time and the old value.
     held.value = value;
     held.timestamp = timestamp;
     held.headers = this.#parts.context.task.headerBytes();
@@ -176,8 +176,8 @@ class Suppress implements AnyReceiver, TimedStep {
   }
 
   /**
-   * True when an early result is due by its records or the predicate, and not by the time that is
-   * released anyway; else notes when the next one is due by time.
+   * True if an early result is due by its number of changes or the predicate (results due by time
+   * are released anyway); otherwise notes when the next one is due by time.
    */
   #isTold(held: Held, streamTime: number): boolean {
     const { early } = this.#parts.settings;
@@ -195,7 +195,7 @@ class Suppress implements AnyReceiver, TimedStep {
     return false;
   }
 
-  /** An early result; the change goes on waiting, for its final one. */
+  /** Emits an early result; the change stays buffered for the final one. */
   #tell(key: unknown, held: Held): void {
     const { value, timestamp, old } = held;
     held.old = value;
@@ -214,7 +214,7 @@ class Suppress implements AnyReceiver, TimedStep {
     if (cell.list.size === 0) this.#cells.remove();
     else this.#cells.put(cell);
     if (this.#parts.settings.early !== undefined) this.#carry(held);
-    // What was told early is taken back.
+    // Withdraw the early result.
     if (held.old !== undefined) this.#next.receive(key, null, timestamp, held.old);
   }
 
@@ -259,7 +259,7 @@ class Suppress implements AnyReceiver, TimedStep {
     });
   }
 
-  /** What is due of the current key; early results stay, as told. */
+  /** Takes the due changes of the current key; early ones stay buffered. */
   #take(until: number): readonly Held[] {
     const cell = this.#cells.get();
     if (cell === undefined) return [];
@@ -330,7 +330,7 @@ class Suppress implements AnyReceiver, TimedStep {
     this.#next.receive(full, value, timestamp, old);
   }
 
-  /** Encoded only where bytes are bounded. */
+  /** Encoded size; computed only if bytes are limited. */
   #bytesOf(value: unknown): number {
     const { settings, value: serde, context } = this.#parts;
     if (settings.maxBytes === Number.POSITIVE_INFINITY) return 0;

@@ -1,17 +1,16 @@
-/** Aggregates whose functions answer no promises. */
+/** Types and checks against functions that return promises. */
 import { refusePromise } from '../engine/base/promises.ts';
 import type { Aggregate } from './aggregate-value.ts';
 import { numberFormOf } from './aggregates/number-form.ts';
 
-/** What a promise lacks, so that the compiler names it where one is answered. */
+/** A property that promises lack, so that the compiler error names it. */
 interface AnswersNoPromise {
   readonly 'a promise cannot be a value here: use asyncMap for what has to be awaited': never;
 }
 
 /**
- * The type of what a synchronous function answers: `T`, or a type that nothing has where `T` may be
- * a promise. A generic helper that passes a function on declares it the same: `fn: (value: V) =>
- * Synchronous<W>`.
+ * The result type of a synchronous function: `T`, or an impossible type if `T` may be a promise. A
+ * generic helper that passes a function on declares it as `fn: (value: V) => Synchronous<W>`.
  */
 export type Synchronous<T> = T &
   (0 extends 1 & T
@@ -20,9 +19,7 @@ export type Synchronous<T> = T &
       ? unknown
       : AnswersNoPromise);
 
-/**
- * The type of an answer that is not looked at: anything but a promise, which nobody would wait for.
- */
+/** The type of an ignored result: anything except a promise, which would not be awaited. */
 export type Unawaited =
   | string
   | number
@@ -31,13 +28,13 @@ export type Unawaited =
   | symbol
   | null
   | undefined
-  // biome-ignore lint/suspicious/noConfusingVoidType: the answer of a function without one
+  // biome-ignore lint/suspicious/noConfusingVoidType: the result of a function without one
   | void
   | (object & { readonly then?: never });
 
-/** The aggregate, for which a promise in place of an accumulator is an error. */
+/** Wraps an aggregate so that returning a promise is an error. */
 export function synchronousAggregate<G extends Aggregate<never, unknown>>(aggregate: G): G {
-  // Of those made of numbers each number is looked at.
+  // Aggregates with a number form check each number.
   if (numberFormOf(aggregate) !== undefined) return aggregate;
   const inner: Aggregate<unknown, unknown> = aggregate as never;
   const checked = <A>(result: A, what: string): A => {
@@ -45,7 +42,7 @@ export function synchronousAggregate<G extends Aggregate<never, unknown>>(aggreg
     return result;
   };
   const { name, ordered, merge, subtract } = inner;
-  // Field by field: it may be an instance, of which little would be spread.
+  // Field by field: a spread would lose the methods of a class instance.
   return {
     ...(name === undefined ? {} : { name }),
     ...(ordered === undefined ? {} : { ordered }),

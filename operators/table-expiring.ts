@@ -1,6 +1,6 @@
 /**
- * A table whose rows live for so long after their last change (row-expiry.ts). A record whose row
- * would be over when it comes deletes the row, and is counted as expired.
+ * A table whose rows expire after their last change (row-expiry.ts). A record that has already
+ * expired on arrival deletes its row, and is counted as expired.
  */
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';

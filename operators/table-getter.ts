@@ -11,24 +11,25 @@ import { type UnderWay, underWay } from './under-way.ts';
 
 export interface TableRow<V> {
   readonly value: V;
-  /** ms UTC of the change that made the row. */
+  /** Time of the change that created the row, ms UTC. */
   readonly timestamp: number;
 }
 
 /**
- * The row of the task's current key; undefined when there is none.
- * @param asOf ms UTC; matters to versioned tables only
- * @param isAhead of stores whose change the reader has not heard of yet: the row before it counts
+ * Reads the row of the task's current key; undefined if there is none.
+ * @param asOf ms UTC; only for versioned tables
+ * @param isAhead true for stores with a change that the reader has not received yet: it then reads
+ * the previous row
  */
 export type RowReader<V> = (
   asOf?: number,
   isAhead?: (store: UnderWay) => boolean,
 ) => TableRow<V> | undefined;
 
-/** Made once a task. The reader and the table's store must be in one sub-topology. */
+/** Created once per task. The reader and the table's store must be in one sub-topology. */
 export interface TableGetter<V> {
   (context: BuildContext): RowReader<V>;
-  /** The stores that rows come from. */
+  /** The stores that the rows come from. */
   readonly stores: readonly StoreSpec[];
 }
 
@@ -40,7 +41,7 @@ export function tableGetter<V>(
   return Object.assign((context: BuildContext) => read(context), { stores });
 }
 
-/** What a join needs of a table. */
+/** What a join needs from a table. */
 export interface JoinSide<out V> {
   readonly graph: GraphBuilder;
   readonly port: Port;
@@ -48,7 +49,7 @@ export interface JoinSide<out V> {
   readonly versioned: boolean;
 }
 
-/** A table as others see it who read its rows. */
+/** A table whose rows other steps read. */
 export interface RowsOf<out K, out V> extends StoreHandle<K, V> {
   /** Throws CONFIG_INVALID for a table whose rows cannot be read by key. */
   joinSide(): JoinSide<V>;
@@ -59,7 +60,7 @@ export function rowOf<V>(cell: AggregateCell<V> | undefined): TableRow<V> | unde
   return cell && { value: cell.accumulator, timestamp: cell.timestamp };
 }
 
-/** Of a table that keeps one value a key. */
+/** The getter of a table with one value per key. */
 export function storeGetter<V>(store: StoreSpec<unknown, AggregateCell<V>>): TableGetter<V> {
   return tableGetter([store], (context) => {
     const cells: Cells<AggregateCell<V>> = context.cells(store);
@@ -71,7 +72,9 @@ export function storeGetter<V>(store: StoreSpec<unknown, AggregateCell<V>>): Tab
   });
 }
 
-/** Of a table derived row by row: null or undefined from `derive` is no row. */
+/**
+ * The getter of a table derived row by row; if `derive` returns null or undefined, there is no row.
+ */
 export function derivedGetter<K, V, W>(
   getter: TableGetter<V>,
   key: Serde<K>,

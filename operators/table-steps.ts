@@ -24,9 +24,9 @@ function edge(
 }
 
 /**
- * A row that no longer passes becomes a deletion; a row that never passed is not told. Of a
- * versioned table each change is, as in Kafka Streams (KIP-914): the one before may not be the
- * older.
+ * A row that no longer passes becomes a deletion; a row that never passed is not forwarded. In a
+ * versioned table every change is forwarded, as in Kafka Streams (KIP-914), because the previous
+ * change may not be the older one.
  */
 export function tableFilterStep<K, V>(
   predicate: (value: V, key: K) => boolean,
@@ -41,7 +41,7 @@ export function tableFilterStep<K, V>(
   });
 }
 
-/** A row mapped to null or undefined is no row, as one that a filter refuses. */
+/** A row mapped to null or undefined is not a row, as if a filter rejected it. */
 export function tableMapStep<K, V, W>(
   fn: (value: V, key: K) => W | null | undefined,
   versioned: boolean,
@@ -50,7 +50,7 @@ export function tableMapStep<K, V, W>(
   return edge('table-map', (next) => (key, value, timestamp, old) => {
     const now = present(value) ? (fn(value as V, key as K) ?? null) : null;
     const before = present(old) ? (fn(old as V, key as K) ?? undefined) : undefined;
-    // A deletion is told on even of a row that was not there, as Kafka Streams has it.
+    // A deletion is forwarded even if there was no row, as in Kafka Streams.
     if (versioned || now !== null || before !== undefined || !present(value)) {
       next.receive(key, now, timestamp, before);
     }

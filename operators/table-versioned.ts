@@ -1,8 +1,9 @@
 /**
  * A versioned table: each key's values of the last `historyMs` of stream time, so that a join can
- * ask for the value as of a record's time (KIP-889, SEMANTICS B.8). A change older than the history
- * is dropped and counted. One that is not the newest changes the history; the table as it is now
- * stays, so joins and groups do not see it (output 1), only who asks for every change.
+ * read the value as of a record's time (KIP-889, SEMANTICS B.8). A change older than the history is
+ * dropped and counted. A change that is not the newest only changes the history, not the current
+ * table; so joins and groups do not see it. It is sent to output 1, for steps that need every
+ * change.
  */
 
 import type { Step } from '../engine/graph/node.ts';
@@ -49,8 +50,8 @@ function versionStore<K, V>(
     kind: 'versioned',
     key,
     format: `versions(${value.format})`,
-    // Its first version is needed until the second one is in force throughout the history; a
-    // deletion is none.
+    // The first version is needed until the second one covers the whole history; a deletion is not
+    // needed.
     due: ({ list }) => {
       const first = list.secondKey ?? (isDeleted(list) ? list.firstKey : undefined);
       return (first ?? Number.POSITIVE_INFINITY) + historyMs;
@@ -83,7 +84,7 @@ function versionStore<K, V>(
   return { store, newList: () => new EntryList(layout) };
 }
 
-/** Whether the newest version is a deletion. */
+/** True if the newest version is a deletion. */
 function isDeleted(list: EntryList<number>): boolean {
   const { last } = list;
   return last !== undefined && last.columns[0]?.[last.i] === undefined;
@@ -196,11 +197,11 @@ class VersionedTable implements AnyReceiver, TimedStep {
     this.#expire(this.#time.pass(until), undefined);
   }
 
-  /** What is in force stays so. */
+  /** Versions stay when the input ends. */
   end(): void {}
 
   /**
-   * Forgets what no history reaches back to.
+   * Removes versions older than the history.
    * @param except the current key's cell is about to change anyway
    */
   #expire(streamTime: number, except: string | undefined): void {
@@ -218,7 +219,7 @@ class VersionedTable implements AnyReceiver, TimedStep {
     const inForce = list.atOrBefore(oldest);
     const first = inForce?.keys[inForce.i];
     if (first !== undefined && first > (list.firstKey as number)) {
-      // Whole leaves first, without looking into them.
+      // Drop whole leaves first, without decoding them.
       list.dropFirst(first - 1);
       list.scan(undefined, first - 1, () => removed);
     }

@@ -1,5 +1,5 @@
 /**
- * The rows of tables that keep none: mapped, filtered, joined. They are made when they are read.
+ * Rows of tables without a store: mapped, filtered, joined. They are computed when they are read.
  */
 import { keyTextOf } from '../engine/base/bytes.ts';
 import type { StoreRow } from '../engine/graph/store-spec.ts';
@@ -10,8 +10,9 @@ import type { RowJoiner } from './join-tables.ts';
 import { present } from './present.ts';
 
 /**
- * Rows made one by one.
- * @param derive null or undefined: no row. Of a window it gets the window as the key
+ * Rows derived one by one.
+ * @param derive returns the row; null or undefined: no row. For a windowed table the key is the
+ * window
  */
 export function derivedView(
   name: string,
@@ -52,7 +53,7 @@ export function joinedView(
   return { name, of, newestOnly: true, rows };
 }
 
-/** A table that tells changes and keeps no rows. */
+/** A table that emits changes and keeps no rows. */
 export function notKeptView(name: string, of: string, why: string): TableView {
   return { name, of: [of], newestOnly: false, rows: why };
 }

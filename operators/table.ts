@@ -37,23 +37,23 @@ import {
 import { changesStep, tableFilterStep, tableMapStep } from './table-steps.ts';
 import { derivedView, joinedView, notKeptView } from './table-view.ts';
 
-/** Of a windowed table: its windows, and how the key within the window is written. */
+/** For a windowed table: its windows, and the serde of the key within the window. */
 export interface TableWindow {
   readonly spec: WindowSpec;
   readonly base: Serde<unknown>;
-  /** Whose records close them. */
+  /** Whose records close the windows. */
   readonly clock: 'stream' | 'key';
 }
 
 export interface TableTraits<V> {
   readonly window?: TableWindow;
-  /** How a join reads the row of a key; absent when it cannot be read by key. */
+  /** How a join reads the row of a key; absent if rows cannot be read by key. */
   readonly getter?: TableGetter<V> | undefined;
-  /** Name of its view; absent when a store holds it. */
+  /** Name of its view; absent if it has a store. */
   readonly view?: string;
-  /** True when the getter answers as of an instant. */
+  /** True if the getter can read as of an instant. */
   readonly versioned?: boolean;
-  /** Of a versioned table: its changes that are not the newest of their row. */
+  /** For a versioned table: its changes that are not the newest of their row. */
   readonly stale?: Port;
 }
 
@@ -63,7 +63,7 @@ function viewName(store: string, kind: string, port: Port): string {
 }
 
 export class Table<K, V> implements RowsOf<K, V> {
-  /** The store that holds the table, or the one of the table that it is derived from. */
+  /** The table's store, or that of the table that it is derived from. */
   readonly store: string;
   readonly view?: string;
   /** Types only: see StoreHandle. */
@@ -78,7 +78,7 @@ export class Table<K, V> implements RowsOf<K, V> {
     this.#traits = traits;
   }
 
-  /** The rows for which the predicate holds. */
+  /** Keeps the rows for which the predicate is true; a row that no longer passes is deleted. */
   filter(predicate: (value: V, key: K) => boolean): Table<K, V> {
     const passes = synchronous(predicate, "filter's function");
     return this.#then(
@@ -88,7 +88,7 @@ export class Table<K, V> implements RowsOf<K, V> {
     );
   }
 
-  /** Each row with another value; one mapped to null or undefined is no row. */
+  /** Maps each row to another value; a row mapped to null or undefined is deleted. */
   map<W>(fn: (value: V, key: K) => Synchronous<W>): Table<K, NonNullable<W>> {
     const map = synchronous(fn, "map's function");
     const step = tableMapStep(map, this.#traits.versioned === true);
@@ -103,12 +103,14 @@ export class Table<K, V> implements RowsOf<K, V> {
   changes(): Stream<K, V | null> {
     const { graph, key, value } = this.#flow;
     const port = graph.step(changesStep(), [this.#everyChange]);
-    // What writes values (a topic, a repartition) knows a null by itself.
+    // Writers of values (topics, repartitions) handle null themselves.
     return streamOf<K, V | null>({ graph, port, key, value: value as Serde<V | null> });
   }
 
   /**
-   * Holds changes back: until the window is closed, for a time, or to the wall clock's next tick.
+   * Buffers changes until the window closes, for a time, until the next tick of the wall clock, or
+   * until the commit; `name` names the store. See docs/operators/suppress.md.
+   * @throws CONFIG_INVALID for an invalid combination of options
    */
   suppress(name: string, options: SuppressOptions<V>): Table<K, V> {
     checkWay(name, options as SuppressOptions);
@@ -137,11 +139,10 @@ export class Table<K, V> implements RowsOf<K, V> {
   }
 
   /**
-   * Puts an operator from outside after the table: one made by `defineStep` of `millrace/steps`
-   * with `nulls`. It gets each change: the new row, null for a deletion, and the old row, undefined
-   * when there was none; and it must send its own changes on in the same way. Rows of the result
-   * are not kept.
-   * @throws CONFIG_INVALID for what is no such operator
+   * Applies an external operator, created by `defineStep` of `millrace/steps` with `nulls`. It
+   * receives each change: the new row (null for a deletion) and the old row (undefined if there was
+   * none), and must forward its own changes in the same form. Rows of the result are not kept.
+   * @throws CONFIG_INVALID if it is not such an operator
    */
   apply<R>(step: StepOf<K, V | null, R | null>): Table<K, R> {
     const input = this.#flow as Flow<K, V | null>;
@@ -151,12 +152,15 @@ export class Table<K, V> implements RowsOf<K, V> {
     return this.#then<R>(made, step.valueAt(input) as Serde<R> | undefined, undefined, view);
   }
 
-  /** Rows of both tables. */
+  /**
+   * Joins the rows of both tables with the same key. If the joiner returns null or undefined, there
+   * is no row.
+   */
   join<W, R>(other: Table<K, W>, joiner: (left: V, right: W) => Synchronous<R>): Table<K, R> {
     return this.#join('inner', other, joiner as RowJoiner);
   }
 
-  /** Every row of this table, with the other's or undefined. */
+  /** Every row of this table, joined with the other's row or undefined. */
   leftJoin<W, R>(
     other: Table<K, W>,
     joiner: (left: V, right: W | undefined) => Synchronous<R>,
@@ -164,7 +168,7 @@ export class Table<K, V> implements RowsOf<K, V> {
     return this.#join('left', other, joiner as RowJoiner);
   }
 
-  /** Every row of either table. */
+  /** Every row of either table, with undefined for a missing side. */
   outerJoin<W, R>(
     other: Table<K, W>,
     joiner: (left: V | undefined, right: W | undefined) => Synchronous<R>,
@@ -172,7 +176,10 @@ export class Table<K, V> implements RowsOf<K, V> {
     return this.#join('outer', other, joiner as RowJoiner);
   }
 
-  /** Each row with the other table's row that its foreign key names; `name` names the stores. */
+  /**
+   * Joins each row with the other table's row that its foreign key names; a row without a foreign
+   * key (null) or a match has no result. `name` names the stores.
+   */
   joinForeign<F, W, R>(
     name: string,
     other: Table<F, W>,
@@ -182,7 +189,7 @@ export class Table<K, V> implements RowsOf<K, V> {
     return this.#joinForeign('inner', name, other, foreignKey, joiner as RowJoiner);
   }
 
-  /** As `joinForeign`; a row whose foreign key names nothing is joined with undefined. */
+  /** As `joinForeign`; a row without a match is joined with undefined. */
   leftJoinForeign<F, W, R>(
     name: string,
     other: Table<F, W>,
@@ -193,9 +200,10 @@ export class Table<K, V> implements RowsOf<K, V> {
   }
 
   /**
-   * Puts the rows into groups, through a repartition topic named after `name`; null: no group.
-   * Groups whose keys are no texts need a serde: `{ key: int64 }`.
-   * @throws CONFIG_INVALID for an option that makes no sense
+   * Groups the rows, through a repartition topic named after `name`: the function returns the
+   * group's key and the value, or null for no group. Group keys that are not strings need a serde:
+   * `{ key: int64 }`.
+   * @throws CONFIG_INVALID for an invalid option
    */
   groupBy<V2, K2 = string>(
     name: string,
@@ -281,19 +289,21 @@ export class Table<K, V> implements RowsOf<K, V> {
     return new Table<K, R>({ graph, port, key, value: result }, name, { getter });
   }
 
-  /** The name by which its rows are read. */
+  /** The name for reading its rows. */
   get #readAs(): string {
     return this.view ?? this.store;
   }
 
-  /** Where all changes come, also those of a versioned table that are not the newest. */
+  /** The port with all changes, including those of a versioned table that are not the newest. */
   get #everyChange(): Port {
     const { stale } = this.#traits;
     const { graph, port } = this.#flow;
     return stale === undefined ? port : graph.step(mergeStep(2), [port, stale]);
   }
 
-  /** @param derive the same step on one row, for joins; undefined when rows cannot be read then */
+  /**
+   * @param derive the same step on one row, for joins; undefined if rows cannot be read afterwards
+   */
   #then<W>(
     step: Step,
     value: Serde<W> | undefined,
@@ -303,7 +313,7 @@ export class Table<K, V> implements RowsOf<K, V> {
     const { graph, key } = this.#flow;
     const port = graph.step(step, [this.#flow.port]);
     const { getter, stale, ...traits } = this.#traits;
-    // What cannot be read row by row (suppress) has to do with the newest rows only.
+    // Steps that cannot be read row by row (suppress) only handle the newest rows.
     const staleToo =
       stale === undefined || derive === undefined ? {} : { stale: graph.step(step, [stale]) };
     const derived =

@@ -1,6 +1,6 @@
 /** Ascending columns of a cell, such as the times that joins and versioned tables keep. */
 
-/** Index of the first entry that is `from` or greater; their number when none is. */
+/** Index of the first entry that is at least `from`; the number of entries if none is. */
 export function firstAtOrAfter<T extends number | string>(entries: readonly T[], from: T): number {
   let [low, high] = [0, entries.length];
   while (low < high) {
@@ -11,16 +11,14 @@ export function firstAtOrAfter<T extends number | string>(entries: readonly T[],
   return low;
 }
 
-/** Index of the last time that is not after `at`; -1 when all are. Looks from the newest back. */
+/** Index of the last time that is not after `at`; -1 if all are. Searches backwards. */
 export function lastAtOrBefore(times: readonly number[], at: number): number {
   let i = times.length - 1;
   while (i >= 0 && (times[i] as number) > at) i--;
   return i;
 }
 
-/**
- * Puts one entry into each of several columns, at the same place; at the end it is only appended.
- */
+/** Inserts one entry into each of several columns at the same index; at the end it appends. */
 export function insertAt(
   at: number,
   ...entries: readonly (readonly [column: unknown[], entry: unknown])[]

@@ -1,4 +1,4 @@
-/** Where a topology begins: `topology(name, t => ...)` with sources and tables. */
+/** The entry point of a topology: `topology(name, t => ...)` with sources and tables. */
 import {
   aFunction,
   checkSetting,
@@ -24,47 +24,50 @@ import { tableSource } from './table-steps.ts';
 import { versionedTable } from './table-versioned.ts';
 
 export interface StreamOptions<K, V> {
-  /** Event time of a record, ms UTC; default: the timestamp in the log. */
+  /** Extracts the event time of a record, ms UTC; default: the timestamp in the log. */
   readonly time?: (value: V, key: K, timestamp: number) => number;
   /**
-   * Records later than the log's own timestamp by more than this many ms go to the dead letters.
+   * A record whose time is more than this many ms after the log's own timestamp becomes a dead
+   * letter.
    */
   readonly maxFutureSkewMs?: number;
   /**
-   * How far records of a partition may be out of order, ms. Time is so much behind the newest
-   * record: such records are not late, and results, timers and order come so much later. Default 0;
-   * when it is given, also as 0, windows close and timers fire by the watermark even where no keyBy
-   * comes before them.
+   * How far records of a partition may be out of order, ms. Time is this much behind the newest
+   * record: such records are not late, and results, timers and ordering are that much later.
+   * Default 0. If it is given, even as 0, windows and timers follow the watermark without a keyBy
+   * too.
    */
   readonly disorder?: number;
   /**
-   * A timestamp further ahead of the wall clock than so many ms goes to the dead letters and moves
-   * no time. Default one day; Infinity: every one is taken.
+   * A record further ahead of the wall clock than this (ms) becomes a dead letter and does not
+   * advance time. Default one day; Infinity: no limit.
    */
   readonly maxAhead?: number;
   /**
-   * In history: a record that jumps further ahead of its partition than so many ms counts when
-   * another one confirms it; a lone one goes to the dead letters. Default 366 days; Infinity: every
-   * one is taken.
+   * In history, a record that jumps further ahead of its partition than this (ms) is accepted if
+   * another record confirms it; otherwise it becomes a dead letter. Default 366 days; Infinity: no
+   * limit.
    */
   readonly maxJump?: number;
   /**
-   * A partition that is read to its end and silent for so many ms of the wall clock is idle: it
-   * promises the wall clock less this. Default: as the process says (`--idle-after`).
+   * A partition that is read to its end and silent for this many ms of the wall clock is idle: its
+   * time follows the wall clock minus this. Default: the setting of the process (`--idle-after`).
    */
   readonly idleAfter?: number;
 }
 
 export interface TableOptions {
-  /** Keeps each key's values of so much stream time, for joins as of a record's time. */
+  /** Keeps each key's values of this much stream time (ms), for joins as of a record's time. */
   readonly historyMs?: number;
-  /** Deletes a row when stream time is so much later than its last change. Not with `historyMs`. */
+  /**
+   * Deletes a row when stream time is this much later (ms) than its last change. Not with
+   * `historyMs`.
+   */
   readonly ttlMs?: number;
   /**
-   * 'source': the topic, which must be compacted, is the table's changelog too. Nothing is written
-   * twice, and several applications share the one topic as a table that none of them writes.
-   * Restored is what the topic still has: what was compacted away before it was read here is not.
-   * Not with `historyMs` or `ttlMs`.
+   * 'source': the topic, which must be compacted, is also the table's changelog. Nothing is written
+   * twice, and several applications can share the topic as a table that none of them writes. A
+   * restore sees only the records that the topic still has. Not with `historyMs` or `ttlMs`.
    */
   readonly changelog?: 'own' | 'source';
 }
@@ -76,7 +79,7 @@ export class TopologyBuilder {
     this.#graph = graph;
   }
 
-  /** The records of a topic. Null values have no effect and are counted. */
+  /** The records of a topic. Records with a null value have no effect and are counted. */
   stream<K, V>(topic: Topic<K, V>, options: StreamOptions<K, V> = {}): Stream<K, V> {
     checkSettings(`stream(${topic.name})`, options, {
       time: optional(aFunction),
@@ -91,8 +94,8 @@ export class TopologyBuilder {
   }
 
   /**
-   * What becomes of a record that fails, in any step or in one: the answer of a function. It is
-   * asked instead of the policy of the process, also about records that cannot be read or written.
+   * Sets the handler of failed records, for all steps or one. It replaces the policy of the
+   * process, also for records that cannot be read or written. See docs/OPERATING.md.
    * @param options.step name of a step, or of a topic that is read or written; default all
    */
   onError(handler: ErrorHandler, options: { readonly step?: string } = {}): void {
@@ -102,16 +105,19 @@ export class TopologyBuilder {
   }
 
   /**
-   * The last value of each key of a topic, all partitions, in every task: what a stream of any key
-   * may look up. It is loaded before the first record; after that, changes count as they come, in
-   * no order of time with the streams. It must fit into memory.
+   * The last value of each key of a topic, of all partitions, in every task, for lookups by streams
+   * with any key. It is loaded before the first record; later changes apply as they arrive,
+   * independent of the streams' time. It must fit into memory.
    */
   globalTable<K, V>(topic: Topic<K, V>): GlobalTable<K, V> {
     this.#graph.global(topic);
     return new GlobalTable(topic);
   }
 
-  /** The last value of each key of a topic; a null value deletes the key. */
+  /**
+   * The last value of each key of a topic; a null value deletes the row. Records with a null key
+   * are dropped and counted. `name` names the store.
+   */
   table<K, V>(name: string, topic: Topic<K, V>, options: TableOptions = {}): Table<K, V> {
     checkSettings(name, options, {
       historyMs: optional(ms(0)),
@@ -147,8 +153,9 @@ export class TopologyBuilder {
 }
 
 /**
- * Defines a topology. What `define` returns is kept as `exports`: the tables that tests and queries
- * read by handle. Throws TOPOLOGY_INVALID that lists every problem with its line.
+ * Defines a topology. The result of `define` becomes `exports`: the tables that tests and queries
+ * read by handle.
+ * @throws TOPOLOGY_INVALID that lists every problem with its line
  */
 export function topology<E = unknown>(
   name: string,
@@ -160,7 +167,7 @@ export function topology<E = unknown>(
   const graph = new GraphBuilder(name, settings);
   const exports = define(new TopologyBuilder(graph));
   if (exports instanceof Promise) {
-    // Its failure is told by this error already.
+    // The error below already reports the failure.
     exports.catch(() => {});
     const problem = 'must not be asynchronous: steps after its first await would be missing';
     refuseSetting('topology.define', problem);

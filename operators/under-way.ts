@@ -1,28 +1,28 @@
 /**
- * The change of a table that is under way. A change goes depth first through the steps after its
- * table, while the store has the new row already. A join whose two sides come from one store hears
- * of the change twice, and must not read on one side what it has not heard of yet: else the old row
- * that it tells was never told as a new one, and what is counted from the differences is wrong for
- * good.
+ * The change of a table that is being forwarded. A change passes depth first through the steps
+ * after its table, while the store already has the new row. A join whose two sides come from one
+ * store receives the change twice. On each side it must not read the change before it has received
+ * it there: otherwise it would emit an old row that was never emitted as a new one, and aggregates
+ * of the differences would stay wrong.
  *
  *   store: row 1 -> row 2          join (left, right), both of this store
- *   left hears (2, was 1)          right is still 1:  tells (2, 1), was (1, 1)
- *   right hears (2, was 1)         left is 2:         tells (2, 2), was (2, 1)
+ *   left gets (2, was 1)           right is still 1:  emits (2, 1), was (1, 1)
+ *    right gets (2, was 1)          left is 2:         emits (2, 2), was (2, 1)
  */
 import type { AnyReceiver } from '../engine/graph/processor.ts';
 import type { Cells } from '../engine/graph/store-spec.ts';
 import type { TableRow } from './table-getter.ts';
 
-/** Of one store of one task. */
+/** The current change of one store of one task. */
 export class UnderWay<V = unknown> {
-  /** Number of the change that is under way; 0 when there is none. */
+  /** Number of the change in progress; 0 if there is none. */
   change = 0;
   /** The row before it. */
   before: TableRow<V> | undefined;
-  /** True once somebody asks. */
+  /** True once a reader needs it. */
   isWatched = false;
 
-  /** Tells a change of the store; `before` is the row that it replaced. */
+  /** Forwards a change of the store; `before` is the replaced row. */
   tell(
     before: TableRow<V> | undefined,
     next: AnyReceiver,
@@ -47,12 +47,12 @@ export class UnderWay<V = unknown> {
   }
 }
 
-/** Numbers of changes: the one that began last is the one that is told. */
+/** Counter of changes; the last one started is the one being forwarded. */
 let changes = 0;
 
 const all = new WeakMap<object, UnderWay<never>>();
 
-/** That of a store, the same for the step that owns it and for those that read it. */
+/** The object of a store, shared by the step that owns it and those that read it. */
 export function underWay<V>(cells: Cells<unknown>): UnderWay<V> {
   let known = all.get(cells);
   if (known === undefined) {
@@ -62,7 +62,7 @@ export function underWay<V>(cells: Cells<unknown>): UnderWay<V> {
   return known as unknown as UnderWay<V>;
 }
 
-/** What one side of a join has heard of the stores that it comes from. */
+/** The changes that one side of a join has received from its stores. */
 export class Heard {
   readonly #stores: readonly UnderWay[];
   readonly #last: number[];
@@ -73,7 +73,7 @@ export class Heard {
     for (const store of stores) store.isWatched = true;
   }
 
-  /** The side hears a change: that of its store which began last. */
+  /** Notes that the side receives a change: the last one started in its store. */
   hear(): void {
     let newest = -1;
     for (const [i, { change }] of this.#stores.entries()) {

@@ -1,8 +1,8 @@
 /**
- * suppress until the commit: of each row that changed between two commits, the newest change goes
- * on, with what the row was at the commit before as its old value. Nothing waits at a commit, so
- * there is no store. It is what Kafka Streams' record cache does to the changes of a table, but
- * without a size: dirty state ends a cycle early.
+ * suppress until the commit: for each row that changed between two commits, the newest change is
+ * forwarded, with the row at the previous commit as its old value. Nothing is buffered across a
+ * commit, so there is no store. It does what Kafka Streams' record cache does to the changes of a
+ * table, but without a size limit: too much dirty state ends a cycle early.
  */
 import { emptyBytes } from '../engine/base/bytes.ts';
 import { checkSetting, isTrue, refuseSetting } from '../engine/base/settings.ts';
@@ -11,7 +11,7 @@ import type { AnyReceiver, BuildContext } from '../engine/graph/processor.ts';
 import type { Windowed } from '../engine/serde/windowed.ts';
 import { present } from './present.ts';
 
-/** The changes of a row since the last commit: the newest, and what was before the first. */
+/** The changes of a row since the last commit: the newest, and the value before the first. */
 interface Change {
   readonly keyText: string;
   readonly key: unknown;
@@ -19,12 +19,12 @@ interface Change {
   value: unknown;
   timestamp: number;
   headers: Uint8Array;
-  /** How far its source stood. */
+  /** Its stand, ms UTC. */
   stand: number;
 }
 
 /**
- * @param windowed the rows are those of windows: there are several of a key
+ * @param windowed true if rows belong to windows, so that a key has several
  * @throws CONFIG_INVALID for any other option
  */
 export function untilCommitStep(name: string, options: object, windowed: boolean): Step {
@@ -51,7 +51,7 @@ class UntilCommit implements AnyReceiver {
   readonly #windowed: boolean;
   readonly #task: BuildContext['task'];
   readonly #next: AnyReceiver;
-  /** By row, in the order in which they first changed. */
+  /** Changes by row, in the order of their first change. */
   readonly #changes = new Map<string, Change>();
 
   constructor(windowed: boolean, context: BuildContext) {
@@ -78,7 +78,7 @@ class UntilCommit implements AnyReceiver {
     change.stand = stand;
   }
 
-  // A function that makes a closure allocates a context on each call: these stand apart.
+  // A function with a closure allocates a context on each call, so these are separate.
   #noteNew(row: string): void {
     this.#task.onUndo(() => this.#changes.delete(row));
   }
@@ -91,7 +91,7 @@ class UntilCommit implements AnyReceiver {
   release(): void {
     for (const change of this.#changes.values()) {
       const { keyText, value, old } = change;
-      // A row that came and went: nobody has heard of it.
+      // A row that was created and deleted since the last commit is unknown downstream.
       if (!present(value) && !present(old)) continue;
       this.#task.enterUndecoded(keyText, () => this.#forward(change));
     }

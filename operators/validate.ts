@@ -1,10 +1,10 @@
-/** validate: rows of the type that a schema describes; what does not fit is a dead letter. */
+/** validate: checks rows against a schema; an invalid row becomes a dead letter. */
 import { refusePromise } from '../engine/base/promises.ts';
 import type { Step } from '../engine/graph/node.ts';
 
 /**
- * What zod, valibot, arktype and others have in common: the standard-schema interface, version 1
- * (standardschema.dev). Only the synchronous form is of use on the hot path.
+ * The standard-schema interface, version 1 (standardschema.dev), of zod, valibot, arktype and
+ * others. Only the synchronous form is used, because of the hot path.
  */
 export interface StandardSchema<out Out> {
   readonly '~standard': {

@@ -1,7 +1,7 @@
 /**
- * The cell of windowed stores: a key's windows (or slices, or sessions), ascending by start. A
- * million of them wait for memory, so there are few objects: one array of numbers, and one of
- * accumulators where these are none.
+ * The cell of windowed stores: a key's windows (or slices, or sessions), ascending by start. With a
+ * million windows, memory access dominates, so there are few objects: one array of numbers, and one
+ * of accumulators if these are not numbers.
  */
 import {
   type Cells,
@@ -17,27 +17,27 @@ export interface WindowCell<A> {
   /** Numbers of a window in `rows`. */
   readonly width: number;
   /**
-   * Of each window start, end and timestamp, then the numbers of its accumulator where it is made
-   * of some. Only sessions need the end; other families know it from the start.
+   * For each window: start, end, timestamp, then the numbers of its accumulator if it has a number
+   * form. Only sessions need the end; for other windows it follows from the start.
    */
   rows: number[];
-  /** The accumulators, one a window, where they are not in the rows. */
+  /** The accumulators, one per window, if they are not in the rows. */
   values: A[];
   /**
    * Windows that start before it (hopping), or close at or before it (sliding, session), are final.
    */
   finalTo: number;
-  /** Time of the key, ms UTC; in stores that keep it. */
+  /** Time of the key, ms UTC; in stores with a clock per key. */
   now?: number;
 }
 
-/** Numbers of a window before those of its accumulator. */
+/** Number of columns before those of the accumulator. */
 export const timesWidth = 3;
 
 /** Shared by all cells without values, and never changed. */
 export const emptyValues: never[] = [];
 
-/** @param width of a window's numbers */
+/** @param width numbers per window */
 export function emptyWindowCell<A>(width = timesWidth): WindowCell<A> {
   return { width, rows: [], values: emptyValues, finalTo: Number.NEGATIVE_INFINITY };
 }
@@ -46,7 +46,7 @@ export function windowsOf({ rows, width }: WindowCell<unknown>): number {
   return rows.length / width;
 }
 
-/** undefined where there is no such window, as with the next two. */
+/** Start of window `i`; undefined if there is none, as for the next two functions. */
 export function startAt({ rows, width }: WindowCell<unknown>, i: number): number | undefined {
   return rows[width * i];
 }
@@ -92,12 +92,12 @@ export function indexOfStart(cell: WindowCell<unknown>, start: number): number {
   const { rows, width } = cell;
   let low = 0;
   let high = windowsOf(cell);
-  // Time mostly goes forward: it is the last one, or the next.
+  // Fast path: time mostly advances, so it is the last window or the next.
   if (high > 0) {
     const last = rows[width * (high - 1)] as number;
     if (last < start) return high;
     if (last === start) {
-      // Several may start together; it is the first of them.
+      // Several may have the same start; find the first.
       while (high > 1 && rows[width * (high - 2)] === start) high--;
       return high - 1;
     }
@@ -111,21 +111,21 @@ export function indexOfStart(cell: WindowCell<unknown>, start: number): number {
   return low;
 }
 
-/** Up to so many windows a key gets arrays of exact length; most keys never have more. */
+/** Up to this number of windows, arrays have exact length; most keys never have more. */
 export const compactWindowsMax = 4;
 
 /**
  * Makes room for a window at `i`.
- * @param blank as many numbers as a window has, each with a fraction
+ * @param blank one number per column, each with a fraction
  */
 export function insertRow(cell: WindowCell<unknown>, i: number, blank: readonly number[]): void {
   const { rows, width } = cell;
   const at = width * i;
   if (at < rows.length) rows.splice(at, 0, ...blank);
-  // Arrays of their own: `push` would leave room for sixteen more.
+  // Exact arrays: `push` would reserve room for sixteen more.
   else if (i === 0) cell.rows = blank.slice();
   else if (i < compactWindowsMax) cell.rows = rows.concat(blank);
-  // Time mostly goes forward: the new window is the last one.
+  // Fast path: time mostly advances, so the new window is the last one.
   else for (let k = 0; k < width; k++) rows.push(blank[k] as number);
 }
 
@@ -141,7 +141,7 @@ function removeItems(column: unknown[], at: number, count: number): void {
   else column.splice(at, count);
 }
 
-/** The same store, in which each key has a time of its own: f64 before the bytes of the cell. */
+/** The same store with a clock per key: an f64 before the bytes of the cell. */
 export function keyTimedStore<K, A>(
   store: StoreSpec<K, WindowCell<A>>,
 ): StoreSpec<K, WindowCell<A>> {
@@ -163,8 +163,8 @@ export function keyTimedStore<K, A>(
 }
 
 /**
- * Cells of such a store: a key without windows keeps its time, or it would take in late records;
- * until everybody's time, the idle clock's, has come as far.
+ * Cells of such a store: a key without windows keeps its time, or it would accept late records,
+ * until the idle clock, which applies to all keys, has passed it.
  */
 export function keyTimedCells<A>(cells: Cells<WindowCell<A>>): Cells<WindowCell<A>> {
   return {
@@ -194,7 +194,7 @@ export interface WindowStoreOptions<K, A> {
   readonly key: Serde<K>;
   readonly accumulators: Accumulators<never, A>;
   due(cell: WindowCell<A>): number;
-  /** Rows shown to a query; default: one a window. */
+  /** Rows shown to a query; default: one per window. */
   rows?(cell: WindowCell<A>, key: K): Iterable<StoreRow>;
 }
 
@@ -209,7 +209,7 @@ export function windowStore<K, A>(
     key,
     format: `windows3(${accumulators.format})`,
     due,
-    // Its last window is mostly the one that changes.
+    // Mostly the last window changes.
     peek: ({ rows }) => (rows.length === 0 ? 0 : (rows[rows.length - 1] as number)),
     write: (cell, to) => {
       to.float64(cell.finalTo);

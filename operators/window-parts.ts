@@ -1,8 +1,8 @@
 /**
- * Window cells that the changelog keeps in parts (graph/store-spec.ts): one a stretch of `partMs`
- * of the windows' starts, e.g. a slice. So a commit logs the slices that changed, not all of a
- * key's, and a key with very many windows fits the log, whatever its limit of a record is. Who
- * changes a window says so by `touch`.
+ * Window cells that the changelog keeps in parts (graph/store-spec.ts): one part per stretch of
+ * `partMs` of the windows' starts, e.g. a slice. So a commit logs only the changed slices, and a
+ * key with very many windows fits the log, whatever its record limit. Call `touch` before changing
+ * a window.
  */
 import type { CellParts, StoreSpec } from '../engine/graph/store-spec.ts';
 import type { Accumulators } from './accumulators.ts';
@@ -21,30 +21,30 @@ import {
 
 export interface PartedCell<A> extends WindowCell<A> {
   /**
-   * The part that changed last since the changelog had it, -1 for none; the others that did, when
-   * there are any.
+   * The last part that changed since it was logged, -1 for none; other changed parts are in the
+   * next field.
    */
   changed: number;
   alsoChanged: Set<number> | undefined;
-  /** `finalTo` is not what the changelog has. */
+  /** True if `finalTo` differs from the changelog. */
   headChanged: boolean;
-  /** The changelog has the cell in parts: only then it is noted what changes. */
+  /** True if the changelog has the cell in parts; only then are changes tracked. */
   inParts: boolean;
 }
 
-/** One whose store has its cells always in parts. @param width of a window's numbers */
+/** A cell of a store whose cells are always in parts. @param width numbers per window */
 export function emptyPartedCell<A>(width: number): PartedCell<A> {
   return parted(emptyWindowCell<A>(width), true, true);
 }
 
-/** One whose store has only large cells in parts. */
+/** A cell of a store in which only large cells are in parts. */
 export function emptyWholeCell<A>(width?: number): PartedCell<A> {
   return parted(emptyWindowCell<A>(width), false, false);
 }
 
 /**
- * Field by field: of an object that is spread, V8 keeps what is added apart from it, and every cell
- * would be two.
+ * Field by field: V8 stores fields added to a spread object out of line, and every cell would be
+ * two objects.
  */
 function parted<A>(cell: WindowCell<A>, headChanged: boolean, inParts: boolean): PartedCell<A> {
   return {
@@ -59,7 +59,7 @@ function parted<A>(cell: WindowCell<A>, headChanged: boolean, inParts: boolean):
   };
 }
 
-/** Says that the window at `start`, which is about to change, to come or to go, has done so. */
+/** Notes that the window at `start` is about to be changed, added or removed. */
 export function touch(cell: PartedCell<unknown>, start: number, partMs: number): void {
   if (!cell.inParts) return;
   const part = Math.floor(start / partMs);
@@ -85,9 +85,9 @@ export function removeFirst(cell: PartedCell<unknown>, count: number, partMs: nu
 }
 
 /**
- * A store whose cells the changelog always has in parts. Small ones lie on disk whole, as those of
- * any window store.
- * @param format what the windows of a cell are, such as 'slices'
+ * A store whose cells are always in parts in the changelog. On disk, small cells are stored whole,
+ * as in any window store.
+ * @param format kind of the windows of a cell, such as 'slices'
  */
 export function partedStore<K, A>(
   format: string,
@@ -103,10 +103,10 @@ export function partedStore<K, A>(
   };
 }
 
-/** So many of the shortest steps from one window to the next are a part. */
+/** Number of window steps per part. */
 export const windowsAPart = 64;
 
-/** A window store of which only large cells are in parts: the others are logged and saved whole. */
+/** A window store in which only large cells are in parts; others are logged and saved whole. */
 export function cutStore<K, A>(
   partMs: number,
   options: WindowStoreOptions<K, A>,
@@ -124,7 +124,7 @@ function windowParts<A>(
   accumulators: Accumulators<never, A>,
   always: boolean,
 ): CellParts<PartedCell<A>> {
-  // Of windows written lately; enough for budgets.
+  // Average of recently written windows; accurate enough for budgets.
   let bytesAWindow = 64;
   return {
     always,
@@ -163,7 +163,7 @@ function windowParts<A>(
 /** From now on it is in parts; the changelog has none of them. */
 function cutCell(cell: PartedCell<unknown>, partMs: number): void {
   cell.inParts = true;
-  // Those that windows have left are noted as changed already.
+  // Parts without windows are already marked as changed.
   for (let i = 0; i < windowsOf(cell); i++) touch(cell, startAt(cell, i) as number, partMs);
   cell.headChanged = true;
 }
@@ -171,7 +171,7 @@ function cutCell(cell: PartedCell<unknown>, partMs: number): void {
 /** Adds the parts that changed; true: the head did. */
 function takeChanges(cell: PartedCell<unknown>, parts: number[]): boolean {
   const { changed, alsoChanged } = cell;
-  // The time of a key changes with nearly every record.
+  // The time of a key changes with almost every record.
   const head = cell.headChanged || cell.now !== undefined;
   if (changed >= 0) parts.push(changed);
   if (alsoChanged !== undefined) {
@@ -188,7 +188,7 @@ function replaceWindows<A>(
   [from, to]: readonly [from: number, to: number],
   { rows, values }: Pick<WindowCell<A>, 'rows' | 'values'>,
 ): void {
-  // What a cell without windows holds is everybody's, and is not to be changed.
+  // The arrays of a cell without windows are shared and must not be changed.
   if (windowsOf(cell) === 0) {
     cell.rows = rows;
     cell.values = values;

@@ -1,7 +1,6 @@
 /**
- * The step of every windowed aggregate. A window family says which windows a record updates and
- * which are closed; this file does what all families share: stream time, drops, late output,
- * emission.
+ * The step of every windowed aggregate. A window family decides which windows a record updates and
+ * which are closed; this file has the common parts: stream time, drops, late output, emission.
  */
 import { refuseSetting } from '../engine/base/settings.ts';
 import type { Step } from '../engine/graph/node.ts';
@@ -27,17 +26,17 @@ export type UpdatesWanted = 'results' | 'windows' | 'nothing';
 export interface WindowUpdate<A> {
   readonly start: number;
   readonly end: number;
-  /** null = the window is no more (a session that grew). */
+  /** null: the window was withdrawn (a session that grew). */
   readonly value: A | null;
   readonly timestamp: number;
   readonly old: A | undefined;
 }
 
-/** For a record that was accepted, where no step reads what it changed. */
+/** Update of an accepted record whose changes no step needs. */
 export const acceptedOnly: WindowUpdate<never>[] = [withoutResult<never>(0)];
 
 /**
- * A change whose result nobody asked for; it only tells that the record was taken in, up to where.
+ * An update without a result: it only says that the record was accepted, and from which start on.
  */
 export function withoutResult<A>(start: number): WindowUpdate<A> {
   return { start, end: start, value: null, timestamp: 0, old: undefined };
@@ -46,16 +45,16 @@ export function withoutResult<A>(start: number): WindowUpdate<A> {
 export interface WindowFamily<K, V, A, C extends WindowCell<A> = WindowCell<A>> {
   readonly store: StoreSpec<K, C>;
   /**
-   * Records are judged by how far their source stood, and windows closed by the watermark, which
-   * may be behind.
+   * True if records are judged by their stand and windows are closed by the watermark, which may be
+   * behind.
    */
   bySource?: boolean;
   emptyCell(): C;
   /**
-   * Takes a record into the current key's windows and answers the updates in the order they are
-   * emitted; `timeBefore` is the stream time before it; by source, how far the watermark has
-   * passed. Calls `late` for each window (hopping) or record (others) that is closed already.
-   * Windows that start before `oldestStart` are not looked at any more.
+   * Adds a record to the current key's windows and returns the updates in the order of emission.
+   * `timeBefore` is the previous stream time; by source, how far the watermark has passed. Calls
+   * `late` for each closed window (hopping) or once for the record (others). Windows that start
+   * before `oldestStart` are ignored.
    */
   update(
     cells: Cells<C>,
@@ -66,29 +65,30 @@ export interface WindowFamily<K, V, A, C extends WindowCell<A> = WindowCell<A>> 
     timeBefore: number,
     oldestStart: number,
   ): WindowUpdate<A>[];
-  /** Order of results that become final together; the key decides what it leaves open. */
+  /** Order of results that become final together; ties are ordered by key. */
   readonly order: (a: Closed<A>, b: Closed<A>) => number;
-  /** Takes what is closed out of the current key's cell, ascending by start. */
+  /**
+   * Removes the closed windows from the current key's cell and returns them, ascending by start.
+   */
   takeClosed(cells: Cells<C>, streamTime: number): Closed<A>[];
 }
 
 export interface WindowStepOptions<K, V> {
-  /** 'update': every change of a window; 'close': one final result a window. Default 'update'. */
+  /** 'update' (default): emits every change of a window; 'close': one final result per window. */
   readonly emit?: 'update' | 'close';
-  /** Gets the records that no window takes in any more. */
+  /** Topic for late records, which no window accepts. */
   readonly late?: Sink<K, V>;
   /**
-   * A window that starts so many ms before the newest one, or more, is forgotten. With emission on
-   * close it has no result, and is counted as expired; a sliding window is no longer what newer
-   * ones begin with. Kafka Streams does so (its store keeps size + grace; sliding: 2 size + grace)
-   * and thereby loses results when time jumps. Default: nothing expires.
+   * Drops a window that starts at least this many ms before the newest one. With emission on close
+   * it has no result, and is counted as expired; a sliding window is no longer the base of newer
+   * ones. Kafka Streams does this (its store keeps size + grace; sliding: 2 size + grace), and so
+   * loses results when time jumps. Default: nothing expires.
    */
   readonly retentionMs?: number;
   /**
-   * Whose records make time pass for a key's windows: 'stream' (default): those of all keys of the
-   * partition; 'key': only the key's own, so that what happens to a key does not depend on when
-   * other keys' records arrive; then a key's last windows wait for its next record or the idle
-   * clock.
+   * Whose records advance time for a key's windows. 'stream' (default): those of all keys of the
+   * partition. 'key': only the key's own, so that its results do not depend on when other keys'
+   * records arrive; the key's last windows then wait for its next record or the idle clock.
    */
   readonly clock?: 'stream' | 'key';
 }
@@ -139,7 +139,7 @@ class WindowedAggregate<K, V, A> implements TimedStep {
   readonly #cells: Cells<WindowCell<A>>;
   readonly #time: OperatorTime;
   readonly #next: AnyReceiver;
-  /** Windows that refused the record at hand. */
+  /** Number of windows that refused the current record. */
   #refusals = 0;
   readonly #refuse = () => {
     this.#refusals++;
@@ -177,7 +177,7 @@ class WindowedAggregate<K, V, A> implements TimedStep {
     let streamTime = this.#keyTimed
       ? Math.max(this.#keyTime, timestamp)
       : this.#time.advance(timestamp);
-    // What the watermark has closed is closed, however far the key itself has come.
+    // Windows that the watermark has closed are closed, whatever the key's own time.
     if (this.#keyTimed && bySource)
       streamTime = Math.max(streamTime, this.#time.advance(timestamp));
     this.#refusals = 0;
@@ -228,7 +228,7 @@ class WindowedAggregate<K, V, A> implements TimedStep {
     task.stand = stand;
   }
 
-  /** Closes windows of the current key, whose time alone has passed. */
+  /** Closes windows of the current key by its own time. */
   #closeKey(key: K, keyTime: number): void {
     const cell = this.#cells.get() ?? this.#family.emptyCell();
     if (cell.now !== keyTime) {
@@ -239,13 +239,15 @@ class WindowedAggregate<K, V, A> implements TimedStep {
     if ((this.#store.due?.(cell) ?? Number.POSITIVE_INFINITY) > keyTime) return;
     const closed = [...this.#family.takeClosed(this.#cells, keyTime)].sort(this.#family.order);
     if (!this.#closing) return;
-    // Each is a unit of its own: one that fails is its own dead letter, not that of the record at
-    // hand, which would leave the window to fail at the key's next record.
+    // Each window is a unit of its own: a failed one becomes its own dead letter. As a failure of
+    // the record, the window would stay and fail again at the key's next record.
     const { task } = this.#context;
     for (const one of closed) task.enterUndecoded(task.keyText, () => this.#final(key, one));
   }
 
-  /** Time of the current key: that of its records, and of the idle clock, which is everybody's. */
+  /**
+   * Time of the current key: that of its records, or of the idle clock, which applies to all keys.
+   */
   get #keyTime(): number {
     return Math.max(this.#cells.get()?.now ?? Number.NEGATIVE_INFINITY, this.#time.now);
   }
@@ -255,9 +257,7 @@ class WindowedAggregate<K, V, A> implements TimedStep {
     if (newest > this.#newestStart) this.#cells.setNumber('newestStart', newest);
   }
 
-  /**
-   * Windows that start before it have expired. Without a retention there is no number to look up.
-   */
+  /** Windows that start before this have expired. Without a retention no lookup is needed. */
   get #expiredBefore(): number {
     return this.#retentionMs === Number.POSITIVE_INFINITY
       ? Number.NEGATIVE_INFINITY
@@ -271,7 +271,7 @@ class WindowedAggregate<K, V, A> implements TimedStep {
   #final(key: K, closed: Closed<A>): void {
     const { start, end, value, timestamp } = closed;
     if (value instanceof FailedResult) throw value.error;
-    // An aggregate that answers null has no result.
+    // If the aggregate returned null, there is no result.
     if (!present(value)) return;
     if (this.#time.bySource) this.#context.task.stand = standOfDue(closesAt(this.#spec, end));
     if (start < this.#expiredBefore) {
@@ -282,7 +282,8 @@ class WindowedAggregate<K, V, A> implements TimedStep {
   }
 
   #forward(key: K, { start, end, value, timestamp, old }: WindowUpdate<A>): void {
-    // A window whose aggregate answers null is no row, and nothing is told of one that was none.
+    // A window whose aggregate returned null is not a row; if it was none before, nothing is
+    // emitted.
     if (!present(value) && !present(old)) return;
     this.#next.receive({ key, start, end }, value ?? null, timestamp, old ?? undefined);
   }

@@ -1,4 +1,4 @@
-/** A stream cut into windows: which implementation computes an aggregate over them. */
+/** A stream cut into windows, and the choice of the implementation of an aggregate over them. */
 
 import {
   anObject,
@@ -40,7 +40,7 @@ import {
 } from './windowed-step.ts';
 
 export interface WindowAggregateOptions<K, V, A> extends WindowStepOptions<K, V> {
-  /** How results are written; default MessagePack. */
+  /** Serde of the results; default MessagePack. */
   readonly value?: Serde<A>;
 }
 
@@ -107,21 +107,21 @@ function stepFor<K, V, A>(
   return countWindowStep(name, spec, aggregate, key, value, emit);
 }
 
-/** How the key of a window is written: without its end where that follows from the start. */
+/** The serde of a window's key, without the end if it follows from the start. */
 function windowKeySerde<K>(spec: WindowSpec, key: Serde<K>): Serde<Windowed<K>> {
   if (spec.type === 'hopping') return timeWindowed(key, spec.sizeMs);
   return spec.type === 'count' ? timeWindowed(key, spec.size) : sessionWindowed(key);
 }
 
 export interface WindowedTableParts<K, V, A> {
-  /** Where the graph, and how the key, is. */
+  /** The graph and the key's serde. */
   readonly flow: Pick<Flow<K, V>, 'graph' | 'key'>;
   readonly inputs: readonly Port[];
   readonly name: string;
   readonly spec: WindowSpec;
   readonly aggregate: Aggregate<V, A>;
   readonly options: WindowAggregateOptions<K, V, A>;
-  /** Makes the step of several inputs from the step of one. */
+  /** Turns the step of one input into a step with several. */
   readonly stepOf?: (step: Step) => Step;
 }
 
@@ -154,10 +154,12 @@ export class WindowedStream<K, V> {
   }
 
   /**
-   * The aggregate of each key and window; `name` names the store. A record with a null key or a
-   * null value has no effect, and so has a late one; all are counted. `late` takes late records to
-   * a topic.
-   * @throws CONFIG_INVALID for an aggregate that the window cannot use
+   * The aggregate of each key and window; `name` names the store. A record with a null key or value
+   * has no effect, nor does a late one; all are counted. With `late`, late records are also written
+   * to a topic. If the aggregate returns null, the window has no row. Example:
+   * `clicks.window(session({ gap: minutes(30), grace: 0 })).aggregate('visits', count(), { emit:
+   * 'close' })`.
+   * @throws CONFIG_INVALID if the window cannot use the aggregate (sessions need `merge`)
    */
   aggregate<A>(
     name: string,
@@ -168,7 +170,7 @@ export class WindowedStream<K, V> {
     return windowedTable({ flow, inputs: [flow.port], name, spec, aggregate, options });
   }
 
-  /** The number of records of each key and window; else as `aggregate`. */
+  /** The number of records of each key and window; otherwise as `aggregate`. */
   count(
     name: string,
     options: WindowAggregateOptions<K, V, number> = {},
@@ -176,7 +178,10 @@ export class WindowedStream<K, V> {
     return this.aggregate(name, count<V>(), options);
   }
 
-  /** Folds the records of each key and window, the first one begins; else as `aggregate`. */
+  /**
+   * Folds the records of each key and window, starting with the first one; otherwise as
+   * `aggregate`.
+   */
   reduce(
     name: string,
     fn: (total: V, value: V) => V,

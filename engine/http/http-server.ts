@@ -209,7 +209,8 @@ async function answerRoute(
 
 /**
  * This server knows no accounts: who operates must be on this machine, and no web page may (by a
- * name of its own, or by a form). @throws OPERATE_REFUSED
+ * name of its own, or by a form).
+ * @throws OPERATE_REFUSED
  */
 function checkNear({ socket, headers: { host = '', origin } }: IncomingMessage): void {
   const isNear = [socket.remoteAddress, socket.localAddress].every((address) =>

@@ -38,8 +38,7 @@ export class PackedBatch {
   readonly valueLengths: Int32Array;
   /** The byte area; positions in `starts` are relative to it. */
   readonly bytes: Buffer;
-  /** The byte area.
-   */
+  /** The byte area. */
   readonly view: DataView;
   /** The whole image, transferable. */
   readonly image: ArrayBuffer;

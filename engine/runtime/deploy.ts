@@ -14,8 +14,7 @@ export interface DeployOptions {
   readonly application: string;
   readonly topology: Topology;
   readonly plan: Plan;
-  /** Stores that may be left behind; their changelogs stay.
-   */
+  /** Stores that may be left behind; their changelogs stay. */
   readonly orphans: readonly string[];
 }
 

@@ -50,8 +50,7 @@ export class LocalTasks {
     });
   }
 
-  /** True if a task is open here, or about to be.
-   */
+  /** True if a task is open here, or about to be. */
   holds(taskId: string): boolean {
     return this.#session.assignment.openTasks.has(taskId);
   }

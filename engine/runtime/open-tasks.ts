@@ -69,8 +69,7 @@ export class OpenTasks {
     return this.#opening.size > 0;
   }
 
-  /** True if a task is open here, or about to be.
-   */
+  /** True if a task is open here, or about to be. */
   has(taskId: string): boolean {
     return this.#tasks.has(taskId) || this.#opening.has(taskId);
   }

@@ -32,8 +32,7 @@ export const nothingPaused: Paused = { all: false, topics: [], partitions: [], s
 export interface PauseChange {
   readonly pause: boolean;
   readonly topic?: string | undefined;
-  /** Partition of the topic.
-   */
+  /** Partition of the topic. */
   readonly partition?: number | undefined;
   readonly source?: string | undefined;
 }
@@ -53,8 +52,7 @@ function pausable(
   return { topics: new Map(read.map((topic) => [topic, partitionsOf[topic] ?? 0])), sources };
 }
 
-/** @throws CONFIG_INVALID for an unknown part
- */
+/** @throws CONFIG_INVALID for an unknown part */
 export function checkPause({ topic, partition, source }: PauseChange, known: Pausable): void {
   const refuse = (field: string, problem: string): never => {
     throw new MillraceError('CONFIG_INVALID', { field, problem });
@@ -122,8 +120,7 @@ export function pausedIn(cursors: ReadonlyMap<string, unknown>): Paused {
   return { ...nothingPaused, ...(cursors.get(pauseCursor) as Partial<Paused> | undefined) };
 }
 
-/** The current pauses, as this process knows them.
- */
+/** The current pauses, as this process knows them. */
 export class PauseWatch {
   readonly #log: Log;
   readonly #application: string;

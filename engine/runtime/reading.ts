@@ -15,8 +15,7 @@ type Read = Pick<TaskWork, 'batches' | 'caughtUp' | 'readTo'> & {
 const all = Number.POSITIVE_INFINITY;
 
 export class Reading {
-  /** No more records will come: a record that waits for a witness of its time is refused.
-   */
+  /** No more records will come: a record that waits for a witness of its time is refused. */
   isFinal = false;
   /** True if a task was not read since `begin` because it waits for slower ones. */
   isHeldBack = false;

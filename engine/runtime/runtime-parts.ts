@@ -17,8 +17,7 @@ export interface RuntimeParts {
   readonly observer: Observer;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
-  /** The steady wall clock.
-   */
+  /** The steady wall clock. */
   readonly wall: SteadyClock;
   readonly intake: Intake;
   readonly summary: Summary;

@@ -34,8 +34,7 @@ export interface PlannedTask {
 }
 
 export interface ToldTopic {
-  /** Name in the log.
-   */
+  /** Name in the log. */
   readonly name: string;
   readonly partitions: number;
 }
@@ -56,8 +55,7 @@ export interface PlanOptions {
    * as the widest input, as in Kafka Streams.
    */
   readonly partitions?: number | undefined;
-  /** Existing topics of the log.
-   */
+  /** Existing topics of the log. */
   readonly existing: readonly TopicDescription[];
   /** Further topics, written by connectors. */
   readonly written: readonly Sink<never, never>[];

@@ -68,8 +68,7 @@ export interface TaskOpenerOptions {
   readonly shared: boolean;
   readonly config: HostConfig;
   readonly onOffsetLost: OffsetLost;
-  /** Number of resets of the application.
-   */
+  /** Number of resets of the application. */
   readonly resets: number;
   readonly observer: Observer;
   readonly clock: Clock;

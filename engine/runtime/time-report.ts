@@ -15,8 +15,7 @@ import type { RunningTask } from './task-opener.ts';
 
 export interface TimeReport {
   readonly application: string;
-  /** The steady wall clock, ms UTC.
-   */
+  /** The steady wall clock, ms UTC. */
   readonly at: number;
   /** The greatest source time of all partitions that this process reads. */
   readonly newest: number | null;

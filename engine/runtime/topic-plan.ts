@@ -28,8 +28,7 @@ export interface TopicPlanOptions {
   readonly topology: Topology;
   /** Partitions of topics without a declared number; as in a plan. */
   readonly partitions?: number | undefined;
-  /** Existing topics of the log.
-   */
+  /** Existing topics of the log. */
   readonly existing?: readonly TopicDescription[];
   /** Topics that connectors write as well. */
   readonly fed?: readonly string[];

@@ -21,8 +21,7 @@ export interface Kept {
   readonly maps: boolean;
   /** Strings may contain half surrogate pairs. */
   readonly halfSurrogates: boolean;
-  /** Fields may be named `__proto__`.
-   */
+  /** Fields may be named `__proto__`. */
   readonly protoName: boolean;
 }
 

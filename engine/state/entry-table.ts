@@ -81,7 +81,7 @@ export class EntryTable {
 
   /**
    * Drops entries until the rest fits `budget` bytes.
-   *    @param mayGo returns true if an entry may be dropped; it is then dropped
+   * @param mayGo returns true if an entry may be dropped; it is then dropped
    */
   evict(budget: number, mayGo: (entry: CacheEntry) => boolean): void {
     const entries = this.#entries;

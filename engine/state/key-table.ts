@@ -169,8 +169,7 @@ export class KeyTable {
     return this.#rows - this.#free.length;
   }
 
-  /** Bytes in use.
-   */
+  /** Bytes in use. */
   get byteLength(): number {
     return this.#bytes.length + Int32Array.BYTES_PER_ELEMENT * (2 + 3 * slotWidth) * this.#rows;
   }

@@ -117,8 +117,7 @@ export class StoreState {
     return this.loadAt(this.table.keys.add(keyText), keyText, cell, bytes, inParts);
   }
 
-  /** The same for a key whose row is known.
-   */
+  /** The same for a key whose row is known. */
   loadAt(
     row: number,
     keyText: string,

@@ -60,8 +60,7 @@ const entriesPerFetch = 512;
 
 const library = onDemand<NativeClass>('rocksdb-native');
 
-/** Loads the package when the first database is opened: state in memory needs no native code.
- */
+/** Loads the package when the first database is opened: state in memory needs no native code. */
 export function loadRocksDb(): NativeClass {
   try {
     return library();

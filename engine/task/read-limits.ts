@@ -4,8 +4,7 @@ import type { PassingTime } from './task-options.ts';
 export class ReadLimits {
   /** Wall clock for the guard, ms UTC; undefined if there is none. */
   wall: number | undefined;
-  /** No more records will come: a record that waits for a witness of its time is refused.
-   */
+  /** No more records will come: a record that waits for a witness of its time is refused. */
   isFinal = false;
   /** Later records of the author's topics wait for slower partitions, ms UTC. */
   readTo = Number.POSITIVE_INFINITY;

@@ -30,7 +30,9 @@ export interface CalendarTimes {
   after(instant: number): number;
 }
 
-/** Creates the instants of a rule.
+/**
+
+ * Creates the instants of a rule.
  * @throws CONFIG_INVALID, with the field, for an invalid rule */
 export function calendarTimes(rule: CalendarRule): CalendarTimes {
   checkSetting('calendar rule', rule, anObject);

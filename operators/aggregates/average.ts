@@ -9,7 +9,7 @@ export interface Average {
   readonly count: number;
 }
 
-/** Total and count of a number taken from each record; divide them where the average is read. */
+/** Total and count of a number taken from each record; divide them when you read the average. */
 export function average<V>(
   of: (value: V) => number,
 ): MergeableAggregate<V, Average> & SubtractableAggregate<V, Average> {

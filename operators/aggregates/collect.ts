@@ -1,8 +1,6 @@
 import type { MergeableAggregate } from '../aggregate-value.ts';
 
-/**
- * The values themselves, in the order of arrival. Grows with the records: bound what you collect.
- */
+/** All values, in order of arrival. The result grows with the records, so bound its input. */
 export function collect<V>(): MergeableAggregate<V, readonly V[]> {
   return {
     name: 'collect',

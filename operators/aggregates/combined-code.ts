@@ -1,7 +1,6 @@
 /**
- * The functions of combined aggregates as straight code: of a loop over parts V8 makes the least,
- * as each turn calls another function. Names enter the code as string literals, which say nothing
- * else whatever is in them.
+ * Generated functions of combined aggregates, unrolled over the parts: a loop would be megamorphic
+ * and never inlined. Names are embedded as string literals, so they cannot inject code.
  */
 import type { Aggregate } from '../aggregate-value.ts';
 import type { NumberForm } from './number-form.ts';
@@ -11,22 +10,22 @@ export interface Part<V> {
   readonly name: string;
   readonly aggregate: Aggregate<V, unknown>;
   readonly form: NumberForm<V, unknown> | undefined;
-  /** Where its numbers begin among those of all, when all have some. */
+  /** Offset of its numbers, if all parts have a number form. */
   readonly place: number;
 }
 
-/** What is done to all parts, one after the other. */
+/** The functions over all parts. */
 export interface CombinedFunctions<V, R> {
   readonly init: () => R;
   readonly add: (whole: R, value: V, timestamp: number) => R;
-  /** To be called when all parts have it, as the next one. */
+  /** Only valid if all parts have it, like the next one. */
   readonly merge: (left: R, right: R) => R;
   readonly subtract: (whole: R, value: V) => R;
-  /** To be called when all parts have such a form. */
+  /** Only valid if all parts have a number form. */
   readonly form: Omit<NumberForm<V, R>, 'width'>;
 }
 
-/** undefined where code must not be made at run time. */
+/** Undefined if code generation is not allowed. */
 export function compiledFunctions<V, R>(
   parts: readonly Part<V>[],
 ): CombinedFunctions<V, R> | undefined {

@@ -10,10 +10,10 @@ type NamedSubtractable<V, R> = { readonly [N in keyof R]: SubtractableAggregate<
 
 /**
  * Several aggregates of the same records, each under its name: `combined({ n: count(), total:
- * sum(of) })` answers `{ n, total }`. It merges, and takes back, when all of them do, and depends
- * on order when one of them does. Where all are made of numbers (count, sum, average, min, max,
- * decayedSum), windows keep them without an object a window.
- * @throws CONFIG_INVALID without any, and for one named `__proto__`
+ * sum(of) })` has results of the form `{ n, total }`. It has `merge` and `subtract` if all parts
+ * have them, and depends on order if one part does. If all parts have a number form (count, sum,
+ * average, min, max, decayedSum), windows store them without an object per window.
+ * @throws CONFIG_INVALID without parts, and for a part named `__proto__`
  */
 export function combined<V, R extends object>(
   parts: NamedMergeable<V, R> & NamedSubtractable<V, R>,
@@ -26,7 +26,7 @@ export function combined<V, R extends object>(parts: Named<V, R>): Aggregate<V, 
   return combinedAs(undefined, parts);
 }
 
-/** @param name that it goes by, unless it is that of its parts */
+/** @param name its name; default: composed of its parts */
 export function combinedAs<V, R extends object>(
   name: string | undefined,
   named: Named<V, R>,
@@ -65,7 +65,7 @@ function partsOf<V, R extends object>(named: Named<V, R>): Part<V>[] {
   });
 }
 
-/** For where code must not be made at run time. */
+/** The same functions as loops, if code generation is not allowed. */
 function loopedFunctions<V, R>(parts: readonly Part<V>[]): CombinedFunctions<V, R> {
   const each = (of: (part: Part<V>) => unknown): R =>
     Object.fromEntries(parts.map((part) => [part.name, of(part)])) as R;

@@ -1,7 +1,7 @@
 import type { MergeableAggregate, SubtractableAggregate } from '../aggregate-value.ts';
 import { addTotal, type NumberForm, numberAt, withNumberForm } from './number-form.ts';
 
-/** Number of records. */
+/** The number of records. */
 export function count<V>(): MergeableAggregate<V, number> & SubtractableAggregate<V, number> {
   const aggregate = {
     name: 'count',

@@ -2,9 +2,9 @@
  * A sum in which each number halves every `halfLife` (ms): S(t) = sum of w_i * 2^(-(t - t_i) /
  * halfLife).
  *
- * Kept as the sum at one time, that of the newest record. A record or another sum is taken in by
- * scaling the older to the newer time, so neither their order nor how they were merged matters but
- * for the rounding of the last bits.
+ * It is stored as the sum at the time of the newest record. A record or another sum is added by
+ * scaling the older one to the newer time, so order and merging only affect the rounding of the
+ * last bits.
  */
 import {
   aFunction,
@@ -17,15 +17,15 @@ import { finite, type NumberForm, numberAt, withNumberForm } from './number-form
 
 /** Read with `decayedAt`. */
 export interface DecayedSum {
-  /** The sum as it is at `at`. */
+  /** The sum at `at`. */
   readonly sum: number;
-  /** ms UTC; of the newest record. */
+  /** Time of the newest record, ms UTC. */
   readonly at: number;
 }
 
 /**
- * Decayed sum of a number taken from each record, by the record's time. A record of which it is no
- * finite number is refused.
+ * Decayed sum of a number taken from each record, by the record's time. A record without a finite
+ * number is refused.
  * @param options.halfLife ms after which a number counts half
  * @throws CONFIG_INVALID unless it is a finite number above 0
  */
@@ -47,7 +47,7 @@ export function decayedSum<V>(
     add: (sum, value, timestamp) => merge(sum, { sum: numberOf(value), at: timestamp }),
     merge,
   };
-  /** Takes `number`, of `time`, into the sum at `at`. */
+  /** Adds `number`, of `time`, to the sum at `at`. */
   const take = (to: number[], at: number, number: number, time: number) => {
     const whole = merge(sumAt(to, at), { sum: number, at: time });
     to[at] = whole.sum;
@@ -71,7 +71,7 @@ function sumAt(of: readonly number[], at: number): DecayedSum {
   return { sum: numberAt(of, at), at: numberAt(of, at + 1) };
 }
 
-/** What a decayed sum is worth at `at` (ms UTC), with the half-life of its aggregate. */
+/** The value of a decayed sum at `at` (ms UTC), with the half-life of its aggregate (ms). */
 export function decayedAt({ sum, at: known }: DecayedSum, at: number, halfLife: number): number {
   return sum * 2 ** ((known - at) / halfLife);
 }

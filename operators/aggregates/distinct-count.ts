@@ -1,10 +1,10 @@
 /**
- * Number of distinct texts by HyperLogLog: a fixed few bytes, however many there are.
+ * Approximate number of distinct strings by HyperLogLog, in a bounded number of bytes.
  *
- * A text's hash names a register (its first `precision` bits) and a rank (how many zeroes the rest
- * begins with, plus 1); a register holds the greatest rank it has seen. So the order of the texts
- * and of merges does not matter. While few registers are in use only those are kept, `index * 64 +
- * rank` ascending; then one byte a register.
+ * The hash of a string selects a register (its first `precision` bits) and a rank (the number of
+ * leading zeroes of the rest, plus 1); a register keeps the greatest rank. So the order of strings
+ * and merges does not matter. While few registers are in use, only those are stored, as `index * 64
+ * + rank` ascending; then one byte per register.
  *
  * Estimate: Otmar Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017),
  * section 4: unbiased from nothing to 10^18 without tables. Its relative standard error is 1.04 /
@@ -26,8 +26,10 @@ import type { MergeableAggregate } from '../aggregate-value.ts';
 export type DistinctCount = readonly number[] | Uint8Array;
 
 /**
- * Distinct texts, about; 2^precision bytes a key at most. `precision` 4 to 16, default 12: 1.6 %.
- * Its accumulator needs the default serde (MessagePack) or one that keeps bytes.
+ * Approximate number of distinct strings; at most 2^precision bytes per key. The accumulator needs
+ * the default serde (MessagePack) or one that keeps bytes.
+ * @param options `precision` is 4 to 16, default 12: a standard error of 1.6 %
+ * @throws CONFIG_INVALID for an invalid precision
  */
 export function distinctCount<V>(
   of: (value: V) => string,
@@ -51,7 +53,7 @@ export function distinctCount<V>(
   };
 }
 
-/** The estimate, a whole number. `precision` as the aggregate has it. */
+/** The estimate, an integer. @param precision that of the aggregate */
 export function distinctCountOf(count: DistinctCount, precision = 12): number {
   checkSetting('distinctCountOf.precision', precision, wholeNumber(4, 16));
   const registers = 2 ** precision;
@@ -114,7 +116,7 @@ function mergeEntries(a: readonly number[], b: readonly number[]): number[] {
   const merged: number[] = [];
   const push = (entry: number) => {
     const last = merged.at(-1);
-    // Of one register the greater rank comes later.
+    // The greater rank of a register comes later.
     if (last !== undefined && Math.floor(last / 64) === Math.floor(entry / 64)) merged.pop();
     merged.push(entry);
   };

@@ -2,7 +2,10 @@ import { refusePromise } from '../../engine/base/promises.ts';
 import { aFunction, checkSetting, shown } from '../../engine/base/settings.ts';
 import type { MergeableAggregate } from '../aggregate-value.ts';
 
-/** The distinct texts taken from the records, sorted; exact, so bounded by what is distinct. */
+/**
+ * The distinct strings taken from the records, sorted. Exact, so its size is the number of distinct
+ * strings.
+ */
 export function distinct<V>(of: (value: V) => string): MergeableAggregate<V, readonly string[]> {
   checkSetting('distinct.of', of, aFunction);
   const union = (a: readonly string[], b: readonly string[]) => [...new Set([...a, ...b])].sort();

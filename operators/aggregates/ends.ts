@@ -1,6 +1,6 @@
 import type { MergeableAggregate } from '../aggregate-value.ts';
 
-/** The first value to come; null before it. */
+/** The first value by order of arrival; null before it. */
 export function first<V>(): MergeableAggregate<V, V | null> {
   return {
     name: 'first',
@@ -11,7 +11,7 @@ export function first<V>(): MergeableAggregate<V, V | null> {
   };
 }
 
-/** The last value to come; null before the first. */
+/** The last value by order of arrival; null before the first. */
 export function last<V>(): MergeableAggregate<V, V | null> {
   return {
     name: 'last',

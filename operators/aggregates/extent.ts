@@ -3,16 +3,12 @@ import { aFunction, checkSetting } from '../../engine/base/settings.ts';
 import type { MergeableAggregate } from '../aggregate-value.ts';
 import { type NumberForm, numberAt, withNumberForm } from './number-form.ts';
 
-/**
- * Smallest number taken from the records; what is none (NaN) is passed over. null before the first.
- */
+/** The smallest number taken from the records; NaN is skipped. null before the first. */
 export function min<V>(of: (value: V) => number): MergeableAggregate<V, number | null> {
   return extreme('min', of, Math.min);
 }
 
-/**
- * Greatest number taken from the records; what is none (NaN) is passed over. null before the first.
- */
+/** The greatest number taken from the records; NaN is skipped. null before the first. */
 export function max<V>(of: (value: V) => number): MergeableAggregate<V, number | null> {
   return extreme('max', of, Math.max);
 }
@@ -23,9 +19,9 @@ function extreme<V>(
   better: (a: number, b: number) => number,
 ): MergeableAggregate<V, number | null> {
   checkSetting(`${name}.of`, of, aFunction);
-  // NaN stands for none.
+  // NaN means no number yet.
   const join = (a: number, b: number) => (Number.isNaN(a) ? b : Number.isNaN(b) ? a : better(a, b));
-  // Of records it may be anything, whatever their types say.
+  // At run time it may be anything, whatever the types say.
   const known = (a: number | null) => {
     if (typeof a === 'object') refusePromise(a, `${name}'s function`);
     return typeof a === 'number' ? a : Number.NaN;

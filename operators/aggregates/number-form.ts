@@ -1,8 +1,7 @@
 /**
- * Aggregates whose accumulators are numbers in an array, so many of them each: windows keep them
- * beside their times, and a record changes them in place, where an accumulator of its own would be
- * a new object at each record and several of them a key. It is another form of an aggregate that
- * there is, and must answer the same.
+ * The number form of an aggregate: its accumulator is a fixed number of numbers in an array.
+ * Windows store them beside their times and update them in place, without a new object per record.
+ * It is an alternative implementation of an existing aggregate and must give the same results.
  */
 import { ignoreRejection, isThenable } from '../../engine/base/promises.ts';
 import type { Aggregate } from '../aggregate-value.ts';
@@ -16,15 +15,15 @@ export interface NumberForm<V, A> {
   add(to: number[], at: number, value: V, timestamp: number): void;
   /** Merges the accumulator at `rightAt` of another array, or of the same, into the one at `at`. */
   merge(left: number[], at: number, right: readonly number[], rightAt: number): void;
-  /** The accumulator at `at`, as the aggregate answers it. */
+  /** The accumulator at `at`, as the aggregate's own type. */
   result(of: readonly number[], at: number): A;
 }
 
-// Not a property of the aggregate: a copy with another `add` (`{ ...sum(of), add }`) must not keep
-// the form.
+// Not a property of the aggregate, because a copy with another `add` (`{ ...sum(of), add }`) must
+// not inherit the form.
 const forms = new WeakMap<object, NumberForm<never, unknown>>();
 
-/** The aggregate, known to have such a form. */
+/** Registers the number form of an aggregate. */
 export function withNumberForm<V, A, G extends Aggregate<V, A>>(
   aggregate: G,
   form: NumberForm<V, A>,
@@ -33,7 +32,7 @@ export function withNumberForm<V, A, G extends Aggregate<V, A>>(
   return aggregate;
 }
 
-/** undefined of an aggregate that has none. */
+/** The number form of an aggregate; undefined if it has none. */
 export function numberFormOf<V, A>(aggregate: Aggregate<V, A>): NumberForm<V, A> | undefined {
   return forms.get(aggregate) as NumberForm<V, A> | undefined;
 }
@@ -53,8 +52,9 @@ export function addTotal(
 }
 
 /**
- * The number that an aggregate takes from a record. Throws TypeError of what is none, or not
- * finite: it would make a text, or NaN, of all that is summed up already.
+ * Checks the number that an aggregate takes from a record: anything else would turn the whole sum
+ * into a string or NaN.
+ * @throws TypeError if it is not a finite number
  */
 export function finite(number: number, aggregate: string): number {
   if (typeof number === 'number' && number - number === 0) return number;

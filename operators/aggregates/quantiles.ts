@@ -1,8 +1,7 @@
 /**
- * Quantiles of a number by DDSketch (Masson, Rim, Lee, 2019): bins whose width grows with the
- * value, so that every quantile is right to a relative `accuracy`. Sketches are added bin by bin,
- * so the order of records and merges does not matter. Which bin a value falls into, and which value
- * a bin stands for, says the library.
+ * Quantiles of a number by DDSketch (Masson, Rim, Lee, 2019): the width of bins grows with the
+ * value, so every quantile has a relative `accuracy`. Sketches are added bin by bin, so the order
+ * of records and merges does not matter. The library defines the mapping between values and bins.
  */
 import type { DDSketch } from '@datadog/sketches-js';
 import { onDemand } from '../../engine/base/on-demand.ts';
@@ -37,16 +36,16 @@ export interface Quantiles {
 }
 
 /**
- * Keys between the greatest and the least bin; beyond it, values next to 0 share one: 17 orders of
- * magnitude at 1 %.
+ * Maximal range of bin keys; beyond it, values near 0 share a bin: 17 orders of magnitude at 1 %.
  */
 const binRange = 2_048;
 
 /**
- * A sketch of a number taken from each record. `accuracy` is the relative error of a quantile,
- * above 0 and below 0.5, default 0.01.
- * @throws what the record's step answers with a dead letter: a RangeError when the number is not
- * finite
+ * A sketch of a number taken from each record. A record whose number is not finite becomes a dead
+ * letter.
+ * @param options `accuracy` is the relative error of a quantile, above 0 and below 0.5, default
+ * 0.01
+ * @throws CONFIG_INVALID for an invalid accuracy
  */
 export function quantiles<V>(
   of: (value: V) => number,
@@ -82,8 +81,8 @@ export function quantiles<V>(
 }
 
 /**
- * The value at a share of the ranked records, 0 to 1: 0.5 is the median; within the accuracy of the
- * value at rank floor(share * (n - 1)). Undefined of an empty sketch.
+ * The value at a share of the ranked records, 0 to 1 (0.5 is the median), within the accuracy of
+ * the value at rank floor(share * (n - 1)). Undefined for an empty sketch.
  * @throws CONFIG_INVALID for a share that is not from 0 to 1
  */
 export function quantileOf(sketch: Quantiles, share: number): number | undefined {

@@ -3,8 +3,8 @@ import type { MergeableAggregate, SubtractableAggregate } from '../aggregate-val
 import { addTotal, finite, type NumberForm, numberAt, withNumberForm } from './number-form.ts';
 
 /**
- * Sum of a number taken from each record; exact as long as it is a safe integer. A record of which
- * it is no finite number is refused.
+ * Sum of a number taken from each record; exact as long as it is a safe integer. A record without a
+ * finite number is refused.
  */
 export function sum<V>(
   of: (value: V) => number,

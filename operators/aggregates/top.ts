@@ -3,9 +3,9 @@ import { aFunction, checkSetting, shown, wholeNumber } from '../../engine/base/s
 import type { MergeableAggregate } from '../aggregate-value.ts';
 
 /**
- * The `k` values of the greatest weight, greatest first. Values of one weight are ordered by their
- * JSON text, so that the result does not depend on the order in which they came.
- * @throws CONFIG_INVALID unless `k` is a whole number from 1 to 1 000 000
+ * The `k` values with the greatest weight, greatest first. Values of equal weight are ordered by
+ * their JSON text, so the result does not depend on the order of arrival.
+ * @throws CONFIG_INVALID unless `k` is an integer from 1 to 1 000 000
  */
 export function top<V>(
   k: number,
@@ -13,7 +13,7 @@ export function top<V>(
 ): MergeableAggregate<V, readonly V[]> {
   checkSetting('top.k', k, wholeNumber(1, 1_000_000));
   checkSetting('top.weightOf', weightOf, aFunction);
-  // A weight that is none has no place in an order; the record with it is refused.
+  // A weight that is not a number cannot be ordered; the record is refused.
   const weight = (value: V) => {
     const known: unknown = weightOf(value);
     refusePromise(known, "top's function");

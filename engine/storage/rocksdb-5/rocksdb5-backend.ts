@@ -57,8 +57,7 @@ const firstClashingNode = 22;
 const writeBufferBytes = 4 * 1024 * 1024;
 const blockCacheBytes = 2 * 1024 * 1024;
 
-/** Loads the package when the first database is opened: state in memory needs no native code.
- */
+/** Loads the package when the first database is opened: state in memory needs no native code. */
 export function loadRocks5(): (path: string) => RocksDb {
   const load = createRequire(import.meta.url);
   const missing = (problem: string, remedy: string, cause?: unknown) =>

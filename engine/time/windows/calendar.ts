@@ -33,7 +33,9 @@ export class CalendarGrid {
     this.#spec = spec;
   }
 
-  /** The window that contains `timestamp`, ms UTC.
+  /**
+
+   * The window that contains `timestamp`, ms UTC.
    * @throws RangeError beyond the range of dates */
   windowAt(timestamp: number): CalendarSpan {
     const utcDay = Math.floor(timestamp / dayMs);

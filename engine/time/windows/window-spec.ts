@@ -100,7 +100,9 @@ export function hopping(options: {
   });
 }
 
-/** Windows `[end - size, end]` that slide with the records; both ends inclusive.
+/**
+
+ * Windows `[end - size, end]` that slide with the records; both ends inclusive.
  * @param options `size` > 0 and `grace` ≥ 0, both ms
  * @throws CONFIG_INVALID for an invalid duration */
 export function sliding(options: { readonly size: number; readonly grace: number }): SlidingWindow {
@@ -108,7 +110,9 @@ export function sliding(options: { readonly size: number; readonly grace: number
   return Object.freeze({ type: 'sliding', sizeMs: options.size, graceMs: options.grace });
 }
 
-/** Sessions `[first, last]` that end after `gap` without a record; records exactly `gap` apart are still in one session.
+/**
+
+ * Sessions `[first, last]` that end after `gap` without a record; records exactly `gap` apart are still in one session.
  * @param options `gap` ≥ 0 and `grace` ≥ 0, both ms
  * @throws CONFIG_INVALID for an invalid duration */
 export function session(options: { readonly gap: number; readonly grace: number }): SessionWindow {
@@ -155,7 +159,9 @@ export function calendar(options: {
   });
 }
 
-/** Adjacent windows of `size` records of a key.
+/**
+
+ * Adjacent windows of `size` records of a key.
  * @param options `size` ≥ 1, in records
  * @throws CONFIG_INVALID for an invalid size */
 export function tumblingCount(options: { readonly size: number }): CountWindow {
@@ -163,7 +169,9 @@ export function tumblingCount(options: { readonly size: number }): CountWindow {
   return hoppingCount({ size: options.size, advance: options.size });
 }
 
-/** The last `size` records of a key, every `advance` records.
+/**
+
+ * The last `size` records of a key, every `advance` records.
  * @param options `size` ≥ 1 and 1 ≤ `advance` ≤ `size`, in records
  * @throws CONFIG_INVALID for an invalid size */
 export function hoppingCount(options: {
