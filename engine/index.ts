@@ -112,6 +112,7 @@ export {
 export { MemoryBackends } from './storage/memory-backend.ts';
 export { rocksBackends } from './storage/rocksdb.ts';
 export type { HostConfig, HostPort } from './task/host-port.ts';
+export { type OutputBatch, Outputs } from './task/outputs.ts';
 export type { ShownRow } from './task/row-answers.ts';
 export { TaskHost } from './task/task-host.ts';
 export type { LogChoice } from './thread/adapters.ts';

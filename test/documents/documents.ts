@@ -6,6 +6,7 @@ import { asyncApiDocument } from '../../topologies/asyncapi.ts';
 import { gatewayApp } from '../../topologies/gateway/gateway-app.ts';
 import { checkGateway } from '../../topologies/gateway/gateway-config.ts';
 import { providers } from '../../topologies/gateway/webhooks/providers.ts';
+import { segmentsSchema } from '../../topologies/segments/segment-schema.ts';
 import { errorsDocument, metricsDocument } from './lists.ts';
 
 /** Of a gateway with accounts and a webhook of every provider. */
@@ -58,6 +59,7 @@ function secretOf(provider: string): string {
 export const documents: Readonly<Record<string, () => Promise<object | string>>> = {
   'openapi.json': openApiDocument,
   'asyncapi.json': async () => asyncApiDocument(),
+  'segments.schema.json': async () => segmentsSchema(),
   'ERRORS.md': async () => errorsDocument(),
   'METRICS.md': async () => metricsDocument(),
 };

@@ -1,4 +1,4 @@
-/** One meaning, one hash: JSON, the builder, and the published schema. */
+/** One meaning, one hash, in JSON and by the builder. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { defaultEngagement } from '../../topologies/engagement/engagement-config.ts';
@@ -8,7 +8,6 @@ import { definitionHash } from '../../topologies/segments/canonical.ts';
 import { checkSegments } from '../../topologies/segments/check-segments.ts';
 import type { SegmentDefinition } from '../../topologies/segments/definition.ts';
 import { nodeKinds } from '../../topologies/segments/node-kinds.ts';
-import { segmentsSchema } from '../../topologies/segments/segment-schema.ts';
 import { segmentToJson } from '../../topologies/segments/unparse.ts';
 
 const vocabulary = { bands: ['hot'], channels: ['email'] };
@@ -80,11 +79,6 @@ test.each(Object.entries(pairs).filter(([kind]) => kind !== 'inSegment'))(
     expect(definitionHash(renamed)).toBe(hash);
   },
 );
-
-test('the published schema is that of the code', () => {
-  const published = readFileSync('docs/segments.schema.json', 'utf8');
-  expect(JSON.parse(published)).toEqual(JSON.parse(JSON.stringify(segmentsSchema())));
-});
 
 test('the eight examples are valid, alone and together', () => {
   const folder = 'topologies/segments/examples';
