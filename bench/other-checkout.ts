@@ -26,8 +26,10 @@ export async function hostOf(
   const { TaskHost } = await from<typeof import('../engine/task/task-host.ts')>(
     'engine/task/task-host.ts',
   );
-  const { MemoryBackends } = await from<typeof import('../engine/storage/memory-backend.ts')>(
-    'engine/storage/memory-backend.ts',
+  type Memory = typeof import('../engine/storage/memory-backend.ts');
+  // Older checkouts have the file under its former name.
+  const { MemoryBackends } = await from<Memory>('engine/storage/memory-backend.ts').catch(() =>
+    from<Memory>('engine/storage/memory.ts'),
   );
   const { defaultErrorPolicy } = await from<typeof import('../engine/task/error-policy.ts')>(
     'engine/task/error-policy.ts',
