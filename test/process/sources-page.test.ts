@@ -7,8 +7,10 @@ import { expect, test } from 'vitest';
 import { mistakesInSources } from '../../engine/connect/pull/source-specs.ts';
 import { checkGateway } from '../../topologies/gateway/gateway-config.ts';
 import { providers } from '../../topologies/gateway/webhooks/providers.ts';
+import { checkMapping } from '../../topologies/ingest/check-mapping.ts';
+import { type Order, startShop } from '../connect/pull/shop.ts';
 import { startGateway } from '../gateway/running.ts';
-import { emptyFolder, launch } from './millrace.ts';
+import { emptyFolder, launch, millrace } from './millrace.ts';
 
 const page = join(import.meta.dirname, '../../docs/SOURCES.md');
 
@@ -76,6 +78,35 @@ test('SendGrid and a shop, as somebody new does it: an empty folder, the blocks 
   expect((await serving.ended).code).toBe(0);
 });
 
+test('the pull of the page: checked, tried, and taken in', { timeout: 120_000 }, async () => {
+  const text = await readFile(page, 'utf8');
+  const section = /\n## Pull\n[\s\S]*?(?=\n### )/.exec(text)?.[0] ?? '';
+  const [sources = '', mapping = ''] = [...section.matchAll(/```json\n([\s\S]*?)```/g)].map(
+    ([, json]) => json as string,
+  );
+  const row = JSON.parse(/^`(\{"id".*\})`:$/m.exec(section)?.[1] ?? '{}') as Order;
+  const shop = await startShop('cursor');
+  shop.orders = ['o1', 'o2', 'o3'].map((id) => ({ ...row, id }));
+  const folder = await emptyFolder();
+  // The shop of the test wants no token; oauth.test.ts has one that does.
+  const { auth: _, ...orders } = JSON.parse(sources).sources.orders;
+  const file = join(folder, 'sources.json');
+  const mapped = join(folder, orders.mapping);
+  await writeFile(mapped, mapping);
+  const here = { ...orders, url: `${shop.url}/api/orders`, mapping: mapped };
+  await writeFile(file, JSON.stringify({ sources: { orders: here } }));
+  expect(await millrace('sources', 'lint', file)).toMatchObject({ code: 0 });
+  const tried = await millrace('sources', 'test', 'orders', '--limit', '5', '--sources', file);
+  expect(tried).toMatchObject({ code: 0, stdout: expect.stringContaining('ann@shop.example') });
+  const data = ['--data', join(folder, 'data')];
+  const taken = await millrace('start', '--sources', file, '--no-serve', '--threads', '0', ...data);
+  expect(taken.code, taken.stderr).toBe(0);
+  const score = await millrace('score', 'explain', 'ann@shop.example', '--json', ...data);
+  expect(score.stdout).toContain('purchase');
+  const letters = await millrace('dead-letters', '--json', ...data);
+  expect(JSON.parse(letters.stdout)).toEqual([]);
+});
+
 test('the configurations of the page are valid, and every provider is listed', async () => {
   const text = await readFile(page, 'utf8');
   const configurations = [...text.matchAll(/```json\n([\s\S]*?)```/g)].map(([, json]) =>
@@ -83,7 +114,12 @@ test('the configurations of the page are valid, and every provider is listed', a
   );
   expect(configurations.length).toBeGreaterThanOrEqual(3);
   for (const json of configurations) {
-    const { sources = {}, ...gateway } = JSON.parse(json);
+    const parsed = JSON.parse(json);
+    if ('format' in parsed) {
+      checkMapping(parsed, 'mine');
+      continue;
+    }
+    const { sources = {}, ...gateway } = parsed;
     checkGateway(gateway);
     expect(mistakesInSources(sources)).toEqual([]);
   }
