@@ -14,6 +14,8 @@ export interface DamageOptions {
   readonly faults: number;
   /** Told of each fault that came to no good. */
   readonly bad?: (fault: Fault, outcome: string) => void;
+  /** Told of each fault. */
+  readonly met?: (fault: Fault, outcome: string) => void;
   readonly progress?: (done: number) => void;
 }
 
@@ -25,7 +27,7 @@ const isOfLog = ({ path }: { readonly path: string }) => path.startsWith('log');
 
 /** How often each outcome was met. */
 export async function damage(options: DamageOptions): Promise<Map<string, number>> {
-  const { backend, seed, faults, bad, progress } = options;
+  const { backend, seed, faults, bad, met, progress } = options;
   const work = await mkdtemp(join(tmpdir(), 'millrace-damage-'));
   try {
     const folder = join(work, 'data');
@@ -40,6 +42,7 @@ export async function damage(options: DamageOptions): Promise<Map<string, number
     const count = (outcome: string) => {
       counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
       const fault = all[done++] as Fault;
+      met?.(fault, outcome);
       if (!good.test(outcome)) bad?.(fault, outcome);
     };
     while (done < faults) {

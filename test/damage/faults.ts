@@ -35,6 +35,11 @@ function kindOf({ path }: FoundFile): string {
   return path.replace(/^.*\//, '').replace(/\d+/g, '');
 }
 
+/** Whose file a fault hits, and what the file is: `log *.sst`, `state MANIFEST-*`. */
+export function placeOf({ file }: Fault): string {
+  return `${file.split('/')[0]} ${file.replace(/^.*\//, '').replace(/\d+/g, '*')}`;
+}
+
 /** A fault of a file, each kind of file as often as another. */
 export function randomFault(random: SeededRandom, files: readonly FoundFile[]): Fault {
   const kinds = [...new Set(files.map(kindOf))].sort();
