@@ -92,3 +92,25 @@ test('the eight examples are valid, alone and together', () => {
   expect(classes).toContain('purchase');
   expect(new Set(known.map(definitionHash)).size).toBe(8);
 });
+
+const [composed, decomposed] = ['Caf\u00e9', 'Cafe\u0301'];
+
+test.each<[op: string, value: unknown, read: unknown]>([
+  ['eq', ` ${decomposed} `, composed],
+  ['ne', decomposed, composed],
+  ['ge', decomposed, composed],
+  ['in', [decomposed, composed, 5], [5, composed]],
+  ['contains', ` ${decomposed}`, ` ${composed}`],
+  ['startsWith', `${decomposed} `, `${composed} `],
+])('the value of a trait has the form in which traits come in: %s', (op, value, read) => {
+  const when = { trait: { path: 'place', op, value } };
+  expect(one({ id: 'a', version: 1, when }).when).toMatchObject({ value: read });
+  for (const path of ['traits.place', 'place', 'item']) {
+    const count = { event: 'a', op: 'ge', n: 1, within: '1d', where: { [path]: { op, value } } };
+    // Items keep the text of their source.
+    const expected = path === 'item' && op !== 'in' ? value : read;
+    const { when: counted } = one({ id: 'a', version: 1, when: { count } });
+    const found = (counted as unknown as { where: { value: unknown }[] }).where[0]?.value;
+    if (path !== 'item' || op !== 'in') expect(found).toEqual(expected);
+  }
+});

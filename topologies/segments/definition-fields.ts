@@ -3,6 +3,7 @@
  * Schema.
  */
 import type { Trait } from '../event.ts';
+import { textForm } from '../ingest/forms.ts';
 import type { Filter, Match, ValueTest } from './definition.ts';
 import { nearest } from './nearest.ts';
 
@@ -234,6 +235,29 @@ export function readOperand(
   return fail(path, `op ${op} needs a text, a number, true or false, is ${shown(value)}`);
 }
 
+/** Fields of an event that keep the text of their source; what else is a text is a trait. */
+const keptAsTold: ReadonlySet<string> = new Set([
+  ...['id', 'class', 'item', 'link', 'currency', 'purpose'],
+]);
+
+/**
+ * As `readOperand`, in the form in which traits come in: another would never match. Of a part of a
+ * text the blanks at its ends count.
+ */
+export function readTraitValue(
+  op: ValueTest,
+  value: unknown,
+  path: string,
+): Trait | readonly Trait[] | undefined {
+  const form = op === 'contains' || op === 'startsWith' ? nfc : textForm;
+  const formed = (one: unknown) => (typeof one === 'string' ? form(one) : one);
+  return readOperand(op, Array.isArray(value) ? value.map(formed) : formed(value), path);
+}
+
+function nfc(text: string): string {
+  return text.normalize('NFC');
+}
+
 const filterSchema = {
   oneOf: [
     scalar,
@@ -261,14 +285,16 @@ export const filters: Field<readonly Filter[]> = {
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, test]): Filter => {
         const at = `${path}.${name}`;
-        if (isScalar(test)) return { path: name, op: 'eq', value: test };
+        const readValue = keptAsTold.has(name) ? readOperand : readTraitValue;
+        if (isScalar(test))
+          return { path: name, op: 'eq', value: readValue('eq', test, at) as Trait };
         if (typeof test !== 'object' || test === null || Array.isArray(test)) {
           return fail(at, `must be a value, or { "op", "value" }, is ${shown(test)}`);
         }
         noOthers(test, ['op', 'value'], at);
         const { op, value: given } = test as { op?: unknown; value?: unknown };
         const checked = oneOf(valueTests).read(op, `${at}.op`, known, mistakes);
-        const operand = readOperand(checked, given, `${at}.value`);
+        const operand = readValue(checked, given, `${at}.value`);
         return { path: name, op: checked, ...(operand === undefined ? {} : { value: operand }) };
       });
   },

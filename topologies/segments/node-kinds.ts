@@ -28,7 +28,7 @@ import {
   oneOf,
   optional,
   readFields,
-  readOperand,
+  readTraitValue,
   shown,
   text,
   timeZone,
@@ -345,7 +345,7 @@ function readTraitOperand(
   if (test === 'withinLast' || test === 'withinNext') {
     return duration().read(value, path, known, mistakes);
   }
-  if (test !== 'before' && test !== 'after') return readOperand(test as ValueTest, value, path);
+  if (test !== 'before' && test !== 'after') return readTraitValue(test as ValueTest, value, path);
   const at = dateOf(value, tz);
   if (at !== undefined) return at;
   return fail(
