@@ -33,3 +33,8 @@ test('then one in sixteen, and all once one was refused', () => {
   expect(first).toBeLessThan(16);
   expect(refused.slice(first)).toEqual(refused.slice(first).fill(1));
 });
+
+test('int64 writes no -0, which would come back as 0', () => {
+  expect(() => int64.encode(-0)).toThrow('-0 has no bytes of its own');
+  expect(int64.decode(bufferOf(int64.encode(0)), 0, 8)).toBe(0);
+});
