@@ -195,7 +195,11 @@ export interface TelemetryEvents {
     readonly sources: readonly string[];
   };
   /** A task's state was damaged, or another's: it is deleted, and restored from its changelog. */
-  stateWiped: { readonly task: string; readonly problem: string };
+  stateWiped: {
+    readonly task: string;
+    readonly problem: string;
+    readonly isForeign: boolean;
+  };
   /** No broker answers: what runs waits, and loses nothing. */
   logAway: { readonly problem: string };
   logBack: { readonly awayMs: number };

@@ -42,7 +42,8 @@ export class Failures {
       }
     } else if (error.code === 'STATE_CORRUPT') {
       if (attempt > workerRetries) throw error;
-      this.#observer.on('stateWiped', { task: String(error.context['task']), problem });
+      const task = String(error.context['task']);
+      this.#observer.on('stateWiped', { task, problem, isForeign: false });
     } else if (error.code === 'COMMIT_DOUBTFUL' || isPassing(error)) {
       this.#observer.on('commitDoubtful', { problem, attempt });
     } else throw error;

@@ -145,8 +145,11 @@ function logLines(log: Lines): Handlers {
         : log.error(event, 'state differs from the log: run verify'),
     offsetsBehind: (event) =>
       log.warn(event, 'committed offsets are older than the changelog, asking again'),
-    stateWiped: (event) =>
-      log.warn(event, 'state was damaged; it is wiped and restored from its changelog'),
+    stateWiped: ({ isForeign, ...event }) =>
+      log.warn(
+        event,
+        `state was ${isForeign ? "another's" : 'damaged'}; it is wiped and restored from its changelog`,
+      ),
     metricsUnsent: (event) => log.warn(event, 'metrics were not sent'),
     sourceAway: (event) => log.warn(event, 'a source does not answer, trying again'),
     sourceBack: (event) => log.warn(event, 'a source answers again'),

@@ -118,7 +118,10 @@ export class TaskOpener {
         if (isMillraceError(error, 'STATE_CORRUPT') && wiped++ < wipedAtOpening) {
           // Closing the task deletes its damaged state; it is then fully restored.
           await host.close(planned.taskId);
-          this.#tellWiped(planned.taskId, String(error.context['problem']));
+          const problem = String(error.context['problem']);
+          this.#options.observer.on('stateWiped', {
+            ...{ task: planned.taskId, problem, isForeign: false },
+          });
           continue;
         }
         if (!isMillraceError(error, 'LEDGER_MISMATCH')) throw error;
@@ -177,8 +180,8 @@ export class TaskOpener {
       })),
       ...(careful === undefined ? {} : { careful }),
     });
-    const problem = stores.find((store) => store.wiped !== undefined)?.wiped;
-    if (problem !== undefined) this.#tellWiped(taskId, problem);
+    const wiped = stores.find((store) => store.wiped !== undefined)?.wiped;
+    if (wiped !== undefined) observer.on('stateWiped', { task: taskId, ...wiped });
     await turn;
     const begin = clock.monotonic();
     const { records, commits } = await restoreTask({
@@ -218,10 +221,6 @@ export class TaskOpener {
       silent: new Set(),
     };
     return { task, restored: records };
-  }
-
-  #tellWiped(task: string, problem: string): void {
-    this.#options.observer.on('stateWiped', { task, problem });
   }
 
   /** The group's committed offsets of a task's sources, with the ledger. */

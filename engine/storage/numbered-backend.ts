@@ -76,7 +76,7 @@ export class NumberedBackend implements StateBackend {
 
   /**
    * Opens the store of an owner. A store of the earlier format, without an owner, is accepted.
-   * @throws STORE_CORRUPT if writes are missing, or the store belongs to another owner
+   * @throws STORE_CORRUPT if writes are missing, STATE_FOREIGN if the store has another owner
    */
   static async open(
     backends: BackendFactory,
@@ -103,7 +103,11 @@ export class NumberedBackend implements StateBackend {
       }
       const known = parsed<Owner>(directory, found.key, found.value);
       if (known.owner !== owner) {
-        throw damage(directory, `it is the state of ${known.owner}, not of ${owner}`);
+        throw new MillraceError('STATE_FOREIGN', {
+          directory,
+          found: known.owner,
+          wanted: owner,
+        });
       }
       const anchorRow = values.get(anchorKey.toString('latin1'));
       const anchor =

@@ -70,6 +70,13 @@ export interface StorePosition {
   readonly offset: number;
 }
 
+/** Why state was wiped. */
+export interface Wiped {
+  readonly problem: string;
+  /** The state is intact, but of another application, task or time before a reset. */
+  readonly isForeign: boolean;
+}
+
 /** The position of a store when its task is opened. */
 export interface OpenedStore extends StorePosition {
   /** Id of the last commit that changed it; 0 before the first. */
@@ -77,7 +84,7 @@ export interface OpenedStore extends StorePosition {
   /** When the store last read its changelog, ms UTC. */
   readonly readAt: number;
   /** Why the task's state was wiped, if it was; it must be fully restored. */
-  readonly wiped?: string;
+  readonly wiped?: Wiped;
 }
 
 export interface TaskWork extends PassingTime {

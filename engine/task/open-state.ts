@@ -8,12 +8,12 @@ import type { MemoryBudget } from '../state/memory-budget.ts';
 import { TaskState } from '../state/task-state.ts';
 import type { BackendFactory } from '../storage/backend.ts';
 import { NumberedBackend } from '../storage/numbered-backend.ts';
-import type { HostConfig, TaskAssignment } from './host-port.ts';
+import type { HostConfig, TaskAssignment, Wiped } from './host-port.ts';
 
 export interface OpenedState {
   readonly state: TaskState;
   /** Why the old state was wiped, if it was. */
-  readonly wiped: string | undefined;
+  readonly wiped: Wiped | undefined;
 }
 
 export async function openState(
@@ -25,7 +25,7 @@ export async function openState(
   backends: BackendFactory,
 ): Promise<OpenedState> {
   const options = saving === undefined ? { cacheBytes } : { cacheBytes, saving };
-  let wiped: string | undefined;
+  let wiped: Wiped | undefined;
   for (;;) {
     let backend: NumberedBackend | undefined;
     try {
@@ -39,8 +39,9 @@ export async function openState(
       return { state, wiped };
     } catch (error) {
       await backend?.close().catch(() => {});
-      if (wiped !== undefined || !isDamage(error)) throw error;
-      wiped = messageOf(error);
+      const isForeign = isMillraceError(error, 'STATE_FOREIGN');
+      if (wiped !== undefined || !(isForeign || isDamage(error))) throw error;
+      wiped = { problem: messageOf(error), isForeign };
       await backends.destroy(directory);
     }
   }
