@@ -33,7 +33,7 @@ describe.skipIf(!(await kafkaAvailable()))('faults', () => {
   });
 
   /** A job with topics of its own. */
-  async function job(name: string) {
+  async function job(name: string, env: Readonly<Record<string, string>> = {}) {
     const words = `${name}-words`;
     await log.createTopics([{ name: words, partitions, settings: {} }]);
     const start = (...args: readonly string[]): Running => {
@@ -47,6 +47,7 @@ describe.skipIf(!(await kafkaAvailable()))('faults', () => {
         {
           MILLRACE_TEST_JOB: name,
           MILLRACE_KAFKA_OPTION_TOPIC_METADATA_REFRESH_INTERVAL_MS: '1000',
+          ...env,
         },
       );
       onTestFinished(() => void running.child.kill('SIGKILL'));
@@ -145,6 +146,49 @@ describe.skipIf(!(await kafkaAvailable()))('faults', () => {
     await write(words, ['e']);
     expect(await finish()).toMatchObject({ code: 0 });
     expect(await copies()).toEqual(['a', 'b', 'c', 'd', 'e']);
+  });
+
+  test.each(['direct', 'packed'])(
+    'a source that is made anew while it runs is not gone on in at the old offset, by the %s transport',
+    { timeout: 600_000 },
+    async (transport) => {
+      const { words, start, finish, copies } = await job(`anew-${transport}`, {
+        MILLRACE_KAFKA_TRANSPORT: transport,
+      });
+      await write(words, ['a', 'b']);
+      const running = start();
+      while ((await copies()).length < 2) await sleep(100);
+      // The next of both are asked for at offset 2.
+      const topicTool = (...args: string[]) =>
+        broker.tool('org.apache.kafka.tools.TopicCommand', [...args, '--topic', words]);
+      await topicTool('--delete');
+      await topicTool('--create', '--partitions', String(partitions), '--replication-factor', '1');
+      const anew = ['c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'];
+      await write(words, anew);
+      const { code, stderr } = await running.ended;
+      expect([code, stderr]).toEqual([3, expect.stringMatching(/TOPIC_REMADE|OFFSET_LOST/)]);
+      if (transport === 'packed') return;
+      expect(stderr).toContain('TOPIC_REMADE');
+      expect(await finish()).toMatchObject({ code: 0 });
+      expect(await copies()).toEqual(['a', 'b', ...anew]);
+    },
+  );
+
+  test('an output, and a changelog, that are deleted while it runs', {
+    timeout: 600_000,
+  }, async () => {
+    for (const [name, gone] of [
+      ['out', 'out-copies'],
+      ['state', 'state-words-changelog'],
+    ] as const) {
+      const { words, start, copies } = await job(name);
+      await write(words, ['a', 'b']);
+      const running = start();
+      while ((await copies()).length < 2) await sleep(100);
+      await broker.tool('org.apache.kafka.tools.TopicCommand', ['--delete', '--topic', gone]);
+      await write(words, ['c', 'd']);
+      expectFailure(await running.ended, 'TOPIC_DELETED', gone);
+    }
   });
 
   test('records deleted before they were read', { timeout: 600_000 }, async () => {

@@ -72,10 +72,16 @@ export const logErrors = {
     exitCode: 2,
   },
   TOPIC_DELETED: {
-    message: 'topic {topic} was deleted while it was read',
+    message: 'topic {topic} was deleted while the application ran',
     remedy:
       'make it anew and start again: the new topic is read from its start, what was made of the old one stays; or take it out of the topology',
     exitCode: 2,
+  },
+  TOPIC_REMADE: {
+    message: 'topic {topic} was deleted and made anew while the application ran',
+    remedy:
+      'start again: a topic that is read is read from its start; where it is a changelog, state is lost with it: `millrace reset` computes all of it anew',
+    exitCode: 3,
   },
   TOPIC_MISMATCH: {
     message: 'topic {topic} exists with {actual} partitions, {expected} are asked for',

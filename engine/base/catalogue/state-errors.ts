@@ -20,6 +20,12 @@ export const stateErrors = {
       'none is needed: the state in {directory} is wiped and restored from its changelog; if it comes again and again, look at the disk',
     exitCode: 3,
   },
+  STATE_FOREIGN: {
+    message: 'the state in {directory} is that of {found}, not of {wanted}',
+    remedy:
+      'none is needed: it is wiped, and restored from its changelog; give each application, and each process, a data folder of its own',
+    exitCode: 3,
+  },
   STORE_CORRUPT: {
     message: 'the database in {directory} is damaged: {problem}',
     remedy:

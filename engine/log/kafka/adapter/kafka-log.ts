@@ -20,6 +20,7 @@ import type {
 } from '../../log.ts';
 import type { JoinOptions, Member } from '../../member.ts';
 import { keyOf } from '../../partition-key.ts';
+import type { Reach } from '../direct/cluster.ts';
 import { ClientCalls } from '../rdkafka/client-calls.ts';
 import { type KafkaConsumer, loadRdkafka, type RdkafkaModule } from '../rdkafka/rdkafka.ts';
 import {
@@ -177,6 +178,7 @@ export class KafkaLog implements Log {
     for (const topic of topics) {
       if (topic.role !== undefined) this.#own.set(topic.name, topic);
     }
+    this.#reach?.view.forgetTopics(topics.map(({ name }) => name));
     return this.#open.admin.create(topics, existing);
   }
 
@@ -225,6 +227,7 @@ export class KafkaLog implements Log {
       consumer: consumerOptions(settings, group),
       connect: (client) => this.#clients.connect(client),
       topics: [...new Set(partitions.map(({ topic }) => topic))],
+      reach: this.#reach,
       ...{ ready, bufferBytes, maxPollIntervalMs, scheduler },
       reader: this.#open.reader,
       calls: this.#calls,
@@ -249,6 +252,7 @@ export class KafkaLog implements Log {
         this.#producers.transactional(transactionalId, consumer, onDoubt, patience),
       hurry: () => patience.hurry(),
       ...(ofMember && guarantee === 'at-least-once' ? { outside } : {}),
+      isState: (topic) => this.#isState(topic),
       ofMember,
       brokers,
       transactionTimeoutMs,
@@ -260,6 +264,7 @@ export class KafkaLog implements Log {
   async forget({ group, topics, offsets }: Forgotten): Promise<void> {
     await forgetGroup(this.#chosen.reach, this.#calls, group, offsets);
     await this.#open.admin.delete(topics);
+    this.#reach?.view.forgetTopics(topics);
   }
 
   /**
@@ -293,6 +298,11 @@ export class KafkaLog implements Log {
     await this.#connected?.reader.close();
     this.#reading.troubles.close();
     await this.#clients.close();
+  }
+
+  get #reach(): Reach | undefined {
+    const { reach } = this.#chosen;
+    return typeof reach === 'string' ? undefined : reach;
   }
 
   get #open(): Connected {

@@ -9,6 +9,7 @@ import { after } from '../../../base/timing.ts';
 import type { GroupOffset, ReadLimits, TopicPartition } from '../../log.ts';
 import type { AssignmentChange, Fetched, JoinOptions, Member } from '../../member.ts';
 import { keyOf } from '../../partition-key.ts';
+import type { Reach } from '../direct/cluster.ts';
 import { type ClientCalls, constructed } from '../rdkafka/client-calls.ts';
 import { readError } from '../rdkafka/client-errors.ts';
 import type { MessageTransport } from '../rdkafka/messages.ts';
@@ -16,6 +17,7 @@ import type { KafkaConsumer, LibrdKafkaError, RdkafkaModule } from '../rdkafka/r
 import { kafkaCodes, type PartitionError } from '../wire/error-codes.ts';
 import type { KafkaReader } from './kafka-reader.ts';
 import { Pump, type Reading } from './pump.ts';
+import { TopicWatch } from './topic-watch.ts';
 
 const leaveTimeoutMs = 15_000;
 const rejoinPauseMs = 1_000;
@@ -30,6 +32,8 @@ export interface KafkaMemberOptions {
   readonly consumer: Readonly<Record<string, unknown>>;
   readonly connect: (client: KafkaConsumer) => Promise<void>;
   readonly topics: readonly string[];
+  /** By which topics are looked after; undefined where only the client reaches the brokers. */
+  readonly reach: Reach | undefined;
   readonly ready: Required<JoinOptions>['ready'];
   readonly bufferBytes: number;
   readonly maxPollIntervalMs: number;
@@ -61,11 +65,19 @@ export class KafkaMember implements Member {
   /** When the group first refused this process; undefined while it is a member. */
   #fatalSince: number | undefined;
   #failure: MillraceError | undefined;
+  readonly #watch: TopicWatch | undefined;
 
   private constructor(options: KafkaMemberOptions) {
     this.#options = options;
     this.#current = this.#create();
     this.#unsubscribe = options.reader.onNews(() => this.#tell());
+    const { reach, topics } = options;
+    if (reach === undefined) return;
+    this.#watch = new TopicWatch(reach, topics, (topic) => {
+      this.#failure ??= new MillraceError('TOPIC_REMADE', { topic });
+      this.#tell();
+    });
+    this.#watch.start();
   }
 
   static async join(options: KafkaMemberOptions): Promise<KafkaMember> {
@@ -75,6 +87,7 @@ export class KafkaMember implements Member {
       return member;
     } catch (error) {
       member.#unsubscribe();
+      member.#watch?.close();
       throw error;
     }
   }
@@ -208,6 +221,7 @@ export class KafkaMember implements Member {
   async leave(): Promise<void> {
     if (this.#isLeft) return;
     this.#leaving.abort();
+    this.#watch?.close();
     await this.#rejoining;
     for (const change of this.#changes.splice(0)) await change.answer([]);
     await this.#drop(this.#current);

@@ -6,13 +6,14 @@
  */
 import type { Clock } from '../../../base/clock.ts';
 import { isPassing, MillraceError, messageOf } from '../../../base/errors.ts';
-import type { Commit, CommitReceipt, Writer } from '../../log.ts';
+import type { Commit, CommitReceipt, GroupOffset, Writer } from '../../log.ts';
 import { keyOf } from '../../partition-key.ts';
 import { refusalOf, type Transactions } from '../direct/transactions.ts';
 import { kafkaError } from '../rdkafka/client-errors.ts';
 import type { ClientProducer } from '../rdkafka/client-producer.ts';
 import type { LibrdKafkaError } from '../rdkafka/rdkafka.ts';
-import { kafkaCodes } from '../wire/error-codes.ts';
+import type { BrokerError } from '../wire/broker-errors.ts';
+import { isMissing, kafkaCodes } from '../wire/error-codes.ts';
 
 /** A transactional call that takes longer leaves a doubt, ms (T1). */
 const doubtAfterMs = 1_000;
@@ -35,6 +36,8 @@ export interface KafkaWriterOptions {
   };
   /** What waits for brokers ends within seconds. */
   readonly hurry?: () => void;
+  /** Topics that nobody else writes, and of which nothing may go missing. */
+  readonly isState?: (topic: string) => boolean;
   /** Its offsets are a group's, whose protocol says who may commit them. */
   readonly ofMember: boolean;
   readonly brokers: string;
@@ -49,6 +52,8 @@ export class KafkaWriter implements Writer {
   #transactions: Transactions | undefined;
   #outside: ClientProducer | undefined;
   #doubt = false;
+  /** Where the partitions of topics of state ended last. */
+  readonly #ends = new Map<string, number>();
 
   private constructor(options: KafkaWriterOptions) {
     this.#options = options;
@@ -120,11 +125,28 @@ export class KafkaWriter implements Writer {
     if (silent !== undefined) {
       throw new Error(`${keyOf(silent)}: written, but it is not told where`);
     }
+    this.#checkEnds(ends);
     await commit.onPhase?.('offsets');
     if (offsets.length > 0) await this.#timed(() => transactions.sendOffsets(offsets));
     await commit.onPhase?.('commit');
     await this.#timed(() => transactions.commit());
     return { ends };
+  }
+
+  /**
+   * A partition of state that ends before where it ended has lost what was between: its topic was
+   * made anew. What is committed on it would make it look whole.
+   */
+  #checkEnds(ends: readonly GroupOffset[]): void {
+    const { isState = () => false } = this.#options;
+    for (const end of ends) {
+      if (!isState(end.topic)) continue;
+      const key = keyOf(end);
+      if (end.offset <= (this.#ends.get(key) ?? -1)) {
+        throw new MillraceError('TOPIC_REMADE', { topic: end.topic });
+      }
+      this.#ends.set(key, end.offset);
+    }
   }
 
   /** The producer, without a doubt about it. */
@@ -162,6 +184,11 @@ export class KafkaWriter implements Writer {
 
   #error(what: string, error: unknown): MillraceError {
     if (error instanceof MillraceError) return error;
+    const { code, topic } = error as LibrdKafkaError & Partial<BrokerError>;
+    // It was waited for as long as a new topic may take.
+    if (topic !== undefined && isMissing(Number(code))) {
+      return new MillraceError('TOPIC_DELETED', { topic }, { cause: error });
+    }
     return kafkaError({ brokers: this.#options.brokers, what }, error as LibrdKafkaError);
   }
 }

@@ -16,6 +16,9 @@ export class ClusterView {
   #named: readonly BrokerAddress[] = [];
   readonly #leaders = new Map<string, BrokerAddress>();
   #answered: BrokerAddress | undefined;
+  /** Of each topic the id under which it was first told. */
+  readonly #ids = new Map<string, string>();
+  readonly #remade = new Set<string>();
 
   /** @param bootstrap to begin with; the cluster says which there are */
   constructor(bootstrap: readonly BrokerAddress[]) {
@@ -56,13 +59,31 @@ export class ClusterView {
     this.#leaders.delete(keyOf(at));
   }
 
+  /** The topic was deleted and made anew since it was first told: offsets of before mean nothing. */
+  isRemade(topic: string): boolean {
+    return this.#remade.has(topic);
+  }
+
+  /** To be called when we delete topics, or make them, ourselves. */
+  forgetTopics(topics: readonly string[]): void {
+    for (const topic of topics) {
+      this.#ids.delete(topic);
+      this.#remade.delete(topic);
+    }
+  }
+
   /** Takes note of an answer: of the partitions in it, whose leader is told and whose is not. */
   take({ brokers, topics }: Metadata): void {
     const byNode = new Map(
       brokers.map(({ node, host, port }) => [node, this.brokerAt(host, port)]),
     );
     this.#named = [...byNode.values()];
-    for (const { topic, partitions } of topics) {
+    for (const { topic, id, partitions } of topics) {
+      if (id !== undefined) {
+        const known = this.#ids.get(topic);
+        if (known === undefined) this.#ids.set(topic, id);
+        else if (known !== id) this.#remade.add(topic);
+      }
       for (const { partition, error, leader } of partitions) {
         const broker = error === kafkaCodes.none ? byNode.get(leader) : undefined;
         if (broker === undefined) this.#leaders.delete(keyOf({ topic, partition }));

@@ -9,7 +9,12 @@ import {
   BrokerConnection,
 } from '../wire/broker-connection.ts';
 import { brokerError } from '../wire/broker-errors.ts';
-import { findCoordinator, type Metadata, metadata } from '../wire/cluster-requests.ts';
+import {
+  findCoordinator,
+  type Metadata,
+  metadata,
+  metadataWithIds,
+} from '../wire/cluster-requests.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
 import { RefusedError } from '../wire/sasl-login.ts';
 import type { Request } from '../wire/wire-request.ts';
@@ -53,7 +58,8 @@ export class Cluster {
   /** Asks for the leaders of topics' partitions, and takes note of them. */
   async learn(topics: readonly string[]): Promise<Metadata> {
     const connection = await this.#any();
-    const answer = await connection.ask(metadata(topics));
+    const withIds = metadataWithIds(topics);
+    const answer = await connection.ask(connection.speaks(withIds) ? withIds : metadata(topics));
     this.view.take(answer);
     return answer;
   }

@@ -54,6 +54,10 @@ export class DirectFetcher implements Fetcher {
       timing,
       partitions: () => this.#partitions.values(),
       onFound: () => this.#arrange(),
+      onRemade: (partition) => {
+        const { topicRemade } = kafkaCodes;
+        this.#fail(partition, topicRemade, brokerError(topicRemade).message);
+      },
       onError: (partition, code) => this.#settle(partition, partition.failureOf(code)),
       onRefused: (reason) => this.#giveUp(reason),
     });

@@ -177,7 +177,7 @@ export class DirectTransactions implements Transactions {
       const refused = answers.find(({ error }) => error !== kafkaCodes.none);
       if (refused === undefined) return;
       this.#groupCoordinator = undefined;
-      throw brokerError(refused.error, keyOf(refused));
+      throw brokerError(refused.error, keyOf(refused), refused.topic);
     });
   }
 
@@ -246,7 +246,7 @@ export class DirectTransactions implements Transactions {
       const leader = this.#cluster.view.leaderOf(writing);
       if (leader === undefined) {
         // The coordinator has taken the partition in: there is such a topic.
-        const error = brokerError(kafkaCodes.leaderNotAvailable, keyOf(writing));
+        const error = brokerError(kafkaCodes.leaderNotAvailable, keyOf(writing), writing.topic);
         unled.push({ writing, error });
       } else shares.set(leader, [...(shares.get(leader) ?? []), writing]);
     }

@@ -19,6 +19,8 @@ export interface LeaderSearchOptions {
   readonly partitions: () => Iterable<FetchedPartition>;
   /** Some have a leader now. */
   readonly onFound: () => void;
+  /** The topic of a partition was deleted and made anew. */
+  readonly onRemade: (partition: FetchedPartition) => void;
   /** What the cluster says of a partition. */
   readonly onError: (partition: FetchedPartition, code: number) => void;
   /** The brokers do not let us in. */
@@ -71,7 +73,7 @@ export class LeaderSearch {
 
   /** Afterwards each has a leader, is not wanted any more, or waits for its next attempt. */
   async #ask(due: readonly FetchedPartition[]): Promise<void> {
-    const { cluster, onError } = this.#options;
+    const { cluster, onError, onRemade } = this.#options;
     try {
       const { topics } = await cluster.learn([...new Set(due.map(({ topic }) => topic))]);
       for (const one of this.#wantedOf(due)) {
@@ -82,6 +84,10 @@ export class LeaderSearch {
         if (error !== none) {
           cluster.view.forgetLeader(one);
           onError(one, error);
+          continue;
+        }
+        if (cluster.view.isRemade(one.topic)) {
+          onRemade(one);
           continue;
         }
         one.leader = cluster.view.leaderOf(one);

@@ -43,5 +43,5 @@ export function refusalOf({ code, message, topic = '', partition = 0 }: Partitio
   if (refusedOfRecords.has(code)) {
     return new MillraceError('RECORD_REFUSED', { topic, partition, problem: message });
   }
-  return Object.assign(new Error(`${keyOf({ topic, partition })}: ${message}`), { code });
+  return Object.assign(new Error(`${keyOf({ topic, partition })}: ${message}`), { code, topic });
 }

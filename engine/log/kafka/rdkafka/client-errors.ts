@@ -55,6 +55,9 @@ export function readError(
     const at = { topic: topic ?? '?', partition: partition ?? '?', offset: offset ?? '?' };
     return new MillraceError('RECORDS_UNREADABLE', { ...at, problem: message }, options);
   }
+  if (topic !== undefined && code === kafkaCodes.topicRemade) {
+    return new MillraceError('TOPIC_REMADE', { topic }, options);
+  }
   if (topic !== undefined && isMissing(code)) return new MillraceError(gone, { topic }, options);
   const what = topic === undefined ? 'read' : `read ${topic}/${partition}`;
   const failure = kafkaError({ brokers, what }, error);

@@ -5,7 +5,7 @@ import { connect as connectTls } from 'node:tls';
 import type { Scheduler } from '../../../base/scheduler.ts';
 import type { Secret } from '../../../base/secret.ts';
 import { after } from '../../../base/timing.ts';
-import { apiVersions } from './cluster-requests.ts';
+import { type ApiRange, apiVersions } from './cluster-requests.ts';
 import { type Credentials, logIn, RefusedError } from './sasl-login.ts';
 import { WireReader, WireWriter } from './wire-format.ts';
 import type { Request } from './wire-request.ts';
@@ -64,6 +64,8 @@ export class BrokerConnection {
   readonly #scheduler: Scheduler;
   readonly #pending: Pending[] = [];
   #correlation = 0;
+  /** Which versions of requests the broker speaks. */
+  #ranges: readonly ApiRange[] = [];
   #failure: Error | undefined;
   /**
    * Of the response that is coming: its length's bytes, then its body; `#filled` of it are here.
@@ -101,10 +103,10 @@ export class BrokerConnection {
     const connection = new BrokerConnection(access, socket, scheduler);
     take = (piece) => connection.#take(piece);
     try {
-      const { ranges } = await connection.ask(apiVersions);
-      for (const { api, version } of needed) {
-        const range = ranges.find((one) => one.api === api);
-        if (range !== undefined && range.min <= version && version <= range.max) continue;
+      connection.#ranges = (await connection.ask(apiVersions)).ranges;
+      for (const request of needed) {
+        if (connection.speaks(request)) continue;
+        const { api, version } = request;
         throw new RefusedError(`the broker does not speak version ${version} of request ${api}`);
       }
       const { credentials } = access;
@@ -121,6 +123,12 @@ export class BrokerConnection {
   /** False once it has failed: then nothing can be asked any more. */
   get isOpen(): boolean {
     return this.#failure === undefined;
+  }
+
+  /** Whether the broker knows the request in this version. */
+  speaks({ api, version }: Request<unknown>): boolean {
+    const range = this.#ranges.find((one) => one.api === api);
+    return range !== undefined && range.min <= version && version <= range.max;
   }
 
   /** @param waitMs how long the broker may take on purpose, beside the deadline */

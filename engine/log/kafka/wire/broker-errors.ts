@@ -1,4 +1,5 @@
 /** Errors that brokers answer with, by their codes in Kafka's protocol guide. */
+import { kafkaCodes } from './error-codes.ts';
 
 const texts: ReadonlyMap<number, string> = new Map([
   [1, 'the offset is not there'],
@@ -48,17 +49,19 @@ const texts: ReadonlyMap<number, string> = new Map([
   [82, 'another process has the instance id'],
   [87, 'invalid record'],
   [90, 'a newer producer has the transactional id'],
+  [kafkaCodes.topicRemade, 'the topic was deleted and made anew'],
   [100, 'the topic was made anew'],
   [103, 'the topic was made anew'],
 ]);
 
 export interface BrokerError extends Error {
   readonly code: number;
+  readonly topic?: string | undefined;
 }
 
-/** @param where what it is about */
-export function brokerError(code: number, where?: string): BrokerError {
+/** @param where what it is about, such as a topic, which the error names then */
+export function brokerError(code: number, where?: string, topic = where): BrokerError {
   const text = texts.get(code) ?? `error ${code} of the broker`;
   const error = new Error(where === undefined ? text : `${where}: ${text}`);
-  return Object.assign(error, { code });
+  return Object.assign(error, { code, topic });
 }

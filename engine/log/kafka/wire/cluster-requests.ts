@@ -30,6 +30,8 @@ export interface Metadata {
   readonly topics: readonly {
     readonly error: number;
     readonly topic: string;
+    /** Of the topic as it was made this time; undefined where the broker has none. */
+    readonly id?: string | undefined;
     readonly partitions: readonly {
       readonly error: number;
       readonly partition: number;
@@ -67,6 +69,48 @@ export function metadata(topics: readonly string[]): Request<Metadata> {
           return { error: failure, partition, leader };
         });
         return { error, topic, partitions };
+      });
+      return { brokers, topics: found };
+    },
+  };
+}
+
+/** As `metadata`, with the ids of topics: brokers from 2.8 on. */
+export function metadataWithIds(topics: readonly string[]): Request<Metadata> {
+  return {
+    api: 3,
+    version: 10,
+    isFlexible: true,
+    write: (body) => {
+      const [autoCreate, operations] = [0, 0];
+      body.compactArray(topics, (topic) => body.uuid(undefined).compactString(topic).tags());
+      // Operations that we may do: on the cluster, on topics.
+      body.int8(autoCreate).int8(operations).int8(operations).tags();
+    },
+    read: (body) => {
+      body.int32(); // throttled
+      const brokers = body.compactArray(() => {
+        const [node, host, port] = [body.int32(), body.compactString() ?? '', body.int32()];
+        body.compactString(); // rack
+        body.tags();
+        return { node, host, port };
+      });
+      body.compactString(); // cluster
+      body.int32(); // controller
+      const found = body.compactArray(() => {
+        const [error, topic, id] = [body.int16(), body.compactString() ?? '', body.uuid()];
+        body.int8(); // internal
+        const partitions = body.compactArray(() => {
+          const [failure, partition, leader] = [body.int16(), body.int32(), body.int32()];
+          body.int32(); // leader's epoch
+          // Replicas, those in sync, those offline.
+          for (let list = 0; list < 3; list++) body.compactArray(() => body.int32());
+          body.tags();
+          return { error: failure, partition, leader };
+        });
+        body.int32(); // operations
+        body.tags();
+        return { error, topic, id, partitions };
       });
       return { brokers, topics: found };
     },

@@ -1,6 +1,6 @@
 /** Codes of errors, sorted once for all: what is refused, what is wrong in itself, what passes. */
 
-/** Codes of librdkafka (negative) and of the protocol that decide what we do. */
+/** Codes of librdkafka (negative), of the protocol, and one of ours, that decide what we do. */
 export const kafkaCodes = {
   allBrokersDown: -187,
   assignPartitions: -175,
@@ -69,6 +69,7 @@ export const kafkaCodes = {
   timedOut: -185,
   topicAuthorization: 29,
   topicExists: 36,
+  topicRemade: -10_001,
   transactionalIdAuthorization: 53,
   transport: -195,
   unknownLeaderEpoch: 75,

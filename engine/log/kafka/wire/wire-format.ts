@@ -4,6 +4,9 @@
  */
 import { emptyBytes } from '../../../base/bytes.ts';
 
+const uuidBytes = 16;
+const noUuid = '00'.repeat(uuidBytes);
+
 /** Builds a request; grows as it needs to. */
 export class WireWriter {
   #bytes = Buffer.allocUnsafe(256);
@@ -57,6 +60,14 @@ export class WireWriter {
   compactArray<T>(items: readonly T[], write: (item: T) => void): this {
     this.#unsigned(items.length + 1);
     for (const item of items) write(item);
+    return this;
+  }
+
+  /** Undefined is written as the id of nothing. */
+  uuid(value: string | undefined): this {
+    const bytes = Buffer.from(value ?? noUuid, 'hex');
+    this.#room(uuidBytes).set(bytes, this.#used);
+    this.#used += uuidBytes;
     return this;
   }
 
@@ -156,6 +167,13 @@ export class WireReader {
     const items: T[] = [];
     for (let left = this.#unsigned() - 1; left > 0; left--) items.push(read());
     return items;
+  }
+
+  /** In hexadecimal digits; the id of nothing comes as undefined. */
+  uuid(): string | undefined {
+    const from = this.#skip(uuidBytes);
+    const value = this.source.toString('hex', from, this.at);
+    return value === noUuid ? undefined : value;
   }
 
   /** Passes over tagged fields. */
