@@ -30,11 +30,13 @@ describe.skipIf(unpack === undefined)('the fetcher', () => {
   let failed: string[] = [];
   let troubles: string[] = [];
   let leader = 0;
+  let idOf: Script['idOf'];
 
   afterEach(async () => {
     fetcher?.close();
     for (const broker of brokers.splice(0)) await broker.stop();
     [seen, ends, handedBack, failed, troubles, leader] = [[], [], [], [], [], 0];
+    idOf = undefined;
   });
 
   /** Two records at a time from each offset on, as a log of ten would be told. */
@@ -51,6 +53,7 @@ describe.skipIf(unpack === undefined)('the fetcher', () => {
     const script: Script = {
       brokers: () => new Map(brokers.map(({ node, port }) => [node, port])),
       leader: () => leader,
+      ...(idOf === undefined ? {} : { idOf }),
       fetched,
     };
     for (let node = 0; node < nodes; node++) brokers.push(await ScriptedBroker.start(node, script));
@@ -100,6 +103,20 @@ describe.skipIf(unpack === undefined)('the fetcher', () => {
     await until(() => ends.length > 0);
     expect(seen).toEqual(rows(0, 10));
     expect(cuts).toBeGreaterThan(2);
+  });
+
+  it('takes nothing out of a topic that was made anew', async () => {
+    let id = 'a'.repeat(32);
+    idOf = () => id;
+    const anew = (asked: FetchAsked): FetchTold => {
+      if (asked.offset < 4 || id.startsWith('b')) return told(asked);
+      id = 'b'.repeat(32);
+      return { error: 3, lastStableOffset: -1 };
+    };
+    (await start(anew)).add({ topic, partition: 0, offset: 0 });
+    await until(() => failed.length > 0);
+    expect(failed).toEqual(['4: -10001 the topic was deleted and made anew']);
+    expect(seen).toEqual(rows(0, 4));
   });
 
   it('follows the leader to another broker', async () => {

@@ -25,6 +25,8 @@ export interface Script {
   readonly brokers: () => ReadonlyMap<number, number>;
   /** Node that leads; -1: none. */
   readonly leader: (topic: string, partition: number) => number;
+  /** Id of a topic, 32 hexadecimal digits; left out, the broker is too old to know any. */
+  readonly idOf?: (topic: string) => string;
   /** What a fetch is answered; 'cut' ends the connection in the middle of the answer. */
   readonly fetched?: (asked: FetchAsked) => FetchTold | 'cut';
   /** Requests by their numbers. */
@@ -36,6 +38,9 @@ export interface Script {
  * answer.
  */
 export type Answering = (request: WireReader, response: WireWriter, node: number) => boolean;
+
+/** The version of the metadata that has ids of topics. */
+const idsFrom = 10;
 
 export class ScriptedBroker {
   readonly node: number;
@@ -104,11 +109,12 @@ export class ScriptedBroker {
   }
 
   #answer(socket: Socket, request: WireReader): void {
-    const [api, , correlation] = [request.int16(), request.int16(), request.int32()];
+    const [api, version, correlation] = [request.int16(), request.int16(), request.int32()];
     request.string(); // client id
     const body = new WireWriter().int32(0).int32(correlation);
     const other = this.#script.others?.get(api);
     if (api === 18) this.#versions(body);
+    else if (api === 3 && version >= idsFrom) this.#metadataWithIds(body, request);
     else if (api === 3) this.#metadata(body, request);
     else if (!(other?.(request, body, this.node) ?? this.#fetch(body, request))) {
       const { length } = sized(body);
@@ -130,7 +136,8 @@ export class ScriptedBroker {
   #versions(body: WireWriter): void {
     const others = [...(this.#script.others?.keys() ?? [])];
     const known = [1, 3, 18, ...others].filter((api) => !this.#forgotten.has(api));
-    const ranges = known.map((api) => [api, 0, 20] as const);
+    const most = this.#script.idOf === undefined ? idsFrom - 1 : idsFrom;
+    const ranges = known.map((api) => [api, 0, api === 3 ? most : 20] as const);
     body.int16(0).array(ranges, ([api, min, max]) => body.int16(api).int16(min).int16(max));
   }
 
@@ -156,6 +163,37 @@ export class ScriptedBroker {
           for (let list = 0; list < 3; list++) body.int32(0);
         });
     });
+  }
+
+  #metadataWithIds(body: WireWriter, request: WireReader): void {
+    this.metadataAsked++;
+    request.tags();
+    const topics = request.compactArray(() => {
+      request.uuid();
+      const topic = request.compactString() ?? '';
+      request.tags();
+      return topic;
+    });
+    body.tags().int32(0);
+    body.compactArray([...this.#script.brokers()], ([node, port]) => {
+      body.int32(node).compactString('127.0.0.1').int32(port).compactString(undefined).tags();
+    });
+    body.compactString(undefined).int32(this.node);
+    body.compactArray(topics, (topic) => {
+      body.int16(0).compactString(topic).uuid(this.#script.idOf?.(topic)).int8(0);
+      body.compactArray([0, 1], (partition) => {
+        const leader = this.#script.leader(topic, partition);
+        body
+          .int16(leader < 0 ? 5 : 0)
+          .int32(partition)
+          .int32(leader)
+          .int32(0);
+        for (let list = 0; list < 3; list++) body.compactArray([], () => {});
+        body.tags();
+      });
+      body.int32(0).tags();
+    });
+    body.int32(0).tags();
   }
 
   /** False when the connection is to end. */
