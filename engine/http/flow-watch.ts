@@ -179,10 +179,8 @@ export class FlowWatch {
       commitDoubtful: ({ problem }) => warn(`A commit is in doubt: ${problem}`),
       cycleRepeated: ({ step: name, problem }) =>
         warn(`A cycle is repeated without a record that failed in ${name}: ${problem}`),
-      stateWiped: ({ task, problem, isForeign }) => {
-        const was = isForeign ? "another's" : 'damaged';
-        warn(`The state of task ${task} was ${was} and is restored: ${problem}`);
-      },
+      stateWiped: ({ task, problem }) =>
+        warn(`The state of task ${task} was wiped and is restored: ${problem}`),
       logAway: ({ problem }) => warn(`No broker answers: ${problem}`),
       logBack: ({ awayMs }) => tell(`A broker answers again, after ${Math.round(awayMs)} ms.`),
       partitionStalled: ({ topic, partition, problem }) =>

@@ -53,7 +53,9 @@ test('an answer with ids is read, field by field', () => {
   ]);
 });
 
-/** Writes one record to a partition a commit, which ends then as `ends` says, one after the other. */
+/**
+ * Writes one record to a partition a commit, which ends then as `ends` says, one after the other.
+ */
 async function commitsOver(topic: string, ends: readonly number[]): Promise<number[]> {
   const committed: number[] = [];
   let end = 0;

@@ -59,7 +59,9 @@ export class ClusterView {
     this.#leaders.delete(keyOf(at));
   }
 
-  /** The topic was deleted and made anew since it was first told: offsets of before mean nothing. */
+  /**
+   * The topic was deleted and made anew since it was first told: offsets of before mean nothing.
+   */
   isRemade(topic: string): boolean {
     return this.#remade.has(topic);
   }
