@@ -5,8 +5,10 @@
  * (open loop), whether the thread lets messages in or not.
  * Arguments: folders of checkouts, which take turns. Prints a table; see README.md.
  */
+
 import { join } from 'node:path';
 import { systemClock } from '../engine/base/clock.ts';
+import { commitIdOf } from '../engine/base/commit-id.ts';
 import { systemWorld } from '../engine/base/world.ts';
 import { table } from '../engine/cli/output.ts';
 import { BatchBuilder } from '../engine/record/batch.ts';
@@ -87,14 +89,14 @@ async function run(side: Side, cycle: number, asks: boolean): Promise<void> {
   const done = host
     .process({
       taskId: '0_0',
-      commitId: cycle + 1,
+      commitId: commitIdOf(cycle + 1),
       batches: [{ topic: events.name, image: imageOf(cycle) }],
       caughtUp: [events.name, 'identity-links'],
     })
     .then(async ({ counters, positions }) => {
       if (counters.in !== perCycle) throw new Error(`took ${counters.in} records`);
       const ends = side.stores.map((store) => ({ store, offset: positions[0]?.offset ?? 0 }));
-      await host.commit('0_0', cycle + 1, ends, cycleMs * cycle);
+      await host.commit('0_0', commitIdOf(cycle + 1), ends, cycleMs * cycle);
     })
     .finally(() => {
       isDone = true;

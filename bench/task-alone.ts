@@ -4,8 +4,10 @@
  * befalls all of them. They also share its caches: where much memory is touched, all are slower
  * than alone. Arguments: job, events, folders of the checkouts. Prints a table; see README.md.
  */
+
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { commitIdOf } from '../engine/base/commit-id.ts';
 import { table } from '../engine/cli/output.ts';
 import { BatchBuilder } from '../engine/record/batch.ts';
 import type { HostPort } from '../engine/task/host-port.ts';
@@ -97,12 +99,12 @@ async function run(
   const begin = process.cpuUsage();
   const { outputs, changelogs, counters } = await side.host.process({
     taskId: taskId(partition),
-    commitId,
+    commitId: commitIdOf(commitId),
     batches,
     caughtUp: [input],
   });
   const ends = side.stores.map((store) => ({ store, offset: commitId }));
-  await side.host.commit(taskId(partition), commitId, ends, 100 * commitId);
+  await side.host.commit(taskId(partition), commitIdOf(commitId), ends, 100 * commitId);
   // Of all threads of the process: a machine that others use does not slow it as it slows a clock.
   const { user, system } = process.cpuUsage(begin);
   const ms = (user + system) / 1_000;

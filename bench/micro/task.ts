@@ -1,4 +1,5 @@
 /** engine/task with one operator: an event through a task and its commit, state in memory. */
+
 import {
   hopping,
   minutes,
@@ -10,6 +11,7 @@ import {
   tumbling,
   utf8,
 } from 'millrace';
+import { commitIdOf } from '../../engine/base/commit-id.ts';
 import type { Topology } from '../../engine/graph/graph.ts';
 import { PackedBatch } from '../../engine/record/batch.ts';
 import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
@@ -82,14 +84,14 @@ async function pieceOf(name: string, job: Topology): Promise<Piece> {
       const batches = [{ topic: 'input', image }];
       const { counters, changelogs } = await host.process({
         taskId,
-        commitId,
+        commitId: commitIdOf(commitId),
         batches,
         caughtUp: ['input'],
       });
       if (counters.in !== many) throw new Error(`${name}: took ${counters.in} of ${many}`);
       use(changelogs.length);
       const ends = stores.map(({ store }) => ({ store, offset: commitId }));
-      await host.commit(taskId, commitId, ends, commitId);
+      await host.commit(taskId, commitIdOf(commitId), ends, commitId);
     },
     close: () => host.closeAll(),
   };

@@ -3,6 +3,7 @@
  * without waiting for slower tasks. The work stays part of cycle n + 1, because it has that cycle's
  * commit id.
  */
+import type { CommitId } from '../base/commit-id.ts';
 import type { TaskResult, TaskWork } from '../task/host-port.ts';
 import type { RunningTask } from './task-opener.ts';
 
@@ -24,7 +25,7 @@ export class Ahead {
   }
 
   /** The cycle of the work; undefined if there is none. */
-  get commitId(): number | undefined {
+  get commitId(): CommitId | undefined {
     return this.#given[0]?.work.commitId;
   }
 

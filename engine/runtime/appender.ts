@@ -8,7 +8,9 @@
  *     append ─┘      ▲             │
  *                    └─ the next ──┘
  */
+
 import { emptyBytes } from '../base/bytes.ts';
+import { commitIdOf, nextCommit, noCommit } from '../base/commit-id.ts';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import type { Sink } from '../graph/topic.ts';
 import type { Append, Log, Writer } from '../log/log.ts';
@@ -79,7 +81,7 @@ export class Appender {
   #outputs: Outputs;
   #waitingRecords = 0;
   #writer: Writer | undefined;
-  #commitId = 0;
+  #last = noCommit;
   #committing: Promise<void> | undefined;
   #closed = false;
 
@@ -184,10 +186,11 @@ export class Appender {
   async #commit(appends: readonly Append[]): Promise<void> {
     if (this.#writer === undefined) {
       this.#writer = await this.#options.log.openWriter(this.#options.id);
-      this.#commitId = Math.max(this.#commitId, this.#writer.lastCommitId);
+      const known = commitIdOf(this.#writer.lastCommitId);
+      if (known > this.#last) this.#last = known;
     }
-    this.#commitId++;
-    await this.#writer.commit({ appends, offsets: [], commitId: this.#commitId });
+    this.#last = nextCommit(this.#last);
+    await this.#writer.commit({ appends, offsets: [], commitId: this.#last });
   }
 
   /** Encodes all records, or none. */

@@ -12,6 +12,7 @@ import type { AssignmentChange, Member } from '../log/member.ts';
 import { keyOf } from '../log/partition-key.ts';
 import type { StepHook } from '../task/commit.ts';
 import type { HostConfig, HostPort } from '../task/host-port.ts';
+import { commitModelOf } from './commit-model.ts';
 import { GlobalFeed } from './global-feed.ts';
 import { firstUnread } from './group-lag.ts';
 import { OpenTasks } from './open-tasks.ts';
@@ -73,7 +74,7 @@ export class Assignment {
   constructor(options: AssignmentOptions) {
     this.#options = options;
     this.#awaitedSince = options.clock.monotonic();
-    this.#opener = new TaskOpener({ ...options, shared: !options.member.sole });
+    this.#opener = new TaskOpener({ ...options, shared: commitModelOf(options.member).hasOthers });
     this.openTasks = new OpenTasks({ ...options, opener: this.#opener });
     this.#globals = new GlobalFeed(
       options.log,
@@ -146,7 +147,7 @@ export class Assignment {
    * Call after a cycle without work: false if records for a task of this process may still arrive.
    */
   async caughtUp(): Promise<boolean> {
-    if (this.#options.member.sole) return true;
+    if (!commitModelOf(this.#options.member).hasOthers) return true;
     if (this.isOpening) return false;
     const lags = await this.#options.member.lag(this.openTasks.positions('past what waits'));
     return lags.every((records) => records === 0);

@@ -1,11 +1,12 @@
 /**
  * Spans of commits: a child of each traced record in the commit, or of some if there are many.
  */
+import type { CommitId } from '../base/commit-id.ts';
 import { commitSpan, registeredTracer } from '../task/tracing.ts';
 import type { CycleWork } from './cycle-work.ts';
 
 export interface CommitTaken {
-  readonly commitId: number;
+  readonly commitId: CommitId;
   /** Wall time at its end, ms UTC, and how long it took, ms. */
   readonly end: number;
   readonly tookMs: number;

@@ -5,6 +5,7 @@
 
 import { assert, must } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
+import { type CommitId, commitIdOf, noCommit } from '../base/commit-id.ts';
 import type { Observer } from '../base/events.ts';
 import { changelogTopic } from '../graph/topic-names.ts';
 import type { Append, GroupOffset, Writer } from '../log/log.ts';
@@ -38,7 +39,7 @@ export interface CommitterOptions {
 
 /** The commit that was begun last, and the rest of those before it. */
 interface UnderWay {
-  readonly commitId: number;
+  readonly commitId: CommitId;
   /** Resolves when the log has the commit; then it is acknowledged to the tasks. */
   readonly logged: Promise<void>;
   /** Resolves when the earlier commits are done. */
@@ -50,23 +51,23 @@ export class Committer {
   readonly #options: CommitterOptions;
   /** Cursors to write with the next commit, by name. */
   readonly cursors = new Map<string, unknown>();
-  #commitId: number;
+  #commitId: CommitId;
   #underWay: UnderWay | undefined;
   #isLogging = false;
-  #untold = 0;
+  #unacknowledged = 0;
 
   constructor(options: CommitterOptions) {
     this.#options = options;
-    this.#commitId = options.writer.lastCommitId;
+    this.#commitId = commitIdOf(options.writer.lastCommitId);
   }
 
   /** Id of the last commit that is done; 0 before the first. */
-  get commitId(): number {
+  get commitId(): CommitId {
     return this.#commitId;
   }
 
   /** Id of the last commit that was begun. */
-  get begunId(): number {
+  get begunId(): CommitId {
     return this.#underWay?.commitId ?? this.#commitId;
   }
 
@@ -75,8 +76,8 @@ export class Committer {
   }
 
   /** Number of commits that were begun and are not acknowledged to every task. */
-  get untold(): number {
-    return this.#untold;
+  get unacknowledged(): number {
+    return this.#unacknowledged;
   }
 
   /** The process stops: waits for the log become short. */
@@ -87,12 +88,12 @@ export class Committer {
 
   /**
    * Starts a commit (call after `turn()`). Its error surfaces from the next `turn()` or
-   * `settled()`.
+   * `idle()`.
    */
   begin(work: CycleWork): void {
     assert(!this.#isLogging, 'commits follow one another');
     this.#isLogging = true;
-    this.#untold++;
+    this.#unacknowledged++;
     let isLogged = () => {};
     const told = new Promise<void>((resolve) => {
       isLogged = resolve;
@@ -116,12 +117,12 @@ export class Committer {
       await this.#underWay?.logged;
       await this.#underWay?.before;
     } catch {
-      await this.settled();
+      await this.idle();
     }
   }
 
   /** Resolves when no commit is in progress; throws a failure once. */
-  async settled(): Promise<void> {
+  async idle(): Promise<void> {
     const underWay = this.#underWay;
     if (underWay === undefined) return;
     try {
@@ -129,7 +130,7 @@ export class Committer {
     } finally {
       this.#underWay = undefined;
       this.#isLogging = false;
-      this.#untold = 0;
+      this.#unacknowledged = 0;
     }
   }
 
@@ -170,14 +171,14 @@ export class Committer {
       // Acknowledge in order: a task that missed commit n must not persist the positions of n + 1.
       await before;
       told = await allDone(
-        results.map(({ task, result }) => this.#tell(task, result, commitId, ends)),
+        results.map(({ task, result }) => this.#acknowledge(task, result, commitId, ends)),
       );
     } catch (error) {
       // The log has the commit anyway, so it counts; the reopened tasks read it there.
       report([]);
       throw error;
     }
-    this.#untold--;
+    this.#unacknowledged--;
     await at?.('C9');
     report(told);
   }
@@ -236,10 +237,10 @@ export class Committer {
   }
 
   /** Acknowledges a task's part of the commit; returns how long that took in the task, ms. */
-  #tell(
+  #acknowledge(
     task: RunningTask,
     result: TaskResult,
-    commitId: number,
+    commitId: CommitId,
     endOf: ReadonlyMap<string, number>,
   ): Promise<number> {
     const { application, clock } = this.#options;
@@ -266,12 +267,12 @@ function appendOf({ topic, partition, image }: OutputBatch): Append {
 /** The offsets of a task's sources, the first with the ledger entry of the commit. */
 function offsetsOf(
   { task, result }: CycleWork['results'][number],
-  commitId: number,
+  commitId: CommitId,
 ): GroupOffset[] {
   const { partition, stores } = task.planned;
   const changed = new Set(result.changelogs.map(({ store }) => store));
   const commits = stores.map((store) =>
-    changed.has(store) ? commitId : (task.commits.get(store) ?? 0),
+    changed.has(store) ? commitId : (task.commits.get(store) ?? noCommit),
   );
   const ledger = encodeLedger({ commitId, stores: commits }, stores);
   return result.positions.map(({ topic, offset, time }, i) => {

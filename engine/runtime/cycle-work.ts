@@ -1,4 +1,5 @@
 /** The work of a cycle, on its way to the commit. */
+import type { CommitId } from '../base/commit-id.ts';
 import type { GroupOffset } from '../log/log.ts';
 import type { TaskResult } from '../task/host-port.ts';
 import type { Taken } from './source-intake.ts';
@@ -10,7 +11,7 @@ export interface CycleWork {
    * Commit id of the cycle, from its work to its commit; tasks that open meanwhile may have a
    * greater one.
    */
-  readonly commitId: number;
+  readonly commitId: CommitId;
   readonly chunks: readonly Taken[];
   readonly results: readonly { readonly task: RunningTask; readonly result: TaskResult }[];
   /** Positions of the global tables that the work used. */

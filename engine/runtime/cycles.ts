@@ -4,10 +4,13 @@
  * only, so any crash and any number of threads lead to the same bytes. On a shared log, the next
  * cycle begins while one commits.
  */
+
+import { type CommitId, nextCommit } from '../base/commit-id.ts';
 import { minutes } from '../base/duration.ts';
 import type { TaskWork } from '../task/host-port.ts';
 import type { PassingTime } from '../task/task-options.ts';
 import { Ahead, type GivenWork } from './ahead.ts';
+import { commitModelOf } from './commit-model.ts';
 import type { CycleSize } from './cycle-size.ts';
 import { allDone, type CycleWork } from './cycle-work.ts';
 import { Reading } from './reading.ts';
@@ -80,7 +83,7 @@ export class Cycles {
     const { commitId, work } = await this.#nextWork();
     if (work.length === 0 && fed === 0 && !chunks.some(({ chunk }) => bringsNews(chunk))) {
       if (committer.isBusy) {
-        await committer.settled();
+        await committer.idle();
         return true;
       }
       // The slowest partition has just ended: the others may continue.
@@ -90,7 +93,7 @@ export class Cycles {
     stages.fetched();
     const results = await this.#process(work, stages, this.#overlaps);
     await this.#commit({ commitId, chunks, results, stages });
-    if (!this.#overlaps) await committer.settled();
+    if (!this.#overlaps) await committer.idle();
     const now = clock.monotonic();
     if (this.#backlog) this.#size.took(now - this.#cycledAt);
     this.#cycledAt = now;
@@ -107,7 +110,7 @@ export class Cycles {
       const results = await this.#process(this.#ahead.take(), stages, false);
       await this.#commit({ commitId, chunks: [], results, stages });
     }
-    await this.#session.committer.settled();
+    await this.#session.committer.idle();
   }
 
   /**
@@ -123,7 +126,7 @@ export class Cycles {
     const results = await this.#process(work, stages, false);
     if (!results.some(hasChanges)) return;
     await this.#commit({ commitId, chunks: [], results, stages });
-    await this.#session.committer.settled();
+    await this.#session.committer.idle();
   }
 
   /** Waits until work that was begun ahead ends, and discards it. */
@@ -139,7 +142,8 @@ export class Cycles {
 
   /** True if the next cycle begins while this one commits. */
   get #overlaps(): boolean {
-    return this.#backlog && !this.#session.member.sole && this.#parts.intake.progress.length === 0;
+    const { overlaps } = commitModelOf(this.#session.member);
+    return overlaps && this.#backlog && this.#parts.intake.progress.length === 0;
   }
 
   /** Maintains the log; called when every task is at the end of its changelogs. */
@@ -153,7 +157,7 @@ export class Cycles {
   }
 
   /** The tasks' work in the next cycle: the next records of each task that has any. */
-  async #nextWork(): Promise<{ commitId: number; work: readonly GivenWork[] }> {
+  async #nextWork(): Promise<{ commitId: CommitId; work: readonly GivenWork[] }> {
     const { tasks } = this.#session.assignment;
     const commitId = this.#nextCommitId;
     const { commitId: begunId = commitId } = this.#ahead;
@@ -175,7 +179,7 @@ export class Cycles {
   }
 
   /** The next records of a task; undefined if there are none, or it could process none. */
-  async #readOf(task: RunningTask, commitId: number): Promise<GivenWork | undefined> {
+  async #readOf(task: RunningTask, commitId: CommitId): Promise<GivenWork | undefined> {
     const read = await this.reading.next(task, this.#session.member, this.#size);
     if (read === undefined) return undefined;
     const { isBacklog, ...given } = read;
@@ -216,7 +220,7 @@ export class Cycles {
         const result = await (begun ?? task.host.process(work));
         notePositions(task, result, clock.monotonic());
         tellRetry(task, result, observer);
-        if (ahead && isBacklog) await this.#goAhead(task, work.commitId + 1);
+        if (ahead && isBacklog) await this.#goAhead(task, nextCommit(work.commitId));
         return { task, result };
       }),
     );
@@ -225,11 +229,11 @@ export class Cycles {
   }
 
   /** Starts a task's part of the next cycle, if that is allowed. */
-  async #goAhead(task: RunningTask, commitId: number): Promise<void> {
+  async #goAhead(task: RunningTask, commitId: CommitId): Promise<void> {
     const { member, plan, committer } = this.#session;
     if (member.hasChange() || plan.globals.length > 0) return;
     // A thread that always has work would never receive an acknowledgement.
-    if (committer.untold > 1) return;
+    if (committer.unacknowledged > 1) return;
     const given = await this.#readOf(task, commitId);
     if (given !== undefined) this.#ahead.begin(given);
   }
@@ -247,11 +251,11 @@ export class Cycles {
   /**
    * An id greater than every commit of the tasks here, including tasks that ran elsewhere before.
    */
-  get #nextCommitId(): number {
+  get #nextCommitId(): CommitId {
     const { assignment, committer } = this.#session;
     let last = committer.begunId;
     for (const { commitId } of assignment.tasks) if (commitId > last) last = commitId;
-    return last + 1;
+    return nextCommit(last);
   }
 
   #stageClock(): StageClock {

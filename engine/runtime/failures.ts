@@ -1,4 +1,5 @@
 /** Recoverable failures of a run: how many in a row, and how long to wait after each. */
+import { type CommitId, noCommit } from '../base/commit-id.ts';
 import { isPassing, MillraceError } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
 import { goesOnAfter, type OffsetLost } from './task-opener.ts';
@@ -14,7 +15,7 @@ export class Failures {
   readonly #observer: Observer;
   readonly #onOffsetLost: OffsetLost | undefined;
   /** Worker failures and commits in doubt since a commit. */
-  #after = { count: 0, commitId: 0 };
+  #after = { count: 0, commitId: noCommit };
 
   constructor(observer: Observer, onOffsetLost: OffsetLost | undefined) {
     this.#observer = observer;
@@ -25,7 +26,7 @@ export class Failures {
    * Reports a recoverable failure and returns how long to wait, ms; throws any other.
    * @param commitId the last commit; failures are counted since then
    */
-  pauseAfter(error: unknown, commitId: number): number {
+  pauseAfter(error: unknown, commitId: CommitId): number {
     if (!(error instanceof MillraceError)) throw error;
     const problem = String(error.context['problem']);
     if (goesOnAfter(error, this.#onOffsetLost)) return 0;

@@ -4,10 +4,12 @@
  * with the cycle, so that after a crash every record sees the same rows again. Members of a group
  * read at their own pace; there, every start reads to the end of the topics.
  */
+
 import type { GroupOffset, Log } from '../log/log.ts';
 import type { Member } from '../log/member.ts';
 import type { PackedBatch } from '../record/batch.ts';
 import type { HostPort } from '../task/host-port.ts';
+import { commitModelOf } from './commit-model.ts';
 
 const recordsPerRead = 8_192;
 
@@ -33,7 +35,7 @@ export class GlobalFeed {
 
   /** Positions of the tables, to be committed. */
   get offsets(): readonly GroupOffset[] {
-    return this.#member.sole ? this.#offsets : [];
+    return commitModelOf(this.#member).commitsGlobals ? this.#offsets : [];
   }
 
   async load(hosts: readonly HostPort[]): Promise<void> {
@@ -41,7 +43,7 @@ export class GlobalFeed {
     for (const { topic, partitions } of this.#topics) {
       for (let partition = 0; partition < partitions; partition++) {
         const at = { topic, partition };
-        const committed = this.#member.sole
+        const committed = commitModelOf(this.#member).commitsGlobals
           ? await this.#log.committed(this.#group, at)
           : undefined;
         const end = committed?.offset ?? (await this.#log.endOffset(at));

@@ -12,11 +12,13 @@
  * the ledger entry. Before it, ' w=<offset>' means that the records up to that offset have been
  * read and wait for a witness of their time.
  */
+import { type CommitId, commitIdOf } from '../base/commit-id.ts';
 import { crc32c } from '../base/crc32c.ts';
 
 export interface LedgerEntry {
-  readonly commitId: number;
-  readonly stores: readonly number[];
+  readonly commitId: CommitId;
+  /** The last commit that changed each store; 0: none did. */
+  readonly stores: readonly CommitId[];
 }
 
 /** @param names names of the task's stores */
@@ -35,9 +37,11 @@ export function decodeLedger(
   const match = /^(\d+) ((?:\d+(?:,\d+)*)?) ([0-9a-f]+)(?: w=\S+)?(?: t=\S+)?$/.exec(text ?? '');
   if (match === null) return undefined;
   const other = match[3] !== checkOf(names);
-  const stores = match[2] === '' || other ? [] : (match[2] as string).split(',').map(Number);
-  return { commitId: Number(match[1]), stores };
+  const stores = match[2] === '' || other ? [] : (match[2] as string).split(',').map(storedId);
+  return { commitId: storedId(match[1] as string), stores };
 }
+
+const storedId = (digits: string): CommitId => commitIdOf(Number(digits));
 
 /**
  * Metadata of an offset: the ledger entry, if it is the task's first source, and the state of the

@@ -1,6 +1,9 @@
 /** The tasks of this process, for queries of their rows while cycles run. */
+
+import type { CommitId } from '../base/commit-id.ts';
 import type { Topology } from '../graph/graph.ts';
 import type { RowAnswer, RowQuestion } from '../task/row-answers.ts';
+import { commitModelOf } from './commit-model.ts';
 import type { Session } from './session.ts';
 import type { Plan } from './start-plan.ts';
 import type { StateQuestions } from './state-questions.ts';
@@ -24,7 +27,7 @@ export class LocalTasks {
   }
 
   /** Id of the last commit of this process; 0 before the first. */
-  get commitId(): number {
+  get commitId(): CommitId {
     return this.#session.committer.commitId;
   }
 
@@ -57,6 +60,6 @@ export class LocalTasks {
 
   /** True if other processes may hold tasks. */
   get needsOthers(): boolean {
-    return !this.#session.member.sole;
+    return commitModelOf(this.#session.member).hasOthers;
   }
 }

@@ -80,7 +80,7 @@ export class OpenTasks {
   }
 
   /** Waits until no task is being opened; throws an error of an opening once. */
-  async settled(): Promise<void> {
+  async allOpen(): Promise<void> {
     while (this.#opening.size > 0) {
       await Promise.all([...this.#opening.values()].map(({ done }) => done));
     }

@@ -34,7 +34,7 @@ export class Recovery {
         return await work();
       } catch (error) {
         // The commit of earlier work may be in progress, and may succeed.
-        await this.#session.committer.settled().catch(() => {});
+        await this.#session.committer.idle().catch(() => {});
         let failure: { readonly error: unknown } | undefined = { error };
         while (failure !== undefined) {
           failure = await this.#recover(failure.error, signal);
@@ -68,7 +68,7 @@ export class Recovery {
       else await assignment.reopen(String(careful));
       await this.#session.openTasks(this.#parts);
       // Passed time is sent again to all tasks at once, so all must be open.
-      if (careful !== undefined) await assignment.openTasks.settled();
+      if (careful !== undefined) await assignment.openTasks.allOpen();
       const cursors = await readCursors(options.log, options.application);
       await intake.open(cursors, plan.partitionsOf);
       return undefined;

@@ -1,4 +1,5 @@
 /** Reports a cycle to the observer and adds it to the summary. */
+import type { CommitId } from '../base/commit-id.ts';
 import type { DropReason, FailureStage, Observer, WorkedTask, Written } from '../base/events.ts';
 import { PackedBatch } from '../record/batch.ts';
 import { addCounters } from '../task/counters.ts';
@@ -8,7 +9,7 @@ import type { Stages } from './stages.ts';
 import type { Summary } from './summary.ts';
 
 export interface CycleReport {
-  readonly commitId: number;
+  readonly commitId: CommitId;
   readonly chunks: readonly Taken[];
   readonly results: readonly TaskResult[];
   readonly processMs: number;

@@ -2,6 +2,7 @@
  * Resets an application: deletes its read positions, its state and the records between its steps;
  * the next run recomputes everything. docs/decisions/1022-a-reset-is-finished-or-refused.md.
  */
+import { commitIdOf, nextCommit } from '../base/commit-id.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Deployed } from '../graph/deployment.ts';
 import type { Topology } from '../graph/graph.ts';
@@ -90,13 +91,12 @@ export async function reset(options: ResetOptions): Promise<ResetPlan> {
   const planned = await planReset(options);
   const before = resetIn(await readCursors(log, application));
   const writer = await log.openWriter(`${application}-operate`);
-  let commitId = writer.lastCommitId;
-  const note = (cursors: readonly (readonly [string, unknown])[]) =>
-    writer.commit({
-      appends: [cursorAppend(application, new Map(cursors))],
-      offsets: [],
-      commitId: ++commitId,
-    });
+  let last = commitIdOf(writer.lastCommitId);
+  const note = (cursors: readonly (readonly [string, unknown])[]) => {
+    last = nextCommit(last);
+    const appends = [cursorAppend(application, new Map(cursors))];
+    return writer.commit({ appends, offsets: [], commitId: last });
+  };
   try {
     const next = { count: before.count + 1 };
     await note([[resetCursor, { ...before, unfinished: true }]]);

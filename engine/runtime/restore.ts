@@ -1,6 +1,8 @@
 /** Brings a task's stores from their position to the end of their changelogs. */
+
 import { must } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
+import { type CommitId, commitIdOf } from '../base/commit-id.ts';
 import { MillraceError } from '../base/errors.ts';
 import { changelogTopic } from '../graph/topic-names.ts';
 import type { Log, TopicPartition } from '../log/log.ts';
@@ -41,12 +43,12 @@ export interface Restored {
   /** Changelog records applied. */
   readonly records: number;
   /** Id of the last commit that changed each store. */
-  readonly commits: Map<string, number>;
+  readonly commits: Map<string, CommitId>;
 }
 
 export async function restoreTask(options: RestoreOptions): Promise<Restored> {
   const { stores, ledger, task } = options;
-  const commits = new Map<string, number>();
+  const commits = new Map<string, CommitId>();
   let records = 0;
   for (const store of stores) {
     // A source topic has no commit ids.
@@ -78,7 +80,7 @@ async function restoreStore(
   options: RestoreOptions,
   { store, offset, commitId, readAt }: OpenedStore,
   whole: boolean,
-): Promise<{ records: number; commitId: number }> {
+): Promise<{ records: number; commitId: CommitId }> {
   const { application, log, host, task, clock } = options;
   const source = task.sourceOf.get(store);
   const at = { topic: source ?? changelogTopic(application, store), partition: task.partition };
@@ -113,7 +115,7 @@ async function restoreStore(
     // The read in progress must end before the partition is read again.
     await next?.catch(() => {});
   }
-  return { records, commitId: last };
+  return { records, commitId: commitIdOf(last) };
 }
 
 /** The part of a batch before an offset; undefined if it is empty. */

@@ -299,7 +299,7 @@ export class Runtime {
   async close(): Promise<void> {
     const { options, intake, observer } = this.#parts;
     await this.#cycles.forget();
-    await this.#session.committer.settled().catch(() => {});
+    await this.#session.committer.idle().catch(() => {});
     await intake.close();
     await this.#session.close();
     const { application } = options;

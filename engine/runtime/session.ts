@@ -2,11 +2,13 @@
  * The open resources of a runtime from start to end: the writer, the group membership, the hosts
  * and their tasks. A session is always complete: if a start fails, everything it opened is closed.
  */
+
 import { must } from '../base/assert.ts';
 import type { Writer } from '../log/log.ts';
 import type { Member } from '../log/member.ts';
 import type { HostPort } from '../task/host-port.ts';
 import { Assignment } from './assignment.ts';
+import { commitModelOf } from './commit-model.ts';
 import { Committer } from './committer.ts';
 import type { SourceConnector } from './connector.ts';
 import { deploymentCursor, readCursors } from './cursors.ts';
@@ -54,7 +56,7 @@ export class Session {
    */
   async openTasks({ summary }: Pick<RuntimeParts, 'summary'>): Promise<void> {
     await this.assignment.follow();
-    if (this.member.sole) await this.assignment.openTasks.settled();
+    if (commitModelOf(this.member).opensFirst) await this.assignment.openTasks.allOpen();
     summary.restored = this.assignment.openTasks.restored;
   }
 }
@@ -91,7 +93,7 @@ class Opening {
     this.#writer = writer;
     writer.catch(() => {});
     const member = await this.#join(planned, existing);
-    if (!member.sole) {
+    if (commitModelOf(member).sourcesApart) {
       for (const source of sources) {
         this.#sourceWriters.set(source, await log.openWriter(cursorWriter(application, source)));
       }
@@ -155,7 +157,7 @@ class Opening {
     return new Committer({
       application: options.application,
       writer,
-      sourceWriters: member.sole ? undefined : this.#sourceWriters,
+      sourceWriters: commitModelOf(member).sourcesApart ? this.#sourceWriters : undefined,
       ...{ intake, summary, observer, clock },
       at: options.at,
     });
@@ -179,7 +181,11 @@ class Opening {
     return new Assignment({
       ...{ log, member, onOffsetLost, at, observer, clock, scheduler },
       resets: resetsIn(application, cursors),
-      onOpened: announcer(member.sole ? undefined : address, cursors, committer.cursors),
+      onOpened: announcer(
+        commitModelOf(member).hasOthers ? address : undefined,
+        cursors,
+        committer.cursors,
+      ),
       planned: planned.tasks,
       globals: planned.globals,
       startHosts: (config) => {

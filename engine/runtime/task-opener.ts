@@ -2,7 +2,9 @@
  * Opens a task on a host: reads the group's committed offsets, brings its stores to the end of
  * their changelogs, and compares both with the ledger.
  */
+
 import type { Clock } from '../base/clock.ts';
+import { type CommitId, noCommit } from '../base/commit-id.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
 import type { Scheduler } from '../base/scheduler.ts';
@@ -18,9 +20,9 @@ export interface RunningTask {
   /** Next offset of each source topic. */
   readonly positions: Map<string, number>;
   /** Id of the last commit that changed each store. */
-  readonly commits: Map<string, number>;
+  readonly commits: Map<string, CommitId>;
   /** Id of the task's last commit, from the log's ledger; 0 if unknown. */
-  readonly commitId: number;
+  readonly commitId: CommitId;
   /** True once the task has returned unread records: keep them readable for the next cycle. */
   handsBack: boolean;
   /** End offset of the last records it was given, while it returns none. */
@@ -210,7 +212,7 @@ export class TaskOpener {
       host,
       positions,
       commits,
-      commitId: ledger?.commitId ?? 0,
+      commitId: ledger?.commitId ?? noCommit,
       handsBack: positions.size > 1,
       offeredUpTo: 0,
       undecided: new Map(),

@@ -2,6 +2,7 @@
  * The interface between the runtime and the threads that run tasks. All values can be sent between
  * threads.
  */
+import type { CommitId } from '../base/commit-id.ts';
 import type { StoreRow } from '../graph/store-spec.ts';
 import type { RecordLimits } from '../log/log.ts';
 import type { TaskMemory } from '../state/memory-budget.ts';
@@ -89,7 +90,7 @@ export interface OpenedStore extends StorePosition {
 
 export interface TaskWork extends PassingTime {
   readonly taskId: string;
-  readonly commitId: number;
+  readonly commitId: CommitId;
   readonly batches: readonly { readonly topic: string; readonly image: ArrayBuffer }[];
   /** Source topics of which the log has no more records now. */
   readonly caughtUp: readonly string[];
@@ -143,7 +144,7 @@ export interface HostPort {
    */
   commit(
     taskId: string,
-    commitId: number,
+    commitId: CommitId,
     ends: readonly StorePosition[],
     now: number,
   ): Promise<number>;

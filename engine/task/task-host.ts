@@ -3,7 +3,9 @@
  * calls, and accesses nothing outside except its state backends. Images are transferred: after
  * passing one, the caller must not use it again.
  */
+
 import { assert, must } from '../base/assert.ts';
+import type { CommitId } from '../base/commit-id.ts';
 import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts';
 import { defaultMemoryBytes } from '../base/memory.ts';
 import { systemWorld, type World } from '../base/world.ts';
@@ -225,7 +227,7 @@ export class TaskHost implements HostPort {
   /** Acknowledges a commit to the task; `ends` are changelog end offsets. */
   async commit(
     taskId: string,
-    commitId: number,
+    commitId: CommitId,
     ends: readonly StorePosition[],
     now: number,
   ): Promise<number> {

@@ -1,8 +1,10 @@
 /**
  * Questions are answered between two records of a round, with what is committed, while many ask.
  */
+
 import { topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
+import { commitIdOf } from '../../engine/base/commit-id.ts';
 import { systemWorld } from '../../engine/base/world.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
@@ -60,7 +62,7 @@ test('answers come between two records, and are those of the last commit', async
     const work = host
       .process({
         taskId: '0_0',
-        commitId: cycle + 1,
+        commitId: commitIdOf(cycle + 1),
         batches: [{ topic: 'words', image: batchAt(cycle * perCycle) }],
         caughtUp: ['words'],
       })
@@ -78,7 +80,12 @@ test('answers come between two records, and are those of the last commit', async
     await work;
     expect(await ask('k1'), 'sealed, and not committed').toBe(cycle * eachInCycle);
     expect(await ask('k1', cycle + 1), 'the log has it').toBe((cycle + 1) * eachInCycle);
-    await host.commit('0_0', cycle + 1, [{ store: 'all', offset: (cycle + 1) * keys }], 0);
+    await host.commit(
+      '0_0',
+      commitIdOf(cycle + 1),
+      [{ store: 'all', offset: (cycle + 1) * keys }],
+      0,
+    );
     expect(await ask('k1')).toBe((cycle + 1) * eachInCycle);
   }
   await host.closeAll();

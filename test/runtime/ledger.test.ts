@@ -1,9 +1,11 @@
 /**
  * The ledger beside the offsets agrees with the changelogs, whatever opens or commits in between.
  */
+
 import { topic, topology, utf8 } from 'millrace';
 import { describe, expect, test } from 'vitest';
 import { VirtualClock } from '../../engine/base/clock.ts';
+import { commitIdOf, noCommit } from '../../engine/base/commit-id.ts';
 import { systemScheduler } from '../../engine/base/scheduler.ts';
 import { append } from '../../engine/laws/index.ts';
 import { type AssignmentChange, soleMember } from '../../engine/log/member.ts';
@@ -81,7 +83,7 @@ test('a task of greater commits that opens during a cycle does not change the cy
   const log = await newLog();
   await feed(log);
   const before = await log.openWriter(application);
-  const metadata = encodeLedger({ commitId: 100, stores: [0] }, ['counts']);
+  const metadata = encodeLedger({ commitId: commitIdOf(100), stores: [noCommit] }, ['counts']);
   const offsets = [{ topic: 'words', partition: 1, offset: 0, metadata }];
   await before.commit({ appends: [], offsets, commitId: 1 });
   const { join } = log;

@@ -2,8 +2,10 @@
  * Times before 1970: the log's own are dropped and counted, those that user code gives are dead
  * letters.
  */
+
 import { type StreamOptions, topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
+import { commitIdOf } from '../../engine/base/commit-id.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { MemoryBackends } from '../../engine/storage/memory-backend.ts';
 import { defaultErrorPolicy } from '../../engine/task/error-policy.ts';
@@ -30,7 +32,7 @@ async function countersWith(options: StreamOptions<string, string>) {
   const builder = new BatchBuilder();
   for (const at of [5, -1, 7]) builder.append(words.key.encode('k'), words.value.encode('x'), at);
   const { counters } = await host.process({
-    ...{ taskId: '0_0', commitId: 1, caughtUp: ['words'] },
+    ...{ taskId: '0_0', commitId: commitIdOf(1), caughtUp: ['words'] },
     batches: [{ topic: 'words', image: builder.finishAt(0).image }],
   });
   const { in: taken, processed, dropped, deadLettered, drops } = counters;

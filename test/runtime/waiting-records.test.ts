@@ -2,8 +2,10 @@
  * What waits for a witness of its time, on a log that others write to as well: nobody waits for it
  * for ever.
  */
+
 import { count, minutes, topic, topology, tumbling, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
+import { commitIdOf } from '../../engine/base/commit-id.ts';
 import { type Member, soleMember } from '../../engine/log/member.ts';
 import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
@@ -102,7 +104,7 @@ test('a source that is known late does not hide the records of another one', asy
 });
 
 test('the ledger beside what waits', () => {
-  const ledger = encodeLedger({ commitId: 7, stores: [5] }, ['counts']);
+  const ledger = encodeLedger({ commitId: commitIdOf(7), stores: [commitIdOf(5)] }, ['counts']);
   for (const [text, given] of [
     [ledger, { time: 'sabc', waitsTo: 12 }],
     [ledger, { waitsTo: 12 }],

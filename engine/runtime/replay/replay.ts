@@ -5,6 +5,7 @@
  */
 
 import { emptyBytes } from '../../base/bytes.ts';
+import { commitIdOf, nextCommit } from '../../base/commit-id.ts';
 import { deadLetterTopic } from '../../graph/topic-names.ts';
 import type { Append, Log, RecordLimits, TopicPartition } from '../../log/log.ts';
 import { keyOf } from '../../log/partition-key.ts';
@@ -92,7 +93,7 @@ export async function replayLetters(options: ReplayOptions): Promise<ReplayRepor
   try {
     const done = new ReplayedLetters(await readCursors(log, application));
     const counted = new Counted();
-    let commitId = writer?.lastCommitId ?? 0;
+    let last = commitIdOf(writer?.lastCommitId ?? 0);
     for await (const block of lettersIn(log, topic, topics)) {
       if (signal?.aborted === true) break;
       const writing = new Writing(partitionsOf, log.limits, options.now);
@@ -107,7 +108,8 @@ export async function replayLetters(options: ReplayOptions): Promise<ReplayRepor
       const cursors = done.take();
       if (writer === undefined || cursors.size === 0) continue;
       const appends = [...writing.take(), cursorAppend(application, cursors)];
-      await writer.commit({ appends, offsets: [], commitId: ++commitId });
+      last = nextCommit(last);
+      await writer.commit({ appends, offsets: [], commitId: last });
     }
     return { application, topic, dryRun, ...counted.report() };
   } finally {
