@@ -17,7 +17,27 @@ process.on('uncaughtException', (reason) => {
 });
 
 export default async function work(start: WorkerStart): Promise<void> {
-  const { reference, config, stateBackend, port, fingerprint: expected } = start;
+  const { port } = start;
+  const closed = new Promise<void>((resolve) => port.on('close', resolve));
+  try {
+    const host = await hostOf(start);
+    port.on('message', async (call: Call) => {
+      const answer = await serve(host, call);
+      const buffers = 'value' in answer && call.method === 'process' ? buffersIn(answer.value) : [];
+      port.postMessage(answer, buffers);
+    });
+    port.postMessage({ id: 0, value: 'ready' } satisfies Answer);
+  } catch (error) {
+    // As the error of a call: one that is thrown here would lose its code on the way.
+    port.start();
+    port.postMessage({ id: 0, error: imageOfError(error) } satisfies Answer);
+  }
+  await closed;
+}
+
+/** @throws TOPOLOGY_CHANGED, and what the module and the backend fail of */
+async function hostOf(start: WorkerStart): Promise<TaskHost> {
+  const { reference, config, stateBackend, fingerprint: expected } = start;
   const topology = await loadTopology(reference);
   const actual = fingerprint(topology);
   if (actual !== expected) {
@@ -26,16 +46,7 @@ export default async function work(start: WorkerStart): Promise<void> {
   }
   // While the main thread waits for its log; the first task would wait for it.
   holdBackend(stateBackend);
-  const host = new TaskHost(topology, config, await loadBackends(stateBackend));
-  await new Promise<void>((resolve) => {
-    port.on('close', resolve);
-    port.on('message', async (call: Call) => {
-      const answer = await serve(host, call);
-      const buffers = 'value' in answer && call.method === 'process' ? buffersIn(answer.value) : [];
-      port.postMessage(answer, buffers);
-    });
-    port.postMessage({ id: 0, value: 'ready' } satisfies Answer);
-  });
+  return new TaskHost(topology, config, await loadBackends(stateBackend));
 }
 
 async function serve(host: TaskHost, { id, method, args }: Call): Promise<Answer> {

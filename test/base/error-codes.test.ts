@@ -1,15 +1,21 @@
 /** Each error of the catalogue is met by a test or a law, by its code; some are met here. */
+
 import { readdirSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { topic, topology, utf8 } from 'millrace';
 import { expect, test } from 'vitest';
+import { commitIdOf } from '../../engine/base/commit-id.ts';
 import { errorCatalogue } from '../../engine/base/errors.ts';
 import { optionalPackage } from '../../engine/base/optional-package.ts';
+import { schemaCheck } from '../../engine/cli/schema-command.ts';
 import type { StoreSpec } from '../../engine/graph/store-spec.ts';
 import { readableTable } from '../../engine/graph/view.ts';
 import { processRoutes } from '../../engine/http/processes.ts';
 import type { Route } from '../../engine/http/routes.ts';
 import { append } from '../../engine/laws/index.ts';
+import { kafkaError } from '../../engine/log/kafka/rdkafka/client-errors.ts';
+import { kafkaCodes } from '../../engine/log/kafka/wire/error-codes.ts';
 import { MemoryLog } from '../../engine/log/memory-log.ts';
 import { BatchBuilder } from '../../engine/record/batch.ts';
 import { Owners } from '../../engine/runtime/owners.ts';
@@ -17,8 +23,10 @@ import { Runtime } from '../../engine/runtime/runtime.ts';
 import { plan } from '../../engine/runtime/start-plan.ts';
 import { TaskState } from '../../engine/state/task-state.ts';
 import { MemoryBackend, MemoryBackends, MemoryStore } from '../../engine/storage/memory-backend.ts';
+import { defaultErrorPolicy } from '../../engine/task/error-policy.ts';
 import { TaskHost } from '../../engine/task/task-host.ts';
 import { plainOf } from '../../engine/testing/golden/plain-values.ts';
+import { emptyFolder, launch } from '../process/millrace.ts';
 
 const words = topic<string, string>('words', { value: utf8 });
 const counts = topology('counts', (t) => ({
@@ -84,6 +92,34 @@ const met: Readonly<Record<string, () => unknown>> = {
     const body = { task: '0_0', question: {} };
     await (route as Route).answer(query, body, new AbortController().signal, other);
   },
+  CYCLE_REPEATED: async () => {
+    const config = {
+      ...{ application: 'failing', stateDirectory: 'state', partitionsOf: {} },
+      ...{ cacheBytes: 1_000_000, dirtyBytesMax: 1_000_000, onError: defaultErrorPolicy },
+    };
+    const host = new TaskHost(failing, config, new MemoryBackends());
+    const positions = [{ topic: 'words', offset: 0 }];
+    await host.open({ taskId: '0_0', subTopology: 0, partition: 0, positions });
+    const records = new BatchBuilder();
+    records.append(words.key.encode('bad'), words.value.encode('w'), 0);
+    await host.process({
+      ...{ taskId: '0_0', commitId: commitIdOf(1), caughtUp: ['words'] },
+      batches: [{ topic: 'words', image: records.finishAt(0).image }],
+    });
+  },
+  KAFKA_REJECTED: () => {
+    const refusal = { code: kafkaCodes.invalidReplicationFactor, message: 'too few brokers' };
+    throw kafkaError({ brokers: 'b:9092', what: 'create topic words' }, refusal);
+  },
+  SCHEMA_REFUSED: async () => {
+    const folder = await emptyFolder();
+    const [before, after] = [join(folder, 'before.avsc'), join(folder, 'after.avsc')];
+    const schema = (fields: readonly object[]) =>
+      JSON.stringify({ type: 'record', name: 'Order', fields });
+    await writeFile(before, schema([{ name: 'id', type: 'string' }]));
+    await writeFile(after, schema([{ name: 'amount', type: 'long' }]));
+    await schemaCheck(after, { against: [before], level: 'backward' });
+  },
   STATE_CORRUPT: async () => {
     const values = new MemoryStore();
     const state = await openState(values);
@@ -101,6 +137,16 @@ const met: Readonly<Record<string, () => unknown>> = {
     await openState(values);
   },
 };
+
+/** Counts, and then fails at a word: the count has changed already. */
+const failing = topology('failing', (t) => {
+  t.stream(words)
+    .count('seen')
+    .changes()
+    .peek((_, key) => {
+      if (key === 'bad') throw new Error('not this one');
+    });
+});
 
 /** A job whose state outlives its log. */
 const job = topology('all', (t) => {
@@ -132,17 +178,25 @@ test.each(Object.entries(met))('%s', async (code, meet) => {
   await expect(Promise.resolve().then(meet)).rejects.toMatchObject({ code });
 });
 
-/** Whose tests look at the text, not at the code; none may be added. */
-const notNamed: readonly string[] = [
-  'BACKEND_MISSING',
-  'CYCLE_REPEATED',
-  'KAFKA_CLIENT_MISSING',
-  'KAFKA_REJECTED',
-  'LOAD_INTERRUPTED',
-  'SCHEMA_REFUSED',
-  'TOOL_MISSING',
-  'TOPOLOGY_CHANGED',
-];
+const ofPackages = {
+  'rocksdb-native': 'BACKEND_MISSING',
+  'node-rdkafka': 'KAFKA_CLIENT_MISSING',
+  'node-sqlite3-wasm': 'TOOL_MISSING',
+};
+
+test('packages that are not installed are named with what installs them', async () => {
+  const { code, stdout, stderr } = await launch('test/base/missing-packages-child.ts', []).ended;
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  expect(JSON.parse(stdout)).toEqual(ofPackages);
+});
+
+test('a module that makes another graph in a thread is TOPOLOGY_CHANGED', async () => {
+  const module = 'test/process/changing-module.ts';
+  const args = ['run', module, '--data', await emptyFolder(), '--threads', '1'];
+  const { code, stderr } = await launch('topologies/app/main.ts', args).ended;
+  expect(stderr).toMatch(/^error TOPOLOGY_CHANGED: the topology in the worker/m);
+  expect(code).toBe(2);
+});
 
 test('every error is met by a test', () => {
   const root = resolve(import.meta.dirname, '../..');
@@ -152,9 +206,14 @@ test('every error is met by a test', () => {
       .filter((entry) => join(entry.parentPath, entry.name) !== import.meta.filename)
       .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8')),
   );
-  const all = [...texts, ...Object.keys(met)].join('\n');
+  const all = [
+    ...texts,
+    ...Object.keys(met),
+    ...Object.values(ofPackages),
+    'TOPOLOGY_CHANGED',
+  ].join('\n');
   const missing = Object.keys(errorCatalogue).filter(
     (code) => !new RegExp(`\\b${code}\\b`).test(all),
   );
-  expect(missing.sort()).toEqual(notNamed);
+  expect(missing.sort()).toEqual([]);
 });

@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { emptyFolder, millrace } from './millrace.ts';
+import { emptyFolder, launch, millrace } from './millrace.ts';
 
 const row = (id: string, minute: number, more = {}) =>
   JSON.stringify({
@@ -85,3 +85,21 @@ test('a night is loaded once, and the manifest says what became of it', async ()
   const wrong = await load('--sources', join(folder, 'none.json'));
   expect(wrong.code).toBe(2);
 }, 600_000);
+
+test('a load that is interrupted says how far it came, and writes no manifest', async () => {
+  const folder = await emptyFolder();
+  const [data, night] = [join(folder, 'data'), join(folder, 'night.jsonl')];
+  const file = join(folder, 'manifest.json');
+  // More than can be read before it is interrupted.
+  const rows = Array.from({ length: 300_000 }, (_, i) => row(`${i}`, i % 60));
+  await writeFile(night, rows.join('\n'));
+  const args = ['load', '--manifest', file, '--data', data, '--threads', '0'];
+  const given = ['--input', night, '--mapping', 'sample', '--log-level', 'info'];
+  const { child, ended, says } = launch('topologies/app/main.ts', [...args, ...given]);
+  await says('"running"');
+  child.kill('SIGINT');
+  const { code, stderr } = await ended;
+  expect(stderr).toMatch(/^error LOAD_INTERRUPTED: the load was interrupted after \d+ rows/m);
+  expect(code).toBe(1);
+  await expect(readFile(file, 'utf8')).rejects.toMatchObject({ code: 'ENOENT' });
+});
