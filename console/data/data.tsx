@@ -3,7 +3,7 @@
 import { reasonText } from '../flow/graph.ts';
 import { bytes, count, instant, milliseconds, plural, rate } from '../lib/format.ts';
 import type { Flow, Live, SourceState } from '../lib/live.ts';
-import { Card, Empty, Figure, Loading, Pill, Problem, Scroll } from '../lib/parts.tsx';
+import { Card, Empty, Figure, Loading, Older, Pill, Problem, Scroll } from '../lib/parts.tsx';
 import { useRecords, Value } from '../lib/records.tsx';
 import { Replay } from './replay.tsx';
 
@@ -202,11 +202,7 @@ function DeadLetters({ flow, mayOperate }: { readonly flow: Flow; readonly mayOp
             <span class="muted">
               {count(records.length)} of {plural(kept, 'dead letter')}
             </span>
-            {more !== undefined && (
-              <button type="button" class="button" onClick={more} disabled={isLoading}>
-                Show older ones
-              </button>
-            )}
+            <Older more={more} isLoading={isLoading} />
           </div>
         </>
       )}

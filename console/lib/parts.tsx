@@ -92,6 +92,22 @@ export function Problem({
   );
 }
 
+/** Loads the next page; nothing when `more` is absent. */
+export function Older({
+  more,
+  isLoading,
+}: {
+  readonly more: (() => void) | undefined;
+  readonly isLoading: boolean;
+}) {
+  if (more === undefined) return null;
+  return (
+    <button type="button" class="button" onClick={more} disabled={isLoading}>
+      Show older ones
+    </button>
+  );
+}
+
 export function Pill({
   tone = '',
   children,

@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { AskError, ask } from '../lib/api.ts';
 import { instant } from '../lib/format.ts';
-import { Card, Empty, Loading, Problem } from '../lib/parts.tsx';
+import { Card, Empty, Loading, Older, Problem } from '../lib/parts.tsx';
 import { go, linkTo } from '../lib/place.ts';
 import { useRecords } from '../lib/records.tsx';
 import { Person } from './person.tsx';
@@ -150,9 +150,7 @@ function Recent() {
           {more !== undefined && (
             <div class="more">
               <span />
-              <button type="button" class="button" onClick={more} disabled={isLoading}>
-                Show older ones
-              </button>
+              <Older more={more} isLoading={isLoading} />
             </div>
           )}
         </>

@@ -171,9 +171,3 @@ test('definitions that changed decide at once for everybody, also whom nothing h
   // At Ben's own clock: what Ann was told before stands.
   expect(changes.sort()).toEqual(['ann entered v1 event 2', 'ben entered v2 definition 1']);
 });
-
-test('where nothing has run, serve says so', async () => {
-  const { code, stderr } = await millrace('serve', '--data', await emptyFolder(), '--http', '0');
-  expect(code).toBe(2);
-  expect(stderr).toContain('nothing has run');
-});

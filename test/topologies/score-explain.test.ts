@@ -1,7 +1,7 @@
 /** What `score explain` says adds up to the score, and the score stays until it says. */
+
 import { describe, expect, test } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
-import { hourMs } from '../../topologies/engagement/counts.ts';
 import {
   applyEvent,
   curveOf,
@@ -11,6 +11,7 @@ import {
 import { defaultEngagement } from '../../topologies/engagement/engagement-config.ts';
 import { explainScore } from '../../topologies/engagement/explain-score.ts';
 import type { Event } from '../../topologies/event.ts';
+import { hourMs } from '../../topologies/time-units.ts';
 
 const classes = [
   ...Object.keys(defaultEngagement.classes),

@@ -5,7 +5,6 @@ import { bandAfter, bandPath } from '../../topologies/engagement/bands.ts';
 import {
   type Counts,
   countEvent,
-  hourMs,
   itemsIn,
   noCounts,
   settleHours,
@@ -24,6 +23,7 @@ import {
 } from '../../topologies/engagement/gates.ts';
 import { moneyIn, noOrders, orderEvent, repeatBuying } from '../../topologies/engagement/orders.ts';
 import { ScoreCurve } from '../../topologies/engagement/score.ts';
+import { hourMs } from '../../topologies/time-units.ts';
 
 const emailOnly: EngagementConfig = {
   ...defaultEngagement,

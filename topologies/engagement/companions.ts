@@ -1,6 +1,7 @@
 /** The companions of the score, from the same counts: recency, active days, frequencies, money. */
 
-import { type Counts, hourMs, itemsIn } from './counts.ts';
+import { hourMs } from '../time-units.ts';
+import { type Counts, itemsIn } from './counts.ts';
 import type { EngagementConfig } from './engagement-config.ts';
 import { moneyIn, type Orders, type RepeatBuying, repeatBuying } from './orders.ts';
 

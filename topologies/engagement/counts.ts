@@ -4,10 +4,9 @@
  * number.
  */
 import type { Event } from '../event.ts';
+import { hourMs } from '../time-units.ts';
 import type { EngagementConfig } from './engagement-config.ts';
 import { type Hour, hourChanged } from './points.ts';
-
-export const hourMs = 3_600_000;
 
 /** Hours that companions look back, whatever the half-lives are. */
 const companionHours = 720;

@@ -13,6 +13,7 @@ import {
   texts,
 } from 'millrace/steps';
 import { withoutInherited } from '../dictionary.ts';
+import { dayMs } from '../time-units.ts';
 import { decayTable } from './decay.ts';
 
 /** What counts once an hour: the item, the item with its link, or the event itself. */
@@ -87,8 +88,6 @@ export interface EngagementConfig {
   readonly money: Money;
 }
 
-const day = 86_400_000;
-
 export const defaultEngagement: EngagementConfig = {
   classes: {
     email_open: { channel: 'email', weight: 1_000, perHour: 3 },
@@ -119,8 +118,8 @@ export const defaultEngagement: EngagementConfig = {
     { name: 'hot', from: 60 },
   ],
   hysteresis: 5,
-  graceMs: 7 * day,
-  refundMs: 30 * day,
+  graceMs: 7 * dayMs,
+  refundMs: 30 * dayMs,
   zone: 'UTC',
   gatedChannel: 'email',
   gatePurpose: 'marketing-email',

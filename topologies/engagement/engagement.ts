@@ -4,9 +4,10 @@
  */
 import { addConsent, isConsent, purposeOf } from '../accepted/consent.ts';
 import type { Event } from '../event.ts';
+import { dayMs, hourMs } from '../time-units.ts';
 import { type BandStep, bandPath } from './bands.ts';
 import { type Companions, companionsAt } from './companions.ts';
-import { type Counts, countEvent, hourMs, hourOf, noCounts, settleHours } from './counts.ts';
+import { type Counts, countEvent, hourOf, noCounts, settleHours } from './counts.ts';
 import type { EngagementConfig } from './engagement-config.ts';
 import { forgetGates, type Gates, gateEvent, gateEvents, openGates } from './gates.ts';
 import { forgetOrders, noOrders, type Orders, orderEvent } from './orders.ts';
@@ -21,8 +22,6 @@ export interface Engagement {
   /** Instants of events after `start` at which the score may have changed, ascending. */
   instants: number[];
 }
-
-const day = 24 * hourMs;
 
 export function noEngagement(): Engagement {
   return {
@@ -97,7 +96,7 @@ export function bandsUntil(
  */
 export function settle(config: EngagementConfig, state: Engagement, now: number): void {
   const settled = now - config.graceMs - config.refundMs;
-  if (settled < state.start.at + day || settled < 0) return;
+  if (settled < state.start.at + dayMs || settled < 0) return;
   // Of an hour that is settled the instants are gone: the start lies at the end of one.
   const hour = hourOf(settled);
   const at = hour * hourMs - 1;

@@ -2,7 +2,8 @@
  * The parts of a score at an instant: what was counted hour by hour, and what decay has left of it.
  */
 import { ownOf } from '../dictionary.ts';
-import { hourMs, hourOf } from './counts.ts';
+import { hourMs } from '../time-units.ts';
+import { hourOf } from './counts.ts';
 import { decayTable, decayUnit } from './decay.ts';
 import { curveOf, type Engagement } from './engagement.ts';
 import type { EngagementConfig, EventClass } from './engagement-config.ts';

@@ -10,7 +10,7 @@ import {
   consentChangesAt,
   forgetConsents,
 } from '../accepted/consent.ts';
-import { hourMs } from './counts.ts';
+import { hourMs } from '../time-units.ts';
 
 export interface Gates {
   /** Instants of the events of each kind, ms UTC, ascending. */

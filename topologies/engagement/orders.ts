@@ -3,7 +3,8 @@
  */
 import { ownOf } from '../dictionary.ts';
 import type { Event } from '../event.ts';
-import { hourMs, hourOf } from './counts.ts';
+import { dayMs, hourMs } from '../time-units.ts';
+import { hourOf } from './counts.ts';
 import type { EngagementConfig } from './engagement-config.ts';
 
 /** One event of an order: its instant (ms UTC), value in minor units, and currency. */
@@ -97,10 +98,9 @@ export function repeatBuying(orders: Orders, hour: number): RepeatBuying | undef
   const known = forgotten.orders > 0;
   const first = known ? Math.min(forgotten.first, ...firsts) : Math.min(...firsts);
   const last = Math.max(forgotten.last, ...firsts);
-  const day = 24 * hourMs;
   return {
     x: count - 1,
-    tx: Math.floor((last - first) / day),
-    age: Math.floor(((hour + 1) * hourMs - 1 - first) / day),
+    tx: Math.floor((last - first) / dayMs),
+    age: Math.floor(((hour + 1) * hourMs - 1 - first) / dayMs),
   };
 }

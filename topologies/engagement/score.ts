@@ -3,7 +3,8 @@
  * on the set of events only, and not on their order.
  */
 import { setOwn } from '../dictionary.ts';
-import { type Counts, hourMs, hourOf, itemsIn } from './counts.ts';
+import { hourMs } from '../time-units.ts';
+import { type Counts, hourOf, itemsIn } from './counts.ts';
 import { decayTable, decayUnit } from './decay.ts';
 import type { EngagementConfig, EventClass, OpenSignal } from './engagement-config.ts';
 import { type Gates, gateChangesAt, gateIsShut } from './gates.ts';

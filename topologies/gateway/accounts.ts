@@ -15,14 +15,16 @@ export interface Caller {
   readonly roles: readonly Role[];
 }
 
-export type RefusedReason =
-  | 'credentials_missing'
-  | 'credentials_unknown'
-  | 'token_expired'
-  | 'token_refused'
-  | 'role'
-  | 'host'
-  | 'origin';
+export const refusedReasons = [
+  'credentials_missing',
+  'credentials_unknown',
+  'token_expired',
+  'token_refused',
+  'role',
+  'host',
+  'origin',
+] as const;
+export type RefusedReason = (typeof refusedReasons)[number];
 
 /** A refused request: 401 when the caller is not identified, 403 when the caller lacks the role. */
 export class Refused extends Error {

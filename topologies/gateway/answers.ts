@@ -5,19 +5,13 @@
 import type { FastifyReply } from 'fastify';
 import { isMillraceError, type MillraceError } from 'millrace';
 import { statusOf } from 'millrace/engine';
-import { Refused } from './accounts.ts';
+import { Refused, refusedReasons } from './accounts.ts';
 import { BodyError } from './body.ts';
 import { SignatureError } from './webhooks/signature.ts';
 
 /** Every reason that metrics may have. */
 export const refusals = [
-  'credentials_missing',
-  'credentials_unknown',
-  'token_expired',
-  'token_refused',
-  'role',
-  'host',
-  'origin',
+  ...refusedReasons,
   'signature_missing',
   'signature_wrong',
   'signature_stale',

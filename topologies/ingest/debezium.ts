@@ -2,6 +2,8 @@
  * Change events of Debezium as rows: the row after the change, or before a deletion, and the facts
  * of the envelope under the names that Debezium's own unwrapping gives them.
  */
+
+import { dayMs } from '../time-units.ts';
 import { isObject, type Row } from './row-fields.ts';
 
 /**
@@ -54,14 +56,12 @@ function fieldOf(schema: unknown, name: string): Row | undefined {
   return fields.find((field): field is Row => isObject(field) && field['field'] === name);
 }
 
-const day = 86_400_000;
-
 /** Converts values whose form only the schema tells: days, microseconds, decimals as bytes. */
 function readable(value: unknown, { name, parameters }: Row): unknown {
   switch (name) {
     case 'io.debezium.time.Date':
     case 'org.apache.kafka.connect.data.Date':
-      return typeof value === 'number' ? iso(value * day).slice(0, 10) : value;
+      return typeof value === 'number' ? iso(value * dayMs).slice(0, 10) : value;
     case 'io.debezium.time.Timestamp':
     case 'org.apache.kafka.connect.data.Timestamp':
       return typeof value === 'number' ? iso(value) : value;

@@ -1,6 +1,7 @@
 /** A mapping turns rows into events, or refuses them with a reason. */
 import type { Event, Evidence, Identifier, Trait } from '../event.ts';
 import { mergedClass } from '../subject/subject-classes.ts';
+import { dayMs } from '../time-units.ts';
 import { classReader } from './classes.ts';
 import { decimalReader } from './decimal.ts';
 import { emailForm, numberForm, textForm } from './forms.ts';
@@ -35,8 +36,6 @@ export type MappedEvent =
 
 /** @param rowId the event's id where the row has none; a function is asked only then */
 export type EventMap = (row: Row, rowId: string | (() => string)) => MappedEvent;
-
-const dayMs = 86_400_000;
 
 /** Reads a part of the event from a row. @throws Unreadable */
 type PartReader = (row: Row, eventClass: string) => Partial<Event>;

@@ -2,6 +2,7 @@
  * The sample log of a first start: JSON lines in order of arrival, determined by the seed. A few
  * percent are, on purpose, late (beyond the grace), duplicates, or malformed.
  */
+import { dayMs } from '../time-units.ts';
 export interface SampleOptions {
   readonly seed: number;
   readonly subjects: number;
@@ -22,7 +23,6 @@ interface Line {
   readonly text: string;
 }
 
-const day = 86_400_000;
 const minute = 60_000;
 
 /** Probability of each class on a day, for a subject of full interest. */
@@ -59,7 +59,7 @@ function subjectLines(
     for (const [name, chance] of daily) {
       const keen = name === 'email_sent' ? 1 : d < leaves ? interest * 2 : 0.02;
       if (random() >= chance * keen) continue;
-      const at = start + d * day + Math.floor(random() * (day / minute)) * minute;
+      const at = start + d * dayMs + Math.floor(random() * (dayMs / minute)) * minute;
       const id = `${subject}-${d}-${name}`;
       const item = `${name}-${Math.floor(random() * 40)}`;
       const time = new Date(at).toISOString();
@@ -78,7 +78,7 @@ function push(
   const text = JSON.stringify(event);
   const arrival = at + Math.floor(random() * minute);
   const accident = random();
-  if (accident < 0.01) lines.push({ arrival: arrival + 10 * day, text });
+  if (accident < 0.01) lines.push({ arrival: arrival + 10 * dayMs, text });
   else lines.push({ arrival, text });
   if (accident >= 0.01 && accident < 0.025) lines.push({ arrival: arrival + 3 * minute, text });
   else if (accident >= 0.025 && accident < 0.03) {

@@ -2,9 +2,8 @@
  * Days of a time zone: where each begins, in ms UTC. Days at a change of the clock have 23 or 25
  * hours.
  */
+import { dayMs, hourMs } from '../time-units.ts';
 
-const dayMs = 86_400_000;
-const hourMs = 3_600_000;
 const formats = new Map<string, Intl.DateTimeFormat>();
 /** Offsets by zone and quarter of an hour; no zone changes its clock within a quarter. */
 const offsets = new Map<string, Map<number, number>>();

@@ -1,9 +1,9 @@
 /** What a leaf reads: which events, which of their fields, and how far back. */
+
+import { dayMs, hourMs } from '../time-units.ts';
 import type { CountNode, Leaf, Match } from './definition.ts';
 import type { Kept } from './history.ts';
 import { passesAll } from './value-test.ts';
-
-const day = 86_400_000;
 
 export function matchesOf(leaf: Leaf): readonly Match[] {
   switch (leaf.kind) {
@@ -69,7 +69,7 @@ export function reachOf(leaf: Leaf): number {
       return leaf.after + leaf.for;
     case 'calendar':
       // Local days have up to 25 hours, and zones differ from UTC by up to 14.
-      return (leaf.days + 2) * day + (leaf.days + 14) * (day / 24);
+      return (leaf.days + 2) * dayMs + (leaf.days + 14) * hourMs;
     default:
       return 0;
   }

@@ -4,6 +4,7 @@
  */
 import { MillraceError } from 'millrace';
 import type { ConsentConfig } from '../accepted/consent.ts';
+import { dayMs } from '../time-units.ts';
 import { definitionHash } from './canonical.ts';
 import { categoryName } from './categories.ts';
 import { type Leaf, type SegmentDefinition, segmentsAskedFor } from './definition.ts';
@@ -55,7 +56,6 @@ export interface PlanFacts {
  * Bytes as MessagePack writes them: a number, an id, a name with its value, a row of the subject.
  */
 const sizes = { number: 9, id: 28, field: 24, row: 96, leaf: 40 };
-const day = 86_400_000;
 const never = Number.POSITIVE_INFINITY;
 
 /**
@@ -100,7 +100,7 @@ function leafCost(leaf: Leaf, facts: PlanFacts): LeafCost {
 }
 
 function correctableOf({ graceMs, refundMs }: PlanFacts): number {
-  return graceMs + refundMs + day;
+  return graceMs + refundMs + dayMs;
 }
 
 function planOf(
@@ -148,8 +148,8 @@ function bytesOf(
   correctable: number,
   { eventsPerDay }: PlanFacts,
 ): number {
-  const settled = Math.min(newest, (reach / day) * eventsPerDay);
-  const open = (correctable / day) * eventsPerDay;
+  const settled = Math.min(newest, (reach / dayMs) * eventsPerDay);
+  const open = (correctable / dayMs) * eventsPerDay;
   return (settled + open) * (sizes.number + sizes.id + fields.length * sizes.field);
 }
 

@@ -3,11 +3,10 @@
  * changes.
  */
 import type { SegmentChange } from '../event.ts';
+import { dayMs } from '../time-units.ts';
 
 /** By segment and day since 1970 (UTC, by the instant of the decision): [entered, left]. */
 export type Entries = Record<string, Record<string, readonly [entered: number, left: number]>>;
-
-const day = 86_400_000;
 
 /**
  * Counts the changes that correct no other. A correction moves an end in time and leaves the size
@@ -19,7 +18,7 @@ export async function entriesIn(changes: AsyncIterable<SegmentChange>): Promise<
     if (supersedes !== undefined) continue;
     const days = entries.get(segment) ?? new Map<number, [number, number]>();
     entries.set(segment, days);
-    const place = Math.floor(decidedAt / day);
+    const place = Math.floor(decidedAt / dayMs);
     const both = days.get(place) ?? [0, 0];
     days.set(place, both);
     both[type === 'entered' ? 0 : 1]++;
@@ -59,7 +58,7 @@ export function sizesOf(entries: Entries, segment: string): SegmentDay[] {
     .sort(([a], [b]) => a - b)
     .map(([place, [entered, left]]) => {
       size += entered - left;
-      return { day: place * day, entered, left, size };
+      return { day: place * dayMs, entered, left, size };
     });
 }
 

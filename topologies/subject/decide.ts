@@ -5,11 +5,10 @@ import { applyEvent, bandsUntil, concernsEngagement, curveOf } from '../engageme
 import type { ScoreCurve } from '../engagement/score.ts';
 import type { ScoreChange } from '../event.ts';
 import type { EngagementView } from '../segments/score-leaves.ts';
+import { dayMs } from '../time-units.ts';
 import { clockOf, type Profile, type ProfileContext } from './profile.ts';
 import { bandName, type SubjectRules } from './rules.ts';
 import { type Occasion, tellChanges } from './tell.ts';
-
-const day = 86_400_000;
 
 /** Counts a change of the set for the score. Returns whether the change affects the score. */
 export function score(
@@ -95,7 +94,7 @@ export function settleSegments(rules: SubjectRules, profile: Profile, now: numbe
   const from = now - rules.keepMs - 1;
   const { history } = profile.segments;
   const before = Number.isFinite(history.from) ? history.from : (history.firsts[0] ?? now);
-  if (from < before + day) return;
+  if (from < before + dayMs) return;
   rules.segments.settle(profile.segments, from);
 }
 

@@ -4,7 +4,7 @@
  */
 import { consentAt } from '../accepted/consent.ts';
 import { type BandStep, suppressed } from '../engagement/bands.ts';
-import { hourMs, hourOf } from '../engagement/counts.ts';
+import { hourOf } from '../engagement/counts.ts';
 import { bandsUntil, curveOf } from '../engagement/engagement.ts';
 import type { EngagementConfig } from '../engagement/engagement-config.ts';
 import type { ScoreExplanation } from '../engagement/explain-score.ts';
@@ -14,6 +14,7 @@ import type { Trait } from '../event.ts';
 import type { SegmentLogic } from '../segments/subject.ts';
 import { holdsAt, type Interval, nextFlip, type Timeline } from '../segments/timeline.ts';
 import { type SegmentJson, segmentToJson } from '../segments/unparse.ts';
+import { dayMs, hourMs } from '../time-units.ts';
 import type { Profile } from './profile.ts';
 
 /** All instants are ms UTC. */
@@ -91,8 +92,7 @@ export interface StoryParts {
   readonly score: ScoreExplanation & { readonly band: string };
 }
 
-const day = 86_400_000;
-const usual = { back: 90 * day, ahead: 45 * day };
+const usual = { back: 90 * dayMs, ahead: 45 * dayMs };
 const samples = 400;
 const marksMost = 2_000;
 const whichMost = 5;

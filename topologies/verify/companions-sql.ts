@@ -2,9 +2,8 @@
 import { setOwn } from '../dictionary.ts';
 import type { Companions } from '../engagement/companions.ts';
 import type { EngagementConfig } from '../engagement/engagement-config.ts';
+import { hourMs } from '../time-units.ts';
 import { type Database, listOf, memberPlace, quoted } from './database.ts';
-
-const hourMs = 3_600_000;
 
 /** The row of a subject, made when it is first asked for. */
 type RowOf = (subject: unknown) => Record<string, unknown>;

@@ -9,6 +9,7 @@ import {
   profileLogic,
 } from '../personalisation.ts';
 import type { Profile } from '../subject/profile.ts';
+import { dayMs } from '../time-units.ts';
 import { type Activity, acceptInSql, activitiesInSql } from './accepted-sql.ts';
 import { categoriseInSql } from './category-sql.ts';
 import { companionsBySql } from './companions-sql.ts';
@@ -36,7 +37,6 @@ export interface Part {
   readonly examples: readonly string[];
 }
 
-const day = 86_400_000;
 /** Scores are also compared this many days after the end: without events they only decay. */
 const later = [0, 1, 7, 14, 30, 90, 365];
 const shown = 5;
@@ -75,7 +75,7 @@ export async function compareWithSql(
       subs: Object.fromEntries(Object.keys(engagement.channels).map((name) => [name, 0])),
     };
     for (const days of later) {
-      const at = result.end + days * day;
+      const at = result.end + days * dayMs;
       const sql = scoresBySql(db, engagement, at);
       for (const subject of new Set([...sql.keys(), ...profiles.keys()])) {
         const profile = profiles.get(subject);

@@ -1,10 +1,10 @@
 /**
  * The instants at which a condition, or one below it, may change, as SQL that lists (subject, at).
  */
+
+import { hourMs } from '../time-units.ts';
 import { memberPlace, quoted } from './database.ts';
 import type { Node } from './segment-node.ts';
-
-const hourMs = 3_600_000;
 
 /** @param tables (subject, at) of the conditions below */
 export function criticalSql(node: Node, end: number, tables: readonly string[]): string {

@@ -1,7 +1,8 @@
 /** Days of a time zone by the platform's calendar, as functions for SQL. */
+import { hourMs } from '../time-units.ts';
+
 const formats = new Map<string, Intl.DateTimeFormat>();
 const known = new Map<string, number>();
-const hourMs = 3_600_000;
 
 /** `2026-01-31`, the day on which an instant (ms UTC) falls in the zone. */
 export function dayOf(zone: string, at: number): string {

@@ -13,6 +13,7 @@ import {
   redefinedClass,
   splitClass,
 } from '../../subject/subject-classes.ts';
+import { dayMs } from '../../time-units.ts';
 import type { LogEdits } from '../questions/log-edits.ts';
 import { type TakenEvent, takenEvents } from '../questions/taken-events.ts';
 import { type ChangedNight, nameOf } from './nights.ts';
@@ -21,8 +22,8 @@ import { type ChangedNight, nameOf } from './nights.ts';
  * How far an event may be ahead of the application's time, and of the machine's clock, as the guard
  * has it.
  */
-const aheadOfTimeMs = 366 * 86_400_000;
-const aheadOfClockMs = 86_400_000;
+const aheadOfTimeMs = 366 * dayMs;
+const aheadOfClockMs = dayMs;
 
 export async function eventsOfNight(
   log: Log,

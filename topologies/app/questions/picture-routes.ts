@@ -7,12 +7,12 @@ import { checkPersonalisation } from '../../personalisation.ts';
 import { addEntries, type Entries, sizesOf } from '../../segments/sizes.ts';
 import { segmentToJson } from '../../segments/unparse.ts';
 import type { Profile } from '../../subject/profile.ts';
+import { dayMs } from '../../time-units.ts';
 import type { QuestionPool } from './question-pool.ts';
 import { type Asked, instantOf } from './questions.ts';
 
-const day = 86_400_000;
 /** The longest span of a picture, ms. */
-const longest = 4_000 * day;
+const longest = 4_000 * dayMs;
 
 /** @param pool answers the questions that take long */
 export function pictureRoutes(asked: Asked, pool: QuestionPool): readonly Route[] {
@@ -75,7 +75,7 @@ function spanIn(query: URLSearchParams): { readonly from?: number; readonly to?:
     return /^\d{1,15}$/.test(text) ? Number(text) : instantOf(text, field);
   });
   if (from !== undefined && to !== undefined && (to <= from || to - from > longest)) {
-    const problem = `must be after from, by at most ${longest / day} days`;
+    const problem = `must be after from, by at most ${longest / dayMs} days`;
     throw new MillraceError('CONFIG_INVALID', { field: 'to', problem });
   }
   return { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };

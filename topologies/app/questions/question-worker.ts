@@ -2,9 +2,9 @@
 import type { MessagePort } from 'node:worker_threads';
 import {
   type Answer,
-  type Decoder,
   imageOfError,
   PackedBatch,
+  recordsIn,
 } from '../../../engine/cli/thread-parts.ts';
 import { events, type SegmentChange, segmentChanges } from '../../event.ts';
 import {
@@ -80,8 +80,9 @@ async function contentOf(question: Question): Promise<object> {
       checkPersonalisation(after);
       const sample = new SubjectSample(subjects);
       let until = 0;
-      for await (const batch of batchesFrom(port)) {
-        for (const { key, value, at, place } of recordsIn(batch, events.key, events.value)) {
+      for await (const { records, partition } of batchesFrom(port)) {
+        for (const { key, value, timestamp: at, offset } of recordsIn(records, partition, events)) {
+          const place = placeOf(partition, offset);
           for (const added of edits.before.get(place) ?? []) {
             until = Math.max(until, added.at);
             sample.add(added.key, { event: added.event, at: added.at });
@@ -110,8 +111,8 @@ function linted(config: PersonalisationConfig): object {
 }
 
 async function* changesFrom(port: MessagePort): AsyncGenerator<SegmentChange> {
-  for await (const batch of batchesFrom(port)) {
-    for (const { value } of recordsIn(batch, segmentChanges.key, segmentChanges.value)) yield value;
+  for await (const { records, partition } of batchesFrom(port)) {
+    for (const { value } of recordsIn(records, partition, segmentChanges)) yield value;
   }
 }
 
@@ -143,21 +144,4 @@ async function* batchesFrom(port: MessagePort): AsyncGenerator<Batch> {
 interface Batch {
   readonly partition: number;
   readonly records: PackedBatch;
-}
-
-function* recordsIn<K, V>(
-  { partition, records: batch }: Batch,
-  keys: Decoder<K>,
-  values: Decoder<V>,
-) {
-  for (let i = 0; i < batch.count; i++) {
-    const [key, value] = [batch.key(i), batch.value(i)];
-    if (key === null || value === null) continue;
-    yield {
-      key: keys.decode(key, 0, key.byteLength),
-      value: values.decode(value, 0, value.byteLength),
-      at: batch.timestamps[i] as number,
-      place: placeOf(partition, batch.offsets[i] as number),
-    };
-  }
 }
