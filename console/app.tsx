@@ -6,7 +6,7 @@ import { FlowView } from './flow/flow.tsx';
 import type { Topology } from './flow/graph.ts';
 import { ask, keepToken, keptToken } from './lib/api.ts';
 import { plural, zone } from './lib/format.ts';
-import { type Live, useLive } from './lib/live.ts';
+import { type Holding, type Live, useLive } from './lib/live.ts';
 import { Loading, Problem } from './lib/parts.tsx';
 import { usePlace } from './lib/place.ts';
 import { applyTheme, keptTheme, nextTheme } from './lib/theme.ts';
@@ -77,6 +77,7 @@ function Console({ signOut }: { readonly signOut: () => void }) {
       </button>
       <Head {...{ live, view, topology: known, me: me.value, signOut }} />
       {live.state === 'lost' && <Lost isKnown={live.flow !== undefined} />}
+      {live.state === 'live' && <OthersGone processes={live.flow?.processes ?? []} />}
       <main id="main" tabIndex={-1}>
         {known === undefined ? (
           topology.error === undefined || topology.error.status === 401 ? (
@@ -115,10 +116,9 @@ function View({
 }): ComponentChildren {
   if (view === 'people' && topology.hasPeople) return <PeopleView subject={place[1]} />;
   if (view === 'segments' && topology.hasPeople) return <SegmentsView place={place} />;
-  if (view === 'data') {
-    return <DataPage live={live} mayOperate={me === undefined || me.roles.includes('operate')} />;
-  }
-  return <FlowView {...{ live, topology }} />;
+  const mayOperate = me === undefined || me.roles.includes('operate');
+  if (view === 'data') return <DataPage {...{ live, mayOperate }} />;
+  return <FlowView {...{ live, topology, mayOperate }} />;
 }
 
 function Head({
@@ -215,6 +215,32 @@ function Status({ live }: { readonly live: Live }) {
       <i aria-hidden="true" />
       {text}
     </span>
+  );
+}
+
+/** Other processes that hold tasks and do not answer. */
+function OthersGone({ processes }: { readonly processes: readonly Holding[] }) {
+  const all = processes.reduce((sum, { tasks }) => sum + tasks.length, 0);
+  const gone = processes.filter(({ answers }) => !answers);
+  if (gone.length === 0) return null;
+  return (
+    <div class="lost" role="alert">
+      {gone.map(({ address, tasks }) => (
+        <p key={address}>
+          {address === null ? (
+            <strong>
+              No process has opened {tasks.length} of {plural(all, 'task')} yet.
+            </strong>
+          ) : (
+            <>
+              <strong>The process on {address} does not answer.</strong> It had {tasks.length} of{' '}
+              {plural(all, 'task')}. Other processes take them over when its session with the
+              brokers ends.
+            </>
+          )}
+        </p>
+      ))}
+    </div>
   );
 }
 

@@ -5,14 +5,17 @@ import type { Flow, Live } from '../lib/live.ts';
 import { Pill } from '../lib/parts.tsx';
 import { Records } from '../lib/records.tsx';
 import { type Box, reasonText } from './graph.ts';
+import { PauseButton } from './pause.tsx';
 
 export function Details({
   box,
   live,
+  mayOperate,
   close,
 }: {
   readonly box: Box;
   readonly live: Live;
+  readonly mayOperate: boolean;
   readonly close: () => void;
 }) {
   const [shown, setShown] = useState<string>();
@@ -81,6 +84,8 @@ export function Details({
                   : `${plural(state.kept, 'record')}, ${plural(state.partitions, 'partition')}`}
                 {speed !== undefined && `, ${rate(speed)}`}
                 {state?.lag !== undefined && state.lag > 0 && `, ${count(state.lag)} waiting`}
+                {state?.unknown !== undefined &&
+                  `, ${plural(state.unknown, 'partition')} without an answer`}
               </div>
               {state !== undefined && (
                 <button
@@ -93,12 +98,25 @@ export function Details({
                 </button>
               )}
               {shown === name && <Records topic={name} />}
+              {mayOperate && flow !== undefined && state?.lag !== undefined && (
+                <TopicPause topic={name} flow={flow} />
+              )}
             </li>
           );
         })}
       </ul>
     </aside>
   );
+}
+
+/** Of a topic that tasks read. */
+function TopicPause({ topic, flow }: { readonly topic: string; readonly flow: Flow }) {
+  const { paused } = flow.health;
+  // A topic of an application that is paused as a whole is resumed with it.
+  if (paused.all) return null;
+  const isPaused =
+    paused.topics.includes(topic) || paused.partitions.some((one) => one.startsWith(`${topic}/`));
+  return <PauseButton key={String(isPaused)} {...{ topic, isPaused }} />;
 }
 
 function Setting({ name, value }: { readonly name: string; readonly value: unknown }) {

@@ -1,17 +1,26 @@
 /** The running application: its rate, how far it is behind and why, and what each step does. */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { brief, bytes, count, from, instant, milliseconds, rate } from '../lib/format.ts';
-import { type Flow, type Live, perSecond, rateNow } from '../lib/live.ts';
-import { Card, Empty, Figure, Loading } from '../lib/parts.tsx';
+import { brief, bytes, count, from, instant, milliseconds, plural, rate } from '../lib/format.ts';
+import { type Flow, type Holding, type Live, perSecond, rateNow } from '../lib/live.ts';
+import { Card, Empty, Figure, Loading, Pill } from '../lib/parts.tsx';
 import { Legend, Plot } from '../lib/plot.tsx';
 import { Details, holderText } from './details.tsx';
 import { graphOf, reasonText, type Topology } from './graph.ts';
+import { PauseBar } from './pause.tsx';
 import { Picture } from './picture.tsx';
 
 /** Below this width the boxes are stacked, px. */
 const narrow = 720;
 
-export function FlowView({ live, topology }: { readonly live: Live; readonly topology: Topology }) {
+export function FlowView({
+  live,
+  topology,
+  mayOperate,
+}: {
+  readonly live: Live;
+  readonly topology: Topology;
+  readonly mayOperate: boolean;
+}) {
   const graph = useMemo(() => graphOf(topology), [topology]);
   const [chosen, choose] = useState<string>();
   const place = useRef<HTMLDivElement>(null);
@@ -28,6 +37,7 @@ export function FlowView({ live, topology }: { readonly live: Live; readonly top
     <div class="view">
       <h1 class="hidden">Flow</h1>
       <Figures {...{ live, flow }} />
+      <PauseBar paused={flow.health.paused} mayOperate={mayOperate} />
       <div class={box === undefined ? 'flow-grid' : 'flow-grid with-details'}>
         <Card title="What runs" aside={<span class="muted">{topology.name}</span>}>
           <div class="picture-scroll" ref={place}>
@@ -35,13 +45,14 @@ export function FlowView({ live, topology }: { readonly live: Live; readonly top
           </div>
         </Card>
         {box !== undefined && (
-          <Details key={box.id} {...{ box, live }} close={() => choose(undefined)} />
+          <Details key={box.id} {...{ box, live, mayOperate }} close={() => choose(undefined)} />
         )}
       </div>
       <div class="grid two">
         <Rates live={live} />
         <Stages flow={flow} />
       </div>
+      {flow.processes !== undefined && <Processes processes={flow.processes} />}
       <div class="grid two">
         <Losses flow={flow} />
         <Notices flow={flow} />
@@ -51,7 +62,10 @@ export function FlowView({ live, topology }: { readonly live: Live; readonly top
 }
 
 function Figures({ live, flow }: { readonly live: Live; readonly flow: Flow }) {
-  const lag = Object.values(flow.topics).reduce((sum, topic) => sum + (topic.lag ?? 0), 0);
+  const sumOf = (name: 'lag' | 'unknown') =>
+    Object.values(flow.topics).reduce((sum, topic) => sum + (topic[name] ?? 0), 0);
+  const [lag, unknown] = [sumOf('lag'), sumOf('unknown')];
+  const isShared = flow.processes !== undefined;
   const { budget, cache, packed, backend } = flow.memory;
   const used = cache + packed + backend;
   const { streamTime } = flow.health;
@@ -61,18 +75,24 @@ function Figures({ live, flow }: { readonly live: Live; readonly flow: Flow }) {
       <Figure
         label="In"
         value={rate(rateNow(live.samples, 1))}
-        note={`${count(flow.totals[1])} so far`}
+        note={`${count(flow.totals[1])} so far${isShared ? ', in this process' : ''}`}
       />
       <Figure
         label="Out"
         value={rate(rateNow(live.samples, 2))}
-        note={`${count(flow.totals[2])} so far`}
+        note={`${count(flow.totals[2])} so far${isShared ? ', in this process' : ''}`}
       />
       <Figure
         label="Waiting"
-        value={lag === 0 ? 'none' : brief(lag)}
-        tone={lag > 100_000 ? 'warn' : ''}
-        note={lag === 0 ? 'everything is processed' : 'records waiting'}
+        value={unknown > 0 ? 'unknown' : lag === 0 ? 'none' : brief(lag)}
+        tone={lag > 100_000 || unknown > 0 ? 'warn' : ''}
+        note={
+          unknown > 0
+            ? `${count(lag)} and those of ${plural(unknown, 'partition')} without an answer`
+            : lag === 0
+              ? 'everything is processed'
+              : 'records waiting'
+        }
       />
       <Figure
         label="Event time"
@@ -104,6 +124,38 @@ function slowestOf({ time }: Flow): string | undefined {
   const slowest = behind.sort((a, b) => (b.behindMs ?? 0) - (a.behindMs ?? 0))[0];
   const holder = slowest?.heldBackBy[0];
   return holder === undefined ? undefined : `held back by ${holderText(holder)}`;
+}
+
+/** Who shares the tasks. */
+function Processes({ processes }: { readonly processes: readonly Holding[] }) {
+  return (
+    <Card title="Processes">
+      <table>
+        <thead>
+          <tr>
+            <th>Process</th>
+            <th>State</th>
+            <th class="number">Tasks</th>
+          </tr>
+        </thead>
+        <tbody>
+          {processes.map(({ address, isHere, answers, tasks }) => (
+            <tr key={`${address} ${isHere}`}>
+              <td>{isHere ? 'this one' : (address ?? 'nobody yet')}</td>
+              <td>
+                <Pill tone={answers ? 'good' : 'bad'}>
+                  {answers ? 'answers' : address === null ? 'waits for a process' : 'no answer'}
+                </Pill>
+              </td>
+              <td class="number" title={tasks.join(', ')}>
+                {count(tasks.length)}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Card>
+  );
 }
 
 function Rates({ live }: { readonly live: Live }) {

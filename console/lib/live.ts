@@ -11,6 +11,24 @@ export interface TopicState {
   readonly end: number;
   readonly kept: number;
   readonly lag?: number;
+  /** Partitions of which nobody says what waits in them. */
+  readonly unknown?: number;
+}
+
+/** What is not read; partitions as 'topic/partition'. */
+export interface Paused {
+  readonly all: boolean;
+  readonly topics: readonly string[];
+  readonly partitions: readonly string[];
+  readonly sources: readonly string[];
+}
+
+/** Somebody who holds tasks; `address` null of this process, and of nobody. */
+export interface Holding {
+  readonly address: string | null;
+  readonly isHere: boolean;
+  readonly answers: boolean;
+  readonly tasks: readonly string[];
 }
 
 export interface SourceState {
@@ -30,6 +48,7 @@ export interface Flow {
     readonly commitId: number;
     readonly lastCommitAgeMs: number | null;
     readonly streamTime: number | null;
+    readonly paused: Paused;
     readonly stalled: readonly { topic: string; partition: number; problem: string }[];
   };
   readonly totals: Sample;
@@ -65,6 +84,8 @@ export interface Flow {
   readonly notices: readonly { at: number; text: string; level: 'info' | 'warning' }[];
   readonly deadLetterTopic: string;
   readonly time?: TimeReport;
+  /** Absent where this process has all tasks, always. */
+  readonly processes?: readonly Holding[];
 }
 
 export interface Live {

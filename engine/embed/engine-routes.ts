@@ -19,6 +19,7 @@ export function engineRoutes(asked: Running): readonly AnyRoute[] {
     get owners() {
       return asked.owners;
     },
+    lag: () => asked.runtime.lag(),
   });
   return [...tableRoutes(asked), ...changeRoutes(asked), ...operateRoutes(asked), ...processes];
 }

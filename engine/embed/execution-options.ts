@@ -3,6 +3,7 @@ import type { Observer } from '../base/events.ts';
 import type { RowMappings } from '../connect/row-mapping.ts';
 import type { HttpEndpoint, HttpOptions } from '../http/http-server.ts';
 import type { PageServer } from '../http/page.ts';
+import type { HttpProcesses } from '../http/processes.ts';
 import type { AnyRoute } from '../http/routes.ts';
 import type { KafkaSettings } from '../log/kafka/settings/kafka-settings.ts';
 import type { Log } from '../log/log.ts';
@@ -69,6 +70,8 @@ export interface Running {
   readonly application: string;
   /** Which process holds which task, on Kafka. */
   readonly owners: Owners;
+  /** Those that share the tasks, on Kafka; undefined where this process cannot be reached. */
+  readonly others: HttpProcesses | undefined;
   /** By which rows of dead letters become records again; without them rows are left. */
   readonly mappings: RowMappings | undefined;
 }

@@ -38,7 +38,7 @@ export class RunningHere {
     const owners = new Owners(log, application);
     const others = address === undefined ? undefined : new HttpProcesses(owners, address);
     this.#running = {
-      ...{ runtime, log, application, owners, mappings: this.#mappings },
+      ...{ runtime, log, application, owners, others, mappings: this.#mappings },
       tables: new TableQuestions({ local: runtime.tasks, others }),
       tails: this.#tailsOf(log),
     };

@@ -17,13 +17,20 @@ import { FlowWatch, type Sample } from './flow-watch.ts';
 import type { Health } from './health.ts';
 import { jsonAnswer, type PageAnswer, type PageServer } from './page.ts';
 import { PageFiles } from './page-files.ts';
+import { type AskedTasks, type Holding, type SharedTasks, sharedTasks } from './shared-tasks.ts';
 import { newestRecords } from './shown-records.ts';
+
+/** What of a running application is looked at. */
+interface RunningApplication extends AskedTasks {
+  readonly runtime: Runtime;
+  readonly log: Log;
+}
 
 export interface ConsoleOptions {
   readonly application: string;
   readonly topology: Topology;
   /** Undefined while the application is not there yet. */
-  readonly running: () => { readonly runtime: Runtime; readonly log: Log } | undefined;
+  readonly running: () => RunningApplication | undefined;
   readonly health: () => Health;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
@@ -48,12 +55,16 @@ interface TopicState {
   readonly kept: number;
   /** Records that wait to be read; absent of topics that the tasks do not read. */
   readonly lag?: number;
+  /** Partitions that tasks read, and of which nobody says what waits in them. */
+  readonly unknown?: number;
 }
 
 /** What a look found; what could not be asked is left out, and `problem` says why. */
 interface Look {
   readonly topics: Record<string, TopicState>;
   readonly time?: TimeReport;
+  /** Absent where this process has all tasks, always. */
+  readonly processes?: readonly Holding[];
   readonly problem?: string;
 }
 
@@ -122,7 +133,7 @@ export class Console implements PageServer {
   async #flow() {
     const { application, health } = this.#options;
     const { watch } = this;
-    const { topics, time, problem } = await this.#lookNow();
+    const { topics, time, processes, problem } = await this.#lookNow();
     return {
       application,
       health: health(),
@@ -131,6 +142,7 @@ export class Console implements PageServer {
       sources: this.#sources(),
       topics,
       ...(time === undefined ? {} : { time }),
+      ...(processes === undefined ? {} : { processes }),
       ...(problem === undefined ? {} : { problem }),
       memory: watch.memory,
       cycles: watch.cycles,
@@ -249,27 +261,34 @@ function viewsOf({ views }: Topology): { readonly name: string; readonly of: rea
 }
 
 /** Never rejects: brokers that are away, or tasks that move, must not end what one looks at. */
-async function lookAt(running: { readonly runtime: Runtime; readonly log: Log }): Promise<Look> {
-  const [topics, time] = await Promise.allSettled([topicStates(running), running.runtime.time()]);
-  const failed = [topics, time].find((one) => one.status === 'rejected');
+async function lookAt(running: RunningApplication): Promise<Look> {
+  const others = sharedTasks(running);
+  const [topics, time, shared] = await Promise.allSettled([
+    topicStates(running, others),
+    running.runtime.time(),
+    others,
+  ]);
+  const failed = [topics, time, shared].find((one) => one.status === 'rejected');
+  const processes = shared.status === 'fulfilled' ? shared.value?.processes : undefined;
   return {
+    ...(processes === undefined ? {} : { processes }),
     topics: topics.status === 'fulfilled' ? topics.value : {},
     ...(time.status === 'fulfilled' ? { time: time.value } : {}),
     ...(failed?.status === 'rejected' ? { problem: messageOf(failed.reason) } : {}),
   };
 }
 
-async function topicStates({
-  runtime,
-  log,
-}: {
-  readonly runtime: Runtime;
-  readonly log: Log;
-}): Promise<Record<string, TopicState>> {
+async function topicStates(
+  { runtime, log }: RunningApplication,
+  others: Promise<SharedTasks | undefined>,
+): Promise<Record<string, TopicState>> {
+  const [own, shared] = await Promise.all([runtime.lag(), others]);
   const waiting = new Map<string, number>();
-  for (const { topic, records } of await runtime.lag()) {
+  for (const { topic, records } of [...own, ...(shared?.lags ?? [])]) {
     waiting.set(topic, (waiting.get(topic) ?? 0) + records);
   }
+  const unknown = new Map<string, number>();
+  for (const { topic } of shared?.unknown ?? []) unknown.set(topic, (unknown.get(topic) ?? 0) + 1);
   const states = await Promise.all(
     runtime.plan.topics.map(async ({ name: topic, partitions }) => {
       const ends = await Promise.all(
@@ -281,7 +300,13 @@ async function topicStates({
       const end = ends.reduce((sum, [one]) => sum + one, 0);
       const kept = ends.reduce((sum, [last, first]) => sum + last - first, 0);
       const lag = waiting.get(topic);
-      return [topic, { partitions, end, kept, ...(lag === undefined ? {} : { lag }) }] as const;
+      const untold = unknown.get(topic);
+      const state: TopicState = {
+        ...{ partitions, end, kept },
+        ...(lag === undefined ? {} : { lag }),
+        ...(untold === undefined ? {} : { unknown: untold }),
+      };
+      return [topic, state] as const;
     }),
   );
   return Object.fromEntries(states);

@@ -1,15 +1,22 @@
 /** The processes of an application ask each other for rows of the tasks that they hold. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { MillraceError, messageOf } from '../base/errors.ts';
+import type { PartitionLag } from '../runtime/assignment.ts';
 import type { LocalTasks } from '../runtime/local-tasks.ts';
 import type { Owners } from '../runtime/owners.ts';
 import type { OtherProcesses } from '../runtime/table-questions.ts';
 import type { RowAnswer, RowQuestion } from '../task/row-answers.ts';
 import type { Route } from './routes.ts';
 
-const path = '/v1/tasks/rows';
-/** How long one process waits for another, ms. */
-const answerMs = 5_000;
+const [rowsPath, statePath] = ['/v1/tasks/rows', '/v1/tasks/state'];
+/** How long one process waits for another, ms; less where somebody looks on. */
+const [answerMs, lookMs] = [5_000, 1_000];
+
+/** What a process says of its tasks. */
+export interface ProcessState {
+  /** Records that wait, by partition that its tasks read. */
+  readonly lags: readonly PartitionLag[];
+}
 
 /** The others, as this process reaches them. */
 export class HttpProcesses implements OtherProcesses {
@@ -36,21 +43,12 @@ export class HttpProcesses implements OtherProcesses {
       throw away(`task ${taskId} was here, and is given to another process`);
     }
     const tooLong = AbortSignal.timeout(answerMs);
+    const either = signal === undefined ? tooLong : AbortSignal.any([signal, tooLong]);
     let status: number;
     let body: unknown;
     try {
-      const answer = await fetch(`http://${address}${path}`, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          authorization: `Bearer ${owners.secret ?? ''}`,
-        },
-        body: JSON.stringify({ task: taskId, question }),
-        redirect: 'error',
-        signal: signal === undefined ? tooLong : AbortSignal.any([signal, tooLong]),
-      });
-      status = answer.status;
-      body = await answer.json();
+      const asked = { task: taskId, question };
+      ({ status, body } = await this.#post(address, rowsPath, asked, either));
     } catch (error) {
       await owners.refresh();
       const cause = (error as { cause?: unknown }).cause;
@@ -65,17 +63,57 @@ export class HttpProcesses implements OtherProcesses {
     const field = code === 'CONFIG_INVALID' ? 'question' : address;
     throw new MillraceError('CONFIG_INVALID', { field, problem });
   }
+
+  /** What a process says of itself; undefined when it does not answer within a second. */
+  async stateOf(address: string): Promise<ProcessState | undefined> {
+    try {
+      const tooLong = AbortSignal.timeout(lookMs);
+      const { status, body } = await this.#post(address, statePath, {}, tooLong);
+      return status === 200 ? (body as ProcessState) : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #post(
+    address: string,
+    path: string,
+    question: object,
+    signal: AbortSignal,
+  ): Promise<{ readonly status: number; readonly body: unknown }> {
+    const answer = await fetch(`http://${address}${path}`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        authorization: `Bearer ${this.#owners.secret ?? ''}`,
+      },
+      body: JSON.stringify(question),
+      redirect: 'error',
+      signal,
+    });
+    return { status: answer.status, body: await answer.json() };
+  }
 }
 
 /** What this process answers the others: only of tasks that it holds itself. */
 export function processRoutes(asked: {
   readonly local: Pick<LocalTasks, 'ask' | 'commitId'>;
   readonly owners: Owners;
+  readonly lag: () => Promise<readonly PartitionLag[]>;
 }): readonly Route[] {
   return [
     {
       method: 'POST',
-      path,
+      path: statePath,
+      isInternal: true,
+      answer: async (_, __, ___, authorization): Promise<ProcessState> => {
+        await checkSecret(asked.owners, authorization);
+        return { lags: await asked.lag() };
+      },
+    },
+    {
+      method: 'POST',
+      path: rowsPath,
       isInternal: true,
       answer: async (_, body, __, authorization) => {
         await checkSecret(asked.owners, authorization);

@@ -87,7 +87,10 @@ const met: Readonly<Record<string, () => unknown>> = {
     const log = await logOf(1);
     const runtime = await started(log, new MemoryBackends());
     await runtime.close();
-    const [route] = processRoutes({ local: runtime.tasks, owners: new Owners(log, 'all') });
+    const [route] = processRoutes({
+      ...{ local: runtime.tasks, owners: new Owners(log, 'all') },
+      lag: () => runtime.lag(),
+    });
     const [query, other] = [new URLSearchParams(), 'Bearer of-another-application'];
     const body = { task: '0_0', question: {} };
     await (route as Route).answer(query, body, new AbortController().signal, other);

@@ -82,4 +82,69 @@ describe.skipIf(missing !== undefined)('operating in the console', () => {
     running.child.kill('SIGTERM');
     expect((await running.ended).code).toBe(0);
   });
+
+  test('the application and a topic are paused and resumed, when that is confirmed', async () => {
+    const folder = await emptyFolder();
+    const gateway = join(folder, 'gateway.json');
+    const writeKeys = [
+      { name: 'looker', sha256: hashOf('look-key'), roles: ['read'] },
+      { name: 'operator', sha256: hashOf('operate-key'), roles: ['operate'] },
+      { name: 'sender', sha256: hashOf('send-key') },
+    ];
+    await writeFile(gateway, JSON.stringify({ accounts: { writeKeys } }));
+    const input = join(folder, 'rows.jsonl');
+    const row = { id: 'a', subject: 'ann', class: 'page_view', time: '2026-03-01T12:00:00Z' };
+    await writeFile(input, `${JSON.stringify(row)}\n`);
+    const given = ['--input', input, '--mapping', 'sample', '--gateway', gateway];
+    const running = await startServing(given);
+    const page = await browser.newPage({ viewport: { width: 360, height: 740 } });
+    const complaints = complaintsOf(page);
+    await page.goto(`${running.url}/console/`);
+    const signIn = async (key: string) => {
+      await page.getByLabel('Key or token').fill(key);
+      await page.keyboard.press('Enter');
+      await page.getByText('Running').waitFor();
+    };
+    const button = (name: string) => page.getByRole('button', { name, exact: true });
+    await signIn('look-key');
+    expect(await button('Pause the application').count(), 'who may only read').toBe(0);
+    await button('Sign out').click();
+    await signIn('operate-key');
+    await button('Pause the application').click();
+    expect(await faultsOf(page)).toEqual([]);
+    expect(await fits(page)).toBe(true);
+    await button('Cancel').click();
+    await page.getByText('Running').waitFor();
+    await button('Pause the application').click();
+    await button('Pause the application now').click();
+    await page.getByText('Paused: the application').waitFor();
+    // Nothing is read, and nothing is lost.
+    const sent = await fetch(`${running.url}/v1/events?mapping=sample`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer send-key', 'content-type': 'application/json' },
+      body: JSON.stringify([{ ...row, id: 'b', subject: 'ben' }]),
+    });
+    expect(sent.status).toBe(202);
+    const ben = () =>
+      fetch(`${running.url}/v1/subjects/ben`, { headers: { authorization: 'Bearer look-key' } });
+    await page.locator('dl.figures').getByText('records waiting').waitFor();
+    expect((await ben()).status).toBe(404);
+    await button('Resume the application').click();
+    await button('Resume the application now').click();
+    await page.getByText('Running').waitFor();
+    await expect.poll(async () => (await ben()).status).toBe(200);
+
+    await page.getByRole('button', { name: /^events/ }).click();
+    await button('Pause events').click();
+    await button('Pause events now').click();
+    await page.getByText('Paused: topic events').waitFor();
+    await button('Resume events').click();
+    await button('Resume events now').click();
+    await page.getByText('Paused: topic events').waitFor({ state: 'detached' });
+    // Before the first key the page is refused.
+    expect(complaints.filter((text) => !text.includes('401'))).toEqual([]);
+    await page.close();
+    running.child.kill('SIGTERM');
+    expect((await running.ended).code).toBe(0);
+  });
 });

@@ -56,35 +56,9 @@ export function gatewayListener(
 ) {
   return async (parts: ServerParts): Promise<HttpEndpoint> => {
     const { running, application } = parts;
-    const asked = (): Running => {
-      const now = running();
-      if (now !== undefined) return now;
-      const problem = 'the application has not started yet';
-      throw new MillraceError('LOG_UNAVAILABLE', { directory: application, problem });
-    };
     const requests = requestMetrics();
     const catalogue = await declaredFields(config);
-    const lazily: Running = {
-      get runtime() {
-        return asked().runtime;
-      },
-      get log() {
-        return asked().log;
-      },
-      get tables() {
-        return asked().tables;
-      },
-      get tails() {
-        return asked().tails;
-      },
-      application,
-      get owners() {
-        return asked().owners;
-      },
-      get mappings() {
-        return asked().mappings;
-      },
-    };
+    const lazily = askedLater(parts);
     let opened: { appender: Appender; intake: Intake } | undefined;
     const intake = () => {
       const now = running();
@@ -115,6 +89,40 @@ export function gatewayListener(
         await opened?.appender.close();
       },
     };
+  };
+}
+
+/** The application, asked for at each use: questions are declared before it has started. */
+function askedLater({ running, application }: ServerParts): Running {
+  const asked = (): Running => {
+    const now = running();
+    if (now !== undefined) return now;
+    const problem = 'the application has not started yet';
+    throw new MillraceError('LOG_UNAVAILABLE', { directory: application, problem });
+  };
+  return {
+    application,
+    get runtime() {
+      return asked().runtime;
+    },
+    get log() {
+      return asked().log;
+    },
+    get tables() {
+      return asked().tables;
+    },
+    get tails() {
+      return asked().tails;
+    },
+    get owners() {
+      return asked().owners;
+    },
+    get others() {
+      return asked().others;
+    },
+    get mappings() {
+      return asked().mappings;
+    },
   };
 }
 

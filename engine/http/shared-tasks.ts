@@ -1,0 +1,67 @@
+/** Who holds the tasks of an application that several processes share, as the console shows it. */
+import type { TopicPartition } from '../log/log.ts';
+import { keyOf } from '../log/partition-key.ts';
+import type { PartitionLag } from '../runtime/assignment.ts';
+import type { Owners } from '../runtime/owners.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { HttpProcesses } from './processes.ts';
+
+/** Somebody, or nobody, who holds tasks. */
+export interface Holding {
+  /** host:port; null of this process, and of tasks of which nobody has said that they are open. */
+  readonly address: string | null;
+  readonly isHere: boolean;
+  readonly answers: boolean;
+  readonly tasks: readonly string[];
+}
+
+export interface SharedTasks {
+  readonly processes: readonly Holding[];
+  /** Of the partitions that others read. */
+  readonly lags: readonly PartitionLag[];
+  /** Partitions of which nobody says what waits in them. */
+  readonly unknown: readonly TopicPartition[];
+}
+
+export interface AskedTasks {
+  readonly runtime: Pick<Runtime, 'plan' | 'tasks'>;
+  readonly owners: Owners;
+  readonly others: HttpProcesses | undefined;
+}
+
+/** Undefined where this process has all tasks, always. */
+export async function sharedTasks({
+  runtime,
+  owners,
+  others,
+}: AskedTasks): Promise<SharedTasks | undefined> {
+  if (!runtime.tasks.needsOthers) return undefined;
+  await owners.refresh();
+  const elsewhere = new Map<string | null, string[]>();
+  const here: string[] = [];
+  for (const { taskId } of runtime.plan.tasks) {
+    if (runtime.tasks.holds(taskId)) {
+      here.push(taskId);
+      continue;
+    }
+    const address = owners.addressOf(taskId) ?? null;
+    const known = elsewhere.get(address) ?? [];
+    known.push(taskId);
+    elsewhere.set(address, known);
+  }
+  const asked = await Promise.all(
+    [...elsewhere].map(async ([address, tasks]) => {
+      const state = address === null ? undefined : await others?.stateOf(address);
+      const holding = { address, isHere: false, answers: state !== undefined, tasks };
+      return { holding, lags: state?.lags ?? [] };
+    }),
+  );
+  const lags = asked.flatMap((one) => one.lags);
+  const told = new Set(lags.map(keyOf));
+  const unknown = runtime.plan.tasks
+    .filter(({ taskId }) => !runtime.tasks.holds(taskId))
+    .flatMap(({ topics, partition }) => topics.map((topic) => ({ topic, partition })))
+    .filter((at) => !told.has(keyOf(at)));
+  const own = { address: null, isHere: true, answers: true, tasks: here };
+  return { processes: [own, ...asked.map(({ holding }) => holding)], lags, unknown };
+}
