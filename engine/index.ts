@@ -36,6 +36,7 @@ export { isReady } from './http/health.ts';
 export { type HttpEndpoint, statusOf } from './http/http-server.ts';
 export { type RequestMetrics, requestMetrics } from './http/metrics.ts';
 export type { PageAnswer, PageServer } from './http/page.ts';
+export { type RequestTrace, requestTrace } from './http/request-trace.ts';
 export {
   type AnyRoute,
   addBodyValues,

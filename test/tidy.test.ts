@@ -166,7 +166,7 @@ describe('tidy', () => {
       'prom-client': /^engine\/(runtime\/observe|http\/metrics)\.ts$/,
       re2js: /^topologies\/ingest\/pattern\.ts$/,
       esbuild: /^engine\/cli\/dev\/watch\.ts$/,
-      '@opentelemetry/api': /^engine\/task\/tracing\.ts$/,
+      '@opentelemetry/api': /^engine\/(task\/tracing|http\/request-trace)\.ts$/,
       'hot-shots': /^engine\/runtime\/statsd\.ts$/,
       pino: /^engine\/runtime\/observe\.ts$/,
       croner: /^engine\/connect\/pull\/(schedule|common-spec)\.ts$/,

@@ -12,6 +12,7 @@ import { Streams } from './event-stream.ts';
 import { type Health, isReady } from './health.ts';
 import type { Registry } from './metrics.ts';
 import type { PageAnswer, PageServer } from './page.ts';
+import { requestTrace } from './request-trace.ts';
 import {
   type AnyRoute,
   addBodyValues,
@@ -195,6 +196,8 @@ async function answerRoute(
   const body = method === 'POST' ? await bodyOf(request) : undefined;
   if (byBody) addBodyValues(query, body);
   const signal = untilGone(response);
+  const trace = requestTrace(method, route.path, request.headers);
+  if (trace !== undefined) response.once('close', () => trace.end(response.statusCode));
   if (!isStream(route)) {
     return json(
       response,

@@ -2,7 +2,7 @@
  * Rows of a request become events by a mapping and are appended; rows that do not fit are reported.
  */
 import { createHash } from 'node:crypto';
-import type { OutsideBytes, OutsideRecord, RequestMetrics } from 'millrace/engine';
+import type { Headers, OutsideBytes, OutsideRecord, RequestMetrics } from 'millrace/engine';
 import { events } from '../event.ts';
 import type { Catalogue } from '../field-catalogue.ts';
 import { type EventMap, eventMap, type MappedRecord } from '../ingest/event-map.ts';
@@ -52,6 +52,8 @@ export interface Batch {
   readonly deadLetters: boolean;
   /** Named in dead letters. */
   readonly source: string;
+  /** Headers of the records, by which a trace of the request goes on. */
+  readonly trace?: Headers | undefined;
 }
 
 interface Refused extends Rejection {
@@ -110,7 +112,8 @@ export class Intake {
         else if ('reject' in mapped) rejected.push({ index, problem: mapped.reject, row });
         else {
           const records = 'records' in mapped ? mapped.records : [mapped];
-          fitting.push({ index, row, records: records.map(recordOf) });
+          const { trace } = batch;
+          fitting.push({ index, row, records: records.map((one) => recordOf(one, trace)) });
         }
       }
     }
@@ -202,8 +205,12 @@ function mappedRow(map: EventMap, row: unknown, id: () => string): ReturnType<Ev
   return typeof problem === 'string' ? { reject: problem } : map(row as Row, id);
 }
 
-function recordOf({ key, value, timestamp }: MappedRecord): OutsideRecord {
-  return { topic: events as never, key, value, timestamp };
+function recordOf(
+  { key, value, timestamp }: MappedRecord,
+  trace: Headers | undefined,
+): OutsideRecord {
+  const record = { topic: events as never, key, value, timestamp };
+  return trace === undefined ? record : { ...record, headers: trace };
 }
 
 /** A request that is sent again gets the same ids, so that its events count once. */

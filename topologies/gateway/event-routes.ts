@@ -137,6 +137,7 @@ function addEvents(gateway: Gateway): void {
         idempotencyKey: idempotencyKey(request),
         deadLetters: false,
         source: 'events',
+        trace: gateway.traceOf(request)?.headers,
       });
       if (result.rejected.length === 0) return reply.code(202).send(answerOf(result));
       gateway.refuse(request, 'event_invalid');
@@ -195,7 +196,8 @@ function addSegment(gateway: Gateway): void {
           throw new BodyError(413, `has more than ${limits.events} calls`, 'too_many');
         }
         const source = 'segment-api';
-        const batch = { mapping: 'segment-spec', rows, deadLetters: true, source };
+        const trace = gateway.traceOf(request)?.headers;
+        const batch = { mapping: 'segment-spec', rows, deadLetters: true, source, trace };
         await gateway.intake().take(batch);
         return { success: true };
       },

@@ -4,7 +4,7 @@
  */
 import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { isReady, valuesInPath } from 'millrace/engine';
+import { isReady, type RequestTrace, requestTrace, valuesInPath } from 'millrace/engine';
 import { nearest } from '../segments/nearest.ts';
 import { Accounts } from './accounts.ts';
 import { answerError, Later, type Refusal } from './answers.ts';
@@ -32,6 +32,8 @@ export type Part = 'all' | 'ingest' | 'admin';
 
 /** Why each request was refused, for its metric. */
 type Reasons = WeakMap<FastifyRequest, Refusal>;
+/** Of the requests that are traced. */
+type Traces = WeakMap<FastifyRequest, RequestTrace>;
 
 /** The application without a listener; the OpenAPI document is made of it, too. */
 export async function gatewayApp(
@@ -41,8 +43,10 @@ export async function gatewayApp(
   const limits = { ...defaults, ...options.config.limits };
   const app = newApp(options, limits);
   const reasons: Reasons = new WeakMap();
-  const gateway = gatewayOf(app, options, limits, reasons);
+  const traces: Traces = new WeakMap();
+  const gateway = gatewayOf(app, options, limits, reasons, traces);
   addHooks(gateway, reasons);
+  addTraces(app, traces);
   answerUnknownPaths(gateway, reasons);
   await app.register(swagger, { openapi: openApiHead(gateway.accounts.closed) });
   addLifeRoutes(gateway);
@@ -101,6 +105,7 @@ function gatewayOf(
   options: GatewayOptions,
   limits: Gateway['limits'],
   reasons: Reasons,
+  traces: Traces,
 ): Gateway {
   const accounts = new Accounts(options.config);
   const origins = new Origins(options.config.origins);
@@ -125,6 +130,7 @@ function gatewayOf(
       }
     },
     refuse: (request, why) => void reasons.set(request, why),
+    traceOf: (request) => traces.get(request),
   };
 }
 
@@ -161,6 +167,22 @@ function addHooks({ app, options }: Gateway, reasons: Reasons): void {
   });
   app.setErrorHandler((error, request, reply) => {
     reasons.set(request, answerError(error, reply));
+  });
+}
+
+/** Spans of the requests that bring a trace; a request without one pays a look at its headers. */
+function addTraces(app: FastifyInstance, traces: Traces): void {
+  app.addHook('onRequest', (request, _, done) => {
+    const { headers, method, routeOptions } = request;
+    if (headers['traceparent'] !== undefined) {
+      const trace = requestTrace(method, routeOptions.url ?? '(unknown)', headers);
+      if (trace !== undefined) traces.set(request, trace);
+    }
+    done();
+  });
+  app.addHook('onResponse', (request, reply, done) => {
+    traces.get(request)?.end(reply.statusCode);
+    done();
   });
 }
 

@@ -1,6 +1,6 @@
 /** What the routes of the gateway share. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { AnyRoute, PageServer, RequestMetrics } from 'millrace/engine';
+import type { AnyRoute, PageServer, RequestMetrics, RequestTrace } from 'millrace/engine';
 import type { Accounts } from './accounts.ts';
 import type { Refusal } from './answers.ts';
 import type { Intake } from './event-intake.ts';
@@ -45,6 +45,8 @@ export interface Gateway {
   readonly accounts: Accounts;
   /** Whose web pages may send events. */
   readonly origins: Origins;
+  /** Undefined for a request that is not traced. */
+  traceOf(request: FastifyRequest): RequestTrace | undefined;
   /** @throws MillraceError LOG_UNAVAILABLE while the log is not open */
   intake(): Intake;
   /** Declares that callers of a route need this role. */
