@@ -212,7 +212,7 @@ function Stages({ flow }: { readonly flow: Flow }) {
               </li>
             ))}
           </ul>
-          <p class="muted">Mean of the last {count(cycles)} cycles.</p>
+          <p class="muted">Mean of the last {plural(cycles, 'cycle')}.</p>
         </>
       )}
     </Card>

@@ -1,7 +1,7 @@
 /** Score and segments of a person on one axis of time. */
 import { useMemo, useState } from 'preact/hooks';
 import type uPlot from 'uplot';
-import { day, from as fromNow, instant } from '../lib/format.ts';
+import { day, from as fromNow, instant, plural } from '../lib/format.ts';
 import { axisRight, axisWidth, Legend, Plot } from '../lib/plot.tsx';
 import { colour } from '../lib/theme.ts';
 import { doing } from '../lib/words.ts';
@@ -118,13 +118,7 @@ export function Chart({ story, zoom, isZoomed, chosen, choose }: Props) {
           />
         ))}
       </Track>
-      {story.segments.map((segment) => (
-        <Bar
-          key={segment.id}
-          {...{ segment, story, isChosen: chosen === segment.id }}
-          choose={() => choose(segment.id)}
-        />
-      ))}
+      <Bars {...{ story, chosen, choose }} />
       <div class="chart-foot">
         <Legend
           lines={[
@@ -183,6 +177,35 @@ function Track({
         <i class="track-now" style={{ left: `${share(at, from, to)}%` }} />
       </div>
     </div>
+  );
+}
+
+/** Of so many segments all are shown; of more those that the person is in within the picture. */
+const barsFirst = 12;
+
+function Bars({ story, chosen, choose }: Pick<Props, 'story' | 'chosen' | 'choose'>) {
+  const [isWhole, setWhole] = useState(false);
+  const { segments } = story;
+  const shown =
+    isWhole || segments.length <= barsFirst
+      ? segments
+      : segments.filter((one) => one.in || one.intervals.length > 0 || one.id === chosen);
+  const rest = segments.length - shown.length;
+  return (
+    <>
+      {shown.map((segment) => (
+        <Bar
+          key={segment.id}
+          {...{ segment, story, isChosen: chosen === segment.id }}
+          choose={() => choose(segment.id)}
+        />
+      ))}
+      {rest > 0 && (
+        <button type="button" class="button" onClick={() => setWhole(true)}>
+          Show {plural(rest, 'segment')} that this person is not in
+        </button>
+      )}
+    </>
   );
 }
 

@@ -55,37 +55,56 @@ export function SegmentsView({ place }: { readonly place: readonly string[] }) {
     };
     return <Problem {...{ error, again }} />;
   }
-  if (sizes.value === undefined || known.value === undefined) {
-    return <Loading what="Counting who entered and left; the first time this reads all changes" />;
-  }
-  const { segments } = sizes.value;
+  if (known.value === undefined) return <Loading what="Asking for the segments" />;
+  const definitions = known.value.segments;
   if (part === 'draft') return <Draft definitions={known.value} />;
+  if (part !== 'of' && sizes.value === undefined) {
+    // The first count reads all changes; what the segments ask for can be read meanwhile.
+    const segments = definitions.map(({ id }) => ({ id, runs: true, days: undefined }));
+    return <Overview {...{ segments, definitions, again: sizes.again }} />;
+  }
+  if (sizes.value === undefined) return <Counting />;
+  const { segments } = sizes.value;
   if (part === 'of' && id !== undefined) {
     const found = segments.find((one) => one.id === id);
     const definition = known.value.segments.find((one) => one.id === id);
     if (found === undefined) return <Empty title={`There is no segment ${id}`} />;
     return <Segment key={id} {...{ segment: found, definition, again: sizes.again }} />;
   }
-  return <Overview {...{ segments, definitions: known.value.segments, again: sizes.again }} />;
+  return <Overview {...{ segments, definitions, again: sizes.again }} />;
 }
 
-function sizeOf({ days }: SegmentSizes): number {
+function Counting() {
+  return <Loading what="Counting who entered and left; the first time this reads all changes" />;
+}
+
+function sizeOf(days: readonly SegmentDay[]): number {
   return days.at(-1)?.size ?? 0;
 }
+
+/** A segment in the list; its days are undefined while they are counted. */
+interface Listed extends Pick<SegmentSizes, 'id' | 'runs'> {
+  readonly days: readonly SegmentDay[] | undefined;
+}
+
+/** More of them are shown when it is asked for. */
+const listedFirst = 24;
 
 function Overview({
   segments,
   definitions,
   again,
 }: {
-  readonly segments: readonly SegmentSizes[];
+  readonly segments: readonly Listed[];
   readonly definitions: readonly Definition[];
   readonly again: () => void;
 }) {
   const [filter, setFilter] = useState('');
+  const [isWhole, setWhole] = useState(false);
   const wanted = segments.filter(
     ({ id, runs }) => runs && id.toLowerCase().includes(filter.trim().toLowerCase()),
   );
+  const shown = isWhole ? wanted : wanted.slice(0, listedFirst);
   return (
     <div class="view">
       <div class="title-row">
@@ -108,15 +127,21 @@ function Overview({
           onInput={(event) => setFilter(event.currentTarget.value)}
         />
       )}
+      {segments.some(({ days }) => days === undefined) && <Counting />}
       {wanted.length === 0 ? (
         <Empty title="No segment">Segments are written in a configuration: docs/SEGMENTS.md.</Empty>
       ) : (
         <ul class="segment-list">
-          {wanted.map((segment) => {
+          {shown.map((segment) => {
             const definition = definitions.find(({ id }) => id === segment.id);
             return <Entry key={segment.id} {...{ segment, definition }} />;
           })}
         </ul>
+      )}
+      {shown.length < wanted.length && (
+        <button type="button" class="button" onClick={() => setWhole(true)}>
+          Show all {count(wanted.length)} segments
+        </button>
       )}
       <OverlapCard />
     </div>
@@ -124,21 +149,23 @@ function Overview({
 }
 
 function Entry({
-  segment,
+  segment: { id, days },
   definition,
 }: {
-  readonly segment: SegmentSizes;
+  readonly segment: Listed;
   readonly definition: Definition | undefined;
 }) {
-  const last = segment.days.at(-1);
+  const last = days?.at(-1);
   return (
     <li>
-      <a class="card segment-entry" href={linkTo('segments', 'of', segment.id)}>
-        <span class="segment-name">{segment.id}</span>
-        <span class="segment-size">
-          {count(sizeOf(segment))} <small>{sizeOf(segment) === 1 ? 'person' : 'people'}</small>
-        </span>
-        <Spark days={segment.days} />
+      <a class="card segment-entry" href={linkTo('segments', 'of', id)}>
+        <span class="segment-name">{id}</span>
+        {days !== undefined && (
+          <span class="segment-size">
+            {count(sizeOf(days))} <small>{sizeOf(days) === 1 ? 'person' : 'people'}</small>
+          </span>
+        )}
+        <Spark days={days ?? []} />
         <span class="segment-words">
           {definition?.description ??
             (definition === undefined ? '' : conditionText(definition.when))}
@@ -197,7 +224,7 @@ function Segment({
 }) {
   const days = everyDay(segment.days);
   const times = days.map(({ day: at }) => at);
-  const size = sizeOf(segment);
+  const size = sizeOf(segment.days);
   return (
     <div class="view">
       <a class="back" href={linkTo('segments')}>

@@ -104,7 +104,7 @@ describe.skipIf(missing !== undefined)('people and segments', () => {
     const asked: string[] = [];
     page.on('request', (request) => asked.push(request.url().replace(/#.*/, '')));
     await page.goto(`${running.url}/console/#/people/nobody-here`);
-    await page.getByText('Nobody is known as').waitFor();
+    await page.getByText('No person is known as').waitFor();
     expect(asked.length).toBeGreaterThan(0);
     expect(asked.filter((url) => url.includes('nobody-here'))).toEqual([]);
   });
