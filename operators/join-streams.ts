@@ -8,7 +8,9 @@
  * advanced time. A record that comes after its wait would be over is emitted at once.
  *
  * If time follows sources, a pair exists if the times match and neither record's wait was over at
- * the stand of the other, whichever comes first. The stand of the pair is the later of both.
+ * the stand of the other, whichever comes first. The stand of the pair is the later of both. An
+ * unmatched record keeps its own stand: steps behind the join are later by the time that it may
+ * wait.
  */
 
 import { emptyBytes } from '../engine/base/bytes.ts';
@@ -24,7 +26,6 @@ import {
 import type { Step } from '../engine/graph/node.ts';
 import type { AnyReceiver, BuildContext, TimedStep } from '../engine/graph/processor.ts';
 import type { Cells, StoreSpec } from '../engine/graph/store-spec.ts';
-import { standOfDue } from '../engine/time/watermark.ts';
 import { changed, kept } from './entry-list.ts';
 import {
   columnOf,
@@ -67,6 +68,7 @@ export function streamJoinStep(options: StreamJoinOptions): Step {
     nulls: true,
     detail: { join: kind, ...window },
     stores: [store],
+    heldMs: heldMs(options),
     build: (context) => {
       const join = new StreamJoin(options, { store, newCell }, context);
       context.onTime(join);
@@ -75,6 +77,12 @@ export function streamJoinStep(options: StreamJoinOptions): Step {
       }));
     },
   };
+}
+
+/** How long a record may wait that then goes on alone, ms of event time. */
+function heldMs({ kind, window, asKafkaStreams }: StreamJoinOptions): number {
+  if (kind === 'inner' || asKafkaStreams === true) return 0;
+  return Math.max(waitMs(window, left), kind === 'outer' ? waitMs(window, right) : 0);
 }
 
 interface Waiting {
@@ -267,7 +275,7 @@ class StreamJoin implements TimedStep {
           a.time + wait(a.side) - b.time - wait(b.side) || byTimeSideKey(a, b)
       : byTimeSideKey;
     for (const { keyText, side, time, value, headers, stand } of waiting.sort(order)) {
-      if (bySource) task.stand = Math.max(stand, standOfDue(time + wait(side) + 1));
+      if (bySource) task.stand = stand;
       task.enter(keyText, this.#store, (key) => {
         const alone = this.#alone(side, value, key);
         task.withHeaders(headers, () => this.#forward(key, alone, time));

@@ -84,6 +84,11 @@ export interface Step {
   readonly sinks?: readonly Sink<never, never>[];
   /** Holds records until the watermark has passed them, and lets them go in the order of time. */
   readonly ordersByTime?: boolean;
+  /**
+   * Keeps records for up to so long of event time, ms, and lets them go on as of their own time:
+   * where time goes by the sources, an instant passes so much later for what follows. Default 0.
+   */
+  readonly heldMs?: number;
   /** Set by `keyBy` alone: the topic that carries the records to the partition of their new key. */
   readonly repartition?: { readonly topic: Source<unknown, unknown> & Sink<never, never> };
   /** One receiver for each input. */

@@ -7,12 +7,15 @@
  * (time/watermark.ts). Every other part goes *by its records*, as Kafka Streams does: each step's
  * time is the greatest timestamp it has seen. For one source partition both are the same, but that
  * records which were filtered out before a step move the first and not the second.
+ *
+ * Within a part steps may wait for different inputs: time-levels.ts.
  */
 import type { Topology } from './graph.ts';
 import type { GraphNode, Port } from './node.ts';
 import { inputsOf, isRepartition, type SubTopology, subTopologies } from './sub-topology.ts';
+import { isTimedNode, leadingNodes, oneLevel, type TimeLevels, timeLevels } from './time-levels.ts';
 
-export interface PartTime {
+export interface PartTime extends TimeLevels {
   readonly bySource: boolean;
   /** Repartition topics, by logical name, in which the part's tasks tell how far they are. */
   readonly tells: readonly string[];
@@ -29,10 +32,18 @@ export interface PartTime {
 export type InputTime =
   /** A topic of the author. */
   | { readonly kind: 'source'; readonly idleAfterMs?: number }
-  /** A repartition topic that tells; written by the tasks of this part. */
-  | { readonly kind: 'told'; readonly part: number }
   /**
-   * Holds nobody back: a table that is only looked up, or what comes back to a part that caused it.
+   * A repartition topic that tells; written by the tasks of this part, on this level, which is so
+   * much behind.
+   */
+  | {
+      readonly kind: 'told';
+      readonly part: number;
+      readonly level: number;
+      readonly behindMs: number;
+    }
+  /**
+   * Holds nobody back: a table that is only looked up, or what nothing that depends on time reads.
    */
   | { readonly kind: 'free' };
 
@@ -41,61 +52,154 @@ export function timePlan(topology: Topology): readonly PartTime[] {
   const parts = subTopologies(topology);
   const writers = writerOf(topology, parts);
   const reach = reachable(parts, writers);
-  const leads = parts.map(
-    ({ id }) => isTimed(parts[id]) || [...(reach[id] ?? [])].some((to) => isTimed(parts[to])),
-  );
-  const asKafkaStreams = topology.asKafkaStreams === true;
+  const leadTo = (id: number) => isTimed(topology, parts[id]);
+  const leads = parts.map(({ id }) => leadTo(id) || [...(reach[id] ?? [])].some(leadTo));
+  const leading = leadingNodes(topology);
+  const isWayBack = (topic: string, reader: number) => {
+    const writer = writers.get(topic)?.part ?? -1;
+    return reader === writer || reach[reader]?.has(writer) === true;
+  };
   const isTold = (topic: string, reader: number) => {
     const writer = writers.get(topic);
-    if (asKafkaStreams || writer === undefined || leads[reader] !== true) return false;
-    return reader !== writer && reach[reader]?.has(writer) !== true;
+    if (topology.asKafkaStreams === true || writer === undefined) return false;
+    return isWayBack(topic, reader) ? leading.has(writer.node) : leads[reader] === true;
   };
   const readerOf = new Map(
     parts.flatMap(({ id, sources }) =>
       sources.filter(({ repartition }) => repartition).map(({ topic }) => [topic.name, id]),
     ),
   );
-  return parts.map((part): PartTime => {
-    const written = [...writers].filter(([, writer]) => writer === part.id).map(([topic]) => topic);
-    const tells = written.filter((topic) => isTold(topic, readerOf.get(topic) ?? -1));
-    const inputs = part.sources.map(({ topic, node, repartition }): InputTime => {
-      if (!repartition) {
-        if (isLookedUp(topology, node)) return { kind: 'free' };
-        const source = topology.nodes[node];
-        const idleAfter = source?.type === 'source' ? source.options.idleAfter : undefined;
-        return { kind: 'source', ...(idleAfter === undefined ? {} : { idleAfterMs: idleAfter }) };
-      }
-      const writer = writers.get(topic.name);
-      return writer !== undefined && isTold(topic.name, part.id)
-        ? { kind: 'told', part: writer }
-        : { kind: 'free' };
-    });
-    const isDisordered = part.sources.some(({ node }) => {
-      const source = topology.nodes[node];
-      return source?.type === 'source' && source.options.disorder !== undefined;
+  const plans = parts.map((part): PartTime => {
+    const written = [...writers].filter(([, writer]) => writer.part === part.id);
+    const tells = written
+      .map(([topic]) => topic)
+      .filter((topic) => isTold(topic, readerOf.get(topic) ?? -1));
+    const inputs = part.sources.map((source): InputTime => {
+      const { name } = source.topic;
+      if (!source.repartition) return ownInput(topology, source.node);
+      const writer = writers.get(name);
+      if (writer === undefined || !isTold(name, part.id)) return { kind: 'free' };
+      return { kind: 'told', part: writer.part, level: 0, behindMs: 0 };
     });
     const bySource =
-      !asKafkaStreams &&
-      (tells.length > 0 || isDisordered || inputs.some(({ kind }) => kind === 'told'));
+      topology.asKafkaStreams !== true &&
+      (tells.length > 0 ||
+        isDisordered(topology, part) ||
+        inputs.some(({ kind }) => kind === 'told'));
+    const held = inputs.flatMap(({ kind }, i) => (kind === 'free' ? [] : [i]));
+    const waysBack = held.filter(
+      (i) => inputs[i]?.kind === 'told' && isWayBack(part.sources[i]?.topic.name ?? '', part.id),
+    );
     const placed = tells.filter((topic) => isPlaced(topology, parts, reach, readerOf, topic));
-    return { bySource, tells, placed, ordersByTime: ordersByTime(topology, part), inputs };
+    const levels = bySource
+      ? timeLevels(topology, part, held, new Set(waysBack), tells)
+      : oneLevel(held, tells);
+    return {
+      bySource,
+      tells,
+      placed,
+      ordersByTime: ordersByTime(topology, part),
+      inputs,
+      ...levels,
+    };
+  });
+  return withBehind(
+    plans.map((plan, id) => ({
+      ...plan,
+      inputs: plan.inputs.map((input, i) => {
+        if (input.kind !== 'told') return input;
+        const topic = parts[id]?.sources[i]?.topic.name ?? '';
+        const { levels = [] } = plans[input.part] ?? {};
+        return { ...input, level: levels.findIndex(({ tells }) => tells.includes(topic)) };
+      }),
+    })),
+  );
+}
+
+function withBehind(plans: readonly PartTime[]): PartTime[] {
+  const behindMs = (part: number, level: number): number => {
+    const { inputs = [], levels = [] } = plans[part] ?? {};
+    const own = levels[level];
+    const before = (own?.inputs ?? []).map((i) => {
+      const input = inputs[i];
+      return input?.kind === 'told' ? behindMs(input.part, input.level) : 0;
+    });
+    return Math.max(0, ...before) + (own?.delayMs ?? 0);
+  };
+  return plans.map((plan, id) => ({
+    ...plan,
+    inputs: plan.inputs.map((input) =>
+      input.kind === 'told' ? { ...input, behindMs: behindMs(input.part, input.level) } : input,
+    ),
+    levels: plan.levels.map((level, i) => ({ ...level, behindMs: behindMs(id, i) })),
+  }));
+}
+
+/** What the steps of one level do because time has passed without records, upstream first. */
+export interface TimeStage {
+  readonly part: number;
+  /** See `TimeLevelPlan`. */
+  readonly round: number;
+}
+
+/** In an order in which each comes after those that tell its inputs. */
+export function timeStages(times: readonly PartTime[]): readonly TimeStage[] {
+  const left = times.flatMap(({ levels }, part) =>
+    [...new Set(levels.map(({ round }) => round))].map((round) => ({ part, round })),
+  );
+  const isLeft = (part: number, round: number) =>
+    left.some((one) => one.part === part && one.round === round);
+  const isReady = ({ part, round }: TimeStage) =>
+    !isLeft(part, round - 1) &&
+    (times[part]?.levels ?? [])
+      .filter((level) => level.round === round)
+      .flatMap(({ inputs }) => inputs.map((i) => times[part]?.inputs[i]))
+      .every((input) => {
+        if (input?.kind !== 'told') return true;
+        return !isLeft(input.part, times[input.part]?.levels[input.level]?.round ?? 0);
+      });
+  const ordered: TimeStage[] = [];
+  while (left.length > 0) {
+    ordered.push(...left.splice(Math.max(0, left.findIndex(isReady)), 1));
+  }
+  return ordered;
+}
+
+function ownInput(topology: Topology, node: number): InputTime {
+  if (isLookedUp(topology, node)) return { kind: 'free' };
+  const source = topology.nodes[node];
+  const idleAfter = source?.type === 'source' ? source.options.idleAfter : undefined;
+  return { kind: 'source', ...(idleAfter === undefined ? {} : { idleAfterMs: idleAfter }) };
+}
+
+function isDisordered({ nodes }: Topology, part: SubTopology): boolean {
+  return part.sources.some(({ node }) => {
+    const source = nodes[node];
+    return source?.type === 'source' && source.options.disorder !== undefined;
   });
 }
 
 /** Something in the part waits for instants of event time. */
-function isTimed(part: SubTopology | undefined): boolean {
-  return (part?.stores ?? []).some(
-    ({ due, clock = 'stream' }) => due !== undefined && (clock === 'stream' || clock === 'key'),
-  );
+function isTimed({ nodes }: Topology, part: SubTopology | undefined): boolean {
+  return (part?.nodes ?? []).some((id) => isTimedNode(nodes[id] as GraphNode));
 }
 
-/** The part that writes each repartition topic, by logical name. */
-function writerOf(topology: Topology, parts: readonly SubTopology[]): ReadonlyMap<string, number> {
-  const writers = new Map<string, number>();
-  for (const { id, nodes } of parts) {
-    for (const n of nodes) {
-      const node = topology.nodes[n] as GraphNode;
-      if (isRepartition(node)) writers.set(node.step.repartition?.topic.name ?? '', id);
+interface TopicWriter {
+  readonly part: number;
+  readonly node: number;
+}
+
+/** Who writes each repartition topic, by logical name. */
+function writerOf(
+  { nodes }: Topology,
+  parts: readonly SubTopology[],
+): ReadonlyMap<string, TopicWriter> {
+  const writers = new Map<string, TopicWriter>();
+  for (const part of parts) {
+    for (const id of part.nodes) {
+      const node = nodes[id] as GraphNode;
+      if (!isRepartition(node)) continue;
+      writers.set(node.step.repartition?.topic.name ?? '', { part: part.id, node: id });
     }
   }
   return writers;
@@ -104,13 +208,13 @@ function writerOf(topology: Topology, parts: readonly SubTopology[]): ReadonlyMa
 /** The parts that come after each. */
 function reachable(
   parts: readonly SubTopology[],
-  writers: ReadonlyMap<string, number>,
+  writers: ReadonlyMap<string, TopicWriter>,
 ): readonly ReadonlySet<number>[] {
   const after = parts.map(() => new Set<number>());
   for (const { id, sources } of parts) {
     for (const { topic } of sources) {
       const writer = writers.get(topic.name);
-      if (writer !== undefined) after[writer]?.add(id);
+      if (writer !== undefined) after[writer.part]?.add(id);
     }
   }
   const all = parts.map(() => new Set<number>());

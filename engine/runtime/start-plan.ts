@@ -8,7 +8,7 @@ import {
   subTopologies,
   writtenTopics,
 } from '../graph/sub-topology.ts';
-import { type PartTime, timePlan } from '../graph/time-plan.ts';
+import { type PartTime, type TimeStage, timePlan, timeStages } from '../graph/time-plan.ts';
 import type { Sink, TopicSettings } from '../graph/topic.ts';
 import {
   changelogTopic,
@@ -37,12 +37,16 @@ export interface ToldTopic {
   /** Name in the log. */
   readonly name: string;
   readonly partitions: number;
+  /** Level of the part whose time it is told. */
+  readonly level: number;
 }
 
 export interface Plan {
   readonly topics: readonly TopicDescription[];
   readonly partitionsOf: Readonly<Record<string, number>>;
   readonly tasks: readonly PlannedTask[];
+  /** In which order time passes without records. */
+  readonly stages: readonly TimeStage[];
   /** Topics of global tables. */
   readonly globals: readonly { readonly topic: string; readonly partitions: number }[];
 }
@@ -91,7 +95,13 @@ export function plan(options: PlanOptions): Plan {
     ...task,
     tells: toldTopics(task.time, names, partitionsOf),
   }));
-  return { topics: all, partitionsOf, tasks: telling, globals };
+  return {
+    topics: all,
+    partitionsOf,
+    tasks: telling,
+    stages: timeStages(timePlan(topology)),
+    globals,
+  };
 }
 
 /** The topics of a plan, as the log has them or as they will be made. */
@@ -172,13 +182,14 @@ function tasksOf(
 }
 
 function toldTopics(
-  { tells }: PartTime,
+  { tells, levels }: PartTime,
   names: ReadonlyMap<string, string>,
   partitionsOf: Readonly<Record<string, number>>,
 ): ToldTopic[] {
   return tells.map((logical) => {
     const name = names.get(logical) ?? logical;
-    return { name, partitions: must(partitionsOf[name], 'a repartition topic is planned') };
+    const level = levels.findIndex((one) => one.tells.includes(logical));
+    return { name, partitions: must(partitionsOf[name], 'a repartition topic is planned'), level };
   });
 }
 

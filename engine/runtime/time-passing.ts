@@ -34,14 +34,16 @@ export class TimePassing {
   }
 
   /**
-   * Advances part by part, upstream first: records that a part writes because of time must not be
-   * late for the next.
+   * Advances stage by stage, upstream first: records that a part writes because of time must not be
+   * late for the next, nor for the part itself.
    */
   async partByPart(passing: PassingTime, signal?: AbortSignal): Promise<void> {
     await this.#working.recovery.survive(async () => {
       const { plan } = this.#session;
       const { cycles, runUntilCaughtUp } = this.#working;
-      for (const part of new Set(plan.tasks.map((task) => task.subTopology))) {
+      for (const { part, round } of plan.stages) {
+        // Steps behind a loop learn the end of the input through the loop.
+        if (round > 0 && passing.idleClock === undefined) continue;
         // Also before the first part: a worker may have died after a part's commit, before the next
         // part read it.
         await runUntilCaughtUp(signal);
@@ -49,7 +51,7 @@ export class TimePassing {
         await cycles.pass((tasks) =>
           tasks
             .filter(({ planned }) => planned.subTopology === part)
-            .map((task) => ({ task, passing })),
+            .map((task) => ({ task, passing: { ...passing, round } })),
         );
       }
       await runUntilCaughtUp(signal);

@@ -25,11 +25,11 @@ export function promiseAppends(
   for (const { task, result } of results) {
     if (result.promises.length === 0) continue;
     for (const topic of task.planned.tells) {
+      const own = result.promises.filter(({ level }) => level === topic.level);
+      if (own.length === 0) continue;
       const telling = tellings.get(topic.name) ?? { topic, told: [] };
       tellings.set(topic.name, telling);
-      for (const promise of result.promises) {
-        telling.told.push({ task: task.planned.partition, promise });
-      }
+      for (const { promise } of own) telling.told.push({ task: task.planned.partition, promise });
     }
   }
   return [...tellings.values()].flatMap(({ topic, told }) => {

@@ -219,26 +219,39 @@ function taskReport(known: Known, around: Around): TaskTimeReport {
   };
 }
 
-/** Follows the smallest promises upstream to source partitions and to tasks of other processes. */
-function findHolders(known: Known, around: Around, found: Map<string, Holder>): void {
+/**
+ * Follows the smallest promises upstream to source partitions and to tasks of other processes.
+ * @param level whose inputs count; default: all inputs
+ */
+function findHolders(
+  known: Known,
+  around: Around,
+  found: Map<string, Holder>,
+  level?: number,
+): void {
   const { task, time } = known;
-  const { partition } = task.planned;
-  const least = Math.min(...time.inputs.map(promiseOf));
+  const { partition, time: plan } = task.planned;
+  const own = level === undefined ? undefined : plan.levels[level]?.inputs;
+  const promises = time.inputs.map((input, i) =>
+    own === undefined || own.includes(i) ? promiseOf(input) : Number.POSITIVE_INFINITY,
+  );
+  const least = Math.min(...promises);
   time.inputs.forEach((input, i) => {
-    if (found.size >= holdersMost || promiseOf(input) > least) return;
+    if (found.size >= holdersMost || (promises[i] as number) > least) return;
+    if (own !== undefined && !own.includes(i)) return;
     if (input.kind === 'source') {
       const { topic } = input;
       const state = around.stateOf.get(keyOf({ topic, partition })) ?? 'silent';
       const promise = orNull(input.promise);
       found.set(keyOf({ topic, partition }), { kind: 'source', topic, partition, state, promise });
     } else if (input.kind === 'told') {
-      const source = task.planned.time.inputs[i];
-      const part = source?.kind === 'told' ? source.part : 0;
+      const source = plan.inputs[i];
+      const { part, level: writes } = source?.kind === 'told' ? source : { part: 0, level: 0 };
       input.promises.forEach((promise, upstream) => {
         if (promise > least || found.size >= holdersMost) return;
         const taskId = `${part}_${upstream}`;
         const there = around.byTask.get(taskId);
-        if (there !== undefined) findHolders(there, around, found);
+        if (there !== undefined) findHolders(there, around, found, writes);
         else found.set(taskId, { kind: 'task', task: taskId, promise: orNull(promise) });
       });
     }

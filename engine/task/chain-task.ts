@@ -26,8 +26,11 @@ type AtHandOnly = 'bySource' | 'partition' | 'place' | 'stand' | 'streamTime';
 
 export interface ChainTask extends Omit<TaskContext, OwnWay | AtHandOnly> {
   readonly hand: AtHand;
-  /** How far time has passed for every step, and without records; ms UTC. */
-  readonly time: { readonly passed: number; readonly idleClock: number };
+  /** How far time has passed for every step of each level, and without records; ms UTC. */
+  readonly time: {
+    readonly levels: readonly { readonly passed: number }[];
+    readonly idleClock: number;
+  };
   readonly world: World;
   /** As `TaskContext.enter`, for a step. */
   enterKey<K>(

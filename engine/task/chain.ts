@@ -12,6 +12,7 @@ import {
   type TimedStep,
 } from '../graph/processor.ts';
 import { inputsOf, isRepartition, type SubTopology } from '../graph/sub-topology.ts';
+import type { TimeLevels } from '../graph/time-levels.ts';
 import { repartitionTopic } from '../graph/topic-names.ts';
 import type { ChainTask, Place, Ways } from './chain-task.ts';
 import { StepContext } from './step-context.ts';
@@ -21,14 +22,23 @@ export interface Chain {
   readonly entries: readonly AnyReceiver[];
   /** Steps that act when time passes, upstream first. */
   readonly timed: readonly TimedStep[];
-  /** Their names. */
+  /** Their names, and the levels by which they go (graph/time-levels.ts). */
   readonly timedNames: readonly string[];
-  /** Steps that act on the wall clock, upstream first, with their interval, ms. */
-  readonly wall: readonly { readonly everyMs: number; readonly tick: (now: number) => void }[];
+  readonly timedLevels: readonly number[];
+  /** Steps that act on the wall clock, upstream first. */
+  readonly wall: readonly WallStep[];
   /** Steps that wait for outside services, upstream first. */
   readonly settle: readonly (() => Promise<void>)[];
   /** Steps that emit before a commit, upstream first. */
   readonly release: readonly (() => void)[];
+}
+
+export interface WallStep {
+  /** Its interval, ms. */
+  readonly everyMs: number;
+  readonly tick: (now: number) => void;
+  /** The level that its time follows. */
+  readonly level: number;
 }
 
 /** A step's request to be called. */
@@ -57,24 +67,27 @@ export function buildChain(
   topology: Topology,
   part: SubTopology,
   task: ChainTask,
+  times: TimeLevels,
   ways: Ways = task,
 ): Chain {
-  return new ChainBuilder(topology, task, ways).build(part);
+  return new ChainBuilder(topology, task, times, ways).build(part);
 }
 
 class ChainBuilder {
   readonly #topology: Topology;
   readonly #task: ChainTask;
+  readonly #times: TimeLevels;
   readonly #ways: Ways;
   readonly #receivers = new Map<number, readonly AnyReceiver[]>();
   readonly #timed: Asked<TimedStep>[] = [];
-  readonly #wall: Asked<Chain['wall'][number]>[] = [];
+  readonly #wall: Asked<WallStep>[] = [];
   readonly #settle: Asked<Chain['settle'][number]>[] = [];
   readonly #release: Asked<Chain['release'][number]>[] = [];
 
-  constructor(topology: Topology, task: ChainTask, ways: Ways) {
+  constructor(topology: Topology, task: ChainTask, times: TimeLevels, ways: Ways) {
     this.#topology = topology;
     this.#task = task;
+    this.#times = times;
     this.#ways = ways;
   }
 
@@ -95,10 +108,16 @@ class ChainBuilder {
       }),
       timed: upstreamFirst(this.#timed),
       timedNames: this.#timed.map(({ node }) => (nodes[node] as StepNode).step.name),
+      timedLevels: this.#timed.map(({ node }) => this.#level(node)),
       wall: upstreamFirst(this.#wall),
       settle: upstreamFirst(this.#settle),
       release: upstreamFirst(this.#release),
     };
+  }
+
+  #level(node: number): number {
+    const { levels, levelOf } = this.#times;
+    return levelOf.get(node) ?? levels.length - 1;
   }
 
   #output(from: number, port: number): AnyReceiver {
@@ -151,14 +170,14 @@ class ChainBuilder {
     const [task, ways] = [this.#task, this.#ways];
     const cut = isRepartition(node);
     return {
-      task: new StepContext(task, place, ways),
+      task: new StepContext(task, place, this.#level(id), ways),
       cells: <C>(spec: { readonly name: string }) => task.cells<C>(spec.name),
       globalRow: (topic, keyText) => task.globalRow(topic, keyText),
       output: (port) => (cut ? discards : this.#output(id, port)),
       onTime: (one) => this.#timed.push({ node: id, call: one }),
       onWallClock: (tick) => {
         const everyMs = must(step.wallClockMs, () => `${step.name} does not say its wallClockMs`);
-        this.#wall.push({ node: id, call: { everyMs, tick } });
+        this.#wall.push({ node: id, call: { everyMs, tick, level: this.#level(id) } });
       },
       timer: (inner) => ways.guardTimer(place, inner),
       suspend: () => ways.suspend(place),

@@ -12,7 +12,7 @@ import type { ErrorPolicy } from './error-policy.ts';
 import type { OutputBatch } from './outputs.ts';
 import type { RetryTold } from './retries.ts';
 import type { RowAnswer, RowQuestion } from './row-answers.ts';
-import type { SourceProgress } from './task-clock.ts';
+import type { SourceProgress, TaskPromise } from './task-clock.ts';
 import type { PassingTime } from './task-options.ts';
 import type { TaskTime } from './task-time.ts';
 import type { TaskTimings } from './timings.ts';
@@ -110,11 +110,8 @@ export interface TaskResult {
   /** Watermark of the task, ms UTC; see time/watermark.ts. */
   readonly watermark: number;
   readonly sourceTimes: readonly SourceProgress[];
-  /**
-   * Promises to downstream tasks, written after the outputs, ms UTC; NaN: the task's input has
-   * ended.
-   */
-  readonly promises: readonly number[];
+  /** Promises to downstream tasks, written after the outputs. */
+  readonly promises: readonly TaskPromise[];
   /** A record that waits to be tried again. */
   readonly retry?: RetryTold;
   readonly counters: TaskCounters;

@@ -7,6 +7,7 @@ import type { TaskContext } from '../graph/processor.ts';
 import type { KeyedBy } from '../graph/store-spec.ts';
 import type { Sink } from '../graph/topic.ts';
 import type { Headers } from '../record/headers.ts';
+import { unknown } from '../time/watermark.ts';
 import type { AtHand } from './at-hand.ts';
 import type { ChainTask, Place, Ways } from './chain-task.ts';
 
@@ -17,11 +18,14 @@ export class StepContext implements TaskContext {
   readonly #task: ChainTask;
   readonly #place: Place;
   readonly #ways: Ways;
+  readonly #level: number;
 
-  constructor(task: ChainTask, place: Place, ways: Ways = task) {
+  /** @param level by which the step's time goes */
+  constructor(task: ChainTask, place: Place, level: number, ways: Ways = task) {
     this.#task = task;
     this.#place = place;
     this.#ways = ways;
+    this.#level = level;
     this.#hand = task.hand;
     this.partition = task.hand.partition;
     this.bySource = task.hand.bySource;
@@ -60,7 +64,7 @@ export class StepContext implements TaskContext {
   }
 
   get passedTime(): number {
-    return this.#task.time.passed;
+    return this.#task.time.levels[this.#level]?.passed ?? unknown;
   }
 
   get idleClock(): number {

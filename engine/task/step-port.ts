@@ -122,7 +122,8 @@ export class StepPort implements ChainTask {
     try {
       let bytes = headers === undefined ? this.hand.headerBytes() : encodeHeaders(headers);
       if (!isInstant(timestamp)) throw new RangeError(instantProblem(timestamp));
-      if (this.time.marked.has(sink.name)) bytes = this.time.marks(sink.name, timestamp, bytes);
+      const level = this.time.marked.get(sink.name);
+      if (level !== undefined) bytes = this.time.marks(level, sink.name, timestamp, bytes);
       const topic = repartition ?? sink.name;
       const batch = this.#outputs.write(topic, sink, key, value, timestamp, bytes);
       if (undo !== undefined) noteWrite(undo, batch);

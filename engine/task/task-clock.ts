@@ -1,17 +1,21 @@
 /**
  * The time of a task: its sources' promises, its watermark, and its promises to downstream tasks.
  * All steps act instant by instant, so that results do not depend on how far the watermark moves at
- * once.
+ * once. If steps wait for different inputs, each level has its own watermark.
  */
+import { must } from '../base/assert.ts';
 import type { TimedStep } from '../graph/processor.ts';
 import type { PartTime } from '../graph/time-plan.ts';
 import { type ToldPromise, withStand } from '../record/marks.ts';
-import { aside, SourceTime, UpstreamTime, unknown, Watermark } from '../time/watermark.ts';
+import { aside, SourceTime, UpstreamTime, unknown } from '../time/watermark.ts';
 import type { AtHand } from './at-hand.ts';
 import type { Chain } from './chain.ts';
+import { InputEnd } from './input-end.ts';
+import { endRecords, passLevels, passSteps } from './passing-steps.ts';
 import type { SourceQueue } from './source-queue.ts';
 import type { PassingTime } from './task-options.ts';
 import { type TaskTime, taskInputs } from './task-time.ts';
+import { TimeLevel } from './time-level.ts';
 
 /** Progress of one of the author's topics. */
 export interface SourceProgress {
@@ -23,38 +27,42 @@ export interface SourceProgress {
   readonly next?: number;
 }
 
+/** A promise to the tasks downstream of a level (graph/time-levels.ts). */
+export interface TaskPromise {
+  readonly level: number;
+  /** ms UTC; NaN: its input has ended. */
+  readonly promise: number;
+}
+
 type Load = (until: number) => Promise<void>;
 type Settle = () => Promise<void>;
 
 export class TaskClock {
-  /** How far time has passed for every step, ms UTC; only in tasks that follow their sources. */
-  passed = unknown;
   /** How far time is known to have passed for all sources, ms UTC. */
   idleClock = unknown;
+  readonly levels: readonly TimeLevel[];
   /**
-   * Topics, by logical name, whose records carry their stand; and those whose records also carry
-   * where they were first read.
+   * Topics, by logical name, whose records carry their stand, with the level that writes them; and
+   * those whose records also carry where they were first read.
    */
-  readonly marked: ReadonlySet<string>;
+  readonly marked: ReadonlyMap<string, TimeLevel>;
   readonly placed: ReadonlySet<string>;
+  /** The only level; undefined if there are several. */
+  readonly #only: TimeLevel | undefined;
   readonly #plan: PartTime;
   readonly #queues: readonly SourceQueue[];
   readonly #timed: readonly TimedStep[];
   readonly #timedNames: readonly string[];
+  /** The level of each timed step. */
+  readonly #levelOf: readonly TimeLevel[];
   readonly #hand: AtHand;
-  readonly #watermark: Watermark;
   readonly #placesRecords: boolean;
-  /** The last promise to downstream tasks. */
-  #told: number;
-  /** The input has ended in this run; downstream tasks must be informed. */
-  #endTold = false;
-  /** Sources that have ended, by index. */
-  readonly #ended = new Set<number>();
+  readonly #end: InputEnd;
 
   constructor(
     plan: PartTime,
     queues: readonly SourceQueue[],
-    { timed, timedNames }: Pick<Chain, 'timed' | 'timedNames'>,
+    { timed, timedNames, timedLevels }: Pick<Chain, 'timed' | 'timedNames' | 'timedLevels'>,
     hand: AtHand,
   ) {
     this.#plan = plan;
@@ -62,30 +70,40 @@ export class TaskClock {
     this.#timed = timed;
     this.#timedNames = timedNames;
     this.#hand = hand;
-    this.marked = new Set(plan.tells);
+    this.levels = plan.levels.map((level) => new TimeLevel(level, queues));
+    this.#only = this.levels.length === 1 ? this.levels[0] : undefined;
+    this.#levelOf = timedLevels.map((level) => must(this.levels[level], 'a step has its level'));
+    this.marked = new Map(
+      this.levels.flatMap((level) => level.plan.tells.map((topic) => [topic, level] as const)),
+    );
     this.placed = new Set(plan.placed);
     this.#placesRecords = plan.ordersByTime || this.placed.size > 0;
-    const held = queues.filter((_, i) => plan.inputs[i]?.kind !== 'free');
-    this.#watermark = new Watermark(held.map(({ time }) => time));
-    this.#watermark.advance();
-    this.passed = this.#watermark.now;
-    this.#told = this.#watermark.promise;
+    this.#end = new InputEnd(plan, queues, this.levels);
   }
 
-  /** ms UTC; -Infinity while nothing is promised. */
+  /** The minimum promise of all inputs, ms UTC; -Infinity before the first. */
   get watermark(): number {
-    return this.#watermark.now;
+    return Math.min(...this.levels.map(({ promised }) => promised));
   }
 
-  /** Updates the watermark from the inputs; returns true if it moved. */
+  /** Updates the watermarks from the inputs; returns true if one moved. */
   advance(): boolean {
-    return this.#watermark.advance();
+    if (this.#only !== undefined) return this.#only.watermark.advance();
+    let moved = false;
+    for (const level of this.levels) if (level.watermark.advance()) moved = true;
+    return moved;
   }
 
-  /** Runs the steps for the instants that the watermark has passed. */
+  /** Runs the steps for the instants that the watermarks have passed. */
   passWatermark(): void {
-    this.#pass(this.#watermark.now, false);
-    this.passed = this.#watermark.now;
+    const only = this.#only;
+    if (only === undefined) {
+      this.#passWatermarks(false);
+      return;
+    }
+    only.until = only.watermark.now;
+    this.#passAlike(only.until, false);
+    only.passed = only.until;
   }
 
   /** Receives promises of upstream tasks. */
@@ -116,28 +134,26 @@ export class TaskClock {
   }
 
   /** Time passes without records. */
-  async pass({ idle, idleClock }: PassingTime, load: Load, settle: Settle): Promise<void> {
-    if (idle !== undefined) await this.#passIdle(idle, load, settle);
-    if (idleClock !== undefined) await this.#passClock(idleClock, load, settle);
+  async pass(passing: PassingTime, load: Load, settle: Settle): Promise<void> {
+    if (passing.idle !== undefined) await this.#passIdle(passing.idle, load, settle);
+    if (passing.idleClock !== undefined) await this.#passClock(passing, load, settle);
   }
 
   /** The greatest watermark that the waiting records can lead to. */
   ahead(): number {
-    let least = aside;
-    for (let i = 0; i < this.#queues.length; i++) {
-      if (this.#plan.inputs[i]?.kind === 'free') continue;
-      least = Math.min(least, (this.#queues[i] as SourceQueue).promiseAhead);
-    }
-    return least === aside ? this.passed : least;
+    let most = unknown;
+    for (const level of this.levels) most = Math.max(most, level.ahead());
+    return most;
   }
 
   /**
    * Headers with the stand of the written record, if that is not its timestamp.
+   * @param level that writes it
    * @param sink logical name
    */
-  marks(sink: string, timestamp: number, headers: Uint8Array): Uint8Array {
+  marks({ told }: TimeLevel, sink: string, timestamp: number, headers: Uint8Array): Uint8Array {
     // A promise is never reduced.
-    const promised = this.#told === aside ? unknown : this.#told;
+    const promised = told === aside ? unknown : told;
     const { frame, partition } = this.#hand;
     const stand = Math.max(frame.stand, promised);
     if (this.placed.has(sink)) {
@@ -147,21 +163,12 @@ export class TaskClock {
     return stand === timestamp ? headers : withStand(headers, stand);
   }
 
-  /**
-   * Returns the new promises for downstream tasks, to be written after the outputs: the task's
-   * promise, and NaN if its input has ended.
-   */
-  takePromises(): readonly number[] {
+  /** Returns the new promises to downstream tasks, to be written after the outputs. */
+  takePromises(): readonly TaskPromise[] {
     if (this.marked.size === 0) return [];
-    const promises: number[] = [];
-    const { promise } = this.#watermark;
-    if (promise !== this.#told && promise !== unknown) {
-      this.#told = promise;
-      promises.push(promise);
-    }
-    if (this.#endTold) promises.push(Number.NaN);
-    this.#endTold = false;
-    return promises;
+    return this.levels.flatMap((one, level) =>
+      one.plan.tells.length === 0 ? [] : one.takePromises().map((promise) => ({ level, promise })),
+    );
   }
 
   /**
@@ -184,11 +191,11 @@ export class TaskClock {
     const read = inputs.map((input) => (input.kind === 'source' ? input.sourceTime : unknown));
     return {
       bySource,
-      watermark: bySource ? this.#watermark.now : Math.max(streamTime, ...read),
+      watermark: bySource ? this.watermark : Math.max(streamTime, ...read),
       inputs,
       steps: this.#timed.map((timed, i) => {
         const step = this.#timedNames[i] ?? '';
-        const at = bySource ? this.passed : keptTime(step);
+        const at = bySource ? (this.#levelOf[i]?.passed ?? unknown) : keptTime(step);
         return { step, at, nextDue: timed.nextDue() };
       }),
     };
@@ -206,71 +213,60 @@ export class TaskClock {
   }
 
   /**
-   * True if everything has ended and no record waits.
+   * The levels whose inputs have all ended, without records that wait.
    * @param atEnd the author's topics have ended
    */
-  mayEnd(atEnd: boolean): boolean {
-    const { inputs } = this.#plan;
-    const { bySource } = this.#hand;
-    if (atEnd) {
-      inputs.forEach(({ kind }, i) => {
-        if (kind === 'source' || !bySource) this.#ended.add(i);
-      });
-    }
-    const isEnded = this.#queues.every(({ time }, i) => {
-      if (bySource && inputs[i]?.kind === 'free') return true;
-      return time instanceof UpstreamTime ? time.ended : this.#ended.has(i);
-    });
-    return isEnded && !this.#queues.some((queue) => queue.hasNext || queue.wantsRefill);
+  endingLevels(atEnd: boolean): readonly TimeLevel[] {
+    return this.#end.ending(atEnd);
   }
 
-  /** Closes everything that is open; this does not advance time. */
-  async end(load: Load, settle: Settle): Promise<void> {
-    this.#ended.clear();
-    for (const { time } of this.#queues) if (time instanceof UpstreamTime) time.clearEnded();
+  /** Closes everything that is open on some levels; this does not advance time. */
+  async end(ending: readonly TimeLevel[], load: Load, settle: Settle): Promise<void> {
+    this.#end.done(ending);
+    const timed = this.#timed.filter((_, i) => ending.includes(this.#levelOf[i] as TimeLevel));
     await load(Number.POSITIVE_INFINITY);
     const { frame } = this.#hand;
     const { stand } = frame;
-    await this.#endRecords(settle);
-    for (const step of this.#timed) {
+    await endRecords(timed, settle);
+    for (const step of timed) {
       step.end();
       await settle();
     }
     frame.stand = stand;
-    this.#endTold = this.marked.size > 0;
-  }
-
-  /**
-   * Forwards records that wait for time, instant by instant, with timers between them, as if time
-   * advanced.
-   */
-  async #endRecords(settle: Settle): Promise<void> {
-    const held = this.#timed.filter(({ holdsRecords }) => holdsRecords === true);
-    for (let next = nextOf(held); next < Number.POSITIVE_INFINITY; ) {
-      for (const step of this.#timed) step.endUntil?.(next - 1);
-      for (const step of held) step.endUntil?.(next);
-      await settle();
-      const following = nextOf(held);
-      if (following <= next) return;
-      next = following;
-    }
+    for (const level of ending) level.endTold = level.plan.tells.length > 0;
   }
 
   /**
    * Time has passed for all sources, also upstream; runs the steps up to and including the instant.
    */
-  async #passClock(idleClock: number, load: Load, settle: Settle): Promise<void> {
-    if (idleClock <= this.idleClock) return;
-    this.idleClock = idleClock;
-    for (const { time } of this.#queues) {
-      if (time instanceof UpstreamTime) time.passAll(idleClock);
+  async #passClock(
+    { idleClock = unknown, round }: PassingTime,
+    load: Load,
+    settle: Settle,
+  ): Promise<void> {
+    const levels = this.levels.filter(
+      (level) => level.idleClock < idleClock && level.plan.round === (round ?? level.plan.round),
+    );
+    if (levels.length === 0) return;
+    this.idleClock = Math.max(this.idleClock, idleClock);
+    for (const level of levels) level.idleClock = idleClock;
+    this.#queues.forEach(({ time }, i) => {
+      const input = this.#plan.inputs[i];
+      if (input?.kind !== 'free' && !levels.some(({ plan }) => plan.inputs.includes(i))) return;
+      const behindMs = input?.kind === 'told' ? input.behindMs : 0;
+      if (time instanceof UpstreamTime) time.passAll(idleClock - behindMs);
       else time.passIdle(idleClock);
-    }
+    });
     await load(idleClock);
-    this.#pass(idleClock, true);
-    if (this.#watermark.advance()) this.passed = this.#watermark.now;
-    // Upstream tasks inform downstream tasks as well.
-    if (this.#hand.bySource) this.#told = Math.max(this.#told, this.#watermark.promise);
+    for (const level of this.levels) {
+      level.until = levels.includes(level) ? idleClock - level.plan.behindMs : level.passed;
+    }
+    this.#pass(true);
+    for (const level of levels) {
+      if (level.watermark.advance()) level.passed = level.watermark.now;
+      // Upstream tasks inform downstream tasks as well.
+      if (this.#hand.bySource) level.told = Math.max(level.told, level.watermark.promise);
+    }
     await settle();
   }
 
@@ -286,37 +282,35 @@ export class TaskClock {
       if (until === null) time.stepAside();
       else time.passIdle(until);
     }
-    if (!this.#watermark.advance()) return;
-    const until = this.#watermark.now;
-    await load(until);
-    this.#pass(until, true);
-    this.passed = until;
+    if (!this.advance()) return;
+    await load(Math.max(...this.levels.map(({ watermark }) => watermark.now)));
+    this.#passWatermarks(true);
     await settle();
   }
 
-  #pass(until: number, isIdle: boolean): void {
-    const timed = this.#timed;
-    const { frame, bySource } = this.#hand;
+  #passWatermarks(isIdle: boolean): void {
+    for (const level of this.levels) level.until = level.watermark.now;
+    this.#pass(isIdle);
+    for (const level of this.levels) level.passed = level.until;
+  }
+
+  /** Each level advances to its `until`. */
+  #pass(isIdle: boolean): void {
+    if (this.#only !== undefined) {
+      this.#passAlike(this.#only.until, isIdle);
+      return;
+    }
+    const { frame } = this.#hand;
     const { stand } = frame;
-    // A single step keeps the order of instants itself.
-    if (bySource && timed.length > 1) {
-      for (let next = nextOf(timed); next <= until; ) {
-        for (const step of timed) step.pass(next);
-        const following = nextOf(timed);
-        if (following <= next) break;
-        next = following;
-      }
-    }
-    for (const step of timed) {
-      if (isIdle && step.passIdle !== undefined) step.passIdle(until);
-      else step.pass(until);
-    }
+    passLevels(this.#timed, this.#levelOf, isIdle);
     frame.stand = stand;
   }
-}
 
-function nextOf(steps: readonly TimedStep[]): number {
-  let next = Number.POSITIVE_INFINITY;
-  for (const step of steps) next = Math.min(next, step.nextDue());
-  return next;
+  /** The same for the only level. */
+  #passAlike(until: number, isIdle: boolean): void {
+    const { frame, bySource } = this.#hand;
+    const { stand } = frame;
+    passSteps(this.#timed, until, isIdle, bySource);
+    frame.stand = stand;
+  }
 }

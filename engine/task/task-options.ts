@@ -46,6 +46,8 @@ export interface TaskOptions {
 export interface PassingTime {
   /** Every source has passed this instant, ms UTC. */
   readonly idleClock?: number | undefined;
+  /** Only for steps of this round (graph/time-levels.ts); default: all. */
+  readonly round?: number | undefined;
   /** Idle source topics: the promise of each, ms UTC; null: nobody waits for it any more. */
   readonly idle?: readonly { readonly topic: string; readonly until: number | null }[] | undefined;
   readonly wallClock?: WallClockSpan | undefined;

@@ -56,7 +56,7 @@ export class Task {
     this.#hand = new AtHand(state, options.partition, time.bySource);
     this.#units = new Units(options, this.#hand, this.#outputs, this.reading);
     const port = new StepPort(options, this.#hand, this.#units, this.#outputs);
-    this.#chain = buildChain(topology, part, port, options.trace?.(port));
+    this.#chain = buildChain(topology, part, port, time, options.trace?.(port));
     const names = repartitionNames(topology, application);
     this.queues = sourceQueues(options, this.#chain.entries, names);
     this.time = new TaskClock(time, this.queues, this.#chain, this.#hand);
@@ -108,7 +108,8 @@ export class Task {
     const load = (until: number) => this.#state.prefetch([], until, until);
     await this.time.pass(passing, load, () => this.#settle());
     if (passing.wallClock !== undefined) await this.#tick(passing.wallClock);
-    if (this.time.mayEnd(passing.atEnd === true)) await this.time.end(load, () => this.#settle());
+    const ending = this.time.endingLevels(passing.atEnd === true);
+    if (ending.length > 0) await this.time.end(ending, load, () => this.#settle());
     for (const release of this.#chain.release) {
       release();
       await this.#settle();
@@ -121,8 +122,10 @@ export class Task {
     const passed = this.#chain.wall.filter(({ everyMs }) => passesMultiple(span, everyMs));
     if (passed.length === 0) return;
     await this.#state.prefetch([], unknown, unknown, span.to);
-    this.#hand.frame.stand = this.time.passed;
-    for (const { tick } of passed) tick(span.to);
+    for (const { tick, level } of passed) {
+      this.#hand.frame.stand = this.time.levels[level]?.passed ?? unknown;
+      tick(span.to);
+    }
     await this.#settle();
   }
 

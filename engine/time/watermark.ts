@@ -10,7 +10,8 @@
  *                 A result that falls due because time has passed stands at the last instant before: so it is on time
  *                 for anything downstream that falls due at the same instant, such as a longer window with the same end
  *    watermark    of a task: the minimum promise of its inputs. It never goes back. Windows close, timers fire and joins
- *                 emit unmatched records when the watermark has passed their instant
+ *                 emit unmatched records when the watermark has passed their instant. If steps of a task wait for
+ *                 different inputs (graph/time-levels.ts), each has the watermark of its own inputs
  *
  * Results therefore depend only on the records of each source partition and their order.
  */
@@ -210,22 +211,24 @@ export class UpstreamTime implements TimeInput {
   }
 }
 
-/** The watermark of a task: the minimum of its inputs. */
+/** The watermark of steps of a task: the minimum of their inputs, minus a delay. */
 export class Watermark {
   /** ms UTC; -Infinity at first. */
   now = unknown;
   readonly #inputs: readonly TimeInput[];
+  readonly #delayMs: number;
 
-  constructor(inputs: readonly TimeInput[]) {
+  constructor(inputs: readonly TimeInput[], delayMs = 0) {
     this.#inputs = inputs;
+    this.#delayMs = delayMs;
   }
 
   /** Updates the watermark from the inputs; returns true if it moved. */
   advance(): boolean {
     let least = aside;
     for (const { promise } of this.#inputs) if (promise < least) least = promise;
-    if (least === aside || least <= this.now) return false;
-    this.now = least;
+    if (least === aside || least - this.#delayMs <= this.now) return false;
+    this.now = least - this.#delayMs;
     return true;
   }
 

@@ -4,6 +4,7 @@ import {
   hopping,
   hours,
   joinWindow,
+  last,
   minutes,
   type Stream,
   session,
@@ -25,6 +26,8 @@ export const history = Array.from({ length: orderCount }, (_, i) => ({
 const inOrder = history.map(
   ({ value, timestamp }): Arrival => ({ key: value, at: timestamp, stand: timestamp }),
 );
+
+const byOrder = inOrder.map((one, i): Arrival => ({ ...one, key: `o${i}` }));
 
 const shown = (key: string, start: number, end: number, n: number) =>
   `${key} ${start}..${end}=${n}`;
@@ -117,5 +120,64 @@ export const historyJobs: Record<string, { build: Build; define: () => string[] 
         { before: minutes(30), after: minutes(20), grace: 0 },
       ).map(([a, b]) => `${a.shown}+${b.shown}`);
     },
+  },
+  'a stream merged with its own keyBy': {
+    build: (input, named) =>
+      perHour(input.merge(input.keyBy(named('by-customer'), (v) => v)), named),
+    define: () =>
+      hoppingWindows([...inOrder, ...byOrder], hour).map((w) =>
+        shown(w.key, w.start, w.end, w.count),
+      ),
+  },
+  'a stream joined with its own keyBy, and who finds no partner': {
+    build: (input, named) => {
+      const number = (key: unknown) => Number(String(key).slice(1));
+      const followers = input
+        .filter((_, key) => number(key) % 3 === 0)
+        .keyBy(named('by-next'), (_, key) => `o${number(key) + 1}`, { value: utf8 });
+      const pairs = input.leftJoin(
+        named('pairs'),
+        followers,
+        joinWindow({ before: minutes(5), after: minutes(30), grace: 0 }),
+        (v, before) => `${v}${before === undefined ? '' : '+'}`,
+      );
+      return perHour(
+        pairs.keyBy(named('by-customer'), (v) => v, { value: utf8 }),
+        named,
+      );
+    },
+    define: () =>
+      hoppingWindows(
+        inOrder.map((one, i) => ({ ...one, key: `${one.key}${i % 3 === 1 ? '+' : ''}` })),
+        hour,
+      ).map((w) => shown(w.key, w.start, w.end, w.count)),
+  },
+  'what a foreign-key join sends back': {
+    build: (input, named) => {
+      const rows = input.aggregate(named('rows'), last<string>());
+      const names = input
+        .keyBy(named('by-customer'), (v) => v)
+        .filter(() => false)
+        .aggregate(named('names'), last<string>());
+      const joined = rows
+        .leftJoinForeign(
+          named('joined'),
+          names,
+          (v) => v,
+          (v) => v,
+        )
+        .changes()
+        .map((v) => v ?? '');
+      return perHour(joined, named).merge(
+        perHour(
+          joined.keyBy(named('by-customer-again'), (v) => v, { value: utf8 }),
+          (name) => named(`${name}-again`),
+        ),
+      );
+    },
+    define: () =>
+      hoppingWindows([...inOrder, ...byOrder], hour).map((w) =>
+        shown(w.key, w.start, w.end, w.count),
+      ),
   },
 };

@@ -8,6 +8,7 @@ import {
   count,
   hopping,
   joinWindow,
+  last,
   type Stream,
   session,
   type Table,
@@ -36,6 +37,9 @@ const shapes = [
   'windows of windows',
   'join',
   'windows of pairs',
+  'windows of whoever is left alone',
+  'merged with its own keyBy',
+  'foreign keys sent back',
   'ordered',
   'timers',
 ] as const;
@@ -63,6 +67,7 @@ function drawWindow(random: SeededRandom): WindowDraw {
 }
 
 const out = topic<string, string>('out', { value: utf8 });
+const all = { key: utf8, value: utf8 };
 
 function finals(stream: Stream<string, string>, name: string, { spec }: WindowDraw) {
   return stream.window(spec).aggregate(name, count(), { emit: 'close' });
@@ -237,6 +242,107 @@ function draw(random: SeededRandom): Drawn {
           }));
           return first.define(arrivals).map(text);
         },
+      };
+    }
+    case 'windows of whoever is left alone': {
+      const window = {
+        before: randomBelow(random, 12),
+        after: randomBelow(random, 12),
+        grace: [0, 4, 15][randomBelow(random, 3)] as number,
+      };
+      const isLeft = (v: string) => v < 'c';
+      const group = (v: string) => (v.charCodeAt(0) % 2 === 0 ? 'even' : 'odd');
+      const shown = (a: string | undefined, b: string | undefined) => `${a ?? '-'}${b ?? '-'}`;
+      return {
+        shape,
+        what: `outer ${JSON.stringify(window)} in ${JSON.stringify(first.spec)}`,
+        build: (input) => {
+          const sides = input.keyBy('by-group', group);
+          const pairs = sides.filter(isLeft).outerJoin(
+            'pairs',
+            sides.filter((v) => !isLeft(v)),
+            joinWindow(window),
+            shown,
+          );
+          const keyed = pairs.keyBy('by-pair', (v) => v, { value: utf8 });
+          // Behind the join in its own task, and behind one more keyBy.
+          texts(finals(pairs, 'here', first))
+            .keyBy('out-here', () => 'all', all)
+            .to(out);
+          texts(finals(keyed, 'first', first))
+            .keyBy('out', () => 'all', all)
+            .to(out);
+        },
+        define: (records) => {
+          const all = records.map((r) => ({ ...r, key: group(r.value) }));
+          const [left, right] = [
+            all.filter(({ value }) => isLeft(value)),
+            all.filter(({ value }) => !isLeft(value)),
+          ];
+          const pairs = joinedPairs(left, right, window);
+          const paired = new Set(pairs.flat());
+          const alone = (one: SourceRecord) => !paired.has(one as (typeof left)[number]);
+          const told = [
+            ...pairs.map(([a, b]) => ({
+              ...{ key: a.key, name: shown(a.value, b.value) },
+              ...{ at: Math.max(a.at, b.at), stand: Math.max(a.stand, b.stand) },
+            })),
+            ...left.filter(alone).map((a) => ({ ...a, name: shown(a.value, undefined) })),
+            ...right.filter(alone).map((b) => ({ ...b, name: shown(undefined, b.value) })),
+          ];
+          const named = told.map((one) => ({ ...one, key: one.name }));
+          return [...first.define(told), ...first.define(named)].map(text);
+        },
+      };
+    }
+    case 'merged with its own keyBy':
+      return {
+        shape,
+        what,
+        build: (input) => {
+          const own = input.keyBy('by-key', (_, key) => key);
+          texts(finals(own.merge(own.keyBy('by-value', (v) => v)), 'first', first))
+            .keyBy('out', () => 'all', all)
+            .to(out);
+        },
+        define: (records) => first.define([...records, ...keyed(records)]).map(text),
+      };
+    case 'foreign keys sent back': {
+      const id = ({ value, key, at }: SourceRecord) => `${value}/${key}@${at}`;
+      return {
+        shape,
+        what,
+        build: (input) => {
+          const rows = input
+            .map((v, key, at) => `${v}/${key}@${at}`)
+            .keyBy('by-id', (v) => v, { value: utf8 })
+            .aggregate('rows', last<string>());
+          const names = input
+            .keyBy('by-value', (v) => v)
+            .filter(() => false)
+            .aggregate('names', last<string>());
+          const joined = rows
+            .leftJoinForeign(
+              'joined',
+              names,
+              (v) => (v ?? '').slice(0, 1),
+              (v) => v,
+            )
+            .changes()
+            .map((v) => v ?? '');
+          const again = joined.keyBy('by-value-again', (v) => v.slice(0, 1), { value: utf8 });
+          texts(finals(joined, 'here', first))
+            .keyBy('out-here', () => 'all', all)
+            .to(out);
+          texts(finals(again, 'first', first))
+            .keyBy('out', () => 'all', all)
+            .to(out);
+        },
+        define: (records) =>
+          [
+            ...first.define(records.map((one) => ({ ...one, key: id(one) }))),
+            ...first.define(keyed(records)),
+          ].map(text),
       };
     }
     case 'timers': {
