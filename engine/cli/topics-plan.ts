@@ -3,8 +3,7 @@ import { MillraceError } from '../base/errors.ts';
 import { openKafkaLog } from '../log/kafka/adapter/kafka-log.ts';
 import { type Access, leastAccess } from '../log/kafka/adapter/least-access.ts';
 import { topicConfig } from '../log/kafka/adapter/topic-admin.ts';
-import type { TopicDescription } from '../log/log.ts';
-import { type PlannedTopic, topicPlan } from '../runtime/topic-plan.ts';
+import { type PlannedTopic, type TopicPlanOptions, topicPlan } from '../runtime/topic-plan.ts';
 import { loadTopology } from '../thread/load-topology.ts';
 import { type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
 import { print, printJson, table } from './output.ts';
@@ -26,7 +25,7 @@ export async function topicsPlan(module: string, options: TopicsPlanOptions): Pr
     application,
     topology,
     partitions: options.partitions,
-    existing: await existingTopics(application, options),
+    ...(await foundBy(application, options)),
     ...(options.topic === undefined ? {} : { fed: [options.topic] }),
   });
   if (options.topic !== undefined && !topics.some(({ name }) => name === options.topic)) {
@@ -34,9 +33,9 @@ export async function topicsPlan(module: string, options: TopicsPlanOptions): Pr
   }
   const acls = leastAccess({ application, topics });
   if (options.json === true) {
-    const shown = topics.map(({ settings, role: _, ...topic }) => ({
+    const shown = topics.map(({ settings, role, ...topic }) => ({
       ...topic,
-      config: topicConfig(settings),
+      config: topicConfig(settings, role),
     }));
     printJson({ application, topics: shown, acls });
   } else if (options.commands === true) {
@@ -54,24 +53,24 @@ export async function topicsPlan(module: string, options: TopicsPlanOptions): Pr
   }
 }
 
-/** What the brokers have; nothing when none are named. */
-async function existingTopics(
+/** What the brokers have, and what this process can do there; nothing when none are named. */
+async function foundBy(
   application: string,
   options: TopicsPlanOptions,
-): Promise<readonly TopicDescription[]> {
+): Promise<Pick<TopicPlanOptions, 'existing' | 'losesMetadata'>> {
   const settings = (await kafkaConfiguration(options))?.settings;
-  if (settings === undefined) return [];
+  if (settings === undefined) return {};
   const log = await openKafkaLog({ settings, application });
   try {
-    return await log.topics();
+    return { existing: await log.topics(), losesMetadata: !log.keepsMetadata };
   } finally {
     await log.close();
   }
 }
 
 function topicsText(topics: readonly PlannedTopic[]): string {
-  const rows = topics.map(({ name, partitions, settings, why, exists }) => {
-    const config = exists ? '(as it is)' : configText(topicConfig(settings));
+  const rows = topics.map(({ name, partitions, settings, role, why, exists }) => {
+    const config = exists ? '(as it is)' : configText(topicConfig(settings, role));
     return [name, partitions, config, why, exists ? 'is there' : 'will be created'];
   });
   return table(['topic', 'partitions', 'configuration', 'what for', ''], rows);
@@ -93,9 +92,9 @@ function aclsText(acls: readonly Access[], { principal }: TopicsPlanOptions): st
   return `${principal} needs, and needs no more:\n\n${table(['operation', 'on', 'name', 'what for'], rows)}`;
 }
 
-function topicCommand({ name, partitions, settings, exists }: PlannedTopic): string[] {
+function topicCommand({ name, partitions, settings, role, exists }: PlannedTopic): string[] {
   if (exists) return [];
-  const config = Object.entries(topicConfig(settings)).map(
+  const config = Object.entries(topicConfig(settings, role)).map(
     ([key, value]) => `--config ${key}=${value}`,
   );
   const create = `kafka-topics.sh --bootstrap-server "$BROKERS" --create --if-not-exists`;

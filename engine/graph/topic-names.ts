@@ -37,3 +37,8 @@ export function deadLetterTopic(application: string): string {
 export function cursorTopic(application: string): string {
   return `${application}-cursors`;
 }
+
+/** How far the time of inputs is, on a log that loses what is put beside an offset. */
+export function timesTopic(application: string): string {
+  return `${application}-times`;
+}

@@ -25,6 +25,7 @@ import {
   deadLetterTopic,
   nameProblem,
   repartitionTopic,
+  timesTopic,
 } from './topic-names.ts';
 
 export function validate(topology: Topology): void {
@@ -90,6 +91,7 @@ function ownTopics(application: string, topology: Topology): NamedTopic[] {
     ...made,
     { name: deadLetterTopic(application), what: 'topic of the dead letters', callSite },
     { name: cursorTopic(application), what: 'topic of the cursors', callSite },
+    { name: timesTopic(application), what: 'topic of the times', callSite },
   ];
 }
 

@@ -20,9 +20,10 @@ export interface TopicPartition {
 
 /**
  * What a topic is to the application that makes it: its state ('changelog'), how far its inputs
- * were read ('cursors'), or what it writes for itself to read once ('repartition').
+ * were read ('cursors') and their time is ('times'), or what it writes for itself to read once
+ * ('repartition').
  */
-export type TopicRole = 'changelog' | 'cursors' | 'repartition';
+export type TopicRole = 'changelog' | 'cursors' | 'times' | 'repartition';
 
 export interface TopicDescription {
   readonly name: string;
@@ -127,6 +128,8 @@ export interface LogFactory {
 export interface Log {
   /** Undefined: everything is taken. */
   readonly limits?: RecordLimits;
+  /** False: what is committed beside an offset is lost. Default true. */
+  readonly keepsMetadata?: boolean;
   /**
    * Creates what is missing; an existing topic with other partitions is TOPIC_MISMATCH. To be
    * called at each start with all topics: the log need not keep their roles.

@@ -18,6 +18,7 @@ import { traceCommit } from './commit-spans.ts';
 import type { SourceConnector } from './connector.ts';
 import { cursorAppend } from './cursors.ts';
 import { allDone, type CycleWork } from './cycle-work.ts';
+import { timesAppend } from './kept-times.ts';
 import { encodeLedger, offsetMetadata } from './ledger.ts';
 import { reportCycle } from './report.ts';
 import { bringsNews, cursorName, type Intake } from './source-intake.ts';
@@ -27,6 +28,8 @@ import { promiseAppends } from './time-promises.ts';
 
 export interface CommitterOptions {
   readonly application: string;
+  /** The log loses what is put beside offsets: times have records of their own. */
+  readonly keepsTimes: boolean;
   readonly writer: Writer;
   /** The writer of each source, on a shared log; undefined on a log with a single writer. */
   readonly sourceWriters: ReadonlyMap<SourceConnector, Writer> | undefined;
@@ -223,7 +226,7 @@ export class Committer {
 
   /** Outputs and changelogs, task by task. */
   #resultAppends(results: CycleWork['results']): Append[] {
-    const { application } = this.#options;
+    const { application, keepsTimes } = this.#options;
     const appends: Append[] = [];
     for (const { task, result } of results) {
       appends.push(...result.outputs.map(appendOf));
@@ -233,6 +236,8 @@ export class Committer {
       }
     }
     appends.push(...promiseAppends(results));
+    const times = keepsTimes ? timesAppend(application, results) : undefined;
+    if (times !== undefined) appends.push(times);
     return appends;
   }
 

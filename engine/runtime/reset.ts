@@ -6,7 +6,7 @@ import { commitIdOf, nextCommit } from '../base/commit-id.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Deployed } from '../graph/deployment.ts';
 import type { Topology } from '../graph/graph.ts';
-import { changelogTopic, repartitionTopic } from '../graph/topic-names.ts';
+import { changelogTopic, repartitionTopic, timesTopic } from '../graph/topic-names.ts';
 import type { GroupOffset, Log, TopicPartition } from '../log/log.ts';
 import { cursorAppend, deploymentCursor, readCursors } from './cursors.ts';
 import { plan } from './start-plan.ts';
@@ -57,6 +57,7 @@ export async function planReset(options: ResetOptions): Promise<ResetPlan> {
   const own = new Set([
     ...internalTopics(application, deployed),
     ...changelogsIn(options, planned),
+    timesTopic(application),
   ]);
   const inputs = [];
   for (const { topics, partition } of planned.tasks) {

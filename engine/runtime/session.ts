@@ -84,7 +84,12 @@ class Opening {
     const { application, log, sources = [] } = options;
     const existing = await log.topics();
     const written = sources.flatMap((source) => source.topics);
-    const planned = plan({ ...options, existing, written });
+    const planned = plan({
+      ...options,
+      losesMetadata: log.keepsMetadata === false,
+      existing,
+      written,
+    });
     const memory = new MemoryPlan(options, planned);
     this.#starting = options.startHosts(memory.hostConfig);
     // Awaited when the tasks are opened; until then a failure must not end the process.
@@ -156,6 +161,7 @@ class Opening {
     const { options, intake, summary, observer, clock } = this.#parts;
     return new Committer({
       application: options.application,
+      keepsTimes: options.log.keepsMetadata === false,
       writer,
       sourceWriters: commitModelOf(member).sourcesApart ? this.#sourceWriters : undefined,
       ...{ intake, summary, observer, clock },

@@ -15,6 +15,7 @@ import {
   cursorTopic,
   deadLetterTopic,
   repartitionTopic,
+  timesTopic,
 } from '../graph/topic-names.ts';
 import { topicNameProblems } from '../graph/validate-graph.ts';
 import type { TopicDescription, TopicPartition, TopicRole } from '../log/log.ts';
@@ -61,6 +62,8 @@ export interface PlanOptions {
   readonly partitions?: number | undefined;
   /** Existing topics of the log. */
   readonly existing: readonly TopicDescription[];
+  /** The log loses the metadata of offsets (runtime/kept-times.ts). */
+  readonly losesMetadata?: boolean;
   /** Further topics, written by connectors. */
   readonly written: readonly Sink<never, never>[];
 }
@@ -85,6 +88,10 @@ export function plan(options: PlanOptions): Plan {
   const tasks = tasksOf(options, topics, names);
   topics.add(deadLetterTopic(application), {}, 1);
   topics.add(cursorTopic(application), { cleanup: 'compact' }, 1, 'cursors');
+  const kept = timesTopic(application);
+  if (options.losesMetadata === true || topics.existing.has(kept)) {
+    topics.add(kept, { cleanup: 'compact' }, 1, 'times');
+  }
   const all = [...topics.planned.values()];
   const partitionsOf = Object.fromEntries(all.map((topic) => [topic.name, topic.partitions]));
   const globals = topology.globals.map(({ name }) => ({

@@ -10,6 +10,7 @@ import type { Observer } from '../base/events.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import type { Log, TopicPartition } from '../log/log.ts';
 import type { HostConfig, HostPort, TaskResult } from '../task/host-port.ts';
+import { KeptTimes } from './kept-times.ts';
 import { decodeLedger, type LedgerEntry, timeOf } from './ledger.ts';
 import { restoreTask } from './restore.ts';
 import type { PlannedTask } from './start-plan.ts';
@@ -93,9 +94,13 @@ interface CommittedTask {
 
 export class TaskOpener {
   readonly #options: TaskOpenerOptions;
+  /** Undefined where the log keeps them beside the offsets. */
+  readonly #kept: KeptTimes | undefined;
 
   constructor(options: TaskOpenerOptions) {
+    const { log, config } = options;
     this.#options = options;
+    if (log.keepsMetadata === false) this.#kept = new KeptTimes(log, config.application);
   }
 
   /**
@@ -233,7 +238,8 @@ export class TaskOpener {
     for (const topic of topics) {
       const { offset, metadata } = await this.position({ topic, partition });
       positions.set(topic, offset);
-      times.set(topic, timeOf(metadata));
+      const kept = await this.#kept?.of({ topic, partition }, offset);
+      times.set(topic, kept ?? timeOf(metadata));
       ledger ??= decodeLedger(metadata, stores);
     }
     return { positions, times, ledger };

@@ -4,7 +4,7 @@
 import type { Topology } from '../graph/graph.ts';
 import { subTopologies, writtenTopics } from '../graph/sub-topology.ts';
 import type { TopicSettings } from '../graph/topic.ts';
-import { changelogTopic, cursorTopic, deadLetterTopic } from '../graph/topic-names.ts';
+import { changelogTopic, cursorTopic, deadLetterTopic, timesTopic } from '../graph/topic-names.ts';
 import type { TopicDescription, TopicRole } from '../log/log.ts';
 import { plan } from './start-plan.ts';
 
@@ -30,16 +30,18 @@ export interface TopicPlanOptions {
   readonly partitions?: number | undefined;
   /** Existing topics of the log. */
   readonly existing?: readonly TopicDescription[];
+  /** As in a plan. */
+  readonly losesMetadata?: boolean;
   /** Topics that connectors write as well. */
   readonly fed?: readonly string[];
 }
 
 /** Topics in the order: read, written, between steps, state, Millrace's own. */
 export function topicPlan(options: TopicPlanOptions): PlannedTopic[] {
-  const { application, topology, partitions, existing = [], fed = [] } = options;
+  const { application, topology, existing = [], fed = [] } = options;
   const purposes = purposesOf(application, topology, new Set(fed));
   const known = new Set(existing.map(({ name }) => name));
-  const { topics } = plan({ application, topology, partitions, existing, written: [] });
+  const { topics } = plan({ ...options, existing, written: [] });
   return topics.map(({ name, partitions: count, settings, role }) => {
     const { uses, why } = purposes.get(name) ?? {
       uses: ['read', 'write'],
@@ -84,5 +86,6 @@ function purposesOf(application: string, topology: Topology, fed: ReadonlySet<st
     ['read', 'write'],
     'how far inputs were read, and by what topology',
   );
+  add(timesTopic(application), ['read', 'write'], 'how far the time of inputs is');
   return purposes;
 }

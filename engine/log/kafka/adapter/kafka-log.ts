@@ -98,6 +98,7 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> 
 
 export class KafkaLog implements Log {
   readonly limits: RecordLimits;
+  readonly keepsMetadata: boolean;
   readonly #options: KafkaLogOptions;
   readonly #rdkafka: RdkafkaModule;
   readonly #chosen: ChosenTransport;
@@ -123,6 +124,7 @@ export class KafkaLog implements Log {
     const { onStalled = () => {}, onResumed = () => {} } = options;
     const { transport, writing, fetcher, isDirect } = chosen;
     const { brokers, callTimeoutMs, connectTimeoutMs } = settings;
+    this.keepsMetadata = chosen.kind !== 'plain';
     this.#options = options;
     this.#rdkafka = rdkafka;
     this.#chosen = chosen;
@@ -313,7 +315,7 @@ export class KafkaLog implements Log {
   /** What the application's own restart is built on. */
   #isState(topic: string): boolean {
     const role = this.#own.get(topic)?.role;
-    return role === 'changelog' || role === 'cursors';
+    return role === 'changelog' || role === 'cursors' || role === 'times';
   }
 
   #watch(): PartitionWatch {

@@ -2,7 +2,7 @@
 import { days } from '../../../base/duration.ts';
 import { MillraceError } from '../../../base/errors.ts';
 import type { TopicSettings } from '../../../graph/topic.ts';
-import type { TopicDescription } from '../../log.ts';
+import type { TopicDescription, TopicRole } from '../../log.ts';
 import type { ClientCalls } from '../rdkafka/client-calls.ts';
 import type { KafkaConsumer, RdkafkaModule } from '../rdkafka/rdkafka.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
@@ -11,6 +11,8 @@ import { kafkaCodes } from '../wire/error-codes.ts';
 export const deleteRetentionMs = days(7);
 /** The same for a topic that somebody else has made: Kafka's default. */
 export const foreignDeleteRetentionMs = days(1);
+/** Each commit adds records: small segments let the brokers compact the topic soon, bytes. */
+const timesSegmentBytes = 4 * 1_048_576;
 const appearTimeoutMs = 15_000;
 const lookMs = 10;
 
@@ -29,12 +31,13 @@ export interface TopicAdminOptions {
  * Settings of a topic in Kafka's terms. Event times may be old, so nothing goes by the broker's
  * default age.
  */
-export function topicConfig(settings: TopicSettings): Record<string, string> {
+export function topicConfig(settings: TopicSettings, role?: TopicRole): Record<string, string> {
   const { cleanup = 'delete', retentionMs } = settings;
   if (cleanup === 'compact') {
     return {
       'cleanup.policy': 'compact',
       'delete.retention.ms': String(deleteRetentionMs),
+      ...(role === 'times' ? { 'segment.bytes': String(timesSegmentBytes) } : {}),
     };
   }
   return { 'cleanup.policy': 'delete', 'retention.ms': String(retentionMs ?? -1) };
@@ -71,12 +74,12 @@ export class TopicAdmin {
     const hidden = new Set<string>();
     const admin = rdkafka.AdminClient.create({ ...config });
     try {
-      const create = ({ name, partitions, settings }: TopicDescription) => {
+      const create = ({ name, partitions, settings, role }: TopicDescription) => {
         const topic = {
           topic: name,
           num_partitions: partitions,
           replication_factor: replicationFactor,
-          config: topicConfig(settings),
+          config: topicConfig(settings, role),
         };
         return calls.asked<void>({ what: `create topic ${name}` }, (done) =>
           admin.createTopic(topic, calls.timeoutMs / 2, (error) => {
