@@ -154,6 +154,22 @@ describe.skipIf(!(await kafkaAvailable()))('gateways on Kafka', () => {
     while ((await send(url, ['last'])) !== 202) await sleep(200);
   });
 
+  test('serve begins in an empty folder, and goes on in another', {
+    timeout: 240_000,
+  }, async () => {
+    const folder = await emptyFolder();
+    for (const data of ['one', 'other']) {
+      const flags = ['--data', join(folder, data), '--http', '0', '--instance-id', 'serving'];
+      const serving = main('serve', ...flags);
+      const url = await addressOf(serving);
+      while ((await send(url, ['served1'])) !== 202) await sleep(200);
+      const explained = async () => (await fetch(`${url}/score/explain?subject=s1`)).text();
+      await expect.poll(explained, { timeout: 120_000 }).toContain('email_open');
+      serving.child.kill('SIGTERM');
+      expect(await serving.ended).toMatchObject({ code: 0 });
+    }
+  });
+
   test('without brokers it says where to go', async () => {
     const { code, stderr } = await launch('topologies/app/main.ts', ['gateway']).ended;
     expect(code).toBe(2);
