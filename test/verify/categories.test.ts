@@ -1,8 +1,10 @@
 /** Categories of browsing: the engine beside SQL, and another table as another definition. */
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { MillraceError } from 'millrace';
 import { testDriver } from 'millrace/testing';
 import { describe, expect, test } from 'vitest';
 import { randomBelow, SeededRandom } from '../../engine/base/random.ts';
+import { definitionRoutes } from '../../topologies/app/questions/definition-routes.ts';
 import { type Event, events, segmentChanges } from '../../topologies/event.ts';
 import personalisation, {
   type PersonalisationConfig,
@@ -10,6 +12,7 @@ import personalisation, {
   warnPersonalisation,
 } from '../../topologies/personalisation.ts';
 import { Categories, type CategoryTable } from '../../topologies/segments/categories.ts';
+import { segmentsSchema } from '../../topologies/segments/segment-schema.ts';
 import { segmentToJson, toText } from '../../topologies/segments/unparse.ts';
 import { segmentInWords } from '../../topologies/segments/words.ts';
 import type { Profile } from '../../topologies/subject/profile.ts';
@@ -17,6 +20,7 @@ import { runSubject } from '../../topologies/subject/subject-run.ts';
 import { compareWithSql } from '../../topologies/verify/compare.ts';
 import type { LoggedEvent } from '../../topologies/verify/database.ts';
 import { whatIf } from '../../topologies/what-if.ts';
+import { emptyFolder } from '../process/millrace.ts';
 
 const day = 86_400_000;
 const end = 60 * day;
@@ -266,6 +270,28 @@ describe('a table', () => {
     }
     expect(found).toBeInstanceOf(MillraceError);
     expect(found).toMatchObject({ code: 'CONFIG_INVALID', context: { field } });
+  });
+
+  test('that says something else is kept with a greater version only; segments keep theirs', async () => {
+    const folder = await emptyFolder();
+    const save = definitionRoutes({ config: configOf(first) }, folder).find(
+      ({ path }) => path === '/segment/save',
+    );
+    const saved = async (table: CategoryTable) =>
+      save?.answer(new URLSearchParams(), configOf(table), new AbortController().signal);
+    await expect(saved({ ...second, version: 1 })).rejects.toMatchObject({
+      context: { field: 'categories.version' },
+    });
+    expect(await saved(second)).toMatchObject({ file: expect.stringContaining(folder) });
+    expect(await saved(first)).toBeDefined();
+  });
+
+  test('is valid by the published schema, as the configurations here are', () => {
+    const validate = new Ajv2020({ allowUnionTypes: true }).compile(segmentsSchema());
+    for (const table of [first, second]) {
+      expect(validate(JSON.parse(JSON.stringify(configOf(table)))) || validate.errors).toBe(true);
+    }
+    expect(validate({ segments: [], categories: { version: 1 } })).toBe(false);
   });
 
   test('a category that no rule gives is warned of', () => {

@@ -103,6 +103,32 @@ function checkedTable(value: unknown): CategoryTable {
 }
 
 const categories = 'categories';
+const someText = { type: 'string', minLength: 1 };
+
+export const categoriesSchema: object = {
+  type: 'object',
+  description: 'rules that give events a category',
+  properties: {
+    version: { type: 'integer', minimum: 1 },
+    rules: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: {
+          when: { type: 'object', minProperties: 1 },
+          category: someText,
+          note: someText,
+        },
+        required: ['when', 'category'],
+        additionalProperties: false,
+      },
+    },
+    otherwise: someText,
+    note: {},
+  },
+  required: ['version', 'rules'],
+  additionalProperties: false,
+};
 
 /** Definitions that read `category` by this table. */
 export function withCategories(
