@@ -1,5 +1,5 @@
 /** `serve`: what `start` ran answers questions over HTTP, in the words of the command line. */
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { SegmentChange } from '../../topologies/event.ts';
@@ -139,6 +139,10 @@ test('it begins in an empty folder, by the configuration that it is given', {
   }
   const refused = await millrace(...given, other);
   expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('start --config') });
+  // A folder whose application cannot be read is not begun anew by the defaults.
+  await rm(join(data, 'data', 'application.json'));
+  const lost = await millrace('serve', '--data', join(data, 'data'), '--http', '0');
+  expect(lost).toMatchObject({ code: 2, stderr: expect.stringContaining('USAGE') });
   const wrong = await millrace('serve', '--data', join(data, 'none'), '--config', join(data, 'no'));
   expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('CONFIG_INVALID') });
 });

@@ -1,4 +1,5 @@
 /** What `start` ran in a data directory, opened for questions; it may run meanwhile. */
+import { existsSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { MillraceError } from 'millrace';
 import { environment, type TopologyReference } from 'millrace/engine';
@@ -50,7 +51,8 @@ export async function keptOrBegun(options: KeptOptions, file: string | undefined
   const config = file === undefined ? undefined : await readConfig(file);
   if (config !== undefined) checkPersonalisation(config);
   const params = config ?? {};
-  if ((await knownApplication(env)) === undefined) {
+  // A log whose application cannot be read is not begun anew by other definitions.
+  if ((await knownApplication(env)) === undefined && !existsSync(env.logDirectory)) {
     await prepare(env, false);
     const reference = { module: personalisationModule, params };
     const kafka = await kafkaOf(options, undefined);
