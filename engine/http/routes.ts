@@ -9,7 +9,9 @@ import { instantIn } from '../base/instant-text.ts';
 export interface Parameter {
   readonly description: string;
   readonly type?: 'string' | 'integer' | 'number' | 'boolean' | 'object';
+  /** A part of the path is required without it. */
   readonly required?: boolean;
+  readonly example?: string | number;
 }
 
 /** What documents say of a route. */

@@ -1,8 +1,10 @@
 /**
- * `npm run fuzz-http -- [cases] [seed]`: Schemathesis sends requests made of the OpenAPI document,
- * right and wrong ones, to a gateway that runs; none may be answered 5xx, and the process must
- * live. Schemathesis is a Python package (pip install schemathesis); SCHEMATHESIS names its
- * command.
+ * `npm run fuzz-http -- [cases] [seed] [paths]`: Schemathesis sends requests made of the OpenAPI
+ * document, right and wrong ones, to a gateway that runs. None may be answered 5xx, or otherwise
+ * than the document says; every operation must have been answered both well and with a refusal,
+ * where it can be; and the process must live. `paths` is an expression of the paths that are asked,
+ * so that a long run can be made in parts. Schemathesis is a Python package (pip install
+ * schemathesis); SCHEMATHESIS names its command.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -12,7 +14,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { launch } from '../process/millrace.ts';
 
 const command = process.env['SCHEMATHESIS'] ?? 'schemathesis';
-const [cases = '5000', seed = '1'] = process.argv.slice(2);
+const [cases = '5000', seed = '1', paths = ''] = process.argv.slice(2);
+/** Providers whose credential a sender can always give, and those who sign each body. */
+const [basic, signing] = [
+  ['postmark', 'mailjet', 'sparkpost', 'brevo'],
+  ['mailgun', 'mailersend', 'customerio', 'shopify', 'woocommerce', 'stripe'],
+];
+const secret = 'user:password';
+const checks = [
+  ...['not_a_server_error', 'status_code_conformance', 'content_type_conformance'],
+  'response_schema_conformance',
+];
 
 if (spawnSync(command, ['--version']).status !== 0) {
   console.error(`LEFT OUT: there is no ${command}; install it by \`pip install schemathesis\``);
@@ -34,28 +46,42 @@ async function fuzz(directory: string): Promise<boolean> {
   const input = join(directory, 'first.jsonl');
   const row = { id: 'a', subject: 'ann', class: 'email_open', time: '2026-01-01T10:00:00Z' };
   await writeFile(input, `${JSON.stringify(row)}\n`);
-  const from = ['--input', input, '--mapping', 'sample', '--threads', '0'];
+  const when = { count: { event: 'email_open', op: 'ge', n: 1, within: '30d' } };
+  const segments = join(directory, 'segments.json');
+  await writeFile(segments, JSON.stringify({ segments: [{ id: 'readers', version: 1, when }] }));
+  const taken = ['--input', input, '--mapping', 'sample', '--config', segments];
+  const from = [...taken, '--threads', '0'];
   const started = await launch('topologies/app/main.ts', ['start', '--data', data, ...from]).ended;
   if (started.code !== 0) throw new Error(started.stderr);
-  const serving = launch('topologies/app/main.ts', [
-    ...['serve', '--data', data, '--threads', '0', '--http', '0'],
-  ]);
+  const config = join(directory, 'gateway.json');
+  const secrets = [{ env: 'FUZZ_SECRET' }];
+  const webhooks = [...basic, ...signing].map((provider) => [provider, { provider, secrets }]);
+  await writeFile(config, JSON.stringify({ webhooks: Object.fromEntries(webhooks) }));
+  const serving = launch(
+    'topologies/app/main.ts',
+    ['serve', '--data', data, '--threads', '0', '--http', '0', '--gateway', config],
+    { FUZZ_SECRET: secret },
+  );
   await serving.says(' on http://');
   const url = /on (http:\/\/\S+)/.exec(serving.said())?.[1] ?? '';
   while ((await fetch(`${url}/ready`)).status !== 200) await sleep(50);
-  const document = (await (await fetch(`${url}/openapi.json`)).json()) as {
-    paths: Record<string, object>;
-  };
+  const document = (await answerOf(`${url}/openapi.json`)) as Document;
   // Answers to subscriptions have no end: these are asked below.
   const streams = Object.entries(document.paths).filter(([path]) => path.endsWith('/changes'));
-  const all = Object.values(document.paths).flatMap((path) => Object.keys(path)).length;
-  const operations = all - streams.flatMap(([, path]) => Object.keys(path)).length;
+  const asked = Object.entries(document.paths).filter(
+    ([path]) => !path.endsWith('/changes') && new RegExp(paths).test(path),
+  );
+  document.paths = Object.fromEntries(asked);
+  nameWhatIsThere(document, await namesOf(url));
+  const file = join(directory, 'openapi.json');
+  await writeFile(file, JSON.stringify(document));
+  const operations = asked.flatMap(([, methods]) => Object.keys(methods)).length;
   const each = Math.ceil(Number(cases) / operations);
   const code = await run(command, directory, [
-    ...['run', `${url}/openapi.json`, '--checks', 'not_a_server_error', '--phases', 'fuzzing'],
+    ...['run', file, '--url', url, '--checks', checks.join(), '--phases', 'examples,fuzzing'],
     ...['--max-examples', String(each), '--seed', seed, '--suppress-health-check', 'all'],
     ...['--request-timeout', '60', '--workers', '1', '--no-color'],
-    ...['--exclude-path-regex', '/changes$'],
+    ...['-H', `Authorization: Basic ${Buffer.from(secret).toString('base64')}`],
   ]);
   await subscribe(url, streams);
   const alive = await fetch(`${url}/live`).catch(() => undefined);
@@ -70,12 +96,93 @@ async function fuzz(directory: string): Promise<boolean> {
     const [, status = '', count] = /status="(\d+)"\} (\d+)/.exec(line) ?? [];
     byStatus.set(status, (byStatus.get(status) ?? 0) + Number(count));
   }
+  const unreached = notReached(document, counted);
+  if (unreached.length > 0) console.log(`not reached: ${unreached.join(', ')}`);
   console.log(`answers by status: ${JSON.stringify(Object.fromEntries([...byStatus].sort()))}`);
   serving.child.kill('SIGTERM');
   const { code: ended, stderr } = await serving.ended;
   if (ended !== 0) console.error(stderr);
   const errors = [...byStatus.keys()].filter((status) => status.startsWith('5'));
-  return code !== 0 || alive?.status !== 200 || ended !== 0 || errors.length > 0;
+  const isFine = code === 0 && alive?.status === 200 && ended === 0;
+  return !isFine || errors.length > 0 || unreached.length > 0;
+}
+
+interface Named {
+  readonly name: string;
+  schema: object;
+}
+
+interface Operation {
+  readonly parameters?: readonly Named[];
+  readonly requestBody?: {
+    readonly content: Record<string, { readonly schema: { properties?: Record<string, object> } }>;
+  };
+}
+
+interface Document {
+  paths: Record<string, Record<string, Operation>>;
+}
+
+type Names = Readonly<Record<'subject' | 'segment' | 'store', readonly string[]>>;
+
+async function answerOf(url: string): Promise<unknown> {
+  return (await fetch(url)).json();
+}
+
+/** What is there to be asked for, which no random name would meet. */
+async function namesOf(url: string): Promise<Names> {
+  const { stores } = (await answerOf(`${url}/v1/stores`)) as { stores: { name: string }[] };
+  const { segments } = (await answerOf(`${url}/v1/segments`)) as { segments: { id: string }[] };
+  return {
+    subject: ['ann'],
+    segment: segments.map(({ id }) => id),
+    store: stores.map(({ name }) => name),
+  };
+}
+
+/** Has such names among those that are sent. */
+function nameWhatIsThere(document: Document, names: Names): void {
+  const known = (path: string, name: string): readonly string[] => {
+    const kind = name === 'id' ? (path.includes('/segments/') ? 'segment' : 'subject') : name;
+    return names[(kind === 'key' ? 'subject' : kind) as keyof Names] ?? [];
+  };
+  const either = (path: string, name: string, schema: object): object => {
+    const some = known(path, name);
+    return some.length === 0 ? schema : { anyOf: [{ enum: some }, schema] };
+  };
+  for (const [path, methods] of Object.entries(document.paths)) {
+    for (const { parameters = [], requestBody } of Object.values(methods)) {
+      for (const one of parameters) one.schema = either(path, one.name, one.schema);
+      for (const { schema } of Object.values(requestBody?.content ?? {})) {
+        for (const [name, one] of Object.entries(schema.properties ?? {})) {
+          Object.assign(schema.properties as object, { [name]: either(path, name, one) });
+        }
+      }
+    }
+  }
+}
+
+/**
+ * Operations that were never answered well; and of those that take a body, never with a refusal. A
+ * webhook that signs its bodies is only refused.
+ */
+function notReached(document: Document, counted: readonly string[]): string[] {
+  const missing: string[] = [];
+  for (const [path, methods] of Object.entries(document.paths)) {
+    for (const [method, { requestBody }] of Object.entries(methods)) {
+      const route = path.replace(/\{(\w+)\}/g, ':$1');
+      const labels = `route="${route}",method="${method.toUpperCase()}",status="`;
+      const statuses = counted.flatMap((line) => line.split(labels)[1]?.slice(0, 1) ?? []);
+      const signs = signing.some((name) => path.endsWith(`/${name}`));
+      if (!signs && path !== '/ready' && !statuses.includes('2')) {
+        missing.push(`${method} ${path} (well)`);
+      }
+      if (requestBody !== undefined && !statuses.includes('4')) {
+        missing.push(`${method} ${path} (refused)`);
+      }
+    }
+  }
+  return missing;
 }
 
 /** Subscriptions with names of any kind, each left after a moment. */

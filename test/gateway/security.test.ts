@@ -451,7 +451,7 @@ describe('what goes out', () => {
       `https://sns.eu-central-1.amazonaws.com/other/../x.pem`,
       `https://sns.eu-central-1.amazonaws.com:8443${pem}`,
     ]) {
-      await expect(topics.checked({ ...message, SigningCertURL }, 0)).rejects.toThrow(/lie on/);
+      await expect(topics.checked({ ...message, SigningCertURL }, 0)).rejects.toThrow(/must be on/);
     }
     expect(asked).toEqual([]);
     await topics.confirm({ ...message, SigningCertURL: '' });

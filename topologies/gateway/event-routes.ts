@@ -55,6 +55,8 @@ export const answers = {
   503: { description: 'The log is not available; see Retry-After.', ...problem },
 };
 
+export const unknownName = { description: 'There is no such name.', ...problem };
+
 /** The answer for trackers, which do not read it. */
 const accepted = {
   description: 'The payloads are durable.',
@@ -93,7 +95,14 @@ function addEvents(gateway: Gateway): void {
         summary: 'Takes CloudEvents (structured, batch, binary), or JSON by a mapping.',
         querystring: {
           type: 'object',
-          properties: { mapping: { type: 'string', description: 'Name of a shipped mapping.' } },
+          properties: {
+            mapping: {
+              type: 'string',
+              description: 'Name of a shipped mapping.',
+              pattern: '^[a-z0-9][a-z0-9-]{0,62}$',
+              examples: ['sample'],
+            },
+          },
         },
         headers: {
           type: 'object',
@@ -105,11 +114,6 @@ function addEvents(gateway: Gateway): void {
             },
           },
         },
-        consumes: [
-          'application/json',
-          'application/cloudevents+json',
-          'application/cloudevents-batch+json',
-        ],
         body: eventsBody,
         response: { ...answers, 202: taken, 400: { ...taken, properties: partly } },
       },

@@ -9,12 +9,13 @@ import { nearest } from '../segments/nearest.ts';
 import { Accounts } from './accounts.ts';
 import { answerError, Later, type Refusal } from './answers.ts';
 import { BodyError } from './body.ts';
-import { addEventRoutes } from './event-routes.ts';
+import { addEventRoutes, answers } from './event-routes.ts';
 import { answerBesideRequests, answerRefusedBytes, headBytes } from './no-request.ts';
 import { Origins } from './origins.ts';
 import { addPageRoutes } from './page-routes.ts';
 import { type Gateway, type GatewayOptions, securityHeaders } from './parts.ts';
 import { addQuestionRoutes } from './question-routes.ts';
+import { isAlive, isHealthy, metricsAnswer, questionAnswer } from './schemas.ts';
 import { addWebhookRoutes } from './webhook-routes.ts';
 
 const defaults = {
@@ -260,14 +261,20 @@ function matches(pattern: string, path: string): boolean {
 function addLifeRoutes({ app, options }: Gateway): void {
   app.get(
     '/live',
-    { schema: { summary: 'Whether the process is alive.', security: [] } },
+    { schema: { summary: 'Whether the process is alive.', security: [], response: isAlive } },
     async () => ({
       status: 'live',
     }),
   );
   app.get(
     '/ready',
-    { schema: { summary: 'Whether the application processes records.', security: [] } },
+    {
+      schema: {
+        summary: 'Whether the application processes records.',
+        security: [],
+        response: isHealthy,
+      },
+    },
     async (_, reply) => {
       const { status } = options.health();
       return reply.code(isReady({ status }) ? 200 : 503).send({ status });
@@ -275,10 +282,16 @@ function addLifeRoutes({ app, options }: Gateway): void {
   );
 }
 
+const { 401: unknown, 403: forbidden } = answers;
+const refused = { 401: unknown, 403: forbidden };
+
 function addAdminRoutes({ app, options, allow }: Gateway): void {
   app.get(
     '/health',
-    { onRequest: allow('read'), schema: { summary: 'Health of the application.' } },
+    {
+      onRequest: allow('read'),
+      schema: { summary: 'Health of the application.', response: { ...isHealthy, ...refused } },
+    },
     async (_, reply) => {
       const health = options.health();
       return reply.code(isReady(health) ? 200 : 503).send(health);
@@ -286,7 +299,13 @@ function addAdminRoutes({ app, options, allow }: Gateway): void {
   );
   app.get(
     '/metrics',
-    { onRequest: allow('read'), schema: { summary: 'Metrics for Prometheus.' } },
+    {
+      onRequest: allow('read'),
+      schema: {
+        summary: 'Metrics for Prometheus.',
+        response: { 200: metricsAnswer, ...refused },
+      },
+    },
     async (_, reply) => {
       const { contentType, text } = await options.metrics();
       return reply.header('content-type', contentType).send(text);
@@ -294,7 +313,13 @@ function addAdminRoutes({ app, options, allow }: Gateway): void {
   );
   app.get(
     '/openapi.json',
-    { onRequest: allow('read'), schema: { summary: 'This document.' } },
+    {
+      onRequest: allow('read'),
+      schema: {
+        summary: 'This document.',
+        response: { 200: { description: 'OpenAPI 3.1.', ...questionAnswer }, ...refused },
+      },
+    },
     async () => app.swagger(),
   );
 }

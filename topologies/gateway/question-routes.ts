@@ -4,6 +4,7 @@
  */
 import type { FastifyRequest } from 'fastify';
 import {
+  type AnyRoute,
   addBodyValues,
   isStream,
   lastEventId,
@@ -12,9 +13,9 @@ import {
   servedRoutes,
 } from 'millrace/engine';
 import { BodyError, jsonBody } from './body.ts';
-import { answers, bodyOf, contentTypeOf } from './event-routes.ts';
+import { answers, bodyOf, contentTypeOf, unknownName } from './event-routes.ts';
 import { type Gateway, securityHeaders } from './parts.ts';
-import { questionBody } from './schemas.ts';
+import { eventStream, questionAnswer, questionBody } from './schemas.ts';
 
 const bodyLimit = 4 * 1024 * 1024;
 /** A schema describes an answer; it does not filter it. */
@@ -24,7 +25,7 @@ export function addQuestionRoutes(gateway: Gateway): void {
   const { app, options, allow } = gateway;
   const streams = new Streams();
   for (const { method, path, route, byBody } of servedRoutes(options.questions)) {
-    const schema = schemaOf(path, route.about, method === 'POST');
+    const schema = schemaOf(path, route, method === 'POST');
     const onRequest = allow(isStream(route) ? 'read' : (route.role ?? 'read'));
     if (isStream(route)) {
       app.route({
@@ -82,30 +83,51 @@ function valuesOf({ query, params }: FastifyRequest): URLSearchParams {
   return values;
 }
 
-const plain = { summary: 'A question of the application.' };
+const plain: RouteText = { summary: 'A question of the application.' };
+
+type Parameter = NonNullable<RouteText['parameters']>[string];
 
 /** The schema of a route for the OpenAPI document. */
-function schemaOf(path: string, about: RouteText = plain, hasBody: boolean): object {
+function schemaOf(path: string, route: AnyRoute, hasBody: boolean) {
+  const { about = plain, path: declared } = route;
   const { summary, parameters = {}, answer } = about;
-  const inPath = new Set([...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name));
-  const [ofPath, others] = [inPath, (name: string) => !inPath.has(name)];
-  const named = Object.entries(parameters).map(([name, { required, type = 'string', ...rest }]) => [
-    name,
-    { type, ...rest },
-  ]);
-  const params = Object.fromEntries(named.filter(([name]) => ofPath.has(name as string)));
-  const values = Object.fromEntries(named.filter(([name]) => others(name as string)));
-  const given = { type: 'object', properties: values };
-  const hasValues = Object.keys(values).length > 0;
+  const inPath = namesIn(path);
+  // A name that stands in another path of the question must stand in the body of this one.
+  const needed = new Set(namesIn(declared).filter((name) => !inPath.includes(name)));
+  const named = Object.entries(parameters);
+  const params = named.filter(([name]) => inPath.includes(name));
+  const values = named.filter(([name]) => !inPath.includes(name));
+  const required = values.filter(([name, one]) => one.required === true || needed.has(name));
+  const given = {
+    type: 'object',
+    properties: schemasOf(values),
+    ...(required.length === 0 ? {} : { required: required.map(([name]) => name) }),
+  };
+  const hasValues = values.length > 0;
   return {
     summary,
-    ...(inPath.size === 0 ? {} : { params: { type: 'object', properties: params } }),
+    ...(inPath.length === 0 ? {} : { params: { type: 'object', properties: schemasOf(params) } }),
     ...(hasBody ? { consumes: ['application/json'] } : {}),
     ...(hasBody ? { body: hasValues ? given : questionBody } : {}),
     ...(hasValues && !hasBody ? { querystring: given } : {}),
     response: {
-      ...(answer === undefined ? {} : { 200: { description: 'The answer.', ...answer } }),
+      200: isStream(route)
+        ? eventStream
+        : { description: 'The answer.', ...(answer ?? questionAnswer) },
       ...answers,
+      404: unknownName,
     },
   };
+}
+
+function namesIn(path: string): string[] {
+  return [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
+}
+
+function schemasOf(parameters: readonly (readonly [string, Parameter])[]): object {
+  const schemas = parameters.map(([name, { description, type = 'string', example }]) => [
+    name,
+    { type, description, ...(example === undefined ? {} : { examples: [example] }) },
+  ]);
+  return Object.fromEntries(schemas);
 }

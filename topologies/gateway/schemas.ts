@@ -4,6 +4,8 @@
  */
 
 const text = { type: 'string' } as const;
+const filled = { type: 'string', minLength: 1 } as const;
+const instant = { type: 'string', format: 'date-time' } as const;
 const record = { type: 'object', additionalProperties: true } as const;
 
 /** cloudevents.io: JSON event format 1.0.2. */
@@ -12,11 +14,11 @@ export const cloudEvent = {
   required: ['specversion', 'id', 'source', 'type'],
   properties: {
     specversion: { const: '1.0' },
-    id: { type: 'string', minLength: 1 },
-    source: { type: 'string', minLength: 1 },
-    type: { type: 'string', minLength: 1 },
+    id: filled,
+    source: filled,
+    type: filled,
     subject: { ...text, description: 'The person.' },
-    time: { type: 'string', format: 'date-time' },
+    time: instant,
     datacontenttype: text,
     data: {},
     data_base64: { type: 'string', contentEncoding: 'base64' },
@@ -28,23 +30,27 @@ export const cloudEvent = {
 export const mappedRow = {
   type: 'object',
   description: 'A row of the mapping; here of `sample`.',
+  required: ['subject', 'class', 'time'],
   properties: {
     id: text,
-    subject: text,
-    class: text,
+    subject: { ...filled, examples: ['ann'] },
+    class: { ...filled, examples: ['email_open'] },
     item: text,
-    time: { type: 'string', format: 'date-time' },
+    time: { ...instant, examples: ['2026-01-31T09:30:00Z'] },
   },
   additionalProperties: true,
 } as const;
 
+const oneOrMore = <S extends object>(items: S) => ({
+  anyOf: [items, { type: 'array', items }],
+});
+
 export const eventsBody = {
-  anyOf: [
-    cloudEvent,
-    { type: 'array', items: cloudEvent },
-    mappedRow,
-    { type: 'array', items: mappedRow },
-  ],
+  content: {
+    'application/json': { schema: oneOrMore(mappedRow) },
+    'application/cloudevents+json': { schema: cloudEvent },
+    'application/cloudevents-batch+json': { schema: { type: 'array', items: cloudEvent } },
+  },
 } as const;
 
 /** segment.com/docs: "Spec: common fields". */
@@ -57,8 +63,8 @@ const segmentCall = {
     anonymousId: text,
     previousId: text,
     event: text,
-    timestamp: { type: 'string', format: 'date-time' },
-    sentAt: { type: 'string', format: 'date-time' },
+    timestamp: instant,
+    sentAt: instant,
     properties: record,
     traits: record,
     context: record,
@@ -71,7 +77,7 @@ export const segmentBatchBody = {
   required: ['batch'],
   properties: {
     batch: { type: 'array', items: segmentCall },
-    sentAt: { type: 'string', format: 'date-time' },
+    sentAt: instant,
     context: record,
   },
   additionalProperties: true,
@@ -108,6 +114,33 @@ export const webhookBody = {
   description: "The provider's payload, as its documentation has it.",
   anyOf: [record, { type: 'array', items: record }],
 } as const;
+
+/** Of `/live`, `/ready` and `/health`, which tells more. */
+const status = {
+  type: 'object',
+  required: ['status'],
+  properties: { status: text },
+  additionalProperties: true,
+} as const;
+export const isAlive = { 200: { description: 'It is.', ...status } } as const;
+export const isHealthy = {
+  ...isAlive,
+  503: { description: 'Not now: it starts, waits, or has failed.', ...status },
+} as const;
+
+export const metricsAnswer = {
+  description: 'In the text format of Prometheus.',
+  content: { 'text/plain': { schema: text } },
+} as const;
+
+/** Of a subscription. */
+export const eventStream = {
+  description: 'Server-sent events, without end.',
+  content: { 'text/event-stream': { schema: text } },
+} as const;
+
+/** Of a question whose answer is not described. */
+export const questionAnswer = record;
 
 /** Parameters of a question, as in the query of GET. */
 export const questionBody = record;

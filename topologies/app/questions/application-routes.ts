@@ -1,13 +1,14 @@
 /** The questions of the ready topology over HTTP. They have the names of the commands. */
 import type { MessagePort } from 'node:worker_threads';
 import { MillraceError } from 'millrace';
-import type { AnyRoute, Route } from 'millrace/engine';
+import type { AnyRoute, Route, RouteText } from 'millrace/engine';
 import { needed, systemClock } from '../../../engine/cli/index.ts';
 import { events, segmentChanges } from '../../event.ts';
 import type { PersonalisationConfig } from '../../personalisation.ts';
 import type { AsOf } from '../../segments/as-of.ts';
 import { definitionRoutes } from './definition-routes.ts';
 import { type AskedPeople, peopleRoutes } from './people-routes.ts';
+import { at, segmentId, subjectId } from './people-schemas.ts';
 import { pictureRoutes } from './picture-routes.ts';
 import type { QuestionPool } from './question-pool.ts';
 import { type Asked, asOfAnswer, explainScore, explainSegment, instantOf } from './questions.ts';
@@ -39,49 +40,82 @@ export function askedRoutes(
 export function questionRoutes(asked: Asked, pool: QuestionPool): readonly Route[] {
   return [
     ...pictureRoutes(asked, pool),
-    get('/segment/explain', (query) =>
+    get('/segment/explain', explainedSegment, (query) =>
       explainSegment(asked, {
         subject: needed(query, 'subject'),
         segment: needed(query, 'segment'),
         at: query.get('at') ?? undefined,
       }),
     ),
-    get('/segment/as-of', async (query, signal) => {
+    get('/segment/as-of', membersAsOf, async (query, signal) => {
       const question = { at: needed(query, 'at'), segment: query.get('segment') ?? undefined };
       const at = instantOf(question.at, 'instant');
       const asking = (port: MessagePort) => ({ kind: 'as-of', at, port }) as const;
       const told = await pool.askOf(asked.log, segmentChanges.name, asking, signal);
       return asOfAnswer(asked.config, question, told as readonly AsOf[]);
     }),
-    get('/score/explain', (query) =>
+    get('/score/explain', explainedScore, (query) =>
       explainScore(asked, {
         subject: needed(query, 'subject'),
         at: query.get('at') ?? undefined,
       }),
     ),
-    post('/segment/lint', (config, _, signal) => pool.ask({ kind: 'lint', config }, signal)),
-    post('/segment/plan', (config, query, signal) =>
-      pool.ask({ kind: 'plan', config, eventsPerDay: eventsPerDay(query) }, signal),
+    post(
+      '/segment/lint',
+      { summary: 'What is wrong with segments, or odd about them.' },
+      (config, _, signal) => pool.ask({ kind: 'lint', config }, signal),
     ),
-    post('/segment/what-if', async (after, query, signal) => {
-      const subjects = subjectsAskedFor(query);
-      const edits = await logEdits(asked.log);
-      const asking = (port: MessagePort) =>
-        ({ kind: 'what-if', before: asked.config, after, subjects, edits, port }) as const;
-      return pool.askOf(asked.log, events.name, asking, signal);
-    }),
+    post(
+      '/segment/plan',
+      { summary: 'How segments are decided, and what they cost.' },
+      (config, query, signal) =>
+        pool.ask({ kind: 'plan', config, eventsPerDay: eventsPerDay(query) }, signal),
+    ),
+    post(
+      '/segment/what-if',
+      { summary: 'Who would be in which segment by another configuration.' },
+      async (after, query, signal) => {
+        const subjects = subjectsAskedFor(query);
+        const edits = await logEdits(asked.log);
+        const asking = (port: MessagePort) =>
+          ({ kind: 'what-if', before: asked.config, after, subjects, edits, port }) as const;
+        return pool.askOf(asked.log, events.name, asking, signal);
+      },
+    ),
   ];
 }
 
 type Get = (query: URLSearchParams, signal: AbortSignal) => Promise<object>;
 
-function get(path: string, answer: Get): Route {
-  return { method: 'GET', path, answer: (query, _, signal) => answer(query, signal) };
+const subject = { ...subjectId, required: true };
+const explainedSegment: RouteText = {
+  summary: 'Why a subject is in a segment, or is not: each condition with its value.',
+  parameters: { subject, segment: { ...segmentId, required: true }, at },
+};
+const explainedScore: RouteText = {
+  summary: 'What the score of a subject consists of.',
+  parameters: { subject, at },
+};
+const membersAsOf: RouteText = {
+  summary: 'Who was in the segments at an instant that has passed.',
+  parameters: {
+    at: {
+      description: 'ms since 1970, or ISO 8601 with its zone.',
+      required: true,
+      example: '2026-01-31T09:30:00Z',
+    },
+    segment: { ...segmentId, description: 'This segment alone; default all.' },
+  },
+};
+
+function get(path: string, about: RouteText, answer: Get): Route {
+  return { method: 'GET', path, about, answer: (query, _, signal) => answer(query, signal) };
 }
 
 /** A question whose body is a configuration, as in the file of the command. */
 function post(
   path: string,
+  about: RouteText,
   answer: (
     config: PersonalisationConfig,
     query: URLSearchParams,
@@ -91,6 +125,7 @@ function post(
   return {
     method: 'POST',
     path,
+    about,
     answer: async (query, body, signal) => {
       if (typeof body === 'object' && body !== null && !Array.isArray(body)) {
         return answer(body as PersonalisationConfig, query, signal);

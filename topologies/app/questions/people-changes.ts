@@ -11,6 +11,7 @@ import {
   type TopicTails,
 } from '../../../engine/cli/index.ts';
 import { scores, segmentChanges } from '../../event.ts';
+import { segmentId, subjectId } from './people-schemas.ts';
 
 export interface AskedPeopleChanges {
   readonly tails: TopicTails;
@@ -33,7 +34,7 @@ export function peopleChanges(
       byPost: null,
       about: {
         summary: 'Entries and exits of a segment as they are decided: server-sent events.',
-        parameters: { id: { description: 'Id of the segment.' } },
+        parameters: { id: segmentId },
       },
       subscribe: async (query, lastId, signal) => {
         const id = needed(query, 'id');
@@ -54,7 +55,7 @@ export function peopleChanges(
       byPost: '/v1/subjects/changes',
       about: {
         summary: 'Score and segments of a subject as they change: server-sent events.',
-        parameters: { id: { description: 'The subject, as the events name it.' } },
+        parameters: { id: subjectId },
       },
       subscribe: async (query, lastId, signal) => {
         const key = Buffer.from(utf8.encode(needed(query, 'id')));

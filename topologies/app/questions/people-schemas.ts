@@ -1,8 +1,8 @@
 /** Parameters and answers of the questions about subjects and segments, as JSON Schema. */
 import { asOfSchema } from '../../../engine/cli/index.ts';
 
-export const subjectId = { description: 'The subject, as the events name it.' };
-export const segmentId = { description: 'Id of the segment.' };
+export const subjectId = { description: 'The subject, as the events name it.', example: 'ann' };
+export const segmentId = { description: 'Id of the segment.', example: 'newcomers' };
 export const at = {
   description:
     'The instant of the answer: ms since 1970, or ISO 8601 with its zone; `now` for the clock of the server. The answer assumes that nothing more arrives until then. Default: the subject’s own clock, up to which everything is decided.',
