@@ -206,16 +206,16 @@ export class Assignment {
 
   async #revoked(change: AssignmentChange): Promise<void> {
     const { at } = this.#options;
-    await at?.('R1');
+    await at?.('stop-reading');
     for (const { topic, partition } of change.partitions) {
       this.#owned.delete(keyOf({ topic, partition }));
     }
-    await at?.('R5');
+    await at?.('close-tasks');
     for (const { taskId, topics, partition } of this.#options.planned) {
       if (topics.every((topic) => this.#owned.has(keyOf({ topic, partition })))) continue;
       await this.openTasks.close(taskId);
     }
-    await at?.('R6');
+    await at?.('let-go');
     await change.answer([]);
     this.#taken.push(...change.partitions);
   }

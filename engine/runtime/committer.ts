@@ -142,7 +142,7 @@ export class Committer {
     const { commitId, chunks, results, stages } = work;
     const begin = clock.monotonic();
     stages.committing();
-    await at?.('C3');
+    await at?.('begin');
     const { ends, cursors } = await this.#commitToLog(work);
     stages.committed();
     traceCommit(results, { commitId, end: clock.now(), tookMs: clock.monotonic() - begin });
@@ -152,7 +152,7 @@ export class Committer {
     }
     this.#commitId = commitId;
     intake.committed(chunks);
-    await at?.('C8');
+    await at?.('acknowledge');
     for (const { task, result } of results) {
       for (const { store } of result.changelogs) task.commits.set(store, commitId);
     }
@@ -182,7 +182,7 @@ export class Committer {
       throw error;
     }
     this.#unacknowledged--;
-    await at?.('C9');
+    await at?.('done');
     report(told);
   }
 

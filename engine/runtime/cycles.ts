@@ -76,7 +76,7 @@ export class Cycles {
     if (member.hasChange()) await this.drain();
     await assignment.follow();
     const stages = this.#stageClock();
-    await options.at?.('C1');
+    await options.at?.('read');
     await pause.look();
     const chunks = await intake.take(this.#size.records, pause);
     const fed = pause.paused.all ? 0 : await assignment.feedGlobals();
@@ -214,7 +214,7 @@ export class Cycles {
     ahead: boolean,
   ): Promise<CycleWork['results']> {
     const { options, clock, observer } = this.#parts;
-    await options.at?.('C2');
+    await options.at?.('process');
     const results = await allDone(
       all.map(async ({ task, work, isBacklog, result: begun }) => {
         const result = await (begun ?? task.host.process(work));

@@ -3,8 +3,8 @@
  * works while it commits. Work that a task began ahead is charged to its own cycle. Of parallel
  * tasks, the slowest thread counts, because the cycle waits for it.
  */
-import type { Commit, CommitPhase } from '../log/log.ts';
-import type { Step, StepHook } from '../task/commit.ts';
+import type { Commit } from '../log/log.ts';
+import type { StepHook } from '../task/commit.ts';
 import type { HostPort, TaskResult } from '../task/host-port.ts';
 
 /**
@@ -32,14 +32,6 @@ export type StageName = (typeof stageNames)[number];
 export const waitingStages: ReadonlySet<StageName> = new Set(['hold', 'turn']);
 /** ms by stage. */
 export type Stages = Readonly<Record<StageName, number>>;
-
-/** The commit step of each phase of the log. */
-const stepOf = {
-  append: 'C4',
-  flush: 'C5',
-  offsets: 'C6',
-  commit: 'C7',
-} as const satisfies Readonly<Record<CommitPhase, Step>>;
 
 /** Records the instants at which a cycle passes from one stage to the next. */
 export class StageClock {
@@ -83,7 +75,7 @@ export class StageClock {
   phases(at: StepHook | undefined): NonNullable<Commit['onPhase']> {
     return (phase) => {
       if (phase === 'offsets') this.#appended = this.#now();
-      return at?.(stepOf[phase]);
+      return at?.(phase);
     };
   }
 

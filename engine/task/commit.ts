@@ -4,21 +4,21 @@
  * is nothing to drain.
  */
 export const commitSteps = {
-  C1: 'C1 pull batch',
-  C2: 'C2 process and seal',
-  C3: 'C3 begin',
-  C4: 'C4 append outputs and changelog',
-  C5: 'C5 appends accepted',
-  C6: 'C6 add offsets and commit id',
-  C7: 'C7 commit transaction',
-  C8: 'C8 tell the tasks',
-  C9: 'C9 done',
+  read: 'read a batch of every partition',
+  process: 'process it, and seal what changed',
+  begin: 'begin the transaction',
+  append: 'append outputs, changelogs and dead letters',
+  flush: 'all appends are accepted',
+  offsets: 'add the offsets and the commit id',
+  commit: 'commit the transaction',
+  acknowledge: 'acknowledge the commit to the tasks',
+  done: 'the next cycle may begin',
 } as const;
 
 export const handOverSteps = {
-  R1: 'R1 stop reading',
-  R5: 'R5 close tasks',
-  R6: 'R6 let the partitions go',
+  'stop-reading': 'stop reading the partitions',
+  'close-tasks': 'close their tasks',
+  'let-go': 'let the partitions go',
 } as const;
 
 export type Step = keyof typeof commitSteps | keyof typeof handOverSteps;

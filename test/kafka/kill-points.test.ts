@@ -68,12 +68,12 @@ describe.skipIf(!(await kafkaAvailable()))('killed at', () => {
     expect(await problems(application)).toEqual([]);
   });
 
-  test.concurrent('at least once, C6: what is out already comes twice, nothing is lost', {
+  test.concurrent('at least once, offsets: what is out already comes twice, nothing is lost', {
     timeout,
   }, async () => {
     const application = 'kill-twice';
     const guarantee = 'at-least-once';
-    const dying = member(application, 'one', 'C6', 4, guarantee);
+    const dying = member(application, 'one', 'offsets', 4, guarantee);
     expect(await dying.ended).toMatchObject({ signal: 'SIGKILL' });
     const { code, stderr } = await member(application, 'one', 'none', 0, guarantee).ended;
     expect({ code, stderr }).toMatchObject({ code: 0 });

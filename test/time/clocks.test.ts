@@ -160,7 +160,7 @@ async function mostOpen(behindMs: number, settings: RuntimeSettings = {}) {
   const samples: Promise<number>[] = [];
   let runtime: Runtime | undefined;
   const at: StepHook = (step) => {
-    if (step !== 'C9' || runtime === undefined) return;
+    if (step !== 'done' || runtime === undefined) return;
     samples.push(runtime.query('counts').then((rows) => rows.length));
   };
   runtime = await start({ topology: built, log, at, recordsPerCycle: 60, ...settings });

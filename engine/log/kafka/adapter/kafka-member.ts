@@ -1,6 +1,6 @@
 /**
  * A member of a Kafka consumer group. Rebalances come as changes that wait for the runtime's
- * answer, so that a partition is let go only when all of it is committed and closed (R1-R6 of a
+ * answer, so that a partition is let go only when all of it is committed and closed (the steps of a
  * hand-over).
  */
 import { MillraceError } from '../../../base/errors.ts';
