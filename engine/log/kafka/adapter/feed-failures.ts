@@ -7,8 +7,8 @@ import { MillraceError } from '../../../base/errors.ts';
 import type { TopicPartition } from '../../log.ts';
 import { keyOf } from '../../partition-key.ts';
 import { codecNames } from '../direct/codecs.ts';
-import type { Fetcher } from '../direct/fetching.ts';
 import { isOffsetLost, isUnreadable, type PartitionError } from '../wire/error-codes.ts';
+import type { FetcherCarrier } from './carriers.ts';
 import type { Feed } from './feed.ts';
 import type { PumpOptions } from './pump.ts';
 
@@ -31,7 +31,7 @@ export interface PartitionWatch {
 export class FeedFailures {
   readonly #options: PumpOptions;
   readonly #feeds: ReadonlyMap<string, Feed>;
-  readonly #fetcher: Fetcher | undefined;
+  readonly #fetcher: FetcherCarrier | undefined;
   #failure: MillraceError | undefined;
   #watchedAt: number;
   #isWatching = false;
@@ -39,7 +39,7 @@ export class FeedFailures {
   constructor(
     options: PumpOptions,
     feeds: ReadonlyMap<string, Feed>,
-    fetcher: Fetcher | undefined,
+    fetcher: FetcherCarrier | undefined,
   ) {
     this.#options = options;
     this.#feeds = feeds;
@@ -62,7 +62,7 @@ export class FeedFailures {
       return;
     }
     const { topic, partition } = error;
-    const all = [...this.#feeds.values()].filter(({ direct, failed }) => !direct && !failed);
+    const all = [...this.#feeds.values()].filter(({ carrier, failed }) => carrier.isClient && !failed);
     const named = all.filter(({ at }) => topic === at.topic && partition === at.partition);
     const waiting = all.filter(({ endAt }) => endAt === undefined);
     for (const feed of topic === undefined ? waiting : named) this.#relieve(feed, error);
@@ -127,10 +127,7 @@ export class FeedFailures {
     } catch {
       // What it brings all the same is not taken.
     }
-    feed.direct = true;
-    feed.paused = false;
-    feed.seek = undefined;
-    this.#fetcher.add({ ...feed.at, offset });
+    feed.relieve(this.#fetcher, offset);
   }
 
   #relieveSilent(feed: Feed): void {
@@ -154,7 +151,7 @@ export class FeedFailures {
    * @param feed undefined: any that the client brings
    */
   async #offsetLost(feed: Feed | undefined): Promise<void> {
-    const all = [...this.#feeds.values()].filter(({ direct }) => !direct);
+    const all = [...this.#feeds.values()].filter(({ carrier }) => carrier.isClient);
     for (const one of feed === undefined ? all : [feed]) {
       try {
         await this.#checkOffset(one, true);
@@ -183,8 +180,7 @@ export class FeedFailures {
       troubles.met(at, `the leader says that offset ${next} is not there`);
       await calls.timing.scheduler.sleep(lostAgainMs);
       if (!this.#isThere(feed) || feed.next !== next) return false;
-      if (feed.direct) this.#fetcher?.add({ ...at, offset: next });
-      else feed.seek ??= next;
+      feed.carrier.bring(feed, next);
     }
     return next < high;
   }

@@ -1,11 +1,12 @@
 /** What is buffered of a partition, and who brings it. */
 import { PackedBatch } from '../../../record/batch.ts';
 import type { GroupOffset, ReadLimits, TopicPartition } from '../../log.ts';
+import type { Carrier } from './carriers.ts';
 
 export class Feed {
   readonly at: TopicPartition;
-  /** The fetcher brings its records; the client has it paused. */
-  direct: boolean;
+  /** Brings its records. Where that is the fetcher, the client has it paused. */
+  #carrier: Carrier;
   /** The buffer holds everything from here on, up to what was polled. */
   low: number;
   /** The consumer stands at the end of the partition, here; undefined while more is to come. */
@@ -27,12 +28,16 @@ export class Feed {
   #batches: PackedBatch[] = [];
   #bytes = 0;
 
-  constructor({ topic, partition, offset }: GroupOffset, direct: boolean, now: number) {
+  constructor({ topic, partition, offset }: GroupOffset, carrier: Carrier, now: number) {
     this.at = { topic, partition };
-    this.direct = direct;
+    this.#carrier = carrier;
     this.low = offset;
     this.usedAt = now;
     this.heardAt = now;
+  }
+
+  get carrier(): Carrier {
+    return this.#carrier;
   }
 
   get bytes(): number {
@@ -45,7 +50,7 @@ export class Feed {
 
   /** The client brings it: what was taken away, or is to be sought back, comes again. */
   get isOfClient(): boolean {
-    return !this.direct && !this.failed && this.seek === undefined;
+    return this.#carrier.isClient && !this.failed && this.seek === undefined;
   }
 
   /** Where what is buffered ends. */
@@ -64,35 +69,35 @@ export class Feed {
     this.endAt = undefined;
   }
 
-  /** Begins anew at an offset; what the client brings is sought before the next poll. */
+  /** Begins anew at an offset. */
   seekBack(from: number, now: number): void {
     this.#batches = [];
     this.#bytes = 0;
     this.endAt = undefined;
     this.heardAt = now;
-    if (this.failed) {
+    const hadFailed = this.failed;
+    if (hadFailed) {
       this.failed = false;
       this.seek = undefined;
-      if (!this.direct) this.low = from;
     }
-    if (this.direct) {
-      this.low = from;
-      this.paused = false;
-    } else this.seek = this.seek === undefined ? from : Math.min(this.seek, from);
+    this.#carrier.goBack(this, from, hadFailed);
   }
 
   /** The client goes on where the fetcher left: it is resumed and sought before the next poll. */
-  handBack(offset: number, reason: string, now: number): void {
-    this.direct = false;
+  handBack(client: Carrier, offset: number, reason: string, now: number): void {
+    this.#carrier = client;
     this.paused = true;
     this.seek = offset;
     this.heardAt = now;
     this.handedBackAt = { offset, reason };
   }
 
-  /** The client is sought to where it goes on, before the next poll. */
-  resync(): void {
-    if (!this.direct) this.seek ??= this.bufferedTo;
+  /** The fetcher goes on where the client's records end. */
+  relieve(fetcher: Carrier, offset: number): void {
+    this.#carrier = fetcher;
+    this.paused = false;
+    this.seek = undefined;
+    fetcher.bring(this, offset);
   }
 
   /** Lets go of what lies before an offset. */

@@ -16,6 +16,7 @@ import { codeOf } from '../rdkafka/client-errors.ts';
 import type { MessageConsumer, Polled } from '../rdkafka/messages.ts';
 import type { KafkaConsumer, LibrdKafkaError } from '../rdkafka/rdkafka.ts';
 import { isUnreadable, type PartitionError } from '../wire/error-codes.ts';
+import { ClientCarrier, FetcherCarrier } from './carriers.ts';
 import { Feed } from './feed.ts';
 import { FeedFailures, type PartitionWatch } from './feed-failures.ts';
 import type { Troubles } from './troubles.ts';
@@ -60,6 +61,8 @@ export interface PumpOptions {
 export class Pump {
   readonly #options: PumpOptions;
   readonly #fetcher: Fetcher | undefined;
+  readonly #byFetcher: FetcherCarrier | undefined;
+  readonly #byClient: ClientCarrier;
   readonly #feeds = new Map<string, Feed>();
   readonly #failures: FeedFailures;
   /**
@@ -81,7 +84,9 @@ export class Pump {
       onTrouble: (at, problem) => troubles.met(at, problem),
       onWell: (at) => troubles.over(at),
     });
-    this.#failures = new FeedFailures(options, this.#feeds, this.#fetcher);
+    this.#byFetcher = this.#fetcher && new FetcherCarrier(this.#fetcher);
+    this.#byClient = new ClientCarrier(options.client);
+    this.#failures = new FeedFailures(options, this.#feeds, this.#byFetcher);
     this.#usedAt = this.#now();
   }
 
@@ -103,16 +108,19 @@ export class Pump {
    * says so by `assigned`.
    */
   add(from: GroupOffset): void {
-    const direct = this.#options.isDirect && this.#fetcher?.isUsable === true;
-    const feed = new Feed(from, direct, this.#now());
-    if (!direct && this.#removed.has(keyOf(from))) feed.seek = from.offset;
+    const byFetcher = this.#options.isDirect ? this.#byFetcher : undefined;
+    const carrier = byFetcher?.isUsable === true ? byFetcher : this.#byClient;
+    const feed = new Feed(from, carrier, this.#now());
     this.#feeds.set(keyOf(from), feed);
-    if (direct) this.#fetcher?.add(from);
+    // The client begins where it is assigned.
+    if (!carrier.isClient || this.#removed.has(keyOf(from))) carrier.bring(feed, from.offset);
   }
 
   /** The client has got its partitions: it does not fetch what the fetcher does. */
   assigned(): void {
-    const direct = [...this.#feeds.values()].filter((feed) => feed.direct).map(({ at }) => at);
+    const direct = [...this.#feeds.values()]
+      .filter(({ carrier }) => !carrier.isClient)
+      .map(({ at }) => at);
     try {
       if (direct.length > 0) this.#options.client.pause(direct);
     } catch {
@@ -133,7 +141,7 @@ export class Pump {
    * the next record.
    */
   resync(): void {
-    for (const feed of this.#feeds.values()) feed.resync();
+    for (const feed of this.#feeds.values()) feed.carrier.resync(feed);
   }
 
   get partitions(): TopicPartition[] {
@@ -167,12 +175,12 @@ export class Pump {
     if (feed === undefined) return { batches: [], end: false };
     feed.usedAt = this.#usedAt;
     if (from < feed.low || feed.failed) {
-      this.#seekBack(feed, from);
+      feed.seekBack(from, this.#now());
       return { batches: [], end: false };
     }
     feed.letGoBefore(from);
     const { batches, isAll } = feed.first(limits);
-    if (feed.paused && feed.bytes < this.#options.bufferBytes / 2) this.#pause(feed, false);
+    if (feed.paused && feed.bytes < this.#options.bufferBytes / 2) feed.carrier.pause(feed, false);
     return { batches, end: isAll && feed.endAt !== undefined };
   }
 
@@ -245,12 +253,12 @@ export class Pump {
 
   #keep(feed: Feed, batch: PackedBatch): void {
     feed.keep(batch);
-    if (!feed.paused && feed.bytes > this.#options.bufferBytes) this.#pause(feed, true);
+    if (!feed.paused && feed.bytes > this.#options.bufferBytes) feed.carrier.pause(feed, true);
   }
 
   #fetched(at: TopicPartition, batches: readonly PackedBatch[], end: number | undefined): void {
     const feed = this.#feeds.get(keyOf(at));
-    if (feed === undefined || !feed.direct) return;
+    if (feed === undefined || feed.carrier.isClient) return;
     for (const batch of batches) this.#keep(feed, batch);
     if (end !== undefined) feed.endAt = end;
     this.#options.onNews();
@@ -259,20 +267,15 @@ export class Pump {
   #handedBack(from: GroupOffset, reason: string): void {
     const feed = this.#feeds.get(keyOf(from));
     if (feed === undefined) return;
-    feed.handBack(from.offset, reason, this.#now());
+    feed.handBack(this.#byClient, from.offset, reason, this.#now());
     this.#options.onHandedBack(feed.at, reason);
-  }
-
-  #seekBack(feed: Feed, from: number): void {
-    feed.seekBack(from, this.#now());
-    if (feed.direct) this.#fetcher?.add({ ...feed.at, offset: from });
   }
 
   async #seekAll(): Promise<void> {
     const { client, calls } = this.#options;
     for (const feed of this.#feeds.values()) {
       const { at } = feed;
-      if (feed.seek !== undefined && feed.paused) this.#pause(feed, false);
+      if (feed.seek !== undefined && feed.paused) feed.carrier.pause(feed, false);
       const { seek: offset } = feed;
       if (offset === undefined) continue;
       try {
@@ -286,26 +289,6 @@ export class Pump {
         // A partition that was just taken away; else it is tried again before the next poll.
         if (this.has(at)) this.#failures.ofClient({ ...at, ...errorOf(error) });
       }
-    }
-  }
-
-  #pause(feed: Feed, paused: boolean): void {
-    const { client } = this.#options;
-    if (feed.direct) {
-      this.#fetcher?.pause(feed.at, paused);
-      feed.paused = paused;
-      return;
-    }
-    try {
-      if (paused) client.pause([feed.at]);
-      else {
-        client.resume([feed.at]);
-        // As after a rebalance; see `resync`.
-        feed.resync();
-      }
-      feed.paused = paused;
-    } catch {
-      // The partition is being taken away; its feed goes with it.
     }
   }
 
