@@ -1,6 +1,6 @@
 /**
- * Who brings the records of a partition: the fetcher, past the client, or the client. A partition is
- * handed from one to the other where the first cannot go on.
+ * Who brings the records of a partition: the fetcher, past the client, or the client. A partition
+ * is handed from one to the other where the first cannot go on.
  */
 import type { Fetcher } from '../direct/fetching.ts';
 import type { KafkaConsumer } from '../rdkafka/rdkafka.ts';

@@ -62,7 +62,9 @@ export class FeedFailures {
       return;
     }
     const { topic, partition } = error;
-    const all = [...this.#feeds.values()].filter(({ carrier, failed }) => carrier.isClient && !failed);
+    const all = [...this.#feeds.values()].filter(
+      ({ carrier, failed }) => carrier.isClient && !failed,
+    );
     const named = all.filter(({ at }) => topic === at.topic && partition === at.partition);
     const waiting = all.filter(({ endAt }) => endAt === undefined);
     for (const feed of topic === undefined ? waiting : named) this.#relieve(feed, error);
