@@ -1,5 +1,6 @@
 /** The engine for those who embed it: runtime, logs, stores, threads, sources. */
 
+export { type CommitId, commitIdOf, nextCommit } from './base/commit-id.ts';
 export { messageOf } from './base/errors.ts';
 export type { Observer, TelemetryEvents } from './base/events.ts';
 export { silentObserver } from './base/events.ts';

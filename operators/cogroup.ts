@@ -22,7 +22,7 @@ import { Table } from './table.ts';
 import { type WindowAggregateOptions, windowedTable } from './windowed-stream.ts';
 
 /** The common accumulator of a cogroup's streams. Laws as in aggregate-value.ts. */
-export interface CogroupWhole<A> {
+export interface CogroupAggregate<A> {
   /** Part of the topology's fingerprint. */
   readonly name?: string;
   init(): A;
@@ -40,7 +40,7 @@ interface Part<K, A> {
 }
 
 /** A record with the number of its stream. */
-class Tagged {
+class PartValue {
   readonly part: number;
   readonly value: unknown;
 
@@ -52,10 +52,10 @@ class Tagged {
 
 /** Streams that are aggregated together; `with` adds another one. */
 export class CogroupedStream<K, V, A> {
-  readonly #whole: CogroupWhole<A>;
+  readonly #whole: CogroupAggregate<A>;
   readonly #parts: readonly Part<K, A>[];
 
-  constructor(whole: CogroupWhole<A>, parts: readonly Part<K, A>[]) {
+  constructor(whole: CogroupAggregate<A>, parts: readonly Part<K, A>[]) {
     this.#whole = whole;
     this.#parts = parts;
   }
@@ -92,7 +92,7 @@ export class CogroupedStream<K, V, A> {
   window(spec: WindowSpec): WindowedCogroup<K, V, A> {
     return new WindowedCogroup((name, options) =>
       windowedTable({
-        flow: this.#first as Flow<K, Tagged>,
+        flow: this.#first as Flow<K, PartValue>,
         inputs: this.#ports,
         name,
         spec,
@@ -111,7 +111,7 @@ export class CogroupedStream<K, V, A> {
     return this.#parts.map(({ flow }) => flow.port);
   }
 
-  get #aggregate(): Aggregate<Tagged, A> {
+  get #aggregate(): Aggregate<PartValue, A> {
     const adds = this.#parts.map(({ add }) => add);
     return {
       ...this.#whole,
@@ -132,7 +132,7 @@ export class CogroupedStream<K, V, A> {
           return {
             receive: (key, value, timestamp) => {
               const none = value === null || value === undefined;
-              inner.receive(key, none ? null : new Tagged(part, value), timestamp);
+              inner.receive(key, none ? null : new PartValue(part, value), timestamp);
             },
           };
         });
@@ -167,11 +167,11 @@ export class WindowedCogroup<K, V, A> {
 /** Writes late records to their topic in their original form. */
 function untaggedLate<K, V, A>(
   options: WindowAggregateOptions<K, V, A>,
-): WindowAggregateOptions<K, Tagged, A> {
+): WindowAggregateOptions<K, PartValue, A> {
   const { late, ...others } = options;
   if (late === undefined) return others;
   const { valueEncoder, partitioner, ...same } = late;
-  const sink: Sink<K, Tagged> = {
+  const sink: Sink<K, PartValue> = {
     ...same,
     ...(partitioner === undefined
       ? {}

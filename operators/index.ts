@@ -63,7 +63,13 @@ export { reduce } from './aggregates/reduce.ts';
 export { sum } from './aggregates/sum.ts';
 export { top } from './aggregates/top.ts';
 export type { AsyncCall } from './async-map.ts';
-export { CogroupedStream, type CogroupWhole, WindowedCogroup } from './cogroup.ts';
+export {
+  type CogroupAggregate,
+  /** @deprecated `CogroupAggregate` */
+  type CogroupAggregate as CogroupWhole,
+  CogroupedStream,
+  WindowedCogroup,
+} from './cogroup.ts';
 export { GroupedTable } from './group-table.ts';
 export type { AsyncOptions } from './in-flight.ts';
 export { GlobalTable } from './join-global.ts';

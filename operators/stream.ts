@@ -21,7 +21,7 @@ import { count } from './aggregates/count.ts';
 import { reduce } from './aggregates/reduce.ts';
 import { type AsyncCall, asyncMapStep } from './async-map.ts';
 import { handIn } from './chain-types.ts';
-import { CogroupedStream, type CogroupWhole } from './cogroup.ts';
+import { type CogroupAggregate, CogroupedStream } from './cogroup.ts';
 import { dedupeStep } from './dedupe.ts';
 import { type Flow, sameTopology } from './flow.ts';
 import type { AsyncOptions } from './in-flight.ts';
@@ -278,7 +278,7 @@ export class Stream<K, V> extends StreamJoins<K, V> {
    * addA).with(b, addB).aggregate(name)`.
    */
   cogroup<A>(
-    whole: CogroupWhole<A>,
+    whole: CogroupAggregate<A>,
     add: (accumulator: A, value: NonNullable<V>, timestamp: number) => A,
   ): CogroupedStream<K, NonNullable<V>, A> {
     checkSetting('cogroup.whole', whole, anObject);
