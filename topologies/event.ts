@@ -2,6 +2,7 @@
 import { json, topic } from 'millrace';
 import { eventSerde } from './event-codec.ts';
 
+/** An event about one subject. Fields that are not known are absent. */
 export interface Event {
   /** Unique for a subject within the grace period; an event with the same id is a duplicate. */
   readonly id: string;
@@ -42,7 +43,9 @@ export interface Identifier {
 export interface Evidence {
   /** The source's own flag. */
   readonly machine?: boolean;
+  /** Address of the request. */
   readonly ip?: string;
+  /** User agent of the request. */
   readonly agent?: string;
   /** HTTP method of the request. */
   readonly method?: string;
@@ -54,6 +57,7 @@ export interface Evidence {
   readonly links?: number;
 }
 
+/** The value of a trait. */
 export type Trait = string | number | boolean;
 
 /** Keyed by subject; the record's timestamp is the event's time, ms UTC. */
@@ -61,27 +65,36 @@ export const events = topic<string, Event>('events', { value: eventSerde() });
 /** Events that came after the grace period, for a run of corrections. */
 export const lateEvents = topic<string, Event>('late-events', { value: eventSerde() });
 
+/** The score of a subject after a change. */
 export interface ScoreChange {
+  /** 0 to 99. */
   readonly score: number;
   /** 0..99, by channel. */
   readonly subs: Readonly<Record<string, number>>;
+  /** Name of the band, or `suppressed` while the e-mail gate is shut. */
   readonly band: string;
   /** ms UTC, exact. */
   readonly effectiveAt: number;
+  /** An event, time alone, or an event that came late or was taken back. */
   readonly cause: 'event' | 'time' | 'correction';
 }
 
+/** Keyed by subject: the last score of each; null when the subject is gone. */
 export const scores = topic<string, ScoreChange>('scores', { value: json(), cleanup: 'compact' });
 
 /** The label of an open, a click or a view: only for a machine's, and for one that no longer is. */
 export interface ActivityLabel {
+  /** The subject. */
   readonly user: string;
+  /** Id of the labelled event. */
   readonly eventId: string;
+  /** What it counts as from now on. */
   readonly label: 'machine' | 'human';
   /** The class it counts as. */
   readonly class: string;
   /** The rules that match, of this version. */
   readonly rules: readonly string[];
+  /** Version of the configuration of the rules. */
   readonly version: number;
   /** Instant of the event, and the subject's clock when it was decided; ms UTC. */
   readonly at: number;
@@ -93,9 +106,13 @@ export interface ActivityLabel {
 /** Keyed by subject: the evidence for events that do not count as a person's. */
 export const activityLabels = topic<string, ActivityLabel>('activity-labels', { value: json() });
 
+/** An entry or exit of a subject. */
 export interface SegmentChange {
+  /** The subject. */
   readonly user: string;
+  /** Id of the segment. */
   readonly segment: string;
+  /** Version of its definition. */
   readonly version: number;
   /** Increases by one with each change of a subject in a segment. */
   readonly seq: number;
@@ -131,10 +148,15 @@ export type ChangeCause =
 /** Every entry and exit, keyed by subject. */
 export const segmentChanges = topic<string, SegmentChange>('segment-changes', { value: json() });
 
+/** The last state of a subject in a segment. */
 export interface SegmentState {
+  /** Whether the subject is in the segment. */
   readonly in: boolean;
+  /** Instant of the last change, ms UTC. */
   readonly since: number;
+  /** Version of the definition at that change. */
   readonly version: number;
+  /** Number of the last change. */
   readonly seq: number;
 }
 

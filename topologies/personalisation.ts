@@ -44,6 +44,10 @@ import type { Output, Profile } from './subject/profile.ts';
 import { profileSerde } from './subject/profile-codec.ts';
 import { SubjectRules } from './subject/rules.ts';
 
+/**
+ * The configuration of the ready topology. A part that is left out has its default; a part that is
+ * given replaces single settings of the default, and segments as a whole.
+ */
 export interface PersonalisationConfig {
   readonly engagement?: Partial<EngagementConfig>;
   readonly machine?: Partial<MachineConfig>;

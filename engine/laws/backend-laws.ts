@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { BackendFactory } from '../storage/backend.ts';
 import { type Law, mustReject } from './law.ts';
 
+/** A factory of a state backend, and where its stores go. */
 export interface OpenedBackends {
   readonly backends: BackendFactory;
   /** A directory that is not there yet. */
@@ -11,7 +12,9 @@ export interface OpenedBackends {
   dispose(): Promise<void>;
 }
 
+/** How the laws reach a state backend. */
 export interface BackendUnderTest {
+  /** Called for every law. */
   open(): Promise<OpenedBackends>;
   /** False: stores live as long as the factory, as in memory. Default true. */
   readonly onDisk?: boolean;

@@ -4,6 +4,7 @@ import { PackedBatch } from '../record/batch.ts';
 import type { SourceChunk, SourceConnector } from '../runtime/connector.ts';
 import type { Law } from './law.ts';
 
+/** How the laws reach a connector. */
 export interface ConnectorUnderTest {
   /** A new connector over the same input each time, which must be finite and not change. */
   make(): SourceConnector | Promise<SourceConnector>;

@@ -6,6 +6,7 @@ import { decodeHeaders, encodeHeaders } from '../record/headers.ts';
 import { type Law, mustReject } from './law.ts';
 import { append, keyedRows, type Row, rowsOf } from './law-records.ts';
 
+/** An open log, and how to end it. */
 export interface OpenedLog {
   readonly log: Log;
   /** Closes the log and opens it again; absent for a log that lives only as long as its process. */
@@ -14,6 +15,7 @@ export interface OpenedLog {
   dispose(): Promise<void>;
 }
 
+/** How the laws reach a log, and what it cannot do. */
 export interface LogUnderTest {
   /** Opens a log. It may be the same one each time: every law makes topics of its own. */
   open(): Promise<OpenedLog>;

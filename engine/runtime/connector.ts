@@ -7,11 +7,13 @@ import type { Sink } from '../graph/topic.ts';
 import type { RecordLimits } from '../log/log.ts';
 import type { OutputBatch } from '../task/outputs.ts';
 
+/** What a connector is opened with. */
 export interface SourceStart {
   /** The cursor of the last committed chunk; undefined at the first start. */
   readonly cursor: unknown;
   /** Partitions of every topic, by name. */
   readonly partitionsOf: Readonly<Record<string, number>>;
+  /** For what cannot become a record; it has one partition. */
   readonly deadLetterTopic: string;
   /** Receives an event when the source stops responding, and when it responds again. */
   readonly observer?: Observer;
@@ -19,7 +21,9 @@ export interface SourceStart {
   readonly limits?: RecordLimits;
 }
 
+/** What a connector hands over for one commit. */
 export interface SourceChunk {
+  /** Records by topic and partition, as `Outputs.take` returns them. */
   readonly outputs: readonly OutputBatch[];
   /** A JSON value from which a later start continues after this chunk. */
   readonly cursor: unknown;
@@ -32,6 +36,7 @@ export interface SourceChunk {
   /** Records and bytes read from the source for this chunk. */
   readonly records: number;
   readonly bytes: number;
+  /** How many of the records are dead letters. */
   readonly deadLettered: number;
   /** Skipped records by reason; they are neither returned nor dead letters. */
   readonly skipped?: Readonly<Record<string, number>>;
@@ -39,10 +44,13 @@ export interface SourceChunk {
   readonly eventTime: number;
 }
 
+/** A source of records from outside. `connectorLaws` of `millrace/laws` tests one. */
 export interface SourceConnector {
   /** Unique in the application; names the cursor. */
   readonly name: string;
+  /** The topics that it writes. */
   readonly topics: readonly Sink<never, never>[];
+  /** Called before `next`, and again after a failure, then with the cursor of the last commit. */
   open(start: SourceStart): Promise<void>;
   /**
    * Returns up to `limit` records. Must return soon, with an empty chunk if nothing is available,
@@ -50,5 +58,6 @@ export interface SourceConnector {
    * and limit.
    */
   next(limit: number): Promise<SourceChunk>;
+  /** Releases what `open` took; also called after a failure. */
   close(): Promise<void>;
 }

@@ -37,11 +37,13 @@ import { type Done, type Recorded, Recording, type RecordOptions } from './golde
 
 export type { Recording, RecordOptions };
 
+/** Settings of a test driver; those of the runtime may be given too. */
 export interface DriverOptions {
   /** Partitions of every topic; default 1. */
   readonly partitions?: number;
   /** Clean cache of a task in bytes; 0 reads all state back for every batch. */
   readonly cacheBytes?: number;
+  /** What becomes of a record that fails; default: it is a dead letter. */
   readonly onError?: Partial<ErrorPolicy>;
   /** Records of a partition in a cycle, at most: how large the batches are. */
   readonly recordsPerCycle?: number;
@@ -51,17 +53,21 @@ export interface DriverOptions {
   readonly scheduler?: Scheduler;
 }
 
+/** A record of a topic. */
 export interface DriverRecord<K = unknown, V = unknown> {
   readonly key: K | null;
   readonly value: V | null;
+  /** ms UTC. */
   readonly timestamp: number;
   readonly headers: Headers;
   readonly partition: number;
 }
 
+/** A record that was refused. */
 export interface DeadLetter {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
+  /** Among them `stage`, `step` and `reason`. */
   readonly headers: Headers;
 }
 
@@ -77,6 +83,7 @@ interface BytesRecord<B = Buffer> {
 
 const application = 'test';
 
+/** Runs a topology in memory; made by `testDriver`. Close it at the end of a test. */
 export class TestDriver {
   #topology: Topology;
   readonly #options: DriverOptions;

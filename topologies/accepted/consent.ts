@@ -18,6 +18,7 @@ export interface ConsentConfig {
   readonly keepRefused: boolean;
 }
 
+/** Used for what a configuration leaves out: all events are permitted. */
 export const defaultConsent: ConsentConfig = { needs: {}, unknown: 'granted', keepRefused: false };
 
 export const consentGranted = 'consent_granted';

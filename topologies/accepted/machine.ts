@@ -30,6 +30,7 @@ import type { Event } from '../event.ts';
 
 export type MachineRule = 'E1' | 'E2' | 'E3' | 'E4' | 'E5' | 'E6';
 
+/** Settings of the rules that tell machines from people. */
 export interface MachineConfig {
   /**
    * Part of every label, to say which rules decided. Raise it with any change of this
@@ -38,19 +39,27 @@ export interface MachineConfig {
   readonly version: number;
   /** By class: the class that such an event counts as when a machine made it. */
   readonly of: Readonly<Record<string, string>>;
+  /** Classes of events that are clicks (E4 to E6). */
   readonly clicks: readonly string[];
+  /** Class of the event that tells a delivery (E6). */
   readonly delivered: string;
   /** CIDR blocks or single addresses, IPv4 or IPv6. */
   readonly networks: readonly string[];
   /** Parts of user agents; upper and lower case are the same. */
   readonly agents: readonly string[];
+  /** E4: how far from the click on the invisible link, ms. */
   readonly honeypotMs: number;
+  /** E5: length of the fixed window, ms. */
   readonly burstMs: number;
+  /** E5: the fewest distinct links of a burst. */
   readonly burstLinks: number;
+  /** E6: how long before its delivery a click counts against, ms. */
   readonly beforeDeliveryMs: number;
+  /** E6: how long after its delivery a click counts against, ms. */
   readonly afterDeliveryMs: number;
 }
 
+/** Used for what a configuration leaves out. */
 export const defaultMachine: MachineConfig = {
   version: 1,
   of: {

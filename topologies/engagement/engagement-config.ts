@@ -19,7 +19,9 @@ import { decayTable } from './decay.ts';
 /** What counts once an hour: the item, the item with its link, or the event itself. */
 export const countedKeys = ['item', 'item-link', 'id'] as const;
 
+/** How events of a class count. */
 export interface EventClass {
+  /** Name of the channel that gets the points. */
   readonly channel: string;
   /**
    * Points of a counted event, in thousandths; 0 for a class that is counted but gives no points.
@@ -35,7 +37,9 @@ export interface EventClass {
 
 /** When opens of a subject are ignored, because too many of them are a machine's. */
 export interface OpenSignal {
+  /** Class of opens by people. */
   readonly human: string;
+  /** Class of opens by machines. */
   readonly machine: string;
   /** If at least this share of opens is a machine's, in percent, no open counts. */
   readonly percent: number;
@@ -45,13 +49,17 @@ export interface OpenSignal {
 
 /** The value of an order: a number in minor units, and the currency it is in. */
 export interface Money {
+  /** Classes of events that are orders. */
   readonly classes: readonly string[];
+  /** The number of the event that holds the value, in minor units. */
   readonly number: string;
   /** Currency of orders that name none, ISO 4217. */
   readonly currency: string;
 }
 
+/** A channel of the score. */
 export interface Channel {
+  /** Hours after which points have half of their weight. */
   readonly halfLifeHours: number;
   /** Millipoints at which the sub-score is half of its maximum. */
   readonly saturation: number;
@@ -59,14 +67,18 @@ export interface Channel {
   readonly share: number;
 }
 
+/** A range of scores. */
 export interface Band {
   readonly name: string;
   /** The smallest score of the band. */
   readonly from: number;
 }
 
+/** What a score counts, and how. */
 export interface EngagementConfig {
+  /** By class; others are not counted. */
   readonly classes: Readonly<Record<string, EventClass>>;
+  /** By name. */
   readonly channels: Readonly<Record<string, Channel>>;
   /** Ascending; the first begins at 0. */
   readonly bands: readonly Band[];
@@ -84,10 +96,13 @@ export interface EngagementConfig {
   readonly gatedChannel: string;
   /** The purpose whose withdrawn consent shuts that channel. */
   readonly gatePurpose: string;
+  /** When opens of a subject are ignored. */
   readonly openSignal: OpenSignal;
+  /** The value of orders. */
   readonly money: Money;
 }
 
+/** Used for what a configuration leaves out. */
 export const defaultEngagement: EngagementConfig = {
   classes: {
     email_open: { channel: 'email', weight: 1_000, perHour: 3 },

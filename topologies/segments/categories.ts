@@ -24,6 +24,7 @@ import { fieldOf } from './history.ts';
 import { matchesOf } from './matches.ts';
 import { nearest } from './nearest.ts';
 
+/** Gives events a category. */
 export interface CategoryRule {
   /** Field of the event -> what it must be. All must fit. */
   readonly when: Readonly<Record<string, Condition>>;
@@ -32,6 +33,7 @@ export interface CategoryRule {
   readonly note?: string;
 }
 
+/** Rules in order; the first whose tests all hold gives the category. */
 export interface CategoryTable {
   /** A greater one for every change. */
   readonly version: number;

@@ -4,6 +4,7 @@ import { absent, band, count, definitions, held, latch, score, trait } from './b
 const human = ['email_open', 'email_click'];
 const noPurchase = absent({ event: 'purchase', for: '30d' });
 
+/** Used where a configuration has no segments. */
 export const defaultSegments = definitions([
   { id: 'engaged-30d', version: 1, when: count({ event: human, op: 'ge', n: 1, within: '30d' }) },
   {
