@@ -144,7 +144,7 @@ export class PartedEntries<K extends EntryKey> {
     return this.ownWake;
   }
 
-  /** The same of the last. @param ids gets those of its leaves */
+  /** Makes the bytes of the last leaf; of one that is too long several. @param ids gets theirs */
   #encodeLast(leaves: Leaves<K>, ids: number[]): void {
     if (leaves.lastId < 0) return;
     ids.push(leaves.lastId);
