@@ -76,7 +76,7 @@ export {
 export { serveVersion } from './dev/version-process.ts';
 export { inputFiles } from './input-files.ts';
 export { type InputGroup, type InputToken, inputGroups, inputOptions } from './input-groups.ts';
-export { onInterrupt } from './interrupt.ts';
+export { onInterrupt, whileStarting } from './interrupt.ts';
 export { addKafkaOptions, type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
 export { type KeptOptions, kafkaOf, openInspected, withApplication } from './kept-application.ts';
 export { numberOption } from './number-option.ts';

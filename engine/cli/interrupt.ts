@@ -26,3 +26,28 @@ export function onInterrupt(say: (text: string) => void, withinMs = stopWithinMs
   process.on('SIGTERM', handle);
   return controller.signal;
 }
+
+/** For so long after a signal a start that is under way may come to its end, ms. */
+const startEndsWithinMs = 1_000;
+
+/**
+ * A start may wait for brokers, restore state or convert a folder for long; it has read nothing
+ * that would have to be committed. Until the answer is called, a signal ends the process about a
+ * second later, as a stop that is done.
+ */
+export function whileStarting(signal: AbortSignal, say: (text: string) => void): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const leave = () => {
+    say('stopped while it was starting: nothing was read');
+    process.exit(process.exitCode ?? 0);
+  };
+  const leaveSoon = () => {
+    timer = setTimeout(leave, startEndsWithinMs).unref();
+  };
+  if (signal.aborted) leaveSoon();
+  signal.addEventListener('abort', leaveSoon);
+  return () => {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', leaveSoon);
+  };
+}

@@ -17,7 +17,7 @@ import { moduleChosen } from '../thread/adapters.ts';
 import { loadTopology, type TopologyReference } from '../thread/load-topology.ts';
 import { balance, checkTaken } from './balance.ts';
 import { type InputToken, inputGroups } from './input-groups.ts';
-import { onInterrupt } from './interrupt.ts';
+import { onInterrupt, whileStarting } from './interrupt.ts';
 import { type KafkaFlags, kafkaConfiguration } from './kafka-options.ts';
 import { print, printJson } from './output.ts';
 import { sourcesFrom } from './pulled-sources.ts';
@@ -73,6 +73,7 @@ export async function run(
   await loadTopology(reference);
   const sources = await sourcesOf(reference, options, application, say);
   await prepare(env, options.fresh === true, options);
+  const started = whileStarting(signal, say);
   const execution = await execute({
     env,
     reference,
@@ -98,6 +99,7 @@ export async function run(
       ...timeSettings(options),
     },
   });
+  started();
   try {
     const { runtime } = execution;
     const tasks = runtime.plan.tasks.length;

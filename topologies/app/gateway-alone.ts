@@ -23,6 +23,7 @@ import {
   openObservedKafkaLog,
   type PartitionLag,
   systemScheduler,
+  whileStarting,
 } from '../../engine/cli/index.ts';
 import { events } from '../event.ts';
 import { serveGateway } from '../gateway/gateway-server.ts';
@@ -63,7 +64,8 @@ export async function gatewayAlone(options: GatewayAloneOptions): Promise<void> 
   const { application, httpHost: host = '127.0.0.1', http, stopWithin } = options;
   const config = await readGateway(options.gateway);
   const catalogue = await declaredFields(config);
-  const signal = onInterrupt((text) => process.stderr.write(`${text}\n`), stopWithin);
+  const say = (text: string) => process.stderr.write(`${text}\n`);
+  const signal = onInterrupt(say, stopWithin);
   const state = new GatewayState();
   let opened: ReturnType<typeof openIntake> | undefined;
   let lags = async (): Promise<readonly PartitionLag[]> => [];
@@ -91,7 +93,9 @@ export async function gatewayAlone(options: GatewayAloneOptions): Promise<void> 
   process.stderr.write(`events on http://${host}:${endpoint.port}\n`);
   let log: Log | undefined;
   try {
+    const started = whileStarting(signal, say);
     log = await openObservedKafkaLog(settings, application, observer);
+    started();
     const topics = await topicsOf(log, application, signal);
     if (topics === undefined) return;
     lags = groupLags(log, application, topics);

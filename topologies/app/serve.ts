@@ -12,6 +12,7 @@ import {
   systemScheduler,
   type TimeFlags,
   timeSettings,
+  whileStarting,
 } from '../../engine/cli/index.ts';
 import { application } from './application.ts';
 import { readCatalogue } from './catalogue-file.ts';
@@ -62,6 +63,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     const specs = Object.values(await readSources(options.sources, application));
     for (const { mapping = '' } of specs) catalogue.checkMapping(await readMapping(mapping));
   }
+  const started = whileStarting(signal, say);
   const execution = await execute({
     ...kept,
     ...(kafka === undefined ? {} : { kafka }),
@@ -85,6 +87,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       ...(memory === undefined ? {} : { memoryBytes: memory }),
     },
   });
+  started();
   const asked: Asked = { ...execution, config };
   const failed = new AbortController();
   const either = AbortSignal.any([signal, failed.signal]);

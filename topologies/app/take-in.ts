@@ -35,6 +35,7 @@ import {
   standardPort,
   type TimeFlags,
   timeSettings,
+  whileStarting,
 } from '../../engine/cli/index.ts';
 import { events } from '../event.ts';
 import { isLoopback } from '../gateway/loopback.ts';
@@ -124,6 +125,7 @@ export async function takeIn(options: TakeInOptions, taking: TakingIn): Promise<
   const http = options.http ?? (stays ? await freePort(options.httpHost) : undefined);
   const routes: Routes = (running) =>
     askedRoutes(Object.assign(running, { config }), questions, env.directory);
+  const started = whileStarting(signal, say);
   const execution = await execute({
     env,
     reference: { ...reference, params: config },
@@ -143,6 +145,7 @@ export async function takeIn(options: TakeInOptions, taking: TakingIn): Promise<
     ...(options.httpHost === undefined ? {} : { httpHost: options.httpHost }),
     statsd: options.statsd,
   });
+  started();
   try {
     summary = execution.runtime.summary;
     await begun(execution, sources, config, taking, say);
