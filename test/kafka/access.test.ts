@@ -8,7 +8,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Access } from '../../engine/log/kafka/adapter/least-access.ts';
 import { type Ended, launch } from '../process/millrace.ts';
 import { type Broker, startBroker } from './broker.ts';
@@ -149,6 +149,36 @@ describe.skipIf(!(await kafkaAvailable()))('a broker that asks who is there', ()
       expect(before[customer]).toBe(10);
       expect(await run()).toMatchObject({ code: 0 });
       expect(await counts()).toEqual({ ...before, [customer]: 11 });
+    },
+    120_000,
+  );
+
+  test.each(['group', 'topic'] as const)(
+    'without the right to read its %s any more it ends, also while nothing comes, and loses nothing',
+    async (resource) => {
+      const isIt = (one: Access) => one.resource === resource && one.operation === 'Read';
+      const access = acls.find((one) => isIt(one) && !one.name.includes('-by-'));
+      if (access === undefined) throw new Error(`no right to read a ${resource} is listed`);
+      const right = { ...access, names: [access.name] };
+      const before = await counts();
+      const running = launch(
+        'topologies/app/main.ts',
+        [
+          ...['run', module, '--threads', '0', '--log-level', 'info'],
+          ...['--partitions', String(partitions), '--data', join(folder, `data-${runs++}`)],
+        ],
+        environment,
+      );
+      onTestFinished(() => void running.child.kill('SIGKILL'));
+      await running.says('"task":"1_1"');
+      await change('--remove', right);
+      const taken = performance.now();
+      expectFailure(await running.ended, 'KAFKA_REFUSED', /authori[sz]ation failed/i);
+      expect(performance.now() - taken).toBeLessThan(10_000);
+      await order('c0');
+      await change('--add', right);
+      expect(await run()).toMatchObject({ code: 0 });
+      expect(await counts()).toEqual({ ...before, c0: (before['c0'] ?? 0) + 1 });
     },
     120_000,
   );

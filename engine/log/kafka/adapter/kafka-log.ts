@@ -229,6 +229,7 @@ export class KafkaLog implements Log {
       consumer: consumerOptions(settings, group),
       connect: (client) => this.#clients.connect(client),
       topics: [...new Set(partitions.map(({ topic }) => topic))],
+      group,
       reach: this.#reach,
       ...{ ready, bufferBytes, maxPollIntervalMs, scheduler },
       reader: this.#open.reader,

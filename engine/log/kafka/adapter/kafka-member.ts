@@ -32,6 +32,7 @@ export interface KafkaMemberOptions {
   readonly consumer: Readonly<Record<string, unknown>>;
   readonly connect: (client: KafkaConsumer) => Promise<void>;
   readonly topics: readonly string[];
+  readonly group: string;
   /** By which topics are looked after; undefined where only the client reaches the brokers. */
   readonly reach: Reach | undefined;
   readonly ready: Required<JoinOptions>['ready'];
@@ -71,12 +72,13 @@ export class KafkaMember implements Member {
     this.#options = options;
     this.#current = this.#create();
     this.#unsubscribe = options.reader.onNews(() => this.#tell());
-    const { reach, topics } = options;
+    const { reach, topics, group, calls } = options;
     if (reach === undefined) return;
-    this.#watch = new TopicWatch(reach, topics, (topic) => {
-      this.#failure ??= new MillraceError('TOPIC_REMADE', { topic });
+    const onFailure = (failure: MillraceError) => {
+      this.#failure ??= failure;
       this.#tell();
-    });
+    };
+    this.#watch = new TopicWatch({ reach, topics, group, brokers: calls.brokers, onFailure });
     this.#watch.start();
   }
 

@@ -1,29 +1,41 @@
 /**
- * Looks whether topics are those that were there at the beginning. One that was deleted and made
- * anew in between has other records at the offsets of before: whoever goes on there passes over
- * records, and no broker says so. Where brokers know no ids of topics (before 2.8) nothing is seen.
+ * Looks whether a member's topics and group are those of the beginning, and still open to it. A
+ * topic that was deleted and made anew in between has other records at the offsets of before:
+ * whoever goes on there passes over records, and no broker says so. A group that may not be read
+ * any more is told by the client only when its session is over. Where brokers know no ids of topics
+ * (before 2.8), topics that were made anew are not seen.
  */
+import { MillraceError } from '../../../base/errors.ts';
 import { after } from '../../../base/timing.ts';
 import { Cluster, type Reach } from '../direct/cluster.ts';
-import { metadata } from '../wire/cluster-requests.ts';
+import { kafkaError } from '../rdkafka/client-errors.ts';
+import { type BrokerError, brokerError } from '../wire/broker-errors.ts';
+import { findCoordinator, metadata } from '../wire/cluster-requests.ts';
+import { isRefused } from '../wire/error-codes.ts';
 
 /** Between two looks, ms. */
 const lookEveryMs = 2_000;
 
+export interface Watched {
+  readonly reach: Reach;
+  readonly topics: readonly string[];
+  readonly group: string;
+  /** The brokers as configured, for messages. */
+  readonly brokers: string;
+  /** Told once, of what does not pass. */
+  readonly onFailure: (failure: MillraceError) => void;
+}
+
 export class TopicWatch {
-  readonly #reach: Reach;
-  readonly #topics: readonly string[];
-  readonly #onRemade: (topic: string) => void;
+  readonly #watched: Watched;
   readonly #cluster: Cluster;
   #callOff: () => void = () => {};
   #isClosed = false;
 
-  /** @param onRemade told once, of the first */
-  constructor(reach: Reach, topics: readonly string[], onRemade: (topic: string) => void) {
-    this.#reach = reach;
-    this.#topics = topics;
-    this.#onRemade = onRemade;
-    this.#cluster = new Cluster({ ...reach, needed: [metadata([])] });
+  constructor(watched: Watched) {
+    this.#watched = watched;
+    const needed = [metadata([]), findCoordinator('group', '')];
+    this.#cluster = new Cluster({ ...watched.reach, needed });
   }
 
   start(): void {
@@ -37,16 +49,28 @@ export class TopicWatch {
   }
 
   async #look(): Promise<void> {
-    const { view, timing } = this.#reach;
+    const { reach, topics, group, onFailure } = this.#watched;
+    let failure: MillraceError | undefined;
     try {
-      await this.#cluster.learn(this.#topics);
-    } catch {
+      const found = await this.#cluster.learn(topics);
+      const refused = found.topics.find(({ error }) => isRefused(error));
+      const remade = topics.find((topic) => reach.view.isRemade(topic));
+      if (remade !== undefined) failure = new MillraceError('TOPIC_REMADE', { topic: remade });
+      if (refused !== undefined) {
+        failure ??= this.#refusal(`read ${refused.topic}`, brokerError(refused.error));
+      }
+      await this.#cluster.coordinatorOf('group', group);
+    } catch (error) {
       // Brokers that are away, or do not let us in, are told of elsewhere.
+      const code = Number((error as Partial<BrokerError>).code);
+      if (isRefused(code)) failure ??= this.#refusal(`read group ${group}`, error as BrokerError);
     }
     if (this.#isClosed) return;
-    const remade = this.#topics.find((topic) => view.isRemade(topic));
-    if (remade === undefined) {
-      this.#callOff = after(timing.scheduler, lookEveryMs, () => void this.#look());
-    } else this.#onRemade(remade);
+    if (failure !== undefined) onFailure(failure);
+    else this.#callOff = after(reach.timing.scheduler, lookEveryMs, () => void this.#look());
+  }
+
+  #refusal(what: string, error: BrokerError): MillraceError {
+    return kafkaError({ brokers: this.#watched.brokers, what }, error);
   }
 }
