@@ -4,7 +4,7 @@
  */
 
 import { createHmac } from 'node:crypto';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -270,7 +270,7 @@ describe('HTTP', () => {
     expect(text).toContain('x-content-type-options: nosniff');
   });
 
-  test('S8, S24: no person and no secret is in metrics, log lines or answers', async () => {
+  test('S8, S24: no person is in metrics, log lines or answers, and no secret anywhere', async () => {
     const folder = await emptyFolder();
     const data = join(folder, 'data');
     const input = join(folder, 'first.jsonl');
@@ -302,14 +302,26 @@ describe('HTTP', () => {
       await post(`${url}/webhooks/own`, body, signed(body)),
       await post(`${url}/webhooks/own`, body, signed(`${body} `)),
       await post(`${url}/nothing/${person}`, body, key('canary-key')),
+      // Its dead letter holds the call, but not the key that stood in it.
+      await post(`${url}/v1/track`, { type: 'track', timestamp: 'soon', writeKey: 'ingest-key' }),
       await fetch(`${url}/metrics`, { headers: key('read-key') }),
     ];
-    expect(answers.map(({ status }) => status)).toEqual([400, 401, 200, 401, 401, 200]);
+    expect(answers.map(({ status }) => status)).toEqual([400, 401, 200, 401, 401, 200, 200]);
     const texts = await Promise.all(answers.map((answer) => answer.text()));
     running.child.kill('SIGTERM');
     const { stdout, stderr } = await running.ended;
     for (const text of [...texts, stdout, stderr]) {
       expect(text).not.toMatch(/canary|whsec|ingest-key|a secret of 24/);
+    }
+    const letters = await millrace('dead-letters', '--data', data, '--json');
+    expect(letters.stdout).toContain('soon');
+    const files = await readdir(data, { recursive: true, withFileTypes: true });
+    for (const file of files.filter((one) => one.isFile())) {
+      const bytes = await readFile(join(file.parentPath, file.name), 'latin1');
+      expect([file.name, bytes.match(/whsec|ingest-key|canary-key|a secret of 24/)]).toEqual([
+        file.name,
+        null,
+      ]);
     }
   });
 
