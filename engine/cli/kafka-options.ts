@@ -16,6 +16,7 @@ export interface KafkaFlags {
   readonly brokers?: string;
   readonly kafkaConfig?: string;
   readonly instanceId?: string;
+  readonly atStop?: string;
   readonly groupProtocol?: string;
   readonly guarantee?: string;
   readonly commitInterval?: string;
@@ -37,6 +38,12 @@ export function addKafkaOptions(command: Command): Command {
       ).env('MILLRACE_ADVERTISE'),
     )
     .option('--instance-id <name>', 'keep the partitions over a restart; unique in the application')
+    .addOption(
+      new Option(
+        '--at-stop <what>',
+        'with --instance-id: stay keeps the partitions for a restart, leave gives them away; default stay',
+      ).choices(['leave', 'stay']),
+    )
     .addOption(
       new Option(
         '--group-protocol <name>',
@@ -61,6 +68,7 @@ export async function kafkaConfiguration(
   const flags: Partial<Record<FieldName, string | undefined>> = {
     brokers: options.brokers,
     instanceId: options.instanceId,
+    atStop: options.atStop,
     groupProtocol: options.groupProtocol,
     guarantee: options.guarantee,
     commitIntervalMs: options.commitInterval,

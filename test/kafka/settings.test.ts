@@ -108,6 +108,11 @@ describe('sources', () => {
     [environmentOf({ brokers: here, tls: 'yes' }), /neither true nor false/],
     [environmentOf({ brokers: here, guarantee: 'exactly_once' }), /exactly-once, at-least-once/],
     [environmentOf({ brokers: here, instanceId: 'pod 1' }), /letters, digits/],
+    [environmentOf({ brokers: here, atStop: 'go' }), /leave, stay/],
+    [
+      environmentOf({ brokers: here, atStop: 'leave', groupProtocol: 'consumer' }),
+      /atStop: .*groupProtocol classic/,
+    ],
     [environmentOf({ brokers: here, saslTokenUrl: 'http://idp/token' }), /https/],
   ])('%j is refused with the field and what would be right', (environment, expected) => {
     expect(refusal(() => configuration({ environment }))).toMatch(expected);

@@ -4,7 +4,7 @@
  * one producer a writer. Every call has a deadline of its own.
  */
 import { randomUUID } from 'node:crypto';
-import { messageOf } from '../../../base/errors.ts';
+import { MillraceError, messageOf } from '../../../base/errors.ts';
 import { systemTiming, type Timing } from '../../../base/timing.ts';
 import type { PackedBatch } from '../../../record/batch.ts';
 import type {
@@ -40,12 +40,16 @@ import { GroupOffsets } from './group-offsets.ts';
 import { KafkaMember } from './kafka-member.ts';
 import { KafkaReader } from './kafka-reader.ts';
 import { KafkaWriter } from './kafka-writer.ts';
+import { leaveGroup } from './leave-group.ts';
 import { Producers } from './producers.ts';
 import type { Reading } from './pump.ts';
 import { Reachability } from './reachability.ts';
 import { deleteRetentionMs, foreignDeleteRetentionMs, TopicAdmin } from './topic-admin.ts';
 import { type ChosenTransport, chooseTransport } from './transport-choice.ts';
 import { Troubles } from './troubles.ts';
+
+/** How long the group is told that a member leaves, ms: a stop waits for it. */
+const leaveMs = 5_000;
 
 export interface KafkaLogOptions extends Partial<Timing> {
   readonly settings: KafkaSettings;
@@ -234,7 +238,20 @@ export class KafkaLog implements Log {
       ...{ ready, bufferBytes, maxPollIntervalMs, scheduler },
       reader: this.#open.reader,
       calls: this.#calls,
+      goForGood: this.#goingForGood(group),
     });
+  }
+
+  /** @throws CONFIG_INVALID where the brokers cannot be told */
+  #goingForGood(group: string): (() => Promise<void>) | undefined {
+    const { instanceId, atStop } = this.#options.settings;
+    if (instanceId === undefined || atStop === 'stay') return undefined;
+    const { reach } = this.#chosen;
+    if (typeof reach === 'string') {
+      const problem = `leave cannot be told to the brokers with these settings: ${reach}`;
+      throw new MillraceError('CONFIG_INVALID', { field: 'atStop', problem });
+    }
+    return () => leaveGroup(reach, group, instanceId, leaveMs);
   }
 
   async openWriter(id: string, memberOf?: () => Member): Promise<Writer> {

@@ -43,6 +43,8 @@ export interface KafkaMemberOptions {
   readonly calls: ClientCalls;
   /** By which the member waits. */
   readonly scheduler: Scheduler;
+  /** Tells the group that it will not be back; undefined where its client does, or nobody shall. */
+  readonly goForGood?: (() => Promise<void>) | undefined;
 }
 
 /** A consumer that belongs to the group, and what polls it. After a fatal error it is replaced. */
@@ -227,6 +229,8 @@ export class KafkaMember implements Member {
     await this.#rejoining;
     for (const change of this.#changes.splice(0)) await change.answer([]);
     await this.#drop(this.#current);
+    // If nobody hears it, its partitions are given away when its session is over.
+    await this.#options.goForGood?.().catch(() => {});
     this.#unsubscribe();
   }
 

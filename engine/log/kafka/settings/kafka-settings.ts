@@ -11,6 +11,11 @@ export interface KafkaSettings {
    */
   readonly instanceId?: string;
   /**
+   * What becomes of a static member's partitions when its process stops: 'stay' keeps them until
+   * its session is over, 'leave' gives them away at once.
+   */
+  readonly atStop: 'leave' | 'stay';
+  /**
    * 'classic' is the protocol that all brokers speak; 'consumer' is KIP-848, better with Kafka 4.2
    * or later only.
    */
@@ -59,6 +64,7 @@ export interface KafkaSettings {
 
 export const defaultKafkaSettings: Omit<KafkaSettings, 'brokers'> = {
   transport: 'auto',
+  atStop: 'stay',
   groupProtocol: 'classic',
   guarantee: 'exactly-once',
   commitIntervalMs: 100,

@@ -10,6 +10,9 @@ type ClientOptions = Readonly<Record<string, unknown>>;
  */
 export function checkKafkaSettings(settings: KafkaSettings): void {
   checkOptions(settings.options, settings.groupProtocol);
+  if (settings.atStop === 'leave' && settings.groupProtocol !== 'classic') {
+    fail('atStop', 'leave is of use with groupProtocol classic only');
+  }
   checkTls(settings);
   checkLogin(settings);
   const far = farBroker(settings.brokers);

@@ -37,6 +37,13 @@ export const fields = [
       'static membership: this process keeps its partitions over a restart; unique in the application',
   },
   {
+    name: 'atStop',
+    kind: 'choice',
+    choices: ['leave', 'stay'],
+    about:
+      'with instanceId, when the process stops: stay (it may be back soon), or leave (others take its partitions over at once)',
+  },
+  {
     name: 'groupProtocol',
     kind: 'choice',
     choices: ['consumer', 'classic'],
