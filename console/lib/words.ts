@@ -27,8 +27,22 @@ const doings: Readonly<Record<string, string>> = {
   coupon: 'used a coupon',
 };
 
+/** After "has", where that is another phrase. */
+const dones: Readonly<Record<string, string>> = {
+  email_sent: 'been sent an email',
+  email_bounce: 'been out of reach by email',
+  machine_open: 'had an email opened by a machine',
+  machine_click: 'had an email clicked by a machine',
+  machine_view: 'had a page fetched by a machine',
+  remove_from_cart: 'taken something out of the cart',
+};
+
 export function doing(name: string): string {
   return doings[name] ?? name.replaceAll('_', ' ');
+}
+
+function done(name: string): string {
+  return dones[name] ?? doings[name] ?? `had ${name.replaceAll('_', ' ')}`;
 }
 
 function listed(all: readonly string[], word = 'or'): string {
@@ -100,8 +114,8 @@ function eventsOf(value: unknown): string[] {
   return eventsOf((value as Json | undefined)?.['event'] ?? []);
 }
 
-function matched(fields: unknown): string {
-  const what = listed(eventsOf(fields).map(doing));
+function matched(fields: unknown, phrase = doing): string {
+  const what = listed(eventsOf(fields).map(phrase));
   const where = (fields as Json | undefined)?.['where'] as Json | undefined;
   if (where === undefined) return what;
   const filters = Object.entries(where).map(([path, test]) => tested(path, test as Json));
@@ -164,21 +178,21 @@ export function conditionText(condition: Json): string {
       return `${sums[kind]} of “${name}” when they ${matched(own)}${within(own['within'])} ${tests[op ?? 'eq']} ${textOf(value)}`;
     }
     case 'absent':
-      return `has not ${matched(own)} for ${spanOf(own['for'])}`;
+      return `has not ${matched(own, done)} for ${spanOf(own['for'])}`;
     case 'calendar': {
       const [inner = '', counted] = Object.entries(own)[0] ?? [];
       const text = conditionText({ [inner]: counted }).replace(' at any time', '');
       return `${text}, over ${String(own['days'])} calendar days (${String(own['tz'])})`;
     }
     case 'sequence': {
-      const steps = (own['steps'] as unknown[]).map(matched);
+      const steps = (own['steps'] as unknown[]).map((step) => matched(step));
       const not = eventsOf(own['notBetween'] ?? []);
-      const without = not.length === 0 ? '' : ` without having ${listed(not.map(doing))} between`;
+      const without = not.length === 0 ? '' : ` without having ${listed(not.map(done))} between`;
       return `${steps.join(', then ')}, all within ${spanOf(own['within'])}${without}; counts for ${spanOf(own['for'])}`;
     }
     case 'abandoned': {
       const same = own['key'] === 'subject' ? '' : ` (the same ${String(own['key'])})`;
-      return `${matched(own['start'])}, but has not ${matched(own['unless'])}${same} within ${spanOf(own['after'])}; counts for ${spanOf(own['for'])}`;
+      return `${matched(own['start'])}, but has not ${matched(own['unless'], done)}${same} within ${spanOf(own['after'])}; counts for ${spanOf(own['for'])}`;
     }
     case 'trait':
       return tested(String(own['path']), own);

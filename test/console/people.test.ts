@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { faultsOf, fits, missing, openBrowser, type Serving, startServing } from './browser.ts';
 
 const config = {
@@ -197,5 +197,35 @@ describe.skipIf(missing !== undefined)('people and segments', () => {
       expect(await fits(page), view).toBe(true);
       expect(await faultsOf(page), view).toEqual([]);
     }
+  });
+
+  test('of many segments those are shown that say something, the others on request', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-many-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const [input, file] = [join(folder, 'rows.jsonl'), join(folder, 'segments.json')];
+    await writeFile(input, `${rows.join('\n')}\n`);
+    // The first asks for one click, each other one for more than there are.
+    const segments = Array.from({ length: 40 }, (_, i) => ({
+      id: `clicks-${i}`,
+      version: 1,
+      when: { count: { event: 'email_click', op: 'ge', n: 1 + 10 * i, within: '300d' } },
+    }));
+    await writeFile(file, JSON.stringify({ segments }));
+    const given = ['--input', input, '--mapping', 'sample', '--config', file];
+    const many = await startServing(given, join(folder, 'data'));
+    await page.goto(`${many.url}/console/#/people/ann`);
+    await page.getByRole('button', { name: /^in clicks-0/ }).waitFor();
+    expect(await page.getByRole('button', { name: /clicks-/ }).count()).toBe(1);
+    await page.getByRole('button', { name: 'Show 39 segments' }).click();
+    expect(await page.getByRole('button', { name: /clicks-/ }).count()).toBe(40);
+    await page.goto(`${many.url}/console/#/segments`);
+    const entries = page.locator('.segment-list li');
+    await expect.poll(() => entries.count()).toBe(24);
+    await page.getByText('1 person').first().waitFor();
+    expect(await faultsOf(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Show all 40 segments' }).click();
+    expect(await entries.count()).toBe(40);
+    many.child.kill('SIGTERM');
+    await many.ended;
   });
 });
