@@ -316,7 +316,7 @@ interface Overlap {
 
 const pairsShown = 12;
 
-/** Loaded only on request, because it reads every change that was ever reported. */
+/** Loaded only on request: the first count after a start reads the states of all members. */
 function OverlapCard() {
   const [isAsked, setAsked] = useState(false);
   return (
@@ -342,7 +342,7 @@ function OverlapTable() {
   );
   const [isAll, setAll] = useState(false);
   if (error !== undefined) return <Problem {...{ error, again }} />;
-  if (value === undefined) return <Loading what="Reading all changes" />;
+  if (value === undefined) return <Loading what="Counting" />;
   const pairs = value.pairs
     .map((pair) => {
       const smaller = Math.min(value.sizes[pair.first] ?? 0, value.sizes[pair.second] ?? 0);

@@ -136,6 +136,12 @@ describe('questions over HTTP', () => {
       size: 26,
       shared: { 'opens-2-in-7d': 25, 'premium-plan': 1 },
     });
+    const { body: overlap } = await get('/segment/overlap');
+    expect(overlap['sizes']).toMatchObject({ 'engaged-30d': 26, 'buys-3-in-30d': 0 });
+    expect(overlap['pairs']).toContainEqual({
+      ...{ first: 'engaged-30d', second: 'opens-2-in-7d', both: 25 },
+    });
+    expect((overlap['pairs'] as Json[]).some(({ both }) => both === 0)).toBe(false);
 
     // What is wrong is told, with its place.
     const wrong: readonly (readonly [string, number, RegExp])[] = [

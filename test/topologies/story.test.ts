@@ -5,7 +5,7 @@
 import { expect, test } from 'vitest';
 import type { SegmentChange } from '../../topologies/event.ts';
 import { profileLogic } from '../../topologies/personalisation.ts';
-import { addEntries, entriesIn, overlapIn, sizesOf } from '../../topologies/segments/sizes.ts';
+import { addEntries, entriesIn, sizesOf } from '../../topologies/segments/sizes.ts';
 import { runSubject } from '../../topologies/subject/subject-run.ts';
 
 const day = 86_400_000;
@@ -120,11 +120,4 @@ test('sizes by day are the same however the changes are cut into parts; correcti
     );
     expect(parts.reduce(addEntries, {})).toEqual(whole);
   }
-});
-
-test('overlap counts who is in both, now', async () => {
-  expect(await overlapIn(stream(told))).toEqual({
-    sizes: { a: 1, b: 1 },
-    pairs: [{ first: 'a', second: 'b', both: 1 }],
-  });
 });

@@ -1,7 +1,4 @@
-/**
- * Entries and exits of each segment by day, and members that two segments share, from the reported
- * changes.
- */
+/** Entries and exits of each segment by day, from the reported changes. */
 import type { SegmentChange } from '../event.ts';
 import { dayMs } from '../time-units.ts';
 
@@ -60,43 +57,4 @@ export function sizesOf(entries: Entries, segment: string): SegmentDay[] {
       size += entered - left;
       return { day: place * dayMs, entered, left, size };
     });
-}
-
-export interface Overlap {
-  readonly sizes: Readonly<Record<string, number>>;
-  /** Pairs of segments that share members, the first id ascending before the second. */
-  readonly pairs: readonly {
-    readonly first: string;
-    readonly second: string;
-    readonly both: number;
-  }[];
-}
-
-/** @param changes of each subject in the order in which they were reported */
-export async function overlapIn(changes: AsyncIterable<SegmentChange>): Promise<Overlap> {
-  const members = new Map<string, Set<string>>();
-  for await (const { user, segment, type, supersedes } of changes) {
-    if (supersedes !== undefined) continue;
-    const own = members.get(user) ?? new Set<string>();
-    members.set(user, own);
-    if (type === 'entered') own.add(segment);
-    else own.delete(segment);
-  }
-  const sizes = new Map<string, number>();
-  const pairs = new Map<string, Map<string, number>>();
-  for (const own of members.values()) {
-    const sorted = [...own].sort();
-    sorted.forEach((first, i) => {
-      sizes.set(first, (sizes.get(first) ?? 0) + 1);
-      const others = pairs.get(first) ?? new Map<string, number>();
-      pairs.set(first, others);
-      for (const second of sorted.slice(i + 1)) others.set(second, (others.get(second) ?? 0) + 1);
-    });
-  }
-  return {
-    sizes: Object.fromEntries(sizes),
-    pairs: [...pairs].flatMap(([first, shared]) =>
-      [...shared].map(([second, both]) => ({ first, second, both })),
-    ),
-  };
 }

@@ -59,12 +59,6 @@ export function pictureRoutes(asked: Asked, pool: QuestionPool): readonly Route[
         return { segments };
       },
     },
-    {
-      method: 'GET',
-      path: '/segment/overlap',
-      answer: (_, __, signal) =>
-        pool.askOf(asked.log, segmentChanges.name, (port) => ({ kind: 'overlap', port }), signal),
-    },
   ];
 }
 

@@ -15,7 +15,7 @@ import {
   warnPersonalisation,
 } from '../../personalisation.ts';
 import { asOf } from '../../segments/as-of.ts';
-import { entriesIn, overlapIn } from '../../segments/sizes.ts';
+import { entriesIn } from '../../segments/sizes.ts';
 import type { ProfileLogic } from '../../subject/logic.ts';
 import type { Profile } from '../../subject/profile.ts';
 import { redefinedClass } from '../../subject/subject-classes.ts';
@@ -47,7 +47,6 @@ export type Question =
       readonly kind: 'entries';
       readonly port: MessagePort;
     }
-  | { readonly kind: 'overlap'; readonly port: MessagePort }
   | { readonly kind: 'as-of'; readonly at: number; readonly port: MessagePort };
 
 /** From the thread that has the log: a batch, or undefined after the last. */
@@ -73,8 +72,6 @@ async function contentOf(question: Question): Promise<object> {
     }
     case 'entries':
       return entriesIn(changesFrom(question.port));
-    case 'overlap':
-      return overlapIn(changesFrom(question.port));
     case 'what-if': {
       const { before, after, subjects, edits, port } = question;
       checkPersonalisation(after);

@@ -40,6 +40,12 @@ export interface MemberPage {
   readonly next?: MemberCursor;
 }
 
+export interface Overlap {
+  readonly first: string;
+  readonly second: string;
+  readonly both: number;
+}
+
 interface Members {
   /** One bit for each row. */
   bits: Uint32Array;
@@ -87,6 +93,23 @@ export class SegmentIndex {
       count += bitsOf((a[i] as number) & (b[i] as number));
     }
     return count;
+  }
+
+  /** All pairs of some segments that share members, the first id before the second. */
+  async overlaps(segments: readonly string[]): Promise<readonly Overlap[]> {
+    const pairs: Overlap[] = [];
+    const sorted = [...segments].sort();
+    let slice = this.#clock.monotonic();
+    for (const [i, first] of sorted.entries()) {
+      for (const second of sorted.slice(i + 1)) {
+        const both = this.overlapOf(first, second);
+        if (both > 0) pairs.push({ first, second, both });
+        if (this.#clock.monotonic() - slice <= sliceMs) continue;
+        await this.#scheduler.yieldNow();
+        slice = this.#clock.monotonic();
+      }
+    }
+    return pairs;
   }
 
   /** Members after a place. A subject that is a member throughout is on exactly one page. */

@@ -46,6 +46,7 @@ export function segmentRoutes(
     sizesRoute(segments, indexNow),
     membersRoute(segments, indexNow),
     overlapRoute(segments, indexNow),
+    overlapsRoute(segments, indexNow),
   ];
 }
 
@@ -145,6 +146,20 @@ function overlapRoute(segments: readonly SegmentDefinition[], indexNow: IndexNow
         others.map((one) => [one.id, index.overlapOf(segment, one.id)]),
       );
       return { segment, size: index.sizeOf(segment), shared, asOf };
+    },
+  };
+}
+
+/** For the console: all pairs at once. */
+function overlapsRoute(segments: readonly SegmentDefinition[], indexNow: IndexNow): Route {
+  return {
+    method: 'GET',
+    path: '/segment/overlap',
+    answer: async () => {
+      const { index } = await indexNow();
+      const ids = segments.map(({ id }) => id);
+      const sizes = Object.fromEntries(ids.map((id) => [id, index.sizeOf(id)]));
+      return { sizes, pairs: await index.overlaps(ids) };
     },
   };
 }
